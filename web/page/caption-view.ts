@@ -6,14 +6,17 @@ import type { CaptionTexts } from './caption-texts.js';
 import { byId } from './dom.js';
 import { gapText } from './gap-line.js';
 import { ExportToolbar } from './export-toolbar.js';
-import type { GapLine, TranscriptLine } from './transcript.js';
+import { type GapLine, isGap, type TranscriptLine } from './transcript.js';
 
 /** A user who has scrolled up by more than this keeps the scroll position. */
 const NEAR_PIXELS = 64;
 
 /** The captions since the page was opened or cleared. */
 export class CaptionView {
-	readonly lines: TranscriptLine[] = [];
+	#lines: TranscriptLine[] = [];
+	/** Lines that Clear has removed, for its undo. */
+	#cleared: readonly TranscriptLine[] = [];
+	readonly #whenChanged: () => void;
 	readonly #section = byId('captions', HTMLElement);
 	readonly #scroll = byId('scroll', HTMLElement);
 	readonly #empty = byId('empty', HTMLElement);
@@ -22,20 +25,37 @@ export class CaptionView {
 	readonly #newest = byId('newest', HTMLButtonElement);
 	readonly #beamer = byId('beamer', HTMLButtonElement);
 	readonly #clear = document.createElement('button');
+	readonly #undo = document.createElement('button');
 	readonly #open = new Map<number, Partial>();
 	readonly #gaps = new Map<HTMLElement, GapLine>();
 	readonly #exportToolbar: ExportToolbar;
 	#texts: CaptionTexts;
 	#offsetSeconds = 0;
+	/** How much later than on the page the current stream is for the cleared lines. */
+	#clearedOffsetSeconds = 0;
 	#isAtEnd = true;
 
-	constructor(texts: CaptionTexts) {
+	/**
+	 * @param texts - Texts of its buttons.
+	 * @param whenChanged - Called after each change of the lines.
+	 */
+	constructor(texts: CaptionTexts, whenChanged: () => void) {
 		this.#texts = texts;
-		this.#exportToolbar = new ExportToolbar(texts, () => this.lines, fileName);
-		this.#clear.type = 'button';
-		this.#clear.className = 'small';
-		this.#clear.addEventListener('click', () => this.clear());
-		byId('captions-tools', HTMLElement).append(this.#exportToolbar.element, this.#clear);
+		this.#whenChanged = whenChanged;
+		this.#exportToolbar = new ExportToolbar(texts, () => this.#lines, fileName);
+		for (const button of [this.#clear, this.#undo]) {
+			button.type = 'button';
+			button.className = 'small';
+		}
+		this.#clear.addEventListener('click', () => {
+			this.#clearLines();
+			this.#undo.focus(); // the button with the focus is disabled now
+		});
+		this.#undo.addEventListener('click', () => {
+			this.#undoClear();
+			this.#clear.focus();
+		});
+		byId('captions-tools', HTMLElement).append(this.#exportToolbar.element, this.#clear, this.#undo);
 		this.#scroll.addEventListener('scroll', () => {
 			const { scrollTop, clientHeight, scrollHeight } = this.#scroll;
 			this.#isAtEnd = scrollTop + clientHeight > scrollHeight - NEAR_PIXELS;
@@ -69,12 +89,27 @@ export class CaptionView {
 			words.textContent = gapText(line, texts);
 		}
 		this.#clear.textContent = texts.captions.clear;
+		this.#undo.textContent = texts.captions.undo;
 		this.#beamer.textContent = this.#isProjecting ? texts.captions.leave : texts.captions.beamer;
+	}
+
+	/** Its lines, in order. */
+	get lines(): readonly TranscriptLine[] {
+		return this.#lines;
+	}
+
+	/** Shows these lines in the place of the current ones. */
+	open(lines: readonly TranscriptLine[]): void {
+		this.#cleared = [];
+		this.#replace(lines);
 	}
 
 	/** Starts another stream; its clock continues after the existing captions. */
 	begin(): void {
-		this.#offsetSeconds = Math.ceil(this.lines.at(-1)?.endSeconds ?? 0);
+		this.#offsetSeconds = endOf(this.#lines);
+		if (this.#lines.length === 0) {
+			this.#clearedOffsetSeconds = endOf(this.#cleared);
+		}
 	}
 
 	/** Shows a partial. */
@@ -94,30 +129,16 @@ export class CaptionView {
 			this.showGap({ startSeconds, endSeconds, code: error });
 			return;
 		}
-		const line = {
-			startSeconds: startSeconds + this.#offsetSeconds,
-			endSeconds: endSeconds + this.#offsetSeconds,
-			text: text.trim(),
-			language,
-		};
-		if (line.text !== '') {
-			this.lines.push(line);
-			this.#log.append(captionLine(line.startSeconds, language, line.text));
+		const spoken = text.trim();
+		if (spoken !== '') {
+			this.#add({ startSeconds, endSeconds, text: spoken, language });
 		}
 		this.#show();
 	}
 
 	/** Shows missing speech. */
 	showGap({ startSeconds, endSeconds, code }: Omit<Gap, 'type'>): void {
-		const line = {
-			startSeconds: startSeconds + this.#offsetSeconds,
-			endSeconds: endSeconds + this.#offsetSeconds,
-			gap: code,
-		};
-		const words = styledText('lost', gapText(line, this.#texts));
-		this.lines.push(line);
-		this.#gaps.set(words, line);
-		this.#log.append(captionLine(line.startSeconds, null, words));
+		this.#add({ startSeconds, endSeconds, gap: code });
 		this.#show();
 	}
 
@@ -127,11 +148,45 @@ export class CaptionView {
 		this.#show();
 	}
 
-	/** Removes all captions. */
-	clear(): void {
-		this.lines.length = 0;
+	#clearLines(): void {
+		this.#cleared = this.#lines;
+		this.#clearedOffsetSeconds = 0;
+		this.#replace([]);
+		this.#whenChanged();
+	}
+
+	/** Shows the lines that were removed, before those since. */
+	#undoClear(): void {
+		const since = this.#lines.map(line => shifted(line, this.#clearedOffsetSeconds));
+		const lines = [...this.#cleared, ...since];
+		this.#offsetSeconds += this.#clearedOffsetSeconds;
+		this.open(lines);
+		this.#whenChanged();
+	}
+
+	/** Adds a line with times of the current stream. */
+	#add(line: TranscriptLine): void {
+		const added = shifted(line, this.#offsetSeconds);
+		this.#lines.push(added);
+		this.#append(added);
+		this.#whenChanged();
+	}
+
+	#append(line: TranscriptLine): void {
+		if (isGap(line)) {
+			const words = styledText('lost', gapText(line, this.#texts));
+			this.#gaps.set(words, line);
+			this.#log.append(captionLine(line.startSeconds, null, words));
+		} else {
+			this.#log.append(captionLine(line.startSeconds, line.language, line.text));
+		}
+	}
+
+	#replace(lines: readonly TranscriptLine[]): void {
+		this.#lines = [...lines];
 		this.#gaps.clear();
 		this.#log.replaceChildren();
+		this.#lines.forEach(line => this.#append(line));
 		this.#show();
 	}
 
@@ -146,7 +201,8 @@ export class CaptionView {
 		const hasLines = this.#log.childElementCount > 0;
 		this.#empty.hidden = hasLines || partials.length > 0;
 		this.#clear.disabled = !hasLines;
-		this.#exportToolbar.enabled = this.lines.length > 0;
+		this.#undo.hidden = this.#cleared.length === 0;
+		this.#exportToolbar.enabled = hasLines;
 		this.#follow();
 	}
 
@@ -180,6 +236,15 @@ export class CaptionView {
 		this.render(this.#texts);
 		this.#follow();
 	}
+}
+
+/** Returns a whole second at which no line is left. */
+function endOf(lines: readonly TranscriptLine[]): number {
+	return Math.ceil(lines.at(-1)?.endSeconds ?? 0);
+}
+
+function shifted(line: TranscriptLine, seconds: number): TranscriptLine {
+	return { ...line, startSeconds: line.startSeconds + seconds, endSeconds: line.endSeconds + seconds };
 }
 
 function fileName(): string {

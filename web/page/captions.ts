@@ -4,6 +4,11 @@ import { CAPTION_TEXTS, problem, type Sentence } from './caption-texts.js';
 import { CaptionView } from './caption-view.js';
 import { byId, setText } from './dom.js';
 import { type Language, showTexts, bindLanguageButton } from './i18n.js';
+import { KeptCaptions } from './kept-captions.js';
+import { KeptList } from './kept-list.js';
+import type { KeptTranscript } from './kept.js';
+import { IndexedDbStore } from './kept-store.js';
+import { Keeper } from './keeper.js';
 import { Key } from './key.js';
 import { namedLanguages } from './languages.js';
 import { LevelMeter } from './level-meter.js';
@@ -28,8 +33,19 @@ let screenLock: Promise<WakeLockSentinel | undefined> | null = null;
 
 const key = new Key(showProblem);
 const source = new SourceChoice(texts, () => void live.changeSource());
-const captions = new CaptionView(texts);
-const recordings = new Recordings(texts, key, spokenLanguage, showProblem);
+const keeper = new Keeper(new IndexedDbStore(), isFailing => {
+	byId('not-kept', HTMLElement).hidden = !isFailing;
+});
+const captions = new CaptionView(texts, () => {
+	keptList.endOffer();
+	void keptCaptions.change();
+});
+const keptCaptions = new KeptCaptions(captions, keeper);
+const recordings = new Recordings(texts, key, keeper, spokenLanguage, showProblem);
+const keptList = new KeptList(texts, {
+	open: transcript => void open(transcript).then(listKept),
+	remove: ids => void keeper.remove(ids).then(listKept),
+});
 const meter = new LevelMeter(level.firstElementChild as HTMLElement, isSilent => {
 	if (shownProblem === (isSilent ? null : SILENT)) {
 		showProblem(isSilent ? SILENT : null); // any other notice is more important
@@ -71,16 +87,47 @@ document.addEventListener('visibilitychange', () => {
 	if (!document.hidden) {
 		keepScreenOn(false); // the browser released the lock when the page was hidden
 		keepScreenOn(live.state !== 'idle');
+		void listKept(); // other tabs may have changed it
 	}
 });
 window.addEventListener('beforeunload', event => {
-	if (live.state !== 'idle') {
+	if (isBusy()) {
 		event.preventDefault(); // the browser asks the user whether to leave
 	}
 });
+byId('status-link', HTMLAnchorElement).addEventListener('click', ({ currentTarget }) => {
+	(currentTarget as HTMLAnchorElement).target = isBusy() ? '_blank' : '';
+});
+void resumeJobs().then(listKept);
 if (!isSecureContext) {
 	showProblem(problem('insecure'));
 	start.disabled = true;
+}
+
+/** Returns whether leaving the page would stop something, or lose text. */
+function isBusy(): boolean {
+	return live.state !== 'idle' || recordings.isUploading || keeper.isUnsaved;
+}
+
+/** Finds the jobs again that a page before has started. */
+async function resumeJobs(): Promise<void> {
+	const jobs = (await keeper.list()).filter(({ job }) => job !== null);
+	await Promise.all(jobs.map(transcript => recordings.open(transcript)));
+}
+
+/** Lists the kept transcripts that the page does not show. */
+async function listKept(): Promise<void> {
+	const kept = await keeper.list();
+	keptList.show(kept.filter(({ id, job }) => job === null && id !== keptCaptions.id && !recordings.has(id)));
+}
+
+async function open(transcript: KeptTranscript): Promise<void> {
+	if (transcript.kind === 'recording') {
+		await recordings.open(transcript);
+	} else if (live.state === 'idle') {
+		await keptCaptions.open(transcript);
+		keptList.endOffer();
+	}
 }
 
 function spokenLanguage(): string | null {
@@ -98,6 +145,7 @@ function render(language: Language): void {
 	source.render(texts);
 	captions.render(texts);
 	recordings.render(texts);
+	keptList.render(texts);
 	showState(live.state);
 	showDelay(delayMilliseconds);
 	showProblem(shownProblem);
@@ -113,6 +161,7 @@ function showState(state: LiveState): void {
 	standing.dataset['state'] = state;
 	setText(standing, texts.states[state]);
 	keepScreenOn(isOn);
+	keptList.isListening = isOn;
 }
 
 function showBehind(seconds: number | null): void {

@@ -1,8 +1,8 @@
 /**
  * Transcribes a recording on the server: uploads it as a job and polls the job until it is done.
  *
- * A full server, a lost connection and a restarted server (which no longer has the job) only cost time: the page retries,
- * since it still has the file.
+ * A full server, a lost connection and a restarted server (which no longer has the job) only cost time: the page retries
+ * while it has the file. After a reload it has only the job's ID, and polls that.
  */
 
 import { AuricleError } from '../src/index.js';
@@ -25,18 +25,24 @@ export interface FileProgress {
 	readonly problem: string | null;
 }
 
-/** Result of a job. */
+/** Result of a job. The server keeps it until {@link deleteJob}. */
 export interface FileTranscript {
+	readonly id: string;
 	readonly lines: readonly TranscriptLine[];
 }
 
 /** A file with its options and callbacks. */
 export interface FileJob {
-	readonly file: File;
+	/** `null` after a reload of the page. */
+	readonly file: File | null;
+	/** ID of the job on the server; `null` to upload the file. */
+	readonly id: string | null;
 	readonly language: string | null;
 	readonly key: string | undefined;
 	readonly signal: AbortSignal;
 	readonly onProgress: (progress: FileProgress) => void;
+	/** The server has accepted the file as a job with this ID. */
+	readonly onAccepted: (id: string) => void;
 }
 
 interface Answer {
@@ -54,38 +60,55 @@ const NO_ANSWER: Answer = { status: 0, body: null };
  */
 export async function transcribeFile(job: FileJob): Promise<FileTranscript> {
 	const patience = new Patience(job.signal);
-	for (;;) {
-		const id = await uploaded(job, patience);
-		const result = await outcome(job, id, patience);
-		if (result !== null) {
-			return result;
+	for (let { id } = job; ; id = null) {
+		id ??= await uploaded(job, patience);
+		const lines = await outcome(job, id, patience);
+		if (lines !== null) {
+			return { id, lines };
 		}
 	}
 }
 
+/** Cancels a job, or deletes its result. */
+export async function deleteJob(id: string, key: string | undefined): Promise<void> {
+	await ask(address(id), { key }, 'DELETE');
+}
+
 /** Uploads the file and returns the ID of its job. */
 async function uploaded(job: FileJob, patience: Patience): Promise<string> {
+	const { file } = job;
+	if (file === null) {
+		throw new AuricleError(
+			'not_found',
+			'The server no longer has the job, and this page no longer has the file.',
+		);
+	}
 	for (;;) {
-		await checkReadable(job.file);
-		const answer = await post(job);
+		await checkReadable(file);
+		const answer = await post(file, job);
 		if (answer.status === 202) {
 			patience.worked();
-			return (answer.body as { job_id: string }).job_id;
+			const { job_id: id } = answer.body as { job_id: string };
+			job.onAccepted(id);
+			return id;
 		}
 		job.onProgress({ phase: 'uploading', share: 0, text: '', problem: patience.problem(answer) });
 		await patience.wait();
 	}
 }
 
-/** Returns a job's result; `null` if the server no longer has the job. */
-async function outcome(job: FileJob, id: string, patience: Patience): Promise<FileTranscript | null> {
-	const address = `jobs/${encodeURIComponent(id)}`;
+/** Returns the lines of a job's result; `null` if the server no longer has the job. */
+async function outcome(
+	job: FileJob,
+	id: string,
+	patience: Patience,
+): Promise<readonly TranscriptLine[] | null> {
 	let seen: FileProgress = { phase: 'running', share: 0, text: '', problem: null };
 	try {
 		for (;;) {
 			job.onProgress(seen);
 			await pause(ASK_EVERY_MILLISECONDS, job.signal);
-			const answer = await ask(address, job, 'GET');
+			const answer = await ask(address(id), job, 'GET');
 			if (answer.status === 404) {
 				return null;
 			}
@@ -98,7 +121,6 @@ async function outcome(job: FileJob, id: string, patience: Patience): Promise<Fi
 			patience.worked();
 			const state = answer.body as JobBody;
 			if (state.result !== null) {
-				void ask(address, job, 'DELETE'); // the result is not needed any more
 				return transcript(state.result);
 			}
 			if (state.error !== null) {
@@ -108,10 +130,14 @@ async function outcome(job: FileJob, id: string, patience: Patience): Promise<Fi
 		}
 	} catch (error) {
 		if (job.signal.aborted) {
-			void ask(address, { key: job.key }, 'DELETE');
+			void deleteJob(id, job.key);
 		}
 		throw error;
 	}
+}
+
+function address(id: string): string {
+	return `jobs/${encodeURIComponent(id)}`;
 }
 
 interface JobBody {
@@ -133,7 +159,7 @@ interface GapBody {
 	readonly code: string;
 }
 
-function transcript({ language, segments, error }: ResultBody): FileTranscript {
+function transcript({ language, segments, error }: ResultBody): readonly TranscriptLine[] {
 	const spoken = segments.map(({ start, end, text }) => ({
 		startSeconds: start,
 		endSeconds: end,
@@ -145,8 +171,7 @@ function transcript({ language, segments, error }: ResultBody): FileTranscript {
 		endSeconds: end,
 		gap: code,
 	}));
-	const lines = [...spoken, ...gaps].sort((one, other) => one.startSeconds - other.startSeconds);
-	return { lines };
+	return [...spoken, ...gaps].sort((one, other) => one.startSeconds - other.startSeconds);
 }
 
 /**
@@ -165,7 +190,7 @@ async function checkReadable(file: File): Promise<void> {
 }
 
 /** Uploads with XMLHttpRequest; `fetch` does not report the progress of an upload. */
-function post({ file, language, key, signal, onProgress }: FileJob): Promise<Answer> {
+function post(file: File, { language, key, signal, onProgress }: FileJob): Promise<Answer> {
 	return new Promise((resolve, reject) => {
 		const request = new XMLHttpRequest();
 		const query = new URLSearchParams({ wait: '0', ...(language === null ? {} : { language }) });
@@ -190,10 +215,10 @@ function post({ file, language, key, signal, onProgress }: FileJob): Promise<Ans
 	});
 }
 
-async function ask(address: string, { key, signal }: Partial<FileJob>, method: string): Promise<Answer> {
+async function ask(path: string, { key, signal }: Partial<FileJob>, method: string): Promise<Answer> {
 	const headers: Record<string, string> = key === undefined ? {} : { Authorization: `Bearer ${key}` };
 	try {
-		const answer = await fetch(address, { method, headers, signal: signal ?? null, cache: 'no-store' });
+		const answer = await fetch(path, { method, headers, signal: signal ?? null, cache: 'no-store' });
 		return { status: answer.status, body: parsed(await answer.text()) };
 	} catch {
 		return NO_ANSWER;

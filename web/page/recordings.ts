@@ -3,9 +3,12 @@
 import { AuricleError } from '../src/index.js';
 import { captionLine, styledText } from './caption-line.js';
 import { type CaptionTexts, problem, type Sentence } from './caption-texts.js';
+import { Claim, newId } from './claim.js';
 import { byId, setText } from './dom.js';
-import { type FileProgress, type FileTranscript, transcribeFile } from './file-job.js';
+import { deleteJob, type FileProgress, transcribeFile } from './file-job.js';
 import { gapText } from './gap-line.js';
+import type { KeptTranscript } from './kept.js';
+import type { Keeper } from './keeper.js';
 import { asksForKey, type Key } from './key.js';
 import { ExportToolbar } from './export-toolbar.js';
 import { isGap, type TranscriptLine } from './transcript.js';
@@ -15,6 +18,7 @@ export class Recordings {
 	readonly #place = byId('recordings', HTMLElement);
 	readonly #shown = new Set<Recording>();
 	readonly #key: Key;
+	readonly #keeper: Keeper;
 	readonly #language: () => string | null;
 	readonly #showProblem: (sentence: Sentence | null) => void;
 	#texts: CaptionTexts;
@@ -23,17 +27,20 @@ export class Recordings {
 	/**
 	 * @param texts - Texts of the list.
 	 * @param key - The key for the server.
+	 * @param keeper - Keeps jobs and transcripts.
 	 * @param language - Returns the spoken language; `null` to detect it.
 	 * @param showProblem - Reports that a key is needed.
 	 */
 	constructor(
 		texts: CaptionTexts,
 		key: Key,
+		keeper: Keeper,
 		language: () => string | null,
 		showProblem: (sentence: Sentence | null) => void,
 	) {
 		this.#texts = texts;
 		this.#key = key;
+		this.#keeper = keeper;
 		this.#language = language;
 		this.#showProblem = showProblem;
 		const chooser = byId('file', HTMLInputElement);
@@ -50,14 +57,50 @@ export class Recordings {
 		this.#shown.forEach(recording => recording.render(texts));
 	}
 
+	/** Whether a file is not on the server yet: closing the page now would stop it. */
+	get isUploading(): boolean {
+		return [...this.#shown].some(recording => recording.isUploading);
+	}
+
+	/** Returns whether a recording is in the list. */
+	has(id: string): boolean {
+		return [...this.#shown].some(recording => recording.id === id);
+	}
+
 	/** Transcribes files, after those in the queue. */
 	add(files: readonly File[]): void {
 		for (const file of files) {
-			const recording = new Recording(file, this.#texts, () => this.#shown.delete(recording));
-			this.#shown.add(recording);
-			this.#place.prepend(recording.element);
+			const kept = {
+				id: newId(),
+				kind: 'recording',
+				name: file.name,
+				changedAt: 0,
+				lines: [],
+				job: null,
+			} as const;
+			this.#insert(new Recording(kept, file, this.#keeper, this.#texts));
 		}
 		void this.#work();
+	}
+
+	/** Shows a kept recording: its transcript, or the progress of its job unless another tab shows that. */
+	async open(kept: KeptTranscript): Promise<void> {
+		const recording = new Recording(kept, null, this.#keeper, this.#texts);
+		const isDone = kept.job === null;
+		if ((isDone || (await recording.claim.take())) && !this.has(kept.id)) {
+			this.#insert(recording);
+			if (isDone) {
+				recording.focus();
+			}
+			void this.#work();
+		}
+	}
+
+	#insert(recording: Recording): void {
+		void recording.claim.take();
+		recording.whenRemoved = () => this.#shown.delete(recording);
+		this.#shown.add(recording);
+		this.#place.prepend(recording.element);
 	}
 
 	async #work(): Promise<void> {
@@ -110,7 +153,11 @@ export class Recordings {
 /** One recording. */
 class Recording {
 	readonly element = document.createElement('article');
-	readonly #file: File;
+	readonly claim: Claim;
+	whenRemoved: () => void = () => undefined;
+	readonly #name: string;
+	readonly #file: File | null;
+	readonly #keeper: Keeper;
 	readonly #state = document.createElement('p');
 	readonly #progress = document.createElement('progress');
 	readonly #text = document.createElement('div');
@@ -118,16 +165,27 @@ class Recording {
 	readonly #exportToolbar: ExportToolbar;
 	readonly #abort = new AbortController();
 	#lines: readonly TranscriptLine[] = [];
+	#job: string | null;
 	#texts: CaptionTexts;
 	#sentence: Sentence = texts => texts.files.waiting;
 	#isWaiting = true;
 	#isOver = false;
 
-	constructor(file: File, texts: CaptionTexts, whenRemoved: () => void) {
+	/**
+	 * @param kept - Its name, and what is known of it.
+	 * @param file - The file; `null` if only the page before had it.
+	 * @param keeper - Keeps its job and transcript.
+	 * @param texts - Texts of its buttons.
+	 */
+	constructor(kept: KeptTranscript, file: File | null, keeper: Keeper, texts: CaptionTexts) {
+		this.claim = new Claim(kept.id);
+		this.#name = kept.name;
+		this.#job = kept.job;
 		this.#file = file;
+		this.#keeper = keeper;
 		this.#texts = texts;
 		const name = document.createElement('h3');
-		name.textContent = file.name;
+		name.textContent = kept.name;
 		this.#state.className = 'note';
 		this.#state.setAttribute('role', 'status');
 		this.#text.className = 'lines';
@@ -138,12 +196,14 @@ class Recording {
 			this.#isWaiting = false;
 			this.element.remove();
 			byId('file', HTMLInputElement).focus(); // its button had the focus
-			whenRemoved();
+			this.whenRemoved();
+			void this.#keeper.remove([kept.id]);
+			this.claim.release();
 		});
 		this.#exportToolbar = new ExportToolbar(
 			texts,
 			() => this.#lines,
-			() => file.name.replace(/\.[^.]*$/, ''),
+			() => kept.name.replace(/\.[^.]*$/, ''),
 		);
 		this.#exportToolbar.element.hidden = true;
 		const head = document.createElement('div');
@@ -152,6 +212,20 @@ class Recording {
 		this.element.className = 'recording';
 		this.element.append(head, this.#state, this.#progress, this.#text, this.#exportToolbar.element);
 		this.render(texts);
+		if (file === null && kept.job === null) {
+			this.#isWaiting = false;
+			this.#finish(kept.lines);
+		}
+	}
+
+	/** ID of its kept transcript. */
+	get id(): string {
+		return this.claim.id;
+	}
+
+	/** Whether the server does not have all of the file yet. */
+	get isUploading(): boolean {
+		return this.#file !== null && this.#job === null && !this.#isOver;
 	}
 
 	/** Whether its transcription has not started yet. */
@@ -159,12 +233,17 @@ class Recording {
 		return this.#isWaiting;
 	}
 
+	/** Focuses its text. */
+	focus(): void {
+		this.#text.focus();
+	}
+
 	/** Changes the language. */
 	render(texts: CaptionTexts): void {
 		this.#texts = texts;
 		this.#exportToolbar.render(texts);
 		const { files } = texts;
-		const { name } = this.#file;
+		const name = this.#name;
 		this.#remove.textContent = this.#isOver ? files.remove : files.cancel;
 		this.#remove.setAttribute('aria-label', this.#isOver ? files.removeNamed(name) : files.cancelNamed(name));
 		this.#progress.setAttribute('aria-label', files.progress(name));
@@ -178,9 +257,21 @@ class Recording {
 	async work(key: string | undefined, language: string | null): Promise<string | null> {
 		this.#isWaiting = false;
 		try {
-			const { signal } = this.#abort;
-			const onProgress = (progress: FileProgress): void => this.#showProgress(progress);
-			this.#finish(await transcribeFile({ file: this.#file, language, key, signal, onProgress }));
+			const { id, lines } = await transcribeFile({
+				file: this.#file,
+				id: this.#job,
+				language,
+				key,
+				signal: this.#abort.signal,
+				onProgress: progress => this.#showProgress(progress),
+				onAccepted: id => {
+					this.#job = id;
+					void this.#keep();
+				},
+			});
+			this.#job = null;
+			this.#finish(lines);
+			void this.#keep().then(isKept => (isKept ? deleteJob(id, key) : undefined));
 			return null;
 		} catch (error) {
 			const code = error instanceof AuricleError ? error.code : 'internal';
@@ -217,11 +308,26 @@ class Recording {
 		);
 	}
 
-	#finish({ lines }: FileTranscript): void {
+	/** Keeps its job or its lines; returns whether they are stored. */
+	async #keep(): Promise<boolean> {
+		if (this.#abort.signal.aborted) {
+			return false;
+		}
+		return this.#keeper.keep({
+			id: this.id,
+			kind: 'recording',
+			name: this.#name,
+			changedAt: Date.now(),
+			lines: this.#lines,
+			job: this.#job,
+		});
+	}
+
+	#finish(lines: readonly TranscriptLine[]): void {
 		this.#lines = lines;
 		this.#text.tabIndex = 0;
 		this.#text.setAttribute('role', 'region');
-		this.#text.setAttribute('aria-label', this.#file.name);
+		this.#text.setAttribute('aria-label', this.#name);
 		this.#exportToolbar.element.hidden = lines.length === 0;
 		const done = lines.length === 0 ? 'empty' : 'done';
 		this.#end(texts => texts.files[lines.some(isGap) ? 'gaps' : done]);

@@ -23,10 +23,28 @@ byId('forget', HTMLButtonElement).addEventListener('click', () => {
 	useKey('');
 });
 byId('figures', HTMLDetailsElement).addEventListener('toggle', () => void poll.ask());
+for (const link of document.querySelectorAll<HTMLAnchorElement>('a[href="./"]')) {
+	link.addEventListener('click', event => {
+		if (isOpenedByCaptions()) {
+			event.preventDefault();
+			window.close(); // the captions are in the tab that opened this one
+		}
+	});
+}
 
 bindLanguageButton(byId('language', HTMLButtonElement), render);
 field.value = sessionStorage.getItem(KEPT) ?? '';
 useKey(field.value);
+
+/** Returns whether another tab shows captions and has opened this one. */
+function isOpenedByCaptions(): boolean {
+	try {
+		const { opener } = window as { opener: Window | null };
+		return opener?.document.getElementById('captions') != null;
+	} catch {
+		return false; // it shows another site now
+	}
+}
 
 /** Uses the operator's key until the tab is closed. */
 function useKey(key: string): void {

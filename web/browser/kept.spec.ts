@@ -1,0 +1,341 @@
+/** The browser keeps transcripts: after a reload, Back, a crash of the tab, Clear; and finds jobs again. */
+
+import type { BrowserContext, Page } from '@playwright/test';
+import { API_KEY } from './auricle.js';
+import { drop, expectNobodyShutOut, saved, test } from './captions-page.js';
+import { SENTENCE, words } from './clip.js';
+import { expect } from './fixtures.js';
+
+const FOLDER = process.env['AURICLE_STATES'];
+
+/** A transcript in the browser's database. */
+function captions(id: string, ageDays: number, ...texts: string[]): object {
+	return {
+		id,
+		kind: 'captions',
+		name: '',
+		changedAt: Date.now() - ageDays * 24 * 3600 * 1000,
+		lines: texts.map((text, index) => ({
+			startSeconds: 3 * index,
+			endSeconds: 3 * index + 2.5,
+			text,
+			language: 'en',
+		})),
+		job: null,
+	};
+}
+
+/** Writes records into the database of the page's origin, and loads the page again. */
+async function keep(page: Page, ...records: object[]): Promise<void> {
+	await page.evaluate(async records => {
+		const database = await new Promise<IDBDatabase>((resolve, reject) => {
+			const request = indexedDB.open('auricle', 1);
+			request.onsuccess = () => resolve(request.result);
+			request.onerror = () => reject(new Error('no database'));
+		});
+		const transaction = database.transaction('transcripts', 'readwrite');
+		records.forEach(record => transaction.objectStore('transcripts').put(record));
+		await new Promise(resolve => (transaction.oncomplete = resolve));
+		database.close();
+	}, records);
+	await page.reload();
+}
+
+const lines = (page: Page): ReturnType<Page['locator']> => page.locator('#lines .words');
+const offer = (page: Page): ReturnType<Page['locator']> => page.locator('#offer');
+const rows = (page: Page): ReturnType<Page['locator']> => page.locator('#kept-rows li');
+
+async function speak(page: Page): Promise<void> {
+	page.on('dialog', dialog => void dialog.accept()); // leaving while listening asks
+	await page.getByLabel('Spoken language').selectOption('English');
+	await page.getByRole('button', { name: 'Start' }).click();
+	await expect(lines(page).last()).toContainText(/\w/, { timeout: 40_000 });
+}
+
+/** Opens another tab, with the key. */
+async function anotherTab(context: BrowserContext, url: string): Promise<Page> {
+	const page = await context.newPage();
+	await page.addInitScript(key => sessionStorage.setItem('auricle.key', key), API_KEY);
+	await page.goto(url);
+	return page;
+}
+
+test('offers captions again after a reload while listening, and continues them', async ({
+	captions: page,
+}) => {
+	await speak(page);
+	const before = await lines(page).allTextContents();
+	await page.reload();
+	await expect(offer(page)).toBeVisible();
+	await expect(lines(page)).toHaveCount(0);
+	await page.getByRole('button', { name: 'Show them again' }).click();
+	expect((await lines(page).allTextContents()).slice(0, before.length)).toEqual(before);
+	await expect(rows(page)).toHaveCount(0);
+	const [, txt] = await saved(page, 'TXT');
+	expect(txt).toContain(before[0]);
+
+	const end = await lines(page).count();
+	await page.getByRole('button', { name: 'Start' }).click();
+	await expect(lines(page).nth(end)).toContainText(/\w/, { timeout: 40_000 });
+	await page.getByRole('button', { name: 'Stop' }).click();
+	await expect(page.locator('#state')).toHaveText('Not listening');
+	const all = await lines(page).allTextContents();
+	await page.reload();
+	await page.getByRole('button', { name: 'Show them again' }).click();
+	expect(await lines(page).allTextContents()).toEqual(all); // one transcript, not two
+	await expect(rows(page)).toHaveCount(0);
+});
+
+test('offers captions again after a crash of the tab', async ({ captions: page, gateway }) => {
+	await speak(page);
+	const before = await lines(page).allTextContents();
+	const session = await page.context().newCDPSession(page);
+	const crashed = page.waitForEvent('crash');
+	void session.send('Page.crash').catch(() => undefined);
+	await crashed;
+	const other = await anotherTab(page.context(), gateway.url);
+	await other.getByRole('button', { name: 'Show them again' }).click();
+	expect((await lines(other).allTextContents()).slice(0, before.length)).toEqual(before);
+	await other.reload();
+	await expect(offer(other)).toBeVisible();
+});
+
+test('offers captions again after Status and Back', async ({ captions: page }) => {
+	await keep(page, captions('a', 0, 'The train leaves at noon.'));
+	await page.getByRole('button', { name: 'Show them again' }).click();
+	await page.getByRole('link', { name: 'Status' }).click(); // nothing is lost: the same tab
+	await expect(page).toHaveURL(/status$/);
+	await page.goBack();
+	await page.getByRole('button', { name: 'Show them again' }).or(lines(page)).first().waitFor();
+	if ((await lines(page).count()) === 0) {
+		await page.getByRole('button', { name: 'Show them again' }).click();
+	}
+	await expect(lines(page)).toHaveText('The train leaves at noon.');
+	await page.getByRole('link', { name: 'Status' }).click();
+	await page.getByRole('link', { name: 'Captions' }).click();
+	await expect(offer(page)).toBeVisible();
+});
+
+test('opens Status in another tab while listening, and returns from there', async ({ captions: page }) => {
+	await page.getByRole('button', { name: 'Start' }).click();
+	await expect(page.locator('#state')).toHaveText('Listening');
+	const opened = page.waitForEvent('popup');
+	await page.getByRole('link', { name: 'Status' }).click();
+	const status = await opened;
+	await expect(status.getByRole('heading', { level: 1 })).toHaveText('Status');
+	await expect(page.locator('#state')).toHaveText('Listening');
+	const closed = status.waitForEvent('close');
+	await status.getByRole('link', { name: 'Captions' }).click();
+	await closed;
+	await expect(page.locator('#state')).toHaveText('Listening');
+	await page.getByRole('button', { name: 'Stop' }).click();
+	await expect(page.locator('#state')).toHaveText('Not listening');
+});
+
+test('undoes Clear, also after more captions', async ({ captions: page }) => {
+	await keep(page, captions('a', 0, 'The train leaves at noon.', 'It is late.'));
+	const press = (name: string): Promise<void> => page.getByRole('button', { name, exact: true }).click();
+	await press('Show them again');
+	await press('Clear');
+	await expect(page.locator('#empty')).toBeVisible();
+	await expect(page.getByRole('button', { name: 'Undo clear' })).toBeFocused();
+	await press('Undo clear');
+	await expect(lines(page)).toHaveText(['The train leaves at noon.', 'It is late.']);
+	await expect(page.getByRole('button', { name: 'Clear', exact: true })).toBeFocused();
+	await expect(page.getByRole('button', { name: 'Undo clear' })).toBeHidden();
+
+	await press('Clear');
+	await speak(page);
+	await press('Stop');
+	await expect(page.locator('#state')).toHaveText('Not listening');
+	const since = await lines(page).allTextContents();
+	await press('Undo clear');
+	await expect(lines(page)).toHaveText(['The train leaves at noon.', 'It is late.', ...since]);
+	const [, json] = await saved(page, 'JSON');
+	const starts = (JSON.parse(json) as { segments: { start: number }[] }).segments.map(({ start }) => start);
+	expect(starts).toEqual(starts.toSorted((one, other) => one - other));
+	await page.reload();
+	await press('Show them again');
+	await expect(lines(page)).toHaveCount(2 + since.length);
+
+	await press('Clear');
+	await page.reload();
+	await expect(page.getByRole('button', { name: 'Start' })).toBeVisible();
+	await expect(offer(page)).toBeHidden(); // what is cleared is not kept
+});
+
+test('lists earlier transcripts, shows and deletes them', async ({ captions: page }) => {
+	const gap = { startSeconds: 3, endSeconds: 4, gap: 'unreachable' };
+	const line = { startSeconds: 0, endSeconds: 2, text: 'A talk.', language: 'en' };
+	await keep(
+		page,
+		captions('new', 1, 'The newest.'),
+		captions('old', 2, 'An older one.'),
+		captions('expired', 31, 'Too old.'),
+		{ ...captions('talk', 3), kind: 'recording', name: 'talk.mp3', lines: [line, gap] },
+		{ id: 'broken', lines: 'none' },
+	);
+	await expect(rows(page)).toHaveCount(3);
+	await expect(rows(page).nth(0)).toContainText('The newest.');
+	await expect(rows(page).nth(2)).toContainText('talk.mp3');
+	await expectNobodyShutOut(page);
+	await rows(page)
+		.nth(2)
+		.getByRole('button', { name: /^Show talk/ })
+		.click();
+	const recording = page.getByRole('article');
+	await expect(recording.locator('.words')).toHaveText(['A talk.', '[1.0 s missing: server unreachable]']);
+	await rows(page).nth(1).getByRole('button', { name: /^Show/ }).click();
+	await expect(lines(page)).toHaveText('An older one.');
+	await expect(rows(page)).toHaveCount(1);
+	await rows(page).nth(0).getByRole('button', { name: /^Show/ }).click();
+	await expect(lines(page)).toHaveText('The newest.');
+	await expect(rows(page)).toHaveText(/An older one\./);
+	await rows(page)
+		.nth(0)
+		.getByRole('button', { name: /^Delete/ })
+		.click();
+	await expect(page.locator('#kept')).toBeHidden();
+	await recording.getByRole('button', { name: 'Remove talk.mp3' }).click();
+	await page.reload();
+	await expect(rows(page)).toHaveText(/The newest\./);
+	page.once('dialog', dialog => void dialog.accept());
+	await page.getByRole('button', { name: 'Delete all' }).click();
+	await expect(offer(page)).toBeHidden();
+	await page.reload();
+	await expect(page.locator('#kept')).toBeHidden();
+});
+
+test('shows a copy of captions that another tab is writing', async ({ captions: page, gateway }) => {
+	await keep(page, captions('a', 0, 'The train leaves at noon.'));
+	const other = await anotherTab(page.context(), gateway.url);
+	await page.getByRole('button', { name: 'Show them again' }).click();
+	await expect(lines(page)).toHaveCount(1);
+	await other.getByRole('button', { name: 'Show them again' }).click();
+	await expect(lines(other)).toHaveCount(1);
+	await other.getByRole('button', { name: 'Clear', exact: true }).click();
+	await page.reload();
+	await expect(offer(page)).toBeVisible();
+});
+
+test('finds a job again after a reload', async ({ captions: page }) => {
+	let isHeld = true;
+	await page.route('**/jobs/*', route => (isHeld ? route.abort() : route.continue()));
+	const accepted = page.waitForResponse(answer => answer.status() === 202);
+	await drop(page, 'fellow.wav');
+	await accepted;
+	const recording = page.getByRole('article');
+	await expect(recording.getByRole('status')).toHaveText(/^The server can’t be reached\./);
+	await page.reload(); // nothing asks: the job is on the server
+	await expect(recording.getByRole('heading')).toHaveText('fellow.wav');
+	isHeld = false;
+	const deleted = page.waitForRequest(request => request.method() === 'DELETE');
+	await expect(recording.getByRole('status')).toHaveText('Done');
+	const said = await recording.locator('.words').allTextContents();
+	expect(words(said.join(' '))).toEqual(words(SENTENCE.text));
+	await deleted;
+	await page.reload();
+	await page.getByRole('button', { name: /^Show fellow\.wav/ }).click();
+	expect(await recording.locator('.words').allTextContents()).toEqual(said);
+	await expect(recording.getByRole('region')).toBeFocused();
+});
+
+test('reports a job that the server no longer has', async ({ captions: page }) => {
+	const recording = page.getByRole('article');
+	await keep(page, { ...captions('lost', 0), kind: 'recording', name: 'talk.mp3', job: 'never-was' });
+	await expect(recording.getByRole('status')).toHaveText('The server no longer has this recording.');
+	await recording.getByRole('button', { name: 'Remove talk.mp3' }).click();
+	await page.reload();
+	await expect(page.getByRole('button', { name: 'Start' })).toBeVisible();
+	await expect(recording).toHaveCount(0);
+});
+
+for (const [what, breakIt] of [
+	[
+		'refuses its database',
+		() =>
+			(IDBFactory.prototype.open = () => {
+				throw new DOMException('', 'SecurityError');
+			}),
+	],
+	[
+		'has no room',
+		() =>
+			(IDBObjectStore.prototype.put = () => {
+				throw new DOMException('', 'QuotaExceededError');
+			}),
+	],
+] as const) {
+	test(`warns, and asks before leaving, in a browser that ${what}`, async ({ captions: page }) => {
+		await page.addInitScript(breakIt);
+		await page.reload();
+		await expect(page.locator('#not-kept')).toBeHidden();
+		await page.getByLabel('Spoken language').selectOption('English');
+		await page.getByRole('button', { name: 'Start' }).click();
+		await expect(page.locator('#not-kept')).toBeVisible({ timeout: 40_000 });
+		await page.getByRole('button', { name: 'Stop' }).click();
+		await expect(page.locator('#state')).toHaveText('Not listening');
+		await expectNobodyShutOut(page);
+		const asked = page.waitForEvent('dialog');
+		const leaving = page.reload();
+		const dialog = await asked;
+		expect(dialog.type()).toBe('beforeunload');
+		await dialog.accept();
+		await leaving;
+		await expect(page.getByRole('button', { name: 'Start' })).toBeVisible();
+		await expect(offer(page)).toBeHidden();
+	});
+}
+
+test('pictures of each state', async ({ captions: page }) => {
+	test.skip(FOLDER === undefined, 'AURICLE_STATES=FOLDER');
+	const line = {
+		startSeconds: 0,
+		endSeconds: 2,
+		text: 'Good morning, and welcome to the talk.',
+		language: 'en',
+	};
+	await keep(
+		page,
+		captions(
+			'new',
+			0.01,
+			'And so, my fellow Americans, ask not what your country can do for you.',
+			'Ask what you can do.',
+		),
+		captions('old', 2, 'The train leaves at noon.'),
+		{
+			...captions('talk', 3),
+			kind: 'recording',
+			name: 'talk of a rather long name 2026-11-20.mp3',
+			lines: [line],
+		},
+	);
+	for (const language of ['English', '中文']) {
+		for (const [size, width, height] of [
+			['desktop', 1280, 800],
+			['phone', 390, 844],
+		] as const) {
+			for (const colorScheme of ['light', 'dark'] as const) {
+				const picture = (state: string): Promise<unknown> =>
+					page.screenshot({
+						path: `${FOLDER ?? ''}/${state}-${size}-${colorScheme}-${language}.png`,
+						fullPage: true,
+					});
+				await page.setViewportSize({ width, height });
+				await page.emulateMedia({ colorScheme });
+				await expect(offer(page)).toBeVisible();
+				await picture('offered');
+				await page.locator('#offer-show').click();
+				await page.locator('#captions-tools > button').first().click();
+				await expect(page.locator('#empty')).toBeVisible();
+				await page.locator('#not-kept').evaluate(notice => notice.removeAttribute('hidden'));
+				await picture('cleared');
+				await page.locator('#captions-tools > button').last().click();
+				await picture('undone');
+				await page.reload();
+			}
+		}
+		await page.locator('#language').click();
+	}
+});

@@ -1,0 +1,95 @@
+/** Transcripts that the browser keeps: their form and the limits for them. Pure. */
+
+import { isGap, type TranscriptLine } from './transcript.js';
+
+/** A transcript that survives a reload, a crash of the tab and the end of the browser. */
+export interface KeptTranscript {
+	readonly id: string;
+	readonly kind: 'captions' | 'recording';
+	/** File name of a recording; empty for captions. */
+	readonly name: string;
+	/** Time of the last change, in milliseconds since 1970. */
+	readonly changedAt: number;
+	readonly lines: readonly TranscriptLine[];
+	/** ID of the server's job for a recording; `null` as soon as its result is in `lines`. */
+	readonly job: string | null;
+}
+
+/** Limits for all kept transcripts together. */
+export interface KeepLimits {
+	readonly transcripts: number;
+	readonly bytes: number;
+	readonly milliseconds: number;
+}
+
+export const KEEP_LIMITS: KeepLimits = {
+	transcripts: 50,
+	bytes: 20_000_000,
+	milliseconds: 30 * 24 * 3600 * 1000,
+};
+
+/** Estimated size of a line without its text. */
+const LINE_BYTES = 64;
+const EXCERPT_LINES = 3;
+
+/** Returns stored records as transcripts, the newest first, without those that are not transcripts. */
+export function parseKept(records: readonly unknown[]): KeptTranscript[] {
+	return records.filter(isKept).sort((one, other) => other.changedAt - one.changedAt);
+}
+
+/**
+ * Returns the IDs of the transcripts beyond the limits. The newest one always stays.
+ *
+ * @param kept - The newest first.
+ * @param now - In milliseconds since 1970.
+ * @param limits - The limits.
+ */
+export function beyondLimits(kept: readonly KeptTranscript[], now: number, limits = KEEP_LIMITS): string[] {
+	let bytes = 0;
+	return kept
+		.filter((transcript, index) => {
+			bytes += estimatedBytes(transcript);
+			const isOld = now - transcript.changedAt > limits.milliseconds;
+			return index > 0 && (isOld || index >= limits.transcripts || bytes > limits.bytes);
+		})
+		.map(({ id }) => id);
+}
+
+/** Returns the beginning of a transcript. */
+export function excerpt({ lines }: KeptTranscript): string {
+	const spoken = lines.flatMap(line => (isGap(line) ? [] : [line.text]));
+	return spoken.slice(0, EXCERPT_LINES).join(' ');
+}
+
+function estimatedBytes({ lines }: KeptTranscript): number {
+	return lines.reduce((sum, line) => sum + LINE_BYTES + (isGap(line) ? 0 : 2 * line.text.length), 0);
+}
+
+function isKept(value: unknown): value is KeptTranscript {
+	if (typeof value !== 'object' || value === null) {
+		return false;
+	}
+	const { id, kind, name, changedAt, lines, job } = value as Readonly<Record<string, unknown>>;
+	return (
+		typeof id === 'string' &&
+		(kind === 'captions' || kind === 'recording') &&
+		typeof name === 'string' &&
+		typeof changedAt === 'number' &&
+		(job === null || typeof job === 'string') &&
+		Array.isArray(lines) &&
+		lines.every(isLine)
+	);
+}
+
+function isLine(value: unknown): boolean {
+	if (typeof value !== 'object' || value === null) {
+		return false;
+	}
+	const { startSeconds, endSeconds, text, language, gap } = value as Readonly<Record<string, unknown>>;
+	const isText = typeof text === 'string' && (language === null || typeof language === 'string');
+	return (
+		typeof startSeconds === 'number' &&
+		typeof endSeconds === 'number' &&
+		(gap === undefined ? isText : typeof gap === 'string')
+	);
+}
