@@ -250,41 +250,74 @@ test('reports a job that the server no longer has', async ({ captions: page }) =
 	await expect(recording).toHaveCount(0);
 });
 
-for (const [what, breakIt] of [
-	[
-		'refuses its database',
-		() =>
-			(IDBFactory.prototype.open = () => {
+test('works in a browser that forbids storage', async ({ page, gateway }) => {
+	await page.addInitScript(() => {
+		for (const name of ['localStorage', 'sessionStorage', 'indexedDB']) {
+			const get = (): never => {
 				throw new DOMException('', 'SecurityError');
-			}),
-	],
-	[
-		'has no room',
-		() =>
-			(IDBObjectStore.prototype.put = () => {
-				throw new DOMException('', 'QuotaExceededError');
-			}),
-	],
-] as const) {
-	test(`warns, and asks before leaving, in a browser that ${what}`, async ({ captions: page }) => {
-		await page.addInitScript(breakIt);
-		await page.reload();
-		await expect(page.locator('#not-kept')).toBeHidden();
-		await page.getByLabel('Spoken language').selectOption('English');
-		await page.getByRole('button', { name: 'Start' }).click();
-		await expect(page.locator('#not-kept')).toBeVisible({ timeout: 40_000 });
-		await page.getByRole('button', { name: 'Stop' }).click();
-		await expect(page.locator('#state')).toHaveText('Not listening');
-		await expectNobodyShutOut(page);
-		const asked = page.waitForEvent('dialog');
-		const leaving = page.reload();
-		const dialog = await asked;
-		expect(dialog.type()).toBe('beforeunload');
-		await dialog.accept();
-		await leaving;
-		await expect(page.getByRole('button', { name: 'Start' })).toBeVisible();
-		await expect(offer(page)).toBeHidden();
+			};
+			Object.defineProperty(window, name, { get });
+		}
 	});
+	await page.goto(gateway.url);
+	await drop(page, 'short.wav');
+	await page.getByLabel('Key for this server').fill(API_KEY);
+	await page.getByRole('button', { name: 'Use this key' }).click();
+	await expect(page.locator('.recording .words')).toHaveText('The train leaves at noon.');
+	await expect(page.locator('#not-kept')).toBeVisible();
+	await page.getByRole('button', { name: '中文' }).click();
+	await expect(page.locator('#not-kept')).toHaveText(/^此浏览器目前无法保存文字。/);
+});
+
+test('asks before leaving during an upload', async ({ captions: page }) => {
+	await page.route('**/utterance?*', () => undefined); // never answers
+	await page.locator('#empty').click(); // browsers ask only users who have used the page
+	await drop(page, 'short.wav');
+	await expect(page.getByRole('article').getByRole('status')).toHaveText('Uploading');
+	await expectAskedBeforeReload(page);
+});
+
+test('warns, and asks before leaving, without room for captions', async ({ captions: page, gateway }) => {
+	const session = await page.context().newCDPSession(page);
+	const { origin } = new URL(gateway.url);
+	await session.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: 0 });
+	await expectWarned(page);
+});
+
+test('warns, and asks before leaving, if a newer page has changed the database', async ({
+	captions: page,
+}) => {
+	await page.evaluate(
+		() =>
+			new Promise((resolve, reject) => {
+				const request = indexedDB.open('auricle', 1000); // the page closes its own connection
+				request.onsuccess = resolve;
+				request.onerror = reject;
+				request.onblocked = reject;
+			}),
+	);
+	await expectWarned(page);
+});
+
+async function expectWarned(page: Page): Promise<void> {
+	await page.getByLabel('Spoken language').selectOption('English');
+	await page.getByRole('button', { name: 'Start' }).click();
+	await expect(page.locator('#not-kept')).toBeVisible({ timeout: 40_000 });
+	await page.getByRole('button', { name: 'Stop' }).click();
+	await expect(page.locator('#state')).toHaveText('Not listening');
+	await expectNobodyShutOut(page);
+	await expectAskedBeforeReload(page);
+	await expect(page.getByRole('button', { name: 'Start' })).toBeVisible();
+	await expect(offer(page)).toBeHidden();
+}
+
+async function expectAskedBeforeReload(page: Page): Promise<void> {
+	const asked = page.waitForEvent('dialog');
+	const leaving = page.reload();
+	const dialog = await asked;
+	expect(dialog.type()).toBe('beforeunload');
+	await dialog.accept();
+	await leaving;
 }
 
 test('pictures of each state', async ({ captions: page }) => {

@@ -15,6 +15,7 @@ import { LevelMeter } from './level-meter.js';
 import { Live, type LiveState } from './live.js';
 import { Recordings } from './recordings.js';
 import { SourceChoice } from './source.js';
+import { store, stored } from './storage.js';
 
 const SPOKEN = 'auricle.spoken';
 const SILENT = problem('silent');
@@ -80,7 +81,7 @@ for (const button of [start, pause]) {
 	});
 }
 spoken.addEventListener('change', () => {
-	localStorage.setItem(SPOKEN, spoken.value);
+	store('localStorage', SPOKEN, spoken.value);
 	live.changeLanguage();
 });
 document.addEventListener('visibilitychange', () => {
@@ -138,7 +139,7 @@ function render(language: Language): void {
 	texts = CAPTION_TEXTS[language];
 	showTexts(texts);
 	document.title = `Auricle: ${texts.title}`;
-	const chosen = spoken.options.length > 1 ? spoken.value : (localStorage.getItem(SPOKEN) ?? '');
+	const chosen = spoken.options.length > 1 ? spoken.value : (stored('localStorage', SPOKEN) ?? '');
 	const auto = new Option(texts.spoken.auto, '');
 	spoken.replaceChildren(auto, ...namedLanguages(language).map(([code, name]) => new Option(name, code)));
 	spoken.value = chosen;

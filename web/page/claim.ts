@@ -40,6 +40,7 @@ export class Claim {
 			const signal = AbortSignal.timeout(PATIENCE_MILLISECONDS);
 			const hold = (): Promise<void> => {
 				resolve(true);
+				window.addEventListener('pagehide', () => this.release(), { once: true }); // Back may keep this page
 				return new Promise(release => (this.#release = release));
 			};
 			locks.request(`auricle.transcript.${this.id}`, { signal }, hold).catch(() => resolve(false));

@@ -1,5 +1,7 @@
 /** English or Chinese, for all pages: the browser's language until the user selects one. */
 
+import { store, stored } from './storage.js';
+
 /** The languages of the pages. */
 export type Language = 'en' | 'zh';
 
@@ -8,7 +10,7 @@ const NAMES: Readonly<Record<Language, string>> = { en: 'English', zh: '中文' 
 
 /** Returns the initial language. */
 export function preferredLanguage(): Language {
-	const chosen = localStorage.getItem(KEPT);
+	const chosen = stored('localStorage', KEPT);
 	if (chosen === 'en' || chosen === 'zh') {
 		return chosen;
 	}
@@ -28,7 +30,7 @@ export function bindLanguageButton(button: HTMLElement, render: (language: Langu
 		button.lang = other;
 		button.textContent = NAMES[other];
 		button.onclick = () => {
-			localStorage.setItem(KEPT, other);
+			store('localStorage', KEPT, other);
 			use(other);
 		};
 		render(language);

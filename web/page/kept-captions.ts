@@ -19,7 +19,6 @@ export class KeptCaptions {
 		this.#view = view;
 		this.#keeper = keeper;
 		void this.#claim.take();
-		window.addEventListener('pagehide', () => this.#claim.release());
 		window.addEventListener('pageshow', ({ persisted }) => {
 			if (persisted) {
 				void this.#claimOrCopy(this.id); // another tab may have opened them meanwhile

@@ -3,6 +3,7 @@
 import { asBytes } from './bytes.js';
 import { problem, type Sentence } from './caption-texts.js';
 import { byId } from './dom.js';
+import { store, stored } from './storage.js';
 
 const KEPT = 'auricle.key';
 /** RFC 9110 §5.6.2: characters of a subprotocol's name, as which a browser sends a key to a WebSocket. */
@@ -27,7 +28,7 @@ export class Key {
 				this.#field.focus();
 				return;
 			}
-			sessionStorage.setItem(KEPT, key);
+			store('sessionStorage', KEPT, key);
 			this.#form.hidden = true;
 			if (this.#focused instanceof HTMLElement) {
 				this.#focused.focus(); // restore the focus
@@ -40,7 +41,7 @@ export class Key {
 
 	/** The key for the server, encoded for headers. */
 	get value(): string | undefined {
-		return sessionStorage.getItem(KEPT) ?? undefined;
+		return stored('sessionStorage', KEPT) ?? undefined;
 	}
 
 	/** The key for the live client: a token replaces a key that is not a valid subprotocol name. */
@@ -52,7 +53,7 @@ export class Key {
 	/** Asks the user for a key after this code, then continues; returns the text to show. */
 	ask(code: string, then: () => void): Sentence {
 		const isWrong = code === 'unauthorized' && this.value !== undefined;
-		sessionStorage.removeItem(KEPT);
+		store('sessionStorage', KEPT, null);
 		this.#field.value = '';
 		if (this.#form.hidden) {
 			this.#focused = document.activeElement;

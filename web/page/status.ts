@@ -6,6 +6,7 @@ import { element } from './status-dom.js';
 import { type ServerState, Poll } from './status-poll.js';
 import { STATUS_TEXTS } from './status-texts.js';
 import { StatusView } from './status-view.js';
+import { store, stored } from './storage.js';
 
 const KEPT = 'auricle.operator-key';
 
@@ -33,7 +34,7 @@ for (const link of document.querySelectorAll<HTMLAnchorElement>('a[href="./"]'))
 }
 
 bindLanguageButton(byId('language', HTMLButtonElement), render);
-field.value = sessionStorage.getItem(KEPT) ?? '';
+field.value = stored('sessionStorage', KEPT) ?? '';
 useKey(field.value);
 
 /** Returns whether another tab shows captions and has opened this one. */
@@ -49,11 +50,7 @@ function isOpenedByCaptions(): boolean {
 /** Uses the operator's key until the tab is closed. */
 function useKey(key: string): void {
 	poll.operatorKey = key;
-	if (key === '') {
-		sessionStorage.removeItem(KEPT);
-	} else {
-		sessionStorage.setItem(KEPT, key);
-	}
+	store('sessionStorage', KEPT, key === '' ? null : key);
 	byId('forget', HTMLButtonElement).hidden = key === '';
 	void poll.ask();
 }
