@@ -69,7 +69,7 @@ def staged(log: Path, *, is_scripted: bool) -> Iterator[Stage]:
         settings = SETTINGS | {
             "engine": "tests.support.faulty_engine",
             "spool_dir": spool,
-            "api_keys": ",".join(f"{kind}:{key}" for kind, key in keys.items()),
+            "api_keys": ",".join(f"{kind}_client:{key}" for kind, key in keys.items()),
             "wyoming": 1,
             "wyoming_port": free_port(),
         }
