@@ -272,15 +272,16 @@ test('works in a browser that forbids storage', async ({ page, gateway }) => {
 test('asks before leaving during an upload', async ({ captions: page }) => {
 	await page.route('**/utterance?*', () => undefined); // never answers
 	await page.locator('#empty').click(); // browsers ask only users who have used the page
+	const uploading = page.waitForRequest('**/utterance?*');
 	await drop(page, 'short.wav');
-	await expect(page.getByRole('article').getByRole('status')).toHaveText('Uploading');
+	await uploading;
 	await expectAskedBeforeReload(page);
 });
 
 test('warns, and asks before leaving, without room for captions', async ({ captions: page, gateway }) => {
 	const session = await page.context().newCDPSession(page);
 	const { origin } = new URL(gateway.url);
-	await session.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: 0 });
+	await session.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: 1 });
 	await expectWarned(page);
 });
 
