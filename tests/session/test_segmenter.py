@@ -75,17 +75,17 @@ def test_any_split_finds_the_same(chunk: int) -> None:
 
 def test_the_end_predicted_in_a_pause_is_that_of_the_final() -> None:
     hearing = SpeechSegmenter(RULES, 0)
-    foretold: int | None = None
+    predicted_end: int | None = None
     kept = 0
     for event in hear(hearing, TALK):
         match event:
             case Pause(end_sample):
-                foretold = end_sample
+                predicted_end = end_sample
                 assert hearing.received_sample >= end_sample
             case SpeechStart() | Resumed():
-                foretold = None
+                predicted_end = None
             case UtteranceEnd():
-                kept += event.end_sample == foretold
+                kept += event.end_sample == predicted_end
     assert kept >= 3
 
 

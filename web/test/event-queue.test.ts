@@ -67,7 +67,7 @@ test('delivers nothing after the reader leaves the loop', async () => {
 	expect(await queue.next()).toEqual({ done: true, value: undefined });
 });
 
-test('fails and frees memory if nobody reads', async () => {
+test('fails and frees memory if no events are read', async () => {
 	const queue = new EventQueue<Event>();
 	for (let index = 0; index <= MAX_UNREAD + 10; index++) {
 		queue.push(final(String(index)));

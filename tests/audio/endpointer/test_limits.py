@@ -225,7 +225,7 @@ def test_what_is_discarded_before_the_border_leaves_it_where_it_is() -> None:
 @given(script=SCRIPTS, rules=MANY_RULES)
 def test_events_come_in_their_order(script: Script, rules: EndpointRules) -> None:
     state, following = "idle", None
-    foretold = None
+    predicted_end = None
     for event in hear(script, rules):
         match event:
             case SpeechStart():
@@ -235,7 +235,7 @@ def test_events_come_in_their_order(script: Script, rules: EndpointRules) -> Non
                 state, opened = "open", event.start_sample
             case Pause():
                 assert state == "open"
-                state, foretold = "paused", event.end_sample
+                state, predicted_end = "paused", event.end_sample
             case Resumed():
                 assert state == "paused"
                 state = "open"
@@ -244,7 +244,7 @@ def test_events_come_in_their_order(script: Script, rules: EndpointRules) -> Non
                 assert event.start_sample == opened
                 assert event.start_sample < event.speech_end_sample <= event.end_sample
                 if state == "paused" and rules.soft_limit_s != rules.hard_limit_s:
-                    assert event.end_sample == foretold
+                    assert event.end_sample == predicted_end
                 state, following = "idle", event.end_sample if event.is_cut else None
     assert state == "idle"
 

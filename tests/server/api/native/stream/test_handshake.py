@@ -81,8 +81,8 @@ async def test_health_and_metrics_report_sessions(service: Live) -> None:
 
 async def test_a_wrong_key_is_refused_at_the_handshake(tmp_path: Path) -> None:
     async with live(tmp_path, api_keys=keys("alice:secret")) as service:
-        nobody: dict[str, Any] = {"headers": {"authorization": "Bearer nope"}}
-        for how in ({}, nobody):
+        wrong_key: dict[str, Any] = {"headers": {"authorization": "Bearer nope"}}
+        for how in ({}, wrong_key):
             status, error, _ = await refused(service, **how)
             assert (status, error["code"]) == (401, "unauthorized")
         protocols = ["auricle", "key.nope"]
