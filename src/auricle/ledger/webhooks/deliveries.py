@@ -10,9 +10,9 @@ from anyio import to_thread
 from auricle.errors import LedgerFull, LedgerUnavailable
 from auricle.ledger.job import Job
 from auricle.ledger.outbox import Delivery
-from auricle.ledger.sender import MAX_CONCURRENT, WebhookSender
 from auricle.ledger.store import Ledger
-from auricle.ledger.webhook import new_request
+from auricle.ledger.webhooks.request import new_request
+from auricle.ledger.webhooks.sender import MAX_CONCURRENT, WebhookSender
 
 POLL_S = 1.0
 

@@ -5,7 +5,7 @@ import hmac
 import pytest
 
 from auricle.errors import BadRequest
-from auricle.ledger.webhook import (
+from auricle.ledger.webhooks.request import (
     MAX_URL_CHARACTERS,
     check_callback_url,
     is_public,

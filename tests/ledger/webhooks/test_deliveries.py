@@ -6,14 +6,14 @@ import anyio
 import pytest
 
 from auricle.ledger.database import Database
-from auricle.ledger.deliveries import WebhookRunner
 from auricle.ledger.job import Job, JobState, Outcome
 from auricle.ledger.lease import claim_of
 from auricle.ledger.outbox import Delivery, DeliveryState
 from auricle.ledger.quota import Quota
-from auricle.ledger.sender import WebhookSender
 from auricle.ledger.store import Ledger
-from auricle.ledger.webhook import secret_of_owner, signature
+from auricle.ledger.webhooks.deliveries import WebhookRunner
+from auricle.ledger.webhooks.request import secret_of_owner, signature
+from auricle.ledger.webhooks.sender import WebhookSender
 from tests.support.ledger import a_spec
 from tests.support.poll import poll_until
 from tests.support.receiver import receiver_running

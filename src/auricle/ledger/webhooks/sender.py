@@ -8,7 +8,7 @@ import anyio
 import httpcore2
 import structlog
 
-from auricle.ledger.webhook import WebhookRequest, is_public
+from auricle.ledger.webhooks.request import WebhookRequest, is_public
 
 TIMEOUT_S = 15.0
 """Maximum time of an attempt, from the name lookup to the status of the response."""

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import anyio
 import pytest
 
-from auricle.ledger.sender import WebhookSender
-from auricle.ledger.webhook import WebhookRequest, new_request
+from auricle.ledger.webhooks.request import WebhookRequest, new_request
+from auricle.ledger.webhooks.sender import WebhookSender
 from tests.support.receiver import Receiver, receiver_running
 
 BODY = b'{"type": "job.done"}'

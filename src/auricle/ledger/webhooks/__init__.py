@@ -1,0 +1,1 @@
+"""Deliver signed webhooks to public addresses: the request, how it is sent, and until when."""
