@@ -121,6 +121,7 @@ def running(
         log = log or Path(folder) / "server.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         log.write_bytes(b"")
+        settings = {"state_dir": Path(folder) / "state"} | settings
         server = Server(log, environment, program, **settings)
         server.start()
         try:

@@ -20,7 +20,7 @@ class AuricleError(Exception):
     * AudioError                  this input can't be decoded or transcribed
         * EmptyAudio, OpusWithoutBoundaries
     * Overloaded                  a bounded queue is full: retry later
-        * NoWorkerReady, Draining, ServerStopped
+        * NoWorkerReady, Draining
         * LedgerUnavailable, LedgerFull   a job can't be stored now
     * DeadlineExceeded            the request's deadline passed
     * Superseded                  a newer partial replaced this one
@@ -241,12 +241,6 @@ class Draining(Overloaded):
 
     code = "draining"
     close_code = 1012  # IANA WebSocket close code registry: service restart
-
-
-class ServerStopped(Overloaded):
-    """The server stopped before it finished an accepted job; submit the job again."""
-
-    code = "server_stopped"
 
 
 class LedgerUnavailable(Overloaded):

@@ -359,6 +359,7 @@ def test_its_life_is_in_the_log_as_events(tmp_path: Path) -> None:
         "AURICLE_WYOMING_PORT": 0,
         "AURICLE_KEY_SESSIONS": 3,
         "AURICLE_SPOOL_DIR": str(tmp_path / "spool"),
+        "AURICLE_STATE_DIR": str(tmp_path / "state"),
         "AURICLE_CACHE_DIR": str(tmp_path / "cache"),
         "AURICLE_ENGINE": "tests.support.scripted_engine",
         "AURICLE_SANDBOX_FOLDERS": f"{tmp_path},{ROOT}",

@@ -14,6 +14,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from auricle.config.settings import (
+    LedgerSettings,
     QueueSettings,
     ServerSettings,
     Settings,
@@ -67,7 +68,10 @@ async def served(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serv
     await pool.start()
     try:
         await pool.wait_ready(60)
-        settings = Settings(server=ServerSettings(spool_dir=tmp_path_factory.mktemp("spool")))
+        settings = Settings(
+            server=ServerSettings(spool_dir=tmp_path_factory.mktemp("spool")),
+            ledger=LedgerSettings(state_dir=tmp_path_factory.mktemp("state")),
+        )
         app = create_app(pool, FakeDecoder(), settings)
         async with listening(app) as port:
             yield Served(pool, port)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from auricle.config.settings import (
+    LedgerSettings,
     QueueSettings,
     ServerSettings,
     Settings,
@@ -57,7 +58,8 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
         QueueSettings(queue_audio_s=QUEUE_AUDIO_S),
         model=f"scripted:slow:{BATCH_S}",
     )
-    settings = Settings(server=ServerSettings(spool_dir=tmp_path))
+    ledger = LedgerSettings(state_dir=tmp_path / "state")
+    settings = Settings(server=ServerSettings(spool_dir=tmp_path / "spool"), ledger=ledger)
     app = create_app(pool, FakeDecoder(), settings)
     async with wyoming_port(app.state.auricle) as port, listening(app):
         try:

@@ -31,6 +31,7 @@ def environment(folder: Path, **settings: object) -> dict[str, str]:
         "engine": "tests.support.scripted_engine",
         "cache_dir": folder / "cache",
         "spool_dir": folder / "spool",
+        "state_dir": folder / "state",
         "sandbox_folders": f"{folder},{ROOT}",
         "port": 0,
     }

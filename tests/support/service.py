@@ -2,6 +2,7 @@
 
 import base64
 import socket
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -69,9 +70,17 @@ class Service:
             and not self.transcriber.reserved
             and not self.transcriber.in_flight
             and not self.state.file_slots.taken
+            and not self.state.job_upload_slots.taken
+            and not self.state.uploading
+            and not self.state.running.runner
             and not self.state.chunk_slots.held
             and not self.decoder.open_readings
         )
+
+
+def own_state(spool_dir: Path) -> Path:
+    """Create a state directory beside a spool directory, for one server."""
+    return Path(tempfile.mkdtemp(prefix=f"{spool_dir.name}-state-", dir=spool_dir.parent))
 
 
 def build(
@@ -82,7 +91,9 @@ def build(
 ) -> Service:
     transcriber, decoder = FakeTranscriber(), FakeDecoder()
     server = ServerSettings(spool_dir=spool_dir, **settings)
-    whole = Settings(server=server, live=live or LiveSettings(), ledger=ledger or LedgerSettings())
+    if ledger is None:
+        ledger = LedgerSettings(state_dir=own_state(spool_dir))
+    whole = Settings(server=server, live=live or LiveSettings(), ledger=ledger)
     app = create_app(transcriber, decoder, whole)
     return Service(app, transcriber, decoder)
 
@@ -124,10 +135,13 @@ class Live(Service):
 
 @asynccontextmanager
 async def live(
-    spool_dir: Path, live: LiveSettings | None = None, **settings: Any
+    spool_dir: Path,
+    live: LiveSettings | None = None,
+    ledger: LedgerSettings | None = None,
+    **settings: Any,
 ) -> AsyncIterator[Live]:
     """Serve on a free loopback port, in this event loop."""
-    service = build(spool_dir, live, **settings)
+    service = build(spool_dir, live, ledger, **settings)
     async with listening(service.app) as port:
         yield Live(service.app, service.transcriber, service.decoder, port=port)
 

@@ -2,8 +2,11 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync } from 'node:fs';
 import { type IncomingMessage, request } from 'node:http';
 import { Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ROOT } from './clip.js';
 
@@ -147,6 +150,7 @@ async function launch(port: number, settings: Settings): Promise<[ChildProcess, 
 			AURICLE_MAX_SESSIONS: String(MAX_SESSIONS),
 			AURICLE_LOG_LEVEL: 'info',
 			AURICLE_CACHE_DIR: `${ROOT}/.cache/auricle`,
+			AURICLE_STATE_DIR: mkdtempSync(join(tmpdir(), 'auricle-state-')),
 			AURICLE_OPERATOR_KEY: OPERATOR_KEY,
 			...settings,
 		},

@@ -96,7 +96,7 @@ class ServerSettings(_Section):
     max_json_mb: float = Field(25, gt=0, description="Maximum JSON body, in MB (10^6 bytes).")
     max_upload_mb: float = Field(2000, gt=0, description="Maximum audio body, in MB.")
     spool_dir: Path | None = Field(
-        None, description="Directory for spooled uploads; none: the system's temporary directory."
+        None, description="Directory for spooled uploads; none: `spool` in the state directory."
     )
     max_wait_s: float = Field(
         30, gt=0, description="Default deadline of a request without one, in seconds."
@@ -111,16 +111,10 @@ class ServerSettings(_Section):
         128, ge=0, description="Maximum open connections per address; more get a 429. 0: no limit."
     )
     max_file_jobs: int = Field(
-        16, ge=1, description="Maximum files transcribed concurrently; more get a 503."
+        16, ge=1, description="Maximum files transcribed concurrently; more get a 503, jobs wait."
     )
     keep_results_s: float = Field(
-        3600, gt=0, description="Retention of results in /jobs, in seconds."
-    )
-    max_kept_jobs: int = Field(1000, ge=1, description="Maximum number of jobs kept in /jobs.")
-    max_results_mb: float = Field(
-        256,
-        gt=0,
-        description="Maximum MB of results in /jobs; the largest user's are dropped first.",
+        3600, gt=0, description="Retention of ended jobs in /jobs, in seconds."
     )
     keep_audio: Path | None = Field(
         None, description="Directory to keep audio that crashes or hangs workers; none: not kept."
@@ -373,7 +367,8 @@ class LedgerSettings(_Section):
 
     state_dir: Path | None = Field(
         None,
-        description="Directory of the SQLite database; none: the user's state folder.",
+        description="Directory of the database and the audio of jobs, of one server; none: the "
+        "user's state folder.",
     )
     database_url: SecretStr | None = Field(
         None, description="PostgreSQL connection string, for several gateways; none: SQLite."
@@ -385,10 +380,22 @@ class LedgerSettings(_Section):
         30 * 24 * 3600, gt=0, description="Retention of kept transcripts, in seconds."
     )
 
+    key_jobs: int = Field(
+        10_000, ge=1, description="Maximum unfinished jobs (`wait=0`) per key; more get a 503."
+    )
+    key_jobs_mb: float = Field(
+        20_000, gt=0, description="Maximum MB of audio in unfinished jobs per key; more get a 503."
+    )
+
     @property
     def directory(self) -> Path:
-        """Directory of the SQLite database."""
+        """Directory of the SQLite database and of the audio of jobs."""
         return self.state_dir or platformdirs.user_state_path("auricle")
+
+
+def spool_directory(server: ServerSettings, ledger: LedgerSettings) -> Path:
+    """Return the directory for uploads: by default next to the audio of jobs, which links to it."""
+    return server.spool_dir or ledger.directory / "spool"
 
 
 class ClusterSettings(_Section):

@@ -24,7 +24,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Protocol, Self
 
 import anyio
 from anyio.abc import TaskGroup
@@ -58,6 +58,7 @@ __all__ = [
     "FileProgress",
     "FileRequest",
     "FileTranscript",
+    "FinishedChunks",
     "OnProgress",
     "max_chunks_in_flight",
     "chunk_semaphore",
@@ -120,6 +121,21 @@ def max_chunks_in_flight(workers: int, batch_jobs: int) -> int:
     return min(MAX_IN_FLIGHT, batch_jobs * max(1, workers) + SPARE_CHUNKS)
 
 
+class FinishedChunks(Protocol):
+    """Keeps the results of chunks, so that an interrupted file continues where it was.
+
+    A chunk is found again by what its text depends on: the job's audio and options.
+    """
+
+    def find(self, job: Job) -> Transcript | None:
+        """Return the result of a chunk that was finished earlier, or ``None``."""
+        ...
+
+    async def store(self, job: Job, transcript: Transcript) -> None:
+        """Store the result of a chunk."""
+        ...
+
+
 async def transcribe_file(
     transcriber: Transcriber,
     decoder: Reader,
@@ -127,6 +143,7 @@ async def transcribe_file(
     *,
     chunk_slots: FairSemaphore,
     on_progress: OnProgress | None = None,
+    finished: FinishedChunks | None = None,
 ) -> FileTranscript:
     """Return the text of a whole file; cancelling the call cancels its jobs and the reading.
 
@@ -136,12 +153,13 @@ async def transcribe_file(
         request: The file and its options.
         chunk_slots: From :func:`chunk_semaphore`.
         on_progress: Called in the event loop whenever there is more text.
+        finished: Results of an earlier attempt, and where those of this one are stored.
 
     Raises:
         AuricleError: Any error of the decoder for this file; ``Draining``; for a short file whose
             client waits also ``DeadlineExceeded``; and the first chunk's error if all failed.
     """
-    work = _FileWork(transcriber, request, chunk_slots, on_progress)
+    work = _FileWork(transcriber, request, chunk_slots, on_progress, finished)
     try:
         async with contextlib.aclosing(_Reading(decoder, request)) as reading:
             return await work.run(reading)
@@ -216,8 +234,10 @@ class _FileWork:
         request: FileRequest,
         chunk_slots: FairSemaphore,
         on_progress: OnProgress | None,
+        finished: FinishedChunks | None,
     ) -> None:
         self._transcriber = transcriber
+        self._finished = finished
         self._request = request
         self._chunk_slots = chunk_slots
         self._assembler = TranscriptAssembler(
@@ -341,7 +361,7 @@ class _FileWork:
         kind = item.kind
         while True:
             try:
-                return await self._transcriber.transcribe(self._job(item, kind, language))
+                return await self._transcribe(self._job(item, kind, language))
             except Draining:
                 raise
             except (Overloaded, RateLimited) as error:
@@ -353,6 +373,15 @@ class _FileWork:
                     await anyio.sleep(error.retry_after_s)
             except Superseded:
                 await anyio.sleep(SHED_PAUSE_S)
+
+    async def _transcribe(self, job: Job) -> Transcript:
+        """Return a chunk's transcript, from an earlier attempt if there is one."""
+        if self._finished is None:
+            return await self._transcriber.transcribe(job)
+        if (transcript := self._finished.find(job)) is None:
+            transcript = await self._transcriber.transcribe(job)
+            await self._finished.store(job, transcript)
+        return transcript
 
     def _job(self, item: _SlottedChunk, kind: JobKind, language: str | None) -> Job:
         request, is_final = self._request, kind is JobKind.FINAL

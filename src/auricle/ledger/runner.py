@@ -7,7 +7,7 @@ their results are stored once it answers, and refused if another gateway took ov
 
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import anyio
 import structlog
@@ -15,7 +15,7 @@ from anyio import to_thread
 
 from auricle.errors import LeaseLost, LedgerFull, LedgerUnavailable
 from auricle.ledger.audio import AudioStore
-from auricle.ledger.job import Job, Outcome
+from auricle.ledger.job import Job, JobState, Outcome
 from auricle.ledger.lease import RENEW_S, claim_of
 from auricle.ledger.store import Ledger
 
@@ -106,8 +106,10 @@ class JobRunner:
         self._work = work
         self._now = now
         self._renew_s = renew_s
+        self.max_running = max_running
         self._slots = anyio.Semaphore(max_running)
         self._running: dict[int, RunningJob] = {}
+        self._is_draining = False
 
     def __len__(self) -> int:
         return len(self._running)
@@ -117,22 +119,35 @@ class JobRunner:
         async with anyio.create_task_group() as group:
             while True:
                 await self._slots.acquire()
-                running = await self._next()
-                self._running[running.job.number] = running
+                job = await self._next()
+                running = RunningJob(job, {}, self._ledger, self._now, job.progress, job.text)
+                self._running[job.number] = running
                 group.start_soon(self._run, running)
+
+    def drain(self) -> None:
+        """Lease no further jobs; those that run here continue."""
+        self._is_draining = True
+
+    def current(self, job: Job) -> Job:
+        """Return a job with its latest progress, which is stored less often, if it runs here."""
+        running = self._running.get(job.number)
+        if running is None or job.state is not JobState.RUNNING:
+            return job
+        return replace(job, progress=running.progress, text=running.text)
 
     def stop(self, number: int) -> None:
         """Stop the work on a job that was cancelled or deleted, if it runs here."""
         if (running := self._running.get(number)) is not None:
             running.scope.cancel()
 
-    async def _next(self) -> RunningJob:
+    async def _next(self) -> Job:
         while True:
+            if self._is_draining:
+                await anyio.sleep_forever()
             try:
                 job = await to_thread.run_sync(self._lease)
                 if job is not None:
-                    chunks = await to_thread.run_sync(self._ledger.chunks, job.number)
-                    return RunningJob(job, chunks, self._ledger, self._now, job.progress, job.text)
+                    return job
                 await to_thread.run_sync(self._ledger.wait_for_work, POLL_S, abandon_on_cancel=True)
             except _REFUSALS as error:
                 _log.warning("jobs_not_leased", code=error.code)
@@ -164,6 +179,7 @@ class JobRunner:
         with running.scope:
             async with anyio.create_task_group() as group:
                 group.start_soon(self._keep_lease, running)
+                running.chunks = await self._finished_chunks(running.job.number)
                 try:
                     outcome = await self._work(running)
                 except LeaseLost:
@@ -171,6 +187,14 @@ class JobRunner:
                     running.scope.cancel()
                 group.cancel_scope.cancel()
         return None if running.scope.cancelled_caught else outcome
+
+    async def _finished_chunks(self, number: int) -> dict[str, bytes]:
+        while True:
+            try:
+                return await to_thread.run_sync(self._ledger.chunks, number)
+            except _REFUSALS as error:
+                _log.warning("chunks_not_read", number=number, code=error.code)
+                await anyio.sleep(RETRY_S)
 
     async def _keep_lease(self, running: RunningJob) -> None:
         while True:

@@ -15,7 +15,6 @@
 WebSockets pass LingeringClose and the last three unchanged: their handlers send errors themselves.
 """
 
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -50,7 +49,7 @@ from auricle.server.http.uniform_routes import refuse_socket, serve_uniformly
 from auricle.server.net.hsts import StrictTransport
 from auricle.server.net.lingering import LingeringClose
 from auricle.server.telemetry import metrics
-from auricle.server.transcription.background_jobs import lose_jobs
+from auricle.server.transcription.background_jobs import keep_up, work_on
 from auricle.transcriber import Decoder, Transcriber
 
 
@@ -75,6 +74,8 @@ def create_app(transcriber: Transcriber, decoder: Decoder, settings: Settings) -
     libopus = find_libopus(settings.decode.libopus)
     engine = find_engine(settings.model.engine)
     server = ServerState.build(transcriber, decoder, engine, settings, libopus)
+    server.job_work = partial(work_on, server)
+    server.background_tasks.append(partial(keep_up, server))
     app = _Application(
         title="Auricle",
         summary="Self-hosted speech to text that does not go down",
@@ -132,10 +133,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     server: ServerState = app.state.auricle
     try:
         async with server.run():
-            try:
-                yield
-            finally:
-                lose_jobs(server, time.monotonic())
+            yield
     except SetupError as error:
         server.setup_error = error  # uvicorn only reports that the start failed
         raise

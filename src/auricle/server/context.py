@@ -1,14 +1,15 @@
 """State that the routes of an application share."""
 
+import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
+import msgspec
 import numpy as np
-import structlog
 from anyio import CapacityLimiter, to_thread
 from anyio.abc import TaskGroup
 from starlette.requests import HTTPConnection, Request
@@ -16,14 +17,18 @@ from starlette.websockets import WebSocket
 
 from auricle.audio.opus import LibOpus
 from auricle.audio.vad import has_speech
-from auricle.config.settings import LedgerSettings, ServerSettings, Settings
+from auricle.config.settings import LedgerSettings, ServerSettings, Settings, spool_directory
 from auricle.engine.base import EngineSpec
-from auricle.errors import Draining, RateLimited, SetupError
+from auricle.errors import Draining, PoisonJob, RateLimited, SetupError
 from auricle.files.fair_semaphore import FairSemaphore
 from auricle.files.transcribe import max_chunks_in_flight
+from auricle.ledger.audio import AudioDirectory, AudioStore
 from auricle.ledger.database import Database
+from auricle.ledger.job import JobState, Outcome
 from auricle.ledger.location import open_database
-from auricle.ledger.sqlite import FILE_NAME
+from auricle.ledger.quota import Quota
+from auricle.ledger.runner import JobRunner, Work
+from auricle.ledger.store import Ledger
 from auricle.ledger.transcripts import Transcripts
 from auricle.server.access.admission import FileSlots
 from auricle.server.access.connection_limits import ConnectionLimiter
@@ -32,15 +37,16 @@ from auricle.server.access.keyring import Keyring
 from auricle.server.access.origins import Origins
 from auricle.server.access.rate_limits import KeyLimits, RateLimiter
 from auricle.server.http.body import read_body
+from auricle.server.http.errors import error_body
 from auricle.server.http.request_log import request_log
 from auricle.server.live.connection import GOODBYE_S
 from auricle.server.live.registry import LiveSessions
 from auricle.server.live.transcript_keeper import TranscriptKeeper
 from auricle.server.telemetry.history import History, Snapshot, sample_loop
 from auricle.server.telemetry.metrics import Metrics
-from auricle.server.uploads.job_store import JobStore
 from auricle.server.uploads.spool import SpoolDirectory
 from auricle.server.uploads.upload_room import EarlyReservations
+from auricle.server.uploads.uploading_jobs import UploadingJobs
 from auricle.transcriber import Decoder, Stats, Transcriber
 from auricle.types import SAMPLE_RATE_HZ, ClientId
 
@@ -49,8 +55,11 @@ DATABASE_THREADS = 4
 CLOSE_S = 2.0
 """Longest wait for the database to close; a commit in progress may wait for another program."""
 
+MAX_JOB_UPLOADS = 64
+"""Maximum concurrent uploads of background jobs, whose JSON bodies are in memory."""
 
-_log = structlog.get_logger("auricle.server")
+_AUDIO = "audio"
+"""Subdirectory of the state directory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +68,10 @@ class Running:
 
     spool: SpoolDirectory
     background: TaskGroup
+    ledger: Ledger
+    audio: AudioStore
+    """Audio of unfinished jobs."""
+    runner: JobRunner
     transcripts: Transcripts | None
     """Kept transcripts; ``None`` if the server keeps none."""
     database_threads: CapacityLimiter
@@ -79,9 +92,10 @@ class ServerState:
     origins: Origins
     rate_limiter: RateLimiter
     metrics: Metrics
-    jobs: JobStore
+    uploading: UploadingJobs
     connection_limiter: ConnectionLimiter
     file_slots: FileSlots
+    job_upload_slots: FileSlots
     early: EarlyReservations
     batch_jobs: int
     chunk_slots: FairSemaphore
@@ -90,6 +104,8 @@ class ServerState:
     is_draining: bool = False
     requests: set[anyio.CancelScope] = field(default_factory=set)
     background_tasks: list[Callable[[], Coroutine[Any, Any, None]]] = field(default_factory=list)
+    job_work: Work | None = None
+    """Does one background job; the application sets it."""
     setup_error: SetupError | None = None
     _running: Running | None = None
 
@@ -128,13 +144,10 @@ class ServerState:
             origins=Origins.of(settings),
             rate_limiter=rate_limiter,
             metrics=metrics,
-            jobs=JobStore(
-                settings.max_kept_jobs,
-                settings.keep_results_s,
-                int(settings.max_results_mb * 1_000_000),
-            ),
+            uploading=UploadingJobs(),
             connection_limiter=ConnectionLimiter.of(settings),
             file_slots=FileSlots(settings.max_file_jobs),
+            job_upload_slots=FileSlots(MAX_JOB_UPLOADS),
             early=EarlyReservations(),
             batch_jobs=batches.max_jobs,
             chunk_slots=FairSemaphore(0),  # run() and _snapshot() set the width
@@ -148,7 +161,7 @@ class ServerState:
                 settings.gateway_id,
             ),
         )
-        metrics.follow(state.jobs, lambda: state.is_draining, lambda: state.is_spool_failing)
+        metrics.follow(lambda: state.is_draining, lambda: state.is_spool_failing)
         return state
 
     @property
@@ -156,6 +169,17 @@ class ServerState:
         """Resources that exist while the application runs."""
         assert self._running is not None, "the application is not running"
         return self._running
+
+    @property
+    def shares_jobs(self) -> bool:
+        """Whether other gateways use the same database."""
+        return self.ledger_settings.database_url is not None
+
+    @property
+    def job_quota(self) -> Quota:
+        """Maximum of unfinished jobs of one key."""
+        settings = self.ledger_settings
+        return Quota(settings.key_jobs, int(settings.key_jobs_mb * 1_000_000))
 
     @property
     def is_spool_failing(self) -> bool:
@@ -169,7 +193,7 @@ class ServerState:
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
-        """Open the spool and run the background tasks while the application runs.
+        """Open the database and the spool, and run the background tasks meanwhile.
 
         Raises:
             SetupError: Uploads can't be stored, the voice detector is missing, or the database
@@ -177,49 +201,61 @@ class ServerState:
         """
         await to_thread.run_sync(has_speech, np.zeros(SAMPLE_RATE_HZ, np.int16))  # loads the model
         self._set_chunk_slots(self.transcriber.stats())
-        spool = await to_thread.run_sync(SpoolDirectory.open, self.settings.spool_dir)
-        database = None
-        try:
-            database = await self._open_database()
-            async with anyio.create_task_group() as background:
-                transcripts = None if database is None else Transcripts(database)
-                self._running = Running(
-                    spool, background, transcripts, CapacityLimiter(DATABASE_THREADS)
-                )
-                if transcripts is not None:
-                    keep_s = self.ledger_settings.keep_transcripts_s
-                    self.live.keeper = TranscriptKeeper(
-                        transcripts, keep_s, self.metrics.live.not_kept.inc
+        directory = spool_directory(self.settings, self.ledger_settings)
+        async with AsyncExitStack() as opened:
+            database = await to_thread.run_sync(self._open_database)
+            opened.push_async_callback(_close, database)
+            spool = await to_thread.run_sync(SpoolDirectory.open, directory)
+            opened.callback(spool.close)
+            ledger, audio, runner = await to_thread.run_sync(self._open_jobs, database)
+            keeps_transcripts = self.ledger_settings.keep_transcripts
+            transcripts = Transcripts(database) if keeps_transcripts else None
+            threads = CapacityLimiter(DATABASE_THREADS)
+            try:
+                async with anyio.create_task_group() as background:
+                    self._running = Running(
+                        spool, background, ledger, audio, runner, transcripts, threads
                     )
-                    background.start_soon(self.live.keeper.run)
-                background.start_soon(self.live.watch)
-                background.start_soon(self.metrics.watch_loop)
-                background.start_soon(spool.watch)
-                background.start_soon(sample_loop, self.history, self._snapshot)
-                if (keys_file := self.settings.keys_file) is not None:
-                    background.start_soon(follow_keys, keys_file, self.keyring.replace_stored)
-                for work in self.background_tasks:
-                    background.start_soon(work)
-                yield
-                background.cancel_scope.cancel()
-        finally:
-            self._running = None
-            spool.close()
-            if database is not None:
-                with anyio.move_on_after(CLOSE_S, shield=True):
-                    await to_thread.run_sync(database.close, abandon_on_cancel=True)
+                    if transcripts is not None:
+                        keep_s = self.ledger_settings.keep_transcripts_s
+                        self.live.keeper = TranscriptKeeper(
+                            transcripts, keep_s, self.metrics.live.not_kept.inc
+                        )
+                        background.start_soon(self.live.keeper.run)
+                    background.start_soon(self.live.watch)
+                    background.start_soon(self.metrics.watch_loop)
+                    background.start_soon(spool.watch)
+                    background.start_soon(sample_loop, self.history, self._snapshot)
+                    background.start_soon(runner.run)
+                    if (keys_file := self.settings.keys_file) is not None:
+                        background.start_soon(follow_keys, keys_file, self.keyring.replace_stored)
+                    for work in self.background_tasks:
+                        background.start_soon(work)
+                    yield
+                    background.cancel_scope.cancel()
+            finally:
+                self._running = None
 
-    async def _open_database(self) -> Database | None:
-        """Open the database if anything is kept in it."""
+    def _open_database(self) -> Database:
         settings = self.ledger_settings
-        if not settings.keep_transcripts:
-            if (path := settings.directory / FILE_NAME).exists():
-                _log.warning("transcripts_left", file=str(path), advice="never expire; delete it")
-            return None
         url = settings.database_url
-        return await to_thread.run_sync(
-            open_database, settings.directory, None if url is None else url.get_secret_value()
+        return open_database(settings.directory, None if url is None else url.get_secret_value())
+
+    def _open_jobs(self, database: Database) -> tuple[Ledger, AudioStore, JobRunner]:
+        """Open the jobs in a database; those of a dead server are queued again."""
+        assert self.job_work is not None, "the application sets it"
+        error = PoisonJob("This job ended its server repeatedly; it is not tried again.")
+        poisoned = Outcome(
+            JobState.FAILED,
+            self.settings.keep_results_s,
+            error=msgspec.json.encode(error_body(error)),
         )
+        ledger = Ledger(database, secrets.token_hex(8), poisoned)
+        if not self.shares_jobs:  # the lock of the database proves that no other server runs
+            ledger.requeue_all(time.time())
+        audio = AudioDirectory(self.ledger_settings.directory / _AUDIO)
+        max_running = self.settings.max_file_jobs
+        return ledger, audio, JobRunner(ledger, audio, self.job_work, max_running=max_running)
 
     def _set_chunk_slots(self, asr: Stats) -> None:
         self.chunk_slots.width = max_chunks_in_flight(len(asr.workers), self.batch_jobs)
@@ -301,6 +337,8 @@ class ServerState:
         """Refuse new work from now on, and ask live clients to reconnect to another server."""
         self.is_draining = True
         self.live.drain()
+        if self._running is not None:
+            self._running.runner.drain()
 
     def check_serving(self) -> None:
         """Check that the server accepts new work.
@@ -310,6 +348,11 @@ class ServerState:
         """
         if self.is_draining:
             raise Draining("The service is shutting down; try again.", RETRY_S)
+
+
+async def _close(database: Database) -> None:
+    with anyio.move_on_after(CLOSE_S, shield=True):
+        await to_thread.run_sync(database.close, abandon_on_cancel=True)
 
 
 async def read_json(request: Request, max_bytes: int) -> bytes:

@@ -26,7 +26,6 @@ from auricle.server.drain import Drain, DrainStep
 from auricle.server.net.listen import open_sockets
 from auricle.server.net.tls import Certificate
 from auricle.server.net.uvicorn_overrides.server import Server, uvicorn_config
-from auricle.server.transcription.background_jobs import lose_jobs
 
 _log = structlog.get_logger("auricle.server")
 
@@ -105,17 +104,14 @@ class _ServerDrain:
     def may_exit(self, signals: int) -> bool:
         """Take the next step of the drain; return whether the server may exit."""
         state, now = self._state, time.monotonic()
-        unfinished, uncollected = state.jobs.unfinished(), state.jobs.uncollected(now)
+        running_jobs = len(state.running.runner)
         if self._drain is None:
             self._drain = Drain(self._drain_s, now)
             state.drain()
-            _log.info("draining", requests=len(state.requests), jobs=len(unfinished))
-        has_work = bool(state.requests or unfinished or uncollected)
+            _log.info("draining", requests=len(state.requests), jobs=running_jobs)
+        has_work = bool(state.requests or running_jobs)
         step = self._drain.next_step(now, has_work=has_work, is_hurried=signals > 1)
         if step is DrainStep.GIVE_UP:
             state.end_requests()
-            lost_jobs = lose_jobs(state, now)
-            for record in uncollected:
-                _log.warning("result_not_fetched", **record.ids())
-            self._drain.gave_up(now, lost_jobs=lost_jobs)
+            self._drain.gave_up()
         return step is DrainStep.LEAVE

@@ -198,7 +198,13 @@ def site_in(folder: Path, form: str) -> Site:
     cluster = Cluster(folder / "ray", 2, settings)
     urls = ",".join(cluster.urls)
     gateways = [
-        Server(folder / f"gateway-{n}.log", engine_urls=urls, gateways=2, gateway_id=f"g{n}")
+        Server(
+            folder / f"gateway-{n}.log",
+            engine_urls=urls,
+            gateways=2,
+            gateway_id=f"g{n}",
+            state_dir=folder / f"state-{n}",
+        )
         for n in range(2)
     ]
     return Site(cluster, gateways, SCRIPT if form == "scripted" else None)

@@ -45,7 +45,6 @@ TABLE = {
     errors.Overloaded: (503, "queue_full"),
     errors.NoWorkerReady: (503, "no_worker_ready"),
     errors.Draining: (503, "draining"),
-    errors.ServerStopped: (503, "server_stopped"),
     errors.LedgerUnavailable: (503, "ledger_unavailable"),
     errors.LedgerFull: (503, "ledger_full"),
     errors.DeadlineExceeded: (504, "deadline_exceeded"),

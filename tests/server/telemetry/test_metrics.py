@@ -11,10 +11,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from auricle import __version__
 from auricle.errors import Overloaded
+from auricle.ledger.store import Backlog
 from auricle.server.telemetry.client_metrics import MAX_CLIENTS, OTHER, ClientMetrics
 from auricle.server.telemetry.history import REFUSALS
 from auricle.server.telemetry.metrics import LOOP_EVERY_S, Metrics
-from auricle.server.uploads.job_store import JobRecord, JobState, JobStore
 from auricle.transcriber import Stats, WorkerState, WorkerStats
 from auricle.types import ClientId
 from tests.support.decoder import FakeDecoder
@@ -139,18 +139,21 @@ def test_the_build_and_the_model_are_there(service: InProcess) -> None:
     assert value(service, "auricle_build_info", **labels) == 1
 
 
-async def test_jobs_are_there_by_state() -> None:
-    metrics, jobs = Metrics(FakeTranscriber(), FakeDecoder()), JobStore(100, 60, 10**6)
-    metrics.follow(jobs, lambda: False, lambda: False)
+def test_the_backlog_of_jobs_is_there() -> None:
+    metrics = Metrics(FakeTranscriber(), FakeDecoder())
+    metrics.report_backlog(Backlog(queued=3, running=2, oldest_accepted_at=100.0), now=160.0)
+    get = metrics.registry.get_sample_value
+    assert get("auricle_jobs", {"state": "queued"}) == 3
+    assert get("auricle_jobs", {"state": "running"}) == 2
+    assert get("auricle_jobs_oldest_seconds") == 60
+    metrics.report_backlog(Backlog(queued=0, running=0, oldest_accepted_at=None), now=170.0)
+    assert get("auricle_jobs_oldest_seconds") == 0
 
-    def count(state: JobState) -> float | None:
-        return metrics.registry.get_sample_value("auricle_jobs", {"state": state})
 
-    assert [count(state) for state in JobState] == [0] * len(JobState)
-    for number, state in enumerate(JobState):
-        for copy in range(number + 1):
-            jobs.add(JobRecord(f"{state}-{copy}", "t", ClientId("anna"), state), 0.0)
-    assert [count(state) for state in JobState] == [1, 2, 3, 4, 5]
+def test_runs_of_jobs_have_a_series_before_the_first_one() -> None:
+    metrics = Metrics(FakeTranscriber(), FakeDecoder())
+    for state in ("done", "failed", "cancelled", "queued"):
+        assert metrics.registry.get_sample_value("auricle_job_runs_total", {"state": state}) == 0
 
 
 def test_whether_it_is_draining_is_there(service: InProcess) -> None:

@@ -10,16 +10,14 @@ import platform
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import httpx2
 
 from auricle.audio.opus import find_libopus
 from auricle.config.environment import unknown_variables, worker_environment
-from auricle.config.settings import Settings
+from auricle.config.settings import Settings, spool_directory
 from auricle.engine.base import EngineSpec, MemoryEstimate
 from auricle.engine.placement import on_cpu
 from auricle.engine.registry import find_engine
@@ -244,7 +242,7 @@ def _running_version(settings: Settings) -> str | None:
 def check_disk(settings: Settings) -> Finding:
     """Check the disk space for the model in the cache, and for uploads in the spool directory."""
     cache = settings.model.cache_dir
-    spool = settings.server.spool_dir or Path(tempfile.gettempdir())
+    spool = spool_directory(settings.server, settings.ledger)
     places = (("cache", cache, MODEL_DISK_MB), ("spool", spool, SPOOL_DISK_MB))
     texts = []
     for name, folder, wanted_mb in places:

@@ -13,6 +13,7 @@ _MEANINGS = {
     401: "The key or token is missing, unknown or expired.",
     403: "Pages from other origins are rejected.",
     404: "Not found.",
+    409: "The job_id belongs to a job with other audio or options.",
     413: "The body is too large, or the audio too long.",
     415: "Unsupported format.",
     421: "Host name not allowed on a server without keys.",

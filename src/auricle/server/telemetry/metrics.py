@@ -30,13 +30,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from auricle import __version__ as _VERSION
+from auricle.ledger.job import JobState
+from auricle.ledger.store import Backlog
 from auricle.protocol.native.errors import ErrorResponse
 from auricle.server.access.keyring import Keyring
 from auricle.server.http.openapi import answer, refusals
 from auricle.server.telemetry.client_metrics import ClientMetrics
 from auricle.server.telemetry.history import REFUSALS
 from auricle.server.telemetry.live_metrics import NODE_BUCKETS_S, LiveMetrics
-from auricle.server.uploads.job_store import JobState, JobStore
 from auricle.transcriber import Decoder, Stats, Transcriber, WorkerState
 from auricle.types import Timing
 
@@ -80,10 +81,18 @@ class Metrics:
         self._audio = counter("auricle_audio_seconds", "Audio that was transcribed.")
         self.clients = ClientMetrics()
         self.live = LiveMetrics(self.registry, self.clients)
-        self._jobs = gauge("auricle_jobs", "Jobs in the job store (/jobs), by state.", ("state",))
-        self.jobs_lost = counter(
-            "auricle_jobs_lost", "Accepted jobs that were not finished when the server stopped."
+        self._jobs = gauge("auricle_jobs", "Unfinished background jobs, by state.", ("state",))
+        self._oldest_job = gauge(
+            "auricle_jobs_oldest_seconds", "Age of the oldest unfinished background job."
         )
+        self.jobs_ended = counter(
+            "auricle_job_runs",
+            "Runs of background jobs here, by the job's state after it.",
+            ("state",),
+        )
+        for state in JobState:
+            if state is not JobState.RUNNING:
+                self.jobs_ended.labels(state.value)
         self._draining = gauge(
             "auricle_draining", "1 while the server drains and refuses new work."
         )
@@ -100,17 +109,17 @@ class Metrics:
         tasks.set_function(lambda: len(asyncio.all_tasks()))
         self.in_progress = gauge("auricle_requests_in_progress", "HTTP requests in progress.")
 
-    def follow(
-        self,
-        jobs: JobStore,
-        is_draining: Callable[[], bool],
-        is_spool_failing: Callable[[], bool],
-    ) -> None:
-        """Report the job store's and server's state at each scrape."""
-        for state in JobState:
-            self._jobs.labels(state.value).set_function(partial(jobs.count, state))
+    def follow(self, is_draining: Callable[[], bool], is_spool_failing: Callable[[], bool]) -> None:
+        """Report the server's state at each scrape."""
         self._draining.set_function(is_draining)
         self._spool_failing.set_function(is_spool_failing)
+
+    def report_backlog(self, backlog: Backlog, now: float) -> None:
+        """Report the unfinished background jobs; ``now`` is Unix time in seconds."""
+        self._jobs.labels(JobState.QUEUED.value).set(backlog.queued)
+        self._jobs.labels(JobState.RUNNING.value).set(backlog.running)
+        oldest_at = backlog.oldest_accepted_at
+        self._oldest_job.set(0.0 if oldest_at is None else max(0.0, now - oldest_at))
 
     async def watch_loop(self) -> None:
         """Measure the event loop's delay until cancelled; up to 1 ms is normal when idle."""

@@ -1,122 +1,371 @@
-"""Background jobs, which run after their request was answered."""
+"""Background jobs: accepted into the ledger, transcribed later, kept until they expire.
 
-import contextlib
+A job is accepted once its audio and then its row are durable. From then on it survives the death of
+the server. Its id is the idempotency key: the same id with the same audio and options is the same
+job. Finished chunks are stored, so that a job continues where it was interrupted.
+"""
+
+import hashlib
+import secrets
 import time
+from collections.abc import Collection
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, TypedDict
 
+import anyio
 import msgspec
 import structlog
 from anyio import to_thread
 
-from auricle.errors import AuricleError, ServerStopped
+from auricle.errors import (
+    AuricleError,
+    Draining,
+    JobConflict,
+    LeaseLost,
+    LedgerFull,
+    LedgerUnavailable,
+    NotFound,
+)
 from auricle.files.transcribe import FileProgress
+from auricle.ledger import job as jobs
+from auricle.ledger.audio import sweep
+from auricle.ledger.job import Job, JobSpec, JobState, Outcome, digest_of
+from auricle.ledger.runner import RunningJob
+from auricle.protocol.native.errors import ErrorBody
 from auricle.protocol.native.utterance import transcript_body
-from auricle.server.context import RETRY_S, ServerState
+from auricle.server.context import ServerState
 from auricle.server.http.errors import code_of, error_body, log_unexpected
 from auricle.server.http.request_log import RequestLog
 from auricle.server.transcription.run import note_answer, transcribe_spooled
-from auricle.server.uploads.job_store import JobRecord, JobState
 from auricle.server.uploads.params import TranscriptionParams
-from auricle.types import ClientId, Source
+from auricle.server.uploads.upload import Upload
+from auricle.server.uploads.uploading_jobs import UploadingJob
+from auricle.types import ClientId, Source, Transcript
+from auricle.types import Job as Recognition
+
+BACKLOG_EVERY_S = 5.0
+UPKEEP_EVERY_S = 60.0
+SHARED_ORPHAN_S = 24 * 3600.0
+"""Age at which audio without a job is deleted from a directory that several gateways share."""
 
 _log = structlog.get_logger("auricle.server")
 
 
-def register_job(
+class JobBody(TypedDict):
+    """The response body of ``GET /jobs/{id}``."""
+
+    job_id: str
+    trace_id: str
+    state: JobState
+    progress: float
+    text: str
+    result: Annotated[
+        msgspec.Raw | None, msgspec.Meta(extra_json_schema={"type": ["object", "null"]})
+    ]
+    error: ErrorBody | None
+
+
+def job_body(job: Job) -> JobBody:
+    """Return the response body of a stored job."""
+    return {
+        "job_id": job.spec.job_id,
+        "trace_id": job.spec.trace_id,
+        "state": job.state,
+        "progress": round(job.progress, 4),
+        "text": job.text,
+        "result": None if job.result is None else msgspec.Raw(job.result),
+        "error": None if job.error is None else msgspec.json.decode(job.error, type=ErrorBody),
+    }
+
+
+def uploading_body(job: UploadingJob) -> JobBody:
+    """Return the response body of a job whose upload is in progress."""
+    return {
+        "job_id": job.job_id,
+        "trace_id": job.trace_id,
+        "state": JobState.CANCELLED if job.is_cancelled else JobState.QUEUED,
+        "progress": 0.0,
+        "text": "",
+        "result": None,
+        "error": None,
+    }
+
+
+# For callers: accept, find, list, delete.
+
+
+async def accept_job(
     server: ServerState,
     client: ClientId,
     params: TranscriptionParams,
-    resources: contextlib.AsyncExitStack,
-) -> JobRecord:
-    """Return the record of a new job, which its caller can cancel from now on.
+    upload: Upload,
+    resources: AsyncExitStack,
+) -> Job:
+    """Store the audio durably, then the job, and return it, or the same job accepted earlier.
 
-    Closing ``resources`` removes the record, unless the job has started.
+    Args:
+        server: The server's state.
+        client: The key that sent the job.
+        params: The request's parameters, with the detected format.
+        upload: The audio.
+        resources: Removes the uploaded file.
 
     Raises:
-        BadRequest: This key has an unfinished job with this id.
-        Overloaded: The store is full of unfinished jobs.
+        JobConflict: The client has a job with this id and other audio or options.
+        LedgerFull: The disk or the client's quota is full.
+        LedgerUnavailable: The job can't be stored now.
     """
-    record = JobRecord(params.job_id, params.trace_id, client)
-    server.jobs.add(record, time.monotonic())
-    resources.callback(server.jobs.remove_queued, record)
-    return record
+    spool = server.running.spool
+    source = await upload.source(params, params.audio_format, spool, resources)
+    return await to_thread.run_sync(
+        _accept, server, client, params, Path(source.path), upload.size_bytes
+    )
 
 
-def start_job(
+def _accept(
+    server: ServerState, client: ClientId, params: TranscriptionParams, path: Path, size_bytes: int
+) -> Job:
+    running = server.running
+    with path.open("rb") as file:
+        audio_sha256 = hashlib.file_digest(file, "sha256").digest()
+    name = running.audio.put(path)
+    spec = JobSpec(
+        owner=client,
+        job_id=params.job_id,
+        uid=secrets.token_hex(16),
+        trace_id=params.trace_id,
+        digest=digest_of(encode_params(replace(params, job_id="", trace_id="")), audio_sha256),
+        request=encode_params(params),
+        audio=name,
+        audio_bytes=size_bytes,
+    )
+    try:
+        job, is_new = running.ledger.accept(spec, server.job_quota, time.time())
+    except (JobConflict, LedgerFull):  # after other errors the row may exist: a sweep decides
+        running.audio.delete(name)
+        raise
+    if not is_new:
+        running.audio.delete(name)
+    return job
+
+
+def encode_params(params: TranscriptionParams) -> bytes:
+    """Return parameters as JSON, for a row of the ledger."""
+    return msgspec.json.encode(params)
+
+
+def decode_params(request: bytes) -> TranscriptionParams:
+    """Return the parameters in a row of the ledger; fields of later versions are ignored."""
+    return msgspec.json.decode(request, type=TranscriptionParams)
+
+
+async def find_job(server: ServerState, client: ClientId, job_id: str) -> JobBody:
+    """Return the state of a job.
+
+    Raises:
+        NotFound: The client has no job with this id, or it has expired.
+        LedgerUnavailable: The database does not answer.
+    """
+    running = server.running
+    job = await to_thread.run_sync(running.ledger.find, client, job_id)
+    if job is not None:
+        return job_body(running.runner.current(job))
+    if (uploading := server.uploading.find(client, job_id)) is not None:
+        return uploading_body(uploading)
+    raise NotFound("Unknown job_id. Jobs are deleted a while after their end.")
+
+
+class JobSummary(TypedDict):
+    """A job in the list of ``GET /jobs``."""
+
+    job_id: str
+    trace_id: str
+    state: JobState
+    progress: float
+    accepted_at: float
+    finished_at: float | None
+    audio_bytes: int
+
+
+class JobsBody(TypedDict):
+    """The response body of ``GET /jobs``."""
+
+    jobs: list[JobSummary]
+    next: int | None
+
+
+async def list_jobs(
     server: ServerState,
-    record: JobRecord,
-    params: TranscriptionParams,
-    source: Source,
-    resources: contextlib.AsyncExitStack,
-) -> None:
-    """Start a registered job, which takes over ``resources`` and closes it when it ends."""
-    server.running.background.start_soon(_run, server, record, params, source, resources.pop_all())
+    client: ClientId,
+    states: Collection[JobState],
+    before: int | None,
+    limit: int,
+) -> JobsBody:
+    """Return a page of the client's jobs, the newest first.
+
+    Raises:
+        LedgerUnavailable: The database does not answer.
+    """
+    running = server.running
+    page = await to_thread.run_sync(
+        lambda: running.ledger.page(client, states, before=before, limit=limit)
+    )
+    summaries: list[JobSummary] = [
+        {
+            "job_id": job.spec.job_id,
+            "trace_id": job.spec.trace_id,
+            "state": job.state,
+            "progress": round(job.progress, 4),
+            "accepted_at": job.accepted_at,
+            "finished_at": job.finished_at,
+            "audio_bytes": job.spec.audio_bytes,
+        }
+        for job in map(running.runner.current, page)
+    ]
+    return {"jobs": summaries, "next": page[-1].number if len(page) == limit else None}
 
 
-async def _run(
-    server: ServerState,
-    record: JobRecord,
-    params: TranscriptionParams,
-    source: Source,
-    resources: contextlib.AsyncExitStack,
-) -> None:
+async def delete_job(server: ServerState, client: ClientId, job_id: str) -> JobBody:
+    """Delete a job in any state, stop its work, and return its last state.
+
+    Raises:
+        NotFound: The client has no job with this id.
+        LedgerUnavailable: The database does not answer.
+    """
+    running = server.running
+    uploading = server.uploading.cancel(client, job_id)
+    job = await to_thread.run_sync(running.ledger.delete, client, job_id)
+    if job is None:
+        if uploading is None:
+            raise NotFound("Unknown job_id. Jobs are deleted a while after their end.")
+        return uploading_body(uploading)
+    if job.state.is_final:
+        return job_body(job)
+    job = running.runner.current(job)
+    running.runner.stop(job.number)
+    await to_thread.run_sync(running.runner.delete_audio, job.spec.audio)
+    return job_body(jobs.cancel(job, 0.0, time.time()))
+
+
+# For the runner: the work on one job.
+
+
+async def work_on(server: ServerState, running: RunningJob) -> Outcome:
+    """Transcribe a leased job and return how it ended.
+
+    Raises:
+        LeaseLost: Another gateway works on the job, or it was deleted.
+    """
     began_at = time.monotonic()
-    log = RequestLog(record.job_id, record.trace_id, record.client)
+    spec = running.job.spec
+    log = RequestLog(spec.job_id, spec.trace_id, spec.owner)
+    state = JobState.QUEUED  # the server stops, or another gateway continues
     try:
-        async with resources:
-            with record.scope:
-                await _work(server, record, params, source, log, began_at)
-    finally:  # log every accepted job, however it ended
-        server.jobs.finish(record, JobState.CANCELLED, time.monotonic())  # no effect if it ended
-        if record.error is not None:
-            log.code = record.error["code"]
+        outcome = await _transcribe(server, running, log, began_at)
+        state = outcome.state
+        return outcome
+    finally:
+        if running.scope.cancel_called:
+            state = JobState.CANCELLED
+        server.metrics.jobs_ended.labels(state.value).inc()
         duration_ms = round((time.monotonic() - began_at) * 1000, 1)
-        _log.info("job", state=record.state.value, duration_ms=duration_ms, **log.line())
+        _log.info("job", state=state.value, duration_ms=duration_ms, **log.line())
 
 
-def lose_jobs(server: ServerState, now: float) -> int:
-    """Fail all unfinished jobs because the server stops; return their number.
-
-    Each is logged and counted, and its record has the error ``server_stopped``.
-    """
-    lost = server.jobs.unfinished()
-    for record in lost:
-        error = ServerStopped("The server stopped before this job was finished.", RETRY_S)
-        record.error = error_body(error)
-        server.jobs.finish(record, JobState.FAILED, now)
-        record.scope.cancel()
-        server.metrics.jobs_lost.inc()
-        _log.error("job_lost", **record.ids(), progress=round(record.progress, 4))
-    return len(lost)
-
-
-async def _work(
-    server: ServerState,
-    record: JobRecord,
-    params: TranscriptionParams,
-    source: Source,
-    log: RequestLog,
-    began_at: float,
-) -> None:
+async def _transcribe(
+    server: ServerState, running: RunningJob, log: RequestLog, began_at: float
+) -> Outcome:
     def note_progress(progress: FileProgress) -> None:
-        record.progress, record.text = progress.fraction, progress.text
+        running.progress, running.text = progress.fraction, progress.text
 
-    if record.state.is_final:  # cancelled or lost during its upload
-        return
-    record.state = JobState.RUNNING
+    spec, keep_s = running.job.spec, server.settings.keep_results_s
     try:
+        params = decode_params(spec.request)
+        path = await to_thread.run_sync(server.running.audio.fetch, spec.audio)
         result = await transcribe_spooled(
-            server, params, source, client=record.client, on_progress=note_progress
+            server,
+            params,
+            Source(str(path), params.audio_format, params.sample_rate_hz, params.opus_packet_bytes),
+            client=spec.owner,
+            on_progress=note_progress,
+            finished=StoredChunks(running, server.transcriber.stats().model),
         )
+    except Draining:  # the runner queues the job again
+        await anyio.sleep_forever()
+        raise
+    except LeaseLost:
+        raise
     except Exception as error:
         log.code = code_of(error)
         if not isinstance(error, AuricleError):
             log_unexpected(error, **log.ids())
-        record.error = error_body(error)
-        server.jobs.finish(record, JobState.FAILED, time.monotonic())
-        return
+        encoded = msgspec.json.encode(error_body(error))
+        return Outcome(JobState.FAILED, keep_s, error=encoded, text=running.text)
     transcript = result.transcript
-    body = transcript_body(record.job_id, record.trace_id, transcript, result.gaps, params.warnings)
+    body = transcript_body(spec.job_id, spec.trace_id, transcript, result.gaps, params.warnings)
     encoded = await to_thread.run_sync(msgspec.json.encode, body)  # large for hours of audio
-    record.progress, record.text, record.result = 1.0, transcript.text, encoded
-    server.jobs.finish(record, JobState.DONE, time.monotonic())
     note_answer(server, log, transcript, time.monotonic() - began_at)
+    return Outcome(JobState.DONE, keep_s, result=encoded, text=transcript.text)
+
+
+class StoredChunks:
+    """Finished chunks of a job; see :class:`.FinishedChunks`.
+
+    A chunk's key is the hash of all that its text depends on: model, options and audio.
+    """
+
+    def __init__(self, running: RunningJob, model: str) -> None:
+        self._running = running
+        self._model = model
+
+    def find(self, job: Recognition) -> Transcript | None:
+        """Return the transcript that an earlier attempt stored, or ``None``."""
+        payload = self._running.chunks.get(self._key(job))
+        if payload is None:
+            return None
+        try:
+            return msgspec.json.decode(payload, type=Transcript)
+        except msgspec.ValidationError:  # another version stored it
+            return None
+
+    async def store(self, job: Recognition, transcript: Transcript) -> None:
+        """Store a transcript.
+
+        Raises:
+            LeaseLost: Another gateway works on the job, or it was deleted.
+        """
+        await self._running.store_chunk(self._key(job), msgspec.json.encode(transcript))
+
+    def _key(self, job: Recognition) -> str:
+        digest = hashlib.sha256(f"{self._model}\n{job.options!r}\n".encode())
+        digest.update(job.pcm.tobytes())
+        return digest.hexdigest()
+
+
+# In the background: expiry, orphans and figures.
+
+
+async def keep_up(server: ServerState) -> None:
+    """Delete what has expired and report the backlog, until cancelled."""
+    began_at = time.time()
+    next_upkeep_at = 0.0
+    while True:
+        try:
+            backlog = await to_thread.run_sync(server.running.ledger.backlog)
+            server.metrics.report_backlog(backlog, time.time())
+            if time.monotonic() >= next_upkeep_at:
+                next_upkeep_at = time.monotonic() + UPKEEP_EVERY_S
+                await to_thread.run_sync(_delete_expired, server, began_at)
+        except (LedgerUnavailable, LedgerFull, OSError) as error:
+            _log.warning("jobs_not_expired", code=code_of(error))
+        await anyio.sleep(BACKLOG_EVERY_S)
+
+
+def _delete_expired(server: ServerState, began_at: float) -> None:
+    running, now = server.running, time.time()
+    while running.ledger.expire(now):
+        pass
+    older_than = now - SHARED_ORPHAN_S if server.shares_jobs else began_at
+    sweep(running.audio, running.ledger.needed_audio, older_than)

@@ -88,6 +88,8 @@ class UploadContext:
     ) -> None:
         """Reserve queue room if the audio is probably an utterance, otherwise a file slot.
 
+        A background job needs neither: it waits on disk.
+
         The reservation expires if the body arrives slowly, see :mod:`.upload_room`.
 
         Args:
@@ -102,7 +104,10 @@ class UploadContext:
         """
         server = self.server
         server.rate_limiter.check_audio(self.client, time.monotonic())
-        if is_job or audio_s is None or audio_s > MAX_UTTERANCE_S:
+        if is_job:
+            self.resources.enter_context(server.job_upload_slots.take(self.client))
+            return
+        if audio_s is None or audio_s > MAX_UTTERANCE_S:
             check_open(server.transcriber, self.client)
             self.resources.enter_context(server.file_slots.take(self.client))
             return

@@ -9,7 +9,13 @@ import anyio
 from auricle.audio.chunks import CutRules
 from auricle.audio.in_memory import InMemory
 from auricle.errors import DeadlineExceeded
-from auricle.files.transcribe import FileRequest, FileTranscript, OnProgress, transcribe_file
+from auricle.files.transcribe import (
+    FileRequest,
+    FileTranscript,
+    FinishedChunks,
+    OnProgress,
+    transcribe_file,
+)
 from auricle.server.context import RETRY_S, ServerState
 from auricle.server.http.request_log import RequestLog
 from auricle.server.uploads.params import TranscriptionParams
@@ -72,6 +78,7 @@ async def transcribe_spooled(
     reservation: str | None = None,
     deadline: Deadline | None = None,
     on_progress: OnProgress | None = None,
+    finished: FinishedChunks | None = None,
 ) -> FileTranscript:
     """Transcribe a file on the server's disk.
 
@@ -84,6 +91,7 @@ async def transcribe_spooled(
         deadline: Deadline of an utterance; ``None`` for a background job. A long file has a
             deadline only if its request set one.
         on_progress: Called after each chunk.
+        finished: Chunks that need not be transcribed again.
 
     Raises:
         AuricleError: The file can't be decoded or transcribed.
@@ -97,6 +105,7 @@ async def transcribe_spooled(
             request,
             chunk_slots=server.chunk_slots,
             on_progress=on_progress,
+            finished=finished,
         )
     raise DeadlineExceeded("The transcript was not ready within max_wait_s.", RETRY_S)
 

@@ -132,13 +132,12 @@ class SpoolDirectory:
         self._check()
 
     @classmethod
-    def open(cls, parent: Path | None) -> "SpoolDirectory":
+    def open(cls, parent: Path) -> "SpoolDirectory":
         """Create a directory below ``parent``, and remove those left by killed servers.
 
         Raises:
             SetupError: No file can be written there.
         """
-        parent = parent or Path(tempfile.gettempdir())
         try:
             parent.mkdir(parents=True, exist_ok=True)
             _remove_abandoned(parent)

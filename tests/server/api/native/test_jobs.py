@@ -7,6 +7,7 @@ import httpx2
 import pytest
 from structlog.testing import LogCapture
 
+from auricle.config.settings import LedgerSettings
 from auricle.errors import AudioError
 from auricle.types import JobKind
 from tests.support.decoder import file_of
@@ -21,7 +22,6 @@ from tests.support.service import (
     poll_until,
     speech_json,
 )
-from tests.support.transcriber import heard
 
 pytestmark = pytest.mark.server
 
@@ -196,39 +196,124 @@ async def test_a_job_continues_when_its_caller_hangs_up(running: Live) -> None:
     assert running.transcriber.cancelled == []
 
 
-async def test_an_id_in_use_is_refused_and_a_finished_one_may_be_used_again(
-    running: Live, client: httpx2.AsyncClient
+@pytest.mark.parametrize("is_finished", [False, True])
+async def test_the_same_submission_is_the_same_job(
+    running: Live, client: httpx2.AsyncClient, is_finished: bool
+) -> None:
+    running.transcriber.gate = anyio.Event()
+    await post(client, "a1", trace_id="first")
+    if is_finished:
+        running.transcriber.gate.set()
+        await until(client, "a1", "done")
+    again = await post(client, "a1", trace_id="second")
+    assert (again.status_code, again.json()["trace_id"]) == (202, "first")
+    running.transcriber.gate.set()
+    assert (await until(client, "a1", "done"))["text"] == "hello"
+    await running.until_at_rest()
+    assert len(running.transcriber.jobs) == 1
+    assert list(running.state.running.audio.names(float("inf"))) == []
+
+
+@pytest.mark.parametrize("is_finished", [False, True])
+@pytest.mark.parametrize("differs_in", ["audio", "options"])
+async def test_an_id_with_other_audio_or_options_is_a_conflict(
+    running: Live, client: httpx2.AsyncClient, is_finished: bool, differs_in: str
 ) -> None:
     running.transcriber.gate = anyio.Event()
     await post(client, "a1")
-    for again in (
-        await post(client, "a1"),
-        await client.post("/utterance?wait=0", json=speech_json(job_id="a1")),
-    ):
-        assert again.status_code == 400
-        assert again.json()["error"]["code"] == "bad_request"
+    if is_finished:
+        running.transcriber.gate.set()
+        await until(client, "a1", "done")
+    if differs_in == "audio":
+        again = await client.post("/utterance?wait=0", json=speech_json(job_id="a1"))
+    else:
+        again = await post(client, "a1", language="de")
+    assert (again.status_code, again.json()["error"]["code"]) == (409, "job_conflict")
     running.transcriber.gate.set()
-    running.transcriber.gate = None
+    assert (await until(client, "a1", "done"))["text"] == "hello"
+    await running.until_at_rest()
+    assert list(running.state.running.audio.names(float("inf"))) == []
+
+
+async def test_an_id_is_free_again_once_its_job_is_deleted(
+    running: Live, client: httpx2.AsyncClient
+) -> None:
+    await post(client, "a1")
     await until(client, "a1", "done")
-    running.transcriber.script.append(lambda job: heard("again", job))
-    assert (await post(client, "a1")).status_code == 202
-    assert (await until(client, "a1", "done"))["text"] == "again"
+    assert (await client.delete("/jobs/a1")).json()["state"] == "done"
+    assert (await post(client, "a1", language="de")).status_code == 202
+    await until(client, "a1", "done")
     await running.until_at_rest()
 
 
-async def test_a_server_that_stops_loses_its_jobs_in_the_log_and_leaves_no_file(
+async def test_jobs_wait_while_others_run_and_are_not_refused(tmp_path: Path) -> None:
+    async with live(tmp_path / "busy", max_file_jobs=1) as running:
+        running.transcriber.gate = anyio.Event()
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as client:
+            ids = [f"job-{number}" for number in range(20)]
+            for job_id in ids:
+                assert (await post(client, job_id)).status_code == 202
+            await until(client, ids[0], "running")
+            assert (await client.get(f"/jobs/{ids[-1]}")).json()["state"] == "queued"
+            running.transcriber.gate.set()
+            for job_id in ids:
+                await until(client, job_id, "done")
+        await running.until_at_rest()
+
+
+async def test_a_full_quota_refuses_a_job(tmp_path: Path) -> None:
+    ledger = LedgerSettings(state_dir=tmp_path / "state", key_jobs=1)
+    async with live(tmp_path / "full", ledger=ledger) as running:
+        running.transcriber.gate = anyio.Event()
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as client:
+            await post(client, "a1")
+            refused = await post(client, "a2")
+            assert (refused.status_code, refused.json()["error"]["code"]) == (503, "ledger_full")
+            assert len(list(running.state.running.audio.names(float("inf")))) == 1
+            running.transcriber.gate.set()
+            await until(client, "a1", "done")
+            assert (await post(client, "a2")).status_code == 202
+            await until(client, "a2", "done")
+
+
+async def test_jobs_are_listed_by_state_and_page(running: Live, client: httpx2.AsyncClient) -> None:
+    for job_id in ("a1", "a2", "a3"):
+        await post(client, job_id)
+        await until(client, job_id, "done")
+    running.decoder.script = [AudioError("It is broken.")]
+    await post(client, "broken")
+    await until(client, "broken", "failed")
+    first = (await client.get("/jobs?state=done&limit=2")).json()
+    assert [(job["job_id"], job["state"]) for job in first["jobs"]] == [
+        ("a3", "done"),
+        ("a2", "done"),
+    ]
+    rest = (await client.get(f"/jobs?state=done&limit=2&before={first['next']}")).json()
+    assert [job["job_id"] for job in rest["jobs"]] == ["a1"]
+    assert rest["next"] is None
+    assert (await client.get("/jobs?state=lost")).status_code == 400
+
+
+async def test_a_stopped_server_continues_its_jobs_when_it_starts_again(
     tmp_path: Path, logged: LogCapture
 ) -> None:
-    async with live(tmp_path / "stopping") as running:
+    ledger = LedgerSettings(state_dir=tmp_path / "state")
+    async with live(tmp_path / "stopping", ledger=ledger) as running:
         running.transcriber.gate = anyio.Event()
         async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as client:
             await post(client, "a1")
         await poll_until(lambda: running.transcriber.in_flight == 1)
     assert len(running.transcriber.cancelled) == 1
-    ends = [entry for entry in logged.entries if entry.get("job_id") == "a1"]
-    assert {entry["event"] for entry in ends} >= {"job_lost", "job"}
-    assert ends[-1]["code"] == "server_stopped"
-    assert list((tmp_path / "stopping").iterdir()) == []  # a test may wait
+    assert list((tmp_path / "stopping").iterdir()) == []
+    async with live(tmp_path / "stopping", ledger=ledger) as running:
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as client:
+            assert (await until(client, "a1", "done"))["text"] == "hello"
+        await running.until_at_rest()
+    ends = [entry for entry in logged.entries if entry["event"] == "job"]
+    assert [(entry["job_id"], entry["state"]) for entry in ends] == [
+        ("a1", "queued"),
+        ("a1", "done"),
+    ]
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])

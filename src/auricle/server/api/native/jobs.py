@@ -1,26 +1,64 @@
-"""Background jobs: ``POST /utterance?wait=0`` creates one, ``/jobs/{id}`` returns its state.
+"""Background jobs: ``POST /utterance?wait=0`` creates one, ``/jobs`` lists and returns them.
 
-Results are kept in memory for an hour, and are lost when the server stops. The store is bounded,
-see :mod:`.job_store`. Jobs of other keys return 404.
+Jobs are durable, and are deleted a while after their end. Jobs of other keys return 404.
 """
 
-import time
+from typing import Annotated
 
+import msgspec
 from fastapi import APIRouter
+from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import Response
 
+from auricle.ledger.job import JobState
+from auricle.protocol.fields import convert_texts
 from auricle.protocol.native.errors import ErrorResponse
 from auricle.server.context import state_of
-from auricle.server.http.openapi import KEYED, answer, refusals
+from auricle.server.http.openapi import KEYED, answer, query_parameters, refusals
 from auricle.server.http.request_log import request_log
 from auricle.server.http.responses import json_response
-from auricle.server.http.uniform_routes import is_head
-from auricle.server.uploads.job_store import JobBody, JobRecord, JobState
+from auricle.server.transcription.background_jobs import (
+    JobBody,
+    JobsBody,
+    delete_job,
+    find_job,
+    list_jobs,
+)
+
+MAX_LIMIT = 1000
 
 _RESPONSES = {200: answer("The job.", JobBody), **refusals(ErrorResponse, *KEYED, 404)}
 
 router = APIRouter(default_response_class=Response)
+
+
+class JobsQuery(msgspec.Struct, kw_only=True):
+    """Parameters of the list."""
+
+    state: Annotated[
+        tuple[JobState, ...], Meta(description="Only jobs in these states; may be repeated.")
+    ] = ()
+    before: Annotated[
+        Annotated[int, Meta(ge=1, le=2**53)] | None,
+        Meta(description="`next` of the previous page."),
+    ] = None
+    limit: Annotated[int, Meta(ge=1, le=MAX_LIMIT, description="Maximum number of jobs.")] = 100
+
+
+@router.get(
+    "/jobs",
+    summary="The key's jobs, the newest first",
+    responses={200: answer("A page of jobs.", JobsBody), **refusals(ErrorResponse, *KEYED, 400)},
+    openapi_extra={"parameters": query_parameters(JobsQuery)},
+)
+async def get_jobs(request: Request) -> Response:
+    """Return a page of jobs, without their texts and results."""
+    server = state_of(request)
+    client = server.admit(request)
+    query = convert_texts(request.query_params.multi_items(), JobsQuery, "query string")
+    states = query.state or tuple(JobState)
+    return json_response(await list_jobs(server, client, states, query.before, query.limit))
 
 
 @router.get(
@@ -31,10 +69,7 @@ router = APIRouter(default_response_class=Response)
 async def get_job(request: Request, job_id: str) -> Response:
     """Return the state of a job, its progress (0..1) and its text so far."""
     server = state_of(request)
-    record = server.jobs.find(server.admit(request), job_id, time.monotonic())
-    _note(request, record)
-    record.is_collected |= record.state.is_final and not is_head(request.scope)
-    return json_response(record.body())
+    return _answer(request, await find_job(server, server.admit(request), job_id))
 
 
 @router.delete(
@@ -42,17 +77,13 @@ async def get_job(request: Request, job_id: str) -> Response:
     summary="Cancel or delete a job",
     responses=_RESPONSES,
 )
-async def delete_job(request: Request, job_id: str) -> Response:
+async def delete(request: Request, job_id: str) -> Response:
     """Cancel a job that is queued or running; delete one that is finished."""
     server = state_of(request)
-    record = server.jobs.find(server.admit(request), job_id, time.monotonic())
-    _note(request, record)
-    server.jobs.finish(record, JobState.CANCELLED, time.monotonic())
-    record.scope.cancel()
-    server.jobs.remove(record)
-    return json_response(record.body())
+    return _answer(request, await delete_job(server, server.admit(request), job_id))
 
 
-def _note(request: Request, record: JobRecord) -> None:
+def _answer(request: Request, body: JobBody) -> Response:
     log = request_log(request.scope)
-    log.job_id, log.trace_id = record.job_id, record.trace_id
+    log.job_id, log.trace_id = body["job_id"], body["trace_id"]
+    return json_response(body)

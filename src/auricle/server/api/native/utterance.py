@@ -5,6 +5,8 @@ are decoded in this process; other audio is written to a file and decoded by a w
 ``wait=0`` the response is a job, which ``/jobs/{id}`` returns.
 """
 
+from dataclasses import replace
+
 from anyio import to_thread
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -27,9 +29,14 @@ from auricle.server.http.openapi import (
     schema_of,
 )
 from auricle.server.http.responses import json_response
-from auricle.server.transcription.background_jobs import register_job, start_job
+from auricle.server.transcription.background_jobs import (
+    JobBody,
+    accept_job,
+    delete_job,
+    job_body,
+    uploading_body,
+)
 from auricle.server.transcription.intake import UploadContext
-from auricle.server.uploads.job_store import JobBody, JobRecord
 from auricle.server.uploads.json_audio import parse_payload
 from auricle.server.uploads.params import (
     Fields,
@@ -41,6 +48,7 @@ from auricle.server.uploads.params import (
 )
 from auricle.server.uploads.short_audio import audio_format_of
 from auricle.server.uploads.upload import Upload
+from auricle.server.uploads.uploading_jobs import UploadingJob
 
 _MB = 1_000_000
 # curl's default type is a form's; a body that isn't JSON gets an error that says so.
@@ -65,7 +73,7 @@ router = APIRouter(default_response_class=Response)
     responses={
         200: answer("The transcript.", TranscriptBody),
         202: answer("A job (`wait=0`).", JobBody),
-        **refusals(ErrorResponse, *POSTED, 415, 422, 504),
+        **refusals(ErrorResponse, *POSTED, 409, 415, 422, 504),
     },
     openapi_extra={
         "requestBody": {
@@ -99,7 +107,7 @@ async def _answer_json(context: UploadContext) -> Response:
     body = await read_body(request.receive, max_bytes=max_bytes, pause_s=settings.body_timeout_s)
     params, upload = await _parse(body)
     context.note(params, upload.size_bytes)
-    return await _answer(context, params, upload, _registered(context, params))
+    return await _answer(context, params, upload, _uploading(context, params))
 
 
 async def _answer_audio(context: UploadContext) -> Response:
@@ -111,24 +119,38 @@ async def _answer_audio(context: UploadContext) -> Response:
     context.note(params, length or 0)
     audio_s = estimate_s(length, params.audio_format, params.sample_rate_hz)
     context.enter(audio_s, params.max_wait_s, size_bytes=length, is_job=_is_job(request))
-    record = _registered(context, params)
+    uploading = _uploading(context, params)
     spool = await context.store_body()
     context.note(params, spool.size_bytes)
-    return await _answer(context, params, Upload(spool), record)
+    return await _answer(context, params, Upload(spool), uploading)
 
 
 async def _answer(
-    context: UploadContext, params: TranscriptionParams, upload: Upload, record: JobRecord | None
+    context: UploadContext,
+    params: TranscriptionParams,
+    upload: Upload,
+    uploading: UploadingJob | None,
 ) -> Response:
-    server = context.server
     audio_format = audio_format_of(params, await upload.head(), upload.size_bytes)
-    if record is not None:
-        resources = context.resources
-        source = await upload.source(params, audio_format, server.running.spool, resources)
-        start_job(server, record, params, source, resources)
-        return json_response(record.body(), 202, {"location": f"/jobs/{params.job_id}"})
+    if uploading is not None:
+        params = replace(params, audio_format=audio_format)
+        body = await _accept(context, params, upload, uploading)
+        return json_response(body, 202, {"location": f"/jobs/{params.job_id}"})
     result = await context.transcribe(params, upload, audio_format)
     return await to_thread.run_sync(_response, params, result)  # slow for hours of audio
+
+
+async def _accept(
+    context: UploadContext, params: TranscriptionParams, upload: Upload, uploading: UploadingJob
+) -> JobBody:
+    """Accept a job, unless its caller has cancelled it during its upload."""
+    server, client = context.server, context.client
+    if uploading.is_cancelled:
+        return uploading_body(uploading)
+    job = await accept_job(server, client, params, upload, context.resources)
+    if uploading.is_cancelled:
+        return await delete_job(server, client, params.job_id)
+    return job_body(server.running.runner.current(job))
 
 
 def _response(params: TranscriptionParams, result: FileTranscript) -> Response:
@@ -138,11 +160,12 @@ def _response(params: TranscriptionParams, result: FileTranscript) -> Response:
     return json_response(body, headers=dict(warning_headers(params.warnings)))
 
 
-def _registered(context: UploadContext, params: TranscriptionParams) -> JobRecord | None:
-    """Return the record of the job that the request asks for, if any."""
+def _uploading(context: UploadContext, params: TranscriptionParams) -> UploadingJob | None:
+    """Return the job that the request uploads, if it is to be one."""
     if not _is_job(context.request):
         return None
-    return register_job(context.server, context.client, params, context.resources)
+    uploading = context.server.uploading.add(context.client, params.job_id, params.trace_id)
+    return context.resources.enter_context(uploading)
 
 
 def _is_job(request: Request) -> bool:

@@ -104,8 +104,8 @@ def health_body(server: ServerState, with_stacks: bool) -> dict[str, object]:
         },
         "jobs": asdict(asr.jobs),
         "files": {
-            "working": server.file_slots.taken,
-            "max": server.file_slots.total,
+            "working": server.file_slots.taken + len(server.running.runner),
+            "max": server.file_slots.total + server.running.runner.max_running,
             "storable": not server.is_spool_failing,
         },
         "sessions": {

@@ -242,8 +242,6 @@ def test_files_have_their_own_bound(tmp_path: Path) -> None:
         long = bytes(9_000_000)
         answer = service.client.post("/utterance", content=long, headers=WAV)
         assert_error(answer, 503, "queue_full")
-        answer = service.client.post("/utterance?wait=0", content=b"x", headers=WAV)
-        assert_error(answer, 503, "queue_full")
         answer = service.post(audio=in_base64(long), audio_format="wav")
         assert_error(answer, 503, "queue_full")
         assert service.post().status_code == 200  # an utterance needs no such place
