@@ -306,6 +306,8 @@ async def test_jobs_that_cannot_be_finished_in_time_continue_at_the_next_start(
                 await post_job(client, job_id)
                 await server.until(f"/jobs/{job_id}", 200, '"running"')
             server.process.send_signal(signal.SIGTERM)
+            assert (await server.line()).startswith("stopped")
+            await server.let_answer()  # its thread reads on
             with anyio.fail_after(30):
                 assert await server.process.wait() == 0
     ended = {(event["job_id"], event["state"]) for event in events(log, "job")}

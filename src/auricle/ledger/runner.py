@@ -89,6 +89,7 @@ class JobRunner:
         max_running: Maximum number of jobs at a time.
         now: Returns Unix time in seconds.
         renew_s: Interval of renewals.
+        note_lost: Called for each lease that was lost.
     """
 
     def __init__(
@@ -100,12 +101,14 @@ class JobRunner:
         max_running: int,
         now: Callable[[], float] = time.time,
         renew_s: float = RENEW_S,
+        note_lost: Callable[[], None] = lambda: None,
     ) -> None:
         self._ledger = ledger
         self._audio = audio
         self._work = work
         self._now = now
         self._renew_s = renew_s
+        self._note_lost = note_lost
         self.max_running = max_running
         self._slots = anyio.Semaphore(max_running)
         self._running: dict[int, RunningJob] = {}
@@ -164,7 +167,7 @@ class JobRunner:
                 if outcome is not None:
                     await self._finish(running, outcome)
             except LeaseLost:
-                _log.warning("lease_lost", number=number, job_id=running.job.spec.job_id)
+                self._lose(running)
         except anyio.get_cancelled_exc_class():
             with anyio.move_on_after(RELEASE_S, shield=True):
                 await self._release(running)
@@ -183,10 +186,15 @@ class JobRunner:
                 try:
                     outcome = await self._work(running)
                 except LeaseLost:
-                    _log.warning("lease_lost", number=running.job.number)
-                    running.scope.cancel()
+                    self._lose(running)
                 group.cancel_scope.cancel()
         return None if running.scope.cancelled_caught else outcome
+
+    def _lose(self, running: RunningJob) -> None:
+        """Stop the work on a job that another gateway has taken over, or that was deleted."""
+        _log.warning("lease_lost", number=running.job.number, job_id=running.job.spec.job_id)
+        self._note_lost()
+        running.scope.cancel()
 
     async def _finished_chunks(self, number: int) -> dict[str, bytes]:
         while True:
@@ -202,8 +210,7 @@ class JobRunner:
             try:
                 await to_thread.run_sync(running.renew)
             except LeaseLost:
-                _log.warning("lease_lost", number=running.job.number)
-                running.scope.cancel()
+                self._lose(running)
             except _REFUSALS as error:
                 _log.warning("lease_not_renewed", number=running.job.number, code=error.code)
 

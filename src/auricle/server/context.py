@@ -254,8 +254,14 @@ class ServerState:
         if not self.shares_jobs:  # the lock of the database proves that no other server runs
             ledger.requeue_all(time.time())
         audio = AudioDirectory(self.ledger_settings.directory / _AUDIO)
-        max_running = self.settings.max_file_jobs
-        return ledger, audio, JobRunner(ledger, audio, self.job_work, max_running=max_running)
+        runner = JobRunner(
+            ledger,
+            audio,
+            self.job_work,
+            max_running=self.settings.max_file_jobs,
+            note_lost=self.metrics.leases_lost.inc,
+        )
+        return ledger, audio, runner
 
     def _set_chunk_slots(self, asr: Stats) -> None:
         self.chunk_slots.width = max_chunks_in_flight(len(asr.workers), self.batch_jobs)

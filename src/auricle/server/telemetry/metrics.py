@@ -90,6 +90,9 @@ class Metrics:
             "Runs of background jobs here, by the job's state after it.",
             ("state",),
         )
+        self.leases_lost = counter(
+            "auricle_job_leases_lost", "Background jobs that another gateway took over from here."
+        )
         for state in JobState:
             if state is not JobState.RUNNING:
                 self.jobs_ended.labels(state.value)

@@ -25,6 +25,7 @@ from auricle.server.transcription.background_jobs import (
     find_job,
     list_jobs,
 )
+from auricle.server.transcription.job_events import JobEvents
 
 MAX_LIMIT = 1000
 
@@ -72,6 +73,23 @@ async def get_job(request: Request, job_id: str) -> Response:
     return _answer(request, await find_job(server, server.admit(request), job_id))
 
 
+@router.get(
+    "/jobs/{job_id}/events",
+    summary="Progress of a job as server-sent events",
+    responses={
+        200: answer("Events with the job, the last one with its result.", str, "text/event-stream"),
+        **refusals(ErrorResponse, *KEYED, 404),
+    },
+)
+async def get_job_events(request: Request, job_id: str) -> Response:
+    """Stream a job's changes until it has ended."""
+    server = state_of(request)
+    client = server.admit(request)
+    job = await find_job(server, client, job_id)
+    _note(request, job)
+    return JobEvents(server, client, job)
+
+
 @router.delete(
     "/jobs/{job_id}",
     summary="Cancel or delete a job",
@@ -84,6 +102,10 @@ async def delete(request: Request, job_id: str) -> Response:
 
 
 def _answer(request: Request, body: JobBody) -> Response:
+    _note(request, body)
+    return json_response(body)
+
+
+def _note(request: Request, body: JobBody) -> None:
     log = request_log(request.scope)
     log.job_id, log.trace_id = body["job_id"], body["trace_id"]
-    return json_response(body)

@@ -1,0 +1,85 @@
+"""Streams a job's progress as server-sent events, until the job has ended."""
+
+import anyio
+import msgspec
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from auricle.asgi import while_connected
+from auricle.errors import LedgerUnavailable, NotFound
+from auricle.server.context import ServerState
+from auricle.server.http.request_log import request_log
+from auricle.server.transcription.background_jobs import JobBody, find_job
+from auricle.server.transcription.event_stream import KEEP_ALIVE_S
+from auricle.types import ClientId
+
+POLL_S = 0.5
+_COMMENT = b": still working\n\n"
+
+
+class JobEvents(Response):
+    """A response with an event for each change of a job; the last one has its result.
+
+    The stream also ends if the job is deleted or the server drains: its client asks again.
+
+    Args:
+        server: The server's state.
+        client: The job's client.
+        job: The job's present state.
+    """
+
+    media_type = "text/event-stream"
+    charset = "utf-8"
+
+    def __init__(self, server: ServerState, client: ClientId, job: JobBody) -> None:
+        self.status_code = 200
+        self.background = None
+        self.init_headers({"cache-control": "no-cache", "x-accel-buffering": "no"})
+        self._server = server
+        self._client = client
+        self._job = job
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the events."""
+        await send(
+            {
+                "type": "http.response.start",
+                "status": self.status_code,
+                "headers": self.raw_headers,
+            }
+        )
+        try:
+            async with while_connected(receive):
+                await self._stream(send)
+        except ClientDisconnect:
+            request_log(scope).code = "client_left"
+
+    async def _stream(self, send: Send) -> None:
+        is_last = False
+        while not is_last:
+            is_last = self._job["state"].is_final
+            body = b"data: " + msgspec.json.encode(self._job) + b"\n\n"
+            await send({"type": "http.response.body", "body": body, "more_body": not is_last})
+            if not is_last and not await self._has_changed(send):
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+                return
+
+    async def _has_changed(self, send: Send) -> bool:
+        """Wait for a change; return ``False`` if there will be none."""
+        silent_since = anyio.current_time()
+        while not self._server.is_draining:
+            await anyio.sleep(POLL_S)
+            try:
+                job = await find_job(self._server, self._client, self._job["job_id"])
+            except NotFound:
+                return False
+            except LedgerUnavailable:
+                continue
+            if job != self._job:
+                self._job = job
+                return True
+            if anyio.current_time() - silent_since >= KEEP_ALIVE_S:
+                silent_since = anyio.current_time()
+                await send({"type": "http.response.body", "body": _COMMENT, "more_body": True})
+        return False

@@ -1,0 +1,78 @@
+"""Progress of jobs as server-sent events, through the whole application."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx2
+import pytest
+
+from tests.support.service import CLIP, WAV, Live, live, poll_until
+
+pytestmark = pytest.mark.server
+
+
+@pytest.fixture
+async def running(tmp_path: Path) -> AsyncIterator[Live]:
+    async with live(tmp_path / "live") as started:
+        started.transcriber.gate = anyio.Event()
+        yield started
+        started.transcriber.gate.set()
+
+
+@pytest.fixture
+async def client(running: Live) -> AsyncIterator[httpx2.AsyncClient]:
+    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as made:
+        await made.post("/utterance?wait=0&job_id=a1", content=CLIP.path.read_bytes(), headers=WAV)
+        yield made
+
+
+async def events(response: httpx2.Response) -> AsyncIterator[Any]:
+    async for line in response.aiter_lines():
+        if line.startswith("data: "):
+            yield json.loads(line.removeprefix("data: "))
+
+
+async def test_the_last_event_has_the_result(running: Live, client: httpx2.AsyncClient) -> None:
+    states = []
+    with anyio.fail_after(30):
+        async with client.stream("GET", "/jobs/a1/events") as response:
+            assert response.headers["content-type"].startswith("text/event-stream")
+            async for job in events(response):
+                states.append(job["state"])
+                if job["state"] == "running":
+                    assert running.transcriber.gate is not None
+                    running.transcriber.gate.set()
+    assert states[-2:] == ["running", "done"]
+    assert job == (await client.get("/jobs/a1")).json()
+
+
+@pytest.mark.parametrize("end", ["delete", "drain"])
+async def test_the_stream_ends_with_the_job_or_the_server(
+    running: Live, client: httpx2.AsyncClient, end: str
+) -> None:
+    with anyio.fail_after(30):
+        async with client.stream("GET", "/jobs/a1/events") as response:
+            async for job in events(response):
+                if job["state"] != "running":
+                    continue
+                if end == "delete":
+                    await client.delete("/jobs/a1")
+                else:
+                    running.state.drain()
+    assert job["state"] == "running"
+
+
+async def test_a_client_that_leaves_ends_the_stream(
+    running: Live, client: httpx2.AsyncClient
+) -> None:
+    async with client.stream("GET", "/jobs/a1/events") as response:
+        async for _ in events(response):
+            break
+    await poll_until(lambda: not running.state.requests)
+
+
+async def test_an_unknown_job_has_no_events(client: httpx2.AsyncClient) -> None:
+    assert (await client.get("/jobs/nobody/events")).status_code == 404
