@@ -8,6 +8,7 @@ import socket
 import struct
 from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -146,7 +147,7 @@ async def test_a_live_session_gets_its_finals_during_an_attack(
 async def test_one_address_cannot_have_all_sessions(tmp_path: Path) -> None:
     """Two behind a proxy, which is loopback here; the one takes all it gets."""
     settings = LiveSettings(max_sessions=3, max_sessions_per_address=2)
-    trusted = {"trusted_proxies": "127.0.0.1"}
+    trusted: dict[str, Any] = {"trusted_proxies": "127.0.0.1"}
     greedy, other = ({"x-forwarded-for": f"203.0.113.{number}"} for number in (1, 2))
     async with live(tmp_path, settings, **trusted) as service, contextlib.AsyncExitStack() as stack:
         for _ in range(2):

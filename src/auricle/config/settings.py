@@ -111,7 +111,10 @@ class ServerSettings(_Section):
         128, ge=0, description="Maximum open connections per address; more get a 429. 0: no limit."
     )
     max_file_jobs: int = Field(
-        16, ge=1, description="Maximum files transcribed concurrently; more get a 503, jobs wait."
+        16,
+        ge=1,
+        description="Maximum files transcribed concurrently, and as many jobs (`wait=0`); more "
+        "files get a 503, more jobs wait.",
     )
     keep_results_s: float = Field(
         3600, gt=0, description="Retention of ended jobs in /jobs, in seconds."

@@ -74,5 +74,12 @@ async def test_a_client_that_leaves_ends_the_stream(
     await poll_until(lambda: not running.state.requests)
 
 
+async def test_head_does_not_wait_for_the_end(client: httpx2.AsyncClient) -> None:
+    with anyio.fail_after(30):
+        answer = await client.head("/jobs/a1/events")
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers["content-type"].startswith("text/event-stream")
+
+
 async def test_an_unknown_job_has_no_events(client: httpx2.AsyncClient) -> None:
     assert (await client.get("/jobs/nobody/events")).status_code == 404

@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import LogCapture
 
 from auricle.config.settings import LedgerSettings
-from auricle.errors import AudioError
+from auricle.errors import AudioError, NoWorkerReady
 from auricle.types import JobKind
 from tests.support.decoder import file_of
 from tests.support.service import (
@@ -338,3 +338,12 @@ def test_another_keys_job_is_not_found(tmp_path: Path, method: str) -> None:
 def test_a_page_of_another_site_cannot_delete_a_job(service: InProcess) -> None:
     answer = service.client.delete("/jobs/x", headers={"origin": "https://evil.example"})
     assert answer.status_code == 403
+
+
+async def test_a_job_is_accepted_while_no_worker_is_ready(
+    running: Live, client: httpx2.AsyncClient
+) -> None:
+    running.transcriber.refuse = NoWorkerReady("none", 1)
+    assert (await post(client, "a1")).status_code == 202
+    assert (await until(client, "a1", "done"))["text"] == "hello"
+    await running.until_at_rest()

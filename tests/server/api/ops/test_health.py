@@ -82,7 +82,7 @@ def test_health_reports_workers_queue_and_jobs(service: InProcess) -> None:
         "max_audio_s": 300.0,
     }
     assert body["jobs"] == {"done": 5, "failed": 0, "retried": 1, "refused": 0, "poison": 2}
-    assert body["files"] == {"working": 0, "max": 16, "storable": True}
+    assert body["files"] == {"working": 0, "max": 32, "storable": True}
     assert (body["status"], body["model"], body["draining"]) == ("ok", "fake", False)
     assert body["sessions"] == {"connected": 0, "waiting": 0, "max": 64}
     assert body["version"]

@@ -18,6 +18,7 @@ from auricle.server.context import state_of
 from auricle.server.http.openapi import KEYED, answer, query_parameters, refusals
 from auricle.server.http.request_log import request_log
 from auricle.server.http.responses import json_response
+from auricle.server.http.uniform_routes import is_head
 from auricle.server.transcription.background_jobs import (
     JobBody,
     JobsBody,
@@ -87,6 +88,8 @@ async def get_job_events(request: Request, job_id: str) -> Response:
     client = server.admit(request)
     job = await find_job(server, client, job_id)
     _note(request, job)
+    if is_head(request.scope):
+        return Response(media_type=JobEvents.media_type)
     return JobEvents(server, client, job)
 
 
