@@ -52,6 +52,7 @@ from auricle.types import SAMPLE_RATE_HZ, ClientId
 
 RETRY_S = 5
 DATABASE_THREADS = 4
+ACCEPT_THREADS = 8
 CLOSE_S = 2.0
 """Longest wait for the database to close; a commit in progress may wait for another program."""
 
@@ -76,6 +77,8 @@ class Running:
     """Kept transcripts; ``None`` if the server keeps none."""
     database_threads: CapacityLimiter
     """Threads of requests that use the database; others are left for uploads while it is slow."""
+    accept_threads: CapacityLimiter
+    """Threads that store accepted jobs and their audio."""
 
 
 @dataclass(slots=True)
@@ -208,20 +211,27 @@ class ServerState:
             spool = await to_thread.run_sync(SpoolDirectory.open, directory)
             opened.callback(spool.close)
             ledger, audio, runner = await to_thread.run_sync(self._open_jobs, database)
+            transcripts = Transcripts(database)
+            keeper = TranscriptKeeper(
+                transcripts,
+                self.ledger_settings.keep_transcripts_s,
+                self.metrics.live.not_kept.inc,
+            )
             keeps_transcripts = self.ledger_settings.keep_transcripts
-            transcripts = Transcripts(database) if keeps_transcripts else None
-            threads = CapacityLimiter(DATABASE_THREADS)
             try:
                 async with anyio.create_task_group() as background:
                     self._running = Running(
-                        spool, background, ledger, audio, runner, transcripts, threads
+                        spool,
+                        background,
+                        ledger,
+                        audio,
+                        runner,
+                        transcripts if keeps_transcripts else None,
+                        CapacityLimiter(DATABASE_THREADS),
+                        CapacityLimiter(ACCEPT_THREADS),
                     )
-                    if transcripts is not None:
-                        keep_s = self.ledger_settings.keep_transcripts_s
-                        self.live.keeper = TranscriptKeeper(
-                            transcripts, keep_s, self.metrics.live.not_kept.inc
-                        )
-                        background.start_soon(self.live.keeper.run)
+                    self.live.keeper = keeper if keeps_transcripts else None
+                    background.start_soon(keeper.run)  # earlier transcripts expire in any case
                     background.start_soon(self.live.watch)
                     background.start_soon(self.metrics.watch_loop)
                     background.start_soon(spool.watch)

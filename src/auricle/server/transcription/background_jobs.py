@@ -120,7 +120,13 @@ async def accept_job(
     spool = server.running.spool
     source = await upload.source(params, params.audio_format, spool, resources)
     return await to_thread.run_sync(
-        _accept, server, client, params, Path(source.path), upload.size_bytes
+        _accept,
+        server,
+        client,
+        params,
+        Path(source.path),
+        upload.size_bytes,
+        limiter=server.running.accept_threads,
     )
 
 
@@ -169,7 +175,9 @@ async def find_job(server: ServerState, client: ClientId, job_id: str) -> JobBod
         LedgerUnavailable: The database does not answer.
     """
     running = server.running
-    job = await to_thread.run_sync(running.ledger.find, client, job_id)
+    job = await to_thread.run_sync(
+        running.ledger.find, client, job_id, limiter=running.database_threads
+    )
     if job is not None:
         return job_body(running.runner.current(job))
     if (uploading := server.uploading.find(client, job_id)) is not None:
@@ -210,7 +218,8 @@ async def list_jobs(
     """
     running = server.running
     page = await to_thread.run_sync(
-        lambda: running.ledger.page(client, states, before=before, limit=limit)
+        lambda: running.ledger.page(client, states, before=before, limit=limit),
+        limiter=running.database_threads,
     )
     summaries: list[JobSummary] = [
         {
@@ -236,7 +245,8 @@ async def delete_job(server: ServerState, client: ClientId, job_id: str) -> JobB
     """
     running = server.running
     uploading = server.uploading.cancel(client, job_id)
-    job = await to_thread.run_sync(running.ledger.delete, client, job_id)
+    threads = running.database_threads
+    job = await to_thread.run_sync(running.ledger.delete, client, job_id, limiter=threads)
     if job is None:
         if uploading is None:
             raise NotFound("Unknown job_id. Jobs are deleted a while after their end.")
@@ -245,7 +255,7 @@ async def delete_job(server: ServerState, client: ClientId, job_id: str) -> JobB
         return job_body(job)
     job = running.runner.current(job)
     running.runner.stop(job.number)
-    await to_thread.run_sync(running.runner.delete_audio, job.spec.audio)
+    await to_thread.run_sync(running.runner.delete_audio, job.spec.audio, limiter=threads)
     return job_body(jobs.cancel(job, 0.0, time.time()))
 
 

@@ -3,6 +3,7 @@
 import threading
 from base64 import b64encode
 from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from structlog.testing import LogCapture
 from auricle.config.settings import LedgerSettings
 from auricle.errors import LedgerInUse
 from auricle.ledger.sqlite import SqliteDatabase
-from auricle.ledger.transcripts import KeptSegment, KeptTranscript
+from auricle.ledger.transcripts import KeptSegment, KeptTranscript, Transcripts
 from auricle.types import ClientId
 from tests.support.service import InProcess, Live, in_process, keys, live, poll_until
 from tests.support.stream import SPEECH, call, pcm
@@ -275,15 +276,14 @@ def test_transcripts_outlive_the_server(tmp_path: Path) -> None:
         assert service.client.get("/v1/transcripts/a").json()["text"] == "word"
 
 
-def test_transcripts_that_are_left_when_no_more_are_kept_are_reported(
-    tmp_path: Path, logged: LogCapture
-) -> None:
-    with in_process(tmp_path, ledger=kept_in(tmp_path)):
-        pass
-    assert "transcripts_left" not in str(logged.entries)
-    with in_process(tmp_path, ledger=LedgerSettings(state_dir=tmp_path / "state")):
-        pass
-    assert "transcripts_left" in str(logged.entries)
+async def test_transcripts_expire_after_the_setting_was_turned_off(tmp_path: Path) -> None:
+    settings = LedgerSettings(state_dir=tmp_path / "state")
+    with closing(SqliteDatabase.open(settings.directory)) as database:
+        old = KeptTranscript("old", ClientId("alice"), "native", "en", started_at=0, ended_at=1)
+        Transcripts(database).add(old, [KeptSegment(0, 0, 900, "word")])
+    async with live(tmp_path, ledger=settings) as service:
+        transcripts = Transcripts(service.state.running.ledger._database)
+        await poll_until(lambda: transcripts.find(ClientId("alice"), "old") is None)
 
 
 def test_a_second_server_on_the_same_directory_does_not_start(
