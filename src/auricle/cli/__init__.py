@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 import auricle
-from auricle.cli import cluster, dev_cert, keys, models, serve, settings
+from auricle.cli import cluster, dev_cert, keys, models, serve, settings, transcripts
 from auricle.cli.doctor.command import doctor as doctor_command
 from auricle.cli.live.command import live as live_command
 from auricle.cli.support.console import plain_errors, prepare_stdout
@@ -86,6 +86,17 @@ _add(keys.add, _keys)
 _add(keys.list_keys, _keys, "list")
 _add(keys.remove, _keys)
 app.add_typer(_keys, name="keys")
+
+_transcripts = typer.Typer(
+    help="List, search, show and delete the transcripts that a server keeps.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+)
+_add(transcripts.list_transcripts, _transcripts, "list")
+_add(transcripts.search, _transcripts)
+_add(transcripts.show, _transcripts)
+_add(transcripts.delete, _transcripts)
+app.add_typer(_transcripts, name="transcripts")
 
 _cluster = typer.Typer(
     help="Run recognisers on Ray Serve, for gateways.",

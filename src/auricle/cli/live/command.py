@@ -15,7 +15,7 @@ from auricle.cli.live.source import AudioSource, FileSource, MicrophoneSource
 from auricle.cli.live.stream import LiveStream
 from auricle.cli.support.console import EXIT_INTERRUPTED
 from auricle.cli.support.output import OutputFormat, check_target
-from auricle.cli.support.setting_options import setting
+from auricle.cli.support.setting_options import server_url, setting
 from auricle.cli.support.speech_options import (
     Hotwords,
     Language,
@@ -79,14 +79,7 @@ def live(
             help="Silence that ends an utterance, in ms. [dim]\\[the server's setting][/]",
         ),
     ] = None,
-    url: Annotated[
-        str | None,
-        typer.Option(
-            "--url",
-            help=f"URL of the server. [dim]\\[{variable('url')}, http://127.0.0.1:6007][/]",
-            show_default=False,
-        ),
-    ] = None,
+    url: Annotated[str | None, server_url()] = None,
     api_key: Annotated[str | None, setting("api_key")] = None,
     outage_buffer_s: Annotated[float | None, setting("outage_buffer_s")] = None,
 ) -> None:

@@ -22,6 +22,16 @@ def setting(name: str, *more_names: str, panel: str | None = None) -> typer.mode
     return option
 
 
+def server_url() -> typer.models.OptionInfo:
+    """Return the option with the URL of a server, for commands that need one."""
+    option: typer.models.OptionInfo = typer.Option(
+        "--url",
+        help=f"URL of the server. [dim]\\[{variable('url')}, http://127.0.0.1:6007][/]",
+        show_default=False,
+    )
+    return option
+
+
 def default_text(name: str) -> str:
     """Return a setting's default as text."""
     default = _FIELDS[name].get_default(call_default_factory=False)

@@ -4,31 +4,34 @@ If the server is full, requests are retried after its ``Retry-After``. If it is 
 are retried until it returns; if it has lost the job by then, the file is uploaded again.
 """
 
-import os
-import ssl
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
-from urllib.parse import urlsplit
+from typing import Any, Self
 
 import anyio
 import httpx2 as httpx
 import msgspec
 
+from auricle.cli.support.server import (
+    TIMEOUT,
+    Refusal,
+    ReportedError,
+    certificate_errors,
+    checked_url,
+    decoded,
+    key_header,
+    unreachable,
+)
 from auricle.cli.transcribe.recogniser import OnProgress, RecogniserRequest
-from auricle.client.connection import describe_failure
 from auricle.config.settings import ClientSettings
-from auricle.errors import NotFound, RequestError, SetupError
+from auricle.errors import NotFound, RequestError
 from auricle.files.transcribe import FileTranscript
 from auricle.types import SAMPLE_RATE_HZ, Gap, Options, Segment, Transcript, Word
 
-T = TypeVar("T")
-
 POLL_S = 0.3
 CHUNK_BYTES = 256 * 1024
-TIMEOUT = httpx.Timeout(60, connect=10)
 PATIENCE_S = 900.0
 """Time for which requests to a full or unreachable server are retried, in seconds."""
 UNREACHABLE_RETRY_S = 1.0
@@ -51,20 +54,6 @@ class _Segment(msgspec.Struct):
     language: str | None = None
 
 
-class _Gap(msgspec.Struct):
-    start: float
-    end: float
-    code: str
-
-
-class _Error(msgspec.Struct):
-    code: str
-    message: str
-    retryable: bool = False
-    retry_after_s: float | None = None
-    gaps: list[_Gap] = []
-
-
 class _Result(msgspec.Struct):
     text: str
     language: str | None
@@ -72,35 +61,25 @@ class _Result(msgspec.Struct):
     duration_ms: int
     segments: list[_Segment]
     attempts: int = 1
-    error: _Error | None = None
+    error: ReportedError | None = None
 
 
 class _Job(msgspec.Struct):
     state: str
     progress: float
     result: _Result | None = None
-    error: _Error | None = None
-
-
-class _Refusal(msgspec.Struct):
-    error: _Error
+    error: ReportedError | None = None
 
 
 class RemoteRecogniser:
     """A client of ``/utterance`` and ``/jobs``; use it as a context manager."""
 
     def __init__(self, settings: ClientSettings) -> None:
-        self._url = _checked(settings.url or "")
-        key = settings.api_key
-        headers = {} if key is None else {"Authorization": f"Bearer {key.get_secret_value()}"}
-        try:
-            self._http = httpx.AsyncClient(base_url=self._url, headers=headers, timeout=TIMEOUT)
-        except OSError as exc:  # httpx reads the certificates here, even for http
-            variables = os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR")
-            raise SetupError(
-                f"The certificates in SSL_CERT_FILE or SSL_CERT_DIR ({variables}) can't be read: "
-                "correct or unset the variable."
-            ) from exc
+        self._url = checked_url(settings.url or "")
+        with certificate_errors():
+            self._http = httpx.AsyncClient(
+                base_url=self._url, headers=key_header(settings), timeout=TIMEOUT
+            )
 
     async def __aenter__(self) -> Self:
         """Check that the server answers.
@@ -112,12 +91,7 @@ class RemoteRecogniser:
             (await self._http.get("/livez")).raise_for_status()
         except httpx.HTTPError as exc:
             await self._http.aclose()
-            if isinstance(cause := _first_cause(exc), ssl.SSLError):
-                raise SetupError(f"{self._url} can't be used: {describe_failure(cause)}.") from exc
-            raise SetupError(
-                f"No Auricle server answers at {self._url}: start one with `auricle serve`, "
-                "or omit --url."
-            ) from exc
+            raise unreachable(self._url, exc) from exc
         return self
 
     async def __aexit__(
@@ -164,7 +138,7 @@ class RemoteRecogniser:
     async def _follow(self, job_id: str, on_progress: OnProgress) -> _Result:
         while True:
             response = await self._send("GET", f"/jobs/{job_id}")
-            job = _decoded(response, _Job)
+            job = decoded(response, _Job)
             on_progress(job.progress, 0.0)
             if job.result is not None:
                 return job.result
@@ -196,7 +170,7 @@ class RemoteRecogniser:
             else:
                 if response.is_success:
                     return response
-                error = _decoded(response, _Refusal).error
+                error = decoded(response, Refusal).error
                 if response.status_code == NotFound.http_status:
                     raise NotFound(error.message)
                 problem, pause_s = f"{error.message} ({error.code})", error.retry_after_s or 0
@@ -213,28 +187,6 @@ class RemoteRecogniser:
                 await self._http.delete(f"/jobs/{job_id}")
             except httpx.HTTPError:
                 return
-
-
-def _first_cause(error: BaseException) -> BaseException:
-    while (cause := error.__cause__ or error.__context__) is not None:
-        error = cause
-    return error
-
-
-def _checked(url: str) -> str:
-    """Return a server's URL without a trailing slash.
-
-    Raises:
-        SetupError: The URL is invalid.
-    """
-    try:
-        parts = urlsplit(url)
-        is_address = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:  # port out of range, or invalid IPv6 address
-        is_address = False
-    if not is_address:
-        raise SetupError(f"Invalid --url {url}; use a URL such as http://127.0.0.1:6007.")
-    return url.rstrip("/")
 
 
 async def _chunks(path: Path) -> AsyncIterator[bytes]:
@@ -254,15 +206,6 @@ def _query(options: Options) -> dict[str, str]:
         "word_timestamps": "true" if options.word_timestamps else None,
     }
     return {name: value for name, value in fields.items() if value is not None}
-
-
-def _decoded(response: httpx.Response, kind: type[T]) -> T:
-    try:
-        return msgspec.json.decode(response.content, type=kind)
-    except msgspec.DecodeError as exc:
-        raise RequestError(
-            f"the response (HTTP {response.status_code}) is not from an Auricle server"
-        ) from exc
 
 
 def _transcript(result: _Result) -> FileTranscript:
