@@ -145,3 +145,11 @@ def test_every_setting_is_described_and_named_once() -> None:
 def test_no_setting_is_endless_by_default() -> None:
     numbers = [d.default for _, d in fields() if isinstance(d.default, int | float)]
     assert all(math.isfinite(number) for number in numbers)
+
+
+def test_the_journal_requires_kept_transcripts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AURICLE_JOURNAL_AUDIO", "1")
+    with pytest.raises(SetupError, match="AURICLE_JOURNAL_AUDIO: .*AURICLE_KEEP_TRANSCRIPTS=1"):
+        Settings.load()
+    monkeypatch.setenv("AURICLE_KEEP_TRANSCRIPTS", "1")
+    assert Settings.load().ledger.journal_audio

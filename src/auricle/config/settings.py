@@ -13,7 +13,14 @@ from typing import Annotated, Literal, Self, cast
 from urllib.parse import urlsplit
 
 import platformdirs
-from pydantic import Field, IPvAnyNetwork, SecretStr, ValidationError, field_validator
+from pydantic import (
+    Field,
+    IPvAnyNetwork,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -382,6 +389,18 @@ class LedgerSettings(_Section):
     keep_transcripts_s: float = Field(
         30 * 24 * 3600, gt=0, description="Retention of kept transcripts, in seconds."
     )
+    journal_audio: bool = Field(
+        False,
+        description="Keep the audio of open utterances on disk until their finals are stored, for "
+        "clients that can't resume; requires keep_transcripts.",
+    )
+
+    @field_validator("journal_audio")
+    @classmethod
+    def _check_journal(cls, journal_audio: bool, info: ValidationInfo) -> bool:
+        if journal_audio and not info.data.get("keep_transcripts"):
+            raise ValueError(f"requires {variable('keep_transcripts')}=1")
+        return journal_audio
 
     key_jobs: int = Field(
         10_000, ge=1, description="Maximum unfinished jobs (`wait=0`) per key; more get a 503."
@@ -429,11 +448,10 @@ class ClientSettings(_Section):
 
     url: str | None = Field(
         None,
-        description="Server for `transcribe` (none: own workers) and `live` (none: local server).",
+        description="Server for `transcribe` (none: own workers) and other commands (none: local "
+        "server).",
     )
-    api_key: SecretStr | None = Field(
-        None, description="API key that `transcribe` and `live` send."
-    )
+    api_key: SecretStr | None = Field(None, description="API key that commands send to the server.")
     outage_buffer_s: float = Field(
         600.0,
         ge=10,

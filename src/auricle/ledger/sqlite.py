@@ -10,7 +10,6 @@ vanished: the contents of the lock file distinguish that from a first start.
 """
 
 import contextlib
-import importlib
 import os
 import sqlite3
 import threading
@@ -37,7 +36,7 @@ from auricle.ledger.database import (
     Value,
     no_checkpoint,
 )
-from auricle.ledger.durable import sync_directory
+from auricle.ledger.durable import sync_directory, try_lock
 from auricle.ledger.schema import SQLITE_MIGRATIONS, Migrations
 
 T = TypeVar("T")
@@ -298,23 +297,13 @@ def _lock(path: Path) -> BinaryIO:
         LedgerInUse: Another process has locked it.
         OSError: It can't be opened.
     """
-    file = path.open("ab")
-    try:
-        try:
-            fcntl = importlib.import_module("fcntl")
-        except ModuleNotFoundError:  # Windows
-            msvcrt = importlib.import_module("msvcrt")
-            file.seek(0)
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        file.close()
+    lock = try_lock(path)
+    if lock is None:
         raise LedgerInUse(
             f"Another server uses {path.parent}. Set AURICLE_STATE_DIR to a directory for each "
             "server, or use PostgreSQL."
-        ) from error
-    return file
+        )
+    return lock
 
 
 def _damaged(path: Path) -> str:

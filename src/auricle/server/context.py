@@ -10,6 +10,7 @@ from typing import Any
 import anyio
 import msgspec
 import numpy as np
+import structlog
 from anyio import CapacityLimiter, to_thread
 from anyio.abc import TaskGroup
 from starlette.requests import HTTPConnection, Request
@@ -39,6 +40,8 @@ from auricle.server.access.rate_limits import KeyLimits, RateLimiter
 from auricle.server.http.body import read_body
 from auricle.server.http.errors import error_body
 from auricle.server.http.request_log import request_log
+from auricle.server.live.audio_journal.journal import AudioJournal, delete_left, has_left
+from auricle.server.live.audio_journal.recovery import Recovery
 from auricle.server.live.connection import GOODBYE_S
 from auricle.server.live.registry import LiveSessions
 from auricle.server.live.transcript_keeper import TranscriptKeeper
@@ -61,6 +64,8 @@ MAX_JOB_UPLOADS = 64
 
 _AUDIO = "audio"
 """Subdirectory of the state directory."""
+
+_log = structlog.get_logger("auricle.server")
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +212,10 @@ class ServerState:
         directory = spool_directory(self.settings, self.ledger_settings)
         async with AsyncExitStack() as opened:
             database = await to_thread.run_sync(self._open_database)
-            opened.push_async_callback(_close, database)
+            opened.push_async_callback(_close, database.close)
+            journal = await to_thread.run_sync(self._open_journal)
+            if journal is not None:
+                opened.push_async_callback(_close, journal.close)
             spool = await to_thread.run_sync(SpoolDirectory.open, directory)
             opened.callback(spool.close)
             ledger, audio, runner = await to_thread.run_sync(self._open_jobs, database)
@@ -232,6 +240,8 @@ class ServerState:
                     )
                     self.live.keeper = keeper if keeps_transcripts else None
                     background.start_soon(keeper.run)  # earlier transcripts expire in any case
+                    if journal is not None:
+                        self._follow(journal, keeper, background)
                     background.start_soon(self.live.watch)
                     background.start_soon(self.metrics.watch_loop)
                     background.start_soon(spool.watch)
@@ -272,6 +282,27 @@ class ServerState:
             note_lost=self.metrics.leases_lost.inc,
         )
         return ledger, audio, runner
+
+    def _open_journal(self) -> AudioJournal | None:
+        """Open the journal if audio is written, or was left by a process that has died."""
+        settings = self.ledger_settings
+        directory = settings.directory
+        if settings.keep_transcripts:
+            if settings.journal_audio or has_left(directory):
+                return AudioJournal.open(directory)
+        elif deleted := delete_left(directory):
+            _log.warning("journal_deleted", files=deleted)
+        return None
+
+    def _follow(
+        self, journal: AudioJournal, keeper: TranscriptKeeper, background: TaskGroup
+    ) -> None:
+        """Start to write the audio of sessions, and recover what was left by dead processes."""
+        is_writing, live = self.ledger_settings.journal_audio, self.live
+        keeper.forget = journal.forget
+        live.journal = journal if is_writing else None
+        background.start_soon(journal.run, live.unresumable if is_writing else tuple)
+        background.start_soon(Recovery(journal, keeper, self.transcriber, self.engine).run)
 
     def _set_chunk_slots(self, asr: Stats) -> None:
         self.chunk_slots.width = max_chunks_in_flight(len(asr.workers), self.batch_jobs)
@@ -366,9 +397,9 @@ class ServerState:
             raise Draining("The service is shutting down; try again.", RETRY_S)
 
 
-async def _close(database: Database) -> None:
+async def _close(close: Callable[[], None]) -> None:
     with anyio.move_on_after(CLOSE_S, shield=True):
-        await to_thread.run_sync(database.close, abandon_on_cancel=True)
+        await to_thread.run_sync(close, abandon_on_cancel=True)
 
 
 async def read_json(request: Request, max_bytes: int) -> bytes:

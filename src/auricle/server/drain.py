@@ -29,7 +29,7 @@ class Drain:
 
         Args:
             now: Monotonic seconds.
-            has_work: Whether a request or a running job is left.
+            has_work: Whether a request, a running job, or a final of a client that is gone is left.
             is_hurried: Whether a second signal arrived.
         """
         if self._has_given_up:

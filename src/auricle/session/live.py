@@ -15,6 +15,7 @@ has received, and keeps only finals, to replay them later.
 """
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import replace
 from math import inf
 
@@ -53,7 +54,7 @@ from auricle.languages import improbable_language
 from auricle.session.arrivals import SafeMark
 from auricle.session.intake import MAX_STEP_SAMPLES, Intake, IntakeEvent, OrderedCommand
 from auricle.session.journal import Journal
-from auricle.session.output import Cancel, Output, Submit
+from auricle.session.output import Cancel, Output, Submit, UnfinishedAudio
 from auricle.session.recognition import Recognition
 from auricle.session.utterance import Caller
 from auricle.session.warnings import HeldWarnings
@@ -184,11 +185,25 @@ class LiveSession:
         return self._journal.finals
 
     @property
+    def last_final(self) -> int:
+        """The number of the newest final; 0 if there is none."""
+        return self._journal.next_id - 1
+
+    @property
     def wake_at(self) -> float:
         """When to call :meth:`poll` next; infinity if there is nothing to do."""
         if self._is_behind and self._has_room:
             return self._now
         return self._recognition.wake_at(is_ahead=self.is_ahead)
+
+    def unfinished_audio(self, written: Mapping[tuple[int, int], int]) -> list[UnfinishedAudio]:
+        """Return the utterances without a final, in order, with the audio that is not written yet.
+
+        Args:
+            written: Samples of them that were written, by the number of the final and the position
+                of the utterance.
+        """
+        return self._recognition.unfinished_audio(self._journal.next_id, written)
 
     # Input.
 

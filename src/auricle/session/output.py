@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from auricle.events import SessionEvent
-from auricle.types import Job, JobId
+from auricle.types import Job, JobId, Options, Pcm16
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,27 @@ class Cancel:
     """Cancel the job; its result is no longer needed."""
 
     job_id: JobId
+
+
+@dataclass(frozen=True, slots=True, eq=False)  # an ndarray has no useful ==
+class UnfinishedAudio:
+    """Audio of an utterance without a final.
+
+    Attributes:
+        final: The number that its final will have.
+        start_sample: Position of the utterance in the session.
+        samples: Its length so far, or its whole length if it has ended.
+        pcm: The part that was not written yet, at the end of it.
+        options: The options of its final.
+        is_doubtful: Whether it may be a breath or a cough.
+    """
+
+    final: int
+    start_sample: int
+    samples: int
+    pcm: Pcm16
+    options: Options
+    is_doubtful: bool
 
 
 Output = SessionEvent | Submit | Cancel

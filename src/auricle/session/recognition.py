@@ -5,6 +5,7 @@ as often as the load allows, and are dropped first.
 """
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import inf
 
@@ -17,7 +18,7 @@ from auricle.session.agreement import continues
 from auricle.session.arrivals import ArrivalLog
 from auricle.session.continuation import MAX_PAUSE_SAMPLES, continued
 from auricle.session.final import PendingFinal
-from auricle.session.output import Cancel, Submit
+from auricle.session.output import Cancel, Submit, UnfinishedAudio
 from auricle.session.segmenter import SpeechSegmenter
 from auricle.session.utterance import SURE_PROBABILITY, Caller, JobFactory, OpenUtterance
 from auricle.session.wire_formats.base import NO_AUDIO
@@ -172,6 +173,39 @@ class Recognition:
             self._learn_language(result)
             result = self._joined(pending, result)
         return _final(id, pending, result, now)
+
+    def unfinished_audio(
+        self, next_id: int, written: Mapping[tuple[int, int], int]
+    ) -> list[UnfinishedAudio]:
+        """Return the utterances without a final; see :class:`.LiveSession`."""
+        unfinished = []
+        for final, pending in enumerate(self._pending, next_id):
+            first = written.get((final, pending.start_sample), 0)
+            unfinished.append(
+                UnfinishedAudio(
+                    final=final,
+                    start_sample=pending.start_sample,
+                    samples=pending.pcm.size,
+                    pcm=pending.pcm[first:],
+                    options=pending.options,
+                    is_doubtful=pending.is_doubtful,
+                )
+            )
+        if (utterance := self._open) is not None:
+            final, start_sample = next_id + len(self._pending), utterance.start_sample
+            end_sample = self._segmenter.received_sample
+            first = written.get((final, start_sample), 0)
+            unfinished.append(
+                UnfinishedAudio(
+                    final=final,
+                    start_sample=start_sample,
+                    samples=end_sample - start_sample,
+                    pcm=self._segmenter.read(start_sample + first, end_sample),
+                    options=utterance.options,
+                    is_doubtful=self._segmenter.is_doubtful and self._has_word_times,
+                )
+            )
+        return unfinished
 
     def discard(self) -> list[Cancel]:
         """Drop the open utterance; return the jobs to cancel."""

@@ -77,5 +77,5 @@ async def serve_dialect(
     except WebSocketDisconnect:
         end = disconnect_reason(websocket)
     finally:
-        runner.end()
+        runner.finish()
     note_end(websocket, server.live, end)

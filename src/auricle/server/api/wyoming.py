@@ -306,7 +306,7 @@ class _Connection:
                 lets_finish=True,
             ).run()
         finally:
-            runner.end()
+            runner.finish()
         note_end(utterance, live, end)
         has_failed = self._dialect.has_failed
         self._dialect.finish()

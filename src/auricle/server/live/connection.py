@@ -220,7 +220,7 @@ class LiveConnection:
                     await self._transcribe_last()
         finally:
             if not self._dialect.is_resumable:
-                self._runner.end()
+                self._runner.finish()
             self._runner.detach(self)
             self._live.metrics.dropped_partials.inc(self._outbox.dropped_partials)
         end = self._end or CLIENT_LEFT

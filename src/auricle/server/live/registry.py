@@ -9,6 +9,7 @@ import hmac
 import random
 import secrets
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -25,6 +26,7 @@ from auricle.server.access.connection_limits import network_of
 from auricle.server.access.rate_limits import RateLimiter
 from auricle.server.http.client_address import Address, Network
 from auricle.server.http.errors import log_unexpected
+from auricle.server.live.audio_journal.journal import AudioJournal
 from auricle.server.live.load_meter import LoadMeter
 from auricle.server.live.runner import LiveRunner
 from auricle.server.live.transcript_keeper import SessionIdentity, TranscriptKeeper
@@ -41,6 +43,8 @@ late."""
 LATE_S = 5.0
 """Reject a new session if its first final would take longer than this, in seconds."""
 PLACE_RETRY_S = 10
+NATIVE = "native"
+"""The API whose sessions can be resumed."""
 TICK_S = 0.5
 """Interval for measuring the load and expiring sessions, in seconds."""
 
@@ -87,12 +91,15 @@ class LiveSessions:
         self._engine = engine
         self.keeper: TranscriptKeeper | None = None
         """Stores the finals of sessions with an owner; ``None``: nothing is kept."""
+        self.journal: AudioJournal | None = None
+        """Keeps their unfinished audio on the disk; ``None``: it is in memory only."""
         self._transcriber = transcriber
         self._libopus = libopus
         self._allowances = rate_limiter
         self._id_prefix = f"{gateway_id}-" if gateway_id else ""
         self._rooms: dict[str, _Room] = {}
         self._runners: dict[str, LiveRunner] = {}
+        self._kept: dict[str, SessionIdentity] = {}
         self._room_of: dict[str, str] = {}
         self._charged_samples: dict[str, int] = {}
         self._meter = LoadMeter(engine.costs.job_overhead_s)
@@ -108,7 +115,12 @@ class LiveSessions:
     @property
     def waiting(self) -> int:
         """Number of sessions without a connection, which a client may resume."""
-        return len(self._runners) - self.connected
+        return len(self._runners) - self.connected - self.finishing
+
+    @property
+    def finishing(self) -> int:
+        """Number of sessions whose clients are gone for good, and whose last finals are pending."""
+        return sum(runner.is_finishing for runner in self._runners.values())
 
     @property
     def load(self) -> float:
@@ -162,7 +174,9 @@ class LiveSessions:
 
     def has_waiting_session(self, client: ClientId) -> bool:
         """Return whether a client has any session that it could resume."""
-        return any(runner.client == client for runner in self._runners.values())
+        return any(
+            runner.client == client and not runner.is_finishing for runner in self._runners.values()
+        )
 
     # Sessions.
 
@@ -173,7 +187,7 @@ class LiveSessions:
         parameters: StreamParameters,
         room: str,
         *,
-        source: str = "native",
+        source: str = NATIVE,
         owner: ClientId | None = None,
     ) -> LiveRunner:
         """Start a session with a reservation from :meth:`admit`, released when it is over.
@@ -208,6 +222,7 @@ class LiveSessions:
         keep = None
         if self.keeper is not None and owner is not None:
             identity = SessionIdentity(session.id, owner, source, time.time())
+            self._kept[session.id] = identity
             keep = partial(self.keeper.keep, identity)
         runner = LiveRunner(
             session, client=client, transcriber=self._transcriber, metrics=self.metrics, keep=keep
@@ -225,9 +240,19 @@ class LiveSessions:
         runner = self._runners.get(resume.session)
         secret = secrets.token_urlsafe(24) if runner is None else runner.session.secret
         is_right = hmac.compare_digest(secret.encode(), resume.secret.encode())
-        if runner is None or not is_right or runner.client != client or runner.is_over:
+        if runner is None or not is_right or runner.client != client:
+            return None
+        if runner.is_over or runner.is_finishing:
             return None
         return runner
+
+    def unresumable(self) -> Iterator[tuple[SessionIdentity, LiveSession]]:
+        """Iterate over the kept sessions whose clients can't send unfinished audio again."""
+        for id, identity in self._kept.items():
+            runner = self._runners[id]
+            is_native = identity.source == NATIVE
+            if not (is_native and runner.session.is_resumable) or runner.is_finishing:
+                yield identity, runner.session
 
     # Background work.
 
@@ -249,8 +274,11 @@ class LiveSessions:
             self._end_expired(time.monotonic())
 
     def drain(self) -> None:
-        """Signal every connection to close; sessions are not kept."""
+        """Signal every connection to close; sessions can't be resumed here any more."""
         self.draining.set()
+        for runner in self._runners.values():
+            if runner.detached_at is not None and runner.was_attached:
+                runner.finish()
 
     def closing_messages(self) -> tuple[Draining, float]:
         """Return the error that announces the shutdown, and the retry delay in seconds."""
@@ -262,11 +290,14 @@ class LiveSessions:
         self.metrics.clients.session_started(runner.client)
         try:
             await runner.run(task_status=task_status)
+            if self.journal is not None:  # not if the server is stopped: its next start continues
+                self.journal.abandon(runner.session.id, runner.session.last_final)
         finally:
             self.metrics.clients.session_ended(runner.client)
             self._charge(runner)
             del self._charged_samples[runner.session.id]
             del self._runners[runner.session.id]
+            self._kept.pop(runner.session.id, None)
             self.leave(self._room_of.pop(runner.session.id))
 
     def _charge(self, runner: LiveRunner) -> None:
@@ -284,6 +315,7 @@ class LiveSessions:
         for runner in reversed(self._runners.values()):
             session, detached_at = runner.session, runner.detached_at
             is_resumable = session.is_resumable and not session.is_closed
+            is_resumable = is_resumable and not runner.is_finishing
             if detached_at is None and not session.is_closed:
                 continue
             if not is_resumable and runner.was_attached:  # only its last finals are left to replay
@@ -293,5 +325,7 @@ class LiveSessions:
                 continue
             is_told = session.is_closed and not session.unacknowledged
             is_late = now - detached_at >= self.settings.resume_grace_s
-            if is_told or is_late or kept > self.settings.max_sessions:
+            if kept > self.settings.max_sessions:
                 runner.end()
+            elif is_told or is_late:
+                runner.finish()

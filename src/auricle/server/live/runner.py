@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 import anyio
+import structlog
 from anyio.abc import TaskGroup, TaskStatus
 
 from auricle.commands import SessionCommand
@@ -26,6 +27,10 @@ from auricle.types import ClientId, Job, JobId, Transcript
 
 MIN_SLEEP_S = 0.005
 """Shortest timer, in seconds, so that no timer can keep the event loop busy."""
+FINISH_S = 60.0
+"""Longest time for the last finals of a session whose client is gone, in seconds."""
+
+_log = structlog.get_logger("auricle.server")
 
 
 class Listener(Protocol):
@@ -48,7 +53,7 @@ class LiveRunner:
         client: The session's client.
         transcriber: Runs the session's jobs.
         metrics: Metrics of live sessions.
-        keep: Called with each final, once; stores it.
+        keep: Called with each final, once, whether or not a client is connected; stores it.
     """
 
     def __init__(
@@ -70,7 +75,8 @@ class LiveRunner:
         self._listener: Listener | None = None
         self._jobs: dict[JobId, anyio.CancelScope] = {}
         self._group: TaskGroup | None = None
-        self._last_final = 0
+        self.is_finishing = False
+        self._last_final = self._last_kept = 0
         self._is_counted = False
         self._sleeps_until = math.inf
         self._alarm = anyio.Event()
@@ -102,6 +108,29 @@ class LiveRunner:
         listener, self._listener = self._listener, None
         if listener is not None and error is not None:
             listener.dismiss(error)
+
+    def finish(self) -> None:
+        """End the session, whose client is gone for good.
+
+        If its finals are kept, the open utterance ends first and its final is kept, too.
+        """
+        if self._keep is None or self._group is None or self.session.is_closed:
+            self.end()
+        elif not self.is_finishing:
+            self.is_finishing = True
+            self._listener, self.detached_at = None, time.monotonic()
+            self._group.start_soon(self._finish)
+
+    async def _finish(self) -> None:
+        with anyio.move_on_after(FINISH_S) as limit:
+            await self.until_data_wanted()  # process data that was already received
+            self.session.detach(time.monotonic())
+            self.conclude()
+            await self.until_settled()
+        if limit.cancelled_caught:
+            _log.error("final_not_kept", session=self.session.id)
+            self._metrics.not_kept.inc()
+        self.end()
 
     def fail(self, error: Exception) -> None:
         """End the session after an unexpected exception, as its state is undefined."""
@@ -200,17 +229,25 @@ class LiveRunner:
                         scope.cancel()
                 case _:
                     self._deliver(output)
+        self._keep_finals()
         if self.session.wants_data:
             self._data_wanted.set()
         if self.session.wake_at < self._sleeps_until:
             self._alarm.set()
 
+    def _keep_finals(self) -> None:
+        """Keep new finals; without a client, they are no outputs."""
+        if self._keep is None or self.session.last_final == self._last_kept:
+            return
+        for final in self.session.unacknowledged:
+            if final.id > self._last_kept:
+                self._keep(final)
+        self._last_kept = self.session.last_final
+
     def _deliver(self, event: SessionEvent) -> None:
         if isinstance(event, Final) and event.id > self._last_final:
             self._last_final = event.id
             self._metrics.count_final(event)
-            if self._keep is not None:
-                self._keep(event)
         elif isinstance(event, Closed) and not self._is_counted:
             self._is_counted = True
             self._metrics.count_closed(event)

@@ -44,12 +44,14 @@ class SessionIdentity:
         owner: The key that may read the transcript.
         source: The API that the session uses.
         started_at: Unix time.
+        ended_at: Unix time of its last audio; ``None``: now.
     """
 
     id: str
     owner: ClientId
     source: str
     started_at: float
+    ended_at: float | None = None
 
 
 class TranscriptKeeper:
@@ -70,6 +72,9 @@ class TranscriptKeeper:
         self._transcripts = transcripts
         self._keep_s = keep_s
         self._count_not_kept = count_not_kept
+        self.forget: Callable[[str, int], object] = lambda session, final: None
+        """Called with the session's id and a final's number once the final is stored, or when it
+        never will be."""
         self._pending: deque[tuple[SessionIdentity, Final]] = deque()
         self._news = anyio.Event()
         self._threads = CapacityLimiter(2)  # one stores, one deletes; others are for requests
@@ -77,10 +82,12 @@ class TranscriptKeeper:
     def keep(self, session: SessionIdentity, final: Final) -> None:
         """Queue a final; finals without text are left out."""
         if not final.text:
+            self.forget(session.id, final.id)
             return
         if len(self._pending) >= MAX_PENDING:
             _log.error("final_not_kept", session=session.id, final=final.id)
             self._count_not_kept(1)
+            self.forget(session.id, final.id)
             return
         self._pending.append((session, final))
         self._news.set()
@@ -107,6 +114,8 @@ class TranscriptKeeper:
             batch = list(islice(self._pending, MAX_BATCH))
             for session, finals in _by_session(batch):
                 await self._store_session(session, finals)
+                for final in finals:
+                    self.forget(session.id, final.id)
             for _ in batch:
                 self._pending.popleft()
 
@@ -133,7 +142,7 @@ class TranscriptKeeper:
             source=session.source,
             language=next((final.language for final in finals if final.language), ""),
             started_at=session.started_at,
-            ended_at=time.time(),
+            ended_at=time.time() if session.ended_at is None else session.ended_at,
         )
         self._transcripts.add(transcript, [_segment(final) for final in finals])
 

@@ -73,7 +73,8 @@ class LiveMetrics:
         )
         self.not_kept = counter(
             "auricle_live_finals_not_kept",
-            "Finals missing in kept transcripts, as the database refused them or was away.",
+            "Finals missing in kept transcripts: the database refused them or was away, or they "
+            "took too long after their clients had vanished.",
         )
         self.load = gauge(
             "auricle_live_load", "Load of the recognisers; at 1 there is no capacity for partials."

@@ -45,12 +45,11 @@ from auricle.server.live.connection import (
     end_of,
     note_end,
 )
+from auricle.server.live.registry import NATIVE
 from auricle.server.live.runner import LiveRunner
 from auricle.types import ClientId
 
 SUBPROTOCOL = "auricle"
-NATIVE = "native"
-"""Name of this protocol in the log."""
 START_S = 10.0
 """Time for the first text message, in seconds, if the query has no parameters."""
 

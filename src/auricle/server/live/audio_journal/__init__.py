@@ -1,0 +1,1 @@
+"""Audio of open utterances on the disk, so that it outlives a crash of the server."""

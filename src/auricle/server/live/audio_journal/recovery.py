@@ -1,0 +1,120 @@
+"""Transcribes the audio that a dead process has left, and keeps the finals."""
+
+import time
+
+import anyio
+import structlog
+from anyio import to_thread
+
+from auricle.engine.base import EngineSpec
+from auricle.errors import AuricleError
+from auricle.events import Final
+from auricle.server.http.errors import log_unexpected
+from auricle.server.live.audio_journal.file import JournalledUtterance, read_journal
+from auricle.server.live.audio_journal.journal import AudioJournal, LeftFile
+from auricle.server.live.transcript_keeper import SessionIdentity, TranscriptKeeper
+from auricle.session.final import PendingFinal
+from auricle.session.utterance import Caller, JobFactory
+from auricle.transcriber import Transcriber
+from auricle.types import SAMPLE_RATE_HZ, JobKind, Transcript
+
+_log = structlog.get_logger("auricle.server")
+
+
+class Recovery:
+    """Finalises the utterances that an :class:`AudioJournal` has taken over.
+
+    Args:
+        journal: The audio.
+        keeper: Stores the finals; after that, the journal deletes the audio.
+        transcriber: Transcribes it.
+        engine: The engine of the transcriber.
+    """
+
+    def __init__(
+        self,
+        journal: AudioJournal,
+        keeper: TranscriptKeeper,
+        transcriber: Transcriber,
+        engine: EngineSpec,
+    ) -> None:
+        self._journal = journal
+        self._keeper = keeper
+        self._transcriber = transcriber
+        self._engine = engine
+
+    async def run(self) -> None:
+        """Finalise one utterance after another; those left by a cancellation stay on the disk."""
+        recovered = 0
+        for left in self._journal.left:
+            try:
+                recovered += await self._recover(left)
+            except Exception as error:  # one file must not keep others from being recovered
+                log_unexpected(error, session=left.key[0])
+        if self._journal.left:
+            _log.info("journal_recovered", finals=recovered, files=len(self._journal.left))
+
+    async def _recover(self, left: LeftFile) -> bool:
+        """Return whether a file led to a final."""
+        utterance = await to_thread.run_sync(read_journal, left.path)
+        if utterance is None or (utterance.header.uid, utterance.header.final) != left.key:
+            _log.warning("journal_unreadable", session=left.key[0], final=left.key[1])
+            self._journal.forget(*left.key)
+            return False
+        if not utterance.pcm.size:
+            self._journal.forget(*left.key)
+            return False
+        header = utterance.header
+        identity = SessionIdentity(
+            header.uid, header.owner, header.source, header.started_at, utterance.modified_at
+        )
+        self._keeper.keep(identity, _final(utterance, await self._transcribe(utterance)))
+        return True
+
+    async def _transcribe(self, utterance: JournalledUtterance) -> Transcript | AuricleError:
+        """Return the result of an utterance; wait while the workers start or are busy."""
+        header = utterance.header
+        pcm = utterance.pcm[: int(self._engine.max_audio_s * SAMPLE_RATE_HZ)]
+        try:
+            options = self._engine.fit(header.options)
+        except AuricleError as error:  # another engine than before
+            return error
+        pending = PendingFinal(
+            factory=JobFactory(Caller(header.uid, header.owner, None), header.final),
+            pcm=pcm,
+            start_sample=header.start_sample,
+            speech_sample=header.start_sample,
+            speech_end_sample=header.start_sample + pcm.size,
+            options=options,
+            stable="",
+            arrived_at=time.monotonic(),
+            is_doubtful=utterance.is_doubtful and self._engine.has_word_times,
+        )
+        while pending.result is None:
+            await anyio.sleep(max(0.0, pending.wake_at - time.monotonic()))
+            if (submit := pending.submit(JobKind.FILE, time.monotonic())) is None:
+                continue
+            result: Transcript | AuricleError
+            try:
+                result = await self._transcriber.transcribe(submit.job)
+            except AuricleError as error:
+                result = error
+            pending.job_done(submit.job.id, result, time.monotonic())
+        return pending.result
+
+
+def _final(utterance: JournalledUtterance, result: Transcript | AuricleError) -> Final:
+    header = utterance.header
+    transcript = result if isinstance(result, Transcript) else None
+    return Final(
+        id=header.final,
+        utterance=header.final,
+        text=transcript.text.strip() if transcript else "",
+        start_sample=header.start_sample,
+        end_sample=header.start_sample + utterance.pcm.size,
+        language=transcript.language if transcript else None,
+        words=None,
+        latency_ms=0.0,
+        revised=False,
+        error=None if isinstance(result, Transcript) else result.code,
+    )

@@ -1,0 +1,175 @@
+"""What a vanished client has said to the last word is in its kept transcript, in every API."""
+
+from base64 import b64encode
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from auricle.config.settings import LedgerSettings, LiveSettings
+from auricle.ledger.transcripts import KeptSegment, Transcripts
+from auricle.server.live import runner as live_runner
+from auricle.types import ANONYMOUS
+from tests.support.service import Live, Service, live, poll_until
+from tests.support.stream import PACKETS, SPEECH, call, framed, pcm
+from tests.support.wyoming import MONO_16, event, wyoming
+
+pytestmark = pytest.mark.server
+
+HALF = SPEECH[:16_000]
+"""Speech without the silence that would end it."""
+LINEAR: dict[str, Any] = {"encoding": "linear16", "sample_rate": 16_000, "vad_events": "true"}
+
+
+def kept_in(directory: Path) -> LedgerSettings:
+    return LedgerSettings(state_dir=directory / "state", keep_transcripts=True)
+
+
+@pytest.fixture
+async def service(tmp_path: Path) -> AsyncIterator[Live]:
+    settings = LiveSettings(resume_grace_s=0.2)
+    async with live(tmp_path, settings, ledger=kept_in(tmp_path)) as started:
+        yield started
+
+
+def segments(service: Service) -> list[KeptSegment]:
+    """Return the segments of all kept transcripts."""
+    transcripts = service.state.running.transcripts
+    assert transcripts is not None
+    return [
+        segment
+        for _, transcript in transcripts.page(ANONYMOUS)
+        for segment in found(transcripts, transcript.uid)
+    ]
+
+
+def found(transcripts: Transcripts, uid: str) -> list[KeptSegment]:
+    transcript = transcripts.find(ANONYMOUS, uid)
+    return [] if transcript is None else transcript[1]
+
+
+async def assert_kept(service: Service) -> None:
+    await poll_until(lambda: segments(service))
+    (segment,) = segments(service)
+    assert (segment.position, segment.text) == (1, "hello")
+    await poll_until(lambda: is_at_rest(service))
+
+
+def is_at_rest(service: Service) -> bool:
+    live = service.state.live
+    is_empty = not live.connected and not live.waiting and not live.finishing
+    return is_empty and not service.transcriber.reserved and not service.transcriber.in_flight
+
+
+@pytest.mark.parametrize(
+    "query",
+    [{"format": "pcm16"}, {"format": "opus"}, {"format": "opus", "seq": 1}],
+    ids=["pcm16", "opus", "resumable"],
+)
+async def test_native(service: Live, query: dict[str, Any]) -> None:
+    async with call(service.port, **query) as caller:
+        first_seq = 0 if "seq" in query else None
+        is_pcm = query["format"] == "pcm16"
+        await caller.send(pcm(HALF) if is_pcm else framed(PACKETS[:50], first_seq))
+        await caller.until("speech_started")
+        caller.connection.transport.abort()
+    await assert_kept(service)
+
+
+async def test_deepgram(service: Live) -> None:
+    async with call(service.port, path="/v1/listen", **LINEAR) as caller:
+        await caller.send(pcm(HALF))
+        await caller.until("SpeechStarted")
+        caller.connection.transport.abort()
+    await assert_kept(service)
+
+
+@pytest.mark.parametrize("turns", [{"type": "server_vad"}, None], ids=["turns", "commits"])
+async def test_realtime(service: Live, turns: dict[str, str] | None) -> None:
+    async with call(service.port, path="/v1/realtime", intent="transcription") as caller:
+        audio = {"turn_detection": turns, "format": {"type": "audio/pcm", "rate": 16_000}}
+        session = {"type": "transcription", "audio": {"input": audio}}
+        await caller.tell("session.update", session=session)
+        await caller.tell("input_audio_buffer.append", audio=b64encode(pcm(HALF)).decode())
+        await poll_until(lambda: service.transcriber.jobs)  # a partial
+        caller.connection.transport.abort()
+    await assert_kept(service)
+
+
+async def test_wyoming(tmp_path: Path) -> None:
+    async with wyoming(tmp_path, ledger=kept_in(tmp_path)) as service:
+        async with service.call() as caller:
+            await caller.send(event("audio-chunk", MONO_16, HALF.tobytes()))
+            await caller.until("voice-started")
+        await assert_kept(service)
+
+
+async def test_finals_that_are_due_when_the_client_vanishes_are_kept(
+    service: Live,
+) -> None:
+    service.transcriber.gate = anyio.Event()
+    async with call(service.port, path="/v1/listen", **LINEAR) as caller:
+        for _ in range(2):
+            await caller.send(pcm(HALF))
+            await caller.until("SpeechStarted")
+            await caller.tell("Finalize")
+        caller.connection.transport.abort()
+    await poll_until(lambda: service.state.live.finishing)
+    service.transcriber.gate.set()
+    await poll_until(lambda: len(segments(service)) == 2)
+    assert [segment.position for segment in segments(service)] == [1, 2]
+    await poll_until(lambda: is_at_rest(service))
+
+
+async def test_without_kept_transcripts_nothing_is_computed_for_a_client_that_is_gone(
+    tmp_path: Path,
+) -> None:
+    async with live(tmp_path) as service:
+        service.transcriber.gate = anyio.Event()
+        async with call(service.port, path="/v1/listen", **LINEAR) as caller:
+            await caller.send(pcm(HALF))
+            await caller.until("SpeechStarted")
+            caller.connection.transport.abort()
+        await poll_until(lambda: is_at_rest(service))
+
+
+async def test_a_session_that_finishes_can_not_be_resumed(service: Live) -> None:
+    async with call(service.port, format="pcm16", seq=1) as caller:
+        ready = await caller.until("ready")
+        service.transcriber.gate = anyio.Event()
+        await caller.send(bytes(8) + pcm(HALF))
+        await caller.until("speech_started")
+        caller.connection.transport.abort()
+    await poll_until(lambda: service.state.live.finishing)
+    async with call(service.port, format="pcm16", seq=1, resume=1) as second:
+        await second.tell("resume", session=ready["session"], secret=ready["secret"])
+        assert not (await second.until("ready"))["resumed"]
+        service.transcriber.gate.set()
+        await poll_until(lambda: segments(service))
+
+
+async def test_a_final_that_takes_too_long_is_given_up(
+    service: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_runner, "FINISH_S", 0.05)
+    service.transcriber.gate = anyio.Event()
+    async with call(service.port, path="/v1/listen", **LINEAR) as caller:
+        await caller.send(pcm(HALF))
+        await caller.until("SpeechStarted")
+        caller.connection.transport.abort()
+    await poll_until(lambda: is_at_rest(service))
+    assert segments(service) == []
+    assert service.state.metrics.live.not_kept._value.get() == 1
+
+
+async def test_draining_finishes_sessions_that_wait_for_their_clients(tmp_path: Path) -> None:
+    async with live(tmp_path, ledger=kept_in(tmp_path)) as service:
+        async with call(service.port, format="pcm16", seq=1) as caller:
+            await caller.send(bytes(8) + pcm(HALF))
+            await caller.until("speech_started")
+            caller.connection.transport.abort()
+        await poll_until(lambda: service.state.live.waiting)
+        service.state.drain()
+        await assert_kept(service)
