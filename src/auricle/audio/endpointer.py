@@ -13,7 +13,8 @@ calls. The same holds for each utterance's audio, from ``start_sample`` to ``end
 belongs to two utterances. Where speech continues over a border, the two utterances share the
 border. What follows a border depends only on whether there was speech at the border. Another
 endpointer can therefore start anywhere before the border, receive it as ``resume_sample``, and find
-the same utterances after it.
+the same utterances after it. Their context is the same, too, if it starts at or before the first
+one's :attr:`Endpointer.context_sample`.
 
 Silence of ``endpoint_ms`` ends an utterance. A short utterance with a weak voice may be a breath or
 a cough: the endpointer waits one second for speech that it may be the beginning of, and marks the

@@ -200,14 +200,19 @@ def test_another_that_continues_from_what_is_needed_finds_the_same_utterances(
     until = data.draw(st.integers(1, likely.size), label="windows before the first is gone")
     first = Endpointer(rules)
     first.receive(np.zeros(until * W, np.int16), likely[:until])
-    border = first.needed_sample
+    border, context_sample = first.needed_sample, first.context_sample
     expected = first.receive(np.zeros((likely.size - until) * W, np.int16), likely[until:])
     # It may start at any window from which on it is clear whether somebody speaks.
     clear = [i for i in range(border // W) if likely[i] >= 0.5 or likely[i] < 0.35]
     begin = data.draw(st.sampled_from([0, *clear]), label="windows that the second never receives")
     second = Endpointer(rules, begin * W, border)
     events = second.receive(np.zeros((likely.size - begin) * W, np.int16), likely[begin:])
-    assert ends(events + second.finish()) == ends(expected + first.finish())
+    same, others = ends(events + second.finish()), ends(expected + first.finish())
+    if begin * W > context_sample:  # what comes before the second's audio can't be its context
+        same, others = (
+            [replace(end, context_sample=None) for end in some] for some in (same, others)
+        )
+    assert same == others
 
 
 def test_speech_before_the_resume_sample_is_no_utterance() -> None:
