@@ -100,6 +100,14 @@ def test_a_replica_whose_reports_stopped_comes_last_and_counts_as_lost() -> None
     assert it.order(10 * STALE_S) == ["a", "b"]  # perhaps it is this ingress that was stopped
 
 
+def test_a_replica_that_missed_a_job_comes_last_until_its_next_report() -> None:
+    it = board(a=stats(), b=stats(200))
+    it.missed("a")
+    assert it.order(0.0) == ["b", "a"]
+    it.report("a", stats(), 0.1)
+    assert it.order(0.1) == ["a", "b"]
+
+
 def test_a_replica_without_a_ready_worker_gets_nothing() -> None:
     it = board(a=stats(ready=False), b=stats(100))
     assert it.order(0.0) == ["b"]

@@ -291,6 +291,19 @@ async def test_an_ingress_that_is_killed_costs_its_jobs_a_moment(
         until(lambda: len(cluster.called("Ingress")) == 2, cluster.command)
 
 
+async def test_jobs_that_meet_a_hung_replica_are_run_by_the_other_one(cluster: Cluster) -> None:
+    async with gateway(cluster.url, ready=2, key=KEY) as remote:
+        hung = cluster.called("Recogniser")[0]
+        hung.suspend()  # its latest report is recent, so that half of the jobs are sent to it
+        try:
+            transcripts = await asyncio.gather(*(remote.transcribe(job()) for _ in range(10)))
+        finally:
+            hung.resume()
+        assert {transcript.attempts for transcript in transcripts} == {1}
+        assert remote.stats().jobs.retried == 0  # the gateway lost none of them
+        await until_ready(remote, 2)
+
+
 @pytest.mark.model
 async def test_whisper_recognises_speech_there(tmp_path: Path) -> None:
     clip = CLIPS["fellow.wav"]

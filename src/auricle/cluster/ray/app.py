@@ -10,6 +10,7 @@ answer is truncated, and the gateway sends the job again.
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 
@@ -17,7 +18,7 @@ import anyio
 import ray
 import structlog
 from ray import serve
-from ray.exceptions import RayError
+from ray.exceptions import RayActorError, RayError
 from ray.serve.config import AutoscalingConfig, AutoscalingPolicy, RequestRouterConfig
 from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
@@ -41,6 +42,9 @@ from auricle.transcriber import Stats
 REPORT_TIMEOUT_S = 1.0
 FIRST_REPORTS_S = 2.5
 """Maximum wait of a job for the first reports at a new ingress, which take two rounds."""
+FIRST_FRAME_S = 1.0
+"""Maximum wait for the first frame, which a replica sends immediately; then the next replica gets
+the job. While Ray's head is down, calls to a lost replica neither fail nor return."""
 MAX_REQUESTS = 10_000
 """Maximum concurrent requests of an ingress; high, because jobs wait only in the pools, which
 schedule by urgency."""
@@ -80,6 +84,27 @@ class Replicas:
             await self._has_reports.wait()
         order = self._table.order(time.monotonic())
         audio_s = audio_s_of(body)
+        while order:
+            async with contextlib.aclosing(self._frames(body, audio_s, order)) as frames:
+                name, *order = order
+                try:
+                    with anyio.fail_after(FIRST_FRAME_S if order else None):
+                        first_frame = await anext(frames)
+                except (TimeoutError, RayActorError) as exc:
+                    if not order:
+                        raise
+                    log.warning("replica_silent", replica=name, error=type(exc).__name__)
+                    self._table.missed(name)
+                    continue
+                yield first_frame
+                async for frame in frames:
+                    yield frame
+                return
+
+    async def _frames(
+        self, body: bytes, audio_s: float, order: Sequence[str]
+    ) -> AsyncGenerator[bytes, None]:
+        """Yield the frames of the first replica that Serve can call."""
         frames = self._recogniser.options(stream=True).transcribe.remote(body, to=tuple(order))
         self._table.sent(order[0], audio_s)
         try:

@@ -4,6 +4,7 @@ Replicas report periodically; between two reports the ingress adds the jobs that
 A replica that stops reporting hangs or is gone, even if Ray still lists it.
 """
 
+import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -70,6 +71,10 @@ class ReplicaTable:
         replica = self._replica(name)
         replica.stats, replica.reported_at = stats, now
         replica.sent_load_at_report_s = replica.sent_load_s
+
+    def missed(self, name: str) -> None:
+        """Record that a replica did not answer; it is ranked last until its next report."""
+        self._replica(name).reported_at = -math.inf
 
     def sent(self, name: str, audio_s: float) -> None:
         """Record a job that was sent to a replica."""
