@@ -71,9 +71,11 @@ def test_jobs_in_a_report_are_not_counted_twice() -> None:
     it.sent("a", 10.0)
     it.report("a", stats(10, jobs=1), 0.1)
     assert it.order(0.1) == ["a", "b"]
+    assert it.has_other(["b"], 0.1)
     it.ended("a", 10.0)
     it.sent("a", 10.0)  # what was there is done: the report is out of date to its disadvantage
     assert it.order(0.1) == ["a", "b"]
+    assert it.has_other(["b"], 0.1)
 
 
 def test_equals_take_turns() -> None:
@@ -102,16 +104,20 @@ def test_a_replica_whose_reports_stopped_comes_last_and_counts_as_lost() -> None
 
 def test_a_replica_that_missed_a_job_comes_last_until_its_next_report() -> None:
     it = board(a=stats(), b=stats(200))
+    assert it.has_other(["b"], 0.0)
     it.missed("a")
     assert it.order(0.0) == ["b", "a"]
+    assert not it.has_other(["b"], 0.0)
     it.report("a", stats(), 0.1)
     assert it.order(0.1) == ["a", "b"]
+    assert it.has_other(["b"], 0.1)
 
 
 def test_a_replica_without_a_ready_worker_gets_nothing() -> None:
     it = board(a=stats(ready=False), b=stats(100))
     assert it.order(0.0) == ["b"]
     assert not it.stats(0.0)["a"].ready
+    assert not it.has_other(["b"], 0.0)
 
 
 def test_a_replica_without_a_report_gets_no_jobs_and_is_counted() -> None:

@@ -264,6 +264,7 @@ async def test_a_replica_that_is_killed_costs_its_jobs_a_moment(
         async with jobs_at_both(remote, tmp_path):
             before = {replica.pid for replica in cluster.called("Recogniser")}
             cluster.called("Recogniser")[0].kill()
+        assert remote.stats().jobs.retried == 0  # its ingress gave them to the other one
         until(lambda: len(cluster.called("Recogniser")) == 2, cluster.command)
         assert {replica.pid for replica in cluster.called("Recogniser")} != before
         await until_ready(remote, 2)

@@ -5,8 +5,9 @@ program reads the settings once, from the environment and the application's ``ar
 
     gateway → Serve's proxy → Ingress (key, size, head; which replica) → Recogniser (a pool)
 
-An ingress forwards the frames of an answer as they arrive. If an ingress or a replica is lost, the
-answer is truncated, and the gateway sends the job again.
+An ingress forwards the frames of an answer as they arrive. If a replica is lost, another one gets
+the job. If an ingress or the last replica is lost, the answer is truncated, and the gateway sends
+the job again.
 """
 
 import asyncio
@@ -42,9 +43,9 @@ from auricle.transcriber import Stats
 REPORT_TIMEOUT_S = 1.0
 FIRST_REPORTS_S = 2.5
 """Maximum wait of a job for the first reports at a new ingress, which take two rounds."""
-FIRST_FRAME_S = 1.0
-"""Maximum wait for the first frame, which a replica sends immediately; then the next replica gets
-the job. While Ray's head is down, calls to a lost replica neither fail nor return."""
+SILENCE_S = 1.5
+"""Three missing beats: another replica that reports gets the job. Half of the gateway's limit, so
+that its other jobs here go on. While Ray's head is down, calls to a lost replica never fail."""
 MAX_REQUESTS = 10_000
 """Maximum concurrent requests of an ingress; high, because jobs wait only in the pools, which
 schedule by urgency."""
@@ -82,24 +83,40 @@ class Replicas:
         """
         with anyio.move_on_after(FIRST_REPORTS_S):
             await self._has_reports.wait()
-        order = self._table.order(time.monotonic())
         audio_s = audio_s_of(body)
-        while order:
-            async with contextlib.aclosing(self._frames(body, audio_s, order)) as frames:
-                name, *order = order
-                try:
-                    with anyio.fail_after(FIRST_FRAME_S if order else None):
-                        first_frame = await anext(frames)
-                except (TimeoutError, RayActorError) as exc:
-                    if not order:
-                        raise
-                    log.warning("replica_silent", replica=name, error=type(exc).__name__)
-                    self._table.missed(name)
-                    continue
-                yield first_frame
-                async for frame in frames:
-                    yield frame
-                return
+        tried: list[str] = []
+        while True:
+            order = [name for name in self._table.order(time.monotonic()) if name not in tried]
+            tried.append(order[0])
+            try:
+                async with contextlib.aclosing(self._frames(body, audio_s, order)) as frames:
+                    while (frame := await self._next_frame(frames, tried)) is not None:
+                        yield frame
+                    return
+            except (TimeoutError, RayActorError) as exc:
+                if not self._table.has_other(tried, time.monotonic()):
+                    raise
+                log.warning("replica_lost", replica=tried[-1], error=type(exc).__name__)
+                self._table.missed(tried[-1])
+
+    async def _next_frame(
+        self, frames: AsyncGenerator[bytes, None], tried: Sequence[str]
+    ) -> bytes | None:
+        """Return the next frame; ``None`` at the end.
+
+        Raises:
+            TimeoutError: There was none for ``SILENCE_S``, and another replica can have the job.
+        """
+        waiting = asyncio.ensure_future(_first(frames))
+        try:
+            while not (await asyncio.wait([waiting], timeout=SILENCE_S))[0]:
+                if self._table.has_other(tried, time.monotonic()):
+                    raise TimeoutError
+            return waiting.result()
+        finally:
+            if waiting.cancel():
+                with anyio.CancelScope(shield=True):
+                    await asyncio.wait([waiting])
 
     async def _frames(
         self, body: bytes, audio_s: float, order: Sequence[str]
@@ -137,6 +154,10 @@ class Replicas:
                 return
             for name in to:
                 self._table.report(name, stats, time.monotonic())
+
+
+async def _first(frames: AsyncGenerator[bytes, None]) -> bytes | None:
+    return await anext(frames, None)
 
 
 class Ingress:

@@ -6,7 +6,7 @@ A replica that stops reporting hangs or is gone, even if Ray still lists it.
 
 import math
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from auricle.engine.base import CostModel
@@ -26,7 +26,7 @@ RETRY_AFTER_S = 2
 @dataclass(slots=True)
 class _Replica:
     stats: Stats | None = None
-    reported_at: float = 0.0
+    reported_at: float = -math.inf
     sent_load_s: float = 0.0
     """Load of the jobs that this ingress has in flight there."""
     sent_load_at_report_s: float = 0.0
@@ -72,6 +72,18 @@ class ReplicaTable:
         replica.stats, replica.reported_at = stats, now
         replica.sent_load_at_report_s = replica.sent_load_s
 
+    def is_late(self, name: str, now: float) -> bool:
+        """Return whether a replica has not reported recently."""
+        return now - self._replica(name).reported_at > STALE_S
+
+    def has_other(self, names: Collection[str], now: float) -> bool:
+        """Return whether a replica that is not one of these is ready, by a recent report."""
+        return any(
+            replica.stats is not None and replica.stats.ready and not self.is_late(name, now)
+            for name, replica in self._replicas.items()
+            if name in self.present and name not in names
+        )
+
     def missed(self, name: str) -> None:
         """Record that a replica did not answer; it is ranked last until its next report."""
         self._replica(name).reported_at = -math.inf
@@ -98,7 +110,7 @@ class ReplicaTable:
             replica = self._replicas.get(name)
             if replica is None or replica.stats is None:  # new, or it has never answered
                 continue
-            is_late = now - replica.reported_at > STALE_S
+            is_late = self.is_late(name, now)
             if not replica.stats.ready and not is_late:
                 continue
             load_s = replica.load_s(replica.stats, self.costs)
@@ -115,7 +127,7 @@ class ReplicaTable:
             replica = self._replicas.get(name)
             if replica is None or replica.stats is None:
                 reports[name] = Stats()
-            elif now - replica.reported_at > STALE_S:
+            elif self.is_late(name, now):
                 reports[name] = replace(replica.stats, ready=False)
             else:
                 reports[name] = replica.stats
