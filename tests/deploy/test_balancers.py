@@ -232,13 +232,12 @@ async def test_haproxy_weighs_the_gateways_by_what_is_free(
                 url = f"{found.gateways['b'].url}/utterance"
                 answers.append(await client.post(url, json=held_speech(held)))
 
-            async def is_working() -> bool:
-                health = await client.get(f"{found.gateways['b'].url}/health")
-                return any(worker["state"] == "busy" for worker in health.json()["workers"])
+            def is_working() -> bool:
+                health = httpx2.get(f"{found.gateways['b'].url}/health").json()
+                return any(worker["state"] == "busy" for worker in health["workers"])
 
             tasks.start_soon(post)
-            while not await is_working():
-                await anyio.sleep(0.05)
+            await poll_until(is_working, "the job in b's worker")
             await poll_until(lambda: status("b").startswith("UP"), "b")
             found.gateways["b"].server.process.send_signal(signal.SIGTERM)
             await poll_until(lambda: status("b").startswith(("DRAIN", "DOWN")), "the drain")
