@@ -9,6 +9,7 @@ PYTHON ?=
 ARGS ?=
 BIN := $(VENV)/bin
 SETUP := VENV="$(VENV)" PYTHON="$(PYTHON)" scripts/setup-venv
+ENV := .cache/env
 WITH_NODE := PYTHON="$(abspath $(BIN)/python)" $(CURDIR)/scripts/with-node
 PYTHON_CODE := src tests bench research fuzz supply testdata
 
@@ -73,7 +74,7 @@ prose: setup ## Find phrases in docs, docstrings and messages that docs/glossary
 	@echo "check: prose"
 	@"$(BIN)/python" scripts/check-prose $(ARGS)
 
-coverage: setup
+coverage: setup $(ENV)/moto/ready
 	@echo "check: tests with coverage"
 	@rm -f .coverage .coverage.*
 	@"$(BIN)/coverage" run -m pytest $(IN_PARALLEL)
@@ -127,7 +128,6 @@ $(PAGES): web/node_modules/.package-lock.json web/build-page.js web/src web/page
 	@cd web && $(WITH_NODE) npm run --silent build:page
 
 # Separate environments of tools and of unmodified clients, each created from its lock file.
-ENV := .cache/env
 $(ENV)/npm-%/ready: tests/clients/npm-%/package-lock.json
 	@echo "setup: installing npm-$*"
 	@rm -rf "$(@D)" && mkdir -p "$(@D)" && cp $(<D)/package*.json "$(@D)"
@@ -223,7 +223,7 @@ lock: ## Pin the dependencies (needs uv; UPGRADE=1 takes newer versions)
 	$(LOCK) --extra bundled-model --group build pyproject.toml -o requirements.lock
 	$(LOCK) --extra bundled-model --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 	for lock in $(basename $(notdir $(wildcard requirements/*.txt))); do \
-		case $$lock in mutants | ray) same="-c requirements-dev.lock" ;; *) same= ;; esac; \
+		case $$lock in mutants | ray | shared-jobs) same="-c requirements-dev.lock" ;; *) same= ;; esac; \
 		$(LOCK) $$same --group $$lock -o requirements/$$lock.txt || exit 1; \
 	done
 

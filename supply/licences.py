@@ -42,17 +42,25 @@ SPDX = {
 """What packages write that is no SPDX expression."""
 
 ELSEWHERE = {
+    "botocore": "Apache-2.0",
     "cffi": "MIT-0",
     "colorama": "BSD-3-Clause",
     "httpx2-jsfetch": "BSD-3-Clause",
+    "jmespath": "MIT",
     "nvidia-cublas-cu12": "LicenseRef-NVIDIA-Proprietary",
     "pycparser": "BSD-3-Clause",
+    "python-dateutil": "Apache-2.0 OR BSD-3-Clause",
+    "six": "MIT",
     "sounddevice": "MIT",
+    "urllib3": "MIT",
 }
 """Packages that only other systems or extras install, as they say themselves."""
 
-EXTRAS = ("sounddevice", "cffi", "pycparser", "nvidia-cublas-cu12")
-"""Of these, what the extras `mic` and `cuda` bring; no lock pins them."""
+EXTRAS = (
+    *("sounddevice", "cffi", "pycparser", "nvidia-cublas-cu12"),
+    *("botocore", "jmespath", "python-dateutil", "six", "urllib3"),
+)
+"""Of these, what the extras `mic`, `cuda` and `s3` bring; no lock of the server pins them."""
 
 INSIDE = {
     "av": {

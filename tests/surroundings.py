@@ -26,7 +26,17 @@ REMOVED = frozenset(
     | {"NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "TERMINAL_WIDTH", "TTY_COMPATIBLE"}
     | {"SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE", "OPENSSL_CONF", "OPENSSL_MODULES"}
 )
-REMOVED_PREFIXES = ("AURICLE_", "LC_", "XDG_", "HF_", "HUGGINGFACE_", "ORT_", "CT2_", "OMP_")
+REMOVED_PREFIXES = (
+    "AURICLE_",
+    "AWS_",
+    "LC_",
+    "XDG_",
+    "HF_",
+    "HUGGINGFACE_",
+    "ORT_",
+    "CT2_",
+    "OMP_",
+)
 
 
 def settle() -> None:

@@ -26,14 +26,15 @@ class AuricleError(Exception):
     * Superseded                  a newer partial replaced this one
     * WorkerError                 a worker died, hung or could not start
         * PoisonJob               this audio killed workers repeatedly
+    * AudioMissing                the stored audio of a job is missing or damaged
     * LeaseLost                   another gateway has taken over the job, or it was cancelled
     * Unreachable                 a client can't reach its server
     * SetupError                  the operator's settings, model or port can't be used
         * LedgerUnusable              and its kinds: the job database can't be opened
 
     ``str(error)`` is a sentence that says what to do next. Clients receive it for
-    ``RequestError``, ``AudioError``, ``Overloaded``, ``DeadlineExceeded`` and ``PoisonJob``, so it
-    must not contain speech, text, paths or keys.
+    ``RequestError``, ``AudioError``, ``Overloaded``, ``DeadlineExceeded``, ``PoisonJob`` and
+    ``AudioMissing``, so it must not contain speech, text, paths or keys.
     """
 
     code: ClassVar[str] = "internal"
@@ -244,13 +245,13 @@ class Draining(Overloaded):
 
 
 class LedgerUnavailable(Overloaded):
-    """The job database did not answer in time: it is locked, or its server can't be reached."""
+    """The job database or the audio store did not answer in time, or can't be reached."""
 
     code = "ledger_unavailable"
 
 
 class LedgerFull(Overloaded):
-    """The disk, the job database or the key's quota of unfinished jobs is full."""
+    """The disk, the job database, the audio store or the key's quota of jobs is full."""
 
     code = "ledger_full"
 
@@ -282,6 +283,12 @@ class PoisonJob(WorkerError):
     """This audio killed workers repeatedly and is quarantined."""
 
     code = "poison_job"
+
+
+class AudioMissing(AuricleError):
+    """The stored audio of a job is missing or damaged, so the job can't be done."""
+
+    code = "audio_missing"
 
 
 class LeaseLost(AuricleError):

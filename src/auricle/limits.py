@@ -25,6 +25,8 @@ MAX_MESSAGE_CHARACTERS = 256 * 1024
 """Maximum length of a text message without its audio: the longest prompt and hotwords, escaped."""
 MAX_ID_CHARACTERS = 200
 """Maximum length of an id or a secret of a session."""
+MAX_KEEP_AUDIO_S = 30 * 24 * 3600
+"""Maximum retention of the audio of an ended job, in seconds."""
 
 Prompt = Annotated[str, Meta(max_length=MAX_PROMPT_CHARACTERS)]
 Hotwords = Annotated[

@@ -7,6 +7,9 @@ from typer.testing import CliRunner, Result
 
 from auricle.cli import app
 from auricle.config.settings import fields, variable
+from tests.support.s3_fixtures import bucket_settings, s3
+
+__all__ = ["bucket_settings", "s3"]
 
 Run = Callable[..., Result]
 

@@ -1,13 +1,17 @@
-"""Databases for tests of the ledger."""
+"""Databases and audio stores for tests of the ledger."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from auricle.ledger.audio import AudioDirectory, AudioStore
 from auricle.ledger.database import Database
 from tests.support.ledger import open_at
 from tests.support.postgres import PostgresServer, postgres_server, programs
+from tests.support.s3_fixtures import OpenBucket, bucket_settings, open_bucket, s3
+
+__all__ = ["bucket_settings", "open_bucket", "s3"]
 
 
 @pytest.fixture(scope="session")
@@ -38,3 +42,12 @@ def database(location: str) -> Iterator[Database]:
     database = open_at(location)
     yield database
     database.close()
+
+
+@pytest.fixture(params=["directory", "bucket"])
+def audio(request: pytest.FixtureRequest, tmp_path: Path) -> AudioStore:
+    """Return an empty store of audio, once for each kind."""
+    if request.param == "directory":
+        return AudioDirectory(tmp_path / "audio")
+    open_bucket: OpenBucket = request.getfixturevalue("open_bucket")
+    return open_bucket()

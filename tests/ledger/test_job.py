@@ -42,6 +42,23 @@ def test_a_failed_job_keeps_its_text_and_progress_so_far() -> None:
     assert (failed.text, failed.progress, failed.error) == ("so far", 0.5, b"{}")
 
 
+@pytest.mark.parametrize("state", [JobState.DONE, JobState.FAILED])
+def test_audio_is_kept_for_its_time_after_the_end_and_the_job_with_it(state: JobState) -> None:
+    job = a_job(spec=a_spec(keep_audio_s=3600))
+    ended = end(job, Outcome(state, keep_s=60), now=100)
+
+    assert (ended.has_audio, ended.audio_until) == (True, 3700)
+    assert ended.expires_at == 3700
+    assert end(job, Outcome(state, keep_s=7200), now=100).expires_at == 7300
+
+
+def test_audio_of_a_cancelled_job_is_not_kept() -> None:
+    cancelled = cancel(a_job(spec=a_spec(keep_audio_s=3600)), keep_s=60, now=100)
+
+    assert (cancelled.has_audio, cancelled.audio_until) == (False, None)
+    assert cancelled.expires_at == 160
+
+
 def test_a_cancelled_job_refuses_its_writer_and_a_finished_one_is_not_cancelled() -> None:
     running = replace(a_job(), state=JobState.RUNNING, fence=3)
     cancelled = cancel(running, keep_s=60, now=100)

@@ -99,6 +99,15 @@ def test_a_released_job_is_ready_at_once_and_is_not_held_against_it() -> None:
     assert is_leasable(queued, 10)
 
 
+def test_a_job_that_is_released_with_a_delay_is_ready_after_it() -> None:
+    job = leased()
+    queued = release(job, claim_of(job), 10, 30)
+
+    assert queued.losses == 0
+    assert not is_leasable(queued, 39)
+    assert is_leasable(queued, 40)
+
+
 def test_a_job_that_loses_lease_after_lease_waits_longer_and_then_fails() -> None:
     job, delays = a_job(), []
     while not job.state.is_final:

@@ -111,7 +111,7 @@ def recover(location: str, audio_path: Path, upload: Path, steps: list[str]) -> 
         taken = ledger.lease(LATER)
         assert taken is not None, "the job must be taken over"
         assert "chunk" not in steps or ledger.chunks(job.number) == {"0": b"zero"}
-        assert audio.fetch(taken.spec.audio).read_bytes() == b"RIFF"
+        assert audio.fetch(taken.spec.audio, 4).read_bytes() == b"RIFF"
         ledger.finish(claim_of(taken), SUCCESSOR, LATER)
         audio.delete(taken.spec.audio)
     job = ledger.find(a_spec().owner, "job-1")

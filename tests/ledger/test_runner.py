@@ -15,7 +15,7 @@ from auricle.ledger.database import Database, T, Transaction
 from auricle.ledger.job import Job, JobState, Outcome
 from auricle.ledger.lease import claim_of
 from auricle.ledger.quota import Quota
-from auricle.ledger.runner import JobRunner, RunningJob, Work
+from auricle.ledger.runner import AUDIO_RETRY_S, JobRunner, RunningJob, Work
 from auricle.ledger.store import Ledger
 from auricle.types import ClientId
 from tests.support.ledger import a_spec
@@ -134,7 +134,7 @@ async def test_a_runner_that_stops_queues_its_jobs_again(
 
     async def go_on(job: RunningJob) -> Outcome:
         chunks.append(job.chunks)
-        assert audio.fetch(job.job.spec.audio).read_bytes() == b"RIFF"
+        assert audio.fetch(job.job.spec.audio, 4).read_bytes() == b"RIFF"
         return DONE
 
     async with running(JobRunner(ledger, audio, go_on, max_running=1, now=clock)):
@@ -254,6 +254,34 @@ async def test_a_clock_set_forward_an_hour_does_not_start_a_job_twice(
         await poll_until(lambda: state_of(ledger) is JobState.DONE)
         await poll_until(lambda: state_of(ledger, "another") is JobState.DONE)
     assert starts == 2
+
+
+async def test_a_job_whose_audio_cannot_be_read_is_queued_again_and_has_lost_nothing(
+    ledger: Ledger, audio: AudioDirectory, clock: Clock, submit: Callable[[str], Job]
+) -> None:
+    is_away = True
+
+    async def work(_: RunningJob) -> Outcome:
+        if is_away:
+            raise LedgerUnavailable("away", 1)
+        return DONE
+
+    def is_put_back() -> bool:
+        job = ledger.find(KEY, "job")
+        assert job is not None
+        return job.state is JobState.QUEUED and job.ready_at == clock.now + AUDIO_RETRY_S
+
+    submit("job")
+    async with running(JobRunner(ledger, audio, work, max_running=1, now=clock)):
+        await poll_until(is_put_back)
+        clock.now += AUDIO_RETRY_S
+        await poll_until(is_put_back)
+        job = ledger.find(KEY, "job")
+        assert job is not None
+        assert job.losses == 0
+        is_away = False
+        clock.now += AUDIO_RETRY_S
+        await poll_until(lambda: state_of(ledger) is JobState.DONE)
 
 
 class DatabaseAway:

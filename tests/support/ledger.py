@@ -16,6 +16,7 @@ def a_spec(
     audio: str = "audio-1",
     audio_bytes: int = 1000,
     callback_url: str | None = None,
+    keep_audio_s: float = 0.0,
 ) -> JobSpec:
     """Return a submission."""
     return JobSpec(
@@ -28,6 +29,7 @@ def a_spec(
         audio=audio,
         audio_bytes=audio_bytes,
         callback_url=callback_url,
+        keep_audio_s=keep_audio_s,
     )
 
 

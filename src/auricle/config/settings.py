@@ -25,7 +25,12 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from auricle.errors import SetupError
-from auricle.limits import DEFAULT_ENDPOINT_MS, MAX_ENDPOINT_MS, MIN_ENDPOINT_MS
+from auricle.limits import (
+    DEFAULT_ENDPOINT_MS,
+    MAX_ENDPOINT_MS,
+    MAX_KEEP_AUDIO_S,
+    MIN_ENDPOINT_MS,
+)
 from auricle.types import LIVE_BEAM_SIZE
 
 PREFIX = "AURICLE_"
@@ -34,6 +39,19 @@ ORIGIN = re.compile(
     r"([a-z][a-z0-9+.-]*)://([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([1-9]\d{0,4}))?", re.ASCII
 )
 """Scheme, host and port of an origin as a browser writes it (RFC 6454 §6.2)."""
+
+SERVICE_URL = re.compile(
+    r"https?://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[1-9]\d{0,4})?(/[a-z0-9._~/-]*)?", re.ASCII | re.I
+)
+AUDIO_URL = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._/-]*)?", re.ASCII)
+"""Bucket and prefix, in characters that need no escapes anywhere."""
+
+
+def _is_service_url(url: str) -> bool:
+    try:
+        return SERVICE_URL.fullmatch(url) is not None and urlsplit(url).port != 0
+    except ValueError:  # there can be no such port
+        return False
 
 
 class _Section(BaseSettings):
@@ -339,11 +357,6 @@ class LiveSettings(_Section):
     )
 
 
-ENGINE_URL = re.compile(
-    r"https?://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[1-9]\d{0,4})?(/[a-z0-9._~/-]*)?", re.ASCII | re.I
-)
-
-
 class RemoteEngineSettings(_Section):
     """Recognisers on other machines, used by a gateway."""
 
@@ -365,10 +378,8 @@ class RemoteEngineSettings(_Section):
     @field_validator("engine_urls")
     @classmethod
     def _as_they_are_joined(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
-        if not all(ENGINE_URL.fullmatch(url) for url in urls):
+        if not all(map(_is_service_url, urls)):
             raise ValueError("write each as http://host:port, without a name or key in it")
-        for url in urls:
-            urlsplit(url).port  # noqa: B018  # raises ValueError if there can be no such port
         return tuple(dict.fromkeys(url.rstrip("/") for url in urls))
 
 
@@ -408,6 +419,37 @@ class LedgerSettings(_Section):
     key_jobs_mb: float = Field(
         20_000, gt=0, description="Maximum MB of audio in unfinished jobs per key; more get a 503."
     )
+    keep_audio_s: float = Field(
+        0,
+        ge=0,
+        le=MAX_KEEP_AUDIO_S,
+        description="Retention of the audio of ended jobs, in seconds, unless the request sets it; "
+        "0: deleted at once.",
+    )
+    audio_url: str | None = Field(
+        None,
+        description="Bucket for the audio of jobs, `s3://NAME/PREFIX`; none: the state directory.",
+    )
+    audio_endpoint: str | None = Field(
+        None, description="URL of the S3-compatible service; none: AWS_ENDPOINT_URL_S3, or Amazon."
+    )
+    audio_region: str | None = Field(
+        None, description="Region of the S3 bucket; none: AWS_DEFAULT_REGION."
+    )
+
+    @field_validator("audio_url")
+    @classmethod
+    def _check_audio_url(cls, url: str | None) -> str | None:
+        if url is not None and not AUDIO_URL.fullmatch(url):
+            raise ValueError("write it as s3://bucket/prefix")
+        return url
+
+    @field_validator("audio_endpoint")
+    @classmethod
+    def _check_audio_endpoint(cls, url: str | None) -> str | None:
+        if url is not None and not _is_service_url(url):
+            raise ValueError("write it as https://host:port, without a name or key in it")
+        return url
 
     @property
     def directory(self) -> Path:

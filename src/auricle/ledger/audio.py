@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
-from auricle.errors import LedgerFull, LedgerReadOnly, LedgerUnavailable
+from auricle.errors import AudioMissing, LedgerFull, LedgerReadOnly, LedgerUnavailable
 from auricle.ledger.database import Checkpoint, no_checkpoint
 from auricle.ledger.durable import sync_directory
 
@@ -24,37 +24,66 @@ COPY_BYTES = 2**20
 SWEEP_BATCH = 500
 """Names looked up in one transaction."""
 
-_NAME = re.compile(r"[0-9a-f]{32}")
+NAME = re.compile(r"[0-9a-f]{32}")
 _PARTIAL = ".part"
 
 
 class AudioStore(Protocol):
     """Keeps audio under names that it chooses. All calls block; any thread may call."""
 
+    def check(self) -> None:
+        """Check that the store can be used; changes nothing.
+
+        Raises:
+            SetupError: The settings, the credentials or the permissions are wrong.
+            LedgerUnavailable: It can't be used now.
+        """
+        ...
+
     def put(self, source: Path) -> str:
         """Store a file durably and return its name; the file is not changed afterwards.
 
         Raises:
-            LedgerFull: The disk is full.
+            TooLarge: The store can't hold a file of this size.
+            LedgerFull: The store is full.
             LedgerUnavailable: It can't be stored now.
         """
         ...
 
-    def fetch(self, name: str) -> Path:
-        """Return a local file with the audio; its caller does not change it.
+    def fetch(
+        self, name: str, size_bytes: int, check_cancelled: Callable[[], None] = lambda: None
+    ) -> Path:
+        """Return a local file with the audio; its caller does not change it, and releases it.
+
+        Args:
+            name: Name of the audio.
+            size_bytes: Its size; no more is read.
+            check_cancelled: Called during a download at least once per MB; ends it by raising.
 
         Raises:
+            AudioMissing: There is no such audio, or it has another size.
             LedgerUnavailable: It can't be read now.
-            FileNotFoundError: There is no such audio.
         """
         ...
 
+    def release(self, path: Path) -> None:
+        """Delete the local file of a fetch, if it is a copy."""
+        ...
+
     def delete(self, name: str) -> None:
-        """Delete audio, if it exists."""
+        """Delete audio, if it exists.
+
+        Raises:
+            LedgerUnavailable: It can't be deleted now.
+        """
         ...
 
     def names(self, older_than: float) -> Iterator[str]:
-        """Iterate over the names of audio stored before a time (Unix time in seconds)."""
+        """Iterate over the names of audio stored before a time (Unix time in seconds).
+
+        Raises:
+            LedgerUnavailable: The names can't be read now.
+        """
         ...
 
 
@@ -93,6 +122,11 @@ class AudioDirectory:
                 "to a writable directory."
             ) from error
 
+    def check(self) -> None:
+        """Check that the directory can be written; see :class:`AudioStore`."""
+        if not os.access(self._path, os.W_OK | os.X_OK):
+            raise LedgerReadOnly(f"Audio of jobs can't be stored in {self._path}.")
+
     def put(self, source: Path) -> str:
         """Store a file; see :class:`AudioStore`."""
         name = secrets.token_hex(16)
@@ -110,27 +144,62 @@ class AudioDirectory:
             raise _storage_error(error) from error
         return name
 
-    def fetch(self, name: str) -> Path:
+    def fetch(
+        self, name: str, size_bytes: int, check_cancelled: Callable[[], None] = lambda: None
+    ) -> Path:
         """Return the file of a name; see :class:`AudioStore`."""
         path = self._path / name
-        path.stat()
+        try:
+            stored_bytes = path.stat().st_size
+        except FileNotFoundError as error:
+            raise missing_audio() from error
+        except OSError as error:
+            raise unavailable_audio("read") from error
+        if stored_bytes != size_bytes:
+            raise missing_audio()
         return path
+
+    def release(self, path: Path) -> None:
+        """Keep the file, which is no copy; see :class:`AudioStore`."""
 
     def delete(self, name: str) -> None:
         """Delete a file; see :class:`AudioStore`."""
-        (self._path / name).unlink(missing_ok=True)
+        try:
+            (self._path / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise unavailable_audio("delete") from error
 
     def names(self, older_than: float) -> Iterator[str]:
         """Iterate over old files, and delete those that a killed process did not complete."""
-        with os.scandir(self._path) as entries:
-            for entry in entries:
-                name = entry.name.removesuffix(_PARTIAL)
-                if not _NAME.fullmatch(name) or entry.stat().st_mtime >= older_than:
-                    continue
-                if name == entry.name:
-                    yield name
-                else:
-                    Path(entry.path).unlink(missing_ok=True)
+        try:
+            with os.scandir(self._path) as entries:
+                for entry in entries:
+                    name = entry.name.removesuffix(_PARTIAL)
+                    if not NAME.fullmatch(name) or not _is_older(entry, older_than):
+                        continue
+                    if name == entry.name:
+                        yield name
+                    else:
+                        Path(entry.path).unlink(missing_ok=True)
+        except OSError as error:
+            raise unavailable_audio("read") from error
+
+
+def missing_audio() -> AudioMissing:
+    """Return the error for audio that is not in a store, or was changed there."""
+    return AudioMissing("The stored audio of this job is missing or damaged; submit the job again.")
+
+
+def unavailable_audio(action: str) -> LedgerUnavailable:
+    """Return the error for a store that can't do something now, such as ``store``."""
+    return LedgerUnavailable(f"The server can't {action} the audio; try again later.", RETRY_S)
+
+
+def _is_older(entry: os.DirEntry[str], older_than: float) -> bool:
+    try:
+        return entry.stat().st_mtime < older_than
+    except FileNotFoundError:  # another gateway has just deleted it
+        return False
 
 
 def _link_or_copy(source: Path, target: Path) -> None:
@@ -146,7 +215,7 @@ def _link_or_copy(source: Path, target: Path) -> None:
 def _storage_error(error: OSError) -> LedgerFull | LedgerUnavailable:
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return LedgerFull("The server's disk is full; try again later.", RETRY_S)
-    return LedgerUnavailable("The server can't store the audio; try again later.", RETRY_S)
+    return unavailable_audio("store")
 
 
 def _batches(names: Iterator[str], size: int) -> Iterator[list[str]]:

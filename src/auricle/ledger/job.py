@@ -45,6 +45,7 @@ class JobSpec:
         audio: Name of the audio in the audio store.
         audio_bytes: Size of the audio.
         callback_url: Where a webhook is sent when the job ends; ``None``: nowhere.
+        keep_audio_s: How long the audio is kept after the job is done or has failed, in seconds.
     """
 
     owner: ClientId
@@ -56,6 +57,7 @@ class JobSpec:
     audio: str
     audio_bytes: int
     callback_url: str | None = None
+    keep_audio_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,8 @@ class Job:
         losses: Leases lost since the last progress, see :mod:`.lease`.
         finished_at: When the job ended.
         expires_at: When the row, its result and its chunks are deleted.
-        has_audio: Whether the audio is still needed.
+        has_audio: Whether the audio is still needed, or kept.
+        audio_until: When kept audio is deleted; ``None``: it is needed, or deleted.
         progress: Fraction of the audio, from 0 to 1.
         text: Text so far.
         result: The response body as JSON, of a job that is done.
@@ -94,6 +97,7 @@ class Job:
     finished_at: float | None = None
     expires_at: float | None = None
     has_audio: bool = True
+    audio_until: float | None = None
     progress: float = 0.0
     text: str = ""
     result: bytes | None = None
@@ -134,16 +138,19 @@ def check_same(spec: JobSpec, existing: Job) -> None:
 def end(job: Job, outcome: Outcome, now: float) -> Job:
     """Return an unfinished job as it is after its end; the lease ends as well.
 
-    The fencing number stays, so that the writer that ended the job can repeat itself safely.
+    The job is kept at least as long as its audio. Audio of a cancelled job is not kept. The fencing
+    number stays, so that the writer that ended the job can repeat itself safely.
     """
+    keep_audio_s = 0.0 if outcome.state is JobState.CANCELLED else job.spec.keep_audio_s
     return replace(
         job,
         state=outcome.state,
         gateway=None,
         lease_until=0.0,
         finished_at=now,
-        expires_at=now + outcome.keep_s,
-        has_audio=False,
+        expires_at=now + max(outcome.keep_s, keep_audio_s),
+        has_audio=keep_audio_s > 0,
+        audio_until=now + keep_audio_s if keep_audio_s > 0 else None,
         progress=1.0 if outcome.state is JobState.DONE else job.progress,
         text=outcome.text or job.text,
         result=outcome.result,

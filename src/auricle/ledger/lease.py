@@ -122,13 +122,19 @@ def progressed(job: Job | None, claim: Claim, now: float) -> Job:
     return replace(check(job, claim), lease_until=now + LEASE_S, losses=0)
 
 
-def release(job: Job | None, claim: Claim, now: float) -> Job:
-    """Return the job queued again because its gateway shuts down.
+def release(job: Job | None, claim: Claim, now: float, delay_s: float = 0.0) -> Job:
+    """Return the job queued again because its gateway shuts down, or can't work on it for now.
+
+    Args:
+        job: The job.
+        claim: The gateway's claim.
+        now: Unix time.
+        delay_s: Time until it may be leased again, in seconds.
 
     Raises:
         LeaseLost: The claim is no longer valid.
     """
-    return _queued(check(job, claim), now)
+    return _queued(check(job, claim), now + delay_s)
 
 
 def finish(job: Job | None, claim: Claim, outcome: Outcome, now: float) -> Job:

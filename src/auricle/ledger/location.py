@@ -1,10 +1,16 @@
-"""Chooses the database of a server: PostgreSQL if there is a URL, otherwise SQLite."""
+"""Chooses where jobs are kept: in PostgreSQL or SQLite, their audio in a bucket or a directory."""
 
+import contextlib
 from pathlib import Path
 
-from auricle.errors import SetupError
+from auricle.config.settings import LedgerSettings
+from auricle.errors import LedgerUnavailable, SetupError
+from auricle.ledger.audio import AudioDirectory, AudioStore
 from auricle.ledger.database import Database
 from auricle.ledger.sqlite import SqliteDatabase
+
+AUDIO_DIRECTORY = "audio"
+"""Name of the directory of audio in the state directory."""
 
 
 def open_database(state_dir: Path, url: str | None) -> Database:
@@ -26,3 +32,36 @@ def open_database(state_dir: Path, url: str | None) -> Database:
             "AURICLE_DATABASE_URL requires psycopg. Run: pip install 'psycopg[binary,pool]>=3.2'"
         ) from error
     return PostgresDatabase.open(url)
+
+
+def open_audio(settings: LedgerSettings, copies: Path) -> AudioStore:
+    """Open the store of audio; blocks. A service that does not answer is no error.
+
+    Args:
+        settings: Where the audio is.
+        copies: Directory for local copies of audio that is elsewhere.
+
+    Raises:
+        SetupError: The store can't be used; the message says why.
+    """
+    if settings.audio_url is None:
+        return AudioDirectory(settings.directory / AUDIO_DIRECTORY)
+    bucket = open_bucket(settings.audio_url, settings, copies)
+    with contextlib.suppress(LedgerUnavailable):  # logged; live speech needs no jobs
+        bucket.check()
+    return bucket
+
+
+def open_bucket(url: str, settings: LedgerSettings, copies: Path) -> AudioStore:
+    """Return the bucket of a URL; connects to nothing.
+
+    Raises:
+        SetupError: The client is missing, or the settings can't be used.
+    """
+    try:
+        from auricle.ledger.s3 import AudioBucket
+    except ModuleNotFoundError as error:
+        raise SetupError(
+            "AURICLE_AUDIO_URL requires botocore. Run: pip install 'botocore>=1.36'"
+        ) from error
+    return AudioBucket(url, copies, endpoint=settings.audio_endpoint, region=settings.audio_region)

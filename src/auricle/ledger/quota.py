@@ -1,4 +1,4 @@
-"""Quotas of unfinished jobs, and fair sharing between owners. No I/O."""
+"""Quotas of unfinished jobs and kept audio, and fair sharing between owners. No I/O."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ FULL_RETRY_S = 60
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Unfinished jobs of one owner."""
+    """Unfinished jobs of one owner, and all of its audio."""
 
     jobs: int = 0
     audio_bytes: int = 0
@@ -18,7 +18,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """Maximum of unfinished jobs of one owner."""
+    """Maximum of unfinished jobs of one owner, and of all of its audio."""
 
     max_jobs: int
     max_audio_bytes: int
@@ -39,12 +39,13 @@ def check_quota(usage: Usage, audio_bytes: int, quota: Quota) -> None:
     """Check that an owner may submit one more job.
 
     Raises:
-        LedgerFull: It has too many unfinished jobs, or too much audio in them.
+        LedgerFull: It has too many unfinished jobs, or too much audio in jobs.
     """
     is_full = usage.jobs + 1 > quota.max_jobs
     if is_full or usage.audio_bytes + audio_bytes > quota.max_audio_bytes:
         raise LedgerFull(
-            "This key has too many unfinished jobs; try again when some are done.", FULL_RETRY_S
+            "This key has too many unfinished jobs or too much kept audio; try again later.",
+            FULL_RETRY_S,
         )
 
 

@@ -22,6 +22,8 @@ from auricle.ledger.store import Ledger
 POLL_S = 2.0
 """Longest wait for a hint that there is work."""
 RETRY_S = 1.0
+AUDIO_RETRY_S = 30.0
+"""Time until a job whose audio can't be read is tried again, by any gateway."""
 RELEASE_S = 5.0
 """Longest time to queue a job again when the runner stops; after it, the lease has to expire."""
 
@@ -39,6 +41,7 @@ class RunningJob:
         chunks: Finished chunks of earlier attempts by their keys.
         progress: Fraction of the audio, from 0 to 1; stored with each renewal.
         text: Text so far; stored with each renewal.
+        has_audio: Whether the audio could be read; if not, the job is queued again.
     """
 
     job: Job
@@ -47,6 +50,7 @@ class RunningJob:
     _now: Callable[[], float]
     progress: float = 0.0
     text: str = ""
+    has_audio: bool = True
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
 
     async def store_chunk(self, chunk_key: str, payload: bytes) -> None:
@@ -76,7 +80,10 @@ class RunningJob:
 
 
 Work = Callable[[RunningJob], Awaitable[Outcome]]
-"""Does a job and returns how it ended; never raises but ``LeaseLost``."""
+"""Does a job and returns how it ended.
+
+Raises only ``LeaseLost``, and ``LedgerUnavailable`` if the audio can't be read for the moment.
+"""
 
 
 class JobRunner:
@@ -166,6 +173,8 @@ class JobRunner:
                 outcome = await self._outcome(running)
                 if outcome is not None:
                     await self._finish(running, outcome)
+                elif not running.has_audio:
+                    await self._release(running, AUDIO_RETRY_S)
             except LeaseLost:
                 self._lose(running)
         except anyio.get_cancelled_exc_class():
@@ -187,6 +196,9 @@ class JobRunner:
                     outcome = await self._work(running)
                 except LeaseLost:
                     self._lose(running)
+                except LedgerUnavailable as error:
+                    _log.warning("audio_not_read", number=running.job.number, code=error.code)
+                    running.has_audio = False
                 group.cancel_scope.cancel()
         return None if running.scope.cancelled_caught else outcome
 
@@ -236,10 +248,10 @@ class JobRunner:
         except (*_REFUSALS, OSError):
             _log.warning("audio_not_deleted")
 
-    async def _release(self, running: RunningJob) -> None:
+    async def _release(self, running: RunningJob, delay_s: float = 0.0) -> None:
         try:
             await to_thread.run_sync(
-                lambda: self._ledger.release(claim_of(running.job), self._now()),
+                lambda: self._ledger.release(claim_of(running.job), self._now(), delay_s),
                 abandon_on_cancel=True,
             )
         except _REFUSALS as error:

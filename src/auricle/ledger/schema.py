@@ -97,6 +97,17 @@ _TRANSCRIPTS = (
     """,
 )
 
+_KEPT_AUDIO = (
+    "ALTER TABLE jobs ADD COLUMN keep_audio_s {real} NOT NULL DEFAULT 0",
+    "ALTER TABLE jobs ADD COLUMN audio_until {real}",
+    """
+    CREATE INDEX jobs_kept_audio ON jobs (owner, audio_bytes) WHERE audio_until IS NOT NULL
+    """,
+    """
+    CREATE INDEX jobs_audio_expiry ON jobs (audio_until) WHERE audio_until IS NOT NULL
+    """,
+)
+
 _SQLITE_SEARCH = (
     """
     CREATE VIRTUAL TABLE segments_search USING fts5(
@@ -147,8 +158,10 @@ def _in_types(types: dict[str, str], statements: Sequence[str]) -> list[str]:
 SQLITE_MIGRATIONS: Migrations = (
     _in_types(_SQLITE_TYPES, _JOBS),
     [*_in_types(_SQLITE_TYPES, _TRANSCRIPTS), *_SQLITE_SEARCH],
+    _in_types(_SQLITE_TYPES, _KEPT_AUDIO),
 )
 POSTGRES_MIGRATIONS: Migrations = (
     _in_types(_POSTGRES_TYPES, _JOBS),
     [*_in_types(_POSTGRES_TYPES, _TRANSCRIPTS), *_POSTGRES_SEARCH],
+    _in_types(_POSTGRES_TYPES, _KEPT_AUDIO),
 )

@@ -239,12 +239,18 @@ class Ledger:
         statement = "SELECT chunk_key, payload FROM chunks WHERE job_number = ?"
         return self._database.read(lambda transaction: dict(transaction.execute(statement, number)))
 
-    def release(self, claim: Claim, now: float) -> None:
-        """Queue a job again because this process stops; repeating it has no effect."""
+    def release(self, claim: Claim, now: float, delay_s: float = 0.0) -> None:
+        """Queue a job again that this process can't work on; repeating it has no effect.
+
+        Args:
+            claim: The lease.
+            now: Unix time.
+            delay_s: Time until the job may be leased again, in seconds.
+        """
 
         def work(transaction: Transaction) -> None:
             try:
-                job = leases.release(_claimed(transaction, claim), claim, now)
+                job = leases.release(_claimed(transaction, claim), claim, now, delay_s)
             except LeaseLost:
                 return
             _update(transaction, job)
@@ -332,8 +338,25 @@ class Ledger:
 
         return self._database.write("expire", work)
 
+    def expire_audio(self, now: float) -> list[str]:
+        """Mark kept audio as not needed any more once its time is over, and return the names.
+
+        At most ``MAX_SWEPT`` jobs are changed, so that other transactions don't wait for long.
+        """
+
+        def work(transaction: Transaction) -> list[str]:
+            rows = transaction.execute(
+                "UPDATE jobs SET has_audio = 0, audio_until = NULL WHERE number IN (SELECT number "
+                "FROM jobs WHERE audio_until <= ? ORDER BY audio_until LIMIT ?) RETURNING audio",
+                now,
+                MAX_SWEPT,
+            )
+            return [name for (name,) in rows]
+
+        return self._database.write("expire audio", work)
+
     def needed_audio(self, names: Sequence[str]) -> set[str]:
-        """Return those of the names that unfinished jobs refer to."""
+        """Return those of the names whose audio jobs need or keep."""
         statement = f"SELECT audio FROM jobs WHERE has_audio = 1 AND audio IN ({_marks(names)})"
         return self._database.read(
             lambda transaction: {name for (name,) in transaction.execute(statement, *names)}
@@ -393,7 +416,12 @@ def _usage(transaction: Transaction, owner: str) -> Usage:
         f"WHERE owner = ? AND {_UNFINISHED}",
         owner,
     )
-    return Usage(int(count), int(audio_bytes))
+    ((kept_bytes,),) = transaction.execute(
+        "SELECT COALESCE(SUM(audio_bytes), 0) FROM jobs "
+        "WHERE owner = ? AND audio_until IS NOT NULL",
+        owner,
+    )
+    return Usage(int(count), int(audio_bytes) + int(kept_bytes))
 
 
 def _shares(transaction: Transaction, now: float) -> list[Share]:

@@ -23,10 +23,10 @@ from auricle.engine.base import EngineSpec
 from auricle.errors import Draining, PoisonJob, RateLimited, SetupError
 from auricle.files.fair_semaphore import FairSemaphore
 from auricle.files.transcribe import max_chunks_in_flight
-from auricle.ledger.audio import AudioDirectory, AudioStore
+from auricle.ledger.audio import AudioStore
 from auricle.ledger.database import Database
 from auricle.ledger.job import JobState, Outcome
-from auricle.ledger.location import open_database
+from auricle.ledger.location import open_audio, open_database
 from auricle.ledger.quota import Quota
 from auricle.ledger.runner import JobRunner, Work
 from auricle.ledger.store import Ledger
@@ -56,14 +56,12 @@ from auricle.types import SAMPLE_RATE_HZ, ClientId
 RETRY_S = 5
 DATABASE_THREADS = 4
 ACCEPT_THREADS = 8
+"""Threads that store accepted audio on a local disk."""
 CLOSE_S = 2.0
 """Longest wait for the database to close; a commit in progress may wait for another program."""
 
 MAX_JOB_UPLOADS = 64
 """Maximum concurrent uploads of background jobs, whose JSON bodies are in memory."""
-
-_AUDIO = "audio"
-"""Subdirectory of the state directory."""
 
 _log = structlog.get_logger("auricle.server")
 
@@ -84,6 +82,8 @@ class Running:
     """Threads of requests that use the database; others are left for uploads while it is slow."""
     accept_threads: CapacityLimiter
     """Threads that store accepted jobs and their audio."""
+    fetch_threads: CapacityLimiter
+    """Threads that fetch the audio of jobs."""
 
 
 @dataclass(slots=True)
@@ -184,6 +184,20 @@ class ServerState:
         return self.ledger_settings.database_url is not None
 
     @property
+    def shares_audio(self) -> bool:
+        """Whether other gateways may be storing audio in the same place."""
+        return self.shares_jobs or self.ledger_settings.audio_url is not None
+
+    def keep_audio_s(self, requested_s: float | None) -> float:
+        """Return the retention of a job's audio after its end, in seconds."""
+        return self.ledger_settings.keep_audio_s if requested_s is None else requested_s
+
+    @property
+    def _accept_threads(self) -> int:
+        """Number of threads that store audio; those that wait for a network need no cores."""
+        return ACCEPT_THREADS if self.ledger_settings.audio_url is None else MAX_JOB_UPLOADS
+
+    @property
     def job_quota(self) -> Quota:
         """Maximum of unfinished jobs of one key."""
         settings = self.ledger_settings
@@ -218,7 +232,8 @@ class ServerState:
                 opened.push_async_callback(_close, journal.close)
             spool = await to_thread.run_sync(SpoolDirectory.open, directory)
             opened.callback(spool.close)
-            ledger, audio, runner = await to_thread.run_sync(self._open_jobs, database)
+            audio = await to_thread.run_sync(open_audio, self.ledger_settings, spool.path)
+            ledger, runner = await to_thread.run_sync(self._open_jobs, database, audio)
             transcripts = Transcripts(database)
             keeper = TranscriptKeeper(
                 transcripts,
@@ -236,7 +251,8 @@ class ServerState:
                         runner,
                         transcripts if keeps_transcripts else None,
                         CapacityLimiter(DATABASE_THREADS),
-                        CapacityLimiter(ACCEPT_THREADS),
+                        CapacityLimiter(self._accept_threads),
+                        CapacityLimiter(self.settings.max_file_jobs),
                     )
                     self.live.keeper = keeper if keeps_transcripts else None
                     background.start_soon(keeper.run)  # earlier transcripts expire in any case
@@ -261,7 +277,7 @@ class ServerState:
         url = settings.database_url
         return open_database(settings.directory, None if url is None else url.get_secret_value())
 
-    def _open_jobs(self, database: Database) -> tuple[Ledger, AudioStore, JobRunner]:
+    def _open_jobs(self, database: Database, audio: AudioStore) -> tuple[Ledger, JobRunner]:
         """Open the jobs in a database; those of a dead server are queued again."""
         assert self.job_work is not None, "the application sets it"
         error = PoisonJob("This job ended its server repeatedly; it is not tried again.")
@@ -273,7 +289,6 @@ class ServerState:
         ledger = Ledger(database, secrets.token_hex(8), poisoned)
         if not self.shares_jobs:  # the lock of the database proves that no other server runs
             ledger.requeue_all(time.time())
-        audio = AudioDirectory(self.ledger_settings.directory / _AUDIO)
         runner = JobRunner(
             ledger,
             audio,
@@ -281,7 +296,7 @@ class ServerState:
             max_running=self.settings.max_file_jobs,
             note_lost=self.metrics.leases_lost.inc,
         )
-        return ledger, audio, runner
+        return ledger, runner
 
     def _open_journal(self) -> AudioJournal | None:
         """Open the journal if audio is written, or was left by a process that has died."""

@@ -13,6 +13,7 @@ from auricle.cli.doctor.checks import (
     CHECKS,
     Level,
     check_address,
+    check_audio,
     check_disk,
     check_engine,
     check_gpu,
@@ -212,3 +213,27 @@ def test_the_doctors_exit_code_reports_that_something_is_wrong(
     result = auricle("doctor")
     assert result.exit_code == 1
     assert "→ " in result.stdout
+
+
+def test_without_a_bucket_audio_is_in_the_state_directory(tmp_path: Path) -> None:
+    finding = check_audio(settings(state_dir=tmp_path / "state"))
+    assert finding.level is Level.OK
+    assert str(tmp_path / "state" / "audio") in finding.text
+    assert not (tmp_path / "state").exists()
+
+
+def test_a_bucket_that_can_be_listed_is_well(bucket_settings: dict[str, str]) -> None:
+    finding = check_audio(settings(**bucket_settings))
+    assert (finding.level, finding.advice) == (Level.OK, "")
+
+
+def test_a_bucket_that_does_not_exist_is_wrong(bucket_settings: dict[str, str]) -> None:
+    finding = check_audio(settings(**bucket_settings | {"audio_url": "s3://no-such-bucket/x"}))
+    assert finding.level is Level.WRONG
+    assert "NoSuchBucket" in finding.advice
+
+
+def test_a_bucket_whose_service_is_away_is_worth_a_look(bucket_settings: dict[str, str]) -> None:
+    finding = check_audio(settings(**bucket_settings | {"audio_endpoint": "http://127.0.0.1:1"}))
+    assert finding.level is Level.WARNING
+    assert "AURICLE_AUDIO_ENDPOINT" in finding.advice

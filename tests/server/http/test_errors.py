@@ -49,6 +49,7 @@ TABLE = {
     errors.LedgerFull: (503, "ledger_full"),
     errors.DeadlineExceeded: (504, "deadline_exceeded"),
     errors.PoisonJob: (500, "poison_job"),
+    errors.AudioMissing: (500, "audio_missing"),
     errors.RemoteProtocolError: (400, "protocol_error"),
 }
 

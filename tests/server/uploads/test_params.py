@@ -52,6 +52,18 @@ def test_all_fields_arrive() -> None:
     assert parsed.condition_on_previous_text
 
 
+def test_a_retention_of_no_audio_is_another_value_than_none() -> None:
+    assert check(Fields()).keep_audio_s is None
+    assert check(Fields(keep_audio_s=0)).keep_audio_s == 0
+    assert check(parse_query(QueryParams("keep_audio_s=60"))).keep_audio_s == 60
+
+
+@pytest.mark.parametrize("value", ["-1", "nan", "inf", "2592001"])
+def test_a_retention_out_of_range_is_refused(value: str) -> None:
+    with pytest.raises(BadRequest, match="keep_audio_s"):
+        parse_query(QueryParams(f"keep_audio_s={value}"))
+
+
 @pytest.mark.parametrize("named", ["auto", "AUTO", ""])
 def test_the_language_is_detected_unless_named(named: str) -> None:
     assert check(Fields(language=named)).options.language is None

@@ -21,7 +21,8 @@ from auricle.config.settings import Settings, spool_directory
 from auricle.engine.base import EngineSpec, MemoryEstimate
 from auricle.engine.placement import on_cpu
 from auricle.engine.registry import find_engine
-from auricle.errors import SetupError
+from auricle.errors import LedgerUnavailable, SetupError
+from auricle.ledger.location import AUDIO_DIRECTORY, open_bucket
 from auricle.machine import available_memory_bytes, usable_cores
 from auricle.server.access.keyring import check_exposure, is_exposed
 from auricle.server.main import listen
@@ -258,6 +259,22 @@ def check_disk(settings: Settings) -> Finding:
     return Finding("disk", Level.OK, ", ".join(texts))
 
 
+def check_audio(settings: Settings) -> Finding:
+    """Check the bucket for the audio of jobs; :func:`check_disk` checks directories."""
+    ledger = settings.ledger
+    if ledger.audio_url is None:
+        return Finding("audio", Level.OK, f"jobs store it in {ledger.directory / AUDIO_DIRECTORY}")
+    where = ledger.audio_url
+    try:
+        open_bucket(where, ledger, spool_directory(settings.server, ledger)).check()
+    except SetupError as exc:
+        return Finding("audio", Level.WRONG, f"{where} can't be used", str(exc))
+    except LedgerUnavailable:
+        advice = "Check AURICLE_AUDIO_ENDPOINT, AURICLE_AUDIO_REGION and the network."
+        return Finding("audio", Level.WARNING, f"{where} does not answer", advice)
+    return Finding("audio", Level.OK, f"jobs store it in {where}")
+
+
 def check_gpu(settings: Settings) -> Finding:
     """Check that the engine finds a GPU and its libraries."""
     try:
@@ -309,5 +326,6 @@ CHECKS: tuple[Check, ...] = (
     check_sandbox,
     check_address,
     check_disk,
+    check_audio,
 )
 """Checks that always run, in this order; :func:`check_gpu` runs only on request."""

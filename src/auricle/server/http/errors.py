@@ -20,6 +20,7 @@ from starlette.websockets import WebSocket
 
 from auricle.errors import (
     AudioError,
+    AudioMissing,
     AuricleError,
     BadRequest,
     DeadlineExceeded,
@@ -40,6 +41,7 @@ CLIENT_VISIBLE_ERRORS = (
     Overloaded,
     DeadlineExceeded,
     PoisonJob,
+    AudioMissing,
     RemoteProtocolError,
 )
 """Errors whose messages are sent to clients; others are only logged, as a class name."""

@@ -8,8 +8,8 @@ job. Finished chunks are stored, so that a job continues where it was interrupte
 import hashlib
 import secrets
 import time
-from collections.abc import Collection
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Collection
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, TypedDict
@@ -17,7 +17,7 @@ from typing import Annotated, TypedDict
 import anyio
 import msgspec
 import structlog
-from anyio import to_thread
+from anyio import from_thread, to_thread
 
 from auricle.errors import (
     AuricleError,
@@ -48,7 +48,7 @@ from auricle.types import Job as Recognition
 BACKLOG_EVERY_S = 5.0
 UPKEEP_EVERY_S = 60.0
 SHARED_ORPHAN_S = 24 * 3600.0
-"""Age at which audio without a job is deleted from a directory that several gateways share."""
+"""Age at which audio without a job is deleted from a store that several gateways share."""
 
 _log = structlog.get_logger("auricle.server")
 
@@ -146,14 +146,15 @@ def _accept(
         request=encode_params(params),
         audio=name,
         audio_bytes=size_bytes,
+        keep_audio_s=server.keep_audio_s(params.keep_audio_s),
     )
     try:
         job, is_new = running.ledger.accept(spec, server.job_quota, time.time())
     except (JobConflict, LedgerFull):  # after other errors the row may exist: a sweep decides
-        running.audio.delete(name)
+        running.runner.delete_audio(name)
         raise
     if not is_new:
-        running.audio.delete(name)
+        running.runner.delete_audio(name)
     return job
 
 
@@ -252,11 +253,20 @@ async def delete_job(server: ServerState, client: ClientId, job_id: str) -> JobB
             raise NotFound("Unknown job_id. Jobs are deleted a while after their end.")
         return uploading_body(uploading)
     if job.state.is_final:
+        if job.has_audio:
+            await _delete_audio(server, job)
         return job_body(job)
     job = running.runner.current(job)
     running.runner.stop(job.number)
-    await to_thread.run_sync(running.runner.delete_audio, job.spec.audio, limiter=threads)
+    await _delete_audio(server, job)
     return job_body(jobs.cancel(job, 0.0, time.time()))
+
+
+async def _delete_audio(server: ServerState, job: Job) -> None:
+    running = server.running
+    await to_thread.run_sync(
+        running.runner.delete_audio, job.spec.audio, limiter=running.accept_threads
+    )
 
 
 # For the runner: the work on one job.
@@ -267,6 +277,7 @@ async def work_on(server: ServerState, running: RunningJob) -> Outcome:
 
     Raises:
         LeaseLost: Another gateway works on the job, or it was deleted.
+        LedgerUnavailable: The audio can't be read now.
     """
     began_at = time.monotonic()
     spec = running.job.spec
@@ -293,19 +304,19 @@ async def _transcribe(
     spec, keep_s = running.job.spec, server.settings.keep_results_s
     try:
         params = decode_params(spec.request)
-        path = await to_thread.run_sync(server.running.audio.fetch, spec.audio)
-        result = await transcribe_spooled(
-            server,
-            params,
-            Source(str(path), params.audio_format, params.sample_rate_hz, params.opus_packet_bytes),
-            client=spec.owner,
-            on_progress=note_progress,
-            finished=StoredChunks(running, server.transcriber.stats().model),
-        )
+        async with _local_audio(server, spec) as path:
+            result = await transcribe_spooled(
+                server,
+                params,
+                Source(path, params.audio_format, params.sample_rate_hz, params.opus_packet_bytes),
+                client=spec.owner,
+                on_progress=note_progress,
+                finished=StoredChunks(running, server.transcriber.stats().model),
+            )
     except Draining:  # the runner queues the job again
         await anyio.sleep_forever()
         raise
-    except LeaseLost:
+    except (LeaseLost, LedgerUnavailable):
         raise
     except Exception as error:
         log.code = code_of(error)
@@ -318,6 +329,25 @@ async def _transcribe(
     encoded = await to_thread.run_sync(msgspec.json.encode, body)  # large for hours of audio
     note_answer(server, log, transcript, time.monotonic() - began_at)
     return Outcome(JobState.DONE, keep_s, result=encoded, text=transcript.text)
+
+
+@asynccontextmanager
+async def _local_audio(server: ServerState, spec: JobSpec) -> AsyncIterator[str]:
+    """Fetch the audio of a job, and yield the path of a local file.
+
+    Raises:
+        AudioMissing: It is not in the store, or was changed there.
+        LedgerUnavailable: It can't be read now.
+    """
+    audio, threads = server.running.audio, server.running.fetch_threads
+    path = await to_thread.run_sync(
+        audio.fetch, spec.audio, spec.audio_bytes, from_thread.check_cancelled, limiter=threads
+    )
+    try:
+        yield str(path)
+    finally:
+        with anyio.CancelScope(shield=True):
+            await to_thread.run_sync(audio.release, path)
 
 
 class StoredChunks:
@@ -367,15 +397,24 @@ async def keep_up(server: ServerState) -> None:
             server.metrics.report_backlog(backlog, time.time())
             if time.monotonic() >= next_upkeep_at:
                 next_upkeep_at = time.monotonic() + UPKEEP_EVERY_S
-                await to_thread.run_sync(_delete_expired, server, began_at)
+                await to_thread.run_sync(delete_expired, server, began_at)
         except (LedgerUnavailable, LedgerFull, OSError) as error:
             _log.warning("jobs_not_expired", code=code_of(error))
         await anyio.sleep(BACKLOG_EVERY_S)
 
 
-def _delete_expired(server: ServerState, began_at: float) -> None:
+def delete_expired(server: ServerState, began_at: float) -> None:
+    """Delete expired audio and jobs, and audio that no job needs; blocks.
+
+    Args:
+        server: The server's state.
+        began_at: When this server started; a store that it does not share has no later orphans.
+    """
     running, now = server.running, time.time()
+    while names := running.ledger.expire_audio(now):
+        for name in names:
+            running.runner.delete_audio(name)
     while running.ledger.expire(now):
         pass
-    older_than = now - SHARED_ORPHAN_S if server.shares_jobs else began_at
+    older_than = now - SHARED_ORPHAN_S if server.shares_audio else began_at
     sweep(running.audio, running.ledger.needed_audio, older_than)

@@ -13,6 +13,7 @@ from auricle.audio_formats import FORMAT_OPTIONS
 from auricle.errors import BadRequest, UnsupportedFormat
 from auricle.languages import language_choice
 from auricle.limits import (
+    MAX_KEEP_AUDIO_S,
     MAX_PACKET_BYTES,
     MAX_RATE_HZ,
     MIN_RATE_HZ,
@@ -98,6 +99,18 @@ class Fields(msgspec.Struct, kw_only=True):
         ]
         | UnsetType
     ) = UNSET
+    keep_audio_s: (
+        Annotated[
+            float,
+            Meta(
+                ge=0,
+                le=MAX_KEEP_AUDIO_S,
+                description="Retention of the audio after the end of a job (`wait=0`), in seconds; "
+                "0: deleted at once. Default: the server's setting.",
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
     opus_packet_bytes: (
         Annotated[
             float,
@@ -138,6 +151,7 @@ class TranscriptionParams:
         options: Options that may change the text.
         condition_on_previous_text: Whether the chunks of a long file run one after another.
         max_wait_s: The caller's deadline in seconds, if it set one.
+        keep_audio_s: Retention of a job's audio after its end, in seconds, if the caller set it.
         opus_packet_bytes: Constant packet size of unframed ``opus``.
         warnings: Warnings of options that have no effect.
     """
@@ -149,6 +163,7 @@ class TranscriptionParams:
     options: Options
     condition_on_previous_text: bool = False
     max_wait_s: float | None = None
+    keep_audio_s: float | None = None
     opus_packet_bytes: int | None = None
     warnings: tuple[str, ...] = ()
 
@@ -190,6 +205,7 @@ def check(fields: Fields, warnings: tuple[str, ...] = ()) -> TranscriptionParams
         options=_options(fields),
         condition_on_previous_text=fields.condition_on_previous_text,
         max_wait_s=fields.max_wait_s or None,
+        keep_audio_s=None if fields.keep_audio_s is UNSET else fields.keep_audio_s,
         opus_packet_bytes=int(fields.opus_packet_bytes) if fields.opus_packet_bytes else None,
         warnings=warnings,
     )
