@@ -95,6 +95,9 @@ chaos: setup ## Inject every kind of fault for 10 minutes, under every kind of c
 chaos-live: setup ## Fail workers, network and server during live streams; check every word
 	@"$(BIN)/python" -m tests.resilience.live_chaos $(ARGS)
 
+durable: setup ## Kill every process during jobs and live streams; check that nothing is lost (ARGS="--database postgres")
+	@"$(BIN)/python" -m tests.resilience.durable $(ARGS)
+
 soak: setup ## Look for leaks: an hour of load, 400 silent streams, a day in half an hour (ARGS="--only day")
 	@"$(BIN)/python" -m bench.soak $(ARGS)
 

@@ -30,7 +30,7 @@ from typing import Any
 import anyio
 import numpy as np
 
-from auricle.client import Disconnected, LiveClient
+from auricle.client import ClientRules, Disconnected, LiveClient
 from auricle.commands import StreamParameters
 from auricle.events import Final
 from auricle.types import SAMPLE_RATE_HZ, Pcm16
@@ -81,11 +81,21 @@ class Take:
         return " ".join(received.final.text for received in self.finals)
 
 
-async def take(url: str, pcm: Pcm16, prompt: str | None = None) -> Take:
+async def take(
+    url: str,
+    pcm: Pcm16,
+    prompt: str | None = None,
+    *,
+    api_key: str | None = None,
+    rules: ClientRules | None = None,
+) -> Take:
     """Send speech in real time, as from a microphone, and receive until the last final."""
     taken = Take()
     parameters = StreamParameters(language="en", prompt=prompt)
-    async with LiveClient(url, parameters) as client, anyio.create_task_group() as group:
+    async with (
+        LiveClient(url, parameters, api_key=api_key, rules=rules) as client,
+        anyio.create_task_group() as group,
+    ):
         began_at = time.monotonic()
 
         async def speak() -> None:
@@ -225,7 +235,7 @@ def compare(calm: Sequence[Take], takes: Sequence[Take]) -> dict[str, Any]:
         "words": sum(len(taken.text.split()) for taken in takes),
         "streams_with_other_words": len(differing),
         "finals_with_other_borders": moved,
-        "not_once_and_in_order": sum(not _is_in_order(taken) for taken in takes),
+        "not_once_and_in_order": sum(not is_in_order(taken) for taken in takes),
         "finals_with_errors": sum(
             t.final.error is not None for taken in takes for t in taken.finals
         ),
@@ -237,7 +247,8 @@ def compare(calm: Sequence[Take], takes: Sequence[Take]) -> dict[str, Any]:
     }
 
 
-def _is_in_order(taken: Take) -> bool:
+def is_in_order(taken: Take) -> bool:
+    """Whether each final came once, in the order of the speech."""
     finals = [received.final for received in taken.finals]
     numbered = [final.id for final in finals] == list(range(1, len(finals) + 1))
     pairs = list(itertools.pairwise(finals))

@@ -4,9 +4,12 @@ import contextlib
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+import psutil
 
 START_S = 60
 
@@ -21,11 +24,12 @@ def programs() -> Path | None:
 class PostgresServer:
     """A server that tests may kill and start again.
 
-    It doesn't wait for the disk: tests end processes, not machines.
+    By default it doesn't wait for the disk: tests end processes, not machines.
     """
 
-    def __init__(self, binaries: Path, directory: Path) -> None:
+    def __init__(self, binaries: Path, directory: Path, *, syncs: bool = False) -> None:
         self._binaries = binaries
+        self._syncs = syncs
         self._directory = directory
         # PostgreSQL refuses to run as root; Debian's package has created this user.
         self._user = "postgres" if os.geteuid() == 0 else None
@@ -53,7 +57,9 @@ class PostgresServer:
 
         It is no child of this process, whose children other tests count.
         """
-        options = f"-h '' -k {self._directory} -c shared_buffers=32MB -c fsync=off"
+        options = f"-h '' -k {self._directory} -c shared_buffers=32MB"
+        if not self._syncs:
+            options += " -c fsync=off"
         self._control("start", "-o", options, "-l", os.devnull)
         self._is_running = True
 
@@ -62,6 +68,22 @@ class PostgresServer:
         if self._is_running:
             self._is_running = False
             self._control("stop", "-m", "immediate")
+
+    def kill(self) -> None:
+        """Kill the server with SIGKILL; return once all of its processes have ended."""
+        lock = self._directory / "data/postmaster.pid"
+        main = psutil.Process(int(lock.read_text().split()[0]))
+        processes = [main, *main.children()]
+        main.kill()
+        self._is_running = False
+        deadline = time.monotonic() + START_S
+        while any(map(_is_alive, processes)):
+            assert time.monotonic() < deadline, "processes of PostgreSQL are left"
+            time.sleep(0.02)
+        # They name a process that may be a zombie, which PostgreSQL would take for another server.
+        lock.unlink(missing_ok=True)
+        for path in self._directory.glob(".s.PGSQL.*"):
+            path.unlink(missing_ok=True)
 
     def _control(self, action: str, *arguments: object) -> None:
         data = self._directory / "data"
@@ -78,13 +100,25 @@ class PostgresServer:
 
 
 @contextlib.contextmanager
-def postgres_server(binaries: Path) -> Iterator[PostgresServer]:
-    """Start a server and stop it at the end."""
+def postgres_server(binaries: Path, *, syncs: bool = False) -> Iterator[PostgresServer]:
+    """Start a server and stop it at the end.
+
+    Args:
+        binaries: The directory of :func:`programs`.
+        syncs: Whether it waits for the disk at each commit.
+    """
     # Not pytest's directory: that is readable by root only, and too long for a socket's path.
     with TemporaryDirectory(prefix="auricle-pg-") as directory:
-        server = PostgresServer(binaries, Path(directory))
+        server = PostgresServer(binaries, Path(directory), syncs=syncs)
         server.start()
         try:
             yield server
         finally:
             server.stop()
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

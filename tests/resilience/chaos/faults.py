@@ -58,12 +58,7 @@ class World:
 
     def workers(self, program: str) -> list[psutil.Process]:
         """Return the server's workers of a kind, in the order of their start."""
-        found = []
-        for child in self.service.process.children():
-            with contextlib.suppress(psutil.Error):
-                if any(program in argument for argument in child.cmdline()):
-                    found.append(child)
-        return sorted(found, key=lambda child: child.pid)
+        return workers_of(self.service, program)
 
     async def apply(self, fault: "Fault", dice: random.Random, at: float) -> None:
         """Apply a fault unless the same one is active, and record it."""
@@ -101,6 +96,17 @@ class Fault:
     weight: int
     apply: Callable[[World, random.Random], Awaitable[str | None]]
     kills: bool = False
+
+
+def workers_of(server: Server, program: str) -> list[psutil.Process]:
+    """Return a server's workers of a kind, in the order of their start."""
+    workers = []
+    with contextlib.suppress(psutil.Error):
+        for child in server.process.children():
+            with contextlib.suppress(psutil.Error):
+                if any(program in argument for argument in child.cmdline()):
+                    workers.append(child)
+    return sorted(workers, key=lambda child: child.pid)
 
 
 def _signal(process: psutil.Process, number: signal.Signals) -> bool:

@@ -61,21 +61,25 @@ def make_recordings(*, is_brief: bool, with_real_speech: bool) -> Recordings:
         is_brief: Fewer and shorter ones, for a run of seconds.
         with_real_speech: From the corpus or a synthetic voice, or else from ``testdata``.
     """
-    clips = read_clips(12.0) if with_real_speech else _test_clips()
+    clips = short_clips(with_real_speech=with_real_speech)
     live_s, long_s, count = (7.0, 12.0, 1) if is_brief else (14.0, 40.0, 3)
     return Recordings(
-        tuple(_recording(f"live {i}", clips, live_s, i) for i in range(count)),
-        tuple(_recording(f"short {i}", clips, 2.0 + i, 10 + i) for i in range(count + 1)),
-        tuple(_recording(f"long {i}", clips, long_s, 20 + i) for i in range(count)),
+        tuple(make_recording(f"live {i}", clips, live_s, i) for i in range(count)),
+        tuple(make_recording(f"short {i}", clips, 2.0 + i, 10 + i) for i in range(count + 1)),
+        tuple(make_recording(f"long {i}", clips, long_s, 20 + i) for i in range(count)),
     )
 
 
-def _test_clips() -> list[Clip]:
+def short_clips(*, with_real_speech: bool) -> list[Clip]:
+    """Return clips of speech that recordings are made of."""
+    if with_real_speech:
+        return read_clips(12.0)
     names = ("fellow.wav", "short.wav", "pair.wav")
     return [Clip(name, READ, load_audio(ROOT / "testdata" / name), "") for name in names]
 
 
-def _recording(name: str, clips: Sequence[Clip], min_s: float, seed: int) -> Recording:
+def make_recording(name: str, clips: Sequence[Clip], min_s: float, seed: int) -> Recording:
+    """Return a recording of at least ``min_s`` seconds, with pauses."""
     order = list(clips)
     random.Random(seed).shuffle(order)
     chosen: list[Clip] = []

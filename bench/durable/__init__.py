@@ -1,0 +1,1 @@
+"""What durable jobs cost, and what is repeated after a death: ``python -m bench.durable``."""
