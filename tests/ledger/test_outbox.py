@@ -12,6 +12,7 @@ from auricle.ledger.outbox import (
     DeliveryState,
     delivery_of,
     end_attempt,
+    interrupt_attempt,
     is_due,
     retry_delay_s,
     start_attempt,
@@ -89,6 +90,18 @@ def test_a_late_attempt_reports_success_only() -> None:
 
     assert end_attempt(current, late, 404, SEND_S) is current
     assert end_attempt(current, late, 200, SEND_S).state is DeliveryState.DELIVERED
+
+
+def test_the_receiver_of_a_delivery_is_its_host_and_port() -> None:
+    assert a_delivery().receiver == "receiver.example"
+
+
+def test_an_interrupted_attempt_is_due_at_once_unless_another_one_began() -> None:
+    attempt = start_attempt(a_delivery(), 0)
+
+    assert is_due(interrupt_attempt(attempt, attempt, 1), 1)
+    later = start_attempt(attempt, SEND_S)
+    assert interrupt_attempt(later, attempt, SEND_S) is later
 
 
 def test_a_delivered_event_stays_delivered() -> None:

@@ -10,7 +10,7 @@ from auricle.errors import JobConflict, LeaseLost, LedgerFull
 from auricle.ledger.database import Database
 from auricle.ledger.job import JobState, Outcome
 from auricle.ledger.lease import LEASE_S, MAX_LOSSES, Claim, claim_of
-from auricle.ledger.outbox import FIRST_RETRY_S, DeliveryState
+from auricle.ledger.outbox import ABANDON_S, FIRST_RETRY_S, DeliveryState
 from auricle.ledger.quota import Quota
 from auricle.ledger.store import Ledger
 from auricle.types import ClientId
@@ -369,6 +369,50 @@ def test_a_delivery_is_attempted_by_one_gateway_until_it_succeeds(
     assert other.next_delivery(NOW + HOUR_S) is None
     (delivery,) = ledger.deliveries(job.number)
     assert (delivery.state, delivery.status) == (DeliveryState.DELIVERED, 204)
+
+
+def test_full_receivers_and_owners_are_left_out(ledger: Ledger) -> None:
+    for owner, host in (("a", "one.example"), ("a", "two.example"), ("b", "two.example:81")):
+        spec = a_spec(host, owner, callback_url=f"https://{host}/hook")
+        ledger.accept(spec, QUOTA, NOW)
+        ledger.finish(lease(ledger), DONE, NOW)
+
+    assert ledger.next_delivery(NOW, ["one.example", "two.example"], ["b"]) is None
+    due = ledger.next_delivery(NOW, ["two.example"], ["b"])
+    assert due is not None
+    assert due[0].receiver == "one.example"
+    due = ledger.next_delivery(NOW, [], ["a"])
+    assert due is not None
+    assert due[0].receiver == "two.example:81"
+
+
+def test_an_attempt_in_progress_is_not_repeated_if_the_clock_jumps(ledger: Ledger) -> None:
+    ledger.accept(a_spec(callback_url="https://receiver.example"), QUOTA, NOW)
+    ledger.finish(lease(ledger), DONE, NOW)
+    due = ledger.next_delivery(NOW)
+
+    assert due is not None
+    assert ledger.next_delivery(NOW + HOUR_S, running=[due[0].event_id]) is None
+    assert ledger.next_delivery(NOW + HOUR_S) is not None
+
+
+def test_a_webhook_that_is_never_sent_does_not_keep_its_job_for_ever(ledger: Ledger) -> None:
+    ledger.accept(a_spec(callback_url="https://receiver.example"), QUOTA, NOW)
+    ledger.finish(lease(ledger), DONE, NOW)
+
+    assert ledger.expire(NOW + ABANDON_S - 1) == 0
+    assert ledger.expire(NOW + ABANDON_S) == 1
+
+
+def test_the_backlog_counts_webhooks_that_have_not_ended(ledger: Ledger) -> None:
+    ledger.accept(a_spec(callback_url="https://receiver.example"), QUOTA, NOW)
+    ledger.finish(lease(ledger), DONE, NOW)
+    assert ledger.backlog().webhooks == 1
+    due = ledger.next_delivery(NOW)
+    assert due is not None
+    ledger.end_attempt(due[0], 200, NOW)
+
+    assert ledger.backlog().webhooks == 0
 
 
 def test_the_backlog_counts_unfinished_jobs(ledger: Ledger) -> None:

@@ -6,6 +6,7 @@ recognise a repeated delivery by its event id.
 
 import enum
 from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
 
 from auricle.ledger.job import Job
 
@@ -15,6 +16,8 @@ FIRST_RETRY_S = 5.0
 MAX_RETRY_S = 3600.0
 GIVE_UP_S = 24 * 3600.0
 """Age at which a delivery that never succeeded has failed."""
+ABANDON_S = 7 * GIVE_UP_S
+"""Age at which a pending delivery no longer keeps its job, if no server sends webhooks."""
 
 
 class DeliveryState(enum.StrEnum):
@@ -36,7 +39,8 @@ class Delivery:
         event_id: Stable id of the event.
         job_number: The job that ended; its row gives the body.
         owner: The job's owner, whose secret signs the body.
-        url: The receiver.
+        url: Where the event is sent.
+        receiver: Host and port of the URL: one slow receiver must not delay others.
         created_at: When the job ended.
         next_at: Earliest time of the next attempt.
         state: State of the delivery.
@@ -48,6 +52,7 @@ class Delivery:
     job_number: int
     owner: str
     url: str
+    receiver: str
     created_at: float
     next_at: float
     state: DeliveryState = DeliveryState.PENDING
@@ -65,6 +70,7 @@ def delivery_of(job: Job, now: float) -> Delivery | None:
         job_number=job.number,
         owner=spec.owner,
         url=spec.callback_url,
+        receiver=urlsplit(spec.callback_url).netloc.lower(),
         created_at=now,
         next_at=now,
     )
@@ -102,6 +108,13 @@ def end_attempt(current: Delivery, attempt: Delivery, status: int | None, now: f
     if now - current.created_at >= GIVE_UP_S:
         return replace(current, state=DeliveryState.FAILED, status=status)
     return replace(current, status=status, next_at=now + retry_delay_s(current.attempts))
+
+
+def interrupt_attempt(current: Delivery, attempt: Delivery, now: float) -> Delivery:
+    """Return the delivery after an attempt that the stop of this process has cut off."""
+    if current.state is not DeliveryState.PENDING or current.attempts != attempt.attempts:
+        return current
+    return replace(current, next_at=now)
 
 
 def retry_delay_s(attempts: int) -> float:

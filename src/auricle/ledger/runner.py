@@ -97,6 +97,7 @@ class JobRunner:
         now: Returns Unix time in seconds.
         renew_s: Interval of renewals.
         note_lost: Called for each lease that was lost.
+        note_end: Called for each job that ended here.
     """
 
     def __init__(
@@ -109,6 +110,7 @@ class JobRunner:
         now: Callable[[], float] = time.time,
         renew_s: float = RENEW_S,
         note_lost: Callable[[], None] = lambda: None,
+        note_end: Callable[[], None] = lambda: None,
     ) -> None:
         self._ledger = ledger
         self._audio = audio
@@ -116,6 +118,7 @@ class JobRunner:
         self._now = now
         self._renew_s = renew_s
         self._note_lost = note_lost
+        self._note_end = note_end
         self.max_running = max_running
         self._slots = anyio.Semaphore(max_running)
         self._running: dict[int, RunningJob] = {}
@@ -235,6 +238,7 @@ class JobRunner:
             except _REFUSALS as error:
                 _log.warning("job_not_stored", number=claim.number, code=error.code)
                 await anyio.sleep(RETRY_S)
+        self._note_end()
         await to_thread.run_sync(self.delete_audio, running.job.spec.audio)
 
     def delete_audio(self, name: str) -> None:

@@ -108,6 +108,15 @@ _KEPT_AUDIO = (
     """,
 )
 
+_RECEIVERS = (
+    "ALTER TABLE deliveries ADD COLUMN receiver TEXT NOT NULL DEFAULT ''",
+    "DROP INDEX deliveries_due",
+    """
+    CREATE INDEX deliveries_due ON deliveries (next_at, receiver, owner)
+    WHERE state = 'pending'
+    """,
+)
+
 _SQLITE_SEARCH = (
     """
     CREATE VIRTUAL TABLE segments_search USING fts5(
@@ -159,9 +168,11 @@ SQLITE_MIGRATIONS: Migrations = (
     _in_types(_SQLITE_TYPES, _JOBS),
     [*_in_types(_SQLITE_TYPES, _TRANSCRIPTS), *_SQLITE_SEARCH],
     _in_types(_SQLITE_TYPES, _KEPT_AUDIO),
+    _RECEIVERS,
 )
 POSTGRES_MIGRATIONS: Migrations = (
     _in_types(_POSTGRES_TYPES, _JOBS),
     [*_in_types(_POSTGRES_TYPES, _TRANSCRIPTS), *_POSTGRES_SEARCH],
     _in_types(_POSTGRES_TYPES, _KEPT_AUDIO),
+    _RECEIVERS,
 )

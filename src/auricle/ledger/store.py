@@ -5,7 +5,7 @@ commit. ``now`` is Unix time in seconds.
 """
 
 import enum
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import astuple, dataclass, fields, replace
 from typing import Any
 
@@ -33,18 +33,20 @@ _DELIVERY = [field.name for field in fields(Delivery)]
 
 _JOB_COLUMNS = ", ".join(["number", *_SPEC, *_STATUS])
 _SELECT_JOB = f"SELECT {_JOB_COLUMNS} FROM jobs"
+_SELECT_DELIVERY = f"SELECT {', '.join(_DELIVERY)} FROM deliveries"
 _UNFINISHED = "state IN ('queued', 'running')"
 _READY = "(ready_at <= ? OR ready_at > ?)"
 
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """Unfinished jobs of all owners."""
+    """Unfinished jobs and webhooks of all owners."""
 
     queued: int
     running: int
     oldest_accepted_at: float | None
-    """When the oldest of them was accepted."""
+    """When the oldest of the jobs was accepted."""
+    webhooks: int
 
 
 class Ledger:
@@ -276,16 +278,33 @@ class Ledger:
 
     # Webhooks.
 
-    def next_delivery(self, now: float) -> tuple[Delivery, Job] | None:
-        """Start an attempt of the delivery that is due the longest; ``None`` if none is due."""
+    def next_delivery(
+        self,
+        now: float,
+        full_receivers: Collection[str] = (),
+        full_owners: Collection[str] = (),
+        running: Collection[str] = (),
+    ) -> tuple[Delivery, Job] | None:
+        """Start an attempt of the delivery that is due the longest; ``None`` if none is due.
+
+        Args:
+            now: Unix time.
+            full_receivers: Receivers to leave out, because enough attempts are in progress.
+            full_owners: Owners to leave out for the same reason.
+            running: Event ids of this process's attempts; the clock may have been set since.
+        """
 
         def work(transaction: Transaction) -> tuple[Delivery, Job] | None:
             rows = transaction.execute(
-                f"SELECT {', '.join(_DELIVERY)} FROM deliveries WHERE state = 'pending' "
-                "AND (next_at <= ? OR next_at > ?) "
+                f"{_SELECT_DELIVERY} WHERE state = 'pending' AND (next_at <= ? OR next_at > ?) "
+                f"{_except('receiver', full_receivers)}{_except('owner', full_owners)}"
+                f"{_except('event_id', running)}"
                 f"ORDER BY next_at LIMIT 1{transaction.skip_locked}",
                 now,
                 now + outbox.MAX_RETRY_S,
+                *full_receivers,
+                *full_owners,
+                *running,
             )
             if not rows:
                 return None
@@ -296,24 +315,40 @@ class Ledger:
 
         return self._database.write("attempt", work)
 
-    def end_attempt(self, attempt: Delivery, status: int | None, now: float) -> None:
-        """Store the outcome of an attempt: an HTTP status, or ``None`` if there was no answer."""
+    def end_attempt(self, attempt: Delivery, status: int | None, now: float) -> Delivery | None:
+        """Store the outcome of an attempt: an HTTP status, or ``None`` if there was no answer.
 
-        def work(transaction: Transaction) -> None:
+        Returns:
+            The delivery after it; ``None`` if the job was deleted meanwhile.
+        """
+        return self._change_delivery(
+            attempt, lambda current: outbox.end_attempt(current, attempt, status, now)
+        )
+
+    def interrupt_attempt(self, attempt: Delivery, now: float) -> None:
+        """Make a delivery due again whose attempt was cut off, because this process stops."""
+        self._change_delivery(
+            attempt, lambda current: outbox.interrupt_attempt(current, attempt, now)
+        )
+
+    def _change_delivery(
+        self, attempt: Delivery, change: Callable[[Delivery], Delivery]
+    ) -> Delivery | None:
+        def work(transaction: Transaction) -> Delivery | None:
             rows = transaction.execute(
-                f"SELECT {', '.join(_DELIVERY)} FROM deliveries WHERE event_id = ?"
-                f"{transaction.for_update}",
-                attempt.event_id,
+                f"{_SELECT_DELIVERY} WHERE event_id = ?{transaction.for_update}", attempt.event_id
             )
-            for row in rows:  # none if the job was deleted meanwhile
-                ended = outbox.end_attempt(_delivery(row), attempt, status, now)
-                _update_delivery(transaction, ended)
+            if not rows:
+                return None
+            changed = change(_delivery(rows[0]))
+            _update_delivery(transaction, changed)
+            return changed
 
-        self._database.write("delivery", work)
+        return self._database.write("delivery", work)
 
     def deliveries(self, number: int) -> list[Delivery]:
         """Return the deliveries of a job."""
-        statement = f"SELECT {', '.join(_DELIVERY)} FROM deliveries WHERE job_number = ?"
+        statement = f"{_SELECT_DELIVERY} WHERE job_number = ?"
         return self._database.read(
             lambda transaction: [_delivery(row) for row in transaction.execute(statement, number)]
         )
@@ -321,7 +356,7 @@ class Ledger:
     # Upkeep.
 
     def expire(self, now: float) -> int:
-        """Delete expired jobs whose webhooks have ended, and return their number.
+        """Delete expired jobs whose webhooks have ended or are very old; return their number.
 
         At most ``MAX_SWEPT`` are deleted, so that other transactions don't wait for long.
         """
@@ -330,8 +365,10 @@ class Ledger:
             rows = transaction.execute(
                 "DELETE FROM jobs WHERE number IN (SELECT number FROM jobs WHERE expires_at <= ? "
                 "AND NOT EXISTS (SELECT 1 FROM deliveries WHERE job_number = jobs.number "
-                "AND deliveries.state = 'pending') ORDER BY expires_at LIMIT ?) RETURNING number",
+                "AND deliveries.state = 'pending' AND deliveries.created_at > ?) "
+                "ORDER BY expires_at LIMIT ?) RETURNING number",
                 now,
+                now - outbox.ABANDON_S,
                 MAX_SWEPT,
             )
             return len(rows)
@@ -363,14 +400,20 @@ class Ledger:
         )
 
     def backlog(self) -> Backlog:
-        """Return how many jobs are unfinished."""
+        """Return how many jobs and webhooks are unfinished."""
         statement = (
             "SELECT COALESCE(SUM(CASE WHEN state = 'queued' THEN 1 ELSE 0 END), 0), "
             "COALESCE(SUM(CASE WHEN state = 'running' THEN 1 ELSE 0 END), 0), MIN(accepted_at) "
             f"FROM jobs WHERE {_UNFINISHED}"
         )
-        ((queued, running, oldest),) = self._database.read(lambda t: t.execute(statement))
-        return Backlog(int(queued), int(running), oldest)
+        webhooks = "SELECT COUNT(*) FROM deliveries WHERE state = 'pending'"
+
+        def work(transaction: Transaction) -> Backlog:
+            ((queued, running, oldest),) = transaction.execute(statement)
+            ((pending,),) = transaction.execute(webhooks)
+            return Backlog(int(queued), int(running), oldest, int(pending))
+
+        return self._database.read(work)
 
     def wait_for_work(self, timeout_s: float) -> bool:
         """Wait for a hint that a job can be leased; see :class:`.Database`."""
@@ -504,6 +547,10 @@ def _job(row: Row) -> Job:
 def _delivery(row: Row) -> Delivery:
     values = dict(zip(_DELIVERY, row, strict=True))
     return Delivery(**values | {"state": DeliveryState(values["state"])})
+
+
+def _except(column: str, values: Collection[str]) -> str:
+    return f"AND {column} NOT IN ({_marks(values)}) " if values else ""
 
 
 def _marks(values: Collection[object]) -> str:

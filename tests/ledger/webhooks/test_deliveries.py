@@ -1,5 +1,6 @@
 """The outbox, the sender and a real receiver together."""
 
+import itertools
 from collections.abc import Callable
 
 import anyio
@@ -8,12 +9,12 @@ import pytest
 from auricle.ledger.database import Database
 from auricle.ledger.job import Job, JobState, Outcome
 from auricle.ledger.lease import claim_of
-from auricle.ledger.outbox import Delivery, DeliveryState
+from auricle.ledger.outbox import FIRST_RETRY_S, Delivery, DeliveryState
 from auricle.ledger.quota import Quota
 from auricle.ledger.store import Ledger
-from auricle.ledger.webhooks.deliveries import WebhookRunner
-from auricle.ledger.webhooks.request import secret_of_owner, signature
-from auricle.ledger.webhooks.sender import WebhookSender
+from auricle.ledger.webhooks.deliveries import MAX_PER_RECEIVER, WebhookRunner
+from auricle.ledger.webhooks.request import Payload, secret_of_owner, signature
+from auricle.ledger.webhooks.sender import MAX_CONCURRENT, WebhookSender
 from tests.support.ledger import a_spec
 from tests.support.poll import poll_until
 from tests.support.receiver import receiver_running
@@ -21,36 +22,61 @@ from tests.support.receiver import receiver_running
 QUOTA = Quota(max_jobs=1000, max_audio_bytes=10**9)
 NOW = 1.8e9
 
+PENDING, DELIVERED = DeliveryState.PENDING, DeliveryState.DELIVERED
+REFUSED, FAILED = DeliveryState.REFUSED, DeliveryState.FAILED
+
 
 @pytest.fixture
 def ledger(database: Database) -> Ledger:
     return Ledger(database, "gateway", Outcome(JobState.FAILED, keep_s=60))
 
 
-def finish_job(ledger: Ledger, job_id: str, url: str) -> int:
-    ledger.accept(a_spec(job_id, callback_url=url), QUOTA, NOW)
-    job = ledger.lease(NOW)
+def finish_job(ledger: Ledger, job_id: str, url: str, owner: str = "key", now: float = NOW) -> int:
+    ledger.accept(a_spec(job_id, owner, callback_url=url), QUOTA, now)
+    job = ledger.lease(now)
     assert job is not None
-    ledger.finish(claim_of(job), Outcome(JobState.DONE, keep_s=60, result=b"{}"), NOW)
+    ledger.finish(claim_of(job), Outcome(JobState.DONE, keep_s=60, result=b"{}"), now)
     return job.number
 
 
-def render(delivery: Delivery, job: Job) -> bytes:
-    return f'{{"id": "{delivery.event_id}", "state": "{job.state}"}}'.encode()
+def render(delivery: Delivery, job: Job) -> Payload:
+    if job.spec.job_id == "unreadable":
+        raise ValueError
+    body = f'{{"id": "{delivery.event_id}", "state": "{job.state}"}}'
+    return Payload("POST", body.encode())
 
 
 def secret_of(owner: str) -> bytes:
     return secret_of_owner(b"server", owner)
 
 
-async def deliver(ledger: Ledger, is_over: Callable[[], bool], now: Callable[[], float]) -> None:
-    sender = WebhookSender(allow_private=True)
-    runner = WebhookRunner(ledger, sender, render=render, secret_of=secret_of, now=now, poll_s=0.01)
+async def deliver(
+    ledger: Ledger, is_over: Callable[[], bool], now: Callable[[], float], timeout_s: float = 60
+) -> list[Delivery]:
+    """Deliver until something holds, and return the deliveries after each attempt."""
+    attempts: list[Delivery] = []
+    sender = WebhookSender(allow_private=True, timeout_s=timeout_s)
+    runner = WebhookRunner(
+        ledger,
+        sender,
+        render=render,
+        secret_of=secret_of,
+        note_attempt=attempts.append,
+        now=now,
+        poll_s=0.01,
+    )
     async with anyio.create_task_group() as group:
         group.start_soon(runner.run)
         await poll_until(is_over)
         group.cancel_scope.cancel()
     await sender.aclose()
+    return attempts
+
+
+def ticking(step_s: float) -> Callable[[], float]:
+    """Return a clock that advances whenever it is read."""
+    times = itertools.count(NOW, step_s)
+    return lambda: next(times)
 
 
 def state_of(ledger: Ledger, number: int) -> DeliveryState:
@@ -61,9 +87,7 @@ def state_of(ledger: Ledger, number: int) -> DeliveryState:
 async def test_the_end_of_a_job_is_delivered_signed(ledger: Ledger) -> None:
     with receiver_running() as receiver:
         number = finish_job(ledger, "job", receiver.url("/204"))
-        await deliver(
-            ledger, lambda: state_of(ledger, number) is DeliveryState.DELIVERED, lambda: NOW
-        )
+        await deliver(ledger, lambda: state_of(ledger, number) is DELIVERED, lambda: NOW)
     ((_, headers, body),) = receiver.requests
 
     assert body == b'{"id": "uid-key-job.done", "state": "done"}'
@@ -72,35 +96,154 @@ async def test_the_end_of_a_job_is_delivered_signed(ledger: Ledger) -> None:
 
 
 async def test_a_receiver_that_fails_gets_the_same_event_again(ledger: Ledger) -> None:
-    clock = NOW
-
-    def ticking() -> float:
-        nonlocal clock
-        clock += 10
-        return clock
-
     with receiver_running() as receiver:
         receiver.statuses = [500, 503, 429]
         number = finish_job(ledger, "job", receiver.url("/200"))
-        await deliver(ledger, lambda: state_of(ledger, number) is DeliveryState.DELIVERED, ticking)
+        attempts = await deliver(ledger, lambda: state_of(ledger, number) is DELIVERED, ticking(10))
     ids = [headers["webhook-id"] for _, headers, _ in receiver.requests]
 
     assert ids == ["uid-key-job.done"] * 4
+    assert [(d.state, d.status) for d in attempts] == [
+        *((PENDING, status) for status in (500, 503, 429)),
+        (DELIVERED, 200),
+    ]
 
 
-async def test_a_receiver_that_hangs_does_not_delay_others(ledger: Ledger) -> None:
+async def test_a_receiver_that_fails_for_an_hour_gets_the_event_once_it_works(
+    ledger: Ledger,
+) -> None:
+    clock = ticking(20)
+
+    def now() -> float:
+        time = clock()
+        receiver.statuses = [500] if time < NOW + 3600 else []
+        return time
+
     with receiver_running() as receiver:
-        finish_job(ledger, "hangs", receiver.url("/hang"))
-        number = finish_job(ledger, "works", receiver.url("/200"))
+        number = finish_job(ledger, "job", receiver.url("/200"))
+        attempts = await deliver(ledger, lambda: state_of(ledger, number) is DELIVERED, now)
+    states = [delivery.state for delivery in attempts]
+
+    assert states == [PENDING] * (len(states) - 1) + [DELIVERED]
+    assert 5 < len(states) < 15  # waits that double, not an attempt each few seconds
+
+
+async def test_a_receiver_that_fails_for_a_day_gets_the_event_no_more(ledger: Ledger) -> None:
+    with receiver_running() as receiver:
+        number = finish_job(ledger, "job", receiver.url("/500"))
+        attempts = await deliver(ledger, lambda: state_of(ledger, number) is FAILED, ticking(600))
+
+    assert attempts[-1].state is FAILED
+    assert len(receiver.requests) == len(attempts)
+
+
+async def test_receivers_that_hang_do_not_delay_others(ledger: Ledger) -> None:
+    with receiver_running() as slow, receiver_running() as receiver:
+        for count in range(MAX_CONCURRENT):
+            finish_job(ledger, f"hangs-{count}", slow.url(f"/hang?{count}"))
+        number = finish_job(ledger, "works", receiver.url(), now=NOW + 1)
+        await deliver(ledger, lambda: state_of(ledger, number) is DELIVERED, lambda: NOW + 1)
+
+    assert len(slow.requests) <= MAX_PER_RECEIVER
+
+
+async def test_a_key_with_many_receivers_that_hang_does_not_delay_other_keys(
+    ledger: Ledger,
+) -> None:
+    with receiver_running("0.0.0.0") as slow, receiver_running() as receiver:
+        for count in range(MAX_CONCURRENT):
+            finish_job(ledger, f"{count}", slow.url("/hang", host=f"127.0.0.{count + 1}"))
+        number = finish_job(ledger, "works", receiver.url(), "other", NOW + 1)
+        await deliver(ledger, lambda: state_of(ledger, number) is DELIVERED, lambda: NOW + 1)
+
+
+async def test_a_full_receiver_gets_further_events_when_its_attempts_end(ledger: Ledger) -> None:
+    with receiver_running() as receiver:
+        numbers = [finish_job(ledger, f"{n}", receiver.url()) for n in range(3 * MAX_PER_RECEIVER)]
         await deliver(
-            ledger, lambda: state_of(ledger, number) is DeliveryState.DELIVERED, lambda: NOW
+            ledger, lambda: all(state_of(ledger, n) is DELIVERED for n in numbers), lambda: NOW
         )
+
+    assert len(receiver.requests) == len(numbers)
+
+
+@pytest.mark.parametrize("path", ["/302", "/close", "/garbage"])
+async def test_a_redirect_or_a_broken_answer_is_an_attempt_that_failed(
+    ledger: Ledger, path: str
+) -> None:
+    with receiver_running() as receiver:
+        number = finish_job(ledger, "job", receiver.url(path))
+        await deliver(
+            ledger,
+            lambda: ledger.deliveries(number)[0].next_at == NOW + FIRST_RETRY_S,
+            lambda: NOW,
+        )
+
+    assert state_of(ledger, number) is PENDING
+    assert len(receiver.requests) == 1
+
+
+async def test_an_attempt_that_hangs_ends_after_a_while(ledger: Ledger) -> None:
+    with receiver_running() as receiver:
+        number = finish_job(ledger, "job", receiver.url("/hang"))
+        (attempt,) = await deliver(
+            ledger,
+            lambda: ledger.deliveries(number)[0].next_at == NOW + FIRST_RETRY_S,
+            lambda: NOW,
+            timeout_s=0.5,
+        )
+
+    assert (attempt.state, attempt.status) == (PENDING, None)
+
+
+async def test_an_answer_of_10_mb_is_not_read(ledger: Ledger) -> None:
+    with receiver_running() as receiver:
+        number = finish_job(ledger, "job", receiver.url("/long"))
+        await deliver(ledger, lambda: state_of(ledger, number) is DELIVERED, lambda: NOW)
 
 
 async def test_a_refused_event_is_not_sent_again(ledger: Ledger) -> None:
     with receiver_running() as receiver:
         number = finish_job(ledger, "job", receiver.url("/410"))
-        await deliver(
-            ledger, lambda: state_of(ledger, number) is DeliveryState.REFUSED, lambda: NOW
-        )
+        await deliver(ledger, lambda: state_of(ledger, number) is REFUSED, lambda: NOW)
+
+    assert len(receiver.requests) == 1
+
+
+async def test_a_job_that_cannot_be_sent_does_not_end_the_delivery_of_others(
+    ledger: Ledger,
+) -> None:
+    with receiver_running() as receiver:
+        finish_job(ledger, "unreadable", receiver.url())
+        number = finish_job(ledger, "job", receiver.url())
+        await deliver(ledger, lambda: state_of(ledger, number) is DELIVERED, lambda: NOW)
+
+    assert len(receiver.requests) == 1
+
+
+async def test_an_attempt_that_was_cut_off_is_repeated_at_the_next_start(ledger: Ledger) -> None:
+    with receiver_running() as receiver:
+        number = finish_job(ledger, "job", receiver.url("/hang"))
+        await deliver(ledger, lambda: bool(receiver.requests), lambda: NOW)
+        due = ledger.next_delivery(NOW)
+
+    assert due is not None
+    assert (due[0].job_number, due[0].attempts) == (number, 2)
+
+
+async def test_the_runner_has_no_work_once_nothing_is_due(ledger: Ledger) -> None:
+    sender = WebhookSender(allow_private=True, timeout_s=60)
+    runner = WebhookRunner(ledger, sender, render=render, secret_of=secret_of, poll_s=60)
+    with receiver_running() as receiver:
+        async with anyio.create_task_group() as group:
+            group.start_soon(runner.run)
+            await poll_until(lambda: not runner.has_work)
+            finish_job(ledger, "job", receiver.url())
+            runner.wake()
+            has_had_work = runner.has_work
+            await poll_until(lambda: not runner.has_work)
+            group.cancel_scope.cancel()
+    await sender.aclose()
+
+    assert has_had_work
     assert len(receiver.requests) == 1

@@ -7,6 +7,7 @@ import pytest
 from auricle.errors import BadRequest
 from auricle.ledger.webhooks.request import (
     MAX_URL_CHARACTERS,
+    Payload,
     check_callback_url,
     is_public,
     new_request,
@@ -81,12 +82,13 @@ def test_the_signature_is_that_of_the_standard_webhooks_specification() -> None:
 
 
 def test_a_request_is_signed_over_its_id_time_and_body() -> None:
-    request = new_request("https://r.example", b"{}", event_id="e", secret=b"s", timestamp=5)
+    payload = Payload("PUT", b"{}")
+    request = new_request("https://r.example", payload, event_id="e", secret=b"s", timestamp=5)
     expected = base64.b64encode(hmac.digest(b"s", b"e.5.{}", hashlib.sha256)).decode()
 
     assert request.headers["webhook-signature"] == f"v1,{expected}"
     assert (request.headers["webhook-id"], request.headers["webhook-timestamp"]) == ("e", "5")
-    assert request.body == b"{}"
+    assert (request.method, request.body) == ("PUT", b"{}")
 
 
 def test_each_key_has_its_own_secret() -> None:

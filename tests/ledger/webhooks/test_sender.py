@@ -1,12 +1,16 @@
 """The sender against real HTTP servers on this machine."""
 
+import socket
+import threading
 from collections.abc import Iterator
+from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 
-from auricle.ledger.webhooks.request import WebhookRequest, new_request
-from auricle.ledger.webhooks.sender import WebhookSender
+from auricle.ledger.webhooks.request import Payload, WebhookRequest, new_request
+from auricle.ledger.webhooks.sender import MAX_CONCURRENT, WebhookSender
 from tests.support.receiver import Receiver, receiver_running
 
 BODY = b'{"type": "job.done"}'
@@ -18,8 +22,9 @@ def receiver() -> Iterator[Receiver]:
         yield server
 
 
-def request_to(url: str) -> WebhookRequest:
-    return new_request(url, BODY, event_id="event", secret=b"secret", timestamp=5)
+def request_to(url: str, method: str = "POST") -> WebhookRequest:
+    payload = Payload(method, BODY)
+    return new_request(url, payload, event_id="event", secret=b"secret", timestamp=5)
 
 
 async def send(url: str, *, allow_private: bool = True, timeout_s: float = 30) -> int | None:
@@ -69,8 +74,48 @@ async def test_a_port_where_nothing_listens_is_no_answer(receiver: Receiver) -> 
     assert await send(url) is None
 
 
-async def test_an_unknown_host_name_is_no_answer() -> None:
-    assert await send("http://receiver.invalid/", allow_private=False) is None
+async def test_a_connection_that_is_closed_mid_way_is_no_answer(receiver: Receiver) -> None:
+    assert await send(receiver.url("/close")) is None
+
+
+@pytest.mark.parametrize("allow_private", [False, True])
+@pytest.mark.parametrize("host", ["receiver.invalid", f"{'a' * 64}.invalid", "a..invalid"])
+async def test_a_host_name_that_cannot_be_resolved_is_no_answer(
+    host: str, allow_private: bool
+) -> None:
+    assert await send(f"http://{host}/", allow_private=allow_private) is None
+
+
+async def test_lookups_that_hang_do_not_delay_other_lookups(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lookup, end = socket.getaddrinfo, threading.Event()
+
+    def slow_lookup(host: str, *args: Any, **options: Any) -> Any:
+        if host == "slow.example":
+            end.wait(60)
+        return lookup(host, *args, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow_lookup)
+    sender = WebhookSender(allow_private=True, timeout_s=60)
+    async with anyio.create_task_group() as group:
+        for _ in range(MAX_CONCURRENT - 1):
+            group.start_soon(sender.send, request_to("http://slow.example/"))
+        await anyio.lowlevel.checkpoint()
+        status = await sender.send(request_to(receiver.url(host="localhost")))
+        group.cancel_scope.cancel()
+    end.set()
+    await sender.aclose()
+
+    assert status == 200
+
+
+async def test_the_method_of_the_request_is_used(receiver: Receiver) -> None:
+    sender = WebhookSender(allow_private=True, timeout_s=30)
+    await sender.send(request_to(receiver.url(), "PUT"))
+    await sender.aclose()
+
+    assert receiver.methods == ["PUT"]
 
 
 async def test_a_certificate_that_is_not_trusted_is_no_answer(receiver: Receiver) -> None:

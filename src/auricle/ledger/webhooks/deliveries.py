@@ -1,7 +1,8 @@
 """Delivers webhooks of the outbox until each has succeeded, was refused, or is a day old."""
 
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 
 import anyio
 import structlog
@@ -11,10 +12,17 @@ from auricle.errors import LedgerFull, LedgerUnavailable
 from auricle.ledger.job import Job
 from auricle.ledger.outbox import Delivery
 from auricle.ledger.store import Ledger
-from auricle.ledger.webhooks.request import new_request
+from auricle.ledger.webhooks.request import Payload, WebhookRequest, new_request
 from auricle.ledger.webhooks.sender import MAX_CONCURRENT, WebhookSender
 
 POLL_S = 1.0
+MAX_PER_RECEIVER = 4
+MAX_PER_OWNER = 16
+"""A key may name many receivers that hang; other keys have the rest of ``MAX_CONCURRENT``."""
+THREADS = 4
+"""Threads that use the database and sign; others are left to the server while it is slow."""
+INTERRUPT_S = 5.0
+"""Longest time to make a delivery due again when the runner stops."""
 
 _REFUSALS = (LedgerUnavailable, LedgerFull)
 
@@ -22,13 +30,14 @@ _log = structlog.get_logger("auricle.ledger")
 
 
 class WebhookRunner:
-    """Sends what is due, several requests at a time.
+    """Sends what is due, several requests at a time, few of them to one receiver.
 
     Args:
         ledger: The outbox.
         sender: Sends requests.
-        render: Returns the body for a job that has ended; the same for each attempt.
+        render: Returns the payload for a job that has ended; the same for each attempt.
         secret_of: Returns the secret of an owner.
+        note_attempt: Called with each delivery after an attempt.
         now: Returns Unix time in seconds.
         poll_s: Interval of looking for due deliveries while there are none.
     """
@@ -38,8 +47,9 @@ class WebhookRunner:
         ledger: Ledger,
         sender: WebhookSender,
         *,
-        render: Callable[[Delivery, Job], bytes],
+        render: Callable[[Delivery, Job], Payload],
         secret_of: Callable[[str], bytes],
+        note_attempt: Callable[[Delivery], None] = lambda delivery: None,
         now: Callable[[], float] = time.time,
         poll_s: float = POLL_S,
     ) -> None:
@@ -47,44 +57,117 @@ class WebhookRunner:
         self._sender = sender
         self._render = render
         self._secret_of = secret_of
+        self._note_attempt = note_attempt
         self._now = now
         self._poll_s = poll_s
         self._slots = anyio.Semaphore(MAX_CONCURRENT)
+        self._threads = anyio.CapacityLimiter(THREADS)
+        self._running: dict[str, Delivery] = {}
+        self._news = anyio.Event()
+        self._may_be_due = True
+
+    @property
+    def has_work(self) -> bool:
+        """Whether attempts are in progress, or deliveries may be due."""
+        return bool(self._running) or self._may_be_due
+
+    def wake(self) -> None:
+        """Look for due deliveries at once: a job with a callback has ended."""
+        self._may_be_due = True
+        self._news.set()
 
     async def run(self) -> None:
-        """Deliver until cancelled. An attempt that was cancelled is repeated later."""
+        """Deliver until cancelled. An attempt that was cancelled is repeated at once later."""
         async with anyio.create_task_group() as group:
             while True:
                 await self._slots.acquire()
-                delivery, job = await self._next()
-                group.start_soon(self._deliver, delivery, job)
+                attempt, job = await self._next()
+                self._running[attempt.event_id] = attempt
+                group.start_soon(self._deliver, attempt, job)
 
     async def _next(self) -> tuple[Delivery, Job]:
         while True:
+            news = self._news = anyio.Event()
             try:
-                due = await to_thread.run_sync(lambda: self._ledger.next_delivery(self._now()))
+                due = await to_thread.run_sync(self._start_attempt, limiter=self._threads)
             except _REFUSALS as error:
                 _log.warning("webhooks_not_read", code=error.code)
                 due = None
             if due is not None:
                 return due
-            await anyio.sleep(self._poll_s)
+            self._may_be_due = news.is_set()
+            with anyio.move_on_after(self._poll_s):
+                await news.wait()
 
-    async def _deliver(self, delivery: Delivery, job: Job) -> None:
+    def _start_attempt(self) -> tuple[Delivery, Job] | None:
+        running = tuple(self._running.values())
+        return self._ledger.next_delivery(
+            self._now(),
+            _full((attempt.receiver for attempt in running), MAX_PER_RECEIVER),
+            _full((attempt.owner for attempt in running), MAX_PER_OWNER),
+            [attempt.event_id for attempt in running],
+        )
+
+    async def _deliver(self, attempt: Delivery, job: Job) -> None:
         try:
-            request = new_request(
-                delivery.url,
-                self._render(delivery, job),
-                event_id=delivery.event_id,
-                secret=self._secret_of(delivery.owner),
-                timestamp=int(self._now()),
-            )
-            status = await self._sender.send(request)
-            _log.info("webhook", event_id=delivery.event_id, status=status)
-            await to_thread.run_sync(
-                lambda: self._ledger.end_attempt(delivery, status, self._now())
+            status = await self._send(attempt, job)
+            await self._end(attempt, status)
+        except anyio.get_cancelled_exc_class():
+            with anyio.move_on_after(INTERRUPT_S, shield=True):
+                await self._interrupt(attempt)
+            raise
+        finally:
+            del self._running[attempt.event_id]
+            self._slots.release()
+            self.wake()
+
+    async def _send(self, attempt: Delivery, job: Job) -> int | None:
+        """Return the receiver's status; ``None`` if it sent none, or there is no request."""
+        try:
+            request = await to_thread.run_sync(self._request, attempt, job, limiter=self._threads)
+            return await self._sender.send(request)
+        except Exception as error:  # one URL or job must not end the delivery of all others
+            _log.error("webhook_not_sent", event_id=attempt.event_id, error=type(error).__name__)
+            return None
+
+    def _request(self, attempt: Delivery, job: Job) -> WebhookRequest:
+        return new_request(
+            attempt.url,
+            self._render(attempt, job),
+            event_id=attempt.event_id,
+            secret=self._secret_of(attempt.owner),
+            timestamp=int(self._now()),
+        )
+
+    async def _end(self, attempt: Delivery, status: int | None) -> None:
+        try:
+            delivery = await to_thread.run_sync(
+                lambda: self._ledger.end_attempt(attempt, status, self._now()),
+                limiter=self._threads,
             )
         except _REFUSALS as error:  # the receiver may get the event again
-            _log.warning("webhook_not_stored", event_id=delivery.event_id, code=error.code)
-        finally:
-            self._slots.release()
+            _log.warning("webhook_not_stored", event_id=attempt.event_id, code=error.code)
+            return
+        if delivery is not None:
+            self._note_attempt(delivery)
+            _log.info(
+                "webhook",
+                event_id=delivery.event_id,
+                status=status,
+                state=delivery.state.value,
+                attempts=delivery.attempts,
+            )
+
+    async def _interrupt(self, attempt: Delivery) -> None:
+        try:
+            await to_thread.run_sync(
+                lambda: self._ledger.interrupt_attempt(attempt, self._now()),
+                limiter=self._threads,
+            )
+        except _REFUSALS as error:  # the attempt is repeated after SEND_S
+            _log.warning("webhook_not_stored", event_id=attempt.event_id, code=error.code)
+
+
+def _full(names: Iterable[str], maximum: int) -> list[str]:
+    """Return the names that occur at least ``maximum`` times."""
+    return [name for name, count in Counter(names).items() if count >= maximum]

@@ -26,16 +26,30 @@ _LOCAL_NAT64 = ipaddress.IPv6Network("64:ff9b:1::/48")  # RFC 8215: routed insid
 
 
 @dataclass(frozen=True, slots=True)
+class Payload:
+    """What an event sends: a method and a JSON body."""
+
+    method: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class WebhookRequest:
     """A signed request to a receiver."""
 
+    method: str
     url: str
     headers: dict[str, str]
     body: bytes
 
 
-def check_callback_url(url: str, *, allow_private: bool) -> str:
+def check_callback_url(url: str, *, allow_private: bool, field: str = "callback_url") -> str:
     """Return the URL if a webhook may be sent to it; host names are resolved and checked later.
+
+    Args:
+        url: The URL.
+        allow_private: Whether private addresses are permitted.
+        field: Name of the URL in the request, for errors.
 
     Raises:
         BadRequest: It isn't an HTTP URL, contains a password, or names a private address.
@@ -44,18 +58,16 @@ def check_callback_url(url: str, *, allow_private: bool) -> str:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
     except ValueError:
-        raise BadRequest("callback_url is not a valid URL.", "callback_url") from None
+        raise BadRequest(f"{field} is not a valid URL.", field) from None
     is_printable = url.isascii() and url.isprintable() and " " not in url
     if parts.scheme not in ("http", "https") or not host or not is_printable:
-        raise BadRequest("callback_url must be an absolute http or https URL.", "callback_url")
+        raise BadRequest(f"{field} must be an absolute http or https URL.", field)
     if len(url) > MAX_URL_CHARACTERS:
-        raise BadRequest(
-            f"callback_url may have at most {MAX_URL_CHARACTERS} characters.", "callback_url"
-        )
+        raise BadRequest(f"{field} may have at most {MAX_URL_CHARACTERS} characters.", field)
     if parts.username is not None or parts.password is not None:
-        raise BadRequest("callback_url must not contain a user name or password.", "callback_url")
+        raise BadRequest(f"{field} must not contain a user name or password.", field)
     if not allow_private and _is_private_literal(host):
-        raise BadRequest("callback_url must not be a private address.", "callback_url")
+        raise BadRequest(f"{field} must not be a private address.", field)
     return url
 
 
@@ -65,13 +77,13 @@ def is_public(address: str) -> bool:
 
 
 def new_request(
-    url: str, body: bytes, *, event_id: str, secret: bytes, timestamp: int
+    url: str, payload: Payload, *, event_id: str, secret: bytes, timestamp: int
 ) -> WebhookRequest:
     """Return the request for an event, signed for this attempt.
 
     Args:
         url: The receiver.
-        body: The event as JSON.
+        payload: The event.
         event_id: Stable id of the event.
         secret: The secret shared with the receiver.
         timestamp: Unix time of the attempt in seconds.
@@ -81,9 +93,9 @@ def new_request(
         "user-agent": "auricle",
         "webhook-id": event_id,
         "webhook-timestamp": str(timestamp),
-        "webhook-signature": signature(secret, event_id, timestamp, body),
+        "webhook-signature": signature(secret, event_id, timestamp, payload.body),
     }
-    return WebhookRequest(url, headers, body)
+    return WebhookRequest(payload.method, url, headers, payload.body)
 
 
 def signature(secret: bytes, event_id: str, timestamp: int, body: bytes) -> str:

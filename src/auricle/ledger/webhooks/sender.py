@@ -2,17 +2,19 @@
 
 import socket
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import anyio
 import httpcore2
 import structlog
+from anyio import to_thread
 
 from auricle.ledger.webhooks.request import WebhookRequest, is_public
 
 TIMEOUT_S = 15.0
 """Maximum time of an attempt, from the name lookup to the status of the response."""
-MAX_CONCURRENT = 16
+MAX_CONCURRENT = 64
 
 _log = structlog.get_logger("auricle.ledger")
 
@@ -21,12 +23,17 @@ class AddressRefused(httpcore2.ConnectError):
     """The host name resolves to an address that is not public."""
 
 
-class PublicBackend(httpcore2.AnyIOBackend):
-    """Connects only to public addresses.
+class CheckedBackend(httpcore2.AnyIOBackend):
+    """Connects only to public addresses, or to all of them.
 
     The address that was checked is the one connected to, so that a name server can't answer twice
-    in different ways.
+    in different ways. Names are looked up in separate threads: slow name servers don't delay other
+    lookups of this process.
     """
+
+    def __init__(self, *, allow_private: bool) -> None:
+        self._allow_private = allow_private
+        self._lookups = anyio.CapacityLimiter(MAX_CONCURRENT)
 
     async def connect_tcp(
         self,
@@ -43,7 +50,7 @@ class PublicBackend(httpcore2.AnyIOBackend):
             httpcore2.ConnectError: The name is unknown, or nothing listens there.
         """
         error: Exception | None = None
-        for address in await _public_addresses(host, port):
+        for address in await self._addresses(host, port):
             try:
                 return await super().connect_tcp(
                     address, port, timeout, local_address, socket_options
@@ -52,17 +59,35 @@ class PublicBackend(httpcore2.AnyIOBackend):
                 error = failure
         raise error or httpcore2.ConnectError("The host has no address.")
 
+    async def _addresses(self, host: str, port: int) -> list[str]:
+        try:
+            entries = await to_thread.run_sync(
+                partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM),
+                abandon_on_cancel=True,
+                limiter=self._lookups,
+            )
+        except (OSError, UnicodeError) as error:  # the latter: a label of more than 63 characters
+            raise httpcore2.ConnectError("The host name can't be resolved.") from error
+        addresses = list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in entries))
+        if not self._allow_private and not all(map(_is_public, addresses)):
+            raise AddressRefused("The host name resolves to a private address.")
+        return addresses
+
 
 class WebhookSender:
     """Sends signed requests; close with :meth:`aclose`."""
 
     def __init__(self, *, allow_private: bool, timeout_s: float = TIMEOUT_S) -> None:
-        """Create a sender; ``allow_private`` also permits private and loopback addresses."""
+        """Create a sender; ``allow_private`` also permits private and loopback addresses.
+
+        Loads the certificates of authorities, which takes tens of milliseconds.
+        """
         self._timeout_s = timeout_s
         self._pool = httpcore2.AsyncConnectionPool(
+            ssl_context=httpcore2.default_ssl_context(),  # else loaded for each connection
             max_connections=MAX_CONCURRENT,
             max_keepalive_connections=0,  # the next attempt resolves the name again
-            network_backend=httpcore2.AnyIOBackend() if allow_private else PublicBackend(),
+            network_backend=CheckedBackend(allow_private=allow_private),
         )
 
     async def send(self, request: WebhookRequest) -> int | None:
@@ -75,7 +100,7 @@ class WebhookSender:
         with anyio.move_on_after(self._timeout_s):
             try:
                 async with self._pool.stream(
-                    "POST", request.url, headers=headers, content=request.body
+                    request.method, request.url, headers=headers, content=request.body
                 ) as response:
                     return int(response.status)
             except (
@@ -92,12 +117,5 @@ class WebhookSender:
         await self._pool.aclose()
 
 
-async def _public_addresses(host: str, port: int) -> list[str]:
-    try:
-        found = await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError as error:
-        raise httpcore2.ConnectError("The host name can't be resolved.") from error
-    addresses = list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
-    if not all(is_public(address.partition("%")[0]) for address in addresses):
-        raise AddressRefused("The host name resolves to a private address.")
-    return addresses
+def _is_public(address: str) -> bool:
+    return is_public(address.partition("%")[0])
