@@ -4,13 +4,16 @@ import ast
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import anyio
+import httpx2
 import msgspec
 import pytest
 
@@ -19,6 +22,12 @@ from auricle.commands import StreamParameters
 from auricle.config.settings import LiveSettings
 from auricle.errors import AuricleError
 from auricle.events import Event, WarningCode, Wire
+from auricle.ledger.webhooks.request import (
+    Payload,
+    new_request,
+    secret_of_owner,
+    written_secret,
+)
 from auricle.limits import MAX_MESSAGE_CHARACTERS, MAX_PACKET_BYTES
 from auricle.protocol.native import stream as native
 from auricle.protocol.native.stream import decode_command, decode_event, encode_event
@@ -28,7 +37,7 @@ from auricle.server.net.uvicorn_overrides.websocket import MAX_MESSAGE_BYTES
 from auricle.session.journal import MAX_FINALS
 from auricle.session.live import MAX_UNFINISHED_SAMPLES
 from auricle.session.wire_formats.opus import MAX_GAP_S
-from auricle.types import SAMPLE_RATE_HZ
+from auricle.types import ANONYMOUS, SAMPLE_RATE_HZ
 from tests.support.clips import CLIPS, words
 from tests.support.command import LIMIT_S, ROOT, Command, serving
 from tests.support.model import CACHE_DIR, bundled_model
@@ -69,6 +78,45 @@ def test_the_examples_on_the_page_are_the_files() -> None:
     printed = blocks("python")
     for name in ("stream.py", "live.py"):
         assert (EXAMPLES / name).read_text() in printed
+
+
+def test_the_receiver_of_webhooks_on_the_page_is_the_file() -> None:
+    http_api = (ROOT / "docs" / "http-api.md").read_text()
+    assert blocks("python", http_api) == [(EXAMPLES / "webhook.py").read_text()]
+
+
+def test_the_receiver_of_webhooks_accepts_genuine_events_only(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    settings = {"webhook_secret": "x" * 32, "webhook_allow_private": "1", "workers": 1}
+    secret = written_secret(secret_of_owner(b"x" * 32, ANONYMOUS))
+    receiver = subprocess.Popen(
+        [sys.executable, EXAMPLES / "webhook.py", secret, str(port)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    callback = f"http://127.0.0.1:{port}/hook"
+    try:
+        with serving(tmp_path, **settings) as (_, url):
+            answer = httpx2.post(
+                f"{url}/utterance",
+                params={"wait": "0", "job_id": "story", "callback_url": callback},
+                content=PAIR.path.read_bytes(),
+                headers={"content-type": "audio/wav"},
+            )
+            assert answer.status_code == 202, answer.text
+            assert receiver.stdout
+            assert receiver.stdout.readline().startswith("story done ")
+        payload = Payload("POST", b'{"data": {}}')
+        forged = new_request(
+            callback, payload, event_id="e", secret=b"other", timestamp=int(time.time())
+        )
+        response = httpx2.post(callback, content=forged.body, headers=forged.headers)
+        assert response.status_code == 400
+    finally:
+        receiver.kill()
+        receiver.communicate()
 
 
 def test_the_shortest_client_is_short() -> None:

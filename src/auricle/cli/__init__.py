@@ -78,13 +78,14 @@ for _command in (
     _add(_command)
 
 _keys = typer.Typer(
-    help="Create, list and remove the keys in AURICLE_KEYS_FILE.",
+    help="Create, list and remove the keys in AURICLE_KEYS_FILE, and show webhook secrets.",
     no_args_is_help=True,
     rich_markup_mode="rich",
 )
 _add(keys.add, _keys)
 _add(keys.list_keys, _keys, "list")
 _add(keys.remove, _keys)
+_add(keys.webhook_secret, _keys)
 app.add_typer(_keys, name="keys")
 
 _transcripts = typer.Typer(

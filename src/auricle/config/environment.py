@@ -11,7 +11,7 @@ from auricle.config.settings import PREFIX, fields
 
 SECRET_VARIABLES = frozenset(
     {"AURICLE_API_KEYS", "AURICLE_KEYS_FILE", "AURICLE_OPERATOR_KEY", "AURICLE_API_KEY"}
-    | {"AURICLE_TLS_KEY", "AURICLE_ENGINE_KEY", "AURICLE_DATABASE_URL"}
+    | {"AURICLE_TLS_KEY", "AURICLE_ENGINE_KEY", "AURICLE_DATABASE_URL", "AURICLE_WEBHOOK_SECRET"}
 )
 """Not passed to any child process."""
 

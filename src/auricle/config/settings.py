@@ -35,6 +35,8 @@ from auricle.types import LIVE_BEAM_SIZE
 
 PREFIX = "AURICLE_"
 
+MIN_SECRET_CHARACTERS = 32
+
 ORIGIN = re.compile(
     r"([a-z][a-z0-9+.-]*)://([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([1-9]\d{0,4}))?", re.ASCII
 )
@@ -413,6 +415,14 @@ class LedgerSettings(_Section):
             raise ValueError(f"requires {variable('keep_transcripts')}=1")
         return journal_audio
 
+    webhook_secret: SecretStr | None = Field(
+        None,
+        min_length=MIN_SECRET_CHARACTERS,
+        description="Secret from which each key's webhook secret is derived; none: no webhooks.",
+    )
+    webhook_allow_private: bool = Field(
+        False, description="Also send webhooks to private and loopback addresses."
+    )
     key_jobs: int = Field(
         10_000, ge=1, description="Maximum unfinished jobs (`wait=0`) per key; more get a 503."
     )

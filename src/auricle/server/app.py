@@ -50,6 +50,7 @@ from auricle.server.net.hsts import StrictTransport
 from auricle.server.net.lingering import LingeringClose
 from auricle.server.telemetry import metrics
 from auricle.server.transcription.background_jobs import keep_up, work_on
+from auricle.server.transcription.webhooks import payload_of
 from auricle.transcriber import Decoder, Transcriber
 
 
@@ -75,6 +76,7 @@ def create_app(transcriber: Transcriber, decoder: Decoder, settings: Settings) -
     engine = find_engine(settings.model.engine)
     server = ServerState.build(transcriber, decoder, engine, settings, libopus)
     server.job_work = partial(work_on, server)
+    server.webhook_payload = payload_of
     server.background_tasks.append(partial(keep_up, server))
     app = _Application(
         title="Auricle",

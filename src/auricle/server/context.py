@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import anyio
@@ -25,12 +26,16 @@ from auricle.files.fair_semaphore import FairSemaphore
 from auricle.files.transcribe import max_chunks_in_flight
 from auricle.ledger.audio import AudioStore
 from auricle.ledger.database import Database
-from auricle.ledger.job import JobState, Outcome
+from auricle.ledger.job import Job, JobState, Outcome
 from auricle.ledger.location import open_audio, open_database
+from auricle.ledger.outbox import Delivery
 from auricle.ledger.quota import Quota
 from auricle.ledger.runner import JobRunner, Work
 from auricle.ledger.store import Ledger
 from auricle.ledger.transcripts import Transcripts
+from auricle.ledger.webhooks.deliveries import WebhookRunner
+from auricle.ledger.webhooks.request import Payload, secret_of_owner
+from auricle.ledger.webhooks.sender import WebhookSender
 from auricle.server.access.admission import FileSlots
 from auricle.server.access.connection_limits import ConnectionLimiter
 from auricle.server.access.key_file import follow_keys, read_keys
@@ -76,6 +81,8 @@ class Running:
     audio: AudioStore
     """Audio of unfinished jobs."""
     runner: JobRunner
+    webhooks: WebhookRunner | None
+    """Sends webhooks; ``None`` if the server sends none."""
     transcripts: Transcripts | None
     """Kept transcripts; ``None`` if the server keeps none."""
     database_threads: CapacityLimiter
@@ -114,6 +121,8 @@ class ServerState:
     background_tasks: list[Callable[[], Coroutine[Any, Any, None]]] = field(default_factory=list)
     job_work: Work | None = None
     """Does one background job; the application sets it."""
+    webhook_payload: Callable[[Delivery, Job], Payload] | None = None
+    """Returns what a receiver gets; the application sets it."""
     setup_error: SetupError | None = None
     _running: Running | None = None
 
@@ -209,6 +218,17 @@ class ServerState:
         return self._running is not None and self._running.spool.is_failing
 
     @property
+    def has_webhooks_to_send(self) -> bool:
+        """Whether webhooks are being sent, or may be due."""
+        webhooks = self.running.webhooks
+        return webhooks is not None and webhooks.has_work
+
+    def wake_webhooks(self) -> None:
+        """Send the webhook of a job that has just ended."""
+        if self._running is not None and self._running.webhooks is not None:
+            self._running.webhooks.wake()
+
+    @property
     def connection_drain_s(self) -> float:
         """Time for the last finals of a live connection when the server stops, in seconds."""
         return max(0.0, self.settings.drain_s - GOODBYE_S)
@@ -234,6 +254,7 @@ class ServerState:
             opened.callback(spool.close)
             audio = await to_thread.run_sync(open_audio, self.ledger_settings, spool.path)
             ledger, runner = await to_thread.run_sync(self._open_jobs, database, audio)
+            webhooks = await self._open_webhooks(ledger, opened)
             transcripts = Transcripts(database)
             keeper = TranscriptKeeper(
                 transcripts,
@@ -249,6 +270,7 @@ class ServerState:
                         ledger,
                         audio,
                         runner,
+                        webhooks,
                         transcripts if keeps_transcripts else None,
                         CapacityLimiter(DATABASE_THREADS),
                         CapacityLimiter(self._accept_threads),
@@ -263,6 +285,8 @@ class ServerState:
                     background.start_soon(spool.watch)
                     background.start_soon(sample_loop, self.history, self._snapshot)
                     background.start_soon(runner.run)
+                    if webhooks is not None:
+                        background.start_soon(webhooks.run)
                     if (keys_file := self.settings.keys_file) is not None:
                         background.start_soon(follow_keys, keys_file, self.keyring.replace_stored)
                     for work in self.background_tasks:
@@ -295,6 +319,7 @@ class ServerState:
             self.job_work,
             max_running=self.settings.max_file_jobs,
             note_lost=self.metrics.leases_lost.inc,
+            note_end=self.wake_webhooks,
         )
         return ledger, runner
 
@@ -318,6 +343,24 @@ class ServerState:
         live.journal = journal if is_writing else None
         background.start_soon(journal.run, live.unresumable if is_writing else tuple)
         background.start_soon(Recovery(journal, keeper, self.transcriber, self.engine).run)
+
+    async def _open_webhooks(self, ledger: Ledger, opened: AsyncExitStack) -> WebhookRunner | None:
+        settings = self.ledger_settings
+        if settings.webhook_secret is None:
+            return None
+        assert self.webhook_payload is not None, "the application sets it"
+        sender = await to_thread.run_sync(
+            partial(WebhookSender, allow_private=settings.webhook_allow_private)
+        )
+        opened.push_async_callback(sender.aclose)
+        secret = settings.webhook_secret.get_secret_value().encode()
+        return WebhookRunner(
+            ledger,
+            sender,
+            render=self.webhook_payload,
+            secret_of=partial(secret_of_owner, secret),
+            note_attempt=self.metrics.count_webhook,
+        )
 
     def _set_chunk_slots(self, asr: Stats) -> None:
         self.chunk_slots.width = max_chunks_in_flight(len(asr.workers), self.batch_jobs)

@@ -29,7 +29,8 @@ class Drain:
 
         Args:
             now: Monotonic seconds.
-            has_work: Whether a request, a running job, or a final of a client that is gone is left.
+            has_work: Whether a request, a running job, a webhook, or a final of a client that is
+                gone is left.
             is_hurried: Whether a second signal arrived.
         """
         if self._has_given_up:

@@ -109,7 +109,9 @@ class _ServerDrain:
             self._drain = Drain(self._drain_s, now)
             state.drain()
             _log.info("draining", requests=len(state.requests), jobs=running_jobs)
-        has_work = bool(state.requests or running_jobs or state.live.finishing)
+        has_work = bool(
+            state.requests or running_jobs or state.live.finishing or state.has_webhooks_to_send
+        )
         step = self._drain.next_step(now, has_work=has_work, is_hurried=signals > 1)
         if step is DrainStep.GIVE_UP:
             state.end_requests()

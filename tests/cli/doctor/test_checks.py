@@ -24,6 +24,7 @@ from auricle.cli.doctor.checks import (
     check_python,
     check_sandbox,
     check_variables,
+    check_webhooks,
 )
 from auricle.config.settings import Settings
 from auricle.engine.whisper.fetch import known_models
@@ -184,6 +185,16 @@ def test_folders_that_are_not_there_yet_are_judged_by_those_above(tmp_path: Path
     finding = check_disk(settings(cache_dir=str(tmp_path / "new" / "cache")))
     assert finding.level is not Level.WRONG
     assert str(tmp_path / "new" / "cache") in finding.text
+
+
+def test_webhooks_to_private_addresses_are_worth_a_word() -> None:
+    secret = "a secret of more than thirty-two characters"
+    on = check_webhooks(settings(webhook_secret=secret))
+    private = check_webhooks(settings(webhook_secret=secret, webhook_allow_private=True))
+    assert check_webhooks(settings()).level is on.level is Level.OK
+    assert private.level is Level.WARNING
+    assert "AURICLE_WEBHOOK_ALLOW_PRIVATE" in private.advice
+    assert secret not in str((on, private))
 
 
 def test_without_a_gpu_the_doctor_says_what_is_missing() -> None:

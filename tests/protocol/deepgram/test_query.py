@@ -115,7 +115,7 @@ def test_missing_features_and_unknown_names_have_no_effect_but_a_warning() -> No
         ("utt_split=x", "utt_split"),
         ("language=klingon", "language"),
         ("redact=pci", "redact"),
-        ("callback=http://localhost/", "callback"),
+        ("callback=http://localhost/&callback_method=delete", "callback_method"),
         ("keyterm=" + "a" * 101, "keyterm"),
         ("&".join(f"keyterm=word{n}" for n in range(501)), "keyterm"),
     ],

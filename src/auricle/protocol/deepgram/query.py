@@ -1,8 +1,8 @@
 """Parse the query of Deepgram's ``/v1/listen``.
 
 Unknown parameters and parameters of unsupported features have no effect and are reported in a
-warning, if the transcript is useful without them. Other unsupported features (redaction, callbacks,
-separate channels) are rejected. Messages name the parameter and its valid values, and never repeat
+warning, if the transcript is useful without them. Other unsupported features (redaction, separate
+channels) are rejected. Messages name the parameter and its valid values, and never repeat
 the value that was sent.
 """
 
@@ -42,10 +42,7 @@ MAX_SILENCE_MS = 3_600_000
 MAX_UTT_SPLIT_S = 60.0
 
 _TRUE, _FALSE = frozenset({"true", "1", "yes"}), frozenset({"false", "0", "no", ""})
-_REFUSED = {
-    "redact": "redact is not supported; text is not redacted.",
-    "callback": "callback is not supported; results are sent over this connection.",
-}
+CALLBACK_METHODS = ("POST", "PUT")
 
 
 class FileQuery(msgspec.Struct, kw_only=True):
@@ -97,6 +94,16 @@ class FileQuery(msgspec.Struct, kw_only=True):
         ),
     ] = 0.8  # Deepgram's
     tag: Annotated[tuple[str, ...], Meta(description="Tags, returned in the metadata.")] = ()
+    callback: Annotated[
+        str, Meta(description="URL to which the transcript is sent; the response is a request id.")
+    ] = ""
+    callback_method: Annotated[
+        str,
+        Meta(
+            description="HTTP method of the callback.",
+            extra_json_schema={"enum": list(CALLBACK_METHODS)},  # in any case
+        ),
+    ] = "POST"
 
 
 class _Query(FileQuery, kw_only=True):
@@ -109,14 +116,13 @@ class _Query(FileQuery, kw_only=True):
     endpointing: str = "true"
     utterance_end_ms: str = "false"
     redact: tuple[str, ...] = ()
-    callback: tuple[str, ...] = ()
 
 
 _KNOWN = frozenset(
     {
         *_Query.__struct_fields__,
         # No warning needed: the loaded model is used, and nothing is stored or billed.
-        *("model", "version", "tier", "no_delay", "mip_opt_out", "callback_method"),
+        *("model", "version", "tier", "no_delay", "mip_opt_out"),
     }
 )
 
@@ -131,6 +137,8 @@ class Listen:
         channels: Number of channels; two are mixed.
         language: A language code; ``None`` to detect the language.
         languages: Language codes that detection is restricted to.
+        callback: URL to which the transcript of a file is sent; empty if there is none.
+        callback_method: HTTP method of the callback.
         hotwords: Keyterms, and keywords without their weights.
         wants_interim: Whether to send partials.
         endpoint_ms: Silence that ends an utterance.
@@ -162,6 +170,8 @@ class Listen:
     tags: tuple[str, ...]
     warnings: tuple[str, ...] = ()
     languages: tuple[str, ...] = ()
+    callback: str = ""
+    callback_method: str = "POST"
 
 
 def parse_listen(
@@ -182,9 +192,10 @@ def parse_listen(
     is_raw = encoding in RAW_ENCODINGS  # otherwise packets and headers define the sample rate
     used = [(name, text) for name, text in items if is_raw or name != "sample_rate"]
     query = convert_texts(used, _Query, "query", is_lenient=True)
-    for name, why_not in _REFUSED.items():
-        if _is_enabled(getattr(query, name)):
-            raise BadRequest(why_not)
+    if _is_enabled(query.redact):
+        raise BadRequest("redact is not supported; text is not redacted.")
+    if query.callback_method.upper() not in CALLBACK_METHODS:
+        raise BadRequest(f"callback_method must be one of {', '.join(CALLBACK_METHODS)}.")
     if encoding == LINEAR16 and query.sample_rate is UNSET:
         raise BadRequest("sample_rate is required with encoding=linear16.")
     if query.multichannel and query.channels != 1:
@@ -209,6 +220,8 @@ def parse_listen(
         utt_split_s=query.utt_split,
         tags=query.tag,
         warnings=ignored_options(items, _KNOWN),
+        callback=query.callback if _is_enabled((query.callback,)) else "",
+        callback_method=query.callback_method.upper(),
     )
 
 

@@ -7,11 +7,12 @@ are in ``punctuated_word`` and in the transcript.
 import unicodedata
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypedDict
 
+from auricle.languages import improbable_language
 from auricle.protocol.deepgram.query import Listen
-from auricle.types import SAMPLE_RATE_HZ, Segment, Transcript, Word
+from auricle.types import SAMPLE_RATE_HZ, Gap, Segment, Transcript, Word
 
 INTERIM_CONFIDENCE = 0.5
 """Confidence of partials, which have no probability; clients require one."""
@@ -146,6 +147,12 @@ class FileBody(TypedDict):
     results: Json
 
 
+class AcceptedBody(TypedDict):
+    """The response for a file whose transcript is sent to a callback."""
+
+    request_id: str
+
+
 def file_body(transcript: Transcript, query: Listen, metadata: Metadata) -> FileBody:
     """Return the response for a file."""
     words = [word for segment in transcript.segments for word in segment.words or ()]
@@ -166,6 +173,32 @@ def file_body(transcript: Transcript, query: Listen, metadata: Metadata) -> File
     if query.tags:
         body["tags"] = list(query.tags)
     return {"metadata": body, "results": results}
+
+
+@dataclass(frozen=True, slots=True)
+class FileResponse:
+    """What the response for a file depends on, besides its transcript.
+
+    Attributes:
+        query: The request.
+        metadata: The metadata, without the transcript's warnings.
+    """
+
+    query: Listen
+    metadata: Metadata
+
+    def body(self, transcript: Transcript, gaps: Iterable[Gap]) -> FileBody:
+        """Return the response; takes a third of a second for four hours of audio."""
+        warnings = (*_warnings(transcript, gaps), *self.query.warnings)
+        return file_body(transcript, self.query, replace(self.metadata, warnings=warnings))
+
+
+def _warnings(transcript: Transcript, gaps: Iterable[Gap]) -> Iterator[str]:
+    if warning := improbable_language(transcript.language, transcript.language_probability):
+        yield warning
+    for gap in gaps:
+        start, end = seconds(gap.start_sample), seconds(gap.end_sample)
+        yield f"No transcript from {start:g} to {end:g} s ({gap.code})."
 
 
 def _paragraphs(segments: Sequence[Segment]) -> Json:

@@ -31,6 +31,7 @@ from starlette.responses import Response
 
 from auricle import __version__ as _VERSION
 from auricle.ledger.job import JobState
+from auricle.ledger.outbox import Delivery, DeliveryState
 from auricle.ledger.store import Backlog
 from auricle.protocol.native.errors import ErrorResponse
 from auricle.server.access.keyring import Keyring
@@ -45,6 +46,13 @@ _DELAY_BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 30
 LOOP_EVERY_S = 0.1
 _OTHER = "other"
 _METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "OPTIONS", "PUT", "PATCH"})
+
+_WEBHOOK_OUTCOMES = {
+    DeliveryState.DELIVERED: "delivered",
+    DeliveryState.REFUSED: "refused",
+    DeliveryState.PENDING: "retried",
+    DeliveryState.FAILED: "failed",
+}
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # unused series
 
@@ -93,6 +101,14 @@ class Metrics:
         self.leases_lost = counter(
             "auricle_job_leases_lost", "Background jobs that another gateway took over from here."
         )
+        self._webhook_attempts = counter(
+            "auricle_webhook_attempts",
+            "Attempts to send a webhook, by outcome; failed: given up after a day.",
+            ("outcome",),
+        )
+        for outcome in _WEBHOOK_OUTCOMES.values():
+            self._webhook_attempts.labels(outcome)
+        self._webhooks = gauge("auricle_webhooks_pending", "Webhooks that are still to be sent.")
         for state in JobState:
             if state is not JobState.RUNNING:
                 self.jobs_ended.labels(state.value)
@@ -118,11 +134,16 @@ class Metrics:
         self._spool_failing.set_function(is_spool_failing)
 
     def report_backlog(self, backlog: Backlog, now: float) -> None:
-        """Report the unfinished background jobs; ``now`` is Unix time in seconds."""
+        """Report the unfinished background jobs and webhooks; ``now`` is Unix time in seconds."""
         self._jobs.labels(JobState.QUEUED.value).set(backlog.queued)
         self._jobs.labels(JobState.RUNNING.value).set(backlog.running)
         oldest_at = backlog.oldest_accepted_at
         self._oldest_job.set(0.0 if oldest_at is None else max(0.0, now - oldest_at))
+        self._webhooks.set(backlog.webhooks)
+
+    def count_webhook(self, delivery: Delivery) -> None:
+        """Count an attempt to send a webhook."""
+        self._webhook_attempts.labels(_WEBHOOK_OUTCOMES[delivery.state]).inc()
 
     async def watch_loop(self) -> None:
         """Measure the event loop's delay until cancelled; up to 1 ms is normal when idle."""

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, TypedDict
+from typing import Annotated, Literal, NotRequired, TypedDict
 
 import anyio
 import msgspec
@@ -28,14 +28,15 @@ from auricle.errors import (
     LedgerUnavailable,
     NotFound,
 )
-from auricle.files.transcribe import FileProgress
+from auricle.files.transcribe import FileProgress, FileTranscript
 from auricle.ledger import job as jobs
 from auricle.ledger.audio import sweep
 from auricle.ledger.job import Job, JobSpec, JobState, Outcome, digest_of
+from auricle.ledger.outbox import Delivery, DeliveryState
 from auricle.ledger.runner import RunningJob
 from auricle.protocol.native.errors import ErrorBody
 from auricle.protocol.native.utterance import transcript_body
-from auricle.server.context import ServerState
+from auricle.server.context import Running, ServerState
 from auricle.server.http.errors import code_of, error_body, log_unexpected
 from auricle.server.http.request_log import RequestLog
 from auricle.server.transcription.run import note_answer, transcribe_spooled
@@ -53,8 +54,17 @@ SHARED_ORPHAN_S = 24 * 3600.0
 _log = structlog.get_logger("auricle.server")
 
 
+class WebhookBody(TypedDict):
+    """The delivery of a job's end; times are Unix seconds."""
+
+    state: Literal["waiting", "pending", "delivered", "refused", "failed"]
+    attempts: int
+    last_status: int | None
+    next_attempt: float | None
+
+
 class JobBody(TypedDict):
-    """The response body of ``GET /jobs/{id}``."""
+    """The response body of ``GET /jobs/{id}``; ``webhook`` only if the job has a callback."""
 
     job_id: str
     trace_id: str
@@ -65,10 +75,11 @@ class JobBody(TypedDict):
         msgspec.Raw | None, msgspec.Meta(extra_json_schema={"type": ["object", "null"]})
     ]
     error: ErrorBody | None
+    webhook: NotRequired[WebhookBody]
 
 
 def job_body(job: Job) -> JobBody:
-    """Return the response body of a stored job."""
+    """Return the response body of a stored job, without its webhook."""
     return {
         "job_id": job.spec.job_id,
         "trace_id": job.spec.trace_id,
@@ -77,6 +88,19 @@ def job_body(job: Job) -> JobBody:
         "text": job.text,
         "result": None if job.result is None else msgspec.Raw(job.result),
         "error": None if job.error is None else msgspec.json.decode(job.error, type=ErrorBody),
+    }
+
+
+def webhook_body(delivery: Delivery | None) -> WebhookBody:
+    """Return the state of a delivery; ``None``: the job has not ended."""
+    if delivery is None:
+        return {"state": "waiting", "attempts": 0, "last_status": None, "next_attempt": None}
+    is_pending = delivery.state is DeliveryState.PENDING
+    return {
+        "state": delivery.state.value,
+        "attempts": delivery.attempts,
+        "last_status": delivery.status,
+        "next_attempt": delivery.next_at if is_pending else None,
     }
 
 
@@ -102,7 +126,7 @@ async def accept_job(
     params: TranscriptionParams,
     upload: Upload,
     resources: AsyncExitStack,
-) -> Job:
+) -> JobBody:
     """Store the audio durably, then the job, and return it, or the same job accepted earlier.
 
     Args:
@@ -132,7 +156,7 @@ async def accept_job(
 
 def _accept(
     server: ServerState, client: ClientId, params: TranscriptionParams, path: Path, size_bytes: int
-) -> Job:
+) -> JobBody:
     running = server.running
     with path.open("rb") as file:
         audio_sha256 = hashlib.file_digest(file, "sha256").digest()
@@ -146,6 +170,7 @@ def _accept(
         request=encode_params(params),
         audio=name,
         audio_bytes=size_bytes,
+        callback_url=None if params.callback is None else params.callback.url,
         keep_audio_s=server.keep_audio_s(params.keep_audio_s),
     )
     try:
@@ -155,7 +180,15 @@ def _accept(
         raise
     if not is_new:
         running.runner.delete_audio(name)
-    return job
+    return _body(running, job)
+
+
+def _body(running: Running, job: Job) -> JobBody:
+    """Return the response body of a stored job with its webhook; blocks."""
+    body = job_body(running.runner.current(job))
+    if job.spec.callback_url is not None:
+        body["webhook"] = webhook_body(next(iter(running.ledger.deliveries(job.number)), None))
+    return body
 
 
 def encode_params(params: TranscriptionParams) -> bytes:
@@ -180,7 +213,7 @@ async def find_job(server: ServerState, client: ClientId, job_id: str) -> JobBod
         running.ledger.find, client, job_id, limiter=running.database_threads
     )
     if job is not None:
-        return job_body(running.runner.current(job))
+        return await to_thread.run_sync(_body, running, job, limiter=running.database_threads)
     if (uploading := server.uploading.find(client, job_id)) is not None:
         return uploading_body(uploading)
     raise NotFound("Unknown job_id. Jobs are deleted a while after their end.")
@@ -240,6 +273,8 @@ async def list_jobs(
 async def delete_job(server: ServerState, client: ClientId, job_id: str) -> JobBody:
     """Delete a job in any state, stop its work, and return its last state.
 
+    An unfinished job with a callback is cancelled instead, so that its receiver is notified.
+
     Raises:
         NotFound: The client has no job with this id.
         LedgerUnavailable: The database does not answer.
@@ -247,19 +282,34 @@ async def delete_job(server: ServerState, client: ClientId, job_id: str) -> JobB
     running = server.running
     uploading = server.uploading.cancel(client, job_id)
     threads = running.database_threads
-    job = await to_thread.run_sync(running.ledger.delete, client, job_id, limiter=threads)
-    if job is None:
+    removed = await to_thread.run_sync(_remove, server, client, job_id, limiter=threads)
+    if removed is None:
         if uploading is None:
             raise NotFound("Unknown job_id. Jobs are deleted a while after their end.")
         return uploading_body(uploading)
-    if job.state.is_final:
+    job, is_cancelled = removed
+    if job.state.is_final and not is_cancelled:
         if job.has_audio:
             await _delete_audio(server, job)
         return job_body(job)
     job = running.runner.current(job)
     running.runner.stop(job.number)
     await _delete_audio(server, job)
+    if is_cancelled:
+        server.wake_webhooks()
+        return await to_thread.run_sync(_body, running, job, limiter=threads)
     return job_body(jobs.cancel(job, 0.0, time.time()))
+
+
+def _remove(server: ServerState, client: ClientId, job_id: str) -> tuple[Job, bool] | None:
+    """Delete or cancel a job; return it, and whether it was cancelled. Blocks."""
+    ledger = server.running.ledger
+    job = ledger.find(client, job_id)
+    if job is not None and job.spec.callback_url is not None and not job.state.is_final:
+        job = ledger.cancel(client, job_id, server.settings.keep_results_s, time.time())
+        return None if job is None else (job, job.state is JobState.CANCELLED)
+    job = ledger.delete(client, job_id)
+    return None if job is None else (job, False)
 
 
 async def _delete_audio(server: ServerState, job: Job) -> None:
@@ -325,8 +375,7 @@ async def _transcribe(
         encoded = msgspec.json.encode(error_body(error))
         return Outcome(JobState.FAILED, keep_s, error=encoded, text=running.text)
     transcript = result.transcript
-    body = transcript_body(spec.job_id, spec.trace_id, transcript, result.gaps, params.warnings)
-    encoded = await to_thread.run_sync(msgspec.json.encode, body)  # large for hours of audio
+    encoded = await to_thread.run_sync(_encoded, params, result)  # large for hours of audio
     note_answer(server, log, transcript, time.monotonic() - began_at)
     return Outcome(JobState.DONE, keep_s, result=encoded, text=transcript.text)
 
@@ -348,6 +397,16 @@ async def _local_audio(server: ServerState, spec: JobSpec) -> AsyncIterator[str]
     finally:
         with anyio.CancelScope(shield=True):
             await to_thread.run_sync(audio.release, path)
+
+
+def _encoded(params: TranscriptionParams, result: FileTranscript) -> bytes:
+    """Return the response of the API that accepted the job, as JSON."""
+    transcript, gaps = result.transcript, result.gaps
+    if params.deepgram is not None:
+        return msgspec.json.encode(params.deepgram.body(transcript, gaps))
+    return msgspec.json.encode(
+        transcript_body(params.job_id, params.trace_id, transcript, gaps, params.warnings)
+    )
 
 
 class StoredChunks:

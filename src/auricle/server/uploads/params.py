@@ -22,6 +22,7 @@ from auricle.limits import (
     Languages,
     Prompt,
 )
+from auricle.protocol.deepgram.results import FileResponse
 from auricle.protocol.fields import convert_texts
 from auricle.protocol.ignored import ignored_options
 from auricle.types import DEFAULT_BEAM_SIZE, MAX_BEAM_SIZE, SAMPLE_RATE_HZ, Options, Task
@@ -122,6 +123,10 @@ class Fields(msgspec.Struct, kw_only=True):
         ]
         | UnsetType
     ) = UNSET
+    callback_url: Annotated[
+        str,
+        Meta(description="URL to which the job is sent when it has ended; only with `wait=0`."),
+    ] = ""
 
 
 class JsonRequest(Fields, kw_only=True):
@@ -140,6 +145,14 @@ _KNOWN = frozenset((*JsonRequest.__struct_fields__, "wait", "token"))
 
 
 @dataclass(frozen=True, slots=True)
+class Callback:
+    """Where a job is sent when it has ended, and with which HTTP method."""
+
+    url: str
+    method: str = "POST"
+
+
+@dataclass(frozen=True, slots=True)
 class TranscriptionParams:
     """Validated request parameters.
 
@@ -154,6 +167,8 @@ class TranscriptionParams:
         keep_audio_s: Retention of a job's audio after its end, in seconds, if the caller set it.
         opus_packet_bytes: Constant packet size of unframed ``opus``.
         warnings: Warnings of options that have no effect.
+        callback: The receiver of a background job, if there is one.
+        deepgram: How a background job answers in Deepgram's format; ``None`` for the native one.
     """
 
     job_id: str
@@ -166,6 +181,8 @@ class TranscriptionParams:
     keep_audio_s: float | None = None
     opus_packet_bytes: int | None = None
     warnings: tuple[str, ...] = ()
+    callback: Callback | None = None
+    deepgram: FileResponse | None = None
 
 
 def parse_query(query: QueryParams) -> Fields:
@@ -208,6 +225,7 @@ def check(fields: Fields, warnings: tuple[str, ...] = ()) -> TranscriptionParams
         keep_audio_s=None if fields.keep_audio_s is UNSET else fields.keep_audio_s,
         opus_packet_bytes=int(fields.opus_packet_bytes) if fields.opus_packet_bytes else None,
         warnings=warnings,
+        callback=Callback(fields.callback_url) if fields.callback_url else None,
     )
 
 

@@ -344,6 +344,7 @@ async def test_many_of_them_are_the_end(service: Live) -> None:
         {"interim_results": "perhaps"},
         {"channels": 2, "multichannel": "true"},
         {"redact": ["pci", "ssn"]},
+        {"callback": "https://receiver.example/"},
     ],
 )
 async def test_a_query_that_makes_no_sense_is_refused(service: Live, query: dict[str, Any]) -> None:

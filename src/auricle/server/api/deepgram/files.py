@@ -5,7 +5,8 @@ use it to read resources that only the server can reach (SSRF).
 """
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import replace
 
 from anyio import to_thread
 from fastapi import APIRouter
@@ -15,7 +16,6 @@ from starlette.responses import Response
 from auricle.audio.g711 import alaw_to_pcm16, mulaw_to_pcm16
 from auricle.errors import BadRequest
 from auricle.files.assemble import FileTranscript
-from auricle.languages import improbable_language
 from auricle.protocol.deepgram.errors import DeepgramError
 from auricle.protocol.deepgram.query import (
     ALAW,
@@ -26,19 +26,21 @@ from auricle.protocol.deepgram.query import (
     Listen,
     parse_listen,
 )
-from auricle.protocol.deepgram.results import FileBody, Metadata, file_body, seconds
+from auricle.protocol.deepgram.results import AcceptedBody, FileBody, FileResponse, Metadata
 from auricle.protocol.ignored import warning_headers
 from auricle.server.access.admission import estimate_s
 from auricle.server.api.deepgram.live import model_of, utc_now
 from auricle.server.http.body import check_length, media_type
-from auricle.server.http.openapi import POSTED, answer, audio_bodies, query_parameters, refusals
+from auricle.server.http.openapi import POSTED, audio_bodies, query_parameters, refusals, schema_of
 from auricle.server.http.request_log import request_id_of, request_log
 from auricle.server.http.responses import json_response
+from auricle.server.transcription.background_jobs import accept_job
 from auricle.server.transcription.intake import UploadContext
-from auricle.server.uploads.params import TranscriptionParams
+from auricle.server.transcription.webhooks import check_callback
+from auricle.server.uploads.params import Callback, TranscriptionParams
 from auricle.server.uploads.short_audio import audio_format_of
 from auricle.server.uploads.upload import Upload
-from auricle.types import Gap, Options, Transcript
+from auricle.types import Options
 
 _EXPAND: dict[str | None, Callable[[bytes], bytes]] = {MULAW: mulaw_to_pcm16, ALAW: alaw_to_pcm16}
 
@@ -49,7 +51,14 @@ router = APIRouter(default_response_class=Response)
     "/v1/listen",
     summary="Transcribe a file (Deepgram)",
     responses={
-        200: answer("The transcript.", FileBody),
+        200: {
+            "description": "The transcript; with `callback` a request id.",
+            "content": {
+                "application/json": {
+                    "schema": {"anyOf": [schema_of(FileBody), schema_of(AcceptedBody)]}
+                }
+            },
+        },
         **refusals(DeepgramError, *POSTED, 504),
     },
     openapi_extra={
@@ -82,12 +91,15 @@ def _check(request: Request, query: Listen) -> None:
 async def _answer(context: UploadContext, query: Listen) -> Response:
     created, request_id = utc_now(), request_id_of(context.request.scope)
     params = _params(query, request_id)
+    if query.callback:
+        callback = Callback(query.callback, query.callback_method)
+        params = replace(params, callback=check_callback(context.server, callback, "callback"))
     length = check_length(context.request.headers, context.max_upload_bytes)
     if length is not None and query.encoding in _EXPAND:
         length *= 2
     context.note(params, length or 0)
     audio_s = estimate_s(length, params.audio_format, params.sample_rate_hz)
-    context.enter(audio_s, size_bytes=length)
+    context.enter(audio_s, size_bytes=length, is_job=params.callback is not None)
     sha256 = hashlib.sha256()
 
     def expand(chunk: bytes) -> bytes:
@@ -98,22 +110,33 @@ async def _answer(context: UploadContext, query: Listen) -> Response:
     context.note(params, spool.size_bytes)
     upload = Upload(spool)
     audio_format = audio_format_of(params, await upload.head(), upload.size_bytes)
+    metadata = Metadata(request_id, sha256.hexdigest(), created, model_of(context.server))
+    response = FileResponse(query, metadata)
+    if params.callback is not None:
+        return await _accept(context, replace(params, audio_format=audio_format), upload, response)
     result = await context.transcribe(params, upload, audio_format)
-    metadata = Metadata(
-        request_id,
-        sha256.hexdigest(),
-        created,
-        model_of(context.server),
-        (*_warnings(result), *query.warnings),
-    )
-    return await to_thread.run_sync(_response, result.transcript, query, metadata)
+    return await to_thread.run_sync(_response, response, result)
 
 
-def _response(transcript: Transcript, query: Listen, metadata: Metadata) -> Response:
-    """Return the response; takes a third of a second for four hours, so run it in a thread."""
-    body = file_body(transcript, query, metadata)
-    headers = {"dg-request-id": metadata.request_id, **warning_headers(query.warnings)}
-    return json_response(body, headers=headers)
+async def _accept(
+    context: UploadContext, params: TranscriptionParams, upload: Upload, response: FileResponse
+) -> Response:
+    """Accept a job, whose transcript is sent to its callback."""
+    job = replace(params, deepgram=response)
+    await accept_job(context.server, context.client, job, upload, context.resources)
+    body: AcceptedBody = {"request_id": response.metadata.request_id}
+    return json_response(body, headers=_headers(response))
+
+
+def _response(response: FileResponse, result: FileTranscript) -> Response:
+    """Return the response; slow for hours of audio, so run it in a thread."""
+    body = response.body(result.transcript, result.gaps)
+    return json_response(body, headers=_headers(response))
+
+
+def _headers(response: FileResponse) -> dict[str, str]:
+    warnings = warning_headers(response.query.warnings)
+    return {"dg-request-id": response.metadata.request_id, **warnings}
 
 
 def _params(query: Listen, request_id: str) -> TranscriptionParams:
@@ -130,15 +153,3 @@ def _params(query: Listen, request_id: str) -> TranscriptionParams:
             word_timestamps=True,
         ),
     )
-
-
-def _warnings(result: FileTranscript) -> Iterator[str]:
-    transcript = result.transcript
-    if warning := improbable_language(transcript.language, transcript.language_probability):
-        yield warning
-    yield from map(_warning, result.gaps)
-
-
-def _warning(gap: Gap) -> str:
-    start, end = seconds(gap.start_sample), seconds(gap.end_sample)
-    return f"No transcript from {start:g} to {end:g} s ({gap.code})."

@@ -6,6 +6,7 @@ from importlib.metadata import version
 from fastapi import APIRouter
 from starlette.websockets import WebSocket
 
+from auricle.errors import BadRequest
 from auricle.protocol.deepgram.live import DeepgramDialect, parameters_of
 from auricle.protocol.deepgram.query import parse_listen
 from auricle.protocol.deepgram.results import LoadedModel
@@ -29,6 +30,8 @@ def _read(websocket: WebSocket) -> Handshake:
     server: ServerState = websocket.app.state.auricle
     items = websocket.query_params.multi_items()
     query = parse_listen(items, server.live.settings.endpoint_ms)
+    if query.callback:
+        raise BadRequest("callback is not supported; results are sent over this connection.")
     dialect = DeepgramDialect(
         query,
         request_id=request_id_of(websocket.scope),

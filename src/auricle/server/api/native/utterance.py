@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from auricle.audio_formats import CONTAINERS
-from auricle.errors import UnsupportedFormat
+from auricle.errors import BadRequest, UnsupportedFormat
 from auricle.files.transcribe import FileTranscript
 from auricle.protocol.ignored import warning_headers
 from auricle.protocol.native.errors import ErrorResponse
@@ -33,10 +33,10 @@ from auricle.server.transcription.background_jobs import (
     JobBody,
     accept_job,
     delete_job,
-    job_body,
     uploading_body,
 )
 from auricle.server.transcription.intake import UploadContext
+from auricle.server.transcription.webhooks import WebhookEvent, check_callback
 from auricle.server.uploads.json_audio import parse_payload
 from auricle.server.uploads.params import (
     Fields,
@@ -57,11 +57,22 @@ _AUDIO_TYPES = {"application/octet-stream"}.union(
     *(each.media_types for each in CONTAINERS.values())
 )
 
+_CALLBACK = "callback_url"
 _WAIT = {
     "name": "wait",
     "in": "query",
     "schema": {"type": "integer", "enum": [0, 1], "default": 1},
     "description": "0: return 202 and a job at once; poll it at `/jobs/{job_id}`.",
+}
+
+_RECEIVER = {
+    "summary": "Receive a job that has ended (Standard Webhooks)",
+    "requestBody": {"content": {"application/json": {"schema": schema_of(WebhookEvent)}}},
+    "responses": {
+        "2XX": {"description": "Received."},
+        "4XX": {"description": "Refused, not sent again; but 408 and 429."},
+        "5XX": {"description": "Sent again later."},
+    },
 }
 
 router = APIRouter(default_response_class=Response)
@@ -83,6 +94,7 @@ router = APIRouter(default_response_class=Response)
             "content": {"application/json": {"schema": schema_of(JsonRequest)}, **audio_bodies()},
         },
         "parameters": [_WAIT, *query_parameters(Fields, " Only if the body is the audio itself.")],
+        "callbacks": {"jobEnded": {"{$request.query.callback_url}": {"post": _RECEIVER}}},
     },
 )
 async def post_utterance(request: Request) -> Response:
@@ -106,6 +118,7 @@ async def _answer_json(context: UploadContext) -> Response:
     context.enter(estimate_json_s(length), size_bytes=length, is_job=_is_job(request))
     body = await read_body(request.receive, max_bytes=max_bytes, pause_s=settings.body_timeout_s)
     params, upload = await _parse(body)
+    params = _with_callback(context, params)
     context.note(params, upload.size_bytes)
     return await _answer(context, params, upload, _uploading(context, params))
 
@@ -115,6 +128,7 @@ async def _answer_audio(context: UploadContext) -> Response:
     request = context.request
     query = request.query_params
     params = check(parse_query(query), ignored_fields(query.multi_items()))
+    params = _with_callback(context, params)
     length = check_length(request.headers, context.max_upload_bytes)
     context.note(params, length or 0)
     audio_s = estimate_s(length, params.audio_format, params.sample_rate_hz)
@@ -150,7 +164,15 @@ async def _accept(
     job = await accept_job(server, client, params, upload, context.resources)
     if uploading.is_cancelled:
         return await delete_job(server, client, params.job_id)
-    return job_body(server.running.runner.current(job))
+    return job
+
+
+def _with_callback(context: UploadContext, params: TranscriptionParams) -> TranscriptionParams:
+    if params.callback is None:
+        return params
+    if not _is_job(context.request):
+        raise BadRequest("callback_url needs `wait=0`: the response is the result.", _CALLBACK)
+    return replace(params, callback=check_callback(context.server, params.callback, _CALLBACK))
 
 
 def _response(params: TranscriptionParams, result: FileTranscript) -> Response:
