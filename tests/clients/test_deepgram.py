@@ -15,6 +15,8 @@ from tests.clients.environment import PAGES, Client, printed, program, snippet
 from tests.clients.scores import Scores
 from tests.clients.server import RealServer, real_server
 from tests.support.clips import CLIPS, Clip
+from tests.support.command import until
+from tests.support.receiver import receiver_running
 
 pytestmark = pytest.mark.model
 
@@ -152,6 +154,24 @@ def test_what_can_not_be_done_raises_the_class_for_it(files: Any, server: RealSe
     }
     assert "Traceback" not in server.command.stderr
     assert "unexpected_error" not in server.command.stderr
+
+
+def test_a_callback_gets_the_transcript_of_a_file(tmp_path: Path) -> None:
+    settings: dict[str, object] = {
+        "engine": "tests.support.scripted_engine",
+        "webhook_secret": "x" * 32,
+        "webhook_allow_private": "1",
+    }
+    with receiver_running() as receiver, real_server(tmp_path, **settings) as server:
+        accepted = json.loads(
+            PYTHON.run(program("deepgram_callback.py"), server.address, server.key, receiver.url())
+        )
+        until(lambda: receiver.requests, server.command)
+        assert server.command.process.poll() is None
+    ((_, _, body),) = receiver.requests
+    assert accepted == {"request_id": json.loads(body)["metadata"]["request_id"]}
+    assert json.loads(body)["results"]["channels"][0]["alternatives"][0]["transcript"]
+    assert receiver.methods == ["PUT"]
 
 
 def test_a_server_that_has_no_room_says_when_to_retry(tmp_path: Path) -> None:

@@ -1,0 +1,126 @@
+"""A real server that is killed or stopped between the end of a job and its webhook."""
+
+import json
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.support.clips import CLIPS
+from tests.support.command import Command, serving, until
+from tests.support.receiver import Receiver, receiver_running
+
+pytestmark = [pytest.mark.process, pytest.mark.slow]
+
+CLIP = CLIPS["fellow.wav"].pcm.tobytes()
+SETTINGS = {
+    "webhook_secret": "a secret of more than thirty-two characters",
+    "webhook_allow_private": "1",
+    "workers": 1,
+    "job_timeout_min_s": 2000,
+    "drain_s": 60,
+}
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiver_running() as server:
+        yield server
+
+
+def post(url: str, job_id: str, callback_url: str, **query: str) -> None:
+    params = {"wait": "0", "job_id": job_id, "audio_format": "pcm16", "callback_url": callback_url}
+    answer = httpx2.post(
+        f"{url}/utterance",
+        params=params | query,
+        content=CLIP,
+        headers={"content-type": "application/octet-stream"},
+        timeout=60,
+    )
+    assert answer.status_code == 202, answer.text
+
+
+def webhook(url: str, job_id: str) -> Any:
+    return httpx2.get(f"{url}/jobs/{job_id}", timeout=60).json()["webhook"]
+
+
+def events(receiver: Receiver) -> list[tuple[str, str]]:
+    """Return id and type of each event that arrived."""
+    return [
+        (headers["webhook-id"], json.loads(body)["type"]) for _, headers, body in receiver.requests
+    ]
+
+
+def kill(server: Command) -> None:
+    server.process.kill()
+    server.wait()
+
+
+def test_a_killed_server_sends_the_same_event_after_its_next_start(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    with serving(tmp_path, **SETTINGS) as (server, url):
+        receiver.statuses = [500]
+        post(url, "tried", receiver.url())
+        until(lambda: webhook(url, "tried")["last_status"] == 500, server)
+        kill(server)
+    with serving(tmp_path, **SETTINGS) as (server, url):
+        until(lambda: webhook(url, "tried")["state"] == "delivered", server)
+    first, second = events(receiver)
+
+    assert first == second
+    assert first[1] == "job.done"
+
+
+def test_jobs_that_a_killed_server_left_are_sent_when_the_next_one_has_done_them(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    gate, notes = tmp_path / "gate", tmp_path / "notes"
+    gate.touch()
+    script = f"scripted:note:{notes}\nscripted:hold:{gate}"
+    with serving(tmp_path, **SETTINGS) as (server, url):
+        post(url, "running", receiver.url(), initial_prompt=script)
+        until(lambda: notes.exists(), server)
+        kill(server)
+    gate.unlink()
+    with serving(tmp_path, **SETTINGS) as (server, url):
+        until(lambda: webhook(url, "running")["state"] == "delivered", server)
+
+    assert [kind for _, kind in events(receiver)] == ["job.done"]
+
+
+def test_a_server_that_is_stopped_sends_the_webhooks_of_the_jobs_it_finishes(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    gate, notes = tmp_path / "gate", tmp_path / "notes"
+    gate.touch()
+    script = f"scripted:note:{notes}\nscripted:hold:{gate}"
+    with serving(tmp_path, **SETTINGS) as (server, url):
+        post(url, "running", receiver.url(), initial_prompt=script)
+        until(lambda: notes.exists(), server)
+        server.process.send_signal(signal.SIGTERM)
+        server.event("draining")
+        gate.unlink()
+        assert server.wait() == 0
+
+    assert [kind for _, kind in events(receiver)] == ["job.done"]
+
+
+def test_a_receiver_that_hangs_does_not_keep_a_hurried_server_and_gets_the_event_later(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    with serving(tmp_path, **SETTINGS) as (server, url):
+        post(url, "hangs", receiver.url("/hang-once"))
+        until(lambda: receiver.requests, server)
+        server.process.send_signal(signal.SIGTERM)
+        server.event("draining")
+        server.process.send_signal(signal.SIGTERM)
+        assert server.wait() == 0
+    with serving(tmp_path, **SETTINGS) as (server, url):
+        until(lambda: webhook(url, "hangs")["state"] == "delivered", server)
+    first, second = events(receiver)
+
+    assert first == second
