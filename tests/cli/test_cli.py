@@ -16,7 +16,17 @@ from tests.cli.conftest import Run
 
 pytestmark = pytest.mark.unit
 
-COMMANDS = ("serve", "transcribe", "live", "transcripts", "models", "doctor", "settings", "keys")
+COMMANDS = (
+    "serve",
+    "transcribe",
+    "live",
+    "jobs",
+    "transcripts",
+    "models",
+    "doctor",
+    "settings",
+    "keys",
+)
 
 
 def test_the_version_is_the_packages(auricle: Run) -> None:

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 import auricle
-from auricle.cli import cluster, dev_cert, keys, models, serve, settings, transcripts
+from auricle.cli import cluster, dev_cert, jobs, keys, models, serve, settings, transcripts
 from auricle.cli.doctor.command import doctor as doctor_command
 from auricle.cli.live.command import live as live_command
 from auricle.cli.support.console import plain_errors, prepare_stdout
@@ -87,6 +87,19 @@ _add(keys.list_keys, _keys, "list")
 _add(keys.remove, _keys)
 _add(keys.webhook_secret, _keys)
 app.add_typer(_keys, name="keys")
+
+_jobs = typer.Typer(
+    help="List, show, await, cancel and delete background jobs of a server.\n\n"
+    "[bold]auricle transcribe --detach FILE[/] starts them, as does POST /utterance?wait=0.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+)
+_add(jobs.list_jobs, _jobs, "list")
+_add(jobs.show, _jobs)
+_add(jobs.wait, _jobs)
+_add(jobs.cancel, _jobs)
+_add(jobs.delete, _jobs)
+app.add_typer(_jobs, name="jobs")
 
 _transcripts = typer.Typer(
     help="List, search, show and delete the transcripts that a server keeps.",

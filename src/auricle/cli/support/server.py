@@ -56,7 +56,7 @@ class Server:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._url = checked_url(settings.client.url or f"http://127.0.0.1:{settings.server.port}")
+        self._url = url_of(settings)
         with certificate_errors():
             self._http = httpx.Client(
                 base_url=self._url, headers=key_header(settings.client), timeout=TIMEOUT
@@ -127,6 +127,15 @@ class Server:
                 return
             limit -= len(items)
             before = {"before": str(following)}
+
+
+def url_of(settings: Settings) -> str:
+    """Return the URL in the settings; without one, it is the default port of this machine.
+
+    Raises:
+        SetupError: The URL is invalid.
+    """
+    return checked_url(settings.client.url or f"http://127.0.0.1:{settings.server.port}")
 
 
 def checked_url(url: str) -> str:

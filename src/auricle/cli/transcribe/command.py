@@ -12,6 +12,7 @@ import typer
 from auricle.audio_formats import FILE_NAMES
 from auricle.cli.support.console import errors
 from auricle.cli.support.output import OutputFormat, destinations, render, write
+from auricle.cli.support.progress import FileProgressBars
 from auricle.cli.support.setting_options import setting
 from auricle.cli.support.speech_options import (
     Hotwords,
@@ -24,7 +25,6 @@ from auricle.cli.support.speech_options import (
     parse_languages,
     split_hotwords,
 )
-from auricle.cli.transcribe.progress import FileProgressBars
 from auricle.cli.transcribe.recogniser import FileRecogniser, RecogniserRequest
 from auricle.config.settings import Settings
 from auricle.errors import AuricleError, SetupError
@@ -66,6 +66,10 @@ def transcribe(
     max_lines: MaxLines = USUAL.max_lines,
     initial_prompt: Prompt = None,
     hotwords: Hotwords = None,
+    detach: Annotated[
+        bool,
+        typer.Option("--detach", help="Print the IDs of jobs on the server, and do not wait."),
+    ] = False,
     url: Annotated[str | None, setting("url")] = None,
     api_key: Annotated[str | None, setting("api_key")] = None,
     model: Annotated[str | None, setting("model")] = None,
@@ -76,6 +80,9 @@ def transcribe(
     Starts local workers, or uses a running server with --url. The text of several files is printed
     in order; -o FOLDER writes one file for each. If a recording can't be read, the others are still
     transcribed, and the exit code is 1.
+
+    With --url and --detach, the recordings become background jobs of the server. The command prints
+    their IDs once they are uploaded; [bold]auricle jobs wait ID[/] prints the text later.
     """
     settings = Settings.load({"url": url, "api_key": api_key, "model": model, "workers": workers})
     single_language, languages = parse_languages(language)
@@ -94,6 +101,9 @@ def transcribe(
         _Recording(RecogniserRequest(file, options), target)
         for file, target in zip(files, targets, strict=True)
     ]
+    if detach:
+        _detach(settings, output, recordings)
+        return
     configure_logging("error")  # gaps are reported with the text
     style = _Style(output_format, SubtitleLimits(max_line_width, max_lines))
     asyncio.run(_run(_recogniser(settings), recordings, style))
@@ -121,6 +131,17 @@ class _Recording:
     is_done: anyio.Event = field(default_factory=anyio.Event)
     result: FileTranscript | None = None
     problem: str = ""
+
+
+def _detach(settings: Settings, output: str | None, recordings: list[_Recording]) -> None:
+    if not settings.client.url:
+        raise SetupError("--detach requires a server: set --url.")
+    if output is not None:
+        raise SetupError("--detach writes no transcript: run `auricle jobs wait ID -o FILE` later.")
+    from auricle.cli.transcribe.detach import submit
+
+    if not asyncio.run(submit(settings.client, [recording.request for recording in recordings])):
+        raise typer.Exit(EXIT_SOME_FAILED)
 
 
 def _recogniser(settings: Settings) -> FileRecogniser:

@@ -10,7 +10,8 @@ from typing import Self
 import anyio
 
 from auricle.cli.support.console import errors
-from auricle.cli.transcribe.recogniser import OnProgress, RecogniserRequest
+from auricle.cli.support.progress import OnProgress
+from auricle.cli.transcribe.recogniser import RecogniserRequest
 from auricle.config.settings import Settings
 from auricle.engine.placement import prepare
 from auricle.errors import RequestError

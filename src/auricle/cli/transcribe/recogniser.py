@@ -1,11 +1,11 @@
 """The interface of ``auricle transcribe`` to its backends: local workers or a server."""
 
-from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from auricle.cli.support.progress import OnProgress
 from auricle.files.transcribe import FileTranscript
 from auricle.types import Options
 
@@ -16,10 +16,6 @@ class RecogniserRequest:
 
     path: Path
     options: Options
-
-
-OnProgress = Callable[[float, float], None]
-"""Called with the completed fraction (0..1) and the seconds of audio in it."""
 
 
 class FileRecogniser(AbstractAsyncContextManager["FileRecogniser"], Protocol):

@@ -1,85 +1,27 @@
 """Transcribes files with a running server: uploads them and polls their jobs.
 
-If the server is full, requests are retried after its ``Retry-After``. If it is unreachable, they
-are retried until it returns; if it has lost the job by then, the file is uploaded again.
+If the server has lost a job after a restart, the file is uploaded again.
 """
 
 import uuid
-from collections.abc import AsyncIterator
-from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-import anyio
-import httpx2 as httpx
-import msgspec
-
-from auricle.cli.support.server import (
-    TIMEOUT,
-    Refusal,
-    ReportedError,
-    certificate_errors,
-    checked_url,
-    decoded,
-    key_header,
-    unreachable,
-)
-from auricle.cli.transcribe.recogniser import OnProgress, RecogniserRequest
+from auricle.cli.support.progress import OnProgress
+from auricle.cli.support.remote_jobs import RemoteJobs
+from auricle.cli.transcribe.recogniser import RecogniserRequest
 from auricle.config.settings import ClientSettings
 from auricle.errors import NotFound, RequestError
 from auricle.files.transcribe import FileTranscript
-from auricle.types import SAMPLE_RATE_HZ, Gap, Options, Segment, Transcript, Word
 
-POLL_S = 0.3
-CHUNK_BYTES = 256 * 1024
-PATIENCE_S = 900.0
-"""Time for which requests to a full or unreachable server are retried, in seconds."""
-UNREACHABLE_RETRY_S = 1.0
 MAX_UPLOADS = 3
-CANCEL_LIMIT_S = 3.0
-
-
-class _Word(msgspec.Struct):
-    start: float
-    end: float
-    word: str
-    probability: float
-
-
-class _Segment(msgspec.Struct):
-    start: float
-    end: float
-    text: str
-    words: list[_Word] | None = None
-    language: str | None = None
-
-
-class _Result(msgspec.Struct):
-    text: str
-    language: str | None
-    language_probability: float
-    duration_ms: int
-    segments: list[_Segment]
-    attempts: int = 1
-    error: ReportedError | None = None
-
-
-class _Job(msgspec.Struct):
-    state: str
-    progress: float
-    result: _Result | None = None
-    error: ReportedError | None = None
 
 
 class RemoteRecogniser:
-    """A client of ``/utterance`` and ``/jobs``; use it as a context manager."""
+    """Transcribes files on the server given by the settings; use it as a context manager."""
 
     def __init__(self, settings: ClientSettings) -> None:
-        self._url = checked_url(settings.url or "")
-        with certificate_errors():
-            self._http = httpx.AsyncClient(
-                base_url=self._url, headers=key_header(settings), timeout=TIMEOUT
-            )
+        self._jobs = RemoteJobs(settings.url or "", settings)
 
     async def __aenter__(self) -> Self:
         """Check that the server answers.
@@ -87,11 +29,7 @@ class RemoteRecogniser:
         Raises:
             SetupError: The server does not answer, or its certificate can't be verified.
         """
-        try:
-            (await self._http.get("/livez")).raise_for_status()
-        except httpx.HTTPError as exc:
-            await self._http.aclose()
-            raise unreachable(self._url, exc) from exc
+        await self._jobs.__aenter__()
         return self
 
     async def __aexit__(
@@ -100,7 +38,7 @@ class RemoteRecogniser:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self._http.aclose()
+        await self._jobs.__aexit__(kind, error, trace)
 
     async def recognise(
         self, request: RecogniserRequest, on_progress: OnProgress
@@ -113,125 +51,11 @@ class RemoteRecogniser:
         for _ in range(MAX_UPLOADS):
             job_id = uuid.uuid4().hex
             try:
-                await self._upload(request, job_id)
-                return _transcript(await self._follow(job_id, on_progress))
-            except NotFound:  # the server has restarted and lost the job
+                await self._jobs.submit(request.path, request.options, job_id)
+                return await self._jobs.follow(job_id, on_progress)
+            except NotFound:  # the server has lost the job with its state directory
                 continue
             except BaseException:
-                await self._cancel(job_id)
+                await self._jobs.cancel(job_id)
                 raise
         raise RequestError("the server lost the job repeatedly")
-
-    async def _upload(self, request: RecogniserRequest, job_id: str) -> None:
-        try:
-            size_bytes = request.path.stat().st_size
-            request.path.open("rb").close()
-        except OSError as exc:
-            raise RequestError(f"can't be read: {exc.strerror or exc}") from exc
-        query = {"job_id": job_id, "wait": "0", **_query(request.options)}
-        headers = {
-            "Content-Type": "application/octet-stream",
-            "Content-Length": str(size_bytes),
-        }
-        await self._send("POST", "/utterance", params=query, headers=headers, upload=request.path)
-
-    async def _follow(self, job_id: str, on_progress: OnProgress) -> _Result:
-        while True:
-            response = await self._send("GET", f"/jobs/{job_id}")
-            job = decoded(response, _Job)
-            on_progress(job.progress, 0.0)
-            if job.result is not None:
-                return job.result
-            if job.error is not None:
-                raise RequestError(f"{job.error.message} ({job.error.code})")
-            if job.state not in ("queued", "running"):
-                raise RequestError(f"the job was {job.state} on the server")
-            await anyio.sleep(POLL_S)
-
-    async def _send(
-        self, method: str, path: str, *, upload: Path | None = None, **arguments: Any
-    ) -> httpx.Response:
-        """Send a request, and retry while the server is full or unreachable.
-
-        Raises:
-            NotFound: The server doesn't know the job.
-            RequestError: The server rejected the request, or was unavailable for too long.
-        """
-        deadline_at = anyio.current_time() + PATIENCE_S
-        while True:
-            content = None if upload is None else _chunks(upload)
-            try:
-                response = await self._http.request(method, path, content=content, **arguments)
-            except httpx.TransportError as exc:
-                problem, pause_s = (
-                    f"the server is unreachable ({type(exc).__name__})",
-                    UNREACHABLE_RETRY_S,
-                )
-            else:
-                if response.is_success:
-                    return response
-                error = decoded(response, Refusal).error
-                if response.status_code == NotFound.http_status:
-                    raise NotFound(error.message)
-                problem, pause_s = f"{error.message} ({error.code})", error.retry_after_s or 0
-                if not error.retryable or not pause_s:
-                    raise RequestError(problem)
-            if anyio.current_time() + pause_s > deadline_at:
-                raise RequestError(problem)
-            await anyio.sleep(pause_s)
-
-    async def _cancel(self, job_id: str) -> None:
-        """Cancel the server's job; ignore errors, since the server may be unreachable."""
-        with anyio.move_on_after(CANCEL_LIMIT_S, shield=True):
-            try:
-                await self._http.delete(f"/jobs/{job_id}")
-            except httpx.HTTPError:
-                return
-
-
-async def _chunks(path: Path) -> AsyncIterator[bytes]:
-    async with await anyio.open_file(path, "rb") as file:
-        while chunk := await file.read(CHUNK_BYTES):
-            yield chunk
-
-
-def _query(options: Options) -> dict[str, str]:
-    fields = {
-        "language": options.language,
-        "languages": ",".join(options.languages) or None,
-        "task": options.task.value,
-        "beam_size": str(options.beam_size),
-        "initial_prompt": options.initial_prompt,
-        "hotwords": ",".join(options.hotwords) or None,
-        "word_timestamps": "true" if options.word_timestamps else None,
-    }
-    return {name: value for name, value in fields.items() if value is not None}
-
-
-def _transcript(result: _Result) -> FileTranscript:
-    gaps = result.error.gaps if result.error is not None else []
-    return FileTranscript(
-        Transcript(
-            text=result.text,
-            language=result.language,
-            language_probability=result.language_probability,
-            duration_samples=_samples(result.duration_ms / 1000),
-            segments=tuple(_segment(segment) for segment in result.segments),
-            attempts=result.attempts,
-        ),
-        tuple(Gap(_samples(gap.start), _samples(gap.end), gap.code) for gap in gaps),
-    )
-
-
-def _segment(segment: _Segment) -> Segment:
-    words = None
-    if segment.words is not None:
-        words = tuple(
-            Word(_samples(w.start), _samples(w.end), w.word, w.probability) for w in segment.words
-        )
-    start, end = _samples(segment.start), _samples(segment.end)
-    return Segment(start, end, segment.text, words, language=segment.language)
-
-
-def _samples(seconds: float) -> int:
-    return round(seconds * SAMPLE_RATE_HZ)

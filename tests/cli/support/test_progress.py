@@ -5,8 +5,8 @@ import io
 import pytest
 from rich.console import Console
 
-from auricle.cli.transcribe import progress
-from auricle.cli.transcribe.progress import FileProgressBars, speed_text
+from auricle.cli.support import progress
+from auricle.cli.support.progress import FileProgressBars, speed_text
 
 pytestmark = pytest.mark.unit
 

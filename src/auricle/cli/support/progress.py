@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Self
 
@@ -16,6 +16,9 @@ from rich.progress import (
 )
 
 from auricle.cli.support.console import errors
+
+OnProgress = Callable[[float, float], None]
+"""Called with the completed fraction (0..1) and the seconds of audio in it."""
 
 
 class FileProgressBars:

@@ -1,0 +1,147 @@
+"""Jobs of a server: retries, limits of retries, and errors."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from auricle.cli.support import remote_jobs
+from auricle.cli.support.remote_jobs import RemoteJobs
+from auricle.config.settings import ClientSettings
+from auricle.errors import RequestError, SetupError
+from auricle.files.transcribe import FileTranscript
+from auricle.types import Options, Task
+from tests.support.job_server import (
+    ACCEPTED,
+    DONE,
+    FULL,
+    RESULT,
+    RUNNING,
+    ScriptedServer,
+    scripted_server,
+)
+
+pytestmark = pytest.mark.process
+
+RECORDING_BYTES = 600_000
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    with scripted_server() as scripted:
+        yield scripted
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    path = tmp_path / "talk.mp3"
+    path.write_bytes(b"x" * RECORDING_BYTES)
+    return path
+
+
+async def recognise(
+    server: ScriptedServer,
+    recording: Path,
+    options: Options = Options(),  # noqa: B008  # it is frozen
+) -> tuple[FileTranscript, list[float]]:
+    """Return the transcript and the fractions that were reported."""
+    fractions: list[float] = []
+    async with RemoteJobs(server.url, ClientSettings()) as jobs:
+        await jobs.submit(recording, options, "a job")
+        transcript = await jobs.follow("a job", lambda fraction, _: fractions.append(fraction))
+    return transcript, fractions
+
+
+async def test_the_recording_is_sent_whole_and_its_result_returned(
+    server: ScriptedServer, recording: Path
+) -> None:
+    server.jobs = [RUNNING, DONE]
+    result, fractions = await recognise(server, recording)
+    assert server.received == [b"x" * RECORDING_BYTES]
+    assert result.transcript.text == "Good morning."
+    assert result.transcript.duration_samples == 24_000
+    assert result.transcript.segments[0].end_sample == 24_000
+    assert fractions == [0.5, 1.0]
+
+
+async def test_the_options_are_the_servers_own(server: ScriptedServer, recording: Path) -> None:
+    options = Options(
+        language="de",
+        task=Task.TRANSLATE,
+        beam_size=1,
+        initial_prompt="Herr Müller & Söhne",
+        hotwords=("Auricle", "Opus"),
+        word_timestamps=True,
+    )
+    await recognise(server, recording, options)
+    [upload] = [line for line in server.requests if line.startswith("POST")]
+    for part in (
+        "wait=0",
+        "language=de",
+        "task=translate",
+        "beam_size=1",
+        "initial_prompt=Herr",
+        "hotwords=Auricle%2COpus",
+        "word_timestamps=true",
+    ):
+        assert part in upload
+
+
+async def test_a_full_server_is_asked_again_when_it_says(
+    server: ScriptedServer, recording: Path
+) -> None:
+    server.uploads = [FULL, FULL, ACCEPTED]
+    result, _ = await recognise(server, recording)
+    assert result.transcript.text == "Good morning."
+    assert len(server.received) == 3
+
+
+async def test_a_server_that_stays_full_is_given_up(
+    server: ScriptedServer, recording: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote_jobs, "PATIENCE_S", 0.0)
+    server.uploads = [FULL]
+    with pytest.raises(RequestError, match=r"The queue is full\. \(queue_full\)"):
+        await recognise(server, recording)
+
+
+@pytest.mark.parametrize(
+    ("job", "said"),
+    [
+        (
+            {"state": "failed", "progress": 0.2, "error": FULL[1]["error"]},  # type: ignore[index]  # it is that dict
+            "The queue is full",
+        ),
+        ({"state": "cancelled", "progress": 0.2}, "cancelled on the server"),
+    ],
+)
+async def test_a_job_that_ended_without_a_result_says_why(
+    server: ScriptedServer, recording: Path, job: object, said: str
+) -> None:
+    server.jobs = [(200, job)]
+    with pytest.raises(RequestError, match=said):
+        await recognise(server, recording)
+
+
+async def test_another_kind_of_server_is_reported_as_such(
+    server: ScriptedServer, recording: Path
+) -> None:
+    server.uploads = [(502, b"<html>Bad gateway</html>")]
+    with pytest.raises(RequestError, match=r"HTTP 502.*not from an Auricle server"):
+        await recognise(server, recording)
+
+
+async def test_gaps_come_through(server: ScriptedServer, recording: Path) -> None:
+    gaps = [{"start": 0.5, "end": 1.0, "code": "poison_job"}]
+    error = {"code": "poison_job", "message": "Some are missing.", "gaps": gaps}
+    server.jobs = [(200, {"state": "done", "progress": 1.0, "result": RESULT | {"error": error}})]
+    result, _ = await recognise(server, recording)
+    [gap] = result.gaps
+    assert (gap.start_sample, gap.end_sample, gap.code) == (8000, 16_000, "poison_job")
+
+
+@pytest.mark.parametrize("url", ["http://[::1", "http://127.0.0.1:99999", "nowhere", "ftp://h"])
+async def test_an_invalid_address_is_reported(url: str) -> None:
+    with pytest.raises(SetupError, match="Invalid --url"):
+        async with RemoteJobs(url, ClientSettings()):
+            raise AssertionError

@@ -1,0 +1,152 @@
+"""``auricle jobs`` and ``transcribe --detach``: real commands with a real server."""
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.command import LIMIT_S, ROOT, command, environment, serving, until
+
+pytestmark = pytest.mark.process
+
+CLIP = ROOT / "testdata" / "short.wav"
+
+Completed = subprocess.CompletedProcess[str]
+Run = Callable[..., Completed]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("jobs")
+
+
+@pytest.fixture(scope="module")
+def url(folder: Path) -> Iterator[str]:
+    with serving(folder, workers=1) as (_, address):
+        yield address
+
+
+@pytest.fixture
+def auricle(folder: Path, url: str) -> Run:
+    """Run a command with the server's URL."""
+
+    def run(*arguments: str, **settings: object) -> Completed:
+        return subprocess.run(
+            [sys.executable, "-m", "auricle", *arguments],
+            env=environment(folder, **{"url": url, **settings}),
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=LIMIT_S,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture
+def held(tmp_path: Path) -> tuple[Path, list[str]]:
+    """Return a file, and options for jobs that last until it is removed."""
+    file = tmp_path / "held"
+    file.touch()
+    return file, ["--initial-prompt", f"scripted:hold:{file}"]
+
+
+def submitted(auricle: Run, *options: str) -> str:
+    done = auricle("transcribe", "--detach", str(CLIP), *options)
+    assert (done.returncode, done.stderr) == (0, "")
+    [job_id] = done.stdout.splitlines()
+    return job_id
+
+
+def shown(auricle: Run, job_id: str) -> dict[str, Any]:
+    job: dict[str, Any] = json.loads(auricle("jobs", "show", job_id).stdout)
+    return job
+
+
+def test_a_detached_job_is_awaited_later(auricle: Run) -> None:
+    job_id = submitted(auricle, "--format", "json")
+    done = auricle("jobs", "wait", job_id)
+    attached = auricle("transcribe", str(CLIP))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == attached.stdout
+    assert done.stdout.strip()
+    job = shown(auricle, job_id)
+    assert (job["state"], job["progress"]) == ("done", 1.0)
+    assert job["result"]["text"] == done.stdout.strip()
+
+
+@pytest.mark.parametrize(("format", "start"), [("srt", "1\n00:00:00"), ("json", '{\n  "text":')])
+def test_the_transcript_has_the_chosen_format(
+    auricle: Run, tmp_path: Path, format: str, start: str
+) -> None:
+    job_id, target = submitted(auricle, "--format", format), tmp_path / "out"
+    done = auricle("jobs", "wait", job_id, "--format", format, "-o", str(target))
+    assert (done.returncode, done.stdout) == (0, "")
+    assert target.read_text().startswith(start)
+
+
+def test_detached_jobs_are_listed_cancelled_and_deleted(
+    auricle: Run, held: tuple[Path, list[str]]
+) -> None:
+    file, options = held
+    finished = submitted(auricle)
+    assert auricle("jobs", "wait", finished).returncode == 0
+    first, second = submitted(auricle, *options), submitted(auricle, *options)
+
+    lines = auricle("jobs", "list").stdout.splitlines()
+    assert [line.split()[0] for line in lines][:3] == [second, first, finished]
+    unfinished = auricle("jobs", "list", "--state", "queued", "--state", "running", "--json")
+    listed = [json.loads(line)["job_id"] for line in unfinished.stdout.splitlines()]
+    assert {first, second} == set(listed)
+
+    cancelled = auricle("jobs", "cancel", first, finished, "unknown")
+    assert cancelled.returncode == 2
+    assert f"{first} was cancelled." in cancelled.stderr
+    assert f"{finished}: The job has ended (done)." in cancelled.stderr
+    assert "unknown: Unknown job_id." in cancelled.stderr
+    assert auricle("jobs", "delete", second, finished).returncode == 0
+    assert auricle("jobs", "delete", second).returncode == 2
+    left = auricle("jobs", "list", "--json").stdout
+    assert not any(job_id in left for job_id in (first, second, finished))
+    file.unlink()
+
+
+def test_an_interrupted_wait_leaves_the_job_alone(
+    auricle: Run, folder: Path, url: str, held: tuple[Path, list[str]]
+) -> None:
+    file, options = held
+    job_id = submitted(auricle, *options)
+    with command("jobs", "wait", job_id, environ=environment(folder, url=url)) as waiting:
+        until(lambda: shown(auricle, job_id)["state"] == "running", waiting)
+        waiting.process.send_signal(signal.SIGINT)
+        code = waiting.wait()
+    assert code in (130, -signal.SIGINT)  # the latter if it was still starting
+    assert shown(auricle, job_id)["state"] == "running"
+    file.unlink()
+    assert auricle("jobs", "wait", job_id).returncode == 0
+
+
+def test_a_job_that_fails_says_why(auricle: Run) -> None:
+    job_id = submitted(auricle, "--initial-prompt", "scripted:audio-error")
+    done = auricle("jobs", "wait", job_id)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert job_id in done.stderr
+
+
+def test_an_unknown_job_is_reported(auricle: Run) -> None:
+    for name in ("show", "wait", "cancel", "delete"):
+        done = auricle("jobs", name, "no?such#job")
+        assert done.returncode == 2
+        assert "Unknown job_id" in done.stderr
+
+
+def test_an_unknown_state_is_refused_by_the_server(auricle: Run) -> None:
+    done = auricle("jobs", "list", "--state", "lost")
+    assert done.returncode == 2
+    assert "bad_request" in done.stderr
