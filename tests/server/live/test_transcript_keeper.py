@@ -10,6 +10,7 @@ from auricle.errors import LedgerUnavailable
 from auricle.events import Final
 from auricle.ledger.sqlite import SqliteDatabase
 from auricle.ledger.transcripts import KeptSegment, KeptTranscript, Transcripts
+from auricle.server.live import transcript_keeper
 from auricle.server.live.transcript_keeper import MAX_PENDING, SessionIdentity, TranscriptKeeper
 from auricle.types import ClientId
 from tests.support.poll import poll_until
@@ -180,3 +181,46 @@ async def test_finals_of_several_sessions_are_stored_apart(tmp_path: Path, count
 
     await run_until(keeper, lambda: sizes() == [count, count])
     database.close()
+
+
+async def test_a_final_may_be_sent_once_it_is_stored() -> None:
+    stored = Stored()
+    stored.is_away = True
+    keeper = TranscriptKeeper(stored, keep_s=60)  # type: ignore[arg-type]
+    keeper.keep(SESSION, FINAL)
+    texts: list[str] = []
+
+    async def send() -> None:
+        await keeper.until_stored(SESSION.id, FINAL.id)
+        texts.extend(stored.texts)
+        group.cancel_scope.cancel()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(send)
+        await anyio.lowlevel.checkpoint()
+        stored.is_away = False
+        group.start_soon(keeper.run)
+    assert texts == ["hello"]
+
+
+async def test_a_database_that_is_away_delays_a_final_for_a_limited_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(transcript_keeper, "SEND_LIMIT_S", 0.1)
+    monkeypatch.setattr(transcript_keeper, "LAST_WRITES_S", 0.1)
+    stored = Stored()
+    stored.is_away = True
+    keeper = TranscriptKeeper(stored, keep_s=60)  # type: ignore[arg-type]
+    keeper.keep(SESSION, FINAL)
+    async with anyio.create_task_group() as group:
+        group.start_soon(keeper.run)
+        await keeper.until_stored(SESSION.id, FINAL.id)
+        group.cancel_scope.cancel()
+    assert not stored.texts
+
+
+async def test_finals_that_are_not_kept_are_sent_at_once() -> None:
+    keeper = TranscriptKeeper(Stored(), keep_s=60)  # type: ignore[arg-type]
+    keeper.keep(SESSION, replace(FINAL, text=""))
+    await keeper.until_stored(SESSION.id, FINAL.id)
+    await keeper.until_stored("another session", 7)

@@ -29,7 +29,7 @@ from auricle.errors import (
     RemoteProtocolError,
     TakenOver,
 )
-from auricle.events import Closed, Failed, SessionEvent, Warned, WarningCode
+from auricle.events import Closed, Failed, Final, SessionEvent, Warned, WarningCode
 from auricle.protocol.dialect import Companded, Dialect, End, Law, OutboundItem, Reply, Step
 from auricle.server.http.errors import (
     CLIENT_VISIBLE_ERRORS,
@@ -378,6 +378,8 @@ class LiveConnection:
         while True:
             while (item := self._outbox.next_event()) is not None:
                 self._in_flight.extend(_texts(self._dialect, item))
+                if isinstance(item, Final):
+                    await self._runner.until_kept(item)
                 while self._in_flight:
                     await self._websocket.send_text(self._in_flight[0])
                     self._in_flight.popleft()

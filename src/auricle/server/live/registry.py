@@ -219,13 +219,19 @@ class LiveSessions:
             self.leave(room)
             raise
         session.set_load(self._meter.load)
-        keep = None
+        keep = until_kept = None
         if self.keeper is not None and owner is not None:
             identity = SessionIdentity(session.id, owner, source, time.time())
             self._kept[session.id] = identity
             keep = partial(self.keeper.keep, identity)
+            until_kept = partial(self.keeper.until_stored, session.id)
         runner = LiveRunner(
-            session, client=client, transcriber=self._transcriber, metrics=self.metrics, keep=keep
+            session,
+            client=client,
+            transcriber=self._transcriber,
+            metrics=self.metrics,
+            keep=keep,
+            until_kept=until_kept,
         )
         self._runners[session.id], self._room_of[session.id] = runner, room
         self._charged_samples[session.id] = session.received_sample

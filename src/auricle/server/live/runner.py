@@ -6,7 +6,7 @@ event loop and none of them waits, so the session is never entered concurrently.
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 import anyio
@@ -54,6 +54,7 @@ class LiveRunner:
         transcriber: Runs the session's jobs.
         metrics: Metrics of live sessions.
         keep: Called with each final, once, whether or not a client is connected; stores it.
+        until_kept: Waits until the final with an id is stored, for a limited time.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class LiveRunner:
         transcriber: Transcriber,
         metrics: LiveMetrics,
         keep: Callable[[Final], None] | None = None,
+        until_kept: Callable[[int], Awaitable[None]] | None = None,
     ) -> None:
         self.session = session
         self.client = client
@@ -72,6 +74,7 @@ class LiveRunner:
         self._transcriber = transcriber
         self._metrics = metrics
         self._keep = keep
+        self._until_kept = until_kept
         self._listener: Listener | None = None
         self._jobs: dict[JobId, anyio.CancelScope] = {}
         self._group: TaskGroup | None = None
@@ -200,6 +203,11 @@ class LiveRunner:
         """End the open utterance, as no more audio follows on this connection."""
         self.session.conclude(time.monotonic())
         self._execute()
+
+    async def until_kept(self, final: Final) -> None:
+        """Wait until a final may be sent: it is stored, if finals are kept."""
+        if self._until_kept is not None:
+            await self._until_kept(final.id)
 
     async def until_data_wanted(self) -> None:
         """Wait until the session wants data or is over."""

@@ -1,6 +1,8 @@
 """Stores the finals of live sessions, in order and without delaying the sessions.
 
-Finals wait in memory until the database has committed them. If it does not answer, they wait. When
+Finals wait in memory until the database has committed them. Connections send a final once it is
+stored, so that no death of the server loses one that its client has, but they wait for a second at
+most (docs/decisions/068). If the database does not answer, finals wait longer in memory. When
 too many wait, new ones are not kept, nor are those that the database refuses: this is counted, and
 logged without text. A failing database never ends a live session.
 """
@@ -25,6 +27,8 @@ MAX_PENDING = 10_000
 """Finals that wait for the database; several minutes of a busy server."""
 MAX_BATCH = 500
 RETRY_S = 1.0
+SEND_LIMIT_S = 1.0
+"""Longest time that a final waits for its storage before it is sent."""
 LAST_WRITES_S = 5.0
 """Longest time to store what is left when the server stops."""
 EXPIRY_S = 60.0
@@ -76,8 +80,15 @@ class TranscriptKeeper:
         """Called with the session's id and a final's number once the final is stored, or when it
         never will be."""
         self._pending: deque[tuple[SessionIdentity, Final]] = deque()
+        self._kept_at: dict[tuple[str, int], float] = {}
         self._news = anyio.Event()
+        self._progress = anyio.Event()
         self._threads = CapacityLimiter(2)  # one stores, one deletes; others are for requests
+
+    @property
+    def waiting(self) -> int:
+        """Number of finals that wait for the database."""
+        return len(self._pending)
 
     def keep(self, session: SessionIdentity, final: Final) -> None:
         """Queue a final; finals without text are left out."""
@@ -90,7 +101,16 @@ class TranscriptKeeper:
             self.forget(session.id, final.id)
             return
         self._pending.append((session, final))
+        self._kept_at[session.id, final.id] = time.monotonic()
         self._news.set()
+
+    async def until_stored(self, session_id: str, final_id: int) -> None:
+        """Wait until a final is stored or refused, or has waited for ``SEND_LIMIT_S``."""
+        while (kept_at := self._kept_at.get((session_id, final_id))) is not None:
+            with anyio.move_on_after(kept_at + SEND_LIMIT_S - time.monotonic()) as limit:
+                await self._progress.wait()
+            if limit.cancelled_caught:
+                return
 
     async def run(self) -> None:
         """Store finals and delete expired transcripts until cancelled; then store what is left."""
@@ -116,6 +136,9 @@ class TranscriptKeeper:
                 await self._store_session(session, finals)
                 for final in finals:
                     self.forget(session.id, final.id)
+                    self._kept_at.pop((session.id, final.id), None)
+                self._progress.set()
+                self._progress = anyio.Event()
             for _ in batch:
                 self._pending.popleft()
 
