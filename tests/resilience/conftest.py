@@ -1,3 +1,4 @@
+from tests.support.s3_fixtures import bucket_settings, s3
 from tests.support.server_fixtures import logged
 
-__all__ = ["logged"]
+__all__ = ["bucket_settings", "logged", "s3"]

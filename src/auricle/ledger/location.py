@@ -1,7 +1,8 @@
 """Chooses where jobs are kept: in PostgreSQL or SQLite, their audio in a bucket or a directory."""
 
-import contextlib
 from pathlib import Path
+
+import structlog
 
 from auricle.config.settings import LedgerSettings
 from auricle.errors import LedgerUnavailable, SetupError
@@ -11,6 +12,8 @@ from auricle.ledger.sqlite import SqliteDatabase
 
 AUDIO_DIRECTORY = "audio"
 """Name of the directory of audio in the state directory."""
+
+_log = structlog.get_logger("auricle.ledger")
 
 
 def open_database(state_dir: Path, url: str | None) -> Database:
@@ -47,8 +50,10 @@ def open_audio(settings: LedgerSettings, copies: Path) -> AudioStore:
     if settings.audio_url is None:
         return AudioDirectory(settings.directory / AUDIO_DIRECTORY)
     bucket = open_bucket(settings.audio_url, settings, copies)
-    with contextlib.suppress(LedgerUnavailable):  # logged; live speech needs no jobs
+    try:
         bucket.check()
+    except LedgerUnavailable as error:  # live speech needs no jobs
+        _log.warning("audio_store_failed", action="check", error=type(error.__cause__).__name__)
     return bucket
 
 

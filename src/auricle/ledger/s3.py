@@ -115,7 +115,7 @@ class AudioBucket:
                     f"The audio store s3://{self._bucket} refuses access: {_code(error)}. Check "
                     "AURICLE_AUDIO_URL, AURICLE_AUDIO_ENDPOINT and the credentials."
                 ) from error
-            raise _translated(error, "read") from error
+            raise unavailable_audio("read") from error
 
     def put(self, source: Path) -> str:
         """Store a file; see :class:`.AudioStore`."""
