@@ -22,6 +22,7 @@ class AuricleError(Exception):
     * Overloaded                  a bounded queue is full: retry later
         * NoWorkerReady, Draining
         * LedgerUnavailable, LedgerFull   a job can't be stored now
+            * LedgerFailed                    the job database is damaged
     * DeadlineExceeded            the request's deadline passed
     * Superseded                  a newer partial replaced this one
     * WorkerError                 a worker died, hung or could not start
@@ -248,6 +249,12 @@ class LedgerUnavailable(Overloaded):
     """The job database or the audio store did not answer in time, or can't be reached."""
 
     code = "ledger_unavailable"
+
+
+class LedgerFailed(LedgerUnavailable):
+    """The job database is damaged or refuses writes, until the operator has repaired it."""
+
+    code = "ledger_failed"
 
 
 class LedgerFull(Overloaded):

@@ -5,7 +5,13 @@ import threading
 
 import pytest
 
-from auricle.errors import LedgerForeign, LedgerNewer, LedgerUnavailable, LedgerUnusable
+from auricle.errors import (
+    LedgerFailed,
+    LedgerForeign,
+    LedgerNewer,
+    LedgerUnavailable,
+    LedgerUnusable,
+)
 from auricle.ledger.job import JobState, Outcome
 from auricle.ledger.quota import Quota
 from auricle.ledger.store import Ledger
@@ -159,4 +165,13 @@ def test_a_lock_that_is_not_released_is_a_passing_error(conninfo: str) -> None:
         with pytest.raises(LedgerUnavailable):
             ledger.cancel(a_spec().owner, "job-1", 60, NOW)
     assert ledger.lease(NOW) is not None
+    database.close()
+
+
+def test_tables_that_were_removed_are_reported(conninfo: str) -> None:
+    database = PostgresDatabase.open(conninfo)
+    with psycopg.connect(conninfo) as connection:
+        connection.execute("DROP TABLE jobs CASCADE")
+    with pytest.raises(LedgerFailed):
+        Ledger(database, "gateway", POISONED).backlog()
     database.close()

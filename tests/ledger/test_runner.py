@@ -9,16 +9,16 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from auricle.errors import LedgerUnavailable
+from auricle.errors import LedgerFailed, LedgerUnavailable
 from auricle.ledger.audio import AudioDirectory
-from auricle.ledger.database import Database, T, Transaction
+from auricle.ledger.database import Database
 from auricle.ledger.job import Job, JobState, Outcome
 from auricle.ledger.lease import claim_of
 from auricle.ledger.quota import Quota
 from auricle.ledger.runner import AUDIO_RETRY_S, JobRunner, RunningJob, Work
 from auricle.ledger.store import Ledger
 from auricle.types import ClientId
-from tests.support.ledger import a_spec
+from tests.support.ledger import DatabaseAway, a_spec
 from tests.support.poll import poll_until
 
 KEY = ClientId("key")
@@ -284,38 +284,6 @@ async def test_a_job_whose_audio_cannot_be_read_is_queued_again_and_has_lost_not
         await poll_until(lambda: state_of(ledger) is JobState.DONE)
 
 
-class DatabaseAway:
-    """Passes transactions on, but not while it is away."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self.is_away = False
-        self.refusals = 0
-
-    def write(self, name: str, work: Callable[[Transaction], T]) -> T:
-        """Run a transaction, or refuse it."""
-        self._check()
-        return self._database.write(name, work)
-
-    def read(self, work: Callable[[Transaction], T]) -> T:
-        """Read, or refuse to."""
-        self._check()
-        return self._database.read(work)
-
-    def wait_for_work(self, timeout_s: float) -> bool:
-        """Wait as the database does."""
-        return self._database.wait_for_work(timeout_s)
-
-    def close(self) -> None:
-        """Close the database."""
-        self._database.close()
-
-    def _check(self) -> None:
-        if self.is_away:
-            self.refusals += 1
-            raise LedgerUnavailable("away", 1)
-
-
 async def test_work_done_while_the_database_is_away_is_stored_afterwards(
     database: Database, audio: AudioDirectory, clock: Clock, submit: Callable[[str], Job]
 ) -> None:
@@ -336,6 +304,51 @@ async def test_work_done_while_the_database_is_away_is_stored_afterwards(
         away.is_away = False
         await poll_until(lambda: state_of(ledger) is JobState.DONE)
     assert runs == 1
+
+
+@pytest.mark.parametrize("error", [LedgerFailed("damaged", 60), RuntimeError("a bug")])
+async def test_a_runner_outlives_a_database_that_fails(
+    database: Database,
+    audio: AudioDirectory,
+    clock: Clock,
+    submit: Callable[[str], Job],
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+) -> None:
+    monkeypatch.setattr("auricle.ledger.runner.FAILED_RETRY_S", 0.01)
+    away = DatabaseAway(database, error)
+    away.is_away = True
+    ledger = Ledger(away, "gateway-1", POISONED)
+    submit("job")
+    async with running(JobRunner(ledger, audio, finish, max_running=1, now=clock)):
+        await poll_until(lambda: away.refusals >= 2)
+        away.is_away = False
+        await poll_until(lambda: state_of(ledger) is JobState.DONE)
+
+
+async def test_a_job_whose_end_cannot_be_stored_is_leased_again_later(
+    database: Database, audio: AudioDirectory, clock: Clock, submit: Callable[[str], Job]
+) -> None:
+    away = DatabaseAway(database, RuntimeError("a bug"))
+    ledger = Ledger(away, "gateway-1", POISONED)
+    runs = 0
+
+    async def work(_: RunningJob) -> Outcome:
+        nonlocal runs
+        runs += 1
+        away.is_away = runs == 1
+        return DONE
+
+    submit("job")
+    runner = JobRunner(ledger, audio, work, max_running=1, now=clock)
+    async with running(runner):
+        await poll_until(lambda: runs == 1 and not runner)
+        away.is_away = False
+        assert state_of(ledger) is JobState.RUNNING
+        clock.now += 3600
+    async with running(JobRunner(ledger, audio, work, max_running=1, now=clock)):
+        await poll_until(lambda: state_of(ledger) is JobState.DONE)
+    assert runs == 2
 
 
 async def test_of_two_runners_each_job_is_done_by_one(

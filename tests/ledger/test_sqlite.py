@@ -11,6 +11,7 @@ import pytest
 
 from auricle.errors import (
     LedgerCorrupt,
+    LedgerFailed,
     LedgerForeign,
     LedgerFull,
     LedgerInUse,
@@ -25,7 +26,7 @@ from auricle.ledger.quota import Quota
 from auricle.ledger.schema import SQLITE_MIGRATIONS
 from auricle.ledger.sqlite import FILE_NAME, LOCK_NAME, SqliteDatabase
 from auricle.ledger.store import Ledger
-from tests.support.ledger import a_spec
+from tests.support.ledger import a_spec, damage
 
 POISONED = Outcome(JobState.FAILED, keep_s=60)
 QUOTA = Quota(max_jobs=10**6, max_audio_bytes=10**12)
@@ -104,14 +105,23 @@ def test_a_database_that_was_removed_is_not_silently_replaced(tmp_path: Path) ->
 def test_damaged_jobs_are_reported_and_kept(tmp_path: Path) -> None:
     fill(tmp_path, 300)
     path = tmp_path / FILE_NAME
-    content = bytearray(path.read_bytes())
-    for page in range(4096 * 4, len(content) - 4096, 4096):
-        content[page : page + 64] = b"\xff" * 64
-    path.write_bytes(content)
+    damage(path)
+    content = path.read_bytes()
 
     with pytest.raises(LedgerCorrupt):
         SqliteDatabase.open(tmp_path)
     assert path.read_bytes() == content
+
+
+def test_damage_that_is_found_later_is_reported_without_the_path(tmp_path: Path) -> None:
+    fill(tmp_path, 300)
+    database = SqliteDatabase.open(tmp_path)
+    damage(tmp_path / FILE_NAME)
+
+    with pytest.raises(LedgerFailed) as error:
+        database.read(lambda t: t.execute("SELECT request FROM jobs"))
+    assert str(tmp_path) not in str(error.value)
+    database.close()
 
 
 def test_another_programs_database_is_refused(tmp_path: Path) -> None:

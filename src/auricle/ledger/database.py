@@ -12,6 +12,10 @@ from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
 
+FAILED_RETRY_S = 60
+DAMAGED = "The server's job database is damaged; its operator has to restore it."
+READ_ONLY = "The server's job database can't be written; its operator has to repair it."
+
 Value = str | int | float | bytes | None
 Row = tuple[Any, ...]
 
@@ -83,7 +87,7 @@ class Database(Protocol):
         Raises:
             LedgerUnavailable: The database did not answer in time.
             LedgerFull: The disk is full.
-            LedgerUnusable: The database is damaged or read-only.
+            LedgerFailed: The database is damaged or read-only.
         """
         ...
 
@@ -92,7 +96,7 @@ class Database(Protocol):
 
         Raises:
             LedgerUnavailable: The database did not answer in time.
-            LedgerUnusable: The database is damaged.
+            LedgerFailed: The database is damaged.
         """
         ...
 

@@ -20,6 +20,7 @@ import psycopg_pool
 
 from auricle.errors import (
     AuricleError,
+    LedgerFailed,
     LedgerForeign,
     LedgerFull,
     LedgerNewer,
@@ -28,6 +29,9 @@ from auricle.errors import (
     LedgerUnusable,
 )
 from auricle.ledger.database import (
+    DAMAGED,
+    FAILED_RETRY_S,
+    READ_ONLY,
     Checkpoint,
     Row,
     SearchDialect,
@@ -298,9 +302,11 @@ def _translate(error: psycopg.Error) -> AuricleError | None:
         case psycopg.errors.QueryCanceled():
             return _no_answer()
         case psycopg.errors.InsufficientPrivilege():
-            return LedgerReadOnly("PostgreSQL refuses writes. Check the privileges of the role.")
+            return LedgerFailed(READ_ONLY, FAILED_RETRY_S)
         case psycopg.errors.UndefinedTable() | psycopg.errors.UndefinedColumn():
-            return LedgerUnusable("The tables in PostgreSQL were removed. Restart the server.")
+            return LedgerFailed(DAMAGED, FAILED_RETRY_S)
+        case psycopg.errors.DataCorrupted() | psycopg.errors.IndexCorrupted():
+            return LedgerFailed(DAMAGED, FAILED_RETRY_S)
     return None
 
 

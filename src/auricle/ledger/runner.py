@@ -1,29 +1,36 @@
 """Runs jobs of the ledger: leases them, renews the leases, and stores their ends.
 
 A job whose lease was lost is stopped: another gateway works on it, or it was cancelled. When the
-runner stops, its jobs are queued again. While the database does not answer, running jobs continue;
-their results are stored once it answers, and refused if another gateway took over the job.
+runner stops, its jobs are queued again. While the database does not answer, or is damaged, running
+jobs continue; their results are stored once it answers, and refused if another gateway took over
+the job. A job whose end can't be stored because of a bug keeps its lease until it expires, so that
+the loss counts.
 """
 
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import anyio
 import structlog
 from anyio import to_thread
 
-from auricle.errors import LeaseLost, LedgerFull, LedgerUnavailable
+from auricle.errors import AuricleError, LeaseLost, LedgerFailed, LedgerFull, LedgerUnavailable
 from auricle.ledger.audio import AudioStore
 from auricle.ledger.job import Job, JobState, Outcome
 from auricle.ledger.lease import RENEW_S, claim_of
 from auricle.ledger.store import Ledger
+
+T = TypeVar("T")
 
 POLL_S = 2.0
 """Longest wait for a hint that there is work."""
 RETRY_S = 1.0
 AUDIO_RETRY_S = 30.0
 """Time until a job whose audio can't be read is tried again, by any gateway."""
+FAILED_RETRY_S = 30.0
+"""Interval of trying a damaged database again."""
 RELEASE_S = 5.0
 """Longest time to queue a job again when the runner stops; after it, the lease has to expire."""
 
@@ -164,7 +171,10 @@ class JobRunner:
                 await to_thread.run_sync(self._ledger.wait_for_work, POLL_S, abandon_on_cancel=True)
             except _REFUSALS as error:
                 _log.warning("jobs_not_leased", code=error.code)
-                await anyio.sleep(RETRY_S)
+                await anyio.sleep(_retry_s(error))
+            except Exception as error:  # the server and its live sessions must not end
+                _log.error("jobs_not_leased", error=type(error).__name__)
+                await anyio.sleep(FAILED_RETRY_S)
 
     def _lease(self) -> Job | None:
         return self._ledger.lease(self._now(), tuple(self._running))
@@ -180,6 +190,8 @@ class JobRunner:
                     await self._release(running, AUDIO_RETRY_S)
             except LeaseLost:
                 self._lose(running)
+            except Exception as error:
+                _log.error("job_abandoned", number=number, error=type(error).__name__)
         except anyio.get_cancelled_exc_class():
             with anyio.move_on_after(RELEASE_S, shield=True):
                 await self._release(running)
@@ -212,12 +224,7 @@ class JobRunner:
         running.scope.cancel()
 
     async def _finished_chunks(self, number: int) -> dict[str, bytes]:
-        while True:
-            try:
-                return await to_thread.run_sync(self._ledger.chunks, number)
-            except _REFUSALS as error:
-                _log.warning("chunks_not_read", number=number, code=error.code)
-                await anyio.sleep(RETRY_S)
+        return await _until_answered("chunks_not_read", number, lambda: self._ledger.chunks(number))
 
     async def _keep_lease(self, running: RunningJob) -> None:
         while True:
@@ -231,13 +238,11 @@ class JobRunner:
 
     async def _finish(self, running: RunningJob, outcome: Outcome) -> None:
         claim = claim_of(running.job)
-        while True:
-            try:
-                await to_thread.run_sync(lambda: self._ledger.finish(claim, outcome, self._now()))
-                break
-            except _REFUSALS as error:
-                _log.warning("job_not_stored", number=claim.number, code=error.code)
-                await anyio.sleep(RETRY_S)
+        await _until_answered(
+            "job_not_stored",
+            claim.number,
+            lambda: self._ledger.finish(claim, outcome, self._now()),
+        )
         self._note_end()
         await to_thread.run_sync(self.delete_audio, running.job.spec.audio)
 
@@ -260,3 +265,17 @@ class JobRunner:
             )
         except _REFUSALS as error:
             _log.warning("job_not_released", number=running.job.number, code=error.code)
+
+
+async def _until_answered(event: str, number: int, call: Callable[[], T]) -> T:
+    """Call the database in a thread until it answers; each refusal is logged as ``event``."""
+    while True:
+        try:
+            return await to_thread.run_sync(call)
+        except _REFUSALS as error:
+            _log.warning(event, number=number, code=error.code)
+            await anyio.sleep(_retry_s(error))
+
+
+def _retry_s(error: AuricleError) -> float:
+    return FAILED_RETRY_S if isinstance(error, LedgerFailed) else RETRY_S

@@ -21,6 +21,7 @@ from typing import BinaryIO, TypeVar
 from auricle.errors import (
     AuricleError,
     LedgerCorrupt,
+    LedgerFailed,
     LedgerForeign,
     LedgerFull,
     LedgerInUse,
@@ -29,6 +30,9 @@ from auricle.errors import (
     LedgerUnavailable,
 )
 from auricle.ledger.database import (
+    DAMAGED,
+    FAILED_RETRY_S,
+    READ_ONLY,
     Checkpoint,
     Row,
     SearchDialect,
@@ -257,7 +261,7 @@ def _create(path: Path, checkpoint: Checkpoint) -> None:
 
 def _check(connection: sqlite3.Connection, path: Path, newest: int) -> None:
     if path.stat().st_size == 0:
-        raise LedgerCorrupt(_damaged(path))
+        raise _corrupt(path)
     (application_id,) = connection.execute("PRAGMA application_id").fetchone()
     if application_id != APPLICATION_ID:
         raise LedgerForeign(
@@ -272,7 +276,7 @@ def _check(connection: sqlite3.Connection, path: Path, newest: int) -> None:
     if version:
         for table in _CHECKED_TABLES:
             if connection.execute(f"PRAGMA quick_check({table})").fetchone() != ("ok",):
-                raise LedgerCorrupt(_damaged(path))
+                raise _corrupt(path)
 
 
 def _migrate(connection: sqlite3.Connection, migrations: Migrations) -> None:
@@ -306,15 +310,16 @@ def _lock(path: Path) -> BinaryIO:
     return lock
 
 
-def _damaged(path: Path) -> str:
-    return (
+def _corrupt(path: Path) -> LedgerCorrupt:
+    return LedgerCorrupt(
         f"{path} is damaged or is not a database. Restore it from a backup, or move it away to "
         "start without the jobs in it."
     )
 
 
 @contextlib.contextmanager
-def _translated(path: Path = Path(FILE_NAME)) -> Iterator[None]:
+def _translated(path: Path | None = None) -> Iterator[None]:
+    """Raise our errors for SQLite's; ``path`` is the file while it is opened."""
     try:
         yield
     except sqlite3.Error as error:
@@ -324,7 +329,7 @@ def _translated(path: Path = Path(FILE_NAME)) -> Iterator[None]:
         raise translated from error
 
 
-def _translate(error: sqlite3.Error, path: Path) -> AuricleError | None:
+def _translate(error: sqlite3.Error, path: Path | None) -> AuricleError | None:
     """Return our error for SQLite's result code; ``None`` for a bug of ours."""
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF  # the primary code
     match code:
@@ -341,7 +346,9 @@ def _translate(error: sqlite3.Error, path: Path) -> AuricleError | None:
         case sqlite3.SQLITE_IOERR:
             return LedgerUnavailable("The job database can't be written; try again later.", RETRY_S)
         case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
-            return LedgerCorrupt(_damaged(path))
+            return LedgerFailed(DAMAGED, FAILED_RETRY_S) if path is None else _corrupt(path)
         case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
+            if path is None:
+                return LedgerFailed(READ_ONLY, FAILED_RETRY_S)
             return LedgerReadOnly(f"{path} can't be opened for writing. Check its permissions.")
     return None

@@ -52,6 +52,7 @@ from auricle.server.live.registry import LiveSessions
 from auricle.server.live.transcript_keeper import TranscriptKeeper
 from auricle.server.telemetry.history import History, Snapshot, sample_loop
 from auricle.server.telemetry.metrics import Metrics
+from auricle.server.telemetry.watched_database import WatchedDatabase
 from auricle.server.uploads.spool import SpoolDirectory
 from auricle.server.uploads.upload_room import EarlyReservations
 from auricle.server.uploads.uploading_jobs import UploadingJobs
@@ -77,6 +78,7 @@ class Running:
 
     spool: SpoolDirectory
     background: TaskGroup
+    database: WatchedDatabase
     ledger: Ledger
     audio: AudioStore
     """Audio of unfinished jobs."""
@@ -178,7 +180,11 @@ class ServerState:
                 settings.gateway_id,
             ),
         )
-        metrics.follow(lambda: state.is_draining, lambda: state.is_spool_failing)
+        metrics.follow(
+            lambda: state.is_draining,
+            lambda: state.is_spool_failing,
+            lambda: state.is_database_failing,
+        )
         return state
 
     @property
@@ -229,6 +235,11 @@ class ServerState:
             self._running.webhooks.wake()
 
     @property
+    def is_database_failing(self) -> bool:
+        """Whether jobs and transcripts can't be stored at the moment."""
+        return self._running is not None and self._running.database.is_failing
+
+    @property
     def connection_drain_s(self) -> float:
         """Time for the last finals of a live connection when the server stops, in seconds."""
         return max(0.0, self.settings.drain_s - GOODBYE_S)
@@ -245,7 +256,7 @@ class ServerState:
         self._set_chunk_slots(self.transcriber.stats())
         directory = spool_directory(self.settings, self.ledger_settings)
         async with AsyncExitStack() as opened:
-            database = await to_thread.run_sync(self._open_database)
+            database = WatchedDatabase(await to_thread.run_sync(self._open_database))
             opened.push_async_callback(_close, database.close)
             journal = await to_thread.run_sync(self._open_journal)
             if journal is not None:
@@ -267,6 +278,7 @@ class ServerState:
                     self._running = Running(
                         spool,
                         background,
+                        database,
                         ledger,
                         audio,
                         runner,

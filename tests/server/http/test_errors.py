@@ -46,6 +46,7 @@ TABLE = {
     errors.NoWorkerReady: (503, "no_worker_ready"),
     errors.Draining: (503, "draining"),
     errors.LedgerUnavailable: (503, "ledger_unavailable"),
+    errors.LedgerFailed: (503, "ledger_failed"),
     errors.LedgerFull: (503, "ledger_full"),
     errors.DeadlineExceeded: (504, "deadline_exceeded"),
     errors.PoisonJob: (500, "poison_job"),

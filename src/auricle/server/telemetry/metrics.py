@@ -118,6 +118,10 @@ class Metrics:
         self._spool_failing = gauge(
             "auricle_spool_failing", "1 while uploads cannot be stored on disk."
         )
+        self._database_failing = gauge(
+            "auricle_database_failing",
+            "1 while the database of jobs and transcripts does not answer, or is damaged.",
+        )
         self.loop_delay = histogram(
             "auricle_event_loop_delay_seconds",
             "Delay of the event loop, measured ten times a second.",
@@ -128,10 +132,16 @@ class Metrics:
         tasks.set_function(lambda: len(asyncio.all_tasks()))
         self.in_progress = gauge("auricle_requests_in_progress", "HTTP requests in progress.")
 
-    def follow(self, is_draining: Callable[[], bool], is_spool_failing: Callable[[], bool]) -> None:
+    def follow(
+        self,
+        is_draining: Callable[[], bool],
+        is_spool_failing: Callable[[], bool],
+        is_database_failing: Callable[[], bool],
+    ) -> None:
         """Report the server's state at each scrape."""
         self._draining.set_function(is_draining)
         self._spool_failing.set_function(is_spool_failing)
+        self._database_failing.set_function(is_database_failing)
 
     def report_backlog(self, backlog: Backlog, now: float) -> None:
         """Report the unfinished background jobs and webhooks; ``now`` is Unix time in seconds."""

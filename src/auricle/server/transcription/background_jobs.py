@@ -459,6 +459,8 @@ async def keep_up(server: ServerState) -> None:
                 await to_thread.run_sync(delete_expired, server, began_at)
         except (LedgerUnavailable, LedgerFull, OSError) as error:
             _log.warning("jobs_not_expired", code=code_of(error))
+        except Exception as error:  # the server and its live sessions must not end
+            log_unexpected(error)
         await anyio.sleep(BACKLOG_EVERY_S)
 
 

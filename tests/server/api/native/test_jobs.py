@@ -1,4 +1,6 @@
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +11,10 @@ from structlog.testing import LogCapture
 
 from auricle.config.settings import LedgerSettings
 from auricle.errors import AudioError, NoWorkerReady
-from auricle.types import JobKind
+from auricle.ledger.sqlite import FILE_NAME, SqliteDatabase
+from auricle.types import ANONYMOUS, JobKind
 from tests.support.decoder import file_of
+from tests.support.ledger import damage
 from tests.support.service import (
     CLIP,
     WAV,
@@ -22,6 +26,7 @@ from tests.support.service import (
     poll_until,
     speech_json,
 )
+from tests.support.stream import SPEECH, call, pcm
 
 pytestmark = pytest.mark.server
 
@@ -347,3 +352,45 @@ async def test_a_job_is_accepted_while_no_worker_is_ready(
     assert (await post(client, "a1")).status_code == 202
     assert (await until(client, "a1", "done"))["text"] == "hello"
     await running.until_at_rest()
+
+
+def add_done_jobs(directory: Path, count: int) -> None:
+    SqliteDatabase.open(directory).close()
+    with closing(sqlite3.connect(directory / FILE_NAME)) as file:
+        file.execute(
+            "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers "
+            "WHERE n < ?) INSERT INTO jobs (owner, job_id, uid, trace_id, digest, request, audio, "
+            "audio_bytes, accepted_at, ready_at, state, fence, lease_until, losses, has_audio, "
+            "progress, text) SELECT ?, n, n, n, n, x'', n, 1000, 0, 0, 'done', 0, 0, 0, 0, 1, '' "
+            "FROM numbers",
+            (count, ANONYMOUS),
+        )
+        file.commit()
+
+
+async def test_a_damaged_database_refuses_jobs_while_speech_is_transcribed(
+    tmp_path: Path, logged: LogCapture
+) -> None:
+    ledger = LedgerSettings(state_dir=tmp_path / "state")
+    add_done_jobs(ledger.directory, 1000)
+    async with live(tmp_path / "damaged", ledger=ledger) as running:
+        damage(ledger.directory / FILE_NAME)
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as client:
+            refused = await client.get("/jobs?limit=1000")
+            assert (refused.status_code, refused.json()["error"]["code"]) == (503, "ledger_failed")
+            assert refused.json()["error"]["retryable"]
+            assert str(tmp_path) not in refused.text
+            health = (await client.get("/health")).json()
+            assert (health["status"], health["database"]) == ("degraded", {"working": False})
+            assert "auricle_database_failing 1.0" in (await client.get("/metrics")).text
+            assert (await client.get("/readyz")).status_code == 200
+            answer = await client.post("/utterance", json=speech_json())
+            assert answer.json()["text"] == "hello"
+        async with call(running.port, format="pcm16") as caller:
+            await caller.send(pcm(SPEECH))
+            await caller.tell("finalize")
+            await caller.until("final")
+    failures = [entry for entry in logged.entries if entry["event"] == "database_failing"]
+    assert [(entry["log_level"], entry["code"]) for entry in failures] == [
+        ("error", "ledger_failed")
+    ]

@@ -108,6 +108,7 @@ def health_body(server: ServerState, with_stacks: bool) -> dict[str, object]:
             "max": server.file_slots.total + server.running.runner.max_running,
             "storable": not server.is_spool_failing,
         },
+        "database": {"working": not server.is_database_failing},
         "sessions": {
             "connected": server.live.connected,
             "waiting": server.live.waiting,
@@ -121,7 +122,7 @@ def _status(asr: Stats, decode: Stats, server: ServerState) -> str:
         return "down"
     workers = (*asr.workers, *decode.workers)
     is_well = asr.is_working and decode.ready and all(worker.state.is_up for worker in workers)
-    is_well = is_well and not server.is_spool_failing
+    is_well = is_well and not server.is_spool_failing and not server.is_database_failing
     return "ok" if is_well else "degraded"
 
 
