@@ -49,6 +49,7 @@ class RunningJob:
         progress: Fraction of the audio, from 0 to 1; stored with each renewal.
         text: Text so far; stored with each renewal.
         has_audio: Whether the audio could be read; if not, the job is queued again.
+        is_lost: Whether another gateway has taken over the job, or it was deleted.
     """
 
     job: Job
@@ -58,6 +59,7 @@ class RunningJob:
     progress: float = 0.0
     text: str = ""
     has_audio: bool = True
+    is_lost: bool = False
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
 
     async def store_chunk(self, chunk_key: str, payload: bytes) -> None:
@@ -221,6 +223,7 @@ class JobRunner:
         """Stop the work on a job that another gateway has taken over, or that was deleted."""
         _log.warning("lease_lost", number=running.job.number, job_id=running.job.spec.job_id)
         self._note_lost()
+        running.is_lost = True
         running.scope.cancel()
 
     async def _finished_chunks(self, number: int) -> dict[str, bytes]:

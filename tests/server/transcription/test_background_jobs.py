@@ -15,7 +15,8 @@ from structlog.testing import LogCapture
 from auricle.config.settings import LedgerSettings
 from auricle.errors import AudioError, LedgerUnavailable
 from auricle.ledger import runner
-from auricle.ledger.job import Job, JobState
+from auricle.ledger.job import Job, JobState, Outcome
+from auricle.ledger.store import Ledger
 from auricle.server.transcription.background_jobs import (
     accept_job,
     decode_params,
@@ -118,6 +119,24 @@ async def test_finished_chunks_are_not_transcribed_again(tmp_path: Path) -> None
         job = await ended(service)
         assert [job.id.rpartition(":")[2] for job in service.transcriber.jobs] == ["1"]
     assert job.text == "first second"
+
+
+async def test_a_job_taken_over_by_another_gateway_is_not_logged_as_cancelled(
+    tmp_path: Path, logged: LogCapture
+) -> None:
+    async with running(tmp_path) as service:
+        service.transcriber.gate = anyio.Event()
+        runner = service.state.running.runner
+        runner._renew_s = 0.01
+        await accept(service)
+        await poll_until(lambda: service.transcriber.in_flight == 1)
+        runner.drain()
+        other = Ledger(service.state.running.database, "other", Outcome(JobState.FAILED, 60))
+        assert other.lease(time.time() + 3600) is not None
+        await poll_until(lambda: not runner)
+    ends = [entry["state"] for entry in logged.entries if entry["event"] == "job"]
+    assert ends == ["queued"]
+    assert [entry["event"] for entry in logged.entries].count("lease_lost") == 1
 
 
 async def test_a_job_without_its_audio_fails(tmp_path: Path) -> None:

@@ -338,7 +338,7 @@ async def work_on(server: ServerState, running: RunningJob) -> Outcome:
         state = outcome.state
         return outcome
     finally:
-        if running.scope.cancel_called:
+        if running.scope.cancel_called and not running.is_lost:
             state = JobState.CANCELLED
         server.metrics.jobs_ended.labels(state.value).inc()
         duration_ms = round((time.monotonic() - began_at) * 1000, 1)
