@@ -112,6 +112,19 @@ def test_audio_of_unfinished_jobs_counts_against_the_quota(ledger: Ledger) -> No
     ledger.accept(a_spec("2", audio_bytes=500), quota, NOW)
 
 
+def test_a_full_quota_is_known_before_the_upload_and_spares_jobs_that_exist(
+    ledger: Ledger,
+) -> None:
+    key, quota = a_spec().owner, Quota(max_jobs=1, max_audio_bytes=1500)
+    ledger.check_quota(key, "job-1", 1500, quota)
+    with pytest.raises(LedgerFull):
+        ledger.check_quota(key, "job-1", 1501, quota)
+    ledger.accept(a_spec("job-1"), quota, NOW)
+    ledger.check_quota(key, "job-1", 1000, quota)
+    with pytest.raises(LedgerFull):
+        ledger.check_quota(key, "job-2", 0, quota)
+
+
 def test_jobs_are_leased_in_the_order_of_acceptance_and_owners_take_turns(ledger: Ledger) -> None:
     for job_id in ("1", "2", "3"):
         accept(ledger, job_id, "busy")

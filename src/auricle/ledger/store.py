@@ -92,6 +92,25 @@ class Ledger:
 
         return self._database.write("accept", work)
 
+    def check_quota(self, owner: ClientId, job_id: str, audio_bytes: int, quota: Quota) -> None:
+        """Check that a job would be accepted now, before its audio is uploaded.
+
+        Args:
+            owner: The owner.
+            job_id: The job's id; a job that exists needs no quota.
+            audio_bytes: Size of its audio, as far as it is known.
+            quota: The owner's quota.
+
+        Raises:
+            LedgerFull: The owner's quota is full.
+        """
+
+        def work(transaction: Transaction) -> None:
+            if _find(transaction, owner, job_id) is None:
+                check_quota(_usage(transaction, owner), audio_bytes, quota)
+
+        self._database.read(work)
+
     def find(self, owner: ClientId, job_id: str) -> Job | None:
         """Return a job, or ``None``: jobs of other owners don't exist for a caller."""
         return self._database.read(lambda transaction: _find(transaction, owner, job_id))

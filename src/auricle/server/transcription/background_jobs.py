@@ -120,6 +120,32 @@ def uploading_body(job: UploadingJob) -> JobBody:
 # For callers: accept, find, list, delete.
 
 
+async def check_job_quota(
+    server: ServerState, client: ClientId, job_id: str, size_bytes: int
+) -> None:
+    """Refuse a job before its upload if the client's quota is full.
+
+    Args:
+        server: The server's state.
+        client: The key that sends the job.
+        job_id: The job's id; a job that exists is not refused.
+        size_bytes: Size of the body; 0 if unknown.
+
+    Raises:
+        LedgerFull: The client's quota is full.
+        LedgerUnavailable: The database does not answer.
+    """
+    running = server.running
+    await to_thread.run_sync(
+        running.ledger.check_quota,
+        client,
+        job_id,
+        size_bytes,
+        server.job_quota,
+        limiter=running.database_threads,
+    )
+
+
 async def accept_job(
     server: ServerState,
     client: ClientId,

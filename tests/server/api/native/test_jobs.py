@@ -281,6 +281,31 @@ async def test_a_full_quota_refuses_a_job(tmp_path: Path) -> None:
             await until(client, "a2", "done")
 
 
+async def test_a_full_quota_refuses_a_job_before_its_upload_unless_the_job_exists(
+    tmp_path: Path,
+) -> None:
+    ledger = LedgerSettings(state_dir=tmp_path / "state", key_jobs=1)
+    async with live(tmp_path / "full", ledger=ledger) as running:
+        running.transcriber.gate = anyio.Event()
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as client:
+            await post(client, "a1")
+            for query in ("wait=0&job_id=a2", "wait=0"):
+                head = (
+                    f"POST /utterance?{query} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+                    "Content-Type: audio/wav\r\nContent-Length: 1000000\r\n\r\n"
+                )
+                async with await running.connect() as connection:
+                    await connection.send(head.encode())
+                    with anyio.fail_after(30):
+                        refusal = b""
+                        while b"ledger_full" not in refusal:
+                            refusal += await connection.receive()
+                assert refusal.startswith(b"HTTP/1.1 503")
+            assert (await post(client, "a1")).status_code == 202
+            running.transcriber.gate.set()
+            await until(client, "a1", "done")
+
+
 async def test_jobs_are_listed_by_state_and_page(running: Live, client: httpx2.AsyncClient) -> None:
     for job_id in ("a1", "a2", "a3"):
         await post(client, job_id)

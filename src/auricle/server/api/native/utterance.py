@@ -32,6 +32,7 @@ from auricle.server.http.responses import json_response
 from auricle.server.transcription.background_jobs import (
     JobBody,
     accept_job,
+    check_job_quota,
     delete_job,
     uploading_body,
 )
@@ -133,6 +134,8 @@ async def _answer_audio(context: UploadContext) -> Response:
     context.note(params, length or 0)
     audio_s = estimate_s(length, params.audio_format, params.sample_rate_hz)
     context.enter(audio_s, params.max_wait_s, size_bytes=length, is_job=_is_job(request))
+    if _is_job(request):
+        await check_job_quota(context.server, context.client, params.job_id, length or 0)
     uploading = _uploading(context, params)
     spool = await context.store_body()
     context.note(params, spool.size_bytes)
