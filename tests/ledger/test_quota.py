@@ -1,7 +1,7 @@
 import pytest
 
 from auricle.errors import LedgerFull
-from auricle.ledger.quota import Quota, Share, Usage, check_quota, owners_in_turn
+from auricle.ledger.quota import Quota, Share, Usage, check_quota, owners_in_turn, usage_ahead
 
 pytestmark = pytest.mark.unit
 
@@ -31,3 +31,8 @@ def test_the_owner_with_the_fewest_running_jobs_is_next_and_the_oldest_job_among
     ]
 
     assert owners_in_turn(shares) == ["early", "late", "busy"]
+
+
+def test_of_other_owners_as_many_jobs_come_first_as_of_the_jobs_own() -> None:
+    queued_of = {"key": Usage(5, 500), "few": Usage(1, 7), "many": Usage(100, 1000)}
+    assert usage_ahead("key", Usage(2, 200), queued_of) == Usage(2 + 1 + 3, 200 + 7 + 30)

@@ -11,7 +11,7 @@ from auricle.ledger.database import Database
 from auricle.ledger.job import JobState, Outcome
 from auricle.ledger.lease import LEASE_S, MAX_LOSSES, Claim, claim_of
 from auricle.ledger.outbox import ABANDON_S, FIRST_RETRY_S, DeliveryState
-from auricle.ledger.quota import Quota
+from auricle.ledger.quota import Quota, Usage
 from auricle.ledger.store import Ledger
 from auricle.types import ClientId
 from tests.support.ledger import a_spec, open_at
@@ -438,6 +438,19 @@ def test_the_backlog_counts_unfinished_jobs(ledger: Ledger) -> None:
 
     backlog = ledger.backlog()
     assert (backlog.queued, backlog.running, backlog.oldest_accepted_at) == (1, 1, NOW + 1)
+
+
+def test_the_work_before_a_job_is_counted(ledger: Ledger) -> None:
+    for job_id, owner in (("1", "key"), ("2", "key"), ("3", "key"), ("1", "other")):
+        accept(ledger, job_id, owner)
+    ledger.renew(lease(ledger), NOW, 0.25, "")
+
+    last = ledger.find(KEY, "3")
+    assert last is not None
+    assert ledger.queued_before(last) == Usage(1, 1000)
+    backlog = ledger.backlog()
+    assert backlog.queued_of == {"key": Usage(2, 2000), "other": Usage(1, 1000)}
+    assert (backlog.running, backlog.running_bytes) == (1, 750.0)
 
 
 def test_what_was_stored_is_there_after_the_database_was_opened_again(location: str) -> None:

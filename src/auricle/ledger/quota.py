@@ -1,6 +1,6 @@
 """Quotas of unfinished jobs and kept audio, and fair sharing between owners. No I/O."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from auricle.errors import LedgerFull
@@ -10,7 +10,7 @@ FULL_RETRY_S = 60
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Unfinished jobs of one owner, and all of its audio."""
+    """Jobs of one owner, and the size of audio; for the quota, unfinished jobs and all audio."""
 
     jobs: int = 0
     audio_bytes: int = 0
@@ -53,3 +53,22 @@ def owners_in_turn(shares: Iterable[Share]) -> list[str]:
     """Return the owners with queued jobs: the fewest running jobs first, then the oldest job."""
     queued = [share for share in shares if share.queued]
     return [share.owner for share in sorted(queued, key=lambda s: (s.running, s.oldest))]
+
+
+def usage_ahead(owner: str, before: Usage, queued_of: Mapping[str, Usage]) -> Usage:
+    """Estimate which queued jobs are worked on before a certain one.
+
+    As owners take turns, each other owner has about as many jobs before it.
+
+    Args:
+        owner: The job's owner.
+        before: The owner's queued jobs that were accepted earlier.
+        queued_of: The queued jobs of each owner.
+    """
+    jobs, audio_bytes = before.jobs, before.audio_bytes
+    for other, queued in queued_of.items():
+        if other != owner and queued.jobs:
+            turns = min(queued.jobs, before.jobs + 1)
+            jobs += turns
+            audio_bytes += queued.audio_bytes * turns // queued.jobs
+    return Usage(jobs, audio_bytes)

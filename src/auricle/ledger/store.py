@@ -5,8 +5,8 @@ commit. ``now`` is Unix time in seconds.
 """
 
 import enum
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import astuple, dataclass, fields, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import astuple, dataclass, field, fields, replace
 from typing import Any
 
 from auricle.errors import LeaseLost
@@ -34,6 +34,7 @@ _DELIVERY = [field.name for field in fields(Delivery)]
 _JOB_COLUMNS = ", ".join(["number", *_SPEC, *_STATUS])
 _SELECT_JOB = f"SELECT {_JOB_COLUMNS} FROM jobs"
 _SELECT_DELIVERY = f"SELECT {', '.join(_DELIVERY)} FROM deliveries"
+# A statement with these words, whatever else it has, uses the index of unfinished jobs.
 _UNFINISHED = "state IN ('queued', 'running')"
 _READY = "(ready_at <= ? OR ready_at > ?)"
 
@@ -46,7 +47,12 @@ class Backlog:
     running: int
     oldest_accepted_at: float | None
     """When the oldest of the jobs was accepted."""
-    webhooks: int
+    webhooks: int = 0
+    """Webhooks that wait for an attempt."""
+    running_bytes: float = 0.0
+    """Audio that is left of running jobs."""
+    queued_of: Mapping[str, Usage] = field(default_factory=dict)
+    """Queued jobs of each owner."""
 
 
 class Ledger:
@@ -419,20 +425,18 @@ class Ledger:
         )
 
     def backlog(self) -> Backlog:
-        """Return how many jobs and webhooks are unfinished."""
+        """Return the unfinished jobs and webhooks of all owners."""
+        return self._database.read(_backlog)
+
+    def queued_before(self, job: Job) -> Usage:
+        """Return the queued jobs of a job's owner that were accepted earlier."""
         statement = (
-            "SELECT COALESCE(SUM(CASE WHEN state = 'queued' THEN 1 ELSE 0 END), 0), "
-            "COALESCE(SUM(CASE WHEN state = 'running' THEN 1 ELSE 0 END), 0), MIN(accepted_at) "
-            f"FROM jobs WHERE {_UNFINISHED}"
+            "SELECT COUNT(*), COALESCE(SUM(audio_bytes), 0) FROM jobs "
+            f"WHERE owner = ? AND {_UNFINISHED} AND state = 'queued' AND number < ?"
         )
-        webhooks = "SELECT COUNT(*) FROM deliveries WHERE state = 'pending'"
-
-        def work(transaction: Transaction) -> Backlog:
-            ((queued, running, oldest),) = transaction.execute(statement)
-            ((pending,),) = transaction.execute(webhooks)
-            return Backlog(int(queued), int(running), oldest, int(pending))
-
-        return self._database.read(work)
+        owner, number = job.spec.owner, job.number
+        ((count, size),) = self._database.read(lambda t: t.execute(statement, owner, number))
+        return Usage(int(count), int(size))
 
     def wait_for_work(self, timeout_s: float) -> bool:
         """Wait for a hint that a job can be leased; see :class:`.Database`."""
@@ -484,6 +488,24 @@ def _usage(transaction: Transaction, owner: str) -> Usage:
         owner,
     )
     return Usage(int(count), int(audio_bytes) + int(kept_bytes))
+
+
+def _backlog(transaction: Transaction) -> Backlog:
+    ((oldest,),) = transaction.execute(f"SELECT MIN(accepted_at) FROM jobs WHERE {_UNFINISHED}")
+    ((running, running_bytes),) = transaction.execute(
+        "SELECT COUNT(*), COALESCE(SUM(audio_bytes * (1 - progress)), 0) FROM jobs "
+        "WHERE state = 'running'"
+    )
+    queued_of = {
+        owner: Usage(int(count), int(size))
+        for owner, count, size in transaction.execute(
+            "SELECT owner, COUNT(*), SUM(audio_bytes) FROM jobs "
+            f"WHERE {_UNFINISHED} AND state = 'queued' GROUP BY owner"
+        )
+    }
+    queued = sum(usage.jobs for usage in queued_of.values())
+    ((pending,),) = transaction.execute("SELECT COUNT(*) FROM deliveries WHERE state = 'pending'")
+    return Backlog(queued, int(running), oldest, int(pending), float(running_bytes), queued_of)
 
 
 def _shares(transaction: Transaction, now: float) -> list[Share]:

@@ -52,6 +52,7 @@ from auricle.server.live.registry import LiveSessions
 from auricle.server.live.transcript_keeper import TranscriptKeeper
 from auricle.server.telemetry.history import History, Snapshot, sample_loop
 from auricle.server.telemetry.metrics import Metrics
+from auricle.server.telemetry.start_estimate import StartEstimate
 from auricle.server.telemetry.watched_database import WatchedDatabase
 from auricle.server.uploads.spool import SpoolDirectory
 from auricle.server.uploads.upload_room import EarlyReservations
@@ -118,6 +119,7 @@ class ServerState:
     chunk_slots: FairSemaphore
     live: LiveSessions
     history: History = field(default_factory=History)
+    start_estimate: StartEstimate = field(default_factory=StartEstimate)
     is_draining: bool = False
     requests: set[anyio.CancelScope] = field(default_factory=set)
     background_tasks: list[Callable[[], Coroutine[Any, Any, None]]] = field(default_factory=list)

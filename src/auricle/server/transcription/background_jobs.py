@@ -36,7 +36,7 @@ from auricle.ledger.outbox import Delivery, DeliveryState
 from auricle.ledger.runner import RunningJob
 from auricle.protocol.native.errors import ErrorBody
 from auricle.protocol.native.utterance import transcript_body
-from auricle.server.context import Running, ServerState
+from auricle.server.context import ServerState
 from auricle.server.http.errors import code_of, error_body, log_unexpected
 from auricle.server.http.request_log import RequestLog
 from auricle.server.transcription.run import note_answer, transcribe_spooled
@@ -70,6 +70,7 @@ class JobBody(TypedDict):
     trace_id: str
     state: JobState
     progress: float
+    starts_in_s: int | None
     text: str
     result: Annotated[
         msgspec.Raw | None, msgspec.Meta(extra_json_schema={"type": ["object", "null"]})
@@ -78,13 +79,14 @@ class JobBody(TypedDict):
     webhook: NotRequired[WebhookBody]
 
 
-def job_body(job: Job) -> JobBody:
+def job_body(job: Job, starts_in_s: int | None = None) -> JobBody:
     """Return the response body of a stored job, without its webhook."""
     return {
         "job_id": job.spec.job_id,
         "trace_id": job.spec.trace_id,
         "state": job.state,
         "progress": round(job.progress, 4),
+        "starts_in_s": starts_in_s,
         "text": job.text,
         "result": None if job.result is None else msgspec.Raw(job.result),
         "error": None if job.error is None else msgspec.json.decode(job.error, type=ErrorBody),
@@ -111,6 +113,7 @@ def uploading_body(job: UploadingJob) -> JobBody:
         "trace_id": job.trace_id,
         "state": JobState.CANCELLED if job.is_cancelled else JobState.QUEUED,
         "progress": 0.0,
+        "starts_in_s": None,
         "text": "",
         "result": None,
         "error": None,
@@ -206,12 +209,13 @@ def _accept(
         raise
     if not is_new:
         running.runner.delete_audio(name)
-    return _body(running, job)
+    return _body(server, job)
 
 
-def _body(running: Running, job: Job) -> JobBody:
+def _body(server: ServerState, job: Job) -> JobBody:
     """Return the response body of a stored job with its webhook; blocks."""
-    body = job_body(running.runner.current(job))
+    running = server.running
+    body = job_body(running.runner.current(job), _starts_in_s(server, job))
     if job.spec.callback_url is not None:
         body["webhook"] = webhook_body(next(iter(running.ledger.deliveries(job.number)), None))
     return body
@@ -234,15 +238,32 @@ async def find_job(server: ServerState, client: ClientId, job_id: str) -> JobBod
         NotFound: The client has no job with this id, or it has expired.
         LedgerUnavailable: The database does not answer.
     """
-    running = server.running
-    job = await to_thread.run_sync(
-        running.ledger.find, client, job_id, limiter=running.database_threads
+    body = await to_thread.run_sync(
+        _find, server, client, job_id, limiter=server.running.database_threads
     )
-    if job is not None:
-        return await to_thread.run_sync(_body, running, job, limiter=running.database_threads)
+    if body is not None:
+        return body
     if (uploading := server.uploading.find(client, job_id)) is not None:
         return uploading_body(uploading)
     raise NotFound("Unknown job_id. Jobs are deleted a while after their end.")
+
+
+def _find(server: ServerState, client: ClientId, job_id: str) -> JobBody | None:
+    job = server.running.ledger.find(client, job_id)
+    return None if job is None else _body(server, job)
+
+
+def _starts_in_s(server: ServerState, job: Job) -> int | None:
+    """Return the estimated time until a job starts, in seconds; ``None`` if unknown; blocks."""
+    if job.state is not JobState.QUEUED:
+        return None
+    running = server.running
+    try:
+        before = running.ledger.queued_before(job)
+    except LedgerUnavailable:  # it was accepted or found: an estimate must not change that
+        return None
+    slots = running.runner.max_running
+    return server.start_estimate.starts_in_s(job.spec.owner, before, slots)
 
 
 class JobSummary(TypedDict):
@@ -323,7 +344,7 @@ async def delete_job(server: ServerState, client: ClientId, job_id: str) -> JobB
     await _delete_audio(server, job)
     if is_cancelled:
         server.wake_webhooks()
-        return await to_thread.run_sync(_body, running, job, limiter=threads)
+        return await to_thread.run_sync(_body, server, job, limiter=threads)
     return job_body(jobs.cancel(job, 0.0, time.time()))
 
 
@@ -402,7 +423,9 @@ async def _transcribe(
         return Outcome(JobState.FAILED, keep_s, error=encoded, text=running.text)
     transcript = result.transcript
     encoded = await to_thread.run_sync(_encoded, params, result)  # large for hours of audio
-    note_answer(server, log, transcript, time.monotonic() - began_at)
+    run_s = time.monotonic() - began_at
+    note_answer(server, log, transcript, run_s)
+    server.start_estimate.note_run(spec.audio_bytes, run_s)
     return Outcome(JobState.DONE, keep_s, result=encoded, text=transcript.text)
 
 
@@ -480,6 +503,7 @@ async def keep_up(server: ServerState) -> None:
         try:
             backlog = await to_thread.run_sync(server.running.ledger.backlog)
             server.metrics.report_backlog(backlog, time.time())
+            server.start_estimate.backlog = backlog
             if time.monotonic() >= next_upkeep_at:
                 next_upkeep_at = time.monotonic() + UPKEEP_EVERY_S
                 await to_thread.run_sync(delete_expired, server, began_at)

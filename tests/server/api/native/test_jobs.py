@@ -72,6 +72,7 @@ async def test_a_job_is_answered_at_once_and_has_its_result_later(
         "trace_id": "t1",
         "state": "queued",
         "progress": 0.0,
+        "starts_in_s": 0,
         "text": "",
         "result": None,
         "error": None,
@@ -266,6 +267,22 @@ async def test_jobs_wait_while_others_run_and_are_not_refused(tmp_path: Path) ->
         await running.until_at_rest()
 
 
+async def test_the_start_of_a_queued_job_is_estimated(
+    running: Live, client: httpx2.AsyncClient
+) -> None:
+    await post(client, "first")
+    assert (await until(client, "first", "done"))["starts_in_s"] is None
+    running.transcriber.gate = anyio.Event()
+    ids = [f"job-{number}" for number in range(running.state.settings.max_file_jobs + 2)]
+    for job_id in ids:
+        accepted = await post(client, job_id)
+    assert accepted.json()["starts_in_s"] >= 0
+    assert (await until(client, ids[0], "running"))["starts_in_s"] is None
+    assert (await until(client, ids[-1], "queued"))["starts_in_s"] >= 0
+    running.transcriber.gate.set()
+    await until(client, ids[-1], "done")
+
+
 async def test_a_full_quota_refuses_a_job(tmp_path: Path) -> None:
     ledger = LedgerSettings(state_dir=tmp_path / "state", key_jobs=1)
     async with live(tmp_path / "full", ledger=ledger) as running:
@@ -363,6 +380,36 @@ def test_another_keys_job_is_not_found(tmp_path: Path, method: str) -> None:
         assert service.client.request(method, "/jobs/x", headers=bob).status_code == 404
         assert service.client.request(method, "/jobs/x").status_code == 401
         assert service.client.request(method, "/jobs/x", headers=alice).status_code == 200
+
+
+async def test_the_same_id_of_two_keys_is_two_jobs(tmp_path: Path) -> None:
+    async with live(tmp_path / "keys", api_keys=keys("alice:a", "bob:b")) as running:
+        url = f"http://127.0.0.1:{running.port}"
+        alice, bob = (
+            httpx2.AsyncClient(base_url=url, headers={"authorization": f"Bearer {key}"})
+            for key in "ab"
+        )
+        async with alice, bob:
+            assert (await post(alice, "x", trace_id="of-alice")).status_code == 202
+            assert (await post(bob, "x", trace_id="of-bob", language="de")).status_code == 202
+            await until(bob, "x", "done")
+            assert (await bob.delete("/jobs/x")).json()["trace_id"] == "of-bob"
+            assert (await until(alice, "x", "done"))["trace_id"] == "of-alice"
+            assert len((await alice.get("/jobs")).json()["jobs"]) == 1
+
+
+def test_ids_of_ten_kilobytes_are_refused(service: InProcess) -> None:
+    job_id = "x" * 10_000
+    refused = service.client.post(
+        f"/utterance?wait=0&job_id={job_id}", content=CLIP_BYTES, headers=WAV
+    )
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "bad_request")
+    refused = service.client.post("/utterance?wait=0", json=speech_json(job_id=job_id))
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "bad_request")
+    for path in (f"/jobs/{job_id}", f"/jobs/{job_id}/events"):
+        assert service.client.get(path).status_code == 404
+    assert service.client.delete(f"/jobs/{job_id}").status_code == 404
+    assert service.client.get("/jobs").json() == {"jobs": [], "next": None}
 
 
 def test_a_page_of_another_site_cannot_delete_a_job(service: InProcess) -> None:

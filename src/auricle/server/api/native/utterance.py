@@ -164,10 +164,10 @@ async def _accept(
     server, client = context.server, context.client
     if uploading.is_cancelled:
         return uploading_body(uploading)
-    job = await accept_job(server, client, params, upload, context.resources)
+    body = await accept_job(server, client, params, upload, context.resources)
     if uploading.is_cancelled:
         return await delete_job(server, client, params.job_id)
-    return job
+    return body
 
 
 def _with_callback(context: UploadContext, params: TranscriptionParams) -> TranscriptionParams:
