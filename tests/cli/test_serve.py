@@ -262,6 +262,26 @@ def test_what_cant_be_served_ends_in_one_event_that_says_why(
     assert said in failed["message"]
 
 
+def test_a_second_server_on_the_same_state_directory_ends_and_says_why(tmp_path: Path) -> None:
+    with serving(tmp_path), command("serve", environ=environment(tmp_path)) as second:
+        assert second.wait() == 2
+    [failed] = [event for event in second.events() if event["event"] == "start_failed"]
+    assert f"Another server uses {tmp_path / 'state'}" in failed["message"]
+    assert "AURICLE_STATE_DIR" in failed["message"]
+
+
+def test_a_damaged_database_is_reported_and_kept(tmp_path: Path) -> None:
+    path = tmp_path / "state" / "ledger.sqlite3"
+    path.parent.mkdir()
+    path.write_bytes(b"This is not a database." * 100)
+    content = path.read_bytes()
+    with command("serve", environ=environment(tmp_path)) as server:
+        assert server.wait() == 2
+    [failed] = [event for event in server.events() if event["event"] == "start_failed"]
+    assert f"{path} is damaged or is not a database" in failed["message"]
+    assert path.read_bytes() == content
+
+
 def test_a_port_in_use_is_reported_before_anything_is_started(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

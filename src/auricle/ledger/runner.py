@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import anyio
 import structlog
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 
 from auricle.errors import AuricleError, LeaseLost, LedgerFailed, LedgerFull, LedgerUnavailable
 from auricle.ledger.audio import AudioStore
@@ -33,6 +33,9 @@ FAILED_RETRY_S = 30.0
 """Interval of trying a damaged database again."""
 RELEASE_S = 5.0
 """Longest time to queue a job again when the runner stops; after it, the lease has to expire."""
+
+MAX_THREADS = 8
+"""Maximum threads of a runner; others are left for requests while the database is slow."""
 
 _REFUSALS = (LedgerUnavailable, LedgerFull)
 
@@ -56,6 +59,7 @@ class RunningJob:
     chunks: dict[str, bytes]
     _ledger: Ledger
     _now: Callable[[], float]
+    _threads: CapacityLimiter
     progress: float = 0.0
     text: str = ""
     has_audio: bool = True
@@ -73,7 +77,8 @@ class RunningJob:
         claim = claim_of(self.job)
         try:
             await to_thread.run_sync(
-                lambda: self._ledger.add_chunk(claim, chunk_key, payload, self._now())
+                lambda: self._ledger.add_chunk(claim, chunk_key, payload, self._now()),
+                limiter=self._threads,
             )
         except _REFUSALS as error:
             _log.warning("chunk_not_stored", number=self.job.number, code=error.code)
@@ -129,6 +134,7 @@ class JobRunner:
         self._note_lost = note_lost
         self._note_end = note_end
         self.max_running = max_running
+        self._threads = CapacityLimiter(MAX_THREADS)
         self._slots = anyio.Semaphore(max_running)
         self._running: dict[int, RunningJob] = {}
         self._is_draining = False
@@ -142,7 +148,9 @@ class JobRunner:
             while True:
                 await self._slots.acquire()
                 job = await self._next()
-                running = RunningJob(job, {}, self._ledger, self._now, job.progress, job.text)
+                running = RunningJob(
+                    job, {}, self._ledger, self._now, self._threads, job.progress, job.text
+                )
                 self._running[job.number] = running
                 group.start_soon(self._run, running)
 
@@ -167,10 +175,15 @@ class JobRunner:
             if self._is_draining:
                 await anyio.sleep_forever()
             try:
-                job = await to_thread.run_sync(self._lease)
+                job = await to_thread.run_sync(self._lease, limiter=self._threads)
                 if job is not None:
                     return job
-                await to_thread.run_sync(self._ledger.wait_for_work, POLL_S, abandon_on_cancel=True)
+                await to_thread.run_sync(
+                    self._ledger.wait_for_work,
+                    POLL_S,
+                    abandon_on_cancel=True,
+                    limiter=self._threads,
+                )
             except _REFUSALS as error:
                 _log.warning("jobs_not_leased", code=error.code)
                 await anyio.sleep(_retry_s(error))
@@ -227,13 +240,15 @@ class JobRunner:
         running.scope.cancel()
 
     async def _finished_chunks(self, number: int) -> dict[str, bytes]:
-        return await _until_answered("chunks_not_read", number, lambda: self._ledger.chunks(number))
+        return await self._until_answered(
+            "chunks_not_read", number, lambda: self._ledger.chunks(number)
+        )
 
     async def _keep_lease(self, running: RunningJob) -> None:
         while True:
             await anyio.sleep(self._renew_s)
             try:
-                await to_thread.run_sync(running.renew)
+                await to_thread.run_sync(running.renew, limiter=self._threads)
             except LeaseLost:
                 self._lose(running)
             except _REFUSALS as error:
@@ -241,13 +256,22 @@ class JobRunner:
 
     async def _finish(self, running: RunningJob, outcome: Outcome) -> None:
         claim = claim_of(running.job)
-        await _until_answered(
+        await self._until_answered(
             "job_not_stored",
             claim.number,
             lambda: self._ledger.finish(claim, outcome, self._now()),
         )
         self._note_end()
-        await to_thread.run_sync(self.delete_audio, running.job.spec.audio)
+        await to_thread.run_sync(self.delete_audio, running.job.spec.audio, limiter=self._threads)
+
+    async def _until_answered(self, event: str, number: int, call: Callable[[], T]) -> T:
+        """Call the database in a thread until it answers; each refusal is logged as ``event``."""
+        while True:
+            try:
+                return await to_thread.run_sync(call, limiter=self._threads)
+            except _REFUSALS as error:
+                _log.warning(event, number=number, code=error.code)
+                await anyio.sleep(_retry_s(error))
 
     def delete_audio(self, name: str) -> None:
         """Delete audio that no job needs any more; blocks.
@@ -265,19 +289,10 @@ class JobRunner:
             await to_thread.run_sync(
                 lambda: self._ledger.release(claim_of(running.job), self._now(), delay_s),
                 abandon_on_cancel=True,
+                limiter=self._threads,
             )
         except _REFUSALS as error:
             _log.warning("job_not_released", number=running.job.number, code=error.code)
-
-
-async def _until_answered(event: str, number: int, call: Callable[[], T]) -> T:
-    """Call the database in a thread until it answers; each refusal is logged as ``event``."""
-    while True:
-        try:
-            return await to_thread.run_sync(call)
-        except _REFUSALS as error:
-            _log.warning(event, number=number, code=error.code)
-            await anyio.sleep(_retry_s(error))
 
 
 def _retry_s(error: AuricleError) -> float:

@@ -23,6 +23,7 @@ from auricle.server.transcription.background_jobs import (
     delete_expired,
     delete_job,
     encode_params,
+    stored_before,
 )
 from auricle.server.uploads.params import Fields, check
 from auricle.server.uploads.upload import Upload
@@ -267,6 +268,15 @@ async def test_a_sweep_deletes_old_orphans_of_each_store(
 
 def count(logged: LogCapture, event: str) -> int:
     return sum(entry["event"] == event for entry in logged.entries)
+
+
+@pytest.mark.parametrize("jump_s", [-3600, 0, 3600])
+def test_audio_of_this_process_is_not_taken_for_older_when_the_clock_jumps(jump_s: float) -> None:
+    began_at, elapsed_s = 1.8e9, 100.0
+    stored_at = began_at + elapsed_s + jump_s
+    limit = stored_before(began_at, stored_at, elapsed_s)
+    assert limit <= stored_at
+    assert limit <= began_at
 
 
 def test_parameters_survive_storing() -> None:

@@ -497,7 +497,7 @@ class StoredChunks:
 
 async def keep_up(server: ServerState) -> None:
     """Delete what has expired and report the backlog, until cancelled."""
-    began_at = time.time()
+    began_at, began = time.time(), time.monotonic()
     next_upkeep_at = 0.0
     while True:
         try:
@@ -506,7 +506,8 @@ async def keep_up(server: ServerState) -> None:
             server.start_estimate.backlog = backlog
             if time.monotonic() >= next_upkeep_at:
                 next_upkeep_at = time.monotonic() + UPKEEP_EVERY_S
-                await to_thread.run_sync(delete_expired, server, began_at)
+                oldest_at = stored_before(began_at, time.time(), time.monotonic() - began)
+                await to_thread.run_sync(delete_expired, server, oldest_at)
         except (LedgerUnavailable, LedgerFull, OSError) as error:
             _log.warning("jobs_not_expired", code=code_of(error))
         except Exception as error:  # the server and its live sessions must not end
@@ -514,12 +515,27 @@ async def keep_up(server: ServerState) -> None:
         await anyio.sleep(BACKLOG_EVERY_S)
 
 
-def delete_expired(server: ServerState, began_at: float) -> None:
+def stored_before(began_at: float, now: float, elapsed_s: float) -> float:
+    """Return the time before which no audio was stored by this process.
+
+    Audio that is stored later may belong to a job that is being accepted. If the clock was set back
+    since, such audio seems to be older than the process.
+
+    Args:
+        began_at: Unix time when the process began.
+        now: Unix time.
+        elapsed_s: Monotonic time since it began, in seconds.
+    """
+    return min(began_at, now - elapsed_s)
+
+
+def delete_expired(server: ServerState, oldest_at: float) -> None:
     """Delete expired audio and jobs, and audio that no job needs; blocks.
 
     Args:
         server: The server's state.
-        began_at: When this server started; a store that it does not share has no later orphans.
+        oldest_at: Time before which a store that is not shared has orphans; see
+            :func:`stored_before`.
     """
     running, now = server.running, time.time()
     while names := running.ledger.expire_audio(now):
@@ -527,5 +543,5 @@ def delete_expired(server: ServerState, began_at: float) -> None:
             running.runner.delete_audio(name)
     while running.ledger.expire(now):
         pass
-    older_than = now - SHARED_ORPHAN_S if server.shares_audio else began_at
+    older_than = now - SHARED_ORPHAN_S if server.shares_audio else oldest_at
     sweep(running.audio, running.ledger.needed_audio, older_than)

@@ -181,7 +181,9 @@ async def test_a_bug_in_a_job_is_internal_and_harms_no_other(
     await running.until_at_rest()
 
 
-async def test_deleting_a_job_cancels_it(running: Live, client: httpx2.AsyncClient) -> None:
+async def test_deleting_a_job_cancels_it(
+    running: Live, client: httpx2.AsyncClient, logged: LogCapture
+) -> None:
     running.transcriber.gate = anyio.Event()
     await post(client, "a1")
     await poll_until(lambda: running.transcriber.in_flight == 1)
@@ -190,6 +192,8 @@ async def test_deleting_a_job_cancels_it(running: Live, client: httpx2.AsyncClie
     await running.until_at_rest()
     assert len(running.transcriber.cancelled) == 1
     assert (await client.get("/jobs/a1")).status_code == 404
+    assert list(running.state.running.audio.names(float("inf"))) == []
+    assert [entry["state"] for entry in logged.entries if entry["event"] == "job"] == ["cancelled"]
 
 
 async def test_a_job_continues_when_its_caller_hangs_up(running: Live) -> None:
