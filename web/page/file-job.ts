@@ -1,8 +1,8 @@
 /**
  * Transcribes a recording on the server: uploads it as a job and polls the job until it is done.
  *
- * A full server, a lost connection and a restarted server (which no longer has the job) only cost time: the page retries
- * while it has the file. After a reload it has only the job's ID, and polls that.
+ * A full server, a lost connection and a restarted server only cost time: the server continues its jobs, and the page
+ * uploads the file again if the server has lost them. After a reload the page has only the job's ID, and polls that.
  */
 
 import { AuricleError } from '../src/index.js';
