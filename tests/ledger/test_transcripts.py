@@ -2,8 +2,12 @@
 
 import pytest
 
-from auricle.errors import BadRequest
-from auricle.ledger.database import Database
+from auricle.errors import BadRequest, LeaseLost
+from auricle.ledger.database import Database, Transaction
+from auricle.ledger.job import JobState, Outcome
+from auricle.ledger.lease import LEASE_S, MAX_SKEW_S, Claim, claim_of
+from auricle.ledger.quota import Quota
+from auricle.ledger.store import Ledger
 from auricle.ledger.transcripts import (
     MAX_EXPIRED,
     MAX_QUERY_WORDS,
@@ -12,8 +16,10 @@ from auricle.ledger.transcripts import (
     KeptTranscript,
     Match,
     Transcripts,
+    store_transcript,
 )
 from auricle.types import ClientId
+from tests.support.ledger import a_spec
 
 KEY = ClientId("key")
 OTHER = ClientId("other")
@@ -185,3 +191,40 @@ def test_text_of_any_kind_is_stored(transcripts: Transcripts) -> None:
     assert found is not None
     assert found[1][0].text == text.replace("\0", "")
     assert len(transcripts.search(KEY, "naïve")) == 1
+
+
+def lease(ledger: Ledger, now: float) -> Claim:
+    job = ledger.lease(now)
+    assert job is not None
+    return claim_of(job)
+
+
+def test_the_transcript_of_a_job_is_stored_with_its_end_or_not_at_all(
+    transcripts: Transcripts, database: Database
+) -> None:
+    done = Outcome(JobState.DONE, keep_s=60, text="words")
+    first, second = (Ledger(database, f"gateway-{number}", done) for number in (1, 2))
+    kept, words = a_transcript(source="job"), segments("words")
+
+    def store(transaction: Transaction) -> None:
+        store_transcript(transaction, kept, words)
+
+    def store_half(transaction: Transaction) -> None:
+        store(transaction)
+        raise RuntimeError
+
+    first.accept(a_spec("job-1", "key"), Quota(10, 10**9), NOW)
+    late = lease(first, NOW)
+    claim = lease(second, NOW + LEASE_S + MAX_SKEW_S + 1)
+    with pytest.raises(LeaseLost):
+        first.finish(late, done, NOW, store)
+    with pytest.raises(RuntimeError):
+        second.finish(claim, done, NOW, store_half)
+    assert transcripts.find(KEY, kept.uid) is None
+    job = first.find(KEY, "job-1")
+    assert job is not None
+    assert job.state is JobState.RUNNING
+
+    for _ in range(2):  # repeated after a lost connection
+        second.finish(claim, done, NOW, store)
+    assert transcripts.find(KEY, kept.uid) == (kept, words)

@@ -25,7 +25,8 @@ _Language = Annotated[str | None, typer.Option(metavar="CODE", help="Only this l
 _Source = Annotated[
     str | None,
     typer.Option(
-        metavar="API", help="Only this API: native, deepgram, openai-realtime or wyoming."
+        metavar="API",
+        help="Only this API: native, deepgram, openai-realtime or wyoming; job: background jobs.",
     ),
 ]
 _Since = Annotated[

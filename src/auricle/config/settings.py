@@ -397,7 +397,7 @@ class LedgerSettings(_Section):
         None, description="PostgreSQL connection string, for several gateways; none: SQLite."
     )
     keep_transcripts: bool = Field(
-        False, description="Keep transcripts of live sessions, for /v1/transcripts."
+        False, description="Keep transcripts of live sessions and jobs, for /v1/transcripts."
     )
     keep_transcripts_s: float = Field(
         30 * 24 * 3600, gt=0, description="Retention of kept transcripts, in seconds."

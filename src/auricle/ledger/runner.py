@@ -20,7 +20,7 @@ from auricle.errors import AuricleError, LeaseLost, LedgerFailed, LedgerFull, Le
 from auricle.ledger.audio import AudioStore
 from auricle.ledger.job import Job, JobState, Outcome
 from auricle.ledger.lease import RENEW_S, claim_of
-from auricle.ledger.store import Ledger
+from auricle.ledger.store import Also, Ledger, nothing_else
 
 T = TypeVar("T")
 
@@ -51,6 +51,7 @@ class RunningJob:
         chunks: Finished chunks of earlier attempts by their keys.
         progress: Fraction of the audio, from 0 to 1; stored with each renewal.
         text: Text so far; stored with each renewal.
+        also: Stores what belongs to the outcome, in the transaction that ends the job.
         has_audio: Whether the audio could be read; if not, the job is queued again.
         is_lost: Whether another gateway has taken over the job, or it was deleted.
     """
@@ -63,6 +64,7 @@ class RunningJob:
     progress: float = 0.0
     text: str = ""
     has_audio: bool = True
+    also: Also = nothing_else
     is_lost: bool = False
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
 
@@ -259,7 +261,7 @@ class JobRunner:
         await self._until_answered(
             "job_not_stored",
             claim.number,
-            lambda: self._ledger.finish(claim, outcome, self._now()),
+            lambda: self._ledger.finish(claim, outcome, self._now(), running.also),
         )
         self._note_end()
         await to_thread.run_sync(self.delete_audio, running.job.spec.audio, limiter=self._threads)

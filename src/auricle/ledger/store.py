@@ -55,6 +55,14 @@ class Backlog:
     """Queued jobs of each owner."""
 
 
+Also = Callable[[Transaction], None]
+"""Stores further rows in a transaction; it may run again, as the transaction."""
+
+
+def nothing_else(_: Transaction) -> None:
+    """Store nothing."""
+
+
 class Ledger:
     """Jobs and webhook deliveries in a database.
 
@@ -285,8 +293,14 @@ class Ledger:
 
         self._database.write("release", work)
 
-    def finish(self, claim: Claim, outcome: Outcome, now: float) -> Job:
+    def finish(self, claim: Claim, outcome: Outcome, now: float, also: Also = nothing_else) -> Job:
         """End a job; its chunks are deleted, and its webhook is queued in the same transaction.
+
+        Args:
+            claim: The lease.
+            outcome: How the job ended.
+            now: Unix time in seconds.
+            also: Stores what belongs to the outcome, in the same transaction.
 
         Raises:
             LeaseLost: The claim is no longer valid.
@@ -297,6 +311,7 @@ class Ledger:
             finished = leases.finish(job, claim, outcome, now)
             if finished is not job:
                 _end(transaction, finished, now)
+                also(transaction)
             return finished
 
         return self._database.write("finish", work)

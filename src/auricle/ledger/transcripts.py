@@ -101,30 +101,9 @@ class Transcripts:
         Of a transcript that exists, only the end changes, and the language if it was unknown.
         Segments that are stored already stay as they are, so that a call can be repeated.
         """
-
-        def work(transaction: Transaction) -> None:
-            ((number,),) = transaction.execute(
-                "INSERT INTO transcripts (uid, owner, source, language, started_at, ended_at) "
-                "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (uid) DO UPDATE "
-                "SET ended_at = excluded.ended_at, language = CASE transcripts.language "
-                "WHEN '' THEN excluded.language ELSE transcripts.language END RETURNING number",
-                *(getattr(transcript, name) for name in _TRANSCRIPT),
-            )
-            scope = _scope(transcript.owner)
-            for segment in segments:
-                transaction.execute(
-                    "INSERT INTO segments (transcript_number, scope, "
-                    "position, start_ms, end_ms, text) VALUES (?, ?, ?, ?, ?, ?) "
-                    "ON CONFLICT (transcript_number, position) DO NOTHING",
-                    number,
-                    scope,
-                    segment.position,
-                    segment.start_ms,
-                    segment.end_ms,
-                    segment.text.replace("\0", ""),  # PostgreSQL has no NUL
-                )
-
-        self._database.write("transcript", work)
+        self._database.write(
+            "transcript", lambda transaction: store_transcript(transaction, transcript, segments)
+        )
 
     def find(self, owner: ClientId, uid: str) -> tuple[KeptTranscript, list[KeptSegment]] | None:
         """Return a transcript and its segments in order; ``None`` if the owner has none."""
@@ -241,6 +220,32 @@ class Transcripts:
         )
         return self._database.write(
             "expire", lambda t: len(t.execute(statement, ended_before, MAX_EXPIRED))
+        )
+
+
+def store_transcript(
+    transaction: Transaction, transcript: KeptTranscript, segments: Sequence[KeptSegment]
+) -> None:
+    """Store in a transaction what :meth:`Transcripts.add` adds."""
+    ((number,),) = transaction.execute(
+        "INSERT INTO transcripts (uid, owner, source, language, started_at, ended_at) "
+        "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (uid) DO UPDATE "
+        "SET ended_at = excluded.ended_at, language = CASE transcripts.language "
+        "WHEN '' THEN excluded.language ELSE transcripts.language END RETURNING number",
+        *(getattr(transcript, name) for name in _TRANSCRIPT),
+    )
+    scope = _scope(transcript.owner)
+    for segment in segments:
+        transaction.execute(
+            "INSERT INTO segments (transcript_number, scope, "
+            "position, start_ms, end_ms, text) VALUES (?, ?, ?, ?, ?, ?) "
+            "ON CONFLICT (transcript_number, position) DO NOTHING",
+            number,
+            scope,
+            segment.position,
+            segment.start_ms,
+            segment.end_ms,
+            segment.text.replace("\0", ""),  # PostgreSQL has no NUL
         )
 
 

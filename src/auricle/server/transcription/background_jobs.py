@@ -39,6 +39,7 @@ from auricle.protocol.native.utterance import transcript_body
 from auricle.server.context import ServerState
 from auricle.server.http.errors import code_of, error_body, log_unexpected
 from auricle.server.http.request_log import RequestLog
+from auricle.server.transcription.kept_result import keeping
 from auricle.server.transcription.run import note_answer, transcribe_spooled
 from auricle.server.uploads.params import TranscriptionParams
 from auricle.server.uploads.upload import Upload
@@ -426,6 +427,8 @@ async def _transcribe(
     run_s = time.monotonic() - began_at
     note_answer(server, log, transcript, run_s)
     server.start_estimate.note_run(spec.audio_bytes, run_s)
+    if server.running.transcripts is not None:
+        running.also = keeping(spec, transcript, time.time())
     return Outcome(JobState.DONE, keep_s, result=encoded, text=transcript.text)
 
 

@@ -90,8 +90,8 @@ class ListQuery(msgspec.Struct):
     ] = None
     language: Annotated[_LanguageCode | None, Meta(description="Language code.")] = None
     source: Annotated[
-        Literal["native", "deepgram", "openai-realtime", "wyoming"] | None,
-        Meta(description="API that the session used."),
+        Literal["native", "deepgram", "openai-realtime", "wyoming", "job"] | None,
+        Meta(description="API that the session used; `job` for background jobs."),
     ] = None
     since: Annotated[_UnixTime | None, Meta(description="Earliest start, in Unix seconds.")] = None
     until: Annotated[_UnixTime | None, Meta(description="Latest start, in Unix seconds.")] = None

@@ -1,0 +1,75 @@
+"""Results of jobs are kept as transcripts, in the transaction that ends the job."""
+
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from auricle.config.settings import LedgerSettings
+from auricle.ledger.job import JobState
+from auricle.ledger.transcripts import KeptSegment, KeptTranscript
+from auricle.types import ANONYMOUS, Segment
+from tests.server.transcription.test_background_jobs import accept, ended, running
+from tests.support.service import CLIP, WAV, Service, keys, live, poll_until
+from tests.support.transcriber import heard
+
+pytestmark = pytest.mark.server
+
+
+def kept(service: Service, uid: str) -> tuple[KeptTranscript, list[KeptSegment]] | None:
+    transcripts = service.state.running.transcripts
+    assert transcripts is not None
+    return transcripts.find(ANONYMOUS, uid)
+
+
+async def test_the_result_is_kept_with_its_times(tmp_path: Path) -> None:
+    async with running(tmp_path, keep_transcripts=True) as service:
+        service.transcriber.answer_with = lambda job: heard(
+            "Two words.", job, segments=(Segment(1600, 8000, " Two"), Segment(8000, 9600, " "))
+        )
+        await accept(service)
+        job = await ended(service)
+        found = kept(service, job.spec.uid)
+    assert job.state is JobState.DONE
+    assert found is not None
+    transcript, segments = found
+    assert (transcript.source, transcript.language) == ("job", "en")
+    assert transcript.ended_at - transcript.started_at == pytest.approx(1.0, abs=0.01)
+    assert [segment.text for segment in segments] == ["Two"]
+    assert segments[0].start_ms == 100
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+async def test_nothing_is_kept_without_text_or_without_the_setting(
+    tmp_path: Path, keeps: bool
+) -> None:
+    async with running(tmp_path, keep_transcripts=keeps) as service:
+        if keeps:
+            service.transcriber.answer_with = lambda job: heard("", job, segments=())
+        await accept(service)
+        await ended(service)
+        database = service.state.running.ledger._database
+        assert database.read(lambda t: t.execute("SELECT count(*) FROM transcripts")) == [(0,)]
+
+
+async def test_the_result_is_found_by_its_words_and_only_by_its_key(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {
+        "ledger": LedgerSettings(state_dir=tmp_path / "state", keep_transcripts=True),
+        "api_keys": keys("alice:alice-key", "bob:bob-key"),
+    }
+    alice, bob = ({"authorization": f"Bearer {name}-key"} for name in ("alice", "bob"))
+    search = {"q": "hello", "source": "job"}
+    async with (
+        live(tmp_path, **settings) as service,
+        httpx2.AsyncClient(base_url=f"http://127.0.0.1:{service.port}") as client,
+    ):
+        url, audio = "/utterance?wait=0&job_id=a", CLIP.path.read_bytes()
+        response = await client.post(url, content=audio, headers=WAV | alice)
+        assert response.status_code == 202
+        database = service.state.running.ledger._database
+        await poll_until(lambda: database.read(lambda t: t.execute("SELECT 1 FROM transcripts")))
+        own = (await client.get("/v1/transcripts", params=search, headers=alice)).json()
+        others = (await client.get("/v1/transcripts", params=search, headers=bob)).json()
+    assert own["matches"]
+    assert others["matches"] == []
