@@ -1,6 +1,7 @@
 """Runners with real databases: takeover, shutdown, cancellation, a database that is away."""
 
 import functools
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,9 +14,9 @@ from auricle.errors import LedgerFailed, LedgerUnavailable
 from auricle.ledger.audio import AudioDirectory
 from auricle.ledger.database import Database
 from auricle.ledger.job import Job, JobState, Outcome
-from auricle.ledger.lease import claim_of
+from auricle.ledger.lease import LEASE_S, claim_of
 from auricle.ledger.quota import Quota
-from auricle.ledger.runner import AUDIO_RETRY_S, JobRunner, RunningJob, Work
+from auricle.ledger.runner import AUDIO_RETRY_S, MAX_THREADS, JobRunner, RunningJob, Work
 from auricle.ledger.store import Ledger
 from auricle.types import ClientId
 from tests.support.ledger import DatabaseAway, a_spec
@@ -282,6 +283,50 @@ async def test_a_job_whose_audio_cannot_be_read_is_queued_again_and_has_lost_not
         is_away = False
         clock.now += AUDIO_RETRY_S
         await poll_until(lambda: state_of(ledger) is JobState.DONE)
+
+
+class SlowDeletions(AudioDirectory):
+    """A directory that deletes nothing until it may."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.may_delete = threading.Event()
+        self.waiting = 0
+
+    def delete(self, name: str) -> None:
+        """Delete a file, later."""
+        self.waiting += 1
+        self.may_delete.wait()
+        super().delete(name)
+
+
+async def test_leases_are_renewed_while_the_store_of_audio_is_slow(
+    ledger: Ledger, clock: Clock, submit: Callable[[str], Job], tmp_path: Path
+) -> None:
+    audio = SlowDeletions(tmp_path / "audio")
+
+    async def work(job: RunningJob) -> Outcome:
+        if job.job.spec.job_id == "long":
+            await anyio.sleep_forever()
+        return DONE
+
+    def lease_until() -> float:
+        job = ledger.find(KEY, "long")
+        assert job is not None
+        return job.lease_until
+
+    submit("long")
+    for index in range(MAX_THREADS):
+        submit(str(index))
+    runner = JobRunner(ledger, audio, work, max_running=MAX_THREADS + 1, now=clock, renew_s=0.01)
+    try:
+        async with running(runner):
+            await poll_until(lambda: audio.waiting == MAX_THREADS)
+            clock.now += 5
+            await poll_until(lambda: lease_until() == clock.now + LEASE_S)
+            audio.may_delete.set()
+    finally:
+        audio.may_delete.set()
 
 
 async def test_work_done_while_the_database_is_away_is_stored_afterwards(

@@ -336,9 +336,12 @@ def test_kept_audio_is_needed_until_its_time_is_over(ledger: Ledger) -> None:
     ledger.finish(lease(ledger), DONE, NOW)
 
     assert ledger.needed_audio(["kept", "other"]) == {"kept"}
-    assert ledger.expire_audio(NOW + HOUR_S - 1) == []
-    assert ledger.expire_audio(NOW + HOUR_S) == ["kept"]
-    assert ledger.expire_audio(NOW + HOUR_S) == []
+    assert ledger.expired_audio(NOW + HOUR_S - 1) == {}
+    expired = ledger.expired_audio(NOW + HOUR_S)
+    assert list(expired.values()) == ["kept"]
+    assert ledger.expired_audio(NOW + HOUR_S) == expired
+    ledger.forget_audio(expired)
+    assert ledger.expired_audio(NOW + HOUR_S) == {}
     assert ledger.needed_audio(["kept"]) == set()
 
 
@@ -358,7 +361,7 @@ def test_kept_audio_counts_against_the_quota_of_its_owner(ledger: Ledger) -> Non
     with pytest.raises(LedgerFull):
         ledger.accept(a_spec("2", audio_bytes=501), quota, NOW)
     ledger.accept(a_spec("2", "other", audio_bytes=501), quota, NOW)
-    ledger.expire_audio(NOW + HOUR_S)
+    ledger.forget_audio(ledger.expired_audio(NOW + HOUR_S))
     ledger.accept(a_spec("2", audio_bytes=501), quota, NOW)
 
 

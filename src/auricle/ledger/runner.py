@@ -35,7 +35,10 @@ RELEASE_S = 5.0
 """Longest time to queue a job again when the runner stops; after it, the lease has to expire."""
 
 MAX_THREADS = 8
-"""Maximum threads of a runner; others are left for requests while the database is slow."""
+"""Maximum threads of a runner; others are left for requests while the database is slow.
+
+Audio is deleted in other threads: its store may be slow while leases have to be renewed.
+"""
 
 _REFUSALS = (LedgerUnavailable, LedgerFull)
 
@@ -137,6 +140,7 @@ class JobRunner:
         self._note_end = note_end
         self.max_running = max_running
         self._threads = CapacityLimiter(MAX_THREADS)
+        self._audio_threads = CapacityLimiter(max_running)
         self._slots = anyio.Semaphore(max_running)
         self._running: dict[int, RunningJob] = {}
         self._is_draining = False
@@ -264,7 +268,9 @@ class JobRunner:
             lambda: self._ledger.finish(claim, outcome, self._now(), running.also),
         )
         self._note_end()
-        await to_thread.run_sync(self.delete_audio, running.job.spec.audio, limiter=self._threads)
+        await to_thread.run_sync(
+            self.delete_audio, running.job.spec.audio, limiter=self._audio_threads
+        )
 
     async def _until_answered(self, event: str, number: int, call: Callable[[], T]) -> T:
         """Call the database in a thread until it answers; each refusal is logged as ``event``."""

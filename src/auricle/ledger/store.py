@@ -415,22 +415,24 @@ class Ledger:
 
         return self._database.write("expire", work)
 
-    def expire_audio(self, now: float) -> list[str]:
-        """Mark kept audio as not needed any more once its time is over, and return the names.
+    def expired_audio(self, now: float) -> dict[int, str]:
+        """Return kept audio whose time is over: its names by the numbers of the jobs.
 
-        At most ``MAX_SWEPT`` jobs are changed, so that other transactions don't wait for long.
+        The caller deletes it and then calls :meth:`forget_audio`. Audio that can't be deleted for
+        the moment is returned again.
         """
+        statement = (
+            "SELECT number, audio FROM jobs WHERE audio_until <= ? ORDER BY audio_until LIMIT ?"
+        )
+        return self._database.read(lambda t: dict(t.execute(statement, now, MAX_SWEPT)))
 
-        def work(transaction: Transaction) -> list[str]:
-            rows = transaction.execute(
-                "UPDATE jobs SET has_audio = 0, audio_until = NULL WHERE number IN (SELECT number "
-                "FROM jobs WHERE audio_until <= ? ORDER BY audio_until LIMIT ?) RETURNING audio",
-                now,
-                MAX_SWEPT,
-            )
-            return [name for (name,) in rows]
-
-        return self._database.write("expire audio", work)
+    def forget_audio(self, numbers: Collection[int]) -> None:
+        """Note that the kept audio of jobs was deleted."""
+        statement = (
+            "UPDATE jobs SET has_audio = 0, audio_until = NULL "
+            f"WHERE audio_until IS NOT NULL AND number IN ({_marks(numbers)})"
+        )
+        self._database.write("forget audio", lambda t: t.execute(statement, *numbers))
 
     def needed_audio(self, names: Sequence[str]) -> set[str]:
         """Return those of the names whose audio jobs need or keep."""

@@ -2,67 +2,33 @@
 
 import json
 import time
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import anyio
 import pytest
 from structlog.testing import LogCapture
 
-from auricle.config.settings import LedgerSettings
 from auricle.errors import AudioError, LedgerUnavailable
 from auricle.ledger import runner
-from auricle.ledger.job import Job, JobState, Outcome
+from auricle.ledger.job import JobState, Outcome
 from auricle.ledger.store import Ledger
 from auricle.server.transcription.background_jobs import (
-    accept_job,
     decode_params,
-    delete_expired,
     delete_job,
     encode_params,
-    stored_before,
 )
-from auricle.server.uploads.params import Fields, check
-from auricle.server.uploads.upload import Upload
 from auricle.types import ANONYMOUS, DEFAULT_BEAM_SIZE, Task
 from tests.support.decoder import file_of
+from tests.support.jobs import PARAMS, accept, audio_settings, ended, running, stored
 from tests.support.s3 import S3Server
-from tests.support.service import Service, build, poll_until
+from tests.support.service import poll_until
 from tests.support.tcp_proxy import proxy_to
 from tests.support.transcriber import heard
 
+__all__ = ["audio_settings"]
+
 pytestmark = pytest.mark.server
-
-NEVER, FAR_FUTURE = 0.0, 1e11
-PARAMS = check(Fields(job_id="job", audio_format="pcm16"))
-
-
-@asynccontextmanager
-async def running(folder: Path, **ledger: Any) -> AsyncIterator[Service]:
-    settings = LedgerSettings(state_dir=folder / "state", **ledger)
-    service = build(folder / "spool", ledger=settings)
-    async with service.state.run():
-        yield service
-
-
-async def accept(service: Service, **options: Any) -> None:
-    params = replace(PARAMS, **options)
-    async with AsyncExitStack() as resources:
-        await accept_job(service.state, ANONYMOUS, params, Upload(bytes(32_000)), resources)
-
-
-async def ended(service: Service) -> Job:
-    ledger = service.state.running.ledger
-    with anyio.fail_after(30):
-        while True:
-            job = ledger.find(ANONYMOUS, "job")
-            assert job is not None
-            if job.state.is_final:
-                return job
-            await anyio.sleep(0.01)
 
 
 async def test_a_job_ends_with_its_transcript_and_without_its_audio(tmp_path: Path) -> None:
@@ -70,7 +36,7 @@ async def test_a_job_ends_with_its_transcript_and_without_its_audio(tmp_path: Pa
         await accept(service)
         job = await ended(service)
         await poll_until(service.is_at_rest)
-        assert list(service.state.running.audio.names(float("inf"))) == []
+        assert stored(service) == []
     assert (job.state, job.progress) == (JobState.DONE, 1.0)
     assert job.text == json.loads(job.result or b"")["text"] == "hello"
 
@@ -159,12 +125,12 @@ async def test_gateways_share_audio_in_a_bucket(
     async with running(tmp_path, **bucket_settings) as service:
         service.state.running.runner.drain()
         await accept(service)
-        assert len(list(service.state.running.audio.names(FAR_FUTURE))) == 1
+        assert len(stored(service)) == 1
     assert not (tmp_path / "state" / "audio").exists()
     async with running(tmp_path, **bucket_settings) as service:
         job = await ended(service)
         await poll_until(service.is_at_rest)
-        await poll_until(lambda: list(service.state.running.audio.names(FAR_FUTURE)) == [])
+        await poll_until(lambda: stored(service) == [])
     assert (job.state, job.text) == (JobState.DONE, "hello")
 
 
@@ -189,6 +155,24 @@ async def test_a_job_waits_while_its_audio_cannot_be_read(
     assert (job.state, job.text, job.losses) == (JobState.DONE, "hello", 0)
 
 
+async def test_a_job_that_is_deleted_during_its_download_ends_at_once(
+    tmp_path: Path, s3: S3Server, bucket_settings: dict[str, str]
+) -> None:
+    async with running(tmp_path, **bucket_settings) as service:
+        service.state.running.runner.drain()
+        await accept(service)
+    async with proxy_to(s3.port) as proxy:
+        proxied = bucket_settings | {"audio_endpoint": proxy.url}
+        async with running(tmp_path, **proxied) as service:
+            proxy.freeze()
+            await poll_until(lambda: len(service.state.running.runner) == 1)
+            await poll_until(lambda: service.state.running.fetch_threads.borrowed_tokens == 1)
+            service.state.running.ledger.delete(ANONYMOUS, "job")
+            service.state.running.runner.stop(1)
+            await poll_until(lambda: len(service.state.running.runner) == 0)
+            proxy.cut()
+
+
 async def test_a_job_is_refused_while_its_audio_cannot_be_stored(
     tmp_path: Path, s3: S3Server, bucket_settings: dict[str, str]
 ) -> None:
@@ -203,31 +187,6 @@ async def test_a_job_is_refused_while_its_audio_cannot_be_stored(
     assert (refusal.value.http_status, refusal.value.retry_after_s) == (503, 30)
 
 
-@pytest.fixture(params=["directory", "bucket"])
-def audio_settings(request: pytest.FixtureRequest) -> dict[str, str]:
-    """Return the settings of each kind of store."""
-    if request.param == "directory":
-        return {}
-    settings: dict[str, str] = request.getfixturevalue("bucket_settings")
-    return settings
-
-
-async def test_audio_is_kept_for_the_time_of_the_setting(
-    tmp_path: Path, audio_settings: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with running(tmp_path, keep_audio_s=3600, **audio_settings) as service:
-        audio = service.state.running.audio
-        await accept(service)
-        job = await ended(service)
-        await poll_until(service.is_at_rest)
-        delete_expired(service.state, NEVER)
-        assert list(audio.names(FAR_FUTURE)) == [job.spec.audio]
-
-        monkeypatch.setattr(time, "time", lambda: float(job.audio_until or 0))
-        delete_expired(service.state, NEVER)
-        assert list(audio.names(FAR_FUTURE)) == []
-
-
 @pytest.mark.parametrize(("setting_s", "request_s", "kept"), [(0, 60, 1), (3600, 0, 0)])
 async def test_a_request_sets_its_own_retention_of_audio(
     tmp_path: Path, setting_s: float, request_s: float, kept: int
@@ -236,7 +195,7 @@ async def test_a_request_sets_its_own_retention_of_audio(
         await accept(service, keep_audio_s=request_s)
         await ended(service)
         await poll_until(service.is_at_rest)
-        assert len(list(service.state.running.audio.names(FAR_FUTURE))) == kept
+        assert len(stored(service)) == kept
 
 
 async def test_deleting_a_job_deletes_its_kept_audio(
@@ -247,36 +206,11 @@ async def test_deleting_a_job_deletes_its_kept_audio(
         await ended(service)
         await poll_until(service.is_at_rest)
         await delete_job(service.state, ANONYMOUS, "job")
-        assert list(service.state.running.audio.names(FAR_FUTURE)) == []
-
-
-async def test_a_sweep_deletes_old_orphans_of_each_store(
-    tmp_path: Path, audio_settings: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    upload = tmp_path / "upload"
-    upload.write_bytes(b"RIFF")
-    async with running(tmp_path, **audio_settings) as service:
-        audio = service.state.running.audio
-        orphan = audio.put(upload)
-        delete_expired(service.state, NEVER)
-        assert list(audio.names(FAR_FUTURE)) == [orphan]
-
-        monkeypatch.setattr(time, "time", lambda: FAR_FUTURE)
-        delete_expired(service.state, FAR_FUTURE)
-        assert list(audio.names(FAR_FUTURE)) == []
+        assert stored(service) == []
 
 
 def count(logged: LogCapture, event: str) -> int:
     return sum(entry["event"] == event for entry in logged.entries)
-
-
-@pytest.mark.parametrize("jump_s", [-3600, 0, 3600])
-def test_audio_of_this_process_is_not_taken_for_older_when_the_clock_jumps(jump_s: float) -> None:
-    began_at, elapsed_s = 1.8e9, 100.0
-    stored_at = began_at + elapsed_s + jump_s
-    limit = stored_before(began_at, stored_at, elapsed_s)
-    assert limit <= stored_at
-    assert limit <= began_at
 
 
 def test_parameters_survive_storing() -> None:

@@ -10,7 +10,7 @@ from auricle.config.settings import LedgerSettings
 from auricle.ledger.job import JobState
 from auricle.ledger.transcripts import KeptSegment, KeptTranscript
 from auricle.types import ANONYMOUS, Segment
-from tests.server.transcription.test_background_jobs import accept, ended, running
+from tests.support.jobs import accept, ended, running
 from tests.support.service import CLIP, WAV, Service, keys, live, poll_until
 from tests.support.transcriber import heard
 

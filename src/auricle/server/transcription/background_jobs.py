@@ -30,7 +30,6 @@ from auricle.errors import (
 )
 from auricle.files.transcribe import FileProgress, FileTranscript
 from auricle.ledger import job as jobs
-from auricle.ledger.audio import sweep
 from auricle.ledger.job import Job, JobSpec, JobState, Outcome, digest_of
 from auricle.ledger.outbox import Delivery, DeliveryState
 from auricle.ledger.runner import RunningJob
@@ -46,11 +45,6 @@ from auricle.server.uploads.upload import Upload
 from auricle.server.uploads.uploading_jobs import UploadingJob
 from auricle.types import ClientId, Source, Transcript
 from auricle.types import Job as Recognition
-
-BACKLOG_EVERY_S = 5.0
-UPKEEP_EVERY_S = 60.0
-SHARED_ORPHAN_S = 24 * 3600.0
-"""Age at which audio without a job is deleted from a store that several gateways share."""
 
 _log = structlog.get_logger("auricle.server")
 
@@ -442,7 +436,12 @@ async def _local_audio(server: ServerState, spec: JobSpec) -> AsyncIterator[str]
     """
     audio, threads = server.running.audio, server.running.fetch_threads
     path = await to_thread.run_sync(
-        audio.fetch, spec.audio, spec.audio_bytes, from_thread.check_cancelled, limiter=threads
+        audio.fetch,
+        spec.audio,
+        spec.audio_bytes,
+        from_thread.check_cancelled,
+        abandon_on_cancel=True,  # the thread then ends at its next check, and leaves no copy
+        limiter=threads,
     )
     try:
         yield str(path)
@@ -493,58 +492,3 @@ class StoredChunks:
         digest = hashlib.sha256(f"{self._model}\n{job.options!r}\n".encode())
         digest.update(job.pcm.tobytes())
         return digest.hexdigest()
-
-
-# In the background: expiry, orphans and figures.
-
-
-async def keep_up(server: ServerState) -> None:
-    """Delete what has expired and report the backlog, until cancelled."""
-    began_at, began = time.time(), time.monotonic()
-    next_upkeep_at = 0.0
-    while True:
-        try:
-            backlog = await to_thread.run_sync(server.running.ledger.backlog)
-            server.metrics.report_backlog(backlog, time.time())
-            server.start_estimate.backlog = backlog
-            if time.monotonic() >= next_upkeep_at:
-                next_upkeep_at = time.monotonic() + UPKEEP_EVERY_S
-                oldest_at = stored_before(began_at, time.time(), time.monotonic() - began)
-                await to_thread.run_sync(delete_expired, server, oldest_at)
-        except (LedgerUnavailable, LedgerFull, OSError) as error:
-            _log.warning("jobs_not_expired", code=code_of(error))
-        except Exception as error:  # the server and its live sessions must not end
-            log_unexpected(error)
-        await anyio.sleep(BACKLOG_EVERY_S)
-
-
-def stored_before(began_at: float, now: float, elapsed_s: float) -> float:
-    """Return the time before which no audio was stored by this process.
-
-    Audio that is stored later may belong to a job that is being accepted. If the clock was set back
-    since, such audio seems to be older than the process.
-
-    Args:
-        began_at: Unix time when the process began.
-        now: Unix time.
-        elapsed_s: Monotonic time since it began, in seconds.
-    """
-    return min(began_at, now - elapsed_s)
-
-
-def delete_expired(server: ServerState, oldest_at: float) -> None:
-    """Delete expired audio and jobs, and audio that no job needs; blocks.
-
-    Args:
-        server: The server's state.
-        oldest_at: Time before which a store that is not shared has orphans; see
-            :func:`stored_before`.
-    """
-    running, now = server.running, time.time()
-    while names := running.ledger.expire_audio(now):
-        for name in names:
-            running.runner.delete_audio(name)
-    while running.ledger.expire(now):
-        pass
-    older_than = now - SHARED_ORPHAN_S if server.shares_audio else oldest_at
-    sweep(running.audio, running.ledger.needed_audio, older_than)

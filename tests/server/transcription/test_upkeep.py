@@ -1,0 +1,77 @@
+"""Upkeep: kept audio, orphans, and clocks that jump."""
+
+import time
+from pathlib import Path
+
+import pytest
+from anyio import to_thread
+
+from auricle.errors import LedgerUnavailable
+from auricle.server.transcription.upkeep import delete_expired, stored_before, sweep_audio
+from tests.support.jobs import FAR_FUTURE, NEVER, accept, audio_settings, ended, running, stored
+from tests.support.s3 import S3Server
+from tests.support.service import poll_until
+from tests.support.tcp_proxy import proxy_to
+
+__all__ = ["audio_settings"]
+
+pytestmark = pytest.mark.server
+
+
+async def test_audio_is_kept_for_the_time_of_the_setting(
+    tmp_path: Path, audio_settings: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(tmp_path, keep_audio_s=3600, **audio_settings) as service:
+        await accept(service)
+        job = await ended(service)
+        await poll_until(service.is_at_rest)
+        delete_expired(service.state)
+        assert stored(service) == [job.spec.audio]
+
+        monkeypatch.setattr(time, "time", lambda: float(job.audio_until or 0))
+        delete_expired(service.state)
+        assert stored(service) == []
+
+
+async def test_kept_audio_that_could_not_be_deleted_is_deleted_later(
+    tmp_path: Path, s3: S3Server, bucket_settings: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with proxy_to(s3.port) as proxy:
+        proxied = bucket_settings | {"audio_endpoint": proxy.url}
+        async with running(tmp_path, keep_audio_s=3600, **proxied) as service:
+            await accept(service)
+            job = await ended(service)
+            await poll_until(service.is_at_rest)
+            monkeypatch.setattr(time, "time", lambda: float(job.audio_until or 0))
+            proxy.is_refusing = True
+            proxy.cut()
+            with pytest.raises(LedgerUnavailable):
+                await to_thread.run_sync(delete_expired, service.state)
+            proxy.is_refusing = False
+            assert await to_thread.run_sync(stored, service) == [job.spec.audio]
+            await to_thread.run_sync(delete_expired, service.state)
+            assert await to_thread.run_sync(stored, service) == []
+
+
+async def test_a_sweep_deletes_old_orphans_of_each_store(
+    tmp_path: Path, audio_settings: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload = tmp_path / "upload"
+    upload.write_bytes(b"RIFF")
+    async with running(tmp_path, **audio_settings) as service:
+        orphan = service.state.running.audio.put(upload)
+        sweep_audio(service.state, NEVER)
+        assert stored(service) == [orphan]
+
+        monkeypatch.setattr(time, "time", lambda: FAR_FUTURE)
+        sweep_audio(service.state, FAR_FUTURE)
+        assert stored(service) == []
+
+
+@pytest.mark.parametrize("jump_s", [-3600, 0, 3600])
+def test_audio_of_this_process_is_not_taken_for_older_when_the_clock_jumps(jump_s: float) -> None:
+    began_at, elapsed_s = 1.8e9, 100.0
+    stored_at = began_at + elapsed_s + jump_s
+    limit = stored_before(began_at, stored_at, elapsed_s)
+    assert limit <= stored_at
+    assert limit <= began_at

@@ -1,0 +1,60 @@
+"""Background jobs of an application in this process."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from auricle.config.settings import LedgerSettings
+from auricle.ledger.job import Job
+from auricle.server.transcription.background_jobs import accept_job
+from auricle.server.uploads.params import Fields, check
+from auricle.server.uploads.upload import Upload
+from auricle.types import ANONYMOUS
+from tests.support.service import Service, build
+
+NEVER, FAR_FUTURE = 0.0, 1e11
+PARAMS = check(Fields(job_id="job", audio_format="pcm16"))
+
+
+@asynccontextmanager
+async def running(folder: Path, **ledger: Any) -> AsyncIterator[Service]:
+    settings = LedgerSettings(state_dir=folder / "state", **ledger)
+    service = build(folder / "spool", ledger=settings)
+    async with service.state.run():
+        yield service
+
+
+async def accept(service: Service, **options: Any) -> None:
+    params = replace(PARAMS, **options)
+    async with AsyncExitStack() as resources:
+        await accept_job(service.state, ANONYMOUS, params, Upload(bytes(32_000)), resources)
+
+
+async def ended(service: Service) -> Job:
+    ledger = service.state.running.ledger
+    with anyio.fail_after(30):
+        while True:
+            job = ledger.find(ANONYMOUS, "job")
+            assert job is not None
+            if job.state.is_final:
+                return job
+            await anyio.sleep(0.01)
+
+
+def stored(service: Service) -> list[str]:
+    """Return the names of all stored audio."""
+    return list(service.state.running.audio.names(FAR_FUTURE))
+
+
+@pytest.fixture(params=["directory", "bucket"])
+def audio_settings(request: pytest.FixtureRequest) -> dict[str, str]:
+    """Return the settings of each kind of store of audio."""
+    if request.param == "directory":
+        return {}
+    settings: dict[str, str] = request.getfixturevalue("bucket_settings")
+    return settings
