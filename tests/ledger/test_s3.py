@@ -10,7 +10,7 @@ import pytest
 
 from auricle.errors import AudioMissing, LedgerUnavailable, SetupError, TooLarge
 from auricle.ledger.audio import COPY_BYTES, sweep
-from tests.support.s3 import BUCKET, S3Server
+from tests.support.s3 import BUCKET, S3Server, s3_server
 from tests.support.s3_fixtures import OpenBucket
 from tests.support.tcp_proxy import TcpProxy, proxy_to
 
@@ -132,6 +132,17 @@ def test_without_credentials_audio_cannot_be_stored_for_the_moment(
 
     with pytest.raises(LedgerUnavailable):
         open_bucket().put(upload)
+
+
+def test_refused_credentials_are_a_setup_error(
+    open_bucket: OpenBucket, tmp_path: Path, upload: Path
+) -> None:
+    with s3_server(tmp_path, INITIAL_NO_AUTH_ACTION_COUNT="0") as server:
+        audio = open_bucket(endpoint=server.endpoint)
+        with pytest.raises(SetupError, match="InvalidAccessKeyId"):
+            audio.check()
+        with pytest.raises(LedgerUnavailable):
+            audio.put(upload)
 
 
 def test_a_profile_that_does_not_exist_is_a_setup_error(

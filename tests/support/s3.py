@@ -1,4 +1,4 @@
-"""A real S3-compatible service for tests: moto's server, in the environment of `make` for it."""
+"""A real S3-compatible service for tests: moto's server, in a separate environment."""
 
 import contextlib
 import os
@@ -27,7 +27,7 @@ sys.stdin.read()
 
 @dataclass(frozen=True)
 class S3Server:
-    """A service on a port of this machine; all credentials are valid."""
+    """A service on a port of this machine."""
 
     port: int
 
@@ -56,8 +56,13 @@ def is_installed() -> bool:
 
 
 @contextlib.contextmanager
-def s3_server(directory: Path) -> Iterator[S3Server]:
-    """Start a service and end it; ``directory`` is for its log."""
+def s3_server(directory: Path, **environ: str) -> Iterator[S3Server]:
+    """Start a service and end it; by default all credentials are valid.
+
+    Args:
+        directory: For its log.
+        environ: Variables of moto.
+    """
     with (
         (directory / "moto.log").open("wb") as log,
         subprocess.Popen(
@@ -65,7 +70,7 @@ def s3_server(directory: Path) -> Iterator[S3Server]:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
-            env=os.environ | CREDENTIALS,
+            env=os.environ | CREDENTIALS | environ,
         ) as process,
     ):
         assert process.stdout is not None
