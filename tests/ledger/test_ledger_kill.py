@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from auricle.ledger.audio import AudioDirectory, sweep
+from auricle.ledger.audio import sweep
 from auricle.ledger.job import JobState
 from auricle.ledger.lease import claim_of
 from auricle.ledger.outbox import DeliveryState
 from auricle.ledger.store import Ledger
-from tests.support.ledger import a_spec, open_at
+from tests.support.ledger import a_spec, open_at, open_audio_at
 from tests.support.ledger_life import DONE, NOW, POISONED, QUOTA, URL
 from tests.support.postgres import PostgresServer
 
@@ -28,11 +28,11 @@ LATER = NOW + 3600
 MAX_CHECKPOINTS = 200
 SUCCESSOR = replace(DONE, result=b'{"by": "successor"}')
 
-Live = Callable[[int, str, Path], list[str]]
+Live = Callable[[int, str, str], list[str]]
 
 
 @pytest.fixture
-def live(tmp_path: Path) -> Iterator[Live]:
+def live(tmp_path: Path, new_audio: Callable[[int], str]) -> Iterator[Live]:
     """Return a function that runs a life up to a checkpoint and returns what it printed."""
     upload = tmp_path / "upload"
     upload.write_bytes(b"RIFF")
@@ -46,7 +46,7 @@ def live(tmp_path: Path) -> Iterator[Live]:
         assert process.stdout is not None
         stdin, stdout = process.stdin, process.stdout
 
-        def run(checkpoint: int, location: str, audio: Path) -> list[str]:
+        def run(checkpoint: int, location: str, audio: str) -> list[str]:
             stdin.write(f"{checkpoint}\t{location}\t{audio}\t{upload}\n")
             stdin.flush()
             steps: list[str] = []
@@ -74,14 +74,32 @@ def new_location(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[in
     return empty
 
 
+@pytest.fixture(params=["directory", "bucket"])
+def new_audio(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[int], str]:
+    """Return a function that returns the location of an empty store of audio."""
+    if request.param == "directory":
+        return lambda number: str(tmp_path / f"audio-{number}")
+    if "postgres" in request.node.name:
+        pytest.skip("a bucket is tried with SQLite: the two are independent")
+    settings: dict[str, str] = request.getfixturevalue("bucket_settings")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", settings["audio_endpoint"])
+    monkeypatch.setenv("AWS_DEFAULT_REGION", settings["audio_region"])
+    return lambda number: f"{settings['audio_url']}-{number}"
+
+
 def test_a_kill_at_any_statement_loses_no_job_and_does_none_twice(
-    live: Live, new_location: Callable[[int], str], tmp_path: Path
+    live: Live,
+    new_location: Callable[[int], str],
+    new_audio: Callable[[int], str],
+    tmp_path: Path,
 ) -> None:
     outcomes: set[str] = set()
     for checkpoint in range(1, MAX_CHECKPOINTS):
-        location, audio_path = new_location(checkpoint), tmp_path / f"audio-{checkpoint}"
-        *steps, end = live(checkpoint, location, audio_path)
-        recover(location, audio_path, tmp_path / "upload", steps)
+        location, audio_location = new_location(checkpoint), new_audio(checkpoint)
+        *steps, end = live(checkpoint, location, audio_location)
+        recover(location, audio_location, tmp_path / "upload", steps)
         outcomes |= set(steps)
         if end == "end 0":
             break
@@ -92,10 +110,10 @@ def test_a_kill_at_any_statement_loses_no_job_and_does_none_twice(
     assert outcomes == {"accepted", "chunk", "done", "sent", "delivered"}
 
 
-def recover(location: str, audio_path: Path, upload: Path, steps: list[str]) -> None:
+def recover(location: str, audio_location: str, upload: Path, steps: list[str]) -> None:
     """Do what the caller, the next server and the receiver do, and check what is left."""
     database = open_at(location)
-    audio = AudioDirectory(audio_path)
+    audio = open_audio_at(audio_location)
     ledger = Ledger(database, "successor", POISONED)
     sweep(audio, ledger.needed_audio, older_than=1e12)
     if "accepted" not in steps:  # the caller got no answer and repeats its request
@@ -111,7 +129,9 @@ def recover(location: str, audio_path: Path, upload: Path, steps: list[str]) -> 
         taken = ledger.lease(LATER)
         assert taken is not None, "the job must be taken over"
         assert "chunk" not in steps or ledger.chunks(job.number) == {"0": b"zero"}
-        assert audio.fetch(taken.spec.audio, 4).read_bytes() == b"RIFF"
+        path = audio.fetch(taken.spec.audio, 4)
+        assert path.read_bytes() == b"RIFF"
+        audio.release(path)
         ledger.finish(claim_of(taken), SUCCESSOR, LATER)
         audio.delete(taken.spec.audio)
     job = ledger.find(a_spec().owner, "job-1")
@@ -125,5 +145,6 @@ def recover(location: str, audio_path: Path, upload: Path, steps: list[str]) -> 
     assert delivery.state is DeliveryState.DELIVERED
     assert len(ledger.page(job.spec.owner)) == 1
     sweep(audio, ledger.needed_audio, older_than=1e12)
-    assert list(audio_path.iterdir()) == []
+    assert list(audio.names(older_than=1e12)) == []
+    assert audio_location.startswith("s3://") or list(Path(audio_location).iterdir()) == []
     database.close()

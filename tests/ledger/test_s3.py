@@ -209,6 +209,17 @@ async def test_a_request_is_repeated_when_its_connection_breaks(
         assert proxy.connections > 1
 
 
+async def test_an_upload_that_breaks_off_leaves_no_object(
+    open_bucket: OpenBucket, s3: S3Server, upload: Path
+) -> None:
+    async with proxy_to(s3.port) as proxy:
+        audio = open_bucket(endpoint=proxy.url, **QUICK)
+        proxy.cut_after_bytes = COPY_BYTES
+        with pytest.raises(LedgerUnavailable):
+            await in_thread(audio.put, upload)
+        assert await in_thread(list, audio.names(FAR_FUTURE)) == []
+
+
 async def test_a_download_that_breaks_off_leaves_no_copy(
     open_bucket: OpenBucket, s3: S3Server, upload: Path, tmp_path: Path
 ) -> None:

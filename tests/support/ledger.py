@@ -1,9 +1,11 @@
 """Jobs and databases for tests of the ledger."""
 
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from auricle.errors import LedgerUnavailable
+from auricle.ledger.audio import AudioDirectory, AudioStore
 from auricle.ledger.database import Checkpoint, Database, T, Transaction, no_checkpoint
 from auricle.ledger.job import Job, JobSpec
 from auricle.ledger.sqlite import SqliteDatabase
@@ -55,6 +57,15 @@ def open_at(location: str, checkpoint: Checkpoint = no_checkpoint) -> Database:
     from auricle.ledger.postgres import PostgresDatabase  # psycopg may be missing
 
     return PostgresDatabase.open(location, checkpoint=checkpoint)
+
+
+def open_audio_at(location: str, checkpoint: Checkpoint = no_checkpoint) -> AudioStore:
+    """Open the store of audio in a directory, or at ``s3://`` at ``AWS_ENDPOINT_URL_S3``."""
+    if not location.startswith("s3://"):
+        return AudioDirectory(Path(location), checkpoint)
+    from auricle.ledger.s3 import AudioBucket  # botocore may be missing
+
+    return AudioBucket(location, Path(tempfile.gettempdir()))
 
 
 class DatabaseAway:

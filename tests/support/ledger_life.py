@@ -10,12 +10,11 @@ import signal
 import sys
 from pathlib import Path
 
-from auricle.ledger.audio import AudioDirectory
 from auricle.ledger.job import JobState, Outcome
 from auricle.ledger.lease import claim_of
 from auricle.ledger.quota import Quota
 from auricle.ledger.store import Ledger
-from tests.support.ledger import a_spec, open_at
+from tests.support.ledger import a_spec, open_at, open_audio_at
 
 NOW = 1.8e9
 URL = "https://receiver.example"
@@ -35,10 +34,12 @@ def live(checkpoint: int, location: str, audio_path: str, upload: str) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     database = open_at(location, pass_checkpoint)
-    audio = AudioDirectory(Path(audio_path), pass_checkpoint)
+    audio = open_audio_at(audio_path, pass_checkpoint)
     ledger = Ledger(database, "first", POISONED)
 
-    spec = a_spec(audio=audio.put(Path(upload)), callback_url=URL)
+    name = audio.put(Path(upload))
+    pass_checkpoint("audio: after put")
+    spec = a_spec(audio=name, callback_url=URL)
     ledger.accept(spec, QUOTA, NOW)
     print("accepted", flush=True)
     job = ledger.lease(NOW)
