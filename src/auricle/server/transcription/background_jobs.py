@@ -32,6 +32,7 @@ from auricle.files.transcribe import FileProgress, FileTranscript
 from auricle.ledger import job as jobs
 from auricle.ledger.job import Job, JobSpec, JobState, Outcome, digest_of
 from auricle.ledger.outbox import Delivery, DeliveryState
+from auricle.ledger.quota import Usage
 from auricle.ledger.runner import RunningJob
 from auricle.protocol.native.errors import ErrorBody
 from auricle.protocol.native.utterance import transcript_body
@@ -45,6 +46,9 @@ from auricle.server.uploads.upload import Upload
 from auricle.server.uploads.uploading_jobs import UploadingJob
 from auricle.types import ClientId, Source, Transcript
 from auricle.types import Job as Recognition
+
+EARLY_CHECK_S = 1.0
+"""Longest wait for the database before an upload; others' searches may take longer."""
 
 _log = structlog.get_logger("auricle.server")
 
@@ -123,6 +127,8 @@ async def check_job_quota(
 ) -> None:
     """Refuse a job before its upload if the client's quota is full.
 
+    While the database is busy, the job is not refused: its acceptance checks the quota again.
+
     Args:
         server: The server's state.
         client: The key that sends the job.
@@ -134,14 +140,16 @@ async def check_job_quota(
         LedgerUnavailable: The database does not answer.
     """
     running = server.running
-    await to_thread.run_sync(
-        running.ledger.check_quota,
-        client,
-        job_id,
-        size_bytes,
-        server.job_quota,
-        limiter=running.database_threads,
-    )
+    with anyio.move_on_after(EARLY_CHECK_S):
+        await to_thread.run_sync(
+            running.ledger.check_quota,
+            client,
+            job_id,
+            size_bytes,
+            server.job_quota,
+            limiter=running.database_threads,
+            abandon_on_cancel=True,
+        )
 
 
 async def accept_job(
@@ -202,15 +210,26 @@ def _accept(
     except (JobConflict, LedgerFull):  # after other errors the row may exist: a sweep decides
         running.runner.delete_audio(name)
         raise
-    if not is_new:
-        running.runner.delete_audio(name)
+    if is_new:
+        return _new_body(server, job)
+    running.runner.delete_audio(name)
     return _body(server, job)
+
+
+def _new_body(server: ServerState, job: Job) -> JobBody:
+    """Return the response body of a job that was just accepted, without reading the database."""
+    before = server.start_estimate.backlog.queued_of.get(job.spec.owner, Usage())
+    body = job_body(server.running.runner.current(job), _starts_in_s(server, job, before))
+    if job.spec.callback_url is not None:
+        body["webhook"] = webhook_body(None)
+    return body
 
 
 def _body(server: ServerState, job: Job) -> JobBody:
     """Return the response body of a stored job with its webhook; blocks."""
     running = server.running
-    body = job_body(running.runner.current(job), _starts_in_s(server, job))
+    before = running.ledger.queued_before(job) if job.state is JobState.QUEUED else Usage()
+    body = job_body(running.runner.current(job), _starts_in_s(server, job, before))
     if job.spec.callback_url is not None:
         body["webhook"] = webhook_body(next(iter(running.ledger.deliveries(job.number)), None))
     return body
@@ -248,16 +267,17 @@ def _find(server: ServerState, client: ClientId, job_id: str) -> JobBody | None:
     return None if job is None else _body(server, job)
 
 
-def _starts_in_s(server: ServerState, job: Job) -> int | None:
-    """Return the estimated time until a job starts, in seconds; ``None`` if unknown; blocks."""
+def _starts_in_s(server: ServerState, job: Job, before: Usage) -> int | None:
+    """Return the estimated time until a job starts, in seconds; ``None`` if unknown.
+
+    Args:
+        server: The server's state.
+        job: The job.
+        before: The queued jobs of its owner that were accepted earlier.
+    """
     if job.state is not JobState.QUEUED:
         return None
-    running = server.running
-    try:
-        before = running.ledger.queued_before(job)
-    except LedgerUnavailable:  # it was accepted or found: an estimate must not change that
-        return None
-    slots = running.runner.max_running
+    slots = server.running.runner.max_running
     return server.start_estimate.starts_in_s(job.spec.owner, before, slots)
 
 

@@ -1,4 +1,5 @@
 import sqlite3
+import threading
 from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
@@ -7,11 +8,14 @@ from typing import Any
 import anyio
 import httpx2
 import pytest
+from anyio import to_thread
 from structlog.testing import LogCapture
 
 from auricle.config.settings import LedgerSettings
 from auricle.errors import AudioError, NoWorkerReady
+from auricle.ledger.database import Transaction
 from auricle.ledger.sqlite import FILE_NAME, SqliteDatabase
+from auricle.server.transcription import background_jobs
 from auricle.types import ANONYMOUS, JobKind
 from tests.support.decoder import file_of
 from tests.support.ledger import damage
@@ -285,6 +289,25 @@ async def test_the_start_of_a_queued_job_is_estimated(
     assert (await until(client, ids[-1], "queued"))["starts_in_s"] >= 0
     running.transcriber.gate.set()
     await until(client, ids[-1], "done")
+
+
+async def test_a_slow_search_does_not_delay_the_acceptance_of_a_job(
+    running: Live, client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(background_jobs, "EARLY_CHECK_S", 0.01)
+    has_begun, may_end = threading.Event(), threading.Event()
+
+    def search(_: Transaction) -> None:
+        has_begun.set()
+        may_end.wait()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(to_thread.run_sync, running.state.running.database.read, search)
+        await to_thread.run_sync(has_begun.wait)
+        accepted = await post(client, "a1")
+        may_end.set()
+    assert (accepted.status_code, accepted.json()["starts_in_s"]) == (202, 0)
+    await until(client, "a1", "done")
 
 
 async def test_a_full_quota_refuses_a_job(tmp_path: Path) -> None:
