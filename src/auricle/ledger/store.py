@@ -34,7 +34,7 @@ _DELIVERY = [field.name for field in fields(Delivery)]
 _JOB_COLUMNS = ", ".join(["number", *_SPEC, *_STATUS])
 _SELECT_JOB = f"SELECT {_JOB_COLUMNS} FROM jobs"
 _SELECT_DELIVERY = f"SELECT {', '.join(_DELIVERY)} FROM deliveries"
-# A statement with these words, whatever else it has, uses the index of unfinished jobs.
+# Every statement with these words uses the index of unfinished jobs.
 _UNFINISHED = "state IN ('queued', 'running')"
 _READY = "(ready_at <= ? OR ready_at > ?)"
 

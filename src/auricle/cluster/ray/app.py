@@ -45,7 +45,7 @@ FIRST_REPORTS_S = 2.5
 """Maximum wait of a job for the first reports at a new ingress, which take two rounds."""
 SILENCE_S = 1.5
 """Three missing beats: another replica that reports gets the job. Half of the gateway's limit, so
-that its other jobs here go on. While Ray's head is down, calls to a lost replica never fail."""
+that its other jobs here continue. While Ray's head is down, calls to a lost replica never fail."""
 MAX_REQUESTS = 10_000
 """Maximum concurrent requests of an ingress; high, because jobs wait only in the pools, which
 schedule by urgency."""
