@@ -10,8 +10,9 @@ the database and the directory of audio.
 *scripted*: the engine returns a checksum of the samples that it received. *model*: Whisper base.
 
 First every recording is sent once without faults. Then every accepted job has to end with the same
-text, the finals of every live stream have to arrive once, and each final that a client received has
-to be in the transcripts that the server keeps. All this is read after a last restart.
+text, its webhook has to arrive with one event id, although the receiver refuses a quarter of the
+requests, the finals of every live stream have to arrive once, and each final that a client received
+has to be in the transcripts that the server keeps. All this is read after a last restart.
 """
 
 import argparse
@@ -47,6 +48,7 @@ from tests.resilience.durable.stage import (
     live_key,
     staged,
 )
+from tests.resilience.durable.webhooks import answer_in_turn, webhook_figures
 
 LENGTHS, MIN_S, MAX_S, BRIEF_MAX_S = 10, 5.0, 600.0, 30.0
 PAUSES = 1.2
@@ -56,6 +58,8 @@ OFFERED = 0.8
 """Fraction of the time in which the jobs are sent."""
 PATIENCE_S = 1800.0
 """Time limit for the last job after the last kill."""
+WEBHOOKS_S = 300.0
+"""Time limit for the webhooks after the last restart; an attempt that was killed lasts a minute."""
 AUDIO_LIMIT_S = 100.0
 """Orphans are looked for at the start and every minute."""
 BRIEF_S = 120.0
@@ -134,7 +138,9 @@ async def run(plan: Plan, stage: Stage, out: Path) -> dict[str, Any]:
     dice.shuffle(order)
     jobs = [SentJob(f"job-{number}", recording) for number, recording in enumerate(order)]
     began_at, killer = time.time(), Killer(stage, dice)
-    async with JobClient(stage.urls, stage.keys[JOBS]) as client:
+    receiver = stage.receiver
+    answer_in_turn(receiver, plan.jobs)
+    async with JobClient(stage.urls, stage.keys[JOBS], receiver.url()) as client:
         async with asyncio.TaskGroup() as group:
             watching = group.create_task(client.watch())
             progress = group.create_task(print_progress(client, killer, streams, began_at))
@@ -148,7 +154,7 @@ async def run(plan: Plan, stage: Stage, out: Path) -> dict[str, Any]:
         took_s = time.time() - began_at
         await asyncio.to_thread(restart, stage)
         audio_left = await asyncio.to_thread(wait_audio_deleted, stage)
-        await client.fetch()
+        await client.fetch(webhooks_s=WEBHOOKS_S)
         kept = await compare_all_kept(plan, stage, streams)
     takes = [one for stream in streams for one in stream.takes]
     results = {
@@ -156,6 +162,7 @@ async def run(plan: Plan, stage: Stage, out: Path) -> dict[str, Any]:
         "took_s": round(took_s, 1),
         "kills": dict(Counter(kind for _, kind in killer.applied)),
         "jobs": verdict.job_figures(jobs, texts),
+        "webhooks": webhook_figures(jobs, [body for _, _, body in receiver.requests]),
         "jobs_lost": sorted(client.lost),
         "jobs_changed": sorted(client.changed),
         "live": verdict.live_figures(takes, calm),

@@ -57,10 +57,12 @@ class JobClient:
     Args:
         urls: The gateways.
         key: The API key.
+        callback_url: Receiver of the jobs' webhooks; empty: they have none.
     """
 
-    def __init__(self, urls: Sequence[str], key: str) -> None:
+    def __init__(self, urls: Sequence[str], key: str, callback_url: str = "") -> None:
         self._urls = itertools.cycle(urls)
+        self._callback_url = callback_url
         self._http = httpx2.AsyncClient(
             timeout=TIMEOUT_S,
             headers={"authorization": f"Bearer {key}"},
@@ -87,7 +89,13 @@ class JobClient:
             AssertionError: The server refused it in a way that no repetition changes.
         """
         self.jobs.append(job)
-        params = {"wait": 0, "job_id": job.id, "language": "en", "beam_size": 1}
+        params = {
+            "wait": 0,
+            "job_id": job.id,
+            "language": "en",
+            "beam_size": 1,
+            "callback_url": self._callback_url,
+        }
         job.sent_at = time.time()
         while True:
             job.requests += 1
@@ -147,10 +155,18 @@ class JobClient:
             job.state = summary["state"]
             job.finished_at = summary["finished_at"] or 0.0
 
-    async def fetch(self) -> None:
-        """Fetch the result of each accepted job."""
+    async def fetch(self, webhooks_s: float = 0.0) -> None:
+        """Fetch the result of each accepted job.
+
+        Args:
+            webhooks_s: Time limit for the webhooks that are still to be sent.
+        """
+        deadline = time.monotonic() + webhooks_s
         for job in self.jobs:
             job.body = (await self.get(f"/jobs/{job.id}")) or {}
+            while is_pending(job) and time.monotonic() < deadline:
+                await asyncio.sleep(WATCH_S)
+                job.body = (await self.get(f"/jobs/{job.id}")) or {}
 
     async def get(self, path: str) -> Any:
         """Repeat a GET until a gateway answers it; return its body, or ``None`` after a 404."""
@@ -176,6 +192,11 @@ class JobClient:
             return await self._http.request(method, f"{next(self._urls)}{path}", **request)
         except httpx2.TransportError:
             return None
+
+
+def is_pending(job: SentJob) -> bool:
+    """Return whether the job's webhook is still to be sent."""
+    return bool((job.body.get("webhook") or {}).get("state") == "pending")
 
 
 def _pause_s(response: httpx2.Response | None) -> float:

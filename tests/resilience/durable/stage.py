@@ -19,6 +19,7 @@ from bench.lib.service import Server, running
 from tests.resilience.chaos.faults import ASR, DECODE, workers_of
 from tests.support.faulty_engine import begun_chunks
 from tests.support.postgres import PostgresServer
+from tests.support.receiver import Receiver, receiver_running
 
 SCRIPTED = "tests.support.scripted_engine"
 PACE, BRIEF_PACE = 0.05, 0.3
@@ -28,6 +29,8 @@ SETTINGS: dict[str, Any] = {
     "keep_transcripts": 1,
     "keep_results_s": 7 * 24 * 3600,
     "max_wait_s": 600,
+    "webhook_secret": "a secret of more than thirty-two characters",
+    "webhook_allow_private": 1,
 }
 WORKERS = 2
 """Of all gateways together."""
@@ -44,6 +47,7 @@ class Stage:
         postgres: The database server, if it is PostgreSQL.
         keys: API keys by client.
         audio: The directory of jobs' audio, which all gateways share.
+        receiver: Gets the webhooks of jobs.
         chunks: The file in which the engine notes the chunks that it begins.
     """
 
@@ -51,6 +55,7 @@ class Stage:
     postgres: PostgresServer | None
     keys: dict[str, str]
     audio: Path
+    receiver: Receiver
     chunks: Path
 
     @property
@@ -111,7 +116,8 @@ def staged(
             )
             for number in range(gateways)
         ]
-        yield Stage(tuple(servers), postgres, keys, state / "audio", chunks)
+        receiver = stack.enter_context(receiver_running())
+        yield Stage(tuple(servers), postgres, keys, state / "audio", receiver, chunks)
 
 
 def live_key(stream: int) -> str:

@@ -1,3 +1,6 @@
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -11,6 +14,7 @@ from tests.resilience.durable.live import (
     compare_kept,
 )
 from tests.resilience.durable.verdict import job_figures, live_figures
+from tests.resilience.durable.webhooks import webhook_figures
 from tests.resilience.live_chaos import ReceivedFinal, Take
 
 pytestmark = pytest.mark.unit
@@ -44,6 +48,22 @@ def test_jobs_that_failed_or_have_another_text_are_counted() -> None:
     figures = job_figures(jobs, TEXTS)
     assert (figures["accepted"], figures["done"], figures["other_text"]) == (4, 2, 1)
     assert len(figures["wrong"]) == 3
+
+
+def test_a_webhook_that_did_not_arrive_or_has_two_ids_is_counted() -> None:
+    def event(job_id: str, event_id: str, kind: str = "job.done") -> bytes:
+        return json.dumps({"type": kind, "event_id": event_id, "data": {"job_id": job_id}}).encode()
+
+    def job(job_id: str, state: str) -> SentJob:
+        return replace(sent_job(), id=job_id, body={"webhook": {"state": state}})
+
+    jobs = [job("a", "delivered"), job("b", "delivered"), job("c", "pending")]
+    bodies = [event("a", "1"), event("a", "1"), event("b", "2"), event("b", "3", "job.failed")]
+    figures = webhook_figures(jobs, bodies)
+
+    assert (figures["requests"], figures["events"], figures["delivered"]) == (4, 3, 2)
+    assert (figures["not_one_event"], figures["other_types"]) == (2, 1)
+    assert len(figures["wrong"]) == 2
 
 
 def test_a_live_take_with_a_missing_word_is_counted() -> None:

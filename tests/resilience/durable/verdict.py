@@ -104,6 +104,7 @@ def log_figures(lines: Sequence[str], texts: Sequence[str]) -> dict[str, Any]:
 def conditions(results: dict[str, Any]) -> dict[str, bool]:
     """Return the conditions, and whether they hold."""
     jobs, live, kept, log = (results[name] for name in ("jobs", "live", "kept", "log"))
+    webhooks = results["webhooks"]
     broken = ("other_words", "not_once_and_in_order", "with_errors", "dropped_samples")
     return {
         "every job was accepted": jobs["accepted"] == jobs["sent"],
@@ -112,6 +113,10 @@ def conditions(results: dict[str, Any]) -> dict[str, bool]:
         and not jobs["with_gaps"],
         "no accepted job was ever missing": not results["jobs_lost"],
         "no job changed after its end": not results["jobs_changed"],
+        "every job's webhook was delivered, with one event id": webhooks["delivered"]
+        == jobs["accepted"]
+        and not webhooks["not_one_event"]
+        and not webhooks["other_types"],
         "every word of the live streams arrived once": not any(live[name] for name in broken)
         and not results["live_failures"],
         "every final that a client received is kept": not kept["missing"],
@@ -126,9 +131,10 @@ def conditions(results: dict[str, Any]) -> dict[str, bool]:
 def show(results: dict[str, Any]) -> None:
     """Print the figures."""
     print(f"\n{sum(results['kills'].values())} kills in {results['took_s']} s: {results['kills']}")
-    for name in ("jobs", "live", "kept", "repeated_work", "log"):
+    for name in ("jobs", "webhooks", "live", "kept", "repeated_work", "log"):
         print(f"  {name}: { ({k: v for k, v in results[name].items() if k != 'wrong'}) }")
-    for line in [*results["jobs"]["wrong"], *results["live"]["wrong"], *results["live_failures"]]:
+    wrong = [line for name in ("jobs", "webhooks", "live") for line in results[name]["wrong"]]
+    for line in [*wrong, *results["live_failures"]]:
         print(f"  WRONG: {line[:2000]}")
 
 
