@@ -133,7 +133,7 @@ class AudioBucket:
         with _translating("read"):
             response = self._client.get_object(Bucket=self._bucket, Key=self._key(name))
             with contextlib.closing(response["Body"]) as body:
-                if response["ContentLength"] != size_bytes:
+                if response.get("ContentLength") != size_bytes:
                     raise missing_audio()
                 return self._copy(body, check_cancelled)
 
