@@ -124,6 +124,28 @@ def test_damage_that_is_found_later_is_reported_without_the_path(tmp_path: Path)
     database.close()
 
 
+@pytest.mark.parametrize("is_replaced", [False, True])
+def test_a_file_that_was_removed_while_it_is_open_takes_no_more_jobs(
+    tmp_path: Path, is_replaced: bool
+) -> None:
+    database = SqliteDatabase.open(tmp_path)
+    ledger = Ledger(database, "gateway", POISONED)
+    ledger.accept(a_spec("1"), QUOTA, NOW)
+    path, backup = tmp_path / FILE_NAME, tmp_path / "backup"
+    path.rename(backup)
+    if is_replaced:
+        path.write_bytes(backup.read_bytes())
+    with pytest.raises(LedgerFailed):
+        ledger.accept(a_spec("2"), QUOTA, NOW)
+    with pytest.raises(LedgerFailed):
+        ledger.find(a_spec("1").owner, "1")
+
+    path.unlink(missing_ok=True)
+    backup.rename(path)
+    assert ledger.accept(a_spec("2"), QUOTA, NOW)[1]
+    database.close()
+
+
 def test_another_programs_database_is_refused(tmp_path: Path) -> None:
     with contextlib.closing(sqlite3.connect(tmp_path / FILE_NAME)) as connection:
         connection.execute("CREATE TABLE jobs (id)")

@@ -14,6 +14,9 @@ T = TypeVar("T")
 
 FAILED_RETRY_S = 60
 DAMAGED = "The server's job database is damaged; its operator has to restore it."
+REMOVED = (
+    "The server's job database was removed or replaced; its operator has to restart the server."
+)
 READ_ONLY = "The server's job database can't be written; its operator has to repair it."
 
 Value = str | int | float | bytes | None

@@ -6,7 +6,8 @@ refuses a second server: leases left in the file are then known to be those of d
 
 A new file is created under another name and renamed, so that a file that exists is either complete
 or damaged. A damaged file is reported and never replaced. The same applies to one that has
-vanished: the contents of the lock file distinguish that from a first start.
+vanished: the contents of the lock file distinguish that from a first start. SQLite would continue
+with a file that was removed or replaced while it is open, so each transaction checks that.
 """
 
 import contextlib
@@ -33,6 +34,7 @@ from auricle.ledger.database import (
     DAMAGED,
     FAILED_RETRY_S,
     READ_ONLY,
+    REMOVED,
     Checkpoint,
     Row,
     SearchDialect,
@@ -66,6 +68,7 @@ class SqliteDatabase:
     def __init__(
         self,
         lock: BinaryIO,
+        path: Path,
         writer: sqlite3.Connection,
         reader: sqlite3.Connection,
         wait_s: float,
@@ -73,6 +76,8 @@ class SqliteDatabase:
     ) -> None:
         """Take over open connections and the lock."""
         self._lock = lock
+        self._path = path
+        self._file_id = _file_id(path)
         self._writer = writer
         self._reader = reader
         self._wait_s = wait_s
@@ -118,7 +123,7 @@ class SqliteDatabase:
                 _migrate(writer, migrations)
                 reader = opened.enter_context(contextlib.closing(_connect(path, wait_s)))
                 reader.execute("PRAGMA query_only = ON")
-            database = cls(lock, writer, reader, wait_s, checkpoint)
+            database = cls(lock, path, writer, reader, wait_s, checkpoint)
             opened.pop_all()
             return database
 
@@ -173,9 +178,20 @@ class SqliteDatabase:
         if not lock.acquire(timeout=self._wait_s):
             raise LedgerUnavailable("The job database is busy; try again later.", RETRY_S)
         try:
+            if _file_id(self._path) != self._file_id:
+                raise LedgerFailed(REMOVED, FAILED_RETRY_S)
             yield
         finally:
             lock.release()
+
+
+def _file_id(path: Path) -> tuple[int, int] | None:
+    """Return the identity of a file, ``None`` if there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _fts5_query(scope: str, words: Sequence[str]) -> str:
