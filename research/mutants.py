@@ -62,8 +62,8 @@ GROUPS = {
             "workers/asr/speed",
         ),
         tests=(
-            "workers/asr/test_scheduler.py",
-            "workers/test_scheduler_model.py",
+            "workers/asr/scheduler",
+            "workers/asr/test_scheduler_model.py",
             "workers/asr/test_admission.py",
             "workers/asr/test_fair_queue.py",
             "workers/asr/test_backlog.py",
@@ -73,8 +73,17 @@ GROUPS = {
     ),
     "policy": Group(("workers/process/policy",), ("workers/process/test_policy.py",)),
     "journal": Group(
-        ("session/journal", "session/ledger", "session/recording"),
-        ("session/test_journal.py", "session/test_ledger.py", "session/test_recording.py"),
+        ("session/journal", "session/arrivals", "session/recording"),
+        ("session/test_journal.py", "session/test_arrivals.py", "session/test_recording.py"),
+    ),
+    "ledger": Group(
+        ("ledger/job", "ledger/lease", "ledger/outbox", "ledger/quota"),
+        (
+            "ledger/test_job.py",
+            "ledger/test_lease.py",
+            "ledger/test_outbox.py",
+            "ledger/test_quota.py",
+        ),
     ),
     "framer": Group(("protocol/framing",), ("protocol/test_framing.py",)),
 }

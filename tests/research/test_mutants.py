@@ -1,8 +1,9 @@
-"""What the copy is made of that mutants are tried in."""
+"""Mutation testing: what is mutated, and the copy in which it is."""
 
 import pytest
 
-from research.mutants import write_out_properties
+from bench.lib.report import ROOT
+from research.mutants import GROUPS, write_out_properties
 
 pytestmark = pytest.mark.unit
 
@@ -26,6 +27,14 @@ class Clock:
     def name() -> str:
         return "clock"
 '''
+
+
+@pytest.mark.parametrize("name", GROUPS)
+def test_the_modules_of_each_group_and_their_tests_exist(name: str) -> None:
+    group = GROUPS[name]
+    files = [f"src/auricle/{module}.py" for module in group.modules]
+    files += [f"tests/{test}" for test in group.tests]
+    assert [file for file in files if not (ROOT / file).exists()] == []
 
 
 def test_properties_become_functions_that_can_be_changed_and_stay_properties() -> None:
