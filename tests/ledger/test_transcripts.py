@@ -1,5 +1,7 @@
 """Kept transcripts in both databases."""
 
+from pathlib import Path
+
 import pytest
 
 from auricle.errors import BadRequest, LeaseLost
@@ -7,6 +9,8 @@ from auricle.ledger.database import Database, Transaction
 from auricle.ledger.job import JobState, Outcome
 from auricle.ledger.lease import LEASE_S, MAX_SKEW_S, Claim, claim_of
 from auricle.ledger.quota import Quota
+from auricle.ledger.schema import SQLITE_MIGRATIONS
+from auricle.ledger.sqlite import SqliteDatabase
 from auricle.ledger.store import Ledger
 from auricle.ledger.transcripts import (
     MAX_EXPIRED,
@@ -16,6 +20,7 @@ from auricle.ledger.transcripts import (
     KeptTranscript,
     Match,
     Transcripts,
+    _scope,
     store_transcript,
 )
 from auricle.types import ClientId
@@ -228,3 +233,48 @@ def test_the_transcript_of_a_job_is_stored_with_its_end_or_not_at_all(
     for _ in range(2):  # repeated after a lost connection
         second.finish(claim, done, NOW, store)
     assert transcripts.find(KEY, kept.uid) == (kept, words)
+
+
+def test_a_filter_finds_segments_of_transcripts_that_grow_side_by_side(
+    transcripts: Transcripts,
+) -> None:
+    old = a_transcript("old", started_at=NOW - 100)
+    new, foreign = a_transcript("new"), a_transcript("foreign", OTHER, language="de")
+    for position in range(3):
+        for each in (old, new, foreign):
+            transcripts.add(each, segments(f"word {each.uid}", start=position))
+            transcripts.add(each, segments(f"word {each.uid}", start=position))  # repeated
+
+    def found(filter: Filter, before: int | None = None) -> list[str]:
+        matches = transcripts.search(KEY, "word", filter, before=before)
+        return [match.segment.text for match in matches]
+
+    assert found(Filter(until=NOW - 50)) == ["word old"] * 3
+    assert found(Filter(since=NOW - 50)) == ["word new"] * 3
+    assert found(Filter(since=NOW - 200, until=NOW)) == ["word new", "word old"] * 3
+    assert found(Filter(language="de")) == []
+    newest, second, *_ = transcripts.search(KEY, "word", Filter(until=NOW - 50))
+    assert found(Filter(until=NOW - 50), before=newest.number) == ["word old"] * 2
+    assert found(Filter(until=NOW - 50), before=second.number) == ["word old"]
+    assert found(Filter(until=NOW - 50), before=1) == []
+
+
+def test_segments_of_an_earlier_version_are_found_with_a_filter(tmp_path: Path) -> None:
+    before = SqliteDatabase.open(tmp_path, migrations=SQLITE_MIGRATIONS[:-1])
+    before.write(
+        "fill",
+        lambda transaction: [
+            transaction.execute(statement)
+            for statement in (
+                "INSERT INTO transcripts (number, uid, owner, source, language, started_at, "
+                f"ended_at) VALUES (7, 'old', 'key', 'native', 'en', {NOW}, {NOW})",
+                "INSERT INTO segments (transcript_number, position, start_ms, end_ms, scope, text) "
+                f"VALUES (7, 1, 0, 1000, '{_scope(KEY)}', 'word')",
+            )
+        ],
+    )
+    before.close()
+    database = SqliteDatabase.open(tmp_path)
+    (match,) = Transcripts(database).search(KEY, "word", Filter(language="en"))
+    assert match.transcript.uid == "old"
+    database.close()

@@ -145,6 +145,22 @@ _POSTGRES_SEARCH = (
     "CREATE INDEX segments_search ON segments USING GIN (search)",
 )
 
+_SEGMENT_RANGES = (
+    "ALTER TABLE transcripts ADD COLUMN first_segment BIGINT",
+    "ALTER TABLE transcripts ADD COLUMN last_segment BIGINT",
+    """
+    UPDATE transcripts SET
+        first_segment = (SELECT min(segments.number) FROM segments
+                         WHERE transcript_number = transcripts.number),
+        last_segment = (SELECT max(segments.number) FROM segments
+                        WHERE transcript_number = transcripts.number)
+    """,
+    """
+    CREATE INDEX transcripts_search
+    ON transcripts (owner, started_at, language, source, first_segment, last_segment)
+    """,
+)
+
 _SQLITE_TYPES = {
     "serial": "INTEGER PRIMARY KEY AUTOINCREMENT",  # numbers of deleted rows are not used again
     "bytes": "BLOB",
@@ -169,10 +185,12 @@ SQLITE_MIGRATIONS: Migrations = (
     [*_in_types(_SQLITE_TYPES, _TRANSCRIPTS), *_SQLITE_SEARCH],
     _in_types(_SQLITE_TYPES, _KEPT_AUDIO),
     _RECEIVERS,
+    _SEGMENT_RANGES,
 )
 POSTGRES_MIGRATIONS: Migrations = (
     _in_types(_POSTGRES_TYPES, _JOBS),
     [*_in_types(_POSTGRES_TYPES, _TRANSCRIPTS), *_POSTGRES_SEARCH],
     _in_types(_POSTGRES_TYPES, _KEPT_AUDIO),
     _RECEIVERS,
+    _SEGMENT_RANGES,
 )

@@ -13,6 +13,8 @@ from auricle.ledger.database import Database, Row, Transaction, Value
 from auricle.types import ClientId
 
 MAX_QUERY_WORDS = 20
+MAX_NUMBER = 2**63 - 1
+"""Largest number of a row."""
 MAX_EXPIRED = 100
 """Transcripts deleted in one transaction."""
 
@@ -180,17 +182,20 @@ class Transcripts:
         if len(query) > MAX_QUERY_WORDS:
             raise BadRequest(f"q may have at most {MAX_QUERY_WORDS} words.", "q")
         conditions, values = _conditions(filter)
-        if before is not None:
-            conditions, values = [*conditions, "segments.number < ?"], [*values, before]
 
         def work(transaction: Transaction) -> list[Row]:
             search = transaction.search
+            first, last = 0, MAX_NUMBER if before is None else before - 1
+            if conditions:
+                first, last = _range(transaction, owner, filter, last)
+            where = [search.condition, f"{search.order} BETWEEN ? AND ?", "owner = ?", *conditions]
             return transaction.execute(
                 f"SELECT segments.number, {_TRANSCRIPT_COLUMNS}, {_SEGMENT_COLUMNS} "
                 f"FROM {search.source} JOIN transcripts ON transcripts.number = transcript_number "
-                f"WHERE {' AND '.join([search.condition, 'owner = ?', *conditions])} "
-                f"ORDER BY {search.order} DESC LIMIT ?",
+                f"WHERE {' AND '.join(where)} ORDER BY {search.order} DESC LIMIT ?",
                 search.query(_scope(owner), query),
+                first,
+                last,
                 owner,
                 *values,
                 limit,
@@ -235,11 +240,12 @@ def store_transcript(
         *(getattr(transcript, name) for name in _TRANSCRIPT),
     )
     scope = _scope(transcript.owner)
+    added: list[int] = []
     for segment in segments:
-        transaction.execute(
+        rows = transaction.execute(
             "INSERT INTO segments (transcript_number, scope, "
             "position, start_ms, end_ms, text) VALUES (?, ?, ?, ?, ?, ?) "
-            "ON CONFLICT (transcript_number, position) DO NOTHING",
+            "ON CONFLICT (transcript_number, position) DO NOTHING RETURNING number",
             number,
             scope,
             segment.position,
@@ -247,6 +253,31 @@ def store_transcript(
             segment.end_ms,
             segment.text.replace("\0", ""),  # PostgreSQL has no NUL
         )
+        added += [row_number for (row_number,) in rows]
+    if added:  # numbers ascend
+        transaction.execute(
+            "UPDATE transcripts SET first_segment = COALESCE(first_segment, ?), last_segment = ? "
+            "WHERE number = ?",
+            min(added),
+            max(added),
+            number,
+        )
+
+
+def _range(transaction: Transaction, owner: ClientId, filter: Filter, last: int) -> tuple[int, int]:
+    """Return the numbers between which the segments of a filter's transcripts lie.
+
+    Segments outside of it are not read one by one to find that they don't match. Without such
+    transcripts, the range is empty.
+    """
+    conditions, values = _conditions(filter)
+    ((first, newest),) = transaction.execute(
+        "SELECT min(first_segment), max(last_segment) FROM transcripts "
+        f"WHERE {' AND '.join(['owner = ?', *conditions])}",
+        owner,
+        *values,
+    )
+    return (1, 0) if newest is None else (first, min(newest, last))
 
 
 def _scope(owner: str) -> str:

@@ -116,8 +116,9 @@ async def test_a_realtime_session_is_found_by_its_source(running: Live) -> None:
 
 
 async def test_requests_that_wait_for_the_database_leave_threads_for_others(running: Live) -> None:
-    database = running.state._running.transcripts._database  # type: ignore[union-attr]
-    assert isinstance(database, SqliteDatabase)
+    transcripts = running.state.running.transcripts
+    assert transcripts is not None
+    database = transcripts._database
     release = threading.Event()
     threads = running.state.running.database_threads
     async with httpx2.AsyncClient() as client, anyio.create_task_group() as group:
