@@ -49,6 +49,8 @@ def fill(transcripts: Transcripts, segments: int) -> None:
     weights = 1 / np.arange(1, VOCABULARY + 1)
     weights /= weights.sum()
     for number in range(segments // SEGMENTS_PER_TRANSCRIPT):
+        if number % 1000 == 0:
+            print(f"  {number * SEGMENTS_PER_TRANSCRIPT} segments", flush=True)
         is_large = random.random() < LARGE_SHARE
         owner = LARGE if is_large else ClientId(f"key-{random.integers(1, OWNERS)}")
         ranks = random.choice(VOCABULARY, (SEGMENTS_PER_TRANSCRIPT, WORDS), p=weights)

@@ -15,6 +15,8 @@ from auricle.types import ClientId
 MAX_QUERY_WORDS = 20
 MAX_NUMBER = 2**63 - 1
 """Largest number of a row."""
+STORED_AT_ONCE = 100
+"""Segments stored with one statement, as a database may be some milliseconds away."""
 MAX_EXPIRED = 100
 """Transcripts deleted in one transaction."""
 
@@ -241,17 +243,17 @@ def store_transcript(
     )
     scope = _scope(transcript.owner)
     added: list[int] = []
-    for segment in segments:
+    for start in range(0, len(segments), STORED_AT_ONCE):
+        batch = segments[start : start + STORED_AT_ONCE]
+        values: list[Value] = []
+        for segment in batch:
+            text = segment.text.replace("\0", "")  # PostgreSQL has no NUL
+            values += [number, scope, segment.position, segment.start_ms, segment.end_ms, text]
         rows = transaction.execute(
-            "INSERT INTO segments (transcript_number, scope, "
-            "position, start_ms, end_ms, text) VALUES (?, ?, ?, ?, ?, ?) "
+            "INSERT INTO segments (transcript_number, scope, position, start_ms, end_ms, text) "
+            f"VALUES {', '.join(['(?, ?, ?, ?, ?, ?)'] * len(batch))} "
             "ON CONFLICT (transcript_number, position) DO NOTHING RETURNING number",
-            number,
-            scope,
-            segment.position,
-            segment.start_ms,
-            segment.end_ms,
-            segment.text.replace("\0", ""),  # PostgreSQL has no NUL
+            *values,
         )
         added += [row_number for (row_number,) in rows]
     if added:  # numbers ascend
