@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -42,6 +43,23 @@ def test_the_id_is_printed_after_the_upload_and_the_job_is_left_alone(
     assert server.received == [b"x" * 1000]
     assert [line.split()[0] for line in server.requests] == ["GET", "POST"]
     assert "word_timestamps=true" in server.requests[1]
+
+
+def test_the_callback_is_part_of_each_job(
+    auricle: Run, server: ScriptedServer, recording: Path
+) -> None:
+    url = "https://app.example/hook?of=me"
+    options = ("--detach", "--url", server.url, "--callback-url", url)
+    done = auricle("transcribe", *options, str(recording))
+    assert done.exit_code == 0
+    query = parse_qs(urlsplit(server.requests[1].split()[1]).query)
+    assert query["callback_url"] == [url]
+
+
+def test_a_callback_without_detach_is_refused(auricle: Run, recording: Path) -> None:
+    done = auricle("transcribe", "--callback-url", "https://app.example/", str(recording))
+    assert done.exit_code == 2
+    assert "--detach" in done.stderr
 
 
 def test_several_files_have_an_id_each_and_those_that_fail_are_reported(

@@ -109,14 +109,24 @@ class RemoteJobs:
     ) -> None:
         await self._http.aclose()
 
-    async def submit(self, path: Path, options: Options, job_id: str) -> None:
+    async def submit(
+        self, path: Path, options: Options, job_id: str, callback_url: str | None = None
+    ) -> None:
         """Upload a file as a job with this id; it continues on the server.
+
+        Args:
+            path: The file.
+            options: Options of its transcription.
+            job_id: Id of the job.
+            callback_url: Where the server sends the job when it has ended.
 
         Raises:
             RequestError: The file can't be read, or the server rejected it or failed.
         """
         size_bytes = _readable_bytes(path)
         query = {"job_id": job_id, "wait": "0", **_query(options)}
+        if callback_url is not None:
+            query["callback_url"] = callback_url
         headers = {
             "Content-Type": "application/octet-stream",
             "Content-Length": str(size_bytes),

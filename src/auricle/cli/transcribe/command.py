@@ -70,6 +70,12 @@ def transcribe(
         bool,
         typer.Option("--detach", help="Print the IDs of jobs on the server, and do not wait."),
     ] = False,
+    callback_url: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", help="With --detach: the server sends each job to this URL at its end."
+        ),
+    ] = None,
     url: Annotated[str | None, setting("url")] = None,
     api_key: Annotated[str | None, setting("api_key")] = None,
     model: Annotated[str | None, setting("model")] = None,
@@ -102,8 +108,10 @@ def transcribe(
         for file, target in zip(files, targets, strict=True)
     ]
     if detach:
-        _detach(settings, output, recordings)
+        _detach(settings, output, callback_url, recordings)
         return
+    if callback_url is not None:
+        raise SetupError("--callback-url requires --detach: without it, the text is printed.")
     configure_logging("error")  # gaps are reported with the text
     style = _Style(output_format, SubtitleLimits(max_line_width, max_lines))
     asyncio.run(_run(_recogniser(settings), recordings, style))
@@ -133,14 +141,17 @@ class _Recording:
     problem: str = ""
 
 
-def _detach(settings: Settings, output: str | None, recordings: list[_Recording]) -> None:
+def _detach(
+    settings: Settings, output: str | None, callback_url: str | None, recordings: list[_Recording]
+) -> None:
     if not settings.client.url:
         raise SetupError("--detach requires a server: set --url.")
     if output is not None:
         raise SetupError("--detach writes no transcript: run `auricle jobs wait ID -o FILE` later.")
     from auricle.cli.transcribe.detach import submit
 
-    if not asyncio.run(submit(settings.client, [recording.request for recording in recordings])):
+    requests = [recording.request for recording in recordings]
+    if not asyncio.run(submit(settings.client, requests, callback_url)):
         raise typer.Exit(EXIT_SOME_FAILED)
 
 

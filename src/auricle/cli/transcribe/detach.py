@@ -12,8 +12,15 @@ from auricle.config.settings import ClientSettings
 from auricle.errors import AuricleError
 
 
-async def submit(settings: ClientSettings, requests: Sequence[RecogniserRequest]) -> bool:
+async def submit(
+    settings: ClientSettings, requests: Sequence[RecogniserRequest], callback_url: str | None
+) -> bool:
     """Upload files one after another and print the ID of each job; return whether all succeeded.
+
+    Args:
+        settings: The server and the key.
+        requests: The files.
+        callback_url: Where the server sends each job when it has ended.
 
     Raises:
         SetupError: The server does not answer.
@@ -23,7 +30,7 @@ async def submit(settings: ClientSettings, requests: Sequence[RecogniserRequest]
         for request in requests:
             job_id = uuid.uuid4().hex
             try:
-                await jobs.submit(request.path, request.options, job_id)
+                await jobs.submit(request.path, request.options, job_id, callback_url)
             except AuricleError as error:
                 errors.print(f"{request.path}: {error}", style="red")
                 has_failed = True
