@@ -1,8 +1,10 @@
 """The sender against real HTTP servers on this machine."""
 
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -11,6 +13,7 @@ import pytest
 
 from auricle.ledger.webhooks.request import Payload, WebhookRequest, new_request
 from auricle.ledger.webhooks.sender import MAX_CONCURRENT, WebhookSender
+from tests.support.certificates import issued
 from tests.support.receiver import Receiver, receiver_running
 
 BODY = b'{"type": "job.done"}'
@@ -120,6 +123,20 @@ async def test_the_method_of_the_request_is_used(receiver: Receiver) -> None:
 
 async def test_a_certificate_that_is_not_trusted_is_no_answer(receiver: Receiver) -> None:
     assert await send(receiver.url().replace("http://", "https://")) is None
+
+
+async def test_a_receiver_with_a_certificate_of_a_trusted_authority_is_used(
+    receiver: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = issued(tmp_path / "certificate")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate.certificate, certificate.key)
+    receiver.socket = context.wrap_socket(receiver.socket, server_side=True)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate.ca))
+    url = receiver.url(host="localhost").replace("http://", "https://")
+
+    assert await send(url) == 200
+    assert len(receiver.requests) == 1
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "2130706433", "0x7f.1"])
