@@ -16,7 +16,7 @@ from auricle.ledger.database import Database
 from auricle.ledger.job import Job, JobState, Outcome
 from auricle.ledger.lease import LEASE_S, claim_of
 from auricle.ledger.quota import Quota
-from auricle.ledger.runner import AUDIO_RETRY_S, MAX_THREADS, JobRunner, RunningJob, Work
+from auricle.ledger.runner import POSTPONED_RETRY_S, MAX_THREADS, JobRunner, RunningJob, Work
 from auricle.ledger.store import Ledger
 from auricle.types import ClientId
 from tests.support.ledger import DatabaseAway, a_spec
@@ -270,18 +270,18 @@ async def test_a_job_whose_audio_cannot_be_read_is_queued_again_and_has_lost_not
     def is_put_back() -> bool:
         job = ledger.find(KEY, "job")
         assert job is not None
-        return job.state is JobState.QUEUED and job.ready_at == clock.now + AUDIO_RETRY_S
+        return job.state is JobState.QUEUED and job.ready_at == clock.now + POSTPONED_RETRY_S
 
     submit("job")
     async with running(JobRunner(ledger, audio, work, max_running=1, now=clock)):
         await poll_until(is_put_back)
-        clock.now += AUDIO_RETRY_S
+        clock.now += POSTPONED_RETRY_S
         await poll_until(is_put_back)
         job = ledger.find(KEY, "job")
         assert job is not None
         assert job.losses == 0
         is_away = False
-        clock.now += AUDIO_RETRY_S
+        clock.now += POSTPONED_RETRY_S
         await poll_until(lambda: state_of(ledger) is JobState.DONE)
 
 

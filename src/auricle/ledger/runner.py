@@ -16,7 +16,14 @@ import anyio
 import structlog
 from anyio import CapacityLimiter, to_thread
 
-from auricle.errors import AuricleError, LeaseLost, LedgerFailed, LedgerFull, LedgerUnavailable
+from auricle.errors import (
+    AuricleError,
+    Draining,
+    LeaseLost,
+    LedgerFailed,
+    LedgerFull,
+    LedgerUnavailable,
+)
 from auricle.ledger.audio import AudioStore
 from auricle.ledger.job import Job, JobState, Outcome
 from auricle.ledger.lease import RENEW_S, claim_of
@@ -27,8 +34,8 @@ T = TypeVar("T")
 POLL_S = 2.0
 """Longest wait for a hint that there is work."""
 RETRY_S = 1.0
-AUDIO_RETRY_S = 30.0
-"""Time until a job whose audio can't be read is tried again, by any gateway."""
+POSTPONED_RETRY_S = 30.0
+"""Time until a job that can't be done for the moment is tried again, by any gateway."""
 FAILED_RETRY_S = 30.0
 """Interval of trying a damaged database again."""
 RELEASE_S = 5.0
@@ -55,7 +62,7 @@ class RunningJob:
         progress: Fraction of the audio, from 0 to 1; stored with each renewal.
         text: Text so far; stored with each renewal.
         also: Stores what belongs to the outcome, in the transaction that ends the job.
-        has_audio: Whether the audio could be read; if not, the job is queued again.
+        is_postponed: Whether the job can't be done for the moment, and is queued again.
         is_lost: Whether another gateway has taken over the job, or it was deleted.
     """
 
@@ -66,7 +73,7 @@ class RunningJob:
     _threads: CapacityLimiter
     progress: float = 0.0
     text: str = ""
-    has_audio: bool = True
+    is_postponed: bool = False
     also: Also = nothing_else
     is_lost: bool = False
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
@@ -101,7 +108,8 @@ class RunningJob:
 Work = Callable[[RunningJob], Awaitable[Outcome]]
 """Does a job and returns how it ended.
 
-Raises only ``LeaseLost``, and ``LedgerUnavailable`` if the audio can't be read for the moment.
+Raises only ``LeaseLost``, and for the moment ``LedgerUnavailable`` if the audio can't be read, or
+``Draining`` if what does the work shuts down.
 """
 
 
@@ -207,8 +215,8 @@ class JobRunner:
                 outcome = await self._outcome(running)
                 if outcome is not None:
                     await self._finish(running, outcome)
-                elif not running.has_audio:
-                    await self._release(running, AUDIO_RETRY_S)
+                elif running.is_postponed:
+                    await self._release(running, POSTPONED_RETRY_S)
             except LeaseLost:
                 self._lose(running)
             except Exception as error:
@@ -232,9 +240,9 @@ class JobRunner:
                     outcome = await self._work(running)
                 except LeaseLost:
                     self._lose(running)
-                except LedgerUnavailable as error:
-                    _log.warning("audio_not_read", number=running.job.number, code=error.code)
-                    running.has_audio = False
+                except (LedgerUnavailable, Draining) as error:
+                    _log.warning("job_postponed", number=running.job.number, code=error.code)
+                    running.is_postponed = True
                 group.cancel_scope.cancel()
         return None if running.scope.cancelled_caught else outcome
 

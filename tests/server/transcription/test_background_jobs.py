@@ -9,7 +9,7 @@ import anyio
 import pytest
 from structlog.testing import LogCapture
 
-from auricle.errors import AudioError, LedgerUnavailable
+from auricle.errors import AudioError, Draining, LedgerUnavailable
 from auricle.ledger import runner
 from auricle.ledger.job import JobState, Outcome
 from auricle.ledger.store import Ledger
@@ -141,7 +141,7 @@ async def test_a_job_waits_while_its_audio_cannot_be_read(
     monkeypatch: pytest.MonkeyPatch,
     logged: LogCapture,
 ) -> None:
-    monkeypatch.setattr(runner, "AUDIO_RETRY_S", 0.1)
+    monkeypatch.setattr(runner, "POSTPONED_RETRY_S", 0.1)
     async with running(tmp_path, **bucket_settings) as service:
         service.state.running.runner.drain()
         await accept(service)
@@ -149,9 +149,20 @@ async def test_a_job_waits_while_its_audio_cannot_be_read(
         proxy.is_refusing = True
         proxied = bucket_settings | {"audio_endpoint": proxy.url}
         async with running(tmp_path, **proxied) as service:
-            await poll_until(lambda: count(logged, "audio_not_read") >= 2)
+            await poll_until(lambda: count(logged, "job_postponed") >= 2)
             proxy.is_refusing = False
             job = await ended(service)
+    assert (job.state, job.text, job.losses) == (JobState.DONE, "hello", 0)
+
+
+async def test_a_job_continues_after_the_only_recogniser_was_restarted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "POSTPONED_RETRY_S", 0.1)
+    async with running(tmp_path) as service:
+        service.transcriber.script = [Draining("The recogniser is shutting down.", 1)]
+        await accept(service)
+        job = await ended(service)
     assert (job.state, job.text, job.losses) == (JobState.DONE, "hello", 0)
 
 

@@ -390,6 +390,7 @@ async def work_on(server: ServerState, running: RunningJob) -> Outcome:
     Raises:
         LeaseLost: Another gateway works on the job, or it was deleted.
         LedgerUnavailable: The audio can't be read now.
+        Draining: The only recogniser shuts down.
     """
     began_at = time.monotonic()
     spec = running.job.spec
@@ -425,8 +426,9 @@ async def _transcribe(
                 on_progress=note_progress,
                 finished=StoredChunks(running, server.transcriber.stats().model),
             )
-    except Draining:  # the runner queues the job again
-        await anyio.sleep_forever()
+    except Draining:
+        if server.is_draining:  # this server stops, and the runner queues the job again
+            await anyio.sleep_forever()
         raise
     except (LeaseLost, LedgerUnavailable):
         raise
