@@ -55,6 +55,29 @@ def test_an_accepted_job_is_found_with_all_its_fields(ledger: Ledger) -> None:
     assert ledger.find(KEY, "job-1") == accepted
 
 
+def test_an_id_that_no_job_can_have_is_not_found(ledger: Ledger) -> None:
+    accept(ledger)
+
+    assert ledger.find(KEY, "job\0-1") is None
+    assert ledger.cancel(KEY, "\0", 60, NOW) is None
+    assert ledger.delete(KEY, "job-1\0") is None
+
+
+def test_text_with_a_nul_character_is_stored_without_it(ledger: Ledger) -> None:
+    accept(ledger)
+    ledger.renew(lease(ledger), NOW, 0.5, "one\0 two")
+    job = ledger.find(KEY, "job-1")
+
+    assert job is not None
+    assert job.text == "one two"
+
+
+def test_a_page_contains_no_requests(ledger: Ledger) -> None:
+    ledger.accept(replace(a_spec(), request=bytes(100_000)), QUOTA, NOW)
+
+    assert [job.spec.request for job in ledger.page(KEY)] == [b""]
+
+
 def test_a_job_of_another_owner_is_not_found(ledger: Ledger) -> None:
     accept(ledger)
 

@@ -37,6 +37,8 @@ _SELECT_DELIVERY = f"SELECT {', '.join(_DELIVERY)} FROM deliveries"
 # Every statement with these words uses the index of unfinished jobs.
 _UNFINISHED = "state IN ('queued', 'running')"
 _READY = "(ready_at <= ? OR ready_at > ?)"
+_NUL = "\0"
+"""A character that texts in PostgreSQL can't contain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,7 @@ class Ledger:
         before: int | None = None,
         limit: int = 100,
     ) -> list[Job]:
-        """Return an owner's jobs, the newest first, without texts and results.
+        """Return an owner's jobs, the newest first, without requests, texts and results.
 
         Args:
             owner: The owner.
@@ -146,11 +148,13 @@ class Ledger:
             limit: Maximum number of jobs.
         """
         columns = _JOB_COLUMNS.replace(" text,", " '',").replace(" result,", " NULL,")
+        columns = columns.replace(" request,", " ?,")
         statement = (
             f"SELECT {columns} FROM jobs WHERE owner = ? AND state IN ({_marks(states)})"
             f"{'' if before is None else ' AND number < ?'} ORDER BY number DESC LIMIT ?"
         )
         values = [
+            b"",
             owner,
             *(state.value for state in states),
             *([] if before is None else [before]),
@@ -176,6 +180,8 @@ class Ledger:
         """Delete a job in any state, with its chunks and deliveries, and return it."""
 
         def work(transaction: Transaction) -> Job | None:
+            if _NUL in job_id:
+                return None
             rows = transaction.execute(
                 f"DELETE FROM jobs WHERE owner = ? AND job_id = ? RETURNING {_JOB_COLUMNS}",
                 owner,
@@ -482,6 +488,8 @@ class Ledger:
 
 
 def _find(transaction: Transaction, owner: str, job_id: str, lock: str = "") -> Job | None:
+    if _NUL in job_id:
+        return None
     rows = transaction.execute(f"{_SELECT_JOB} WHERE owner = ? AND job_id = ?{lock}", owner, job_id)
     return _job(rows[0]) if rows else None
 
@@ -591,6 +599,8 @@ def _values(row: Job | Delivery, names: Sequence[str]) -> list[Value]:
 def _plain(value: Any) -> Value:
     if isinstance(value, enum.Enum):
         return str(value.value)
+    if isinstance(value, str):
+        return value.replace(_NUL, "")
     return int(value) if isinstance(value, bool) else value
 
 
