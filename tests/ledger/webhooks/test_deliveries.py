@@ -6,16 +6,18 @@ from collections.abc import Callable
 import anyio
 import pytest
 
-from auricle.ledger.database import Database
+from auricle.ledger import outbox
+from auricle.ledger.database import Database, T, Transaction
 from auricle.ledger.job import Job, JobState, Outcome
 from auricle.ledger.lease import claim_of
 from auricle.ledger.outbox import FIRST_RETRY_S, Delivery, DeliveryState
 from auricle.ledger.quota import Quota
 from auricle.ledger.store import Ledger
+from auricle.ledger.webhooks import deliveries
 from auricle.ledger.webhooks.deliveries import MAX_PER_RECEIVER, WebhookRunner
 from auricle.ledger.webhooks.request import Payload, secret_of_owner, signature
 from auricle.ledger.webhooks.sender import MAX_CONCURRENT, WebhookSender
-from tests.support.ledger import a_spec
+from tests.support.ledger import DatabaseAway, a_spec
 from tests.support.poll import poll_until
 from tests.support.receiver import receiver_running
 
@@ -48,6 +50,22 @@ def render(delivery: Delivery, job: Job) -> Payload:
 
 def secret_of(owner: str) -> bytes:
     return secret_of_owner(b"server", owner)
+
+
+class FailingOnce(DatabaseAway):
+    """A database that fails in one transaction with an error that is not translated."""
+
+    def __init__(self, database: Database, name: str) -> None:
+        super().__init__(database)
+        self._name = name
+        self.has_failed = False
+
+    def write(self, name: str, work: Callable[[Transaction], T]) -> T:
+        """Run a transaction, or fail."""
+        if name == self._name and not self.has_failed:
+            self.has_failed = True
+            raise RuntimeError("no such table")
+        return super().write(name, work)
 
 
 async def deliver(
@@ -219,6 +237,20 @@ async def test_a_job_that_cannot_be_sent_does_not_end_the_delivery_of_others(
         await deliver(ledger, lambda: state_of(ledger, number) is DELIVERED, lambda: NOW)
 
     assert len(receiver.requests) == 1
+
+
+@pytest.mark.parametrize("name", ["attempt", "delivery"])
+async def test_an_unexpected_error_of_the_database_does_not_end_the_runner(
+    database: Database, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(deliveries, "FAILED_RETRY_S", 0.01)
+    failing = FailingOnce(database, name)
+    ledger = Ledger(failing, "gateway", Outcome(JobState.FAILED, keep_s=60))
+    with receiver_running() as receiver:
+        number = finish_job(ledger, "job", receiver.url())
+        await deliver(ledger, lambda: state_of(ledger, number) is DELIVERED, ticking(outbox.SEND_S))
+
+    assert failing.has_failed
 
 
 async def test_an_attempt_that_was_cut_off_is_repeated_at_the_next_start(ledger: Ledger) -> None:

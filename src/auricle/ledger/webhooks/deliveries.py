@@ -19,6 +19,8 @@ POLL_S = 1.0
 MAX_PER_RECEIVER = 4
 MAX_PER_OWNER = 16
 """A key may name many receivers that hang; other keys have the rest of ``MAX_CONCURRENT``."""
+FAILED_RETRY_S = 30.0
+"""Interval of looking for due deliveries again after an unexpected error."""
 THREADS = 4
 """Threads that use the database and sign; others are left to the server while it is slow."""
 INTERRUPT_S = 5.0
@@ -93,6 +95,10 @@ class WebhookRunner:
             except _REFUSALS as error:
                 _log.warning("webhooks_not_read", code=error.code)
                 due = None
+            except Exception as error:  # the server and its live sessions must not end
+                _log.error("webhooks_not_read", error=type(error).__name__)
+                await anyio.sleep(FAILED_RETRY_S)
+                due = None
             if due is not None:
                 return due
             self._may_be_due = news.is_set()
@@ -112,6 +118,8 @@ class WebhookRunner:
         try:
             status = await self._send(attempt, job)
             await self._end(attempt, status)
+        except Exception as error:  # the attempt is repeated after SEND_S
+            _log.error("webhook_not_stored", event_id=attempt.event_id, error=type(error).__name__)
         except anyio.get_cancelled_exc_class():
             with anyio.move_on_after(INTERRUPT_S, shield=True):
                 await self._interrupt(attempt)
