@@ -16,7 +16,7 @@ from auricle.ledger.database import Database
 from auricle.ledger.job import Job, JobState, Outcome
 from auricle.ledger.lease import LEASE_S, claim_of
 from auricle.ledger.quota import Quota
-from auricle.ledger.runner import POSTPONED_RETRY_S, MAX_THREADS, JobRunner, RunningJob, Work
+from auricle.ledger.runner import MAX_THREADS, POSTPONED_RETRY_S, JobRunner, RunningJob, Work
 from auricle.ledger.store import Ledger
 from auricle.types import ClientId
 from tests.support.ledger import DatabaseAway, a_spec

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequen
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
 import msgspec
@@ -21,7 +21,7 @@ from auricle.audio.opus import LibOpus
 from auricle.audio.vad import has_speech
 from auricle.config.settings import LedgerSettings, ServerSettings, Settings, spool_directory
 from auricle.engine.base import EngineSpec
-from auricle.errors import Draining, PoisonJob, RateLimited, SetupError
+from auricle.errors import Draining, LedgerUnavailable, PoisonJob, RateLimited, SetupError
 from auricle.files.fair_semaphore import FairSemaphore
 from auricle.files.transcribe import max_chunks_in_flight
 from auricle.ledger.audio import AudioStore
@@ -60,8 +60,12 @@ from auricle.server.uploads.uploading_jobs import UploadingJobs
 from auricle.transcriber import Decoder, Stats, Transcriber
 from auricle.types import SAMPLE_RATE_HZ, ClientId
 
+T = TypeVar("T")
+
 RETRY_S = 5
 DATABASE_THREADS = 4
+DATABASE_THREAD_WAIT_S = 10.0
+"""Longest wait of a request for one of these threads."""
 ACCEPT_THREADS = 8
 """Threads that store accepted audio on a local disk."""
 CLOSE_S = 2.0
@@ -94,6 +98,18 @@ class Running:
     """Threads that store accepted jobs and their audio."""
     fetch_threads: CapacityLimiter
     """Threads that fetch the audio of jobs."""
+
+    async def in_database_thread(self, work: Callable[[], T]) -> T:
+        """Run a request's use of the database in one of the threads for that.
+
+        Raises:
+            LedgerUnavailable: The database, or all threads, were busy for too long.
+        """
+        try:
+            with anyio.fail_after(DATABASE_THREAD_WAIT_S):
+                return await to_thread.run_sync(work, limiter=self.database_threads)
+        except TimeoutError as error:
+            raise LedgerUnavailable("The database is busy; try again later.", RETRY_S) from error
 
 
 @dataclass(slots=True)

@@ -6,8 +6,8 @@ loopback only, unless the operator overrides that.
 need no key: probes carry none, and these endpoints return no transcripts. Crash stacks require the
 operator key.
 Keys come from the settings, from a key file (:mod:`.key_file`), or from both.
-A short-lived token (:mod:`.tokens`) is accepted wherever its key is, except to issue tokens and to
-read or delete kept transcripts.
+A short-lived token (:mod:`.tokens`) is accepted wherever its key is, except to issue tokens, list
+jobs, and read or delete kept transcripts.
 """
 
 import hmac

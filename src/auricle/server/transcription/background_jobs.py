@@ -252,9 +252,7 @@ async def find_job(server: ServerState, client: ClientId, job_id: str) -> JobBod
         NotFound: The client has no job with this id, or it has expired.
         LedgerUnavailable: The database does not answer.
     """
-    body = await to_thread.run_sync(
-        _find, server, client, job_id, limiter=server.running.database_threads
-    )
+    body = await server.running.in_database_thread(lambda: _find(server, client, job_id))
     if body is not None:
         return body
     if (uploading := server.uploading.find(client, job_id)) is not None:
@@ -313,9 +311,8 @@ async def list_jobs(
         LedgerUnavailable: The database does not answer.
     """
     running = server.running
-    page = await to_thread.run_sync(
-        lambda: running.ledger.page(client, states, before=before, limit=limit),
-        limiter=running.database_threads,
+    page = await running.in_database_thread(
+        lambda: running.ledger.page(client, states, before=before, limit=limit)
     )
     summaries: list[JobSummary] = [
         {
@@ -343,8 +340,7 @@ async def delete_job(server: ServerState, client: ClientId, job_id: str) -> JobB
     """
     running = server.running
     uploading = server.uploading.cancel(client, job_id)
-    threads = running.database_threads
-    removed = await to_thread.run_sync(_remove, server, client, job_id, limiter=threads)
+    removed = await running.in_database_thread(lambda: _remove(server, client, job_id))
     if removed is None:
         if uploading is None:
             raise NotFound("Unknown job_id. Jobs are deleted a while after their end.")
@@ -359,7 +355,7 @@ async def delete_job(server: ServerState, client: ClientId, job_id: str) -> JobB
     await _delete_audio(server, job)
     if is_cancelled:
         server.wake_webhooks()
-        return await to_thread.run_sync(_body, server, job, limiter=threads)
+        return await running.in_database_thread(lambda: _body(server, job))
     return job_body(jobs.cancel(job, 0.0, time.time()))
 
 

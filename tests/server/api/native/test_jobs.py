@@ -15,6 +15,7 @@ from auricle.config.settings import LedgerSettings
 from auricle.errors import AudioError, NoWorkerReady
 from auricle.ledger.database import Transaction
 from auricle.ledger.sqlite import FILE_NAME, SqliteDatabase
+from auricle.server import context
 from auricle.server.transcription import background_jobs
 from auricle.types import ANONYMOUS, JobKind
 from tests.support.decoder import file_of
@@ -63,6 +64,46 @@ async def until(
             if body.get("state") == state and text in (None, body["text"]):
                 return body
             await anyio.sleep(0.01)
+
+
+def test_a_token_does_not_list_the_jobs_of_other_visitors(tmp_path: Path) -> None:
+    alice = {"authorization": "Bearer 0123456789abcdef"}
+    with in_process(tmp_path, api_keys=keys("alice:0123456789abcdef")) as service:
+        client = service.client
+        token = client.post("/v1/auth/token", headers=alice).json()["token"]
+        visitor = {"authorization": f"Bearer {token}"}
+        body = speech_json(job_id="secret-job")
+        posted = client.post("/utterance?wait=0", json=body, headers=alice)
+        listed = client.get("/jobs", headers=visitor)
+
+        assert posted.status_code == 202
+        assert listed.status_code == 401
+        assert "secret-job" not in listed.text
+        assert client.get("/jobs", headers=alice).json()["jobs"][0]["job_id"] == "secret-job"
+        assert client.get("/jobs/secret-job", headers=visitor).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/jobs"), ("GET", "/jobs/a"), ("DELETE", "/jobs/a")]
+)
+async def test_a_request_does_not_wait_long_for_a_busy_database(
+    running: Live,
+    client: httpx2.AsyncClient,
+    monkeypatch: pytest.MonkeyPatch,
+    method: str,
+    path: str,
+) -> None:
+    monkeypatch.setattr(context, "DATABASE_THREAD_WAIT_S", 0.1)
+    threads = running.state.running.database_threads
+    for borrower in range(int(threads.total_tokens)):
+        threads.acquire_on_behalf_of_nowait(borrower)
+    with anyio.fail_after(30):
+        response = await client.request(method, path)
+    for borrower in range(int(threads.total_tokens)):
+        threads.release_on_behalf_of(borrower)
+
+    assert response.status_code == 503
+    assert response.json()["error"]["code"] == "ledger_unavailable"
 
 
 async def test_a_job_is_answered_at_once_and_has_its_result_later(

@@ -1,6 +1,7 @@
 """Background jobs: ``POST /utterance?wait=0`` creates one, ``/jobs`` lists and returns them.
 
-Jobs are durable, and are deleted a while after their end. Jobs of other keys return 404.
+Jobs are durable, and are deleted a while after their end. Jobs of other keys return 404. The list
+needs the key itself: tokens are refused.
 """
 
 from typing import Annotated
@@ -55,9 +56,14 @@ class JobsQuery(msgspec.Struct, kw_only=True):
     openapi_extra={"parameters": query_parameters(JobsQuery)},
 )
 async def get_jobs(request: Request) -> Response:
-    """Return a page of jobs, without their texts and results."""
+    """Return a page of jobs, without their texts and results.
+
+    A token is held by a visitor of a page, and jobs of its key are those of all visitors: the list
+    would give it their ids, and so their texts.
+    """
     server = state_of(request)
     client = server.admit(request)
+    server.keyring.check_is_key(request.headers)
     query = convert_texts(request.query_params.multi_items(), JobsQuery, "query string")
     states = query.state or tuple(JobState)
     return json_response(await list_jobs(server, client, states, query.before, query.limit))

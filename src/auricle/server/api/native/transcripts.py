@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Annotated, Literal, NotRequired, TypedDict, TypeVar
 
-import anyio
 import msgspec
 from anyio import to_thread
 from fastapi import APIRouter
@@ -16,20 +15,18 @@ from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from auricle.errors import LedgerUnavailable, NotFound
+from auricle.errors import NotFound
 from auricle.ledger.transcripts import Filter, KeptSegment, KeptTranscript, Match, Transcripts
 from auricle.protocol.fields import convert_texts
 from auricle.protocol.native.errors import ErrorResponse
 from auricle.protocol.subtitles import SAMPLES_PER_MS, to_srt, to_vtt
-from auricle.server.context import RETRY_S, state_of
+from auricle.server.context import state_of
 from auricle.server.http.openapi import KEYED, answer, query_parameters, refusals
 from auricle.server.http.responses import json_response
 from auricle.types import ClientId, Segment
 
 T = TypeVar("T")
 
-THREAD_WAIT_S = 10.0
-"""Longest wait for a thread."""
 _MEDIA_TYPES = {"txt": "text/plain", "srt": "application/x-subrip", "vtt": "text/vtt"}
 
 router = APIRouter()
@@ -191,17 +188,7 @@ def _admit(request: Request) -> tuple[ClientId, Transcripts]:
 
 
 async def _in_thread(request: Request, work: Callable[[], T]) -> T:
-    """Run what uses the database in one of the threads for that.
-
-    Raises:
-        LedgerUnavailable: The database, or all threads, were busy for too long.
-    """
-    threads = state_of(request).running.database_threads
-    try:
-        with anyio.fail_after(THREAD_WAIT_S):
-            return await to_thread.run_sync(work, limiter=threads)
-    except TimeoutError as error:
-        raise LedgerUnavailable("The database is busy; try again later.", RETRY_S) from error
+    return await state_of(request).running.in_database_thread(work)
 
 
 def _unknown() -> NotFound:
