@@ -106,7 +106,11 @@ class Server:
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", self.port)):
                 return False
-        return all(worker["state"] in ("ready", "busy") for worker in self.health()["workers"])
+        try:
+            workers = self.health()["workers"]
+        except httpx2.TransportError:  # a starved machine answers late
+            return False
+        return all(worker["state"] in ("ready", "busy") for worker in workers)
 
 
 @contextmanager

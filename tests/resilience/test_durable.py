@@ -10,7 +10,7 @@ import pytest
 from bench.lib.report import ROOT
 from tests.support.postgres import programs
 
-pytestmark = [pytest.mark.slow, pytest.mark.process, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.process, pytest.mark.timeout(900)]
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgres"])
