@@ -121,6 +121,25 @@ def test_a_job_that_loses_lease_after_lease_waits_longer_and_then_fails() -> Non
     assert max(delays) <= MAX_DELAY_S
 
 
+@pytest.mark.parametrize("killer", [1, 8, 16])
+def test_a_job_that_kills_its_gateway_takes_no_other_with_it(killer: int) -> None:
+    jobs, started, now = {number: a_job(number) for number in range(1, 17)}, dict[int, float](), 0.0
+    while not all(job.state.is_final for job in jobs.values()):
+        now += 0.5
+        for number, job in jobs.items():
+            if is_leasable(job, now):
+                jobs[number], started[number] = lease(job, "gateway", now), now
+        if now >= started.get(killer, now) + 1:
+            jobs |= {number: lose(jobs[number], POISONED, now) for number in started}
+            started.clear()
+        for number in [number for number, at in started.items() if now >= at + 2]:
+            jobs[number] = finish(jobs[number], claim_of(jobs[number]), DONE, now)
+            del started[number]
+
+    failed = [number for number, job in jobs.items() if job.state is JobState.FAILED]
+    assert failed == [killer]
+
+
 def test_progress_forgives_earlier_losses() -> None:
     job = lease(lose(leased(), POISONED, 0), "gateway", 0)
 

@@ -11,7 +11,8 @@ now would is void: the clock was set back. A gateway whose lease expired early k
 another takes it over. Clocks of several gateways should agree within ten seconds, as with NTP.
 
 **Poison.** A job that kills its gateway would do so again. Each lost lease counts, until progress
-is stored. A job that lost several waits for longer and longer, and fails after ``MAX_LOSSES``.
+is stored. A job that lost several waits for longer and longer, and fails after ``MAX_LOSSES``. The
+others that ran in the gateway wait for other times, so that they are done before or after it.
 Released leases, as in a shutdown, don't count.
 """
 
@@ -34,6 +35,9 @@ FREE_LOSSES = 3
 """Lost leases after which a job is ready at once: its gateway was probably killed by others."""
 FIRST_DELAY_S = 30.0
 MAX_DELAY_S = 600.0
+SPREAD = 16
+"""Different delays, from a half to the whole, so that not all jobs of a dead gateway run with the
+one that killed it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,7 @@ def lose(job: Job, poisoned: Outcome, now: float) -> Job:
     delay_s = 0.0
     if losses > FREE_LOSSES:
         delay_s = min(MAX_DELAY_S, FIRST_DELAY_S * 2 ** (losses - FREE_LOSSES - 1))
+        delay_s *= 1 - (job.number - 1) % SPREAD / (2 * SPREAD)
     return _queued(replace(job, losses=losses), now + delay_s)
 
 
