@@ -410,6 +410,21 @@ def test_a_delivery_is_attempted_by_one_gateway_until_it_succeeds(
     assert (delivery.state, delivery.status) == (DeliveryState.DELIVERED, 204)
 
 
+def test_when_a_server_starts_again_webhooks_that_were_cut_off_are_due(
+    ledger: Ledger, other: Ledger
+) -> None:
+    ledger.accept(a_spec(callback_url="https://receiver.example"), QUOTA, NOW)
+    ledger.finish(lease(ledger), DONE, NOW)
+    first = ledger.next_delivery(NOW)
+    assert other.next_delivery(NOW + 1) is None
+    other.requeue_all(NOW + 1)
+    second = other.next_delivery(NOW + 1)
+
+    assert first is not None
+    assert second is not None
+    assert first[0].event_id == second[0].event_id
+
+
 def test_full_receivers_and_owners_are_left_out(ledger: Ledger) -> None:
     for owner, host in (("a", "one.example"), ("a", "two.example"), ("b", "two.example:81")):
         spec = a_spec(host, owner, callback_url=f"https://{host}/hook")

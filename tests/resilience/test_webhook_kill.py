@@ -75,6 +75,20 @@ def test_a_killed_server_sends_the_same_event_after_its_next_start(
     assert first[1] == "job.done"
 
 
+def test_an_attempt_that_was_killed_is_repeated_at_the_next_start(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    with serving(tmp_path, **SETTINGS) as (server, url):
+        post(url, "hangs", receiver.url("/hang-once"))
+        until(lambda: receiver.requests, server)
+        kill(server)
+    with serving(tmp_path, **SETTINGS) as (server, url):
+        until(lambda: webhook(url, "hangs")["state"] == "delivered", server)
+    first, second = events(receiver)
+
+    assert first == second
+
+
 def test_jobs_that_a_killed_server_left_are_sent_when_the_next_one_has_done_them(
     tmp_path: Path, receiver: Receiver
 ) -> None:

@@ -225,13 +225,22 @@ class Ledger:
     def requeue_all(self, now: float) -> int:
         """Queue all running jobs again, and return their number.
 
-        Only for a database of one server, when it starts: no other process can hold a lease.
+        Webhooks whose attempts the end of the last server has cut off are due again, with others
+        that would be due within ``SEND_S`` anyway. Only for a database of one server, when it
+        starts: no other process can hold a lease or send a webhook.
         """
 
         def work(transaction: Transaction) -> int:
             rows = transaction.execute(f"{_SELECT_JOB} WHERE state = 'running'")
             for row in rows:
                 self._lose(transaction, _job(row), now)
+            transaction.execute(
+                "UPDATE deliveries SET next_at = ? WHERE state = 'pending' "
+                "AND next_at > ? AND next_at <= ?",
+                now,
+                now,
+                now + outbox.SEND_S,
+            )
             return len(rows)
 
         return self._database.write("requeue", work)
