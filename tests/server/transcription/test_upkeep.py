@@ -7,7 +7,12 @@ import pytest
 from anyio import to_thread
 
 from auricle.errors import LedgerUnavailable
-from auricle.server.transcription.upkeep import delete_expired, stored_before, sweep_audio
+from auricle.server.transcription.upkeep import (
+    ORPHAN_S,
+    SweepHorizon,
+    delete_expired,
+    sweep_audio,
+)
 from tests.support.jobs import FAR_FUTURE, NEVER, accept, audio_settings, ended, running, stored
 from tests.support.s3 import S3Server
 from tests.support.service import poll_until
@@ -69,9 +74,20 @@ async def test_a_sweep_deletes_old_orphans_of_each_store(
 
 
 @pytest.mark.parametrize("jump_s", [-3600, 0, 3600])
-def test_audio_of_this_process_is_not_taken_for_older_when_the_clock_jumps(jump_s: float) -> None:
-    began_at, elapsed_s = 1.8e9, 100.0
-    stored_at = began_at + elapsed_s + jump_s
-    limit = stored_before(began_at, stored_at, elapsed_s)
-    assert limit <= stored_at
-    assert limit <= began_at
+@pytest.mark.parametrize("stored_s", [100.0, 0.5 * ORPHAN_S, 5 * ORPHAN_S])
+def test_audio_in_acceptance_is_not_taken_for_an_orphan_when_the_clock_jumps(
+    jump_s: float, stored_s: float
+) -> None:
+    began_at, horizon = 1.8e9, SweepHorizon(1.8e9, 0.0)
+    for elapsed_s in range(0, int(stored_s), 60):
+        horizon.stored_before(began_at + elapsed_s, elapsed_s)
+    stored_at = began_at + stored_s + jump_s
+    for elapsed_s in range(int(stored_s), int(stored_s + ORPHAN_S), 60):
+        assert horizon.stored_before(began_at + elapsed_s + jump_s, elapsed_s) <= stored_at
+
+
+def test_audio_whose_job_could_not_be_stored_becomes_an_orphan() -> None:
+    stored_at, horizon = 1.8e9 + 100, SweepHorizon(1.8e9, 0.0)
+    limits = [horizon.stored_before(1.8e9 + s, s) for s in range(0, int(4 * ORPHAN_S), 60)]
+
+    assert limits[-1] > stored_at

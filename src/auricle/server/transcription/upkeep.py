@@ -17,13 +17,15 @@ SHARED_SWEEP_EVERY_S = 3600.0
 """A bucket is listed less often: requests are paid for, and orphans are a day old anyway."""
 SHARED_ORPHAN_S = 24 * 3600.0
 """Age at which audio without a job is deleted from a store that several gateways share."""
+ORPHAN_S = 3600.0
+"""Age at which it is deleted from a store of this server's own."""
 
 _log = structlog.get_logger("auricle.server")
 
 
 async def keep_up(server: ServerState) -> None:
     """Delete what has expired and report the backlog, until cancelled."""
-    began_at, began = time.time(), time.monotonic()
+    horizon = SweepHorizon(time.time(), time.monotonic())
     next_upkeep_at = next_sweep_at = 0.0
     sweep_every_s = SHARED_SWEEP_EVERY_S if server.shares_audio else UPKEEP_EVERY_S
     while True:
@@ -36,8 +38,8 @@ async def keep_up(server: ServerState) -> None:
                 await to_thread.run_sync(delete_expired, server)
             if time.monotonic() >= next_sweep_at:
                 next_sweep_at = time.monotonic() + sweep_every_s
-                oldest_at = stored_before(began_at, time.time(), time.monotonic() - began)
-                await to_thread.run_sync(sweep_audio, server, oldest_at)
+                orphaned_before = horizon.stored_before(time.time(), time.monotonic())
+                await to_thread.run_sync(sweep_audio, server, orphaned_before)
         except (LedgerUnavailable, LedgerFull, OSError) as error:
             _log.warning("jobs_not_expired", code=code_of(error))
         except Exception as error:  # the server and its live sessions must not end
@@ -59,28 +61,36 @@ def delete_expired(server: ServerState) -> None:
         pass
 
 
-def stored_before(began_at: float, now: float, elapsed_s: float) -> float:
-    """Return the time before which no audio was stored by this process.
+class SweepHorizon:
+    """Knows which audio in a store of this server's own can't belong to a job in acceptance.
 
-    Audio that is stored later may belong to a job that is being accepted. If the clock was set back
-    since, such audio seems to be older than the process.
+    Such audio was stored before the process began, or ``ORPHAN_S`` ago. The clock may be set
+    meanwhile, so the age is monotonic: audio is compared with a past reading of both clocks.
 
     Args:
-        began_at: Unix time when the process began.
-        now: Unix time.
-        elapsed_s: Monotonic time since it began, in seconds.
+        now: Unix time when the process began.
+        monotonic_s: Monotonic time then.
     """
-    return min(began_at, now - elapsed_s)
+
+    def __init__(self, now: float, monotonic_s: float) -> None:
+        self._past = self._next = (now, monotonic_s)
+
+    def stored_before(self, now: float, monotonic_s: float) -> float:
+        """Return the time before which audio without a job was stored, in Unix seconds."""
+        if monotonic_s - self._next[1] >= ORPHAN_S:
+            self._past, self._next = self._next, (now, monotonic_s)
+        past_at, past_s = self._past
+        return min(past_at, now - (monotonic_s - past_s))  # the latter: the clock was set back
 
 
-def sweep_audio(server: ServerState, oldest_at: float) -> None:
+def sweep_audio(server: ServerState, orphaned_before: float) -> None:
     """Delete audio that no job needs; blocks.
 
     Args:
         server: The server's state.
-        oldest_at: Time before which a store that is not shared has orphans; see
-            :func:`stored_before`.
+        orphaned_before: Time before which a store that is not shared has orphans; see
+            :class:`SweepHorizon`.
     """
     running = server.running
-    older_than = time.time() - SHARED_ORPHAN_S if server.shares_audio else oldest_at
+    older_than = time.time() - SHARED_ORPHAN_S if server.shares_audio else orphaned_before
     sweep(running.audio, running.ledger.needed_audio, older_than)
