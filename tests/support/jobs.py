@@ -35,11 +35,11 @@ async def accept(service: Service, **options: Any) -> None:
         await accept_job(service.state, ANONYMOUS, params, Upload(bytes(32_000)), resources)
 
 
-async def ended(service: Service) -> Job:
+async def ended(service: Service, job_id: str = "job") -> Job:
     ledger = service.state.running.ledger
     with anyio.fail_after(30):
         while True:
-            job = ledger.find(ANONYMOUS, "job")
+            job = ledger.find(ANONYMOUS, job_id)
             assert job is not None
             if job.state.is_final:
                 return job

@@ -413,13 +413,15 @@ class Ledger:
     def expire(self, now: float) -> int:
         """Delete expired jobs whose webhooks have ended or are very old; return their number.
 
-        At most ``MAX_SWEPT`` are deleted, so that other transactions don't wait for long.
+        Jobs with kept audio stay until it was deleted. At most ``MAX_SWEPT`` are deleted, so that
+        other transactions don't wait for long.
         """
 
         def work(transaction: Transaction) -> int:
             rows = transaction.execute(
                 "DELETE FROM jobs WHERE number IN (SELECT number FROM jobs WHERE expires_at <= ? "
-                "AND NOT EXISTS (SELECT 1 FROM deliveries WHERE job_number = jobs.number "
+                "AND audio_until IS NULL AND NOT EXISTS "
+                "(SELECT 1 FROM deliveries WHERE job_number = jobs.number "
                 "AND deliveries.state = 'pending' AND deliveries.created_at > ?) "
                 "ORDER BY expires_at LIMIT ?) RETURNING number",
                 now,

@@ -13,6 +13,7 @@ from auricle.server.transcription.upkeep import (
     delete_expired,
     sweep_audio,
 )
+from auricle.types import ANONYMOUS
 from tests.support.jobs import FAR_FUTURE, NEVER, accept, audio_settings, ended, running, stored
 from tests.support.s3 import S3Server
 from tests.support.service import poll_until
@@ -56,6 +57,30 @@ async def test_kept_audio_that_could_not_be_deleted_is_deleted_later(
             assert await to_thread.run_sync(stored, service) == [job.spec.audio]
             await to_thread.run_sync(delete_expired, service.state)
             assert await to_thread.run_sync(stored, service) == []
+
+
+async def test_jobs_expire_while_the_audio_of_others_cannot_be_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(tmp_path) as service:
+        await accept(service, keep_audio_s=3600)
+        await ended(service)
+        await accept(service, job_id="other")
+        await ended(service, "other")
+        await poll_until(service.is_at_rest)
+        ledger, (name,) = service.state.running.ledger, stored(service)
+        audio = tmp_path / "state" / "audio" / name
+        audio.unlink()
+        audio.mkdir()  # can't be deleted as a file
+        monkeypatch.setattr(time, "time", lambda: FAR_FUTURE)
+        with pytest.raises(LedgerUnavailable):
+            delete_expired(service.state)
+        assert ledger.find(ANONYMOUS, "other") is None
+        assert ledger.find(ANONYMOUS, "job") is not None
+
+        audio.rmdir()
+        delete_expired(service.state)
+        assert ledger.find(ANONYMOUS, "job") is None
 
 
 async def test_a_sweep_deletes_old_orphans_of_each_store(

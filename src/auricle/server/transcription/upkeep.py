@@ -50,15 +50,17 @@ async def keep_up(server: ServerState) -> None:
 def delete_expired(server: ServerState) -> None:
     """Delete kept audio and jobs whose time is over; blocks.
 
-    Audio that can't be deleted now is deleted by the next call.
+    Audio that can't be deleted now is deleted by the next call. Only its jobs are kept until then.
     """
     ledger, audio, now = server.running.ledger, server.running.audio, time.time()
-    while kept := ledger.expired_audio(now):
-        for name in kept.values():
-            audio.delete(name)
-        ledger.forget_audio(kept)
-    while ledger.expire(now):
-        pass
+    try:
+        while kept := ledger.expired_audio(now):
+            for name in kept.values():
+                audio.delete(name)
+            ledger.forget_audio(kept)
+    finally:
+        while ledger.expire(now):
+            pass
 
 
 class SweepHorizon:
