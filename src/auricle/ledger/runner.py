@@ -121,6 +121,8 @@ class JobRunner:
         audio: Their audio, which is deleted when they end.
         work: Does one job.
         max_running: Maximum number of jobs at a time.
+        is_ready: Returns whether jobs can be worked on; none is leased otherwise. A server that
+            dies again and again while its workers start must not count as killed by its jobs.
         now: Returns Unix time in seconds.
         renew_s: Interval of renewals.
         note_lost: Called for each lease that was lost.
@@ -134,6 +136,7 @@ class JobRunner:
         work: Work,
         *,
         max_running: int,
+        is_ready: Callable[[], bool] = lambda: True,
         now: Callable[[], float] = time.time,
         renew_s: float = RENEW_S,
         note_lost: Callable[[], None] = lambda: None,
@@ -142,6 +145,7 @@ class JobRunner:
         self._ledger = ledger
         self._audio = audio
         self._work = work
+        self._is_ready = is_ready
         self._now = now
         self._renew_s = renew_s
         self._note_lost = note_lost
@@ -189,9 +193,10 @@ class JobRunner:
             if self._is_draining:
                 await anyio.sleep_forever()
             try:
-                job = await to_thread.run_sync(self._lease, limiter=self._threads)
-                if job is not None:
-                    return job
+                if self._is_ready():
+                    job = await to_thread.run_sync(self._lease, limiter=self._threads)
+                    if job is not None:
+                        return job
                 await to_thread.run_sync(
                     self._ledger.wait_for_work,
                     POLL_S,

@@ -348,6 +348,7 @@ class ServerState:
             audio,
             self.job_work,
             max_running=self.settings.max_file_jobs,
+            is_ready=lambda: self.transcriber.stats().ready,
             note_lost=self.metrics.leases_lost.inc,
             note_end=self.wake_webhooks,
         )

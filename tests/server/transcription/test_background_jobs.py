@@ -24,7 +24,7 @@ from tests.support.jobs import PARAMS, accept, audio_settings, ended, running, s
 from tests.support.s3 import S3Server
 from tests.support.service import poll_until
 from tests.support.tcp_proxy import proxy_to
-from tests.support.transcriber import heard
+from tests.support.transcriber import READY, heard
 
 __all__ = ["audio_settings"]
 
@@ -104,6 +104,20 @@ async def test_a_job_taken_over_by_another_gateway_is_not_logged_as_cancelled(
     ends = [entry["state"] for entry in logged.entries if entry["event"] == "job"]
     assert ends == ["queued"]
     assert [entry["event"] for entry in logged.entries].count("lease_lost") == 1
+
+
+async def test_a_server_that_dies_while_its_workers_start_does_not_count_against_jobs(
+    tmp_path: Path,
+) -> None:
+    async with running(tmp_path) as service:
+        service.transcriber.current = replace(READY, ready=False)
+        await accept(service)
+        await anyio.sleep(0.3)
+        job = service.state.running.ledger.find(ANONYMOUS, "job")
+        assert job is not None
+        assert job.state is JobState.QUEUED
+        service.transcriber.current = READY
+        assert (await ended(service)).state is JobState.DONE
 
 
 async def test_a_job_without_its_audio_fails(tmp_path: Path) -> None:
