@@ -18,6 +18,7 @@ from auricle.errors import (
     LedgerNewer,
     LedgerReadOnly,
     LedgerUnavailable,
+    LedgerUnusable,
     SetupError,
 )
 from auricle.ledger.database import Transaction
@@ -210,6 +211,30 @@ def test_a_file_locked_by_another_program_is_a_passing_error(
     assert (error.value.code, error.value.http_status) == ("ledger_unavailable", 503)
     ledger.accept(a_spec(), QUOTA, NOW)
     database.close()
+
+
+def test_a_file_locked_by_another_program_during_a_migration_is_reported(tmp_path: Path) -> None:
+    SqliteDatabase.open(tmp_path, migrations=SQLITE_MIGRATIONS[:1]).close()
+    with contextlib.closing(sqlite3.connect(tmp_path / FILE_NAME)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(LedgerUnusable, match="locked by another program"):
+            SqliteDatabase.open(tmp_path, wait_s=0.1)
+    SqliteDatabase.open(tmp_path).close()
+
+
+def test_a_disk_that_is_full_at_the_first_start_is_reported(tmp_path: Path) -> None:
+    program = (
+        "import resource, sys; from pathlib import Path\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024))\n"
+        "from auricle.errors import SetupError\n"
+        "from auricle.ledger.sqlite import SqliteDatabase\n"
+        "try: SqliteDatabase.open(Path(sys.argv[1]))\n"
+        "except SetupError as error: print(error)"
+    )
+    arguments = [sys.executable, "-c", program, str(tmp_path)]
+    output = subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=True)
+
+    assert output.stdout.startswith(str(tmp_path))
 
 
 def test_a_full_disk_refuses_jobs_and_loses_none(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ from auricle.errors import (
     LedgerNewer,
     LedgerReadOnly,
     LedgerUnavailable,
+    LedgerUnusable,
 )
 from auricle.ledger.database import (
     DAMAGED,
@@ -104,14 +105,15 @@ class SqliteDatabase:
             LedgerForeign: The file belongs to another program.
             LedgerNewer: The file was written by a newer version.
             LedgerReadOnly: The file or directory can't be written.
-            LedgerUnavailable: Another program has locked the file.
+            LedgerUnusable: The disk is full, or another program has locked the file.
         """
         path = directory / FILE_NAME
         with contextlib.ExitStack() as opened:
             try:
                 directory.mkdir(parents=True, exist_ok=True, mode=0o700)
                 lock = opened.enter_context(_lock(directory / LOCK_NAME))
-                _create_once(path, lock, checkpoint)
+                with _translated(path):
+                    _create_once(path, lock, checkpoint)
             except OSError as error:
                 raise LedgerReadOnly(
                     f"Jobs can't be stored in {directory}: {error.strerror}. Set AURICLE_STATE_DIR "
@@ -339,15 +341,31 @@ def _translated(path: Path | None = None) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        translated = _translate(error, path)
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF  # the primary code
+        translated = _runtime_error(code) if path is None else _open_error(code, path)
         if translated is None:
             raise
         raise translated from error
 
 
-def _translate(error: sqlite3.Error, path: Path | None) -> AuricleError | None:
+def _open_error(code: int, path: Path) -> LedgerUnusable | None:
+    """Return our error for SQLite's result code at start; ``None`` for a bug of ours."""
+    match code:
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return LedgerUnusable(f"{path} is locked by another program. End that program.")
+        case sqlite3.SQLITE_FULL:
+            return LedgerUnusable(f"The disk with {path} is full. Free disk space.")
+        case sqlite3.SQLITE_IOERR:
+            return LedgerUnusable(f"{path} can't be read or written. Check the disk.")
+        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
+            return _corrupt(path)
+        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
+            return LedgerReadOnly(f"{path} can't be opened for writing. Check its permissions.")
+    return None
+
+
+def _runtime_error(code: int) -> AuricleError | None:
     """Return our error for SQLite's result code; ``None`` for a bug of ours."""
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF  # the primary code
     match code:
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return LedgerUnavailable(
@@ -362,9 +380,7 @@ def _translate(error: sqlite3.Error, path: Path | None) -> AuricleError | None:
         case sqlite3.SQLITE_IOERR:
             return LedgerUnavailable("The job database can't be written; try again later.", RETRY_S)
         case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
-            return LedgerFailed(DAMAGED, FAILED_RETRY_S) if path is None else _corrupt(path)
+            return LedgerFailed(DAMAGED, FAILED_RETRY_S)
         case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
-            if path is None:
-                return LedgerFailed(READ_ONLY, FAILED_RETRY_S)
-            return LedgerReadOnly(f"{path} can't be opened for writing. Check its permissions.")
+            return LedgerFailed(READ_ONLY, FAILED_RETRY_S)
     return None
