@@ -260,6 +260,28 @@ async def test_deepgrams_callback_gets_deepgrams_response(
     assert receiver.methods == ["PUT"]
 
 
+async def test_deepgrams_callback_is_refused_before_the_upload_if_the_quota_is_full(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    ledger = sending(tmp_path, key_jobs=1)
+    async with live(tmp_path / "spool", ledger=ledger) as running:
+        running.transcriber.gate = anyio.Event()
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as client:
+            await listen(client, callback=receiver.url())
+        head = (
+            f"POST /v1/listen?callback={receiver.url()} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+            "Content-Type: audio/wav\r\nContent-Length: 1000000\r\n\r\n"
+        )
+        async with await running.connect() as connection:
+            await connection.send(head.encode())
+            with anyio.fail_after(30):
+                refusal = b""
+                while b"ledger_full" not in refusal:
+                    refusal += await connection.receive()
+        running.transcriber.gate.set()
+    assert refusal.startswith(b"HTTP/1.1 503")
+
+
 async def test_deepgrams_callback_gets_the_error_of_a_file_that_failed(
     running: Live, client: httpx2.AsyncClient, receiver: Receiver
 ) -> None:

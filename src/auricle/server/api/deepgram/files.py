@@ -34,7 +34,7 @@ from auricle.server.http.body import check_length, media_type
 from auricle.server.http.openapi import POSTED, audio_bodies, query_parameters, refusals, schema_of
 from auricle.server.http.request_log import request_id_of, request_log
 from auricle.server.http.responses import json_response
-from auricle.server.transcription.background_jobs import accept_job
+from auricle.server.transcription.background_jobs import accept_job, check_job_quota
 from auricle.server.transcription.intake import UploadContext
 from auricle.server.transcription.webhooks import check_callback
 from auricle.server.uploads.params import Callback, TranscriptionParams
@@ -100,6 +100,8 @@ async def _answer(context: UploadContext, query: Listen) -> Response:
     context.note(params, length or 0)
     audio_s = estimate_s(length, params.audio_format, params.sample_rate_hz)
     context.enter(audio_s, size_bytes=length, is_job=params.callback is not None)
+    if params.callback is not None:
+        await check_job_quota(context.server, context.client, params.job_id, length or 0)
     sha256 = hashlib.sha256()
 
     def expand(chunk: bytes) -> bytes:
