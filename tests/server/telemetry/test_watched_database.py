@@ -46,17 +46,23 @@ def events(logged: LogCapture) -> list[tuple[str, str]]:
     return [(entry["event"], entry["log_level"]) for entry in logged.entries]
 
 
-def test_it_fails_until_a_transaction_is_answered(
+def write(database: WatchedDatabase) -> None:
+    database.write("nothing", lambda t: None)
+
+
+def test_it_fails_until_a_write_is_answered(
     away: DatabaseAway, database: WatchedDatabase, logged: LogCapture
 ) -> None:
-    read(database)
+    write(database)
     away.is_away = True
     for _ in range(3):
         with pytest.raises(LedgerUnavailable):
-            database.write("nothing", lambda t: None)
+            write(database)
     assert database.is_failing
     away.is_away = False
     read(database)
+    assert database.is_failing
+    write(database)
     assert not database.is_failing
     assert events(logged) == [("database_failing", "error"), ("database_works_again", "info")]
 
@@ -75,6 +81,16 @@ def test_damage_counts_for_a_while_although_other_transactions_succeed(
     assert not database.is_failing
     read(database)
     assert events(logged) == [("database_failing", "error"), ("database_works_again", "info")]
+
+
+def test_a_search_that_takes_too_long_says_nothing_about_the_database(
+    away: DatabaseAway, database: WatchedDatabase, logged: LogCapture
+) -> None:
+    away.is_away = True
+    with pytest.raises(LedgerUnavailable):
+        read(database)
+    assert not database.is_failing
+    assert events(logged) == []
 
 
 def test_other_errors_say_nothing_about_the_database(

@@ -1,4 +1,8 @@
-"""Watches a database: reports in the log, and to ``/health`` and the metrics, whether it fails."""
+"""Watches a database: reports in the log, and to ``/health`` and the metrics, whether it fails.
+
+A read that takes too long says nothing: it may be a client's search. A gateway writes every few
+seconds, as it looks for jobs.
+"""
 
 import threading
 import time
@@ -37,17 +41,17 @@ class WatchedDatabase:
 
     @property
     def is_failing(self) -> bool:
-        """Whether the database did not answer the last transaction, or is damaged."""
+        """Whether the database did not answer the last write, or is damaged."""
         return self._is_away or self._now() < self._damaged_until
 
     def write(self, name: str, work: Callable[[Transaction], T]) -> T:
         """Run ``work`` in one transaction; see :class:`.Database`."""
-        with self._watched():
+        with self._watched(is_write=True):
             return self._database.write(name, work)
 
     def read(self, work: Callable[[Transaction], T]) -> T:
         """Run ``work`` on a snapshot; see :class:`.Database`."""
-        with self._watched():
+        with self._watched(is_write=False):
             return self._database.read(work)
 
     def wait_for_work(self, timeout_s: float) -> bool:
@@ -59,22 +63,22 @@ class WatchedDatabase:
         self._database.close()
 
     @contextmanager
-    def _watched(self) -> Iterator[None]:
+    def _watched(self, *, is_write: bool) -> Iterator[None]:
         try:
             yield
         except LedgerUnavailable as error:
             with self._lock:
                 if isinstance(error, LedgerFailed):
                     self._damaged_until = self._now() + DAMAGE_S
-                else:
+                elif is_write:
                     self._is_away = True
-                if not self._has_reported:
+                if self.is_failing and not self._has_reported:
                     self._has_reported = True
                     _log.error("database_failing", code=error.code, reason=str(error))
             raise
         else:
             with self._lock:
-                self._is_away = False
+                self._is_away = self._is_away and not is_write
                 if self._has_reported and not self.is_failing:
                     self._has_reported = False
                     _log.info("database_works_again")
