@@ -14,9 +14,12 @@ OpenBucket = Callable[..., AudioStore]
 """Opens a store of audio; arguments replace those of the test's own bucket and prefix."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    """Start an S3-compatible service for all tests, with a bucket."""
+    """Start an S3-compatible service with a bucket, for the tests of a module.
+
+    It is a child of this process: tests of other modules count children.
+    """
     pytest.importorskip("botocore", reason="botocore is missing: make setup")
     if not is_installed():
         pytest.skip("moto is missing: make .cache/env/moto/ready")
