@@ -74,7 +74,7 @@ prose: setup ## Find phrases in docs, docstrings and messages that docs/glossary
 	@echo "check: prose"
 	@"$(BIN)/python" scripts/check-prose $(ARGS)
 
-coverage: setup $(ENV)/moto/ready
+coverage: setup $(ENV)/moto/ready $(ENV)/moonshine/ready
 	@echo "check: tests with coverage"
 	@rm -f .coverage .coverage.*
 	@"$(BIN)/coverage" run -m pytest $(IN_PARALLEL)
@@ -226,7 +226,7 @@ lock: ## Pin the dependencies (needs uv; UPGRADE=1 takes newer versions)
 	$(LOCK) --extra bundled-model --group build pyproject.toml -o requirements.lock
 	$(LOCK) --extra bundled-model --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 	for lock in $(basename $(notdir $(wildcard requirements/*.txt))); do \
-		case $$lock in mutants | ray | shared-jobs) same="-c requirements-dev.lock" ;; *) same= ;; esac; \
+		case $$lock in moonshine | mutants | ray | shared-jobs) same="-c requirements-dev.lock" ;; *) same= ;; esac; \
 		$(LOCK) $$same --group $$lock -o requirements/$$lock.txt || exit 1; \
 	done
 

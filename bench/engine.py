@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from auricle.engine.whisper.guard import has_repeats
+from auricle.engine.plausibility import first_repeat
 from auricle.engine.whisper.short_window import EngineCounts
 from auricle.engine.whisper.window import MAX_BATCH_JOBS
 from auricle.types import SAMPLE_RATE_HZ, Job, JobId, Options, Transcript
@@ -48,7 +48,8 @@ class Side:
             "percent": round(counted.percent, 2),
             "errors": asdict(counted),
             "loops": sum(
-                errors.insertions >= LOOP_INSERTIONS or has_repeats([hash(w) for w in text.split()])
+                errors.insertions >= LOOP_INSERTIONS
+                or first_repeat([hash(w) for w in text.split()]) is not None
                 for errors, text in zip(self.errors, self.texts, strict=True)
             ),
         }

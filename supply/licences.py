@@ -43,13 +43,17 @@ SPDX = {
 
 ELSEWHERE = {
     "botocore": "Apache-2.0",
+    "certifi": "MPL-2.0",
     "cffi": "MIT-0",
+    "charset-normalizer": "MIT",
     "colorama": "BSD-3-Clause",
     "httpx2-jsfetch": "BSD-3-Clause",
     "jmespath": "MIT",
+    "moonshine-voice": "MIT",
     "nvidia-cublas-cu12": "LicenseRef-NVIDIA-Proprietary",
     "pycparser": "BSD-3-Clause",
     "python-dateutil": "Apache-2.0 OR BSD-3-Clause",
+    "requests": "Apache-2.0",
     "six": "MIT",
     "sounddevice": "MIT",
     "urllib3": "MIT",
@@ -59,8 +63,9 @@ ELSEWHERE = {
 EXTRAS = (
     *("sounddevice", "cffi", "pycparser", "nvidia-cublas-cu12"),
     *("botocore", "jmespath", "python-dateutil", "six", "urllib3"),
+    *("moonshine-voice", "certifi", "charset-normalizer", "requests"),
 )
-"""Of these, what the extras `mic`, `cuda` and `s3` bring; no lock of the server pins them."""
+"""What the extras `mic`, `cuda`, `s3` and `moonshine` bring; no lock of the server pins them."""
 
 INSIDE = {
     "av": {
@@ -78,6 +83,9 @@ INSIDE = {
     "ctranslate2": {
         "ctranslate2": "MIT",
         "gomp": "GPL-3.0-or-later WITH GCC-exception-3.1",
+    },
+    "moonshine-voice": {
+        "moonshine, onnxruntime": "MIT",
     },
     "numpy": {
         "scipy_openblas64_": "BSD-3-Clause",

@@ -220,7 +220,7 @@ class ModelSettings(_Section):
     )
     engine: str = Field(
         "whisper",
-        description="Engine: `whisper`, `faster-whisper` or the name of a Python module.",
+        description="Engine: `whisper`, `faster-whisper`, `moonshine` or the name of a module.",
     )
 
 

@@ -12,6 +12,7 @@ from auricle.errors import SetupError
 BUILT_IN = {
     "whisper": "auricle.engine.whisper.spec",
     "faster-whisper": "auricle.engine.whisper.faster_whisper",
+    "moonshine": "auricle.engine.moonshine.spec",
 }
 
 

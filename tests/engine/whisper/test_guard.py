@@ -1,9 +1,6 @@
 from dataclasses import replace
 
-import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from auricle.engine.whisper.guard import (
     Attempt,
@@ -11,8 +8,6 @@ from auricle.engine.whisper.guard import (
     Verdict,
     best_of,
     has_echo,
-    has_repeats,
-    is_quiet,
     judge_full,
     judge_short,
 )
@@ -146,40 +141,6 @@ def test_only_the_full_window_may_repeat_a_sentence() -> None:
     assert judge_full(attempt, POLICY) is Verdict.ACCEPT
 
 
-@pytest.mark.parametrize(
-    ("tokens", "expected"),
-    [
-        ([7] * 16, True),
-        ([7] * 15, False),
-        ([1, 2] * 8, True),
-        ([1, 2] * 7, False),
-        ([0, *[1, 2, 3, 4, 5] * 4, 9], True),
-        ([1, 2, 3, 4, 5] * 3, False),
-        ([1, 2, 3, 4, 5, 6, 7, 8] * 3, False),
-        ([*range(24)] * 4, True),
-        ([*range(25)] * 4, False),
-        ([], False),
-        ([1], False),
-    ],
-)
-def test_a_phrase_counts_as_a_loop_from_four_times_and_sixteen_tokens(
-    tokens: list[int], expected: bool
-) -> None:
-    assert has_repeats(tokens) is expected
-
-
-@given(
-    st.lists(st.integers(0, 9), max_size=20), st.lists(st.integers(0, 9), min_size=4, max_size=9)
-)
-def test_a_loop_is_found_wherever_it_starts(before: list[int], phrase: list[int]) -> None:
-    assert has_repeats([*before, *phrase * 4])
-
-
-@given(st.lists(st.integers(0, 10_000), unique=True, max_size=200))
-def test_a_text_without_repeats_is_no_loop(tokens: list[int]) -> None:
-    assert not has_repeats(tokens)
-
-
 def test_the_likeliest_of_doubtful_attempts_wins_unless_it_loops() -> None:
     loop = replace(GOOD, tokens=(5,) * 30, avg_logprob=-0.1)
     unsure, surer = replace(GOOD, avg_logprob=-1.4), replace(GOOD, avg_logprob=-1.1)
@@ -189,12 +150,3 @@ def test_the_likeliest_of_doubtful_attempts_wins_unless_it_loops() -> None:
 
 def test_an_empty_text_has_no_compression() -> None:
     assert replace(GOOD, text="").compression_ratio == 0
-
-
-@pytest.mark.parametrize(
-    ("peak", "expected"), [(0, True), (8, True), (-8, True), (9, False), (-9, False)]
-)
-def test_only_what_never_leaves_the_lowest_bits_is_quiet(peak: int, expected: bool) -> None:
-    pcm = np.zeros(1600, np.int16)
-    pcm[700] = peak
-    assert is_quiet(pcm) is expected

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from urllib.parse import parse_qsl
 
 import pytest
@@ -153,3 +154,15 @@ def test_silence_is_an_answer_too() -> None:
     result = body["results"]["channels"][0]["alternatives"][0]
     assert result["transcript"] == ""
     assert result["paragraphs"] == {"transcript": "", "paragraphs": []}
+
+
+def test_words_without_times_are_interpolated() -> None:
+    timeless = tuple(replace(each, words=None) for each in TWO)
+    body = answer("punctuate=true&utterances=true&paragraphs=true", timeless)["results"]
+    (result,) = body["channels"][0]["alternatives"]
+    assert [word["word"] for word in result["words"]] == (
+        ["and", "so", "my", "fellow", "americans", "ask", "not"]
+    )
+    assert (result["words"][0]["start"], result["words"][4]["end"]) == (1.0, 3.5)
+    assert [each["transcript"] for each in body["utterances"]] == [each.text for each in TWO]
+    assert sum(each["num_words"] for each in result["paragraphs"]["paragraphs"]) == 7

@@ -16,13 +16,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import inf
 
+from auricle.engine.plausibility import first_repeat
 from auricle.engine.whisper.alignment import AlignedSpan
 from auricle.engine.whisper.segmentation import TokenSpan
 from auricle.engine.whisper.window import TokenLimit
-from auricle.types import SAMPLE_RATE_HZ, Pcm16
-
-QUIET_PEAK = 8
-"""Of 32768, 72 dB below full scale: audio below this has no words, but Whisper invents one."""
+from auricle.types import SAMPLE_RATE_HZ
 
 _ENDING_MAX_TOKENS = 8
 """Invented endings are short: "Thank you very much." has 6 tokens."""
@@ -31,11 +29,6 @@ _ENDING_MAX_WORD_S = 0.08
 ``testdata/fellow.wav``; the fastest speech has about 0.12 s."""
 _ENDING_MAX_PROBABILITY = 0.3
 """Upper bound for the least probable word: 0.04 in those endings."""
-
-
-def is_quiet(pcm: Pcm16) -> bool:
-    """Return whether the audio is digital silence, except for a converter's noise."""
-    return bool(pcm.max() <= QUIET_PEAK and pcm.min() >= -QUIET_PEAK)
 
 
 class Verdict(enum.Enum):
@@ -145,7 +138,10 @@ def is_silent(attempt: Attempt, policy: GuardPolicy, earlier: Sequence[Attempt] 
 
 def is_looping(attempt: Attempt, policy: GuardPolicy) -> bool:
     """Return whether the text repeats itself as no speaker does."""
-    return attempt.compression_ratio > policy.max_compression_ratio or has_repeats(attempt.tokens)
+    return (
+        attempt.compression_ratio > policy.max_compression_ratio
+        or first_repeat(attempt.tokens) is not None
+    )
 
 
 def judge_short(
@@ -208,27 +204,6 @@ def has_echo(tokens: Sequence[int]) -> bool:
         first = seen.setdefault(tuple(tokens[at : at + ECHO_TOKENS]), at)
         if at - first >= ECHO_TOKENS:
             return True
-    return False
-
-
-MIN_REPEATS = 4
-MIN_REPEATED_TOKENS = 16
-MAX_PHRASE_TOKENS = 24
-
-
-def has_repeats(tokens: Sequence[int]) -> bool:
-    """Return whether one phrase repeats more often than any speaker would.
-
-    A phrase of up to 24 tokens counts if it occurs at least 4 times in a row and fills at least 16
-    tokens: "no, no, no, no" and a telephone number of nines pass.
-    """
-    for phrase in range(1, min(MAX_PHRASE_TOKENS, len(tokens) // MIN_REPEATS) + 1):
-        needed = max((MIN_REPEATS - 1) * phrase, MIN_REPEATED_TOKENS - phrase)
-        run = 0
-        for i in range(phrase, len(tokens)):
-            run = run + 1 if tokens[i] == tokens[i - phrase] else 0
-            if run >= needed:
-                return True
     return False
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from faster_whisper.tokenizer import Tokenizer
 
 from auricle.engine.base import EngineSettings
+from auricle.engine.plausibility import is_quiet
 from auricle.engine.whisper.alignment import AlignedSpan, align_spans, timed_words
 from auricle.engine.whisper.ctranslate2_model import Encoded, Hypothesis, WhisperBackend
 from auricle.engine.whisper.decoding import JobDecoding
@@ -27,7 +28,6 @@ from auricle.engine.whisper.guard import (
     ends_short,
     is_invented_ending,
     is_looping,
-    is_quiet,
     judge_full,
     judge_short,
 )

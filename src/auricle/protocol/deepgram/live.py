@@ -320,7 +320,7 @@ class DeepgramDialect:
         return self._results(event.start_sample, event.end_sample, result)
 
     def _final(self, event: Final) -> Json:
-        words = event.words or ()
+        words = event.words or approximate_words(event.text, event.start_sample, event.end_sample)
         result = alternative(event.text, words, punctuates=self._query.punctuates)
         if self._query.language is None and event.language is not None:
             result["languages"] = [event.language]

@@ -93,7 +93,7 @@ def _word(word: Word, *, punctuates: bool) -> Json | None:
 
 
 def approximate_words(text: str, start_sample: int, end_sample: int) -> list[Word]:
-    """Return the words of a partial with approximate times, distributed by their letters."""
+    """Return the words of a text without word times, with times distributed by their letters."""
     spoken = text.split()
     letters = sum(map(len, spoken))
     words: list[Word] = []
@@ -155,7 +155,7 @@ class AcceptedBody(TypedDict):
 
 def file_body(transcript: Transcript, query: Listen, metadata: Metadata) -> FileBody:
     """Return the response for a file."""
-    words = [word for segment in transcript.segments for word in segment.words or ()]
+    words = [word for segment in transcript.segments for word in _words_of(segment)]
     result = alternative(transcript.text, words, punctuates=query.punctuates)
     channel: Json = {"alternatives": [result]}
     if query.language is None and transcript.language is not None:
@@ -230,10 +230,18 @@ def _paragraph(segments: Sequence[Segment]) -> Json:
             }
             for segment in segments
         ],
-        "num_words": sum(len(segment.words or ()) for segment in segments),
+        "num_words": sum(len(_words_of(segment)) for segment in segments),
         "start": seconds(segments[0].start_sample),
         "end": seconds(segments[-1].end_sample),
     }
+
+
+def _words_of(segment: Segment) -> Sequence[Word]:
+    """Return the words of a segment; approximate ones if the engine returns none."""
+    if segment.words:
+        return segment.words
+    words = approximate_words(segment.text, segment.start_sample, segment.end_sample)
+    return [replace(word, text=f" {word.text}") for word in words]
 
 
 def _utterances(words: Sequence[Word], query: Listen, request_id: str) -> Iterator[Json]:

@@ -295,3 +295,14 @@ def test_a_binary_control_message_is_one(query: str, data: bytes, step: Step) ->
 )
 def test_audio_that_looks_like_one_is_audio(data: bytes) -> None:
     assert steps(dialect().receive_bytes(data)) == [data]
+
+
+def test_a_final_without_word_times_has_interpolated_words() -> None:
+    timeless = Final(1, 1, "And so.", 0, 32_000, "en", None, 100.0, False)
+    ready = Ready("s", "secret", False, False, 0, 0)
+    *_, last = tell(dialect(), ready, *ended(1600, 30_000), timeless)
+    (result,) = last["channel"]["alternatives"]
+    assert [(word["word"], word["end"]) for word in result["words"]] == [
+        ("and", 1.0),
+        ("so", 2.0),
+    ]

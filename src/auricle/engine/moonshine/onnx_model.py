@@ -1,0 +1,88 @@
+"""Moonshine's encoder and decoder in onnxruntime; imported in workers only.
+
+The encoder reads raw samples. The decoder is one graph with two branches: the first call computes
+the keys and values of the audio, later calls reuse them and process one token each.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from auricle.engine.moonshine.guard import Hypothesis
+from auricle.engine.moonshine.model_files import DECODER, ENCODER, ModelFile, read_file
+from auricle.engine.moonshine.vocabulary import END, START
+from auricle.types import Pcm16
+
+LAYERS, HEADS, HEAD_SIZE = 6, 8, 36
+MIN_SAMPLES = 895
+"""Shorter audio leaves no frame after the encoder's three convolutions."""
+_INT16_FULL_SCALE = 32768.0
+_CACHES = [
+    f"{layer}.{part}.{each}"
+    for part in ("decoder", "encoder")
+    for layer in range(LAYERS)
+    for each in ("key", "value")
+]
+_GROWING_CACHES = [name for name in _CACHES if ".decoder." in name]
+
+
+class MoonshineModel:
+    """Greedy decoding of one piece of audio at a time."""
+
+    def __init__(self, directory: Path, threads: int) -> None:
+        self._encoder = _session(directory, ENCODER, threads)
+        self._decoder = _session(directory, DECODER, threads)
+        self._empty = _value(np.zeros((1, HEADS, 0, HEAD_SIZE), np.float32))
+
+    def decode(self, pcm: Pcm16, prefix: Sequence[int], max_tokens: int) -> Hypothesis:
+        """Return the most probable text, token by token.
+
+        Args:
+            pcm: The audio; short audio is padded with silence.
+            prefix: Tokens with which the text begins.
+            max_tokens: Maximum tokens of the text, at least one more than the prefix.
+        """
+        samples = np.zeros((1, max(pcm.size, MIN_SAMPLES)), np.float32)
+        samples[0, : pcm.size] = pcm / np.float32(_INT16_FULL_SCALE)
+        mask = _value(np.ones(samples.shape, np.int64))
+        (encoded,) = self._encoder.run_with_ort_values(
+            ["last_hidden_state"], {"input_values": _value(samples), "attention_mask": mask}
+        )
+        feed = {f"past_key_values.{name}": self._empty for name in _CACHES}
+        feed |= {"encoder_hidden_states": encoded, "encoder_attention_mask": mask}
+        tokens, caches, logprobs = list(prefix), _CACHES, []
+        new = [START, *prefix]
+        while True:
+            feed["input_ids"] = _value(np.array([new], np.int64))
+            feed["use_cache_branch"] = _value(np.array([caches is _GROWING_CACHES]))
+            logits, *kept = self._decoder.run_with_ort_values(
+                ["logits", *(f"present.{name}" for name in caches)], feed
+            )
+            feed |= zip((f"past_key_values.{name}" for name in caches), kept, strict=True)
+            caches = _GROWING_CACHES
+            row = logits.numpy()[0, -1]
+            best = int(row.argmax())
+            logprobs.append(-float(np.log(np.exp(row - row[best]).sum())))
+            if best != END:
+                tokens.append(best)
+            if best == END or len(tokens) >= max_tokens:
+                return Hypothesis(tuple(tokens), float(np.mean(logprobs)), best == END)
+            new = [best]
+
+
+def _session(directory: Path, file: ModelFile, threads: int) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # it costs CPU time
+    # From the checked bytes, not by path: the file may change after the check.
+    return onnxruntime.InferenceSession(
+        read_file(directory, file), sess_options=options, providers=["CPUExecutionProvider"]
+    )
+
+
+def _value(array: np.ndarray) -> onnxruntime.OrtValue:
+    return onnxruntime.OrtValue.ortvalue_from_numpy(array)

@@ -1,0 +1,80 @@
+"""Moonshine as the server knows it; importing this module loads no speech library."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from auricle.config.settings import ModelSettings
+from auricle.engine.base import (
+    CostModel,
+    Engine,
+    EngineSettings,
+    EngineSpec,
+    LocalModel,
+    MemoryEstimate,
+    ModelStatus,
+    NamedModel,
+)
+from auricle.engine.moonshine.model_files import (
+    DECODER,
+    NAME,
+    REQUIREMENT,
+    SIZE_MB,
+    VOCABULARY,
+    find_directory,
+    packaged_directory,
+    read_file,
+)
+
+
+class MoonshineModels:
+    """An :class:`auricle.engine.base.ModelStore`: one model, in a package or a directory."""
+
+    default = NAME
+
+    def find(self, settings: ModelSettings, *, in_log: bool = False) -> LocalModel:
+        """Return the model of the settings, with its files checked."""
+        return LocalModel(str(find_directory(settings.model)), NAME, SIZE_MB, DECODER.sha256)
+
+    def status(self, settings: ModelSettings) -> ModelStatus:
+        """Return where the model of the settings is, with its files checked."""
+        text = f"{NAME} ({find_directory(settings.model)}, {SIZE_MB:.0f} MB)"
+        return ModelStatus(text, SIZE_MB, is_local=True)
+
+    def named(self, cache_dir: Path) -> Sequence[NamedModel]:
+        """Return the only model, which the package contains."""
+        is_local = packaged_directory() is not None
+        return (NamedModel(NAME, REQUIREMENT, round(SIZE_MB), is_local),)
+
+
+SPEC = EngineSpec(
+    name="Moonshine",
+    models=MoonshineModels(),
+    languages=frozenset({"en"}),
+    detects_language=False,
+    has_word_times=False,  # the graph does not return its attention
+    author="Moonshine AI",
+    url="https://github.com/moonshine-ai/moonshine",
+    libraries=("onnxruntime",),
+    costs=CostModel(
+        job_overhead_s=1.0,
+        first_seconds_per_load=0.06,
+        slowest_factor=10.0,  # a text at its limit, then both halves at theirs
+    ),
+    # 145 MB once loaded; 340 MB after 30 s of audio (one thread, measured 2026-11-26).
+    memory=MemoryEstimate(fixed_mb=350.0),
+)
+
+
+def load(settings: EngineSettings) -> Engine:
+    """Load the model in the settings' directory, in a worker.
+
+    Raises:
+        SetupError: A file is missing or is not the expected one; the message says what to do.
+    """
+    from auricle.engine.moonshine.engine import MoonshineEngine
+    from auricle.engine.moonshine.onnx_model import MoonshineModel
+    from auricle.engine.moonshine.vocabulary import Vocabulary
+
+    directory = Path(settings.model)
+    vocabulary = Vocabulary(read_file(directory, VOCABULARY))
+    return MoonshineEngine(MoonshineModel(directory, settings.threads), vocabulary)
