@@ -32,7 +32,7 @@ import numpy as np
 from auricle.cluster.gateway.transcriber import RemoteTranscriber
 from auricle.config.settings import QueueSettings, RemoteEngineSettings, WorkerSettings
 from auricle.engine.base import CostModel
-from auricle.engine.whisper.bundled import ensure_bundled_base
+from auricle.engine.whisper.models.bundled import ensure_bundled_base
 from auricle.transcriber import Transcriber
 from auricle.types import SAMPLE_RATE_HZ, Job, JobId, JobKind, Options, Pcm16
 from bench.lib.charts import Bars, draw

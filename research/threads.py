@@ -25,7 +25,7 @@ import psutil
 import structlog
 
 from auricle.config.settings import LiveSettings, ModelSettings, QueueSettings, WorkerSettings
-from auricle.engine.whisper.fetch import resolve
+from auricle.engine.whisper.models.fetch import resolve
 from auricle.types import SAMPLE_RATE_HZ, Job, JobId, JobKind, Options, Pcm16
 from auricle.workers.asr.pool import WorkerPool
 from bench.lib.charts import Bars, draw

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from auricle.engine.whisper.fetch import known_models
+from auricle.engine.whisper.models.fetch import known_models
 from tests.cli.conftest import Run
 
 pytestmark = pytest.mark.unit

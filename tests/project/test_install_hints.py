@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from auricle.engine.whisper.bundled import BUNDLED_PACKAGES
+from auricle.engine.whisper.models.bundled import BUNDLED_PACKAGES
 
 pytestmark = pytest.mark.unit
 

@@ -27,7 +27,7 @@ from auricle.cli.doctor.checks import (
     check_webhooks,
 )
 from auricle.config.settings import Settings
-from auricle.engine.whisper.fetch import known_models
+from auricle.engine.whisper.models.fetch import known_models
 from tests.cli.conftest import Run
 from tests.support.command import serving
 from tests.support.older_kernel import LANDLOCK, interpreter

@@ -8,8 +8,8 @@ import pytest
 
 from auricle.config.settings import ModelSettings
 from auricle.engine.registry import BUILT_IN, find_engine
-from auricle.engine.whisper.bundled import BUNDLED_REVISION
-from auricle.engine.whisper.model_files import revision_of
+from auricle.engine.whisper.models.bundled import BUNDLED_REVISION
+from auricle.engine.whisper.models.files import revision_of
 from auricle.engine.whisper.spec import SPEC
 from auricle.errors import SetupError
 from tests.support.model import CACHE_DIR, bundled_model

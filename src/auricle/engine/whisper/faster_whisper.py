@@ -13,7 +13,7 @@ import numpy as np
 
 from auricle.engine.base import BatchRules, CostModel, EngineSettings
 from auricle.engine.whisper import spec
-from auricle.engine.whisper.model_files import check_model_directory
+from auricle.engine.whisper.models.files import check_model_directory
 from auricle.errors import AudioError
 from auricle.types import SAMPLE_RATE_HZ, Job, Segment, Transcript, Word
 

@@ -32,7 +32,7 @@ from auricle.engine.whisper.guard import (
     judge_short,
 )
 from auricle.engine.whisper.loading import load_model
-from auricle.engine.whisper.model_files import check_model_directory
+from auricle.engine.whisper.models.files import check_model_directory
 from auricle.engine.whisper.prompt import (
     MAX_PREFIX_TOKENS,
     Prompt,

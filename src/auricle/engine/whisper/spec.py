@@ -16,16 +16,16 @@ from auricle.engine.base import (
     ModelStatus,
     NamedModel,
 )
-from auricle.engine.whisper.bundled import BUNDLED_REVISION, bundled_directory
-from auricle.engine.whisper.fetch import (
+from auricle.engine.whisper.gpu import GPU_SUPPORT
+from auricle.engine.whisper.models.bundled import BUNDLED_REVISION, bundled_directory
+from auricle.engine.whisper.models.fetch import (
     BUNDLED_NAME,
     is_in_hub_cache,
     known_models,
     resolve,
     source_of,
 )
-from auricle.engine.whisper.gpu import GPU_SUPPORT
-from auricle.engine.whisper.model_files import (
+from auricle.engine.whisper.models.files import (
     BASE_MODEL_MB,
     check_model_directory,
     display_name,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from auricle.engine.whisper.bundled import (
+from auricle.engine.whisper.models.bundled import (
     FILES,
     MARKER_NAME,
     PART_1,
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.model
 JOIN = """
 import sys
 from pathlib import Path
-from auricle.engine.whisper.bundled import ensure_bundled_base
+from auricle.engine.whisper.models.bundled import ensure_bundled_base
 from auricle.errors import SetupError
 try:
     print(ensure_bundled_base(Path(sys.argv[1])))

@@ -3,8 +3,9 @@
 In this order: a directory is used unchanged; ``base`` comes from the bundled packages if they are
 installed; every other name is one that faster-whisper knows, or ORGANISATION/NAME on the Hugging
 Face Hub. It is looked up in the hub's cache, then downloaded. A separate program does that,
-``python -m auricle.engine.whisper.fetch NAME``, because the caller may be the server's process,
-which never imports faster_whisper. Its progress goes to stderr; its result is one line of JSON.
+``python -m auricle.engine.whisper.models.fetch NAME``, because the caller may be the server's
+process, which never imports faster_whisper. Its progress goes to stderr; its result is one line of
+JSON.
 """
 
 import json
@@ -21,7 +22,7 @@ import structlog
 from auricle.config.environment import other_environment
 from auricle.config.settings import ModelSettings
 from auricle.engine.base import NamedModel
-from auricle.engine.whisper.bundled import (
+from auricle.engine.whisper.models.bundled import (
     BUNDLED_PACKAGES,
     OUT_OF_SPACE,
     SIZE_BYTES,
@@ -29,7 +30,7 @@ from auricle.engine.whisper.bundled import (
     ensure_bundled_base,
     is_bundled_ready,
 )
-from auricle.engine.whisper.model_files import check_model_directory
+from auricle.engine.whisper.models.files import check_model_directory
 from auricle.errors import SetupError
 
 BUNDLED_NAME = "base"
@@ -180,7 +181,7 @@ def _fetch(name: str, *, in_log: bool) -> str:
     if in_log:
         _log.info("model_lookup", model=name)
     done = subprocess.run(
-        [sys.executable, "-m", "auricle.engine.whisper.fetch", name],
+        [sys.executable, "-m", "auricle.engine.whisper.models.fetch", name],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE if in_log else None,

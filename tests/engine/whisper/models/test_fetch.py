@@ -11,7 +11,13 @@ import pytest
 import structlog.testing
 
 from auricle.config.settings import ModelSettings
-from auricle.engine.whisper.fetch import HUB_MODELS, REVISIONS, known_models, resolve, source_of
+from auricle.engine.whisper.models.fetch import (
+    HUB_MODELS,
+    REVISIONS,
+    known_models,
+    resolve,
+    source_of,
+)
 from auricle.errors import SetupError
 from tests.support.model import CACHE_DIR, bundled_model
 

@@ -5,7 +5,7 @@ from struct import pack
 
 import pytest
 
-from auricle.engine.whisper.model_files import (
+from auricle.engine.whisper.models.files import (
     REQUIRED_FILES,
     check_model_directory,
     display_name,

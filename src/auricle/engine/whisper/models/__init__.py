@@ -1,0 +1,1 @@
+"""Directories of models: which files they need, where they come from, and the bundled model."""
