@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from auricle.ledger.audio import AudioDirectory, AudioStore
+from auricle.ledger.audio.directory import AudioDirectory
+from auricle.ledger.audio.store import AudioStore
 from auricle.ledger.database import Database
 from tests.support.ledger import open_at
 from tests.support.postgres import PostgresServer, postgres_server, programs

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from auricle.ledger.audio import sweep
+from auricle.ledger.audio.store import sweep
 from auricle.ledger.job import JobState
 from auricle.ledger.lease import claim_of
 from auricle.ledger.outbox import DeliveryState

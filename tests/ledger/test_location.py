@@ -5,7 +5,7 @@ import pytest
 
 from auricle.config.settings import LedgerSettings
 from auricle.errors import LedgerUnavailable, SetupError
-from auricle.ledger.audio import AudioDirectory
+from auricle.ledger.audio.directory import AudioDirectory
 from auricle.ledger.location import open_audio, open_database
 from auricle.ledger.sqlite import FILE_NAME, SqliteDatabase
 from tests.support.postgres import PostgresServer

@@ -11,7 +11,7 @@ import anyio.lowlevel
 import pytest
 
 from auricle.errors import LedgerFailed, LedgerUnavailable
-from auricle.ledger.audio import AudioDirectory
+from auricle.ledger.audio.directory import AudioDirectory
 from auricle.ledger.database import Database
 from auricle.ledger.job import Job, JobState, Outcome
 from auricle.ledger.lease import LEASE_S, claim_of

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from auricle.errors import LedgerUnavailable
-from auricle.ledger.audio import AudioDirectory, AudioStore
+from auricle.ledger.audio.directory import AudioDirectory
+from auricle.ledger.audio.store import AudioStore
 from auricle.ledger.database import Checkpoint, Database, T, Transaction, no_checkpoint
 from auricle.ledger.job import Job, JobSpec
 from auricle.ledger.sqlite import SqliteDatabase
@@ -63,7 +64,7 @@ def open_audio_at(location: str, checkpoint: Checkpoint = no_checkpoint) -> Audi
     """Open the store of audio in a directory, or at ``s3://`` at ``AWS_ENDPOINT_URL_S3``."""
     if not location.startswith("s3://"):
         return AudioDirectory(Path(location), checkpoint)
-    from auricle.ledger.s3 import AudioBucket  # botocore may be missing
+    from auricle.ledger.audio.s3 import AudioBucket  # botocore may be missing
 
     return AudioBucket(location, Path(tempfile.gettempdir()))
 

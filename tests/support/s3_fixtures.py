@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from auricle.ledger.audio import AudioStore
+from auricle.ledger.audio.store import AudioStore
 from tests.support.s3 import BUCKET, CREDENTIALS, REGION, S3Server, is_installed, s3_server
 
 OpenBucket = Callable[..., AudioStore]
@@ -43,7 +43,7 @@ def bucket_settings(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> dict[str, 
 @pytest.fixture
 def open_bucket(bucket_settings: dict[str, str], tmp_path: Path) -> OpenBucket:
     """Return a function that opens a store of audio with a prefix of the test's own."""
-    from auricle.ledger.s3 import AudioBucket  # botocore may be missing
+    from auricle.ledger.audio.s3 import AudioBucket  # botocore may be missing
 
     (tmp_path / "copies").mkdir()
 

@@ -6,7 +6,8 @@ import structlog
 
 from auricle.config.settings import LedgerSettings
 from auricle.errors import LedgerUnavailable, SetupError
-from auricle.ledger.audio import AudioDirectory, AudioStore
+from auricle.ledger.audio.directory import AudioDirectory
+from auricle.ledger.audio.store import AudioStore
 from auricle.ledger.database import Database
 from auricle.ledger.sqlite import SqliteDatabase
 
@@ -64,7 +65,7 @@ def open_bucket(url: str, settings: LedgerSettings, copies: Path) -> AudioStore:
         SetupError: The client is missing, or the settings can't be used.
     """
     try:
-        from auricle.ledger.s3 import AudioBucket
+        from auricle.ledger.audio.s3 import AudioBucket
     except ModuleNotFoundError as error:
         raise SetupError(
             "AURICLE_AUDIO_URL requires botocore. Run: pip install 'botocore>=1.36'"

@@ -24,7 +24,7 @@ from auricle.errors import (
     LedgerFull,
     LedgerUnavailable,
 )
-from auricle.ledger.audio import AudioStore
+from auricle.ledger.audio.store import AudioStore
 from auricle.ledger.job import Job, JobState, Outcome
 from auricle.ledger.lease import RENEW_S, claim_of
 from auricle.ledger.store import Also, Ledger, nothing_else

@@ -24,7 +24,7 @@ from auricle.engine.base import EngineSpec
 from auricle.errors import Draining, LedgerUnavailable, PoisonJob, RateLimited, SetupError
 from auricle.files.fair_semaphore import FairSemaphore
 from auricle.files.transcribe import max_chunks_in_flight
-from auricle.ledger.audio import AudioStore
+from auricle.ledger.audio.store import AudioStore
 from auricle.ledger.database import Database
 from auricle.ledger.job import Job, JobState, Outcome
 from auricle.ledger.location import open_audio, open_database

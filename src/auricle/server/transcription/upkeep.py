@@ -7,7 +7,7 @@ import structlog
 from anyio import to_thread
 
 from auricle.errors import LedgerFull, LedgerUnavailable
-from auricle.ledger.audio import sweep
+from auricle.ledger.audio.store import sweep
 from auricle.server.context import ServerState
 from auricle.server.http.errors import code_of, log_unexpected
 

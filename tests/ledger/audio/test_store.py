@@ -1,13 +1,12 @@
-"""Stores of audio: what both do in the same way, and what is special about a directory."""
+"""Stores of audio: what a directory and a bucket do in the same way."""
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from auricle.errors import AudioMissing, LedgerReadOnly, LedgerUnavailable
-from auricle.ledger.audio import COPY_BYTES, SWEEP_BATCH, AudioDirectory, AudioStore, sweep
+from auricle.errors import AudioMissing, LedgerUnavailable
+from auricle.ledger.audio.store import COPY_BYTES, AudioStore, sweep
 
 NEVER = 0.0
 FAR_FUTURE = 1e11
@@ -15,18 +14,10 @@ AUDIO = b"RIFF"
 
 
 @pytest.fixture
-def directory(tmp_path: Path) -> AudioDirectory:
-    return AudioDirectory(tmp_path / "audio")
-
-
-@pytest.fixture
 def upload(tmp_path: Path) -> Path:
     path = tmp_path / "upload"
     path.write_bytes(AUDIO)
     return path
-
-
-# Both stores.
 
 
 def test_an_empty_store_passes_the_check(audio: AudioStore) -> None:
@@ -116,70 +107,3 @@ def test_a_sweep_spares_recent_audio(audio: AudioStore, upload: Path) -> None:
 
     assert sweep(audio, lambda _: set(), NEVER) == 0
     assert list(audio.names(FAR_FUTURE)) == [name]
-
-
-# A directory.
-
-
-def test_a_directory_is_swept_of_old_audio_only_and_spares_foreign_files(
-    directory: AudioDirectory, upload: Path, tmp_path: Path
-) -> None:
-    path = directory.fetch(directory.put(upload), len(AUDIO))
-    foreign = tmp_path / "audio" / "notes.txt"
-    foreign.touch()
-
-    assert sweep(directory, lambda _: set(), os.stat(path).st_mtime) == 0
-    assert sweep(directory, lambda _: set(), FAR_FUTURE) == 1
-    assert foreign.exists()
-
-
-def test_a_failed_upload_leaves_no_file_in_a_directory(
-    directory: AudioDirectory, tmp_path: Path
-) -> None:
-    with pytest.raises(LedgerUnavailable):
-        directory.put(tmp_path / "missing")
-
-    assert list((tmp_path / "audio").iterdir()) == []
-
-
-def test_a_sweep_removes_what_a_killed_process_did_not_complete(
-    directory: AudioDirectory, tmp_path: Path
-) -> None:
-    partial = tmp_path / "audio" / f"{'a' * 32}.part"
-    partial.touch()
-    sweep(directory, lambda _: set(), FAR_FUTURE)
-
-    assert not partial.exists()
-
-
-def test_a_sweep_looks_names_up_in_bounded_batches(
-    directory: AudioDirectory, tmp_path: Path
-) -> None:
-    for number in range(SWEEP_BATCH + 1):
-        (tmp_path / "audio" / f"{number:032x}").touch()
-    sizes: list[int] = []
-
-    def needed(names: Sequence[str]) -> set[str]:
-        sizes.append(len(names))
-        return set(names)
-
-    sweep(directory, needed, FAR_FUTURE)
-    assert sizes == [SWEEP_BATCH, 1]
-
-
-def test_a_directory_that_cannot_be_created_is_a_setup_error(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-
-    with pytest.raises(LedgerReadOnly):
-        AudioDirectory(tmp_path / "file" / "audio")
-
-
-def test_a_directory_that_was_removed_can_do_nothing_for_the_moment(
-    directory: AudioDirectory, upload: Path, tmp_path: Path
-) -> None:
-    (tmp_path / "audio").rmdir()
-
-    with pytest.raises(LedgerUnavailable):
-        directory.put(upload)
-    with pytest.raises(LedgerUnavailable):
-        list(directory.names(FAR_FUTURE))

@@ -26,7 +26,7 @@ from botocore.exceptions import (
 )
 
 from auricle.errors import LedgerFull, LedgerUnavailable, SetupError, TooLarge
-from auricle.ledger.audio import COPY_BYTES, NAME, RETRY_S, missing_audio, unavailable_audio
+from auricle.ledger.audio.store import COPY_BYTES, NAME, RETRY_S, missing_audio, unavailable_audio
 
 CONNECT_S = 5.0
 READ_S = 20.0

@@ -1,0 +1,1 @@
+"""Audio of accepted jobs: a directory, or a bucket for several gateways."""
