@@ -206,7 +206,7 @@ def test_known_models_report_which_are_here(tmp_path: Path) -> None:
 
 def test_resolving_imports_no_speech_library() -> None:
     code = (
-        "import sys; from auricle.engine.whisper import fetch;"
+        "import sys; from auricle.engine.whisper.models import fetch;"
         "print([m for m in ('faster_whisper', 'ctranslate2', 'av') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
