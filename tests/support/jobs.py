@@ -11,7 +11,7 @@ import pytest
 
 from auricle.config.settings import LedgerSettings
 from auricle.ledger.job import Job
-from auricle.server.transcription.background_jobs import accept_job
+from auricle.server.transcription.background_jobs.requests import accept_job
 from auricle.server.uploads.params import Fields, check
 from auricle.server.uploads.upload import Upload
 from auricle.types import ANONYMOUS

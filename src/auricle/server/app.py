@@ -49,7 +49,7 @@ from auricle.server.http.uniform_routes import refuse_socket, serve_uniformly
 from auricle.server.net.hsts import StrictTransport
 from auricle.server.net.lingering import LingeringClose
 from auricle.server.telemetry import metrics
-from auricle.server.transcription.background_jobs import work_on
+from auricle.server.transcription.background_jobs.work import work_on
 from auricle.server.transcription.upkeep import keep_up
 from auricle.server.transcription.webhooks import payload_of
 from auricle.transcriber import Decoder, Transcriber

@@ -1,3 +1,5 @@
+import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -6,10 +8,18 @@ from starlette.datastructures import QueryParams
 from auricle.audio_formats import FORMAT_OPTIONS
 from auricle.errors import BadRequest, UnsupportedFormat
 from auricle.protocol.fields import convert
-from auricle.server.uploads.params import Fields, check, parse_query
-from auricle.types import Options, Task
+from auricle.server.uploads.params import (
+    Fields,
+    check,
+    decode_params,
+    encode_params,
+    parse_query,
+)
+from auricle.types import DEFAULT_BEAM_SIZE, Options, Task
 
 pytestmark = pytest.mark.unit
+
+PARAMS = check(Fields(job_id="job", audio_format="pcm16"))
 
 
 def test_everything_has_a_default() -> None:
@@ -151,3 +161,23 @@ def test_a_query_is_read_as_the_types_it_stands_for() -> None:
 def test_a_query_with_other_types_is_refused(query: str) -> None:
     with pytest.raises(BadRequest):
         check(parse_query(QueryParams(query)))
+
+
+def test_parameters_survive_storing() -> None:
+    options = replace(
+        PARAMS.options,
+        language="de",
+        task=Task.TRANSLATE,
+        hotwords=("Auricle",),
+        languages=("de", "en"),
+    )
+    params = replace(PARAMS, options=options, max_wait_s=2.5, warnings=("x has no effect",))
+    assert decode_params(encode_params(params)) == params
+
+
+def test_parameters_of_other_versions_are_readable() -> None:
+    stored = json.loads(encode_params(PARAMS))
+    stored["later_field"] = 1
+    del stored["options"]["beam_size"]
+    params = decode_params(json.dumps(stored).encode())
+    assert params.options.beam_size == DEFAULT_BEAM_SIZE

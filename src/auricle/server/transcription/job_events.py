@@ -10,7 +10,8 @@ from auricle.asgi import while_connected
 from auricle.errors import LedgerUnavailable, NotFound
 from auricle.server.context import ServerState
 from auricle.server.http.request_log import request_log
-from auricle.server.transcription.background_jobs import JobBody, find_job
+from auricle.server.transcription.background_jobs.bodies import JobBody
+from auricle.server.transcription.background_jobs.requests import find_job
 from auricle.server.transcription.event_stream import KEEP_ALIVE_S
 from auricle.types import ClientId
 

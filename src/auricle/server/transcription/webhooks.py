@@ -18,8 +18,8 @@ from auricle.ledger.webhooks.request import Payload, check_callback_url
 from auricle.protocol.deepgram.errors import DeepgramError
 from auricle.protocol.native.errors import ErrorBody
 from auricle.server.context import ServerState
-from auricle.server.transcription.background_jobs import JobBody, decode_params, job_body
-from auricle.server.uploads.params import Callback
+from auricle.server.transcription.background_jobs.bodies import JobBody, job_body
+from auricle.server.uploads.params import Callback, decode_params
 
 _CANCELLED: ErrorBody = {
     "code": "cancelled",

@@ -229,6 +229,16 @@ def check(fields: Fields, warnings: tuple[str, ...] = ()) -> TranscriptionParams
     )
 
 
+def encode_params(params: TranscriptionParams) -> bytes:
+    """Return parameters as JSON, for a row of the ledger."""
+    return msgspec.json.encode(params)
+
+
+def decode_params(request: bytes) -> TranscriptionParams:
+    """Return the parameters in a row of the ledger; fields of later versions are ignored."""
+    return msgspec.json.decode(request, type=TranscriptionParams)
+
+
 def _options(fields: Fields) -> Options:
     try:
         task = Task(fields.task.lower() or Task.TRANSCRIBE)

@@ -16,7 +16,7 @@ from auricle.errors import AudioError, NoWorkerReady
 from auricle.ledger.database import Transaction
 from auricle.ledger.sqlite import FILE_NAME, SqliteDatabase
 from auricle.server import context
-from auricle.server.transcription import background_jobs
+from auricle.server.transcription.background_jobs import requests
 from auricle.types import ANONYMOUS, JobKind
 from tests.support.decoder import file_of
 from tests.support.ledger import damage
@@ -335,7 +335,7 @@ async def test_the_start_of_a_queued_job_is_estimated(
 async def test_a_slow_search_does_not_delay_the_acceptance_of_a_job(
     running: Live, client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(background_jobs, "EARLY_CHECK_S", 0.01)
+    monkeypatch.setattr(requests, "EARLY_CHECK_S", 0.01)
     has_begun, may_end = threading.Event(), threading.Event()
 
     def search(_: Transaction) -> None:

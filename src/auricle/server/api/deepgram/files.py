@@ -34,7 +34,7 @@ from auricle.server.http.body import check_length, media_type
 from auricle.server.http.openapi import POSTED, audio_bodies, query_parameters, refusals, schema_of
 from auricle.server.http.request_log import request_id_of, request_log
 from auricle.server.http.responses import json_response
-from auricle.server.transcription.background_jobs import accept_job, check_job_quota
+from auricle.server.transcription.background_jobs.requests import accept_job, check_job_quota
 from auricle.server.transcription.intake import UploadContext
 from auricle.server.transcription.webhooks import check_callback
 from auricle.server.uploads.params import Callback, TranscriptionParams

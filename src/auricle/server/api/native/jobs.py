@@ -20,13 +20,8 @@ from auricle.server.http.openapi import KEYED, answer, query_parameters, refusal
 from auricle.server.http.request_log import request_log
 from auricle.server.http.responses import json_response
 from auricle.server.http.uniform_routes import is_head
-from auricle.server.transcription.background_jobs import (
-    JobBody,
-    JobsBody,
-    delete_job,
-    find_job,
-    list_jobs,
-)
+from auricle.server.transcription.background_jobs.bodies import JobBody, JobsBody
+from auricle.server.transcription.background_jobs.requests import delete_job, find_job, list_jobs
 from auricle.server.transcription.job_events import JobEvents
 
 MAX_LIMIT = 1000

@@ -29,12 +29,11 @@ from auricle.server.http.openapi import (
     schema_of,
 )
 from auricle.server.http.responses import json_response
-from auricle.server.transcription.background_jobs import (
-    JobBody,
+from auricle.server.transcription.background_jobs.bodies import JobBody, uploading_body
+from auricle.server.transcription.background_jobs.requests import (
     accept_job,
     check_job_quota,
     delete_job,
-    uploading_body,
 )
 from auricle.server.transcription.intake import UploadContext
 from auricle.server.transcription.webhooks import WebhookEvent, check_callback

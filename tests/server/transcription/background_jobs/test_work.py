@@ -1,4 +1,4 @@
-"""Background jobs: how they end, and what is kept while they run."""
+"""The work on background jobs: how they end, and what is kept while they run."""
 
 import json
 import time
@@ -9,18 +9,13 @@ import anyio
 import pytest
 from structlog.testing import LogCapture
 
-from auricle.errors import AudioError, Draining, LedgerUnavailable
+from auricle.errors import AudioError, Draining
 from auricle.ledger import runner
 from auricle.ledger.job import JobState, Outcome
 from auricle.ledger.store import Ledger
-from auricle.server.transcription.background_jobs import (
-    decode_params,
-    delete_job,
-    encode_params,
-)
-from auricle.types import ANONYMOUS, DEFAULT_BEAM_SIZE, Task
+from auricle.types import ANONYMOUS
 from tests.support.decoder import file_of
-from tests.support.jobs import PARAMS, accept, audio_settings, ended, running, stored
+from tests.support.jobs import accept, audio_settings, ended, running, stored
 from tests.support.s3 import S3Server
 from tests.support.service import poll_until
 from tests.support.tcp_proxy import proxy_to
@@ -198,61 +193,5 @@ async def test_a_job_that_is_deleted_during_its_download_ends_at_once(
             proxy.cut()
 
 
-async def test_a_job_is_refused_while_its_audio_cannot_be_stored(
-    tmp_path: Path, s3: S3Server, bucket_settings: dict[str, str]
-) -> None:
-    async with proxy_to(s3.port) as proxy:
-        proxied = bucket_settings | {"audio_endpoint": proxy.url}
-        async with running(tmp_path, **proxied) as service:
-            proxy.is_refusing = True
-            proxy.cut()
-            with pytest.raises(LedgerUnavailable) as refusal:
-                await accept(service)
-            assert service.state.running.ledger.find(ANONYMOUS, "job") is None
-    assert (refusal.value.http_status, refusal.value.retry_after_s) == (503, 30)
-
-
-@pytest.mark.parametrize(("setting_s", "request_s", "kept"), [(0, 60, 1), (3600, 0, 0)])
-async def test_a_request_sets_its_own_retention_of_audio(
-    tmp_path: Path, setting_s: float, request_s: float, kept: int
-) -> None:
-    async with running(tmp_path, keep_audio_s=setting_s) as service:
-        await accept(service, keep_audio_s=request_s)
-        await ended(service)
-        await poll_until(service.is_at_rest)
-        assert len(stored(service)) == kept
-
-
-async def test_deleting_a_job_deletes_its_kept_audio(
-    tmp_path: Path, audio_settings: dict[str, str]
-) -> None:
-    async with running(tmp_path, keep_audio_s=3600, **audio_settings) as service:
-        await accept(service)
-        await ended(service)
-        await poll_until(service.is_at_rest)
-        await delete_job(service.state, ANONYMOUS, "job")
-        assert stored(service) == []
-
-
 def count(logged: LogCapture, event: str) -> int:
     return sum(entry["event"] == event for entry in logged.entries)
-
-
-def test_parameters_survive_storing() -> None:
-    options = replace(
-        PARAMS.options,
-        language="de",
-        task=Task.TRANSLATE,
-        hotwords=("Auricle",),
-        languages=("de", "en"),
-    )
-    params = replace(PARAMS, options=options, max_wait_s=2.5, warnings=("x has no effect",))
-    assert decode_params(encode_params(params)) == params
-
-
-def test_parameters_of_other_versions_are_readable() -> None:
-    stored = json.loads(encode_params(PARAMS))
-    stored["later_field"] = 1
-    del stored["options"]["beam_size"]
-    params = decode_params(json.dumps(stored).encode())
-    assert params.options.beam_size == DEFAULT_BEAM_SIZE

@@ -1,0 +1,164 @@
+"""The work on a background job that this server has leased."""
+
+import hashlib
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio
+import msgspec
+import structlog
+from anyio import from_thread, to_thread
+
+from auricle.errors import (
+    AuricleError,
+    Draining,
+    LeaseLost,
+    LedgerUnavailable,
+)
+from auricle.files.transcribe import FileProgress, FileTranscript
+from auricle.ledger.job import JobSpec, JobState, Outcome
+from auricle.ledger.runner import RunningJob
+from auricle.protocol.native.utterance import transcript_body
+from auricle.server.context import ServerState
+from auricle.server.http.errors import code_of, error_body, log_unexpected
+from auricle.server.http.request_log import RequestLog
+from auricle.server.transcription.kept_result import keeping
+from auricle.server.transcription.run import note_answer, transcribe_spooled
+from auricle.server.uploads.params import TranscriptionParams, decode_params
+from auricle.types import Job as Recognition
+from auricle.types import Source, Transcript
+
+_log = structlog.get_logger("auricle.server")
+
+
+async def work_on(server: ServerState, running: RunningJob) -> Outcome:
+    """Transcribe a leased job and return how it ended.
+
+    Raises:
+        LeaseLost: Another gateway works on the job, or it was deleted.
+        LedgerUnavailable: The audio can't be read now.
+        Draining: The only recogniser shuts down.
+    """
+    began_at = time.monotonic()
+    spec = running.job.spec
+    log = RequestLog(spec.job_id, spec.trace_id, spec.owner)
+    state = JobState.QUEUED  # the server stops, or another gateway continues
+    try:
+        outcome = await _transcribe(server, running, log, began_at)
+        state = outcome.state
+        return outcome
+    finally:
+        if running.scope.cancel_called and not running.is_lost:
+            state = JobState.CANCELLED
+        server.metrics.jobs_ended.labels(state.value).inc()
+        duration_ms = round((time.monotonic() - began_at) * 1000, 1)
+        _log.info("job", state=state.value, duration_ms=duration_ms, **log.line())
+
+
+async def _transcribe(
+    server: ServerState, running: RunningJob, log: RequestLog, began_at: float
+) -> Outcome:
+    def note_progress(progress: FileProgress) -> None:
+        running.progress, running.text = progress.fraction, progress.text
+
+    spec, keep_s = running.job.spec, server.settings.keep_results_s
+    try:
+        params = decode_params(spec.request)
+        async with _local_audio(server, spec) as path:
+            result = await transcribe_spooled(
+                server,
+                params,
+                Source(path, params.audio_format, params.sample_rate_hz, params.opus_packet_bytes),
+                client=spec.owner,
+                on_progress=note_progress,
+                finished=StoredChunks(running, server.transcriber.stats().model),
+            )
+    except Draining:
+        if server.is_draining:  # this server stops, and the runner queues the job again
+            await anyio.sleep_forever()
+        raise
+    except (LeaseLost, LedgerUnavailable):
+        raise
+    except Exception as error:
+        log.code = code_of(error)
+        if not isinstance(error, AuricleError):
+            log_unexpected(error, **log.ids())
+        encoded = msgspec.json.encode(error_body(error))
+        return Outcome(JobState.FAILED, keep_s, error=encoded, text=running.text)
+    transcript = result.transcript
+    encoded = await to_thread.run_sync(_encoded, params, result)  # large for hours of audio
+    run_s = time.monotonic() - began_at
+    note_answer(server, log, transcript, run_s)
+    server.start_estimate.note_run(spec.audio_bytes, run_s)
+    if server.running.transcripts is not None:
+        running.also = keeping(spec, transcript, time.time())
+    return Outcome(JobState.DONE, keep_s, result=encoded, text=transcript.text)
+
+
+@asynccontextmanager
+async def _local_audio(server: ServerState, spec: JobSpec) -> AsyncIterator[str]:
+    """Fetch the audio of a job, and yield the path of a local file.
+
+    Raises:
+        AudioMissing: It is not in the store, or was changed there.
+        LedgerUnavailable: It can't be read now.
+    """
+    audio, threads = server.running.audio, server.running.fetch_threads
+    path = await to_thread.run_sync(
+        audio.fetch,
+        spec.audio,
+        spec.audio_bytes,
+        from_thread.check_cancelled,
+        abandon_on_cancel=True,  # the thread then ends at its next check, and leaves no copy
+        limiter=threads,
+    )
+    try:
+        yield str(path)
+    finally:
+        with anyio.CancelScope(shield=True):
+            await to_thread.run_sync(audio.release, path)
+
+
+def _encoded(params: TranscriptionParams, result: FileTranscript) -> bytes:
+    """Return the response of the API that accepted the job, as JSON."""
+    transcript, gaps = result.transcript, result.gaps
+    if params.deepgram is not None:
+        return msgspec.json.encode(params.deepgram.body(transcript, gaps))
+    return msgspec.json.encode(
+        transcript_body(params.job_id, params.trace_id, transcript, gaps, params.warnings)
+    )
+
+
+class StoredChunks:
+    """Finished chunks of a job; see :class:`.FinishedChunks`.
+
+    A chunk's key is the hash of all that its text depends on: model, options and audio.
+    """
+
+    def __init__(self, running: RunningJob, model: str) -> None:
+        self._running = running
+        self._model = model
+
+    def find(self, job: Recognition) -> Transcript | None:
+        """Return the transcript that an earlier attempt stored, or ``None``."""
+        payload = self._running.chunks.get(self._key(job))
+        if payload is None:
+            return None
+        try:
+            return msgspec.json.decode(payload, type=Transcript)
+        except msgspec.ValidationError:  # another version stored it
+            return None
+
+    async def store(self, job: Recognition, transcript: Transcript) -> None:
+        """Store a transcript.
+
+        Raises:
+            LeaseLost: Another gateway works on the job, or it was deleted.
+        """
+        await self._running.store_chunk(self._key(job), msgspec.json.encode(transcript))
+
+    def _key(self, job: Recognition) -> str:
+        digest = hashlib.sha256(f"{self._model}\n{job.options!r}\n".encode())
+        digest.update(job.pcm.tobytes())
+        return digest.hexdigest()

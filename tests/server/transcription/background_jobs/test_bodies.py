@@ -1,0 +1,54 @@
+"""Response bodies of background jobs."""
+
+from dataclasses import replace
+
+import msgspec
+import pytest
+
+from auricle.ledger.job import JobState
+from auricle.ledger.outbox import Delivery, DeliveryState
+from auricle.server.transcription.background_jobs.bodies import (
+    job_body,
+    uploading_body,
+    webhook_body,
+)
+from auricle.server.uploads.uploading_jobs import UploadingJob
+from tests.support.ledger import a_job
+
+pytestmark = pytest.mark.unit
+
+DELIVERY = Delivery("event", 1, "key", "https://a.example", "a.example", 1.0, next_at=2.0)
+
+
+def test_the_result_of_a_job_is_json_in_its_body() -> None:
+    job = replace(a_job(), state=JobState.DONE, progress=0.123456, result=b'{"text": "words"}')
+    body = msgspec.json.decode(msgspec.json.encode(job_body(job)))
+
+    assert body["result"] == {"text": "words"}
+    assert (body["state"], body["progress"], body["error"]) == ("done", 0.1235, None)
+    assert "webhook" not in body
+
+
+@pytest.mark.parametrize(
+    ("delivery", "state", "next_attempt"),
+    [
+        (None, "waiting", None),
+        (DELIVERY, "pending", 2.0),
+        (replace(DELIVERY, state=DeliveryState.DELIVERED), "delivered", None),
+    ],
+)
+def test_a_webhook_has_a_next_attempt_while_it_is_pending(
+    delivery: Delivery | None, state: str, next_attempt: float | None
+) -> None:
+    body = webhook_body(delivery)
+
+    assert (body["state"], body["next_attempt"]) == (state, next_attempt)
+
+
+@pytest.mark.parametrize(
+    ("is_cancelled", "state"), [(False, JobState.QUEUED), (True, JobState.CANCELLED)]
+)
+def test_a_job_whose_upload_is_in_progress_is_queued(is_cancelled: bool, state: JobState) -> None:
+    body = uploading_body(UploadingJob("job", "trace", is_cancelled))
+
+    assert (body["job_id"], body["trace_id"], body["state"]) == ("job", "trace", state)
