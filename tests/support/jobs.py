@@ -11,6 +11,7 @@ import pytest
 
 from auricle.config.settings import LedgerSettings
 from auricle.ledger.job import Job
+from auricle.server.startup import run
 from auricle.server.transcription.background_jobs.requests import accept_job
 from auricle.server.uploads.params import Fields, check
 from auricle.server.uploads.upload import Upload
@@ -25,7 +26,7 @@ PARAMS = check(Fields(job_id="job", audio_format="pcm16"))
 async def running(folder: Path, **ledger: Any) -> AsyncIterator[Service]:
     settings = LedgerSettings(state_dir=folder / "state", **ledger)
     service = build(folder / "spool", ledger=settings)
-    async with service.state.run():
+    async with run(service.state):
         yield service
 
 

@@ -48,10 +48,8 @@ from auricle.server.http.request_log import with_request_id
 from auricle.server.http.uniform_routes import refuse_socket, serve_uniformly
 from auricle.server.net.hsts import StrictTransport
 from auricle.server.net.lingering import LingeringClose
+from auricle.server.startup import run
 from auricle.server.telemetry import metrics
-from auricle.server.transcription.background_jobs.work import work_on
-from auricle.server.transcription.upkeep import keep_up
-from auricle.server.transcription.webhooks import payload_of
 from auricle.transcriber import Decoder, Transcriber
 
 
@@ -76,9 +74,6 @@ def create_app(transcriber: Transcriber, decoder: Decoder, settings: Settings) -
     libopus = find_libopus(settings.decode.libopus)
     engine = find_engine(settings.model.engine)
     server = ServerState.build(transcriber, decoder, engine, settings, libopus)
-    server.job_work = partial(work_on, server)
-    server.webhook_payload = payload_of
-    server.background_tasks.append(partial(keep_up, server))
     app = _Application(
         title="Auricle",
         summary="Self-hosted speech to text that does not go down",
@@ -135,7 +130,7 @@ async def _not_found(otherwise: ASGIApp, scope: Scope, receive: Receive, send: S
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     server: ServerState = app.state.auricle
     try:
-        async with server.run():
+        async with run(server):
             yield
     except SetupError as error:
         server.setup_error = error  # uvicorn only reports that the start failed

@@ -15,7 +15,7 @@ from auricle.config.settings import LedgerSettings
 from auricle.errors import AudioError, NoWorkerReady
 from auricle.ledger.database import Transaction
 from auricle.ledger.sqlite import FILE_NAME, SqliteDatabase
-from auricle.server import context
+from auricle.server import running as running_module
 from auricle.server.transcription.background_jobs import requests
 from auricle.types import ANONYMOUS, JobKind
 from tests.support.decoder import file_of
@@ -93,7 +93,7 @@ async def test_a_request_does_not_wait_long_for_a_busy_database(
     method: str,
     path: str,
 ) -> None:
-    monkeypatch.setattr(context, "DATABASE_THREAD_WAIT_S", 0.1)
+    monkeypatch.setattr(running_module, "DATABASE_THREAD_WAIT_S", 0.1)
     threads = running.state.running.database_threads
     for borrower in range(int(threads.total_tokens)):
         threads.acquire_on_behalf_of_nowait(borrower)

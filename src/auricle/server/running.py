@@ -1,0 +1,59 @@
+"""Resources that exist only while the application runs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import anyio
+from anyio import CapacityLimiter, to_thread
+from anyio.abc import TaskGroup
+
+from auricle.errors import LedgerUnavailable
+from auricle.ledger.audio.store import AudioStore
+from auricle.ledger.runner import JobRunner
+from auricle.ledger.store import Ledger
+from auricle.ledger.transcripts import Transcripts
+from auricle.ledger.webhooks.deliveries import WebhookRunner
+from auricle.server.telemetry.watched_database import WatchedDatabase
+from auricle.server.uploads.spool import SpoolDirectory
+
+T = TypeVar("T")
+
+DATABASE_THREAD_WAIT_S = 10.0
+"""Longest wait of a request for a thread that uses the database."""
+RETRY_S = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """Resources that exist only while the application runs."""
+
+    spool: SpoolDirectory
+    background: TaskGroup
+    database: WatchedDatabase
+    ledger: Ledger
+    audio: AudioStore
+    """Audio of unfinished jobs."""
+    runner: JobRunner
+    webhooks: WebhookRunner | None
+    """Sends webhooks; ``None`` if the server sends none."""
+    transcripts: Transcripts | None
+    """Kept transcripts; ``None`` if the server keeps none."""
+    database_threads: CapacityLimiter
+    """Threads of requests that use the database; others are left for uploads while it is slow."""
+    accept_threads: CapacityLimiter
+    """Threads that store accepted jobs and their audio."""
+    fetch_threads: CapacityLimiter
+    """Threads that fetch the audio of jobs."""
+
+    async def in_database_thread(self, work: Callable[[], T]) -> T:
+        """Run a request's use of the database in one of the threads for that.
+
+        Raises:
+            LedgerUnavailable: The database, or all threads, were busy for too long.
+        """
+        try:
+            with anyio.fail_after(DATABASE_THREAD_WAIT_S):
+                return await to_thread.run_sync(work, limiter=self.database_threads)
+        except TimeoutError as error:
+            raise LedgerUnavailable("The database is busy; try again later.", RETRY_S) from error

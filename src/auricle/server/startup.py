@@ -1,0 +1,219 @@
+"""Opens what the application needs while it runs, and runs its background tasks."""
+
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+
+import anyio
+import msgspec
+import numpy as np
+import structlog
+from anyio import CapacityLimiter, to_thread
+from anyio.abc import TaskGroup
+
+from auricle.audio.vad import has_speech
+from auricle.config.settings import spool_directory
+from auricle.errors import PoisonJob
+from auricle.files.transcribe import max_chunks_in_flight
+from auricle.ledger.audio.store import AudioStore
+from auricle.ledger.database import Database
+from auricle.ledger.job import JobState, Outcome
+from auricle.ledger.location import open_audio, open_database
+from auricle.ledger.runner import JobRunner
+from auricle.ledger.store import Ledger
+from auricle.ledger.transcripts import Transcripts
+from auricle.ledger.webhooks.deliveries import WebhookRunner
+from auricle.ledger.webhooks.request import secret_of_owner
+from auricle.ledger.webhooks.sender import WebhookSender
+from auricle.server.access.key_file import follow_keys
+from auricle.server.context import MAX_JOB_UPLOADS, ServerState
+from auricle.server.http.errors import error_body
+from auricle.server.live.audio_journal.journal import AudioJournal, delete_left, has_left
+from auricle.server.live.audio_journal.recovery import Recovery
+from auricle.server.live.transcript_keeper import TranscriptKeeper
+from auricle.server.running import Running
+from auricle.server.telemetry.history import Snapshot, sample_loop
+from auricle.server.telemetry.watched_database import WatchedDatabase
+from auricle.server.transcription.background_jobs.work import work_on
+from auricle.server.transcription.upkeep import keep_up
+from auricle.server.transcription.webhooks import payload_of
+from auricle.server.uploads.spool import SpoolDirectory
+from auricle.transcriber import Stats
+from auricle.types import SAMPLE_RATE_HZ
+
+DATABASE_THREADS = 4
+ACCEPT_THREADS = 8
+"""Threads that store accepted audio on a local disk."""
+CLOSE_S = 2.0
+"""Longest wait for the database to close; a commit in progress may wait for another program."""
+
+_log = structlog.get_logger("auricle.server")
+
+
+@asynccontextmanager
+async def run(server: ServerState) -> AsyncIterator[None]:
+    """Open the database and the spool, and run the background tasks meanwhile.
+
+    Raises:
+        SetupError: Uploads can't be stored, the voice detector is missing, or the database
+            can't be used.
+    """
+    await to_thread.run_sync(has_speech, np.zeros(SAMPLE_RATE_HZ, np.int16))  # loads the model
+    _set_chunk_slots(server, server.transcriber.stats())
+    directory = spool_directory(server.settings, server.ledger_settings)
+    async with AsyncExitStack() as opened:
+        database = WatchedDatabase(await to_thread.run_sync(_open_database, server))
+        opened.push_async_callback(_close, database.close)
+        journal = await to_thread.run_sync(_open_journal, server)
+        if journal is not None:
+            opened.push_async_callback(_close, journal.close)
+        spool = await to_thread.run_sync(SpoolDirectory.open, directory)
+        opened.callback(spool.close)
+        audio = await to_thread.run_sync(open_audio, server.ledger_settings, spool.path)
+        ledger, runner = await to_thread.run_sync(_open_jobs, server, database, audio)
+        webhooks = await _open_webhooks(server, ledger, opened)
+        transcripts = Transcripts(database)
+        keeper = TranscriptKeeper(
+            transcripts,
+            server.ledger_settings.keep_transcripts_s,
+            server.metrics.live.not_kept.inc,
+        )
+        keeps_transcripts = server.ledger_settings.keep_transcripts
+        try:
+            async with anyio.create_task_group() as background:
+                server.resources = Running(
+                    spool,
+                    background,
+                    database,
+                    ledger,
+                    audio,
+                    runner,
+                    webhooks,
+                    transcripts if keeps_transcripts else None,
+                    CapacityLimiter(DATABASE_THREADS),
+                    CapacityLimiter(_accept_threads(server)),
+                    CapacityLimiter(server.settings.max_file_jobs),
+                )
+                server.live.keeper = keeper if keeps_transcripts else None
+                background.start_soon(keeper.run)  # earlier transcripts expire in any case
+                if journal is not None:
+                    _follow(server, journal, keeper, background)
+                background.start_soon(server.live.watch)
+                background.start_soon(server.metrics.watch_loop)
+                background.start_soon(spool.watch)
+                background.start_soon(sample_loop, server.history, partial(_snapshot, server))
+                background.start_soon(runner.run)
+                if webhooks is not None:
+                    background.start_soon(webhooks.run)
+                if (keys_file := server.settings.keys_file) is not None:
+                    background.start_soon(follow_keys, keys_file, server.keyring.replace_stored)
+                background.start_soon(keep_up, server)
+                for work in server.background_tasks:
+                    background.start_soon(work)
+                yield
+                background.cancel_scope.cancel()
+        finally:
+            server.resources = None
+
+
+def _open_database(server: ServerState) -> Database:
+    settings = server.ledger_settings
+    url = settings.database_url
+    return open_database(settings.directory, None if url is None else url.get_secret_value())
+
+
+def _open_jobs(
+    server: ServerState, database: Database, audio: AudioStore
+) -> tuple[Ledger, JobRunner]:
+    """Open the jobs in a database; those of a dead server are queued again."""
+    error = PoisonJob("This job ended its server repeatedly; it is not tried again.")
+    poisoned = Outcome(
+        JobState.FAILED,
+        server.settings.keep_results_s,
+        error=msgspec.json.encode(error_body(error)),
+    )
+    ledger = Ledger(database, secrets.token_hex(8), poisoned)
+    if not server.shares_jobs:  # the lock of the database proves that no other server runs
+        ledger.requeue_all(time.time())
+    runner = JobRunner(
+        ledger,
+        audio,
+        partial(work_on, server),
+        max_running=server.settings.max_file_jobs,
+        is_ready=lambda: server.transcriber.stats().ready,
+        note_lost=server.metrics.leases_lost.inc,
+        note_end=server.wake_webhooks,
+    )
+    return ledger, runner
+
+
+def _open_journal(server: ServerState) -> AudioJournal | None:
+    """Open the journal if audio is written, or was left by a process that has died."""
+    settings = server.ledger_settings
+    directory = settings.directory
+    if settings.keep_transcripts:
+        if settings.journal_audio or has_left(directory):
+            return AudioJournal.open(directory)
+    elif deleted := delete_left(directory):
+        _log.warning("journal_deleted", files=deleted)
+    return None
+
+
+def _follow(
+    server: ServerState, journal: AudioJournal, keeper: TranscriptKeeper, background: TaskGroup
+) -> None:
+    """Start to write the audio of sessions, and recover what was left by dead processes."""
+    is_writing, live = server.ledger_settings.journal_audio, server.live
+    keeper.forget = journal.forget
+    live.journal = journal if is_writing else None
+    background.start_soon(journal.run, live.unresumable if is_writing else tuple)
+    background.start_soon(Recovery(journal, keeper, server.transcriber, server.engine).run)
+
+
+async def _open_webhooks(
+    server: ServerState, ledger: Ledger, opened: AsyncExitStack
+) -> WebhookRunner | None:
+    settings = server.ledger_settings
+    if settings.webhook_secret is None:
+        return None
+    sender = await to_thread.run_sync(
+        partial(WebhookSender, allow_private=settings.webhook_allow_private)
+    )
+    opened.push_async_callback(sender.aclose)
+    secret = settings.webhook_secret.get_secret_value().encode()
+    return WebhookRunner(
+        ledger,
+        sender,
+        render=payload_of,
+        secret_of=partial(secret_of_owner, secret),
+        note_attempt=server.metrics.count_webhook,
+    )
+
+
+def _set_chunk_slots(server: ServerState, asr: Stats) -> None:
+    server.chunk_slots.width = max_chunks_in_flight(len(asr.workers), server.batch_jobs)
+
+
+def _snapshot(server: ServerState) -> Snapshot:
+    asr = server.transcriber.stats()
+    _set_chunk_slots(server, asr)  # the number of recognisers in a cluster changes
+    return Snapshot(
+        asr=asr,
+        decode=server.decoder.stats(),
+        connected=server.live.connected,
+        waiting=server.live.waiting,
+        errors=server.metrics.errors.copy(),
+        final_delays_s=server.metrics.live.take_final_delays(),
+    )
+
+
+def _accept_threads(server: ServerState) -> int:
+    """Number of threads that store audio; those that wait for a network need no cores."""
+    return ACCEPT_THREADS if server.ledger_settings.audio_url is None else MAX_JOB_UPLOADS
+
+
+async def _close(close: Callable[[], None]) -> None:
+    with anyio.move_on_after(CLOSE_S, shield=True):
+        await to_thread.run_sync(close, abandon_on_cancel=True)
