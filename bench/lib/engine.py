@@ -1,8 +1,9 @@
-"""The engine without workers: one model in this process, with one thread."""
+"""The engines without workers: one model in this process, with one thread."""
 
 from faster_whisper import WhisperModel
 
-from auricle.engine.base import EngineSettings
+from auricle.engine.base import Engine, EngineSettings
+from auricle.engine.moonshine import spec as moonshine
 from auricle.engine.whisper.ctranslate2_model import WhisperBackend
 from auricle.engine.whisper.loading import load_model
 from auricle.engine.whisper.short_window import ShortWindowEngine
@@ -14,3 +15,9 @@ def load_whisper(model: str) -> WhisperModel:
 
 def load_engine(model: str) -> ShortWindowEngine:
     return ShortWindowEngine(WhisperBackend(load_whisper(model)))
+
+
+def load_moonshine(directory: str) -> Engine:
+    engine = moonshine.load(EngineSettings(directory, "cpu", "default", 1))
+    engine.warm_up()
+    return engine

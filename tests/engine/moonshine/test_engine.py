@@ -85,21 +85,11 @@ def test_a_doubtful_text_is_decoded_again_without_its_prefix() -> None:
     assert [prefix for _, prefix, _ in decoder.calls] == [(ONE,), ()]
 
 
-def test_a_doubtful_text_is_decoded_again_in_halves() -> None:
-    decoder = ScriptedDecoder(ENDLESS, GOOD, Hypothesis((THREE,), -0.7, is_complete=True))
-    result = transcribe(decoder)
-    assert result.text == "one two three"
-    assert result.segments[0].avg_logprob == pytest.approx(-0.6)
-    (whole, *_), (first, *_), (second, *_) = decoder.calls
-    assert first + second == whole
+def test_a_phrase_that_repeats_is_kept_once() -> None:
+    assert transcribe(ScriptedDecoder(ENDLESS)).text == "one two three"
+    assert transcribe(ScriptedDecoder(ENDLESS), is_partial=True).text == "one two three"
 
 
-def test_a_half_that_repeats_itself_keeps_the_first_occurrence() -> None:
-    assert transcribe(ScriptedDecoder(ENDLESS, GOOD, ENDLESS)).text == "one two one two three"
-
-
-@pytest.mark.parametrize(
-    ("samples", "options"), [(SAMPLE_RATE_HZ, {}), (SPEECH.size, {"is_partial": True})]
-)
-def test_short_audio_and_partials_are_not_split(samples: int, options: dict[str, bool]) -> None:
-    assert transcribe(ScriptedDecoder(ENDLESS), SPEECH[:samples], **options).text == "one two three"
+def test_a_text_without_end_that_does_not_repeat_is_kept() -> None:
+    cut = Hypothesis((ONE, THREE), -0.4, is_complete=False)
+    assert transcribe(ScriptedDecoder(cut)).text == "one three"

@@ -5,17 +5,16 @@ In a batch, a job's text would therefore depend on the other jobs (docs/decision
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
 
 from auricle.engine.moonshine.guard import (
-    MIN_SPLIT_SAMPLES,
     Hypothesis,
     is_doubtful,
     is_text,
     max_tokens,
-    quietest_sample,
 )
 from auricle.engine.moonshine.vocabulary import Vocabulary
 from auricle.engine.plausibility import first_repeat, is_quiet
@@ -50,29 +49,22 @@ class MoonshineEngine:
         return [self._transcribe(job) for job in jobs]
 
     def _transcribe(self, job: Job) -> Transcript:
-        hypotheses = [] if is_quiet(job.pcm) else self._decode(job)
-        texts = [
-            self._vocabulary.text_of(each.tokens[: first_repeat(each.tokens)])
-            for each in hypotheses
-        ]
-        text = " ".join(filter(is_text, texts))
-        segments: tuple[Segment, ...] = ()
-        if text:
-            logprob = sum(each.avg_logprob for each in hypotheses) / len(hypotheses)
-            segments = (Segment(0, job.pcm.size, f" {text}", avg_logprob=logprob),)
-        return Transcript(text, LANGUAGE, 1.0, job.pcm.size, segments)
+        silent = Transcript("", LANGUAGE, 1.0, job.pcm.size)
+        if is_quiet(job.pcm):
+            return silent
+        hypothesis = self._decode(job)
+        text = self._vocabulary.text_of(hypothesis.tokens[: first_repeat(hypothesis.tokens)])
+        if not is_text(text):
+            return silent
+        segment = Segment(0, job.pcm.size, f" {text}", avg_logprob=hypothesis.avg_logprob)
+        return replace(silent, text=text, segments=(segment,))
 
-    def _decode(self, job: Job) -> list[Hypothesis]:
-        """Decode a job; a doubtful result without its prefix, and then in two halves."""
+    def _decode(self, job: Job) -> Hypothesis:
+        """Decode a job; a doubtful result again without its prefix."""
         limit = max_tokens(job.pcm.size)
         prefix = [token for token in job.options.prefix_tokens if self._vocabulary.is_text(token)]
         prefix = prefix[: limit - 1]
         hypothesis = self._model.decode(job.pcm, prefix, limit)
-        if is_doubtful(hypothesis) and prefix:
-            hypothesis = self._model.decode(job.pcm, (), limit)
-        can_split = job.pcm.size >= MIN_SPLIT_SAMPLES and not job.options.is_partial
-        if not is_doubtful(hypothesis) or not can_split:
-            return [hypothesis]
-        middle = quietest_sample(job.pcm)
-        halves = job.pcm[:middle], job.pcm[middle:]
-        return [self._model.decode(half, (), max_tokens(half.size)) for half in halves]
+        if prefix and is_doubtful(hypothesis):
+            return self._model.decode(job.pcm, (), limit)
+        return hypothesis

@@ -1,4 +1,4 @@
-"""Decide whether to accept a decoding; what to do with a doubtful one.
+"""Decide whether to accept a decoding.
 
 Moonshine has two known failures: it repeats a phrase until its limit, and it writes musical notes
 for hum. All decisions are arithmetic, so numbers alone can test them.
@@ -6,19 +6,14 @@ for hum. All decisions are arithmetic, so numbers alone can test them.
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from auricle.engine.plausibility import first_repeat
-from auricle.types import SAMPLE_RATE_HZ, Pcm16
+from auricle.types import SAMPLE_RATE_HZ
 
 MAX_POSITIONS = 194
 """Maximum tokens of a text, including the start token."""
 TOKENS_PER_S = 10.0
 """The publisher's limit of 6.5 cuts spelled words, which have up to 7 (measured 2026-11-26)."""
 MIN_TOKENS = 6
-MIN_SPLIT_SAMPLES = 2 * SAMPLE_RATE_HZ
-"""Shorter audio is not split to decode it again."""
-_PAUSE_SAMPLES = SAMPLE_RATE_HZ // 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +40,6 @@ def max_tokens(samples: int) -> int:
 def is_doubtful(hypothesis: Hypothesis) -> bool:
     """Return whether a text has no end, or repeats itself as no speaker does."""
     return not hypothesis.is_complete or first_repeat(hypothesis.tokens) is not None
-
-
-def quietest_sample(pcm: Pcm16) -> int:
-    """Return the middle of the quietest tenth of a second in the middle half of the audio."""
-    first = pcm.size // 4
-    blocks = (pcm.size // 2) // _PAUSE_SAMPLES
-    middle = pcm[first : first + blocks * _PAUSE_SAMPLES].astype(np.float32)
-    energy = np.square(middle).reshape(blocks, _PAUSE_SAMPLES).sum(axis=1)
-    return int(first + energy.argmin() * _PAUSE_SAMPLES + _PAUSE_SAMPLES // 2)
 
 
 def is_text(text: str) -> bool:

@@ -58,7 +58,7 @@ SPEC = EngineSpec(
     costs=CostModel(
         job_overhead_s=1.0,
         first_seconds_per_load=0.06,
-        slowest_factor=10.0,  # a text at its limit, then both halves at theirs
+        slowest_factor=8.0,  # two texts at their limit of 10 tokens/s; speech has about 3
     ),
     # 145 MB once loaded; 340 MB after 30 s of audio (one thread, measured 2026-11-26).
     memory=MemoryEstimate(fixed_mb=350.0),
