@@ -15,8 +15,8 @@ from auricle.engine.moonshine.model_files import (
     PACKAGE,
     REQUIREMENT,
     ModelFile,
+    check_file,
     find_directory,
-    read_file,
 )
 from auricle.errors import SetupError
 from tests.support.command import ROOT
@@ -143,7 +143,7 @@ def test_a_directory_in_place_of_a_file_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "file").mkdir()
     size = (tmp_path / "file").stat().st_size
     with pytest.raises(SetupError, match="Is a directory"):
-        read_file(tmp_path, replace(model_files.VOCABULARY, name="file", size_bytes=size))
+        check_file(tmp_path, replace(model_files.VOCABULARY, name="file", size_bytes=size))
 
 
 def test_the_message_names_the_package_that_the_extra_pins() -> None:

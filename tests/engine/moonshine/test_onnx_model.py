@@ -7,7 +7,7 @@ import pytest
 
 from auricle.engine.base import Engine, EngineSettings
 from auricle.engine.moonshine.guard import max_tokens
-from auricle.engine.moonshine.model_files import DECODER, FILES, VOCABULARY, read_file
+from auricle.engine.moonshine.model_files import DECODER, FILES, VOCABULARY, check_file
 from auricle.engine.moonshine.onnx_model import MIN_SAMPLES, MoonshineModel
 from auricle.engine.moonshine.spec import load
 from auricle.engine.moonshine.vocabulary import Vocabulary
@@ -40,7 +40,7 @@ def model(directory: Path) -> MoonshineModel:
 
 @pytest.fixture(scope="module")
 def vocabulary(directory: Path) -> Vocabulary:
-    return Vocabulary(read_file(directory, VOCABULARY))
+    return Vocabulary(check_file(directory, VOCABULARY).read_bytes())
 
 
 def transcribe(engine: Engine, *clips: Pcm16, **options: object) -> list[Transcript]:

@@ -78,12 +78,12 @@ def find_directory(model: str | None) -> Path:
                 f"directory that contains {', '.join(file.name for file in FILES)}."
             )
     for file in FILES:
-        read_file(directory, file)
+        check_file(directory, file)
     return directory
 
 
-def read_file(directory: Path, file: ModelFile) -> bytes:
-    """Return a file's content, whose size and SHA-256 are the expected ones.
+def check_file(directory: Path, file: ModelFile) -> Path:
+    """Return the path of a file whose size and SHA-256 are the expected ones.
 
     Raises:
         SetupError: It is missing, unreadable, or another file.
@@ -92,12 +92,13 @@ def read_file(directory: Path, file: ModelFile) -> bytes:
     try:
         if path.stat().st_size != file.size_bytes:  # also a directory or a pipe
             raise _unusable(path, f"it does not have {file.size_bytes} bytes")
-        content = path.read_bytes()
+        with path.open("rb") as opened:
+            digest = hashlib.file_digest(opened, "sha256").hexdigest()
     except OSError as exc:
         raise _unusable(path, exc.strerror or str(exc)) from exc
-    if hashlib.sha256(content).hexdigest() != file.sha256:
+    if digest != file.sha256:
         raise _unusable(path, "its SHA-256 is not the expected one")
-    return content
+    return path
 
 
 def _unusable(path: Path, reason: str) -> SetupError:

@@ -11,7 +11,7 @@ import numpy as np
 import onnxruntime
 
 from auricle.engine.moonshine.guard import Hypothesis
-from auricle.engine.moonshine.model_files import DECODER, ENCODER, ModelFile, read_file
+from auricle.engine.moonshine.model_files import DECODER, ENCODER, ModelFile, check_file
 from auricle.engine.moonshine.vocabulary import END, START
 from auricle.types import Pcm16
 
@@ -76,11 +76,12 @@ def _session(directory: Path, file: ModelFile, threads: int) -> onnxruntime.Infe
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
+    options.enable_cpu_mem_arena = False  # it would keep 120 MB after 30 s of audio
     options.log_severity_level = 4
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # it costs CPU time
-    # From the checked bytes, not by path: the file may change after the check.
+    path = check_file(directory, file)
     return onnxruntime.InferenceSession(
-        read_file(directory, file), sess_options=options, providers=["CPUExecutionProvider"]
+        str(path), sess_options=options, providers=["CPUExecutionProvider"]
     )
 
 
