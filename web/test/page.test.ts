@@ -43,7 +43,7 @@ describe('the page', () => {
 	it('has a sentence for each server error that a page can receive', () => {
 		const codes = [...read('../../docs/http-api.md').matchAll(/^\| \d{3} \| (.+?) \|/gm)]
 			.flatMap(([, cell = '']) => [...cell.matchAll(/`(\w+)`/g)].map(([, code = '']) => code))
-			.filter(code => code !== 'bad_request' && code !== 'opus_without_boundaries'); // bugs of the page's
+			.filter(code => !['bad_request', 'job_conflict', 'opus_without_boundaries'].includes(code)); // bugs of the page's
 		expect(codes).toContain('queue_full');
 		expect(codes.filter(code => !(code in en.problems))).toEqual([]);
 	});

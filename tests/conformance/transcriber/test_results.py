@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from auricle.errors import AudioError, BadRequest, PoisonJob
+from auricle.transcriber import Transcriber
 from auricle.types import Job, JobId, Options, Transcript
 from tests.conformance.subject import Maker
 from tests.conformance.transcriber.helpers import Notes, job
@@ -69,10 +70,15 @@ async def test_the_model_transcribes_speech(open_transcriber: Maker) -> None:
         assert words(heard.text) == words(clip.text)
 
 
+def worker_ids(transcriber: Transcriber) -> set[str]:
+    return {worker.id for worker in transcriber.stats().workers}
+
+
 async def test_it_reports_its_statistics(open_transcriber: Maker) -> None:
     async with open_transcriber(nodes=2, queue_audio_s=50) as subject:
         await subject.transcriber.transcribe(job("a"))
         await poll_until(lambda: subject.transcriber.stats().jobs.done == 1)
+        await poll_until(lambda: len(worker_ids(subject.transcriber)) == 2, "reports of both")
         stats = subject.transcriber.stats()
         assert stats.ready
         assert stats.model.endswith("scripted")
@@ -84,7 +90,6 @@ async def test_it_reports_its_statistics(open_transcriber: Maker) -> None:
             stats.jobs.poison,
             stats.queue.waiting_jobs,
         ) == (0, 0, 0, 0)
-        assert len({worker.id for worker in stats.workers}) == 2
         children = {process.pid for process in subject.processes()}
         assert {worker.pid for worker in stats.workers} <= children
 
