@@ -1,7 +1,8 @@
 """Resources that exist only while the application runs."""
 
+import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import anyio
@@ -22,6 +23,8 @@ T = TypeVar("T")
 DATABASE_THREAD_WAIT_S = 10.0
 """Longest wait of a request for a thread that uses the database."""
 RETRY_S = 5
+EARLY_CHECKS = 8
+"""Maximum threads that check quotas before uploads; more requests skip that check."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,11 @@ class Running:
     """Threads that store accepted jobs and their audio."""
     fetch_threads: CapacityLimiter
     """Threads that fetch the audio of jobs."""
+    early_checks: threading.Semaphore = field(
+        default_factory=lambda: threading.Semaphore(EARLY_CHECKS)
+    )
+    """Taken in threads: requests abandon those that wait for the database, see
+    :func:`.check_job_quota`."""
 
     async def in_database_thread(self, work: Callable[[], T]) -> T:
         """Run a request's use of the database in one of the threads for that.

@@ -1,11 +1,16 @@
 """Background jobs as callers see them: refused, kept and deleted."""
 
+import threading
 from pathlib import Path
 
 import pytest
+from anyio import to_thread
 
 from auricle.errors import LedgerUnavailable
-from auricle.server.transcription.background_jobs.requests import delete_job
+from auricle.ledger.database import Transaction
+from auricle.server.running import EARLY_CHECKS
+from auricle.server.transcription.background_jobs import requests
+from auricle.server.transcription.background_jobs.requests import check_job_quota, delete_job
 from auricle.types import ANONYMOUS
 from tests.support.jobs import accept, audio_settings, ended, running, stored
 from tests.support.s3 import S3Server
@@ -29,6 +34,29 @@ async def test_a_job_is_refused_while_its_audio_cannot_be_stored(
                 await accept(service)
             assert service.state.running.ledger.find(ANONYMOUS, "job") is None
     assert (refusal.value.http_status, refusal.value.retry_after_s) == (503, 30)
+
+
+async def test_quota_checks_that_wait_for_the_database_take_few_threads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(requests, "EARLY_CHECK_S", 0.01)
+    release, is_reading = threading.Event(), threading.Event()
+
+    def read(_: Transaction) -> None:
+        is_reading.set()
+        release.wait(60)
+
+    async with running(tmp_path) as service:
+        reader = threading.Thread(target=lambda: service.state.running.database.read(read))
+        reader.start()
+        await to_thread.run_sync(is_reading.wait)
+        before = threading.active_count()
+        for _ in range(10 * EARLY_CHECKS):
+            await check_job_quota(service.state, ANONYMOUS, "job", 0)
+        added = threading.active_count() - before
+        release.set()
+        await to_thread.run_sync(reader.join)
+    assert added < 2 * EARLY_CHECKS
 
 
 @pytest.mark.parametrize(("setting_s", "request_s", "kept"), [(0, 60, 1), (3600, 0, 0)])

@@ -53,17 +53,19 @@ async def check_job_quota(
         LedgerFull: The client's quota is full.
         LedgerUnavailable: The database does not answer.
     """
-    running = server.running
+    running, quota = server.running, server.job_quota
+
+    def check() -> None:
+        if not running.early_checks.acquire(blocking=False):
+            return
+        try:
+            running.ledger.check_quota(client, job_id, size_bytes, quota)
+        finally:
+            running.early_checks.release()
+
     with anyio.move_on_after(EARLY_CHECK_S):
-        await to_thread.run_sync(
-            running.ledger.check_quota,
-            client,
-            job_id,
-            size_bytes,
-            server.job_quota,
-            limiter=running.database_threads,
-            abandon_on_cancel=True,
-        )
+        # A thread that is abandoned is no longer counted by its limiter.
+        await to_thread.run_sync(check, limiter=running.database_threads, abandon_on_cancel=True)
 
 
 async def accept_job(
