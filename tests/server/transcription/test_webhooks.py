@@ -203,6 +203,25 @@ async def test_each_key_has_its_own_secret(tmp_path: Path, receiver: Receiver) -
         assert headers["webhook-signature"] == expected
 
 
+async def test_a_token_can_not_have_its_key_s_signature_sent_elsewhere(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    async with (
+        live(tmp_path / "spool", ledger=sending(tmp_path), api_keys=keys("anna:one")) as running,
+        httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as client,
+    ):
+        client.headers["authorization"] = "Bearer one"
+        issued = await client.post("/v1/auth/token")
+        client.headers["authorization"] = f"Bearer {issued.json()['token']}"
+        refused = await post(client, callback_url=receiver.url())
+        assert (refused.status_code, refused.json()["error"]["code"]) == (401, "unauthorized")
+        query = {"callback": receiver.url()}
+        refused = await client.post("/v1/listen", params=query, content=CLIP_BYTES, headers=WAV)
+        assert refused.status_code == 401
+        assert (await post(client)).status_code == 202
+    assert receiver.requests == []
+
+
 async def test_texts_and_urls_are_not_logged(
     client: httpx2.AsyncClient, receiver: Receiver, logged: LogCapture
 ) -> None:

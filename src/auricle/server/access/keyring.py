@@ -7,7 +7,7 @@ need no key: probes carry none, and these endpoints return no transcripts. Crash
 operator key.
 Keys come from the settings, from a key file (:mod:`.key_file`), or from both.
 A short-lived token (:mod:`.tokens`) is accepted wherever its key is, except to issue tokens, list
-jobs, and read or delete kept transcripts.
+jobs, have webhooks sent, and read or delete kept transcripts.
 """
 
 import hmac

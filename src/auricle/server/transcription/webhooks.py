@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Literal, TypedDict
 
 import msgspec
+from starlette.datastructures import Headers
 
 from auricle.errors import BadRequest
 from auricle.ledger.job import Job, JobState
@@ -38,17 +39,24 @@ class WebhookEvent(TypedDict):
     data: JobBody
 
 
-def check_callback(server: ServerState, callback: Callback, field: str) -> Callback:
+def check_callback(
+    server: ServerState, headers: Headers, callback: Callback, field: str
+) -> Callback:
     """Return a callback that this server may send to.
+
+    Visitors of a page have tokens of its key: they can't have the key's signature sent elsewhere.
 
     Args:
         server: The server's state.
+        headers: The request's headers.
         callback: The callback.
         field: Name of its URL in the request.
 
     Raises:
         BadRequest: The server sends no webhooks, or the URL is invalid or private.
+        Unauthorized: The request carries a token, not a key.
     """
+    server.keyring.check_is_key(headers)
     settings = server.ledger_settings
     if settings.webhook_secret is None:
         raise BadRequest(

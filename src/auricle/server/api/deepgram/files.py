@@ -93,7 +93,9 @@ async def _answer(context: UploadContext, query: Listen) -> Response:
     params = _params(query, request_id)
     if query.callback:
         callback = Callback(query.callback, query.callback_method)
-        params = replace(params, callback=check_callback(context.server, callback, "callback"))
+        headers = context.request.headers
+        callback = check_callback(context.server, headers, callback, "callback")
+        params = replace(params, callback=callback)
     length = check_length(context.request.headers, context.max_upload_bytes)
     if length is not None and query.encoding in _EXPAND:
         length *= 2

@@ -174,7 +174,9 @@ def _with_callback(context: UploadContext, params: TranscriptionParams) -> Trans
         return params
     if not _is_job(context.request):
         raise BadRequest("callback_url needs `wait=0`: the response is the result.", _CALLBACK)
-    return replace(params, callback=check_callback(context.server, params.callback, _CALLBACK))
+    headers = context.request.headers
+    callback = check_callback(context.server, headers, params.callback, _CALLBACK)
+    return replace(params, callback=callback)
 
 
 def _response(params: TranscriptionParams, result: FileTranscript) -> Response:
