@@ -2,32 +2,35 @@
 
 import asyncio
 import json
-from datetime import datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from auricle.cli.support.console import errors, results
-from auricle.cli.support.output import OutputFormat, check_target, render, write
+from auricle.cli.support.output import OutputFormat, check_target, render
 from auricle.cli.support.progress import FileProgressBars
-from auricle.cli.support.setting_options import server_url, setting
+from auricle.cli.support.server_commands import (
+    ApiKey,
+    AsJson,
+    Format,
+    Limit,
+    Output,
+    ServerUrl,
+    delete_each,
+    local_time,
+    open_server,
+    print_or_write,
+)
 from auricle.config.settings import Settings
 from auricle.errors import NotFound, RequestError
 from auricle.files.transcribe import FileTranscript
 from auricle.types import SAMPLE_RATE_HZ
 
-if TYPE_CHECKING:
-    from auricle.cli.support.server import Server
-
 EXIT_FAILED = 1
 _UNFINISHED = ("queued", "running")
 
-_Url = Annotated[str | None, server_url()]
-_Key = Annotated[str | None, setting("api_key")]
 _Id = Annotated[str, typer.Argument(metavar="ID", help="ID of the job.")]
 _Ids = Annotated[list[str], typer.Argument(metavar="ID…", help="IDs of the jobs.")]
-_AsJson = Annotated[bool, typer.Option("--json", help="Print each line as JSON.")]
 
 
 def list_jobs(
@@ -39,46 +42,40 @@ def list_jobs(
             help="Only queued, running, done, failed or cancelled jobs; may be repeated.",
         ),
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Maximum number of lines.")] = (
-        50
-    ),
-    as_json: _AsJson = False,
-    url: _Url = None,
-    api_key: _Key = None,
+    limit: Limit = 50,
+    as_json: AsJson = False,
+    url: ServerUrl = None,
+    api_key: ApiKey = None,
 ) -> None:
     """List the background jobs of your key, the newest first.
 
     Each line has the ID, the time of acceptance in local time, the state and the progress.
     """
     query = {"state": ",".join(state)} if state else {}
-    with _server(url, api_key) as server:
+    with open_server(url, api_key) as server:
         for job in server.pages("jobs", "jobs", query=query, limit=limit):
             if as_json:
                 typer.echo(json.dumps(job, ensure_ascii=False))
                 continue
-            accepted = datetime.fromtimestamp(job["accepted_at"]).isoformat(" ", "seconds")
+            accepted = local_time(job["accepted_at"])
             results.print(
                 f"{job['job_id']}  {accepted}  {job['state']:<9}  {job['progress']:>4.0%}"
             )
 
 
-def show(job_id: _Id, url: _Url = None, api_key: _Key = None) -> None:
+def show(job_id: _Id, url: ServerUrl = None, api_key: ApiKey = None) -> None:
     """Print a job as JSON: its state, progress, text so far, result and error."""
-    with _server(url, api_key) as server:
+    with open_server(url, api_key) as server:
         job = server.send("GET", "jobs", job_id).json()
     typer.echo(json.dumps(job, ensure_ascii=False, indent=2))
 
 
 def wait(
     job_id: _Id,
-    output_format: Annotated[
-        OutputFormat, typer.Option("--format", "-f", help="Output format.")
-    ] = OutputFormat.TEXT,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Output file; default: stdout.")
-    ] = None,
-    url: _Url = None,
-    api_key: _Key = None,
+    output_format: Format = OutputFormat.TEXT,
+    output: Output = None,
+    url: ServerUrl = None,
+    api_key: ApiKey = None,
 ) -> None:
     """Wait until a job has ended, and print its transcript.
 
@@ -99,11 +96,7 @@ def wait(
         start_s, end_s = gap.start_sample / SAMPLE_RATE_HZ, gap.end_sample / SAMPLE_RATE_HZ
         line = f"{job_id}: {start_s:.1f} to {end_s:.1f} s is missing ({gap.code})"
         errors.print(line, style="yellow")
-    text = render(transcript, output_format)
-    if output is None:
-        typer.echo(text, nl=False)
-    else:
-        write(text, output)
+    print_or_write(render(transcript, output_format), output)
 
 
 async def _result(settings: Settings, job_id: str) -> FileTranscript:
@@ -119,13 +112,13 @@ async def _result(settings: Settings, job_id: str) -> FileTranscript:
                 bar.close(None)
 
 
-def cancel(job_ids: _Ids, url: _Url = None, api_key: _Key = None) -> None:
+def cancel(job_ids: _Ids, url: ServerUrl = None, api_key: ApiKey = None) -> None:
     """Cancel jobs that are queued or running; those that have ended stay.
 
     The exit code is 2 if any of them is unknown or has ended.
     """
     problems = []
-    with _server(url, api_key) as server:
+    with open_server(url, api_key) as server:
         for job_id in job_ids:
             try:
                 state = server.send("GET", "jobs", job_id).json()["state"]
@@ -140,25 +133,10 @@ def cancel(job_ids: _Ids, url: _Url = None, api_key: _Key = None) -> None:
         raise RequestError("\n".join(problems))
 
 
-def delete(job_ids: _Ids, url: _Url = None, api_key: _Key = None) -> None:
+def delete(job_ids: _Ids, url: ServerUrl = None, api_key: ApiKey = None) -> None:
     """Delete jobs with their results; those that are queued or running are cancelled.
 
     The exit code is 2 if any of them is unknown.
     """
-    problems = []
-    with _server(url, api_key) as server:
-        for job_id in job_ids:
-            try:
-                server.send("DELETE", "jobs", job_id)
-            except NotFound as error:
-                problems.append(f"{job_id}: {error}")
-            else:
-                errors.print(f"{job_id} was deleted.")
-    if problems:
-        raise NotFound("\n".join(problems))
-
-
-def _server(url: str | None, api_key: str | None) -> "Server":
-    from auricle.cli.support.server import Server
-
-    return Server(Settings.load({"url": url, "api_key": api_key}))
+    with open_server(url, api_key) as server:
+        delete_each(server, job_ids, "jobs")
