@@ -7,9 +7,10 @@ from typer.testing import CliRunner, Result
 
 from auricle.cli import app
 from auricle.config.settings import fields, variable
+from tests.support.job_server_fixtures import recording, server
 from tests.support.s3_fixtures import bucket_settings, s3
 
-__all__ = ["bucket_settings", "s3"]
+__all__ = ["bucket_settings", "recording", "s3", "server"]
 
 Run = Callable[..., Result]
 

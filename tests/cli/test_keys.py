@@ -67,12 +67,12 @@ def test_the_webhook_secret_of_a_key_is_shown(
     auricle("keys", "add", "anna")
     secrets = [auricle("keys", "webhook-secret", name).stdout.strip() for name in ("anna", "ben")]
     unknown = auricle("keys", "webhook-secret", "carl")
-    nobody = auricle("keys", "webhook-secret")
+    unnamed = auricle("keys", "webhook-secret")
 
     assert secrets == [
         written_secret(secret_of_owner(SECRET.encode(), name)) for name in ("anna", "ben")
     ]
-    assert (unknown.exit_code, nobody.exit_code) == (2, 2)
+    assert (unknown.exit_code, unnamed.exit_code) == (2, 2)
 
 
 def test_a_server_without_keys_has_one_webhook_secret(

@@ -9,7 +9,8 @@ from auricle.ledger.audio.directory import AudioDirectory
 from auricle.ledger.audio.store import AudioStore
 from auricle.ledger.database import Database
 from tests.support.ledger import open_at
-from tests.support.postgres import PostgresServer, postgres_server, programs
+from tests.support.postgres import PostgresServer, postgres_server
+from tests.support.postgres_fixtures import required_programs
 from tests.support.s3_fixtures import OpenBucket, bucket_settings, open_bucket, s3
 
 __all__ = ["bucket_settings", "open_bucket", "s3"]
@@ -18,12 +19,7 @@ __all__ = ["bucket_settings", "open_bucket", "s3"]
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     """Start a PostgreSQL server for all tests."""
-    pytest.importorskip("psycopg", reason="psycopg is missing: pip install 'psycopg[binary,pool]'")
-    pytest.importorskip("psycopg_pool")
-    binaries = programs()
-    if binaries is None:
-        pytest.skip("PostgreSQL is missing (Debian: apt-get install postgresql)")
-    with postgres_server(binaries) as server:
+    with postgres_server(required_programs()) as server:
         yield server
 
 

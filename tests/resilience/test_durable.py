@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.lib.report import ROOT
-from tests.support.postgres import programs
+from tests.support.postgres_fixtures import required_programs
 
 pytestmark = [pytest.mark.slow, pytest.mark.process, pytest.mark.timeout(900)]
 
@@ -18,9 +18,7 @@ def test_all_that_was_accepted_is_kept_while_every_process_is_killed(
     database: str, tmp_path: Path
 ) -> None:
     if database == "postgres":
-        pytest.importorskip("psycopg")
-        if programs() is None:
-            pytest.skip("PostgreSQL is missing (Debian: apt-get install postgresql)")
+        required_programs()
     options = ["--minutes", "0.6", "--jobs", "20", "--streams", "2", "--every", "5"]
     command = [sys.executable, "-m", "tests.resilience.durable", "--database", database, *options]
     ran = subprocess.run(

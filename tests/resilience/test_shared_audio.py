@@ -1,6 +1,5 @@
 """Two gateways share a PostgreSQL and a bucket: one is killed, the other finishes its jobs."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,20 +7,10 @@ import pytest
 
 from tests.resilience.test_job_kill import CLIP, job, kill, post, until_done
 from tests.support.command import ROOT, serving, until
-from tests.support.postgres import PostgresServer, postgres_server, programs
+from tests.support.postgres import PostgresServer
 from tests.support.s3 import BUCKET, S3Server
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
-
-
-@pytest.fixture
-def postgres() -> Iterator[PostgresServer]:
-    pytest.importorskip("psycopg", reason="psycopg is missing: make setup")
-    binaries = programs()
-    if binaries is None:
-        pytest.skip("PostgreSQL is missing (Debian: apt-get install postgresql)")
-    with postgres_server(binaries) as server:
-        yield server
 
 
 def test_a_gateway_finishes_the_jobs_of_a_dead_one_from_the_bucket(

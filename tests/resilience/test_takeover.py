@@ -1,6 +1,5 @@
 """Two gateways on one PostgreSQL and one directory of audio: one dies in the middle of a file."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ import pytest
 
 from tests.support.clips import CLIPS
 from tests.support.command import serving, until
-from tests.support.postgres import PostgresServer, postgres_server, programs
+from tests.support.postgres import PostgresServer
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 
@@ -19,16 +18,6 @@ PAUSE = np.zeros(3 * 16_000, np.int16)
 LONG = np.concatenate([part for n in range(6) for part in (CLIP.pcm - np.int16(n), PAUSE)])
 """Several chunks, all different."""
 SETTINGS = {"job_timeout_min_s": 2000, "workers": 1, "batch_jobs": 1}
-
-
-@pytest.fixture
-def postgres() -> Iterator[PostgresServer]:
-    pytest.importorskip("psycopg")
-    binaries = programs()
-    if binaries is None:
-        pytest.skip("PostgreSQL is missing (Debian: apt-get install postgresql)")
-    with postgres_server(binaries) as server:
-        yield server
 
 
 def post(url: str, job_id: str, prompt: str) -> None:

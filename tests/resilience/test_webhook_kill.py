@@ -54,6 +54,16 @@ def events(receiver: Receiver) -> list[tuple[str, str]]:
     ]
 
 
+def post_held(server: Command, url: str, receiver: Receiver, folder: Path) -> Path:
+    """Post a job and wait until it runs; return the file until whose removal it does."""
+    gate, notes = folder / "gate", folder / "notes"
+    gate.touch()
+    script = f"scripted:note:{notes}\nscripted:hold:{gate}"
+    post(url, "running", receiver.url(), initial_prompt=script)
+    until(lambda: notes.exists(), server)
+    return gate
+
+
 def kill(server: Command) -> None:
     server.process.kill()
     server.wait()
@@ -92,12 +102,8 @@ def test_an_attempt_that_was_killed_is_repeated_at_the_next_start(
 def test_jobs_that_a_killed_server_left_are_sent_when_the_next_one_has_done_them(
     tmp_path: Path, receiver: Receiver
 ) -> None:
-    gate, notes = tmp_path / "gate", tmp_path / "notes"
-    gate.touch()
-    script = f"scripted:note:{notes}\nscripted:hold:{gate}"
     with serving(tmp_path, **SETTINGS) as (server, url):
-        post(url, "running", receiver.url(), initial_prompt=script)
-        until(lambda: notes.exists(), server)
+        gate = post_held(server, url, receiver, tmp_path)
         kill(server)
     gate.unlink()
     with serving(tmp_path, **SETTINGS) as (server, url):
@@ -109,12 +115,8 @@ def test_jobs_that_a_killed_server_left_are_sent_when_the_next_one_has_done_them
 def test_a_server_that_is_stopped_sends_the_webhooks_of_the_jobs_it_finishes(
     tmp_path: Path, receiver: Receiver
 ) -> None:
-    gate, notes = tmp_path / "gate", tmp_path / "notes"
-    gate.touch()
-    script = f"scripted:note:{notes}\nscripted:hold:{gate}"
     with serving(tmp_path, **SETTINGS) as (server, url):
-        post(url, "running", receiver.url(), initial_prompt=script)
-        until(lambda: notes.exists(), server)
+        gate = post_held(server, url, receiver, tmp_path)
         server.process.send_signal(signal.SIGTERM)
         server.event("draining")
         gate.unlink()

@@ -33,12 +33,13 @@ FULL: Answer = (
 
 
 class ScriptedServer(ThreadingHTTPServer):
-    """Answers uploads and polls from two scripts, and records the requests."""
+    """Answers uploads, polls and deletions from three scripts, and records the requests."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Scripted)
         self.uploads: list[Answer] = [ACCEPTED]
         self.jobs: list[Answer] = [DONE]
+        self.deletions: list[Answer] = [(200, {})]
         self.requests: list[str] = []
         self.received: list[bytes] = []
 
@@ -58,7 +59,7 @@ class _Scripted(BaseHTTPRequestHandler):
         self._answer(_next(self.server.uploads))
 
     def do_DELETE(self) -> None:
-        self._answer((200, {}))
+        self._answer(_next(self.server.deletions))
 
     def _answer(self, answer: Answer) -> None:
         self.server.requests.append(f"{self.command} {self.path}")

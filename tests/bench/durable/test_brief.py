@@ -8,15 +8,13 @@ from pathlib import Path
 import pytest
 
 from bench.lib.report import ROOT
-from tests.support.postgres import programs
+from tests.support.postgres_fixtures import required_programs
 
 pytestmark = [pytest.mark.slow, pytest.mark.process, pytest.mark.timeout(600)]
 
 
 def test_costs_are_measured_and_only_open_chunks_are_repeated(tmp_path: Path) -> None:
-    pytest.importorskip("psycopg")
-    if programs() is None:
-        pytest.skip("PostgreSQL is missing (Debian: apt-get install postgresql)")
+    required_programs()
     command = [sys.executable, "-m", "bench.durable", "--short", "--only", "acceptance,long_file"]
     ran = subprocess.run(
         [*command, "--out", str(tmp_path / "durable")], cwd=ROOT, capture_output=True, text=True

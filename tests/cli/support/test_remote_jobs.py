@@ -1,6 +1,5 @@
 """Jobs of a server: retries, limits of retries, and errors."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,25 +17,10 @@ from tests.support.job_server import (
     RESULT,
     RUNNING,
     ScriptedServer,
-    scripted_server,
 )
+from tests.support.job_server_fixtures import RECORDING
 
 pytestmark = pytest.mark.process
-
-RECORDING_BYTES = 600_000
-
-
-@pytest.fixture
-def server() -> Iterator[ScriptedServer]:
-    with scripted_server() as scripted:
-        yield scripted
-
-
-@pytest.fixture
-def recording(tmp_path: Path) -> Path:
-    path = tmp_path / "talk.mp3"
-    path.write_bytes(b"x" * RECORDING_BYTES)
-    return path
 
 
 async def recognise(
@@ -57,7 +41,7 @@ async def test_the_recording_is_sent_whole_and_its_result_returned(
 ) -> None:
     server.jobs = [RUNNING, DONE]
     result, fractions = await recognise(server, recording)
-    assert server.received == [b"x" * RECORDING_BYTES]
+    assert server.received == [RECORDING]
     assert result.transcript.text == "Good morning."
     assert result.transcript.duration_samples == 24_000
     assert result.transcript.segments[0].end_sample == 24_000

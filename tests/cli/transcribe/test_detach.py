@@ -1,31 +1,18 @@
 """``auricle transcribe --detach``: uploads, and the IDs that are printed."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from tests.cli.conftest import Run
-from tests.support.job_server import ACCEPTED, ScriptedServer, scripted_server
+from tests.support.job_server import ACCEPTED, ScriptedServer
+from tests.support.job_server_fixtures import RECORDING
 
 pytestmark = pytest.mark.process
 
 REFUSED = (400, {"error": {"code": "bad_request", "message": "No."}})
-
-
-@pytest.fixture
-def server() -> Iterator[ScriptedServer]:
-    with scripted_server() as scripted:
-        yield scripted
-
-
-@pytest.fixture
-def recording(tmp_path: Path) -> Path:
-    path = tmp_path / "talk.mp3"
-    path.write_bytes(b"x" * 1000)
-    return path
 
 
 def uploaded(server: ScriptedServer) -> list[str]:
@@ -40,7 +27,7 @@ def test_the_id_is_printed_after_the_upload_and_the_job_is_left_alone(
     done = auricle("transcribe", "--detach", "--url", server.url, "--format", "srt", str(recording))
     [job_id] = uploaded(server)
     assert (done.exit_code, done.stdout, done.stderr) == (0, f"{job_id}\n", "")
-    assert server.received == [b"x" * 1000]
+    assert server.received == [RECORDING]
     assert [line.split()[0] for line in server.requests] == ["GET", "POST"]
     assert "word_timestamps=true" in server.requests[1]
 
