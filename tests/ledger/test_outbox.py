@@ -13,7 +13,6 @@ from auricle.ledger.outbox import (
     delivery_of,
     end_attempt,
     interrupt_attempt,
-    is_due,
     retry_delay_s,
     start_attempt,
 )
@@ -31,6 +30,12 @@ def a_delivery(now: float = 0.0) -> Delivery:
     delivery = delivery_of(done, now)
     assert delivery is not None
     return delivery
+
+
+def is_due(delivery: Delivery, now: float) -> bool:
+    """Return whether the next attempt may start, by the rule of ``Ledger.next_delivery``."""
+    is_waiting = now < delivery.next_at <= now + MAX_RETRY_S
+    return delivery.state is DeliveryState.PENDING and not is_waiting
 
 
 def after(status: int | None, now: float = 0.0) -> Delivery:

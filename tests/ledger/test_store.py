@@ -404,6 +404,16 @@ def test_an_attempt_in_progress_is_not_repeated_if_the_clock_jumps(ledger: Ledge
     assert ledger.next_delivery(NOW + HOUR_S) is not None
 
 
+def test_after_the_clock_was_set_back_a_webhook_does_not_wait_for_the_old_time(
+    ledger: Ledger,
+) -> None:
+    ledger.accept(a_spec(callback_url="https://receiver.example"), QUOTA, NOW)
+    ledger.finish(lease(ledger), DONE, NOW)
+
+    assert ledger.next_delivery(NOW - 1) is None
+    assert ledger.next_delivery(NOW - 2 * HOUR_S) is not None
+
+
 def test_a_webhook_that_is_never_sent_does_not_keep_its_job_for_ever(ledger: Ledger) -> None:
     ledger.accept(a_spec(callback_url="https://receiver.example"), QUOTA, NOW)
     ledger.finish(lease(ledger), DONE, NOW)

@@ -76,12 +76,6 @@ def delivery_of(job: Job, now: float) -> Delivery | None:
     )
 
 
-def is_due(delivery: Delivery, now: float) -> bool:
-    """Return whether the next attempt may start; a wait beyond the maximum is void (clock set)."""
-    is_waiting = now < delivery.next_at <= now + MAX_RETRY_S
-    return delivery.state is DeliveryState.PENDING and not is_waiting
-
-
 def start_attempt(delivery: Delivery, now: float) -> Delivery:
     """Return the delivery with an attempt in progress, which others don't repeat meanwhile."""
     return replace(delivery, attempts=delivery.attempts + 1, next_at=now + SEND_S)

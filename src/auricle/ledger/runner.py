@@ -21,13 +21,12 @@ from auricle.errors import (
     Draining,
     LeaseLost,
     LedgerFailed,
-    LedgerFull,
     LedgerUnavailable,
 )
 from auricle.ledger.audio.store import AudioStore
 from auricle.ledger.job import Job, JobState, Outcome
 from auricle.ledger.lease import RENEW_S, claim_of
-from auricle.ledger.store import Also, Ledger, nothing_else
+from auricle.ledger.store import REFUSALS, Also, Ledger, nothing_else
 
 T = TypeVar("T")
 
@@ -46,8 +45,6 @@ MAX_THREADS = 8
 
 Audio is deleted in other threads: its store may be slow while leases have to be renewed.
 """
-
-_REFUSALS = (LedgerUnavailable, LedgerFull)
 
 _log = structlog.get_logger("auricle.ledger")
 
@@ -92,7 +89,7 @@ class RunningJob:
                 lambda: self._ledger.add_chunk(claim, chunk_key, payload, self._now()),
                 limiter=self._threads,
             )
-        except _REFUSALS as error:
+        except REFUSALS as error:
             _log.warning("chunk_not_stored", number=self.job.number, code=error.code)
 
     def renew(self) -> None:
@@ -203,7 +200,7 @@ class JobRunner:
                     abandon_on_cancel=True,
                     limiter=self._threads,
                 )
-            except _REFUSALS as error:
+            except REFUSALS as error:
                 _log.warning("jobs_not_leased", code=error.code)
                 await anyio.sleep(_retry_s(error))
             except Exception as error:  # the server and its live sessions must not end
@@ -270,7 +267,7 @@ class JobRunner:
                 await to_thread.run_sync(running.renew, limiter=self._threads)
             except LeaseLost:
                 self._lose(running)
-            except _REFUSALS as error:
+            except REFUSALS as error:
                 _log.warning("lease_not_renewed", number=running.job.number, code=error.code)
 
     async def _finish(self, running: RunningJob, outcome: Outcome) -> None:
@@ -290,7 +287,7 @@ class JobRunner:
         while True:
             try:
                 return await to_thread.run_sync(call, limiter=self._threads)
-            except _REFUSALS as error:
+            except REFUSALS as error:
                 _log.warning(event, number=number, code=error.code)
                 await anyio.sleep(_retry_s(error))
 
@@ -302,7 +299,7 @@ class JobRunner:
         try:
             if not self._ledger.needed_audio([name]):
                 self._audio.delete(name)
-        except (*_REFUSALS, OSError):
+        except (*REFUSALS, OSError):
             _log.warning("audio_not_deleted")
 
     async def _release(self, running: RunningJob, delay_s: float = 0.0) -> None:
@@ -312,7 +309,7 @@ class JobRunner:
                 abandon_on_cancel=True,
                 limiter=self._threads,
             )
-        except _REFUSALS as error:
+        except REFUSALS as error:
             _log.warning("job_not_released", number=running.job.number, code=error.code)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import astuple, dataclass, field, fields, replace
 from typing import Any
 
-from auricle.errors import LeaseLost
+from auricle.errors import LeaseLost, LedgerFull, LedgerUnavailable
 from auricle.ledger import job as jobs
 from auricle.ledger import lease as leases
 from auricle.ledger import outbox
@@ -20,6 +20,8 @@ from auricle.ledger.outbox import Delivery, DeliveryState
 from auricle.ledger.quota import Quota, Share, Usage, check_quota, owners_in_turn
 from auricle.types import ClientId
 
+REFUSALS = (LedgerUnavailable, LedgerFull)
+"""Errors of a database that can't store or answer now: the caller tries again later."""
 MAX_EXPIRED_LEASES = 16
 """Expired leases examined in one transaction, besides those of the caller itself."""
 MAX_SWEPT = 1000

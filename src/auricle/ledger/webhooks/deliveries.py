@@ -8,10 +8,9 @@ import anyio
 import structlog
 from anyio import to_thread
 
-from auricle.errors import LedgerFull, LedgerUnavailable
 from auricle.ledger.job import Job
 from auricle.ledger.outbox import Delivery
-from auricle.ledger.store import Ledger
+from auricle.ledger.store import REFUSALS, Ledger
 from auricle.ledger.webhooks.request import Payload, WebhookRequest, new_request
 from auricle.ledger.webhooks.sender import MAX_CONCURRENT, WebhookSender
 
@@ -25,8 +24,6 @@ THREADS = 4
 """Threads that use the database and sign; others are left to the server while it is slow."""
 INTERRUPT_S = 5.0
 """Longest time to make a delivery due again when the runner stops."""
-
-_REFUSALS = (LedgerUnavailable, LedgerFull)
 
 _log = structlog.get_logger("auricle.ledger")
 
@@ -92,7 +89,7 @@ class WebhookRunner:
             news = self._news = anyio.Event()
             try:
                 due = await to_thread.run_sync(self._start_attempt, limiter=self._threads)
-            except _REFUSALS as error:
+            except REFUSALS as error:
                 _log.warning("webhooks_not_read", code=error.code)
                 due = None
             except Exception as error:  # the server and its live sessions must not end
@@ -153,7 +150,7 @@ class WebhookRunner:
                 lambda: self._ledger.end_attempt(attempt, status, self._now()),
                 limiter=self._threads,
             )
-        except _REFUSALS as error:  # the receiver may get the event again
+        except REFUSALS as error:  # the receiver may get the event again
             _log.warning("webhook_not_stored", event_id=attempt.event_id, code=error.code)
             return
         if delivery is not None:
@@ -172,7 +169,7 @@ class WebhookRunner:
                 lambda: self._ledger.interrupt_attempt(attempt, self._now()),
                 limiter=self._threads,
             )
-        except _REFUSALS as error:  # the attempt is repeated after SEND_S
+        except REFUSALS as error:  # the attempt is repeated after SEND_S
             _log.warning("webhook_not_stored", event_id=attempt.event_id, code=error.code)
 
 

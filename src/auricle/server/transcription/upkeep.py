@@ -6,8 +6,8 @@ import anyio
 import structlog
 from anyio import to_thread
 
-from auricle.errors import LedgerFull, LedgerUnavailable
 from auricle.ledger.audio.store import sweep
+from auricle.ledger.store import REFUSALS
 from auricle.server.context import ServerState
 from auricle.server.http.errors import code_of, log_unexpected
 
@@ -40,7 +40,7 @@ async def keep_up(server: ServerState) -> None:
                 next_sweep_at = time.monotonic() + sweep_every_s
                 orphaned_before = horizon.stored_before(time.time(), time.monotonic())
                 await to_thread.run_sync(sweep_audio, server, orphaned_before)
-        except (LedgerUnavailable, LedgerFull, OSError) as error:
+        except (*REFUSALS, OSError) as error:
             _log.warning("jobs_not_expired", code=code_of(error))
         except Exception as error:  # the server and its live sessions must not end
             log_unexpected(error)
