@@ -24,6 +24,7 @@ from piper import PiperVoice
 from piper.config import SynthesisConfig
 
 HERE = Path(__file__).parent
+SHIPPED = HERE.parent / "src/auricle/cli/support"
 RATE_HZ = 16_000
 EDGE_SILENCE_SAMPLES = RATE_HZ * 3 // 10
 PAUSE_SAMPLES = RATE_HZ * 2
@@ -53,6 +54,14 @@ SENTENCES: dict[str, tuple[str, ...]] = {
 """What is said in each clip; a sentence after the first follows a pause."""
 
 PAUSES_SAMPLES = {"pair": PAUSE_SAMPLES, "story": RATE_HZ * 4 // 10}
+SHIPPED_PAUSE_SAMPLES = RATE_HZ
+"""Silence before each sentence of the shipped clip; it ends a live utterance."""
+SHIPPED_BITRATE_BPS = 32_000  # as the clients of live streams
+ROOM_TONE = 3.0
+"""Standard deviation of the noise in those pauses: a quiet room, not digital silence."""
+ENDS = {"start_s": 0, "end_s": -1}
+AUDIBLE = 400
+"""Samples above this belong to speech."""
 CONTAINERS = ("flac", "mp3", "m4a", "ogg", "webm")
 CODECS = {"flac": "flac", "mp3": "libmp3lame", "m4a": "aac", "ogg": "libopus", "webm": "libopus"}
 
@@ -102,15 +111,37 @@ def write_container(path: Path, pcm: Pcm) -> None:
         out.mux(stream.encode(None))
 
 
-def write_packets(path: Path, pcm: Pcm) -> None:
+def write_packets(path: Path, pcm: Pcm, bitrate_bps: int = BITRATE_BPS) -> None:
     """Write framed Opus packets: ``[uint16_le length][packet]`` for each 20 ms."""
     encoder = opuslib_next.Encoder(RATE_HZ, 1, opuslib_next.APPLICATION_VOIP)
-    encoder.bitrate = BITRATE_BPS
+    encoder.bitrate = bitrate_bps
     padded = np.concatenate([pcm, np.zeros(-pcm.size % FRAME_SAMPLES, np.int16)])
     with path.open("wb") as out:
         for frame in padded.reshape(-1, FRAME_SAMPLES):
             packet = encoder.encode(frame.tobytes(), FRAME_SAMPLES)
             out.write(LENGTH.pack(len(packet)) + packet)
+
+
+def write_shipped(voice: PiperVoice) -> None:
+    """Write the clip of ``auricle bench``: the story with long pauses, and its sentences' times.
+
+    The clip is played in a loop, so it has no silence at its end.
+    """
+    noise = np.random.default_rng(1)
+    parts: list[Pcm] = []
+    sentences = []
+    for text in SENTENCES["story"]:
+        spoken = say(voice, text)
+        at = sum(part.size for part in parts) + SHIPPED_PAUSE_SAMPLES
+        audible = np.flatnonzero(np.abs(spoken.astype(int)) > AUDIBLE)
+        times = {name: round((at + int(audible[i])) / RATE_HZ, 2) for name, i in ENDS.items()}
+        sentences.append({"text": text} | times)
+        rest = -spoken.size % FRAME_SAMPLES
+        parts += [noise.normal(0, ROOM_TONE, SHIPPED_PAUSE_SAMPLES).astype(np.int16), spoken]
+        parts.append(noise.normal(0, ROOM_TONE, rest).astype(np.int16))
+    pcm = np.concatenate(parts)
+    write_packets(SHIPPED / "speech_clip.opus-packets", pcm, SHIPPED_BITRATE_BPS)
+    (SHIPPED / "speech_clip.json").write_text(json.dumps(sentences, indent=1) + "\n")
 
 
 def make() -> None:
@@ -131,6 +162,7 @@ def make() -> None:
             {"file": file, "name": name, "samples": int(pcm.size), "language": "en", "text": text}
             for file in files
         ]
+    write_shipped(voice)
     (HERE / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
 
 
