@@ -5,7 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from auricle.engine.registry import find_engine, find_factory, working_directory_of
+from auricle.engine.registry import (
+    find_engine,
+    find_factory,
+    find_streaming_factory,
+    working_directory_of,
+)
 from auricle.errors import SetupError
 from tests.support import scripted_engine
 from tests.support.pool import SCRIPTED
@@ -42,3 +47,24 @@ def test_a_module_in_the_working_directory_is_found(
     with pytest.raises(SetupError, match="no function load"):
         find_factory("an_engine_of_ours")
     assert working_directory_of("whisper") == []
+
+
+def test_an_engine_without_streams_has_no_streaming_factory() -> None:
+    assert find_streaming_factory(SCRIPTED) is None
+
+
+def test_an_engine_that_promises_streams_must_load_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+    spec = f"""
+from dataclasses import replace
+from {SCRIPTED} import SPEC, load
+SPEC = replace(SPEC, streams=True)
+"""
+    (tmp_path / "an_engine_that_lies.py").write_text(spec)
+    (tmp_path / "an_engine_that_streams.py").write_text(f"{spec}load_streaming = print")
+    with pytest.raises(SetupError, match="no function load_streaming"):
+        find_streaming_factory("an_engine_that_lies")
+    assert callable(find_streaming_factory("an_engine_that_streams"))

@@ -3,6 +3,9 @@
 An engine is a module with two names. ``SPEC``, an :class:`EngineSpec`, is what the server knows of
 the engine without loading it. ``load``, an :data:`EngineFactory`, loads a model; only workers call
 it. The server imports the module, so heavy libraries are imported inside ``load``.
+
+An engine whose spec says ``streams`` has a third name: ``load_streaming``, a
+:data:`StreamingFactory`, loads a model that follows unfinished speech.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -13,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from auricle.errors import AudioError, BadRequest
 from auricle.languages import LANGUAGES
-from auricle.types import MAX_JOB_S, SAMPLE_RATE_HZ, Job, Options, Task, Transcript
+from auricle.types import MAX_JOB_S, SAMPLE_RATE_HZ, Job, Options, Pcm16, Task, Transcript
 
 if TYPE_CHECKING:  # the worker of an engine without model files does not load the settings
     from auricle.config.settings import ModelSettings
@@ -55,6 +58,52 @@ class Engine(Protocol):
 
 EngineFactory = Callable[[EngineSettings], Engine]
 """Load a model. Raises ``SetupError`` with a message for the operator if that fails."""
+
+
+class StreamingRecognizer(Protocol):
+    """A loaded model that follows unfinished speech, for partials only.
+
+    Runs in a worker process, one call at a time. A stream is one open utterance. Its state may be
+    lost at any time, with the worker or because others need its room: the stream is then opened
+    again and fed the whole utterance. A final never comes from a stream.
+
+    An exception other than a returned ``AudioError`` means that the state is unknown: the worker
+    then exits.
+    """
+
+    def warm_up(self) -> None:
+        """Run one real recognition, so that no client's partial includes the first-run costs."""
+        ...
+
+    def open(self, stream: str, options: Options) -> None:
+        """Open a stream. It is not open yet; its options do not change.
+
+        Args:
+            stream: The ID of the stream.
+            options: Those of a partial, such as the language.
+        """
+        ...
+
+    def feed(self, stream: str, pcm: Pcm16) -> None:
+        """Add the next audio of an open stream; all of it together is at most ``MAX_JOB_S``."""
+        ...
+
+    def results(self, streams: Sequence[str]) -> list[Transcript | AudioError]:
+        """Return the hypothesis for all audio of each of these open streams, in order.
+
+        Times count from the first sample of the stream. Words become stable text if they are
+        repeated, so ``Segment.words`` are needed for that. Their times may be estimates: no client
+        receives them.
+        """
+        ...
+
+    def close(self, stream: str) -> None:
+        """Close an open stream, and free its memory."""
+        ...
+
+
+StreamingFactory = Callable[[EngineSettings], StreamingRecognizer]
+"""Load a model for streams. Raises ``SetupError`` with a message for the operator if that fails."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,7 +348,7 @@ class EngineSpec:
         translates: Whether it can translate into English.
         has_word_times: Whether it returns words with times.
         reads_prompts: Whether it uses an initial prompt and hot words.
-        streams: Whether it could work on unfinished audio; Auricle sends each engine whole jobs.
+        streams: Whether the module has ``load_streaming``, which follows unfinished speech.
         author: Who published the model; shown to clients, with the address.
         url: Address of the model's page.
         libraries: Modules that its factory imports; ``auricle doctor`` tries them.

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-from auricle.engine.base import EngineFactory, EngineSpec
+from auricle.engine.base import EngineFactory, EngineSpec, StreamingFactory
 from auricle.errors import SetupError
 
 BUILT_IN = {
@@ -38,6 +38,20 @@ def find_factory(name: str) -> EngineFactory:
     factory: EngineFactory | None = getattr(_module(name), "load", None)
     if factory is None:
         raise _not_found(name, "it has no function load")
+    return factory
+
+
+def find_streaming_factory(name: str) -> StreamingFactory | None:
+    """Return the function that loads an engine's models for streams; ``None`` if it has none.
+
+    Raises:
+        SetupError: There is no such engine, or its spec says ``streams`` without the function.
+    """
+    if not find_engine(name).streams:
+        return None
+    factory: StreamingFactory | None = getattr(_module(name), "load_streaming", None)
+    if factory is None:
+        raise _not_found(name, "it has no function load_streaming")
     return factory
 
 
