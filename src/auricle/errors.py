@@ -15,7 +15,7 @@ class AuricleError(Exception):
         * RemoteProtocolError     the peer violated it: close the connection
     * RequestError                the request is invalid or not permitted
         * BadRequest, Unauthorized, TokenExpired, ForbiddenOrigin, ForbiddenHost, NotFound,
-          UnknownModel, MethodNotAllowed, TooLarge, HeadTooLarge, TooLong, UnsupportedFormat,
+          ModelNotFound, MethodNotAllowed, TooLarge, HeadTooLarge, TooLong, UnsupportedFormat,
           RateLimited, IdleTimeout, TakenOver
     * AudioError                  this input can't be decoded or transcribed
         * EmptyAudio, OpusWithoutBoundaries
@@ -117,8 +117,8 @@ class NotFound(RequestError):
     http_status = 404
 
 
-class UnknownModel(RequestError):
-    """The requested model is not served, and ``openai_strict_models`` is set."""
+class ModelNotFound(RequestError):
+    """The requested model is not served."""
 
     code = "model_not_found"
     http_status = 404

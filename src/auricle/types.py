@@ -81,6 +81,7 @@ class Options:
             drops them. For partials; a final has none.
         is_partial: Whether the audio is unfinished speech: only repetitive text is decoded again,
             improbable text is not.
+        model: Name of a model of the server's table; empty: the default model.
     """
 
     language: str | None = None
@@ -94,6 +95,7 @@ class Options:
     prefix_tokens: tuple[int, ...] = ()
     is_partial: bool = False
     languages: tuple[str, ...] = ()
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # an ndarray has no useful ==
@@ -156,6 +158,7 @@ class ReservationRequest:
         standing: Keep the reservation until it is released, for a live session, which needs room
             for each final. Otherwise the first job uses it up.
         resumed: Whether this resumes a session; those are admitted before new ones.
+        model: Name of the model that the jobs will use; empty: the default model.
     """
 
     client: ClientId
@@ -163,6 +166,7 @@ class ReservationRequest:
     max_wait_s: float | None = None
     standing: bool = False
     resumed: bool = False
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from prometheus_client import CollectorRegistry
 
 from auricle.audio.opus import find_libopus
 from auricle.commands import StreamParameters
-from auricle.config.settings import LiveSettings
+from auricle.config.settings import LiveSettings, ModelSettings
+from auricle.engine.models import ModelTable, ServedModel
 from auricle.events import Wire
 from auricle.server.access.rate_limits import NO_OWN_LIMITS, KeyLimits, RateLimiter
 from auricle.server.live.registry import LiveSessions
@@ -53,7 +54,7 @@ async def sessions(
     rate_limiter = RateLimiter(limits, lambda client: NO_OWN_LIMITS)
     live = LiveSessions(
         settings or LiveSettings(),
-        SPEC,
+        ModelTable((ServedModel("scripted", SPEC, ModelSettings()),)),
         transcriber,
         find_libopus(),
         metrics,

@@ -12,7 +12,7 @@ import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -32,6 +32,7 @@ from auricle.machine import shorten_collections
 
 if TYPE_CHECKING:
     from auricle.cluster.gateway.transcriber import RemoteTranscriber
+    from auricle.engine.models import ModelTable
     from auricle.workers.asr.pool import WorkerPool
     from auricle.workers.crash_audio import CrashAudio
     from auricle.workers.process.poison import CrashBudget
@@ -127,7 +128,7 @@ async def _serve(settings: Settings) -> None:
     Raises:
         SetupError: The server can't start; the message says what to do.
     """
-    from auricle.engine.registry import find_engine
+    from auricle.engine.models import ModelTable
     from auricle.server.access.key_file import read_keys
     from auricle.server.access.keyring import is_exposed
     from auricle.server.api import wyoming
@@ -151,14 +152,15 @@ async def _serve(settings: Settings) -> None:
     folder = settings.server.keep_audio
     crash_audio = None if folder is None else CrashAudio.open(folder)
     crash_budget = CrashBudget(settings.queue.max_crashes_per_key, settings.queue.crash_window_s)
-    engine = await _engine(settings, crash_audio, crash_budget)
+    models = ModelTable.of(settings.model)
+    engine = await _engine(settings, models, crash_audio, crash_budget)
     pool = engine.transcriber
     decoder = DecodePool(
         settings.worker,
         settings.decode,
         crash_audio,
         crash_budget,
-        find_engine(settings.model.engine).max_audio_samples,
+        models.max_audio_samples,
     )
     app = create_app(pool, decoder, settings)
     sockets = listen(settings.server)
@@ -214,7 +216,10 @@ class _Engine:
 
 
 async def _engine(
-    settings: Settings, crash_audio: "CrashAudio | None", crash_budget: "CrashBudget"
+    settings: Settings,
+    models: "ModelTable",
+    crash_audio: "CrashAudio | None",
+    crash_budget: "CrashBudget",
 ) -> _Engine:
     """Return the transcriber: a pool of local workers, or a client of recognisers.
 
@@ -223,10 +228,9 @@ async def _engine(
     """
     if urls := settings.engine.engine_urls:
         from auricle.cluster.gateway.transcriber import RemoteTranscriber
-        from auricle.engine.registry import find_engine
 
         count = f"{len(urls)} recognisers" if len(urls) > 1 else "a recogniser"
-        costs = find_engine(settings.model.engine).costs
+        costs = models.default.engine.costs
         remote = RemoteTranscriber(settings.engine, settings.queue, costs, crash_budget)
         return _Engine(remote, f"sends jobs to {count}", {"recognisers": len(urls)})
 
@@ -234,7 +238,8 @@ async def _engine(
     from auricle.workers.asr.pool import WorkerPool
 
     in_log = not is_terminal(sys.stderr)
-    place = await anyio.to_thread.run_sync(partial(prepare, settings, in_log=in_log))
+    chosen = replace(settings, model=models.default.settings)
+    place = await anyio.to_thread.run_sync(partial(prepare, chosen, in_log=in_log))
     if place.gpu_issue is not None:
         _warn("gpu_not_used", f"Not using a GPU: {place.gpu_issue.text}.")
     pool = WorkerPool(place, settings.queue, crash_audio, crash_budget)
@@ -249,8 +254,7 @@ async def _engine(
         "workers": workers,
         "worker_threads": place.worker.worker_threads,
     }
-    requested = settings.model.model or place.engine.models.default
-    return _Engine(pool, summary, facts, Path(requested).name)
+    return _Engine(pool, summary, facts, models.default.name)
 
 
 def _announce_wyoming(settings: ServerSettings, port: int) -> None:

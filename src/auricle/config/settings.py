@@ -222,6 +222,16 @@ class ModelSettings(_Section):
         "whisper",
         description="Engine: `whisper`, `faster-whisper`, `moonshine` or the name of a module.",
     )
+    models: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Several models, comma-separated, the default first: `NAME`, "
+        "`NAME=ENGINE:MODEL`, with options as `;load=demand`; none: one model.",
+    )
+
+    @field_validator("models", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return _parts(value)
 
 
 class WorkerSettings(_Section):

@@ -391,6 +391,10 @@ class EngineSpec:
         """Return the languages of a model, by its name."""
         return self.languages
 
+    def for_model(self, model: str) -> "EngineSpec":
+        """Return the spec of one model, by its name or directory, with the model's languages."""
+        return replace(self, languages=self.parse_languages(model))
+
     def is_model_name(self, name: str) -> bool:
         """Return whether a request may call the engine's models by this name."""
         return name == self.models.default

@@ -26,7 +26,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from auricle.audio.opus import find_libopus
 from auricle.config.settings import Settings
-from auricle.engine.registry import find_engine
+from auricle.engine.models import ModelTable
 from auricle.errors import SetupError
 from auricle.server.access.connection_limits import ConnectionLimitMiddleware
 from auricle.server.access.origins import TrustedHostMiddleware, cross_origin
@@ -69,11 +69,11 @@ def create_app(transcriber: Transcriber, decoder: Decoder, settings: Settings) -
     """Return the application. It uses both pools, but the caller starts and stops them.
 
     Raises:
-        SetupError: The engine, a key, the key file or the libopus in the settings is unusable.
+        SetupError: A model, a key, the key file or the libopus in the settings is unusable.
     """
     libopus = find_libopus(settings.decode.libopus)
-    engine = find_engine(settings.model.engine)
-    server = ServerState.build(transcriber, decoder, engine, settings, libopus)
+    models = ModelTable.of(settings.model)
+    server = ServerState.build(transcriber, decoder, models, settings, libopus)
     app = _Application(
         title="Auricle",
         summary="Self-hosted speech to text that does not go down",

@@ -13,7 +13,7 @@ from starlette.websockets import WebSocket
 
 from auricle.audio.opus import LibOpus
 from auricle.config.settings import LedgerSettings, ServerSettings, Settings
-from auricle.engine.base import EngineSpec
+from auricle.engine.models import ModelTable
 from auricle.errors import Draining, RateLimited, SetupError
 from auricle.files.fair_semaphore import FairSemaphore
 from auricle.ledger.quota import Quota
@@ -49,7 +49,7 @@ class ServerState:
 
     transcriber: Transcriber
     decoder: Decoder
-    engine: EngineSpec
+    models: ModelTable
     settings: ServerSettings
     ledger_settings: LedgerSettings
     libopus: LibOpus
@@ -79,7 +79,7 @@ class ServerState:
         cls,
         transcriber: Transcriber,
         decoder: Decoder,
-        engine: EngineSpec,
+        models: ModelTable,
         all_settings: Settings,
         libopus: LibOpus,
     ) -> "ServerState":
@@ -95,13 +95,13 @@ class ServerState:
         limits = KeyLimits(settings.key_sessions, settings.key_audio_s, settings.key_requests)
         rate_limiter = RateLimiter(limits, keyring.limits_of)
         metrics = Metrics(transcriber, decoder)
-        batches = engine.batches
+        batch_jobs = max(model.engine.batches.max_jobs for model in models)
         if not all_settings.engine.engine_urls:  # recognisers have their own settings
-            batches = batches.within(all_settings.worker.batch_jobs)
+            batch_jobs = min(batch_jobs, all_settings.worker.batch_jobs)
         state = cls(
             transcriber=transcriber,
             decoder=decoder,
-            engine=engine,
+            models=models,
             settings=settings,
             ledger_settings=all_settings.ledger,
             libopus=libopus,
@@ -114,11 +114,11 @@ class ServerState:
             file_slots=FileSlots(settings.max_file_jobs),
             job_upload_slots=FileSlots(MAX_JOB_UPLOADS),
             early=EarlyReservations(),
-            batch_jobs=batches.max_jobs,
+            batch_jobs=batch_jobs,
             chunk_slots=FairSemaphore(0),  # the start and each snapshot set the width
             live=LiveSessions(
                 all_settings.live,
-                engine,
+                models,
                 transcriber,
                 libopus,
                 metrics.live,

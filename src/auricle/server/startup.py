@@ -169,7 +169,7 @@ def _follow(
     keeper.forget = journal.forget
     live.journal = journal if is_writing else None
     background.start_soon(journal.run, live.unresumable if is_writing else tuple)
-    background.start_soon(Recovery(journal, keeper, server.transcriber, server.engine).run)
+    background.start_soon(Recovery(journal, keeper, server.transcriber, server.models).run)
 
 
 async def _open_webhooks(

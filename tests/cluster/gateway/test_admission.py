@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -45,7 +47,7 @@ def books(known: Stats | None = None, *, gateways: int = 1, **settings: float) -
     return opened
 
 
-def room(of: GatewayAdmission, audio_s: float, *, client: ClientId = ANONYMOUS, **how: bool) -> str:
+def room(of: GatewayAdmission, audio_s: float, *, client: ClientId = ANONYMOUS, **how: Any) -> str:
     given = {"standing": False, "resumed": False} | how
     name, shed = of.reserve(ReservationRequest(client, audio_s, max_wait_s=None, **given))
     assert not shed

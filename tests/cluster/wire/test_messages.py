@@ -154,6 +154,7 @@ def test_what_is_on_the_wire_is_pinned() -> None:
             "prefix_tokens": [],
             "is_partial": False,
             "languages": [],
+            "model": "",
         },
     }
     assert pack(Beat()).hex() == "0b00000081a474797065a442656174"

@@ -29,7 +29,7 @@ TABLE = {
     errors.ForbiddenOrigin: (403, "forbidden_origin"),
     errors.ForbiddenHost: (421, "forbidden_host"),
     errors.NotFound: (404, "not_found"),
-    errors.UnknownModel: (404, "model_not_found"),
+    errors.ModelNotFound: (404, "model_not_found"),
     errors.MethodNotAllowed: (405, "method_not_allowed"),
     errors.IdleTimeout: (408, "idle_timeout"),
     errors.TakenOver: (409, "taken_over"),

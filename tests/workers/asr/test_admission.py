@@ -1,6 +1,7 @@
 """Admission: what is accepted, what is shed for it, and the retry time."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -58,7 +59,7 @@ class Desk:
     def claim(self, seconds: float, room: str | None = None, *, upstream: bool = False) -> bool:
         return self.it.claim(self.ticket(seconds, room=room, upstream=upstream).job)
 
-    def to_shed(self, client: ClientId, seconds: float, **how: bool) -> list[Ticket]:
+    def to_shed(self, client: ClientId, seconds: float, **how: Any) -> list[Ticket]:
         return self.it.to_shed(ReservationRequest(client, seconds, **how))
 
     def refuse_late(

@@ -123,7 +123,7 @@ class WyomingServer:
         group.start_soon(self._serve, pipe)
 
     def _described(self) -> DescribedModel:
-        engine = self._server.engine
+        engine = self._server.models.default.engine
         name = self._model or self._server.transcriber.stats().model
         languages = engine.parse_languages(name)
         return DescribedModel(name, engine.name, languages, engine.author, engine.url)

@@ -19,7 +19,7 @@ from anyio.abc import TaskGroup
 from auricle.audio.opus import LibOpus
 from auricle.commands import StreamParameters
 from auricle.config.settings import LiveSettings
-from auricle.engine.base import EngineSpec
+from auricle.engine.models import ModelTable
 from auricle.errors import Draining, Overloaded, RateLimited
 from auricle.protocol.native.stream import Resume
 from auricle.server.access.connection_limits import network_of
@@ -66,7 +66,7 @@ class LiveSessions:
 
     Args:
         settings: The settings of live sessions.
-        engine: The engine of the transcriber.
+        models: The models of the transcriber.
         transcriber: Runs the sessions' jobs and holds their reservations.
         libopus: Decodes Opus packets.
         metrics: Metrics of live sessions.
@@ -78,7 +78,7 @@ class LiveSessions:
     def __init__(
         self,
         settings: LiveSettings,
-        engine: EngineSpec,
+        models: ModelTable,
         transcriber: Transcriber,
         libopus: LibOpus,
         metrics: LiveMetrics,
@@ -88,7 +88,7 @@ class LiveSessions:
         self.settings = settings
         self.metrics = metrics
         self.draining = anyio.Event()
-        self._engine = engine
+        self._models = models
         self.keeper: TranscriptKeeper | None = None
         """Stores the finals of sessions with an owner; ``None``: nothing is kept."""
         self.journal: AudioJournal | None = None
@@ -102,7 +102,7 @@ class LiveSessions:
         self._kept: dict[str, SessionIdentity] = {}
         self._room_of: dict[str, str] = {}
         self._charged_samples: dict[str, int] = {}
-        self._meter = LoadMeter(engine.costs.job_overhead_s)
+        self._meter = LoadMeter(models.default.engine.costs.job_overhead_s)
         metrics.connected.set_function(lambda: self.connected)
         metrics.waiting.set_function(lambda: self.waiting)
         metrics.load.set_function(lambda: self._meter.load)
@@ -213,7 +213,7 @@ class LiveSessions:
                 client=client,
                 reservation=room,
                 now=time.monotonic(),
-                engine=self._engine,
+                engine=self._models.default.engine,
             )
         except BaseException:
             self.leave(room)

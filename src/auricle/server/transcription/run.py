@@ -60,7 +60,8 @@ async def transcribe_short(
     """
     request = _request(server, params, _NOWHERE, client, reservation, deadline)
     request = replace(request, tells_refusal=True)
-    reader = InMemory(pcm, CutRules().within(server.engine.max_audio_samples))
+    engine = server.models.find(params.options.model).engine
+    reader = InMemory(pcm, CutRules().within(engine.max_audio_samples))
     result = await transcribe_file(
         server.transcriber, reader, request, chunk_slots=server.chunk_slots
     )
@@ -121,7 +122,7 @@ def _request(
     return FileRequest(
         source=source,
         id=internal_id(params.job_id),
-        options=server.engine.fit(params.options),
+        options=server.models.find(params.options.model).engine.fit(params.options),
         client=client,
         trace_id=params.trace_id,
         condition_on_previous_text=params.condition_on_previous_text,

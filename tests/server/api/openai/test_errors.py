@@ -9,11 +9,11 @@ from auricle.errors import (
     AuricleError,
     BadRequest,
     EmptyAudio,
+    ModelNotFound,
     Overloaded,
     RateLimited,
     TokenExpired,
     Unauthorized,
-    UnknownModel,
     UnsupportedFormat,
 )
 from auricle.server.api.openai.errors import openai_error, openai_refusal
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.unit
         (Unauthorized("No key."), 401, "invalid_api_key"),
         (TokenExpired("Expired."), 401, "invalid_api_key"),
         (RateLimited("Used up.", 7), 429, "rate_limit_exceeded"),
-        (UnknownModel("No model."), 404, "model_not_found"),
+        (ModelNotFound("No model."), 404, "model_not_found"),
         (UnsupportedFormat("No format."), 400, "unsupported_format"),
         (AudioError("Broken."), 400, "bad_audio"),
         (EmptyAudio("Empty."), 400, "empty_audio"),

@@ -47,7 +47,8 @@ def _read(websocket: WebSocket) -> Handshake:
 
 def model_of(server: ServerState) -> LoadedModel:
     """Return the model's name and version."""
-    return LoadedModel(server.transcriber.stats().model, _VERSION, server.engine.name.lower())
+    engine = server.models.default.engine
+    return LoadedModel(server.transcriber.stats().model, _VERSION, engine.name.lower())
 
 
 def utc_now() -> str:

@@ -14,7 +14,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from auricle.errors import UnknownModel
+from auricle.errors import ModelNotFound
 from auricle.files.transcribe import FileTranscript
 from auricle.protocol.ignored import warning_headers
 from auricle.protocol.native.utterance import gap_fields
@@ -130,8 +130,8 @@ def _check_model(server: ServerState, name: str) -> None:
     settings = server.settings
     if not settings.openai_strict_models or name in _model_names(server):
         return
-    if settings.openai_models or not server.engine.is_model_name(name):
-        raise UnknownModel("Unknown model; GET /v1/models lists the models of this server.")
+    if settings.openai_models or not server.models.default.engine.is_model_name(name):
+        raise ModelNotFound("Unknown model; GET /v1/models lists the models of this server.")
 
 
 async def _answer(request: Request, task: Task) -> Response:

@@ -6,7 +6,7 @@ import anyio
 import structlog
 from anyio import to_thread
 
-from auricle.engine.base import EngineSpec
+from auricle.engine.models import ModelTable
 from auricle.errors import AuricleError
 from auricle.events import Final
 from auricle.server.http.errors import log_unexpected
@@ -16,7 +16,7 @@ from auricle.server.live.transcript_keeper import SessionIdentity, TranscriptKee
 from auricle.session.final import PendingFinal
 from auricle.session.utterance import Caller, JobFactory
 from auricle.transcriber import Transcriber
-from auricle.types import SAMPLE_RATE_HZ, JobKind, Transcript
+from auricle.types import JobKind, Transcript
 
 _log = structlog.get_logger("auricle.server")
 
@@ -28,7 +28,7 @@ class Recovery:
         journal: The audio.
         keeper: Stores the finals; after that, the journal deletes the audio.
         transcriber: Transcribes it.
-        engine: The engine of the transcriber.
+        models: The models of the transcriber.
     """
 
     def __init__(
@@ -36,12 +36,12 @@ class Recovery:
         journal: AudioJournal,
         keeper: TranscriptKeeper,
         transcriber: Transcriber,
-        engine: EngineSpec,
+        models: ModelTable,
     ) -> None:
         self._journal = journal
         self._keeper = keeper
         self._transcriber = transcriber
-        self._engine = engine
+        self._models = models
 
     async def run(self) -> None:
         """Finalise one utterance after another; those left by a cancellation stay on the disk."""
@@ -74,11 +74,12 @@ class Recovery:
     async def _transcribe(self, utterance: JournalledUtterance) -> Transcript | AuricleError:
         """Return the result of an utterance; wait while the workers start or are busy."""
         header = utterance.header
-        pcm = utterance.pcm[: int(self._engine.max_audio_s * SAMPLE_RATE_HZ)]
         try:
-            options = self._engine.fit(header.options)
-        except AuricleError as error:  # another engine than before
+            engine = self._models.find(header.options.model).engine
+            options = engine.fit(header.options)
+        except AuricleError as error:  # other models than before
             return error
+        pcm = utterance.pcm[: engine.max_audio_samples]
         pending = PendingFinal(
             factory=JobFactory(Caller(header.uid, header.owner, None), header.final),
             pcm=pcm,
@@ -88,7 +89,7 @@ class Recovery:
             options=options,
             stable="",
             arrived_at=time.monotonic(),
-            is_doubtful=utterance.is_doubtful and self._engine.has_word_times,
+            is_doubtful=utterance.is_doubtful and engine.has_word_times,
         )
         while pending.result is None:
             await anyio.sleep(max(0.0, pending.wake_at - time.monotonic()))
