@@ -64,6 +64,7 @@ JOB = Job(
         prefix_tokens=(1, 50_000),
         is_partial=True,
         languages=("de", "en"),
+        model="parakeet",
     ),
     kind=JobKind.SPECULATIVE,
     client=ClientId("alice"),
