@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from auricle.config.settings import ModelSettings
 from auricle.engine.base import (
@@ -13,6 +14,7 @@ from auricle.engine.base import (
     MemoryEstimate,
     ModelStatus,
     NamedModel,
+    StreamingRecognizer,
 )
 from auricle.engine.moonshine.model_files import (
     DECODER,
@@ -24,6 +26,10 @@ from auricle.engine.moonshine.model_files import (
     find_directory,
     packaged_directory,
 )
+
+if TYPE_CHECKING:  # onnxruntime is imported in workers only
+    from auricle.engine.moonshine.onnx_model import MoonshineModel
+    from auricle.engine.moonshine.vocabulary import Vocabulary
 
 
 class MoonshineModels:
@@ -52,6 +58,7 @@ SPEC = EngineSpec(
     languages=frozenset({"en"}),
     detects_language=False,
     has_word_times=False,  # the graph does not return its attention
+    streams=True,
     author="Moonshine AI",
     url="https://github.com/moonshine-ai/moonshine",
     libraries=("onnxruntime",),
@@ -72,9 +79,25 @@ def load(settings: EngineSettings) -> Engine:
         SetupError: A file is missing or is not the expected one; the message says what to do.
     """
     from auricle.engine.moonshine.engine import MoonshineEngine
+
+    return MoonshineEngine(*_parts(settings))
+
+
+def load_streaming(settings: EngineSettings) -> StreamingRecognizer:
+    """Load the same model for unfinished speech, in a worker.
+
+    Raises:
+        SetupError: A file is missing or is not the expected one; the message says what to do.
+    """
+    from auricle.engine.moonshine.streaming import MoonshineStreams
+
+    return MoonshineStreams(*_parts(settings))
+
+
+def _parts(settings: EngineSettings) -> "tuple[MoonshineModel, Vocabulary]":
     from auricle.engine.moonshine.onnx_model import MoonshineModel
     from auricle.engine.moonshine.vocabulary import Vocabulary
 
     directory = Path(settings.model)
     vocabulary = Vocabulary(check_file(directory, VOCABULARY).read_bytes())
-    return MoonshineEngine(MoonshineModel(directory, settings.threads), vocabulary)
+    return MoonshineModel(directory, settings.threads), vocabulary

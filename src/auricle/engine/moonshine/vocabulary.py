@@ -34,6 +34,10 @@ class Vocabulary:
         """Return whether a number is a token of text, not a special one."""
         return FIRST_TEXT <= token < len(self) and not self._tokens[token].startswith(b"<<ST_")
 
+    def starts_word(self, token: int) -> bool:
+        """Return whether a token begins with a space."""
+        return self.is_text(token) and self._tokens[token].startswith(_SPACE)
+
     def text_of(self, tokens: Iterable[int]) -> str:
         """Return the text of tokens, without the special ones and outer spaces."""
         content = b"".join(self._tokens[token] for token in tokens if self.is_text(token))

@@ -76,6 +76,28 @@ class RunBatch(Message, frozen=True):
     dump_after_s: float
 
 
+class StreamStep(Message, frozen=True):
+    """One job of a batch of streams: the audio that follows what the stream has; see JobMessage.
+
+    The child opens the stream first if it ``opens``.
+    """
+
+    id: str
+    stream: str
+    opens: bool
+    pcm: memoryview
+    options: Options
+
+
+class RunStreams(Message, frozen=True):
+    """Close streams, feed others and recognise these; see RunBatch."""
+
+    id: int
+    steps: tuple[StreamStep, ...]
+    closed: tuple[str, ...]
+    dump_after_s: float
+
+
 class DecodeStep(Message, frozen=True):
     """Decode the next part of a file; open it if it is not open at ``from_sample``."""
 
@@ -167,11 +189,13 @@ class StepFailed(Message, frozen=True):
 
 
 ToAsrChild = StartAsr | RunBatch | StopWorker
+ToStreamsChild = StartAsr | RunStreams | StopWorker
 ToDecodeChild = StartDecode | DecodeStep | CloseStream | StopWorker
 ToParent = WorkerReady | StartFailed | BatchDone | StepDone | StepFailed
 
 _from_child: msgspec.msgpack.Decoder[ToParent] = msgspec.msgpack.Decoder(ToParent)
 _to_asr: msgspec.msgpack.Decoder[ToAsrChild] = msgspec.msgpack.Decoder(ToAsrChild)
+_to_streams: msgspec.msgpack.Decoder[ToStreamsChild] = msgspec.msgpack.Decoder(ToStreamsChild)
 _to_decode: msgspec.msgpack.Decoder[ToDecodeChild] = msgspec.msgpack.Decoder(ToDecodeChild)
 
 
@@ -187,6 +211,11 @@ def parse_from_child(body: bytes) -> ToParent:
 def parse_for_asr(body: bytes | bytearray) -> ToAsrChild:
     """Parse a message from the parent to an ASR worker."""
     return _to_asr.decode(body)
+
+
+def parse_for_streams(body: bytes | bytearray) -> ToStreamsChild:
+    """Parse a message from the parent to a worker of partials."""
+    return _to_streams.decode(body)
 
 
 def parse_for_decode(body: bytes | bytearray) -> ToDecodeChild:

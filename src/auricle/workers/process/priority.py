@@ -8,6 +8,8 @@ import psutil
 
 NICENESS = 5
 """A third of the server's share of a contended core (Linux' sched_prio_to_weight: 335 of 1024)."""
+EXTRA_NICENESS = 5
+"""Of workers whose work may be late: a third of the share of other workers."""
 _MAX_NICENESS = 19
 
 
@@ -24,3 +26,12 @@ def lower_priority(pid: int, server_pid: int) -> None:
         niceness = min(_MAX_NICENESS, os.getpriority(os.PRIO_PROCESS, server_pid) + NICENESS)
         if os.getpriority(os.PRIO_PROCESS, pid) < niceness:
             os.setpriority(os.PRIO_PROCESS, pid, niceness)
+
+
+def lower_own_priority() -> None:
+    """Lower the priority of this worker below that of other workers."""
+    with contextlib.suppress(OSError, psutil.Error):
+        if sys.platform == "win32":
+            psutil.Process().nice(psutil.IDLE_PRIORITY_CLASS)
+            return
+        os.nice(EXTRA_NICENESS)

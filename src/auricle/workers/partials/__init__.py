@@ -1,0 +1,1 @@
+"""Partials of open utterances, in dedicated workers."""

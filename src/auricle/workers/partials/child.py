@@ -1,0 +1,116 @@
+"""The worker of partials, run by :mod:`auricle.workers.process.child`.
+
+It loads one model, answers each ``RunStreams`` with one ``BatchDone``, and keeps the open streams
+in between. Any exception other than a returned ``AudioError`` ends the process.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from typing import assert_never
+
+import numpy as np
+
+from auricle.engine.base import EngineSettings, StreamingRecognizer
+from auricle.engine.registry import find_factory, find_streaming_factory
+from auricle.engine.whole_utterances import WholeUtterances
+from auricle.errors import AudioError, SetupError
+from auricle.types import MAX_JOB_SAMPLES, Transcript
+from auricle.workers.process.channel import (
+    EXIT_START_FAILED,
+    EXIT_STOPPED,
+    Channel,
+    WireBroken,
+    armed,
+    dump_frames,
+    limit_memory,
+    rss_bytes,
+)
+from auricle.workers.process.messages import (
+    BatchDone,
+    JobDone,
+    JobFailed,
+    RunStreams,
+    StartAsr,
+    StartFailed,
+    StopWorker,
+    StreamStep,
+    WorkerReady,
+    parse_for_streams,
+)
+from auricle.workers.process.priority import lower_own_priority
+
+
+def serve(channel: Channel, seal: Callable[[], tuple[str, ...]]) -> int:
+    """Load the model and recognise streams until a stop message; return the exit code.
+
+    ``seal`` blocks what only loading needs, and returns the restrictions that were not applied.
+    """
+    lower_own_priority()
+    start = parse_for_streams(channel.receive_body())
+    if not isinstance(start, StartAsr):
+        raise WireBroken
+    try:
+        recognizer, warm_up_s = _load(start)
+    except SetupError as exc:
+        channel.send(StartFailed(str(exc)))
+        return EXIT_START_FAILED
+    except Exception as exc:  # no speech was received yet, so the message may be shown
+        dump_frames(exc)
+        channel.send(StartFailed(f"The model cannot be loaded: {type(exc).__name__}: {exc}"))
+        return EXIT_START_FAILED
+    limit_memory(start.hard_limit_bytes)
+    channel.send(WorkerReady(os.getpid(), rss_bytes(), warm_up_s, unconfined=seal()))
+    fed: dict[str, int] = {}
+    while True:
+        match parse_for_streams(channel.receive_body()):
+            case RunStreams() as batch:
+                with armed(batch.dump_after_s):
+                    done = _run(recognizer, fed, batch)
+                channel.send(done)
+            case StopWorker():
+                return EXIT_STOPPED
+            case StartAsr():
+                raise WireBroken
+            case other:
+                assert_never(other)
+
+
+def _load(start: StartAsr) -> tuple[StreamingRecognizer, float]:
+    settings = EngineSettings(
+        start.model, start.device, start.compute_type, start.threads, start.device_index
+    )
+    load = find_streaming_factory(start.engine)
+    recognizer: StreamingRecognizer
+    recognizer = load(settings) if load else WholeUtterances(find_factory(start.engine)(settings))
+    started_s = time.perf_counter()
+    recognizer.warm_up()
+    return recognizer, time.perf_counter() - started_s
+
+
+def _run(recognizer: StreamingRecognizer, fed: dict[str, int], batch: RunStreams) -> BatchDone:
+    for stream in batch.closed:
+        del fed[stream]
+        recognizer.close(stream)
+    started_s = time.perf_counter()
+    for step in batch.steps:
+        _feed(recognizer, fed, step)
+    results = recognizer.results([step.stream for step in batch.steps])
+    asr_s = time.perf_counter() - started_s
+    answers = tuple(_answer(s.id, result) for s, result in zip(batch.steps, results, strict=True))
+    return BatchDone(batch.id, answers, asr_s)
+
+
+def _feed(recognizer: StreamingRecognizer, fed: dict[str, int], step: StreamStep) -> None:
+    if step.opens:
+        fed[step.stream] = 0
+        recognizer.open(step.stream, step.options)
+    pcm = np.frombuffer(step.pcm, "<i2")
+    fed[step.stream] += pcm.size
+    if fed[step.stream] > MAX_JOB_SAMPLES:
+        raise WireBroken
+    recognizer.feed(step.stream, pcm)
+
+
+def _answer(id: str, result: Transcript | AudioError) -> JobDone | JobFailed:
+    return JobFailed(id, result.code) if isinstance(result, AudioError) else JobDone(id, result)

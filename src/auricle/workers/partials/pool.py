@@ -1,0 +1,227 @@
+"""PartialPool: recognises the partials of open utterances in dedicated workers.
+
+Finals never wait for a partial: the workers are separate and have a lower priority.
+"""
+
+import asyncio
+import itertools
+import time
+from collections.abc import Sequence
+
+import structlog
+
+from auricle.config.environment import worker_environment
+from auricle.engine.placement import Placement
+from auricle.engine.registry import working_directory_of
+from auricle.errors import AudioError, Draining, NoWorkerReady, WorkerError
+from auricle.transcriber import QueueStats, Stats
+from auricle.types import Job, Transcript
+from auricle.workers.asr.backlog import Ticket
+from auricle.workers.asr.codec import read_outcome, refuse_unsendable
+from auricle.workers.partials.schedule import PartialSchedule, Step, StreamBatch
+from auricle.workers.process.messages import (
+    MAX_JOB_ANSWER_BYTES,
+    MAX_START_ANSWER_BYTES,
+    BatchDone,
+    Message,
+    RunStreams,
+    StartAsr,
+    StreamStep,
+    ToParent,
+    WorkerReady,
+)
+from auricle.workers.process.process import ProcessExit
+from auricle.workers.process.supervisor import (
+    DUMP_MARGIN,
+    HARD_MEMORY_BYTES,
+    Assignment,
+    WorkerSupervisor,
+)
+from auricle.workers.sandbox.confinement import SandboxPolicy, program, readable_model
+
+CHILD = "auricle.workers.partials.child"
+OVERDUE_SHARE = 0.3
+"""A batch is reported as overdue after this share of its budget."""
+
+log = structlog.get_logger(__name__)
+
+
+class PartialPool:
+    """Recognise partial jobs; a stream of jobs stays in one worker.
+
+    Call :meth:`start` once, from the event loop that uses the pool, and :meth:`aclose` at the end.
+
+    Args:
+        placement: The workers, and the engine and model that they load.
+    """
+
+    def __init__(self, placement: Placement) -> None:
+        self._worker = worker = placement.worker
+        self._settings = placement.settings
+        self._model = placement.model
+        self.engine = placement.engine
+        self._max_samples = self.engine.max_audio_samples
+        rules = self.engine.batches.within(worker.batch_jobs)
+        self._schedule = PartialSchedule(min(rules.max_jobs, rules.max_optional_jobs))
+        self._crew = WorkerSupervisor(
+            "partial", worker.workers, worker, worker_environment(worker.worker_threads), self
+        )
+        self._futures: dict[Ticket, asyncio.Future[Transcript]] = {}
+        self._batches: dict[str, tuple[int, StreamBatch]] = {}
+        self._batch_ids = itertools.count(1)
+        self._driver: asyncio.Task[None] | None = None
+        self._is_closed = False
+
+    async def start(self) -> None:
+        """Start the workers; return immediately, before they are ready."""
+        self._driver = asyncio.create_task(self._crew.run(), name="partial pool")
+        self._driver.add_done_callback(self._driver_ended)
+
+    async def aclose(self) -> None:
+        """Fail all jobs and stop the workers."""
+        self._close(Draining("the server is shutting down", 5))
+        if self._driver is not None:
+            self._driver.cancel()
+            await asyncio.wait([self._driver])
+            self._driver = None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether a worker is ready or busy."""
+        return not self._is_closed and self._crew.ready > 0
+
+    async def transcribe(self, job: Job) -> Transcript:
+        """Return the hypothesis for the utterance so far; cancelling the call cancels the job.
+
+        Raises:
+            NoWorkerReady: No worker is ready, or the pool is closed.
+            BadRequest: The options cannot be encoded.
+            Superseded: A newer partial replaced the job, its worker died, or too many are waiting.
+            PoisonJob: Workers died repeatedly while they worked on this utterance.
+            AudioError: The model cannot recognise this audio.
+        """
+        if not self.is_ready or job.pcm.size > self._max_samples:
+            raise NoWorkerReady("no worker for partials is ready", 1)
+        refuse_unsendable(job)
+        ticket = self._schedule.submit(job, time.monotonic())
+        future: asyncio.Future[Transcript] = asyncio.get_running_loop().create_future()
+        self._futures[ticket] = future
+        self._deliver_failures()  # a job that was replaced
+        self._crew.wake()
+        try:
+            return await future
+        finally:
+            if self._futures.pop(ticket, None) is not None:
+                self._schedule.cancel(ticket)
+
+    def stats(self) -> Stats:
+        """Return a snapshot of the current state; cheap, never waits."""
+        return Stats(
+            workers=self._crew.stats(),
+            ready=self.is_ready,
+            queue=QueueStats(self._schedule.waiting, self._schedule.running),
+            jobs=self._schedule.counters,
+            replaced=self._crew.replaced,
+            model=self._model.name,
+        )
+
+    # SupervisorDelegate.
+
+    def program(self) -> Sequence[str]:
+        """Return the worker program, sandboxed to the model's files."""
+        if self._worker.sandbox == "off":
+            return program(CHILD, None)
+        read = [*readable_model(self._model.path), *working_directory_of(self._settings.engine)]
+        write = map(str, self._worker.sandbox_folders)
+        has_gpu = self._settings.device != "cpu"
+        return program(CHILD, SandboxPolicy(tuple(read), tuple(write), has_gpu))
+
+    def start_message(self, slot: int) -> Message:
+        """Return the engine and model that a new worker loads."""
+        return StartAsr(
+            engine=self._settings.engine,
+            model=self._model.path,
+            device=self._settings.device,
+            compute_type=self._settings.compute_type,
+            threads=self._worker.worker_threads,
+            hard_limit_bytes=int(self._worker.worker_hard_mb * 1e6) or HARD_MEMORY_BYTES,
+            device_index=slot % max(1, self._settings.gpus),
+        )
+
+    def workers_changed(self, ready: int) -> None:
+        """Nothing depends on the number of workers."""
+
+    def became_ready(self, worker: str, message: WorkerReady, now: float) -> None:
+        """Nothing depends on the warm-up."""
+
+    def next_assignment(self, worker: str, now: float) -> Assignment | None:
+        """Return the next batch."""
+        batch = self._schedule.next_batch(worker, now)
+        if batch is None:
+            return None
+        number = next(self._batch_ids)
+        self._batches[worker] = number, batch
+        budget_s = self._worker.job_timeout_min_s
+        steps = tuple(map(_message, batch.steps))
+        message = RunStreams(number, steps, batch.closed, budget_s * DUMP_MARGIN)
+        max_answer_bytes = MAX_START_ANSWER_BYTES + len(steps) * MAX_JOB_ANSWER_BYTES
+        return Assignment(message, max_answer_bytes, budget_s, OVERDUE_SHARE * budget_s)
+
+    def received(self, worker: str, message: ToParent, now: float) -> None:
+        """Validate a batch's results and deliver them to the callers."""
+        number, batch = self._batches[worker]
+        if not isinstance(message, BatchDone) or message.id != number:
+            raise WorkerError("answer does not match the batch")
+        if [result.id for result in message.results] != [each.job.id for each in batch.tickets]:
+            raise WorkerError("results do not match the jobs of the batch")
+        outcomes = [
+            read_outcome(ticket, result, now, message.asr_s)
+            for ticket, result in zip(batch.tickets, message.results, strict=True)
+        ]
+        del self._batches[worker]
+        self._schedule.batch_done(worker)
+        for ticket, outcome in zip(batch.tickets, outcomes, strict=True):
+            is_awaited = self._schedule.settle(ticket, failed=isinstance(outcome, AudioError))
+            future = self._futures.pop(ticket, None)
+            if future is None or not is_awaited or future.done():
+                continue
+            if isinstance(outcome, AudioError):
+                future.set_exception(outcome)
+            else:
+                future.set_result(outcome)
+
+    def died(self, worker: str, exit: ProcessExit, reason: str, now: float) -> None:
+        """Fail the jobs of a worker that died; newer ones open their streams again."""
+        self._batches.pop(worker, None)
+        self._schedule.worker_died(worker)
+        self._deliver_failures()
+
+    def poll(self, now: float) -> float:
+        """Partials have no deadline."""
+        return float("inf")
+
+    # Internals.
+
+    def _deliver_failures(self) -> None:
+        while failure := self._schedule.next_failure():
+            ticket, error = failure
+            future = self._futures.pop(ticket, None)
+            if future is not None and not future.done():
+                future.set_exception(error)
+
+    def _close(self, error: Draining | WorkerError) -> None:
+        self._is_closed = True
+        self._schedule.drain(error)
+        self._deliver_failures()
+
+    def _driver_ended(self, driver: asyncio.Task[None]) -> None:
+        """Fail all jobs if a bug ended the driver, so that no caller waits forever."""
+        if driver.cancelled() or (error := driver.exception()) is None:
+            return
+        self._close(WorkerError("the pool of partials has ended"))
+        log.critical("partial_pool_ended", error=type(error).__name__, exc_info=error)
+
+
+def _message(step: Step) -> StreamStep:
+    job = step.ticket.job
+    return StreamStep(job.id, step.stream, step.opens, step.pcm.data.cast("B"), job.options)
