@@ -8,6 +8,8 @@ import pytest
 
 from auricle.config.environment import (
     SECRET_VARIABLES,
+    DownloadSources,
+    download_sources,
     other_environment,
     unknown_variables,
     worker_environment,
@@ -65,3 +67,16 @@ def test_a_worker_finds_cudas_libraries_where_packages_brought_them(
     assert worker_environment(1, {})["LD_LIBRARY_PATH"].split(os.pathsep) == expected
     environ = worker_environment(1, {"LD_LIBRARY_PATH": "/mine"})["LD_LIBRARY_PATH"]
     assert environ.split(os.pathsep) == ["/mine", *expected]
+
+
+def test_models_come_from_the_hub_and_pypi_unless_mirrors_are_set() -> None:
+    assert download_sources({}) == DownloadSources()
+    environ = {
+        "HF_ENDPOINT": "http://hub/",
+        "HF_TOKEN": "t",
+        "PIP_INDEX_URL": "http://pypi/simple/",
+    }
+    found = download_sources(environ)
+    assert found == DownloadSources("http://hub", "t", "http://pypi/simple")
+    assert "'t'" not in repr(found)
+    assert download_sources({"HF_ENDPOINT": "", "PIP_INDEX_URL": ""}) == DownloadSources()

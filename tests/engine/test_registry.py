@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from auricle.engine.registry import (
+    catalogue,
     find_engine,
     find_factory,
+    find_model,
     find_streaming_factory,
     working_directory_of,
 )
@@ -68,3 +70,20 @@ SPEC = replace(SPEC, streams=True)
     with pytest.raises(SetupError, match="no function load_streaming"):
         find_streaming_factory("an_engine_that_lies")
     assert callable(find_streaming_factory("an_engine_that_streams"))
+
+
+def test_a_model_is_found_with_and_without_its_engine() -> None:
+    for model in catalogue():
+        assert find_model(model.name) is model
+        assert find_model(f"{model.engine}:{model.name}") is model
+
+
+@pytest.mark.parametrize("name", ["", ":", "nothing", "moonshine:tiny", "a:b:c", "../tiny"])
+def test_a_model_that_cannot_be_pulled_is_reported(name: str) -> None:
+    with pytest.raises(SetupError, match="`auricle models` lists them"):
+        find_model(name)
+
+
+def test_a_misspelled_model_gets_a_hint() -> None:
+    with pytest.raises(SetupError, match="Did you mean large-v3"):
+        find_model("large_v3")

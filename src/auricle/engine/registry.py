@@ -1,5 +1,6 @@
 """Find an engine by the setting ``AURICLE_ENGINE``: a built-in name, or a module to import."""
 
+import difflib
 import importlib
 import os
 import sys
@@ -7,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 from auricle.engine.base import EngineFactory, EngineSpec, StreamingFactory
+from auricle.engine.catalogue import CatalogueModel
 from auricle.errors import SetupError
 
 BUILT_IN = {
@@ -53,6 +55,27 @@ def find_streaming_factory(name: str) -> StreamingFactory | None:
     if factory is None:
         raise _not_found(name, "it has no function load_streaming")
     return factory
+
+
+def catalogue() -> tuple[CatalogueModel, ...]:
+    """Return the models that can be pulled, of all built-in engines."""
+    models = [model for name in BUILT_IN for model in find_engine(name).catalogue]
+    return tuple({(model.engine, model.name): model for model in models}.values())
+
+
+def find_model(name: str) -> CatalogueModel:
+    """Return a model of the catalogue by ``NAME`` or ``ENGINE:NAME``.
+
+    Raises:
+        SetupError: It is unknown.
+    """
+    engine, _, plain = name.rpartition(":")
+    for model in catalogue():
+        if model.name == plain and engine in ("", model.engine):
+            return model
+    close = difflib.get_close_matches(plain, [model.name for model in catalogue()], n=3)
+    hint = f" Did you mean {' or '.join(close)}?" if close else ""
+    raise SetupError(f"There is no model {name!r} to pull; `auricle models` lists them.{hint}")
 
 
 def working_directory_of(name: str) -> list[str]:

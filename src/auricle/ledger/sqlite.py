@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
+from auricle.durable import sync_directory, try_lock
 from auricle.errors import (
     AuricleError,
     LedgerCorrupt,
@@ -43,7 +44,6 @@ from auricle.ledger.database import (
     Value,
     no_checkpoint,
 )
-from auricle.ledger.durable import sync_directory, try_lock
 from auricle.ledger.schema import SQLITE_MIGRATIONS, Migrations
 
 T = TypeVar("T")

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from auricle.engine.catalogue import PinnedFile
 from auricle.engine.moonshine import model_files
 from auricle.engine.moonshine.model_files import (
     NAME,
     PACKAGE,
     REQUIREMENT,
-    ModelFile,
     check_file,
     find_directory,
 )
@@ -23,14 +23,15 @@ from tests.support.command import ROOT
 
 pytestmark = pytest.mark.unit
 
+NO_CACHE = Path("/no/such/directory")
 CONTENT = {name: name.encode() * 100 for name in ("encoder", "decoder", "tokenizer")}
 
 
 @pytest.fixture
-def files(monkeypatch: pytest.MonkeyPatch) -> tuple[ModelFile, ...]:
+def files(monkeypatch: pytest.MonkeyPatch) -> tuple[PinnedFile, ...]:
     """Expect small files instead of the model's."""
     small = tuple(
-        ModelFile(name, len(content), sha256(content).hexdigest())
+        PinnedFile(name, len(content), sha256(content).hexdigest())
         for name, content in CONTENT.items()
     )
     monkeypatch.setattr(model_files, "FILES", small)
@@ -58,23 +59,23 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.usefixtures("files")
 def test_a_directory_with_the_files_is_a_model(directory: Path) -> None:
-    assert find_directory(str(directory)) == directory
+    assert find_directory(str(directory), NO_CACHE) == directory
 
 
 @pytest.mark.usefixtures("files")
 def test_a_relative_path_becomes_absolute(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(directory.parent)
-    assert find_directory("tiny-en") == directory
+    assert find_directory("./tiny-en", NO_CACHE) == directory
 
 
 @pytest.mark.usefixtures("files")
-@pytest.mark.parametrize("model", [None, NAME])
+@pytest.mark.parametrize("model", [None, NAME, "tiny-en"])
 def test_the_package_is_found_but_not_imported(
     model: str | None, directory: Path, package: Path
 ) -> None:
     (package / "assets").mkdir()
     directory.rename(package / "assets" / "tiny-en")
-    assert find_directory(model) == package / "assets" / "tiny-en"
+    assert find_directory(model, NO_CACHE) == package / "assets" / "tiny-en"
     assert PACKAGE not in sys.modules
 
 
@@ -82,21 +83,24 @@ def test_without_the_package_the_message_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(model_files, "packaged_directory", lambda: None)
-    with pytest.raises(SetupError, match=f"not installed. Run: pip install {REQUIREMENT}, or set"):
-        find_directory(None)
+    with pytest.raises(
+        SetupError,
+        match=f"Run: auricle models pull moonshine:tiny-en, or: pip install {REQUIREMENT}",
+    ):
+        find_directory(None, NO_CACHE)
 
 
 @pytest.mark.usefixtures("package")
 def test_a_package_without_files_is_reported() -> None:
     with pytest.raises(SetupError, match="No such file.*--force-reinstall"):
-        find_directory(None)
+        find_directory(None, NO_CACHE)
 
 
 def test_an_unknown_name_is_reported() -> None:
     with pytest.raises(
-        SetupError, match=f"no Moonshine model 'base-en'. Set AURICLE_MODEL to {NAME}"
+        SetupError, match="no Moonshine model 'base-en'. Set AURICLE_MODEL to tiny-en"
     ):
-        find_directory("base-en")
+        find_directory("base-en", NO_CACHE)
 
 
 @pytest.mark.parametrize("name", CONTENT)
@@ -104,8 +108,8 @@ def test_an_unknown_name_is_reported() -> None:
     ("content", "reason"),
     [
         (None, "No such file"),
-        (b"", "does not have"),
-        (b"short", "does not have"),
+        (b"", "bytes, not"),
+        (b"short", "bytes, not"),
         (b"x", "SHA-256"),
     ],
     ids=["missing", "empty", "truncated", "changed"],
@@ -115,28 +119,28 @@ def test_other_files_are_rejected(
     content: bytes | None,
     reason: str,
     directory: Path,
-    files: tuple[ModelFile, ...],
+    files: tuple[PinnedFile, ...],
 ) -> None:
     (directory / name).unlink()
     if content is not None:
         size = len(CONTENT[name]) if content == b"x" else 0
         (directory / name).write_bytes(content.ljust(size, b"x"))
-    with pytest.raises(SetupError, match=f"{name} is not a file of the model.*{reason}"):
-        find_directory(str(directory))
+    with pytest.raises(SetupError, match=rf"{name} .*{reason}.*auricle models pull"):
+        find_directory(str(directory), NO_CACHE)
 
 
-def test_a_pipe_is_not_opened(directory: Path, files: tuple[ModelFile, ...]) -> None:
+def test_a_pipe_is_not_opened(directory: Path, files: tuple[PinnedFile, ...]) -> None:
     (directory / "decoder").unlink()
     os.mkfifo(directory / "decoder")
-    with pytest.raises(SetupError, match="does not have"):
-        find_directory(str(directory))
+    with pytest.raises(SetupError, match="bytes, not"):
+        find_directory(str(directory), NO_CACHE)
 
 
-def test_a_large_file_is_not_read(directory: Path, files: tuple[ModelFile, ...]) -> None:
+def test_a_large_file_is_not_read(directory: Path, files: tuple[PinnedFile, ...]) -> None:
     with (directory / "decoder").open("r+b") as file:
         file.truncate(2**40)
-    with pytest.raises(SetupError, match="does not have"):
-        find_directory(str(directory))
+    with pytest.raises(SetupError, match="bytes, not"):
+        find_directory(str(directory), NO_CACHE)
 
 
 def test_a_directory_in_place_of_a_file_is_rejected(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 from websockets.sync.client import connect
 
 from auricle.engine.moonshine import model_files
-from auricle.engine.moonshine.model_files import NAME, REQUIREMENT
+from auricle.engine.moonshine.model_files import CATALOGUE_NAME, NAME, REQUIREMENT
 from auricle.engine.moonshine.spec import SPEC
 from auricle.engine.registry import find_engine
 from auricle.errors import BadRequest
@@ -43,10 +43,12 @@ def test_only_english_is_accepted() -> None:
 
 @pytest.mark.unit
 @pytest.mark.parametrize("directory", [None, Path("/anywhere")])
-def test_its_model_is_listed(directory: Path | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("auricle.engine.moonshine.spec.packaged_directory", lambda: directory)
-    (model,) = SPEC.models.named(Path())
-    assert (model.name, model.source, model.size_mb) == (NAME, REQUIREMENT, 44)
+def test_its_model_is_listed(
+    directory: Path | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_files, "packaged_directory", lambda: directory)
+    (model,) = SPEC.models.named(tmp_path)
+    assert (model.name, model.size_mb, model.licence) == (CATALOGUE_NAME, 44, "MIT")
     assert model.is_local is (directory is not None)
 
 
@@ -71,7 +73,7 @@ def test_a_server_without_the_files_says_what_to_do(tmp_path: Path) -> None:
         timeout=LIMIT_S,
     )
     assert done.returncode != 0
-    assert "encoder_model.ort is not a file of the model" in done.stderr
+    assert "encoder_model.ort can't be used" in done.stderr
     assert REQUIREMENT in done.stderr
     assert "Traceback" not in done.stderr
 
@@ -179,7 +181,7 @@ def test_a_killed_worker_is_replaced(server: SimpleNamespace) -> None:
 
 @pytest.mark.model
 def test_doctor_and_models_know_it(server: SimpleNamespace) -> None:
-    for command, said in (("models", NAME), ("doctor", f"{NAME} (")):
+    for command, said in (("models", f"\n{CATALOGUE_NAME} "), ("doctor", f"{NAME} (")):
         done = subprocess.run(
             [sys.executable, "-m", "auricle", command],
             env=server.environ,

@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
+from auricle.engine.catalogue import PinnedFile
 from auricle.engine.moonshine.guard import Hypothesis
-from auricle.engine.moonshine.model_files import DECODER, ENCODER, ModelFile, check_file
+from auricle.engine.moonshine.model_files import DECODER, ENCODER, check_file
 from auricle.engine.moonshine.vocabulary import END, START
 from auricle.types import Pcm16
 
@@ -102,7 +103,7 @@ def _shorten(feed: dict[str, onnxruntime.OrtValue], tokens: int) -> None:
         feed[f"past_key_values.{name}"] = _value(np.ascontiguousarray(kept))
 
 
-def _session(directory: Path, file: ModelFile, threads: int) -> onnxruntime.InferenceSession:
+def _session(directory: Path, file: PinnedFile, threads: int) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

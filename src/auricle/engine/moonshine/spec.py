@@ -16,15 +16,16 @@ from auricle.engine.base import (
     NamedModel,
     StreamingRecognizer,
 )
+from auricle.engine.moonshine.catalogue import CATALOGUE
 from auricle.engine.moonshine.model_files import (
+    CATALOGUE_NAME,
     DECODER,
     NAME,
-    REQUIREMENT,
     SIZE_MB,
     VOCABULARY,
     check_file,
     find_directory,
-    packaged_directory,
+    is_known,
 )
 
 if TYPE_CHECKING:  # onnxruntime is imported in workers only
@@ -33,23 +34,35 @@ if TYPE_CHECKING:  # onnxruntime is imported in workers only
 
 
 class MoonshineModels:
-    """An :class:`auricle.engine.base.ModelStore`: one model, in a package or a directory."""
+    """An :class:`auricle.engine.base.ModelStore`: one model, pulled, packaged or a directory."""
 
     default = NAME
 
     def find(self, settings: ModelSettings, *, in_log: bool = False) -> LocalModel:
         """Return the model of the settings, with its files checked."""
-        return LocalModel(str(find_directory(settings.model)), NAME, SIZE_MB, DECODER.sha256)
+        directory = find_directory(settings.model, settings.cache_dir)
+        return LocalModel(str(directory), NAME, SIZE_MB, DECODER.sha256)
 
     def status(self, settings: ModelSettings) -> ModelStatus:
         """Return where the model of the settings is, with its files checked."""
-        text = f"{NAME} ({find_directory(settings.model)}, {SIZE_MB:.0f} MB)"
+        directory = find_directory(settings.model, settings.cache_dir)
+        text = f"{NAME} ({directory}, {SIZE_MB:.0f} MB)"
         return ModelStatus(text, SIZE_MB, is_local=True)
 
     def named(self, cache_dir: Path) -> Sequence[NamedModel]:
-        """Return the only model, which the package contains."""
-        is_local = packaged_directory() is not None
-        return (NamedModel(NAME, REQUIREMENT, round(SIZE_MB), is_local),)
+        """Return the only model."""
+        (model,) = CATALOGUE
+        is_local = is_known(cache_dir)
+        return (
+            NamedModel(
+                CATALOGUE_NAME,
+                model.source.address,
+                round(SIZE_MB),
+                is_local,
+                model.licence,
+                model.languages,
+            ),
+        )
 
 
 SPEC = EngineSpec(
@@ -62,6 +75,7 @@ SPEC = EngineSpec(
     author="Moonshine AI",
     url="https://github.com/moonshine-ai/moonshine",
     libraries=("onnxruntime",),
+    catalogue=CATALOGUE,
     costs=CostModel(
         job_overhead_s=1.0,
         first_seconds_per_load=0.06,

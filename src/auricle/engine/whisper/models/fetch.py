@@ -1,11 +1,11 @@
 """Resolve the setting ``AURICLE_MODEL`` to a directory on this machine.
 
-In this order: a directory is used unchanged; ``base`` comes from the bundled packages if they are
-installed; every other name is one that faster-whisper knows, or ORGANISATION/NAME on the Hugging
-Face Hub. It is looked up in the hub's cache, then downloaded. A separate program does that,
-``python -m auricle.engine.whisper.models.fetch NAME``, because the caller may be the server's
-process, which never imports faster_whisper. Its progress goes to stderr; its result is one line of
-JSON.
+In this order: a directory is used unchanged; a model that was pulled by this name; ``base`` comes
+from the bundled packages if they are installed; every other name is one that faster-whisper knows,
+or ORGANISATION/NAME on the Hugging Face Hub. It is looked up in the hub's cache, then downloaded. A
+separate program does that, ``python -m auricle.engine.whisper.models.fetch NAME``, because the
+caller may be the server's process, which never imports faster_whisper. Its progress goes to stderr;
+its result is one line of JSON.
 """
 
 import json
@@ -13,7 +13,6 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -22,18 +21,18 @@ import structlog
 from auricle.config.environment import other_environment
 from auricle.config.settings import ModelSettings
 from auricle.engine.base import NamedModel
+from auricle.engine.pull.disk import OUT_OF_SPACE
+from auricle.engine.pulled import find_pulled, is_pulled
 from auricle.engine.whisper.models.bundled import (
     BUNDLED_PACKAGES,
-    OUT_OF_SPACE,
-    SIZE_BYTES,
     bundled_available,
     ensure_bundled_base,
     is_bundled_ready,
 )
+from auricle.engine.whisper.models.catalogue import BUNDLED_NAME, CATALOGUE, ENGINE, HUB_MODELS
 from auricle.engine.whisper.models.files import check_model_directory
 from auricle.errors import SetupError
 
-BUNDLED_NAME = "base"
 HUB_NAME = re.compile(
     r"([A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*)(?:@([0-9a-f]{40}))?"
 )
@@ -48,79 +47,25 @@ MAX_LINE_CHARS = 300
 _log = structlog.get_logger("auricle.engine")
 
 
-@dataclass(frozen=True, slots=True)
-class HubModel:
-    """A model that faster-whisper knows by name; the size is that of its float16 file."""
-
-    name: str
-    repository: str
-    size_mb: int
-
-    @property
-    def revision(self) -> str:
-        """The commit to download."""
-        return REVISIONS[self.repository]
-
-
-REVISIONS = {
-    "distil-whisper/distil-large-v3.5-ct2": "9793ccc07920e0f830e1dba0343efcdf0ef8c903",
-    "Systran/faster-distil-whisper-large-v3": "c3058b475261292e64a0412df1d2681c06260fab",
-    "Systran/faster-distil-whisper-large-v2": "fe9b404fc56de3f7c38606ef9ba6fd83526d05e4",
-    "Systran/faster-distil-whisper-medium.en": "80ddfce281f77766d8943d63109199fc8145dfa5",
-    "Systran/faster-distil-whisper-small.en": "ef77d90526ccd62cde3808ee70626a01e5cf83e4",
-    "mobiuslabsgmbh/faster-whisper-large-v3-turbo": "0c94664816ec82be77b20e824c8e8675995b0029",
-    "Systran/faster-whisper-large-v3": "edaa852ec7e145841d8ffdb056a99866b5f0a478",
-    "Systran/faster-whisper-large-v2": "f0fe81560cb8b68660e564f55dd99207059c092e",
-    "Systran/faster-whisper-large-v1": "b07c8d4be0be90092aa01a29c975077acb8d15c9",
-    "Systran/faster-whisper-medium.en": "a29b04bd15381511a9af671baec01072039215e3",
-    "Systran/faster-whisper-medium": "08e178d48790749d25932bbc082711ddcfdfbc4f",
-    "Systran/faster-whisper-small.en": "d1d751a5f8271d482d14ca55d9e2deeebbae577f",
-    "Systran/faster-whisper-small": "536b0662742c02347bc0e980a01041f333bce120",
-    "Systran/faster-whisper-base.en": "3d3d5dee26484f91867d81cb899cfcf72b96be6c",
-    "Systran/faster-whisper-base": "ebe41f70d5b6dfa9166e2c581c45c9c0cfc57b66",
-    "Systran/faster-whisper-tiny.en": "0d3d19a32d3338f10357c0889762bd8d64bbdeba",
-    "Systran/faster-whisper-tiny": "d90ca5fe260221311c53c58e660288d3deb8d356",
-}
-"""The pinned commit of each repository; newer commits are not downloaded."""
-
-HUB_MODELS = (
-    HubModel("tiny", "Systran/faster-whisper-tiny", 76),
-    HubModel("tiny.en", "Systran/faster-whisper-tiny.en", 76),
-    HubModel("base", "Systran/faster-whisper-base", 145),
-    HubModel("base.en", "Systran/faster-whisper-base.en", 145),
-    HubModel("small", "Systran/faster-whisper-small", 484),
-    HubModel("small.en", "Systran/faster-whisper-small.en", 484),
-    HubModel("medium", "Systran/faster-whisper-medium", 1528),
-    HubModel("medium.en", "Systran/faster-whisper-medium.en", 1528),
-    HubModel("large-v1", "Systran/faster-whisper-large-v1", 3087),
-    HubModel("large-v2", "Systran/faster-whisper-large-v2", 3087),
-    HubModel("large-v3", "Systran/faster-whisper-large-v3", 3087),
-    HubModel("large", "Systran/faster-whisper-large-v3", 3087),
-    HubModel("large-v3-turbo", "mobiuslabsgmbh/faster-whisper-large-v3-turbo", 1618),
-    HubModel("turbo", "mobiuslabsgmbh/faster-whisper-large-v3-turbo", 1618),
-    HubModel("distil-small.en", "Systran/faster-distil-whisper-small.en", 332),
-    HubModel("distil-medium.en", "Systran/faster-distil-whisper-medium.en", 789),
-    HubModel("distil-large-v2", "Systran/faster-distil-whisper-large-v2", 1513),
-    HubModel("distil-large-v3", "Systran/faster-distil-whisper-large-v3", 1513),
-    HubModel("distil-large-v3.5", "distil-whisper/distil-large-v3.5-ct2", 1513),
-)
-
-
 def known_models(cache_dir: Path) -> list[NamedModel]:
     """Return all named models, the bundled one first."""
     is_bundled = bundled_available() or is_bundled_ready(cache_dir)
-    models = [NamedModel(BUNDLED_NAME, "bundled", round(SIZE_BYTES / 1e6), is_bundled)]
-    models += (
+    in_hub_cache = {
+        model.name: is_in_hub_cache(model.repository, model.revision) for model in HUB_MODELS
+    }
+    return [
         NamedModel(
             model.name,
-            model.repository,
-            model.size_mb,
-            is_in_hub_cache(model.repository, model.revision),
+            model.source.address,
+            round(model.source.download_bytes / 1e6),
+            is_pulled(cache_dir, ENGINE, model.name)
+            or in_hub_cache[model.name]
+            or (is_bundled and model.name == BUNDLED_NAME),
+            model.licence,
+            model.languages,
         )
-        for model in HUB_MODELS
-        if not (is_bundled and model.name == BUNDLED_NAME)
-    )
-    return models
+        for model in CATALOGUE
+    ]
 
 
 def resolve(settings: ModelSettings, *, in_log: bool = False) -> str:
@@ -140,6 +85,9 @@ def resolve(settings: ModelSettings, *, in_log: bool = False) -> str:
     if path.is_dir():
         check_model_directory(path)
         return str(path.absolute())
+    if (pulled := find_pulled(settings.cache_dir, ENGINE, name)) is not None:
+        check_model_directory(pulled[0])
+        return str(pulled[0])
     if name == BUNDLED_NAME and (bundled_available() or is_bundled_ready(settings.cache_dir)):
         return str(ensure_bundled_base(settings.cache_dir))
     if not HUB_NAME.fullmatch(name) and name not in {model.name for model in HUB_MODELS}:

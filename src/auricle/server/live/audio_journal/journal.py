@@ -20,8 +20,8 @@ import anyio
 import structlog
 from anyio import CapacityLimiter, to_thread
 
+from auricle.durable import sync_directory, try_lock
 from auricle.errors import LedgerReadOnly
-from auricle.ledger.durable import sync_directory, try_lock
 from auricle.server.http.errors import log_unexpected
 from auricle.server.live.audio_journal.file import JournalFile, JournalHeader
 from auricle.server.live.transcript_keeper import SessionIdentity

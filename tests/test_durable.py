@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from auricle.ledger.durable import sync_directory
+from auricle.durable import sync_directory
 
 pytestmark = pytest.mark.unit
 

@@ -1,0 +1,1 @@
+"""Downloads models: HTTP with resume, unpacking, checks and publishing."""
