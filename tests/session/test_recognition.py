@@ -20,6 +20,7 @@ from auricle.session.arrivals import ArrivalLog
 from auricle.session.output import Cancel, Submit
 from auricle.session.recognition import (
     EARLY_INTERVAL_S,
+    LONG_PAUSE_SAMPLES,
     NO_PARTIALS_LOAD,
     NO_SPECULATION_LOAD,
     Recognition,
@@ -340,6 +341,27 @@ def test_nothing_is_asked_in_advance_where_it_would_be_in_the_way(change: str) -
     stage.is_ahead = change == "ahead"
     stage.until(2.2)
     stage.happen(SpeechStart(0, 1600), Pause(2 * SECOND))
+    assert stage.jobs() == []
+
+
+def test_under_some_load_a_pause_must_last_before_its_end_is_asked_for_in_advance() -> None:
+    stage = Stage(wants_partials=False)
+    stage.it.load = NO_SPECULATION_LOAD / 2
+    stage.until(2.02)
+    stage.happen(SpeechStart(0, 1600), Pause(2 * SECOND))
+    stage.until(2.08)
+    assert stage.jobs() == []
+    stage.until(2.02 + LONG_PAUSE_SAMPLES / SECOND)
+    (job,) = stage.jobs()
+    assert (job.kind, job.pcm.size) == (JobKind.SPECULATIVE, 2 * SECOND)
+
+
+def test_speech_that_resumes_before_is_not_asked_for_in_advance() -> None:
+    stage = Stage(wants_partials=False)
+    stage.it.load = NO_SPECULATION_LOAD / 2
+    stage.until(2.05)
+    stage.happen(SpeechStart(0, 1600), Pause(2 * SECOND), Resumed())
+    stage.until(3)
     assert stage.jobs() == []
 
 

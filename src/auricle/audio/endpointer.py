@@ -64,7 +64,7 @@ class EndpointRules:
         pre_roll_ms: Audio before speech: it is detected some windows after its soft first sounds.
         post_roll_ms: Audio after speech: at most half of the silence that ended the utterance, so
             that the other half is left for the next utterance.
-        speculate_ms: Silence after which an end is likely.
+        speculate_ms: Silence after which an end is likely; at least the post-roll.
         dip_ms: Silence that ends an utterance beyond the soft limit.
         soft_limit_s: An utterance longer than this, including its pre-roll, ends at a dip.
         hard_limit_s: Maximum length of an utterance.
@@ -72,8 +72,8 @@ class EndpointRules:
 
     endpoint_ms: int = DEFAULT_ENDPOINT_MS
     pre_roll_ms: int = 300
-    post_roll_ms: int = 192
-    speculate_ms: int = 192  # 6 windows; the whole post-roll has arrived by then
+    post_roll_ms: int = 96
+    speculate_ms: int = 96  # 3 windows; the whole post-roll has arrived by then
     dip_ms: int = 150
     soft_limit_s: float = 12
     hard_limit_s: float = 25

@@ -22,13 +22,17 @@ from auricle.session.output import Cancel, Submit, UnfinishedAudio
 from auricle.session.segmenter import SpeechSegmenter
 from auricle.session.utterance import SURE_PROBABILITY, Caller, JobFactory, OpenUtterance
 from auricle.session.wire_formats.base import NO_AUDIO
-from auricle.types import JobId, JobKind, Options, Transcript, Word
+from auricle.types import SAMPLE_RATE_HZ, JobId, JobKind, Options, Transcript, Word
 
 PARTIAL_INTERVAL_S = 1.0
 EARLY_INTERVAL_S = 0.3
 """Until the first words are stable, and only while the load is low."""
 NO_PARTIALS_LOAD = 0.9
 NO_SPECULATION_LOAD = 0.5
+LONG_PAUSE_SAMPLES = SAMPLE_RATE_HZ // 10
+"""More silence than in a first :class:`.Pause` before a speculative final while the load is above
+0. In 395 s of read speech, 89 pauses of 96 ms were followed by more speech within 500 ms and 51 of
+192 ms, for 49 that ended an utterance: each of them costs a job that is of no use."""
 
 RecognitionOutput = Submit | Cancel | SpeechStarted | SpeechEnded | Partial
 
@@ -68,6 +72,7 @@ class Recognition:
         self._wants_partials = wants_partials
         self._has_word_times = has_word_times
         self._open: OpenUtterance | None = None
+        self._pause: Pause | None = None  # a likely end without a speculative final
         self._pending: deque[PendingFinal] = deque()
         self._utterances = 0
         self._language: str | None = None
@@ -122,7 +127,10 @@ class Recognition:
                 )
                 return [SpeechStarted(event.at_sample)]
             case Pause():
-                return self._pause(event, now, is_ahead=is_ahead)
+                assert self._open is not None
+                self._open.is_paused = True
+                self._pause = None if event.is_doubtful else event
+                return list(self._speculate(now, is_ahead=is_ahead))
             case Resumed():
                 return self._resume()
             case UtteranceEnd():
@@ -135,6 +143,7 @@ class Recognition:
         kind = JobKind.FILE if is_ahead else JobKind.FINAL
         due = [pending.submit(kind, now) for pending in self._pending]
         outputs = [submit for submit in due if submit is not None]
+        outputs += self._speculate(now, is_ahead=is_ahead)
         if self._partial_due_at(is_ahead=is_ahead) <= now:
             outputs.append(self._start_partial(now))
         return outputs
@@ -209,23 +218,29 @@ class Recognition:
 
     def discard(self) -> list[Cancel]:
         """Drop the open utterance; return the jobs to cancel."""
-        utterance, self._open = self._open, None
+        utterance, self._open, self._pause = self._open, None, None
         if utterance is None:
             return []
         cancels = (utterance.drop_speculation(), utterance.drop_partial())
         return [cancel for cancel in cancels if cancel is not None]
 
-    def _pause(self, event: Pause, now: float, *, is_ahead: bool) -> list[RecognitionOutput]:
-        utterance = self._open
-        assert utterance is not None
-        utterance.is_paused = True
-        if is_ahead or event.is_doubtful or self.load >= NO_SPECULATION_LOAD:
+    def _speculate(self, now: float, *, is_ahead: bool) -> list[Submit]:
+        """Submit the speculative final of a pause: at once if workers are idle, or a little later.
+
+        Its audio is that of the final, whenever it is submitted.
+        """
+        utterance, pause = self._open, self._pause
+        if utterance is None or pause is None or is_ahead or self.load >= NO_SPECULATION_LOAD:
             return []
-        pcm = self._segmenter.read(utterance.start_sample, event.end_sample)
+        waited_samples = self._segmenter.received_sample - pause.end_sample
+        if self.load > 0 and waited_samples < LONG_PAUSE_SAMPLES:
+            return []
+        self._pause = None
+        pcm = self._segmenter.read(utterance.start_sample, pause.end_sample)
         return [utterance.start_speculation(pcm, now)]
 
     def _resume(self) -> list[RecognitionOutput]:
-        utterance = self._open
+        utterance, self._pause = self._open, None
         assert utterance is not None
         utterance.is_paused = False
         cancel = utterance.drop_speculation()
@@ -233,7 +248,7 @@ class Recognition:
 
     def _end(self, event: UtteranceEnd, now: float) -> list[RecognitionOutput]:
         """End the open utterance; its final becomes pending."""
-        utterance, self._open = self._open, None
+        utterance, self._open, self._pause = self._open, None, None
         assert utterance is not None
         outputs: list[RecognitionOutput] = [SpeechEnded(event.speech_end_sample)]
         early = utterance.speculation

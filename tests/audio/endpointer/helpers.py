@@ -8,7 +8,7 @@ from auricle.types import Pcm16
 
 W = WINDOW_SAMPLES
 RULES = EndpointRules()
-LEAD, TRAIL = 4_800, 3_072
+LEAD, TRAIL = 4_800, 1_536
 Script = list[tuple[float, int]]
 """Probabilities of speech, each for a number of windows."""
 

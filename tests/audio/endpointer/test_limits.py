@@ -44,7 +44,7 @@ def test_before_the_soft_limit_it_does_not() -> None:
 
 def test_what_a_pause_predicted_holds_when_the_soft_limit_passes_in_it() -> None:
     soft_windows = 12 * 16_000 // W
-    happened = hear([(0.9, soft_windows - 7), (0, 40)])
+    happened = hear([(0.9, soft_windows - 4), (0, 40)])
     pauses = [event for event in happened if isinstance(event, Pause)]
     (end,) = ends(happened)
     assert pauses == [Pause(end.end_sample)]
@@ -146,7 +146,7 @@ def test_probabilities_of_samples_that_were_not_received_are_refused() -> None:
         {"dip_ms": 0},
         {"pre_roll_ms": -1},
         {"post_roll_ms": -1},
-        {"speculate_ms": 191},
+        {"speculate_ms": 95},
         {"soft_limit_s": 26},
         {"hard_limit_s": 30.1},
         {"pre_roll_ms": 1_001, "soft_limit_s": 4, "hard_limit_s": 4},

@@ -17,7 +17,7 @@ from tests.audio.endpointer.helpers import LEAD, RULES, TRAIL, Script, W, ends, 
 pytestmark = pytest.mark.unit
 
 ENDPOINT_WINDOWS = 16  # 500 ms, rounded up
-PAUSE_WINDOWS = 6
+PAUSE_WINDOWS = 3
 
 
 def feed(endpointer: Endpointer, script: Script) -> list[Endpointing]:
@@ -207,7 +207,7 @@ def test_a_short_endpoint_shares_the_silence_with_what_follows() -> None:
 
 
 def test_an_endpoint_before_the_pause_predicts_nothing() -> None:
-    happened = hear([(0.9, 30), (0, 40)], EndpointRules(endpoint_ms=190))
+    happened = hear([(0.9, 30), (0, 40)], EndpointRules(endpoint_ms=90))
     assert [type(event) for event in happened] == [SpeechStart, UtteranceEnd]
 
 

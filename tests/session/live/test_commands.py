@@ -258,7 +258,7 @@ def test_a_client_that_flushes_without_end_is_not_read() -> None:
         assert rig.session.wants_data
         rig.command(Flush())
     assert not rig.session.wants_data
-    (job,) = rig.jobs_of(JobKind.FINAL)
+    (job,) = rig.open_jobs.values()
     rig.answer(job.id, transcript("words", job))
     assert rig.session.wants_data
     assert len(rig.of(Finalized)) == MAX_FLUSHES
@@ -304,7 +304,7 @@ def test_hotwords_can_change_from_the_next_utterance_on() -> None:
     rig.speak_pcm(FELLOW[2 * SECOND :])
     rig.command(Flush())
     assert len(rig.finals) == 2
-    first, last = rig.jobs_of(JobKind.FINAL)[0].options, rig.jobs[-1].options
+    first, last = rig.jobs[0].options, rig.jobs[-1].options
     assert (first.hotwords, last.hotwords) == (("Auricle",), ("Whisper",))
     assert (first.initial_prompt, last.initial_prompt) == (None, "before")
 

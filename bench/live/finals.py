@@ -1,0 +1,212 @@
+"""How soon a final follows the end of speech: one stream, whose client finalises or waits.
+
+    python -m bench.live.finals --model DIR --corpus DIR [--runs 3] [--clips 20]
+        [--endpoint-ms 500] [--beside SRC] [--out docs/benchmarks/finals]
+
+Read clips are played in real time as Opus packets of 20 ms, each followed by room noise. In the
+first mode, the client sends ``finalize`` 0.2 s after the end of the clip, as voice agents do; in
+the second one, it waits for the server's endpointing. A delay counts from the end of the clip to
+the last final of it, so it includes that wait. The JSON has all runs, their medians, CPU seconds
+per second of audio, word errors, and the time that faster-whisper takes for one clip on the same
+machine (the yardstick). ``--beside`` measures another version of Auricle, by the path of its
+``src``, in turn with this one.
+"""
+
+import asyncio
+import json
+import statistics
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from faster_whisper import WhisperModel
+from websockets.asyncio.client import ClientConnection, connect
+
+from auricle.protocol.framing import pack
+from auricle.types import SAMPLE_RATE_HZ, OpusPacket, Pcm16
+from bench.lib.audio import opus_packets
+from bench.lib.cpu import tree_cpu_s
+from bench.lib.report import command_line, machine, publish
+from bench.lib.scoring import total, word_errors
+from bench.lib.service import running
+from bench.lib.speech import CORPUS, READ, Clip, corpus
+from bench.live.score import percentile
+from bench.live.speech import ROOM_TONE
+
+FRAME_S = 0.02
+FINALIZE_AFTER_S = 0.2
+PAUSE_S = 2.0
+"""Noise after each clip; its final arrives within this time, or the clip counts as late."""
+MODES = ("finalize", "endpoint")
+PERCENTILES = (50, 95, 100)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Played:
+    """One clip with noise after it, as packets."""
+
+    clip: Clip
+    packets: Sequence[OpusPacket]
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """The finals of one clip."""
+
+    delay_s: float
+    text: str
+
+
+def prepare(clips: Sequence[Clip]) -> list[Played]:
+    """Return the clips of one stream as packets; the encoder runs over all of them."""
+    noise = np.random.default_rng(1)
+    step, pause = int(FRAME_S * SAMPLE_RATE_HZ), int(PAUSE_S * SAMPLE_RATE_HZ)
+    parts = [_padded(clip.pcm, pause - clip.pcm.size % step, noise) for clip in clips]
+    packets = iter(opus_packets(np.concatenate(parts)))
+    return [
+        Played(clip, [next(packets) for _ in range(part.size // step)])
+        for clip, part in zip(clips, parts, strict=True)
+    ]
+
+
+def _padded(pcm: Pcm16, samples: int, noise: np.random.Generator) -> Pcm16:
+    return np.concatenate([pcm, noise.normal(0, ROOM_TONE, samples).astype(np.int16)])
+
+
+async def play(url: str, played: Sequence[Played], mode: str, endpoint_ms: int) -> list[Heard]:
+    """Play the clips in one session, and return what came back of each."""
+    query = f"format=opus&seq=1&frame_ms=20&language=en&endpoint_ms={endpoint_ms}"
+    address = f"{url.replace('http', 'ws', 1)}/v1/stream?{query}"
+    async with connect(address, compression=None, ping_interval=None) as connection:
+        await asyncio.wait_for(connection.recv(), 10)  # `ready`
+        finals: list[tuple[float, dict[str, Any]]] = []
+        reader = asyncio.create_task(_read(connection, finals))
+        heard = [heard async for heard in _heard(connection, played, mode, finals)]
+        reader.cancel()
+        return heard
+
+
+async def _heard(
+    connection: ClientConnection,
+    played: Sequence[Played],
+    mode: str,
+    finals: list[tuple[float, dict[str, Any]]],
+) -> Any:
+    loop = asyncio.get_running_loop()
+    due_at, seq = loop.time(), 0
+    for one in played:
+        first, seconds = len(finals), one.clip.pcm.size / SAMPLE_RATE_HZ
+        ended_at = due_at + seconds
+        finalize_at = ended_at + FINALIZE_AFTER_S if mode == "finalize" else None
+        for packet in one.packets:
+            due_at += FRAME_S  # a packet is sent when its last sample has been spoken
+            await asyncio.sleep(due_at - loop.time())
+            await connection.send(pack(packet, seq))
+            seq += 1
+            if finalize_at is not None and due_at >= finalize_at:
+                await connection.send('{"type":"finalize"}')
+                finalize_at = None
+        own = [(at, event) for at, event in finals[first:] if event["text"]]
+        delay_s = own[-1][0] - ended_at if own else PAUSE_S
+        yield Heard(delay_s, " ".join(event["text"] for _, event in own))
+
+
+async def _read(connection: ClientConnection, finals: list[tuple[float, dict[str, Any]]]) -> None:
+    loop = asyncio.get_running_loop()
+    async for message in connection:
+        event = json.loads(message)
+        if event["type"] == "final":
+            finals.append((loop.time(), event))
+
+
+def measure(
+    source: Path | None, model: Path, played: Sequence[Played], endpoint_ms: int
+) -> dict[str, Any]:
+    """Return the figures of both modes, of a new server."""
+    environment = {} if source is None else {"PYTHONPATH": str(source)}
+    audio_s = sum(len(one.packets) for one in played) * FRAME_S
+    figures: dict[str, Any] = {}
+    with running(environment=environment, engine="whisper", model=model) as server:
+        for mode in MODES:
+            cpu_s = tree_cpu_s(server.process)
+            heard = asyncio.run(play(server.url, played, mode, endpoint_ms))
+            cpu_s = tree_cpu_s(server.process) - cpu_s
+            errors = total(
+                [word_errors(one.clip.text, h.text) for one, h in zip(played, heard, strict=True)]
+            )
+            delays_s = [each.delay_s for each in heard]
+            figures[mode] = {
+                **{f"p{p}_s": round(percentile(delays_s, p), 3) for p in PERCENTILES},
+                "wer_percent": round(errors.percent, 2),
+                "cpu_s_per_audio_s": round(cpu_s / audio_s, 3),
+            }
+    return figures
+
+
+def yardstick_s(model: Path, clip: Clip) -> float:
+    """Return the seconds that faster-whisper takes for a clip with its defaults, best of three."""
+    whisper = WhisperModel(str(model), device="cpu", compute_type="int8")
+    samples = clip.pcm.astype(np.float32) / 32768
+
+    def once() -> float:
+        started_s = time.perf_counter()
+        list(whisper.transcribe(samples, language="en")[0])
+        return time.perf_counter() - started_s
+
+    return min(once() for _ in range(3))
+
+
+def medians(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the median of each figure."""
+    return {
+        mode: {
+            name: round(statistics.median(run[mode][name] for run in runs), 3)
+            for name in runs[0][mode]
+        }
+        for mode in MODES
+    }
+
+
+def _sources(beside: Path | None) -> Iterator[tuple[str, Path | None]]:
+    yield "auricle", None
+    if beside is not None:
+        yield "beside", beside
+
+
+def main() -> None:
+    parser = command_line(__doc__, "finals")
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--corpus", type=Path, default=CORPUS)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--clips", type=int, default=20)
+    parser.add_argument("--endpoint-ms", type=int, default=500)
+    parser.add_argument("--beside", type=Path)
+    arguments = parser.parse_args()
+    clips = [clip for clip in corpus(arguments.corpus) if clip.kind == READ][: arguments.clips]
+    played = prepare(clips)
+    report: dict[str, Any] = {
+        "endpoint_ms": arguments.endpoint_ms,
+        "clips": len(clips),
+        "yardstick": {
+            "clip": clips[0].name,
+            "seconds": round(clips[0].seconds, 1),
+            "faster_whisper_s": round(yardstick_s(arguments.model, clips[0]), 2),
+        },
+    }
+    print(json.dumps(machine() | report))
+    runs: dict[str, list[dict[str, Any]]] = {}
+    for _ in range(arguments.runs):
+        for name, source in _sources(arguments.beside):
+            figures = measure(source, arguments.model, played, arguments.endpoint_ms)
+            runs.setdefault(name, []).append(figures)
+            print(name, json.dumps(figures), flush=True)
+    report["median"] = {name: medians(each) for name, each in runs.items()}
+    print(json.dumps(report["median"]))
+    publish(arguments.out, report | {"runs": runs})
+
+
+if __name__ == "__main__":
+    main()
