@@ -10,6 +10,7 @@ import gc
 import importlib
 import math
 import os
+import platform
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,10 +18,21 @@ import psutil
 
 CGROUP_ROOT = Path("/sys/fs/cgroup")
 MEMBERSHIP = Path("/proc/self/cgroup")
+CPUINFO = Path("/proc/cpuinfo")
 
 GC_THRESHOLDS = 2000, 10, 50
 """Number of new objects that triggers a collection of the youngest generation, and numbers of
 collections that trigger one of the next older generation (Python's defaults: 700, 10 and 10)."""
+
+
+def processor_name(cpuinfo: Path = CPUINFO) -> str:
+    """Return the processor's name, as the system reports it; empty if it does not."""
+    with contextlib.suppress(OSError):
+        for line in cpuinfo.read_text().splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() == "model name":
+                return value.strip()
+    return platform.processor() or platform.machine()
 
 
 def usable_cores(root: Path = CGROUP_ROOT, membership: Path = MEMBERSHIP) -> int:

@@ -12,6 +12,7 @@ import typer
 
 import auricle
 from auricle.cli import cluster, dev_cert, jobs, keys, models, serve, settings, transcripts
+from auricle.cli.bench.command import bench as bench_command
 from auricle.cli.doctor.command import doctor as doctor_command
 from auricle.cli.live.command import live as live_command
 from auricle.cli.support.console import plain_errors, prepare_stdout
@@ -71,6 +72,7 @@ for _command in (
     transcribe_command,
     live_command,
     doctor_command,
+    bench_command,
     settings.settings,
     dev_cert.dev_cert,
 ):

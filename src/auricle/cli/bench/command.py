@@ -1,0 +1,66 @@
+"""``auricle bench``: its options and output."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from auricle.cli.support.console import errors, results
+from auricle.cli.support.output import check_target, write
+from auricle.cli.support.setting_options import setting
+from auricle.config.settings import Settings
+
+
+def bench(
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Take half a minute; the result is coarse.")
+    ] = False,
+    streams: Annotated[
+        int | None, typer.Option(min=1, max=1000, help="Try this number of live streams only.")
+    ] = None,
+    json_file: Annotated[
+        str | None, typer.Option("--json", help="Also write all figures to this file.")
+    ] = None,
+    model: Annotated[str | None, setting("model")] = None,
+    workers: Annotated[int | None, setting("workers")] = None,
+    worker_threads: Annotated[int | None, setting("worker_threads")] = None,
+) -> None:
+    """Measure how many live streams this machine holds, and how fast it transcribes recordings.
+
+    It starts a server with your settings on a free port and plays speech to it for two minutes, in
+    rising numbers of streams. A number is held if 95 % of finals arrive within 2 s after the end of
+    speech. Stop other programs first, also a running `auricle serve`.
+
+    The yardstick is faster-whisper's speed on one core with Whisper base. Compare machines, and
+    moments of one machine, by multiples of it.
+
+    Nothing is downloaded, and no data leaves this machine.
+    """
+    from auricle.cli.bench.measure import FULL, QUICK, Listener, check_settings, measure
+    from auricle.cli.bench.report import TABLE_HEAD, BenchResult, conclusion, heading, row
+
+    settings = Settings.load({"model": model, "workers": workers, "worker_threads": worker_threads})
+    if json_file is not None:
+        check_target(None, Path(json_file))
+    check_settings(settings)
+    plan = QUICK if quick else FULL
+    if streams is not None:
+        plan = plan.only(streams)
+
+    def show(result: BenchResult) -> None:
+        if not result.levels:
+            for line in [*heading(result), "", TABLE_HEAD]:
+                results.print(line)
+        else:
+            results.print(row(result.levels[-1]))
+
+    with errors.status("") as status:  # shown on terminals only
+        listener = Listener(status.update, show)
+        result = asyncio.run(measure(settings, plan, listener))
+    results.print()
+    for line in conclusion(result):
+        results.print(line)
+    if json_file is not None:
+        write(json.dumps(result.document(), indent=1) + "\n", Path(json_file))

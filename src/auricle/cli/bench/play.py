@@ -1,0 +1,189 @@
+"""Plays a level: many live streams in real time, from one process next to the server.
+
+Messages are framed in advance and written to the sockets by timers, and messages that arrive are
+kept with their time and decoded after the level, so that little of the machine is used for it.
+"""
+
+import asyncio
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from urllib.parse import urlencode
+
+import psutil
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
+from websockets.frames import Frame, Opcode
+
+from auricle.cli.bench.score import (
+    PATIENCE_S,
+    LevelResult,
+    PlayedStream,
+    ReceivedFinal,
+    level_result,
+)
+from auricle.cli.bench.speech import StreamSpeech, stream_speech
+from auricle.cli.support.speech_clip import LANGUAGE, PACKET_S, SpeechClip
+from auricle.client.connection import ConnectionFailed, open_connection, stream_url
+from auricle.events import Final, Partial
+from auricle.protocol.native.stream import decode_event
+from auricle.types import SAMPLE_RATE_HZ
+
+OPEN_LIMIT_S = 30.0
+STOP = '{"type":"stop"}'
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """What is played: a number of streams with or without partials, for some seconds."""
+
+    streams: int
+    has_partials: bool
+    seconds: float
+
+
+async def play_level(
+    url: str, server: psutil.Process, clip: SpeechClip, level: Level
+) -> LevelResult:
+    """Play a level and return its figures.
+
+    Args:
+        url: The server's base URL.
+        server: Its process; CPU time includes that of its descendants.
+        clip: The speech.
+        level: What is played.
+
+    Raises:
+        AuricleError: The server rejected a stream for another reason than that it is full.
+    """
+    speeches = [
+        stream_speech(clip, i, level.streams, level.seconds, PATIENCE_S)
+        for i in range(level.streams)
+    ]
+    address = f"{stream_url(url)}?{_query(level)}"
+    players = [_Player(speech) for speech in speeches]
+    try:
+        for player in players:
+            await player.open(address)
+        usage = _Usage(server)
+        began_at = asyncio.get_running_loop().time()
+        await asyncio.gather(*(player.play(began_at) for player in players))
+        cores, other_cores = usage.cores()
+    finally:
+        for player in players:
+            player.close()
+    return level_result(
+        [player.played() for player in players],
+        has_partials=level.has_partials,
+        seconds=level.seconds + PATIENCE_S,
+        cores=cores,
+        other_cores=other_cores,
+    )
+
+
+def _query(level: Level) -> str:
+    return urlencode(
+        {
+            "format": "opus",
+            "seq": "1",
+            "frame_ms": round(1000 * PACKET_S),
+            "language": LANGUAGE,
+            "partials": str(level.has_partials).lower(),
+        }
+    )
+
+
+@dataclass(slots=True)
+class _Player:
+    """One stream."""
+
+    speech: StreamSpeech
+    _connection: ClientConnection | None = None
+    _began_at: float = 0.0
+    _received: list[tuple[float, str]] = field(default_factory=list)
+    _late_s: list[float] = field(default_factory=list)
+
+    async def open(self, address: str) -> None:
+        """Open the connection; a server that is full leaves the stream unplayed."""
+        with suppress(ConnectionFailed):
+            self._connection = await open_connection(address, None, OPEN_LIMIT_S)
+            await asyncio.wait_for(self._connection.recv(), OPEN_LIMIT_S)  # ``ready``
+
+    async def play(self, at: float) -> None:
+        """Play the stream to its end, from ``at`` on the loop's clock."""
+        if self._connection is None:
+            return
+        self._began_at = at + self.speech.delay_s
+        reading = asyncio.create_task(self._read(self._connection))
+        try:
+            await self._write(self._connection)
+            with suppress(ConnectionClosed):
+                await self._connection.send(STOP)
+        finally:
+            reading.cancel()
+
+    async def _write(self, connection: ClientConnection) -> None:
+        loop = asyncio.get_running_loop()
+        frames = [
+            Frame(Opcode.BINARY, message).serialize(mask=True) for message in self.speech.messages
+        ]
+        for number, frame in enumerate(frames):
+            due_at = self._began_at + (number + 1) * PACKET_S
+            if (early_s := due_at - loop.time()) > 0:
+                await asyncio.sleep(early_s)
+            if connection.transport.is_closing():
+                return
+            self._late_s.append(loop.time() - due_at)
+            connection.transport.write(frame)
+
+    async def _read(self, connection: ClientConnection) -> None:
+        loop = asyncio.get_running_loop()
+        with suppress(ConnectionClosed):
+            async for message in connection:
+                self._received.append((loop.time() - self._began_at, str(message)))
+
+    def close(self) -> None:
+        """Drop the connection."""
+        if self._connection is not None:
+            self._connection.transport.abort()
+
+    def played(self) -> PlayedStream:
+        """Return what was sent and received."""
+        played = PlayedStream(self.speech.ends_s, self._late_s, is_refused=self._connection is None)
+        for at_s, message in self._received:
+            match decode_event(message):
+                case Partial():
+                    played.partials += 1
+                case Final(text=text, start_sample=start, end_sample=end) if text:
+                    span_s = start / SAMPLE_RATE_HZ, end / SAMPLE_RATE_HZ
+                    played.finals.append(ReceivedFinal(at_s, *span_s))
+        return played
+
+
+class _Usage:
+    """CPU time of a server and of other programs, from the start of this object."""
+
+    def __init__(self, server: psutil.Process) -> None:
+        self._server = server
+        self._began_at = time.monotonic()
+        self._start_s = self._read()
+
+    def cores(self) -> tuple[float, float]:
+        """Return the cores that the server and that other programs used."""
+        lasted_s = time.monotonic() - self._began_at
+        server_s, other_s = (
+            max(0.0, now_s - start_s) / lasted_s
+            for now_s, start_s in zip(self._read(), self._start_s, strict=True)
+        )
+        return server_s, other_s
+
+    def _read(self) -> tuple[float, float]:
+        times = psutil.cpu_times()
+        idle_s = times.idle + getattr(times, "iowait", 0.0)
+        busy_s = sum(times) - idle_s - getattr(times, "guest", 0.0)
+        server_s = 0.0
+        for process in (self._server, *self._server.children(recursive=True)):
+            with suppress(psutil.NoSuchProcess):
+                used = process.cpu_times()
+                server_s += used.user + used.system
+        return server_s, busy_s - server_s - time.process_time()

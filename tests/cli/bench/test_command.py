@@ -1,0 +1,65 @@
+"""``auricle bench`` as a real process."""
+
+import json
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.support.command import command, environment
+from tests.support.model import CACHE_DIR, bundled_model
+
+pytestmark = pytest.mark.process
+
+HEADING = ["machine", "model", "yardstick", "recording"]
+WHISPER = {"engine": "whisper", "model": "base", "cache_dir": CACHE_DIR}
+
+
+def test_a_quick_run_prints_and_writes_its_figures(tmp_path: Path) -> None:
+    report = tmp_path / "bench.json"
+    arguments = ("--quick", "--streams", "2", "--json", str(report))
+    with command("bench", *arguments, environ=environment(tmp_path)) as running:
+        assert running.wait() == 0, running.stderr
+    assert running.stderr == ""
+    lines = running.stdout.splitlines()
+    assert [line.split()[0] for line in lines[:4]] == HEADING
+    assert "This machine holds 2 live streams with partials" in running.stdout
+    document = json.loads(report.read_text())
+    assert document["server"]["engine"] == "scripted"
+    assert document["live_streams"] == {"with_partials": 2, "without": 2}
+    assert [level["streams"] for level in document["levels"]] == [2, 2]
+    assert document["file"]["speed"] > 1
+
+
+def test_ctrl_c_ends_it_with_its_server(tmp_path: Path) -> None:
+    environ = environment(tmp_path)
+    with command("bench", "--quick", environ=environ) as running:
+        running.line_with("recording")  # the server is ready
+        children = running.children()
+        assert len(children) > 3
+        running.interrupt()
+        assert running.wait() == 130
+    assert not [child for child in children if psutil.pid_exists(child.pid) and child.is_running()]
+    assert "Traceback" not in running.stderr
+
+
+def test_it_needs_a_file_that_it_can_write(tmp_path: Path) -> None:
+    environ = environment(tmp_path)
+    with command("bench", "--json", str(tmp_path), environ=environ) as running:
+        assert running.wait() == 2
+    assert "is a folder" in running.stderr
+
+
+@pytest.mark.model
+@pytest.mark.slow
+def test_with_whisper_base_the_figures_are_in_proportion(tmp_path: Path) -> None:
+    bundled_model()
+    report = tmp_path / "bench.json"
+    arguments = ("--streams", "1", "--json", str(report))
+    with command("bench", *arguments, environ=environment(tmp_path, **WHISPER)) as running:
+        assert running.wait() == 0, running.stderr
+    document = json.loads(report.read_text())
+    with_partials, without = document["levels"]
+    assert with_partials["partials_per_s"] > without["partials_per_s"] == 0
+    assert with_partials["finals"] == without["finals"] == 3
+    assert document["per_yardstick"]["file_speed"] > 0.5  # batches of a whole recording

@@ -1,0 +1,72 @@
+"""The server of the measurement: a real one, with the operator's settings without its limits."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import psutil
+import pytest
+
+from auricle.cli.bench.server import MANY, running_server
+from auricle.config.settings import Settings
+from auricle.errors import SetupError
+
+pytestmark = pytest.mark.process
+
+
+def test_it_has_the_settings_but_no_limits_and_ends_with_its_workers(
+    scripted: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AURICLE_WORKERS", "1")
+    monkeypatch.setenv("AURICLE_API_KEYS", "name:a-key-that-clients-would-need")
+    monkeypatch.setenv("AURICLE_QUEUE_AUDIO_S", "7")
+
+    async def look() -> tuple[dict[str, Any], list[psutil.Process]]:
+        async with running_server(Settings.load()) as server:
+            assert server.facts["workers"] == 1
+            assert server.facts["engine"] == "scripted"
+            health = httpx2.get(f"{server.url}/health").json()
+            return health, [server.process, *server.process.children(recursive=True)]
+
+    health, processes = asyncio.run(look())
+    assert health["sessions"]["max"] == MANY
+    assert len(processes) == 1 + 1 + 2
+    assert not [process for process in processes if process.is_running()]
+
+
+def test_its_own_error_says_why_it_does_not_start(
+    scripted: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AURICLE_MODEL", "scripted:setup-error")
+
+    async def start() -> None:
+        async with running_server(Settings.load()):
+            raise AssertionError("it started")
+
+    with pytest.raises(SetupError, match=r"did not start: .*scripted engines have none"):
+        asyncio.run(start())
+
+
+def test_a_cancelled_measurement_leaves_no_process_and_no_directory(scripted: Settings) -> None:
+    before = set(Path("/tmp").glob("auricle-bench-*"))
+
+    async def cancel() -> list[psutil.Process]:
+        entered, children = asyncio.Event(), []
+
+        async def use() -> None:
+            async with running_server(scripted) as server:
+                children.extend([server.process, *server.process.children(recursive=True)])
+                entered.set()
+                await asyncio.Event().wait()
+
+        using = asyncio.create_task(use())
+        await entered.wait()
+        using.cancel()
+        await asyncio.wait([using])
+        return children
+
+    processes = asyncio.run(cancel())
+    assert processes
+    assert not [process for process in processes if process.is_running()]
+    assert set(Path("/tmp").glob("auricle-bench-*")) <= before
