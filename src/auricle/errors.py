@@ -21,6 +21,7 @@ class AuricleError(Exception):
         * EmptyAudio, OpusWithoutBoundaries
     * Overloaded                  a bounded queue is full: retry later
         * NoWorkerReady, Draining
+            * ModelUnavailable        the requested model is loading, or can't be loaded
         * LedgerUnavailable, LedgerFull   a job can't be stored now
             * LedgerFailed                    the job database is damaged
     * DeadlineExceeded            the request's deadline passed
@@ -236,6 +237,12 @@ class NoWorkerReady(Overloaded):
     """Every worker is starting or restarting."""
 
     code = "no_worker_ready"
+
+
+class ModelUnavailable(NoWorkerReady):
+    """The requested model is being loaded, or can't be loaded now; other models serve."""
+
+    code = "model_unavailable"
 
 
 class Draining(Overloaded):

@@ -61,6 +61,8 @@ class WorkerStats:
     last_exit: WorkerExit | None
     overdue: bool = False
     """Whether its current step takes much longer than usual, so that it may hang."""
+    model: str = ""
+    """Name of its model in the server's table; empty: the default model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,41 @@ def total(kind: type[T], parts: Iterable[T]) -> T:
     return kind(*map(sum, columns))
 
 
+class ModelState(enum.StrEnum):
+    """State of a model, as shown by ``/health``."""
+
+    UNLOADED = "unloaded"
+    LOADING = "loading"
+    READY = "ready"
+    RESTARTING = "restarting"
+    """It was ready, and no worker is at the moment."""
+    FAILED = "failed"
+    """It can't be loaded; the next attempt is after a pause."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelStats:
+    """One model of the server's table.
+
+    Attributes:
+        name: Name that requests use.
+        state: Whether jobs can use it.
+        workers: Number of its workers, ready or not.
+        ready_workers: Number of its workers that are ready or busy.
+        queue: Its jobs that wait and run.
+        jobs: Its jobs by outcome since the start.
+        error: Why it can't be loaded, for the operator; may contain paths.
+    """
+
+    name: str
+    state: ModelState
+    workers: int = 0
+    ready_workers: int = 0
+    queue: QueueStats = QueueStats()
+    jobs: Counters = field(default_factory=Counters)
+    error: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Stats:
     """A snapshot of a transcriber or decoder.
@@ -117,6 +154,10 @@ class Stats:
     model: str = ""
     seconds_per_audio_s: float = 0.0
     """Recent worker time per second of audio, in seconds; 0 before the first job."""
+    models: tuple[ModelStats, ...] = ()
+    """The models of the server's table, the default first; empty if there is no table. ``ready``,
+    ``model`` and ``seconds_per_audio_s`` are the default model's, the other figures those of all
+    models."""
 
     @property
     def ready_workers(self) -> int:
@@ -125,8 +166,8 @@ class Stats:
 
     @property
     def is_stuck(self) -> bool:
-        """Whether all running workers are overdue, so that probably none makes progress."""
-        up = [worker for worker in self.workers if worker.state.is_up]
+        """Whether all running workers of the default model are overdue: probably all hang."""
+        up = [worker for worker in self.workers if worker.state.is_up and not worker.model]
         return bool(up) and all(worker.overdue for worker in up)
 
     @property
