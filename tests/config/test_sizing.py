@@ -52,9 +52,7 @@ def test_numbers_that_were_asked_for_are_used_as_they_are(
     assert pool_size(settled, 735, cores=1, memory_mb=0) == expected
 
 
-def shares(
-    *models: ModelShare, cores: int = 2, memory_mb: float = 16_000
-) -> list[tuple[int, int]]:
+def shares(*models: ModelShare, cores: int = 2, memory_mb: float = 16_000) -> list[tuple[int, int]]:
     sizes = model_shares(models, cores, memory_mb)
     return [(size.workers, size.threads) for size in sizes]
 

@@ -192,6 +192,7 @@ const english: StatusTexts = {
 		reasons: {
 			queue_full: 'the queue, a key’s share of it or the session limit was full',
 			no_worker_ready: 'no worker was ready',
+			model_unavailable: 'the model was loading, or could not be loaded',
 			draining: 'the server was shutting down',
 			rate_limited: 'a key or an address exceeded a limit',
 			unauthorized: 'no key or a wrong key',
@@ -319,6 +320,7 @@ const chinese: StatusTexts = {
 		reasons: {
 			queue_full: '队列、某个密钥的份额或会话名额已满',
 			no_worker_ready: '没有就绪的工作进程',
+			model_unavailable: '模型正在加载，或无法加载',
 			draining: '服务器正在关闭',
 			rate_limited: '某个密钥或地址超出了限制',
 			unauthorized: '没有密钥，或密钥错误',

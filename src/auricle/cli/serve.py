@@ -11,8 +11,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -33,7 +33,7 @@ from auricle.machine import shorten_collections
 if TYPE_CHECKING:
     from auricle.cluster.gateway.transcriber import RemoteTranscriber
     from auricle.engine.models import ModelTable
-    from auricle.workers.asr.pool import WorkerPool
+    from auricle.workers.asr.model_pools import ModelPools
     from auricle.workers.crash_audio import CrashAudio
     from auricle.workers.process.poison import CrashBudget
 
@@ -187,6 +187,8 @@ async def _serve(settings: Settings) -> None:
         async with anyio.create_task_group() as background_tasks:
             background_tasks.start_soon(_announce, settings, engine, url, problems)
             background_tasks.start_soon(_warn_of_open_recognisers, settings.engine.engine_urls)
+            if engine.reload is not None:
+                background_tasks.start_soon(_reload_models, engine.reload)
             try:
                 await serve(app, settings.server, sockets)
             except SetupError as exc:  # a task group would raise it as a group
@@ -207,12 +209,14 @@ class _Engine:
         summary: Describes what it is starting, for the terminal.
         facts: The same as fields for the log.
         model: Name of the requested model; empty if only the recognisers know it.
+        reload: Replaces the models whose files have changed; ``None``: there are none here.
     """
 
-    transcriber: "WorkerPool | RemoteTranscriber"
+    transcriber: "ModelPools | RemoteTranscriber"
     summary: str
     facts: Mapping[str, object]
     model: str = ""
+    reload: Callable[[], Awaitable[None]] | None = None
 
 
 async def _engine(
@@ -234,18 +238,32 @@ async def _engine(
         remote = RemoteTranscriber(settings.engine, settings.queue, costs, crash_budget)
         return _Engine(remote, f"sends jobs to {count}", {"recognisers": len(urls)})
 
-    from auricle.engine.placement import prepare
-    from auricle.workers.asr.pool import WorkerPool
+    from auricle.engine.placement import plan_models
+    from auricle.machine import available_memory_bytes
+    from auricle.workers.asr.model_pools import ModelPools
 
     in_log = not is_terminal(sys.stderr)
-    chosen = replace(settings, model=models.default.settings)
-    place = await anyio.to_thread.run_sync(partial(prepare, chosen, in_log=in_log))
+    memory_mb = available_memory_bytes() / 1e6
+    plans = await anyio.to_thread.run_sync(
+        partial(plan_models, settings.worker, models, memory_mb=memory_mb)
+    )
+    place = await anyio.to_thread.run_sync(partial(plans[0].place, in_log=in_log))
     if place.gpu_issue is not None:
         _warn("gpu_not_used", f"Not using a GPU: {place.gpu_issue.text}.")
-    pool = WorkerPool(place, settings.queue, crash_audio, crash_budget)
+    pool = ModelPools(
+        plans,
+        place,
+        settings.queue,
+        crash_audio,
+        crash_budget,
+        idle_s=settings.model.model_idle_s,
+        memory_mb=memory_mb,
+    )
     workers = place.worker.workers
     summary = f"loads {place.model.name} in {workers} worker{'s' * (workers > 1)}"
-    facts = {
+    if others := [plan.model.name for plan in plans[1:]]:
+        summary += f", and serves {', '.join(others)}"
+    facts: dict[str, object] = {
         "engine": place.engine.name,
         "model": place.model.name,
         "revision": place.model.revision,
@@ -254,7 +272,18 @@ async def _engine(
         "workers": workers,
         "worker_threads": place.worker.worker_threads,
     }
-    return _Engine(pool, summary, facts, models.default.name)
+    if others:
+        facts["models"] = [
+            {
+                "name": plan.model.name,
+                "engine": plan.model.engine.name,
+                "load": plan.model.load.value,
+                "workers": plan.worker.workers,
+                "memory_mb": round(plan.memory_mb),
+            }
+            for plan in plans
+        ]
+    return _Engine(pool, summary, facts, models.default.name, pool.reload)
 
 
 def _announce_wyoming(settings: ServerSettings, port: int) -> None:
@@ -296,6 +325,19 @@ async def _announce(
     log.info("ready", version=__version__, model=engine.transcriber.stats().model, after_s=after_s)
     _show(f"Ready after {after_s:.1f} s. Try it:")
     _show(f"  {curl_line(url, has_keys=settings.server.has_keys)}")
+
+
+async def _reload_models(reload: Callable[[], Awaitable[None]]) -> None:
+    """Reload models at each SIGHUP, which a service manager sends for `reload`.
+
+    On a terminal the signal means that the terminal was closed, and ends the server as usual.
+    """
+    if not hasattr(signal, "SIGHUP") or is_terminal(sys.stderr):
+        return
+    with anyio.open_signal_receiver(signal.SIGHUP) as hangups:
+        async for _ in hangups:
+            log.info("models_reloading")
+            await reload()
 
 
 def _show(line: str | Text) -> None:

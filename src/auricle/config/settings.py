@@ -228,6 +228,13 @@ class ModelSettings(_Section):
         "`NAME=ENGINE:MODEL`, with options as `;load=demand`; none: one model.",
     )
 
+    model_idle_s: float = Field(
+        600,
+        ge=0,
+        description="Time without use after which a model with `load=demand` is unloaded, in "
+        "seconds; 0: never.",
+    )
+
     @field_validator("models", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:

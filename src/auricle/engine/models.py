@@ -57,6 +57,11 @@ class ServedModel:
     workers: int = 0
     threads: int = 0
 
+    @property
+    def is_loaded_at_start(self) -> bool:
+        """Whether its workers start with the server."""
+        return self.load is Load.START
+
     def worker_settings(self, settings: WorkerSettings) -> WorkerSettings:
         """Return the settings of this model's workers."""
         own = {"workers": self.workers, "worker_threads": self.threads}

@@ -6,12 +6,15 @@ The rules are pure functions; those for GPUs were written without a GPU (``docs/
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from auricle.config.settings import ModelSettings, Settings, WorkerSettings
-from auricle.config.sizing import pool_size
+from auricle.config.sizing import ModelShare, model_shares, pool_size
 from auricle.engine.base import EngineSpec, GpuIssue, GpuReport, GpuSupport, LocalModel
+from auricle.engine.models import ModelTable, ServedModel
 from auricle.engine.registry import find_engine
 from auricle.errors import SetupError
+from auricle.machine import available_memory_bytes, usable_cores
 
 DEFAULT_LIMITS_MB = 900.0
 """Up to this estimate the worker's default memory limits fit."""
@@ -36,6 +39,118 @@ class Placement:
     engine: EngineSpec
     model: LocalModel
     gpu_issue: GpuIssue | None = None
+
+    @property
+    def memory_mb(self) -> float:
+        """Memory of all workers in MB; 0 on a GPU."""
+        if self.settings.device != "cpu":
+            return 0.0
+        return self.worker.workers * self.engine.memory.worker_mb(self.model.size_mb)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPlan:
+    """One model of a table with its share of the machine.
+
+    Attributes:
+        model: The model.
+        worker: Number, budgets and limits of its workers.
+        memory_mb: Memory of all its workers in MB; 0 on a GPU.
+    """
+
+    model: ServedModel
+    worker: WorkerSettings
+    memory_mb: float = 0.0
+
+    def place(self, *, in_log: bool = True) -> Placement:
+        """Find the model, download it if necessary, and resolve all open settings. Blocks.
+
+        Raises:
+            SetupError: The model or the GPU is not available; the message says what to do.
+        """
+        model, engine = self.model, self.model.engine
+        found = engine.models.find(model.settings, in_log=in_log)
+        return resolve_placement(self.worker, model.settings, engine, found)
+
+
+def plan_models(
+    settings: WorkerSettings,
+    models: ModelTable,
+    *,
+    cores: int | None = None,
+    memory_mb: float | None = None,
+) -> tuple[ModelPlan, ...]:
+    """Share the machine among the models of a table; download nothing. Blocks.
+
+    Args:
+        settings: Number and limits of workers; a model's own numbers take precedence.
+        models: The models.
+        cores: CPU cores to use; ``None``: all.
+        memory_mb: Memory to use in MB; ``None``: all that is available.
+
+    Raises:
+        SetupError: The models need more memory than there is, or the default model is unknown or
+            damaged. Problems of other models are reported when they are loaded.
+    """
+    workers = [model.worker_settings(settings) for model in models]
+    if len(models) == 1:  # its share is the machine
+        return (ModelPlan(models.default, workers[0]),)
+    sizes_mb = [_size_mb(model, is_default=model is models.default) for model in models]
+    on_cpu_at = [
+        i
+        for i, (model, worker, size_mb) in enumerate(zip(models, workers, sizes_mb, strict=True))
+        if not _uses_gpu(model, worker, size_mb)
+    ]
+    wishes = [
+        ModelShare(
+            model.name,
+            model.engine.memory.worker_mb(sizes_mb[i]),
+            workers[i].workers,
+            workers[i].worker_threads,
+            on_start=model.is_loaded_at_start,
+        )
+        for i, model in enumerate(models)
+        if i in on_cpu_at
+    ]
+    cores = usable_cores() if cores is None else cores
+    memory_mb = available_memory_bytes() / 1e6 if memory_mb is None else memory_mb
+    plans = [ModelPlan(model, worker) for model, worker in zip(models, workers, strict=True)]
+    for i, wish, size in zip(
+        on_cpu_at, wishes, model_shares(wishes, cores, memory_mb), strict=True
+    ):
+        update = {"workers": size.workers, "worker_threads": size.threads}
+        plans[i] = ModelPlan(
+            plans[i].model,
+            workers[i].model_copy(update=update),
+            size.workers * wish.worker_mb,
+        )
+    return tuple(plans)
+
+
+def file_state(path: str) -> tuple[object, ...]:
+    """Return what changes with the files of a model: their directory, names, sizes and times."""
+    directory = Path(path)
+    if not directory.is_dir():
+        return (path,)
+    found = ((file.name, file.stat()) for file in sorted(directory.iterdir()) if file.is_file())
+    files = ((name, stat.st_size, stat.st_mtime_ns) for name, stat in found)
+    return (str(directory.resolve()), *files)
+
+
+def _size_mb(model: ServedModel, *, is_default: bool) -> float:
+    try:
+        return model.engine.models.status(model.settings).size_mb
+    except SetupError:
+        if is_default:
+            raise
+        return 0.0
+
+
+def _uses_gpu(model: ServedModel, worker: WorkerSettings, size_mb: float) -> bool:
+    if model.settings.device == "cpu" or model.engine.gpu is None:
+        return False
+    probe = LocalModel("", model.name, size_mb)
+    return resolve_placement(worker, model.settings, model.engine, probe).settings.device != "cpu"
 
 
 def prepare(settings: Settings, *, in_log: bool = False, cores: int | None = None) -> Placement:

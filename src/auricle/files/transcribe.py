@@ -29,7 +29,15 @@ from typing import Protocol, Self
 import anyio
 from anyio.abc import TaskGroup
 
-from auricle.errors import AudioError, Draining, Overloaded, PoisonJob, RateLimited, Superseded
+from auricle.errors import (
+    AudioError,
+    Draining,
+    ModelUnavailable,
+    Overloaded,
+    PoisonJob,
+    RateLimited,
+    Superseded,
+)
 from auricle.files.assemble import (
     ChunkSlot,
     FileLanguages,
@@ -156,8 +164,9 @@ async def transcribe_file(
         finished: Results of an earlier attempt, and where those of this one are stored.
 
     Raises:
-        AuricleError: Any error of the decoder for this file; ``Draining``; for a short file whose
-            client waits also ``DeadlineExceeded``; and the first chunk's error if all failed.
+        AuricleError: Any error of the decoder for this file; ``Draining`` and ``ModelUnavailable``;
+            for a short file whose client waits also ``DeadlineExceeded``; and the first chunk's
+            error if all failed.
     """
     work = _FileWork(transcriber, request, chunk_slots, on_progress, finished)
     try:
@@ -362,7 +371,7 @@ class _FileWork:
         while True:
             try:
                 return await self._transcribe(self._job(item, kind, language))
-            except Draining:
+            except (Draining, ModelUnavailable):
                 raise
             except (Overloaded, RateLimited) as error:
                 if kind is JobKind.FINAL:  # it had no reservation; there is a slot

@@ -22,6 +22,7 @@ from auricle.errors import (
     LeaseLost,
     LedgerFailed,
     LedgerUnavailable,
+    ModelUnavailable,
 )
 from auricle.ledger.audio.store import AudioStore
 from auricle.ledger.job import Job, JobState, Outcome
@@ -59,7 +60,7 @@ class RunningJob:
         progress: Fraction of the audio, from 0 to 1; stored with each renewal.
         text: Text so far; stored with each renewal.
         also: Stores what belongs to the outcome, in the transaction that ends the job.
-        is_postponed: Whether the job can't be done for the moment, and is queued again.
+        postponed_s: Time until the job, which can't be done for the moment, is tried again.
         is_lost: Whether another gateway has taken over the job, or it was deleted.
     """
 
@@ -70,7 +71,7 @@ class RunningJob:
     _threads: CapacityLimiter
     progress: float = 0.0
     text: str = ""
-    is_postponed: bool = False
+    postponed_s: float | None = None
     also: Also = nothing_else
     is_lost: bool = False
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
@@ -106,7 +107,8 @@ Work = Callable[[RunningJob], Awaitable[Outcome]]
 """Does a job and returns how it ended.
 
 Raises only ``LeaseLost``, and for the moment ``LedgerUnavailable`` if the audio can't be read, or
-``Draining`` if what does the work shuts down.
+``Draining`` if what does the work shuts down, or ``ModelUnavailable`` if the job's model is not
+loaded.
 """
 
 
@@ -217,8 +219,8 @@ class JobRunner:
                 outcome = await self._outcome(running)
                 if outcome is not None:
                     await self._finish(running, outcome)
-                elif running.is_postponed:
-                    await self._release(running, POSTPONED_RETRY_S)
+                elif running.postponed_s is not None:
+                    await self._release(running, running.postponed_s)
             except LeaseLost:
                 self._lose(running)
             except Exception as error:
@@ -242,9 +244,10 @@ class JobRunner:
                     outcome = await self._work(running)
                 except LeaseLost:
                     self._lose(running)
-                except (LedgerUnavailable, Draining) as error:
+                except (LedgerUnavailable, Draining, ModelUnavailable) as error:
                     _log.warning("job_postponed", number=running.job.number, code=error.code)
-                    running.is_postponed = True
+                    is_loading = isinstance(error, ModelUnavailable)
+                    running.postponed_s = error.retry_after_s if is_loading else POSTPONED_RETRY_S
                 group.cancel_scope.cancel()
         return None if running.scope.cancelled_caught else outcome
 

@@ -44,6 +44,7 @@ TABLE = {
     errors.OpusWithoutBoundaries: (422, "opus_without_boundaries"),
     errors.Overloaded: (503, "queue_full"),
     errors.NoWorkerReady: (503, "no_worker_ready"),
+    errors.ModelUnavailable: (503, "model_unavailable"),
     errors.Draining: (503, "draining"),
     errors.LedgerUnavailable: (503, "ledger_unavailable"),
     errors.LedgerFailed: (503, "ledger_failed"),

@@ -16,6 +16,8 @@ from auricle.errors import (
     Draining,
     EmptyAudio,
     IdleTimeout,
+    ModelNotFound,
+    ModelUnavailable,
     NotFound,
     NoWorkerReady,
     Overloaded,
@@ -36,6 +38,7 @@ _PLAIN: dict[str, type[AuricleError]] = {
         AudioError,
         EmptyAudio,
         BadRequest,
+        ModelNotFound,
         TooLong,
         Superseded,
         PoisonJob,
@@ -44,7 +47,14 @@ _PLAIN: dict[str, type[AuricleError]] = {
 }
 _WITH_RETRY: dict[str, type[Overloaded | RateLimited | DeadlineExceeded]] = {
     error.code: error
-    for error in (Overloaded, NoWorkerReady, Draining, RateLimited, DeadlineExceeded)
+    for error in (
+        Overloaded,
+        NoWorkerReady,
+        ModelUnavailable,
+        Draining,
+        RateLimited,
+        DeadlineExceeded,
+    )
 }
 AMONG_MACHINES = frozenset(
     error.code for error in (Unauthorized, NotFound, RemoteProtocolError, TooLarge, IdleTimeout)

@@ -46,7 +46,9 @@ SLICE_CHARACTERS = 64 * 1024
 
 _INVALID = "invalid_request_error"
 _SERVER = "server_error"
-_SERVER_ERRORS = frozenset({"internal", "queue_full", "no_worker_ready", "draining", "poison_job"})
+_SERVER_ERRORS = frozenset(
+    {"internal", "queue_full", "no_worker_ready", "model_unavailable", "draining", "poison_job"}
+)
 
 _EVENTS = (
     "session.update",

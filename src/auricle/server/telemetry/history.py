@@ -23,7 +23,7 @@ SAMPLE_EVERY_S = 5.0
 SPAN_S = 900.0
 MAX_EXITS = 50
 REFUSALS = (
-    *("queue_full", "no_worker_ready", "draining", "rate_limited"),
+    *("queue_full", "no_worker_ready", "model_unavailable", "draining", "rate_limited"),
     *("unauthorized", "token_expired", "forbidden_origin", "forbidden_host"),
     *("deadline_exceeded", "poison_job", "internal"),
 )

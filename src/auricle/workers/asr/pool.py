@@ -80,6 +80,7 @@ class WorkerPool:
         crash_audio: Where jobs that crash a worker are kept; ``None`` keeps none.
         crash_budget: Crash budget of the clients, shared with other pools; ``None`` creates one for
             this pool.
+        name: Prefix of the workers' IDs, unique among pools.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class WorkerPool:
         queue: QueueSettings,
         crash_audio: CrashAudio | None = None,
         crash_budget: CrashBudget | None = None,
+        name: str = "asr",
     ) -> None:
         self._crash_audio = crash_audio
         self._worker = worker = placement.worker
@@ -109,13 +111,14 @@ class WorkerPool:
             crash_budget=crash_budget,
         )
         self._crew = WorkerSupervisor(
-            "asr", size.workers, worker, worker_environment(size.threads), self
+            name, size.workers, worker, worker_environment(size.threads), self
         )
         self._futures: dict[Ticket, asyncio.Future[Transcript]] = {}
         self._batches: dict[str, tuple[int, Batch | None]] = {}
         self._batch_ids = itertools.count(1)
         self._driver: asyncio.Task[None] | None = None
         self._is_draining = self._is_closed = False
+        self._failed_starts = 0
         self._is_idle = asyncio.Event()
         self._news = asyncio.Event()
 
@@ -124,8 +127,12 @@ class WorkerPool:
         self._driver = asyncio.create_task(self._crew.run(), name="worker pool")
         self._driver.add_done_callback(self._driver_ended)
 
-    async def wait_ready(self, timeout_s: float) -> None:
+    async def wait_ready(self, timeout_s: float, max_failed_starts: int | None = None) -> None:
         """Wait until one worker is ready.
+
+        Args:
+            timeout_s: Longest wait, in seconds.
+            max_failed_starts: Number of workers that may die before they are ready; ``None``: any.
 
         Raises:
             SetupError: No worker was ready in time, or the model cannot be loaded.
@@ -134,6 +141,8 @@ class WorkerPool:
             while not self._crew.ready:
                 if self._crew.start_error is not None:
                     raise SetupError(self._crew.start_error)
+                if max_failed_starts is not None and self._failed_starts > max_failed_starts:
+                    raise SetupError(f"{self._failed_starts} workers died while they started")
                 self._news.clear()
                 await self._news.wait()
         if not self._crew.ready:
@@ -185,9 +194,18 @@ class WorkerPool:
         self._deliver_failures()
         return name
 
+    def adopt(self, request: ReservationRequest) -> str:
+        """Keep the reservation of a pool that this one replaces; never rejected."""
+        return self._scheduler.admission.keep(request)
+
     def release(self, reservation: str) -> None:
         """See :class:`auricle.transcriber.Transcriber`."""
         self._scheduler.admission.release(reservation)
+
+    @property
+    def has_jobs(self) -> bool:
+        """Whether callers wait for jobs."""
+        return bool(self._futures)
 
     def stats(self) -> Stats:
         """See :class:`auricle.transcriber.Transcriber`."""
@@ -233,6 +251,7 @@ class WorkerPool:
 
     def became_ready(self, worker: str, message: WorkerReady, now: float) -> None:
         """Use the warm-up as the first speed measurement."""
+        self._failed_starts = 0
         speed = self._scheduler.speed
         is_possible = 0 < message.warm_up_s <= self._worker.start_budget_s
         if is_possible and not speed.is_measured:
@@ -279,6 +298,8 @@ class WorkerPool:
 
     def died(self, worker: str, exit: ProcessExit, reason: str, now: float) -> None:
         """Requeue or quarantine the jobs of a worker that died."""
+        self._failed_starts += 1
+        self._news.set()
         _, batch = self._batches.pop(worker, (0, None))
         signature = exit.signature
         if signature is not None and reason == "hung":

@@ -15,6 +15,7 @@ from auricle.errors import (
     Draining,
     LeaseLost,
     LedgerUnavailable,
+    ModelUnavailable,
 )
 from auricle.files.transcribe import FileProgress, FileTranscript
 from auricle.ledger.job import JobSpec, JobState, Outcome
@@ -39,6 +40,7 @@ async def work_on(server: ServerState, running: RunningJob) -> Outcome:
         LeaseLost: Another gateway works on the job, or it was deleted.
         LedgerUnavailable: The audio can't be read now.
         Draining: The only recogniser shuts down.
+        ModelUnavailable: The job's model is not loaded.
     """
     began_at = time.monotonic()
     spec = running.job.spec
@@ -78,7 +80,7 @@ async def _transcribe(
         if server.is_draining:  # this server stops, and the runner queues the job again
             await anyio.sleep_forever()
         raise
-    except (LeaseLost, LedgerUnavailable):
+    except (LeaseLost, LedgerUnavailable, ModelUnavailable):
         raise
     except Exception as error:
         log.code = code_of(error)
