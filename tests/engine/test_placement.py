@@ -2,12 +2,22 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from auricle.config.settings import ModelSettings, WorkerSettings
 from auricle.engine.base import EngineSpec, GpuReport, GpuSupport, LocalModel, NoModelFiles
-from auricle.engine.placement import Placement, on_cpu, on_gpus, resolve_placement
+from auricle.engine.models import ModelTable
+from auricle.engine.placement import (
+    ModelPlan,
+    Placement,
+    file_state,
+    on_cpu,
+    on_gpus,
+    plan_models,
+    resolve_placement,
+)
 from auricle.engine.whisper.gpu import CUBLAS
 from auricle.engine.whisper.spec import SPEC
 from auricle.errors import SetupError
@@ -124,3 +134,69 @@ def test_an_engine_without_gpu_support_runs_on_the_cpu() -> None:
     assert (auto.settings.device, auto.gpu_issue) == ("cpu", None)
     with pytest.raises(SetupError, match="the engine ours uses no GPU"):
         resolve_placement(WorkerSettings(), ModelSettings(device="cuda"), engine, model)
+
+
+def plans(
+    models: str, *, cores: int = 4, memory_mb: float = 16_000, **worker: int
+) -> tuple[ModelPlan, ...]:
+    table = ModelTable.of(ModelSettings.model_validate({"models": models}))
+    settings = WorkerSettings.model_validate(worker)
+    return plan_models(settings, table, cores=cores, memory_mb=memory_mb)
+
+
+def test_the_only_model_has_the_whole_machine() -> None:
+    (only,) = plan_models(WorkerSettings(), ModelTable.of(ModelSettings()))
+    assert only.worker == WorkerSettings()
+
+
+def test_models_of_a_table_share_the_machine() -> None:
+    base, tiny, rare = plans(
+        "base, tiny=tests.support.scripted_engine, rare=tests.support.scripted_engine;load=demand"
+    )
+    assert (base.worker.workers, base.worker.worker_threads) == (2, 1)
+    assert base.memory_mb == pytest.approx(2 * SPEC.memory.worker_mb(BASE_MB), rel=0.05)
+    assert (tiny.worker.workers, tiny.memory_mb) == (2, 600)
+    assert (rare.worker.workers, rare.memory_mb) == (2, 600)
+
+
+def test_a_number_of_workers_in_an_entry_or_a_setting_is_kept() -> None:
+    one, other = plans(
+        "one=tests.support.scripted_engine;workers=3, other=tests.support.scripted_engine",
+        workers=1,
+    )
+    assert (one.worker.workers, other.worker.workers) == (3, 1)
+
+
+def test_models_that_do_not_fit_are_refused_with_the_sum() -> None:
+    with pytest.raises(SetupError, match=r"need 600 MB of memory, and 500 MB are available"):
+        plans(
+            "one=tests.support.scripted_engine, other=tests.support.scripted_engine", memory_mb=500
+        )
+
+
+def test_a_damaged_default_model_is_refused_and_another_is_left_to_its_load(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(SetupError, match="has no model.bin"):
+        plans(f"broken=whisper:{tmp_path}, base")
+    base, broken = plans(f"base, broken=whisper:{tmp_path}")
+    assert base.worker.workers == 2
+    with pytest.raises(SetupError, match="has no model.bin"):
+        broken.place()
+
+
+def test_the_state_of_files_changes_with_their_content_and_their_directory(tmp_path: Path) -> None:
+    one, other, link = tmp_path / "one", tmp_path / "other", tmp_path / "link"
+    for directory in (one, other):
+        directory.mkdir()
+        (directory / "model.bin").write_bytes(b"1")
+    link.symlink_to(one)
+    before = file_state(str(link))
+    assert file_state(str(link)) == before
+    link.unlink()
+    link.symlink_to(other)
+    switched = file_state(str(link))
+    assert switched != before
+    (other / "model.bin").write_bytes(b"22")
+    assert file_state(str(link)) not in (before, switched)
+    assert file_state("a name, no path") == ("a name, no path",)

@@ -9,7 +9,7 @@ import anyio
 import pytest
 from structlog.testing import LogCapture
 
-from auricle.errors import AudioError, Draining
+from auricle.errors import AudioError, Draining, ModelUnavailable
 from auricle.ledger import runner
 from auricle.ledger.job import JobState, Outcome
 from auricle.ledger.store import Ledger
@@ -173,6 +173,19 @@ async def test_a_job_continues_after_the_only_recogniser_was_restarted(
         await accept(service)
         job = await ended(service)
     assert (job.state, job.text, job.losses) == (JobState.DONE, "hello", 0)
+
+
+async def test_a_job_waits_in_the_ledger_while_its_model_is_loaded(
+    tmp_path: Path, logged: LogCapture
+) -> None:
+    async with running(tmp_path) as service:
+        service.transcriber.script = [ModelUnavailable("The model is being loaded.", 1)] * 2
+        await accept(service)
+        await poll_until(lambda: count(logged, "job_postponed") == 1)
+        await poll_until(lambda: not service.state.running.runner)  # it occupies no slot
+        job = await ended(service)
+    assert (job.state, job.text, job.losses) == (JobState.DONE, "hello", 0)
+    assert count(logged, "job_postponed") == 2
 
 
 async def test_a_job_that_is_deleted_during_its_download_ends_at_once(
