@@ -10,6 +10,7 @@ lists, or both with a hyphen between them. Options follow, each as ``;OPTION=VAL
 setting there is one model, that of ``AURICLE_ENGINE`` and ``AURICLE_MODEL``.
 """
 
+import contextlib
 import enum
 import re
 from collections.abc import Iterator
@@ -92,7 +93,9 @@ class ModelTable:
             )
         if len(settings.models) > MAX_MODELS:
             raise SetupError(f"AURICLE_MODELS has more than {MAX_MODELS} models.")
-        models = tuple(_parse(entry, settings) for entry in settings.models)
+        models = tuple(
+            _parse(entry, settings, is_default=i == 0) for i, entry in enumerate(settings.models)
+        )
         names = [model.name for model in models]
         for name in names:
             if names.count(name) > 1:
@@ -145,18 +148,23 @@ def model_name(settings: ModelSettings, engine: EngineSpec) -> str:
     return Path(settings.model or engine.models.default).name
 
 
-def _spec(settings: ModelSettings) -> EngineSpec:
+def find_spec(settings: ModelSettings) -> EngineSpec:
+    """Return the spec of the settings' engine for their model.
+
+    Raises:
+        SetupError: The engine is not available, or the model's files are damaged.
+    """
     engine = find_engine(settings.engine)
     return engine.for_model(settings.model or engine.models.default)
 
 
 def _only_model(settings: ModelSettings) -> ServedModel:
-    engine = _spec(settings)
+    engine = find_spec(settings)
     return ServedModel(model_name(settings, engine), engine, settings)
 
 
-def _parse(entry: str, settings: ModelSettings) -> ServedModel:
-    """Parse one entry of ``AURICLE_MODELS``."""
+def _parse(entry: str, settings: ModelSettings, *, is_default: bool) -> ServedModel:
+    """Parse one entry of ``AURICLE_MODELS``; damaged files are an error for the default only."""
     source, *words = (part.strip() for part in entry.split(";"))
     name, has_engine, target = (part.strip() for part in source.partition("="))
     if not MODEL_NAME.fullmatch(name):
@@ -186,7 +194,9 @@ def _parse(entry: str, settings: ModelSettings) -> ServedModel:
             "`demand`, workers and threads are numbers, device is `cpu`, `cuda` or `auto`."
         ) from exc
     try:
-        engine = _spec(own)
+        engine = find_engine(engine_name)
+        with contextlib.suppress(*(() if is_default else (SetupError,))):  # its load reports it
+            engine = find_spec(own)
     except SetupError as exc:
         raise SetupError(f"AURICLE_MODELS: {exc}") from exc
     return ServedModel(name, engine, own, load, workers.workers, workers.worker_threads)

@@ -11,7 +11,7 @@ from pathlib import Path
 from auricle.config.settings import ModelSettings, Settings, WorkerSettings
 from auricle.config.sizing import ModelShare, model_shares, pool_size
 from auricle.engine.base import EngineSpec, GpuIssue, GpuReport, GpuSupport, LocalModel
-from auricle.engine.models import ModelTable, ServedModel
+from auricle.engine.models import ModelTable, ServedModel, find_spec
 from auricle.engine.registry import find_engine
 from auricle.errors import SetupError
 from auricle.machine import available_memory_bytes, usable_cores
@@ -68,9 +68,10 @@ class ModelPlan:
         Raises:
             SetupError: The model or the GPU is not available; the message says what to do.
         """
-        model, engine = self.model, self.model.engine
-        found = engine.models.find(model.settings, in_log=in_log)
-        return resolve_placement(self.worker, model.settings, engine, found)
+        settings = self.model.settings
+        engine = find_spec(settings)
+        found = engine.models.find(settings, in_log=in_log)
+        return resolve_placement(self.worker, settings, engine, found)
 
 
 def plan_models(

@@ -83,7 +83,7 @@ class _Life:
 class ModelPolicy:
     """The lives of all models; see the module.
 
-    Call :meth:`next_step` until it returns ``None``, after each event and at least each second.
+    Call :meth:`next_step` until it returns ``None``, after each event and at least every second.
 
     Args:
         needs: The models, in the order in which they are loaded.

@@ -90,7 +90,7 @@ class _Reservation:
 
 
 class ModelPools:
-    """Recognise jobs with several models, each in worker processes of its own.
+    """Recognise jobs with several models, each in separate worker processes.
 
     Call :meth:`start` once, from the event loop that uses the pools, and :meth:`aclose` at the end.
 
