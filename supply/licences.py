@@ -16,6 +16,7 @@ from pathlib import Path
 
 from packaging.licenses import canonicalize_license_expression
 
+from auricle.engine.registry import catalogue
 from supply.lock import ROOT, Pin, python_pins
 
 ALLOWED = frozenset(
@@ -181,6 +182,16 @@ def rows(pins: list[Pin]) -> Iterator[str]:
         yield f"| {name} | {', '.join(versions[name]) or 'an extra'} | {licence} |"
 
 
+def model_rows() -> Iterator[str]:
+    """Give a table's row for the models of each licence that can be pulled."""
+    by_licence: dict[tuple[str, str, str], list[str]] = {}
+    for model in catalogue():
+        terms = model.licence, model.licence_url, model.attribution
+        by_licence.setdefault(terms, []).append(f"`{model.name}`")
+    for (licence, url, attribution), names in by_licence.items():
+        yield f"| {', '.join(names)} | [{licence}]({url}) | {attribution or 'the licence text'} |"
+
+
 def page(pins: list[Pin]) -> str:
     """Make docs/licences.md.
 
@@ -192,7 +203,11 @@ def page(pins: list[Pin]) -> str:
         for wheel, libraries in INSIDE.items()
         for library, licence in libraries.items()
     ]
-    return PAGE.format(packages="\n".join(rows(pins)), libraries="\n".join(libraries))
+    return PAGE.format(
+        packages="\n".join(rows(pins)),
+        models="\n".join(model_rows()),
+        libraries="\n".join(libraries),
+    )
 
 
 def main() -> int:

@@ -10,6 +10,7 @@ from supply.licences import (
     UnknownLicenceError,
     check_licence,
     is_allowed,
+    model_rows,
     page,
     read_licence,
     rows,
@@ -50,6 +51,12 @@ def test_all_that_is_installed_is_allowed_and_reported_as_on_the_page() -> None:
     told = (ROOT / "docs" / "licences.md").read_text()
     for row in rows(LOCK):  # but not the licence: another Python takes another numpy
         assert f"{row.rpartition(' | ')[0]} | " in told
+
+
+def test_every_model_that_can_be_pulled_is_on_the_page() -> None:
+    told = (ROOT / "docs" / "licences.md").read_text()
+    for row in model_rows():
+        assert row in told, "run `make licences`"
 
 
 @pytest.mark.parametrize(
