@@ -399,7 +399,13 @@ class EngineSpec:
         return self.languages
 
     def for_model(self, model: str) -> "EngineSpec":
-        """Return the spec of one model, by its name or directory, with the model's languages."""
+        """Return the spec of one model, by its name or directory, with the model's languages.
+
+        An engine whose abilities depend on the model's files checks them here.
+
+        Raises:
+            SetupError: The model cannot be used; the message says what to do.
+        """
         return replace(self, languages=self.parse_languages(model))
 
     def is_model_name(self, name: str) -> bool:

@@ -166,6 +166,7 @@ def prepare(settings: Settings, *, in_log: bool = False, cores: int | None = Non
         SetupError: The engine, the model or the GPU is not available; the message says what to do.
     """
     engine = find_engine(settings.model.engine)
+    engine = engine.for_model(settings.model.model or engine.models.default)
     model = engine.models.find(settings.model, in_log=in_log)
     return resolve_placement(settings.worker, settings.model, engine, model, cores)
 

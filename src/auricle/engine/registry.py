@@ -15,6 +15,7 @@ BUILT_IN = {
     "whisper": "auricle.engine.whisper.spec",
     "faster-whisper": "auricle.engine.whisper.faster_whisper",
     "moonshine": "auricle.engine.moonshine.spec",
+    "sherpa": "auricle.engine.sherpa.spec",
 }
 
 

@@ -1,0 +1,1 @@
+"""Models in ONNX that sherpa-onnx runs."""

@@ -1,0 +1,119 @@
+"""The engine as the server knows it, and a server with it."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import httpx2
+import pytest
+
+from auricle.config.settings import ModelSettings
+from auricle.engine.registry import find_engine, find_factory, find_streaming_factory
+from auricle.engine.sherpa.spec import MAX_BATCH_JOBS, SPEC, load, load_streaming
+from auricle.errors import BadRequest, SetupError
+from auricle.types import Options, Task
+from tests.support.clips import CLIPS
+from tests.support.command import LIMIT_S, environment, serving
+from tests.support.sherpa_models import MAKERS
+
+SHORT = CLIPS["short.wav"]
+
+
+def settings_of(model: Path) -> ModelSettings:
+    return ModelSettings(engine="sherpa", model=str(model))
+
+
+@pytest.mark.unit
+def test_it_is_a_built_in_engine() -> None:
+    assert find_engine("sherpa") is SPEC
+    assert find_factory("sherpa") is load
+    assert find_streaming_factory("sherpa") is load_streaming
+    assert SPEC.models.named(Path()) == ()
+
+
+@pytest.mark.unit
+def test_the_spec_depends_on_the_model(tmp_path: Path) -> None:
+    parakeet = SPEC.for_model(
+        str(MAKERS["parakeet-tdt-0.6b-v3"](tmp_path / "parakeet-tdt-0.6b-v3"))
+    )
+    assert len(parakeet.languages) == 25
+    assert parakeet.detects_language
+    assert parakeet.has_word_times
+    assert parakeet.batches.max_jobs == MAX_BATCH_JOBS
+    assert not parakeet.streams
+    streaming = SPEC.for_model(str(MAKERS["streaming-lstm-en"](tmp_path / "streaming-en")))
+    assert streaming.streams
+    assert streaming.fit(Options()).language == "en"
+
+
+@pytest.mark.unit
+def test_a_language_that_the_model_does_not_know_is_rejected(tmp_path: Path) -> None:
+    spec = SPEC.for_model(str(MAKERS["sense-voice"](tmp_path)))
+    assert spec.fit(Options("yue")).language == "yue"
+    with pytest.raises(
+        BadRequest, match=r"SenseVoice\) .* use a code such as en, ja, ko, yue, zh, or"
+    ):
+        spec.fit(Options("de"))
+    with pytest.raises(BadRequest, match="cannot translate"):
+        spec.fit(Options(task=Task.TRANSLATE))
+
+
+@pytest.mark.unit
+def test_the_store_describes_a_directory(tmp_path: Path) -> None:
+    directory = MAKERS["nemo-ctc-en"](tmp_path / "nemo-ctc-en")
+    model = SPEC.models.find(settings_of(directory))
+    assert (model.path, model.name) == (str(directory), "nemo-ctc-en")
+    assert len(model.revision) == 64
+    status = SPEC.models.status(settings_of(directory))
+    assert status.is_local
+    assert status.text.startswith("NeMo CTC (")
+
+
+@pytest.mark.unit
+def test_a_bad_model_has_no_spec(tmp_path: Path) -> None:
+    for model in ("", str(tmp_path)):
+        with pytest.raises(SetupError):
+            SPEC.for_model(model)
+
+
+@pytest.mark.process
+def test_the_server_s_part_imports_no_speech_library() -> None:
+    code = "import auricle.engine.sherpa.spec, sys; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=LIMIT_S
+    )
+    assert not {"onnxruntime", "sherpa_onnx"} & set(done.stdout.split())
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
+    folder = tmp_path_factory.mktemp("sherpa")
+    model = MAKERS["zipformer-en"](folder / "models" / "zipformer-en")
+    settings = {"engine": "sherpa", "model": model, "workers": 1, "sandbox_folders": ""}
+    with serving(folder, **settings) as (command, url):
+        yield SimpleNamespace(url=url, command=command, environ=environment(folder, **settings))
+
+
+@pytest.mark.process
+def test_a_sandboxed_worker_loads_and_runs_the_model(server: SimpleNamespace) -> None:
+    url = f"{server.url}/v1/audio/transcriptions"
+    fields = {"model": "whisper-1", "response_format": "verbose_json"}
+    fields |= {"timestamp_granularities[]": "word"}
+    files = {"file": ("short.wav", SHORT.path.read_bytes())}
+    answer = httpx2.post(url, data=fields, files=files, timeout=LIMIT_S).json()
+    assert answer["words"]
+    assert answer["text"]
+    health = httpx2.get(f"{server.url}/health", timeout=LIMIT_S).json()
+    assert health["model"] == "zipformer-en"
+
+
+@pytest.mark.process
+def test_another_language_gets_a_400(server: SimpleNamespace) -> None:
+    url = f"{server.url}/v1/audio/transcriptions"
+    files = {"file": ("short.wav", SHORT.path.read_bytes())}
+    fields = {"model": "whisper-1", "language": "de"}
+    answer = httpx2.post(url, data=fields, files=files, timeout=LIMIT_S)
+    assert answer.status_code == 400
+    assert "use a code such as en." in answer.json()["error"]["message"]
