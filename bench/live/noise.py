@@ -13,7 +13,8 @@ from dataclasses import asdict, dataclass
 
 from auricle.audio.opus import find_libopus
 from auricle.commands import Stop, StreamParameters
-from auricle.config.settings import LiveSettings
+from auricle.config.settings import LiveSettings, ModelSettings
+from auricle.engine.models import ModelTable, ServedModel
 from auricle.engine.whisper.short_window import ShortWindowEngine
 from auricle.engine.whisper.spec import SPEC
 from auricle.events import Final, Partial, SpeechStarted
@@ -63,9 +64,9 @@ class Listener:
             id="noise",
             secret="",
             client=ClientId("bench"),
-            reservation=None,
+            reservations={},
             now=0.0,
-            engine=SPEC,
+            models=ModelTable((ServedModel("whisper-base", SPEC, ModelSettings()),)),
         )
         self._session.attach(0.0)
 

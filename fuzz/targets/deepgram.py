@@ -11,7 +11,7 @@ from auricle.commands import Configure
 from auricle.errors import AuricleError
 from auricle.protocol.deepgram.live import DeepgramDialect
 from auricle.protocol.deepgram.query import ENCODINGS, Listen, parse_listen
-from auricle.protocol.deepgram.results import LoadedModel
+from auricle.protocol.deepgram.results import ModelInfo
 from auricle.protocol.dialect import Companded
 from fuzz.checks import pieces
 from fuzz.grammars import join_steps, split_steps
@@ -30,7 +30,7 @@ _OPTIONS = (
 )
 _WORDS = ("type", "KeepAlive", "Finalize", "CloseStream", "Configure", "keyterms", "Auricle")
 _ID = "5b1d2a8e-0000-4000-8000-000000000000"
-_MODEL = LoadedModel("base", "1", "whisper")
+_MODEL = ModelInfo("base", "1", "whisper")
 _KEEP_ALIVE, _FINALIZE, _CLOSE = (
     bytes([TEXT]) + f'{{"type":"{name}"}}'.encode()
     for name in ("KeepAlive", "Finalize", "CloseStream")

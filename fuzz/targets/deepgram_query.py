@@ -10,14 +10,14 @@ from auricle.languages import LANGUAGES
 from auricle.limits import MAX_ENDPOINT_MS, MAX_HOTWORDS
 from auricle.protocol.deepgram.live import parameters_of
 from auricle.protocol.deepgram.query import ENCODINGS, MAX_UTT_SPLIT_S, Listen, parse_listen
-from auricle.protocol.deepgram.results import LoadedModel, Metadata, file_body, plain
+from auricle.protocol.deepgram.results import Metadata, ModelInfo, file_body, plain
 from auricle.protocol.native.stream import Start, decode_command, encode_command
 from auricle.types import Segment, Transcript, Word
 from fuzz.mutation import query_mutation
 from fuzz.target import Target
 
 _ID = "5b1d2a8e-0000-4000-8000-000000000000"
-_METADATA = Metadata(_ID, "0" * 64, "now", LoadedModel("base", "1", "whisper"))
+_METADATA = Metadata(_ID, "0" * 64, "now", ModelInfo("base", "1", "whisper"))
 _WORDS = (
     *("encoding", "sample_rate", "channels", "multichannel", "language", "detect_language"),
     *("keyterm", "keywords", "interim_results", "endpointing", "utterance_end_ms", "vad_events"),

@@ -66,6 +66,7 @@ from fuzz.material import PACKETS
 from fuzz.mutation import Grammar
 from fuzz.target import Target
 from tests.support.containers import ogg_stream
+from tests.support.models import models_of
 
 _MESSAGE, _SOUND, _COMMANDS, _WORLD = range(4)
 _MAX_STEPS = 10
@@ -123,9 +124,9 @@ class _World:
             id="s",
             secret="x",
             client=ANONYMOUS,
-            reservation=None,
+            reservations={},
             now=self.now,
-            engine=SPEC,
+            models=models_of(SPEC),
         )
         self._jobs: deque[Job] = deque()
         self._seq = 0

@@ -19,11 +19,11 @@ from fuzz.story import Story
 from fuzz.target import Blind, Target
 from tests.support.wyoming import MONO_16, event
 
-_INFO = info_event(DescribedModel("base", "Whisper", frozenset({"en"}), "", ""), "1")
+_INFO = info_event([DescribedModel("base", "Whisper", frozenset({"en"}), "", "")], "1")
 _WORDS = (
     *("type", "data", "data_length", "payload_length", "describe", "ping", "transcribe"),
     *("audio-start", "audio-chunk", "audio-stop", "language", "transcript_names", "text"),
-    *("transcript_terms", "rate", "width", "channels", "timestamp", "en", "de"),
+    *("transcript_terms", "name", "rate", "width", "channels", "timestamp", "en", "de"),
 )
 _FORMATS = (MONO_16, MONO_16 | {"width": 4, "channels": 2, "timestamp": 5})
 _AT_ANY_TIME = ("info", "pong", "error")

@@ -16,6 +16,7 @@ from auricle.limits import (
     EndpointMs,
     Hotwords,
     Languages,
+    ModelName,
     PacketMs,
     Prompt,
     RateHz,
@@ -32,7 +33,7 @@ class StreamParameters(msgspec.Struct, frozen=True, kw_only=True):
     ``channels``. ``start_sample`` is the start of the session's clock. A session that replaces an
     expired one also has ``safe_sample``: audio before it is in finals, and some seconds of that
     audio are sent again only to warm up the voice detector. Without ``endpoint_ms``, the server's
-    setting applies.
+    setting applies; without ``model``, its default model.
     """
 
     format: Wire = Wire.OPUS
@@ -40,6 +41,7 @@ class StreamParameters(msgspec.Struct, frozen=True, kw_only=True):
     channels: Channels = 1
     frame_ms: PacketMs = DEFAULT_PACKET_MS
     seq: bool = False
+    model: ModelName = ""
     language: str | None = None
     languages: Languages = ()
     task: Task = Task.TRANSCRIBE
@@ -68,6 +70,7 @@ class Keepalive(msgspec.Struct, frozen=True, tag="keepalive", tag_field="type"):
 class Configure(msgspec.Struct, frozen=True, kw_only=True, tag="configure", tag_field="type"):
     """Change the given parameters, from the next utterance or packet on."""
 
+    model: ModelName | UnsetType = UNSET
     language: str | None | UnsetType = UNSET
     languages: Languages | UnsetType = UNSET
     prompt: Prompt | None | UnsetType = UNSET

@@ -118,12 +118,14 @@ class NotFound(RequestError):
     http_status = 404
 
 
-class ModelNotFound(RequestError):
+class ModelNotFound(BadRequest):
     """The requested model is not served."""
 
     code = "model_not_found"
     http_status = 404
-    field = "model"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "model")
 
 
 class MethodNotAllowed(RequestError):

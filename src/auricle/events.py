@@ -53,6 +53,7 @@ class Ready:
         resumable: Whether its wire format can resume after a lost connection.
         received_sample: The next expected sample; all before it were received.
         safe_sample: All audio before it is in finals.
+        model: Name of the model that transcribes, as ``/v1/models`` lists it.
     """
 
     session: str
@@ -62,6 +63,7 @@ class Ready:
     resumable: bool
     received_sample: int
     safe_sample: int
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,8 @@ MAX_PROMPT_CHARACTERS = 10_000
 MAX_HOTWORDS, MAX_HOTWORD_CHARACTERS = 500, 100
 HOTWORD_LIMITS = f"at most {MAX_HOTWORDS} of at most {MAX_HOTWORD_CHARACTERS} characters"
 MAX_LANGUAGES, MAX_LANGUAGE_CHARACTERS = 200, 100
+MAX_MODEL_CHARACTERS = 200
+"""Maximum length of the name of a model in a request."""
 MIN_RATE_HZ, MAX_RATE_HZ = 8_000, 96_000
 """Sample rates of raw samples; decoded files may have others."""
 TELEPHONE_RATE_HZ = 8_000
@@ -34,6 +36,7 @@ Hotwords = Annotated[
     Meta(max_length=MAX_HOTWORDS),
 ]
 Language = Annotated[str, Meta(max_length=MAX_LANGUAGE_CHARACTERS)]
+ModelName = Annotated[str, Meta(max_length=MAX_MODEL_CHARACTERS)]
 Languages = Annotated[tuple[Language, ...], Meta(max_length=MAX_LANGUAGES)]
 PacketMs = Annotated[float, Meta(ge=MIN_PACKET_MS, le=MAX_PACKET_MS)]
 RateHz = Annotated[int, Meta(ge=MIN_RATE_HZ, le=MAX_RATE_HZ)]

@@ -38,10 +38,10 @@ def test_keys_are_counted_and_never_shown(auricle: Run, monkeypatch: pytest.Monk
 
 
 def test_names_and_networks_are_shown(auricle: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AURICLE_OPENAI_MODELS", "ears, whisper-1")
+    monkeypatch.setenv("AURICLE_MODELS", "base, tiny=moonshine")
     monkeypatch.setenv("AURICLE_TRUSTED_PROXIES", "::1, 10.0.0.0/8")
     output = auricle("settings").stdout
-    assert "AURICLE_OPENAI_MODELS=ears,whisper-1" in output
+    assert "AURICLE_MODELS=base,tiny=moonshine" in output
     assert "AURICLE_TRUSTED_PROXIES=::1/128,10.0.0.0/8" in output
 
 

@@ -157,7 +157,7 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServer]:
     with real_server(
         tmp_path_factory.mktemp("strict"),
         engine="tests.support.scripted_engine",
-        openai_strict_models=True,
+        unknown_models="reject",
         max_upload_mb=25,
         workers=1,
         backoff_first_s=4,

@@ -18,9 +18,9 @@ def table(models: str = "", **settings: object) -> ModelTable:
 
 def test_without_the_setting_there_is_the_one_model_of_the_engine() -> None:
     it = table()
-    assert it.names == ("base",)
+    assert it.names == ("whisper-base",)
     assert it.default.engine.name == "Whisper"
-    assert it.find("") is it.find("base") is it.default
+    assert it.find("") is it.find("whisper-base") is it.default
     assert len(it) == 1
     assert it.default.load is Load.START
 

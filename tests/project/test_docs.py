@@ -127,7 +127,9 @@ def test_every_parameter_is_there_with_its_default() -> None:
     told = table("## Opening")
     assert set(told) == set(StreamParameters.__struct_fields__) | {"resume", "session"}
     for name, default in msgspec.structs.asdict(StreamParameters()).items():
-        value = {None: "none", (): "none", True: "1", False: "0"}.get(default, str(default))
+        value = {None: "none", "": "none", (): "none", True: "1", False: "0"}.get(
+            default, str(default)
+        )
         assert told[name][1].strip("`") == value.removesuffix(".0"), name
     assert [wire.value for wire in Wire] == re.findall(r"`(.*?)`", told["format"][0])
 

@@ -43,7 +43,7 @@ PATIENCE = PATIENCE_S + 2 * PATIENCE_PER_AUDIO_S
 
 def pending(speculation: Speculation | None = None) -> PendingFinal:
     return PendingFinal(
-        factory=JobFactory(Caller("S", CLIENT, "room-1"), 1),
+        factory=JobFactory(Caller("S", CLIENT, {"": "room-1"}), 1),
         pcm=PCM,
         start_sample=1000,
         speech_sample=5000,

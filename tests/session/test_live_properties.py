@@ -31,7 +31,7 @@ from auricle.events import (
 )
 from auricle.protocol.deepgram.live import DeepgramDialect
 from auricle.protocol.deepgram.query import parse_listen
-from auricle.protocol.deepgram.results import LoadedModel
+from auricle.protocol.deepgram.results import ModelInfo
 from auricle.protocol.dialect import End
 from auricle.protocol.framing import pack
 from auricle.protocol.openai.realtime import RealtimeDialect
@@ -349,7 +349,7 @@ def test_dialects_report_every_word_once_and_answer_every_flush(
     flushes = [what for _, what in orders].count("flush")
     asked = parse_listen({"punctuate": "true"}.items())
     deepgram = DeepgramDialect(
-        asked, request_id="", created="", model=LoadedModel("base", "1", "whisper")
+        asked, request_id="", created="", model=ModelInfo("base", "1", "whisper")
     )
     results = [
         message

@@ -48,7 +48,7 @@ class Stage:
         self.segmenter = SpeechSegmenter(EndpointRules(), 0)
         self.arrivals = ArrivalLog(0)
         self.it = Recognition(
-            Caller("S", CLIENT, "room"),
+            Caller("S", CLIENT, {"": "room"}),
             self.segmenter,
             self.arrivals,
             wants_partials=wants_partials,

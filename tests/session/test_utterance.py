@@ -21,7 +21,7 @@ from tests.support.session import CLIENT, spoken, transcript
 pytestmark = pytest.mark.unit
 
 START, SPEECH = 10_000, 12_000
-CALLER = Caller("S", CLIENT, "room-1")
+CALLER = Caller("S", CLIENT, {"": "room-1"})
 
 
 def utterance(language: str | None = "en", prior: str | None = None) -> OpenUtterance:

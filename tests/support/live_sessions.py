@@ -10,14 +10,15 @@ from prometheus_client import CollectorRegistry
 
 from auricle.audio.opus import find_libopus
 from auricle.commands import StreamParameters
-from auricle.config.settings import LiveSettings, ModelSettings
-from auricle.engine.models import ModelTable, ServedModel
+from auricle.config.settings import LiveSettings
+from auricle.engine.models import ModelTable
 from auricle.events import Wire
 from auricle.server.access.rate_limits import NO_OWN_LIMITS, KeyLimits, RateLimiter
 from auricle.server.live.registry import LiveSessions
 from auricle.server.live.runner import LiveRunner
 from auricle.server.telemetry.live_metrics import LiveMetrics
 from auricle.types import ClientId
+from tests.support.models import models_of
 from tests.support.scripted_engine import SPEC
 from tests.support.transcriber import FakeTranscriber
 
@@ -47,14 +48,17 @@ class Sessions:
 
 @asynccontextmanager
 async def sessions(
-    settings: LiveSettings | None = None, limits: KeyLimits = NO_OWN_LIMITS, gateway_id: str = ""
+    settings: LiveSettings | None = None,
+    limits: KeyLimits = NO_OWN_LIMITS,
+    gateway_id: str = "",
+    models: ModelTable | None = None,
 ) -> AsyncIterator[Sessions]:
     registry, transcriber = CollectorRegistry(), FakeTranscriber()
     metrics = LiveMetrics(registry)
     rate_limiter = RateLimiter(limits, lambda client: NO_OWN_LIMITS)
     live = LiveSessions(
         settings or LiveSettings(),
-        ModelTable((ServedModel("scripted", SPEC, ModelSettings()),)),
+        models or models_of(SPEC),
         transcriber,
         find_libopus(),
         metrics,

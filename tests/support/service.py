@@ -15,7 +15,13 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
-from auricle.config.settings import LedgerSettings, LiveSettings, ServerSettings, Settings
+from auricle.config.settings import (
+    LedgerSettings,
+    LiveSettings,
+    ModelSettings,
+    ServerSettings,
+    Settings,
+)
 from auricle.server.app import create_app
 from auricle.server.context import ServerState
 from auricle.server.net.tls import Certificate
@@ -87,13 +93,19 @@ def build(
     spool_dir: Path,
     live: LiveSettings | None = None,
     ledger: LedgerSettings | None = None,
+    model: ModelSettings | None = None,
     **settings: Any,
 ) -> Service:
     transcriber, decoder = FakeTranscriber(), FakeDecoder()
     server = ServerSettings(spool_dir=spool_dir, **settings)
     if ledger is None:
         ledger = LedgerSettings(state_dir=own_state(spool_dir))
-    whole = Settings(server=server, live=live or LiveSettings(), ledger=ledger)
+    whole = Settings(
+        server=server,
+        live=live or LiveSettings(),
+        ledger=ledger,
+        model=model or ModelSettings(),
+    )
     app = create_app(transcriber, decoder, whole)
     return Service(app, transcriber, decoder)
 

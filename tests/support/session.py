@@ -12,6 +12,7 @@ import numpy as np
 from auricle.audio.opus import find_libopus
 from auricle.commands import StreamParameters
 from auricle.config.settings import LiveSettings
+from auricle.engine.models import ModelTable
 from auricle.engine.whisper.spec import SPEC
 from auricle.errors import AuricleError
 from auricle.events import AudioProgress, Final, Partial, SessionEvent, Warned
@@ -29,6 +30,7 @@ from auricle.types import (
     Transcript,
     Word,
 )
+from tests.support.models import models_of
 
 CLIENT = ClientId("tester")
 Answer = Transcript | AuricleError | None
@@ -80,6 +82,7 @@ class Rig:
     now: float = 100.0
     name: str = "S"
     settings: LiveSettings = field(default_factory=LiveSettings)
+    models: ModelTable = field(default_factory=lambda: models_of(SPEC))
     events: list[SessionEvent] = field(default_factory=list)
     jobs: list[Job] = field(default_factory=list)
     open_jobs: dict[JobId, Job] = field(default_factory=dict)
@@ -94,9 +97,9 @@ class Rig:
             id=self.name,
             secret="secret",
             client=CLIENT,
-            reservation="room-1",
+            reservations={"": "room-1"},
             now=self.now,
-            engine=SPEC,
+            models=self.models,
         )
         self.session.attach(self.now)
         self.drain()

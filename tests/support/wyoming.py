@@ -106,7 +106,7 @@ class WyomingCaller:
 async def wyoming_port(state: ServerState) -> AsyncIterator[int]:
     """Let an application that does not run yet serve Wyoming on a free loopback port."""
     sockets = open_sockets("127.0.0.1", 0, "AURICLE_WYOMING_PORT")
-    state.background_tasks.append(partial(WyomingServer(state, "base").serve, sockets))
+    state.background_tasks.append(partial(WyomingServer(state).serve, sockets))
     yield sockets[0].getsockname()[1]
 
 

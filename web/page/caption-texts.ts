@@ -13,6 +13,7 @@ const english = {
 		tab: 'Audio of a tab',
 		unnamed: (number: number): string => `Microphone ${number}`,
 	},
+	model: { label: 'Model', usual: (name: string): string => `${name} (default)` },
 	spoken: { label: 'Spoken language', auto: 'Automatic' },
 	states: {
 		idle: 'Not listening',
@@ -168,6 +169,7 @@ const chinese: CaptionTexts = {
 		tab: '标签页的声音',
 		unnamed: number => `麦克风 ${number}`,
 	},
+	model: { label: '模型', usual: name => `${name}（默认）` },
 	spoken: { label: '所说语言', auto: '自动识别' },
 	states: {
 		idle: '未在聆听',

@@ -12,7 +12,8 @@ import { Keeper } from './keeper.js';
 import { Key } from './key.js';
 import { namedLanguages } from './languages.js';
 import { LevelMeter } from './level-meter.js';
-import { Live, type LiveState } from './live.js';
+import { Live, type LiveState, type SpeechChoice } from './live.js';
+import { ModelChoice } from './model-choice.js';
 import { Recordings } from './recordings.js';
 import { SourceChoice } from './source.js';
 import { store, stored } from './storage.js';
@@ -27,6 +28,7 @@ const notice = byId('notice', HTMLElement);
 const level = byId('level', HTMLElement);
 
 let texts: (typeof CAPTION_TEXTS)[Language] = CAPTION_TEXTS.en;
+let shownIn: Language = 'en';
 let shownProblem: Sentence | null = null;
 let delayMilliseconds: number | null = null;
 let behindSeconds: number | null = null;
@@ -34,6 +36,7 @@ let screenLock: Promise<WakeLockSentinel | undefined> | null = null;
 
 const key = new Key(showProblem);
 const source = new SourceChoice(texts, () => void live.changeSource());
+const model = new ModelChoice(texts, key, changeModel);
 const keeper = new Keeper(new IndexedDbStore(), isFailing => {
 	byId('not-kept', HTMLElement).hidden = !isFailing;
 });
@@ -42,7 +45,7 @@ const captions = new CaptionView(texts, () => {
 	void keptCaptions.change();
 });
 const keptCaptions = new KeptCaptions(captions, keeper);
-const recordings = new Recordings(texts, key, keeper, spokenLanguage, showProblem);
+const recordings = new Recordings(texts, key, keeper, speech, showProblem);
 const keptList = new KeptList(texts, {
 	open: transcript => void open(transcript).then(listKept),
 	remove: ids => void keeper.remove(ids).then(listKept),
@@ -67,7 +70,7 @@ const live = new Live(
 	},
 	source,
 	key,
-	spokenLanguage,
+	speech,
 );
 
 bindLanguageButton(byId('language', HTMLButtonElement), render);
@@ -82,7 +85,7 @@ for (const button of [start, pause]) {
 }
 spoken.addEventListener('change', () => {
 	store('localStorage', SPOKEN, spoken.value);
-	live.changeLanguage();
+	live.changeSpeech();
 });
 document.addEventListener('visibilitychange', () => {
 	if (!document.hidden) {
@@ -99,6 +102,8 @@ window.addEventListener('beforeunload', event => {
 byId('status-link', HTMLAnchorElement).addEventListener('click', ({ currentTarget }) => {
 	(currentTarget as HTMLAnchorElement).target = isBusy() ? '_blank' : '';
 });
+byId('key-form', HTMLFormElement).addEventListener('submit', () => void model.load());
+void model.load();
 void resumeJobs().then(listKept);
 if (!isSecureContext) {
 	showProblem(problem('insecure'));
@@ -131,18 +136,23 @@ async function open(transcript: KeptTranscript): Promise<void> {
 	}
 }
 
-function spokenLanguage(): string | null {
-	return spoken.value === '' ? null : spoken.value;
+function speech(): SpeechChoice {
+	return { model: model.value, language: spoken.value === '' ? null : spoken.value };
+}
+
+/** Offers the languages of the chosen model, and uses it from now on. */
+function changeModel(): void {
+	renderSpoken();
+	live.changeSpeech();
 }
 
 function render(language: Language): void {
 	texts = CAPTION_TEXTS[language];
+	shownIn = language;
 	showTexts(texts);
 	document.title = `Auricle: ${texts.title}`;
-	const chosen = spoken.options.length > 1 ? spoken.value : (stored('localStorage', SPOKEN) ?? '');
-	const auto = new Option(texts.spoken.auto, '');
-	spoken.replaceChildren(auto, ...namedLanguages(language).map(([code, name]) => new Option(name, code)));
-	spoken.value = chosen;
+	model.render(texts);
+	renderSpoken();
 	source.render(texts);
 	captions.render(texts);
 	recordings.render(texts);
@@ -150,6 +160,15 @@ function render(language: Language): void {
 	showState(live.state);
 	showDelay(delayMilliseconds);
 	showProblem(shownProblem);
+}
+
+function renderSpoken(): void {
+	const known = model.languages;
+	const languages = namedLanguages(shownIn).filter(([code]) => known?.has(code) ?? true);
+	const auto = new Option(texts.spoken.auto, '');
+	spoken.replaceChildren(auto, ...languages.map(([code, name]) => new Option(name, code)));
+	const chosen = stored('localStorage', SPOKEN) ?? '';
+	spoken.value = languages.some(([code]) => code === chosen) ? chosen : '';
 }
 
 function showState(state: LiveState): void {

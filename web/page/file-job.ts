@@ -37,6 +37,7 @@ export interface FileJob {
 	readonly file: File | null;
 	/** ID of the job on the server; `null` to upload the file. */
 	readonly id: string | null;
+	readonly model: string;
 	readonly language: string | null;
 	readonly key: string | undefined;
 	readonly signal: AbortSignal;
@@ -190,10 +191,16 @@ async function checkReadable(file: File): Promise<void> {
 }
 
 /** Uploads with XMLHttpRequest; `fetch` does not report the progress of an upload. */
-function post(file: File, { language, key, signal, onProgress }: FileJob): Promise<Answer> {
+function post(file: File, { model, language, key, signal, onProgress }: FileJob): Promise<Answer> {
 	return new Promise((resolve, reject) => {
 		const request = new XMLHttpRequest();
-		const query = new URLSearchParams({ wait: '0', ...(language === null ? {} : { language }) });
+		const query = new URLSearchParams({ wait: '0' });
+		if (model !== '') {
+			query.set('model', model);
+		}
+		if (language !== null) {
+			query.set('language', language);
+		}
 		request.open('POST', `utterance?${query}`);
 		const isMedia = /^(audio|video)\//.test(file.type);
 		request.setRequestHeader('Content-Type', isMedia ? file.type : 'application/octet-stream');

@@ -56,6 +56,14 @@ export interface LiveView {
 	showProblem(sentence: Sentence | null): void;
 }
 
+/** What the user has chosen for the recognition. */
+export interface SpeechChoice {
+	/** Empty: the server's default. */
+	readonly model: string;
+	/** `null` to detect it. */
+	readonly language: string | null;
+}
+
 /** Runs one stream at a time. */
 export class Live {
 	#state: LiveState = 'idle';
@@ -68,19 +76,19 @@ export class Live {
 	readonly #view: LiveView;
 	readonly #source: SourceChoice;
 	readonly #key: Key;
-	readonly #language: () => string | null;
+	readonly #speech: () => SpeechChoice;
 
 	/**
 	 * @param view - Shows the captions.
 	 * @param source - The audio source.
 	 * @param key - The key for the server.
-	 * @param language - Returns the spoken language; `null` to detect it.
+	 * @param speech - Returns the choice of the model and the language.
 	 */
-	constructor(view: LiveView, source: SourceChoice, key: Key, language: () => string | null) {
+	constructor(view: LiveView, source: SourceChoice, key: Key, speech: () => SpeechChoice) {
 		this.#view = view;
 		this.#source = source;
 		this.#key = key;
-		this.#language = language;
+		this.#speech = speech;
 	}
 
 	/** The current state. */
@@ -122,9 +130,9 @@ export class Live {
 		}
 	}
 
-	/** Requests another language from the next utterance on. */
-	changeLanguage(): void {
-		this.#say(client => client.configure({ language: this.#language() }));
+	/** Requests another model or language from the next utterance on. */
+	changeSpeech(): void {
+		this.#say(client => client.configure(this.#speech()));
 	}
 
 	async #start(): Promise<void> {
@@ -145,7 +153,7 @@ export class Live {
 			const apiKey = this.#key.forSocket;
 			const client = new LiveClient({
 				url: new URL('.', location.href).href,
-				language: this.#language(),
+				...this.#speech(),
 				rules: outageRules(),
 				workerUrl,
 				workletUrl,

@@ -10,6 +10,7 @@ import { gapText } from './gap-line.js';
 import type { KeptTranscript } from './kept.js';
 import type { Keeper } from './keeper.js';
 import { asksForKey, type Key } from './key.js';
+import type { SpeechChoice } from './live.js';
 import { ExportToolbar } from './export-toolbar.js';
 import { isGap, type TranscriptLine } from './transcript.js';
 
@@ -19,7 +20,7 @@ export class Recordings {
 	readonly #shown = new Set<Recording>();
 	readonly #key: Key;
 	readonly #keeper: Keeper;
-	readonly #language: () => string | null;
+	readonly #speech: () => SpeechChoice;
 	readonly #showProblem: (sentence: Sentence | null) => void;
 	#texts: CaptionTexts;
 	#isWorking = false;
@@ -28,20 +29,20 @@ export class Recordings {
 	 * @param texts - Texts of the list.
 	 * @param key - The key for the server.
 	 * @param keeper - Keeps jobs and transcripts.
-	 * @param language - Returns the spoken language; `null` to detect it.
+	 * @param speech - Returns the choice of the model and the language.
 	 * @param showProblem - Reports that a key is needed.
 	 */
 	constructor(
 		texts: CaptionTexts,
 		key: Key,
 		keeper: Keeper,
-		language: () => string | null,
+		speech: () => SpeechChoice,
 		showProblem: (sentence: Sentence | null) => void,
 	) {
 		this.#texts = texts;
 		this.#key = key;
 		this.#keeper = keeper;
-		this.#language = language;
+		this.#speech = speech;
 		this.#showProblem = showProblem;
 		const chooser = byId('file', HTMLInputElement);
 		chooser.addEventListener('change', () => {
@@ -111,7 +112,7 @@ export class Recordings {
 		for (const recording of this.#shown) {
 			// Files added meanwhile are appended.
 			if (recording.isWaiting) {
-				const code = await recording.work(this.#key.value, this.#language());
+				const code = await recording.work(this.#key.value, this.#speech());
 				if (asksForKey(code ?? '')) {
 					this.#showProblem(
 						this.#key.ask(code ?? '', () => {
@@ -254,13 +255,13 @@ class Recording {
 	}
 
 	/** Transcribes it; returns the code of the error if that failed. */
-	async work(key: string | undefined, language: string | null): Promise<string | null> {
+	async work(key: string | undefined, speech: SpeechChoice): Promise<string | null> {
 		this.#isWaiting = false;
 		try {
 			const { id, lines } = await transcribeFile({
 				file: this.#file,
 				id: this.#job,
-				language,
+				...speech,
 				key,
 				signal: this.#abort.signal,
 				onProgress: progress => this.#showProgress(progress),

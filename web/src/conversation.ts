@@ -181,9 +181,10 @@ export class Conversation {
 
 	/** Changes the parameters of this session and of later ones. */
 	configure(change: Change): void {
-		const { language, prompt, endpointMilliseconds } = change;
+		const { model, language, prompt, endpointMilliseconds } = change;
 		const parameters = {
 			...this.#parameters,
+			...(model === undefined ? {} : { model }),
 			...(language === undefined ? {} : { language }),
 			...(prompt === undefined ? {} : { prompt }),
 			...(endpointMilliseconds === undefined ? {} : { endpointMilliseconds }),
@@ -411,6 +412,7 @@ export class Conversation {
 			channels: 1,
 			frame_ms: FRAME_MILLISECONDS,
 			seq: true,
+			model: parameters.model,
 			language: parameters.language,
 			languages: parameters.languages,
 			task: parameters.task,
@@ -429,10 +431,11 @@ export class Conversation {
 
 	/** Returns all parameters that may have changed since the session started; repeating them is safe. */
 	#configuration(): string {
-		const { language = null, prompt = null, endpointMilliseconds } = this.#parameters;
+		const { model, language = null, prompt = null, endpointMilliseconds } = this.#parameters;
 		const isPcm = this.#format === 'pcm16';
 		return JSON.stringify({
 			type: 'configure',
+			model,
 			language,
 			prompt,
 			endpoint_ms: endpointMilliseconds,

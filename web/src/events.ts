@@ -18,6 +18,8 @@ export interface Ready {
 	/** The next sample that the server expects. */
 	readonly receivedSample: number;
 	readonly safeSample: number;
+	/** The model that transcribes; empty: a server that does not tell it. */
+	readonly model: string;
 }
 
 /** Speech has started. */
@@ -141,6 +143,7 @@ export function parseEvent(text: string): ServerEvent | null {
 				resumable: message.boolean('resumable'),
 				receivedSample: message.number('received'),
 				safeSample: message.number('safe'),
+				model: message.stringOrNull('model') ?? '',
 			};
 		case 'speech_started':
 		case 'speech_ended':

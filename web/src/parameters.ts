@@ -4,6 +4,8 @@ import { AuricleError } from './errors.js';
 
 /** Parameters of each session; omitted ones have the server's defaults. */
 export interface StreamParameters {
+	/** A model, as `GET /v1/models` of the server lists it; omitted or empty: its default. At most 200 characters. */
+	readonly model?: string;
 	/** A code such as `en`; `null` or omitted: detected for each utterance. */
 	readonly language?: string | null;
 	/** Possible languages if `language` is omitted; if omitted: any. */
@@ -23,8 +25,9 @@ export interface StreamParameters {
 }
 
 /** Parameters that can change during a stream. */
-export type Change = Pick<StreamParameters, 'language' | 'prompt' | 'endpointMilliseconds'>;
+export type Change = Pick<StreamParameters, 'model' | 'language' | 'prompt' | 'endpointMilliseconds'>;
 
+const MAX_MODEL_CHARACTERS = 200;
 const MAX_PROMPT_CHARACTERS = 10_000;
 const MAX_HOTWORDS = 500;
 const MAX_HOTWORD_CHARACTERS = 100;
@@ -37,7 +40,10 @@ const MAX_ENDPOINT_MILLISECONDS = 5000;
  * @throws {@link AuricleError} `bad_parameters`: the server would reject one.
  */
 export function checkParameters(parameters: StreamParameters): void {
-	const { prompt, hotwords = [], endpointMilliseconds: endpoint } = parameters;
+	const { model, prompt, hotwords = [], endpointMilliseconds: endpoint } = parameters;
+	if ((model?.length ?? 0) > MAX_MODEL_CHARACTERS) {
+		throw bad(`The model must have at most ${MAX_MODEL_CHARACTERS} characters.`);
+	}
 	if ((prompt?.length ?? 0) > MAX_PROMPT_CHARACTERS) {
 		throw bad(`The prompt must have at most ${MAX_PROMPT_CHARACTERS} characters.`);
 	}

@@ -42,6 +42,7 @@ function ready(receivedSample = 0, more: Partial<Ready> = {}): Ready {
 		resumable: true,
 		receivedSample,
 		safeSample: receivedSample,
+		model: 'whisper-base',
 		...more,
 	};
 }
@@ -570,6 +571,21 @@ describe('changes of parameters', () => {
 		const talk = opened({}, 'opus');
 		talk.configure({ language: 'fr' });
 		expect(commands(talk)).toEqual([{ type: 'configure', language: 'fr', prompt: null }]);
+	});
+
+	test('a model applies to this session and to later ones', () => {
+		const talk = opened({ model: 'whisper-base' }, 'opus');
+		expect(JSON.parse(new Conversation({ model: 'whisper-base' }, 'opus').connected())).toMatchObject({
+			type: 'start',
+			model: 'whisper-base',
+		});
+		talk.configure({ model: '' });
+		expect(commands(talk)).toEqual([{ type: 'configure', model: '', language: null, prompt: null }]);
+		talk.disconnected();
+		expect(talk.query()).not.toHaveProperty('model');
+		talk.configure({ model: 'tiny' });
+		expect(talk.query()).toMatchObject({ resume: '1', model: 'tiny' });
+		expect(() => talk.configure({ model: 'x'.repeat(201) })).toThrow('at most 200 characters');
 	});
 
 	test('PCM starts with the next frame once the server requests it', () => {

@@ -24,6 +24,7 @@ const READY = {
 	resumable: true,
 	received: 7,
 	safe: 5,
+	model: 'whisper-base',
 };
 
 const read = (message: unknown) => parseEvent(JSON.stringify(message));
@@ -37,7 +38,9 @@ test('ready', () => {
 		resumable: true,
 		receivedSample: 7,
 		safeSample: 5,
+		model: 'whisper-base',
 	});
+	expect(read({ ...READY, model: undefined })).toMatchObject({ model: '' }); // an older server
 });
 
 test.each(['speech_started', 'speech_ended'])('%s', type => {

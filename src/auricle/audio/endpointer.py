@@ -262,6 +262,10 @@ class Endpointer:
             raise ValueError(f"endpoint_ms is {endpoint_ms}; it must be at least 1")
         self._endpoint_samples = endpoint_ms * SAMPLES_PER_MS
 
+    def limit(self, max_audio_s: float) -> None:
+        """Limit utterances to what an engine accepts, in seconds; a lower limit stays."""
+        self._rules = self._rules.within(max_audio_s)
+
     def receive(self, pcm: Pcm16, probabilities: Probabilities) -> list[Endpointing]:
         """Add samples, and the probabilities of the windows that are complete.
 

@@ -171,7 +171,7 @@ async def _serve(settings: Settings) -> None:
         )
     url = base_url(settings.server, sockets)
     if wyoming_sockets := wyoming.listen(settings.server):
-        wyoming_server = wyoming.WyomingServer(app.state.auricle, engine.model)
+        wyoming_server = wyoming.WyomingServer(app.state.auricle)
         app.state.auricle.background_tasks.append(partial(wyoming_server.serve, wyoming_sockets))
         _announce_wyoming(settings.server, wyoming_sockets[0].getsockname()[1])
     async with contextlib.AsyncExitStack() as stack:

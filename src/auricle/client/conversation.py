@@ -392,6 +392,7 @@ class Conversation:
         now = self._parameters
         is_pcm = now.format is Wire.PCM16
         return Configure(
+            model=now.model,
             language=now.language,
             languages=now.languages,
             prompt=now.prompt,
@@ -439,10 +440,12 @@ class Conversation:
         )
 
 
-_CONFIGURABLE = ("language", "languages", "prompt", "endpoint_ms")
+_CONFIGURABLE = ("model", "language", "languages", "prompt", "endpoint_ms")
 
 
 def _in_query(value: object) -> str:
+    if isinstance(value, tuple):
+        return ",".join(value)
     return str(int(value)) if isinstance(value, bool) else str(value)
 
 

@@ -104,14 +104,6 @@ class ServerSettings(_Section):
         (),
         description="Proxies whose X-Forwarded-* is trusted: addresses or networks, with commas.",
     )
-    openai_models: Annotated[tuple[str, ...], NoDecode] = Field(
-        (),
-        description="Model names in the OpenAI API, comma-separated; none: OpenAI's names.",
-    )
-    openai_strict_models: bool = Field(
-        False,
-        description="Reject (404) models not in openai_models or, if none, of other engines.",
-    )
     wyoming: bool = Field(False, description="Also serve the Wyoming protocol, for Home Assistant.")
     wyoming_host: str = Field(
         "127.0.0.1", description="Wyoming address; a non-loopback address requires wyoming_open."
@@ -182,9 +174,7 @@ class ServerSettings(_Section):
         """Whether requests need a key; with an empty key file, all are rejected."""
         return bool(self.api_keys) or self.keys_file is not None
 
-    @field_validator(
-        "api_keys", "allowed_origins", "trusted_proxies", "openai_models", mode="before"
-    )
+    @field_validator("api_keys", "allowed_origins", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return _parts(value)
@@ -227,6 +217,15 @@ class ModelSettings(_Section):
         description="Several models, comma-separated, the default first: `NAME`, "
         "`NAME=ENGINE:MODEL`, with options as `;load=demand`; none: one model.",
     )
+    model_aliases: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="More names of models in requests, comma-separated: `fast=tiny`.",
+    )
+    unknown_models: Literal["auto", "reject", "default"] = Field(
+        "auto",
+        description="Requests for models that are not served: `reject` (404), or use the `default` "
+        "model; `auto`: `reject` if there are several models.",
+    )
 
     model_idle_s: float = Field(
         600,
@@ -235,7 +234,7 @@ class ModelSettings(_Section):
         "seconds; 0: never.",
     )
 
-    @field_validator("models", mode="before")
+    @field_validator("models", "model_aliases", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return _parts(value)

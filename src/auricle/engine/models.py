@@ -13,13 +13,14 @@ setting there is one model, that of ``AURICLE_ENGINE`` and ``AURICLE_MODEL``.
 import contextlib
 import enum
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from auricle.config.settings import ModelSettings, WorkerSettings, variable
+from auricle.engine.aliases import parse_aliases, served_name, usual_name
 from auricle.engine.base import EngineSpec
 from auricle.engine.registry import BUILT_IN, find_engine
 from auricle.errors import ModelNotFound, SetupError
@@ -70,10 +71,33 @@ class ServedModel:
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """The model that a request means.
+
+    Attributes:
+        model: The model.
+        option: Its name in a job's options; empty if there is no other model.
+        warnings: Reports that the requested model is not served.
+    """
+
+    model: ServedModel
+    option: str
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ModelTable:
-    """The models of a server, the default first; their names are unique."""
+    """The models of a server, the default first; their names are unique.
+
+    Attributes:
+        models: The models.
+        aliases: The operator's aliases in lower case, each with the name of a model.
+        accepts_unknown: Whether a request for a model that is not served gets the default model.
+    """
 
     models: tuple[ServedModel, ...]
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    accepts_unknown: bool = True
 
     @classmethod
     def of(cls, settings: ModelSettings) -> "ModelTable":
@@ -84,7 +108,7 @@ class ModelTable:
                 do.
         """
         if not settings.models:
-            return cls((_only_model(settings),))
+            return cls._with_names((_only_model(settings),), settings)
         if also := {"model", "engine"} & settings.model_fields_set:
             others = " and ".join(variable(name) for name in sorted(also))
             raise SetupError(
@@ -105,7 +129,14 @@ class ModelTable:
                 f"AURICLE_MODELS: {models[0].name!r} is the default model, so it can't have "
                 "load=demand; list another model first."
             )
-        return cls(models)
+        return cls._with_names(models, settings)
+
+    @classmethod
+    def _with_names(cls, models: tuple[ServedModel, ...], settings: ModelSettings) -> "ModelTable":
+        aliases = parse_aliases(settings.model_aliases, [model.name for model in models])
+        is_lenient = settings.unknown_models == "default"
+        is_lenient |= settings.unknown_models == "auto" and len(models) == 1
+        return cls(models, aliases, is_lenient)
 
     def __iter__(self) -> Iterator[ServedModel]:
         return iter(self.models)
@@ -142,6 +173,21 @@ class ModelTable:
         names = ", ".join(self.names[:MAX_LISTED_MODELS])
         raise ModelNotFound(f"This server has no such model; its models are: {names}.")
 
+    def choose(self, requested: str) -> Choice:
+        """Return the model that a request means by a name, in any API.
+
+        Raises:
+            ModelNotFound: It is unknown, and the operator wants a 404; the message lists the names.
+        """
+        weights = {each.name: model_name(each.settings, each.engine) for each in self.models}
+        name = served_name(requested, weights, self.aliases)
+        warnings: tuple[str, ...] = ()
+        if name is None and self.accepts_unknown:
+            name = self.default.name
+            warnings = (f"The requested model is not served; {name} is used.",)
+        model = self.find(requested if name is None else name)
+        return Choice(model, model.name if len(self.models) > 1 else "", warnings)
+
 
 def model_name(settings: ModelSettings, engine: EngineSpec) -> str:
     """Return the name of the model of ``AURICLE_MODEL``; of a path, the last part."""
@@ -160,7 +206,7 @@ def find_spec(settings: ModelSettings) -> EngineSpec:
 
 def _only_model(settings: ModelSettings) -> ServedModel:
     engine = find_spec(settings)
-    return ServedModel(model_name(settings, engine), engine, settings)
+    return ServedModel(usual_name(model_name(settings, engine)), engine, settings)
 
 
 def _parse(entry: str, settings: ModelSettings, *, is_default: bool) -> ServedModel:

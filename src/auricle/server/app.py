@@ -34,6 +34,7 @@ from auricle.server.api.deepgram import files as deepgram_file
 from auricle.server.api.deepgram import live as deepgram
 from auricle.server.api.deepgram.errors import refusal as deepgram_refusal
 from auricle.server.api.native import jobs, stream, tokens, transcripts, utterance
+from auricle.server.api.openai import models as openai_models
 from auricle.server.api.openai import realtime
 from auricle.server.api.openai import transcriptions as openai
 from auricle.server.api.openai.errors import openai_refusal
@@ -100,6 +101,7 @@ def create_app(transcriber: Transcriber, decoder: Decoder, settings: Settings) -
         deepgram,
         deepgram_file,
         openai,
+        openai_models,
         realtime,
         tokens,
         health,

@@ -36,7 +36,7 @@ from auricle.commands import (
     UpdateConfig,
 )
 from auricle.config.settings import LiveSettings
-from auricle.engine.base import EngineSpec
+from auricle.engine.models import ModelTable, ServedModel
 from auricle.errors import AuricleError
 from auricle.events import (
     AudioProgress,
@@ -81,12 +81,13 @@ class LiveSession:
         id: The session ID.
         secret: The secret that a client presents to resume the session.
         client: The client whose share of the queue is used.
-        reservation: The queue reservation for finals.
+        reservations: The queue reservation for finals of each model, by its name in the options.
         now: Monotonic time in seconds.
-        engine: The engine that transcribes.
+        models: The models of the server.
 
     Raises:
-        BadRequest: The engine does not support the language or the task.
+        ModelNotFound: There is no such model.
+        BadRequest: The model does not support the language or the task.
     """
 
     def __init__(
@@ -98,29 +99,33 @@ class LiveSession:
         id: str,
         secret: str,
         client: ClientId,
-        reservation: str | None,
+        reservations: Mapping[str, str],
         now: float,
-        engine: EngineSpec,
+        models: ModelTable,
     ) -> None:
         self.id = id
         self.secret = secret
         self.parameters = parameters
-        self._engine = engine
-        self._options = engine.fit(
-            Options(
-                language=parameters.language,
-                languages=parameters.languages,
-                task=parameters.task,
-                beam_size=settings.live_beam_size,
-                initial_prompt=parameters.prompt or None,
-                hotwords=parameters.hotwords,
-                word_timestamps=parameters.word_timestamps,
-            )
+        self._models = models
+        choice = models.choose(parameters.model)
+        self.model = choice.model.name
+        """Name of the model of later utterances."""
+        self._requested = Options(
+            model=choice.option,
+            language=parameters.language,
+            languages=parameters.languages,
+            task=parameters.task,
+            beam_size=settings.live_beam_size,
+            initial_prompt=parameters.prompt or None,
+            hotwords=parameters.hotwords,
+            word_timestamps=parameters.word_timestamps,
         )
+        engine = choice.model.engine
+        self._options = engine.fit(self._requested)
         rules = EndpointRules(endpoint_ms=parameters.endpoint_ms or settings.endpoint_ms)
         self._intake = Intake(parameters, rules.within(engine.max_audio_s), libopus, now)
         self._recognition = Recognition(
-            Caller(id, client, reservation),
+            Caller(id, client, reservations),
             self._intake.segmenter,
             self._intake.arrivals,
             wants_partials=parameters.partials,
@@ -233,6 +238,7 @@ class LiveSession:
                 resumable=self.is_resumable,
                 received_sample=self.received_sample,
                 safe_sample=safe_sample,
+                model=self.model,
             )
         )
         for final in missed:
@@ -271,7 +277,8 @@ class LiveSession:
         """Receive a command; commands that affect audio wait for the audio sent before them.
 
         Raises:
-            BadRequest: The engine does not support the language.
+            ModelNotFound: There is no such model.
+            BadRequest: The model does not support the language.
             RemoteProtocolError: As for :meth:`receive_data`, for data sent before the command.
         """
         match command:
@@ -407,12 +414,24 @@ class LiveSession:
         self._put(Discarded(self.received_sample))
 
     def _configure(self, command: Configure, now: float) -> None:
-        options = self._configured(command)
+        requested, model = self._configured(command)
         self._take_endpointings(tuple(self._intake.configure(command, now)), now)
-        self._options = options
+        self._requested, self._options = requested, model.engine.fit(requested)
+        self.model = model.name
+        self._recognition.has_word_times = model.engine.has_word_times
+        self._intake.segmenter.limit(model.engine.max_audio_s)
 
-    def _configured(self, command: Configure) -> Options:
-        options = self._options
+    def _configured(self, command: Configure) -> tuple[Options, ServedModel]:
+        """Return the requested options and the model after a command.
+
+        Raises:
+            ModelNotFound: There is no such model.
+            BadRequest: The model does not support the language or the task.
+        """
+        options, model = self._requested, self._models.find(self._requested.model)
+        if command.model is not UNSET:
+            choice = self._models.choose(command.model)
+            options, model = replace(options, model=choice.option), choice.model
         if command.language is not UNSET:
             options = replace(options, language=command.language)
         if command.languages is not UNSET:
@@ -421,7 +440,8 @@ class LiveSession:
             options = replace(options, initial_prompt=command.prompt or None)
         if isinstance(command, UpdateConfig) and command.hotwords is not UNSET:
             options = replace(options, hotwords=command.hotwords)
-        return self._engine.fit(options)
+        model.engine.fit(options)
+        return options, model
 
     def _settle(self) -> None:
         """Emit the finals, jobs, warnings and marks that are due after a change."""

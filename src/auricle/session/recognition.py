@@ -53,8 +53,11 @@ class Recognition:
         segmenter: The source of the audio.
         arrivals: The arrival times of the audio.
         wants_partials: Whether the client requested partials.
-        has_word_times: Whether the engine returns words. Without their probabilities, the text of a
-            doubtful utterance is kept.
+
+    Attributes:
+        load: The load of the recognisers, from 0 to 1.
+        has_word_times: Whether the engine of later utterances returns words. Without their
+            probabilities, the text of a doubtful utterance is kept.
     """
 
     def __init__(
@@ -70,7 +73,7 @@ class Recognition:
         self._segmenter = segmenter
         self._arrivals = arrivals
         self._wants_partials = wants_partials
-        self._has_word_times = has_word_times
+        self.has_word_times = has_word_times
         self._open: OpenUtterance | None = None
         self._pause: Pause | None = None  # a likely end without a speculative final
         self._pending: deque[PendingFinal] = deque()
@@ -123,7 +126,13 @@ class Recognition:
                 self._utterances += 1
                 factory = JobFactory(self._caller, self._utterances)
                 self._open = OpenUtterance(
-                    factory, event.start_sample, event.at_sample, options, self._language, now
+                    factory,
+                    event.start_sample,
+                    event.at_sample,
+                    options,
+                    self._language,
+                    now,
+                    self.has_word_times,
                 )
                 return [SpeechStarted(event.at_sample)]
             case Pause():
@@ -211,7 +220,7 @@ class Recognition:
                     samples=end_sample - start_sample,
                     pcm=self._segmenter.read(start_sample + first, end_sample),
                     options=utterance.options,
-                    is_doubtful=self._segmenter.is_doubtful and self._has_word_times,
+                    is_doubtful=self._segmenter.is_doubtful and utterance.has_word_times,
                 )
             )
         return unfinished
@@ -259,7 +268,7 @@ class Recognition:
         cancel = utterance.drop_partial()
         outputs += [cancel] if cancel is not None else []
         arrived_at = self._arrivals.arrived_at(event.speech_end_sample)
-        is_judged = event.is_doubtful and self._has_word_times
+        is_judged = event.is_doubtful and utterance.has_word_times
         self._pending.append(
             PendingFinal(
                 factory=utterance.factory,
@@ -296,7 +305,7 @@ class Recognition:
         is_early = not utterance.agreement.stable and self.load < NO_SPECULATION_LOAD
         interval_s = EARLY_INTERVAL_S if is_early else PARTIAL_INTERVAL_S
         next_at = now + interval_s / (1 - self.load)
-        return utterance.start_partial(pcm, next_at, has_word_times=self._has_word_times)
+        return utterance.start_partial(pcm, next_at)
 
     def _joined(self, pending: PendingFinal, transcript: Transcript) -> Transcript:
         """Continue a sentence that the preceding pause split in lower case."""

@@ -74,6 +74,11 @@ class SpeechSegmenter:
         self._rules = replace(self._rules, endpoint_ms=endpoint_ms)
         self._endpointer.configure(endpoint_ms)
 
+    def limit(self, max_audio_s: float) -> None:
+        """Limit utterances to what an engine accepts, in seconds; a lower limit stays."""
+        self._rules = self._rules.within(max_audio_s)
+        self._endpointer.limit(max_audio_s)
+
     def receive(self, pcm: Pcm16) -> list[Endpointing]:
         """Process the next samples; return endpointing events in order."""
         if not pcm.size:

@@ -1,5 +1,6 @@
 """An open utterance: its partials, and a speculative final when its end is likely."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from math import inf
 
@@ -31,11 +32,17 @@ SURE_PROBABILITY = 0.6
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The owner of jobs: session, client and queue reservation."""
+    """The owner of jobs.
+
+    Attributes:
+        session: ID of the session.
+        client: The client whose share of the queue is used.
+        reservations: The queue reservation for finals of each model, by its name in the options.
+    """
 
     session: str
     client: ClientId
-    reservation: str | None
+    reservations: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +56,7 @@ class JobFactory:
         """Return a job whose ID ends with the suffix."""
         utterance = f"{self.caller.session}:{self.number}"
         is_final = kind in (JobKind.FINAL, JobKind.FILE)
+        reservation = self.caller.reservations.get(options.model) if is_final else None
         return Job(
             id=JobId(f"{utterance}:{suffix}"),
             pcm=pcm,
@@ -56,7 +64,7 @@ class JobFactory:
             kind=kind,
             client=self.caller.client,
             utterance=utterance,
-            reservation=self.caller.reservation if is_final else None,
+            reservation=reservation,
             trace_id=self.caller.session,
         )
 
@@ -89,6 +97,7 @@ class OpenUtterance:
         options: The options of the final; they do not depend on earlier results.
         prior_language: The language of the session so far, if known.
         next_partial_at: Earliest monotonic time of the next partial.
+        has_word_times: Whether its model returns words.
     """
 
     factory: JobFactory
@@ -97,6 +106,7 @@ class OpenUtterance:
     options: Options
     prior_language: str | None
     next_partial_at: float
+    has_word_times: bool = True
     is_paused: bool = False
     agreement: Agreement = field(default_factory=Agreement)
     speculation: Speculation | None = None
@@ -124,7 +134,7 @@ class OpenUtterance:
         least = MIN_NEW_SAMPLES if self.agreement.stable else MIN_EARLY_SAMPLES
         return received_sample - self._heard_sample >= least
 
-    def start_partial(self, pcm: Pcm16, next_at: float, *, has_word_times: bool = True) -> Submit:
+    def start_partial(self, pcm: Pcm16, next_at: float) -> Submit:
         """Return a job for a partial of the utterance so far."""
         self._guesses += 1
         self.next_partial_at = next_at
@@ -133,7 +143,7 @@ class OpenUtterance:
         options = replace(
             self.options,
             beam_size=1,
-            word_timestamps=has_word_times,
+            word_timestamps=self.has_word_times,
             language=language,
             is_partial=True,
         )

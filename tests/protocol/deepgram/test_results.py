@@ -6,8 +6,8 @@ import pytest
 from auricle.protocol.deepgram.query import parse_listen
 from auricle.protocol.deepgram.results import (
     Json,
-    LoadedModel,
     Metadata,
+    ModelInfo,
     alternative,
     approximate_words,
     file_body,
@@ -21,7 +21,7 @@ METADATA = Metadata(
     "6e3a5b1e-0000-4000-8000-000000000000",
     "ab" * 32,
     "2026-11-25T12:00:00.000Z",
-    LoadedModel("base", "1", "whisper"),
+    ModelInfo("base", "1", "whisper"),
 )
 
 

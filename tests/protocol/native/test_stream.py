@@ -53,7 +53,7 @@ FINAL = Final(
 )
 MESSAGES: list[tuple[Event, dict[str, object]]] = [
     (
-        Ready("s", "x", False, True, 182_400, 176_000),
+        Ready("s", "x", False, True, 182_400, 176_000, "tiny"),
         {
             "type": "ready",
             "session": "s",
@@ -63,6 +63,7 @@ MESSAGES: list[tuple[Event, dict[str, object]]] = [
             "resumable": True,
             "received": 182_400,
             "safe": 176_000,
+            "model": "tiny",
         },
     ),
     (SpeechStarted(6720), {"type": "speech_started", "at_s": 0.42}),

@@ -15,10 +15,11 @@ TRANSCRIPT = Transcript(
 
 
 def test_times_are_seconds_and_figures_are_rounded() -> None:
-    body = transcript_body("job", "trace", TRANSCRIPT)
+    body = transcript_body("job", "trace", TRANSCRIPT, model="tiny")
     assert body == {
         "job_id": "job",
         "trace_id": "trace",
+        "model": "tiny",
         "text": "Hello",
         "language": "en",
         "language_probability": 0.9877,

@@ -17,7 +17,7 @@ def read(task: Task = Task.TRANSCRIBE, /, **fields: str | list[str]) -> SpeechRe
 
 def test_a_form_without_any_field_asks_for_json() -> None:
     options = Options(sentence_times=False)
-    assert read() == SpeechRequest("", options, Format.JSON, True, False)
+    assert read() == SpeechRequest(options, Format.JSON, True, False)
 
 
 def test_every_field_is_read() -> None:
@@ -31,11 +31,13 @@ def test_every_field_is_read() -> None:
         timestamp_granularities=["word", "segment"],
     )
     options = Options(
-        "pt", initial_prompt="Names: Ana.", hotwords=("Auricle", "Opus"), word_timestamps=True
+        "pt",
+        model="whisper-1",
+        initial_prompt="Names: Ana.",
+        hotwords=("Auricle", "Opus"),
+        word_timestamps=True,
     )
-    assert replace(request, warnings=()) == SpeechRequest(
-        "whisper-1", options, Format.VERBOSE_JSON, True, False
-    )
+    assert replace(request, warnings=()) == SpeechRequest(options, Format.VERBOSE_JSON, True, False)
     assert read(stream="true").is_streamed
 
 

@@ -29,7 +29,7 @@ from tests.support.wyoming import MONO_16, event, read
 pytestmark = pytest.mark.unit
 
 MODEL = DescribedModel("base", "Whisper", LANGUAGES, "OpenAI", "https://github.com/openai/whisper")
-INFO = info_event(MODEL, "1.2.3")
+INFO = info_event([MODEL], "1.2.3")
 CHUNK = event("audio-chunk", MONO_16, b"\1\2\3\4")
 STOP = event("audio-stop")
 CLOSED = Closed("stop", 16_000, 0, 0, 0)
@@ -101,8 +101,11 @@ def test_describe_reports_what_is_there(talk: Talk) -> None:
 
 
 def test_an_english_model_says_so() -> None:
-    [info] = read(info_event(replace(MODEL, languages=frozenset({"en"})), "1"))
-    assert info.data["asr"][0]["models"][0]["languages"] == ["en"]
+    english = replace(MODEL, name="tiny", languages=frozenset({"en"}))
+    [info] = read(info_event([MODEL, english], "1"))
+    first, second = info.data["asr"][0]["models"]
+    assert (first["name"], second["name"]) == ("base", "tiny")
+    assert second["languages"] == ["en"]
 
 
 def test_pings_are_answered_before_within_and_after_an_utterance(talk: Talk) -> None:
@@ -127,7 +130,7 @@ def test_an_utterance_has_the_parameters_sent_with_it(talk: Talk) -> None:
         event(
             "transcribe",
             {
-                "name": "unused",
+                "name": "tiny",
                 "language": "pt-BR",
                 "context": {"a": {}},
                 "vad_sensitivity": "relaxed",
@@ -142,6 +145,7 @@ def test_an_utterance_has_the_parameters_sent_with_it(talk: Talk) -> None:
         format=Wire.PCM16,
         sample_rate=48_000,  # the chunk overrides the start
         channels=2,
+        model="tiny",
         language="pt",
         hotwords=("Küche", "lumen"),
     )

@@ -144,7 +144,7 @@ async def test_describe_and_ping_are_answered_while_no_worker_is_ready(
     service.transcriber.refuse = NoWorkerReady("No worker is ready.", 2)
     service.transcriber.current = RuntimeError("no recogniser")
     await caller.send(event("describe") + event("ping", {"text": "x"}))
-    assert (await caller.until("info")).data["asr"][0]["models"][0]["name"] == "base"
+    assert (await caller.until("info")).data["asr"][0]["models"][0]["name"] == "whisper-base"
     assert (await caller.until("pong")).data == {"text": "x"}
 
 

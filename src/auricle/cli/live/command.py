@@ -22,6 +22,7 @@ from auricle.cli.support.speech_options import (
     MaxLines,
     MaxLineWidth,
     Prompt,
+    ServerModel,
     TaskChoice,
     WordTimestamps,
     parse_languages,
@@ -64,6 +65,7 @@ def live(
             help="Output file, updated continuously: .txt .json .srt .vtt [dim]\\[stdout][/]",
         ),
     ] = None,
+    model: ServerModel = None,
     language: Language = None,
     task: TaskChoice = Task.TRANSCRIBE,
     word_timestamps: WordTimestamps = False,
@@ -97,6 +99,7 @@ def live(
     output_format, target = _destination(file, output, output_format)
     single_language, languages = parse_languages(language)
     parameters = StreamParameters(
+        model=model or "",
         language=single_language,
         languages=languages,
         task=task,

@@ -62,7 +62,7 @@ def render(
 def document(result: FileTranscript, without: Collection[str] = ()) -> dict[str, object]:
     """Return the transcript in the form of the server's responses, without the IDs of a request."""
     body = transcript_body("", "", result.transcript, result.gaps)
-    left_out = ("job_id", "trace_id", *without)
+    left_out = ("job_id", "trace_id", "model", *without)
     return {name: value for name, value in body.items() if name not in left_out}
 
 

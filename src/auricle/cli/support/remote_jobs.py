@@ -214,6 +214,7 @@ async def _chunks(path: Path) -> AsyncIterator[bytes]:
 
 def _query(options: Options) -> dict[str, str]:
     fields = {
+        "model": options.model or None,
         "language": options.language,
         "languages": ",".join(options.languages) or None,
         "task": options.task.value,

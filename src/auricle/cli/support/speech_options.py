@@ -17,6 +17,12 @@ Language = Annotated[
     ),
 ]
 TaskChoice = Annotated[Task, typer.Option(help="Transcribe, or translate to English.")]
+ServerModel = Annotated[
+    str | None,
+    typer.Option(
+        "--model", help="Model of the server, as its /v1/models lists it. Default: the server's."
+    ),
+]
 WordTimestamps = Annotated[
     bool, typer.Option("--word-timestamps", help="Include times of words in JSON.")
 ]

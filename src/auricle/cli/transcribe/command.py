@@ -93,6 +93,7 @@ def transcribe(
     settings = Settings.load({"url": url, "api_key": api_key, "model": model, "workers": workers})
     single_language, languages = parse_languages(language)
     options = Options(
+        model=(model or "") if settings.client.url else "",  # local workers load the one model
         language=single_language,
         languages=languages,
         task=task,

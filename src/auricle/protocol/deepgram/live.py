@@ -56,8 +56,8 @@ from auricle.protocol.deepgram.query import (
 from auricle.protocol.deepgram.results import (
     INTERIM_CONFIDENCE,
     Json,
-    LoadedModel,
     Metadata,
+    ModelInfo,
     alternative,
     approximate_words,
     seconds,
@@ -103,6 +103,7 @@ def parameters_of(query: Listen) -> StreamParameters:
         format=_WIRES[query.encoding],
         sample_rate=query.sample_rate_hz if is_pcm else SAMPLE_RATE_HZ,
         channels=query.channels,
+        model=query.model,
         language=query.language,
         languages=query.languages,
         hotwords=query.hotwords,
@@ -146,13 +147,13 @@ class DeepgramDialect:
         query: The parsed query.
         request_id: A UUID that is part of every message.
         created: Time of the request, as text.
-        model: The loaded model.
+        model: The model that transcribes.
     """
 
     is_resumable = False
     idle_timeout_s = IDLE_TIMEOUT_S
 
-    def __init__(self, query: Listen, *, request_id: str, created: str, model: LoadedModel) -> None:
+    def __init__(self, query: Listen, *, request_id: str, created: str, model: ModelInfo) -> None:
         self._query = query
         self._request_id = request_id
         self._created = created

@@ -24,6 +24,7 @@ from auricle.limits import (
     Channels,
     Language,
     Languages,
+    ModelName,
     RateHz,
     are_valid_hotwords,
 )
@@ -66,6 +67,10 @@ class FileQuery(msgspec.Struct, kw_only=True):
             extra_json_schema={"enum": [1, 2]},
         ),
     ] = 1
+    model: Annotated[
+        ModelName,
+        Meta(description="Name of a model; Deepgram's own names mean the default model."),
+    ] = ""
     language: Annotated[
         Language,
         Meta(description="Language code or English name; `multi` or `auto` to detect it."),
@@ -121,8 +126,8 @@ class _Query(FileQuery, kw_only=True):
 _KNOWN = frozenset(
     {
         *_Query.__struct_fields__,
-        # No warning needed: the loaded model is used, and nothing is stored or billed.
-        *("model", "version", "tier", "no_delay", "mip_opt_out"),
+        # No warning needed: they choose among Deepgram's models, and nothing is stored or billed.
+        *("version", "tier", "no_delay", "mip_opt_out"),
     }
 )
 
@@ -139,6 +144,7 @@ class Listen:
         languages: Language codes that detection is restricted to.
         callback: URL to which the transcript of a file is sent; empty if there is none.
         callback_method: HTTP method of the callback.
+        model: Name of the requested model; empty for the default.
         hotwords: Keyterms, and keywords without their weights.
         wants_interim: Whether to send partials.
         endpoint_ms: Silence that ends an utterance.
@@ -172,6 +178,7 @@ class Listen:
     languages: tuple[str, ...] = ()
     callback: str = ""
     callback_method: str = "POST"
+    model: str = ""
 
 
 def parse_listen(
@@ -222,6 +229,7 @@ def parse_listen(
         warnings=ignored_options(items, _KNOWN),
         callback=query.callback if _is_enabled((query.callback,)) else "",
         callback_method=query.callback_method.upper(),
+        model=query.model,
     )
 
 

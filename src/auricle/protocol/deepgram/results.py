@@ -26,8 +26,8 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class LoadedModel:
-    """The loaded model, regardless of the model that the client requested."""
+class ModelInfo:
+    """The model that was used."""
 
     name: str
     version: str
@@ -117,14 +117,14 @@ class Metadata:
         request_id: A UUID.
         sha256: SHA-256 of the audio as it was received.
         created: Time of the request, in UTC.
-        model: The loaded model.
+        model: The model that was used.
         warnings: Gaps and parameters without effect.
     """
 
     request_id: str
     sha256: str
     created: str
-    model: LoadedModel
+    model: ModelInfo
     warnings: tuple[str, ...] = ()
 
     def body(self, duration_samples: int) -> Json:

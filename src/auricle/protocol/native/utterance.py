@@ -60,6 +60,7 @@ class TranscriptBody(TypedDict):
 
     job_id: str
     trace_id: str
+    model: str
     text: str
     language: str | None
     language_probability: float
@@ -77,8 +78,10 @@ def transcript_body(
     transcript: Transcript,
     gaps: tuple[Gap, ...] = (),
     warnings: tuple[str, ...] = (),
+    *,
+    model: str = "",
 ) -> TranscriptBody:
-    """Return the JSON body for a transcript.
+    """Return the JSON body for a transcript of a model.
 
     Gaps are in ``error``; ``warnings`` is present only if there are any.
     """
@@ -86,6 +89,7 @@ def transcript_body(
     body: TranscriptBody = {
         "job_id": job_id,
         "trace_id": trace_id,
+        "model": model,
         "text": transcript.text,
         "language": transcript.language,
         "language_probability": float(f"{transcript.language_probability:.4g}"),

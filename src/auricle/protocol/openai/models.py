@@ -1,24 +1,25 @@
-"""OpenAI's model names and the list of models."""
+"""OpenAI's list of models, with what Auricle adds to it."""
 
-from typing import TypedDict
+from typing import Annotated, TypedDict
 
-MODELS = (
-    "whisper-1",
-    "gpt-transcribe",
-    "gpt-4o-transcribe",
-    "gpt-4o-mini-transcribe",
-    "gpt-4o-mini-transcribe-2025-12-15",
-)
-"""OpenAI's model names; all of them select the loaded model."""
+from msgspec import Meta
 
 
 class Model(TypedDict):
-    """A model object."""
+    """A model object; the fields from ``root`` on are Auricle's."""
 
     id: str
     object: str
-    created: int
-    owned_by: str
+    created: Annotated[int, Meta(description="Start of the server, in Unix seconds.")]
+    owned_by: Annotated[str, Meta(description="Who published the model.")]
+    root: Annotated[str, Meta(description="The model that `id` means; another one for an alias.")]
+    engine: str
+    languages: Annotated[list[str], Meta(description="Codes of the languages that it knows.")]
+    detects_language: bool
+    translates: Annotated[bool, Meta(description="Whether it can translate into English.")]
+    word_times: bool
+    streaming: Annotated[bool, Meta(description="Whether it can follow unfinished speech.")]
+    loaded: Annotated[bool, Meta(description="Whether a worker with the model is ready.")]
 
 
 class Models(TypedDict):
@@ -26,13 +27,3 @@ class Models(TypedDict):
 
     object: str
     data: list[Model]
-
-
-def model_fields(name: str, created: int) -> Model:
-    """Return a model object for ``/v1/models``.
-
-    Args:
-        name: The model ID.
-        created: Unix time in seconds.
-    """
-    return {"id": name, "object": "model", "created": created, "owned_by": "auricle"}

@@ -167,8 +167,8 @@ class RealtimeDialect:
         except ConfigError as error:
             yield self._error(error.reason, str(error), event, error.field)
             return
-        self._config = config
         yield config.update_command()
+        self._config = config  # unless the session has rejected it
         yield Reply((self._session("updated", config, is_beta=is_beta),))
 
     # Session events.

@@ -20,6 +20,7 @@ from auricle.limits import (
     DEFAULT_ENDPOINT_MS,
     HOTWORD_LIMITS,
     MAX_ENDPOINT_MS,
+    MAX_MODEL_CHARACTERS,
     MAX_PROMPT_CHARACTERS,
     MAX_RATE_HZ,
     MIN_ENDPOINT_MS,
@@ -97,7 +98,7 @@ class RealtimeConfig:
     Attributes:
         format: The audio type, by its GA name.
         rate_hz: Sample rate of the audio.
-        model: The model name from the client; not validated.
+        model: The model name from the client; the session resolves it.
         language: A supported language code.
         languages: Language codes that detection is restricted to.
         prompt: Text that the model treats as preceding text.
@@ -143,6 +144,7 @@ class RealtimeConfig:
         return StreamParameters(
             format=Wire.PCM16,
             sample_rate=self.rate_hz,
+            model=self.model,
             language=self.language,
             languages=self.languages,
             prompt=self.prompt,
@@ -154,6 +156,7 @@ class RealtimeConfig:
         """Return the command that applies this configuration to a running session."""
         return UpdateConfig(
             sample_rate=self.rate_hz,
+            model=self.model,
             language=self.language,
             languages=self.languages,
             prompt=self.prompt,
@@ -192,7 +195,7 @@ class RealtimeConfig:
 
     def with_model(self, model: str) -> "RealtimeConfig":
         """Return this configuration with another model and its default turn detection."""
-        config = replace(self, model=model[:200])
+        config = replace(self, model=model[:MAX_MODEL_CHARACTERS])
         if self.has_chosen_turns:
             return config
         has_turns = not model.startswith(_WITHOUT_TURNS)

@@ -15,7 +15,7 @@ from msgspec import Meta
 
 from auricle.errors import BadRequest
 from auricle.languages import language_choice
-from auricle.limits import MAX_PROMPT_CHARACTERS, Hotwords, Language, Languages
+from auricle.limits import MAX_PROMPT_CHARACTERS, Hotwords, Language, Languages, ModelName
 from auricle.protocol.fields import convert_texts, decode_json
 from auricle.protocol.ignored import ignored_options
 from auricle.protocol.subtitle_layout import (
@@ -65,7 +65,10 @@ class Form(
 ):
     """The fields that have an effect; their types are their validation and OpenAPI schema."""
 
-    model: Annotated[str, Meta(description="Any name, unless the server checks model names.")] = ""
+    model: Annotated[
+        ModelName,
+        Meta(description="Name of a model; OpenAI's names mean the default model."),
+    ] = ""
     language: Annotated[
         Language, Meta(description="Language code or English name; detected if omitted.")
     ] = ""
@@ -113,7 +116,6 @@ class SpeechRequest:
     """A parsed form.
 
     Attributes:
-        model: The requested model name; may be empty.
         options: The options that affect the transcript.
         format: The response format, unless the response is streamed.
         has_segments: Whether ``verbose_json`` contains segments.
@@ -122,7 +124,6 @@ class SpeechRequest:
         limits: Maximum size of subtitles. An Auricle extension.
     """
 
-    model: str
     options: Options
     format: Format
     has_segments: bool
@@ -154,7 +155,6 @@ def read_form(texts: Texts, task: Task, unread: Iterable[tuple[str, str]] = ()) 
     )
     language, languages = _languages(form)
     return SpeechRequest(
-        model=form.model,
         options=Options(
             language=language,
             languages=languages,
@@ -163,6 +163,7 @@ def read_form(texts: Texts, task: Task, unread: Iterable[tuple[str, str]] = ()) 
             hotwords=form.keywords,
             word_timestamps=has_words and not is_streamed,
             sentence_times=response_format.has_times and not is_streamed,
+            model=form.model,
         ),
         format=response_format,
         has_segments="segment" in form.timestamp_granularities or not form.timestamp_granularities,

@@ -22,7 +22,7 @@ and waits for a transcript or the end of the connection. For an invalid event th
 an error is sent and the connection continues.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -42,7 +42,7 @@ from auricle.events import (
     Wire,
 )
 from auricle.languages import language_code
-from auricle.limits import MAX_HOTWORD_CHARACTERS, MAX_HOTWORDS, Channels, RateHz
+from auricle.limits import MAX_HOTWORD_CHARACTERS, MAX_HOTWORDS, Channels, ModelName, RateHz
 from auricle.protocol.dialect import ClosingMessages, End, Reply, Step
 from auricle.protocol.fields import convert
 from auricle.protocol.wyoming.framing import EventFramer, WyomingEvent, error_event, pack_event
@@ -66,6 +66,7 @@ class PcmFormat(msgspec.Struct, frozen=True):
 class Transcribe(msgspec.Struct, frozen=True):
     """The supported fields of a ``transcribe`` event; other fields have no effect."""
 
+    name: ModelName | None = None
     language: str | None = None
     transcript_names: list[str] | None = None
     transcript_terms: list[str] | None = None
@@ -80,7 +81,7 @@ class Transcribe(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class DescribedModel:
-    """What ``describe`` returns of the model.
+    """What ``describe`` returns of a model.
 
     Attributes:
         name: Its name.
@@ -97,22 +98,25 @@ class DescribedModel:
     url: str
 
 
-def info_event(model: DescribedModel, version: str) -> str:
-    """Return the response to ``describe``, with the Auricle version."""
+def info_event(models: Sequence[DescribedModel], version: str) -> str:
+    """Return the response to ``describe``: all models, the default first, and Auricle's version."""
     common = {"installed": True, "version": version}
-    described = {
-        **common,
-        "name": model.name,
-        "description": f"{model.engine} {model.name}",
-        "attribution": {"name": model.author, "url": model.url},
-        "languages": sorted(model.languages),
-    }
+    described = [
+        {
+            **common,
+            "name": model.name,
+            "description": f"{model.engine} {model.name}",
+            "attribution": {"name": model.author, "url": model.url},
+            "languages": sorted(model.languages),
+        }
+        for model in models
+    ]
     program = {
         **common,
         "name": "Auricle",
         "attribution": {"name": "Auricle", "url": ""},
         "description": "Self-hosted speech to text that does not go down",
-        "models": [described],
+        "models": described,
         "supports_transcript_streaming": True,
         "requires_external_vad": True,
         "prefers_auto_gain_enabled": False,
@@ -217,7 +221,11 @@ class WyomingDialect:
             return
         self._request = msgspec.structs.replace(request, language=language)
         if self._format is not None:
-            yield UpdateConfig(language=language, hotwords=request.hotwords or UNSET)
+            yield UpdateConfig(
+                model=request.name or UNSET,
+                language=language,
+                hotwords=request.hotwords or UNSET,
+            )
 
     def _handle_chunk(self, event: WyomingEvent) -> Iterable[Step]:
         try:
@@ -250,6 +258,7 @@ class WyomingDialect:
             format=Wire.PCM16,
             sample_rate=format.rate,
             channels=format.channels,
+            model=self._request.name or "",
             language=self._request.language,
             hotwords=self._request.hotwords,
         )

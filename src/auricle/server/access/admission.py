@@ -54,29 +54,29 @@ def estimate_json_s(size_bytes: int | None) -> float:
 
 @contextlib.contextmanager
 def reserved(
-    transcriber: Transcriber, client: ClientId, audio_s: float, max_wait_s: float
+    transcriber: Transcriber, client: ClientId, audio_s: float, max_wait_s: float, model: str = ""
 ) -> Iterator[str]:
-    """Hold a queue reservation for one utterance.
+    """Hold a queue reservation of a model for one utterance.
 
     Raises:
         Overloaded: The queue is full, or the wait would exceed ``max_wait_s``.
         RateLimited: The client has used up its crash budget.
     """
-    reservation = transcriber.reserve(ReservationRequest(client, audio_s, max_wait_s))
+    reservation = transcriber.reserve(ReservationRequest(client, audio_s, max_wait_s, model=model))
     try:
         yield reservation
     finally:
         transcriber.release(reservation)
 
 
-def check_open(transcriber: Transcriber, client: ClientId) -> None:
-    """Reject a file before its upload if the queue would reject even one second of audio.
+def check_open(transcriber: Transcriber, client: ClientId, model: str = "") -> None:
+    """Reject a file before its upload if the model's queue would reject a second of audio.
 
     Raises:
         Overloaded: The queue is full, no worker is ready, or the server is draining.
         RateLimited: The client has used up its crash budget.
     """
-    with reserved(transcriber, client, MIN_ESTIMATE_S, max_wait_s=float("inf")):
+    with reserved(transcriber, client, MIN_ESTIMATE_S, max_wait_s=float("inf"), model=model):
         pass
 
 

@@ -55,7 +55,12 @@ async def serve_dialect(
         client = server.admit_socket(websocket)
         server.check_serving()
         handshake = read(websocket)
-        room = server.live.admit(client, client_address(websocket.scope), is_resuming=False)
+        room = server.live.admit(
+            client,
+            client_address(websocket.scope),
+            is_resuming=False,
+            model=handshake.parameters.model,
+        )
         group = server.running.background
         runner = await server.live.open(
             group, client, handshake.parameters, room, source=name, owner=client

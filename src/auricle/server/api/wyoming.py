@@ -88,12 +88,10 @@ class WyomingServer:
 
     Args:
         server: The application's parts.
-        model: The model's name, for ``describe``; empty: the name that the workers report.
     """
 
-    def __init__(self, server: ServerState, model: str) -> None:
+    def __init__(self, server: ServerState) -> None:
         self._server = server
-        self._model = model
         self._connections = 0
 
     async def serve(self, sockets: Sequence[socket.socket]) -> None:
@@ -122,11 +120,17 @@ class WyomingServer:
         self._connections += 1
         group.start_soon(self._serve, pipe)
 
-    def _described(self) -> DescribedModel:
-        engine = self._server.models.default.engine
-        name = self._model or self._server.transcriber.stats().model
-        languages = engine.parse_languages(name)
-        return DescribedModel(name, engine.name, languages, engine.author, engine.url)
+    def _described(self) -> list[DescribedModel]:
+        return [
+            DescribedModel(
+                self._server.name_of(model),
+                model.engine.name,
+                model.engine.languages,
+                model.engine.author,
+                model.engine.url,
+            )
+            for model in self._server.models
+        ]
 
     async def _serve(self, pipe: "_Pipe") -> None:
         dialect = WyomingDialect(info_event(self._described(), auricle.__version__))
@@ -287,7 +291,7 @@ class _Connection:
         live, log = self._server.live, request_log(utterance.scope)
         self._server.check_serving()
         address = client_address(utterance.scope)
-        room = live.admit(WYOMING, address, is_resuming=False)
+        room = live.admit(WYOMING, address, is_resuming=False, model=parameters.model)
         # Wyoming has no keys: where the HTTP API has some, no key could read the transcript.
         owner = None if self._server.settings.has_keys else ANONYMOUS
         group = self._server.running.background

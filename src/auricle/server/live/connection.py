@@ -333,7 +333,7 @@ class LiveConnection:
                     began_at = time.monotonic()
                 self._execute(step)
                 steps += 1
-        except BadRequest as error:
+        except (BadRequest, Overloaded) as error:  # or there is no room for the requested model
             self._bad_messages += 1
             if self._bad_messages >= MAX_BAD_MESSAGES:
                 raise

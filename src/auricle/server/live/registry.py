@@ -33,7 +33,7 @@ from auricle.server.live.transcript_keeper import SessionIdentity, TranscriptKee
 from auricle.server.telemetry.live_metrics import LiveMetrics
 from auricle.session.live import LiveSession
 from auricle.transcriber import Transcriber
-from auricle.types import SAMPLE_RATE_HZ, ClientId, ReservationRequest
+from auricle.types import SAMPLE_RATE_HZ, ClientId, Options, ReservationRequest
 
 SESSION_AUDIO_S = 7.5
 """Queue reservation for a session's finals, in seconds of audio. A queue of 300 s holds 36
@@ -100,7 +100,8 @@ class LiveSessions:
         self._rooms: dict[str, _Room] = {}
         self._runners: dict[str, LiveRunner] = {}
         self._kept: dict[str, SessionIdentity] = {}
-        self._room_of: dict[str, str] = {}
+        self._rooms_of: dict[str, dict[str, str]] = {}
+        """Reservations of each session, by the name of the model in its jobs' options."""
         self._charged_samples: dict[str, int] = {}
         self._meter = LoadMeter(models.default.engine.costs.job_overhead_s)
         metrics.connected.set_function(lambda: self.connected)
@@ -134,14 +135,37 @@ class LiveSessions:
 
     # Admission.
 
-    def admit(self, client: ClientId, address: Address | None, *, is_resuming: bool) -> str:
-        """Reserve a slot and queue room; pass the result to :meth:`open` or :meth:`leave`.
+    def check(self, parameters: StreamParameters) -> None:
+        """Check that the requested model knows the language and the task.
 
         Raises:
+            ModelNotFound: There is no such model.
+            BadRequest: The model does not support the language or the task.
+        """
+        self._models.choose(parameters.model).model.engine.fit(
+            Options(
+                language=parameters.language, languages=parameters.languages, task=parameters.task
+            )
+        )
+
+    def admit(
+        self, client: ClientId, address: Address | None, *, is_resuming: bool, model: str = ""
+    ) -> str:
+        """Reserve a slot and queue room; pass the result to :meth:`open` or :meth:`leave`.
+
+        Args:
+            client: The client whose share of the queue is used.
+            address: Its address.
+            is_resuming: Whether it resumes a session.
+            model: The model that it requested.
+
+        Raises:
+            ModelNotFound: There is no such model.
             Overloaded: There is no free slot or queue room, or no worker is ready.
             RateLimited: The client has used up its crash budget, its audio quota or its sessions,
                 or its address has too many sessions.
         """
+        option = self._models.choose(model).option
         network, rooms = network_of(address), self._rooms.values()
         self._allowances.check_sessions(client, sum(room.client == client for room in rooms))
         self._allowances.check_audio(client, time.monotonic())
@@ -162,6 +186,7 @@ class LiveSessions:
                 max_wait_s=None if is_resuming else LATE_S,
                 standing=True,
                 resumed=is_resuming,
+                model=option,
             )
         )
         self._rooms[room] = _Room(client, network)
@@ -171,6 +196,20 @@ class LiveSessions:
         """Release a reservation; idempotent."""
         self._rooms.pop(room, None)
         self._transcriber.release(room)
+
+    def _reserve(self, client: ClientId, rooms: dict[str, str], model: str) -> None:
+        """Reserve queue room for a session that changes its model, unless it has some."""
+        option = self._models.choose(model).option
+        if option not in rooms:
+            rooms[option] = self._transcriber.reserve(
+                ReservationRequest(
+                    client, SESSION_AUDIO_S, standing=True, resumed=True, model=option
+                )
+            )
+
+    def _leave_all(self, rooms: dict[str, str]) -> None:
+        for room in rooms.values():
+            self.leave(room)
 
     def has_waiting_session(self, client: ClientId) -> bool:
         """Return whether a client has any session that it could resume."""
@@ -196,14 +235,16 @@ class LiveSessions:
             group: Runs the session.
             client: The client whose share of the queue is used.
             parameters: The parameters of the session.
-            room: The reservation.
+            room: The reservation, for the model of the parameters.
             source: The API that the session uses.
             owner: The key that may read the kept transcript; ``None``: it is not kept.
 
         Raises:
-            BadRequest: The parameters are incompatible with each other.
+            ModelNotFound: There is no such model.
+            BadRequest: The parameters are incompatible with each other or with the model.
         """
         try:
+            rooms = {self._models.choose(parameters.model).option: room}
             session = LiveSession(
                 parameters,
                 self.settings,
@@ -211,9 +252,9 @@ class LiveSessions:
                 id=self._id_prefix + secrets.token_hex(8),
                 secret=secrets.token_urlsafe(24),
                 client=client,
-                reservation=room,
+                reservations=rooms,
                 now=time.monotonic(),
-                engine=self._models.default.engine,
+                models=self._models,
             )
         except BaseException:
             self.leave(room)
@@ -230,10 +271,11 @@ class LiveSessions:
             client=client,
             transcriber=self._transcriber,
             metrics=self.metrics,
+            reserve=partial(self._reserve, client, rooms),
             keep=keep,
             until_kept=until_kept,
         )
-        self._runners[session.id], self._room_of[session.id] = runner, room
+        self._runners[session.id], self._rooms_of[session.id] = runner, rooms
         self._charged_samples[session.id] = session.received_sample
         await group.start(self._run, runner)
         return runner
@@ -304,7 +346,7 @@ class LiveSessions:
             del self._charged_samples[runner.session.id]
             del self._runners[runner.session.id]
             self._kept.pop(runner.session.id, None)
-            self.leave(self._room_of.pop(runner.session.id))
+            self._leave_all(self._rooms_of.pop(runner.session.id))
 
     def _charge(self, runner: LiveRunner) -> None:
         """Charge the audio received since the last charge."""
@@ -325,7 +367,7 @@ class LiveSessions:
             if detached_at is None and not session.is_closed:
                 continue
             if not is_resumable and runner.was_attached:  # only its last finals are left to replay
-                self.leave(self._room_of[session.id])
+                self._leave_all(self._rooms_of[session.id])
                 kept += 1
             if detached_at is None:
                 continue

@@ -12,8 +12,9 @@ from typing import Protocol
 import anyio
 import structlog
 from anyio.abc import TaskGroup, TaskStatus
+from msgspec import UNSET
 
-from auricle.commands import SessionCommand
+from auricle.commands import Configure, SessionCommand
 from auricle.errors import AuricleError, TakenOver, WorkerError
 from auricle.events import Closed, Final, SessionEvent
 from auricle.groups import first_error
@@ -53,6 +54,8 @@ class LiveRunner:
         client: The session's client.
         transcriber: Runs the session's jobs.
         metrics: Metrics of live sessions.
+        reserve: Called before a session changes its model, with the name in the request; reserves
+            queue room for the model's finals.
         keep: Called with each final, once, whether or not a client is connected; stores it.
         until_kept: Waits until the final with an id is stored, for a limited time.
     """
@@ -64,6 +67,7 @@ class LiveRunner:
         client: ClientId,
         transcriber: Transcriber,
         metrics: LiveMetrics,
+        reserve: Callable[[str], None] = lambda model: None,
         keep: Callable[[Final], None] | None = None,
         until_kept: Callable[[int], Awaitable[None]] | None = None,
     ) -> None:
@@ -73,6 +77,7 @@ class LiveRunner:
         self.was_attached = False
         self._transcriber = transcriber
         self._metrics = metrics
+        self._reserve = reserve
         self._keep = keep
         self._until_kept = until_kept
         self._listener: Listener | None = None
@@ -192,8 +197,11 @@ class LiveRunner:
         """Pass a command to the session.
 
         Raises:
-            AuricleError: The command is invalid in the session's state.
+            AuricleError: The command is invalid in the session's state, or the model that it
+                chooses is unknown or has no room.
         """
+        if isinstance(command, Configure) and command.model is not UNSET:
+            self._reserve(command.model)
         try:
             self.session.receive_command(command, time.monotonic())
         finally:

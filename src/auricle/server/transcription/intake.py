@@ -61,6 +61,7 @@ class UploadContext:
         self.server.check_serving()
         self.resources = contextlib.AsyncExitStack()
         self._room: UploadReservation | None = None
+        self._is_model_open = False
 
     async def __aenter__(self) -> Self:
         return self
@@ -85,6 +86,7 @@ class UploadContext:
         *,
         size_bytes: int | None,
         is_job: bool = False,
+        model: str | None = None,
     ) -> None:
         """Reserve queue room if the audio is probably an utterance, otherwise a file slot.
 
@@ -97,6 +99,8 @@ class UploadContext:
             size_bytes: Size of the body, if known.
             max_wait_s: The caller's deadline in seconds, if known before the body is read.
             is_job: Whether the request is a background job.
+            model: The model in the options; ``None`` if the body names it. The queue of a model is
+                then checked after the body, as another model may have room.
 
         Raises:
             Overloaded: The queue is full, no worker is ready, or the server is draining.
@@ -107,13 +111,19 @@ class UploadContext:
         if is_job:
             self.resources.enter_context(server.job_upload_slots.take(self.client))
             return
+        if model is None and len(server.models) == 1:
+            model = ""
+        self._is_model_open = model is not None
         if audio_s is None or audio_s > MAX_UTTERANCE_S:
-            check_open(server.transcriber, self.client)
+            if model is not None:
+                check_open(server.transcriber, self.client, model)
             self.resources.enter_context(server.file_slots.take(self.client))
             return
         room = UploadReservation(server.transcriber, server.early, self.client, self._owners())
         self.resources.callback(room.close)
-        room.reserve_early(audio_s, size_bytes, max_wait_s or server.settings.max_wait_s)
+        if model is not None:
+            limit_s = max_wait_s or server.settings.max_wait_s
+            room.reserve_early(audio_s, size_bytes, limit_s, model)
         self._room = room
 
     def _owners(self) -> list[Hashable]:
@@ -216,6 +226,9 @@ class UploadContext:
         self, params: TranscriptionParams, upload: Upload, audio_format: str
     ) -> str | None:
         """Return a reservation for a received utterance, or take a file slot if it is long."""
+        model = params.options.model
+        if not self._is_model_open:
+            check_open(self.server.transcriber, self.client, model)
         if self._room is None:
             return None
         audio_s = (
@@ -225,7 +238,8 @@ class UploadContext:
             self.resources.enter_context(self.server.file_slots.take(self.client))
             self._room.close()
             return None
-        return self._room.reserve(audio_s, params.max_wait_s or self.server.settings.max_wait_s)
+        limit_s = params.max_wait_s or self.server.settings.max_wait_s
+        return self._room.reserve(audio_s, limit_s, model)
 
     def note(self, params: TranscriptionParams, size_bytes: int) -> None:
         """Add the request's parameters to the request log."""

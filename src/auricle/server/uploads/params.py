@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import msgspec
@@ -10,6 +10,7 @@ from msgspec import UNSET, Meta, UnsetType
 from starlette.datastructures import QueryParams
 
 from auricle.audio_formats import FORMAT_OPTIONS
+from auricle.engine.models import ModelTable
 from auricle.errors import BadRequest, UnsupportedFormat
 from auricle.languages import language_choice
 from auricle.limits import (
@@ -20,6 +21,7 @@ from auricle.limits import (
     Hotwords,
     Language,
     Languages,
+    ModelName,
     Prompt,
 )
 from auricle.protocol.deepgram.results import FileResponse
@@ -61,6 +63,10 @@ class Fields(msgspec.Struct, kw_only=True):
     sample_rate: Annotated[
         float, _whole("Sample rate of `pcm16` audio, in Hz.", MIN_RATE_HZ, MAX_RATE_HZ)
     ] = SAMPLE_RATE_HZ
+    model: Annotated[
+        ModelName,
+        Meta(description="Name of a model, as `/v1/models` lists it; the default if omitted."),
+    ] = ""
     language: Annotated[
         Language, Meta(description="Language code or English name; detected if `auto` or omitted.")
     ] = ""
@@ -229,6 +235,19 @@ def check(fields: Fields, warnings: tuple[str, ...] = ()) -> TranscriptionParams
     )
 
 
+def with_model(params: TranscriptionParams, models: ModelTable) -> TranscriptionParams:
+    """Return the parameters with the served model that the request means, and a check of both.
+
+    Raises:
+        ModelNotFound: There is no such model.
+        BadRequest: The model does not support the language or the task.
+    """
+    choice = models.choose(params.options.model)
+    options = replace(params.options, model=choice.option)
+    choice.model.engine.fit(options)
+    return replace(params, options=options, warnings=(*params.warnings, *choice.warnings))
+
+
 def encode_params(params: TranscriptionParams) -> bytes:
     """Return parameters as JSON, for a row of the ledger."""
     return msgspec.json.encode(params)
@@ -253,4 +272,5 @@ def _options(fields: Fields) -> Options:
         initial_prompt=fields.initial_prompt or None,
         hotwords=fields.hotwords,
         word_timestamps=fields.word_timestamps,
+        model=fields.model,
     )

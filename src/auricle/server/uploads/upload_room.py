@@ -69,37 +69,43 @@ class UploadReservation:
         self._client = client
         self._owners = owners
         self._reservation: str | None = None
+        self._model = ""
         self._lapse: asyncio.TimerHandle | None = None
 
-    def reserve_early(self, audio_s: float, size_bytes: int | None, max_wait_s: float) -> None:
-        """Reserve queue room before the body is read, for a limited time.
+    def reserve_early(
+        self, audio_s: float, size_bytes: int | None, max_wait_s: float, model: str = ""
+    ) -> None:
+        """Reserve queue room of a model before the body is read, for a limited time.
 
         Raises:
             Overloaded: The queue is full, or the wait would exceed ``max_wait_s``.
             RateLimited: The client has used up its crash budget.
         """
         reservation = self._transcriber.reserve(
-            ReservationRequest(self._client, audio_s, max_wait_s)
+            ReservationRequest(self._client, audio_s, max_wait_s, model=model)
         )
         if not self._early.is_free(self._owners):
             self._transcriber.release(reservation)
             return
-        self._reservation = reservation
+        self._reservation, self._model = reservation, model
         self._early.add(self._owners)
         self._lapse = asyncio.get_running_loop().call_later(early_s(size_bytes), self.close)
 
-    def reserve(self, audio_s: float, max_wait_s: float) -> str:
-        """Return a reservation that does not expire, once the body is complete.
+    def reserve(self, audio_s: float, max_wait_s: float, model: str = "") -> str:
+        """Return a reservation of a model that does not expire, once the body is complete.
 
         Raises:
             Overloaded: The queue is full, or the wait would exceed ``max_wait_s``.
             RateLimited: The client has used up its crash budget.
         """
         self._end_early()
+        if self._model != model:
+            self.close()
         if self._reservation is None:
             self._reservation = self._transcriber.reserve(
-                ReservationRequest(self._client, audio_s, max_wait_s)
+                ReservationRequest(self._client, audio_s, max_wait_s, model=model)
             )
+            self._model = model
         return self._reservation
 
     def close(self) -> None:

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 from auricle.events import SessionEvent
 from auricle.protocol.deepgram.live import DeepgramDialect
 from auricle.protocol.deepgram.query import Listen, parse_listen
-from auricle.protocol.deepgram.results import Json, LoadedModel
+from auricle.protocol.deepgram.results import Json, ModelInfo
 from auricle.protocol.dialect import Step
 
 LINEAR = "encoding=linear16&sample_rate=16000&punctuate=true&interim_results=true"
@@ -22,7 +22,7 @@ def dialect(query: str = LINEAR) -> DeepgramDialect:
         listen(query),
         request_id="id",
         created="2026-11-25T12:00:00.000Z",
-        model=LoadedModel("base", "1", "whisper"),
+        model=ModelInfo("base", "1", "whisper"),
     )
 
 

@@ -17,7 +17,7 @@ from auricle.events import (
     SpeechEnded,
     SpeechStarted,
 )
-from auricle.protocol.deepgram.results import LoadedModel
+from auricle.protocol.deepgram.results import ModelInfo
 from auricle.protocol.dialect import End, Step
 from auricle.types import Word
 from tests.protocol.deepgram.live.helpers import LINEAR, dialect, steps, tell
@@ -87,7 +87,7 @@ def test_an_utterance_is_some_partials_and_one_final_result() -> None:
         "metadata": {
             "request_id": "id",
             "model_info": {"name": "base", "version": "1", "arch": "whisper"},
-            "model_uuid": LoadedModel("base", "1", "whisper").uuid,
+            "model_uuid": ModelInfo("base", "1", "whisper").uuid,
         },
     }
 

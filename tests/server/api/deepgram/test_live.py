@@ -95,7 +95,7 @@ async def test_a_stream_is_results_then_metadata_then_a_good_end(
     assert metadata["sha256"] == hashlib.sha256(pcm(SPEECH)).hexdigest()
     assert metadata["duration"] == pytest.approx(SPEECH.size / SAMPLE_RATE_HZ, abs=0.001)
     assert metadata["request_id"] == last["metadata"]["request_id"]
-    assert last["metadata"]["model_info"]["name"] == "fake"
+    assert last["metadata"]["model_info"]["name"] == "whisper-base"
     (line,) = [entry for entry in logged.entries if entry["event"] == "request"]
     assert (line["dialect"], line["status"], line["end"]) == ("deepgram", 101, "done")
     assert "Ask not" not in str(logged.entries)

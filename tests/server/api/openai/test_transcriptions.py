@@ -323,42 +323,6 @@ def test_paths_and_methods_that_are_not_there_are_reported_in_openais_shape(
     assert "retryable" in service.client.get("/v1/nothing").json()["error"]
 
 
-# Models.
-
-
-def test_any_name_is_the_model_that_is_loaded(service: InProcess) -> None:
-    listed = service.client.get("/v1/models").json()
-    assert listed["object"] == "list"
-    assert {"fake", "whisper-1"} <= {model["id"] for model in listed["data"]}
-    assert {model["object"] for model in listed["data"]} == {"model"}
-    assert service.client.get("/v1/models/").json() == listed
-    assert post(service, model="Systran/faster-whisper-large-v3").status_code == 200
-    named = service.client.get("/v1/models/Systran/faster-whisper-large-v3").json()
-    assert named["id"] == "Systran/faster-whisper-large-v3"
-
-
-def test_a_strict_server_knows_its_own_names_only(tmp_path: Path) -> None:
-    with in_process(tmp_path, openai_strict_models=True, openai_models="ears, b") as service:
-        names = [model["id"] for model in service.client.get("/v1/models").json()["data"]]
-        assert names == ["fake", "ears", "b"]
-        for name in names:
-            assert post(service, model=name).status_code == 200
-            assert service.client.get(f"/v1/models/{name}").json()["id"] == name
-        for name in ("whisper-1", ""):
-            assert_error(post(service, model=name), 404, "model_not_found", "model")
-        assert_error(service.client.get("/v1/models/x"), 404, "model_not_found", "model")
-        service.assert_works()
-
-
-def test_a_strict_server_knows_every_name_of_whisper(tmp_path: Path) -> None:
-    with in_process(tmp_path, openai_strict_models=True) as service:
-        for name in ("whisper-1", "large-v3", "openai/whisper-base"):
-            assert post(service, model=name).status_code == 200
-            assert service.client.get(f"/v1/models/{name}").json()["id"] == name
-        for name in ("gpt-5", ""):
-            assert_error(post(service, model=name), 404, "model_not_found", "model")
-
-
 # Over a socket.
 
 

@@ -37,7 +37,7 @@ from auricle.server.http.responses import json_response
 from auricle.server.transcription.background_jobs.requests import accept_job, check_job_quota
 from auricle.server.transcription.intake import UploadContext
 from auricle.server.transcription.webhooks import check_callback
-from auricle.server.uploads.params import Callback, TranscriptionParams
+from auricle.server.uploads.params import Callback, TranscriptionParams, with_model
 from auricle.server.uploads.short_audio import audio_format_of
 from auricle.server.uploads.upload import Upload
 from auricle.types import Options
@@ -90,7 +90,9 @@ def _check(request: Request, query: Listen) -> None:
 
 async def _answer(context: UploadContext, query: Listen) -> Response:
     created, request_id = utc_now(), request_id_of(context.request.scope)
-    params = _params(query, request_id)
+    models = context.server.models
+    params = with_model(_params(query, request_id), models)
+    query = replace(query, warnings=params.warnings)
     if query.callback:
         callback = Callback(query.callback, query.callback_method)
         headers = context.request.headers
@@ -101,7 +103,12 @@ async def _answer(context: UploadContext, query: Listen) -> Response:
         length *= 2
     context.note(params, length or 0)
     audio_s = estimate_s(length, params.audio_format, params.sample_rate_hz)
-    context.enter(audio_s, size_bytes=length, is_job=params.callback is not None)
+    context.enter(
+        audio_s,
+        size_bytes=length,
+        is_job=params.callback is not None,
+        model=params.options.model,
+    )
     if params.callback is not None:
         await check_job_quota(context.server, context.client, params.job_id, length or 0)
     sha256 = hashlib.sha256()
@@ -114,7 +121,8 @@ async def _answer(context: UploadContext, query: Listen) -> Response:
     context.note(params, spool.size_bytes)
     upload = Upload(spool)
     audio_format = audio_format_of(params, await upload.head(), upload.size_bytes)
-    metadata = Metadata(request_id, sha256.hexdigest(), created, model_of(context.server))
+    model = model_of(context.server, models.find(params.options.model))
+    metadata = Metadata(request_id, sha256.hexdigest(), created, model)
     response = FileResponse(query, metadata)
     if params.callback is not None:
         return await _accept(context, replace(params, audio_format=audio_format), upload, response)
@@ -155,5 +163,7 @@ def _params(query: Listen, request_id: str) -> TranscriptionParams:
             languages=query.languages,
             hotwords=query.hotwords,
             word_timestamps=True,
+            model=query.model,
         ),
+        warnings=query.warnings,
     )

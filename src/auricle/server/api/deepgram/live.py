@@ -1,15 +1,17 @@
 """``/v1/listen`` over a WebSocket: live transcription for Deepgram's clients."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 
 from fastapi import APIRouter
 from starlette.websockets import WebSocket
 
+from auricle.engine.models import ServedModel
 from auricle.errors import BadRequest
 from auricle.protocol.deepgram.live import DeepgramDialect, parameters_of
 from auricle.protocol.deepgram.query import parse_listen
-from auricle.protocol.deepgram.results import LoadedModel
+from auricle.protocol.deepgram.results import ModelInfo
 from auricle.server.api.dialect_session import Handshake, serve_dialect
 from auricle.server.context import ServerState
 from auricle.server.http.request_log import request_id_of
@@ -32,11 +34,13 @@ def _read(websocket: WebSocket) -> Handshake:
     query = parse_listen(items, server.live.settings.endpoint_ms)
     if query.callback:
         raise BadRequest("callback is not supported; results are sent over this connection.")
+    choice = server.models.choose(query.model)
+    query = replace(query, warnings=(*query.warnings, *choice.warnings))
     dialect = DeepgramDialect(
         query,
         request_id=request_id_of(websocket.scope),
         created=utc_now(),
-        model=model_of(server),
+        model=model_of(server, choice.model),
     )
     offered = websocket.scope.get("subprotocols", [])
     # A browser sends `token` or `bearer` and its key, and expects the first of them back.
@@ -45,10 +49,9 @@ def _read(websocket: WebSocket) -> Handshake:
     return Handshake(dialect, parameters_of(query), chosen, query.warnings)
 
 
-def model_of(server: ServerState) -> LoadedModel:
-    """Return the model's name and version."""
-    engine = server.models.default.engine
-    return LoadedModel(server.transcriber.stats().model, _VERSION, engine.name.lower())
+def model_of(server: ServerState, model: ServedModel) -> ModelInfo:
+    """Return the name and version of a model for a response."""
+    return ModelInfo(server.name_of(model), _VERSION, model.engine.name.lower())
 
 
 def utc_now() -> str:

@@ -91,11 +91,14 @@ def _enter(server: ServerState, websocket: WebSocket) -> "_StreamHandshake":
     starts_at_once = not is_resuming and not _PARAMETERS.isdisjoint(query)
     handshake = _StreamHandshake(server, websocket, client, parameters, is_resuming)
     handshake.warnings = ignored_parameters(query.multi_items())
+    server.live.check(parameters)
     try:
-        handshake.room = server.live.admit(client, handshake.address, is_resuming=is_resuming)
+        handshake.admit(is_resuming=is_resuming)
     except (Overloaded, RateLimited):
-        # A waiting session of this client has room already: its first message may be `resume`.
-        if starts_at_once or not server.live.has_waiting_session(client):
+        # A waiting session of this client has room already: its first message may be `resume`. If
+        # there are several models, `start` may name one that has room.
+        may_have_room = len(server.models) > 1 or server.live.has_waiting_session(client)
+        if starts_at_once or not may_have_room:
             raise
     handshake.starts_at_once = starts_at_once
     return handshake
@@ -116,6 +119,7 @@ class _StreamHandshake:
     parameters: StreamParameters
     is_resuming: bool
     room: str | None = None
+    room_model: str = ""
     starts_at_once: bool = False
     warnings: tuple[str, ...] = ()
 
@@ -123,6 +127,23 @@ class _StreamHandshake:
     def address(self) -> Address | None:
         """The client's address."""
         return client_address(self.websocket.scope)
+
+    def admit(self, *, is_resuming: bool) -> None:
+        """Reserve room for the model of the parameters, unless there is some.
+
+        Raises:
+            ModelNotFound: There is no such model.
+            Overloaded: There is no room.
+            RateLimited: The client has reached one of its limits.
+        """
+        model = self.server.models.choose(self.parameters.model).option
+        if self.room is not None and model == self.room_model:
+            return
+        self.leave()
+        self.room = self.server.live.admit(
+            self.client, self.address, is_resuming=is_resuming, model=model
+        )
+        self.room_model = model
 
     def leave(self) -> None:
         """Release the room, unless a session has taken it over."""
@@ -200,13 +221,12 @@ class _StreamHandshake:
             live.metrics.count_start("unknown")
         else:
             live.metrics.count_start("new")
-        parameters = self.parameters
         if isinstance(first, Start):
             fields = {name: getattr(first, name) for name in _PARAMETERS}
-            parameters = _checked(StreamParameters(**fields))
-        if self.room is None:
-            is_resuming = isinstance(first, Resume)
-            self.room = live.admit(self.client, self.address, is_resuming=is_resuming)
+            self.parameters = _checked(StreamParameters(**fields))
+        self.admit(is_resuming=isinstance(first, Resume))
+        assert self.room is not None
+        self.warnings += self.server.models.choose(self.parameters.model).warnings
         room, self.room = self.room, None
         group = self.server.running.background
-        return None, await live.open(group, self.client, parameters, room, owner=self.client)
+        return None, await live.open(group, self.client, self.parameters, room, owner=self.client)

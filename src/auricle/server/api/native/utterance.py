@@ -45,6 +45,7 @@ from auricle.server.uploads.params import (
     check,
     ignored_fields,
     parse_query,
+    with_model,
 )
 from auricle.server.uploads.short_audio import audio_format_of
 from auricle.server.uploads.upload import Upload
@@ -118,7 +119,7 @@ async def _answer_json(context: UploadContext) -> Response:
     context.enter(estimate_json_s(length), size_bytes=length, is_job=_is_job(request))
     body = await read_body(request.receive, max_bytes=max_bytes, pause_s=settings.body_timeout_s)
     params, upload = await _parse(body)
-    params = _with_callback(context, params)
+    params = with_model(_with_callback(context, params), context.server.models)
     context.note(params, upload.size_bytes)
     return await _answer(context, params, upload, _uploading(context, params))
 
@@ -128,11 +129,17 @@ async def _answer_audio(context: UploadContext) -> Response:
     request = context.request
     query = request.query_params
     params = check(parse_query(query), ignored_fields(query.multi_items()))
-    params = _with_callback(context, params)
+    params = with_model(_with_callback(context, params), context.server.models)
     length = check_length(request.headers, context.max_upload_bytes)
     context.note(params, length or 0)
     audio_s = estimate_s(length, params.audio_format, params.sample_rate_hz)
-    context.enter(audio_s, params.max_wait_s, size_bytes=length, is_job=_is_job(request))
+    context.enter(
+        audio_s,
+        params.max_wait_s,
+        size_bytes=length,
+        is_job=_is_job(request),
+        model=params.options.model,
+    )
     if _is_job(request):
         await check_job_quota(context.server, context.client, params.job_id, length or 0)
     uploading = _uploading(context, params)
@@ -153,7 +160,8 @@ async def _answer(
         body = await _accept(context, params, upload, uploading)
         return json_response(body, 202, {"location": f"/jobs/{params.job_id}"})
     result = await context.transcribe(params, upload, audio_format)
-    return await to_thread.run_sync(_response, params, result)  # slow for hours of audio
+    model = context.server.models.find(params.options.model).name
+    return await to_thread.run_sync(_response, params, model, result)  # slow for hours of audio
 
 
 async def _accept(
@@ -179,9 +187,14 @@ def _with_callback(context: UploadContext, params: TranscriptionParams) -> Trans
     return replace(params, callback=callback)
 
 
-def _response(params: TranscriptionParams, result: FileTranscript) -> Response:
+def _response(params: TranscriptionParams, model: str, result: FileTranscript) -> Response:
     body = transcript_body(
-        params.job_id, params.trace_id, result.transcript, result.gaps, params.warnings
+        params.job_id,
+        params.trace_id,
+        result.transcript,
+        result.gaps,
+        params.warnings,
+        model=model,
     )
     return json_response(body, headers=dict(warning_headers(params.warnings)))
 

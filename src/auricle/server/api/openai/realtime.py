@@ -113,15 +113,17 @@ async def post_transcription_session(request: Request) -> Response:
 
 
 def _read(websocket: WebSocket) -> Handshake:
+    server: ServerState = websocket.app.state.auricle
     offered = websocket.scope.get("subprotocols", [])
     secret = presented_key(websocket.headers, offered)
-    config = _config_of(secret, _default_config(websocket.app.state.auricle))
+    config = _config_of(secret, _default_config(server))
     if model := websocket.query_params.get("model"):
         config = config.with_model(model)
     is_beta = _BETA_SUBPROTOCOL in offered or "openai-beta" in websocket.headers
     dialect = RealtimeDialect(secrets.token_hex(8), config, is_beta=is_beta)
     chosen = SUBPROTOCOL if SUBPROTOCOL in offered else None
-    return Handshake(dialect, config.parameters(), chosen)
+    warnings = server.models.choose(config.model).warnings
+    return Handshake(dialect, config.parameters(), chosen, warnings)
 
 
 async def _respond(request: Request, body_of: Callable[[Request], Awaitable[object]]) -> Response:

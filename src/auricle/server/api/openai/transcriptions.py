@@ -5,7 +5,6 @@ same spool, deadlines and workers. Any model name means the loaded model, unless
 enables strict model names.
 """
 
-import time
 from dataclasses import replace
 from functools import partial
 
@@ -14,12 +13,10 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from auricle.errors import ModelNotFound
 from auricle.files.transcribe import FileTranscript
 from auricle.protocol.ignored import warning_headers
 from auricle.protocol.native.utterance import gap_fields
 from auricle.protocol.openai.errors import ErrorResponse
-from auricle.protocol.openai.models import MODELS, Model, Models, model_fields
 from auricle.protocol.openai.transcription_form import FIELDS, Form, SpeechRequest, read_form
 from auricle.protocol.openai.transcriptions import (
     delta_event,
@@ -29,23 +26,19 @@ from auricle.protocol.openai.transcriptions import (
 )
 from auricle.server.access.admission import estimate_s
 from auricle.server.api.openai.errors import openai_error
-from auricle.server.context import ServerState, state_of
 from auricle.server.http.body import check_length
-from auricle.server.http.openapi import KEYED, POSTED, Answers, answer, refusals, schema_of
+from auricle.server.http.openapi import POSTED, Answers, refusals, schema_of
 from auricle.server.http.request_log import request_log
-from auricle.server.http.responses import json_response
 from auricle.server.transcription.event_stream import EventStream
 from auricle.server.transcription.intake import UploadContext
 from auricle.server.uploads.multipart import boundary_of, read_form_parts
-from auricle.server.uploads.params import Fields, check
+from auricle.server.uploads.params import Fields, check, with_model
 from auricle.server.uploads.short_audio import audio_format_of
 from auricle.server.uploads.upload import Upload
 from auricle.types import Task
 
 GAPS_HEADER = "x-auricle-gaps"
 """Response header with the number of gaps, for formats that can't contain them."""
-
-_SINCE = int(time.time())
 
 _FIELDS = schema_of(Form)
 _FIELDS["properties"]["file"] = {
@@ -95,45 +88,6 @@ async def post_translation(request: Request) -> Response:
     return await _answer(request, Task.TRANSLATE)
 
 
-@router.get(
-    "/v1/models",
-    summary="List models (OpenAI)",
-    responses={200: answer("All models.", Models), **refusals(ErrorResponse, *KEYED)},
-)
-async def get_models(request: Request) -> Response:
-    """Return the loaded model, under its name and under its aliases."""
-    server = state_of(request)
-    server.admit(request)
-    models = [model_fields(name, _SINCE) for name in _model_names(server)]
-    return json_response(Models(object="list", data=models))
-
-
-@router.get(
-    "/v1/models/{name:path}",
-    summary="Get a model (OpenAI)",
-    responses={200: answer("The model.", Model), **refusals(ErrorResponse, *KEYED, 404)},
-)
-async def get_model(request: Request, name: str) -> Response:
-    """Return a model that requests may name."""
-    server = state_of(request)
-    server.admit(request)
-    _check_model(server, name)
-    return json_response(model_fields(name, _SINCE))
-
-
-def _model_names(server: ServerState) -> list[str]:
-    others = server.settings.openai_models or MODELS
-    return list(dict.fromkeys((server.transcriber.stats().model, *others)))
-
-
-def _check_model(server: ServerState, name: str) -> None:
-    settings = server.settings
-    if not settings.openai_strict_models or name in _model_names(server):
-        return
-    if settings.openai_models or not server.models.default.engine.is_model_name(name):
-        raise ModelNotFound("Unknown model; GET /v1/models lists the models of this server.")
-
-
 async def _answer(request: Request, task: Task) -> Response:
     async with UploadContext(request) as context:
         boundary = boundary_of(request.headers.get("content-type", ""))
@@ -142,9 +96,10 @@ async def _answer(request: Request, task: Task) -> Response:
         spool = await context.new_file()
         form = await read_form_parts(boundary, context.body(), spool, FIELDS)
         speech = read_form(form.fields, task, form.unread.items())
-        _check_model(context.server, speech.model)
+        params = replace(check(Fields()), options=speech.options, warnings=speech.warnings)
+        params = with_model(params, context.server.models)
+        speech = replace(speech, options=params.options, warnings=params.warnings)
         await spool.flush()
-        params = replace(check(Fields()), options=speech.options)
         context.note(params, spool.size_bytes)
         request_log(request.scope).details["answer"] = (
             "events" if speech.is_streamed else speech.format.value

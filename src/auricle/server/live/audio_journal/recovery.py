@@ -81,7 +81,7 @@ class Recovery:
             return error
         pcm = utterance.pcm[: engine.max_audio_samples]
         pending = PendingFinal(
-            factory=JobFactory(Caller(header.uid, header.owner, None), header.final),
+            factory=JobFactory(Caller(header.uid, header.owner, {}), header.final),
             pcm=pcm,
             start_sample=header.start_sample,
             speech_sample=header.start_sample,

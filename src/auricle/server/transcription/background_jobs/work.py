@@ -10,6 +10,7 @@ import msgspec
 import structlog
 from anyio import from_thread, to_thread
 
+from auricle.engine.models import ServedModel, model_name
 from auricle.errors import (
     AuricleError,
     Draining,
@@ -67,6 +68,7 @@ async def _transcribe(
     spec, keep_s = running.job.spec, server.settings.keep_results_s
     try:
         params = decode_params(spec.request)
+        model = server.models.find(params.options.model)
         async with _local_audio(server, spec) as path:
             result = await transcribe_spooled(
                 server,
@@ -74,7 +76,7 @@ async def _transcribe(
                 Source(path, params.audio_format, params.sample_rate_hz, params.opus_packet_bytes),
                 client=spec.owner,
                 on_progress=note_progress,
-                finished=StoredChunks(running, server.transcriber.stats().model),
+                finished=StoredChunks(running, _weights(server, model)),
             )
     except Draining:
         if server.is_draining:  # this server stops, and the runner queues the job again
@@ -89,7 +91,9 @@ async def _transcribe(
         encoded = msgspec.json.encode(error_body(error))
         return Outcome(JobState.FAILED, keep_s, error=encoded, text=running.text)
     transcript = result.transcript
-    encoded = await to_thread.run_sync(_encoded, params, result)  # large for hours of audio
+    encoded = await to_thread.run_sync(
+        _encoded, params, model.name, result
+    )  # large for hours of audio
     run_s = time.monotonic() - began_at
     note_answer(server, log, transcript, run_s)
     server.start_estimate.note_run(spec.audio_bytes, run_s)
@@ -122,14 +126,23 @@ async def _local_audio(server: ServerState, spec: JobSpec) -> AsyncIterator[str]
             await to_thread.run_sync(audio.release, path)
 
 
-def _encoded(params: TranscriptionParams, result: FileTranscript) -> bytes:
+def _encoded(params: TranscriptionParams, model: str, result: FileTranscript) -> bytes:
     """Return the response of the API that accepted the job, as JSON."""
     transcript, gaps = result.transcript, result.gaps
     if params.deepgram is not None:
         return msgspec.json.encode(params.deepgram.body(transcript, gaps))
     return msgspec.json.encode(
-        transcript_body(params.job_id, params.trace_id, transcript, gaps, params.warnings)
+        transcript_body(
+            params.job_id, params.trace_id, transcript, gaps, params.warnings, model=model
+        )
     )
+
+
+def _weights(server: ServerState, model: ServedModel) -> str:
+    """Return what identifies a model's weights, so that other weights of its name are others."""
+    if model is server.models.default:
+        return server.transcriber.stats().model
+    return f"{model.engine.name} {model_name(model.settings, model.engine)}"
 
 
 class StoredChunks:

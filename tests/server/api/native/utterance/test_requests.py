@@ -37,6 +37,7 @@ def test_speech_in_json_is_returned_as_text(service: InProcess) -> None:
     assert body == {
         "job_id": "a1",
         "trace_id": "t1",
+        "model": "whisper-base",
         "text": "Ask not.",
         "language": "en",
         "language_probability": 0.99,

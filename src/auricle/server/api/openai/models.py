@@ -1,0 +1,86 @@
+"""``/v1/models``: the server's models, in OpenAI's format with more fields.
+
+The models come first, the default before the others; then the names that mean one of them: the
+operator's aliases, and OpenAI's names, because some programs offer only names that are listed.
+"""
+
+import time
+from collections.abc import Iterator
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from auricle.engine.aliases import OPENAI_MODELS
+from auricle.engine.models import ServedModel
+from auricle.protocol.openai.errors import ErrorResponse
+from auricle.protocol.openai.models import Model, Models
+from auricle.server.context import ServerState, state_of
+from auricle.server.http.openapi import KEYED, answer, refusals
+from auricle.server.http.responses import json_response
+from auricle.transcriber import ModelState
+
+_SINCE = int(time.time())
+_PUBLISHER = "auricle"
+
+router = APIRouter(default_response_class=Response)
+
+
+@router.get(
+    "/v1/models",
+    summary="List models (OpenAI)",
+    responses={200: answer("All models.", Models), **refusals(ErrorResponse, *KEYED)},
+)
+async def get_models(request: Request) -> Response:
+    """Return the models and the other names that requests may use."""
+    server = state_of(request)
+    server.admit(request)
+    models = [_body(server, name, model) for name, model in _named(server)]
+    return json_response(Models(object="list", data=models))
+
+
+@router.get(
+    "/v1/models/{name:path}",
+    summary="Get a model (OpenAI)",
+    responses={200: answer("The model.", Model), **refusals(ErrorResponse, *KEYED, 404)},
+)
+async def get_model(request: Request, name: str) -> Response:
+    """Return the model that requests mean by a name."""
+    server = state_of(request)
+    server.admit(request)
+    return json_response(_body(server, name, server.models.choose(name).model))
+
+
+def _named(server: ServerState) -> Iterator[tuple[str, ServedModel]]:
+    """Yield the names of the list, each once, with their models."""
+    models = server.models
+    own = [server.name_of(model) for model in models]
+    yield from zip(own, models, strict=True)
+    for name in dict.fromkeys((*models.aliases, *OPENAI_MODELS)):
+        if name not in own:
+            yield name, models.choose(name).model
+
+
+def _body(server: ServerState, name: str, model: ServedModel) -> Model:
+    engine = model.engine
+    return {
+        "id": name,
+        "object": "model",
+        "created": _SINCE,
+        "owned_by": engine.author or _PUBLISHER,
+        "root": server.name_of(model),
+        "engine": engine.name,
+        "languages": sorted(engine.languages),
+        "detects_language": engine.detects_language,
+        "translates": engine.translates,
+        "word_times": engine.has_word_times,
+        "streaming": engine.streams,
+        "loaded": _is_loaded(server, model),
+    }
+
+
+def _is_loaded(server: ServerState, model: ServedModel) -> bool:
+    stats = server.transcriber.stats()
+    if not stats.models:  # there are no workers here
+        return stats.ready
+    return any(each.name == model.name and each.state is ModelState.READY for each in stats.models)

@@ -1,0 +1,61 @@
+"""``/v1/models``: what is listed, and what a name means."""
+
+from pathlib import Path
+
+import pytest
+
+from auricle.config.settings import ModelSettings
+from tests.support.service import in_process
+
+pytestmark = pytest.mark.server
+
+OPENAI = ["whisper-1", "gpt-transcribe", "gpt-4o-transcribe", "gpt-4o-mini-transcribe"]
+
+
+def test_models_come_first_and_then_names_that_mean_one_of_them(tmp_path: Path) -> None:
+    two = ModelSettings(
+        models=("whisper-base", "tiny=moonshine"), model_aliases=("fast=tiny", "whisper-1=tiny")
+    )
+    with in_process(tmp_path, model=two) as service:
+        listed = service.client.get("/v1/models").json()
+        assert listed["object"] == "list"
+        assert service.client.get("/v1/models/").json() == listed
+        base, tiny, *others = listed["data"]
+        assert (base["id"], base["root"], base["owned_by"]) == ("whisper-base",) * 2 + ("OpenAI",)
+        assert (base["translates"], base["word_times"]) == (True, True)
+        assert "fr" in base["languages"]
+        assert tiny["created"] > 1_700_000_000
+        assert {**tiny, "created": 0} == {
+            "id": "tiny",
+            "object": "model",
+            "created": 0,
+            "owned_by": "Moonshine AI",
+            "root": "tiny",
+            "engine": "Moonshine",
+            "languages": ["en"],
+            "detects_language": False,
+            "translates": False,
+            "word_times": False,
+            "streaming": tiny["streaming"],
+            "loaded": True,
+        }
+        assert [other["id"] for other in others][:5] == ["fast", *OPENAI]
+        assert [other["root"] for other in others][:3] == ["tiny", "tiny", "whisper-base"]
+
+
+def test_a_name_is_that_of_the_model_which_it_means(tmp_path: Path) -> None:
+    two = ModelSettings(models=("whisper-base", "tiny=moonshine"))
+    with in_process(tmp_path, model=two) as service:
+        found = service.client.get("/v1/models/Systran/faster-whisper-base").json()
+        assert (found["id"], found["root"]) == ("Systran/faster-whisper-base", "whisper-base")
+        missing = service.client.get("/v1/models/large-v3")
+        assert missing.status_code == 404
+        assert missing.json()["error"]["code"] == "model_not_found"
+        assert missing.json()["error"]["param"] == "model"
+
+
+def test_an_only_model_is_listed_under_its_usual_name(tmp_path: Path) -> None:
+    with in_process(tmp_path) as service:
+        names = [model["id"] for model in service.client.get("/v1/models").json()["data"]]
+        assert names[:5] == ["whisper-base", *OPENAI]
+        assert service.client.get("/v1/models/anything").json()["root"] == "whisper-base"

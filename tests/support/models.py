@@ -1,0 +1,12 @@
+"""Tables of models that are made up."""
+
+from auricle.config.settings import ModelSettings
+from auricle.engine.base import EngineSpec
+from auricle.engine.models import ModelTable, ServedModel
+
+
+def models_of(default: EngineSpec, **others: EngineSpec) -> ModelTable:
+    """Return a table: ``scripted`` is the default, others are named. Other names are unknown."""
+    named = {"scripted": default, **others}
+    models = tuple(ServedModel(name, spec, ModelSettings()) for name, spec in named.items())
+    return ModelTable(models, accepts_unknown=not others)

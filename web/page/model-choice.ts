@@ -1,0 +1,78 @@
+/** The chooser of the model; it is shown only if the server has more than one. */
+
+import type { CaptionTexts } from './caption-texts.js';
+import { byId } from './dom.js';
+import type { Key } from './key.js';
+import { type ServedModel, servedModels } from './models.js';
+import { store, stored } from './storage.js';
+
+const CHOSEN = 'auricle.model';
+
+/** The chooser and the models of the server. */
+export class ModelChoice {
+	readonly #place = byId('model-choice', HTMLElement);
+	readonly #select = byId('model', HTMLSelectElement);
+	readonly #key: Key;
+	readonly #onChange: () => void;
+	#texts: CaptionTexts;
+	#models: readonly ServedModel[] = [];
+
+	/**
+	 * @param texts - Texts of the chooser.
+	 * @param key - The key for the server.
+	 * @param onChange - Called after another model was chosen, and after the models arrived.
+	 */
+	constructor(texts: CaptionTexts, key: Key, onChange: () => void) {
+		this.#texts = texts;
+		this.#key = key;
+		this.#onChange = onChange;
+		this.#select.addEventListener('change', () => {
+			store('localStorage', CHOSEN, this.value || null);
+			onChange();
+		});
+	}
+
+	/** The chosen model; empty: the server's default. */
+	get value(): string {
+		return this.#select.value;
+	}
+
+	/** Codes of the chosen model's languages; `null`: unknown. */
+	get languages(): ReadonlySet<string> | null {
+		const chosen = this.#models.find(({ id }) => id === this.value) ?? this.#models[0];
+		return chosen?.languages ?? null;
+	}
+
+	/** Asks the server for its models; without an answer, the chooser stays as it is. */
+	async load(): Promise<void> {
+		const key = this.#key.value;
+		const headers: Record<string, string> = key === undefined ? {} : { Authorization: `Bearer ${key}` };
+		try {
+			const answer = await fetch('v1/models', { headers, cache: 'no-store' });
+			if (!answer.ok) {
+				return; // the server requires a key, which the page asks for when it is needed
+			}
+			this.#models = servedModels(await answer.json());
+		} catch {
+			return;
+		}
+		this.#show(stored('localStorage', CHOSEN) ?? '');
+		this.#onChange();
+	}
+
+	/** Changes the language. */
+	render(texts: CaptionTexts): void {
+		this.#texts = texts;
+		this.#show(this.value);
+	}
+
+	#show(chosen: string): void {
+		const [first, ...others] = this.#models;
+		this.#place.hidden = others.length === 0;
+		if (first !== undefined && others.length > 0) {
+			const options = others.map(({ id }) => new Option(id, id));
+			this.#select.replaceChildren(new Option(this.#texts.model.usual(first.id), ''), ...options);
+			this.#select.value = others.some(({ id }) => id === chosen) ? chosen : '';
+		}
+	}
+}
