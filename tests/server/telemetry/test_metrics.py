@@ -15,7 +15,7 @@ from auricle.ledger.store import Backlog
 from auricle.server.telemetry.client_metrics import MAX_CLIENTS, OTHER, ClientMetrics
 from auricle.server.telemetry.history import REFUSALS
 from auricle.server.telemetry.metrics import LOOP_EVERY_S, Metrics
-from auricle.transcriber import Stats, WorkerState, WorkerStats
+from auricle.transcriber import Counters, ModelState, ModelStats, Stats, WorkerState, WorkerStats
 from auricle.types import ClientId
 from tests.support.decoder import FakeDecoder
 from tests.support.service import InProcess, in_process, keys, poll_until, speech_json
@@ -105,6 +105,21 @@ def test_workers_and_jobs_are_reported_as_they_are_now(service: InProcess) -> No
     assert get("auricle_queue_audio_seconds") == 12.5
     assert get("auricle_ready") == 1
     assert get("auricle_requests_in_progress") == 1  # the scrape itself
+
+
+def test_each_model_is_reported_with_its_state_and_jobs(service: InProcess) -> None:
+    service.transcriber.current = replace(
+        READY,
+        models=(
+            ModelStats("main", ModelState.READY, 2, 2, jobs=Counters(done=7)),
+            ModelStats("other", ModelState.FAILED),
+        ),
+    )
+    assert value(service, "auricle_model_state", model="main", state="ready") == 1
+    assert value(service, "auricle_model_state", model="other", state="ready") == 0
+    assert value(service, "auricle_model_state", model="other", state="failed") == 1
+    assert value(service, "auricle_model_ready_workers", model="main") == 2
+    assert value(service, "auricle_model_jobs_total", model="main", outcome="done") == 7
 
 
 def test_two_applications_count_for_themselves(service: InProcess) -> None:

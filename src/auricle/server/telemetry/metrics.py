@@ -8,7 +8,7 @@ import asyncio
 import platform
 import time
 from collections import Counter as Counts
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
 
@@ -39,7 +39,14 @@ from auricle.server.http.openapi import answer, refusals
 from auricle.server.telemetry.client_metrics import ClientMetrics
 from auricle.server.telemetry.history import REFUSALS
 from auricle.server.telemetry.live_metrics import NODE_BUCKETS_S, LiveMetrics
-from auricle.transcriber import Decoder, Stats, Transcriber, WorkerState
+from auricle.transcriber import (
+    Decoder,
+    ModelState,
+    ModelStats,
+    Stats,
+    Transcriber,
+    WorkerState,
+)
 from auricle.types import Timing
 
 _DELAY_BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
@@ -191,6 +198,7 @@ class _WorkerMetrics(Collector):
         yield _build_info(pools["asr"].model)
         yield from _worker_families(pools)
         yield from _queue_families(pools["asr"])
+        yield from _model_families(pools["asr"].models)
 
     def describe(self) -> list[Metric]:
         """Return no metrics, so that registration does not collect any."""
@@ -254,6 +262,30 @@ def _queue_families(stats: Stats) -> Iterator[Metric]:
     }
     for name, (text, value) in figures.items():
         yield GaugeMetricFamily(name, text, value=value)
+
+
+def _model_families(models: Sequence[ModelStats]) -> Iterator[Metric]:
+    """Yield the figures of each model of the server's table; names come from the settings."""
+    states = GaugeMetricFamily(
+        "auricle_model_state", "1 for the present state of a model.", labels=("model", "state")
+    )
+    workers = GaugeMetricFamily(
+        "auricle_model_ready_workers", "Ready workers of a model.", labels=("model",)
+    )
+    audio = GaugeMetricFamily(
+        "auricle_model_waiting_audio_seconds", "Queued audio of a model.", labels=("model",)
+    )
+    jobs = CounterMetricFamily(
+        "auricle_model_jobs", "Jobs of a model, by outcome.", labels=("model", "outcome")
+    )
+    for model in models:
+        for state in ModelState:
+            states.add_metric((model.name, state), float(model.state is state))
+        workers.add_metric((model.name,), model.ready_workers)
+        audio.add_metric((model.name,), model.queue.waiting_audio_s)
+        for outcome, number in asdict(model.jobs).items():
+            jobs.add_metric((model.name, outcome), number)
+    yield from (states, workers, audio, jobs)
 
 
 @router.get(

@@ -6,7 +6,15 @@ from typing import Any
 import pytest
 from structlog.testing import LogCapture
 
-from auricle.transcriber import Counters, Stats, WorkerExit, WorkerState, WorkerStats
+from auricle.transcriber import (
+    Counters,
+    ModelState,
+    ModelStats,
+    Stats,
+    WorkerExit,
+    WorkerState,
+    WorkerStats,
+)
 from tests.support.service import CLIP, WAV, InProcess, in_process, keys
 from tests.support.transcriber import READY
 
@@ -122,6 +130,30 @@ def test_a_server_that_cannot_store_uploads_is_degraded_and_ready(
         assert service.client.post("/utterance", **upload).status_code == 200
     events = [entry for entry in logged.entries if entry["log_level"] == "error"]
     assert [event["event"] for event in events] == ["uploads_not_stored"]
+
+
+@pytest.mark.parametrize(
+    ("key", "error"), [("root", "There is no directory /models/x."), ("secret", None), ("", None)]
+)
+def test_health_reports_each_model_and_a_failed_one_makes_it_degraded(
+    tmp_path: Path, key: str, error: str | None
+) -> None:
+    models = (
+        ModelStats("main", ModelState.READY, 2, 2, jobs=Counters(done=3)),
+        ModelStats("other", ModelState.FAILED, error="There is no directory /models/x."),
+    )
+    rows = (worker("asr-1"), replace(worker("asr-other-1"), model="other"))
+    settings = {"api_keys": keys("secret"), "operator_key": keys("root")[0]}
+    with in_process(tmp_path / "spool", **settings) as service:
+        service.transcriber.current = replace(stats(*rows), models=models)
+        body = service.client.get("/health", headers={"authorization": f"Bearer {key}"}).json()
+        assert service.client.get("/readyz").status_code == 200
+    main, other = body["models"]
+    assert (main["name"], main["state"], main["ready_workers"]) == ("main", "ready", 2)
+    assert main["jobs"]["done"] == 3
+    assert (other["state"], other["workers"], other.get("error")) == ("failed", 0, error)
+    assert [each.get("model") for each in body["workers"]] == [None, "other"]
+    assert body["status"] == "degraded"
 
 
 @pytest.mark.parametrize(

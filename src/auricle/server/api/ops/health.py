@@ -16,7 +16,7 @@ from auricle.server.http.errors import error_response
 from auricle.server.http.openapi import answer, refusals
 from auricle.server.http.responses import json_response
 from auricle.server.telemetry.history import exit_body
-from auricle.transcriber import Stats, WorkerStats
+from auricle.transcriber import ModelState, ModelStats, Stats, WorkerStats
 
 _VERSION = version("auricle")
 
@@ -94,6 +94,7 @@ def health_body(server: ServerState, with_stacks: bool) -> dict[str, object]:
         "draining": server.is_draining,
         "version": _VERSION,
         "model": asr.model,
+        "models": [_model(model, with_stacks) for model in asr.models],
         "workers": [_worker(worker, with_stacks) for worker in asr.workers],
         "decode_workers": [_worker(worker, with_stacks) for worker in decode.workers],
         "queue": {
@@ -122,14 +123,30 @@ def _status(asr: Stats, decode: Stats, server: ServerState) -> str:
         return "down"
     workers = (*asr.workers, *decode.workers)
     is_well = asr.is_working and decode.ready and all(worker.state.is_up for worker in workers)
+    is_well = is_well and not any(model.state is ModelState.FAILED for model in asr.models)
     is_well = is_well and not server.is_spool_failing and not server.is_database_failing
     return "ok" if is_well else "degraded"
+
+
+def _model(model: ModelStats, is_operator: bool) -> dict[str, object]:
+    """Return the state of a model; why it can't be loaded may contain paths."""
+    body: dict[str, object] = {
+        "name": model.name,
+        "state": model.state,
+        "workers": model.workers,
+        "ready_workers": model.ready_workers,
+        "waiting_jobs": model.queue.waiting_jobs,
+        "waiting_audio_s": round(model.queue.waiting_audio_s, 3),
+        "jobs": asdict(model.jobs),
+    }
+    return body | {"error": model.error} if is_operator and model.error else body
 
 
 def _worker(worker: WorkerStats, with_stacks: bool) -> dict[str, object]:
     last = worker.last_exit
     return {
         "id": worker.id,
+        **({"model": worker.model} if worker.model else {}),
         "pid": worker.pid,
         "state": worker.state,
         "overdue": worker.overdue,
