@@ -187,8 +187,7 @@ async def _serve(settings: Settings) -> None:
         async with anyio.create_task_group() as background_tasks:
             background_tasks.start_soon(_announce, settings, engine, url, problems)
             background_tasks.start_soon(_warn_of_open_recognisers, settings.engine.engine_urls)
-            if engine.reload is not None:
-                background_tasks.start_soon(_reload_models, engine.reload)
+            background_tasks.start_soon(_reload_at_hangup, engine.reload)
             try:
                 await serve(app, settings.server, sockets)
             except SetupError as exc:  # a task group would raise it as a group
@@ -327,7 +326,7 @@ async def _announce(
     _show(f"  {curl_line(url, has_keys=settings.server.has_keys)}")
 
 
-async def _reload_models(reload: Callable[[], Awaitable[None]]) -> None:
+async def _reload_at_hangup(reload: Callable[[], Awaitable[None]] | None) -> None:
     """Reload models at each SIGHUP, which a service manager sends for `reload`.
 
     On a terminal the signal means that the terminal was closed, and ends the server as usual.
@@ -336,8 +335,9 @@ async def _reload_models(reload: Callable[[], Awaitable[None]]) -> None:
         return
     with anyio.open_signal_receiver(signal.SIGHUP) as hangups:
         async for _ in hangups:
-            log.info("models_reloading")
-            await reload()
+            log.info("reloading", models=reload is not None)
+            if reload is not None:
+                await reload()
 
 
 def _show(line: str | Text) -> None:
