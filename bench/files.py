@@ -19,12 +19,11 @@ import numpy as np
 from faster_whisper import BatchedInferencePipeline
 
 from auricle.audio.chunks import CutRules, find_chunks
-from auricle.engine.whisper.ctranslate2_model import WhisperBackend
 from auricle.engine.whisper.short_window import EngineCounts, ShortWindowEngine
 from auricle.engine.whisper.window import MAX_BATCH_JOBS
 from auricle.types import SAMPLE_RATE_HZ, Chunk, Job, JobId, Options, Pcm16, Transcript
 from bench.lib.charts import Bars
-from bench.lib.engine import load_whisper
+from bench.lib.engine import load_engine, load_whisper
 from bench.lib.report import command_line, publish
 from bench.lib.scoring import word_errors
 from bench.lib.speech import READ, SPOKEN, Clip, corpus, joined, say, sentence
@@ -100,7 +99,7 @@ def compare(
 ) -> dict[str, dict[str, Any]]:
     whisper = load_whisper(model)
     pipeline = BatchedInferencePipeline(whisper)
-    engine = ShortWindowEngine(WhisperBackend(whisper))
+    engine = load_engine(model)
     engine.warm_up()
     figures = {}
     for beam_size in beam_sizes:

@@ -23,7 +23,7 @@ from typing import Any
 from auricle.engine.base import EngineSettings
 from auricle.engine.whisper.ctranslate2_model import WhisperBackend
 from auricle.engine.whisper.guard import GuardPolicy
-from auricle.engine.whisper.loading import load_model
+from auricle.engine.whisper.loading import load_backend
 from auricle.engine.whisper.short_window import (
     EngineCounts,
     ShortWindowEngine,
@@ -202,7 +202,7 @@ def main() -> None:
     arguments = parser.parse_args()
     clips = corpus(arguments.corpus)[:: 6 if arguments.short else 1]
     settings = EngineSettings(arguments.model, "cpu", "int8", 1)
-    backend = WhisperBackend(load_model(settings, arguments.model))
+    backend = load_backend(settings)
     engine = ShortWindowEngine(backend)
     engine.warm_up()
     assert engine.counts == EngineCounts()

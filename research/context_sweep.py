@@ -23,9 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from auricle.engine.base import EngineSettings
-from auricle.engine.whisper.ctranslate2_model import WhisperBackend
 from auricle.engine.whisper.guard import Attempt
-from auricle.engine.whisper.loading import load_model
+from auricle.engine.whisper.loading import load_backend
 from auricle.engine.whisper.prompt import Prompt
 from auricle.engine.whisper.window import (
     FULL_FRAMES,
@@ -77,8 +76,7 @@ class Sweeper:
     """Decodes clips at every length that holds them."""
 
     def __init__(self, model: str) -> None:
-        loaded = load_model(EngineSettings(model, "cpu", "int8", 1), model)
-        self._backend = WhisperBackend(loaded)
+        self._backend = load_backend(EngineSettings(model, "cpu", "int8", 1))
         self._tokenizer = self._backend.tokenizer("en", Task.TRANSCRIBE)
         self._prompt = Prompt((), tuple(self._tokenizer.sot_sequence))
 

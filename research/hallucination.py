@@ -19,8 +19,7 @@ import numpy as np
 from faster_whisper import WhisperModel
 
 from auricle.engine.base import EngineSettings
-from auricle.engine.whisper.ctranslate2_model import WhisperBackend
-from auricle.engine.whisper.loading import load_model
+from auricle.engine.whisper.loading import load_backend
 from auricle.engine.whisper.short_window import ShortWindowEngine, ShortWindowPolicy
 from auricle.types import SAMPLE_RATE_HZ, Job, JobId, Options, Pcm16, Transcript
 from bench.files import PIECE_S, cut
@@ -81,8 +80,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="path of the JSON and SVG, without suffix")
     arguments = parser.parse_args()
     settings = EngineSettings(arguments.model, "cpu", "int8", 1)
-    whisper: WhisperModel = load_model(settings, arguments.model)
-    backend = WhisperBackend(whisper)
+    backend = load_backend(settings)
+    whisper = WhisperModel(arguments.model, device="cpu", compute_type="int8", cpu_threads=1)
     guarded = ShortWindowEngine(backend)
     trusting = ShortWindowEngine(backend, ShortWindowPolicy(guard=None))
     ways: dict[str, Callable[[Pcm16], int]] = {

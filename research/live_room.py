@@ -22,8 +22,7 @@ import numpy as np
 
 from auricle.commands import StreamParameters
 from auricle.engine.base import EngineSettings
-from auricle.engine.whisper.ctranslate2_model import WhisperBackend
-from auricle.engine.whisper.loading import load_model
+from auricle.engine.whisper.loading import load_backend
 from auricle.engine.whisper.short_window import ShortWindowEngine
 from auricle.events import Final
 from auricle.types import SAMPLE_RATE_HZ, Pcm16
@@ -159,7 +158,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="path of the JSON and SVG, without suffix")
     arguments = parser.parse_args()
     settings = EngineSettings(arguments.model, "cpu", "int8", 1)
-    engine = ShortWindowEngine(WhisperBackend(load_model(settings, arguments.model)))
+    engine = ShortWindowEngine(load_backend(settings))
     played = scene(sentences_of(arguments.corpus), arguments.minutes)
     figures = measure(engine, played, arguments.endpoint_ms)
     result = {

@@ -17,8 +17,7 @@ import numpy as np
 
 from auricle.commands import StreamParameters
 from auricle.engine.base import EngineSettings
-from auricle.engine.whisper.ctranslate2_model import WhisperBackend
-from auricle.engine.whisper.loading import load_model
+from auricle.engine.whisper.loading import load_backend
 from auricle.engine.whisper.short_window import ShortWindowEngine
 from auricle.events import Partial
 from auricle.session.agreement import continues
@@ -90,7 +89,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="path of the JSON, without suffix")
     arguments = parser.parse_args()
     settings = EngineSettings(arguments.model, "cpu", "int8", 1)
-    engine = ShortWindowEngine(WhisperBackend(load_model(settings, arguments.model)))
+    engine = ShortWindowEngine(load_backend(settings))
     clips = corpus(arguments.corpus)[: arguments.clips]
     result: dict[str, Any] = {"machine": machine(), "clips": len(clips), "endpoint_ms": {}}
     for endpoint_ms in arguments.endpoint_ms:

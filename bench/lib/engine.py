@@ -4,17 +4,16 @@ from faster_whisper import WhisperModel
 
 from auricle.engine.base import Engine, EngineSettings
 from auricle.engine.moonshine import spec as moonshine
-from auricle.engine.whisper.ctranslate2_model import WhisperBackend
-from auricle.engine.whisper.loading import load_model
+from auricle.engine.whisper.loading import load_backend
 from auricle.engine.whisper.short_window import ShortWindowEngine
 
 
 def load_whisper(model: str) -> WhisperModel:
-    return load_model(EngineSettings(model, "cpu", "int8", 1), model)
+    return WhisperModel(model, device="cpu", compute_type="int8", cpu_threads=1)
 
 
 def load_engine(model: str) -> ShortWindowEngine:
-    return ShortWindowEngine(WhisperBackend(load_whisper(model)))
+    return ShortWindowEngine(load_backend(EngineSettings(model, "cpu", "int8", 1)))
 
 
 def load_moonshine(directory: str) -> Engine:

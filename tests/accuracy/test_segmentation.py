@@ -9,8 +9,7 @@ import pytest
 
 from auricle.audio.endpointer import EndpointRules, UtteranceEnd
 from auricle.engine.base import EngineSettings
-from auricle.engine.whisper.ctranslate2_model import WhisperBackend
-from auricle.engine.whisper.loading import load_model
+from auricle.engine.whisper.loading import load_backend
 from auricle.engine.whisper.short_window import ShortWindowEngine
 from auricle.session.segmenter import SpeechSegmenter
 from auricle.types import Job, JobId, Options, Pcm16, Transcript
@@ -29,7 +28,7 @@ QUIET = 300
 def engine() -> ShortWindowEngine:
     model = str(bundled_model())
     settings = EngineSettings(model, "cpu", "int8", 1)
-    return ShortWindowEngine(WhisperBackend(load_model(settings, model)))
+    return ShortWindowEngine(load_backend(settings))
 
 
 @pytest.fixture(scope="module")

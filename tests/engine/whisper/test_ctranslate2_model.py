@@ -5,7 +5,7 @@ import pytest
 
 from auricle.engine.base import EngineSettings
 from auricle.engine.whisper.ctranslate2_model import Encoded, WhisperBackend
-from auricle.engine.whisper.loading import load_model
+from auricle.engine.whisper.loading import load_backend
 from auricle.engine.whisper.prompt import Prompt, prefix_tokens
 from auricle.engine.whisper.window import MAX_NEW_TOKENS, padded, silence_of
 from auricle.types import SAMPLE_RATE_HZ, Task
@@ -21,7 +21,7 @@ FRAMES = 1200
 @pytest.fixture(scope="module")
 def backend() -> WhisperBackend:
     settings = EngineSettings(str(bundled_model()), "cpu", "default", 1)
-    return WhisperBackend(load_model(settings, settings.model))
+    return load_backend(settings)
 
 
 @pytest.fixture(scope="module")

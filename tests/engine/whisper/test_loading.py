@@ -1,9 +1,11 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from auricle.engine.base import EngineSettings
-from auricle.engine.whisper.loading import device_for, load_model
+from auricle.engine.whisper.loading import device_for, load_backend
 from auricle.errors import SetupError
 
 pytestmark = pytest.mark.unit
@@ -24,4 +26,14 @@ def test_a_gpu_that_is_not_there_is_an_error_that_says_what_to_do() -> None:
 
 def test_a_directory_without_a_model_is_the_operators_error(tmp_path: Path) -> None:
     with pytest.raises(SetupError, match="can't be loaded on cpu"):
-        load_model(EngineSettings("mine", "cpu", "default", 1), str(tmp_path))
+        load_backend(EngineSettings(str(tmp_path), "cpu", "default", 1))
+
+
+def test_a_worker_does_not_import_what_it_does_not_use() -> None:
+    code = "import auricle.engine.whisper.short_window, sys; print(*sys.modules)"
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, check=True, timeout=60, text=True
+    )
+    imported = set(answer.stdout.split())
+    assert "ctranslate2" in imported
+    assert not imported & {"faster_whisper", "av", "onnxruntime", "huggingface_hub"}

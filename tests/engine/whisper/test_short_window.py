@@ -12,7 +12,7 @@ from auricle.audio.opus_encoder import OpusPacketEncoder
 from auricle.engine.base import EngineSettings
 from auricle.engine.whisper.ctranslate2_model import Encoded, Hypothesis, WhisperBackend
 from auricle.engine.whisper.guard import GuardPolicy
-from auricle.engine.whisper.loading import load_model
+from auricle.engine.whisper.loading import load_backend
 from auricle.engine.whisper.prompt import Prompt
 from auricle.engine.whisper.short_window import (
     EngineCounts,
@@ -41,7 +41,7 @@ def settings() -> EngineSettings:
 
 @pytest.fixture(scope="module")
 def backend() -> WhisperBackend:
-    return WhisperBackend(load_model(settings(), settings().model))
+    return load_backend(settings())
 
 
 @pytest.fixture(scope="module")

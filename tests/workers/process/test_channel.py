@@ -246,3 +246,16 @@ def is_gone(pid: int) -> bool:
             return True
         time.sleep(0.02)
     return False
+
+
+def test_a_channel_knows_whether_a_message_comes(pipes: Pipes) -> None:
+    channel, from_parent, _ = pipes
+    assert not channel.has_input(0.0)
+    os.write(from_parent, b"\x00")
+    assert channel.has_input(60.0)
+
+
+def test_a_closed_pipe_counts_as_input(pipes: Pipes) -> None:
+    channel, from_parent, _ = pipes
+    os.close(from_parent)
+    assert channel.has_input(60.0)

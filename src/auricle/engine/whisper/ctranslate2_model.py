@@ -1,7 +1,7 @@
 """The interface to CTranslate2's Whisper: arrays and tokens in, plain values out.
 
-Only this module uses ``ctranslate2`` or a class of faster-whisper, so that a new version of either
-affects one place. Runs in a worker process only.
+Only this module and :mod:`auricle.engine.whisper.loading` use ``ctranslate2``, so that a new
+version of it affects few places. Runs in a worker process only.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,12 +12,12 @@ from typing import Any
 import ctranslate2
 import numpy as np
 import numpy.typing as npt
-from faster_whisper import WhisperModel
-from faster_whisper.tokenizer import Tokenizer
-from faster_whisper.transcribe import get_suppressed_tokens
+import tokenizers
 
 from auricle.engine.whisper.alignment import Alignment
 from auricle.engine.whisper.prompt import Prompt
+from auricle.engine.whisper.spectrogram import FOURIER_SAMPLES, Spectrogram
+from auricle.engine.whisper.tokenizer import Tokenizer
 from auricle.engine.whisper.window import SAMPLES_PER_FRAME, Features, max_length_for
 from auricle.types import Pcm16, Task
 
@@ -25,8 +25,6 @@ Encoded = npt.NDArray[Any]
 """Encoder output, float32 or float16, shape [batch, frames / 2, width]; rows can be selected."""
 
 INT16_FULL_SCALE = 32768.0
-MIN_SAMPLES = 400
-"""Length of one Fourier window in samples; shorter audio is padded to it."""
 MAX_INITIAL_TIMESTAMP = 50
 """The first segment starts within 1 s (Whisper's ``max_initial_timestamp``)."""
 
@@ -43,32 +41,34 @@ class Hypothesis:
 class WhisperBackend:
     """A loaded model with the operations that the engine needs."""
 
-    def __init__(self, model: WhisperModel) -> None:
-        self._model = model
-        self._whisper: ctranslate2.models.Whisper = model.model
-        self._on_cpu = self._whisper.device == "cpu"
-        self.is_multilingual = bool(self._whisper.is_multilingual)
+    def __init__(
+        self, whisper: ctranslate2.models.Whisper, vocabulary: tokenizers.Tokenizer
+    ) -> None:
+        self._whisper = whisper
+        self._vocabulary = vocabulary
+        self._spectrogram = Spectrogram(whisper.n_mels)
+        self._on_cpu = whisper.device == "cpu"
+        self.is_multilingual = bool(whisper.is_multilingual)
         self.tokenizer = lru_cache(maxsize=256)(self._make_tokenizer)
-        self._suppressed = list(get_suppressed_tokens(self.tokenizer("en", Task.TRANSCRIBE), [-1]))
+        self._suppressed = self.tokenizer("en", Task.TRANSCRIBE).suppressed_tokens
 
     def _make_tokenizer(self, language: str, task: Task) -> Tokenizer:
         return Tokenizer(
-            self._model.hf_tokenizer, self.is_multilingual, task=task.value, language=language
+            self._vocabulary, is_multilingual=self.is_multilingual, language=language, task=task
         )
 
     def knows(self, language: str) -> bool:
         """Return whether this model has a token for the language."""
         if not self.is_multilingual:
             return True  # an English-only model ignores the requested language
-        return self._model.hf_tokenizer.token_to_id(f"<|{language}|>") is not None
+        return self._vocabulary.token_to_id(f"<|{language}|>") is not None
 
     def features(self, pcm: Pcm16, lead_frames: int = 0) -> Features:
         """Return the log-mel spectrogram of silence followed by the audio: at least one frame."""
         samples = pcm.astype(np.float32) / INT16_FULL_SCALE
-        missing = max(0, MIN_SAMPLES - samples.size)
+        missing = max(0, FOURIER_SAMPLES - samples.size)
         samples = np.pad(samples, (lead_frames * SAMPLES_PER_FRAME, missing))
-        features: Features = self._model.feature_extractor(samples)
-        return features[:, :-1]  # the extractor's padding of one hop
+        return self._spectrogram(samples)
 
     def encode(self, windows: Sequence[Features]) -> Encoded:
         """Encode padded windows of the same shape.

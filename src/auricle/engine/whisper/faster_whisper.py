@@ -93,10 +93,23 @@ def load(settings: EngineSettings) -> FasterWhisperEngine:
     Raises:
         SetupError: The model cannot be loaded; the message says what to do.
     """
-    from auricle.engine.whisper.loading import load_model
+    from faster_whisper import WhisperModel
+
+    from auricle.engine.whisper.loading import load_with
+
+    def construct(path: str, device: str, compute_type: str) -> FasterWhisperEngine:
+        return FasterWhisperEngine(
+            WhisperModel(
+                path,
+                device=device,
+                device_index=settings.device_index,
+                compute_type=compute_type,
+                cpu_threads=settings.threads,
+            )
+        )
 
     check_model_directory(Path(settings.model))
-    return FasterWhisperEngine(load_model(settings, settings.model))
+    return load_with(settings, construct)
 
 
 def _segment(segment: Any, end_of_job: int) -> Segment:

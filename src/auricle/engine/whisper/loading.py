@@ -1,11 +1,18 @@
 """Load a Whisper model for CTranslate2, with clear errors."""
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
 import ctranslate2
-from faster_whisper import WhisperModel
+import tokenizers
 
 from auricle.engine.base import EngineSettings
+from auricle.engine.whisper.ctranslate2_model import WhisperBackend
 from auricle.engine.whisper.gpu import compute_type_for
 from auricle.errors import SetupError
+
+Loaded = TypeVar("Loaded")
 
 
 def device_for(requested: str, gpu_count: int) -> str:
@@ -22,8 +29,29 @@ def device_for(requested: str, gpu_count: int) -> str:
     return requested if requested != "auto" else ("cuda" if gpu_count else "cpu")
 
 
-def load_model(settings: EngineSettings, path: str) -> WhisperModel:
-    """Load the model in ``path``.
+def load_backend(settings: EngineSettings) -> WhisperBackend:
+    """Load the model in the settings' directory.
+
+    Raises:
+        SetupError: It cannot be loaded; the message says what to do.
+    """
+
+    def construct(path: str, device: str, compute_type: str) -> WhisperBackend:
+        model = ctranslate2.models.Whisper(
+            path,
+            device=device,
+            device_index=settings.device_index,
+            compute_type=compute_type,
+            intra_threads=settings.threads,
+        )
+        vocabulary = tokenizers.Tokenizer.from_file(str(Path(path, "tokenizer.json")))
+        return WhisperBackend(model, vocabulary)
+
+    return load_with(settings, construct)
+
+
+def load_with(settings: EngineSettings, construct: Callable[[str, str, str], Loaded]) -> Loaded:
+    """Return what a function makes of the model's directory, its device and its number type.
 
     Raises:
         SetupError: It cannot be loaded; the message says what to do.
@@ -32,13 +60,7 @@ def load_model(settings: EngineSettings, path: str) -> WhisperModel:
     supported = ctranslate2.get_supported_compute_types(device)
     compute_type = compute_type_for(device, settings.compute_type, supported)
     try:
-        return WhisperModel(
-            path,
-            device=device,
-            device_index=settings.device_index,
-            compute_type=compute_type,
-            cpu_threads=settings.threads,
-        )
+        return construct(settings.model, device, compute_type)
     except (RuntimeError, ValueError, OSError) as exc:
         raise SetupError(
             f"The model {settings.model!r} can't be loaded on {device} as {compute_type}: {exc}"

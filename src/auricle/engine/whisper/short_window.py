@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from faster_whisper.tokenizer import Tokenizer
 
 from auricle.engine.base import EngineSettings
 from auricle.engine.plausibility import is_quiet
@@ -31,7 +30,7 @@ from auricle.engine.whisper.guard import (
     judge_full,
     judge_short,
 )
-from auricle.engine.whisper.loading import load_model
+from auricle.engine.whisper.loading import load_backend
 from auricle.engine.whisper.models.files import check_model_directory
 from auricle.engine.whisper.prompt import (
     MAX_PREFIX_TOKENS,
@@ -41,8 +40,10 @@ from auricle.engine.whisper.prompt import (
     prefix_tokens,
 )
 from auricle.engine.whisper.segmentation import Split, split_at_sentences, split_at_timestamps
+from auricle.engine.whisper.tokenizer import Tokenizer
 from auricle.engine.whisper.window import (
     FULL_FRAMES,
+    MAX_BATCH_FRAMES,
     MAX_BATCH_JOBS,
     MAX_NEW_TOKENS,
     MAX_TOKENS,
@@ -395,8 +396,9 @@ def _batches(windows: Sequence[_PendingWindow]) -> Iterator[list[_PendingWindow]
         groups[window.key].append(window)
     for group in groups.values():
         group.sort(key=lambda window: window.decoding.content_frames)
-        for start in range(0, len(group), MAX_BATCH_JOBS):
-            yield group[start : start + MAX_BATCH_JOBS]
+        rows = min(MAX_BATCH_JOBS, max(1, MAX_BATCH_FRAMES // group[0].frames))
+        for start in range(0, len(group), rows):
+            yield group[start : start + rows]
 
 
 def load(settings: EngineSettings) -> ShortWindowEngine:
@@ -406,5 +408,4 @@ def load(settings: EngineSettings) -> ShortWindowEngine:
         SetupError: The model cannot be loaded; the message says what to do.
     """
     check_model_directory(Path(settings.model))
-    model = load_model(settings, settings.model)
-    return ShortWindowEngine(WhisperBackend(model))
+    return ShortWindowEngine(load_backend(settings))

@@ -30,6 +30,9 @@ MAX_NEW_TOKENS = MAX_TOKENS // 2
 """CTranslate2's maximum number of generated tokens; it also limits a prompt."""
 MAX_BATCH_JOBS = 8
 """Decoding 8 together takes a third of the time of 8 alone (bench/engine.py); more gain little."""
+MAX_BATCH_FRAMES = 12_800
+"""Frames that are decoded together, as memory grows with them: eight windows of 1600, or four of
+3000."""
 
 LEVEL_SAMPLES = 480
 CLEAN_DB = 18.0

@@ -16,6 +16,7 @@ from auricle.engine.base import Engine, EngineSettings
 from auricle.engine.registry import find_factory
 from auricle.errors import AudioError, SetupError
 from auricle.types import Job, JobId, Transcript
+from auricle.workers.process import heap
 from auricle.workers.process.channel import (
     EXIT_START_FAILED,
     EXIT_STOPPED,
@@ -58,13 +59,17 @@ def serve(channel: Channel, seal: Callable[[], tuple[str, ...]]) -> int:
         channel.send(StartFailed(f"The engine cannot be loaded: {type(exc).__name__}: {exc}"))
         return EXIT_START_FAILED
     limit_memory(start.hard_limit_bytes)
+    heap.trim()
     channel.send(WorkerReady(os.getpid(), rss_bytes(), warm_up_s, unconfined=seal()))
+    keeper = heap.HeapKeeper()
     while True:
+        keeper.before_wait(channel.has_input)
         match parse_for_asr(channel.receive_body()):
             case RunBatch() as batch:
                 with armed(batch.dump_after_s):
                     done = _run(engine, batch)
                 channel.send(done)
+                keeper.worked(done.asr_s)
             case StopWorker():
                 return EXIT_STOPPED
             case StartAsr():

@@ -14,6 +14,7 @@ import contextlib
 import ctypes
 import faulthandler
 import os
+import select
 import signal
 import sys
 import threading
@@ -70,6 +71,13 @@ class Channel:
         if length > MAX_MESSAGE_BYTES:
             raise WireBroken
         return self._read(length)
+
+    def has_input(self, wait_s: float) -> bool:
+        """Wait for the next message; return whether it has begun to arrive or the pipe is closed.
+
+        Windows cannot wait for a pipe: there the answer is always yes.
+        """
+        return sys.platform == "win32" or bool(select.select([self._read_fd], [], [], wait_s)[0])
 
     def receive_file(self) -> int:
         """Wait for an open file and return its descriptor, which the caller must close.
