@@ -30,10 +30,14 @@ def test_a_directory_without_a_model_is_the_operators_error(tmp_path: Path) -> N
 
 
 def test_a_worker_does_not_import_what_it_does_not_use() -> None:
-    code = "import auricle.engine.whisper.short_window, sys; print(*sys.modules)"
+    code = (
+        "import sys; from auricle.engine.registry import find_factory; find_factory('whisper');"
+        "import auricle.workers.asr.child, auricle.engine.whisper.short_window; print(*sys.modules)"
+    )
     answer = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, check=True, timeout=60, text=True
     )
     imported = set(answer.stdout.split())
     assert "ctranslate2" in imported
-    assert not imported & {"faster_whisper", "av", "onnxruntime", "huggingface_hub"}
+    unused = {"faster_whisper", "av", "onnxruntime", "huggingface_hub", "pydantic"}
+    assert not imported & unused

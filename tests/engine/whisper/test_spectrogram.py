@@ -5,6 +5,7 @@ import pytest
 from faster_whisper.feature_extractor import FeatureExtractor
 
 from auricle.engine.whisper.spectrogram import FOURIER_SAMPLES, Spectrogram
+from auricle.types import Pcm16
 from tests.support.clips import CLIPS
 
 pytestmark = pytest.mark.model
@@ -18,8 +19,8 @@ SPEECH = CLIPS["fellow.wav"].pcm
     [SPEECH, SPEECH[:5000], np.ones(FOURIER_SAMPLES, np.int16), np.zeros(560, np.int16)],
     ids=["speech", "start", "constant", "silence"],
 )
-def test_it_is_what_faster_whisper_computes(mels: int, pcm: np.ndarray) -> None:
-    samples = pcm.astype(np.float32) / 32768
+def test_it_is_what_faster_whisper_computes(mels: int, pcm: Pcm16) -> None:
+    samples = pcm.astype(np.float32) / np.float32(32768)
     expected = FeatureExtractor(feature_size=mels)(samples)[:, :-1]
     features = Spectrogram(mels)(samples)
     assert features.shape == expected.shape == (mels, max(1, pcm.size // 160))

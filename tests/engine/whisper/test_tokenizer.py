@@ -44,7 +44,7 @@ def test_special_tokens_are_the_same(
     reference, tokenizer = both(vocabulary, language, task)
     for name in ("sot_sequence", "eot", "sot_prev", "no_timestamps", "timestamp_begin"):
         assert getattr(tokenizer, name) == getattr(reference, name)
-    suppressed = get_suppressed_tokens(reference, [-1])  # type: ignore[arg-type]  # its own call
+    suppressed = get_suppressed_tokens(reference, [-1])
     assert tokenizer.suppressed_tokens == list(suppressed or ())
 
 

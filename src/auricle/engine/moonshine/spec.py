@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from auricle.config.settings import ModelSettings
 from auricle.engine.base import (
     CostModel,
     Engine,
@@ -28,7 +27,8 @@ from auricle.engine.moonshine.model_files import (
     is_known,
 )
 
-if TYPE_CHECKING:  # onnxruntime is imported in workers only
+if TYPE_CHECKING:  # onnxruntime is imported in workers only, the settings in the server
+    from auricle.config.settings import ModelSettings
     from auricle.engine.moonshine.onnx_model import MoonshineModel
     from auricle.engine.moonshine.vocabulary import Vocabulary
 
@@ -38,12 +38,12 @@ class MoonshineModels:
 
     default = NAME
 
-    def find(self, settings: ModelSettings, *, in_log: bool = False) -> LocalModel:
+    def find(self, settings: "ModelSettings", *, in_log: bool = False) -> LocalModel:
         """Return the model of the settings, with its files checked."""
         directory = find_directory(settings.model, settings.cache_dir)
         return LocalModel(str(directory), NAME, SIZE_MB, DECODER.sha256)
 
-    def status(self, settings: ModelSettings) -> ModelStatus:
+    def status(self, settings: "ModelSettings") -> ModelStatus:
         """Return where the model of the settings is, with its files checked."""
         directory = find_directory(settings.model, settings.cache_dir)
         text = f"{NAME} ({directory}, {SIZE_MB:.0f} MB)"

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import msgspec
 
-from auricle.config.environment import worker_environment
 from auricle.engine.base import GpuIssue, GpuReport, GpuSupport, MemoryEstimate
 
 PROGRAM = (sys.executable, "-m", "auricle.engine.whisper.gpu")
@@ -77,6 +76,8 @@ def gpu_issue(report: GpuReport) -> GpuIssue | None:
 
 def look(command: Sequence[str] = PROGRAM, limit_s: float = LOOK_LIMIT_S) -> GpuReport:
     """Run the program in the same environment as a worker, and return its report."""
+    from auricle.config.environment import worker_environment  # workers do not load the settings
+
     try:
         done = subprocess.run(
             command,

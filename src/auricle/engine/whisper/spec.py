@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from auricle.config.settings import ModelSettings
 from auricle.engine.base import (
     BatchRules,
     CostModel,
@@ -37,13 +37,16 @@ from auricle.engine.whisper.models.files import (
 from auricle.engine.whisper.window import FRAMES_PER_SECOND, FULL_FRAMES, MAX_BATCH_JOBS
 from auricle.errors import SetupError
 
+if TYPE_CHECKING:  # workers do not load the settings
+    from auricle.config.settings import ModelSettings
+
 
 class WhisperModels:
     """An :class:`auricle.engine.base.ModelStore`: bundled, on the Hugging Face Hub or local."""
 
     default = BUNDLED_NAME
 
-    def find(self, settings: ModelSettings, *, in_log: bool = False) -> LocalModel:
+    def find(self, settings: "ModelSettings", *, in_log: bool = False) -> LocalModel:
         """Return the model of the settings; download it if necessary."""
         path = resolve(settings, in_log=in_log)
         if (lock := read_lock(Path(path))) is not None:
@@ -52,7 +55,7 @@ class WhisperModels:
         revision = BUNDLED_REVISION if is_bundled else revision_of(path)
         return LocalModel(path, display_name(path), model_mb(path), revision)
 
-    def status(self, settings: ModelSettings) -> ModelStatus:
+    def status(self, settings: "ModelSettings") -> ModelStatus:
         """Return whether the model of the settings is on this machine."""
         name = settings.model or self.default
         path = Path(name).expanduser()

@@ -17,7 +17,8 @@ _CHARACTER_WISE = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
 """Languages in which Whisper's words are characters."""
 _SYMBOLS = (
     *'"#()*+/:;<=>@[\\]^_`{|}~「」『』',
-    *["<<", ">>", "<<<", ">>>", "--", "---", "-(", "-[", "('", '("', "((", "))", "(((", ")))", "[[", "]]", "{{", "}}", "♪♪", "♪♪♪"],
+    *("<<", ">>", "<<<", ">>>", "--", "---", "-(", "-[", "('", '("', "((", "))", "(((", ")))"),
+    *("[[", "]]", "{{", "}}", "♪♪", "♪♪♪"),
 )
 _NOTES = "♩♪♫♬♭♮♯"
 """Symbols of several tokens each, of which the first belongs to such symbols only."""

@@ -15,11 +15,10 @@ import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
-from auricle.config.environment import other_environment
-from auricle.config.settings import ModelSettings
 from auricle.engine.base import NamedModel
 from auricle.engine.pull.disk import OUT_OF_SPACE
 from auricle.engine.pulled import find_pulled, is_pulled
@@ -32,6 +31,9 @@ from auricle.engine.whisper.models.bundled import (
 from auricle.engine.whisper.models.catalogue import BUNDLED_NAME, CATALOGUE, ENGINE, HUB_MODELS
 from auricle.engine.whisper.models.files import check_model_directory
 from auricle.errors import SetupError
+
+if TYPE_CHECKING:  # workers do not load the settings
+    from auricle.config.settings import ModelSettings
 
 HUB_NAME = re.compile(
     r"([A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*)(?:@([0-9a-f]{40}))?"
@@ -68,7 +70,7 @@ def known_models(cache_dir: Path) -> list[NamedModel]:
     ]
 
 
-def resolve(settings: ModelSettings, *, in_log: bool = False) -> str:
+def resolve(settings: "ModelSettings", *, in_log: bool = False) -> str:
     """Return the directory of the settings' model; download it if necessary.
 
     Blocks until a download has finished.
@@ -126,6 +128,8 @@ def source_of(name: str) -> tuple[str, str | None]:
 
 def _fetch(name: str, *, in_log: bool) -> str:
     """Run the download program and return the directory that it reports."""
+    from auricle.config.environment import other_environment
+
     if in_log:
         _log.info("model_lookup", model=name)
     done = subprocess.run(
