@@ -11,7 +11,7 @@ more of both than the defaults.
 import asyncio
 from typing import Any
 
-from auricle.server.live.registry import SESSION_AUDIO_S
+from auricle.limits import queue_audio_s
 from bench.lib.raw_stream import RawStreams, noise_packets
 from bench.lib.report import show_targets
 from bench.lib.service import Server, running
@@ -25,8 +25,6 @@ RELEASE_LIMIT_S = 120.0
 """The server keeps sessions whose clients vanished for a minute; then nothing may remain."""
 CHECK_INTERVAL_S = 5.0
 MAX_LEFT_MB = 5.0
-ROOM_S = SESSION_AUDIO_S / 0.9
-"""Of the queue, for each session."""
 COUNTS = ("descriptors", "tasks", "processes")
 
 
@@ -104,7 +102,7 @@ def reached(shown: dict[str, Any]) -> dict[str, bool]:
 
 def run(streams: int = STREAMS, seconds: float = MINUTES * 60, **settings: Any) -> dict[str, Any]:
     """Measure and print all figures; return them."""
-    settings |= {"max_sessions": streams, "queue_audio_s": round((streams + 1) * ROOM_S)}
+    settings |= {"max_sessions": streams, "queue_audio_s": round(queue_audio_s(streams + 1))}
     settings |= {"max_sessions_per_address": 0, "address_connections": 0}  # all have one address
     with running(workers=2, **settings) as server:
         shown = asyncio.run(measure(server, streams, seconds))

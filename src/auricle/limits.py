@@ -29,6 +29,10 @@ MAX_ID_CHARACTERS = 200
 """Maximum length of an id or a secret of a session."""
 MAX_KEEP_AUDIO_S = 30 * 24 * 3600
 """Maximum retention of the audio of an ended job, in seconds."""
+SESSION_AUDIO_S = 7.5
+"""Queue reservation for the finals of a live session, in seconds of audio."""
+RESUME_HEADROOM = 0.1
+"""Share of the queue that only resumed sessions may reserve."""
 
 Prompt = Annotated[str, Meta(max_length=MAX_PROMPT_CHARACTERS)]
 Hotwords = Annotated[
@@ -42,6 +46,11 @@ PacketMs = Annotated[float, Meta(ge=MIN_PACKET_MS, le=MAX_PACKET_MS)]
 RateHz = Annotated[int, Meta(ge=MIN_RATE_HZ, le=MAX_RATE_HZ)]
 Channels = Annotated[int, Meta(ge=1, le=2)]
 EndpointMs = Annotated[int, Meta(ge=MIN_ENDPOINT_MS, le=MAX_ENDPOINT_MS)]
+
+
+def queue_audio_s(sessions: float) -> float:
+    """Return the size of a queue that admits this number of live sessions, in seconds of audio."""
+    return sessions * SESSION_AUDIO_S / (1 - RESUME_HEADROOM)
 
 
 def are_valid_hotwords(words: Sequence[str]) -> bool:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from auricle.config.capacity import Capacity, save_capacity
 from auricle.config.settings import ModelSettings, WorkerSettings
 from auricle.engine.base import EngineSpec, GpuReport, GpuSupport, LocalModel, NoModelFiles
 from auricle.engine.models import ModelTable
@@ -13,10 +14,12 @@ from auricle.engine.placement import (
     ModelPlan,
     Placement,
     file_state,
+    measured_of,
     on_cpu,
     on_gpus,
     plan_models,
     resolve_placement,
+    with_capacity,
 )
 from auricle.engine.whisper.gpu import CUBLAS
 from auricle.engine.whisper.spec import SPEC
@@ -200,3 +203,25 @@ def test_the_state_of_files_changes_with_their_content_and_their_directory(tmp_p
     (other / "model.bin").write_bytes(b"22")
     assert file_state(str(link)) not in (before, switched)
     assert file_state("a name, no path") == ("a name, no path",)
+
+
+def test_a_saved_capacity_applies_to_the_same_machine_model_and_workers(tmp_path: Path) -> None:
+    settings = ModelSettings(cache_dir=tmp_path, engine="scripted")
+    engine = EngineSpec("scripted", NoModelFiles("default"))
+    place = Placement(
+        WorkerSettings(workers=2, worker_threads=1), settings, engine, LocalModel("/m", "m")
+    )
+    assert with_capacity(place, cores=2) == place
+    measured = Capacity(
+        of=measured_of(place, cores=2),
+        live_sessions=27,
+        file_speed=40.0,
+        yardstick_speed=5.0,
+        version="1.0",
+        measured_at=1e9,
+    )
+    save_capacity(tmp_path, measured)
+    assert with_capacity(place, cores=2).capacity == measured
+    elsewhere = with_capacity(place, cores=4)
+    assert elsewhere.capacity is None
+    assert elsewhere.other_capacity == "measured with cores 2 instead of 4"

@@ -16,9 +16,9 @@ from auricle.config.settings import (
     Settings,
     WorkerSettings,
 )
+from auricle.limits import SESSION_AUDIO_S
 from auricle.server.app import create_app
 from auricle.server.context import ServerState
-from auricle.server.live.registry import SESSION_AUDIO_S
 from auricle.types import ANONYMOUS, ReservationRequest
 from auricle.workers.asr.pool import WorkerPool
 from tests.support.decoder import FakeDecoder

@@ -25,6 +25,7 @@ DEFAULTS: dict[str, object] = {
     "workers": 1,
     "batch_jobs": 1,
     "job_timeout_min_s": 60.0,
+    "queue_audio_s": 300,
 }
 
 

@@ -12,7 +12,7 @@ import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -162,7 +162,7 @@ async def _serve(settings: Settings) -> None:
         crash_budget,
         models.max_audio_samples,
     )
-    app = create_app(pool, decoder, settings)
+    app = create_app(pool, decoder, admitting(settings, engine.live_sessions))
     sockets = listen(settings.server)
     if is_exposed(settings.server):
         _warn(
@@ -209,6 +209,7 @@ class _Engine:
         facts: The same as fields for the log.
         model: Name of the requested model; empty if only the recognisers know it.
         reload: Replaces the models whose files have changed; ``None``: there are none here.
+        live_sessions: Live sessions that the default model was measured to hold; 0: not measured.
     """
 
     transcriber: "ModelPools | RemoteTranscriber"
@@ -216,6 +217,7 @@ class _Engine:
     facts: Mapping[str, object]
     model: str = ""
     reload: Callable[[], Awaitable[None]] | None = None
+    live_sessions: int = 0
 
 
 async def _engine(
@@ -282,7 +284,24 @@ async def _engine(
             }
             for plan in plans
         ]
-    return _Engine(pool, summary, facts, models.default.name, pool.reload)
+    measured = place.capacity.live_sessions if place.capacity is not None else 0
+    return _Engine(pool, summary, facts, models.default.name, pool.reload, measured)
+
+
+def admitting(settings: Settings, live_sessions: int) -> Settings:
+    """Return the settings with room for the live sessions that were measured.
+
+    The default of ``max_sessions`` is for one core of the server's process. A measurement shows
+    that this machine holds more.
+
+    Args:
+        settings: All settings; those that the operator has set do not change.
+        live_sessions: Live sessions that this machine holds; 0: not measured.
+    """
+    if "max_sessions" in settings.live.model_fields_set:
+        return settings
+    most = max(settings.live.max_sessions, live_sessions)
+    return replace(settings, live=settings.live.model_copy(update={"max_sessions": most}))
 
 
 def _announce_wyoming(settings: ServerSettings, port: int) -> None:

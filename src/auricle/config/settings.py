@@ -302,7 +302,12 @@ class WorkerSettings(_Section):
 class QueueSettings(_Section):
     """Limits of the queue, and the handling of poison jobs."""
 
-    queue_audio_s: float = Field(300, gt=0, description="Maximum queued audio, in seconds.")
+    queue_audio_s: float = Field(
+        0,
+        ge=0,
+        description="Maximum queued audio, in seconds; live sessions reserve 7.5 s each. 0: by the "
+        "speed of the workers, or as measured with `auricle bench --save`.",
+    )
     queue_jobs: int = Field(256, ge=1, description="Maximum number of queued jobs.")
     key_share: float = Field(
         0.6, gt=0, le=1, description="Maximum share of the queue for one key, from 0 to 1."

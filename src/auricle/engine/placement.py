@@ -5,16 +5,17 @@ engine's spec, the cores, the memory, the model's size and, unless the device is
 The rules are pure functions; those for GPUs were written without a GPU (``docs/decisions/008``).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from auricle.config.capacity import Capacity, Measured, find_capacity, read_capacities
 from auricle.config.settings import ModelSettings, Settings, WorkerSettings
 from auricle.config.sizing import ModelShare, model_shares, pool_size
 from auricle.engine.base import EngineSpec, GpuIssue, GpuReport, GpuSupport, LocalModel
 from auricle.engine.models import ModelTable, ServedModel, find_spec
 from auricle.engine.registry import find_engine
 from auricle.errors import SetupError
-from auricle.machine import available_memory_bytes, usable_cores
+from auricle.machine import available_memory_bytes, processor_name, usable_cores
 
 DEFAULT_LIMITS_MB = 900.0
 """Up to this estimate the worker's default memory limits fit."""
@@ -32,6 +33,8 @@ class Placement:
         engine: The engine's spec.
         model: The model that the workers load.
         gpu_issue: Why ``auto`` does not use the GPU.
+        capacity: What was measured with exactly this; ``None``: nothing.
+        other_capacity: Why other measurements of this model do not apply; empty if there are none.
     """
 
     worker: WorkerSettings
@@ -39,6 +42,8 @@ class Placement:
     engine: EngineSpec
     model: LocalModel
     gpu_issue: GpuIssue | None = None
+    capacity: Capacity | None = None
+    other_capacity: str = ""
 
     @property
     def memory_mb(self) -> float:
@@ -71,7 +76,7 @@ class ModelPlan:
         settings = self.model.settings
         engine = find_spec(settings)
         found = engine.models.find(settings, in_log=in_log)
-        return resolve_placement(self.worker, settings, engine, found)
+        return with_capacity(resolve_placement(self.worker, settings, engine, found))
 
 
 def plan_models(
@@ -168,7 +173,36 @@ def prepare(settings: Settings, *, in_log: bool = False, cores: int | None = Non
     engine = find_engine(settings.model.engine)
     engine = engine.for_model(settings.model.model or engine.models.default)
     model = engine.models.find(settings.model, in_log=in_log)
-    return resolve_placement(settings.worker, settings.model, engine, model, cores)
+    return with_capacity(
+        resolve_placement(settings.worker, settings.model, engine, model, cores), cores
+    )
+
+
+def measured_of(placement: Placement, cores: int | None = None) -> Measured:
+    """Return what the capacity of a placement depends on.
+
+    Args:
+        placement: The placement.
+        cores: CPU cores to use; ``None``: all.
+    """
+    return Measured(
+        processor=processor_name(),
+        cores=usable_cores() if cores is None else cores,
+        engine=placement.engine.name,
+        model=placement.model.name,
+        revision=placement.model.revision,
+        device=placement.settings.device,
+        compute_type=placement.settings.compute_type,
+        workers=placement.worker.workers,
+        worker_threads=placement.worker.worker_threads,
+    )
+
+
+def with_capacity(placement: Placement, cores: int | None = None) -> Placement:
+    """Return the placement with what ``auricle bench --save`` measured of it. Blocks."""
+    saved = read_capacities(placement.settings.cache_dir)
+    found, why_not = find_capacity(saved, measured_of(placement, cores))
+    return replace(placement, capacity=found, other_capacity=why_not)
 
 
 def resolve_placement(

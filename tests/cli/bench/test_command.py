@@ -43,11 +43,29 @@ def test_ctrl_c_ends_it_with_its_server(tmp_path: Path) -> None:
     assert "Traceback" not in running.stderr
 
 
+def test_one_number_of_streams_is_no_capacity_to_save(tmp_path: Path) -> None:
+    environ = environment(tmp_path)
+    with command("bench", "--save", "--streams", "2", environ=environ) as running:
+        assert running.wait() == 2
+    assert "omit --streams" in running.stderr
+
+
 def test_it_needs_a_file_that_it_can_write(tmp_path: Path) -> None:
     environ = environment(tmp_path)
     with command("bench", "--json", str(tmp_path), environ=environ) as running:
         assert running.wait() == 2
     assert "is a folder" in running.stderr
+
+
+@pytest.mark.slow
+def test_what_is_saved_is_what_a_server_admits(tmp_path: Path) -> None:
+    settings = environment(tmp_path, model="scripted:slow:0.5")
+    with command("bench", "--quick", "--save", environ=settings) as running:
+        assert running.wait() == 0, running.stderr
+    assert "Saved in" in running.stdout
+    with command("serve", environ=settings) as server:
+        held = server.event("capacity_used")["live_sessions"]
+    assert f"holds {held} live stream" in running.stdout
 
 
 @pytest.mark.model

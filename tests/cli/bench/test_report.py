@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from auricle.cli.bench.report import TABLE_HEAD, BenchResult, conclusion, heading, row
+from auricle.cli.bench.report import TABLE_HEAD, BenchResult, advice, conclusion, heading, row
 from auricle.cli.bench.score import LevelResult
 from auricle.cli.bench.yardstick import Yardstick
+from auricle.config.settings import Settings
 
 pytestmark = pytest.mark.unit
 
@@ -103,3 +104,28 @@ def test_the_document(result: BenchResult) -> None:
     assert document["per_yardstick"] == {"file_speed": 4.0, "live_streams": 3.0}
     assert [level["p95_s"] for level in document["levels"]] == [1.84, None, 1.84]
     assert [level["is_held"] for level in document["levels"]] == [True, False, True]
+
+
+def test_the_advice_is_the_queue_that_admits_this_number(result: BenchResult) -> None:
+    settings = Settings.load()
+    (line,) = advice(result, settings, None)
+    assert line == "To admit this number: `auricle bench --save`, or AURICLE_QUEUE_AUDIO_S=250."
+    result.streams = 90
+    (line,) = advice(result, settings, None)
+    assert line.endswith("AURICLE_QUEUE_AUDIO_S=750 AURICLE_MAX_SESSIONS=90.")
+    result.streams = 0
+    assert advice(result, settings, None) == ["Choose a smaller model, or a faster machine."]
+
+
+def test_after_saving_it_names_the_settings_that_take_precedence(result: BenchResult) -> None:
+    assert len(advice(result, Settings.load(), "FILE")) == 1
+    fixed = Settings.load({"queue_audio_s": 300, "max_sessions": 10})
+    assert advice(result, fixed, "FILE")[1:] == [
+        "Unset AURICLE_QUEUE_AUDIO_S and AURICLE_MAX_SESSIONS, which take precedence."
+    ]
+
+
+def test_what_is_saved(result: BenchResult) -> None:
+    capacity = result.capacity()
+    assert (capacity.live_sessions, capacity.file_speed, capacity.yardstick_speed) == (30, 40, 5)
+    assert (capacity.of.processor, capacity.of.cores, capacity.of.workers) == ("EPYC", 2, 2)

@@ -10,6 +10,7 @@ from auricle.commands import Finalize, Stop, StreamParameters
 from auricle.config.settings import LiveSettings
 from auricle.errors import AuricleError, BadRequest, Draining, Overloaded, RateLimited
 from auricle.events import SessionEvent, Wire
+from auricle.limits import SESSION_AUDIO_S
 from auricle.protocol.native.stream import Resume
 from auricle.server.access.rate_limits import SESSION_RETRY_S, KeyLimits
 from auricle.server.live.registry import (
@@ -17,7 +18,6 @@ from auricle.server.live.registry import (
     LATE_S,
     PLACE_RETRY_S,
     RETURNS_PER_S,
-    SESSION_AUDIO_S,
 )
 from auricle.server.live.runner import LiveRunner
 from auricle.types import ClientId, ReservationRequest

@@ -27,7 +27,9 @@ class Desk:
         self.speed = Speed(10, 8, Workers(ready, ready=ready), CostModel())
         self.speed.observe(1.0)
         self.it = Admission(
-            QueueSettings.model_validate({"key_share": 1.0} | queue), self.backlog, self.speed
+            QueueSettings.model_validate({"key_share": 1.0, "queue_audio_s": 300} | queue),
+            self.backlog,
+            self.speed,
         )
 
     def ticket(

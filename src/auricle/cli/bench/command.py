@@ -10,7 +10,9 @@ import typer
 from auricle.cli.support.console import errors, results
 from auricle.cli.support.output import check_target, write
 from auricle.cli.support.setting_options import setting
+from auricle.config.capacity import save_capacity
 from auricle.config.settings import Settings
+from auricle.errors import SetupError
 
 
 def bench(
@@ -20,6 +22,9 @@ def bench(
     streams: Annotated[
         int | None, typer.Option(min=1, max=1000, help="Try this number of live streams only.")
     ] = None,
+    save: Annotated[
+        bool, typer.Option("--save", help="Let `auricle serve` admit what the machine holds.")
+    ] = False,
     json_file: Annotated[
         str | None, typer.Option("--json", help="Also write all figures to this file.")
     ] = None,
@@ -39,9 +44,11 @@ def bench(
     Nothing is downloaded, and no data leaves this machine.
     """
     from auricle.cli.bench.measure import FULL, QUICK, Listener, check_settings, measure
-    from auricle.cli.bench.report import TABLE_HEAD, BenchResult, conclusion, heading, row
+    from auricle.cli.bench.report import TABLE_HEAD, BenchResult, advice, conclusion, heading, row
 
     settings = Settings.load({"model": model, "workers": workers, "worker_threads": worker_threads})
+    if save and streams is not None:
+        raise SetupError("--save needs the whole search; omit --streams.")
     if json_file is not None:
         check_target(None, Path(json_file))
     check_settings(settings)
@@ -60,7 +67,10 @@ def bench(
         listener = Listener(status.update, show)
         result = asyncio.run(measure(settings, plan, listener))
     results.print()
-    for line in conclusion(result):
+    saved = None
+    if save and result.streams:
+        saved = str(save_capacity(settings.model.cache_dir, result.capacity()))
+    for line in [*conclusion(result), *advice(result, settings, saved)]:
         results.print(line)
     if json_file is not None:
         write(json.dumps(result.document(), indent=1) + "\n", Path(json_file))

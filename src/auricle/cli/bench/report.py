@@ -8,6 +8,9 @@ from typing import Any
 
 from auricle.cli.bench.score import MAX_P95_S, LevelResult
 from auricle.cli.bench.yardstick import Yardstick
+from auricle.config.capacity import Capacity, Measured
+from auricle.config.settings import Settings, variable
+from auricle.limits import queue_audio_s
 
 MAX_OTHER_CORES_SHARE = 0.1
 """Other programs that use more of the machine's cores make the figures too low."""
@@ -60,6 +63,18 @@ class BenchResult:
         """Whether other programs used too much of the machine, so that the figures are too low."""
         others = max((level.other_cores for level in self.levels), default=0.0)
         return others > MAX_OTHER_CORES_SHARE * self.cores
+
+    def capacity(self) -> Capacity:
+        """Return what ``auricle serve`` needs of it."""
+        of = {name: self.facts[name] for name in FACTS}
+        return Capacity(
+            of=Measured(processor=self.processor, cores=self.cores, **of),
+            live_sessions=self.streams,
+            file_speed=round(self.file_speed, 2),
+            yardstick_speed=round(self.yardstick.speed, 2),
+            version=self.version,
+            measured_at=round(self.measured_at),
+        )
 
     def document(self) -> dict[str, object]:
         """Return the JSON document; a figure that is infinite is ``null``."""
@@ -152,6 +167,33 @@ def conclusion(result: BenchResult) -> list[str]:
         lines.append("The bench got too little CPU time to play in real time: delays are too long.")
     if result.is_quick:
         lines.append("A quick run is coarse; run `auricle bench` without --quick for planning.")
+    return lines
+
+
+def advice(result: BenchResult, settings: Settings, saved: str | None) -> list[str]:
+    """Return what to do so that a server admits what the machine holds.
+
+    Args:
+        result: The result.
+        settings: All settings.
+        saved: The file that holds the result; ``None``: it is not saved.
+    """
+    if not result.streams:
+        return ["Choose a smaller model, or a faster machine."]
+    fixed = [
+        variable(name)
+        for section, name in ((settings.queue, "queue_audio_s"), (settings.live, "max_sessions"))
+        if name in section.model_fields_set
+    ]
+    if saved is None:
+        size = math.ceil(queue_audio_s(result.streams))
+        by_hand = f"{variable('queue_audio_s')}={size}"
+        if result.streams > settings.live.max_sessions:
+            by_hand += f" {variable('max_sessions')}={result.streams}"
+        return [f"To admit this number: `auricle bench --save`, or {by_hand}."]
+    lines = [f"Saved in {saved}: `auricle serve` admits this number with the same settings."]
+    if fixed:
+        lines.append(f"Unset {' and '.join(fixed)}, which take precedence.")
     return lines
 
 

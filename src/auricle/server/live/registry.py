@@ -21,6 +21,7 @@ from auricle.commands import StreamParameters
 from auricle.config.settings import LiveSettings
 from auricle.engine.models import ModelTable
 from auricle.errors import Draining, Overloaded, RateLimited
+from auricle.limits import SESSION_AUDIO_S
 from auricle.protocol.native.stream import Resume
 from auricle.server.access.connection_limits import network_of
 from auricle.server.access.rate_limits import RateLimiter
@@ -35,11 +36,6 @@ from auricle.session.live import LiveSession
 from auricle.transcriber import Transcriber
 from auricle.types import SAMPLE_RATE_HZ, ClientId, Options, ReservationRequest
 
-SESSION_AUDIO_S = 7.5
-"""Queue reservation for a session's finals, in seconds of audio. A queue of 300 s holds 36
-sessions, with a tenth kept for resumed sessions, and 24 sessions of one key. Two workers transcribe
-37 s of speech per second (``bench/overload``): with 54 concurrent speakers some finals were 10 s
-late."""
 LATE_S = 5.0
 """Reject a new session if its first final would take longer than this, in seconds."""
 PLACE_RETRY_S = 10

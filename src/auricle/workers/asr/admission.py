@@ -10,14 +10,13 @@ import itertools
 from typing import Protocol
 
 from auricle.errors import Overloaded
+from auricle.limits import RESUME_HEADROOM
 from auricle.types import ANONYMOUS, ClientId, Job, JobKind, ReservationRequest
 from auricle.workers.asr.backlog import Backlog, Ticket
 from auricle.workers.asr.speed import Speed, whole_seconds
 
 FILE_QUEUE_SHARE = 0.5
 """Maximum share of the queue for chunks of files: they can wait, and utterances cannot."""
-RESUME_HEADROOM = 0.1
-"""Share of the queue that only resumed sessions may reserve."""
 WAIT_MARGIN = 1.3
 """Safety factor for expected waits, so that accepted jobs meet their deadline."""
 UPSTREAM_BOUND = 2.0
@@ -30,7 +29,7 @@ _URGENCY = {kind: rank for rank, kind in enumerate(JobKind)}
 
 
 class Bounds(Protocol):
-    """Bounds of the queue; see :class:`~auricle.config.settings.QueueSettings`."""
+    """Bounds of the queue; see :class:`~auricle.workers.asr.bounds.PoolBounds`."""
 
     @property
     def queue_audio_s(self) -> float:

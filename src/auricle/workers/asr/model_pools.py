@@ -347,6 +347,7 @@ class ModelPools:
         )
 
     def _new_pool(self, entry: _Entry, placement: Placement) -> WorkerPool:
+        _log_capacity(entry.name, placement)
         number = next(entry.numbers)
         name = "asr" if entry.is_default else f"asr-{entry.name}"
         return self._open(placement, name=name if number == 1 else f"{name}.{number}")
@@ -437,6 +438,14 @@ class ModelPools:
                 entry.retire(pool)
             self._policy.unloaded(entry.name)
             log.info("model_unloaded", model=entry.name)
+
+
+def _log_capacity(name: str, placement: Placement) -> None:
+    """Report what decides how many live sessions are admitted, if something was measured."""
+    if (capacity := placement.capacity) is not None:
+        log.info("capacity_used", model=name, live_sessions=capacity.live_sessions)
+    elif placement.other_capacity:
+        log.info("capacity_not_used", model=name, why=placement.other_capacity)
 
 
 def _files_of(plan: ModelPlan) -> tuple[object, ...]:

@@ -109,6 +109,7 @@ class WorkerPool:
                 worker.job_timeout_min_s, worker.job_timeout_factor, self._counts, engine.costs
             ),
             crash_budget=crash_budget,
+            sessions=placement.capacity.live_sessions if placement.capacity else None,
         )
         self._crew = WorkerSupervisor(
             name, size.workers, worker, worker_environment(size.threads), self
@@ -250,12 +251,15 @@ class WorkerPool:
         self._news.set()
 
     def became_ready(self, worker: str, message: WorkerReady, now: float) -> None:
-        """Use the warm-up as the first speed measurement."""
+        """Use the warm-up as the first speed measurement, and for the size of the queue."""
         self._failed_starts = 0
+        if not 0 < message.warm_up_s <= self._worker.start_budget_s:
+            return
         speed = self._scheduler.speed
-        is_possible = 0 < message.warm_up_s <= self._worker.start_budget_s
-        if is_possible and not speed.is_measured:
-            speed.observe(message.warm_up_s / speed.costs.job_overhead_s)
+        seconds_per_load = message.warm_up_s / speed.costs.job_overhead_s
+        self._scheduler.bounds.measured(seconds_per_load)
+        if not speed.is_measured:
+            speed.observe(seconds_per_load)
 
     def next_assignment(self, worker: str, now: float) -> Assignment | None:
         """Return the next batch, or a self-test if the worker has been idle for a long time."""
@@ -283,7 +287,10 @@ class WorkerPool:
             for ticket, result in zip(tickets, message.results, strict=False)
         ]
         del self._batches[worker]
-        if batch is None:
+        if batch is None:  # a self-test, whose work is that of the warm-up
+            if message.asr_s > 0:
+                overhead_s = self._scheduler.speed.costs.job_overhead_s
+                self._scheduler.bounds.measured(message.asr_s / overhead_s)
             return
         self._scheduler.batch_done(worker, now)
         for ticket, outcome in zip(batch.tickets, outcomes, strict=True):

@@ -24,6 +24,7 @@ from auricle.transcriber import Counters, QueueStats
 from auricle.types import ClientId, Job, JobKind, ReservationRequest
 from auricle.workers.asr.admission import SHEDDABLE, Admission
 from auricle.workers.asr.backlog import Backlog, Batch, Ticket, batch_class
+from auricle.workers.asr.bounds import PoolBounds
 from auricle.workers.asr.speed import Speed, Workers
 from auricle.workers.process.poison import CrashBudget, PoisonTracker, fingerprint
 
@@ -58,6 +59,7 @@ class Scheduler:
         workers: Number of workers, shared with the pool.
         speed: Measured speed of the workers.
         crash_budget: Shared with other pools; ``None`` creates one for this scheduler.
+        sessions: Live sessions that this machine was measured to hold; ``None``: not measured.
     """
 
     def __init__(
@@ -68,13 +70,15 @@ class Scheduler:
         workers: Workers,
         speed: Speed,
         crash_budget: CrashBudget | None = None,
+        sessions: int | None = None,
     ) -> None:
         self._settings = settings
+        self.bounds = PoolBounds(settings, workers.size, sessions)
         self._batches = batches
         self._workers = workers
         self.speed = speed
         self.backlog = Backlog()
-        self.admission = Admission(settings, self.backlog, speed)
+        self.admission = Admission(self.bounds, self.backlog, speed)
         self._failures: list[Failure] = []
         self._crash_budget = crash_budget or CrashBudget(
             settings.max_crashes_per_key, settings.crash_window_s
@@ -240,7 +244,7 @@ class Scheduler:
             running_audio_s=sum(ticket.audio_s for ticket in running),
             waiting_file_jobs=len(files),
             waiting_file_audio_s=sum(ticket.audio_s for ticket in files),
-            max_audio_s=self._settings.queue_audio_s,
+            max_audio_s=self.bounds.queue_audio_s,
             reserved_audio_s=self.admission.reserved_audio_s,
         )
 

@@ -10,7 +10,8 @@ from structlog.testing import LogCapture
 
 from auricle.config.settings import LiveSettings
 from auricle.errors import Draining, NoWorkerReady, Overloaded, RateLimited
-from auricle.server.live.registry import LATE_S, SESSION_AUDIO_S
+from auricle.limits import SESSION_AUDIO_S
+from auricle.server.live.registry import LATE_S
 from auricle.types import JobKind
 from tests.server.api.native.stream.helpers import START, refused, started
 from tests.support.service import Live, keys, live, poll_until
