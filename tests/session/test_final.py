@@ -19,6 +19,7 @@ from auricle.errors import (
     Superseded,
     WorkerError,
 )
+from auricle.session.context import DecodingContext
 from auricle.session.final import (
     MAX_FAILURES,
     PATIENCE_PER_AUDIO_S,
@@ -37,6 +38,7 @@ pytestmark = pytest.mark.unit
 
 PCM = np.ones(32_000, np.int16)
 OPTIONS = Options(language="en", beam_size=5, initial_prompt="Names.")
+BEFORE = DecodingContext(np.full(16_000, 2, np.int16))
 EARLY = JobId("S:1:s1")
 PATIENCE = PATIENCE_S + 2 * PATIENCE_PER_AUDIO_S
 
@@ -53,6 +55,12 @@ def pending(speculation: Speculation | None = None) -> PendingFinal:
         arrived_at=5.0,
         speculation=speculation,
     )
+
+
+def only_ask(job: Job) -> Transcript:
+    """Return a transcript whose only word is in the context."""
+    segment = Segment(0, 48_000, " ask", (Word(8000, 15_000, " ask", 0.99),))
+    return transcript("ask", job, segments=(segment,))
 
 
 def foretold(submitted_at: float = 10.0) -> PendingFinal:
@@ -115,9 +123,9 @@ def test_a_doubtful_utterance_is_decoded_together_with_the_speech_before_it(
     probability: float, text: str
 ) -> None:
     it = pending()
-    it.is_doubtful, it.context = True, np.full(16_000, 2, np.int16)
+    it.is_doubtful, it.context = True, BEFORE
     job = ask(it)
-    assert np.array_equal(job.pcm, np.concatenate([it.context, PCM]))
+    assert np.array_equal(job.pcm, np.concatenate([BEFORE.pcm, PCM]))
     assert it.end_sample == 33_000
     words = (Word(8000, 15_000, " ask", 0.99), Word(15_500, 17_000, " not.", probability))
     segment = Segment(0, 48_000, " ask not.", words)
@@ -130,12 +138,49 @@ def test_a_doubtful_utterance_is_decoded_together_with_the_speech_before_it(
 
 def test_a_doubtful_utterance_with_only_words_of_its_context_is_empty() -> None:
     it = pending()
-    it.is_doubtful, it.context = True, np.full(16_000, 2, np.int16)
+    it.is_doubtful, it.context = True, BEFORE
     job = ask(it)
-    segment = Segment(0, 48_000, " ask", (Word(8000, 15_000, " ask", 0.99),))
-    it.job_done(job.id, transcript("ask", job, segments=(segment,)), 11.0)
+    it.job_done(job.id, only_ask(job), 11.0)
     assert isinstance(it.result, Transcript)
     assert (it.result.text, it.result.segments) == ("", ())
+
+
+def test_an_utterance_that_follows_closely_keeps_its_own_words() -> None:
+    it = pending()
+    it.context = BEFORE
+    job = ask(it)
+    assert job.options == replace(OPTIONS, word_timestamps=True)
+    words = (Word(8000, 15_000, " ask", 0.99), Word(15_500, 17_000, " not.", 0.1))
+    answer = transcript("ask not.", job, segments=(Segment(0, 48_000, " ask not.", words),))
+    it.job_done(job.id, answer, 11.0)
+    assert isinstance(it.result, Transcript)
+    assert it.result.text == "not."
+
+
+def test_speech_without_own_words_in_context_is_decoded_alone() -> None:
+    it = pending()
+    it.context = BEFORE
+    job = ask(it)
+    it.job_done(job.id, only_ask(job), 11.0)
+    assert it.result is None
+    alone = ask(it, 11.0)
+    assert (alone.pcm is PCM, alone.options, alone.id) == (True, OPTIONS, "S:1:f2")
+    it.job_done(alone.id, transcript("not", alone), 12.0)
+    assert isinstance(it.result, Transcript)
+    assert it.result.text == "not"
+
+
+@pytest.mark.parametrize("is_done", [True, False])
+def test_a_speculative_final_in_context_is_treated_as_the_final(is_done: bool) -> None:
+    early = pending()
+    early.context = BEFORE
+    result = only_ask(ask(early))
+    speculation = Speculation(EARLY, 33_000, 10.0, result if is_done else None)
+    it = replace(early, speculation=speculation, _job_id=None, _attempts=0)
+    if not is_done:
+        it.job_done(EARLY, result, 10.1)
+    assert it.result is None
+    assert ask(it).pcm is PCM
 
 
 def test_a_doubtful_utterance_that_fails_reports_its_error() -> None:

@@ -46,7 +46,9 @@ pytestmark = pytest.mark.unit
 
 FRAME = 320
 PAIR, SHORT = CLIPS["pair.wav"].pcm, CLIPS["short.wav"].pcm
-SPEECH = np.concatenate([PAIR, silence(0.7), SHORT, silence(0.7)])
+CLOSE = SHORT[4000:26_000]
+"""Without its silence, so that another utterance may follow it closely."""
+SPEECH = np.concatenate([PAIR, silence(0.7), CLOSE, silence(0.4), CLOSE, silence(0.7)])
 SPEECH = SPEECH[: SPEECH.size // FRAME * FRAME]
 PACKETS = encode_packets(SPEECH)
 FRAMES = len(PACKETS)
@@ -66,7 +68,12 @@ def message(wire: Wire, first: int, last: int) -> bytes:
 
 def parameters(wire: Wire, start: int = 0, safe: int = 0) -> StreamParameters:
     return StreamParameters(
-        format=wire, seq=True, language="en", start_sample=start, safe_sample=safe
+        format=wire,
+        seq=True,
+        language="en",
+        start_sample=start,
+        safe_sample=safe,
+        endpoint_ms=300,
     )
 
 
@@ -83,7 +90,10 @@ def expected(wire: Wire) -> Spans:
     rig = Rig(parameters=parameters(wire))
     play(rig, wire, 0, FRAMES)
     rig.command(Stop())
-    assert len(rig.finals) == 3
+    samples = [final.end_sample - final.start_sample for final in rig.finals]
+    decoded = [int(final.text.partition("-")[0]) for final in rig.finals]
+    in_context = [count > own for count, own in zip(decoded, samples, strict=True)]
+    assert in_context == [False, False, False, True]
     return utterances(rig)
 
 
@@ -260,7 +270,7 @@ def test_a_session_from_the_safe_mark_has_every_utterance_once(wire: Wire, cut: 
 @settings(max_examples=25)
 @given(cuts=st.lists(st.integers(0, 2 * SPEECH.size), max_size=60).map(sorted))
 def test_bytes_may_be_split_anywhere_and_come_at_any_pace(cuts: list[int]) -> None:
-    rig = Rig(parameters=StreamParameters(format=Wire.PCM16, language="en"))
+    rig = Rig(parameters=StreamParameters(format=Wire.PCM16, language="en", endpoint_ms=300))
     data = SPEECH.tobytes()
     for index, (start, end) in enumerate(zip([0, *cuts], [*cuts, len(data)], strict=True)):
         rig.wait(0.3 * (index % 3))

@@ -365,6 +365,31 @@ def test_speech_that_resumes_before_is_not_asked_for_in_advance() -> None:
     assert stage.jobs() == []
 
 
+def test_speech_that_follows_closely_is_decoded_with_what_precedes_it() -> None:
+    stage = Stage(wants_partials=False)
+    stage.until(5.2)
+    stage.happen(SpeechStart(3 * SECOND, 3 * SECOND), Pause(5 * SECOND, context_sample=SECOND))
+    (early,) = stage.jobs()
+    assert (early.pcm.size, early.options.word_timestamps) == (4 * SECOND, True)
+    end = UtteranceEnd(3 * SECOND, 5 * SECOND, 5 * SECOND, is_cut=False, context_sample=SECOND)
+    stage.happen(end)
+    (unfinished,) = stage.it.unfinished_audio(1, {})
+    assert (unfinished.samples, unfinished.context.samples) == (2 * SECOND, 2 * SECOND)
+    words = (Word(0, SECOND, " ask", 0.9), Word(3 * SECOND, 4 * SECOND, " not.", 0.9))
+    segment = Segment(0, 4 * SECOND, " ask not.", words)
+    stage.answer(early, transcript("ask not.", early, segments=(segment,)))
+    final = stage.outcome()
+    assert (final.text, final.start_sample, final.words) == ("not.", 3 * SECOND, None)
+
+
+def test_without_word_times_an_utterance_is_decoded_alone() -> None:
+    stage = Stage(wants_partials=False, has_word_times=False)
+    stage.until(5.2)
+    stage.happen(SpeechStart(3 * SECOND, 3 * SECOND), Pause(5 * SECOND, context_sample=SECOND))
+    (early,) = stage.jobs()
+    assert (early.pcm.size, early.options) == (2 * SECOND, stage.options)
+
+
 def test_in_a_pause_there_are_no_partials() -> None:
     stage = Stage()
     stage.until(0.6)

@@ -11,6 +11,7 @@ from auricle.audio.endpointer import (
     SpeechStart,
     UtteranceEnd,
 )
+from auricle.session.context import NO_CONTEXT
 from auricle.session.segmenter import VAD_WARMUP_SAMPLES, SpeechSegmenter
 from auricle.types import Pcm16
 from tests.support.clips import CLIPS
@@ -128,48 +129,47 @@ def test_a_segmenter_that_continues_another_finds_the_same_utterances(noise: flo
         assert found == [end for end in all_ends if end.start_sample >= border], until
 
 
-def test_a_doubtful_utterance_has_the_same_context_in_a_segmenter_that_continues_another() -> None:
+def test_an_utterance_has_the_same_context_in_a_segmenter_that_continues_another() -> None:
     rules = EndpointRules(endpoint_ms=300)
     faint = np.random.default_rng(3).normal(0, 3, 2 * SECOND).astype(np.int16)
     clip = CLIPS["short.wav"].pcm
     # Some of these are detected as speech.
     sounds = [to_pcm(SOUNDS["throat"](np.random.default_rng(seed))) for seed in range(8)]
-    parts = [part for sound in sounds for part in (faint, clip, faint, sound)]
+    close, pause = clip[4000:26_000], faint[: SECOND * 2 // 5]
+    parts = [part for sound in sounds for part in (faint, close, pause, close, faint, sound)]
     pcm = np.concatenate([*parts, faint])
 
-    def doubtful(hearing: SpeechSegmenter, since: int) -> list[tuple[UtteranceEnd, bytes]]:
+    def with_context(hearing: SpeechSegmenter, since: int) -> list[tuple[UtteranceEnd, bytes]]:
         found: list[tuple[UtteranceEnd, bytes]] = []
         for at in range(since, pcm.size, PACKET):
             for end in ends(hearing.receive(pcm[at : at + PACKET])):
-                found.append((end, hearing.read_context(end).tobytes()))
+                context = hearing.read_context(end.context_sample, end.start_sample, end.end_sample)
+                found.append((end, context.pcm.tobytes()))
             hearing.forget()
-        return [(end, context) for end, context in found if end.is_doubtful]
+        return [(end, context) for end, context in found if end.context_sample is not None]
 
-    expected = doubtful(SpeechSegmenter(rules, 0), 0)
-    assert expected
+    expected = with_context(SpeechSegmenter(rules, 0), 0)
+    assert {end.is_doubtful for end, _ in expected} == {True, False}
     for end, context in expected:
         assert context
         border = end.start_sample - end.start_sample % PACKET
         start = max(0, border - 25 * SECOND // 4 // PACKET * PACKET)
-        found = doubtful(SpeechSegmenter(rules, start, border), start)
+        found = with_context(SpeechSegmenter(rules, start, border), start)
         assert found == [each for each in expected if each[0].start_sample >= border]
 
 
 @pytest.mark.parametrize(("max_audio_s", "context_s"), [(30.0, 6.0), (5.0, 4.1)])
-def test_a_doubtful_utterance_and_its_context_fit_the_engine(
-    max_audio_s: float, context_s: float
-) -> None:
+def test_an_utterance_and_its_context_fit_the_engine(max_audio_s: float, context_s: float) -> None:
     segmenter = SpeechSegmenter(EndpointRules().within(max_audio_s), 0)
     hear(segmenter, np.zeros(10 * SECOND, np.int16))
-    end = UtteranceEnd(
-        8 * SECOND,
-        8 * SECOND + 14_400,
-        8 * SECOND + 9600,
-        is_cut=False,
-        is_doubtful=True,
-        context_sample=2 * SECOND,
-    )
-    assert segmenter.read_context(end).size == context_s * SECOND
+    context = segmenter.read_context(2 * SECOND, 8 * SECOND, 8 * SECOND + 14_400)
+    assert context.samples == context_s * SECOND
+
+
+def test_an_utterance_without_context_has_none() -> None:
+    segmenter = SpeechSegmenter(RULES, 0)
+    hear(segmenter, np.zeros(SECOND, np.int16))
+    assert segmenter.read_context(None, 0, SECOND) is NO_CONTEXT
 
 
 def test_speech_before_the_resume_sample_is_not_reported_again() -> None:

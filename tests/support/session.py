@@ -43,8 +43,15 @@ def said(job: Job) -> str:
 
 
 def echo(job: Job) -> Answer:
-    """Answer with what :func:`said` says, at once."""
-    return transcript(said(job), job)
+    """Answer with what :func:`said` says, at once.
+
+    With word times, it is an improbable word at the end, which no context contains.
+    """
+    text, samples = said(job), job.pcm.size
+    if job.kind is JobKind.PARTIAL or not job.options.word_timestamps:
+        return transcript(text, job)
+    word = Word(samples - 1600, samples, f" {text}", 0.4)
+    return transcript(text, job, segments=(Segment(0, samples, f" {text}", (word,)),))
 
 
 def transcript(text: str, job: Job, **changes: Any) -> Transcript:

@@ -50,9 +50,13 @@ windows is lower than this. Synthetic breaths, coughs and throat clearing that p
 a narrow telephone band, words have 0.55 to 0.65; there the probability of the decoded words decides
 (``research/live_room.py``, 2026-11)."""
 _CLEAR_PROBABILITY = 0.9
-_CONTEXT_SAMPLES = 6 * SAMPLE_RATE_HZ
-_MAX_CONTEXT_GAP_SAMPLES = 4 * SAMPLE_RATE_HZ
+_CONTEXT_SAMPLES = 5 * SAMPLE_RATE_HZ
+"""Less by a second than what warms up the detector of a session that replaces another."""
+_MAX_DOUBTFUL_GAP_SAMPLES = 4 * SAMPLE_RATE_HZ
 """Maximum gap after clear speech for a doubtful utterance to be decoded together with it."""
+_MAX_SENTENCE_GAP_SAMPLES = SAMPLE_RATE_HZ * 8 // 10
+"""The same for any utterance. The gap counts from the start of the last clear window, some 0.1 s
+before the end of speech; after a longer one, a new sentence usually starts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +121,12 @@ class SpeechStart:
 class Pause:
     """An end is likely; ``end_sample`` is the utterance's end if no more speech follows.
 
-    ``is_doubtful`` is as in :class:`UtteranceEnd`.
+    ``is_doubtful`` and ``context_sample`` are as in :class:`UtteranceEnd`.
     """
 
     end_sample: int
     is_doubtful: bool = False
+    context_sample: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +144,8 @@ class UtteranceEnd:
         speech_end_sample: End of its last speech.
         is_cut: It was cut in the middle of speech; the next one starts at ``end_sample``.
         is_doubtful: It is short and its voice is weak: a breath, a cough, or a word.
-        context_sample: Start of the preceding speech that is decoded together with a doubtful
-            utterance; ``start_sample`` if there is none.
+        context_sample: Start of the preceding speech that the utterance is decoded together with,
+            because it is doubtful or follows closely; else ``None``.
     """
 
     start_sample: int
@@ -177,6 +182,7 @@ class _OpenSpeech:
     is_continued: bool
     """It started in the middle of speech."""
     context_sample: int
+    follows_closely: bool
     speech_windows: int = 0
     speech_probability: float = 0.0
     """Sum over all windows of speech."""
@@ -188,6 +194,10 @@ class _OpenSpeech:
         if self.is_continued or self.speech_windows >= _WEAK_MAX_WINDOWS:
             return False
         return self.speech_probability < _WEAK_PROBABILITY * self.speech_windows
+
+    @property
+    def decoded_context_sample(self) -> int | None:
+        return self.context_sample if self.follows_closely or self.is_doubtful else None
 
     def add(self, window: _Window) -> None:
         self.windows.append(window)
@@ -254,7 +264,14 @@ class Endpointer:
         if self._open is not None:
             return self._open.context_sample
         # No utterance lies before the border, but the context of the next one may.
+        if self._window_start < self._floor:
+            return min(self._floor - _CONTEXT_SAMPLES, self._window_start)
         return min(self._context_of(self.needed_sample), self._window_start)
+
+    @property
+    def decoded_context_sample(self) -> int | None:
+        """``context_sample`` of the end of the open utterance, judged by its audio so far."""
+        return None if self._open is None else self._open.decoded_context_sample
 
     def configure(self, endpoint_ms: int) -> None:
         """Set the silence that ends utterances, from the next utterance on."""
@@ -313,10 +330,16 @@ class Endpointer:
 
     def _context_of(self, start_sample: int) -> int:
         """Return where an utterance's context starts: at clear speech, if there was any."""
-        if not self._clear or start_sample - self._clear[-1] > _MAX_CONTEXT_GAP_SAMPLES:
+        if not self._clear or start_sample - self._clear[-1] > _MAX_DOUBTFUL_GAP_SAMPLES:
             return start_sample
         first_sample = start_sample - _CONTEXT_SAMPLES
         return min(start_sample, next(at for at in self._clear if at >= first_sample))
+
+    def _is_close(self, speech_sample: int) -> bool:
+        """Return whether speech may continue the sentence before it."""
+        if not self._clear:
+            return False
+        return speech_sample - self._clear[-1] <= _MAX_SENTENCE_GAP_SAMPLES
 
     def _judge(self, probability: float, pcm: Pcm16) -> list[Endpointing]:
         was_speech = self._is_speech
@@ -354,6 +377,7 @@ class Endpointer:
             [],
             is_continued=was_speech,
             context_sample=self._context_of(start_sample),
+            follows_closely=not was_speech and self._is_close(window.start_sample),
         )
         self._open.add(window)
         at_sample = max(start_sample, window.start_sample)
@@ -382,7 +406,8 @@ class Endpointer:
             and utterance.predicted_end is None
         ):
             utterance.predicted_end = self._padded_end(utterance, ending_samples)
-            events.append(Pause(utterance.predicted_end, utterance.is_doubtful))
+            context_sample = utterance.decoded_context_sample
+            events.append(Pause(utterance.predicted_end, utterance.is_doubtful, context_sample))
         return events
 
     def _ending_silence(self, utterance: _OpenSpeech, length_samples: int) -> int:
@@ -414,7 +439,7 @@ class Endpointer:
             speech_end_sample,
             is_cut=is_cut,
             is_doubtful=utterance.is_doubtful,
-            context_sample=utterance.context_sample if utterance.is_doubtful else None,
+            context_sample=utterance.decoded_context_sample,
         )
 
     def _split(self, utterance: _OpenSpeech) -> list[Endpointing]:

@@ -1,17 +1,16 @@
 """The pending final of an ended utterance: submit its job until there is a result.
 
-The text of a doubtful utterance is kept only if its word probabilities are high: the model
-transcribes a breath as "Yeah.".
+An utterance that follows another closely is decoded together with it (:mod:`.context`). The text of
+a doubtful utterance is kept only if its word probabilities are high: the model transcribes a breath
+as "Yeah.".
 
-A final depends only on the audio of the utterance and the options of the session. The result of any
-attempt is therefore equally valid: a speculative one, a retry after an overload, or a retry after a
-crash.
+A final depends only on the audio of the utterance, the audio shortly before it, and the options of
+the session. The result of any attempt is therefore equally valid: a speculative one, a retry after
+an overload, or a retry after a crash.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from math import inf
-
-import numpy as np
 
 from auricle.errors import (
     AudioError,
@@ -23,10 +22,10 @@ from auricle.errors import (
     RequestError,
     Superseded,
 )
+from auricle.session.context import NO_CONTEXT, DecodingContext
 from auricle.session.output import Cancel, Submit
 from auricle.session.utterance import JobFactory, Speculation
-from auricle.session.wire_formats.base import NO_AUDIO
-from auricle.types import SAMPLE_RATE_HZ, JobId, JobKind, Options, Pcm16, Segment, Transcript
+from auricle.types import SAMPLE_RATE_HZ, JobId, JobKind, Options, Pcm16, Transcript
 
 RETRY_FIRST_S = 0.25
 RETRY_MAX_S = 5.0
@@ -48,35 +47,13 @@ SURE_WORDS_IN_CONTEXT_PROBABILITY = 0.5
 not hallucinate words on breaths and coughs."""
 
 
-def sure_of(transcript: Transcript, context_samples: int) -> Transcript:
-    """Return the transcript of a doubtful utterance, without text if its words are improbable.
-
-    Args:
-        transcript: The transcript of the context and the utterance.
-        context_samples: Length of the context; its words are removed.
-    """
-    words = [
-        replace(
-            word,
-            start_sample=max(0, word.start_sample - context_samples),
-            end_sample=word.end_sample - context_samples,
-        )
-        for segment in transcript.segments
-        for word in segment.words or ()
-        if word.start_sample + word.end_sample >= 2 * context_samples
-    ]
-    least = SURE_WORDS_IN_CONTEXT_PROBABILITY if context_samples else SURE_WORDS_PROBABILITY
-    is_sure = sum(word.probability for word in words) >= least * len(words)
-    duration_samples = transcript.duration_samples - context_samples
-    if not words or not is_sure:
-        return replace(transcript, text="", segments=(), duration_samples=duration_samples)
-    if not context_samples:
+def sure_of(transcript: Transcript, *, has_context: bool) -> Transcript:
+    """Return the transcript of a doubtful utterance, without text if its words are improbable."""
+    words = [word for segment in transcript.segments for word in segment.words or ()]
+    least = SURE_WORDS_IN_CONTEXT_PROBABILITY if has_context else SURE_WORDS_PROBABILITY
+    if words and sum(word.probability for word in words) >= least * len(words):
         return transcript
-    text = "".join(word.text for word in words)
-    segment = Segment(words[0].start_sample, words[-1].end_sample, text, tuple(words))
-    return replace(
-        transcript, text=text.strip(), segments=(segment,), duration_samples=duration_samples
-    )
+    return replace(transcript, text="", segments=())
 
 
 @dataclass(slots=True)
@@ -94,7 +71,7 @@ class PendingFinal:
         arrived_at: Monotonic time at which the last sample of speech arrived.
         speculation: The speculative final, if one is pending or done.
         is_doubtful: Whether the utterance is short and its voice is weak.
-        context: Preceding speech that a doubtful utterance is decoded with.
+        context: Preceding speech that it is decoded together with.
         result: The result, or ``None`` while it is pending.
     """
 
@@ -108,7 +85,7 @@ class PendingFinal:
     arrived_at: float
     speculation: Speculation | None = None
     is_doubtful: bool = False
-    context: Pcm16 = field(default_factory=lambda: NO_AUDIO)
+    context: DecodingContext = NO_CONTEXT
     result: Transcript | AuricleError | None = None
     _due_at: float = -inf
     _job_id: JobId | None = None
@@ -120,7 +97,8 @@ class PendingFinal:
         if (early := self.speculation) is None:
             return
         if early.result is not None:
-            self.result = early.result
+            self.speculation = None
+            self._receive(early.result)
         else:
             audio_s = self.pcm.size / SAMPLE_RATE_HZ
             self._due_at = early.submitted_at + PATIENCE_S + PATIENCE_PER_AUDIO_S * audio_s
@@ -141,9 +119,8 @@ class PendingFinal:
             return None
         self._attempts += 1
         suffix = "f" if self._attempts == 1 else f"f{self._attempts}"
-        pcm, options = self.pcm, self.options
+        pcm, options = self.context.job_input(self.pcm, self.options)
         if self.is_doubtful:
-            pcm = np.concatenate([self.context, pcm])
             options = replace(options, word_timestamps=True)
         job = self.factory.job(suffix, pcm, options, kind)
         self._job_id = job.id
@@ -162,8 +139,8 @@ class PendingFinal:
             if not isinstance(result, Transcript):
                 self._due_at = min(self._due_at, now)
                 return None
-            self.result, other = result, self._job_id
-            self._job_id = None
+            other, self._job_id = self._job_id, None
+            self._receive(result)
             return None if other is None else Cancel(other)
         if job_id != self._job_id:
             return None
@@ -171,10 +148,22 @@ class PendingFinal:
         if not self._is_answer(result):
             self._due_at = now + self._delay_s(result)
             return None
-        if self.is_doubtful and isinstance(result, Transcript):
-            result = sure_of(result, self.context.size)
-        self.result, self.speculation = result, None
+        self.speculation = None
+        self._receive(result)
         return None if early is None else Cancel(early.job_id)
+
+    def _receive(self, answer: Transcript | AuricleError) -> None:
+        """Use the answer, or decode the utterance alone if its context left no text of it."""
+        has_context = self.context.samples > 0
+        if isinstance(answer, Transcript):
+            if has_context:
+                answer = self.context.removed_from(answer)
+            if self.is_doubtful:
+                answer = sure_of(answer, has_context=has_context)
+            elif has_context and not answer.text:
+                self.context, self._due_at = NO_CONTEXT, -inf
+                return
+        self.result = answer
 
     def _is_answer(self, result: Transcript | AuricleError) -> bool:
         """Return whether a retry is pointless."""

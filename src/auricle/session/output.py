@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from auricle.events import SessionEvent
+from auricle.session.context import NO_CONTEXT, DecodingContext
 from auricle.types import Job, JobId, Options, Pcm16
 
 
@@ -31,6 +32,7 @@ class UnfinishedAudio:
         pcm: The part that was not written yet, at the end of it.
         options: The options of its final.
         is_doubtful: Whether it may be a breath or a cough.
+        context: Preceding speech that it is decoded together with.
     """
 
     final: int
@@ -39,6 +41,7 @@ class UnfinishedAudio:
     pcm: Pcm16
     options: Options
     is_doubtful: bool
+    context: DecodingContext = NO_CONTEXT
 
 
 Output = SessionEvent | Submit | Cancel

@@ -16,12 +16,12 @@ from auricle.errors import AuricleError
 from auricle.events import Final, Partial, SpeechEnded, SpeechStarted
 from auricle.session.agreement import continues
 from auricle.session.arrivals import ArrivalLog
+from auricle.session.context import NO_CONTEXT, DecodingContext
 from auricle.session.continuation import MAX_PAUSE_SAMPLES, continued
 from auricle.session.final import PendingFinal
 from auricle.session.output import Cancel, Submit, UnfinishedAudio
 from auricle.session.segmenter import SpeechSegmenter
 from auricle.session.utterance import SURE_PROBABILITY, Caller, JobFactory, OpenUtterance
-from auricle.session.wire_formats.base import NO_AUDIO
 from auricle.types import SAMPLE_RATE_HZ, JobId, JobKind, Options, Transcript, Word
 
 PARTIAL_INTERVAL_S = 1.0
@@ -207,6 +207,7 @@ class Recognition:
                     pcm=pending.pcm[first:],
                     options=pending.options,
                     is_doubtful=pending.is_doubtful,
+                    context=pending.context,
                 )
             )
         if (utterance := self._open) is not None:
@@ -221,6 +222,9 @@ class Recognition:
                     pcm=self._segmenter.read(start_sample + first, end_sample),
                     options=utterance.options,
                     is_doubtful=self._segmenter.is_doubtful and utterance.has_word_times,
+                    context=self._context(
+                        utterance, self._segmenter.decoded_context_sample, start_sample
+                    ),
                 )
             )
         return unfinished
@@ -246,7 +250,15 @@ class Recognition:
             return []
         self._pause = None
         pcm = self._segmenter.read(utterance.start_sample, pause.end_sample)
-        return [utterance.start_speculation(pcm, now)]
+        context = self._context(utterance, pause.context_sample, pause.end_sample)
+        return [utterance.start_speculation(pcm, now, context)]
+
+    def _context(
+        self, utterance: OpenUtterance, context_sample: int | None, end_sample: int
+    ) -> DecodingContext:
+        if not utterance.has_word_times:
+            return NO_CONTEXT
+        return self._segmenter.read_context(context_sample, utterance.start_sample, end_sample)
 
     def _resume(self) -> list[RecognitionOutput]:
         utterance, self._pause = self._open, None
@@ -268,7 +280,6 @@ class Recognition:
         cancel = utterance.drop_partial()
         outputs += [cancel] if cancel is not None else []
         arrived_at = self._arrivals.arrived_at(event.speech_end_sample)
-        is_judged = event.is_doubtful and utterance.has_word_times
         self._pending.append(
             PendingFinal(
                 factory=utterance.factory,
@@ -280,8 +291,8 @@ class Recognition:
                 stable=utterance.agreement.stable,
                 arrived_at=now if arrived_at is None else arrived_at,
                 speculation=early,
-                is_doubtful=is_judged,
-                context=self._segmenter.read_context(event) if is_judged else NO_AUDIO,
+                is_doubtful=event.is_doubtful and utterance.has_word_times,
+                context=self._context(utterance, event.context_sample, event.end_sample),
             )
         )
         return outputs

@@ -11,9 +11,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from auricle.audio.endpointer import Endpointer, Endpointing, EndpointRules, UtteranceEnd
+from auricle.audio.endpointer import Endpointer, Endpointing, EndpointRules
 from auricle.audio.gate import GRID_SAMPLES, VoiceDetector
 from auricle.audio.vad import WINDOW_SAMPLES
+from auricle.session.context import NO_CONTEXT, DecodingContext
 from auricle.session.recording import Recording
 from auricle.types import SAMPLE_RATE_HZ, Pcm16
 
@@ -68,6 +69,11 @@ class SpeechSegmenter:
     def is_doubtful(self) -> bool:
         """Whether the audio of the open utterance so far may not be speech."""
         return self._endpointer.is_doubtful
+
+    @property
+    def decoded_context_sample(self) -> int | None:
+        """``context_sample`` of the open utterance, as of now; see :class:`.UtteranceEnd`."""
+        return self._endpointer.decoded_context_sample
 
     def configure(self, endpoint_ms: int) -> None:
         """Set the silence that ends an utterance, from the next utterance on."""
@@ -125,18 +131,21 @@ class SpeechSegmenter:
         """Return a copy of the audio between two positions."""
         return self._recording.read(start_sample, end_sample)
 
-    def read_context(self, end: UtteranceEnd) -> Pcm16:
-        """Return a copy of the preceding audio that a doubtful utterance is decoded with.
+    def read_context(
+        self, context_sample: int | None, start_sample: int, end_sample: int
+    ) -> DecodingContext:
+        """Return the preceding audio that an utterance is decoded together with.
 
-        Together they are at most as long as an utterance, so that they fit the engine.
+        Args:
+            context_sample: As in :class:`.UtteranceEnd`.
+            start_sample: Start of the utterance.
+            end_sample: Its end.
         """
-        if not end.is_doubtful or end.context_sample is None:
-            return self.read(end.start_sample, end.start_sample)
-        max_samples = int(self._rules.hard_limit_s * SAMPLE_RATE_HZ)
-        first_sample = max(0, end.end_sample - max_samples)
-        context_sample = min(max(end.context_sample, first_sample), end.start_sample)
-        held_sample = min(self._recording.start_sample, end.start_sample)
-        return self.read(max(context_sample, held_sample), end.start_sample)
+        if context_sample is None:
+            return NO_CONTEXT
+        first_sample = max(context_sample, self._recording.start_sample)
+        context = DecodingContext(self.read(min(first_sample, start_sample), start_sample))
+        return context.fitted(end_sample - start_sample, self._rules.hard_limit_s)
 
     def forget(self) -> None:
         """Drop audio that no utterance needs any more, as audio or as context."""

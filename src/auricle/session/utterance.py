@@ -7,6 +7,7 @@ from math import inf
 from auricle.errors import AuricleError, PoisonJob, Superseded
 from auricle.events import Partial
 from auricle.session.agreement import Agreement
+from auricle.session.context import NO_CONTEXT, DecodingContext
 from auricle.session.output import Cancel, Submit
 from auricle.types import (
     SAMPLE_RATE_HZ,
@@ -151,11 +152,13 @@ class OpenUtterance:
         self._partial_job = _PartialJob(job.id, self._heard_sample, language)
         return Submit(job)
 
-    def start_speculation(self, pcm: Pcm16, now: float) -> Submit:
+    def start_speculation(
+        self, pcm: Pcm16, now: float, context: DecodingContext = NO_CONTEXT
+    ) -> Submit:
         """Return a job for the speculative final, which holds if no more speech follows."""
         self._speculations += 1
         suffix = f"s{self._speculations}"
-        job = self.factory.job(suffix, pcm, self.options, JobKind.SPECULATIVE)
+        job = self.factory.job(suffix, *context.job_input(pcm, self.options), JobKind.SPECULATIVE)
         self.speculation = Speculation(job.id, self.start_sample + pcm.size, now)
         return Submit(job)
 

@@ -80,7 +80,7 @@ def test_a_short_weak_sound_waits_a_second_and_is_doubtful() -> None:
     happened = hear([(0, 20), *WEAK, (0, 40)], SHORT_ENDPOINT)
     assert happened == [
         SpeechStart(20 * W - LEAD, 20 * W),
-        Pause(32 * W + TRAIL, is_doubtful=True),
+        Pause(32 * W + TRAIL, is_doubtful=True, context_sample=20 * W - LEAD),
         UtteranceEnd(
             20 * W - LEAD,
             32 * W + TRAIL,
@@ -103,13 +103,40 @@ def test_a_doubtful_utterance_soon_after_clear_speech_has_it_as_context(
     endpointer = Endpointer(SHORT_ENDPOINT, 1000)
     feed(endpointer, [(0, 200), (0.95, 30), (0, gap_windows), *WEAK])
     start = 1000 + (230 + gap_windows) * W - LEAD
-    # It begins with the first window of clear speech in the 6 s before.
-    oldest = -(-(start - 6 * 16_000 - 1000) // W)
+    # It begins with the first window of clear speech in the 5 s before.
+    oldest = -(-(start - 5 * 16_000 - 1000) // W)
     context = 1000 + max(200, oldest) * W if has_context else start
     assert endpointer.context_sample <= context
     (end,) = ends(feed(endpointer, [(0, 40)]))
     assert end.is_doubtful
     assert (end.start_sample, end.context_sample) == (start, context)
+
+
+@pytest.mark.parametrize(("gap_windows", "has_context"), [(12, True), (24, True), (25, False)])
+def test_speech_that_follows_clear_speech_closely_has_it_as_context(
+    gap_windows: int, has_context: bool
+) -> None:
+    endpointer = Endpointer(SHORT_ENDPOINT)
+    feed(endpointer, [(0, 100), (0.95, 40), (0, gap_windows)])
+    events = feed(endpointer, [(0.95, 20)])
+    assert (endpointer.decoded_context_sample == 100 * W) is has_context
+    events += feed(endpointer, [(0, 12)])
+    (pause,) = [event for event in events if isinstance(event, Pause)]
+    (end,) = ends(events)
+    expected = 100 * W if has_context else None
+    assert (pause.context_sample, end.context_sample, end.is_doubtful) == (
+        expected,
+        expected,
+        False,
+    )
+    assert endpointer.decoded_context_sample is None
+
+
+def test_speech_that_continues_over_a_border_has_no_context() -> None:
+    endpointer = Endpointer(RULES)
+    assert len(ends(hear([(0.95, 30)], endpointer=endpointer))) == 1
+    (end,) = ends(hear([(0.95, 30), (0, 20)], endpointer=endpointer))
+    assert end.context_sample is None
 
 
 def test_silence_needs_no_context_and_clear_speech_keeps_it_for_four_seconds() -> None:

@@ -47,6 +47,17 @@ def test_audio_and_options_are_read_as_they_were_written(tmp_path: Path) -> None
     assert path.stat().st_mode & 0o777 == 0o600
 
 
+def test_context_is_read_as_it_was_written_and_must_be_samples(tmp_path: Path) -> None:
+    header = msgspec.structs.replace(HEADER, context=ramp(0, 50).tobytes())
+    JournalFile(tmp_path / "x", header).write(ramp(0, 9), 9, is_doubtful=False)
+    utterance = read_journal(tmp_path / "x")
+    assert utterance is not None
+    assert np.frombuffer(utterance.header.context, np.int16).tolist() == list(range(50))
+    odd = msgspec.structs.replace(HEADER, context=b"odd")
+    JournalFile(tmp_path / "y", odd).write(ramp(0, 9), 9, is_doubtful=False)
+    assert read_journal(tmp_path / "y") is None
+
+
 def test_an_utterance_that_is_cut_loses_the_audio_of_the_next(tmp_path: Path) -> None:
     file = JournalFile(tmp_path / "x", HEADER)
     file.write(ramp(0, 300), 300, is_doubtful=False)

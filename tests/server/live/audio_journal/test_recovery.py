@@ -81,6 +81,18 @@ async def test_the_final_joins_the_transcript_of_its_session(tmp_path: Path) -> 
     assert transcript.ended_at == modified_at
 
 
+async def test_it_is_decoded_with_the_speech_before_it(tmp_path: Path) -> None:
+    before = SPEECH[16_000:32_000]
+    leave(tmp_path, context=before.tobytes())
+    async with live(tmp_path, ledger=kept_in(tmp_path)) as service:
+        _, segments = await recovered(service, tmp_path)
+        together, alone = service.transcriber.jobs
+    assert together.pcm.tolist() == [*before.tolist(), *HALF.tolist()]
+    assert together.options.word_timestamps
+    assert alone.pcm.tolist() == HALF.tolist()  # none of the words was its own
+    assert [segment.text for segment in segments] == ["hello"]
+
+
 async def test_a_session_without_a_transcript_gets_one(tmp_path: Path) -> None:
     leave(tmp_path)
     async with live(tmp_path, ledger=kept_in(tmp_path, journal_audio=True)) as service:

@@ -41,6 +41,7 @@ class JournalHeader(msgspec.Struct, frozen=True):
         final: The number of the utterance's final.
         start_sample: Position of its audio in the session.
         options: The options of its final.
+        context: PCM16 of the preceding speech that it is decoded together with.
     """
 
     uid: str
@@ -50,6 +51,7 @@ class JournalHeader(msgspec.Struct, frozen=True):
     final: int
     start_sample: int
     options: Options
+    context: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -122,6 +124,8 @@ def read_journal(path: Path) -> JournalledUtterance | None:
     except msgspec.DecodeError:
         return None
     if kind != _HEADER_KIND or header.final < 1 or header.start_sample < 0:
+        return None
+    if len(header.context) % SAMPLE_BYTES:
         return None
     audio, is_doubtful = bytearray(), False
     for kind, payload in records:

@@ -166,6 +166,7 @@ class AudioJournal:
                 final=audio.final,
                 start_sample=audio.start_sample,
                 options=audio.options,
+                context=audio.context.pcm.tobytes(),
             )
             file = JournalFile(self._path / f"{identity.id}.{audio.final}", header)
             self._files[key] = file

@@ -3,9 +3,11 @@
 import time
 
 import anyio
+import numpy as np
 import structlog
 from anyio import to_thread
 
+from auricle.engine.base import EngineSpec
 from auricle.engine.models import ModelTable
 from auricle.errors import AuricleError
 from auricle.events import Final
@@ -13,6 +15,7 @@ from auricle.server.http.errors import log_unexpected
 from auricle.server.live.audio_journal.file import JournalledUtterance, read_journal
 from auricle.server.live.audio_journal.journal import AudioJournal, LeftFile
 from auricle.server.live.transcript_keeper import SessionIdentity, TranscriptKeeper
+from auricle.session.context import NO_CONTEXT, DecodingContext
 from auricle.session.final import PendingFinal
 from auricle.session.utterance import Caller, JobFactory
 from auricle.transcriber import Transcriber
@@ -90,6 +93,7 @@ class Recovery:
             stable="",
             arrived_at=time.monotonic(),
             is_doubtful=utterance.is_doubtful and engine.has_word_times,
+            context=_context(utterance, pcm.size, engine),
         )
         while pending.result is None:
             await anyio.sleep(max(0.0, pending.wake_at - time.monotonic()))
@@ -102,6 +106,13 @@ class Recovery:
                 result = error
             pending.job_done(submit.job.id, result, time.monotonic())
         return pending.result
+
+
+def _context(utterance: JournalledUtterance, samples: int, engine: EngineSpec) -> DecodingContext:
+    if not engine.has_word_times:
+        return NO_CONTEXT
+    context = DecodingContext(np.frombuffer(utterance.header.context, np.int16))
+    return context.fitted(samples, engine.max_audio_s)
 
 
 def _final(utterance: JournalledUtterance, result: Transcript | AuricleError) -> Final:
