@@ -225,6 +225,39 @@ class Transcriber(Protocol):
         ...
 
 
+class PartialTranscriber(Protocol):
+    """Recognises partials of live speech apart from all other jobs."""
+
+    @property
+    def languages(self) -> frozenset[str]:
+        """Codes of the languages that it recognises."""
+        ...
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether a worker is ready or busy."""
+        ...
+
+    def recognises(self, job: Job) -> bool:
+        """Return whether it takes this job now: a partial in one of its languages."""
+        ...
+
+    async def transcribe(self, job: Job) -> Transcript:
+        """Return the hypothesis for the utterance so far; cancelling the call cancels the job.
+
+        Raises:
+            NoWorkerReady: No worker is ready.
+            PoisonJob: Workers died repeatedly while they worked on this utterance.
+            AudioError: The model can't recognise this audio.
+            Superseded: A newer partial replaced the job, its worker died, or too many are waiting.
+        """
+        ...
+
+    def stats(self) -> Stats:
+        """Return a snapshot of the current state; cheap, never waits."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Progress:
     """How far a file has been read; ``chunk`` is the speech found since the last one, if any.

@@ -90,6 +90,7 @@ class Rig:
     name: str = "S"
     settings: LiveSettings = field(default_factory=LiveSettings)
     models: ModelTable = field(default_factory=lambda: models_of(SPEC))
+    streamed_languages: frozenset[str] = frozenset()
     events: list[SessionEvent] = field(default_factory=list)
     jobs: list[Job] = field(default_factory=list)
     open_jobs: dict[JobId, Job] = field(default_factory=dict)
@@ -107,6 +108,7 @@ class Rig:
             reservations={"": "room-1"},
             now=self.now,
             models=self.models,
+            streamed_languages=self.streamed_languages,
         )
         self.session.attach(self.now)
         self.drain()

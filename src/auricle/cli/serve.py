@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from auricle.engine.models import ModelTable
     from auricle.workers.asr.model_pools import ModelPools
     from auricle.workers.crash_audio import CrashAudio
+    from auricle.workers.partials.pool import PartialPool
     from auricle.workers.process.poison import CrashBudget
 
 CLIP = Path("testdata/fellow.wav")
@@ -162,7 +163,8 @@ async def _serve(settings: Settings) -> None:
         crash_budget,
         models.max_audio_samples,
     )
-    app = create_app(pool, decoder, admitting(settings, engine.live_sessions))
+    partials = await _partials(settings, models, len(pool.stats().workers))
+    app = create_app(pool, decoder, admitting(settings, engine.live_sessions), partials)
     sockets = listen(settings.server)
     if is_exposed(settings.server):
         _warn(
@@ -178,10 +180,12 @@ async def _serve(settings: Settings) -> None:
         if crash_audio is not None:
             stack.push_async_callback(crash_audio.aclose)
             _warn("crash_audio_kept", f"Audio that crashes or hangs a worker is kept in {folder}.")
-        for owned in (pool, decoder):
+        for owned in (pool, decoder, *filter(None, [partials])):
             stack.push_async_callback(owned.aclose)
         await pool.start()
         await decoder.start()
+        if partials is not None:
+            await partials.start()
         shorten_collections()
         problems: list[SetupError] = []
         async with anyio.create_task_group() as background_tasks:
@@ -302,6 +306,36 @@ def admitting(settings: Settings, live_sessions: int) -> Settings:
         return settings
     most = max(settings.live.max_sessions, live_sessions)
     return replace(settings, live=settings.live.model_copy(update={"max_sessions": most}))
+
+
+async def _partials(
+    settings: Settings, models: "ModelTable", final_workers: int
+) -> "PartialPool | None":
+    """Return the workers for partials, not started; ``None`` if those of finals recognise them.
+
+    Raises:
+        SetupError: The model of the setting is not available.
+    """
+    if settings.engine.engine_urls:
+        return None
+    from auricle.engine.partial_model import find_partial_model, place_partial_model
+    from auricle.workers.partials.pool import PartialPool
+
+    name = settings.live.partial_model
+    model = find_partial_model(name, models)
+    if model is None:
+        return None
+    try:
+        place = await anyio.to_thread.run_sync(
+            partial(place_partial_model, model, settings.worker, final_workers)
+        )
+    except SetupError as exc:
+        if name is not None:
+            raise
+        _warn("partial_model_not_used", f"Moonshine is not used for partials: {exc}")
+        return None
+    log.info("partials", model=place.model.name, workers=place.worker.workers)
+    return PartialPool(place)
 
 
 def _announce_wyoming(settings: ServerSettings, port: int) -> None:

@@ -351,6 +351,10 @@ class DecodeSettings(_Section):
     )
 
 
+NO_PARTIALS = "none"
+"""Value of ``partial_model`` that disables partials."""
+
+
 class LiveSettings(_Section):
     """Limits and timeouts of live sessions."""
 
@@ -363,6 +367,11 @@ class LiveSettings(_Section):
         ge=1,
         le=10,
         description="Beam size of live finals; partials use 1.",
+    )
+    partial_model: str | None = Field(
+        None,
+        description="Model for partials: a name of `models`, `same` (the model of the final) or "
+        "`none` (no partials); none set: Moonshine for English where it is installed, else `same`.",
     )
     endpoint_ms: int = Field(
         DEFAULT_ENDPOINT_MS,

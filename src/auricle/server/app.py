@@ -51,7 +51,7 @@ from auricle.server.net.hsts import StrictTransport
 from auricle.server.net.lingering import LingeringClose
 from auricle.server.startup import run
 from auricle.server.telemetry import metrics
-from auricle.transcriber import Decoder, Transcriber
+from auricle.transcriber import Decoder, PartialTranscriber, Transcriber
 
 
 class _Application(FastAPI):
@@ -66,8 +66,13 @@ class _Application(FastAPI):
         return self.openapi_schema or complete(super().openapi(), has_keys=server.settings.has_keys)
 
 
-def create_app(transcriber: Transcriber, decoder: Decoder, settings: Settings) -> FastAPI:
-    """Return the application. It uses both pools, but the caller starts and stops them.
+def create_app(
+    transcriber: Transcriber,
+    decoder: Decoder,
+    settings: Settings,
+    partials: PartialTranscriber | None = None,
+) -> FastAPI:
+    """Return the application. It uses the pools, but the caller starts and stops them.
 
     Raises:
         SetupError: A model, a key, the key file or the libopus in the settings is unusable.
@@ -75,6 +80,7 @@ def create_app(transcriber: Transcriber, decoder: Decoder, settings: Settings) -
     libopus = find_libopus(settings.decode.libopus)
     models = ModelTable.of(settings.model)
     server = ServerState.build(transcriber, decoder, models, settings, libopus)
+    server.live.partials = partials
     app = _Application(
         title="Auricle",
         summary="Self-hosted speech to text that does not go down",

@@ -35,7 +35,7 @@ from auricle.commands import (
     StreamParameters,
     UpdateConfig,
 )
-from auricle.config.settings import LiveSettings
+from auricle.config.settings import NO_PARTIALS, LiveSettings
 from auricle.engine.models import ModelTable, ServedModel
 from auricle.errors import AuricleError
 from auricle.events import (
@@ -84,6 +84,8 @@ class LiveSession:
         reservations: The queue reservation for finals of each model, by its name in the options.
         now: Monotonic time in seconds.
         models: The models of the server.
+        streamed_languages: Languages whose partials are recognised apart from all other jobs, if
+            :meth:`set_load` says so.
 
     Raises:
         ModelNotFound: There is no such model.
@@ -102,6 +104,7 @@ class LiveSession:
         reservations: Mapping[str, str],
         now: float,
         models: ModelTable,
+        streamed_languages: frozenset[str] = frozenset(),
     ) -> None:
         self.id = id
         self.secret = secret
@@ -128,8 +131,9 @@ class LiveSession:
             Caller(id, client, reservations),
             self._intake.segmenter,
             self._intake.arrivals,
-            wants_partials=parameters.partials,
+            wants_partials=parameters.partials and settings.partial_model != NO_PARTIALS,
             has_word_times=engine.has_word_times,
+            streamed_languages=streamed_languages,
         )
         self._journal = Journal()
         self._outputs: deque[Output] = deque()
@@ -311,9 +315,15 @@ class LiveSession:
             self._check_language(result)
         self._settle()
 
-    def set_load(self, load: float) -> None:
-        """Set the load of the recognisers: 0 is idle, 1 is full."""
+    def set_load(self, load: float, *, has_streams: bool = False) -> None:
+        """Set the load of the recognisers: 0 is idle, 1 is full.
+
+        Args:
+            load: The load.
+            has_streams: Whether partials are recognised apart from all other jobs now.
+        """
         self._recognition.load = min(max(load, 0.0), 1.0)
+        self._recognition.has_streams = has_streams
 
     def poll(self, now: float) -> None:
         """Perform all work that is due.

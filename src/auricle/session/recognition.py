@@ -22,7 +22,7 @@ from auricle.session.final import PendingFinal
 from auricle.session.output import Cancel, Submit, UnfinishedAudio
 from auricle.session.segmenter import SpeechSegmenter
 from auricle.session.utterance import SURE_PROBABILITY, Caller, JobFactory, OpenUtterance
-from auricle.types import SAMPLE_RATE_HZ, JobId, JobKind, Options, Transcript, Word
+from auricle.types import SAMPLE_RATE_HZ, JobId, JobKind, Options, Task, Transcript, Word
 
 PARTIAL_INTERVAL_S = 1.0
 EARLY_INTERVAL_S = 0.3
@@ -53,11 +53,14 @@ class Recognition:
         segmenter: The source of the audio.
         arrivals: The arrival times of the audio.
         wants_partials: Whether the client requested partials.
+        streamed_languages: Languages whose partials are recognised apart from all other jobs, while
+            ``has_streams``.
 
     Attributes:
         load: The load of the recognisers, from 0 to 1.
         has_word_times: Whether the engine of later utterances returns words. Without their
             probabilities, the text of a doubtful utterance is kept.
+        has_streams: Whether partials in the streamed languages are recognised apart now.
     """
 
     def __init__(
@@ -68,12 +71,14 @@ class Recognition:
         *,
         wants_partials: bool,
         has_word_times: bool = True,
+        streamed_languages: frozenset[str] = frozenset(),
     ) -> None:
         self._caller = caller
         self._segmenter = segmenter
         self._arrivals = arrivals
         self._wants_partials = wants_partials
         self.has_word_times = has_word_times
+        self._streamed_languages = streamed_languages
         self._open: OpenUtterance | None = None
         self._pause: Pause | None = None  # a likely end without a speculative final
         self._pending: deque[PendingFinal] = deque()
@@ -81,6 +86,7 @@ class Recognition:
         self._language: str | None = None
         self._before: _Before | None = None
         self.load = 0.0
+        self.has_streams = False
 
     @property
     def is_done(self) -> bool:
@@ -301,7 +307,7 @@ class Recognition:
         utterance = self._open
         if utterance is None or is_ahead or not self._wants_partials:
             return inf
-        if self.load >= NO_PARTIALS_LOAD:
+        if self._partial_load(utterance) >= NO_PARTIALS_LOAD:
             return inf
         if self._segmenter.is_doubtful:  # text shown for a breath would have to be withdrawn
             return inf
@@ -313,10 +319,19 @@ class Recognition:
         utterance = self._open
         assert utterance is not None
         pcm = self._segmenter.read(utterance.start_sample, self._segmenter.received_sample)
-        is_early = not utterance.agreement.stable and self.load < NO_SPECULATION_LOAD
+        load = self._partial_load(utterance)
+        is_early = not utterance.agreement.stable and load < NO_SPECULATION_LOAD
         interval_s = EARLY_INTERVAL_S if is_early else PARTIAL_INTERVAL_S
-        next_at = now + interval_s / (1 - self.load)
-        return utterance.start_partial(pcm, next_at)
+        next_at = now + interval_s / (1 - load)
+        return utterance.start_partial(pcm, next_at, is_streamed=self._is_streamed(utterance))
+
+    def _is_streamed(self, utterance: OpenUtterance) -> bool:
+        is_known = utterance.language in self._streamed_languages
+        return self.has_streams and is_known and utterance.options.task is Task.TRANSCRIBE
+
+    def _partial_load(self, utterance: OpenUtterance) -> float:
+        """Return the load that limits partials; one that is recognised apart delays no final."""
+        return 0.0 if self._is_streamed(utterance) else self.load
 
     def _joined(self, pending: PendingFinal, transcript: Transcript) -> Transcript:
         """Continue a sentence that the preceding pause split in lower case."""

@@ -125,6 +125,11 @@ class OpenUtterance:
         """The number of the utterance in its session."""
         return self.factory.number
 
+    @property
+    def language(self) -> str | None:
+        """The language of its partials; ``None`` while it is detected."""
+        return self.options.language or self._language
+
     def wants_partial(self, received_sample: int) -> bool:
         """Return whether there is enough new audio for a partial."""
         if self._partial_job is not None or self.is_paused or self._is_poison:
@@ -135,16 +140,22 @@ class OpenUtterance:
         least = MIN_NEW_SAMPLES if self.agreement.stable else MIN_EARLY_SAMPLES
         return received_sample - self._heard_sample >= least
 
-    def start_partial(self, pcm: Pcm16, next_at: float) -> Submit:
-        """Return a job for a partial of the utterance so far."""
+    def start_partial(self, pcm: Pcm16, next_at: float, *, is_streamed: bool = False) -> Submit:
+        """Return a job for a partial of the utterance so far.
+
+        Args:
+            pcm: The utterance so far.
+            next_at: Earliest time of the next partial.
+            is_streamed: Whether another model may recognise it, which returns words.
+        """
         self._guesses += 1
         self.next_partial_at = next_at
         self._heard_sample = self.start_sample + pcm.size
-        language = self.options.language or self._language
+        language = self.language
         options = replace(
             self.options,
             beam_size=1,
-            word_timestamps=self.has_word_times,
+            word_timestamps=self.has_word_times or is_streamed,
             language=language,
             is_partial=True,
         )

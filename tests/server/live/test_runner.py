@@ -1,4 +1,5 @@
 from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
 from struct import pack
 
 import anyio
@@ -8,9 +9,10 @@ from structlog.testing import LogCapture
 
 from auricle.commands import Configure, Finalize, Stop, StreamParameters
 from auricle.errors import AuricleError, BadRequest, RemoteProtocolError, TakenOver
-from auricle.events import Closed, Final, Ready, SessionEvent, SpeechStarted, Wire
+from auricle.events import Closed, Final, Partial, Ready, SessionEvent, SpeechStarted, Wire
 from auricle.server.live.runner import LiveRunner
-from auricle.types import JobKind
+from auricle.transcriber import Stats
+from auricle.types import Job, JobKind, Transcript
 from tests.support.live_sessions import Sessions, sessions
 from tests.support.service import poll_until
 from tests.support.stream import SPEECH, echo, pcm
@@ -255,3 +257,38 @@ async def test_a_full_service_makes_no_partials(fakes: Sessions) -> None:
     assert any(isinstance(event, SpeechStarted) for event in ear.heard)
     await anyio.wait_all_tasks_blocked()
     assert fakes.transcriber.jobs == []
+
+
+@dataclass
+class FakePartials:
+    """Recognises all partials, or none; see :class:`auricle.transcriber.PartialTranscriber`."""
+
+    is_ready: bool = True
+    languages: frozenset[str] = frozenset({"en"})
+    jobs: list[Job] = field(default_factory=list)
+
+    def recognises(self, job: Job) -> bool:
+        return self.is_ready and job.kind is JobKind.PARTIAL
+
+    async def transcribe(self, job: Job) -> Transcript:
+        self.jobs.append(job)
+        return echo(job)
+
+    def stats(self) -> Stats:
+        return Stats()
+
+
+@pytest.mark.parametrize("is_ready", [True, False])
+async def test_partials_go_to_their_own_pool_while_it_is_ready(
+    fakes: Sessions, is_ready: bool
+) -> None:
+    fakes.live.partials = partials = FakePartials(is_ready)
+    runner, ear = await opened(fakes, StreamParameters(format=Wire.PCM16, language="en"))
+    speak(runner)
+    await poll_until(lambda: any(isinstance(event, Partial) for event in ear.heard))
+    runner.receive_command(Finalize())
+    await poll_until(lambda: ear.finals)
+    assert {job.kind for job in partials.jobs} == ({JobKind.PARTIAL} if is_ready else set())
+    others = {job.kind for job in fakes.transcriber.jobs}
+    assert (JobKind.PARTIAL in others) is not is_ready
+    assert others & {JobKind.FINAL, JobKind.SPECULATIVE}

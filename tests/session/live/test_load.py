@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from auricle.commands import Finalize, Keepalive, Stop, StreamParameters
+from auricle.config.settings import NO_PARTIALS, LiveSettings
 from auricle.errors import AuricleError, Overloaded, PoisonJob, Superseded
 from auricle.events import Closed
 from auricle.protocol.framing import pack
 from auricle.session.journal import MAX_FINALS
 from auricle.session.live import BITE_STEPS, MAX_UNFINISHED_SAMPLES
-from auricle.types import Job, JobKind, OpusPacket
+from auricle.types import Job, JobKind, OpusPacket, Task
 from tests.session.live.helpers import FELLOW, PAIR_AND_SILENCE, PAIR_PACKETS, SECOND, pcm_rig
 from tests.support.opus import encode_packets
 from tests.support.session import Answer, Rig, echo, silence, transcript, utterances
@@ -73,6 +74,40 @@ def test_load_ends_speculation_first_then_partials_and_never_finals() -> None:
     assert kinds[0.0] == {JobKind.PARTIAL, JobKind.SPECULATIVE}
     assert kinds[0.6] == {JobKind.PARTIAL, JobKind.FINAL}
     assert kinds[0.95] == kinds[7.0] == {JobKind.FINAL}
+
+
+@pytest.mark.parametrize(
+    ("streamed", "has_streams", "language", "has_partials"),
+    [
+        ({"en"}, True, "en", True),
+        ({"en"}, False, "en", False),
+        ({"de"}, True, "en", False),
+        ({"en"}, True, None, False),
+    ],
+)
+def test_the_load_does_not_limit_partials_that_are_recognised_apart(
+    streamed: set[str], has_streams: bool, language: str | None, has_partials: bool
+) -> None:
+    rig = Rig(StreamParameters(seq=True, language=language), streamed_languages=frozenset(streamed))
+    rig.session.set_load(1.0, has_streams=has_streams)
+    rig.speak(PAIR_PACKETS)
+    kinds = {job.kind for job in rig.jobs}
+    assert kinds == {JobKind.FINAL} | ({JobKind.PARTIAL} if has_partials else set())
+
+
+def test_a_translation_has_no_streamed_partials() -> None:
+    parameters = StreamParameters(seq=True, language="en", task=Task.TRANSLATE)
+    rig = Rig(parameters, streamed_languages=frozenset({"en"}))
+    rig.session.set_load(1.0, has_streams=True)
+    rig.speak(PAIR_PACKETS)
+    assert {job.kind for job in rig.jobs} == {JobKind.FINAL}
+
+
+def test_the_operator_disables_partials() -> None:
+    rig = Rig(settings=LiveSettings(partial_model=NO_PARTIALS))
+    rig.speak(PAIR_PACKETS)
+    assert {job.kind for job in rig.jobs} == {JobKind.SPECULATIVE}
+    assert len(rig.finals) == 2
 
 
 def test_unfinished_audio_is_bounded_by_not_reading_on() -> None:

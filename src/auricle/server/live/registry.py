@@ -33,7 +33,7 @@ from auricle.server.live.runner import LiveRunner
 from auricle.server.live.transcript_keeper import SessionIdentity, TranscriptKeeper
 from auricle.server.telemetry.live_metrics import LiveMetrics
 from auricle.session.live import LiveSession
-from auricle.transcriber import Transcriber
+from auricle.transcriber import PartialTranscriber, Transcriber
 from auricle.types import SAMPLE_RATE_HZ, ClientId, Options, ReservationRequest
 
 LATE_S = 5.0
@@ -89,6 +89,8 @@ class LiveSessions:
         """Stores the finals of sessions with an owner; ``None``: nothing is kept."""
         self.journal: AudioJournal | None = None
         """Keeps their unfinished audio on the disk; ``None``: it is in memory only."""
+        self.partials: PartialTranscriber | None = None
+        """Recognises partials apart from all other jobs; ``None``: the transcriber does."""
         self._transcriber = transcriber
         self._libopus = libopus
         self._allowances = rate_limiter
@@ -239,6 +241,7 @@ class LiveSessions:
             ModelNotFound: There is no such model.
             BadRequest: The parameters are incompatible with each other or with the model.
         """
+        streamed = frozenset[str]() if self.partials is None else self.partials.languages
         try:
             rooms = {self._models.choose(parameters.model).option: room}
             session = LiveSession(
@@ -251,11 +254,11 @@ class LiveSessions:
                 reservations=rooms,
                 now=time.monotonic(),
                 models=self._models,
+                streamed_languages=streamed,
             )
         except BaseException:
             self.leave(room)
             raise
-        session.set_load(self._meter.load)
         keep = until_kept = None
         if self.keeper is not None and owner is not None:
             identity = SessionIdentity(session.id, owner, source, time.time())
@@ -270,7 +273,9 @@ class LiveSessions:
             reserve=partial(self._reserve, client, rooms),
             keep=keep,
             until_kept=until_kept,
+            partials=self.partials,
         )
+        runner.set_load(self._meter.load)
         self._runners[session.id], self._rooms_of[session.id] = runner, rooms
         self._charged_samples[session.id] = session.received_sample
         await group.start(self._run, runner)

@@ -23,7 +23,7 @@ from auricle.server.net.loop_budget import SHARE
 from auricle.server.telemetry.live_metrics import LiveMetrics
 from auricle.session.live import LiveSession
 from auricle.session.output import Cancel, Submit
-from auricle.transcriber import Transcriber
+from auricle.transcriber import PartialTranscriber, Transcriber
 from auricle.types import ClientId, Job, JobId, Transcript
 
 MIN_SLEEP_S = 0.005
@@ -58,6 +58,7 @@ class LiveRunner:
             queue room for the model's finals.
         keep: Called with each final, once, whether or not a client is connected; stores it.
         until_kept: Waits until the final with an id is stored, for a limited time.
+        partials: Runs those partials that it recognises instead of the transcriber.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class LiveRunner:
         reserve: Callable[[str], None] = lambda model: None,
         keep: Callable[[Final], None] | None = None,
         until_kept: Callable[[int], Awaitable[None]] | None = None,
+        partials: PartialTranscriber | None = None,
     ) -> None:
         self.session = session
         self.client = client
@@ -80,6 +82,7 @@ class LiveRunner:
         self._reserve = reserve
         self._keep = keep
         self._until_kept = until_kept
+        self._partials = partials
         self._listener: Listener | None = None
         self._jobs: dict[JobId, anyio.CancelScope] = {}
         self._group: TaskGroup | None = None
@@ -230,7 +233,8 @@ class LiveRunner:
 
     def set_load(self, load: float) -> None:
         """Set the load of the workers, from 0 (idle) to 1 (full)."""
-        self.session.set_load(load)
+        has_streams = self._partials is not None and self._partials.is_ready
+        self.session.set_load(load, has_streams=has_streams)
         self._execute()
 
     # Internals.
@@ -281,7 +285,7 @@ class LiveRunner:
         result: Transcript | AuricleError = WorkerError("The transcriber failed.")
         try:
             with scope:
-                result = await self._transcriber.transcribe(job)
+                result = await self._backend(job).transcribe(job)
         except AuricleError as error:
             result = error
         except Exception as error:
@@ -293,6 +297,12 @@ class LiveRunner:
             self._execute()
         if not self.session.owes_finals:
             self._settled.set()
+
+    def _backend(self, job: Job) -> Transcriber | PartialTranscriber:
+        partials = self._partials
+        if partials is not None and partials.recognises(job):
+            return partials
+        return self._transcriber
 
     async def _run_timers(self) -> None:
         while True:

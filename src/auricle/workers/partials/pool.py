@@ -15,7 +15,7 @@ from auricle.engine.placement import Placement
 from auricle.engine.registry import working_directory_of
 from auricle.errors import AudioError, Draining, NoWorkerReady, WorkerError
 from auricle.transcriber import QueueStats, Stats
-from auricle.types import Job, Transcript
+from auricle.types import Job, JobKind, Task, Transcript
 from auricle.workers.asr.backlog import Ticket
 from auricle.workers.asr.codec import read_outcome, refuse_unsendable
 from auricle.workers.partials.schedule import PartialSchedule, Step, StreamBatch
@@ -59,9 +59,10 @@ class PartialPool:
         self._worker = worker = placement.worker
         self._settings = placement.settings
         self._model = placement.model
-        self.engine = placement.engine
-        self._max_samples = self.engine.max_audio_samples
-        rules = self.engine.batches.within(worker.batch_jobs)
+        self._engine = engine = placement.engine
+        self._languages = engine.parse_languages(placement.model.name)
+        self._max_samples = engine.max_audio_samples
+        rules = engine.batches.within(worker.batch_jobs)
         self._schedule = PartialSchedule(min(rules.max_jobs, rules.max_optional_jobs))
         self._crew = WorkerSupervisor(
             "partial", worker.workers, worker, worker_environment(worker.worker_threads), self
@@ -86,6 +87,22 @@ class PartialPool:
             self._driver = None
 
     @property
+    def languages(self) -> frozenset[str]:
+        """Codes of the languages that it recognises."""
+        return self._languages
+
+    def recognises(self, job: Job) -> bool:
+        """Return whether it takes this job now: a partial in one of its languages."""
+        options = job.options
+        return (
+            self.is_ready
+            and job.kind is JobKind.PARTIAL
+            and options.language in self._languages
+            and (options.task is Task.TRANSCRIBE or self._engine.translates)
+            and job.pcm.size <= self._max_samples
+        )
+
+    @property
     def is_ready(self) -> bool:
         """Whether a worker is ready or busy."""
         return not self._is_closed and self._crew.ready > 0
@@ -100,7 +117,7 @@ class PartialPool:
             PoisonJob: Workers died repeatedly while they worked on this utterance.
             AudioError: The model cannot recognise this audio.
         """
-        if not self.is_ready or job.pcm.size > self._max_samples:
+        if not self.is_ready:
             raise NoWorkerReady("no worker for partials is ready", 1)
         refuse_unsendable(job)
         ticket = self._schedule.submit(job, time.monotonic())
