@@ -5,8 +5,8 @@ local processes, ``cluster`` with recognisers on other machines.
 """
 
 import enum
-from collections.abc import AsyncIterator, Iterable
-from dataclasses import astuple, dataclass, field
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import astuple, dataclass, field, replace
 from typing import Protocol, TypeVar
 
 from auricle.types import ANONYMOUS, Chunk, ClientId, Job, ReservationRequest, Source, Transcript
@@ -177,6 +177,27 @@ class Stats:
         A stuck pool still accepts work, since its workers are about to be replaced.
         """
         return self.ready and not self.is_stuck
+
+
+def total_models(tables: Iterable[Sequence[ModelStats]]) -> tuple[ModelStats, ...]:
+    """Return the models of several recognisers together: each name once, in the first's order.
+
+    A model is ready if it is ready anywhere; otherwise its state is that of the first.
+    """
+    by_name: dict[str, list[ModelStats]] = {}
+    for table in tables:
+        for model in table:
+            by_name.setdefault(model.name, []).append(model)
+    return tuple(
+        replace(
+            next((part for part in parts if part.state is ModelState.READY), parts[0]),
+            workers=sum(part.workers for part in parts),
+            ready_workers=sum(part.ready_workers for part in parts),
+            queue=total(QueueStats, [part.queue for part in parts]),
+            jobs=total(Counters, [part.jobs for part in parts]),
+        )
+        for parts in by_name.values()
+    )
 
 
 class Transcriber(Protocol):

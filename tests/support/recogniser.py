@@ -12,15 +12,17 @@ import uvicorn
 from auricle.cluster.recogniser.pool_backend import PoolBackend
 from auricle.cluster.recogniser.service import RecogniserService
 from auricle.config.settings import Settings
-from auricle.engine.placement import prepare
-from auricle.workers.asr.pool import WorkerPool
+from auricle.engine.models import ModelTable
+from auricle.engine.placement import plan_models
+from auricle.workers.asr.model_pools import ModelPools
 
 GOODBYE_S = 2
 
 
 async def main() -> None:
     settings = Settings.load()
-    pool = WorkerPool(prepare(settings), settings.queue)
+    plans = plan_models(settings.worker, ModelTable.of(settings.model))
+    pool = ModelPools(plans, plans[0].place(), settings.queue, idle_s=settings.model.model_idle_s)
     await pool.start()
     try:
         listener = socket.create_server(("127.0.0.1", 0))

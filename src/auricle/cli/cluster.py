@@ -52,7 +52,7 @@ def _run(settings: Settings, host: str, port: int) -> None:
     Raises:
         SetupError: The key, port, model or Ray installation can't be used.
     """
-    from auricle.engine.registry import find_engine
+    from auricle.engine.models import ModelTable
     from auricle.server.access.keyring import is_loopback
     from auricle.server.net.listen import open_sockets
 
@@ -70,7 +70,8 @@ def _run(settings: Settings, host: str, port: int) -> None:
         if (exc.name or "").partition(".")[0] != "ray":
             raise
         raise SetupError("Ray is not installed. Run: pip install 'ray[serve]==2.60.*'") from exc
-    find_engine(settings.model.engine).models.find(settings.model)
+    default = ModelTable.of(settings.model).default
+    default.engine.models.find(default.settings)  # a replica would download it in silence
     with contextlib.ExitStack() as stack:
         began_at = time.monotonic()
         with errors.status("Starting Ray and the recognisers…"):  # shown on terminals only

@@ -61,11 +61,13 @@ class ModelPlan:
         model: The model.
         worker: Number, budgets and limits of its workers.
         memory_mb: Memory of all its workers in MB; 0 on a GPU.
+        cores: CPU cores to use if the number of workers is open; ``None``: all.
     """
 
     model: ServedModel
     worker: WorkerSettings
     memory_mb: float = 0.0
+    cores: int | None = None
 
     def place(self, *, in_log: bool = True) -> Placement:
         """Find the model, download it if necessary, and resolve all open settings. Blocks.
@@ -76,7 +78,8 @@ class ModelPlan:
         settings = self.model.settings
         engine = find_spec(settings)
         found = engine.models.find(settings, in_log=in_log)
-        return with_capacity(resolve_placement(self.worker, settings, engine, found))
+        placement = resolve_placement(self.worker, settings, engine, found, self.cores)
+        return with_capacity(placement)
 
 
 def plan_models(
@@ -100,7 +103,7 @@ def plan_models(
     """
     workers = [model.worker_settings(settings) for model in models]
     if len(models) == 1:  # its share is the machine
-        return (ModelPlan(models.default, workers[0]),)
+        return (ModelPlan(models.default, workers[0], cores=cores),)
     sizes_mb = [_size_mb(model, is_default=model is models.default) for model in models]
     on_cpu_at = [
         i

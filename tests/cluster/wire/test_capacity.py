@@ -15,8 +15,18 @@ from auricle.cluster.wire.capacity import (
     pack_capacity,
     parse_capacity,
 )
+from auricle.engine.models import MAX_MODELS
 from auricle.errors import RemoteProtocolError
-from auricle.transcriber import Counters, QueueStats, Stats, WorkerExit, WorkerState, WorkerStats
+from auricle.transcriber import (
+    Counters,
+    ModelState,
+    ModelStats,
+    QueueStats,
+    Stats,
+    WorkerExit,
+    WorkerState,
+    WorkerStats,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -188,3 +198,31 @@ def test_invalid_numbers_are_ignored() -> None:
             .replace('"waiting_audio_s": 6.0', f'"waiting_audio_s": {math.inf}')
             .encode()
         )
+
+
+MODEL = ModelStats("base", ModelState.READY, 2, 2, jobs=Counters(done=5))
+
+
+def test_models_are_reported_and_summed_up() -> None:
+    table = (MODEL, ModelStats("tiny", ModelState.FAILED, error="no file"))
+    stats = replace(WELL, models=table, workers=(replace(WELL.workers[0], model="tiny"),))
+    capacity = parse_capacity(pack_capacity(capacity_of({"": stats})))
+    assert capacity.stats.models == table
+    assert capacity.stats.workers[0].model == "tiny"
+    base, _ = capacity_of({"a/": stats, "b/": stats}).stats.models
+    assert (base.workers, base.jobs.done) == (4, 10)
+
+
+@pytest.mark.parametrize(
+    "models",
+    [
+        (MODEL,) * (MAX_MODELS + 1),
+        (replace(MODEL, name="x" * 1001),),
+        (replace(MODEL, workers=-1),),
+        (replace(MODEL, jobs=Counters(done=2**60)),),
+    ],
+)
+def test_impossible_models_are_refused(models: tuple[ModelStats, ...]) -> None:
+    body = pack_capacity(Capacity(1, 1, replace(WELL, models=models)))
+    with pytest.raises(RemoteProtocolError):
+        parse_capacity(body)

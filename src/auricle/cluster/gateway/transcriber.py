@@ -34,6 +34,7 @@ from auricle.errors import (
     AuricleError,
     DeadlineExceeded,
     Draining,
+    ModelUnavailable,
     NoWorkerReady,
     Overloaded,
     PoisonJob,
@@ -267,6 +268,10 @@ class RemoteTranscriber:
                     raise NoWorkerReady("the recognisers were lost", RETRY_AFTER_S) from exc
                 self._counters.retried += 1
                 avoided = [node]
+            except ModelUnavailable as exc:  # concerns the model, not the recogniser
+                if not call.is_reserved:
+                    raise
+                await _pause(exc)
             except (NoWorkerReady, Draining):  # concerns the recogniser, not the job
                 node.ejection.job_refused()
                 if not call.is_reserved and (node in avoided or not self._usable()):
@@ -275,7 +280,7 @@ class RemoteTranscriber:
             except Overloaded as exc:
                 if not call.is_reserved:
                     raise
-                await anyio.sleep(min(exc.retry_after_s, MAX_PAUSE_S) * random.uniform(0.5, 1))
+                await _pause(exc)
             else:
                 node.ejection.job_answered()
                 self._counters.retried += transcript.attempts - 1
@@ -340,3 +345,7 @@ class RemoteTranscriber:
         for call in self._calls.values():
             call.end(WorkerError("the health check of a recogniser has ended"))
         log.critical("remote_transcriber_ended", error=type(error).__name__, exc_info=error)
+
+
+async def _pause(busy: Overloaded) -> None:
+    await anyio.sleep(min(busy.retry_after_s, MAX_PAUSE_S) * random.uniform(0.5, 1))

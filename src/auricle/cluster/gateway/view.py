@@ -6,7 +6,15 @@ from dataclasses import dataclass, replace
 from auricle.cluster.gateway.ejection import Ejection
 from auricle.cluster.wire.capacity import Capacity
 from auricle.errors import AuricleError, Overloaded, RateLimited, RequestError, Superseded
-from auricle.transcriber import Counters, QueueStats, Stats, WorkerState, WorkerStats, total
+from auricle.transcriber import (
+    Counters,
+    QueueStats,
+    Stats,
+    WorkerState,
+    WorkerStats,
+    total,
+    total_models,
+)
 
 
 def count(counters: Counters, error: AuricleError) -> None:
@@ -47,6 +55,7 @@ def fleet_stats(views: Sequence[NodeView]) -> Stats:
         replaced=sum(stats.replaced for stats in reports),
         model=next((stats.model for stats in (*reports, *latest) if stats.model), ""),
         seconds_per_audio_s=sum(speeds) / len(speeds) if speeds else 0.0,
+        models=total_models(stats.models for stats in reports),
     )
 
 

@@ -34,7 +34,7 @@ from auricle.cluster.recogniser.service import RecogniserService
 from auricle.cluster.wire.capacity import Capacity, capacity_of
 from auricle.cluster.wire.messages import JobHead, audio_s_of
 from auricle.config.settings import Settings
-from auricle.engine.registry import find_engine
+from auricle.engine.models import ModelTable
 from auricle.errors import WorkerError
 from auricle.logs import configure_logging
 from auricle.machine import shorten_collections
@@ -173,7 +173,7 @@ class Ingress:
         context = ray.get_runtime_context()
         application = serve.get_replica_context().app_name
         REPLICA_TABLE.here = context.get_node_id()
-        REPLICA_TABLE.costs = find_engine(settings.model.engine).costs
+        REPLICA_TABLE.costs = ModelTable.of(settings.model).default.engine.costs
         self._replicas = Replicas(
             recogniser, REPLICA_TABLE, f"{context.get_session_name()}/{application}"
         )

@@ -1,10 +1,11 @@
-"""Backend of a recogniser's HTTP service: a worker pool in the same process."""
+"""Backend of a recogniser's HTTP service: worker pools in the same process."""
 
 from collections.abc import AsyncGenerator
 
 from auricle.cluster.recogniser.answering import answer
 from auricle.cluster.wire.capacity import Capacity, capacity_of
 from auricle.cluster.wire.messages import JobHead, parse_job
+from auricle.workers.asr.model_pools import ModelPools
 from auricle.workers.asr.pool import WorkerPool
 
 
@@ -12,11 +13,11 @@ class PoolBackend:
     """See :class:`auricle.cluster.recogniser.service.Backend`.
 
     Args:
-        pool: Runs the jobs; started and closed by its owner.
+        pool: Runs the jobs, of one model or of several; started and closed by its owner.
         id: Identity of this recogniser (:class:`~auricle.cluster.wire.capacity.Capacity`).
     """
 
-    def __init__(self, pool: WorkerPool, id: str) -> None:
+    def __init__(self, pool: WorkerPool | ModelPools, id: str) -> None:
         self._pool = pool
         self._id = id
 

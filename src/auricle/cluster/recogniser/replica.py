@@ -1,4 +1,4 @@
-"""A replica: one worker pool, including its handling of crashes and hangs.
+"""A replica: the worker pools of all models, including their handling of crashes and hangs.
 
 This module does not depend on Ray. Serve calls the methods by name, on the event loop on which it
 created the object; the argument ``to`` is for its router (:mod:`auricle.cluster.ray.router`).
@@ -14,11 +14,12 @@ from auricle.cluster.recogniser.pool_backend import PoolBackend
 from auricle.cluster.recogniser.scaling import ONGOING_AUDIO
 from auricle.cluster.wire.messages import parse_head
 from auricle.config.settings import Settings
-from auricle.engine.placement import prepare
+from auricle.engine.models import ModelTable
+from auricle.engine.placement import plan_models
 from auricle.errors import WorkerError
 from auricle.logs import configure_logging
 from auricle.transcriber import Stats
-from auricle.workers.asr.pool import WorkerPool
+from auricle.workers.asr.model_pools import ModelPools
 from auricle.workers.crash_audio import CrashAudio
 
 
@@ -82,15 +83,22 @@ class RecogniserReplica:
             self._starting.exception()  # mark as retrieved: check_health raises it
         await self._closing.aclose()
 
-    async def _start(self) -> WorkerPool:
+    async def _start(self) -> ModelPools:
         settings = self._settings
-        place = await asyncio.to_thread(prepare, settings, cores=cores_of(settings))
+        plans = await asyncio.to_thread(
+            plan_models,
+            settings.worker,
+            ModelTable.of(settings.model),
+            cores=cores_of(settings),
+        )
+        place = await asyncio.to_thread(plans[0].place)
         async with contextlib.AsyncExitStack() as stack:
             crash_audio = None
             if settings.server.keep_audio is not None:
                 crash_audio = CrashAudio.open(settings.server.keep_audio)
                 stack.push_async_callback(crash_audio.aclose)
-            pool = WorkerPool(place, settings.queue, crash_audio)
+            idle_s = settings.model.model_idle_s
+            pool = ModelPools(plans, place, settings.queue, crash_audio, idle_s=idle_s)
             stack.push_async_callback(pool.aclose, settings.server.drain_s)
             await pool.start()
             await pool.wait_ready(settings.worker.start_budget_s)

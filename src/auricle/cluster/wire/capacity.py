@@ -5,8 +5,18 @@ from dataclasses import astuple, replace
 
 import msgspec
 
+from auricle.engine.models import MAX_MODELS
 from auricle.errors import RemoteProtocolError
-from auricle.transcriber import Counters, QueueStats, Stats, WorkerExit, WorkerStats, total
+from auricle.transcriber import (
+    Counters,
+    ModelStats,
+    QueueStats,
+    Stats,
+    WorkerExit,
+    WorkerStats,
+    total,
+    total_models,
+)
 from auricle.workers.asr.codec import clean_text
 from auricle.workers.process.framing import decode
 from auricle.workers.process.stack_frames import MAX_STACK_FRAMES
@@ -83,6 +93,7 @@ def capacity_of(replicas: Mapping[str, Stats], *, id: str = "") -> Capacity:
         replaced=sum(stats.replaced for stats in replicas.values()),
         model=next((stats.model for stats in (*ready, *replicas.values()) if stats.model), ""),
         seconds_per_audio_s=sum(speeds) / len(speeds) if speeds else 0.0,
+        models=total_models(stats.models for stats in replicas.values()),
     )
     return Capacity(len(replicas), len(ready), total_stats, id)
 
@@ -112,7 +123,10 @@ def parse_capacity(body: bytes) -> Capacity:
     if not all(0 <= number < MAX_NUMBER for number in _numbers(capacity)):
         raise RemoteProtocolError("number out of range in capacity report")
     workers = tuple(_cleaned(worker) for worker in workers)
-    stats = replace(stats, workers=workers, model=_text(stats.model))
+    if len(stats.models) > MAX_MODELS:
+        raise RemoteProtocolError("too many models in capacity report")
+    models = tuple(_cleaned_model(model) for model in stats.models)
+    stats = replace(stats, workers=workers, model=_text(stats.model), models=models)
     return msgspec.structs.replace(capacity, stats=stats, id=_text(capacity.id, MAX_ID_CHARS))
 
 
@@ -120,6 +134,9 @@ def _numbers(capacity: Capacity) -> Iterator[float]:
     stats = capacity.stats
     yield from (capacity.replicas, capacity.ready, stats.replaced, stats.seconds_per_audio_s)
     yield from (*astuple(stats.queue), *astuple(stats.jobs))
+    for model in stats.models:
+        yield from (model.workers, model.ready_workers)
+        yield from (*astuple(model.queue), *astuple(model.jobs))
     for worker in stats.workers:
         yield from (worker.pid or 0, worker.restarts, worker.jobs_done, worker.rss_bytes)
         if worker.last_exit is not None:
@@ -131,8 +148,14 @@ def _cleaned(worker: WorkerStats) -> WorkerStats:
     return replace(
         worker,
         id=_text(worker.id, MAX_ID_CHARS),
+        model=_text(worker.model, MAX_ID_CHARS),
         last_exit=None if last is None else _cleaned_exit(last),
     )
+
+
+def _cleaned_model(model: ModelStats) -> ModelStats:
+    error = None if model.error is None else _text(model.error)
+    return replace(model, name=_text(model.name, MAX_ID_CHARS), error=error)
 
 
 def _cleaned_exit(last: WorkerExit) -> WorkerExit:
