@@ -9,7 +9,7 @@ import sys
 import pytest
 import structlog
 
-from auricle.logs import configure_logging
+from auricle.logs import configure_logging, log_safely
 
 pytestmark = pytest.mark.unit
 
@@ -67,3 +67,10 @@ def test_a_full_disk_under_the_log_costs_lines_and_nothing_else(
     configure_logging("info")
     structlog.get_logger("auricle.server").info("draining", requests=1)
     logging.getLogger("uvicorn.error").warning("shutting down")
+
+
+def test_a_write_error_of_the_log_ends_nothing() -> None:
+    def write(event: str, **values: object) -> None:
+        raise OSError(errno.ENOSPC, event)
+
+    log_safely(write, "worker_ready", worker="asr-1")

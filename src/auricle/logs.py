@@ -10,6 +10,7 @@ import logging
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Literal, TextIO, cast
 
@@ -117,3 +118,9 @@ def _error_of(found: Any) -> tuple[BaseException | None, TracebackType | None]:
     if isinstance(found, tuple) and len(found) == 3:
         return found[1], found[2]
     return None, None
+
+
+def log_safely(write: Callable[..., object], event: str, **values: object) -> None:
+    """Log an event, ignoring write errors such as a full disk or a closed terminal."""
+    with contextlib.suppress(OSError, ValueError):
+        write(event, **values)

@@ -130,6 +130,18 @@ async def test_a_model_that_cannot_be_loaded_affects_only_itself(
         assert await transcribed(pools, job("b"))
 
 
+async def test_a_closed_log_keeps_no_model_from_loading(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise BrokenPipeError
+
+    for level in ("info", "error"):
+        monkeypatch.setattr(module.log, level, refuse)
+    async with model_pools(scripted("main", "broken=scripted:setup-error"), monkeypatch) as pools:
+        await poll_until(lambda: model_of(pools, "broken").state is ModelState.FAILED)
+        await pools.replace("main")
+        assert await transcribed(pools, job("a"))
+
+
 async def test_a_model_that_is_repaired_is_loaded_after_the_pause(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

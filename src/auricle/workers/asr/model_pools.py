@@ -31,6 +31,7 @@ from auricle.errors import (
     NoWorkerReady,
     SetupError,
 )
+from auricle.logs import log_safely
 from auricle.machine import available_memory_bytes
 from auricle.transcriber import Counters, ModelState, ModelStats, QueueStats, Stats, total
 from auricle.types import Job, ReservationRequest, Transcript
@@ -236,11 +237,11 @@ class ModelPools:
             try:
                 files = await to_thread.run_sync(_files_of, entry.plan)
                 if files == entry.files:
-                    log.info("model_unchanged", model=entry.name)
+                    log_safely(log.info, "model_unchanged", model=entry.name)
                 else:
                     await self.replace(entry.name)
             except (AuricleError, OSError) as error:
-                log.error("model_not_replaced", model=entry.name, why=str(error))
+                log_safely(log.error, "model_not_replaced", model=entry.name, why=str(error))
 
     async def replace(self, name: str) -> None:
         """Load a model again, then stop the workers that have the old one. No job is rejected.
@@ -269,7 +270,7 @@ class ModelPools:
                 if room.pool is old:
                     room.pool, room.name = new, new.adopt(room.request)
             after_s = round(time.monotonic() - began_at, 1)
-            log.info("model_replaced", model=entry.name, after_s=after_s)
+            log_safely(log.info, "model_replaced", model=entry.name, after_s=after_s)
             await old.aclose(REPLACED_DRAIN_S)
             entry.retire(old)
             entry.old_pools.remove(old)
@@ -416,18 +417,26 @@ class ModelPools:
             try:
                 placement = await to_thread.run_sync(entry.plan.place, abandon_on_cancel=True)
                 self._policy.resize(entry.name, placement.memory_mb)
-                log.info("model_loading", model=entry.name, workers=placement.worker.workers)
+                log_safely(
+                    log.info, "model_loading", model=entry.name, workers=placement.worker.workers
+                )
                 entry.pool = await self._start_pool(entry, placement)
             except Exception as error:  # one model must not affect the others
                 entry.error = (
                     str(error) if isinstance(error, AuricleError) else type(error).__name__
                 )
                 pause_s = self._policy.failed(entry.name, time.monotonic())
-                log.error("model_not_loaded", model=entry.name, why=entry.error, again_in_s=pause_s)
+                log_safely(
+                    log.error,
+                    "model_not_loaded",
+                    model=entry.name,
+                    why=entry.error,
+                    again_in_s=pause_s,
+                )
                 return
             entry.error = None
             self._policy.loaded(entry.name, time.monotonic())
-            log.info("model_ready", model=entry.name)
+            log_safely(log.info, "model_ready", model=entry.name)
             self._news.set()
 
     async def _unload(self, entry: _Entry) -> None:
@@ -437,7 +446,7 @@ class ModelPools:
                 await pool.aclose()
                 entry.retire(pool)
             self._policy.unloaded(entry.name)
-            log.info("model_unloaded", model=entry.name)
+            log_safely(log.info, "model_unloaded", model=entry.name)
 
 
 def _log_capacity(name: str, placement: Placement) -> None:
@@ -455,4 +464,4 @@ def _files_of(plan: ModelPlan) -> tuple[object, ...]:
 def _driver_ended(driver: asyncio.Task[None]) -> None:
     """Report a bug; loaded models continue."""
     if not driver.cancelled() and (error := driver.exception()) is not None:
-        log.critical("model_pools_ended", error=type(error).__name__, exc_info=error)
+        log_safely(log.critical, "model_pools_ended", error=type(error).__name__, exc_info=error)

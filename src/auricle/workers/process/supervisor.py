@@ -6,12 +6,11 @@ in one step: when a worker dies, the delegate requeues its work before the next 
 """
 
 import asyncio
-import contextlib
 import itertools
 import math
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -21,6 +20,7 @@ import structlog
 
 from auricle.config.settings import WorkerSettings
 from auricle.errors import WorkerError
+from auricle.logs import log_safely
 from auricle.transcriber import WorkerExit, WorkerState, WorkerStats
 from auricle.workers.process.messages import Message, StartFailed, StopWorker, ToParent, WorkerReady
 from auricle.workers.process.policy import Action, WorkerPolicy
@@ -253,7 +253,7 @@ class WorkerSupervisor:
         try:
             self._employ(worker, now)
         except Exception as exc:  # kill this worker only; the supervisor continues
-            _say(log.error, "worker_not_employed", worker=worker.id, exc_info=exc)
+            log_safely(log.error, "worker_not_employed", worker=worker.id, exc_info=exc)
             self._kill(worker, "protocol")
 
     def _employ(self, worker: _Worker, now: float) -> None:
@@ -276,10 +276,10 @@ class WorkerSupervisor:
         try:
             exit = await self._run(worker)
         except OSError as exc:
-            _say(log.error, "worker_not_started", worker=worker.id, error=type(exc).__name__)
+            log_safely(log.error, "worker_not_started", worker=worker.id, error=type(exc).__name__)
         except Exception as exc:
             worker.kill_reason = "protocol"
-            _say(log.error, "worker_given_up", worker=worker.id, exc_info=exc)
+            log_safely(log.error, "worker_given_up", worker=worker.id, exc_info=exc)
         self._after_exit(worker, exit)
 
     async def _run(self, worker: _Worker) -> ProcessExit:
@@ -291,7 +291,7 @@ class WorkerSupervisor:
         try:
             process.send(self._shift.start_message(worker.slot))
         except Exception as exc:  # such as a model path that is not valid Unicode
-            _say(log.error, "worker_not_told", worker=worker.id, exc_info=exc)
+            log_safely(log.error, "worker_not_told", worker=worker.id, exc_info=exc)
             process.kill()
         exit = await process.run(lambda message: self._on_message(worker, message))
         if process.protocol_error:
@@ -307,7 +307,9 @@ class WorkerSupervisor:
                 case WorkerState.STARTING, StartFailed():
                     worker.kill_reason = "start"
                     self.start_error = message.message
-                    _say(log.error, "worker_start_failed", worker=worker.id, why=message.message)
+                    log_safely(
+                        log.error, "worker_start_failed", worker=worker.id, why=message.message
+                    )
                 case WorkerState.BUSY, _:
                     self._shift.received(worker.id, message, now)
                     worker.policy.batch_finished()
@@ -338,8 +340,8 @@ class WorkerSupervisor:
         self._shift.became_ready(worker.id, message, now)
         if message.unconfined not in ((), self._unconfined):  # log once, not at every start
             self._unconfined = message.unconfined
-            _say(log.warning, "workers_not_kept_from", what=list(message.unconfined))
-        _say(
+            log_safely(log.warning, "workers_not_kept_from", what=list(message.unconfined))
+        log_safely(
             log.info,
             "worker_ready",
             worker=worker.id,
@@ -368,7 +370,7 @@ class WorkerSupervisor:
             worker.policy.exited(now, random.random())
         self._shift.workers_changed(self.ready)
         self._shift.died(worker.id, exit, worker.kill_reason, now)
-        _say(
+        log_safely(
             log.info if worker.kill_reason in ORDERLY else log.warning,
             "worker_exited",
             worker=worker.id,
@@ -432,9 +434,3 @@ class WorkerSupervisor:
 
     def _with_process(self) -> Iterator[_Worker]:
         return (worker for worker in list(self._workers) if worker.process is not None)
-
-
-def _say(write: Callable[..., object], event: str, **values: object) -> None:
-    """Log an event, ignoring write errors such as a full disk or a closed terminal."""
-    with contextlib.suppress(OSError, ValueError):
-        write(event, **values)
