@@ -79,7 +79,7 @@ class ModelPlan:
         engine = find_spec(settings)
         found = engine.models.find(settings, in_log=in_log)
         placement = resolve_placement(self.worker, settings, engine, found, self.cores)
-        return with_capacity(placement)
+        return with_capacity(placement, self.cores)
 
 
 def plan_models(
