@@ -1,7 +1,8 @@
 """How soon a final follows the end of speech: one stream, whose client finalises or waits.
 
     python -m bench.live.finals --model DIR --corpus DIR [--runs 3] [--clips 20]
-        [--endpoint-ms 500] [--beside SRC] [--out docs/benchmarks/finals]
+        [--endpoint-ms 500] [--modes finalize,endpoint] [--beside SRC]
+        [--out docs/benchmarks/finals]
 
 Read clips are played in real time as Opus packets of 20 ms, each followed by room noise. In the
 first mode, the client sends ``finalize`` 0.2 s after the end of the clip, as voice agents do; in
@@ -14,6 +15,7 @@ machine (the yardstick). ``--beside`` measures another version of Auricle, by th
 
 import asyncio
 import json
+import math
 import statistics
 import time
 from collections.abc import Iterator, Sequence
@@ -38,8 +40,9 @@ from bench.live.speech import ROOM_TONE
 
 FRAME_S = 0.02
 FINALIZE_AFTER_S = 0.2
-PAUSE_S = 2.0
-"""Noise after each clip; its final arrives within this time, or the clip counts as late."""
+PAUSE_S = 1.5
+"""Noise after each clip."""
+LAST_FINAL_S = 30.0
 MODES = ("finalize", "endpoint")
 PERCENTILES = (50, 95, 100)
 
@@ -82,55 +85,66 @@ async def play(url: str, played: Sequence[Played], mode: str, endpoint_ms: int) 
     address = f"{url.replace('http', 'ws', 1)}/v1/stream?{query}"
     async with connect(address, compression=None, ping_interval=None) as connection:
         await asyncio.wait_for(connection.recv(), 10)  # `ready`
-        finals: list[tuple[float, dict[str, Any]]] = []
-        reader = asyncio.create_task(_read(connection, finals))
-        heard = [heard async for heard in _heard(connection, played, mode, finals)]
-        reader.cancel()
-        return heard
-
-
-async def _heard(
-    connection: ClientConnection,
-    played: Sequence[Played],
-    mode: str,
-    finals: list[tuple[float, dict[str, Any]]],
-) -> Any:
-    loop = asyncio.get_running_loop()
-    due_at, seq = loop.time(), 0
+        reader = asyncio.create_task(_read(connection))
+        began_at = await _send(connection, played, mode)
+        finals = await asyncio.wait_for(reader, LAST_FINAL_S)
+    heard, start_s = [], 0.0
     for one in played:
-        first, seconds = len(finals), one.clip.pcm.size / SAMPLE_RATE_HZ
-        ended_at = due_at + seconds
-        finalize_at = ended_at + FINALIZE_AFTER_S if mode == "finalize" else None
+        end_s = start_s + len(one.packets) * FRAME_S
+        own = [(at, e) for at, e in finals if e["text"] and start_s <= e["start_s"] < end_s]
+        ended_at = began_at + start_s + one.clip.seconds
+        delay_s = own[-1][0] - ended_at if own else math.inf
+        heard.append(Heard(delay_s, " ".join(event["text"] for _, event in own)))
+        start_s = end_s
+    return heard
+
+
+async def _send(connection: ClientConnection, played: Sequence[Played], mode: str) -> float:
+    """Send all packets in real time, and return when the first sample was spoken."""
+    loop = asyncio.get_running_loop()
+    began_at = due_at = loop.time()
+    seq = 0
+    for one in played:
+        finalize_at = due_at + one.clip.seconds + FINALIZE_AFTER_S
+        is_finalized = mode != "finalize"
         for packet in one.packets:
             due_at += FRAME_S  # a packet is sent when its last sample has been spoken
             await asyncio.sleep(due_at - loop.time())
             await connection.send(pack(packet, seq))
             seq += 1
-            if finalize_at is not None and due_at >= finalize_at:
+            if not is_finalized and due_at >= finalize_at:
                 await connection.send('{"type":"finalize"}')
-                finalize_at = None
-        own = [(at, event) for at, event in finals[first:] if event["text"]]
-        delay_s = own[-1][0] - ended_at if own else PAUSE_S
-        yield Heard(delay_s, " ".join(event["text"] for _, event in own))
+                is_finalized = True
+    await connection.send('{"type":"stop"}')
+    return began_at
 
 
-async def _read(connection: ClientConnection, finals: list[tuple[float, dict[str, Any]]]) -> None:
+async def _read(connection: ClientConnection) -> list[tuple[float, dict[str, Any]]]:
+    """Return the finals with the time of their arrival, once the session is closed."""
     loop = asyncio.get_running_loop()
+    finals: list[tuple[float, dict[str, Any]]] = []
     async for message in connection:
         event = json.loads(message)
         if event["type"] == "final":
             finals.append((loop.time(), event))
+        elif event["type"] == "closed":
+            break
+    return finals
 
 
 def measure(
-    source: Path | None, model: Path, played: Sequence[Played], endpoint_ms: int
+    source: Path | None,
+    model: Path,
+    played: Sequence[Played],
+    modes: Sequence[str],
+    endpoint_ms: int,
 ) -> dict[str, Any]:
-    """Return the figures of both modes, of a new server."""
+    """Return the figures of each mode, of a new server."""
     environment = {} if source is None else {"PYTHONPATH": str(source)}
     audio_s = sum(len(one.packets) for one in played) * FRAME_S
     figures: dict[str, Any] = {}
     with running(environment=environment, engine="whisper", model=model) as server:
-        for mode in MODES:
+        for mode in modes:
             cpu_s = tree_cpu_s(server.process)
             heard = asyncio.run(play(server.url, played, mode, endpoint_ms))
             cpu_s = tree_cpu_s(server.process) - cpu_s
@@ -166,7 +180,7 @@ def medians(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
             name: round(statistics.median(run[mode][name] for run in runs), 3)
             for name in runs[0][mode]
         }
-        for mode in MODES
+        for mode in runs[0]
     }
 
 
@@ -183,6 +197,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--clips", type=int, default=20)
     parser.add_argument("--endpoint-ms", type=int, default=500)
+    parser.add_argument("--modes", default=",".join(MODES))
     parser.add_argument("--beside", type=Path)
     arguments = parser.parse_args()
     clips = [clip for clip in corpus(arguments.corpus) if clip.kind == READ][: arguments.clips]
@@ -200,7 +215,8 @@ def main() -> None:
     runs: dict[str, list[dict[str, Any]]] = {}
     for _ in range(arguments.runs):
         for name, source in _sources(arguments.beside):
-            figures = measure(source, arguments.model, played, arguments.endpoint_ms)
+            modes = arguments.modes.split(",")
+            figures = measure(source, arguments.model, played, modes, arguments.endpoint_ms)
             runs.setdefault(name, []).append(figures)
             print(name, json.dumps(figures), flush=True)
     report["median"] = {name: medians(each) for name, each in runs.items()}
