@@ -166,6 +166,11 @@ class WorkerPool:
 
     async def transcribe(self, job: Job) -> Transcript:
         """See :class:`auricle.transcriber.Transcriber`."""
+        twin = self._scheduler.running_twin(job)
+        if twin is not None and (running := self._futures.get(twin)) is not None:
+            await asyncio.wait([running])
+            if not running.cancelled() and running.exception() is None:
+                return running.result()
         if not job.is_admitted or self._is_closed:
             self._refuse_when_down()
         refuse_unsendable(job)

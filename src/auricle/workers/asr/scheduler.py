@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
+
 from auricle.config.settings import QueueSettings
 from auricle.engine.base import BatchRules
 from auricle.errors import (
@@ -135,6 +137,22 @@ class Scheduler:
         if job.kind in _LIVE:
             self._live_at = now
         return ticket
+
+    def running_twin(self, job: Job) -> Ticket | None:
+        """Return the running speculative job whose result is that of a final, if there is one."""
+        if job.kind is not JobKind.FINAL:
+            return None
+        for ticket in self.backlog.in_flight():
+            other = ticket.job
+            if (
+                other.kind is JobKind.SPECULATIVE
+                and other.utterance == job.utterance
+                and other.options == job.options
+                and np.array_equal(other.pcm, job.pcm)
+                and not ticket.is_settled
+            ):
+                return ticket
+        return None
 
     def cancel(self, ticket: Ticket) -> None:
         """Cancel a job: remove it if it waits, ignore its result if it runs."""

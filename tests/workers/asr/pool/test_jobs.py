@@ -112,6 +112,34 @@ async def test_a_newer_partial_replaces_a_waiting_one(open_pool: PoolFactory) ->
         assert [type(result) for result in results] == [Superseded, Superseded, Transcript]
 
 
+async def test_a_final_gets_the_result_of_its_running_speculative_job(
+    open_pool: PoolFactory,
+) -> None:
+    async with open_pool(workers=2, batch_jobs=1) as pool:
+        early = job("s1", "sleep:0.5", kind=JobKind.SPECULATIVE, utterance="s/1")
+        final = replace(early, id=JobId("f"), kind=JobKind.FINAL)
+        async with asyncio.TaskGroup() as group:
+            first = group.create_task(pool.transcribe(early))
+            await poll_until(lambda: pool.stats().queue.running_jobs == 1)
+            second = group.create_task(pool.transcribe(final))
+        assert first.result() is second.result()
+        assert pool.stats().jobs.done == 1
+
+
+async def test_a_final_whose_speculative_job_is_cancelled_is_recognised(
+    open_pool: PoolFactory,
+) -> None:
+    async with open_pool(workers=2, batch_jobs=1) as pool:
+        early = job("s1", "sleep:0.5", kind=JobKind.SPECULATIVE, utterance="s/1")
+        final = replace(early, id=JobId("f"), kind=JobKind.FINAL)
+        first = asyncio.create_task(pool.transcribe(early))
+        await poll_until(lambda: pool.stats().queue.running_jobs == 1)
+        second = asyncio.create_task(pool.transcribe(final))
+        await asyncio.sleep(0)
+        first.cancel()
+        assert (await second).text == answer(final.pcm)
+
+
 async def test_overload_refuses_with_a_time_and_keeps_what_it_took(
     open_pool: PoolFactory,
 ) -> None:

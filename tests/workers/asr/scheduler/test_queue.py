@@ -1,11 +1,12 @@
 """The queue: limits, shares, deadlines and expected waits."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
 from auricle.errors import Overloaded, Superseded
-from auricle.types import ClientId, JobKind, ReservationRequest
+from auricle.types import ClientId, Job, JobId, JobKind, Options, ReservationRequest
 from auricle.workers.asr.speed import MAX_RETRY_AFTER_S, whole_seconds
 from tests.workers.asr.scheduler.helpers import failures, job, run_next, scheduler
 
@@ -166,3 +167,22 @@ def test_a_session_needs_room_though_a_worker_is_idle_for_it_comes_to_stay() -> 
 def test_no_wait_is_too_long_to_be_reported() -> None:
     assert whole_seconds(math.inf) == MAX_RETRY_AFTER_S
     assert whole_seconds(-1.0) == 1
+
+
+def test_a_final_finds_the_running_speculative_job_of_the_same_audio_and_options() -> None:
+    it = scheduler()
+    early = job("s", 3.0, JobKind.SPECULATIVE, utterance="s/1")
+    ticket = it.submit(early, 0.0)
+    final = replace(early, id=JobId("f"), kind=JobKind.FINAL)
+    assert it.running_twin(final) is None  # it waits
+    assert it.next_batch("w1", 0.0) is not None
+    assert it.running_twin(final) is ticket
+    others: list[Job] = [
+        replace(final, kind=JobKind.FILE),
+        replace(final, utterance="s/2"),
+        replace(final, options=Options(beam_size=1)),
+        replace(final, pcm=final.pcm[:-1]),
+    ]
+    assert [it.running_twin(other) for other in others] == [None] * 4
+    it.cancel(ticket)
+    assert it.running_twin(final) is None
