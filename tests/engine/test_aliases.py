@@ -2,15 +2,21 @@
 
 import pytest
 
-from auricle.engine.aliases import PRODUCTS, parse_aliases, served_name, weights_of
+from auricle.engine.aliases import (
+    PRODUCTS,
+    parse_aliases,
+    served_name,
+    usual_name,
+    weights_of,
+)
 from auricle.errors import SetupError
 
 pytestmark = pytest.mark.unit
 
 SERVED = {
-    "whisper-base": "whisper-base",
-    "tiny": "moonshine-tiny-en",
-    "parakeet": "sherpa-onnx-nemo-parakeet-tdt-0.6b-v3-int8",
+    "whisper-base": ("base", "whisper-base"),
+    "tiny": ("tiny-en", "moonshine-tiny-en"),
+    "parakeet": ("sherpa-onnx-nemo-parakeet-tdt-0.6b-v3-int8",),
 }
 
 
@@ -49,6 +55,13 @@ def test_weights_are_told_apart(name: str, weights: str) -> None:
     assert weights_of(name) == weights
 
 
+def test_only_known_weights_have_a_usual_name() -> None:
+    assert usual_name("base") == "whisper-base"
+    assert usual_name("Systran/faster-whisper-large-v3") == "whisper-large-v3"
+    assert usual_name("Our-Model_v2") == "Our-Model_v2"
+    assert usual_name("somebody/whisper-base") == "somebody/whisper-base"
+
+
 @pytest.mark.parametrize(
     ("requested", "name"),
     [
@@ -84,7 +97,7 @@ def test_other_names_are_unknown(requested: str) -> None:
 
 
 def test_a_product_that_is_the_name_of_other_weights_is_the_default_model() -> None:
-    assert served_name("base", {"tiny": "moonshine-tiny-en"}, {}) == "tiny"
+    assert served_name("base", {"tiny": ("moonshine-tiny-en",)}, {}) == "tiny"
 
 
 def test_products_are_written_in_lower_case() -> None:

@@ -117,3 +117,34 @@ def test_an_invalid_table_is_refused_with_its_reason(models: str, message: str) 
 def test_models_and_a_single_model_exclude_each_other(also: dict[str, object]) -> None:
     with pytest.raises(SetupError, match=r"AURICLE_(MODEL|ENGINE) must not be set"):
         table("base", **also)
+
+
+def test_a_request_chooses_a_model_by_its_name_an_alias_or_its_weights(tmp_path: Path) -> None:
+    it = table(f"base, quick=moonshine:{tmp_path / 'tiny-en'}", model_aliases="fast=quick")
+    for name in ("quick", "FAST", "UsefulSensors/moonshine-tiny", "moonshine-tiny-en"):
+        choice = it.choose(name)
+        assert (choice.model.name, choice.option, choice.warnings) == ("quick", "quick", ())
+    for name in ("", "whisper-1", "openai/whisper-base"):
+        assert it.choose(name).option == "base"
+
+
+def test_an_unknown_model_is_not_found_if_there_are_several() -> None:
+    two = "base, quick=moonshine"
+    with pytest.raises(ModelNotFound, match="its models are: base, quick") as caught:
+        table(two).choose("large-v3")
+    assert caught.value.field == "model"
+    assert table(two, unknown_models="default").choose("large-v3").model.name == "base"
+    with pytest.raises(ModelNotFound):
+        table(unknown_models="reject").choose("large-v3")
+
+
+def test_an_only_model_needs_no_option_and_warns_if_another_was_requested() -> None:
+    choice = table().choose("large-v3")
+    assert (choice.model.name, choice.option) == ("whisper-base", "")
+    assert choice.warnings == ("The requested model is not served; whisper-base is used.",)
+    assert table().choose("whisper-1").warnings == ()
+
+
+def test_an_alias_of_a_model_that_is_not_served_is_reported() -> None:
+    with pytest.raises(SetupError, match="AURICLE_MODEL_ALIASES: fast names the model tiny"):
+        table("base, quick=moonshine", model_aliases="fast=tiny")

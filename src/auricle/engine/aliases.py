@@ -6,7 +6,7 @@ weights. Names of products that exist only at a service mean the default model.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from auricle.errors import SetupError
 
@@ -109,7 +109,7 @@ def usual_name(name: str) -> str:
 
 
 def served_name(
-    requested: str, served: Mapping[str, str], aliases: Mapping[str, str]
+    requested: str, served: Mapping[str, Iterable[str]], aliases: Mapping[str, str]
 ) -> str | None:
     """Return the name of the served model that a request means.
 
@@ -118,7 +118,7 @@ def served_name(
 
     Args:
         requested: The name in the request, in any case; empty: the default model.
-        served: The models, the default first: names, each with the name of its weights.
+        served: The models, the default first: names, each with names of its weights.
         aliases: The operator's aliases in lower case, each with a served name.
 
     Returns:
@@ -134,8 +134,8 @@ def served_name(
     if name in aliases:
         return aliases[name]
     if weights := weights_of(name):
-        for each, model in served.items():
-            if weights in (weights_of(each), weights_of(model)):
+        for each, models in served.items():
+            if weights in map(weights_of, (each, *models)):
                 return each
     products = DEFAULT_NAMES | PRODUCTS
     return default if name in products or _SNAPSHOT.sub("", name) in products else None

@@ -179,7 +179,7 @@ class ModelTable:
         Raises:
             ModelNotFound: It is unknown, and the operator wants a 404; the message lists the names.
         """
-        weights = {each.name: model_name(each.settings, each.engine) for each in self.models}
+        weights = {each.name: _names_of_weights(each) for each in self.models}
         name = served_name(requested, weights, self.aliases)
         warnings: tuple[str, ...] = ()
         if name is None and self.accepts_unknown:
@@ -187,6 +187,12 @@ class ModelTable:
             warnings = (f"The requested model is not served; {name} is used.",)
         model = self.find(requested if name is None else name)
         return Choice(model, model.name if len(self.models) > 1 else "", warnings)
+
+
+def _names_of_weights(model: ServedModel) -> tuple[str, str]:
+    """Return what a model may be called: Moonshine's directory is named ``tiny-en``."""
+    name = model_name(model.settings, model.engine)
+    return name, f"{model.settings.engine}-{name}"
 
 
 def model_name(settings: ModelSettings, engine: EngineSpec) -> str:

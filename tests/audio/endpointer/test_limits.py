@@ -282,3 +282,14 @@ def test_speech_that_continues_after_a_reset_is_complete_once_detected() -> None
 def test_an_engine_with_a_short_window_gets_short_utterances() -> None:
     assert EndpointRules().within(5) == replace(EndpointRules(), soft_limit_s=5, hard_limit_s=5)
     assert EndpointRules().within(30) == EndpointRules()
+
+
+def test_a_lower_limit_applies_to_the_open_utterance_and_stays() -> None:
+    endpointer = Endpointer(RULES)
+    endpointer.receive(np.zeros(40 * W, np.int16), np.full(40, 0.9, np.float32))
+    endpointer.limit(5)
+    endpointer.limit(30)
+    events = endpointer.receive(np.zeros(300 * W, np.int16), np.full(300, 0.9, np.float32))
+    ends = [event for event in events if isinstance(event, UtteranceEnd)]
+    assert ends
+    assert all(end.end_sample - end.start_sample <= 5 * 16_000 for end in ends)

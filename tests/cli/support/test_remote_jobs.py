@@ -7,7 +7,7 @@ import pytest
 from auricle.cli.support import remote_jobs
 from auricle.cli.support.remote_jobs import RemoteJobs
 from auricle.config.settings import ClientSettings
-from auricle.errors import RequestError, SetupError
+from auricle.errors import NotFound, RequestError, SetupError
 from auricle.files.transcribe import FileTranscript
 from auricle.types import Options, Task
 from tests.support.job_server import (
@@ -129,3 +129,12 @@ async def test_an_invalid_address_is_reported(url: str) -> None:
     with pytest.raises(SetupError, match="Invalid --url"):
         async with RemoteJobs(url, ClientSettings()):
             raise AssertionError
+
+
+async def test_an_unknown_model_is_not_a_lost_job(server: ScriptedServer, recording: Path) -> None:
+    error = {"code": "model_not_found", "message": "The models are: base, tiny."}
+    server.uploads = [(404, {"error": error})]
+    with pytest.raises(RequestError, match=r"base, tiny\. \(model_not_found\)") as caught:
+        await recognise(server, recording, Options(model="large"))
+    assert not isinstance(caught.value, NotFound)
+    assert "model=large" in server.requests[-1]

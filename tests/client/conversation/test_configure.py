@@ -70,3 +70,22 @@ def test_another_format_than_pcm_is_not_what_it_can_send() -> None:
     talk.receive_event(ready())
     talk.receive_event(SwitchFormat(Wire.WEBM, "why"))
     assert commands(talk) == []
+
+
+def test_a_model_is_part_of_each_session_and_can_be_changed() -> None:
+    talk = Conversation(StreamParameters(model="whisper-base"), None)
+    assert '"model":"whisper-base"' in talk.connected()
+    talk.receive_event(ready())
+    talk.configure(Configure(model="tiny"))
+    [command] = commands(talk)
+    assert isinstance(command, Configure)
+    assert command.model == "tiny"
+    assert parse_query(talk.query()).model == "tiny"
+    talk.configure(Configure(model=""))  # the server's default
+    assert [each.model for each in commands(talk) if isinstance(each, Configure)] == [""]
+    assert "model" not in talk.query()
+
+
+def test_candidate_languages_are_part_of_the_query() -> None:
+    talk = opened(languages=("de", "en"))
+    assert parse_query(talk.query()).languages == ("de", "en")

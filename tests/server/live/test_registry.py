@@ -6,9 +6,16 @@ from ipaddress import ip_address
 import pytest
 from structlog.testing import LogCapture
 
-from auricle.commands import Finalize, Stop, StreamParameters
+from auricle.commands import Configure, Finalize, Stop, StreamParameters
 from auricle.config.settings import LiveSettings
-from auricle.errors import AuricleError, BadRequest, Draining, Overloaded, RateLimited
+from auricle.errors import (
+    AuricleError,
+    BadRequest,
+    Draining,
+    ModelNotFound,
+    Overloaded,
+    RateLimited,
+)
 from auricle.events import SessionEvent, Wire
 from auricle.limits import SESSION_AUDIO_S
 from auricle.protocol.native.stream import Resume
@@ -22,6 +29,8 @@ from auricle.server.live.registry import (
 from auricle.server.live.runner import LiveRunner
 from auricle.types import ClientId, ReservationRequest
 from tests.support.live_sessions import ALICE, Sessions, sessions
+from tests.support.models import models_of
+from tests.support.scripted_engine import SPEC
 from tests.support.service import poll_until
 from tests.support.stream import SPEECH, pcm
 from tests.support.transcriber import READY
@@ -313,3 +322,34 @@ async def test_draining_is_signalled_to_all_waiting_tasks(fakes: Sessions) -> No
     assert not fakes.live.draining.is_set()
     fakes.live.drain()
     assert fakes.live.draining.is_set()
+
+
+async def test_a_session_has_room_in_the_queue_of_each_model_that_it_uses() -> None:
+    async with sessions(models=models_of(SPEC, tiny=SPEC)) as fakes:
+        live, transcriber = fakes.live, fakes.transcriber
+        with pytest.raises(ModelNotFound):
+            live.admit(ALICE, None, is_resuming=False, model="large")
+        assert transcriber.reservations == []
+        parameters = StreamParameters(format=Wire.PCM16, model="tiny")
+        room = live.admit(ALICE, None, is_resuming=False, model="tiny")
+        runner = await live.open(fakes.group, ALICE, parameters, room)
+        runner.receive_command(Configure(model="tiny"))
+        runner.receive_command(Configure(model="scripted"))
+        runner.receive_command(Configure(model="tiny"))
+        assert [each.model for each in transcriber.reserved.values()] == ["tiny", "scripted"]
+        assert all(each.standing for each in transcriber.reserved.values())
+        transcriber.refuse = Overloaded("full", 1)
+        runner.receive_command(Configure(model="scripted"))  # its room is kept
+        runner.end()
+        await poll_until(lambda: not transcriber.reserved)
+
+
+async def test_a_model_without_room_leaves_a_session_as_it_is() -> None:
+    async with sessions(models=models_of(SPEC, tiny=SPEC)) as fakes:
+        runner = await fakes.open()
+        fakes.transcriber.refuse = Overloaded("full", 1)
+        with pytest.raises(Overloaded):
+            runner.receive_command(Configure(model="tiny"))
+        assert runner.session.model == "scripted"
+        with pytest.raises(ModelNotFound):
+            runner.receive_command(Configure(model="large"))

@@ -164,3 +164,14 @@ async def test_slow_bodies_keep_no_live_session_out(tmp_path: Path) -> None:
             assert 0 < queue["reserved_audio_s"] < 60
             async with call(port, format="pcm16") as caller:
                 await caller.until("ready")
+
+
+async def test_room_of_another_model_replaces_the_early_one() -> None:
+    transcriber, early = FakeTranscriber(), EarlyReservations()
+    room = UploadReservation(transcriber, early, ALICE, (ALICE,))
+    room.reserve_early(30, 1000, 30, "base")
+    kept = room.reserve(30, 30, "tiny")
+    assert {name: each.model for name, each in transcriber.reserved.items()} == {kept: "tiny"}
+    assert room.reserve(30, 30, "tiny") == kept
+    room.close()
+    assert transcriber.reserved == {}

@@ -175,7 +175,7 @@ class RemoteJobs:
                 if response.is_success:
                     return response
                 error = decoded(response, Refusal).error
-                if response.status_code == NotFound.http_status:
+                if error.code == NotFound.code:
                     raise NotFound(error.message)
                 problem, pause_s = f"{error.message} ({error.code})", error.retry_after_s or 0
                 if not error.retryable or not pause_s:

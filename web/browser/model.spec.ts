@@ -1,0 +1,47 @@
+/** The chooser of the model, with servers that have one model and several. */
+
+import { API_KEY, Auricle } from './auricle.js';
+import { drop } from './captions-page.js';
+import { expect, test } from './fixtures.js';
+
+const SCRIPTED = 'tests.support.scripted_engine';
+const LIMITED = 'tests.support.limited_engine'; // German only
+const FOLDER = process.env['AURICLE_SCREENSHOTS'];
+
+test('one model needs no chooser', async ({ page, server }) => {
+	const listed = page.waitForResponse('**/v1/models');
+	await page.goto(`http://127.0.0.1:${server.port}/`);
+	await listed;
+	await expect(page.getByLabel('Model')).toBeHidden();
+	await expect(page.getByLabel('Spoken language')).toBeVisible();
+});
+
+test('the chosen model transcribes, and only its languages are offered', async ({ page }) => {
+	const server = await Auricle.start({ AURICLE_MODELS: `words=${SCRIPTED},german=${LIMITED}` });
+	try {
+		await page.addInitScript(key => sessionStorage.setItem('auricle.key', key), API_KEY);
+		await page.goto(`http://127.0.0.1:${server.port}/`);
+		const model = page.getByLabel('Model');
+		await expect(model).toBeVisible();
+		await expect(model.locator('option')).toHaveText(['words (default)', 'german']);
+		const spoken = page.getByLabel('Spoken language');
+		await spoken.selectOption('French');
+		await model.selectOption('german');
+		await expect(spoken.locator('option')).toHaveText(['Automatic', 'German']);
+		await expect(spoken).toHaveValue(''); // French is not offered
+		const uploaded = page.waitForRequest(/\/utterance/);
+		await drop(page, 'short.wav');
+		expect(new URL((await uploaded).url()).searchParams.get('model')).toBe('german');
+		await page.reload();
+		await expect(model).toHaveValue('german');
+		if (FOLDER !== undefined) {
+			await page.screenshot({ path: `${FOLDER}/model.png` });
+		}
+		await page.getByRole('button', { name: '中文' }).click();
+		const chinese = page.getByLabel('模型');
+		await expect(chinese.locator('option')).toHaveText(['words（默认）', 'german']);
+		await expect(chinese).toHaveValue('german');
+	} finally {
+		await server.stop();
+	}
+});
