@@ -1,12 +1,20 @@
 """``auricle bench`` as a real process."""
 
+import asyncio
 import json
 from pathlib import Path
 
+import httpx2
 import psutil
 import pytest
 
-from tests.support.command import command, environment
+from auricle.cli.bench.report import BenchResult
+from auricle.cli.bench.server import running_server
+from auricle.config.capacity import save_capacity
+from auricle.config.settings import Settings
+from auricle.limits import queue_audio_s
+from auricle.machine import processor_name, usable_cores
+from tests.support.command import command, environment, serving
 from tests.support.model import CACHE_DIR, bundled_model
 
 pytestmark = pytest.mark.process
@@ -57,15 +65,20 @@ def test_it_needs_a_file_that_it_can_write(tmp_path: Path) -> None:
     assert "is a folder" in running.stderr
 
 
-@pytest.mark.slow
-def test_what_is_saved_is_what_a_server_admits(tmp_path: Path) -> None:
-    settings = environment(tmp_path, model="scripted:slow:0.5")
-    with command("bench", "--quick", "--save", environ=settings) as running:
-        assert running.wait() == 0, running.stderr
-    assert "Saved in" in running.stdout
-    with command("serve", environ=settings) as server:
-        held = server.event("capacity_used")["live_sessions"]
-    assert f"holds {held} live stream" in running.stdout
+def test_what_is_saved_is_what_a_server_admits(tmp_path: Path, scripted: Settings) -> None:
+    async def facts() -> dict[str, object]:
+        async with running_server(scripted) as server:
+            return dict(server.facts)
+
+    result = BenchResult("1.0", 1e9, processor_name(), usable_cores(), is_quick=False, streams=27)
+    result.facts = asyncio.run(facts())
+    save_capacity(scripted.model.cache_dir, result.capacity())
+    with serving(tmp_path) as (server, url):
+        assert server.stderr.count('"capacity_used"') == 1
+        queue = httpx2.get(f"{url}/health").json()["queue"]
+    assert queue["max_audio_s"] == pytest.approx(queue_audio_s(27), abs=0.1)
+    with serving(tmp_path, "--workers", "1") as (server, _):
+        assert "workers 2 instead of 1" in server.stderr
 
 
 @pytest.mark.model

@@ -1,5 +1,7 @@
 """The search for the largest number of streams that is held."""
 
+import math
+
 import pytest
 
 from auricle.cli.bench.levels import MAX_FIRST, MAX_STREAMS, LevelSearch, first_level
@@ -12,7 +14,7 @@ def tried(first: int, holds: int, max_levels: int = 20) -> tuple[list[int], int]
     search, levels = LevelSearch(first, max_levels), []
     while (level := search.next_level()) is not None:
         levels.append(level)
-        search.add(level, is_held=level <= holds)
+        search.add(level, 1.9 if level <= holds else 2.5, 2.0)
     return levels, search.holds
 
 
@@ -40,10 +42,17 @@ def test_a_machine_that_holds_none_is_tried_with_one() -> None:
 
 def test_a_level_that_is_held_beyond_one_that_failed_does_not_count() -> None:
     search = LevelSearch(10, 9)
-    search.add(10, is_held=True)
-    search.add(15, is_held=False)
-    search.add(20, is_held=True)
+    search.add(10, 1.0, 2.0)
+    search.add(15, 2.1, 2.0)
+    search.add(20, 1.9, 2.0)
     assert search.holds == 10
+
+
+@pytest.mark.parametrize(("p95_s", "following"), [(2.1, 20), (4.0, 15), (math.inf, 10)])
+def test_the_later_the_finals_the_smaller_is_the_next_level(p95_s: float, following: int) -> None:
+    search = LevelSearch(30, 9)
+    search.add(30, p95_s, 2.0)
+    assert search.next_level() == following
 
 
 def test_it_ends_at_the_maximum() -> None:

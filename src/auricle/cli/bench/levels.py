@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 STEP = 1.5
 """Factor between levels until one is held and another is not."""
+MIN_SHRINK = 1 / 3
+"""Factor after a level with missing finals; shorter delays lead to a smaller step."""
 MIN_GAP_SHARE = 0.12
 """The search ends when the smallest level that fails is this close to the largest that is held:
 the result of a level varies as much between runs."""
@@ -27,6 +29,7 @@ class LevelSearch:
     first: int
     max_levels: int
     _tried: dict[int, bool] = field(default_factory=dict)
+    _shrink: float = 1 / STEP
 
     @property
     def holds(self) -> int:
@@ -46,14 +49,21 @@ class LevelSearch:
             following = min(max(low + 1, round(low * STEP)), MAX_STREAMS)
             return None if following == low else following
         if low == 0:
-            return None if high == 1 else max(1, round(high / STEP))
+            return None if high == 1 else max(1, round(high * self._shrink))
         if high - low <= max(1, MIN_GAP_SHARE * low):
             return None
         return (low + high) // 2
 
-    def add(self, level: int, *, is_held: bool) -> None:
-        """Record the result of a level."""
-        self._tried[level] = is_held
+    def add(self, level: int, p95_s: float, max_p95_s: float) -> None:
+        """Record the result of a level.
+
+        Args:
+            level: The number of streams.
+            p95_s: The 95th percentile of its delays, in seconds; infinite: missing.
+            max_p95_s: Up to this a level is held.
+        """
+        self._tried[level] = p95_s <= max_p95_s
+        self._shrink = max(MIN_SHRINK, min(1 / STEP, max_p95_s / p95_s)) if p95_s else 1 / STEP
 
     @property
     def _failed(self) -> int | None:

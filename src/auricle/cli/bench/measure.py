@@ -10,6 +10,7 @@ from auricle.cli.bench.file import file_speed
 from auricle.cli.bench.levels import LevelSearch, first_level
 from auricle.cli.bench.play import Level, play_level
 from auricle.cli.bench.report import BenchResult
+from auricle.cli.bench.score import MAX_P95_S
 from auricle.cli.bench.server import RunningServer, running_server
 from auricle.cli.bench.yardstick import measure_yardstick
 from auricle.cli.support.speech_clip import speech_clip
@@ -148,7 +149,7 @@ class _Bench:
             self.listener.status(f"Playing {streams} live streams {kind} partials…")
             level = Level(streams, has_partials, self.plan.level_s)
             played = await play_level(self.server.url, self.server.process, speech_clip(), level)
-            search.add(streams, is_held=played.is_held)
+            search.add(streams, played.p95_s, MAX_P95_S)
             self.result.levels.append(played)
             self.listener.result(self.result)
         return search.holds

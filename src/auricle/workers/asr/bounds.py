@@ -16,8 +16,10 @@ from auricle.limits import queue_audio_s
 SESSIONS_PER_WORKER = 18.0
 """Live sessions per worker with which 19 of 20 finals arrive within about 2 s
 (``docs/benchmarks/live.json``: between 24 and 32 speakers who never stop on two cores)."""
-USUAL_SECONDS_PER_LOAD = 0.036
-"""Time of the warm-up of those workers by its load, both as in :meth:`PoolBounds.measured`."""
+USUAL_SECONDS_PER_LOAD = 0.05
+"""Time of the warm-up of those workers, 0.25 s, by its load of 5 s. It was measured on that machine
+while it was busy (0.40 s) and scaled by the yardstick of ``auricle bench`` (5.2 and 8.2 x real
+time; 2026-11-27)."""
 MAX_SPEED_RATIO = 3.0
 """A warm-up is too short to conclude more from it."""
 MIN_SESSIONS = 2
