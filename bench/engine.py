@@ -2,8 +2,6 @@
 
     python -m bench.engine --model DIR --corpus DIR [--out docs/benchmarks/engine]
 
-With ``--moonshine DIR``, Moonshine transcribes the same clips in the same turns.
-
 Both run in one process with one thread each, in turns of eight clips: faster-whisper one by one,
 as its ``transcribe`` works, ours as one batch. CPU seconds count everything from samples to text,
 fallbacks included. Read sentences are scored by words, spelled AN4 clips by characters.
@@ -18,13 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from auricle.engine.base import Engine
 from auricle.engine.plausibility import first_repeat
 from auricle.engine.whisper.short_window import EngineCounts
 from auricle.engine.whisper.window import MAX_BATCH_JOBS
 from auricle.types import SAMPLE_RATE_HZ, Job, JobId, Options, Transcript
 from bench.lib.charts import Bars
-from bench.lib.engine import load_engine, load_moonshine, load_whisper
+from bench.lib.engine import load_engine, load_whisper
 from bench.lib.report import command_line, publish
 from bench.lib.scoring import Errors, character_errors, paired_difference, total, word_errors
 from bench.lib.speech import AN4, READ, Clip, corpus
@@ -61,8 +58,7 @@ class Side:
 class Duel:
     """The engines over one loaded model each."""
 
-    def __init__(self, model: str, moonshine: str | None = None) -> None:
-        self.moonshine = load_moonshine(moonshine) if moonshine else None
+    def __init__(self, model: str) -> None:
         self.theirs = load_whisper(model)
         self.ours = load_engine(model)
         self.ours.warm_up()
@@ -81,20 +77,15 @@ class Duel:
 
     def transcribe_ours(self, clips: Sequence[Clip], options: Options) -> list[Transcript]:
         """Return our transcripts of one batch."""
-        return transcribe(self.ours, clips, options)
-
-
-def transcribe(engine: Engine, clips: Sequence[Clip], options: Options) -> list[Transcript]:
-    """Return an engine's transcripts of one batch."""
-    jobs = [Job(JobId(clip.name), clip.pcm, options) for clip in clips]
-    return [result for result in engine.transcribe(jobs) if isinstance(result, Transcript)]
+        jobs = [Job(JobId(clip.name), clip.pcm, options) for clip in clips]
+        return [result for result in self.ours.transcribe(jobs) if isinstance(result, Transcript)]
 
 
 def compare(duel: Duel, clips: Sequence[Clip], beam_size: int) -> dict[str, Any]:
     """Return errors and CPU time of both on clips of one kind."""
     options = Options(language="en", beam_size=beam_size)
     score = character_errors if clips[0].kind == AN4 else word_errors
-    theirs, ours, third = Side(), Side(), Side()
+    theirs, ours = Side(), Side()
     duel.ours.counts = EngineCounts()
     for batch in batches(clips):
         started_s = time.process_time()
@@ -106,11 +97,7 @@ def compare(duel: Duel, clips: Sequence[Clip], beam_size: int) -> dict[str, Any]
         ours.cpu_s += ended_s - turned_s
         theirs.texts += ["".join(segment.text for segment in segments) for segments in segments_of]
         ours.texts += [transcript.text for transcript in transcripts]
-        if duel.moonshine:
-            transcripts = transcribe(duel.moonshine, batch, options)
-            third.cpu_s += time.process_time() - ended_s
-            third.texts += [transcript.text for transcript in transcripts]
-    for side in (theirs, ours, third) if duel.moonshine else (theirs, ours):
+    for side in (theirs, ours):
         pairs = zip(clips, side.texts, strict=True)
         side.errors = [score(clip.text, text) for clip, text in pairs]
     difference = paired_difference(theirs.errors, ours.errors)
@@ -120,7 +107,6 @@ def compare(duel: Duel, clips: Sequence[Clip], beam_size: int) -> dict[str, Any]
         "audio_s": round(sum(clip.seconds for clip in clips), 1),
         "faster_whisper": theirs.summary(),
         "ours": ours.summary() | {"counts": asdict(duel.ours.counts)},
-        **({"moonshine": third.summary()} if duel.moonshine else {}),
         "cpu_share": round(share, 3),
         "difference": {key: round(value, 2) for key, value in asdict(difference).items()},
         "is_worse_beyond_chance": difference.is_worse_beyond_chance,
@@ -198,13 +184,10 @@ def show(name: str, figures: dict[str, Any]) -> None:
         f"   {'ok' if figures['passes'] else 'MISSED'}",
         flush=True,
     )
-    if moonshine := figures.get("moonshine"):
-        print(f"{'':10} Moonshine {moonshine['percent']:6.2f} %   CPU {moonshine['cpu_s']:7.2f} s")
 
 
 def charts(duels: dict[str, dict[str, Any]]) -> list[Bars]:
-    sides = [("faster-whisper", "faster_whisper"), ("Auricle", "ours"), ("Moonshine", "moonshine")]
-    sides = [side for side in sides if all(side[1] in of for of in duels.values())]
+    sides = [("faster-whisper", "faster_whisper"), ("Auricle", "ours")]
     cpu = {side: [of[key]["cpu_s"] / of["audio_s"] for of in duels.values()] for side, key in sides}
     errors = {side: [of[key]["percent"] for of in duels.values()] for side, key in sides}
     return [
@@ -218,11 +201,10 @@ def main() -> None:
     parser.add_argument("--model", required=True)
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--beams", type=int, nargs="+", default=[1, 5])
-    parser.add_argument("--moonshine", help="directory of Moonshine's files")
     parser.add_argument("--only", choices=KINDS, nargs="+", help="these clips, and nothing else")
     arguments = parser.parse_args()
     clips = corpus(arguments.corpus)
-    duel = Duel(arguments.model, arguments.moonshine)
+    duel = Duel(arguments.model)
     duels = {}
     for beam_size in arguments.beams:
         for kind in arguments.only or KINDS:

@@ -30,7 +30,7 @@ from bench.lib.charts import Bars, draw
 from bench.lib.report import machine, write_json
 from bench.lib.scoring import word_errors
 from bench.lib.speech import READ, Clip, corpus, load_audio
-from bench.live.noise import Listener
+from research.live_noise import Listener
 from tests.support.room_sounds import SOUNDS, room, to_pcm
 
 TESTDATA = Path(__file__).parents[1] / "testdata"

@@ -24,7 +24,7 @@ from auricle.session.agreement import continues
 from auricle.types import SAMPLE_RATE_HZ
 from bench.lib.report import machine, write_json
 from bench.lib.speech import Clip, corpus
-from bench.live.noise import Listener
+from research.live_noise import Listener
 from tests.support.room_sounds import room, to_pcm
 
 PAUSE_S = 2.0

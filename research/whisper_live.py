@@ -1,6 +1,4 @@
-"""WhisperLive (https://github.com/collabora/WhisperLive, MIT) as a server to compare with.
-
-    python -m research.whisper_live --model DIR --corpus DIR [--out docs/benchmarks/live]
+"""WhisperLive (https://github.com/collabora/WhisperLive, MIT) to compare with: research.peers.
 
 It is installed into a separate environment, outside the repository: the release of
 :data:`REQUIREMENT` with the packages that it asks for, less those of its microphone client (PyAudio
@@ -29,9 +27,8 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,12 +38,11 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.sync.client import connect as connect_now
 
 from auricle.types import Pcm16
-from bench.live import __main__ as live
 from bench.live.play import Caption, Running
 from bench.live.speech import CACHE
 
 REQUIREMENT = "whisper-live==0.10.0"
-LEFT_OUT = ("pyaudio", "openvino", "optimum", "nvidia")
+LEFT_OUT = ("pyaudio", "openvino", "optimum", "nvidia", "torchaudio")
 """Beginnings of the names of packages that this use of it doesn't import."""
 CHUNK_SAMPLES = 4096
 READY_LIMIT_S = 120.0
@@ -73,23 +69,37 @@ TranscriptionServer().run(
 """
 
 
-def environment(directory: Path) -> Path:
+def install(home: Path) -> Path:
     """Return the environment's Python, after making it if it isn't there.
 
     Args:
-        directory: Where it is or will be.
+        home: Where it is or will be.
     """
-    python = directory / "bin" / "python"
-    done = directory / "auricle-bench-complete"
+
+    def packages(python: Path) -> list[str]:
+        listed = subprocess.run([python, "-c", _LIST], check=True, capture_output=True, text=True)
+        return [line for line in listed.stdout.split() if not line.lower().startswith(LEFT_OUT)]
+
+    return environment(home, REQUIREMENT, packages)
+
+
+def environment(home: Path, requirement: str, packages: Callable[[Path], Sequence[str]]) -> Path:
+    """Return the Python of a separate environment, after making it if it isn't there.
+
+    Args:
+        home: Where it is or will be.
+        requirement: What is installed without the packages that it asks for.
+        packages: Called with the Python; returns those to install besides.
+    """
+    python = home / "bin" / "python"
+    done = home / "auricle-bench-complete"
     if done.is_file():
         return python
-    print(f"Installing {REQUIREMENT} into {directory}; this takes some minutes.", flush=True)
-    subprocess.run([sys.executable, "-m", "venv", directory], check=True)
+    print(f"Installing {requirement} into {home}; this takes some minutes.", flush=True)
+    subprocess.run([sys.executable, "-m", "venv", home], check=True)
     pip = [str(python), "-m", "pip", "install", "--quiet"]
-    subprocess.run([*pip, "--no-deps", REQUIREMENT, "packaging"], check=True)
-    listed = subprocess.run([python, "-c", _LIST], check=True, capture_output=True, text=True)
-    wanted = [line for line in listed.stdout.split() if not line.lower().startswith(LEFT_OUT)]
-    subprocess.run([*pip, *wanted], check=True)
+    subprocess.run([*pip, "--no-deps", requirement, "packaging"], check=True)
+    subprocess.run([*pip, *packages(python)], check=True)
     done.touch()
     return python
 
@@ -108,7 +118,7 @@ class WhisperLive:
     def __init__(self, model: Path, home: Path = CACHE / "whisper-live", *, is_batch: bool) -> None:
         self.name = "whisper-live-batch" if is_batch else "whisper-live"
         self._model = model
-        self._python = environment(home)
+        self._python = install(home)
         self._is_batch = is_batch
         print(f"{self.name}: {REQUIREMENT}", flush=True)
 
@@ -170,7 +180,7 @@ class WhisperLive:
             await asyncio.sleep(RETRY_S)
         return None
 
-    def end_message(self) -> str | None:
+    def end_message(self) -> str | bytes | None:
         """Return nothing: it would end the stream at once."""
         return None
 
@@ -213,16 +223,3 @@ def _hello() -> str:
         "same_output_threshold": 10,
     }
     return json.dumps(options)
-
-
-def main() -> None:
-    live.main(
-        {
-            "whisper-live": partial(WhisperLive, is_batch=False),
-            "whisper-live-batch": partial(WhisperLive, is_batch=True),
-        }
-    )
-
-
-if __name__ == "__main__":
-    main()

@@ -2,8 +2,7 @@
 
 from faster_whisper import WhisperModel
 
-from auricle.engine.base import Engine, EngineSettings
-from auricle.engine.moonshine import spec as moonshine
+from auricle.engine.base import EngineSettings
 from auricle.engine.whisper.loading import load_backend
 from auricle.engine.whisper.short_window import ShortWindowEngine
 
@@ -14,9 +13,3 @@ def load_whisper(model: str) -> WhisperModel:
 
 def load_engine(model: str) -> ShortWindowEngine:
     return ShortWindowEngine(load_backend(EngineSettings(model, "cpu", "int8", 1)))
-
-
-def load_moonshine(directory: str) -> Engine:
-    engine = moonshine.load(EngineSettings(directory, "cpu", "default", 1))
-    engine.warm_up()
-    return engine

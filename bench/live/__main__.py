@@ -5,7 +5,7 @@
 
 For each number of streams a new server with default settings is started, and each stream plays
 read sentences in real time with pauses of 0.8 to 1.5 s, in a different order. Auricle receives
-Opus packets of 20 ms. :mod:`research.whisper_live` plays the same streams to another server.
+Opus packets of 20 ms. :mod:`research.peers` plays the same streams to other servers.
 
 The delay of a final is measured from the end of a sentence's last word, when that sample is sent,
 to the arrival of the final that contains it; it includes the silence that ends an utterance
@@ -14,7 +14,9 @@ delay from Whisper's own end. The delay of the first word is measured from the s
 the first caption, partial or final, with one of its first words. A single stream plays twice as
 long, for useful percentiles.
 
-Runs are merged into the existing JSON, so servers may be measured in separate calls.
+Each number of streams begins with the yardstick of ``auricle bench``, the speed of faster-whisper
+on one core, by which runs on different machines can be compared. Runs are merged into the existing
+JSON, so servers may be measured in separate calls.
 """
 
 import asyncio
@@ -23,6 +25,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from auricle.cli.bench.yardstick import measure_yardstick
+from auricle.config.settings import Settings
 from bench.lib.charts import Lines
 from bench.lib.report import command_line, machine, publish, read_json, show_targets
 from bench.lib.speech import CORPUS
@@ -171,10 +175,13 @@ def main(other_servers: Mapping[str, ServerFactory] | None = None) -> None:
     clips = aligned_clips(arguments.corpus, arguments.model)
     results = []
     print(COLUMNS)
-    for name in arguments.server:
-        server = servers[name](arguments.model)
-        for streams in map(int, arguments.streams.split(",")):
-            results.append(measure(server, clips, streams, arguments.seconds))
+    chosen = [servers[name](arguments.model) for name in arguments.server]
+    for streams in map(int, arguments.streams.split(",")):
+        yardstick = asyncio.run(measure_yardstick(Settings.load(), rounds=1)).speed
+        print(f"yardstick: {yardstick:.2f} x real time on one core", flush=True)
+        for server in chosen:
+            result = measure(server, clips, streams, arguments.seconds)
+            results.append(result | {"yardstick_speed": round(yardstick, 2)})
             print(row(results[-1]), flush=True)
             runs = merged(arguments.out, results)
             report = {"reached": targets(runs), "runs": runs}

@@ -12,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
 
+from auricle.limits import queue_audio_s
 from auricle.protocol.framing import pack
 from auricle.types import Pcm16
 from bench.lib.audio import opus_packets
@@ -36,8 +37,8 @@ class Auricle:
     @contextmanager
     def running(self, streams: int) -> Iterator[Running]:
         """Start the server."""
-        del streams  # it admits 64
-        with running(engine=SHORT_WINDOW, model=self._model) as server:
+        room_s = round(queue_audio_s(streams + 1))
+        with running(engine=SHORT_WINDOW, model=self._model, queue_audio_s=room_s) as server:
             query = f"format=opus&seq=1&frame_ms={FRAME_MS}&language=en"
             url = server.url.replace("http", "ws", 1) + f"/v1/stream?{query}"
             yield Running(url, server.process, lambda: node_delay(server.url))
@@ -57,7 +58,7 @@ class Auricle:
         await asyncio.wait_for(connection.recv(), 10)  # `ready`
         return connection
 
-    def end_message(self) -> str | None:
+    def end_message(self) -> str | bytes | None:
         """Return the command that ends a session."""
         return '{"type":"stop"}'
 

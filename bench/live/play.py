@@ -84,8 +84,8 @@ class LiveServer(Protocol):
         """Return a connection that is ready for audio; ``None`` if the server refuses."""
         ...
 
-    def end_message(self) -> str | None:
-        """Return the text message that ends a stream, if its last results come after it."""
+    def end_message(self) -> str | bytes | None:
+        """Return the message that ends a stream, if its last results come after it."""
         ...
 
     def is_last(self, message: str) -> bool:

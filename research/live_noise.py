@@ -1,6 +1,6 @@
 """Words that a live session invents in audio without speech: silence, hum, noise, clicks, music.
 
-    python -m bench.live.noise --model DIR [--minutes 10] [--out docs/benchmarks/live_noise]
+    python -m research.live_noise --model DIR [--minutes 10] [--out docs/benchmarks/live_noise]
 
 Each sound is sent as Opus packets through a separate live session, with the real voice detector and
 the real engine, on a simulated clock. The session requests every partial that it would request from

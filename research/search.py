@@ -1,6 +1,6 @@
 """Time of a search over kept transcripts, in SQLite and in PostgreSQL.
 
-    python -m bench.search [--segments 1000000] [--rounds 7] [--database sqlite postgres]
+    python -m research.search [--segments 1000000] [--rounds 7] [--database sqlite postgres]
 
 Fills a database with the speech of 20 keys, of which one has nine tenths: segments of nine words
 from a vocabulary of 50,000 whose frequencies follow Zipf's law, 100 to a transcript, one transcript
