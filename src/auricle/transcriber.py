@@ -125,7 +125,8 @@ class ModelStats:
         ready_workers: Number of its workers that are ready or busy.
         queue: Its jobs that wait and run.
         jobs: Its jobs by outcome since the start.
-        error: Why it can't be loaded, for the operator; may contain paths.
+        error: Why the latest load failed, for the operator; may contain paths. ``None`` once the
+            model is ready.
     """
 
     name: str

@@ -8,7 +8,7 @@ import pytest
 
 from tests.conformance.on_ray import LocalRay, local_ray, ray_maker
 from tests.conformance.remote import remote_maker
-from tests.conformance.subject import Maker, local_maker
+from tests.conformance.subject import Maker, local_maker, models_maker
 
 has_ray = importlib.util.find_spec("ray") is not None
 on_ray = pytest.param(
@@ -26,12 +26,14 @@ def ray_here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRay]:
         yield running
 
 
-@pytest.fixture(params=["local", "remote", on_ray])
+@pytest.fixture(params=["local", "models", "remote", on_ray])
 def open_transcriber(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Maker:
     if request.param == "local":
         return local_maker(monkeypatch)
+    if request.param == "models":
+        return models_maker(monkeypatch)
     if request.param == "remote":
         return remote_maker(tmp_path)
     return ray_maker(request.getfixturevalue("ray_here"), tmp_path)

@@ -15,9 +15,14 @@ from typing import Protocol
 import psutil
 import pytest
 
-from auricle.config.settings import QueueSettings, WorkerSettings
+from auricle.config.settings import ModelSettings, QueueSettings, WorkerSettings
+from auricle.engine.models import Load, ModelTable, ServedModel
+from auricle.engine.placement import plan_models
+from auricle.engine.registry import find_engine
 from auricle.transcriber import Transcriber
+from auricle.workers.asr.model_pools import ModelPools
 from auricle.workers.asr.pool import WorkerPool
+from tests.support.model_pools import MEMORY_MB
 from tests.support.pool import worker_pool
 
 ROOT = Path(__file__).parents[2]
@@ -87,7 +92,7 @@ DEFAULTS: dict[str, float] = {"workers": 1, "batch_jobs": 1, "job_timeout_min_s"
 class LocalSubject:
     """The local pool: its parts are its workers, and each loss is a death."""
 
-    transcriber: WorkerPool
+    transcriber: WorkerPool | ModelPools
     max_runs: int = POISON_ATTEMPTS
 
     def part(self, worker_pid: int) -> psutil.Process:
@@ -128,6 +133,42 @@ def local_maker(monkeypatch: pytest.MonkeyPatch) -> Maker:
             yield LocalSubject(pool)
         finally:
             await pool.aclose()
+
+    return opened
+
+
+def models_maker(monkeypatch: pytest.MonkeyPatch) -> Maker:
+    """Return what opens the pools of two models; the suite uses the default one."""
+    monkeypatch.setenv("PYTHONPATH", python_path())
+
+    @asynccontextmanager
+    async def opened(
+        *,
+        nodes: int = 2,
+        model: str = "scripted",
+        engine: str = SCRIPTED,
+        ready: bool = True,
+        **settings: float,
+    ) -> AsyncIterator[Subject]:
+        given = DEFAULTS | settings
+        worker, queue = divide(given | {"workers": nodes * given["workers"]})
+        main = ModelSettings(engine=engine, model=model)
+        other = ModelSettings(engine=SCRIPTED)
+        table = ModelTable(
+            (
+                ServedModel("main", find_engine(engine), main),
+                ServedModel("other", find_engine(SCRIPTED), other, Load.DEMAND),
+            )
+        )
+        plans = plan_models(WorkerSettings.model_validate(worker), table, memory_mb=MEMORY_MB)
+        pools = ModelPools(plans, plans[0].place(), QueueSettings.model_validate(queue))
+        await pools.start()
+        try:
+            if ready:
+                await pools.wait_ready(START_LIMIT_S)
+            yield LocalSubject(pools)
+        finally:
+            await pools.aclose()
 
     return opened
 

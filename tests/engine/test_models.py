@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from auricle.config.settings import ModelSettings, WorkerSettings
-from auricle.engine.models import Load, ModelTable
+from auricle.engine.models import Load, ModelTable, chosen_model
 from auricle.errors import BadRequest, ModelNotFound, SetupError
 from auricle.types import MAX_JOB_SAMPLES, Options
 
@@ -148,3 +148,14 @@ def test_an_only_model_needs_no_option_and_warns_if_another_was_requested() -> N
 def test_an_alias_of_a_model_that_is_not_served_is_reported() -> None:
     with pytest.raises(SetupError, match="AURICLE_MODEL_ALIASES: fast names the model tiny"):
         table("base, quick=moonshine", model_aliases="fast=tiny")
+
+
+def test_a_command_that_loads_one_model_uses_the_default_or_names_another() -> None:
+    alone = ModelSettings(model="small")
+    assert chosen_model(alone) is alone
+    models = "base, fast=moonshine:/models/m"
+    assert chosen_model(ModelSettings.model_validate({"models": models})).model == "base"
+    fast = chosen_model(ModelSettings.model_validate({"models": models, "model": "fast"}))
+    assert (fast.engine, fast.model, fast.models) == ("moonshine", "/models/m", ())
+    with pytest.raises(SetupError, match="AURICLE_MODELS has no model 'other'.*: base, fast"):
+        chosen_model(ModelSettings.model_validate({"models": models, "model": "other"}))

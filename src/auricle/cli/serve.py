@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Annotated
 import anyio
 import structlog
 import typer
+from anyio.abc import TaskStatus
 from rich.text import Text
 
 from auricle import __version__
@@ -143,6 +144,8 @@ async def _serve(settings: Settings) -> None:
     from auricle.workers.process.poison import CrashBudget
 
     began_at = time.monotonic()
+    if _hangup_is_reload():
+        signal.signal(signal.SIGHUP, lambda *_: None)  # until models are there to be reloaded
     keep_memory_private()
     # Report a port in use or an invalid key file or certificate before fetching a model.
     if settings.server.keys_file is not None:
@@ -189,9 +192,9 @@ async def _serve(settings: Settings) -> None:
         shorten_collections()
         problems: list[SetupError] = []
         async with anyio.create_task_group() as background_tasks:
+            await background_tasks.start(_reload_at_hangup, engine.reload)
             background_tasks.start_soon(_announce, settings, engine, url, problems)
             background_tasks.start_soon(_warn_of_open_recognisers, settings.engine.engine_urls)
-            background_tasks.start_soon(_reload_at_hangup, engine.reload)
             try:
                 await serve(app, settings.server, sockets)
             except SetupError as exc:  # a task group would raise it as a group
@@ -379,14 +382,20 @@ async def _announce(
     _show(f"  {curl_line(url, has_keys=settings.server.has_keys)}")
 
 
-async def _reload_at_hangup(reload: Callable[[], Awaitable[None]] | None) -> None:
-    """Reload models at each SIGHUP, which a service manager sends for `reload`.
+def _hangup_is_reload() -> bool:
+    """Return whether SIGHUP means to reload; on a terminal it means that it was closed."""
+    return hasattr(signal, "SIGHUP") and not is_terminal(sys.stderr)
 
-    On a terminal the signal means that the terminal was closed, and ends the server as usual.
-    """
-    if not hasattr(signal, "SIGHUP") or is_terminal(sys.stderr):
+
+async def _reload_at_hangup(
+    reload: Callable[[], Awaitable[None]] | None, *, task_status: TaskStatus[None]
+) -> None:
+    """Reload models at each SIGHUP, which a service manager sends for `reload`."""
+    if not _hangup_is_reload():
+        task_status.started()
         return
     with anyio.open_signal_receiver(signal.SIGHUP) as hangups:
+        task_status.started()
         async for _ in hangups:
             log.info("reloading", models=reload is not None)
             if reload is not None:

@@ -109,7 +109,10 @@ class ModelTable:
         """
         if not settings.models:
             return cls._with_names((_only_model(settings),), settings)
-        if also := {"model", "engine"} & settings.model_fields_set:
+        also = {"engine"} & settings.model_fields_set
+        if settings.model is not None:
+            also |= {"model"}
+        if also:
             others = " and ".join(variable(name) for name in sorted(also))
             raise SetupError(
                 f"AURICLE_MODELS lists all models, so {others} must not be set; write the model as "
@@ -198,6 +201,26 @@ def _names_of_weights(model: ServedModel) -> tuple[str, str]:
 def model_name(settings: ModelSettings, engine: EngineSpec) -> str:
     """Return the name of the model of ``AURICLE_MODEL``; of a path, the last part."""
     return Path(settings.model or engine.models.default).name
+
+
+def chosen_model(settings: ModelSettings) -> ModelSettings:
+    """Return the settings of the model that a command uses which loads only one.
+
+    With ``AURICLE_MODELS``, ``AURICLE_MODEL`` names one of them; otherwise it is the default.
+
+    Raises:
+        SetupError: The table is invalid, or has no such model.
+    """
+    if not settings.models:
+        return settings
+    table = ModelTable.of(settings.model_copy(update={"model": None}))
+    try:
+        return table.find(settings.model or "").settings
+    except ModelNotFound as exc:
+        names = ", ".join(table.names)
+        raise SetupError(
+            f"AURICLE_MODELS has no model {settings.model!r}; its models are: {names}."
+        ) from exc
 
 
 def find_spec(settings: ModelSettings) -> EngineSpec:

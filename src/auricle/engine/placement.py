@@ -12,8 +12,7 @@ from auricle.config.capacity import Capacity, Measured, find_capacity, read_capa
 from auricle.config.settings import ModelSettings, Settings, WorkerSettings
 from auricle.config.sizing import ModelShare, model_shares, pool_size
 from auricle.engine.base import EngineSpec, GpuIssue, GpuReport, GpuSupport, LocalModel
-from auricle.engine.models import ModelTable, ServedModel, find_spec
-from auricle.engine.registry import find_engine
+from auricle.engine.models import ModelTable, ServedModel, chosen_model, find_spec
 from auricle.errors import SetupError
 from auricle.machine import available_memory_bytes, processor_name, usable_cores
 
@@ -165,6 +164,8 @@ def _uses_gpu(model: ServedModel, worker: WorkerSettings, size_mb: float) -> boo
 def prepare(settings: Settings, *, in_log: bool = False, cores: int | None = None) -> Placement:
     """Find the engine and its model, and resolve all open settings for this machine. Blocks.
 
+    For a command that loads one model; see :func:`~auricle.engine.models.chosen_model`.
+
     Args:
         settings: All settings.
         in_log: Report a download in the log instead of showing its progress on stderr.
@@ -173,12 +174,10 @@ def prepare(settings: Settings, *, in_log: bool = False, cores: int | None = Non
     Raises:
         SetupError: The engine, the model or the GPU is not available; the message says what to do.
     """
-    engine = find_engine(settings.model.engine)
-    engine = engine.for_model(settings.model.model or engine.models.default)
-    model = engine.models.find(settings.model, in_log=in_log)
-    return with_capacity(
-        resolve_placement(settings.worker, settings.model, engine, model, cores), cores
-    )
+    chosen = chosen_model(settings.model)
+    engine = find_spec(chosen)
+    model = engine.models.find(chosen, in_log=in_log)
+    return with_capacity(resolve_placement(settings.worker, chosen, engine, model, cores), cores)
 
 
 def measured_of(placement: Placement, cores: int | None = None) -> Measured:

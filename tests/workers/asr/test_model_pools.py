@@ -89,7 +89,7 @@ async def test_a_model_on_demand_is_loaded_by_a_request_and_unloaded_when_idle(
         assert model_of(pools, "rare").state is ModelState.UNLOADED
         assert not pids_of(pools, "rare")
         given = job("a", "rare")
-        with pytest.raises(ModelUnavailable, match="rare is being loaded") as caught:
+        with pytest.raises(ModelUnavailable, match="rare is being loaded; try again.") as caught:
             await pools.transcribe(given)
         assert caught.value.retry_after_s >= 1
         assert await transcribed(pools, given) == answer(given.pcm)
@@ -301,3 +301,19 @@ async def test_closing_ends_all_workers_and_rejects_new_jobs(
         for model in ("", "other"):
             with pytest.raises(Draining):
                 await pools.transcribe(job("b", model))
+
+
+async def test_the_workers_of_a_model_may_read_the_files_of_that_model_only(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    for directory in (one, other):
+        directory.mkdir()
+        (directory / "model.bin").write_bytes(b"1")
+    async with model_pools(scripted(f"one={one}", f"other={other}"), monkeypatch) as pools:
+        await is_ready(pools, "one", "other")
+        for name, own, foreign in (("one", one, other), ("other", other, one)):
+            (pid,) = pids_of(pools, name)
+            policy = " ".join(psutil.Process(pid).cmdline())  # tests/workers/sandbox: it is obeyed
+            assert str(own) in policy
+            assert str(foreign) not in policy

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import httpx2
 
@@ -19,7 +19,8 @@ from auricle.audio.opus import find_libopus
 from auricle.config.environment import unknown_variables, worker_environment
 from auricle.config.settings import Settings, spool_directory
 from auricle.engine.base import EngineSpec, MemoryEstimate
-from auricle.engine.placement import on_cpu
+from auricle.engine.models import ModelTable, chosen_model
+from auricle.engine.placement import on_cpu, plan_models
 from auricle.engine.registry import find_engine
 from auricle.errors import LedgerUnavailable, SetupError
 from auricle.ledger.location import AUDIO_DIRECTORY, open_bucket
@@ -134,6 +135,37 @@ def check_model(settings: Settings) -> Finding:
         return Finding("model", Level.OK, status.text)
     advice = "It is downloaded at the first start, which requires network access."
     return Finding("model", Level.WARNING, f"{status.text} is not downloaded yet", advice)
+
+
+def of_default_model(settings: Settings) -> Settings:
+    """Return the settings for the default model of AURICLE_MODELS; unchanged without a table."""
+    try:
+        return replace(settings, model=chosen_model(settings.model))
+    except SetupError:  # check_models reports it
+        return settings
+
+
+def check_models(settings: Settings) -> Finding:
+    """Check all models of AURICLE_MODELS and their shares of the memory; downloads nothing."""
+    if not settings.model.models:
+        return Finding("models", Level.OK, "one; AURICLE_MODELS lists several")
+    try:
+        table = ModelTable.of(settings.model)
+        plans = plan_models(settings.worker, table)
+    except SetupError as exc:
+        return Finding("models", Level.WRONG, "can't be served", str(exc))
+    texts, problems = [], []
+    for plan in plans:
+        when = "" if plan.model.is_loaded_at_start else " on demand"
+        size = f", {plan.memory_mb:.0f} MB" if plan.memory_mb else ""
+        workers = _number(plan.worker.workers, "worker") if plan.worker.workers else "one pool"
+        texts.append(f"{plan.model.name}{when} ({workers}{size})")
+        try:
+            plan.model.engine.models.status(plan.model.settings)
+        except SetupError as exc:
+            problems.append(f"{plan.model.name}: {exc}")
+    level = Level.WARNING if problems else Level.OK
+    return Finding("models", level, ", ".join(texts), " ".join(problems))
 
 
 def check_processors(settings: Settings) -> Finding:
@@ -332,6 +364,7 @@ CHECKS: tuple[Check, ...] = (
     check_libopus,
     check_engine,
     check_model,
+    check_models,
     check_processors,
     check_memory,
     check_sandbox,

@@ -18,7 +18,7 @@ def doctor(
 
     The exit code is 1 if there is an error, and 0 if all is well or there are only warnings.
     """
-    from auricle.cli.doctor.checks import CHECKS, Level, check_gpu
+    from auricle.cli.doctor.checks import CHECKS, Level, check_gpu, check_models, of_default_model
 
     styles = {Level.OK: "green", Level.WARNING: "yellow", Level.WRONG: "red"}
     settings = Settings.load()
@@ -26,8 +26,9 @@ def doctor(
     if gpu or settings.model.device != "cpu":
         checks.append(check_gpu)
     is_usable = True
+    default = of_default_model(settings)
     for check in checks:
-        finding = check(settings)
+        finding = check(settings if check is check_models else default)
         level = Text(f"{finding.level.value:9}", style=styles[finding.level])
         results.print(Text.assemble(level, f"{finding.subject:10}", finding.text))
         if finding.advice:

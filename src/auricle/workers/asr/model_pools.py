@@ -169,6 +169,8 @@ class ModelPools:
     async def transcribe(self, job: Job) -> Transcript:
         """See :class:`auricle.transcriber.Transcriber`."""
         entry = self._find(job.options.model)
+        if not job.is_admitted:
+            self._refuse_when_draining()
         began_at = time.monotonic()
         while True:
             pool = self._ready_pool(entry)
@@ -185,6 +187,7 @@ class ModelPools:
     def reserve(self, request: ReservationRequest) -> str:
         """See :class:`auricle.transcriber.Transcriber`."""
         entry = self._find(request.model)
+        self._refuse_when_draining()
         pool = self._ready_pool(entry)
         try:
             name = pool.reserve(request)
@@ -300,15 +303,18 @@ class ModelPools:
         is_ready = self._policy.state(entry.name) is ModelState.READY
         if entry.pool is not None and (is_ready or entry.is_default):
             return entry.pool
+        self._refuse_when_draining()
         raise self._unavailable(entry)
 
-    def _unavailable(self, entry: _Entry) -> ModelUnavailable | Draining:
+    def _refuse_when_draining(self) -> None:
         if self._is_draining:
-            return Draining("the server is shutting down", 5)
+            raise Draining("the server is shutting down", 5)
+
+    def _unavailable(self, entry: _Entry) -> ModelUnavailable:
         retry_after_s = self._policy.request(entry.name, time.monotonic())
         self._news.set()
         state = "can't be loaded" if entry.error else "is being loaded"
-        return ModelUnavailable(f"the model {entry.name} {state}; try again", retry_after_s)
+        return ModelUnavailable(f"The model {entry.name} {state}; try again.", retry_after_s)
 
     def _own_error(self, entry: _Entry, error: NoWorkerReady) -> NoWorkerReady:
         """Return the error for a model whose workers are down: background jobs need not wait."""

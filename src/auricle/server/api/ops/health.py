@@ -16,7 +16,7 @@ from auricle.server.http.errors import error_response
 from auricle.server.http.openapi import answer, refusals
 from auricle.server.http.responses import json_response
 from auricle.server.telemetry.history import exit_body
-from auricle.transcriber import ModelState, ModelStats, Stats, WorkerStats
+from auricle.transcriber import ModelStats, Stats, WorkerStats
 
 _VERSION = version("auricle")
 
@@ -123,7 +123,7 @@ def _status(asr: Stats, decode: Stats, server: ServerState) -> str:
         return "down"
     workers = (*asr.workers, *decode.workers)
     is_well = asr.is_working and decode.ready and all(worker.state.is_up for worker in workers)
-    is_well = is_well and not any(model.state is ModelState.FAILED for model in asr.models)
+    is_well = is_well and not any(model.error for model in asr.models)
     is_well = is_well and not server.is_spool_failing and not server.is_database_failing
     return "ok" if is_well else "degraded"
 
