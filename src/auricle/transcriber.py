@@ -115,6 +115,31 @@ class ModelState(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class ModelTraits:
+    """What a model can do; recognisers report it to gateways, which have no model files.
+
+    Attributes:
+        engine: Its engine: a value of AURICLE_ENGINE.
+        languages: Codes of the languages that it transcribes.
+        detects_language: Whether it finds the language itself.
+        translates: Whether it translates into English.
+        has_word_times: Whether it returns words with times.
+        reads_prompts: Whether it uses an initial prompt and hot words.
+        max_audio_s: Longest audio of one job, in seconds.
+        max_batch_jobs: Maximum number of jobs that are decoded together.
+    """
+
+    engine: str
+    languages: tuple[str, ...]
+    detects_language: bool
+    translates: bool
+    has_word_times: bool
+    reads_prompts: bool
+    max_audio_s: float
+    max_batch_jobs: int
+
+
+@dataclass(frozen=True, slots=True)
 class ModelStats:
     """One model of the server's table.
 
@@ -127,6 +152,8 @@ class ModelStats:
         jobs: Its jobs by outcome since the start.
         error: Why the latest load failed, for the operator; may contain paths. ``None`` once the
             model is ready.
+        seconds_per_audio_s: Recent worker time per second of audio; 0 before the first job.
+        traits: What it can do; ``None`` if unknown.
     """
 
     name: str
@@ -136,6 +163,8 @@ class ModelStats:
     queue: QueueStats = QueueStats()
     jobs: Counters = field(default_factory=Counters)
     error: str | None = None
+    seconds_per_audio_s: float = 0.0
+    traits: ModelTraits | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +212,7 @@ class Stats:
 def total_models(tables: Iterable[Sequence[ModelStats]]) -> tuple[ModelStats, ...]:
     """Return the models of several recognisers together: each name once, in the first's order.
 
-    A model is ready if it is ready anywhere; otherwise its state is that of the first.
+    A model's state is the best that it has anywhere.
     """
     by_name: dict[str, list[ModelStats]] = {}
     for table in tables:
@@ -191,14 +220,31 @@ def total_models(tables: Iterable[Sequence[ModelStats]]) -> tuple[ModelStats, ..
             by_name.setdefault(model.name, []).append(model)
     return tuple(
         replace(
-            next((part for part in parts if part.state is ModelState.READY), parts[0]),
+            min(parts, key=lambda part: _BEST_FIRST.index(part.state)),
             workers=sum(part.workers for part in parts),
             ready_workers=sum(part.ready_workers for part in parts),
             queue=total(QueueStats, [part.queue for part in parts]),
             jobs=total(Counters, [part.jobs for part in parts]),
+            seconds_per_audio_s=_mean([part.seconds_per_audio_s for part in parts]),
+            traits=next((part.traits for part in parts if part.traits is not None), None),
         )
         for parts in by_name.values()
     )
+
+
+def _mean(speeds: Sequence[float]) -> float:
+    """Return the mean of those that were measured."""
+    measured = [speed for speed in speeds if speed]
+    return sum(measured) / len(measured) if measured else 0.0
+
+
+_BEST_FIRST = (
+    ModelState.READY,
+    ModelState.RESTARTING,
+    ModelState.LOADING,
+    ModelState.UNLOADED,
+    ModelState.FAILED,
+)
 
 
 class Transcriber(Protocol):

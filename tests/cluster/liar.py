@@ -11,12 +11,21 @@ from dataclasses import dataclass
 
 from auricle.cluster.wire.capacity import Capacity, capacity_of, pack_capacity
 from auricle.cluster.wire.messages import ANSWER_TYPE, parse_job
-from auricle.transcriber import QueueStats, Stats, WorkerState, WorkerStats
+from auricle.transcriber import (
+    ModelState,
+    ModelStats,
+    QueueStats,
+    Stats,
+    WorkerState,
+    WorkerStats,
+)
 
 Say = Callable[[asyncio.StreamWriter, "Asked"], Awaitable[None]]
 WORKER = WorkerStats("asr-0", 1, WorkerState.READY, 0, 0, 0, None)
+QUEUE = QueueStats(max_audio_s=300.0)
+MODEL = ModelStats("scripted", ModelState.READY, 1, 1, QUEUE)
 GOOD = capacity_of(
-    {"": Stats(workers=(WORKER,), ready=True, model="liar", queue=QueueStats(max_audio_s=300.0))}
+    {"": Stats(workers=(WORKER,), ready=True, model="liar", queue=QUEUE, models=(MODEL,))}
 )
 STREAM = (
     f"HTTP/1.1 200 OK\r\nContent-Type: {ANSWER_TYPE}\r\nTransfer-Encoding: chunked\r\n\r\n"

@@ -70,8 +70,9 @@ def _run(settings: Settings, host: str, port: int) -> None:
         if (exc.name or "").partition(".")[0] != "ray":
             raise
         raise SetupError("Ray is not installed. Run: pip install 'ray[serve]==2.60.*'") from exc
-    default = ModelTable.of(settings.model).default
-    default.engine.models.find(default.settings)  # a replica would download it in silence
+    for model in ModelTable.of(settings.model):
+        if model.is_loaded_at_start:
+            model.engine.models.find(model.settings)
     with contextlib.ExitStack() as stack:
         began_at = time.monotonic()
         with errors.status("Starting Ray and the recognisers…"):  # shown on terminals only

@@ -33,7 +33,7 @@ from auricle.machine import shorten_collections
 
 if TYPE_CHECKING:
     from auricle.cluster.gateway.transcriber import RemoteTranscriber
-    from auricle.engine.models import ModelTable
+    from auricle.engine.models import Models, ModelTable
     from auricle.workers.asr.model_pools import ModelPools
     from auricle.workers.crash_audio import CrashAudio
     from auricle.workers.partials.pool import PartialPool
@@ -156,8 +156,8 @@ async def _serve(settings: Settings) -> None:
     folder = settings.server.keep_audio
     crash_audio = None if folder is None else CrashAudio.open(folder)
     crash_budget = CrashBudget(settings.queue.max_crashes_per_key, settings.queue.crash_window_s)
-    models = ModelTable.of(settings.model)
-    engine = await _engine(settings, models, crash_audio, crash_budget)
+    engine = await _engine(settings, ModelTable.of(settings.model), crash_audio, crash_budget)
+    models = engine.models
     pool = engine.transcriber
     decoder = DecodePool(
         settings.worker,
@@ -167,7 +167,9 @@ async def _serve(settings: Settings) -> None:
         models.max_audio_samples,
     )
     partials = await _partials(settings, models, len(pool.stats().workers))
-    app = create_app(pool, decoder, admitting(settings, engine.live_sessions), partials)
+    app = create_app(
+        pool, decoder, admitting(settings, engine.live_sessions), partials, models
+    )
     sockets = listen(settings.server)
     if is_exposed(settings.server):
         _warn(
@@ -212,6 +214,7 @@ class _Engine:
 
     Attributes:
         transcriber: Owned by the caller.
+        models: Its models.
         summary: Describes what it is starting, for the terminal.
         facts: The same as fields for the log.
         model: Name of the requested model; empty if only the recognisers know it.
@@ -220,6 +223,7 @@ class _Engine:
     """
 
     transcriber: "ModelPools | RemoteTranscriber"
+    models: "Models"
     summary: str
     facts: Mapping[str, object]
     model: str = ""
@@ -239,12 +243,14 @@ async def _engine(
         SetupError: The model or the GPU is not available.
     """
     if urls := settings.engine.engine_urls:
+        from auricle.cluster.gateway.models import FleetModels
         from auricle.cluster.gateway.transcriber import RemoteTranscriber
 
         count = f"{len(urls)} recognisers" if len(urls) > 1 else "a recogniser"
         costs = models.default.engine.costs
         remote = RemoteTranscriber(settings.engine, settings.queue, costs, crash_budget)
-        return _Engine(remote, f"sends jobs to {count}", {"recognisers": len(urls)})
+        fleet = FleetModels(settings.model, remote.models)
+        return _Engine(remote, fleet, f"sends jobs to {count}", {"recognisers": len(urls)})
 
     from auricle.engine.placement import plan_models
     from auricle.machine import available_memory_bytes
@@ -292,7 +298,7 @@ async def _engine(
             for plan in plans
         ]
     measured = place.capacity.live_sessions if place.capacity is not None else 0
-    return _Engine(pool, summary, facts, models.default.name, pool.reload, measured)
+    return _Engine(pool, models, summary, facts, models.default.name, pool.reload, measured)
 
 
 def admitting(settings: Settings, live_sessions: int) -> Settings:
@@ -312,7 +318,7 @@ def admitting(settings: Settings, live_sessions: int) -> Settings:
 
 
 async def _partials(
-    settings: Settings, models: "ModelTable", final_workers: int
+    settings: Settings, models: "Models", final_workers: int
 ) -> "PartialPool | None":
     """Return the workers for partials, not started; ``None`` if those of finals recognise them.
 

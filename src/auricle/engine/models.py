@@ -14,16 +14,20 @@ import contextlib
 import enum
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Protocol
 
 from pydantic import ValidationError
 
 from auricle.config.settings import ModelSettings, WorkerSettings, variable
 from auricle.engine.aliases import parse_aliases, served_name, usual_name
-from auricle.engine.base import EngineSpec
+from auricle.engine.base import MIN_AUDIO_S, EngineSpec, NoModelFiles
 from auricle.engine.registry import BUILT_IN, find_engine
 from auricle.errors import ModelNotFound, SetupError
+from auricle.languages import LANGUAGES
+from auricle.transcriber import ModelTraits
+from auricle.types import MAX_JOB_S
 
 MAX_MODELS = 32
 MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/@+-]{0,99}", re.ASCII)
@@ -64,6 +68,46 @@ class ServedModel:
         """Whether its workers start with the server."""
         return self.load is Load.START
 
+    @property
+    def traits(self) -> ModelTraits:
+        """What it can do, for gateways."""
+        engine = self.engine
+        return ModelTraits(
+            self.settings.engine,
+            tuple(sorted(engine.languages)),
+            engine.detects_language,
+            engine.translates,
+            engine.has_word_times,
+            engine.reads_prompts,
+            engine.max_audio_s,
+            engine.batches.max_jobs,
+        )
+
+    @classmethod
+    def with_traits(cls, name: str, traits: ModelTraits, settings: ModelSettings) -> "ServedModel":
+        """Return a model of another machine, which can do what that machine reported.
+
+        Only built-in engines are looked up by name: a report must not choose what is imported.
+        """
+        if traits.engine in BUILT_IN:
+            engine = find_engine(traits.engine)
+        else:
+            engine = EngineSpec(traits.engine, NoModelFiles(name))
+        return cls(
+            name,
+            replace(
+                engine,
+                languages=frozenset(traits.languages) & LANGUAGES or engine.languages,
+                detects_language=traits.detects_language,
+                translates=traits.translates,
+                has_word_times=traits.has_word_times,
+                reads_prompts=traits.reads_prompts,
+                max_audio_s=min(max(traits.max_audio_s, MIN_AUDIO_S), MAX_JOB_S),
+                batches=replace(engine.batches, max_jobs=max(1, traits.max_batch_jobs)),
+            ),
+            settings.model_copy(update={"engine": traits.engine, "model": name, "models": ()}),
+        )
+
     def worker_settings(self, settings: WorkerSettings) -> WorkerSettings:
         """Return the settings of this model's workers."""
         own = {"workers": self.workers, "worker_threads": self.threads}
@@ -83,6 +127,52 @@ class Choice:
     model: ServedModel
     option: str
     warnings: tuple[str, ...] = ()
+
+
+class Models(Protocol):
+    """The models of a server: a :class:`ModelTable`, or those of a gateway's recognisers."""
+
+    def __iter__(self) -> Iterator[ServedModel]:
+        """Iterate over the models, the default first."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    @property
+    def default(self) -> ServedModel:
+        """The model of requests that name none."""
+        ...
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all models, the default first."""
+        ...
+
+    @property
+    def max_audio_samples(self) -> int:
+        """Longest audio of a job for which each model can be used, in samples."""
+        ...
+
+    def find(self, name: str) -> ServedModel:
+        """Return the model of this name; the default for an empty name.
+
+        Raises:
+            ModelNotFound: There is no such model; the message lists the names.
+        """
+        ...
+
+    @property
+    def aliases(self) -> Mapping[str, str]:
+        """The operator's aliases in lower case, each with the name of a model."""
+        ...
+
+    def choose(self, requested: str) -> Choice:
+        """Return the model that a request means by a name, in any API.
+
+        Raises:
+            ModelNotFound: It is unknown, and the operator wants a 404; the message lists the names.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +198,7 @@ class ModelTable:
                 do.
         """
         if not settings.models:
-            return cls._with_names((_only_model(settings),), settings)
+            return cls.with_models((_only_model(settings),), settings)
         also = {"engine"} & settings.model_fields_set
         if settings.model is not None:
             also |= {"model"}
@@ -132,10 +222,15 @@ class ModelTable:
                 f"AURICLE_MODELS: {models[0].name!r} is the default model, so it can't have "
                 "load=demand; list another model first."
             )
-        return cls._with_names(models, settings)
+        return cls.with_models(models, settings)
 
     @classmethod
-    def _with_names(cls, models: tuple[ServedModel, ...], settings: ModelSettings) -> "ModelTable":
+    def with_models(cls, models: tuple[ServedModel, ...], settings: ModelSettings) -> "ModelTable":
+        """Return the table of these models, with the names and aliases of the settings.
+
+        Raises:
+            SetupError: An alias is invalid or names no model.
+        """
         aliases = parse_aliases(settings.model_aliases, [model.name for model in models])
         is_lenient = settings.unknown_models == "default"
         is_lenient |= settings.unknown_models == "auto" and len(models) == 1

@@ -26,7 +26,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from auricle.audio.opus import find_libopus
 from auricle.config.settings import Settings
-from auricle.engine.models import ModelTable
+from auricle.engine.models import Models, ModelTable
 from auricle.errors import SetupError
 from auricle.server.access.connection_limits import ConnectionLimitMiddleware
 from auricle.server.access.origins import TrustedHostMiddleware, cross_origin
@@ -71,14 +71,23 @@ def create_app(
     decoder: Decoder,
     settings: Settings,
     partials: PartialTranscriber | None = None,
+    models: Models | None = None,
 ) -> FastAPI:
     """Return the application. It uses the pools, but the caller starts and stops them.
+
+    Args:
+        transcriber: Runs the jobs.
+        decoder: Reads audio files.
+        settings: All settings.
+        partials: Recognises partials; ``None``: the transcriber does.
+        models: The transcriber's models; ``None``: those of the settings.
 
     Raises:
         SetupError: A model, a key, the key file or the libopus in the settings is unusable.
     """
     libopus = find_libopus(settings.decode.libopus)
-    models = ModelTable.of(settings.model)
+    if models is None:
+        models = ModelTable.of(settings.model)
     server = ServerState.build(transcriber, decoder, models, settings, libopus)
     server.live.partials = partials
     app = _Application(

@@ -13,7 +13,7 @@ from starlette.websockets import WebSocket
 
 from auricle.audio.opus import LibOpus
 from auricle.config.settings import LedgerSettings, ServerSettings, Settings
-from auricle.engine.models import ModelTable, ServedModel
+from auricle.engine.models import Models, ServedModel
 from auricle.errors import Draining, RateLimited, SetupError
 from auricle.files.fair_semaphore import FairSemaphore
 from auricle.ledger.quota import Quota
@@ -49,7 +49,7 @@ class ServerState:
 
     transcriber: Transcriber
     decoder: Decoder
-    models: ModelTable
+    models: Models
     settings: ServerSettings
     ledger_settings: LedgerSettings
     libopus: LibOpus
@@ -81,7 +81,7 @@ class ServerState:
         cls,
         transcriber: Transcriber,
         decoder: Decoder,
-        models: ModelTable,
+        models: Models,
         all_settings: Settings,
         libopus: LibOpus,
     ) -> "ServerState":

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from auricle.cluster.gateway.admission import GatewayAdmission
+from auricle.cluster.gateway.view import ModelCapacity
 from auricle.config.settings import QueueSettings
 from auricle.engine.base import CostModel
 from auricle.errors import Overloaded
-from auricle.transcriber import QueueStats, Stats, WorkerState, WorkerStats
+from auricle.transcriber import QueueStats
 from auricle.types import ANONYMOUS, ClientId, Job, JobId, JobKind, ReservationRequest
 
 pytestmark = pytest.mark.unit
@@ -32,16 +33,14 @@ def job(
     )
 
 
-def fleet(workers: int, *, seconds_per_audio_s: float = 0.0, **queue: float) -> Stats:
-    up = tuple(
-        WorkerStats(str(number), None, WorkerState.READY, 0, 0, 0, None)
-        for number in range(workers)
-    )
+def fleet(workers: int, *, seconds_per_audio_s: float = 0.0, **queue: float) -> ModelCapacity:
     known = QueueStats(**queue)  # type: ignore[arg-type]  # all of them are numbers
-    return Stats(up, ready=True, queue=known, seconds_per_audio_s=seconds_per_audio_s)
+    return ModelCapacity(workers, seconds_per_audio_s, known)
 
 
-def books(known: Stats | None = None, *, gateways: int = 1, **settings: float) -> GatewayAdmission:
+def books(
+    known: ModelCapacity | None = None, *, gateways: int = 1, **settings: float
+) -> GatewayAdmission:
     opened = GatewayAdmission(QueueSettings.model_validate(settings), gateways, CostModel())
     opened.update(known or fleet(workers=2, max_audio_s=100.0, seconds_per_audio_s=0.1))
     return opened

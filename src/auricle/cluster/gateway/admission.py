@@ -9,10 +9,10 @@ and a gateway admits at most its share of the recognisers' queues.
 import math
 from dataclasses import dataclass
 
+from auricle.cluster.gateway.view import ModelCapacity
 from auricle.config.settings import QueueSettings
 from auricle.engine.base import CostModel
 from auricle.errors import Overloaded
-from auricle.transcriber import Stats
 from auricle.types import ClientId, Job, JobKind, ReservationRequest
 from auricle.workers.asr.admission import Admission
 from auricle.workers.asr.backlog import Backlog, Ticket
@@ -32,7 +32,7 @@ class _Bounds:
 
 
 class GatewayAdmission:
-    """Decide which jobs and reservations a gateway accepts.
+    """Decide which jobs and reservations of one model a gateway accepts.
 
     Args:
         settings: Maximum jobs in flight (``queue_jobs``), and maximum share of the queue for a key.
@@ -61,7 +61,7 @@ class GatewayAdmission:
         """Jobs that were sent and not answered yet."""
         return list(self._backlog.waiting())
 
-    def update(self, fleet: Stats) -> None:
+    def update(self, fleet: ModelCapacity) -> None:
         """Update the capacity from the sum of the recognisers' latest reports."""
         self._workers.ready = self._workers.size = fleet.ready_workers
         if fleet.seconds_per_audio_s > 0:

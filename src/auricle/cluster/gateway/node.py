@@ -14,6 +14,7 @@ import httpx2 as httpx
 import structlog
 
 from auricle.cluster.gateway.ejection import CHECK_TIMEOUT_S, Ejection
+from auricle.cluster.gateway.view import NodeView, model_capacity
 from auricle.cluster.wire.capacity import MAX_CAPACITY_BYTES, Capacity, parse_capacity
 from auricle.cluster.wire.failures import AMONG_MACHINES, MAX_ERROR_BYTES, error_of, parse_error
 from auricle.cluster.wire.messages import (
@@ -69,7 +70,7 @@ class Node:
         self.name = name
         self.url = url
         self.ejection = Ejection()
-        self.in_flight_audio_s = 0.0
+        self._in_flight_audio_s: dict[str, float] = {}
         self.refuses_key = False
         """Whether the recogniser rejected the key at the latest check."""
         self._http = http
@@ -80,12 +81,14 @@ class Node:
             raise SetupError(f"AURICLE_ENGINE_URLS: invalid URL {url}.") from exc
 
     @property
-    def load(self) -> float:
-        """This gateway's audio in flight there, in seconds per worker."""
-        capacity = self.ejection.capacity
-        return self.in_flight_audio_s / max(
-            1, capacity.stats.ready_workers if capacity is not None else 1
-        )
+    def view(self) -> NodeView:
+        """Its name and its ejection state."""
+        return NodeView(self.name, self.ejection)
+
+    def load(self, model: str) -> float:
+        """Return this gateway's audio in flight there for a model, in seconds per worker."""
+        workers = model_capacity([self.view], model).ready_workers
+        return self._in_flight_audio_s.get(model, 0.0) / max(1, workers)
 
     async def transcribe(self, job: Job, max_wait_s: float | None) -> Transcript:
         """Return a job's transcript; cancelling the call cancels the job on the recogniser.
@@ -97,7 +100,8 @@ class Node:
         """
         body = pack_job(job, max_wait_s)
         patience_s = SILENCE_S + len(body) / SLOWEST_BYTES_PER_S
-        self.in_flight_audio_s += job.audio_s
+        model = job.options.model
+        self._in_flight_audio_s[model] = self._in_flight_audio_s.get(model, 0.0) + job.audio_s
         try:
             with anyio.move_on_after(patience_s) as silence:
                 return await self._send(job, body, silence)
@@ -107,7 +111,7 @@ class Node:
         except RemoteProtocolError as exc:
             raise RecogniserLost(str(exc)) from exc
         finally:
-            self.in_flight_audio_s -= job.audio_s
+            self._in_flight_audio_s[model] -= job.audio_s
 
     async def _send(self, job: Job, body: bytes, silence: anyio.CancelScope) -> Transcript:
         """Send the job and read its answer; each frame extends the deadline of ``silence``."""

@@ -11,29 +11,43 @@ is answered, each time only when a recogniser is reachable again, because its se
 result. Duplicates are harmless: a transcript is a pure function of audio and options. A rejection
 for load is passed to the caller, unless the job has a reservation; then the job waits, as in a
 pool's queue.
+
+**Models.** A job goes to a recogniser that has its model, by the latest reports. Each model has its
+own admission, with the workers and the queues that the recognisers have for it. A model that no
+recogniser has loaded is loaded by one, while callers get ``ModelUnavailable``.
 """
 
 import asyncio
+import itertools
 import math
 import random
 import ssl
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import anyio
 import httpx2 as httpx
+import numpy as np
 import structlog
 
 from auricle.cluster.gateway.admission import GatewayAdmission
 from auricle.cluster.gateway.node import KEEP_ALIVE_S, MAX_KEPT_CONNECTIONS, Node, RecogniserLost
-from auricle.cluster.gateway.view import NodeView, count, fleet_stats, stats_of
+from auricle.cluster.gateway.view import (
+    NodeView,
+    count,
+    fleet_models,
+    model_capacity,
+    stats_of,
+)
 from auricle.config.settings import QueueSettings, RemoteEngineSettings
 from auricle.engine.base import CostModel
 from auricle.errors import (
     AuricleError,
     DeadlineExceeded,
     Draining,
+    ModelNotFound,
     ModelUnavailable,
     NoWorkerReady,
     Overloaded,
@@ -42,8 +56,8 @@ from auricle.errors import (
     Superseded,
     WorkerError,
 )
-from auricle.transcriber import Counters, Stats
-from auricle.types import Job, ReservationRequest, Transcript
+from auricle.transcriber import Counters, ModelStats, Stats
+from auricle.types import SAMPLE_RATE_HZ, Job, JobId, Options, ReservationRequest, Transcript
 from auricle.workers.asr.backlog import Ticket
 from auricle.workers.process.poison import CrashBudget, PoisonTracker
 
@@ -55,6 +69,10 @@ load its model. Accepted jobs must be answered."""
 MAX_PAUSE_S = 5.0
 """Maximum pause before a reserved job is sent again to a full recogniser."""
 RETRY_AFTER_S = 2
+MAX_LISTED_MODELS = 20
+WAKE_LIMIT_S = 10.0
+"""Maximum time to ask a recogniser to load a model; it answers before the model is loaded."""
+WAKE_SAMPLES = SAMPLE_RATE_HZ // 10
 
 log = structlog.get_logger(__name__)
 
@@ -64,6 +82,7 @@ class _Call:
     """One call of :meth:`RemoteTranscriber.transcribe`."""
 
     ticket: Ticket
+    model: str
     scope: anyio.CancelScope
     is_reserved: bool
     is_promised: bool
@@ -121,7 +140,11 @@ class RemoteTranscriber:
         self._nodes = [
             Node(str(number), url, self._http) for number, url in enumerate(engine.engine_urls, 1)
         ]
-        self._admission = GatewayAdmission(queue, engine.gateways, costs)
+        self._new_admission = partial(GatewayAdmission, queue, engine.gateways, costs)
+        self._admissions: dict[str, GatewayAdmission] = {}
+        self._reservations: dict[str, tuple[GatewayAdmission, str]] = {}
+        self._ids = itertools.count(1)
+        self._waking: dict[str, asyncio.Task[None]] = {}
         self._crash_budget = crash_budget or CrashBudget(
             queue.max_crashes_per_key, queue.crash_window_s
         )
@@ -166,10 +189,10 @@ class RemoteTranscriber:
         self._is_closed = True
         for call in list(self._calls.values()):
             call.end(Draining("the server is shutting down", 5))
-        for watcher in self._watchers:
-            watcher.cancel()
-        if self._watchers:
-            await asyncio.wait(self._watchers)
+        for task in (*self._watchers, *self._waking.values()):
+            task.cancel()
+        if tasks := [*self._watchers, *self._waking.values()]:
+            await asyncio.wait(tasks)
             self._watchers = []
         while self._calls:
             self._is_idle.clear()
@@ -185,7 +208,8 @@ class RemoteTranscriber:
             self._counters.refused += 1
             raise
         try:
-            transcript = await self._run(job, now)
+            model = self._resolve(job.options.model)
+            transcript = await self._run(job, model, now)
         except AuricleError as exc:
             if isinstance(exc, PoisonJob):  # do not send it to another recogniser
                 self._counters.poison += 1
@@ -202,42 +226,60 @@ class RemoteTranscriber:
         admitted since.
         """
         try:
-            self._refuse_when_down()
+            model = self._resolve(request.model)
+            self._refuse_when_down(model)
+            self._refuse_unloaded(model)
             self._crash_budget.refuse_exhausted(request.client, time.monotonic())
-            self._admission.update(fleet_stats(self._views()))
-            name, shed = self._admission.reserve(request)
+            admission = self._admission(model)
+            admission.update(model_capacity(self._views(), model))
+            name, shed = admission.reserve(request)
         except AuricleError as exc:
             count(self._counters, exc)
             raise
         for ticket in shed:
             self._end(ticket, Superseded("displaced by more urgent work"))
-        return name
+        id = f"g{next(self._ids)}"
+        self._reservations[id] = admission, name
+        return id
 
     def release(self, reservation: str) -> None:
         """See :class:`auricle.transcriber.Transcriber`."""
-        self._admission.release(reservation)
+        if (found := self._reservations.pop(reservation, None)) is not None:
+            admission, name = found
+            admission.release(name)
+
+    def models(self) -> tuple[ModelStats, ...]:
+        """Return the models of all recognisers, the default first; none before the first report."""
+        return fleet_models(self._views())
 
     def stats(self) -> Stats:
         """See :class:`auricle.transcriber.Transcriber`; uses the recognisers' latest reports."""
         return stats_of(
             self._views(),
             self._counters,
-            reserved_audio_s=self._admission.reserved_audio_s,
+            reserved_audio_s=sum(each.reserved_audio_s for each in self._admissions.values()),
             is_open=not self._is_draining,
         )
 
     # Jobs.
 
-    async def _run(self, job: Job, now: float) -> Transcript:
+    async def _run(self, job: Job, model: str, now: float) -> Transcript:
         """Admit a job, and transcribe it within its deadline."""
+        admission = self._admission(model)
+        reserved_in, name = self._reservations.get(job.reservation or "", (None, None))
+        job = replace(
+            job,
+            reservation=name if reserved_in is admission else None,
+            options=replace(job.options, model=model),
+        )
         if job.reservation is None or self._is_closed:
-            self._refuse_when_down()
+            self._refuse_when_down(model)
             self._crash_budget.refuse_exhausted(job.client, now)
-        if (older := self._admission.older_partial(job)) is not None:
+        if (older := admission.older_partial(job)) is not None:
             self._end(older, Superseded("replaced by a newer partial"))
-        is_promised = job.max_wait_s is None and self._admission.has_standing_reservation(job)
-        ticket, is_reserved = self._admission.open(job, now)
-        call = _Call(ticket, anyio.CancelScope(), is_reserved, is_promised)
+        is_promised = job.max_wait_s is None and admission.has_standing_reservation(job)
+        ticket, is_reserved = admission.open(job, now)
+        call = _Call(ticket, model, anyio.CancelScope(), is_reserved, is_promised)
         self._calls[ticket] = call
         try:
             with anyio.move_on_after(job.max_wait_s), call.scope:
@@ -246,7 +288,7 @@ class RemoteTranscriber:
                 "the deadline passed before the answer", RETRY_AFTER_S
             )
         finally:
-            self._admission.close(ticket)
+            admission.close(ticket)
             del self._calls[ticket]
             if not self._calls:
                 self._is_idle.set()
@@ -268,19 +310,21 @@ class RemoteTranscriber:
                     raise NoWorkerReady("the recognisers were lost", RETRY_AFTER_S) from exc
                 self._counters.retried += 1
                 avoided = [node]
-            except ModelUnavailable as exc:  # concerns the model, not the recogniser
-                if not call.is_reserved:
-                    raise
-                await _pause(exc)
+            except ModelUnavailable as exc:  # concerns the model there
+                if node in avoided:
+                    if not call.is_reserved:
+                        raise
+                    await anyio.sleep(min(exc.retry_after_s, MAX_PAUSE_S) * random.uniform(0.5, 1))
+                avoided = [*avoided, node]
             except (NoWorkerReady, Draining):  # concerns the recogniser, not the job
                 node.ejection.job_refused()
-                if not call.is_reserved and (node in avoided or not self._usable()):
+                if not call.is_reserved and (node in avoided or not self._usable(call.model)):
                     raise
                 avoided = [*avoided, node]
             except Overloaded as exc:
                 if not call.is_reserved:
                     raise
-                await _pause(exc)
+                await anyio.sleep(min(exc.retry_after_s, MAX_PAUSE_S) * random.uniform(0.5, 1))
             else:
                 node.ejection.job_answered()
                 self._counters.retried += transcript.attempts - 1
@@ -289,37 +333,89 @@ class RemoteTranscriber:
     async def _choose(self, call: _Call, avoided: Sequence[Node], *, has_begun: bool) -> Node:
         """Return the recogniser with the least of this gateway's audio per worker; wait for one.
 
+        Recognisers that have loaded the job's model come first.
+
         Raises:
             NoWorkerReady: No recogniser became usable within the job's patience.
         """
         patience_s = math.inf if call.is_reserved else RETRY_PATIENCE_S if has_begun else 0.0
         with anyio.move_on_after(patience_s):
-            while not (usable := self._usable()):
+            while not (usable := self._usable(call.model)):
                 await self._next_change()
             fresh = [node for node in usable if node not in avoided]
-            return min(fresh or usable, key=lambda node: (node.load, random.random()))
+            return min(fresh or usable, key=partial(_rank, call.model))
         raise NoWorkerReady("no recogniser is ready; try again", RETRY_AFTER_S)
 
     def _end(self, ticket: Ticket, error: AuricleError) -> None:
         if (call := self._calls.get(ticket)) is not None:
-            self._admission.close(ticket)  # so that a third partial does not find this one again
+            # Closed now, so that a third partial does not find this one again.
+            self._admission(call.model).close(ticket)
             call.end(error)
 
     # Admission.
 
-    def _refuse_when_down(self) -> None:
+    def _admission(self, model: str) -> GatewayAdmission:
+        if model not in self._admissions:
+            self._admissions[model] = self._new_admission()
+        return self._admissions[model]
+
+    def _resolve(self, model: str) -> str:
+        """Return the name of a requested model, which recognisers know; empty: the default.
+
+        Raises:
+            ModelNotFound: No recogniser has it.
+        """
+        names = [each.name for each in self.models()]
+        if not model:
+            return names[0] if names else ""
+        if model not in names and any(node.ejection.capacity is not None for node in self._nodes):
+            listed = ", ".join(names[:MAX_LISTED_MODELS]) or "the default"
+            raise ModelNotFound(f"This server has no such model; its models are: {listed}.")
+        return model
+
+    def _refuse_when_down(self, model: str) -> None:
         if self._is_draining:
             raise Draining("the server is shutting down", 5)
         if not self._usable():
             raise NoWorkerReady("no recogniser is ready; try again", RETRY_AFTER_S)
+        if not self._usable(model):
+            raise ModelUnavailable(
+                f"no recogniser with the model {model} is ready; try again", RETRY_AFTER_S
+            )
+
+    def _refuse_unloaded(self, model: str) -> None:
+        """Refuse a reservation for a model that no recogniser has loaded, and have it loaded."""
+        usable = self._usable(model)
+        if any(node.view.is_model_ready(model) for node in usable):
+            return
+        if model not in self._waking:
+            node = min(usable, key=partial(_rank, model))
+            self._waking[model] = asyncio.create_task(self._wake(node, model), name=f"load {model}")
+        raise ModelUnavailable(f"the model {model} is being loaded; try again", RETRY_AFTER_S)
+
+    async def _wake(self, node: Node, model: str) -> None:
+        """Send a short job of silence, at which the recogniser loads the model."""
+        job = Job(JobId(f"load-{next(self._ids)}"), _SILENCE, Options(model=model))
+        try:
+            with anyio.move_on_after(WAKE_LIMIT_S):
+                await node.transcribe(job, WAKE_LIMIT_S)
+        except (RecogniserLost, AuricleError) as exc:
+            log.debug("model_requested", model=model, answer=type(exc).__name__)
+        finally:
+            del self._waking[model]
 
     # The recognisers.
 
-    def _usable(self) -> list[Node]:
-        return [node for node in self._nodes if node.ejection.is_usable]
+    def _usable(self, model: str | None = None) -> list[Node]:
+        """Return the recognisers that can be used, for a model or for any."""
+        return [
+            node
+            for node in self._nodes
+            if node.ejection.is_usable and (model is None or node.view.serves(model))
+        ]
 
     def _views(self) -> list[NodeView]:
-        return [NodeView(node.name, node.ejection) for node in self._nodes]
+        return [node.view for node in self._nodes]
 
     async def _watch(self, node: Node) -> None:
         """Check a recogniser whenever a check is due, until cancelled."""
@@ -347,5 +443,9 @@ class RemoteTranscriber:
         log.critical("remote_transcriber_ended", error=type(error).__name__, exc_info=error)
 
 
-async def _pause(busy: Overloaded) -> None:
-    await anyio.sleep(min(busy.retry_after_s, MAX_PAUSE_S) * random.uniform(0.5, 1))
+_SILENCE = np.zeros(WAKE_SAMPLES, np.int16)
+
+
+def _rank(model: str, node: Node) -> tuple[bool, float, float]:
+    """Return the rank of a recogniser for a job of a model; the lowest is the best."""
+    return not node.view.is_model_ready(model), node.load(model), random.random()

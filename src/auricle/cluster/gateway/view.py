@@ -8,6 +8,8 @@ from auricle.cluster.wire.capacity import Capacity
 from auricle.errors import AuricleError, Overloaded, RateLimited, RequestError, Superseded
 from auricle.transcriber import (
     Counters,
+    ModelState,
+    ModelStats,
     QueueStats,
     Stats,
     WorkerState,
@@ -41,6 +43,67 @@ class NodeView:
         capacity = self.ejection.capacity
         return capacity.id if capacity is not None and capacity.id else f"\0{self.name}"
 
+    @property
+    def models(self) -> tuple[ModelStats, ...]:
+        """Its models by the latest report, the default first; kept while it is ejected."""
+        capacity = self.ejection.capacity
+        return () if capacity is None else capacity.stats.models
+
+    def serves(self, model: str) -> bool:
+        """Return whether it has a model; one without a list of models has the default only."""
+        if not self.models:
+            return not model
+        return any(each.name == model for each in self.models)
+
+    def is_model_ready(self, model: str) -> bool:
+        """Return whether a model that it has is loaded there."""
+        states = [each.state for each in self.models if each.name == model]
+        return not states or states[0] in (ModelState.READY, ModelState.RESTARTING)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCapacity:
+    """What the recognisers that are not ejected have for one model."""
+
+    ready_workers: int
+    seconds_per_audio_s: float
+    queue: QueueStats
+
+
+def model_capacity(views: Sequence[NodeView], model: str) -> ModelCapacity:
+    """Return the capacity for a model; that of recognisers without a list counts for all."""
+    workers, speeds, queues = 0, list[float](), [QueueStats()]
+    for view, capacity in _distinct(views):
+        stats = capacity.stats
+        parts: list[ModelStats | Stats] = [each for each in view.models if each.name == model]
+        for part in parts if view.models else [stats]:
+            workers += part.ready_workers
+            queues.append(part.queue)
+            if part.seconds_per_audio_s:
+                speeds.append(part.seconds_per_audio_s)
+    return ModelCapacity(
+        workers, sum(speeds) / len(speeds) if speeds else 0.0, total(QueueStats, queues)
+    )
+
+
+def fleet_models(views: Sequence[NodeView]) -> tuple[ModelStats, ...]:
+    """Return the models of all recognisers, also of ejected ones, the default first.
+
+    The default is that of the first recogniser with a report, in the order of the URLs.
+    """
+    present = {view.name: capacity.stats.models for view, capacity in _distinct(views)}
+    tables = []
+    for view in views:
+        if view.ejection.is_out:
+            tables.append([_lost(model) for model in view.models])
+        elif view.name in present:
+            tables.append(list(present[view.name]))
+    return total_models(tables)
+
+
+def _lost(model: ModelStats) -> ModelStats:
+    return ModelStats(model.name, ModelState.RESTARTING, traits=model.traits)
+
 
 def fleet_stats(views: Sequence[NodeView]) -> Stats:
     """Return the sum over the recognisers that are not ejected, with the work of all gateways."""
@@ -55,7 +118,7 @@ def fleet_stats(views: Sequence[NodeView]) -> Stats:
         replaced=sum(stats.replaced for stats in reports),
         model=next((stats.model for stats in (*reports, *latest) if stats.model), ""),
         seconds_per_audio_s=sum(speeds) / len(speeds) if speeds else 0.0,
-        models=total_models(stats.models for stats in reports),
+        models=fleet_models(views),
     )
 
 

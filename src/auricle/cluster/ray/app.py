@@ -34,8 +34,9 @@ from auricle.cluster.recogniser.service import RecogniserService
 from auricle.cluster.wire.capacity import Capacity, capacity_of
 from auricle.cluster.wire.messages import JobHead, audio_s_of
 from auricle.config.settings import Settings
+from auricle.engine.base import CostModel
 from auricle.engine.models import ModelTable
-from auricle.errors import WorkerError
+from auricle.errors import SetupError, WorkerError
 from auricle.logs import configure_logging
 from auricle.machine import shorten_collections
 from auricle.transcriber import Stats
@@ -173,7 +174,7 @@ class Ingress:
         context = ray.get_runtime_context()
         application = serve.get_replica_context().app_name
         REPLICA_TABLE.here = context.get_node_id()
-        REPLICA_TABLE.costs = ModelTable.of(settings.model).default.engine.costs
+        REPLICA_TABLE.costs = _costs(settings)
         self._replicas = Replicas(
             recogniser, REPLICA_TABLE, f"{context.get_session_name()}/{application}"
         )
@@ -266,6 +267,14 @@ def application(settings: Settings) -> serve.Application:
         graceful_shutdown_timeout_s=to_end_s,
     )
     return ingresses.bind(replicas.bind(settings), settings)
+
+
+def _costs(settings: Settings) -> CostModel:
+    """Return the costs of the default model; the machine of an ingress may have no model files."""
+    try:
+        return ModelTable.of(settings.model).default.engine.costs
+    except SetupError:
+        return CostModel()
 
 
 def _machines() -> int:

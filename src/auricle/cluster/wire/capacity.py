@@ -5,11 +5,11 @@ from dataclasses import astuple, replace
 
 import msgspec
 
-from auricle.engine.models import MAX_MODELS
 from auricle.errors import RemoteProtocolError
 from auricle.transcriber import (
     Counters,
     ModelStats,
+    ModelTraits,
     QueueStats,
     Stats,
     WorkerExit,
@@ -24,6 +24,8 @@ from auricle.workers.process.stack_frames import MAX_STACK_FRAMES
 MAX_WORKERS = 1024
 MAX_CAPACITY_BYTES = MAX_WORKERS * 4096
 """A crash's stack takes a few hundred bytes."""
+MAX_MODELS = 256
+MAX_LANGUAGES = 256
 MAX_ID_CHARS = 100
 MAX_TEXT_CHARS = 1000
 """A model's name, or a stack frame with its folder and file."""
@@ -119,13 +121,14 @@ def parse_capacity(body: bytes) -> Capacity:
     stats, workers = capacity.stats, capacity.stats.workers
     if len(workers) > MAX_WORKERS:
         raise RemoteProtocolError("too many workers in capacity report")
+    names = {model.name for model in stats.models}
+    if len(stats.models) > MAX_MODELS or len(names) < len(stats.models) or "" in names:
+        raise RemoteProtocolError("too many or ambiguous models in capacity report")
     # Compared, not converted: an integer of JSON has any length.
     if not all(0 <= number < MAX_NUMBER for number in _numbers(capacity)):
         raise RemoteProtocolError("number out of range in capacity report")
     workers = tuple(_cleaned(worker) for worker in workers)
-    if len(stats.models) > MAX_MODELS:
-        raise RemoteProtocolError("too many models in capacity report")
-    models = tuple(_cleaned_model(model) for model in stats.models)
+    models = tuple(map(_cleaned_model, stats.models))
     stats = replace(stats, workers=workers, model=_text(stats.model), models=models)
     return msgspec.structs.replace(capacity, stats=stats, id=_text(capacity.id, MAX_ID_CHARS))
 
@@ -135,8 +138,10 @@ def _numbers(capacity: Capacity) -> Iterator[float]:
     yield from (capacity.replicas, capacity.ready, stats.replaced, stats.seconds_per_audio_s)
     yield from (*astuple(stats.queue), *astuple(stats.jobs))
     for model in stats.models:
-        yield from (model.workers, model.ready_workers)
+        yield from (model.workers, model.ready_workers, model.seconds_per_audio_s)
         yield from (*astuple(model.queue), *astuple(model.jobs))
+        if model.traits is not None:
+            yield from (model.traits.max_audio_s, model.traits.max_batch_jobs)
     for worker in stats.workers:
         yield from (worker.pid or 0, worker.restarts, worker.jobs_done, worker.rss_bytes)
         if worker.last_exit is not None:
@@ -155,7 +160,15 @@ def _cleaned(worker: WorkerStats) -> WorkerStats:
 
 def _cleaned_model(model: ModelStats) -> ModelStats:
     error = None if model.error is None else _text(model.error)
-    return replace(model, name=_text(model.name, MAX_ID_CHARS), error=error)
+    traits = None if model.traits is None else _cleaned_traits(model.traits)
+    return replace(model, name=_text(model.name, MAX_ID_CHARS), error=error, traits=traits)
+
+
+def _cleaned_traits(traits: ModelTraits) -> ModelTraits:
+    if len(traits.languages) > MAX_LANGUAGES:
+        raise RemoteProtocolError("too many languages in capacity report")
+    languages = tuple(_text(code, MAX_ID_CHARS) for code in traits.languages)
+    return replace(traits, engine=_text(traits.engine, MAX_ID_CHARS), languages=languages)
 
 
 def _cleaned_exit(last: WorkerExit) -> WorkerExit:

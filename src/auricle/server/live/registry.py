@@ -19,7 +19,7 @@ from anyio.abc import TaskGroup
 from auricle.audio.opus import LibOpus
 from auricle.commands import StreamParameters
 from auricle.config.settings import LiveSettings
-from auricle.engine.models import ModelTable
+from auricle.engine.models import Models
 from auricle.errors import Draining, Overloaded, RateLimited
 from auricle.limits import SESSION_AUDIO_S
 from auricle.protocol.native.stream import Resume
@@ -74,7 +74,7 @@ class LiveSessions:
     def __init__(
         self,
         settings: LiveSettings,
-        models: ModelTable,
+        models: Models,
         transcriber: Transcriber,
         libopus: LibOpus,
         metrics: LiveMetrics,

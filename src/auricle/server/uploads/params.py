@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, UnsetType
 from starlette.datastructures import QueryParams
 
 from auricle.audio_formats import FORMAT_OPTIONS
-from auricle.engine.models import ModelTable
+from auricle.engine.models import Models
 from auricle.errors import BadRequest, UnsupportedFormat
 from auricle.languages import language_choice
 from auricle.limits import (
@@ -235,7 +235,7 @@ def check(fields: Fields, warnings: tuple[str, ...] = ()) -> TranscriptionParams
     )
 
 
-def with_model(params: TranscriptionParams, models: ModelTable) -> TranscriptionParams:
+def with_model(params: TranscriptionParams, models: Models) -> TranscriptionParams:
     """Return the parameters with the served model that the request means, and a check of both.
 
     Raises:

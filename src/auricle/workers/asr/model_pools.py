@@ -351,6 +351,10 @@ class ModelPools:
             queue=total(QueueStats, [QueueStats(), *(stats.queue for stats in parts)]),
             jobs=total(Counters, [*entry.jobs, *(stats.jobs for stats in parts)]),
             error=entry.error,
+            seconds_per_audio_s=next(
+                (stats.seconds_per_audio_s for stats in parts if stats.seconds_per_audio_s), 0.0
+            ),
+            traits=entry.plan.model.traits,
         )
 
     def _new_pool(self, entry: _Entry, placement: Placement) -> WorkerPool:

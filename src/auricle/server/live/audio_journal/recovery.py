@@ -8,7 +8,7 @@ import structlog
 from anyio import to_thread
 
 from auricle.engine.base import EngineSpec
-from auricle.engine.models import ModelTable
+from auricle.engine.models import Models
 from auricle.errors import AuricleError
 from auricle.events import Final
 from auricle.server.http.errors import log_unexpected
@@ -39,7 +39,7 @@ class Recovery:
         journal: AudioJournal,
         keeper: TranscriptKeeper,
         transcriber: Transcriber,
-        models: ModelTable,
+        models: Models,
     ) -> None:
         self._journal = journal
         self._keeper = keeper

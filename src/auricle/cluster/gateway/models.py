@@ -1,0 +1,100 @@
+"""The models that a gateway serves: those of its recognisers, by their latest reports."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+import structlog
+
+from auricle.config.settings import ModelSettings
+from auricle.engine.models import Choice, ModelTable, ServedModel
+from auricle.errors import ModelUnavailable, SetupError
+from auricle.transcriber import ModelStats, ModelTraits
+
+RETRY_AFTER_S = 2
+
+log = structlog.get_logger(__name__)
+
+
+class FleetModels:
+    """An :class:`auricle.engine.models.Models` that changes with the recognisers.
+
+    Until a recogniser has reported its models, they are those of the gateway's settings.
+
+    Args:
+        settings: The gateway's section for models.
+        reported: Returns the models of all recognisers, the default first.
+
+    Raises:
+        SetupError: The settings are invalid.
+    """
+
+    def __init__(
+        self, settings: ModelSettings, reported: Callable[[], tuple[ModelStats, ...]]
+    ) -> None:
+        self._settings = settings
+        self._reported = reported
+        self._known: tuple[tuple[str, ModelTraits], ...] = ()
+        self._table = ModelTable.of(settings.model_copy(update={"model_aliases": ()}))
+
+    def __iter__(self) -> Iterator[ServedModel]:
+        return iter(self._current)
+
+    def __len__(self) -> int:
+        return len(self._current)
+
+    @property
+    def default(self) -> ServedModel:
+        """The model of requests that name none: the default of the first recogniser."""
+        return self._current.default
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all models, the default first."""
+        return self._current.names
+
+    @property
+    def max_audio_samples(self) -> int:
+        """Longest audio of a job for which each model can be used, in samples."""
+        return self._current.max_audio_samples
+
+    def find(self, name: str) -> ServedModel:
+        """Return the model of this name; the default for an empty name.
+
+        Raises:
+            ModelNotFound: No recogniser has such a model; the message lists the names.
+            ModelUnavailable: No recogniser has reported its models yet.
+        """
+        current = self._current
+        if name and not self._known and name not in current.names:
+            raise ModelUnavailable("no recogniser is known yet; try again", RETRY_AFTER_S)
+        return current.find(name)
+
+    @property
+    def aliases(self) -> Mapping[str, str]:
+        """The operator's aliases in lower case, each with the name of a model."""
+        return self._current.aliases
+
+    def choose(self, requested: str) -> Choice:
+        """Return the model that a request means by a name, in any API.
+
+        Raises:
+            ModelNotFound: It is unknown, and the operator wants a 404; the message lists the names.
+            ModelUnavailable: It is unknown, and no recogniser has reported its models yet.
+        """
+        choice = self._current.choose(requested)
+        if choice.warnings and not self._known:
+            raise ModelUnavailable("no recogniser is known yet; try again", RETRY_AFTER_S)
+        return choice
+
+    @property
+    def _current(self) -> ModelTable:
+        known = tuple((each.name, each.traits) for each in self._reported() if each.traits)
+        if known and known != self._known:
+            self._known = known
+            models = tuple(ServedModel.with_traits(*each, self._settings) for each in known)
+            try:
+                self._table = ModelTable.with_models(models, self._settings)
+            except SetupError as exc:
+                log.error("aliases_not_used", why=str(exc))
+                plain = self._settings.model_copy(update={"model_aliases": ()})
+                self._table = ModelTable.with_models(models, plain)
+        return self._table
