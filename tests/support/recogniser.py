@@ -14,6 +14,7 @@ from auricle.cluster.recogniser.service import RecogniserService
 from auricle.config.settings import Settings
 from auricle.engine.models import ModelTable
 from auricle.engine.placement import plan_models
+from auricle.logs import configure_logging
 from auricle.workers.asr.model_pools import ModelPools
 
 GOODBYE_S = 2
@@ -21,6 +22,7 @@ GOODBYE_S = 2
 
 async def main() -> None:
     settings = Settings.load()
+    configure_logging(settings.server.log_level)  # to stderr: nobody reads stdout after the port
     plans = plan_models(settings.worker, ModelTable.of(settings.model))
     pool = ModelPools(plans, plans[0].place(), settings.queue, idle_s=settings.model.model_idle_s)
     await pool.start()

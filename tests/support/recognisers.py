@@ -62,6 +62,8 @@ def running_recogniser(**settings: object) -> Iterator[Recogniser]:
     ours = {variable(name) for name, _ in fields()}
     kept = {name: value for name, value in os.environ.items() if name not in ours}
     defaults = DEFAULTS | {"sandbox_folders": f"{tempfile.gettempdir()},{ROOT}"}
+    if "models" in settings:
+        defaults = {name: defaults[name] for name in defaults if name not in ("engine", "model")}
     given = {variable(name): str(value) for name, value in (defaults | settings).items()}
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     process = subprocess.Popen(

@@ -167,9 +167,7 @@ async def _serve(settings: Settings) -> None:
         models.max_audio_samples,
     )
     partials = await _partials(settings, models, len(pool.stats().workers))
-    app = create_app(
-        pool, decoder, admitting(settings, engine.live_sessions), partials, models
-    )
+    app = create_app(pool, decoder, admitting(settings, engine.live_sessions), partials, models)
     sockets = listen(settings.server)
     if is_exposed(settings.server):
         _warn(

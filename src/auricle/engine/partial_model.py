@@ -6,7 +6,7 @@ partial costs a fifth of one of Whisper base, and fewer of its words change late
 """
 
 from auricle.config.settings import NO_PARTIALS, ModelSettings, WorkerSettings, variable
-from auricle.engine.models import ModelTable, ServedModel
+from auricle.engine.models import Models, ServedModel
 from auricle.engine.placement import Placement, resolve_placement
 from auricle.engine.registry import find_engine
 from auricle.errors import SetupError
@@ -17,7 +17,7 @@ WORKERS_PER_WORKER = 4
 """Workers of finals for each worker of partials."""
 
 
-def find_partial_model(name: str | None, models: ModelTable) -> ServedModel | None:
+def find_partial_model(name: str | None, models: Models) -> ServedModel | None:
     """Return the model that recognises partials in separate workers; ``None``: no separate workers.
 
     Args:

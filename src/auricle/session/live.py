@@ -36,7 +36,7 @@ from auricle.commands import (
     UpdateConfig,
 )
 from auricle.config.settings import NO_PARTIALS, LiveSettings
-from auricle.engine.models import ModelTable, ServedModel
+from auricle.engine.models import Models, ServedModel
 from auricle.errors import AuricleError
 from auricle.events import (
     AudioProgress,
@@ -103,7 +103,7 @@ class LiveSession:
         client: ClientId,
         reservations: Mapping[str, str],
         now: float,
-        models: ModelTable,
+        models: Models,
         streamed_languages: frozenset[str] = frozenset(),
     ) -> None:
         self.id = id

@@ -1,7 +1,17 @@
+from dataclasses import replace
+
 import pytest
 
 from auricle.cluster.gateway.ejection import Ejection
-from auricle.cluster.gateway.view import NodeView, count, fleet_stats, stats_of
+from auricle.cluster.gateway.view import (
+    ModelCapacity,
+    NodeView,
+    count,
+    fleet_models,
+    fleet_stats,
+    model_capacity,
+    stats_of,
+)
 from auricle.cluster.wire.capacity import capacity_of
 from auricle.errors import (
     AudioError,
@@ -13,7 +23,15 @@ from auricle.errors import (
     RateLimited,
     Superseded,
 )
-from auricle.transcriber import Counters, QueueStats, Stats, WorkerState, WorkerStats
+from auricle.transcriber import (
+    Counters,
+    ModelState,
+    ModelStats,
+    QueueStats,
+    Stats,
+    WorkerState,
+    WorkerStats,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -133,3 +151,46 @@ def test_jobs_are_counted_as_a_pool_counts_them() -> None:
     ):
         count(counters, error)
     assert counters == Counters(refused=3, failed=3)
+
+
+def with_models(*models: ModelStats) -> Stats:
+    return replace(BUSY, models=models)
+
+
+A = ModelStats("a", ModelState.READY, 2, 1, QueueStats(max_audio_s=100.0), seconds_per_audio_s=0.1)
+B = ModelStats("b", ModelState.UNLOADED, queue=QueueStats(max_audio_s=50.0))
+
+
+def test_a_recogniser_serves_the_models_that_it_reports() -> None:
+    (view,) = of(told("x", stats=with_models(A, B)))
+    assert [view.serves(name) for name in ("a", "b", "c", "")] == [True, True, False, False]
+    assert [view.is_model_ready(name) for name in ("a", "b")] == [True, False]
+
+
+def test_a_recogniser_without_a_list_has_the_default_model_only() -> None:
+    (view,) = of(told("x"))
+    assert [view.serves(name) for name in ("", "a")] == [True, False]
+    assert view.is_model_ready("")
+
+
+def test_each_model_has_its_own_capacity() -> None:
+    views = of(told("x", stats=with_models(A, B)), told("y", stats=with_models(A)))
+    capacity = model_capacity(views, "a")
+    assert (capacity.ready_workers, capacity.queue.max_audio_s) == (2, 200.0)
+    assert capacity.seconds_per_audio_s == 0.1
+    assert model_capacity(views, "b") == ModelCapacity(0, 0.0, B.queue)
+    assert model_capacity(of(told("x")), "") == ModelCapacity(1, 0.2, BUSY.queue)
+
+
+def test_the_models_are_the_union_and_those_of_a_lost_recogniser_stay_known() -> None:
+    lost = told("y", stats=with_models(replace(B, name="c"), A))
+    lost.job_lost(2.0)
+    models = fleet_models(of(told("x", stats=with_models(A, B)), lost))
+    assert [(model.name, model.state) for model in models] == [
+        ("a", ModelState.READY),
+        ("b", ModelState.UNLOADED),
+        ("c", ModelState.RESTARTING),
+    ]
+    assert models[0].ready_workers == 1
+    assert fleet_stats(of(told("x", stats=with_models(A, B)), lost)).models == models
+    assert fleet_models(of(Ejection())) == ()

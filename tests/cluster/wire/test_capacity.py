@@ -15,12 +15,12 @@ from auricle.cluster.wire.capacity import (
     pack_capacity,
     parse_capacity,
 )
-from auricle.engine.models import MAX_MODELS
 from auricle.errors import RemoteProtocolError
 from auricle.transcriber import (
     Counters,
     ModelState,
     ModelStats,
+    ModelTraits,
     QueueStats,
     Stats,
     WorkerExit,
@@ -200,29 +200,49 @@ def test_invalid_numbers_are_ignored() -> None:
         )
 
 
-MODEL = ModelStats("base", ModelState.READY, 2, 2, jobs=Counters(done=5))
+TRAITS = ModelTraits("sherpa", ("en", "de"), False, False, True, False, 20.0, 4)
+MODELS = (
+    ModelStats("a", ModelState.READY, 2, 2, seconds_per_audio_s=0.2, traits=TRAITS),
+    ModelStats("b", ModelState.FAILED, error="no such\x1b file"),
+)
 
 
-def test_models_are_reported_and_summed_up() -> None:
-    table = (MODEL, ModelStats("tiny", ModelState.FAILED, error="no file"))
-    stats = replace(WELL, models=table, workers=(replace(WELL.workers[0], model="tiny"),))
-    capacity = parse_capacity(pack_capacity(capacity_of({"": stats})))
-    assert capacity.stats.models == table
-    assert capacity.stats.workers[0].model == "tiny"
-    base, _ = capacity_of({"a/": stats, "b/": stats}).stats.models
-    assert (base.workers, base.jobs.done) == (4, 10)
+def with_models(*models: ModelStats) -> Capacity:
+    return capacity_of({"": Stats(ready=True, models=models)})
+
+
+def test_models_are_reported_with_what_they_can_do() -> None:
+    parsed = parse_capacity(pack_capacity(with_models(*MODELS)))
+    assert parsed.stats.models[0] == MODELS[0]
+    assert parsed.stats.models[1].error == "no such file"
 
 
 @pytest.mark.parametrize(
     "models",
     [
-        (MODEL,) * (MAX_MODELS + 1),
-        (replace(MODEL, name="x" * 1001),),
-        (replace(MODEL, workers=-1),),
-        (replace(MODEL, jobs=Counters(done=2**60)),),
+        (MODELS[0], MODELS[0]),
+        (replace(MODELS[0], name=""),),
+        (replace(MODELS[0], name="x" * 101),),
+        (replace(MODELS[0], workers=-1),),
+        (replace(MODELS[0], seconds_per_audio_s=1e300),),
+        (replace(MODELS[0], queue=QueueStats(max_audio_s=-1.0)),),
+        (replace(MODELS[0], traits=replace(TRAITS, languages=("en",) * 257)),),
+        (replace(MODELS[0], traits=replace(TRAITS, engine="x" * 101)),),
+        (replace(MODELS[0], traits=replace(TRAITS, max_batch_jobs=-1)),),
+        tuple(replace(MODELS[0], name=str(number)) for number in range(257)),
     ],
 )
-def test_impossible_models_are_refused(models: tuple[ModelStats, ...]) -> None:
-    body = pack_capacity(Capacity(1, 1, replace(WELL, models=models)))
+def test_impossible_models_are_rejected(models: tuple[ModelStats, ...]) -> None:
+    capacity = msgspec.structs.replace(with_models(), stats=Stats(ready=True, models=models))
     with pytest.raises(RemoteProtocolError):
-        parse_capacity(body)
+        parse_capacity(pack_capacity(capacity))
+
+
+def test_models_of_replicas_are_counted_once_each() -> None:
+    replicas = {
+        name: Stats(ready=is_ready, models=MODELS)
+        for name, is_ready in (("1/", True), ("2/", False))
+    }
+    models = capacity_of(replicas).stats.models
+    assert [model.name for model in models] == ["a", "b"]
+    assert models[0].ready_workers == 4
