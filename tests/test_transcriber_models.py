@@ -2,8 +2,14 @@
 
 import pytest
 
-from auricle.cluster.wire.models import merge_models
-from auricle.transcriber import Counters, ModelState, ModelStats, ModelTraits, QueueStats
+from auricle.transcriber import (
+    Counters,
+    ModelState,
+    ModelStats,
+    ModelTraits,
+    QueueStats,
+    total_models,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -16,8 +22,8 @@ def model(name: str, state: ModelState = ModelState.READY, **figures: object) ->
 
 def test_each_name_is_listed_once_in_the_order_of_the_first_table_that_has_it() -> None:
     tables = [[model("a"), model("b")], [model("b"), model("c")], [], [model("a")]]
-    assert [each.name for each in merge_models(tables)] == ["a", "b", "c"]
-    assert merge_models([]) == ()
+    assert [each.name for each in total_models(tables)] == ["a", "b", "c"]
+    assert total_models([]) == ()
 
 
 def test_figures_are_summed_and_the_best_state_counts() -> None:
@@ -39,7 +45,7 @@ def test_figures_are_summed_and_the_best_state_counts() -> None:
         seconds_per_audio_s=0.2,
         traits=TRAITS,
     )
-    (merged,) = merge_models([[one], [other]])
+    (merged,) = total_models([[one], [other]])
     assert (merged.state, merged.error) == (ModelState.READY, None)
     assert (merged.workers, merged.ready_workers) == (3, 2)
     assert (merged.queue.waiting_jobs, merged.queue.max_audio_s, merged.jobs.done) == (3, 200.0, 3)
@@ -48,5 +54,5 @@ def test_figures_are_summed_and_the_best_state_counts() -> None:
 
 @pytest.mark.parametrize("worse", [ModelState.LOADING, ModelState.UNLOADED, ModelState.FAILED])
 def test_a_model_that_restarts_is_better_than_one_that_is_not_loaded(worse: ModelState) -> None:
-    (merged,) = merge_models([[model("a", worse)], [model("a", ModelState.RESTARTING)]])
+    (merged,) = total_models([[model("a", worse)], [model("a", ModelState.RESTARTING)]])
     assert merged.state is ModelState.RESTARTING
