@@ -398,14 +398,15 @@ class EngineSpec:
         """Return the languages of a model, by its name."""
         return self.languages
 
-    def for_model(self, model: str) -> "EngineSpec":
-        """Return the spec of one model, by its name or directory, with the model's languages.
+    def for_model(self, settings: "ModelSettings") -> "EngineSpec":
+        """Return the spec of the model of the settings, with the model's languages.
 
         An engine whose abilities depend on the model's files checks them here.
 
         Raises:
             SetupError: The model cannot be used; the message says what to do.
         """
+        model = settings.model or self.models.default
         return replace(self, languages=self.parse_languages(model))
 
     def is_model_name(self, name: str) -> bool:

@@ -324,8 +324,7 @@ def find_spec(settings: ModelSettings) -> EngineSpec:
     Raises:
         SetupError: The engine is not available, or the model's files are damaged.
     """
-    engine = find_engine(settings.engine)
-    return engine.for_model(settings.model or engine.models.default)
+    return find_engine(settings.engine).for_model(settings)
 
 
 def _only_model(settings: ModelSettings) -> ServedModel:

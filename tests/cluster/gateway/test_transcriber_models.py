@@ -48,12 +48,13 @@ async def test_jobs_run_with_their_model_and_a_failing_one_ejects_no_recogniser(
         assert (await remote.transcribe(job("d", "main"))).text
 
 
-async def test_a_session_s_final_waits_while_its_model_is_loaded(recogniser: Recogniser) -> None:
+async def test_a_session_starts_once_its_model_is_loaded(recogniser: Recogniser) -> None:
     async with gateway(recogniser.url) as remote:
+        request = ReservationRequest(ANONYMOUS, 15.0, standing=True, model="rare")
         with pytest.raises(ModelUnavailable):
-            await remote.transcribe(job("a", "rare"))
-        room = remote.reserve(ReservationRequest(ANONYMOUS, 15.0, standing=True, model="rare"))
+            remote.reserve(request)
+        await poll_until(lambda: remote.stats().models[1].state is ModelState.READY)
+        room = remote.reserve(request)
         given = job("b", "rare", reservation=room)
         assert (await asyncio.wait_for(remote.transcribe(given), 60)).text == answer(given.pcm)
-        await poll_until(lambda: remote.stats().models[1].state is ModelState.READY)
         remote.release(room)

@@ -10,7 +10,12 @@ import httpx2
 import pytest
 
 from auricle.config.settings import ModelSettings
+from auricle.engine.catalogue import CatalogueModel, PinnedFile
+from auricle.engine.pulled import LOCK_NAME, PulledModel, pulled_directory, sha256_of
 from auricle.engine.registry import find_engine, find_factory, find_streaming_factory
+from auricle.engine.sherpa.catalogue import CATALOGUE
+from auricle.engine.sherpa.kinds import CANARY, SENSE_VOICE, TRANSDUCER
+from auricle.engine.sherpa.languages import find_languages
 from auricle.engine.sherpa.spec import MAX_BATCH_JOBS, SPEC, load, load_streaming
 from auricle.errors import BadRequest, SetupError
 from auricle.types import Options, Task
@@ -30,27 +35,27 @@ def test_it_is_a_built_in_engine() -> None:
     assert find_engine("sherpa") is SPEC
     assert find_factory("sherpa") is load
     assert find_streaming_factory("sherpa") is load_streaming
-    assert SPEC.models.named(Path()) == ()
+    assert [each.name for each in SPEC.models.named(Path())] == [each.name for each in CATALOGUE]
 
 
 @pytest.mark.unit
 def test_the_spec_depends_on_the_model(tmp_path: Path) -> None:
-    parakeet = SPEC.for_model(
-        str(MAKERS["parakeet-tdt-0.6b-v3"](tmp_path / "parakeet-tdt-0.6b-v3"))
-    )
+    directory = MAKERS["parakeet-tdt-0.6b-v3"](tmp_path / "parakeet-tdt-0.6b-v3")
+    parakeet = SPEC.for_model(settings_of(directory))
     assert len(parakeet.languages) == 25
     assert parakeet.detects_language
     assert parakeet.has_word_times
     assert parakeet.batches.max_jobs == MAX_BATCH_JOBS
     assert not parakeet.streams
-    streaming = SPEC.for_model(str(MAKERS["streaming-lstm-en"](tmp_path / "streaming-en")))
+    directory = MAKERS["streaming-lstm-en"](tmp_path / "streaming-en")
+    streaming = SPEC.for_model(settings_of(directory))
     assert streaming.streams
     assert streaming.fit(Options()).language == "en"
 
 
 @pytest.mark.unit
 def test_a_language_that_the_model_does_not_know_is_rejected(tmp_path: Path) -> None:
-    spec = SPEC.for_model(str(MAKERS["sense-voice"](tmp_path)))
+    spec = SPEC.for_model(settings_of(MAKERS["sense-voice"](tmp_path)))
     assert spec.fit(Options("yue")).language == "yue"
     with pytest.raises(
         BadRequest, match=r"SenseVoice\) .* use a code such as en, ja, ko, yue, zh, or"
@@ -72,10 +77,42 @@ def test_the_store_describes_a_directory(tmp_path: Path) -> None:
 
 
 @pytest.mark.unit
+def test_a_pulled_model_is_found_by_its_name(tmp_path: Path) -> None:
+    name = "parakeet-tdt-0.6b-v3"
+    settings = ModelSettings(engine="sherpa", model=name, cache_dir=tmp_path)
+    with pytest.raises(SetupError, match=f"Run: auricle models pull sherpa:{name}"):
+        SPEC.models.find(settings)
+    directory = MAKERS[name](pulled_directory(tmp_path, "sherpa", name))
+    files = tuple(
+        PinnedFile(path.name, path.stat().st_size, sha256_of(path))
+        for path in sorted(directory.iterdir())
+    )
+    lock = PulledModel(name, "sherpa", name, "the release", "1", "CC-BY-4.0", True, files)
+    (directory / LOCK_NAME).write_bytes(lock.to_json())
+    assert SPEC.models.find(settings).path == str(directory)
+    assert len(SPEC.for_model(settings).languages) == 25
+    assert {each.name: each for each in SPEC.models.named(tmp_path)}[name].is_local
+    (directory / files[0].name).unlink()
+    with pytest.raises(SetupError, match="auricle models pull"):
+        SPEC.for_model(settings)
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize("model", CATALOGUE, ids=lambda model: model.name)
+def test_the_languages_of_a_pulled_model_are_found(model: CatalogueModel, tmp_path: Path) -> None:
+    kind, tokens = TRANSDUCER, {"a": 1}
+    if "canary" in model.name:
+        kind, tokens = CANARY, {f"<|{code}|>": 1 for code in model.languages}
+    elif "sense" in model.name:
+        kind = SENSE_VOICE
+    assert find_languages(kind, tmp_path / model.name, {}, tokens) == model.languages
+
+
+@pytest.mark.unit
 def test_a_bad_model_has_no_spec(tmp_path: Path) -> None:
     for model in ("", str(tmp_path)):
         with pytest.raises(SetupError):
-            SPEC.for_model(model)
+            SPEC.for_model(ModelSettings(engine="sherpa", model=model))
 
 
 @pytest.mark.process

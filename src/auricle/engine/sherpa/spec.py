@@ -17,45 +17,76 @@ from auricle.engine.base import (
     NamedModel,
     StreamingRecognizer,
 )
+from auricle.engine.pulled import find_pulled, is_pulled
+from auricle.engine.sherpa.catalogue import CATALOGUE, ENGINE
 from auricle.engine.sherpa.kinds import CANARY, WHISPER
 from auricle.engine.sherpa.model_files import find_model
 from auricle.engine.whole_utterances import WholeUtterances
+from auricle.errors import SetupError
 
 MAX_BATCH_JOBS = 8
 
 
 class SherpaModels:
-    """An :class:`auricle.engine.base.ModelStore`: directories of the operator."""
+    """An :class:`auricle.engine.base.ModelStore`: pulled models, and the operator's directories."""
 
     default = ""
 
     def find(self, settings: ModelSettings, *, in_log: bool = False) -> LocalModel:
         """Return the model of the settings, with its files checked."""
-        files = find_model(settings.model, settings.compute_type)
+        files = find_model(directory_of(settings), settings.compute_type)
         return LocalModel(str(files.directory), files.directory.name, files.size_mb, files.revision)
 
     def status(self, settings: ModelSettings) -> ModelStatus:
         """Return what the model of the settings is, with its files checked."""
-        files = find_model(settings.model, settings.compute_type)
+        files = find_model(directory_of(settings), settings.compute_type)
         text = f"{files.kind.name} ({files.directory}, {files.size_mb:.0f} MB)"
         return ModelStatus(text, files.size_mb, is_local=True)
 
     def named(self, cache_dir: Path) -> Sequence[NamedModel]:
-        """Return none: models are directories."""
-        return ()
+        """Return the models that can be pulled."""
+        return [
+            NamedModel(
+                model.name,
+                model.source.address,
+                round(model.source.download_bytes / 1e6),
+                is_pulled(cache_dir, ENGINE, model.name),
+                model.licence,
+                model.languages,
+            )
+            for model in CATALOGUE
+        ]
+
+
+def directory_of(settings: ModelSettings) -> str | None:
+    """Return the directory of the settings' model, which may not exist; ``None``: none is set.
+
+    Raises:
+        SetupError: It is a name of the catalogue that was not pulled, or its files are damaged.
+    """
+    name = settings.model
+    if not name or Path(name).expanduser().is_dir():
+        return name
+    if (found := find_pulled(settings.cache_dir, ENGINE, name)) is not None:
+        return str(found[0])
+    if any(model.name == name for model in CATALOGUE):
+        raise SetupError(
+            f"The model {name} is not on this machine. Run: auricle models pull {ENGINE}:{name}"
+        )
+    return name
 
 
 @dataclass(frozen=True, slots=True)
 class SherpaSpec(EngineSpec):
     """The engine's spec; what a model can do depends on its files."""
 
-    def for_model(self, model: str) -> EngineSpec:
-        """Return the spec of the model in a directory, with its files checked.
+    def for_model(self, settings: ModelSettings) -> EngineSpec:
+        """Return the spec of the model of the settings, with its files checked.
 
         Raises:
             SetupError: There is none, or a file is missing, damaged or of another model.
         """
-        files = find_model(model)
+        files = find_model(directory_of(settings), settings.compute_type)
         kind = files.kind
         is_batched = kind.batches and not files.is_quantised
         return replace(
@@ -78,6 +109,7 @@ SPEC = SherpaSpec(
     models=SherpaModels(),
     streams=True,
     libraries=("sherpa_onnx",),
+    catalogue=CATALOGUE,
     costs=CostModel(
         job_overhead_s=1.0,
         first_seconds_per_load=0.2,
