@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from auricle.cli.support.console import errors, results
+from auricle.cli.support.console import errors, results, wide_results
 from auricle.cli.support.download_progress import DownloadProgress
 from auricle.config.environment import download_sources
 from auricle.config.settings import Settings
@@ -58,7 +58,7 @@ def list_models() -> None:
                 model.licence or "-",
                 here,
             )
-    results.print(table)
+    wide_results.print(table)
 
 
 def pull(name: Name) -> None:

@@ -44,6 +44,8 @@ R = TypeVar("R")
 
 # Without markup: Rich would interpret "[cluster]" in a message as a style and omit it.
 results = Console(highlight=False, soft_wrap=True, markup=False)
+wide_results = Console(width=160, highlight=False, soft_wrap=True, markup=False)
+"""For tables: one line for each row, also on a narrow terminal."""
 errors = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
 
 
