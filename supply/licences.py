@@ -36,6 +36,7 @@ SPDX = {
     "3-Clause BSD License": "BSD-3-Clause",
     "Apache 2.0": "Apache-2.0",
     "Apache Software License": "Apache-2.0",
+    "Apache licensed, as found in the LICENSE file": "Apache-2.0",
     "ISC License": "ISC",
     "MIT License": "MIT",
     "Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
@@ -55,6 +56,8 @@ ELSEWHERE = {
     "pycparser": "BSD-3-Clause",
     "python-dateutil": "Apache-2.0 OR BSD-3-Clause",
     "requests": "Apache-2.0",
+    "sherpa-onnx": "Apache-2.0",
+    "sherpa-onnx-core": "Apache-2.0",
     "six": "MIT",
     "sounddevice": "MIT",
     "urllib3": "MIT",
@@ -65,8 +68,10 @@ EXTRAS = (
     *("sounddevice", "cffi", "pycparser", "nvidia-cublas-cu12"),
     *("botocore", "jmespath", "python-dateutil", "six", "urllib3"),
     *("moonshine-voice", "certifi", "charset-normalizer", "requests"),
+    *("sherpa-onnx", "sherpa-onnx-core"),
 )
-"""What the extras `mic`, `cuda`, `s3` and `moonshine` bring; no lock of the server pins them."""
+"""What the extras `mic`, `cuda`, `s3`, `moonshine` and `sherpa` bring; no lock of the server pins
+them."""
 
 INSIDE = {
     "av": {
@@ -87,6 +92,13 @@ INSIDE = {
     },
     "moonshine-voice": {
         "moonshine, onnxruntime": "MIT",
+    },
+    "sherpa-onnx": {
+        "asound": "LGPL-2.1-or-later",
+    },
+    "sherpa-onnx-core": {
+        "onnxruntime": "MIT",
+        "sherpa-onnx-c-api, sherpa-onnx-cxx-api": "Apache-2.0",
     },
     "numpy": {
         "scipy_openblas64_": "BSD-3-Clause",
