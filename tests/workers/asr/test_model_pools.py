@@ -16,6 +16,7 @@ from auricle.errors import (
     ModelNotFound,
     ModelUnavailable,
     NoWorkerReady,
+    Overloaded,
     PoisonJob,
     RateLimited,
     SetupError,
@@ -249,6 +250,28 @@ async def test_jobs_that_a_replaced_pool_does_not_finish_in_time_run_in_the_new_
         assert (await blocking).text
         with contextlib.suppress(DeadlineExceeded):  # its deadline counts from the first pool
             await late
+
+
+async def test_a_session_that_changes_its_model_keeps_its_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    models = scripted("main", "other")
+    async with model_pools(models, monkeypatch, queue_audio_s=20.0, batch_jobs=1) as pools:
+        await is_ready(pools, "main", "other")
+        session = pools.reserve(room("main"))
+        blocking = asyncio.create_task(pools.transcribe(job("long", "other", "sleep:0.5")))
+        await poll_until(lambda: pools.stats().queue.running_jobs == 1)
+        filling = asyncio.create_task(pools.transcribe(job("fills", "other", seconds=20)))
+        await asyncio.sleep(0)
+        with pytest.raises(Overloaded):
+            await pools.transcribe(job("refused", "other"))
+        assert (await pools.transcribe(job("final", "other", reservation=session))).text
+        assert (await blocking).text
+        assert (await filling).text
+        assert pools.stats().queue.reserved_audio_s == 30.0
+        pools.release(session)
+        pools.release(session)
+        assert pools.stats().queue.reserved_audio_s == 0
 
 
 async def test_a_replacement_that_cannot_be_loaded_changes_nothing(

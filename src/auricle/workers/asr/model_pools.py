@@ -84,10 +84,16 @@ class _Entry:
 
 @dataclass(slots=True)
 class _Reservation:
-    entry: _Entry
+    """Room for a caller: in the pool of its model, and in those of models that it changed to."""
+
     request: ReservationRequest
-    pool: WorkerPool
-    name: str
+    names: dict[WorkerPool, str]
+
+    def name_in(self, pool: WorkerPool) -> str:
+        """Return the name of the reservation in a pool; what was admitted once stays admitted."""
+        if pool not in self.names:
+            self.names[pool] = pool.adopt(self.request)
+        return self.names[pool]
 
 
 class ModelPools:
@@ -175,7 +181,7 @@ class ModelPools:
         while True:
             pool = self._ready_pool(entry)
             try:
-                return await pool.transcribe(self._with_reservation(job, entry, began_at))
+                return await pool.transcribe(self._for_pool(job, pool, began_at))
             except Draining:  # the job waited in a pool that was replaced
                 if self._is_draining:
                     raise
@@ -194,35 +200,35 @@ class ModelPools:
         except NoWorkerReady as error:
             raise self._own_error(entry, error) from error
         id = f"m{next(self._ids)}"
-        self._reservations[id] = _Reservation(entry, request, pool, name)
+        self._reservations[id] = _Reservation(request, {pool: name})
         return id
 
     def release(self, reservation: str) -> None:
         """See :class:`auricle.transcriber.Transcriber`."""
         room = self._reservations.pop(reservation, None)
-        if room is not None:
-            room.pool.release(room.name)
+        for pool, name in room.names.items() if room is not None else ():
+            pool.release(name)
 
     def stats(self) -> Stats:
         """See :class:`auricle.transcriber.Transcriber`."""
-        default = self._current(self._default).stats()
-        pools = [(e, pool, pool.stats()) for e in self._entries.values() for pool in e.pools]
-        counted = [stats.jobs for _, _, stats in pools]
-        for entry in self._entries.values():
-            counted += entry.jobs
+        entries = self._entries.values()
+        parts = {entry.name: [pool.stats() for pool in entry.pools] for entry in entries}
+        default, *_ = parts[self._default.name]
+        models = tuple(self._model_stats(entry, parts[entry.name]) for entry in entries)
+        pools = [stats for own in parts.values() for stats in own]
         return replace(
             default,
             workers=tuple(
                 replace(worker, model="" if entry.is_default else entry.name)
-                for entry, _, stats in pools
+                for entry in entries
+                for stats in parts[entry.name]
                 for worker in stats.workers
             ),
             ready=default.ready and not self._is_draining,
-            queue=total(QueueStats, [stats.queue for _, _, stats in pools]),
-            jobs=total(Counters, counted),
-            replaced=sum(stats.replaced for _, _, stats in pools)
-            + sum(entry.replaced for entry in self._entries.values()),
-            models=tuple(self._model_stats(entry) for entry in self._entries.values()),
+            queue=total(QueueStats, [stats.queue for stats in pools]),
+            jobs=total(Counters, [model.jobs for model in models]),
+            replaced=sum(stats.replaced for stats in pools) + sum(e.replaced for e in entries),
+            models=models,
         )
 
     # Replacing models.
@@ -270,8 +276,8 @@ class ModelPools:
             entry.old_pools.append(old)
             entry.pool, entry.error = new, None
             for room in self._reservations.values():
-                if room.pool is old:
-                    room.pool, room.name = new, new.adopt(room.request)
+                if room.names.pop(old, None) is not None:
+                    room.name_in(new)
             after_s = round(time.monotonic() - began_at, 1)
             log_safely(log.info, "model_replaced", model=entry.name, after_s=after_s)
             await old.aclose(REPLACED_DRAIN_S)
@@ -320,8 +326,8 @@ class ModelPools:
         """Return the error for a model whose workers are down: background jobs need not wait."""
         return error if entry.is_default else ModelUnavailable(str(error), error.retry_after_s)
 
-    def _with_reservation(self, job: Job, entry: _Entry, began_at: float) -> Job:
-        """Return the job for the pool of a model: with its own reservation, and the time left.
+    def _for_pool(self, job: Job, pool: WorkerPool, began_at: float) -> Job:
+        """Return the job for a pool: with the reservation there, and the time that is left.
 
         Raises:
             DeadlineExceeded: No time is left.
@@ -332,13 +338,12 @@ class ModelPools:
             if max_wait_s <= 0:
                 raise DeadlineExceeded("the deadline passed before the answer")
         room = self._reservations.get(job.reservation) if job.reservation is not None else None
-        name = room.name if room is not None and room.entry is entry else None
+        name = room.name_in(pool) if room is not None else None
         if name == job.reservation and max_wait_s == job.max_wait_s:
             return job
         return replace(job, reservation=name, max_wait_s=max_wait_s)
 
-    def _model_stats(self, entry: _Entry) -> ModelStats:
-        parts = [pool.stats() for pool in entry.pools]
+    def _model_stats(self, entry: _Entry, parts: Sequence[Stats]) -> ModelStats:
         ready = sum(stats.ready_workers for stats in parts)
         state = self._policy.state(entry.name)
         if state is ModelState.READY and not ready:
@@ -408,9 +413,9 @@ class ModelPools:
 
     async def _take_steps(self, tasks: TaskGroup) -> None:
         now = time.monotonic()
-        reserved = {id(room.entry) for room in self._reservations.values()}
+        reserved = {pool for room in self._reservations.values() for pool in room.names}
         for entry in self._entries.values():
-            is_used = id(entry) in reserved or any(pool.has_jobs for pool in entry.pools)
+            is_used = any(pool in reserved or pool.has_jobs for pool in entry.pools)
             self._policy.note_use(entry.name, is_used=is_used, now=now)
         while (step := self._policy.next_step(now)) is not None:
             match step:
