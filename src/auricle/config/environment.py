@@ -22,7 +22,7 @@ WORKER_VARIABLES = frozenset(
     | {"LOCALAPPDATA", "PROGRAMDATA", "PATHEXT", "COMSPEC", "NUMBER_OF_PROCESSORS"}
 )
 WORKER_PREFIXES = (
-    *("LC_", "LD_", "DYLD_", "MALLOC_", "PYTHON"),
+    *("LC_", "LD_", "DYLD_", "MALLOC_", "GLIBC_", "PYTHON"),
     *("OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "CT2_", "ORT_", "CUDA_", "NVIDIA_"),
     "COVERAGE_",  # tests measure what workers run
 )

@@ -61,11 +61,7 @@ def test_only_beams_write_pieces_without_timestamps_and_only_long_ones() -> None
         each
         for each in cases
         if is_untimed(
-            Job(
-                JobId("a"),
-                np.zeros(each[2], np.int16),
-                Options(is_chunk=each[0], beam_size=each[1]),
-            )
+            Job(JobId("a"), np.zeros(each[2], np.int16), Options(is_chunk=each[0])), each[1]
         )
     ]
     assert untimed == [(True, 2, 96_001), (True, 5, 96_001)]

@@ -24,7 +24,7 @@ from auricle.engine.whisper.window import MAX_BATCH_JOBS, MAX_NEW_TOKENS
 from auricle.errors import AudioError, SetupError
 from auricle.languages import IMPROBABLE_LANGUAGE
 from auricle.types import Job, JobId, Options, Pcm16, Segment, Task, Transcript
-from tests.support.clips import CLIPS, words
+from tests.support.clips import CLIPS, Clip, words
 from tests.support.model import bundled_model
 
 pytestmark = pytest.mark.model
@@ -381,3 +381,28 @@ def coded(pcm: Pcm16, bitrate_bps: int) -> Pcm16:
     padded = np.concatenate([pcm, np.zeros(length - pcm.size % length + length, np.int16)])
     packets = [encoder.encode(frame) for frame in padded.reshape(-1, length)]
     return np.concatenate([decoder.decode(packet) for packet in packets])
+
+
+@pytest.mark.parametrize("clip", [FELLOW, SHORT], ids=lambda clip: clip.name)
+def test_a_doubtful_chunk_is_first_decoded_with_beams_in_the_same_window(
+    backend: WhisperBackend, clip: Clip
+) -> None:
+    greedy, beams = (replace(GREEDY, is_chunk=True, beam_size=size) for size in (1, 5))
+    engine = ShortWindowEngine(backend)
+    low, high = (hear(engine, clip.pcm, each).segments[0].avg_logprob for each in (greedy, beams))
+    assert low < high
+    doubting = ShortWindowEngine(
+        backend, ShortWindowPolicy(guard=GuardPolicy(short_min_logprob=(low + high) / 2))
+    )
+    heard = hear(doubting, clip.pcm, greedy)
+    assert (doubting.counts.beamed, doubting.counts.fallbacks) == (1, 0)
+    assert heard.text == hear(engine, clip.pcm, beams).text
+
+
+def test_what_beams_leave_in_doubt_is_decoded_whole(backend: WhisperBackend) -> None:
+    engine = engine_that_doubts(backend)
+    heard = hear(engine, SHORT.pcm, replace(GREEDY, is_chunk=True))
+    assert (engine.counts.beamed, engine.counts.fallbacks) == (1, 1)
+    assert words(heard.text) == words(SHORT.text)
+    hear(engine, SHORT.pcm, replace(GREEDY, is_chunk=True, beam_size=5))
+    assert engine.counts.beamed == 1

@@ -37,7 +37,7 @@ class Prompt:
         return len(self.context) + len(self.start)
 
 
-def is_untimed(job: Job) -> bool:
+def is_untimed(job: Job, beam_size: int) -> bool:
     """Return whether a job's text is written without timestamps.
 
     Timestamps affect the text: 13 of 207 chunks were doubtful in beam search with them, 3 without.
@@ -45,8 +45,7 @@ def is_untimed(job: Job) -> bool:
     (docs/decisions/016), and spelled text in a short chunk is correct with them
     (docs/decisions/035).
     """
-    options = job.options
-    return options.is_chunk and options.beam_size > 1 and job.pcm.size > MAX_TIMED_SAMPLES
+    return job.options.is_chunk and beam_size > 1 and job.pcm.size > MAX_TIMED_SAMPLES
 
 
 def context_tokens(
