@@ -1,6 +1,5 @@
 """``auricle bench`` as a real process."""
 
-import asyncio
 import json
 from pathlib import Path
 
@@ -9,16 +8,17 @@ import psutil
 import pytest
 
 from auricle.cli.bench.report import BenchResult
-from auricle.cli.bench.server import running_server
+from auricle.cli.bench.target import find_target
 from auricle.config.capacity import save_capacity
 from auricle.config.settings import Settings
+from auricle.engine.placement import measured_of
 from auricle.limits import queue_audio_s
-from auricle.machine import processor_name, usable_cores
 from tests.support.command import command, environment, serving
 from tests.support.model import CACHE_DIR, bundled_model
 
 pytestmark = pytest.mark.process
 
+SCRIPTED = "tests.support.scripted_engine"
 HEADING = ["machine", "model", "yardstick", "recording"]
 WHISPER = {"engine": "whisper", "model": "base", "cache_dir": CACHE_DIR}
 
@@ -33,7 +33,7 @@ def test_a_quick_run_prints_and_writes_its_figures(tmp_path: Path) -> None:
     assert [line.split()[0] for line in lines[:4]] == HEADING
     assert "This machine holds 2 live streams with partials" in running.stdout
     document = json.loads(report.read_text())
-    assert document["server"]["engine"] == "scripted"
+    assert document["of"]["engine"] == "scripted"
     assert document["live_streams"] == {"with_partials": 2, "without": 2}
     assert [level["streams"] for level in document["levels"]] == [2, 2]
     assert document["file"]["speed"] > 1
@@ -51,6 +51,18 @@ def test_ctrl_c_ends_it_with_its_server(tmp_path: Path) -> None:
     assert "Traceback" not in running.stderr
 
 
+def test_a_model_on_demand_is_measured_by_its_name(tmp_path: Path) -> None:
+    report = tmp_path / "bench.json"
+    models = f"one={SCRIPTED};workers=1,two={SCRIPTED}:scripted:slow:0.1;workers=1;load=demand"
+    environ = environment(tmp_path, models=models, engine="", model="")
+    arguments = ("--quick", "--streams", "1", "--model", "two", "--json", str(report))
+    with command("bench", *arguments, environ=environ) as running:
+        assert running.wait() == 0, running.stderr
+    document = json.loads(report.read_text())
+    assert document["of"]["model"] == "scripted:slow:0.1"
+    assert document["live_streams"]["with_partials"] == 1
+
+
 def test_one_number_of_streams_is_no_capacity_to_save(tmp_path: Path) -> None:
     environ = environment(tmp_path)
     with command("bench", "--save", "--streams", "2", environ=environ) as running:
@@ -66,12 +78,8 @@ def test_it_needs_a_file_that_it_can_write(tmp_path: Path) -> None:
 
 
 def test_what_is_saved_is_what_a_server_admits(tmp_path: Path, scripted: Settings) -> None:
-    async def facts() -> dict[str, object]:
-        async with running_server(scripted) as server:
-            return dict(server.facts)
-
-    result = BenchResult("1.0", 1e9, processor_name(), usable_cores(), is_quick=False, streams=27)
-    result.facts = asyncio.run(facts())
+    of = measured_of(find_target(scripted).placement)
+    result = BenchResult("1.0", 1e9, of, is_quick=False, streams=27)
     save_capacity(scripted.model.cache_dir, result.capacity())
     with serving(tmp_path) as (server, url):
         assert server.stderr.count('"capacity_used"') == 1

@@ -5,11 +5,13 @@ import asyncio
 import pytest
 
 from auricle.audio.opus import find_libopus
-from auricle.cli.bench.file import MAX_REPEATS, file_speed, repeats_after
+from auricle.cli.bench.file import MAX_REPEATS, Recording, file_speed, repeats_after
 from auricle.cli.bench.server import running_server
 from auricle.cli.support.speech_clip import speech_clip
 from auricle.config.settings import Settings
 from auricle.errors import RequestError
+
+RECORDING = Recording(speech_clip(), find_libopus())
 
 
 @pytest.mark.unit
@@ -26,7 +28,7 @@ def test_the_longer_file_takes_some_seconds(first_s: float, full: int, quick: in
 def test_a_server_transcribes_it(scripted: Settings) -> None:
     async def measure() -> tuple[float, float]:
         async with running_server(scripted) as server:
-            return await file_speed(server.url, speech_clip(), find_libopus(), is_quick=True)
+            return await file_speed(server.url, RECORDING, "", is_quick=True)
 
     speed, audio_s = asyncio.run(measure())
     assert speed > 0
@@ -39,7 +41,7 @@ def test_a_refused_file_is_an_error(scripted: Settings, monkeypatch: pytest.Monk
 
     async def measure() -> None:
         async with running_server(scripted) as server:
-            await file_speed(server.url, speech_clip(), find_libopus(), is_quick=True)
+            await file_speed(server.url, RECORDING, "", is_quick=True)
 
     with pytest.raises(RequestError, match="HTTP 413"):
         asyncio.run(measure())

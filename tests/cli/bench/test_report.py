@@ -4,11 +4,13 @@ import json
 import math
 from dataclasses import replace
 
+import msgspec
 import pytest
 
 from auricle.cli.bench.report import TABLE_HEAD, BenchResult, advice, conclusion, heading, row
 from auricle.cli.bench.score import LevelResult
 from auricle.cli.bench.yardstick import Yardstick
+from auricle.config.capacity import Measured
 from auricle.config.settings import Settings
 
 pytestmark = pytest.mark.unit
@@ -16,15 +18,17 @@ pytestmark = pytest.mark.unit
 HELD = LevelResult(30, True, 90, 0.91, 1.84, 0.2, 1.7, 0.1, 0.004)
 LATE = replace(HELD, streams=45, p50_s=2.1, p95_s=math.inf)
 WITHOUT = replace(HELD, has_partials=False, partials_per_s=0.0)
-FACTS = {
-    "engine": "Whisper",
-    "model": "whisper-base",
-    "revision": "abc",
-    "device": "cpu",
-    "compute_type": "default",
-    "workers": 2,
-    "worker_threads": 1,
-}
+OF = Measured(
+    processor="EPYC",
+    cores=2,
+    engine="Whisper",
+    model="whisper-base",
+    revision="abc",
+    device="cpu",
+    compute_type="default",
+    workers=2,
+    worker_threads=1,
+)
 
 
 @pytest.fixture
@@ -32,11 +36,9 @@ def result() -> BenchResult:
     return BenchResult(
         "1.2.3",
         1_800_000_000.0,
-        "EPYC",
-        2,
+        OF,
         False,
         Yardstick(5.0),
-        FACTS,
         40.0,
         240.72,
         [HELD, LATE, WITHOUT],
@@ -99,7 +101,7 @@ def test_it_says_what_spoils_the_figures(result: BenchResult) -> None:
 def test_the_document(result: BenchResult) -> None:
     document = json.loads(json.dumps(result.document(), allow_nan=False))
     assert document["measured_at"] == "2027-01-15T08:00:00Z"
-    assert document["server"] == FACTS
+    assert document["of"] == msgspec.structs.asdict(OF)
     assert document["live_streams"] == {"with_partials": 30, "without": 33}
     assert document["per_yardstick"] == {"file_speed": 4.0, "live_streams": 3.0}
     assert [level["p95_s"] for level in document["levels"]] == [1.84, None, 1.84]
@@ -128,4 +130,4 @@ def test_after_saving_it_names_the_settings_that_take_precedence(result: BenchRe
 def test_what_is_saved(result: BenchResult) -> None:
     capacity = result.capacity()
     assert (capacity.live_sessions, capacity.file_speed, capacity.yardstick_speed) == (30, 40, 5)
-    assert (capacity.of.processor, capacity.of.cores, capacity.of.workers) == ("EPYC", 2, 2)
+    assert capacity.of == OF

@@ -24,13 +24,12 @@ def test_it_has_the_settings_but_no_limits_and_ends_with_its_workers(
 
     async def look() -> tuple[dict[str, Any], list[psutil.Process]]:
         async with running_server(Settings.load()) as server:
-            assert server.facts["workers"] == 1
-            assert server.facts["engine"] == "scripted"
             health = httpx2.get(f"{server.url}/health").json()
             return health, [server.process, *server.process.children(recursive=True)]
 
     health, processes = asyncio.run(look())
     assert health["sessions"]["max"] == MANY
+    assert len(health["workers"]) == 1
     assert len(processes) == 1 + 1 + 2
     assert not [process for process in processes if process.is_running()]
 

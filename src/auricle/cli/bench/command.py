@@ -28,7 +28,10 @@ def bench(
     json_file: Annotated[
         str | None, typer.Option("--json", help="Also write all figures to this file.")
     ] = None,
-    model: Annotated[str | None, setting("model")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="Model, as AURICLE_MODEL; with AURICLE_MODELS, one of its names."),
+    ] = None,
     workers: Annotated[int | None, setting("workers")] = None,
     worker_threads: Annotated[int | None, setting("worker_threads")] = None,
 ) -> None:
@@ -43,15 +46,21 @@ def bench(
 
     Nothing is downloaded, and no data leaves this machine.
     """
-    from auricle.cli.bench.measure import FULL, QUICK, Listener, check_settings, measure
+    from auricle.cli.bench.measure import FULL, QUICK, Listener, measure
     from auricle.cli.bench.report import TABLE_HEAD, BenchResult, advice, conclusion, heading, row
+    from auricle.cli.bench.target import find_target
 
-    settings = Settings.load({"model": model, "workers": workers, "worker_threads": worker_threads})
+    pool = {"workers": workers, "worker_threads": worker_threads}
+    settings, name = Settings.load(pool), ""
+    if model is not None and settings.model.models:
+        name = model
+    elif model is not None:
+        settings = Settings.load({**pool, "model": model})
     if save and streams is not None:
         raise SetupError("--save needs the whole search; omit --streams.")
     if json_file is not None:
         check_target(None, Path(json_file))
-    check_settings(settings)
+    target = find_target(settings, name)
     plan = QUICK if quick else FULL
     if streams is not None:
         plan = plan.only(streams)
@@ -65,7 +74,7 @@ def bench(
 
     with errors.status("") as status:  # shown on terminals only
         listener = Listener(status.update, show)
-        result = asyncio.run(measure(settings, plan, listener))
+        result = asyncio.run(measure(settings, target, plan, listener))
     results.print()
     saved = None
     if save and result.streams:

@@ -6,18 +6,17 @@ from dataclasses import dataclass, replace
 
 from auricle import __version__
 from auricle.audio.opus import find_libopus
-from auricle.cli.bench.file import file_speed
+from auricle.cli.bench.file import Recording, file_speed
 from auricle.cli.bench.levels import LevelSearch, first_level
 from auricle.cli.bench.play import Level, play_level
 from auricle.cli.bench.report import BenchResult
 from auricle.cli.bench.score import MAX_P95_S
 from auricle.cli.bench.server import RunningServer, running_server
+from auricle.cli.bench.target import Target
 from auricle.cli.bench.yardstick import measure_yardstick
 from auricle.cli.support.speech_clip import speech_clip
 from auricle.config.settings import Settings
-from auricle.engine.registry import find_engine
-from auricle.errors import SetupError
-from auricle.machine import processor_name, usable_cores
+from auricle.engine.placement import measured_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,30 +62,14 @@ class Listener:
     result: Callable[[BenchResult], None]
 
 
-def check_settings(settings: Settings) -> None:
-    """Check that the settings are those of a server with workers, whose model is here.
-
-    Raises:
-        SetupError: It is a gateway, the engine or model is unknown, or the model would have to be
-            downloaded.
-    """
-    if settings.engine.engine_urls:
-        raise SetupError(
-            "This server is a gateway (AURICLE_ENGINE_URLS); run `auricle bench` on a recogniser."
-        )
-    status = find_engine(settings.model.engine).models.status(settings.model)
-    if not status.is_local:
-        raise SetupError(
-            f"{status.text} is not on this machine, and `auricle bench` downloads nothing; start "
-            "`auricle serve` once."
-        )
-
-
-async def measure(settings: Settings, plan: Plan, listener: Listener) -> BenchResult:
-    """Measure this machine.
+async def measure(
+    settings: Settings, target: Target, plan: Plan, listener: Listener
+) -> BenchResult:
+    """Measure a model on this machine.
 
     Args:
-        settings: All settings; :func:`check_settings` accepts them.
+        settings: All settings.
+        target: The model.
         plan: How much is measured.
         listener: Where progress is reported.
 
@@ -96,15 +79,14 @@ async def measure(settings: Settings, plan: Plan, listener: Listener) -> BenchRe
     result = BenchResult(
         version=__version__,
         measured_at=time.time(),
-        processor=processor_name(),
-        cores=usable_cores(),
+        of=measured_of(target.placement),
         is_quick=plan.is_quick,
     )
     listener.status("Measuring the yardstick: faster-whisper on one core…")
     result.yardstick = await measure_yardstick(settings, plan.rounds)
     listener.status("Starting the server…")
     async with running_server(settings) as server:
-        bench = _Bench(settings, plan, listener, server, result)
+        bench = _Bench(settings, target, plan, listener, server, result)
         await bench.measure_file()
         await bench.measure_live()
     return result
@@ -115,22 +97,22 @@ class _Bench:
     """The measurements of one server."""
 
     settings: Settings
+    target: Target
     plan: Plan
     listener: Listener
     server: RunningServer
     result: BenchResult
 
     async def measure_file(self) -> None:
-        self.result.facts = dict(self.server.facts)
         self.listener.status("Transcribing a recording…")
-        library = find_libopus(self.settings.decode.libopus)
+        recording = Recording(speech_clip(), find_libopus(self.settings.decode.libopus))
         self.result.file_speed, self.result.file_s = await file_speed(
-            self.server.url, speech_clip(), library, is_quick=self.plan.is_quick
+            self.server.url, recording, self.target.name, is_quick=self.plan.is_quick
         )
         self.listener.result(self.result)
 
     async def measure_live(self) -> None:
-        workers = int(self.result.facts["workers"])
+        workers = self.result.of.workers
         file_workers = self.settings.queue.file_workers or max(1, workers - 1)
         speed_of_all = self.result.file_speed * workers / min(workers, file_workers)
         first = self.plan.streams or first_level(speed_of_all)
@@ -147,7 +129,7 @@ class _Bench:
         while (streams := search.next_level()) is not None:
             kind = "with" if has_partials else "without"
             self.listener.status(f"Playing {streams} live streams {kind} partials…")
-            level = Level(streams, has_partials, self.plan.level_s)
+            level = Level(streams, has_partials, self.plan.level_s, self.target.name)
             played = await play_level(self.server.url, self.server.process, speech_clip(), level)
             search.add(streams, played.p95_s, MAX_P95_S)
             self.result.levels.append(played)

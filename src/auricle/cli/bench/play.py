@@ -35,11 +35,15 @@ STOP = '{"type":"stop"}'
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """What is played: a number of streams with or without partials, for some seconds."""
+    """What is played: streams with or without partials, for some seconds.
+
+    The server's default model recognises them if ``model`` is empty.
+    """
 
     streams: int
     has_partials: bool
     seconds: float
+    model: str = ""
 
 
 async def play_level(
@@ -89,6 +93,7 @@ def _query(level: Level) -> str:
             "frame_ms": round(1000 * PACKET_S),
             "language": LANGUAGE,
             "partials": str(level.has_partials).lower(),
+            "model": level.model,
         }
     )
 

@@ -2,9 +2,10 @@
 
 import math
 import time
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
+
+import msgspec
 
 from auricle.cli.bench.score import MAX_P95_S, LevelResult
 from auricle.cli.bench.yardstick import Yardstick
@@ -29,10 +30,9 @@ class BenchResult:
     Attributes:
         version: Auricle's version.
         measured_at: Wall-clock time in seconds since 1970.
-        processor, cores: The machine.
+        of: Machine, model and workers.
         is_quick: Whether few and short levels were played.
         yardstick: faster-whisper's speed on one core.
-        facts: Engine, model and workers, as the server reported them.
         file_speed: Seconds of a recording that are transcribed in a second.
         file_s: Length of that recording.
         levels: All levels in their order.
@@ -42,11 +42,9 @@ class BenchResult:
 
     version: str
     measured_at: float
-    processor: str
-    cores: int
+    of: Measured
     is_quick: bool
     yardstick: Yardstick = Yardstick(0.0)
-    facts: Mapping[str, Any] = field(default_factory=dict)
     file_speed: float = 0.0
     file_s: float = 0.0
     levels: list[LevelResult] = field(default_factory=list)
@@ -56,19 +54,18 @@ class BenchResult:
     @property
     def yardsticks(self) -> float:
         """The yardstick's speed on all cores; 0: not measured."""
-        return self.yardstick.speed * self.cores
+        return self.yardstick.speed * self.of.cores
 
     @property
     def is_busy(self) -> bool:
         """Whether other programs used too much of the machine, so that the figures are too low."""
         others = max((level.other_cores for level in self.levels), default=0.0)
-        return others > MAX_OTHER_CORES_SHARE * self.cores
+        return others > MAX_OTHER_CORES_SHARE * self.of.cores
 
     def capacity(self) -> Capacity:
         """Return what ``auricle serve`` needs of it."""
-        of = {name: self.facts[name] for name in FACTS}
         return Capacity(
-            of=Measured(processor=self.processor, cores=self.cores, **of),
+            of=self.of,
             live_sessions=self.streams,
             file_speed=round(self.file_speed, 2),
             yardstick_speed=round(self.yardstick.speed, 2),
@@ -87,8 +84,7 @@ class BenchResult:
             "version": self.version,
             "measured_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.measured_at)),
             "quick": self.is_quick,
-            "machine": {"processor": self.processor, "cores": self.cores},
-            "server": {name: self.facts.get(name) for name in FACTS},
+            "of": msgspec.structs.asdict(self.of),
             "yardstick": {
                 "speed_per_core": _rounded(self.yardstick.speed) or None,
                 "problem": self.yardstick.problem or None,
@@ -110,9 +106,6 @@ class BenchResult:
         }
 
 
-FACTS = ("engine", "model", "revision", "device", "compute_type", "workers", "worker_threads")
-
-
 def _rounded(value: Any) -> Any:
     if not isinstance(value, float):
         return value
@@ -121,14 +114,14 @@ def _rounded(value: Any) -> Any:
 
 def heading(result: BenchResult) -> list[str]:
     """Return the lines before the table: machine, server, yardstick and file."""
-    facts = result.facts
-    workers, threads = int(facts["workers"]), int(facts["worker_threads"])
+    of = result.of
+    workers, threads = _number(of.workers, "worker"), _number(of.worker_threads, "thread")
     speed = result.yardstick.speed
     of_yardstick = f"; {result.file_speed / result.yardsticks:.1f} x the yardstick" if speed else ""
     return [
-        f"machine      {result.processor}, {_number(result.cores, 'core')}",
-        f"model        {facts['model']} ({facts['engine']}, {facts['compute_type']}, "
-        f"{facts['device']}), {_number(workers, 'worker')} of {_number(threads, 'thread')}",
+        f"machine      {of.processor}, {_number(of.cores, 'core')}",
+        f"model        {of.model} ({of.engine}, {of.compute_type}, {of.device}), {workers} of "
+        f"{threads}",
         f"yardstick    {speed:.1f} x real time on one core: faster-whisper, Whisper base"
         if speed
         else f"yardstick    not measured: {result.yardstick.problem}",

@@ -50,12 +50,10 @@ class RunningServer:
     Attributes:
         url: Its base URL.
         process: Its process.
-        facts: What it reported at its start: engine, model, workers and others.
     """
 
     url: str
     process: psutil.Process
-    facts: Mapping[str, Any]
 
 
 @asynccontextmanager
@@ -90,22 +88,22 @@ async def running_server(settings: Settings) -> AsyncIterator[RunningServer]:
             )
         try:
             async with asyncio.timeout(settings.worker.start_budget_s):
-                facts = await _started(process, log)
-                await _all_ready(str(facts["url"]))
-            yield RunningServer(str(facts["url"]), psutil.Process(process.pid), facts)
+                url = await _started(process, log)
+                await _all_ready(url)
+            yield RunningServer(url, psutil.Process(process.pid))
         except TimeoutError as exc:
             raise SetupError("The server's workers did not get ready in time.") from exc
         finally:
             await _stop(process)
 
 
-async def _started(process: Process, log: Path) -> Mapping[str, Any]:
-    """Wait until a worker is ready, and return what the server reported at its start."""
+async def _started(process: Process, log: Path) -> str:
+    """Wait until a worker is ready, and return the server's URL."""
     while True:
         has_ended = process.returncode is not None
         events = {event["event"]: event for event in _events(log)}
         if "ready" in events:
-            return events["started"]
+            return str(events["started"]["url"])
         if has_ended:
             failure = events.get("start_failed", {}).get("message", "it wrote no error")
             raise SetupError(f"The server did not start: {failure}")

@@ -1,0 +1,52 @@
+"""The model that is measured: one of the server's, and where it would run."""
+
+from dataclasses import dataclass
+
+from auricle.cli.support.speech_clip import LANGUAGE
+from auricle.config.settings import Settings
+from auricle.engine.models import ModelTable
+from auricle.engine.placement import Placement, plan_models
+from auricle.errors import SetupError
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A model of the server.
+
+    Attributes:
+        name: Its name in requests.
+        placement: What its workers run.
+    """
+
+    name: str
+    placement: Placement
+
+
+def find_target(settings: Settings, name: str = "") -> Target:
+    """Return a model of the settings with its share of the machine. Blocks; downloads nothing.
+
+    Args:
+        settings: All settings.
+        name: Its name in ``AURICLE_MODELS``; the default model if empty.
+
+    Raises:
+        ModelNotFound: There is no such model.
+        SetupError: It is not on this machine, does not know the language of the clip, or can't run;
+            or the server is a gateway.
+    """
+    if settings.engine.engine_urls:
+        raise SetupError(
+            "This server is a gateway (AURICLE_ENGINE_URLS); run `auricle bench` on a recogniser."
+        )
+    table = ModelTable.of(settings.model)
+    model = table.find(name)
+    status = model.engine.models.status(model.settings)
+    if not status.is_local:
+        raise SetupError(
+            f"{status.text} is not on this machine, and `auricle bench` downloads nothing; run "
+            "`auricle models pull` or start `auricle serve` once."
+        )
+    if LANGUAGE not in model.engine.languages:
+        raise SetupError(f"The model {model.name} does not know English, which the clip is in.")
+    (plan,) = (each for each in plan_models(settings.worker, table) if each.model is model)
+    return Target(model.name, plan.place())

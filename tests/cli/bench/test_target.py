@@ -1,0 +1,41 @@
+"""Which model is measured, and what can't be."""
+
+import pytest
+
+from auricle.cli.bench.target import find_target
+from auricle.config.settings import Settings
+from auricle.errors import ModelNotFound, SetupError
+
+pytestmark = pytest.mark.unit
+
+SCRIPTED = "tests.support.scripted_engine"
+
+
+def test_it_is_the_default_model_with_its_workers() -> None:
+    settings = Settings.load({"engine": SCRIPTED, "workers": 3, "worker_threads": 1})
+    target = find_target(settings)
+    assert target.name == "scripted"
+    assert target.placement.worker.workers == 3
+
+
+def test_one_of_several_models_has_its_share_of_the_machine() -> None:
+    models = (f"one={SCRIPTED};workers=2", f"two={SCRIPTED}:scripted:slow:1;workers=1;load=demand")
+    settings = Settings.load({"models": models})
+    assert find_target(settings).name == "one"
+    target = find_target(settings, "two")
+    assert target.name == "two"
+    assert target.placement.worker.workers == 1
+    assert target.placement.model.name == "scripted:slow:1"
+    with pytest.raises(ModelNotFound, match="one, two"):
+        find_target(settings, "three")
+
+
+def test_a_gateway_has_nothing_to_measure() -> None:
+    with pytest.raises(SetupError, match="gateway"):
+        find_target(Settings.load({"engine_urls": "http://recogniser:6007"}))
+
+
+def test_nothing_is_downloaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", "/nowhere")
+    with pytest.raises(SetupError, match="downloads nothing"):
+        find_target(Settings.load({"model": "large-v3"}))
