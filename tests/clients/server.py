@@ -91,9 +91,9 @@ def _is_at_rest(health: Any) -> bool:
 def real_server(folder: Path, *arguments: str, **settings: object) -> Iterator[RealServer]:
     """Serve with the bundled model; settings are by field name."""
     bundled_model()
+    only = {} if "models" in settings else {"engine": "whisper", "model": "base"}
     real: dict[str, object] = {
-        "engine": "whisper",
-        "model": "base",
+        **only,
         "cache_dir": CACHE_DIR,
         "api_keys": f"tests:{KEY}",
         "workers": 2,

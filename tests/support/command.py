@@ -35,6 +35,8 @@ def environment(folder: Path, **settings: object) -> dict[str, str]:
         "sandbox_folders": f"{folder},{ROOT}",
         "port": 0,
     }
+    if "models" in settings:
+        del defaults["engine"]
     given = {variable(name): str(value) for name, value in (defaults | settings).items()}
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     return kept | given | {"PYTHONPATH": path, "COLUMNS": "200", "PYTHONUNBUFFERED": "1"}

@@ -184,6 +184,29 @@ def test_what_a_server_refuses_is_reported_for_that_recording(tmp_path: Path, ur
     assert "nowhere.wav: can't be read" in done.stderr
 
 
+SCRIPTED = "tests.support.scripted_engine"
+TWO = f"one={SCRIPTED},broken={SCRIPTED}:scripted:setup-error;load=demand"
+
+
+def test_own_workers_load_one_of_several_models(tmp_path: Path) -> None:
+    assert transcribe(tmp_path, SHORT.path, models=TWO).stdout.startswith("29376 ")
+    assert transcribe(tmp_path, "--model", "broken", SHORT.path, models=TWO).process.returncode == 2
+    unknown = transcribe(tmp_path, "--model", "large-v3", SHORT.path, models=TWO)
+    assert unknown.process.returncode == 2
+    assert "its models are: one, broken." in unknown.stderr
+
+
+def test_a_server_is_asked_for_the_model(tmp_path: Path) -> None:
+    with serving(tmp_path, models=f"one={SCRIPTED},two={SCRIPTED}") as (_, url):
+        done = transcribe(tmp_path, "--model", "two", SHORT.path, url=url)
+        assert done.stdout.startswith("29376 ")
+        jobs = {each["name"]: each["jobs"] for each in httpx2.get(f"{url}/health").json()["models"]}
+        assert (jobs["one"]["done"], jobs["two"]["done"]) == (0, 1)
+        unknown = transcribe(tmp_path, "--model", "large-v3", SHORT.path, url=url)
+        assert unknown.process.returncode == 1
+        assert "its models are: one, two. (model_not_found)" in unknown.stderr
+
+
 def test_a_server_with_keys_wants_one(tmp_path: Path) -> None:
     with serving(tmp_path, api_keys="anna:secret-key") as (_, url):
         without = transcribe(tmp_path, SHORT.path, url=url)

@@ -2,7 +2,8 @@
 
 import asyncio
 import errno
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -90,10 +91,10 @@ def transcribe(
     With --url and --detach, the recordings become background jobs of the server. The command prints
     their IDs once they are uploaded; [bold]auricle jobs wait ID[/] prints the text later.
     """
-    settings = Settings.load({"url": url, "api_key": api_key, "model": model, "workers": workers})
+    settings = _settings({"url": url, "api_key": api_key, "workers": workers}, model)
     single_language, languages = parse_languages(language)
     options = Options(
-        model=(model or "") if settings.client.url else "",  # local workers load the one model
+        model=(model or "") if settings.client.url else "",
         language=single_language,
         languages=languages,
         task=task,
@@ -118,6 +119,27 @@ def transcribe(
     asyncio.run(_run(_recogniser(settings), recordings, style))
     if any(recording.problem for recording in recordings):
         raise typer.Exit(EXIT_SOME_FAILED)
+
+
+def _settings(options: Mapping[str, object], model: str | None) -> Settings:
+    """Return the settings with the model for local workers; a server has its own.
+
+    Args:
+        options: The options that are settings.
+        model: Value of ``--model``: a name in AURICLE_MODELS, if that lists models.
+
+    Raises:
+        SetupError: A setting is invalid.
+        ModelNotFound: AURICLE_MODELS has no such model.
+    """
+    settings = Settings.load(options)
+    if settings.client.url:
+        return settings
+    if not settings.model.models:
+        return Settings.load({**options, "model": model})
+    from auricle.engine.models import ModelTable
+
+    return replace(settings, model=ModelTable.of(settings.model).choose(model or "").model.settings)
 
 
 @dataclass(frozen=True, slots=True)
