@@ -310,7 +310,7 @@ def chosen_model(settings: ModelSettings) -> ModelSettings:
         return settings
     table = ModelTable.of(settings.model_copy(update={"model": None}))
     try:
-        return table.find(settings.model or "").settings
+        return table.choose(settings.model or "").model.settings
     except ModelNotFound as exc:
         names = ", ".join(table.names)
         raise SetupError(

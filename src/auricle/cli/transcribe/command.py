@@ -2,8 +2,7 @@
 
 import asyncio
 import errno
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -91,7 +90,7 @@ def transcribe(
     With --url and --detach, the recordings become background jobs of the server. The command prints
     their IDs once they are uploaded; [bold]auricle jobs wait ID[/] prints the text later.
     """
-    settings = _settings({"url": url, "api_key": api_key, "workers": workers}, model)
+    settings = Settings.load({"url": url, "api_key": api_key, "model": model, "workers": workers})
     single_language, languages = parse_languages(language)
     options = Options(
         model=(model or "") if settings.client.url else "",
@@ -119,27 +118,6 @@ def transcribe(
     asyncio.run(_run(_recogniser(settings), recordings, style))
     if any(recording.problem for recording in recordings):
         raise typer.Exit(EXIT_SOME_FAILED)
-
-
-def _settings(options: Mapping[str, object], model: str | None) -> Settings:
-    """Return the settings with the model for local workers; a server has its own.
-
-    Args:
-        options: The options that are settings.
-        model: Value of ``--model``: a name in AURICLE_MODELS, if that lists models.
-
-    Raises:
-        SetupError: A setting is invalid.
-        ModelNotFound: AURICLE_MODELS has no such model.
-    """
-    settings = Settings.load(options)
-    if settings.client.url:
-        return settings
-    if not settings.model.models:
-        return Settings.load({**options, "model": model})
-    from auricle.engine.models import ModelTable
-
-    return replace(settings, model=ModelTable.of(settings.model).choose(model or "").model.settings)
 
 
 @dataclass(frozen=True, slots=True)
