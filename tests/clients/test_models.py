@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -31,9 +32,9 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServer]:
         yield started
 
 
-def run(client: str, name: str, *arguments: str) -> dict[str, dict[str, str]]:
+def run(client: str, name: str, *arguments: str) -> dict[str, Any]:
     with Client(client).start(program(name), *arguments) as process:
-        seen: dict[str, dict[str, str]] = json.loads(printed(process))
+        seen: dict[str, Any] = json.loads(printed(process))
     return seen
 
 
