@@ -27,16 +27,17 @@ def tokens_text(*tokens: str) -> str:
     return "".join(f"{token} {index}\n" for index, token in enumerate(tokens))
 
 
-def _every(axis: int) -> dict[str, np.ndarray]:
+def every(axis: int, step: int = STEP) -> dict[str, np.ndarray]:
+    """Return the weights of a node ``Slice`` that keeps one in ``step`` elements."""
     return {
         "starts": np.array([0], np.int64),
         "ends": np.array([1 << 30], np.int64),
         "axes": np.array([axis], np.int64),
-        "steps": np.array([STEP], np.int64),
+        "steps": np.array([step], np.int64),
     }
 
 
-_SLICE = ["starts", "ends", "axes", "steps"]
+SLICE = ["starts", "ends", "axes", "steps"]
 
 
 def _lengths(element: int) -> tuple[list[bytes], dict[str, np.ndarray]]:
@@ -50,7 +51,7 @@ def _lengths(element: int) -> tuple[list[bytes], dict[str, np.ndarray]]:
     return nodes, weights
 
 
-def _write(folder: Path, files: Mapping[str, bytes | str]) -> Path:
+def made(folder: Path, files: Mapping[str, bytes | str]) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         (folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
@@ -87,20 +88,31 @@ def _decoder(size: int, context: int = 2) -> bytes:
     )
 
 
+def _transducer_files(
+    encoder: bytes, metadata: Mapping[str, object], tokens: tuple[str, ...]
+) -> dict[str, bytes | str]:
+    return {
+        "encoder.onnx": onnx_file(encoder, metadata),
+        "decoder.onnx": _decoder(len(tokens)),
+        "joiner.onnx": _joiner(len(tokens), 3),
+        "tokens.txt": tokens_text(*tokens),
+    }
+
+
 def transducer(folder: Path, tokens: tuple[str, ...] = ("<blk>", "<unk>", *WORDS)) -> Path:
     """An offline transducer of icefall, such as zipformer."""
     lengths, weights = _lengths(INT64)
     encoder = graph(
         [
-            node("Slice", ["x", *_SLICE], ["steps_of_x"]),
+            node("Slice", ["x", *SLICE], ["steps_of_x"]),
             node("MatMul", ["steps_of_x", "w"], ["encoder_out"]),
             *lengths,
         ],
         {"x": (FLOAT, ["N", "T", 80]), "x_lens": (INT64, ["N"])},
         {"encoder_out": (FLOAT, ["N", "S", SIZE]), "lens": (INT64, ["N"])},
-        {"w": random(1, 80, SIZE, scale=0.05), **_every(1), **weights},
+        {"w": random(1, 80, SIZE, scale=0.05), **every(1), **weights},
     )
-    return _write(
+    return made(
         folder,
         {
             "encoder-epoch-99-avg-1.onnx": onnx_file(encoder, {"model_type": "zipformer2"}),
@@ -118,7 +130,7 @@ def streaming_transducer(
     state: Shape = [1, "N", SIZE]
     encoder = graph(
         [
-            node("Slice", ["x", *_SLICE], ["steps_of_x"]),
+            node("Slice", ["x", *SLICE], ["steps_of_x"]),
             node("MatMul", ["steps_of_x", "w"], ["encoder_out"]),
             node("Identity", ["h"], ["next_h"]),
             node("Identity", ["c"], ["next_c"]),
@@ -129,7 +141,7 @@ def streaming_transducer(
             "next_h": (FLOAT, state),
             "next_c": (FLOAT, state),
         },
-        {"w": random(1, 80, SIZE, scale=0.05), **_every(1)},
+        {"w": random(1, 80, SIZE, scale=0.05), **every(1)},
     )
     metadata = {
         "model_type": "lstm",
@@ -139,32 +151,25 @@ def streaming_transducer(
         "rnn_hidden_size": SIZE,
         "d_model": SIZE,
     }
-    return _write(
-        folder,
-        {
-            "encoder.onnx": onnx_file(encoder, metadata),
-            "decoder.onnx": _decoder(len(tokens)),
-            "joiner.onnx": _joiner(len(tokens), 3),
-            "tokens.txt": tokens_text(*tokens),
-        },
-    )
+    return made(folder, _transducer_files(encoder, metadata, tokens))
 
 
-def nemo_transducer(folder: Path, *, durations: int = 5) -> Path:
-    """A transducer of NeMo that predicts durations (TDT), such as Parakeet."""
-    tokens = ("<unk>", *WORDS, "<blk>")
+def _nemo_metadata(size: int) -> dict[str, object]:
+    return {
+        "vocab_size": size - 1,
+        "subsampling_factor": STEP,
+        "normalize_type": "per_feature",
+        "pred_rnn_layers": 1,
+        "pred_hidden": SIZE,
+        "feat_dim": 80,
+        "model_type": "EncDecRNNTBPEModel",
+    }
+
+
+def _nemo_files(
+    encoder: bytes, metadata: Mapping[str, object], tokens: tuple[str, ...], durations: int
+) -> dict[str, bytes | str]:
     state: Shape = [1, "N", SIZE]
-    lengths, weights = _lengths(INT64)
-    encoder = graph(
-        [
-            node("Slice", ["x", *_SLICE], ["steps_of_x"]),
-            node("MatMul", ["w", "steps_of_x"], ["outputs"]),
-            *lengths,
-        ],
-        {"x": (FLOAT, ["N", 80, "T"]), "x_lens": (INT64, ["N"])},
-        {"outputs": (FLOAT, ["N", SIZE, "S"]), "lens": (INT64, ["N"])},
-        {"w": random(1, SIZE, 80, scale=0.05), **_every(2), **weights},
-    )
     decoder = graph(
         [
             node("Gather", ["embedding", "targets"], ["all"], axis=0),
@@ -203,25 +208,106 @@ def nemo_transducer(folder: Path, *, durations: int = 5) -> Path:
         {"outputs": (FLOAT, ["N", 1, 1, size])},
         {"w": random(3, SIZE, size), "axis": np.array([1], np.int64)},
     )
-    metadata = {
-        "vocab_size": len(tokens) - 1,
-        "subsampling_factor": STEP,
-        "normalize_type": "per_feature",
-        "pred_rnn_layers": 1,
-        "pred_hidden": SIZE,
-        "feat_dim": 80,
-        "model_type": "EncDecRNNTBPEModel",
-        "url": "https://huggingface.co/nvidia/parakeet-tdt-0.6b-v3",
+    return {
+        "encoder.onnx": onnx_file(encoder, metadata),
+        "decoder.onnx": onnx_file(decoder),
+        "joiner.onnx": onnx_file(joiner),
+        "tokens.txt": tokens_text(*tokens),
     }
-    return _write(
-        folder,
-        {
-            "encoder.onnx": onnx_file(encoder, metadata),
-            "decoder.onnx": onnx_file(decoder),
-            "joiner.onnx": onnx_file(joiner),
-            "tokens.txt": tokens_text(*tokens),
-        },
+
+
+def nemo_transducer(folder: Path, *, durations: int = 5) -> Path:
+    """A transducer of NeMo that predicts durations (TDT), such as Parakeet."""
+    tokens = ("<unk>", *WORDS, "<blk>")
+    lengths, weights = _lengths(INT64)
+    encoder = graph(
+        [
+            node("Slice", ["x", *SLICE], ["steps_of_x"]),
+            node("MatMul", ["w", "steps_of_x"], ["outputs"]),
+            *lengths,
+        ],
+        {"x": (FLOAT, ["N", 80, "T"]), "x_lens": (INT64, ["N"])},
+        {"outputs": (FLOAT, ["N", SIZE, "S"]), "lens": (INT64, ["N"])},
+        {"w": random(1, SIZE, 80, scale=0.05), **every(2), **weights},
     )
+    metadata = _nemo_metadata(len(tokens)) | {"url": "https://hf.co/nvidia/parakeet-tdt-0.6b-v3"}
+    return made(folder, _nemo_files(encoder, metadata, tokens, durations))
+
+
+def streaming_zipformer(folder: Path, tokens: tuple[str, ...] = ("<blk>", "<unk>", *WORDS)) -> Path:
+    """A streaming zipformer of one layer, such as Kroko."""
+    heads, context = 4, 8
+    states: Ports = {
+        "key": (FLOAT, [context, "N", heads]),
+        "attention": (FLOAT, [1, "N", context, 3 * SIZE // 4]),
+        "value_1": (FLOAT, [context, "N", heads]),
+        "value_2": (FLOAT, [context, "N", heads]),
+        "conv_1": (FLOAT, ["N", SIZE, 2]),
+        "conv_2": (FLOAT, ["N", SIZE, 2]),
+        "embed": (FLOAT, ["N", 128, 3, 19]),
+        "processed": (INT64, ["N"]),
+    }
+    encoder = graph(
+        [
+            node("Slice", ["x", *SLICE], ["steps_of_x"]),
+            node("MatMul", ["steps_of_x", "w"], ["encoder_out"]),
+            *(node("Identity", [name], [f"next_{name}"]) for name in states),
+        ],
+        {"x": (FLOAT, ["N", "T", 80]), **states},
+        {
+            "encoder_out": (FLOAT, ["N", "S", SIZE]),
+            **{f"next_{name}": port for name, port in states.items()},
+        },
+        {"w": random(1, 80, SIZE, scale=0.05), **every(1)},
+    )
+    metadata = {
+        "model_type": "zipformer2",
+        "encoder_dims": SIZE,
+        "query_head_dims": 1,
+        "value_head_dims": 1,
+        "num_heads": heads,
+        "num_encoder_layers": 1,
+        "cnn_module_kernels": 5,
+        "left_context_len": context,
+        "T": 13,
+        "decode_chunk_len": 8,
+    }
+    return made(folder, _transducer_files(encoder, metadata, tokens))
+
+
+def streaming_nemo(folder: Path) -> Path:
+    """A streaming transducer of NeMo, such as Nemotron."""
+    tokens = ("<unk>", *WORDS, "<blk>")
+    states: Ports = {
+        "channel": (FLOAT, ["N", 1, 2, SIZE]),
+        "time": (FLOAT, ["N", 1, SIZE, 2]),
+        "channel_len": (INT64, ["N"]),
+    }
+    lengths, weights = _lengths(INT64)
+    encoder = graph(
+        [
+            node("Slice", ["x", *SLICE], ["steps_of_x"]),
+            node("MatMul", ["w", "steps_of_x"], ["outputs"]),
+            *lengths,
+            *(node("Identity", [name], [f"next_{name}"]) for name in states),
+        ],
+        {"x": (FLOAT, ["N", 80, "T"]), "x_lens": (INT64, ["N"]), **states},
+        {
+            "outputs": (FLOAT, ["N", SIZE, "S"]),
+            "lens": (INT64, ["N"]),
+            **{f"next_{name}": port for name, port in states.items()},
+        },
+        {"w": random(1, SIZE, 80, scale=0.05), **every(2), **weights},
+    )
+    metadata: dict[str, object] = {
+        **_nemo_metadata(len(tokens)),
+        "normalize_type": "NA",
+        "window_size": 16,
+        "chunk_shift": 16,
+        **{f"cache_last_channel_dim{n}": size for n, size in enumerate((1, 2, SIZE), start=1)},
+        **{f"cache_last_time_dim{n}": size for n, size in enumerate((1, SIZE, 2), start=1)},
+    }
+    return made(folder, _nemo_files(encoder, metadata, tokens, 0))
 
 
 def nemo_ctc(folder: Path) -> Path:
@@ -230,7 +316,7 @@ def nemo_ctc(folder: Path) -> Path:
     lengths, weights = _lengths(INT64)
     model = graph(
         [
-            node("Slice", ["x", *_SLICE], ["steps_of_x"]),
+            node("Slice", ["x", *SLICE], ["steps_of_x"]),
             node("Transpose", ["steps_of_x"], ["last"], perm=[0, 2, 1]),
             node("MatMul", ["last", "w"], ["product"]),
             node("LogSoftmax", ["product"], ["logprobs"], axis=2),
@@ -238,7 +324,7 @@ def nemo_ctc(folder: Path) -> Path:
         ],
         {"x": (FLOAT, ["N", 80, "T"]), "x_lens": (INT64, ["N"])},
         {"logprobs": (FLOAT, ["N", "S", len(tokens)])},
-        {"w": random(1, 80, len(tokens)), **_every(2), **weights},
+        {"w": random(1, 80, len(tokens)), **every(2), **weights},
     )
     metadata = {
         "vocab_size": len(tokens) - 1,
@@ -250,7 +336,7 @@ def nemo_ctc(folder: Path) -> Path:
         "model.onnx": onnx_file(model, metadata),
         "tokens.txt": tokens_text(*tokens),
     }
-    return _write(folder, files)
+    return made(folder, files)
 
 
 def sense_voice(folder: Path) -> Path:
@@ -294,7 +380,7 @@ def sense_voice(folder: Path) -> Path:
         "model.onnx": onnx_file(model, metadata),
         "tokens.txt": tokens_text(*tokens),
     }
-    return _write(folder, files)
+    return made(folder, files)
 
 
 MAKERS: dict[str, Callable[[Path], Path]] = {
@@ -303,5 +389,7 @@ MAKERS: dict[str, Callable[[Path], Path]] = {
     "nemo-ctc-en": nemo_ctc,
     "sense-voice": sense_voice,
     "streaming-lstm-en": streaming_transducer,
+    "streaming-zipformer-en": streaming_zipformer,
+    "streaming-nemotron-en": streaming_nemo,
 }
-"""Made models by the names of their directories."""
+"""Made models that find tokens in the audio, by the names of their directories."""

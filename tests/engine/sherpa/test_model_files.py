@@ -10,6 +10,7 @@ import pytest
 from auricle.engine.sherpa.model_files import find_model
 from auricle.errors import SetupError
 from tests.support.onnx_writer import FLOAT, INT64, graph, node, onnx_file
+from tests.support.sherpa_generators import GENERATORS
 from tests.support.sherpa_models import MAKERS, sense_voice, tokens_text, transducer
 
 pytestmark = pytest.mark.unit
@@ -22,9 +23,9 @@ def model(tmp_path: Path) -> Path:
     return transducer(tmp_path / "zipformer-en", TOKENS)
 
 
-@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize("name", MAKERS | GENERATORS)
 def test_each_kind_is_found(tmp_path: Path, name: str) -> None:
-    files = find_model(str(MAKERS[name](tmp_path / name)))
+    files = find_model(str((MAKERS | GENERATORS)[name](tmp_path / name)))
     assert files.directory == tmp_path / name
     assert set(files.graphs) == set(files.kind.parts)
     assert files.size_mb > 0
@@ -160,6 +161,21 @@ def test_the_token_file_of_another_nemo_model_is_reported(tmp_path: Path) -> Non
     model = MAKERS["parakeet-tdt-0.6b-v3"](tmp_path / "parakeet-tdt-0.6b-v3")
     (model / "tokens.txt").write_text(tokens_text("<blk>", *TOKENS))
     with pytest.raises(SetupError, match="its token <blk> must have the number 11"):
+        find_model(str(model))
+
+
+def test_the_token_file_of_another_canary_is_reported(tmp_path: Path) -> None:
+    model = GENERATORS["canary"](tmp_path / "canary")
+    tokens = (model / "tokens.txt").read_text()
+    (model / "tokens.txt").write_text(tokens.replace("<|noitn|>", "<|other|>"))
+    with pytest.raises(SetupError, match=r"lacks the token <\|noitn\|>; it is of another model"):
+        find_model(str(model))
+
+
+def test_the_token_file_of_a_whisper_is_in_base64(tmp_path: Path) -> None:
+    model = GENERATORS["whisper"](tmp_path / "whisper")
+    (model / "made-tokens.txt").write_text(tokens_text(*TOKENS))
+    with pytest.raises(SetupError, match="line 1 is not in base64; it is the file of another"):
         find_model(str(model))
 
 

@@ -8,12 +8,14 @@ from auricle.engine.base import Engine, EngineSettings
 from auricle.engine.sherpa.model_files import find_model
 from auricle.engine.sherpa.recognisers import encode_hotwords
 from auricle.engine.sherpa.spec import load
-from auricle.types import SAMPLE_RATE_HZ, Job, JobId, Options, Pcm16, Transcript
+from auricle.types import SAMPLE_RATE_HZ, Job, JobId, Options, Pcm16, Task, Transcript
 from tests.support.clips import CLIPS
+from tests.support.sherpa_generators import GENERATORS
 from tests.support.sherpa_models import MAKERS, transducer
 
 pytestmark = pytest.mark.unit
 
+MODELS = MAKERS | GENERATORS
 SHORT, FELLOW = CLIPS["short.wav"].pcm, CLIPS["fellow.wav"].pcm
 
 
@@ -29,9 +31,9 @@ def transcribe(engine: Engine, *clips: Pcm16, **options: object) -> list[Transcr
     return [result for result in results if isinstance(result, Transcript)]
 
 
-@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize("name", MODELS)
 def test_each_kind_is_loaded_and_decodes(tmp_path: Path, name: str) -> None:
-    engine = loaded(MAKERS[name](tmp_path / name))
+    engine = loaded(MODELS[name](tmp_path / name))
     has_times = find_model(str(tmp_path / name)).has_word_times
     alone, again = transcribe(engine, SHORT) + transcribe(engine, SHORT)
     assert alone == again
@@ -45,10 +47,30 @@ def test_each_kind_is_loaded_and_decodes(tmp_path: Path, name: str) -> None:
         assert all(0 <= start < SHORT.size for start in starts)
 
 
-@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize("name", MODELS)
 def test_short_audio_is_decoded(tmp_path: Path, name: str) -> None:
-    engine = loaded(MAKERS[name](tmp_path / name))
+    engine = loaded(MODELS[name](tmp_path / name))
     assert [result.duration_samples for result in transcribe(engine, SHORT[:1000])] == [1000]
+
+
+@pytest.mark.parametrize("name", ["whisper", "canary"])
+def test_languages_and_tasks_are_chosen_for_each_job(tmp_path: Path, name: str) -> None:
+    engine = loaded(MODELS[name](tmp_path / name))
+    jobs = [
+        Job(JobId("a"), SHORT, Options(language, task=task))
+        for language in ("en", "de")
+        for task in (Task.TRANSCRIBE, Task.TRANSLATE)
+    ]
+    results = [each for each in engine.transcribe(jobs) if isinstance(each, Transcript)]
+    assert [result.language for result in results] == ["en", "en", "de", "de"]
+    assert all(result.text for result in results)
+
+
+def test_whisper_detects_the_language(tmp_path: Path) -> None:
+    engine = loaded(MODELS["whisper"](tmp_path / "whisper"))
+    assert transcribe(engine, SHORT)[0].language in ("en", "de")
+    (unknown,) = transcribe(engine, SHORT, language="fr")  # the library would end the process
+    assert unknown.text
 
 
 def test_hot_words_are_favoured(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 Checks change and download nothing. Libraries that may crash are loaded in a child process.
 """
 
+import contextlib
 import enum
 import json
 import os
@@ -95,6 +96,8 @@ def check_engine(settings: Settings) -> Finding:
         engine = find_engine(settings.model.engine)
     except SetupError as exc:
         return Finding("engine", Level.WRONG, "not found", str(exc))
+    with contextlib.suppress(SetupError):  # check_model reports it
+        engine = engine.for_model(settings.model.model or engine.models.default)
     libraries = ("av", *engine.libraries)
     code = "; ".join(
         f"import {name}; print({name!r}, getattr({name}, '__version__', ''))" for name in libraries

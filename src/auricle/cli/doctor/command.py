@@ -1,18 +1,31 @@
 """``auricle doctor``: check that this machine meets the requirements of a server."""
 
-from typing import Annotated
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.text import Text
 
-from auricle.cli.support.console import results
+from auricle.cli.support.console import errors, results
 from auricle.config.settings import Settings
+
+if TYPE_CHECKING:
+    from auricle.cli.doctor.checks import Finding
 
 
 def doctor(
     gpu: Annotated[
         bool, typer.Option("--gpu", help="Also check the GPU and CUDA's libraries.")
     ] = False,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            metavar="NAME",
+            help="Try only this model: load it and transcribe a clip. A name of AURICLE_MODELS, or "
+            "ENGINE:MODEL.",
+        ),
+    ] = None,
 ) -> None:
     """Check this machine and the settings, and show what to do about problems.
 
@@ -25,10 +38,19 @@ def doctor(
     checks = [*CHECKS]
     if gpu or settings.model.device != "cpu":
         checks.append(check_gpu)
-    is_usable = True
     default = of_default_model(settings)
-    for check in checks:
-        finding = check(settings if check is check_models else default)
+    findings: Iterable[Finding] = (
+        check(settings if check is check_models else default) for check in checks
+    )
+    if model is not None:
+        from auricle.cli.doctor.model import try_model
+        from auricle.logs import configure_logging
+
+        configure_logging("error")
+        with errors.status("Trying the model…"):  # shown on terminals only
+            findings = try_model(settings, model)
+    is_usable = True
+    for finding in findings:
         level = Text(f"{finding.level.value:9}", style=styles[finding.level])
         results.print(Text.assemble(level, f"{finding.subject:10}", finding.text))
         if finding.advice:

@@ -59,7 +59,8 @@ class OfflineModel:
         if self._files.kind is WHISPER:
             config = self._recogniser.config
             whisper = config.model_config.whisper
-            whisper.language = options.language or ""
+            known = options.language in self._files.languages  # it ends the process at another
+            whisper.language = options.language or "" if known else ""
             whisper.task = options.task.value
             self._recogniser.recognizer.set_config(config)
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from auricle.config.settings import ModelSettings
 from auricle.engine.base import (
     BatchRules,
     CostModel,
@@ -24,6 +24,9 @@ from auricle.engine.sherpa.model_files import find_model
 from auricle.engine.whole_utterances import WholeUtterances
 from auricle.errors import SetupError
 
+if TYPE_CHECKING:  # workers load no settings
+    from auricle.config.settings import ModelSettings
+
 MAX_BATCH_JOBS = 8
 
 
@@ -32,12 +35,12 @@ class SherpaModels:
 
     default = ""
 
-    def find(self, settings: ModelSettings, *, in_log: bool = False) -> LocalModel:
+    def find(self, settings: "ModelSettings", *, in_log: bool = False) -> LocalModel:
         """Return the model of the settings, with its files checked."""
         files = find_model(directory_of(settings), settings.compute_type)
         return LocalModel(str(files.directory), files.directory.name, files.size_mb, files.revision)
 
-    def status(self, settings: ModelSettings) -> ModelStatus:
+    def status(self, settings: "ModelSettings") -> ModelStatus:
         """Return what the model of the settings is, with its files checked."""
         files = find_model(directory_of(settings), settings.compute_type)
         text = f"{files.kind.name} ({files.directory}, {files.size_mb:.0f} MB)"
