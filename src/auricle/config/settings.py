@@ -210,7 +210,9 @@ class ModelSettings(_Section):
     )
     engine: str = Field(
         "whisper",
-        description="Engine: `whisper`, `faster-whisper`, `moonshine` or the name of a module.",
+        description=(
+            "Engine: `whisper`, `faster-whisper`, `moonshine`, `sherpa` or the name of a module."
+        ),
     )
     models: Annotated[tuple[str, ...], NoDecode] = Field(
         (),

@@ -36,7 +36,7 @@ def test_a_good_model_is_usable(tmp_path: Path) -> None:
     errors = float(speech.split()[2].rstrip("%"))
     assert speech.split()[0] == "ok"
     assert errors < 10
-    assert "of processing for each second of speech" in speech
+    assert "of processing per second of speech" in speech
     assert done.stderr == ""
 
 

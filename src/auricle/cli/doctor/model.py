@@ -123,7 +123,7 @@ async def _transcribe(
         audio_s += job.audio_s
     text = " ".join(texts)
     speed = busy_s / audio_s
-    figures = f"{speed:.2f} s of processing for each second of speech"
+    figures = f"{speed:.2f} s of processing per second of speech"
     if engine.has_word_times:
         figures += f", {words} words with times"
     if not is_language:
