@@ -1,13 +1,16 @@
 """The engine as the server knows it, and a server with it."""
 
+import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
 import httpx2
 import pytest
+from websockets.sync.client import connect
 
 from auricle.config.settings import ModelSettings
 from auricle.engine.catalogue import CatalogueModel, PinnedFile
@@ -18,12 +21,13 @@ from auricle.engine.sherpa.kinds import CANARY, SENSE_VOICE, TRANSDUCER
 from auricle.engine.sherpa.languages import find_languages
 from auricle.engine.sherpa.spec import MAX_BATCH_JOBS, SPEC, load, load_streaming
 from auricle.errors import BadRequest, SetupError
-from auricle.types import Options, Task
+from auricle.types import SAMPLE_RATE_HZ, Options, Task
 from tests.support.clips import CLIPS
 from tests.support.command import LIMIT_S, environment, serving
 from tests.support.sherpa_models import MAKERS
 
 SHORT = CLIPS["short.wav"]
+FELLOW = CLIPS["fellow.wav"].pcm
 
 
 def settings_of(model: Path) -> ModelSettings:
@@ -154,3 +158,65 @@ def test_another_language_gets_a_400(server: SimpleNamespace) -> None:
     answer = httpx2.post(url, data=fields, files=files, timeout=LIMIT_S)
     assert answer.status_code == 400
     assert "use a code such as en." in answer.json()["error"]["message"]
+
+
+@pytest.fixture(scope="module")
+def two_models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server whose partials come from a streaming model, and its finals from another one."""
+    folder = tmp_path_factory.mktemp("streaming")
+    models = {
+        "finals": MAKERS["zipformer-en"](folder / "models" / "zipformer-en"),
+        "partials": MAKERS["streaming-zipformer-en"](folder / "models" / "streaming-zipformer-en"),
+    }
+    entries = ", ".join(f"{name}=sherpa:{model}" for name, model in models.items())
+    settings = {"models": entries, "engine": "", "partial_model": "partials", "workers": 1}
+    with serving(folder, **settings, sandbox_folders="") as (_, url):
+        yield url
+
+
+@pytest.mark.process
+def test_partials_come_from_a_streaming_model_in_a_sandboxed_worker(two_models: str) -> None:
+    url = f"{two_models.replace('http', 'ws')}/v1/stream?format=pcm16&partials=true"
+    packet = SAMPLE_RATE_HZ // 10
+    with connect(url, open_timeout=LIMIT_S) as live:
+        for start in range(0, FELLOW.size, packet):
+            live.send(FELLOW[start : start + packet].tobytes())
+            time.sleep(0.05)
+        live.send('{"type": "stop"}')
+        events = [json.loads(message) for message in live]
+    partials = [event for event in events if event["type"] == "partial"]
+    finals = [event for event in events if event["type"] == "final"]
+    assert partials
+    assert any(event["stable"] for event in partials)
+    assert all(event["text"] for event in finals)
+
+
+def of_two_models(folder: Path) -> Path:
+    """Return a transducer whose joiner is another model's; its files pass all checks."""
+    model = MAKERS["parakeet-tdt-0.6b-v3"](folder / "parakeet-tdt-0.6b-v3")
+    encoder = model / "encoder.onnx"
+    encoder.write_bytes(encoder.read_bytes().replace(b"parakeet-tdt", b"parakeet-ctc"))
+    (model / "languages.txt").write_text("en")
+    return model
+
+
+@pytest.mark.process
+def test_a_model_that_ends_its_workers_leaves_the_others_alone(tmp_path: Path) -> None:
+    good = MAKERS["zipformer-en"](tmp_path / "models" / "zipformer-en")
+    entries = f"good=sherpa:{good}, bad=sherpa:{of_two_models(tmp_path / 'models')}"
+    settings = {"models": entries, "engine": "", "workers": 1, "sandbox_folders": ""}
+    with serving(tmp_path, **settings) as (command, url):
+        command.event("model_not_loaded")
+        answers = [
+            httpx2.post(
+                f"{url}/v1/audio/transcriptions",
+                data={"model": name},
+                files={"file": ("short.wav", SHORT.path.read_bytes())},
+                timeout=LIMIT_S,
+            )
+            for name in ("good", "bad", "good")
+        ]
+        exits = [each for each in command.events() if each["event"] == "worker_exited"]
+    assert [answer.status_code for answer in answers] == [200, 503, 200]
+    assert "Retry-After" in answers[1].headers
+    assert {each["code"] for each in exits if each["reason"] == "exited"} == {255}

@@ -19,7 +19,7 @@ def written(folder: Path, content: str | bytes) -> Path:
 
 def test_tokens_have_numbers(tmp_path: Path) -> None:
     path = written(tmp_path, "<blk> 0\n▁a\t1\r\n\u3000 2\n  b   3  \n4\n")
-    assert read_tokens(path) == {"<blk>": 0, "▁a": 1, "\u3000": 2, "b": 3, " ": 4}
+    assert read_tokens(path).numbers == {"<blk>": 0, "▁a": 1, "\u3000": 2, "b": 3, " ": 4}
 
 
 @pytest.mark.parametrize(
@@ -44,10 +44,15 @@ def test_bad_lines_are_named(tmp_path: Path, content: str | bytes, reason: str) 
         read_tokens(written(tmp_path, content))
 
 
+def test_equal_tokens_count(tmp_path: Path) -> None:
+    tokens = read_tokens(written(tmp_path, "a 0\nb 1\na 2\n"))
+    assert (tokens.numbers, tokens.count) == ({"a": 0, "b": 1}, 3)
+
+
 @pytest.mark.parametrize("token", ["YQ==", "YWI=", "YWJj", "=", "5"])
 def test_tokens_in_base64(tmp_path: Path, token: str) -> None:
     line = token if token == "5" else f"{token} 5"
-    assert list(read_tokens(written(tmp_path, line), is_base64=True).values()) == [5]
+    assert list(read_tokens(written(tmp_path, line), is_base64=True).numbers.values()) == [5]
 
 
 @pytest.mark.parametrize("token", ["YQ", "YQ=", "a", "▁a", "Y=Q=", "<s>", "YWJj-"])

@@ -97,7 +97,7 @@ def check_engine(settings: Settings) -> Finding:
     except SetupError as exc:
         return Finding("engine", Level.WRONG, "not found", str(exc))
     with contextlib.suppress(SetupError):  # check_model reports it
-        engine = engine.for_model(settings.model.model or engine.models.default)
+        engine = engine.for_model(settings.model)
     libraries = ("av", *engine.libraries)
     code = "; ".join(
         f"import {name}; print({name!r}, getattr({name}, '__version__', ''))" for name in libraries

@@ -21,7 +21,7 @@ from auricle.engine.sherpa.kinds import (
 from auricle.engine.sherpa.languages import find_languages
 from auricle.engine.sherpa.onnx_file import BadFile, GraphFile, read_onnx
 from auricle.engine.sherpa.ort_file import read_ort
-from auricle.engine.sherpa.token_file import check_vocabulary, read_tokens
+from auricle.engine.sherpa.token_file import Tokens, check_vocabulary, read_tokens
 from auricle.errors import SetupError
 
 SUPPORTED = (
@@ -141,11 +141,15 @@ def find_model(model: str | None, compute_type: str = "default") -> ModelFiles:
         graphs=paths,
         tokens=token_path,
         bpe_vocabulary=bpe_path if has_bpe else None,
-        languages=find_languages(kind, directory, metadata, tokens),
+        languages=find_languages(kind, directory, metadata, tokens.numbers),
         is_quantised=any(graph.is_quantised for graph in graphs.values()),
         has_attention=kind is WHISPER and len(graphs["decoder"].outputs) > 3,
-        is_spaceless=not any(token.startswith("\N{LOWER ONE EIGHTH BLOCK}") for token in tokens),
-        is_upper_case=not any(token.islower() for token in tokens if not token.startswith("<")),
+        is_spaceless=not any(
+            token.startswith("\N{LOWER ONE EIGHTH BLOCK}") for token in tokens.numbers
+        ),
+        is_upper_case=not any(
+            token.islower() for token in tokens.numbers if not token.startswith("<")
+        ),
         size_mb=sum(graph.size_bytes for graph in graphs.values()) / 1e6,
         revision=_revision(all_paths),
     )
@@ -221,7 +225,7 @@ def _read_graph(path: Path) -> GraphFile:
         raise _bad(path, exc) from exc
 
 
-def _check_tokens(kind: Kind, tokens: Mapping[str, int], graphs: Mapping[str, GraphFile]) -> None:
+def _check_tokens(kind: Kind, tokens: Tokens, graphs: Mapping[str, GraphFile]) -> None:
     """Check that a token file belongs to the graphs.
 
     Raises:
@@ -234,11 +238,13 @@ def _check_tokens(kind: Kind, tokens: Mapping[str, int], graphs: Mapping[str, Gr
     is_nemo = kind in (NEMO_TRANSDUCER, STREAMING_NEMO)
     if is_nemo:
         size += 1  # NeMo does not count the blank
-        if tokens.get("<blk>") != size - 1:
+        if tokens.numbers.get("<blk>") != size - 1:
             raise BadFile(f"its token <blk> must have the number {size - 1}")
-    if len(tokens) != size if is_nemo or kind is CANARY else len(tokens) < size:
-        raise BadFile(f"it has {len(tokens)} tokens instead of {size}; it is of another model")
-    if kind is CANARY and (missing := [each for each in _CANARY_TOKENS if each not in tokens]):
+    if tokens.count != size if is_nemo or kind is CANARY else tokens.count < size:
+        raise BadFile(f"it has {tokens.count} tokens instead of {size}; it is of another model")
+    if kind is CANARY and (
+        missing := [each for each in _CANARY_TOKENS if each not in tokens.numbers]
+    ):
         raise BadFile(f"it lacks the token {missing[0]}; it is of another model")
 
 

@@ -61,7 +61,7 @@ class SherpaModels:
         ]
 
 
-def directory_of(settings: ModelSettings) -> str | None:
+def directory_of(settings: "ModelSettings") -> str | None:
     """Return the directory of the settings' model, which may not exist; ``None``: none is set.
 
     Raises:
@@ -83,7 +83,7 @@ def directory_of(settings: ModelSettings) -> str | None:
 class SherpaSpec(EngineSpec):
     """The engine's spec; what a model can do depends on its files."""
 
-    def for_model(self, settings: ModelSettings) -> EngineSpec:
+    def for_model(self, settings: "ModelSettings") -> EngineSpec:
         """Return the spec of the model of the settings, with its files checked.
 
         Raises:

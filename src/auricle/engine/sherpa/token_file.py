@@ -6,6 +6,7 @@ token of a space. Standard library only: the server uses this module.
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from auricle.engine.sherpa.onnx_file import BadFile
@@ -16,8 +17,21 @@ _NUMBER = re.compile(rb"\d{1,9}")
 _BASE64 = re.compile(rb"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?|=+")
 
 
-def read_tokens(path: Path, *, is_base64: bool = False) -> Mapping[str, int]:
-    """Return the numbers of all tokens.
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """The content of a token file.
+
+    Attributes:
+        numbers: The number of each token; of two equal tokens, that of the first.
+        count: How many there are, including equal ones.
+    """
+
+    numbers: Mapping[str, int]
+    count: int
+
+
+def read_tokens(path: Path, *, is_base64: bool = False) -> Tokens:
+    """Return all tokens.
 
     Args:
         path: The file.
@@ -41,7 +55,7 @@ def read_tokens(path: Path, *, is_base64: bool = False) -> Mapping[str, int]:
             raise BadFile(f"line {number} has the number {index} of another token")
         numbers.add(index)
         tokens.setdefault(token, index)
-    return tokens
+    return Tokens(tokens, len(numbers))
 
 
 def _parse(line: bytes, number: int, *, is_base64: bool) -> tuple[str, int]:
