@@ -17,7 +17,15 @@ from auricle.config.settings import QueueSettings, RemoteEngineSettings
 from auricle.engine.base import CostModel
 from bench.lib.service import free_port
 from tests.conformance.remote import MAX_LOSSES, all_ready
-from tests.conformance.subject import DEFAULTS, ROOT, SCRIPTED, Maker, Subject, python_path
+from tests.conformance.subject import (
+    DEFAULTS,
+    ROOT,
+    SCRIPTED,
+    Maker,
+    Subject,
+    are_ready,
+    python_path,
+)
 from tests.support.poll import poll_until
 from tests.support.tcp_proxy import TcpProxy, proxy_to
 
@@ -104,12 +112,12 @@ def ray_maker(ray: LocalRay, folder: Path) -> Maker:
         nodes: int = 2,
         model: str = "scripted",
         engine: str = SCRIPTED,
+        models: str = "",
         ready: bool = True,
         **settings: float,
     ) -> AsyncIterator[Subject]:
-        given: dict[str, object] = {"engine": engine, "replicas": nodes, "replica_cpus": 1}
-        given |= DEFAULTS | settings
-        given["model"] = model
+        given: dict[str, object] = {"replicas": nodes, "replica_cpus": 1, **(DEFAULTS | settings)}
+        given |= {"models": models} if models else {"engine": engine, "model": model}
         given["sandbox_folders"] = f"{folder},{ROOT}"
         await asyncio.to_thread(ray.tell, json.dumps(given))
         async with proxy_to(ray.port) as one, proxy_to(ray.port) as other:
@@ -119,7 +127,9 @@ def ray_maker(ray: LocalRay, folder: Path) -> Maker:
             )
             await transcriber.start()
             try:
-                if ready:
+                if ready and models:
+                    await poll_until(lambda: are_ready(transcriber.stats()), "all models")
+                elif ready:
                     await all_ready(transcriber, nodes * int((DEFAULTS | settings)["workers"]))
                 yield RaySubject(transcriber, ray, [one, other])
             finally:

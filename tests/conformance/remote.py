@@ -17,7 +17,15 @@ import psutil
 from auricle.cluster.gateway.transcriber import RemoteTranscriber
 from auricle.config.settings import QueueSettings, RemoteEngineSettings, fields, variable
 from auricle.engine.base import CostModel
-from tests.conformance.subject import DEFAULTS, ROOT, SCRIPTED, Maker, Subject, python_path
+from tests.conformance.subject import (
+    DEFAULTS,
+    ROOT,
+    SCRIPTED,
+    Maker,
+    Subject,
+    are_ready,
+    python_path,
+)
 from tests.support.poll import poll_until
 from tests.support.tcp_proxy import TcpProxy, proxy_to
 
@@ -58,10 +66,12 @@ def remote_maker(folder: Path, make: Make = RemoteTranscriber) -> Maker:
         nodes: int = 2,
         model: str = "scripted",
         engine: str = SCRIPTED,
+        models: str = "",
         ready: bool = True,
         **settings: float,
     ) -> AsyncIterator[Subject]:
-        given: dict[str, object] = {"engine": engine, "model": model, **(DEFAULTS | settings)}
+        given: dict[str, object] = {**(DEFAULTS | settings)}
+        given |= {"models": models} if models else {"engine": engine, "model": model}
         async with AsyncExitStack() as stack:
             recognisers = await asyncio.gather(
                 *(_start(folder / f"recogniser-{n}.log", given, stack) for n in range(nodes))
@@ -74,7 +84,9 @@ def remote_maker(folder: Path, make: Make = RemoteTranscriber) -> Maker:
             transcriber = make(RemoteEngineSettings(engine_urls=urls), QueueSettings(), CostModel())
             stack.push_async_callback(transcriber.aclose)
             await transcriber.start()
-            if ready:
+            if ready and models:
+                await poll_until(lambda: are_ready(transcriber.stats()), "all models")
+            elif ready:
                 await all_ready(transcriber, nodes * int((DEFAULTS | settings)["workers"]))
             else:
                 await poll_until(lambda: bool(transcriber.stats().workers), "a first look")

@@ -19,10 +19,11 @@ from auricle.config.settings import ModelSettings, QueueSettings, WorkerSettings
 from auricle.engine.models import Load, ModelTable, ServedModel
 from auricle.engine.placement import plan_models
 from auricle.engine.registry import find_engine
-from auricle.transcriber import Transcriber
+from auricle.transcriber import ModelState, Stats, Transcriber
 from auricle.workers.asr.model_pools import ModelPools
 from auricle.workers.asr.pool import WorkerPool
-from tests.support.model_pools import MEMORY_MB
+from tests.support.model_pools import MEMORY_MB, model_pools
+from tests.support.poll import poll_until
 from tests.support.pool import worker_pool
 
 ROOT = Path(__file__).parents[2]
@@ -69,6 +70,7 @@ class Maker(Protocol):
         nodes: Parts that can be lost by themselves, where there is a choice.
         model: What the engine is to load.
         engine: The engine's factory.
+        models: A table of models, in place of ``model`` and ``engine``.
         ready: Whether to wait until all can work.
         settings: Fields of WorkerSettings and QueueSettings, for each node.
     """
@@ -79,6 +81,7 @@ class Maker(Protocol):
         nodes: int = 2,
         model: str = "scripted",
         engine: str = SCRIPTED,
+        models: str = "",
         ready: bool = True,
         **settings: float,
     ) -> AbstractAsyncContextManager[Subject]: ...
@@ -115,10 +118,12 @@ def local_maker(monkeypatch: pytest.MonkeyPatch) -> Maker:
         nodes: int = 2,
         model: str = "scripted",
         engine: str = SCRIPTED,
+        models: str = "",
         ready: bool = True,
         **settings: float,
     ) -> AsyncIterator[Subject]:
         given = DEFAULTS | settings
+        assert not models, "models_maker"
         worker, queue = divide(given)
         pool = worker_pool(
             WorkerSettings.model_validate(worker | {"workers": nodes * given["workers"]}),
@@ -147,10 +152,18 @@ def models_maker(monkeypatch: pytest.MonkeyPatch) -> Maker:
         nodes: int = 2,
         model: str = "scripted",
         engine: str = SCRIPTED,
+        models: str = "",
         ready: bool = True,
         **settings: float,
     ) -> AsyncIterator[Subject]:
         given = DEFAULTS | settings
+        if models:
+            given["workers"] *= nodes
+            async with model_pools(models, monkeypatch, ready=ready, **given) as several:
+                if ready:
+                    await poll_until(lambda: are_ready(several.stats()), "all models")
+                yield LocalSubject(several)
+            return
         worker, queue = divide(given | {"workers": nodes * given["workers"]})
         main = ModelSettings(engine=engine, model=model)
         other = ModelSettings(engine=SCRIPTED)
@@ -171,6 +184,12 @@ def models_maker(monkeypatch: pytest.MonkeyPatch) -> Maker:
             await pools.aclose()
 
     return opened
+
+
+def are_ready(stats: Stats) -> bool:
+    """Return whether there are models and each is ready."""
+    states = [model.state for model in stats.models]
+    return bool(states) and all(state is ModelState.READY for state in states)
 
 
 def divide(settings: dict[str, float]) -> tuple[dict[str, float], dict[str, float]]:
