@@ -252,6 +252,38 @@ async def test_jobs_that_a_replaced_pool_does_not_finish_in_time_run_in_the_new_
             await late
 
 
+async def test_a_model_that_is_idle_while_it_is_replaced_is_unloaded_afterwards(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    models = scripted("main", "rare=scripted:sleep:1.5;load=demand")
+    async with model_pools(models, monkeypatch, idle_s=0.5) as pools:
+        await transcribed(pools, job("a", "rare"))
+        before = pids_of(pools, "rare")
+        replacing = asyncio.create_task(pools.replace("rare"))
+        await poll_until(lambda: set(before).isdisjoint(pids_of(pools, "rare")))
+        await replacing
+        workers = [psutil.Process(pid) for pid in pids_of(pools, "rare")]
+        await poll_until(lambda: model_of(pools, "rare").state is ModelState.UNLOADED)
+        await poll_until(lambda: not any(worker.is_running() for worker in workers))
+        assert not pids_of(pools, "rare")
+        assert await transcribed(pools, job("b", "rare"))
+
+
+async def test_a_default_model_that_is_replaced_before_it_was_ready_is_ready(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    hold = tmp_path / "hold"
+    hold.touch()
+    models = scripted(f"main=scripted:hold:{hold}")
+    async with model_pools(models, monkeypatch, ready=False, sandbox="off") as pools:  # type: ignore[arg-type]
+        replacing = asyncio.create_task(pools.replace("main"))
+        await poll_until(lambda: len(pids_of(pools, "main")) > 0)
+        hold.unlink()
+        await replacing
+        await poll_until(lambda: model_of(pools, "main").state is ModelState.READY)
+        assert await transcribed(pools, job("a"))
+
+
 async def test_a_session_that_changes_its_model_keeps_its_room(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -275,6 +275,8 @@ class ModelPools:
             new = await self._start_pool(entry, placement)
             entry.old_pools.append(old)
             entry.pool, entry.error = new, None
+            self._policy.loading(entry.name, began_at)
+            self._policy.loaded(entry.name, time.monotonic())
             for room in self._reservations.values():
                 if room.names.pop(old, None) is not None:
                     room.name_in(new)
@@ -423,6 +425,8 @@ class ModelPools:
                     self._policy.loading(name, now)
                     tasks.start_soon(self._load, self._entries[name])
                 case Step.UNLOAD, name:
+                    if self._entries[name].lock.locked():  # it is being replaced: ask again later
+                        return
                     await self._unload(self._entries[name])
                 case _:
                     raise AssertionError(step)
