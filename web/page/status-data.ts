@@ -23,11 +23,23 @@ export interface WorkerNow {
 	readonly last_exit: WorkerExit | null;
 }
 
+/** State of a model of the server's table. */
+export interface ModelNow {
+	readonly name: string;
+	readonly state: string;
+	readonly workers: number;
+	readonly ready_workers: number;
+	readonly waiting_audio_s: number;
+	readonly jobs: { readonly done: number; readonly failed: number };
+}
+
 /** `GET /health`. */
 export interface Health {
 	readonly status: 'ok' | 'degraded' | 'down';
 	readonly version: string;
 	readonly model: string;
+	/** The default model first. */
+	readonly models: readonly ModelNow[];
 	readonly workers: readonly WorkerNow[];
 	readonly decode_workers: readonly WorkerNow[];
 	readonly queue: { readonly jobs: number; readonly audio_s: number; readonly max_audio_s: number };

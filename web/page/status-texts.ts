@@ -26,6 +26,11 @@ export interface StatusTexts {
 		readonly open: string;
 		readonly columns: readonly [string, string, string, string, string, string, string];
 	};
+	readonly models: {
+		readonly title: string;
+		readonly columns: readonly [string, string, string, string, string, string];
+		readonly states: Readonly<Record<string, string>>;
+	};
 	readonly workers: {
 		readonly title: string;
 		readonly columns: readonly [string, string, string, string, string, string, string];
@@ -140,6 +145,17 @@ const english: StatusTexts = {
 			'Refused or failed',
 			'Crashes',
 		],
+	},
+	models: {
+		title: 'Models',
+		columns: ['Model', 'State', 'Ready workers', 'Queue (s)', 'Jobs completed', 'Jobs failed'],
+		states: {
+			unloaded: 'not loaded',
+			loading: 'loading',
+			ready: 'ready',
+			restarting: 'restarting',
+			failed: 'can’t be loaded',
+		},
 	},
 	workers: {
 		title: 'Workers',
@@ -268,6 +284,17 @@ const chinese: StatusTexts = {
 	table: {
 		open: '以表格显示',
 		columns: ['时间', '就绪工作进程（最少）', '队列（秒）', '会话', '延迟 95%（毫秒）', '拒绝与失败', '崩溃'],
+	},
+	models: {
+		title: '模型',
+		columns: ['模型', '状态', '就绪工作进程', '队列（秒）', '完成任务', '失败任务'],
+		states: {
+			unloaded: '未加载',
+			loading: '加载中',
+			ready: '就绪',
+			restarting: '重启中',
+			failed: '无法加载',
+		},
 	},
 	workers: {
 		title: '工作进程',

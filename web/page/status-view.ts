@@ -3,6 +3,7 @@
 import { Cards } from './status-cards.js';
 import {
 	type Crash,
+	type ModelNow,
 	type Past,
 	type Sample,
 	type WorkerNow,
@@ -21,6 +22,7 @@ const MINUTE_SECONDS = 60;
 /** The parts of the page that change. */
 export class StatusView {
 	readonly #cards = new Cards(byId('cards', HTMLElement));
+	readonly #models = new Rows(byId('models', HTMLElement));
 	readonly #workers = new Rows(byId('workers', HTMLElement));
 	readonly #refusals = new Rows(byId('refusals', HTMLElement));
 	readonly #minutes = new Rows(byId('minutes', HTMLElement));
@@ -46,6 +48,8 @@ export class StatusView {
 		}
 		const { health, past } = known;
 		this.#cards.show(health, past, this.#texts);
+		byId('several-models', HTMLElement).hidden = health.models.length < 2;
+		this.#models.show(health.models.map(model => [model.name, this.#model(model)]));
 		this.#workers.show(
 			[...health.workers, ...health.decode_workers].map(worker => [worker.id, this.#worker(worker)]),
 		);
@@ -72,6 +76,18 @@ export class StatusView {
 			const { version, model } = known.health;
 			byId('about', HTMLElement).textContent = about(version, model, this.#time(known.past.startedAt));
 		}
+	}
+
+	#model({ name, state, workers, ready_workers, waiting_audio_s, jobs }: ModelNow): Cell[] {
+		const { states } = this.#texts.models;
+		return [
+			name,
+			{ text: states[state] ?? state, look: `worker worker-${state}` },
+			number(`${ready_workers} / ${workers}`),
+			number(waiting_audio_s.toLocaleString(this.#language, { maximumFractionDigits: 1 })),
+			number(jobs.done.toLocaleString(this.#language)),
+			number(jobs.failed.toLocaleString(this.#language)),
+		];
 	}
 
 	#worker({ id, state, pid, restarts, jobs_done, rss_mb, last_exit }: WorkerNow): Cell[] {

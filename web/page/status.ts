@@ -67,6 +67,7 @@ function render(chosen: Language): void {
 	document.title = `Auricle: ${texts.title}`;
 	showTexts(texts);
 	showColumns('minutes-columns', texts.table.columns);
+	showColumns('models-columns', texts.models.columns);
 	showColumns('workers-columns', texts.workers.columns);
 	showColumns('refusals-columns', texts.refusals.columns);
 	view.render(texts, language);
