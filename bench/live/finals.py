@@ -91,7 +91,11 @@ async def play(url: str, played: Sequence[Played], mode: str, endpoint_ms: int) 
     heard, start_s = [], 0.0
     for one in played:
         end_s = start_s + len(one.packets) * FRAME_S
-        own = [(at, e) for at, e in finals if e["text"] and start_s <= e["start_s"] < end_s]
+        own = [
+            (at, event)
+            for at, event in finals
+            if event["text"] and start_s <= (event["start_s"] + event["end_s"]) / 2 < end_s
+        ]
         ended_at = began_at + start_s + one.clip.seconds
         delay_s = own[-1][0] - ended_at if own else math.inf
         heard.append(Heard(delay_s, " ".join(event["text"] for _, event in own)))
