@@ -356,6 +356,31 @@ def test_under_some_load_a_pause_must_last_before_its_end_is_asked_for_in_advanc
     assert (job.kind, job.pcm.size) == (JobKind.SPECULATIVE, 2 * SECOND)
 
 
+def test_a_speculative_final_that_was_done_early_is_asked_for_later_the_next_time() -> None:
+    stage = Stage(wants_partials=False)
+
+    def pause(start: int, *, answer_after_s: float | None) -> float:
+        """Speak for two seconds; return how long the silence was when the job was submitted."""
+        begun, end = len(stage.jobs()), start + 2
+        stage.until(end + 0.02)
+        stage.happen(SpeechStart(start * SECOND, start * SECOND), Pause(end * SECOND))
+        while len(stage.jobs()) == begun:
+            stage.until(stage.now + 0.02)
+        asked_s = stage.now - end
+        if answer_after_s is not None:
+            stage.until(stage.now + answer_after_s)
+            stage.answer(stage.jobs()[-1], transcript("words", stage.jobs()[-1]))
+        stage.until(end + 0.4)
+        stage.happen(UtteranceEnd(start * SECOND, end * SECOND, end * SECOND, is_cut=False))
+        return round(asked_s, 2)
+
+    assert pause(0, answer_after_s=0.1) == 0.02
+    assert pause(3, answer_after_s=0.25) == 0.1  # in time, with little to spare
+    assert pause(6, answer_after_s=None) == 0.1
+    assert pause(9, answer_after_s=0.35) == 0.02
+    assert pause(12, answer_after_s=0.1) == 0.02
+
+
 def test_speech_that_resumes_before_is_not_asked_for_in_advance() -> None:
     stage = Stage(wants_partials=False)
     stage.it.load = NO_SPECULATION_LOAD / 2

@@ -30,9 +30,11 @@ EARLY_INTERVAL_S = 0.3
 NO_PARTIALS_LOAD = 0.9
 NO_SPECULATION_LOAD = 0.5
 LONG_PAUSE_SAMPLES = SAMPLE_RATE_HZ // 10
-"""More silence than in a first :class:`.Pause` before a speculative final while the load is above
-0. In 395 s of read speech, 89 pauses of 96 ms were followed by more speech within 500 ms and 51 of
-192 ms, for 49 that ended an utterance: each of them costs a job that is of no use."""
+"""More silence than in a first :class:`.Pause` before a speculative final that is not urgent. In
+395 s of read speech, 89 pauses of 96 ms were followed by more speech within 500 ms and 51 of 192
+ms, for 49 that ended an utterance: each of them costs a job that is of no use."""
+SPARE_S = 0.1
+"""A speculative final that was done this long before the end of its utterance may start later."""
 
 RecognitionOutput = Submit | Cancel | SpeechStarted | SpeechEnded | Partial
 
@@ -81,6 +83,8 @@ class Recognition:
         self._streamed_languages = streamed_languages
         self._open: OpenUtterance | None = None
         self._pause: Pause | None = None  # a likely end without a speculative final
+        self._is_urgent = True
+        self._speculated_at = inf  # when the result of the speculative final arrived
         self._pending: deque[PendingFinal] = deque()
         self._utterances = 0
         self._language: str | None = None
@@ -178,6 +182,8 @@ class Recognition:
         if self._open is not None:
             partial = self._open.job_done(job_id, result)
             outputs += [partial] if partial is not None else []
+            if (early := self._open.speculation) is not None and early.job_id == job_id:
+                self._speculated_at = now
         for pending in self._pending:
             cancel = pending.job_done(job_id, result, now)
             outputs += [cancel] if cancel is not None else []
@@ -244,17 +250,19 @@ class Recognition:
         return [cancel for cancel in cancels if cancel is not None]
 
     def _speculate(self, now: float, *, is_ahead: bool) -> list[Submit]:
-        """Submit the speculative final of a pause: at once if workers are idle, or a little later.
+        """Submit the speculative final of a pause.
 
-        Its audio is that of the final, whenever it is submitted.
+        It is submitted at once if workers are idle and the previous one was not done early enough,
+        else a little later. Its audio is that of the final, whenever it is submitted.
         """
         utterance, pause = self._open, self._pause
         if utterance is None or pause is None or is_ahead or self.load >= NO_SPECULATION_LOAD:
             return []
         waited_samples = self._segmenter.received_sample - pause.end_sample
-        if self.load > 0 and waited_samples < LONG_PAUSE_SAMPLES:
+        is_urgent = self._is_urgent and not self.load
+        if not is_urgent and waited_samples < LONG_PAUSE_SAMPLES:
             return []
-        self._pause = None
+        self._pause, self._speculated_at = None, inf
         pcm = self._segmenter.read(utterance.start_sample, pause.end_sample)
         context = self._context(utterance, pause.context_sample, pause.end_sample)
         return [utterance.start_speculation(pcm, now, context)]
@@ -279,6 +287,10 @@ class Recognition:
         assert utterance is not None
         outputs: list[RecognitionOutput] = [SpeechEnded(event.speech_end_sample)]
         early = utterance.speculation
+        if early is None or early.result is None:
+            self._is_urgent = True
+        elif now - self._speculated_at >= SPARE_S:
+            self._is_urgent = False
         if early is not None and early.end_sample != event.end_sample:
             early = None
             cancel = utterance.drop_speculation()
