@@ -96,7 +96,7 @@ test('shows a crash and its recovery, without effect on others', async ({ status
 	await server.killWorker('SIGKILL');
 	await expect.poll(async () => (await server.worker()).pid ?? before, RECOVERY).not.toBe(before);
 	await server.killWorker('SIGKILL'); // a second death in a row: it waits before it starts again
-	await expect(page.locator('#state')).toHaveText('Degraded: not all workers are ready');
+	await expect(page.locator('#state')).toHaveText('Degraded: not all workers and models are ready');
 	await expect.poll(async () => (await cells(page, 'asr-1'))[1]).toBe('waiting to restart');
 	await expect(page.locator('.card-workers .figure')).toHaveText('1');
 	await expect(crash).toContainText('asr-1 was killed (SIGKILL)');

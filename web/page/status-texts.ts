@@ -84,7 +84,7 @@ const english: StatusTexts = {
 	asking: 'Loading …',
 	states: {
 		ok: 'OK',
-		degraded: 'Degraded: not all workers are ready',
+		degraded: 'Degraded: not all workers and models are ready',
 		down: 'Down: no worker is ready, or the server is shutting down',
 	},
 	away: since => `Unreachable since ${since}. Retrying every 2 s.`,
@@ -233,7 +233,7 @@ const chinese: StatusTexts = {
 	asking: '正在查询服务器……',
 	states: {
 		ok: '一切正常',
-		degraded: '服务可用，但部分工作进程不在',
+		degraded: '服务可用，但部分工作进程或模型不可用',
 		down: '暂不可用：没有就绪的工作进程，或正在关闭',
 	},
 	away: since => `自 ${since} 起无法连接服务器，每 2 秒重试一次。`,

@@ -101,7 +101,7 @@ def health_body(server: ServerState, with_stacks: bool) -> dict[str, object]:
             "jobs": asr.queue.waiting_jobs,
             "audio_s": round(asr.queue.waiting_audio_s, 3),
             "reserved_audio_s": round(asr.queue.reserved_audio_s, 3),
-            "max_audio_s": asr.queue.max_audio_s,
+            "max_audio_s": round(asr.queue.max_audio_s, 3),
         },
         "jobs": asdict(asr.jobs),
         "files": {
