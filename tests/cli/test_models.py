@@ -100,6 +100,8 @@ def test_a_pull_that_breaks_off_says_how_to_go_on(
     assert result.exit_code == 2
     assert "the connection broke" in result.stderr or "trying again" in result.stderr
     assert "answered 404. It is not there any more" in result.stderr
+    removed = auricle("models", "remove", "large-v2")
+    assert (removed.exit_code, removed.stdout) == (0, "Removed an unfinished download\n")
     assert auricle("models", "pull", "large-v2").exit_code == 0
 
 

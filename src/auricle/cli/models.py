@@ -15,6 +15,7 @@ from auricle.config.settings import Settings
 from auricle.errors import SetupError
 
 if TYPE_CHECKING:
+    from auricle.engine.catalogue import CatalogueModel
     from auricle.engine.pulled import PulledModel
 
 MAX_SHOWN_LANGUAGES = 4
@@ -99,24 +100,38 @@ def verify(name: Name) -> None:
 
 
 def remove(name: Name) -> None:
-    """Delete a pulled model."""
+    """Delete a pulled model, and what an unfinished pull of it has left."""
     from auricle.engine.pulled import remove as remove_directory
-
-    directory, lock = _pulled(name)
-    remove_directory(directory)
-    results.print(f"Removed {directory}: {lock.size_bytes / 1e6:.0f} MB")
-
-
-def _pulled(name: str) -> "tuple[Path, PulledModel]":
-    from auricle.engine.pulled import pulled_directory, read_lock
+    from auricle.engine.pulled import staging_directory
     from auricle.engine.registry import find_model
 
     model = find_model(name)
-    directory = pulled_directory(Settings.load().model.cache_dir, model.engine, model.name)
+    staging = staging_directory(Settings.load().model.cache_dir, model.engine, model.name)
+    if is_unfinished := staging.is_dir():
+        remove_directory(staging)
+        results.print("Removed an unfinished download")
+    if _pulled_directory(model).exists() or not is_unfinished:
+        directory, lock = _pulled(name)
+        remove_directory(directory)
+        results.print(f"Removed {directory}: {lock.size_bytes / 1e6:.0f} MB")
+
+
+def _pulled(name: str) -> "tuple[Path, PulledModel]":
+    from auricle.engine.pulled import read_lock
+    from auricle.engine.registry import find_model
+
+    model = find_model(name)
+    directory = _pulled_directory(model)
     lock = read_lock(directory)
     if lock is None:
         raise SetupError(f"{model.name} was not pulled: there is no model in {directory}.")
     return directory, lock
+
+
+def _pulled_directory(model: "CatalogueModel") -> Path:
+    from auricle.engine.pulled import pulled_directory
+
+    return pulled_directory(Settings.load().model.cache_dir, model.engine, model.name)
 
 
 def _languages(codes: Sequence[str]) -> str:

@@ -66,6 +66,11 @@ def pulled_directory(cache_dir: Path, engine: str, name: str) -> Path:
     return engine_directory(cache_dir, engine) / name
 
 
+def staging_directory(cache_dir: Path, engine: str, name: str) -> Path:
+    """Return the directory of an unfinished pull, which may not exist."""
+    return engine_directory(cache_dir, engine) / f".{name}.pull"
+
+
 def read_lock(directory: Path) -> PulledModel | None:
     """Return the lock file of a directory; ``None`` if there is none.
 
@@ -166,7 +171,7 @@ def sha256_of(path: Path, on_bytes: Callable[[int], None] = lambda _: None) -> s
 
 
 def remove(directory: Path) -> None:
-    """Remove a pulled model. Its lock file goes first, so that no half of it is used.
+    """Remove a pulled model or an unfinished pull; the lock file first, so that no part is used.
 
     Raises:
         SetupError: A file can't be removed.

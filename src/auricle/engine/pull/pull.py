@@ -27,6 +27,7 @@ from auricle.engine.pulled import (
     pulled_directory,
     read_lock,
     remove,
+    staging_directory,
     verify,
 )
 from auricle.errors import SetupError
@@ -55,7 +56,7 @@ def pull(
     """
     folder = engine_directory(cache_dir, model.engine)
     target = pulled_directory(cache_dir, model.engine, model.name)
-    staging = folder / f".{model.name}.pull"
+    staging = staging_directory(cache_dir, model.engine, model.name)
     with writing(folder / model.name, None):
         folder.mkdir(parents=True, exist_ok=True)
         held = try_lock(folder / f".{model.name}.lock")
