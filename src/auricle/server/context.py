@@ -13,7 +13,7 @@ from starlette.websockets import WebSocket
 
 from auricle.audio.opus import LibOpus
 from auricle.config.settings import LedgerSettings, ServerSettings, Settings
-from auricle.engine.models import Models, ServedModel
+from auricle.engine.models import Models
 from auricle.errors import Draining, RateLimited, SetupError
 from auricle.files.fair_semaphore import FairSemaphore
 from auricle.ledger.quota import Quota
@@ -62,8 +62,6 @@ class ServerState:
     file_slots: FileSlots
     job_upload_slots: FileSlots
     early: EarlyReservations
-    is_gateway: bool
-    """Whether recognisers elsewhere have the models."""
     batch_jobs: int
     chunk_slots: FairSemaphore
     live: LiveSessions
@@ -116,7 +114,6 @@ class ServerState:
             file_slots=FileSlots(settings.max_file_jobs),
             job_upload_slots=FileSlots(MAX_JOB_UPLOADS),
             early=EarlyReservations(),
-            is_gateway=bool(all_settings.engine.engine_urls),
             batch_jobs=batch_jobs,
             chunk_slots=FairSemaphore(0),  # the start and each snapshot set the width
             live=LiveSessions(
@@ -141,11 +138,6 @@ class ServerState:
         """Resources that exist while the application runs."""
         assert self.resources is not None, "the application is not running"
         return self.resources
-
-    def name_of(self, model: ServedModel) -> str:
-        """Return a model's name for clients; recognisers know that of a gateway's only model."""
-        is_known = not self.is_gateway or len(self.models) > 1
-        return model.name if is_known else self.transcriber.stats().model or model.name
 
     @property
     def shares_jobs(self) -> bool:

@@ -123,7 +123,7 @@ class WyomingServer:
     def _described(self) -> list[DescribedModel]:
         return [
             DescribedModel(
-                self._server.name_of(model),
+                model.name,
                 model.engine.name,
                 model.engine.languages,
                 model.engine.author,

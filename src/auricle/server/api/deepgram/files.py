@@ -29,7 +29,7 @@ from auricle.protocol.deepgram.query import (
 from auricle.protocol.deepgram.results import AcceptedBody, FileBody, FileResponse, Metadata
 from auricle.protocol.ignored import warning_headers
 from auricle.server.access.admission import estimate_s
-from auricle.server.api.deepgram.live import model_of, utc_now
+from auricle.server.api.deepgram.live import model_info, utc_now
 from auricle.server.http.body import check_length, media_type
 from auricle.server.http.openapi import POSTED, audio_bodies, query_parameters, refusals, schema_of
 from auricle.server.http.request_log import request_id_of, request_log
@@ -121,7 +121,7 @@ async def _answer(context: UploadContext, query: Listen) -> Response:
     context.note(params, spool.size_bytes)
     upload = Upload(spool)
     audio_format = audio_format_of(params, await upload.head(), upload.size_bytes)
-    model = model_of(context.server, models.find(params.options.model))
+    model = model_info(models.find(params.options.model))
     metadata = Metadata(request_id, sha256.hexdigest(), created, model)
     response = FileResponse(query, metadata)
     if params.callback is not None:

@@ -40,7 +40,7 @@ def _read(websocket: WebSocket) -> Handshake:
         query,
         request_id=request_id_of(websocket.scope),
         created=utc_now(),
-        model=model_of(server, choice.model),
+        model=model_info(choice.model),
     )
     offered = websocket.scope.get("subprotocols", [])
     # A browser sends `token` or `bearer` and its key, and expects the first of them back.
@@ -49,9 +49,9 @@ def _read(websocket: WebSocket) -> Handshake:
     return Handshake(dialect, parameters_of(query), chosen, query.warnings)
 
 
-def model_of(server: ServerState, model: ServedModel) -> ModelInfo:
+def model_info(model: ServedModel) -> ModelInfo:
     """Return the name and version of a model for a response."""
-    return ModelInfo(server.name_of(model), _VERSION, model.engine.name.lower())
+    return ModelInfo(model.name, _VERSION, model.engine.name.lower())
 
 
 def utc_now() -> str:

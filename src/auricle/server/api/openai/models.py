@@ -54,8 +54,8 @@ async def get_model(request: Request, name: str) -> Response:
 def _named(server: ServerState) -> Iterator[tuple[str, ServedModel]]:
     """Yield the names of the list, each once, with their models."""
     models = server.models
-    own = [server.name_of(model) for model in models]
-    yield from zip(own, models, strict=True)
+    own = {model.name: model for model in models}
+    yield from own.items()
     for name in dict.fromkeys((*models.aliases, *OPENAI_MODELS)):
         if name not in own:
             yield name, models.choose(name).model
@@ -68,7 +68,7 @@ def _body(server: ServerState, name: str, model: ServedModel) -> Model:
         "object": "model",
         "created": _SINCE,
         "owned_by": engine.author or _PUBLISHER,
-        "root": server.name_of(model),
+        "root": model.name,
         "engine": engine.name,
         "languages": sorted(engine.languages),
         "detects_language": engine.detects_language,
