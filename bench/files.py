@@ -10,8 +10,9 @@ text is the same).
 
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,14 @@ import numpy as np
 from faster_whisper import BatchedInferencePipeline
 
 from auricle.audio.chunks import CutRules, find_chunks
+from auricle.engine.base import EngineSettings
+from auricle.engine.whisper.ctranslate2_model import WhisperBackend
+from auricle.engine.whisper.loading import load_backend
 from auricle.engine.whisper.short_window import EngineCounts, ShortWindowEngine
 from auricle.engine.whisper.window import MAX_BATCH_JOBS
 from auricle.types import SAMPLE_RATE_HZ, Chunk, Job, JobId, Options, Pcm16, Transcript
 from bench.lib.charts import Bars
-from bench.lib.engine import load_engine, load_whisper
+from bench.lib.engine import load_whisper
 from bench.lib.report import command_line, publish
 from bench.lib.scoring import word_errors
 from bench.lib.speech import READ, SPOKEN, Clip, corpus, joined, say, sentence
@@ -52,8 +56,43 @@ def cut(pcm: Pcm16, piece_s: float) -> list[Chunk]:
     return find_chunks(pcm, CutRules(target_samples=int(piece_s * SAMPLE_RATE_HZ)))
 
 
+class StageTimes:
+    """CPU seconds of the stages of recognition, and how often each ran.
+
+    Args:
+        backend: Its methods are timed from now on.
+    """
+
+    STAGES = ("features", "encode", "generate", "sample", "align")
+
+    def __init__(self, backend: WhisperBackend) -> None:
+        self.cpu_s = dict.fromkeys(("cut", *self.STAGES), 0.0)
+        self.calls = dict.fromkeys(self.cpu_s, 0)
+        for name in self.STAGES:
+            setattr(backend, name, partial(self.time, name, getattr(backend, name)))
+
+    def time(self, stage: str, run: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        """Run a function and count its CPU time for a stage."""
+        started_s = time.process_time()
+        try:
+            return run(*arguments, **options)
+        finally:
+            self.cpu_s[stage] += time.process_time() - started_s
+            self.calls[stage] += 1
+
+    def take(self) -> dict[str, dict[str, float]]:
+        """Return the figures since the last call."""
+        figures = {
+            name: {"cpu_s": round(self.cpu_s[name], 2), "calls": self.calls[name]}
+            for name in self.cpu_s
+        }
+        self.cpu_s, self.calls = dict.fromkeys(self.cpu_s, 0.0), dict.fromkeys(self.calls, 0)
+        return figures
+
+
 def ours(
     engine: ShortWindowEngine,
+    stages: StageTimes,
     pcm: Pcm16,
     beam_size: int,
     piece_s: float,
@@ -62,7 +101,7 @@ def ours(
 ) -> tuple[str, dict[str, Any]]:
     engine.counts = EngineCounts()
     started_s = time.process_time()
-    pieces = cut(pcm, piece_s)
+    pieces = stages.time("cut", cut, pcm, piece_s)
     options = Options(
         language="en", beam_size=beam_size, is_chunk=True, sentence_times=sentence_times
     )
@@ -71,6 +110,7 @@ def ours(
     cpu_s = time.process_time() - started_s
     texts = [result.text for result in results if isinstance(result, Transcript)]
     figures = {"cpu_s": round(cpu_s, 2), "pieces": len(pieces), "counts": asdict(engine.counts)}
+    figures["stages"] = stages.take()
     return " ".join(texts), figures
 
 
@@ -99,15 +139,17 @@ def compare(
 ) -> dict[str, dict[str, Any]]:
     whisper = load_whisper(model)
     pipeline = BatchedInferencePipeline(whisper)
-    engine = load_engine(model)
+    backend = load_backend(EngineSettings(model, "cpu", "int8", 1))
+    engine = ShortWindowEngine(backend)
     engine.warm_up()
+    stages = StageTimes(backend)
     figures = {}
     for beam_size in beam_sizes:
         first = scored(text, theirs(pipeline, pcm, beam_size))
-        second = scored(text, ours(engine, pcm, beam_size, piece_s))
+        second = scored(text, ours(engine, stages, pcm, beam_size, piece_s))
         timed = second
         if beam_size > 1:  # with greedy decoding the times cost nothing
-            timed = scored(text, ours(engine, pcm, beam_size, piece_s, sentence_times=True))
+            timed = scored(text, ours(engine, stages, pcm, beam_size, piece_s, sentence_times=True))
         speed_up = first["cpu_s"] / second["cpu_s"]
         points = second["percent"] - first["percent"]
         passes = speed_up >= MIN_SPEED_UP and points <= MAX_POINTS_WORSE
