@@ -18,7 +18,7 @@ pytestmark = pytest.mark.unit
 
 
 def test_what_is_counted_for_a_worker_grows_with_its_model() -> None:
-    assert SPEC.memory.worker_mb(145) == 735
+    assert SPEC.memory.worker_mb(145) == 470
     assert SPEC.memory.worker_mb(3087) > 6_000
 
 

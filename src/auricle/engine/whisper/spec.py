@@ -116,9 +116,9 @@ SPEC = WhisperSpec(
         max_optional_jobs=2,
         length_step_s=5.0,
     ),
-    # Whisper base, a file of 145 MB, uses 250 MB once ready, 350 MB while it is loaded, 460 MB for
-    # 8 jobs of 5 s, and 730 MB (briefly 790) for 8 of 25 s (int8, measured 2026-11-25).
-    memory=MemoryEstimate(fixed_mb=300.0, per_model_mb=3.0),
+    # Whisper base, a file of 145 MB, uses 180 MB between batches, 311 MB while it is loaded, 400 MB
+    # for 8 jobs of 11 s, and briefly 469 MB for 8 of 25 s (int8, beam 5, measured 2026-11-27).
+    memory=MemoryEstimate(fixed_mb=180.0, per_model_mb=2.0),
     gpu=GPU_SUPPORT,
 )
 
