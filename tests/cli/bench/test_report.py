@@ -70,6 +70,8 @@ def test_the_rows_are_as_wide_as_their_head() -> None:
     rows = [row(HELD), row(LATE), row(WITHOUT)]
     assert rows[0] == "            30      yes     0.91 s  1.84 s       0.20    1.7"
     assert rows[1] == "            45      yes     2.10 s   never       0.20    1.7  late"
+    refused = row(replace(LATE, refused=3))
+    assert refused == "            45      yes     2.10 s   never       0.20    1.7  3 refused"
     assert rows[2] == "            30       no     0.91 s  1.84 s               1.7"
     assert {len(line.removesuffix("  late")) for line in rows} == {len(TABLE_HEAD)}
 

@@ -41,7 +41,8 @@ def test_refused_streams_make_a_level_fail() -> None:
     served = PlayedStream((5.0,), finals=[ReceivedFinal(5.5, 1.0, 5.2)])
     refused = PlayedStream((5.0,), is_refused=True)
     assert result(served).is_held
-    assert not result(served, refused).is_held
+    level = result(served, refused)
+    assert (level.is_held, level.refused, level.late_p99_s) == (False, 1, 0.0)
 
 
 def test_the_figures_of_a_level() -> None:

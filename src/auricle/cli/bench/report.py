@@ -133,9 +133,12 @@ def row(level: LevelResult) -> str:
     """Return a level's line of the table."""
     partials = "yes" if level.has_partials else "no"
     per_s = f"{level.partials_per_s:.2f}" if level.has_partials else ""
+    verdict = "" if level.is_held else "  late"
+    if level.refused:
+        verdict = f"  {level.refused} refused"
     return (
         f"{level.streams:14} {partials:>8} {_delay(level.p50_s):>10} {_delay(level.p95_s):>7}"
-        f" {per_s:>10} {level.cores:6.1f}{'' if level.is_held else '  late'}"
+        f" {per_s:>10} {level.cores:6.1f}{verdict}"
     )
 
 

@@ -66,6 +66,7 @@ class LevelResult:
         cores: Cores that the server used.
         other_cores: Cores that other programs used, without this one.
         late_p99_s: How late this program sent packets, in seconds.
+        refused: Streams that the server refused; their finals are missing.
     """
 
     streams: int
@@ -77,6 +78,7 @@ class LevelResult:
     cores: float
     other_cores: float
     late_p99_s: float
+    refused: int = 0
 
     @property
     def is_held(self) -> bool:
@@ -112,7 +114,8 @@ def level_result(
         partials / seconds / len(played),
         cores,
         other_cores,
-        percentile([late_s for stream in played for late_s in stream.late_s], 99),
+        percentile([late_s for stream in played for late_s in stream.late_s] or [0.0], 99),
+        sum(stream.is_refused for stream in played),
     )
 
 
