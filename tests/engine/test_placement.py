@@ -9,7 +9,7 @@ import pytest
 from auricle.config.capacity import Capacity, save_capacity
 from auricle.config.settings import ModelSettings, WorkerSettings
 from auricle.engine.base import EngineSpec, GpuReport, GpuSupport, LocalModel, NoModelFiles
-from auricle.engine.models import ModelTable
+from auricle.engine.models import ModelTable, ServedModel
 from auricle.engine.placement import (
     ModelPlan,
     Placement,
@@ -175,6 +175,43 @@ def test_models_that_do_not_fit_are_refused_with_the_sum() -> None:
         plans(
             "one=tests.support.scripted_engine, other=tests.support.scripted_engine", memory_mb=500
         )
+
+
+def gpu_plans(memory_mb: float, *loads: tuple[str, int]) -> tuple[ModelPlan, ...]:
+    """Plan models of one size on a GPU; each has a device and a number of workers."""
+    engine = replace(SPEC, gpu=replace(SUPPORT, look=lambda: gpus(1, memory_mb)))
+    table = ModelTable(
+        tuple(
+            ServedModel(
+                f"m{i}", engine, ModelSettings.model_validate({"device": device}), workers=workers
+            )
+            for i, (device, workers) in enumerate(loads)
+        )
+    )
+    return plan_models(WorkerSettings(), table, cores=4, memory_mb=16_000)
+
+
+def test_models_on_a_gpu_have_one_worker_each_and_no_share_of_the_memory() -> None:
+    one, other, cpu = gpu_plans(16_000, ("cuda", 0), ("auto", 3), ("cpu", 0))
+    assert (one.worker.workers, one.memory_mb) == (1, 0)
+    assert (other.worker.workers, other.memory_mb) == (3, 0)
+    assert (cpu.worker.workers, cpu.memory_mb > 0) == (4, True)
+
+
+def test_models_that_do_not_fit_a_gpu_are_refused_with_the_sum() -> None:
+    one_mb = SUPPORT.compact_memory.worker_mb(BASE_MB)
+    assert len(gpu_plans(2.1 * one_mb, ("cuda", 1), ("cuda", 1))) == 2
+    with pytest.raises(SetupError, match=r"on each GPU, which has .* MB: m0 .* MB, m1 .* MB"):
+        gpu_plans(2.1 * one_mb, ("cuda", 1), ("cuda", 2))
+
+
+def test_a_model_that_lacks_its_gpu_is_left_to_its_load_unless_it_is_the_default() -> None:
+    base, lost = plans("base, lost=tests.support.scripted_engine;device=cuda")
+    assert base.worker.workers == 2
+    with pytest.raises(SetupError, match="uses no GPU"):
+        lost.place()
+    with pytest.raises(SetupError, match="uses no GPU"):
+        plans("lost=tests.support.scripted_engine;device=cuda, base")
 
 
 def test_a_damaged_default_model_is_refused_and_another_is_left_to_its_load(

@@ -5,6 +5,7 @@ engine's spec, the cores, the memory, the model's size and, unless the device is
 The rules are pure functions; those for GPUs were written without a GPU (``docs/decisions/008``).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -104,11 +105,16 @@ def plan_models(
     if len(models) == 1:  # its share is the machine
         return (ModelPlan(models.default, workers[0], cores=cores),)
     sizes_mb = [_size_mb(model, is_default=model is models.default) for model in models]
-    on_cpu_at = [
-        i
-        for i, (model, worker, size_mb) in enumerate(zip(models, workers, sizes_mb, strict=True))
-        if not _uses_gpu(model, worker, size_mb)
+    gpus = [
+        _gpus_of(model, worker, size_mb, is_default=model is models.default)
+        for model, worker, size_mb in zip(models, workers, sizes_mb, strict=True)
     ]
+    if sum(count > 0 for count in gpus) > 1:
+        for i, count in enumerate(gpus):  # the models share the GPUs: one worker of each on each
+            if count and not workers[i].workers:
+                workers[i] = workers[i].model_copy(update={"workers": count})
+        _refuse_full_gpus(models, workers, sizes_mb, gpus)
+    on_cpu_at = [i for i, count in enumerate(gpus) if not count]
     wishes = [
         ModelShare(
             model.name,
@@ -154,11 +160,46 @@ def _size_mb(model: ServedModel, *, is_default: bool) -> float:
         return 0.0
 
 
-def _uses_gpu(model: ServedModel, worker: WorkerSettings, size_mb: float) -> bool:
-    if model.settings.device == "cpu" or model.engine.gpu is None:
-        return False
+def _gpus_of(
+    model: ServedModel, worker: WorkerSettings, size_mb: float, *, is_default: bool
+) -> int:
+    """Return the number of GPUs that a model uses; 0 on the CPU."""
+    if model.settings.device == "cpu":
+        return 0
     probe = LocalModel("", model.name, size_mb)
-    return resolve_placement(worker, model.settings, model.engine, probe).settings.device != "cpu"
+    try:
+        settings = resolve_placement(worker, model.settings, model.engine, probe).settings
+    except SetupError:
+        if is_default:
+            raise
+        return 0  # its load reports the problem
+    return max(1, settings.gpus) if settings.device != "cpu" else 0
+
+
+def _refuse_full_gpus(
+    models: ModelTable,
+    workers: Sequence[WorkerSettings],
+    sizes_mb: Sequence[float],
+    gpus: Sequence[int],
+) -> None:
+    """Check that the workers of all models fit each GPU, with the smallest number type.
+
+    Raises:
+        SetupError: They do not.
+    """
+    need_mb, memory_mb = {}, float("inf")
+    for model, worker, size_mb, count in zip(models, workers, sizes_mb, gpus, strict=True):
+        if count and (support := model.engine.gpu) is not None:
+            on_each = -(-worker.workers // count)
+            need_mb[model.name] = on_each * support.compact_memory.worker_mb(size_mb)
+            memory_mb = min(memory_mb, support.look().memory_mb or memory_mb)
+    if sum(need_mb.values()) > memory_mb:
+        parts = ", ".join(f"{name} {each:.0f} MB" for name, each in need_mb.items())
+        raise SetupError(
+            f"The models need {sum(need_mb.values()):.0f} MB on each GPU, which has "
+            f"{memory_mb:.0f} MB: {parts}. Set device=cpu or fewer workers= for some of "
+            "AURICLE_MODELS."
+        )
 
 
 def prepare(settings: Settings, *, in_log: bool = False, cores: int | None = None) -> Placement:
