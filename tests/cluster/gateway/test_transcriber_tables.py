@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from auricle.cluster.gateway.transcriber import RemoteTranscriber
-from auricle.errors import ModelNotFound, ModelUnavailable
+from auricle.errors import ModelNotFound, ModelUnavailable, NoWorkerReady
 from auricle.transcriber import ModelState
 from auricle.types import ANONYMOUS, Job, JobId, JobKind, Options, ReservationRequest
 from tests.support.poll import poll_until
@@ -102,6 +102,17 @@ async def test_jobs_go_to_a_recogniser_that_has_their_model(tmp_path: Path) -> N
 
 def states_of(remote: RemoteTranscriber) -> dict[str, ModelState]:
     return {model.name: model.state for model in remote.models()}
+
+
+async def test_before_the_first_report_no_name_is_known_or_unknown() -> None:
+    async with gateway("http://127.0.0.1:9", ready=0) as remote:
+        with pytest.raises(ModelUnavailable, match="no recogniser is known yet"):
+            remote.reserve(request("a"))
+        with pytest.raises(ModelUnavailable):
+            await remote.transcribe(job("a"))
+        with pytest.raises(NoWorkerReady):
+            remote.reserve(request(""))
+        assert not remote.stats().models
 
 
 async def test_a_model_on_demand_is_loaded_by_a_reservation() -> None:

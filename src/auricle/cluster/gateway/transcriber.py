@@ -364,14 +364,17 @@ class RemoteTranscriber:
 
         Raises:
             ModelNotFound: No recogniser has it.
+            ModelUnavailable: No recogniser has reported its models yet.
         """
         names = [each.name for each in self.models()]
         if not model:
             return names[0] if names else ""
-        if model not in names and any(node.ejection.capacity is not None for node in self._nodes):
+        if model in names:
+            return model
+        if any(node.ejection.capacity is not None for node in self._nodes):
             listed = ", ".join(names[:MAX_LISTED_MODELS]) or "the default"
             raise ModelNotFound(f"This server has no such model; its models are: {listed}.")
-        return model
+        raise ModelUnavailable("no recogniser is known yet; try again", RETRY_AFTER_S)
 
     def _refuse_when_down(self, model: str) -> None:
         if self._is_draining:
