@@ -27,6 +27,12 @@ from auricle.types import SAMPLE_RATE_HZ, JobId, JobKind, Options, Task, Transcr
 PARTIAL_INTERVAL_S = 1.0
 EARLY_INTERVAL_S = 0.3
 """Until the first words are stable, and only while the load is low."""
+UNSTABLE_INTERVAL_S = 0.6
+"""For streamed partials, from their first words until some are stable."""
+STREAMED_SHARE = 1 / 8
+"""Interval of streamed partials as a share of the utterance, if that is longer: its encoding takes
+time in proportion, so that long utterances do not cost more per second than short ones."""
+BUSY_STREAMED_LOAD, MAX_STREAMED_LOAD = 0.5, 0.75
 NO_PARTIALS_LOAD = 0.9
 NO_SPECULATION_LOAD = 0.5
 LONG_PAUSE_SAMPLES = SAMPLE_RATE_HZ // 10
@@ -334,16 +340,27 @@ class Recognition:
         load = self._partial_load(utterance)
         is_early = not utterance.agreement.stable and load < NO_SPECULATION_LOAD
         interval_s = EARLY_INTERVAL_S if is_early else PARTIAL_INTERVAL_S
+        is_streamed = self._is_streamed(utterance)
+        if is_streamed and utterance.agreement.unstable:
+            interval_s = UNSTABLE_INTERVAL_S if is_early else interval_s
+            interval_s = max(interval_s, STREAMED_SHARE * pcm.size / SAMPLE_RATE_HZ)
         next_at = now + interval_s / (1 - load)
-        return utterance.start_partial(pcm, next_at, is_streamed=self._is_streamed(utterance))
+        return utterance.start_partial(pcm, next_at, is_streamed=is_streamed)
 
     def _is_streamed(self, utterance: OpenUtterance) -> bool:
         is_known = utterance.language in self._streamed_languages
         return self.has_streams and is_known and utterance.options.task is Task.TRANSCRIBE
 
     def _partial_load(self, utterance: OpenUtterance) -> float:
-        """Return the load that limits partials; one that is recognised apart delays no final."""
-        return 0.0 if self._is_streamed(utterance) else self.load
+        """Return the load that limits partials.
+
+        Those that are recognised apart never end, as they take little from finals: one every 2 s
+        while the recognisers are busy, and one every 4 s while finals wait.
+        """
+        if not self._is_streamed(utterance):
+            return self.load
+        is_full = self.load >= NO_PARTIALS_LOAD
+        return MAX_STREAMED_LOAD if is_full else min(self.load, BUSY_STREAMED_LOAD)
 
     def _joined(self, pending: PendingFinal, transcript: Transcript) -> Transcript:
         """Continue a sentence that the preceding pause split in lower case."""

@@ -191,4 +191,4 @@ def test_doctor_and_models_know_it(server: SimpleNamespace) -> None:
             timeout=LIMIT_S,
         )
         assert said in done.stdout
-    assert "Moonshine: 1 language, windows of 30 s; with" in done.stdout
+    assert "Moonshine: 1 language, windows of 30 s, streaming; with" in done.stdout

@@ -1,6 +1,7 @@
 """Moonshine's streams over a scripted decoder, and the real model on growing audio."""
 
 from collections.abc import Iterator, Sequence
+from math import log
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from auricle.engine.moonshine.model_files import VOCABULARY as VOCABULARY_FILE
 from auricle.engine.moonshine.model_files import check_file
 from auricle.engine.moonshine.onnx_model import MoonshineModel
 from auricle.engine.moonshine.spec import load_streaming
-from auricle.engine.moonshine.streaming import EDGE_SAMPLES, MoonshineStreams
+from auricle.engine.moonshine.streaming import EDGE_SAMPLES, SURE_PROBABILITY, MoonshineStreams
 from auricle.engine.moonshine.vocabulary import Vocabulary
 from auricle.types import SAMPLE_RATE_HZ, Options, Pcm16, Transcript, Word
 from tests.support.clips import CLIPS, words
@@ -30,13 +31,16 @@ class ScriptedDecoder:
 
     def __init__(self, *answers: Sequence[int]) -> None:
         self.answers = list(answers)
+        self.probabilities: dict[int, float] = {}
         self.calls: list[tuple[int, tuple[int, ...], tuple[int, ...]]] = []
 
     def decode(
         self, pcm: Pcm16, prefix: Sequence[int], max_tokens: int, draft: Sequence[int] = ()
     ) -> Hypothesis:
         self.calls.append((pcm.size, tuple(prefix), tuple(draft)))
-        return Hypothesis(tuple(self.answers.pop(0)), -0.5, is_complete=True)
+        tokens = tuple(self.answers.pop(0))
+        logprobs = tuple(log(self.probabilities.get(token, 1.0)) for token in tokens[len(prefix) :])
+        return Hypothesis(tokens, -0.5, is_complete=True, logprobs=logprobs)
 
 
 def follow(decoder: ScriptedDecoder, pcm: Pcm16 = SPEECH) -> Iterator[Transcript]:
@@ -82,6 +86,18 @@ def test_words_end_where_they_were_found_and_the_last_one_with_the_audio() -> No
         Word(0, HALF, " one", 1.0),
         Word(HALF, 3 * HALF, " two.", 1.0),
     )
+
+
+@pytest.mark.unit
+def test_words_from_the_first_improbable_one_on_are_not_stable() -> None:
+    decoder = ScriptedDecoder([ONE, TWO, STOP], [ONE, TWO, STOP, ONE, ONE])
+    decoder.probabilities = {TWO: 0.9, STOP: SURE_PROBABILITY - 0.01}
+    *_, last = follow(decoder)
+    assert [(word.end_sample, word.probability) for word in words_of(last)] == [
+        (HALF, 1.0),
+        (2 * HALF, pytest.approx(SURE_PROBABILITY - 0.01)),
+        (2 * HALF, 1.0),
+    ]
 
 
 @pytest.mark.unit

@@ -65,6 +65,7 @@ async def test_jobs_go_to_the_transcriber_and_their_answers_to_the_listener(
 ) -> None:
     fakes.transcriber.answer_with = echo
     runner, ear = await opened(fakes)
+    runner.set_load(0.9)  # no final in advance
     speak(runner)
     runner.receive_command(Finalize())
     await poll_until(lambda: ear.finals)
@@ -129,6 +130,7 @@ async def test_unneeded_jobs_are_cancelled(fakes: Sessions) -> None:
     fakes.transcriber.gate = anyio.Event()
     fakes.transcriber.holds = lambda job: job.kind is JobKind.PARTIAL
     runner, ear = await opened(fakes)
+    runner.set_load(0.6)  # no final in advance
     speak(runner)  # a partial of it is requested
     await poll_until(lambda: fakes.transcriber.in_flight > 0)
     runner.receive_command(Finalize())

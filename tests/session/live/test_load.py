@@ -95,6 +95,16 @@ def test_the_load_does_not_limit_partials_that_are_recognised_apart(
     assert kinds == {JobKind.FINAL} | ({JobKind.PARTIAL} if has_partials else set())
 
 
+def test_partials_that_are_recognised_apart_become_rarer_and_never_end() -> None:
+    counts = []
+    for load in (0.0, 0.6, 1.0):
+        rig = Rig(streamed_languages=frozenset({"en"}))
+        rig.session.set_load(load, has_streams=True)
+        rig.speak(encode_packets(FELLOW))
+        counts.append(sum(job.kind is JobKind.PARTIAL for job in rig.jobs))
+    assert counts[0] > counts[1] > counts[2] > 1
+
+
 def test_a_translation_has_no_streamed_partials() -> None:
     parameters = StreamParameters(seq=True, language="en", task=Task.TRANSLATE)
     rig = Rig(parameters, streamed_languages=frozenset({"en"}))

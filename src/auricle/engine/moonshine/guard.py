@@ -24,11 +24,13 @@ class Hypothesis:
         tokens: All tokens of the text, including the prefix.
         avg_logprob: Mean log-probability of the generated tokens, including the end token.
         is_complete: Whether the model ended the text, rather than the limit.
+        logprobs: Log-probability of each token after the prefix.
     """
 
     tokens: tuple[int, ...]
     avg_logprob: float
     is_complete: bool
+    logprobs: tuple[float, ...] = ()
 
 
 def max_tokens(samples: int) -> int:

@@ -81,7 +81,8 @@ class MoonshineModel:
             if last != END:
                 tokens.append(last)
             if last == END or len(tokens) >= max_tokens:
-                return Hypothesis(tuple(tokens), float(np.mean(logprobs)), last == END)
+                chosen = tuple(logprobs[: len(tokens) - len(prefix)])
+                return Hypothesis(tuple(tokens), float(np.mean(logprobs)), last == END, chosen)
             new = [last]
 
 

@@ -7,6 +7,7 @@ that the model confirms or corrects in one call. So each word is decoded once.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from math import exp
 from typing import Protocol
 
 import numpy as np
@@ -20,6 +21,9 @@ from auricle.types import SAMPLE_RATE_HZ, Options, Pcm16, Segment, Transcript, W
 
 EDGE_SAMPLES = SAMPLE_RATE_HZ // 2
 """A word is settled when it has stayed the same for this time."""
+SURE_PROBABILITY = 0.7
+"""Words become stable up to the first one below: of 23 read clips, Whisper base then contradicted
+2 in its final, and 9 without the limit (docs/decisions/080)."""
 
 
 class DraftDecoder(Protocol):
@@ -34,7 +38,7 @@ class DraftDecoder(Protocol):
 
 @dataclass(slots=True)
 class _Stream:
-    """The audio of an utterance, and its text so far.
+    """The audio of an utterance, and its text so far, with a log-probability for each token.
 
     ``heard_at`` is, for each token, the length in samples of the audio with which it was found;
     it and all before it have stayed the same since. ``decoded_samples`` is that of the latest.
@@ -43,6 +47,7 @@ class _Stream:
     parts: list[Pcm16] = field(default_factory=list)
     tokens: tuple[int, ...] = ()
     heard_at: tuple[int, ...] = ()
+    logprobs: tuple[float, ...] = ()
     decoded_samples: int = 0
 
     @property
@@ -52,8 +57,9 @@ class _Stream:
             self.parts = [np.concatenate([np.empty(0, np.int16), *self.parts])]
         return self.parts[0]
 
-    def take(self, tokens: tuple[int, ...]) -> None:
-        """Take the tokens of a hypothesis for all audio."""
+    def take(self, tokens: tuple[int, ...], logprobs: tuple[float, ...], settled: int) -> None:
+        """Take the tokens of a hypothesis for all audio, and the log-probabilities of new ones."""
+        self.logprobs = (self.logprobs[:settled] + logprobs)[: len(tokens)]
         pairs = enumerate(zip(self.tokens, tokens, strict=False))
         shortest = min(len(self.tokens), len(tokens))
         same = next((i for i, (old, new) in pairs if old != new), shortest)
@@ -102,7 +108,7 @@ class MoonshineStreams:
         tokens = hypothesis.tokens[: first_repeat(hypothesis.tokens)]
         if is_doubtful(hypothesis):
             tokens = tokens[: max(settled, 1)]
-        stream.take(tokens)
+        stream.take(tokens, hypothesis.logprobs, settled)
         words = self._words(stream)
         text = "".join(word.text for word in words).strip()
         if not is_text(text):
@@ -122,20 +128,24 @@ class MoonshineStreams:
     def _words(self, stream: _Stream) -> tuple[Word, ...]:
         """Return the words, with the audio in which they were found as times.
 
-        The last word may be incomplete: it ends with the audio, so that it is not stable. If it is
-        new and not the only one, it is left out: of those, more than half change (measured
+        The last word may be incomplete, and improbable words and those after them are often other
+        ones in the final: they end with the audio, so that they are not stable. A last word that is
+        new and not the only one is left out, because every second one changes (measured
         2026-11-27).
         """
         tokens, heard_at, end_sample = stream.tokens, stream.heard_at, stream.decoded_samples
         is_first = (not i or self._vocabulary.starts_word(token) for i, token in enumerate(tokens))
         starts = [i for i, starts_word in enumerate(is_first) if starts_word]
         words: list[Word] = []
+        is_sure = True
         for first, end in pairwise([*starts, len(tokens)]):
             is_last = end == len(tokens)
             if is_last and words and heard_at[first] == end_sample:
                 break
             if text := self._vocabulary.text_of(tokens[first:end]):
                 from_sample = words[-1].end_sample if words else 0
-                until_sample = end_sample if is_last else heard_at[end - 1]
-                words.append(Word(from_sample, until_sample, f" {text}", 1.0))
+                probability = exp(min(stream.logprobs[first:end]))
+                is_sure = is_sure and probability >= SURE_PROBABILITY and not is_last
+                until_sample = heard_at[end - 1] if is_sure else end_sample
+                words.append(Word(from_sample, until_sample, f" {text}", probability))
         return tuple(words)
