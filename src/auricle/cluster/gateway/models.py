@@ -32,6 +32,7 @@ class FleetModels:
     ) -> None:
         self._settings = settings
         self._reported = reported
+        self._seen: tuple[ModelStats, ...] | None = None
         self._known: tuple[tuple[str, ModelTraits], ...] = ()
         self._table = ModelTable.of(settings.model_copy(update={"model_aliases": ()}))
 
@@ -87,7 +88,11 @@ class FleetModels:
 
     @property
     def _current(self) -> ModelTable:
-        known = tuple((each.name, each.traits) for each in self._reported() if each.traits)
+        reported = self._reported()
+        if reported is self._seen:
+            return self._table
+        self._seen = reported
+        known = tuple((each.name, each.traits) for each in reported if each.traits)
         if known and known != self._known:
             self._known = known
             models = tuple(ServedModel.with_traits(*each, self._settings) for each in known)

@@ -41,6 +41,7 @@ from auricle.cluster.gateway.view import (
     model_capacity,
     stats_of,
 )
+from auricle.cluster.wire.capacity import Capacity
 from auricle.config.settings import QueueSettings, RemoteEngineSettings
 from auricle.engine.base import CostModel
 from auricle.errors import (
@@ -145,6 +146,8 @@ class RemoteTranscriber:
         self._reservations: dict[str, tuple[GatewayAdmission, str]] = {}
         self._ids = itertools.count(1)
         self._waking: dict[str, asyncio.Task[None]] = {}
+        self._reports: list[tuple[Capacity | None, bool]] = []
+        self._models: tuple[ModelStats, ...] = ()
         self._crash_budget = crash_budget or CrashBudget(
             queue.max_crashes_per_key, queue.crash_window_s
         )
@@ -250,7 +253,13 @@ class RemoteTranscriber:
 
     def models(self) -> tuple[ModelStats, ...]:
         """Return the models of all recognisers, the default first; none before the first report."""
-        return fleet_models(self._views())
+        reports = [(node.ejection.capacity, node.ejection.is_out) for node in self._nodes]
+        if len(reports) != len(self._reports) or any(
+            new[0] is not old[0] or new[1] != old[1]
+            for new, old in zip(reports, self._reports, strict=True)
+        ):  # each job asks, and reports come twice a second
+            self._reports, self._models = reports, fleet_models(self._views())
+        return self._models
 
     def stats(self) -> Stats:
         """See :class:`auricle.transcriber.Transcriber`; uses the recognisers' latest reports."""
