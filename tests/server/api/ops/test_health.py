@@ -15,6 +15,7 @@ from auricle.transcriber import (
     WorkerState,
     WorkerStats,
 )
+from auricle.types import Job, Transcript
 from tests.support.service import CLIP, WAV, InProcess, in_process, keys
 from tests.support.transcriber import READY
 
@@ -206,3 +207,32 @@ def test_one_worker_that_is_not_overdue_does(service: InProcess) -> None:
     service.transcriber.current = stats(late, worker("asr-1", "busy"))
     assert service.client.get("/readyz").status_code == 200
     assert service.client.get("/health").json()["status"] == "ok"
+
+
+class FakePartials:
+    """A pool of partials whose only worker has died."""
+
+    is_ready = False
+    languages = frozenset({"en"})
+
+    def recognises(self, job: Job) -> bool:
+        raise AssertionError(job.id)
+
+    async def transcribe(self, job: Job) -> Transcript:
+        raise AssertionError(job.id)
+
+    def stats(self) -> Stats:
+        return replace(stats(worker("partial-1", "backing_off", CRASH), ready=False), model="tiny")
+
+
+def test_health_reports_the_workers_of_partials_which_no_probe_depends_on(
+    service: InProcess,
+) -> None:
+    assert service.client.get("/health").json()["partials"] is None
+    service.state.live.partials = FakePartials()
+    health = service.client.get("/health").json()
+    assert health["status"] == "ok"
+    partials = health["partials"]
+    assert (partials["model"], partials["ready"], partials["waiting_jobs"]) == ("tiny", False, 0)
+    assert [each["id"] for each in partials["workers"]] == ["partial-1"]
+    assert service.client.get("/readyz").status_code == 200

@@ -97,6 +97,7 @@ def health_body(server: ServerState, with_stacks: bool) -> dict[str, object]:
         "models": [_model(model, with_stacks) for model in asr.models],
         "workers": [_worker(worker, with_stacks) for worker in asr.workers],
         "decode_workers": [_worker(worker, with_stacks) for worker in decode.workers],
+        "partials": _partials(server, with_stacks),
         "queue": {
             "jobs": asr.queue.waiting_jobs,
             "audio_s": round(asr.queue.waiting_audio_s, 3),
@@ -115,6 +116,20 @@ def health_body(server: ServerState, with_stacks: bool) -> dict[str, object]:
             "waiting": server.live.waiting,
             "max": server.live.settings.max_sessions,
         },
+    }
+
+
+def _partials(server: ServerState, with_stacks: bool) -> dict[str, object] | None:
+    """Return the state of the workers of partials; ``None`` if those of finals recognise them."""
+    if server.live.partials is None:
+        return None
+    stats = server.live.partials.stats()
+    return {
+        "model": stats.model,
+        "ready": stats.ready,
+        "workers": [_worker(worker, with_stacks) for worker in stats.workers],
+        "waiting_jobs": stats.queue.waiting_jobs,
+        "jobs": asdict(stats.jobs),
     }
 
 
