@@ -45,7 +45,7 @@ def test_a_name_of_the_server_s_table(tmp_path: Path) -> None:
     models = f"first={DYING}, other=sherpa:{model}"
     done = doctor(tmp_path, "other", models=models, engine="", sandbox_folders=tmp_path)
     assert "sense-voice, sherpa-onnx (SenseVoice): loaded in" in done.stdout
-    assert "languages en, ja, ko, yue, zh; word times" in done.stdout
+    assert "5 languages: en, ja, ko, yue, zh; word times" in done.stdout
 
 
 def test_text_that_was_not_said_makes_a_model_unusable(tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ def _abilities(engine: EngineSpec) -> Finding:
     codes = sorted(engine.languages)
     listed = ", ".join(codes[:MAX_LISTED_LANGUAGES]) + ", …" * (len(codes) > MAX_LISTED_LANGUAGES)
     parts = [
-        f"languages {listed}" if len(codes) > 1 else f"language {listed}",
+        f"{len(codes)} languages: {listed}" if len(codes) > 1 else f"language {listed}",
         "word times" if engine.has_word_times else "no word times",
         "hot words" if engine.reads_prompts else "no hot words",
         "streaming" if engine.streams else "no streaming",
