@@ -1,10 +1,11 @@
 """Moonshine's real files, from the package here or in its separate environment."""
 
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
 
-from auricle.engine.moonshine.model_files import packaged_directory
+from auricle.engine.moonshine.model_files import DECODER, ENCODER, VOCABULARY, packaged_directory
 from tests.support.command import ROOT
 
 ENVIRONMENT = ROOT / ".cache" / "env" / "moonshine"
@@ -17,3 +18,24 @@ def moonshine_directory() -> Path:
     if directory is None:
         pytest.skip("Moonshine's files are missing: make .cache/env/moonshine/ready")
     return directory
+
+
+def sherpa_directory(folder: Path) -> Path:
+    """Return a directory with the same weights as sherpa-onnx reads them, with a token file."""
+    source = moonshine_directory()
+    target = folder / "moonshine-tiny-en"
+    target.mkdir(parents=True)
+    for graph in (ENCODER, DECODER):
+        (target / graph.name).symlink_to(source / graph.name)
+    content, lines, at = (source / VOCABULARY.name).read_bytes(), list[str](), 0
+    while at < len(content):
+        size = content[at]
+        at += 1
+        if size >= 128:
+            size += 128 * (content[at] - 1)
+            at += 1
+        token = content[at : at + size].replace("▁".encode(), b" ")
+        lines.append(f"{b64encode(token).decode()} {len(lines)}".strip())
+        at += size
+    (target / "tokens.txt").write_text("\n".join(lines) + "\n")
+    return target

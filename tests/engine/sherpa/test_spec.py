@@ -13,6 +13,7 @@ import pytest
 from websockets.sync.client import connect
 
 from auricle.config.settings import ModelSettings
+from auricle.engine.base import EngineSettings
 from auricle.engine.catalogue import CatalogueModel, PinnedFile
 from auricle.engine.pulled import LOCK_NAME, PulledModel, pulled_directory, sha256_of
 from auricle.engine.registry import find_engine, find_factory, find_streaming_factory
@@ -21,9 +22,10 @@ from auricle.engine.sherpa.kinds import CANARY, SENSE_VOICE, TRANSDUCER
 from auricle.engine.sherpa.languages import find_languages
 from auricle.engine.sherpa.spec import MAX_BATCH_JOBS, SPEC, load, load_streaming
 from auricle.errors import BadRequest, SetupError
-from auricle.types import SAMPLE_RATE_HZ, Options, Task
-from tests.support.clips import CLIPS
+from auricle.types import SAMPLE_RATE_HZ, Job, JobId, Options, Task, Transcript
+from tests.support.clips import CLIPS, words
 from tests.support.command import LIMIT_S, environment, serving
+from tests.support.moonshine import sherpa_directory
 from tests.support.sherpa_models import MAKERS
 
 SHORT = CLIPS["short.wav"]
@@ -220,3 +222,15 @@ def test_a_model_that_ends_its_workers_leaves_the_others_alone(tmp_path: Path) -
     assert [answer.status_code for answer in answers] == [200, 503, 200]
     assert "Retry-After" in answers[1].headers
     assert {each["code"] for each in exits if each["reason"] == "exited"} == {255}
+
+
+@pytest.mark.model
+def test_real_weights_write_what_is_said(tmp_path: Path) -> None:
+    engine = load(EngineSettings(str(sherpa_directory(tmp_path)), "cpu", "default", 1))
+    engine.warm_up()
+    clips = [SHORT, CLIPS["fellow.wav"]]
+    jobs = [Job(JobId("a"), clip.pcm, Options("en")) for clip in clips]
+    for clip, result in zip(clips, engine.transcribe(jobs), strict=True):
+        assert isinstance(result, Transcript)
+        assert words(result.text) == words(clip.text)
+        assert result.language == "en"
