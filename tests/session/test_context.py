@@ -48,6 +48,13 @@ def test_words_of_the_context_are_removed_and_times_count_from_the_utterance() -
     assert segment.words == (Word(0, 1000, " not", 0.8), Word(4000, 8000, " what", 0.7))
 
 
+def test_a_word_that_was_aligned_with_the_pause_before_it_is_kept() -> None:
+    words = (Word(2000, 12_000, " ask", 0.9), Word(9000, 20_000, " not", 0.8))
+    segment = Segment(0, 48_000, " ask not", words)
+    own = BEFORE.removed_from(Transcript("ask not", "en", 0.9, 48_000, (segment,)))
+    assert own.text == "not"
+
+
 def test_segments_without_words_are_removed() -> None:
     own = BEFORE.removed_from(Transcript("ask", "en", 0.9, 48_000, (Segment(0, 9, "ask"),)))
     assert (own.text, own.segments) == ("", ())
