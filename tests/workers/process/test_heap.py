@@ -1,5 +1,6 @@
 """When a worker returns memory, and that it does."""
 
+import platform
 import subprocess
 import sys
 
@@ -20,6 +21,25 @@ blocks.clear()
 kept = rss_bytes()
 heap.trim()
 print(kept - rss_bytes())
+"""
+
+
+REUSE_AND_TRIM = """
+import resource
+import numpy as np
+from auricle.workers.process import heap
+
+
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    np.empty(100 * 2**20, np.uint8)[::4096] = 1
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+
+heap.reuse_large_blocks()
+first, second = faults(), faults()
+heap.trim()
+print(first, second, faults())
 """
 
 
@@ -77,3 +97,12 @@ def test_freed_memory_goes_back_to_the_system() -> None:
         [sys.executable, "-c", GROW_AND_TRIM], capture_output=True, check=True, timeout=60
     )
     assert int(answer.stdout) > 50_000_000
+
+
+@pytest.mark.skipif(platform.libc_ver() < ("glibc", "2.35"), reason="glibc since 2.35")
+def test_large_blocks_are_reused_until_memory_is_returned() -> None:
+    answer = subprocess.run(
+        [sys.executable, "-c", REUSE_AND_TRIM], capture_output=True, check=True, timeout=60
+    )
+    first, second, after_trim = map(int, answer.stdout.split())
+    assert 10 * second < min(first, after_trim)

@@ -59,6 +59,7 @@ def serve(channel: Channel, seal: Callable[[], tuple[str, ...]]) -> int:
         channel.send(StartFailed(f"The engine cannot be loaded: {type(exc).__name__}: {exc}"))
         return EXIT_START_FAILED
     limit_memory(start.hard_limit_bytes)
+    heap.reuse_large_blocks()
     heap.trim()
     channel.send(WorkerReady(os.getpid(), rss_bytes(), warm_up_s, unconfined=seal()))
     keeper = heap.HeapKeeper()

@@ -4,6 +4,7 @@ glibc keeps what a batch frees. A worker with Whisper base that has decoded a ba
 thus keeps 250 MB more than its model needs, until its next batch of that size.
 """
 
+import contextlib
 import ctypes
 import functools
 from collections.abc import Callable
@@ -13,6 +14,22 @@ IDLE_S = 0.2
 MAX_BUSY_S = 1.0
 """Busy workers return memory after this much work. Returning takes 1 to 20 ms, and pages that are
 used again must be cleared: less than a hundredth of a second of work."""
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
+LARGE_BLOCK_BYTES = 256 * 2**20
+
+
+def reuse_large_blocks() -> None:
+    """Keep the memory of large blocks for the next block, until :func:`trim`.
+
+    By default glibc maps each block above 32 MB separately, and the kernel clears all of its pages.
+    A layer of a window of 30 s needs such blocks: four chunks of 25 s take 8.6 s of CPU time
+    instead of 10.3. glibc before 2.35 ignores the call.
+    """
+    with contextlib.suppress(AttributeError, OSError, TypeError):
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK_BYTES)
+        mallopt(M_TRIM_THRESHOLD, 2 * LARGE_BLOCK_BYTES)
 
 
 @functools.cache
