@@ -55,6 +55,13 @@ def test_a_word_that_was_aligned_with_the_pause_before_it_is_kept() -> None:
     assert own.text == "not"
 
 
+def test_a_word_of_the_context_that_was_aligned_with_the_pause_after_it_is_removed() -> None:
+    words = (Word(4000, 20_000, " concerned", 0.9), Word(20_000, 30_000, " differs", 0.8))
+    segment = Segment(0, 48_000, " concerned differs", words)
+    own = BEFORE.removed_from(Transcript("concerned differs", "en", 0.9, 48_000, (segment,)))
+    assert own.text == "differs"
+
+
 def test_segments_without_words_are_removed() -> None:
     own = BEFORE.removed_from(Transcript("ask", "en", 0.9, 48_000, (Segment(0, 9, "ask"),)))
     assert (own.text, own.segments) == ("", ())

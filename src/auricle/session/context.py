@@ -20,6 +20,8 @@ MAX_HALF_WORD_SAMPLES = SAMPLE_RATE_HZ // 5
 """Half of a long word. The first word after a pause is often aligned with the whole pause: 28 of
 them began up to 0.33 s before their utterance and ended 0.29 s or more after its start, while the
 words before the pause ended 0.2 s before it."""
+MAX_EARLY_SAMPLES = SAMPLE_RATE_HZ // 2
+"""A word that begins earlier was spoken before the pause, and its end is aligned with the pause."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # an ndarray has no useful ==
@@ -54,8 +56,8 @@ class DecodingContext:
     def removed_from(self, transcript: Transcript) -> Transcript:
         """Return the transcript of a job without the words of the context.
 
-        A word belongs to the utterance if its middle does, or the middle of its last 0.4 s. Times
-        count from the start of the utterance.
+        A word belongs to the utterance if its middle does, or, unless it begins long before, the
+        middle of its last 0.4 s. Times count from the start of the utterance.
         """
         segments = [own for each in transcript.segments if (own := self._own(each)) is not None]
         text = "".join(segment.text for segment in segments).strip()
@@ -72,7 +74,7 @@ class DecodingContext:
                 end_sample=word.end_sample - self.samples,
             )
             for word in segment.words or ()
-            if _position(word) >= self.samples
+            if _position(word, self.samples) >= self.samples
         )
         if not words:
             return None
@@ -86,8 +88,10 @@ class DecodingContext:
         )
 
 
-def _position(word: Word) -> int:
+def _position(word: Word, border_sample: int) -> int:
     middle = (word.start_sample + word.end_sample) // 2
+    if word.start_sample < border_sample - MAX_EARLY_SAMPLES:
+        return middle
     return max(middle, word.end_sample - MAX_HALF_WORD_SAMPLES)
 
 
