@@ -255,6 +255,6 @@ def test_another_endpoint_holds_from_the_next_utterance_on_and_after_a_jump() ->
                 found_at.append(hearing.received_sample - end.speech_end_sample)
         return found_at
 
-    assert all(7_680 <= delay < 7_680 + PACKET for delay in delays(None))
-    assert all(10_752 <= delay < 10_752 + PACKET for delay in delays(700))
+    assert all(8_192 <= delay < 8_192 + PACKET for delay in delays(None))
+    assert all(11_264 <= delay < 11_264 + PACKET for delay in delays(700))
     assert delays(700)

@@ -64,7 +64,7 @@ class EndpointRules:
     """Limits that end an utterance, and the padding around it.
 
     Attributes:
-        endpoint_ms: Silence that ends an utterance, rounded down to whole windows of 32 ms.
+        endpoint_ms: Silence that ends an utterance.
         pre_roll_ms: Audio before speech: it is detected some windows after its soft first sounds.
         post_roll_ms: Audio after speech: at most half of the silence that ended the utterance, so
             that the other half is left for the next utterance.
@@ -208,15 +208,6 @@ class _OpenSpeech:
             self.speech_end_sample = window.end_sample
 
 
-def _whole_windows(endpoint_ms: int) -> int:
-    """Return the silence to wait for, in samples: whole windows, rounded down.
-
-    The detector reports silence late, at the median 90 ms after the sound has died away.
-    """
-    windows = endpoint_ms * SAMPLES_PER_MS // WINDOW_SAMPLES
-    return max(1, windows) * WINDOW_SAMPLES
-
-
 class Endpointer:
     """Find the utterances of one stream.
 
@@ -231,7 +222,7 @@ class Endpointer:
         self, rules: EndpointRules, start_sample: int = 0, resume_sample: int | None = None
     ) -> None:
         self._rules = rules
-        self._endpoint_samples = _whole_windows(rules.endpoint_ms)
+        self._endpoint_samples = rules.endpoint_ms * SAMPLES_PER_MS
         self._pcm = bytearray()  # windows whose probability is not known yet
         self._window_start = start_sample
         # No later utterance starts before this.
@@ -286,7 +277,7 @@ class Endpointer:
         """Set the silence that ends utterances, from the next utterance on."""
         if endpoint_ms < 1:
             raise ValueError(f"endpoint_ms is {endpoint_ms}; it must be at least 1")
-        self._endpoint_samples = _whole_windows(endpoint_ms)
+        self._endpoint_samples = endpoint_ms * SAMPLES_PER_MS
 
     def limit(self, max_audio_s: float) -> None:
         """Limit utterances to what an engine accepts, in seconds; a lower limit stays."""

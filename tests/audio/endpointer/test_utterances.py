@@ -16,7 +16,7 @@ from tests.audio.endpointer.helpers import LEAD, RULES, TRAIL, Script, W, ends, 
 
 pytestmark = pytest.mark.unit
 
-ENDPOINT_WINDOWS = 15  # 500 ms, rounded down
+ENDPOINT_WINDOWS = 16  # 500 ms, rounded up
 PAUSE_WINDOWS = 3
 
 
@@ -229,7 +229,7 @@ def test_a_long_murmur_that_hardly_passes_for_speech_is_nothing() -> None:
 def test_a_short_endpoint_shares_the_silence_with_what_follows() -> None:
     rules = EndpointRules(endpoint_ms=100)
     first, second = ends(hear([(0.9, 30), (0, 4), (0.9, 30), (0, 40)], rules))
-    assert first == UtteranceEnd(0, 30 * W + 768, 30 * W, is_cut=False)
+    assert first == UtteranceEnd(0, 30 * W + 800, 30 * W, is_cut=False)
     assert second.start_sample == first.end_sample
 
 
@@ -243,9 +243,9 @@ def test_another_endpoint_holds_from_the_next_utterance_on() -> None:
     one = np.full(10, 0.9, np.float32)
     endpointer.receive(np.zeros(10 * W, np.int16), one)
     endpointer.configure(1_000)
-    happened = hear([(0, 20), (0.9, 10), (0, 30), (0.9, 3), (0, 32)], endpointer=endpointer)
+    happened = hear([(0, 20), (0.9, 10), (0, 31), (0.9, 3), (0, 32)], endpointer=endpointer)
     first, second = ends(happened)
     assert first.speech_end_sample == 10 * W
-    assert second.speech_end_sample == 73 * W
+    assert second.speech_end_sample == 74 * W
     with pytest.raises(ValueError, match="endpoint_ms is 0"):
         endpointer.configure(0)
