@@ -49,7 +49,7 @@ def test_words_of_the_context_are_removed_and_times_count_from_the_utterance() -
 
 
 def test_a_word_that_was_aligned_with_the_pause_before_it_is_kept() -> None:
-    words = (Word(2000, 12_000, " ask", 0.9), Word(9000, 20_000, " not", 0.8))
+    words = (Word(2000, 6000, " ask", 0.9), Word(6000, 22_000, " not", 0.8))
     segment = Segment(0, 48_000, " ask not", words)
     own = BEFORE.removed_from(Transcript("ask not", "en", 0.9, 48_000, (segment,)))
     assert own.text == "not"

@@ -10,18 +10,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from auricle.session.wire_formats.base import NO_AUDIO
-from auricle.types import SAMPLE_RATE_HZ, Options, Pcm16, Segment, Transcript, Word
+from auricle.types import SAMPLE_RATE_HZ, Options, Pcm16, Segment, Transcript
 
 MAX_DECODED_S = 12.0
 """Maximum length of an utterance and its context together; the context is cut at its start."""
 MIN_CONTEXT_SAMPLES = SAMPLE_RATE_HZ // 2
 """Less audio holds no context worth decoding."""
-MAX_HALF_WORD_SAMPLES = SAMPLE_RATE_HZ // 5
-"""Half of a long word. The first word after a pause is often aligned with the whole pause: 28 of
-them began up to 0.33 s before their utterance and ended 0.29 s or more after its start, while the
-words before the pause ended 0.2 s before it."""
-MAX_EARLY_SAMPLES = SAMPLE_RATE_HZ // 2
-"""A word that begins earlier was spoken before the pause, and its end is aligned with the pause."""
+OWN_END_SAMPLES = SAMPLE_RATE_HZ * 35 // 100
+"""A word that ends later than this after the start of the utterance is its own, wherever it begins:
+the pre-roll has 0.3 s. A pause is aligned with the word before it, which then ends with the pause,
+or with the word after it: " ask" was aligned with -0.90 to 0.70 s."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # an ndarray has no useful ==
@@ -56,8 +54,8 @@ class DecodingContext:
     def removed_from(self, transcript: Transcript) -> Transcript:
         """Return the transcript of a job without the words of the context.
 
-        A word belongs to the utterance if its middle does, or, unless it begins long before, the
-        middle of its last 0.4 s. Times count from the start of the utterance.
+        A word belongs to the utterance if its middle does, or if it ends after the pre-roll. Times
+        count from the start of the utterance.
         """
         segments = [own for each in transcript.segments if (own := self._own(each)) is not None]
         text = "".join(segment.text for segment in segments).strip()
@@ -74,7 +72,8 @@ class DecodingContext:
                 end_sample=word.end_sample - self.samples,
             )
             for word in segment.words or ()
-            if _position(word, self.samples) >= self.samples
+            if word.start_sample + word.end_sample >= 2 * self.samples
+            or word.end_sample >= self.samples + OWN_END_SAMPLES
         )
         if not words:
             return None
@@ -86,13 +85,6 @@ class DecodingContext:
             text=text,
             words=words,
         )
-
-
-def _position(word: Word, border_sample: int) -> int:
-    middle = (word.start_sample + word.end_sample) // 2
-    if word.start_sample < border_sample - MAX_EARLY_SAMPLES:
-        return middle
-    return max(middle, word.end_sample - MAX_HALF_WORD_SAMPLES)
 
 
 NO_CONTEXT = DecodingContext(NO_AUDIO)
