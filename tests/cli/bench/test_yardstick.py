@@ -7,7 +7,7 @@ import pytest
 
 from auricle.cli.bench.yardstick import Yardstick, measure_yardstick
 from auricle.config.settings import Settings
-from auricle.engine.whisper.models import bundled
+from auricle.engine.whisper.models import fetch
 from tests.support.model import CACHE_DIR, bundled_model
 
 
@@ -15,7 +15,7 @@ from tests.support.model import CACHE_DIR, bundled_model
 def test_a_machine_without_the_model_has_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bundled, "bundled_available", lambda: False)
+    monkeypatch.setattr(fetch, "bundled_available", lambda: False)
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     settings = Settings.load({"cache_dir": tmp_path})
     measured = asyncio.run(measure_yardstick(settings, 1))

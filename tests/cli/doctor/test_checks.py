@@ -135,7 +135,7 @@ def test_more_threads_than_cores_are_worth_a_word() -> None:
 
 
 def test_more_workers_than_memory_are_worth_a_word() -> None:
-    assert "1500 MB for 2 workers" in check_memory(settings(workers=2)).text
+    assert "960 MB for 2 workers" in check_memory(settings(workers=2)).text
     finding = check_memory(settings(workers=256, model="large-v3"))
     assert finding.level is Level.WARNING
     assert "AURICLE_WORKERS" in finding.advice

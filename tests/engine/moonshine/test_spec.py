@@ -159,9 +159,9 @@ def test_deepgram_s_live_finals_have_words(server: SimpleNamespace) -> None:
 
 
 @pytest.mark.model
-def test_the_server_names_the_model(server: SimpleNamespace) -> None:
+def test_requests_name_the_directory_and_health_names_the_model(server: SimpleNamespace) -> None:
     models = httpx2.get(f"{server.url}/v1/models", timeout=LIMIT_S).json()["data"]
-    assert models[0]["id"] == NAME
+    assert models[0]["id"] == CATALOGUE_NAME
     assert httpx2.get(f"{server.url}/health", timeout=LIMIT_S).json()["model"] == NAME
 
 

@@ -140,7 +140,7 @@ async def test_a_client_faster_than_real_time_waits_and_no_other_does(
         finally:
             flood.kill()
     service.transcriber.gate = None
-    await poll_until(lambda: service.state.live.connected == 0)
+    await poll_until(lambda: service.state.live.connected == 0, 120)
 
 
 async def test_connections_that_vanish_leave_nothing_but_a_session_that_waits(

@@ -200,8 +200,9 @@ async def test_the_queue_grows_with_the_speed_of_the_warm_up() -> None:
             await pool.aclose()
 
     slow_s, fast_s = await size_s("scripted:slow:2"), await size_s("scripted")
-    assert slow_s == pytest.approx(queue_audio_s(MIN_SESSIONS))
-    assert fast_s == pytest.approx(queue_audio_s(MAX_SPEED_RATIO * SESSIONS_PER_WORKER))
+    least_s = queue_audio_s(MIN_SESSIONS)
+    most_s = queue_audio_s(MAX_SPEED_RATIO * SESSIONS_PER_WORKER)
+    assert least_s * 0.99 <= slow_s < fast_s <= most_s * 1.01
 
 
 async def test_the_queue_has_room_for_the_live_sessions_that_were_measured() -> None:
