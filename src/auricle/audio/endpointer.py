@@ -57,6 +57,8 @@ _MAX_DOUBTFUL_GAP_SAMPLES = 4 * SAMPLE_RATE_HZ
 _MAX_SENTENCE_GAP_SAMPLES = SAMPLE_RATE_HZ * 8 // 10
 """The same for any utterance. The gap counts from the start of the last clear window, some 0.1 s
 before the end of speech; after a longer one, a new sentence usually starts."""
+_PHRASE_PAUSE_SAMPLES, _PHRASE_LEAD_SAMPLES = 6 * WINDOW_SAMPLES, 5 * WINDOW_SAMPLES
+"""Time without clear speech before a phrase, and the part of it that belongs to the phrase."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +184,8 @@ class _OpenSpeech:
     is_continued: bool
     """It started in the middle of speech."""
     context_sample: int
-    follows_closely: bool
+    phrase_sample: int | None
+    """Start of the phrase before it, if it follows that closely."""
     speech_windows: int = 0
     speech_probability: float = 0.0
     """Sum over all windows of speech."""
@@ -197,7 +200,9 @@ class _OpenSpeech:
 
     @property
     def decoded_context_sample(self) -> int | None:
-        return self.context_sample if self.follows_closely or self.is_doubtful else None
+        if self.phrase_sample is not None:
+            return self.phrase_sample
+        return self.context_sample if self.is_doubtful else None
 
     def add(self, window: _Window) -> None:
         self.windows.append(window)
@@ -335,11 +340,22 @@ class Endpointer:
         first_sample = start_sample - _CONTEXT_SAMPLES
         return min(start_sample, next(at for at in self._clear if at >= first_sample))
 
-    def _is_close(self, speech_sample: int) -> bool:
-        """Return whether speech may continue the sentence before it."""
-        if not self._clear:
-            return False
-        return speech_sample - self._clear[-1] <= _MAX_SENTENCE_GAP_SAMPLES
+    def _phrase_before(self, start_sample: int, speech_sample: int) -> int | None:
+        """Return where the earliest whole phrase before close speech starts, if there is one.
+
+        A context that begins in the middle of a phrase costs more words than it corrects.
+        """
+        if not self._clear or speech_sample - self._clear[-1] > _MAX_SENTENCE_GAP_SAMPLES:
+            return None
+        before = start_sample - _CONTEXT_SAMPLES
+        first_clear = self._context_of(start_sample)
+        for at in self._clear:
+            if at < first_clear:
+                continue
+            if at - before >= _PHRASE_PAUSE_SAMPLES:
+                return min(start_sample, max(first_clear, at - _PHRASE_LEAD_SAMPLES))
+            before = at
+        return None
 
     def _judge(self, probability: float, pcm: Pcm16) -> list[Endpointing]:
         was_speech = self._is_speech
@@ -369,6 +385,9 @@ class Endpointer:
             return []
         pre_roll_start = window.start_sample - self._rules.pre_roll_ms * SAMPLES_PER_MS
         start_sample = max(self._floor, pre_roll_start)
+        phrase_sample = None
+        if not was_speech:
+            phrase_sample = self._phrase_before(start_sample, window.start_sample)
         # Speech that continues over a border needs no confirmation.
         self._open = _OpenSpeech(
             start_sample,
@@ -377,7 +396,7 @@ class Endpointer:
             [],
             is_continued=was_speech,
             context_sample=self._context_of(start_sample),
-            follows_closely=not was_speech and self._is_close(window.start_sample),
+            phrase_sample=phrase_sample,
         )
         self._open.add(window)
         at_sample = max(start_sample, window.start_sample)

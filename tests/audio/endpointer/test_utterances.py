@@ -132,6 +132,21 @@ def test_speech_that_follows_clear_speech_closely_has_it_as_context(
     assert endpointer.decoded_context_sample is None
 
 
+def test_the_context_of_close_speech_starts_with_a_whole_phrase() -> None:
+    endpointer = Endpointer(SHORT_ENDPOINT)
+    # Clear speech for 6 s, a pause inside the utterance, and a phrase.
+    feed(endpointer, [(0, 20), (0.95, 190), (0, 8), (0.95, 30), (0, 12)])
+    (end,) = ends(feed(endpointer, [(0.95, 20), (0, 12)]))
+    assert end.context_sample == (20 + 190 + 8 - 5) * W
+
+
+def test_close_speech_after_half_a_phrase_is_decoded_alone() -> None:
+    endpointer = Endpointer(SHORT_ENDPOINT)
+    feed(endpointer, [(0, 20), (0.95, 190), (0, 12)])
+    (end,) = ends(feed(endpointer, [(0.95, 20), (0, 12)]))
+    assert end.context_sample is None
+
+
 def test_speech_that_continues_over_a_border_has_no_context() -> None:
     endpointer = Endpointer(RULES)
     assert len(ends(hear([(0.95, 30)], endpointer=endpointer))) == 1
