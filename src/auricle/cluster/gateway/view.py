@@ -50,10 +50,12 @@ class NodeView:
         return () if capacity is None else capacity.stats.models
 
     def serves(self, model: str) -> bool:
-        """Return whether it has a model; one without a list of models has the default only."""
-        if not self.models:
-            return not model
-        return any(each.name == model for each in self.models)
+        """Return whether it has a model.
+
+        Each has a default, which an empty name means: recognisers may be known while none of them
+        has reported its models yet.
+        """
+        return not model or any(each.name == model for each in self.models)
 
     def is_model_ready(self, model: str) -> bool:
         """Return whether a model that it has is loaded there."""
