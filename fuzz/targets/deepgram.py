@@ -83,6 +83,8 @@ def run(data: bytes) -> None:
     told = talk.story.told_finals
     assert told <= checker.finals <= told + checker.answers, "a final is told twice, or never"
     audio = b"".join(step[1:] for step in split_steps(data[1:]) if step[0] % 3 == BYTES)
+    if b"{" in audio:  # a text message sent as binary is one only if it is whole
+        return
     if audio and (parted := _heard(data[0], pieces(audio))) is not None:
         whole = _heard(data[0], iter((audio,)))
         assert whole == parted, "another split gives something else"
