@@ -131,13 +131,8 @@ def local_maker(monkeypatch: pytest.MonkeyPatch) -> Maker:
             engine=engine,
             model=model,
         )
-        await pool.start()
-        try:
-            if ready:
-                await pool.wait_ready(START_LIMIT_S)
-            yield LocalSubject(pool)
-        finally:
-            await pool.aclose()
+        async with running(pool, ready=ready) as subject:
+            yield subject
 
     return opened
 
@@ -175,15 +170,22 @@ def models_maker(monkeypatch: pytest.MonkeyPatch) -> Maker:
         )
         plans = plan_models(WorkerSettings.model_validate(worker), table, memory_mb=MEMORY_MB)
         pools = ModelPools(plans, plans[0].place(), QueueSettings.model_validate(queue))
-        await pools.start()
-        try:
-            if ready:
-                await pools.wait_ready(START_LIMIT_S)
-            yield LocalSubject(pools)
-        finally:
-            await pools.aclose()
+        async with running(pools, ready=ready) as subject:
+            yield subject
 
     return opened
+
+
+@asynccontextmanager
+async def running(pool: WorkerPool | ModelPools, *, ready: bool) -> AsyncIterator[LocalSubject]:
+    """Start a pool, wait for it if asked, and close it."""
+    await pool.start()
+    try:
+        if ready:
+            await pool.wait_ready(START_LIMIT_S)
+        yield LocalSubject(pool)
+    finally:
+        await pool.aclose()
 
 
 def are_ready(stats: Stats) -> bool:

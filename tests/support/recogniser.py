@@ -22,7 +22,7 @@ GOODBYE_S = 2
 
 async def main() -> None:
     settings = Settings.load()
-    configure_logging(settings.server.log_level)  # to stderr: nobody reads stdout after the port
+    configure_logging(settings.server.log_level)  # to stderr: only the port is read from stdout
     plans = plan_models(settings.worker, ModelTable.of(settings.model))
     pool = ModelPools(plans, plans[0].place(), settings.queue, idle_s=settings.model.model_idle_s)
     await pool.start()

@@ -13,7 +13,7 @@ setting there is one model, that of ``AURICLE_ENGINE`` and ``AURICLE_MODEL``.
 import contextlib
 import enum
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -268,8 +268,7 @@ class ModelTable:
         for model in self.models:
             if model.name == name:
                 return model
-        names = ", ".join(self.names[:MAX_LISTED_MODELS])
-        raise ModelNotFound(f"This server has no such model; its models are: {names}.")
+        raise not_served(self.names)
 
     def choose(self, requested: str) -> Choice:
         """Return the model that a request means by a name, in any API.
@@ -285,6 +284,12 @@ class ModelTable:
             warnings = (f"The requested model is not served; {name} is used.",)
         model = self.find(requested if name is None else name)
         return Choice(model, model.name if len(self.models) > 1 else "", warnings)
+
+
+def not_served(names: Sequence[str]) -> ModelNotFound:
+    """Return the error for a model that is none of these."""
+    listed = ", ".join(names[:MAX_LISTED_MODELS]) or "the default"
+    return ModelNotFound(f"This server has no such model; its models are: {listed}.")
 
 
 def _names_of_weights(model: ServedModel) -> tuple[str, str]:

@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from auricle.cli.support import download_progress
+from auricle.cli.support import download_progress, progress
 from auricle.cli.support.download_progress import LINE_EVERY_S, DownloadProgress
 
 pytestmark = pytest.mark.unit
@@ -24,7 +24,8 @@ def shown(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> io
         markup=False,
         _environ={"TERM": "xterm"},
     )
-    monkeypatch.setattr(download_progress, "errors", console)
+    for module in (download_progress, progress):
+        monkeypatch.setattr(module, "errors", console)
     return output
 
 

@@ -8,7 +8,6 @@ from typing import Self
 from rich.progress import (
     BarColumn,
     DownloadColumn,
-    Progress,
     TaskID,
     TextColumn,
     TimeRemainingColumn,
@@ -17,6 +16,7 @@ from rich.progress import (
 from rich.table import Column
 
 from auricle.cli.support.console import errors
+from auricle.cli.support.progress import stderr_bars
 
 MAX_NAME_CHARS = 28
 LINE_EVERY_S = 10.0
@@ -28,7 +28,7 @@ class DownloadProgress:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         """Show a bar if stderr is a terminal; ``clock`` times the plain lines."""
-        self._bars = Progress(
+        self._bars = stderr_bars(
             TextColumn(
                 "{task.description}",
                 markup=False,
@@ -38,11 +38,6 @@ class DownloadProgress:
             DownloadColumn(),
             TransferSpeedColumn(),
             TimeRemainingColumn(),
-            console=errors,
-            transient=True,
-            disable=not errors.is_terminal,
-            redirect_stdout=False,
-            redirect_stderr=False,
         )
         self._clock = clock
         self._task: TaskID | None = None

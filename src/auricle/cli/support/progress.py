@@ -9,6 +9,7 @@ from typing import Self
 from rich.progress import (
     BarColumn,
     Progress,
+    ProgressColumn,
     TaskID,
     TaskProgressColumn,
     TextColumn,
@@ -21,21 +22,28 @@ OnProgress = Callable[[float, float], None]
 """Called with the completed fraction (0..1) and the seconds of audio in it."""
 
 
+def stderr_bars(*columns: ProgressColumn) -> Progress:
+    """Return bars on stderr that vanish at the end; nothing is shown if it is not a terminal."""
+    return Progress(
+        *columns,
+        console=errors,
+        transient=True,
+        disable=not errors.is_terminal,
+        redirect_stdout=False,  # rich would send results to stderr, where the bars are
+        redirect_stderr=False,
+    )
+
+
 class FileProgressBars:
     """One progress bar per active file; shows nothing if stderr is not a terminal."""
 
     def __init__(self) -> None:
-        self._bars = Progress(
+        self._bars = stderr_bars(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
             TaskProgressColumn(),
             TextColumn("{task.fields[speed]}"),
             TimeRemainingColumn(),
-            console=errors,
-            transient=True,
-            disable=not errors.is_terminal,
-            redirect_stdout=False,  # rich would send results to stderr, where the bars are
-            redirect_stderr=False,
         )
 
     def __enter__(self) -> Self:

@@ -44,11 +44,11 @@ from auricle.cluster.gateway.view import (
 from auricle.cluster.wire.capacity import Capacity
 from auricle.config.settings import QueueSettings, RemoteEngineSettings
 from auricle.engine.base import CostModel
+from auricle.engine.models import not_served
 from auricle.errors import (
     AuricleError,
     DeadlineExceeded,
     Draining,
-    ModelNotFound,
     ModelUnavailable,
     NoWorkerReady,
     Overloaded,
@@ -70,7 +70,6 @@ load its model. Accepted jobs must be answered."""
 MAX_PAUSE_S = 5.0
 """Maximum pause before a reserved job is sent again to a full recogniser."""
 RETRY_AFTER_S = 2
-MAX_LISTED_MODELS = 20
 WAKE_LIMIT_S = 10.0
 """Maximum time to ask a recogniser to load a model; it answers before the model is loaded."""
 WAKE_SAMPLES = SAMPLE_RATE_HZ // 10
@@ -381,8 +380,7 @@ class RemoteTranscriber:
         if model in names:
             return model
         if any(node.ejection.capacity is not None for node in self._nodes):
-            listed = ", ".join(names[:MAX_LISTED_MODELS]) or "the default"
-            raise ModelNotFound(f"This server has no such model; its models are: {listed}.")
+            raise not_served(names)
         raise ModelUnavailable("no recogniser is known yet; try again", RETRY_AFTER_S)
 
     def _refuse_when_down(self, model: str) -> None:

@@ -14,8 +14,9 @@ import numpy as np
 
 from auricle.engine.base import Engine, EngineSettings
 from auricle.engine.registry import find_factory
-from auricle.errors import AudioError, SetupError
+from auricle.errors import AudioError
 from auricle.types import Job, JobId, Transcript
+from auricle.workers.asr.loading import load_model
 from auricle.workers.process import heap
 from auricle.workers.process.channel import (
     EXIT_START_FAILED,
@@ -23,7 +24,6 @@ from auricle.workers.process.channel import (
     Channel,
     WireBroken,
     armed,
-    dump_frames,
     limit_memory,
     rss_bytes,
 )
@@ -34,7 +34,6 @@ from auricle.workers.process.messages import (
     JobMessage,
     RunBatch,
     StartAsr,
-    StartFailed,
     StopWorker,
     WorkerReady,
     parse_for_asr,
@@ -49,15 +48,10 @@ def serve(channel: Channel, seal: Callable[[], tuple[str, ...]]) -> int:
     start = parse_for_asr(channel.receive_body())
     if not isinstance(start, StartAsr):
         raise WireBroken
-    try:
-        engine, warm_up_s = _load(start)
-    except SetupError as exc:
-        channel.send(StartFailed(str(exc)))
+    loaded = load_model(channel, start, _load)
+    if loaded is None:
         return EXIT_START_FAILED
-    except Exception as exc:  # no speech was received yet, so the message may be shown
-        dump_frames(exc)
-        channel.send(StartFailed(f"The engine cannot be loaded: {type(exc).__name__}: {exc}"))
-        return EXIT_START_FAILED
+    engine, warm_up_s = loaded
     limit_memory(start.hard_limit_bytes)
     heap.reuse_large_blocks()
     heap.trim()
@@ -79,16 +73,8 @@ def serve(channel: Channel, seal: Callable[[], tuple[str, ...]]) -> int:
                 assert_never(other)
 
 
-def _load(start: StartAsr) -> tuple[Engine, float]:
-    load = find_factory(start.engine)
-    engine = load(
-        EngineSettings(
-            start.model, start.device, start.compute_type, start.threads, start.device_index
-        )
-    )
-    started_s = time.perf_counter()
-    engine.warm_up()
-    return engine, time.perf_counter() - started_s
+def _load(name: str, settings: EngineSettings) -> Engine:
+    return find_factory(name)(settings)
 
 
 def _run(engine: Engine, batch: RunBatch) -> BatchDone:

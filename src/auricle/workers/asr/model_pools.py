@@ -21,12 +21,12 @@ from anyio import to_thread
 from anyio.abc import TaskGroup
 
 from auricle.config.settings import QueueSettings
+from auricle.engine.models import not_served
 from auricle.engine.placement import ModelPlan, Placement, file_state
 from auricle.errors import (
     AuricleError,
     DeadlineExceeded,
     Draining,
-    ModelNotFound,
     ModelUnavailable,
     NoWorkerReady,
     SetupError,
@@ -293,9 +293,7 @@ class ModelPools:
             return self._default
         entry = self._entries.get(name)
         if entry is None:
-            raise ModelNotFound(
-                f"This server has no such model; its models are: {', '.join(self._entries)}."
-            )
+            raise not_served(tuple(self._entries))
         return entry
 
     def _current(self, entry: _Entry) -> WorkerPool:

@@ -19,7 +19,6 @@ from auricle.config.environment import worker_environment
 from auricle.config.settings import QueueSettings
 from auricle.config.sizing import pool_size
 from auricle.engine.placement import Placement
-from auricle.engine.registry import working_directory_of
 from auricle.errors import (
     AudioError,
     BadRequest,
@@ -39,17 +38,17 @@ from auricle.types import (
 )
 from auricle.workers.asr.backlog import Batch, Ticket
 from auricle.workers.asr.codec import job_message, read_outcome, refuse_unsendable
+from auricle.workers.asr.delivery import checked_answer, deliver
+from auricle.workers.asr.launch import start_message, worker_program
 from auricle.workers.asr.scheduler import Scheduler
 from auricle.workers.asr.speed import Speed, Workers
 from auricle.workers.crash_audio import CrashAudio
 from auricle.workers.process.messages import (
     MAX_JOB_ANSWER_BYTES,
     MAX_START_ANSWER_BYTES,
-    BatchDone,
     JobMessage,
     Message,
     RunBatch,
-    StartAsr,
     ToParent,
     WorkerReady,
 )
@@ -57,12 +56,10 @@ from auricle.workers.process.poison import CrashBudget
 from auricle.workers.process.process import ProcessExit
 from auricle.workers.process.supervisor import (
     DUMP_MARGIN,
-    HARD_MEMORY_BYTES,
     ORDERLY,
     Assignment,
     WorkerSupervisor,
 )
-from auricle.workers.sandbox.confinement import SandboxPolicy, program, readable_model
 
 CHILD = "auricle.workers.asr.child"
 
@@ -92,6 +89,7 @@ class WorkerPool:
         name: str = "asr",
     ) -> None:
         self._crash_audio = crash_audio
+        self._placement = placement
         self._worker = worker = placement.worker
         self._settings = placement.settings
         self._model = placement.model
@@ -230,25 +228,11 @@ class WorkerPool:
 
     def program(self) -> Sequence[str]:
         """Return the worker program, sandboxed to the model's files."""
-        if self._worker.sandbox == "off":
-            return program(CHILD, None)
-        read = [*readable_model(self._model.path), *working_directory_of(self._settings.engine)]
-        write = map(str, self._worker.sandbox_folders)
-        has_gpu = self._settings.device != "cpu"
-        return program(CHILD, SandboxPolicy(tuple(read), tuple(write), has_gpu))
+        return worker_program(CHILD, self._placement)
 
     def start_message(self, slot: int) -> Message:
         """Return the engine and model that a new worker loads."""
-        worker = self._worker
-        return StartAsr(
-            engine=self._settings.engine,
-            model=self._model.path,
-            device=self._settings.device,
-            compute_type=self._settings.compute_type,
-            threads=self._threads,
-            hard_limit_bytes=int(worker.worker_hard_mb * 1e6) or HARD_MEMORY_BYTES,
-            device_index=slot % max(1, self._settings.gpus),
-        )
+        return start_message(self._placement, self._threads, slot)
 
     def workers_changed(self, ready: int) -> None:
         """Update the number of ready workers, which the scheduler's waits and limits depend on."""
@@ -281,32 +265,25 @@ class WorkerPool:
     def received(self, worker: str, message: ToParent, now: float) -> None:
         """Validate a batch's results and deliver them to the callers."""
         number, batch = self._batches[worker]
-        if not isinstance(message, BatchDone) or message.id != number:
-            raise WorkerError("answer does not match the batch")
         tickets = batch.tickets if batch else ()
-        expected: list[str] = [ticket.job.id for ticket in tickets] or [self._self_test.id]
-        if [result.id for result in message.results] != expected:
-            raise WorkerError("results do not match the jobs of the batch")
+        jobs = [ticket.job.id for ticket in tickets] or [self._self_test.id]
+        done = checked_answer(message, number, jobs)
         outcomes = [
-            read_outcome(ticket, result, now, message.asr_s)
-            for ticket, result in zip(tickets, message.results, strict=False)
+            read_outcome(ticket, result, now, done.asr_s)
+            for ticket, result in zip(tickets, done.results, strict=False)
         ]
         del self._batches[worker]
         if batch is None:  # a self-test, whose work is that of the warm-up
-            if message.asr_s > 0:
+            if done.asr_s > 0:
                 overhead_s = self._scheduler.speed.costs.job_overhead_s
-                self._scheduler.bounds.measured(message.asr_s / overhead_s)
+                self._scheduler.bounds.measured(done.asr_s / overhead_s)
             return
         self._scheduler.batch_done(worker, now)
         for ticket, outcome in zip(batch.tickets, outcomes, strict=True):
             is_awaited = self._scheduler.settle(ticket, failed=isinstance(outcome, AudioError))
             future = self._futures.pop(ticket, None)
-            if future is None or not is_awaited or future.done():
-                continue
-            if isinstance(outcome, AudioError):
-                future.set_exception(outcome)
-            else:
-                future.set_result(outcome)
+            if is_awaited:
+                deliver(future, outcome)
 
     def died(self, worker: str, exit: ProcessExit, reason: str, now: float) -> None:
         """Requeue or quarantine the jobs of a worker that died."""
@@ -373,9 +350,7 @@ class WorkerPool:
 
     def _deliver_failures(self) -> None:
         while failure := self._scheduler.next_failure():
-            future = self._futures.pop(failure.ticket, None)
-            if future is not None and not future.done():
-                future.set_exception(failure.error)
+            deliver(self._futures.pop(failure.ticket, None), failure.error)
 
     def _driver_ended(self, driver: asyncio.Task[None]) -> None:
         """Fail all jobs if a bug ended the driver, so that no caller waits forever."""

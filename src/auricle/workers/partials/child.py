@@ -14,15 +14,15 @@ import numpy as np
 from auricle.engine.base import EngineSettings, StreamingRecognizer
 from auricle.engine.registry import find_factory, find_streaming_factory
 from auricle.engine.whole_utterances import WholeUtterances
-from auricle.errors import AudioError, SetupError
+from auricle.errors import AudioError
 from auricle.types import MAX_JOB_SAMPLES, Transcript
+from auricle.workers.asr.loading import load_model
 from auricle.workers.process.channel import (
     EXIT_START_FAILED,
     EXIT_STOPPED,
     Channel,
     WireBroken,
     armed,
-    dump_frames,
     limit_memory,
     rss_bytes,
 )
@@ -32,7 +32,6 @@ from auricle.workers.process.messages import (
     JobFailed,
     RunStreams,
     StartAsr,
-    StartFailed,
     StopWorker,
     StreamStep,
     WorkerReady,
@@ -50,15 +49,10 @@ def serve(channel: Channel, seal: Callable[[], tuple[str, ...]]) -> int:
     start = parse_for_streams(channel.receive_body())
     if not isinstance(start, StartAsr):
         raise WireBroken
-    try:
-        recognizer, warm_up_s = _load(start)
-    except SetupError as exc:
-        channel.send(StartFailed(str(exc)))
+    loaded = load_model(channel, start, _load)
+    if loaded is None:
         return EXIT_START_FAILED
-    except Exception as exc:  # no speech was received yet, so the message may be shown
-        dump_frames(exc)
-        channel.send(StartFailed(f"The model cannot be loaded: {type(exc).__name__}: {exc}"))
-        return EXIT_START_FAILED
+    recognizer, warm_up_s = loaded
     limit_memory(start.hard_limit_bytes)
     channel.send(WorkerReady(os.getpid(), rss_bytes(), warm_up_s, unconfined=seal()))
     fed: dict[str, int] = {}
@@ -76,16 +70,9 @@ def serve(channel: Channel, seal: Callable[[], tuple[str, ...]]) -> int:
                 assert_never(other)
 
 
-def _load(start: StartAsr) -> tuple[StreamingRecognizer, float]:
-    settings = EngineSettings(
-        start.model, start.device, start.compute_type, start.threads, start.device_index
-    )
-    load = find_streaming_factory(start.engine)
-    recognizer: StreamingRecognizer
-    recognizer = load(settings) if load else WholeUtterances(find_factory(start.engine)(settings))
-    started_s = time.perf_counter()
-    recognizer.warm_up()
-    return recognizer, time.perf_counter() - started_s
+def _load(name: str, settings: EngineSettings) -> StreamingRecognizer:
+    load = find_streaming_factory(name)
+    return load(settings) if load else WholeUtterances(find_factory(name)(settings))
 
 
 def _run(recognizer: StreamingRecognizer, fed: dict[str, int], batch: RunStreams) -> BatchDone:

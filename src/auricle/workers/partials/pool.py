@@ -12,20 +12,19 @@ import structlog
 
 from auricle.config.environment import worker_environment
 from auricle.engine.placement import Placement
-from auricle.engine.registry import working_directory_of
 from auricle.errors import AudioError, Draining, NoWorkerReady, WorkerError
 from auricle.transcriber import QueueStats, Stats
 from auricle.types import Job, JobKind, Task, Transcript
 from auricle.workers.asr.backlog import Ticket
 from auricle.workers.asr.codec import read_outcome, refuse_unsendable
+from auricle.workers.asr.delivery import checked_answer, deliver
+from auricle.workers.asr.launch import start_message, worker_program
 from auricle.workers.partials.schedule import PartialSchedule, Step, StreamBatch
 from auricle.workers.process.messages import (
     MAX_JOB_ANSWER_BYTES,
     MAX_START_ANSWER_BYTES,
-    BatchDone,
     Message,
     RunStreams,
-    StartAsr,
     StreamStep,
     ToParent,
     WorkerReady,
@@ -33,11 +32,9 @@ from auricle.workers.process.messages import (
 from auricle.workers.process.process import ProcessExit
 from auricle.workers.process.supervisor import (
     DUMP_MARGIN,
-    HARD_MEMORY_BYTES,
     Assignment,
     WorkerSupervisor,
 )
-from auricle.workers.sandbox.confinement import SandboxPolicy, program, readable_model
 
 CHILD = "auricle.workers.partials.child"
 OVERDUE_SHARE = 0.3
@@ -56,9 +53,8 @@ class PartialPool:
     """
 
     def __init__(self, placement: Placement) -> None:
+        self._placement = placement
         self._worker = worker = placement.worker
-        self._settings = placement.settings
-        self._model = placement.model
         self._engine = engine = placement.engine
         self._languages = engine.parse_languages(placement.model.name)
         self._max_samples = engine.max_audio_samples
@@ -139,31 +135,18 @@ class PartialPool:
             queue=QueueStats(self._schedule.waiting, self._schedule.running),
             jobs=self._schedule.counters,
             replaced=self._crew.replaced,
-            model=self._model.name,
+            model=self._placement.model.name,
         )
 
     # SupervisorDelegate.
 
     def program(self) -> Sequence[str]:
         """Return the worker program, sandboxed to the model's files."""
-        if self._worker.sandbox == "off":
-            return program(CHILD, None)
-        read = [*readable_model(self._model.path), *working_directory_of(self._settings.engine)]
-        write = map(str, self._worker.sandbox_folders)
-        has_gpu = self._settings.device != "cpu"
-        return program(CHILD, SandboxPolicy(tuple(read), tuple(write), has_gpu))
+        return worker_program(CHILD, self._placement)
 
     def start_message(self, slot: int) -> Message:
         """Return the engine and model that a new worker loads."""
-        return StartAsr(
-            engine=self._settings.engine,
-            model=self._model.path,
-            device=self._settings.device,
-            compute_type=self._settings.compute_type,
-            threads=self._worker.worker_threads,
-            hard_limit_bytes=int(self._worker.worker_hard_mb * 1e6) or HARD_MEMORY_BYTES,
-            device_index=slot % max(1, self._settings.gpus),
-        )
+        return start_message(self._placement, self._worker.worker_threads, slot)
 
     def workers_changed(self, ready: int) -> None:
         """Nothing depends on the number of workers."""
@@ -187,25 +170,18 @@ class PartialPool:
     def received(self, worker: str, message: ToParent, now: float) -> None:
         """Validate a batch's results and deliver them to the callers."""
         number, batch = self._batches[worker]
-        if not isinstance(message, BatchDone) or message.id != number:
-            raise WorkerError("answer does not match the batch")
-        if [result.id for result in message.results] != [each.job.id for each in batch.tickets]:
-            raise WorkerError("results do not match the jobs of the batch")
+        done = checked_answer(message, number, [each.job.id for each in batch.tickets])
         outcomes = [
-            read_outcome(ticket, result, now, message.asr_s)
-            for ticket, result in zip(batch.tickets, message.results, strict=True)
+            read_outcome(ticket, result, now, done.asr_s)
+            for ticket, result in zip(batch.tickets, done.results, strict=True)
         ]
         del self._batches[worker]
         self._schedule.batch_done(worker)
         for ticket, outcome in zip(batch.tickets, outcomes, strict=True):
             is_awaited = self._schedule.settle(ticket, failed=isinstance(outcome, AudioError))
             future = self._futures.pop(ticket, None)
-            if future is None or not is_awaited or future.done():
-                continue
-            if isinstance(outcome, AudioError):
-                future.set_exception(outcome)
-            else:
-                future.set_result(outcome)
+            if is_awaited:
+                deliver(future, outcome)
 
     def died(self, worker: str, exit: ProcessExit, reason: str, now: float) -> None:
         """Fail the jobs of a worker that died; newer ones open their streams again."""
@@ -222,9 +198,7 @@ class PartialPool:
     def _deliver_failures(self) -> None:
         while failure := self._schedule.next_failure():
             ticket, error = failure
-            future = self._futures.pop(ticket, None)
-            if future is not None and not future.done():
-                future.set_exception(error)
+            deliver(self._futures.pop(ticket, None), error)
 
     def _close(self, error: Draining | WorkerError) -> None:
         self._is_closed = True

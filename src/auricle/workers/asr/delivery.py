@@ -1,0 +1,31 @@
+"""From a worker's answer to the callers that wait for it."""
+
+import asyncio
+from collections.abc import Sequence
+
+from auricle.errors import AuricleError, WorkerError
+from auricle.types import Transcript
+from auricle.workers.process.messages import BatchDone, ToParent
+
+
+def checked_answer(message: ToParent, batch: int, jobs: Sequence[str]) -> BatchDone:
+    """Return a worker's answer to the batch of this number, with these jobs.
+
+    Raises:
+        WorkerError: It is another message, or has other results.
+    """
+    if not isinstance(message, BatchDone) or message.id != batch:
+        raise WorkerError("answer does not match the batch")
+    if [result.id for result in message.results] != jobs:
+        raise WorkerError("results do not match the jobs of the batch")
+    return message
+
+
+def deliver(future: asyncio.Future[Transcript] | None, outcome: Transcript | AuricleError) -> None:
+    """Pass an outcome to the caller, unless it has left."""
+    if future is None or future.done():
+        return
+    if isinstance(outcome, Transcript):
+        future.set_result(outcome)
+    else:
+        future.set_exception(outcome)
