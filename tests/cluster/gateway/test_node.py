@@ -44,8 +44,8 @@ pytestmark = pytest.mark.process
 NOISE = np.random.default_rng(6)
 BEAT = chunk(pack(Beat()))
 Pair = tuple[Recogniser, Recogniser]
-MAX_LATE_S = 0.5
-"""Maximum time that the event loop may be blocked, also on a busy machine."""
+MAX_LATE_S = 2.0
+"""Maximum processor time between two turns of the event loop; quadratic parsing takes minutes."""
 
 
 def job(name: str = "a", *, seconds: int = 1, max_wait_s: float | None = None) -> Job:
