@@ -3,7 +3,17 @@
 import numpy as np
 import pytest
 
-from auricle.types import SAMPLE_RATE_HZ, Job, JobId, Segment, Transcript
+from auricle.errors import BadRequest
+from auricle.types import (
+    MAX_SPEAKERS,
+    SAMPLE_RATE_HZ,
+    Job,
+    JobId,
+    Segment,
+    Speaker,
+    SpeakerOptions,
+    Transcript,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -36,3 +46,32 @@ def test_a_transcript_lists_its_languages_once_the_main_one_first() -> None:
     segments = [Segment(0, 1, "x", language=language) for language in ("fr", "en", None, "fr")]
     assert Transcript("x", "en", 1.0, 1, tuple(segments)).languages == ("en", "fr")
     assert Transcript("", None, 0.0, 1).languages == ()
+
+
+@pytest.mark.parametrize(
+    ("numbers", "field"),
+    [
+        ({"num_speakers": 0}, "num_speakers"),
+        ({"num_speakers": MAX_SPEAKERS + 1}, "num_speakers"),
+        ({"min_speakers": -1}, "min_speakers"),
+        ({"max_speakers": 10_000}, "max_speakers"),
+        ({"min_speakers": 4, "max_speakers": 3}, "min_speakers"),
+        ({"num_speakers": 5, "max_speakers": 4}, "num_speakers"),
+        ({"num_speakers": 1, "min_speakers": 2}, "num_speakers"),
+    ],
+)
+def test_impossible_numbers_of_speakers_name_the_parameter(
+    numbers: dict[str, int], field: str
+) -> None:
+    with pytest.raises(BadRequest, match=field) as raised:
+        SpeakerOptions(**numbers)
+    assert raised.value.field == field
+
+
+def test_limits_of_the_number_of_speakers_include_their_ends() -> None:
+    for number in (1, MAX_SPEAKERS):
+        assert SpeakerOptions(number, number, number).num_speakers == number
+
+
+def test_people_read_a_speakers_name_or_a_number_from_one() -> None:
+    assert (Speaker(0).label, Speaker(0, "Ann").label) == ("Speaker 1", "Ann")

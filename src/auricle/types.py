@@ -10,6 +10,8 @@ from typing import Annotated, NewType
 import numpy as np
 import numpy.typing as npt
 
+from auricle.errors import BadRequest
+
 SAMPLE_RATE_HZ = 16_000
 """The rate of all decoded audio in Auricle."""
 SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000
@@ -38,6 +40,10 @@ RESERVED_CLIENTS = frozenset({ANONYMOUS, WYOMING})
 
 MAX_BEAM_SIZE = 20
 """Decoding time grows with each beam; more than 10 do not improve the text."""
+
+
+MAX_SPEAKERS = 16
+"""Maximum number of speakers in one recording; an estimate beyond that is not reliable."""
 
 
 class Task(enum.StrEnum):
@@ -96,6 +102,56 @@ class Options:
     is_partial: bool = False
     languages: tuple[str, ...] = ()
     model: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakerOptions:
+    """A request for speakers, with what the caller knows about their number.
+
+    Attributes:
+        num_speakers: The number of speakers; ``None`` to estimate it.
+        min_speakers: Lower limit of the estimate.
+        max_speakers: Upper limit of the estimate.
+
+    Raises:
+        BadRequest: A number is not from 1 to ``MAX_SPEAKERS``, or they contradict each other; the
+            error names the parameter.
+    """
+
+    num_speakers: int | None = None
+    min_speakers: int | None = None
+    max_speakers: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("num_speakers", "min_speakers", "max_speakers"):
+            number = getattr(self, name)
+            if number is not None and not 1 <= number <= MAX_SPEAKERS:
+                raise BadRequest(f"{name} must be from 1 to {MAX_SPEAKERS}.", name)
+        low, high = self.min_speakers or 1, self.max_speakers or MAX_SPEAKERS
+        if low > high:
+            raise BadRequest("min_speakers is larger than max_speakers.", "min_speakers")
+        if self.num_speakers is not None and not low <= self.num_speakers <= high:
+            raise BadRequest(
+                "num_speakers is not from min_speakers to max_speakers.", "num_speakers"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """A speaker of a transcript.
+
+    Attributes:
+        number: 0, 1, … by first appearance.
+        name: The name of a speaker that a reference recording identified; ``None`` if unknown.
+    """
+
+    number: int
+    name: str | None = None
+
+    @property
+    def label(self) -> str:
+        """The speaker as people read it: the name, or ``Speaker 1`` for number 0."""
+        return self.name or f"Speaker {self.number + 1}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # an ndarray has no useful ==
@@ -174,6 +230,8 @@ class Word:
     """One word; times are samples from the start of its audio.
 
     ``tokens`` are the model's tokens, if the engine returns them; prefixes are built from them.
+    ``speaker`` is a number of the transcript's speakers and ``speaker_confidence`` is from 0 to 1;
+    both are ``None`` if speakers were not requested or the speaker is unknown.
     """
 
     start_sample: int
@@ -181,6 +239,8 @@ class Word:
     text: str
     probability: float
     tokens: tuple[int, ...] = ()
+    speaker: int | None = None
+    speaker_confidence: float | None = None
 
     def shifted(self, by_samples: int) -> "Word":
         """Return the word with its times moved."""
@@ -202,6 +262,8 @@ class Segment:
     temperature: float = 0.0
     language: str | None = None
     """The language of the file's chunk; ``None`` for a job, whose transcript has it."""
+    speaker: int | None = None
+    """Number of the speaker; ``None`` if unknown, or if speakers were not requested."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +287,8 @@ class Transcript:
     segments: tuple[Segment, ...] = ()
     timing: Timing = field(default_factory=Timing)
     attempts: int = 1
+    speakers: tuple[Speaker, ...] = ()
+    """All speakers in order of their numbers; empty if they were not requested or found."""
 
     @property
     def languages(self) -> tuple[str, ...]:

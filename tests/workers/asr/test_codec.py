@@ -96,6 +96,14 @@ def test_words_are_omitted_unless_requested() -> None:
     assert outcome.segments[0].words is None
 
 
+def test_speakers_are_omitted_as_no_engine_assigns_them() -> None:
+    words = (Word(0, 10, " hello", 0.9, speaker=3, speaker_confidence=0.5),)
+    outcome = read_outcome(ticket(), done(segment(words=words, speaker=7)), now=5.0, asr_s=1.5)
+    assert isinstance(outcome, Transcript)
+    assert outcome.segments[0].speaker is None
+    assert outcome.segments[0].words == (Word(0, 10, " hello", 0.9),)
+
+
 def test_the_inputs_fault_comes_as_its_own_class() -> None:
     empty = read_outcome(ticket(), JobFailed("a", "empty_audio"), now=5.0, asr_s=0.0)
     other = read_outcome(ticket(), JobFailed("a", "anything"), now=5.0, asr_s=0.0)

@@ -80,8 +80,8 @@ def read_outcome(
 def validated(transcript: Transcript, job: Job) -> Transcript:
     """Return the transcript of a job by another process, with its text cleaned.
 
-    Words are omitted unless the job requested them. The caller validates duration, timing and
-    attempts, or replaces them.
+    Words are omitted unless the job requested them, and speakers always: no engine assigns them.
+    The caller validates duration, timing and attempts, or replaces them.
 
     Raises:
         WorkerError: A time is outside the audio, a number is out of range, or there is too much
@@ -100,7 +100,7 @@ def validated(transcript: Transcript, job: Job) -> Transcript:
     if not 0 <= transcript.language_probability <= 1:
         raise WorkerError("language probability out of range")
     segments = tuple(_validated_segment(segment, job) for segment in segments)
-    return replace(_cleaned(transcript), segments=segments)
+    return replace(_cleaned(transcript), segments=segments, speakers=())
 
 
 def clean_text(text: str) -> str:
@@ -118,8 +118,10 @@ def _validated_segment(segment: Segment, job: Job) -> Segment:
     if any(not 0 <= each.start_sample <= each.end_sample <= job.pcm.size for each in timed):
         raise WorkerError("time outside the audio")
     if words is not None:
-        words = tuple(_cleaned(word) for word in words)
-    return replace(_cleaned(segment), words=words, language=None)
+        words = tuple(
+            replace(_cleaned(word), speaker=None, speaker_confidence=None) for word in words
+        )
+    return replace(_cleaned(segment), words=words, language=None, speaker=None)
 
 
 def _cleaned(value: T) -> T:
