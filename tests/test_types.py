@@ -7,10 +7,12 @@ from auricle.errors import BadRequest
 from auricle.types import (
     MAX_SPEAKERS,
     SAMPLE_RATE_HZ,
+    EmbedJob,
     Job,
     JobId,
     Segment,
     Speaker,
+    SpeakerEmbeddings,
     SpeakerOptions,
     Transcript,
 )
@@ -75,3 +77,27 @@ def test_limits_of_the_number_of_speakers_include_their_ends() -> None:
 
 def test_people_read_a_speakers_name_or_a_number_from_one() -> None:
     assert (Speaker(0).label, Speaker(0, "Ann").label) == ("Speaker 1", "Ann")
+
+
+def test_a_job_for_embeddings_locks_its_audio_and_counts_what_it_embeds() -> None:
+    pcm = np.zeros(48_000, np.int16)
+    job = EmbedJob(JobId("a"), pcm, ((0, 16_000), (16_000, 24_000)))
+    assert job.audio_s == 1.5
+    assert not job.pcm.flags.writeable
+
+
+@pytest.mark.parametrize(
+    "stretches", [(), ((0, 0),), ((-1, 5),), ((0, 101),)], ids=["none", "empty", "before", "after"]
+)
+def test_stretches_outside_the_audio_are_a_bug_of_the_caller(
+    stretches: tuple[tuple[int, int], ...],
+) -> None:
+    with pytest.raises(ValueError, match="stretch"):
+        EmbedJob(JobId("a"), np.zeros(100, np.int16), stretches)
+
+
+def test_embeddings_have_one_row_for_each_stretch() -> None:
+    vectors = np.zeros((2, 192), np.float32)
+    assert not SpeakerEmbeddings(((0, 5), (5, 9)), vectors).vectors.flags.writeable
+    with pytest.raises(ValueError, match="not float32"):
+        SpeakerEmbeddings(((0, 5),), vectors)

@@ -301,6 +301,13 @@ class PoisonJob(WorkerError):
     code = "poison_job"
 
 
+class SpeakersUnavailable(WorkerError):
+    """Speakers can't be told apart now; the transcript is returned without them."""
+
+    code = "speakers_unavailable"
+    retryable = True
+
+
 class AudioMissing(AuricleError):
     """The stored audio of a job is missing or damaged, so the job can't be done."""
 

@@ -9,7 +9,17 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import astuple, dataclass, field, replace
 from typing import Protocol, TypeVar
 
-from auricle.types import ANONYMOUS, Chunk, ClientId, Job, ReservationRequest, Source, Transcript
+from auricle.types import (
+    ANONYMOUS,
+    Chunk,
+    ClientId,
+    EmbedJob,
+    Job,
+    ReservationRequest,
+    Source,
+    SpeakerEmbeddings,
+    Transcript,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,6 +328,23 @@ class PartialTranscriber(Protocol):
             PoisonJob: Workers died repeatedly while they worked on this utterance.
             AudioError: The model can't recognise this audio.
             Superseded: A newer partial replaced the job, its worker died, or too many are waiting.
+        """
+        ...
+
+    def stats(self) -> Stats:
+        """Return a snapshot of the current state; cheap, never waits."""
+        ...
+
+
+class VoiceEmbedder(Protocol):
+    """Turns speech into embeddings, by which speakers are told apart."""
+
+    async def embed(self, job: EmbedJob) -> SpeakerEmbeddings:
+        """Return the embeddings of the job's stretches; cancelling the call cancels the job.
+
+        Raises:
+            SpeakersUnavailable: There are no workers, the queue is full, the deadline passed, or
+                workers died repeatedly while they worked on this job.
         """
         ...
 

@@ -203,6 +203,63 @@ class Job:
         return self.admitted_upstream or self.reservation is not None
 
 
+@dataclass(frozen=True, slots=True, eq=False)  # an ndarray has no useful ==
+class EmbedJob:
+    """Speech whose speakers are compared.
+
+    Attributes:
+        id: Unique among the jobs in flight.
+        pcm: int16, shape [samples], 16 kHz mono; set to read-only.
+        stretches: The parts to embed, (start, end) in samples of ``pcm``; at least one.
+        client: The client whose crashes are counted.
+        max_wait_s: Deadline in seconds from submission to result; ``None``: no deadline.
+        is_live: Whether somebody waits for the label of live speech; files wait behind it.
+    """
+
+    id: JobId
+    pcm: Pcm16
+    stretches: tuple[tuple[int, int], ...]
+    client: ClientId = ANONYMOUS
+    max_wait_s: float | None = None
+    is_live: bool = False
+
+    def __post_init__(self) -> None:
+        if self.pcm.dtype != np.int16 or self.pcm.ndim != 1 or not self.pcm.size:
+            raise ValueError(f"pcm is {self.pcm.dtype} {self.pcm.shape}, not int16 [n > 0]")
+        if not self.stretches:
+            raise ValueError("no stretches")
+        if any(not 0 <= start < end <= self.pcm.size for start, end in self.stretches):
+            raise ValueError("a stretch is outside the audio")
+        if not self.pcm.flags.c_contiguous:  # its buffer is sent to a worker unchanged
+            object.__setattr__(self, "pcm", np.ascontiguousarray(self.pcm))
+        self.pcm.setflags(write=False)
+
+    @property
+    def audio_s(self) -> float:
+        """Length of the stretches together, in seconds."""
+        return sum(end - start for start, end in self.stretches) / SAMPLE_RATE_HZ
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SpeakerEmbeddings:
+    """The voices in the stretches of an :class:`EmbedJob`.
+
+    Attributes:
+        stretches: The stretches of the job, in its order.
+        vectors: float32, shape [stretches, dimensions], each of unit length; read-only. CAM++ has
+            192 dimensions.
+    """
+
+    stretches: tuple[tuple[int, int], ...]
+    vectors: npt.NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        count, vectors = len(self.stretches), self.vectors
+        if vectors.dtype != np.float32 or vectors.ndim != 2 or len(vectors) != count:
+            raise ValueError(f"vectors are {vectors.dtype} {vectors.shape}, not float32 [{count}]")
+        self.vectors.setflags(write=False)
+
+
 @dataclass(frozen=True, slots=True)
 class ReservationRequest:
     """A request for queue room before the audio arrives.
