@@ -302,7 +302,7 @@ class PoisonJob(WorkerError):
 
 
 class SpeakersUnavailable(WorkerError):
-    """Speakers can't be told apart now; the transcript is returned without them."""
+    """No speaker can be assigned now; the transcript is returned without speakers."""
 
     code = "speakers_unavailable"
     retryable = True

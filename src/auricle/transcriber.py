@@ -337,7 +337,7 @@ class PartialTranscriber(Protocol):
 
 
 class VoiceEmbedder(Protocol):
-    """Turns speech into embeddings, by which speakers are told apart."""
+    """Turns speech into embeddings, by which speakers are distinguished."""
 
     async def embed(self, job: EmbedJob) -> SpeakerEmbeddings:
         """Return the embeddings of the job's stretches; cancelling the call cancels the job.
