@@ -57,6 +57,9 @@ _MAX_DOUBTFUL_GAP_SAMPLES = 4 * SAMPLE_RATE_HZ
 _MAX_SENTENCE_GAP_SAMPLES = SAMPLE_RATE_HZ * 8 // 10
 """The same for any utterance. The gap counts from the start of the last clear window, some 0.1 s
 before the end of speech; after a longer one, a new sentence usually starts."""
+_SENTENCE_END_SAMPLES = DEFAULT_ENDPOINT_MS * SAMPLES_PER_MS
+"""Silence that mostly ends a sentence. Where it ends utterances, they are decoded alone: the context
+corrected no word of 438 and took 8 to 27 % more processor time (docs/decisions/082)."""
 _PHRASE_PAUSE_SAMPLES, _PHRASE_LEAD_SAMPLES = 6 * WINDOW_SAMPLES, 5 * WINDOW_SAMPLES
 """Time without clear speech before a phrase, and the part of it that belongs to the phrase."""
 
@@ -147,7 +150,7 @@ class UtteranceEnd:
         is_cut: It was cut in the middle of speech; the next one starts at ``end_sample``.
         is_doubtful: It is short and its voice is weak: a breath, a cough, or a word.
         context_sample: Start of the preceding speech that the utterance is decoded together with,
-            because it is doubtful or follows closely; else ``None``.
+            because it is doubtful, or follows closely and may continue a sentence; else ``None``.
     """
 
     start_sample: int
@@ -345,6 +348,8 @@ class Endpointer:
 
         A context that begins in the middle of a phrase costs more words than it corrects.
         """
+        if self._endpoint_samples >= _SENTENCE_END_SAMPLES:
+            return None
         if not self._clear or speech_sample - self._clear[-1] > _MAX_SENTENCE_GAP_SAMPLES:
             return None
         before = start_sample - _CONTEXT_SAMPLES

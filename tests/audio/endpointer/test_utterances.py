@@ -112,6 +112,15 @@ def test_a_doubtful_utterance_soon_after_clear_speech_has_it_as_context(
     assert (end.start_sample, end.context_sample) == (start, context)
 
 
+@pytest.mark.parametrize(("endpoint_ms", "has_context"), [(499, True), (500, False)])
+def test_only_short_endpointing_gives_close_speech_context(
+    endpoint_ms: int, has_context: bool
+) -> None:
+    endpointer = Endpointer(EndpointRules(endpoint_ms=endpoint_ms))
+    (_, end) = ends(feed(endpointer, [(0, 100), (0.95, 40), (0, 17), (0.95, 20), (0, 17)]))
+    assert (end.context_sample is not None) is has_context
+
+
 @pytest.mark.parametrize(("gap_windows", "has_context"), [(12, True), (24, True), (25, False)])
 def test_speech_that_follows_clear_speech_closely_has_it_as_context(
     gap_windows: int, has_context: bool
