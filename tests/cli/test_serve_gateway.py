@@ -1,5 +1,6 @@
 """``auricle serve`` with AURICLE_ENGINE_URLS: a gateway as a real process."""
 
+import json
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ from typing import Any
 import httpx2
 import psutil
 import pytest
+from websockets.sync.client import connect
 
 from auricle.audio.chunks import find_chunks
 from tests.cli.test_serve import CLIP, PROGRAM, post
@@ -51,6 +53,26 @@ def metric(url: str, name: str) -> float:
     lines = httpx2.get(f"{url}/metrics", timeout=LIMIT_S).text.splitlines()
     [value] = [line.split()[1] for line in lines if line.split()[0] == name]
     return float(value)
+
+
+def test_a_gateway_may_recognise_partials_itself(tmp_path: Path) -> None:
+    streams = "tests.support.scripted_streams"
+    with running_recogniser(engine_key=KEY) as one:
+        mine: dict[str, object] = {"engine": "", "models": f"quick={streams}", "workers": 1}
+        remote = {"engine_urls": one.url, "engine_key": KEY, "partial_model": "quick"}
+        with serving(tmp_path, **mine, **remote) as (_, url):
+            until(lambda: metric(url, 'auricle_workers{pool="partials",state="ready"}') == 1)
+            stream = f"{url.replace('http', 'ws')}/v1/stream?format=pcm16&language=en"
+            with connect(stream, open_timeout=LIMIT_S) as live:
+                live.send(CLIP.pcm.tobytes())
+                jobs = 'auricle_optional_jobs_total{outcome="done",pool="partials"}'
+                until(lambda: metric(url, jobs) > 0)
+                live.send('{"type": "stop"}')
+                texts = [
+                    event["text"] for line in live if (event := json.loads(line))["type"] == "final"
+                ]
+            [final] = texts
+            assert final
 
 
 def test_a_gateway_serves_with_the_recognisers_of_others(tmp_path: Path) -> None:

@@ -58,8 +58,8 @@ _MAX_SENTENCE_GAP_SAMPLES = SAMPLE_RATE_HZ * 8 // 10
 """The same for any utterance. The gap counts from the start of the last clear window, some 0.1 s
 before the end of speech; after a longer one, a new sentence usually starts."""
 _SENTENCE_END_SAMPLES = DEFAULT_ENDPOINT_MS * SAMPLES_PER_MS
-"""Silence that mostly ends a sentence. Where it ends utterances, they are decoded alone: the context
-corrected no word of 438 and took 8 to 27 % more processor time (docs/decisions/082)."""
+"""Silence that mostly ends a sentence. Where it ends utterances, they are decoded alone: a context
+corrected no word of 438 and took 8 to 27 % more CPU time (docs/decisions/082)."""
 _PHRASE_PAUSE_SAMPLES, _PHRASE_LEAD_SAMPLES = 6 * WINDOW_SAMPLES, 5 * WINDOW_SAMPLES
 """Time without clear speech before a phrase, and the part of it that belongs to the phrase."""
 

@@ -156,7 +156,8 @@ async def _serve(settings: Settings) -> None:
     folder = settings.server.keep_audio
     crash_audio = None if folder is None else CrashAudio.open(folder)
     crash_budget = CrashBudget(settings.queue.max_crashes_per_key, settings.queue.crash_window_s)
-    engine = await _engine(settings, ModelTable.of(settings.model), crash_audio, crash_budget)
+    table = ModelTable.of(settings.model)
+    engine = await _engine(settings, table, crash_audio, crash_budget)
     models = engine.models
     pool = engine.transcriber
     decoder = DecodePool(
@@ -166,7 +167,7 @@ async def _serve(settings: Settings) -> None:
         crash_budget,
         models.max_audio_samples,
     )
-    partials = await _partials(settings, models, len(pool.stats().workers))
+    partials = await _partials(settings, table, len(pool.stats().workers))
     app = create_app(pool, decoder, admitting(settings, engine.live_sessions), partials, models)
     sockets = listen(settings.server)
     if is_exposed(settings.server):
@@ -316,14 +317,21 @@ def admitting(settings: Settings, live_sessions: int) -> Settings:
 
 
 async def _partials(
-    settings: Settings, models: "Models", final_workers: int
+    settings: Settings, models: "ModelTable", final_workers: int
 ) -> "PartialPool | None":
     """Return the workers for partials, not started; ``None`` if those of finals recognise them.
+
+    A gateway has some only if the setting names a model that it has: its machine may be small.
+
+    Args:
+        settings: All settings.
+        models: The models of this process; a gateway recognises none but partials with them.
+        final_workers: Number of workers of finals, or of recognisers.
 
     Raises:
         SetupError: The model of the setting is not available.
     """
-    if settings.engine.engine_urls:
+    if settings.engine.engine_urls and settings.live.partial_model is None:
         return None
     from auricle.engine.partial_model import find_partial_model, place_partial_model
     from auricle.workers.partials.pool import PartialPool

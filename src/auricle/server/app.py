@@ -90,6 +90,8 @@ def create_app(
         models = ModelTable.of(settings.model)
     server = ServerState.build(transcriber, decoder, models, settings, libopus)
     server.live.partials = partials
+    if partials is not None:
+        server.metrics.add_pool("partials", partials.stats)
     app = _Application(
         title="Auricle",
         summary="Self-hosted speech to text that does not go down",

@@ -32,7 +32,7 @@ UNSTABLE_INTERVAL_S = 0.6
 STREAMED_SHARE = 1 / 8
 """Interval of streamed partials as a share of the utterance, if that is longer: its encoding takes
 time in proportion, so that long utterances do not cost more per second than short ones."""
-BUSY_STREAMED_LOAD, MAX_STREAMED_LOAD = 0.5, 0.75
+BUSY_STREAMED_LOAD, MAX_STREAMED_LOAD = 0.5, 0.875
 NO_PARTIALS_LOAD = 0.9
 NO_SPECULATION_LOAD = 0.5
 LONG_PAUSE_SAMPLES = SAMPLE_RATE_HZ // 10
@@ -355,7 +355,8 @@ class Recognition:
         """Return the load that limits partials.
 
         Those that are recognised apart never end, as they take little from finals: one every 2 s
-        while the recognisers are busy, and one every 4 s while finals wait.
+        while the recognisers are busy, and one every 8 s while finals wait: mostly the first of
+        each utterance.
         """
         if not self._is_streamed(utterance):
             return self.load

@@ -107,6 +107,16 @@ def test_workers_and_jobs_are_reported_as_they_are_now(service: InProcess) -> No
     assert get("auricle_requests_in_progress") == 1  # the scrape itself
 
 
+def test_another_pool_is_reported_with_its_workers_and_jobs(service: InProcess) -> None:
+    dead = WorkerStats("partial-1", None, WorkerState("backing_off"), 3, 0, 100, None)
+    pool = Stats(workers=(dead,), jobs=Counters(done=5, failed=1))
+    service.state.metrics.add_pool("partials", lambda: pool)
+    assert value(service, "auricle_workers", pool="partials", state="backing_off") == 1
+    assert value(service, "auricle_worker_restarts_total", pool="partials") == 3
+    assert value(service, "auricle_optional_jobs_total", pool="partials", outcome="done") == 5
+    assert value(service, "auricle_worker_jobs_total", outcome="done") == 0
+
+
 def test_each_model_is_reported_with_its_state_and_jobs(service: InProcess) -> None:
     service.transcriber.current = replace(
         READY,

@@ -102,7 +102,7 @@ def test_partials_that_are_recognised_apart_become_rarer_and_never_end() -> None
         rig.session.set_load(load, has_streams=True)
         rig.speak(encode_packets(FELLOW))
         counts.append(sum(job.kind is JobKind.PARTIAL for job in rig.jobs))
-    assert counts[0] > counts[1] > counts[2] > 1
+    assert counts[0] > counts[1] > counts[2] >= 1
 
 
 def test_a_translation_has_no_streamed_partials() -> None:

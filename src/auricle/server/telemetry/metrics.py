@@ -76,7 +76,8 @@ class Metrics:
         histogram = partial(Histogram, registry=self.registry)
         self.errors: Counts[str] = Counts()
         """Number of responses with each error code."""
-        self.registry.register(_WorkerMetrics(transcriber, decoder))
+        self._workers = _WorkerMetrics(transcriber, decoder)
+        self.registry.register(self._workers)
         self._requests = counter(
             "auricle_http_requests",
             "HTTP requests by method, route and status.",
@@ -139,6 +140,15 @@ class Metrics:
         tasks.set_function(lambda: len(asyncio.all_tasks()))
         self.in_progress = gauge("auricle_requests_in_progress", "HTTP requests in progress.")
 
+    def add_pool(self, name: str, stats: Callable[[], Stats]) -> None:
+        """Report the workers of another pool at each scrape.
+
+        Args:
+            name: The label ``pool`` of its workers and jobs.
+            stats: Returns a snapshot; called at each scrape.
+        """
+        self._workers.others[name] = stats
+
     def follow(
         self,
         is_draining: Callable[[], bool],
@@ -191,12 +201,15 @@ class _WorkerMetrics(Collector):
     def __init__(self, transcriber: Transcriber, decoder: Decoder) -> None:
         self._transcriber = transcriber
         self._decoder = decoder
+        self.others: dict[str, Callable[[], Stats]] = {}
 
     def collect(self) -> Iterator[Metric]:
-        """Yield the metrics of both pools."""
+        """Yield the metrics of all pools."""
         pools = {"asr": self._transcriber.stats(), "decode": self._decoder.stats()}
+        others = {name: stats() for name, stats in self.others.items()}
         yield _build_info(pools["asr"].model)
-        yield from _worker_families(pools)
+        yield from _worker_families(pools | others)
+        yield _optional_jobs(others)
         yield from _queue_families(pools["asr"])
         yield from _model_families(pools["asr"].models)
 
@@ -237,6 +250,19 @@ def _worker_families(pools: dict[str, Stats]) -> Iterator[Metric]:
         restarts.add_metric((pool,), sum(worker.restarts for worker in stats.workers))
         memory.add_metric((pool,), sum(worker.rss_bytes for worker in stats.workers))
     yield from (states, overdue, restarts, memory)
+
+
+def _optional_jobs(pools: dict[str, Stats]) -> Metric:
+    """Return the jobs without which a transcript is complete, such as partials."""
+    jobs = CounterMetricFamily(
+        "auricle_optional_jobs",
+        "Jobs of pools without which a transcript is complete, by outcome.",
+        labels=("pool", "outcome"),
+    )
+    for pool, stats in pools.items():
+        for outcome, number in asdict(stats.jobs).items():
+            jobs.add_metric((pool, outcome), number)
+    return jobs
 
 
 def _queue_families(stats: Stats) -> Iterator[Metric]:

@@ -8,8 +8,8 @@ import psutil
 
 NICENESS = 5
 """A third of the server's share of a contended core (Linux' sched_prio_to_weight: 335 of 1024)."""
-EXTRA_NICENESS = 5
-"""Of workers whose work may be late: a third of the share of other workers."""
+EXTRA_NICENESS = 10
+"""Of workers whose work may be late: a tenth of the share of other workers (36 of 335)."""
 _MAX_NICENESS = 19
 
 
