@@ -10,7 +10,7 @@ from auricle.protocol.gaps import (
     gap_line,
     text_with_gaps,
 )
-from auricle.types import SAMPLE_RATE_HZ, Gap, Segment, Transcript
+from auricle.types import SAMPLE_RATE_HZ, Gap, Segment, Speaker, Transcript
 
 pytestmark = pytest.mark.unit
 
@@ -52,3 +52,23 @@ def test_languages_without_spaces_get_none() -> None:
     segments = (Segment(0, 1, "今日"), Segment(1, 2, "は"))
     transcript = Transcript("今日は", "ja", 1.0, 3, segments)
     assert text_with_gaps(transcript, (Gap(2, 3, UNREACHABLE),)).startswith("今日は\n[")
+
+
+def test_each_turn_of_a_speaker_is_a_line_with_the_name() -> None:
+    segments = (
+        Segment(0, SECOND, " One.", speaker=0),
+        Segment(SECOND, 2 * SECOND, "Two.", speaker=0),
+        Segment(3 * SECOND, 4 * SECOND, "Three.", speaker=1),
+        Segment(5 * SECOND, 6 * SECOND, "Four."),
+        Segment(9 * SECOND, 10 * SECOND, "Five.", speaker=0),
+    )
+    speakers = (Speaker(0), Speaker(1, "Ann"))
+    transcript = Transcript("", "en", 1.0, 12 * SECOND, segments, speakers=speakers)
+    gap = Gap(7 * SECOND, 8 * SECOND, UNREACHABLE)
+    assert text_with_gaps(transcript, (gap,)).splitlines() == [
+        "Speaker 1: One. Two.",
+        "Ann: Three.",
+        "Four.",
+        "[1.0 s missing: server unreachable]",
+        "Speaker 1: Five.",
+    ]

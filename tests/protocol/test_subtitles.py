@@ -1,14 +1,15 @@
 """Subtitles: exact output, and text that could break the formats."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auricle.protocol.subtitle_layout import Cue
+from auricle.protocol.subtitle_layout import Cue, SubtitleLimits
 from auricle.protocol.subtitles import cues, to_srt, to_vtt
-from auricle.types import SAMPLE_RATE_HZ, Gap, Segment, Word
+from auricle.types import SAMPLE_RATE_HZ, Gap, Segment, Speaker, Word
 
 pytestmark = pytest.mark.unit
 
@@ -55,6 +56,48 @@ def test_a_gap_is_a_cue_as_long_as_it_is() -> None:
     assert (shown[1].start_ms, shown[1].end_ms) == (2000, 33_000)
     assert "[31.0 s missing" in to_srt(TWO, [gap])
     assert "[31.0 s missing" in to_vtt(TWO, [gap])
+
+
+DIALOGUE = [
+    replace(segment(0, 1.5, "Good morning."), speaker=0),
+    replace(segment(1.5, 3, "To you too."), speaker=1),
+    replace(segment(3, 4.5, "It is late."), speaker=1),
+    replace(segment(4.5, 6, "Who is there?"), speaker=None),
+]
+SPEAKERS = (Speaker(0), Speaker(1, "Ann <& Co>"))
+
+
+def test_vtt_names_the_speaker_of_each_cue_and_escapes_the_name() -> None:
+    assert to_vtt(DIALOGUE, speakers=SPEAKERS).splitlines()[3::3] == [
+        "<v Speaker 1>Good morning.",
+        "<v Ann &lt;&amp; Co&gt;>To you too.",
+        "<v Ann &lt;&amp; Co&gt;>It is late.",
+        "Who is there?",
+    ]
+
+
+def test_srt_names_a_speaker_where_the_speaker_changes() -> None:
+    assert to_srt(DIALOGUE, speakers=SPEAKERS).splitlines()[2::4] == [
+        "Speaker 1: Good morning.",
+        "Ann <& Co>: To you too.",
+        "It is late.",
+        "Who is there?",
+    ]
+
+
+def test_the_name_of_a_speaker_keeps_the_limits_of_a_line() -> None:
+    limits = SubtitleLimits(max_line_width=20, max_lines=1)
+    words = tuple(Word(n * 8000, n * 8000 + 8000, " word", 1.0) for n in range(4))
+    long = Segment(0, 32_000, " word word word word", words, speaker=0)
+    lines = [line for line in to_srt([long], (), limits, SPEAKERS).splitlines() if "word" in line]
+    assert lines == ["Speaker 1: word word", "word word"]
+
+
+def test_speakers_without_a_pause_are_not_in_one_cue() -> None:
+    close = [replace(segment(n, n + 1, "Yes."), speaker=n % 2) for n in range(4)]
+    assert [cue.speaker for cue in cues(close, speakers=SPEAKERS)] == [
+        *("Speaker 1", "Ann <& Co>", "Speaker 1", "Ann <& Co>"),
+    ]
 
 
 def test_hours_may_have_three_digits() -> None:

@@ -1,6 +1,8 @@
 """Format gaps in a transcript as visible lines."""
 
 from collections.abc import Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
 
 from auricle.languages import SPACELESS_LANGUAGES
 from auricle.types import SAMPLE_RATE_HZ, Gap, Transcript
@@ -34,23 +36,22 @@ def gap_line(gap: Gap) -> str:
 
 
 def text_with_gaps(transcript: Transcript, gaps: Sequence[Gap]) -> str:
-    """Return the text with a separate line for each gap, in order of time."""
-    if not gaps:
+    """Return the text with a separate line for each turn of a speaker and each gap, in order."""
+    if not gaps and not transcript.speakers:
         return transcript.text
-    return "\n".join(_parts(transcript, gaps))
+    return "\n".join(_lines(transcript, gaps))
 
 
-def _parts(transcript: Transcript, gaps: Sequence[Gap]) -> Iterator[str]:
+def _lines(transcript: Transcript, gaps: Sequence[Gap]) -> Iterator[str]:
     space = "" if transcript.language in SPACELESS_LANGUAGES else " "
-    segments = sorted(transcript.segments, key=lambda segment: segment.start_sample)
-    at = 0
-    for gap in sorted(gaps, key=lambda gap: gap.start_sample):
-        until = at
-        while until < len(segments) and segments[until].start_sample < gap.start_sample:
-            until += 1
-        if text := space.join(segment.text.strip() for segment in segments[at:until]):
-            yield text
-        yield gap_line(gap)
-        at = until
-    if text := space.join(segment.text.strip() for segment in segments[at:]):
-        yield text
+    labels = {speaker.number: f"{speaker.label}: " for speaker in transcript.speakers}
+    # Time, whether it is text, the speaker's label, the line. A gap comes before the text there.
+    parts = [(gap.start_sample, False, "", gap_line(gap)) for gap in gaps]
+    for segment in transcript.segments:
+        if text := segment.text.strip():
+            label = "" if segment.speaker is None else labels.get(segment.speaker, "")
+            parts.append((segment.start_sample, True, label, text))
+    parts.sort(key=itemgetter(0, 1))
+    for (is_text, label), group in groupby(parts, key=itemgetter(1, 2)):
+        lines = [line for _, _, _, line in group]
+        yield from [label + space.join(lines)] if is_text else lines

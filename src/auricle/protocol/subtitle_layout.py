@@ -49,11 +49,15 @@ USUAL = SubtitleLimits()
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """A word with its leading space, or a whole sentence, with times in milliseconds."""
+    """A word with its leading space, or a whole sentence, with times in milliseconds.
+
+    A cue has one ``speaker``; ``None`` if speakers are unknown.
+    """
 
     start_ms: int
     end_ms: int
     text: str
+    speaker: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,7 @@ class Cue:
     start_ms: int
     end_ms: int
     text: str
+    speaker: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,7 @@ class _Unit:
     text: str
     space: bool
     width: int
+    speaker: str | None = None
 
 
 # The cost of a break by its position. Only the relative values matter.
@@ -136,8 +142,8 @@ def lay_out(sentences: Iterable[Sequence[Spoken]], limits: SubtitleLimits) -> li
     for index, run in enumerate(runs, start=1):
         next_ms = runs[index][0].start_ms if index < len(runs) else None
         for units in _cut(run, next_ms, limits):
-            text = _in_lines(units, limits.max_line_width)
-            cues.append(Cue(units[0].start_ms, units[-1].end_ms, text))
+            text, first = _in_lines(units, limits.max_line_width), units[0]
+            cues.append(Cue(first.start_ms, units[-1].end_ms, text, first.speaker))
     return cues
 
 
@@ -163,7 +169,7 @@ def settle(cues: Iterable[Cue], fixed: Iterable[Cue] = ()) -> list[Cue]:
             delay_ms = 0 if is_fixed or follows_fixed else MAX_DELAY_MS
             end_ms = min(end_ms, following.start_ms + delay_ms)
         free_ms = max(end_ms, start_ms + SHORTEST_CUE_MS)
-        settled.append(Cue(start_ms, free_ms, cue.text))
+        settled.append(replace(cue, start_ms=start_ms, end_ms=free_ms))
     return settled
 
 
@@ -194,9 +200,8 @@ def _units(sentences: Iterable[Sequence[Spoken]], max_width: int) -> list[_Unit]
                         word.start_ms + length_ms * at // whole for at in (before, before + width)
                     )
                     before += width
-                    _append(
-                        units, _Unit(start_ms, end_ms, text, number > 0, width), begins, max_width
-                    )
+                    unit = _Unit(start_ms, end_ms, text, number > 0, width, word.speaker)
+                    _append(units, unit, begins, max_width)
                     number, begins = 0, False
     return units
 
@@ -213,10 +218,10 @@ def _append(units: list[_Unit], unit: _Unit, begins: bool, max_width: int) -> No
     space = (begins and not is_east_asian) or (unit.space and not begins)
     width = last.width + unit.width
     if begins or unit.space or width > max_width or _may_break(last.text[-1], unit.text[0]):
-        units.append(_Unit(start_ms, end_ms, unit.text, space, unit.width))
+        units.append(replace(unit, start_ms=start_ms, end_ms=end_ms, space=space))
     else:
         end_ms = max(end_ms, last.end_ms)
-        units[-1] = _Unit(last.start_ms, end_ms, last.text + unit.text, last.space, width)
+        units[-1] = replace(last, end_ms=end_ms, text=last.text + unit.text, width=width)
 
 
 def _atoms(part: str, max_width: int) -> list[str]:
@@ -254,10 +259,10 @@ def _holds_together(before: str, after: str) -> bool:
 
 
 def _runs(units: Sequence[_Unit]) -> Iterator[list[_Unit]]:
-    """Yield the runs of units without a pause."""
+    """Yield the runs of one speaker's units without a pause."""
     run: list[_Unit] = []
     for unit in units:
-        if run and unit.start_ms - run[-1].end_ms >= PAUSE_MS:
+        if run and (unit.speaker != run[-1].speaker or unit.start_ms - run[-1].end_ms >= PAUSE_MS):
             yield run
             run = []
         run.append(unit)

@@ -4,14 +4,18 @@
 In both formats, a blank line ends the text of a cue and ``-->`` has a meaning, so neither may occur
 in the text. WebVTT parses ``&`` and ``<`` as markup (W3C WebVTT, "cue text span"); SubRip has no
 escapes.
+
+A cue has one speaker. WebVTT names it with a voice span in each cue; in SubRip, which has none, a
+change of speakers begins with the name and a colon.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from auricle.protocol.gaps import gap_line
 from auricle.protocol.subtitle_layout import USUAL, Cue, Spoken, SubtitleLimits, lay_out, settle
-from auricle.types import SAMPLE_RATE_HZ, Gap, Segment
+from auricle.types import SAMPLE_RATE_HZ, Gap, Segment, Speaker
 
 SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000
 
@@ -22,25 +26,51 @@ def cues(
     segments: Sequence[Segment],
     gaps: Sequence[Gap] = (),
     limits: SubtitleLimits = USUAL,
+    speakers: Sequence[Speaker] = (),
+    *,
+    names_changes: bool = False,
 ) -> list[Cue]:
-    """Return the cues of all segments with text and one cue for each gap, in order of time."""
+    """Return the cues of all segments with text and one cue for each gap, in order of time.
+
+    Args:
+        segments: The segments.
+        gaps: The gaps.
+        limits: Maximum size of a cue.
+        speakers: The speakers of the segments; without them, cues have none.
+        names_changes: Whether the text begins with the speaker's name where the speaker changes.
+    """
     missing = [
         Cue(_milliseconds(gap.start_sample), _milliseconds(gap.end_sample), gap_line(gap))
         for gap in gaps
     ]
-    return settle(lay_out(map(_spoken, segments), limits), missing)
+    labels = {speaker.number: speaker.label for speaker in speakers}
+    sentences: list[list[Spoken]] = []
+    said_last: str | None = None
+    for segment in sorted(segments, key=lambda segment: segment.start_sample):
+        sentence = list(_spoken(segment, labels))
+        label = sentence[0].speaker
+        if names_changes and label is not None and label != said_last and segment.text.strip():
+            at_ms = sentence[0].start_ms
+            sentence.insert(0, Spoken(at_ms, at_ms, f"{label}:", label))
+            if not sentence[1].text[:1].isspace():
+                sentence[1] = replace(sentence[1], text=f" {sentence[1].text}")
+        said_last = label
+        sentences.append(sentence)
+    return settle(lay_out(sentences, limits), missing)
 
 
 def to_srt(
     segments: Sequence[Segment],
     gaps: Sequence[Gap] = (),
     limits: SubtitleLimits = USUAL,
+    speakers: Sequence[Speaker] = (),
 ) -> str:
     """Return the segments as SubRip, numbered from 1; without segments, an empty string."""
+    named = cues(segments, gaps, limits, speakers, names_changes=True)
     blocks = (
         f"{number}\n{_clock(cue.start_ms, ',')} --> {_clock(cue.end_ms, ',')}\n"
         f"{_ARROW.sub('->', cue.text)}\n"
-        for number, cue in enumerate(cues(segments, gaps, limits), start=1)
+        for number, cue in enumerate(named, start=1)
     )
     return "\n".join(blocks)
 
@@ -49,25 +79,32 @@ def to_vtt(
     segments: Sequence[Segment],
     gaps: Sequence[Gap] = (),
     limits: SubtitleLimits = USUAL,
+    speakers: Sequence[Speaker] = (),
 ) -> str:
     """Return the segments as WebVTT; without segments, only the header."""
     blocks = (
-        f"{_clock(cue.start_ms, '.')} --> {_clock(cue.end_ms, '.')}\n{_escape(cue.text)}\n"
-        for cue in cues(segments, gaps, limits)
+        f"{_clock(cue.start_ms, '.')} --> {_clock(cue.end_ms, '.')}\n"
+        f"{_voice(cue.speaker)}{_escape(cue.text)}\n"
+        for cue in cues(segments, gaps, limits, speakers)
     )
     return "\n".join(("WEBVTT\n", *blocks))
 
 
-def _spoken(segment: Segment) -> list[Spoken]:
-    """Return the words of a segment if they cover its whole text; otherwise its text."""
+def _spoken(segment: Segment, labels: Mapping[int, str]) -> Iterator[Spoken]:
+    """Yield the words of a segment if they cover its whole text; otherwise its text."""
     words = segment.words or ()
     if "".join(word.text for word in words).split() != segment.text.split():
         words = ()
-    return [
-        Spoken(start_ms, max(start_ms, _milliseconds(each.end_sample)), each.text)
-        for each in words or (segment,)
-        for start_ms in (_milliseconds(each.start_sample),)
-    ]
+    speaker = None if segment.speaker is None else labels.get(segment.speaker)
+    for each in words or (segment,):
+        start_ms = _milliseconds(each.start_sample)
+        end_ms = max(start_ms, _milliseconds(each.end_sample))
+        yield Spoken(start_ms, end_ms, each.text, speaker)
+
+
+def _voice(speaker: str | None) -> str:
+    """Return the start of a voice span; it ends with the cue (W3C WebVTT, "voice span")."""
+    return "" if speaker is None else f"<v {_escape(speaker)}>"
 
 
 def _escape(text: str) -> str:

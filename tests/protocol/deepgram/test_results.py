@@ -13,7 +13,7 @@ from auricle.protocol.deepgram.results import (
     file_body,
     plain,
 )
-from auricle.types import SAMPLE_RATE_HZ, Segment, Transcript, Word
+from auricle.types import SAMPLE_RATE_HZ, Segment, Speaker, Transcript, Word
 
 pytestmark = pytest.mark.unit
 
@@ -166,3 +166,25 @@ def test_words_without_times_are_interpolated() -> None:
     assert (result["words"][0]["start"], result["words"][4]["end"]) == (1.0, 3.5)
     assert [each["transcript"] for each in body["utterances"]] == [each.text for each in TWO]
     assert sum(each["num_words"] for each in result["paragraphs"]["paragraphs"]) == 7
+
+
+def test_a_change_of_speakers_splits_utterances_and_paragraphs() -> None:
+    def said_by(speaker: int, at_s: float) -> Segment:
+        spoken = segment(at_s, "Yes I do.")
+        words = spoken.words or ()
+        labelled = tuple(replace(w, speaker=speaker, speaker_confidence=0.91234) for w in words)
+        return replace(spoken, words=labelled, speaker=speaker)
+
+    segments = (said_by(0, 0), said_by(1, 1.5), replace(said_by(1, 3), words=None))
+    transcript = Transcript("", "en", 1, 5 * SAMPLE_RATE_HZ, segments, speakers=(Speaker(0),))
+    query = parse_listen([("utterances", "true"), ("paragraphs", "true")])
+    body = file_body(transcript, query, METADATA)
+    (channel,) = body["results"]["channels"]
+    words = channel["alternatives"][0]["words"]
+    assert [word["speaker"] for word in words] == [0, 0, 0, 1, 1, 1, 1, 1, 1]
+    assert words[0]["speaker_confidence"] == 0.9123
+    assert [spoken["speaker"] for spoken in body["results"]["utterances"]] == [0, 1]
+    paragraphs = channel["alternatives"][0]["paragraphs"]["paragraphs"]
+    assert [paragraph["speaker"] for paragraph in paragraphs] == [0, 1]
+    assert set(body["metadata"]["diarize_info"]) == {"model_uuid", "arch"}
+    assert "diarize_info" not in answer()["metadata"]

@@ -1,9 +1,11 @@
 """Response bodies of the native API."""
 
+from dataclasses import replace
+
 import pytest
 
 from auricle.protocol.native.utterance import gap_fields, transcript_body
-from auricle.types import Gap, Segment, Timing, Transcript, Word
+from auricle.types import Gap, Segment, Speaker, Timing, Transcript, Word
 
 pytestmark = pytest.mark.unit
 
@@ -37,6 +39,20 @@ def test_times_are_seconds_and_figures_are_rounded() -> None:
         "attempts": 2,
         "error": None,
     }
+
+
+def test_speakers_are_listed_and_on_segments_and_words() -> None:
+    word = replace(WORD, speaker=0, speaker_confidence=0.123456)
+    segments = (replace(SEGMENT, words=(word,), speaker=0), replace(SEGMENT, words=None))
+    speakers = (Speaker(0), Speaker(1, "Ann"))
+    body = transcript_body(
+        "job", "trace", replace(TRANSCRIPT, segments=segments, speakers=speakers)
+    )
+    assert body["speakers"] == [{"speaker": 0, "name": None}, {"speaker": 1, "name": "Ann"}]
+    assert [segment["speaker"] for segment in body["segments"]] == [0, None]
+    words = body["segments"][0]["words"]
+    assert words is not None
+    assert (words[0]["speaker"], words[0]["speaker_confidence"]) == (0, 0.1235)
 
 
 def test_gaps_are_an_error_with_their_places() -> None:

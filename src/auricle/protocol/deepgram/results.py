@@ -20,6 +20,12 @@ INTERIM_CONFIDENCE = 0.5
 PARAGRAPH_PAUSE_SAMPLES = 2 * SAMPLE_RATE_HZ
 PARAGRAPH_SENTENCES = 5
 
+DIARIZE_INFO = {
+    "model_uuid": str(uuid.uuid5(uuid.NAMESPACE_URL, "auricle:speakers:v1")),
+    "arch": "v1",
+}
+"""The diarizer that labelled a file; ``arch`` is Deepgram's word for its version."""
+
 _INSIDE_WORDS = frozenset("'’-")
 
 Json = dict[str, Any]
@@ -89,6 +95,10 @@ def _word(word: Word, *, punctuates: bool) -> Json | None:
     }
     if punctuates:
         entry["punctuated_word"] = text
+    if word.speaker is not None:
+        entry["speaker"] = word.speaker
+        if word.speaker_confidence is not None:
+            entry["speaker_confidence"] = round(word.speaker_confidence, 4)
     return entry
 
 
@@ -170,6 +180,8 @@ def file_body(transcript: Transcript, query: Listen, metadata: Metadata) -> File
     model = metadata.model
     body = metadata.body(transcript.duration_samples)
     body |= {"models": [model.uuid], "model_info": {model.uuid: model.info}}
+    if transcript.speakers:
+        body["diarize_info"] = DIARIZE_INFO
     if query.tags:
         body["tags"] = list(query.tags)
     return {"metadata": body, "results": results}
@@ -208,11 +220,14 @@ def _paragraphs(segments: Sequence[Segment]) -> Json:
 
 
 def _grouped(segments: Sequence[Segment]) -> Iterator[list[Segment]]:
-    """Group segments into paragraphs: by pauses and by number of sentences."""
+    """Group segments into paragraphs: by speakers, pauses and number of sentences."""
     group: list[Segment] = []
     for segment in segments:
-        pause = segment.start_sample - group[-1].end_sample if group else 0
-        if group and (len(group) >= PARAGRAPH_SENTENCES or pause >= PARAGRAPH_PAUSE_SAMPLES):
+        if group and (
+            len(group) >= PARAGRAPH_SENTENCES
+            or segment.start_sample - group[-1].end_sample >= PARAGRAPH_PAUSE_SAMPLES
+            or segment.speaker != group[-1].speaker
+        ):
             yield group
             group = []
         group.append(segment)
@@ -221,7 +236,7 @@ def _grouped(segments: Sequence[Segment]) -> Iterator[list[Segment]]:
 
 
 def _paragraph(segments: Sequence[Segment]) -> Json:
-    return {
+    return _speaker(segments[0]) | {
         "sentences": [
             {
                 "text": segment.text.strip(),
@@ -241,17 +256,25 @@ def _words_of(segment: Segment) -> Sequence[Word]:
     if segment.words:
         return segment.words
     words = approximate_words(segment.text, segment.start_sample, segment.end_sample)
-    return [replace(word, text=f" {word.text}") for word in words]
+    return [replace(word, text=f" {word.text}", speaker=segment.speaker) for word in words]
+
+
+def _speaker(spoken: Segment | Word) -> Json:
+    return {} if spoken.speaker is None else {"speaker": spoken.speaker}
 
 
 def _utterances(words: Sequence[Word], query: Listen, request_id: str) -> Iterator[Json]:
-    """Split the words into utterances at silences of ``utt_split``."""
+    """Split the words into utterances at silences of ``utt_split`` and changes of speakers."""
     split_samples = query.utt_split_s * SAMPLE_RATE_HZ
     group: list[Word] = []
     number = 0
     for word in (*words, None):
         is_last = word is None or (
-            group and word.start_sample - group[-1].end_sample >= split_samples
+            group
+            and (
+                word.start_sample - group[-1].end_sample >= split_samples
+                or word.speaker != group[-1].speaker
+            )
         )
         if group and is_last:
             text = "".join(word.text for word in group)
@@ -260,6 +283,7 @@ def _utterances(words: Sequence[Word], query: Listen, request_id: str) -> Iterat
                 "end": seconds(group[-1].end_sample),
                 "channel": 0,
                 **alternative(text, group, punctuates=query.punctuates),
+                **_speaker(group[0]),
                 "id": str(uuid.uuid5(uuid.UUID(request_id), str(number))),
             }
             group, number = [], number + 1

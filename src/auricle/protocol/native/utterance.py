@@ -12,23 +12,33 @@ from auricle.types import SAMPLE_RATE_HZ, Gap, Segment, Transcript, Word
 _Seconds = Annotated[float, Meta(description="In seconds.")]
 
 
+class SpeakerBody(TypedDict):
+    """A speaker of the transcript."""
+
+    speaker: Annotated[int, Meta(description="Number, from 0 by first appearance.")]
+    name: Annotated[str | None, Meta(description="Name of a known speaker.")]
+
+
 class WordBody(TypedDict):
-    """A word of a segment."""
+    """A word of a segment; the speaker only if speakers were requested."""
 
     start: _Seconds
     end: _Seconds
     word: str
     probability: float
+    speaker: NotRequired[int | None]
+    speaker_confidence: NotRequired[Annotated[float | None, Meta(description="From 0 to 1.")]]
 
 
 class SegmentBody(TypedDict):
-    """A segment of a transcript."""
+    """A segment of a transcript; the speaker only if speakers were requested."""
 
     start: _Seconds
     end: _Seconds
     text: str
     language: str | None
     words: list[WordBody] | None
+    speaker: NotRequired[int | None]
 
 
 class GapBody(TypedDict):
@@ -56,7 +66,7 @@ class TimingBody(TypedDict):
 
 
 class TranscriptBody(TypedDict):
-    """The response body of ``POST /utterance``."""
+    """The response body of ``POST /utterance``; ``speakers`` only if there are any."""
 
     job_id: str
     trace_id: str
@@ -66,6 +76,7 @@ class TranscriptBody(TypedDict):
     language_probability: float
     duration_ms: int
     segments: list[SegmentBody]
+    speakers: NotRequired[list[SpeakerBody]]
     timing_ms: TimingBody
     attempts: int
     error: GapsBody | None
@@ -94,7 +105,10 @@ def transcript_body(
         "language": transcript.language,
         "language_probability": float(f"{transcript.language_probability:.4g}"),
         "duration_ms": round(transcript.duration_samples * 1000 / SAMPLE_RATE_HZ),
-        "segments": [_segment(segment) for segment in transcript.segments],
+        "segments": [
+            _segment(segment, has_speakers=bool(transcript.speakers))
+            for segment in transcript.segments
+        ],
         "timing_ms": {
             "decode": round(timing.decode_ms, 3),
             "queue": round(timing.queue_ms, 3),
@@ -104,6 +118,10 @@ def transcript_body(
         "attempts": transcript.attempts,
         "error": _gaps(gaps) if gaps else None,
     }
+    if transcript.speakers:
+        body["speakers"] = [
+            {"speaker": speaker.number, "name": speaker.name} for speaker in transcript.speakers
+        ]
     if doubt := improbable_language(transcript.language, transcript.language_probability):
         warnings = (*warnings, doubt)
     if warnings:
@@ -111,23 +129,34 @@ def transcript_body(
     return body
 
 
-def _segment(segment: Segment) -> SegmentBody:
-    return {
+def _segment(segment: Segment, *, has_speakers: bool) -> SegmentBody:
+    words = segment.words
+    body: SegmentBody = {
         "start": _seconds(segment.start_sample),
         "end": _seconds(segment.end_sample),
         "text": segment.text,
         "language": segment.language,
-        "words": None if segment.words is None else [_word(word) for word in segment.words],
+        "words": None
+        if words is None
+        else [_word(word, has_speakers=has_speakers) for word in words],
     }
+    if has_speakers:
+        body["speaker"] = segment.speaker
+    return body
 
 
-def _word(word: Word) -> WordBody:
-    return {
+def _word(word: Word, *, has_speakers: bool) -> WordBody:
+    body: WordBody = {
         "start": _seconds(word.start_sample),
         "end": _seconds(word.end_sample),
         "word": word.text,
         "probability": round(word.probability, 4),
     }
+    if has_speakers:
+        confidence = word.speaker_confidence
+        body["speaker"] = word.speaker
+        body["speaker_confidence"] = None if confidence is None else round(confidence, 4)
+    return body
 
 
 def _gaps(gaps: tuple[Gap, ...]) -> GapsBody:
