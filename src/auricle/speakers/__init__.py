@@ -1,0 +1,1 @@
+"""Who speaks when: from voiced ranges and speaker embeddings to turns and words; no I/O."""

@@ -1,0 +1,75 @@
+"""Find who speaks when in a recording; no I/O.
+
+:func:`diarize` is a pure function of the voiced ranges, the embeddings and the options.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from auricle.speakers.clustering import cluster
+from auricle.speakers.names import Reference, match_names
+from auricle.speakers.stretches import Span
+from auricle.speakers.turns import Turn, find_turns
+from auricle.speakers.words import assign_speakers
+from auricle.types import SAMPLE_RATE_HZ, Segment, Speaker, SpeakerOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """Who speaks when in a recording.
+
+    Attributes:
+        turns: In order of time, without overlaps.
+        speakers: All speakers, in order of their numbers.
+    """
+
+    turns: tuple[Turn, ...] = ()
+    speakers: tuple[Speaker, ...] = ()
+
+    def assigned_to(self, segments: Sequence[Segment]) -> tuple[Segment, ...]:
+        """Return the segments with speakers; one with words of several speakers is split."""
+        return assign_speakers(segments, self.turns)
+
+
+def diarize(
+    voiced: Sequence[Span],
+    stretches: Sequence[Span],
+    vectors: npt.NDArray[np.float32],
+    options: SpeakerOptions,
+    references: Sequence[Reference] = (),
+) -> Turns:
+    """Return who speaks when; no turns if there are no stretches.
+
+    Takes about a second for an hour of speech.
+
+    Args:
+        voiced: Where there is speech, in samples, in order, without overlaps.
+        stretches: The parts of it that were embedded, in order of their start: those of
+            :func:`~auricle.speakers.stretches.cut_stretches`, or fewer if some failed.
+        vectors: Their embeddings, of unit length, shape [stretches, dimensions].
+        options: What is known of the number of speakers.
+        references: Named voices.
+    """
+    if not stretches:
+        return Turns()
+    seconds = [(end - start) / SAMPLE_RATE_HZ for start, end in stretches]
+    clusters = cluster(vectors, seconds, options)
+    names = match_names(clusters.centroids, references)
+    turns = find_turns(voiced, stretches, (vectors @ clusters.centroids.T).astype(np.float64))
+    return Turns(*_numbered(turns, names))
+
+
+def _numbered(
+    turns: Sequence[Turn], names: Sequence[str | None]
+) -> tuple[tuple[Turn, ...], tuple[Speaker, ...]]:
+    """Return the turns with speakers numbered by first appearance, and the speakers."""
+    numbers: dict[int, int] = {}
+    renumbered = []
+    for turn in turns:
+        number = numbers.setdefault(turn.speaker, len(numbers))
+        renumbered.append(Turn(turn.start_sample, turn.end_sample, number, turn.confidence))
+    speakers = tuple(Speaker(number, names[old]) for old, number in numbers.items())
+    return tuple(renumbered), speakers

@@ -1,0 +1,198 @@
+"""Label the speakers of live speech, final by final; no I/O, no clock, no random numbers.
+
+A part of a final belongs to the most similar voice so far, or to a new one if none is similar
+enough. After some finals, and at the end, the recent stretches are clustered again as in a file:
+what was labelled in haste may then change, and a revision reports it. Older stretches are kept as
+one mean vector for each speaker. The labels depend only on the finals and their order.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+
+from auricle.speakers.clustering import Labels, Seconds, Vectors, cluster
+from auricle.speakers.stretches import Span
+from auricle.speakers.turns import SAMPLE_WEIGHT, best_path, change_costs
+from auricle.types import MAX_SPEAKERS, SAMPLE_RATE_HZ, SpeakerOptions
+
+SAME_VOICE_COSINE = 0.4
+"""A part of a final that is less similar to every voice so far is a new speaker."""
+MIN_NEW_VOICE_S = 1.0
+"""Less speech does not show a new speaker."""
+MAX_STRETCHES = 240
+"""Stretches that a revision may relabel: six minutes of speech, clustered in 5 ms."""
+EARLY_FINALS = 16
+REVISION_FINALS = 4
+"""Finals between two revisions; the first ``EARLY_FINALS`` have one each."""
+MIN_HINT_S = 30.0
+"""Before this much speech, fewer speakers than requested may have spoken."""
+
+
+@dataclass(slots=True, eq=False)
+class _Final:
+    """A final that may be relabelled; the arrays have an element for each stretch."""
+
+    index: int
+    stretches: Sequence[Span]
+    vectors: Vectors
+    seconds: Seconds
+    labels: Labels
+
+
+class SpeakerTracker:
+    """Label the speakers of one live session.
+
+    Args:
+        options: What is known of the number of speakers.
+    """
+
+    def __init__(self, options: SpeakerOptions) -> None:
+        self._options = options
+        self._finals: list[_Final] = []
+        # Of older finals, one row or element for each speaker: sums of vectors, their number, and
+        # seconds of speech.
+        self._sums = np.zeros((MAX_SPEAKERS, 0))
+        self._counts = np.zeros(MAX_SPEAKERS)
+        self._seconds = np.zeros(MAX_SPEAKERS)
+        self._next_index = self._speakers = self._unrevised = 0
+
+    def label(self, stretches: Sequence[Span], vectors: Vectors) -> tuple[int, ...]:
+        """Return the speaker of each stretch of the next final: 0, 1, … by first appearance.
+
+        Args:
+            stretches: Parts of the final in order, without overlaps, 0.5 to 2 s each; none if it
+                has no embeddings.
+            vectors: Their embeddings, of unit length, shape [stretches, dimensions].
+        """
+        index, self._next_index = self._next_index, self._next_index + 1
+        if not stretches:
+            return ()
+        if not self._sums.shape[1]:
+            self._sums = np.zeros((MAX_SPEAKERS, vectors.shape[1]))
+        seconds = np.array([(end - start) / SAMPLE_RATE_HZ for start, end in stretches])
+        labels = np.zeros(len(stretches), np.intp)
+        final = _Final(index, stretches, vectors, seconds, labels)
+        voices = self._voices()
+        for part in _parts(final, voices) if self._speakers else ():
+            sum_of_part = vectors[part].sum(axis=0)
+            labels[part] = self._number_of(sum_of_part, float(seconds[part].sum()), voices)
+        self._speakers = max(self._speakers, 1)
+        self._finals.append(final)
+        self._unrevised += 1
+        self._archive_oldest()
+        return tuple(labels.tolist())
+
+    def revise(self) -> Mapping[int, tuple[int, ...]]:
+        """Return the labels of earlier finals that have changed, by index of the final.
+
+        Labels are examined after every final at first, later after every few.
+        """
+        is_due = self._next_index <= EARLY_FINALS or self._unrevised >= REVISION_FINALS
+        return self.finish() if is_due else {}
+
+    def finish(self) -> Mapping[int, tuple[int, ...]]:
+        """Examine the labels for the last time; return those that change, as :meth:`revise`."""
+        if not self._unrevised:
+            return {}
+        self._unrevised = 0
+        old = {final.index: final.labels for final in self._finals}
+        self._relabel()
+        return {
+            final.index: tuple(final.labels.tolist())
+            for final in self._finals
+            if not np.array_equal(final.labels, old[final.index])
+        }
+
+    def _voices(self) -> Vectors:
+        """Return the mean voice of each speaker so far, of unit length."""
+        sums = self._sums[: self._speakers].copy()
+        for final in self._finals:
+            np.add.at(sums, final.labels, final.vectors)
+        return np.asarray(
+            sums / np.maximum(np.linalg.norm(sums, axis=1), 1e-9)[:, None], np.float32
+        )
+
+    def _number_of(self, vector: Vectors, seconds: float, voices: Vectors) -> int:
+        """Return the number of a voice, which may be a new one."""
+        cosines = voices @ vector / np.linalg.norm(vector)
+        best = int(cosines.argmax())
+        limit = self._options.num_speakers or self._options.max_speakers or MAX_SPEAKERS
+        is_new = cosines[best] < SAME_VOICE_COSINE and seconds >= MIN_NEW_VOICE_S
+        if not is_new or self._speakers >= limit:
+            return best
+        self._speakers += 1
+        return self._speakers - 1
+
+    def _archive_oldest(self) -> None:
+        """Keep only the sums of finals that exceed the limit."""
+        while len(self._finals) > 1 and sum(len(f.labels) for f in self._finals) > MAX_STRETCHES:
+            final = self._finals.pop(0)
+            np.add.at(self._sums, final.labels, final.vectors)
+            np.add.at(self._counts, final.labels, 1)
+            np.add.at(self._seconds, final.labels, final.seconds)
+
+    def _relabel(self) -> None:
+        """Cluster the recent stretches and the older voices, and keep the speakers' numbers."""
+        archived = np.flatnonzero(self._counts)
+        vectors = np.concatenate(
+            [
+                self._sums[archived] / self._counts[archived, None],
+                *(final.vectors for final in self._finals),
+            ]
+        ).astype(np.float32)
+        seconds = np.concatenate([self._seconds[archived], *(f.seconds for f in self._finals)])
+        counts = np.concatenate([self._counts[archived], np.ones(len(vectors) - archived.size)])
+        old = np.concatenate([archived, *(final.labels for final in self._finals)])
+        options = self._options
+        if seconds.sum() < MIN_HINT_S:
+            limit = options.num_speakers or options.max_speakers
+            options = SpeakerOptions(max_speakers=limit)
+        clusters = cluster(vectors, seconds, options, counts)
+        numbers = self._numbers(clusters.labels, old, seconds)
+        for final in self._finals:
+            final.labels = numbers[_smoothed(final, clusters.centroids)]
+        self._move_archive(archived, numbers[clusters.labels[: archived.size]])
+
+    def _numbers(self, labels: Labels, old: Labels, seconds: Seconds) -> Labels:
+        """Return the number of each cluster: that of the speaker with whom it shares most speech.
+
+        Other clusters get numbers that no cluster and, if possible, no older final has.
+        """
+        common = np.zeros((int(labels.max()) + 1, MAX_SPEAKERS))
+        np.add.at(common, (labels, old), seconds)
+        numbers = np.full(len(common), -1)
+        while common.max() > 0:
+            group, number = np.unravel_index(common.argmax(), common.shape)
+            numbers[group] = number
+            common[group], common[:, number] = 0, 0
+        unused = sorted(set(range(MAX_SPEAKERS)) - set(numbers.tolist()), key=self._is_archived)
+        numbers[numbers < 0] = unused[: np.count_nonzero(numbers < 0)]
+        self._speakers = max(self._speakers, int(numbers.max()) + 1)
+        return numbers
+
+    def _is_archived(self, number: int) -> bool:
+        return bool(self._counts[number])
+
+    def _move_archive(self, old: Labels, new: Labels) -> None:
+        """Give the sums of older finals their speakers' new numbers."""
+        for sums in (self._sums, self._counts, self._seconds):
+            moved = sums[old]
+            sums[old] = 0
+            np.add.at(sums, new, moved)
+
+
+def _smoothed(final: _Final, voices: Vectors) -> Labels:
+    """Return the most probable speaker of each stretch; changes are rare."""
+    gains = final.vectors @ voices.T * (final.seconds * SAMPLE_RATE_HZ * SAMPLE_WEIGHT)[:, None]
+    return best_path(gains.astype(np.float64), change_costs(final.stretches))
+
+
+def _parts(final: _Final, voices: Vectors) -> Iterator[slice]:
+    """Divide a final where the known speaker changes."""
+    start = 0
+    for _, run in groupby(_smoothed(final, voices).tolist()):
+        end = start + len(list(run))
+        yield slice(start, end)
+        start = end

@@ -1,0 +1,163 @@
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from auricle.speakers.online import MAX_STRETCHES, SpeakerTracker
+from auricle.types import SpeakerOptions
+from tests.support.made_up_voices import embeddings
+
+pytestmark = pytest.mark.unit
+
+S = 16_000
+
+
+class Talk:
+    """A session: finals of known voices, and the labels that a client has in the end."""
+
+    def __init__(self, options: SpeakerOptions = SpeakerOptions()) -> None:  # noqa: B008
+        self.tracker = SpeakerTracker(options)
+        self.labels: list[tuple[int, ...]] = []
+        self.revisions: list[list[int]] = []
+        self._at = 0
+
+    def say(self, *voices: int, seconds: float = 1.5, spread: float = 1.0) -> tuple[int, ...]:
+        """Add a final with a stretch of each of these voices; return its first labels."""
+        samples = round(seconds * S)
+        stretches = [
+            (self._at + i * samples, self._at + (i + 1) * samples) for i in range(len(voices))
+        ]
+        self._at += len(voices) * samples + S
+        vectors = embeddings(list(voices), len(self.labels), spread)
+        self.labels.append(self.tracker.label(stretches, vectors))
+        first = self.labels[-1]
+        self._apply(self.tracker.revise())
+        return first
+
+    def finish(self) -> list[tuple[int, ...]]:
+        """Return all labels after the last revision."""
+        self._apply(self.tracker.finish())
+        return self.labels
+
+    def _apply(self, changes: "Sequence[int] | object") -> None:
+        assert isinstance(changes, dict)
+        self.revisions.append(sorted(changes))
+        for index, labels in changes.items():
+            assert len(labels) == len(self.labels[index])
+            self.labels[index] = labels
+
+
+def test_speakers_are_recognized_again() -> None:
+    talk = Talk()
+    assert [talk.say(voice, voice) for voice in (4, 9, 4, 2, 9)] == [
+        (0, 0),
+        (1, 1),
+        (0, 0),
+        (2, 2),
+        (1, 1),
+    ]
+    assert not any(talk.revisions)
+
+
+def test_a_final_of_two_known_speakers_is_divided() -> None:
+    talk = Talk()
+    for voice in (1, 2, 1, 2):
+        talk.say(voice, voice, voice)
+    assert talk.say(2, 2, 2, 1, 1, 1) == (1, 1, 1, 0, 0, 0)
+
+
+def test_a_new_speaker_inside_a_final_is_found_by_a_revision() -> None:
+    talk = Talk()
+    talk.say(1, 1, 1, 2, 2, 2, 2)
+    talk.say(2, 2, 2)
+    talk.say(1, 1, 1)
+    (mixed, second, first) = talk.finish()
+    assert mixed == first + (*second, second[0])
+    assert {*first, *second} == {0, 1}
+    assert any(talk.revisions)
+
+
+def test_a_short_sound_is_not_a_new_speaker() -> None:
+    talk = Talk()
+    talk.say(0, 0, 0)
+    assert talk.say(7, seconds=0.4) == (0,)
+    talk.say(0, 0)
+    assert talk.finish()[1] == (0,)
+
+
+def test_a_final_without_embeddings_counts_but_has_no_labels() -> None:
+    talk = Talk()
+    assert talk.say() == ()
+    assert talk.finish() == [()]
+    talk.say(1, 1, 1, 2, 2, 2, 2)
+    talk.say()
+    talk.say(2, 2, 2)
+    talk.finish()
+    assert talk.labels[2] == ()
+    assert talk.labels[1][3:] == (*talk.labels[3], talk.labels[3][0])
+    assert all(index >= 1 for revision in talk.revisions for index in revision)
+
+
+def test_the_number_of_speakers_is_limited_by_the_request() -> None:
+    talk = Talk(SpeakerOptions(num_speakers=2))
+    for voice in (0, 1, 2, 0, 1, 2):
+        talk.say(voice, voice, voice)
+    assert {label for labels in talk.finish() for label in labels} == {0, 1}
+
+
+def test_a_requested_number_is_not_forced_on_the_first_sentences() -> None:
+    talk = Talk(SpeakerOptions(num_speakers=3))
+    assert talk.say(0, 0, 0) == (0, 0, 0)
+    talk.say(0, 0)
+    assert talk.labels == [(0, 0, 0), (0, 0)]
+
+
+def test_labels_depend_on_the_finals_only() -> None:
+    def labels() -> list[tuple[int, ...]]:
+        talk = Talk()
+        for turn in range(60):
+            talk.say(*[turn * 7 % 5] * (1 + turn % 4), spread=1.3)
+        return talk.finish()
+
+    assert labels() == labels()
+
+
+def test_numbers_last_beyond_the_finals_that_are_kept() -> None:
+    talk = Talk()
+    for _ in range(MAX_STRETCHES // 6 + 5):
+        talk.say(0, 0, 0)
+        talk.say(1, 1, 1)
+    talk.say(2, 2, 2)
+    assert talk.say(0, 0, 0) == (0, 0, 0)
+    labels = talk.finish()
+    assert labels[:2] == [(0, 0, 0), (1, 1, 1)]
+    assert labels[-2:] == [(2, 2, 2), (0, 0, 0)]
+    oldest = len(labels) - MAX_STRETCHES // 3
+    assert all(index >= oldest for revision in talk.revisions[-9:] for index in revision)
+
+
+def test_a_speaker_who_returns_after_the_finals_that_are_kept_has_the_same_number() -> None:
+    talk = Talk()
+    talk.say(5, 5, 5)
+    for _ in range(MAX_STRETCHES // 3 + 2):
+        talk.say(6, 6, 6)
+    assert talk.say(5, 5, 5) == (0, 0, 0)
+    talk.finish()
+    assert talk.labels[-1] == (0, 0, 0)
+
+
+def test_more_voices_than_can_be_counted_keep_the_limit() -> None:
+    talk = Talk()
+    for voice in range(30):
+        talk.say(voice, voice, voice)
+    assert {label for labels in talk.finish() for label in labels} <= set(range(16))
+
+
+def test_vectors_are_not_changed() -> None:
+    vectors = embeddings([0, 1])
+    vectors.setflags(write=False)
+    before = vectors.copy()
+    tracker = SpeakerTracker(SpeakerOptions())
+    tracker.label([(0, S), (S, 2 * S)], vectors)
+    tracker.finish()
+    np.testing.assert_array_equal(vectors, before)
