@@ -1,5 +1,7 @@
 """Kept transcripts in both databases."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -260,7 +262,7 @@ def test_a_filter_finds_segments_of_transcripts_that_grow_side_by_side(
 
 
 def test_segments_of_an_earlier_version_are_found_with_a_filter(tmp_path: Path) -> None:
-    before = SqliteDatabase.open(tmp_path, migrations=SQLITE_MIGRATIONS[:-1])
+    before = SqliteDatabase.open(tmp_path, migrations=SQLITE_MIGRATIONS[:4])
     before.write(
         "fill",
         lambda transaction: [
@@ -278,3 +280,41 @@ def test_segments_of_an_earlier_version_are_found_with_a_filter(tmp_path: Path) 
     (match,) = Transcripts(database).search(KEY, "word", Filter(language="en"))
     assert match.transcript.uid == "old"
     database.close()
+
+
+def speakers_of(transcripts: Transcripts) -> tuple[list[int | None], Mapping[int, str]]:
+    found = transcripts.find(KEY, "session")
+    assert found is not None
+    return [segment.speaker for segment in found[1]], found[0].speaker_names
+
+
+def test_names_and_merges_of_speakers_stay_when_the_transcript_grows(
+    transcripts: Transcripts,
+) -> None:
+    said = [replace(each, speaker=n % 3) for n, each in enumerate(segments("a", "b", "c"))]
+    transcripts.add(a_transcript(), said)
+    assert transcripts.rename_speaker(KEY, "session", 1, "Ann")
+    assert transcripts.rename_speaker(KEY, "session", 2, "Bob")
+    assert transcripts.merge_speakers(KEY, "session", 2, 1)
+    transcripts.add(a_transcript(), [replace(each, speaker=0) for each in segments("d", start=3)])
+    assert speakers_of(transcripts) == ([0, 1, 1, 0], {1: "Ann"})
+    assert transcripts.merge_speakers(KEY, "session", 1, 0)
+    assert speakers_of(transcripts) == ([0, 0, 0, 0], {0: "Ann"})
+    assert transcripts.rename_speaker(KEY, "session", 0, "")
+    assert speakers_of(transcripts)[1] == {}
+
+
+def test_only_the_owner_changes_speakers_that_exist(transcripts: Transcripts) -> None:
+    transcripts.add(a_transcript(), [replace(segments("a")[0], speaker=0)])
+    assert not transcripts.rename_speaker(OTHER, "session", 0, "x")
+    assert not transcripts.rename_speaker(KEY, "session", 1, "x")
+    assert not transcripts.rename_speaker(KEY, "session\0", 0, "x")
+    assert not transcripts.merge_speakers(KEY, "session", 0, 1)
+    transcripts.relabel(OTHER, "session", {0: 5})
+    assert speakers_of(transcripts) == ([0], {})
+
+
+def test_segments_get_other_speakers_by_position(transcripts: Transcripts) -> None:
+    transcripts.add(a_transcript(), [replace(each, speaker=0) for each in segments("a", "b", "c")])
+    transcripts.relabel(KEY, "session", {1: 1, 2: None, 9: 1})
+    assert speakers_of(transcripts)[0] == [0, 1, None]

@@ -161,6 +161,11 @@ _SEGMENT_RANGES = (
     """,
 )
 
+_SPEAKERS = (
+    "ALTER TABLE segments ADD COLUMN speaker INTEGER",
+    "ALTER TABLE transcripts ADD COLUMN speaker_names TEXT NOT NULL DEFAULT ''",
+)
+
 _SQLITE_TYPES = {
     "serial": "INTEGER PRIMARY KEY AUTOINCREMENT",  # numbers of deleted rows are not used again
     "bytes": "BLOB",
@@ -186,6 +191,7 @@ SQLITE_MIGRATIONS: Migrations = (
     _in_types(_SQLITE_TYPES, _KEPT_AUDIO),
     _RECEIVERS,
     _SEGMENT_RANGES,
+    _SPEAKERS,
 )
 POSTGRES_MIGRATIONS: Migrations = (
     _in_types(_POSTGRES_TYPES, _JOBS),
@@ -193,4 +199,5 @@ POSTGRES_MIGRATIONS: Migrations = (
     _in_types(_POSTGRES_TYPES, _KEPT_AUDIO),
     _RECEIVERS,
     _SEGMENT_RANGES,
+    _SPEAKERS,
 )

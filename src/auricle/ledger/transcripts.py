@@ -5,8 +5,10 @@ diacritics. The owner is a word in the index, too, so that a search costs what i
 """
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+
+import msgspec
 
 from auricle.errors import BadRequest
 from auricle.ledger.database import Database, Row, Transaction, Value
@@ -30,12 +32,14 @@ class KeptSegment:
         start_ms: Start in milliseconds since the start of the audio.
         end_ms: End in milliseconds.
         text: What was said.
+        speaker: Number of the speaker, if known.
     """
 
     position: int
     start_ms: int
     end_ms: int
     text: str
+    speaker: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,8 @@ class KeptTranscript:
         language: Language code of the first segment with one; empty if unknown.
         started_at: Unix time of the start of the audio.
         ended_at: Unix time of the latest segment.
+        speaker_names: Names that the owner gave to speakers, by number; not changed by
+            :meth:`Transcripts.add`.
     """
 
     uid: str
@@ -57,6 +63,7 @@ class KeptTranscript:
     language: str
     started_at: float
     ended_at: float
+    speaker_names: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +94,8 @@ class Match:
 
 ALL = Filter()
 
-_TRANSCRIPT = [field.name for field in fields(KeptTranscript)]
-_SEGMENT = [field.name for field in fields(KeptSegment)]
+_TRANSCRIPT = [each.name for each in fields(KeptTranscript)]
+_SEGMENT = [each.name for each in fields(KeptSegment)]
 _TRANSCRIPT_COLUMNS = ", ".join(f"transcripts.{name}" for name in _TRANSCRIPT)
 _SEGMENT_COLUMNS = ", ".join(f"segments.{name}" for name in _SEGMENT)
 
@@ -216,6 +223,90 @@ class Transcripts:
         statement = "DELETE FROM transcripts WHERE owner = ? AND uid = ? RETURNING number"
         return self._database.write("forget", lambda t: bool(t.execute(statement, owner, uid)))
 
+    def rename_speaker(self, owner: ClientId, uid: str, speaker: int, name: str) -> bool:
+        """Name a speaker of a transcript; an empty name removes it.
+
+        Returns:
+            Whether the owner has the transcript, and a segment of it this speaker.
+        """
+
+        def work(transaction: Transaction, number: int, names: dict[int, str]) -> dict[int, str]:
+            names.pop(speaker, None)
+            return names | ({speaker: name.replace("\0", "")} if name else {})
+
+        return self._change_speakers(owner, uid, {speaker}, work)
+
+    def merge_speakers(self, owner: ClientId, uid: str, speaker: int, into: int) -> bool:
+        """Give all segments of a speaker to another one, who keeps or takes over the name.
+
+        Returns:
+            Whether the owner has the transcript, and it has both speakers.
+        """
+
+        def work(transaction: Transaction, number: int, names: dict[int, str]) -> dict[int, str]:
+            transaction.execute(
+                "UPDATE segments SET speaker = ? WHERE transcript_number = ? AND speaker = ?",
+                into,
+                number,
+                speaker,
+            )
+            name = names.pop(speaker, None)
+            return names if name is None else {into: name} | names
+
+        return self._change_speakers(owner, uid, {speaker, into}, work)
+
+    def relabel(self, owner: ClientId, uid: str, speakers: Mapping[int, int | None]) -> None:
+        """Change the speakers of segments by their positions; unknown positions are ignored."""
+
+        def work(transaction: Transaction) -> None:
+            for position, speaker in speakers.items():
+                transaction.execute(
+                    "UPDATE segments SET speaker = ? WHERE position = ? AND transcript_number = "
+                    "(SELECT number FROM transcripts WHERE owner = ? AND uid = ?)",
+                    speaker,
+                    position,
+                    owner,
+                    uid,
+                )
+
+        self._database.write("relabel", work)
+
+    def _change_speakers(
+        self,
+        owner: ClientId,
+        uid: str,
+        speakers: set[int],
+        change: Callable[[Transaction, int, dict[int, str]], dict[int, str]],
+    ) -> bool:
+        """Change a transcript that has these speakers, and store the names that are returned."""
+        if "\0" in uid:
+            return False
+
+        def work(transaction: Transaction) -> bool:
+            rows = transaction.execute(
+                "SELECT number, speaker_names FROM transcripts WHERE owner = ? AND uid = ?"
+                f"{transaction.for_update}",
+                owner,
+                uid,
+            )
+            if not rows:
+                return False
+            ((number, names),) = rows
+            present = transaction.execute(
+                "SELECT DISTINCT speaker FROM segments WHERE transcript_number = ?", number
+            )
+            if not speakers <= {speaker for (speaker,) in present}:
+                return False
+            changed = change(transaction, number, _names(names))
+            transaction.execute(
+                "UPDATE transcripts SET speaker_names = ? WHERE number = ?",
+                msgspec.json.encode(changed).decode() if changed else "",
+                number,
+            )
+            return True
+
+        return self._database.write("speakers", work)
+
     def expire(self, ended_before: float) -> int:
         """Delete transcripts that ended before a time, and return their number.
 
@@ -239,7 +330,12 @@ def store_transcript(
         "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (uid) DO UPDATE "
         "SET ended_at = excluded.ended_at, language = CASE transcripts.language "
         "WHEN '' THEN excluded.language ELSE transcripts.language END RETURNING number",
-        *(getattr(transcript, name) for name in _TRANSCRIPT),
+        transcript.uid,
+        transcript.owner,
+        transcript.source,
+        transcript.language,
+        transcript.started_at,
+        transcript.ended_at,
     )
     scope = _scope(transcript.owner)
     added: list[int] = []
@@ -249,9 +345,11 @@ def store_transcript(
         for segment in batch:
             text = segment.text.replace("\0", "")  # PostgreSQL has no NUL
             values += [number, scope, segment.position, segment.start_ms, segment.end_ms, text]
+            values.append(segment.speaker)
         rows = transaction.execute(
-            "INSERT INTO segments (transcript_number, scope, position, start_ms, end_ms, text) "
-            f"VALUES {', '.join(['(?, ?, ?, ?, ?, ?)'] * len(batch))} "
+            "INSERT INTO segments "
+            "(transcript_number, scope, position, start_ms, end_ms, text, speaker) "
+            f"VALUES {', '.join(['(?, ?, ?, ?, ?, ?, ?)'] * len(batch))} "
             "ON CONFLICT (transcript_number, position) DO NOTHING RETURNING number",
             *values,
         )
@@ -302,4 +400,9 @@ def _conditions(filter: Filter) -> tuple[list[str], list[Value]]:
 
 
 def _transcript(row: Row) -> KeptTranscript:
-    return KeptTranscript(*row)
+    *values, names = row
+    return replace(KeptTranscript(*values), speaker_names=_names(names))
+
+
+def _names(text: str) -> dict[int, str]:
+    return msgspec.json.decode(text, type=dict[int, str]) if text else {}

@@ -31,6 +31,7 @@ def keeping(spec: JobSpec, transcript: Transcript, ended_at: float) -> Also:
             segment.start_sample // SAMPLES_PER_MS,
             segment.end_sample // SAMPLES_PER_MS,
             text,
+            segment.speaker,
         )
         for position, segment in enumerate(transcript.segments, 1)
         if (text := segment.text.strip())

@@ -202,6 +202,7 @@ def test_a_transcript_is_json_by_default(service: InProcess) -> None:
         "started_at": 1.8e9,
         "ended_at": 1.8e9 + 10,
         "text": "One. Two.",
+        "speakers": [],
         "segments": [
             {"id": 0, "start_ms": 0, "end_ms": 900, "text": "One."},
             {"id": 1, "start_ms": 1000, "end_ms": 1900, "text": "Two."},
@@ -295,3 +296,69 @@ def test_a_second_server_on_the_same_directory_does_not_start(
         in_process(tmp_path / "other", ledger=kept_in(tmp_path)),
     ):
         pass
+
+
+@pytest.fixture
+def dialogue(service: InProcess) -> InProcess:
+    transcripts = service.state.running.transcripts
+    assert transcripts is not None
+    transcript = KeptTranscript("a", ClientId("alice"), "native", "en", 1.8e9, 1.8e9 + 10)
+    spoken = [(0, "One."), (1, "Two."), (0, "Three."), (None, "Four.")]
+    transcripts.add(
+        transcript,
+        [
+            KeptSegment(n, n * 1000, n * 1000 + 900, text, who)
+            for n, (who, text) in enumerate(spoken)
+        ],
+    )
+    return service
+
+
+def change(service: InProcess, speaker: object, headers: Any = ALICE, **fields: Any) -> Any:
+    url = f"/v1/transcripts/a/speakers/{speaker}"
+    return service.client.patch(url, json=fields, headers=headers)
+
+
+def test_a_speaker_gets_a_name_in_every_format(dialogue: InProcess) -> None:
+    body = change(dialogue, 1, name="Ann").json()
+    assert body["speakers"] == [{"speaker": 0, "name": None}, {"speaker": 1, "name": "Ann"}]
+    assert [segment.get("speaker") for segment in body["segments"]] == [0, 1, 0, None]
+    for format, line in (
+        ("txt", "Speaker 1: One.\nAnn: Two.\nSpeaker 1: Three.\nFour.\n"),
+        ("srt", "Ann: Two."),
+        ("vtt", "<v Ann>Two."),
+        ("rttm", "SPEAKER a 1 1.000 0.900 <NA> <NA> Ann <NA> <NA>\n"),
+    ):
+        url = f"/v1/transcripts/a?format={format}"
+        assert line in dialogue.client.get(url, headers=ALICE).text
+    assert change(dialogue, 1, name="").json()["speakers"][1]["name"] is None
+
+
+def test_two_speakers_who_are_one_are_merged(dialogue: InProcess) -> None:
+    change(dialogue, 1, name="Ann")
+    body = change(dialogue, 1, merge_into=0).json()
+    assert body["speakers"] == [{"speaker": 0, "name": "Ann"}]
+    assert [segment.get("speaker") for segment in body["segments"]] == [0, 0, 0, None]
+
+
+@pytest.mark.parametrize(
+    ("speaker", "fields", "status"),
+    [
+        *[(speaker, {"name": "Ann"}, 404) for speaker in (2, -1, "x", 10**30, "%00")],
+        (0, {"merge_into": 7}, 404),
+        (0, {}, 400),
+        (0, {"name": "Ann", "merge_into": 1}, 400),
+        (0, {"name": "A\nB"}, 400),
+        (0, {"name": "x" * 101}, 400),
+        (0, {"name": 1}, 400),
+        (0, {"name": "x" * 5000}, 413),
+    ],
+)
+def test_an_impossible_change_of_a_speaker_is_refused(
+    dialogue: InProcess, speaker: object, fields: dict[str, Any], status: int
+) -> None:
+    assert change(dialogue, speaker, **fields).status_code == status
+
+
+def test_a_speaker_of_another_key_is_unknown(dialogue: InProcess) -> None:
+    assert change(dialogue, 0, BOB, name="Bob").status_code == 404

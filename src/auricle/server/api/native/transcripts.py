@@ -1,9 +1,10 @@
-"""Kept transcripts: list, search, read and delete. Each key sees its own.
+"""Kept transcripts: list, search, read and delete, name and merge speakers. Each key sees its own.
 
 They are kept only with ``AURICLE_KEEP_TRANSCRIPTS``; otherwise all paths return 404. They need the
 key itself: tokens are refused.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Annotated, Literal, NotRequired, TypedDict, TypeVar
@@ -15,30 +16,42 @@ from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from auricle.errors import NotFound
+from auricle.errors import BadRequest, NotFound
 from auricle.ledger.transcripts import Filter, KeptSegment, KeptTranscript, Match, Transcripts
-from auricle.protocol.fields import convert_texts
+from auricle.protocol.fields import convert_texts, decode_json
 from auricle.protocol.native.errors import ErrorResponse
+from auricle.protocol.native.utterance import SpeakerBody
+from auricle.protocol.rttm import to_rttm
 from auricle.protocol.subtitles import SAMPLES_PER_MS, to_srt, to_vtt
 from auricle.server.context import state_of
-from auricle.server.http.openapi import KEYED, answer, query_parameters, refusals
+from auricle.server.http.body import check_length, read_body
+from auricle.server.http.openapi import KEYED, POSTED, answer, query_parameters, refusals, schema_of
 from auricle.server.http.responses import json_response
-from auricle.types import ClientId, Segment
+from auricle.types import ClientId, Segment, Speaker
 
 T = TypeVar("T")
 
-_MEDIA_TYPES = {"txt": "text/plain", "srt": "application/x-subrip", "vtt": "text/vtt"}
+_MEDIA_TYPES = {
+    "txt": "text/plain",
+    "srt": "application/x-subrip",
+    "vtt": "text/vtt",
+    "rttm": "text/plain",
+}
+MAX_CHANGE_BYTES = 4096
+"""Maximum size of the body that changes a speaker."""
+MAX_NAME_CHARACTERS = 100
 
 router = APIRouter()
 
 
 class SegmentBody(TypedDict):
-    """A segment of a transcript."""
+    """A segment of a transcript; ``speaker`` only if it is known."""
 
     id: int
     start_ms: int
     end_ms: int
     text: str
+    speaker: NotRequired[int]
 
 
 class TranscriptBody(TypedDict):
@@ -52,9 +65,10 @@ class TranscriptBody(TypedDict):
 
 
 class WholeTranscriptBody(TranscriptBody):
-    """A transcript."""
+    """A transcript; ``speakers`` is empty if they are unknown."""
 
     text: str
+    speakers: list[SpeakerBody]
     segments: list[SegmentBody]
 
 
@@ -100,8 +114,20 @@ class FormatQuery(msgspec.Struct):
     """The query of a transcript."""
 
     format: Annotated[
-        Literal["json", "txt", "srt", "vtt"], Meta(description="Format of the response.")
+        Literal["json", "txt", "srt", "vtt", "rttm"], Meta(description="Format of the response.")
     ] = "json"
+
+
+class SpeakerChange(msgspec.Struct):
+    """A change of a speaker: a name, or another speaker who is the same person."""
+
+    name: Annotated[
+        Annotated[str, Meta(max_length=MAX_NAME_CHARACTERS)] | None,
+        Meta(description="Name of the speaker; empty: none."),
+    ] = None
+    merge_into: Annotated[
+        int | None, Meta(description="Number of the speaker who gets all segments of this one.")
+    ] = None
 
 
 @router.get(
@@ -149,13 +175,66 @@ _WHOLE["content"] |= {name: {"schema": {"type": "string"}} for name in _MEDIA_TY
     openapi_extra={"parameters": query_parameters(FormatQuery)},
 )
 async def get_transcript(request: Request, transcript_id: str) -> Response:
-    """Return a transcript as JSON, text, SubRip or WebVTT."""
+    """Return a transcript as JSON, text, SubRip, WebVTT or RTTM."""
     owner, transcripts = _admit(request)
     query = convert_texts(request.query_params.multi_items(), FormatQuery, "query")
     found = await _in_thread(request, partial(transcripts.find, owner, transcript_id))
     if found is None:
         raise _unknown()
     return await to_thread.run_sync(_response, *found, query.format)  # slow for hours of speech
+
+
+@router.patch(
+    "/v1/transcripts/{transcript_id}/speakers/{speaker}",
+    summary="Name a speaker of a kept transcript, or merge two",
+    response_class=Response,
+    responses={
+        200: answer("The changed transcript.", WholeTranscriptBody),
+        **refusals(ErrorResponse, *POSTED, 404),
+    },
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": schema_of(SpeakerChange)}},
+        }
+    },
+)
+async def patch_speaker(request: Request, transcript_id: str, speaker: str) -> Response:
+    """Name a speaker, or give all segments of the speaker to another one.
+
+    Later finals of an open session may still have the number of a speaker that was merged.
+    """
+    owner, transcripts = _admit(request)
+    change = await _read_change(request)
+    number = int(speaker) if re.fullmatch("[0-9]{1,5}", speaker) else -1
+    if change.merge_into is None:
+        work = partial(transcripts.rename_speaker, owner, transcript_id, number, change.name or "")
+    else:
+        work = partial(transcripts.merge_speakers, owner, transcript_id, number, change.merge_into)
+    if not await _in_thread(request, work):
+        raise NotFound("Unknown transcript, or it has no such speaker.")
+    found = await _in_thread(request, partial(transcripts.find, owner, transcript_id))
+    if found is None:
+        raise _unknown()
+    return await to_thread.run_sync(_response, *found, "json")
+
+
+async def _read_change(request: Request) -> SpeakerChange:
+    """Return the body's change.
+
+    Raises:
+        BadRequest: It is not JSON, or not exactly one valid change.
+        TooLarge: It is too large.
+    """
+    check_length(request.headers, MAX_CHANGE_BYTES)
+    pause_s = state_of(request).settings.body_timeout_s
+    body = await read_body(request.receive, max_bytes=MAX_CHANGE_BYTES, pause_s=pause_s)
+    change = decode_json(body, SpeakerChange, "JSON body")
+    if (change.name is None) == (change.merge_into is None):
+        raise BadRequest("Send either name or merge_into.")
+    if change.name is not None and not change.name.isprintable():
+        raise BadRequest("name must be printable.", "name")
+    return change
 
 
 @router.delete(
@@ -196,21 +275,30 @@ def _unknown() -> NotFound:
 
 
 def _response(transcript: KeptTranscript, segments: Sequence[KeptSegment], format: str) -> Response:
+    numbers = sorted({segment.speaker for segment in segments if segment.speaker is not None})
+    speakers = [Speaker(number, transcript.speaker_names.get(number)) for number in numbers]
     if format == "json":
         body: WholeTranscriptBody = {
             **_transcript_body(transcript),
             "text": " ".join(segment.text for segment in segments),
+            "speakers": [{"speaker": each.number, "name": each.name} for each in speakers],
             "segments": [_segment_body(segment) for segment in segments],
         }
         return json_response(body)
-    if format == "txt":
-        text = "".join(f"{segment.text}\n" for segment in segments)
-    else:
-        spoken = [
-            Segment(s.start_ms * SAMPLES_PER_MS, s.end_ms * SAMPLES_PER_MS, s.text)
-            for s in segments
-        ]
-        text = to_srt(spoken) if format == "srt" else to_vtt(spoken)
+    spoken = [
+        Segment(s.start_ms * SAMPLES_PER_MS, s.end_ms * SAMPLES_PER_MS, s.text, speaker=s.speaker)
+        for s in segments
+    ]
+    match format:
+        case "srt":
+            text = to_srt(spoken, speakers=speakers)
+        case "vtt":
+            text = to_vtt(spoken, speakers=speakers)
+        case "rttm":
+            text = to_rttm(spoken, speakers, transcript.uid)
+        case _:
+            labels: dict[int | None, str] = {each.number: f"{each.label}: " for each in speakers}
+            text = "".join(f"{labels.get(s.speaker, '')}{s.text}\n" for s in segments)
     return PlainTextResponse(text, media_type=_MEDIA_TYPES[format])
 
 
@@ -225,12 +313,15 @@ def _transcript_body(transcript: KeptTranscript) -> TranscriptBody:
 
 
 def _segment_body(segment: KeptSegment) -> SegmentBody:
-    return {
+    body: SegmentBody = {
         "id": segment.position,
         "start_ms": segment.start_ms,
         "end_ms": segment.end_ms,
         "text": segment.text,
     }
+    if segment.speaker is not None:
+        body["speaker"] = segment.speaker
+    return body
 
 
 def _match_body(match: Match) -> MatchBody:
