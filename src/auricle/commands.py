@@ -21,7 +21,7 @@ from auricle.limits import (
     Prompt,
     RateHz,
 )
-from auricle.types import SAMPLE_RATE_HZ, Task
+from auricle.types import SAMPLE_RATE_HZ, SpeakerOptions, Task
 
 _Position = Annotated[int, Meta(ge=0, le=2**53)]
 
@@ -33,7 +33,8 @@ class StreamParameters(msgspec.Struct, frozen=True, kw_only=True):
     ``channels``. ``start_sample`` is the start of the session's clock. A session that replaces an
     expired one also has ``safe_sample``: audio before it is in finals, and some seconds of that
     audio are sent again only to warm up the voice detector. Without ``endpoint_ms``, the server's
-    setting applies; without ``model``, its default model.
+    setting applies; without ``model``, its default model. With ``speakers``, finals have the
+    numbers of their speakers.
     """
 
     format: Wire = Wire.OPUS
@@ -50,6 +51,10 @@ class StreamParameters(msgspec.Struct, frozen=True, kw_only=True):
     partials: bool = True
     endpoint_ms: EndpointMs | None = None
     word_timestamps: bool = False
+    speakers: bool = False
+    num_speakers: int | None = None
+    min_speakers: int | None = None
+    max_speakers: int | None = None
     start_sample: _Position = 0
     safe_sample: _Position = 0
 
@@ -57,6 +62,16 @@ class StreamParameters(msgspec.Struct, frozen=True, kw_only=True):
     def resume_sample(self) -> int:
         """The position from which results are wanted."""
         return max(self.start_sample, self.safe_sample)
+
+    @property
+    def speaker_options(self) -> SpeakerOptions | None:
+        """What is known about the number of speakers; ``None`` if they are not requested.
+
+        Raises:
+            BadRequest: The numbers are impossible.
+        """
+        numbers = self.num_speakers, self.min_speakers, self.max_speakers
+        return SpeakerOptions(*numbers) if self.speakers else None
 
 
 class Finalize(msgspec.Struct, frozen=True, tag="finalize", tag_field="type"):
@@ -98,9 +113,13 @@ class Discard(msgspec.Struct, frozen=True):
 
 
 class UpdateConfig(Configure, frozen=True, kw_only=True):
-    """A ``Configure`` that also changes the hotwords; native clients have no message for it."""
+    """A ``Configure`` that also changes the hotwords, and whether speakers are requested.
+
+    Native clients have no message for it.
+    """
 
     hotwords: Hotwords | UnsetType = UNSET
+    speakers: bool | UnsetType = UNSET
 
 
 SessionCommand = Finalize | Keepalive | Configure | Ack | Stop | Flush | Discard

@@ -39,6 +39,8 @@ class WarningCode(enum.StrEnum):
     """The client set an option that has no effect."""
     LANGUAGE_IMPROBABLE = "language_improbable"
     """The speech is probably not in the requested language."""
+    SPEAKERS_UNAVAILABLE = "speakers_unavailable"
+    """The speakers of some finals stay unknown, because their voices can't be compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,23 @@ class Partial:
 
 
 @dataclass(frozen=True, slots=True)
+class SpeakerSegment:
+    """A part of a final that one speaker says.
+
+    Attributes:
+        start_sample: Start of the part in the session.
+        end_sample: Its end.
+        text: Its text.
+        speaker: Number of the speaker, from 0; ``None`` if unknown.
+    """
+
+    start_sample: int
+    end_sample: int
+    text: str
+    speaker: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Final:
     """The transcript of a finished utterance.
 
@@ -110,6 +129,10 @@ class Final:
         revised: Whether ``text`` does not begin with the words of the last ``stable``, ignoring
             case and punctuation.
         error: Error code, if recognition failed.
+        speaker: Number of the speaker who says most of it, from 0; ``None`` if speakers were not
+            requested, or the speaker is not known yet.
+        segments: Its parts by speaker, if the speaker is known: one, or more if it was split where
+            the speaker changes.
     """
 
     id: int
@@ -122,6 +145,28 @@ class Final:
     latency_ms: float
     revised: bool
     error: str | None = None
+    speaker: int | None = None
+    segments: tuple[SpeakerSegment, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FinalSpeakers:
+    """The speakers of a final that was sent before: its ``id``, ``speaker`` and ``segments``."""
+
+    id: int
+    speaker: int | None
+    segments: tuple[SpeakerSegment, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakerRevision:
+    """Other speakers for finals that were sent before; their text and times don't change.
+
+    A final may be sent before its speaker is known, and later speech may show that two speakers are
+    one, or one is two.
+    """
+
+    finals: tuple[FinalSpeakers, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +256,7 @@ Event = (
     | SpeechEnded
     | Partial
     | Final
+    | SpeakerRevision
     | AudioProgress
     | Warned
     | SwitchFormat

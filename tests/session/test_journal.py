@@ -1,5 +1,7 @@
 """Unacknowledged finals."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -46,6 +48,14 @@ def test_numbers_that_were_never_given_acknowledge_everything_and_change_no_numb
 def test_a_client_that_acknowledges_nothing_costs_a_bounded_number() -> None:
     journal = journal_of(MAX_FINALS + 7)
     assert ids(journal) == list(range(8, MAX_FINALS + 8))
+
+
+def test_an_unacknowledged_final_is_replaced_by_its_number() -> None:
+    journal = journal_of(3)
+    journal.acknowledge(1)
+    for number in (1, 2):
+        journal.replace(replace(final(number), speaker=1))
+    assert [(each.id, each.speaker) for each in journal.finals] == [(2, 1), (3, None)]
 
 
 def test_a_number_that_is_not_the_next_is_our_bug() -> None:

@@ -17,16 +17,18 @@ from auricle.engine.whisper.spec import SPEC
 from auricle.errors import AuricleError
 from auricle.events import AudioProgress, Final, Partial, SessionEvent, Warned
 from auricle.protocol.framing import pack
-from auricle.session.live import Cancel, LiveSession, Submit
+from auricle.session.live import Cancel, Embed, LiveSession, Submit
 from auricle.types import (
     SAMPLE_RATE_HZ,
     ClientId,
+    EmbedJob,
     Job,
     JobId,
     JobKind,
     OpusPacket,
     Pcm16,
     Segment,
+    SpeakerEmbeddings,
     Transcript,
     Word,
 )
@@ -35,6 +37,17 @@ from tests.support.models import models_of
 CLIENT = ClientId("tester")
 Answer = Transcript | AuricleError | None
 """``None`` leaves the job unanswered; answer it later with ``rig.answer``."""
+Voices = SpeakerEmbeddings | AuricleError | None
+
+LOUD_VOICE = 400
+"""Mean amplitude above which :func:`by_loudness` finds the first of two voices."""
+
+
+def by_loudness(job: EmbedJob) -> Voices:
+    """Return one of two voices for each stretch: that of loud speech or that of quiet speech."""
+    loud = [np.abs(job.pcm[start:end]).mean() > LOUD_VOICE for start, end in job.stretches]
+    vectors = np.array([(1, 0) if each else (0, 1) for each in loud], np.float32)
+    return SpeakerEmbeddings(job.stretches, vectors)
 
 
 def said(job: Job) -> str:
@@ -91,11 +104,14 @@ class Rig:
     settings: LiveSettings = field(default_factory=LiveSettings)
     models: ModelTable = field(default_factory=lambda: models_of(SPEC))
     streamed_languages: frozenset[str] = frozenset()
+    embed_with: Callable[[EmbedJob], Voices] | None = None
+    voice_jobs: list[EmbedJob] = field(default_factory=list)
     events: list[SessionEvent] = field(default_factory=list)
     jobs: list[Job] = field(default_factory=list)
     open_jobs: dict[JobId, Job] = field(default_factory=dict)
     cancelled: list[JobId] = field(default_factory=list)
     _answers: deque[tuple[JobId, Transcript | AuricleError]] = field(default_factory=deque)
+    _voices: deque[tuple[JobId, SpeakerEmbeddings | AuricleError]] = field(default_factory=deque)
 
     def __post_init__(self) -> None:
         self.session = LiveSession(
@@ -109,6 +125,7 @@ class Rig:
             now=self.now,
             models=self.models,
             streamed_languages=self.streamed_languages,
+            embeds_voices=self.embed_with is not None,
         )
         self.session.attach(self.now)
         self.drain()
@@ -120,6 +137,8 @@ class Rig:
                 match output:
                     case Submit(job):
                         self._take(job)
+                    case Embed(voice_job):
+                        self._embed(voice_job)
                     case Cancel(job_id):
                         self.cancelled.append(job_id)
                         self.open_jobs.pop(job_id, None)
@@ -127,6 +146,8 @@ class Rig:
                         self.events.append(event)
             if self._answers:
                 self.session.job_done(*self._answers.popleft(), self.now)
+            elif self._voices:
+                self.session.embed_done(*self._voices.popleft(), self.now)
             elif self.session.wake_at <= self.now:
                 self.session.poll(self.now)
             else:
@@ -139,6 +160,18 @@ class Rig:
         if (result := self.answer_with(job)) is not None:
             self._answers.append((job.id, result))
             del self.open_jobs[job.id]
+
+    def _embed(self, job: EmbedJob) -> None:
+        assert job.id not in [other.id for other in self.voice_jobs]
+        assert self.embed_with is not None
+        self.voice_jobs.append(job)
+        if (result := self.embed_with(job)) is not None:
+            self._voices.append((job.id, result))
+
+    def embedded(self, job: EmbedJob, result: SpeakerEmbeddings | AuricleError) -> None:
+        """Answer an unanswered job for voices."""
+        self.session.embed_done(job.id, result, self.now)
+        self.drain()
 
     def send(self, data: bytes) -> None:
         self.session.receive_data(data, self.now)

@@ -23,7 +23,7 @@ that reaches ``hard_limit_s`` is cut at the best place (:mod:`auricle.audio.cuts
 """
 
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -151,6 +151,7 @@ class UtteranceEnd:
         is_doubtful: It is short and its voice is weak: a breath, a cough, or a word.
         context_sample: Start of the preceding speech that the utterance is decoded together with,
             because it is doubtful, or follows closely and may continue a sentence; else ``None``.
+        voiced: Where there is speech in it: (start, end) in samples, in order.
     """
 
     start_sample: int
@@ -159,6 +160,7 @@ class UtteranceEnd:
     is_cut: bool
     is_doubtful: bool = False
     context_sample: int | None = None
+    voiced: tuple[tuple[int, int], ...] = field(default=(), compare=False)
 
 
 Endpointing = SpeechStart | Pause | Resumed | UtteranceEnd
@@ -214,6 +216,18 @@ class _OpenSpeech:
             self.speech_probability += window.probability
         if window.is_voiced:
             self.speech_end_sample = window.end_sample
+
+    def voiced_until(self, end_sample: int) -> tuple[tuple[int, int], ...]:
+        """Return the runs of voiced windows before a position."""
+        runs: list[tuple[int, int]] = []
+        for window in self.windows:
+            if not window.is_voiced or window.start_sample >= end_sample:
+                continue
+            start, end = window.start_sample, min(window.end_sample, end_sample)
+            if runs and runs[-1][1] == start:
+                start = runs.pop()[0]
+            runs.append((start, end))
+        return tuple(runs)
 
 
 class Endpointer:
@@ -464,6 +478,7 @@ class Endpointer:
             is_cut=is_cut,
             is_doubtful=utterance.is_doubtful,
             context_sample=utterance.decoded_context_sample,
+            voiced=utterance.voiced_until(end_sample),
         )
 
     def _split(self, utterance: _OpenSpeech) -> list[Endpointing]:

@@ -11,6 +11,7 @@ Received events are passed to :meth:`Conversation.receive_event`; messages to se
 - Each final is delivered once: within a session, repeats are detected by their ``id``, and audio
   that finals cover is never sent to another session. The numbers that the application sees
   continue over all sessions.
+- Another session does not know the voices of the first, so its speakers get new numbers.
 """
 
 import enum
@@ -31,8 +32,11 @@ from auricle.events import (
     Event,
     Failed,
     Final,
+    FinalSpeakers,
     Partial,
     Ready,
+    SpeakerRevision,
+    SpeakerSegment,
     SpeechEnded,
     SpeechStarted,
     SwitchFormat,
@@ -98,6 +102,7 @@ LiveEvent = (
     | SpeechEnded
     | Partial
     | Final
+    | SpeakerRevision
     | Gap
     | Warned
     | Failed
@@ -152,6 +157,8 @@ class Conversation:
         self._finals = 0  # of all sessions
         self._utterance = 0  # of the newest final, over all sessions
         self._utterances_before = 0  # those of earlier sessions
+        self._numbers: dict[int, int] = {}  # of the session's finals, over all sessions
+        self._speakers = self._speakers_before = 0  # speakers so far, and those of earlier sessions
         self._cues: deque[int] = deque()  # positions at which the application requested a final
         self._cues_sent = 0
         self._ack_due: int | None = None
@@ -279,7 +286,7 @@ class Conversation:
         match event:
             case Ready():
                 return self._ready(event)
-            case AudioProgress() | SwitchFormat() | Final() | Partial() if (
+            case AudioProgress() | SwitchFormat() | Final() | Partial() | SpeakerRevision() if (
                 self.state is not State.OPEN
             ):
                 return []  # of a session at another position; unrelated to this audio
@@ -293,6 +300,8 @@ class Conversation:
                 return []
             case Final():
                 return self._final(event)
+            case SpeakerRevision():
+                return self._revision(event)
             case Partial():
                 self._partial_sample = max(self._partial_sample, event.end_sample)
                 return [replace(event, utterance=event.utterance + self._utterances_before)]
@@ -351,8 +360,41 @@ class Conversation:
         self._last_result = self._ack_due = final.id
         self._finals += 1
         self._utterance = final.utterance + self._utterances_before
+        self._numbers[final.id] = self._finals
         self._note_safe(final.end_sample)
+        if final.segments is not None:
+            final = self._with_own_speakers(final)
         return [replace(final, id=self._finals, utterance=self._utterance)]
+
+    def _with_own_speakers(self, final: Final) -> Final:
+        words = final.words
+        if words is not None:
+            words = tuple(replace(word, speaker=self._own(word.speaker)) for word in words)
+        segments = self._own_segments(final.segments or ())
+        return replace(final, words=words, speaker=self._own(final.speaker), segments=segments)
+
+    def _revision(self, event: SpeakerRevision) -> list[LiveEvent]:
+        finals = tuple(
+            FinalSpeakers(
+                self._numbers[final.id],
+                self._own(final.speaker),
+                self._own_segments(final.segments),
+            )
+            for final in event.finals
+            if final.id in self._numbers
+        )
+        return [SpeakerRevision(finals)] if finals else []
+
+    def _own_segments(self, segments: tuple[SpeakerSegment, ...]) -> tuple[SpeakerSegment, ...]:
+        return tuple(replace(segment, speaker=self._own(segment.speaker)) for segment in segments)
+
+    def _own(self, speaker: int | None) -> int | None:
+        """Return the number of a speaker of this session over all sessions."""
+        if speaker is None:
+            return None
+        number = self._speakers_before + speaker
+        self._speakers = max(self._speakers, number + 1)
+        return number
 
     def _closed(self, closed: Closed) -> list[LiveEvent]:
         if self.state is State.MISPLACED:
@@ -407,6 +449,8 @@ class Conversation:
         self._ack_due = None
         self._configure_due = None
         self._utterances_before = self._utterance
+        self._numbers.clear()
+        self._speakers_before = self._speakers
 
     def _next_of_the_stream(self) -> str | bytes | None:
         """Return the next audio message, or the command due at this position."""

@@ -37,6 +37,12 @@ class Journal:
         self._finals.append(final)
         self._last_id = final.id
 
+    def replace(self, final: Final) -> None:
+        """Replace the unacknowledged final with the same ``id``, if there is one."""
+        for index, earlier in enumerate(self._finals):
+            if earlier.id == final.id:
+                self._finals[index] = final
+
     def acknowledge(self, result: int) -> None:
         """Drop all finals up to this number; numbers not yet assigned are allowed."""
         while self._finals and self._finals[0].id <= result:

@@ -54,13 +54,22 @@ from auricle.languages import improbable_language
 from auricle.session.arrivals import SafeMark
 from auricle.session.intake import MAX_STEP_SAMPLES, Intake, IntakeEvent, OrderedCommand
 from auricle.session.journal import Journal
-from auricle.session.output import Cancel, Output, Submit, UnfinishedAudio
+from auricle.session.output import Cancel, Embed, Output, Submit, UnfinishedAudio
 from auricle.session.recognition import Recognition
+from auricle.session.speaker_labels import LAST_PATIENCE_S, SpeakerLabels, revision
 from auricle.session.utterance import Caller
 from auricle.session.warnings import HeldWarnings
-from auricle.types import SAMPLE_RATE_HZ, ClientId, JobId, Options, Transcript
+from auricle.types import (
+    SAMPLE_RATE_HZ,
+    ClientId,
+    JobId,
+    Options,
+    SpeakerEmbeddings,
+    SpeakerOptions,
+    Transcript,
+)
 
-__all__ = ["Cancel", "LiveSession", "Output", "Submit"]
+__all__ = ["Cancel", "Embed", "LiveSession", "Output", "Submit"]
 
 MAX_UNFINISHED_SAMPLES = 60 * SAMPLE_RATE_HZ
 """With more audio than this pending in utterances, no messages are read."""
@@ -69,6 +78,12 @@ MAX_FLUSHES = 100
 MARK_EVERY_SAMPLES = SAMPLE_RATE_HZ
 BITE_STEPS = 100
 """Maximum packets or container slices processed in one step, regardless of their duration."""
+
+NO_SPEAKERS = Warned(
+    WarningCode.SPEAKERS_UNAVAILABLE,
+    "The voices can't be compared now; some text has no speakers.",
+)
+_WORK = Submit | Cancel | Embed
 
 
 class LiveSession:
@@ -86,10 +101,12 @@ class LiveSession:
         models: The models of the server.
         streamed_languages: Languages whose partials are recognised apart from all other jobs, if
             :meth:`set_load` says so.
+        embeds_voices: Whether :class:`.Embed` can be executed; otherwise speakers stay unknown.
 
     Raises:
         ModelNotFound: There is no such model.
-        BadRequest: The model does not support the language or the task.
+        BadRequest: The model does not support the language or the task, or the numbers of speakers
+            are impossible.
     """
 
     def __init__(
@@ -105,6 +122,7 @@ class LiveSession:
         now: float,
         models: Models,
         streamed_languages: frozenset[str] = frozenset(),
+        embeds_voices: bool = False,
     ) -> None:
         self.id = id
         self.secret = secret
@@ -121,7 +139,7 @@ class LiveSession:
             beam_size=settings.live_beam_size,
             initial_prompt=parameters.prompt or None,
             hotwords=parameters.hotwords,
-            word_timestamps=parameters.word_timestamps,
+            word_timestamps=parameters.word_timestamps or (embeds_voices and parameters.speakers),
         )
         engine = choice.model.engine
         self._options = engine.fit(self._requested)
@@ -135,6 +153,11 @@ class LiveSession:
             has_word_times=engine.has_word_times,
             streamed_languages=streamed_languages,
         )
+        self._client = client
+        self._embeds_voices = embeds_voices
+        self._speakers: SpeakerLabels | None = None
+        self._wants_speakers = False
+        self._stopped_at = inf
         self._journal = Journal()
         self._outputs: deque[Output] = deque()
         self._flushes: deque[tuple[Finalized, int]] = deque()  # and the last utterance before it
@@ -145,6 +168,7 @@ class LiveSession:
         self._is_attached = self._was_attached = False
         self._is_behind = False
         self._is_stopping = self._is_closed = False
+        self._request_speakers(parameters.speaker_options)
 
     # State.
 
@@ -203,7 +227,11 @@ class LiveSession:
         """When to call :meth:`poll` next; infinity if there is nothing to do."""
         if self._is_behind and self._has_room:
             return self._now
-        return self._recognition.wake_at(is_ahead=self.is_ahead)
+        wake_at = self._recognition.wake_at(is_ahead=self.is_ahead)
+        if self._speakers is None:
+            return wake_at
+        last = inf if self._may_close else self._stopped_at + LAST_PATIENCE_S
+        return min(wake_at, self._speakers.wake_at, last if self._recognition.is_done else inf)
 
     def unfinished_audio(self, written: Mapping[tuple[int, int], int]) -> list[UnfinishedAudio]:
         """Return the utterances without a final, in order, with the audio that is not written yet.
@@ -247,6 +275,10 @@ class LiveSession:
         )
         for final in missed:
             self._put(final)
+        if self._speakers is not None and (
+            known := self._speakers.revised_before(last_result or 0)
+        ):
+            self._put(revision(known))
         if missed:
             self._mark()
         self._was_attached = True
@@ -313,6 +345,15 @@ class LiveSession:
             self._put(output)
         if isinstance(result, Transcript) and self._options.language is not None:
             self._check_language(result)
+        self._settle()
+
+    def embed_done(
+        self, job_id: JobId, result: SpeakerEmbeddings | AuricleError, now: float
+    ) -> None:
+        """Receive the result of an :class:`.Embed`; results of unknown jobs are ignored."""
+        self._tick(now)
+        if self._speakers is not None:
+            self._speakers.job_done(job_id, result, now)
         self._settle()
 
     def set_load(self, load: float, *, has_streams: bool = False) -> None:
@@ -390,6 +431,15 @@ class LiveSession:
                 endpointing, self._options, now, is_ahead=self.is_ahead
             ):
                 self._put(output)
+            if isinstance(endpointing, UtteranceEnd):
+                self._compare_voice(endpointing, now)
+
+    def _compare_voice(self, end: UtteranceEnd, now: float) -> None:
+        """Embed the voice of an utterance that has ended, if speakers are requested."""
+        if self._speakers is not None and self._wants_speakers:
+            pcm = self._intake.segmenter.read(end.start_sample, end.end_sample)
+            number = self._recognition.utterances
+            self._speakers.utterance_ended(number, pcm, end.start_sample, end.voiced, now)
 
     def _do(self, command: OrderedCommand, now: float) -> None:
         if self._is_stopping:
@@ -405,7 +455,7 @@ class LiveSession:
             case Configure():
                 self._configure(command, now)
             case Stop():
-                self._is_stopping = True
+                self._is_stopping, self._stopped_at = True, now
                 self._take_endpointings(tuple(self._intake.finish(now)), now)
 
     def _flush(self, now: float) -> None:
@@ -430,6 +480,8 @@ class LiveSession:
         self.model = model.name
         self._recognition.has_word_times = model.engine.has_word_times
         self._intake.segmenter.limit(model.engine.max_audio_s)
+        if isinstance(command, UpdateConfig) and command.speakers is not UNSET:
+            self._request_speakers(SpeakerOptions() if command.speakers else None)
 
     def _configured(self, command: Configure) -> tuple[Options, ServedModel]:
         """Return the requested options and the model after a command.
@@ -450,23 +502,67 @@ class LiveSession:
             options = replace(options, initial_prompt=command.prompt or None)
         if isinstance(command, UpdateConfig) and command.hotwords is not UNSET:
             options = replace(options, hotwords=command.hotwords)
+        if isinstance(command, UpdateConfig) and command.speakers is not UNSET:
+            wants_speakers = self._embeds_voices and command.speakers
+            word_timestamps = self.parameters.word_timestamps or wants_speakers
+            options = replace(options, word_timestamps=word_timestamps)
         model.engine.fit(options)
         return options, model
 
     def _settle(self) -> None:
         """Emit the finals, jobs, warnings and marks that are due after a change."""
         self._tell_finalized()
-        while final := self._recognition.next_final(self._journal.next_id, self._now):
+        while final := self._next_final():
             self._journal.add(final)
             self._put(final)
             self._mark()
             self._tell_finalized()
+        self._compare_speakers()
         for submit in self._recognition.poll(self._now, is_ahead=self.is_ahead):
             self._put(submit)
         self._warn(self.received_sample)
         if self.received_sample - self._marked_sample >= MARK_EVERY_SAMPLES:
             self._mark()
         self._close_if_done()
+
+    def _next_final(self) -> Final | None:
+        """Return the next final, with its speakers if they are known soon enough."""
+        speakers, utterance = self._speakers, self._recognition.ready_utterance
+        if utterance is None or (speakers is not None and speakers.holds(utterance, self._now)):
+            return None
+        final = self._recognition.next_final(self._journal.next_id, self._now)
+        if final is None or speakers is None:
+            return final
+        final = speakers.labelled(final)
+        return final if self.parameters.word_timestamps else replace(final, words=None)
+
+    def _compare_speakers(self) -> None:
+        """Emit the jobs for voices that are due, and the speakers that have changed."""
+        speakers = self._speakers
+        if speakers is None:
+            return
+        for job in speakers.due_jobs(self._now, is_live=not self.is_ahead):
+            self._put(Embed(job))
+        if self._may_close:
+            speakers.finish()
+        if revised := speakers.revised():
+            self._put(revision(revised))
+        for final in revised:
+            has_words = self.parameters.word_timestamps
+            self._journal.replace(final if has_words else replace(final, words=None))
+        if speakers.has_unknown:
+            speakers.has_unknown = False
+            self._warnings.add(NO_SPEAKERS)
+
+    def _request_speakers(self, options: SpeakerOptions | None) -> None:
+        """Label later utterances, or stop to."""
+        self._wants_speakers = options is not None
+        if options is None:
+            return
+        if not self._embeds_voices:
+            self._warnings.add(NO_SPEAKERS)
+        elif self._speakers is None:
+            self._speakers = SpeakerLabels(self.id, self._client, options)
 
     def _tell_finalized(self) -> None:
         while self._flushes and not self._recognition.owes(self._flushes[0][1]):
@@ -487,10 +583,17 @@ class LiveSession:
         safe_seq = None if received_seq is None else self._safe.seq
         self._put(AudioProgress(self.received_sample, self._safe.sample, received_seq, safe_seq))
 
+    @property
+    def _may_close(self) -> bool:
+        """Whether all finals were sent, and their speakers are known or have had their time."""
+        if not self._is_stopping or not self._recognition.is_done:
+            return False
+        if self._speakers is None or self._speakers.is_settled:
+            return True
+        return self._now >= self._stopped_at + LAST_PATIENCE_S
+
     def _close_if_done(self) -> None:
-        if not self._is_stopping or self._is_closed or not self._is_attached:
-            return
-        if not self._recognition.is_done:
+        if self._is_closed or not self._is_attached or not self._may_close:
             return
         self._warn(inf)
         self._is_closed = True
@@ -521,9 +624,9 @@ class LiveSession:
 
     def _put(self, output: Output) -> None:
         """Emit a job for the recogniser, or an event if a connection is attached."""
-        if self._is_attached or isinstance(output, Submit | Cancel):
+        if self._is_attached or isinstance(output, _WORK):
             self._outputs.append(output)
 
     def _drop_events(self) -> None:
         """Drop the events of an old connection; finals are in the journal."""
-        self._outputs = deque(o for o in self._outputs if isinstance(o, Submit | Cancel))
+        self._outputs = deque(o for o in self._outputs if isinstance(o, _WORK))

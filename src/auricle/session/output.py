@@ -1,10 +1,10 @@
-"""The outputs of a session: send an event to the client, submit a job, cancel a job."""
+"""The outputs of a session: events for the client, and jobs to submit or to cancel."""
 
 from dataclasses import dataclass
 
 from auricle.events import SessionEvent
 from auricle.session.context import NO_CONTEXT, DecodingContext
-from auricle.types import Job, JobId, Options, Pcm16
+from auricle.types import EmbedJob, Job, JobId, Options, Pcm16
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,6 +12,13 @@ class Submit:
     """Submit the job to the recogniser; pass its result to ``job_done``."""
 
     job: Job
+
+
+@dataclass(frozen=True, slots=True)
+class Embed:
+    """Embed voices; pass the result to ``embed_done``."""
+
+    job: EmbedJob
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,4 +51,4 @@ class UnfinishedAudio:
     context: DecodingContext = NO_CONTEXT
 
 
-Output = SessionEvent | Submit | Cancel
+Output = SessionEvent | Submit | Cancel | Embed

@@ -118,6 +118,13 @@ class Recognition:
         return bool(self._pending) and self._pending[0].factory.number <= utterance
 
     @property
+    def ready_utterance(self) -> int | None:
+        """Number of the utterance that :meth:`next_final` returns the final of; else ``None``."""
+        if not self._pending or self._pending[0].result is None:
+            return None
+        return self._pending[0].factory.number
+
+    @property
     def unfinished_samples(self) -> int:
         """Length of the audio of utterances whose finals are pending, including the open one."""
         if self.is_done:

@@ -273,3 +273,10 @@ def test_another_endpoint_holds_from_the_next_utterance_on() -> None:
     assert second.speech_end_sample == 74 * W
     with pytest.raises(ValueError, match="endpoint_ms is 0"):
         endpointer.configure(0)
+
+
+def test_an_utterance_says_where_there_is_speech_in_it() -> None:
+    (end,) = ends(hear([(0, 100), (0.9, 30), (0, 8), (0.9, 10), (0, 100)]))
+    assert end.voiced == ((100 * W, 130 * W), (138 * W, 148 * W))
+    first, second = ends(hear([(0.95, 600), (0.6, 3), (0.95, 300), (0.0, 30)]))
+    assert (first.voiced, second.voiced) == (((0, 601 * W),), ((601 * W, 903 * W),))

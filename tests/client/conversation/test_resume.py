@@ -1,13 +1,26 @@
 """Resumed and new sessions after a lost connection."""
 
+from dataclasses import replace
+
 import pytest
 
 from auricle.client.conversation import CatchingUp, Connected, State
 from auricle.client.kept_audio import LEAD_IN_SAMPLES
 from auricle.commands import Ack, Stop
-from auricle.events import AudioProgress, Final, Partial, Ready, Warned, WarningCode, Wire
+from auricle.events import (
+    AudioProgress,
+    Final,
+    FinalSpeakers,
+    Partial,
+    Ready,
+    SpeakerRevision,
+    SpeakerSegment,
+    Warned,
+    WarningCode,
+    Wire,
+)
 from auricle.protocol.native.stream import Resume, Start, decode_command, parse_query
-from auricle.types import Gap
+from auricle.types import Gap, Word
 from tests.client.conversation.helpers import (
     CLOSED,
     SECOND,
@@ -90,6 +103,38 @@ def test_numbers_count_on_over_all_sessions() -> None:
     assert isinstance(third, Final)
     assert (third.id, third.utterance) == (3, 3)
     assert commands(talk) == [Ack(1)]  # numbered within the session
+
+
+def labelled(final: Final, speaker: int) -> Final:
+    start, end = final.start_sample, final.end_sample
+    return replace(
+        final,
+        words=(Word(start, end, f" {final.text}", 0.9, speaker=speaker),),
+        speaker=speaker,
+        segments=(SpeakerSegment(start, end, final.text, speaker),),
+    )
+
+
+def test_speakers_of_a_new_session_have_new_numbers() -> None:
+    talk = opened(speakers=True)
+    talk.receive_pcm(speech(4))
+    list(messages(talk))
+    (first,) = talk.receive_event(labelled(final(1, 0, SECOND), 0))
+    (second,) = talk.receive_event(labelled(final(2, SECOND, 2 * SECOND), 1))
+    assert isinstance(first, Final)
+    assert isinstance(second, Final)
+    assert (first.speaker, second.speaker) == (0, 1)
+    revised = SpeakerRevision((FinalSpeakers(2, 0, second.segments or ()),))
+    assert talk.receive_event(revised) == [revised]
+    forgotten(talk, 0)
+    (third,) = talk.receive_event(labelled(final(1, 2 * SECOND, 3 * SECOND), 0))
+    assert isinstance(third, Final)
+    assert (third.id, third.speaker) == (3, 2)
+    assert [segment.speaker for segment in third.segments or ()] == [2]
+    assert [word.speaker for word in third.words or ()] == [2]
+    (revision,) = talk.receive_event(SpeakerRevision((FinalSpeakers(1, 1, ()),)))
+    assert revision == SpeakerRevision((FinalSpeakers(3, 3, ()),))
+    assert talk.receive_event(SpeakerRevision((FinalSpeakers(9, 1, ()),))) == []
 
 
 @pytest.mark.parametrize("parameters", [{"prompt": "Of birds."}, {"hotwords": ("Opus",)}])

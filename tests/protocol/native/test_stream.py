@@ -2,6 +2,7 @@
 
 import json
 import typing
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -16,8 +17,11 @@ from auricle.events import (
     Event,
     Failed,
     Final,
+    FinalSpeakers,
     Partial,
     Ready,
+    SpeakerRevision,
+    SpeakerSegment,
     SpeechEnded,
     SpeechStarted,
     SwitchFormat,
@@ -51,7 +55,46 @@ FINAL = Final(
     latency_ms=239.6,
     revised=False,
 )
+SEGMENTS = (SpeakerSegment(6400, 8000, "And", 0), SpeakerSegment(8000, 9600, "so", 1))
+SEGMENTS_JSON = [
+    {"start": 0.4, "end": 0.5, "text": "And", "speaker": 0},
+    {"start": 0.5, "end": 0.6, "text": "so", "speaker": 1},
+]
 MESSAGES: list[tuple[Event, dict[str, object]]] = [
+    (
+        replace(
+            FINAL,
+            words=(Word(6400, 8000, " And", 0.9, speaker=1),),
+            latency_ms=240.0,
+            speaker=1,
+            segments=SEGMENTS,
+        ),
+        {
+            "type": "final",
+            "id": 3,
+            "utterance": 4,
+            "text": "…",
+            "start_s": 0.4,
+            "end_s": 11.0,
+            "language": "en",
+            "words": [{"start": 0.4, "end": 0.5, "word": " And", "probability": 0.9, "speaker": 1}],
+            "latency_ms": 240,
+            "revised": False,
+            "error": None,
+            "speaker": 1,
+            "segments": SEGMENTS_JSON,
+        },
+    ),
+    (
+        SpeakerRevision((FinalSpeakers(3, 1, SEGMENTS), FinalSpeakers(4, None, ()))),
+        {
+            "type": "speaker_revision",
+            "finals": [
+                {"id": 3, "speaker": 1, "segments": SEGMENTS_JSON},
+                {"id": 4, "speaker": None, "segments": []},
+            ],
+        },
+    ),
     (
         Ready("s", "x", False, True, 182_400, 176_000, "tiny"),
         {

@@ -21,8 +21,11 @@ from auricle.events import (
     Event,
     Failed,
     Final,
+    FinalSpeakers,
     Partial,
     Ready,
+    SpeakerRevision,
+    SpeakerSegment,
     SpeechEnded,
     SpeechStarted,
     SwitchFormat,
@@ -100,7 +103,9 @@ def encode_event(event: Event) -> str:
     """Encode a server message."""
     message: dict[str, Any] = {"type": _NAMES[type(event)]}
     for name, field in _LAYOUTS[type(event)]:
-        message[field.name] = field.encode(getattr(event, name))
+        value = getattr(event, name)
+        if value is not None or name not in _OMITTED_IF_UNKNOWN:
+            message[field.name] = field.encode(value)
     return msgspec.json.encode(message).decode()
 
 
@@ -147,6 +152,7 @@ def _words(words: tuple[Word, ...] | None) -> list[dict[str, Any]] | None:
             "word": word.text,
             "probability": round(word.probability, 3),
         }
+        | ({} if word.speaker is None else {"speaker": word.speaker})
         for word in words
     ]
 
@@ -160,8 +166,51 @@ def _read_words(words: list[dict[str, Any]] | None) -> list[dict[str, Any]] | No
             "end_sample": _samples(word["end"]),
             "text": word["word"],
             "probability": word["probability"],
+            "speaker": word.get("speaker"),
         }
         for word in words
+    ]
+
+
+def _segments(segments: tuple[SpeakerSegment, ...]) -> list[dict[str, Any]]:
+    return [
+        {
+            "start": _seconds(segment.start_sample),
+            "end": _seconds(segment.end_sample),
+            "text": segment.text,
+            "speaker": segment.speaker,
+        }
+        for segment in segments
+    ]
+
+
+def _read_segments(segments: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [
+        {
+            "start_sample": _samples(segment["start"]),
+            "end_sample": _samples(segment["end"]),
+            "text": segment["text"],
+            "speaker": segment["speaker"],
+        }
+        for segment in segments
+    ]
+
+
+def _revised(finals: tuple[FinalSpeakers, ...]) -> list[dict[str, Any]]:
+    return [
+        {"id": final.id, "speaker": final.speaker, "segments": _segments(final.segments)}
+        for final in finals
+    ]
+
+
+def _read_revised(finals: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": final["id"],
+            "speaker": final["speaker"],
+            "segments": _read_segments(final["segments"]),
+        }
+        for final in finals
     ]
 
 
@@ -183,8 +232,12 @@ _FIELDS = {
     "audio_samples": _Field("audio_s", _seconds, _samples),
     "words": _Field("words", _words, _read_words),
     "latency_ms": _Field("latency_ms", round),
+    "segments": _Field("segments", _segments, _read_segments),
+    "finals": _Field("finals", _revised, _read_revised),
 }
 """Fields that look different in a message; all others keep their name and value."""
+
+_OMITTED_IF_UNKNOWN = frozenset({"speaker", "segments"})
 
 _EVENTS: dict[str, type[Event]] = {
     "ready": Ready,
@@ -192,6 +245,7 @@ _EVENTS: dict[str, type[Event]] = {
     "speech_ended": SpeechEnded,
     "partial": Partial,
     "final": Final,
+    "speaker_revision": SpeakerRevision,
     "progress": AudioProgress,
     "warning": Warned,
     "switch_format": SwitchFormat,

@@ -33,7 +33,7 @@ from auricle.server.live.runner import LiveRunner
 from auricle.server.live.transcript_keeper import SessionIdentity, TranscriptKeeper
 from auricle.server.telemetry.live_metrics import LiveMetrics
 from auricle.session.live import LiveSession
-from auricle.transcriber import PartialTranscriber, Transcriber
+from auricle.transcriber import PartialTranscriber, Transcriber, VoiceEmbedder
 from auricle.types import SAMPLE_RATE_HZ, ClientId, Options, ReservationRequest
 
 LATE_S = 5.0
@@ -91,6 +91,8 @@ class LiveSessions:
         """Keeps their unfinished audio on the disk; ``None``: it is in memory only."""
         self.partials: PartialTranscriber | None = None
         """Recognises partials apart from all other jobs; ``None``: the transcriber does."""
+        self.embedder: VoiceEmbedder | None = None
+        """Embeds voices; ``None``: speakers stay unknown."""
         self._transcriber = transcriber
         self._libopus = libopus
         self._allowances = rate_limiter
@@ -138,8 +140,10 @@ class LiveSessions:
 
         Raises:
             ModelNotFound: There is no such model.
-            BadRequest: The model does not support the language or the task.
+            BadRequest: The model does not support the language or the task, or the numbers of
+                speakers are impossible.
         """
+        _ = parameters.speaker_options
         self._models.choose(parameters.model).model.engine.fit(
             Options(
                 language=parameters.language, languages=parameters.languages, task=parameters.task
@@ -255,6 +259,7 @@ class LiveSessions:
                 now=time.monotonic(),
                 models=self._models,
                 streamed_languages=streamed,
+                embeds_voices=self.embedder is not None,
             )
         except BaseException:
             self.leave(room)
@@ -274,6 +279,7 @@ class LiveSessions:
             keep=keep,
             until_kept=until_kept,
             partials=self.partials,
+            embedder=self.embedder,
         )
         runner.set_load(self._meter.load)
         self._runners[session.id], self._rooms_of[session.id] = runner, rooms

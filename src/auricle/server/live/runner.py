@@ -15,16 +15,16 @@ from anyio.abc import TaskGroup, TaskStatus
 from msgspec import UNSET
 
 from auricle.commands import Configure, SessionCommand
-from auricle.errors import AuricleError, TakenOver, WorkerError
+from auricle.errors import AuricleError, SpeakersUnavailable, TakenOver, WorkerError
 from auricle.events import Closed, Final, SessionEvent
 from auricle.groups import first_error
 from auricle.server.http.errors import log_unexpected
 from auricle.server.net.loop_budget import SHARE
 from auricle.server.telemetry.live_metrics import LiveMetrics
 from auricle.session.live import LiveSession
-from auricle.session.output import Cancel, Submit
-from auricle.transcriber import PartialTranscriber, Transcriber
-from auricle.types import ClientId, Job, JobId, Transcript
+from auricle.session.output import Cancel, Embed, Submit
+from auricle.transcriber import PartialTranscriber, Transcriber, VoiceEmbedder
+from auricle.types import ClientId, EmbedJob, Job, JobId, SpeakerEmbeddings, Transcript
 
 MIN_SLEEP_S = 0.005
 """Shortest timer, in seconds, so that no timer can keep the event loop busy."""
@@ -59,6 +59,7 @@ class LiveRunner:
         keep: Called with each final, once, whether or not a client is connected; stores it.
         until_kept: Waits until the final with an id is stored, for a limited time.
         partials: Runs those partials that it recognises instead of the transcriber.
+        embedder: Embeds the session's voices; ``None`` if the session submits none.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class LiveRunner:
         keep: Callable[[Final], None] | None = None,
         until_kept: Callable[[int], Awaitable[None]] | None = None,
         partials: PartialTranscriber | None = None,
+        embedder: VoiceEmbedder | None = None,
     ) -> None:
         self.session = session
         self.client = client
@@ -83,6 +85,7 @@ class LiveRunner:
         self._keep = keep
         self._until_kept = until_kept
         self._partials = partials
+        self._embedder = embedder
         self._listener: Listener | None = None
         self._jobs: dict[JobId, anyio.CancelScope] = {}
         self._group: TaskGroup | None = None
@@ -244,12 +247,16 @@ class LiveRunner:
             match output:
                 case Submit():
                     self._submit(output.job)
+                case Embed():
+                    self._start_embedding(output.job)
                 case Cancel():
                     if (scope := self._jobs.get(output.job_id)) is not None:
                         scope.cancel()
                 case _:
                     self._deliver(output)
         self._keep_finals()
+        if not self.session.owes_finals:
+            self._settled.set()
         if self.session.wants_data:
             self._data_wanted.set()
         if self.session.wake_at < self._sleeps_until:
@@ -295,8 +302,22 @@ class LiveRunner:
         if not scope.cancelled_caught:
             self.session.job_done(job.id, result, time.monotonic())
             self._execute()
-        if not self.session.owes_finals:
-            self._settled.set()
+
+    def _start_embedding(self, job: EmbedJob) -> None:
+        if self._group is not None and not self.is_over:
+            self._group.start_soon(self._embed, job)
+
+    async def _embed(self, job: EmbedJob) -> None:
+        result: SpeakerEmbeddings | AuricleError = SpeakersUnavailable()
+        try:
+            if self._embedder is not None:
+                result = await self._embedder.embed(job)
+        except AuricleError as error:
+            result = error
+        except Exception as error:
+            log_unexpected(error, session=self.session.id, job_id=job.id)
+        self.session.embed_done(job.id, result, time.monotonic())
+        self._execute()
 
     def _backend(self, job: Job) -> Transcriber | PartialTranscriber:
         partials = self._partials

@@ -1,0 +1,141 @@
+"""Speakers of finals: known at once, late, revised, and after a lost connection."""
+
+import numpy as np
+import pytest
+
+from auricle.commands import Stop, StreamParameters, UpdateConfig
+from auricle.errors import BadRequest
+from auricle.events import Closed, SpeakerRevision, WarningCode, Wire
+from auricle.session.speaker_labels import LAST_PATIENCE_S, PATIENCE_S
+from auricle.types import EmbedJob, Job
+from tests.session.live.helpers import FELLOW, codes
+from tests.support.session import Answer, Rig, Voices, by_loudness, silence, spoken
+
+pytestmark = pytest.mark.unit
+
+LOUD = FELLOW[: 7 * 16_000 // 2]
+QUIET = (LOUD / 6).astype(np.int16)
+DIALOGUE = np.concatenate([LOUD, silence(0.7), QUIET, silence(0.7)])
+
+
+def words(job: Job) -> Answer:
+    return spoken("And so my fellow.", job)
+
+
+def late(job: EmbedJob) -> Voices:
+    return None
+
+
+def rig_of(embed_with: object = by_loudness, **changes: object) -> Rig:
+    values = {"format": Wire.PCM16, "language": "en", "speakers": True} | changes
+    parameters = StreamParameters(**values)  # type: ignore[arg-type]  # fields by name
+    return Rig(parameters=parameters, answer_with=words, embed_with=embed_with)  # type: ignore[arg-type]
+
+
+def test_finals_have_their_speakers() -> None:
+    rig = rig_of()
+    rig.speak_pcm(DIALOGUE, message_samples=1600)
+    rig.command(Stop())
+    assert [final.speaker for final in rig.finals] == [0, 1]
+    assert not rig.of(SpeakerRevision)
+    assert all(job.is_live for job in rig.voice_jobs)
+    for final in rig.finals:
+        (segment,) = final.segments or ()
+        assert (segment.text, segment.speaker) == (final.text, final.speaker)
+        assert final.words is None  # they were decoded to split finals, not requested
+
+
+def test_words_have_speakers_if_they_are_requested() -> None:
+    rig = rig_of(word_timestamps=True)
+    rig.speak_pcm(DIALOGUE, message_samples=1600)
+    rig.command(Stop())
+    assert [{word.speaker for word in final.words or ()} for final in rig.finals] == [
+        {0},
+        {1},
+    ]
+
+
+def test_without_the_request_nothing_is_embedded() -> None:
+    rig = rig_of(speakers=False)
+    rig.speak_pcm(QUIET)
+    rig.command(Stop())
+    (final,) = rig.finals
+    assert (final.speaker, final.segments, rig.voice_jobs) == (None, None, [])
+
+
+def test_a_final_with_two_speakers_is_split_between_words() -> None:
+    rig = rig_of(endpoint_ms=1500)
+    rig.speak_pcm(np.concatenate([LOUD, QUIET]), message_samples=1600)
+    rig.command(Stop())
+    (final,) = rig.finals
+    first, second = final.segments or ()
+    assert (first.speaker, second.speaker) == (0, 1)
+    assert f"{first.text} {second.text}" == final.text
+    assert first.end_sample <= second.start_sample
+
+
+def test_the_end_waits_for_the_last_speakers_for_a_limited_time() -> None:
+    rig = rig_of(late)
+    rig.speak_pcm(QUIET)
+    rig.command(Stop())
+    rig.wait(PATIENCE_S)
+    assert len(rig.finals) == 1
+    assert not rig.of(Closed)
+    rig.wait(LAST_PATIENCE_S)
+    assert rig.of(Closed)
+    assert rig.session.wake_at > rig.now + 1  # there is nothing to do
+
+
+def test_speakers_that_arrive_before_the_end_are_reported_before_it() -> None:
+    rig = rig_of(late)
+    rig.speak_pcm(QUIET)
+    rig.command(Stop())
+    rig.wait(PATIENCE_S)
+    (job,) = rig.voice_jobs
+    result = by_loudness(job)
+    assert result is not None
+    rig.embedded(job, result)
+    assert [type(event) for event in rig.events[-3:-1]][0] is SpeakerRevision
+    assert isinstance(rig.events[-1], Closed)
+
+
+def test_a_server_without_speaker_workers_says_so_once() -> None:
+    rig = rig_of(None)
+    rig.speak_pcm(np.concatenate([QUIET, silence(1)]))
+    rig.command(Stop())
+    assert codes(rig) == [WarningCode.SPEAKERS_UNAVAILABLE]
+    assert [final.speaker for final in rig.finals] == [None]
+
+
+def test_speakers_can_be_requested_later() -> None:
+    rig = rig_of(speakers=False)
+    rig.speak_pcm(np.concatenate([QUIET, silence(1)]))
+    rig.command(UpdateConfig(speakers=True))
+    rig.speak_pcm(np.concatenate([QUIET, silence(1)]))
+    rig.command(UpdateConfig(speakers=False))
+    rig.speak_pcm(np.concatenate([QUIET, silence(1)]))
+    rig.command(Stop())
+    assert [final.speaker for final in rig.finals] == [None, 0, None]
+
+
+def test_impossible_numbers_of_speakers_are_rejected() -> None:
+    with pytest.raises(BadRequest, match="num_speakers"):
+        rig_of(num_speakers=0)
+
+
+def test_a_client_that_resumes_learns_the_speakers_that_it_missed() -> None:
+    rig = rig_of(late, seq=True)
+    rig.speak_pcm(np.concatenate([LOUD, silence(1.2)]), 0)
+    rig.speak_pcm(np.concatenate([QUIET, silence(1.2)]), rig.session.received_sample)
+    assert [final.speaker for final in rig.finals] == [None, None]
+    rig.session.detach(rig.now)
+    for job in rig.voice_jobs:
+        result = by_loudness(job)
+        assert result is not None
+        rig.embedded(job, result)
+    rig.session.attach(rig.now, last_result=1)
+    rig.drain()
+    _, _, replayed = rig.finals
+    assert (replayed.id, replayed.speaker) == (2, 1)
+    (revision,) = rig.of(SpeakerRevision)
+    assert [(final.id, final.speaker) for final in revision.finals] == [(1, 0)]
