@@ -6,7 +6,7 @@
     final: its text and words ──────────────┴→ tracker, in order → Final, later SpeakerRevision
 
 Labels depend on the audio of the session only. Embeddings reach the tracker in the order of their
-utterances, in whatever order they arrive, and a job that fails is repeated. So a resume, a replay
+utterances, even if they arrive in another, and a job that fails is repeated. So a resume, a replay
 or the death of a worker changes when a label is known, but not the label.
 
 A final waits at most :data:`PATIENCE_S` for its speaker, and not at all while an earlier one is
