@@ -6,7 +6,7 @@ from tests.support.made_up_voices import DIMENSIONS, embeddings, voice
 
 pytestmark = pytest.mark.unit
 
-CENTROIDS = np.stack([voice(0), voice(1), voice(2)]).astype(np.float32)
+CENTROIDS = np.stack([voice(0), voice(1), voice(2)])
 
 
 def reference(name: str, *voices: int) -> Reference:

@@ -5,7 +5,7 @@ import pytest
 
 from auricle.speakers.online import MAX_STRETCHES, SpeakerTracker
 from auricle.types import SpeakerOptions
-from tests.support.made_up_voices import embeddings
+from tests.support.made_up_voices import SPREAD, embeddings
 
 pytestmark = pytest.mark.unit
 
@@ -21,7 +21,7 @@ class Talk:
         self.revisions: list[list[int]] = []
         self._at = 0
 
-    def say(self, *voices: int, seconds: float = 1.5, spread: float = 1.0) -> tuple[int, ...]:
+    def say(self, *voices: int, seconds: float = 1.5, spread: float = SPREAD) -> tuple[int, ...]:
         """Add a final with a stretch of each of these voices; return its first labels."""
         samples = round(seconds * S)
         stretches = [
@@ -116,7 +116,7 @@ def test_labels_depend_on_the_finals_only() -> None:
     def labels() -> list[tuple[int, ...]]:
         talk = Talk()
         for turn in range(60):
-            talk.say(*[turn * 7 % 5] * (1 + turn % 4), spread=1.3)
+            talk.say(*[turn * 7 % 5] * (1 + turn % 4), spread=0.8)
         return talk.finish()
 
     assert labels() == labels()

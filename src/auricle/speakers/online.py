@@ -17,7 +17,7 @@ from auricle.speakers.stretches import Span
 from auricle.speakers.turns import SAMPLE_WEIGHT, best_path, change_costs
 from auricle.types import MAX_SPEAKERS, SAMPLE_RATE_HZ, SpeakerOptions
 
-SAME_VOICE_COSINE = 0.4
+SAME_VOICE_COSINE = 0.62
 """A part of a final that is less similar to every voice so far is a new speaker."""
 MIN_NEW_VOICE_S = 1.0
 """Less speech does not show a new speaker."""

@@ -26,8 +26,10 @@ PAUSE_SAMPLES = SAMPLE_RATE_HZ // 5
 MIN_CHANGE_COST = 0.3
 CONFIDENCE_COSINE = 0.08
 """Difference of cosines at which one speaker is e times as likely as another."""
-JOIN_SAMPLES = SAMPLE_RATE_HZ // 2
+JOIN_SAMPLES = SAMPLE_RATE_HZ * 3 // 10
 """A shorter pause does not end a turn."""
+LEAD_SAMPLES = SAMPLE_RATE_HZ // 20
+"""A turn starts 50 ms before its detected speech: soft first sounds are not detected."""
 
 Scores = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.intp]
@@ -127,9 +129,12 @@ def _turns(atoms: Sequence[Span], path: Labels, evidence: Scores) -> list[Turn]:
             and atoms[at][0] - atoms[at - 1][1] < JOIN_SAMPLES
         ):
             continue
+        start = atoms[first][0]
+        earliest = turns[-1].end_sample if turns else 0
+        start = max(min(start, earliest), start - LEAD_SAMPLES)
         speaker = int(path[first])
         confidence = _confidence(evidence[first:at].mean(axis=0), speaker)
-        turns.append(Turn(atoms[first][0], atoms[at - 1][1], speaker, confidence))
+        turns.append(Turn(start, atoms[at - 1][1], speaker, confidence))
         first = at
     return turns
 
