@@ -77,7 +77,7 @@ prose: setup ## Find phrases in docs, docstrings and messages that docs/glossary
 coverage: setup $(ENV)/moto/ready $(ENV)/moonshine/ready
 	@echo "check: tests with coverage"
 	@rm -f .coverage .coverage.*
-	@"$(BIN)/coverage" run -m pytest $(IN_PARALLEL)
+	@"$(BIN)/coverage" run -m pytest $(IN_PARALLEL) -m "not slow"
 	@"$(BIN)/coverage" combine --quiet
 	@"$(BIN)/coverage" report
 

@@ -8,7 +8,7 @@ import pytest
 import structlog
 from hypothesis import Phase, settings
 
-from tests.surroundings import settle
+from tests.surroundings import MEASURED, ROOT, settle
 
 settle()
 
@@ -25,7 +25,7 @@ settings.register_profile(
 settings.load_profile("auricle")
 
 # Scripted engines leave marks in the tests' folders, and coverage writes next to the sources.
-WRITABLE = f"{tempfile.gettempdir()},{Path(__file__).parents[1]}"
+WRITABLE = f"{tempfile.gettempdir()},{ROOT}"
 os.environ["AURICLE_SANDBOX_FOLDERS"] = WRITABLE
 
 
@@ -34,10 +34,22 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
+ROOMS = {path.name for path in (ROOT / "src/auricle").iterdir()}
+COVERAGE = os.environ.get(MEASURED)
+
+
 @pytest.hookimpl(tryfirst=True)
-def pytest_runtest_setup() -> None:
-    """Undo what a test before has configured, such as the least level that is logged."""
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Undo what a test before has configured, such as the least level that is logged.
+
+    The coverage of child processes is measured for tests of one room. Those of several rooms, as
+    in `tests/resilience`, reach nothing that the rooms' tests do not.
+    """
     structlog.reset_defaults()
+    if COVERAGE is not None and item.path.relative_to(ROOT / "tests").parts[0] in ROOMS:
+        os.environ[MEASURED] = COVERAGE
+    else:
+        os.environ.pop(MEASURED, None)
 
 
 @pytest.hookimpl(optionalhook=True)

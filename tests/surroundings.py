@@ -19,6 +19,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 OPEN_FILES = 4096
+MEASURED = "COVERAGE_PROCESS_CONFIG"
+"""With this variable of coverage's, a Python program measures itself: half as long again."""
 
 KEPT_OF_PYTHON = frozenset({"PYTHONPATH", "PYTHONHASHSEED"})
 REMOVED = frozenset(

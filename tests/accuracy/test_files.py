@@ -18,12 +18,15 @@ from tests.support.clips import CLIPS, words
 from tests.support.model import bundled_model
 from tests.support.transcriber import FakeTranscriber
 
-pytestmark = [pytest.mark.model, pytest.mark.slow]
+pytestmark = pytest.mark.model
 
 PAIR = CLIPS["pair.wav"].pcm
 SHORT = CLIPS["short.wav"].pcm
 FELLOW = CLIPS["fellow.wav"]
 ENGLISH = Options(language="en")
+BEAMS = pytest.mark.parametrize(
+    "beam_size", [1, *(pytest.param(size, marks=pytest.mark.slow) for size in (2, 5))]
+)
 
 
 class EngineTranscriber(FakeTranscriber):
@@ -59,7 +62,7 @@ def spans(heard: FileTranscript) -> list[tuple[float, float, str]]:
     ]
 
 
-@pytest.mark.parametrize("beam_size", [1, 2, 5])
+@BEAMS
 async def test_each_sentence_has_the_times_of_its_speech(
     engine: ShortWindowEngine, beam_size: int
 ) -> None:
@@ -75,7 +78,7 @@ async def test_each_sentence_has_the_times_of_its_speech(
     assert second[1] == pytest.approx(4.79, abs=0.15)
 
 
-@pytest.mark.parametrize("beam_size", [1, 2, 5])
+@BEAMS
 async def test_a_sentence_is_not_cut_in_the_middle_of_a_clause(
     engine: ShortWindowEngine, beam_size: int
 ) -> None:

@@ -18,7 +18,7 @@ from bench.lib.speech import Clip, say, sentence, with_noise
 from tests.support.batching import transcribe_sorted
 from tests.support.model import bundled_model
 
-pytestmark = [pytest.mark.model, pytest.mark.slow]
+pytestmark = pytest.mark.model
 
 SECOND = 16_000
 QUIET = 300
@@ -69,7 +69,7 @@ def errors(engine: ShortWindowEngine, clip: Clip, rules: EndpointRules) -> Error
     return word_errors(clip.text, heard(engine, chunks))
 
 
-@pytest.mark.parametrize("snr_db", [None, 10])
+@pytest.mark.parametrize("snr_db", [None, pytest.param(10, marks=pytest.mark.slow)])
 def test_beyond_the_soft_limit_speech_ends_at_dips_and_keeps_its_words(
     engine: ShortWindowEngine, breathless: Clip, snr_db: float | None
 ) -> None:
@@ -84,6 +84,7 @@ def test_beyond_the_soft_limit_speech_ends_at_dips_and_keeps_its_words(
     assert found.percent <= (4 if snr_db is None else 12)
 
 
+@pytest.mark.slow
 def test_speech_cut_at_the_hard_limit_keeps_its_words(
     engine: ShortWindowEngine, breathless: Clip
 ) -> None:

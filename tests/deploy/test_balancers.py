@@ -21,7 +21,7 @@ from tests.support.poll import poll_until
 from tests.support.service import speech_json
 from tests.support.tcp_proxy import TcpProxy, proxy_to
 
-pytestmark = [pytest.mark.slow, pytest.mark.process, pytest.mark.anyio]
+pytestmark = [pytest.mark.process, pytest.mark.anyio]
 
 BALANCERS = ["nginx", "haproxy"]
 PAIR = CLIPS["pair.wav"].pcm
@@ -33,9 +33,22 @@ CUT_BYTES = 4000
 CALLS = 6
 
 
-@pytest.fixture(params=BALANCERS)
+@pytest.fixture(scope="module", params=BALANCERS)
 def balancer(request: pytest.FixtureRequest) -> str:
     return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def lasting(balancer: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with site(balancer, tmp_path_factory.mktemp(balancer)) as found:
+        yield found
+
+
+@pytest.fixture
+def shared(lasting: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
+    """A site of several tests: none of them ends its gateways."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(lasting.certificate.ca))
+    return lasting
 
 
 @pytest.fixture
@@ -43,6 +56,12 @@ def running(balancer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
     with site(balancer, tmp_path) as found:
         monkeypatch.setenv("SSL_CERT_FILE", str(found.certificate.ca))
         yield found
+
+
+def usually(name: str) -> pytest.MarkDecorator:
+    """Run a test with this balancer, and with the others among the slow tests."""
+    values = [pytest.param(x, marks=[] if x == name else pytest.mark.slow) for x in BALANCERS]
+    return pytest.mark.parametrize("balancer", values, indirect=True)
 
 
 class Listener:
@@ -94,27 +113,27 @@ async def session_of(socket: ClientConnection) -> dict[str, Any]:
     return ready
 
 
-async def test_a_resumed_session_reaches_its_gateway(running: Site) -> None:
+async def test_a_resumed_session_reaches_its_gateway(shared: Site) -> None:
     form = "format=pcm16&seq=1"
     sessions = []
     for _ in range(CALLS):
-        async with open_socket(running, form) as socket:
+        async with open_socket(shared, form) as socket:
             sessions.append(await session_of(socket))
     assert {ready["session"].partition("-")[0] for ready in sessions} == set(ADDRESSES)
     for ready in sessions:
         name = ready["session"].partition("-")[0]
         for value in (ready["session"], name, name, f"{name}-"):
-            async with open_socket(running, f"{form}&resume=1&session={value}") as socket:
+            async with open_socket(shared, f"{form}&resume=1&session={value}") as socket:
                 known = {key: ready[key] for key in ("session", "secret")}
                 await socket.send(json.dumps({"type": "resume", **known, "last_result": 0}))
                 again = await session_of(socket)
                 assert (again["session"], again["resumed"]) == (ready["session"], True)
 
 
-async def test_an_unknown_session_is_served_by_any_gateway(running: Site) -> None:
+async def test_an_unknown_session_is_served_by_any_gateway(shared: Site) -> None:
     for strange in ("c-12", "", "-", "%20a-1", "a%00-", "auricle_any", "ab", "x" * 900):
         query = f"format=pcm16&seq=1&resume=1&session={strange}"
-        async with open_socket(running, query) as socket:
+        async with open_socket(shared, query) as socket:
             resume = {"type": "resume", "session": "c-12", "secret": "s", "last_result": 0}
             await socket.send(json.dumps(resume))
             ready = await session_of(socket)
@@ -122,9 +141,9 @@ async def test_an_unknown_session_is_served_by_any_gateway(running: Site) -> Non
             assert ready["session"].partition("-")[0] in ADDRESSES
 
 
-async def test_clients_whose_connections_are_cut_resume(running: Site) -> None:
-    whole = await heard_alone(running)
-    async with proxy_to(running.port) as proxy, anyio.create_task_group() as tasks:
+async def test_clients_whose_connections_are_cut_resume(shared: Site) -> None:
+    whole = await heard_alone(shared)
+    async with proxy_to(shared.port) as proxy, anyio.create_task_group() as tasks:
         listeners = [Listener() for _ in range(3)]
         for listener in listeners:
             tasks.start_soon(listener.run, f"https://localhost:{proxy.port}", SPEECH, proxy)
@@ -146,6 +165,7 @@ async def at_both(running: Site, listeners: list[Listener], tasks: anyio.abc.Tas
     await poll_until(lambda: all(listener.spans for listener in listeners), "the first words")
 
 
+@usually("nginx")
 async def test_when_a_gateway_dies_its_clients_continue_at_the_other_with_every_word_once(
     running: Site,
 ) -> None:
@@ -159,6 +179,7 @@ async def test_when_a_gateway_dies_its_clients_continue_at_the_other_with_every_
     assert moved == [[False], [False, False]]  # one was at b all the time
 
 
+@usually("haproxy")
 async def test_a_gateway_that_drains_hands_its_clients_on_and_finishes_its_jobs(
     running: Site, tmp_path: Path
 ) -> None:

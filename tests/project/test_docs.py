@@ -265,7 +265,6 @@ def lines(scripted: tuple[Command, str]) -> list[str]:
     return done.stdout.splitlines()
 
 
-@pytest.mark.slow
 async def test_the_example_that_resumes_loses_nothing_over_a_network_that_breaks(
     scripted: tuple[Command, str], lines: list[str]
 ) -> None:
@@ -275,8 +274,8 @@ async def test_the_example_that_resumes_loses_nothing_over_a_network_that_breaks
             return proxy.connections > times
 
         async def cut_now_and_then() -> None:
-            for times in range(1, 4):
-                proxy.cut_after_bytes = 40_000
+            for times in range(1, 3):
+                proxy.cut_after_bytes = 60_000
                 await poll_until(partial(more_than, times))
 
         async with anyio.create_task_group() as tasks:
@@ -285,7 +284,7 @@ async def test_the_example_that_resumes_loses_nothing_over_a_network_that_breaks
             done = await anyio.to_thread.run_sync(run, "resume.py", PAIR.path, url)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == lines
-    assert done.stderr.count("lost: ") >= 3
+    assert done.stderr.count("lost: ") >= 2
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from tests.support.command import serving
 from tests.support.model import CACHE_DIR, bundled_model
 from tests.support.tcp_proxy import TcpProxy, proxy_to
 
-pytestmark = [pytest.mark.slow, pytest.mark.process, pytest.mark.anyio]
+pytestmark = [pytest.mark.process, pytest.mark.anyio]
 
 PAIR = CLIPS["pair.wav"]
 QUICK = ClientRules(first_delay_s=0.05, max_delay_s=0.2)
@@ -67,6 +67,7 @@ async def test_a_network_that_breaks_changes_no_transcript(url: str) -> None:
 
 
 @pytest.mark.model
+@pytest.mark.slow
 async def test_speech_is_transcribed_over_a_network_that_breaks(tmp_path: Path) -> None:
     bundled_model()
     real = {

@@ -21,7 +21,7 @@ from tests.support.clips import CLIPS
 from tests.support.command import serving
 from tests.support.poll import poll_until
 
-pytestmark = [pytest.mark.slow, pytest.mark.process, pytest.mark.anyio]
+pytestmark = [pytest.mark.process, pytest.mark.anyio]
 
 PAUSE = np.zeros(SAMPLE_RATE_HZ, np.int16)
 TURN = np.concatenate([CLIPS["pair.wav"].pcm, PAUSE])
@@ -97,6 +97,7 @@ async def test_speech_of_a_long_outage_is_captioned_once_a_server_is_there(tmp_p
     assert behind == sorted(behind, reverse=True)
 
 
+@pytest.mark.slow
 async def test_what_a_small_buffer_loses_is_one_gap_of_its_true_length(tmp_path: Path) -> None:
     talk = await survive(tmp_path, rules(max_kept_s=TURN.size / SAMPLE_RATE_HZ), 6)
     assert len(talk.finals) >= 4  # before the outage and after it

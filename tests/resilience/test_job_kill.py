@@ -10,7 +10,7 @@ import pytest
 from tests.support.clips import CLIPS
 from tests.support.command import Command, serving, until
 
-pytestmark = [pytest.mark.process, pytest.mark.slow]
+pytestmark = pytest.mark.process
 
 CLIP = CLIPS["fellow.wav"]
 PAUSE = np.zeros(3 * 16_000, np.int16)

@@ -23,7 +23,7 @@ from tests.support.poll import poll_until
 from tests.support.speakers import SECOND, SPEECHES, Fault, Told, say
 from tests.support.tcp_proxy import TcpProxy, proxy_to
 
-pytestmark = [pytest.mark.process, pytest.mark.slow]
+pytestmark = pytest.mark.process
 
 
 @dataclass
@@ -112,6 +112,7 @@ async def test_finals_are_the_same_while_workers_are_killed_and_stopped(
     assert service.running.process.pid == pid
 
 
+@pytest.mark.slow
 async def test_finals_are_the_same_while_connections_are_lost(
     service: Service, calm: list[Told]
 ) -> None:
@@ -139,6 +140,7 @@ async def fall_silent(proxy: TcpProxy) -> None:
     proxy.thaw()
 
 
+@pytest.mark.slow
 async def test_finals_are_the_same_when_the_server_is_restarted(
     service: Service, calm: list[Told]
 ) -> None:

@@ -23,7 +23,6 @@ from tests.support.command import LIMIT_S, ROOT, serving, until
 from tests.support.scripted_engine import SECRET, answer
 
 pytestmark = [
-    pytest.mark.slow,
     pytest.mark.process,
     pytest.mark.timeout(600),  # many workers die and start anew, on machines that are busy
     pytest.mark.skipif(sys.platform == "win32", reason="limits of core files are POSIX"),

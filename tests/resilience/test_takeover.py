@@ -11,7 +11,7 @@ from tests.support.clips import CLIPS
 from tests.support.command import serving, until
 from tests.support.postgres import PostgresServer
 
-pytestmark = [pytest.mark.process, pytest.mark.slow]
+pytestmark = pytest.mark.process
 
 CLIP = CLIPS["fellow.wav"]
 PAUSE = np.zeros(3 * 16_000, np.int16)

@@ -13,7 +13,7 @@ from tests.support.clips import CLIPS
 from tests.support.command import Command, serving, until
 from tests.support.receiver import Receiver, receiver_running
 
-pytestmark = [pytest.mark.process, pytest.mark.slow]
+pytestmark = pytest.mark.process
 
 CLIP = CLIPS["fellow.wav"].pcm.tobytes()
 SETTINGS = {
@@ -69,6 +69,7 @@ def kill(server: Command) -> None:
     server.wait()
 
 
+@pytest.mark.slow
 def test_a_killed_server_sends_the_same_event_after_its_next_start(
     tmp_path: Path, receiver: Receiver
 ) -> None:
@@ -99,6 +100,7 @@ def test_an_attempt_that_was_killed_is_repeated_at_the_next_start(
     assert first == second
 
 
+@pytest.mark.slow
 def test_jobs_that_a_killed_server_left_are_sent_when_the_next_one_has_done_them(
     tmp_path: Path, receiver: Receiver
 ) -> None:
@@ -125,6 +127,7 @@ def test_a_server_that_is_stopped_sends_the_webhooks_of_the_jobs_it_finishes(
     assert [kind for _, kind in events(receiver)] == ["job.done"]
 
 
+@pytest.mark.slow
 def test_a_receiver_that_hangs_does_not_keep_a_hurried_server_and_gets_the_event_later(
     tmp_path: Path, receiver: Receiver
 ) -> None:

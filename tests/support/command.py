@@ -16,6 +16,7 @@ from typing import IO, Any, TextIO
 import psutil
 
 from auricle.config.settings import fields, variable
+from tests.surroundings import MEASURED
 
 ROOT = Path(__file__).parents[2]
 LIMIT_S = 120.0
@@ -144,8 +145,10 @@ def command(*arguments: str, environ: dict[str, str]) -> Iterator[Command]:
 
 @contextmanager
 def serving(folder: Path, *arguments: str, **settings: object) -> Iterator[tuple[Command, str]]:
-    """Run ``auricle serve`` and give its URL once it is ready."""
-    with command("serve", *arguments, environ=environment(folder, **settings)) as server:
+    """Run ``auricle serve`` and give its URL once it is ready; its coverage is not measured."""
+    environ = environment(folder, **settings)
+    environ.pop(MEASURED, None)
+    with command("serve", *arguments, environ=environ) as server:
         url = str(server.event("started")["url"])
         server.event("ready")
         yield server, url

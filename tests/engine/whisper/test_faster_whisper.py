@@ -14,7 +14,7 @@ from auricle.types import Job, JobId, Options, Pcm16, Task, Transcript
 from tests.support.clips import CLIPS, Clip, words
 from tests.support.model import bundled_model
 
-pytestmark = [pytest.mark.model, pytest.mark.slow]
+pytestmark = pytest.mark.model
 
 FELLOW = CLIPS["fellow.wav"]
 SHORT = CLIPS["short.wav"]
@@ -47,7 +47,7 @@ def hear(engine: FasterWhisperEngine, pcm: Pcm16, **options: object) -> Transcri
 
 
 @pytest.mark.parametrize("clip", [FELLOW, SHORT], ids=lambda clip: clip.name)
-@pytest.mark.parametrize("beam_size", [1, 5])
+@pytest.mark.parametrize("beam_size", [1, pytest.param(5, marks=pytest.mark.slow)])
 def test_the_text_is_what_faster_whisper_gives(
     engine: FasterWhisperEngine, direct: WhisperModel, clip: Clip, beam_size: int
 ) -> None:
@@ -62,6 +62,7 @@ def test_the_text_is_what_faster_whisper_gives(
     assert heard.duration_samples == clip.samples
 
 
+@pytest.mark.slow
 def test_a_batch_gives_each_job_what_it_gets_alone(engine: FasterWhisperEngine) -> None:
     jobs = [Job(JobId(clip.name), clip.pcm, Options(beam_size=1)) for clip in (SHORT, FELLOW)]
     together = engine.transcribe(jobs)
@@ -92,6 +93,7 @@ def test_a_given_language_is_used_as_it_is(engine: FasterWhisperEngine) -> None:
     assert (heard.language, heard.language_probability) == ("de", 1.0)
 
 
+@pytest.mark.slow
 def test_translation_goes_to_english(engine: FasterWhisperEngine) -> None:
     german = hear(engine, SHORT.pcm, language="de", beam_size=1)
     english = hear(engine, SHORT.pcm, language="de", task=Task.TRANSLATE, beam_size=1)
