@@ -44,7 +44,7 @@ test: setup ## Run all tests except the slow ones, or ARGS="tests/audio -k opus"
 test-unit: setup ## Run the tests that start no server and no process (takes seconds)
 	@$(PYTEST) -m unit $(or $(ARGS),$(IN_PARALLEL) -q)
 
-test-slow: setup ## Run the long tests: chaos, soak, overload, load balancers, word for word
+test-slow: setup ## Run the long tests: soak, overload, killed servers under load, word for word
 	@$(PYTEST) -m slow $(or $(ARGS),$(IN_PARALLEL))
 
 check: setup format-check lint types layers prose coverage ## Everything that CI checks: format, lint, types, layers, prose, tests, coverage

@@ -16,7 +16,7 @@ from tests.support.clips import CLIPS, words
 from tests.support.model import bundled_model
 from tests.support.session import Rig
 
-pytestmark = pytest.mark.model
+pytestmark = [pytest.mark.model, pytest.mark.slow]
 
 STORY = CLIPS["story.ogg"]
 SOUND = load_audio(STORY.path)
@@ -54,7 +54,6 @@ async def test_the_story_is_transcribed_word_for_word_live_and_as_a_file(
     assert words(live) == words(file) == words(STORY.text)
 
 
-@pytest.mark.slow
 def test_audio_of_our_client_is_transcribed_wherever_it_is_cut(engine: ShortWindowEngine) -> None:
     """At 24 kbit/s most of these were "I knack for everyone in the village"."""
     rig = heard_live(engine)

@@ -271,7 +271,7 @@ async def test_the_way_is_part_of_the_time(two: Pair) -> None:
     async with lying(say) as liar, gateway(liar.url) as remote:
         timing = (await remote.transcribe(job())).timing
         assert (timing.queue_ms, timing.asr_ms) == (10, 70)
-        assert 220 <= timing.ipc_ms < 2000
+        assert timing.ipc_ms >= 220
 
 
 @pytest.mark.parametrize(

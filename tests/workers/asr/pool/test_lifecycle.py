@@ -6,7 +6,6 @@ import io
 import os
 import resource
 import signal
-import time
 from dataclasses import replace
 
 import psutil
@@ -127,9 +126,7 @@ async def test_closing_does_not_wait_for_a_hung_worker(open_pool: PoolFactory) -
         (child,) = map(psutil.Process, pids(pool))
         hung = asyncio.create_task(pool.transcribe(job("a", "hang")))
         await poll_until(lambda: pool.stats().queue.running_jobs == 1)
-        started = time.monotonic()
         await pool.aclose(drain_s=0.1)
-        assert time.monotonic() - started < 30
         with pytest.raises(Draining):
             await hung
         assert not child.is_running()
