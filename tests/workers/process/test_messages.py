@@ -15,8 +15,8 @@ BODY = pack(BatchDone(1, (JobDone("a", Transcript(" Hi", "en", 0.9, 800, (SEGMEN
 
 def with_one_more_field(segment: bytes, value: bytes) -> bytes:
     """Return the segment as a map with a field that a later version might have."""
-    assert segment[0] == 0x89, "a map of 9"
-    return b"\x8a" + segment[1:] + msgspec.msgpack.encode("later") + value
+    assert 0x80 <= segment[0] < 0x8F, "a map of at most 14 fields"
+    return bytes([segment[0] + 1]) + segment[1:] + msgspec.msgpack.encode("later") + value
 
 
 def test_fields_of_later_versions_are_ignored() -> None:
