@@ -1,0 +1,1 @@
+"""Speaker embeddings: one vector for each stretch of speech."""
