@@ -21,7 +21,9 @@ def test_the_features_are_kaldi_s() -> None:
     features = filter_bank(noise)
     assert features.shape == (48, BANDS)
     assert features.dtype == np.float32
-    assert features[[0, 23, 47]][:, [0, 1, 10, 40, 79]] == pytest.approx(np.array(REFERENCE), abs=1e-3)
+    assert features[[0, 23, 47]][:, [0, 1, 10, 40, 79]] == pytest.approx(
+        np.array(REFERENCE), abs=1e-3
+    )
 
 
 @pytest.mark.parametrize(
