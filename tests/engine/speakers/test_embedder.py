@@ -253,7 +253,7 @@ def test_any_sound_has_a_finite_embedding(embedder: SpeakerEmbedder, pcm: str) -
     sounds = {
         "noise": noise,
         "clipped": np.where(noise > 0, 32767, -32768).astype(np.int16),
-        "shortest": CLIPS["short.wav"].pcm[:MIN_STRETCH_SAMPLES],
+        "shortest": CLIPS["short.wav"].pcm[8000:][:MIN_STRETCH_SAMPLES],
     }
     vectors = embedder.embed(sounds[pcm], [(0, sounds[pcm].size)])
     assert np.isfinite(vectors).all()
