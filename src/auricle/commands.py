@@ -12,6 +12,7 @@ from msgspec import UNSET, Meta, UnsetType
 from auricle.events import Wire
 from auricle.limits import (
     DEFAULT_PACKET_MS,
+    MAX_CHANNELS,
     Channels,
     EndpointMs,
     Hotwords,
@@ -30,16 +31,19 @@ class StreamParameters(msgspec.Struct, frozen=True, kw_only=True):
     """The stream parameters from a client, in the query or in the first text message.
 
     ``sample_rate`` applies to pcm16 only; Opus packets are checked against ``frame_ms`` and
-    ``channels``. ``start_sample`` is the start of the session's clock. A session that replaces an
+    ``channels``. With ``multichannel``, each channel of pcm16 is transcribed apart; otherwise they
+    are mixed. ``start_sample`` is the start of the session's clock. A session that replaces an
     expired one also has ``safe_sample``: audio before it is in finals, and some seconds of that
-    audio are sent again only to warm up the voice detector. Without ``endpoint_ms``, the server's
-    setting applies; without ``model``, its default model. With ``speakers``, finals have the
-    numbers of their speakers.
+    audio are sent again only to warm up the voice detector. ``channel_safe_samples`` has a later
+    position for each channel, because utterances of channels end at different times. Without
+    ``endpoint_ms``, the server's setting applies; without ``model``, its default model. With
+    ``speakers``, finals have the numbers of their speakers.
     """
 
     format: Wire = Wire.OPUS
     sample_rate: RateHz = SAMPLE_RATE_HZ
     channels: Channels = 1
+    multichannel: bool = False
     frame_ms: PacketMs = DEFAULT_PACKET_MS
     seq: bool = False
     model: ModelName = ""
@@ -57,10 +61,11 @@ class StreamParameters(msgspec.Struct, frozen=True, kw_only=True):
     max_speakers: int | None = None
     start_sample: _Position = 0
     safe_sample: _Position = 0
+    channel_safe_samples: Annotated[tuple[_Position, ...], Meta(max_length=MAX_CHANNELS)] = ()
 
     @property
     def resume_sample(self) -> int:
-        """The position from which results are wanted."""
+        """The position from which results are wanted, of any channel."""
         return max(self.start_sample, self.safe_sample)
 
     @property
@@ -72,6 +77,17 @@ class StreamParameters(msgspec.Struct, frozen=True, kw_only=True):
         """
         numbers = self.num_speakers, self.min_speakers, self.max_speakers
         return SpeakerOptions(*numbers) if self.speakers else None
+
+    @property
+    def separate_channels(self) -> int:
+        """Number of channels that are transcribed apart; 1 if they are mixed."""
+        return self.channels if self.multichannel else 1
+
+    def resume_sample_of(self, channel: int) -> int:
+        """Return the position from which results of a channel are wanted."""
+        positions = self.channel_safe_samples
+        safe_sample = positions[channel] if channel < len(positions) else 0
+        return max(self.resume_sample, safe_sample)
 
 
 class Finalize(msgspec.Struct, frozen=True, tag="finalize", tag_field="type"):
@@ -105,7 +121,12 @@ class Stop(msgspec.Struct, frozen=True, tag="stop", tag_field="type"):
 
 
 class Flush(msgspec.Struct, frozen=True):
-    """End the open utterance; ``Flushed`` confirms it, ``Finalized`` follows its final."""
+    """End the open utterance; ``Flushed`` confirms it, ``Finalized`` follows its final.
+
+    With ``channel``, only that channel's; otherwise each channel's, with events for each.
+    """
+
+    channel: int | None = None
 
 
 class Discard(msgspec.Struct, frozen=True):

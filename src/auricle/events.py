@@ -2,6 +2,9 @@
 
 Positions are 16 kHz samples of the session's clock, which starts at its ``start_sample`` and never
 jumps. Each protocol defines how it encodes an event.
+
+If channels are transcribed apart, an event of an utterance has the number of its ``channel``, from
+0. All channels have one clock, and the numbers of utterances and finals are unique in the session.
 """
 
 import enum
@@ -37,6 +40,8 @@ class WarningCode(enum.StrEnum):
     """A packet could not be decoded."""
     IGNORED_OPTION = "ignored_option"
     """The client set an option that has no effect."""
+    SIMILAR_CHANNELS = "similar_channels"
+    """Two channels that are transcribed apart carry the same audio, or nearly."""
     LANGUAGE_IMPROBABLE = "language_improbable"
     """The speech is probably not in the requested language."""
     SPEAKERS_UNAVAILABLE = "speakers_unavailable"
@@ -73,6 +78,7 @@ class SpeechStarted:
     """Speech began."""
 
     at_sample: int
+    channel: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +86,7 @@ class SpeechEnded:
     """An utterance ended; its final follows."""
 
     at_sample: int
+    channel: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +101,7 @@ class Partial:
     unstable: str
     start_sample: int
     end_sample: int
+    channel: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +141,7 @@ class Final:
             requested, or the speaker is not known yet.
         segments: Its parts by speaker, if the speaker is known: one, or more if it was split where
             the speaker changes.
+        channel: The channel, from 0; ``None`` if channels are not transcribed apart.
     """
 
     id: int
@@ -147,6 +156,7 @@ class Final:
     error: str | None = None
     speaker: int | None = None
     segments: tuple[SpeakerSegment, ...] | None = None
+    channel: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,12 +181,17 @@ class SpeakerRevision:
 
 @dataclass(frozen=True, slots=True)
 class AudioProgress:
-    """Positions up to which audio was received, and up to which a client may discard it."""
+    """Positions up to which audio was received, and up to which a client may discard it.
+
+    If channels are transcribed apart, ``channel_safe_samples`` has the position of each up to which
+    its speech is in finals; the least of them is safe.
+    """
 
     received_sample: int
     safe_sample: int
     received_seq: int | None = None
     safe_seq: int | None = None
+    channel_safe_samples: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,10 +242,12 @@ class Flushed:
     Attributes:
         at_sample: Position up to which audio was received.
         ended_utterance: Whether this ended an open utterance; its ``SpeechEnded`` precedes this.
+        channel: As in :class:`Final`.
     """
 
     at_sample: int
     ended_utterance: bool
+    channel: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +255,7 @@ class Finalized:
     """All finals before a ``Flush`` were sent; ``at_sample`` is the one of its ``Flushed``."""
 
     at_sample: int
+    channel: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,9 @@ MAX_MODEL_CHARACTERS = 200
 MIN_RATE_HZ, MAX_RATE_HZ = 8_000, 96_000
 """Sample rates of raw samples; decoded files may have others."""
 TELEPHONE_RATE_HZ = 8_000
+MAX_CHANNELS = 8
+"""Channels of raw samples, and channels that are transcribed apart; each costs as much
+as a session."""
 MIN_PACKET_MS, MAX_PACKET_MS, DEFAULT_PACKET_MS = 2.5, 120, 20
 """Duration of an Opus packet (RFC 6716 §3.4 [R5])."""
 MAX_PACKET_BYTES = 4000
@@ -44,7 +47,8 @@ ModelName = Annotated[str, Meta(max_length=MAX_MODEL_CHARACTERS)]
 Languages = Annotated[tuple[Language, ...], Meta(max_length=MAX_LANGUAGES)]
 PacketMs = Annotated[float, Meta(ge=MIN_PACKET_MS, le=MAX_PACKET_MS)]
 RateHz = Annotated[int, Meta(ge=MIN_RATE_HZ, le=MAX_RATE_HZ)]
-Channels = Annotated[int, Meta(ge=1, le=2)]
+MixedChannels = Annotated[int, Meta(ge=1, le=2)]
+Channels = Annotated[int, Meta(ge=1, le=MAX_CHANNELS)]
 EndpointMs = Annotated[int, Meta(ge=MIN_ENDPOINT_MS, le=MAX_ENDPOINT_MS)]
 
 

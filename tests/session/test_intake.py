@@ -53,7 +53,7 @@ def at(position: int, pcm: Pcm16) -> bytes:
 
 
 def found(happened: list[IntakeEvent]) -> list[Endpointing]:
-    return [endpointing for one in happened for endpointing in one.endpointings]
+    return [found.event for one in happened for found in one.endpointings]
 
 
 def gaps_ms(happened: list[IntakeEvent]) -> list[int | None]:
@@ -143,7 +143,7 @@ def test_a_gap_is_reported_and_filled_so_that_the_clock_is_right() -> None:
     happened = drain(it)
     assert gaps_ms(happened) == [500]
     assert it.received_sample == 27 * 320
-    assert it.segmenter.received_sample == it.received_sample
+    assert it.segmenters.received_sample == it.received_sample
     assert it.counts.lost_packets == 25
 
 
@@ -151,7 +151,7 @@ def test_after_100_ms_of_concealment_a_gap_is_exact_silence() -> None:
     it = intake()
     it.put(numbered(0, 1, 2, 22))
     drain(it)
-    gap = it.segmenter.read(3 * 320, 22 * 320)
+    gap = it.segmenters.all[0].read(3 * 320, 22 * 320)
     assert gap[:1600].any()
     assert not gap[1600:].any()
 
@@ -170,7 +170,7 @@ def test_the_time_of_a_gap_counts_as_received_before_it_is_worked_off() -> None:
     it.put(numbered(0, 1 + 250))
     while not gaps_ms([it.next_event(0.0) or IntakeEvent()]):
         pass
-    assert it.segmenter.received_sample == 320 + 1600
+    assert it.segmenters.received_sample == 320 + 1600
     assert it.received_sample == 251 * 320
 
 
@@ -179,10 +179,10 @@ def test_a_long_gap_is_processed_in_steps() -> None:
     it.put(numbered(0, 1 + SKIP_FROM_SAMPLES // 320))
     most = 0
     while True:
-        before = it.segmenter.received_sample
+        before = it.segmenters.received_sample
         if it.next_event(0.0) is None:
             break
-        most = max(most, it.segmenter.received_sample - before)
+        most = max(most, it.segmenters.received_sample - before)
     assert most == MAX_STEP_SAMPLES
 
 
@@ -321,4 +321,4 @@ def test_decoded_audio_is_the_audio_that_was_sent() -> None:
     it = intake(**PCM)
     it.put(at(0, SPEECH))
     drain(it)
-    assert np.array_equal(it.segmenter.read(0, SPEECH.size), SPEECH)
+    assert np.array_equal(it.segmenters.all[0].read(0, SPEECH.size), SPEECH)

@@ -398,7 +398,7 @@ def test_speech_that_follows_closely_is_decoded_with_what_precedes_it() -> None:
     assert (early.pcm.size, early.options.word_timestamps) == (4 * SECOND, True)
     end = UtteranceEnd(3 * SECOND, 5 * SECOND, 5 * SECOND, is_cut=False, context_sample=SECOND)
     stage.happen(end)
-    (unfinished,) = stage.it.unfinished_audio(1, {})
+    (unfinished,) = stage.it.unfinished_audio({})
     assert (unfinished.samples, unfinished.context.samples) == (2 * SECOND, 2 * SECOND)
     words = (Word(0, SECOND, " ask", 0.9), Word(3 * SECOND, 4 * SECOND, " not.", 0.9))
     segment = Segment(0, 4 * SECOND, " ask not.", words)

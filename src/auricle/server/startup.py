@@ -167,6 +167,7 @@ def _follow(
     """Start to write the audio of sessions, and recover what was left by dead processes."""
     is_writing, live = server.ledger_settings.journal_audio, server.live
     keeper.forget = journal.forget
+    journal.is_waiting = keeper.is_waiting
     live.journal = journal if is_writing else None
     background.start_soon(journal.run, live.unresumable if is_writing else tuple)
     background.start_soon(Recovery(journal, keeper, server.transcriber, server.models).run)

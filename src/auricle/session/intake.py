@@ -3,6 +3,8 @@
 A few bytes may encode hours of audio, so a message is processed in steps of bounded length.
 Commands wait for the audio that was received before them. Gaps are filled with silence; a long gap
 is skipped when no utterance is open.
+
+Channels that are transcribed apart arrive together, and each has its own utterances.
 """
 
 from collections import deque
@@ -10,20 +12,21 @@ from dataclasses import dataclass
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
-from auricle.audio.endpointer import Endpointing, EndpointRules
+from auricle.audio.endpointer import EndpointRules
 from auricle.audio.opus import LibOpus
 from auricle.commands import Configure, Discard, Finalize, Flush, Stop, StreamParameters
-from auricle.errors import AuricleError, LocalProtocolError
+from auricle.errors import AuricleError, BadRequest, LocalProtocolError
 from auricle.events import SwitchFormat, Warned, WarningCode, Wire
 from auricle.session.arrivals import ArrivalLog
+from auricle.session.channels.segmenters import ChannelEvent, ChannelSegmenters
 from auricle.session.pace import Pace
-from auricle.session.segmenter import SpeechSegmenter
 from auricle.session.wire_formats.base import Audio, Lost, StreamCounts, WireFormat
 from auricle.session.wire_formats.container import ContainerWire
 from auricle.session.wire_formats.opus import OpusWire
 from auricle.session.wire_formats.pcm import PcmWire
-from auricle.types import SAMPLE_RATE_HZ, Pcm16
+from auricle.types import SAMPLE_RATE_HZ
 
 MAX_INBOX_BYTES = 8 * 2**20
 """Several messages of maximum size; the caller stops reading long before this limit."""
@@ -36,6 +39,9 @@ RESENT_S = 55.0
 """Audio that a client may resend at live priority to a session that replaces an expired one: the
 audio buffered during an outage of some seconds, and the audio before it for VAD warm-up."""
 
+MAX_PACKET_CHANNELS = 2
+"""Opus packets are mono or stereo (RFC 6716 §2.1.1)."""
+
 OrderedCommand = Finalize | Configure | Stop | Flush | Discard
 
 
@@ -43,7 +49,7 @@ OrderedCommand = Finalize | Configure | Stop | Flush | Discard
 class IntakeEvent:
     """The endpointing events of one step of audio, a notice, or the next command."""
 
-    endpointings: tuple[Endpointing, ...] = ()
+    endpointings: tuple[ChannelEvent, ...] = ()
     notice: Warned | SwitchFormat | None = None
     command: OrderedCommand | None = None
 
@@ -56,16 +62,21 @@ class Intake:
         rules: The endpointing rules.
         libopus: The library that decodes packets.
         now: Monotonic time in seconds.
+
+    Raises:
+        BadRequest: The format does not have these channels.
     """
 
     def __init__(
         self, parameters: StreamParameters, rules: EndpointRules, libopus: LibOpus, now: float
     ) -> None:
+        check_channels(parameters)
         self.counts = StreamCounts()
         self._parameters = parameters
         self._libopus = libopus
         start_sample = parameters.start_sample
-        self.segmenter = SpeechSegmenter(rules, start_sample, parameters.resume_sample)
+        self.segmenters = ChannelSegmenters(rules, parameters)
+        self._step_samples = MAX_STEP_SAMPLES // parameters.separate_channels
         self.arrivals = ArrivalLog(parameters.resume_sample)
         self.pace = Pace(now, RESENT_S if start_sample else 0.0)
         self._wire = self._make_wire()
@@ -81,7 +92,7 @@ class Intake:
         """The position of the next expected sample."""
         if self._end_sample is not None:
             return self._end_sample
-        return self.segmenter.received_sample + self._silence_samples
+        return self.segmenters.received_sample + self._silence_samples
 
     @property
     def received_seq(self) -> int | None:
@@ -129,34 +140,53 @@ class Intake:
             self._is_broken = True
             raise
 
-    def configure(self, command: Configure, now: float) -> list[Endpointing]:
-        """Change format or endpointing; return events for audio that the old format buffered."""
-        endpointings: list[Endpointing] = []
+    def configure(self, command: Configure, now: float) -> list[ChannelEvent]:
+        """Change format or endpointing; return events for audio that the old format buffered.
+
+        Raises:
+            BadRequest: The new format does not have these channels.
+        """
+        endpointings: list[ChannelEvent] = []
+        parameters = self.configured(command)
         if command.endpoint_ms is not msgspec.UNSET:
-            self.segmenter.configure(command.endpoint_ms)
-        before = _kind_of(self._parameters)
-        changes = {
-            name: value
-            for name in ("format", "sample_rate")
-            if (value := getattr(command, name)) is not msgspec.UNSET
-        }
-        self._parameters = msgspec.structs.replace(self._parameters, **changes)
+            self.segmenters.configure(command.endpoint_ms)
+        before, self._parameters = _kind_of(self._parameters), parameters
         if _kind_of(self._parameters) != before:  # otherwise sequence numbers continue
             endpointings += self._receive_rest(now)
             self._wire = self._make_wire()
         return endpointings
 
-    def flush(self, now: float) -> list[Endpointing]:
-        """End the open utterance after all buffered audio; the stream may continue."""
-        return self._receive_rest(now) + self.segmenter.flush()
+    def configured(self, command: Configure) -> StreamParameters:
+        """Return the parameters after a command.
 
-    def finish(self, now: float) -> list[Endpointing]:
+        Raises:
+            BadRequest: The new format does not have these channels.
+        """
+        changes = {
+            name: value
+            for name in ("format", "sample_rate")
+            if (value := getattr(command, name)) is not msgspec.UNSET
+        }
+        parameters = msgspec.structs.replace(self._parameters, **changes)
+        check_channels(parameters)
+        return parameters
+
+    def flush(self, channel: int | None, now: float) -> list[ChannelEvent]:
+        """End the open utterances after all buffered audio; the stream may continue.
+
+        Args:
+            channel: The channel whose utterance ends; ``None``: that of each.
+            now: Monotonic time in seconds.
+        """
+        return self._receive_rest(now) + self.segmenters.flush(channel)
+
+    def finish(self, now: float) -> list[ChannelEvent]:
         """End the stream; drop data that was received after its end."""
         endpointings = self._receive_rest(now)
-        self._end_sample = self.segmenter.received_sample
+        self._end_sample = self.segmenters.received_sample
         self._drop_inbox()
-        endpointings += self.segmenter.finish()
-        self.arrivals.note(self.segmenter.received_sample, now)
+        endpointings += self.segmenters.finish()
+        self.arrivals.note(self.segmenters.received_sample, now)
         return endpointings
 
     def _make_wire(self) -> WireFormat:
@@ -164,7 +194,7 @@ class Intake:
             case Wire.OPUS | Wire.OPUS_MESSAGE:
                 return OpusWire(self._libopus, self._parameters, self.counts)
             case Wire.PCM16:
-                return PcmWire(self._parameters, self.segmenter.received_sample)
+                return PcmWire(self._parameters, self.segmenters.received_sample)
             case Wire.OGG | Wire.WEBM:
                 return ContainerWire(self._libopus, self._parameters, self.counts)
 
@@ -176,8 +206,9 @@ class Intake:
             case None:
                 return self._next_item()
             case Audio(pcm, seq):
-                self.pace.receive(pcm.size, now)
-                return IntakeEvent(tuple(self._receive_audio(pcm, seq, now)))
+                self.pace.receive(pcm.shape[-1], now)
+                endpointings = self._receive_audio(pcm, seq, now)
+                return IntakeEvent(tuple(endpointings), self.segmenters.compare(pcm))
             case Lost(samples, pcm, seq):
                 self._silence_samples = samples - pcm.size
                 self._silence_seq = seq
@@ -200,34 +231,52 @@ class Intake:
         self._wire.receive_data(item)
         return IntakeEvent()
 
-    def _hear_silence(self, now: float) -> list[Endpointing]:
+    def _hear_silence(self, now: float) -> list[ChannelEvent]:
         """Process the next step of silence in a gap, or skip the gap."""
         left = self._silence_samples
-        if left > SKIP_FROM_SAMPLES and not self.segmenter.is_open:
-            self.segmenter.skip(left)
+        if left > SKIP_FROM_SAMPLES and not self.segmenters.is_open:
+            self.segmenters.skip(left)
             self._silence_samples = 0
-            self.arrivals.note(self.segmenter.received_sample, now, self._silence_seq)
+            self.arrivals.note(self.segmenters.received_sample, now, self._silence_seq)
             return []
-        bite = min(left, MAX_STEP_SAMPLES)
+        bite = min(left, self._step_samples)
         self._silence_samples -= bite
         seq = None if self._silence_samples else self._silence_seq
         return self._receive_audio(np.zeros(bite, np.int16), seq, now)
 
-    def _receive_rest(self, now: float) -> list[Endpointing]:
+    def _receive_rest(self, now: float) -> list[ChannelEvent]:
         """Process the audio that the wire format still buffers."""
         rest = self._wire.finish()
         return self._receive_audio(rest.pcm, None, now) if isinstance(rest, Audio) else []
 
-    def _receive_audio(self, pcm: Pcm16, seq: int | None, now: float) -> list[Endpointing]:
+    def _receive_audio(
+        self, pcm: npt.NDArray[np.int16], seq: int | None, now: float
+    ) -> list[ChannelEvent]:
         if not pcm.size:  # a repeated packet
             return []
-        endpointings = self.segmenter.receive(pcm)
-        self.arrivals.note(self.segmenter.received_sample, now, seq)
+        endpointings = self.segmenters.receive(pcm)
+        self.arrivals.note(self.segmenters.received_sample, now, seq)
         return endpointings
 
     def _drop_inbox(self) -> None:
         self._inbox.clear()
         self._inbox_bytes = 0
+
+
+def check_channels(parameters: StreamParameters) -> None:
+    """Check that the format has the channels, and that their speakers are not compared.
+
+    Raises:
+        BadRequest: It has not, or they are.
+    """
+    if parameters.multichannel and parameters.speakers:
+        raise BadRequest("multichannel and speakers exclude each other: a channel is one speaker.")
+    if parameters.format is Wire.PCM16:
+        return
+    if parameters.multichannel:
+        raise BadRequest("multichannel needs raw samples or WAV; other formats are mixed to mono.")
+    if parameters.channels > MAX_PACKET_CHANNELS:
+        raise BadRequest(f"channels must be 1 to {MAX_PACKET_CHANNELS} with Opus.")
 
 
 def _cost_bytes(item: bytes | OrderedCommand) -> int:

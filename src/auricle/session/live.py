@@ -10,18 +10,21 @@ calls :meth:`LiveSession.poll` at :attr:`LiveSession.wake_at`. Both may have cha
                                                                       ↓ ↑                    ↓
                                                                   jobs, results      events, replays
 
+Channels that are transcribed apart (:mod:`.channels.recognition`) have their own utterances, and
+share the rest.
+
 A session outlives its connections. Without a connection, it continues to process the audio that it
 has received, and keeps only finals, to replay them later.
 """
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import inf
 
 from msgspec import UNSET
 
-from auricle.audio.endpointer import Endpointing, EndpointRules, UtteranceEnd
+from auricle.audio.endpointer import EndpointRules, UtteranceEnd
 from auricle.audio.opus import LibOpus
 from auricle.commands import (
     Ack,
@@ -52,10 +55,11 @@ from auricle.events import (
 )
 from auricle.languages import improbable_language
 from auricle.session.arrivals import SafeMark
+from auricle.session.channels.recognition import ChannelRecognition
+from auricle.session.channels.segmenters import ChannelEvent
 from auricle.session.intake import MAX_STEP_SAMPLES, Intake, IntakeEvent, OrderedCommand
 from auricle.session.journal import Journal
 from auricle.session.output import Cancel, Embed, Output, Submit, UnfinishedAudio
-from auricle.session.recognition import Recognition
 from auricle.session.speaker_labels import LAST_PATIENCE_S, SpeakerLabels, revision
 from auricle.session.utterance import Caller
 from auricle.session.warnings import HeldWarnings
@@ -72,7 +76,7 @@ from auricle.types import (
 __all__ = ["Cancel", "Embed", "LiveSession", "Output", "Submit"]
 
 MAX_UNFINISHED_SAMPLES = 60 * SAMPLE_RATE_HZ
-"""With more audio than this pending in utterances, no messages are read."""
+"""With more audio than this pending in the utterances of a channel, no messages are read."""
 MAX_FLUSHES = 100
 """Flushes that may wait for their finals; at this number, no messages are read."""
 MARK_EVERY_SAMPLES = SAMPLE_RATE_HZ
@@ -105,8 +109,8 @@ class LiveSession:
 
     Raises:
         ModelNotFound: There is no such model.
-        BadRequest: The model does not support the language or the task, or the numbers of speakers
-            are impossible.
+        BadRequest: The model does not support the language or the task, the numbers of speakers are
+            impossible, or the format does not have the channels.
     """
 
     def __init__(
@@ -145,10 +149,11 @@ class LiveSession:
         self._options = engine.fit(self._requested)
         rules = EndpointRules(endpoint_ms=parameters.endpoint_ms or settings.endpoint_ms)
         self._intake = Intake(parameters, rules.within(engine.max_audio_s), libopus, now)
-        self._recognition = Recognition(
+        self._recognition = ChannelRecognition(
             Caller(id, client, reservations),
-            self._intake.segmenter,
+            self._intake.segmenters.all,
             self._intake.arrivals,
+            is_apart=parameters.multichannel,
             wants_partials=parameters.partials and settings.partial_model != NO_PARTIALS,
             has_word_times=engine.has_word_times,
             streamed_languages=streamed_languages,
@@ -158,6 +163,7 @@ class LiveSession:
         self._speakers: SpeakerLabels | None = None
         self._wants_speakers = False
         self._stopped_at = inf
+        self._step_samples = MAX_STEP_SAMPLES // parameters.separate_channels
         self._journal = Journal()
         self._outputs: deque[Output] = deque()
         self._flushes: deque[tuple[Finalized, int]] = deque()  # and the last utterance before it
@@ -233,14 +239,14 @@ class LiveSession:
         last = inf if self._may_close else self._stopped_at + LAST_PATIENCE_S
         return min(wake_at, self._speakers.wake_at, last if self._recognition.is_done else inf)
 
-    def unfinished_audio(self, written: Mapping[tuple[int, int], int]) -> list[UnfinishedAudio]:
-        """Return the utterances without a final, in order, with the audio that is not written yet.
+    def unfinished_audio(self, written: Mapping[int, int]) -> list[UnfinishedAudio]:
+        """Return the utterances without a final, in the order of each channel.
 
         Args:
-            written: Samples of them that were written, by the number of the final and the position
-                of the utterance.
+            written: Samples of them that were written, by the number of the utterance; the audio
+                after them is returned.
         """
-        return self._recognition.unfinished_audio(self._journal.next_id, written)
+        return self._recognition.unfinished_audio(written)
 
     # Input.
 
@@ -332,7 +338,7 @@ class LiveSession:
     def conclude(self, now: float) -> None:
         """End the open utterance now, even after a protocol error."""
         self._tick(now)
-        endpointings = () if self._is_stopping else tuple(self._intake.segmenter.finalize())
+        endpointings = [] if self._is_stopping else self._intake.segmenters.finalize()
         if endpointings:
             self._take_endpointings(endpointings, now)
             self._mark()
@@ -363,8 +369,7 @@ class LiveSession:
             load: The load.
             has_streams: Whether partials are recognised apart from all other jobs now.
         """
-        self._recognition.load = min(max(load, 0.0), 1.0)
-        self._recognition.has_streams = has_streams
+        self._recognition.set_load(min(max(load, 0.0), 1.0), has_streams=has_streams)
 
     def poll(self, now: float) -> None:
         """Perform all work that is due.
@@ -392,12 +397,12 @@ class LiveSession:
     def _go_on(self, now: float) -> None:
         """Process one step of the received data, and all other work that is due."""
         self._tick(now)
-        segmenter = self._intake.segmenter
-        until_sample = segmenter.received_sample + MAX_STEP_SAMPLES
+        segmenters = self._intake.segmenters
+        until_sample = segmenters.received_sample + self._step_samples
         self._is_behind = False
         try:
             for _ in range(BITE_STEPS):
-                if segmenter.received_sample >= until_sample or not self._has_room:
+                if segmenters.received_sample >= until_sample or not self._has_room:
                     self._is_behind = True
                     break
                 event = self._intake.next_event(now)
@@ -407,7 +412,7 @@ class LiveSession:
             else:
                 self._is_behind = True
         finally:
-            segmenter.forget()
+            segmenters.forget()
             self._settle()
 
     def _tick(self, now: float) -> None:
@@ -425,19 +430,20 @@ class LiveSession:
         if event.command is not None:
             self._do(event.command, now)
 
-    def _take_endpointings(self, endpointings: tuple[Endpointing, ...], now: float) -> None:
-        for endpointing in endpointings:
+    def _take_endpointings(self, endpointings: Sequence[ChannelEvent], now: float) -> None:
+        for channel, event in endpointings:
             for output in self._recognition.receive(
-                endpointing, self._options, now, is_ahead=self.is_ahead
+                channel, event, self._options, now, is_ahead=self.is_ahead
             ):
                 self._put(output)
-            if isinstance(endpointing, UtteranceEnd):
-                self._compare_voice(endpointing, now)
+            if isinstance(event, UtteranceEnd):
+                self._compare_voice(channel, event, now)
 
-    def _compare_voice(self, end: UtteranceEnd, now: float) -> None:
+    def _compare_voice(self, channel: int, end: UtteranceEnd, now: float) -> None:
         """Embed the voice of an utterance that has ended, if speakers are requested."""
         if self._speakers is not None and self._wants_speakers:
-            pcm = self._intake.segmenter.read(end.start_sample, end.end_sample)
+            segmenter = self._intake.segmenters.all[channel]
+            pcm = segmenter.read(end.start_sample, end.end_sample)
             number = self._recognition.utterances
             self._speakers.utterance_ended(number, pcm, end.start_sample, end.voiced, now)
 
@@ -446,28 +452,38 @@ class LiveSession:
             return
         match command:
             case Finalize():
-                self._take_endpointings(tuple(self._intake.segmenter.finalize()), now)
+                self._take_endpointings(self._intake.segmenters.finalize(), now)
                 self._mark()
             case Flush():
-                self._flush(now)
+                self._flush(command.channel, now)
             case Discard():
                 self._discard()
             case Configure():
                 self._configure(command, now)
             case Stop():
                 self._is_stopping, self._stopped_at = True, now
-                self._take_endpointings(tuple(self._intake.finish(now)), now)
+                self._take_endpointings(self._intake.finish(now), now)
+                if (warning := self._intake.segmenters.end_comparison()) is not None:
+                    self._warnings.add(warning)
 
-    def _flush(self, now: float) -> None:
-        endpointings = tuple(self._intake.flush(now))
+    def _flush(self, only: int | None, now: float) -> None:
+        """End the open utterances, and confirm it for each channel, or for one."""
+        endpointings = self._intake.flush(only, now)
         self._take_endpointings(endpointings, now)
         self._mark()
-        ended = bool(endpointings) and isinstance(endpointings[-1], UtteranceEnd)
-        self._put(Flushed(self.received_sample, ended))
-        self._flushes.append((Finalized(self.received_sample), self._recognition.utterances))
+        at_sample = self.received_sample
+        for channel in range(self.parameters.separate_channels):
+            if only not in (None, channel):
+                continue
+            events = [event for at, event in endpointings if at == channel]
+            ended = bool(events) and isinstance(events[-1], UtteranceEnd)
+            name = channel if self.parameters.multichannel else None
+            self._put(Flushed(at_sample, ended, name))
+            finalized = Finalized(at_sample, name)
+            self._flushes.append((finalized, self._recognition.utterances))
 
     def _discard(self) -> None:
-        self._intake.segmenter.discard()
+        self._intake.segmenters.discard()
         for cancel in self._recognition.discard():
             self._put(cancel)
         self._mark()
@@ -475,11 +491,11 @@ class LiveSession:
 
     def _configure(self, command: Configure, now: float) -> None:
         requested, model = self._configured(command)
-        self._take_endpointings(tuple(self._intake.configure(command, now)), now)
+        self._take_endpointings(self._intake.configure(command, now), now)
         self._requested, self._options = requested, model.engine.fit(requested)
         self.model = model.name
-        self._recognition.has_word_times = model.engine.has_word_times
-        self._intake.segmenter.limit(model.engine.max_audio_s)
+        self._recognition.set_word_times(has_word_times=model.engine.has_word_times)
+        self._intake.segmenters.limit(model.engine.max_audio_s)
         if isinstance(command, UpdateConfig) and command.speakers is not UNSET:
             self._request_speakers(SpeakerOptions() if command.speakers else None)
 
@@ -488,8 +504,10 @@ class LiveSession:
 
         Raises:
             ModelNotFound: There is no such model.
-            BadRequest: The model does not support the language or the task.
+            BadRequest: The model does not support the language or the task, or the format does not
+                have the channels.
         """
+        self._intake.configured(command)
         options, model = self._requested, self._models.find(self._requested.model)
         if command.model is not UNSET:
             choice = self._models.choose(command.model)
@@ -565,8 +583,11 @@ class LiveSession:
             self._speakers = SpeakerLabels(self.id, self._client, options)
 
     def _tell_finalized(self) -> None:
-        while self._flushes and not self._recognition.owes(self._flushes[0][1]):
-            self._put(self._flushes.popleft()[0])
+        for flush in tuple(self._flushes):
+            finalized, utterance = flush
+            if not self._recognition.owes(utterance, finalized.channel or 0):
+                self._flushes.remove(flush)
+                self._put(finalized)
 
     def _mark(self) -> None:
         mark = self._intake.arrivals.settle(
@@ -581,7 +602,23 @@ class LiveSession:
     def _put_marks(self) -> None:
         received_seq = self._intake.received_seq
         safe_seq = None if received_seq is None else self._safe.seq
-        self._put(AudioProgress(self.received_sample, self._safe.sample, received_seq, safe_seq))
+        self._put(
+            AudioProgress(
+                self.received_sample, self._safe.sample, received_seq, safe_seq, self._channels_safe
+            )
+        )
+
+    @property
+    def _channels_safe(self) -> tuple[int, ...]:
+        """The positions up to which the speech of each separate channel is in finals."""
+        if not self.parameters.multichannel:
+            return ()
+        if self._is_closed:
+            return (self._safe.sample,) * self.parameters.separate_channels
+        return tuple(
+            max(self._safe.sample, min(sample, self.received_sample))
+            for sample in self._recognition.needed_samples
+        )
 
     @property
     def _may_close(self) -> bool:

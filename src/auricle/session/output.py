@@ -33,7 +33,7 @@ class UnfinishedAudio:
     """Audio of an utterance without a final.
 
     Attributes:
-        final: The number that its final will have.
+        utterance: The number of the utterance.
         start_sample: Position of the utterance in the session.
         samples: Its length so far, or its whole length if it has ended.
         pcm: The part that was not written yet, at the end of it.
@@ -42,7 +42,7 @@ class UnfinishedAudio:
         context: Preceding speech that it is decoded together with.
     """
 
-    final: int
+    utterance: int
     start_sample: int
     samples: int
     pcm: Pcm16

@@ -21,7 +21,13 @@ from auricle.session.continuation import MAX_PAUSE_SAMPLES, continued
 from auricle.session.final import PendingFinal
 from auricle.session.output import Cancel, Submit, UnfinishedAudio
 from auricle.session.segmenter import SpeechSegmenter
-from auricle.session.utterance import SURE_PROBABILITY, Caller, JobFactory, OpenUtterance
+from auricle.session.utterance import (
+    SURE_PROBABILITY,
+    Caller,
+    JobFactory,
+    OpenUtterance,
+    UtteranceNumbers,
+)
 from auricle.types import SAMPLE_RATE_HZ, JobId, JobKind, Options, Task, Transcript, Word
 
 PARTIAL_INTERVAL_S = 1.0
@@ -54,7 +60,7 @@ class _Before:
 
 
 class Recognition:
-    """The utterances of one session that are open or whose finals are pending.
+    """The utterances of one session, or of one channel of it, that are open or lack their finals.
 
     Args:
         caller: The owner of the jobs.
@@ -63,6 +69,8 @@ class Recognition:
         wants_partials: Whether the client requested partials.
         streamed_languages: Languages whose partials are recognised apart from all other jobs, while
             ``has_streams``.
+        numbers: Numbers the utterances; shared by the channels of a session.
+        channel: The channel of the audio; ``None`` if channels are not transcribed apart.
 
     Attributes:
         load: The load of the recognisers, from 0 to 1.
@@ -80,6 +88,8 @@ class Recognition:
         wants_partials: bool,
         has_word_times: bool = True,
         streamed_languages: frozenset[str] = frozenset(),
+        numbers: UtteranceNumbers | None = None,
+        channel: int | None = None,
     ) -> None:
         self._caller = caller
         self._segmenter = segmenter
@@ -92,7 +102,8 @@ class Recognition:
         self._is_urgent = True
         self._speculated_at = inf  # when the result of the speculative final arrived
         self._pending: deque[PendingFinal] = deque()
-        self._utterances = 0
+        self._numbers = numbers or UtteranceNumbers()
+        self._channel = channel
         self._language: str | None = None
         self._before: _Before | None = None
         self.load = 0.0
@@ -107,11 +118,6 @@ class Recognition:
     def owes_finals(self) -> bool:
         """Whether the final of an ended utterance is pending."""
         return bool(self._pending)
-
-    @property
-    def utterances(self) -> int:
-        """The number of utterances so far, including the open one; also its number."""
-        return self._utterances
 
     def owes(self, utterance: int) -> bool:
         """Return whether a final up to that of this ended utterance is pending."""
@@ -146,8 +152,7 @@ class Recognition:
         """Process an endpointing event."""
         match event:
             case SpeechStart():
-                self._utterances += 1
-                factory = JobFactory(self._caller, self._utterances)
+                factory = JobFactory(self._caller, self._numbers.next())
                 self._open = OpenUtterance(
                     factory,
                     event.start_sample,
@@ -157,7 +162,7 @@ class Recognition:
                     now,
                     self.has_word_times,
                 )
-                return [SpeechStarted(event.at_sample)]
+                return [SpeechStarted(event.at_sample, self._channel)]
             case Pause():
                 assert self._open is not None
                 self._open.is_paused = True
@@ -194,7 +199,8 @@ class Recognition:
         outputs: list[Cancel | Partial] = []
         if self._open is not None:
             partial = self._open.job_done(job_id, result)
-            outputs += [partial] if partial is not None else []
+            if partial is not None:
+                outputs.append(replace(partial, channel=self._channel))
             if (early := self._open.speculation) is not None and early.job_id == job_id:
                 self._speculated_at = now
         for pending in self._pending:
@@ -215,18 +221,16 @@ class Recognition:
         if isinstance(result, Transcript):
             self._learn_language(result)
             result = self._joined(pending, result)
-        return _final(id, pending, result, now)
+        return replace(_final(id, pending, result, now), channel=self._channel)
 
-    def unfinished_audio(
-        self, next_id: int, written: Mapping[tuple[int, int], int]
-    ) -> list[UnfinishedAudio]:
+    def unfinished_audio(self, written: Mapping[int, int]) -> list[UnfinishedAudio]:
         """Return the utterances without a final; see :class:`.LiveSession`."""
         unfinished = []
-        for final, pending in enumerate(self._pending, next_id):
-            first = written.get((final, pending.start_sample), 0)
+        for pending in self._pending:
+            first = written.get(pending.factory.number, 0)
             unfinished.append(
                 UnfinishedAudio(
-                    final=final,
+                    utterance=pending.factory.number,
                     start_sample=pending.start_sample,
                     samples=pending.pcm.size,
                     pcm=pending.pcm[first:],
@@ -236,12 +240,11 @@ class Recognition:
                 )
             )
         if (utterance := self._open) is not None:
-            final, start_sample = next_id + len(self._pending), utterance.start_sample
-            end_sample = self._segmenter.received_sample
-            first = written.get((final, start_sample), 0)
+            start_sample, end_sample = utterance.start_sample, self._segmenter.received_sample
+            first = written.get(utterance.number, 0)
             unfinished.append(
                 UnfinishedAudio(
-                    final=final,
+                    utterance=utterance.number,
                     start_sample=start_sample,
                     samples=end_sample - start_sample,
                     pcm=self._segmenter.read(start_sample + first, end_sample),
@@ -298,7 +301,7 @@ class Recognition:
         """End the open utterance; its final becomes pending."""
         utterance, self._open, self._pause = self._open, None, None
         assert utterance is not None
-        outputs: list[RecognitionOutput] = [SpeechEnded(event.speech_end_sample)]
+        outputs: list[RecognitionOutput] = [SpeechEnded(event.speech_end_sample, self._channel)]
         early = utterance.speculation
         if early is None or early.result is None:
             self._is_urgent = True

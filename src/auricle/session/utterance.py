@@ -70,6 +70,22 @@ class JobFactory:
         )
 
 
+class UtteranceNumbers:
+    """Numbers the utterances of a session, from 1.
+
+    Attributes:
+        last: The last number; 0 before the first.
+    """
+
+    def __init__(self) -> None:
+        self.last = 0
+
+    def next(self) -> int:
+        """Return the number of the next utterance."""
+        self.last += 1
+        return self.last
+
+
 @dataclass(slots=True)
 class Speculation:
     """A speculative final, submitted before the endpoint is certain."""

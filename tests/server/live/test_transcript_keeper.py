@@ -54,7 +54,7 @@ class Stored:
 
 
 def a_final(number: int) -> Final:
-    return replace(FINAL, id=number, text=f"text {number}")
+    return replace(FINAL, id=number, utterance=number, text=f"text {number}")
 
 
 async def run_until(keeper: TranscriptKeeper, is_over: Callable[[], bool]) -> None:
@@ -71,7 +71,7 @@ async def test_finals_are_stored_with_their_times_and_those_without_text_left_ou
     transcripts = Transcripts(database)
     keeper = TranscriptKeeper(transcripts, keep_s=1e9)
     keeper.keep(SESSION, FINAL)
-    keeper.keep(SESSION, replace(FINAL, id=2, text=""))
+    keeper.keep(SESSION, replace(FINAL, id=2, utterance=2, text=""))
     await run_until(keeper, lambda: transcripts.find(KEY, "session") is not None)
     found = transcripts.find(KEY, "session")
     database.close()
@@ -191,7 +191,7 @@ async def test_a_final_may_be_sent_once_it_is_stored() -> None:
     texts: list[str] = []
 
     async def send() -> None:
-        await keeper.until_stored(SESSION.id, FINAL.id)
+        await keeper.until_stored(SESSION.id, FINAL.utterance)
         texts.extend(stored.texts)
         group.cancel_scope.cancel()
 
@@ -214,7 +214,7 @@ async def test_a_database_that_is_away_delays_a_final_for_a_limited_time(
     keeper.keep(SESSION, FINAL)
     async with anyio.create_task_group() as group:
         group.start_soon(keeper.run)
-        await keeper.until_stored(SESSION.id, FINAL.id)
+        await keeper.until_stored(SESSION.id, FINAL.utterance)
         group.cancel_scope.cancel()
     assert not stored.texts
 
@@ -222,5 +222,5 @@ async def test_a_database_that_is_away_delays_a_final_for_a_limited_time(
 async def test_finals_that_are_not_kept_are_sent_at_once() -> None:
     keeper = TranscriptKeeper(Stored(), keep_s=60)  # type: ignore[arg-type]
     keeper.keep(SESSION, replace(FINAL, text=""))
-    await keeper.until_stored(SESSION.id, FINAL.id)
+    await keeper.until_stored(SESSION.id, FINAL.utterance)
     await keeper.until_stored("another session", 7)

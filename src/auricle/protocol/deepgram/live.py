@@ -6,24 +6,17 @@
       ↓                   ↓                          ↓
     Results, interim …  Results, from_finalize   last Results, Metadata, close 1000
 
-Each utterance has one ``Results`` with ``is_final``. ``speech_final`` means that silence or a
-``Finalize`` ended it; it is false if the speaker continues, and without ``Finalize`` always false
-with ``endpointing=false``. A ``Finalize`` is answered by the last result of the speech before it,
-or by an empty result.
-
-With ``interim_results``, every second of silence has an empty interim ``Results`` that covers the
-audio since the previous result, because some clients measure silence by the sum of the durations.
+The results of each channel are those of :mod:`.channel`.
 
 Without ``encoding``, the format is detected from the first bytes: Ogg, WebM or WAV.
 """
 
 import hashlib
-from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from auricle.audio_formats import AudioFormat
 from auricle.commands import Configure, Flush, Keepalive, Stop, StreamParameters, UpdateConfig
@@ -40,9 +33,12 @@ from auricle.events import (
     SpeechEnded,
     SpeechStarted,
     SwitchFormat,
+    Warned,
+    WarningCode,
     Wire,
 )
 from auricle.limits import MAX_RATE_HZ, MIN_RATE_HZ
+from auricle.protocol.deepgram.channel import ChannelResults
 from auricle.protocol.deepgram.query import (
     ALAW,
     LINEAR16,
@@ -53,20 +49,12 @@ from auricle.protocol.deepgram.query import (
     Listen,
     check_hotwords,
 )
-from auricle.protocol.deepgram.results import (
-    INTERIM_CONFIDENCE,
-    Json,
-    Metadata,
-    ModelInfo,
-    alternative,
-    approximate_words,
-    seconds,
-)
+from auricle.protocol.deepgram.results import Json, Metadata, ModelInfo
 from auricle.protocol.detect import detect
 from auricle.protocol.dialect import ClosingMessages, Companded, End, Law, Reply, Step
 from auricle.protocol.fields import check_length, decode_json
 from auricle.protocol.wav import A_LAW, MU_LAW, PCM, parse_wav_head
-from auricle.types import SAMPLE_RATE_HZ, SAMPLES_PER_MS
+from auricle.types import SAMPLE_RATE_HZ
 
 IDLE_TIMEOUT_S = 10.0
 """Deepgram's idle timeout; clients rely on it and send ``KeepAlive``."""
@@ -74,12 +62,9 @@ IDLE_TIMEOUT_S = 10.0
 SIGNATURE_BYTES = 12
 """Bytes needed to detect the container."""
 
-MIN_SILENCE_SAMPLES = SAMPLE_RATE_HZ // 2
-"""Minimum duration of an empty result; the session reports its progress every second."""
 _CONTROL_BYTES = 1024
 """A binary message up to this size may be a text message sent as binary."""
 
-_CHANNEL_INDEX = [0, 1]  # the first of one
 _MAX_REASON_BYTES = 123  # RFC 6455 §5.5
 
 _WIRES = {
@@ -103,6 +88,7 @@ def parameters_of(query: Listen) -> StreamParameters:
         format=_WIRES[query.encoding],
         sample_rate=query.sample_rate_hz if is_pcm else SAMPLE_RATE_HZ,
         channels=query.channels,
+        multichannel=query.is_multichannel,
         model=query.model,
         language=query.language,
         languages=query.languages,
@@ -116,28 +102,13 @@ def parameters_of(query: Listen) -> StreamParameters:
 class _Message(msgspec.Struct):
     type: Literal["KeepAlive", "Finalize", "CloseStream", "Configure"]
     keyterms: list[str] | None = None
+    channel: Annotated[int, Meta(ge=0)] | None = None
 
 
 _HOW_TO_ASK = (
     "Invalid text message; send JSON with type KeepAlive, Finalize, CloseStream or Configure. "
-    "keyterms must be a list of strings."
+    "keyterms must be a list of strings, and channel a whole number."
 )
-
-
-@dataclass(slots=True, eq=False)
-class _PendingFinal:
-    """An ended utterance whose final is pending."""
-
-    end_sample: int
-    continues: bool = False
-
-
-@dataclass(slots=True, eq=False)
-class _Finalize:
-    """A pending ``Finalize``: the final of ``last`` answers it, if there is one."""
-
-    last: _PendingFinal | None
-    is_answered: bool = False
 
 
 class DeepgramDialect:
@@ -162,12 +133,11 @@ class DeepgramDialect:
         self._law = _LAWS.get(query.encoding or "")
         self._head: bytes | None = b"" if query.encoding is None else None
         self._is_undecodable = False
-        self._is_speaking = False
-        self._pending: deque[_PendingFinal] = deque()
-        self._finalizes: deque[_Finalize] = deque()
-        self._sent_sample = self._safe_sample = 0
-        self._covered_sample = 0
-        self._last_word_sample: int | None = None
+        self._warnings = list(query.warnings)
+        self._channels = [
+            ChannelResults(query, request_id=request_id, model=model, channel=channel)
+            for channel in range(query.separate_channels)
+        ]
 
     # Client messages.
 
@@ -186,11 +156,20 @@ class DeepgramDialect:
             case "KeepAlive":
                 return (Keepalive(),)
             case "Finalize":
-                return (Flush(),)
+                return (Flush(self._channel_of(message)),)
             case "CloseStream":
                 return (Stop(),)
             case "Configure":
                 return self._configure(message)
+
+    def _channel_of(self, message: _Message) -> int | None:
+        """Return the channel that a ``Finalize`` names; ``None`` for all of them."""
+        count = len(self._channels)
+        if count == 1 or message.channel is None:
+            return None
+        if message.channel >= count:
+            raise BadRequest(f"channel must be 0 to {count - 1}.")
+        return message.channel
 
     def receive_bytes(self, data: bytes) -> Iterable[Step]:
         """Receive audio; an empty message is an older form of ``CloseStream``.
@@ -220,6 +199,8 @@ class DeepgramDialect:
         if len(head) < SIGNATURE_BYTES:
             return
         match detect(head, len(head) + 1):
+            case AudioFormat.OGG | AudioFormat.WEBM if self._query.is_multichannel:
+                raise AudioError("multichannel needs raw samples or WAV.")
             case AudioFormat.OGG:
                 yield Configure(format=Wire.OGG)
             case AudioFormat.WEBM:
@@ -277,22 +258,16 @@ class DeepgramDialect:
 
     def _messages_of(self, event: SessionEvent) -> Iterable[Json]:
         match event:
-            case SpeechStarted(at_sample):
-                return self._speech_started(at_sample)
-            case Partial():
-                return (self._interim(event),)
-            case SpeechEnded(at_sample):
-                self._is_speaking = False
-                self._pending.append(_PendingFinal(at_sample))
-            case Final():
-                return (self._final(event),)
-            case Flushed():
-                self._finalizes.append(_Finalize(self._pending[-1] if self._pending else None))
-            case Finalized(at_sample):
-                return self._finalized(at_sample)
+            case SpeechStarted() | Partial() | SpeechEnded() | Final() | Flushed() | Finalized():
+                return self._channels[event.channel or 0].messages_of(event)
             case AudioProgress():
-                self._safe_sample = event.safe_sample
-                return (*self._silence(), *self._utterance_end(event.received_sample))
+                return [
+                    message
+                    for channel in self._channels
+                    for message in channel.messages_of_progress(event)
+                ]
+            case Warned(WarningCode.SIMILAR_CHANNELS, message):
+                self._warnings.append(message)
             case SwitchFormat():
                 self._is_undecodable = True
             case Closed():
@@ -303,117 +278,17 @@ class DeepgramDialect:
                 pass
         return ()
 
-    def _speech_started(self, at_sample: int) -> Iterable[Json]:
-        self._is_speaking = True
-        if self._pending:
-            last = self._pending[-1]
-            silence = at_sample - last.end_sample
-            last.continues = silence < self._query.endpoint_ms * SAMPLES_PER_MS
-        if self._query.wants_speech_started:
-            timestamp = seconds(at_sample)
-            yield {"type": "SpeechStarted", "channel": _CHANNEL_INDEX, "timestamp": timestamp}
-
-    def _interim(self, event: Partial) -> Json:
-        text = event.stable + event.unstable
-        words = approximate_words(text, event.start_sample, event.end_sample)
-        result = alternative(text, words, punctuates=self._query.punctuates)
-        result["confidence"] = INTERIM_CONFIDENCE
-        return self._results(event.start_sample, event.end_sample, result)
-
-    def _final(self, event: Final) -> Json:
-        words = event.words or approximate_words(event.text, event.start_sample, event.end_sample)
-        result = alternative(event.text, words, punctuates=self._query.punctuates)
-        if self._query.language is None and event.language is not None:
-            result["languages"] = [event.language]
-        self._sent_sample = self._covered_sample = event.end_sample
-        if words:
-            self._last_word_sample = words[-1].end_sample
-        ended = self._pending.popleft()
-        finalize = next((finalize for finalize in self._finalizes if finalize.last is ended), None)
-        if finalize is not None:
-            finalize.is_answered = True
-        is_endpoint = self._query.tells_endpoints and not ended.continues
-        return self._results(
-            event.start_sample,
-            event.end_sample,
-            result,
-            is_final=True,
-            speech_final=is_endpoint or finalize is not None,
-            from_finalize=finalize is not None,
-        )
-
-    def _finalized(self, at_sample: int) -> Iterable[Json]:
-        """Answer a ``Finalize`` that no result has answered; later words start after its end."""
-        if self._finalizes.popleft().is_answered:
-            return
-        start_sample, end_sample = self._sent_sample, min(at_sample, self._safe_sample)
-        self._sent_sample = max(start_sample, end_sample)
-        yield self._results(
-            start_sample,
-            self._sent_sample,
-            alternative("", (), punctuates=False),
-            is_final=True,
-            speech_final=True,
-            from_finalize=True,
-        )
-
-    def _silence(self) -> Iterable[Json]:
-        """Return an empty interim result for silence that no result covers yet."""
-        start_sample = max(self._sent_sample, self._covered_sample)
-        samples = self._safe_sample - start_sample
-        is_silent = not self._is_speaking and not self._pending
-        if not self._query.wants_interim or not is_silent or samples < MIN_SILENCE_SAMPLES:
-            return
-        self._covered_sample = self._safe_sample
-        result = alternative("", (), punctuates=False)
-        yield self._results(start_sample, self._safe_sample, result)
-
-    def _utterance_end(self, received_sample: int) -> Iterable[Json]:
-        """Report silence after the last word, after all finals; checked every second."""
-        silence_ms, last_sample = self._query.utterance_end_ms, self._last_word_sample
-        if silence_ms is None or last_sample is None or self._is_speaking or self._pending:
-            return
-        if received_sample - last_sample >= silence_ms * SAMPLES_PER_MS:
-            self._last_word_sample = None
-            last_word_end = seconds(last_sample)
-            yield {
-                "type": "UtteranceEnd",
-                "channel": _CHANNEL_INDEX,
-                "last_word_end": last_word_end,
-            }
-
     def _metadata(self, duration_samples: int) -> Json:
         sha256 = self._sha256.hexdigest()
         metadata = Metadata(
-            self._request_id, sha256, self._created, self._model, self._query.warnings
+            self._request_id,
+            sha256,
+            self._created,
+            self._model,
+            tuple(self._warnings),
+            channels=len(self._channels),
         )
         return {"type": "Metadata", **metadata.body(duration_samples)}
-
-    def _results(
-        self,
-        start_sample: int,
-        end_sample: int,
-        result: Json,
-        *,
-        is_final: bool = False,
-        speech_final: bool = False,
-        from_finalize: bool = False,
-    ) -> Json:
-        return {
-            "type": "Results",
-            "channel_index": _CHANNEL_INDEX,
-            "duration": seconds(end_sample - start_sample),
-            "start": seconds(start_sample),
-            "is_final": is_final,
-            "speech_final": speech_final,
-            "from_finalize": from_finalize,
-            "channel": {"alternatives": [result]},
-            "metadata": {
-                "request_id": self._request_id,
-                "model_info": self._model.info,
-                "model_uuid": self._model.uuid,
-            },
-        }
 
     def closing_messages(self, end: End) -> ClosingMessages:
         """Return the close code and reason in Deepgram's format."""

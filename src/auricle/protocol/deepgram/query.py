@@ -1,9 +1,8 @@
 """Parse the query of Deepgram's ``/v1/listen``.
 
 Unknown parameters and parameters of unsupported features have no effect and are reported in a
-warning, if the transcript is useful without them. Other unsupported features (redaction, separate
-channels) are rejected. Messages name the parameter and its valid values, and never repeat
-the value that was sent.
+warning, if the transcript is useful without them. Redaction is rejected. Messages name the
+parameter and its valid values, and never repeat the value that was sent.
 """
 
 from collections.abc import Iterable
@@ -63,10 +62,12 @@ class FileQuery(msgspec.Struct, kw_only=True):
     channels: Annotated[
         Channels,
         Meta(
-            description="Channels: 1, or 2 for a file; they are mixed.",
-            extra_json_schema={"enum": [1, 2]},
+            description="Channels of raw audio; they are mixed without `multichannel`.",
         ),
     ] = 1
+    multichannel: Annotated[
+        bool, Meta(description="Transcribe each channel apart, up to 8 of them.")
+    ] = False
     model: Annotated[
         ModelName,
         Meta(description="Name of a model; Deepgram's own names mean the default model."),
@@ -116,7 +117,6 @@ class _Query(FileQuery, kw_only=True):
 
     dictation: bool = False
     interim_results: bool = False
-    multichannel: bool = False
     vad_events: bool = False
     endpointing: str = "true"
     utterance_end_ms: str = "false"
@@ -139,7 +139,8 @@ class Listen:
     Attributes:
         encoding: One of ``ENCODINGS``; ``None`` for a container, whose format is detected.
         sample_rate_hz: Sample rate of raw samples.
-        channels: Number of channels; two are mixed.
+        channels: Number of channels of raw samples.
+        is_multichannel: Whether channels are transcribed apart; otherwise they are mixed.
         language: A language code; ``None`` to detect the language.
         languages: Language codes that detection is restricted to.
         callback: URL to which the transcript of a file is sent; empty if there is none.
@@ -179,6 +180,12 @@ class Listen:
     callback: str = ""
     callback_method: str = "POST"
     model: str = ""
+    is_multichannel: bool = False
+
+    @property
+    def separate_channels(self) -> int:
+        """Number of channels of a live stream that are transcribed apart; 1 if they are mixed."""
+        return self.channels if self.is_multichannel else 1
 
 
 def parse_listen(
@@ -205,14 +212,13 @@ def parse_listen(
         raise BadRequest(f"callback_method must be one of {', '.join(CALLBACK_METHODS)}.")
     if encoding == LINEAR16 and query.sample_rate is UNSET:
         raise BadRequest("sample_rate is required with encoding=linear16.")
-    if query.multichannel and query.channels != 1:
-        raise BadRequest("multichannel is not supported; omit it to mix the channels.")
     endpoint_ms = _endpoint_ms(query)
     language, languages = _languages(query)
     return Listen(
         encoding=encoding,
         sample_rate_hz=query.sample_rate or (TELEPHONE_RATE_HZ if is_raw else MAX_RATE_HZ),
         channels=query.channels,
+        is_multichannel=query.multichannel,
         language=language,
         languages=languages,
         hotwords=_hotwords(query),

@@ -129,6 +129,7 @@ class Metadata:
         created: Time of the request, in UTC.
         model: The model that was used.
         warnings: Gaps and parameters without effect.
+        channels: Channels that were transcribed apart; 1 if they were mixed.
     """
 
     request_id: str
@@ -136,6 +137,7 @@ class Metadata:
     created: str
     model: ModelInfo
     warnings: tuple[str, ...] = ()
+    channels: int = 1
 
     def body(self, duration_samples: int) -> Json:
         """Return the metadata for the end of a live stream or the response for a file."""
@@ -145,7 +147,7 @@ class Metadata:
             "sha256": self.sha256,
             "created": self.created,
             "duration": seconds(duration_samples),
-            "channels": 1,
+            "channels": self.channels,
         }
         return body | ({"warnings": list(self.warnings)} if self.warnings else {})
 

@@ -104,7 +104,7 @@ def encode_event(event: Event) -> str:
     message: dict[str, Any] = {"type": _NAMES[type(event)]}
     for name, field in _LAYOUTS[type(event)]:
         value = getattr(event, name)
-        if value is not None or name not in _OMITTED_IF_UNKNOWN:
+        if value not in (None, ()) or name not in _OMITTED_IF_UNKNOWN:
             message[field.name] = field.encode(value)
     return msgspec.json.encode(message).decode()
 
@@ -237,7 +237,7 @@ _FIELDS = {
 }
 """Fields that look different in a message; all others keep their name and value."""
 
-_OMITTED_IF_UNKNOWN = frozenset({"speaker", "segments"})
+_OMITTED_IF_UNKNOWN = frozenset({"speaker", "segments", "channel", "channel_safe_samples"})
 
 _EVENTS: dict[str, type[Event]] = {
     "ready": Ready,

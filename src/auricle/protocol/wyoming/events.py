@@ -42,7 +42,7 @@ from auricle.events import (
     Wire,
 )
 from auricle.languages import language_code
-from auricle.limits import MAX_HOTWORD_CHARACTERS, MAX_HOTWORDS, Channels, ModelName, RateHz
+from auricle.limits import MAX_HOTWORD_CHARACTERS, MAX_HOTWORDS, MixedChannels, ModelName, RateHz
 from auricle.protocol.dialect import ClosingMessages, End, Reply, Step
 from auricle.protocol.fields import convert
 from auricle.protocol.wyoming.framing import EventFramer, WyomingEvent, error_event, pack_event
@@ -60,7 +60,7 @@ class PcmFormat(msgspec.Struct, frozen=True):
 
     rate: RateHz
     width: Annotated[int, Meta(ge=2, le=4)]
-    channels: Channels
+    channels: MixedChannels
 
 
 class Transcribe(msgspec.Struct, frozen=True):

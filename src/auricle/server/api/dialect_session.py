@@ -55,11 +55,13 @@ async def serve_dialect(
         client = server.admit_socket(websocket)
         server.check_serving()
         handshake = read(websocket)
+        server.live.check(handshake.parameters)
         room = server.live.admit(
             client,
             client_address(websocket.scope),
             is_resuming=False,
             model=handshake.parameters.model,
+            channels=handshake.parameters.separate_channels,
         )
         group = server.running.background
         runner = await server.live.open(

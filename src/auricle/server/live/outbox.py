@@ -1,9 +1,9 @@
 """The bounded queue of events to one client. No I/O, no clock.
 
-For a client that reads slowly, the queue keeps only the newest partial, then drops speech events
-and warnings. It never drops a final, and unacknowledged finals stay in the session's journal. If
-the queue overflows, ``is_overrun`` is set: the connection is closed with 1013, and the client may
-resume.
+For a client that reads slowly, the queue keeps only the newest partial of each channel, then drops
+speech events and warnings. It never drops a final, and unacknowledged finals stay in the session's
+journal. If the queue overflows, ``is_overrun`` is set: the connection is closed with 1013, and the
+client may resume.
 """
 
 import math
@@ -60,10 +60,10 @@ class Outbox:
         """Add an event, and drop an older one that it replaces."""
         match event:
             case Partial():
-                if self._drop_partial():
+                if self._drop_partial(event.channel):
                     self._warn_slow()
             case Final():
-                self._drop_partial(event.utterance)
+                self._drop_partial(event.channel, event.utterance)
             case AudioProgress():
                 self._drop_progress()
             case SpeechStarted() | SpeechEnded() | Warned():
@@ -81,10 +81,12 @@ class Outbox:
             return None
         return self._waiting.popleft()
 
-    def _drop_partial(self, up_to: int | None = None) -> bool:
-        """Drop the queued partial, if any, unless its utterance is later than ``up_to``."""
+    def _drop_partial(self, channel: int | None, up_to: float = math.inf) -> bool:
+        """Drop the channel's queued partial, unless its utterance is later than ``up_to``."""
         for event in self._waiting:
-            if isinstance(event, Partial) and (up_to is None or event.utterance <= up_to):
+            if not isinstance(event, Partial) or event.channel != channel:
+                continue
+            if event.utterance <= up_to:
                 self._waiting.remove(event)
                 self.dropped_partials += 1
                 return True

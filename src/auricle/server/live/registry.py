@@ -32,6 +32,7 @@ from auricle.server.live.load_meter import LoadMeter
 from auricle.server.live.runner import LiveRunner
 from auricle.server.live.transcript_keeper import SessionIdentity, TranscriptKeeper
 from auricle.server.telemetry.live_metrics import LiveMetrics
+from auricle.session.intake import check_channels
 from auricle.session.live import LiveSession
 from auricle.transcriber import PartialTranscriber, Transcriber, VoiceEmbedder
 from auricle.types import SAMPLE_RATE_HZ, ClientId, Options, ReservationRequest
@@ -136,14 +137,15 @@ class LiveSessions:
     # Admission.
 
     def check(self, parameters: StreamParameters) -> None:
-        """Check that the requested model knows the language and the task.
+        """Check the channels, and that the requested model knows the language and the task.
 
         Raises:
             ModelNotFound: There is no such model.
-            BadRequest: The model does not support the language or the task, or the numbers of
-                speakers are impossible.
+            BadRequest: The model does not support the language or the task, the numbers of speakers
+                are impossible, or the format does not have the channels.
         """
         _ = parameters.speaker_options
+        check_channels(parameters)
         self._models.choose(parameters.model).model.engine.fit(
             Options(
                 language=parameters.language, languages=parameters.languages, task=parameters.task
@@ -151,7 +153,13 @@ class LiveSessions:
         )
 
     def admit(
-        self, client: ClientId, address: Address | None, *, is_resuming: bool, model: str = ""
+        self,
+        client: ClientId,
+        address: Address | None,
+        *,
+        is_resuming: bool,
+        model: str = "",
+        channels: int = 1,
     ) -> str:
         """Reserve a slot and queue room; pass the result to :meth:`open` or :meth:`leave`.
 
@@ -160,6 +168,7 @@ class LiveSessions:
             address: Its address.
             is_resuming: Whether it resumes a session.
             model: The model that it requested.
+            channels: Channels that are transcribed apart; each needs queue room.
 
         Raises:
             ModelNotFound: There is no such model.
@@ -184,7 +193,7 @@ class LiveSessions:
         room = self._transcriber.reserve(
             ReservationRequest(
                 client,
-                SESSION_AUDIO_S,
+                SESSION_AUDIO_S * channels,
                 max_wait_s=None if is_resuming else LATE_S,
                 standing=True,
                 resumed=is_resuming,
@@ -199,13 +208,13 @@ class LiveSessions:
         self._rooms.pop(room, None)
         self._transcriber.release(room)
 
-    def _reserve(self, client: ClientId, rooms: dict[str, str], model: str) -> None:
+    def _reserve(self, client: ClientId, rooms: dict[str, str], channels: int, model: str) -> None:
         """Reserve queue room for a session that changes its model, unless it has some."""
         option = self._models.choose(model).option
         if option not in rooms:
             rooms[option] = self._transcriber.reserve(
                 ReservationRequest(
-                    client, SESSION_AUDIO_S, standing=True, resumed=True, model=option
+                    client, SESSION_AUDIO_S * channels, standing=True, resumed=True, model=option
                 )
             )
 
@@ -275,7 +284,7 @@ class LiveSessions:
             client=client,
             transcriber=self._transcriber,
             metrics=self.metrics,
-            reserve=partial(self._reserve, client, rooms),
+            reserve=partial(self._reserve, client, rooms, parameters.separate_channels),
             keep=keep,
             until_kept=until_kept,
             partials=self.partials,
@@ -346,7 +355,7 @@ class LiveSessions:
         try:
             await runner.run(task_status=task_status)
             if self.journal is not None:  # not if the server is stopped: its next start continues
-                self.journal.abandon(runner.session.id, runner.session.last_final)
+                self.journal.abandon(runner.session.id)
         finally:
             self.metrics.clients.session_ended(runner.client)
             self._charge(runner)
@@ -356,11 +365,11 @@ class LiveSessions:
             self._leave_all(self._rooms_of.pop(runner.session.id))
 
     def _charge(self, runner: LiveRunner) -> None:
-        """Charge the audio received since the last charge."""
+        """Charge the audio of all separate channels received since the last charge."""
         session = runner.session
         samples = session.received_sample - self._charged_samples[session.id]
         self._charged_samples[session.id] += samples
-        audio_s = samples / SAMPLE_RATE_HZ
+        audio_s = samples * session.parameters.separate_channels / SAMPLE_RATE_HZ
         self._allowances.charge_audio(runner.client, audio_s, time.monotonic())
         self.metrics.clients.count_audio(runner.client, audio_s)
 

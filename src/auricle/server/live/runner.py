@@ -57,7 +57,7 @@ class LiveRunner:
         reserve: Called before a session changes its model, with the name in the request; reserves
             queue room for the model's finals.
         keep: Called with each final, once, whether or not a client is connected; stores it.
-        until_kept: Waits until the final with an id is stored, for a limited time.
+        until_kept: Waits until the final of an utterance is stored, for a limited time.
         partials: Runs those partials that it recognises instead of the transcriber.
         embedder: Embeds the session's voices; ``None`` if the session submits none.
     """
@@ -221,7 +221,7 @@ class LiveRunner:
     async def until_kept(self, final: Final) -> None:
         """Wait until a final may be sent: it is stored, if finals are kept."""
         if self._until_kept is not None:
-            await self._until_kept(final.id)
+            await self._until_kept(final.utterance)
 
     async def until_data_wanted(self) -> None:
         """Wait until the session wants data or is over."""

@@ -76,9 +76,9 @@ class TranscriptKeeper:
         self._transcripts = transcripts
         self._keep_s = keep_s
         self._count_not_kept = count_not_kept
-        self.forget: Callable[[str, int], object] = lambda session, final: None
-        """Called with the session's id and a final's number once the final is stored, or when it
-        never will be."""
+        self.forget: Callable[[str, int], object] = lambda session, utterance: None
+        """Called with the session's id and an utterance's number once its final is stored, or when
+        it never will be."""
         self._pending: deque[tuple[SessionIdentity, Final]] = deque()
         self._kept_at: dict[tuple[str, int], float] = {}
         self._news = anyio.Event()
@@ -93,20 +93,24 @@ class TranscriptKeeper:
     def keep(self, session: SessionIdentity, final: Final) -> None:
         """Queue a final; finals without text are left out."""
         if not final.text:
-            self.forget(session.id, final.id)
+            self.forget(session.id, final.utterance)
             return
         if len(self._pending) >= MAX_PENDING:
             _log.error("final_not_kept", session=session.id, final=final.id)
             self._count_not_kept(1)
-            self.forget(session.id, final.id)
+            self.forget(session.id, final.utterance)
             return
         self._pending.append((session, final))
-        self._kept_at[session.id, final.id] = time.monotonic()
+        self._kept_at[session.id, final.utterance] = time.monotonic()
         self._news.set()
 
-    async def until_stored(self, session_id: str, final_id: int) -> None:
+    def is_waiting(self, session_id: str, utterance: int) -> bool:
+        """Return whether the final of an utterance waits to be stored."""
+        return (session_id, utterance) in self._kept_at
+
+    async def until_stored(self, session_id: str, utterance: int) -> None:
         """Wait until a final is stored or refused, or has waited for ``SEND_LIMIT_S``."""
-        while (kept_at := self._kept_at.get((session_id, final_id))) is not None:
+        while (kept_at := self._kept_at.get((session_id, utterance))) is not None:
             with anyio.move_on_after(kept_at + SEND_LIMIT_S - time.monotonic()) as limit:
                 await self._progress.wait()
             if limit.cancelled_caught:
@@ -135,8 +139,8 @@ class TranscriptKeeper:
             for session, finals in _by_session(batch):
                 await self._store_session(session, finals)
                 for final in finals:
-                    self.forget(session.id, final.id)
-                    self._kept_at.pop((session.id, final.id), None)
+                    self.forget(session.id, final.utterance)
+                    self._kept_at.pop((session.id, final.utterance), None)
                 self._progress.set()
                 self._progress = anyio.Event()
             for _ in batch:
@@ -197,7 +201,7 @@ def _by_session(
 
 def _segment(final: Final) -> KeptSegment:
     return KeptSegment(
-        position=final.id,
+        position=final.utterance,  # known before its final, by which an interrupted one is stored
         start_ms=final.start_sample // _SAMPLES_PER_MS,
         end_ms=final.end_sample // _SAMPLES_PER_MS,
         text=final.text,

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from auricle.events import SwitchFormat, Warned
 from auricle.types import Pcm16
@@ -14,9 +15,12 @@ NO_AUDIO.setflags(write=False)
 
 @dataclass(frozen=True, slots=True, eq=False)  # an ndarray has no useful ==
 class Audio:
-    """The next samples; ``seq`` is the sequence number of their packet."""
+    """The next samples; ``seq`` is the sequence number of their packet.
 
-    pcm: Pcm16
+    ``pcm`` has shape [samples]; [channels, samples] if channels are transcribed apart.
+    """
+
+    pcm: npt.NDArray[np.int16]
     seq: int | None = None
 
 

@@ -1,5 +1,8 @@
 """Live PCM16, little endian, at 8 to 96 kHz, with or without positions.
 
+Channels are interleaved; they are mixed, or stay apart with ``multichannel``. A message may end
+within a sample of all channels; the next one continues it.
+
 With positions, each message is ``[uint64_le position][samples]``. The position is that of its first
 sample on the session's clock, counted at the sample rate of the stream: at 48 kHz, position 48 000
 is sample 16 000 of the clock. Samples before the expected position are repeats and are dropped;
@@ -35,7 +38,8 @@ class PcmWire:
         self._channels = parameters.channels
         self._has_positions = parameters.seq
         self._frame_bytes = SAMPLE_BYTES * self._channels
-        self._resampler = Resampler(self._rate_hz)
+        self._is_mixed = not parameters.multichannel
+        self._resamplers = self._new_resamplers()
         self._at_sample = at_sample
         self._expected = _scaled(at_sample, SAMPLE_RATE_HZ, self._rate_hz)
         self._waiting: deque[DecodedAudio] = deque()
@@ -77,27 +81,40 @@ class PcmWire:
 
     def finish(self) -> DecodedAudio | None:
         """Return the last milliseconds that the resampler buffers, and reset it."""
-        rest = self._resampler.finish()
-        self._resampler = Resampler(self._rate_hz)
+        rest = [resampler.finish() for resampler in self._resamplers]
+        self._resamplers = self._new_resamplers()
         return self._emit(rest)
 
+    def _new_resamplers(self) -> list[Resampler]:
+        count = 1 if self._is_mixed else self._channels
+        return [Resampler(self._rate_hz) for _ in range(count)]
+
     def _take_samples(self) -> None:
-        """Resample at most one second of the buffered samples to 16 kHz."""
-        frames = min(len(self._buffer) // self._frame_bytes, self._rate_hz)
+        """Resample buffered samples to 16 kHz: at most one second, of all channels together."""
+        max_frames = self._rate_hz // len(self._resamplers)
+        frames = min(len(self._buffer) // self._frame_bytes, max_frames)
         size_bytes = frames * self._frame_bytes
         samples = np.frombuffer(bytes(self._buffer[:size_bytes]), "<i2").astype(np.int16)
         del self._buffer[:size_bytes]
         self._expected += frames
-        if self._channels > 1:
-            mixed = samples.reshape(-1, self._channels).mean(axis=1)
-            samples = np.rint(mixed).astype(np.int16)
-        audio = self._emit(self._resampler.receive(samples))
+        columns = samples.reshape(-1, self._channels)
+        if self._is_mixed and self._channels > 1:
+            columns = np.rint(columns.mean(axis=1, keepdims=True)).astype(np.int16)
+        audio = self._emit(
+            [
+                resampler.receive(np.ascontiguousarray(column))
+                for resampler, column in zip(self._resamplers, columns.T, strict=True)
+            ]
+        )
         if audio is not None:
             self._waiting.append(audio)
 
-    def _emit(self, pcm: Pcm16) -> Audio | None:
-        self._at_sample += pcm.size
-        return Audio(pcm) if pcm.size else None
+    def _emit(self, channels: list[Pcm16]) -> Audio | None:
+        samples = channels[0].size
+        self._at_sample += samples
+        if not samples:
+            return None
+        return Audio(channels[0] if self._is_mixed else np.stack(channels))
 
     def _open_message(self, message: bytes) -> None:
         if len(message) < POSITION.size or (len(message) - POSITION.size) % self._frame_bytes:

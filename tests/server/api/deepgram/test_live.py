@@ -16,6 +16,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from auricle.audio.g711 import alaw_to_pcm16, mulaw_to_pcm16
 from auricle.errors import Draining, NoWorkerReady, Overloaded, RateLimited
+from auricle.limits import SESSION_AUDIO_S
 from auricle.protocol.deepgram.live import DeepgramDialect
 from auricle.server.live.connection import MAX_BAD_MESSAGES
 from auricle.types import SAMPLE_RATE_HZ, Job, Pcm16, Segment, Transcript, Word
@@ -112,6 +113,33 @@ def companded(samples: Pcm16, expand: Any) -> bytes:
 
 def in_messages(data: bytes, size_bytes: int = 3200) -> list[bytes]:
     return [data[at : at + size_bytes] for at in range(0, len(data), size_bytes)]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "expand"), [("mulaw", mulaw_to_pcm16), ("alaw", alaw_to_pcm16)]
+)
+async def test_a_call_of_two_parties_has_two_channels(
+    service: Live, encoding: str, expand: Any
+) -> None:
+    near = np.concatenate([SPEECH, np.zeros(SPEECH.size + 32_000, np.int16)])
+    both = np.stack([near, near[::-1]], axis=1)[::2]
+    how: dict[str, Any] = {"encoding": encoding, "channels": 2, "multichannel": "true"}
+    async with listen(service, **how) as caller:
+        for message in in_messages(companded(both.reshape(-1), expand), 1601):
+            await caller.send(message)
+        await caller.tell("Finalize")
+        await caller.tell("CloseStream")
+        assert await caller.until_closed() == (1000, "")
+    results = [result for result in caller.of("Results") if result["is_final"]]
+    assert {tuple(result["channel_index"]) for result in results} == {(0, 2), (1, 2)}
+    assert {r["channel_index"][0] for r in results if r["from_finalize"]} == {0, 1}
+    ends = [max(r["start"] for r in results if r["channel_index"][0] == n) for n in (0, 1)]
+    assert ends[1] > ends[0]
+    metadata = caller.received[-1]
+    assert metadata["channels"] == 2
+    assert metadata["duration"] == pytest.approx(near.size / SAMPLE_RATE_HZ, abs=0.05)
+    reserved = service.transcriber.reservations[-1]
+    assert reserved.audio_s == 2 * SESSION_AUDIO_S
 
 
 @pytest.mark.parametrize(
@@ -342,7 +370,8 @@ async def test_many_of_them_are_the_end(service: Live) -> None:
         {"encoding": "linear16", "sample_rate": 1},
         {"language": "klingon"},
         {"interim_results": "perhaps"},
-        {"channels": 2, "multichannel": "true"},
+        {"channels": 16, "multichannel": "true", "encoding": "mulaw"},
+        {"channels": 2, "multichannel": "true", "encoding": "ogg-opus"},
         {"redact": ["pci", "ssn"]},
         {"callback": "https://receiver.example/"},
     ],

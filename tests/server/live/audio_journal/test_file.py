@@ -132,7 +132,7 @@ def test_a_full_disk_is_an_error_that_changes_nothing(tmp_path: Path) -> None:
     assert utterance.pcm.size == 100
 
 
-@pytest.mark.parametrize("changes", [{"final": 0}, {"start_sample": -1}])
+@pytest.mark.parametrize("changes", [{"utterance": 0}, {"start_sample": -1}])
 def test_a_header_that_makes_no_sense_is_no_utterance(
     tmp_path: Path, changes: dict[str, int]
 ) -> None:

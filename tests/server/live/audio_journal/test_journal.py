@@ -96,7 +96,7 @@ async def test_a_discarded_utterance_leaves_the_disk(service: Live, tmp_path: Pa
         await caller.tell("input_audio_buffer.clear")
         await poll_until(lambda: not files(tmp_path))
         await append(caller, HALF)
-        assert (await journalled(tmp_path, 8000)).header.final == 1
+        assert (await journalled(tmp_path, 8000)).header.utterance == 2
 
 
 async def append(caller: Any, samples: Any) -> None:
@@ -159,7 +159,7 @@ async def test_a_full_disk_costs_the_journal_only(
         await caller.send(pcm(HALF))
         await poll_until(lambda: "audio_not_journalled" in str(logged.entries))
         full.unlink()
-        assert (await journalled(tmp_path, 8000)).header.final == 1
+        assert (await journalled(tmp_path, 8000)).header.utterance == 1
         service.transcriber.gate.set()
         await caller.tell("Finalize")
         await caller.until("Results", is_final=True)

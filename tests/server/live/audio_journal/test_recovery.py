@@ -36,7 +36,7 @@ def leave(directory: Path, *, is_doubtful: bool = False, **changes: Any) -> Path
     run = directory / "state" / "journal" / RUN
     run.mkdir(parents=True, exist_ok=True)
     header = msgspec.structs.replace(HEADER, **changes)
-    path = run / f"{header.uid}.{header.final}"
+    path = run / f"{header.uid}.{header.utterance}"
     JournalFile(path, header).write(HALF, HALF.size, is_doubtful=is_doubtful)
     return path
 
@@ -152,12 +152,12 @@ async def test_damaged_files_cost_neither_the_start_nor_others(
     tmp_path: Path, content: bytes, logged: LogCapture
 ) -> None:
     leave(tmp_path).with_name(f"{UID}.1").write_bytes(content)
-    leave(tmp_path, final=7).rename(tmp_path / "state" / "journal" / RUN / f"{UID}.6")
+    leave(tmp_path, utterance=7).rename(tmp_path / "state" / "journal" / RUN / f"{UID}.6")
     async with live(tmp_path, ledger=kept_in(tmp_path)) as service:
         _, segments = await recovered(service, tmp_path)
     assert [segment.position for segment in segments] == [3]
     unreadable = [entry for entry in logged.entries if entry["event"] == "journal_unreadable"]
-    assert [(entry["session"], entry["final"]) for entry in unreadable] == [(UID, 1), (UID, 6)]
+    assert [(entry["session"], entry["utterance"]) for entry in unreadable] == [(UID, 1), (UID, 6)]
 
 
 async def test_what_is_not_recovered_before_the_server_stops_is_at_the_next_start(

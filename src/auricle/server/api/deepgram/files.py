@@ -84,6 +84,8 @@ def _check(request: Request, query: Listen) -> None:
         raise BadRequest("This server fetches no URLs; send the audio itself as the body.")
     if query.encoding == OPUS:
         raise BadRequest("Raw Opus packets have no boundaries in a file; send Ogg or WebM.")
+    if query.is_multichannel:
+        raise BadRequest("multichannel is for live streams; omit it to mix the channels of a file.")
     if query.channels > 1 and query.encoding in (LINEAR16, *_EXPAND):
         raise BadRequest("Raw samples must have one channel; for more, send WAV.")
 

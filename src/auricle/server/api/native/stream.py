@@ -120,6 +120,7 @@ class _StreamHandshake:
     is_resuming: bool
     room: str | None = None
     room_model: str = ""
+    room_channels: int = 1
     starts_at_once: bool = False
     warnings: tuple[str, ...] = ()
 
@@ -129,7 +130,7 @@ class _StreamHandshake:
         return client_address(self.websocket.scope)
 
     def admit(self, *, is_resuming: bool) -> None:
-        """Reserve room for the model of the parameters, unless there is some.
+        """Reserve room for the model and the channels of the parameters, unless there is some.
 
         Raises:
             ModelNotFound: There is no such model.
@@ -137,13 +138,14 @@ class _StreamHandshake:
             RateLimited: The client has reached one of its limits.
         """
         model = self.server.models.choose(self.parameters.model).option
-        if self.room is not None and model == self.room_model:
+        channels = self.parameters.separate_channels
+        if self.room is not None and (model, channels) == (self.room_model, self.room_channels):
             return
         self.leave()
         self.room = self.server.live.admit(
-            self.client, self.address, is_resuming=is_resuming, model=model
+            self.client, self.address, is_resuming=is_resuming, model=model, channels=channels
         )
-        self.room_model = model
+        self.room_model, self.room_channels = model, channels
 
     def leave(self) -> None:
         """Release the room, unless a session has taken it over."""

@@ -38,7 +38,7 @@ class JournalHeader(msgspec.Struct, frozen=True):
         owner: The key that may read the transcript.
         source: The API that the session uses.
         started_at: Start of the session, in Unix seconds.
-        final: The number of the utterance's final.
+        utterance: The number of the utterance.
         start_sample: Position of its audio in the session.
         options: The options of its final.
         context: PCM16 of the preceding speech that it is decoded together with.
@@ -48,7 +48,7 @@ class JournalHeader(msgspec.Struct, frozen=True):
     owner: ClientId
     source: str
     started_at: float
-    final: int
+    utterance: int
     start_sample: int
     options: Options
     context: bytes = b""
@@ -76,7 +76,6 @@ class JournalFile:
 
     def __init__(self, path: Path, header: JournalHeader) -> None:
         self.path = path
-        self.start_sample = header.start_sample
         self.samples = 0
         """Samples that are on the disk."""
         self.size_bytes = 0
@@ -123,7 +122,7 @@ def read_journal(path: Path) -> JournalledUtterance | None:
         header = msgspec.json.decode(payload, type=JournalHeader)
     except msgspec.DecodeError:
         return None
-    if kind != _HEADER_KIND or header.final < 1 or header.start_sample < 0:
+    if kind != _HEADER_KIND or header.utterance < 1 or header.start_sample < 0:
         return None
     if len(header.context) % SAMPLE_BYTES:
         return None

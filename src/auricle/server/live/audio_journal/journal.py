@@ -35,12 +35,12 @@ MAX_BYTES = 512 * 2**20
 WARN_EVERY_S = 60.0
 
 _RUN = re.compile(r"[0-9a-f]{16}")
-_FILE = re.compile(r"(?P<uid>([A-Za-z0-9]{1,64}-)?[0-9a-f]{16})\.(?P<final>[1-9]\d{0,8})")
+_FILE = re.compile(r"(?P<uid>([A-Za-z0-9]{1,64}-)?[0-9a-f]{16})\.(?P<utterance>[1-9]\d{0,8})")
 
 _log = structlog.get_logger("auricle.server")
 
 Key = tuple[str, int]
-"""A session's id and the number of a final."""
+"""A session's id and the number of an utterance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,8 @@ class AudioJournal:
         """Take over a directory, its lock, and the files that others have left in it."""
         self.left = left
         """Utterances to recover."""
+        self.is_waiting: Callable[[str, int], bool] = lambda uid, utterance: False
+        """Returns whether the final of an utterance exists and waits to be stored."""
         self._path = path
         self._lock = lock
         self._files: dict[Key, JournalFile] = {}
@@ -91,19 +93,19 @@ class AudioJournal:
                 left += _take_over(directory, path)
         return cls(path, lock, left)
 
-    def forget(self, uid: str, final: int) -> None:
+    def forget(self, uid: str, utterance: int) -> None:
         """Delete an utterance's audio soon: its final is stored, or never will be."""
-        key = uid, final
+        key = uid, utterance
         if (file := self._files.pop(key, None)) is not None:
             self._finished[key] = file.path
         elif (path := self._left_paths.pop(key, None)) is not None:
             self._finished[key] = path
 
-    def abandon(self, uid: str, last_final: int) -> None:
+    def abandon(self, uid: str) -> None:
         """Delete the audio of a session that has ended, except where a final waits to be stored."""
-        for key in list(self._files):
-            if key[0] == uid and key[1] > last_final:
-                self.forget(*key)
+        for of_session, utterance in list(self._files):
+            if of_session == uid and not self.is_waiting(uid, utterance):
+                self.forget(uid, utterance)
 
     async def run(
         self, sessions: Callable[[], Iterable[tuple[SessionIdentity, LiveSession]]]
@@ -140,37 +142,32 @@ class AudioJournal:
     def _news_of(self, session: LiveSession) -> list[UnfinishedAudio]:
         """Return a session's audio that is not on the disk; forget discarded utterances."""
         written = {
-            (final, file.start_sample): file.samples
-            for (uid, final), file in self._files.items()
+            utterance: file.samples
+            for (uid, utterance), file in self._files.items()
             if uid == session.id
         }
         unfinished = session.unfinished_audio(written)
-        pending = {(audio.final, audio.start_sample) for audio in unfinished}
-        for final, start_sample in written:
-            if final > session.last_final and (final, start_sample) not in pending:
-                self.forget(session.id, final)
-        return [
-            audio
-            for audio in unfinished
-            if written.get((audio.final, audio.start_sample)) != audio.samples
-        ]
+        pending = {audio.utterance for audio in unfinished}
+        for utterance in written:
+            if utterance not in pending and not self.is_waiting(session.id, utterance):
+                self.forget(session.id, utterance)
+        return [audio for audio in unfinished if written.get(audio.utterance) != audio.samples]
 
     def _file_of(self, identity: SessionIdentity, audio: UnfinishedAudio) -> JournalFile:
-        key = identity.id, audio.final
+        key = identity.id, audio.utterance
         if (file := self._files.get(key)) is None:
             header = JournalHeader(
                 uid=identity.id,
                 owner=identity.owner,
                 source=identity.source,
                 started_at=identity.started_at,
-                final=audio.final,
+                utterance=audio.utterance,
                 start_sample=audio.start_sample,
                 options=audio.options,
                 context=audio.context.pcm.tobytes(),
             )
-            file = JournalFile(self._path / f"{identity.id}.{audio.final}", header)
+            file = JournalFile(self._path / f"{identity.id}.{audio.utterance}", header)
             self._files[key] = file
-            self._finished.pop(key, None)  # a discarded utterance, which this one replaces
         return file
 
     def _apply(self, news: list[tuple[JournalFile, UnfinishedAudio]], finished: list[Path]) -> None:
@@ -273,7 +270,7 @@ def _files(directory: Path) -> list[LeftFile]:
     for path in sorted(directory.iterdir()):
         match = _FILE.fullmatch(path.name)
         if match is not None and path.is_file() and not path.is_symlink():
-            files.append(LeftFile((match["uid"], int(match["final"])), path))
+            files.append(LeftFile((match["uid"], int(match["utterance"])), path))
     return files
 
 

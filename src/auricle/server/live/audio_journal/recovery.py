@@ -60,8 +60,8 @@ class Recovery:
     async def _recover(self, left: LeftFile) -> bool:
         """Return whether a file led to a final."""
         utterance = await to_thread.run_sync(read_journal, left.path)
-        if utterance is None or (utterance.header.uid, utterance.header.final) != left.key:
-            _log.warning("journal_unreadable", session=left.key[0], final=left.key[1])
+        if utterance is None or (utterance.header.uid, utterance.header.utterance) != left.key:
+            _log.warning("journal_unreadable", session=left.key[0], utterance=left.key[1])
             self._journal.forget(*left.key)
             return False
         if not utterance.pcm.size:
@@ -84,7 +84,7 @@ class Recovery:
             return error
         pcm = utterance.pcm[: engine.max_audio_samples]
         pending = PendingFinal(
-            factory=JobFactory(Caller(header.uid, header.owner, {}), header.final),
+            factory=JobFactory(Caller(header.uid, header.owner, {}), header.utterance),
             pcm=pcm,
             start_sample=header.start_sample,
             speech_sample=header.start_sample,
@@ -119,8 +119,8 @@ def _final(utterance: JournalledUtterance, result: Transcript | AuricleError) ->
     header = utterance.header
     transcript = result if isinstance(result, Transcript) else None
     return Final(
-        id=header.final,
-        utterance=header.final,
+        id=header.utterance,
+        utterance=header.utterance,
         text=transcript.text.strip() if transcript else "",
         start_sample=header.start_sample,
         end_sample=header.start_sample + utterance.pcm.size,

@@ -1,0 +1,1 @@
+"""Channels that are transcribed apart, behind the interfaces of one."""

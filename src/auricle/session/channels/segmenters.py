@@ -1,0 +1,128 @@
+"""The segmenters of a session's channels: a mixed channel, or several that are apart.
+
+All channels have one clock, because their samples arrive together.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from auricle.audio.channel_comparison import ChannelComparison, SimilarChannels
+from auricle.audio.endpointer import Endpointing, EndpointRules
+from auricle.commands import StreamParameters
+from auricle.events import Warned, WarningCode
+from auricle.session.segmenter import SpeechSegmenter
+
+
+class ChannelEvent(NamedTuple):
+    """An endpointing event of one channel."""
+
+    channel: int
+    event: Endpointing
+
+
+class ChannelSegmenters:
+    """One :class:`.SpeechSegmenter` for each channel.
+
+    Args:
+        rules: The endpointing rules.
+        parameters: The stream parameters: the channels, and where each begins.
+
+    Attributes:
+        all: The segmenters, in the order of the channels.
+    """
+
+    def __init__(self, rules: EndpointRules, parameters: StreamParameters) -> None:
+        self.all = tuple(
+            SpeechSegmenter(rules, parameters.start_sample, parameters.resume_sample_of(channel))
+            for channel in range(parameters.separate_channels)
+        )
+        self._comparison = ChannelComparison(len(self.all)) if len(self.all) > 1 else None
+
+    @property
+    def received_sample(self) -> int:
+        """The session's clock: the position of the next sample."""
+        return self.all[0].received_sample
+
+    @property
+    def is_open(self) -> bool:
+        """Whether an utterance is open in any channel."""
+        return any(segmenter.is_open for segmenter in self.all)
+
+    def configure(self, endpoint_ms: int) -> None:
+        """Set the silence that ends an utterance, from the next utterance on."""
+        for segmenter in self.all:
+            segmenter.configure(endpoint_ms)
+
+    def limit(self, max_audio_s: float) -> None:
+        """Limit utterances to what an engine accepts, in seconds; a lower limit stays."""
+        for segmenter in self.all:
+            segmenter.limit(max_audio_s)
+
+    def receive(self, pcm: npt.NDArray[np.int16]) -> list[ChannelEvent]:
+        """Process the next samples; return endpointing events, channel by channel.
+
+        Args:
+            pcm: Shape [channels, samples]; [samples] is for all channels, such as silence.
+        """
+        channels = np.broadcast_to(pcm, (len(self.all), pcm.shape[-1]))
+        return [
+            ChannelEvent(channel, event)
+            for channel, segmenter in enumerate(self.all)
+            for event in segmenter.receive(channels[channel])
+        ]
+
+    def compare(self, pcm: npt.NDArray[np.int16]) -> Warned | None:
+        """Compare received samples of several channels; return a warning at most once."""
+        return None if self._comparison is None else _warning(self._comparison.receive(pcm))
+
+    def end_comparison(self) -> Warned | None:
+        """Return the warning about a stream that was too short for one before."""
+        return None if self._comparison is None else _warning(self._comparison.finish())
+
+    def finalize(self) -> list[ChannelEvent]:
+        """End the open utterances now; the stream may continue."""
+        return self._of_each(SpeechSegmenter.finalize)
+
+    def flush(self, channel: int | None = None) -> list[ChannelEvent]:
+        """End the open utterances, or that of one channel; speech must be detected again."""
+        return self._of_each(SpeechSegmenter.flush, channel)
+
+    def finish(self) -> list[ChannelEvent]:
+        """End the stream; its last, incomplete window is padded with silence and evaluated."""
+        return self._of_each(SpeechSegmenter.finish)
+
+    def discard(self) -> None:
+        """Drop the open utterances."""
+        for segmenter in self.all:
+            segmenter.discard()
+
+    def skip(self, samples: int) -> None:
+        """Advance the clock over a long silence without processing it.
+
+        Raises:
+            ValueError: An utterance is open.
+        """
+        for segmenter in self.all:
+            segmenter.skip(samples)
+
+    def forget(self) -> None:
+        """Drop audio that no utterance needs any more."""
+        for segmenter in self.all:
+            segmenter.forget()
+
+    def _of_each(
+        self, act: Callable[[SpeechSegmenter], list[Endpointing]], only: int | None = None
+    ) -> list[ChannelEvent]:
+        return [
+            ChannelEvent(channel, event)
+            for channel, segmenter in enumerate(self.all)
+            if only in (None, channel)
+            for event in act(segmenter)
+        ]
+
+
+def _warning(similar: SimilarChannels | None) -> Warned | None:
+    return None if similar is None else Warned(WarningCode.SIMILAR_CHANNELS, similar.message)
