@@ -221,6 +221,8 @@ def test_formats_without_these_channels_are_refused() -> None:
         rig(format=Wire.OPUS)
     with pytest.raises(BadRequest, match="channels must be 1 to 2"):
         rig(format=Wire.OPUS, channels=3, multichannel=False)
+    with pytest.raises(BadRequest, match="multichannel and speakers exclude each other"):
+        rig(speakers=True)
     it = rig()
     with pytest.raises(BadRequest, match="multichannel needs"):
         it.command(Configure(format=Wire.WEBM))
