@@ -16,6 +16,7 @@ pytestmark = pytest.mark.server
 WAV = {"content-type": "audio/wav"}
 CLIP = (Path(__file__).parents[2] / "testdata" / "fellow.wav").read_bytes()
 DIARIZE = "diarize is not supported and has no effect."
+SEARCH = "search is not supported and has no effect."
 HEADER = "x-auricle-warnings"
 
 
@@ -63,21 +64,19 @@ def test_a_job(service: InProcess) -> None:
 def test_openai(service: InProcess, form: str) -> None:
     answer = openai(
         service,
-        model="gpt-4o-transcribe-diarize",
         response_format=form,
         temperature="0.2",
         diarize="true",
-        known_speaker_references="data:audio/wav;base64," + "A" * 600_000,
+        embedding="A" * 600_000,
         **{"include[]": "logprobs"},
     )
     warnings = [
         DIARIZE,
-        "known_speaker_references is not supported and has no effect.",
+        "embedding is not supported and has no effect.",
         "include is not supported and has no effect.",
     ]
     assert all(warning in answer.headers[HEADER] for warning in warnings)
     assert "temperature" in answer.headers[HEADER]
-    assert "Speaker diarization is not supported" in answer.headers[HEADER]
     if "json" in form:
         assert set(warnings) < set(answer.json()["warnings"])
 
@@ -91,23 +90,23 @@ def test_openai_streamed(service: InProcess) -> None:
 
 def test_deepgram_file(service: InProcess) -> None:
     answer = service.client.post(
-        "/v1/listen?diarize=true&search=a&numerals=false", content=CLIP, headers=WAV
+        "/v1/listen?summarize=true&search=a&numerals=false", content=CLIP, headers=WAV
     )
-    warnings = [DIARIZE, "search is not supported and has no effect."]
+    warnings = [f"{name} is not supported and has no effect." for name in ("summarize", "search")]
     assert answer.json()["metadata"]["warnings"] == warnings
     assert answer.headers[HEADER] == " ".join(warnings)
 
 
 async def test_deepgram_live(tmp_path: Path) -> None:
-    query = {"encoding": "linear16", "sample_rate": 16_000, "diarize": "true"}
+    query = {"encoding": "linear16", "sample_rate": 16_000, "search": "a"}
     async with live(tmp_path) as service:
         url = stream_url(service.port, "/v1/listen", **query)
         async with connect(url, proxy=None) as it:
             assert it.response is not None
-            assert it.response.headers[HEADER] == DIARIZE
+            assert it.response.headers[HEADER] == SEARCH
             await it.send('{"type":"CloseStream"}')
             metadata = json.loads(await it.recv())
-    assert (metadata["type"], metadata["warnings"]) == ("Metadata", [DIARIZE])
+    assert (metadata["type"], metadata["warnings"]) == ("Metadata", [SEARCH])
 
 
 async def test_native_live(tmp_path: Path) -> None:

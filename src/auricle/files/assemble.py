@@ -36,10 +36,16 @@ class FileProgress:
 
 @dataclass(frozen=True, slots=True)
 class FileTranscript:
-    """The file's transcript, and its gaps (usually none)."""
+    """The file's transcript, its gaps (usually none), and warnings, such as missing speakers."""
 
     transcript: Transcript
     gaps: tuple[Gap, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    def without_words(self) -> "FileTranscript":
+        """Return the same transcript without its words."""
+        segments = tuple(replace(segment, words=None) for segment in self.transcript.segments)
+        return replace(self, transcript=replace(self.transcript, segments=segments))
 
 
 OnProgress = Callable[[FileProgress], None]

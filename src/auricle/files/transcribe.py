@@ -13,6 +13,9 @@ chunks, those below ``SURE_PROBABILITY`` are recognised again if their neighbour
 language (:class:`auricle.files.assemble.FileLanguages`). A file may thus contain several languages,
 and the text does not depend on which chunk is done first.
 
+**Speakers.** If requested, the voices of each chunk are embedded while it is recognised; the
+speakers are found at the end (:mod:`.voices`).
+
 **Overload.** An accepted file never fails because of other requests: a refused chunk waits for the
 delay given in the refusal and is submitted again. Only a server that shuts down ends it.
 
@@ -47,6 +50,7 @@ from auricle.files.assemble import (
     TranscriptAssembler,
 )
 from auricle.files.fair_semaphore import FairSemaphore
+from auricle.files.voices import FileVoices, VoiceRequest
 from auricle.groups import first_error
 from auricle.transcriber import Progress, Reader, Transcriber
 from auricle.types import (
@@ -100,6 +104,7 @@ class FileRequest:
         max_wait_s: The deadline of such finals, and of waiting for a busy decoder.
         reservation: Queue room reserved for the first of them.
         tells_refusal: A refusal of the first of them is reported, not retried as a file job.
+        voices: How to find the speakers; ``None``: they are not requested.
     """
 
     source: Source
@@ -112,6 +117,7 @@ class FileRequest:
     max_wait_s: float | None = None
     reservation: str | None = None
     tells_refusal: bool = False
+    voices: VoiceRequest | None = None
 
 
 def chunk_semaphore(workers: int, batch_jobs: int) -> FairSemaphore:
@@ -249,8 +255,13 @@ class _FileWork:
         self._finished = finished
         self._request = request
         self._chunk_slots = chunk_slots
+        self._voices: FileVoices | None = None
+        if request.voices is not None:
+            max_wait_s = request.max_wait_s if request.is_urgent else None
+            self._voices = FileVoices(request.voices, request.id, request.client, max_wait_s)
         self._assembler = TranscriptAssembler(
-            on_progress, keep_words=request.options.word_timestamps
+            on_progress,
+            keep_words=request.options.word_timestamps or request.voices is not None,
         )
         self._languages = FileLanguages(request.options.language)
         # Chunks whose language is detected: results that wait for those of earlier chunks, and
@@ -289,7 +300,11 @@ class _FileWork:
         finally:
             for _ in self._in_slot:  # those of tasks that were cancelled before their first step
                 self._chunk_slots.leave(self._request.client)
-        return self._assembler.result(duration_samples, reading.waited_s, self._languages)
+        result = self._assembler.result(duration_samples, reading.waited_s, self._languages)
+        if self._voices is None:
+            return result
+        result = await anyio.to_thread.run_sync(self._voices.assigned, result)
+        return result if self._request.options.word_timestamps else result.without_words()
 
     def _release_room(self) -> None:
         """Release the reservation of a file that turned out to be long."""
@@ -318,7 +333,10 @@ class _FileWork:
 
     async def _run(self, item: _SlottedChunk) -> None:
         try:
-            transcript = await self._recognise(item)
+            async with anyio.create_task_group() as tasks:
+                if self._voices is not None:
+                    tasks.start_soon(self._voices.add, item.chunk)
+                transcript = await self._recognise(item)
             if item in self._detecting:
                 self._detecting.discard(item)
                 self._transcribed[item.slot.index] = (item, transcript)
@@ -398,7 +416,9 @@ class _FileWork:
             request.options,
             language=language or request.options.language,
             is_chunk=True,
-            word_timestamps=request.options.word_timestamps or request.options.sentence_times,
+            word_timestamps=request.options.word_timestamps
+            or request.options.sentence_times
+            or request.voices is not None,
         )
         if request.condition_on_previous_text:
             prompt = self._assembler.prompt(item.slot.index, options.initial_prompt)

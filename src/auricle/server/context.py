@@ -33,7 +33,7 @@ from auricle.server.telemetry.metrics import Metrics
 from auricle.server.telemetry.start_estimate import StartEstimate
 from auricle.server.uploads.upload_room import EarlyReservations
 from auricle.server.uploads.uploading_jobs import UploadingJobs
-from auricle.transcriber import Decoder, Transcriber
+from auricle.transcriber import Decoder, Transcriber, VoiceEmbedder
 from auricle.types import ClientId
 
 RETRY_S = 5
@@ -71,6 +71,7 @@ class ServerState:
     requests: set[anyio.CancelScope] = field(default_factory=set)
     background_tasks: list[Callable[[], Coroutine[Any, Any, None]]] = field(default_factory=list)
     setup_error: SetupError | None = None
+    speakers: VoiceEmbedder | None = None
     resources: Running | None = None
     """Set while the application runs."""
 

@@ -28,7 +28,13 @@ def ask(case: str, **fields) -> None:
 ask("wrong key", client=client.with_options(api_key="sk-nobody"))
 ask("unknown model", model="parakeet")
 ask("unknown format", response_format="yaml")
-ask("speakers", response_format="diarized_json")
+ask("no speakers", response_format="diarized_json", extra_body={"num_speakers": 0})
+ask(
+    "known speaker",
+    response_format="diarized_json",
+    known_speaker_names=["Ann"],
+    known_speaker_references=["https://example.org/ann.wav"],
+)
 ask("wrong type", temperature="warm")
 ask("out of range", temperature=2)
 ask("wrong granularity", timestamp_granularities=["letter"], response_format="verbose_json")

@@ -6,6 +6,7 @@ import pytest
 from auricle.errors import BadRequest
 from auricle.limits import DEFAULT_ENDPOINT_MS
 from auricle.protocol.deepgram.query import MIN_ENDPOINT_MS, Listen, parse_listen
+from auricle.types import SpeakerOptions
 
 pytestmark = pytest.mark.unit
 
@@ -87,11 +88,11 @@ def test_the_rate_of_packets_and_containers_is_theirs() -> None:
 
 
 def test_missing_features_and_unknown_names_have_no_effect_but_a_warning() -> None:
-    query = "diarize=true&search=a&replace=b:c&numerals=true&extra=a:b&no_such_thing=1&version=x"
+    query = "summarize=true&search=a&replace=b:c&numerals=true&extra=a:b&no_such_thing=1&version=x"
     result = listen(query + "&redact=false&multichannel=false&profanity_filter=true")
     assert replace(result, warnings=()) == listen()
     assert [warning.split()[0] for warning in result.warnings] == [
-        *("diarize", "search", "replace", "numerals", "extra", "no_such_thing"),
+        *("summarize", "search", "replace", "numerals", "extra", "no_such_thing"),
         "profanity_filter",
     ]
 
@@ -124,3 +125,21 @@ def test_what_can_not_be_done_is_named_and_not_repeated(query: str, field: str) 
     with pytest.raises(BadRequest, match=field) as caught:
         listen(query)
     assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize(
+    ("query", "is_wanted"),
+    [
+        ("", False),
+        ("diarize=false", False),
+        ("diarize=true", True),
+        ("diarize_model=latest", True),
+        ("diarize=false&diarize_model=v1", True),
+    ],
+)
+def test_speakers_are_wanted_with_diarize_or_the_name_of_a_diarizer(
+    query: str, *, is_wanted: bool
+) -> None:
+    assert listen(query).speakers == (SpeakerOptions() if is_wanted else None)
+    with pytest.raises(BadRequest, match="diarize_model"):
+        listen("diarize_model=v9")

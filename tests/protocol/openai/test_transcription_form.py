@@ -1,13 +1,17 @@
+import json
 from dataclasses import replace
 
 import pytest
 
 from auricle.errors import BadRequest
 from auricle.limits import MAX_HOTWORDS, MAX_PROMPT_CHARACTERS
+from auricle.protocol.openai.known_speakers import KnownSpeaker
 from auricle.protocol.openai.transcription_form import Format, SpeechRequest, read_form
-from auricle.types import Options, Task
+from auricle.types import Options, SpeakerOptions, Task
 
 pytestmark = pytest.mark.unit
+
+REFERENCE = "data:audio/wav;base64,UklGRg=="
 
 
 def read(task: Task = Task.TRANSCRIBE, /, **fields: str | list[str]) -> SpeechRequest:
@@ -84,23 +88,67 @@ def test_words_are_looked_for_only_where_they_can_be_reported() -> None:
     assert (request.options.word_timestamps, request.has_segments) == (True, False)
 
 
+@pytest.mark.parametrize(
+    ("fields", "speakers"),
+    [
+        ({"response_format": "diarized_json"}, SpeakerOptions()),
+        ({"response_format": "diarized_json", "stream": "true"}, SpeakerOptions()),
+        ({"response_format": "diarized_json", "num_speakers": "2"}, SpeakerOptions(2)),
+        ({"response_format": "srt", "max_speakers": "3"}, SpeakerOptions(None, None, 3)),
+        ({"response_format": "vtt", "model": "gpt-4o-transcribe-diarize"}, SpeakerOptions()),
+        ({"response_format": "vtt", "model": "whisper-1"}, None),
+        ({"response_format": "vtt", "max_speakers": "3", "stream": "true"}, None),
+        ({"response_format": "text", "model": "gpt-4o-transcribe-diarize"}, None),
+    ],
+)
+def test_speakers_are_looked_for_only_where_they_can_be_reported(
+    fields: dict[str, str], speakers: SpeakerOptions | None
+) -> None:
+    assert read(**fields).speakers == speakers
+
+
+def test_numbers_and_names_of_speakers_that_no_format_shows_are_reported() -> None:
+    assert read(model="gpt-4o-transcribe-diarize").warnings == ()
+    known = {"known_speaker_names": "Ann", "known_speaker_references": REFERENCE}
+    request = read(num_speakers="2", **known)
+    assert [warning.partition(" ")[0] for warning in request.warnings] == [
+        "known_speaker_names",
+        "num_speakers",
+    ]
+    assert request.known_speakers == ()
+
+
+@pytest.mark.parametrize("is_json", [False, True], ids=["repeated", "json"])
+def test_known_speakers_may_have_commas_in_their_names(*, is_json: bool) -> None:
+    names, references = ["Lee, Ann", "Bob"], [REFERENCE, REFERENCE]
+    fields: dict[str, str | list[str]] = {
+        "known_speaker_names": json.dumps(names) if is_json else names,
+        "known_speaker_references": json.dumps(references) if is_json else references,
+    }
+    request = read(response_format="diarized_json", **fields)
+    assert request.known_speakers == (
+        KnownSpeaker("Lee, Ann", b"RIFF"),
+        KnownSpeaker("Bob", b"RIFF"),
+    )
+
+
 @pytest.mark.parametrize("response_format", list(Format))
 def test_times_are_looked_for_only_where_they_can_be_reported(response_format: Format) -> None:
-    has_times = response_format in (Format.SRT, Format.VTT, Format.VERBOSE_JSON)
+    has_times = response_format not in (Format.JSON, Format.TEXT)
     assert read(response_format=response_format.value).options.sentence_times is has_times
     streamed = read(
         response_format=response_format.value,
         timestamp_granularities=["word", "segment"],
         stream="true",
     )
-    assert streamed.options == Options(sentence_times=False)
+    shows_segments = response_format is Format.DIARIZED_JSON
+    assert streamed.options == Options(sentence_times=shows_segments)
 
 
 @pytest.mark.parametrize(
     ("field", "value"),
     [
         ("response_format", "yaml"),
-        ("response_format", "diarized_json"),
         ("temperature", "warm"),
         ("temperature", "1.1"),
         ("temperature", "-0.1"),
@@ -111,6 +159,10 @@ def test_times_are_looked_for_only_where_they_can_be_reported(response_format: F
         ("language", "klingon"),
         ("languages", "klingon"),
         ("stream", "maybe"),
+        ("num_speakers", "0"),
+        ("num_speakers", "10000"),
+        ("max_speakers", "two"),
+        ("known_speaker_references", "data:audio/wav;base64,AAAA"),
         ("keywords", "x" * 101),
         ("keywords", ["x"] * (MAX_HOTWORDS + 1)),
     ],

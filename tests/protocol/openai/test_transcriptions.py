@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,9 +10,10 @@ from auricle.protocol.openai.transcriptions import (
     done_event,
     encode_answer,
     error_event,
+    segment_events,
 )
 from auricle.protocol.subtitle_layout import SubtitleLimits
-from auricle.types import Gap, Segment, Task, Transcript, Word
+from auricle.types import Gap, Segment, Speaker, Task, Transcript, Word
 
 pytestmark = pytest.mark.unit
 
@@ -168,3 +170,50 @@ def test_what_is_missing_is_a_line_of_the_subtitles(name: str) -> None:
     missing = (Gap(48_000, 80_000, "poison_job"),)
     answer = encode_answer(read(response_format=name), TRANSCRIPT, GAPS, missing)
     assert b"[2.0 s missing: not recognised (poison_job)]" in answer
+
+
+DIALOGUE = replace(
+    TRANSCRIPT,
+    segments=(
+        replace(SEGMENTS[0], speaker=1),
+        replace(SEGMENTS[1], speaker=0),
+        Segment(40_000, 41_000, "Who?"),
+    ),
+    speakers=(Speaker(0), Speaker(1, "Ann")),
+)
+
+
+def test_diarized_json_has_names_letters_and_a_word_for_unknown_speakers() -> None:
+    segment = {"type": "transcript.text.segment"}
+    assert json.loads(answer(DIALOGUE, response_format="diarized_json")) == {
+        "task": "transcribe",
+        "duration": 2.562,
+        "text": "Good day. Yes & no.",
+        "segments": [
+            segment
+            | {"id": "seg_0", "start": 0.5, "end": 1.5, "text": " Good day.", "speaker": "Ann"},
+            segment
+            | {"id": "seg_1", "start": 2.0, "end": 2.5, "text": " Yes & no.", "speaker": "A"},
+            segment
+            | {"id": "seg_2", "start": 2.5, "end": 2.562, "text": "Who?", "speaker": "unknown"},
+        ],
+        "usage": {"type": "duration", "seconds": 3},
+    }
+
+
+def test_a_stream_has_an_event_for_each_segment() -> None:
+    events = segment_events(DIALOGUE).decode().strip().split("\n\n")
+    bodies = [json.loads(event.removeprefix("data: ")) for event in events]
+    assert [(body["type"], body["speaker"]) for body in bodies] == [
+        ("transcript.text.segment", "Ann"),
+        ("transcript.text.segment", "A"),
+        ("transcript.text.segment", "unknown"),
+    ]
+
+
+def test_other_formats_show_speakers_where_they_can() -> None:
+    segments = json.loads(answer(DIALOGUE, response_format="verbose_json"))["segments"]
+    assert [segment.get("speaker") for segment in segments] == ["Ann", "A", None]
+    assert "Ann: Good day." in answer(DIALOGUE, response_format="srt")
+    assert "<v Speaker 1>Yes &amp; no." in answer(DIALOGUE, response_format="vtt")
+    assert answer(DIALOGUE, response_format="text") == "Good day. Yes & no.\n"

@@ -29,6 +29,7 @@ from auricle.limits import (
 )
 from auricle.protocol.fields import convert_texts
 from auricle.protocol.ignored import ignored_options
+from auricle.types import SpeakerOptions
 
 LINEAR16, MULAW, ALAW, OPUS, OGG_OPUS = "linear16", "mulaw", "alaw", "opus", "ogg-opus"
 RAW_ENCODINGS = frozenset({LINEAR16, MULAW, ALAW})
@@ -43,6 +44,7 @@ MAX_UTT_SPLIT_S = 60.0
 
 _TRUE, _FALSE = frozenset({"true", "1", "yes"}), frozenset({"false", "0", "no", ""})
 CALLBACK_METHODS = ("POST", "PUT")
+DIARIZE_MODELS = ("latest", "v1", "v2")
 
 
 class FileQuery(msgspec.Struct, kw_only=True):
@@ -93,6 +95,16 @@ class FileQuery(msgspec.Struct, kw_only=True):
     punctuate: Annotated[bool, Meta(description="Add punctuation and capital letters.")] = False
     paragraphs: Annotated[bool, Meta(description="Return paragraphs and their sentences.")] = False
     utterances: Annotated[bool, Meta(description="Return utterances, split at silences.")] = False
+    diarize: Annotated[
+        bool, Meta(description="Label words with their speakers; costs CPU time.")
+    ] = False
+    diarize_model: Annotated[
+        str,
+        Meta(
+            description="The same as `diarize=true`; all names mean this server's only diarizer.",
+            extra_json_schema={"enum": list(DIARIZE_MODELS)},
+        ),
+    ] = ""
     utt_split: Annotated[
         float,
         Meta(
@@ -158,6 +170,7 @@ class Listen:
         utt_split_s: Silence between two utterances of a file.
         tags: Returned in the metadata of a file.
         warnings: Warnings about parameters that have no effect.
+        speakers: ``None`` if speakers are not requested.
     """
 
     encoding: str | None
@@ -181,6 +194,7 @@ class Listen:
     callback_method: str = "POST"
     model: str = ""
     is_multichannel: bool = False
+    speakers: SpeakerOptions | None = None
 
     @property
     def separate_channels(self) -> int:
@@ -208,6 +222,8 @@ def parse_listen(
     query = convert_texts(used, _Query, "query", is_lenient=True)
     if _is_enabled(query.redact):
         raise BadRequest("redact is not supported; text is not redacted.")
+    if query.diarize_model not in ("", *DIARIZE_MODELS):
+        raise BadRequest(f"diarize_model must be one of {', '.join(DIARIZE_MODELS)}.")
     if query.callback_method.upper() not in CALLBACK_METHODS:
         raise BadRequest(f"callback_method must be one of {', '.join(CALLBACK_METHODS)}.")
     if encoding == LINEAR16 and query.sample_rate is UNSET:
@@ -236,6 +252,7 @@ def parse_listen(
         callback=query.callback if _is_enabled((query.callback,)) else "",
         callback_method=query.callback_method.upper(),
         model=query.model,
+        speakers=SpeakerOptions() if query.diarize or query.diarize_model else None,
     )
 
 

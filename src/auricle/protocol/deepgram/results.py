@@ -201,9 +201,11 @@ class FileResponse:
     query: Listen
     metadata: Metadata
 
-    def body(self, transcript: Transcript, gaps: Iterable[Gap]) -> FileBody:
+    def body(
+        self, transcript: Transcript, gaps: Iterable[Gap], warnings: Iterable[str] = ()
+    ) -> FileBody:
         """Return the response; takes a third of a second for four hours of audio."""
-        warnings = (*_warnings(transcript, gaps), *self.query.warnings)
+        warnings = (*_warnings(transcript, gaps), *self.query.warnings, *warnings)
         return file_body(transcript, self.query, replace(self.metadata, warnings=warnings))
 
 

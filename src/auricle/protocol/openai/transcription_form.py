@@ -1,8 +1,11 @@
 """The form of OpenAI's REST API for speech.
 
 All fields of OpenAI's API are accepted. Fields without effect are reported in a warning:
-``temperature`` (decoding raises it automatically for doubtful text), ``include``, known speakers,
-and unknown fields.
+``temperature`` (decoding raises it automatically for doubtful text), ``include``, and unknown
+fields.
+
+Speakers are labelled for ``diarized_json``, and for a model whose name says ``diarize`` if the
+format can show them.
 """
 
 import enum
@@ -18,6 +21,13 @@ from auricle.languages import language_choice
 from auricle.limits import MAX_PROMPT_CHARACTERS, Hotwords, Language, Languages, ModelName
 from auricle.protocol.fields import convert_texts, decode_json
 from auricle.protocol.ignored import ignored_options
+from auricle.protocol.openai.known_speakers import (
+    MAX_KNOWN_SPEAKERS,
+    NAMES,
+    REFERENCES,
+    KnownSpeaker,
+    known_speakers,
+)
 from auricle.protocol.subtitle_layout import (
     MAX_LINE_WIDTH,
     MAX_LINES,
@@ -25,13 +35,18 @@ from auricle.protocol.subtitle_layout import (
     USUAL,
     SubtitleLimits,
 )
-from auricle.types import Options, Task
+from auricle.types import MAX_SPEAKERS, Options, SpeakerOptions, Task
 
 Texts = Mapping[str, Sequence[str]]
 """Form values by name, in order; ``x[]`` and ``x[y]`` are ``x``."""
 
 
 _LISTS = ("languages", "keywords", "timestamp_granularities")
+_REPEATED = (NAMES, REFERENCES)
+"""Lists whose entries may contain commas."""
+_SPEAKER_FIELDS = ("num_speakers", "min_speakers", "max_speakers")
+
+_NumberOfSpeakers = Annotated[int, Meta(extra_json_schema={"minimum": 1, "maximum": MAX_SPEAKERS})]
 
 
 class Format(enum.StrEnum):
@@ -42,12 +57,13 @@ class Format(enum.StrEnum):
     SRT = "srt"
     VERBOSE_JSON = "verbose_json"
     VTT = "vtt"
+    DIARIZED_JSON = "diarized_json"
 
     @property
     def media_type(self) -> str:
         """The ``Content-Type`` of the response."""
         match self:
-            case Format.JSON | Format.VERBOSE_JSON:
+            case Format.JSON | Format.VERBOSE_JSON | Format.DIARIZED_JSON:
                 return "application/json"
             case _:  # for subtitles too, as at OpenAI: older clients parse other types as JSON
                 return "text/plain"
@@ -61,7 +77,7 @@ class Format(enum.StrEnum):
 class Form(
     msgspec.Struct,
     kw_only=True,
-    rename={name: f"{name}[]" for name in _LISTS},
+    rename={name: f"{name}[]" for name in (*_LISTS, *_REPEATED)},
 ):
     """The fields that have an effect; their types are their validation and OpenAPI schema."""
 
@@ -101,6 +117,23 @@ class Form(
             description="Only for `srt` and `vtt`: maximum lines of a subtitle.",
         ),
     ] = USUAL.max_lines
+    known_speaker_names: Annotated[
+        tuple[str, ...],
+        Meta(description=f"Names of up to {MAX_KNOWN_SPEAKERS} speakers, for `diarized_json`."),
+    ] = ()
+    known_speaker_references: Annotated[
+        tuple[str, ...],
+        Meta(description="A recording of each of them, 2 to 10 s, as a data URL with base64."),
+    ] = ()
+    num_speakers: Annotated[
+        _NumberOfSpeakers | None, Meta(description="Number of speakers; estimated if omitted.")
+    ] = None
+    min_speakers: Annotated[
+        _NumberOfSpeakers | None, Meta(description="Minimum of the estimated number of speakers.")
+    ] = None
+    max_speakers: Annotated[
+        _NumberOfSpeakers | None, Meta(description="Maximum of the estimated number of speakers.")
+    ] = None
     stream: Annotated[bool, Meta(description="Return an event stream (transcriptions only).")] = (
         False
     )
@@ -122,6 +155,8 @@ class SpeechRequest:
         is_streamed: Whether the response is a stream of events.
         warnings: Warnings about options that have no effect.
         limits: Maximum size of subtitles. An Auricle extension.
+        speakers: What is known of the speakers; ``None`` if they are not requested.
+        known_speakers: Speakers with names and recordings.
     """
 
     options: Options
@@ -130,6 +165,8 @@ class SpeechRequest:
     is_streamed: bool
     warnings: tuple[str, ...] = ()
     limits: SubtitleLimits = USUAL
+    speakers: SpeakerOptions | None = None
+    known_speakers: tuple[KnownSpeaker, ...] = ()
 
 
 def read_form(texts: Texts, task: Task, unread: Iterable[tuple[str, str]] = ()) -> SpeechRequest:
@@ -154,6 +191,11 @@ def read_form(texts: Texts, task: Task, unread: Iterable[tuple[str, str]] = ()) 
         response_format is Format.VERBOSE_JSON and "word" in form.timestamp_granularities
     )
     language, languages = _languages(form)
+    shows_speakers = response_format is Format.DIARIZED_JSON or (
+        response_format.has_times and not is_streamed
+    )
+    speakers = _speakers(form, response_format)
+    known = known_speakers(form.known_speaker_names, form.known_speaker_references)
     return SpeechRequest(
         options=Options(
             language=language,
@@ -162,23 +204,40 @@ def read_form(texts: Texts, task: Task, unread: Iterable[tuple[str, str]] = ()) 
             initial_prompt=form.prompt[-MAX_PROMPT_CHARACTERS:] or None,
             hotwords=form.keywords,
             word_timestamps=has_words and not is_streamed,
-            sentence_times=response_format.has_times and not is_streamed,
+            sentence_times=shows_speakers,
             model=form.model,
         ),
         format=response_format,
         has_segments="segment" in form.timestamp_granularities or not form.timestamp_granularities,
         is_streamed=is_streamed,
-        warnings=_warnings(form, unread),
+        warnings=_warnings(form, unread, ignores_speakers=not (shows_speakers and speakers)),
         limits=SubtitleLimits(form.max_line_width, form.max_lines),
+        speakers=speakers if shows_speakers else None,
+        known_speakers=known if shows_speakers and speakers else (),
     )
 
 
-def _warnings(form: Form, unread: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+def _speakers(form: Form, response_format: Format) -> SpeakerOptions | None:
+    numbers = {name: getattr(form, name) for name in _SPEAKER_FIELDS}
+    options = SpeakerOptions(**numbers)
+    is_wanted = (
+        response_format is Format.DIARIZED_JSON
+        or "diarize" in form.model.lower()
+        or form.known_speaker_names
+        or any(numbers.values())
+    )
+    return options if is_wanted else None
+
+
+def _warnings(
+    form: Form, unread: Iterable[tuple[str, str]], *, ignores_speakers: bool
+) -> tuple[str, ...]:
     warnings = list(ignored_options(unread, _KNOWN))
     if form.temperature:
         warnings.append("temperature has no effect; decoding starts at 0 and raises it if needed.")
-    if "diarize" in form.model:
-        warnings.append("Speaker diarization is not supported with any model.")
+    if ignores_speakers:
+        given = (name for name in (NAMES, *_SPEAKER_FIELDS) if getattr(form, name))
+        warnings += [f"{name} has no effect; use response_format=diarized_json." for name in given]
     return tuple(warnings)
 
 
@@ -186,9 +245,10 @@ def _items(texts: Texts) -> Iterator[tuple[str, str]]:
     """Yield names and texts; a list may be repeated fields, a JSON array, or have commas."""
     for name, values in texts.items():
         for value in values:
-            if name not in _LISTS:
+            is_json = value.lstrip().startswith("[")
+            if name not in (*_LISTS, *_REPEATED) or (name in _REPEATED and not is_json):
                 yield name, value
-            elif value.lstrip().startswith("["):
+            elif is_json:
                 try:
                     yield from ((name, text) for text in decode_json(value, list[str], name))
                 except BadRequest:
@@ -198,11 +258,6 @@ def _items(texts: Texts) -> Iterator[tuple[str, str]]:
 
 
 def _format(form: Form) -> Format:
-    if form.response_format == "diarized_json":
-        raise BadRequest(
-            "diarized_json is not supported; this server has no speaker diarization.",
-            "response_format",
-        )
     try:
         return Format(form.response_format)
     except ValueError:

@@ -5,7 +5,7 @@ omitted, never invented.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -19,6 +19,8 @@ FRAMES_PER_SECOND = 100
 """Frames of OpenAI's models, the unit of ``seek``."""
 UNKNOWN_LANGUAGE = "unknown"
 """Language of audio without speech if the request names none."""
+UNKNOWN_SPEAKER = "unknown"
+"""Speaker of a segment that has none; clients require one."""
 
 
 Gaps = Sequence[Mapping[str, object]]
@@ -44,12 +46,18 @@ def encode_answer(
             return msgspec.json.encode(_text_fields(transcript, gaps, request.warnings))
         case Format.VERBOSE_JSON:
             return msgspec.json.encode(_verbose(request, transcript, gaps))
+        case Format.DIARIZED_JSON:
+            return msgspec.json.encode(_diarized(request, transcript, gaps))
         case Format.TEXT:
             return f"{transcript.text}\n".encode()
         case Format.SRT:
-            return to_srt(transcript.segments, missing, request.limits).encode()
+            return to_srt(
+                transcript.segments, missing, request.limits, transcript.speakers
+            ).encode()
         case Format.VTT:
-            return to_vtt(transcript.segments, missing, request.limits).encode()
+            return to_vtt(
+                transcript.segments, missing, request.limits, transcript.speakers
+            ).encode()
 
 
 def _text_fields(
@@ -86,15 +94,49 @@ def _verbose(request: SpeechRequest, transcript: Transcript, gaps: Gaps) -> dict
         "usage": _usage(transcript),
     }
     if request.has_segments:
-        verbose["segments"] = [_segment(i, s) for i, s in enumerate(transcript.segments)]
+        labels = _labels(transcript)
+        verbose["segments"] = [_segment(i, s, labels) for i, s in enumerate(transcript.segments)]
     if request.options.word_timestamps:
         verbose["words"] = [_word(word) for s in transcript.segments for word in s.words or ()]
     return verbose | _additions(gaps, request.warnings)
 
 
-def _segment(number: int, segment: Segment) -> dict[str, Any]:
-    """Return a segment; its tokens are known only if words were requested."""
+def _diarized(request: SpeechRequest, transcript: Transcript, gaps: Gaps) -> dict[str, Any]:
+    diarized = {
+        "task": "transcribe",
+        "duration": _seconds(transcript.duration_samples),
+        "text": transcript.text,
+        "segments": list(_speaker_segments(transcript)),
+        "usage": _usage(transcript),
+    }
+    return diarized | _additions(gaps, request.warnings)
+
+
+def _speaker_segments(transcript: Transcript) -> Iterator[dict[str, Any]]:
+    labels = _labels(transcript)
+    for number, segment in enumerate(transcript.segments):
+        yield {
+            "type": "transcript.text.segment",
+            "id": f"seg_{number}",
+            "start": _seconds(segment.start_sample),
+            "end": _seconds(segment.end_sample),
+            "text": segment.text,
+            "speaker": labels.get(segment.speaker, UNKNOWN_SPEAKER),
+        }
+
+
+def _labels(transcript: Transcript) -> dict[int | None, str]:
+    """Return the speakers' labels by number: their names, or capital letters as at OpenAI."""
     return {
+        speaker.number: speaker.name or chr(ord("A") + speaker.number)
+        for speaker in transcript.speakers
+    }
+
+
+def _segment(number: int, segment: Segment, labels: Mapping[int | None, str]) -> dict[str, Any]:
+    """Return a segment; its tokens are known only if words were requested."""
+    speaker = labels.get(segment.speaker)
+    return ({} if speaker is None else {"speaker": speaker}) | {
         "id": number,
         "seek": segment.start_sample * FRAMES_PER_SECOND // SAMPLE_RATE_HZ,
         "start": _seconds(segment.start_sample),
@@ -123,6 +165,11 @@ def _seconds(samples: int) -> float:
 def delta_event(delta: str) -> bytes:
     """Return the event with the next part of the text."""
     return _event({"type": "transcript.text.delta", "delta": delta})
+
+
+def segment_events(transcript: Transcript) -> bytes:
+    """Return an event for each segment with its speaker."""
+    return b"".join(map(_event, _speaker_segments(transcript)))
 
 
 def done_event(transcript: Transcript, gaps: Gaps = (), warnings: Sequence[str] = ()) -> bytes:

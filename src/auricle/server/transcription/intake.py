@@ -6,7 +6,7 @@ key, origin, size and queue room.
 
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Hashable
+from collections.abc import AsyncIterator, Callable, Hashable, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -32,6 +32,7 @@ from auricle.server.uploads.short_audio import DIRECT_FORMATS, MAX_DIRECT_BYTES,
 from auricle.server.uploads.spool import SpoolFile
 from auricle.server.uploads.upload import Upload
 from auricle.server.uploads.upload_room import UploadReservation
+from auricle.speakers.names import Reference
 from auricle.types import ANONYMOUS, Pcm16
 
 _MB = 1_000_000
@@ -166,7 +167,12 @@ class UploadContext:
         return spool
 
     async def transcribe(
-        self, params: TranscriptionParams, upload: Upload, audio_format: str
+        self,
+        params: TranscriptionParams,
+        upload: Upload,
+        audio_format: str,
+        *,
+        references: Sequence[Reference] = (),
     ) -> FileTranscript:
         """Transcribe the upload while the client is connected, and count the result.
 
@@ -175,7 +181,7 @@ class UploadContext:
             ClientDisconnect: The client has disconnected.
         """
         async with while_connected(self.request.receive):
-            result = await self.recognise(params, upload, audio_format)
+            result = await self.recognise(params, upload, audio_format, references=references)
         self.count(result)
         return result
 
@@ -185,6 +191,8 @@ class UploadContext:
         upload: Upload,
         audio_format: str,
         on_progress: OnProgress | None = None,
+        *,
+        references: Sequence[Reference] = (),
     ) -> FileTranscript:
         """Transcribe the upload; the deadline starts now.
 
@@ -193,6 +201,7 @@ class UploadContext:
             upload: The audio.
             audio_format: The format, from :func:`.audio_format_of`.
             on_progress: Called after each chunk of a long file.
+            references: Named voices, for the speakers.
 
         Raises:
             AuricleError: The audio can't be decoded or transcribed.
@@ -211,6 +220,7 @@ class UploadContext:
                 reservation=reservation,
                 deadline=deadline,
                 decode_s=time.perf_counter() - began_at,
+                references=references,
             )
         return await transcribe_spooled(
             server,
@@ -220,6 +230,7 @@ class UploadContext:
             reservation=reservation,
             deadline=deadline,
             on_progress=on_progress,
+            references=references,
         )
 
     def _reserve(

@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 import anyio
@@ -16,9 +17,11 @@ from auricle.files.transcribe import (
     OnProgress,
     transcribe_file,
 )
+from auricle.files.voices import VoiceRequest
 from auricle.server.context import RETRY_S, ServerState
 from auricle.server.http.request_log import RequestLog
 from auricle.server.uploads.params import TranscriptionParams
+from auricle.speakers.names import Reference
 from auricle.types import SAMPLE_RATE_HZ, ClientId, Pcm16, Source, Transcript
 
 _NOWHERE = Source("")
@@ -52,13 +55,16 @@ async def transcribe_short(
     reservation: str | None,
     deadline: Deadline,
     decode_s: float,
+    references: Sequence[Reference] = (),
 ) -> FileTranscript:
     """Transcribe a decoded utterance; silence needs no job.
+
+    ``references`` are named voices, for its speakers.
 
     Raises:
         AuricleError: The audio can't be transcribed.
     """
-    request = _request(server, params, _NOWHERE, client, reservation, deadline)
+    request = _request(server, params, _NOWHERE, client, reservation, deadline, references)
     request = replace(request, tells_refusal=True)
     engine = server.models.find(params.options.model).engine
     reader = InMemory(pcm, CutRules().within(engine.max_audio_samples))
@@ -80,6 +86,7 @@ async def transcribe_spooled(
     deadline: Deadline | None = None,
     on_progress: OnProgress | None = None,
     finished: FinishedChunks | None = None,
+    references: Sequence[Reference] = (),
 ) -> FileTranscript:
     """Transcribe a file on the server's disk.
 
@@ -93,11 +100,12 @@ async def transcribe_spooled(
             deadline only if its request set one.
         on_progress: Called after each chunk.
         finished: Chunks that need not be transcribed again.
+        references: Named voices, for the file's speakers.
 
     Raises:
         AuricleError: The file can't be decoded or transcribed.
     """
-    request = _request(server, params, source, client, reservation, deadline)
+    request = _request(server, params, source, client, reservation, deadline, references)
     limit_s = None if deadline is None or params.max_wait_s is None else deadline.left_s()
     with anyio.move_on_after(limit_s):
         return await transcribe_file(
@@ -118,7 +126,11 @@ def _request(
     client: ClientId,
     reservation: str | None,
     deadline: Deadline | None,
+    references: Sequence[Reference],
 ) -> FileRequest:
+    voices = None
+    if params.speakers is not None:
+        voices = VoiceRequest(server.speakers, params.speakers, tuple(references))
     return FileRequest(
         source=source,
         id=internal_id(params.job_id),
@@ -129,6 +141,7 @@ def _request(
         is_urgent=deadline is not None,
         max_wait_s=None if deadline is None else deadline.left_s(),
         reservation=reservation,
+        voices=voices,
     )
 
 

@@ -17,6 +17,8 @@ FILE_FIELD = "file"
 
 MAX_FIELD_BYTES = 256 * 1024
 """Maximum size of all fields together: three times the longest useful prompt and keywords."""
+MAX_LARGE_FIELD_BYTES = 12_000_000
+"""Maximum size of large fields together: four recordings of 10 s in 48 kHz stereo, in base64."""
 MAX_PARTS = 2000
 MAX_UNREAD, MAX_UNREAD_BYTES = 50, 16
 """Maximum number of ignored fields to report, and bytes to keep of each value."""
@@ -53,7 +55,11 @@ class FormParts:
 
 
 async def read_form_parts(
-    boundary: str, body: AsyncIterator[bytes], file: SpoolFile, names: Collection[str]
+    boundary: str,
+    body: AsyncIterator[bytes],
+    file: SpoolFile,
+    names: Collection[str],
+    large_names: Collection[str] = (),
 ) -> FormParts:
     """Read a form and return its fields by name (``x[]`` and ``x[y]`` as ``x``).
 
@@ -62,12 +68,13 @@ async def read_form_parts(
         body: The body's chunks; read to the end.
         file: Receives the content of the part named ``file``.
         names: Names of the fields to keep.
+        large_names: Those of them that may be large, such as recordings in base64.
 
     Raises:
         BadRequest: The form is malformed or truncated, or it doesn't have exactly one file.
         Overloaded: The disk is full.
     """
-    form = _Form(file, frozenset(names))
+    form = _Form(file, frozenset(names), frozenset(large_names))
     try:
         # Headers are decoded as latin-1, so this restores the boundary's original bytes.
         parser = PushMultipartParser(
@@ -85,14 +92,15 @@ async def read_form_parts(
 class _Form:
     """Collects the parts of one form."""
 
-    def __init__(self, file: SpoolFile, names: frozenset[str]) -> None:
+    def __init__(self, file: SpoolFile, names: frozenset[str], large_names: frozenset[str]) -> None:
         self._file = file
         self._names = names
+        self._large_names = large_names
         self._fields: dict[str, list[str]] = defaultdict(list)
         self._name = ""
         self._value = bytearray()
         self._unread: dict[str, str] = {}
-        self._kept_bytes = self._files = 0
+        self._kept_bytes = self._large_bytes = self._files = 0
 
     async def receive(self, event: MultipartSegment | bytes | None) -> None:
         """Handle the start of a part, a chunk of its content, or its end (``None``)."""
@@ -102,15 +110,19 @@ class _Form:
             self._end_part()
         elif self._name == FILE_FIELD:
             await self._file.write(event)
+        elif self._name in self._large_names:
+            self._large_bytes += len(event)
+            self._keep(event, self._large_bytes, MAX_LARGE_FIELD_BYTES)
         elif self._name in self._names:
             self._kept_bytes += len(event)
-            if self._kept_bytes > MAX_FIELD_BYTES:
-                raise BadRequest(
-                    f"The form's fields exceed {MAX_FIELD_BYTES} bytes in total.", self._name
-                )
-            self._value += event
+            self._keep(event, self._kept_bytes, MAX_FIELD_BYTES)
         elif len(self._value) < MAX_UNREAD_BYTES:
             self._value += event[:MAX_UNREAD_BYTES]
+
+    def _keep(self, part: bytes, total_bytes: int, max_bytes: int) -> None:
+        if total_bytes > max_bytes:
+            raise BadRequest(f"The form's fields exceed {max_bytes} bytes in total.", self._name)
+        self._value += part
 
     def _begin_part(self, part: MultipartSegment) -> None:
         self._name = (part.name or "").partition("[")[0]

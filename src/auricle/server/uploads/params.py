@@ -27,7 +27,15 @@ from auricle.limits import (
 from auricle.protocol.deepgram.results import FileResponse
 from auricle.protocol.fields import convert_texts
 from auricle.protocol.ignored import ignored_options
-from auricle.types import DEFAULT_BEAM_SIZE, MAX_BEAM_SIZE, SAMPLE_RATE_HZ, Options, Task
+from auricle.types import (
+    DEFAULT_BEAM_SIZE,
+    MAX_BEAM_SIZE,
+    MAX_SPEAKERS,
+    SAMPLE_RATE_HZ,
+    Options,
+    SpeakerOptions,
+    Task,
+)
 
 MAX_WAIT_S = 24 * 3600.0
 
@@ -95,6 +103,32 @@ class Fields(msgspec.Struct, kw_only=True):
     word_timestamps: Annotated[
         bool, Meta(description="Whether segments include words with timestamps.")
     ] = False
+    speakers: Annotated[
+        bool, Meta(description="Whether to label the speakers; costs CPU time.")
+    ] = False
+    num_speakers: (
+        Annotated[
+            float,
+            _whole(
+                "Number of speakers; estimated if omitted. Implies `speakers`.", 1, MAX_SPEAKERS
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    min_speakers: (
+        Annotated[
+            float,
+            _whole("Minimum of the estimated number. Implies `speakers`.", 1, MAX_SPEAKERS),
+        ]
+        | UnsetType
+    ) = UNSET
+    max_speakers: (
+        Annotated[
+            float,
+            _whole("Maximum of the estimated number. Implies `speakers`.", 1, MAX_SPEAKERS),
+        ]
+        | UnsetType
+    ) = UNSET
     max_wait_s: (
         Annotated[
             float,
@@ -174,6 +208,7 @@ class TranscriptionParams:
         opus_packet_bytes: Constant packet size of unframed ``opus``.
         warnings: Warnings of options that have no effect.
         callback: The receiver of a background job, if there is one.
+        speakers: What is known of the number of speakers; ``None``: not requested.
         deepgram: How a background job answers in Deepgram's format; ``None`` for the native one.
     """
 
@@ -188,6 +223,7 @@ class TranscriptionParams:
     opus_packet_bytes: int | None = None
     warnings: tuple[str, ...] = ()
     callback: Callback | None = None
+    speakers: SpeakerOptions | None = None
     deepgram: FileResponse | None = None
 
 
@@ -232,6 +268,7 @@ def check(fields: Fields, warnings: tuple[str, ...] = ()) -> TranscriptionParams
         opus_packet_bytes=int(fields.opus_packet_bytes) if fields.opus_packet_bytes else None,
         warnings=warnings,
         callback=Callback(fields.callback_url) if fields.callback_url else None,
+        speakers=_speakers(fields),
     )
 
 
@@ -256,6 +293,14 @@ def encode_params(params: TranscriptionParams) -> bytes:
 def decode_params(request: bytes) -> TranscriptionParams:
     """Return the parameters in a row of the ledger; fields of later versions are ignored."""
     return msgspec.json.decode(request, type=TranscriptionParams)
+
+
+def _speakers(fields: Fields) -> SpeakerOptions | None:
+    numbers = [
+        None if number is UNSET else int(number)
+        for number in (fields.num_speakers, fields.min_speakers, fields.max_speakers)
+    ]
+    return SpeakerOptions(*numbers) if fields.speakers or any(numbers) else None
 
 
 def _options(fields: Fields) -> Options:

@@ -144,12 +144,12 @@ async def _accept(
 
 def _response(response: FileResponse, result: FileTranscript) -> Response:
     """Return the response; slow for hours of audio, so run it in a thread."""
-    body = response.body(result.transcript, result.gaps)
-    return json_response(body, headers=_headers(response))
+    body = response.body(result.transcript, result.gaps, result.warnings)
+    return json_response(body, headers=_headers(response, result.warnings))
 
 
-def _headers(response: FileResponse) -> dict[str, str]:
-    warnings = warning_headers(response.query.warnings)
+def _headers(response: FileResponse, further: tuple[str, ...] = ()) -> dict[str, str]:
+    warnings = warning_headers((*response.query.warnings, *further))
     return {"dg-request-id": response.metadata.request_id, **warnings}
 
 
@@ -168,4 +168,5 @@ def _params(query: Listen, request_id: str) -> TranscriptionParams:
             model=query.model,
         ),
         warnings=query.warnings,
+        speakers=query.speakers,
     )

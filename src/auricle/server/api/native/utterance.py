@@ -188,15 +188,11 @@ def _with_callback(context: UploadContext, params: TranscriptionParams) -> Trans
 
 
 def _response(params: TranscriptionParams, model: str, result: FileTranscript) -> Response:
+    warnings = (*params.warnings, *result.warnings)
     body = transcript_body(
-        params.job_id,
-        params.trace_id,
-        result.transcript,
-        result.gaps,
-        params.warnings,
-        model=model,
+        params.job_id, params.trace_id, result.transcript, result.gaps, warnings, model=model
     )
-    return json_response(body, headers=dict(warning_headers(params.warnings)))
+    return json_response(body, headers=dict(warning_headers(warnings)))
 
 
 def _uploading(context: UploadContext, params: TranscriptionParams) -> UploadingJob | None:

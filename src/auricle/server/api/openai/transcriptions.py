@@ -17,12 +17,14 @@ from auricle.files.transcribe import FileTranscript
 from auricle.protocol.ignored import warning_headers
 from auricle.protocol.native.utterance import gap_fields
 from auricle.protocol.openai.errors import ErrorResponse
+from auricle.protocol.openai.known_speakers import REFERENCES
 from auricle.protocol.openai.transcription_form import FIELDS, Form, SpeechRequest, read_form
 from auricle.protocol.openai.transcriptions import (
     delta_event,
     done_event,
     encode_answer,
     error_event,
+    segment_events,
 )
 from auricle.server.access.admission import estimate_s
 from auricle.server.api.openai.errors import openai_error
@@ -31,6 +33,7 @@ from auricle.server.http.openapi import POSTED, Answers, refusals, schema_of
 from auricle.server.http.request_log import request_log
 from auricle.server.transcription.event_stream import EventStream
 from auricle.server.transcription.intake import UploadContext
+from auricle.server.transcription.references import read_references
 from auricle.server.uploads.multipart import boundary_of, read_form_parts
 from auricle.server.uploads.params import Fields, check, with_model
 from auricle.server.uploads.short_audio import audio_format_of
@@ -94,9 +97,16 @@ async def _answer(request: Request, task: Task) -> Response:
         length = check_length(request.headers, context.max_upload_bytes)
         context.enter(estimate_s(length), size_bytes=length)
         spool = await context.new_file()
-        form = await read_form_parts(boundary, context.body(), spool, FIELDS)
+        form = await read_form_parts(
+            boundary, context.body(), spool, FIELDS, large_names=[REFERENCES]
+        )
         speech = read_form(form.fields, task, form.unread.items())
-        params = replace(check(Fields()), options=speech.options, warnings=speech.warnings)
+        params = replace(
+            check(Fields()),
+            options=speech.options,
+            speakers=speech.speakers,
+            warnings=speech.warnings,
+        )
         params = with_model(params, context.server.models)
         speech = replace(speech, options=params.options, warnings=params.warnings)
         await spool.flush()
@@ -106,20 +116,22 @@ async def _answer(request: Request, task: Task) -> Response:
         )
         upload = Upload(spool)
         audio_format = audio_format_of(params, await upload.head(), upload.size_bytes)
+        references = await read_references(context, speech.known_speakers)
         if speech.is_streamed:
             return EventStream(
                 context,
-                partial(context.recognise, params, upload, audio_format),
+                partial(context.recognise, params, upload, audio_format, references=references),
                 encode_delta=delta_event,
                 encode_done=partial(_encode_done, speech),
                 encode_error=_encode_error,
                 headers=warning_headers(speech.warnings),
             )
-        result = await context.transcribe(params, upload, audio_format)
+        result = await context.transcribe(params, upload, audio_format, references=references)
         return await to_thread.run_sync(_response, speech, result)  # slow for hours of audio
 
 
 def _response(speech: SpeechRequest, result: FileTranscript) -> Response:
+    speech = replace(speech, warnings=(*speech.warnings, *result.warnings))
     headers = dict(warning_headers(speech.warnings))
     if result.gaps:
         headers[GAPS_HEADER] = str(len(result.gaps))
@@ -128,7 +140,9 @@ def _response(speech: SpeechRequest, result: FileTranscript) -> Response:
 
 
 def _encode_done(speech: SpeechRequest, result: FileTranscript) -> bytes:
-    return done_event(result.transcript, gap_fields(result.gaps), speech.warnings)
+    warnings = (*speech.warnings, *result.warnings)
+    done = done_event(result.transcript, gap_fields(result.gaps), warnings)
+    return done if speech.speakers is None else segment_events(result.transcript) + done
 
 
 def _encode_error(error: BaseException) -> bytes:

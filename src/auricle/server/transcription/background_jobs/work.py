@@ -130,11 +130,10 @@ def _encoded(params: TranscriptionParams, model: str, result: FileTranscript) ->
     """Return the response of the API that accepted the job, as JSON."""
     transcript, gaps = result.transcript, result.gaps
     if params.deepgram is not None:
-        return msgspec.json.encode(params.deepgram.body(transcript, gaps))
+        return msgspec.json.encode(params.deepgram.body(transcript, gaps, result.warnings))
+    warnings = (*params.warnings, *result.warnings)
     return msgspec.json.encode(
-        transcript_body(
-            params.job_id, params.trace_id, transcript, gaps, params.warnings, model=model
-        )
+        transcript_body(params.job_id, params.trace_id, transcript, gaps, warnings, model=model)
     )
 
 

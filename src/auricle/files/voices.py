@@ -1,0 +1,184 @@
+"""The speakers of a file: voices of its chunks while they are recognised, speakers at the end.
+
+A chunk whose voices can't be embedded is repeated for a while, and then left without speakers. The
+transcript is never lost with them: it says which part has no speakers, or that none has.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+
+import anyio
+import numpy as np
+import numpy.typing as npt
+
+from auricle.errors import SpeakersUnavailable
+from auricle.files.assemble import FileTranscript
+from auricle.speakers.diarization import Turns, diarize
+from auricle.speakers.names import Reference
+from auricle.speakers.stretches import Span, cut_stretches
+from auricle.transcriber import VoiceEmbedder
+from auricle.types import (
+    SAMPLE_RATE_HZ,
+    Chunk,
+    ClientId,
+    EmbedJob,
+    JobId,
+    Segment,
+    SpeakerEmbeddings,
+    SpeakerOptions,
+)
+
+MAX_URGENT_PATIENCE_S = 5.0
+"""Maximum time for which a chunk is repeated while a client waits."""
+RETRY_S = 0.5
+
+_NO_SPEAKERS = "Speakers could not be distinguished now; the transcript has none."
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceRequest:
+    """What a file's speakers depend on besides its audio.
+
+    Attributes:
+        embedder: Embeds the voices; ``None`` if this server has none.
+        options: What is known of the number of speakers.
+        references: Named voices.
+        patience_s: Time for which a chunk is repeated, in seconds; less if a client waits.
+    """
+
+    embedder: VoiceEmbedder | None
+    options: SpeakerOptions
+    references: tuple[Reference, ...] = ()
+    patience_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Voices:
+    """The voices of one chunk, in samples of the file; a stretch of digital silence has none."""
+
+    voiced: Sequence[Span]
+    stretches: Sequence[Span]
+    vectors: npt.NDArray[np.float32]
+
+
+class FileVoices:
+    """Collects the voices of a file and finds its speakers.
+
+    Args:
+        request: What to find.
+        file_id: ID of the file; jobs have the IDs ``file_id:start:voices``.
+        client: The client whose crashes are counted.
+        max_wait_s: Deadline of each job if a client waits, otherwise ``None``.
+    """
+
+    def __init__(
+        self, request: VoiceRequest, file_id: str, client: ClientId, max_wait_s: float | None
+    ) -> None:
+        self._request = request
+        self._file_id = file_id
+        self._client = client
+        self._max_wait_s = max_wait_s
+        self._found: dict[int, _Voices] = {}
+        self._missing: list[Span] = []
+
+    @property
+    def missing(self) -> Sequence[Span]:
+        """Where voices could not be embedded, in order of time."""
+        return sorted(self._missing)
+
+    @property
+    def vectors(self) -> npt.NDArray[np.float32]:
+        """All embeddings in order of time, shape [stretches, dimensions], of at least one chunk."""
+        return np.concatenate([voices.vectors for voices in self._in_order()])
+
+    async def add(self, chunk: Chunk) -> None:
+        """Embed the voices of a chunk; if that is impossible, the chunk is missing."""
+        start = chunk.start_sample
+        span = (start, start + chunk.pcm.size)
+        voiced = chunk.voiced or (span,)
+        stretches = cut_stretches(voiced)
+        if not stretches:
+            return
+        job = EmbedJob(
+            id=JobId(f"{self._file_id}:{start}:voices"),
+            pcm=chunk.pcm,
+            stretches=tuple((first - start, last - start) for first, last in stretches),
+            client=self._client,
+            max_wait_s=self._max_wait_s,
+        )
+        try:
+            embeddings = await self._embed(job)
+        except SpeakersUnavailable:
+            self._missing.append(span)
+        else:
+            heard = [(first + start, last + start) for first, last in embeddings.stretches]
+            self._found[start] = _Voices(voiced, heard, embeddings.vectors)
+
+    async def _embed(self, job: EmbedJob) -> SpeakerEmbeddings:
+        embedder = self._request.embedder
+        if embedder is None:
+            raise SpeakersUnavailable
+        patience_s = self._request.patience_s
+        if self._max_wait_s is not None:
+            patience_s = min(patience_s, MAX_URGENT_PATIENCE_S)
+        if self._missing:  # one chunk was patient for all
+            patience_s = 0.0
+        until = time.monotonic() + patience_s
+        while True:
+            try:
+                return await embedder.embed(job)
+            except SpeakersUnavailable:
+                if time.monotonic() + RETRY_S > until:
+                    raise
+            await anyio.sleep(RETRY_S)
+
+    def turns(self) -> Turns:
+        """Return who speaks when; takes about a second for an hour of speech."""
+        found = self._in_order()
+        if not found:
+            return Turns()
+        return diarize(
+            [span for voices in found for span in voices.voiced],
+            [stretch for voices in found for stretch in voices.stretches],
+            self.vectors,
+            self._request.options,
+            self._request.references,
+        )
+
+    def assigned(self, result: FileTranscript) -> FileTranscript:
+        """Return the file's transcript with its speakers, or with a warning that says why not.
+
+        Takes as long as :meth:`turns`.
+        """
+        turns, missing = self.turns(), self.missing
+        transcript = replace(
+            result.transcript,
+            segments=tuple(_assigned(result.transcript.segments, turns, missing)),
+            speakers=turns.speakers,
+        )
+        if missing and not turns.speakers:
+            warnings = [_NO_SPEAKERS]
+        else:
+            warnings = [
+                f"No speakers from {start / SAMPLE_RATE_HZ:g} to {end / SAMPLE_RATE_HZ:g} s."
+                for start, end in missing
+            ]
+        return replace(result, transcript=transcript, warnings=(*result.warnings, *warnings))
+
+    def _in_order(self) -> list[_Voices]:
+        return [self._found[start] for start in sorted(self._found)]
+
+
+def _assigned(
+    segments: Sequence[Segment], turns: Turns, missing: Sequence[Span]
+) -> Iterator[Segment]:
+    """Yield the segments with their speakers; those in missing parts have none."""
+
+    def is_missing(segment: Segment) -> bool:
+        return any(start <= segment.start_sample < end for start, end in missing)
+
+    for has_no_speakers, group in groupby(segments, key=is_missing):
+        part = tuple(group)
+        yield from part if has_no_speakers else turns.assigned_to(part)
