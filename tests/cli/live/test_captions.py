@@ -2,6 +2,7 @@
 
 import io
 import re
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -13,8 +14,11 @@ from auricle.client import (
     Connected,
     Disconnected,
     Final,
+    FinalSpeakers,
     Gap,
     Partial,
+    SpeakerRevision,
+    SpeakerSegment,
     Warned,
     WarningCode,
 )
@@ -102,6 +106,25 @@ def test_words_are_drawn_as_they_become_stable_and_end_as_a_line(terminal: Scree
         )  # the unstable text is erased before the line is printed
     assert plain(terminal.drawn).rstrip().endswith("my fellow.\nidle")
     assert terminal.said.getvalue() == ""
+
+
+def test_lines_have_the_names_and_colours_of_their_speakers(terminal: Screen) -> None:
+    segments = (SpeakerSegment(0, 1, "And so,", 0), SpeakerSegment(1, 2, "my fellow.", 1))
+    with CaptionScreen(is_written=True, idle="") as screen:
+        screen.show(replace(final("And so, my fellow."), segments=segments))
+        assert "Speaker 1: And so,\nSpeaker 2: my fellow.\n" in plain(terminal.drawn)
+        assert "\x1b[36mSpeaker 1" in terminal.drawn
+        assert "\x1b[35mSpeaker 2" in terminal.drawn
+        screen.show(SpeakerRevision((FinalSpeakers(1, 2, segments[1:]),)))
+        assert "↑ Speaker 2: my fellow.\n" in plain(terminal.drawn)
+
+
+def test_speakers_in_a_pipe_are_plain_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    pipes = Screen(monkeypatch, out=False, err=False, width=40, height=6)
+    segments = (SpeakerSegment(0, 1, "And so.", 0),)
+    with CaptionScreen(is_written=False, idle="") as screen:
+        screen.show(replace(final("And so."), segments=segments))
+    assert (pipes.drawn, pipes.said.getvalue()) == ("", "")
 
 
 def test_nothing_is_drawn_without_news(terminal: Screen) -> None:

@@ -1,13 +1,21 @@
 """The transcript of a live stream, and its output."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from auricle.cli.live.record import LiveRecord, lines_of, transcript_of
 from auricle.cli.support.output import OutputFormat
-from auricle.client import Final, Gap, LiveClient
+from auricle.client import (
+    Final,
+    FinalSpeakers,
+    Gap,
+    LiveClient,
+    SpeakerRevision,
+    SpeakerSegment,
+)
 from auricle.errors import SetupError
 from auricle.types import Word
 
@@ -58,6 +66,39 @@ def test_each_utterance_is_a_line() -> None:
     assert lines_of([final(1, " Good day."), final(2, " "), final(3, "Bye. ")]) == (
         "Good day.\nBye.\n"
     )
+
+
+SPLIT = replace(
+    final(1, "Good day. Bye."),
+    words=(Word(16_000, 19_000, " Good", 0.5), Word(20_000, 24_000, " Bye.", 0.5)),
+    speaker=0,
+    segments=(
+        SpeakerSegment(16_000, 20_000, "Good day.", 0),
+        SpeakerSegment(20_000, 24_000, "Bye.", 1),
+    ),
+)
+
+
+def test_a_final_has_a_line_and_a_segment_for_each_speaker() -> None:
+    assert lines_of([SPLIT]) == "Speaker 1: Good day.\nSpeaker 2: Bye.\n"
+    transcript = transcript_of([SPLIT, final(2, "And?")], 0).transcript
+    assert [segment.speaker for segment in transcript.segments] == [0, 1, None]
+    assert [speaker.label for speaker in transcript.speakers] == ["Speaker 1", "Speaker 2"]
+    assert [
+        [(word.text, word.speaker) for word in segment.words or ()]
+        for segment in transcript.segments[:2]
+    ] == [[(" Good", 0)], [(" Bye.", 1)]]
+
+
+def test_speakers_are_corrected_in_the_output(tmp_path: Path) -> None:
+    target = tmp_path / "a.vtt"
+    live_record = record(OutputFormat.VTT, target)
+    live_record.add(final(1, "Good day."))
+    assert "<v" not in target.read_text()
+    segments = (SpeakerSegment(16_000, 24_000, "Good day.", 2),)
+    live_record.revise(SpeakerRevision((FinalSpeakers(1, 2, segments), FinalSpeakers(7, 0, ()))))
+    live_record.finish()
+    assert "<v Speaker 3>Good day." in target.read_text()
 
 
 def test_a_file_is_whole_after_each_final(tmp_path: Path) -> None:

@@ -47,6 +47,13 @@ def test_everything_that_may_change_words_reaches_the_session() -> None:
     assert config.model == "gpt-4o-transcribe"
 
 
+def test_the_model_that_diarizes_assigns_speakers() -> None:
+    for model, speakers in (("gpt-4o-transcribe-diarize", True), ("gpt-4o-transcribe", False)):
+        config = merged(of_input(transcription={"model": model}))
+        assert config.parameters().speakers is speakers
+        assert config.update_command().speakers is speakers
+
+
 @pytest.mark.parametrize(
     ("format", "rate_hz", "law"),
     [

@@ -2,8 +2,17 @@ from typing import Any
 
 import pytest
 
-from auricle.events import Final, Flushed, Partial, SpeechEnded, SpeechStarted
-from auricle.protocol.openai.realtime_items import Items
+from auricle.events import (
+    Final,
+    FinalSpeakers,
+    Flushed,
+    Partial,
+    SpeakerRevision,
+    SpeakerSegment,
+    SpeechEnded,
+    SpeechStarted,
+)
+from auricle.protocol.openai.realtime_items import MAX_WITHOUT_SPEAKERS, Items
 
 pytestmark = pytest.mark.unit
 
@@ -32,6 +41,15 @@ class Talk:
     def final(self, text: str, error: str | None = None, language: str = "en") -> None:
         final = Final(1, 1, text, SECOND, 3 * SECOND, language, None, 1.0, False, error)
         self.told += self.items.final(final)
+
+    def final_of(self, speaker: int | None) -> None:
+        segments = None if speaker is None else (SpeakerSegment(SECOND, 24_000, "And so", speaker),)
+        final = Final(1, 1, "And so", SECOND, 3 * SECOND, "en", None, 1.0, False, segments=segments)
+        self.told += self.items.final(final)
+
+    def revise(self, speaker: int | None) -> None:
+        segments = (SpeakerSegment(SECOND, 24_000, "And so", speaker),)
+        self.told += self.items.revised(SpeakerRevision((FinalSpeakers(1, speaker, segments),)))
 
     def flush(self, *, ended_utterance: bool = False) -> None:
         if ended_utterance:
@@ -245,3 +263,52 @@ def test_a_turn_that_began_before_turns_were_switched_off_waits_for_its_commit()
     talk.detects_turns = True
     talk.flush()
     assert talk.transcripts() == {"item_s_1": "One."}
+
+
+# Speakers.
+
+
+def test_a_final_has_a_segment_for_each_speaker_before_its_item_is_complete() -> None:
+    talk = Talk()
+    talk.start()
+    talk.end()
+    talk.final_of(1)
+    assert talk.kinds()[-3:] == ["delta", "segment", "completed"]
+    assert talk.of("segment") == [
+        {
+            "type": "conversation.item.input_audio_transcription.segment",
+            "item_id": "item_s_1",
+            "content_index": 0,
+            "id": "seg_s_1",
+            "text": "And so",
+            "speaker": "B",
+            "start": 1.0,
+            "end": 1.5,
+        }
+    ]
+    talk.revise(0)  # a segment can't be replaced
+    assert len(talk.of("segment")) == 1
+
+
+def test_a_late_speaker_gets_its_segment_once() -> None:
+    talk = Talk()
+    talk.start()
+    talk.end()
+    talk.final_of(None)
+    assert not talk.of("segment")
+    talk.revise(None)
+    talk.revise(0)
+    talk.revise(1)
+    assert [segment["speaker"] for segment in talk.of("segment")] == ["A"]
+
+
+def test_only_the_newest_finals_wait_for_late_speakers() -> None:
+    talk = Talk()
+    for id in range(MAX_WITHOUT_SPEAKERS + 1):
+        talk.start()
+        talk.end()
+        talk.told += talk.items.final(Final(id, id, "A", 0, 1, "en", None, 1.0, False))
+    segments = (SpeakerSegment(0, 1, "A", 0),)
+    for id in (0, 1):
+        talk.told += talk.items.revised(SpeakerRevision((FinalSpeakers(id, 0, segments),)))
+    assert len(talk.of("segment")) == 1

@@ -8,12 +8,21 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from auricle.cli.live.record import labelled, parts_of
 from auricle.cli.support.console import errors, results
 from auricle.client import CatchingUp, Connected, Disconnected, LiveEvent
-from auricle.events import Final, Partial, SpeechStarted, Warned
+from auricle.events import (
+    Final,
+    Partial,
+    SpeakerRevision,
+    SpeakerSegment,
+    SpeechStarted,
+    Warned,
+)
 from auricle.protocol.gaps import gap_line
-from auricle.types import Gap
+from auricle.types import Gap, Speaker
 
+SPEAKER_STYLES = ("cyan", "magenta", "green", "blue", "bright_red", "bright_cyan")
 PLACEHOLDER = Text("…", style="dim")
 """Shown between the start of speech and the first partial."""
 
@@ -77,6 +86,10 @@ class CaptionScreen:
                     self._draw()
                     self._show_final(event)
                 return
+            case SpeakerRevision():
+                for final in event.finals:
+                    for segment in final.segments:
+                        self._show_correction(segment)
             case CatchingUp():
                 self._show_behind(event.behind_s)
                 return
@@ -139,8 +152,16 @@ class CaptionScreen:
         if final.error is not None:
             gap = Gap(final.start_sample, final.end_sample, final.error)
             self._show_line(gap_line(gap), style="yellow")
-        if text := final.text.strip():
-            self._show_line(text)
+        for part in parts_of(final):
+            if part.text.strip():
+                style = "" if self._console is None else _style_of(part.speaker)
+                self._show_line(labelled(part), style)
+
+    def _show_correction(self, segment: SpeakerSegment) -> None:
+        """Show the speaker of an earlier line; the lines of a pipe can't be corrected."""
+        if self._console is not None and segment.speaker is not None and segment.text:
+            label = Speaker(segment.speaker).label
+            self._console.print(f"↑ {label}: {segment.text}", style="dim", markup=False)
 
     def _show_line(self, text: str, style: str = "") -> None:
         if self._console is not None:
@@ -149,6 +170,11 @@ class CaptionScreen:
             typer.echo(text)
         elif style:
             errors.print(text, style=style, markup=False)
+
+
+def _style_of(speaker: int | None) -> str:
+    """Return the colour of a speaker's lines; it repeats, so the label says who it is."""
+    return "" if speaker is None else SPEAKER_STYLES[speaker % len(SPEAKER_STYLES)]
 
 
 def caption(partial: Partial) -> Text:

@@ -21,8 +21,10 @@ from auricle.cli.support.speech_options import (
     Language,
     MaxLines,
     MaxLineWidth,
+    NumSpeakers,
     Prompt,
     ServerModel,
+    Speakers,
     TaskChoice,
     WordTimestamps,
     parse_languages,
@@ -69,6 +71,8 @@ def live(
     language: Language = None,
     task: TaskChoice = Task.TRANSCRIBE,
     word_timestamps: WordTimestamps = False,
+    speakers: Speakers = False,
+    num_speakers: NumSpeakers = None,
     max_line_width: MaxLineWidth = USUAL.max_line_width,
     max_lines: MaxLines = USUAL.max_lines,
     prompt: Prompt = None,
@@ -107,6 +111,8 @@ def live(
         hotwords=split_hotwords(hotwords),
         endpoint_ms=endpoint_ms,
         word_timestamps=word_timestamps or output_format.is_subtitles,
+        speakers=speakers or num_speakers is not None,
+        num_speakers=num_speakers,
     )
     with closing(_source(file, mic, fast)) as source:
         key = settings.client.api_key

@@ -1,7 +1,8 @@
 """The transcript of a live stream, and its output."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import inf
 from pathlib import Path
 
 import typer
@@ -9,12 +10,12 @@ import typer
 from auricle.cli.support.output import OutputFormat, render, write
 from auricle.client import LiveClient
 from auricle.errors import SetupError
-from auricle.events import Final
+from auricle.events import Final, SpeakerRevision, SpeakerSegment
 from auricle.files.transcribe import FileTranscript
 from auricle.languages import SPACELESS_LANGUAGES
 from auricle.protocol.gaps import gap_line
 from auricle.protocol.subtitle_layout import USUAL, SubtitleLimits
-from auricle.types import Gap, Segment, Transcript
+from auricle.types import Gap, Segment, Speaker, Transcript, Word
 
 FIELDS_UNKNOWN_LIVE = ("language_probability", "timing_ms", "attempts")
 """Fields that are known for utterances, but not for a live stream."""
@@ -68,6 +69,15 @@ class LiveRecord:
             return exc
         return None
 
+    def revise(self, event: SpeakerRevision) -> None:
+        """Replace the speakers of finals; the output file is rewritten with the next final."""
+        revised = {final.id: final for final in event.finals}
+        for index, final in enumerate(self.finals):
+            if (known := revised.get(final.id)) is not None:
+                self.finals[index] = replace(
+                    final, speaker=known.speaker, segments=known.segments or None
+                )
+
     def finish(self) -> None:
         """Write the output; if the file can't be written, print to stdout.
 
@@ -95,7 +105,12 @@ class LiveRecord:
 
 def lines_of(finals: Sequence[Final], gaps: Sequence[Gap] = ()) -> str:
     """Return utterances and gaps as lines, ordered by time."""
-    lines = [(final.start_sample, text) for final in finals if (text := final.text.strip())]
+    lines = [
+        (part.start_sample, labelled(part))
+        for final in finals
+        for part in parts_of(final)
+        if part.text.strip()
+    ]
     lines += [(gap.start_sample, gap_line(gap)) for gap in _all_gaps(finals, gaps)]
     lines.sort(key=lambda line: line[0])
     return "".join(f"{text}\n" for _, text in lines)
@@ -118,18 +133,56 @@ def transcript_of(
         language=max(languages, key=languages.count, default=None),
         language_probability=0.0,
         duration_samples=duration_samples,
-        segments=tuple(
-            Segment(
-                final.start_sample,
-                final.end_sample,
-                final.text,
-                final.words,
-                language=final.language,
-            )
-            for final in spoken
-        ),
+        segments=tuple(segment for final in spoken for segment in parts_of(final)),
+        speakers=_speakers(spoken),
     )
     return FileTranscript(transcript, missing)
+
+
+def parts_of(final: Final) -> tuple[Segment, ...]:
+    """Return a final as segments: one for each of its speakers."""
+    if final.segments is None:
+        start, end = final.start_sample, final.end_sample
+        return (Segment(start, end, final.text, final.words, language=final.language),)
+    return tuple(
+        Segment(
+            part.start_sample,
+            part.end_sample,
+            part.text,
+            None if final.words is None else _words_in(part, final),
+            language=final.language,
+            speaker=part.speaker,
+        )
+        for part in final.segments
+    )
+
+
+def labelled(part: Segment) -> str:
+    """Return the text of a segment with its speaker, if that is known."""
+    text = part.text.strip()
+    return text if part.speaker is None else f"{Speaker(part.speaker).label}: {text}"
+
+
+def _words_in(part: SpeakerSegment, final: Final) -> tuple[Word, ...]:
+    """Return the words of a part; the last part has those after its end, too."""
+    assert final.segments is not None
+    end = inf if part is final.segments[-1] else 2 * part.end_sample
+    start = -inf if part is final.segments[0] else 2 * part.start_sample
+    return tuple(
+        replace(word, speaker=part.speaker)
+        for word in final.words or ()
+        if start <= word.start_sample + word.end_sample < end
+    )
+
+
+def _speakers(finals: Sequence[Final]) -> tuple[Speaker, ...]:
+    numbers = {
+        part.speaker
+        for final in finals
+        for part in final.segments or ()
+        if part.speaker is not None
+    }
+    return tuple(Speaker(number) for number in sorted(numbers))
 
 
 def _all_gaps(finals: Sequence[Final], gaps: Sequence[Gap]) -> tuple[Gap, ...]:

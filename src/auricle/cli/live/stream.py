@@ -11,7 +11,7 @@ from auricle.cli.live.record import LiveRecord
 from auricle.cli.live.source import AudioSource
 from auricle.client import LiveClient
 from auricle.errors import AuricleError
-from auricle.events import Final
+from auricle.events import Final, SpeakerRevision
 from auricle.groups import first_error
 from auricle.types import Gap
 
@@ -71,6 +71,8 @@ class LiveStream:
                     if problem is not None and not is_reported:
                         screen.print_message(str(problem))
                     is_reported = problem is not None
+                elif isinstance(event, SpeakerRevision):
+                    self.record.revise(event)
                 screen.show(event)
             tasks.cancel_scope.cancel()
 

@@ -48,13 +48,14 @@ def render(
         without: Fields of the JSON document to omit, since their values are unknown.
         limits: Limits of a subtitle's size.
     """
+    transcript = result.transcript
     match output_format:
         case OutputFormat.TEXT:
-            return text_with_gaps(result.transcript, result.gaps) + "\n"
+            return text_with_gaps(transcript, result.gaps) + "\n"
         case OutputFormat.SRT:
-            return to_srt(result.transcript.segments, result.gaps, limits)
+            return to_srt(transcript.segments, result.gaps, limits, transcript.speakers)
         case OutputFormat.VTT:
-            return to_vtt(result.transcript.segments, result.gaps, limits)
+            return to_vtt(transcript.segments, result.gaps, limits, transcript.speakers)
         case OutputFormat.JSON:
             return json.dumps(document(result, without), ensure_ascii=False, indent=2) + "\n"
 

@@ -7,7 +7,7 @@ import typer
 from auricle.errors import BadRequest, SetupError
 from auricle.languages import language_choice
 from auricle.protocol.subtitle_layout import MAX_LINE_WIDTH, MAX_LINES, MIN_LINE_WIDTH
-from auricle.types import Task
+from auricle.types import MAX_SPEAKERS, Task
 
 Language = Annotated[
     str | None,
@@ -25,6 +25,18 @@ ServerModel = Annotated[
 ]
 WordTimestamps = Annotated[
     bool, typer.Option("--word-timestamps", help="Include times of words in JSON.")
+]
+Speakers = Annotated[
+    bool, typer.Option("--speakers", help="Say who speaks; costs the server CPU time.")
+]
+NumSpeakers = Annotated[
+    int | None,
+    typer.Option(
+        "--num-speakers",
+        min=1,
+        max=MAX_SPEAKERS,
+        help="Number of speakers, if it is known; implies --speakers. Default: estimated.",
+    ),
 ]
 MaxLineWidth = Annotated[
     int,

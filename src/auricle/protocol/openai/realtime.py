@@ -28,6 +28,7 @@ from auricle.events import (
     Partial,
     Ready,
     SessionEvent,
+    SpeakerRevision,
     SpeechEnded,
     SpeechStarted,
 )
@@ -188,6 +189,8 @@ class RealtimeDialect:
                 events = self._items.ended(event, detects_turns=detects_turns)
             case Final():
                 events = self._items.final(event)
+            case SpeakerRevision():
+                events = self._items.revised(event)
             case Flushed():
                 events = self._items.flushed(event)
             case Discarded():

@@ -38,6 +38,8 @@ _EAGERNESS_MS = {"low": 1000, "medium": 700, "auto": 700, "high": 400}
 """Silence that ends a ``semantic_vad`` turn; there is no semantic model."""
 _WITHOUT_TURNS = ("gpt-realtime-whisper", "gpt-live-transcribe")
 """Models without turn detection at OpenAI: their clients commit without disabling it."""
+DIARIZE_MODEL = "gpt-4o-transcribe-diarize"
+"""A model with this name assigns speakers: each final is followed by segments with them."""
 _LAWS = {"audio/pcm": None, "audio/pcmu": Law.MU, "audio/pcma": Law.A}
 _BETA_FORMATS = {"pcm16": "audio/pcm", "g711_ulaw": "audio/pcmu", "g711_alaw": "audio/pcma"}
 _BETA_NAMES = {name: beta for beta, name in _BETA_FORMATS.items()}
@@ -129,6 +131,11 @@ class RealtimeConfig:
         return _LAWS[self.format]
 
     @property
+    def wants_speakers(self) -> bool:
+        """Whether to assign speakers."""
+        return self.model.startswith(DIARIZE_MODEL)
+
+    @property
     def endpoint_ms(self) -> int:
         """Silence that ends an utterance; a manually committed turn may have several."""
         match self.turn_detection:
@@ -150,6 +157,7 @@ class RealtimeConfig:
             prompt=self.prompt,
             hotwords=self.keywords,
             endpoint_ms=self.endpoint_ms,
+            speakers=self.wants_speakers,
         )
 
     def update_command(self) -> UpdateConfig:
@@ -162,6 +170,7 @@ class RealtimeConfig:
             prompt=self.prompt,
             hotwords=self.keywords,
             endpoint_ms=self.endpoint_ms,
+            speakers=self.wants_speakers,
         )
 
     def merged(self, fields: SessionFields) -> "RealtimeConfig":

@@ -7,13 +7,26 @@ complete when it is committed and none of its finals is pending.
 Clients concatenate deltas, often without checking the item, and cannot retract text. So deltas
 contain only stable text, and the utterances are sent one after another. If a final differs, only
 ``completed`` contains its text, which is authoritative.
+
+If speakers are requested, each final has a ``segment`` for each of its speakers, as soon as they
+are known: before ``completed``, or after it if they are late. A client can't replace a segment, so
+later revisions are not sent.
 """
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from auricle.events import Final, Flushed, Partial, SpeechEnded, SpeechStarted
+from auricle.events import (
+    Final,
+    Flushed,
+    Partial,
+    SpeakerRevision,
+    SpeakerSegment,
+    SpeechEnded,
+    SpeechStarted,
+)
 from auricle.languages import SPACELESS_LANGUAGES
 from auricle.protocol.stable_text import StableText
 from auricle.types import SAMPLE_RATE_HZ
@@ -22,6 +35,8 @@ ServerEvent = dict[str, Any]
 """A server event without its ID."""
 
 _TRANSCRIPTION = "conversation.item.input_audio_transcription"
+MAX_WITHOUT_SPEAKERS = 100
+"""Finals whose speakers may still become known."""
 
 
 @dataclass(slots=True)
@@ -71,6 +86,8 @@ class Items:
         self._previous: str | None = None
         self._current: _Item | None = None
         self._utterances: deque[_ItemText] = deque()  # their finals are pending
+        self._segments = 0
+        self._without_speakers: dict[int, _Item] = {}  # by the number of the final
         self._is_talking = False
 
     def started(self, event: SpeechStarted, *, detects_turns: bool) -> list[ServerEvent]:
@@ -122,10 +139,24 @@ class Items:
         events = self._deltas(utterance)
         self._utterances.popleft()
         utterance.item.add(event, has_deltas=bool(utterance.sent))
+        if event.segments is None:
+            self._without_speakers[event.id] = utterance.item
+            if len(self._without_speakers) > MAX_WITHOUT_SPEAKERS:
+                del self._without_speakers[next(iter(self._without_speakers))]
+        events += self._spoken(utterance.item, event.segments or ())
         events += self._completion(utterance.item)
         if self._utterances:
             events += self._deltas(self._utterances[0])
         return events
+
+    def revised(self, event: SpeakerRevision) -> list[ServerEvent]:
+        """Send the segments of finals whose speakers have become known."""
+        known = [
+            (self._without_speakers.pop(final.id), final.segments)
+            for final in event.finals
+            if final.id in self._without_speakers and final.speaker is not None
+        ]
+        return [message for item, segments in known for message in self._spoken(item, segments)]
 
     def close(self) -> list[ServerEvent]:
         """Commit the remaining speech at the end of the connection."""
@@ -134,6 +165,23 @@ class Items:
             return []
         item.pending_finals = 0
         return self._commit(item)
+
+    def _spoken(self, item: _Item, segments: Sequence[SpeakerSegment]) -> list[ServerEvent]:
+        """Return an event for each segment with a speaker."""
+        events = []
+        for segment in segments:
+            if segment.speaker is None or item.is_dropped:
+                continue
+            self._segments += 1
+            fields = {
+                "id": f"seg_{self._name}_{self._segments}",
+                "text": segment.text,
+                "speaker": chr(ord("A") + segment.speaker),  # as in diarized_json
+                "start": round(segment.start_sample / SAMPLE_RATE_HZ, 3),
+                "end": round(segment.end_sample / SAMPLE_RATE_HZ, 3),
+            }
+            events.append(_item_event(item, "segment", **fields))
+        return events
 
     def _open_item(self) -> _Item:
         if self._current is None:
