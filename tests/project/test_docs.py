@@ -136,7 +136,7 @@ def test_every_parameter_is_there_with_its_default() -> None:
 
 def test_every_command_is_there_and_can_be_read() -> None:
     shown = [decode_command(text) for text in re.findall(r"`(\{\"type\".*?\})`", page())]
-    shown += [decode_command(text) for text in blocks("json") if '"start"' in text]
+    shown += [decode_command(text) for text in blocks("json") if '"type": "start"' in text]
     assert {type(command) for command in shown} == set(native.Command.__args__)
 
 
