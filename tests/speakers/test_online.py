@@ -1,4 +1,5 @@
-from collections.abc import Sequence
+from collections.abc import Mapping
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -10,12 +11,13 @@ from tests.support.made_up_voices import SPREAD, embeddings
 pytestmark = pytest.mark.unit
 
 S = 16_000
+ANY = SpeakerOptions()
 
 
 class Talk:
     """A session: finals of known voices, and the labels that a client has in the end."""
 
-    def __init__(self, options: SpeakerOptions = SpeakerOptions()) -> None:  # noqa: B008
+    def __init__(self, options: SpeakerOptions = ANY) -> None:
         self.tracker = SpeakerTracker(options)
         self.labels: list[tuple[int, ...]] = []
         self.revisions: list[list[int]] = []
@@ -24,13 +26,11 @@ class Talk:
     def say(self, *voices: int, seconds: float = 1.5, spread: float = SPREAD) -> tuple[int, ...]:
         """Add a final with a stretch of each of these voices; return its first labels."""
         samples = round(seconds * S)
-        stretches = [
-            (self._at + i * samples, self._at + (i + 1) * samples) for i in range(len(voices))
-        ]
-        self._at += len(voices) * samples + S
-        vectors = embeddings(list(voices), len(self.labels), spread)
-        self.labels.append(self.tracker.label(stretches, vectors))
-        first = self.labels[-1]
+        edges = [self._at + i * samples for i in range(len(voices) + 1)]
+        self._at = edges[-1] + S
+        vectors = embeddings(voices, len(self.labels), spread)
+        first = self.tracker.label(list(pairwise(edges)), vectors)
+        self.labels.append(first)
         self._apply(self.tracker.revise())
         return first
 
@@ -39,8 +39,7 @@ class Talk:
         self._apply(self.tracker.finish())
         return self.labels
 
-    def _apply(self, changes: "Sequence[int] | object") -> None:
-        assert isinstance(changes, dict)
+    def _apply(self, changes: Mapping[int, tuple[int, ...]]) -> None:
         self.revisions.append(sorted(changes))
         for index, labels in changes.items():
             assert len(labels) == len(self.labels[index])
@@ -142,8 +141,7 @@ def test_a_speaker_who_returns_after_the_finals_that_are_kept_has_the_same_numbe
     for _ in range(MAX_STRETCHES // 3 + 2):
         talk.say(6, 6, 6)
     assert talk.say(5, 5, 5) == (0, 0, 0)
-    talk.finish()
-    assert talk.labels[-1] == (0, 0, 0)
+    assert talk.finish()[-1] == (0, 0, 0)
 
 
 def test_more_voices_than_can_be_counted_keep_the_limit() -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-SURE_COSINE = 0.7
+SURE_COSINE = 0.6
 SURE_MARGIN = 0.1
 
 

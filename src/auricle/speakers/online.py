@@ -14,10 +14,10 @@ import numpy as np
 
 from auricle.speakers.clustering import Labels, Seconds, Vectors, cluster
 from auricle.speakers.stretches import Span
-from auricle.speakers.turns import SAMPLE_WEIGHT, best_path, change_costs
+from auricle.speakers.turns import SAMPLE_WEIGHT, Scores, best_path, change_costs
 from auricle.types import MAX_SPEAKERS, SAMPLE_RATE_HZ, SpeakerOptions
 
-SAME_VOICE_COSINE = 0.62
+SAME_VOICE_COSINE = 0.45
 """A part of a final that is less similar to every voice so far is a new speaker."""
 MIN_NEW_VOICE_S = 1.0
 """Less speech does not show a new speaker."""
@@ -32,13 +32,25 @@ MIN_HINT_S = 30.0
 
 @dataclass(slots=True, eq=False)
 class _Final:
-    """A final that may be relabelled; the arrays have an element for each stretch."""
+    """A final whose labels may change; the arrays have an element for each stretch."""
 
     index: int
     stretches: Sequence[Span]
     vectors: Vectors
     seconds: Seconds
     labels: Labels
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Voices:
+    """Mean voices, of unit length, and the numbers of their speakers."""
+
+    numbers: Labels
+    means: Vectors
+
+    def scores(self, final: _Final) -> Scores:
+        """Return the cosine of each stretch and each voice."""
+        return np.asarray(final.vectors @ self.means.T, np.float64)
 
 
 class SpeakerTracker:
@@ -56,14 +68,15 @@ class SpeakerTracker:
         self._sums = np.zeros((MAX_SPEAKERS, 0))
         self._counts = np.zeros(MAX_SPEAKERS)
         self._seconds = np.zeros(MAX_SPEAKERS)
-        self._next_index = self._speakers = self._unrevised = 0
+        self._was_archived = np.zeros(MAX_SPEAKERS, np.bool_)
+        self._next_index = self._unrevised = 0
 
     def label(self, stretches: Sequence[Span], vectors: Vectors) -> tuple[int, ...]:
         """Return the speaker of each stretch of the next final: 0, 1, … by first appearance.
 
         Args:
-            stretches: Parts of the final in order, without overlaps, 0.5 to 2 s each; none if it
-                has no embeddings.
+            stretches: Parts of the final in order, without overlaps, in samples of the session:
+                those of :func:`~auricle.speakers.stretches.cut_live_stretches`, or fewer.
             vectors: Their embeddings, of unit length, shape [stretches, dimensions].
         """
         index, self._next_index = self._next_index, self._next_index + 1
@@ -75,10 +88,9 @@ class SpeakerTracker:
         labels = np.zeros(len(stretches), np.intp)
         final = _Final(index, stretches, vectors, seconds, labels)
         voices = self._voices()
-        for part in _parts(final, voices) if self._speakers else ():
+        for part in _parts(final, voices):
             sum_of_part = vectors[part].sum(axis=0)
             labels[part] = self._number_of(sum_of_part, float(seconds[part].sum()), voices)
-        self._speakers = max(self._speakers, 1)
         self._finals.append(final)
         self._unrevised += 1
         self._archive_oldest()
@@ -97,33 +109,34 @@ class SpeakerTracker:
         if not self._unrevised:
             return {}
         self._unrevised = 0
-        old = {final.index: final.labels for final in self._finals}
+        old = [final.labels for final in self._finals]
         self._relabel()
         return {
             final.index: tuple(final.labels.tolist())
-            for final in self._finals
-            if not np.array_equal(final.labels, old[final.index])
+            for final, labels in zip(self._finals, old, strict=True)
+            if not np.array_equal(final.labels, labels)
         }
 
-    def _voices(self) -> Vectors:
-        """Return the mean voice of each speaker so far, of unit length."""
-        sums = self._sums[: self._speakers].copy()
+    def _voices(self) -> _Voices:
+        """Return the mean voices of all speakers so far."""
+        sums = self._sums.copy()
         for final in self._finals:
             np.add.at(sums, final.labels, final.vectors)
-        return np.asarray(
-            sums / np.maximum(np.linalg.norm(sums, axis=1), 1e-9)[:, None], np.float32
-        )
+        lengths = np.linalg.norm(sums, axis=1)
+        numbers = np.flatnonzero(lengths)
+        return _Voices(numbers, (sums[numbers] / lengths[numbers, None]).astype(np.float32))
 
-    def _number_of(self, vector: Vectors, seconds: float, voices: Vectors) -> int:
+    def _number_of(self, vector: Vectors, seconds: float, voices: _Voices) -> int:
         """Return the number of a voice, which may be a new one."""
-        cosines = voices @ vector / np.linalg.norm(vector)
+        if not voices.numbers.size:
+            return 0
+        cosines = voices.means @ vector / np.linalg.norm(vector)
         best = int(cosines.argmax())
         limit = self._options.num_speakers or self._options.max_speakers or MAX_SPEAKERS
         is_new = cosines[best] < SAME_VOICE_COSINE and seconds >= MIN_NEW_VOICE_S
-        if not is_new or self._speakers >= limit:
-            return best
-        self._speakers += 1
-        return self._speakers - 1
+        if is_new and voices.numbers.size < limit:
+            return self._unused(voices.numbers)[0]
+        return int(voices.numbers[best])
 
     def _archive_oldest(self) -> None:
         """Keep only the sums of finals that exceed the limit."""
@@ -131,6 +144,7 @@ class SpeakerTracker:
             final = self._finals.pop(0)
             np.add.at(self._sums, final.labels, final.vectors)
             np.add.at(self._counts, final.labels, 1)
+            self._was_archived[final.labels] = True
             np.add.at(self._seconds, final.labels, final.seconds)
 
     def _relabel(self) -> None:
@@ -152,13 +166,13 @@ class SpeakerTracker:
         clusters = cluster(vectors, seconds, options, counts)
         numbers = self._numbers(clusters.labels, old, seconds)
         for final in self._finals:
-            final.labels = numbers[_smoothed(final, clusters.centroids)]
+            final.labels = _smoothed(final, _Voices(numbers, clusters.centroids))
         self._move_archive(archived, numbers[clusters.labels[: archived.size]])
 
     def _numbers(self, labels: Labels, old: Labels, seconds: Seconds) -> Labels:
         """Return the number of each cluster: that of the speaker with whom it shares most speech.
 
-        Other clusters get numbers that no cluster and, if possible, no older final has.
+        Other clusters get numbers that no cluster has and, if possible, no older final had.
         """
         common = np.zeros((int(labels.max()) + 1, MAX_SPEAKERS))
         np.add.at(common, (labels, old), seconds)
@@ -167,13 +181,13 @@ class SpeakerTracker:
             group, number = np.unravel_index(common.argmax(), common.shape)
             numbers[group] = number
             common[group], common[:, number] = 0, 0
-        unused = sorted(set(range(MAX_SPEAKERS)) - set(numbers.tolist()), key=self._is_archived)
-        numbers[numbers < 0] = unused[: np.count_nonzero(numbers < 0)]
-        self._speakers = max(self._speakers, int(numbers.max()) + 1)
+        numbers[numbers < 0] = self._unused(numbers)[: np.count_nonzero(numbers < 0)]
         return numbers
 
-    def _is_archived(self, number: int) -> bool:
-        return bool(self._counts[number])
+    def _unused(self, numbers: Labels) -> list[int]:
+        """Return all other numbers, those first that no older final had."""
+        others = set(range(MAX_SPEAKERS)) - set(numbers.tolist())
+        return sorted(others, key=lambda number: (self._was_archived[number], number))
 
     def _move_archive(self, old: Labels, new: Labels) -> None:
         """Give the sums of older finals their speakers' new numbers."""
@@ -183,16 +197,17 @@ class SpeakerTracker:
             np.add.at(sums, new, moved)
 
 
-def _smoothed(final: _Final, voices: Vectors) -> Labels:
+def _smoothed(final: _Final, voices: _Voices) -> Labels:
     """Return the most probable speaker of each stretch; changes are rare."""
-    gains = final.vectors @ voices.T * (final.seconds * SAMPLE_RATE_HZ * SAMPLE_WEIGHT)[:, None]
-    return best_path(gains.astype(np.float64), change_costs(final.stretches))
+    gains = voices.scores(final) * (final.seconds * SAMPLE_RATE_HZ * SAMPLE_WEIGHT)[:, None]
+    return voices.numbers[best_path(gains, change_costs(final.stretches))]
 
 
-def _parts(final: _Final, voices: Vectors) -> Iterator[slice]:
+def _parts(final: _Final, voices: _Voices) -> Iterator[slice]:
     """Divide a final where the known speaker changes."""
     start = 0
-    for _, run in groupby(_smoothed(final, voices).tolist()):
+    speakers = _smoothed(final, voices).tolist() if voices.numbers.size else [0] * len(final.labels)
+    for _, run in groupby(speakers):
         end = start + len(list(run))
         yield slice(start, end)
         start = end
