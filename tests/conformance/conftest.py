@@ -20,6 +20,29 @@ on_ray = pytest.param(
 )
 
 
+BRIEF_ON_RAY = {
+    "test_all_that_was_asked_for_travels_there_and_back",
+    "test_poison_is_quarantined_and_refused_without_other_jobs",
+    "test_closing_finishes_what_was_accepted_and_takes_nothing_new",
+    "test_the_death_of_a_worker_in_flight_is_invisible",
+    "test_a_part_that_stands_still_is_given_up_in_time",
+    "test_what_loses_everything_it_runs_on_is_given_up",
+    "test_each_job_runs_with_its_model",
+    "test_overload_splits_into_answers_and_refusals_with_a_time",
+    "test_a_cancelled_job_is_not_run",
+    "test_finals_pass_speculation_partials_and_files",
+}
+"""What Ray's application decides itself. The rest is the gateway's, which "remote" tries too."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if isinstance(item, pytest.Function) and "ray" in item.keywords:
+            if "open_transcriber" in item.fixturenames and item.originalname not in BRIEF_ON_RAY:
+                item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session")
 def ray_here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRay]:
     with local_ray(tmp_path_factory.mktemp("ray")) as running:

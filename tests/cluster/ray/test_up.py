@@ -306,6 +306,7 @@ async def test_jobs_that_meet_a_hung_replica_are_run_by_the_other_one(cluster: C
 
 
 @pytest.mark.model
+@pytest.mark.slow
 async def test_whisper_recognises_speech_there(tmp_path: Path) -> None:
     clip = CLIPS["fellow.wav"]
     real = {"engine": "whisper", "model": "base"}
