@@ -106,9 +106,13 @@ overload: setup ## Offer 1 to 20 times the capacity; report refusals and delays 
 
 # Without Chromium the browser tests are skipped; in CI that is an error.
 CHROMIUM ?= /usr/bin/chromium
-test-web: setup web/node_modules/.package-lock.json ## Check, build and test the browser client library and the pages
+test-web: check-web test-browser ## Check, build and test the browser client library and the pages
+
+check-web: setup web/node_modules/.package-lock.json
 	@cd web && $(WITH_NODE) sh -c "npm run --silent check && npm run --silent build && \
 		npm run --silent build:page && npm test --silent"
+
+test-browser: setup web/node_modules/.package-lock.json
 	@if [ -x "$(CHROMIUM)" ]; then \
 		cd web && CHROMIUM="$(CHROMIUM)" AURICLE_TEST_PYTHON="$(abspath $(BIN)/python)" \
 			$(WITH_NODE) npm run --silent test:browser -- $(ARGS); \

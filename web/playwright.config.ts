@@ -6,7 +6,7 @@ writeFakeMicrophone();
 export default defineConfig({
 	testDir: 'browser',
 	outputDir: 'test-results/browser',
-	workers: 1, // they share a server, and listen in real time
+	workers: 2, // each with a server of its own; most tests listen in real time, and leave a core idle
 	timeout: 90_000,
 	expect: { timeout: 20_000 },
 	forbidOnly: true,

@@ -55,7 +55,7 @@ def running_jobs(url: str) -> int:
 
 
 def test_it_serves_speech_and_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
-    with serving(tmp_path) as (server, url):
+    with serving(tmp_path, workers=2, decode_workers=2) as (server, url):
         children = server.children()
         assert len(children) == 4
         answered = post(url)
@@ -166,7 +166,7 @@ def test_a_sigterm_to_the_whole_process_group_ends_it_in_order(tmp_path: Path) -
         assert server.wait() == 0
     exits = [event for event in server.events() if event["event"] == "worker_exited"]
     assert {event["reason"] for event in exits} == {"stopped"}
-    assert len(exits) == 4
+    assert len(exits) == 2
 
 
 def test_a_second_ctrl_c_does_not_wait_for_it(tmp_path: Path) -> None:
@@ -249,7 +249,6 @@ def _is_answered(url: str) -> bool:
     ("settings", "said"),
     [
         ({"host": "0.0.0.0"}, "AURICLE_API_KEYS"),
-        ({"host": "0.0.0.0"}, "--insecure-no-auth"),
         ({"allowed_origins": "*"}, "AURICLE_ALLOWED_ORIGINS"),
         ({"engine": "whisper", "model": "/nowhere/at/all"}, "AURICLE_MODEL"),
         ({"engine": "whisper", "model": "no-such-model"}, "auricle models"),
@@ -375,7 +374,7 @@ def test_its_life_is_in_the_log_as_events(tmp_path: Path) -> None:
     started, ready, stopped = by_name["started"], by_name["ready"], by_name["stopped"]
     assert {started["version"], ready["version"], stopped["version"]} == {__version__}
     assert (started["url"], started["pid"]) == (url, server.process.pid)
-    assert started["workers"] == 2
+    assert started["workers"] == 1
     assert started["device"] == "cpu"
     assert (started["engine"], started["model"]) == ("scripted", "scripted")
     assert ready["model"] == "scripted"
@@ -390,11 +389,13 @@ def test_its_life_is_in_the_log_as_events(tmp_path: Path) -> None:
         "AURICLE_STATE_DIR": str(tmp_path / "state"),
         "AURICLE_CACHE_DIR": str(tmp_path / "cache"),
         "AURICLE_ENGINE": "tests.support.scripted_engine",
+        "AURICLE_WORKERS": 1,
+        "AURICLE_DECODE_WORKERS": 1,
         "AURICLE_SANDBOX_FOLDERS": f"{tmp_path},{ROOT}",
     }
     assert "secret-of" not in server.stderr
     exits = [event for event in events if event["event"] == "worker_exited"]
-    assert len(exits) == 4
+    assert len(exits) == 2
     assert {(event["reason"], event["level"]) for event in exits} == {("stopped", "info")}
     assert events[-1] is stopped
     assert stopped["uptime_s"] > 0

@@ -1,8 +1,7 @@
-"""``auricle transcripts``: the real command with a real server and its database."""
+"""``auricle transcripts`` with a real server and its database."""
 
 import json
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pytest
 from auricle.ledger.sqlite import SqliteDatabase
 from auricle.ledger.transcripts import KeptSegment, KeptTranscript, Transcripts
 from auricle.types import ClientId
-from tests.support.command import LIMIT_S, environment, serving
+from tests.support.command import completed, environment, serving
 
 pytestmark = pytest.mark.process
 
@@ -57,15 +56,7 @@ def transcripts(folder: Path, url: str) -> Run:
     def run(*arguments: str, **settings: str) -> Completed:
         settings = {"url": url, "api_key": "anna-secret-key"} | settings
         environ = environment(folder, **settings) | {"TZ": "UTC"}
-        return subprocess.run(
-            [sys.executable, "-m", "auricle", "transcripts", *arguments],
-            env=environ,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            timeout=LIMIT_S,
-            check=False,
-        )
+        return completed("transcripts", *arguments, environ=environ)
 
     return run
 

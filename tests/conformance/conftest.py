@@ -38,9 +38,12 @@ BRIEF_ON_RAY = {
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if isinstance(item, pytest.Function) and "ray" in item.keywords:
-            if "open_transcriber" in item.fixturenames and item.originalname not in BRIEF_ON_RAY:
-                item.add_marker(pytest.mark.slow)
+        if (
+            isinstance(item, pytest.Function)
+            and {"ray", "open_transcriber"} <= {*item.keywords, *item.fixturenames}
+            and item.originalname not in BRIEF_ON_RAY
+        ):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")

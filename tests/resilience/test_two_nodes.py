@@ -33,7 +33,8 @@ LONGEST_DELAY_S = 60.0
 def test_every_word_comes_once_whatever_fails(tmp_path: Path, faults: tuple[str, ...]) -> None:
     if why := namespace.refusal():
         pytest.skip(f"no network namespace can be made here: {why}")
-    program = ["-m", "tests.resilience.cluster", "--form", "scripted", "--seconds", "14", "--only", ",".join(faults)]
+    program = ["-m", "tests.resilience.cluster", "--form", "scripted", "--seconds", "14"]
+    program += ["--only", ",".join(faults)]
     done = subprocess.run(
         [sys.executable, *program, "--out", str(tmp_path / "found")],
         capture_output=True,

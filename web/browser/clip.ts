@@ -1,6 +1,6 @@
 /** What is spoken into Chromium: a sentence for its fake microphone, and a story that lasts longer. */
 
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
@@ -82,7 +82,9 @@ export function writeFakeMicrophone(): void {
 	header.write('data', 36);
 	header.writeUInt32LE(data.length, 40);
 	mkdirSync(here('../test-results'), { recursive: true });
-	writeFileSync(FAKE_MICROPHONE, Buffer.concat([header, data]));
+	const written = `${FAKE_MICROPHONE}.${process.pid}`; // a browser of another worker may be reading it
+	writeFileSync(written, Buffer.concat([header, data]));
+	renameSync(written, FAKE_MICROPHONE);
 }
 
 function samplesOf(wav: Buffer): Buffer {

@@ -1,12 +1,11 @@
 """``auricle doctor --model``: real workers with real, made and dying models."""
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.support.command import LIMIT_S, environment
+from tests.support.command import completed, environment
 from tests.support.moonshine import moonshine_directory
 from tests.support.sherpa_models import MAKERS
 
@@ -16,25 +15,18 @@ DYING = "tests.support.dying_engine"
 
 
 def doctor(folder: Path, name: str, **settings: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "auricle", "doctor", "--model", name],
-        env=environment(folder, **settings),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=LIMIT_S,
-    )
+    return completed("doctor", "--model", name, environ=environment(folder, **settings))
 
 
 @pytest.mark.model
 def test_a_good_model_is_usable(tmp_path: Path) -> None:
     done = doctor(tmp_path, f"moonshine:{moonshine_directory()}")
     assert done.returncode == 0
-    model, abilities, speech = done.stdout.splitlines()
+    model, abilities, speech, *_ = done.stdout.splitlines()  # advice follows on a busy machine
     assert "moonshine-tiny-en, Moonshine: loaded in" in model
     assert "language en; no word times; no hot words" in abilities
     errors = float(speech.split()[2].rstrip("%"))
-    assert speech.split()[0] == "ok"
+    assert speech.split()[0] in ("ok", "warning")
     assert errors < 10
     assert "of processing per second of speech" in speech
     assert done.stderr == ""

@@ -13,7 +13,7 @@ import httpx2
 import pytest
 
 from tests.support.clips import CLIPS
-from tests.support.command import LIMIT_S, ROOT, Command, command, environment, serving, until
+from tests.support.command import LIMIT_S, ROOT, command, completed, environment, serving, until
 
 pytestmark = [
     pytest.mark.process,
@@ -34,17 +34,14 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def lines(url: str, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """Return the text of the pair's two utterances."""
     done = live(tmp_path_factory.mktemp("first"), PAIR.path, "--fast", url=url)
-    assert done.process.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     return done.stdout.splitlines()
 
 
-def live(folder: Path, *arguments: object, **settings: object) -> Command:
-    """Run the command until it exits."""
+def live(folder: Path, *arguments: object, **settings: object) -> subprocess.CompletedProcess[str]:
     texts = [str(argument) for argument in arguments]
-    with command("live", *texts, environ=environment(folder, **settings)) as running:
-        running.wait()
-    return running
+    return completed("live", *texts, environ=environment(folder, **settings))
 
 
 def test_each_utterance_is_a_line(lines: list[str]) -> None:
@@ -54,7 +51,7 @@ def test_each_utterance_is_a_line(lines: list[str]) -> None:
 
 def test_a_file_holds_them_all(tmp_path: Path, url: str, lines: list[str]) -> None:
     done = live(tmp_path, PAIR.path, "--fast", "-o", tmp_path / "a.srt", url=url)
-    assert done.process.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stderr
     assert (done.stdout, done.stderr) == ("", "")
     cues = (tmp_path / "a.srt").read_text().strip().split("\n\n")
     assert [cue.splitlines()[2] for cue in cues] == lines
@@ -140,7 +137,7 @@ def test_output_may_be_closed_early(tmp_path: Path, url: str, lines: list[str]) 
 def test_a_server_with_keys_wants_one(tmp_path: Path, lines: list[str]) -> None:
     with serving(tmp_path, api_keys="anna:secret-key") as (_, url):
         without = live(tmp_path, PAIR.path, "--fast", url=url)
-        assert without.process.returncode == 2
+        assert without.returncode == 2
         assert without.stderr == (
             "auricle: The server requires a valid key: set --api-key or AURICLE_API_KEY.\n"
         )

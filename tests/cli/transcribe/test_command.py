@@ -1,9 +1,10 @@
-"""``auricle transcribe``: real commands, with local workers or a server."""
+"""``auricle transcribe`` with local workers or a server."""
 
 import json
 import os
 import signal
 import socket
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 
 from tests.cli.conftest import Run
 from tests.support.clips import CLIPS, words
-from tests.support.command import Command, command, environment, serving, until
+from tests.support.command import command, completed, environment, serving, until
 from tests.support.model import CACHE_DIR, bundled_model
 
 pytestmark = pytest.mark.process
@@ -27,12 +28,11 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield server_url
 
 
-def transcribe(folder: Path, *arguments: object, **settings: object) -> Command:
-    """Run the command until it exits."""
+def transcribe(
+    folder: Path, *arguments: object, **settings: object
+) -> subprocess.CompletedProcess[str]:
     texts = [str(argument) for argument in arguments]
-    with command("transcribe", *texts, environ=environment(folder, **settings)) as running:
-        running.wait()
-    return running
+    return completed("transcribe", *texts, environ=environment(folder, **settings))
 
 
 def files_in_work(url: str) -> int:
@@ -41,7 +41,7 @@ def files_in_work(url: str) -> int:
 
 def test_a_recording_becomes_text_on_stdout(tmp_path: Path) -> None:
     done = transcribe(tmp_path, SHORT.path)
-    assert done.process.returncode == 0
+    assert done.returncode == 0
     assert done.stdout.startswith("29376 ")
     assert done.stdout.count("\n") == 1
     assert done.stderr == ""
@@ -87,7 +87,7 @@ def test_what_cant_be_read_does_not_stop_the_others(tmp_path: Path) -> None:
     noise = tmp_path / "notes.wav"
     noise.write_text("no recording at all")
     done = transcribe(tmp_path, "nowhere.wav", noise, SHORT.path)
-    assert done.process.returncode == 1
+    assert done.returncode == 1
     assert "29376 " in done.stdout
     missing, unreadable = done.stderr.splitlines()
     assert missing == "nowhere.wav: can't be read: No such file or directory"
@@ -96,7 +96,7 @@ def test_what_cant_be_read_does_not_stop_the_others(tmp_path: Path) -> None:
 
 def test_subtitles_go_into_a_folder(tmp_path: Path) -> None:
     done = transcribe(tmp_path, "-f", "srt", "-o", f"{tmp_path}/out/", SHORT.path)
-    assert done.process.returncode == 0
+    assert done.returncode == 0
     assert done.stdout == ""
     written = (tmp_path / "out" / "short.srt").read_text()
     assert written.startswith("1\n00:00:00,320 --> 00:00:01,536\n29376 ")
@@ -106,7 +106,7 @@ def test_a_folder_that_cant_be_written_fails_that_recording_only(tmp_path: Path)
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "short.txt").mkdir()
     done = transcribe(tmp_path, "-o", tmp_path / "out", SHORT.path, PAIR.path)
-    assert done.process.returncode == 1
+    assert done.returncode == 1
     assert "short.txt can't be written" in done.stderr
     assert (tmp_path / "out" / "pair.txt").read_text()
 
@@ -117,13 +117,13 @@ def test_a_worker_that_dies_on_the_way_costs_nothing(tmp_path: Path) -> None:
     prompt = f"scripted:segfault-once:{marker}"
     done = transcribe(tmp_path, "--initial-prompt", prompt, SHORT.path)
     assert not marker.exists()
-    assert done.process.returncode == 0
+    assert done.returncode == 0
     assert done.stdout.startswith("29376 ")
 
 
 def test_a_recording_that_kills_every_worker_fails_alone(tmp_path: Path) -> None:
     done = transcribe(tmp_path, "--initial-prompt", "scripted:segfault", SHORT.path)
-    assert done.process.returncode == 1
+    assert done.returncode == 1
     assert done.stderr.startswith(f"{SHORT.path}: ")
     assert "Traceback" not in done.stderr
 
@@ -170,7 +170,7 @@ def test_a_server_gives_the_same_as_own_workers(tmp_path: Path, url: str) -> Non
 
 def test_the_server_may_be_named_by_the_environment(tmp_path: Path, url: str) -> None:
     done = transcribe(tmp_path, SHORT.path, url=url)
-    assert done.process.returncode == 0
+    assert done.returncode == 0
     assert done.stdout.startswith("29376 ")
 
 
@@ -178,7 +178,7 @@ def test_what_a_server_refuses_is_reported_for_that_recording(tmp_path: Path, ur
     noise = tmp_path / "notes.wav"
     noise.write_text("no recording at all")
     done = transcribe(tmp_path, "--url", url, noise, SHORT.path, "nowhere.wav")
-    assert done.process.returncode == 1
+    assert done.returncode == 1
     assert "29376 " in done.stdout
     assert "unsupported_format" in done.stderr or "bad_audio" in done.stderr
     assert "nowhere.wav: can't be read" in done.stderr
@@ -190,9 +190,9 @@ TWO = f"one={SCRIPTED},broken={SCRIPTED}:scripted:setup-error;load=demand"
 
 def test_own_workers_load_one_of_several_models(tmp_path: Path) -> None:
     assert transcribe(tmp_path, SHORT.path, models=TWO).stdout.startswith("29376 ")
-    assert transcribe(tmp_path, "--model", "broken", SHORT.path, models=TWO).process.returncode == 2
+    assert transcribe(tmp_path, "--model", "broken", SHORT.path, models=TWO).returncode == 2
     unknown = transcribe(tmp_path, "--model", "large-v3", SHORT.path, models=TWO)
-    assert unknown.process.returncode == 2
+    assert unknown.returncode == 2
     assert "its models are: one, broken." in unknown.stderr
 
 
@@ -203,17 +203,17 @@ def test_a_server_is_asked_for_the_model(tmp_path: Path) -> None:
         jobs = {each["name"]: each["jobs"] for each in httpx2.get(f"{url}/health").json()["models"]}
         assert (jobs["one"]["done"], jobs["two"]["done"]) == (0, 1)
         unknown = transcribe(tmp_path, "--model", "large-v3", SHORT.path, url=url)
-        assert unknown.process.returncode == 1
+        assert unknown.returncode == 1
         assert "its models are: one, two. (model_not_found)" in unknown.stderr
 
 
 def test_a_server_with_keys_wants_one(tmp_path: Path) -> None:
     with serving(tmp_path, api_keys="anna:secret-key") as (_, url):
         without = transcribe(tmp_path, SHORT.path, url=url)
-        assert without.process.returncode == 1
+        assert without.returncode == 1
         assert "unauthorized" in without.stderr
         with_key = transcribe(tmp_path, SHORT.path, url=url, api_key="secret-key")
-        assert with_key.process.returncode == 0, with_key.stderr
+        assert with_key.returncode == 0, with_key.stderr
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Ctrl-C is sent as a signal")

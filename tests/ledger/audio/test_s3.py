@@ -161,8 +161,8 @@ async def test_a_service_that_is_away_is_unavailable_and_works_when_it_is_back(
     open_bucket: OpenBucket, s3: S3Server, upload: Path
 ) -> None:
     async with proxy_to(s3.port) as proxy:
-        audio = open_bucket(endpoint=proxy.url, **QUICK)
-        name = await in_thread(audio.put, upload)
+        patient, audio = open_bucket(endpoint=proxy.url), open_bucket(endpoint=proxy.url, **QUICK)
+        name = await in_thread(patient.put, upload)
         proxy.is_refusing = True
         proxy.cut()
         for call in (
@@ -176,7 +176,7 @@ async def test_a_service_that_is_away_is_unavailable_and_works_when_it_is_back(
             assert refusal.value.http_status == 503
             assert refusal.value.retry_after_s
         proxy.is_refusing = False
-        path = await in_thread(audio.fetch, name, SIZE_BYTES)
+        path = await in_thread(patient.fetch, name, SIZE_BYTES)
 
     assert size_of(path) == SIZE_BYTES
 
@@ -185,8 +185,8 @@ async def test_a_service_that_does_not_answer_is_given_up(
     open_bucket: OpenBucket, s3: S3Server, upload: Path, tmp_path: Path
 ) -> None:
     async with proxy_to(s3.port) as proxy:
-        audio = open_bucket(endpoint=proxy.url, **QUICK)
-        name = await in_thread(audio.put, upload)
+        patient, audio = open_bucket(endpoint=proxy.url), open_bucket(endpoint=proxy.url, **QUICK)
+        name = await in_thread(patient.put, upload)
         proxy.freeze()
         with pytest.raises(LedgerUnavailable):
             await in_thread(audio.put, upload)
@@ -226,8 +226,8 @@ async def test_a_download_that_breaks_off_leaves_no_copy(
     size_bytes = 32 * COPY_BYTES  # more than the buffers of the connection hold
     os.truncate(upload, size_bytes)
     async with proxy_to(s3.port) as proxy:
-        audio = open_bucket(endpoint=proxy.url, **QUICK)
-        name = await in_thread(audio.put, upload)
+        patient, audio = open_bucket(endpoint=proxy.url), open_bucket(endpoint=proxy.url, **QUICK)
+        name = await in_thread(patient.put, upload)
 
         def cut() -> None:
             anyio.from_thread.run_sync(stop, proxy)
