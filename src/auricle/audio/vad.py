@@ -94,6 +94,8 @@ class SpeechDetector:
         self._incomplete = samples[windows * WINDOW_SAMPLES :]
         if not windows:
             return np.zeros(0, np.float32)
+        if windows == 1:  # live speech; a view costs a tenth of the model's run
+            return self._run(samples[np.newaxis, : _CONTEXT_SAMPLES + WINDOW_SAMPLES])
         inputs = np.lib.stride_tricks.sliding_window_view(
             samples, _CONTEXT_SAMPLES + WINDOW_SAMPLES
         )

@@ -67,7 +67,7 @@ class ChannelSegmenters:
         Args:
             pcm: Shape [channels, samples]; [samples] is for all channels, such as silence.
         """
-        channels = np.broadcast_to(pcm, (len(self.all), pcm.shape[-1]))
+        channels = pcm if pcm.ndim > 1 else [pcm] * len(self.all)
         return [
             ChannelEvent(channel, event)
             for channel, segmenter in enumerate(self.all)
