@@ -1,4 +1,4 @@
-/** One line of captions: its time and its text. */
+/** One line of captions: its time, its speaker and its text. */
 
 import { clock } from './transcript.js';
 
@@ -20,6 +20,24 @@ export function captionLine(
 	text.append(...words);
 	line.append(time, ' ', text);
 	return line;
+}
+
+/** Signs of speakers, so that they differ without colours, too; they repeat after eight. */
+const SIGNS = ['●', '▲', '■', '◆', '★', '✚', '▼', '⬟'] as const;
+
+/** Returns a button with a speaker's sign and name, in the speaker's colour. */
+export function speakerButton(speaker: number, name: string, rename: string): HTMLButtonElement {
+	const button = document.createElement('button');
+	button.type = 'button';
+	button.className = 'speaker';
+	button.dataset['speaker'] = String(speaker % SIGNS.length);
+	button.title = rename;
+	const sign = document.createElement('span');
+	sign.className = 'sign';
+	sign.setAttribute('aria-hidden', 'true');
+	sign.textContent = SIGNS[speaker % SIGNS.length] ?? SIGNS[0];
+	button.append(sign, ' ', name);
+	return button;
 }
 
 /** Returns words with the style `stable` (final or stable), `unstable` (unstable) or `lost`. */

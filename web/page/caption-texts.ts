@@ -40,6 +40,12 @@ const english = {
 		clear: 'Clear',
 		undo: 'Undo clear',
 	},
+	speakers: {
+		label: 'Show who speaks',
+		name: (number: number): string => `Speaker ${number}`,
+		rename: 'Rename this speaker. The name of another speaker joins the two.',
+		ask: (name: string): string => `Name of ${name}:`,
+	},
 	/** Transcripts that the browser keeps. */
 	kept: {
 		title: 'Earlier transcripts',
@@ -125,6 +131,7 @@ const english = {
 		decode_errors: 'The server received some damaged audio.',
 		similar_channels: 'Two audio channels carry the same sound.',
 		language_improbable: 'The spoken language may differ from the selected one.',
+		speakers_unavailable: 'The server can’t tell the speakers apart at the moment; the text is complete.',
 		encoder_failed: 'The browser’s encoder failed; audio is now sent uncompressed.',
 		offline: 'The server can’t be reached.',
 		queue_full: 'The server is at capacity.',
@@ -196,6 +203,12 @@ const chinese: CaptionTexts = {
 		leave: '退出全屏',
 		clear: '清空',
 		undo: '撤销清空',
+	},
+	speakers: {
+		label: '显示发言人',
+		name: number => `发言人 ${number}`,
+		rename: '重命名此发言人。输入另一位发言人的名字即可合并两人。',
+		ask: name => `${name}的名字：`,
 	},
 	kept: {
 		title: '以前的转写',
@@ -271,6 +284,7 @@ const chinese: CaptionTexts = {
 		decode_errors: '有些声音到达服务器时已损坏。',
 		similar_channels: '两个声道的声音相同。',
 		language_improbable: '所说的可能不是所设置的语言。',
+		speakers_unavailable: '服务器目前无法区分发言人；文字是完整的。',
 		encoder_failed: '浏览器的编码器出错：现在改为发送未压缩的声音。',
 		offline: '无法连接服务器。',
 		queue_full: '服务器已满。',

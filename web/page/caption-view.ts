@@ -1,12 +1,13 @@
 /** The captions: finals in a log that screen readers announce, partials next to it without announcements. */
 
-import type { Final, Gap, Partial } from '../src/index.js';
-import { captionLine, styledText } from './caption-line.js';
+import type { Final, Gap, Partial, SpeakerRevision, SpeakerSegment } from '../src/index.js';
+import { captionLine, speakerButton, styledText } from './caption-line.js';
 import type { CaptionTexts } from './caption-texts.js';
 import { byId } from './dom.js';
 import { gapText } from './gap-line.js';
 import { ExportToolbar } from './export-toolbar.js';
-import { type GapLine, isGap, type TranscriptLine } from './transcript.js';
+import { SpeakerNames } from './speaker-names.js';
+import { type GapLine, isGap, type Line, speakerOf, type TranscriptLine } from './transcript.js';
 
 /** A user who has scrolled up by more than this keeps the scroll position. */
 const NEAR_PIXELS = 64;
@@ -28,6 +29,10 @@ export class CaptionView {
 	readonly #undo = document.createElement('button');
 	readonly #open = new Map<number, Partial>();
 	readonly #gaps = new Map<HTMLElement, GapLine>();
+	readonly #speakers = new SpeakerNames();
+	/** The elements of lines, and the numbers of the current stream's finals that they are part of. */
+	readonly #elements = new Map<TranscriptLine, HTMLElement>();
+	#finals = new WeakMap<TranscriptLine, number>();
 	readonly #exportToolbar: ExportToolbar;
 	#texts: CaptionTexts;
 	#offsetSeconds = 0;
@@ -88,6 +93,9 @@ export class CaptionView {
 		for (const [words, line] of this.#gaps) {
 			words.textContent = gapText(line, texts);
 		}
+		for (const [line, element] of this.#elements) {
+			this.#showSpeaker(line, element);
+		}
 		this.#clear.textContent = texts.captions.clear;
 		this.#undo.textContent = texts.captions.undo;
 		this.#beamer.textContent = this.#isProjecting ? texts.captions.leave : texts.captions.beamer;
@@ -101,6 +109,7 @@ export class CaptionView {
 	/** Shows these lines in the place of the current ones. */
 	open(lines: readonly TranscriptLine[]): void {
 		this.#cleared = [];
+		this.#speakers.open(lines);
 		this.#replace(lines);
 	}
 
@@ -110,6 +119,8 @@ export class CaptionView {
 		if (this.#lines.length === 0) {
 			this.#clearedOffsetSeconds = endOf(this.#cleared);
 		}
+		this.#speakers.begin([...this.#cleared, ...this.#lines]);
+		this.#finals = new WeakMap();
 	}
 
 	/** Shows a partial. */
@@ -119,7 +130,7 @@ export class CaptionView {
 	}
 
 	/** Adds a final. */
-	showFinal({ utterance, text, startSeconds, endSeconds, language, error }: Final): void {
+	showFinal({ id, utterance, text, startSeconds, endSeconds, language, error, segments }: Final): void {
 		for (const open of this.#open.keys()) {
 			if (open <= utterance) {
 				this.#open.delete(open);
@@ -129,10 +140,27 @@ export class CaptionView {
 			this.showGap({ startSeconds, endSeconds, code: error });
 			return;
 		}
-		const spoken = text.trim();
-		if (spoken !== '') {
-			this.#add({ startSeconds, endSeconds, text: spoken, language });
+		const parts = segments ?? [{ startSeconds, endSeconds, text, speaker: null }];
+		for (const line of this.#linesOf(parts, language)) {
+			this.#finals.set(this.#add(line), id);
 		}
+		this.#show();
+	}
+
+	/** Shows other speakers for earlier finals. */
+	reviseSpeakers({ finals }: SpeakerRevision): void {
+		for (const { id, segments } of finals) {
+			const before = this.#lines.filter(line => this.#finals.get(line) === id);
+			const [first] = before;
+			if (first !== undefined && !isGap(first) && segments.length > 0) {
+				const lines = this.#linesOf(segments, first.language);
+				this.#exchange(
+					before,
+					lines.map(line => shifted(line, this.#offsetSeconds)),
+				);
+			}
+		}
+		this.#whenChanged();
 		this.#show();
 	}
 
@@ -164,29 +192,102 @@ export class CaptionView {
 		this.#whenChanged();
 	}
 
-	/** Adds a line with times of the current stream. */
-	#add(line: TranscriptLine): void {
+	/** Adds a line with times of the current stream, and returns it with those of the page. */
+	#add(line: TranscriptLine): TranscriptLine {
 		const added = shifted(line, this.#offsetSeconds);
 		this.#lines.push(added);
-		this.#append(added);
+		this.#log.append(this.#elementOf(added));
 		this.#whenChanged();
+		return added;
 	}
 
-	#append(line: TranscriptLine): void {
+	#linesOf(parts: readonly SpeakerSegment[], language: string | null): Line[] {
+		return parts.flatMap(({ startSeconds, endSeconds, text, speaker }) => {
+			const spoken = text.trim();
+			const fields = this.#speakers.fields(speaker);
+			return spoken === '' ? [] : [{ startSeconds, endSeconds, text: spoken, language, ...fields }];
+		});
+	}
+
+	/** Replaces neighbouring lines; lines with the same text stay, so that they are not announced again. */
+	#exchange(before: readonly TranscriptLine[], after: readonly Line[]): void {
+		const [first] = before;
+		if (first === undefined) {
+			return;
+		}
+		const id = this.#finals.get(first);
+		const isSame =
+			before.length === after.length &&
+			before.every((line, index) => !isGap(line) && line.text === after[index]?.text);
+		this.#lines.splice(this.#lines.indexOf(first), before.length, ...after);
+		const old = before.map(line => this.#elements.get(line));
+		before.forEach(line => this.#elements.delete(line));
+		for (const [index, line] of after.entries()) {
+			if (id !== undefined) {
+				this.#finals.set(line, id);
+			}
+			const element = old[index];
+			if (isSame && element !== undefined) {
+				this.#elements.set(line, element);
+				this.#showSpeaker(line, element);
+			} else {
+				old[0]?.before(this.#elementOf(line));
+			}
+		}
+		if (!isSame) {
+			old.forEach(element => element?.remove());
+		}
+	}
+
+	#elementOf(line: TranscriptLine): HTMLElement {
 		if (isGap(line)) {
 			const words = styledText('lost', gapText(line, this.#texts));
 			this.#gaps.set(words, line);
-			this.#log.append(captionLine(line.startSeconds, null, words));
-		} else {
-			this.#log.append(captionLine(line.startSeconds, line.language, line.text));
+			return captionLine(line.startSeconds, null, words);
 		}
+		const element = captionLine(line.startSeconds, line.language, line.text);
+		this.#elements.set(line, element);
+		this.#showSpeaker(line, element);
+		return element;
+	}
+
+	/** Shows the speaker before the words of a line. */
+	#showSpeaker(line: TranscriptLine, element: HTMLElement): void {
+		element.querySelector('.speaker')?.remove();
+		if (isGap(line) || line.speaker === undefined) {
+			return;
+		}
+		const { speaker } = line;
+		const { speakers } = this.#texts;
+		const button = speakerButton(speaker, speakerOf(line, { speaker: speakers.name }) ?? '', speakers.rename);
+		button.addEventListener('click', () => this.#rename(speaker, button));
+		element.querySelector('.words')?.before(button, ' ');
+	}
+
+	/** Asks for a speaker's name, and shows it in all lines. */
+	#rename(speaker: number, button: HTMLButtonElement): void {
+		const { speakers } = this.#texts;
+		const current = (button.lastChild?.textContent ?? '').trim();
+		const name = prompt(speakers.ask(current), current)?.trim();
+		if (name === undefined || name === current) {
+			return;
+		}
+		const usual = (number: number): string => speakers.name(number + 1);
+		const renamed = this.#speakers.rename(this.#lines, speaker, name, usual);
+		this.#lines.forEach((line, index) => {
+			const after = renamed[index];
+			if (after !== undefined && after !== line && !isGap(after)) {
+				this.#exchange([line], [after]);
+			}
+		});
+		this.#whenChanged();
 	}
 
 	#replace(lines: readonly TranscriptLine[]): void {
 		this.#lines = [...lines];
 		this.#gaps.clear();
-		this.#log.replaceChildren();
-		this.#lines.forEach(line => this.#append(line));
+		this.#elements.clear();
+		this.#log.replaceChildren(...this.#lines.map(line => this.#elementOf(line)));
 		this.#show();
 	}
 
@@ -243,7 +344,7 @@ function endOf(lines: readonly TranscriptLine[]): number {
 	return Math.ceil(lines.at(-1)?.endSeconds ?? 0);
 }
 
-function shifted(line: TranscriptLine, seconds: number): TranscriptLine {
+function shifted<T extends TranscriptLine>(line: T, seconds: number): T {
 	return { ...line, startSeconds: line.startSeconds + seconds, endSeconds: line.endSeconds + seconds };
 }
 

@@ -19,11 +19,13 @@ import { SourceChoice } from './source.js';
 import { store, stored } from './storage.js';
 
 const SPOKEN = 'auricle.spoken';
+const SPEAKERS = 'auricle.speakers';
 const SILENT = problem('silent');
 
 const start = byId('start', HTMLButtonElement);
 const pause = byId('pause', HTMLButtonElement);
 const spoken = byId('spoken', HTMLSelectElement);
+const speakers = byId('speakers', HTMLInputElement);
 const notice = byId('notice', HTMLElement);
 const level = byId('level', HTMLElement);
 
@@ -62,6 +64,7 @@ const live = new Live(
 		showDelay,
 		showPartial: partial => captions.showPartial(partial),
 		showFinal: final => captions.showFinal(final),
+		reviseSpeakers: revision => captions.reviseSpeakers(revision),
 		showGap: gap => captions.showGap(gap),
 		begin: () => captions.begin(),
 		end: () => captions.dropGuesses(),
@@ -87,6 +90,8 @@ spoken.addEventListener('change', () => {
 	store('localStorage', SPOKEN, spoken.value);
 	live.changeSpeech();
 });
+speakers.checked = stored('localStorage', SPEAKERS) === '1';
+speakers.addEventListener('change', () => store('localStorage', SPEAKERS, speakers.checked ? '1' : ''));
 document.addEventListener('visibilitychange', () => {
 	if (!document.hidden) {
 		keepScreenOn(false); // the browser released the lock when the page was hidden
@@ -137,7 +142,8 @@ async function open(transcript: KeptTranscript): Promise<void> {
 }
 
 function speech(): SpeechChoice {
-	return { model: model.value, language: spoken.value === '' ? null : spoken.value };
+	const language = spoken.value === '' ? null : spoken.value;
+	return { model: model.value, language, speakers: speakers.checked };
 }
 
 /** Offers the languages of the chosen model, and uses it from now on. */
@@ -177,6 +183,7 @@ function showState(state: LiveState): void {
 	start.classList.toggle('on', isOn);
 	pause.hidden = !['connecting', 'listening', 'reconnecting', 'paused'].includes(state);
 	setText(pause, state === 'paused' ? texts.resume : texts.pause);
+	speakers.disabled = isOn; // a stream begins with or without them
 	const standing = byId('state', HTMLElement);
 	standing.dataset['state'] = state;
 	setText(standing, texts.states[state]);

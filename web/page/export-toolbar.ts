@@ -52,6 +52,7 @@ export class ExportToolbar {
 		return formatTranscript(lines, format, {
 			text: line => gapText(line, this.#texts),
 			reason: line => gapReason(line, this.#texts),
+			speaker: this.#texts.speakers.name,
 		});
 	}
 

@@ -85,8 +85,14 @@ function isLine(value: unknown): boolean {
 	if (typeof value !== 'object' || value === null) {
 		return false;
 	}
-	const { startSeconds, endSeconds, text, language, gap } = value as Readonly<Record<string, unknown>>;
-	const isText = typeof text === 'string' && (language === null || typeof language === 'string');
+	const { startSeconds, endSeconds, text, language, gap, speaker, speakerName } = value as Readonly<
+		Record<string, unknown>
+	>;
+	const isText =
+		typeof text === 'string' &&
+		(language === null || typeof language === 'string') &&
+		(speaker === undefined || typeof speaker === 'number') &&
+		(speakerName === undefined || typeof speakerName === 'string');
 	return (
 		typeof startSeconds === 'number' &&
 		typeof endSeconds === 'number' &&

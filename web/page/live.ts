@@ -8,6 +8,7 @@ import {
 	type LiveClientOptions,
 	type LiveEvent,
 	type Partial,
+	type SpeakerRevision,
 } from '../src/index.js';
 import { DEFAULT_RULES } from '../src/backoff.js';
 import workerUrl from '../src/worker.ts?worker&url';
@@ -46,6 +47,7 @@ export interface LiveView {
 	showDelay(milliseconds: number | null): void;
 	showPartial(partial: Partial): void;
 	showFinal(final: Final): void;
+	reviseSpeakers(revision: SpeakerRevision): void;
 	showGap(gap: Gap): void;
 	/** A stream has started or ended. */
 	begin(): void;
@@ -62,6 +64,8 @@ export interface SpeechChoice {
 	readonly model: string;
 	/** `null` to detect it. */
 	readonly language: string | null;
+	/** Whether to say who speaks; from the start of a stream only. */
+	readonly speakers: boolean;
 }
 
 /** Runs one stream at a time. */
@@ -132,7 +136,8 @@ export class Live {
 
 	/** Requests another model or language from the next utterance on. */
 	changeSpeech(): void {
-		this.#say(client => client.configure(this.#speech()));
+		const { model, language } = this.#speech();
+		this.#say(client => client.configure({ model, language }));
 	}
 
 	async #start(): Promise<void> {
@@ -230,6 +235,9 @@ export class Live {
 			case 'final':
 				this.#view.showFinal(event);
 				this.#view.showDelay(event.latencyMilliseconds);
+				break;
+			case 'speaker_revision':
+				this.#view.reviseSpeakers(event);
 				break;
 			case 'catching_up':
 				this.#view.showBehind(event.behindSeconds === 0 ? null : event.behindSeconds);

@@ -28,6 +28,8 @@ export interface Timed {
 	readonly begin: number;
 	readonly end: number;
 	readonly text: string;
+	/** A cue has one speaker; `null` or omitted: unknown. */
+	readonly speaker?: string | null;
 }
 
 interface Unit extends Timed {
@@ -97,6 +99,7 @@ export function layOut(sentences: readonly (readonly Timed[])[], limits: Subtitl
 			begin: units[0]?.begin ?? 0,
 			end: units.at(-1)?.end ?? 0,
 			text: inLines(units, limits.maxLineWidth),
+			speaker: units[0]?.speaker ?? null,
 		})),
 	);
 }
@@ -126,7 +129,7 @@ export function settle(cues: readonly Timed[], fixed: readonly Timed[] = []): Ti
 			end = Math.min(end, following.begin + delay);
 		}
 		free = Math.max(end, begin + SHORTEST_CUE_MILLISECONDS);
-		return { begin, end: free, text: cue.text };
+		return { begin, end: free, text: cue.text, speaker: cue.speaker ?? null };
 	});
 }
 
@@ -163,6 +166,7 @@ function unitsOf(sentences: readonly (readonly Timed[])[], maxWidth: number): Un
 						text,
 						space: number > 0 && index === 0,
 						width,
+						speaker: word.speaker ?? null,
 					};
 					before += width;
 					append(units, unit, begins, maxWidth);
@@ -229,13 +233,14 @@ function holdsTogether(before: string, after: string): boolean {
 	return OPENING.has(before) || CLOSING.has(after) || characterWidth(after) === 0;
 }
 
-/** Returns runs of speech without a pause. */
+/** Returns runs of one speaker's speech without a pause. */
 function runsOf(units: readonly Unit[]): Unit[][] {
 	const runs: Unit[][] = [];
 	for (const unit of units) {
 		const run = runs.at(-1);
 		const last = run?.at(-1);
-		if (run === undefined || last === undefined || unit.begin - last.end >= PAUSE_MILLISECONDS) {
+		const isSame = last?.speaker === unit.speaker;
+		if (run === undefined || last === undefined || !isSame || unit.begin - last.end >= PAUSE_MILLISECONDS) {
 			runs.push([unit]);
 		} else {
 			run.push(unit);

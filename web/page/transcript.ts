@@ -14,6 +14,10 @@ export interface Line {
 	readonly endSeconds: number;
 	readonly text: string;
 	readonly language: string | null;
+	/** Number of the speaker, if known. */
+	readonly speaker?: number;
+	/** Name that the user gave to the speaker. */
+	readonly speakerName?: string;
 }
 
 /** Missing speech, with the code of its reason. */
@@ -26,10 +30,12 @@ export interface GapLine {
 /** A part of a transcript. */
 export type TranscriptLine = Line | GapLine;
 
-/** Describes missing speech in the page's language. */
-export interface GapWords {
+/** Describes missing speech and speakers in the page's language. */
+export interface TranscriptWords {
 	text(line: GapLine): string;
 	reason(line: GapLine): string;
+	/** The speaker of a line: the name, or a number from 1. */
+	speaker(number: number): string;
 }
 
 /** Formats of a downloaded transcript. */
@@ -49,7 +55,7 @@ export const MEDIA_TYPES: Readonly<Record<FileFormat, string>> = {
 export function formatTranscript(
 	lines: readonly TranscriptLine[],
 	format: FileFormat,
-	words: GapWords,
+	words: TranscriptWords,
 ): string {
 	const spoken = lines.filter((line): line is Line => !isGap(line) && line.text.trim() !== '');
 	const gaps = lines.filter(isGap);
@@ -58,14 +64,39 @@ export function formatTranscript(
 	}
 	const missing = gaps.map(gap => ({ ...gap, text: words.text(gap), language: null }));
 	if (format === 'txt') {
-		const lines = [...spoken, ...missing].sort((one, other) => one.startSeconds - other.startSeconds);
+		const lines = [...spoken.map(line => labelled(line, words)), ...missing];
+		lines.sort((one, other) => one.startSeconds - other.startSeconds);
 		return lines.map(({ text }) => `${text.trim()}\n`).join('');
 	}
-	const laidOut = layOut(
-		spoken.map(line => [cue(line)]),
-		USUAL_LIMITS,
-	);
-	return WRITERS[format](settle(laidOut, missing.map(cue)));
+	const inOrder = [...spoken].sort((one, other) => one.startSeconds - other.startSeconds);
+	const sentences = inOrder.map((line, index) => {
+		const speaker = speakerOf(line, words);
+		const before = inOrder[index - 1];
+		const isNew = before === undefined || speakerOf(before, words) !== speaker;
+		return format === 'srt' && speaker !== null && isNew ? named(line, speaker) : [cue(line, speaker)];
+	});
+	const gapCues = missing.map(line => cue(line, null));
+	return WRITERS[format](settle(layOut(sentences, USUAL_LIMITS), gapCues));
+}
+
+/** Returns a sentence that begins with the speaker's name: SubRip has no other place for it. */
+function named(line: Line, speaker: string): Timed[] {
+	const sentence = cue(line, speaker);
+	const name = { ...sentence, end: sentence.begin, text: `${speaker}:` };
+	return [name, { ...sentence, text: ` ${sentence.text.trimStart()}` }];
+}
+
+/** Returns the name of a line's speaker; `null` if unknown. */
+export function speakerOf(
+	{ speaker, speakerName }: Line,
+	words: Pick<TranscriptWords, 'speaker'>,
+): string | null {
+	return speakerName ?? (speaker === undefined ? null : words.speaker(speaker + 1));
+}
+
+function labelled(line: Line, words: TranscriptWords): Line {
+	const speaker = speakerOf(line, words);
+	return speaker === null ? line : { ...line, text: `${speaker}: ${line.text.trim()}` };
 }
 
 /** Returns whether a line is a gap. */
@@ -81,9 +112,9 @@ export function clock(seconds: number): string {
 	return hours > 0 ? `${hours}:${padded(minutes, 2)}:${rest}` : `${minutes}:${rest}`;
 }
 
-function cue({ startSeconds, endSeconds, text }: Line): Timed {
+function cue({ startSeconds, endSeconds, text }: Line, speaker: string | null): Timed {
 	const begin = milliseconds(startSeconds);
-	return { begin, end: Math.max(begin, milliseconds(endSeconds)), text };
+	return { begin, end: Math.max(begin, milliseconds(endSeconds)), text, speaker };
 }
 
 const WRITERS: Readonly<Record<'srt' | 'vtt', (cues: readonly Timed[]) => string>> = {
@@ -98,13 +129,19 @@ const WRITERS: Readonly<Record<'srt' | 'vtt', (cues: readonly Timed[]) => string
 		[
 			'WEBVTT\n',
 			...cues.map(
-				({ begin, end, text }) => `${stamp(begin, '.')} --> ${stamp(end, '.')}\n${escaped(text)}\n`,
+				({ begin, end, text, speaker }) =>
+					`${stamp(begin, '.')} --> ${stamp(end, '.')}\n` + `${voice(speaker ?? null)}${escaped(text)}\n`,
 			),
 		].join('\n'),
 };
 
-function json(lines: readonly Line[], missing: readonly GapLine[], words: GapWords): string {
-	const segments = lines.map(line => ({ ...span(line), text: line.text.trim(), language: line.language }));
+function json(lines: readonly Line[], missing: readonly GapLine[], words: TranscriptWords): string {
+	const segments = lines.map(line => ({
+		...span(line),
+		text: line.text.trim(),
+		language: line.language,
+		...(line.speaker === undefined ? {} : { speaker: line.speaker, speaker_name: line.speakerName ?? null }),
+	}));
 	const text = segments.map(segment => segment.text).join(' ');
 	const gaps = missing.map(line => ({ ...span(line), code: line.gap, reason: words.reason(line) }));
 	return `${JSON.stringify({ text, segments, gaps }, null, 2)}\n`;
@@ -112,6 +149,11 @@ function json(lines: readonly Line[], missing: readonly GapLine[], words: GapWor
 
 function span({ startSeconds, endSeconds }: TranscriptLine): { start: number; end: number } {
 	return { start: milliseconds(startSeconds) / 1000, end: milliseconds(endSeconds) / 1000 };
+}
+
+/** Returns the start of a voice span; it ends with the cue. */
+function voice(speaker: string | null): string {
+	return speaker === null ? '' : `<v ${escaped(speaker)}>`;
 }
 
 function escaped(text: string): string {

@@ -16,7 +16,8 @@
  */
 
 import { FRAME_MILLISECONDS, SAMPLE_RATE_HZ } from './audio-format.js';
-import type { Closed, Failed, Final, Partial, Ready, ServerEvent } from './events.js';
+import type { Closed, Failed, Final, Partial, Ready, ServerEvent, SpeakerRevision } from './events.js';
+import { SpeakerNumbers } from './speaker-numbers.js';
 import type { SpeechEnded, SpeechStarted, Warning } from './events.js';
 import { type Frame, KeptAudio } from './kept-audio.js';
 import { type Loss, Losses } from './losses.js';
@@ -70,7 +71,17 @@ export interface Gap {
 
 /** Events for the application. */
 export type ReportedEvent =
-	Connected | CatchingUp | SpeechStarted | SpeechEnded | Partial | Final | Gap | Warning | Failed | Closed;
+	| Connected
+	| CatchingUp
+	| SpeechStarted
+	| SpeechEnded
+	| Partial
+	| Final
+	| SpeakerRevision
+	| Gap
+	| Warning
+	| Failed
+	| Closed;
 
 /** Audio format on the wire. */
 export type Format = 'opus' | 'pcm16';
@@ -84,7 +95,13 @@ export type State = 'waiting' | 'open' | 'misplaced' | 'over';
 type Fields = Record<string, unknown>;
 
 /** Messages that are valid only while the session is open and at the requested position. */
-const OF_PLACED_SESSIONS: ReadonlySet<string> = new Set(['progress', 'switch_format', 'final', 'partial']);
+const OF_PLACED_SESSIONS: ReadonlySet<string> = new Set([
+	'progress',
+	'switch_format',
+	'final',
+	'speaker_revision',
+	'partial',
+]);
 
 /** Where a session starts, and which part it need not report. */
 interface Place {
@@ -111,6 +128,7 @@ export class Conversation {
 	#finals = 0; // of all sessions
 	#utterance = 0; // of the newest final, in the application's numbering
 	#utterancesBefore = 0; // utterances of earlier sessions
+	readonly #speakers = new SpeakerNumbers();
 	readonly #cues: number[] = []; // where the application requested a final
 	#cuesSent = 0;
 	#ackDue: number | null = null;
@@ -296,6 +314,8 @@ export class Conversation {
 				return [];
 			case 'final':
 				return this.#final(event);
+			case 'speaker_revision':
+				return this.#speakers.revision(event);
 			case 'partial':
 				this.#partialSample = Math.max(this.#partialSample, event.endSeconds * SAMPLE_RATE_HZ);
 				return [{ ...event, utterance: event.utterance + this.#utterancesBefore }];
@@ -376,7 +396,7 @@ export class Conversation {
 		this.#finals++;
 		this.#utterance = final.utterance + this.#utterancesBefore;
 		this.#noteSafe(Math.round(final.endSeconds * SAMPLE_RATE_HZ));
-		return [{ ...final, id: this.#finals, utterance: this.#utterance }];
+		return [{ ...this.#speakers.final(final, this.#finals), utterance: this.#utterance }];
 	}
 
 	#closed(closed: Closed): ReportedEvent[] {
@@ -421,6 +441,8 @@ export class Conversation {
 			partials: parameters.partials,
 			endpoint_ms: parameters.endpointMilliseconds,
 			word_timestamps: parameters.wordTimestamps,
+			speakers: parameters.speakers,
+			num_speakers: parameters.numSpeakers,
 			start_sample: this.audio.firstSample,
 			safe_sample: this.audio.safeSample,
 		};
@@ -455,6 +477,7 @@ export class Conversation {
 		this.#ackDue = null;
 		this.#configureDue = false;
 		this.#utterancesBefore = this.#utterance;
+		this.#speakers.startSession();
 	}
 
 	/** Returns the next audio, or the message due at this position. */

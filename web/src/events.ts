@@ -53,6 +53,17 @@ export interface Word {
 	/** With the preceding space, if there is one. */
 	readonly text: string;
 	readonly probability: number;
+	/** Number of the speaker, if known. */
+	readonly speaker: number | null;
+}
+
+/** A part of a final that one speaker says. */
+export interface SpeakerSegment {
+	readonly startSeconds: number;
+	readonly endSeconds: number;
+	readonly text: string;
+	/** From 0; `null` if unknown. */
+	readonly speaker: number | null;
 }
 
 /** Text of an utterance; it replaces the partials. Each final arrives once, over all connections. */
@@ -74,6 +85,24 @@ export interface Final {
 	readonly revised: boolean;
 	/** Code of the error if this utterance could not be recognised; the stream continues. */
 	readonly error: string | null;
+	/** Number of the speaker who says most of it, from 0; `null` if speakers were not requested or are not known yet. */
+	readonly speaker: number | null;
+	/** Its parts by speaker: one, or more if the speaker changes; `null` like `speaker`. */
+	readonly segments: readonly SpeakerSegment[] | null;
+}
+
+/** The speakers of a final that arrived before. */
+export interface FinalSpeakers {
+	/** Its `id`. */
+	readonly id: number;
+	readonly speaker: number | null;
+	readonly segments: readonly SpeakerSegment[];
+}
+
+/** Finals whose speakers became known or have changed; their texts and times are the same. */
+export interface SpeakerRevision {
+	readonly type: 'speaker_revision';
+	readonly finals: readonly FinalSpeakers[];
 }
 
 /** Positions up to which audio was received, and up to which the client may drop it. */
@@ -87,7 +116,7 @@ export interface Progress {
 export interface Warning {
 	readonly type: 'warning';
 	/** The server's `audio_gap`, `audio_dropped`, `slow`, `format_mismatch`, `decode_errors`,
-	 * `ignored_option`, `similar_channels`, `language_improbable`; ours: `encoder_failed`. */
+	 * `ignored_option`, `similar_channels`, `language_improbable`, `speakers_unavailable`; ours: `encoder_failed`. */
 	readonly code: string;
 	/** A sentence. */
 	readonly message: string;
@@ -123,7 +152,17 @@ export interface Closed {
 
 /** All messages of the server. */
 export type ServerEvent =
-	Ready | SpeechStarted | SpeechEnded | Partial | Final | Progress | Warning | SwitchFormat | Failed | Closed;
+	| Ready
+	| SpeechStarted
+	| SpeechEnded
+	| Partial
+	| Final
+	| SpeakerRevision
+	| Progress
+	| Warning
+	| SwitchFormat
+	| Failed
+	| Closed;
 
 /**
  * Parses a server's message; `null` for an unknown type.
@@ -170,7 +209,11 @@ export function parseEvent(text: string): ServerEvent | null {
 				latencyMilliseconds: message.number('latency_ms'),
 				revised: message.boolean('revised'),
 				error: message.stringOrNull('error'),
+				speaker: message.numberOrNull('speaker'),
+				segments: message.listOrNull('segments')?.map(segment) ?? null,
 			};
+		case 'speaker_revision':
+			return { type, finals: (message.listOrNull('finals') ?? []).map(finalSpeakers) };
 		case 'progress':
 			return { type, receivedSample: message.number('received'), safeSample: message.number('safe') };
 		case 'warning':
@@ -211,6 +254,26 @@ function word(value: unknown): Word {
 		endSeconds: fields.number('end'),
 		text: fields.string('word'),
 		probability: fields.number('probability'),
+		speaker: fields.numberOrNull('speaker'),
+	};
+}
+
+function segment(value: unknown): SpeakerSegment {
+	const fields = new Fields(value);
+	return {
+		startSeconds: fields.number('start'),
+		endSeconds: fields.number('end'),
+		text: fields.string('text'),
+		speaker: fields.numberOrNull('speaker'),
+	};
+}
+
+function finalSpeakers(value: unknown): FinalSpeakers {
+	const fields = new Fields(value);
+	return {
+		id: fields.number('id'),
+		speaker: fields.numberOrNull('speaker'),
+		segments: (fields.listOrNull('segments') ?? []).map(segment),
 	};
 }
 

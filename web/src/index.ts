@@ -8,7 +8,19 @@ export type { ClientRules } from './backoff.js';
 export type { CatchingUp, Connected, Format, Gap } from './conversation.js';
 export { type Audio, encodeToPackets, type MonoAudio } from './encode.js';
 export { AuricleError, type ErrorCode } from './errors.js';
-export type { Closed, Failed, Final, Partial, SpeechEnded, SpeechStarted, Warning, Word } from './events.js';
+export type {
+	Closed,
+	Failed,
+	Final,
+	FinalSpeakers,
+	Partial,
+	SpeakerRevision,
+	SpeakerSegment,
+	SpeechEnded,
+	SpeechStarted,
+	Warning,
+	Word,
+} from './events.js';
 export { type EventOf, LiveClient, type LiveClientOptions, type LiveEvent } from './live-client.js';
 export type { Cause, Disconnected } from './client-session.js';
 export {

@@ -22,6 +22,10 @@ export interface StreamParameters {
 	readonly endpointMilliseconds?: number;
 	/** Whether finals include the times of words. */
 	readonly wordTimestamps?: boolean;
+	/** Whether finals say who speaks; costs the server processor time. */
+	readonly speakers?: boolean;
+	/** Number of speakers, 1 to 16; estimated if omitted. */
+	readonly numSpeakers?: number;
 }
 
 /** Parameters that can change during a stream. */
@@ -33,6 +37,7 @@ const MAX_HOTWORDS = 500;
 const MAX_HOTWORD_CHARACTERS = 100;
 const MIN_ENDPOINT_MILLISECONDS = 100;
 const MAX_ENDPOINT_MILLISECONDS = 5000;
+const MAX_SPEAKERS = 16;
 
 /**
  * Checks parameters against the server's limits.
@@ -40,7 +45,7 @@ const MAX_ENDPOINT_MILLISECONDS = 5000;
  * @throws {@link AuricleError} `bad_parameters`: the server would reject one.
  */
 export function checkParameters(parameters: StreamParameters): void {
-	const { model, prompt, hotwords = [], endpointMilliseconds: endpoint } = parameters;
+	const { model, prompt, hotwords = [], endpointMilliseconds: endpoint, numSpeakers } = parameters;
 	if ((model?.length ?? 0) > MAX_MODEL_CHARACTERS) {
 		throw bad(`The model must have at most ${MAX_MODEL_CHARACTERS} characters.`);
 	}
@@ -62,6 +67,11 @@ export function checkParameters(parameters: StreamParameters): void {
 			`endpointMilliseconds must be a whole number from ${MIN_ENDPOINT_MILLISECONDS} to ` +
 				`${MAX_ENDPOINT_MILLISECONDS}, not ${endpoint}.`,
 		);
+	}
+	const isCount =
+		Number.isInteger(numSpeakers) && Number(numSpeakers) >= 1 && Number(numSpeakers) <= MAX_SPEAKERS;
+	if (numSpeakers !== undefined && !isCount) {
+		throw bad(`numSpeakers must be a whole number from 1 to ${MAX_SPEAKERS}, not ${numSpeakers}.`);
 	}
 }
 

@@ -64,6 +64,8 @@ function final(id: number, start: number, end: number): Final {
 		latencyMilliseconds: 1,
 		revised: false,
 		error: null,
+		speaker: null,
+		segments: null,
 	};
 }
 
@@ -312,6 +314,27 @@ describe('after a lost connection', () => {
 		expect(told).toEqual([{ type: 'connected', resumed: false }]);
 		expect(spans(talk)[0]?.[0]).toBe(30 * SECOND - LEAD_IN_SAMPLES);
 		expect(talk.safeSample).toBe(30 * SECOND);
+	});
+
+	test('gives speakers of a new session new numbers', () => {
+		const spokenBy = (id: number, speaker: number): Final => {
+			const segment = { startSeconds: id - 1, endSeconds: id, text: 'x', speaker };
+			return { ...final(id, (id - 1) * SECOND, id * SECOND), speaker, segments: [segment] };
+		};
+		const talk = opened({ speakers: true });
+		speak(talk, 4);
+		messages(talk);
+		expect(talk.receiveEvent(spokenBy(1, 0))).toMatchObject([{ speaker: 0 }]);
+		expect(talk.receiveEvent(spokenBy(2, 1))).toMatchObject([{ speaker: 1, segments: [{ speaker: 1 }] }]);
+		const revision = { type: 'speaker_revision', finals: [{ id: 2, speaker: 0, segments: [] }] } as const;
+		expect(talk.receiveEvent(revision)).toEqual([revision]);
+		forgotten(talk, 0);
+		messages(talk);
+		expect(talk.receiveEvent(revision)).toEqual([]); // of no final of this session
+		const third = { ...spokenBy(3, 0), id: 1 };
+		expect(talk.receiveEvent(third)).toMatchObject([{ id: 3, speaker: 2, segments: [{ speaker: 2 }] }]);
+		const late = { type: 'speaker_revision', finals: [{ id: 1, speaker: 1, segments: [] }] } as const;
+		expect(talk.receiveEvent(late)).toMatchObject([{ finals: [{ id: 3, speaker: 3 }] }]);
 	});
 
 	test('numbers finals across all sessions', () => {

@@ -72,6 +72,24 @@ test('a final', () => {
 		latencyMilliseconds: 240,
 		revised: false,
 		error: null,
+		speaker: null,
+		segments: null,
+	});
+});
+
+test('a final with speakers, and their revision', () => {
+	const words = [{ start: 0.52, end: 0.71, word: ' And', probability: 0.98, speaker: 1 }];
+	const segments = [{ start: 0.4, end: 11, text: 'And so', speaker: 1 }];
+	const parsed = [{ startSeconds: 0.4, endSeconds: 11, text: 'And so', speaker: 1 }];
+	expect(read({ ...FINAL, words, speaker: 1, segments })).toMatchObject({
+		words: [{ speaker: 1 }],
+		speaker: 1,
+		segments: parsed,
+	});
+	const finals = [{ id: 3, speaker: null, segments: [] }];
+	expect(read({ type: 'speaker_revision', finals: [...finals, { id: 4, speaker: 1, segments }] })).toEqual({
+		type: 'speaker_revision',
+		finals: [...finals, { id: 4, speaker: 1, segments: parsed }],
 	});
 });
 

@@ -10,6 +10,7 @@ test.each<StreamParameters>([
 	{ hotwords: Array<string>(500).fill('y'.repeat(100)) },
 	{ endpointMilliseconds: 100 },
 	{ endpointMilliseconds: 5000 },
+	{ speakers: true, numSpeakers: 16 },
 ])('accepts parameters that the server accepts (%#)', asked => {
 	expect(() => checkParameters(asked)).not.toThrow();
 });
@@ -22,6 +23,8 @@ test.each<StreamParameters>([
 	{ endpointMilliseconds: 5001 },
 	{ endpointMilliseconds: 500.5 },
 	{ endpointMilliseconds: NaN },
+	{ numSpeakers: 0 },
+	{ numSpeakers: 17 },
 ])('rejects parameters that the server would reject (%#)', asked => {
 	expect(() => checkParameters(asked)).toThrow(BAD);
 });

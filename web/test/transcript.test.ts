@@ -14,7 +14,11 @@ const formatTranscript = (
 	format: FileFormat,
 	texts: (typeof CAPTION_TEXTS)['en' | 'zh'] = CAPTION_TEXTS.en,
 ): string =>
-	writtenIn(lines, format, { text: gap => gapText(gap, texts), reason: gap => gapReason(gap, texts) });
+	writtenIn(lines, format, {
+		text: gap => gapText(gap, texts),
+		reason: gap => gapReason(gap, texts),
+		speaker: texts.speakers.name,
+	});
 
 const line = (startSeconds: number, endSeconds: number, text: string): Line => ({
 	startSeconds,
@@ -52,6 +56,23 @@ describe('a transcript', () => {
 				{ start: 3720.5, end: 3723.002, text: 'my fellow Americans.', language: 'en' },
 			],
 			gaps: [],
+		});
+	});
+
+	it('names its speakers', () => {
+		const lines = [
+			{ ...line(0, 1, 'Shall we?'), speaker: 0 },
+			{ ...line(1, 2, 'Yes.'), speaker: 1, speakerName: 'Ann' },
+			{ ...line(2, 3, 'Please.'), speaker: 1, speakerName: 'Ann' },
+		];
+		expect(formatTranscript(lines, 'txt')).toBe('Speaker 1: Shall we?\nAnn: Yes.\nAnn: Please.\n');
+		expect(formatTranscript(lines.slice(0, 1), 'txt', CAPTION_TEXTS.zh)).toBe('发言人 1: Shall we?\n');
+		const vtt = formatTranscript(lines, 'vtt');
+		expect(vtt).toContain('<v Speaker 1>Shall we?\n');
+		expect(vtt).toContain('<v Ann>Yes. Please.\n');
+		expect(formatTranscript(lines, 'srt')).toMatch(/Speaker 1: Shall we\?\n\n2\n[^]*Ann: Yes\. Please\.\n/);
+		expect(JSON.parse(formatTranscript(lines, 'json'))).toMatchObject({
+			segments: [{ speaker: 0, speaker_name: null }, { speaker: 1, speaker_name: 'Ann' }, {}],
 		});
 	});
 

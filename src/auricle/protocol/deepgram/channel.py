@@ -10,8 +10,8 @@ audio since the previous result, because some clients measure silence by the sum
 """
 
 from collections import deque
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from auricle.events import (
     AudioProgress,
@@ -31,7 +31,7 @@ from auricle.protocol.deepgram.results import (
     approximate_words,
     seconds,
 )
-from auricle.types import SAMPLE_RATE_HZ, SAMPLES_PER_MS
+from auricle.types import SAMPLE_RATE_HZ, SAMPLES_PER_MS, Word
 
 MIN_SILENCE_SAMPLES = SAMPLE_RATE_HZ // 2
 """Minimum duration of an empty result; the session reports its progress every second."""
@@ -120,7 +120,7 @@ class ChannelResults:
         return self._results(event.start_sample, event.end_sample, result)
 
     def _final(self, event: Final) -> Json:
-        words = event.words or approximate_words(event.text, event.start_sample, event.end_sample)
+        words = _words_of(event)
         result = alternative(event.text, words, punctuates=self._query.punctuates)
         if self._query.language is None and event.language is not None:
             result["languages"] = [event.language]
@@ -206,3 +206,16 @@ class ChannelResults:
                 "model_uuid": self._model.uuid,
             },
         }
+
+
+def _words_of(final: Final) -> Sequence[Word]:
+    """Return the words of a final; approximate ones if the engine returns none."""
+    if final.words:
+        return final.words
+    if final.segments is None:
+        return approximate_words(final.text, final.start_sample, final.end_sample)
+    return [
+        replace(word, speaker=part.speaker)
+        for part in final.segments
+        for word in approximate_words(part.text, part.start_sample, part.end_sample)
+    ]

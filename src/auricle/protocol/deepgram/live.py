@@ -96,6 +96,7 @@ def parameters_of(query: Listen) -> StreamParameters:
         partials=query.wants_interim,
         endpoint_ms=query.endpoint_ms,
         word_timestamps=True,
+        speakers=query.speakers is not None,
     )
 
 

@@ -1,6 +1,7 @@
 """Results, metadata, close codes and control messages."""
 
 import hashlib
+from dataclasses import replace
 
 import pytest
 
@@ -10,17 +11,21 @@ from auricle.events import (
     Closed,
     Failed,
     Final,
+    FinalSpeakers,
     Finalized,
     Flushed,
     Partial,
     Ready,
+    SpeakerRevision,
+    SpeakerSegment,
     SpeechEnded,
     SpeechStarted,
 )
+from auricle.protocol.deepgram.live import parameters_of
 from auricle.protocol.deepgram.results import ModelInfo
 from auricle.protocol.dialect import End, Step
 from auricle.types import Word
-from tests.protocol.deepgram.live.helpers import LINEAR, dialect, steps, tell
+from tests.protocol.deepgram.live.helpers import LINEAR, dialect, listen, steps, tell
 
 pytestmark = pytest.mark.unit
 
@@ -35,6 +40,31 @@ def final(number: int, text: str = "And so.", start: int = 0, end: int = 32_000)
 
 def ended(started: int, end: int) -> tuple[SpeechStarted, SpeechEnded]:
     return SpeechStarted(started), SpeechEnded(end)
+
+
+def test_words_have_their_speakers_once_they_are_known() -> None:
+    parts = (SpeakerSegment(0, 16_000, "And", 0), SpeakerSegment(16_000, 32_000, "so.", 1))
+    timed = final(1)
+    words = tuple(replace(word, speaker=n) for n, word in enumerate(timed.words or ()))
+    speakers = [
+        [word.get("speaker") for word in message["channel"]["alternatives"][0]["words"]]
+        for message in tell(
+            dialect(),
+            *ended(0, 30_000),
+            replace(timed, words=words, segments=parts),
+            *ended(0, 30_000),
+            replace(timed, words=None, segments=parts),
+            *ended(0, 30_000),
+            timed,
+            SpeakerRevision((FinalSpeakers(3, 1, parts),)),
+        )
+    ]
+    assert speakers == [[0, 1], [0, 1], [None, None]]
+
+
+def test_diarize_requests_speakers() -> None:
+    assert parameters_of(listen(f"{LINEAR}&diarize=true")).speakers
+    assert not parameters_of(listen(LINEAR)).speakers
 
 
 def test_an_utterance_is_some_partials_and_one_final_result() -> None:
