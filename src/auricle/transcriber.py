@@ -358,13 +358,15 @@ class Progress:
     """How far a file has been read; ``chunk`` is the speech found since the last one, if any.
 
     ``fraction`` is 0..1 of the source's bytes or duration. ``duration_samples`` counts the audio
-    decoded so far; it is the whole file's length once ``done``.
+    decoded so far; it is the whole file's length once ``done``. ``channels`` is the number of
+    channels in the file, whether they are mixed or not.
     """
 
     fraction: float
     duration_samples: int
     chunk: Chunk | None = None
     done: bool = False
+    channels: int = 1
 
 
 class Reader(Protocol):

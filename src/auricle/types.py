@@ -321,6 +321,8 @@ class Segment:
     """The language of the file's chunk; ``None`` for a job, whose transcript has it."""
     speaker: int | None = None
     """Number of the speaker; ``None`` if unknown, or if speakers were not requested."""
+    channel: int | None = None
+    """The channel, from 0; ``None`` if channels were not transcribed apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -361,6 +363,7 @@ class Gap:
     start_sample: int
     end_sample: int
     code: str
+    channel: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -384,9 +387,13 @@ class Source:
         audio_format: ``auto``, a container's name, ``opus`` (framed packets) or ``pcm16``.
         sample_rate_hz: Sample rate of ``pcm16``; ignored otherwise.
         opus_packet_bytes: Constant packet size of ``opus`` without framing; else ``None``.
+        channels: Channels of ``pcm16``, interleaved; ignored otherwise.
+        channel: The only channel to read, from 0; ``None``: all of them, mixed.
     """
 
     path: str
     audio_format: str = "auto"
     sample_rate_hz: int = SAMPLE_RATE_HZ
     opus_packet_bytes: int | None = None
+    channels: int = 1
+    channel: int | None = None

@@ -36,11 +36,16 @@ class FileProgress:
 
 @dataclass(frozen=True, slots=True)
 class FileTranscript:
-    """The file's transcript, its gaps (usually none), and warnings, such as missing speakers."""
+    """The file's transcript, its gaps (usually none), and warnings, such as missing speakers.
+
+    ``channels`` are the transcripts of channels that were transcribed apart, each a speaker of
+    ``transcript``.
+    """
 
     transcript: Transcript
     gaps: tuple[Gap, ...] = ()
     warnings: tuple[str, ...] = ()
+    channels: tuple[Transcript, ...] = ()
 
     def without_words(self) -> "FileTranscript":
         """Return the same transcript without its words."""

@@ -108,6 +108,7 @@ def test_missing_features_and_unknown_names_have_no_effect_but_a_warning() -> No
         ("encoding=linear16&sample_rate=1e9", "sample_rate"),
         ("encoding=mulaw&sample_rate=" + "9" * 5000, "sample_rate"),
         ("channels=0", "channels"),
+        ("multichannel=true&diarize=true", "multichannel and diarize exclude each other"),
         ("channels=16&multichannel=true", "<= 8 - at `\\$.channels`"),
         ("interim_results=maybe", "interim_results"),
         ("endpointing=soon", "endpointing"),

@@ -5,6 +5,7 @@ import pytest
 
 from auricle.protocol.deepgram.query import parse_listen
 from auricle.protocol.deepgram.results import (
+    FileResponse,
     Json,
     Metadata,
     ModelInfo,
@@ -13,7 +14,7 @@ from auricle.protocol.deepgram.results import (
     file_body,
     plain,
 )
-from auricle.types import SAMPLE_RATE_HZ, Segment, Speaker, Transcript, Word
+from auricle.types import SAMPLE_RATE_HZ, Gap, Segment, Speaker, Transcript, Word
 
 pytestmark = pytest.mark.unit
 
@@ -188,3 +189,28 @@ def test_a_change_of_speakers_splits_utterances_and_paragraphs() -> None:
     assert [paragraph["speaker"] for paragraph in paragraphs] == [0, 1]
     assert set(body["metadata"]["diarize_info"]) == {"model_uuid", "arch"}
     assert "diarize_info" not in answer()["metadata"]
+
+
+def test_separate_channels_have_their_own_texts_and_utterances() -> None:
+    left = Transcript("Ask not.", "en", 0.9, 8 * SAMPLE_RATE_HZ, (segment(4.0, "Ask not."),))
+    right = Transcript("So.", "de", 0.8, 8 * SAMPLE_RATE_HZ, (segment(1.0, "So."),))
+    merged = replace(left, speakers=(Speaker(0), Speaker(1)))
+    query = parse_listen(parse_qsl("multichannel=true&utterances=true&language=multi"))
+    response = FileResponse(query, METADATA)
+    gap = Gap(0, SAMPLE_RATE_HZ, "bad_audio", 1)
+    body = response.body(merged, [gap], ("similar",), (left, right))
+    channels = body["results"]["channels"]
+    assert [channel["alternatives"][0]["transcript"] for channel in channels] == ["ask not", "so"]
+    assert [channel["detected_language"] for channel in channels] == ["en", "de"]
+    utterances = body["results"]["utterances"]
+    assert [(found["channel"], found["transcript"]) for found in utterances] == [
+        (1, "so"),
+        (0, "ask not"),
+    ]
+    assert len({found["id"] for found in utterances}) == 2
+    assert body["metadata"]["channels"] == 2
+    assert "diarize_info" not in body["metadata"]
+    assert body["metadata"]["warnings"] == [
+        "No transcript of channel 1 from 0 to 1 s (bad_audio).",
+        "similar",
+    ]

@@ -55,6 +55,14 @@ def test_speakers_are_listed_and_on_segments_and_words() -> None:
     assert (words[0]["speaker"], words[0]["speaker_confidence"]) == (0, 0.1235)
 
 
+def test_separate_channels_are_on_segments_and_gaps() -> None:
+    transcript = replace(TRANSCRIPT, segments=(replace(SEGMENT, channel=1),))
+    body = transcript_body("job", "trace", transcript, (Gap(0, 16_000, "bad_audio", 0),))
+    assert [segment.get("channel") for segment in body["segments"]] == [1]
+    assert body["error"] is not None
+    assert [gap["channel"] for gap in body["error"]["gaps"]] == [0]
+
+
 def test_gaps_are_an_error_with_their_places() -> None:
     gaps = (Gap(16_000, 32_000, "bad_audio"), Gap(48_000, 64_000, "poison_job"))
     error = transcript_body("job", "trace", TRANSCRIPT, gaps)["error"]

@@ -72,6 +72,8 @@ async def test_finals_are_stored_with_their_times_and_those_without_text_left_ou
     keeper = TranscriptKeeper(transcripts, keep_s=1e9)
     keeper.keep(SESSION, FINAL)
     keeper.keep(SESSION, replace(FINAL, id=2, utterance=2, text=""))
+    other = replace(FINAL, text="yes", start_sample=0, end_sample=16_000, channel=1)
+    keeper.keep(SESSION, replace(other, id=3, utterance=3))
     await run_until(keeper, lambda: transcripts.find(KEY, "session") is not None)
     found = transcripts.find(KEY, "session")
     database.close()
@@ -83,7 +85,7 @@ async def test_finals_are_stored_with_their_times_and_those_without_text_left_ou
         "en",
         1.8e9,
     )
-    assert segments == [KeptSegment(1, 1000, 2000, "hello")]
+    assert segments == [KeptSegment(1, 1000, 2000, "hello"), KeptSegment(3, 0, 1000, "yes", 1)]
 
 
 async def test_finals_wait_while_the_database_is_away_and_stay_in_order() -> None:

@@ -76,6 +76,26 @@ def encode(
         container.mux(stream.encode(None))
 
 
+@pytest.mark.parametrize("width", [1, 2])
+def test_each_channel_of_a_file_can_be_read_alone(tmp_path: Path, width: int) -> None:
+    speech = CLIPS["pair.wav"].pcm
+    tracks = np.stack([speech, -speech, np.zeros_like(speech)], axis=1)
+    with wave.open(str(tmp_path / "call.wav"), "wb") as file:
+        file.setparams((3, width, SAMPLE_RATE_HZ, 0, "NONE", "not compressed"))
+        file.writeframes(
+            tracks.tobytes() if width == 2 else ((tracks >> 8) + 128).astype(np.uint8).tobytes()
+        )
+    for channel in range(3):
+        reader = ContainerReader(InputFile(str(tmp_path / "call.wav")), NO_LIMIT, channel)
+        assert reader.channels == 3
+        blocks = []
+        while (block := reader.read()) is not None:
+            blocks.append(block)
+        reader.close()
+        found = np.concatenate(blocks).astype(int)
+        assert np.abs(found - tracks[:, channel]).max() <= (0 if width == 2 else 256)
+
+
 @pytest.mark.parametrize("name", CONTAINERS)
 def test_the_samples_are_those_of_faster_whisper(name: str) -> None:
     expected = decode_audio(str(TESTDATA / name))

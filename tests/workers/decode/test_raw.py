@@ -72,6 +72,22 @@ def test_half_a_sample_at_the_end_is_dropped(write: Write) -> None:
     )
 
 
+@pytest.mark.parametrize("rest", [b"", b"x", b"xyz"])
+def test_channels_are_read_alone_or_mixed(write: Write, rest: bytes) -> None:
+    other = SPEECH[::-1]
+    path = write(np.stack([SPEECH, other], axis=1).tobytes() + rest)
+
+    def of(channel: int | None) -> Pcm16:
+        reader = PcmFileReader(InputFile(path), 16_000, 2, channel)
+        assert reader.channels == 2
+        return read(reader)
+
+    assert np.array_equal(of(0), SPEECH)
+    assert np.array_equal(of(1), other)
+    mean = (SPEECH.astype(int) + other) / 2
+    assert np.abs(of(None) - mean).max() <= 0.5
+
+
 @pytest.mark.parametrize("rate_hz", [7, 7_999, 96_001, 1_000_000])
 def test_absurd_rates_are_refused(write: Write, rate_hz: int) -> None:
     with pytest.raises(BadRequest, match="sample_rate"):

@@ -58,3 +58,27 @@ def test_it_starts_no_threads() -> None:
     resamplers = [FrameResampler() for _ in range(8)]
     assert all(resampler.resample(noise("s16", "mono", 48_000, 4800)) for resampler in resamplers)
     assert psutil.Process().num_threads() <= before
+
+
+@pytest.mark.parametrize("sample_format", ["s16", "s16p", "fltp"])
+@pytest.mark.parametrize("layout", ["mono", "stereo", "5.1"])
+def test_one_channel_is_as_if_it_were_alone(sample_format: str, layout: str) -> None:
+    frame = noise(sample_format, layout, 8_000, 8_000)
+    channels = frame.layout.nb_channels
+    data = frame.to_ndarray()
+    columns = data if frame.format.is_planar else data.reshape(-1, channels).T
+    for channel, column in enumerate(columns):
+        single = AudioFrame.from_ndarray(
+            np.ascontiguousarray(column)[None], format=sample_format, layout="mono"
+        )
+        single.sample_rate = 8_000
+        apart, alone = FrameResampler(channel), FrameResampler()
+        found = samples_of(apart.resample(frame)) + samples_of(apart.resample(None))
+        expected = samples_of(alone.resample(single)) + samples_of(alone.resample(None))
+        assert np.abs(np.subtract(found, expected)).max() <= 1
+
+
+def test_a_channel_that_frames_do_not_have_is_silence_of_their_length() -> None:
+    resampler = FrameResampler(1)
+    samples = samples_of(resampler.resample(noise("s16", "mono", 16_000, 1600)))
+    assert samples == [0] * 1600

@@ -25,6 +25,8 @@ def silence(seconds: float) -> Pcm16:
 class BlockReader:
     """Samples in blocks, as a file would give them."""
 
+    channels = 1
+
     def __init__(self, pcm: Pcm16, block_samples: int = 4000, failures: int = 0) -> None:
         self._blocks = [pcm[at : at + block_samples] for at in range(0, pcm.size, block_samples)]
         self._count = max(1, len(self._blocks))

@@ -224,6 +224,8 @@ def parse_listen(
         raise BadRequest("redact is not supported; text is not redacted.")
     if query.diarize_model not in ("", *DIARIZE_MODELS):
         raise BadRequest(f"diarize_model must be one of {', '.join(DIARIZE_MODELS)}.")
+    if query.multichannel and (query.diarize or query.diarize_model):
+        raise BadRequest("multichannel and diarize exclude each other: a channel is one speaker.")
     if query.callback_method.upper() not in CALLBACK_METHODS:
         raise BadRequest(f"callback_method must be one of {', '.join(CALLBACK_METHODS)}.")
     if encoding == LINEAR16 and query.sample_rate is UNSET:

@@ -165,9 +165,52 @@ class AcceptedBody(TypedDict):
     request_id: str
 
 
-def file_body(transcript: Transcript, query: Listen, metadata: Metadata) -> FileBody:
-    """Return the response for a file."""
-    words = [word for segment in transcript.segments for word in _words_of(segment)]
+def file_body(
+    transcript: Transcript,
+    query: Listen,
+    metadata: Metadata,
+    separate: Sequence[Transcript] = (),
+) -> FileBody:
+    """Return the response for a file.
+
+    Args:
+        transcript: The transcript of the file.
+        query: The request.
+        metadata: The metadata of the response.
+        separate: The transcripts of channels that were transcribed apart; empty: they were mixed.
+    """
+    channels = separate or (transcript,)
+    words_of = [
+        [word for each in channel.segments for word in _words_of(each)] for channel in channels
+    ]
+    results: Json = {
+        "channels": [
+            _channel(channel, words, query)
+            for channel, words in zip(channels, words_of, strict=True)
+        ]
+    }
+    if query.wants_utterances:
+        utterances = [
+            utterance
+            for channel, words in enumerate(words_of)
+            for utterance in _utterances(words, query, channel)
+        ]
+        utterances.sort(key=lambda utterance: (utterance["start"], utterance["channel"]))
+        for number, utterance in enumerate(utterances):
+            utterance["id"] = str(uuid.uuid5(uuid.UUID(metadata.request_id), str(number)))
+        results["utterances"] = utterances
+    metadata = replace(metadata, channels=len(channels))
+    model = metadata.model
+    body = metadata.body(transcript.duration_samples)
+    body |= {"models": [model.uuid], "model_info": {model.uuid: model.info}}
+    if transcript.speakers and not separate:
+        body["diarize_info"] = DIARIZE_INFO
+    if query.tags:
+        body["tags"] = list(query.tags)
+    return {"metadata": body, "results": results}
+
+
+def _channel(transcript: Transcript, words: Sequence[Word], query: Listen) -> Json:
     result = alternative(transcript.text, words, punctuates=query.punctuates)
     channel: Json = {"alternatives": [result]}
     if query.language is None and transcript.language is not None:
@@ -176,17 +219,7 @@ def file_body(transcript: Transcript, query: Listen, metadata: Metadata) -> File
         result["languages"] = list(transcript.languages)
     if query.wants_paragraphs:
         result["paragraphs"] = _paragraphs(transcript.segments)
-    results: Json = {"channels": [channel]}
-    if query.wants_utterances:
-        results["utterances"] = list(_utterances(words, query, metadata.request_id))
-    model = metadata.model
-    body = metadata.body(transcript.duration_samples)
-    body |= {"models": [model.uuid], "model_info": {model.uuid: model.info}}
-    if transcript.speakers:
-        body["diarize_info"] = DIARIZE_INFO
-    if query.tags:
-        body["tags"] = list(query.tags)
-    return {"metadata": body, "results": results}
+    return channel
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,11 +235,16 @@ class FileResponse:
     metadata: Metadata
 
     def body(
-        self, transcript: Transcript, gaps: Iterable[Gap], warnings: Iterable[str] = ()
+        self,
+        transcript: Transcript,
+        gaps: Iterable[Gap],
+        warnings: Iterable[str] = (),
+        channels: Sequence[Transcript] = (),
     ) -> FileBody:
         """Return the response; takes a third of a second for four hours of audio."""
         warnings = (*_warnings(transcript, gaps), *self.query.warnings, *warnings)
-        return file_body(transcript, self.query, replace(self.metadata, warnings=warnings))
+        metadata = replace(self.metadata, warnings=warnings)
+        return file_body(transcript, self.query, metadata, channels)
 
 
 def _warnings(transcript: Transcript, gaps: Iterable[Gap]) -> Iterator[str]:
@@ -214,7 +252,8 @@ def _warnings(transcript: Transcript, gaps: Iterable[Gap]) -> Iterator[str]:
         yield warning
     for gap in gaps:
         start, end = seconds(gap.start_sample), seconds(gap.end_sample)
-        yield f"No transcript from {start:g} to {end:g} s ({gap.code})."
+        where = "" if gap.channel is None else f" of channel {gap.channel}"
+        yield f"No transcript{where} from {start:g} to {end:g} s ({gap.code})."
 
 
 def _paragraphs(segments: Sequence[Segment]) -> Json:
@@ -267,11 +306,13 @@ def _speaker(spoken: Segment | Word) -> Json:
     return {} if spoken.speaker is None else {"speaker": spoken.speaker}
 
 
-def _utterances(words: Sequence[Word], query: Listen, request_id: str) -> Iterator[Json]:
-    """Split the words into utterances at silences of ``utt_split`` and changes of speakers."""
+def _utterances(words: Sequence[Word], query: Listen, channel: int) -> Iterator[Json]:
+    """Split the words into utterances at silences of ``utt_split`` and changes of speakers.
+
+    They have no ids yet.
+    """
     split_samples = query.utt_split_s * SAMPLE_RATE_HZ
     group: list[Word] = []
-    number = 0
     for word in (*words, None):
         is_last = word is None or (
             group
@@ -285,12 +326,11 @@ def _utterances(words: Sequence[Word], query: Listen, request_id: str) -> Iterat
             yield {
                 "start": seconds(group[0].start_sample),
                 "end": seconds(group[-1].end_sample),
-                "channel": 0,
+                "channel": channel,
                 **alternative(text, group, punctuates=query.punctuates),
                 **_speaker(group[0]),
-                "id": str(uuid.uuid5(uuid.UUID(request_id), str(number))),
             }
-            group, number = [], number + 1
+            group = []
         if word is not None:
             group.append(word)
 

@@ -39,6 +39,9 @@ class SegmentBody(TypedDict):
     language: str | None
     words: list[WordBody] | None
     speaker: NotRequired[int | None]
+    channel: NotRequired[
+        Annotated[int, Meta(description="From 0; only if channels were transcribed apart.")]
+    ]
 
 
 class GapBody(TypedDict):
@@ -48,6 +51,7 @@ class GapBody(TypedDict):
     end: _Seconds
     code: str
     reason: str
+    channel: NotRequired[int]
 
 
 class GapsBody(ErrorBody):
@@ -142,6 +146,8 @@ def _segment(segment: Segment, *, has_speakers: bool) -> SegmentBody:
     }
     if has_speakers:
         body["speaker"] = segment.speaker
+    if segment.channel is not None:
+        body["channel"] = segment.channel
     return body
 
 
@@ -171,15 +177,19 @@ def _gaps(gaps: tuple[Gap, ...]) -> GapsBody:
 
 def gap_fields(gaps: tuple[Gap, ...]) -> list[GapBody]:
     """Return the gaps with their start and end in seconds and their reason."""
-    return [
-        {
-            "start": _seconds(gap.start_sample),
-            "end": _seconds(gap.end_sample),
-            "code": gap.code,
-            "reason": gap_reason(gap.code),
-        }
-        for gap in gaps
-    ]
+    return [_gap(gap) for gap in gaps]
+
+
+def _gap(gap: Gap) -> GapBody:
+    body: GapBody = {
+        "start": _seconds(gap.start_sample),
+        "end": _seconds(gap.end_sample),
+        "code": gap.code,
+        "reason": gap_reason(gap.code),
+    }
+    if gap.channel is not None:
+        body["channel"] = gap.channel
+    return body
 
 
 def _seconds(samples: int) -> float:

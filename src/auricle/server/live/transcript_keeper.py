@@ -200,9 +200,11 @@ def _by_session(
 
 
 def _segment(final: Final) -> KeptSegment:
+    """Return a final as a segment; a channel that is transcribed apart is a speaker."""
     return KeptSegment(
         position=final.utterance,  # known before its final, by which an interrupted one is stored
         start_ms=final.start_sample // _SAMPLES_PER_MS,
         end_ms=final.end_sample // _SAMPLES_PER_MS,
         text=final.text,
+        speaker=final.speaker if final.channel is None else final.channel,
     )

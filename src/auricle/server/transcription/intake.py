@@ -261,12 +261,14 @@ class UploadContext:
     def count(self, result: FileTranscript) -> None:
         """Count the response in the metrics, and add its figures to the request log."""
         log, total_s = request_log(self.request.scope), time.monotonic() - self._began_at
-        note_answer(self.server, log, result.transcript, total_s)
+        note_answer(self.server, log, result, total_s)
 
 
 async def _decoded_here(
     params: TranscriptionParams, upload: Upload, audio_format: str, libopus: LibOpus
 ) -> Pcm16 | None:
     if audio_format not in DIRECT_FORMATS or upload.size_bytes > MAX_DIRECT_BYTES:
+        return None
+    if params.is_multichannel or params.channels > 1:
         return None
     return await decode_short(params, audio_format, await upload.content(), libopus)

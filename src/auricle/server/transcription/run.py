@@ -10,6 +10,7 @@ import anyio
 from auricle.audio.chunks import CutRules
 from auricle.audio.in_memory import InMemory
 from auricle.errors import DeadlineExceeded
+from auricle.files.channels import transcribe_channels
 from auricle.files.transcribe import (
     FileRequest,
     FileTranscript,
@@ -22,7 +23,7 @@ from auricle.server.context import RETRY_S, ServerState
 from auricle.server.http.request_log import RequestLog
 from auricle.server.uploads.params import TranscriptionParams
 from auricle.speakers.names import Reference
-from auricle.types import SAMPLE_RATE_HZ, ClientId, Pcm16, Source, Transcript
+from auricle.types import SAMPLE_RATE_HZ, ClientId, Pcm16, Source
 
 _NOWHERE = Source("")
 """Source of audio that is not on disk."""
@@ -108,7 +109,8 @@ async def transcribe_spooled(
     request = _request(server, params, source, client, reservation, deadline, references)
     limit_s = None if deadline is None or params.max_wait_s is None else deadline.left_s()
     with anyio.move_on_after(limit_s):
-        return await transcribe_file(
+        transcribe = transcribe_channels if params.is_multichannel else transcribe_file
+        return await transcribe(
             server.transcriber,
             server.decoder,
             request,
@@ -151,10 +153,15 @@ def internal_id(job_id: str) -> str:
 
 
 def note_answer(
-    server: ServerState, log: RequestLog, transcript: Transcript, total_s: float
+    server: ServerState, log: RequestLog, result: FileTranscript, total_s: float
 ) -> None:
-    """Count a response, charge its audio, and add its figures to the log, never its text."""
-    audio_s = transcript.duration_samples / SAMPLE_RATE_HZ
+    """Count a response, charge its audio, and add its figures to the log, never its text.
+
+    Channels that were transcribed apart are charged each.
+    """
+    transcript = result.transcript
+    channels = max(1, len(result.channels))
+    audio_s = transcript.duration_samples * channels / SAMPLE_RATE_HZ
     server.metrics.count_answer(transcript.timing, total_s, audio_s)
     if log.client is not None:
         client = ClientId(log.client)

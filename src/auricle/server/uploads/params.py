@@ -14,6 +14,7 @@ from auricle.engine.models import Models
 from auricle.errors import BadRequest, UnsupportedFormat
 from auricle.languages import language_choice
 from auricle.limits import (
+    MAX_CHANNELS,
     MAX_KEEP_AUDIO_S,
     MAX_PACKET_BYTES,
     MAX_RATE_HZ,
@@ -33,6 +34,7 @@ from auricle.types import (
     MAX_SPEAKERS,
     SAMPLE_RATE_HZ,
     Options,
+    Source,
     SpeakerOptions,
     Task,
 )
@@ -71,6 +73,16 @@ class Fields(msgspec.Struct, kw_only=True):
     sample_rate: Annotated[
         float, _whole("Sample rate of `pcm16` audio, in Hz.", MIN_RATE_HZ, MAX_RATE_HZ)
     ] = SAMPLE_RATE_HZ
+    channels: Annotated[
+        float, _whole("Channels of `pcm16` audio, interleaved.", 1, MAX_CHANNELS)
+    ] = 1
+    multichannel: Annotated[
+        bool,
+        Meta(
+            description=f"Transcribe each channel apart, at most {MAX_CHANNELS}; otherwise they "
+            "are mixed."
+        ),
+    ] = False
     model: Annotated[
         ModelName,
         Meta(description="Name of a model, as `/v1/models` lists it; the default if omitted."),
@@ -206,6 +218,8 @@ class TranscriptionParams:
         max_wait_s: The caller's deadline in seconds, if it set one.
         keep_audio_s: Retention of a job's audio after its end, in seconds, if the caller set it.
         opus_packet_bytes: Constant packet size of unframed ``opus``.
+        channels: Channels of ``pcm16`` audio.
+        is_multichannel: Whether channels are transcribed apart; otherwise they are mixed.
         warnings: Warnings of options that have no effect.
         callback: The receiver of a background job, if there is one.
         speakers: What is known of the number of speakers; ``None``: not requested.
@@ -221,10 +235,18 @@ class TranscriptionParams:
     max_wait_s: float | None = None
     keep_audio_s: float | None = None
     opus_packet_bytes: int | None = None
+    channels: int = 1
+    is_multichannel: bool = False
     warnings: tuple[str, ...] = ()
     callback: Callback | None = None
     speakers: SpeakerOptions | None = None
     deepgram: FileResponse | None = None
+
+    def source(self, path: str, audio_format: str) -> Source:
+        """Return the audio in a file, whose format was detected."""
+        return Source(
+            path, audio_format, self.sample_rate_hz, self.opus_packet_bytes, self.channels
+        )
 
 
 def parse_query(query: QueryParams) -> Fields:
@@ -249,13 +271,16 @@ def check(fields: Fields, warnings: tuple[str, ...] = ()) -> TranscriptionParams
         warnings: Warnings of ignored fields, from :func:`ignored_fields`.
 
     Raises:
-        BadRequest: The language or task is unknown.
+        BadRequest: The language or task is unknown, or options exclude each other.
         UnsupportedFormat: The audio format is unknown.
     """
     job_id = fields.job_id or secrets.token_hex(8)
     audio_format = (fields.audio_format or "auto").lower()
     if audio_format not in FORMAT_OPTIONS:
         raise UnsupportedFormat(f"audio_format must be one of {', '.join(FORMAT_OPTIONS)}.")
+    speakers = _speakers(fields)
+    if fields.multichannel and speakers is not None:
+        raise BadRequest("multichannel and speakers exclude each other: a channel is one speaker.")
     return TranscriptionParams(
         job_id=job_id,
         trace_id=fields.trace_id or job_id,
@@ -266,9 +291,11 @@ def check(fields: Fields, warnings: tuple[str, ...] = ()) -> TranscriptionParams
         max_wait_s=fields.max_wait_s or None,
         keep_audio_s=None if fields.keep_audio_s is UNSET else fields.keep_audio_s,
         opus_packet_bytes=int(fields.opus_packet_bytes) if fields.opus_packet_bytes else None,
+        channels=int(fields.channels),
+        is_multichannel=fields.multichannel,
         warnings=warnings,
         callback=Callback(fields.callback_url) if fields.callback_url else None,
-        speakers=_speakers(fields),
+        speakers=speakers,
     )
 
 

@@ -46,5 +46,4 @@ class Upload:
             await spool.write(self._audio)
             await spool.flush()
             self._audio = spool
-        path = self._audio.readable_path
-        return Source(path, audio_format, params.sample_rate_hz, params.opus_packet_bytes)
+        return params.source(self._audio.readable_path, audio_format)

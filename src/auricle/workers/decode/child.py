@@ -87,6 +87,7 @@ class OpenStreams:
             pcm=chunk.pcm.astype("<i2", copy=False).tobytes() if chunk else b"",
             voiced=chunk.voiced if chunk else (),
             done=result.is_done,
+            channels=stream.channels,
         )
 
     def close(self, name: str) -> None:

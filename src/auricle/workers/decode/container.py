@@ -55,6 +55,10 @@ class ContainerReader:
         file: The file; closed with the reader, or if the constructor fails.
         max_samples: Maximum duration in samples; a longer file is rejected before decoding if its
             header states the length.
+        channel: The channel to read; ``None``: all of them, mixed.
+
+    Attributes:
+        channels: Number of channels of the file.
 
     Raises:
         UnsupportedFormat: The format or codec is not supported.
@@ -63,8 +67,9 @@ class ContainerReader:
         TooLong: The stated duration exceeds ``max_samples``.
     """
 
-    def __init__(self, file: InputFile, max_samples: int) -> None:
+    def __init__(self, file: InputFile, max_samples: int, channel: int | None = None) -> None:
         self._file = file
+        self._channel = channel
         self._size_bytes = max(1, file.size_bytes)
         self._read_bytes = 0
         self.failures = 0
@@ -77,6 +82,7 @@ class ContainerReader:
         except BaseException:
             self.close()
             raise
+        self.channels: int = self._stream.codec_context.channels
         self._resampler: FrameResampler | None = None
         self._fifo = AudioFifo()
         self._setup: object = None
@@ -168,7 +174,7 @@ class ContainerReader:
         setup = (frame.format.name, frame.layout.name, frame.sample_rate)
         if self._resampler is None or setup != self._setup:
             done = self._flush()
-            self._resampler = FrameResampler()
+            self._resampler = FrameResampler(self._channel)
             self._fifo = AudioFifo()
             self._setup = setup
         frame.pts = None  # ignore timestamps, as faster-whisper does

@@ -191,7 +191,9 @@ class DecodePool:
                 if step.done:
                     self._counters.done += 1
                     self._forget(stream)  # now: recognising the last chunk may take long
-                yield Progress(step.fraction, step.duration_samples, chunk, step.done)
+                yield Progress(
+                    step.fraction, step.duration_samples, chunk, step.done, step.channels
+                )
                 if step.done:
                     return
         finally:

@@ -13,7 +13,7 @@ from auricle.audio.resample import Resampler
 from auricle.errors import AudioError, AuricleError, EmptyAudio, RemoteProtocolError, TooLong
 from auricle.limits import MAX_PACKET_BYTES
 from auricle.protocol.framing import PacketFramer
-from auricle.types import SAMPLE_RATE_HZ, OpusPacket, Pcm16
+from auricle.types import SAMPLE_BYTES, SAMPLE_RATE_HZ, OpusPacket, Pcm16
 from auricle.workers.decode.input_file import InputFile
 
 PCM_BLOCK_BYTES = 2**16
@@ -48,11 +48,13 @@ class RawFile:
 
 
 class PcmFileReader(RawFile):
-    """Read mono PCM16, little endian; an incomplete sample at the end is dropped.
+    """Read PCM16, little endian; samples at the end that are incomplete are dropped.
 
     Args:
         file: The file; closed with the reader, or if the constructor fails.
         rate_hz: Sample rate of the file.
+        channels: Number of channels, interleaved.
+        channel: The channel to read; ``None``: all of them, mixed.
 
     Raises:
         BadRequest: The sample rate is out of range.
@@ -60,8 +62,14 @@ class PcmFileReader(RawFile):
 
     failures = 0
 
-    def __init__(self, file: InputFile, rate_hz: int) -> None:
+    def __init__(
+        self, file: InputFile, rate_hz: int, channels: int = 1, channel: int | None = None
+    ) -> None:
         super().__init__(file)
+        self.channels = channels
+        self._channel = channel
+        self._frame_bytes = SAMPLE_BYTES * channels
+        self._block_bytes = PCM_BLOCK_BYTES // self._frame_bytes * self._frame_bytes
         self._is_done = False
         try:
             self._resampler = Resampler(rate_hz)
@@ -73,13 +81,23 @@ class PcmFileReader(RawFile):
         """Return the next samples at 16 kHz, possibly an empty array; ``None`` at the end."""
         if self._is_done:
             return None
-        block = self._block(PCM_BLOCK_BYTES)
-        pcm = np.frombuffer(block[: len(block) // 2 * 2], "<i2").astype(np.int16)
+        block = self._block(self._block_bytes)
+        pcm = self._samples(block[: len(block) // self._frame_bytes * self._frame_bytes])
         converted = self._resampler.receive(pcm) if pcm.size else pcm
-        if len(block) < PCM_BLOCK_BYTES:
+        if len(block) < self._block_bytes:
             self._is_done = True
             return np.concatenate([converted, self._resampler.finish()])
         return converted
+
+    def _samples(self, block: bytes) -> Pcm16:
+        pcm = np.frombuffer(block, "<i2").astype(np.int16)
+        if self.channels == 1:
+            return pcm
+        columns = pcm.reshape(-1, self.channels)
+        if self._channel is not None:
+            return np.ascontiguousarray(columns[:, self._channel])
+        mixed: Pcm16 = np.rint(columns.mean(axis=1)).astype(np.int16)
+        return mixed
 
 
 class OpusFileReader(RawFile):
@@ -98,6 +116,9 @@ class OpusFileReader(RawFile):
     Raises:
         AudioError: The file size is not a multiple of ``packet_bytes``.
     """
+
+    channels = 1
+    """Stereo packets are decoded to mono."""
 
     def __init__(
         self, file: InputFile, library: LibOpus, packet_bytes: int | None, max_samples: int

@@ -45,9 +45,9 @@ def _reader(file: InputFile, source: Source, library: LibOpus, max_samples: int)
     file.seek(0)
     audio_format = detect(head, file.size_bytes)
     if audio_format in CONTAINERS and CONTAINERS[audio_format].is_certain:
-        return ContainerReader(file, max_samples)
+        return ContainerReader(file, max_samples, source.channel)
     if source.audio_format == "pcm16":
-        return PcmFileReader(file, source.sample_rate_hz)
+        return PcmFileReader(file, source.sample_rate_hz, source.channels, source.channel)
     if source.audio_format == "opus":
         if source.opus_packet_bytes is not None:
             check_packet_bytes(source.opus_packet_bytes)
@@ -60,7 +60,7 @@ def _reader(file: InputFile, source: Source, library: LibOpus, max_samples: int)
         return OpusFileReader(file, library, source.opus_packet_bytes, max_samples)
     if audio_format is AudioFormat.OPUS:
         return OpusFileReader(file, library, None, max_samples)
-    return ContainerReader(file, max_samples)
+    return ContainerReader(file, max_samples, source.channel)
 
 
 def _starts_framed(head: bytes) -> bool:

@@ -15,9 +15,15 @@ from auricle.types import SAMPLE_RATE_HZ
 
 
 class FrameResampler:
-    """Convert frames of one sample rate, layout and format to ``s16`` mono at 16 kHz."""
+    """Convert frames of one sample rate, layout and format to ``s16`` mono at 16 kHz.
 
-    def __init__(self) -> None:
+    Args:
+        channel: The channel to keep, silence where frames have none of this number; ``None``: all
+            of them, mixed.
+    """
+
+    def __init__(self, channel: int | None = None) -> None:
+        self._channel = channel
         self._graph: Graph | None = None
 
     def resample(self, frame: AudioFrame | None) -> list[AudioFrame]:
@@ -29,7 +35,7 @@ class FrameResampler:
         if self._graph is None:
             if frame is None:
                 return []
-            self._graph = _graph_for(frame)
+            self._graph = _graph_for(frame, self._channel)
         self._graph.push(frame)
         done: list[AudioFrame] = []
         while True:
@@ -45,7 +51,7 @@ class FrameResampler:
             done.append(pulled)
 
 
-def _graph_for(frame: AudioFrame) -> Graph:
+def _graph_for(frame: AudioFrame, channel: int | None) -> Graph:
     graph = Graph()
     graph.threads = 1
     source = graph.add(
@@ -59,7 +65,13 @@ def _graph_for(frame: AudioFrame) -> Graph:
         "aformat", sample_rates=str(SAMPLE_RATE_HZ), sample_fmts="s16", channel_layouts="mono"
     )
     sink = graph.add("abuffersink")
-    source.link_to(form)
+    if channel is None:
+        source.link_to(form)
+    else:
+        gain = f"c{channel}" if channel < frame.layout.nb_channels else "0*c0"
+        pan = graph.add("pan", f"mono|c0={gain}")
+        source.link_to(pan)
+        pan.link_to(form)
     form.link_to(sink)
     graph.configure()
     return graph

@@ -39,6 +39,11 @@ class SampleReader(Protocol):
         """Packets that could not be decoded."""
         ...
 
+    @property
+    def channels(self) -> int:
+        """Channels of the file, whether they are mixed or not."""
+        ...
+
     def read(self) -> Pcm16 | None:
         """Return the next samples, possibly an empty array; ``None`` at the end."""
         ...
@@ -92,6 +97,11 @@ class FileStream:
     def duration_samples(self) -> int:
         """Number of samples decoded so far."""
         return self._decoded_samples
+
+    @property
+    def channels(self) -> int:
+        """Channels of the file."""
+        return self._reader.channels
 
     @property
     def fraction(self) -> float:

@@ -178,6 +178,8 @@ class StepDone(Message, frozen=True):
     done: bool
     voiced: tuple[tuple[int, int], ...] = ()
     """Speech within this chunk: start and end, in samples from the start of the file."""
+    channels: Annotated[int, Meta(ge=1)] = 1
+    """Channels of the file."""
 
 
 class StepFailed(Message, frozen=True):

@@ -1,6 +1,7 @@
 import hashlib
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -150,16 +151,36 @@ def test_urls_are_not_fetched(service: InProcess) -> None:
     service.assert_works()
 
 
+def test_each_channel_of_a_call_has_its_own_transcript(service: InProcess) -> None:
+    service.transcriber.answer_with = ask_not
+    service.decoder.script = [replace(step, channels=2) for step in file_of(2.0)]
+    query = "encoding=mulaw&channels=2&multichannel=true"
+    body = post(service, b"\xff" * 40_000, query).json()
+    channels = body["results"]["channels"]
+    assert [c["alternatives"][0]["transcript"] for c in channels] == ["ask not", "ask not"]
+    (similar,) = body["metadata"]["warnings"]
+    assert similar.startswith("Channels 0 and 1 carry the same audio.")
+    sources = sorted(service.decoder.sources, key=lambda source: source.channel or 0)
+    assert [(each.channels, each.channel) for each in sources] == [(2, 0), (2, 1)]
+    assert (sources[0].audio_format, sources[0].sample_rate_hz) == ("pcm16", 8000)
+    assert service.is_at_rest()
+
+
+def test_raw_channels_are_mixed_by_a_worker(service: InProcess) -> None:
+    assert post(service, bytes(6400), "encoding=linear16&sample_rate=8000&channels=2").is_success
+    (source,) = service.decoder.sources
+    assert (source.channels, source.channel) == (2, None)
+
+
 @pytest.mark.parametrize(
     "query",
     [
         "encoding=flac",
         "encoding=opus",
         "encoding=linear16",
-        "encoding=linear16&sample_rate=16000&channels=2",
+        "encoding=linear16&sample_rate=16000&channels=9",
         "language=klingon",
         "punctuate=perhaps",
-        "multichannel=true&channels=2",
         "redact=pci",
         "callback=http://example.com",
         "utt_split=-1",

@@ -84,10 +84,6 @@ def _check(request: Request, query: Listen) -> None:
         raise BadRequest("This server fetches no URLs; send the audio itself as the body.")
     if query.encoding == OPUS:
         raise BadRequest("Raw Opus packets have no boundaries in a file; send Ogg or WebM.")
-    if query.is_multichannel:
-        raise BadRequest("multichannel is for live streams; omit it to mix the channels of a file.")
-    if query.channels > 1 and query.encoding in (LINEAR16, *_EXPAND):
-        raise BadRequest("Raw samples must have one channel; for more, send WAV.")
 
 
 async def _answer(context: UploadContext, query: Listen) -> Response:
@@ -144,7 +140,7 @@ async def _accept(
 
 def _response(response: FileResponse, result: FileTranscript) -> Response:
     """Return the response; slow for hours of audio, so run it in a thread."""
-    body = response.body(result.transcript, result.gaps, result.warnings)
+    body = response.body(result.transcript, result.gaps, result.warnings, result.channels)
     return json_response(body, headers=_headers(response, result.warnings))
 
 
@@ -160,6 +156,8 @@ def _params(query: Listen, request_id: str) -> TranscriptionParams:
         trace_id=request_id,
         audio_format="pcm16" if is_raw else "auto",
         sample_rate_hz=query.sample_rate_hz,
+        channels=query.channels if is_raw else 1,
+        is_multichannel=query.is_multichannel,
         options=Options(
             language=query.language,
             languages=query.languages,

@@ -29,7 +29,7 @@ from auricle.server.transcription.kept_result import keeping
 from auricle.server.transcription.run import note_answer, transcribe_spooled
 from auricle.server.uploads.params import TranscriptionParams, decode_params
 from auricle.types import Job as Recognition
-from auricle.types import Source, Transcript
+from auricle.types import Transcript
 
 _log = structlog.get_logger("auricle.server")
 
@@ -73,7 +73,7 @@ async def _transcribe(
             result = await transcribe_spooled(
                 server,
                 params,
-                Source(path, params.audio_format, params.sample_rate_hz, params.opus_packet_bytes),
+                params.source(path, params.audio_format),
                 client=spec.owner,
                 on_progress=note_progress,
                 finished=StoredChunks(running, _weights(server, model)),
@@ -95,7 +95,7 @@ async def _transcribe(
         _encoded, params, model.name, result
     )  # large for hours of audio
     run_s = time.monotonic() - began_at
-    note_answer(server, log, transcript, run_s)
+    note_answer(server, log, result, run_s)
     server.start_estimate.note_run(spec.audio_bytes, run_s)
     if server.running.transcripts is not None:
         running.also = keeping(spec, transcript, time.time())
@@ -130,7 +130,9 @@ def _encoded(params: TranscriptionParams, model: str, result: FileTranscript) ->
     """Return the response of the API that accepted the job, as JSON."""
     transcript, gaps = result.transcript, result.gaps
     if params.deepgram is not None:
-        return msgspec.json.encode(params.deepgram.body(transcript, gaps, result.warnings))
+        return msgspec.json.encode(
+            params.deepgram.body(transcript, gaps, result.warnings, result.channels)
+        )
     warnings = (*params.warnings, *result.warnings)
     return msgspec.json.encode(
         transcript_body(params.job_id, params.trace_id, transcript, gaps, warnings, model=model)

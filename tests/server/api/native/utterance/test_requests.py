@@ -1,5 +1,7 @@
 """Requests that succeed: JSON, packets, containers and raw samples."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -211,3 +213,22 @@ def test_condition_on_previous_text_reaches_the_pieces(service: InProcess) -> No
         "/utterance?condition_on_previous_text=true&language=en", content=CLIP_BYTES, headers=WAV
     )
     assert service.transcriber.jobs[1].options.initial_prompt == "hello"
+
+
+def test_each_channel_of_a_file_is_transcribed_apart(service: InProcess) -> None:
+    service.decoder.script = [replace(step, channels=2) for step in file_of(2.0)]
+    query = "multichannel=1&audio_format=pcm16&sample_rate=8000&channels=2"
+    answer = service.client.post(f"/utterance?{query}", content=bytes(64_000), headers=WAV)
+    body = answer.json()
+    assert [segment["channel"] for segment in body["segments"]] == [0, 1]
+    assert [segment["speaker"] for segment in body["segments"]] == [0, 1]
+    assert body["text"].count("\n") == 1
+    assert len(body["warnings"]) == 1
+    assert service.is_at_rest()
+
+
+def test_speakers_of_separate_channels_are_not_compared(service: InProcess) -> None:
+    answer = service.client.post(
+        "/utterance?multichannel=1&num_speakers=2", content=CLIP_BYTES, headers=WAV
+    )
+    assert_error(answer, 400, "bad_request")

@@ -1,0 +1,257 @@
+"""Transcribe the channels of a file apart: each is read and transcribed like a file with one.
+
+Decode workers read the file once for each channel, so that a worker's death, a damaged file and the
+memory of a long one are handled as for any file. A channel is a speaker: the merged transcript has
+the segments of all channels by their times.
+
+A channel that can't be transcribed leaves a gap of its length; the file fails if all channels do.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import groupby
+
+import anyio
+import numpy as np
+import numpy.typing as npt
+
+from auricle.audio.channel_comparison import ChannelComparison
+from auricle.errors import AudioError, AuricleError, BadRequest, PoisonJob
+from auricle.files.assemble import FileProgress, FileTranscript, OnProgress
+from auricle.files.fair_semaphore import FairSemaphore
+from auricle.files.transcribe import FileRequest, FinishedChunks, transcribe_file
+from auricle.groups import first_error
+from auricle.limits import MAX_CHANNELS
+from auricle.transcriber import Progress, Reader, Transcriber
+from auricle.types import (
+    ANONYMOUS,
+    SAMPLE_RATE_HZ,
+    Chunk,
+    ClientId,
+    Gap,
+    Segment,
+    Source,
+    Speaker,
+    Timing,
+    Transcript,
+    Word,
+)
+
+_COMPARED_SAMPLES = 60 * SAMPLE_RATE_HZ
+"""Speech that is compared, from the start of the file."""
+
+
+async def transcribe_channels(
+    transcriber: Transcriber,
+    decoder: Reader,
+    request: FileRequest,
+    *,
+    chunk_slots: FairSemaphore,
+    on_progress: OnProgress | None = None,
+    finished: FinishedChunks | None = None,
+) -> FileTranscript:
+    """Return the texts of all channels of a file; see :func:`.transcribe_file`.
+
+    Raises:
+        BadRequest: The file has more than ``MAX_CHANNELS``.
+        AuricleError: As for a file with one channel.
+    """
+    work = _Channels(transcriber, decoder, request, chunk_slots, on_progress, finished)
+    try:
+        return await work.run()
+    except BaseExceptionGroup as group:  # an anyio group wraps even a single failure
+        raise first_error(group) from group
+
+
+class _Channels:
+    """The state of one file while its channels are transcribed."""
+
+    def __init__(
+        self,
+        transcriber: Transcriber,
+        decoder: Reader,
+        request: FileRequest,
+        chunk_slots: FairSemaphore,
+        on_progress: OnProgress | None,
+        finished: FinishedChunks | None,
+    ) -> None:
+        self._transcriber = transcriber
+        self._decoder = decoder
+        self._request = request
+        self._chunk_slots = chunk_slots
+        self._on_progress = on_progress
+        self._finished = finished
+        self._is_open = anyio.Event()
+        self._count = 1
+        self._beginnings: dict[int, list[Chunk]] = {}
+        self._progress: dict[int, FileProgress] = {}
+        self._results: dict[int, FileTranscript | AuricleError] = {}
+
+    async def run(self) -> FileTranscript:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._transcribe, 0)
+            await self._is_open.wait()
+            if self._count > MAX_CHANNELS:
+                raise BadRequest(
+                    f"The file has {self._count} channels; multichannel is for at most "
+                    f"{MAX_CHANNELS}. Omit it to mix them."
+                )
+            for channel in range(1, self._count):
+                tasks.start_soon(self._transcribe, channel)
+        return merged(self._results, similar_channels(self._beginnings))
+
+    def opened(self, channels: int) -> None:
+        """Note the number of channels, once the file is open."""
+        self._count = channels
+        self._is_open.set()
+
+    def found(self, channel: int, chunk: Chunk) -> None:
+        """Keep the beginning of a channel's speech, to compare it."""
+        if chunk.start_sample + chunk.pcm.size <= _COMPARED_SAMPLES:
+            self._beginnings.setdefault(channel, []).append(chunk)
+
+    async def _transcribe(self, channel: int) -> None:
+        request = self._request
+        request = replace(
+            request,
+            id=f"{request.id}.{channel}",
+            source=replace(request.source, channel=channel),
+            reservation=None if channel else request.reservation,
+        )
+        try:
+            self._results[channel] = await transcribe_file(
+                self._transcriber,
+                _ChannelReader(self._decoder, channel, self),
+                request,
+                chunk_slots=self._chunk_slots,
+                on_progress=None if self._on_progress is None else self._reporter(channel),
+                finished=self._finished,
+            )
+        except (AudioError, PoisonJob) as error:
+            if not self._is_open.is_set():
+                raise
+            self._results[channel] = error
+
+    def _reporter(self, channel: int) -> OnProgress:
+        def report(progress: FileProgress) -> None:
+            assert self._on_progress is not None
+            self._progress[channel] = progress
+            parts = [self._progress[at] for at in sorted(self._progress)]
+            fraction = sum(part.fraction for part in parts) / self._count
+            text = "\n".join(part.text for part in parts if part.text)
+            self._on_progress(FileProgress(fraction, text, ""))
+
+        return report
+
+
+class _ChannelReader:
+    """A reader of one channel that notes what the file has."""
+
+    def __init__(self, decoder: Reader, channel: int, work: _Channels) -> None:
+        self._decoder = decoder
+        self._channel = channel
+        self._work = work
+
+    async def decode(
+        self, source: Source, *, client: ClientId = ANONYMOUS
+    ) -> AsyncIterator[Progress]:
+        """See :class:`auricle.transcriber.Reader`."""
+        async for progress in self._decoder.decode(source, client=client):
+            if not self._channel:
+                self._work.opened(progress.channels)
+            if progress.chunk is not None:
+                self._work.found(self._channel, progress.chunk)
+            yield progress
+
+
+def similar_channels(beginnings: Mapping[int, Sequence[Chunk]]) -> tuple[str, ...]:
+    """Return a warning if two channels have the same speech, or nearly.
+
+    Args:
+        beginnings: The first chunks of each channel that has speech.
+    """
+    if len(beginnings) < 2:
+        return ()
+    channels = range(max(beginnings) + 1)
+    samples = max(
+        chunk.start_sample + chunk.pcm.size for chunks in beginnings.values() for chunk in chunks
+    )
+    tracks: npt.NDArray[np.int16] = np.zeros((len(channels), samples), np.int16)
+    for channel, chunks in beginnings.items():
+        for chunk in chunks:
+            end_sample = chunk.start_sample + chunk.pcm.size
+            tracks[channel, chunk.start_sample : end_sample] = chunk.pcm
+    comparison = ChannelComparison(len(channels))
+    similar = comparison.receive(tracks) or comparison.finish()
+    return () if similar is None else (similar.message,)
+
+
+def merged(
+    results: Mapping[int, FileTranscript | AuricleError], warnings: tuple[str, ...] = ()
+) -> FileTranscript:
+    """Return the transcripts of all channels as one; each channel is a speaker.
+
+    Raises:
+        AuricleError: All channels failed; the error of the first.
+    """
+    done = {at: found for at, found in results.items() if isinstance(found, FileTranscript)}
+    failed = {at: error for at, error in results.items() if isinstance(error, AuricleError)}
+    if not done:
+        raise failed[min(failed)]
+    longest = max(found.transcript.duration_samples for found in done.values())
+    empty = Transcript("", None, 0.0, longest)
+    channels = tuple(done[at].transcript if at in done else empty for at in sorted(results))
+    gaps = [replace(gap, channel=at) for at, found in done.items() for gap in found.gaps] + [
+        Gap(0, longest, error.code, at) for at, error in failed.items()
+    ]
+    segments = sorted(
+        (
+            _of_channel(segment, at)
+            for at, transcript in enumerate(channels)
+            for segment in transcript.segments
+        ),
+        key=lambda segment: (segment.start_sample, segment.speaker),
+    )
+    main = max(channels, key=lambda transcript: len(transcript.text))
+    transcript = replace(
+        main,
+        text=_dialogue(segments),
+        duration_samples=longest,
+        segments=tuple(segments),
+        speakers=tuple(map(Speaker, range(len(channels)))),
+        timing=Timing(
+            decode_ms=sum(each.timing.decode_ms for each in channels),
+            queue_ms=sum(each.timing.queue_ms for each in channels),
+            ipc_ms=sum(each.timing.ipc_ms for each in channels),
+            asr_ms=sum(each.timing.asr_ms for each in channels),
+        ),
+        attempts=max(each.attempts for each in channels),
+    )
+    others = [warning for at in sorted(done) for warning in done[at].warnings]
+    return FileTranscript(
+        transcript,
+        tuple(sorted(gaps, key=lambda gap: (gap.start_sample, gap.channel or 0))),
+        tuple(dict.fromkeys([*warnings, *others])),
+        channels,
+    )
+
+
+def _of_channel(segment: Segment, channel: int) -> Segment:
+    """Return a segment with its channel, which is its speaker."""
+    words = segment.words
+    return replace(
+        segment,
+        channel=channel,
+        speaker=channel,
+        words=None if words is None else tuple(_spoken_by(word, channel) for word in words),
+    )
+
+
+def _spoken_by(word: Word, channel: int) -> Word:
+    return replace(word, speaker=channel, speaker_confidence=1.0)
+
+
+def _dialogue(segments: Sequence[Segment]) -> str:
+    """Return the text with a line for each turn."""
+    turns = groupby(segments, key=lambda segment: segment.channel)
+    return "\n".join(" ".join(segment.text for segment in turn) for _, turn in turns)
