@@ -32,18 +32,21 @@ BRIEF_ON_RAY = {
     "test_a_cancelled_job_is_not_run",
     "test_finals_pass_speculation_partials_and_files",
 }
-"""What Ray's application decides itself. The rest is the gateway's, which "remote" tries too."""
+"""What Ray's application decides itself. The rest is the gateway's, which "remote" tries too.
+
+That a real model works in a worker is tried once, at the other end of a gateway.
+"""
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if (
-            isinstance(item, pytest.Function)
-            and {"ray", "open_transcriber"} <= {*item.keywords, *item.fixturenames}
-            and item.originalname not in BRIEF_ON_RAY
-        ):
-            item.add_marker(pytest.mark.slow)
+        if isinstance(item, pytest.Function) and "open_transcriber" in item.fixturenames:
+            subject = item.callspec.params["open_transcriber"]
+            is_far = subject == "ray" and item.originalname not in BRIEF_ON_RAY
+            has_loaded = "model" in item.keywords and subject != "remote"
+            if is_far or has_loaded:
+                item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")

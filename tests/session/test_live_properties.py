@@ -194,7 +194,7 @@ class Transcriber:
 
 
 @pytest.mark.parametrize("wire", [Wire.OPUS, Wire.PCM16])
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(steps=st.lists(STEP, max_size=40), fates=st.lists(FATES, max_size=40))
 def test_finals_are_a_function_of_the_audio_alone(
     wire: Wire, steps: list[tuple[int, float, str, float]], fates: list[Fate]
@@ -232,7 +232,7 @@ def test_finals_are_a_function_of_the_audio_alone(
 
 
 @pytest.mark.parametrize("wire", [Wire.OPUS, Wire.PCM16])
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(cut=st.integers(1, FRAMES), is_busy=st.booleans())
 def test_what_is_not_safe_is_enough_to_make_the_finals_that_are_missing(
     wire: Wire, cut: int, is_busy: bool
@@ -267,7 +267,7 @@ def test_a_session_from_the_safe_mark_has_every_utterance_once(wire: Wire, cut: 
     assert np.abs(np.array(places) - np.array(wanted)).max() <= NEARLY
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(cuts=st.lists(st.integers(0, 2 * SPEECH.size), max_size=60).map(sorted))
 def test_bytes_may_be_split_anywhere_and_come_at_any_pace(cuts: list[int]) -> None:
     rig = Rig(parameters=StreamParameters(format=Wire.PCM16, language="en", endpoint_ms=300))
@@ -318,7 +318,7 @@ def obey(orders: list[tuple[float, str]], fates: list[Fate]) -> list[SessionEven
     return rig.events
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(orders=ORDERS, fates=st.lists(FATES, max_size=40))
 def test_every_flush_is_answered_once_and_right_behind_the_words_before_it(
     orders: list[tuple[float, str]], fates: list[Fate]
@@ -348,7 +348,7 @@ def test_every_flush_is_answered_once_and_right_behind_the_words_before_it(
     assert answered == [what for _, what in orders].count("flush")
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(orders=ORDERS, fates=st.lists(FATES, max_size=40))
 def test_dialects_report_every_word_once_and_answer_every_flush(
     orders: list[tuple[float, str]], fates: list[Fate]

@@ -131,13 +131,9 @@ async def test_audio_that_the_engine_refuses_is_the_callers_and_is_asked_once(
         assert not any(worker.restarts for worker in subject.transcriber.stats().workers)
 
 
-@pytest.mark.parametrize(
-    "options", [Options(initial_prompt="\udce9"), Options(beam_size=2**70)], ids=str
-)
-async def test_options_that_cannot_be_sent_are_refused(
-    open_transcriber: Maker, options: Options
-) -> None:
+async def test_options_that_cannot_be_sent_are_refused(open_transcriber: Maker) -> None:
     async with open_transcriber(nodes=1) as subject:
-        with pytest.raises(BadRequest):
-            await subject.transcriber.transcribe(Job(JobId("a"), job("a").pcm, options))
+        for options in (Options(initial_prompt="\udce9"), Options(beam_size=2**70)):
+            with pytest.raises(BadRequest):
+                await subject.transcriber.transcribe(Job(JobId("a"), job("a").pcm, options))
         assert (await subject.transcriber.transcribe(job("b"))).attempts == 1

@@ -119,7 +119,15 @@ def test_prompts_of_one_length_with_and_without_a_prefix_go_together(
     assert [found.tokens for found in together] == alone
 
 
-@pytest.mark.parametrize(("rows", "beam_size"), [(8, 1), (4, 5)])
+@pytest.mark.parametrize(
+    ("rows", "beam_size"),
+    [
+        (4, 1),
+        (2, 5),
+        pytest.param(8, 1, marks=pytest.mark.slow),
+        pytest.param(4, 5, marks=pytest.mark.slow),
+    ],
+)
 def test_a_row_is_decoded_alike_alone_and_in_every_place_of_a_batch(
     backend: WhisperBackend, prompt: Prompt, rows: int, beam_size: int
 ) -> None:

@@ -80,7 +80,7 @@ def test_the_factory_says_what_is_missing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("clip", [FELLOW, SHORT, PAIR], ids=lambda clip: clip.name)
-@pytest.mark.parametrize("beam_size", [1, 2, 5])
+@pytest.mark.parametrize("beam_size", [1, pytest.param(2, marks=pytest.mark.slow), 5])
 def test_speech_is_transcribed_word_for_word(
     engine: ShortWindowEngine, clip: object, beam_size: int
 ) -> None:
