@@ -19,7 +19,7 @@ def test_turns_and_words_have_speakers_and_their_names() -> None:
     references = [Reference("Ann", embeddings([5, 5, 5], seed=2))]
     found = diarize(VOICED, STRETCHES, embeddings(VOICES), SpeakerOptions(), references)
     spans = [(turn.start_sample, turn.end_sample, turn.speaker) for turn in found.turns]
-    lead = S // 20
+    lead = S * 8 // 100
     assert spans == [
         (0, 6 * S, 0),
         (7 * S - lead, 12 * S, 1),
