@@ -1,0 +1,1 @@
+"""Who said what: errors of turns and of words, in files and live, and their CPU time."""
