@@ -18,6 +18,7 @@ from auricle.errors import AuricleError
 from auricle.events import AudioProgress, Final, Partial, SessionEvent, Warned
 from auricle.protocol.framing import pack
 from auricle.session.live import Cancel, Embed, LiveSession, Submit
+from auricle.session.output import Revised
 from auricle.types import (
     SAMPLE_RATE_HZ,
     ClientId,
@@ -139,6 +140,8 @@ class Rig:
                         self._take(job)
                     case Embed(voice_job):
                         self._embed(voice_job)
+                    case Revised():
+                        pass  # the event says the same
                     case Cancel(job_id):
                         self.cancelled.append(job_id)
                         self.open_jobs.pop(job_id, None)

@@ -59,7 +59,7 @@ from auricle.session.channels.recognition import ChannelRecognition
 from auricle.session.channels.segmenters import ChannelEvent
 from auricle.session.intake import MAX_STEP_SAMPLES, Intake, IntakeEvent, OrderedCommand
 from auricle.session.journal import Journal
-from auricle.session.output import Cancel, Embed, Output, Submit, UnfinishedAudio
+from auricle.session.output import Cancel, Embed, Output, Revised, Submit, UnfinishedAudio
 from auricle.session.speaker_labels import LAST_PATIENCE_S, SpeakerLabels, revision
 from auricle.session.utterance import Caller
 from auricle.session.warnings import HeldWarnings
@@ -87,7 +87,7 @@ NO_SPEAKERS = Warned(
     WarningCode.SPEAKERS_UNAVAILABLE,
     "The voices can't be compared now; some text has no speakers.",
 )
-_WORK = Submit | Cancel | Embed
+_WORK = Submit | Cancel | Embed | Revised
 
 
 class LiveSession:
@@ -565,6 +565,7 @@ class LiveSession:
             speakers.finish()
         if revised := speakers.revised():
             self._put(revision(revised))
+            self._put(Revised(tuple(revised)))
         for final in revised:
             has_words = self.parameters.word_timestamps
             self._journal.replace(final if has_words else replace(final, words=None))

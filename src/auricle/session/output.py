@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from auricle.events import SessionEvent
+from auricle.events import Final, SessionEvent
 from auricle.session.context import NO_CONTEXT, DecodingContext
 from auricle.types import EmbedJob, Job, JobId, Options, Pcm16
 
@@ -19,6 +19,16 @@ class Embed:
     """Embed voices; pass the result to ``embed_done``."""
 
     job: EmbedJob
+
+
+@dataclass(frozen=True, slots=True)
+class Revised:
+    """Finals that were emitted before and have other speakers now, for storage.
+
+    Unlike ``SpeakerRevision``, it is emitted without a connection, too.
+    """
+
+    finals: tuple[Final, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,4 +61,4 @@ class UnfinishedAudio:
     context: DecodingContext = NO_CONTEXT
 
 
-Output = SessionEvent | Submit | Cancel | Embed
+Output = SessionEvent | Submit | Cancel | Embed | Revised

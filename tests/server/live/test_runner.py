@@ -8,11 +8,26 @@ import pytest
 from structlog.testing import LogCapture
 
 from auricle.commands import Configure, Finalize, Stop, StreamParameters
-from auricle.errors import AuricleError, BadRequest, RemoteProtocolError, TakenOver
-from auricle.events import Closed, Final, Partial, Ready, SessionEvent, SpeechStarted, Wire
+from auricle.errors import (
+    AuricleError,
+    BadRequest,
+    RemoteProtocolError,
+    SpeakersUnavailable,
+    TakenOver,
+)
+from auricle.events import (
+    Closed,
+    Final,
+    Partial,
+    Ready,
+    SessionEvent,
+    SpeakerRevision,
+    SpeechStarted,
+    Wire,
+)
 from auricle.server.live.runner import LiveRunner
 from auricle.transcriber import Stats
-from auricle.types import Job, JobKind, Transcript
+from auricle.types import EmbedJob, Job, JobKind, SpeakerEmbeddings, Transcript
 from tests.support.live_sessions import Sessions, sessions
 from tests.support.service import poll_until
 from tests.support.stream import SPEECH, echo, pcm
@@ -72,6 +87,35 @@ async def test_jobs_go_to_the_transcriber_and_their_answers_to_the_listener(
     *_, job = [job for job in fakes.transcriber.jobs if job.kind is not JobKind.PARTIAL]
     assert ear.finals[0].text == echo(job).text
     assert isinstance(ear.heard[0], Ready)
+
+
+class OneVoice:
+    """Fails at first, as a worker that dies, and then finds one voice in everything."""
+
+    def __init__(self) -> None:
+        self.failures: list[Exception] = [SpeakersUnavailable(), RuntimeError(SAID)]
+
+    async def embed(self, job: EmbedJob) -> SpeakerEmbeddings:
+        if self.failures:
+            raise self.failures.pop()
+        vectors = np.eye(1, 192, dtype=np.float32).repeat(len(job.stretches), axis=0)
+        return SpeakerEmbeddings(job.stretches, vectors)
+
+    def stats(self) -> Stats:
+        return Stats()
+
+
+async def test_a_final_whose_speaker_is_late_is_sent_and_revised(
+    fakes: Sessions,
+) -> None:
+    fakes.live.embedder = OneVoice()
+    runner, ear = await opened(fakes, StreamParameters(format=Wire.PCM16, speakers=True))
+    speak(runner)
+    runner.receive_command(Stop())
+    await poll_until(lambda: isinstance(ear.heard[-1], Closed))
+    assert [final.speaker for final in ear.finals] == [None]
+    (revision,) = [event for event in ear.heard if isinstance(event, SpeakerRevision)]
+    assert [(final.id, final.speaker) for final in revision.finals] == [(1, 0)]
 
 
 async def test_finals_without_a_listener_are_sent_to_the_next_one_and_counted_once(

@@ -88,6 +88,27 @@ async def test_finals_are_stored_with_their_times_and_those_without_text_left_ou
     assert segments == [KeptSegment(1, 1000, 2000, "hello"), KeptSegment(3, 0, 1000, "yes", 1)]
 
 
+async def test_speakers_are_stored_and_revised(tmp_path: Path) -> None:
+    database = SqliteDatabase.open(tmp_path)
+    transcripts = Transcripts(database)
+    keeper = TranscriptKeeper(transcripts, keep_s=1e9)
+    keeper.keep(SESSION, replace(FINAL, speaker=1))
+    keeper.keep(SESSION, replace(FINAL, id=2, utterance=2))
+    keeper.revise(SESSION, replace(FINAL, id=2, utterance=2, speaker=0))
+    keeper.keep(SESSION, replace(FINAL, id=3, utterance=3, channel=1))
+
+    def speakers() -> list[int | None]:
+        found = transcripts.find(KEY, "session")
+        return [] if found is None else [segment.speaker for segment in found[1]]
+
+    await run_until(keeper, lambda: speakers() == [1, 0, 1])
+    transcripts.delete(KEY, "session")
+    keeper.revise(SESSION, replace(FINAL, speaker=0))
+    await run_until(keeper, lambda: not keeper.waiting)
+    assert speakers() == []  # a deleted transcript stays deleted
+    database.close()
+
+
 async def test_finals_wait_while_the_database_is_away_and_stay_in_order() -> None:
     stored = Stored()
     stored.is_away = True

@@ -273,11 +273,12 @@ class LiveSessions:
         except BaseException:
             self.leave(room)
             raise
-        keep = until_kept = None
+        keep = revise = until_kept = None
         if self.keeper is not None and owner is not None:
             identity = SessionIdentity(session.id, owner, source, time.time())
             self._kept[session.id] = identity
             keep = partial(self.keeper.keep, identity)
+            revise = partial(self.keeper.revise, identity)
             until_kept = partial(self.keeper.until_stored, session.id)
         runner = LiveRunner(
             session,
@@ -286,6 +287,7 @@ class LiveSessions:
             metrics=self.metrics,
             reserve=partial(self._reserve, client, rooms, parameters.separate_channels),
             keep=keep,
+            revise=revise,
             until_kept=until_kept,
             partials=self.partials,
             embedder=self.embedder,

@@ -22,7 +22,7 @@ from auricle.server.http.errors import log_unexpected
 from auricle.server.net.loop_budget import SHARE
 from auricle.server.telemetry.live_metrics import LiveMetrics
 from auricle.session.live import LiveSession
-from auricle.session.output import Cancel, Embed, Submit
+from auricle.session.output import Cancel, Embed, Revised, Submit
 from auricle.transcriber import PartialTranscriber, Transcriber, VoiceEmbedder
 from auricle.types import ClientId, EmbedJob, Job, JobId, SpeakerEmbeddings, Transcript
 
@@ -57,6 +57,7 @@ class LiveRunner:
         reserve: Called before a session changes its model, with the name in the request; reserves
             queue room for the model's finals.
         keep: Called with each final, once, whether or not a client is connected; stores it.
+        revise: Called with each kept final whose speakers have changed.
         until_kept: Waits until the final of an utterance is stored, for a limited time.
         partials: Runs those partials that it recognises instead of the transcriber.
         embedder: Embeds the session's voices; ``None`` if the session submits none.
@@ -71,6 +72,7 @@ class LiveRunner:
         metrics: LiveMetrics,
         reserve: Callable[[str], None] = lambda model: None,
         keep: Callable[[Final], None] | None = None,
+        revise: Callable[[Final], None] | None = None,
         until_kept: Callable[[int], Awaitable[None]] | None = None,
         partials: PartialTranscriber | None = None,
         embedder: VoiceEmbedder | None = None,
@@ -83,6 +85,7 @@ class LiveRunner:
         self._metrics = metrics
         self._reserve = reserve
         self._keep = keep
+        self._revise = revise
         self._until_kept = until_kept
         self._partials = partials
         self._embedder = embedder
@@ -249,6 +252,8 @@ class LiveRunner:
                     self._submit(output.job)
                 case Embed():
                     self._start_embedding(output.job)
+                case Revised():
+                    self._revise_kept(output.finals)
                 case Cancel():
                     if (scope := self._jobs.get(output.job_id)) is not None:
                         scope.cancel()
@@ -270,6 +275,11 @@ class LiveRunner:
             if final.id > self._last_kept:
                 self._keep(final)
         self._last_kept = self.session.last_final
+
+    def _revise_kept(self, finals: tuple[Final, ...]) -> None:
+        if self._revise is not None:
+            for final in finals:
+                self._revise(final)
 
     def _deliver(self, event: SessionEvent) -> None:
         if isinstance(event, Final) and event.id > self._last_final:

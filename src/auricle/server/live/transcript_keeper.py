@@ -58,6 +58,15 @@ class SessionIdentity:
     ended_at: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A final to store; ``is_revised``: it may be stored already, with other speakers."""
+
+    session: SessionIdentity
+    final: Final
+    is_revised: bool = False
+
+
 class TranscriptKeeper:
     """Stores finals in the background; see the module.
 
@@ -79,7 +88,7 @@ class TranscriptKeeper:
         self.forget: Callable[[str, int], object] = lambda session, utterance: None
         """Called with the session's id and an utterance's number once its final is stored, or when
         it never will be."""
-        self._pending: deque[tuple[SessionIdentity, Final]] = deque()
+        self._pending: deque[_Kept] = deque()
         self._kept_at: dict[tuple[str, int], float] = {}
         self._news = anyio.Event()
         self._progress = anyio.Event()
@@ -100,9 +109,15 @@ class TranscriptKeeper:
             self._count_not_kept(1)
             self.forget(session.id, final.utterance)
             return
-        self._pending.append((session, final))
+        self._pending.append(_Kept(session, final))
         self._kept_at[session.id, final.utterance] = time.monotonic()
         self._news.set()
+
+    def revise(self, session: SessionIdentity, final: Final) -> None:
+        """Queue other speakers of a final that was queued before."""
+        if len(self._pending) < MAX_PENDING:
+            self._pending.append(_Kept(session, final, is_revised=True))
+            self._news.set()
 
     def is_waiting(self, session_id: str, utterance: int) -> bool:
         """Return whether the final of an utterance waits to be stored."""
@@ -128,17 +143,17 @@ class TranscriptKeeper:
         finally:
             with anyio.move_on_after(LAST_WRITES_S, shield=True):
                 await self._store()
-            if self._pending:
-                _log.error("finals_not_kept", count=len(self._pending))
-                self._count_not_kept(len(self._pending))
+            if count := sum(not each.is_revised for each in self._pending):
+                _log.error("finals_not_kept", count=count)
+                self._count_not_kept(count)
 
     async def _store(self) -> None:
         """Store all pending finals; each leaves the queue once it is stored or was refused."""
         while self._pending:
             batch = list(islice(self._pending, MAX_BATCH))
-            for session, finals in _by_session(batch):
-                await self._store_session(session, finals)
-                for final in finals:
+            for session, kept in _by_session(batch):
+                await self._store_session(session, kept)
+                for final in (each.final for each in kept if not each.is_revised):
                     self.forget(session.id, final.utterance)
                     self._kept_at.pop((session.id, final.utterance), None)
                 self._progress.set()
@@ -146,32 +161,38 @@ class TranscriptKeeper:
             for _ in batch:
                 self._pending.popleft()
 
-    async def _store_session(self, session: SessionIdentity, finals: list[Final]) -> None:
+    async def _store_session(self, session: SessionIdentity, kept: list[_Kept]) -> None:
         while True:
             try:
                 await to_thread.run_sync(
-                    self._write, session, finals, abandon_on_cancel=True, limiter=self._threads
+                    self._write, session, kept, abandon_on_cancel=True, limiter=self._threads
                 )
             except AuricleError as error:
                 _log.warning("finals_wait", count=len(self._pending), code=error.code)
                 await anyio.sleep(RETRY_S)
             except Exception as error:  # the database refuses them, so that waiting is of no use
-                log_unexpected(error, session=session.id, not_kept=len(finals))
-                self._count_not_kept(len(finals))
+                count = sum(not each.is_revised for each in kept)
+                log_unexpected(error, session=session.id, not_kept=count)
+                self._count_not_kept(count)
                 return
             else:
                 return
 
-    def _write(self, session: SessionIdentity, finals: list[Final]) -> None:
-        transcript = KeptTranscript(
-            uid=session.id,
-            owner=session.owner,
-            source=session.source,
-            language=next((final.language for final in finals if final.language), ""),
-            started_at=session.started_at,
-            ended_at=time.time() if session.ended_at is None else session.ended_at,
-        )
-        self._transcripts.add(transcript, [_segment(final) for final in finals])
+    def _write(self, session: SessionIdentity, kept: list[_Kept]) -> None:
+        if finals := [each.final for each in kept if not each.is_revised]:
+            transcript = KeptTranscript(
+                uid=session.id,
+                owner=session.owner,
+                source=session.source,
+                language=next((final.language for final in finals if final.language), ""),
+                started_at=session.started_at,
+                ended_at=time.time() if session.ended_at is None else session.ended_at,
+            )
+            self._transcripts.add(transcript, [_segment(final) for final in finals])
+        revised = [each.final for each in kept if each.is_revised]
+        if revised:
+            speakers = {final.utterance: final.speaker for final in revised}
+            self._transcripts.relabel(session.owner, session.id, speakers)
 
     async def _expire(self) -> None:
         while True:
@@ -190,13 +211,11 @@ class TranscriptKeeper:
             await anyio.sleep(EXPIRY_S)
 
 
-def _by_session(
-    batch: list[tuple[SessionIdentity, Final]],
-) -> Iterator[tuple[SessionIdentity, list[Final]]]:
-    ordered = sorted(batch, key=lambda item: item[0].id)
-    for _, items in groupby(ordered, key=lambda item: item[0].id):
-        finals = list(items)
-        yield finals[0][0], [final for _, final in finals]
+def _by_session(batch: list[_Kept]) -> Iterator[tuple[SessionIdentity, list[_Kept]]]:
+    ordered = sorted(batch, key=lambda item: item.session.id)
+    for _, items in groupby(ordered, key=lambda item: item.session.id):
+        kept = list(items)
+        yield kept[0].session, kept
 
 
 def _segment(final: Final) -> KeptSegment:
