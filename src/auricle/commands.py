@@ -37,7 +37,7 @@ class StreamParameters(msgspec.Struct, frozen=True, kw_only=True):
     audio are sent again only to warm up the voice detector. ``channel_safe_samples`` has a later
     position for each channel, because utterances of channels end at different times. Without
     ``endpoint_ms``, the server's setting applies; without ``model``, its default model. With
-    ``speakers``, finals have the numbers of their speakers.
+    ``speakers``, or a number of them, finals have the numbers of their speakers.
     """
 
     format: Wire = Wire.OPUS
@@ -75,8 +75,8 @@ class StreamParameters(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             BadRequest: The numbers are impossible.
         """
-        numbers = self.num_speakers, self.min_speakers, self.max_speakers
-        return SpeakerOptions(*numbers) if self.speakers else None
+        options = SpeakerOptions(self.num_speakers, self.min_speakers, self.max_speakers)
+        return options if self.speakers or options != SpeakerOptions() else None
 
     @property
     def separate_channels(self) -> int:

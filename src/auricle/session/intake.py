@@ -269,7 +269,7 @@ def check_channels(parameters: StreamParameters) -> None:
     Raises:
         BadRequest: It has not, or they are.
     """
-    if parameters.multichannel and parameters.speakers:
+    if parameters.multichannel and parameters.speaker_options is not None:
         raise BadRequest("multichannel and speakers exclude each other: a channel is one speaker.")
     if parameters.format is Wire.PCM16:
         return

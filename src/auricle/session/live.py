@@ -143,7 +143,8 @@ class LiveSession:
             beam_size=settings.live_beam_size,
             initial_prompt=parameters.prompt or None,
             hotwords=parameters.hotwords,
-            word_timestamps=parameters.word_timestamps or (embeds_voices and parameters.speakers),
+            word_timestamps=parameters.word_timestamps
+            or (embeds_voices and parameters.speaker_options is not None),
         )
         engine = choice.model.engine
         self._options = engine.fit(self._requested)

@@ -118,6 +118,13 @@ def test_speakers_can_be_requested_later() -> None:
     assert [final.speaker for final in rig.finals] == [None, 0, None]
 
 
+def test_a_number_of_speakers_requests_them() -> None:
+    rig = rig_of(speakers=False, num_speakers=1)
+    rig.speak_pcm(QUIET, message_samples=1600)
+    rig.command(Stop())
+    assert [final.speaker for final in rig.finals] == [0]
+
+
 def test_impossible_numbers_of_speakers_are_rejected() -> None:
     with pytest.raises(BadRequest, match="num_speakers"):
         rig_of(num_speakers=0)
