@@ -54,8 +54,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Run two workers on each core: most tests wait for child processes or sockets."""
-    return min(8, 2 * (os.cpu_count() or 1))
+    """Run three workers on each core: most tests wait for child processes or sockets."""
+    return min(8, 3 * (os.cpu_count() or 1))
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

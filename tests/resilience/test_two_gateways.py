@@ -99,7 +99,7 @@ async def test_jobs_of_other_gateways_use_no_room_of_this_one(tmp_path: Path) ->
         jobs = [job(f"j{n}", seconds=10) for n in range(3)]
         running = asyncio.gather(*map(first.transcriber.transcribe, jobs))
         await waiting(first, 3)
-        async with asyncio.timeout(30):  # until the second has looked, too
+        async with asyncio.timeout(60):  # until the second has looked, too
             while second.stats().queue.waiting_jobs < 3:  # noqa: ASYNC110  # it has no event
                 await asyncio.sleep(0.05)
         with pytest.raises(Overloaded):

@@ -158,7 +158,7 @@ class Program:
     async def until(self, path: str, status: int, text: str = "") -> None:
         """Ask for a page until it is as it should be."""
         async with httpx2.AsyncClient() as client:
-            with anyio.fail_after(30):
+            with anyio.fail_after(60):
                 while True:
                     answer = await client.get(f"{self.url}{path}")
                     if answer.status_code == status and text in answer.text:
@@ -175,7 +175,7 @@ class Program:
 async def read_line(process: Process) -> str:
     assert process.stdout is not None
     received = b""
-    with anyio.fail_after(30):
+    with anyio.fail_after(60):
         while not received.endswith(b"\n"):
             received += await process.stdout.receive(1)
     return received.decode().strip()
@@ -229,7 +229,7 @@ async def test_a_signal_lets_accepted_work_finish_and_refuses_new(
             assert refused.json()["error"]["code"] == "draining"
             await server.let_answer()
         assert await server.line() == "stopped 1 0"
-        with anyio.fail_after(30):
+        with anyio.fail_after(60):
             assert await server.process.wait() == 0
     assert answers == [200]
     assert list(tmp_path.iterdir()) == []  # noqa: ASYNC240  # a test may wait
@@ -251,7 +251,7 @@ async def test_requests_left_after_the_drain_time_or_a_second_signal_get_a_retry
         assert answers == [503]
         await server.let_answer()
         assert await server.line() == "stopped 1 1"
-        with anyio.fail_after(30):
+        with anyio.fail_after(60):
             assert await server.process.wait() == 0
     assert list(tmp_path.iterdir()) == []  # noqa: ASYNC240  # a test may wait
 
@@ -285,7 +285,7 @@ async def test_a_signal_lets_accepted_jobs_finish_and_their_callers_fetch_them(
             assert refused.json()["error"]["code"] == "draining"
             await server.let_answer()
             assert await server.line() == "stopped 1 0"
-            with anyio.fail_after(30):
+            with anyio.fail_after(60):
                 assert await server.process.wait() == 0
     assert [event["jobs"] for event in events(log, "draining")] == [1]
     assert [event["state"] for event in events(log, "job")] == ["done"]
@@ -308,7 +308,7 @@ async def test_jobs_that_cannot_be_finished_in_time_continue_at_the_next_start(
             server.process.send_signal(signal.SIGTERM)
             assert (await server.line()).startswith("stopped")
             await server.let_answer()  # its thread reads on
-            with anyio.fail_after(30):
+            with anyio.fail_after(60):
                 assert await server.process.wait() == 0
     ended = {(event["job_id"], event["state"]) for event in events(log, "job")}
     assert ended == {("mine", "queued"), ("yours", "queued")}
@@ -341,7 +341,7 @@ async def test_live_clients_are_asked_to_reconnect_and_not_waited_for(
             assert (await waiting.until_closed())[0] == 1012
         await server.let_answer()
         assert (await server.line()).startswith("stopped")
-        with anyio.fail_after(30):
+        with anyio.fail_after(60):
             assert await server.process.wait() == 0
 
 

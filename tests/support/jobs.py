@@ -38,7 +38,7 @@ async def accept(service: Service, **options: Any) -> None:
 
 async def ended(service: Service, job_id: str = "job") -> Job:
     ledger = service.state.running.ledger
-    with anyio.fail_after(30):
+    with anyio.fail_after(60):
         while True:
             job = ledger.find(ANONYMOUS, job_id)
             assert job is not None

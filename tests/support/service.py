@@ -170,7 +170,7 @@ async def listening(app: FastAPI, certificate: Certificate | None = None) -> Asy
         server.should_exit = True
 
 
-async def poll_until(condition: Any, limit_s: float = 30) -> None:
+async def poll_until(condition: Any, limit_s: float = 60) -> None:
     with anyio.fail_after(limit_s):
         while not condition():  # noqa: ASYNC110  # what is waited for has no event
             await anyio.sleep(0.01)
@@ -179,7 +179,7 @@ async def poll_until(condition: Any, limit_s: float = 30) -> None:
 async def read_answer(stream: SocketStream) -> tuple[int, dict[str, str], bytes]:
     """Read one HTTP answer with a length; return status, headers and body."""
     received = b""
-    with anyio.fail_after(30):
+    with anyio.fail_after(60):
         while b"\r\n\r\n" not in received:
             received += await stream.receive()
         head, _, body = received.partition(b"\r\n\r\n")

@@ -270,6 +270,7 @@ async def test_a_replica_that_is_killed_costs_its_jobs_a_moment(
         await until_ready(remote, 2)
 
 
+@pytest.mark.slow  # it has a limit of time
 async def test_a_replica_that_hangs_gets_no_jobs_until_it_recovers(cluster: Cluster) -> None:
     async with gateway(cluster.url, ready=2, key=KEY) as remote:
         hung = cluster.called("Recogniser")[0]

@@ -190,7 +190,7 @@ async def test_a_body_that_never_comes_is_not_waited_for(monkeypatch: pytest.Mon
 
 async def until_end_of_head(stream: SocketStream) -> bytes:
     received = b""
-    with anyio.fail_after(30):
+    with anyio.fail_after(60):
         while b"\r\n\r\n" not in received:
             received += await stream.receive()
     return received

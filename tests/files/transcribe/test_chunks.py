@@ -91,7 +91,7 @@ async def test_finals_of_a_short_file_do_not_wait_for_slots_full_of_files() -> N
     for _ in range(chunk_slots.width):
         await chunk_slots.enter(ANONYMOUS)
     request = FileRequest(SOURCE, "f", options=ENGLISH, is_urgent=True)
-    with anyio.fail_after(30):
+    with anyio.fail_after(60):
         await transcribe_file(
             transcriber, FakeDecoder(file_of(4, 5)), request, chunk_slots=chunk_slots
         )

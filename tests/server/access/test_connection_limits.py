@@ -187,7 +187,7 @@ async def answer_to(stream: SocketStream, path: str = "/hello", *lines: str) -> 
 
 async def assert_is_closed(port: int) -> None:
     stream = await anyio.connect_tcp("127.0.0.1", port)
-    with anyio.fail_after(30), pytest.raises((anyio.EndOfStream, anyio.BrokenResourceError)):
+    with anyio.fail_after(60), pytest.raises((anyio.EndOfStream, anyio.BrokenResourceError)):
         await stream.receive()
     await stream.aclose()
 

@@ -220,7 +220,7 @@ async def test_more_connections_than_the_server_takes_are_refused(
 
 async def poll_until_served(service: WyomingService) -> None:
     """Wait until a place is free again."""
-    with anyio.fail_after(30):
+    with anyio.fail_after(60):
         while True:
             async with service.call() as caller:
                 await caller.send(event("ping"))
@@ -354,7 +354,7 @@ async def test_a_client_that_never_reads_is_cut_off(
         monkeypatch.setattr(wyoming_server, patience, 0.1)
     async with service.call() as deaf:
         await deaf.send(first)
-        with pytest.raises(anyio.BrokenResourceError), anyio.fail_after(30):
+        with pytest.raises(anyio.BrokenResourceError), anyio.fail_after(60):
             await ask_on(deaf)
     await assert_at_rest(service)
     async with service.call() as caller:

@@ -244,7 +244,7 @@ async def test_a_client_that_sends_more_than_is_worked_off_waits_until_it_is(
     runner, _ = await opened(fakes)
     runner.receive_data(pcm(np.zeros(30 * 16_000, np.int16)))
     assert not runner.session.wants_data
-    with anyio.fail_after(30):
+    with anyio.fail_after(60):
         await runner.until_data_wanted()
     assert runner.session.wants_data
     assert runner.session.received_sample == 30 * 16_000
@@ -269,7 +269,7 @@ async def test_finals_in_flight_settle_with_their_answers(fakes: Sessions) -> No
     fakes.transcriber.gate = anyio.Event()
     runner, ear = await opened(fakes)
     runner.set_load(0.9)  # no final in advance
-    with anyio.fail_after(30):
+    with anyio.fail_after(60):
         await runner.until_settled()  # there are none
     speak(runner)
     runner.receive_command(Finalize())

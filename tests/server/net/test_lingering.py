@@ -177,7 +177,7 @@ async def send_for_ever(
     part: bytes = b"186a0\r\n" + bytes(100_000) + b"\r\n",
     pause_s: float = 0.0,
 ) -> None:
-    with anyio.fail_after(30):
+    with anyio.fail_after(60):
         while True:
             await stream.send(part)
             await anyio.sleep(pause_s)

@@ -37,7 +37,7 @@ async def events(response: httpx2.Response) -> AsyncIterator[Any]:
 
 async def test_the_last_event_has_the_result(running: Live, client: httpx2.AsyncClient) -> None:
     states = []
-    with anyio.fail_after(30):
+    with anyio.fail_after(60):
         async with client.stream("GET", "/jobs/a1/events") as response:
             assert response.headers["content-type"].startswith("text/event-stream")
             async for job in events(response):
@@ -53,7 +53,7 @@ async def test_the_last_event_has_the_result(running: Live, client: httpx2.Async
 async def test_the_stream_ends_with_the_job_or_the_server(
     running: Live, client: httpx2.AsyncClient, end: str
 ) -> None:
-    with anyio.fail_after(30):
+    with anyio.fail_after(60):
         async with client.stream("GET", "/jobs/a1/events") as response:
             async for job in events(response):
                 if job["state"] != "running":
@@ -75,7 +75,7 @@ async def test_a_client_that_leaves_ends_the_stream(
 
 
 async def test_head_does_not_wait_for_the_end(client: httpx2.AsyncClient) -> None:
-    with anyio.fail_after(30):
+    with anyio.fail_after(60):
         answer = await client.head("/jobs/a1/events")
     assert (answer.status_code, answer.content) == (200, b"")
     assert answer.headers["content-type"].startswith("text/event-stream")

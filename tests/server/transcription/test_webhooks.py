@@ -69,7 +69,7 @@ async def until_attempted(client: httpx2.AsyncClient) -> Any:
 async def until(
     client: httpx2.AsyncClient, condition: Callable[[Any], bool], job_id: str = "a1"
 ) -> Any:
-    with anyio.fail_after(30):
+    with anyio.fail_after(60):
         while True:
             body = (await client.get(f"/jobs/{job_id}")).json()
             if condition(body["webhook"]):
@@ -293,7 +293,7 @@ async def test_deepgrams_callback_is_refused_before_the_upload_if_the_quota_is_f
         )
         async with await running.connect() as connection:
             await connection.send(head.encode())
-            with anyio.fail_after(30):
+            with anyio.fail_after(60):
                 refusal = b""
                 while b"ledger_full" not in refusal:
                     refusal += await connection.receive()

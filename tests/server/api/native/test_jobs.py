@@ -58,7 +58,7 @@ async def post(client: httpx2.AsyncClient, job_id: str, **query: str) -> httpx2.
 async def until(
     client: httpx2.AsyncClient, job_id: str, state: str, text: str | None = None
 ) -> dict[str, Any]:
-    with anyio.fail_after(30):
+    with anyio.fail_after(60):
         while True:
             body: dict[str, Any] = (await client.get(f"/jobs/{job_id}")).json()
             if body.get("state") == state and text in (None, body["text"]):
@@ -97,7 +97,7 @@ async def test_a_request_does_not_wait_long_for_a_busy_database(
     threads = running.state.running.database_threads
     for borrower in range(int(threads.total_tokens)):
         threads.acquire_on_behalf_of_nowait(borrower)
-    with anyio.fail_after(30):
+    with anyio.fail_after(60):
         response = await client.request(method, path)
     for borrower in range(int(threads.total_tokens)):
         threads.release_on_behalf_of(borrower)
@@ -381,7 +381,7 @@ async def test_a_full_quota_refuses_a_job_before_its_upload_unless_the_job_exist
                 )
                 async with await running.connect() as connection:
                     await connection.send(head.encode())
-                    with anyio.fail_after(30):
+                    with anyio.fail_after(60):
                         refusal = b""
                         while b"ledger_full" not in refusal:
                             refusal += await connection.receive()

@@ -342,7 +342,7 @@ async def post_over_socket(running: Live, content: bytes) -> bytes:
     received = b""
     async with await running.connect() as stream:
         await stream.send(request_bytes(content))
-        with anyio.fail_after(30):
+        with anyio.fail_after(60):
             async for part in stream:
                 received += part
     return received

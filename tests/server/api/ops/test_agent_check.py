@@ -45,7 +45,7 @@ async def ask(port: int, said: bytes = b"") -> bytes:
     async with await anyio.connect_tcp("127.0.0.1", port) as stream:
         if said:
             await stream.send(said)
-        with anyio.fail_after(5):
+        with anyio.fail_after(60):
             answer = b""
             while True:
                 try:
