@@ -100,7 +100,7 @@ def examine(embedder: SpeakerEmbedder, conversation: Conversation) -> tuple[Row,
     turns = speech.turns()
     clustering_s = time.process_time() - started_s
     known = speech.turns(SpeakerOptions(num_speakers=len(conversation.speakers)))
-    live = follow(embedder, conversation.pcm, speech.voiced)
+    live = follow(embedder, conversation.pcm)
     found: dict[str, Sequence[Turn]] = {
         FILE: turns.turns,
         FILE_KNOWN: known.turns,

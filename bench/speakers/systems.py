@@ -62,7 +62,7 @@ class LiveResult:
     max_call_s: float
 
 
-def follow(embedder: SpeakerEmbedder, pcm: Pcm16, voiced: Sequence[Span]) -> LiveResult:
+def follow(embedder: SpeakerEmbedder, pcm: Pcm16) -> LiveResult:
     """Return the turns of the finals of a session that sends this audio."""
     tracker = SpeakerTracker(NOT_ASKED)
     stretches: list[tuple[Span, ...]] = []
@@ -73,7 +73,7 @@ def follow(embedder: SpeakerEmbedder, pcm: Pcm16, voiced: Sequence[Span]) -> Liv
     utterances = list(_utterances(pcm))
     started_s = time.process_time()
     for utterance in utterances:
-        spans = cut_live_stretches(_within(voiced, utterance))
+        spans = cut_live_stretches(utterance.voiced)
         vectors = embedder.embed(pcm, spans)
         called_s = time.process_time()
         labels = tracker.label(spans, vectors)
@@ -94,20 +94,12 @@ def follow(embedder: SpeakerEmbedder, pcm: Pcm16, voiced: Sequence[Span]) -> Liv
     )
 
 
-def _utterances(pcm: Pcm16) -> Iterator[Span]:
-    detector, endpointer = SpeechDetector(), Endpointer(EndpointRules())
-    events = endpointer.receive(
-        pcm, np.concatenate([detector.probabilities(pcm), detector.finish()])
-    )
+def _utterances(pcm: Pcm16) -> Iterator[UtteranceEnd]:
+    endpointer = Endpointer(EndpointRules())
+    events = endpointer.receive(pcm, SpeechDetector().probabilities(pcm))
     for event in (*events, *endpointer.finish()):
         if isinstance(event, UtteranceEnd):
-            yield event.start_sample, event.end_sample
-
-
-def _within(voiced: Sequence[Span], utterance: Span) -> list[Span]:
-    first, last = utterance
-    cut = ((max(start, first), min(end, last)) for start, end in voiced)
-    return [(start, end) for start, end in cut if start < end]
+            yield event
 
 
 def _turns(

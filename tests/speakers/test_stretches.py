@@ -25,11 +25,11 @@ def voiced_ranges(draw: st.DrawFn) -> list[Span]:
     return list(zip(edges[::2], edges[1::2], strict=False))
 
 
-def test_speech_has_a_stretch_of_one_and_a_half_seconds_every_three_quarters() -> None:
-    assert cut_stretches([(S, 4 * S)]) == (
+def test_speech_has_a_stretch_of_one_and_a_half_seconds_every_second() -> None:
+    assert cut_stretches([(S, 9 * S // 2)]) == (
         (S, 5 * S // 2),
-        (7 * S // 4, 13 * S // 4),
-        (5 * S // 2, 4 * S),
+        (2 * S, 7 * S // 2),
+        (3 * S, 9 * S // 2),
     )
 
 
