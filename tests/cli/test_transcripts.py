@@ -28,10 +28,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def url(folder: Path) -> Iterator[str]:
-    """Run a server whose database has three transcripts."""
+    """Run a server whose database has some transcripts."""
     state = folder / "state"
     database = SqliteDatabase.open(state)
     transcripts = Transcripts(database)
+    dialogue = KeptTranscript("dialogue", ClientId("anna"), "job", "fr", NOON - 7200, NOON - 3600)
+    spoken = [KeptSegment(0, 0, 900, "Hello.", 0), KeptSegment(1, 1000, 1900, "Goodbye.", 1)]
+    transcripts.add(dialogue, spoken)
     for uid, owner, language, started_at, texts in (
         ("first", "anna", "en", NOON, ("The report is late.", "Nobody read it.")),
         ("second", "anna", "de", NOON + 3600, ("Der Bericht, the report.",)),
@@ -67,6 +70,7 @@ def test_the_list_has_the_newest_of_the_key_first(transcripts: Run) -> None:
     assert [line.split() for line in done.stdout.splitlines()] == [
         ["second", "2027-01-15", "13:00:00", "0:01:15", "de", "deepgram"],
         ["first", "2027-01-15", "12:00:00", "0:01:15", "en", "deepgram"],
+        ["dialogue", "2027-01-15", "10:00:00", "1:00:00", "fr", "job"],
     ]
 
 
@@ -76,7 +80,7 @@ def test_the_list_has_the_newest_of_the_key_first(transcripts: Run) -> None:
         (["--language", "en"], ["first"]),
         (["--source", "native"], []),
         (["--since", "2027-01-15 12:30:00"], ["second"]),
-        (["--until", "2027-01-15T12:30:00"], ["first"]),
+        (["--until", "2027-01-15T12:30:00"], ["first", "dialogue"]),
         (["--limit", "1"], ["second"]),
     ],
 )
@@ -113,6 +117,16 @@ def test_a_transcript_is_shown_in_each_format(transcripts: Run, format: str, sta
     done = transcripts("show", "first", "--format", format)
     assert done.returncode == 0
     assert done.stdout.startswith(start)
+
+
+def test_speakers_are_named_and_merged(transcripts: Run) -> None:
+    done = transcripts("name", "dialogue", "2", "Ann [x]")
+    assert (done.returncode, done.stdout) == (0, "1  -\n2  Ann [x]\n")
+    assert transcripts("show", "dialogue").stdout == "Speaker 1: Hello.\nAnn [x]: Goodbye.\n"
+    assert "Speaker_1" in transcripts("show", "dialogue", "-f", "rttm").stdout
+    assert transcripts("merge", "dialogue", "2", "1").stdout == "1  Ann [x]\n"
+    missing = transcripts("merge", "dialogue", "2", "1")
+    assert (missing.returncode, "no such speaker" in missing.stderr) == (2, True)
 
 
 def test_a_transcript_is_written_to_a_file(transcripts: Run, tmp_path: Path) -> None:

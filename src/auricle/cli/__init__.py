@@ -122,13 +122,15 @@ _add(jobs.delete, _jobs)
 app.add_typer(_jobs, name="jobs")
 
 _transcripts = typer.Typer(
-    help="List, search, show and delete the transcripts that a server keeps.",
+    help="List, search, show and delete the transcripts that a server keeps; name their speakers.",
     no_args_is_help=True,
     rich_markup_mode="rich",
 )
 _add(transcripts.list_transcripts, _transcripts, "list")
 _add(transcripts.search, _transcripts)
 _add(transcripts.show, _transcripts)
+_add(transcripts.name, _transcripts)
+_add(transcripts.merge, _transcripts)
 _add(transcripts.delete, _transcripts)
 app.add_typer(_transcripts, name="transcripts")
 

@@ -106,7 +106,7 @@ def show(
     url: ServerUrl = None,
     api_key: ApiKey = None,
 ) -> None:
-    """Print a kept transcript as text, JSON or subtitles."""
+    """Print a kept transcript as text, JSON, subtitles or RTTM."""
     if output is not None:
         check_target(None, output)
     query = {"format": output_format.suffix.removeprefix(".")}
@@ -115,6 +115,45 @@ def show(
     if output_format is OutputFormat.JSON:
         text = json.dumps(json.loads(text), ensure_ascii=False, indent=2) + "\n"
     print_or_write(text, output)
+
+
+_Speaker = Annotated[int, typer.Argument(metavar="SPEAKER", min=1, help="Number, as in the text.")]
+
+
+def name(
+    transcript_id: Annotated[str, typer.Argument(metavar="ID", help="ID of the transcript.")],
+    speaker: _Speaker,
+    new_name: Annotated[str, typer.Argument(metavar="NAME", help="Name; empty removes it.")],
+    url: ServerUrl = None,
+    api_key: ApiKey = None,
+) -> None:
+    """Name a speaker of a kept transcript.
+
+    [bold]auricle transcripts name ID 1 Ann[/] shows Ann instead of "Speaker 1" in all formats.
+    """
+    _change_speaker(url, api_key, transcript_id, speaker, {"name": new_name})
+
+
+def merge(
+    transcript_id: Annotated[str, typer.Argument(metavar="ID", help="ID of the transcript.")],
+    speaker: _Speaker,
+    into: Annotated[
+        int, typer.Argument(metavar="INTO", min=1, help="Speaker who is the same person.")
+    ],
+    url: ServerUrl = None,
+    api_key: ApiKey = None,
+) -> None:
+    """Merge a speaker of a kept transcript into another one; this can't be undone."""
+    _change_speaker(url, api_key, transcript_id, speaker, {"merge_into": into - 1})
+
+
+def _change_speaker(
+    url: str | None, api_key: str | None, transcript_id: str, speaker: int, change: dict[str, Any]
+) -> None:
+    path = (*_PATH, transcript_id, "speakers", str(speaker - 1))
+    with open_server(url, api_key) as server:
+        for each in server.send("PATCH", *path, json=change).json()["speakers"]:
+            results.print(f"{each['speaker'] + 1}  {each['name'] or '-'}", markup=False)
 
 
 def delete(

@@ -3,6 +3,7 @@
 import json
 import os
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from auricle.cli.support.output import OutputFormat, destinations, render, write
 from auricle.errors import SetupError
 from auricle.files.transcribe import FileTranscript
 from auricle.protocol.subtitle_layout import SubtitleLimits
-from auricle.types import Gap, Segment, Transcript, Word
+from auricle.types import Gap, Segment, Speaker, Transcript, Word
 
 pytestmark = pytest.mark.unit
 
@@ -66,6 +67,22 @@ def test_subtitles_come_from_the_segments() -> None:
     cue = "1\n00:00:00,050 --> 00:00:02,000\nGrüße & Küsse.\n"
     assert render(HEARD, OutputFormat.SRT).startswith(cue)
     assert render(HEARD, OutputFormat.VTT).startswith("WEBVTT\n\n00:00:00.050 --> 00:00:02.000\n")
+
+
+def test_speakers_are_in_every_format_and_rttm_has_nothing_else() -> None:
+    said = replace(
+        HEARD.transcript,
+        segments=(replace(HEARD.transcript.segments[0], speaker=0),),
+        speakers=(Speaker(0),),
+    )
+    labelled = replace(HEARD, transcript=said)
+    assert render(labelled, OutputFormat.TEXT).startswith("Speaker 1: Grüße & Küsse.\n")
+    assert "Speaker 1: Grüße" in render(labelled, OutputFormat.SRT)
+    assert "<v Speaker 1>Grüße" in render(labelled, OutputFormat.VTT)
+    assert json.loads(render(labelled, OutputFormat.JSON))["segments"][0]["speaker"] == 0
+    assert render(labelled, OutputFormat.RTTM, name="a") == (
+        "SPEAKER a 1 0.050 1.950 <NA> <NA> Speaker_1 <NA> <NA>\n"
+    )
 
 
 def test_subtitles_are_as_wide_as_asked() -> None:

@@ -9,7 +9,7 @@ from auricle.cli.support.remote_jobs import RemoteJobs
 from auricle.config.settings import ClientSettings
 from auricle.errors import NotFound, RequestError, SetupError
 from auricle.files.transcribe import FileTranscript
-from auricle.types import Options, Task
+from auricle.types import Options, Speaker, SpeakerOptions, Task
 from tests.support.job_server import (
     ACCEPTED,
     DONE,
@@ -27,11 +27,12 @@ async def recognise(
     server: ScriptedServer,
     recording: Path,
     options: Options = Options(),  # noqa: B008  # it is frozen
+    speakers: SpeakerOptions | None = None,
 ) -> tuple[FileTranscript, list[float]]:
     """Return the transcript and the fractions that were reported."""
     fractions: list[float] = []
     async with RemoteJobs(server.url, ClientSettings()) as jobs:
-        await jobs.submit(recording, options, "a job")
+        await jobs.submit(recording, options, "a job", speakers=speakers)
         transcript = await jobs.follow("a job", lambda fraction, _: fractions.append(fraction))
     return transcript, fractions
 
@@ -69,6 +70,31 @@ async def test_the_options_are_the_servers_own(server: ScriptedServer, recording
         "word_timestamps=true",
     ):
         assert part in upload
+
+
+async def test_speakers_are_requested_and_read(server: ScriptedServer, recording: Path) -> None:
+    word = {"start": 0.0, "end": 1.5, "word": " Hi", "probability": 0.9}
+    said = {
+        "start": 0.0,
+        "end": 1.5,
+        "text": " Hi",
+        "speaker": 0,
+        "words": [word | {"speaker": 0, "speaker_confidence": 0.8}],
+    }
+    result = {
+        **RESULT,
+        "segments": [said],
+        "speakers": [{"speaker": 0, "name": "Ann"}],
+        "warnings": ["Some have no speakers."],
+    }
+    server.jobs = [(200, {"state": "done", "progress": 1.0, "result": result})]
+    read, _ = await recognise(server, recording, speakers=SpeakerOptions(2))
+    [upload] = [line for line in server.requests if line.startswith("POST")]
+    assert "speakers=true&num_speakers=2" in upload
+    (segment,) = read.transcript.segments
+    assert (segment.speaker, read.transcript.speakers) == (0, (Speaker(0, "Ann"),))
+    assert [(each.speaker, each.speaker_confidence) for each in segment.words or ()] == [(0, 0.8)]
+    assert read.warnings == ("Some have no speakers.",)
 
 
 async def test_a_full_server_is_asked_again_when_it_says(

@@ -1,7 +1,8 @@
 import pytest
 
-from auricle.cli.support.speech_options import parse_languages, split_hotwords
+from auricle.cli.support.speech_options import parse_languages, speaker_options, split_hotwords
 from auricle.errors import SetupError
+from auricle.types import SpeakerOptions
 
 pytestmark = pytest.mark.unit
 
@@ -38,3 +39,9 @@ def test_hotwords_are_what_stands_between_commas(
     hotwords: str | None, words: tuple[str, ...]
 ) -> None:
     assert split_hotwords(hotwords) == words
+
+
+def test_a_number_of_speakers_requests_them() -> None:
+    assert speaker_options(False, None) is None
+    assert speaker_options(True, None) == SpeakerOptions()
+    assert speaker_options(False, 2) == SpeakerOptions(2)

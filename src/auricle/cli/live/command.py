@@ -101,6 +101,7 @@ def live(
     """
     settings = Settings.load({"url": url, "api_key": api_key, "outage_buffer_s": outage_buffer_s})
     output_format, target = _destination(file, output, output_format)
+    speakers = speakers or num_speakers is not None or output_format is OutputFormat.RTTM
     single_language, languages = parse_languages(language)
     parameters = StreamParameters(
         model=model or "",
@@ -111,7 +112,7 @@ def live(
         hotwords=split_hotwords(hotwords),
         endpoint_ms=endpoint_ms,
         word_timestamps=word_timestamps or output_format.is_subtitles,
-        speakers=speakers or num_speakers is not None,
+        speakers=speakers,
         num_speakers=num_speakers,
     )
     with closing(_source(file, mic, fast)) as source:

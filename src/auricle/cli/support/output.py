@@ -11,6 +11,7 @@ from auricle.errors import SetupError
 from auricle.files.transcribe import FileTranscript
 from auricle.protocol.gaps import text_with_gaps
 from auricle.protocol.native.utterance import transcript_body
+from auricle.protocol.rttm import to_rttm
 from auricle.protocol.subtitle_layout import USUAL, SubtitleLimits
 from auricle.protocol.subtitles import to_srt, to_vtt
 
@@ -22,6 +23,7 @@ class OutputFormat(enum.StrEnum):
     JSON = "json"
     SRT = "srt"
     VTT = "vtt"
+    RTTM = "rttm"
 
     @property
     def is_subtitles(self) -> bool:
@@ -39,6 +41,7 @@ def render(
     output_format: OutputFormat,
     without: Collection[str] = (),
     limits: SubtitleLimits = USUAL,
+    name: str = "audio",
 ) -> str:
     """Return the transcript in a format, with a newline at its end.
 
@@ -47,22 +50,25 @@ def render(
         output_format: The format.
         without: Fields of the JSON document to omit, since their values are unknown.
         limits: Limits of a subtitle's size.
+        name: Name of the recording, for RTTM.
     """
-    transcript = result.transcript
+    transcript, gaps = result.transcript, result.gaps
     match output_format:
         case OutputFormat.TEXT:
-            return text_with_gaps(transcript, result.gaps) + "\n"
+            return text_with_gaps(transcript, gaps) + "\n"
         case OutputFormat.SRT:
-            return to_srt(transcript.segments, result.gaps, limits, transcript.speakers)
+            return to_srt(transcript.segments, gaps, limits, transcript.speakers)
         case OutputFormat.VTT:
-            return to_vtt(transcript.segments, result.gaps, limits, transcript.speakers)
+            return to_vtt(transcript.segments, gaps, limits, transcript.speakers)
+        case OutputFormat.RTTM:
+            return to_rttm(transcript.segments, transcript.speakers, name)
         case OutputFormat.JSON:
             return json.dumps(document(result, without), ensure_ascii=False, indent=2) + "\n"
 
 
 def document(result: FileTranscript, without: Collection[str] = ()) -> dict[str, object]:
     """Return the transcript in the form of the server's responses, without the IDs of a request."""
-    body = transcript_body("", "", result.transcript, result.gaps)
+    body = transcript_body("", "", result.transcript, result.gaps, result.warnings)
     left_out = ("job_id", "trace_id", "model", *without)
     return {name: value for name, value in body.items() if name not in left_out}
 

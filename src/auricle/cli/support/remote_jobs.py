@@ -28,7 +28,16 @@ from auricle.cli.support.server import (
 from auricle.config.settings import ClientSettings
 from auricle.errors import NotFound, RequestError
 from auricle.files.transcribe import FileTranscript
-from auricle.types import SAMPLE_RATE_HZ, Gap, Options, Segment, Transcript, Word
+from auricle.types import (
+    SAMPLE_RATE_HZ,
+    Gap,
+    Options,
+    Segment,
+    Speaker,
+    SpeakerOptions,
+    Transcript,
+    Word,
+)
 
 POLL_S = 0.3
 CHUNK_BYTES = 256 * 1024
@@ -38,11 +47,18 @@ UNREACHABLE_RETRY_S = 1.0
 CANCEL_LIMIT_S = 3.0
 
 
+class _Speaker(msgspec.Struct):
+    speaker: int
+    name: str | None = None
+
+
 class _Word(msgspec.Struct):
     start: float
     end: float
     word: str
     probability: float
+    speaker: int | None = None
+    speaker_confidence: float | None = None
 
 
 class _Segment(msgspec.Struct):
@@ -51,6 +67,7 @@ class _Segment(msgspec.Struct):
     text: str
     words: list[_Word] | None = None
     language: str | None = None
+    speaker: int | None = None
 
 
 class _Result(msgspec.Struct):
@@ -61,6 +78,8 @@ class _Result(msgspec.Struct):
     segments: list[_Segment]
     attempts: int = 1
     error: ReportedError | None = None
+    speakers: tuple[_Speaker, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 class _Job(msgspec.Struct):
@@ -110,7 +129,12 @@ class RemoteJobs:
         await self._http.aclose()
 
     async def submit(
-        self, path: Path, options: Options, job_id: str, callback_url: str | None = None
+        self,
+        path: Path,
+        options: Options,
+        job_id: str,
+        callback_url: str | None = None,
+        speakers: SpeakerOptions | None = None,
     ) -> None:
         """Upload a file as a job with this id; it continues on the server.
 
@@ -119,12 +143,13 @@ class RemoteJobs:
             options: Options of its transcription.
             job_id: Id of the job.
             callback_url: Where the server sends the job when it has ended.
+            speakers: What is known of the speakers; ``None`` if they are not requested.
 
         Raises:
             RequestError: The file can't be read, or the server rejected it or failed.
         """
         size_bytes = _readable_bytes(path)
-        query = {"job_id": job_id, "wait": "0", **_query(options)}
+        query = {"job_id": job_id, "wait": "0", **_query(options, speakers)}
         if callback_url is not None:
             query["callback_url"] = callback_url
         headers = {
@@ -212,7 +237,8 @@ async def _chunks(path: Path) -> AsyncIterator[bytes]:
             yield chunk
 
 
-def _query(options: Options) -> dict[str, str]:
+def _query(options: Options, speakers: SpeakerOptions | None) -> dict[str, str]:
+    number = None if speakers is None else speakers.num_speakers
     fields = {
         "model": options.model or None,
         "language": options.language,
@@ -222,6 +248,8 @@ def _query(options: Options) -> dict[str, str]:
         "initial_prompt": options.initial_prompt,
         "hotwords": ",".join(options.hotwords) or None,
         "word_timestamps": "true" if options.word_timestamps else None,
+        "speakers": None if speakers is None else "true",
+        "num_speakers": None if number is None else str(number),
     }
     return {name: value for name, value in fields.items() if value is not None}
 
@@ -236,19 +264,32 @@ def _transcript(result: _Result) -> FileTranscript:
             duration_samples=_samples(result.duration_ms / 1000),
             segments=tuple(_segment(segment) for segment in result.segments),
             attempts=result.attempts,
+            speakers=tuple(Speaker(each.speaker, each.name) for each in result.speakers),
         ),
         tuple(Gap(_samples(gap.start), _samples(gap.end), gap.code) for gap in gaps),
+        result.warnings,
     )
 
 
 def _segment(segment: _Segment) -> Segment:
     words = None
     if segment.words is not None:
-        words = tuple(
-            Word(_samples(w.start), _samples(w.end), w.word, w.probability) for w in segment.words
-        )
+        words = tuple(map(_word, segment.words))
     start, end = _samples(segment.start), _samples(segment.end)
-    return Segment(start, end, segment.text, words, language=segment.language)
+    return Segment(
+        start, end, segment.text, words, language=segment.language, speaker=segment.speaker
+    )
+
+
+def _word(word: _Word) -> Word:
+    return Word(
+        _samples(word.start),
+        _samples(word.end),
+        word.word,
+        word.probability,
+        speaker=word.speaker,
+        speaker_confidence=word.speaker_confidence,
+    )
 
 
 def _samples(seconds: float) -> int:

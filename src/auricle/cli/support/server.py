@@ -69,7 +69,11 @@ class Server:
         self._http.close()
 
     def send(
-        self, method: str, *path: str, query: Mapping[str, str] | None = None
+        self,
+        method: str,
+        *path: str,
+        query: Mapping[str, str] | None = None,
+        json: Mapping[str, object] | None = None,
     ) -> httpx.Response:
         """Return the response to a request.
 
@@ -77,6 +81,7 @@ class Server:
             method: The HTTP method.
             path: Parts of the path; each is quoted.
             query: The query.
+            json: The body.
 
         Raises:
             SetupError: The server does not answer, or requires a key.
@@ -85,7 +90,7 @@ class Server:
         """
         target = "/" + "/".join(quote(part, safe="") for part in path)
         try:
-            response = self._http.request(method, target, params=query)
+            response = self._http.request(method, target, params=query, json=json)
         except httpx.TransportError as error:
             raise unreachable(self._url, error) from error
         if response.is_success:

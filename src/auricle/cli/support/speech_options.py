@@ -7,7 +7,7 @@ import typer
 from auricle.errors import BadRequest, SetupError
 from auricle.languages import language_choice
 from auricle.protocol.subtitle_layout import MAX_LINE_WIDTH, MAX_LINES, MIN_LINE_WIDTH
-from auricle.types import MAX_SPEAKERS, Task
+from auricle.types import MAX_SPEAKERS, SpeakerOptions, Task
 
 Language = Annotated[
     str | None,
@@ -51,6 +51,11 @@ Prompt = Annotated[
     str | None, typer.Option(help="Text that precedes the audio, for names and style.")
 ]
 Hotwords = Annotated[str | None, typer.Option(help="Expected words, comma-separated.")]
+
+
+def speaker_options(speakers: bool, num_speakers: int | None) -> SpeakerOptions | None:
+    """Return what is known of the speakers; ``None`` if they are not requested."""
+    return SpeakerOptions(num_speakers) if speakers or num_speakers else None
 
 
 def parse_languages(language: str | None) -> tuple[str | None, tuple[str, ...]]:

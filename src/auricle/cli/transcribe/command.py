@@ -19,10 +19,13 @@ from auricle.cli.support.speech_options import (
     Language,
     MaxLines,
     MaxLineWidth,
+    NumSpeakers,
     Prompt,
+    Speakers,
     TaskChoice,
     WordTimestamps,
     parse_languages,
+    speaker_options,
     split_hotwords,
 )
 from auricle.cli.transcribe.recogniser import FileRecogniser, RecogniserRequest
@@ -62,6 +65,8 @@ def transcribe(
         ),
     ] = DEFAULT_BEAM_SIZE,
     word_timestamps: WordTimestamps = False,
+    speakers: Speakers = False,
+    num_speakers: NumSpeakers = None,
     max_line_width: MaxLineWidth = USUAL.max_line_width,
     max_lines: MaxLines = USUAL.max_lines,
     initial_prompt: Prompt = None,
@@ -87,11 +92,15 @@ def transcribe(
     in order; -o FOLDER writes one file for each. If a recording can't be read, the others are still
     transcribed, and the exit code is 1.
 
+    --speakers adds the speakers to every format: text has a line for each turn. -f rttm prints the
+    turns only, for other tools.
+
     With --url and --detach, the recordings become background jobs of the server. The command prints
     their IDs once they are uploaded; [bold]auricle jobs wait ID[/] prints the text later.
     """
     settings = Settings.load({"url": url, "api_key": api_key, "model": model, "workers": workers})
     single_language, languages = parse_languages(language)
+    voices = speaker_options(speakers or output_format is OutputFormat.RTTM, num_speakers)
     options = Options(
         model=(model or "") if settings.client.url else "",
         language=single_language,
@@ -101,11 +110,11 @@ def transcribe(
         initial_prompt=initial_prompt,
         hotwords=split_hotwords(hotwords),
         word_timestamps=word_timestamps or output_format.is_subtitles,
-        sentence_times=output_format is not OutputFormat.TEXT,
+        sentence_times=voices is not None or output_format is not OutputFormat.TEXT,
     )
     targets = destinations(files, output, output_format)
     recordings = [
-        _Recording(RecogniserRequest(file, options), target)
+        _Recording(RecogniserRequest(file, options, voices), target)
         for file, target in zip(files, targets, strict=True)
     ]
     if detach:
@@ -127,8 +136,8 @@ class _Style:
     format: OutputFormat
     limits: SubtitleLimits
 
-    def render(self, result: FileTranscript) -> str:
-        return render(result, self.format, limits=self.limits)
+    def render(self, result: FileTranscript, path: Path) -> str:
+        return render(result, self.format, limits=self.limits, name=path.stem)
 
 
 @dataclass(slots=True)
@@ -212,7 +221,7 @@ def _tell(recording: _Recording, style: _Style, *, is_one_of_several: bool) -> N
     path, result = recording.request.path, recording.result
     if result is not None and recording.target is not None:
         try:
-            write(style.render(result), recording.target)
+            write(style.render(result, path), recording.target)
         except SetupError as exc:
             recording.problem = str(exc)
     if result is None or recording.problem:
@@ -222,8 +231,10 @@ def _tell(recording: _Recording, style: _Style, *, is_one_of_several: bool) -> N
         start_s, end_s = gap.start_sample / SAMPLE_RATE_HZ, gap.end_sample / SAMPLE_RATE_HZ
         line = f"{path}: {start_s:.1f} to {end_s:.1f} s is missing ({gap.code})"
         errors.print(line, style="yellow")
+    for warning in result.warnings:
+        errors.print(f"{path}: {warning}", style="yellow")
     if recording.target is None:
         title = (
             f"==> {path} <==\n" if is_one_of_several and style.format is OutputFormat.TEXT else ""
         )
-        typer.echo(title + style.render(result), nl=False)
+        typer.echo(title + style.render(result, path), nl=False)

@@ -30,7 +30,9 @@ async def submit(
         for request in requests:
             job_id = uuid.uuid4().hex
             try:
-                await jobs.submit(request.path, request.options, job_id, callback_url)
+                await jobs.submit(
+                    request.path, request.options, job_id, callback_url, request.speakers
+                )
             except AuricleError as error:
                 errors.print(f"{request.path}: {error}", style="red")
                 has_failed = True

@@ -7,15 +7,16 @@ from typing import Protocol
 
 from auricle.cli.support.progress import OnProgress
 from auricle.files.transcribe import FileTranscript
-from auricle.types import Options
+from auricle.types import Options, SpeakerOptions
 
 
 @dataclass(frozen=True, slots=True)
 class RecogniserRequest:
-    """One file and its options."""
+    """One file and its options; ``speakers`` is ``None`` if they are not requested."""
 
     path: Path
     options: Options
+    speakers: SpeakerOptions | None = None
 
 
 class FileRecogniser(AbstractAsyncContextManager["FileRecogniser"], Protocol):

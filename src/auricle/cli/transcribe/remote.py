@@ -51,7 +51,9 @@ class RemoteRecogniser:
         for _ in range(MAX_UPLOADS):
             job_id = uuid.uuid4().hex
             try:
-                await self._jobs.submit(request.path, request.options, job_id)
+                await self._jobs.submit(
+                    request.path, request.options, job_id, speakers=request.speakers
+                )
                 return await self._jobs.follow(job_id, on_progress)
             except NotFound:  # the server has lost the job with its state directory
                 continue

@@ -6,6 +6,7 @@ omitted, never invented.
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from string import ascii_uppercase
 from typing import Any
 
 import msgspec
@@ -127,10 +128,8 @@ def _speaker_segments(transcript: Transcript) -> Iterator[dict[str, Any]]:
 
 def _labels(transcript: Transcript) -> dict[int | None, str]:
     """Return the speakers' labels by number: their names, or capital letters as at OpenAI."""
-    return {
-        speaker.number: speaker.name or chr(ord("A") + speaker.number)
-        for speaker in transcript.speakers
-    }
+    letters = iter(ascii_uppercase)
+    return {speaker.number: speaker.name or next(letters) for speaker in transcript.speakers}
 
 
 def _segment(number: int, segment: Segment, labels: Mapping[int | None, str]) -> dict[str, Any]:
