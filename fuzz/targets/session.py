@@ -132,7 +132,7 @@ class _World:
         self._seq = 0
         self._position = 0
         self._finals = self._utterance = 0
-        self._is_speaking = False
+        self._speaking: set[int | None] = set()
         self._closed = self._sounds = 0
         self._safe = self._received = parameters.start_sample
         self._session.attach(self.now)
@@ -260,12 +260,14 @@ class _World:
                 case Final():
                     self._check_final(output)
                 case SpeechStarted():
-                    assert not self._is_speaking, "an utterance starts in another"
-                    self._is_speaking = True
-                case SpeechEnded() | Discarded():
-                    self._is_speaking = False
+                    assert output.channel not in self._speaking, "an utterance starts in another"
+                    self._speaking.add(output.channel)
+                case SpeechEnded():
+                    self._speaking.discard(output.channel)
+                case Discarded():
+                    self._speaking.clear()
                 case Ready():
-                    self._is_speaking = False
+                    self._speaking.clear()
                     self._safe = output.safe_sample
                 case AudioProgress():
                     assert output.safe_sample >= self._safe, "what was safe is not"
@@ -311,9 +313,10 @@ def run(data: bytes) -> None:
         return
     options = data[1]
     parameters = StreamParameters(
-        format=_FORMATS[data[0] % len(_FORMATS)],
+        format=(format := _FORMATS[data[0] % len(_FORMATS)]),
         seq=bool(options & 1),
         channels=1 + (options >> 1 & 1),
+        multichannel=format is Wire.PCM16 and data[0] >= 128,
         sample_rate=(16_000, 48_000)[options >> 2 & 1],
         partials=bool(options & 8),
         word_timestamps=bool(options & 16),
@@ -338,6 +341,8 @@ def seeds() -> Iterator[bytes]:
     commands = [bytes([_COMMANDS, code]) for code in range(len(_COMMANDS_OF_BYTES))]
     for options in (0x18, 0x19, 0x38, 0xC9):
         yield bytes([0, options]) + join_steps([loud, later, loud, quiet, answers, loud, answers])
+    for options in (0x1A, 0x1B):
+        yield bytes([130, options]) + join_steps([loud, later, loud, quiet, answers, loud, answers])
     for code in commands:
         yield bytes([0, 0x18]) + join_steps([loud, later, code, loud, quiet, answers])
     talk = [loud, loud, later, quiet, answers]

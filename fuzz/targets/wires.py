@@ -42,9 +42,10 @@ _LIBRARY = find_libopus()
 
 def _parameters(data: bytes) -> StreamParameters:
     return StreamParameters(
-        format=_FORMATS[data[0] % len(_FORMATS)],
+        format=(format := _FORMATS[data[0] % len(_FORMATS)]),
         seq=bool(data[1] & 1),
         channels=1 + (data[1] >> 1 & 1),
+        multichannel=format is Wire.PCM16 and data[0] >= 128,
         sample_rate=_RATES_HZ[(data[1] >> 2) % len(_RATES_HZ)],
     )
 
@@ -73,15 +74,15 @@ def _heard(parameters: StreamParameters, messages: Iterator[bytes]) -> object:
             for heard in iter(wire.next_decoded, None):
                 match heard:
                     case Audio(pcm):
-                        assert pcm.size <= SAMPLE_RATE_HZ, "more than a second at once"
-                        sound += pcm.tobytes()
+                        assert pcm.shape[-1] <= SAMPLE_RATE_HZ, "more than a second at once"
+                        sound += pcm.T.tobytes()
                     case Lost(samples, pcm):
                         assert pcm.size <= samples <= _MAX_GAP_SAMPLES, "a gap of more than an hour"
                         lost_samples += samples
                     case Warned() | SwitchFormat():
                         notices.append(heard)
         rest = wire.finish()
-        sound += rest.pcm.tobytes() if isinstance(rest, Audio) else b""
+        sound += rest.pcm.T.tobytes() if isinstance(rest, Audio) else b""
     except (RemoteProtocolError, AudioError, UnsupportedFormat) as error:
         fault = type(error), str(error)
     assert counts.decode_errors <= counts.packets

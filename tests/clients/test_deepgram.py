@@ -11,12 +11,14 @@ from typing import Any
 
 import pytest
 
+from auricle.audio.g711 import mulaw_to_pcm16
 from tests.clients.environment import PAGES, Client, printed, program, snippet
 from tests.clients.scores import Scores
 from tests.clients.server import RealServer, real_server
 from tests.support.clips import CLIPS, Clip
 from tests.support.command import until
 from tests.support.receiver import receiver_running
+from tests.support.telephone import call_of, companded, wav_of
 
 pytestmark = pytest.mark.model
 
@@ -88,6 +90,39 @@ def test_live_speech_is_transcribed(
     assert of(told, "SpeechStarted")
     assert told[-1]["type"] == "Metadata"
     assert told[-1]["duration"] == pytest.approx(clip.samples / 16_000, abs=0.01)
+
+
+def test_both_parties_of_a_call_are_transcribed(
+    server: RealServer, scores: Scores, tmp_path: Path
+) -> None:
+    parties = FELLOW, PAIR
+    call = companded(call_of((0.0, FELLOW.pcm), (3.0, PAIR.pcm)), mulaw_to_pcm16)
+    raw, recording = tmp_path / "call.ulaw", tmp_path / "call.wav"
+    raw.write_bytes(call)
+    recording.write_bytes(wav_of(call, channels=2))
+    arguments = server.address, server.key, str(raw), str(recording)
+    told = json.loads(PYTHON.run(program("deepgram_call.py"), *arguments))
+
+    for channel, clip in enumerate(parties):
+        results = [
+            result
+            for result in of(told["live"], "Results")
+            if result["channel_index"] == [channel, 2]
+        ]
+        text = finals_text(results)
+        way = f"live, mulaw, channel {channel} of 2"
+        assert scores.add(PYTHON_NAME, way, clip, text).percent < 10
+        found = told["file"]["results"]["channels"][channel]["alternatives"][0]["transcript"]
+        way = f"file, mulaw, channel {channel} of 2"
+        assert scores.add(PYTHON_NAME, way, clip, found).percent < 10
+    metadata = told["live"][-1]
+    assert metadata["type"] == "Metadata"
+    assert metadata["channels"] == told["file"]["metadata"]["channels"] == 2
+    assert metadata["duration"] == pytest.approx(len(call) / 16_000, abs=0.01)
+    assert "warnings" not in told["file"]["metadata"]
+    utterances = told["file"]["results"]["utterances"]
+    assert {utterance["channel"] for utterance in utterances} == {0, 1}
+    assert [each["start"] for each in utterances] == sorted(each["start"] for each in utterances)
 
 
 def test_a_worker_that_is_killed_in_mid_stream_is_not_noticed(

@@ -50,6 +50,7 @@ class UnfinishedAudio:
         options: The options of its final.
         is_doubtful: Whether it may be a breath or a cough.
         context: Preceding speech that it is decoded together with.
+        channel: Its channel; ``None`` if channels are not transcribed apart.
     """
 
     utterance: int
@@ -59,6 +60,7 @@ class UnfinishedAudio:
     options: Options
     is_doubtful: bool
     context: DecodingContext = NO_CONTEXT
+    channel: int | None = None
 
 
 Output = SessionEvent | Submit | Cancel | Embed | Revised

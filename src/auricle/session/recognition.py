@@ -237,6 +237,7 @@ class Recognition:
                     options=pending.options,
                     is_doubtful=pending.is_doubtful,
                     context=pending.context,
+                    channel=self._channel,
                 )
             )
         if (utterance := self._open) is not None:
@@ -253,6 +254,7 @@ class Recognition:
                     context=self._context(
                         utterance, self._segmenter.decoded_context_sample, start_sample
                     ),
+                    channel=self._channel,
                 )
             )
         return unfinished

@@ -13,6 +13,7 @@ import numpy as np
 import psutil
 import pytest
 
+from auricle.audio.g711 import alaw_to_pcm16
 from auricle.config.settings import DecodeSettings, WorkerSettings
 from auricle.errors import (
     AudioError,
@@ -32,6 +33,7 @@ from auricle.workers.process.poison import CrashBudget
 from auricle.workers.process.process import ProcessExit
 from tests.support.clips import CLIPS
 from tests.support.poll import poll_until
+from tests.support.telephone import call_of, companded, wav_of
 
 pytestmark = pytest.mark.process
 
@@ -94,6 +96,17 @@ async def test_a_file_comes_as_chunks_in_order(tmp_path: Path) -> None:
         assert steps[-1].duration_samples == path.stat().st_size // 2
         fractions = [step.fraction for step in steps]
         assert fractions == sorted(fractions)
+
+
+async def test_each_channel_of_a_recorded_call_is_read_apart(tmp_path: Path) -> None:
+    path = tmp_path / "call.wav"
+    call = call_of((0.0, CLIPS["short.wav"].pcm), (4.0, CLIPS["pair.wav"].pcm))
+    path.write_bytes(wav_of(companded(call, alaw_to_pcm16), channels=2, is_a_law=True))
+    async with open_decoder() as pool:
+        left, right = [await read_all(pool, Source(str(path), channel=at)) for at in (0, 1)]
+    assert {step.channels for step in (*left, *right)} == {2}
+    assert spans(left)[-1][1] < 4 * SAMPLE_RATE_HZ < spans(right)[0][0] + SAMPLE_RATE_HZ
+    assert left[-1].duration_samples == right[-1].duration_samples == call.size
 
 
 async def test_after_its_workers_death_a_file_continues_where_it_was(tmp_path: Path) -> None:

@@ -19,10 +19,11 @@ from auricle.errors import Draining, NoWorkerReady, Overloaded, RateLimited
 from auricle.limits import SESSION_AUDIO_S
 from auricle.protocol.deepgram.live import DeepgramDialect
 from auricle.server.live.connection import MAX_BAD_MESSAGES
-from auricle.types import SAMPLE_RATE_HZ, Job, Pcm16, Segment, Transcript, Word
+from auricle.types import SAMPLE_RATE_HZ, Job, Segment, Transcript, Word
 from tests.support.containers import ogg_stream, webm_stream
 from tests.support.service import Live, keys, live, poll_until
 from tests.support.stream import LIMIT_S, PACKETS, SPEECH, Caller, call, pcm, silence
+from tests.support.telephone import companded
 from tests.support.transcriber import heard
 
 pytestmark = pytest.mark.server
@@ -101,14 +102,6 @@ async def test_a_stream_is_results_then_metadata_then_a_good_end(
     assert (line["dialect"], line["status"], line["end"]) == ("deepgram", 101, "done")
     assert "Ask not" not in str(logged.entries)
     assert all(job.options.word_timestamps for job in service.transcriber.jobs)
-
-
-def companded(samples: Pcm16, expand: Any) -> bytes:
-    """Return what a telephone would send: the nearest of its 256 values for each sample."""
-    values = np.frombuffer(expand(bytes(range(256))), "<i2").astype(int)
-    order = np.argsort(values)
-    places = np.searchsorted(values[order], samples).clip(0, 255)
-    return bytes(order[places].astype(np.uint8))
 
 
 def in_messages(data: bytes, size_bytes: int = 3200) -> list[bytes]:

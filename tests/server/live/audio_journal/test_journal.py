@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import numpy as np
 import pytest
 from structlog.testing import LogCapture
 
@@ -72,6 +73,27 @@ async def test_an_open_utterance_is_on_the_disk_and_grows_until_its_final_is_sto
         assert len(files(tmp_path)) == 1
         await caller.tell("Finalize")
         await poll_until(lambda: segments(service) and not files(tmp_path))
+
+
+async def test_open_utterances_of_both_channels_are_on_the_disk(
+    service: Live, tmp_path: Path
+) -> None:
+    async with call(service.port, **LISTEN, channels=2, multichannel="true") as caller:
+        await caller.send(np.repeat(HALF, 2).tobytes())
+        await poll_until(lambda: len(utterances(tmp_path)) == 2)
+        found = {each.header.channel: each.header.utterance for each in utterances(tmp_path)}
+        assert set(found) == {0, 1}
+        await caller.tell("Finalize", channel=0)  # that of the other keeps its file
+        await poll_until(lambda: segments(service) and len(files(tmp_path)) == 1)
+        (left,) = utterances(tmp_path)
+        assert (left.header.channel, left.header.utterance) == (1, found[1])
+        await caller.tell("Finalize")
+        await poll_until(lambda: not files(tmp_path))
+    kept = segments(service)
+    assert kept is not None
+    assert sorted((each.position, each.speaker) for each in kept) == sorted(
+        (utterance, channel) for channel, utterance in found.items()
+    )
 
 
 async def test_silence_is_not_stored(service: Live, monkeypatch: pytest.MonkeyPatch) -> None:

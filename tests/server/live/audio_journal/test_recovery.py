@@ -93,6 +93,13 @@ async def test_it_is_decoded_with_the_speech_before_it(tmp_path: Path) -> None:
     assert [segment.text for segment in segments] == ["hello"]
 
 
+async def test_a_channel_stays_a_speaker(tmp_path: Path) -> None:
+    leave(tmp_path, channel=1)
+    async with live(tmp_path, ledger=kept_in(tmp_path)) as service:
+        _, (segment,) = await recovered(service, tmp_path)
+    assert segment.speaker == 1
+
+
 async def test_a_session_without_a_transcript_gets_one(tmp_path: Path) -> None:
     leave(tmp_path)
     async with live(tmp_path, ledger=kept_in(tmp_path, journal_audio=True)) as service:

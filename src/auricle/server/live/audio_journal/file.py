@@ -42,6 +42,7 @@ class JournalHeader(msgspec.Struct, frozen=True):
         start_sample: Position of its audio in the session.
         options: The options of its final.
         context: PCM16 of the preceding speech that it is decoded together with.
+        channel: Its channel; ``None`` if channels are not transcribed apart.
     """
 
     uid: str
@@ -52,6 +53,7 @@ class JournalHeader(msgspec.Struct, frozen=True):
     start_sample: int
     options: Options
     context: bytes = b""
+    channel: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -165,6 +165,7 @@ class AudioJournal:
                 start_sample=audio.start_sample,
                 options=audio.options,
                 context=audio.context.pcm.tobytes(),
+                channel=audio.channel,
             )
             file = JournalFile(self._path / f"{identity.id}.{audio.utterance}", header)
             self._files[key] = file

@@ -129,4 +129,5 @@ def _final(utterance: JournalledUtterance, result: Transcript | AuricleError) ->
         latency_ms=0.0,
         revised=False,
         error=None if isinstance(result, Transcript) else result.code,
+        channel=header.channel,
     )
