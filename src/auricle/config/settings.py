@@ -353,6 +353,23 @@ class DecodeSettings(_Section):
     )
 
 
+class SpeakerSettings(_Section):
+    """Workers that tell the speakers of a recording apart."""
+
+    speaker_workers: int = Field(
+        1,
+        ge=0,
+        le=64,
+        description="Worker processes for speakers, started by the first request for speakers; "
+        "0: transcripts have none.",
+    )
+    speaker_model: Path | None = Field(
+        None,
+        description="Speaker model in ONNX, from Kaldi filter banks [batch, frames, 80] to "
+        "embeddings; none: CAM++, which is part of Auricle.",
+    )
+
+
 NO_PARTIALS = "none"
 """Value of ``partial_model`` that disables partials."""
 
@@ -553,6 +570,7 @@ class Settings:
     worker: WorkerSettings = field(default_factory=WorkerSettings)
     queue: QueueSettings = field(default_factory=QueueSettings)
     decode: DecodeSettings = field(default_factory=DecodeSettings)
+    speakers: SpeakerSettings = field(default_factory=SpeakerSettings)
     live: LiveSettings = field(default_factory=LiveSettings)
     engine: RemoteEngineSettings = field(default_factory=RemoteEngineSettings)
     ledger: LedgerSettings = field(default_factory=LedgerSettings)

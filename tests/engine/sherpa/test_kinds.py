@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from auricle.engine.onnx_file import BadFile, GraphFile
 from auricle.engine.sherpa.kinds import (
     CANARY,
     MOONSHINE,
@@ -19,7 +20,6 @@ from auricle.engine.sherpa.kinds import (
     Part,
     kind_of,
 )
-from auricle.engine.sherpa.onnx_file import BadFile, GraphFile
 
 pytestmark = pytest.mark.unit
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from auricle.engine.sherpa.onnx_file import BadFile
+from auricle.engine.onnx_file import BadFile
 from auricle.engine.sherpa.ort_file import read_ort
 from tests.support.moonshine import moonshine_directory
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from auricle.engine.onnx_file import BadFile
 from auricle.engine.sherpa import token_file
-from auricle.engine.sherpa.onnx_file import BadFile
 from auricle.engine.sherpa.token_file import check_vocabulary, read_tokens
 
 pytestmark = pytest.mark.unit

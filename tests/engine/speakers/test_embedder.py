@@ -3,8 +3,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from auricle.engine.speakers.embedder import MIN_STRETCH_SAMPLES, SpeakerEmbedder
+from auricle.engine.speakers.embedder import SpeakerEmbedder
 from auricle.errors import SetupError
+from auricle.speakers.stretches import MIN_STRETCH_SAMPLES
 from auricle.types import SAMPLE_RATE_HZ
 from tests.support.clips import CLIPS
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from auricle.engine.sherpa.onnx_file import BadFile, GraphFile
+from auricle.engine.onnx_file import BadFile, GraphFile
 
 _NUMBER = re.compile(r"\d{1,9}")
 _NUMBERS = re.compile(r"\d{1,9}(,\d{1,9})*")

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from auricle.engine.onnx_file import BadFile, GraphFile, read_onnx
 from auricle.engine.sherpa.kinds import (
     CANARY,
     NEMO_TRANSDUCER,
@@ -19,7 +20,6 @@ from auricle.engine.sherpa.kinds import (
     kind_of,
 )
 from auricle.engine.sherpa.languages import find_languages
-from auricle.engine.sherpa.onnx_file import BadFile, GraphFile, read_onnx
 from auricle.engine.sherpa.ort_file import read_ort
 from auricle.engine.sherpa.token_file import Tokens, check_vocabulary, read_tokens
 from auricle.errors import SetupError

@@ -8,7 +8,7 @@ import mmap
 import struct
 from pathlib import Path
 
-from auricle.engine.sherpa.onnx_file import BadFile, GraphFile
+from auricle.engine.onnx_file import BadFile, GraphFile
 
 IDENTIFIER = b"ORTM"
 MAX_NAMES = 10_000

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from auricle.engine.sherpa.onnx_file import BadFile
+from auricle.engine.onnx_file import BadFile
 
 MAX_BYTES = 50_000_000
 MAX_TOKENS = 5_000_000

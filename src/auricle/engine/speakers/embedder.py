@@ -15,16 +15,14 @@ import numpy.typing as npt
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # see auricle.audio.vad
 import onnxruntime
 
-from auricle.engine.speakers.fbank import BANDS, filter_bank
+from auricle.engine.speakers.fbank import BANDS, filter_bank, is_silent
+from auricle.engine.speakers.model_file import BUNDLED_MODEL
 from auricle.errors import SetupError
+from auricle.speakers.stretches import MIN_STRETCH_SAMPLES
 from auricle.types import SAMPLE_RATE_HZ, Pcm16
 
 Embeddings = npt.NDArray[np.float32]
 """float32, shape [stretches, dimensions]."""
-
-DEFAULT_MODEL = Path(__file__).with_name("campplus.onnx")
-MIN_STRETCH_SAMPLES = 3 * SAMPLE_RATE_HZ // 10
-"""At 0.6 s the equal error rate is 10 % (0.8 % at 1.5 s); shorter stretches say next to nothing."""
 
 
 class SpeakerEmbedder:
@@ -39,7 +37,7 @@ class SpeakerEmbedder:
         SetupError: The file is not such a model.
     """
 
-    def __init__(self, path: Path = DEFAULT_MODEL, threads: int = 1) -> None:
+    def __init__(self, path: Path = BUNDLED_MODEL, threads: int = 1) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -88,7 +86,7 @@ class SpeakerEmbedder:
         vectors = np.zeros((len(stretches), self.dimensions), np.float32)
         for row, (start, end) in zip(vectors, stretches, strict=True):
             part = pcm[start:end]
-            if part.min() != part.max():
+            if not is_silent(part):
                 vector = self._run(part)
                 row[:] = vector / np.linalg.norm(vector)
         return vectors

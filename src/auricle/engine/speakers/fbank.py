@@ -43,6 +43,11 @@ def filter_bank(pcm: Pcm16) -> Features:
     return np.asarray(energies - energies.mean(axis=0), np.float32)
 
 
+def is_silent(pcm: Pcm16) -> bool:
+    """Return whether this is digital silence, which has no features."""
+    return bool(pcm.min() == pcm.max())
+
+
 @functools.cache
 def _window() -> npt.NDArray[np.float32]:
     """Return Kaldi's "povey" window: a Hann window to the power of 0.85."""

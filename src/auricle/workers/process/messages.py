@@ -60,6 +60,14 @@ class StartDecode(Message, frozen=True):
     libopus: str | None = None
 
 
+class StartSpeakers(Message, frozen=True):
+    """First message to a speaker worker: the model to load."""
+
+    model: str
+    threads: int
+    hard_limit_bytes: int
+
+
 class JobMessage(Message, frozen=True):
     """One job of a batch; ``pcm`` is PCM16 little endian, 16 kHz mono."""
 
@@ -95,6 +103,15 @@ class RunStreams(Message, frozen=True):
     id: int
     steps: tuple[StreamStep, ...]
     closed: tuple[str, ...]
+    dump_after_s: float
+
+
+class EmbedStretches(Message, frozen=True):
+    """Embed parts of this audio, each (start, end) in samples; see JobMessage and RunBatch."""
+
+    id: int
+    pcm: memoryview
+    stretches: tuple[tuple[int, int], ...]
     dump_after_s: float
 
 
@@ -190,14 +207,23 @@ class StepFailed(Message, frozen=True):
     message: Annotated[str, Meta(max_length=MAX_REASON_CHARS)]
 
 
+class StretchesEmbedded(Message, frozen=True):
+    """The embeddings of all stretches, in order: float32 little endian, one row each."""
+
+    id: int
+    vectors: bytes
+
+
 ToAsrChild = StartAsr | RunBatch | StopWorker
 ToStreamsChild = StartAsr | RunStreams | StopWorker
+ToSpeakersChild = StartSpeakers | EmbedStretches | StopWorker
 ToDecodeChild = StartDecode | DecodeStep | CloseStream | StopWorker
-ToParent = WorkerReady | StartFailed | BatchDone | StepDone | StepFailed
+ToParent = WorkerReady | StartFailed | BatchDone | StretchesEmbedded | StepDone | StepFailed
 
 _from_child: msgspec.msgpack.Decoder[ToParent] = msgspec.msgpack.Decoder(ToParent)
 _to_asr: msgspec.msgpack.Decoder[ToAsrChild] = msgspec.msgpack.Decoder(ToAsrChild)
 _to_streams: msgspec.msgpack.Decoder[ToStreamsChild] = msgspec.msgpack.Decoder(ToStreamsChild)
+_to_speakers: msgspec.msgpack.Decoder[ToSpeakersChild] = msgspec.msgpack.Decoder(ToSpeakersChild)
 _to_decode: msgspec.msgpack.Decoder[ToDecodeChild] = msgspec.msgpack.Decoder(ToDecodeChild)
 
 
@@ -218,6 +244,11 @@ def parse_for_asr(body: bytes | bytearray) -> ToAsrChild:
 def parse_for_streams(body: bytes | bytearray) -> ToStreamsChild:
     """Parse a message from the parent to a worker of partials."""
     return _to_streams.decode(body)
+
+
+def parse_for_speakers(body: bytes | bytearray) -> ToSpeakersChild:
+    """Parse a message from the parent to a speaker worker."""
+    return _to_speakers.decode(body)
 
 
 def parse_for_decode(body: bytes | bytearray) -> ToDecodeChild:

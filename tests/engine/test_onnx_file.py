@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from auricle.engine.sherpa.onnx_file import BadFile, read_onnx
+from auricle.engine.onnx_file import BadFile, read_onnx
 from tests.support.onnx_writer import FLOAT, Shape, block, graph, node, number, onnx_file, tensor
 
 pytestmark = pytest.mark.unit

@@ -7,7 +7,7 @@ loading it. Weights are not read. Standard library only: the server uses this mo
 
 import mmap
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
 
@@ -45,6 +45,7 @@ class GraphFile:
         metadata: Custom metadata.
         is_quantised: Whether activations are quantised by their range.
         size_bytes: Size of its weights, including those in other files.
+        input_shapes: Shapes of the inputs by name, if known; ``None`` for any size.
     """
 
     inputs: tuple[str, ...]
@@ -52,6 +53,7 @@ class GraphFile:
     metadata: Mapping[str, str]
     is_quantised: bool
     size_bytes: int
+    input_shapes: Mapping[str, tuple[int | None, ...]] = field(default_factory=dict)
 
 
 def read_onnx(path: Path) -> GraphFile:
@@ -86,7 +88,8 @@ class _Reader:
                 metadata[self._text(entry.get(1))] = self._text(entry.get(2))
         if graph is None:
             raise BadFile("it is not an ONNX file, or it is truncated")
-        inputs, outputs, weights = [], [], set[str]()
+        outputs, weights = [], set[str]()
+        shapes: dict[str, tuple[int | None, ...]] = {}
         nodes, size, is_quantised = 0, self._size, False
         for number, value in self._message(*graph):
             if not isinstance(value, tuple):
@@ -99,18 +102,31 @@ class _Reader:
                 weights.add(name)
                 size += external
             elif number == _GRAPH_INPUT:
-                inputs.append(self._name(value))
+                shapes[self._name(value)] = self._shape(value)
             elif number == _GRAPH_OUTPUT:
                 outputs.append(self._name(value))
         if not nodes or not outputs:
             raise BadFile("it is not an ONNX file: its graph has no nodes or outputs")
-        inputs = [name for name in inputs if name not in weights]
-        return GraphFile(tuple(inputs), tuple(outputs), metadata, is_quantised, size)
+        shapes = {name: shape for name, shape in shapes.items() if name not in weights}
+        return GraphFile(
+            tuple(shapes), tuple(outputs), metadata, is_quantised, size, input_shapes=shapes
+        )
 
     def _name(self, span: tuple[int, int]) -> str:
         return self._text(
             next((value for number, value in self._message(*span) if number == 1), None)
         )
+
+    def _shape(self, span: tuple[int, int]) -> tuple[int | None, ...]:
+        """Return the shape of an input: ``ValueInfoProto.type.tensor_type.shape.dim``."""
+        spans = [span]
+        for wanted in (2, 1, 2, 1):
+            fields = [each for at in spans for each in self._message(*at)]
+            spans = [
+                value for number, value in fields if number == wanted and isinstance(value, tuple)
+            ]
+        dimensions = (dict(self._message(*at)).get(1) for at in spans)
+        return tuple(size if isinstance(size, int) else None for size in dimensions)
 
     def _operator(self, span: tuple[int, int]) -> str:
         return self._text(

@@ -1,0 +1,230 @@
+"""SpeakerPool: a VoiceEmbedder on local processes.
+
+A transcript never fails because of its speakers: whatever goes wrong here is
+``SpeakersUnavailable``, and callers return the transcript without speakers.
+"""
+
+import asyncio
+import itertools
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import structlog
+
+from auricle.config.environment import worker_environment
+from auricle.config.settings import SpeakerSettings, WorkerSettings
+from auricle.engine.speakers.model_file import BUNDLED_MODEL, MAX_DIMENSIONS, check_file
+from auricle.errors import SpeakersUnavailable, WorkerError
+from auricle.transcriber import QueueStats, Stats
+from auricle.types import EmbedJob, SpeakerEmbeddings
+from auricle.workers.process.messages import (
+    MAX_START_ANSWER_BYTES,
+    EmbedStretches,
+    Message,
+    StartSpeakers,
+    StretchesEmbedded,
+    ToParent,
+    WorkerReady,
+)
+from auricle.workers.process.process import ProcessExit
+from auricle.workers.process.supervisor import (
+    DUMP_MARGIN,
+    HARD_MEMORY_BYTES,
+    Assignment,
+    WorkerSupervisor,
+)
+from auricle.workers.sandbox.confinement import SandboxPolicy, program
+from auricle.workers.speakers.schedule import SpeakerSchedule, Ticket, result_of
+
+CHILD = "auricle.workers.speakers.child"
+OVERDUE_SHARE = 0.3
+"""A step is reported as overdue after this share of its budget."""
+VECTOR_BYTES = 4 * MAX_DIMENSIONS
+THREADS = 1
+"""Threads of a worker; two threads need more processor time for the same work."""
+
+log = structlog.get_logger(__name__)
+
+
+class SpeakerPool:
+    """Embed speech in worker processes, which the first job starts.
+
+    All calls are made from one event loop; call :meth:`aclose` at the end.
+
+    Args:
+        worker: Budgets, limits and backoff of workers.
+        settings: Number of workers, at least 1, and the model.
+
+    Raises:
+        SetupError: The file of the model is not a speaker model.
+    """
+
+    def __init__(self, worker: WorkerSettings, settings: SpeakerSettings) -> None:
+        self._model = settings.speaker_model or BUNDLED_MODEL
+        check_file(self._model)
+        self._worker = worker
+        self._schedule = SpeakerSchedule()
+        self._crew = WorkerSupervisor(
+            "speaker", settings.speaker_workers, worker, worker_environment(THREADS), self
+        )
+        self._futures: dict[Ticket, asyncio.Future[SpeakerEmbeddings]] = {}
+        self._step_ids = itertools.count(1)
+        self._running_ids: dict[str, int] = {}
+        self._driver: asyncio.Task[None] | None = None
+        self._is_closed = False
+
+    async def aclose(self) -> None:
+        """Fail all jobs and stop the workers."""
+        self._close("the server is shutting down")
+        if self._driver is not None:
+            self._driver.cancel()
+            await asyncio.wait([self._driver])
+            self._driver = None
+
+    async def embed(self, job: EmbedJob) -> SpeakerEmbeddings:
+        """Return the embeddings of the job's stretches; cancelling the call cancels the job.
+
+        Stretches without a voice are left out: those below 0.3 s, and digital silence.
+
+        Raises:
+            SpeakersUnavailable: See :class:`auricle.transcriber.VoiceEmbedder`.
+            ValueError: A stretch is longer than 30 s, or there are more than 1000.
+        """
+        if self._is_closed:
+            raise SpeakersUnavailable("the server is shutting down")
+        if self._crew.start_error is not None and not self._crew.ready:
+            raise SpeakersUnavailable("speaker workers cannot start")
+        ticket = self._schedule.submit(job, time.monotonic())
+        if not ticket.stretches:
+            return result_of(ticket)
+        future: asyncio.Future[SpeakerEmbeddings] = asyncio.get_running_loop().create_future()
+        self._futures[ticket] = future
+        self._start_workers()
+        self._crew.wake()
+        try:
+            return await future
+        finally:
+            if self._futures.pop(ticket, None) is not None:
+                self._schedule.cancel(ticket)
+
+    def stats(self) -> Stats:
+        """Return a snapshot of the current state; cheap, never waits.
+
+        It is ready while jobs are accepted, even before the first one has started the workers.
+        """
+        has_failed = self._crew.start_error is not None and not self._crew.ready
+        return Stats(
+            workers=() if self._driver is None else self._crew.stats(),
+            ready=not self._is_closed and not has_failed,
+            queue=QueueStats(self._schedule.waiting, self._schedule.running),
+            jobs=replace(self._schedule.counters),
+            replaced=self._crew.replaced,
+            model=self._model.stem,
+        )
+
+    # SupervisorDelegate.
+
+    def program(self) -> Sequence[str]:
+        """Return the worker program, sandboxed to the model's file."""
+        if self._worker.sandbox == "off":
+            return program(CHILD, None)
+        write = map(str, self._worker.sandbox_folders)
+        return program(CHILD, SandboxPolicy((str(self._model),), tuple(write)))
+
+    def start_message(self, slot: int) -> Message:
+        """Return the model that a new worker loads."""
+        return StartSpeakers(
+            str(self._model),
+            THREADS,
+            int(self._worker.worker_hard_mb * 1e6) or HARD_MEMORY_BYTES,
+        )
+
+    def workers_changed(self, ready: int) -> None:
+        """Nothing depends on the number of workers."""
+
+    def became_ready(self, worker: str, message: WorkerReady, now: float) -> None:
+        """Nothing depends on the warm-up."""
+
+    def next_assignment(self, worker: str, now: float) -> Assignment | None:
+        """Return the next step."""
+        step = self._schedule.next_step(worker)
+        if step is None:
+            return None
+        number = self._running_ids[worker] = next(self._step_ids)
+        budget_s = self._worker.job_timeout_min_s
+        message = EmbedStretches(
+            number, step.pcm.data.cast("B"), step.stretches, budget_s * DUMP_MARGIN
+        )
+        max_answer_bytes = MAX_START_ANSWER_BYTES + len(step.stretches) * VECTOR_BYTES
+        return Assignment(message, max_answer_bytes, budget_s, OVERDUE_SHARE * budget_s)
+
+    def received(self, worker: str, message: ToParent, now: float) -> None:
+        """Validate the embeddings of a step, and deliver those of a complete job."""
+        if not isinstance(message, StretchesEmbedded) or message.id != self._running_ids[worker]:
+            raise WorkerError("answer does not match the step")
+        step = self._schedule.step_of(worker)
+        vectors = read_vectors(message.vectors, len(step.stretches))
+        if any(earlier.shape[1] != vectors.shape[1] for earlier in step.ticket.vectors):
+            raise WorkerError("embeddings of another size than before")
+        del self._running_ids[worker]
+        ticket = self._schedule.step_done(worker, vectors)
+        future = None if ticket is None else self._futures.pop(ticket, None)
+        if ticket is not None and future is not None and not future.done():
+            future.set_result(result_of(ticket))
+
+    def died(self, worker: str, exit: ProcessExit, reason: str, now: float) -> None:
+        """Repeat the step of a worker that died, or fail its job; see the schedule."""
+        self._running_ids.pop(worker, None)
+        self._schedule.worker_died(worker)
+        if reason == "start" and not self._crew.ready:
+            self._schedule.fail_all("speaker workers cannot start")
+        self._deliver_failures()
+
+    def poll(self, now: float) -> float:
+        """Fail the jobs whose deadline has passed; return the next deadline."""
+        ends_at = self._schedule.poll(now)
+        self._deliver_failures()
+        return ends_at
+
+    # Internals.
+
+    def _start_workers(self) -> None:
+        if self._driver is None:
+            self._driver = asyncio.create_task(self._crew.run(), name="speaker pool")
+            self._driver.add_done_callback(self._driver_ended)
+
+    def _deliver_failures(self) -> None:
+        while failure := self._schedule.next_failure():
+            ticket, error = failure
+            future = self._futures.pop(ticket, None)
+            if future is not None and not future.done():
+                future.set_exception(error)
+
+    def _close(self, reason: str) -> None:
+        self._is_closed = True
+        self._schedule.fail_all(reason)
+        self._deliver_failures()
+
+    def _driver_ended(self, driver: asyncio.Task[None]) -> None:
+        """Fail all jobs if a bug ended the driver, so that no caller waits forever."""
+        if driver.cancelled() or (error := driver.exception()) is None:
+            return
+        self._close("the pool of speakers has ended")
+        log.critical("speaker_pool_ended", error=type(error).__name__, exc_info=error)
+
+
+def read_vectors(content: bytes, count: int) -> np.ndarray:
+    """Return a worker's embeddings, float32, shape [count, dimensions].
+
+    Raises:
+        WorkerError: They are not ``count`` vectors of unit length.
+    """
+    size, rest = divmod(len(content), 4 * count)
+    if rest or not 0 < size <= MAX_DIMENSIONS:
+        raise WorkerError("embeddings of the wrong size")
+    vectors = np.frombuffer(content, "<f4").astype(np.float32).reshape(count, size)
+    if not np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-3):
+        raise WorkerError("embeddings are not of unit length")
+    return vectors
