@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from auricle.workers.crash_audio import CrashAudio
     from auricle.workers.partials.pool import PartialPool
     from auricle.workers.process.poison import CrashBudget
+    from auricle.workers.speakers.pool import SpeakerPool
 
 CLIP = Path("testdata/fellow.wav")
 """Speech for the example request, if started in a clone of the repository."""
@@ -168,7 +169,10 @@ async def _serve(settings: Settings) -> None:
         models.max_audio_samples,
     )
     partials = await _partials(settings, table, len(pool.stats().workers))
-    app = create_app(pool, decoder, admitting(settings, engine.live_sessions), partials, models)
+    speakers = _speakers(settings)
+    app = create_app(
+        pool, decoder, admitting(settings, engine.live_sessions), partials, models, speakers
+    )
     sockets = listen(settings.server)
     if is_exposed(settings.server):
         _warn(
@@ -184,7 +188,7 @@ async def _serve(settings: Settings) -> None:
         if crash_audio is not None:
             stack.push_async_callback(crash_audio.aclose)
             _warn("crash_audio_kept", f"Audio that crashes or hangs a worker is kept in {folder}.")
-        for owned in (pool, decoder, *filter(None, [partials])):
+        for owned in (pool, decoder, *filter(None, [partials, speakers])):
             stack.push_async_callback(owned.aclose)
         await pool.start()
         await decoder.start()
@@ -351,6 +355,19 @@ async def _partials(
         return None
     log.info("partials", model=place.model.name, workers=place.worker.workers)
     return PartialPool(place)
+
+
+def _speakers(settings: Settings) -> "SpeakerPool | None":
+    """Return the workers for speakers, not started; ``None`` if they are disabled.
+
+    Raises:
+        SetupError: The file of the setting is not a speaker model.
+    """
+    from auricle.workers.speakers.pool import SpeakerPool
+
+    if not settings.speakers.speaker_workers:
+        return None
+    return SpeakerPool(settings.worker, settings.speakers)
 
 
 def _announce_wyoming(settings: ServerSettings, port: int) -> None:

@@ -51,7 +51,7 @@ from auricle.server.net.hsts import StrictTransport
 from auricle.server.net.lingering import LingeringClose
 from auricle.server.startup import run
 from auricle.server.telemetry import metrics
-from auricle.transcriber import Decoder, PartialTranscriber, Transcriber
+from auricle.transcriber import Decoder, PartialTranscriber, Transcriber, VoiceEmbedder
 
 
 class _Application(FastAPI):
@@ -72,6 +72,7 @@ def create_app(
     settings: Settings,
     partials: PartialTranscriber | None = None,
     models: Models | None = None,
+    speakers: VoiceEmbedder | None = None,
 ) -> FastAPI:
     """Return the application. It uses the pools, but the caller starts and stops them.
 
@@ -81,6 +82,7 @@ def create_app(
         settings: All settings.
         partials: Recognises partials; ``None``: the transcriber does.
         models: The transcriber's models; ``None``: those of the settings.
+        speakers: Embeds speech for speakers; ``None``: transcripts have none.
 
     Raises:
         SetupError: A model, a key, the key file or the libopus in the settings is unusable.
@@ -92,6 +94,9 @@ def create_app(
     server.live.partials = partials
     if partials is not None:
         server.metrics.add_pool("partials", partials.stats)
+    if speakers is not None:
+        server.speakers = server.live.embedder = speakers
+        server.metrics.add_pool("speakers", speakers.stats)
     app = _Application(
         title="Auricle",
         summary="Self-hosted speech to text that does not go down",

@@ -65,6 +65,8 @@ class ServerState:
     batch_jobs: int
     chunk_slots: FairSemaphore
     live: LiveSessions
+    speakers: VoiceEmbedder | None = None
+    """Embeds speech for speakers; ``None``: transcripts have none."""
     history: History = field(default_factory=History)
     start_estimate: StartEstimate = field(default_factory=StartEstimate)
     is_draining: bool = False

@@ -98,6 +98,7 @@ def health_body(server: ServerState, with_stacks: bool) -> dict[str, object]:
         "workers": [_worker(worker, with_stacks) for worker in asr.workers],
         "decode_workers": [_worker(worker, with_stacks) for worker in decode.workers],
         "partials": _partials(server, with_stacks),
+        "speakers": _speakers(server, with_stacks),
         "queue": {
             "jobs": asr.queue.waiting_jobs,
             "audio_s": round(asr.queue.waiting_audio_s, 3),
@@ -123,7 +124,17 @@ def _partials(server: ServerState, with_stacks: bool) -> dict[str, object] | Non
     """Return the state of the workers of partials; ``None`` if those of finals recognise them."""
     if server.live.partials is None:
         return None
-    stats = server.live.partials.stats()
+    return _optional_pool(server.live.partials.stats(), with_stacks)
+
+
+def _speakers(server: ServerState, with_stacks: bool) -> dict[str, object] | None:
+    """Return the state of the speaker workers, which the first job starts; ``None``: disabled."""
+    if server.speakers is None:
+        return None
+    return _optional_pool(server.speakers.stats(), with_stacks)
+
+
+def _optional_pool(stats: Stats, with_stacks: bool) -> dict[str, object]:
     return {
         "model": stats.model,
         "ready": stats.ready,

@@ -1,0 +1,198 @@
+"""Embeddings by the real model in real worker processes, and the deaths of these."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from auricle.config.settings import SpeakerSettings, WorkerSettings
+from auricle.engine.speakers.model_file import MAX_DIMENSIONS
+from auricle.errors import SetupError, SpeakersUnavailable, WorkerError
+from auricle.transcriber import WorkerState
+from auricle.types import EmbedJob, JobId, SpeakerEmbeddings
+from auricle.workers.speakers.pool import SpeakerPool, read_vectors
+from tests.support.clips import CLIPS
+from tests.support.onnx_writer import FLOAT, graph, node, onnx_file
+
+pytestmark = [pytest.mark.process, pytest.mark.anyio]
+
+LIMIT_S = 60.0
+PCM = np.tile(CLIPS["fellow.wav"].pcm, 4)
+LONG = tuple((at, at + 24_000) for at in range(0, PCM.size - 24_000, 12_000))
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@asynccontextmanager
+async def opened(
+    model: Path | None = None, workers: int = 1, **settings: float
+) -> AsyncIterator[SpeakerPool]:
+    fast = {"job_timeout_min_s": 30.0, "backoff_first_s": 0.05} | settings
+    pool = SpeakerPool(
+        WorkerSettings.model_validate(fast),
+        SpeakerSettings(speaker_workers=workers, speaker_model=model),
+    )
+    try:
+        yield pool
+    finally:
+        await pool.aclose()
+
+
+def job(
+    stretches: tuple[tuple[int, int], ...] = LONG,
+    *,
+    live: bool = False,
+    max_wait_s: float = LIMIT_S,
+) -> EmbedJob:
+    return EmbedJob(JobId("j"), PCM, stretches, max_wait_s=max_wait_s, is_live=live)
+
+
+def pid(pool: SpeakerPool) -> int | None:
+    (worker,) = pool.stats().workers
+    return worker.pid if worker.state is not WorkerState.STARTING else None
+
+
+async def until_busy(pool: SpeakerPool) -> int:
+    """Return the process of the worker once it is working."""
+    async with asyncio.timeout(LIMIT_S):
+        while True:
+            for worker in pool.stats().workers:
+                if worker.state is WorkerState.BUSY and worker.pid is not None:
+                    return worker.pid
+            await asyncio.sleep(0.001)
+
+
+async def test_the_first_job_starts_the_worker() -> None:
+    async with opened() as pool:
+        assert (pool.stats().workers, pool.stats().ready) == ((), True)
+        result = await pool.embed(job())
+        assert result.stretches == LONG
+        assert result.vectors.shape == (len(LONG), 192)
+        assert (result.vectors @ result.vectors.T).min() > 0.3  # one voice
+        process = pid(pool)
+        assert (pool.stats().jobs.done, pool.stats().model) == (1, "campplus")
+    assert process is not None
+    assert not psutil.pid_exists(process)
+    with pytest.raises(SpeakersUnavailable):
+        await pool.embed(job())
+
+
+async def test_live_speech_does_not_wait_for_a_file() -> None:
+    async with opened() as pool:
+        ended: list[str] = []
+
+        async def embed(name: str, request: EmbedJob) -> None:
+            await pool.embed(request)
+            ended.append(name)
+
+        file = asyncio.create_task(embed("file", job()))
+        await until_busy(pool)
+        await embed("live", job(LONG[:1], live=True))
+        await file
+        assert ended == ["live", "file"]
+
+
+async def test_a_killed_worker_changes_nothing() -> None:
+    async with opened() as pool:
+        peace = await pool.embed(job())
+        again = asyncio.create_task(pool.embed(job()))
+        os.kill(await until_busy(pool), signal.SIGKILL)
+        war = await again
+        assert np.array_equal(peace.vectors, war.vectors)
+        assert pool.stats().jobs.retried == 1
+
+
+async def test_a_job_whose_workers_die_again_and_again_is_given_up() -> None:
+    async with opened() as pool:
+        with pytest.raises(SpeakersUnavailable, match="died"):  # noqa: PT012
+            async with asyncio.TaskGroup() as tasks:
+                result: asyncio.Task[SpeakerEmbeddings] = tasks.create_task(pool.embed(job()))
+                killed: set[int] = set()
+                while not result.done():
+                    for worker in pool.stats().workers:
+                        if worker.state is WorkerState.BUSY and worker.pid not in (None, *killed):
+                            killed.add(worker.pid or 0)
+                            os.kill(worker.pid or 0, signal.SIGKILL)
+                    await asyncio.sleep(0.001)
+                await asyncio.wait([result])
+                raise result.exception() or AssertionError
+        assert len(killed) == 2
+        assert (await pool.embed(job(LONG[:1]))).vectors.shape == (1, 192)  # it goes on
+
+
+async def test_a_hung_worker_is_replaced() -> None:
+    async with opened(job_timeout_min_s=1.5) as pool:
+        await pool.embed(job(LONG[:1]))
+        again = asyncio.create_task(pool.embed(job()))
+        os.kill(await until_busy(pool), signal.SIGSTOP)
+        assert (await again).stretches == LONG
+        assert pool.stats().workers[0].restarts == 1
+
+
+async def test_a_deadline_ends_a_job_that_hangs() -> None:
+    async with opened() as pool:
+        await pool.embed(job(LONG[:1]))
+        late = asyncio.create_task(pool.embed(job(max_wait_s=1.0)))
+        os.kill(await until_busy(pool), signal.SIGSTOP)
+        with pytest.raises(SpeakersUnavailable, match="deadline"):
+            await late
+
+
+async def test_a_caller_that_leaves_cancels_its_job() -> None:
+    async with opened() as pool:
+        first = asyncio.create_task(pool.embed(job()))
+        await until_busy(pool)
+        first.cancel()
+        await asyncio.wait([first])
+        assert (await pool.embed(job(LONG[:1]))).stretches == LONG[:1]
+        assert pool.stats().jobs.done == 1
+
+
+async def test_silence_needs_no_worker() -> None:
+    async with opened() as pool:
+        silence = EmbedJob(JobId("j"), np.zeros(32_000, np.int16), ((0, 32_000),))
+        assert (await pool.embed(silence)).stretches == ()
+        assert pool.stats().workers == ()
+
+
+async def test_a_model_that_fails_to_load_does_not_keep_callers_waiting(tmp_path: Path) -> None:
+    ports = {"x": (FLOAT, ["b", "t", 80])}, {"y": (FLOAT, ["b", "d"])}
+    path = tmp_path / "model.onnx"
+    path.write_bytes(onnx_file(graph([node("NoSuchOperator", ["x"], ["y"])], *ports, {})))
+    async with opened(path) as pool:
+        with pytest.raises(SpeakersUnavailable, match="cannot start"):
+            await pool.embed(job())
+        assert not pool.stats().ready
+        with pytest.raises(SpeakersUnavailable, match="cannot start"):
+            await pool.embed(job())
+
+
+async def test_another_file_is_rejected_before_anything_starts(tmp_path: Path) -> None:
+    with pytest.raises(SetupError, match="missing"):
+        async with opened(tmp_path / "missing.onnx"):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("vectors", "count"),
+    [
+        (np.ones((2, 4)) / 2, 3),
+        (np.ones((2, 4)), 2),
+        (np.full((2, 4), np.nan), 2),
+        (np.zeros((2, 4)), 2),
+        (np.zeros((2, 0)), 2),
+        (np.eye(1, MAX_DIMENSIONS + 1), 1),
+    ],
+)
+def test_answers_of_a_broken_worker_are_rejected(vectors: np.ndarray, count: int) -> None:
+    with pytest.raises(WorkerError):
+        read_vectors(vectors.astype("<f4").tobytes(), count)
