@@ -38,6 +38,7 @@ def external(**entries: object) -> bytes:
 def test_names_and_metadata_are_read(tmp_path: Path) -> None:
     found = read_onnx(written(tmp_path, GOOD))
     assert (found.inputs, found.outputs) == (("x",), ("y",))
+    assert found.input_shapes == {"x": (None, 2)}
     assert found.metadata == {"vocab_size": "5"}
     assert (found.is_quantised, found.size_bytes) == (False, len(GOOD))
 

@@ -188,12 +188,13 @@ async def _serve(settings: Settings) -> None:
         if crash_audio is not None:
             stack.push_async_callback(crash_audio.aclose)
             _warn("crash_audio_kept", f"Audio that crashes or hangs a worker is kept in {folder}.")
-        for owned in (pool, decoder, *filter(None, [partials, speakers])):
+        optional = [owned for owned in (partials, speakers) if owned is not None]
+        for owned in (pool, decoder, *optional):
             stack.push_async_callback(owned.aclose)
         await pool.start()
         await decoder.start()
-        if partials is not None:
-            await partials.start()
+        for owned in optional:
+            await owned.start()
         shorten_collections()
         problems: list[SetupError] = []
         async with anyio.create_task_group() as background_tasks:

@@ -39,7 +39,6 @@ def serve(channel: Channel, seal: Callable[[], tuple[str, ...]]) -> int:
 
     ``seal`` blocks what only loading needs, and returns the restrictions that were not applied.
     """
-    lower_own_priority()
     start = parse_for_speakers(channel.receive_body())
     if not isinstance(start, StartSpeakers):
         raise WireBroken
@@ -48,6 +47,7 @@ def serve(channel: Channel, seal: Callable[[], tuple[str, ...]]) -> int:
     except SetupError as exc:
         channel.send(StartFailed(str(exc)))
         return EXIT_START_FAILED
+    lower_own_priority()  # now: the first transcript with speakers waits for the load
     limit_memory(start.hard_limit_bytes)
     channel.send(WorkerReady(os.getpid(), rss_bytes(), unconfined=seal()))
     while True:

@@ -51,7 +51,7 @@ log = structlog.get_logger(__name__)
 class SpeakerPool:
     """Embed speech in worker processes, which the first job starts.
 
-    All calls are made from one event loop; call :meth:`aclose` at the end.
+    Call :meth:`start` once, from the event loop that uses the pool, and :meth:`aclose` at the end.
 
     Args:
         worker: Budgets, limits and backoff of workers.
@@ -72,8 +72,14 @@ class SpeakerPool:
         self._futures: dict[Ticket, asyncio.Future[SpeakerEmbeddings]] = {}
         self._step_ids = itertools.count(1)
         self._running_ids: dict[str, int] = {}
+        self._is_wanted = asyncio.Event()
         self._driver: asyncio.Task[None] | None = None
         self._is_closed = False
+
+    async def start(self) -> None:
+        """Accept jobs; the first one starts the workers."""
+        self._driver = asyncio.create_task(self._run(), name="speaker pool")
+        self._driver.add_done_callback(self._driver_ended)
 
     async def aclose(self) -> None:
         """Fail all jobs and stop the workers."""
@@ -101,7 +107,7 @@ class SpeakerPool:
             return result_of(ticket)
         future: asyncio.Future[SpeakerEmbeddings] = asyncio.get_running_loop().create_future()
         self._futures[ticket] = future
-        self._start_workers()
+        self._is_wanted.set()
         self._crew.wake()
         try:
             return await future
@@ -116,7 +122,7 @@ class SpeakerPool:
         """
         has_failed = self._crew.start_error is not None and not self._crew.ready
         return Stats(
-            workers=() if self._driver is None else self._crew.stats(),
+            workers=self._crew.stats() if self._is_wanted.is_set() else (),
             ready=not self._is_closed and not has_failed,
             queue=QueueStats(self._schedule.waiting, self._schedule.running),
             jobs=replace(self._schedule.counters),
@@ -190,10 +196,9 @@ class SpeakerPool:
 
     # Internals.
 
-    def _start_workers(self) -> None:
-        if self._driver is None:
-            self._driver = asyncio.create_task(self._crew.run(), name="speaker pool")
-            self._driver.add_done_callback(self._driver_ended)
+    async def _run(self) -> None:
+        await self._is_wanted.wait()
+        await self._crew.run()
 
     def _deliver_failures(self) -> None:
         while failure := self._schedule.next_failure():

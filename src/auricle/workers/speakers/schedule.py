@@ -27,7 +27,7 @@ MAX_STRETCHES = 1000
 """Maximum stretches of a job."""
 MAX_WAITING = 128
 """Waiting jobs, of live speech and of files each; a job has at most 1 MB of audio."""
-MAX_WAIT_S = 60.0
+MAX_WAIT_S = 600.0
 """Deadline of a job that has none."""
 MAX_ATTEMPTS = 2
 

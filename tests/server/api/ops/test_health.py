@@ -15,7 +15,7 @@ from auricle.transcriber import (
     WorkerState,
     WorkerStats,
 )
-from auricle.types import Job, Transcript
+from auricle.types import EmbedJob, Job, SpeakerEmbeddings, Transcript
 from tests.support.service import CLIP, WAV, InProcess, in_process, keys
 from tests.support.transcriber import READY
 
@@ -207,6 +207,23 @@ def test_one_worker_that_is_not_overdue_does(service: InProcess) -> None:
     service.transcriber.current = stats(late, worker("asr-1", "busy"))
     assert service.client.get("/readyz").status_code == 200
     assert service.client.get("/health").json()["status"] == "ok"
+
+
+class FakeSpeakers:
+    """A pool of speakers that no job has started yet."""
+
+    async def embed(self, job: EmbedJob) -> SpeakerEmbeddings:
+        raise AssertionError(job.id)
+
+    def stats(self) -> Stats:
+        return replace(stats(), ready=True, model="campplus")
+
+
+def test_health_reports_the_speaker_workers(service: InProcess) -> None:
+    assert service.client.get("/health").json()["speakers"] is None
+    service.state.speakers = FakeSpeakers()
+    speakers = service.client.get("/health").json()["speakers"]
+    assert (speakers["model"], speakers["ready"], speakers["workers"]) == ("campplus", True, [])
 
 
 class FakePartials:
