@@ -73,7 +73,6 @@ class ServerState:
     requests: set[anyio.CancelScope] = field(default_factory=set)
     background_tasks: list[Callable[[], Coroutine[Any, Any, None]]] = field(default_factory=list)
     setup_error: SetupError | None = None
-    speakers: VoiceEmbedder | None = None
     resources: Running | None = None
     """Set while the application runs."""
 
