@@ -354,7 +354,7 @@ class DecodeSettings(_Section):
 
 
 class SpeakerSettings(_Section):
-    """Workers that tell the speakers of a recording apart."""
+    """Workers that distinguish the speakers of a recording."""
 
     speaker_workers: int = Field(
         1,

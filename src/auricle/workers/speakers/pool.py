@@ -1,7 +1,7 @@
 """SpeakerPool: a VoiceEmbedder on local processes.
 
-A transcript never fails because of its speakers: whatever goes wrong here is
-``SpeakersUnavailable``, and callers return the transcript without speakers.
+A transcript never fails because of its speakers: every failure here is ``SpeakersUnavailable``, and
+callers return the transcript without speakers.
 """
 
 import asyncio
