@@ -31,7 +31,6 @@ from auricle.workers.process.messages import (
     WorkerReady,
     parse_for_speakers,
 )
-from auricle.workers.process.priority import lower_own_priority
 
 
 def serve(channel: Channel, seal: Callable[[], tuple[str, ...]]) -> int:
@@ -47,7 +46,6 @@ def serve(channel: Channel, seal: Callable[[], tuple[str, ...]]) -> int:
     except SetupError as exc:
         channel.send(StartFailed(str(exc)))
         return EXIT_START_FAILED
-    lower_own_priority()  # now: the first transcript with speakers waits for the load
     limit_memory(start.hard_limit_bytes)
     channel.send(WorkerReady(os.getpid(), rss_bytes(), unconfined=seal()))
     while True:
