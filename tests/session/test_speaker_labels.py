@@ -75,6 +75,13 @@ class Stage:
             self.number, spoken(parts), start, [(start, start + LENGTH)], self.now
         )
 
+    def pause(self, *parts: int, seconds: float = 4) -> None:
+        """Pause in the next utterance, of which this much has been spoken."""
+        number, start = self.number + 1, (self.number + 1) * LENGTH
+        end = int(seconds * SECOND)
+        voiced = [(start, start + end)]
+        self.labels.utterance_paused(number, spoken(parts)[:end], start, voiced, self.now)
+
     def jobs(self) -> list[EmbedJob]:
         return self.labels.due_jobs(self.now, is_live=True)
 
@@ -158,6 +165,57 @@ def test_a_failed_job_is_repeated_with_growing_delays_until_the_voice_stays_unkn
     stage.fail(again)
     assert (stage.labels.has_unknown, stage.labels.is_settled) == (True, True)
     assert stage.known == {1: ()}
+
+
+def test_an_utterance_is_embedded_while_it_probably_ends() -> None:
+    stage = Stage()
+    stage.pause(0)
+    stage.answer(*stage.jobs())
+    stage.speak(0)
+    assert not stage.jobs()
+    assert not stage.labels.holds(1, stage.now)
+    assert stage.send().speaker == 0
+
+
+def test_only_what_later_speech_changes_is_embedded_again() -> None:
+    stage = Stage()
+    stage.labels.utterance_paused(1, spoken([0])[:SECOND], 0, [(0, SECOND)], stage.now)
+    (first,) = stage.jobs()
+    stage.labels.utterance_paused(
+        1, spoken([0]), 0, [(0, SECOND), (2 * SECOND, 3 * SECOND)], stage.now
+    )
+    (second,) = stage.jobs()  # the first may still run
+    assert (first.stretches, second.stretches) == (((0, SECOND),), ((2 * SECOND, 3 * SECOND),))
+    stage.number = 1
+    stage.labels.utterance_ended(1, spoken([0]), 0, [(0, SECOND), (2 * SECOND, LENGTH)], stage.now)
+    (third,) = stage.jobs()
+    assert third.stretches == ((2 * SECOND, LENGTH),)
+    for job in (third, second, first):
+        stage.answer(job)
+    assert stage.send().speaker == 0
+
+
+def test_a_failure_before_the_end_is_repeated_at_the_end() -> None:
+    stage = Stage()
+    stage.pause(0)
+    stage.fail(*stage.jobs())
+    stage.now += GIVE_UP_S
+    assert not stage.jobs()
+    stage.speak(0)
+    stage.answer(*stage.jobs())
+    assert stage.send().speaker == 0
+
+
+def test_a_discarded_utterance_is_forgotten() -> None:
+    stage = Stage()
+    stage.pause(0)
+    (job,) = stage.jobs()
+    stage.number += 1
+    stage.speak(1)
+    stage.answer(job)
+    stage.answer(*stage.jobs())
+    assert stage.send().speaker == 0  # the first speaker who has a final
+    assert stage.labels.is_settled
 
 
 def test_audio_that_waits_is_bounded() -> None:
@@ -261,6 +319,10 @@ def test_speakers_do_not_depend_on_failures_delays_and_order(seed: int) -> None:
             stage.answer(waiting.pop(chance.randrange(len(waiting))))
 
     for parts in UTTERANCES:
+        if chance.random() < 0.5:
+            stage.pause(*parts, seconds=chance.choice([1, 4]))
+            for _ in range(chance.randrange(3)):
+                go_on()
         stage.speak(*parts)
         for _ in range(chance.randrange(4)):
             go_on()

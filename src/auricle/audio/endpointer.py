@@ -126,12 +126,14 @@ class SpeechStart:
 class Pause:
     """An end is likely; ``end_sample`` is the utterance's end if no more speech follows.
 
-    ``is_doubtful`` and ``context_sample`` are as in :class:`UtteranceEnd`.
+    The other attributes are as in :class:`UtteranceEnd`.
     """
 
     end_sample: int
     is_doubtful: bool = False
     context_sample: int | None = None
+    start_sample: int = field(default=0, compare=False)
+    voiced: tuple[tuple[int, int], ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -444,8 +446,15 @@ class Endpointer:
             and utterance.predicted_end is None
         ):
             utterance.predicted_end = self._padded_end(utterance, ending_samples)
-            context_sample = utterance.decoded_context_sample
-            events.append(Pause(utterance.predicted_end, utterance.is_doubtful, context_sample))
+            events.append(
+                Pause(
+                    utterance.predicted_end,
+                    utterance.is_doubtful,
+                    utterance.decoded_context_sample,
+                    utterance.start_sample,
+                    utterance.voiced_until(utterance.predicted_end),
+                )
+            )
         return events
 
     def _ending_silence(self, utterance: _OpenSpeech, length_samples: int) -> int:

@@ -24,7 +24,7 @@ from math import inf
 
 from msgspec import UNSET
 
-from auricle.audio.endpointer import EndpointRules, UtteranceEnd
+from auricle.audio.endpointer import EndpointRules, Pause, UtteranceEnd
 from auricle.audio.opus import LibOpus
 from auricle.commands import (
     Ack,
@@ -67,6 +67,7 @@ from auricle.types import (
     SAMPLE_RATE_HZ,
     ClientId,
     JobId,
+    JobKind,
     Options,
     SpeakerEmbeddings,
     SpeakerOptions,
@@ -433,20 +434,25 @@ class LiveSession:
 
     def _take_endpointings(self, endpointings: Sequence[ChannelEvent], now: float) -> None:
         for channel, event in endpointings:
+            self._pause = event if isinstance(event, Pause) else None
             for output in self._recognition.receive(
                 channel, event, self._options, now, is_ahead=self.is_ahead
             ):
                 self._put(output)
             if isinstance(event, UtteranceEnd):
-                self._compare_voice(channel, event, now)
+                self._embed(event, now)
 
-    def _compare_voice(self, channel: int, end: UtteranceEnd, now: float) -> None:
-        """Embed the voice of an utterance that has ended, if speakers are requested."""
-        if self._speakers is not None and self._wants_speakers:
-            segmenter = self._intake.segmenters.all[channel]
-            pcm = segmenter.read(end.start_sample, end.end_sample)
-            number = self._recognition.utterances
-            self._speakers.utterance_ended(number, pcm, end.start_sample, end.voiced, now)
+    def _embed(self, event: Pause | UtteranceEnd, now: float) -> None:
+        """Embed the voice of an utterance that pauses or has ended, if speakers are requested."""
+        speakers = self._speakers
+        if speakers is None or not self._wants_speakers:
+            return
+        (segmenter,) = self._intake.segmenters.all  # separate channels have no speakers
+        pcm = segmenter.read(event.start_sample, event.end_sample)
+        number = self._recognition.utterances
+        is_over = isinstance(event, UtteranceEnd)
+        receive = speakers.utterance_ended if is_over else speakers.utterance_paused
+        receive(number, pcm, event.start_sample, event.voiced, now)
 
     def _do(self, command: OrderedCommand, now: float) -> None:
         if self._is_stopping:
@@ -663,6 +669,8 @@ class LiveSession:
 
     def _put(self, output: Output) -> None:
         """Emit a job for the recogniser, or an event if a connection is attached."""
+        if isinstance(output, Submit) and output.job.kind is JobKind.SPECULATIVE and self._pause:
+            self._embed(self._pause, self._now)
         if self._is_attached or isinstance(output, _WORK):
             self._outputs.append(output)
 

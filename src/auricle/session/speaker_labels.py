@@ -2,8 +2,8 @@
 
 ::
 
-    utterance ends → EmbedJob → embeddings ─┐
-    final: its text and words ──────────────┴→ tracker, in order → Final, later SpeakerRevision
+    utterance pauses or ends → EmbedJob → embeddings ─┐
+    final: its text and words ────────────────────────┴→ tracker, in order → Final, SpeakerRevision
 
 Labels depend on the audio of the session only. Embeddings reach the tracker in the order of their
 utterances, even if they arrive in another, and a job that fails is repeated. So a resume, a replay
@@ -15,7 +15,7 @@ still unknown. If it is sent without a speaker, a revision follows.
 
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from math import inf
 
@@ -24,6 +24,7 @@ import numpy.typing as npt
 
 from auricle.errors import AuricleError
 from auricle.events import Final, FinalSpeakers, SpeakerRevision, SpeakerSegment
+from auricle.session.wire_formats.base import NO_AUDIO
 from auricle.speakers.online import SpeakerTracker
 from auricle.speakers.stretches import Span, cut_live_stretches
 from auricle.speakers.turns import Turn
@@ -39,6 +40,8 @@ from auricle.types import (
     SpeakerOptions,
     Word,
 )
+
+Vector = npt.NDArray[np.float32]
 
 PATIENCE_S = 0.3
 """Maximum delay of a final by its speaker. An utterance of 5 s is embedded in about 0.1 s, while
@@ -63,18 +66,19 @@ SURE = 1.0
 
 @dataclass(slots=True, eq=False)
 class _Voice:
-    """An utterance whose speakers are not known yet."""
+    """An utterance whose speakers are not known yet; it may still be open."""
 
     number: int
-    pcm: Pcm16
     start_sample: int
-    voiced: tuple[Span, ...]
-    stretches: tuple[Span, ...]
-    ended_at: float
-    due_at: float
-    job_id: JobId | None = None
+    pcm: Pcm16 = field(default_factory=lambda: NO_AUDIO)
+    stretches: tuple[Span, ...] = ()
+    is_ended: bool = False
+    ended_at: float = inf
+    due_at: float = inf
+    jobs: dict[JobId, tuple[Span, ...]] = field(default_factory=dict)
     attempts: int = 0
-    vectors: npt.NDArray[np.float32] | None = None
+    known: dict[Span, Vector | None] = field(default_factory=dict)
+    """Embeddings by stretch; ``None`` for one without a voice."""
     is_unknown: bool = False
     final: Final | None = None
     held_since: float | None = None
@@ -82,12 +86,44 @@ class _Voice:
     @property
     def is_ready(self) -> bool:
         """Whether it was embedded, or never will be."""
-        return self.vectors is not None or self.is_unknown
+        return self.is_unknown or (self.is_ended and all(s in self.known for s in self.stretches))
+
+    @property
+    def missing(self) -> tuple[Span, ...]:
+        """The stretches that are neither embedded nor part of a job."""
+        running = {span for spans in self.jobs.values() for span in spans}
+        return tuple(s for s in self.stretches if s not in self.known and s not in running)
 
     @property
     def wake_at(self) -> float:
         """When to submit its next job."""
-        return inf if self.is_ready or self.job_id is not None else self.due_at
+        return inf if self.is_ready or not self.missing else self.due_at
+
+    def next_job(self, session: str, client: ClientId, *, is_live: bool) -> EmbedJob:
+        """Return a job for what is missing."""
+        self.attempts += 1
+        id, at, missing = (
+            JobId(f"{session}:{self.number}:v{self.attempts}"),
+            self.start_sample,
+            self.missing,
+        )
+        self.jobs[id] = missing
+        return EmbedJob(
+            id,
+            self.pcm,
+            tuple((start - at, end - at) for start, end in missing),
+            client=client,
+            max_wait_s=GIVE_UP_S,
+            is_live=is_live,
+        )
+
+    def receive(self, job_id: JobId, embeddings: SpeakerEmbeddings) -> None:
+        """Receive the embeddings of a job; it returns none for stretches without a voice."""
+        self.known |= dict.fromkeys(self.jobs.pop(job_id))
+        for (start, end), vector in zip(embeddings.stretches, embeddings.vectors, strict=True):
+            self.known[start + self.start_sample, end + self.start_sample] = vector
+        if self.is_ready:
+            self.pcm = NO_AUDIO
 
 
 class SpeakerLabels:
@@ -126,22 +162,38 @@ class SpeakerLabels:
         """Whether the speakers of all finals that were sent are known or stay unknown."""
         return not any(voice.final is not None for voice in self._voices)
 
+    def utterance_paused(
+        self, number: int, pcm: Pcm16, start_sample: int, voiced: Sequence[Span], now: float
+    ) -> None:
+        """Embed an open utterance, which probably ends here.
+
+        Only what speech after the pause changes is embedded again.
+
+        Args:
+            number: Number of the utterance.
+            pcm: Its audio so far.
+            start_sample: Position of the audio in the session.
+            voiced: Where there is speech, in the session.
+            now: Monotonic time in seconds.
+        """
+        voice = self._open(number, start_sample)
+        voice.pcm, voice.stretches, voice.due_at = pcm, cut_live_stretches(voiced), now
+
     def utterance_ended(
         self, number: int, pcm: Pcm16, start_sample: int, voiced: Sequence[Span], now: float
     ) -> None:
         """Embed an utterance that has ended; its final follows.
 
         Args:
-            number: Number of the utterance.
+            number: As for :meth:`utterance_paused`, also the others.
             pcm: Its audio.
             start_sample: Position of the audio in the session.
             voiced: Where there is speech, in the session.
             now: Monotonic time in seconds.
         """
-        stretches = cut_live_stretches(voiced)
-        voice = _Voice(number, pcm, start_sample, tuple(voiced), stretches, now, now)
-        voice.is_unknown = not stretches
-        self._voices.append(voice)
+        voice = self._open(number, start_sample)
+        voice.pcm, voice.stretches, voice.due_at = pcm, cut_live_stretches(voiced), now
+        voice.is_ended, voice.ended_at = True, now
         waiting = [voice for voice in self._voices if not voice.is_ready]
         while sum(voice.pcm.size for voice in waiting) > MAX_HELD_SAMPLES:
             self._give_up(waiting.pop(0))
@@ -153,23 +205,27 @@ class SpeakerLabels:
             now: Monotonic time in seconds.
             is_live: Whether the audio arrives in real time.
         """
-        return [self._job(voice, is_live=is_live) for voice in self._voices if voice.wake_at <= now]
+        return [
+            voice.next_job(self._session, self._client, is_live=is_live)
+            for voice in self._voices
+            if voice.wake_at <= now
+        ]
 
     def job_done(self, job_id: JobId, result: SpeakerEmbeddings | AuricleError, now: float) -> None:
         """Receive the result of a job; results of unknown jobs are ignored."""
-        voice = next((voice for voice in self._voices if voice.job_id == job_id), None)
+        voice = next((voice for voice in self._voices if job_id in voice.jobs), None)
         if voice is None:
             return
-        voice.job_id = None
         if isinstance(result, SpeakerEmbeddings):
-            at = voice.start_sample  # stretches without signal have no vectors
-            voice.stretches = tuple((start + at, end + at) for start, end in result.stretches)
-            voice.vectors = result.vectors
-            voice.pcm = voice.pcm[:0]
-        elif now - voice.ended_at >= GIVE_UP_S:
-            self._give_up(voice)
+            voice.receive(job_id, result)
         else:
-            voice.due_at = now + min(RETRY_FIRST_S * 2 ** (voice.attempts - 1), RETRY_MAX_S)
+            del voice.jobs[job_id]
+            if now - voice.ended_at >= GIVE_UP_S:
+                self._give_up(voice)
+            elif voice.is_ended:
+                voice.due_at = now + min(RETRY_FIRST_S * 2 ** (voice.attempts - 1), RETRY_MAX_S)
+            else:
+                voice.due_at = inf  # until its end, or its next pause
         self._label()
 
     def holds(self, number: int, now: float) -> bool:
@@ -220,18 +276,15 @@ class SpeakerLabels:
             self._is_finished = True
             self._note(self._tracker.finish())
 
-    def _job(self, voice: _Voice, *, is_live: bool) -> EmbedJob:
-        voice.attempts += 1
-        voice.job_id = JobId(f"{self._session}:{voice.number}:v{voice.attempts}")
-        start_sample = voice.start_sample
-        return EmbedJob(
-            voice.job_id,
-            voice.pcm,
-            tuple((start - start_sample, end - start_sample) for start, end in voice.stretches),
-            client=self._client,
-            max_wait_s=GIVE_UP_S,
-            is_live=is_live,
-        )
+    def _open(self, number: int, start_sample: int) -> _Voice:
+        """Return the newest utterance; a newer one than that follows one that was discarded."""
+        newest = self._voices[-1] if self._voices else None
+        if newest is not None and newest.number == number:
+            return newest
+        if newest is not None and not newest.is_ended:
+            self._voices.pop()
+        self._voices.append(_Voice(number, start_sample))
+        return self._voices[-1]
 
     def _find(self, number: int) -> _Voice | None:
         return next((voice for voice in self._voices if voice.number == number), None)
@@ -245,7 +298,7 @@ class SpeakerLabels:
         return voice.held_since is not None and is_next and not voice.is_ready and not voice.final
 
     def _give_up(self, voice: _Voice) -> None:
-        voice.is_unknown, voice.pcm = True, voice.pcm[:0]
+        voice.is_unknown, voice.pcm = True, NO_AUDIO
         self.has_unknown = True
 
     def _label(self) -> None:
@@ -258,12 +311,14 @@ class SpeakerLabels:
             if voice.final is None or not voice.is_ready:
                 return
             self._voices.popleft()
-            if voice.vectors is None or not voice.stretches or not voice.final.text:
+            vectors = {span: voice.known.get(span) for span in voice.stretches}
+            found = {span: vector for span, vector in vectors.items() if vector is not None}
+            if voice.is_unknown or not found or not voice.final.text:
                 continue
             index = len(self._tracked)
             self._tracked.append(voice.number)
-            labels = self._tracker.label(voice.stretches, voice.vectors)
-            self._stretches[voice.number] = voice.stretches
+            labels = self._tracker.label(tuple(found), np.stack(tuple(found.values())))
+            self._stretches[voice.number] = tuple(found)
             self._note({index: labels})
             self._note(self._tracker.revise())
 

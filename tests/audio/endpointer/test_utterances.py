@@ -276,7 +276,11 @@ def test_another_endpoint_holds_from_the_next_utterance_on() -> None:
 
 
 def test_an_utterance_says_where_there_is_speech_in_it() -> None:
-    (end,) = ends(hear([(0, 100), (0.9, 30), (0, 8), (0.9, 10), (0, 100)]))
+    happened = hear([(0, 100), (0.9, 30), (0, 8), (0.9, 10), (0, 100)])
+    (end,) = ends(happened)
     assert end.voiced == ((100 * W, 130 * W), (138 * W, 148 * W))
+    pauses = [event for event in happened if isinstance(event, Pause)]
+    assert [pause.voiced for pause in pauses] == [end.voiced[:1], end.voiced]
+    assert {pause.start_sample for pause in pauses} == {end.start_sample}
     first, second = ends(hear([(0.95, 600), (0.6, 3), (0.95, 300), (0.0, 30)]))
     assert (first.voiced, second.voiced) == (((0, 601 * W),), ((601 * W, 903 * W),))

@@ -7,7 +7,7 @@ from auricle.commands import Stop, StreamParameters, UpdateConfig
 from auricle.errors import BadRequest
 from auricle.events import Closed, SpeakerRevision, WarningCode, Wire
 from auricle.session.speaker_labels import LAST_PATIENCE_S, PATIENCE_S
-from auricle.types import EmbedJob, Job
+from auricle.types import EmbedJob, Job, JobKind
 from tests.session.live.helpers import FELLOW, codes
 from tests.support.session import Answer, Rig, Voices, by_loudness, silence, spoken
 
@@ -43,6 +43,17 @@ def test_finals_have_their_speakers() -> None:
         (segment,) = final.segments or ()
         assert (segment.text, segment.speaker) == (final.text, final.speaker)
         assert final.words is None  # they were decoded to split finals, not requested
+
+
+def test_voices_are_embedded_together_with_a_speculative_final() -> None:
+    rig = rig_of()
+    rig.speak_pcm(np.concatenate([QUIET, silence(0.3)]), message_samples=1600)
+    assert rig.jobs_of(JobKind.SPECULATIVE)
+    before = len(rig.voice_jobs)
+    assert before
+    rig.speak_pcm(silence(0.4), message_samples=1600)
+    assert [final.speaker for final in rig.finals] == [0]
+    assert len(rig.voice_jobs) == before
 
 
 def test_words_have_speakers_if_they_are_requested() -> None:
@@ -91,10 +102,10 @@ def test_speakers_that_arrive_before_the_end_are_reported_before_it() -> None:
     rig.speak_pcm(QUIET)
     rig.command(Stop())
     rig.wait(PATIENCE_S)
-    (job,) = rig.voice_jobs
-    result = by_loudness(job)
-    assert result is not None
-    rig.embedded(job, result)
+    for job in rig.voice_jobs:
+        result = by_loudness(job)
+        assert result is not None
+        rig.embedded(job, result)
     assert [type(event) for event in rig.events[-3:-1]][0] is SpeakerRevision
     assert isinstance(rig.events[-1], Closed)
 
