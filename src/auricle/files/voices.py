@@ -90,8 +90,9 @@ class FileVoices:
 
     @property
     def vectors(self) -> npt.NDArray[np.float32]:
-        """All embeddings in order of time, shape [stretches, dimensions], of at least one chunk."""
-        return np.concatenate([voices.vectors for voices in self._in_order()])
+        """All embeddings in order of time, shape [stretches, dimensions]; empty without a voice."""
+        found = [voices.vectors for voices in self._in_order()]
+        return np.concatenate(found) if found else np.empty((0, 0), np.float32)
 
     async def add(self, chunk: Chunk) -> None:
         """Embed the voices of a chunk; if that is impossible, the chunk is missing."""
