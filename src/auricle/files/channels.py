@@ -131,6 +131,8 @@ class _Channels:
             if not self._is_open.is_set():
                 raise
             self._results[channel] = error
+        text = "" if channel not in self._progress else self._progress[channel].text
+        self._progress[channel] = FileProgress(1.0, text, "")
 
     def _reporter(self, channel: int) -> OnProgress:
         def report(progress: FileProgress) -> None:

@@ -97,6 +97,20 @@ async def test_speakers_are_requested_and_read(server: ScriptedServer, recording
     assert read.warnings == ("Some have no speakers.",)
 
 
+async def test_separate_channels_are_requested_and_read(
+    server: ScriptedServer, recording: Path
+) -> None:
+    said = {"start": 0.0, "end": 1.5, "text": " Hi", "speaker": 1, "channel": 1}
+    result = {**RESULT, "segments": [said], "speakers": [{"speaker": 0}, {"speaker": 1}]}
+    server.jobs = [(200, {"state": "done", "progress": 1.0, "result": result})]
+    async with RemoteJobs(server.url, ClientSettings()) as jobs:
+        await jobs.submit(recording, Options(), "a job", is_multichannel=True)
+        read = await jobs.follow("a job", lambda *step: None)
+    [upload] = [line for line in server.requests if line.startswith("POST")]
+    assert "multichannel=true" in upload
+    assert [segment.channel for segment in read.transcript.segments] == [1]
+
+
 async def test_a_full_server_is_asked_again_when_it_says(
     server: ScriptedServer, recording: Path
 ) -> None:

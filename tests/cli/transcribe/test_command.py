@@ -134,6 +134,7 @@ def test_a_recording_that_kills_every_worker_fails_alone(tmp_path: Path) -> None
         (["--language", "klingon"], "Unsupported language"),
         (["-f", "srt"], "-o FOLDER"),
         (["--model", "/nowhere/at/all"], "AURICLE_MODEL"),
+        (["--multichannel", "--speakers"], "exclude each other"),
         (["--url", "nowhere"], "--url"),
         (["--url", "http://127.0.0.1:9"], "auricle serve"),
     ],

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from auricle.audio.g711 import mulaw_to_pcm16
 from auricle.cli.transcribe.local import LocalRecogniser
 from auricle.cli.transcribe.recogniser import RecogniserRequest
 from auricle.config.settings import Settings
@@ -11,6 +12,7 @@ from auricle.errors import AudioError, RequestError
 from auricle.types import Options
 from tests.support.clips import CLIPS, words
 from tests.support.model import bundled_model
+from tests.support.telephone import call_of, companded, wav_of
 
 pytestmark = [pytest.mark.process, pytest.mark.model]
 
@@ -45,6 +47,15 @@ async def test_a_file_is_transcribed_and_its_progress_reported(
             )
         with pytest.raises((AudioError, RequestError)):
             await recogniser.recognise(RecogniserRequest(text, OPTIONS), lambda *step: None)
+        recording = tmp_path / "call.wav"
+        call = companded(call_of((2.0, CLIP.pcm), (0.0, CLIP.pcm[:0])), mulaw_to_pcm16)
+        recording.write_bytes(wav_of(call, channels=2))
+        apart = await recogniser.recognise(
+            RecogniserRequest(recording, OPTIONS, is_multichannel=True), lambda *step: None
+        )
+    assert words(apart.transcript.text) == words(CLIP.text)
+    assert {segment.channel for segment in apart.transcript.segments} == {0}
+    assert len(apart.channels) == 2
     assert words(result.transcript.text) == words(CLIP.text)
     assert result.transcript.duration_samples == CLIP.samples
     fraction, audio_s = progress[-1]

@@ -68,6 +68,7 @@ class _Segment(msgspec.Struct):
     words: list[_Word] | None = None
     language: str | None = None
     speaker: int | None = None
+    channel: int | None = None
 
 
 class _Result(msgspec.Struct):
@@ -135,6 +136,8 @@ class RemoteJobs:
         job_id: str,
         callback_url: str | None = None,
         speakers: SpeakerOptions | None = None,
+        *,
+        is_multichannel: bool = False,
     ) -> None:
         """Upload a file as a job with this id; it continues on the server.
 
@@ -144,12 +147,15 @@ class RemoteJobs:
             job_id: Id of the job.
             callback_url: Where the server sends the job when it has ended.
             speakers: What is known of the speakers; ``None`` if they are not requested.
+            is_multichannel: Whether channels are transcribed apart.
 
         Raises:
             RequestError: The file can't be read, or the server rejected it or failed.
         """
         size_bytes = _readable_bytes(path)
         query = {"job_id": job_id, "wait": "0", **_query(options, speakers)}
+        if is_multichannel:
+            query["multichannel"] = "true"
         if callback_url is not None:
             query["callback_url"] = callback_url
         headers = {
@@ -277,7 +283,13 @@ def _segment(segment: _Segment) -> Segment:
         words = tuple(map(_word, segment.words))
     start, end = _samples(segment.start), _samples(segment.end)
     return Segment(
-        start, end, segment.text, words, language=segment.language, speaker=segment.speaker
+        start,
+        end,
+        segment.text,
+        words,
+        language=segment.language,
+        speaker=segment.speaker,
+        channel=segment.channel,
     )
 
 

@@ -67,6 +67,12 @@ def transcribe(
     word_timestamps: WordTimestamps = False,
     speakers: Speakers = False,
     num_speakers: NumSpeakers = None,
+    multichannel: Annotated[
+        bool,
+        typer.Option(
+            "--multichannel", help="Transcribe each channel apart: a call with a party in each."
+        ),
+    ] = False,
     max_line_width: MaxLineWidth = USUAL.max_line_width,
     max_lines: MaxLines = USUAL.max_lines,
     initial_prompt: Prompt = None,
@@ -93,14 +99,19 @@ def transcribe(
     transcribed, and the exit code is 1.
 
     --speakers adds the speakers to every format: text has a line for each turn. -f rttm prints the
-    turns only, for other tools.
+    turns only, for other tools. With --multichannel, each channel is a speaker.
 
     With --url and --detach, the recordings become background jobs of the server. The command prints
     their IDs once they are uploaded; [bold]auricle jobs wait ID[/] prints the text later.
     """
     settings = Settings.load({"url": url, "api_key": api_key, "model": model, "workers": workers})
     single_language, languages = parse_languages(language)
-    voices = speaker_options(speakers or output_format is OutputFormat.RTTM, num_speakers)
+    if multichannel and (speakers or num_speakers):
+        raise SetupError(
+            "--multichannel and --speakers exclude each other: a channel is a speaker."
+        )
+    wants_speakers = speakers or (output_format is OutputFormat.RTTM and not multichannel)
+    voices = speaker_options(wants_speakers, num_speakers)
     options = Options(
         model=(model or "") if settings.client.url else "",
         language=single_language,
@@ -110,11 +121,11 @@ def transcribe(
         initial_prompt=initial_prompt,
         hotwords=split_hotwords(hotwords),
         word_timestamps=word_timestamps or output_format.is_subtitles,
-        sentence_times=voices is not None or output_format is not OutputFormat.TEXT,
+        sentence_times=multichannel or voices is not None or output_format is not OutputFormat.TEXT,
     )
     targets = destinations(files, output, output_format)
     recordings = [
-        _Recording(RecogniserRequest(file, options, voices), target)
+        _Recording(RecogniserRequest(file, options, voices, multichannel), target)
         for file, target in zip(files, targets, strict=True)
     ]
     if detach:

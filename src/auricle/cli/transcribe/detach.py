@@ -31,7 +31,12 @@ async def submit(
             job_id = uuid.uuid4().hex
             try:
                 await jobs.submit(
-                    request.path, request.options, job_id, callback_url, request.speakers
+                    request.path,
+                    request.options,
+                    job_id,
+                    callback_url,
+                    request.speakers,
+                    is_multichannel=request.is_multichannel,
                 )
             except AuricleError as error:
                 errors.print(f"{request.path}: {error}", style="red")

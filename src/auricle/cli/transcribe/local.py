@@ -15,6 +15,7 @@ from auricle.cli.transcribe.recogniser import RecogniserRequest
 from auricle.config.settings import Settings
 from auricle.engine.placement import prepare
 from auricle.errors import RequestError
+from auricle.files.channels import transcribe_channels
 from auricle.files.fair_semaphore import FairSemaphore
 from auricle.files.transcribe import (
     FileProgress,
@@ -92,7 +93,8 @@ class LocalRecogniser:
         def report(progress: FileProgress) -> None:
             on_progress(progress.fraction, progress.fraction * decoder.total_s)
 
-        return await transcribe_file(
+        transcribe = transcribe_channels if request.is_multichannel else transcribe_file
+        return await transcribe(
             self._transcriber,
             decoder,
             FileRequest(_source(request.path), id=uuid.uuid4().hex, options=request.options),

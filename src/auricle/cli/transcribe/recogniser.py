@@ -12,11 +12,19 @@ from auricle.types import Options, SpeakerOptions
 
 @dataclass(frozen=True, slots=True)
 class RecogniserRequest:
-    """One file and its options; ``speakers`` is ``None`` if they are not requested."""
+    """One file and its options.
+
+    Attributes:
+        path: The file.
+        options: Options of its transcription.
+        speakers: What is known of the speakers; ``None`` if they are not requested.
+        is_multichannel: Whether channels are transcribed apart.
+    """
 
     path: Path
     options: Options
     speakers: SpeakerOptions | None = None
+    is_multichannel: bool = False
 
 
 class FileRecogniser(AbstractAsyncContextManager["FileRecogniser"], Protocol):

@@ -52,7 +52,11 @@ class RemoteRecogniser:
             job_id = uuid.uuid4().hex
             try:
                 await self._jobs.submit(
-                    request.path, request.options, job_id, speakers=request.speakers
+                    request.path,
+                    request.options,
+                    job_id,
+                    speakers=request.speakers,
+                    is_multichannel=request.is_multichannel,
                 )
                 return await self._jobs.follow(job_id, on_progress)
             except NotFound:  # the server has lost the job with its state directory
