@@ -7,7 +7,7 @@
 Conversations are built from the corpus with pauses, overlaps, noise and levels, always the same.
 pyannote.metrics scores the turns: without a collar and with overlaps, and with a collar of 0.25 s.
 Speech is found by Auricle's voice detector. With ``--model`` (Whisper base in CTranslate2 format),
-the conversations of up to 90 s are recognised, and words with a wrong speaker are counted. CPU
+the conversations of up to 60 s are recognised, and words with a wrong speaker are counted. CPU
 seconds count on one thread, so they may be compared on a busy machine.
 """
 
@@ -36,16 +36,16 @@ SCORER = ROOT / "bench/speakers/scorer.py"
 SCORER_PYTHON = ROOT / ".cache/env/speakers/bin/python"
 SCORER_TIMEOUT_S = 600
 PLAN = {
-    1: (60, 120),
-    2: (60, 120, 90, 150, 75, 105, 60, 600),
-    3: (60, 120, 90, 75),
-    4: (60, 120, 90, 75, 105, 180),
-    5: (60, 120, 90),
-    6: (60, 120, 90),
+    1: (60, 90),
+    2: (60, 120, 90, 150, 75, 105),
+    3: (60, 120, 90),
+    4: (60, 120, 90, 75),
+    5: (60, 120),
+    6: (60, 120),
 }
 """Seconds of the conversations, by number of speakers."""
 FILE, FILE_KNOWN, LIVE_FIRST, LIVE = "file", "file, number given", "live, first", "live, revised"
-MAX_WORDS_S = 90
+MAX_WORDS_S = 60
 
 
 @dataclass(slots=True)
