@@ -168,6 +168,7 @@ def site(name: str, folder: Path, **settings: object) -> Iterator[Site]:
                 "port": ports.gateway,
                 "agent_check_port": ports.agent,
                 "trusted_proxies": "127.0.0.1",
+                "workers": 2,  # one may be held
             }
             running = serving(folder / gateway, **(own | settings))
             gateways[gateway] = Gateway(*stack.enter_context(running))

@@ -82,12 +82,12 @@ def test_what_is_saved_is_what_a_server_admits(tmp_path: Path, scripted: Setting
     of = measured_of(find_target(scripted).placement)
     result = BenchResult("1.0", 1e9, of, is_quick=False, streams=27)
     save_capacity(scripted.model.cache_dir, result.capacity())
-    with serving(tmp_path) as (server, url):
+    with serving(tmp_path, workers=of.workers) as (server, url):
         assert server.stderr.count('"capacity_used"') == 1
         queue = httpx2.get(f"{url}/health").json()["queue"]
     assert queue["max_audio_s"] == pytest.approx(queue_audio_s(27), abs=0.1)
-    with serving(tmp_path, "--workers", "1") as (server, _):
-        assert "workers 2 instead of 1" in server.stderr
+    with serving(tmp_path, workers=of.workers + 1) as (server, _):
+        assert f"workers {of.workers} instead of {of.workers + 1}" in server.stderr
 
 
 @pytest.mark.model
