@@ -2,8 +2,8 @@
 
 ::
 
-    utterance pauses or ends → EmbedJob → embeddings ─┐
-    final: its text and words ────────────────────────┴→ tracker, in order → Final, SpeakerRevision
+    pause or end of an utterance → EmbedJob → embeddings ─┐
+    final: its text and words ────────────────────────────┴→ tracker, in order → Final, revision
 
 Labels depend on the audio of the session only. Embeddings reach the tracker in the order of their
 utterances, even if they arrive in another, and a job that fails is repeated. So a resume, a replay
@@ -46,8 +46,9 @@ Vector = npt.NDArray[np.float32]
 PATIENCE_S = 0.3
 """Maximum delay of a final by its speaker. An utterance of 5 s is embedded in about 0.1 s, while
 its text is decoded."""
-LAST_PATIENCE_S = 2.0
-"""Maximum delay of the end of a session by its last speakers."""
+LAST_PATIENCE_S = 5.0
+"""Maximum delay of the end of a session by its last speakers. A worker that has died is back in
+about two seconds."""
 RETRY_FIRST_S, RETRY_MAX_S = 0.5, 8.0
 GIVE_UP_S = 60.0
 """Time after which a voice stays unknown."""
