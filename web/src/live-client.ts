@@ -316,10 +316,25 @@ export class LiveClient implements AsyncIterable<LiveEvent> {
 	}
 }
 
+/** All parameters; the compiler finds one that is missing here. */
+const PARAMETERS: Record<keyof StreamParameters, true> = {
+	model: true,
+	language: true,
+	languages: true,
+	task: true,
+	prompt: true,
+	hotwords: true,
+	partials: true,
+	endpointMilliseconds: true,
+	wordTimestamps: true,
+	speakers: true,
+	numSpeakers: true,
+};
+
 /** Returns the parameters alone: other options cannot be sent to a worker. */
-function plain(parameters: StreamParameters): StreamParameters {
-	const { language, languages, task, prompt, hotwords, partials, endpointMilliseconds, wordTimestamps } =
-		parameters;
-	const all = { language, languages, task, prompt, hotwords, partials, endpointMilliseconds, wordTimestamps };
-	return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
+function plain(options: StreamParameters): StreamParameters {
+	const given = Object.entries(options).filter(
+		([name, value]: [string, unknown]) => name in PARAMETERS && value !== undefined,
+	);
+	return Object.fromEntries(given);
 }
