@@ -38,6 +38,19 @@ def test_one_stretch_is_one_speaker() -> None:
     assert labels_of([4], seconds=0.4) == [0]
 
 
+def test_similar_voices_are_two_speakers_if_each_of_them_hardly_varies() -> None:
+    voices = conversation(2, 6)
+    alike = embeddings(voices, spread=0.45, common=0.4)
+    assert (alike[0] @ alike[6:12].T).mean() > 0.33
+    assert cluster(alike, [1.5] * len(voices), ANY).labels.tolist() == voices
+
+
+def test_one_voice_in_noise_is_one_speaker() -> None:
+    noisy = embeddings([0] * 60, spread=1.0)
+    assert (noisy[0] @ noisy[1:].T).mean() < 0.42
+    assert cluster(noisy, [1.5] * 60, ANY).labels.tolist() == [0] * 60
+
+
 def test_a_short_outlier_is_not_a_speaker() -> None:
     voices = [0] * 8 + [9] + [1] * 8
     labels = labels_of(voices)

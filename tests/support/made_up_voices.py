@@ -22,12 +22,19 @@ def voice(number: int) -> npt.NDArray[np.float32]:
 
 
 def embeddings(
-    labels: Sequence[int], seed: int = 1, spread: float = SPREAD
+    labels: Sequence[int], seed: int = 1, spread: float = SPREAD, common: float = BETWEEN
 ) -> npt.NDArray[np.float32]:
-    """Return an embedding for each stretch, given its voice; shape [stretches, dimensions]."""
+    """Return an embedding for each stretch, given its voice; shape [stretches, dimensions].
+
+    Args:
+        labels: The voice of each stretch.
+        seed: Of the part that differs between stretches.
+        spread: Its length; more in noise.
+        common: Square of the part that the voices have in common; more if they are alike.
+    """
     vectors = np.random.default_rng(seed).standard_normal((len(labels), DIMENSIONS))
     vectors *= spread / np.linalg.norm(vectors, axis=1, keepdims=True)
     vectors[np.arange(len(labels)), np.array(labels, np.intp)] += (WITHIN - BETWEEN) ** 0.5
-    vectors[:, -1] += BETWEEN**0.5
+    vectors[:, -1] += common**0.5
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     return vectors.astype(np.float32)

@@ -1,10 +1,11 @@
 """Group speaker embeddings by speaker and estimate the number of speakers; no I/O.
 
-Average linkage of cosines: the two groups whose members are most alike on average are merged until
-no two are alike enough. The average cosine of two groups is the product of their mean vectors, so
-that groups are kept as sums and a matrix of all pairs exists for one block only; the groups of the
-blocks of a long recording are then merged in the same way. Groups with little speech are outliers
-(laughter, overlaps, short answers): they don't count as speakers, and join the most similar one.
+The two groups that are most alike are merged until no two are alike enough. Their *likeness* is the
+mean cosine between the groups, relative to the mean cosines inside them: noise lowers all three.
+The mean cosine of two groups is the product of their mean vectors, so a matrix of all pairs exists
+for one block of a long recording only; the groups of the blocks are then merged in the same way.
+Groups with little speech are outliers (laughter, overlaps, short answers): they don't count as
+speakers, and join the most similar one.
 """
 
 from collections.abc import Sequence
@@ -20,11 +21,15 @@ Vectors = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.intp]
 Seconds = npt.NDArray[np.float64]
 
-SAME_SPEAKER_COSINE = 0.3
-"""Groups with a higher mean cosine are one speaker. With CAM++ the stretches of a speaker have 0.58
-on average, those of two speakers 0.16; in noise (8 dB) 0.48 and 0.16."""
-BLOCK_COSINE = 0.5
+SAME_SPEAKER_LIKENESS = 0.58
+"""Groups with a higher likeness are one speaker; see docs/decisions/089."""
+BLOCK_LIKENESS = 0.85
 """Groups of a block are merged down to this; what is less alike is decided with all blocks."""
+USUAL_COSINE, USUAL_PAIRS = 0.58, 30
+"""Mean cosine of two stretches of a speaker with CAM++, and how many pairs of a group it weighs as
+much as: a small group says little of how much its speaker's stretches differ."""
+MIN_COSINE = 0.1
+"""Lower limit of the mean cosine inside a group."""
 BLOCK_STRETCHES = 800
 """Ten minutes of speech: a matrix of 2.5 MB."""
 BLOCK_GROUPS = 64
@@ -84,7 +89,9 @@ def _group_blocks(vectors: Vectors, sizes: Seconds, weights: Seconds) -> Labels:
     for start in range(0, len(vectors), BLOCK_STRETCHES):
         block = slice(start, start + BLOCK_STRETCHES)
         tree = _Linkage(vectors[block] * sizes[block, None], sizes[block], weights[block])
-        while tree.count > 1 and (tree.best_cosine >= BLOCK_COSINE or tree.count > BLOCK_GROUPS):
+        while tree.count > 1 and (
+            tree.best_likeness >= BLOCK_LIKENESS or tree.count > BLOCK_GROUPS
+        ):
             tree.merge()
         groups[block] = tree.labels() + total
         total += tree.count
@@ -102,17 +109,20 @@ class _Linkage:
     def __init__(self, sums: npt.NDArray[np.float64], sizes: Seconds, seconds: Seconds) -> None:
         means = sums / sizes[:, None]
         self._cosines = (means @ means.T).astype(np.float32)
-        np.fill_diagonal(self._cosines, -np.inf)
         self._sizes = sizes.copy()
+        self._pair_sums = np.diagonal(self._cosines) * sizes**2 - sizes
+        self._inside = np.sqrt(_mean_inside(self._pair_sums, sizes))
+        self._likeness = self._cosines / np.outer(self._inside, self._inside).astype(np.float32)
+        np.fill_diagonal(self._likeness, -np.inf)
         self._parent = np.arange(len(sizes))
-        self._nearest = self._cosines.argmax(axis=1)
-        self._best = self._cosines[self._parent, self._nearest]
+        self._nearest = self._likeness.argmax(axis=1)
+        self._best = self._likeness[self._parent, self._nearest]
         self.seconds = seconds.copy()
         self.count = len(sizes)
 
     @property
-    def best_cosine(self) -> float:
-        """Mean cosine of the pair that is merged next."""
+    def best_likeness(self) -> float:
+        """Likeness of the pair that is merged next."""
         return float(self._best.max())
 
     def merge(self) -> None:
@@ -121,12 +131,19 @@ class _Linkage:
         second = int(self._nearest[first])
         first, second = min(first, second), max(first, second)
         one, two = self._sizes[first], self._sizes[second]
+        between = 2 * one * two * float(self._cosines[first, second])
+        self._pair_sums[first] += self._pair_sums[second] + between
         self._sizes[first] = one + two
+        inside = _mean_inside(self._pair_sums[[first]], self._sizes[[first]])
+        self._inside[first] = np.sqrt(inside[0])
         share = np.float32(one / (one + two))
-        row = self._cosines[first] * share + self._cosines[second] * (1 - share)
-        row[first] = -np.inf  # so is the row where it was so: merged groups
-        self._cosines[first] = self._cosines[:, first] = row
-        self._cosines[second] = self._cosines[:, second] = -np.inf
+        cosines = self._cosines[first] * share + self._cosines[second] * (1 - share)
+        self._cosines[first] = self._cosines[:, first] = cosines
+        row = (cosines / (self._inside * self._inside[first])).astype(np.float32)
+        row[self._best == -np.inf] = -np.inf  # merged groups
+        row[[first, second]] = -np.inf
+        self._likeness[first] = self._likeness[:, first] = row
+        self._likeness[second] = self._likeness[:, second] = -np.inf
         self._parent[self._parent == second] = first
         self.seconds[first] += self.seconds[second]
         self.seconds[second] = 0.0
@@ -134,10 +151,11 @@ class _Linkage:
         closer = row > self._best
         self._nearest[closer], self._best[closer] = first, row[closer]
         is_stale = (self._nearest == first) & ~closer | (self._nearest == second)
+        is_stale &= self._best > -np.inf
         is_stale[first], is_stale[second] = True, False
         stale = np.flatnonzero(is_stale)
-        self._nearest[stale] = nearest = self._cosines[stale].argmax(axis=1)
-        self._best[stale] = self._cosines[stale, nearest]
+        self._nearest[stale] = nearest = self._likeness[stale].argmax(axis=1)
+        self._best[stale] = self._likeness[stale, nearest]
         self._best[second] = -np.inf
 
     def labels(self) -> Labels:
@@ -157,6 +175,12 @@ class _Linkage:
         return np.asarray(self.seconds >= min(MIN_SPEAKER_S, self.seconds.max() / 2))
 
 
+def _mean_inside(pair_sums: Seconds, sizes: Seconds) -> Seconds:
+    """Return the mean cosine of two stretches of each group, shrunk to the usual one."""
+    sums = pair_sums + USUAL_PAIRS * USUAL_COSINE
+    return np.maximum(sums / (sizes * (sizes - 1) + USUAL_PAIRS), MIN_COSINE)
+
+
 def _find_speakers(tree: _Linkage, options: SpeakerOptions) -> Labels:
     """Merge groups into speakers; return the speaker of each first group, -1 for outliers."""
     low = options.num_speakers or options.min_speakers or 1
@@ -165,7 +189,7 @@ def _find_speakers(tree: _Linkage, options: SpeakerOptions) -> Labels:
     while tree.count > low:
         if low > 1 and np.count_nonzero(tree.seconds >= MIN_SPEAKER_S) >= low:
             enough = tree.speakers()
-        if tree.best_cosine < SAME_SPEAKER_COSINE and tree.count_speakers() <= high:
+        if tree.best_likeness < SAME_SPEAKER_LIKENESS and tree.count_speakers() <= high:
             break
         tree.merge()
     if tree.count_speakers() >= low:

@@ -55,7 +55,11 @@ def diarize(
     """
     if not stretches:
         return Turns()
-    seconds = [(end - start) / SAMPLE_RATE_HZ for start, end in stretches]
+    ends = [0, *(end for _, end in stretches)]  # overlapping speech counts once
+    seconds = [
+        (end - max(start, before)) / SAMPLE_RATE_HZ
+        for (start, end), before in zip(stretches, ends, strict=False)
+    ]
     clusters = cluster(vectors, seconds, options)
     names = match_names(clusters.centroids, references)
     turns = find_turns(voiced, stretches, (vectors @ clusters.centroids.T).astype(np.float64))

@@ -12,13 +12,15 @@ from itertools import groupby
 
 import numpy as np
 
-from auricle.speakers.clustering import BLOCK_COSINE, Labels, Seconds, Vectors, cluster
+from auricle.speakers.clustering import Labels, Seconds, Vectors, cluster
 from auricle.speakers.stretches import Span
 from auricle.speakers.turns import SAMPLE_WEIGHT, Scores, best_path, change_costs
 from auricle.types import MAX_SPEAKERS, SAMPLE_RATE_HZ, SpeakerOptions
 
 SAME_VOICE_COSINE = 0.5
 """A part of a final that is less similar to every voice so far is a new speaker."""
+SAME_UNIT_COSINE = 0.5
+"""Adjacent stretches with a higher cosine are clustered as one."""
 MIN_NEW_VOICE_S = 1.0
 """Less speech does not show a new speaker."""
 MAX_STRETCHES = 240
@@ -47,7 +49,7 @@ class _Units:
         starts = [0]
         total = vectors[0]
         for index in range(1, len(vectors)):
-            if vectors[index] @ total >= BLOCK_COSINE * np.linalg.norm(total):
+            if vectors[index] @ total >= SAME_UNIT_COSINE * np.linalg.norm(total):
                 total = total + vectors[index]
             else:
                 starts.append(index)
