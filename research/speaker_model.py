@@ -27,6 +27,7 @@ def main(source: Path, target: Path) -> None:
         raise SystemExit(f"{source} is another file than campplus.onnx")
     model = onnx.load_from_string(content)
     remove_last_relu(model.graph)
+    share_segments(model.graph)
     quantise_weights(model.graph)
     remove_notes(model)
     onnx.checker.check_model(model)
@@ -40,6 +41,56 @@ def remove_last_relu(graph: onnx.GraphProto) -> None:
     assert (before.op_type, last.op_type) == ("BatchNormalization", "Relu")
     before.output[0] = last.output[0]
     graph.node.remove(last)
+
+
+def share_segments(graph: onnx.GraphProto) -> None:
+    """Look up each frame's segment in one way for all layers.
+
+    Each of the 52 layers adds the mean of a segment of 100 frames to the frames in it. The export
+    repeats the means with 18 operations a layer, which only work on shapes; one lookup does the
+    same. The numbers of the segments are those of the first layer.
+    """
+    pools = [node for node in graph.node if node.op_type == "AveragePool"]
+    nodes: list[onnx.NodeProto] = []
+    constants = {"segment.zero": 0, "segment.one": 1, "segment.frames": 100, "segment.axis": 2}
+    for name, value in constants.items():
+        graph.initializer.append(numpy_helper.from_array(np.array(value, np.int64), name))
+    for node in graph.node:
+        nodes.append(node)
+        if node is pools[0]:
+            nodes += [
+                helper.make_node("Shape", [node.input[0]], ["segment.shape"]),
+                helper.make_node("Gather", ["segment.shape", "segment.axis"], ["segment.size"]),
+                helper.make_node(
+                    "Range", ["segment.zero", "segment.size", "segment.one"], ["segment.frame"]
+                ),
+                helper.make_node("Div", ["segment.frame", "segment.frames"], ["segment.of"]),
+            ]
+        if node in pools:
+            layer = node.name.removesuffix("AveragePool")
+            nodes.append(
+                helper.make_node(
+                    "Gather", [node.output[0], "segment.of"], [f"{layer}Slice_output_0"], axis=2
+                )
+            )
+    del graph.node[:]
+    graph.node.extend(without_unused(nodes, {output.name for output in graph.output}))
+
+
+def without_unused(nodes: list[onnx.NodeProto], wanted: set[str]) -> list[onnx.NodeProto]:
+    """Return the nodes that the outputs need; the first node that makes a value is used."""
+    makers: dict[str, onnx.NodeProto] = {}
+    for node in nodes:
+        for output in node.output:
+            makers.setdefault(output, node)
+    kept: set[int] = set()
+    waiting = [makers[name] for name in wanted]
+    while waiting:
+        node = waiting.pop()
+        if id(node) not in kept:
+            kept.add(id(node))
+            waiting += [makers[name] for name in node.input if name in makers]
+    return [node for node in nodes if id(node) in kept]
 
 
 def quantise_weights(graph: onnx.GraphProto) -> None:
