@@ -252,6 +252,7 @@ def _is_answered(url: str) -> bool:
         ({"allowed_origins": "*"}, "AURICLE_ALLOWED_ORIGINS"),
         ({"engine": "whisper", "model": "/nowhere/at/all"}, "AURICLE_MODEL"),
         ({"engine": "whisper", "model": "no-such-model"}, "auricle models"),
+        ({"speaker_model": __file__}, "AURICLE_SPEAKER_MODEL"),
         ({"api_keys": "anna:"}, "AURICLE_API_KEYS"),
         ({"keys_file": "/nowhere/at/all"}, "auricle keys add"),
         ({"spool_dir": __file__}, "AURICLE_SPOOL_DIR"),

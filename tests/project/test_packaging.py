@@ -87,6 +87,13 @@ def test_it_brings_its_licence_and_its_command(wheel: Path) -> None:
         assert b"auricle = auricle.cli:app" in archive.read(f"{info}/entry_points.txt")
 
 
+def test_it_brings_the_speaker_model_with_its_licence(wheel: Path, names: set[str]) -> None:
+    folder = "auricle/engine/speakers"
+    assert {f"{folder}/campplus.onnx", f"{folder}/campplus.md"} <= names
+    with zipfile.ZipFile(wheel) as archive:
+        assert b"Apache License" in archive.read(f"{folder}/campplus-LICENSE.txt")
+
+
 def test_its_metadata_name_the_extras_and_the_oldest_python(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         text = archive.read(f"auricle-{auricle.__version__}.dist-info/METADATA").decode()

@@ -148,12 +148,13 @@ async def _serve(settings: Settings) -> None:
     if _hangup_is_reload():
         signal.signal(signal.SIGHUP, lambda *_: None)  # until models are there to be reloaded
     keep_memory_private()
-    # Report a port in use or an invalid key file or certificate before fetching a model.
+    # Report a port in use, an invalid key file, certificate or speaker model before fetching a model.
     if settings.server.keys_file is not None:
         read_keys(settings.server.keys_file)
     Certificate.of(settings.server)
     for sock in (*listen(settings.server), *wyoming.listen(settings.server)):
         sock.close()
+    speakers = _speakers(settings)
     folder = settings.server.keep_audio
     crash_audio = None if folder is None else CrashAudio.open(folder)
     crash_budget = CrashBudget(settings.queue.max_crashes_per_key, settings.queue.crash_window_s)
@@ -169,7 +170,6 @@ async def _serve(settings: Settings) -> None:
         models.max_audio_samples,
     )
     partials = await _partials(settings, table, len(pool.stats().workers))
-    speakers = _speakers(settings)
     app = create_app(
         pool, decoder, admitting(settings, engine.live_sessions), partials, models, speakers
     )

@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+from auricle.config.settings import variable
 from auricle.engine.onnx_file import BadFile, read_onnx
 from auricle.engine.speakers.fbank import BANDS
 from auricle.errors import SetupError
 
+SETTING = variable("speaker_model")
 BUNDLED_MODEL = Path(__file__).with_name("campplus.onnx")
 BUNDLED_DIMENSIONS = 192
 MAX_DIMENSIONS = 1024
@@ -21,13 +23,15 @@ def check_file(path: Path) -> None:
     try:
         graph = read_onnx(path)
     except OSError as exc:
-        raise SetupError(f"The speaker model {path} cannot be read: {exc.strerror}.") from exc
+        raise SetupError(f"{SETTING}: {path} cannot be read: {exc.strerror}.") from exc
     except BadFile as exc:
-        raise SetupError(f"The speaker model {path} cannot be used: {exc}.") from exc
+        raise SetupError(f"{SETTING}: {path} cannot be used: {exc}.") from exc
     shapes = list(graph.input_shapes.values())
     if [len(shape) for shape in shapes] != [3] or shapes[0][2] not in (BANDS, None):
         raise SetupError(
-            f"{path} is not a speaker model: it has no single input [batch, frames, {BANDS}]."
+            f"{SETTING}: {path} is not a speaker model: it has no single input [batch, frames, {BANDS}]."
         )
     if len(graph.outputs) != 1:
-        raise SetupError(f"{path} is not a speaker model: it has {len(graph.outputs)} outputs.")
+        raise SetupError(
+            f"{SETTING}: {path} is not a speaker model: it has {len(graph.outputs)} outputs."
+        )
