@@ -148,7 +148,8 @@ async def _serve(settings: Settings) -> None:
     if _hangup_is_reload():
         signal.signal(signal.SIGHUP, lambda *_: None)  # until models are there to be reloaded
     keep_memory_private()
-    # Report a port in use, an invalid key file, certificate or speaker model before fetching a model.
+    # Report a port in use, or an invalid key file, certificate or speaker model, before fetching
+    # the model.
     if settings.server.keys_file is not None:
         read_keys(settings.server.keys_file)
     Certificate.of(settings.server)

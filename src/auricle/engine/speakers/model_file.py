@@ -29,7 +29,8 @@ def check_file(path: Path) -> None:
     shapes = list(graph.input_shapes.values())
     if [len(shape) for shape in shapes] != [3] or shapes[0][2] not in (BANDS, None):
         raise SetupError(
-            f"{SETTING}: {path} is not a speaker model: it has no single input [batch, frames, {BANDS}]."
+            f"{SETTING}: {path} is not a speaker model: it has no single input "
+            f"[batch, frames, {BANDS}]."
         )
     if len(graph.outputs) != 1:
         raise SetupError(
