@@ -37,6 +37,9 @@ from auricle.workers.process.supervisor import (
 )
 
 CHILD = "auricle.workers.partials.child"
+BUDGET_FACTOR = 3.0
+"""Time for a batch, in minimum budgets: under load its worker has a tenth of a core (``priority``).
+A worker that hangs costs partials only."""
 OVERDUE_SHARE = 0.3
 """A batch is reported as overdue after this share of its budget."""
 
@@ -161,7 +164,7 @@ class PartialPool:
             return None
         number = next(self._batch_ids)
         self._batches[worker] = number, batch
-        budget_s = self._worker.job_timeout_min_s
+        budget_s = BUDGET_FACTOR * self._worker.job_timeout_min_s
         steps = tuple(map(_message, batch.steps))
         message = RunStreams(number, steps, batch.closed, budget_s * DUMP_MARGIN)
         max_answer_bytes = MAX_START_ANSWER_BYTES + len(steps) * MAX_JOB_ANSWER_BYTES
