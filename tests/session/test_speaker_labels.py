@@ -119,6 +119,14 @@ def test_a_final_waits_for_its_speaker() -> None:
     assert stage.labels.is_settled
 
 
+def test_a_first_job_starts_the_workers_of_a_server_and_labels_nothing() -> None:
+    stage = Stage()
+    job = stage.labels.first_job()
+    stage.answer(replace(job, pcm=np.zeros(job.pcm.size, np.int16)))
+    assert stage.labels.is_settled
+    assert job.pcm.any()  # silence has no voice and would start nothing
+
+
 def test_it_waits_for_a_limited_time_and_later_ones_not_at_all() -> None:
     stage = Stage()
     stage.speak(0)

@@ -589,6 +589,7 @@ class LiveSession:
             self._warnings.add(NO_SPEAKERS)
         elif self._speakers is None:
             self._speakers = SpeakerLabels(self.id, self._client, options)
+            self._put(Embed(self._speakers.first_job()))
 
     def _tell_finalized(self) -> None:
         for flush in tuple(self._flushes):

@@ -26,7 +26,7 @@ from auricle.errors import AuricleError
 from auricle.events import Final, FinalSpeakers, SpeakerRevision, SpeakerSegment
 from auricle.session.wire_formats.base import NO_AUDIO
 from auricle.speakers.online import SpeakerTracker
-from auricle.speakers.stretches import Span, cut_live_stretches
+from auricle.speakers.stretches import MIN_STRETCH_SAMPLES, Span, cut_live_stretches
 from auricle.speakers.turns import Turn
 from auricle.speakers.words import SENTENCE_ENDS, assign_speakers
 from auricle.types import (
@@ -162,6 +162,15 @@ class SpeakerLabels:
     def is_settled(self) -> bool:
         """Whether the speakers of all finals that were sent are known or stay unknown."""
         return not any(voice.final is not None for voice in self._voices)
+
+    def first_job(self) -> EmbedJob:
+        """Return a job of noise, whose result is ignored: the first job starts a server's workers.
+
+        They take about a second, and are ready when the first utterance ends.
+        """
+        noise = np.tile(np.array([100, -100], np.int16), MIN_STRETCH_SAMPLES)
+        id = JobId(f"{self._session}:0:v")
+        return EmbedJob(id, noise, ((0, noise.size),), client=self._client, is_live=True)
 
     def utterance_paused(
         self, number: int, pcm: Pcm16, start_sample: int, voiced: Sequence[Span], now: float
