@@ -249,14 +249,19 @@ def _is_answered(url: str) -> bool:
     ("settings", "said"),
     [
         ({"host": "0.0.0.0"}, "AURICLE_API_KEYS"),
-        ({"allowed_origins": "*"}, "AURICLE_ALLOWED_ORIGINS"),
         ({"engine": "whisper", "model": "/nowhere/at/all"}, "AURICLE_MODEL"),
-        ({"engine": "whisper", "model": "no-such-model"}, "auricle models"),
         ({"speaker_model": __file__}, "AURICLE_SPEAKER_MODEL"),
-        ({"api_keys": "anna:"}, "AURICLE_API_KEYS"),
-        ({"keys_file": "/nowhere/at/all"}, "auricle keys add"),
         ({"spool_dir": __file__}, "AURICLE_SPOOL_DIR"),
-        ({"wyoming": 1, "wyoming_host": "0.0.0.0"}, "AURICLE_WYOMING_OPEN"),
+        *(
+            pytest.param(settings, said, marks=pytest.mark.slow)  # the rooms test the messages
+            for settings, said in (
+                ({"allowed_origins": "*"}, "AURICLE_ALLOWED_ORIGINS"),
+                ({"engine": "whisper", "model": "no-such-model"}, "auricle models"),
+                ({"api_keys": "anna:"}, "AURICLE_API_KEYS"),
+                ({"keys_file": "/nowhere/at/all"}, "auricle keys add"),
+                ({"wyoming": 1, "wyoming_host": "0.0.0.0"}, "AURICLE_WYOMING_OPEN"),
+            )
+        ),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )

@@ -32,7 +32,8 @@ def transcribe(
     folder: Path, *arguments: object, **settings: object
 ) -> subprocess.CompletedProcess[str]:
     texts = [str(argument) for argument in arguments]
-    return completed("transcribe", *texts, environ=environment(folder, **settings))
+    given = {"workers": 1, "decode_workers": 1} | settings
+    return completed("transcribe", *texts, environ=environment(folder, **given))
 
 
 def files_in_work(url: str) -> int:

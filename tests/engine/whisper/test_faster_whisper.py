@@ -46,7 +46,9 @@ def hear(engine: FasterWhisperEngine, pcm: Pcm16, **options: object) -> Transcri
     return result
 
 
-@pytest.mark.parametrize("clip", [FELLOW, SHORT], ids=lambda clip: clip.name)
+@pytest.mark.parametrize(
+    "clip", [pytest.param(FELLOW, marks=pytest.mark.slow), SHORT], ids=lambda clip: clip.name
+)
 @pytest.mark.parametrize("beam_size", [1, pytest.param(5, marks=pytest.mark.slow)])
 def test_the_text_is_what_faster_whisper_gives(
     engine: FasterWhisperEngine, direct: WhisperModel, clip: Clip, beam_size: int

@@ -125,9 +125,11 @@ def test_jobs_of_any_options_can_be_given_together(engine: ShortWindowEngine) ->
         job(PAIR.pcm, Options(language="de", task=Task.TRANSLATE, beam_size=1), "3"),
         job(SHORT.pcm, Options(language="en", hotwords=("noon",), word_timestamps=True), "4"),
         job(SHORT.pcm, Options(language="en", is_chunk=True), "5"),
-        *[job(SHORT.pcm, GREEDY, f"n{i}") for i in range(MAX_BATCH_JOBS + 1)],
     ]
-    assert engine.transcribe(jobs) == [engine.transcribe([each])[0] for each in jobs]
+    alike = [job(SHORT.pcm, GREEDY, f"n{i}") for i in range(MAX_BATCH_JOBS + 1)]
+    alone = [engine.transcribe([each])[0] for each in (*jobs, alike[0])]
+    together = engine.transcribe([*jobs, *alike])
+    assert together == [*alone[:-1], *alone[-1:] * len(alike)]
 
 
 def test_the_language_is_detected_or_taken_as_given(engine: ShortWindowEngine) -> None:
