@@ -7,8 +7,8 @@ export default defineConfig({
 	testDir: 'browser',
 	outputDir: 'test-results/browser',
 	workers: 2, // each with a server of its own; most tests listen in real time, and leave a core idle
-	timeout: 90_000,
-	expect: { timeout: 20_000 },
+	timeout: 150_000,
+	expect: { timeout: 40_000 }, // a busy machine is slow
 	forbidOnly: true,
 	reporter: 'list',
 	use: {
