@@ -48,6 +48,13 @@ def test_a_recording_becomes_text_on_stdout(tmp_path: Path) -> None:
     assert done.stderr == ""
 
 
+def test_speakers_are_labelled_by_local_workers(tmp_path: Path) -> None:
+    done = transcribe(tmp_path, PAIR.path, "--speakers")
+    assert done.stderr == ""
+    assert done.stdout.startswith("Speaker 1: ")
+    assert done.stdout.count("Speaker") == 1
+
+
 @pytest.mark.parametrize(
     ("variables", "shown"),
     [

@@ -24,10 +24,12 @@ from auricle.files.transcribe import (
     chunk_semaphore,
     transcribe_file,
 )
+from auricle.files.voices import VoiceRequest
 from auricle.transcriber import Decoder, Progress
 from auricle.types import ANONYMOUS, SAMPLE_RATE_HZ, ClientId, Source
 from auricle.workers.asr.pool import WorkerPool
 from auricle.workers.decode.pool import DecodePool
+from auricle.workers.speakers.pool import SpeakerPool
 
 
 class LocalRecogniser:
@@ -43,6 +45,7 @@ class LocalRecogniser:
         self._chunk_slots: FairSemaphore
         self._decoder: DecodePool
         self._transcriber: WorkerPool
+        self._speakers: SpeakerPool | None = None
 
     async def __aenter__(self) -> Self:
         """Download the model if needed, start the workers, and wait until one is ready.
@@ -63,6 +66,10 @@ class LocalRecogniser:
         )  # there are no live sessions
         self._transcriber = WorkerPool(place, queue)
         async with contextlib.AsyncExitStack() as stack:
+            if settings.speakers.speaker_workers:
+                self._speakers = SpeakerPool(settings.worker, settings.speakers)
+                stack.push_async_callback(self._speakers.aclose)
+                await self._speakers.start()  # its workers start when they are needed
             for pool in (self._decoder, self._transcriber):
                 stack.push_async_callback(pool.aclose)
             await self._decoder.start()
@@ -93,11 +100,16 @@ class LocalRecogniser:
         def report(progress: FileProgress) -> None:
             on_progress(progress.fraction, progress.fraction * decoder.total_s)
 
+        voices = None
+        if request.speakers is not None:
+            voices = VoiceRequest(self._speakers, request.speakers)
         transcribe = transcribe_channels if request.is_multichannel else transcribe_file
         return await transcribe(
             self._transcriber,
             decoder,
-            FileRequest(_source(request.path), id=uuid.uuid4().hex, options=request.options),
+            FileRequest(
+                _source(request.path), id=uuid.uuid4().hex, options=request.options, voices=voices
+            ),
             chunk_slots=self._chunk_slots,
             on_progress=report,
         )
