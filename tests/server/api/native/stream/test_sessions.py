@@ -12,6 +12,7 @@ import pytest
 
 from auricle.config.settings import LiveSettings
 from auricle.errors import Overloaded
+from auricle.limits import SESSION_AUDIO_S
 from auricle.server.live.registry import FIRST_RETURN_S
 from tests.server.api.native.stream.helpers import START, refused, started
 from tests.support.service import Live, keys, live, poll_until
@@ -53,6 +54,47 @@ async def test_a_lost_session_continues_and_missed_finals_are_reported_once_and_
         assert (await caller.until("final"))["id"] == 3
     assert len(caller.of("final")) == 1
     assert len(service.transcriber.reserved) == 1
+
+
+async def test_a_lost_call_continues_in_both_channels(service: Live) -> None:
+    service.transcriber.answer_with = echo
+    pause = np.zeros(24_000, np.int16)
+    left = np.concatenate([SPEECH, pause, pause])
+    both = np.stack([left, np.roll(left, 16_000)], axis=1)
+    how = {"format": "pcm16", "seq": True, "channels": 2, "multichannel": True, "language": "en"}
+
+    def message(first: int, end: int) -> bytes:
+        return pack("<Q", first) + both[first:end].tobytes()
+
+    async def texts(cut: int | None) -> set[tuple[int, float, str]]:
+        async with call(service.port) as caller:
+            await caller.tell("start", **how)
+            ready = await caller.until("ready")
+            (room,) = service.transcriber.reserved.values()
+            assert room.audio_s == 2 * SESSION_AUDIO_S
+            await caller.send(message(0, cut or len(both)))
+            if cut is not None:
+                await caller.until("progress", received=cut)
+                caller.connection.transport.abort()
+            else:
+                await caller.tell("stop")
+                await caller.until_closed()
+        if cut is not None:
+            async with call(service.port, resume=1) as caller:
+                await caller.tell("resume", session=ready["session"], secret=ready["secret"])
+                again = await caller.until("ready")
+                assert (again["resumed"], again["received"]) == (True, cut)
+                await caller.send(message(cut - 1000, len(both)))
+                await caller.tell("stop")
+                await caller.until_closed()
+        await poll_until(lambda: not service.transcriber.reserved)
+        finals = caller.of("final")
+        assert len({final["id"] for final in finals}) == len(finals)
+        return {(final["channel"], final["start_s"], final["text"]) for final in finals}
+
+    peace = await texts(None)
+    assert {channel for channel, _, _ in peace} == {0, 1}
+    assert await texts(3 * 16_000) == peace
 
 
 async def test_an_unknown_session_and_a_wrong_secret_look_the_same(service: Live) -> None:
