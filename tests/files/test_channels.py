@@ -168,6 +168,8 @@ def test_channels_with_the_same_speech_are_reported() -> None:
         "Channels 0 and 2 carry the same audio. If it has one channel, set channels=1; if one "
         "channel was duplicated, omit multichannel.",
     )
+    sparse = {at: [Chunk(50 * SECOND, pair // 4)] for at in (0, 1)}  # quiet, and late
+    assert len(similar_channels(sparse)) == 1
     assert similar_channels(beginnings(pair, fellow)) == ()
     assert similar_channels(beginnings(None, pair)) == ()
     assert similar_channels(beginnings(pair, np.zeros_like(pair))) == ()
