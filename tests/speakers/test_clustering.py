@@ -70,6 +70,12 @@ def test_a_number_of_speakers_beyond_the_stretches_is_not_reached() -> None:
     assert labels_of([0, 0, 1], SpeakerOptions(num_speakers=16)) == [0, 1, 2]
 
 
+def test_a_requested_speaker_may_have_little_speech() -> None:
+    voices = [0] * 20 + [1]
+    assert labels_of(voices) == [0] * 21
+    assert labels_of(voices, SpeakerOptions(num_speakers=2)) == voices
+
+
 def test_a_mean_of_stretches_counts_as_many() -> None:
     stretches = embeddings([0] * 6 + [1] * 6)
     means = np.stack([stretches[:6].mean(axis=0), stretches[6:].mean(axis=0)])

@@ -162,9 +162,14 @@ class _Linkage:
         """Return the group of each first group, from 0."""
         return np.unique(self._parent, return_inverse=True)[1].astype(np.intp)
 
-    def speakers(self) -> Labels:
-        """Return the groups with -1 for outliers, and the others numbered from 0."""
+    def speakers(self, at_least: int) -> Labels:
+        """Return the groups with -1 for outliers, and the others numbered from 0.
+
+        If too few have much speech, those with most speech are the speakers.
+        """
         is_speaker = self._is_speaker()
+        if np.count_nonzero(is_speaker) < at_least:
+            is_speaker[np.argsort(-self.seconds, kind="stable")[:at_least]] = True
         return np.where(is_speaker, np.cumsum(is_speaker) - 1, -1)[self._parent]
 
     def count_speakers(self) -> int:
@@ -185,16 +190,12 @@ def _find_speakers(tree: _Linkage, options: SpeakerOptions) -> Labels:
     """Merge groups into speakers; return the speaker of each first group, -1 for outliers."""
     low = options.num_speakers or options.min_speakers or 1
     high = options.num_speakers or options.max_speakers or MAX_SPEAKERS
-    enough: Labels | None = None  # the latest speakers, with much speech each, that are enough
     while tree.count > low:
-        if low > 1 and np.count_nonzero(tree.seconds >= MIN_SPEAKER_S) >= low:
-            enough = tree.speakers()
-        if tree.best_likeness < SAME_SPEAKER_LIKENESS and tree.count_speakers() <= high:
+        is_apart = tree.best_likeness < SAME_SPEAKER_LIKENESS
+        if is_apart and tree.count_speakers() <= high:
             break
         tree.merge()
-    if tree.count_speakers() >= low:
-        return tree.speakers()
-    return tree.labels() if enough is None else enough
+    return tree.speakers(at_least=low)
 
 
 def _refine(vectors: Vectors, weights: Seconds, labels: Labels) -> Labels:

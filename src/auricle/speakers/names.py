@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 SURE_COSINE = 0.6
+"""On the tuning half of bench/speakers, 99 % of references of 3 s reach 0.61 with their speaker in
+another conversation, and none exceeds 0.51 with another speaker."""
 SURE_MARGIN = 0.1
 
 
