@@ -369,7 +369,7 @@ def _speakers(settings: Settings) -> "SpeakerPool | None":
 
     if not settings.speakers.speaker_workers:
         return None
-    return SpeakerPool(settings.worker, settings.speakers)
+    return SpeakerPool(settings.worker, settings.speakers, settings.queue)
 
 
 def _announce_wyoming(settings: ServerSettings, port: int) -> None:

@@ -8,6 +8,7 @@ from auricle.errors import SetupError
 from auricle.speakers.stretches import MIN_STRETCH_SAMPLES
 from auricle.types import SAMPLE_RATE_HZ
 from tests.support.clips import CLIPS
+from tests.support.onnx_writer import FLOAT, graph, node, onnx_file
 
 pytestmark = pytest.mark.model
 
@@ -275,3 +276,34 @@ def test_another_file_is_reported(tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(b"no model")
     with pytest.raises(SetupError, match=r"model\.onnx"):
         SpeakerEmbedder(tmp_path / "model.onnx")
+
+
+def model(folder: Path, *nodes: bytes) -> Path:
+    """Return a model that maps x, the features, to e."""
+    content = graph(nodes, {"x": (FLOAT, ["b", "t", 80])}, {"e": (FLOAT, ["b", "d"])}, {})
+    (folder / "model.onnx").write_bytes(onnx_file(content))
+    return folder / "model.onnx"
+
+
+def test_another_model_may_have_another_size(tmp_path: Path) -> None:
+    other = SpeakerEmbedder(model(tmp_path, node("ReduceMax", ["x"], ["e"], axes=[1], keepdims=0)))
+    vectors = other.embed(CLIPS["fellow.wav"].pcm, [FELLOW_SPAN])
+    assert (other.dimensions, vectors.shape) == (80, (1, 80))
+    assert np.linalg.norm(vectors) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        [
+            node("ReduceMin", ["x"], ["low"], axes=[1], keepdims=0),
+            node("Sqrt", ["low"], ["e"]),  # of negative numbers
+        ],
+        [node("Identity", ["x"], ["e"])],  # a vector for each frame
+        [node("MatMul", ["x", "x"], ["e"])],  # fails
+    ],
+    ids=["nan", "frames", "error"],
+)
+def test_a_model_without_embeddings_is_reported(tmp_path: Path, nodes: list[bytes]) -> None:
+    with pytest.raises(SetupError, match=r"model\.onnx"):
+        SpeakerEmbedder(model(tmp_path, *nodes))

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,11 +12,12 @@ import numpy as np
 import psutil
 import pytest
 
-from auricle.config.settings import SpeakerSettings, WorkerSettings
+from auricle.config.settings import QueueSettings, SpeakerSettings, WorkerSettings
 from auricle.engine.speakers.model_file import MAX_DIMENSIONS
 from auricle.errors import SetupError, SpeakersUnavailable, WorkerError
 from auricle.transcriber import WorkerState
-from auricle.types import EmbedJob, JobId
+from auricle.types import ClientId, EmbedJob, JobId
+from auricle.workers.process.process import ProcessExit
 from auricle.workers.speakers.pool import SpeakerPool, read_vectors
 from tests.support.clips import CLIPS
 from tests.support.onnx_writer import FLOAT, graph, node, onnx_file
@@ -40,6 +42,7 @@ async def opened(
     pool = SpeakerPool(
         WorkerSettings.model_validate(fast),
         SpeakerSettings(speaker_workers=workers, speaker_model=model),
+        QueueSettings(max_crashes_per_key=2),
     )
     await pool.start()
     try:
@@ -126,6 +129,46 @@ async def test_a_job_whose_workers_die_again_and_again_is_given_up() -> None:
             await result
         assert len(killed) == 2
         assert (await pool.embed(job(LONG[:1]))).stretches == LONG[:1]
+
+
+async def crashed(pool: SpeakerPool, request: EmbedJob, *frames: str | None) -> str:
+    """Return why a job failed whose workers crash in these frames; no process is started."""
+    result = asyncio.create_task(pool.embed(request))
+    await asyncio.sleep(0)
+    for frame in frames:
+        if pool.next_assignment("w", 0.0) is not None:
+            exit = ProcessExit("SIGSEGV", None, () if frame is None else (frame,))
+            pool.died("w", exit, "exited", time.monotonic())
+    with pytest.raises(SpeakersUnavailable) as failed:
+        await result
+    return str(failed.value)
+
+
+def not_started() -> SpeakerPool:
+    return SpeakerPool(WorkerSettings(), SpeakerSettings(), QueueSettings(max_crashes_per_key=2))
+
+
+async def test_audio_that_crashes_workers_in_one_place_is_rejected_afterwards() -> None:
+    pool = not_started()
+    assert "died repeatedly" in await crashed(pool, job(LONG[:1]), "a.py:1 f", "a.py:1 f")
+    assert "before" in await crashed(pool, job(LONG[:1]), "a.py:1 f")
+
+
+@pytest.mark.parametrize("frames", [(None, None), ("a.py:1 f", "b.py:1 g")])
+async def test_audio_is_not_blamed_for_other_deaths(frames: tuple[str | None, ...]) -> None:
+    pool = not_started()
+    for _ in range(2):
+        assert "died repeatedly" in await crashed(pool, job(LONG[:1]), *frames)
+
+
+async def test_a_client_that_crashes_workers_gets_no_speakers() -> None:
+    pool = not_started()
+    for start in (0, 1, 2):
+        request = EmbedJob(JobId("j"), PCM[start:], LONG[:1], ClientId("mallory"))
+        reason = await crashed(pool, request, "a.py:1 f", "a.py:1 f")
+        assert ("too many" in reason) == (start == 2)
+    other = EmbedJob(JobId("j"), PCM[3:], LONG[:1], ClientId("anna"))
+    assert "died repeatedly" in await crashed(pool, other, None, None)
 
 
 async def test_a_hung_worker_is_replaced() -> None:

@@ -14,9 +14,9 @@ import numpy as np
 import structlog
 
 from auricle.config.environment import worker_environment
-from auricle.config.settings import SpeakerSettings, WorkerSettings
+from auricle.config.settings import QueueSettings, SpeakerSettings, WorkerSettings
 from auricle.engine.speakers.model_file import BUNDLED_MODEL, MAX_DIMENSIONS, check_file
-from auricle.errors import SpeakersUnavailable, WorkerError
+from auricle.errors import RateLimited, SpeakersUnavailable, WorkerError
 from auricle.transcriber import QueueStats, Stats
 from auricle.types import EmbedJob, SpeakerEmbeddings
 from auricle.workers.process.messages import (
@@ -28,6 +28,7 @@ from auricle.workers.process.messages import (
     ToParent,
     WorkerReady,
 )
+from auricle.workers.process.poison import CrashBudget, PoisonTracker
 from auricle.workers.process.process import ProcessExit
 from auricle.workers.process.supervisor import (
     DUMP_MARGIN,
@@ -56,16 +57,21 @@ class SpeakerPool:
     Args:
         worker: Budgets, limits and backoff of workers.
         settings: Number of workers, at least 1, and the model.
+        queue: For how long audio that crashes workers is rejected, and clients that send it.
 
     Raises:
         SetupError: The file of the model is not a speaker model.
     """
 
-    def __init__(self, worker: WorkerSettings, settings: SpeakerSettings) -> None:
+    def __init__(
+        self, worker: WorkerSettings, settings: SpeakerSettings, queue: QueueSettings
+    ) -> None:
         self._model = settings.speaker_model or BUNDLED_MODEL
         check_file(self._model)
         self._worker = worker
         self._schedule = SpeakerSchedule()
+        self._crash_budget = CrashBudget(queue.max_crashes_per_key, queue.crash_window_s)
+        self._poison = PoisonTracker(queue.poison_attempts, queue.poison_ttl_s, self._crash_budget)
         self._crew = WorkerSupervisor(
             "speaker", settings.speaker_workers, worker, worker_environment(THREADS), self
         )
@@ -102,7 +108,9 @@ class SpeakerPool:
             raise SpeakersUnavailable("the server is shutting down")
         if self._crew.start_error is not None and not self._crew.ready:
             raise SpeakersUnavailable("speaker workers cannot start")
-        ticket = self._schedule.submit(job, time.monotonic())
+        now = time.monotonic()
+        self._refuse_poison(job, now)
+        ticket = self._schedule.submit(job, now)
         if not ticket.stretches:
             return result_of(ticket)
         future: asyncio.Future[SpeakerEmbeddings] = asyncio.get_running_loop().create_future()
@@ -112,6 +120,7 @@ class SpeakerPool:
         try:
             return await future
         finally:
+            self._poison.clear(_key(ticket))
             if self._futures.pop(ticket, None) is not None:
                 self._schedule.cancel(ticket)
 
@@ -171,18 +180,28 @@ class SpeakerPool:
         if not isinstance(message, StretchesEmbedded) or message.id != self._running_ids[worker]:
             raise WorkerError("answer does not match the step")
         step = self._schedule.step_of(worker)
+        assert step is not None
         vectors = read_vectors(message.vectors, len(step.stretches))
         if any(earlier.shape[1] != vectors.shape[1] for earlier in step.ticket.vectors):
             raise WorkerError("embeddings of another size than before")
         del self._running_ids[worker]
+        self._poison.clear(_key(step.ticket))
         ticket = self._schedule.step_done(worker, vectors)
         future = None if ticket is None else self._futures.pop(ticket, None)
         if ticket is not None and future is not None and not future.done():
             future.set_result(result_of(ticket))
 
     def died(self, worker: str, exit: ProcessExit, reason: str, now: float) -> None:
-        """Repeat the step of a worker that died, or fail its job; see the schedule."""
+        """Repeat the step of a worker that died, or fail its job; see the schedule.
+
+        Audio that crashed two workers in the same place is rejected for a while. A worker that was
+        killed from outside proves nothing.
+        """
         self._running_ids.pop(worker, None)
+        if step := self._schedule.step_of(worker):
+            signature = exit.signature and f"{reason} {exit.signature}"
+            if self._poison.record_crash(_key(step.ticket), signature):
+                self._poison.quarantine(step.ticket.client, step.ticket.job.pcm, now)
         self._schedule.worker_died(worker)
         if reason == "start" and not self._crew.ready:
             self._schedule.fail_all("speaker workers cannot start")
@@ -199,6 +218,14 @@ class SpeakerPool:
     async def _run(self) -> None:
         await self._is_wanted.wait()
         await self._crew.run()
+
+    def _refuse_poison(self, job: EmbedJob, now: float) -> None:
+        if self._poison.is_poison(job.pcm, now):
+            raise SpeakersUnavailable("this audio crashed speaker workers before")
+        try:
+            self._crash_budget.refuse_exhausted(job.client, now)
+        except RateLimited as exc:
+            raise SpeakersUnavailable("this client's audio crashed too many workers") from exc
 
     def _deliver_failures(self) -> None:
         while failure := self._schedule.next_failure():
@@ -218,6 +245,10 @@ class SpeakerPool:
             return
         self._close("the pool of speakers has ended")
         log.critical("speaker_pool_ended", error=type(error).__name__, exc_info=error)
+
+
+def _key(ticket: Ticket) -> str:
+    return str(ticket.number)
 
 
 def read_vectors(content: bytes, count: int) -> np.ndarray:

@@ -133,9 +133,9 @@ class SpeakerSchedule:
         ticket.attempts += 1
         return step
 
-    def step_of(self, worker: str) -> Step:
+    def step_of(self, worker: str) -> Step | None:
         """Return the step that a worker is doing."""
-        return self._steps[worker]
+        return self._steps.get(worker)
 
     def step_done(self, worker: str, vectors: np.ndarray) -> Ticket | None:
         """Record the embeddings of a worker's step; return its job if that is complete."""
