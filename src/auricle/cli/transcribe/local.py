@@ -67,7 +67,7 @@ class LocalRecogniser:
         self._transcriber = WorkerPool(place, queue)
         async with contextlib.AsyncExitStack() as stack:
             if settings.speakers.speaker_workers:
-                self._speakers = SpeakerPool(settings.worker, settings.speakers)
+                self._speakers = SpeakerPool(settings.worker, settings.speakers, settings.queue)
                 stack.push_async_callback(self._speakers.aclose)
                 await self._speakers.start()  # its workers start when they are needed
             for pool in (self._decoder, self._transcriber):
