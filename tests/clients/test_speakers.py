@@ -16,7 +16,7 @@ from tests.support.clips import CLIPS
 
 pytestmark = pytest.mark.model
 
-JOE, OTHERS = CLIPS["fellow.wav"], CLIPS["pair.wav"]
+JOE, PAIR, SHORT = CLIPS["fellow.wav"], CLIPS["pair.wav"], CLIPS["short.wav"]
 
 
 def deeper(pcm: Pcm16) -> Pcm16:
@@ -30,7 +30,8 @@ def deeper(pcm: Pcm16) -> Pcm16:
 def dialogue(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a recording in which Joe speaks, then another voice, then Joe."""
     pause = np.zeros(SAMPLE_RATE_HZ, np.int16)
-    pcm = np.concatenate([JOE.pcm, pause, deeper(OTHERS.pcm), pause, JOE.pcm])
+    other = deeper(np.concatenate([PAIR.pcm, pause, SHORT.pcm]))
+    pcm = np.concatenate([JOE.pcm, pause, other, pause, JOE.pcm])
     path = tmp_path_factory.mktemp("dialogue") / "dialogue.wav"
     with wave.open(str(path), "wb") as sink:
         sink.setparams((1, 2, SAMPLE_RATE_HZ, 0, "NONE", ""))
