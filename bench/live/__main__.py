@@ -1,7 +1,9 @@
 """How many live streams a server can serve: errors, delays, CPU time and memory by streams.
 
     python -m bench.live --model DIR --corpus DIR [--streams 1,2,4,8,12,16,24,32]
-        [--out docs/benchmarks/live]
+        [--server auricle auricle-speakers] [--out docs/benchmarks/live]
+
+``auricle-speakers`` is the same server with ``speakers=1`` in each stream.
 
 For each number of streams a new server with default settings is started, and each stream plays
 read sentences in real time with pauses of 0.8 to 1.5 s, in a different order. Auricle receives
@@ -22,6 +24,7 @@ JSON, so servers may be measured in separate calls.
 import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +33,7 @@ from auricle.config.settings import Settings
 from bench.lib.charts import Lines
 from bench.lib.report import command_line, machine, publish, read_json, show_targets
 from bench.lib.speech import CORPUS
-from bench.live.auricle import Auricle
+from bench.live.auricle import NAME, WITH_SPEAKERS, Auricle
 from bench.live.play import LiveServer, framed, play
 from bench.live.score import percentile, score_stream, summary
 from bench.live.speech import AlignedClip, aligned_clips, talk
@@ -115,7 +118,7 @@ def _times(spread: dict[str, float | None], count: int) -> str:
 
 def targets(results: Sequence[dict[str, Any]]) -> dict[str, bool]:
     """Return which targets Auricle reaches, of those that were measured."""
-    ours = {r["streams"]: r for r in results if r["server"] == Auricle.name}
+    ours = {r["streams"]: r for r in results if r["server"] == NAME}
     reached = {
         name: (value := ours[streams][figure][share]) is not None and value <= limit
         for name, (streams, figure, share, limit) in TARGETS.items()
@@ -163,12 +166,14 @@ def charts(runs: Sequence[dict[str, Any]]) -> list[Lines]:
 
 
 def main(other_servers: Mapping[str, ServerFactory] | None = None) -> None:
-    servers: dict[str, ServerFactory] = {Auricle.name: Auricle, **(other_servers or {})}
+    others = other_servers or {}
+    with_speakers = partial(Auricle, has_speakers=True)
+    servers: dict[str, ServerFactory] = {NAME: Auricle, WITH_SPEAKERS: with_speakers, **others}
     parser = command_line(__doc__, "live")
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--corpus", type=Path, default=CORPUS)
     parser.add_argument("--streams", default=STREAMS)
-    parser.add_argument("--server", nargs="+", choices=tuple(servers), default=[*servers])
+    parser.add_argument("--server", nargs="+", choices=tuple(servers), default=[NAME, *others])
     parser.add_argument("--seconds", type=float, default=60.0)
     arguments = parser.parse_args()
     print(json.dumps(machine()))

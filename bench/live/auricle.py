@@ -19,6 +19,7 @@ from bench.lib.audio import opus_packets
 from bench.lib.service import running
 from bench.live.play import Caption, Running
 
+NAME, WITH_SPEAKERS = "auricle", "auricle-speakers"
 FRAME_MS = 20
 SHORT_WINDOW = "whisper"
 NODE_DELAY = "auricle_live_node_delay_seconds_bucket"
@@ -26,13 +27,19 @@ REFUSED = (429, 503)
 
 
 class Auricle:
-    """A client of the native protocol, as the web client speaks it."""
+    """A client of the native protocol, as the web client speaks it.
 
-    name = "auricle"
+    Args:
+        model: Folder of the model.
+        has_speakers: Whether to request speakers.
+    """
+
     step_samples = 16 * FRAME_MS
 
-    def __init__(self, model: Path) -> None:
+    def __init__(self, model: Path, *, has_speakers: bool = False) -> None:
         self._model = model
+        self._has_speakers = has_speakers
+        self.name = WITH_SPEAKERS if has_speakers else NAME
 
     @contextmanager
     def running(self, streams: int) -> Iterator[Running]:
@@ -40,6 +47,7 @@ class Auricle:
         room_s = round(queue_audio_s(streams + 1))
         with running(engine=SHORT_WINDOW, model=self._model, queue_audio_s=room_s) as server:
             query = f"format=opus&seq=1&frame_ms={FRAME_MS}&language=en"
+            query += f"&speakers={self._has_speakers:d}"
             url = server.url.replace("http", "ws", 1) + f"/v1/stream?{query}"
             yield Running(url, server.process, lambda: node_delay(server.url))
 
