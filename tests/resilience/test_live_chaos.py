@@ -140,7 +140,6 @@ async def fall_silent(proxy: TcpProxy) -> None:
     proxy.thaw()
 
 
-@pytest.mark.slow
 async def test_finals_are_the_same_when_the_server_is_restarted(
     service: Service, calm: list[Told]
 ) -> None:
