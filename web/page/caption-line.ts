@@ -29,15 +29,24 @@ const SIGNS = ['●', '▲', '■', '◆', '★', '✚', '▼', '⬟'] as const;
 export function speakerButton(speaker: number, name: string, rename: string): HTMLButtonElement {
 	const button = document.createElement('button');
 	button.type = 'button';
-	button.className = 'speaker';
-	button.dataset['speaker'] = String(speaker % SIGNS.length);
 	button.title = rename;
+	return asSpeaker(button, speaker, name);
+}
+
+/** Returns the same as text, where a speaker can't be renamed. */
+export function speakerName(speaker: number, name: string): HTMLElement {
+	return asSpeaker(document.createElement('span'), speaker, name);
+}
+
+function asSpeaker<T extends HTMLElement>(element: T, speaker: number, name: string): T {
+	element.className = 'speaker';
+	element.dataset['speaker'] = String(speaker % SIGNS.length);
 	const sign = document.createElement('span');
 	sign.className = 'sign';
 	sign.setAttribute('aria-hidden', 'true');
 	sign.textContent = SIGNS[speaker % SIGNS.length] ?? SIGNS[0];
-	button.append(sign, ' ', name);
-	return button;
+	element.append(sign, ' ', name);
+	return element;
 }
 
 /** Returns words with the style `stable` (final or stable), `unstable` (unstable) or `lost`. */

@@ -39,6 +39,8 @@ export interface FileJob {
 	readonly id: string | null;
 	readonly model: string;
 	readonly language: string | null;
+	/** Whether to say who speaks. */
+	readonly speakers: boolean;
 	readonly key: string | undefined;
 	readonly signal: AbortSignal;
 	readonly onProgress: (progress: FileProgress) => void;
@@ -150,8 +152,16 @@ interface JobBody {
 
 interface ResultBody {
 	readonly language: string | null;
-	readonly segments: readonly { readonly start: number; readonly end: number; readonly text: string }[];
+	readonly segments: readonly SegmentBody[];
 	readonly error: { readonly gaps?: readonly GapBody[] } | null;
+}
+
+interface SegmentBody {
+	readonly start: number;
+	readonly end: number;
+	readonly text: string;
+	/** Only if speakers were requested. */
+	readonly speaker?: number | null;
 }
 
 interface GapBody {
@@ -161,11 +171,12 @@ interface GapBody {
 }
 
 function transcript({ language, segments, error }: ResultBody): readonly TranscriptLine[] {
-	const spoken = segments.map(({ start, end, text }) => ({
+	const spoken = segments.map(({ start, end, text, speaker = null }) => ({
 		startSeconds: start,
 		endSeconds: end,
 		text: text.trim(),
 		language,
+		...(speaker === null ? {} : { speaker }),
 	}));
 	const gaps = (error?.gaps ?? []).map(({ start, end, code }) => ({
 		startSeconds: start,
@@ -191,7 +202,7 @@ async function checkReadable(file: File): Promise<void> {
 }
 
 /** Uploads with XMLHttpRequest; `fetch` does not report the progress of an upload. */
-function post(file: File, { model, language, key, signal, onProgress }: FileJob): Promise<Answer> {
+function post(file: File, { model, language, speakers, key, signal, onProgress }: FileJob): Promise<Answer> {
 	return new Promise((resolve, reject) => {
 		const request = new XMLHttpRequest();
 		const query = new URLSearchParams({ wait: '0' });
@@ -200,6 +211,9 @@ function post(file: File, { model, language, key, signal, onProgress }: FileJob)
 		}
 		if (language !== null) {
 			query.set('language', language);
+		}
+		if (speakers) {
+			query.set('speakers', 'true');
 		}
 		request.open('POST', `utterance?${query}`);
 		const isMedia = /^(audio|video)\//.test(file.type);

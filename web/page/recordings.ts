@@ -1,7 +1,7 @@
 /** Recordings that were dropped or chosen, transcribed in order; each with its progress, text and export buttons. */
 
 import { AuricleError } from '../src/index.js';
-import { captionLine, styledText } from './caption-line.js';
+import { captionLine, speakerName, styledText } from './caption-line.js';
 import { type CaptionTexts, problem, type Sentence } from './caption-texts.js';
 import { Claim, newId } from './claim.js';
 import { byId, setText } from './dom.js';
@@ -12,7 +12,7 @@ import type { Keeper } from './keeper.js';
 import { asksForKey, type Key } from './key.js';
 import type { SpeechChoice } from './live.js';
 import { ExportToolbar } from './export-toolbar.js';
-import { isGap, type TranscriptLine } from './transcript.js';
+import { isGap, speakerOf, type TranscriptLine } from './transcript.js';
 
 /** The list of recordings. */
 export class Recordings {
@@ -302,9 +302,15 @@ class Recording {
 	#showLines(): void {
 		this.#text.replaceChildren(
 			...this.#lines.map(line => {
-				return isGap(line)
-					? captionLine(line.startSeconds, null, styledText('lost', gapText(line, this.#texts)))
-					: captionLine(line.startSeconds, line.language, line.text);
+				if (isGap(line)) {
+					return captionLine(line.startSeconds, null, styledText('lost', gapText(line, this.#texts)));
+				}
+				const element = captionLine(line.startSeconds, line.language, line.text);
+				if (line.speaker !== undefined) {
+					const name = speakerOf(line, { speaker: this.#texts.speakers.name }) ?? '';
+					element.querySelector('.words')?.before(speakerName(line.speaker, name), ' ');
+				}
+				return element;
 			}),
 		);
 	}
