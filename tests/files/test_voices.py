@@ -2,12 +2,22 @@
 
 from collections import Counter
 
+import anyio
 import numpy as np
 import pytest
 
 from auricle.files.assemble import FileTranscript
 from auricle.files.voices import FileVoices, VoiceRequest
-from auricle.types import ANONYMOUS, SAMPLE_RATE_HZ, Chunk, Segment, SpeakerOptions, Transcript
+from auricle.types import (
+    ANONYMOUS,
+    SAMPLE_RATE_HZ,
+    Chunk,
+    EmbedJob,
+    Segment,
+    SpeakerEmbeddings,
+    SpeakerOptions,
+    Transcript,
+)
 from tests.support.embedder import LOUDNESS, FakeEmbedder
 
 pytestmark = pytest.mark.unit
@@ -80,6 +90,18 @@ async def test_a_refused_chunk_is_repeated_and_only_one_is_patient() -> None:
     tries = Counter(str(job.id) for job in embedder.jobs)
     assert tries["f:0:voices"] > 1
     assert tries["f:112000:voices"] == 1
+
+
+async def test_an_embedder_that_does_not_answer_is_not_waited_for_forever() -> None:
+    class Silent(FakeEmbedder):
+        async def embed(self, job: EmbedJob) -> SpeakerEmbeddings:
+            await anyio.sleep_forever()
+            raise AssertionError
+
+    request = VoiceRequest(Silent(), SpeakerOptions(), patience_s=0.0)
+    result = await assigned(FileVoices(request, "f", ANONYMOUS, 0.05), CHUNKS)
+    assert speakers(result) == [None] * 4
+    assert len(result.warnings) == 1
 
 
 @pytest.mark.parametrize("embedder", [None, FakeEmbedder(refusals=100)], ids=["none", "broken"])

@@ -33,6 +33,8 @@ from auricle.types import (
 MAX_URGENT_PATIENCE_S = 5.0
 """Maximum time for which a chunk is repeated while a client waits."""
 RETRY_S = 0.5
+MAX_WAIT_S = 600.0
+"""Maximum wait for one chunk of a background job, in seconds; its embedding takes half a second."""
 
 _NO_SPEAKERS = "Speakers could not be distinguished now; the transcript has none."
 
@@ -107,7 +109,7 @@ class FileVoices:
             pcm=chunk.pcm,
             stretches=tuple((first - start, last - start) for first, last in stretches),
             client=self._client,
-            max_wait_s=self._max_wait_s,
+            max_wait_s=self._max_wait_s or MAX_WAIT_S,
         )
         try:
             embeddings = await self._embed(job)
@@ -129,7 +131,9 @@ class FileVoices:
         until = time.monotonic() + patience_s
         while True:
             try:
-                return await embedder.embed(job)
+                with anyio.move_on_after(job.max_wait_s):
+                    return await embedder.embed(job)
+                raise SpeakersUnavailable
             except SpeakersUnavailable:
                 if time.monotonic() + RETRY_S > until:
                     raise
