@@ -17,6 +17,7 @@ from auricle.engine.speakers.model_file import MAX_DIMENSIONS
 from auricle.errors import SetupError, SpeakersUnavailable, WorkerError
 from auricle.transcriber import WorkerState
 from auricle.types import ClientId, EmbedJob, JobId
+from auricle.workers.process.messages import EmbedStretches, StretchesEmbedded
 from auricle.workers.process.process import ProcessExit
 from auricle.workers.speakers.pool import SpeakerPool, read_vectors
 from tests.support.clips import CLIPS
@@ -42,7 +43,7 @@ async def opened(
     pool = SpeakerPool(
         WorkerSettings.model_validate(fast),
         SpeakerSettings(speaker_workers=workers, speaker_model=model),
-        QueueSettings(max_crashes_per_key=2),
+        QueueSettings(poison_attempts=2),
     )
     await pool.start()
     try:
@@ -128,7 +129,8 @@ async def test_a_job_whose_workers_die_again_and_again_is_given_up() -> None:
         with pytest.raises(SpeakersUnavailable, match="died"):
             await result
         assert len(killed) == 2
-        assert (await pool.embed(job(LONG[:1]))).stretches == LONG[:1]
+        other = EmbedJob(JobId("j"), PCM[1:], LONG[:1])
+        assert (await pool.embed(other)).stretches == LONG[:1]
 
 
 async def crashed(pool: SpeakerPool, request: EmbedJob, *frames: str | None) -> str:
@@ -154,11 +156,21 @@ async def test_audio_that_crashes_workers_in_one_place_is_rejected_afterwards() 
     assert "before" in await crashed(pool, job(LONG[:1]), "a.py:1 f")
 
 
-@pytest.mark.parametrize("frames", [(None, None), ("a.py:1 f", "b.py:1 g")])
-async def test_audio_is_not_blamed_for_other_deaths(frames: tuple[str | None, ...]) -> None:
+@pytest.mark.parametrize("frames", [(None, None, None), ("a.py:1 f", "b.py:1 g", None)])
+async def test_a_step_is_repeated_after_other_deaths(frames: tuple[str | None, ...]) -> None:
     pool = not_started()
-    for _ in range(2):
-        assert "died repeatedly" in await crashed(pool, job(LONG[:1]), *frames)
+    result = asyncio.create_task(pool.embed(job(LONG[:1])))
+    await asyncio.sleep(0)
+    for frame in frames:
+        assert pool.next_assignment("w", 0.0) is not None
+        exit = ProcessExit("SIGKILL", None, () if frame is None else (frame,))
+        pool.died("w", exit, "exited", time.monotonic())
+    assignment = pool.next_assignment("w", 0.0)
+    assert assignment is not None
+    assert isinstance(assignment.message, EmbedStretches)
+    vector = np.eye(1, 192, dtype="<f4").tobytes()
+    pool.received("w", StretchesEmbedded(assignment.message.id, vector), 0.0)
+    assert (await result).stretches == LONG[:1]
 
 
 async def test_a_client_that_crashes_workers_gets_no_speakers() -> None:
@@ -168,7 +180,7 @@ async def test_a_client_that_crashes_workers_gets_no_speakers() -> None:
         reason = await crashed(pool, request, "a.py:1 f", "a.py:1 f")
         assert ("too many" in reason) == (start == 2)
     other = EmbedJob(JobId("j"), PCM[3:], LONG[:1], ClientId("anna"))
-    assert "died repeatedly" in await crashed(pool, other, None, None)
+    assert "died repeatedly" in await crashed(pool, other, "a.py:1 f", "a.py:1 f")
 
 
 async def test_a_hung_worker_is_replaced() -> None:

@@ -82,31 +82,31 @@ def test_clients_take_turns_and_each_keeps_its_order() -> None:
     assert order == [own[0], other, *own[:1] * 2, *own[1:] * 3]
 
 
-def test_the_step_of_a_dead_worker_is_repeated_once() -> None:
+def test_the_step_of_a_dead_worker_is_repeated_unless_it_is_poison() -> None:
     schedule = SpeakerSchedule()
     ticket = schedule.submit(job(20), now=0)
     schedule.next_step("w1")
     schedule.step_done("w1", vectors(STEP_STRETCHES))
     schedule.next_step("w1")
-    schedule.worker_died("w1")
+    schedule.worker_died("w1", is_poison=False)
     again = schedule.next_step("w2")
     assert again is not None
     assert again.ticket is ticket
     assert ticket.done == STEP_STRETCHES
-    schedule.worker_died("w2")
+    schedule.worker_died("w2", is_poison=True)
     assert failures(schedule) == [ticket]
     assert schedule.next_step("w3") is None
     counters = schedule.counters
     assert (counters.retried, counters.poison, counters.failed) == (1, 1, 1)
 
 
-def test_each_step_has_its_own_repetition() -> None:
+def test_every_step_may_be_repeated() -> None:
     schedule = SpeakerSchedule()
     ticket = schedule.submit(job(20), now=0)
     finished = None
     while finished is None:
         schedule.next_step("w")
-        schedule.worker_died("w")
+        schedule.worker_died("w", is_poison=False)
         step = schedule.next_step("w")
         assert step is not None
         finished = schedule.step_done("w", vectors(len(step.stretches)))
@@ -140,7 +140,7 @@ def test_a_cancelled_job_is_forgotten() -> None:
     assert step is not None
     assert step.ticket is running
     schedule.cancel(running)
-    schedule.worker_died("w")
+    schedule.worker_died("w", is_poison=True)
     assert schedule.next_step("w") is None
     assert failures(schedule) == []
 

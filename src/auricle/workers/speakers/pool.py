@@ -57,7 +57,8 @@ class SpeakerPool:
     Args:
         worker: Budgets, limits and backoff of workers.
         settings: Number of workers, at least 1, and the model.
-        queue: For how long audio that crashes workers is rejected, and clients that send it.
+        queue: How many deaths make a job poison, and for how long its audio is rejected, and
+            clients that send it.
 
     Raises:
         SetupError: The file of the model is not a speaker model.
@@ -194,15 +195,17 @@ class SpeakerPool:
     def died(self, worker: str, exit: ProcessExit, reason: str, now: float) -> None:
         """Repeat the step of a worker that died, or fail its job; see the schedule.
 
-        Audio that crashed two workers in the same place is rejected for a while. A worker that was
-        killed from outside proves nothing.
+        A job fails after two crashes in the same place, or a number of deaths in all. Then its
+        audio is rejected for a while.
         """
         self._running_ids.pop(worker, None)
+        is_poison = False
         if step := self._schedule.step_of(worker):
             signature = exit.signature and f"{reason} {exit.signature}"
-            if self._poison.record_crash(_key(step.ticket), signature):
+            is_poison = self._poison.record_crash(_key(step.ticket), signature)
+            if is_poison:
                 self._poison.quarantine(step.ticket.client, step.ticket.job.pcm, now)
-        self._schedule.worker_died(worker)
+        self._schedule.worker_died(worker, is_poison=is_poison)
         if reason == "start" and not self._crew.ready:
             self._schedule.fail_all("speaker workers cannot start")
         self._deliver_failures()

@@ -1,7 +1,7 @@
 """Decide which stretches are embedded next. No I/O, no clock.
 
 A job is done in steps of a few stretches, so that live speech never waits for a whole job of a
-file. The step of a worker that dies is repeated once; then the job fails.
+file. The step of a worker that dies is repeated, unless its audio is to blame.
 """
 
 import itertools
@@ -29,7 +29,6 @@ MAX_WAITING = 128
 """Waiting jobs, of live speech and of files each; a job has at most 1 MB of audio."""
 MAX_WAIT_S = 600.0
 """Deadline of a job that has none."""
-MAX_ATTEMPTS = 2
 
 
 @dataclass(slots=True, eq=False)
@@ -45,7 +44,6 @@ class Ticket:
     stretches: tuple[Stretch, ...]
     deadline_at: float
     done: int = 0
-    attempts: int = 0
     vectors: list[np.ndarray] = field(default_factory=list)
     is_settled: bool = False
 
@@ -130,7 +128,6 @@ class SpeakerSchedule:
         pcm = ticket.job.pcm[first : max(end for _, end in stretches)]
         moved = tuple((start - first, end - first) for start, end in stretches)
         step = self._steps[worker] = Step(ticket, pcm, moved)
-        ticket.attempts += 1
         return step
 
     def step_of(self, worker: str) -> Step | None:
@@ -145,7 +142,6 @@ class SpeakerSchedule:
             return None
         ticket.vectors.append(vectors)
         ticket.done += len(step.stretches)
-        ticket.attempts = 0
         if ticket.done < len(ticket.stretches):
             self._queue(ticket.job).push(ticket)
             return None
@@ -153,12 +149,12 @@ class SpeakerSchedule:
         self.counters.done += 1
         return ticket
 
-    def worker_died(self, worker: str) -> None:
-        """Repeat the step of a worker that died, or fail its job."""
+    def worker_died(self, worker: str, *, is_poison: bool) -> None:
+        """Repeat the step of a worker that died, or fail its job if the audio is poison."""
         step = self._steps.pop(worker, None)
         if step is None or step.ticket.is_settled:
             return
-        if step.ticket.attempts < MAX_ATTEMPTS:
+        if not is_poison:
             self.counters.retried += 1
             self._queue(step.ticket.job).push_front(step.ticket)
         else:
