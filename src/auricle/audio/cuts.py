@@ -27,9 +27,11 @@ def loudness(pcm: Pcm16) -> Scores:
         pcm: int16, shape [samples]; an incomplete last window is padded with silence.
     """
     windows = -(-pcm.size // WINDOW_SAMPLES)
-    samples = pcm.astype(np.float64)
-    if pcm.size < windows * WINDOW_SAMPLES:
-        samples.resize(windows * WINDOW_SAMPLES)  # np.pad() would take longer than the rest
+    if pcm.size == windows * WINDOW_SAMPLES:
+        samples = pcm.astype(np.float64)
+    else:
+        samples = np.zeros(windows * WINDOW_SAMPLES)  # np.pad() would take longer than the rest
+        samples[: pcm.size] = pcm
     by_window = samples.reshape(windows, WINDOW_SAMPLES)
     # Sums of squares of int16 are exact in a double, in any order.
     power = np.einsum("ij,ij->i", by_window, by_window) / WINDOW_SAMPLES

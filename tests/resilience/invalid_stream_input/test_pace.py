@@ -125,7 +125,7 @@ sys.stdin.read()
 async def test_a_client_faster_than_real_time_waits_and_no_other_does(
     service: Live, other_client: OtherClient
 ) -> None:
-    service.transcriber.gate = anyio.Event()
+    gate = service.transcriber.gate = anyio.Event()
     service.transcriber.holds = lambda job: job.options.language == "de"
     command = [sys.executable, "-c", FLOOD, str(service.port)]
     async with await anyio.open_process(command, cwd=ROOT, stderr=None) as flood:
@@ -139,6 +139,7 @@ async def test_a_client_faster_than_real_time_waits_and_no_other_does(
             assert sum(job.pcm.size for job in held) < 2 * 100 * 16_000
         finally:
             flood.kill()
+    gate.set()  # a session that waits for finals reads nothing, so it would not see the end
     service.transcriber.gate = None
     await poll_until(lambda: service.state.live.connected == 0, 120)
 
