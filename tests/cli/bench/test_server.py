@@ -1,6 +1,7 @@
 """The server of the measurement: a real one, with the operator's settings without its limits."""
 
 import asyncio
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +48,10 @@ def test_its_own_error_says_why_it_does_not_start(
         asyncio.run(start())
 
 
-def test_a_cancelled_measurement_leaves_no_process_and_no_directory(scripted: Settings) -> None:
-    before = set(Path("/tmp").glob("auricle-bench-*"))
+def test_a_cancelled_measurement_leaves_no_process_and_no_directory(
+    scripted: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
     async def cancel() -> list[psutil.Process]:
         entered, children = asyncio.Event(), []
@@ -68,4 +71,4 @@ def test_a_cancelled_measurement_leaves_no_process_and_no_directory(scripted: Se
     processes = asyncio.run(cancel())
     assert processes
     assert not [process for process in processes if process.is_running()]
-    assert set(Path("/tmp").glob("auricle-bench-*")) <= before
+    assert not list(tmp_path.glob("auricle-bench-*"))
