@@ -186,8 +186,7 @@ class SpeakerLabels:
             voiced: Where there is speech, in the session.
             now: Monotonic time in seconds.
         """
-        voice = self._open(number, start_sample)
-        voice.pcm, voice.stretches, voice.due_at = pcm, cut_live_stretches(voiced), now
+        self._heard(number, pcm, start_sample, voiced, now)
 
     def utterance_ended(
         self, number: int, pcm: Pcm16, start_sample: int, voiced: Sequence[Span], now: float
@@ -201,8 +200,7 @@ class SpeakerLabels:
             voiced: Where there is speech, in the session.
             now: Monotonic time in seconds.
         """
-        voice = self._open(number, start_sample)
-        voice.pcm, voice.stretches, voice.due_at = pcm, cut_live_stretches(voiced), now
+        voice = self._heard(number, pcm, start_sample, voiced, now)
         voice.is_ended, voice.ended_at = True, now
         waiting = [voice for voice in self._voices if not voice.is_ready]
         while sum(voice.pcm.size for voice in waiting) > MAX_HELD_SAMPLES:
@@ -285,6 +283,14 @@ class SpeakerLabels:
         if not self._is_finished:
             self._is_finished = True
             self._note(self._tracker.finish())
+
+    def _heard(
+        self, number: int, pcm: Pcm16, start_sample: int, voiced: Sequence[Span], now: float
+    ) -> _Voice:
+        """Return an utterance with its audio so far, which is to be embedded now."""
+        voice = self._open(number, start_sample)
+        voice.pcm, voice.stretches, voice.due_at = pcm, cut_live_stretches(voiced), now
+        return voice
 
     def _open(self, number: int, start_sample: int) -> _Voice:
         """Return the newest utterance; a newer one than that follows one that was discarded."""

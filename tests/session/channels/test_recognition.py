@@ -20,7 +20,7 @@ from auricle.events import (
     WarningCode,
     Wire,
 )
-from auricle.types import Pcm16
+from auricle.types import Job, Pcm16
 from tests.support.clips import CLIPS
 from tests.support.session import Answer, Rig, echo, silence
 
@@ -146,9 +146,9 @@ def test_a_new_session_repeats_no_final_of_either_channel(
 
 
 def test_a_slow_channel_does_not_delay_the_other() -> None:
-    def slow_in_the_left(job: object) -> Answer:
-        number = int(str(job.utterance).rpartition(":")[2])  # type: ignore[attr-defined]
-        return None if number in slow else echo(job)  # type: ignore[arg-type]
+    def slow_in_the_left(job: Job) -> Answer:
+        number = int(job.utterance.rpartition(":")[2])
+        return None if number in slow else echo(job)
 
     slow = {1}
     it = rig(partials=False)

@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import TypeVar
 
 from auricle.errors import AuricleError, WorkerError
-from auricle.types import Transcript
 from auricle.workers.process.messages import BatchDone, ToParent
+
+Result = TypeVar("Result")
 
 
 def checked_answer(message: ToParent, batch: int, jobs: Sequence[str]) -> BatchDone:
@@ -21,11 +23,11 @@ def checked_answer(message: ToParent, batch: int, jobs: Sequence[str]) -> BatchD
     return message
 
 
-def deliver(future: asyncio.Future[Transcript] | None, outcome: Transcript | AuricleError) -> None:
+def deliver(future: asyncio.Future[Result] | None, outcome: Result | AuricleError) -> None:
     """Pass an outcome to the caller, unless it has left."""
     if future is None or future.done():
         return
-    if isinstance(outcome, Transcript):
-        future.set_result(outcome)
-    else:
+    if isinstance(outcome, AuricleError):
         future.set_exception(outcome)
+    else:
+        future.set_result(outcome)

@@ -37,8 +37,10 @@ from auricle.errors import (
 from auricle.transcriber import Counters, Progress, QueueStats, Stats
 from auricle.types import ANONYMOUS, MAX_JOB_SAMPLES, SAMPLE_RATE_HZ, Chunk, ClientId, Source
 from auricle.workers.asr.codec import clean_text
+from auricle.workers.asr.delivery import deliver
 from auricle.workers.crash_audio import CrashAudio
 from auricle.workers.process import handover
+from auricle.workers.process.launch import confined_program, hard_limit_bytes
 from auricle.workers.process.messages import (
     MAX_STEP_ANSWER_BYTES,
     CloseStream,
@@ -54,12 +56,10 @@ from auricle.workers.process.poison import CrashBudget, PoisonTracker
 from auricle.workers.process.process import ProcessExit
 from auricle.workers.process.supervisor import (
     DUMP_MARGIN,
-    HARD_MEMORY_BYTES,
     ORDERLY,
     Assignment,
     WorkerSupervisor,
 )
-from auricle.workers.sandbox.confinement import SandboxPolicy, program
 
 CHILD = "auricle.workers.decode.child"
 POISON_DEATHS = 4
@@ -213,17 +213,13 @@ class DecodePool:
 
     def program(self) -> Sequence[str]:
         """Return the worker program, sandboxed without file access: it is sent open files."""
-        if self._worker.sandbox == "off":
-            return program(CHILD, None)
-        read = filter(None, [self._decode.libopus])
-        write = map(str, self._worker.sandbox_folders)
-        return program(CHILD, SandboxPolicy(tuple(read), tuple(write)))
+        return confined_program(CHILD, self._worker, filter(None, [self._decode.libopus]))
 
     def start_message(self, slot: int) -> Message:
         """Return the limits of a new worker."""
         return StartDecode(
             max_samples=int(self._decode.max_audio_s * SAMPLE_RATE_HZ),
-            hard_limit_bytes=int(self._worker.worker_hard_mb * 1e6) or HARD_MEMORY_BYTES,
+            hard_limit_bytes=hard_limit_bytes(self._worker),
             max_chunk_samples=self._max_chunk_samples,
             libopus=self._decode.libopus,
         )
@@ -283,8 +279,7 @@ class DecodePool:
         if stream.spent_s > SLOW_S + stream.decoded_samples / SAMPLE_RATE_HZ:
             self._fail(stream, AudioError("The file takes too long to decode."))
             return
-        if stream.answer is not None and not stream.answer.done():
-            stream.answer.set_result(message)
+        deliver(stream.answer, message)
 
     def died(self, worker: str, exit: ProcessExit, reason: str, now: float) -> None:
         """Move the worker's open files to other workers; count the crash against its current file.
@@ -382,8 +377,7 @@ class DecodePool:
 
     def _fail(self, stream: _Stream, error: AuricleError) -> None:
         self._counters.failed += 1
-        if stream.answer is not None and not stream.answer.done():
-            stream.answer.set_exception(error)
+        deliver(stream.answer, error)
 
     def _fail_all(self) -> None:
         self._is_closing = True

@@ -19,6 +19,8 @@ from auricle.engine.speakers.model_file import BUNDLED_MODEL, MAX_DIMENSIONS, ch
 from auricle.errors import RateLimited, SpeakersUnavailable, WorkerError
 from auricle.transcriber import QueueStats, Stats
 from auricle.types import EmbedJob, SpeakerEmbeddings
+from auricle.workers.asr.delivery import deliver
+from auricle.workers.process.launch import confined_program, hard_limit_bytes
 from auricle.workers.process.messages import (
     MAX_START_ANSWER_BYTES,
     EmbedStretches,
@@ -32,11 +34,9 @@ from auricle.workers.process.poison import CrashBudget, PoisonTracker
 from auricle.workers.process.process import ProcessExit
 from auricle.workers.process.supervisor import (
     DUMP_MARGIN,
-    HARD_MEMORY_BYTES,
     Assignment,
     WorkerSupervisor,
 )
-from auricle.workers.sandbox.confinement import SandboxPolicy, program
 from auricle.workers.speakers.schedule import SpeakerSchedule, Ticket, result_of
 
 CHILD = "auricle.workers.speakers.child"
@@ -144,18 +144,11 @@ class SpeakerPool:
 
     def program(self) -> Sequence[str]:
         """Return the worker program, sandboxed to the model's file."""
-        if self._worker.sandbox == "off":
-            return program(CHILD, None)
-        write = map(str, self._worker.sandbox_folders)
-        return program(CHILD, SandboxPolicy((str(self._model),), tuple(write)))
+        return confined_program(CHILD, self._worker, [str(self._model)])
 
     def start_message(self, slot: int) -> Message:
         """Return the model that a new worker loads."""
-        return StartSpeakers(
-            str(self._model),
-            THREADS,
-            int(self._worker.worker_hard_mb * 1e6) or HARD_MEMORY_BYTES,
-        )
+        return StartSpeakers(str(self._model), THREADS, hard_limit_bytes(self._worker))
 
     def workers_changed(self, ready: int) -> None:
         """Nothing depends on the number of workers."""
@@ -187,10 +180,8 @@ class SpeakerPool:
             raise WorkerError("embeddings of another size than before")
         del self._running_ids[worker]
         self._poison.clear(_key(step.ticket))
-        ticket = self._schedule.step_done(worker, vectors)
-        future = None if ticket is None else self._futures.pop(ticket, None)
-        if ticket is not None and future is not None and not future.done():
-            future.set_result(result_of(ticket))
+        if ticket := self._schedule.step_done(worker, vectors):
+            deliver(self._futures.pop(ticket, None), result_of(ticket))
 
     def died(self, worker: str, exit: ProcessExit, reason: str, now: float) -> None:
         """Repeat the step of a worker that died, or fail its job; see the schedule.
@@ -233,9 +224,7 @@ class SpeakerPool:
     def _deliver_failures(self) -> None:
         while failure := self._schedule.next_failure():
             ticket, error = failure
-            future = self._futures.pop(ticket, None)
-            if future is not None and not future.done():
-                future.set_exception(error)
+            deliver(self._futures.pop(ticket, None), error)
 
     def _close(self, reason: str) -> None:
         self._is_closed = True
