@@ -6,21 +6,18 @@
       ↓                   ↓                          ↓
     Results, interim …  Results, from_finalize   last Results, Metadata, close 1000
 
-The results of each channel are those of :mod:`.channel`.
-
-Without ``encoding``, the format is detected from the first bytes: Ogg, WebM or WAV.
+The audio is that of :mod:`.audio_input`, the results of each channel are those of :mod:`.channel`.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
-from auricle.audio_formats import AudioFormat
-from auricle.commands import Configure, Flush, Keepalive, Stop, StreamParameters, UpdateConfig
-from auricle.errors import AudioError, BadRequest, IdleTimeout
+from auricle.commands import Flush, Keepalive, Stop, StreamParameters, UpdateConfig
+from auricle.errors import BadRequest, IdleTimeout
 from auricle.events import (
     AudioProgress,
     Closed,
@@ -35,58 +32,32 @@ from auricle.events import (
     SwitchFormat,
     Warned,
     WarningCode,
-    Wire,
 )
-from auricle.limits import MAX_RATE_HZ, MIN_RATE_HZ
+from auricle.protocol.deepgram.audio_input import WIRES, AudioInput, may_be_text
 from auricle.protocol.deepgram.channel import ChannelResults
 from auricle.protocol.deepgram.query import (
-    ALAW,
-    LINEAR16,
-    MULAW,
-    OGG_OPUS,
-    OPUS,
     RAW_ENCODINGS,
     Listen,
     check_hotwords,
 )
 from auricle.protocol.deepgram.results import Json, Metadata, ModelInfo
-from auricle.protocol.detect import detect
-from auricle.protocol.dialect import ClosingMessages, Companded, End, Law, Reply, Step
+from auricle.protocol.dialect import ClosingMessages, End, Reply, Step
 from auricle.protocol.fields import check_length, decode_json
-from auricle.protocol.wav import A_LAW, MU_LAW, PCM, parse_wav_head
 from auricle.types import SAMPLE_RATE_HZ
 
 IDLE_TIMEOUT_S = 10.0
 """Deepgram's idle timeout; clients rely on it and send ``KeepAlive``."""
 
-SIGNATURE_BYTES = 12
-"""Bytes needed to detect the container."""
-
-_CONTROL_BYTES = 1024
-"""A binary message up to this size may be a text message sent as binary."""
-
 _MAX_REASON_BYTES = 123  # RFC 6455 §5.5
-
-_WIRES = {
-    LINEAR16: Wire.PCM16,
-    MULAW: Wire.PCM16,
-    ALAW: Wire.PCM16,
-    OPUS: Wire.OPUS_MESSAGE,
-    OGG_OPUS: Wire.OGG,
-    None: Wire.PCM16,  # until the first bytes arrive
-}
-_LAWS = {MULAW: Law.MU, ALAW: Law.A}
-_WAV_LAWS = {MU_LAW: Law.MU, A_LAW: Law.A}
 
 _AUDIO_CODES = frozenset({"bad_audio", "empty_audio", "unsupported_format", "protocol_error"})
 
 
 def parameters_of(query: Listen) -> StreamParameters:
     """Return the stream parameters for a query."""
-    is_pcm = query.encoding in RAW_ENCODINGS
     return StreamParameters(
-        format=_WIRES[query.encoding],
-        sample_rate=query.sample_rate_hz if is_pcm else SAMPLE_RATE_HZ,
+        format=WIRES[query.encoding],
+        sample_rate=query.sample_rate_hz if query.encoding in RAW_ENCODINGS else SAMPLE_RATE_HZ,
         channels=query.channels,
         multichannel=query.is_multichannel,
         model=query.model,
@@ -131,9 +102,9 @@ class DeepgramDialect:
         self._created = created
         self._model = model
         self._sha256 = hashlib.sha256()
-        self._law = _LAWS.get(query.encoding or "")
-        self._head: bytes | None = b"" if query.encoding is None else None
-        self._is_undecodable = False
+        self._audio = AudioInput(
+            query.encoding, query.channels, is_multichannel=query.is_multichannel
+        )
         self._warnings = list(query.warnings)
         self._channels = [
             ChannelResults(query, request_id=request_id, model=model, channel=channel)
@@ -182,51 +153,10 @@ class DeepgramDialect:
         """
         if not data:
             return (Stop(),)
-        if data.startswith(b"{") and len(data) <= _CONTROL_BYTES and _is_message(data):
+        if may_be_text(data) and _is_message(data):
             return self.receive_text(data.decode())
-        if self._is_undecodable:
-            raise AudioError("Packets could not be decoded as Opus.")
         self._sha256.update(data)
-        if self._head is None:
-            return (self._audio(data),)
-        self._head += data
-        return self._detect_format(self._head)
-
-    def _audio(self, data: bytes) -> Step:
-        return data if self._law is None else Companded(data, self._law)
-
-    def _detect_format(self, head: bytes) -> Iterator[Step]:
-        """Detect the format of a stream without ``encoding``, and start it."""
-        if len(head) < SIGNATURE_BYTES:
-            return
-        match detect(head, len(head) + 1):
-            case AudioFormat.OGG | AudioFormat.WEBM if self._query.is_multichannel:
-                raise AudioError("multichannel needs raw samples or WAV.")
-            case AudioFormat.OGG:
-                yield Configure(format=Wire.OGG)
-            case AudioFormat.WEBM:
-                yield Configure(format=Wire.WEBM)
-            case AudioFormat.WAV:
-                wav = parse_wav_head(head)
-                if wav is None:
-                    return
-                self._law = _WAV_LAWS.get(wav.code)
-                is_known = wav.bits == (8 if self._law else 16) and wav.code in (PCM, *_WAV_LAWS)
-                is_usual = MIN_RATE_HZ <= wav.sample_rate_hz <= MAX_RATE_HZ
-                if not is_known or not is_usual or wav.channels != self._query.channels:
-                    raise AudioError(
-                        "Unsupported WAV; use 16-bit PCM or G.711, and channels=2 for stereo."
-                    )
-                yield Configure(format=Wire.PCM16, sample_rate=wav.sample_rate_hz)
-                head = head[wav.size_bytes :]
-            case _:
-                raise AudioError(
-                    "Unknown audio format; without encoding, send Ogg or WebM with Opus, or WAV. "
-                    "Set encoding and sample_rate for raw samples."
-                )
-        self._head = None
-        if head:
-            yield self._audio(head)
+        return self._audio.receive(data)
 
     def _configure(self, message: _Message) -> Iterable[Step]:
         if message.keyterms is None:
@@ -270,7 +200,7 @@ class DeepgramDialect:
             case Warned(WarningCode.SIMILAR_CHANNELS, message):
                 self._warnings.append(message)
             case SwitchFormat():
-                self._is_undecodable = True
+                self._audio.is_undecodable = True
             case Closed():
                 return (self._metadata(event.audio_samples),)
             case Failed():

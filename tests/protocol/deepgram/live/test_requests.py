@@ -1,15 +1,14 @@
 """Query, audio formats and client messages."""
 
 import json
-from struct import pack
 
 import pytest
 
-from auricle.commands import Configure, Flush, Keepalive, Stop, UpdateConfig
+from auricle.commands import Flush, Keepalive, Stop, UpdateConfig
 from auricle.errors import AudioError, BadRequest
 from auricle.events import Failed, SwitchFormat, Wire
 from auricle.protocol.deepgram.live import parameters_of
-from auricle.protocol.dialect import Companded, Law, Reply
+from auricle.protocol.dialect import Reply
 from tests.protocol.deepgram.live.helpers import LINEAR, dialect, listen, steps, tell
 
 pytestmark = pytest.mark.unit
@@ -37,70 +36,6 @@ def test_the_query_becomes_the_parameters_of_a_session() -> None:
 def test_an_encoding_is_one_of_our_formats(query: str, wire: Wire, rate: int) -> None:
     shown = parameters_of(listen(query))
     assert (shown.format, shown.sample_rate) == (wire, rate)
-
-
-def test_samples_and_packets_are_passed_on_as_they_are() -> None:
-    for query in (LINEAR, "encoding=opus", "encoding=ogg-opus"):
-        assert steps(dialect(query).receive_bytes(b"audio")) == [b"audio"]
-
-
-@pytest.mark.parametrize(("encoding", "law"), [("mulaw", Law.MU), ("alaw", Law.A)])
-def test_telephone_audio_is_named_as_such(encoding: str, law: Law) -> None:
-    shown = steps(dialect(f"encoding={encoding}").receive_bytes(b"audio"))
-    assert shown == [Companded(b"audio", law)]
-
-
-@pytest.mark.parametrize(
-    ("head", "wire"),
-    [(b"OggS" + bytes(20), Wire.OGG), (b"\x1a\x45\xdf\xa3" + bytes(20), Wire.WEBM)],
-)
-def test_a_container_says_itself_what_it_is_however_it_is_split(head: bytes, wire: Wire) -> None:
-    for size in range(1, len(head)):
-        one = dialect("")
-        first, second = head[:size], head[size:]
-        shown = steps(one.receive_bytes(first)) + steps(one.receive_bytes(second))
-        assert shown[0] == Configure(format=wire)
-        assert b"".join(step for step in shown if isinstance(step, bytes)) == head
-        assert steps(one.receive_bytes(b"more")) == [b"more"]
-
-
-def wav(code: int = 1, channels: int = 1, rate: int = 24_000, bits: int = 16) -> bytes:
-    form = pack("<HHIIHH", code, channels, rate, rate * 2, 2, bits)
-    return b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0" + form + b"data\0\0\0\0"
-
-
-def test_a_live_wav_is_followed_without_its_header() -> None:
-    one, head = dialect(""), wav()
-    assert steps(one.receive_bytes(head[:30])) == []
-    assert steps(one.receive_bytes(head[30:] + b"samples")) == [
-        Configure(format=Wire.PCM16, sample_rate=24_000),
-        b"samples",
-    ]
-    assert steps(one.receive_bytes(b"more")) == [b"more"]
-
-
-def test_one_of_a_telephone_is_too() -> None:
-    shown = steps(dialect("").receive_bytes(wav(7, rate=8_000, bits=8) + b"samples"))
-    assert shown[-1] == Companded(b"samples", Law.MU)
-
-
-@pytest.mark.parametrize(
-    "head",
-    [
-        b"not audio at all",
-        b"fLaC" + bytes(20),
-        b"ID3" + bytes(20),
-        bytes(3200),
-        wav(code=3, bits=32),
-        wav(channels=2),
-        wav(rate=1000),
-        wav(bits=8),
-        wav(code=7),
-    ],
-)
-def test_what_can_not_be_followed_is_refused(head: bytes) -> None:
-    with pytest.raises(AudioError):
-        steps(dialect("").receive_bytes(head))
 
 
 def test_packets_that_can_not_be_decoded_are_the_end() -> None:

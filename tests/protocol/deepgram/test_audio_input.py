@@ -1,0 +1,97 @@
+"""Raw samples, packets and containers."""
+
+from struct import pack
+
+import pytest
+
+from auricle.commands import Configure
+from auricle.errors import AudioError
+from auricle.events import Wire
+from auricle.protocol.deepgram.audio_input import AudioInput, may_be_text
+from auricle.protocol.dialect import Companded, Law
+from tests.protocol.deepgram.live.helpers import steps
+
+pytestmark = pytest.mark.unit
+
+
+def test_samples_and_packets_are_passed_on_as_they_are() -> None:
+    for encoding in ("linear16", "opus", "ogg-opus"):
+        assert steps(AudioInput(encoding).receive(b"audio")) == [b"audio"]
+
+
+@pytest.mark.parametrize(("encoding", "law"), [("mulaw", Law.MU), ("alaw", Law.A)])
+def test_telephone_audio_is_named_as_such(encoding: str, law: Law) -> None:
+    shown = steps(AudioInput(encoding).receive(b"audio"))
+    assert shown == [Companded(b"audio", law)]
+
+
+@pytest.mark.parametrize(
+    ("head", "wire"),
+    [(b"OggS" + bytes(20), Wire.OGG), (b"\x1a\x45\xdf\xa3" + bytes(20), Wire.WEBM)],
+)
+def test_a_container_says_itself_what_it_is_however_it_is_split(head: bytes, wire: Wire) -> None:
+    for size in range(1, len(head)):
+        one = AudioInput(None)
+        first, second = head[:size], head[size:]
+        shown = steps(one.receive(first)) + steps(one.receive(second))
+        assert shown[0] == Configure(format=wire)
+        assert b"".join(step for step in shown if isinstance(step, bytes)) == head
+        assert steps(one.receive(b"more")) == [b"more"]
+
+
+def wav(code: int = 1, channels: int = 1, rate: int = 24_000, bits: int = 16) -> bytes:
+    form = pack("<HHIIHH", code, channels, rate, rate * 2, 2, bits)
+    return b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0" + form + b"data\0\0\0\0"
+
+
+def test_a_live_wav_is_followed_without_its_header() -> None:
+    one, head = AudioInput(None), wav()
+    assert steps(one.receive(head[:30])) == []
+    assert steps(one.receive(head[30:] + b"samples")) == [
+        Configure(format=Wire.PCM16, sample_rate=24_000),
+        b"samples",
+    ]
+    assert steps(one.receive(b"more")) == [b"more"]
+
+
+def test_one_of_a_telephone_is_too() -> None:
+    shown = steps(AudioInput(None).receive(wav(7, rate=8_000, bits=8) + b"samples"))
+    assert shown[-1] == Companded(b"samples", Law.MU)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"not audio at all",
+        b"fLaC" + bytes(20),
+        b"ID3" + bytes(20),
+        bytes(3200),
+        wav(code=3, bits=32),
+        wav(channels=2),
+        wav(rate=1000),
+        wav(bits=8),
+        wav(code=7),
+    ],
+)
+def test_what_can_not_be_followed_is_refused(head: bytes) -> None:
+    with pytest.raises(AudioError):
+        steps(AudioInput(None).receive(head))
+
+
+def test_multichannel_needs_samples() -> None:
+    container = b"OggS" + bytes(20)
+    with pytest.raises(AudioError, match="multichannel"):
+        steps(AudioInput(None, 2, is_multichannel=True).receive(container))
+
+
+def test_audio_after_undecodable_packets_is_refused() -> None:
+    one = AudioInput("opus")
+    one.is_undecodable = True
+    with pytest.raises(AudioError):
+        one.receive(b"audio")
+
+
+def test_only_a_short_message_may_be_text() -> None:
+    assert may_be_text(b'{"type":"KeepAlive"}')
+    assert not may_be_text(b"{" + bytes(2000))
+    assert not may_be_text(b"samples")
