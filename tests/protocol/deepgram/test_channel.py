@@ -24,7 +24,7 @@ from auricle.events import (
 from auricle.protocol.deepgram.live import DeepgramDialect, parameters_of
 from auricle.protocol.deepgram.query import parse_listen
 from auricle.protocol.deepgram.results import Json, ModelInfo
-from tests.protocol.deepgram.live.test_requests import wav
+from tests.protocol.deepgram.test_audio_input import wav
 
 pytestmark = pytest.mark.unit
 
