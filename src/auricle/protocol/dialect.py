@@ -59,9 +59,13 @@ class Companded:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """Encoded messages to send, after everything that is already queued."""
+    """Encoded messages to send, after everything that is already queued.
 
-    texts: tuple[str, ...]
+    ``texts`` is iterated once, right before its messages are sent: a dialect that numbers its
+    messages passes a generator.
+    """
+
+    texts: Iterable[str]
 
 
 Step = bytes | Companded | SessionCommand | Reply

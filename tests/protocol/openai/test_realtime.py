@@ -222,8 +222,9 @@ def test_events_without_audio_are_bounded_and_nothing_of_them_is_sent_again() ->
     text = json.dumps({"type": "words", "event_id": "x" * 5000, "y": "z" * MAX_MESSAGE_CHARACTERS})
     (reply,) = line.say(text)
     assert isinstance(reply, Reply)
-    assert json.loads(reply.texts[0])["error"]["code"] == "string_above_max_length"
-    assert len(reply.texts[0]) < 1000
+    (text,) = reply.texts
+    assert json.loads(text)["error"]["code"] == "string_above_max_length"
+    assert len(text) < 1000
 
 
 def test_nothing_but_the_audio_of_an_event_may_be_long() -> None:
@@ -232,13 +233,15 @@ def test_nothing_but_the_audio_of_an_event_may_be_long() -> None:
     assert all(isinstance(step, bytes) for step in line.say(json.dumps(append)))
     (reply,) = line.say(json.dumps(append | {"event_id": "x" * MAX_MESSAGE_CHARACTERS}))
     assert isinstance(reply, Reply)
-    assert json.loads(reply.texts[0])["error"]["code"] == "string_above_max_length"
+    (text,) = reply.texts
+    assert json.loads(text)["error"]["code"] == "string_above_max_length"
 
 
 def test_binary_messages_are_answered_with_advice() -> None:
     (reply,) = Line().it.receive_bytes(AUDIO)
     assert isinstance(reply, Reply)
-    assert json.loads(reply.texts[0])["error"]["code"] == "invalid_type"
+    (text,) = reply.texts
+    assert json.loads(text)["error"]["code"] == "invalid_type"
 
 
 def test_it_closes_with_the_last_messages_and_the_reason() -> None:

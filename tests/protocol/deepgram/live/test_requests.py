@@ -61,7 +61,8 @@ def test_keyterms_can_be_changed_and_that_is_confirmed() -> None:
     tune, reply = steps(dialect().receive_text(message))
     assert tune == UpdateConfig(hotwords=("Auricle",))
     assert isinstance(reply, Reply)
-    assert json.loads(reply.texts[0]) == {
+    (text,) = reply.texts
+    assert json.loads(text) == {
         "type": "ConfigureSuccess",
         "request_id": "id",
         "keyterms": ["Auricle"],
@@ -71,14 +72,16 @@ def test_keyterms_can_be_changed_and_that_is_confirmed() -> None:
 def test_a_change_without_keyterms_keeps_them() -> None:
     (reply,) = steps(dialect().receive_text('{"type":"Configure","features":{"numerals":true}}'))
     assert isinstance(reply, Reply)
-    assert json.loads(reply.texts[0]) == {"type": "ConfigureSuccess", "request_id": "id"}
+    (text,) = reply.texts
+    assert json.loads(text) == {"type": "ConfigureSuccess", "request_id": "id"}
 
 
 def test_too_many_keyterms_are_refused_in_words_that_clients_know() -> None:
     message = {"type": "Configure", "keyterms": [f"word{n}" for n in range(501)]}
     (reply,) = steps(dialect().receive_text(json.dumps(message)))
     assert isinstance(reply, Reply)
-    messages = json.loads(reply.texts[0])
+    (text,) = reply.texts
+    messages = json.loads(text)
     assert messages["type"] == "ConfigureFailure"
     assert messages["code"] == "CONFIGURE_KEYTERM_LIMIT_EXCEEDED"
 
