@@ -34,8 +34,8 @@ from auricle.server.api.deepgram import files as deepgram_file
 from auricle.server.api.deepgram import live as deepgram
 from auricle.server.api.deepgram.errors import refusal as deepgram_refusal
 from auricle.server.api.native import jobs, stream, tokens, transcripts, utterance
+from auricle.server.api.openai import azure, realtime
 from auricle.server.api.openai import models as openai_models
-from auricle.server.api.openai import realtime
 from auricle.server.api.openai import transcriptions as openai
 from auricle.server.api.openai.errors import openai_refusal
 from auricle.server.api.ops import health
@@ -112,6 +112,7 @@ def create_app(
         "/v1/audio/": openai_refusal,
         "/v1/models": openai_refusal,
         "/v1/realtime": openai_refusal,
+        f"{azure.PREFIX}/": openai_refusal,
         "/v1/listen": deepgram_refusal,
         "/v1/auth/grant": deepgram_refusal,
     }
@@ -122,14 +123,14 @@ def create_app(
         stream,
         deepgram,
         deepgram_file,
-        openai,
-        openai_models,
-        realtime,
+        azure,
         tokens,
         health,
         metrics,
     ):
         app.include_router(module.router)
+    for module in (openai, openai_models, realtime):
+        app.include_router(module.router, prefix="/v1")
     app.include_router(pages_router())
     app.router.default = partial(_not_found, app.router.default)
     # The last middleware added is the outermost.

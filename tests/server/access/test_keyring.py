@@ -48,6 +48,17 @@ def test_the_scheme_is_read_without_regard_to_case() -> None:
     assert ring.identify(Headers({"authorization": "bearer  secret"}), now=NOW) == "alice"
 
 
+def test_azure_s_header_does_in_the_place_of_authorization() -> None:
+    ring = Keyring(keys("alice:secret-a", "bob:secret-b"))
+    assert ring.identify(Headers({"api-key": " secret-a "}), now=NOW) == "alice"
+    both = Headers({"authorization": "Bearer secret-b", "api-key": "secret-a"})
+    assert ring.identify(both, now=NOW) == "bob"
+    other = Headers({"authorization": "Basic c2VjcmV0", "api-key": "secret-a"})  # a proxy's
+    assert ring.identify(other, now=NOW) == "alice"
+    assert ring.issue_token(Headers({"api-key": "secret-a"}), 60, now=NOW)
+    ring.check_is_key(Headers({"api-key": "secret-a"}))
+
+
 def test_a_key_may_hold_a_colon_after_its_name() -> None:
     assert Keyring(keys("alice:a:b")).identify(bearer("a:b"), now=NOW) == "alice"
 

@@ -6,6 +6,7 @@ loopback only, unless the operator overrides that.
 need no key: probes carry none, and these endpoints return no transcripts. Crash stacks require the
 operator key.
 Keys come from the settings, from a key file (:mod:`.key_file`), or from both.
+They are sent as ``Authorization: Bearer KEY``, or as ``api-key: KEY`` by Azure OpenAI's clients.
 A short-lived token (:mod:`.tokens`) is accepted wherever its key is, except to issue tokens, list
 jobs, have webhooks sent, and read or delete kept transcripts.
 """
@@ -28,6 +29,8 @@ from auricle.server.access.tokens import TokenSigner, check_time, is_token
 from auricle.types import ANONYMOUS, RESERVED_CLIENTS, ClientId
 
 _SCHEMES = ("bearer ", "token ")
+AZURE_HEADER = "api-key"
+"""The header with which Azure OpenAI's clients send a key."""
 _KEYS = ("key.", "openai-insecure-api-key.")
 """Prefixes of subprotocols that carry a key; the second is OpenAI's."""
 _INTRODUCTIONS = ("token", "bearer")
@@ -127,7 +130,7 @@ class Keyring:
         Raises:
             Unauthorized: It carries none.
         """
-        if not self._is_open and self._find(_bearer(headers)) is None:
+        if not self._is_open and self._find(_sent_key(headers)) is None:
             raise Unauthorized("A token is not accepted here; use its key.")
 
     def issue_token(self, headers: Headers, ttl_s: int, *, now: float) -> str:
@@ -141,7 +144,7 @@ class Keyring:
         """
         if self._is_open:
             return TokenSigner(secrets.token_bytes()).issue(now, ttl_s)
-        if (key := self._find(_bearer(headers))) is None:
+        if (key := self._find(_sent_key(headers))) is None:
             raise Unauthorized("Tokens are issued for keys only: `Authorization: Bearer KEY`.")
         return key.tokens.issue(now, ttl_s)
 
@@ -149,7 +152,7 @@ class Keyring:
         """Return whether a request carries the operator key."""
         if self._operator is None:
             return False
-        return hmac.compare_digest(hashed(_bearer(headers)), self._operator)
+        return hmac.compare_digest(hashed(_sent_key(headers)), self._operator)
 
     def _find(self, presented: bytes) -> _Key | None:
         digest, match = hashed(presented), None
@@ -161,14 +164,14 @@ class Keyring:
 
 def presented_key(headers: Headers, subprotocols: Sequence[str] = ()) -> str:
     """Return the key or token in a request, valid or not; empty if there is none."""
-    return (_bearer(headers) or _offered(subprotocols)).decode("latin-1")
+    return (_sent_key(headers) or _offered(subprotocols)).decode("latin-1")
 
 
-def _bearer(headers: Headers) -> bytes:
+def _sent_key(headers: Headers) -> bytes:
     value = headers.get("authorization", "")
     scheme = next((name for name in _SCHEMES if value.lower().startswith(name)), None)
     key = "" if scheme is None else value[len(scheme) :].strip()
-    return key.encode("latin-1")  # the original bytes
+    return (key or headers.get(AZURE_HEADER, "").strip()).encode("latin-1")  # the original bytes
 
 
 def _offered(subprotocols: Sequence[str]) -> bytes:

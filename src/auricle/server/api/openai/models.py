@@ -27,7 +27,7 @@ router = APIRouter(default_response_class=Response)
 
 
 @router.get(
-    "/v1/models",
+    "/models",
     summary="List models (OpenAI)",
     responses={200: answer("All models.", Models), **refusals(ErrorResponse, *KEYED)},
 )
@@ -40,7 +40,7 @@ async def get_models(request: Request) -> Response:
 
 
 @router.get(
-    "/v1/models/{name:path}",
+    "/models/{name:path}",
     summary="Get a model (OpenAI)",
     responses={200: answer("The model.", Model), **refusals(ErrorResponse, *KEYED, 404)},
 )

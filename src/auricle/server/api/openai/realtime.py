@@ -84,14 +84,14 @@ class _BetaSession(TypedDict):
     client_secret: _BetaSecretBody
 
 
-@router.websocket("/v1/realtime")
+@router.websocket("/realtime")
 async def realtime(websocket: WebSocket) -> None:
     """Serve an OpenAI Realtime client; unknown query parameters are ignored."""
     await serve_dialect(websocket, "openai-realtime", _read)
 
 
 @router.post(
-    "/v1/realtime/client_secrets",
+    "/realtime/client_secrets",
     summary="Create a client secret for Realtime transcription (OpenAI)",
     responses={200: answer("The secret.", _Secret), **refusals(ErrorResponse, *POSTED)},
     openapi_extra=json_body(_SecretFields),
@@ -102,7 +102,7 @@ async def post_client_secret(request: Request) -> Response:
 
 
 @router.post(
-    "/v1/realtime/transcription_sessions",
+    "/realtime/transcription_sessions",
     summary="Create a Realtime transcription session (OpenAI beta)",
     responses={200: answer("The session.", _BetaSession), **refusals(ErrorResponse, *POSTED)},
     openapi_extra=json_body(_BetaFields),
@@ -117,7 +117,8 @@ def _read(websocket: WebSocket) -> Handshake:
     offered = websocket.scope.get("subprotocols", [])
     secret = presented_key(websocket.headers, offered)
     config = _config_of(secret, _default_config(server))
-    if model := websocket.query_params.get("model"):
+    query = websocket.query_params
+    if model := query.get("deployment") or query.get("model"):  # a deployment, at Azure OpenAI
         config = config.with_model(model)
     is_beta = _BETA_SUBPROTOCOL in offered or "openai-beta" in websocket.headers
     dialect = RealtimeDialect(secrets.token_hex(8), config, is_beta=is_beta)

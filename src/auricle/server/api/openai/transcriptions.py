@@ -1,4 +1,4 @@
-"""OpenAI's REST API for speech: ``/v1/audio/transcriptions``, ``/v1/audio/translations``, models.
+"""OpenAI's REST API for speech: ``/v1/audio/transcriptions`` and ``/v1/audio/translations``.
 
 The same as ``POST /utterance`` in another format: the same admission before the body is read, the
 same spool, deadlines and workers. Any model name means the loaded model, unless the operator
@@ -50,9 +50,9 @@ _FIELDS["properties"]["file"] = {
     "description": "The audio.",
 }
 _FIELDS["required"] = ["file"]
-_FORM = {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _FIELDS}}}}
+FORM = {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _FIELDS}}}}
 
-_RESPONSES: Answers = {
+RESPONSES: Answers = {
     200: {
         "description": "The transcript in the requested format.",
         "content": {
@@ -70,28 +70,33 @@ router = APIRouter(default_response_class=Response)
 
 
 @router.post(
-    "/v1/audio/transcriptions",
+    "/audio/transcriptions",
     summary="Transcribe audio (OpenAI)",
-    responses=_RESPONSES,
-    openapi_extra=_FORM,
+    responses=RESPONSES,
+    openapi_extra=FORM,
 )
 async def post_transcription(request: Request) -> Response:
     """Return the transcript of a file in the requested format, or stream it."""
-    return await _answer(request, Task.TRANSCRIBE)
+    return await answer_form(request, Task.TRANSCRIBE)
 
 
 @router.post(
-    "/v1/audio/translations",
+    "/audio/translations",
     summary="Translate audio into English (OpenAI)",
-    responses=_RESPONSES,
-    openapi_extra=_FORM,
+    responses=RESPONSES,
+    openapi_extra=FORM,
 )
 async def post_translation(request: Request) -> Response:
     """Return the English text of a file in any language."""
-    return await _answer(request, Task.TRANSLATE)
+    return await answer_form(request, Task.TRANSLATE)
 
 
-async def _answer(request: Request, task: Task) -> Response:
+async def answer_form(request: Request, task: Task, deployment: str | None = None) -> Response:
+    """Return the response to a form; ``deployment`` replaces its field ``model``.
+
+    Raises:
+        AuricleError: The request can't be served.
+    """
     async with UploadContext(request) as context:
         boundary = boundary_of(request.headers.get("content-type", ""))
         length = check_length(request.headers, context.max_upload_bytes)
@@ -100,7 +105,8 @@ async def _answer(request: Request, task: Task) -> Response:
         form = await read_form_parts(
             boundary, context.body(), spool, FIELDS, large_names=[REFERENCES]
         )
-        speech = read_form(form.fields, task, form.unread.items())
+        fields = form.fields if deployment is None else form.fields | {"model": [deployment]}
+        speech = read_form(fields, task, form.unread.items())
         params = replace(
             check(Fields()),
             options=speech.options,

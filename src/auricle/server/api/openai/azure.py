@@ -1,0 +1,50 @@
+"""OpenAI's API at Azure OpenAI's paths, for its clients.
+
+========================================  =========================================================
+path                                      clients
+========================================  =========================================================
+``/openai/deployments/NAME/audio/…``      ``AzureOpenAI``: NAME is the model; the form may lack one
+``/openai/…``                             ``AzureOpenAI`` for all else: models, Realtime
+``/openai/v1/…``                          ``OpenAI`` with Azure's base URL
+========================================  =========================================================
+
+Clients add ``api-version`` to each query; it has no effect. They send keys as ``api-key``
+(:mod:`auricle.server.access.keyring`). Errors have OpenAI's format.
+"""
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from auricle.server.api.openai import models, realtime, transcriptions
+from auricle.server.api.openai.transcriptions import FORM, RESPONSES, answer_form
+from auricle.types import Task
+
+PREFIX = "/openai"
+
+router = APIRouter(prefix=PREFIX, default_response_class=Response)
+for _prefix in ("", "/v1"):
+    for _module in (transcriptions, models, realtime):
+        router.include_router(_module.router, prefix=_prefix, include_in_schema=False)
+
+
+@router.post(
+    "/deployments/{deployment:path}/audio/transcriptions",
+    summary="Transcribe audio (Azure OpenAI)",
+    responses=RESPONSES,
+    openapi_extra=FORM,
+)
+async def post_transcription(request: Request, deployment: str) -> Response:
+    """Return the transcript of a file; the deployment is the model."""
+    return await answer_form(request, Task.TRANSCRIBE, deployment)
+
+
+@router.post(
+    "/deployments/{deployment:path}/audio/translations",
+    summary="Translate audio into English (Azure OpenAI)",
+    responses=RESPONSES,
+    openapi_extra=FORM,
+)
+async def post_translation(request: Request, deployment: str) -> Response:
+    """Return the English text of a file in any language; the deployment is the model."""
+    return await answer_form(request, Task.TRANSLATE, deployment)
