@@ -10,8 +10,9 @@ from auricle.languages import LANGUAGES
 from auricle.limits import MAX_ENDPOINT_MS, MAX_HOTWORDS
 from auricle.protocol.deepgram.live import parameters_of
 from auricle.protocol.deepgram.query import ENCODINGS, MAX_UTT_SPLIT_S, Listen, parse_listen
-from auricle.protocol.deepgram.results import Metadata, ModelInfo, file_body, plain
+from auricle.protocol.deepgram.results import Metadata, ModelInfo, file_body
 from auricle.protocol.native.stream import Start, decode_command, encode_command
+from auricle.protocol.spoken_words import plain
 from auricle.types import Segment, Transcript, Word
 from fuzz.mutation import query_mutation
 from fuzz.target import Target

@@ -10,9 +10,7 @@ from auricle.protocol.deepgram.results import (
     Metadata,
     ModelInfo,
     alternative,
-    approximate_words,
     file_body,
-    plain,
 )
 from auricle.types import SAMPLE_RATE_HZ, Gap, Segment, Speaker, Transcript, Word
 
@@ -45,20 +43,6 @@ def answer(query: str = "", segments: tuple[Segment, ...] = TWO, **changes: obje
     return dict(file_body(transcript, parse_listen(parse_qsl(query)), METADATA))
 
 
-@pytest.mark.parametrize(
-    ("text", "bare"),
-    [
-        ("And so, my fellow Americans:", "and so my fellow americans"),
-        ("Don't pay 3.50 -- it's twenty-one!", "don't pay 3.50 it's twenty-one"),
-        ("« Où ? »", "où"),
-        ("こんにちは。世界", "こんにちは世界"),
-        ("...", ""),
-    ],
-)
-def test_a_plain_text_has_neither_capitals_nor_punctuation(text: str, bare: str) -> None:
-    assert plain(text) == bare
-
-
 def test_words_are_reported_twice_if_punctuation_is_asked_for() -> None:
     word = Word(16_000, 24_000, " Americans:", 0.91234)
     spoken = alternative(" Americans:", [word], punctuates=True)
@@ -89,15 +73,6 @@ def test_no_words_are_no_confidence() -> None:
         "confidence": 0.0,
         "words": [],
     }
-
-
-def test_words_of_a_partial_fill_its_time() -> None:
-    words = approximate_words(" and so my fellow", 16_000, 32_000)
-    assert [word.text for word in words] == ["and", "so", "my", "fellow"]
-    assert (words[0].start_sample, words[-1].end_sample) == (16_000, 32_000)
-    for word, after in zip(words, words[1:], strict=False):
-        assert word.end_sample == after.start_sample
-    assert approximate_words(" ", 0, 16_000) == []
 
 
 def test_a_file_has_one_channel_and_one_alternative_of_it() -> None:

@@ -24,13 +24,12 @@ from auricle.events import (
 )
 from auricle.protocol.deepgram.query import Listen
 from auricle.protocol.deepgram.results import (
-    INTERIM_CONFIDENCE,
     Json,
     ModelInfo,
     alternative,
-    approximate_words,
     seconds,
 )
+from auricle.protocol.spoken_words import INTERIM_CONFIDENCE, approximate_words
 from auricle.types import SAMPLE_RATE_HZ, SAMPLES_PER_MS, Word
 
 MIN_SILENCE_SAMPLES = SAMPLE_RATE_HZ // 2

@@ -4,7 +4,6 @@ Deepgram's ``word`` has neither capitals nor punctuation. If the client requeste
 are in ``punctuated_word`` and in the transcript.
 """
 
-import unicodedata
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -12,10 +11,8 @@ from typing import Any, TypedDict
 
 from auricle.languages import improbable_language
 from auricle.protocol.deepgram.query import Listen
+from auricle.protocol.spoken_words import approximate_words, plain
 from auricle.types import SAMPLE_RATE_HZ, Gap, Segment, Transcript, Word
-
-INTERIM_CONFIDENCE = 0.5
-"""Confidence of partials, which have no probability; clients require one."""
 
 PARAGRAPH_PAUSE_SAMPLES = 2 * SAMPLE_RATE_HZ
 PARAGRAPH_SENTENCES = 5
@@ -25,8 +22,6 @@ DIARIZE_INFO = {
     "arch": "v1",
 }
 """The diarizer that labelled a file; ``arch`` is Deepgram's word for its version."""
-
-_INSIDE_WORDS = frozenset("'’-")
 
 Json = dict[str, Any]
 
@@ -53,22 +48,6 @@ class ModelInfo:
 def seconds(samples: int) -> float:
     """Return a position in seconds, rounded to milliseconds."""
     return round(samples / SAMPLE_RATE_HZ, 3)
-
-
-def plain(text: str) -> str:
-    """Return a text without capitals and punctuation."""
-    words = ("".join(_letters(word)) for word in text.lower().split())
-    return " ".join(word for word in words if word)
-
-
-def _letters(word: str) -> Iterator[str]:
-    last = len(word) - 1
-    for at, character in enumerate(word):
-        is_inside = 0 < at < last and character in _INSIDE_WORDS | frozenset(".,")
-        if is_inside and word[at - 1].isalnum() and word[at + 1].isalnum():
-            yield character  # don't, twenty-one, 3.5
-        elif not unicodedata.category(character).startswith("P"):
-            yield character
 
 
 def alternative(text: str, words: Iterable[Word], *, punctuates: bool) -> Json:
@@ -100,20 +79,6 @@ def _word(word: Word, *, punctuates: bool) -> Json | None:
         if word.speaker_confidence is not None:
             entry["speaker_confidence"] = round(word.speaker_confidence, 4)
     return entry
-
-
-def approximate_words(text: str, start_sample: int, end_sample: int) -> list[Word]:
-    """Return the words of a text without word times, with times distributed by their letters."""
-    spoken = text.split()
-    letters = sum(map(len, spoken))
-    words: list[Word] = []
-    before, length = 0, end_sample - start_sample
-    for word in spoken:
-        start = start_sample + length * before // letters
-        before += len(word)
-        end = start_sample + length * before // letters
-        words.append(Word(start, end, word, INTERIM_CONFIDENCE))
-    return words
 
 
 # Files.
