@@ -1,0 +1,1 @@
+"""Rewrite transcripts: numbers in digits, and private numbers and addresses hidden."""

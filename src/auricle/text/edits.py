@@ -1,0 +1,102 @@
+"""Replace parts of a text, and merge the words of the same parts.
+
+A word that a replacement covers keeps its times: the replacement of several words lasts from the
+start of the first to the end of the last.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from auricle.types import Word
+
+_TOKEN = re.compile(r"[\x21-\x7e‘’“”…€£]+|[^\s\x21-\x7e‘’“”…€£]+")
+"""A recogniser may write digits next to Chinese without a space."""
+_OPENING, _CLOSING = "\"'“”‘’¿¡([{", "\"'“”‘’.,;:!?…)]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A part of a text without spaces, at ``text[start:end]``."""
+
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """The replacement of ``text[start:end]``; not empty."""
+
+    start: int
+    end: int
+    text: str
+
+
+def tokens_of(text: str) -> list[Token]:
+    """Split a text at spaces, and between ASCII and other scripts."""
+    return [Token(*match.span(), match.group()) for match in _TOKEN.finditer(text)]
+
+
+def core(word: str) -> str:
+    """Return a word without the spaces and punctuation around it."""
+    return word.strip().lstrip(_OPENING).rstrip(_CLOSING)
+
+
+def edit_of(tokens: Sequence[Token], text: str) -> Edit:
+    """Return the replacement of adjacent tokens, without the punctuation around them."""
+    first, last = tokens[0], tokens[-1]
+    start = first.start + len(first.text) - len(first.text.lstrip(_OPENING))
+    return Edit(start, last.start + len(last.text.rstrip(_CLOSING)), text)
+
+
+def edited_text(text: str, edits: Iterable[Edit]) -> str:
+    """Return a text with replacements, which are in order and do not overlap."""
+    parts: list[str] = []
+    at = 0
+    for edit in edits:
+        parts += (text[at : edit.start], edit.text)
+        at = edit.end
+    return "".join([*parts, text[at:]])
+
+
+def text_of(words: Iterable[Word]) -> str:
+    """Return the text that the words make up, as :func:`edited_words` counts it."""
+    return "".join(word.text for word in words)
+
+
+def edited_words(words: Sequence[Word], edits: Iterable[Edit]) -> tuple[Word, ...]:
+    """Return words with the replacements of ``text_of(words)``.
+
+    Args:
+        words: The words, with the spaces before them.
+        edits: Replacements, in order, that do not overlap.
+    """
+    done: list[Word] = []
+    remaining = list(edits)
+    group: list[Word] = []
+    start = end = 0
+    for word in words:
+        group.append(word)
+        end += len(word.text)
+        while_open = [edit for edit in remaining if edit.start < end]
+        if any(edit.end > end for edit in while_open):
+            continue  # the next word belongs to the same replacement
+        done.append(_merged(group, start, while_open))
+        remaining = remaining[len(while_open) :]
+        group, start = [], end
+    return tuple(done)
+
+
+def _merged(group: Sequence[Word], start: int, edits: Iterable[Edit]) -> Word:
+    edits = [Edit(edit.start - start, edit.end - start, edit.text) for edit in edits]
+    if not edits:
+        return group[0]
+    first, last = group[0], group[-1]
+    return replace(
+        first,
+        end_sample=last.end_sample,
+        text=edited_text(text_of(group), edits),
+        probability=min(word.probability for word in group),
+        tokens=(),
+    )
