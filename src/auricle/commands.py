@@ -4,7 +4,7 @@ They are the counterpart of :mod:`auricle.events`, and common to all dialects. T
 encodes them as they stand; other dialects decode their own messages into them.
 """
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -22,7 +22,7 @@ from auricle.limits import (
     Prompt,
     RateHz,
 )
-from auricle.types import SAMPLE_RATE_HZ, SpeakerOptions, Task
+from auricle.types import SAMPLE_RATE_HZ, SpeakerOptions, Task, TurnDetection
 
 _Position = Annotated[int, Meta(ge=0, le=2**53)]
 
@@ -37,7 +37,8 @@ class StreamParameters(msgspec.Struct, frozen=True, kw_only=True):
     audio are sent again only to warm up the voice detector. ``channel_safe_samples`` has a later
     position for each channel, because utterances of channels end at different times. Without
     ``endpoint_ms``, the server's setting applies; without ``model``, its default model. With
-    ``speakers``, or a number of them, finals have the numbers of their speakers.
+    ``speakers``, or a number of them, finals have the numbers of their speakers. With
+    ``turn_detection``, or one of its numbers, utterances end where the speaker sounds finished.
     """
 
     format: Wire = Wire.OPUS
@@ -59,6 +60,10 @@ class StreamParameters(msgspec.Struct, frozen=True, kw_only=True):
     num_speakers: int | None = None
     min_speakers: int | None = None
     max_speakers: int | None = None
+    turn_detection: bool = False
+    turn_threshold: float | None = None
+    turn_eager_threshold: float | None = None
+    turn_limit_ms: int | None = None
     start_sample: _Position = 0
     safe_sample: _Position = 0
     channel_safe_samples: Annotated[tuple[_Position, ...], Meta(max_length=MAX_CHANNELS)] = ()
@@ -77,6 +82,21 @@ class StreamParameters(msgspec.Struct, frozen=True, kw_only=True):
         """
         options = SpeakerOptions(self.num_speakers, self.min_speakers, self.max_speakers)
         return options if self.speakers or options != SpeakerOptions() else None
+
+    @property
+    def turns(self) -> TurnDetection | None:
+        """How the ends of turns are detected; ``None`` if by silence only.
+
+        Raises:
+            BadRequest: A number is out of range.
+        """
+        numbers = {
+            "threshold": self.turn_threshold,
+            "eager_threshold": self.turn_eager_threshold,
+            "limit_ms": self.turn_limit_ms,
+        }
+        chosen: Any = {name: number for name, number in numbers.items() if number is not None}
+        return TurnDetection(**chosen) if self.turn_detection or chosen else None
 
     @property
     def separate_channels(self) -> int:
@@ -134,13 +154,14 @@ class Discard(msgspec.Struct, frozen=True):
 
 
 class UpdateConfig(Configure, frozen=True, kw_only=True):
-    """A ``Configure`` that also changes the hotwords, and whether speakers are requested.
+    """A ``Configure`` that also changes hotwords, speakers and turn detection.
 
     Native clients have no message for it.
     """
 
     hotwords: Hotwords | UnsetType = UNSET
     speakers: bool | UnsetType = UNSET
+    turns: TurnDetection | None | UnsetType = UNSET
 
 
 SessionCommand = Finalize | Keepalive | Configure | Ack | Stop | Flush | Discard

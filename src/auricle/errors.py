@@ -308,6 +308,13 @@ class SpeakersUnavailable(WorkerError):
     retryable = True
 
 
+class TurnsUnavailable(WorkerError):
+    """The end of a turn can't be judged now; silence ends the utterance."""
+
+    code = "turns_unavailable"
+    retryable = True
+
+
 class AudioMissing(AuricleError):
     """The stored audio of a job is missing or damaged, so the job can't be done."""
 

@@ -46,6 +46,19 @@ class WarningCode(enum.StrEnum):
     """The speech is probably not in the requested language."""
     SPEAKERS_UNAVAILABLE = "speakers_unavailable"
     """The speakers of some finals stay unknown, because their voices can't be compared."""
+    TURNS_UNAVAILABLE = "turns_unavailable"
+    """Some utterances end after silence only, because the end of turns can't be judged."""
+
+
+class Trigger(enum.StrEnum):
+    """What ended a turn."""
+
+    MODEL = "model"
+    """The speaker sounded finished."""
+    MANUAL = "manual"
+    """The client ended the utterance, or the stream."""
+    TIMEOUT = "timeout"
+    """Silence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +155,10 @@ class Final:
         segments: Its parts by speaker, if the speaker is known: one, or more if it was split where
             the speaker changes.
         channel: The channel, from 0; ``None`` if channels are not transcribed apart.
+        end_of_turn: Probability that the speaker had finished, from 0 to 1, judged in the silence
+            after the utterance; ``None`` if it was not judged.
+        trigger: What ended the turn; ``None`` without turn detection, or if the turn continues in
+            the next utterance, because this one reached the maximum length.
     """
 
     id: int
@@ -156,6 +173,44 @@ class Final:
     error: str | None = None
     speaker: int | None = None
     segments: tuple[SpeakerSegment, ...] | None = None
+    channel: int | None = None
+    end_of_turn: float | None = None
+    trigger: Trigger | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EagerFinal:
+    """The text of an open utterance whose speaker has probably finished.
+
+    The final of the utterance has the same text and words, unless a ``TurnResumed`` comes before
+    it. There is at most one in a pause, and none without text.
+
+    Attributes:
+        utterance: Number of the utterance.
+        text: The text; never empty.
+        start_sample: Start of the utterance in the session.
+        end_sample: Its end, if no more speech follows.
+        language: The language that was used or detected.
+        words: As in :class:`Final`.
+        probability: Probability that the speaker has finished, from 0 to 1.
+        channel: As in :class:`Final`.
+    """
+
+    utterance: int
+    text: str
+    start_sample: int
+    end_sample: int
+    language: str | None
+    words: tuple[Word, ...] | None
+    probability: float
+    channel: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TurnResumed:
+    """The utterance of the last ``EagerFinal`` continues; its final will have another text."""
+
+    utterance: int
     channel: int | None = None
 
 
@@ -273,6 +328,8 @@ Event = (
     | SpeechStarted
     | SpeechEnded
     | Partial
+    | EagerFinal
+    | TurnResumed
     | Final
     | SpeakerRevision
     | AudioProgress

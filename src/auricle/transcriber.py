@@ -19,6 +19,7 @@ from auricle.types import (
     Source,
     SpeakerEmbeddings,
     Transcript,
+    TurnJob,
 )
 
 
@@ -345,6 +346,23 @@ class VoiceEmbedder(Protocol):
         Raises:
             SpeakersUnavailable: There are no workers, the queue is full, the deadline passed, or
                 workers died repeatedly while they worked on this job.
+        """
+        ...
+
+    def stats(self) -> Stats:
+        """Return a snapshot of the current state; cheap, never waits."""
+        ...
+
+
+class TurnJudge(Protocol):
+    """Judges by its sound whether a speaker has finished."""
+
+    async def judge(self, job: TurnJob) -> float:
+        """Return the probability of a finished turn; cancelling the call cancels the job.
+
+        Raises:
+            TurnsUnavailable: There are no workers, the queue is full, the deadline passed, or the
+                worker died.
         """
         ...
 

@@ -22,6 +22,9 @@ MAX_JOB_SAMPLES = MAX_JOB_S * SAMPLE_RATE_HZ
 """Maximum audio of a job, for every engine: it bounds the size of messages, the time for which a
 job occupies a worker, and the delay of a final. An engine may set less (``max_audio_s``)."""
 
+MAX_TURN_SAMPLES = 8 * SAMPLE_RATE_HZ
+"""Audio by which the end of a turn is judged: the input of Smart Turn."""
+
 Pcm16 = Annotated[npt.NDArray[np.int16], "shape [samples]"]
 """Mono speech at 16 kHz, int16, shape [samples], read-only once shared."""
 
@@ -44,6 +47,12 @@ MAX_BEAM_SIZE = 20
 
 MAX_SPEAKERS = 16
 """Maximum number of speakers in one recording; an estimate beyond that is not reliable."""
+
+
+DEFAULT_TURN_THRESHOLD = 0.7
+MIN_TURN_LIMIT_MS, MAX_TURN_LIMIT_MS, DEFAULT_TURN_LIMIT_MS = 500, 60_000, 3000
+"""Silence that ends a turn that does not sound finished. An utterance has at most 25 s, so that
+longer silence has no effect."""
 
 
 class Task(enum.StrEnum):
@@ -137,6 +146,36 @@ class SpeakerOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class TurnDetection:
+    """A request to end utterances where the speaker sounds finished.
+
+    Attributes:
+        threshold: Probability of a finished turn, 0 to 1, from which an utterance ends before
+            ``limit_ms``; at 1, only the limit ends it.
+        eager_threshold: Probability from which an ``EagerFinal`` precedes the end; ``None``: none.
+        limit_ms: Silence that ends an utterance in any case.
+
+    Raises:
+        BadRequest: A value is out of range; the error names the parameter.
+    """
+
+    threshold: float = DEFAULT_TURN_THRESHOLD
+    eager_threshold: float | None = None
+    limit_ms: int = DEFAULT_TURN_LIMIT_MS
+
+    def __post_init__(self) -> None:
+        for name in ("threshold", "eager_threshold"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value <= 1:
+                raise BadRequest(f"turn_{name} must be from 0 to 1.", f"turn_{name}")
+        if not MIN_TURN_LIMIT_MS <= self.limit_ms <= MAX_TURN_LIMIT_MS:
+            raise BadRequest(
+                f"turn_limit_ms must be from {MIN_TURN_LIMIT_MS} to {MAX_TURN_LIMIT_MS}.",
+                "turn_limit_ms",
+            )
+
+
+@dataclass(frozen=True, slots=True)
 class Speaker:
     """A speaker of a transcript.
 
@@ -201,6 +240,30 @@ class Job:
     def is_admitted(self) -> bool:
         """Whether room was reserved for it, so that it is accepted while no worker is ready."""
         return self.admitted_upstream or self.reservation is not None
+
+
+@dataclass(frozen=True, slots=True, eq=False)  # an ndarray has no useful ==
+class TurnJob:
+    """Speech that may be the end of a turn.
+
+    Attributes:
+        id: Unique among the jobs in flight.
+        pcm: int16, shape [samples], 16 kHz mono: the utterance and the silence after it, at most
+            its last ``MAX_TURN_SAMPLES``; set to read-only.
+        max_wait_s: Deadline in seconds from submission to result.
+    """
+
+    id: JobId
+    pcm: Pcm16
+    max_wait_s: float
+
+    def __post_init__(self) -> None:
+        size = self.pcm.size
+        if self.pcm.dtype != np.int16 or self.pcm.ndim != 1 or not 0 < size <= MAX_TURN_SAMPLES:
+            raise ValueError(f"pcm is {self.pcm.dtype} {self.pcm.shape}, not int16 [n > 0]")
+        if not self.pcm.flags.c_contiguous:  # its buffer is sent to a worker unchanged
+            object.__setattr__(self, "pcm", np.ascontiguousarray(self.pcm))
+        self.pcm.setflags(write=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # an ndarray has no useful ==

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from auricle.audio.endpointer import Pause
 from auricle.errors import Overloaded, PoisonJob, Superseded
 from auricle.events import Partial
 from auricle.session.utterance import (
@@ -69,7 +70,7 @@ def test_the_first_partial_waits_for_a_word_and_the_next_for_something_new() -> 
     it.job_done(job.id, spoken("one", job))
     assert not it.wants_partial(heard + MIN_EARLY_SAMPLES - 1)
     assert it.wants_partial(heard + MIN_EARLY_SAMPLES)
-    it.is_paused = True
+    it.pause = Pause(heard)
     assert not it.wants_partial(heard + MIN_EARLY_SAMPLES)
 
 

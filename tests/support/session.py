@@ -18,7 +18,7 @@ from auricle.errors import AuricleError
 from auricle.events import AudioProgress, Final, Partial, SessionEvent, Warned
 from auricle.protocol.framing import pack
 from auricle.session.live import Cancel, Embed, LiveSession, Submit
-from auricle.session.output import Revised
+from auricle.session.output import Judge, Revised
 from auricle.types import (
     SAMPLE_RATE_HZ,
     ClientId,
@@ -31,6 +31,7 @@ from auricle.types import (
     Segment,
     SpeakerEmbeddings,
     Transcript,
+    TurnJob,
     Word,
 )
 from tests.support.models import models_of
@@ -39,6 +40,7 @@ CLIENT = ClientId("tester")
 Answer = Transcript | AuricleError | None
 """``None`` leaves the job unanswered; answer it later with ``rig.answer``."""
 Voices = SpeakerEmbeddings | AuricleError | None
+Judged = float | AuricleError | None
 
 LOUD_VOICE = 400
 """Mean amplitude above which :func:`by_loudness` finds the first of two voices."""
@@ -106,12 +108,15 @@ class Rig:
     models: ModelTable = field(default_factory=lambda: models_of(SPEC))
     streamed_languages: frozenset[str] = frozenset()
     embed_with: Callable[[EmbedJob], Voices] | None = None
+    judge_with: Callable[[TurnJob], Judged] | None = None
+    turn_jobs: list[TurnJob] = field(default_factory=list)
     voice_jobs: list[EmbedJob] = field(default_factory=list)
     events: list[SessionEvent] = field(default_factory=list)
     jobs: list[Job] = field(default_factory=list)
     open_jobs: dict[JobId, Job] = field(default_factory=dict)
     cancelled: list[JobId] = field(default_factory=list)
     _answers: deque[tuple[JobId, Transcript | AuricleError]] = field(default_factory=deque)
+    _judged: deque[tuple[JobId, float | AuricleError]] = field(default_factory=deque)
     _voices: deque[tuple[JobId, SpeakerEmbeddings | AuricleError]] = field(default_factory=deque)
 
     def __post_init__(self) -> None:
@@ -127,6 +132,7 @@ class Rig:
             models=self.models,
             streamed_languages=self.streamed_languages,
             embeds_voices=self.embed_with is not None,
+            judges_turns=self.judge_with is not None,
         )
         self.session.attach(self.now)
         self.drain()
@@ -140,6 +146,8 @@ class Rig:
                         self._take(job)
                     case Embed(voice_job):
                         self._embed(voice_job)
+                    case Judge(turn_job):
+                        self._judge(turn_job)
                     case Revised():
                         pass  # the event says the same
                     case Cancel(job_id):
@@ -149,6 +157,8 @@ class Rig:
                         self.events.append(event)
             if self._answers:
                 self.session.job_done(*self._answers.popleft(), self.now)
+            elif self._judged:
+                self.session.turn_judged(*self._judged.popleft(), self.now)
             elif self._voices:
                 self.session.embed_done(*self._voices.popleft(), self.now)
             elif self.session.wake_at <= self.now:
@@ -170,6 +180,18 @@ class Rig:
         self.voice_jobs.append(job)
         if (result := self.embed_with(job)) is not None:
             self._voices.append((job.id, result))
+
+    def _judge(self, job: TurnJob) -> None:
+        assert job.id not in [other.id for other in self.turn_jobs]
+        assert self.judge_with is not None
+        self.turn_jobs.append(job)
+        if (result := self.judge_with(job)) is not None:
+            self._judged.append((job.id, result))
+
+    def judged(self, job: TurnJob, result: float | AuricleError) -> None:
+        """Answer an unanswered question whether a turn has ended."""
+        self.session.turn_judged(job.id, result, self.now)
+        self.drain()
 
     def embedded(self, job: EmbedJob, result: SpeakerEmbeddings | AuricleError) -> None:
         """Answer an unanswered job for voices."""

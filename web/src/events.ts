@@ -116,7 +116,7 @@ export interface Progress {
 export interface Warning {
 	readonly type: 'warning';
 	/** The server's `audio_gap`, `audio_dropped`, `slow`, `format_mismatch`, `decode_errors`,
-	 * `ignored_option`, `similar_channels`, `language_improbable`, `speakers_unavailable`; ours: `encoder_failed`. */
+	 * `ignored_option`, `similar_channels`, `language_improbable`, `speakers_unavailable`, `turns_unavailable`; ours: `encoder_failed`. */
 	readonly code: string;
 	/** A sentence. */
 	readonly message: string;

@@ -20,8 +20,13 @@ Silence of ``endpoint_ms`` ends an utterance. A short utterance with a weak voic
 a cough: the endpointer waits one second for speech that it may be the beginning of, and marks the
 utterance doubtful if none follows. An utterance longer than ``soft_limit_s`` ends at any dip. One
 that reaches ``hard_limit_s`` is cut at the best place (:mod:`auricle.audio.cuts`).
+
+With ``ask_ms``, a :class:`TurnQuestion` in each pause asks for the silence that ends it. Until
+:meth:`Endpointer.answer`, samples are only stored, so that the events still do not depend on when
+the answer comes. Then no dip ends an utterance, because it is not the end of a turn.
 """
 
+import enum
 from collections import deque
 from dataclasses import dataclass, field, replace
 
@@ -37,6 +42,8 @@ from auricle.audio.vad import (
 )
 from auricle.limits import DEFAULT_ENDPOINT_MS
 from auricle.types import MAX_JOB_S, SAMPLE_RATE_HZ, SAMPLES_PER_MS, Pcm16
+
+WINDOW_BYTES = WINDOW_SAMPLES * np.dtype(np.int16).itemsize
 
 _DOUBT_SAMPLES = SAMPLE_RATE_HZ
 """A sound too short to be distinguished from a click is kept if speech follows within a second.
@@ -77,6 +84,7 @@ class EndpointRules:
         dip_ms: Silence that ends an utterance beyond the soft limit.
         soft_limit_s: An utterance longer than this, including its pre-roll, ends at a dip.
         hard_limit_s: Maximum length of an utterance.
+        ask_ms: Silence after which to ask what silence ends a pause; ``None``: ``endpoint_ms``.
     """
 
     endpoint_ms: int = DEFAULT_ENDPOINT_MS
@@ -86,6 +94,7 @@ class EndpointRules:
     dip_ms: int = 150
     soft_limit_s: float = 12
     hard_limit_s: float = 25
+    ask_ms: int | None = None
 
     def __post_init__(self) -> None:
         if min(self.endpoint_ms, self.dip_ms) < 1 or min(self.pre_roll_ms, self.post_roll_ms) < 0:
@@ -94,6 +103,8 @@ class EndpointRules:
             )
         if self.speculate_ms < self.post_roll_ms:
             raise ValueError("speculate_ms must be at least post_roll_ms")
+        if self.ask_ms is not None and self.ask_ms < self.speculate_ms:
+            raise ValueError("ask_ms must be at least speculate_ms")
         if not self.soft_limit_s <= self.hard_limit_s <= MAX_JOB_S:
             raise ValueError(
                 f"limits must be soft_limit_s <= hard_limit_s <= {MAX_JOB_S}; "
@@ -137,8 +148,31 @@ class Pause:
 
 
 @dataclass(frozen=True, slots=True)
+class TurnQuestion:
+    """A pause has lasted for ``ask_ms``; :meth:`Endpointer.answer` says what silence ends it.
+
+    Attributes:
+        start_sample: Start of the utterance.
+        at_sample: Position up to which samples were judged.
+    """
+
+    start_sample: int
+    at_sample: int
+
+
+@dataclass(frozen=True, slots=True)
 class Resumed:
     """Speech continued after a :class:`Pause`."""
+
+
+class EndCause(enum.Enum):
+    """Why an utterance ended."""
+
+    SILENCE = enum.auto()
+    REQUEST = enum.auto()
+    """The client ended it, or the stream."""
+    LENGTH = enum.auto()
+    """It reached the maximum length in the middle of speech."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +188,7 @@ class UtteranceEnd:
         context_sample: Start of the preceding speech that the utterance is decoded together with,
             because it is doubtful, or follows closely and may continue a sentence; else ``None``.
         voiced: Where there is speech in it: (start, end) in samples, in order.
+        cause: Why it ended.
     """
 
     start_sample: int
@@ -163,9 +198,10 @@ class UtteranceEnd:
     is_doubtful: bool = False
     context_sample: int | None = None
     voiced: tuple[tuple[int, int], ...] = field(default=(), compare=False)
+    cause: EndCause = field(default=EndCause.SILENCE, compare=False)
 
 
-Endpointing = SpeechStart | Pause | Resumed | UtteranceEnd
+Endpointing = SpeechStart | Pause | TurnQuestion | Resumed | UtteranceEnd
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +234,10 @@ class _OpenSpeech:
     """Sum over all windows of speech."""
     speech_end_sample: int = 0
     predicted_end: int | None = None
+    is_asked: bool = False
+    """Whether a question was asked in this pause."""
+    answer_samples: int | None = None
+    """Silence that ends this pause."""
 
     @property
     def is_doubtful(self) -> bool:
@@ -247,7 +287,9 @@ class Endpointer:
     ) -> None:
         self._rules = rules
         self._endpoint_samples = rules.endpoint_ms * SAMPLES_PER_MS
-        self._pcm = bytearray()  # windows whose probability is not known yet
+        self._pcm = bytearray()  # windows that were not judged yet
+        self._probabilities: list[float] = []  # of the first of them
+        self._is_asking = False
         self._window_start = start_sample
         # No later utterance starts before this.
         self._floor = start_sample if resume_sample is None else resume_sample
@@ -303,6 +345,10 @@ class Endpointer:
             raise ValueError(f"endpoint_ms is {endpoint_ms}; it must be at least 1")
         self._endpoint_samples = endpoint_ms * SAMPLES_PER_MS
 
+    def ask_after(self, ask_ms: int | None) -> None:
+        """Set ``ask_ms`` from the next pause on."""
+        self._rules = replace(self._rules, ask_ms=ask_ms)
+
     def limit(self, max_audio_s: float) -> None:
         """Limit utterances to what an engine accepts, in seconds; a lower limit stays."""
         self._rules = self._rules.within(max_audio_s)
@@ -321,27 +367,42 @@ class Endpointer:
         self._pcm += pcm.tobytes()
         if not len(probabilities):
             return []
-        size_bytes = len(probabilities) * WINDOW_SAMPLES * np.dtype(np.int16).itemsize
-        if size_bytes > len(self._pcm):
+        self._probabilities += probabilities.tolist()
+        if len(self._probabilities) * WINDOW_BYTES > len(self._pcm):
             raise ValueError("probabilities cover samples that were not received")
-        windows_pcm = np.frombuffer(bytes(self._pcm[:size_bytes]), np.int16)
-        del self._pcm[:size_bytes]
+        return self._judge_next()
+
+    def answer(self, silence_ms: int | None) -> list[Endpointing]:
+        """Answer a question, and judge the samples that were stored since.
+
+        Args:
+            silence_ms: Silence that ends this pause; ``None``: ``endpoint_ms``.
+        """
+        utterance = self._open
+        if not self._is_asking or utterance is None:
+            raise ValueError("no question was asked")
+        self._is_asking = False
+        if silence_ms is not None:
+            utterance.answer_samples = silence_ms * SAMPLES_PER_MS
+        length_samples = self._window_start - utterance.start_sample
+        ending_samples = self._ending_silence(utterance, length_samples)
         events: list[Endpointing] = []
-        for index, probability in enumerate(probabilities.tolist()):
-            at = index * WINDOW_SAMPLES
-            events += self._judge(probability, windows_pcm[at : at + WINDOW_SAMPLES])
-        return events
+        if self._window_start - utterance.speech_end_sample >= ending_samples:
+            events = self._end(utterance, ending_samples)
+        return events + self._judge_next()
 
     def finish(self) -> list[Endpointing]:
         """End the open utterance now: the audio ended, or the client asked for it.
 
         The stream may continue. A sound that is too short to be speech so far stays undecided.
         """
+        events = self._stop_asking()
         utterance = self._open
         if utterance is None or not utterance.is_confirmed:
-            return []
+            return events
         post_roll_end = utterance.speech_end_sample + self._rules.post_roll_ms * SAMPLES_PER_MS
-        return [self._close(utterance.predicted_end or min(post_roll_end, self.received_sample))]
+        end_sample = utterance.predicted_end or min(post_roll_end, self.received_sample)
+        return [*events, self._close(end_sample, EndCause.REQUEST)]
 
     def reset_speech_state(self) -> None:
         """Do not take continuing sound for speech: it may be the echo of what ended."""
@@ -349,6 +410,7 @@ class Endpointer:
 
     def discard(self) -> None:
         """Drop the open utterance and all speech until now."""
+        self._stop_asking()
         self._open, self._floor = None, max(self._floor, self.received_sample)
         self.reset_speech_state()
 
@@ -377,6 +439,30 @@ class Endpointer:
                 return min(start_sample, max(first_clear, at - _PHRASE_LEAD_SAMPLES))
             before = at
         return None
+
+    def _judge_next(self) -> list[Endpointing]:
+        """Judge windows until a question is asked, or none is left."""
+        events: list[Endpointing] = []
+        judged = 0
+        windows_pcm = np.frombuffer(
+            bytes(self._pcm[: len(self._probabilities) * WINDOW_BYTES]), np.int16
+        )
+        for probability in self._probabilities:
+            if self._is_asking:
+                break
+            at = judged * WINDOW_SAMPLES
+            events += self._judge(probability, windows_pcm[at : at + WINDOW_SAMPLES])
+            judged += 1
+        del self._probabilities[:judged]
+        del self._pcm[: judged * WINDOW_BYTES]
+        return events
+
+    def _stop_asking(self) -> list[Endpointing]:
+        """Judge all stored samples without an answer."""
+        events: list[Endpointing] = []
+        while self._is_asking:
+            events += self.answer(None)
+        return events
 
     def _judge(self, probability: float, pcm: Pcm16) -> list[Endpointing]:
         was_speech = self._is_speech
@@ -430,6 +516,8 @@ class Endpointer:
         if not utterance.is_confirmed and utterance.speech_windows >= MIN_SPEECH_WINDOWS:
             utterance.is_confirmed = True
             events.append(SpeechStart(utterance.start_sample, utterance.windows[0].start_sample))
+        if window.is_voiced:
+            utterance.is_asked, utterance.answer_samples = False, None
         if window.is_voiced and utterance.predicted_end is not None:
             utterance.predicted_end = None
             events.append(Resumed())
@@ -439,6 +527,8 @@ class Endpointer:
         if silence_samples >= ending_samples:
             return events + self._end(utterance, ending_samples)
         if length_samples + WINDOW_SAMPLES > self._rules.hard_limit_s * SAMPLE_RATE_HZ:
+            if self._rules.ask_ms is not None and utterance.predicted_end is not None:
+                return events + self._end(utterance, silence_samples)
             return events + self._split(utterance)
         if (
             silence_samples >= self._rules.speculate_ms * SAMPLES_PER_MS
@@ -455,11 +545,29 @@ class Endpointer:
                     utterance.voiced_until(utterance.predicted_end),
                 )
             )
+        if self._asks(utterance, silence_samples):
+            self._is_asking = utterance.is_asked = True
+            events.append(TurnQuestion(utterance.start_sample, window.end_sample))
         return events
+
+    def _asks(self, utterance: _OpenSpeech, silence_samples: int) -> bool:
+        """Return whether to ask what silence ends this pause: once, and not for a breath."""
+        ask_ms = self._rules.ask_ms
+        if ask_ms is None or utterance.is_asked or silence_samples < ask_ms * SAMPLES_PER_MS:
+            return False
+        return utterance.is_confirmed and not utterance.is_doubtful
 
     def _ending_silence(self, utterance: _OpenSpeech, length_samples: int) -> int:
         if not utterance.is_confirmed or utterance.is_doubtful:
             return max(utterance.endpoint_samples, _DOUBT_SAMPLES)
+        if (ask_ms := self._rules.ask_ms) is not None:
+            is_long = length_samples > self._rules.soft_limit_s * SAMPLE_RATE_HZ
+            endpoint_samples = max(utterance.endpoint_samples, ask_ms * SAMPLES_PER_MS + 1)
+            if utterance.answer_samples is None:
+                return endpoint_samples
+            if is_long:
+                return min(endpoint_samples, utterance.answer_samples)
+            return utterance.answer_samples
         if length_samples > self._rules.soft_limit_s * SAMPLE_RATE_HZ:
             return min(utterance.endpoint_samples, self._rules.dip_ms * SAMPLES_PER_MS)
         return utterance.endpoint_samples
@@ -475,7 +583,9 @@ class Endpointer:
             return []
         return [self._close(utterance.predicted_end or self._padded_end(utterance, ending_samples))]
 
-    def _close(self, end_sample: int, *, is_cut: bool = False) -> UtteranceEnd:
+    def _close(
+        self, end_sample: int, cause: EndCause = EndCause.SILENCE, *, is_cut: bool = False
+    ) -> UtteranceEnd:
         utterance = self._open
         assert utterance is not None
         self._open, self._floor = None, end_sample
@@ -488,6 +598,7 @@ class Endpointer:
             is_doubtful=utterance.is_doubtful,
             context_sample=utterance.decoded_context_sample,
             voiced=utterance.voiced_until(end_sample),
+            cause=cause,
         )
 
     def _split(self, utterance: _OpenSpeech) -> list[Endpointing]:
@@ -506,7 +617,9 @@ class Endpointer:
         utterance.speech_end_sample = before[-1].end_sample
         was_speech = windows[at - 1].is_voiced
         is_cut = was_speech and windows[at].is_voiced
-        events: list[Endpointing] = [self._close(windows[at].start_sample, is_cut=is_cut)]
+        is_over = not any(window.is_voiced for window in windows[at:])
+        cause = EndCause.SILENCE if is_over else EndCause.LENGTH
+        events: list[Endpointing] = [self._close(windows[at].start_sample, cause, is_cut=is_cut)]
         for window in windows[at:]:
             events += self._add_window(window, was_speech=was_speech)
             was_speech = window.is_voiced

@@ -13,6 +13,7 @@ from auricle.client.live import LiveClient
 from auricle.commands import Configure, StreamParameters
 from auricle.events import (
     Closed,
+    EagerFinal,
     Failed,
     Final,
     FinalSpeakers,
@@ -21,6 +22,8 @@ from auricle.events import (
     SpeakerSegment,
     SpeechEnded,
     SpeechStarted,
+    Trigger,
+    TurnResumed,
     Warned,
     WarningCode,
     Wire,
@@ -34,6 +37,7 @@ __all__ = [
     "Configure",
     "Connected",
     "Disconnected",
+    "EagerFinal",
     "Failed",
     "Final",
     "FinalSpeakers",
@@ -46,6 +50,8 @@ __all__ = [
     "SpeechEnded",
     "SpeechStarted",
     "StreamParameters",
+    "Trigger",
+    "TurnResumed",
     "Warned",
     "WarningCode",
     "Wire",

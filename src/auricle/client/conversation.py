@@ -29,6 +29,7 @@ from auricle.commands import Ack, Configure, Finalize, Stop, StreamParameters
 from auricle.events import (
     AudioProgress,
     Closed,
+    EagerFinal,
     Event,
     Failed,
     Final,
@@ -40,6 +41,7 @@ from auricle.events import (
     SpeechEnded,
     SpeechStarted,
     SwitchFormat,
+    TurnResumed,
     Warned,
     WarningCode,
     Wire,
@@ -101,6 +103,8 @@ LiveEvent = (
     | SpeechStarted
     | SpeechEnded
     | Partial
+    | EagerFinal
+    | TurnResumed
     | Final
     | SpeakerRevision
     | Gap
@@ -109,6 +113,12 @@ LiveEvent = (
     | Closed
 )
 """The events that an application receives."""
+
+_OF_A_POSITION = (
+    *(AudioProgress, SwitchFormat),
+    *(Final, Partial, EagerFinal, TurnResumed, SpeakerRevision),
+)
+"""Events that are meaningless unless the session is at the requested position."""
 
 
 class State(enum.Enum):
@@ -283,13 +293,11 @@ class Conversation:
         return [*events, *self._catching_up()]
 
     def _receive(self, event: Event) -> list[LiveEvent]:
+        if isinstance(event, _OF_A_POSITION) and self.state is not State.OPEN:
+            return []  # of a session at another position; unrelated to this audio
         match event:
             case Ready():
                 return self._ready(event)
-            case AudioProgress() | SwitchFormat() | Final() | Partial() | SpeakerRevision() if (
-                self.state is not State.OPEN
-            ):
-                return []  # of a session at another position; unrelated to this audio
             case AudioProgress():
                 self.received_sample = max(self.received_sample, event.received_sample)
                 self.furthest_sample = max(self.furthest_sample, self.received_sample)
@@ -304,6 +312,8 @@ class Conversation:
                 return self._revision(event)
             case Partial():
                 self._partial_sample = max(self._partial_sample, event.end_sample)
+                return [replace(event, utterance=event.utterance + self._utterances_before)]
+            case EagerFinal() | TurnResumed():
                 return [replace(event, utterance=event.utterance + self._utterances_before)]
             case Closed():
                 return self._closed(event)

@@ -22,6 +22,7 @@ from auricle.errors import (
     RequestError,
     Superseded,
 )
+from auricle.events import Trigger
 from auricle.session.context import NO_CONTEXT, DecodingContext
 from auricle.session.output import Cancel, Submit
 from auricle.session.utterance import JobFactory, Speculation
@@ -72,6 +73,8 @@ class PendingFinal:
         speculation: The speculative final, if one is pending or done.
         is_doubtful: Whether the utterance is short and its voice is weak.
         context: Preceding speech that it is decoded together with.
+        end_of_turn: As in :class:`auricle.events.Final`.
+        trigger: As in :class:`auricle.events.Final`.
         result: The result, or ``None`` while it is pending.
     """
 
@@ -86,6 +89,8 @@ class PendingFinal:
     speculation: Speculation | None = None
     is_doubtful: bool = False
     context: DecodingContext = NO_CONTEXT
+    end_of_turn: float | None = None
+    trigger: Trigger | None = None
     result: Transcript | AuricleError | None = None
     _due_at: float = -inf
     _job_id: JobId | None = None

@@ -24,7 +24,7 @@ from math import inf
 
 from msgspec import UNSET
 
-from auricle.audio.endpointer import EndpointRules, Pause, UtteranceEnd
+from auricle.audio.endpointer import EndpointRules, Pause, TurnQuestion, UtteranceEnd
 from auricle.audio.opus import LibOpus
 from auricle.commands import (
     Ack,
@@ -45,6 +45,7 @@ from auricle.events import (
     AudioProgress,
     Closed,
     Discarded,
+    EagerFinal,
     Final,
     Finalized,
     Flushed,
@@ -59,8 +60,9 @@ from auricle.session.channels.recognition import ChannelRecognition
 from auricle.session.channels.segmenters import ChannelEvent
 from auricle.session.intake import MAX_STEP_SAMPLES, Intake, IntakeEvent, OrderedCommand
 from auricle.session.journal import Journal
-from auricle.session.output import Cancel, Embed, Output, Revised, Submit, UnfinishedAudio
+from auricle.session.output import Cancel, Embed, Judge, Output, Revised, Submit, UnfinishedAudio
 from auricle.session.speaker_labels import LAST_PATIENCE_S, SpeakerLabels, revision
+from auricle.session.turn_end import ASK_MS
 from auricle.session.utterance import Caller
 from auricle.session.warnings import HeldWarnings
 from auricle.types import (
@@ -72,6 +74,7 @@ from auricle.types import (
     SpeakerEmbeddings,
     SpeakerOptions,
     Transcript,
+    TurnDetection,
 )
 
 __all__ = ["Cancel", "Embed", "LiveSession", "Output", "Submit"]
@@ -88,7 +91,11 @@ NO_SPEAKERS = Warned(
     WarningCode.SPEAKERS_UNAVAILABLE,
     "The voices can't be compared now; some text has no speakers.",
 )
-_WORK = Submit | Cancel | Embed | Revised
+NO_TURNS = Warned(
+    WarningCode.TURNS_UNAVAILABLE,
+    "The end of turns can't be judged now; silence ends utterances.",
+)
+_WORK = Submit | Cancel | Embed | Judge | Revised
 
 
 class LiveSession:
@@ -107,11 +114,13 @@ class LiveSession:
         streamed_languages: Languages whose partials are recognised apart from all other jobs, if
             :meth:`set_load` says so.
         embeds_voices: Whether :class:`.Embed` can be executed; otherwise speakers stay unknown.
+        judges_turns: Whether :class:`.Judge` can be executed; otherwise silence ends utterances.
 
     Raises:
         ModelNotFound: There is no such model.
         BadRequest: The model does not support the language or the task, the numbers of speakers are
-            impossible, or the format does not have the channels.
+            impossible, a number of turn detection is out of range, or the format does not have
+            the channels.
     """
 
     def __init__(
@@ -128,6 +137,7 @@ class LiveSession:
         models: Models,
         streamed_languages: frozenset[str] = frozenset(),
         embeds_voices: bool = False,
+        judges_turns: bool = False,
     ) -> None:
         self.id = id
         self.secret = secret
@@ -176,7 +186,10 @@ class LiveSession:
         self._is_attached = self._was_attached = False
         self._is_behind = False
         self._is_stopping = self._is_closed = False
+        self._judges_turns = judges_turns
+        self._has_warned_of_turns = False
         self._request_speakers(parameters.speaker_options)
+        self._request_turns(parameters.turns)
 
     # State.
 
@@ -364,6 +377,12 @@ class LiveSession:
             self._speakers.job_done(job_id, result, now)
         self._settle()
 
+    def turn_judged(self, job_id: JobId, result: float | AuricleError, now: float) -> None:
+        """Receive the probability that a turn has ended; results of unknown jobs are ignored."""
+        self._tick(now)
+        self._take_endpointings(self._recognition.turn_judged(job_id, result), now)
+        self._settle()
+
     def set_load(self, load: float, *, has_streams: bool = False) -> None:
         """Set the load of the recognisers: 0 is idle, 1 is full.
 
@@ -399,6 +418,7 @@ class LiveSession:
     def _go_on(self, now: float) -> None:
         """Process one step of the received data, and all other work that is due."""
         self._tick(now)
+        self._take_endpointings(self._recognition.drop_overdue_turns(now), now)
         segmenters = self._intake.segmenters
         until_sample = segmenters.received_sample + self._step_samples
         self._is_behind = False
@@ -434,7 +454,8 @@ class LiveSession:
 
     def _take_endpointings(self, endpointings: Sequence[ChannelEvent], now: float) -> None:
         for channel, event in endpointings:
-            self._pause = event if isinstance(event, Pause) else None
+            if not isinstance(event, TurnQuestion):
+                self._pause = event if isinstance(event, Pause) else None
             for output in self._recognition.receive(
                 channel, event, self._options, now, is_ahead=self.is_ahead
             ):
@@ -505,6 +526,8 @@ class LiveSession:
         self._intake.segmenters.limit(model.engine.max_audio_s)
         if isinstance(command, UpdateConfig) and command.speakers is not UNSET:
             self._request_speakers(SpeakerOptions() if command.speakers else None)
+        if isinstance(command, UpdateConfig) and command.turns is not UNSET:
+            self._request_turns(command.turns)
 
     def _configured(self, command: Configure) -> tuple[Options, ServedModel]:
         """Return the requested options and the model after a command.
@@ -536,6 +559,8 @@ class LiveSession:
 
     def _settle(self) -> None:
         """Emit the finals, jobs, warnings and marks that are due after a change."""
+        if self._recognition.take_turn_failure():
+            self._warn_of_turns()
         self._tell_finalized()
         while final := self._next_final():
             self._journal.add(final)
@@ -590,6 +615,20 @@ class LiveSession:
         elif self._speakers is None:
             self._speakers = SpeakerLabels(self.id, self._client, options)
             self._put(Embed(self._speakers.first_job()))
+
+    def _request_turns(self, turns: TurnDetection | None) -> None:
+        """End later utterances by how they sound, or by silence only."""
+        if turns is not None and not self._judges_turns:
+            self._warn_of_turns()
+        self._recognition.set_turns(turns)
+        asks = turns is not None and self._judges_turns
+        self._intake.segmenters.ask_after(ASK_MS if asks else None)
+
+    def _warn_of_turns(self) -> None:
+        """Warn once that silence ends utterances."""
+        if not self._has_warned_of_turns:
+            self._has_warned_of_turns = True
+            self._warnings.add(NO_TURNS)
 
     def _tell_finalized(self) -> None:
         for flush in tuple(self._flushes):
@@ -672,6 +711,8 @@ class LiveSession:
         """Emit a job for the recogniser, or an event if a connection is attached."""
         if isinstance(output, Submit) and output.job.kind is JobKind.SPECULATIVE and self._pause:
             self._embed(self._pause, self._now)
+        if isinstance(output, EagerFinal) and not self.parameters.word_timestamps:
+            output = replace(output, words=None)
         if self._is_attached or isinstance(output, _WORK):
             self._outputs.append(output)
 

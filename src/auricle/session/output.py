@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from auricle.events import Final, SessionEvent
 from auricle.session.context import NO_CONTEXT, DecodingContext
-from auricle.types import EmbedJob, Job, JobId, Options, Pcm16
+from auricle.types import EmbedJob, Job, JobId, Options, Pcm16, TurnJob
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,13 @@ class Embed:
     """Embed voices; pass the result to ``embed_done``."""
 
     job: EmbedJob
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Judge whether a turn has ended; pass the result to ``turn_judged``."""
+
+    job: TurnJob
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,4 +70,4 @@ class UnfinishedAudio:
     channel: int | None = None
 
 
-Output = SessionEvent | Submit | Cancel | Embed | Revised
+Output = SessionEvent | Submit | Cancel | Embed | Judge | Revised

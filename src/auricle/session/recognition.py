@@ -9,26 +9,44 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import inf
 
-from auricle.audio.endpointer import Endpointing, Pause, Resumed, SpeechStart, UtteranceEnd
+from auricle.audio.endpointer import (
+    Endpointing,
+    Pause,
+    Resumed,
+    SpeechStart,
+    TurnQuestion,
+    UtteranceEnd,
+)
 from auricle.audio.vad import WINDOW_SAMPLES
 from auricle.audio.voice import fit_words
 from auricle.errors import AuricleError
-from auricle.events import Final, Partial, SpeechEnded, SpeechStarted
+from auricle.events import EagerFinal, Final, Partial, SpeechEnded, SpeechStarted, TurnResumed
 from auricle.session.agreement import continues
 from auricle.session.arrivals import ArrivalLog
 from auricle.session.context import NO_CONTEXT, DecodingContext
 from auricle.session.continuation import MAX_PAUSE_SAMPLES, continued
 from auricle.session.final import PendingFinal
-from auricle.session.output import Cancel, Submit, UnfinishedAudio
+from auricle.session.output import Cancel, Judge, Submit, UnfinishedAudio
 from auricle.session.segmenter import SpeechSegmenter
+from auricle.session.turn_end import TurnEnd
 from auricle.session.utterance import (
     SURE_PROBABILITY,
     Caller,
     JobFactory,
     OpenUtterance,
+    Speculation,
     UtteranceNumbers,
 )
-from auricle.types import SAMPLE_RATE_HZ, JobId, JobKind, Options, Task, Transcript, Word
+from auricle.types import (
+    MAX_TURN_SAMPLES,
+    SAMPLE_RATE_HZ,
+    JobId,
+    JobKind,
+    Options,
+    Task,
+    Transcript,
+    Word,
+)
 
 PARTIAL_INTERVAL_S = 1.0
 EARLY_INTERVAL_S = 0.3
@@ -48,7 +66,9 @@ ms, for 49 that ended an utterance: each of them costs a job that is of no use."
 SPARE_S = 0.1
 """A speculative final that was done this long before the end of its utterance may start later."""
 
-RecognitionOutput = Submit | Cancel | SpeechStarted | SpeechEnded | Partial
+RecognitionOutput = (
+    Submit | Cancel | Judge | SpeechStarted | SpeechEnded | Partial | EagerFinal | TurnResumed
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +97,7 @@ class Recognition:
         has_word_times: Whether the engine of later utterances returns words. Without their
             probabilities, the text of a doubtful utterance is kept.
         has_streams: Whether partials in the streamed languages are recognised apart now.
+        turn_end: The question whether the turn has ended.
     """
 
     def __init__(
@@ -104,6 +125,9 @@ class Recognition:
         self._pending: deque[PendingFinal] = deque()
         self._numbers = numbers or UtteranceNumbers()
         self._channel = channel
+        self.turn_end = TurnEnd(
+            caller.session if channel is None else f"{caller.session}:{channel}"
+        )
         self._language: str | None = None
         self._before: _Before | None = None
         self.load = 0.0
@@ -165,22 +189,40 @@ class Recognition:
                 return [SpeechStarted(event.at_sample, self._channel)]
             case Pause():
                 assert self._open is not None
-                self._open.is_paused = True
+                self._open.pause = event
                 self._pause = None if event.is_doubtful else event
                 return list(self._speculate(now, is_ahead=is_ahead))
+            case TurnQuestion():
+                first_sample = max(event.start_sample, event.at_sample - MAX_TURN_SAMPLES)
+                pcm = self._segmenter.read(first_sample, event.at_sample)
+                return [self.turn_end.ask(pcm, now)]
             case Resumed():
                 return self._resume()
             case UtteranceEnd():
                 return self._end(event, now)
 
-    def poll(self, now: float, *, is_ahead: bool) -> list[Submit]:
-        """Return the jobs that are due."""
+    def turn_judged(self, job_id: JobId, result: float | AuricleError) -> list[Endpointing]:
+        """Receive the result of a :class:`.Judge`; return the events that waited for it.
+
+        Results of unknown jobs are ignored.
+        """
+        if not self.turn_end.answered(job_id, result):
+            return []
+        return self._segmenter.answer(self.turn_end.silence_ms)
+
+    def drop_overdue_turn(self, now: float) -> list[Endpointing]:
+        """Stop waiting for an answer that is too late; return the events that waited for it."""
+        return self._segmenter.answer(None) if self.turn_end.is_overdue(now) else []
+
+    def poll(self, now: float, *, is_ahead: bool) -> list[Submit | EagerFinal]:
+        """Return the jobs that are due, and the eager final of a pause."""
         if self.is_done:
             return []
         kind = JobKind.FILE if is_ahead else JobKind.FINAL
         due = [pending.submit(kind, now) for pending in self._pending]
-        outputs = [submit for submit in due if submit is not None]
+        outputs: list[Submit | EagerFinal] = [submit for submit in due if submit is not None]
         outputs += self._speculate(now, is_ahead=is_ahead)
+        outputs += self._eager_final(now)
         if self._partial_due_at(is_ahead=is_ahead) <= now:
             outputs.append(self._start_partial(now))
         return outputs
@@ -190,7 +232,7 @@ class Recognition:
         if self.is_done:
             return inf
         finals = min((pending.wake_at for pending in self._pending), default=inf)
-        return min(finals, self._partial_due_at(is_ahead=is_ahead))
+        return min(finals, self._partial_due_at(is_ahead=is_ahead), self.turn_end.due_at)
 
     def job_done(
         self, job_id: JobId, result: Transcript | AuricleError, now: float
@@ -262,6 +304,7 @@ class Recognition:
     def discard(self) -> list[Cancel]:
         """Drop the open utterance; return the jobs to cancel."""
         utterance, self._open, self._pause = self._open, None, None
+        self.turn_end.resume()
         if utterance is None:
             return []
         cancels = (utterance.drop_speculation(), utterance.drop_partial())
@@ -292,12 +335,53 @@ class Recognition:
             return NO_CONTEXT
         return self._segmenter.read_context(context_sample, utterance.start_sample, end_sample)
 
+    def _eager_final(self, now: float) -> list[EagerFinal]:
+        """Return the eager final of the present pause, once, if its text is known.
+
+        It is the final that the utterance will have if no more speech follows.
+        """
+        utterance = self._open
+        if utterance is None or utterance.has_eager or self._pending:
+            return []
+        pause, early, turn_end = utterance.pause, utterance.speculation, self.turn_end
+        if pause is None or early is None or early.result is None or not turn_end.is_eager:
+            return []
+        speech_end_sample = pause.voiced[-1][1] if pause.voiced else pause.end_sample
+        pending = self._pending_final(utterance, pause, speech_end_sample, early, now)
+        if not isinstance(pending.result, Transcript):
+            return []
+        result = self._continue_sentence(pending, pending.result)
+        final = _final(0, pending, result, now)
+        assert turn_end.probability is not None
+        if not final.text:
+            return []
+        utterance.has_eager = True
+        return [
+            EagerFinal(
+                utterance=final.utterance,
+                text=final.text,
+                start_sample=final.start_sample,
+                end_sample=final.end_sample,
+                language=final.language,
+                words=final.words,
+                probability=turn_end.probability,
+                channel=self._channel,
+            )
+        ]
+
     def _resume(self) -> list[RecognitionOutput]:
         utterance, self._pause = self._open, None
         assert utterance is not None
-        utterance.is_paused = False
+        self.turn_end.resume()
+        outputs = self._withdraw_eager(utterance)
+        utterance.pause = None
         cancel = utterance.drop_speculation()
-        return [] if cancel is None else [cancel]
+        return outputs if cancel is None else [*outputs, cancel]
+
+    def _withdraw_eager(self, utterance: OpenUtterance) -> list[RecognitionOutput]:
+        """Return the message that the eager final of this pause does not hold, if it was sent."""
+        was_sent, utterance.has_eager = utterance.has_eager, False
+        return [TurnResumed(utterance.number, self._channel)] if was_sent else []
 
     def _end(self, event: UtteranceEnd, now: float) -> list[RecognitionOutput]:
         """End the open utterance; its final becomes pending."""
@@ -311,27 +395,41 @@ class Recognition:
             self._is_urgent = False
         if early is not None and early.end_sample != event.end_sample:
             early = None
+            outputs += self._withdraw_eager(utterance)
             cancel = utterance.drop_speculation()
             outputs += [cancel] if cancel is not None else []
         cancel = utterance.drop_partial()
         outputs += [cancel] if cancel is not None else []
-        arrived_at = self._arrivals.arrived_at(event.speech_end_sample)
-        self._pending.append(
-            PendingFinal(
-                factory=utterance.factory,
-                pcm=self._segmenter.read(event.start_sample, event.end_sample),
-                start_sample=event.start_sample,
-                speech_sample=utterance.speech_sample,
-                speech_end_sample=event.speech_end_sample,
-                options=utterance.options,
-                stable=utterance.agreement.stable,
-                arrived_at=now if arrived_at is None else arrived_at,
-                speculation=early,
-                is_doubtful=event.is_doubtful and utterance.has_word_times,
-                context=self._context(utterance, event.context_sample, event.end_sample),
-            )
-        )
+        pending = self._pending_final(utterance, event, event.speech_end_sample, early, now)
+        pending.end_of_turn = self.turn_end.probability
+        pending.trigger = self.turn_end.trigger(event.cause)
+        self.turn_end.resume()
+        self._pending.append(pending)
         return outputs
+
+    def _pending_final(
+        self,
+        utterance: OpenUtterance,
+        end: Pause | UtteranceEnd,
+        speech_end_sample: int,
+        early: Speculation | None,
+        now: float,
+    ) -> PendingFinal:
+        """Return the final that an utterance has if it ends here."""
+        arrived_at = self._arrivals.arrived_at(speech_end_sample)
+        return PendingFinal(
+            factory=utterance.factory,
+            pcm=self._segmenter.read(utterance.start_sample, end.end_sample),
+            start_sample=utterance.start_sample,
+            speech_sample=utterance.speech_sample,
+            speech_end_sample=speech_end_sample,
+            options=utterance.options,
+            stable=utterance.agreement.stable,
+            arrived_at=now if arrived_at is None else arrived_at,
+            speculation=early,
+            is_doubtful=end.is_doubtful and utterance.has_word_times,
+            context=self._context(utterance, end.context_sample, end.end_sample),
+        )
 
     def _partial_due_at(self, *, is_ahead: bool) -> float:
         utterance = self._open
@@ -380,8 +478,15 @@ class Recognition:
         text = transcript.text.strip()
         if not text:
             return transcript
-        before, self._before = self._before, _Before(text, pending.end_sample)
-        if before is None or pending.start_sample - before.end_sample > MAX_PAUSE_SAMPLES:
+        joined = self._continue_sentence(pending, transcript)
+        self._before = _Before(text, pending.end_sample)
+        return joined
+
+    def _continue_sentence(self, pending: PendingFinal, transcript: Transcript) -> Transcript:
+        before, text = self._before, transcript.text.strip()
+        if not text or before is None:
+            return transcript
+        if pending.start_sample - before.end_sample > MAX_PAUSE_SAMPLES:
             return transcript
         return _continued(replace(transcript, text=text), before.text)
 
@@ -418,6 +523,8 @@ def _final(id: int, pending: PendingFinal, result: Transcript | AuricleError, no
         latency_ms=max(0.0, now - pending.arrived_at) * 1000,
         revised=not continues(pending.stable, text, language),
         error=None if isinstance(result, Transcript) else result.code,
+        end_of_turn=pending.end_of_turn,
+        trigger=pending.trigger,
     )
 
 

@@ -80,6 +80,19 @@ class SpeechSegmenter:
         self._rules = replace(self._rules, endpoint_ms=endpoint_ms)
         self._endpointer.configure(endpoint_ms)
 
+    def ask_after(self, ask_ms: int | None) -> None:
+        """Set the silence after which a pause raises a question, from the next pause on."""
+        self._rules = replace(self._rules, ask_ms=ask_ms)
+        self._endpointer.ask_after(ask_ms)
+
+    def answer(self, silence_ms: int | None) -> list[Endpointing]:
+        """Answer a question with the silence that ends the pause; see :meth:`.Endpointer.answer`.
+
+        Returns:
+            The events of the audio received since the question.
+        """
+        return self._endpointer.answer(silence_ms)
+
     def limit(self, max_audio_s: float) -> None:
         """Limit utterances to what an engine accepts, in seconds; a lower limit stays."""
         self._rules = self._rules.within(max_audio_s)

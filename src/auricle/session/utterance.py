@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from math import inf
 
+from auricle.audio.endpointer import Pause
 from auricle.errors import AuricleError, PoisonJob, Superseded
 from auricle.events import Partial
 from auricle.session.agreement import Agreement
@@ -114,6 +115,7 @@ class OpenUtterance:
         options: The options of the final; they do not depend on earlier results.
         prior_language: The language of the session so far, if known.
         next_partial_at: Earliest monotonic time of the next partial.
+        pause: The present pause, since its end is likely.
         has_word_times: Whether its model returns words.
     """
 
@@ -124,7 +126,9 @@ class OpenUtterance:
     prior_language: str | None
     next_partial_at: float
     has_word_times: bool = True
-    is_paused: bool = False
+    pause: Pause | None = None
+    has_eager: bool = False
+    """Whether an eager final was sent in this pause."""
     agreement: Agreement = field(default_factory=Agreement)
     speculation: Speculation | None = None
     _language: str | None = None
@@ -148,7 +152,7 @@ class OpenUtterance:
 
     def wants_partial(self, received_sample: int) -> bool:
         """Return whether there is enough new audio for a partial."""
-        if self._partial_job is not None or self.is_paused or self._is_poison:
+        if self._partial_job is not None or self.pause is not None or self._is_poison:
             return False
         if self._heard_sample is None:
             first_sample = self.speech_sample + FIRST_PARTIAL_SAMPLES

@@ -18,6 +18,7 @@ from auricle.errors import BadRequest
 from auricle.events import (
     AudioProgress,
     Closed,
+    EagerFinal,
     Event,
     Failed,
     Final,
@@ -29,6 +30,7 @@ from auricle.events import (
     SpeechEnded,
     SpeechStarted,
     SwitchFormat,
+    TurnResumed,
     Warned,
     WarningCode,
 )
@@ -142,6 +144,10 @@ def _unchanged(value: Any) -> Any:
     return value
 
 
+def _rounded(probability: float) -> float:
+    return round(probability, 3)
+
+
 def _words(words: tuple[Word, ...] | None) -> list[dict[str, Any]] | None:
     if words is None:
         return None
@@ -232,18 +238,24 @@ _FIELDS = {
     "audio_samples": _Field("audio_s", _seconds, _samples),
     "words": _Field("words", _words, _read_words),
     "latency_ms": _Field("latency_ms", round),
+    "probability": _Field("probability", _rounded),
+    "end_of_turn": _Field("end_of_turn", _rounded),
     "segments": _Field("segments", _segments, _read_segments),
     "finals": _Field("finals", _revised, _read_revised),
 }
 """Fields that look different in a message; all others keep their name and value."""
 
-_OMITTED_IF_UNKNOWN = frozenset({"speaker", "segments", "channel", "channel_safe_samples"})
+_OMITTED_IF_UNKNOWN = frozenset(
+    {"speaker", "segments", "channel", "channel_safe_samples", "end_of_turn", "trigger"}
+)
 
 _EVENTS: dict[str, type[Event]] = {
     "ready": Ready,
     "speech_started": SpeechStarted,
     "speech_ended": SpeechEnded,
     "partial": Partial,
+    "eager_final": EagerFinal,
+    "turn_resumed": TurnResumed,
     "final": Final,
     "speaker_revision": SpeakerRevision,
     "progress": AudioProgress,

@@ -34,7 +34,7 @@ from auricle.server.live.transcript_keeper import SessionIdentity, TranscriptKee
 from auricle.server.telemetry.live_metrics import LiveMetrics
 from auricle.session.intake import check_channels
 from auricle.session.live import LiveSession
-from auricle.transcriber import PartialTranscriber, Transcriber, VoiceEmbedder
+from auricle.transcriber import PartialTranscriber, Transcriber, TurnJudge, VoiceEmbedder
 from auricle.types import SAMPLE_RATE_HZ, ClientId, Options, ReservationRequest
 
 LATE_S = 5.0
@@ -94,6 +94,8 @@ class LiveSessions:
         """Recognises partials apart from all other jobs; ``None``: the transcriber does."""
         self.embedder: VoiceEmbedder | None = None
         """Embeds voices; ``None``: speakers stay unknown."""
+        self.judge: TurnJudge | None = None
+        """Judges the ends of turns; ``None``: silence ends utterances."""
         self._transcriber = transcriber
         self._libopus = libopus
         self._allowances = rate_limiter
@@ -142,9 +144,10 @@ class LiveSessions:
         Raises:
             ModelNotFound: There is no such model.
             BadRequest: The model does not support the language or the task, the numbers of speakers
-                are impossible, or the format does not have the channels.
+                are impossible, a number of turn detection is out of range, or the format does not
+                have the channels.
         """
-        _ = parameters.speaker_options
+        _ = parameters.speaker_options, parameters.turns
         check_channels(parameters)
         self._models.choose(parameters.model).model.engine.fit(
             Options(
@@ -269,6 +272,7 @@ class LiveSessions:
                 models=self._models,
                 streamed_languages=streamed,
                 embeds_voices=self.embedder is not None,
+                judges_turns=self.judge is not None,
             )
         except BaseException:
             self.leave(room)
@@ -291,6 +295,7 @@ class LiveSessions:
             until_kept=until_kept,
             partials=self.partials,
             embedder=self.embedder,
+            judge=self.judge,
         )
         runner.set_load(self._meter.load)
         self._runners[session.id], self._rooms_of[session.id] = runner, rooms

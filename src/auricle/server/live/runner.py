@@ -15,16 +15,22 @@ from anyio.abc import TaskGroup, TaskStatus
 from msgspec import UNSET
 
 from auricle.commands import Configure, SessionCommand
-from auricle.errors import AuricleError, SpeakersUnavailable, TakenOver, WorkerError
+from auricle.errors import (
+    AuricleError,
+    SpeakersUnavailable,
+    TakenOver,
+    TurnsUnavailable,
+    WorkerError,
+)
 from auricle.events import Closed, Final, SessionEvent
 from auricle.groups import first_error
 from auricle.server.http.errors import log_unexpected
 from auricle.server.net.loop_budget import SHARE
 from auricle.server.telemetry.live_metrics import LiveMetrics
 from auricle.session.live import LiveSession
-from auricle.session.output import Cancel, Embed, Revised, Submit
-from auricle.transcriber import PartialTranscriber, Transcriber, VoiceEmbedder
-from auricle.types import ClientId, EmbedJob, Job, JobId, SpeakerEmbeddings, Transcript
+from auricle.session.output import Cancel, Embed, Judge, Revised, Submit
+from auricle.transcriber import PartialTranscriber, Transcriber, TurnJudge, VoiceEmbedder
+from auricle.types import ClientId, EmbedJob, Job, JobId, SpeakerEmbeddings, Transcript, TurnJob
 
 MIN_SLEEP_S = 0.005
 """Shortest timer, in seconds, so that no timer can keep the event loop busy."""
@@ -61,6 +67,7 @@ class LiveRunner:
         until_kept: Waits until the final of an utterance is stored, for a limited time.
         partials: Runs those partials that it recognises instead of the transcriber.
         embedder: Embeds the session's voices; ``None`` if the session submits none.
+        judge: Judges the ends of its turns; ``None`` if the session asks for none.
     """
 
     def __init__(
@@ -76,6 +83,7 @@ class LiveRunner:
         until_kept: Callable[[int], Awaitable[None]] | None = None,
         partials: PartialTranscriber | None = None,
         embedder: VoiceEmbedder | None = None,
+        judge: TurnJudge | None = None,
     ) -> None:
         self.session = session
         self.client = client
@@ -89,6 +97,7 @@ class LiveRunner:
         self._until_kept = until_kept
         self._partials = partials
         self._embedder = embedder
+        self._judge = judge
         self._listener: Listener | None = None
         self._jobs: dict[JobId, anyio.CancelScope] = {}
         self._group: TaskGroup | None = None
@@ -252,6 +261,8 @@ class LiveRunner:
                     self._submit(output.job)
                 case Embed():
                     self._start_embedding(output.job)
+                case Judge():
+                    self._start_judging(output.job)
                 case Revised():
                     self._revise_kept(output.finals)
                 case Cancel():
@@ -327,6 +338,22 @@ class LiveRunner:
         except Exception as error:
             log_unexpected(error, session=self.session.id, job_id=job.id)
         self.session.embed_done(job.id, result, time.monotonic())
+        self._execute()
+
+    def _start_judging(self, job: TurnJob) -> None:
+        if self._group is not None and not self.is_over:
+            self._group.start_soon(self._judge_turn, job)
+
+    async def _judge_turn(self, job: TurnJob) -> None:
+        result: float | AuricleError = TurnsUnavailable()
+        try:
+            if self._judge is not None:
+                result = await self._judge.judge(job)
+        except AuricleError as error:
+            result = error
+        except Exception as error:
+            log_unexpected(error, session=self.session.id, job_id=job.id)
+        self.session.turn_judged(job.id, result, time.monotonic())
         self._execute()
 
     def _backend(self, job: Job) -> Transcriber | PartialTranscriber:

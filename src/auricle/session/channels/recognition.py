@@ -10,13 +10,14 @@ from typing import TypeVar
 
 from auricle.audio.endpointer import Endpointing
 from auricle.errors import AuricleError
-from auricle.events import Final, Partial
+from auricle.events import EagerFinal, Final, Partial
 from auricle.session.arrivals import ArrivalLog
+from auricle.session.channels.segmenters import ChannelEvent
 from auricle.session.output import Cancel, Submit, UnfinishedAudio
 from auricle.session.recognition import Recognition, RecognitionOutput
 from auricle.session.segmenter import SpeechSegmenter
 from auricle.session.utterance import Caller, UtteranceNumbers
-from auricle.types import JobId, Options, Transcript
+from auricle.types import JobId, Options, Transcript, TurnDetection
 
 T = TypeVar("T")
 
@@ -116,8 +117,28 @@ class ChannelRecognition:
         """Process an endpointing event of a channel."""
         return self._channels[channel].receive(event, options, now, is_ahead=is_ahead)
 
-    def poll(self, now: float, *, is_ahead: bool) -> list[Submit]:
-        """Return the jobs that are due."""
+    def set_turns(self, turns: TurnDetection | None) -> None:
+        """Set how the ends of turns are detected, from the next pause on."""
+        for channel in self._channels:
+            channel.turn_end.turns = turns
+
+    def turn_judged(self, job_id: JobId, result: float | AuricleError) -> list[ChannelEvent]:
+        """Receive the result of a :class:`.Judge`; return the events that waited for it."""
+        return self._events_of(lambda channel: channel.turn_judged(job_id, result))
+
+    def drop_overdue_turns(self, now: float) -> list[ChannelEvent]:
+        """Stop waiting for answers that are too late; return the events that waited for them."""
+        return self._events_of(lambda channel: channel.drop_overdue_turn(now))
+
+    def take_turn_failure(self) -> bool:
+        """Return whether a question was not answered since the last call."""
+        has_failed = any(channel.turn_end.has_failed for channel in self._channels)
+        for channel in self._channels:
+            channel.turn_end.has_failed = False
+        return has_failed
+
+    def poll(self, now: float, *, is_ahead: bool) -> list[Submit | EagerFinal]:
+        """Return the jobs that are due, and eager finals."""
         return self._of_each(lambda channel: channel.poll(now, is_ahead=is_ahead))
 
     def wake_at(self, *, is_ahead: bool) -> float:
@@ -145,3 +166,10 @@ class ChannelRecognition:
 
     def _of_each(self, act: Callable[[Recognition], list[T]]) -> list[T]:
         return [output for channel in self._channels for output in act(channel)]
+
+    def _events_of(self, act: Callable[[Recognition], list[Endpointing]]) -> list[ChannelEvent]:
+        return [
+            ChannelEvent(number, event)
+            for number, channel in enumerate(self._channels)
+            for event in act(channel)
+        ]

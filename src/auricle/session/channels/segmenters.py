@@ -56,6 +56,11 @@ class ChannelSegmenters:
         for segmenter in self.all:
             segmenter.configure(endpoint_ms)
 
+    def ask_after(self, ask_ms: int | None) -> None:
+        """Set the silence after which a pause raises a question; ``None``: no questions."""
+        for segmenter in self.all:
+            segmenter.ask_after(ask_ms)
+
     def limit(self, max_audio_s: float) -> None:
         """Limit utterances to what an engine accepts, in seconds; a lower limit stays."""
         for segmenter in self.all:
