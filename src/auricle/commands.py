@@ -22,7 +22,7 @@ from auricle.limits import (
     Prompt,
     RateHz,
 )
-from auricle.types import SAMPLE_RATE_HZ, SpeakerOptions, Task, TurnDetection
+from auricle.types import SAMPLE_RATE_HZ, Redact, SpeakerOptions, Task, TurnDetection
 
 _Position = Annotated[int, Meta(ge=0, le=2**53)]
 
@@ -39,6 +39,7 @@ class StreamParameters(msgspec.Struct, frozen=True, kw_only=True):
     ``endpoint_ms``, the server's setting applies; without ``model``, its default model. With
     ``speakers``, or a number of them, finals have the numbers of their speakers. With
     ``turn_detection``, or one of its numbers, utterances end where the speaker sounds finished.
+    What ``redact`` names is hidden in all events and in kept transcripts.
     """
 
     format: Wire = Wire.OPUS
@@ -64,6 +65,7 @@ class StreamParameters(msgspec.Struct, frozen=True, kw_only=True):
     turn_threshold: float | None = None
     turn_eager_threshold: float | None = None
     turn_limit_ms: int | None = None
+    redact: tuple[Redact, ...] = ()
     start_sample: _Position = 0
     safe_sample: _Position = 0
     channel_safe_samples: Annotated[tuple[_Position, ...], Meta(max_length=MAX_CHANNELS)] = ()

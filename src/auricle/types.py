@@ -62,6 +62,16 @@ class Task(enum.StrEnum):
     TRANSLATE = "translate"
 
 
+class Redact(enum.StrEnum):
+    """What to hide in a transcript; :mod:`auricle.text.redaction` has the rules."""
+
+    PCI = "pci"
+    SSN = "ssn"
+    PHONE = "phone"
+    EMAIL = "email"
+    NUMBERS = "numbers"
+
+
 class JobKind(enum.Enum):
     """The kind of a job, most urgent first."""
 

@@ -27,7 +27,7 @@ from auricle.session.recognition import (
 )
 from auricle.session.segmenter import SpeechSegmenter
 from auricle.session.utterance import Caller
-from auricle.types import Job, JobKind, Options, Segment, Transcript, Word
+from auricle.types import Job, JobKind, Options, Redact, Segment, Transcript, Word
 from tests.support.session import CLIENT, spoken, transcript
 
 pytestmark = pytest.mark.unit
@@ -44,6 +44,7 @@ class Stage:
         wants_partials: bool = True,
         options: Options | None = None,
         has_word_times: bool = True,
+        redact: tuple[Redact, ...] = (),
     ) -> None:
         self.segmenter = SpeechSegmenter(EndpointRules(), 0)
         self.arrivals = ArrivalLog(0)
@@ -53,6 +54,7 @@ class Stage:
             self.arrivals,
             wants_partials=wants_partials,
             has_word_times=has_word_times,
+            redact=redact,
         )
         self.options = options or Options(language="en")
         self.is_ahead = False
@@ -159,6 +161,31 @@ def test_words_get_their_times_in_the_session_if_asked_for_and_begin_with_the_vo
     assert stage.outcome().words == (
         Word(17_088, 24_000, " hello", 0.5),  # one VAD window before speech was detected
         Word(24_000, 25_000, " you", 0.6),
+    )
+
+
+def test_private_numbers_are_in_no_partial_and_in_no_final() -> None:
+    options = Options(language="en", word_timestamps=True)
+    stage = Stage(options=options, redact=(Redact.PCI,))
+    stage.until(0.3)
+    stage.happen(SpeechStart(0, 1600))
+    stage.until(1.0)
+    (job,) = stage.jobs(JobKind.PARTIAL)
+    stage.answer(job, spoken("My card is 4111 1111", job))
+    (partial,) = stage.of(Partial)
+    assert (partial.stable, partial.unstable) == ("", "My card is")
+    stage.until(3.5)
+    stage.happen(ended(0.0, 3.0))
+    (job,) = stage.jobs(JobKind.FINAL)
+    text = "My card is 4111-1111-1111-1111."
+    words = (Word(8000, 9000, " is", 0.9), Word(9000, 10_000, " 4111-1111-1111", 0.9))
+    words = (*words, Word(10_000, 20_000, "-1111.", 0.8))
+    stage.answer(job, transcript(text, job, segments=(Segment(0, 40_000, text, words),)))
+    final = stage.outcome()
+    assert final.text == "My card is [CREDIT_CARD]."
+    assert final.words == (
+        Word(8000, 9000, " is", 0.9),
+        Word(9000, 20_000, " [CREDIT_CARD].", 0.8),
     )
 
 

@@ -5,11 +5,11 @@ from hypothesis import strategies as st
 from auricle.text.edits import edited_text
 from auricle.text.redaction import (
     PLACEHOLDERS,
-    Redact,
     open_digits,
     partial_edits,
     redaction_edits,
 )
+from auricle.types import Redact
 
 pytestmark = pytest.mark.unit
 

@@ -169,6 +169,7 @@ class LiveSession:
             wants_partials=parameters.partials and settings.partial_model != NO_PARTIALS,
             has_word_times=engine.has_word_times,
             streamed_languages=streamed_languages,
+            redact=parameters.redact,
         )
         self._client = client
         self._embeds_voices = embeds_voices

@@ -5,7 +5,7 @@ as often as the load allows, and are dropped first.
 """
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from math import inf
 
@@ -37,12 +37,14 @@ from auricle.session.utterance import (
     Speculation,
     UtteranceNumbers,
 )
+from auricle.text.live_redaction import LiveRedaction
 from auricle.types import (
     MAX_TURN_SAMPLES,
     SAMPLE_RATE_HZ,
     JobId,
     JobKind,
     Options,
+    Redact,
     Task,
     Transcript,
     Word,
@@ -91,6 +93,7 @@ class Recognition:
             ``has_streams``.
         numbers: Numbers the utterances; shared by the channels of a session.
         channel: The channel of the audio; ``None`` if channels are not transcribed apart.
+        redact: What to hide in partials and finals.
 
     Attributes:
         load: The load of the recognisers, from 0 to 1.
@@ -111,6 +114,7 @@ class Recognition:
         streamed_languages: frozenset[str] = frozenset(),
         numbers: UtteranceNumbers | None = None,
         channel: int | None = None,
+        redact: Collection[Redact] = (),
     ) -> None:
         self._caller = caller
         self._segmenter = segmenter
@@ -128,6 +132,7 @@ class Recognition:
         self.turn_end = TurnEnd(
             caller.session if channel is None else f"{caller.session}:{channel}"
         )
+        self._redaction = LiveRedaction(redact)
         self._language: str | None = None
         self._before: _Before | None = None
         self.load = 0.0
@@ -242,7 +247,7 @@ class Recognition:
         if self._open is not None:
             partial = self._open.job_done(job_id, result)
             if partial is not None:
-                outputs.append(replace(partial, channel=self._channel))
+                outputs.append(self._shown(partial))
             if (early := self._open.speculation) is not None and early.job_id == job_id:
                 self._speculated_at = now
         for pending in self._pending:
@@ -263,7 +268,13 @@ class Recognition:
         if isinstance(result, Transcript):
             self._learn_language(result)
             result = self._joined(pending, result)
-        return replace(_final(id, pending, result, now), channel=self._channel)
+        final = _final(id, pending, result, now)
+        text, words = self._redaction.final(final.text, final.words)
+        return replace(final, text=text, words=words, channel=self._channel)
+
+    def _shown(self, partial: Partial) -> Partial:
+        stable, unstable = self._redaction.partial(partial.stable, partial.unstable)
+        return replace(partial, stable=stable, unstable=unstable, channel=self._channel)
 
     def unfinished_audio(self, written: Mapping[int, int]) -> list[UnfinishedAudio]:
         """Return the utterances without a final; see :class:`.LiveSession`."""
@@ -356,14 +367,15 @@ class Recognition:
         if not final.text:
             return []
         utterance.has_eager = True
+        text, words = self._redaction.speculative(final.text, final.words)
         return [
             EagerFinal(
                 utterance=final.utterance,
-                text=final.text,
+                text=text,
                 start_sample=final.start_sample,
                 end_sample=final.end_sample,
                 language=final.language,
-                words=final.words,
+                words=words,
                 probability=turn_end.probability,
                 channel=self._channel,
             )

@@ -3,8 +3,8 @@
 from collections.abc import Collection, Sequence
 
 from auricle.text.edits import Edit, edited_text, edited_words, text_of
-from auricle.text.redaction import Redact, open_digits, partial_edits, redaction_edits
-from auricle.types import Word
+from auricle.text.redaction import open_digits, partial_edits, redaction_edits
+from auricle.types import Redact, Word
 
 
 class LiveRedaction:
@@ -21,28 +21,45 @@ class LiveRedaction:
         self._kinds = frozenset(kinds)
         self._before = ""
 
-    def partial(self, text: str) -> str:
-        """Return a partial without anything that its final may hide; it may be shorter."""
-        if not self._kinds:
-            return text
-        return edited_text(text, partial_edits(text, self._kinds, before=self._before)).rstrip()
+    def partial(self, stable: str, unstable: str) -> tuple[str, str]:
+        """Return a partial without anything that its final may hide; it may be shorter.
 
-    def final(self, words: Sequence[Word]) -> tuple[Word, ...]:
-        """Return the words of a final, and remember how it ends.
+        ``stable`` still only grows.
 
         Args:
-            words: The words, with the spaces before them.
+            stable: The stable text.
+            unstable: The text after it, with the space between them.
         """
-        redacted = self.speculative(words)
+        if not self._kinds:
+            return stable, unstable
+        shown, everything = self._partial(stable), self._partial(stable + unstable)
+        return shown, everything.removeprefix(shown) if everything.startswith(shown) else ""
+
+    def _partial(self, text: str) -> str:
+        return edited_text(text, partial_edits(text, self._kinds, before=self._before)).rstrip()
+
+    def final(self, text: str, words: Sequence[Word] | None) -> tuple[str, tuple[Word, ...] | None]:
+        """Return a final's text and words, and remember how it ends.
+
+        Args:
+            text: The text.
+            words: Its words, with the spaces before them; ``None`` without word times.
+        """
+        redacted = self.speculative(text, words)
         if self._kinds:
-            self._before = open_digits(text_of(words), before=self._before)
+            self._before = open_digits(text, before=self._before)
         return redacted
 
-    def speculative(self, words: Sequence[Word]) -> tuple[Word, ...]:
-        """Return the words as :meth:`final` does, for a final that may not become one."""
-        return edited_words(words, self._edits(text_of(words)))
+    def speculative(
+        self, text: str, words: Sequence[Word] | None
+    ) -> tuple[str, tuple[Word, ...] | None]:
+        """Return what :meth:`final` returns, for a text that may not become a final."""
+        shown = None if words is None else tuple(words)
+        if not self._kinds:
+            return text, shown
+        if shown is not None:
+            shown = edited_words(shown, self._edits(text_of(shown)))
+        return edited_text(text, self._edits(text)), shown
 
     def _edits(self, text: str) -> list[Edit]:
-        if not self._kinds:
-            return []
         return redaction_edits(text, self._kinds, before=self._before, is_live=True)

@@ -17,24 +17,13 @@ Numbers may be written in digits or in English words, with pauses, commas and "u
 number matches, all digits around it are hidden, too: the date and the code after a card.
 """
 
-import enum
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from auricle.text.edits import Edit, Token, core, edit_of, tokens_of
 from auricle.text.spoken_numbers import Number, numbers_in
-
-
-class Redact(enum.StrEnum):
-    """What to hide."""
-
-    PCI = "pci"
-    SSN = "ssn"
-    PHONE = "phone"
-    EMAIL = "email"
-    NUMBERS = "numbers"
-
+from auricle.types import Redact
 
 NUMERIC = frozenset({Redact.PCI, Redact.SSN, Redact.PHONE, Redact.NUMBERS})
 

@@ -4,7 +4,7 @@ Each channel has its own utterances, partials, language and order of finals. The
 channels share one sequence of numbers, in the order in which they are done.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from math import inf
 from typing import TypeVar
 
@@ -17,7 +17,7 @@ from auricle.session.output import Cancel, Submit, UnfinishedAudio
 from auricle.session.recognition import Recognition, RecognitionOutput
 from auricle.session.segmenter import SpeechSegmenter
 from auricle.session.utterance import Caller, UtteranceNumbers
-from auricle.types import JobId, Options, Transcript, TurnDetection
+from auricle.types import JobId, Options, Redact, Transcript, TurnDetection
 
 T = TypeVar("T")
 
@@ -33,6 +33,7 @@ class ChannelRecognition:
         wants_partials: Whether the client requested partials.
         has_word_times: Whether the engine returns words.
         streamed_languages: Languages whose partials are recognised apart from all other jobs.
+        redact: What to hide in partials and finals.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class ChannelRecognition:
         wants_partials: bool,
         has_word_times: bool,
         streamed_languages: frozenset[str],
+        redact: Collection[Redact] = (),
     ) -> None:
         self._numbers = UtteranceNumbers()
         self._channels = tuple(
@@ -57,6 +59,7 @@ class ChannelRecognition:
                 streamed_languages=streamed_languages,
                 numbers=self._numbers,
                 channel=channel if is_apart else None,
+                redact=redact,
             )
             for channel, segmenter in enumerate(segmenters)
         )

@@ -96,6 +96,21 @@ async def test_open_utterances_of_both_channels_are_on_the_disk(
     )
 
 
+async def test_the_audio_of_hidden_numbers_is_not_stored(
+    service: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[Path] = []
+    monkeypatch.setattr(
+        JournalFile, "write", lambda file, pcm, samples, *, is_doubtful: written.append(file.path)
+    )
+    parameters = {"format": "pcm16", "redact": "pci,ssn"}
+    async with call(service.port, path="/v1/stream", **parameters) as caller:
+        await caller.send(pcm(HALF))
+        await caller.tell("stop")
+        await caller.until("closed")
+    assert written == []
+
+
 async def test_silence_is_not_stored(service: Live, monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[Path] = []
     monkeypatch.setattr(

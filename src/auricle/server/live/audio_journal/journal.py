@@ -140,7 +140,12 @@ class AudioJournal:
         self._lock.close()
 
     def _news_of(self, session: LiveSession) -> list[UnfinishedAudio]:
-        """Return a session's audio that is not on the disk; forget discarded utterances."""
+        """Return a session's audio that is not on the disk; forget discarded utterances.
+
+        The audio of a session that hides private data is not written: it has that data.
+        """
+        if session.parameters.redact:
+            return []
         written = {
             utterance: file.samples
             for (uid, utterance), file in self._files.items()
