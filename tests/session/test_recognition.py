@@ -178,8 +178,11 @@ def test_private_numbers_are_in_no_partial_and_in_no_final() -> None:
     stage.happen(ended(0.0, 3.0))
     (job,) = stage.jobs(JobKind.FINAL)
     text = "My card is 4111-1111-1111-1111."
-    words = (Word(8000, 9000, " is", 0.9), Word(9000, 10_000, " 4111-1111-1111", 0.9))
-    words = (*words, Word(10_000, 20_000, "-1111.", 0.8))
+    words = (
+        Word(8000, 9000, " is", 0.9),
+        Word(9000, 10_000, " 4111-1111-1111", 0.9),
+        Word(10_000, 20_000, "-1111.", 0.8),
+    )
     stage.answer(job, transcript(text, job, segments=(Segment(0, 40_000, text, words),)))
     final = stage.outcome()
     assert final.text == "My card is [CREDIT_CARD]."

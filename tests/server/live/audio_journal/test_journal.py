@@ -103,8 +103,7 @@ async def test_the_audio_of_hidden_numbers_is_not_stored(
     monkeypatch.setattr(
         JournalFile, "write", lambda file, pcm, samples, *, is_doubtful: written.append(file.path)
     )
-    parameters = {"format": "pcm16", "redact": "pci,ssn"}
-    async with call(service.port, path="/v1/stream", **parameters) as caller:
+    async with call(service.port, format="pcm16", redact="pci,ssn") as caller:
         await caller.send(pcm(HALF))
         await caller.tell("stop")
         await caller.until("closed")
