@@ -13,6 +13,7 @@ pytestmark = pytest.mark.unit
         ("« Où ? »", "où"),
         ("こんにちは。世界", "こんにちは世界"),
         ("...", ""),
+        ("It is [CREDIT_CARD].", "it is [CREDIT_CARD]"),
     ],
 )
 def test_a_plain_text_has_neither_capitals_nor_punctuation(text: str, bare: str) -> None:

@@ -52,6 +52,7 @@ from auricle.files.assemble import (
 from auricle.files.fair_semaphore import FairSemaphore
 from auricle.files.voices import FileVoices, VoiceRequest
 from auricle.groups import first_error
+from auricle.text.transcripts import redacted
 from auricle.transcriber import Progress, Reader, Transcriber
 from auricle.types import (
     ANONYMOUS,
@@ -62,6 +63,7 @@ from auricle.types import (
     JobId,
     JobKind,
     Options,
+    Redact,
     Source,
     Transcript,
 )
@@ -105,6 +107,7 @@ class FileRequest:
         reservation: Queue room reserved for the first of them.
         tells_refusal: A refusal of the first of them is reported, not retried as a file job.
         voices: How to find the speakers; ``None``: they are not requested.
+        redact: What to hide in the transcript; its progress then has no text.
     """
 
     source: Source
@@ -118,6 +121,7 @@ class FileRequest:
     reservation: str | None = None
     tells_refusal: bool = False
     voices: VoiceRequest | None = None
+    redact: tuple[Redact, ...] = ()
 
 
 def chunk_semaphore(workers: int, batch_jobs: int) -> FairSemaphore:
@@ -260,7 +264,7 @@ class _FileWork:
             max_wait_s = request.max_wait_s if request.is_urgent else None
             self._voices = FileVoices(request.voices, request.id, request.client, max_wait_s)
         self._assembler = TranscriptAssembler(
-            on_progress,
+            _without_text(on_progress) if request.redact else on_progress,
             keep_words=request.options.word_timestamps or request.voices is not None,
         )
         self._languages = FileLanguages(request.options.language)
@@ -301,10 +305,14 @@ class _FileWork:
             for _ in self._in_slot:  # those of tasks that were cancelled before their first step
                 self._chunk_slots.leave(self._request.client)
         result = self._assembler.result(duration_samples, reading.waited_s, self._languages)
-        if self._voices is None:
+        if self._voices is not None:
+            result = await anyio.to_thread.run_sync(self._voices.assigned, result)
+        if kinds := self._request.redact:  # slow for hours of speech
+            hidden = await anyio.to_thread.run_sync(redacted, result.transcript, kinds)
+            result = replace(result, transcript=hidden)
+        if self._voices is None or self._request.options.word_timestamps:
             return result
-        result = await anyio.to_thread.run_sync(self._voices.assigned, result)
-        return result if self._request.options.word_timestamps else result.without_words()
+        return result.without_words()
 
     def _release_room(self) -> None:
         """Release the reservation of a file that turned out to be long."""
@@ -433,3 +441,9 @@ class _FileWork:
             reservation=request.reservation if is_final else None,
             trace_id=request.trace_id,
         )
+
+
+def _without_text(on_progress: OnProgress | None) -> OnProgress | None:
+    if on_progress is None:
+        return None
+    return lambda progress: on_progress(FileProgress(progress.fraction, "", ""))

@@ -3,6 +3,7 @@
 import unicodedata
 from collections.abc import Iterator
 
+from auricle.text.redaction import PLACEHOLDERS
 from auricle.types import Word
 
 INTERIM_CONFIDENCE = 0.5
@@ -12,9 +13,16 @@ _INSIDE_WORDS = frozenset("'’-")
 
 
 def plain(text: str) -> str:
-    """Return a text without capitals and punctuation."""
-    words = ("".join(_letters(word)) for word in text.lower().split())
-    return " ".join(word for word in words if word)
+    """Return a text without capitals and punctuation; placeholders of redaction stay."""
+    return " ".join(word for word in map(_plain_word, text.split()) if word)
+
+
+def _plain_word(word: str) -> str:
+    if "[" in word:
+        for placeholder in PLACEHOLDERS:
+            if placeholder in word:
+                return placeholder
+    return "".join(_letters(word.lower()))
 
 
 def _letters(word: str) -> Iterator[str]:

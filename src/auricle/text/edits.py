@@ -5,7 +5,8 @@ start of the first to the end of the last.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from auricle.types import Word
@@ -72,20 +73,27 @@ def edited_words(words: Sequence[Word], edits: Iterable[Edit]) -> tuple[Word, ..
         words: The words, with the spaces before them.
         edits: Replacements, in order, that do not overlap.
     """
-    done: list[Word] = []
-    remaining = list(edits)
+    return tuple(word for _, word in numbered_edited_words(words, edits))
+
+
+def numbered_edited_words(
+    words: Sequence[Word], edits: Iterable[Edit]
+) -> Iterator[tuple[int, Word]]:
+    """Yield the same words, each with the index of the first word that it replaces."""
+    remaining = deque(edits)
     group: list[Word] = []
     start = end = 0
-    for word in words:
+    for at, word in enumerate(words, 1):
         group.append(word)
         end += len(word.text)
-        while_open = [edit for edit in remaining if edit.start < end]
-        if any(edit.end > end for edit in while_open):
+        covered = 0
+        while covered < len(remaining) and remaining[covered].start < end:
+            covered += 1
+        if covered and remaining[covered - 1].end > end:
             continue  # the next word belongs to the same replacement
-        done.append(_merged(group, start, while_open))
-        remaining = remaining[len(while_open) :]
+        applied = [remaining.popleft() for _ in range(covered)]
+        yield at - len(group), _merged(group, start, applied)
         group, start = [], end
-    return tuple(done)
 
 
 def _merged(group: Sequence[Word], start: int, edits: Iterable[Edit]) -> Word:

@@ -7,8 +7,9 @@ three on, and the two halves of a year.
 
 from collections.abc import Sequence
 
-from auricle.text.edits import Edit, edit_of, tokens_of
+from auricle.text.edits import Edit, edit_of, edited_text, edited_words, text_of, tokens_of
 from auricle.text.spoken_numbers import Number, ends_phrase, numbers_in
+from auricle.types import Word
 
 LANGUAGE = "en"
 
@@ -16,6 +17,17 @@ MIN_ORDINAL = 10
 MIN_JOINED_DIGITS = 3
 _YEAR_HUNDREDS = range(15, 21)
 """What begins a year that is said in two halves: 1500 to 2099."""
+
+
+def with_numerals(text: str, words: Sequence[Word]) -> tuple[str, tuple[Word, ...]]:
+    """Return an English text and its words with their numbers in digits.
+
+    Args:
+        text: The text.
+        words: Its words, with the spaces before them.
+    """
+    written = edited_words(words, numeral_edits(text_of(words)))
+    return edited_text(text, numeral_edits(text)), written
 
 
 def numeral_edits(text: str) -> list[Edit]:

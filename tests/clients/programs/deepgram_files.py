@@ -40,7 +40,7 @@ for name, work in {
     "empty": lambda: client(key).listen.v1.media.transcribe_file(request=b"", **options),
     "not audio": lambda: transcribe(None, **options),
     "wrong language": lambda: transcribe("short.wav", language="klingon", **options),
-    "redact": lambda: transcribe("short.wav", redact=["pci"], **options),
+    "redact": lambda: transcribe("short.wav", redact=["pii"], **options),
     "wrong key, live": lambda: client("nobody").listen.v1.connect(model="nova-3").__enter__(),
     "wrong encoding, live": lambda: (
         client(key).listen.v1.connect(model="nova-3", encoding="g729").__enter__()

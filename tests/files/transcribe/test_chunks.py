@@ -1,5 +1,7 @@
 """Chunks of a file: jobs, order, times and limits."""
 
+from dataclasses import replace
+
 import anyio
 import pytest
 
@@ -11,7 +13,7 @@ from auricle.errors import (
     Overloaded,
     PoisonJob,
 )
-from auricle.files.transcribe import FileRequest, chunk_semaphore, transcribe_file
+from auricle.files.transcribe import FileProgress, FileRequest, chunk_semaphore, transcribe_file
 from auricle.transcriber import Progress
 from auricle.types import (
     ANONYMOUS,
@@ -19,6 +21,7 @@ from auricle.types import (
     Job,
     JobKind,
     Options,
+    Redact,
     ReservationRequest,
     Segment,
     Transcript,
@@ -221,3 +224,21 @@ async def test_no_speech_gives_empty_text_without_a_job() -> None:
     assert (result.transcript.text, result.transcript.segments) == ("", ())
     assert result.transcript.duration_samples == 40 * SECOND
     assert transcriber.jobs == []
+
+
+async def test_private_numbers_are_in_no_progress_and_not_in_the_transcript() -> None:
+    def card(job: Job) -> Transcript:
+        text = "It is 4111 1111 1111 1111."
+        return heard(text, job, segments=(Segment(0, SECOND, text),))
+
+    seen: list[FileProgress] = []
+    result = await transcribe_file(
+        FakeTranscriber(answer_with=card),
+        FakeDecoder(file_of(5)),
+        replace(REQUEST, redact=(Redact.PCI,)),
+        chunk_slots=chunk_semaphore(2, 8),
+        on_progress=seen.append,
+    )
+    assert result.transcript.text == "It is [CREDIT_CARD]."
+    assert seen[-1].fraction > 0
+    assert not any(progress.text or progress.firm_text for progress in seen)

@@ -6,7 +6,7 @@ import pytest
 from auricle.errors import BadRequest
 from auricle.limits import DEFAULT_ENDPOINT_MS
 from auricle.protocol.deepgram.query import MIN_ENDPOINT_MS, Listen, parse_listen
-from auricle.types import SpeakerOptions
+from auricle.types import Redact, SpeakerOptions
 
 pytestmark = pytest.mark.unit
 
@@ -88,13 +88,35 @@ def test_the_rate_of_packets_and_containers_is_theirs() -> None:
 
 
 def test_missing_features_and_unknown_names_have_no_effect_but_a_warning() -> None:
-    query = "summarize=true&search=a&replace=b:c&numerals=true&extra=a:b&no_such_thing=1&version=x"
-    result = listen(query + "&redact=false&multichannel=false&profanity_filter=true")
+    query = "summarize=true&search=a&replace=b:c&detect_entities=true&extra=a:b&no_such_thing=1"
+    result = listen(query + "&version=x&redact=false&multichannel=false&profanity_filter=true")
     assert replace(result, warnings=()) == listen()
     assert [warning.split()[0] for warning in result.warnings] == [
-        *("summarize", "search", "replace", "numerals", "extra", "no_such_thing"),
+        *("summarize", "search", "replace", "detect_entities", "extra", "no_such_thing"),
         "profanity_filter",
     ]
+
+
+@pytest.mark.parametrize(
+    ("query", "kinds"),
+    [
+        ("redact=false", ()),
+        ("redact=pci&redact=ssn", (Redact.PCI, Redact.SSN)),
+        ("redact=pci,email_address", (Redact.PCI, Redact.EMAIL)),
+        ("redact=true&redact=numbers", (Redact.NUMBERS,)),
+        ("redact=aggressive_numbers&redact=phone_number", (Redact.NUMBERS, Redact.PHONE)),
+    ],
+)
+def test_what_to_hide_may_have_deepgram_s_names(query: str, kinds: tuple[Redact, ...]) -> None:
+    assert listen(query).redact == kinds
+
+
+def test_numerals_have_no_effect_but_a_warning_in_other_languages() -> None:
+    assert not listen("numerals=true").warnings
+    assert not listen("numerals=true&language=multi").warnings
+    assert listen("numerals=true&language=de").warnings == (
+        "numerals has an effect on English only.",
+    )
 
 
 @pytest.mark.parametrize(
@@ -116,7 +138,7 @@ def test_missing_features_and_unknown_names_have_no_effect_but_a_warning() -> No
         ("utt_split=nan", "utt_split"),
         ("utt_split=x", "utt_split"),
         ("language=klingon", "language"),
-        ("redact=pci", "redact"),
+        ("redact=pii", "redact"),
         ("callback=http://localhost/&callback_method=delete", "callback_method"),
         ("keyterm=" + "a" * 101, "keyterm"),
         ("&".join(f"keyterm=word{n}" for n in range(501)), "keyterm"),

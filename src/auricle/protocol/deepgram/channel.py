@@ -30,6 +30,7 @@ from auricle.protocol.deepgram.results import (
     seconds,
 )
 from auricle.protocol.spoken_words import INTERIM_CONFIDENCE, approximate_words
+from auricle.text import numerals
 from auricle.types import SAMPLE_RATE_HZ, SAMPLES_PER_MS, Word
 
 MIN_SILENCE_SAMPLES = SAMPLE_RATE_HZ // 2
@@ -62,6 +63,9 @@ class ChannelResults:
         request_id: A UUID that is part of every result.
         model: The model that transcribes.
         channel: The channel, from 0.
+
+    Attributes:
+        writes_numerals: Whether English numbers of later results are written in digits.
     """
 
     def __init__(self, query: Listen, *, request_id: str, model: ModelInfo, channel: int) -> None:
@@ -69,6 +73,7 @@ class ChannelResults:
         self._request_id = request_id
         self._model = model
         self._channel = channel
+        self.writes_numerals = query.writes_numerals
         self._index = [channel, query.separate_channels]
         self._is_speaking = False
         self._pending: deque[_PendingFinal] = deque()
@@ -113,14 +118,14 @@ class ChannelResults:
 
     def _interim(self, event: Partial) -> Json:
         text = event.stable + event.unstable
-        words = approximate_words(text, event.start_sample, event.end_sample)
-        result = alternative(text, words, punctuates=self._query.punctuates)
+        words = _spread_words(text, event.start_sample, event.end_sample)
+        result = self._alternative(text, words, self._query.language)
         result["confidence"] = INTERIM_CONFIDENCE
         return self._results(event.start_sample, event.end_sample, result)
 
     def _final(self, event: Final) -> Json:
         words = _words_of(event)
-        result = alternative(event.text, words, punctuates=self._query.punctuates)
+        result = self._alternative(event.text, words, event.language)
         if self._query.language is None and event.language is not None:
             result["languages"] = [event.language]
         self._sent_sample = self._covered_sample = event.end_sample
@@ -139,6 +144,11 @@ class ChannelResults:
             speech_final=is_endpoint or finalize is not None,
             from_finalize=finalize is not None,
         )
+
+    def _alternative(self, text: str, words: Sequence[Word], language: str | None) -> Json:
+        if self.writes_numerals and language == numerals.LANGUAGE:
+            text, words = numerals.with_numerals(text, words)
+        return alternative(text, words, punctuates=self._query.punctuates)
 
     def _finalized(self, at_sample: int) -> Iterable[Json]:
         """Answer a ``Finalize`` that no result has answered; later words start after its end."""
@@ -212,9 +222,15 @@ def _words_of(final: Final) -> Sequence[Word]:
     if final.words:
         return final.words
     if final.segments is None:
-        return approximate_words(final.text, final.start_sample, final.end_sample)
+        return _spread_words(final.text, final.start_sample, final.end_sample)
     return [
         replace(word, speaker=part.speaker)
         for part in final.segments
-        for word in approximate_words(part.text, part.start_sample, part.end_sample)
+        for word in _spread_words(part.text, part.start_sample, part.end_sample)
     ]
+
+
+def _spread_words(text: str, start_sample: int, end_sample: int) -> list[Word]:
+    """Return the words of a text with approximate times, and with the spaces before them."""
+    words = approximate_words(text, start_sample, end_sample)
+    return [replace(word, text=f" {word.text}") for word in words]

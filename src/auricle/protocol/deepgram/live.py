@@ -10,7 +10,7 @@ The audio is that of :mod:`.audio_input`, the results of each channel are those 
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Literal
 
 import msgspec
@@ -43,6 +43,7 @@ from auricle.protocol.deepgram.query import (
 from auricle.protocol.deepgram.results import Json, Metadata, ModelInfo
 from auricle.protocol.dialect import ClosingMessages, End, Reply, Step
 from auricle.protocol.fields import check_length, decode_json
+from auricle.protocol.ignored import MAX_OPTIONS, ignored_options
 from auricle.types import SAMPLE_RATE_HZ
 
 IDLE_TIMEOUT_S = 10.0
@@ -68,18 +69,21 @@ def parameters_of(query: Listen) -> StreamParameters:
         endpoint_ms=query.endpoint_ms,
         word_timestamps=True,
         speakers=query.speakers is not None,
+        redact=query.redact,
     )
 
 
 class _Message(msgspec.Struct):
     type: Literal["KeepAlive", "Finalize", "CloseStream", "Configure"]
     keyterms: list[str] | None = None
+    features: dict[str, bool] | None = None
     channel: Annotated[int, Meta(ge=0)] | None = None
 
 
 _HOW_TO_ASK = (
     "Invalid text message; send JSON with type KeepAlive, Finalize, CloseStream or Configure. "
-    "keyterms must be a list of strings, and channel a whole number."
+    "keyterms must be a list of strings, features an object of true and false, and channel a whole "
+    "number."
 )
 
 
@@ -159,6 +163,7 @@ class DeepgramDialect:
         return self._audio.receive(data)
 
     def _configure(self, message: _Message) -> Iterable[Step]:
+        self._set_features(message.features or {})
         if message.keyterms is None:
             return (self._reply({"type": "ConfigureSuccess", "request_id": self._request_id}),)
         try:
@@ -177,6 +182,14 @@ class DeepgramDialect:
             "keyterms": message.keyterms,
         }
         return UpdateConfig(hotwords=hotwords), self._reply(success)
+
+    def _set_features(self, features: Mapping[str, bool]) -> None:
+        if (writes_numerals := features.get("numerals")) is not None:
+            for channel in self._channels:
+                channel.writes_numerals = writes_numerals
+        options = [(name, str(value)) for name, value in features.items()]
+        warnings = ignored_options(options, {"numerals"})
+        self._warnings += [each for each in warnings if each not in self._warnings][:MAX_OPTIONS]
 
     def _reply(self, message: Json) -> Reply:
         return Reply((_text(message),))

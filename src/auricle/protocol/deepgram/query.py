@@ -1,7 +1,8 @@
 """Parse the query of Deepgram's ``/v1/listen``.
 
 Unknown parameters and parameters of unsupported features have no effect and are reported in a
-warning, if the transcript is useful without them. Redaction is rejected. Messages name the
+warning, if the transcript is useful without them. Redaction of what can't be hidden is rejected,
+because a text that looks redacted and isn't does harm. Messages name the
 parameter and its valid values, and never repeat the value that was sent.
 """
 
@@ -29,7 +30,8 @@ from auricle.limits import (
 )
 from auricle.protocol.fields import convert_texts
 from auricle.protocol.ignored import ignored_options
-from auricle.types import SpeakerOptions
+from auricle.text import numerals
+from auricle.types import Redact, SpeakerOptions
 
 LINEAR16, MULAW, ALAW, OPUS, OGG_OPUS = "linear16", "mulaw", "alaw", "opus", "ogg-opus"
 RAW_ENCODINGS = frozenset({LINEAR16, MULAW, ALAW})
@@ -44,6 +46,13 @@ MAX_UTT_SPLIT_S = 60.0
 
 _TRUE, _FALSE = frozenset({"true", "1", "yes"}), frozenset({"false", "0", "no", ""})
 CALLBACK_METHODS = ("POST", "PUT")
+_REDACT = {kind.value: kind for kind in Redact} | {
+    **dict.fromkeys(("true", "1", "yes", "aggressive_numbers"), Redact.NUMBERS),
+    **dict.fromkeys(("credit_card", "credit_card_expiration", "cvv", "bank_account"), Redact.PCI),
+    "email_address": Redact.EMAIL,
+    "phone_number": Redact.PHONE,
+}
+"""Deepgram's names of what can be hidden; one name of a group hides all of it."""
 DIARIZE_MODELS = ("latest", "v1", "v2")
 
 
@@ -111,6 +120,14 @@ class FileQuery(msgspec.Struct, kw_only=True):
             gt=0, le=MAX_UTT_SPLIT_S, description="Minimum silence between utterances, in seconds."
         ),
     ] = 0.8  # Deepgram's
+    redact: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Private data to hide.",
+            extra_json_schema={"items": {"type": "string", "enum": [*Redact]}},
+        ),
+    ] = ()
+    numerals: Annotated[bool, Meta(description="Write English numbers in digits.")] = False
     tag: Annotated[tuple[str, ...], Meta(description="Tags, returned in the metadata.")] = ()
     callback: Annotated[
         str, Meta(description="URL to which the transcript is sent; the response is a request id.")
@@ -132,7 +149,6 @@ class _Query(FileQuery, kw_only=True):
     vad_events: bool = False
     endpointing: str = "true"
     utterance_end_ms: str = "false"
-    redact: tuple[str, ...] = ()
 
 
 _KNOWN = frozenset(
@@ -171,6 +187,8 @@ class Listen:
         tags: Returned in the metadata of a file.
         warnings: Warnings about parameters that have no effect.
         speakers: ``None`` if speakers are not requested.
+        redact: What to hide.
+        writes_numerals: Whether English numbers are written in digits.
     """
 
     encoding: str | None
@@ -195,6 +213,8 @@ class Listen:
     model: str = ""
     is_multichannel: bool = False
     speakers: SpeakerOptions | None = None
+    redact: tuple[Redact, ...] = ()
+    writes_numerals: bool = False
 
     @property
     def separate_channels(self) -> int:
@@ -220,8 +240,6 @@ def parse_listen(
     is_raw = encoding in RAW_ENCODINGS  # otherwise packets and headers define the sample rate
     used = [(name, text) for name, text in items if is_raw or name != "sample_rate"]
     query = convert_texts(used, _Query, "query", is_lenient=True)
-    if _is_enabled(query.redact):
-        raise BadRequest("redact is not supported; text is not redacted.")
     if query.diarize_model not in ("", *DIARIZE_MODELS):
         raise BadRequest(f"diarize_model must be one of {', '.join(DIARIZE_MODELS)}.")
     if query.multichannel and (query.diarize or query.diarize_model):
@@ -232,6 +250,9 @@ def parse_listen(
         raise BadRequest("sample_rate is required with encoding=linear16.")
     endpoint_ms = _endpoint_ms(query)
     language, languages = _languages(query)
+    warnings = ignored_options(items, _KNOWN)
+    if query.numerals and language not in (None, numerals.LANGUAGE):
+        warnings = (*warnings, "numerals has an effect on English only.")
     return Listen(
         encoding=encoding,
         sample_rate_hz=query.sample_rate or (TELEPHONE_RATE_HZ if is_raw else MAX_RATE_HZ),
@@ -250,12 +271,27 @@ def parse_listen(
         wants_utterances=query.utterances,
         utt_split_s=query.utt_split,
         tags=query.tag,
-        warnings=ignored_options(items, _KNOWN),
+        warnings=warnings,
         callback=query.callback if _is_enabled((query.callback,)) else "",
         callback_method=query.callback_method.upper(),
         model=query.model,
         speakers=SpeakerOptions() if query.diarize or query.diarize_model else None,
+        redact=parse_redact(query.redact),
+        writes_numerals=query.numerals,
     )
+
+
+def parse_redact(values: Iterable[str]) -> tuple[Redact, ...]:
+    """Return what to hide, for values that may be repeated or separated by commas.
+
+    Raises:
+        BadRequest: A value names what can't be hidden.
+    """
+    names = [name.strip().lower() for value in values for name in value.split(",")]
+    names = [name for name in names if name not in _FALSE]
+    if any(name not in _REDACT for name in names):
+        raise BadRequest(f"redact must be {', '.join(Redact)}; nothing else can be hidden.")
+    return tuple(dict.fromkeys(_REDACT[name] for name in names))
 
 
 def check_hotwords(words: Iterable[str]) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from typing import Any, TypedDict
 from auricle.languages import improbable_language
 from auricle.protocol.deepgram.query import Listen
 from auricle.protocol.spoken_words import approximate_words, plain
+from auricle.text.transcripts import with_numerals
 from auricle.types import SAMPLE_RATE_HZ, Gap, Segment, Transcript, Word
 
 PARAGRAPH_PAUSE_SAMPLES = 2 * SAMPLE_RATE_HZ
@@ -145,6 +146,8 @@ def file_body(
         separate: The transcripts of channels that were transcribed apart; empty: they were mixed.
     """
     channels = separate or (transcript,)
+    if query.writes_numerals:
+        channels = [with_numerals(channel) for channel in channels]
     words_of = [
         [word for each in channel.segments for word in _words_of(each)] for channel in channels
     ]

@@ -144,6 +144,7 @@ def _request(
         max_wait_s=None if deadline is None else deadline.left_s(),
         reservation=reservation,
         voices=voices,
+        redact=params.redact,
     )
 
 

@@ -34,6 +34,7 @@ from auricle.types import (
     MAX_SPEAKERS,
     SAMPLE_RATE_HZ,
     Options,
+    Redact,
     Source,
     SpeakerOptions,
     Task,
@@ -223,6 +224,7 @@ class TranscriptionParams:
         warnings: Warnings of options that have no effect.
         callback: The receiver of a background job, if there is one.
         speakers: What is known of the number of speakers; ``None``: not requested.
+        redact: What to hide in the transcript.
         deepgram: How a background job answers in Deepgram's format; ``None`` for the native one.
     """
 
@@ -240,6 +242,7 @@ class TranscriptionParams:
     warnings: tuple[str, ...] = ()
     callback: Callback | None = None
     speakers: SpeakerOptions | None = None
+    redact: tuple[Redact, ...] = ()
     deepgram: FileResponse | None = None
 
     def source(self, path: str, audio_format: str) -> Source:

@@ -97,6 +97,7 @@ def test_too_many_keyterms_are_refused_in_words_that_clients_know() -> None:
         '{"type":7}',
         '{"type":"Configure","keyterms":"Auricle"}',
         '{"type":"Configure","keyterms":[1]}',
+        '{"type":"Configure","features":{"numerals":"maybe"}}',
         '{"type":"KeepAlive"' + " " * 300_000 + "}",
         "[" * 60_000,
     ],

@@ -24,7 +24,7 @@ from auricle.events import (
 from auricle.protocol.deepgram.live import parameters_of
 from auricle.protocol.deepgram.results import ModelInfo
 from auricle.protocol.dialect import End, Step
-from auricle.types import Word
+from auricle.types import Redact, Word
 from tests.protocol.deepgram.live.helpers import LINEAR, dialect, listen, steps, tell
 
 pytestmark = pytest.mark.unit
@@ -40,6 +40,37 @@ def final(number: int, text: str = "And so.", start: int = 0, end: int = 32_000)
 
 def ended(started: int, end: int) -> tuple[SpeechStarted, SpeechEnded]:
     return SpeechStarted(started), SpeechEnded(end)
+
+
+def test_numbers_are_in_digits_if_requested_in_english() -> None:
+    one = dialect(f"{LINEAR}&numerals=true")
+    partial = Partial(1, "I have twenty", " five", 0, 16_000)
+    shown = tell(one, SpeechStarted(0), partial, SpeechEnded(30_000), final(1, "twenty five cats."))
+    texts = [each["channel"]["alternatives"][0] for each in shown if each["type"] == "Results"]
+    assert [each["transcript"] for each in texts] == ["I have 25", "25 cats."]
+    assert [(word["word"], word["start"], word["end"]) for word in texts[1]["words"]] == [
+        ("25", 0.0, 1.0),
+        ("cats", 1.0, 1.5),
+    ]
+    french = replace(final(2, "six chats"), language="fr")
+    (result,) = tell(one, SpeechEnded(60_000), french)
+    assert result["channel"]["alternatives"][0]["transcript"] == "six chats"
+
+
+def test_numerals_can_be_turned_on_later_and_other_features_are_reported() -> None:
+    one = dialect()
+    features = '{"numerals":true,"dictation":true,"search":false}'
+    for _ in range(3):
+        steps(one.receive_text(f'{{"type":"Configure","features":{features}}}'))
+    shown = tell(one, *ended(0, 30_000), final(1, "twenty five"))
+    assert shown[-1]["channel"]["alternatives"][0]["transcript"] == "25"
+    (metadata,) = tell(one, Closed("stop", 16_000, 0, 0, 0))
+    assert metadata["warnings"] == ["dictation is not supported and has no effect."]
+
+
+def test_what_to_hide_is_the_session_s_work() -> None:
+    parameters = parameters_of(listen(f"{LINEAR}&redact=pci&redact=email"))
+    assert parameters.redact == (Redact.PCI, Redact.EMAIL)
 
 
 def test_words_have_their_speakers_once_they_are_known() -> None:

@@ -99,6 +99,26 @@ def test_a_file_is_returned_as_text_with_words(service: InProcess, logged: LogCa
     assert "Ask not" not in str(logged.entries)
 
 
+def test_numbers_of_a_file_are_hidden_or_in_digits(service: InProcess) -> None:
+    def card(job: Job) -> Transcript:
+        text = "Twenty five cards: 4111 1111 1111 1111."
+        words = tuple(
+            Word(n * 1600, n * 1600 + 800, f" {word}", 0.9) for n, word in enumerate(text.split())
+        )
+        return heard(text, job, segments=(Segment(0, 16_000, text, words=words),))
+
+    service.transcriber.answer_with = card
+    body = post(service, query="punctuate=true&redact=pci&numerals=true").json()
+    (alternative,) = body["results"]["channels"][0]["alternatives"]
+    assert alternative["transcript"] == "25 cards: [CREDIT_CARD]."
+    assert [(word["word"], word["start"]) for word in alternative["words"]] == [
+        ("25", 0.0),
+        ("cards", 0.2),
+        ("[CREDIT_CARD]", 0.3),
+    ]
+    assert "warnings" not in body["metadata"]
+
+
 @pytest.mark.parametrize("content_type", ["audio/*", "application/octet-stream", "", "video/mp4"])
 @pytest.mark.parametrize("name", ["fellow.mp3", "fellow.ogg"])
 def test_the_content_says_what_a_file_is(service: InProcess, name: str, content_type: str) -> None:
@@ -181,7 +201,7 @@ def test_raw_channels_are_mixed_by_a_worker(service: InProcess) -> None:
         "encoding=linear16&sample_rate=16000&channels=9",
         "language=klingon",
         "punctuate=perhaps",
-        "redact=pci",
+        "redact=pii",
         "callback=http://example.com",
         "utt_split=-1",
     ],

@@ -365,7 +365,7 @@ async def test_many_of_them_are_the_end(service: Live) -> None:
         {"interim_results": "perhaps"},
         {"channels": 16, "multichannel": "true", "encoding": "mulaw"},
         {"channels": 2, "multichannel": "true", "encoding": "ogg-opus"},
-        {"redact": ["pci", "ssn"]},
+        {"redact": ["pci", "pii"]},
         {"callback": "https://receiver.example/"},
     ],
 )

@@ -167,4 +167,5 @@ def _params(query: Listen, request_id: str) -> TranscriptionParams:
         ),
         warnings=query.warnings,
         speakers=query.speakers,
+        redact=query.redact,
     )
