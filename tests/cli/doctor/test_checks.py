@@ -11,7 +11,6 @@ import pytest
 from auricle import __version__
 from auricle.cli.doctor.checks import (
     CHECKS,
-    Level,
     check_address,
     check_audio,
     check_disk,
@@ -28,6 +27,7 @@ from auricle.cli.doctor.checks import (
     check_webhooks,
     of_default_model,
 )
+from auricle.cli.doctor.finding import Level
 from auricle.config.settings import Settings
 from auricle.engine.whisper.models.fetch import known_models
 from tests.cli.conftest import Run

@@ -6,7 +6,7 @@ import pytest
 from typer.testing import Result
 
 from auricle.cli.doctor import checks
-from auricle.cli.doctor.checks import Finding, Level
+from auricle.cli.doctor.finding import Finding, Level
 from auricle.config.settings import Settings
 
 pytestmark = pytest.mark.unit
@@ -38,3 +38,17 @@ def test_the_gpu_is_checked_on_request_only(auricle: Run, monkeypatch: pytest.Mo
     monkeypatch.setattr(checks, "check_gpu", check_that_finds(Finding("gpu", Level.OK, "found")))
     assert "gpu" not in auricle("doctor").stdout
     assert "gpu" in auricle("doctor", "--gpu").stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--client", "n8n"],
+        ["http://127.0.0.1:6007"],
+        ["--client", "n8n", "--model", "tiny", "http://127.0.0.1:6007"],
+    ],
+)
+def test_a_client_needs_a_url(auricle: Run, arguments: list[str]) -> None:
+    result = auricle("doctor", *arguments)
+    assert result.exit_code == 2
+    assert "--client requires a URL" in result.stderr

@@ -4,7 +4,6 @@ Checks change and download nothing. Libraries that may crash are loaded in a chi
 """
 
 import contextlib
-import enum
 import json
 import os
 import platform
@@ -12,11 +11,12 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import httpx2
 
 from auricle.audio.opus import find_libopus
+from auricle.cli.doctor.finding import Finding, Level
 from auricle.config.environment import unknown_variables, worker_environment
 from auricle.config.settings import Settings, spool_directory
 from auricle.engine.base import EngineSpec, MemoryEstimate
@@ -38,24 +38,6 @@ SANDBOX_ADVICE = (
     "Run the server as a user without access to other files. The full sandbox requires Linux 6.2 "
     "or newer with Landlock, on x86-64 or ARM64, and a container that permits it."
 )
-
-
-class Level(enum.Enum):
-    """Severity of a finding."""
-
-    OK = "ok"
-    WARNING = "warning"
-    WRONG = "wrong"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """The result of a check; ``advice`` says what to do and is empty if there is no problem."""
-
-    subject: str
-    level: Level
-    text: str
-    advice: str = ""
 
 
 Check = Callable[[Settings], Finding]

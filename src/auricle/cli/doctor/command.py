@@ -10,7 +10,7 @@ from auricle.cli.support.console import errors, results
 from auricle.config.settings import Settings
 
 if TYPE_CHECKING:
-    from auricle.cli.doctor.checks import Finding
+    from auricle.cli.doctor.finding import Finding
 
 
 def doctor(
@@ -26,13 +26,29 @@ def doctor(
             "ENGINE:MODEL.",
         ),
     ] = None,
+    client: Annotated[
+        str | None,
+        typer.Option(
+            "--client",
+            metavar="NAME",
+            help="Try only a server: send speech to URL as this program does, such as "
+            "`open-webui`; an unknown name lists all. The key is AURICLE_API_KEY.",
+        ),
+    ] = None,
+    url: Annotated[
+        str | None,
+        typer.Argument(metavar="[URL]", help="With --client: the URL configured in the program."),
+    ] = None,
 ) -> None:
     """Check this machine and the settings, and show what to do about problems.
 
     The exit code is 1 if there is an error, and 0 if all is well or there are only warnings.
     """
-    from auricle.cli.doctor.checks import CHECKS, Level, check_gpu, check_models, of_default_model
+    from auricle.cli.doctor.checks import CHECKS, check_gpu, check_models, of_default_model
+    from auricle.cli.doctor.finding import Level
 
+    if (client is None) != (url is None) or (client is not None and model is not None):
+        raise typer.BadParameter("--client requires a URL, and excludes --model.")
     styles = {Level.OK: "green", Level.WARNING: "yellow", Level.WRONG: "red"}
     settings = Settings.load()
     checks = [*CHECKS]
@@ -49,6 +65,10 @@ def doctor(
         configure_logging("error")
         with errors.status("Trying the model…"):  # shown on terminals only
             findings = try_model(settings, model)
+    elif client is not None and url is not None:
+        from auricle.cli.doctor.client.check import try_client
+
+        findings = try_client(settings, client, url)
     is_usable = True
     for finding in findings:
         level = Text(f"{finding.level.value:9}", style=styles[finding.level])

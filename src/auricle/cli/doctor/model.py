@@ -7,7 +7,7 @@ import anyio
 from pydantic import ValidationError
 
 from auricle.audio.opus import find_libopus
-from auricle.cli.doctor.checks import Finding, Level
+from auricle.cli.doctor.finding import Finding, Level
 from auricle.cli.doctor.word_errors import word_error_rate
 from auricle.cli.support.speech_clip import LANGUAGE, SpeechClip, speech_clip
 from auricle.config.settings import ModelSettings, Settings

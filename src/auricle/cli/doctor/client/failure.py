@@ -1,0 +1,128 @@
+"""Explain why a program can't use a server: a wrong address, key or model. No I/O."""
+
+import ssl
+from collections.abc import Mapping
+from urllib.parse import urlsplit, urlunsplit
+
+import msgspec
+
+from auricle.cli.doctor.client.profile import ClientProfile
+from auricle.cli.doctor.finding import Finding, Level
+from auricle.client.connection import describe_failure
+from auricle.config.settings import variable
+from auricle.protocol.ignored import WARNINGS_HEADER
+
+MAX_SHOWN_CHARACTERS = 200
+_ENCRYPTED = {"http": "https", "ws": "wss"}
+_UNENCRYPTED = {encrypted: plain for plain, encrypted in _ENCRYPTED.items()}
+
+
+class _Reported(msgspec.Struct):
+    code: str | None = None
+    message: str | None = None
+
+
+class _Body(msgspec.Struct):
+    """An error as OpenAI, Deepgram or Auricle's own API writes it."""
+
+    error: _Reported | None = None
+    err_code: str | None = None
+    err_msg: str | None = None
+
+
+def expected_url(profile: ClientProfile, url: str) -> str:
+    """Return the URL to configure in the program, for the server that a URL names."""
+    given, usual = urlsplit(url), urlsplit(profile.url)
+    return urlunsplit((given.scheme, given.netloc, usual.path, usual.query, ""))
+
+
+def refusal(profile: ClientProfile, url: str, what: str, status: int, body: bytes) -> Finding:
+    """Return the finding for a response that is not a success.
+
+    Args:
+        profile: The program.
+        url: The URL that is configured in it.
+        what: The request, for the reader.
+        status: HTTP status.
+        body: Body of the response.
+    """
+    code, message = reported_error(body)
+    text = f"{what}: HTTP {status}" + (f", {message}" if message else "")
+    return Finding("request", Level.WRONG, text, _advice(profile, url, status, code))
+
+
+def reported_error(body: bytes) -> tuple[str, str]:
+    """Return the code and the message of an error response; empty if there are none."""
+    try:
+        found = msgspec.json.decode(body, type=_Body)
+    except msgspec.DecodeError:
+        return "", ""
+    error = found.error or _Reported(found.err_code, found.err_msg)
+    return error.code or "", (error.message or "")[:MAX_SHOWN_CHARACTERS]
+
+
+def _advice(profile: ClientProfile, url: str, status: int, code: str) -> str:
+    if status == 401:
+        return (
+            f"Set {variable('api_key')} to a key of the server for this check, and enter the same "
+            f"key in {profile.title}."
+        )
+    if code == "model_not_found":
+        return (
+            f"Enter one of these models in {profile.title}, or set AURICLE_UNKNOWN_MODELS=default, "
+            "so that unknown names mean the default model."
+        )
+    if status in (404, 405):
+        expected = expected_url(profile, url)
+        if expected == url:
+            return "The server, or a proxy in front of it, does not serve this path."
+        return f"Enter the URL {expected} in {profile.title}."
+    if status in (429, 503):
+        return "Try again in some seconds; `/health` shows what the server is waiting for."
+    if status in (502, 504):
+        return "A proxy in front of the server does not reach it."
+    return ""
+
+
+def unreachable(
+    profile: ClientProfile, url: str, error: BaseException, *, uses_tls: bool = False
+) -> Finding:
+    """Return the finding for a server that does not answer.
+
+    Args:
+        profile: The program.
+        url: The URL that is configured in it.
+        error: Why the request failed.
+        uses_tls: Whether a server at an unencrypted URL was found to use TLS.
+    """
+    cause = error
+    while (earlier := cause.__cause__ or cause.__context__) is not None:
+        cause = earlier
+    parts = urlsplit(url)
+    if uses_tls:
+        text, scheme = "the server uses TLS", _ENCRYPTED[parts.scheme]
+    elif isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLCertVerificationError):
+        text, scheme = "the server does not use TLS", _UNENCRYPTED[parts.scheme]
+    else:
+        reason = describe_failure(cause)
+        return Finding("address", Level.WRONG, f"{url}: {reason}", _reach_advice(profile, cause))
+    better = urlunsplit(parts._replace(scheme=scheme))
+    advice = f"Enter the URL {better} in {profile.title}."
+    return Finding("address", Level.WRONG, f"{url}: {text}", advice)
+
+
+def _reach_advice(profile: ClientProfile, cause: BaseException) -> str:
+    if isinstance(cause, ssl.SSLError):
+        return f"{profile.title} must trust the certificate too."
+    if isinstance(cause, ConnectionRefusedError):
+        return (
+            f"Start the server with `{profile.command}`. By default it accepts connections from "
+            f"this machine only: set {variable(profile.host_setting)} to accept others."
+        )
+    return "Check the host name, the port and firewalls."
+
+
+def ignored_options(headers: Mapping[str, str]) -> Finding | None:
+    """Return a finding with the options of a request that the server ignored."""
+    warnings = headers.get(WARNINGS_HEADER)
+    return None if warnings is None else Finding("options", Level.OK, warnings)

@@ -1,0 +1,1 @@
+"""What programs send over live connections, and what they read; no I/O."""

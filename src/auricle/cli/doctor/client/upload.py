@@ -1,0 +1,131 @@
+"""Send a file to a server as a program does."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx2
+
+from auricle.cli.doctor.client.failure import ignored_options, refusal, unreachable
+from auricle.cli.doctor.client.profile import ClientProfile, Form, Probe, Upload
+from auricle.cli.doctor.client.sample import SpeechSample
+from auricle.cli.doctor.client.speech import speech_finding
+from auricle.cli.doctor.client.transport import key_headers, uses_tls
+from auricle.cli.doctor.finding import Finding, Level
+from auricle.cli.support.server import certificate_errors
+
+TIMEOUT = httpx2.Timeout(60, connect=10)
+NOT_AUDIO = b"a"
+"""Nextcloud's file in a probe."""
+STREAM_CHUNK_BYTES = 64 * 1024
+
+
+def send_file(
+    profile: ClientProfile, upload: Upload, url: str, key: str, sample: SpeechSample
+) -> Iterator[Finding]:
+    """Send the program's probes and a file; blocks.
+
+    Args:
+        profile: The program.
+        upload: What it sends.
+        url: The URL that is configured in it.
+        key: Its key.
+        sample: The speech.
+    """
+    audio = sample.encoded(upload.container)
+    with certificate_errors():
+        http = httpx2.Client(timeout=TIMEOUT)
+    try:
+        with http:
+            for probe in upload.probes:
+                finding = _probe(http, profile, probe, url, key)
+                yield finding
+                if finding.level is Level.WRONG:
+                    return
+            yield from _transcribe(http, profile, upload, url, key, audio, sample)
+    except httpx2.TransportError as error:
+        yield unreachable(profile, url, error, uses_tls=uses_tls(url))
+
+
+def _probe(
+    http: httpx2.Client, profile: ClientProfile, probe: Probe, url: str, key: str
+) -> Finding:
+    request = build_request(
+        probe.method, url + probe.path, probe.form, NOT_AUDIO, key_headers(profile.key, key)
+    )
+    response = http.send(request)
+    what = f"{probe.method} {request.url} ({probe.purpose})"
+    is_refused = (
+        response.status_code in probe.refusals if probe.refusals else not response.is_success
+    )
+    if is_refused:
+        finding = refusal(profile, url, what, response.status_code, response.content)
+        if response.status_code == 401 or not probe.advice:
+            return finding
+        return Finding(finding.subject, finding.level, finding.text, probe.advice)
+    return Finding("probe", Level.OK, f"{what}: HTTP {response.status_code}")
+
+
+def _transcribe(
+    http: httpx2.Client,
+    profile: ClientProfile,
+    upload: Upload,
+    url: str,
+    key: str,
+    audio: bytes,
+    sample: SpeechSample,
+) -> Iterator[Finding]:
+    request = build_request(
+        "POST", url + upload.path, upload.form, audio, key_headers(profile.key, key)
+    )
+    began_at = time.monotonic()
+    response = http.send(request)
+    seconds = time.monotonic() - began_at
+    what = f"POST {request.url}"
+    if not response.is_success:
+        yield refusal(profile, url, what, response.status_code, response.content)
+        return
+    yield Finding("request", Level.OK, f"{what}: HTTP {response.status_code}")
+    try:
+        text = upload.read(response.content)
+    except ValueError as error:
+        advice = f"The URL does not belong to a server that {profile.title} supports."
+        yield Finding("response", Level.WRONG, str(error), advice)
+        return
+    figures = f"{seconds:.1f} s for {sample.seconds:.1f} s of {upload.container.value.upper()}"
+    yield speech_finding(sample.text, text, figures)
+    if (ignored := ignored_options(response.headers)) is not None:
+        yield ignored
+
+
+def build_request(
+    method: str, url: str, form: Form | None, file: bytes, headers: dict[str, str]
+) -> httpx2.Request:
+    """Return a request.
+
+    Args:
+        method: HTTP method.
+        url: The whole URL.
+        form: The form of the body; ``None``: no body.
+        file: The file of the form.
+        headers: Headers, such as the key.
+    """
+    if form is None:
+        return httpx2.Request(method, url, headers=headers)
+    parts: list[tuple[str, Any]] = [
+        (name, (None, value.encode()) if value is not None else _file_part(form, file))
+        for name, value in form.fields
+    ]
+    request = httpx2.Request(method, url, headers=headers, files=parts)
+    if not form.is_chunked:
+        return request
+    body = request.read()
+    chunks = (body[at : at + STREAM_CHUNK_BYTES] for at in range(0, len(body), STREAM_CHUNK_BYTES))
+    kind = {"Content-Type": request.headers["Content-Type"]}
+    return httpx2.Request(method, url, headers={**headers, **kind}, content=chunks)
+
+
+def _file_part(form: Form, file: bytes) -> tuple[str, bytes] | tuple[str, bytes, str]:
+    if form.media_type is None:
+        return form.file_name, file
+    return form.file_name, file, form.media_type

@@ -1,0 +1,158 @@
+"""``auricle doctor --client`` with real servers."""
+
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from auricle.cli.doctor.client.catalogue import ATTENDEE
+from auricle.cli.doctor.client.check import url_problem
+from auricle.cli.doctor.finding import Level
+from tests.support.certificates import issued
+from tests.support.command import completed, environment, serving
+
+pytestmark = pytest.mark.process
+
+KEY = "sk-of-the-tests"
+
+
+class Served(NamedTuple):
+    """Addresses of a server."""
+
+    url: str
+    wyoming: str
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with serving(
+        tmp_path_factory.mktemp("server"),
+        api_keys=f"tests:{KEY}",
+        unknown_models="reject",
+        wyoming=1,
+        wyoming_port=0,
+    ) as (command, url):
+        found = re.search(r'"port": (\d+), "event": "wyoming_started"', command.stderr)
+        assert found
+        yield Served(url, f"tcp://127.0.0.1:{found[1]}")
+
+
+@pytest.fixture
+def url(served: Served) -> str:
+    return served.url
+
+
+def doctor(
+    folder: Path, name: str, url: str, key: str | None = KEY
+) -> subprocess.CompletedProcess[str]:
+    settings = {} if key is None else {"api_key": key}
+    return completed("doctor", "--client", name, url, environ=environment(folder, **settings))
+
+
+def test_a_request_is_sent_as_the_program_sends_it(url: str, tmp_path: Path) -> None:
+    done = doctor(tmp_path, "n8n", f"{url}/v1")
+    client, address, probe, request, speech, *_ = done.stdout.replace("\n  ", "").splitlines()
+    assert client.startswith("ok       client    n8n, as of")
+    assert address.startswith("warning  address")
+    assert "In a container, 127.0.0.1 is the container" in address
+    assert f"GET {url}/v1/models (test of the credentials): HTTP 200" in probe
+    assert f"ok       request   POST {url}/v1/audio/transcriptions: HTTP 200" in request
+    assert speech.startswith("wrong    speech    100.0% word errors")  # of a scripted engine
+    assert done.returncode == 1
+
+
+def test_speech_is_streamed_as_the_program_streams_it(served: Served, tmp_path: Path) -> None:
+    done = doctor(tmp_path, "pipecat", served.url)
+    assert re.search(r"speech    [\d.]+% word errors in 30 words, text [\d.]+ s after", done.stdout)
+    assert done.returncode == 1  # the engine is scripted
+
+
+def test_a_command_is_sent_as_home_assistant_sends_it(served: Served, tmp_path: Path) -> None:
+    done = doctor(tmp_path, "home-assistant", served.wyoming)
+    assert re.search(r"ok       services  Auricle with \d+ languages", done.stdout)
+    assert re.search(r"speech    [\d.]+% word errors in 30 words, text [\d.]+ s after", done.stdout)
+
+
+def test_a_stream_at_a_wrong_path_or_with_a_wrong_key(url: str, tmp_path: Path) -> None:
+    done = doctor(tmp_path, "livekit", url)
+    assert f"Enter the URL {url}/v1/listen in LiveKit Agents." in done.stdout
+    done = doctor(tmp_path, "pipecat", url, "sk-of-somebody-else")
+    assert "HTTP 401" in done.stdout
+    done = doctor(tmp_path, "pipecat", url.replace("http", "wss"))
+    assert "Enter the URL ws://" in done.stdout
+
+
+def test_a_port_that_is_not_wyoming_s(url: str, tmp_path: Path) -> None:
+    done = doctor(tmp_path, "home-assistant", url.replace("http", "tcp"))
+    assert "the server does not answer" in done.stdout
+    assert "Enter the host and port of a server: 127.0.0.1:10300." in done.stdout
+    done = doctor(tmp_path, "home-assistant", "tcp://127.0.0.1:1")
+    assert "Start the server with `auricle serve --wyoming`." in done.stdout
+    assert "set AURICLE_WYOMING_HOST" in done.stdout
+
+
+def test_a_path_that_the_program_does_not_complete(url: str, tmp_path: Path) -> None:
+    done = doctor(tmp_path, "librechat", f"{url}/v1")
+    assert done.returncode == 1
+    assert f"POST {url}/v1: HTTP 404" in done.stdout
+    assert f"Enter the URL {url}/v1/audio/transcriptions in LibreChat." in done.stdout
+
+
+@pytest.mark.parametrize("key", [None, "sk-of-somebody-else"])
+def test_a_wrong_key(url: str, tmp_path: Path, key: str | None) -> None:
+    done = doctor(tmp_path, "vexa", url, key)
+    assert done.returncode == 1
+    assert "HTTP 401" in done.stdout
+    assert "Set AURICLE_API_KEY to a key of the server" in done.stdout
+
+
+def test_a_probe_after_which_the_program_does_not_use_the_server(url: str, tmp_path: Path) -> None:
+    done = doctor(tmp_path, "nextcloud", f"{url}/v1")
+    assert done.returncode == 1
+    assert "/audio/translations (test for speech to text): HTTP 404" in done.stdout
+    assert "set AURICLE_UNKNOWN_MODELS=default" in done.stdout
+
+
+def test_a_server_without_tls(url: str, tmp_path: Path) -> None:
+    done = doctor(tmp_path, "vexa", url.replace("http", "https"))
+    assert "the server does not use TLS" in done.stdout
+    assert f"Enter the URL {url} in Vexa." in done.stdout
+
+
+def test_a_server_with_tls(tmp_path: Path) -> None:
+    certificate = issued(tmp_path / "tls")
+    with serving(tmp_path, **certificate.settings) as (_, url):
+        done = doctor(tmp_path, "vexa", url.replace("https", "http"))
+        assert "the server uses TLS" in done.stdout
+        assert f"Enter the URL {url} in Vexa." in done.stdout
+        done = doctor(tmp_path, "vexa", url)
+        assert "TLS certificate is not trusted" in done.stdout
+        assert "Vexa must trust the certificate too." in done.stdout
+
+
+def test_nothing_listens(tmp_path: Path) -> None:
+    done = doctor(tmp_path, "vexa", "http://127.0.0.1:1")
+    assert done.returncode == 1
+    assert "http://127.0.0.1:1: connection refused" in done.stdout
+
+
+def test_a_name_that_is_not_a_program(tmp_path: Path) -> None:
+    done = doctor(tmp_path, "siri", "http://127.0.0.1:1")
+    assert done.returncode == 2
+    assert "Unknown client 'siri'; use one of attendee," in done.stderr
+
+
+@pytest.mark.parametrize("url", ["", "server", "ftp://server", "http://server:0", "http://[::1"])
+def test_what_is_not_a_url(url: str) -> None:
+    problem = url_problem(ATTENDEE, url)
+    assert problem
+    assert problem.level is Level.WRONG
+    assert problem.advice == "Use a URL such as http://127.0.0.1:6007/v1."
+
+
+@pytest.mark.parametrize("host", ["server", "192.0.2.1", "[2001:db8::1]"])
+def test_the_address_of_another_machine_is_no_problem(host: str) -> None:
+    assert url_problem(ATTENDEE, f"http://{host}:6007/v1") is None

@@ -1,0 +1,91 @@
+"""What the command says about servers that a program can't use."""
+
+import socket
+import ssl
+
+import pytest
+
+from auricle.cli.doctor.client.catalogue import LIBRECHAT, N8N
+from auricle.cli.doctor.client.failure import (
+    expected_url,
+    ignored_options,
+    refusal,
+    reported_error,
+    unreachable,
+)
+from auricle.cli.doctor.finding import Level
+
+pytestmark = pytest.mark.unit
+
+URL = "http://server:6007/v1"
+
+
+def advice(status: int, body: bytes = b"", url: str = URL) -> str:
+    found = refusal(N8N, url, "POST", status, body)
+    assert found.level is Level.WRONG
+    return found.advice
+
+
+def test_the_path_is_the_program_s_and_the_host_is_the_user_s() -> None:
+    assert expected_url(N8N, "https://server") == "https://server/v1"
+    assert expected_url(LIBRECHAT, URL) == "http://server:6007/v1/audio/transcriptions"
+
+
+def test_a_wrong_path_is_corrected() -> None:
+    assert "Enter the URL http://server:6007/v1 in n8n." in advice(404, url="http://server:6007")
+    assert "does not serve this path" in advice(404)
+
+
+def test_a_missing_key_names_the_variable() -> None:
+    assert "AURICLE_API_KEY" in advice(401)
+
+
+def test_an_unknown_model_is_not_a_wrong_path() -> None:
+    body = b'{"error": {"message": "Its models are: tiny.", "code": "model_not_found"}}'
+    assert "AURICLE_UNKNOWN_MODELS=default" in advice(404, body)
+
+
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+def test_a_server_that_is_busy_or_away(status: int) -> None:
+    assert advice(status)
+
+
+@pytest.mark.parametrize(
+    ("body", "reported"),
+    [
+        (b'{"error": {"code": "a", "message": "b"}}', ("a", "b")),
+        (b'{"err_code": "a", "err_msg": "b"}', ("a", "b")),
+        (b'{"error": {"code": null}}', ("", "")),
+        (b'{"error": "text"}', ("", "")),
+        (b"<html>", ("", "")),
+    ],
+)
+def test_errors_of_every_api_are_read(body: bytes, reported: tuple[str, str]) -> None:
+    assert reported_error(body) == reported
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (ConnectionRefusedError(), "auricle serve"),
+        (socket.gaierror(), "Check the host name"),
+        (TimeoutError(), "firewalls"),
+    ],
+)
+def test_a_server_that_does_not_answer(error: Exception, text: str) -> None:
+    found = unreachable(N8N, URL, error)
+    assert found.level is Level.WRONG
+    assert text in found.advice
+
+
+def test_the_scheme_is_corrected() -> None:
+    assert "https://server:6007/v1 in" in unreachable(N8N, URL, OSError(), uses_tls=True).advice
+    plain = unreachable(N8N, "https://server:6007/v1", ssl.SSLError())
+    assert f"Enter the URL {URL} in n8n." in plain.advice
+
+
+def test_options_without_effect_are_shown() -> None:
+    found = ignored_options({"x-auricle-warnings": "seed has no effect."})
+    assert found
+    assert found.text == "seed has no effect."
+    assert ignored_options({}) is None
