@@ -6,7 +6,6 @@ The requests are those of the sources of the versions named; the key is the only
 from collections.abc import Mapping
 from functools import partial
 
-from auricle.cli.doctor.client.scripts.deepgram import KEEP_ALIVE, DeepgramScript
 from auricle.cli.doctor.client.messages import json_object
 from auricle.cli.doctor.client.profile import (
     ClientProfile,
@@ -18,6 +17,7 @@ from auricle.cli.doctor.client.profile import (
     Stream,
     Upload,
 )
+from auricle.cli.doctor.client.scripts.deepgram import KEEP_ALIVE, DeepgramScript
 from auricle.cli.doctor.client.scripts.realtime import RealtimeScript
 from auricle.cli.doctor.client.scripts.wyoming import DescribeScript, UtteranceScript
 from auricle.errors import SetupError

@@ -5,7 +5,12 @@ from typing import Any
 
 import pytest
 
-from auricle.cli.doctor.client.scripts.deepgram import CLOSE_STREAM, FINALIZE, KEEP_ALIVE, DeepgramScript
+from auricle.cli.doctor.client.scripts.deepgram import (
+    CLOSE_STREAM,
+    FINALIZE,
+    KEEP_ALIVE,
+    DeepgramScript,
+)
 
 pytestmark = pytest.mark.unit
 
