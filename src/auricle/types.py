@@ -36,8 +36,8 @@ ClientId = NewType("ClientId", str)
 """The name of a request's key; queues are shared fairly between clients."""
 
 ANONYMOUS = ClientId("anonymous")
-WYOMING = ClientId("wyoming")
-RESERVED_CLIENTS = frozenset({ANONYMOUS, WYOMING})
+WYOMING, VOSK = ClientId("wyoming"), ClientId("vosk")
+RESERVED_CLIENTS = frozenset({ANONYMOUS, WYOMING, VOSK})
 """Clients without a key; a key of such a name would share their transcripts and limits."""
 
 

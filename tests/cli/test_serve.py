@@ -18,6 +18,7 @@ import httpx2
 import psutil
 import pytest
 from websockets.asyncio.client import connect
+from websockets.sync.client import connect as connect_sync
 
 from auricle import __version__
 from auricle.audio.chunks import find_chunks
@@ -366,15 +367,17 @@ def test_its_logs_are_json_and_contain_no_speech(tmp_path: Path) -> None:
 
 def test_its_life_is_in_the_log_as_events(tmp_path: Path) -> None:
     keys = {"api_keys": "anna:secret-of-anna", "operator_key": "secret-of-the-operator"}
-    with serving(tmp_path, "--wyoming", "--wyoming-port", "0", key_sessions=3, **keys) as (
-        server,
-        url,
-    ):
+    ports = ("--wyoming", "--wyoming-port", "0", "--vosk", "--vosk-port", "0")
+    with serving(tmp_path, *ports, key_sessions=3, **keys) as (server, url):
+        [vosk] = [event for event in server.events() if event["event"] == "vosk_started"]
+        with connect_sync(f"ws://127.0.0.1:{vosk['port']}", proxy=None) as caller:
+            caller.send('{"eof" : 1}')
+            assert caller.recv() == '{"text":""}'
         server.interrupt()
         assert server.wait() == 0
     assert server.stdout == ""
     events = server.events()  # each line is JSON
-    life = ("wyoming_started", "started", "ready", "draining", "stopped")
+    life = ("wyoming_started", "vosk_started", "started", "ready", "draining", "stopped")
     assert [event["event"] for event in events if event["event"] in life] == [*life]
     by_name = {event["event"]: event for event in events}
     started, ready, stopped = by_name["started"], by_name["ready"], by_name["stopped"]
@@ -390,6 +393,8 @@ def test_its_life_is_in_the_log_as_events(tmp_path: Path) -> None:
         "AURICLE_OPERATOR_KEY": "set",
         "AURICLE_WYOMING": True,
         "AURICLE_WYOMING_PORT": 0,
+        "AURICLE_VOSK": True,
+        "AURICLE_VOSK_PORT": 0,
         "AURICLE_KEY_SESSIONS": 3,
         "AURICLE_SPOOL_DIR": str(tmp_path / "spool"),
         "AURICLE_STATE_DIR": str(tmp_path / "state"),

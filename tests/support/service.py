@@ -3,7 +3,7 @@
 import base64
 import socket
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -159,10 +159,15 @@ async def live(
 
 
 @asynccontextmanager
-async def listening(app: FastAPI, certificate: Certificate | None = None) -> AsyncIterator[int]:
+async def listening(
+    app: FastAPI,
+    certificate: Certificate | None = None,
+    plain: Sequence[socket.socket] = (),
+) -> AsyncIterator[int]:
     """Run an application under uvicorn as we run it, and give its port."""
     listener = socket.create_server(("127.0.0.1", 0))
-    server = Server(uvicorn_config(app), None if certificate is None else certificate.context)
+    tls = None if certificate is None else certificate.context
+    server = Server(uvicorn_config(app), tls, plain=plain)
     async with anyio.create_task_group() as group:
         group.start_soon(server._serve, [listener])  # serve() would take over the signals
         await poll_until(lambda: server.started and server.servers)

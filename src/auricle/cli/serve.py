@@ -9,6 +9,7 @@ import contextlib
 import math
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -27,13 +28,14 @@ from auricle import __version__
 from auricle.cli.settings import changed_settings, unknown_variable_warnings
 from auricle.cli.support.console import EXIT_UNUSABLE, errors, is_terminal, results
 from auricle.cli.support.setting_options import setting
-from auricle.config.settings import ServerSettings, Settings
+from auricle.config.settings import Settings
 from auricle.errors import AuricleError, SetupError
 from auricle.machine import shorten_collections
 
 if TYPE_CHECKING:
     from auricle.cluster.gateway.transcriber import RemoteTranscriber
     from auricle.engine.models import Models, ModelTable
+    from auricle.server.api.keyless_port import KeylessPort
     from auricle.workers.asr.model_pools import ModelPools
     from auricle.workers.crash_audio import CrashAudio
     from auricle.workers.partials.pool import PartialPool
@@ -57,6 +59,10 @@ def serve(
     wyoming_host: Annotated[str | None, setting("wyoming_host")] = None,
     wyoming_port: Annotated[int | None, setting("wyoming_port")] = None,
     wyoming_open: Annotated[bool | None, setting("wyoming_open")] = None,
+    vosk: Annotated[bool | None, setting("vosk")] = None,
+    vosk_host: Annotated[str | None, setting("vosk_host")] = None,
+    vosk_port: Annotated[int | None, setting("vosk_port")] = None,
+    vosk_open: Annotated[bool | None, setting("vosk_open")] = None,
     model: Annotated[str | None, setting("model")] = None,
     device: Annotated[str | None, setting("device")] = None,
     compute_type: Annotated[str | None, setting("compute_type")] = None,
@@ -92,6 +98,10 @@ def serve(
         "wyoming_host": wyoming_host,
         "wyoming_port": wyoming_port,
         "wyoming_open": wyoming_open,
+        "vosk": vosk,
+        "vosk_host": vosk_host,
+        "vosk_port": vosk_port,
+        "vosk_open": vosk_open,
         "model": model,
         "device": device,
         "compute_type": compute_type,
@@ -134,7 +144,8 @@ async def _serve(settings: Settings) -> None:
     from auricle.engine.models import ModelTable
     from auricle.server.access.key_file import read_keys
     from auricle.server.access.keyring import is_exposed
-    from auricle.server.api import wyoming
+    from auricle.server.api.keyless_port import KeylessPort
+    from auricle.server.api.wyoming import WyomingServer
     from auricle.server.app import create_app
     from auricle.server.main import listen, serve
     from auricle.server.net.listen import base_url
@@ -153,7 +164,8 @@ async def _serve(settings: Settings) -> None:
     if settings.server.keys_file is not None:
         read_keys(settings.server.keys_file)
     Certificate.of(settings.server)
-    for sock in (*listen(settings.server), *wyoming.listen(settings.server)):
+    wyoming, vosk = KeylessPort.wyoming(settings.server), KeylessPort.vosk(settings.server)
+    for sock in (*listen(settings.server), *wyoming.listen(), *vosk.listen()):
         sock.close()
     speakers = _speakers(settings)
     folder = settings.server.keep_audio
@@ -181,10 +193,12 @@ async def _serve(settings: Settings) -> None:
             "No keys are set: every machine that reaches this server can use it.",
         )
     url = base_url(settings.server, sockets)
-    if wyoming_sockets := wyoming.listen(settings.server):
-        wyoming_server = wyoming.WyomingServer(app.state.auricle)
+    if wyoming_sockets := wyoming.listen():
+        wyoming_server = WyomingServer(app.state.auricle)
         app.state.auricle.background_tasks.append(partial(wyoming_server.serve, wyoming_sockets))
-        _announce_wyoming(settings.server, wyoming_sockets[0].getsockname()[1])
+        _announce_port(wyoming, wyoming_sockets, "Home Assistant")
+    if vosk_sockets := vosk.listen():
+        _announce_port(vosk, vosk_sockets, "telephony and meetings")
     async with contextlib.AsyncExitStack() as stack:
         if crash_audio is not None:
             stack.push_async_callback(crash_audio.aclose)
@@ -203,7 +217,7 @@ async def _serve(settings: Settings) -> None:
             background_tasks.start_soon(_announce, settings, engine, url, problems)
             background_tasks.start_soon(_warn_of_open_recognisers, settings.engine.engine_urls)
             try:
-                await serve(app, settings.server, sockets)
+                await serve(app, settings.server, sockets, vosk_sockets)
             except SetupError as exc:  # a task group would raise it as a group
                 problems.append(exc)
             background_tasks.cancel_scope.cancel()
@@ -372,17 +386,17 @@ def _speakers(settings: Settings) -> "SpeakerPool | None":
     return SpeakerPool(settings.worker, settings.speakers, settings.queue)
 
 
-def _announce_wyoming(settings: ServerSettings, port: int) -> None:
-    """Report the Wyoming address, and warn if other machines can use it without keys."""
-    from auricle.server.api.wyoming import is_exposed
-
-    where = f"{settings.wyoming_host} port {port}"
-    log.info("wyoming_started", host=settings.wyoming_host, port=port)
-    _show(f"Wyoming for Home Assistant: {where}.")
-    if is_exposed(settings):
+def _announce_port(keyless: "KeylessPort", sockets: Sequence[socket.socket], users: str) -> None:
+    """Report the address of a port without keys, and warn if other machines can use it."""
+    port = sockets[0].getsockname()[1]
+    where = f"{keyless.host} port {port}"
+    log.info(f"{keyless.name}_started", host=keyless.host, port=port)
+    _show(f"{keyless.protocol} for {users}: {where}.")
+    if keyless.is_exposed:
         _warn(
-            "wyoming_open",
-            f"Wyoming has no authentication: every machine that reaches {where} can use it.",
+            f"{keyless.name}_open",
+            f"{keyless.protocol} has no authentication: every machine that reaches {where} can "
+            "use it.",
         )
 
 

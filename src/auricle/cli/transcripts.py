@@ -29,7 +29,7 @@ _Source = Annotated[
     str | None,
     typer.Option(
         metavar="API",
-        help="Only this API: native, deepgram, openai-realtime or wyoming; job: background jobs.",
+        help="Only this API: native, deepgram, openai-realtime, wyoming, vosk, or job for jobs.",
     ),
 ]
 _Since = Annotated[

@@ -112,6 +112,16 @@ class ServerSettings(_Section):
     wyoming_open: bool = Field(
         False, description="Allow other machines to use Wyoming, which has no authentication."
     )
+    vosk: bool = Field(
+        False, description="Also serve Vosk's WebSocket, for telephony and meeting programs."
+    )
+    vosk_host: str = Field(
+        "127.0.0.1", description="Vosk address; a non-loopback address requires vosk_open."
+    )
+    vosk_port: int = Field(2700, ge=0, le=65535, description="Vosk port; 0: any free port.")
+    vosk_open: bool = Field(
+        False, description="Allow other machines to use Vosk, which has no authentication."
+    )
     max_json_mb: float = Field(25, gt=0, description="Maximum JSON body, in MB (10^6 bytes).")
     max_upload_mb: float = Field(2000, gt=0, description="Maximum audio body, in MB.")
     spool_dir: Path | None = Field(

@@ -6,6 +6,7 @@
       AccessLogMiddleware       counts and logs each request
         LingeringClose            delivers a response to a client that still sends its body
           ConnectionLimitMiddleware rejects requests above the connection limits
+            VoskPort                  serves the connections of Vosk's port
             TrustedHostMiddleware     rejects unknown host names if there are no keys
               cross_origin              sets the CORS headers
                 ErrorBoundaryMiddleware   returns ``internal`` for unexpected exceptions
@@ -41,6 +42,7 @@ from auricle.server.api.openai.errors import openai_refusal
 from auricle.server.api.ops import health
 from auricle.server.api.ops.access_log import AccessLogMiddleware
 from auricle.server.api.ops.pages import pages_router
+from auricle.server.api.vosk import VoskPort
 from auricle.server.context import ServerState
 from auricle.server.http.client_address import TrustedProxies
 from auricle.server.http.errors import EXCEPTION_HANDLERS, ErrorBoundaryMiddleware
@@ -137,6 +139,7 @@ def create_app(
     app.add_middleware(ErrorBoundaryMiddleware)
     app.add_middleware(cross_origin, allowed=server.origins.allowed)
     app.add_middleware(TrustedHostMiddleware, origins=server.origins)
+    app.add_middleware(VoskPort, server=server)
     app.add_middleware(ConnectionLimitMiddleware, limiter=server.connection_limiter)
     app.add_middleware(LingeringClose)
     app.add_middleware(AccessLogMiddleware, server=server)

@@ -34,7 +34,7 @@ from auricle.server.telemetry.start_estimate import StartEstimate
 from auricle.server.uploads.upload_room import EarlyReservations
 from auricle.server.uploads.uploading_jobs import UploadingJobs
 from auricle.transcriber import Decoder, Transcriber, VoiceEmbedder
-from auricle.types import ClientId
+from auricle.types import ANONYMOUS, ClientId
 
 RETRY_S = 5
 MAX_JOB_UPLOADS = 64
@@ -75,6 +75,8 @@ class ServerState:
     setup_error: SetupError | None = None
     resources: Running | None = None
     """Set while the application runs."""
+    vosk_port: int | None = None
+    """The port that serves Vosk's WebSocket only."""
 
     @classmethod
     def build(
@@ -140,6 +142,14 @@ class ServerState:
         """Resources that exist while the application runs."""
         assert self.resources is not None, "the application is not running"
         return self.resources
+
+    @property
+    def keyless_owner(self) -> ClientId | None:
+        """The owner of transcripts from a port without keys.
+
+        ``None`` if the HTTP API has keys, because no key could read them.
+        """
+        return None if self.settings.has_keys else ANONYMOUS
 
     @property
     def shares_jobs(self) -> bool:

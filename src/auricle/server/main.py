@@ -52,7 +52,10 @@ def agent_sockets(settings: ServerSettings) -> list[socket.socket]:
 
 
 async def serve(
-    app: FastAPI, settings: ServerSettings, sockets: Sequence[socket.socket] | None = None
+    app: FastAPI,
+    settings: ServerSettings,
+    sockets: Sequence[socket.socket] | None = None,
+    vosk: Sequence[socket.socket] = (),
 ) -> None:
     """Serve until a signal arrives and accepted work is done.
 
@@ -60,6 +63,8 @@ async def serve(
         app: From :func:`auricle.server.app.create_app`.
         settings: The settings' server section.
         sockets: From :func:`listen`; closed on return.
+        vosk: Listening sockets for Vosk's clients, which need neither keys nor TLS; closed on
+            return.
 
     Raises:
         SetupError: The sockets can't be opened, the certificate can't be loaded, or the
@@ -71,10 +76,13 @@ async def serve(
         state.background_tasks.append(certificate.follow)
     if sockets is None:
         sockets = listen(settings)
+    vosk = [LimitedListener.around(listening, state.connection_limiter) for listening in vosk]
+    state.vosk_port = vosk[0].getsockname()[1] if vosk else None
     server = Server(
         uvicorn_config(app),
         None if certificate is None else certificate.context,
         _ServerDrain(state, settings.drain_s).may_exit,
+        vosk,
     )
     if agent := agent_sockets(settings):
         state.background_tasks.append(partial(serve_agent, state, agent))
@@ -84,7 +92,7 @@ async def serve(
     except SystemExit as error:  # uvicorn exits if the application did not start
         raise state.setup_error or SetupError("The server failed to start.") from error
     finally:
-        for listening in (*sockets, *agent):
+        for listening in (*sockets, *vosk, *agent):
             listening.close()
 
 

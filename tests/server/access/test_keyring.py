@@ -97,7 +97,7 @@ def test_no_key_and_a_wrong_key_get_the_same_answer(headers: Headers) -> None:
     assert str(caught.value) == "Send a valid key: `Authorization: Bearer KEY`."
 
 
-@pytest.mark.parametrize("name", ["anonymous", "wyoming"])
+@pytest.mark.parametrize("name", ["anonymous", "wyoming", "vosk"])
 def test_the_name_of_clients_without_a_key_is_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(SetupError, match="reserved"):
         Keyring(keys(f"{name}:secret"))

@@ -9,14 +9,13 @@ import numpy as np
 import pytest
 from structlog.testing import LogCapture
 
-from auricle.config.settings import LiveSettings, ServerSettings
-from auricle.errors import NoWorkerReady, Overloaded, PoisonJob, SetupError
+from auricle.config.settings import LiveSettings
+from auricle.errors import NoWorkerReady, Overloaded, PoisonJob
 from auricle.protocol.wyoming.framing import MAX_PAYLOAD_BYTES
 from auricle.server.api import wyoming as wyoming_server
-from auricle.server.api.wyoming import MAX_CONNECTIONS, listen
+from auricle.server.api.wyoming import MAX_CONNECTIONS
 from auricle.types import WYOMING, Job
 from tests.support.poll import poll_until
-from tests.support.service import keys
 from tests.support.stream import SPEECH, echo
 from tests.support.transcriber import heard
 from tests.support.wyoming import (
@@ -416,34 +415,3 @@ async def test_each_utterance_is_counted_and_logged_without_a_word_of_it(
     served = {"method": "other", "route": "wyoming"}
     assert figure("auricle_http_requests_total", **served, status="200") == 1
     assert figure("auricle_http_requests_total", **served, status="503") == 1
-
-
-# Where it listens.
-
-
-def close(settings: ServerSettings) -> int:
-    sockets = listen(settings)
-    for reply in sockets:
-        reply.close()
-    return len(sockets)
-
-
-def test_it_listens_only_when_asked_to() -> None:
-    assert listen(ServerSettings()) == []
-    assert close(ServerSettings(wyoming=True, wyoming_port=0)) == 1
-
-
-@pytest.mark.parametrize("given", [(), keys("k")])
-def test_other_machines_need_a_word_of_the_operator_s(given: Any) -> None:
-    settings = {"wyoming": True, "wyoming_port": 0, "wyoming_host": "0.0.0.0", "api_keys": given}
-    with pytest.raises(SetupError, match="AURICLE_WYOMING_OPEN"):
-        listen(ServerSettings(**settings))
-    assert close(ServerSettings(**settings, wyoming_open=True)) == 1
-
-
-def test_what_can_t_be_listened_on_is_reported_with_the_setting() -> None:
-    with pytest.raises(SetupError, match="AURICLE_WYOMING_HOST=nowhere.invalid"):
-        listen(ServerSettings(wyoming=True, wyoming_host="nowhere.invalid"))
-    [taken] = listen(ServerSettings(wyoming=True, wyoming_port=0))
-    with taken, pytest.raises(SetupError, match="AURICLE_WYOMING_PORT"):
-        listen(ServerSettings(wyoming=True, wyoming_port=taken.getsockname()[1]))

@@ -33,7 +33,7 @@ _OVERRIDES: Mapping[str, object] = {
     # An empty variable is an unset one: no keys, certificates, databases or other listeners.
     **dict.fromkeys(("tls_cert", "tls_key", "allowed_origins", "agent_check_port"), ""),
     **dict.fromkeys(("spool_dir", "database_url", "audio_url", "keep_audio", "gateway_id"), ""),
-    **dict.fromkeys(("wyoming", "keep_transcripts", "journal_audio"), 0),
+    **dict.fromkeys(("wyoming", "vosk", "keep_transcripts", "journal_audio"), 0),
     **dict.fromkeys(("max_sessions_per_address", "address_connections"), 0),
     "max_connections": MANY,
     "max_sessions": MANY,

@@ -17,6 +17,7 @@ from auricle.server.http.client_address import client_address
 from auricle.server.http.errors import deny_handshake
 from auricle.server.http.request_log import log_session, request_log
 from auricle.server.live.connection import LiveConnection, disconnect_reason, note_end
+from auricle.types import ClientId
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ async def serve_dialect(
     websocket: WebSocket,
     name: str,
     read: Callable[[WebSocket], Handshake],
+    keyless: ClientId | None = None,
 ) -> None:
     """Accept a client, and serve it until either side closes.
 
@@ -47,12 +49,15 @@ async def serve_dialect(
         websocket: The WebSocket, not accepted yet.
         name: Name of the dialect, for metrics and logs.
         read: Parses the handshake; an error that it raises rejects the handshake.
+        keyless: The client of a port without keys; ``None``: the one of the handshake's key.
     """
     server: ServerState = websocket.app.state.auricle
     log = request_log(websocket.scope)
     log.details["dialect"] = name
+    log.client = keyless
     try:
-        client = server.admit_socket(websocket)
+        client = keyless or server.admit_socket(websocket)
+        owner = server.keyless_owner if keyless else client
         server.check_serving()
         handshake = read(websocket)
         server.live.check(handshake.parameters)
@@ -65,7 +70,7 @@ async def serve_dialect(
         )
         group = server.running.background
         runner = await server.live.open(
-            group, client, handshake.parameters, room, source=name, owner=client
+            group, client, handshake.parameters, room, source=name, owner=owner
         )
     except Exception as error:
         await deny_handshake(websocket, error)

@@ -22,13 +22,11 @@ from starlette.websockets import WebSocketDisconnect
 
 import auricle
 from auricle.commands import StreamParameters
-from auricle.config.settings import ServerSettings
-from auricle.errors import AuricleError, Draining, IdleTimeout, Overloaded, SetupError
+from auricle.errors import AuricleError, Draining, IdleTimeout, Overloaded
 from auricle.protocol.dialect import Reply
 from auricle.protocol.wyoming.events import DescribedModel, WyomingDialect, info_event
 from auricle.protocol.wyoming.framing import error_event
 from auricle.server.access.connection_limits import LimitedListener, Peer
-from auricle.server.access.keyring import is_loopback
 from auricle.server.context import RETRY_S, ServerState
 from auricle.server.http.client_address import client_address
 from auricle.server.http.errors import CLIENT_LEFT_STATUS, CLIENT_VISIBLE_ERRORS, log_unexpected
@@ -40,11 +38,11 @@ from auricle.server.live.connection import (
     end_of,
     note_end,
 )
-from auricle.server.net.listen import ACCEPTS_AT_ONCE, BACKLOG, open_sockets
+from auricle.server.net.listen import ACCEPTS_AT_ONCE, BACKLOG
 from auricle.server.net.loop_budget import TimeShare
 from auricle.server.net.peer import PEER_EXTENSION
 from auricle.server.net.uvicorn_overrides.websocket import READ_BYTES, WRITE_BUFFER_BYTES
-from auricle.types import ANONYMOUS, WYOMING
+from auricle.types import WYOMING
 
 MAX_CONNECTIONS = 256
 """Maximum open connections, most of them idle; an utterance also needs a live session."""
@@ -54,33 +52,6 @@ LINGER_S = 5.0
 """Time that a rejected client that still sends audio has to read the error, in seconds."""
 
 _log = structlog.get_logger("auricle.server")
-
-
-def listen(settings: ServerSettings) -> list[socket.socket]:
-    """Return listening sockets for the configured address; none if Wyoming is disabled.
-
-    Raises:
-        SetupError: The port is in use, the host is unknown, or other machines could connect
-            although ``wyoming_open`` is not set.
-    """
-    if not settings.wyoming:
-        return []
-    if is_exposed(settings) and not settings.wyoming_open:
-        raise SetupError(
-            "Wyoming has no authentication, and other machines can connect to "
-            f"{settings.wyoming_host}. Set AURICLE_WYOMING_OPEN=1 to allow this, or set "
-            "AURICLE_WYOMING_HOST=127.0.0.1."
-        )
-    return open_sockets(settings.wyoming_host, settings.wyoming_port, "AURICLE_WYOMING_PORT")
-
-
-def is_exposed(settings: ServerSettings) -> bool:
-    """Return whether other machines can connect to the Wyoming port.
-
-    Raises:
-        SetupError: The host is unknown.
-    """
-    return not is_loopback(settings.wyoming_host, "AURICLE_WYOMING_HOST")
 
 
 class WyomingServer:
@@ -292,8 +263,7 @@ class _Connection:
         self._server.check_serving()
         address = client_address(utterance.scope)
         room = live.admit(WYOMING, address, is_resuming=False, model=parameters.model)
-        # Wyoming has no keys: where the HTTP API has some, no key could read the transcript.
-        owner = None if self._server.settings.has_keys else ANONYMOUS
+        owner = self._server.keyless_owner
         group = self._server.running.background
         runner = await live.open(group, WYOMING, parameters, room, source="wyoming", owner=owner)
         live.metrics.count_dialect_session("wyoming")

@@ -8,7 +8,7 @@ enough.
 import asyncio.sslproto
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any
 
@@ -59,6 +59,7 @@ class Server(uvicorn.Server):
         tls: Context of the listening sockets; ``None`` serves plain HTTP.
         may_exit: Called with the number of signals, ten times a second from the first one on;
             returns whether to exit now.
+        plain: Further listening sockets, which serve plain HTTP in any case.
     """
 
     def __init__(
@@ -66,10 +67,12 @@ class Server(uvicorn.Server):
         config: uvicorn.Config,
         tls: ssl.SSLContext | None = None,
         may_exit: Callable[[int], bool] = bool,
+        plain: Sequence[socket.socket] = (),
     ) -> None:
         super().__init__(config)
         self._tls = tls
         self._may_exit = may_exit
+        self._plain = plain
         self._signals = 0
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -86,9 +89,10 @@ class Server(uvicorn.Server):
             options["ssl_handshake_timeout"] = HANDSHAKE_S
             options["ssl_shutdown_timeout"] = SHUTDOWN_S
         loop = asyncio.get_running_loop()
-        for listening in sockets or ():
+        tls_of = [(listening, options) for listening in sockets or ()]
+        for listening, tls in (*tls_of, *((listening, {}) for listening in self._plain)):
             listener = await loop.create_server(
-                self._connection, sock=listening, backlog=self.config.backlog, **options
+                self._connection, sock=listening, backlog=self.config.backlog, **tls
             )
             self.servers.append(listener)
             listening.listen(BACKLOG)

@@ -1,0 +1,1 @@
+"""Vosk's WebSocket protocol, as vosk-server and Nextcloud's live transcription speak it."""
