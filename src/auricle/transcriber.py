@@ -340,6 +340,10 @@ class PartialTranscriber(Protocol):
 class VoiceEmbedder(Protocol):
     """Turns speech into embeddings, by which speakers are distinguished."""
 
+    def prepare(self) -> None:
+        """Begin to get ready, which may take a second; :meth:`embed` does so as well."""
+        ...
+
     async def embed(self, job: EmbedJob) -> SpeakerEmbeddings:
         """Return the embeddings of the job's stretches; cancelling the call cancels the job.
 

@@ -17,6 +17,7 @@ from auricle.session.speaker_labels import (
     MAX_REVISABLE,
     PATIENCE_S,
     RETRY_FIRST_S,
+    TIMELY_S,
     SpeakerLabels,
     revision,
     turns_of,
@@ -119,14 +120,6 @@ def test_a_final_waits_for_its_speaker() -> None:
     assert stage.labels.is_settled
 
 
-def test_a_first_job_starts_the_workers_of_a_server_and_labels_nothing() -> None:
-    stage = Stage()
-    job = stage.labels.first_job()
-    stage.answer(replace(job, pcm=np.zeros(job.pcm.size, np.int16)))
-    assert stage.labels.is_settled
-    assert job.pcm.any()  # silence has no voice and would start nothing
-
-
 def test_it_waits_for_a_limited_time_and_later_ones_not_at_all() -> None:
     stage = Stage()
     stage.speak(0)
@@ -144,6 +137,17 @@ def test_it_waits_for_a_limited_time_and_later_ones_not_at_all() -> None:
     stage.answer(first)
     assert stage.known == {1: (0,), 2: (1,)}
     assert stage.labels.is_settled
+
+
+def test_a_late_text_waits_for_no_speaker() -> None:
+    stage = Stage()
+    stage.speak(0)
+    stage.jobs()
+    stage.now += TIMELY_S - 0.1
+    assert stage.labels.holds(1, stage.now)
+    assert stage.labels.wake_at == pytest.approx(stage.now + 0.1)
+    stage.now += 0.1
+    assert not stage.labels.holds(1, stage.now)
 
 
 def test_a_final_is_split_where_the_speaker_changes() -> None:

@@ -21,6 +21,9 @@ class FakeEmbedder:
     refusals: int = 0
     jobs: list[EmbedJob] = field(default_factory=list)
 
+    def prepare(self) -> None:
+        """It is ready."""
+
     async def embed(self, job: EmbedJob) -> SpeakerEmbeddings:
         self.jobs.append(job)
         await anyio.lowlevel.checkpoint()

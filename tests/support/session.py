@@ -17,7 +17,7 @@ from auricle.engine.whisper.spec import SPEC
 from auricle.errors import AuricleError
 from auricle.events import AudioProgress, Final, Partial, SessionEvent, Warned
 from auricle.protocol.framing import pack
-from auricle.session.live import Cancel, Embed, LiveSession, Submit
+from auricle.session.live import Cancel, Embed, LiveSession, PrepareEmbedder, Submit
 from auricle.session.output import Judge, Revised
 from auricle.types import (
     SAMPLE_RATE_HZ,
@@ -148,6 +148,8 @@ class Rig:
                         self._embed(voice_job)
                     case Judge(turn_job):
                         self._judge(turn_job)
+                    case PrepareEmbedder():
+                        assert self.embed_with is not None
                     case Revised():
                         pass  # the event says the same
                     case Cancel(job_id):

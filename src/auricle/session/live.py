@@ -60,7 +60,16 @@ from auricle.session.channels.recognition import ChannelRecognition
 from auricle.session.channels.segmenters import ChannelEvent
 from auricle.session.intake import MAX_STEP_SAMPLES, Intake, IntakeEvent, OrderedCommand
 from auricle.session.journal import Journal
-from auricle.session.output import Cancel, Embed, Judge, Output, Revised, Submit, UnfinishedAudio
+from auricle.session.output import (
+    Cancel,
+    Embed,
+    Judge,
+    Output,
+    PrepareEmbedder,
+    Revised,
+    Submit,
+    UnfinishedAudio,
+)
 from auricle.session.speaker_labels import LAST_PATIENCE_S, SpeakerLabels, revision
 from auricle.session.turn_end import ASK_MS
 from auricle.session.utterance import Caller
@@ -77,7 +86,7 @@ from auricle.types import (
     TurnDetection,
 )
 
-__all__ = ["Cancel", "Embed", "LiveSession", "Output", "Submit"]
+__all__ = ["Cancel", "Embed", "LiveSession", "Output", "PrepareEmbedder", "Submit"]
 
 MAX_UNFINISHED_SAMPLES = 60 * SAMPLE_RATE_HZ
 """With more audio than this pending in the utterances of a channel, no messages are read."""
@@ -95,7 +104,7 @@ NO_TURNS = Warned(
     WarningCode.TURNS_UNAVAILABLE,
     "The end of turns can't be judged now; silence ends utterances.",
 )
-_WORK = Submit | Cancel | Embed | Judge | Revised
+_WORK = Submit | Cancel | PrepareEmbedder | Embed | Judge | Revised
 
 
 class LiveSession:
@@ -615,7 +624,7 @@ class LiveSession:
             self._warnings.add(NO_SPEAKERS)
         elif self._speakers is None:
             self._speakers = SpeakerLabels(self.id, self._client, options)
-            self._put(Embed(self._speakers.first_job()))
+            self._put(PrepareEmbedder())
 
     def _request_turns(self, turns: TurnDetection | None) -> None:
         """End later utterances by how they sound, or by silence only."""

@@ -15,6 +15,11 @@ class Submit:
 
 
 @dataclass(frozen=True, slots=True)
+class PrepareEmbedder:
+    """Prepare to embed voices; the first ones follow when an utterance ends."""
+
+
+@dataclass(frozen=True, slots=True)
 class Embed:
     """Embed voices; pass the result to ``embed_done``."""
 
@@ -70,4 +75,4 @@ class UnfinishedAudio:
     channel: int | None = None
 
 
-Output = SessionEvent | Submit | Cancel | Embed | Judge | Revised
+Output = SessionEvent | Submit | Cancel | PrepareEmbedder | Embed | Judge | Revised

@@ -10,7 +10,8 @@ utterances, even if they arrive in another, and a job that fails is repeated. So
 or the death of a worker changes when a label is known, but not the label.
 
 A final waits at most :data:`PATIENCE_S` for its speaker, and not at all while an earlier one is
-still unknown. If it is sent without a speaker, a revision follows.
+still unknown or if its text is later than :data:`TIMELY_S`. If it is sent without a speaker, a
+revision follows.
 """
 
 from collections import Counter, deque
@@ -26,7 +27,7 @@ from auricle.errors import AuricleError
 from auricle.events import Final, FinalSpeakers, SpeakerRevision, SpeakerSegment
 from auricle.session.wire_formats.base import NO_AUDIO
 from auricle.speakers.online import SpeakerTracker
-from auricle.speakers.stretches import MIN_STRETCH_SAMPLES, Span, cut_live_stretches
+from auricle.speakers.stretches import Span, cut_live_stretches
 from auricle.speakers.turns import Turn
 from auricle.speakers.words import SENTENCE_ENDS, assign_speakers
 from auricle.types import (
@@ -49,6 +50,9 @@ its text is decoded."""
 LAST_PATIENCE_S = 5.0
 """Maximum delay of the end of a session by its last speakers. A worker that has died is back in
 about two seconds."""
+TIMELY_S = 0.8
+"""A final that comes later than this after the end of its utterance waits no longer: recognition is
+behind, and another delay would be noticed. Without load it comes after 0.1 to 0.5 s."""
 RETRY_FIRST_S, RETRY_MAX_S = 0.5, 8.0
 GIVE_UP_S = 60.0
 """Time after which a voice stays unknown."""
@@ -94,6 +98,12 @@ class _Voice:
         """The stretches that are neither embedded nor part of a job."""
         running = {span for spans in self.jobs.values() for span in spans}
         return tuple(s for s in self.stretches if s not in self.known and s not in running)
+
+    @property
+    def held_until(self) -> float:
+        """How long its final may wait; it is known since ``held_since``."""
+        assert self.held_since is not None
+        return min(self.held_since + PATIENCE_S, self.ended_at + TIMELY_S)
 
     @property
     def wake_at(self) -> float:
@@ -155,22 +165,12 @@ class SpeakerLabels:
     def wake_at(self) -> float:
         """When to call :meth:`due_jobs` next, or to ask again whether a final must wait."""
         jobs = min((voice.wake_at for voice in self._voices), default=inf)
-        held = next((v.held_since for v in self._voices if self._is_held(v)), None)
-        return jobs if held is None else min(jobs, held + PATIENCE_S)
+        return min(jobs, *(v.held_until for v in self._voices if self._is_held(v)), inf)
 
     @property
     def is_settled(self) -> bool:
         """Whether the speakers of all finals that were sent are known or stay unknown."""
         return not any(voice.final is not None for voice in self._voices)
-
-    def first_job(self) -> EmbedJob:
-        """Return a job of noise, whose result is ignored: the first job starts a server's workers.
-
-        They take about a second, and are ready when the first utterance ends.
-        """
-        noise = np.tile(np.array([100, -100], np.int16), MIN_STRETCH_SAMPLES)
-        id = JobId(f"{self._session}:0:v")
-        return EmbedJob(id, noise, ((0, noise.size),), client=self._client, is_live=True)
 
     def utterance_paused(
         self, number: int, pcm: Pcm16, start_sample: int, voiced: Sequence[Span], now: float
@@ -242,7 +242,7 @@ class SpeakerLabels:
         if voice is None:
             return False
         voice.held_since = now if voice.held_since is None else voice.held_since
-        return self._is_held(voice) and now < voice.held_since + PATIENCE_S
+        return self._is_held(voice) and now < voice.held_until
 
     def labelled(self, final: Final) -> Final:
         """Return a final, which is sent now, with its speakers if they are known.

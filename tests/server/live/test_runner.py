@@ -94,6 +94,10 @@ class OneVoice:
 
     def __init__(self) -> None:
         self.failures: list[Exception] = [SpeakersUnavailable(), RuntimeError(SAID)]
+        self.is_prepared = False
+
+    def prepare(self) -> None:
+        self.is_prepared = True
 
     async def embed(self, job: EmbedJob) -> SpeakerEmbeddings:
         if self.failures:
@@ -108,7 +112,7 @@ class OneVoice:
 async def test_a_final_whose_speaker_is_late_is_sent_and_revised(
     fakes: Sessions,
 ) -> None:
-    fakes.live.embedder = OneVoice()
+    fakes.live.embedder = voice = OneVoice()
     runner, ear = await opened(fakes, StreamParameters(format=Wire.PCM16, speakers=True))
     speak(runner)
     runner.receive_command(Stop())
@@ -116,6 +120,7 @@ async def test_a_final_whose_speaker_is_late_is_sent_and_revised(
     assert [final.speaker for final in ear.finals] == [None]
     (revision,) = [event for event in ear.heard if isinstance(event, SpeakerRevision)]
     assert [(final.id, final.speaker) for final in revision.finals] == [(1, 0)]
+    assert voice.is_prepared
 
 
 async def test_finals_without_a_listener_are_sent_to_the_next_one_and_counted_once(

@@ -24,7 +24,7 @@ from auricle.workers.process.messages import (
     StreamStep,
     WorkerReady,
 )
-from auricle.workers.process.priority import EXTRA_NICENESS, NICENESS
+from auricle.workers.process.priority import NICENESS, PARTIALS_NICENESS
 from tests.support.child import Child
 from tests.support.scripted_engine import SECRET, answer
 
@@ -88,7 +88,7 @@ def test_an_engine_without_streams_serves_them(child: Child) -> None:
 def test_its_priority_is_below_that_of_other_workers(ready: Child) -> None:
     own = psutil.Process().nice()
     worker = psutil.Process(ready.process.pid).nice()
-    assert worker == min(19, own + NICENESS + EXTRA_NICENESS)
+    assert worker == min(19, own + NICENESS + PARTIALS_NICENESS)
 
 
 def test_invalid_audio_is_an_answer(ready: Child) -> None:

@@ -22,6 +22,7 @@ from auricle.workers.process.process import ProcessExit
 from auricle.workers.speakers.pool import SpeakerPool, read_vectors
 from tests.support.clips import CLIPS
 from tests.support.onnx_writer import FLOAT, graph, node, onnx_file
+from tests.support.service import poll_until
 
 pytestmark = [pytest.mark.process, pytest.mark.anyio]
 
@@ -89,6 +90,13 @@ async def test_the_first_job_starts_the_worker() -> None:
     assert not psutil.pid_exists(process)
     with pytest.raises(SpeakersUnavailable):
         await pool.embed(job())
+
+
+async def test_it_is_prepared_before_the_first_job() -> None:
+    async with opened() as pool:
+        pool.prepare()
+        await poll_until(lambda: [worker.pid for worker in pool.stats().workers])
+        assert pool.stats().jobs.done == 0
 
 
 async def test_live_speech_does_not_wait_for_a_file() -> None:

@@ -28,7 +28,7 @@ from auricle.server.http.errors import log_unexpected
 from auricle.server.net.loop_budget import SHARE
 from auricle.server.telemetry.live_metrics import LiveMetrics
 from auricle.session.live import LiveSession
-from auricle.session.output import Cancel, Embed, Judge, Revised, Submit
+from auricle.session.output import Cancel, Embed, Judge, PrepareEmbedder, Revised, Submit
 from auricle.transcriber import PartialTranscriber, Transcriber, TurnJudge, VoiceEmbedder
 from auricle.types import ClientId, EmbedJob, Job, JobId, SpeakerEmbeddings, Transcript, TurnJob
 
@@ -259,6 +259,9 @@ class LiveRunner:
             match output:
                 case Submit():
                     self._submit(output.job)
+                case PrepareEmbedder():
+                    assert self._embedder is not None
+                    self._embedder.prepare()
                 case Embed():
                     self._start_embedding(output.job)
                 case Judge():

@@ -37,7 +37,7 @@ from auricle.workers.process.messages import (
     WorkerReady,
     parse_for_streams,
 )
-from auricle.workers.process.priority import lower_own_priority
+from auricle.workers.process.priority import PARTIALS_NICENESS, lower_own_priority
 
 
 def serve(channel: Channel, seal: Callable[[], tuple[str, ...]]) -> int:
@@ -45,7 +45,7 @@ def serve(channel: Channel, seal: Callable[[], tuple[str, ...]]) -> int:
 
     ``seal`` blocks what only loading needs, and returns the restrictions that were not applied.
     """
-    lower_own_priority()
+    lower_own_priority(PARTIALS_NICENESS)
     start = parse_for_streams(channel.receive_body())
     if not isinstance(start, StartAsr):
         raise WireBroken

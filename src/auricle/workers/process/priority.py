@@ -8,8 +8,12 @@ import psutil
 
 NICENESS = 5
 """A third of the server's share of a contended core (Linux' sched_prio_to_weight: 335 of 1024)."""
-EXTRA_NICENESS = 10
-"""Of workers whose work may be late: a tenth of the share of other workers (36 of 335)."""
+PARTIALS_NICENESS = 10
+"""Added for workers of partials, which may be late or left out: a tenth of the share of other
+workers (36 of 335)."""
+SPEAKERS_NICENESS = 5
+"""Added for workers of speakers, which may be late: a third of the share of other workers (110 of
+335)."""
 _MAX_NICENESS = 19
 
 
@@ -28,10 +32,10 @@ def lower_priority(pid: int, server_pid: int) -> None:
             os.setpriority(os.PRIO_PROCESS, pid, niceness)
 
 
-def lower_own_priority() -> None:
+def lower_own_priority(extra_niceness: int) -> None:
     """Lower the priority of this worker below that of other workers."""
     with contextlib.suppress(OSError, psutil.Error):
         if sys.platform == "win32":
             psutil.Process().nice(psutil.IDLE_PRIORITY_CLASS)
             return
-        os.nice(EXTRA_NICENESS)
+        os.nice(extra_niceness)

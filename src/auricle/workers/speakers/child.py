@@ -31,6 +31,7 @@ from auricle.workers.process.messages import (
     WorkerReady,
     parse_for_speakers,
 )
+from auricle.workers.process.priority import SPEAKERS_NICENESS, lower_own_priority
 
 
 def serve(channel: Channel, seal: Callable[[], tuple[str, ...]]) -> int:
@@ -41,6 +42,7 @@ def serve(channel: Channel, seal: Callable[[], tuple[str, ...]]) -> int:
     start = parse_for_speakers(channel.receive_body())
     if not isinstance(start, StartSpeakers):
         raise WireBroken
+    lower_own_priority(SPEAKERS_NICENESS)
     try:
         embedder = SpeakerEmbedder(Path(start.model), start.threads)
     except SetupError as exc:

@@ -50,7 +50,7 @@ log = structlog.get_logger(__name__)
 
 
 class SpeakerPool:
-    """Embed speech in worker processes, which the first job starts.
+    """Embed speech in worker processes, which the first job starts, or :meth:`prepare`.
 
     Call :meth:`start` once, from the event loop that uses the pool, and :meth:`aclose` at the end.
 
@@ -96,6 +96,10 @@ class SpeakerPool:
             await asyncio.wait([self._driver])
             self._driver = None
 
+    def prepare(self) -> None:
+        """Start the workers, which takes about a second."""
+        self._is_wanted.set()
+
     async def embed(self, job: EmbedJob) -> SpeakerEmbeddings:
         """Return the embeddings of the job's stretches; cancelling the call cancels the job.
 
@@ -116,7 +120,7 @@ class SpeakerPool:
             return result_of(ticket)
         future: asyncio.Future[SpeakerEmbeddings] = asyncio.get_running_loop().create_future()
         self._futures[ticket] = future
-        self._is_wanted.set()
+        self.prepare()
         self._crew.wake()
         try:
             return await future

@@ -212,6 +212,9 @@ def test_one_worker_that_is_not_overdue_does(service: InProcess) -> None:
 class FakeSpeakers:
     """A pool of speakers that no job has started yet."""
 
+    def prepare(self) -> None:
+        raise AssertionError
+
     async def embed(self, job: EmbedJob) -> SpeakerEmbeddings:
         raise AssertionError(job.id)
 
