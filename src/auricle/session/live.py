@@ -163,8 +163,7 @@ class LiveSession:
             beam_size=settings.live_beam_size,
             initial_prompt=parameters.prompt or None,
             hotwords=parameters.hotwords,
-            word_timestamps=parameters.word_timestamps
-            or (embeds_voices and parameters.speaker_options is not None),
+            word_timestamps=parameters.word_timestamps,
         )
         engine = choice.model.engine
         self._options = engine.fit(self._requested)
@@ -184,6 +183,8 @@ class LiveSession:
         self._embeds_voices = embeds_voices
         self._speakers: SpeakerLabels | None = None
         self._wants_speakers = False
+        self._has_word_times = engine.has_word_times
+        self._load = 0.0
         self._stopped_at = inf
         self._step_samples = MAX_STEP_SAMPLES // parameters.separate_channels
         self._journal = Journal()
@@ -400,7 +401,8 @@ class LiveSession:
             load: The load.
             has_streams: Whether partials are recognised apart from all other jobs now.
         """
-        self._recognition.set_load(min(max(load, 0.0), 1.0), has_streams=has_streams)
+        self._load = min(max(load, 0.0), 1.0)
+        self._recognition.set_load(self._load, has_streams=has_streams)
 
     def poll(self, now: float) -> None:
         """Perform all work that is due.
@@ -467,11 +469,22 @@ class LiveSession:
             if not isinstance(event, TurnQuestion):
                 self._pause = event if isinstance(event, Pause) else None
             for output in self._recognition.receive(
-                channel, event, self._options, now, is_ahead=self.is_ahead
+                channel, event, self._utterance_options(), now, is_ahead=self.is_ahead
             ):
                 self._put(output)
             if isinstance(event, UtteranceEnd):
                 self._embed(event, now)
+
+    def _utterance_options(self) -> Options:
+        """Return the options of an utterance that starts now.
+
+        Word times, which split a final between speakers, cost a tenth of its recognition. While
+        other work waits, only a client that requested them gets them.
+        """
+        is_labelled = self._speakers is not None and self._wants_speakers
+        splits = is_labelled and self._has_word_times and not self._load
+        options = self._options
+        return replace(options, word_timestamps=options.word_timestamps or splits)
 
     def _embed(self, event: Pause | UtteranceEnd, now: float) -> None:
         """Embed the voice of an utterance that pauses or has ended, if speakers are requested."""
@@ -532,7 +545,8 @@ class LiveSession:
         self._take_endpointings(self._intake.configure(command, now), now)
         self._requested, self._options = requested, model.engine.fit(requested)
         self.model = model.name
-        self._recognition.set_word_times(has_word_times=model.engine.has_word_times)
+        self._has_word_times = model.engine.has_word_times
+        self._recognition.set_word_times(has_word_times=self._has_word_times)
         self._intake.segmenters.limit(model.engine.max_audio_s)
         if isinstance(command, UpdateConfig) and command.speakers is not UNSET:
             self._request_speakers(SpeakerOptions() if command.speakers else None)
@@ -560,10 +574,6 @@ class LiveSession:
             options = replace(options, initial_prompt=command.prompt or None)
         if isinstance(command, UpdateConfig) and command.hotwords is not UNSET:
             options = replace(options, hotwords=command.hotwords)
-        if isinstance(command, UpdateConfig) and command.speakers is not UNSET:
-            wants_speakers = self._embeds_voices and command.speakers
-            word_timestamps = self.parameters.word_timestamps or wants_speakers
-            options = replace(options, word_timestamps=word_timestamps)
         model.engine.fit(options)
         return options, model
 

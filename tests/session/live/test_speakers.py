@@ -85,6 +85,21 @@ def test_a_final_with_two_speakers_is_split_between_words() -> None:
     assert first.end_sample <= second.start_sample
 
 
+def test_a_busy_server_does_not_time_words_to_split_a_final() -> None:
+    rig = rig_of(endpoint_ms=1500)
+    rig.session.set_load(0.2)
+    rig.speak_pcm(np.concatenate([LOUD, QUIET]), message_samples=1600)
+    rig.session.set_load(0.0)
+    rig.command(Stop())
+    (final,) = rig.finals
+    finals = [*rig.jobs_of(JobKind.SPECULATIVE), *rig.jobs_of(JobKind.FINAL)]
+    assert finals
+    assert not any(job.options.word_timestamps for job in finals)
+    (segment,) = final.segments or ()
+    assert segment.speaker == final.speaker
+    assert segment.text == final.text
+
+
 def test_the_end_waits_for_the_last_speakers_for_a_limited_time() -> None:
     rig = rig_of(late)
     rig.speak_pcm(QUIET)
