@@ -391,6 +391,9 @@ class LiveSettings(_Section):
     max_sessions_per_address: int = Field(
         32, ge=0, description="Maximum live sessions per address; more get a 429. 0: no limit."
     )
+    max_readers: int = Field(
+        1000, ge=0, description="Maximum connected readers of live sessions; more get a 503."
+    )
     live_beam_size: int = Field(
         LIVE_BEAM_SIZE,
         ge=1,

@@ -82,12 +82,15 @@ def to_vtt(
     speakers: Sequence[Speaker] = (),
 ) -> str:
     """Return the segments as WebVTT; without segments, only the header."""
-    blocks = (
+    return "\n".join(("WEBVTT\n", *map(vtt_cue, cues(segments, gaps, limits, speakers))))
+
+
+def vtt_cue(cue: Cue) -> str:
+    """Return a cue of WebVTT; a blank line must follow before the next one."""
+    return (
         f"{_clock(cue.start_ms, '.')} --> {_clock(cue.end_ms, '.')}\n"
         f"{_voice(cue.speaker)}{_escape(cue.text)}\n"
-        for cue in cues(segments, gaps, limits, speakers)
     )
-    return "\n".join(("WEBVTT\n", *blocks))
 
 
 def _spoken(segment: Segment, labels: Mapping[int, str]) -> Iterator[Spoken]:

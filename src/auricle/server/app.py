@@ -34,7 +34,7 @@ from auricle.server.access.origins import TrustedHostMiddleware, cross_origin
 from auricle.server.api.deepgram import files as deepgram_file
 from auricle.server.api.deepgram import live as deepgram
 from auricle.server.api.deepgram.errors import refusal as deepgram_refusal
-from auricle.server.api.native import jobs, stream, tokens, transcripts, utterance
+from auricle.server.api.native import jobs, sessions, stream, tokens, transcripts, utterance
 from auricle.server.api.openai import azure, realtime
 from auricle.server.api.openai import models as openai_models
 from auricle.server.api.openai import transcriptions as openai
@@ -122,6 +122,7 @@ def create_app(
         utterance,
         jobs,
         transcripts,
+        sessions,
         stream,
         deepgram,
         deepgram_file,

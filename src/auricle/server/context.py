@@ -20,7 +20,7 @@ from auricle.ledger.quota import Quota
 from auricle.server.access.admission import FileSlots
 from auricle.server.access.connection_limits import ConnectionLimiter
 from auricle.server.access.key_file import read_keys
-from auricle.server.access.keyring import Keyring
+from auricle.server.access.keyring import Keyring, Reader
 from auricle.server.access.origins import Origins
 from auricle.server.access.rate_limits import KeyLimits, RateLimiter
 from auricle.server.http.body import read_body
@@ -249,6 +249,25 @@ class ServerState:
             ):
                 raise
         return client
+
+    def admit_reader(self, request: Request, session_id: str) -> Reader:
+        """Authenticate a request that reads a live session.
+
+        Requests with a reading token are not charged to the key: its readers must not use up what
+        its speakers need.
+
+        Raises:
+            Unauthorized: There is no key or reading token, or it is invalid.
+            TokenExpired: The token has expired.
+            RateLimited: The key has used its requests for this minute.
+        """
+        token = request.query_params.get("token", "")
+        reader = self.keyring.identify_reader(request.headers, session_id, token, now=time.time())
+        request_log(request.scope).client = reader.client
+        self.metrics.clients.count_request(reader.client)
+        if reader.expires_at is None:
+            self.rate_limiter.charge_request(reader.client, time.monotonic())
+        return reader
 
     def _identify(
         self, request: HTTPConnection, subprotocols: Sequence[str] = (), token: str = ""

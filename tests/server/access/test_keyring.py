@@ -1,4 +1,5 @@
 import hashlib
+import math
 import re
 import socket
 from pathlib import Path
@@ -13,7 +14,13 @@ from websockets.exceptions import InvalidStatus
 from auricle.config.settings import ServerSettings
 from auricle.errors import SetupError, TokenExpired, Unauthorized
 from auricle.server.access.key_file import StoredKey, add_key, hashed, parse_keys
-from auricle.server.access.keyring import Keyring, check_exposure, is_exposed, is_loopback
+from auricle.server.access.keyring import (
+    Keyring,
+    Reader,
+    check_exposure,
+    is_exposed,
+    is_loopback,
+)
 from auricle.server.access.rate_limits import KeyLimits
 from auricle.types import ANONYMOUS, ClientId
 from tests.support.service import keys, live
@@ -331,3 +338,45 @@ async def refused(url: str, headers: dict[str, str]) -> tuple[int, dict[str, str
             pass
     response = caught.value.response
     return told(response.status_code, response.headers, response.body or b"")
+
+
+def test_a_session_is_read_with_its_key_or_with_its_reading_token() -> None:
+    ring = Keyring(keys("alice:secret-a", "bob:secret-b"))
+    token = ring.issue_reading_token(bearer("secret-a"), "s1", 60, now=NOW)
+    assert ring.identify_reader(bearer("secret-a"), "s1", now=NOW) == Reader(ClientId("alice"))
+    for headers, in_url in ((bearer(token), ""), (Headers({}), token)):
+        reader = ring.identify_reader(headers, "s1", in_url, now=NOW)
+        assert (reader.client, reader.expires_at) == ("alice", math.ceil(NOW) + 60)
+    with pytest.raises(TokenExpired):
+        ring.identify_reader(bearer(token), "s1", now=NOW + 62)
+
+
+def test_a_reading_token_does_nothing_else() -> None:
+    ring = Keyring(keys("alice:secret"))
+    token = ring.issue_reading_token(bearer("secret"), "s1", 60, now=NOW)
+    for use in (
+        lambda: ring.identify(bearer(token), now=NOW),
+        lambda: ring.identify_reader(bearer(token), "s2", now=NOW),
+        lambda: ring.issue_token(bearer(token), 60, now=NOW),
+        lambda: ring.issue_reading_token(bearer(token), "s1", 60, now=NOW),
+        lambda: ring.check_is_key(bearer(token)),
+    ):
+        with pytest.raises(Unauthorized):
+            use()
+
+
+def test_a_session_is_not_read_with_other_tokens_nor_with_a_key_in_the_address() -> None:
+    ring = Keyring(keys("alice:secret"))
+    token = ring.issue_token(bearer("secret"), 60, now=NOW)
+    forged = ring.issue_reading_token(bearer("secret"), "s2", 60, now=NOW).replace("s2", "s1")
+    for presented in (token, forged, "wrong", "", "tok2..s1.", "tok2.x.s1.é"):
+        with pytest.raises(Unauthorized):
+            ring.identify_reader(bearer(presented), "s1", now=NOW)
+    with pytest.raises(Unauthorized):
+        ring.identify_reader(Headers({}), "s1", "secret", now=NOW)
+
+
+def test_without_keys_everybody_reads() -> None:
+    ring = Keyring(())
+    token = ring.issue_reading_token(Headers({}), "s1", 60, now=NOW)
+    assert ring.identify_reader(Headers({}), "s1", token, now=NOW) == Reader(ANONYMOUS)

@@ -3,7 +3,7 @@ import re
 import pytest
 
 from auricle.errors import TokenExpired
-from auricle.server.access.tokens import TokenSigner, check_time, is_token
+from auricle.server.access.tokens import TokenSigner, check_time, is_token, reads
 
 pytestmark = pytest.mark.unit
 
@@ -35,3 +35,16 @@ def test_a_token_is_valid_for_the_requested_time() -> None:
     check_time(TOKEN, NOW + 60)
     with pytest.raises(TokenExpired):
         check_time(TOKEN, NOW + 61)
+
+
+def test_a_reading_token_names_its_session_and_is_no_other_token() -> None:
+    token = SIGNER.issue_reading("a-5e1a90c2", NOW, 60)
+    assert re.fullmatch(r"tok2\.1700000061\.a-5e1a90c2\.[A-Za-z0-9_-]{43}", token)
+    assert SIGNER.is_author(token)
+    assert reads(token, "a-5e1a90c2")
+    assert not reads(token, "a-5e1a90c3")
+    assert not is_token(token)
+    assert not reads(TOKEN, "")
+    assert check_time(token, NOW + 60) == 1_700_000_061
+    with pytest.raises(TokenExpired):
+        check_time(token, NOW + 61)

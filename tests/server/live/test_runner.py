@@ -28,7 +28,7 @@ from auricle.events import (
 from auricle.server.live.runner import LiveRunner
 from auricle.transcriber import Stats
 from auricle.types import EmbedJob, Job, JobKind, SpeakerEmbeddings, Transcript
-from tests.support.live_sessions import Sessions, sessions
+from tests.support.live_sessions import ALICE, Sessions, sessions
 from tests.support.service import poll_until
 from tests.support.stream import SPEECH, echo, pcm
 
@@ -343,3 +343,20 @@ async def test_partials_go_to_their_own_pool_while_it_is_ready(
     others = {job.kind for job in fakes.transcriber.jobs}
     assert (JobKind.PARTIAL in others) is not is_ready
     assert others & {JobKind.FINAL, JobKind.SPECULATIVE}
+
+
+async def test_readers_get_each_final_once_also_while_the_speaker_is_away(fakes: Sessions) -> None:
+    fakes.transcriber.gate = anyio.Event()
+    runner, ear = await opened(fakes)
+    feed = fakes.live.feeds.find(ALICE, runner.session.id)
+    speak(runner)
+    runner.receive_command(Finalize())
+    runner.detach(ear)
+    fakes.transcriber.gate.set()
+    await poll_until(lambda: list(feed.finals))
+    assert not ear.finals
+    runner.attach(returned := Ear(), last_result=0)  # which replays the final
+    assert returned.finals == list(feed.finals)
+    runner.receive_command(Stop())
+    await poll_until(lambda: feed.is_ended)
+    assert returned.finals == list(feed.finals)

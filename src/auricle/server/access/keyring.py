@@ -8,7 +8,8 @@ operator key.
 Keys come from the settings, from a key file (:mod:`.key_file`), or from both.
 They are sent as ``Authorization: Bearer KEY``, or as ``api-key: KEY`` by Azure OpenAI's clients.
 A short-lived token (:mod:`.tokens`) is accepted wherever its key is, except to issue tokens, list
-jobs, have webhooks sent, and read or delete kept transcripts.
+jobs, have webhooks sent, read or delete kept transcripts, and read live sessions.
+A reading token is accepted to read its live session only.
 """
 
 import hmac
@@ -25,7 +26,7 @@ from auricle.config.settings import ServerSettings
 from auricle.errors import SetupError, Unauthorized
 from auricle.server.access.key_file import StoredKey, hashed
 from auricle.server.access.rate_limits import NO_OWN_LIMITS, KeyLimits
-from auricle.server.access.tokens import TokenSigner, check_time, is_token
+from auricle.server.access.tokens import TokenSigner, check_time, is_token, reads
 from auricle.types import ANONYMOUS, RESERVED_CLIENTS, ClientId
 
 _SCHEMES = ("bearer ", "token ")
@@ -46,6 +47,19 @@ class _Key:
     client: ClientId
     tokens: TokenSigner
     limits: KeyLimits = NO_OWN_LIMITS
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Who reads a live session.
+
+    Attributes:
+        client: The key, or the key of the token.
+        expires_at: When the token expires, in seconds since 1970; ``None`` for a key.
+    """
+
+    client: ClientId
+    expires_at: int | None = None
 
 
 class Keyring:
@@ -124,6 +138,38 @@ class Keyring:
         check_time(token, now)
         return author
 
+    def identify_reader(
+        self, headers: Headers, session_id: str, token: str = "", *, now: float
+    ) -> Reader:
+        """Authenticate a request that reads a live session: by a key, or a token for this session.
+
+        Args:
+            headers: The request's headers.
+            session_id: The session in the request's path.
+            token: The reading token in its URL. Keys are not accepted there, as URLs are logged.
+            now: Seconds since 1970.
+
+        Raises:
+            Unauthorized: There is no key or reading token, or it is invalid.
+            TokenExpired: The token is genuine but has expired.
+        """
+        if self._is_open:
+            return Reader(ANONYMOUS)
+        presented = _sent_key(headers)
+        if (key := self._find(presented)) is not None:
+            return Reader(key.client)
+        token = presented.decode("latin-1") or token
+        author = None
+        if reads(token, session_id):
+            for key in self._keys:
+                if key.tokens.is_author(token):
+                    author = key.client
+        if author is None:
+            raise Unauthorized(
+                "Send a valid key (`Authorization: Bearer KEY`) or a reading token of this session."
+            )
+        return Reader(author, check_time(token, now))
+
     def check_is_key(self, headers: Headers) -> None:
         """Check that a request carries a key, not a token; a server without keys needs neither.
 
@@ -136,23 +182,34 @@ class Keyring:
     def issue_token(self, headers: Headers, ttl_s: int, *, now: float) -> str:
         """Issue a token for the key in a request.
 
-        A server without keys issues tokens too, although it needs none, so that clients which
-        request one work unchanged.
-
         Raises:
             Unauthorized: There is no valid key; a token can't issue tokens.
         """
-        if self._is_open:
-            return TokenSigner(secrets.token_bytes()).issue(now, ttl_s)
-        if (key := self._find(_sent_key(headers))) is None:
-            raise Unauthorized("Tokens are issued for keys only: `Authorization: Bearer KEY`.")
-        return key.tokens.issue(now, ttl_s)
+        return self._signer(headers).issue(now, ttl_s)
+
+    def issue_reading_token(
+        self, headers: Headers, session_id: str, ttl_s: int, *, now: float
+    ) -> str:
+        """Issue a token that reads one live session; see :meth:`issue_token`."""
+        return self._signer(headers).issue_reading(session_id, now, ttl_s)
 
     def is_operator(self, headers: Headers) -> bool:
         """Return whether a request carries the operator key."""
         if self._operator is None:
             return False
         return hmac.compare_digest(hashed(_sent_key(headers)), self._operator)
+
+    def _signer(self, headers: Headers) -> TokenSigner:
+        """Return the signer of the key in a request.
+
+        A server without keys issues tokens too, although it needs none, so that clients which
+        request one work unchanged.
+        """
+        if self._is_open:
+            return TokenSigner(secrets.token_bytes())
+        if (key := self._find(_sent_key(headers))) is None:
+            raise Unauthorized("Tokens are issued for keys only: `Authorization: Bearer KEY`.")
+        return key.tokens
 
     def _find(self, presented: bytes) -> _Key | None:
         digest, match = hashed(presented), None

@@ -7,8 +7,12 @@
 Tokens are stateless. The signing secret is derived from the key alone, so a token is valid on every
 server with that key, survives a restart, and is revoked with the key. The derivation is slow
 (scrypt): otherwise the holder of a token could test millions of candidate keys a second against it.
-All characters are valid in a WebSocket subprotocol and in a URL. Tokens with fewer rights than
-their key would use the prefix ``tok2``.
+All characters are valid in a WebSocket subprotocol and in a URL.
+
+A reading token has fewer rights than its key: it reads one live session, and nothing else. The
+session's id (letters, digits, ``-``) is part of what is signed::
+
+    tok2.<expires at, seconds since 1970>.<session id>.<HMAC-SHA256 of all before, base64url>
 """
 
 import base64
@@ -19,6 +23,7 @@ import math
 from auricle.errors import TokenExpired
 
 _VERSION = "tok1"
+_READING = "tok2"
 _SALT = b"auricle token 1"
 _COST = {"n": 2**12, "r": 8, "p": 1}  # 9 ms and 4 MB for each key, once
 
@@ -43,6 +48,11 @@ class TokenSigner:
         claim = f"{_VERSION}.{math.ceil(now) + ttl_s}"
         return f"{claim}.{self._signature(claim)}"
 
+    def issue_reading(self, session_id: str, now: float, ttl_s: int) -> str:
+        """Issue a token that reads one session for ``ttl_s`` seconds."""
+        claim = f"{_READING}.{math.ceil(now) + ttl_s}.{session_id}"
+        return f"{claim}.{self._signature(claim)}"
+
     def is_author(self, token: str) -> bool:
         """Return whether this key issued a token, in constant time."""
         claim, _, signature = token.rpartition(".")
@@ -58,12 +68,20 @@ def is_token(presented: str) -> bool:
     return presented.startswith(f"{_VERSION}.")
 
 
-def check_time(token: str, now: float) -> None:
-    """Check that a genuine token has not expired.
+def reads(presented: str, session_id: str) -> bool:
+    """Return whether a credential has the form of a token that reads this session."""
+    parts = presented.split(".")
+    return len(parts) == 4 and parts[0] == _READING and parts[2] == session_id
+
+
+def check_time(token: str, now: float) -> int:
+    """Check that a genuine token has not expired; return when it does, in seconds since 1970.
 
     Raises:
         TokenExpired: The token has expired.
     """
     expires_at = int(token.split(".")[1])
     if now >= expires_at:
-        raise TokenExpired("The token has expired; get a new one from POST /v1/auth/token.")
+        path = "/v1/auth/token" if is_token(token) else "/v1/sessions/ID/token"
+        raise TokenExpired(f"The token has expired; get a new one from POST {path}.")
+    return expires_at

@@ -15,7 +15,7 @@ from auricle.protocol.ignored import warning_headers
 from auricle.server.context import ServerState
 from auricle.server.http.client_address import client_address
 from auricle.server.http.errors import deny_handshake
-from auricle.server.http.request_log import log_session, request_log
+from auricle.server.http.request_log import log_session, request_id_of, request_log
 from auricle.server.live.connection import LiveConnection, disconnect_reason, note_end
 from auricle.types import ClientId
 
@@ -70,7 +70,13 @@ async def serve_dialect(
         )
         group = server.running.background
         runner = await server.live.open(
-            group, client, handshake.parameters, room, source=name, owner=owner
+            group,
+            client,
+            handshake.parameters,
+            room,
+            source=name,
+            owner=owner,
+            request_id=request_id_of(websocket.scope),
         )
     except Exception as error:
         await deny_handshake(websocket, error)

@@ -29,6 +29,7 @@ from auricle.server.http.client_address import Address, Network
 from auricle.server.http.errors import log_unexpected
 from auricle.server.live.audio_journal.journal import AudioJournal
 from auricle.server.live.load_meter import LoadMeter
+from auricle.server.live.readers.feeds import Feeds
 from auricle.server.live.runner import LiveRunner
 from auricle.server.live.transcript_keeper import SessionIdentity, TranscriptKeeper
 from auricle.server.telemetry.live_metrics import LiveMetrics
@@ -85,6 +86,7 @@ class LiveSessions:
         self.settings = settings
         self.metrics = metrics
         self.draining = anyio.Event()
+        self.feeds = Feeds(settings.max_readers)
         self._models = models
         self.keeper: TranscriptKeeper | None = None
         """Stores the finals of sessions with an owner; ``None``: nothing is kept."""
@@ -110,6 +112,7 @@ class LiveSessions:
         metrics.connected.set_function(lambda: self.connected)
         metrics.waiting.set_function(lambda: self.waiting)
         metrics.load.set_function(lambda: self._meter.load)
+        metrics.readers.set_function(lambda: self.feeds.readers)
 
     @property
     def connected(self) -> int:
@@ -242,6 +245,7 @@ class LiveSessions:
         *,
         source: str = NATIVE,
         owner: ClientId | None = None,
+        request_id: str = "",
     ) -> LiveRunner:
         """Start a session with a reservation from :meth:`admit`, released when it is over.
 
@@ -252,6 +256,7 @@ class LiveSessions:
             room: The reservation, for the model of the parameters.
             source: The API that the session uses.
             owner: The key that may read the kept transcript; ``None``: it is not kept.
+            request_id: Id of the speaker's request, by which its session is found in a list.
 
         Raises:
             ModelNotFound: There is no such model.
@@ -296,6 +301,7 @@ class LiveSessions:
             partials=self.partials,
             embedder=self.embedder,
             judge=self.judge,
+            feed=self.feeds.open(session.id, client, source, session.received_sample, request_id),
         )
         runner.set_load(self._meter.load)
         self._runners[session.id], self._rooms_of[session.id] = runner, rooms
@@ -342,7 +348,9 @@ class LiveSessions:
                 except Exception as error:
                     runner.fail(error)
                 self._charge(runner)
-            self._end_expired(time.monotonic())
+            now = time.monotonic()
+            self._end_expired(now)
+            self._feed_readers(now)
 
     def drain(self) -> None:
         """Signal every connection to close; sessions can't be resumed here any more."""
@@ -366,10 +374,33 @@ class LiveSessions:
         finally:
             self.metrics.clients.session_ended(runner.client)
             self._charge(runner)
+            self._end_feed(runner)
             del self._charged_samples[runner.session.id]
             del self._runners[runner.session.id]
             self._kept.pop(runner.session.id, None)
             self._leave_all(self._rooms_of.pop(runner.session.id))
+
+    def _feed_readers(self, now: float) -> None:
+        for runner in self._runners.values():
+            if (
+                self.draining.is_set()
+                and runner.detached_at is not None
+                and not runner.is_finishing
+            ):
+                self._end_feed(runner)
+            else:
+                self.feeds.complete(runner.session.id, runner.session.safe_sample)
+        self.feeds.tick(now)
+
+    def _end_feed(self, runner: LiveRunner) -> None:
+        session = runner.session
+        reason = "draining" if self.draining.is_set() else "speaker_left"
+        self.feeds.end(
+            session.id,
+            "closed" if session.is_closed else reason,
+            session.received_sample,
+            time.monotonic(),
+        )
 
     def _charge(self, runner: LiveRunner) -> None:
         """Charge the audio of all separate channels received since the last charge."""

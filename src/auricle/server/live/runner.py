@@ -25,6 +25,7 @@ from auricle.errors import (
 from auricle.events import Closed, Final, SessionEvent
 from auricle.groups import first_error
 from auricle.server.http.errors import log_unexpected
+from auricle.server.live.readers.feed import SessionFeed
 from auricle.server.net.loop_budget import SHARE
 from auricle.server.telemetry.live_metrics import LiveMetrics
 from auricle.session.live import LiveSession
@@ -68,6 +69,7 @@ class LiveRunner:
         partials: Runs those partials that it recognises instead of the transcriber.
         embedder: Embeds the session's voices; ``None`` if the session submits none.
         judge: Judges the ends of its turns; ``None`` if the session asks for none.
+        feed: Gets all events, for the session's readers; ``None``: it has none.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class LiveRunner:
         partials: PartialTranscriber | None = None,
         embedder: VoiceEmbedder | None = None,
         judge: TurnJudge | None = None,
+        feed: SessionFeed | None = None,
     ) -> None:
         self.session = session
         self.client = client
@@ -98,11 +101,12 @@ class LiveRunner:
         self._partials = partials
         self._embedder = embedder
         self._judge = judge
+        self._feed = feed
         self._listener: Listener | None = None
         self._jobs: dict[JobId, anyio.CancelScope] = {}
         self._group: TaskGroup | None = None
         self.is_finishing = False
-        self._last_final = self._last_kept = 0
+        self._last_final = self._last_kept = self._last_published = 0
         self._is_counted = False
         self._sleeps_until = math.inf
         self._alarm = anyio.Event()
@@ -273,6 +277,7 @@ class LiveRunner:
                         scope.cancel()
                 case _:
                     self._deliver(output)
+        self._publish_finals()
         self._keep_finals()
         if not self.session.owes_finals:
             self._settled.set()
@@ -280,6 +285,25 @@ class LiveRunner:
             self._data_wanted.set()
         if self.session.wake_at < self._sleeps_until:
             self._alarm.set()
+
+    def _publish(self, event: SessionEvent) -> None:
+        if self._feed is None:
+            return
+        if isinstance(event, Final):
+            if event.id <= self._last_published:  # a replay for a client that resumes
+                return
+            self._last_published = event.id
+        self._feed.publish(event)
+        if isinstance(event, Closed):
+            self._feed.finals_until(self.session.received_sample)
+            self._feed.end("closed")
+
+    def _publish_finals(self) -> None:
+        """Publish new finals that were no outputs, as there is no client."""
+        if self.session.last_final > self._last_published:
+            for final in self.session.unacknowledged:
+                self._publish(final)
+            self._last_published = self.session.last_final
 
     def _keep_finals(self) -> None:
         """Keep new finals; without a client, they are no outputs."""
@@ -302,6 +326,7 @@ class LiveRunner:
         elif isinstance(event, Closed) and not self._is_counted:
             self._is_counted = True
             self._metrics.count_closed(event)
+        self._publish(event)
         if self._listener is not None:
             self._listener.deliver(event)
 

@@ -37,7 +37,7 @@ from auricle.protocol.native.stream import (
 from auricle.server.context import RETRY_S, ServerState
 from auricle.server.http.client_address import Address, client_address
 from auricle.server.http.errors import CLIENT_VISIBLE_ERRORS, deny_handshake, log_unexpected
-from auricle.server.http.request_log import log_session, request_log
+from auricle.server.http.request_log import log_session, request_id_of, request_log
 from auricle.server.live.connection import (
     LiveConnection,
     close_gracefully,
@@ -231,4 +231,11 @@ class _StreamHandshake:
         self.warnings += self.server.models.choose(self.parameters.model).warnings
         room, self.room = self.room, None
         group = self.server.running.background
-        return None, await live.open(group, self.client, self.parameters, room, owner=self.client)
+        return None, await live.open(
+            group,
+            self.client,
+            self.parameters,
+            room,
+            owner=self.client,
+            request_id=request_id_of(self.websocket.scope),
+        )

@@ -1,0 +1,1 @@
+"""What readers of a live session get: server-sent events, WebVTT and HLS playlists."""

@@ -1,0 +1,56 @@
+"""Finals of a live session as WebVTT, one after another or in the segments of HLS.
+
+The cues of a final depend on it alone, so that each is laid out once and looks the same in every
+segment that shows it. Text is final, except that a segment names the speakers that are known when
+it is first read. Times are those of the session's audio.
+"""
+
+from collections.abc import Iterable
+
+from auricle.events import Final
+from auricle.protocol.readers.events import FeedEvent, KeepAlive
+from auricle.protocol.subtitle_layout import Cue
+from auricle.protocol.subtitles import cues, vtt_cue
+from auricle.types import Segment, Speaker
+
+START = b"WEBVTT\n\n"
+"""The beginning of a stream of cues."""
+_SEGMENT_START = "WEBVTT\nX-TIMESTAMP-MAP=LOCAL:00:00:00.000,MPEGTS:0\n"
+"""RFC 8216 §3.5: the times of cues are those of the session."""
+
+
+def encode_cues(number: int, event: FeedEvent) -> bytes:
+    """Return the cues of a final, a comment if there is no news, and nothing for other events."""
+    match event:
+        case Final():
+            return "".join(f"{vtt_cue(cue)}\n" for cue in _cues_of(event)).encode()
+        case KeepAlive():
+            return b"NOTE no news\n\n"
+        case _:
+            return b""
+
+
+def encode_segment(finals: Iterable[Final], start_ms: int, end_ms: int) -> bytes:
+    """Return a segment of HLS: all cues that are shown between two times of the session."""
+    shown = (
+        vtt_cue(cue)
+        for final in finals
+        for cue in _cues_of(final)
+        if cue.start_ms < end_ms and cue.end_ms > start_ms
+    )
+    return "\n".join((_SEGMENT_START, *shown)).encode()
+
+
+def _cues_of(final: Final) -> Iterable[Cue]:
+    parts = final.segments or ()
+    segments = [
+        Segment(part.start_sample, part.end_sample, part.text, speaker=part.speaker)
+        for part in parts
+    ]
+    if len(segments) < 2:
+        number = final.speaker if final.channel is None else final.channel
+        segments = [
+            Segment(final.start_sample, final.end_sample, final.text, final.words, speaker=number)
+        ]
+    numbers = {segment.speaker for segment in segments if segment.speaker is not None}
+    return cues(segments, speakers=[Speaker(number) for number in sorted(numbers)])

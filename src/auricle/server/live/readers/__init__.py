@@ -1,0 +1,1 @@
+"""One speaks, many read: the feeds of live sessions, and their readers."""

@@ -1,0 +1,114 @@
+"""The feeds of all live sessions, and how many read them."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from auricle.errors import NotFound, Overloaded
+from auricle.protocol.readers.events import KeepAlive
+from auricle.server.live.readers.feed import SessionFeed
+from auricle.types import ClientId
+
+KEEP_ALIVE_S = 15.0
+"""Longest silence of a feed, in seconds; proxies time out after 60 s."""
+ENDED_S = 60.0
+"""Time for which the feed of an ended session is kept, in seconds: players of HLS are half a minute
+behind, and browsers reconnect."""
+MAX_ENDED = 256
+RETRY_S = 10
+
+
+class Feeds:
+    """The feeds of one server, by the id of their session.
+
+    Args:
+        max_readers: Maximum readers that are connected at once.
+    """
+
+    def __init__(self, max_readers: int) -> None:
+        self._max_readers = max_readers
+        self._feeds: dict[str, SessionFeed] = {}
+        self._ended_at: dict[str, float] = {}
+        self._news_at: dict[str, tuple[int, float]] = {}
+        self.readers = 0
+
+    def open(
+        self,
+        session_id: str,
+        owner: ClientId,
+        source: str,
+        start_sample: int = 0,
+        request_id: str = "",
+    ) -> SessionFeed:
+        """Open the feed of a new session; see :class:`.SessionFeed`."""
+        feed = SessionFeed(session_id, owner, source, time.time(), start_sample, request_id)
+        self._feeds[session_id] = feed
+        return feed
+
+    def complete(self, session_id: str, sample: int) -> None:
+        """Note that all speech before a position is in finals."""
+        self._feeds[session_id].finals_until(sample)
+
+    def end(self, session_id: str, reason: str, sample: int, now: float) -> None:
+        """End a feed, which can be read for a while longer.
+
+        Args:
+            session_id: The session's id.
+            reason: See :class:`.Ended`.
+            sample: Position of the session's end.
+            now: Monotonic seconds.
+        """
+        if session_id in self._ended_at:
+            return
+        self.complete(session_id, sample)
+        self._feeds[session_id].end(reason)
+        self._ended_at[session_id] = now
+        if len(self._ended_at) > MAX_ENDED:
+            self._forget(next(iter(self._ended_at)))
+
+    def find(self, client: ClientId, session_id: str) -> SessionFeed:
+        """Return the feed of a client's session.
+
+        Raises:
+            NotFound: There is no such session, or it is of another key.
+        """
+        feed = self._feeds.get(session_id)
+        if feed is None or feed.owner != client:
+            raise NotFound("Unknown session. It has ended, or belongs to another key or server.")
+        return feed
+
+    def of(self, client: ClientId) -> list[SessionFeed]:
+        """Return the feeds of a client's sessions that have not ended, the oldest first."""
+        return [feed for feed in self._feeds.values() if feed.owner == client and not feed.is_ended]
+
+    @contextmanager
+    def reading(self, feed: SessionFeed) -> Iterator[None]:
+        """Count a reader.
+
+        Raises:
+            Overloaded: There are too many.
+        """
+        if self.readers >= self._max_readers:
+            raise Overloaded("The server's limit of readers is reached; try again later.", RETRY_S)
+        self.readers += 1
+        feed.readers += 1
+        try:
+            yield
+        finally:
+            self.readers -= 1
+            feed.readers -= 1
+
+    def tick(self, now: float) -> None:
+        """Keep silent connections alive, and forget sessions that have ended a while ago."""
+        for id, feed in self._feeds.items():
+            number, news_at = self._news_at.get(id, (-1, now))
+            if feed.last_number != number:
+                self._news_at[id] = feed.last_number, now
+            elif now - news_at >= KEEP_ALIVE_S and feed.readers and not feed.is_ended:
+                feed.publish(KeepAlive())
+        for id in [id for id, at in self._ended_at.items() if now - at >= ENDED_S]:
+            self._forget(id)
+
+    def _forget(self, session_id: str) -> None:
+        for kept in (self._feeds, self._ended_at, self._news_at):
+            kept.pop(session_id, None)

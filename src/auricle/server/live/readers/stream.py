@@ -1,0 +1,87 @@
+"""A response without an end: what is said in a live session, as it is said.
+
+A reader that reads slowly gets fewer partials. One that reads nothing is disconnected by the
+connection's own timeout for a client that doesn't read.
+"""
+
+from contextlib import AbstractContextManager
+
+import anyio
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from auricle.asgi import while_connected
+from auricle.server.http.request_log import request_log
+from auricle.server.http.uniform_routes import is_head
+from auricle.server.live.readers.bell import Bell
+from auricle.server.live.readers.feed import FeedCursor
+
+
+class FeedStream(Response):
+    """The events of a feed until it ends, the reader leaves, or its time is up.
+
+    Args:
+        cursor: The reader's place in the feed.
+        bell: Rings when the feed has news.
+        media_type: The media type.
+        start: Bytes before the first event.
+        limit_s: Time until the reader's token expires, in seconds; ``None``: it does not.
+        reading: Entered while the response is sent.
+    """
+
+    charset = "utf-8"
+
+    def __init__(
+        self,
+        cursor: FeedCursor,
+        bell: Bell,
+        media_type: str,
+        start: bytes,
+        limit_s: float | None,
+        reading: AbstractContextManager[None],
+    ) -> None:
+        self.status_code = 200
+        self.background = None
+        self.media_type = media_type
+        self.init_headers({"cache-control": "no-store", "x-accel-buffering": "no"})
+        self._cursor = cursor
+        self._bell = bell
+        self._start = start
+        self._limit_s = limit_s
+        self._reading = reading
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the events.
+
+        Raises:
+            Overloaded: There are too many readers.
+        """
+        with self._reading:
+            await send(
+                {
+                    "type": "http.response.start",
+                    "status": self.status_code,
+                    "headers": self.raw_headers,
+                }
+            )
+            try:
+                if not is_head(scope):
+                    async with while_connected(receive):
+                        with anyio.move_on_after(self._limit_s):
+                            await self._stream(send)
+            except ClientDisconnect:
+                request_log(scope).code = "client_left"
+            else:
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _stream(self, send: Send) -> None:
+        body = self._start + self._cursor.next_bytes()
+        while True:
+            if body:
+                await send({"type": "http.response.body", "body": body, "more_body": True})
+            elif self._cursor.is_done:
+                return
+            else:
+                await self._bell.wait()
+            body = self._cursor.next_bytes()

@@ -1,0 +1,202 @@
+from dataclasses import replace
+
+import pytest
+
+from auricle.errors import NotFound
+from auricle.events import (
+    AudioProgress,
+    Final,
+    FinalSpeakers,
+    Partial,
+    Ready,
+    SpeakerRevision,
+    SpeakerSegment,
+    SpeechStarted,
+)
+from auricle.protocol.readers.events import FeedEvent
+from auricle.server.live.readers.feed import (
+    MAX_CHARACTERS,
+    MAX_FINALS,
+    MAX_RECENT,
+    SPARE_SEGMENTS,
+    FeedCursor,
+    SessionFeed,
+)
+from auricle.types import ANONYMOUS, SAMPLE_RATE_HZ
+
+pytestmark = pytest.mark.unit
+
+
+def final(number: int, text: str = "") -> Final:
+    at = number * SAMPLE_RATE_HZ
+    return Final(
+        number, number, text or f"final {number}.", at, at + 8000, "en", None, 300.0, False
+    )
+
+
+def partial(utterance: int, text: str = "so", channel: int | None = None) -> Partial:
+    return Partial(utterance, text, "", 0, 16_000, channel)
+
+
+def new_feed(start_sample: int = 0) -> SessionFeed:
+    return SessionFeed("s1", ANONYMOUS, "native", 1_700_000_000.0, start_sample)
+
+
+class Shown:
+    """Encodes events as short texts, and counts how often."""
+
+    def __init__(self) -> None:
+        self.encoded = 0
+
+    def __call__(self, number: int, event: FeedEvent) -> bytes:
+        self.encoded += 1
+        match event:
+            case Final():
+                return f"F{event.id} ".encode()
+            case Partial():
+                return f"{event.stable} ".encode()
+            case _:
+                return f"{type(event).__name__} ".encode()
+
+
+def read(cursor: FeedCursor) -> list[str]:
+    return cursor.next_bytes().decode().split()
+
+
+def test_each_event_is_encoded_once_for_all_readers_and_not_without_any() -> None:
+    feed, shown = new_feed(), Shown()
+    feed.publish(partial(1))
+    assert shown.encoded == 0
+    cursors = [feed.cursor(shown, 0) for _ in range(100)]
+    feed.publish(final(1))
+    assert [read(cursor) for cursor in cursors] == [["F1"]] * 100
+    assert shown.encoded == 1
+    assert read(cursors[0]) == []
+
+
+def test_what_concerns_the_speaker_alone_is_left_out() -> None:
+    feed, shown = new_feed(), Shown()
+    feed.publish(
+        Ready("s1", "secret", resumed=False, resumable=True, received_sample=0, safe_sample=0)
+    )
+    feed.publish(AudioProgress(1, 0))
+    feed.publish(SpeechStarted(0))
+    assert read(feed.cursor(shown, 0)) == ["SpeechStarted"]
+    assert feed.last_number == 1
+
+
+def test_a_slow_reader_gets_every_final_and_the_newest_partial_of_each_channel() -> None:
+    feed, shown = new_feed(), Shown()
+    cursor = feed.cursor(shown, 0)
+    for event in (
+        *(partial(1, "a1", 0), partial(2, "b1", 1), partial(1, "a2", 0), final(1)),
+        *(partial(2, "b2", 1), partial(3, "a3", 0), final(2), partial(3, "a4", 0)),
+    ):
+        feed.publish(event)
+    assert read(cursor) == ["F1", "F2", "a4"]
+
+
+def test_a_reader_that_stalls_costs_nothing_and_gets_all_finals_later() -> None:
+    feed, shown = new_feed(), Shown()
+    cursor = feed.cursor(shown, 0)
+    for number in range(1, MAX_RECENT):
+        feed.publish(final(number))
+        feed.publish(partial(number + 1, f"p{number}"))
+    got = read(cursor)
+    assert got == [*(f"F{number}" for number in range(1, MAX_RECENT)), f"p{MAX_RECENT - 1}"]
+    assert read(cursor) == []
+
+
+def test_what_is_kept_is_bounded_in_finals_and_in_text() -> None:
+    feed, shown = new_feed(), Shown()
+    for number in range(1, MAX_FINALS + 3):
+        feed.publish(final(number))
+    assert [each.id for each in feed.finals] == list(range(3, MAX_FINALS + 3))
+    assert read(feed.cursor(shown, 0))[0] == "F3"
+    for number in (1000, 1001):
+        feed.publish(final(number, "x" * (MAX_CHARACTERS // 2 + 1)))
+    assert [each.id for each in feed.finals] == [1001]
+
+
+def test_a_new_reader_gets_as_many_earlier_finals_as_it_requests() -> None:
+    feed, shown = new_feed(), Shown()
+    assert feed.number_before(5) == 0
+    for number in (1, 2, 3):
+        feed.publish(partial(number))
+        feed.publish(final(number))
+    feed.publish(partial(4, "now"))
+    for finals, got in ((0, []), (1, ["F3", "now"]), (2, ["F2", "F3", "now"])):
+        assert read(feed.cursor(shown, feed.number_before(finals))) == got
+    assert read(feed.cursor(shown, feed.number_before(99))) == ["F1", "F2", "F3", "now"]
+
+
+@pytest.mark.parametrize("number", [2, 10**15])
+def test_a_reader_continues_after_the_number_that_it_has(number: int) -> None:
+    feed, shown = new_feed(), Shown()
+    for each in (1, 2, 3):
+        feed.publish(final(each))
+    cursor = feed.cursor(shown, number)
+    assert read(cursor) == (["F3"] if number == 2 else [])
+    feed.publish(final(4))
+    assert read(cursor) == ["F4"]
+
+
+def test_revised_speakers_are_an_event_and_change_what_later_readers_get() -> None:
+    feed, shown = new_feed(), Shown()
+    cursor = feed.cursor(shown, 0)
+    feed.publish(final(1))
+    assert read(cursor) == ["F1"]
+    segments = (SpeakerSegment(16_000, 24_000, "final 1.", 2),)
+    feed.publish(SpeakerRevision((FinalSpeakers(1, 2, segments), FinalSpeakers(9, 0, ()))))
+    assert read(cursor) == ["SpeakerRevision"]
+    assert list(feed.finals) == [replace(final(1), speaker=2, segments=segments)]
+
+
+def test_the_end_is_the_last_event_and_comes_once() -> None:
+    feed, shown = new_feed(), Shown()
+    cursor = feed.cursor(shown, 0)
+    feed.publish(final(1))
+    assert not feed.is_ended
+    feed.end("closed")
+    feed.end("speaker_left")
+    assert (read(cursor), cursor.is_done) == (["F1", "Ended"], True)
+
+
+def test_a_segment_is_listed_once_all_speech_in_it_is_final() -> None:
+    feed = new_feed()
+    feed.publish(final(2))
+    feed.finals_until(6 * SAMPLE_RATE_HZ - 1)
+    assert list(feed.segments) == []
+    feed.finals_until(6 * SAMPLE_RATE_HZ)
+    feed.finals_until(0)  # no way back
+    assert list(feed.segments) == [0]
+    assert b"final 2." in feed.segment(0)
+    with pytest.raises(NotFound):
+        feed.segment(1)
+    assert b"captions/0.vtt?token=t\n" in feed.playlist("?token=t")
+    feed.finals_until(7 * SAMPLE_RATE_HZ)
+    feed.end("closed")
+    assert list(feed.segments) == [0, 1]
+    assert feed.playlist("").endswith(b"#EXTINF:1.000,\ncaptions/1.vtt\n#EXT-X-ENDLIST\n")
+
+
+def test_only_the_newest_segments_are_kept_of_a_long_session() -> None:
+    feed = new_feed()
+    for number in range(30):
+        feed.finals_until((number + 1) * 6 * SAMPLE_RATE_HZ)
+        feed.segment(number)
+    assert list(feed.segments) == list(range(20, 30))
+    assert sorted(feed._segments) == list(range(20 - SPARE_SEGMENTS, 30))
+    with pytest.raises(NotFound):
+        feed.segment(20 - SPARE_SEGMENTS - 1)
+    assert feed.segment(20 - SPARE_SEGMENTS)
+
+
+def test_a_session_that_continues_another_one_begins_where_its_audio_does() -> None:
+    feed = new_feed(13 * SAMPLE_RATE_HZ)
+    assert list(feed.segments) == []
+    feed.finals_until(19 * SAMPLE_RATE_HZ)
+    assert list(feed.segments) == [2]
+    assert b"2023-11-14T22:13:19.000+00:00" in feed.playlist(
+        ""
+    )  # 13 s before the start, and 12 s on

@@ -1,0 +1,72 @@
+import pytest
+
+from auricle.errors import NotFound, Overloaded
+from auricle.server.live.readers.feeds import ENDED_S, KEEP_ALIVE_S, MAX_ENDED, Feeds
+from auricle.types import SAMPLE_RATE_HZ, ClientId
+
+pytestmark = pytest.mark.unit
+
+ALICE, BOB = ClientId("alice"), ClientId("bob")
+
+
+def test_a_session_is_found_by_its_key_only() -> None:
+    feeds = Feeds(1)
+    feed = feeds.open("s1", ALICE, "native")
+    assert feeds.find(ALICE, "s1") is feed
+    assert (feeds.of(ALICE), feeds.of(BOB)) == ([feed], [])
+    for client, id in ((BOB, "s1"), (ALICE, "s2")):
+        with pytest.raises(NotFound):
+            feeds.find(client, id)
+
+
+def test_readers_are_counted_and_limited() -> None:
+    feeds = Feeds(2)
+    first, second = (feeds.open(id, ALICE, "native") for id in ("s1", "s2"))
+    with feeds.reading(first), feeds.reading(second):
+        assert (feeds.readers, first.readers) == (2, 1)
+        with pytest.raises(Overloaded), feeds.reading(first):
+            pass
+    assert (feeds.readers, first.readers, second.readers) == (0, 0, 0)
+    with feeds.reading(first):
+        pass
+
+
+def test_an_ended_session_can_be_read_for_a_while_and_is_not_listed() -> None:
+    feeds = Feeds(1)
+    feed = feeds.open("s1", ALICE, "native")
+    feeds.end("s1", "closed", 7 * SAMPLE_RATE_HZ, now=10.0)
+    feeds.end("s1", "speaker_left", 0, now=40.0)
+    assert feed.is_ended
+    assert list(feed.segments) == [0, 1]
+    assert feeds.of(ALICE) == []
+    feeds.tick(10.0 + ENDED_S - 1)
+    assert feeds.find(ALICE, "s1") is feed
+    feeds.tick(10.0 + ENDED_S)
+    with pytest.raises(NotFound):
+        feeds.find(ALICE, "s1")
+
+
+def test_few_ended_sessions_are_kept() -> None:
+    feeds = Feeds(1)
+    for number in range(MAX_ENDED + 1):
+        feeds.open(str(number), ALICE, "native")
+        feeds.end(str(number), "closed", 0, now=0.0)
+    with pytest.raises(NotFound):
+        feeds.find(ALICE, "0")
+    assert feeds.find(ALICE, "1")
+
+
+def test_silent_connections_are_kept_alive_while_there_are_any() -> None:
+    feeds = Feeds(1)
+    feed = feeds.open("s1", ALICE, "native")
+    for now in (0.0, KEEP_ALIVE_S, 2 * KEEP_ALIVE_S):
+        feeds.tick(now)
+    assert feed.last_number == 0
+    with feeds.reading(feed):
+        feeds.tick(40.0)
+        assert feed.last_number == 1
+        for now in (40.5, 40.5 + KEEP_ALIVE_S - 1):
+            feeds.tick(now)
+        assert feed.last_number == 1
+        feeds.tick(40.5 + KEEP_ALIVE_S)
+        assert feed.last_number == 2
