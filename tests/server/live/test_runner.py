@@ -347,7 +347,9 @@ async def test_partials_go_to_their_own_pool_while_it_is_ready(
 
 async def test_readers_get_each_final_once_also_while_the_speaker_is_away(fakes: Sessions) -> None:
     fakes.transcriber.gate = anyio.Event()
-    runner, ear = await opened(fakes)
+    room = fakes.live.admit(ALICE, None, is_resuming=False)
+    runner = await fakes.live.open(fakes.group, ALICE, PLAIN, room, owner=ALICE)
+    runner.attach(ear := Ear())
     feed = fakes.live.feeds.find(ALICE, runner.session.id)
     speak(runner)
     runner.receive_command(Finalize())

@@ -255,7 +255,8 @@ class LiveSessions:
             parameters: The parameters of the session.
             room: The reservation, for the model of the parameters.
             source: The API that the session uses.
-            owner: The key that may read the kept transcript; ``None``: it is not kept.
+            owner: The key that may read the session and its kept transcript; ``None``: nobody may,
+                and it is not kept.
             request_id: Id of the speaker's request, by which its session is found in a list.
 
         Raises:
@@ -301,7 +302,7 @@ class LiveSessions:
             partials=self.partials,
             embedder=self.embedder,
             judge=self.judge,
-            feed=self.feeds.open(session.id, client, source, session.received_sample, request_id),
+            feed=self.feeds.open(session.id, owner, source, session.received_sample, request_id),
         )
         runner.set_load(self._meter.load)
         self._runners[session.id], self._rooms_of[session.id] = runner, rooms

@@ -52,7 +52,7 @@ class SessionFeed:
 
     Args:
         id: The session's id.
-        owner: The key that may read it.
+        owner: The key that may read it; ``None``: nobody may.
         source: The API that the speaker uses.
         started_at: Start of the session, in seconds since 1970.
         start_sample: Position of the session's first audio.
@@ -62,7 +62,7 @@ class SessionFeed:
     def __init__(
         self,
         id: str,
-        owner: ClientId,
+        owner: ClientId | None,
         source: str,
         started_at: float,
         start_sample: int = 0,

@@ -35,7 +35,7 @@ class Feeds:
     def open(
         self,
         session_id: str,
-        owner: ClientId,
+        owner: ClientId | None,
         source: str,
         start_sample: int = 0,
         request_id: str = "",
