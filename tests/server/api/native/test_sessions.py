@@ -106,8 +106,8 @@ async def test_a_browser_that_reconnects_misses_nothing_and_stops_at_the_end(
     whole = await http.get(path, headers=ALICE)
     last = whole.text.rsplit("id: ", 1)[1].partition("\n")[0]
     assert (await http.get(path, headers=ALICE | {"last-event-id": last})).status_code == 204
-    for wrong in ("x", "٣", "-1", "9" * 99):
-        assert (await http.get(path, headers=ALICE | {"last-event-id": wrong.encode()})).text
+    for wrong in ("x", "\xb2", "-1", "9" * 99):
+        assert (await http.get(path, headers=ALICE | {"last-event-id": wrong})).text
 
 
 async def _until_final(lines: AsyncIterator[str]) -> AsyncIterator[str]:
@@ -246,7 +246,7 @@ async def test_readers_learn_that_the_speaker_is_gone_for_good(
 async def test_readers_stay_until_the_last_final_of_a_server_that_stops(
     running: Live, http: httpx2.AsyncClient
 ) -> None:
-    listen = {"encoding": "linear16", "sample_rate": SAMPLE_RATE_HZ}
+    listen: dict[str, Any] = {"encoding": "linear16", "sample_rate": SAMPLE_RATE_HZ}
     with anyio.fail_after(60):
         async with call(running.port, headers=ALICE, path="/v1/listen", **listen) as speaker:
             await poll_until(lambda: running.state.live.connected)

@@ -54,7 +54,7 @@ def test_few_ended_sessions_are_kept() -> None:
         feeds.end(str(number), "closed", 0, now=0.0)
     with pytest.raises(NotFound):
         feeds.find(ALICE, "0")
-    assert feeds.find(ALICE, "1")
+    assert feeds.find(ALICE, "1").is_ended
 
 
 def test_silent_connections_are_kept_alive_while_there_are_any() -> None:
