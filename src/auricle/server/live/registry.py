@@ -255,7 +255,7 @@ class LiveSessions:
             parameters: The parameters of the session.
             room: The reservation, for the model of the parameters.
             source: The API that the session uses.
-            owner: The key that may read the session and its kept transcript; ``None``: nobody may,
+            owner: The key that may read the session and its kept transcript; ``None``: no key may,
                 and it is not kept.
             request_id: Id of the speaker's request, by which its session is found in a list.
 

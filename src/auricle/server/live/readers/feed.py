@@ -52,7 +52,7 @@ class SessionFeed:
 
     Args:
         id: The session's id.
-        owner: The key that may read it; ``None``: nobody may.
+        owner: The key that may read it; ``None``: no key may.
         source: The API that the speaker uses.
         started_at: Start of the session, in seconds since 1970.
         start_sample: Position of the session's first audio.
@@ -134,7 +134,7 @@ class SessionFeed:
         return self._number
 
     def number_before(self, finals: int) -> int:
-        """Return the number after which there are so many finals, or fewer if not all are kept."""
+        """Return the number after which this number of finals follows, or all that are kept."""
         if not finals:
             return self._number
         kept = list(islice(reversed(self._finals), finals))
