@@ -27,6 +27,7 @@ from auricle.server.live.registry import (
     RETURNS_PER_S,
 )
 from auricle.server.live.runner import LiveRunner
+from auricle.transcriber import QueueStats
 from auricle.types import ClientId, ReservationRequest
 from tests.support.live_sessions import ALICE, Sessions, sessions
 from tests.support.models import models_of
@@ -81,6 +82,16 @@ async def test_a_new_session_is_admitted_only_if_its_finals_would_be_in_time(
         ReservationRequest(ALICE, SESSION_AUDIO_S, LATE_S, standing=True),
         ReservationRequest(ALICE, SESSION_AUDIO_S, standing=True, resumed=True),
     ]
+
+
+async def test_more_channels_than_the_whole_queue_has_room_for_are_refused_for_good(
+    fakes: Sessions,
+) -> None:
+    queue = QueueStats(max_audio_s=20.0)
+    fakes.transcriber.current = replace(READY, queue=queue)
+    fakes.live.admit(ALICE, None, is_resuming=False, channels=2)
+    with pytest.raises(BadRequest, match="AURICLE_QUEUE_AUDIO_S=25"):
+        fakes.live.admit(ALICE, None, is_resuming=False, channels=3)
 
 
 async def test_the_share_of_places_that_is_free_goes_down_to_nothing() -> None:

@@ -6,6 +6,7 @@ for the grace period, and so are the last finals of a session that has ended.
 """
 
 import hmac
+import math
 import random
 import secrets
 import time
@@ -20,8 +21,8 @@ from auricle.audio.opus import LibOpus
 from auricle.commands import StreamParameters
 from auricle.config.settings import LiveSettings
 from auricle.engine.models import Models
-from auricle.errors import Draining, Overloaded, RateLimited
-from auricle.limits import SESSION_AUDIO_S
+from auricle.errors import BadRequest, Draining, Overloaded, RateLimited
+from auricle.limits import SESSION_AUDIO_S, queue_audio_s
 from auricle.protocol.native.stream import Resume
 from auricle.server.access.connection_limits import network_of
 from auricle.server.access.rate_limits import RateLimiter
@@ -178,11 +179,13 @@ class LiveSessions:
 
         Raises:
             ModelNotFound: There is no such model.
+            BadRequest: The whole queue has no room for as many channels.
             Overloaded: There is no free slot or queue room, or no worker is ready.
             RateLimited: The client has used up its crash budget, its audio quota or its sessions,
                 or its address has too many sessions.
         """
         option = self._models.choose(model).option
+        self._refuse_channels(channels)
         network, rooms = network_of(address), self._rooms.values()
         self._allowances.check_sessions(client, sum(room.client == client for room in rooms))
         self._allowances.check_audio(client, time.monotonic())
@@ -208,6 +211,15 @@ class LiveSessions:
         )
         self._rooms[room] = _Room(client, network)
         return room
+
+    def _refuse_channels(self, channels: int) -> None:
+        """Refuse what will not fit later either, as a client would try it again and again."""
+        room_s = self._transcriber.stats().queue.max_audio_s if channels > 1 else 0.0
+        if room_s and (needed_s := queue_audio_s(channels)) > room_s:
+            raise BadRequest(
+                f"The queue of this server is too small for {channels} channels in a session; "
+                f"AURICLE_QUEUE_AUDIO_S={math.ceil(needed_s)} allows them."
+            )
 
     def leave(self, room: str) -> None:
         """Release a reservation; idempotent."""
