@@ -104,6 +104,9 @@ class ServerSettings(_Section):
         (),
         description="Proxies whose X-Forwarded-* is trusted: addresses or networks, with commas.",
     )
+    asr_webservice: bool = Field(
+        False, description="Also serve whisper-asr-webservice's API, for Bazarr: `/asr`."
+    )
     wyoming: bool = Field(False, description="Also serve the Wyoming protocol, for Home Assistant.")
     wyoming_host: str = Field(
         "127.0.0.1", description="Wyoming address; a non-loopback address requires wyoming_open."

@@ -31,6 +31,8 @@ from auricle.engine.models import Models, ModelTable
 from auricle.errors import SetupError
 from auricle.server.access.connection_limits import ConnectionLimitMiddleware
 from auricle.server.access.origins import TrustedHostMiddleware, cross_origin
+from auricle.server.api.asr_webservice import asr
+from auricle.server.api.asr_webservice.errors import refusal as asr_refusal
 from auricle.server.api.deepgram import files as deepgram_file
 from auricle.server.api.deepgram import live as deepgram
 from auricle.server.api.deepgram.errors import refusal as deepgram_refusal
@@ -134,6 +136,9 @@ def create_app(
         app.include_router(module.router)
     for module in (openai, openai_models, realtime):
         app.include_router(module.router, prefix="/v1")
+    if settings.server.asr_webservice:
+        app.include_router(asr.router)
+        app.state.refusals |= dict.fromkeys(asr.PATHS, asr_refusal)
     app.include_router(pages_router())
     app.router.default = partial(_not_found, app.router.default)
     # The last middleware added is the outermost.

@@ -212,8 +212,12 @@ class ServerState:
         for scope in self.requests:
             scope.cancel()
 
-    def admit(self, request: Request) -> ClientId:
+    def admit(self, request: Request, *, accepts_basic: bool = False) -> ClientId:
         """Authenticate a request, check its origin and rate limit, and return its client.
+
+        Args:
+            request: The request.
+            accepts_basic: Whether the key may be a password, see :meth:`.Keyring.identify`.
 
         Raises:
             Unauthorized: The key or token is missing or unknown.
@@ -221,7 +225,7 @@ class ServerState:
             ForbiddenOrigin: A page of an origin that is not allowed sent it.
             RateLimited: The key has used its requests for this minute.
         """
-        client = self._identify(request)
+        client = self._identify(request, accepts_basic=accepts_basic)
         if request.method not in ("GET", "HEAD"):
             self.origins.check_origin(request.headers, request.scope["scheme"])
         self.rate_limiter.charge_request(client, time.monotonic())
@@ -270,9 +274,16 @@ class ServerState:
         return reader
 
     def _identify(
-        self, request: HTTPConnection, subprotocols: Sequence[str] = (), token: str = ""
+        self,
+        request: HTTPConnection,
+        subprotocols: Sequence[str] = (),
+        token: str = "",
+        *,
+        accepts_basic: bool = False,
     ) -> ClientId:
-        client = self.keyring.identify(request.headers, subprotocols, token, now=time.time())
+        client = self.keyring.identify(
+            request.headers, subprotocols, token, now=time.time(), accepts_basic=accepts_basic
+        )
         request_log(request.scope).client = client
         self.metrics.clients.count_request(client)
         return client

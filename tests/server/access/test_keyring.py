@@ -66,6 +66,18 @@ def test_azure_s_header_does_in_the_place_of_authorization() -> None:
     ring.check_is_key(Headers({"api-key": "secret-a"}))
 
 
+def test_the_key_may_be_a_password_where_that_is_accepted() -> None:
+    ring = Keyring(keys("alice:secret", "bob:b"))
+    headers = Headers({"authorization": "Basic OnNlY3JldA=="})  # :secret
+    assert ring.identify(headers, now=NOW, accepts_basic=True) == "alice"
+    with pytest.raises(Unauthorized):
+        ring.identify(headers, now=NOW)
+    with pytest.raises(Unauthorized):
+        ring.check_is_key(headers)
+    both = Headers({"authorization": "Basic OnNlY3JldA==", "api-key": "b"})
+    assert ring.identify(both, now=NOW, accepts_basic=True) == "bob"
+
+
 def test_a_key_may_hold_a_colon_after_its_name() -> None:
     assert Keyring(keys("alice:a:b")).identify(bearer("a:b"), now=NOW) == "alice"
 

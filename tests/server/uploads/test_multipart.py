@@ -73,6 +73,21 @@ async def test_any_split_gives_the_same_fields_and_file(cuts: list[int]) -> None
     assert (fields, file.content) == (FIELDS, AUDIO)
 
 
+async def test_the_file_may_have_another_name() -> None:
+    async def body() -> AsyncIterator[bytes]:
+        yield form(part("file", b"x"), part("audio_file", AUDIO, "a.wav"))
+
+    file = File()
+    parts = await read_form_parts(BOUNDARY, body(), file, (), file_field="audio_file")
+    assert (file.content, parts.unread) == (AUDIO, {"file": "x"})
+    with pytest.raises(BadRequest, match="send it as `audio_file`"):
+        await read_form_parts(BOUNDARY, _none(), File(), (), file_field="audio_file")
+
+
+async def _none() -> AsyncIterator[bytes]:
+    yield form(part("file", b"x"))
+
+
 async def test_byte_by_byte_is_a_split_too() -> None:
     fields, file = await read([bytes([byte]) for byte in FORM])
     assert (fields, file.content) == (FIELDS, AUDIO)

@@ -14,10 +14,9 @@ import msgspec
 from auricle.languages import LANGUAGE_NAMES
 from auricle.protocol.openai.transcription_form import Format, SpeechRequest
 from auricle.protocol.subtitles import to_srt, to_vtt
+from auricle.protocol.whisper_json import seconds, segment_fields
 from auricle.types import SAMPLE_RATE_HZ, Gap, Segment, Task, Transcript, Word
 
-FRAMES_PER_SECOND = 100
-"""Frames of OpenAI's models, the unit of ``seek``."""
 UNKNOWN_LANGUAGE = "unknown"
 """Language of audio without speech if the request names none."""
 UNKNOWN_SPEAKER = "unknown"
@@ -90,7 +89,7 @@ def _verbose(request: SpeechRequest, transcript: Transcript, gaps: Gaps) -> dict
     verbose: dict[str, Any] = {
         "task": f"{task}",
         "language": LANGUAGE_NAMES.get(code or "", UNKNOWN_LANGUAGE),
-        "duration": _seconds(transcript.duration_samples),
+        "duration": seconds(transcript.duration_samples),
         "text": transcript.text,
         "usage": _usage(transcript),
     }
@@ -105,7 +104,7 @@ def _verbose(request: SpeechRequest, transcript: Transcript, gaps: Gaps) -> dict
 def _diarized(request: SpeechRequest, transcript: Transcript, gaps: Gaps) -> dict[str, Any]:
     diarized = {
         "task": "transcribe",
-        "duration": _seconds(transcript.duration_samples),
+        "duration": seconds(transcript.duration_samples),
         "text": transcript.text,
         "segments": list(_speaker_segments(transcript)),
         "usage": _usage(transcript),
@@ -119,8 +118,8 @@ def _speaker_segments(transcript: Transcript) -> Iterator[dict[str, Any]]:
         yield {
             "type": "transcript.text.segment",
             "id": f"seg_{number}",
-            "start": _seconds(segment.start_sample),
-            "end": _seconds(segment.end_sample),
+            "start": seconds(segment.start_sample),
+            "end": seconds(segment.end_sample),
             "text": segment.text,
             "speaker": labels.get(segment.speaker, UNKNOWN_SPEAKER),
         }
@@ -133,32 +132,16 @@ def _labels(transcript: Transcript) -> dict[int | None, str]:
 
 
 def _segment(number: int, segment: Segment, labels: Mapping[int | None, str]) -> dict[str, Any]:
-    """Return a segment; its tokens are known only if words were requested."""
     speaker = labels.get(segment.speaker)
-    return ({} if speaker is None else {"speaker": speaker}) | {
-        "id": number,
-        "seek": segment.start_sample * FRAMES_PER_SECOND // SAMPLE_RATE_HZ,
-        "start": _seconds(segment.start_sample),
-        "end": _seconds(segment.end_sample),
-        "text": segment.text,
-        "tokens": [token for word in segment.words or () for token in word.tokens],
-        "temperature": segment.temperature,
-        "avg_logprob": segment.avg_logprob,
-        "compression_ratio": segment.compression_ratio,
-        "no_speech_prob": segment.no_speech_prob,
-    }
+    return ({} if speaker is None else {"speaker": speaker}) | segment_fields(number, segment)
 
 
 def _word(word: Word) -> dict[str, Any]:
     return {
         "word": word.text.strip(),
-        "start": _seconds(word.start_sample),
-        "end": _seconds(word.end_sample),
+        "start": seconds(word.start_sample),
+        "end": seconds(word.end_sample),
     }
-
-
-def _seconds(samples: int) -> float:
-    return round(samples / SAMPLE_RATE_HZ, 3)
 
 
 def delta_event(delta: str) -> bytes:

@@ -12,6 +12,7 @@ jobs, have webhooks sent, read or delete kept transcripts, and read live session
 A reading token is accepted to read its live session only.
 """
 
+import base64
 import hmac
 import ipaddress
 import secrets
@@ -39,6 +40,7 @@ _INTRODUCTIONS = ("token", "bearer")
 _EPHEMERAL = "ek_"
 """Prefix of OpenAI's short-lived keys. Tokens issued to OpenAI clients have it too, and may carry
 session options after a ``~`` (:mod:`.realtime`)."""
+_BASIC = "basic "
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,13 @@ class Keyring:
         return next((key.limits for key in reversed(self._keys) if key.client == client), None)
 
     def identify(
-        self, headers: Headers, subprotocols: Sequence[str] = (), token: str = "", *, now: float
+        self,
+        headers: Headers,
+        subprotocols: Sequence[str] = (),
+        token: str = "",
+        *,
+        now: float,
+        accepts_basic: bool = False,
     ) -> ClientId:
         """Authenticate a request and return the client that its key or token belongs to.
 
@@ -117,6 +125,8 @@ class Keyring:
                 WebSocket; it sends its key as ``key.KEY``, or in OpenAI's or Deepgram's form.
             token: The token in a WebSocket's URL. Keys are not accepted there, as URLs are logged.
             now: Seconds since 1970.
+            accepts_basic: Whether the key may be the password of ``Authorization: Basic``, for
+                programs that can only be given a URL (``http://:KEY@HOST``).
 
         Raises:
             Unauthorized: There is no key or token, or it is invalid.
@@ -125,6 +135,8 @@ class Keyring:
         if self._is_open:
             return ANONYMOUS
         presented = presented_key(headers, subprotocols)
+        if accepts_basic and not presented:
+            presented = _password(headers)
         if (key := self._find(presented.encode("latin-1"))) is not None:
             return key.client
         token = (presented or token).removeprefix(_EPHEMERAL).partition("~")[0]
@@ -222,6 +234,18 @@ class Keyring:
 def presented_key(headers: Headers, subprotocols: Sequence[str] = ()) -> str:
     """Return the key or token in a request, valid or not; empty if there is none."""
     return (_sent_key(headers) or _offered(subprotocols)).decode("latin-1")
+
+
+def _password(headers: Headers) -> str:
+    """Return the password of ``Authorization: Basic``, as Latin-1; empty if there is none."""
+    value = headers.get("authorization", "")
+    if not value.lower().startswith(_BASIC):
+        return ""
+    try:
+        decoded = base64.b64decode(value[len(_BASIC) :].strip(), validate=True)
+    except ValueError:
+        return ""
+    return decoded.partition(b":")[2].decode("latin-1")
 
 
 def _sent_key(headers: Headers) -> bytes:

@@ -3,7 +3,8 @@
 A browser sends requests for any page and names the page's origin in ``Origin``. Pages of the server
 itself and of ``AURICLE_ALLOWED_ORIGINS`` are accepted, over HTTP (CORS) and every kind of
 WebSocket. Pages from other origins, including the opaque origin ``null``, are rejected. There are
-no cookies, so a browser adds no credentials to a page's request.
+no cookies, so a browser adds no credentials to a page's request; a password, which it might add, is
+accepted for POST to two paths only (:mod:`auricle.server.api.asr_webservice.asr`).
 
 Without keys that is not enough: any site could point one of its names at this machine (DNS
 rebinding), and its pages would then have the server's origin. So a server without keys accepts

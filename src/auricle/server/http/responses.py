@@ -1,7 +1,10 @@
-"""JSON responses."""
+"""JSON responses, and a header of all formats."""
 
 import msgspec
 from starlette.responses import Response
+
+GAPS_HEADER = "x-auricle-gaps"
+"""Response header with the number of gaps, for formats that can't contain them."""
 
 
 def json_response(

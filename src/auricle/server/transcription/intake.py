@@ -45,8 +45,12 @@ class UploadContext:
         resources: The exit stack that releases the resources.
     """
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, *, accepts_basic: bool = False) -> None:
         """Authenticate and admit the request.
+
+        Args:
+            request: The request.
+            accepts_basic: Whether the key may be a password, see :meth:`.Keyring.identify`.
 
         Raises:
             Unauthorized: There is no key or token, or it is invalid.
@@ -58,7 +62,7 @@ class UploadContext:
         self._began_at = time.monotonic()
         self.request = request
         self.server = state_of(request)
-        self.client = self.server.admit(request)
+        self.client = self.server.admit(request, accepts_basic=accepts_basic)
         self.server.check_serving()
         self.resources = contextlib.AsyncExitStack()
         self._room: UploadReservation | None = None

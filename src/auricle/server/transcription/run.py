@@ -10,6 +10,7 @@ import anyio
 from auricle.audio.chunks import CutRules
 from auricle.audio.in_memory import InMemory
 from auricle.errors import DeadlineExceeded
+from auricle.files.beginning import SpeechBeginning
 from auricle.files.channels import transcribe_channels
 from auricle.files.transcribe import (
     FileRequest,
@@ -23,6 +24,7 @@ from auricle.server.context import RETRY_S, ServerState
 from auricle.server.http.request_log import RequestLog
 from auricle.server.uploads.params import TranscriptionParams
 from auricle.speakers.names import Reference
+from auricle.transcriber import Reader
 from auricle.types import SAMPLE_RATE_HZ, ClientId, Pcm16, Source
 
 _NOWHERE = Source("")
@@ -108,11 +110,14 @@ async def transcribe_spooled(
     """
     request = _request(server, params, source, client, reservation, deadline, references)
     limit_s = None if deadline is None or params.max_wait_s is None else deadline.left_s()
+    reader: Reader = server.decoder
+    if params.max_speech_samples is not None:
+        reader = SpeechBeginning(reader, params.max_speech_samples)
     with anyio.move_on_after(limit_s):
         transcribe = transcribe_channels if params.is_multichannel else transcribe_file
         return await transcribe(
             server.transcriber,
-            server.decoder,
+            reader,
             request,
             chunk_slots=server.chunk_slots,
             on_progress=on_progress,

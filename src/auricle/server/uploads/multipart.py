@@ -60,21 +60,23 @@ async def read_form_parts(
     file: SpoolFile,
     names: Collection[str],
     large_names: Collection[str] = (),
+    file_field: str = FILE_FIELD,
 ) -> FormParts:
     """Read a form and return its fields by name (``x[]`` and ``x[y]`` as ``x``).
 
     Args:
         boundary: From :func:`boundary_of`.
         body: The body's chunks; read to the end.
-        file: Receives the content of the part named ``file``.
+        file: Receives the content of the part named ``file_field``.
         names: Names of the fields to keep.
         large_names: Those of them that may be large, such as recordings in base64.
+        file_field: Name of the part that is the file.
 
     Raises:
         BadRequest: The form is malformed or truncated, or it doesn't have exactly one file.
         Overloaded: The disk is full.
     """
-    form = _Form(file, frozenset(names), frozenset(large_names))
+    form = _Form(file, file_field, frozenset(names), frozenset(large_names))
     try:
         # Headers are decoded as latin-1, so this restores the boundary's original bytes.
         parser = PushMultipartParser(
@@ -92,8 +94,15 @@ async def read_form_parts(
 class _Form:
     """Collects the parts of one form."""
 
-    def __init__(self, file: SpoolFile, names: frozenset[str], large_names: frozenset[str]) -> None:
+    def __init__(
+        self,
+        file: SpoolFile,
+        file_field: str,
+        names: frozenset[str],
+        large_names: frozenset[str],
+    ) -> None:
         self._file = file
+        self._file_field = file_field
         self._names = names
         self._large_names = large_names
         self._fields: dict[str, list[str]] = defaultdict(list)
@@ -108,7 +117,7 @@ class _Form:
             self._begin_part(event)
         elif event is None:
             self._end_part()
-        elif self._name == FILE_FIELD:
+        elif self._name == self._file_field:
             await self._file.write(event)
         elif self._name in self._large_names:
             self._large_bytes += len(event)
@@ -126,11 +135,11 @@ class _Form:
 
     def _begin_part(self, part: MultipartSegment) -> None:
         self._name = (part.name or "").partition("[")[0]
-        self._files += self._name == FILE_FIELD
+        self._files += self._name == self._file_field
         if self._files > 1:
-            raise BadRequest("The form has more than one file; send one.", FILE_FIELD)
+            raise BadRequest("The form has more than one file; send one.", self._file_field)
         encoding = part.header("Content-Transfer-Encoding", "binary").strip().lower()
-        if encoding not in _AS_THEY_ARE and self._name in self._names | {FILE_FIELD}:
+        if encoding not in _AS_THEY_ARE and self._name in self._names | {self._file_field}:
             raise BadRequest(
                 "Content-Transfer-Encoding is not supported; send the form's parts unencoded.",
                 self._name,
@@ -142,12 +151,14 @@ class _Form:
                 self._fields[self._name].append(self._value.decode())
             except UnicodeDecodeError:
                 raise BadRequest(f"{self._name} is not UTF-8.", self._name) from None
-        elif self._name != FILE_FIELD and len(self._unread) < MAX_UNREAD:
+        elif self._name != self._file_field and len(self._unread) < MAX_UNREAD:
             self._unread[self._name] = self._value.decode(errors="replace")
         self._value = bytearray()
 
     def result(self) -> FormParts:
         """Return the fields; raise ``BadRequest`` if there was no file."""
         if not self._files:
-            raise BadRequest(f"The form has no file; send it as `{FILE_FIELD}`.", FILE_FIELD)
+            raise BadRequest(
+                f"The form has no file; send it as `{self._file_field}`.", self._file_field
+            )
         return FormParts(dict(self._fields), self._unread)

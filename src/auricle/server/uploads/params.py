@@ -226,6 +226,8 @@ class TranscriptionParams:
         speakers: What is known of the number of speakers; ``None``: not requested.
         redact: What to hide in the transcript.
         deepgram: How a background job answers in Deepgram's format; ``None`` for the native one.
+        max_speech_samples: Transcribe only the first speech of a long file, of about this many
+            16 kHz samples; ``None``: all of it.
     """
 
     job_id: str
@@ -244,6 +246,7 @@ class TranscriptionParams:
     speakers: SpeakerOptions | None = None
     redact: tuple[Redact, ...] = ()
     deepgram: FileResponse | None = None
+    max_speech_samples: int | None = None
 
     def source(self, path: str, audio_format: str) -> Source:
         """Return the audio in a file, whose format was detected."""

@@ -31,6 +31,7 @@ from auricle.server.api.openai.errors import openai_error
 from auricle.server.http.body import check_length
 from auricle.server.http.openapi import POSTED, Answers, refusals, schema_of
 from auricle.server.http.request_log import request_log
+from auricle.server.http.responses import GAPS_HEADER
 from auricle.server.transcription.event_stream import EventStream
 from auricle.server.transcription.intake import UploadContext
 from auricle.server.transcription.references import read_references
@@ -39,9 +40,6 @@ from auricle.server.uploads.params import Fields, check, with_model
 from auricle.server.uploads.short_audio import audio_format_of
 from auricle.server.uploads.upload import Upload
 from auricle.types import Task
-
-GAPS_HEADER = "x-auricle-gaps"
-"""Response header with the number of gaps, for formats that can't contain them."""
 
 _FIELDS = schema_of(Form)
 _FIELDS["properties"]["file"] = {

@@ -1,0 +1,1 @@
+"""whisper-asr-webservice's API, used by subtitle tools."""
