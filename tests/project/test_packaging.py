@@ -94,6 +94,13 @@ def test_it_brings_the_speaker_model_with_its_licence(wheel: Path, names: set[st
         assert b"Apache License" in archive.read(f"{folder}/campplus-LICENSE.txt")
 
 
+def test_it_brings_the_turn_model_with_its_licence(wheel: Path, names: set[str]) -> None:
+    folder = "auricle/engine/turns"
+    assert {f"{folder}/smart-turn.onnx", f"{folder}/smart_turn.md"} <= names
+    with zipfile.ZipFile(wheel) as archive:
+        assert b"BSD 2-Clause" in archive.read(f"{folder}/smart-turn-LICENSE.txt")
+
+
 def test_its_metadata_name_the_extras_and_the_oldest_python(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         text = archive.read(f"auricle-{auricle.__version__}.dist-info/METADATA").decode()

@@ -184,8 +184,10 @@ class Rig:
             self._voices.append((job.id, result))
 
     def _judge(self, job: TurnJob) -> None:
-        assert job.id not in [other.id for other in self.turn_jobs]
         assert self.judge_with is not None
+        if job.id == f"{self.name}:t0":  # it starts the worker
+            return
+        assert job.id not in [other.id for other in self.turn_jobs]
         self.turn_jobs.append(job)
         if (result := self.judge_with(job)) is not None:
             self._judged.append((job.id, result))

@@ -154,6 +154,7 @@ async def _serve(settings: Settings) -> None:
     from auricle.workers.decode.pool import DecodePool
     from auricle.workers.process.channel import keep_memory_private
     from auricle.workers.process.poison import CrashBudget
+    from auricle.workers.turns.pool import TurnPool
 
     began_at = time.monotonic()
     if _hangup_is_reload():
@@ -183,8 +184,9 @@ async def _serve(settings: Settings) -> None:
         models.max_audio_samples,
     )
     partials = await _partials(settings, table, len(pool.stats().workers))
+    turns = TurnPool(settings.worker, settings.turns) if settings.turns.turn_workers else None
     app = create_app(
-        pool, decoder, admitting(settings, engine.live_sessions), partials, models, speakers
+        pool, decoder, admitting(settings, engine.live_sessions), partials, models, speakers, turns
     )
     sockets = listen(settings.server)
     if is_exposed(settings.server):
@@ -203,7 +205,7 @@ async def _serve(settings: Settings) -> None:
         if crash_audio is not None:
             stack.push_async_callback(crash_audio.aclose)
             _warn("crash_audio_kept", f"Audio that crashes or hangs a worker is kept in {folder}.")
-        optional = [owned for owned in (partials, speakers) if owned is not None]
+        optional = [owned for owned in (partials, speakers, turns) if owned is not None]
         for owned in (pool, decoder, *optional):
             stack.push_async_callback(owned.aclose)
         await pool.start()

@@ -383,6 +383,18 @@ class SpeakerSettings(_Section):
     )
 
 
+class TurnSettings(_Section):
+    """Workers that judge whether a speaker has finished."""
+
+    turn_workers: int = Field(
+        1,
+        ge=0,
+        le=64,
+        description="Worker processes for the end of turns, started by the first session with turn "
+        "detection; 0: silence ends utterances.",
+    )
+
+
 NO_PARTIALS = "none"
 """Value of ``partial_model`` that disables partials."""
 
@@ -587,6 +599,7 @@ class Settings:
     queue: QueueSettings = field(default_factory=QueueSettings)
     decode: DecodeSettings = field(default_factory=DecodeSettings)
     speakers: SpeakerSettings = field(default_factory=SpeakerSettings)
+    turns: TurnSettings = field(default_factory=TurnSettings)
     live: LiveSettings = field(default_factory=LiveSettings)
     engine: RemoteEngineSettings = field(default_factory=RemoteEngineSettings)
     ledger: LedgerSettings = field(default_factory=LedgerSettings)

@@ -55,7 +55,13 @@ from auricle.server.net.hsts import StrictTransport
 from auricle.server.net.lingering import LingeringClose
 from auricle.server.startup import run
 from auricle.server.telemetry import metrics
-from auricle.transcriber import Decoder, PartialTranscriber, Transcriber, VoiceEmbedder
+from auricle.transcriber import (
+    Decoder,
+    PartialTranscriber,
+    Transcriber,
+    TurnJudge,
+    VoiceEmbedder,
+)
 
 
 class _Application(FastAPI):
@@ -77,6 +83,7 @@ def create_app(
     partials: PartialTranscriber | None = None,
     models: Models | None = None,
     speakers: VoiceEmbedder | None = None,
+    turns: TurnJudge | None = None,
 ) -> FastAPI:
     """Return the application. It uses the pools, but the caller starts and stops them.
 
@@ -87,6 +94,7 @@ def create_app(
         partials: Recognises partials; ``None``: the transcriber does.
         models: The transcriber's models; ``None``: those of the settings.
         speakers: Embeds speech for speakers; ``None``: transcripts have none.
+        turns: Judges the ends of turns; ``None``: silence ends utterances.
 
     Raises:
         SetupError: A model, a key, the key file or the libopus in the settings is unusable.
@@ -101,6 +109,9 @@ def create_app(
     if speakers is not None:
         server.speakers = server.live.embedder = speakers
         server.metrics.add_pool("speakers", speakers.stats)
+    server.live.judge = turns
+    if turns is not None:
+        server.metrics.add_pool("turns", turns.stats)
     app = _Application(
         title="Auricle",
         summary="Self-hosted speech to text that does not go down",

@@ -71,7 +71,7 @@ from auricle.session.output import (
     UnfinishedAudio,
 )
 from auricle.session.speaker_labels import LAST_PATIENCE_S, SpeakerLabels, revision
-from auricle.session.turn_end import ASK_MS
+from auricle.session.turn_end import ASK_MS, first_job
 from auricle.session.utterance import Caller
 from auricle.session.warnings import HeldWarnings
 from auricle.types import (
@@ -642,6 +642,8 @@ class LiveSession:
             self._warn_of_turns()
         self._recognition.set_turns(turns)
         asks = turns is not None and self._judges_turns
+        if asks:
+            self._put(Judge(first_job(self.id)))
         self._intake.segmenters.ask_after(ASK_MS if asks else None)
 
     def _warn_of_turns(self) -> None:

@@ -16,7 +16,7 @@ from auricle.workers.process.channel import (
 from auricle.workers.process.messages import (
     EmbedStretches,
     StartFailed,
-    StartSpeakers,
+    StartModel,
     StopWorker,
     StretchesEmbedded,
     WorkerReady,
@@ -30,8 +30,8 @@ pytestmark = pytest.mark.process
 PCM = CLIPS["fellow.wav"].pcm
 
 
-def start(model: Path = BUNDLED_MODEL) -> StartSpeakers:
-    return StartSpeakers(str(model), 1, 512 * 2**20)
+def start(model: Path = BUNDLED_MODEL) -> StartModel:
+    return StartModel(str(model), 1, 512 * 2**20)
 
 
 def embed(*stretches: tuple[int, int]) -> EmbedStretches:

@@ -5,10 +5,8 @@ It loads one engine, warms it up, sends ``WorkerReady``, and answers each ``RunB
 because the model's state is unknown afterwards.
 """
 
-import os
 import time
 from collections.abc import Callable
-from typing import assert_never
 
 import numpy as np
 
@@ -18,15 +16,7 @@ from auricle.errors import AudioError
 from auricle.types import Job, JobId, Transcript
 from auricle.workers.asr.loading import load_model
 from auricle.workers.process import heap
-from auricle.workers.process.channel import (
-    EXIT_START_FAILED,
-    EXIT_STOPPED,
-    Channel,
-    WireBroken,
-    armed,
-    limit_memory,
-    rss_bytes,
-)
+from auricle.workers.process.channel import Channel, armed
 from auricle.workers.process.messages import (
     BatchDone,
     JobDone,
@@ -34,10 +24,9 @@ from auricle.workers.process.messages import (
     JobMessage,
     RunBatch,
     StartAsr,
-    StopWorker,
-    WorkerReady,
     parse_for_asr,
 )
+from auricle.workers.process.serving import Loaded, serve_messages
 
 
 def serve(channel: Channel, seal: Callable[[], tuple[str, ...]]) -> int:
@@ -45,32 +34,23 @@ def serve(channel: Channel, seal: Callable[[], tuple[str, ...]]) -> int:
 
     ``seal`` blocks what only loading needs, and returns the restrictions that were not applied.
     """
-    start = parse_for_asr(channel.receive_body())
-    if not isinstance(start, StartAsr):
-        raise WireBroken
-    loaded = load_model(channel, start, _load)
-    if loaded is None:
-        return EXIT_START_FAILED
-    engine, warm_up_s = loaded
-    limit_memory(start.hard_limit_bytes)
-    heap.reuse_large_blocks()
-    heap.trim()
-    channel.send(WorkerReady(os.getpid(), rss_bytes(), warm_up_s, unconfined=seal()))
-    keeper = heap.HeapKeeper()
-    while True:
-        keeper.before_wait(channel.has_input)
-        match parse_for_asr(channel.receive_body()):
-            case RunBatch() as batch:
-                with armed(batch.dump_after_s):
-                    done = _run(engine, batch)
-                channel.send(done)
-                keeper.worked(done.asr_s)
-            case StopWorker():
-                return EXIT_STOPPED
-            case StartAsr():
-                raise WireBroken
-            case other:
-                assert_never(other)
+
+    def load(start: StartAsr) -> Loaded:
+        engine, warm_up_s = load_model(start, _load)
+        heap.reuse_large_blocks()
+        heap.trim()
+        keeper = heap.HeapKeeper()
+
+        def handle(batch: RunBatch) -> None:
+            with armed(batch.dump_after_s):
+                done = _run(engine, batch)
+            channel.send(done)
+            keeper.worked(done.asr_s)
+            keeper.before_wait(channel.has_input)
+
+        return Loaded(handle, warm_up_s)
+
+    return serve_messages(channel, seal, parse_for_asr, StartAsr, load)
 
 
 def _load(name: str, settings: EngineSettings) -> Engine:

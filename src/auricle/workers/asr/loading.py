@@ -6,8 +6,8 @@ from typing import Protocol, TypeVar
 
 from auricle.engine.base import EngineSettings
 from auricle.errors import SetupError
-from auricle.workers.process.channel import Channel, dump_frames
-from auricle.workers.process.messages import StartAsr, StartFailed
+from auricle.workers.process.channel import dump_frames
+from auricle.workers.process.messages import StartAsr
 
 
 class _Model(Protocol):
@@ -19,19 +19,15 @@ class _Model(Protocol):
 M = TypeVar("M", bound=_Model)
 
 
-def load_model(
-    channel: Channel, start: StartAsr, load: Callable[[str, EngineSettings], M]
-) -> tuple[M, float] | None:
-    """Load a model and warm it up.
+def load_model(start: StartAsr, load: Callable[[str, EngineSettings], M]) -> tuple[M, float]:
+    """Load a model and warm it up; return it, and the seconds of its warm-up.
 
     Args:
-        channel: Receives the reason if that fails.
         start: The engine and the model.
         load: Loads a model of the engine of this name.
 
-    Returns:
-        The model and the seconds of its warm-up; ``None`` after a failure, after which the worker
-        exits.
+    Raises:
+        SetupError: It can't be loaded.
     """
     settings = EngineSettings(
         start.model, start.device, start.compute_type, start.threads, start.device_index
@@ -40,11 +36,9 @@ def load_model(
         model = load(start.engine, settings)
         started_s = time.perf_counter()
         model.warm_up()
-    except SetupError as exc:
-        channel.send(StartFailed(str(exc)))
-        return None
+    except SetupError:
+        raise
     except Exception as exc:  # no speech was received yet, so the message may be shown
         dump_frames(exc)
-        channel.send(StartFailed(f"The engine cannot be loaded: {type(exc).__name__}: {exc}"))
-        return None
+        raise SetupError(f"The engine cannot be loaded: {type(exc).__name__}: {exc}") from exc
     return model, time.perf_counter() - started_s

@@ -9,37 +9,27 @@ An unknown exception ends the process; the pool counts the crash and retries on 
 import os
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import assert_never
+from functools import partial
 
 import numpy as np
 
 from auricle.audio.chunks import CutRules
 from auricle.audio.opus import LibOpus, find_libopus
 from auricle.audio.vad import WINDOW_SAMPLES, SpeechDetector
-from auricle.errors import AudioError, RequestError, SetupError
+from auricle.errors import AudioError, RequestError
 from auricle.workers.decode.input_file import InputFile
 from auricle.workers.decode.reader import open_reader
 from auricle.workers.decode.stream import FileStream
-from auricle.workers.process.channel import (
-    EXIT_START_FAILED,
-    EXIT_STOPPED,
-    Channel,
-    WireBroken,
-    armed,
-    limit_memory,
-    rss_bytes,
-)
+from auricle.workers.process.channel import Channel, armed
 from auricle.workers.process.messages import (
     CloseStream,
     DecodeStep,
     StartDecode,
-    StartFailed,
     StepDone,
     StepFailed,
-    StopWorker,
-    WorkerReady,
     parse_for_decode,
 )
+from auricle.workers.process.serving import Loaded, serve_messages
 
 MAX_OPEN_STREAMS = 32
 """Maximum open files; beyond it the least recently used is closed, and reopened by its next step.
@@ -122,31 +112,22 @@ def serve(channel: Channel, seal: Callable[[], tuple[str, ...]]) -> int:
 
     ``seal`` blocks what only loading needs, and returns the restrictions that were not applied.
     """
-    start = parse_for_decode(channel.receive_body())
-    if not isinstance(start, StartDecode):
-        raise WireBroken
-    try:
-        streams = OpenStreams(
-            find_libopus(start.libopus), start.max_samples, start.max_chunk_samples
-        )
+
+    def load(start: StartDecode) -> Loaded:
+        library = find_libopus(start.libopus)
+        streams = OpenStreams(library, start.max_samples, start.max_chunk_samples)
         SpeechDetector().probabilities(np.zeros(WINDOW_SAMPLES, np.int16))
-    except SetupError as exc:
-        channel.send(StartFailed(str(exc)))
-        return EXIT_START_FAILED
-    limit_memory(start.hard_limit_bytes)
-    channel.send(WorkerReady(os.getpid(), rss_bytes(), unconfined=seal()))
-    while True:
-        match parse_for_decode(channel.receive_body()):
-            case DecodeStep() as step:
-                file = channel.receive_file() if step.path is None else os.fsdecode(step.path)
-                with armed(step.dump_after_s):
-                    answer = streams.step(step, file)
-                channel.send(answer)
-            case CloseStream(stream=name):
-                streams.close(name)
-            case StopWorker():
-                return EXIT_STOPPED
-            case StartDecode():
-                raise WireBroken
-            case other:
-                assert_never(other)
+        return Loaded(partial(_handle, channel, streams))
+
+    return serve_messages(channel, seal, parse_for_decode, StartDecode, load)
+
+
+def _handle(channel: Channel, streams: OpenStreams, message: DecodeStep | CloseStream) -> None:
+    match message:
+        case DecodeStep() as step:
+            file = channel.receive_file() if step.path is None else os.fsdecode(step.path)
+            with armed(step.dump_after_s):
+                answer = streams.step(step, file)
+            channel.send(answer)
+        case CloseStream(stream=name):
+            streams.close(name)

@@ -4,10 +4,8 @@ It loads one model, answers each ``RunStreams`` with one ``BatchDone``, and keep
 in between. Any exception other than a returned ``AudioError`` ends the process.
 """
 
-import os
 import time
 from collections.abc import Callable
-from typing import assert_never
 
 import numpy as np
 
@@ -17,27 +15,18 @@ from auricle.engine.whole_utterances import WholeUtterances
 from auricle.errors import AudioError
 from auricle.types import MAX_JOB_SAMPLES, Transcript
 from auricle.workers.asr.loading import load_model
-from auricle.workers.process.channel import (
-    EXIT_START_FAILED,
-    EXIT_STOPPED,
-    Channel,
-    WireBroken,
-    armed,
-    limit_memory,
-    rss_bytes,
-)
+from auricle.workers.process.channel import Channel, WireBroken, armed
 from auricle.workers.process.messages import (
     BatchDone,
     JobDone,
     JobFailed,
     RunStreams,
     StartAsr,
-    StopWorker,
     StreamStep,
-    WorkerReady,
     parse_for_streams,
 )
 from auricle.workers.process.priority import PARTIALS_NICENESS, lower_own_priority
+from auricle.workers.process.serving import Loaded, serve_messages
 
 
 def serve(channel: Channel, seal: Callable[[], tuple[str, ...]]) -> int:
@@ -46,28 +35,19 @@ def serve(channel: Channel, seal: Callable[[], tuple[str, ...]]) -> int:
     ``seal`` blocks what only loading needs, and returns the restrictions that were not applied.
     """
     lower_own_priority(PARTIALS_NICENESS)
-    start = parse_for_streams(channel.receive_body())
-    if not isinstance(start, StartAsr):
-        raise WireBroken
-    loaded = load_model(channel, start, _load)
-    if loaded is None:
-        return EXIT_START_FAILED
-    recognizer, warm_up_s = loaded
-    limit_memory(start.hard_limit_bytes)
-    channel.send(WorkerReady(os.getpid(), rss_bytes(), warm_up_s, unconfined=seal()))
-    fed: dict[str, int] = {}
-    while True:
-        match parse_for_streams(channel.receive_body()):
-            case RunStreams() as batch:
-                with armed(batch.dump_after_s):
-                    done = _run(recognizer, fed, batch)
-                channel.send(done)
-            case StopWorker():
-                return EXIT_STOPPED
-            case StartAsr():
-                raise WireBroken
-            case other:
-                assert_never(other)
+
+    def load(start: StartAsr) -> Loaded:
+        recognizer, warm_up_s = load_model(start, _load)
+        fed: dict[str, int] = {}
+
+        def handle(batch: RunStreams) -> None:
+            with armed(batch.dump_after_s):
+                done = _run(recognizer, fed, batch)
+            channel.send(done)
+
+        return Loaded(handle, warm_up_s)
+
+    return serve_messages(channel, seal, parse_for_streams, StartAsr, load)
 
 
 def _load(name: str, settings: EngineSettings) -> StreamingRecognizer:

@@ -60,8 +60,8 @@ class StartDecode(Message, frozen=True):
     libopus: str | None = None
 
 
-class StartSpeakers(Message, frozen=True):
-    """First message to a speaker worker: the model to load."""
+class StartModel(Message, frozen=True):
+    """First message to a worker of speakers or of turns: the model to load."""
 
     model: str
     threads: int
@@ -112,6 +112,14 @@ class EmbedStretches(Message, frozen=True):
     id: int
     pcm: memoryview
     stretches: tuple[tuple[int, int], ...]
+    dump_after_s: float
+
+
+class JudgeTurn(Message, frozen=True):
+    """Judge whether the speaker has finished; see JobMessage and RunBatch."""
+
+    id: int
+    pcm: memoryview
     dump_after_s: float
 
 
@@ -214,16 +222,27 @@ class StretchesEmbedded(Message, frozen=True):
     vectors: bytes
 
 
+class TurnJudged(Message, frozen=True):
+    """The probability that the speaker has finished."""
+
+    id: int
+    probability: Annotated[float, Meta(ge=0, le=1)]
+
+
 ToAsrChild = StartAsr | RunBatch | StopWorker
 ToStreamsChild = StartAsr | RunStreams | StopWorker
-ToSpeakersChild = StartSpeakers | EmbedStretches | StopWorker
+ToSpeakersChild = StartModel | EmbedStretches | StopWorker
+ToTurnsChild = StartModel | JudgeTurn | StopWorker
 ToDecodeChild = StartDecode | DecodeStep | CloseStream | StopWorker
-ToParent = WorkerReady | StartFailed | BatchDone | StretchesEmbedded | StepDone | StepFailed
+ToParent = (
+    WorkerReady | StartFailed | BatchDone | StretchesEmbedded | TurnJudged | StepDone | StepFailed
+)
 
 _from_child: msgspec.msgpack.Decoder[ToParent] = msgspec.msgpack.Decoder(ToParent)
 _to_asr: msgspec.msgpack.Decoder[ToAsrChild] = msgspec.msgpack.Decoder(ToAsrChild)
 _to_streams: msgspec.msgpack.Decoder[ToStreamsChild] = msgspec.msgpack.Decoder(ToStreamsChild)
 _to_speakers: msgspec.msgpack.Decoder[ToSpeakersChild] = msgspec.msgpack.Decoder(ToSpeakersChild)
+_to_turns: msgspec.msgpack.Decoder[ToTurnsChild] = msgspec.msgpack.Decoder(ToTurnsChild)
 _to_decode: msgspec.msgpack.Decoder[ToDecodeChild] = msgspec.msgpack.Decoder(ToDecodeChild)
 
 
@@ -249,6 +268,11 @@ def parse_for_streams(body: bytes | bytearray) -> ToStreamsChild:
 def parse_for_speakers(body: bytes | bytearray) -> ToSpeakersChild:
     """Parse a message from the parent to a speaker worker."""
     return _to_speakers.decode(body)
+
+
+def parse_for_turns(body: bytes | bytearray) -> ToTurnsChild:
+    """Parse a message from the parent to a worker of turns."""
+    return _to_turns.decode(body)
 
 
 def parse_for_decode(body: bytes | bytearray) -> ToDecodeChild:

@@ -25,7 +25,7 @@ from auricle.workers.process.messages import (
     MAX_START_ANSWER_BYTES,
     EmbedStretches,
     Message,
-    StartSpeakers,
+    StartModel,
     StretchesEmbedded,
     ToParent,
     WorkerReady,
@@ -152,7 +152,7 @@ class SpeakerPool:
 
     def start_message(self, slot: int) -> Message:
         """Return the model that a new worker loads."""
-        return StartSpeakers(str(self._model), THREADS, hard_limit_bytes(self._worker))
+        return StartModel(str(self._model), THREADS, hard_limit_bytes(self._worker))
 
     def workers_changed(self, ready: int) -> None:
         """Nothing depends on the number of workers."""

@@ -15,7 +15,7 @@ from auricle.transcriber import (
     WorkerState,
     WorkerStats,
 )
-from auricle.types import EmbedJob, Job, SpeakerEmbeddings, Transcript
+from auricle.types import EmbedJob, Job, SpeakerEmbeddings, Transcript, TurnJob
 from tests.support.service import CLIP, WAV, InProcess, in_process, keys
 from tests.support.transcriber import READY
 
@@ -227,6 +227,23 @@ def test_health_reports_the_speaker_workers(service: InProcess) -> None:
     service.state.speakers = FakeSpeakers()
     speakers = service.client.get("/health").json()["speakers"]
     assert (speakers["model"], speakers["ready"], speakers["workers"]) == ("campplus", True, [])
+
+
+class FakeTurns:
+    """A pool of turns that no session has started yet."""
+
+    async def judge(self, job: TurnJob) -> float:
+        raise AssertionError(job.id)
+
+    def stats(self) -> Stats:
+        return replace(stats(), ready=True, model="smart-turn")
+
+
+def test_health_reports_the_turn_workers(service: InProcess) -> None:
+    assert service.client.get("/health").json()["turns"] is None
+    service.state.live.judge = FakeTurns()
+    turns = service.client.get("/health").json()["turns"]
+    assert (turns["model"], turns["ready"], turns["workers"]) == ("smart-turn", True, [])
 
 
 class FakePartials:

@@ -99,6 +99,7 @@ def health_body(server: ServerState, with_stacks: bool) -> dict[str, object]:
         "decode_workers": [_worker(worker, with_stacks) for worker in decode.workers],
         "partials": _partials(server, with_stacks),
         "speakers": _speakers(server, with_stacks),
+        "turns": _turns(server, with_stacks),
         "queue": {
             "jobs": asr.queue.waiting_jobs,
             "audio_s": round(asr.queue.waiting_audio_s, 3),
@@ -132,6 +133,13 @@ def _speakers(server: ServerState, with_stacks: bool) -> dict[str, object] | Non
     if server.speakers is None:
         return None
     return _optional_pool(server.speakers.stats(), with_stacks)
+
+
+def _turns(server: ServerState, with_stacks: bool) -> dict[str, object] | None:
+    """Return the state of the turn workers, which the first session starts; ``None``: disabled."""
+    if server.live.judge is None:
+        return None
+    return _optional_pool(server.live.judge.stats(), with_stacks)
 
 
 def _optional_pool(stats: Stats, with_stacks: bool) -> dict[str, object]:
