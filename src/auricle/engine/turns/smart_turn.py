@@ -12,8 +12,8 @@ import numpy as np
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # see auricle.audio.vad
 import onnxruntime
 
+from auricle.engine.log_mel import Spectrogram
 from auricle.engine.turns.model_file import BUNDLED_MODEL
-from auricle.engine.whisper.spectrogram import Spectrogram
 from auricle.errors import SetupError
 from auricle.types import MAX_TURN_SAMPLES, Pcm16
 

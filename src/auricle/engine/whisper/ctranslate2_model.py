@@ -14,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 import tokenizers
 
+from auricle.engine.log_mel import FOURIER_SAMPLES, SAMPLES_PER_FRAME, Features, Spectrogram
 from auricle.engine.whisper.alignment import Alignment
 from auricle.engine.whisper.prompt import Prompt
-from auricle.engine.whisper.spectrogram import FOURIER_SAMPLES, Spectrogram
 from auricle.engine.whisper.tokenizer import Tokenizer
-from auricle.engine.whisper.window import SAMPLES_PER_FRAME, Features, max_length_for
+from auricle.engine.whisper.window import max_length_for
 from auricle.types import Pcm16, Task
 
 Encoded = npt.NDArray[Any]

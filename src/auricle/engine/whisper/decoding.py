@@ -7,14 +7,13 @@ rest is then a separate window, in its own length class.
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from auricle.engine.log_mel import SAMPLES_PER_FRAME, Features
 from auricle.engine.whisper.alignment import AlignedSpan
 from auricle.engine.whisper.guard import Attempt
 from auricle.engine.whisper.segmentation import Split, TokenSpan
 from auricle.engine.whisper.window import (
     FRAMES_PER_SECOND,
     FULL_FRAMES,
-    SAMPLES_PER_FRAME,
-    Features,
     padded,
     silence_of,
 )

@@ -11,7 +11,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from auricle.engine.whisper.window import SAMPLES_PER_FRAME, SAMPLES_PER_TIMESTAMP
+from auricle.engine.log_mel import SAMPLES_PER_FRAME
+from auricle.engine.whisper.window import SAMPLES_PER_TIMESTAMP
 
 FRAMES_PER_TIMESTAMP = SAMPLES_PER_TIMESTAMP // SAMPLES_PER_FRAME
 

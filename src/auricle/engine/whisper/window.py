@@ -10,14 +10,10 @@ cannot depend on the other jobs.
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from auricle.engine.log_mel import SAMPLES_PER_FRAME, Features
 from auricle.types import Pcm16
 
-Features = npt.NDArray[np.float32]
-"""Log-mel spectrogram as Whisper reads it, float32, shape [mels, frames]."""
-
-SAMPLES_PER_FRAME = 160
 """Whisper's hop: 10 ms at 16 kHz."""
 FRAMES_PER_SECOND = 100
 FULL_FRAMES = 3000

@@ -1,11 +1,11 @@
-"""Whisper's log-mel spectrogram, bit by bit as faster-whisper computes it."""
+"""Whisper's log-mel spectrogram, bit by bit as in faster-whisper; other models use it, too."""
 
 import numpy as np
 import numpy.typing as npt
 
-from auricle.engine.whisper.window import SAMPLES_PER_FRAME, Features
 from auricle.types import SAMPLE_RATE_HZ
 
+SAMPLES_PER_FRAME = 160
 FOURIER_SAMPLES = 400
 """Length of a Fourier window: 25 ms."""
 MAX_MEL = 45.245640471924965
@@ -17,6 +17,8 @@ DYNAMIC_RANGE = 8.0
 """Decades below the loudest value at which the spectrogram is clipped."""
 
 Samples = npt.NDArray[np.float32]
+Features = npt.NDArray[np.float32]
+"""Log-mel spectrogram, float32, shape [mels, frames]."""
 
 
 class Spectrogram:

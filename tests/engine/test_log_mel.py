@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from faster_whisper.feature_extractor import FeatureExtractor
 
-from auricle.engine.whisper.spectrogram import FOURIER_SAMPLES, Spectrogram
+from auricle.engine.log_mel import FOURIER_SAMPLES, Spectrogram
 from auricle.types import Pcm16
 from tests.support.clips import CLIPS
 
