@@ -7,6 +7,7 @@ from auricle.events import (
     AudioProgress,
     Closed,
     Discarded,
+    EagerFinal,
     Failed,
     Final,
     Finalized,
@@ -17,6 +18,8 @@ from auricle.events import (
     SpeechEnded,
     SpeechStarted,
     SwitchFormat,
+    Trigger,
+    TurnResumed,
     Warned,
     WarningCode,
     Wire,
@@ -26,12 +29,20 @@ from auricle.types import Word
 _WORDS = ("One", " two", ", three.", "四", " ", "", "'n'", " 5.5", "\u0301", ' "q"', "\n", " ß")
 _STEP_SAMPLES = 4000
 _LANGUAGES = ("en", "ja", None, "de")
+_TRIGGERS = (None, *Trigger)
 
 
 class Story:
-    """A session that says things; see :mod:`auricle.protocol.dialect` for the order of them."""
+    """A session that says things; see :mod:`auricle.protocol.dialect` for the order of them.
 
-    def __init__(self) -> None:
+    Args:
+        turns: Whether it detects the ends of turns.
+    """
+
+    def __init__(self, *, turns: bool = False) -> None:
+        self._turns = turns
+        self._eager: EagerFinal | None = None  # of the open utterance
+        self._promised: dict[int, EagerFinal] = {}  # those of ended utterances, by their numbers
         self._sample = 0
         self._utterances = self._finals = 0
         self._open: tuple[int, int, str] | None = None  # number, start, what is stable
@@ -64,7 +75,10 @@ class Story:
                 self._utterances += 1
                 self._open = (self._utterances, self._sample, "")
                 yield SpeechStarted(self._sample)
+            case 2 if self._open is not None and self._turns and choice & 0x20:
+                yield from self._eager_final(choice)
             case 1 | 2 if self._open is not None:
+                yield from self._resume()
                 yield self._partial(choice)
             case 3:
                 yield from self._end()
@@ -90,7 +104,7 @@ class Story:
     def discard(self) -> Iterator[SessionEvent]:
         """Answer a ``Discard``."""
         if not self._is_stopping:
-            self._open = None
+            self._open = self._eager = None
             yield Discarded(self._sample)
 
     def stop(self) -> Iterator[SessionEvent]:
@@ -113,10 +127,28 @@ class Story:
         self._open = number, start, stable
         return Partial(number, stable, _WORDS[choice % len(_WORDS)], start, self._sample)
 
+    def _eager_final(self, choice: int) -> Iterator[SessionEvent]:
+        assert self._open is not None
+        yield from self._resume()
+        number, start, stable = self._open
+        text = (stable + _WORDS[choice // 8 % len(_WORDS)]).strip()
+        if text:
+            words = tuple(Word(start, self._sample, word, 0.5) for word in text.split())
+            timed = words if choice & 16 else None
+            self._eager = EagerFinal(number, text, start, self._sample, "en", timed, 0.6)
+            yield self._eager
+
+    def _resume(self) -> Iterator[SessionEvent]:
+        if self._eager is not None:
+            yield TurnResumed(self._eager.utterance)
+            self._eager = None
+
     def _end(self) -> Iterator[SessionEvent]:
         if self._open is not None:
             number, start, stable = self._open
             self._open = None
+            if self._eager is not None:
+                self._promised[number], self._eager = self._eager, None
             self._owed.append((number, start, self._sample, stable))
             yield SpeechEnded(self._sample)
 
@@ -132,8 +164,15 @@ class Story:
             text = "Something else."
         words = tuple(Word(start, end, word, 0.5) for word in text.split()) if choice & 16 else None
         language = _LANGUAGES[choice // 32 % 4]
+        if (promised := self._promised.pop(number, None)) is not None:
+            if error or choice & 1:
+                yield TurnResumed(number)
+            else:
+                text, words, language = promised.text, promised.words, promised.language
         yield Final(
-            self._finals, number, text.strip(), start, end, language, words, 1.0, False, error
+            *(self._finals, number, text.strip(), start, end, language, words, 1.0, False, error),
+            end_of_turn=0.9 if self._turns and choice & 2 else None,
+            trigger=_TRIGGERS[choice // 2 % 4] if self._turns else None,
         )
         yield from self._settle()
 

@@ -32,11 +32,12 @@ class Talk:
     Args:
         dialect: What is fuzzed.
         check: Looks at each message that is sent.
+        turns: Whether the session detects the ends of turns.
     """
 
-    def __init__(self, dialect: Dialect, check: Check) -> None:
+    def __init__(self, dialect: Dialect, check: Check, *, turns: bool = False) -> None:
         self.dialect = dialect
-        self.story = Story()
+        self.story = Story(turns=turns)
         self.audio = bytearray()
         self._check = check
         self._is_over = False

@@ -55,7 +55,12 @@ TARGETS: dict[str, tuple[str, ...]] = {
         "auricle.protocol.openai.realtime_items",
     ),
     "deepgram_query": ("auricle.protocol.deepgram.query", "auricle.protocol.deepgram.results"),
-    "deepgram": ("auricle.protocol.deepgram.live",),
+    "deepgram": ("auricle.protocol.deepgram.live", "auricle.protocol.deepgram.audio_input"),
+    "flux": (
+        "auricle.protocol.deepgram.flux",
+        "auricle.protocol.deepgram.flux_query",
+        "auricle.protocol.deepgram.flux_turns",
+    ),
     "wyoming": ("auricle.protocol.wyoming.events", "auricle.protocol.wyoming.framing"),
     "opus_packet": ("auricle.protocol.opus_packet",),
     "opus": ("auricle.audio.opus", "auricle.audio.pipeline"),

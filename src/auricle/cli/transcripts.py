@@ -29,7 +29,7 @@ _Source = Annotated[
     str | None,
     typer.Option(
         metavar="API",
-        help="Only this API: native, deepgram, openai-realtime, wyoming, vosk, or job for jobs.",
+        help="Only this API: native, deepgram, flux, openai-realtime, wyoming, vosk; job: jobs.",
     ),
 ]
 _Since = Annotated[

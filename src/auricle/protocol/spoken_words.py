@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Iterator
+from dataclasses import replace
 
 from auricle.text.redaction import PLACEHOLDERS
 from auricle.types import Word
@@ -47,3 +48,9 @@ def approximate_words(text: str, start_sample: int, end_sample: int) -> list[Wor
         end = start_sample + length * before // letters
         words.append(Word(start, end, word, INTERIM_CONFIDENCE))
     return words
+
+
+def spaced_words(text: str, start_sample: int, end_sample: int) -> list[Word]:
+    """Return the words of a text with approximate times, and with the spaces before them."""
+    words = approximate_words(text, start_sample, end_sample)
+    return [replace(word, text=f" {word.text}") for word in words]

@@ -34,6 +34,7 @@ from auricle.server.access.origins import TrustedHostMiddleware, cross_origin
 from auricle.server.api.asr_webservice import asr
 from auricle.server.api.asr_webservice.errors import refusal as asr_refusal
 from auricle.server.api.deepgram import files as deepgram_file
+from auricle.server.api.deepgram import flux
 from auricle.server.api.deepgram import live as deepgram
 from auricle.server.api.deepgram.errors import refusal as deepgram_refusal
 from auricle.server.api.native import jobs, sessions, stream, tokens, transcripts, utterance
@@ -129,6 +130,7 @@ def create_app(
         "/v1/realtime": openai_refusal,
         f"{azure.PREFIX}/": openai_refusal,
         "/v1/listen": deepgram_refusal,
+        "/v2/listen": deepgram_refusal,
         "/v1/auth/grant": deepgram_refusal,
     }
     for module in (
@@ -139,6 +141,7 @@ def create_app(
         stream,
         deepgram,
         deepgram_file,
+        flux,
         azure,
         tokens,
         health,

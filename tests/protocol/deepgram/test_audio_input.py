@@ -7,7 +7,7 @@ import pytest
 from auricle.commands import Configure
 from auricle.errors import AudioError
 from auricle.events import Wire
-from auricle.protocol.deepgram.audio_input import AudioInput, may_be_text
+from auricle.protocol.deepgram.audio_input import AudioInput, text_in
 from auricle.protocol.dialect import Companded, Law
 from tests.protocol.deepgram.live.helpers import steps
 
@@ -91,7 +91,7 @@ def test_audio_after_undecodable_packets_is_refused() -> None:
         one.receive(b"audio")
 
 
-def test_only_a_short_message_may_be_text() -> None:
-    assert may_be_text(b'{"type":"KeepAlive"}')
-    assert not may_be_text(b"{" + bytes(2000))
-    assert not may_be_text(b"samples")
+def test_only_a_short_message_in_utf8_text_in() -> None:
+    assert text_in(b'{"type":"KeepAlive"}') == '{"type":"KeepAlive"}'
+    for data in (b"{" + bytes(2000), b"samples", b'{"type":"KeepAlive","x":"\xff"}'):
+        assert text_in(data) is None

@@ -299,7 +299,12 @@ def test_a_host_that_is_no_host_is_a_setup_error() -> None:
         is_loopback("no such host")
 
 
-SOCKETS = ("/v1/stream?format=pcm16", "/v1/realtime?intent=transcription", "/v1/listen")
+SOCKETS = (
+    "/v1/stream?format=pcm16",
+    "/v1/realtime?intent=transcription",
+    "/v1/listen",
+    "/v2/listen",
+)
 WRONG = [
     {},
     {"authorization": "Bearer wrong"},

@@ -22,7 +22,12 @@ pytestmark = pytest.mark.server
 APP = "https://app.example"
 EVIL = "https://evil.example"
 KEY = {"authorization": "Bearer secret"}
-SOCKETS = ("/v1/stream?format=pcm16", "/v1/realtime?intent=transcription", "/v1/listen")
+SOCKETS = (
+    "/v1/stream?format=pcm16",
+    "/v1/realtime?intent=transcription",
+    "/v1/listen",
+    "/v2/listen",
+)
 """Each dialect's."""
 POSTS = ("/utterance", "/v1/audio/transcriptions", "/v1/listen", "/v1/auth/grant")
 

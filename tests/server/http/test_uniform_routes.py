@@ -46,7 +46,7 @@ async def test_post(http: httpx2.AsyncClient) -> None:
     assert [a.status_code for a in (utterance, openai, deepgram)] == [200, 200, 200]
 
 
-@pytest.mark.parametrize("path", ["/v1/stream/", "/v1/listen/", "/v1/realtime/"])
+@pytest.mark.parametrize("path", ["/v1/stream/", "/v1/listen/", "/v2/listen/", "/v1/realtime/"])
 async def test_websocket(service: Live, path: str) -> None:
     async with call(service.port, path=path, format="pcm16", encoding="opus") as caller:
         if path == "/v1/realtime/":  # as large as without it
@@ -91,7 +91,7 @@ async def test_head_of_a_job_has_no_body(service: Live, http: httpx2.AsyncClient
 # WebSockets.
 
 
-@pytest.mark.parametrize("path", ["/", "/nothing", "/v2/listen", "/utterance", "/v1/realtime/x"])
+@pytest.mark.parametrize("path", ["/", "/nothing", "/v3/listen", "/utterance", "/v1/realtime/x"])
 async def test_a_websocket_that_there_is_not_is_a_404(service: Live, path: str) -> None:
     with pytest.raises(InvalidStatus) as caught:
         async with call(service.port, path=path):

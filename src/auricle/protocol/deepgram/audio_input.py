@@ -34,9 +34,14 @@ _WAV_LAWS = {MU_LAW: Law.MU, A_LAW: Law.A}
 _CONTROL_BYTES = 1024
 
 
-def may_be_text(data: bytes) -> bool:
-    """Return whether a binary message may be a text message: some clients send them so."""
-    return data.startswith(b"{") and len(data) <= _CONTROL_BYTES
+def text_in(data: bytes) -> str | None:
+    """Return the text of a binary message that may be a text message: some clients send them so."""
+    if not data.startswith(b"{") or len(data) > _CONTROL_BYTES:
+        return None
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return None
 
 
 class AudioInput:

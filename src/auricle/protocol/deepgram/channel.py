@@ -29,7 +29,7 @@ from auricle.protocol.deepgram.results import (
     alternative,
     seconds,
 )
-from auricle.protocol.spoken_words import INTERIM_CONFIDENCE, approximate_words
+from auricle.protocol.spoken_words import INTERIM_CONFIDENCE, spaced_words
 from auricle.text import numerals
 from auricle.types import SAMPLE_RATE_HZ, SAMPLES_PER_MS, Word
 
@@ -118,7 +118,7 @@ class ChannelResults:
 
     def _interim(self, event: Partial) -> Json:
         text = event.stable + event.unstable
-        words = _spread_words(text, event.start_sample, event.end_sample)
+        words = spaced_words(text, event.start_sample, event.end_sample)
         result = self._alternative(text, words, self._query.language)
         result["confidence"] = INTERIM_CONFIDENCE
         return self._results(event.start_sample, event.end_sample, result)
@@ -222,15 +222,9 @@ def _words_of(final: Final) -> Sequence[Word]:
     if final.words:
         return final.words
     if final.segments is None:
-        return _spread_words(final.text, final.start_sample, final.end_sample)
+        return spaced_words(final.text, final.start_sample, final.end_sample)
     return [
         replace(word, speaker=part.speaker)
         for part in final.segments
-        for word in _spread_words(part.text, part.start_sample, part.end_sample)
+        for word in spaced_words(part.text, part.start_sample, part.end_sample)
     ]
-
-
-def _spread_words(text: str, start_sample: int, end_sample: int) -> list[Word]:
-    """Return the words of a text with approximate times, and with the spaces before them."""
-    words = approximate_words(text, start_sample, end_sample)
-    return [replace(word, text=f" {word.text}") for word in words]

@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Meta
 
 from auricle.commands import Flush, Keepalive, Stop, StreamParameters, UpdateConfig
-from auricle.errors import BadRequest, IdleTimeout
+from auricle.errors import BadRequest
 from auricle.events import (
     AudioProgress,
     Closed,
@@ -33,8 +33,9 @@ from auricle.events import (
     Warned,
     WarningCode,
 )
-from auricle.protocol.deepgram.audio_input import WIRES, AudioInput, may_be_text
+from auricle.protocol.deepgram.audio_input import WIRES, AudioInput, text_in
 from auricle.protocol.deepgram.channel import ChannelResults
+from auricle.protocol.deepgram.errors import closing_frame
 from auricle.protocol.deepgram.query import (
     RAW_ENCODINGS,
     Listen,
@@ -48,10 +49,6 @@ from auricle.types import SAMPLE_RATE_HZ
 
 IDLE_TIMEOUT_S = 10.0
 """Deepgram's idle timeout; clients rely on it and send ``KeepAlive``."""
-
-_MAX_REASON_BYTES = 123  # RFC 6455 §5.5
-
-_AUDIO_CODES = frozenset({"bad_audio", "empty_audio", "unsupported_format", "protocol_error"})
 
 
 def parameters_of(query: Listen) -> StreamParameters:
@@ -157,8 +154,8 @@ class DeepgramDialect:
         """
         if not data:
             return (Stop(),)
-        if may_be_text(data) and _is_message(data):
-            return self.receive_text(data.decode())
+        if (text := text_in(data)) is not None and _is_message(text):
+            return self.receive_text(text)
         self._sha256.update(data)
         return self._audio.receive(data)
 
@@ -236,27 +233,15 @@ class DeepgramDialect:
 
     def closing_messages(self, end: End) -> ClosingMessages:
         """Return the close code and reason in Deepgram's format."""
-        code = "" if end.failed is None else end.failed.code
-        message = "" if end.failed is None else end.failed.message
-        if code == IdleTimeout.code:
-            return _closing(1011, "NET-0001", "No audio or KeepAlive received for 10 s.")
-        if code in _AUDIO_CODES:
-            return _closing(1008, "DATA-0000", message)
-        return _closing(end.close_code, code, message)
+        return closing_frame(end)
 
 
-def _is_message(data: bytes) -> bool:
+def _is_message(text: str) -> bool:
     try:
-        decode_json(data, _Message, "message")
+        decode_json(text, _Message, "message")
     except BadRequest:
         return False
     return True
-
-
-def _closing(close_code: int, code: str, message: str) -> ClosingMessages:
-    reason = f"{code}: {message}" if code else ""
-    cut = reason.encode()[:_MAX_REASON_BYTES].decode(errors="ignore")
-    return ClosingMessages((), close_code, cut)
 
 
 def _text(message: Json) -> str:

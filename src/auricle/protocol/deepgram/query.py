@@ -236,7 +236,7 @@ def parse_listen(
         BadRequest: A value is of the wrong type, out of range or not supported.
     """
     items = list(items)
-    encoding = _encoding(items)
+    encoding = parse_encoding(items)
     is_raw = encoding in RAW_ENCODINGS  # otherwise packets and headers define the sample rate
     used = [(name, text) for name, text in items if is_raw or name != "sample_rate"]
     query = convert_texts(used, _Query, "query", is_lenient=True)
@@ -306,7 +306,12 @@ def check_hotwords(words: Iterable[str]) -> tuple[str, ...]:
     return terms
 
 
-def _encoding(items: Iterable[tuple[str, str]]) -> str | None:
+def parse_encoding(items: Iterable[tuple[str, str]]) -> str | None:
+    """Return the ``encoding`` of a query; ``None`` for a container.
+
+    Raises:
+        BadRequest: It is unknown.
+    """
     texts = [text.strip().lower() for name, text in items if name == "encoding" and text.strip()]
     if texts and texts[-1] not in ENCODINGS:
         raise BadRequest(

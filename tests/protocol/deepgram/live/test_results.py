@@ -314,24 +314,6 @@ def test_it_ends_with_metadata_about_all_of_its_audio() -> None:
     }
 
 
-@pytest.mark.parametrize(
-    ("code", "close_code", "closed_with", "reason"),
-    [
-        ("idle_timeout", 1008, 1011, "NET-0001: "),
-        ("bad_audio", 1007, 1008, "DATA-0000: why"),
-        ("protocol_error", 1002, 1008, "DATA-0000: why"),
-        ("draining", 1012, 1012, "draining: why"),
-        ("queue_full", 1013, 1013, "queue_full: why"),
-    ],
-)
-def test_connections_part_with_codes_that_clients_know(
-    code: str, close_code: int, closed_with: int, reason: str
-) -> None:
-    shown = dialect().closing_messages(End(code, close_code, Failed(code, "why", False)))
-    assert (shown.texts, shown.close_code) == ((), closed_with)
-    assert shown.reason.startswith(reason)
-
-
 def test_a_good_end_has_no_reason_and_a_long_one_fits() -> None:
     assert dialect().closing_messages(End("done", 1000)).reason == ""
     long = dialect().closing_messages(End("bad_audio", 1007, Failed("bad_audio", "é" * 200, False)))

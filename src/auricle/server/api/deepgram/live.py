@@ -42,11 +42,18 @@ def _read(websocket: WebSocket) -> Handshake:
         created=utc_now(),
         model=model_info(choice.model),
     )
+    subprotocol = introduced_subprotocol(websocket)
+    return Handshake(dialect, parameters_of(query), subprotocol, query.warnings)
+
+
+def introduced_subprotocol(websocket: WebSocket) -> str | None:
+    """Return the subprotocol that introduces a key.
+
+    A browser sends ``token`` or ``bearer`` and its key, and expects the first of them back.
+    """
     offered = websocket.scope.get("subprotocols", [])
-    # A browser sends `token` or `bearer` and its key, and expects the first of them back.
     is_introduced = bool(offered) and offered[0].lower() in _INTRODUCTIONS
-    chosen = offered[0] if is_introduced else None
-    return Handshake(dialect, parameters_of(query), chosen, query.warnings)
+    return offered[0] if is_introduced else None
 
 
 def model_info(model: ServedModel) -> ModelInfo:

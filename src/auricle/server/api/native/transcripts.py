@@ -101,7 +101,7 @@ class ListQuery(msgspec.Struct):
     ] = None
     language: Annotated[_LanguageCode | None, Meta(description="Language code.")] = None
     source: Annotated[
-        Literal["native", "deepgram", "openai-realtime", "wyoming", "vosk", "job"] | None,
+        Literal["native", "deepgram", "flux", "openai-realtime", "wyoming", "vosk", "job"] | None,
         Meta(description="API that the session used; `job` for background jobs."),
     ] = None
     since: Annotated[_UnixTime | None, Meta(description="Earliest start, in Unix seconds.")] = None
