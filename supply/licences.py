@@ -29,6 +29,7 @@ ALLOWED = frozenset(
 EXCEPTIONS = {
     "soxr": "LGPL-2.1-or-later",  # a package of its own, which anybody can replace
     "nvidia-cublas-cu12": "LicenseRef-NVIDIA-Proprietary",  # an extra
+    "zeroconf": "LGPL-2.1-or-later",  # an extra, which runs in a separate process
 }
 """Packages that may have another licence, and which."""
 
@@ -53,6 +54,7 @@ ELSEWHERE = {
     "jmespath": "MIT",
     "moonshine-voice": "MIT",
     "nvidia-cublas-cu12": "LicenseRef-NVIDIA-Proprietary",
+    "ifaddr": "MIT",
     "pycparser": "BSD-3-Clause",
     "python-dateutil": "Apache-2.0 OR BSD-3-Clause",
     "requests": "Apache-2.0",
@@ -61,6 +63,7 @@ ELSEWHERE = {
     "six": "MIT",
     "sounddevice": "MIT",
     "urllib3": "MIT",
+    "zeroconf": "LGPL-2.1-or-later",
 }
 """Packages that only other systems or extras install, as they say themselves."""
 
@@ -69,9 +72,10 @@ EXTRAS = (
     *("botocore", "jmespath", "python-dateutil", "six", "urllib3"),
     *("moonshine-voice", "certifi", "charset-normalizer", "requests"),
     *("sherpa-onnx", "sherpa-onnx-core"),
+    *("zeroconf", "ifaddr"),
 )
-"""What the extras `mic`, `cuda`, `s3`, `moonshine` and `sherpa` bring; no lock of the server pins
-them."""
+"""What the extras `mic`, `cuda`, `s3`, `moonshine`, `sherpa` and `zeroconf` bring; no lock of the
+server pins them."""
 
 INSIDE = {
     "av": {

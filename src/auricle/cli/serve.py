@@ -59,6 +59,7 @@ def serve(
     wyoming_host: Annotated[str | None, setting("wyoming_host")] = None,
     wyoming_port: Annotated[int | None, setting("wyoming_port")] = None,
     wyoming_open: Annotated[bool | None, setting("wyoming_open")] = None,
+    wyoming_zeroconf: Annotated[bool | None, setting("wyoming_zeroconf")] = None,
     vosk: Annotated[bool | None, setting("vosk")] = None,
     vosk_host: Annotated[str | None, setting("vosk_host")] = None,
     vosk_port: Annotated[int | None, setting("vosk_port")] = None,
@@ -98,6 +99,7 @@ def serve(
         "wyoming_host": wyoming_host,
         "wyoming_port": wyoming_port,
         "wyoming_open": wyoming_open,
+        "wyoming_zeroconf": wyoming_zeroconf,
         "vosk": vosk,
         "vosk_host": vosk_host,
         "vosk_port": vosk_port,
@@ -145,7 +147,7 @@ async def _serve(settings: Settings) -> None:
     from auricle.server.access.key_file import read_keys
     from auricle.server.access.keyring import is_exposed
     from auricle.server.api.keyless_port import KeylessPort
-    from auricle.server.api.wyoming import WyomingServer
+    from auricle.server.api.wyoming import WyomingServer, announcer, check_announcement
     from auricle.server.app import create_app
     from auricle.server.main import listen, serve
     from auricle.server.net.listen import base_url
@@ -165,6 +167,7 @@ async def _serve(settings: Settings) -> None:
     if settings.server.keys_file is not None:
         read_keys(settings.server.keys_file)
     Certificate.of(settings.server)
+    check_announcement(settings.server)
     wyoming, vosk = KeylessPort.wyoming(settings.server), KeylessPort.vosk(settings.server)
     for sock in (*listen(settings.server), *wyoming.listen(), *vosk.listen()):
         sock.close()
@@ -198,6 +201,9 @@ async def _serve(settings: Settings) -> None:
     if wyoming_sockets := wyoming.listen():
         wyoming_server = WyomingServer(app.state.auricle)
         app.state.auricle.background_tasks.append(partial(wyoming_server.serve, wyoming_sockets))
+        announced = announcer(settings.server, wyoming_sockets[0].getsockname()[1])
+        if announced is not None:
+            app.state.auricle.background_tasks.append(announced.serve)
         _announce_port(wyoming, wyoming_sockets, "Home Assistant")
     if vosk_sockets := vosk.listen():
         _announce_port(vosk, vosk_sockets, "telephony and meetings")

@@ -115,6 +115,11 @@ class ServerSettings(_Section):
     wyoming_open: bool = Field(
         False, description="Allow other machines to use Wyoming, which has no authentication."
     )
+    wyoming_zeroconf: bool = Field(
+        False,
+        description="Announce the Wyoming port on the local network, so that Home Assistant finds "
+        "it. Requires the extra `zeroconf` and an address that other machines reach.",
+    )
     vosk: bool = Field(
         False, description="Also serve Vosk's WebSocket, for telephony and meeting programs."
     )

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from structlog.testing import LogCapture
 
-from auricle.config.settings import LiveSettings
-from auricle.errors import NoWorkerReady, Overloaded, PoisonJob
+from auricle.config.settings import LiveSettings, ServerSettings
+from auricle.errors import NoWorkerReady, Overloaded, PoisonJob, SetupError
 from auricle.protocol.wyoming.framing import MAX_PAYLOAD_BYTES
 from auricle.server.api import wyoming as wyoming_server
-from auricle.server.api.wyoming import MAX_CONNECTIONS
+from auricle.server.api.wyoming import MAX_CONNECTIONS, announcer, check_announcement
 from auricle.types import WYOMING, Job
 from tests.support.poll import poll_until
 from tests.support.stream import SPEECH, echo
@@ -415,3 +415,32 @@ async def test_each_utterance_is_counted_and_logged_without_a_word_of_it(
     served = {"method": "other", "route": "wyoming"}
     assert figure("auricle_http_requests_total", **served, status="200") == 1
     assert figure("auricle_http_requests_total", **served, status="503") == 1
+
+
+# The announcement on the network.
+
+
+def announced(**settings: Any) -> ServerSettings:
+    return ServerSettings(wyoming_zeroconf=True, **settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        (announced(), "requires AURICLE_WYOMING=1"),
+        (announced(wyoming=True), "set AURICLE_WYOMING_HOST and AURICLE_WYOMING_OPEN=1"),
+    ],
+)
+def test_a_port_that_other_machines_do_not_reach_is_not_announced(
+    settings: ServerSettings, problem: str
+) -> None:
+    with pytest.raises(SetupError, match=problem):
+        check_announcement(settings)
+
+
+def test_a_port_is_announced_if_the_operator_wants_it() -> None:
+    settings = announced(wyoming=True, wyoming_host="0.0.0.0", wyoming_open=True)
+    check_announcement(settings)
+    assert announcer(settings, 10300) is not None
+    check_announcement(ServerSettings())
+    assert announcer(ServerSettings(), 10300) is None
