@@ -326,9 +326,9 @@ class LiveRunner:
         elif isinstance(event, Closed) and not self._is_counted:
             self._is_counted = True
             self._metrics.count_closed(event)
-        self._publish(event)
         if self._listener is not None:
             self._listener.deliver(event)
+        self._publish(event)  # the speaker's connection comes first
 
     def _submit(self, job: Job) -> None:
         if self._group is None or self.is_over:

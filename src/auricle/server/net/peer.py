@@ -1,11 +1,15 @@
 """A route's interface to its connection, beyond ASGI."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 from starlette.types import Scope
 
 PEER_EXTENSION = "auricle.peer"
 """Key of the ASGI extension that gives a route its connection."""
+
+BODY_EXTENSION = "auricle.body"
+"""Key of the ASGI extension that gives a route the body of its response."""
 
 
 class Peer(Protocol):
@@ -30,3 +34,33 @@ def peer_of(scope: Scope) -> Peer | None:
     """Return the connection of a request; ``None`` under other ASGI servers."""
     peer: Peer | None = scope.get("extensions", {}).get(PEER_EXTENSION, {}).get("peer")
     return peer
+
+
+class BodyWriter(Protocol):
+    """The body of a response, once it has started, for parts that must not wait.
+
+    ASGI's ``send`` takes a task for each response, and three times the processor time.
+    """
+
+    on_writable: Callable[[], None] | None
+    """Called when the client has read enough after :attr:`is_full`; the route sets and unsets it.
+    """
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the client has not read enough of what was written to write more."""
+        ...
+
+    def write_body(self, data: bytes) -> None:
+        """Write a part of the body; nothing, if the client has disconnected."""
+        ...
+
+
+def body_writer_of(scope: Scope) -> BodyWriter:
+    """Return the body of a request's response.
+
+    Raises:
+        KeyError: Another ASGI server runs the application.
+    """
+    writer: BodyWriter = scope["extensions"][BODY_EXTENSION]["writer"]
+    return writer

@@ -1,66 +1,64 @@
+from contextlib import ExitStack
+from functools import partial
+
 import anyio
 import anyio.lowlevel
 import pytest
+from structlog.testing import LogCapture
 
 from auricle.server.live.readers.bell import GROUP, Bell
 from tests.support.service import poll_until
 
 pytestmark = pytest.mark.server
 
+READERS = 2 * GROUP + 1
 
-async def test_all_that_wait_are_woken_in_groups_and_others_work_meanwhile() -> None:
-    bell, order = Bell(), list[str]()
 
-    async def wait(name: str) -> None:
-        await bell.wait()
-        order.append(name)
-        await bell.wait()  # a reader waits again at once, and is not woken twice
-        order.append("again")
-
-    async def work() -> None:
-        while len(order) < 3 * GROUP:
+async def test_all_are_called_in_groups_and_others_work_meanwhile() -> None:
+    bell, order = Bell(), list[object]()
+    with ExitStack() as listening:
+        for number in range(READERS):
+            listening.enter_context(bell.heard_by(partial(order.append, number)))
+        bell.ring()
+        assert order == []  # the session goes on first
+        while READERS - 1 not in order:
+            order.append("work")
             await anyio.lowlevel.checkpoint()
-            if order and order[-1] != "work":
-                order.append("work")
+    assert [each for each in order if each != "work"] == list(range(READERS))
+    assert order.index("work", 1) <= GROUP + 1
 
-    async with anyio.create_task_group() as group:
-        for number in range(2 * GROUP + 1):
-            group.start_soon(wait, str(number))
-        await anyio.wait_all_tasks_blocked()
-        group.start_soon(work)
+
+async def test_news_while_some_are_being_called_reach_all_once_more() -> None:
+    bell, called = Bell(), list[int]()
+
+    def call(number: int) -> None:
+        called.append(number)
+        if len(called) in (1, 2):
+            bell.ring()
+
+    with ExitStack() as listening:
+        for number in range(READERS):
+            listening.enter_context(bell.heard_by(partial(call, number)))
         bell.ring()
-        await poll_until(lambda: str(2 * GROUP) in order)
-        assert [name for name in order if name.isdecimal()] == list(map(str, range(2 * GROUP + 1)))
-        assert "again" not in order
-        assert "work" in order[: order.index(str(GROUP)) + 1]
-        group.cancel_scope.cancel()
-
-
-async def test_a_ring_while_some_are_still_to_be_woken_wakes_those_that_came_since() -> None:
-    bell, woken = Bell(), list[int]()
-
-    async def wait(number: int) -> None:
-        await bell.wait()
-        woken.append(number)
-
-    async with anyio.create_task_group() as group:
-        for number in range(GROUP + 1):
-            group.start_soon(wait, number)
+        await poll_until(lambda: len(called) >= 2 * READERS)
         await anyio.wait_all_tasks_blocked()
-        bell.ring()
-        group.start_soon(wait, GROUP + 1)
-        await poll_until(lambda: len(woken) >= GROUP)
-        await anyio.wait_all_tasks_blocked()
-        bell.ring()
-    assert sorted(woken) == list(range(GROUP + 2))
+    assert called == 2 * list(range(READERS))
 
 
-async def test_a_reader_that_leaves_is_forgotten() -> None:
-    bell = Bell()
-    with anyio.move_on_after(0):
-        await bell.wait()
-    assert not bell._waiting
+async def test_a_reader_that_leaves_is_not_called_and_one_that_fails_silences_nobody(
+    logged: LogCapture,
+) -> None:
+    bell, called = Bell(), list[str]()
+
+    def fail() -> None:
+        raise RuntimeError("what somebody said")
+
+    with bell.heard_by(fail), bell.heard_by(lambda: called.append("second")):
+        with bell.heard_by(lambda: called.append("gone")):
+            bell.ring()
+        await poll_until(lambda: called)
     bell.ring()
-    with anyio.move_on_after(0.05) as limit:
-        await bell.wait()
-    assert limit.cancelled_caught
+    await anyio.wait_all_tasks_blocked()
+    assert called == ["second"]
+    assert [entry["event"] for entry in logged.entries] == ["unexpected_error"]
+    assert "somebody" not in str(logged.entries)

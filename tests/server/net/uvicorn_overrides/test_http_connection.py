@@ -5,13 +5,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import anyio
+import h11
 import pytest
 import uvicorn
 from anyio.abc import SocketStream
 from fastapi import FastAPI
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import Receive, Scope, Send
 
+from auricle.server.net.peer import body_writer_of
 from auricle.server.net.uvicorn_overrides.http_connection import (
     MAX_HEAD_BYTES,
     READ_BYTES,
@@ -31,6 +34,25 @@ class Impatient(HttpConnection):
     stall_s = 0.3
 
 
+class DirectResponse(Response):
+    """Writes some of its body directly, and then until its client does not read."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        writer, writable = body_writer_of(scope), anyio.Event()
+        writer.write_body(b"first,")
+        writer.write_body(b"")
+        await send({"type": "http.response.body", "body": b"second,", "more_body": True})
+        writer.on_writable = writable.set
+        while not writer.is_full:
+            writer.write_body(b"x" * 100_000)
+        await writable.wait()
+        writer.on_writable = None
+        writer.write_body(b"last")
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        writer.write_body(b"after the end")
+
+
 @asynccontextmanager
 async def serving(connection: type[HttpConnection] = Impatient) -> AsyncIterator[int]:
     """Serve an application that sends back what it got, to clients that have little time."""
@@ -43,6 +65,10 @@ async def serving(connection: type[HttpConnection] = Impatient) -> AsyncIterator
     @app.get("/large")
     async def large() -> PlainTextResponse:
         return PlainTextResponse("x" * LARGE_BYTES)
+
+    @app.get("/direct")
+    async def direct() -> DirectResponse:
+        return DirectResponse()
 
     config = uvicorn_config(app)
     assert config.http is HttpConnection
@@ -261,3 +287,26 @@ async def test_a_client_that_stops_reading_is_cut_off_and_a_slow_one_is_not() ->
         assert received < LARGE_BYTES
         assert received + await rest_of(slow) > LARGE_BYTES  # with its head
         assert await rest_of(idle) < LARGE_BYTES
+
+
+@pytest.mark.parametrize("version", ["1.1", "1.0"])
+async def test_a_body_that_is_written_directly_arrives_as_any_other(version: str) -> None:
+    async with serving() as port, await connect(port) as stream:
+        await stream.send(
+            f"GET /direct HTTP/{version}\r\nHost: a\r\nConnection: close\r\n\r\n".encode()
+        )
+        received = b""
+        with anyio.fail_after(60), contextlib.suppress(anyio.EndOfStream):
+            while True:
+                received += await stream.receive()
+    parser = h11.Connection(h11.CLIENT)
+    parser.send(h11.Request(method="GET", target="/direct", headers=[("host", "a")]))
+    parser.send(h11.EndOfMessage())
+    parser.receive_data(received)
+    parser.receive_data(b"")
+    body = b""
+    while not isinstance(event := parser.next_event(), h11.EndOfMessage):
+        body += bytes(event.data) if isinstance(event, h11.Data) else b""
+    assert (b"chunked" in received[:500].lower()) is (version == "1.1")
+    assert body.startswith(b"first,second,xxx")
+    assert body.endswith(b"xxxlast")

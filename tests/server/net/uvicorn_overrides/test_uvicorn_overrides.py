@@ -33,7 +33,7 @@ USED_OF_SERVER = {"config", "handle_exit", "on_tick", "server_state", "should_ex
 SET_WHEN_IT_STARTS = {"lifespan", "servers"}
 
 USED_OF_HTTP = {
-    *("conn", "cycle", "flow", "loop", "transport"),
+    *("app", "conn", "cycle", "flow", "loop", "transport"),
     *("connection_lost", "connection_made", "data_received", "handle_websocket_upgrade"),
     *("on_response_complete", "pause_writing", "resume_writing", "send_400_response"),
     "_unset_keepalive_if_required",
@@ -84,7 +84,8 @@ async def test_of_the_http_connection() -> None:
     assert lacking(base.conn, USED_OF_HTTP_PARSER) == set()
     assert used(ServerConnection, h11.Connection(h11.SERVER)) == USED_OF_HTTP_PARSER
     assert set(inspect.signature(FlowControl).parameters) == {"transport"}
-    assert lacking(FlowControl(asyncio.Transport()), {"read_paused", "resume_reading"}) == set()
+    used_of_flow = {"read_paused", "resume_reading", "write_paused"}
+    assert lacking(FlowControl(asyncio.Transport()), used_of_flow) == set()
 
 
 def test_of_a_request_in_progress() -> None:

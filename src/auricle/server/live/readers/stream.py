@@ -1,7 +1,8 @@
 """A response without an end: what is said in a live session, as it is said.
 
-A reader that reads slowly gets fewer partials. One that reads nothing is disconnected by the
-connection's own timeout for a client that doesn't read.
+Events are written as the feed has them, without a task that wakes for each. A reader that reads
+slowly gets fewer partials. One that reads nothing is disconnected by the connection's own timeout
+for a client that doesn't read.
 """
 
 from contextlib import AbstractContextManager
@@ -16,6 +17,7 @@ from auricle.server.http.request_log import request_log
 from auricle.server.http.uniform_routes import is_head
 from auricle.server.live.readers.bell import Bell
 from auricle.server.live.readers.feed import FeedCursor
+from auricle.server.net.peer import BodyWriter, body_writer_of
 
 
 class FeedStream(Response):
@@ -69,19 +71,28 @@ class FeedStream(Response):
                 if not is_head(scope):
                     async with while_connected(receive):
                         with anyio.move_on_after(self._limit_s):
-                            await self._stream(send)
+                            await self._stream(body_writer_of(scope))
             except ClientDisconnect:
                 request_log(scope).code = "client_left"
             else:
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def _stream(self, send: Send) -> None:
-        body = self._start + self._cursor.next_bytes()
-        while True:
-            if body:
-                await send({"type": "http.response.body", "body": body, "more_body": True})
-            elif self._cursor.is_done:
-                return
-            else:
-                await self._bell.wait()
-            body = self._cursor.next_bytes()
+    async def _stream(self, writer: BodyWriter) -> None:
+        is_done = anyio.Event()
+
+        def write_news() -> None:
+            if writer.is_full:
+                return  # `on_writable` calls this again
+            if news := self._cursor.next_bytes():
+                writer.write_body(news)
+            if self._cursor.is_done:
+                is_done.set()
+
+        writer.write_body(self._start)
+        writer.on_writable = write_news
+        try:
+            with self._bell.heard_by(write_news):
+                write_news()
+                await is_done.wait()
+        finally:
+            writer.on_writable = None

@@ -9,8 +9,10 @@ A body in one-byte chunks would block all other connections (see ``net/read_thro
 import asyncio
 import sys
 from collections.abc import Callable
+from functools import partial
 
 import h11
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
@@ -19,6 +21,7 @@ from auricle.server.http.errors import raw_error_response
 from auricle.server.http.request_log import new_request_id, request_id_of
 from auricle.server.net.http_framing import BadFraming, ServerConnection
 from auricle.server.net.lingering import DiscardedBody, end_writing
+from auricle.server.net.peer import BODY_EXTENSION
 from auricle.server.net.read_throttle import PacedReading
 
 HEAD_S = 30.0
@@ -42,6 +45,7 @@ class HttpConnection(H11Protocol):
     _stall: asyncio.TimerHandle | None = None
     _is_given_up = False
     _discarded: DiscardedBody | None = None
+    on_writable: Callable[[], None] | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         """Set up the parser and start the timeout for the first request."""
@@ -51,7 +55,30 @@ class HttpConnection(H11Protocol):
         self.transport = _LingeringTransport(transport, self._close)  # type: ignore[assignment]
         self._reading = PacedReading(transport, READ_BYTES, lambda: not self.flow.read_paused)
         self.flow = FlowControl(self._reading)  # type: ignore[arg-type]  # it calls pause and resume only
+        self.app = partial(self._run_with_body, self.app)
         self._start_head_timer()
+
+    async def _run_with_body(
+        self, app: ASGIApp, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Run the application, whose routes may write a body directly; see :class:`.BodyWriter`."""
+        scope["extensions"] = {BODY_EXTENSION: {"writer": self}}
+        await app(scope, receive, send)
+
+    @property
+    def is_full(self) -> bool:
+        """See :class:`.BodyWriter`."""
+        return self.flow.write_paused
+
+    def write_body(self, data: bytes) -> None:
+        """See :class:`.BodyWriter`; framed as h11 frames the rest of the response.
+
+        That is in chunks (RFC 9112 §7.1); in HTTP/1.0, the response ends with the connection.
+        """
+        if data and not self._socket.is_closing():
+            cycle: RequestResponseCycle = self.cycle
+            is_chunked = cycle.scope["http_version"] == "1.1"
+            self._socket.write(b"%x\r\n%b\r\n" % (len(data), data) if is_chunked else data)
 
     def data_received(self, data: bytes) -> None:
         """Parse received bytes."""
@@ -108,6 +135,8 @@ class HttpConnection(H11Protocol):
         """Resume the response and cancel the stall timeout."""
         self._cancel_stall_timer()
         super().resume_writing()
+        if self.on_writable is not None:
+            self.on_writable()
 
     def _close(self) -> None:
         """Close the connection; if a request body is still arriving, discard it first."""
