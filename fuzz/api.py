@@ -40,6 +40,7 @@ def main() -> int:
     began_at = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         settings: dict[str, Any] = {"workers": 1, "api_keys": KEY, "max_upload_mb": 1}
+        settings["asr_webservice"] = 1
         engine = "tests.support.scripted_engine"
         with running(Path(folder) / "server.log", engine=engine, **settings) as server:
             done = subprocess.run(_command(asked, f"{server.url}/openapi.json"), check=False)

@@ -49,6 +49,10 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "utterance": ("auricle.server.uploads.json_audio", "auricle.server.uploads.params"),
     "form": ("auricle.server.uploads.multipart",),
     "openai_rest": ("auricle.protocol.openai.transcriptions", "auricle.protocol.subtitles"),
+    "asr_webservice": (
+        "auricle.protocol.asr_webservice",
+        "auricle.protocol.whisper_json",
+    ),
     "openai_realtime": (
         "auricle.protocol.openai.realtime",
         "auricle.protocol.openai.realtime_config",

@@ -11,9 +11,10 @@ from auricle.languages import LANGUAGES
 from auricle.limits import MAX_HOTWORD_CHARACTERS, MAX_HOTWORDS, MAX_PROMPT_CHARACTERS
 from auricle.protocol.openai.transcription_form import FIELDS, Format, SpeechRequest, read_form
 from auricle.protocol.openai.transcriptions import delta_event, done_event, encode_answer
-from auricle.types import Segment, Task, Transcript, Word
+from auricle.types import Task
 from fuzz.mutation import query_mutation
 from fuzz.target import Target
+from fuzz.transcripts import count_cues, transcript_of
 
 _WORDS = (
     *sorted(FIELDS),
@@ -47,43 +48,17 @@ def _check(request: SpeechRequest) -> None:
 
 
 def _answer(request: SpeechRequest, fields: dict[str, list[str]]) -> None:
-    transcript = _transcript(fields)
+    transcript = transcript_of(fields)
     body = encode_answer(request, transcript, _GAPS)
     match request.format:
         case Format.JSON | Format.VERBOSE_JSON:
             assert msgspec.json.decode(body)["text"] == transcript.text
         case Format.SRT | Format.VTT:
-            text = body.decode()
-            times = sum(" --> " in line for line in text.split("\n"))
-            blocks = [block for block in text.split("\n\n") if " --> " in block]
-            assert times == len(blocks), "a text makes cues"
+            count_cues(body.decode())
         case Format.TEXT:
             body.decode()
     for event in (delta_event(transcript.text), done_event(transcript, _GAPS)):
         assert event.count(b"\n") == 2, "an event breaks off"
-
-
-def _transcript(fields: dict[str, list[str]]) -> Transcript:
-    """Return a transcript as the fields ``text``, ``pieces`` (words or none) and ``starts`` say."""
-    texts = fields.get("text", [])[:20] or ["Hello"]
-    starts = [
-        int(s) for s in fields.get("starts", []) if s.isascii() and s.isdigit() and len(s) < 9
-    ]
-    segments = []
-    for number, text in enumerate(texts):
-        start = starts[number] if number < len(starts) else number * 16_000
-        end = start + 8000
-        words = None
-        if fields.get("pieces"):
-            words = tuple(Word(start, end, word, 0.5, (1, 2)) for word in text.split())
-        segments.append(Segment(start, end, text, words, -0.2, 0.1, 1.5, 0.0))
-    return Transcript(
-        "".join(texts).strip(),
-        fields["language"][0] if fields.get("language") else None,
-        0.5,
-        480_000,
-        tuple(segments),
-    )
 
 
 def seeds() -> Iterator[bytes]:

@@ -153,7 +153,8 @@ def create_app(
     if settings.server.asr_webservice:
         app.include_router(asr.router)
         app.state.refusals |= dict.fromkeys(asr.PATHS, asr_refusal)
-    app.include_router(pages_router())
+    status = f"Auricle {app.version}" if settings.server.asr_webservice else None
+    app.include_router(pages_router(version=status))
     app.router.default = partial(_not_found, app.router.default)
     # The last middleware added is the outermost.
     app.add_middleware(ErrorBoundaryMiddleware)

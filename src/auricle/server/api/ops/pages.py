@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from auricle.errors import NotFound
+from auricle.server.http.responses import json_response
 
 STATIC = Path(__file__).parents[2] / "static"
 
@@ -65,8 +66,14 @@ class _File:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def pages_router(folder: Path = STATIC) -> APIRouter:
-    """Read the built pages in a folder, and return their routes."""
+def pages_router(folder: Path = STATIC, version: str | None = None) -> APIRouter:
+    """Read the built pages in a folder, and return their routes.
+
+    Args:
+        folder: The folder.
+        version: What ``/status`` returns as JSON to programs that don't accept HTML, such as
+            Bazarr's connection test; ``None``: the page.
+    """
     files = _read(folder)
     router = APIRouter(include_in_schema=False)
 
@@ -76,6 +83,8 @@ def pages_router(folder: Path = STATIC) -> APIRouter:
 
     @router.api_route("/status", methods=["GET", "HEAD"])
     async def get_status(request: Request) -> Response:
+        if version is not None and "text/html" not in request.headers.get("accept", ""):
+            return json_response({"version": version}, headers={"vary": "accept"})
         return _answer(request, files[_STATUS])
 
     @router.api_route("/assets/{name}", methods=["GET", "HEAD"])
