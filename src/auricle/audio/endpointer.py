@@ -290,6 +290,7 @@ class Endpointer:
         self._pcm = bytearray()  # windows that were not judged yet
         self._probabilities: list[float] = []  # of the first of them
         self._is_asking = False
+        self._is_splitting = False
         self._window_start = start_sample
         # No later utterance starts before this.
         self._floor = start_sample if resume_sample is None else resume_sample
@@ -551,9 +552,15 @@ class Endpointer:
         return events
 
     def _asks(self, utterance: _OpenSpeech, silence_samples: int) -> bool:
-        """Return whether to ask what silence ends this pause: once, and not for a breath."""
+        """Return whether to ask what silence ends this pause: once, and not for a breath.
+
+        The rest of a cut utterance is added at once, so a pause in it that is over is not asked
+        about, and one that is not over with its next window.
+        """
         ask_ms = self._rules.ask_ms
-        if ask_ms is None or utterance.is_asked or silence_samples < ask_ms * SAMPLES_PER_MS:
+        if ask_ms is None or self._is_splitting or utterance.is_asked:
+            return False
+        if silence_samples < ask_ms * SAMPLES_PER_MS:
             return False
         return utterance.is_confirmed and not utterance.is_doubtful
 
@@ -620,7 +627,9 @@ class Endpointer:
         is_over = not any(window.is_voiced for window in windows[at:])
         cause = EndCause.SILENCE if is_over else EndCause.LENGTH
         events: list[Endpointing] = [self._close(windows[at].start_sample, cause, is_cut=is_cut)]
+        self._is_splitting = True
         for window in windows[at:]:
             events += self._add_window(window, was_speech=was_speech)
             was_speech = window.is_voiced
+        self._is_splitting = False
         return events

@@ -1,5 +1,7 @@
 """Questions: what ends a pause is answered later, and samples wait for the answer."""
 
+import random
+
 import numpy as np
 import pytest
 
@@ -25,8 +27,10 @@ SAID: Script = [(0.0, 20), (0.95, 30)]
 class Asked:
     """An endpointer that hears a script; its questions are answered after some windows."""
 
-    def __init__(self, *answers_ms: int | None, late_windows: int = 0) -> None:
-        self.it = Endpointer(ASKING)
+    def __init__(
+        self, *answers_ms: int | None, late_windows: int = 0, rules: EndpointRules = ASKING
+    ) -> None:
+        self.it = Endpointer(rules)
         self.answers_ms = list(answers_ms)
         self.late_windows = late_windows
         self.events: list[Endpointing] = []
@@ -123,3 +127,19 @@ def test_questions_come_after_the_pause_is_known() -> None:
     (question,) = (e for e in Asked(None).hear([*SAID, (0.0, 7)]) if isinstance(e, TurnQuestion))
     assert question == TurnQuestion(20 * W - 4800, 56 * W)
     assert not isinstance(question, UtteranceEnd)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_any_speech_has_the_same_utterances_however_late_the_answers_come(seed: int) -> None:
+    chance = random.Random(seed)
+    rules = EndpointRules(ask_ms=192, soft_limit_s=2, hard_limit_s=4)
+    script: Script = []
+    for _ in range(40):
+        script += [(chance.choice((0.95, 0.6)), chance.randint(1, 60))]
+        script += [(0.0, chance.choice((1, 2, 4, 7, 9, 13, 20, 40)))]
+    answers = [chance.choice((None, 192, 384, 500, 1000, 3000)) for _ in range(100)]
+    prompt = Asked(*answers, rules=rules)
+    late = Asked(*answers, late_windows=chance.randint(1, 30), rules=rules)
+    expected = prompt.hear(script) + prompt.it.finish()
+    assert late.hear(script) + late.it.finish() == expected
+    assert len(ends(expected)) > 5
