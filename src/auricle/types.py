@@ -49,7 +49,7 @@ MAX_SPEAKERS = 16
 """Maximum number of speakers in one recording; an estimate beyond that is not reliable."""
 
 
-DEFAULT_TURN_THRESHOLD = 0.7
+DEFAULT_TURN_THRESHOLD = 0.5
 MIN_TURN_LIMIT_MS, MAX_TURN_LIMIT_MS, DEFAULT_TURN_LIMIT_MS = 500, 60_000, 3000
 """Silence that ends a turn that does not sound finished. An utterance has at most 25 s, so that
 longer silence has no effect."""

@@ -8,7 +8,7 @@ import pytest
 from auricle.audio.endpointer import EndCause
 from auricle.errors import TurnsUnavailable
 from auricle.events import Trigger
-from auricle.session.turn_end import ANSWER_S, FINISH_MS, TurnEnd, silence_ms
+from auricle.session.turn_end import ANSWER_S, DOUBT_MS, FINISH_MS, TurnEnd, silence_ms
 from auricle.types import JobId, TurnDetection
 
 pytestmark = pytest.mark.unit
@@ -23,13 +23,20 @@ def asked(turns: TurnDetection | None = None) -> tuple[TurnEnd, JobId]:
 
 
 @pytest.mark.parametrize(
-    ("probability", "threshold", "expected"),
-    [(0.71, 0.7, FINISH_MS), (0.7, 0.7, FINISH_MS), (0.69, 0.7, 3000), (1.0, 1.0, 3000)],
+    ("probability", "threshold", "limit_ms", "expected"),
+    [
+        (1.0, 0.7, 3000, FINISH_MS),
+        (0.9, 0.7, 3000, FINISH_MS + DOUBT_MS // 10),
+        (0.7, 0.7, 3000, FINISH_MS + DOUBT_MS * 3 // 10),
+        (0.69, 0.7, 3000, 3000),
+        (1.0, 1.0, 3000, 3000),
+        (0.5, 0.0, 500, 500),
+    ],
 )
-def test_a_turn_that_sounds_finished_ends_before_the_limit(
-    probability: float, threshold: float, expected: int
+def test_a_turn_ends_earlier_the_surer_it_sounds_finished(
+    probability: float, threshold: float, limit_ms: int, expected: int
 ) -> None:
-    assert silence_ms(probability, TurnDetection(threshold=threshold, limit_ms=3000)) == expected
+    assert silence_ms(probability, TurnDetection(threshold, None, limit_ms)) == expected
 
 
 @pytest.mark.parametrize(("probability", "trigger"), [(0.9, Trigger.MODEL), (0.5, Trigger.TIMEOUT)])

@@ -21,8 +21,9 @@ from auricle.types import JobId, Pcm16, TurnDetection, TurnJob
 
 ASK_MS = 192
 """Silence after which the model is asked: 6 windows of the voice detector."""
-FINISH_MS = 384
-"""Silence that ends a turn that sounds finished."""
+FINISH_MS, DOUBT_MS = 448, 1000
+"""Silence that ends a turn that certainly sounds finished, and what is added to it in proportion to
+the doubt: 0.25 s at a probability of 0.75."""
 ANSWER_S = 0.5
 """How long to wait for the answer; an idle worker needs 0.05 s."""
 START_S = 30.0
@@ -41,7 +42,9 @@ def silence_ms(probability: float, turns: TurnDetection) -> int:
         probability: That the speaker has finished, from 0 to 1.
         turns: What the client requested.
     """
-    return FINISH_MS if sounds_finished(probability, turns) else turns.limit_ms
+    if not sounds_finished(probability, turns):
+        return turns.limit_ms
+    return min(turns.limit_ms, FINISH_MS + round((1 - probability) * DOUBT_MS))
 
 
 def sounds_finished(probability: float, turns: TurnDetection) -> bool:

@@ -8,6 +8,7 @@ from auricle.events import Wire
 from auricle.limits import MAX_HOTWORDS, MAX_PROMPT_CHARACTERS
 from auricle.protocol.dialect import Law
 from auricle.protocol.openai.realtime_config import ConfigError, RealtimeConfig, decode_session
+from auricle.types import TurnDetection
 
 pytestmark = pytest.mark.unit
 
@@ -129,6 +130,25 @@ def test_without_turns_utterances_still_end_in_pauses() -> None:
 )
 def test_silence_that_ends_a_turn(turns: dict[str, Any], endpoint_ms: int) -> None:
     assert merged(of_input(turn_detection=turns)).endpoint_ms == endpoint_ms
+
+
+@pytest.mark.parametrize(
+    ("turns", "limit_ms"),
+    [
+        ({"type": "semantic_vad"}, 4000),
+        ({"type": "semantic_vad", "eagerness": "auto"}, 4000),
+        ({"type": "semantic_vad", "eagerness": "low"}, 8000),
+        ({"type": "semantic_vad", "eagerness": "high"}, 2000),
+        ({"type": "server_vad", "eagerness": "high"}, None),
+        (None, None),
+    ],
+)
+def test_a_semantic_turn_ends_where_the_speaker_sounds_finished(
+    turns: dict[str, Any] | None, limit_ms: int | None
+) -> None:
+    config = merged(of_input(turn_detection=turns))
+    expected = None if limit_ms is None else TurnDetection(limit_ms=limit_ms)
+    assert config.turns == config.parameters().turns == config.update_command().turns == expected
 
 
 @pytest.mark.parametrize(

@@ -32,11 +32,11 @@ def plain(pcm: np.ndarray = LONG_PAIR) -> Rig:
 
 
 def test_a_turn_that_sounds_finished_ends_earlier_with_the_same_text() -> None:
-    rig, by_silence = turns_rig(lambda job: 0.9), plain()
+    rig, by_silence = turns_rig(lambda job: 1.0), plain()
     rig.speak_pcm(LONG_PAIR)
     assert utterances(rig) == utterances(by_silence)
     assert [(final.trigger, final.end_of_turn) for final in rig.finals] == [
-        (Trigger.MODEL, 0.9)
+        (Trigger.MODEL, 1.0)
     ] * 2
     assert [(final.trigger, final.end_of_turn) for final in by_silence.finals] == [(None, None)] * 2
     for earlier, later in zip(rig.finals, by_silence.finals, strict=True):
@@ -117,7 +117,9 @@ def test_a_session_that_replaces_another_finds_the_same_turns() -> None:
 
 
 def test_an_eager_final_has_the_text_of_the_final() -> None:
-    rig = turns_rig(lambda job: 0.5, turn_eager_threshold=0.4, turn_limit_ms=500)
+    rig = turns_rig(
+        lambda job: 0.5, turn_threshold=0.7, turn_eager_threshold=0.4, turn_limit_ms=500
+    )
     rig.speak_pcm(LONG_PAIR)
     eager, finals = rig.of(EagerFinal), rig.finals
     assert [(e.utterance, e.text, e.start_sample, e.end_sample) for e in eager] == [
@@ -130,7 +132,9 @@ def test_an_eager_final_has_the_text_of_the_final() -> None:
 
 
 def test_an_eager_final_is_withdrawn_if_speech_continues() -> None:
-    rig = turns_rig(lambda job: 0.5, turn_eager_threshold=0.4, turn_limit_ms=3000)
+    rig = turns_rig(
+        lambda job: 0.5, turn_threshold=0.7, turn_eager_threshold=0.4, turn_limit_ms=3000
+    )
     rig.speak_pcm(LONG_PAIR)
     first, second = rig.of(EagerFinal)
     (resumed,) = rig.of(TurnResumed)
@@ -142,7 +146,9 @@ def test_an_eager_final_is_withdrawn_if_speech_continues() -> None:
 
 
 def test_no_eager_final_without_text_or_below_its_threshold() -> None:
-    rig = turns_rig(lambda job: 0.3, turn_eager_threshold=0.4, turn_limit_ms=500)
+    rig = turns_rig(
+        lambda job: 0.3, turn_threshold=0.7, turn_eager_threshold=0.4, turn_limit_ms=500
+    )
     rig.speak_pcm(LONG_PAIR)
     assert rig.of(EagerFinal) == []
     assert len(rig.finals) == 2

@@ -30,12 +30,15 @@ from auricle.limits import (
 )
 from auricle.protocol.dialect import Law
 from auricle.protocol.fields import decode_json
+from auricle.types import TurnDetection
 
 PCM_RATE_HZ = 24_000
 DEFAULT_MODEL = "whisper-1"
 
 _EAGERNESS_MS = {"low": 1000, "medium": 700, "auto": 700, "high": 400}
-"""Silence that ends a ``semantic_vad`` turn; there is no semantic model."""
+"""Silence that ends a ``semantic_vad`` turn whose end can't be judged."""
+_EAGERNESS_LIMIT_MS = {"low": 8000, "medium": 4000, "auto": 4000, "high": 2000}
+"""Silence that ends one that does not sound finished (OpenAI's SDK 3.57)."""
 _WITHOUT_TURNS = ("gpt-realtime-whisper", "gpt-live-transcribe")
 """Models without turn detection at OpenAI: their clients commit without disabling it."""
 DIARIZE_MODEL = "gpt-4o-transcribe-diarize"
@@ -146,6 +149,13 @@ class RealtimeConfig:
             case _:
                 return self.default_endpoint_ms
 
+    @property
+    def turns(self) -> TurnDetection | None:
+        """How the ends of turns are detected; ``None``: by silence, or by commits."""
+        if self.turn_detection != "semantic_vad":
+            return None
+        return TurnDetection(limit_ms=_EAGERNESS_LIMIT_MS[self.eagerness])
+
     def parameters(self) -> StreamParameters:
         """Return the stream parameters for a new session."""
         return StreamParameters(
@@ -158,6 +168,7 @@ class RealtimeConfig:
             hotwords=self.keywords,
             endpoint_ms=self.endpoint_ms,
             speakers=self.wants_speakers,
+            turn_limit_ms=None if self.turns is None else self.turns.limit_ms,
         )
 
     def update_command(self) -> UpdateConfig:
@@ -171,6 +182,7 @@ class RealtimeConfig:
             hotwords=self.keywords,
             endpoint_ms=self.endpoint_ms,
             speakers=self.wants_speakers,
+            turns=self.turns,
         )
 
     def merged(self, fields: SessionFields) -> "RealtimeConfig":
