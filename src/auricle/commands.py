@@ -145,10 +145,13 @@ class Stop(msgspec.Struct, frozen=True, tag="stop", tag_field="type"):
 class Flush(msgspec.Struct, frozen=True):
     """End the open utterance; ``Flushed`` confirms it, ``Finalized`` follows its final.
 
-    With ``channel``, only that channel's; otherwise each channel's, with events for each.
+    With ``channel``, only that channel's; otherwise each channel's, with events for each. With
+    ``spares_speech``, an open utterance continues, and ``Finalized`` doesn't wait for its final: it
+    ends at its endpoint, or when no audio follows.
     """
 
     channel: int | None = None
+    spares_speech: bool = False
 
 
 class Discard(msgspec.Struct, frozen=True):

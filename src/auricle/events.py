@@ -292,17 +292,19 @@ class Closed:
 
 @dataclass(frozen=True, slots=True)
 class Flushed:
-    """The reply to a dialect's ``Flush``: no utterance is open, and none will start before it.
+    """The reply to a dialect's ``Flush``: no utterance will start before it.
 
     Attributes:
         at_sample: Position up to which audio was received.
         ended_utterance: Whether this ended an open utterance; its ``SpeechEnded`` precedes this.
         channel: As in :class:`Final`.
+        is_open: Whether an utterance is still open, because the ``Flush`` has spared it.
     """
 
     at_sample: int
     ended_utterance: bool
     channel: int | None = None
+    is_open: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,6 +92,8 @@ MAX_UNFINISHED_SAMPLES = 60 * SAMPLE_RATE_HZ
 """With more audio than this pending in the utterances of a channel, no messages are read."""
 MAX_FLUSHES = 100
 """Flushes that may wait for their finals; at this number, no messages are read."""
+SPARED_S = 0.5
+"""Wait for audio after a flush that has spared an utterance; live audio continues within 0.1 s."""
 MARK_EVERY_SAMPLES = SAMPLE_RATE_HZ
 BITE_STEPS = 100
 """Maximum packets or container slices processed in one step, regardless of their duration."""
@@ -190,6 +192,7 @@ class LiveSession:
         self._journal = Journal()
         self._outputs: deque[Output] = deque()
         self._flushes: deque[tuple[Finalized, int]] = deque()  # and the last utterance before it
+        self._spared: tuple[int, float] | None = None  # position of the flush, and until when
         self._safe = SafeMark(parameters.resume_sample)
         self._marked_sample = parameters.start_sample
         self._warnings = HeldWarnings()
@@ -260,6 +263,8 @@ class LiveSession:
         if self._is_behind and self._has_room:
             return self._now
         wake_at = self._recognition.wake_at(is_ahead=self.is_ahead)
+        if self._spared is not None:
+            wake_at = min(wake_at, self._spared[1])
         if self._speakers is None:
             return wake_at
         last = inf if self._may_close else self._stopped_at + LAST_PATIENCE_S
@@ -445,6 +450,7 @@ class LiveSession:
                 self._take(event, now)
             else:
                 self._is_behind = True
+            self._end_spared(now)
         finally:
             segmenters.forget()
             self._settle()
@@ -506,7 +512,7 @@ class LiveSession:
                 self._take_endpointings(self._intake.segmenters.finalize(), now)
                 self._mark()
             case Flush():
-                self._flush(command.channel, now)
+                self._flush(command, now)
             case Discard():
                 self._discard()
             case Configure():
@@ -517,21 +523,38 @@ class LiveSession:
                 if (warning := self._intake.segmenters.end_comparison()) is not None:
                     self._warnings.add(warning)
 
-    def _flush(self, only: int | None, now: float) -> None:
+    def _flush(self, command: Flush, now: float) -> None:
         """End the open utterances, and confirm it for each channel, or for one."""
-        endpointings = self._intake.flush(only, now)
+        only, endpointings = command.channel, list[ChannelEvent]()
+        if not command.spares_speech:
+            endpointings = self._intake.flush(only, now)
         self._take_endpointings(endpointings, now)
         self._mark()
         at_sample = self.received_sample
+        if command.spares_speech:
+            self._spared = at_sample, now + SPARED_S
         for channel in range(self.parameters.separate_channels):
             if only not in (None, channel):
                 continue
             events = [event for at, event in endpointings if at == channel]
             ended = bool(events) and isinstance(events[-1], UtteranceEnd)
             name = channel if self.parameters.multichannel else None
-            self._put(Flushed(at_sample, ended, name))
+            is_open = self._intake.segmenters.all[channel].is_open
+            self._put(Flushed(at_sample, ended, name, is_open))
             finalized = Finalized(at_sample, name)
             self._flushes.append((finalized, self._recognition.utterances))
+
+    def _end_spared(self, now: float) -> None:
+        """End the utterances that a flush has spared, if no audio has followed."""
+        if self._spared is None:
+            return
+        at_sample, until = self._spared
+        if self.received_sample == at_sample and now < until:
+            return
+        self._spared = None
+        if self.received_sample == at_sample:
+            self._take_endpointings(self._intake.flush(None, now), now)
+            self._mark()
 
     def _discard(self) -> None:
         self._intake.segmenters.discard()

@@ -257,3 +257,45 @@ def test_it_closes_with_the_last_messages_and_the_reason() -> None:
     assert (closing_messages.close_code, closing_messages.reason) == (1012, "draining")
     (told,) = line.encode(Failed(BadRequest.code, "why", False))
     assert told["error"]["type"] == "invalid_request_error"
+
+
+# Commits at an interval.
+
+MANUAL = RealtimeConfig(turn_detection=None)
+HALF_SECOND = bytes(24_000)
+COMMIT = '{"type":"input_audio_buffer.commit"}'
+
+
+def commits(line: Line, *lengths: int) -> list[bool]:
+    """Commit after audio of some lengths, in half seconds; return which spare open speech."""
+    spared = []
+    for length in lengths:
+        for _ in range(length):
+            line.say(append(HALF_SECOND))
+        (flush,) = line.say(COMMIT)
+        assert isinstance(flush, Flush)
+        spared.append(flush.spares_speech)
+    return spared
+
+
+def test_a_commit_after_as_much_audio_as_the_last_spares_speech() -> None:
+    assert commits(Line(MANUAL), 2, 2, 2) == [False, True, True]
+    assert commits(Line(MANUAL), 2, 3, 2, 2, 1) == [False, False, False, True, False]
+    telephone = RealtimeConfig(format="audio/pcmu", rate_hz=8_000, turn_detection=None)
+    line = Line(telephone)
+    line.say(append(bytes(16_000)))
+    line.say(COMMIT)
+    line.say(append(bytes(16_000)))
+    assert line.say(COMMIT) == [Flush(spares_speech=True)]
+
+
+def test_long_intervals_are_turns_and_so_is_the_first_after_a_clear() -> None:
+    assert commits(Line(MANUAL), 5, 5) == [False, False]
+    line = Line(MANUAL)
+    assert commits(line, 2) == [False]
+    line.tell("input_audio_buffer.clear")
+    assert commits(line, 2) == [False]
+
+
+def test_with_turn_detection_a_commit_ends_the_turn() -> None:
+    assert commits(Line(), 2, 2, 2) == [False, False, False]

@@ -247,6 +247,19 @@ def test_what_is_reported_of_a_session_means_the_same_session() -> None:
         assert merged(each.beta_session("sess_1")) == each
 
 
+def test_a_conversation_detects_turns_with_any_model() -> None:
+    """Jigasi asks for one, and never commits."""
+    conversation = {"type": "realtime"}
+    fields = of_input(transcription={"model": "gpt-realtime-whisper", "language": "en"})
+    config = merged(fields | conversation, DEFAULT.with_model("gpt-realtime-2"))
+    assert (config.turn_detection, config.language) == ("server_vad", "en")
+    in_url = merged(conversation, DEFAULT.with_model("gpt-realtime-whisper"))
+    assert in_url.turn_detection == "server_vad"
+    assert merged({"type": "transcription"}, in_url).turn_detection is None
+    chosen = merged(conversation, merged(of_input(turn_detection=None)))
+    assert chosen.turn_detection is None
+
+
 @pytest.mark.parametrize("model", ["gpt-realtime-whisper", "gpt-live-transcribe-2026"])
 def test_models_without_turns_at_openai_detect_none_here_unless_configured(model: str) -> None:
     config = merged(of_input(transcription={"model": model}))

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -55,6 +56,10 @@ class Talk:
         if ended_utterance:
             self.end()
         self.told += self.items.flushed(Flushed(2 * SECOND, ended_utterance))
+
+    def spare(self, at_s: int, *, is_open: bool = True) -> None:
+        event = Flushed(at_s * SECOND, ended_utterance=False, is_open=is_open)
+        self.told += self.items.flushed(event)
 
     def discard(self) -> None:
         self.told += self.items.discarded()
@@ -263,6 +268,97 @@ def test_a_turn_that_began_before_turns_were_switched_off_waits_for_its_commit()
     talk.detects_turns = True
     talk.flush()
     assert talk.transcripts() == {"item_s_1": "One."}
+
+
+# Commits that spare the open utterance.
+
+
+def sparing() -> Talk:
+    """Return a stream with an open utterance from 1 s on, which a commit has spared."""
+    talk = Talk(detects_turns=False)
+    talk.start()
+    talk.guess("And so")
+    talk.spare(2)
+    return talk
+
+
+def test_a_spared_utterance_completes_its_item_when_it_ends() -> None:
+    talk = sparing()
+    assert talk.kinds() == ["delta", *COMMITTED]
+    talk.guess("And so my fellow")
+    talk.end()
+    talk.final("And so, my fellow Americans.")
+    assert talk.transcripts() == {"item_s_1": "And so, my fellow Americans."}
+
+
+def test_the_next_commit_completes_it_with_the_stable_text_and_the_rest_follows() -> None:
+    talk = sparing()
+    talk.guess("And so my")
+    talk.spare(3)
+    assert talk.transcripts() == {"item_s_1": "And so my"}
+    talk.guess("And so my fellow")
+    talk.spare(4)
+    talk.end()
+    talk.final("And so, my fellow Americans: ask not.")
+    assert talk.transcripts() == {
+        "item_s_1": "And so my",
+        "item_s_2": "fellow",
+        "item_s_3": "Americans: ask not.",
+    }
+    assert [talk.deltas(number) for number in (1, 2, 3)] == [["And so", " my"], ["fellow"], []]
+    assert [event["usage"]["seconds"] for event in talk.of("completed")] == [2.0, 1.0, 0.0]
+
+
+def test_a_commit_between_two_stable_words_has_no_text() -> None:
+    talk = sparing()
+    talk.spare(3)
+    talk.spare(4)
+    talk.end()
+    talk.final("And so my fellow.")
+    assert talk.transcripts() == {"item_s_1": "And so", "item_s_2": "", "item_s_3": "my fellow."}
+
+
+def test_text_of_a_later_utterance_waits_for_the_final_before_it() -> None:
+    talk = Talk(detects_turns=False)
+    talk.start()
+    talk.flush(ended_utterance=True)
+    talk.start()
+    talk.guess("second")
+    talk.spare(3)
+    talk.spare(4)
+    assert talk.transcripts() == {"item_s_2": ""}  # its deltas would be before the first's
+    talk.final("First.")
+    talk.end()
+    talk.final("Second one.")
+    assert list(talk.transcripts().values()) == ["", "First.", "Second one."]
+
+
+def test_a_commit_that_ends_a_spared_utterance_has_its_rest() -> None:
+    talk = sparing()
+    talk.flush(ended_utterance=True)
+    talk.final("And so my fellow")
+    assert talk.transcripts() == {"item_s_1": "And so", "item_s_2": "my fellow"}
+
+
+def test_a_commit_after_a_spared_utterance_has_none_of_it() -> None:
+    talk = sparing()
+    talk.end()
+    talk.spare(3, is_open=False)
+    assert talk.transcripts() == {"item_s_2": ""}
+    talk.final("And so my fellow")
+    assert talk.transcripts()["item_s_1"] == "And so my fellow"
+    talk.start()
+    talk.flush(ended_utterance=True)
+    talk.final("Americans")
+    assert talk.transcripts()["item_s_3"] == "Americans"
+
+
+@pytest.mark.parametrize("ends", [Talk.discard, lambda talk: talk.told.extend(talk.items.close())])
+def test_committed_text_is_kept_whatever_ends_the_utterance(ends: Callable[[Talk], None]) -> None:
+    talk = sparing()
+    ends(talk)
+    assert talk.transcripts() == {"item_s_1": "And so"}
+    assert not talk.items.close()
 
 
 # Speakers.

@@ -29,7 +29,7 @@ from auricle.events import (
     Wire,
 )
 from auricle.protocol.framing import pack
-from auricle.session.live import MAX_FLUSHES
+from auricle.session.live import MAX_FLUSHES, SPARED_S
 from auricle.types import JobKind
 from tests.session.live.helpers import FELLOW, PAIR, PAIR_AND_SILENCE, PAIR_PACKETS, SECOND, pcm_rig
 from tests.support.opus import encode_packets
@@ -262,6 +262,31 @@ def test_a_client_that_flushes_without_end_is_not_read() -> None:
     rig.answer(job.id, transcript("words", job))
     assert rig.session.wants_data
     assert len(rig.of(Finalized)) == MAX_FLUSHES
+
+
+def test_a_flush_may_spare_speech_that_continues() -> None:
+    rig = pcm_rig()
+    for at in range(2, 5):
+        rig.speak_pcm(FELLOW[(at - 1) * SECOND : at * SECOND])
+        rig.command(Flush(spares_speech=True))
+    assert story(rig) == [SpeechStarted, *[Flushed, Finalized] * 3]
+    assert rig.of(Flushed)[0] == Flushed(SECOND, ended_utterance=False, is_open=True)
+    rig.speak_pcm(FELLOW[4 * SECOND :])
+    rig.command(Flush())
+    assert story(rig)[7:] == [SpeechEnded, Flushed, Final, Finalized]
+    assert len(rig.finals) == 1
+
+
+def test_speech_that_a_flush_has_spared_ends_if_no_audio_follows() -> None:
+    rig = pcm_rig()
+    rig.speak_pcm(FELLOW[: 2 * SECOND])
+    rig.command(Flush(spares_speech=True))
+    rig.wait(SPARED_S / 2)
+    assert story(rig) == [SpeechStarted, Flushed, Finalized]
+    rig.wait(SPARED_S)
+    assert story(rig) == [SpeechStarted, Flushed, Finalized, SpeechEnded, Final]
+    rig.command(Flush(spares_speech=True))
+    assert rig.of(Flushed)[-1] == Flushed(2 * SECOND, ended_utterance=False)
 
 
 def test_discarded_audio_is_never_transcribed_but_what_follows_is() -> None:

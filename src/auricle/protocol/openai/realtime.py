@@ -42,6 +42,10 @@ from auricle.protocol.openai.realtime_items import Items, ServerEvent
 IDLE_TIMEOUT_S = 600.0
 """Clients with manual commits send nothing between two turns, not even silence."""
 
+PERIODIC_S = 2.0
+"""Commits after equal amounts of audio, of at most this length, are made at an interval, not at the
+ends of turns: Jigasi commits every 50 frames of 20 ms."""
+
 SLICE_CHARACTERS = 64 * 1024
 """A large message is decoded in slices of about one second of PCM; a multiple of 4."""
 
@@ -88,7 +92,7 @@ class RealtimeDialect:
         self._config = self._first_config = config
         self._is_beta = is_beta
         self._items = Items(name)
-        self._uncommitted_bytes = 0
+        self._uncommitted_bytes = self._committed_bytes = 0
         self._events_sent = 0
 
     # Client events.
@@ -121,7 +125,7 @@ class RealtimeDialect:
         elif event.type == "input_audio_buffer.commit":
             yield self._commit(event)
         elif event.type == "input_audio_buffer.clear":
-            self._uncommitted_bytes = 0
+            self._uncommitted_bytes = self._committed_bytes = 0
             yield Discard()
         elif event.type is None:
             yield self._error(
@@ -152,8 +156,10 @@ class RealtimeDialect:
                 "Error committing input audio buffer: the buffer is empty.",
                 event,
             )
+        before, self._committed_bytes = self._committed_bytes, self._uncommitted_bytes
         self._uncommitted_bytes = 0
-        return Flush()
+        is_periodic = self._committed_bytes == before <= self._config.bytes_in(PERIODIC_S)
+        return Flush(spares_speech=self._config.turn_detection is None and is_periodic)
 
     def _update(self, event: _ClientEvent) -> Iterator[Step]:
         is_beta = event.type == "transcription_session.update"

@@ -30,7 +30,7 @@ from auricle.limits import (
 )
 from auricle.protocol.dialect import Law
 from auricle.protocol.fields import decode_json
-from auricle.types import TurnDetection
+from auricle.types import SAMPLE_BYTES, TurnDetection
 
 PCM_RATE_HZ = 24_000
 DEFAULT_MODEL = "whisper-1"
@@ -43,6 +43,8 @@ _WITHOUT_TURNS = ("gpt-realtime-whisper", "gpt-live-transcribe")
 """Models without turn detection at OpenAI: their clients commit without disabling it."""
 DIARIZE_MODEL = "gpt-4o-transcribe-diarize"
 """A model with this name assigns speakers: each final is followed by segments with them."""
+_CONVERSATION = "realtime"
+"""Type of a session; Jigasi asks for it, and never commits."""
 _LAWS = {"audio/pcm": None, "audio/pcmu": Law.MU, "audio/pcma": Law.A}
 _BETA_FORMATS = {"pcm16": "audio/pcm", "g711_ulaw": "audio/pcmu", "g711_alaw": "audio/pcma"}
 _BETA_NAMES = {name: beta for beta, name in _BETA_FORMATS.items()}
@@ -90,6 +92,7 @@ class _Audio(msgspec.Struct):
 class SessionFields(msgspec.Struct):
     """The session object from a client, in the GA or the beta format."""
 
+    type: str | None = None
     audio: _Audio | None = None
     input_audio_format: str | None | UnsetType = UNSET
     input_audio_transcription: _Transcription | None | UnsetType = UNSET
@@ -112,6 +115,8 @@ class RealtimeConfig:
         silence_ms: Silence that ends a turn.
         eagerness: The eagerness of ``semantic_vad``.
         has_chosen_turns: Whether the client configured turn detection.
+        is_conversation: Whether the client asked for a conversation, which has turn detection with
+            any model. Only the speech of the user is transcribed.
         default_endpoint_ms: The server's silence that ends an utterance.
     """
 
@@ -126,12 +131,17 @@ class RealtimeConfig:
     eagerness: str = "auto"
     languages: tuple[str, ...] = ()
     has_chosen_turns: bool = field(default=False, compare=False)
+    is_conversation: bool = field(default=False, compare=False)
     default_endpoint_ms: int = DEFAULT_ENDPOINT_MS
 
     @property
     def law(self) -> Law | None:
         """The companding law of the samples; ``None`` for PCM."""
         return _LAWS[self.format]
+
+    def bytes_in(self, duration_s: float) -> int:
+        """Return the size of audio of this duration."""
+        return int(duration_s * self.rate_hz) * (SAMPLE_BYTES if self.law is None else 1)
 
     @property
     def wants_speakers(self) -> bool:
@@ -193,6 +203,9 @@ class RealtimeConfig:
         """
         audio_input = (fields.audio and fields.audio.input) or _Input()
         config = self
+        if fields.type is not None:
+            is_conversation = fields.type == _CONVERSATION
+            config = replace(config, is_conversation=is_conversation).with_model(self.model)
         if audio_input.format is not UNSET:
             config = config._with_format(audio_input.format or _Format(), "audio.input.format")
         elif fields.input_audio_format is not UNSET:
@@ -219,7 +232,7 @@ class RealtimeConfig:
         config = replace(self, model=model[:MAX_MODEL_CHARACTERS])
         if self.has_chosen_turns:
             return config
-        has_turns = not model.startswith(_WITHOUT_TURNS)
+        has_turns = self.is_conversation or not model.startswith(_WITHOUT_TURNS)
         return replace(config, turn_detection="server_vad" if has_turns else None)
 
     def _with_format(self, format: _Format, param: str) -> "RealtimeConfig":

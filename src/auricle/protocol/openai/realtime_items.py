@@ -4,6 +4,10 @@ With turn detection, each utterance is an item, committed when it ends. Without 
 speech between two commits, which may have many utterances; their finals are joined. An item is
 complete when it is committed and none of its finals is pending.
 
+A client that commits at short intervals would cut its speech into pieces. Such a commit spares the
+open utterance: its item waits for the end of the utterance or for the next commit. If the commit is
+first, the item is completed with the stable text, and the rest is for the next item.
+
 Clients concatenate deltas, often without checking the item, and cannot retract text. So deltas
 contain only stable text, and the utterances are sent one after another. If a final differs, only
 ``completed`` contains its text, which is authoritative.
@@ -15,7 +19,7 @@ later revisions are not sent.
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from auricle.events import (
@@ -28,6 +32,7 @@ from auricle.events import (
     SpeechStarted,
 )
 from auricle.languages import SPACELESS_LANGUAGES
+from auricle.protocol.spoken_words import text_after
 from auricle.protocol.stable_text import StableText
 from auricle.types import SAMPLE_RATE_HZ
 
@@ -68,9 +73,28 @@ class _Item:
 
 @dataclass(slots=True)
 class _ItemText(StableText):
-    """The text of an utterance, and the item that it belongs to."""
+    """The text of an utterance, and the item that it belongs to.
+
+    Attributes:
+        item: The item of the text that no earlier item has.
+        given: The text that earlier items have.
+        is_continued: Whether earlier items have a part of it.
+        start_sample: Start of the part that no earlier item has.
+    """
 
     item: _Item = field(kw_only=True)
+    start_sample: int = field(kw_only=True)
+    given: str = ""
+    is_continued: bool = False
+
+    def rest(self, final: Final) -> Final:
+        """Return the part of its final that no earlier item has."""
+        if not self.is_continued:
+            return final
+        is_spaceless = final.language in SPACELESS_LANGUAGES
+        text = text_after(final.text, self.given, is_spaceless=is_spaceless)
+        start_sample = min(max(final.start_sample, self.start_sample), final.end_sample)
+        return replace(final, text=text, start_sample=start_sample)
 
 
 class Items:
@@ -89,13 +113,15 @@ class Items:
         self._segments = 0
         self._without_speakers: dict[int, _Item] = {}  # by the number of the final
         self._is_talking = False
+        self._spared: _ItemText | None = None  # its item is committed, but it is open
 
     def started(self, event: SpeechStarted, *, detects_turns: bool) -> list[ServerEvent]:
         """Start an utterance."""
         self._is_talking = True
         item = self._open_item()
         item.pending_finals += 1
-        self._utterances.append(_ItemText(item=item))
+        self._utterances.append(_ItemText(item=item, start_sample=event.at_sample))
+        self._spared = None
         if not detects_turns:
             return []
         position = {"audio_start_ms": _ms(event.at_sample), "item_id": item.id}
@@ -112,19 +138,25 @@ class Items:
 
     def flushed(self, event: Flushed) -> list[ServerEvent]:
         """Commit the current item on request of the client, even if it is silent."""
-        if self._current is None and event.ended_utterance:
+        events: list[ServerEvent] = []
+        if self._spared is not None and (event.is_open or event.ended_utterance):
+            events += self._hand_over(self._spared, event.at_sample)
+        elif self._current is None and event.ended_utterance:
             return []  # the item was committed when the utterance ended
-        return self._commit(self._open_item())
+        self._spared = self._utterances[-1] if event.is_open else None
+        return events + self._commit(self._open_item())
 
     def discarded(self) -> list[ServerEvent]:
         """Drop the uncommitted item."""
+        events = [] if self._spared is None else self._release(self._spared)
         if self._is_talking:
             self._utterances.pop()  # it will have no final
         self._is_talking = False
+        self._spared = None
         if self._current is not None:
             self._current.is_dropped = True
             self._current = None
-        return [{"type": "input_audio_buffer.cleared"}]
+        return [*events, {"type": "input_audio_buffer.cleared"}]
 
     def partial(self, event: Partial) -> list[ServerEvent]:
         """Update the open utterance with a partial."""
@@ -138,7 +170,9 @@ class Items:
         utterance.update(event)
         events = self._deltas(utterance)
         self._utterances.popleft()
-        utterance.item.add(event, has_deltas=bool(utterance.sent))
+        if utterance is self._spared:
+            self._spared = None
+        utterance.item.add(utterance.rest(event), has_deltas=utterance.sent != utterance.given)
         if event.segments is None:
             self._without_speakers[event.id] = utterance.item
             if len(self._without_speakers) > MAX_WITHOUT_SPEAKERS:
@@ -160,11 +194,30 @@ class Items:
 
     def close(self) -> list[ServerEvent]:
         """Commit the remaining speech at the end of the connection."""
+        events = [] if self._spared is None else self._release(self._spared)
         item = self._current
         if item is None or not item.text:
-            return []
+            return events
         item.pending_finals = 0
-        return self._commit(item)
+        return events + self._commit(item)
+
+    def _hand_over(self, utterance: _ItemText, at_sample: int) -> list[ServerEvent]:
+        """Complete the item of an open utterance; the rest is for the next item."""
+        utterance.item.samples += max(0, at_sample - utterance.start_sample)
+        utterance.start_sample, utterance.is_continued = at_sample, True
+        events = self._release(utterance)
+        utterance.item = self._open_item()
+        utterance.item.pending_finals += 1
+        return events
+
+    def _release(self, utterance: _ItemText) -> list[ServerEvent]:
+        """Give the text that was sent of an open utterance to its item, which waits no longer."""
+        item, part = utterance.item, utterance.sent[len(utterance.given) :].strip()
+        utterance.given = utterance.sent
+        item.pending_finals -= 1
+        if part:
+            item.text += item.glue * bool(item.text) + part
+        return self._completion(item)
 
     def _spoken(self, item: _Item, segments: Sequence[SpeakerSegment]) -> list[ServerEvent]:
         """Return an event for each segment with a speaker."""
@@ -193,7 +246,10 @@ class Items:
         item = utterance.item
         if item.is_dropped or self._utterances[0] is not utterance:
             return []
+        is_continuing = bool(utterance.given) and utterance.sent == utterance.given
         delta = utterance.next_part(item.glue)
+        if is_continuing:
+            delta = delta.lstrip()  # the space before it separated it from another item's text
         return [_item_event(item, "delta", delta=delta)] if delta else []
 
     def _commit(self, item: _Item) -> list[ServerEvent]:
