@@ -63,6 +63,8 @@ def test_the_page_s_snippets_work(server: RealServer, scores: Scores) -> None:
     ):
         said = client.run(server.fill(snippet(PAGE, heading, kind)))
         assert scores.add(f"docs/clients/{PAGE}", heading, FELLOW, said).total == 0
+    said = PREVIOUS.run(server.fill(snippet(PAGE, "Realtime", "python")))
+    assert said.strip() == "session.created"
     for client, package in ((PYTHON, "openai"), (PREVIOUS, "openai"), (PREVIOUS, "litellm")):
         assert client.version(package) in text
     for package in ("openai", "openai-7"):
