@@ -361,6 +361,10 @@ class VoiceEmbedder(Protocol):
 class TurnJudge(Protocol):
     """Judges by its sound whether a speaker has finished."""
 
+    def prepare(self) -> None:
+        """Begin to get ready, which may take a second; :meth:`judge` does so as well."""
+        ...
+
     async def judge(self, job: TurnJob) -> float:
         """Return the probability of a finished turn; cancelling the call cancels the job.
 

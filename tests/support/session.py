@@ -18,7 +18,7 @@ from auricle.errors import AuricleError
 from auricle.events import AudioProgress, Final, Partial, SessionEvent, Warned
 from auricle.protocol.framing import pack
 from auricle.session.live import Cancel, Embed, LiveSession, PrepareEmbedder, Submit
-from auricle.session.output import Judge, Revised
+from auricle.session.output import Judge, PrepareJudge, Revised
 from auricle.types import (
     SAMPLE_RATE_HZ,
     ClientId,
@@ -148,6 +148,8 @@ class Rig:
                         self._embed(voice_job)
                     case Judge(turn_job):
                         self._judge(turn_job)
+                    case PrepareJudge():
+                        assert self.judge_with is not None
                     case PrepareEmbedder():
                         assert self.embed_with is not None
                     case Revised():
@@ -185,8 +187,6 @@ class Rig:
 
     def _judge(self, job: TurnJob) -> None:
         assert self.judge_with is not None
-        if job.id == f"{self.name}:t0":  # it starts the worker
-            return
         assert job.id not in [other.id for other in self.turn_jobs]
         self.turn_jobs.append(job)
         if (result := self.judge_with(job)) is not None:

@@ -66,12 +66,13 @@ from auricle.session.output import (
     Judge,
     Output,
     PrepareEmbedder,
+    PrepareJudge,
     Revised,
     Submit,
     UnfinishedAudio,
 )
 from auricle.session.speaker_labels import LAST_PATIENCE_S, SpeakerLabels, revision
-from auricle.session.turn_end import ASK_MS, first_job
+from auricle.session.turn_end import ASK_MS
 from auricle.session.utterance import Caller
 from auricle.session.warnings import HeldWarnings
 from auricle.types import (
@@ -106,7 +107,7 @@ NO_TURNS = Warned(
     WarningCode.TURNS_UNAVAILABLE,
     "The end of turns can't be judged now; silence ends utterances.",
 )
-_WORK = Submit | Cancel | PrepareEmbedder | Embed | Judge | Revised
+_WORK = Submit | Cancel | PrepareEmbedder | Embed | PrepareJudge | Judge | Revised
 
 
 class LiveSession:
@@ -666,7 +667,7 @@ class LiveSession:
         self._recognition.set_turns(turns)
         asks = turns is not None and self._judges_turns
         if asks:
-            self._put(Judge(first_job(self.id)))
+            self._put(PrepareJudge())
         self._intake.segmenters.ask_after(ASK_MS if asks else None)
 
     def _warn_of_turns(self) -> None:

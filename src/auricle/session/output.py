@@ -27,6 +27,11 @@ class Embed:
 
 
 @dataclass(frozen=True, slots=True)
+class PrepareJudge:
+    """Prepare to judge turns; the first question follows in a pause."""
+
+
+@dataclass(frozen=True, slots=True)
 class Judge:
     """Judge whether a turn has ended; pass the result to ``turn_judged``."""
 
@@ -75,4 +80,4 @@ class UnfinishedAudio:
     channel: int | None = None
 
 
-Output = SessionEvent | Submit | Cancel | PrepareEmbedder | Embed | Judge | Revised
+Output = SessionEvent | Submit | Cancel | PrepareEmbedder | Embed | PrepareJudge | Judge | Revised

@@ -11,8 +11,6 @@ the same turns. Without an answer, because the worker is busy or has died, the s
 
 from math import inf
 
-import numpy as np
-
 from auricle.audio.endpointer import EndCause
 from auricle.errors import AuricleError
 from auricle.events import Trigger
@@ -26,13 +24,6 @@ FINISH_MS, DOUBT_MS = 448, 1000
 the doubt: 0.25 s at a probability of 0.75."""
 ANSWER_S = 0.5
 """How long to wait for the answer; an idle worker needs 0.05 s."""
-START_S = 30.0
-"""How long a worker may take to start."""
-
-
-def first_job(session: str) -> TurnJob:
-    """Return a job that starts the workers before the first pause; its result is ignored."""
-    return TurnJob(JobId(f"{session}:t0"), np.zeros(1, np.int16), START_S)
 
 
 def silence_ms(probability: float, turns: TurnDetection) -> int:

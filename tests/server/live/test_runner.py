@@ -1,5 +1,6 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from functools import partial
 from struct import pack
 
 import anyio
@@ -14,6 +15,7 @@ from auricle.errors import (
     RemoteProtocolError,
     SpeakersUnavailable,
     TakenOver,
+    TurnsUnavailable,
 )
 from auricle.events import (
     Closed,
@@ -23,13 +25,15 @@ from auricle.events import (
     SessionEvent,
     SpeakerRevision,
     SpeechStarted,
+    Trigger,
     Wire,
 )
 from auricle.server.live.runner import LiveRunner
 from auricle.transcriber import Stats
-from auricle.types import EmbedJob, Job, JobKind, SpeakerEmbeddings, Transcript
+from auricle.types import EmbedJob, Job, JobKind, SpeakerEmbeddings, Transcript, TurnJob
 from tests.support.live_sessions import ALICE, Sessions, sessions
 from tests.support.service import poll_until
+from tests.support.session import silence
 from tests.support.stream import SPEECH, echo, pcm
 
 pytestmark = pytest.mark.server
@@ -121,6 +125,40 @@ async def test_a_final_whose_speaker_is_late_is_sent_and_revised(
     (revision,) = [event for event in ear.heard if isinstance(event, SpeakerRevision)]
     assert [(final.id, final.speaker) for final in revision.finals] == [(1, 0)]
     assert voice.is_prepared
+
+
+def has_finals(ear: Ear, count: int) -> bool:
+    return len(ear.finals) == count
+
+
+class Judge:
+    """Fails at first, and then finds every turn finished."""
+
+    def __init__(self) -> None:
+        self.failures: list[Exception] = [TurnsUnavailable(), RuntimeError(SAID)]
+        self.is_prepared = False
+
+    def prepare(self) -> None:
+        self.is_prepared = True
+
+    async def judge(self, job: TurnJob) -> float:
+        if self.failures:
+            raise self.failures.pop()
+        return 1.0
+
+    def stats(self) -> Stats:
+        return Stats()
+
+
+async def test_turns_are_judged_and_end_by_silence_after_failures(fakes: Sessions) -> None:
+    fakes.live.judge = judge = Judge()
+    runner, ear = await opened(fakes, StreamParameters(format=Wire.PCM16, turn_detection=True))
+    assert judge.is_prepared
+    for count in (1, 2, 3):
+        runner.receive_data(pcm(np.concatenate([SPEECH[:32_000], silence(2)])))
+        await poll_until(partial(has_finals, ear, count))
+    triggers = [(final.trigger, final.end_of_turn) for final in ear.finals]
+    assert triggers == [(Trigger.TIMEOUT, None)] * 2 + [(Trigger.MODEL, 1.0)]
 
 
 async def test_finals_without_a_listener_are_sent_to_the_next_one_and_counted_once(

@@ -47,9 +47,11 @@ def job(max_wait_s: float = LIMIT_S) -> TurnJob:
     return TurnJob(JobId("j"), PCM, max_wait_s)
 
 
-async def test_the_first_job_starts_the_worker_and_its_death_fails_one_job() -> None:
+async def test_a_session_starts_the_worker_and_its_death_fails_one_job() -> None:
     async with opened() as pool:
         assert (pool.stats().workers, pool.stats().ready) == ((), True)
+        pool.prepare()
+        assert len(pool.stats().workers) == 1
         assert await pool.judge(job()) == pytest.approx(SmartTurn().probability(PCM))
         (worker,) = pool.stats().workers
         assert worker.pid is not None

@@ -29,7 +29,15 @@ from auricle.server.live.readers.feed import SessionFeed
 from auricle.server.net.loop_budget import SHARE
 from auricle.server.telemetry.live_metrics import LiveMetrics
 from auricle.session.live import LiveSession
-from auricle.session.output import Cancel, Embed, Judge, PrepareEmbedder, Revised, Submit
+from auricle.session.output import (
+    Cancel,
+    Embed,
+    Judge,
+    PrepareEmbedder,
+    PrepareJudge,
+    Revised,
+    Submit,
+)
 from auricle.transcriber import PartialTranscriber, Transcriber, TurnJudge, VoiceEmbedder
 from auricle.types import ClientId, EmbedJob, Job, JobId, SpeakerEmbeddings, Transcript, TurnJob
 
@@ -268,6 +276,9 @@ class LiveRunner:
                     self._embedder.prepare()
                 case Embed():
                     self._start_embedding(output.job)
+                case PrepareJudge():
+                    assert self._judge is not None
+                    self._judge.prepare()
                 case Judge():
                     self._start_judging(output.job)
                 case Revised():

@@ -88,6 +88,10 @@ class TurnPool:
             await asyncio.wait([self._driver])
             self._driver = None
 
+    def prepare(self) -> None:
+        """Start the workers, which takes about a second."""
+        self._is_wanted.set()
+
     async def judge(self, job: TurnJob) -> float:
         """Return the probability of a finished turn; see :class:`auricle.transcriber.TurnJudge`.
 

@@ -232,6 +232,9 @@ def test_health_reports_the_speaker_workers(service: InProcess) -> None:
 class FakeTurns:
     """A pool of turns that no session has started yet."""
 
+    def prepare(self) -> None:
+        raise AssertionError
+
     async def judge(self, job: TurnJob) -> float:
         raise AssertionError(job.id)
 
