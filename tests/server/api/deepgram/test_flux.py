@@ -36,6 +36,9 @@ class Judge:
     def __init__(self, *probabilities: float) -> None:
         self._probabilities = list(probabilities)
 
+    def prepare(self) -> None:
+        pass
+
     async def judge(self, job: TurnJob) -> float:
         return self._probabilities.pop(0) if self._probabilities else 0.0
 
