@@ -13,8 +13,11 @@ from auricle.types import (
     ANONYMOUS,
     Chunk,
     ClientId,
+    CompressedFrame,
     EmbedJob,
+    FrameCodec,
     Job,
+    Pcm16,
     ReservationRequest,
     Source,
     SpeakerEmbeddings,
@@ -371,6 +374,49 @@ class TurnJudge(Protocol):
         Raises:
             TurnsUnavailable: There are no workers, the queue is full, the deadline passed, or the
                 worker died.
+        """
+        ...
+
+    def stats(self) -> Stats:
+        """Return a snapshot of the current state; cheap, never waits."""
+        ...
+
+
+class DecodingStream(Protocol):
+    """One live stream of compressed audio."""
+
+    async def decode(self, frames: Sequence[CompressedFrame]) -> Pcm16:
+        """Return the samples of the next frames; call it again when it has returned.
+
+        After the death of a worker the stream continues at the same frame. A frame that can't be
+        decoded is silence of its length.
+
+        Raises:
+            Overloaded: No worker was ready in time, or the service is draining.
+            PoisonJob: These frames killed workers repeatedly.
+            AudioError: Too many frames in a row can't be decoded.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free what the stream holds; idempotent."""
+        ...
+
+
+class FrameDecoder(Protocol):
+    """Decodes live streams of compressed audio, despite crashes and hangs of the decoder."""
+
+    def open(self, codec: FrameCodec, header: bytes, *, client: ClientId) -> DecodingStream:
+        """Open a stream.
+
+        Args:
+            codec: The codec of its frames.
+            header: What the codec needs before the first frame.
+            client: The client that is charged with a crash if frames are poison.
+
+        Raises:
+            Overloaded: Too many streams are open, no worker can start, or the service is draining.
+            RateLimited: The client has reached its limit of crashes.
         """
         ...
 

@@ -451,6 +451,27 @@ class Chunk:
     voiced: tuple[tuple[int, int], ...] = ()
 
 
+class FrameCodec(enum.StrEnum):
+    """Codecs of live audio whose frames a worker decodes."""
+
+    MP3 = "mp3"
+    AAC = "aac"
+    FLAC = "flac"
+
+
+@dataclass(frozen=True, slots=True)
+class CompressedFrame:
+    """One frame of compressed audio.
+
+    Attributes:
+        data: The frame with its header.
+        samples: Its duration in samples at 16 kHz, as its header states it.
+    """
+
+    data: bytes
+    samples: int
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """A local file for a decode worker to read.

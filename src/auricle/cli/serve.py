@@ -153,6 +153,7 @@ async def _serve(settings: Settings) -> None:
     from auricle.server.net.listen import base_url
     from auricle.server.net.tls import Certificate
     from auricle.workers.crash_audio import CrashAudio
+    from auricle.workers.decode.frame_pool import FramePool
     from auricle.workers.decode.pool import DecodePool
     from auricle.workers.process.channel import keep_memory_private
     from auricle.workers.process.poison import CrashBudget
@@ -188,8 +189,18 @@ async def _serve(settings: Settings) -> None:
     )
     partials = await _partials(settings, table, len(pool.stats().workers))
     turns = TurnPool(settings.worker, settings.turns) if settings.turns.turn_workers else None
+    frames = None
+    if settings.decode.frame_workers:
+        frames = FramePool(settings.worker, settings.decode, crash_budget)
     app = create_app(
-        pool, decoder, admitting(settings, engine.live_sessions), partials, models, speakers, turns
+        pool,
+        decoder,
+        admitting(settings, engine.live_sessions),
+        partials,
+        models,
+        speakers,
+        turns,
+        frames,
     )
     sockets = listen(settings.server)
     if is_exposed(settings.server):
@@ -211,7 +222,7 @@ async def _serve(settings: Settings) -> None:
         if crash_audio is not None:
             stack.push_async_callback(crash_audio.aclose)
             _warn("crash_audio_kept", f"Audio that crashes or hangs a worker is kept in {folder}.")
-        optional = [owned for owned in (partials, speakers, turns) if owned is not None]
+        optional = [each for each in (partials, speakers, turns, frames) if each is not None]
         for owned in (pool, decoder, *optional):
             stack.push_async_callback(owned.aclose)
         await pool.start()

@@ -369,6 +369,13 @@ class DecodeSettings(_Section):
     open_files: int = Field(
         32, ge=1, description="Maximum files open at once in all decode workers."
     )
+    frame_workers: int = Field(
+        1,
+        ge=0,
+        le=64,
+        description="Worker processes for live MP3, FLAC and AAC, started by the first such "
+        "stream; 0: these streams are rejected.",
+    )
 
 
 class SpeakerSettings(_Section):

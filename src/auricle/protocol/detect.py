@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from auricle.audio_formats import CONTAINERS, AudioFormat
 from auricle.errors import RemoteProtocolError
 from auricle.limits import MAX_PACKET_BYTES
+from auricle.protocol.frames.mpeg_header import parse_adts_header, parse_mp3_header
 from auricle.protocol.framing import LENGTH
 from auricle.protocol.opus_packet import parse_packet
 
@@ -92,49 +93,17 @@ def _by_signature(head: bytes) -> AudioFormat | None:
 
 def _by_sync(head: bytes, is_whole: bool) -> AudioFormat | None:
     """Detect MPEG audio by two consecutive frames, or by a single frame that is the whole data."""
-    for frame_bytes, audio_format in (
-        (_mp3_frame_bytes, AudioFormat.MP3),
-        (_adts_frame_bytes, AudioFormat.AAC),
+    for parse, audio_format in (
+        (parse_mp3_header, AudioFormat.MP3),
+        (parse_adts_header, AudioFormat.AAC),
     ):
-        first_bytes = frame_bytes(head)
-        if not first_bytes:
+        first = parse(head)
+        if first is None:
             continue
-        is_all = is_whole and first_bytes == len(head)
-        if is_all or frame_bytes(head[first_bytes : first_bytes + 8]):
+        is_all = is_whole and first.size_bytes == len(head)
+        if is_all or parse(head[first.size_bytes : first.size_bytes + 8]):
             return audio_format
     return None
-
-
-# ISO/IEC 11172-3 §2.4.2.3 and 13818-3: bit rates of layer III in kbit/s, for MPEG-1 and for
-# MPEG-2 and 2.5; index 0 is "free" and 15 is forbidden.
-_MPEG1_KBPS = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 0)
-_MPEG2_KBPS = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160, 0)
-_MPEG1_HZ = (44_100, 48_000, 32_000)
-_ADTS_HEADER_BYTES = 7
-
-
-def _mp3_frame_bytes(head: bytes) -> int:
-    """Return the size of the MP3 frame at the start, or 0 if there is none."""
-    if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE6 != 0xE2:  # sync, layer III
-        return 0
-    version, rate_index, padding = head[1] >> 3 & 3, head[2] >> 2 & 3, head[2] >> 1 & 1
-    if version == 1 or rate_index == 3:  # both reserved
-        return 0
-    is_mpeg1 = version == 3
-    kbps = (_MPEG1_KBPS if is_mpeg1 else _MPEG2_KBPS)[head[2] >> 4]
-    if not kbps:
-        return 0
-    rate_hz = _MPEG1_HZ[rate_index] // {3: 1, 2: 2, 0: 4}[version]
-    return (144 if is_mpeg1 else 72) * kbps * 1000 // rate_hz + padding
-
-
-def _adts_frame_bytes(head: bytes) -> int:
-    """Return the size of the ADTS frame at the start, or 0 if there is none."""
-    if len(head) < _ADTS_HEADER_BYTES or head[0] != 0xFF or head[1] & 0xF6 != 0xF0:
-        return 0
-    size_bytes = (head[3] & 3) << 11 | head[4] << 3 | head[5] >> 5
-    is_rate_known = head[2] >> 2 & 15 < 13
-    return size_bytes if is_rate_known and size_bytes > _ADTS_HEADER_BYTES else 0
 
 
 def _by_packets(head: bytes, is_whole: bool) -> AudioFormat:

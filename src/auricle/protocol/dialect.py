@@ -40,6 +40,7 @@ from typing import Protocol
 
 from auricle.commands import SessionCommand
 from auricle.events import Failed, SessionEvent
+from auricle.types import CompressedFrame, FrameCodec
 
 
 class Law(enum.Enum):
@@ -58,6 +59,21 @@ class Companded:
 
 
 @dataclass(frozen=True, slots=True)
+class EncodedFrames:
+    """Frames that a decode worker decodes; the session must be configured for PCM16 at 16 kHz.
+
+    Attributes:
+        codec: The codec of all frames of the connection.
+        header: What the decoder needs before the first frame.
+        frames: The next frames; at most a second of audio, unless one frame has more.
+    """
+
+    codec: FrameCodec
+    header: bytes
+    frames: tuple[CompressedFrame, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
     """Encoded messages to send, after everything that is already queued.
 
@@ -68,7 +84,7 @@ class Reply:
     texts: Iterable[str]
 
 
-Step = bytes | Companded | SessionCommand | Reply
+Step = bytes | Companded | EncodedFrames | SessionCommand | Reply
 """One action for a client message; ``bytes`` are one binary message for the session."""
 
 OutboundItem = SessionEvent | Reply

@@ -58,6 +58,7 @@ from auricle.server.startup import run
 from auricle.server.telemetry import metrics
 from auricle.transcriber import (
     Decoder,
+    FrameDecoder,
     PartialTranscriber,
     Transcriber,
     TurnJudge,
@@ -85,6 +86,7 @@ def create_app(
     models: Models | None = None,
     speakers: VoiceEmbedder | None = None,
     turns: TurnJudge | None = None,
+    frames: FrameDecoder | None = None,
 ) -> FastAPI:
     """Return the application. It uses the pools, but the caller starts and stops them.
 
@@ -96,6 +98,7 @@ def create_app(
         models: The transcriber's models; ``None``: those of the settings.
         speakers: Embeds speech for speakers; ``None``: transcripts have none.
         turns: Judges the ends of turns; ``None``: silence ends utterances.
+        frames: Decodes live MP3, FLAC and AAC; ``None``: they are rejected.
 
     Raises:
         SetupError: A model, a key, the key file or the libopus in the settings is unusable.
@@ -113,6 +116,9 @@ def create_app(
     server.live.judge = turns
     if turns is not None:
         server.metrics.add_pool("turns", turns.stats)
+    server.live.frames = frames
+    if frames is not None:
+        server.metrics.add_pool("frames", frames.stats)
     app = _Application(
         title="Auricle",
         summary="Self-hosted speech to text that does not go down",

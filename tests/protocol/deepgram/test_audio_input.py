@@ -7,9 +7,12 @@ import pytest
 from auricle.commands import Configure
 from auricle.errors import AudioError
 from auricle.events import Wire
-from auricle.protocol.deepgram.audio_input import AudioInput, text_in
-from auricle.protocol.dialect import Companded, Law
+from auricle.protocol.deepgram.audio_input import MAX_STEP_SAMPLES, AudioInput, text_in
+from auricle.protocol.dialect import Companded, EncodedFrames, Law
+from auricle.types import FrameCodec
 from tests.protocol.deepgram.live.helpers import steps
+from tests.support.clips import CLIPS
+from tests.support.compressed import encoded, split, splitter_of
 
 pytestmark = pytest.mark.unit
 
@@ -59,12 +62,51 @@ def test_one_of_a_telephone_is_too() -> None:
     assert shown[-1] == Companded(b"samples", Law.MU)
 
 
+@pytest.mark.parametrize("codec", FrameCodec)
+@pytest.mark.parametrize("size_bytes", [7, 1000, 100_000])
+def test_compressed_audio_becomes_frames(codec: FrameCodec, size_bytes: int) -> None:
+    data = encoded(CLIPS["short.wav"].pcm, codec)
+    one = AudioInput(None)
+    shown = [
+        step
+        for at in range(0, len(data), size_bytes)
+        for step in steps(one.receive(data[at : at + size_bytes]))
+    ]
+    shown += steps(one.finish())
+    assert shown[0] == Configure(format=Wire.PCM16, sample_rate=16_000)
+    assert all(isinstance(step, EncodedFrames) for step in shown[1:])
+    parts = [step for step in shown if isinstance(step, EncodedFrames)]
+    splitter = splitter_of(codec)
+    assert [frame for part in parts for frame in part.frames] == split(data, splitter)
+    assert {part.codec for part in parts} == {codec}
+    assert {part.header for part in parts if part.frames} == {splitter.header}
+    assert all(sum(frame.samples for frame in part.frames) <= MAX_STEP_SAMPLES for part in parts)
+
+
+def test_a_large_message_of_frames_is_split_bit_by_bit() -> None:
+    one = AudioInput(None)
+    beginning = encoded(CLIPS["short.wav"].pcm, FrameCodec.FLAC)
+    steps(one.receive(beginning))
+    taken = iter(one.receive(b"\xff\xf8" * 400_000))
+    assert isinstance(next(taken), EncodedFrames)  # and not after half a second
+
+
+def test_compressed_channels_are_not_apart() -> None:
+    with pytest.raises(AudioError, match="multichannel"):
+        steps(AudioInput(None, 2, is_multichannel=True).receive(b"fLaC" + bytes(60)))
+
+
+def test_raw_audio_has_no_rest() -> None:
+    assert steps(AudioInput("linear16").finish()) == []
+
+
 @pytest.mark.parametrize(
     "head",
     [
         b"not audio at all",
-        b"fLaC" + bytes(20),
-        b"ID3" + bytes(20),
+        b"fLaC" + bytes(60),
+        b"\0\0\0\x20ftypM4A " + bytes(20),
+        b"\xff\xfb\x90\x00" + bytes(1000),
         bytes(3200),
         wav(code=3, bits=32),
         wav(channels=2),

@@ -1,6 +1,6 @@
 """The audio of a Deepgram stream: raw samples, packets, or a container that is detected.
 
-Without ``encoding``, the format is detected from the first bytes: Ogg, WebM or WAV.
+Without ``encoding``, the format is detected from the first bytes: Ogg, WebM, WAV, MP3, FLAC or AAC.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,8 +12,21 @@ from auricle.events import Wire
 from auricle.limits import MAX_RATE_HZ, MIN_RATE_HZ
 from auricle.protocol.deepgram.query import ALAW, LINEAR16, MULAW, OGG_OPUS, OPUS
 from auricle.protocol.detect import detect
-from auricle.protocol.dialect import Companded, Law, Step
+from auricle.protocol.dialect import Companded, EncodedFrames, Law, Step
+from auricle.protocol.frames.flac import FlacSplitter
+from auricle.protocol.frames.mpeg import MpegSplitter
+from auricle.protocol.frames.mpeg_header import (
+    ADTS_HEADER_BYTES,
+    parse_adts_header,
+    parse_mp3_header,
+)
+from auricle.protocol.frames.splitter import FrameSplitter
 from auricle.protocol.wav import A_LAW, MU_LAW, PCM, parse_wav_head
+from auricle.types import SAMPLE_RATE_HZ, CompressedFrame, FrameCodec
+
+SLICE_BYTES = 4096
+"""Bytes that are split into frames at once: a message may hold many beginnings that are none."""
+MAX_STEP_SAMPLES = SAMPLE_RATE_HZ
 
 SIGNATURE_BYTES = 12
 """Bytes needed to detect the container."""
@@ -31,6 +44,11 @@ WIRES = {
 _LAWS = {MULAW: Law.MU, ALAW: Law.A}
 _WAV_LAWS = {MU_LAW: Law.MU, A_LAW: Law.A}
 
+_FRAMED = {
+    AudioFormat.MP3: FrameCodec.MP3,
+    AudioFormat.AAC: FrameCodec.AAC,
+    AudioFormat.FLAC: FrameCodec.FLAC,
+}
 _CONTROL_BYTES = 1024
 
 
@@ -63,6 +81,8 @@ class AudioInput:
         self._is_multichannel = is_multichannel
         self._law = _LAWS.get(encoding or "")
         self._head: bytes | None = b"" if encoding is None else None
+        self._codec = FrameCodec.MP3
+        self._splitter: FrameSplitter | None = None
         self.is_undecodable = False
 
     def receive(self, data: bytes) -> Iterable[Step]:
@@ -74,20 +94,47 @@ class AudioInput:
         if self.is_undecodable:
             raise AudioError("Packets could not be decoded as Opus.")
         if self._head is None:
-            return (self._audio(data),)
+            return self._audio(data)
         self._head += data
         return self._detect_format(self._head)
 
-    def _audio(self, data: bytes) -> Step:
-        return data if self._law is None else Companded(data, self._law)
+    def finish(self) -> Iterable[Step]:
+        """Return the steps for the rest of the audio, at its end."""
+        if self._splitter is None:
+            return ()
+        self._splitter.receive_eof()
+        return self._frames(self._splitter)
+
+    def _audio(self, data: bytes) -> Iterable[Step]:
+        if self._splitter is not None:
+            return self._split(self._splitter, data)
+        return (data if self._law is None else Companded(data, self._law),)
+
+    def _split(self, splitter: FrameSplitter, data: bytes) -> Iterator[Step]:
+        for at in range(0, len(data), SLICE_BYTES):
+            splitter.receive_data(data[at : at + SLICE_BYTES])
+            yield from self._frames(splitter)
+
+    def _frames(self, splitter: FrameSplitter) -> Iterator[Step]:
+        """Return the frames that are complete, in steps; at least one step."""
+        frames: list[CompressedFrame] = []
+        samples = 0
+        while (frame := splitter.next_frame()) is not None:
+            if frames and samples + frame.samples > MAX_STEP_SAMPLES:
+                yield EncodedFrames(self._codec, splitter.header, tuple(frames))
+                frames, samples = [], 0
+            frames.append(frame)
+            samples += frame.samples
+        yield EncodedFrames(self._codec, splitter.header, tuple(frames))
 
     def _detect_format(self, head: bytes) -> Iterator[Step]:
         """Detect the format of a stream without ``encoding``, and start it."""
         if len(head) < SIGNATURE_BYTES:
             return
-        match detect(head, len(head) + 1):
-            case AudioFormat.OGG | AudioFormat.WEBM if self._is_multichannel:
-                raise AudioError("multichannel needs raw samples or WAV.")
+        audio_format = detect(head, len(head) + 1)
+        if self._is_multichannel and audio_format not in (AudioFormat.WAV, AudioFormat.UNKNOWN):
+            raise AudioError("multichannel needs raw samples or WAV.")
+        match audio_format:
             case AudioFormat.OGG:
                 yield Configure(format=Wire.OGG)
             case AudioFormat.WEBM:
@@ -105,11 +152,27 @@ class AudioInput:
                     )
                 yield Configure(format=Wire.PCM16, sample_rate=wav.sample_rate_hz)
                 head = head[wav.size_bytes :]
+            case AudioFormat.MP3 | AudioFormat.AAC | AudioFormat.FLAC:
+                self._codec = _FRAMED[audio_format]
+                is_flac = audio_format is AudioFormat.FLAC
+                self._splitter = FlacSplitter() if is_flac else MpegSplitter(self._codec)
+                yield Configure(format=Wire.PCM16, sample_rate=SAMPLE_RATE_HZ)
+            case _ if _may_begin_frames(head):
+                return
             case _:
                 raise AudioError(
-                    "Unknown audio format; without encoding, send Ogg or WebM with Opus, or WAV. "
-                    "Set encoding and sample_rate for raw samples."
+                    "Unknown audio format; without encoding, send Ogg or WebM with Opus, WAV, MP3, "
+                    "FLAC, or AAC in ADTS. Set encoding and sample_rate for raw samples."
                 )
         self._head = None
         if head:
-            yield self._audio(head)
+            yield from self._audio(head)
+
+
+def _may_begin_frames(head: bytes) -> bool:
+    """Return whether this is the first frame of MP3 or AAC, without the beginning of the second."""
+    for parse in (parse_mp3_header, parse_adts_header):
+        first = parse(head)
+        if first is not None and len(head) < first.size_bytes + ADTS_HEADER_BYTES:
+            return True
+    return False

@@ -131,7 +131,7 @@ class DeepgramDialect:
             case "Finalize":
                 return (Flush(self._channel_of(message)),)
             case "CloseStream":
-                return (Stop(),)
+                return self._stop()
             case "Configure":
                 return self._configure(message)
 
@@ -153,11 +153,14 @@ class DeepgramDialect:
             AudioError: The audio cannot be decoded.
         """
         if not data:
-            return (Stop(),)
+            return self._stop()
         if (text := text_in(data)) is not None and _is_message(text):
             return self.receive_text(text)
         self._sha256.update(data)
         return self._audio.receive(data)
+
+    def _stop(self) -> Iterable[Step]:
+        return (*self._audio.finish(), Stop())
 
     def _configure(self, message: _Message) -> Iterable[Step]:
         self._set_features(message.features or {})

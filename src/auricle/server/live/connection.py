@@ -30,7 +30,16 @@ from auricle.errors import (
     TakenOver,
 )
 from auricle.events import Closed, Failed, Final, SessionEvent, Warned, WarningCode
-from auricle.protocol.dialect import Companded, Dialect, End, Law, OutboundItem, Reply, Step
+from auricle.protocol.dialect import (
+    Companded,
+    Dialect,
+    EncodedFrames,
+    End,
+    Law,
+    OutboundItem,
+    Reply,
+    Step,
+)
 from auricle.server.http.errors import (
     CLIENT_VISIBLE_ERRORS,
     error_body,
@@ -38,6 +47,7 @@ from auricle.server.http.errors import (
     retry_after_s,
 )
 from auricle.server.http.request_log import request_log
+from auricle.server.live.frame_stream import FrameStream
 from auricle.server.live.native_dialect import NativeDialect
 from auricle.server.live.outbox import Outbox
 from auricle.server.live.registry import LiveSessions
@@ -198,6 +208,8 @@ class LiveConnection:
         self._reading_since: float | None = None
         self._share = TimeShare(time.monotonic())
         self._bad_messages = 0
+        channels = runner.session.parameters.channels
+        self._frames = FrameStream(live.frames, runner.client, channels)
 
     async def run(self, last_result: int | None = None) -> End:
         """Serve the connection until it ends; return the reason.
@@ -222,6 +234,7 @@ class LiveConnection:
             if not self._dialect.is_resumable:
                 self._runner.finish()
             self._runner.detach(self)
+            self._frames.close()
             self._live.metrics.dropped_partials.inc(self._outbox.dropped_partials)
         end = self._end or CLIENT_LEFT
         if end is not CLIENT_LEFT:
@@ -331,7 +344,7 @@ class LiveConnection:
                     if self._end is not None:
                         return
                     began_at = time.monotonic()
-                self._execute(step)
+                await self._execute(step)
                 steps += 1
         except (BadRequest, Overloaded) as error:  # or there is no room for the requested model
             self._bad_messages += 1
@@ -345,16 +358,25 @@ class LiveConnection:
             return self._dialect.receive_bytes(data)
         return self._dialect.receive_text(message["text"])
 
-    def _execute(self, step: Step) -> None:
+    async def _execute(self, step: Step) -> None:
         match step:
             case bytes():
                 self._receive_audio(step)
             case Companded(data, law):
                 self._receive_audio(_EXPAND[law](data))
+            case EncodedFrames():
+                await self._decode(step)
             case Reply():
                 self._put(step)
             case _:
                 self._runner.receive_command(step)
+
+    async def _decode(self, step: EncodedFrames) -> None:
+        """Pass compressed audio to the session; end if it is lost, as no more may follow."""
+        try:
+            await self._frames.decode(step, self._receive_audio)
+        except AuricleError as error:
+            self._finish(end_of(error))
 
     def _receive_audio(self, data: bytes) -> None:
         """Pass audio to the session."""

@@ -36,7 +36,13 @@ from auricle.server.live.transcript_keeper import SessionIdentity, TranscriptKee
 from auricle.server.telemetry.live_metrics import LiveMetrics
 from auricle.session.intake import check_channels
 from auricle.session.live import LiveSession
-from auricle.transcriber import PartialTranscriber, Transcriber, TurnJudge, VoiceEmbedder
+from auricle.transcriber import (
+    FrameDecoder,
+    PartialTranscriber,
+    Transcriber,
+    TurnJudge,
+    VoiceEmbedder,
+)
 from auricle.types import SAMPLE_RATE_HZ, ClientId, Options, ReservationRequest
 
 LATE_S = 5.0
@@ -99,6 +105,8 @@ class LiveSessions:
         """Embeds voices; ``None``: speakers stay unknown."""
         self.judge: TurnJudge | None = None
         """Judges the ends of turns; ``None``: silence ends utterances."""
+        self.frames: FrameDecoder | None = None
+        """Decodes live MP3, FLAC and AAC; ``None``: they are rejected."""
         self._transcriber = transcriber
         self._libopus = libopus
         self._allowances = rate_limiter

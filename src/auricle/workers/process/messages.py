@@ -11,7 +11,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from auricle.types import Options, Source, Transcript
+from auricle.types import FrameCodec, Options, Source, Transcript
 from auricle.workers.process.framing import decode
 
 MAX_START_ANSWER_BYTES = 64 * 2**10
@@ -58,6 +58,12 @@ class StartDecode(Message, frozen=True):
     hard_limit_bytes: int
     max_chunk_samples: int
     libopus: str | None = None
+
+
+class StartFrames(Message, frozen=True):
+    """First message to a worker that decodes live streams."""
+
+    hard_limit_bytes: int
 
 
 class StartModel(Message, frozen=True):
@@ -136,8 +142,31 @@ class DecodeStep(Message, frozen=True):
     dump_after_s: float
 
 
+class FrameMessage(Message, frozen=True):
+    """A frame, and its duration in samples at 16 kHz."""
+
+    data: bytes
+    samples: int
+
+
+class DecodeFrames(Message, frozen=True):
+    """Decode the next frames of a live stream; open it first if it ``opens``.
+
+    A stream that opens again has frames from before to warm up; their samples are dropped.
+    """
+
+    id: int
+    stream: str
+    codec: FrameCodec
+    header: bytes
+    opens: bool
+    warm_up: tuple[FrameMessage, ...]
+    frames: tuple[FrameMessage, ...]
+    dump_after_s: float
+
+
 class CloseStream(Message, frozen=True):
-    """Close a file; there is no answer."""
+    """Close a file or a live stream; there is no answer."""
 
     stream: str
 
@@ -215,6 +244,17 @@ class StepFailed(Message, frozen=True):
     message: Annotated[str, Meta(max_length=MAX_REASON_CHARS)]
 
 
+class FramesDecoded(Message, frozen=True):
+    """The samples of the frames of a step, PCM16 little endian, 16 kHz mono.
+
+    ``failures`` counts the frames at the end that were not decoded: all since the last good one.
+    """
+
+    id: int
+    pcm: bytes
+    failures: Annotated[int, Meta(ge=0)]
+
+
 class StretchesEmbedded(Message, frozen=True):
     """The embeddings of all stretches, in order: float32 little endian, one row each."""
 
@@ -234,8 +274,16 @@ ToStreamsChild = StartAsr | RunStreams | StopWorker
 ToSpeakersChild = StartModel | EmbedStretches | StopWorker
 ToTurnsChild = StartModel | JudgeTurn | StopWorker
 ToDecodeChild = StartDecode | DecodeStep | CloseStream | StopWorker
+ToFramesChild = StartFrames | DecodeFrames | CloseStream | StopWorker
 ToParent = (
-    WorkerReady | StartFailed | BatchDone | StretchesEmbedded | TurnJudged | StepDone | StepFailed
+    WorkerReady
+    | StartFailed
+    | BatchDone
+    | StretchesEmbedded
+    | TurnJudged
+    | StepDone
+    | StepFailed
+    | FramesDecoded
 )
 
 _from_child: msgspec.msgpack.Decoder[ToParent] = msgspec.msgpack.Decoder(ToParent)
@@ -244,6 +292,7 @@ _to_streams: msgspec.msgpack.Decoder[ToStreamsChild] = msgspec.msgpack.Decoder(T
 _to_speakers: msgspec.msgpack.Decoder[ToSpeakersChild] = msgspec.msgpack.Decoder(ToSpeakersChild)
 _to_turns: msgspec.msgpack.Decoder[ToTurnsChild] = msgspec.msgpack.Decoder(ToTurnsChild)
 _to_decode: msgspec.msgpack.Decoder[ToDecodeChild] = msgspec.msgpack.Decoder(ToDecodeChild)
+_to_frames: msgspec.msgpack.Decoder[ToFramesChild] = msgspec.msgpack.Decoder(ToFramesChild)
 
 
 def parse_from_child(body: bytes) -> ToParent:
@@ -278,3 +327,8 @@ def parse_for_turns(body: bytes | bytearray) -> ToTurnsChild:
 def parse_for_decode(body: bytes | bytearray) -> ToDecodeChild:
     """Parse a message from the parent to a decode worker."""
     return _to_decode.decode(body)
+
+
+def parse_for_frames(body: bytes | bytearray) -> ToFramesChild:
+    """Parse a message from the parent to a worker that decodes live streams."""
+    return _to_frames.decode(body)

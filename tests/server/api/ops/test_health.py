@@ -8,6 +8,7 @@ from structlog.testing import LogCapture
 
 from auricle.transcriber import (
     Counters,
+    DecodingStream,
     ModelState,
     ModelStats,
     Stats,
@@ -15,7 +16,15 @@ from auricle.transcriber import (
     WorkerState,
     WorkerStats,
 )
-from auricle.types import EmbedJob, Job, SpeakerEmbeddings, Transcript, TurnJob
+from auricle.types import (
+    ClientId,
+    EmbedJob,
+    FrameCodec,
+    Job,
+    SpeakerEmbeddings,
+    Transcript,
+    TurnJob,
+)
 from tests.support.service import CLIP, WAV, InProcess, in_process, keys
 from tests.support.transcriber import READY
 
@@ -247,6 +256,23 @@ def test_health_reports_the_turn_workers(service: InProcess) -> None:
     service.state.live.judge = FakeTurns()
     turns = service.client.get("/health").json()["turns"]
     assert (turns["model"], turns["ready"], turns["workers"]) == ("smart-turn", True, [])
+
+
+class FakeFrames:
+    """A pool of live streams that no stream has started yet."""
+
+    def open(self, codec: FrameCodec, header: bytes, *, client: ClientId) -> DecodingStream:
+        raise AssertionError(codec)
+
+    def stats(self) -> Stats:
+        return replace(stats(), ready=True)
+
+
+def test_health_reports_the_workers_of_live_streams(service: InProcess) -> None:
+    assert service.client.get("/health").json()["frames"] is None
+    service.state.live.frames = FakeFrames()
+    frames = service.client.get("/health").json()["frames"]
+    assert (frames["ready"], frames["workers"]) == (True, [])
 
 
 class FakePartials:

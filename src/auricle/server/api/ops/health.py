@@ -100,6 +100,7 @@ def health_body(server: ServerState, with_stacks: bool) -> dict[str, object]:
         "partials": _partials(server, with_stacks),
         "speakers": _speakers(server, with_stacks),
         "turns": _turns(server, with_stacks),
+        "frames": _frames(server, with_stacks),
         "queue": {
             "jobs": asr.queue.waiting_jobs,
             "audio_s": round(asr.queue.waiting_audio_s, 3),
@@ -140,6 +141,13 @@ def _turns(server: ServerState, with_stacks: bool) -> dict[str, object] | None:
     if server.live.judge is None:
         return None
     return _optional_pool(server.live.judge.stats(), with_stacks)
+
+
+def _frames(server: ServerState, with_stacks: bool) -> dict[str, object] | None:
+    """Return the state of the workers of live MP3, FLAC and AAC; ``None``: disabled."""
+    if server.live.frames is None:
+        return None
+    return _optional_pool(server.live.frames.stats(), with_stacks)
 
 
 def _optional_pool(stats: Stats, with_stacks: bool) -> dict[str, object]:

@@ -1,0 +1,48 @@
+"""The compressed audio of one connection: frames in, PCM16 out."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from auricle.errors import UnsupportedFormat
+from auricle.protocol.dialect import EncodedFrames
+from auricle.transcriber import DecodingStream, FrameDecoder
+from auricle.types import ClientId
+
+
+class FrameStream:
+    """Decodes the frames of a connection; its first frame opens the stream.
+
+    Args:
+        decoder: Decodes frames; ``None``: they are rejected.
+        client: The connection's client.
+        channels: Channels of the PCM16 that the session expects; all get the same samples.
+    """
+
+    def __init__(self, decoder: FrameDecoder | None, client: ClientId, channels: int) -> None:
+        self._decoder = decoder
+        self._client = client
+        self._channels = channels
+        self._stream: DecodingStream | None = None
+
+    async def decode(self, step: EncodedFrames, receive: Callable[[bytes], None]) -> None:
+        """Decode the frames of a step, and pass on their samples, PCM16 at 16 kHz.
+
+        Raises:
+            UnsupportedFormat: There is no decoder.
+            AuricleError: See :class:`auricle.transcriber.FrameDecoder`.
+        """
+        if self._decoder is None:
+            raise UnsupportedFormat("This server decodes no live MP3, FLAC or AAC.")
+        if not step.frames:
+            return
+        if self._stream is None:
+            self._stream = self._decoder.open(step.codec, step.header, client=self._client)
+        pcm = await self._stream.decode(step.frames)
+        receive(np.repeat(pcm, self._channels).astype("<i2", copy=False).tobytes())
+
+    def close(self) -> None:
+        """Close the stream; idempotent."""
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
