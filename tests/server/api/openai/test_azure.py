@@ -1,5 +1,6 @@
 """Azure OpenAI's paths, header and query, as its clients send them."""
 
+import base64
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +123,12 @@ async def test_realtime_has_the_deployment_as_its_model(tmp_path: Path, path: st
     async with live(tmp_path, api_keys=keys("alice:secret")) as service:
         url = f"ws://127.0.0.1:{service.port}{path}"
         async with connect(url, additional_headers={"api-key": "secret"}, proxy=None) as socket:
-            created = await Caller(socket).until("session.created")
+            caller = Caller(socket)
+            created = await caller.until("session.created")
+            audio = base64.b64encode(bytes(2**20)).decode()  # more than others may send
+            await caller.tell("input_audio_buffer.append", audio=audio)
+            await caller.tell("input_audio_buffer.commit")
+            await caller.until("input_audio_buffer.committed")
         transcription = created["session"]["audio"]["input"]["transcription"]
         assert transcription["model"] == "my-model"
         with pytest.raises(InvalidStatus) as refused:

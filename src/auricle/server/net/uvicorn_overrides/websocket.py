@@ -45,7 +45,9 @@ MAX_MESSAGE_BYTES = 2**20
 MAX_JSON_AUDIO_BYTES = 16 * 2**20
 """Maximum message on paths that carry audio in JSON; OpenAI allows 15 MiB of base64."""
 
-_MAX_BYTES_AT = {"/v1/realtime": MAX_JSON_AUDIO_BYTES}
+_MAX_BYTES_AT = dict.fromkeys(
+    ("/v1/realtime", "/openai/realtime", "/openai/v1/realtime"), MAX_JSON_AUDIO_BYTES
+)
 
 SEND_BUFFER_BYTES = 32 * 1024
 """Kernel send buffer (SO_SNDBUF): about a hundred results."""
