@@ -1,6 +1,7 @@
 """Flux over real sockets."""
 
 import json
+from collections import deque
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -31,16 +32,18 @@ LINEAR: dict[str, Any] = {
 
 
 class Judge:
-    """Says how probably each turn has ended, in this order; then that it has not."""
+    """Says how probably each turn has ended, in this order; the last one again and again."""
 
     def __init__(self, *probabilities: float) -> None:
-        self._probabilities = list(probabilities)
+        self._probabilities = deque(probabilities)
 
     def prepare(self) -> None:
         pass
 
     async def judge(self, job: TurnJob) -> float:
-        return self._probabilities.pop(0) if self._probabilities else 0.0
+        if len(self._probabilities) > 1:
+            return self._probabilities.popleft()
+        return self._probabilities[0]
 
     def stats(self) -> Stats:
         return Stats(ready=True)
@@ -54,7 +57,7 @@ class DeadJudge(Judge):
 @pytest.fixture
 async def service(tmp_path: Path) -> AsyncIterator[Live]:
     async with live(tmp_path) as started:
-        started.state.live.judge = Judge()
+        started.state.live.judge = Judge(0.0)
         yield started
 
 
@@ -145,7 +148,7 @@ async def test_a_client_ends_turns_itself(service: Live) -> None:
 
 
 async def test_thresholds_and_keyterms_are_changed_in_mid_stream(service: Live) -> None:
-    service.state.live.judge = Judge(0.6, 0.6)
+    service.state.live.judge = Judge(0.6)
     async with listen(service, **LINEAR, keyterm="Auricle") as caller:
         await speak(caller, SENTENCE)
         await caller.tell(
