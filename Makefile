@@ -123,7 +123,7 @@ test-browser: setup web/node_modules/.package-lock.json
 	fi
 
 screenshots: ## Recreate the screenshots in docs/images (needs Chromium)
-	@AURICLE_SCREENSHOTS="$(abspath docs/images)" $(MAKE) test-web ARGS="page status -g 'pictures|a crash'"
+	@AURICLE_SCREENSHOTS="$(abspath docs/images)" $(MAKE) test-web ARGS="page reader status -g 'pictures|a crash|readers see'"
 
 web/node_modules/.package-lock.json: web/package-lock.json
 	@$(SETUP) requirements.lock

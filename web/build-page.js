@@ -50,7 +50,7 @@ await build({
 		emptyOutDir: true,
 		assetsInlineLimit: 0,
 		modulePreload: { polyfill: false },
-		rolldownOptions: { input: { index: page('index'), status: page('status') } },
+		rolldownOptions: { input: { index: page('index'), status: page('status'), reader: page('reader') } },
 	},
 });
 

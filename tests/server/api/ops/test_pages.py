@@ -36,6 +36,7 @@ def folder(tmp_path: Path) -> Path:
     (static / "assets").mkdir(parents=True)
     (static / "index.html").write_text(INDEX)
     (static / "status.html").write_text("<!doctype html><title>Status</title>")
+    (static / "reader.html").write_text("<!doctype html><title>Reader</title>")
     (static / "assets" / "index-abc.js").write_text(SCRIPT)
     (static / "assets" / "icon-abc.svg").write_text("<svg/>")
     (tmp_path / "secret.html").write_text("not for anybody")
@@ -53,6 +54,7 @@ def client(folder: Path) -> Iterator[TestClient]:
     [
         ("/", "text/html; charset=utf-8", INDEX),
         ("/status", "text/html; charset=utf-8", "<!doctype html><title>Status</title>"),
+        ("/reader", "text/html; charset=utf-8", "<!doctype html><title>Reader</title>"),
         ("/assets/index-abc.js", "text/javascript; charset=utf-8", SCRIPT),
         ("/assets/icon-abc.svg", "image/svg+xml", "<svg/>"),
     ],

@@ -1,4 +1,4 @@
-"""The web pages: captions at ``/``, the server's state at ``/status``.
+"""The web pages: captions at ``/``, for readers at ``/reader``, the server's state at ``/status``.
 
 ``make web`` builds them from ``web/page`` into the server's ``static/`` folder, and wheels include
 them. Without them, a plain page says how to build them. They are read at start and kept in memory,
@@ -23,7 +23,7 @@ from auricle.server.http.responses import json_response
 
 STATIC = Path(__file__).parents[2] / "static"
 
-_CAPTIONS, _STATUS = _PAGES = ("index.html", "status.html")
+_CAPTIONS, _STATUS, _READER = _PAGES = ("index.html", "status.html", "reader.html")
 _TYPES = {
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -86,6 +86,10 @@ def pages_router(folder: Path = STATIC, version: str | None = None) -> APIRouter
         if version is not None and "text/html" not in request.headers.get("accept", ""):
             return json_response({"version": version}, headers={"vary": "accept"})
         return _answer(request, files[_STATUS])
+
+    @router.api_route("/reader", methods=["GET", "HEAD"])
+    async def get_reader(request: Request) -> Response:
+        return _answer(request, files[_READER])
 
     @router.api_route("/assets/{name}", methods=["GET", "HEAD"])
     async def get_asset(request: Request, name: str) -> Response:

@@ -1,0 +1,50 @@
+/** The page for readers, while somebody speaks in another page. */
+
+import { AxeBuilder } from '@axe-core/playwright';
+import { API_KEY } from './auricle.js';
+import { SENTENCE, words } from './clip.js';
+import { expect, listen, test } from './fixtures.js';
+
+/** Where pictures for the docs go; none are made otherwise. */
+const FOLDER = process.env['AURICLE_SCREENSHOTS'];
+
+test('readers see what is said as it is said, and that it has ended', async ({ client, context, server }) => {
+	const base = `http://127.0.0.1:${server.port}`;
+	const headers = { Authorization: `Bearer ${API_KEY}` };
+	const before = new Set(await sessions());
+	const listening = listen(client);
+	await expect.poll(async () => (await sessions()).filter(id => !before.has(id)).length).toBe(1);
+	const session = (await sessions()).find(id => !before.has(id));
+	const answer = await fetch(`${base}/v1/sessions/${session}/token`, { method: 'POST', headers });
+	const { token } = (await answer.json()) as { token: string };
+
+	const reader = await context.newPage();
+	const problems: string[] = [];
+	reader.on('pageerror', error => problems.push(error.message));
+	await reader.goto(`${base}/reader#session=${session}&token=${token}&lines=2`);
+	await expect(reader.locator('#finals, #open').filter({ hasText: /./ })).not.toHaveCount(0);
+	const late = await context.newPage();
+	await late.goto(`${base}/reader#session=${session}&token=${token}x`);
+	await expect(late.locator('#state')).toContainText('expired');
+
+	const { text } = await listening;
+	await expect(reader.locator('#state')).toHaveText('The session has ended.');
+	expect(words(text)).toEqual(words(SENTENCE.text));
+	expect(words((await reader.locator('#finals').textContent()) ?? '')).toEqual(words(SENTENCE.text));
+	await expect(reader.locator('#open')).toHaveText('');
+	const { violations } = await new AxeBuilder({ page: reader }).analyze();
+	expect(violations).toEqual([]);
+	if (FOLDER !== undefined) {
+		await reader.setViewportSize({ width: 1280, height: 360 });
+		await reader.screenshot({ path: `${FOLDER}/reader.png` });
+	}
+	await reader.goto(`${base}/reader`);
+	await expect(reader.locator('#state')).toContainText('#session=ID');
+	expect(problems).toEqual([]);
+
+	async function sessions(): Promise<string[]> {
+		const answer = await fetch(`${base}/v1/sessions`, { headers });
+		const body = (await answer.json()) as { sessions: { id: string }[] };
+		return body.sessions.map(({ id }) => id);
+	}
+});

@@ -1,0 +1,77 @@
+/** The newest lines of a live session, as a reader shows them. Pure. */
+
+import type { Final, Partial, ServerEvent } from '../src/events.js';
+
+/** What one speaker says in one utterance. */
+export interface ReaderLine {
+	/** `id` of its final. */
+	readonly final: number;
+	readonly text: string;
+	readonly language: string | null;
+	/** From 0; `null` if unknown. */
+	readonly speaker: number | null;
+}
+
+/** Partials that are shown at once, at most: one for each channel. */
+const MAX_OPEN = 8;
+
+/** Keeps the newest finals and the open utterances. */
+export class ReaderLines {
+	#finals: ReaderLine[] = [];
+	readonly #open = new Map<number, Partial>();
+	readonly #max: number;
+
+	/** @param max - How many lines of finals are shown, at most. */
+	constructor(max: number) {
+		this.#max = max;
+	}
+
+	/** The newest lines of finals, oldest first. */
+	get finals(): readonly ReaderLine[] {
+		return this.#finals;
+	}
+
+	/** The open utterances, in their order. */
+	get open(): readonly Partial[] {
+		return [...this.#open.values()];
+	}
+
+	/** Takes an event; events of other types change nothing. */
+	receive(event: ServerEvent): void {
+		if (event.type === 'partial') {
+			this.#open.set(event.utterance, event);
+			const [oldest] = this.#open.keys();
+			if (this.#open.size > MAX_OPEN && oldest !== undefined) {
+				this.#open.delete(oldest);
+			}
+		} else if (event.type === 'final') {
+			this.#open.delete(event.utterance);
+			this.#finals = [...this.#finals, ...linesOf(event)].slice(-this.#max);
+		} else if (event.type === 'speaker_revision') {
+			for (const { id, speaker, segments } of event.finals) {
+				this.#revise(id, speaker, segments);
+			}
+		}
+	}
+
+	#revise(final: number, speaker: number | null, segments: Final['segments']): void {
+		const index = this.#finals.findIndex(line => line.final === final);
+		const first = this.#finals[index];
+		if (first === undefined) {
+			return;
+		}
+		const old = this.#finals.filter(line => line.final === final);
+		const text = old.map(line => line.text).join(' ');
+		this.#finals.splice(index, old.length, ...linesOf({ ...first, id: final, text, speaker, segments }));
+		this.#finals = this.#finals.slice(-this.#max);
+	}
+}
+
+function linesOf(final: Pick<Final, 'id' | 'text' | 'language' | 'speaker' | 'segments'>): ReaderLine[] {
+	const { id, language, segments } = final;
+	const parts = segments !== null && segments.length > 1 ? segments : [final];
+	return parts.flatMap(({ text, speaker }) => {
+		const spoken = text.trim();
+		return spoken === '' ? [] : [{ final: id, text: spoken, language, speaker }];
+	});
+}

@@ -1,0 +1,142 @@
+/**
+ * Captions of a live session for those who read along: a second screen, a layer in OBS.
+ *
+ * Everything is in the fragment of the address, which browsers send to no server and no log holds:
+ * `#session=ID&token=TOKEN&lines=3&background=transparent`.
+ */
+
+import { parseEvent } from '../src/events.js';
+import { byId, setText } from './dom.js';
+import { preferredLanguage } from './i18n.js';
+import { type ReaderLine, ReaderLines } from './reader-lines.js';
+import { READER_TEXTS, type ReaderState } from './reader-texts.js';
+
+const DEFAULT_LINES = 3;
+const MAX_LINES = 20;
+const RETRY_MILLISECONDS = 10_000;
+const COLOURS = 8;
+
+const options = new URLSearchParams(location.hash.slice(1));
+const session = options.get('session') ?? '';
+const path = `./v1/sessions/${encodeURIComponent(session)}`;
+/** Load balancers find the session's server by `session`. */
+const query = { session, token: options.get('token') ?? '' };
+
+const language = preferredLanguage();
+const texts = READER_TEXTS[language];
+const finals = byId('finals', HTMLElement);
+const open = byId('open', HTMLElement);
+const lines = new ReaderLines(lineCount());
+const shown = new Map<ReaderLine, HTMLElement>();
+
+document.documentElement.lang = language;
+document.documentElement.dataset['background'] = options.get('background') ?? '';
+setText(byId('title', HTMLElement), texts.title);
+window.addEventListener('hashchange', () => location.reload());
+if (session === '') {
+	showState('noSession');
+} else {
+	connect();
+}
+
+function lineCount(): number {
+	const count = Number(options.get('lines') ?? DEFAULT_LINES);
+	return Number.isInteger(count) && count >= 1 && count <= MAX_LINES ? count : DEFAULT_LINES;
+}
+
+function connect(): void {
+	showState('connecting');
+	const history = String(lines.finals.length === 0 ? lineCount() : 0);
+	const source = new EventSource(`${path}/events?${new URLSearchParams({ ...query, history })}`);
+	source.addEventListener('open', () => showState('reading'));
+	source.addEventListener('message', ({ data }: MessageEvent<string>) => {
+		const reason = endOf(data);
+		if (reason !== null) {
+			source.close();
+			showState(reason);
+			return;
+		}
+		const event = parseEvent(data);
+		if (event !== null) {
+			lines.receive(event);
+			show();
+		}
+	});
+	source.addEventListener('error', () => {
+		if (source.readyState === EventSource.CLOSED) {
+			void learnWhy();
+		} else {
+			showState('reconnecting');
+		}
+	});
+}
+
+/** Returns why the session has ended, if a message says so. */
+function endOf(data: string): 'closed' | 'speaker_left' | 'draining' | null {
+	const message = JSON.parse(data) as { type?: unknown; reason?: unknown };
+	if (message.type !== 'ended') {
+		return null;
+	}
+	return message.reason === 'speaker_left' || message.reason === 'draining' ? message.reason : 'closed';
+}
+
+/** Finds out why the server refused the events: `EventSource` does not say. */
+async function learnWhy(): Promise<void> {
+	const parameters = new URLSearchParams({ ...query, follow: 'false', history: '0' });
+	const answer = await fetch(`${path}/captions.vtt?${parameters}`).catch(() => null);
+	if (answer?.status === 401) {
+		showState('expired');
+	} else if (answer?.status === 404) {
+		showState('unknown');
+	} else {
+		showState('reconnecting');
+		setTimeout(connect, RETRY_MILLISECONDS);
+	}
+}
+
+function showState(state: ReaderState): void {
+	setText(byId('state', HTMLElement), texts.states[state]);
+}
+
+/** Shows the lines; those that stay are not touched, so that they are not announced again. */
+function show(): void {
+	const elements = lines.finals.map(line => shown.get(line) ?? elementOf(line));
+	shown.clear();
+	lines.finals.forEach((line, index) => shown.set(line, elements[index] as HTMLElement));
+	for (const old of [...finals.children].filter(child => !elements.includes(child as HTMLElement))) {
+		old.remove();
+	}
+	elements.forEach((element, index) => {
+		if (finals.children[index] !== element) {
+			finals.insertBefore(element, finals.children[index] ?? null);
+		}
+	});
+	open.replaceChildren(
+		...lines.open.flatMap(({ stable, unstable }) => [
+			span('stable', stable),
+			span('unstable', unstable),
+			' ',
+		]),
+	);
+}
+
+function elementOf({ text, language, speaker }: ReaderLine): HTMLElement {
+	const line = document.createElement('p');
+	if (language !== null) {
+		line.lang = language;
+	}
+	if (speaker !== null) {
+		const name = span('speaker', `${texts.speaker(speaker + 1)}: `);
+		name.style.setProperty('--colour', `var(--speaker-${speaker % COLOURS})`);
+		line.append(name);
+	}
+	line.append(text);
+	return line;
+}
+
+function span(look: string, text: string): HTMLElement {
+	const element = document.createElement('span');
+	element.className = look;
+	element.textContent = text;
+	return element;
+}
