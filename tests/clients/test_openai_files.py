@@ -19,7 +19,8 @@ from tests.support.command import LIMIT_S, ROOT
 
 pytestmark = pytest.mark.model
 
-PYTHON, NODE = Client("client-openai"), Client("npm-openai")
+PYTHON, PREVIOUS, NODE = Client("client-openai"), Client("client-litellm"), Client("npm-openai")
+NEWEST_FOR_NODE = "openai-7"  # installed beside the major before it
 FELLOW, SHORT, PAIR, STORY = (
     CLIPS[name] for name in ("fellow.wav", "short.wav", "pair.wav", "story.ogg")
 )
@@ -165,9 +166,10 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServer]:
         yield started
 
 
-def test_what_can_not_be_done_raises_the_class_for_it(strict: RealServer) -> None:
+@pytest.mark.parametrize("client", [PYTHON, PREVIOUS], ids=["3", "2"])
+def test_what_can_not_be_done_raises_the_class_for_it(strict: RealServer, client: Client) -> None:
     url = f"{strict.url}/v1"
-    raised = json.loads(PYTHON.run(program("openai_errors.py"), url, strict.key, str(SHORT.path)))
+    raised = json.loads(client.run(program("openai_errors.py"), url, strict.key, str(SHORT.path)))
     bad = "BadRequestError"
     assert raised == {
         "wrong key": ["AuthenticationError", 401, "invalid_api_key", None],
@@ -242,8 +244,11 @@ def text_of_events(lines: str) -> str:
 
 
 def test_the_pages_name_the_versions_that_are_tested() -> None:
-    for client, name in ((PYTHON, "openai-python.md"), (NODE, "openai-node.md")):
-        assert f"`openai` {client.version('openai')}" in (PAGES / name).read_text()
+    for name, versions in (
+        ("openai-python.md", [PYTHON.version("openai"), PREVIOUS.version("openai")]),
+        ("openai-node.md", [NODE.version(NEWEST_FOR_NODE), NODE.version("openai")]),
+    ):
+        assert f"`openai` {' and '.join(versions)}" in (PAGES / name).read_text()
 
 
 def test_the_page_for_python(server: RealServer, scores: Scores) -> None:
@@ -322,10 +327,13 @@ def test_what_open_webui_sends_with_the_settings_on_its_page(
 # Node.
 
 
+@pytest.mark.parametrize("package", ["openai", NEWEST_FOR_NODE])
 def test_the_package_for_node_gets_the_same_answers_and_errors(
-    server: RealServer, scores: Scores
+    server: RealServer, scores: Scores, package: str
 ) -> None:
-    seen = json.loads(NODE.run(program("openai_files.mjs"), f"{server.url}/v1", server.key))
+    arguments = (package, f"{server.url}/v1", server.key)
+    seen = json.loads(NODE.run(program("openai_files.mjs"), *arguments))
+    name = f"openai (Node) {NODE.version(package)}"
     heard = {
         ("json with hints", FELLOW): seen["json"]["text"],
         ("text", FELLOW): seen["text"],
@@ -333,7 +341,7 @@ def test_the_package_for_node_gets_the_same_answers_and_errors(
         ("translation", PAIR): seen["english"]["text"],
     }
     for (way, clip), text in heard.items():
-        assert scores.add(named(NODE), way, clip, text).total == 0, way
+        assert scores.add(name, way, clip, text).total == 0, way
     assert "whisper-1" in seen["models"]
     assert seen["raised"] == {
         "wrong key": ["AuthenticationError", 401, "invalid_api_key", None],

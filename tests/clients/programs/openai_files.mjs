@@ -1,8 +1,8 @@
 // Kinds of answers and errors, as OpenAI's package for Node gives them; prints JSON.
 import { createReadStream, readFileSync } from 'node:fs';
-import OpenAI, { toFile } from 'openai';
 
-const [baseURL, apiKey] = process.argv.slice(2);
+const [name, baseURL, apiKey] = process.argv.slice(2);
+const { default: OpenAI, toFile } = await import(name);
 const client = new OpenAI({ baseURL, apiKey });
 const { transcriptions, translations } = client.audio;
 const clip = name => createReadStream(`testdata/${name}`);
@@ -30,12 +30,12 @@ seen.english = await translations.create({ model: 'whisper-1', file: clip('pair.
 seen.models = (await client.models.list()).data.map(model => model.id);
 
 seen.raised = {};
-const raises = async (name, work) => {
+const raises = async (way, work) => {
 	try {
 		await work();
-		seen.raised[name] = null;
+		seen.raised[way] = null;
 	} catch (error) {
-		seen.raised[name] = [error.constructor.name, error.status, error.code, error.param];
+		seen.raised[way] = [error.constructor.name, error.status, error.code, error.param];
 	}
 };
 const file = await toFile(readFileSync('testdata/short.wav'), 'short.wav');
