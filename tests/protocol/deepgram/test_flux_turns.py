@@ -1,5 +1,6 @@
 """Turns, from their first words to their end."""
 
+from dataclasses import replace
 from urllib.parse import parse_qsl
 
 import pytest
@@ -55,10 +56,11 @@ def final(
     trigger: Trigger | None = Trigger.MODEL,
     language: str = "en",
     start: int = 16_000,
+    latency_ms: float = 6000.0,
 ) -> Final:
     end = start + 24_000
     return Final(
-        *(utterance, utterance, text, start, end, language, words(text, start), 10.0, False),
+        *(utterance, utterance, text, start, end, language, words(text, start), latency_ms, False),
         end_of_turn=0.8,
         trigger=trigger,
     )
@@ -169,6 +171,27 @@ def test_silence_after_the_longest_utterance_ends_the_turn() -> None:
     (end,) = one.messages_of(AudioProgress(56_000, 0))
     assert (end["event"], end["transcript"], end["trigger"]) == ("EndOfTurn", "One.", "timeout")
     assert tell(one, AudioProgress(72_000, 0)) == [("Update", "")]
+
+
+def test_a_short_pause_of_a_long_utterance_ends_no_turn() -> None:
+    one = turns()
+    tell(one, STARTED, ENDED)
+    short = final("One,", trigger=Trigger.TIMEOUT, latency_ms=700.0)
+    assert tell(one, short) == [("StartOfTurn", "One,"), ("Update", "One,")]
+    tell(one, STARTED, ENDED)
+    unjudged = replace(
+        final("two.", 2, trigger=Trigger.TIMEOUT, latency_ms=700.0), end_of_turn=None
+    )
+    assert tell(one, unjudged) == [("EndOfTurn", "One, two.")]
+
+
+def test_a_turn_that_does_not_end_is_ended() -> None:
+    one = turns()
+    long = "word " * 1000
+    tell(one, STARTED, ENDED, final(long, trigger=None), STARTED, ENDED)
+    assert [name for name, _ in tell(one, final(long, 2, trigger=None))] == ["Update"]
+    tell(one, STARTED, ENDED)
+    assert [name for name, _ in tell(one, final(long, 3, trigger=None))] == ["EndOfTurn"]
 
 
 def test_updates_continue_in_silence_but_not_too_often() -> None:

@@ -6,10 +6,10 @@
                    ↑    ↓        ↑
        TurnResumed └─ EagerEndOfTurn
 
-A turn is the utterances up to one whose final has a ``trigger``: an utterance of maximum length has
-none, and the turn continues in the next. A turn starts with its first words, not with a sound, so
-that a cough neither starts a turn nor interrupts an agent. While ``EagerEndOfTurn`` holds there is
-no ``Update``; the text of ``EndOfTurn`` is the same, or ``TurnResumed`` comes first.
+A turn is the utterances up to one that ends it: a long utterance ends at a short pause, or at its
+maximum length, and the turn continues in the next. A turn starts with its first words, not with a
+sound, so that a cough neither starts a turn nor interrupts an agent. While ``EagerEndOfTurn`` holds
+there is no ``Update``; the text of ``EndOfTurn`` is the same, or ``TurnResumed`` comes first.
 """
 
 from collections import deque
@@ -36,6 +36,9 @@ from auricle.types import SAMPLE_RATE_HZ, SAMPLES_PER_MS, Word
 
 UPDATE_SAMPLES = SAMPLE_RATE_HZ // 4
 """Minimum audio between two ``Update`` messages without new text, as at Deepgram."""
+
+MAX_TURN_CHARACTERS = 10_000
+"""A turn of ten minutes ends with its utterance: each message has the whole text of its turn."""
 
 TurnEvent = (
     SpeechStarted
@@ -183,12 +186,14 @@ class Turns:
 
     def _final(self, event: Final) -> Iterator[Json]:
         turn, pending = self._turn, self._pending.popleft()
-        trigger = Trigger.MANUAL if pending.is_forced else event.trigger
+        trigger = Trigger.MANUAL if pending.is_forced else self._trigger_of(event)
         self._language = event.language or self._language
         self._window_end = max(self._window_end, event.end_sample)
         turn.settled = self._joined(event.text, _words_of(event))
         if turn.settled.text and not turn.is_started:
             yield self._start(turn.settled)
+        if trigger is None and len(turn.settled.text) > MAX_TURN_CHARACTERS:
+            trigger = Trigger.TIMEOUT
         if trigger is not None:
             yield from self._end(trigger, event.end_of_turn or 0.0)
         elif turn.is_started:
@@ -199,6 +204,14 @@ class Turns:
             self._early = early
         elif early is not None:
             yield from self.messages_of(early)
+
+    def _trigger_of(self, event: Final) -> Trigger | None:
+        """Return what ended the turn, if it has ended.
+
+        A long utterance ends before the silence that ends a turn which does not sound finished.
+        """
+        is_early = event.end_of_turn is not None and event.latency_ms < self.timeout_ms
+        return None if event.trigger is Trigger.TIMEOUT and is_early else event.trigger
 
     def _flushed(self) -> Iterable[Json]:
         """End the turn: with the final that is pending, or now if there is none."""
