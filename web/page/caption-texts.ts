@@ -132,7 +132,8 @@ const english = {
 		similar_channels: 'Two audio channels carry the same sound.',
 		language_improbable: 'The spoken language may differ from the selected one.',
 		speakers_unavailable: 'The server can’t tell the speakers apart at the moment; the text is complete.',
-		turns_unavailable: 'The server can’t judge when you have finished at the moment; a pause ends a sentence.',
+		turns_unavailable:
+			'The server can’t judge when you have finished at the moment; a pause ends a sentence.',
 		encoder_failed: 'The browser’s encoder failed; audio is now sent uncompressed.',
 		offline: 'The server can’t be reached.',
 		queue_full: 'The server is at capacity.',

@@ -38,7 +38,7 @@ def test_a_segment_has_all_cues_that_are_shown_in_its_time() -> None:
     first = encode_segment([before, across], 0, 6000).decode()
     second = encode_segment([before, across], 6000, 12_000).decode()
     head = "WEBVTT\nX-TIMESTAMP-MAP=LOCAL:00:00:00.000,MPEGTS:0\n\n"
-    cue = "00:00:05.000 --> 00:00:07.000\nAcross.\n"
+    cue = "00:00:05.000 --> 00:00:07.000\nAcross.\n\n"
     assert first == f"{head}00:00:00.000 --> 00:00:01.000\nBefore.\n\n{cue}"
     assert second == f"{head}{cue}"
 

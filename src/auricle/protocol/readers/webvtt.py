@@ -15,7 +15,7 @@ from auricle.types import Segment, Speaker
 
 START = b"WEBVTT\n\n"
 """The beginning of a stream of cues."""
-_SEGMENT_START = "WEBVTT\nX-TIMESTAMP-MAP=LOCAL:00:00:00.000,MPEGTS:0\n"
+_SEGMENT_START = "WEBVTT\nX-TIMESTAMP-MAP=LOCAL:00:00:00.000,MPEGTS:0\n\n"
 """RFC 8216 §3.5: the times of cues are those of the session."""
 
 
@@ -31,14 +31,17 @@ def encode_cues(number: int, event: FeedEvent) -> bytes:
 
 
 def encode_segment(finals: Iterable[Final], start_ms: int, end_ms: int) -> bytes:
-    """Return a segment of HLS: all cues that are shown between two times of the session."""
+    """Return a segment of HLS: all cues that are shown between two times of the session.
+
+    It ends with a blank line, because FFmpeg reads all segments as one file.
+    """
     shown = (
-        vtt_cue(cue)
+        f"{vtt_cue(cue)}\n"
         for final in finals
         for cue in _cues_of(final)
         if cue.start_ms < end_ms and cue.end_ms > start_ms
     )
-    return "\n".join((_SEGMENT_START, *shown)).encode()
+    return "".join((_SEGMENT_START, *shown)).encode()
 
 
 def _cues_of(final: Final) -> Iterable[Cue]:
