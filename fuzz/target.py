@@ -74,6 +74,8 @@ TARGETS: dict[str, tuple[str, ...]] = {
         "auricle.session.wire_formats.pcm",
         "auricle.session.wire_formats.packets",
     ),
+    "frames": ("auricle.protocol.frames",),
+    "redaction": ("auricle.text",),
     "session": ("auricle.session",),
     "opening": (
         "auricle.workers.decode.container",
