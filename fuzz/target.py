@@ -66,6 +66,11 @@ TARGETS: dict[str, tuple[str, ...]] = {
         "auricle.protocol.deepgram.flux_turns",
     ),
     "wyoming": ("auricle.protocol.wyoming.events", "auricle.protocol.wyoming.framing"),
+    "readers": (
+        "auricle.protocol.readers",
+        "auricle.server.live.readers.feed",
+        "auricle.server.access.tokens",
+    ),
     "opus_packet": ("auricle.protocol.opus_packet",),
     "opus": ("auricle.audio.opus", "auricle.audio.pipeline"),
     "wires": (
