@@ -52,8 +52,8 @@ class _Reader:
 
     def read(self, last_final: int) -> None:
         """Read all that there is."""
-        count_cues(self._cues.next_bytes().decode())
-        sent = self._events.next_bytes().decode()
+        count_cues(_whole(self._cues))
+        sent = _whole(self._events)
         assert not sent or sent.endswith("\n\n")
         assert not (sent and self._is_over), "something follows the end"
         for event in sent.split("\n\n")[:-1]:
@@ -79,6 +79,13 @@ class _Reader:
                 self._is_over = True
             case _:
                 pass
+
+
+def _whole(cursor: FeedCursor) -> str:
+    sent = cursor.next_bytes()
+    while cursor.is_behind:
+        sent += cursor.next_bytes()
+    return sent.decode()
 
 
 class _Script:
