@@ -11,7 +11,17 @@ from typing import Annotated
 import typer
 
 import auricle
-from auricle.cli import cluster, dev_cert, jobs, keys, models, serve, settings, transcripts
+from auricle.cli import (
+    cluster,
+    dev_cert,
+    jobs,
+    keys,
+    models,
+    serve,
+    sessions,
+    settings,
+    transcripts,
+)
 from auricle.cli.bench.command import bench as bench_command
 from auricle.cli.doctor.command import doctor as doctor_command
 from auricle.cli.live.command import live as live_command
@@ -133,6 +143,15 @@ _add(transcripts.name, _transcripts)
 _add(transcripts.merge, _transcripts)
 _add(transcripts.delete, _transcripts)
 app.add_typer(_transcripts, name="transcripts")
+
+_sessions = typer.Typer(
+    help="List live sessions of a server, and share one with readers.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+)
+_add(sessions.list_sessions, _sessions, "list")
+_add(sessions.share, _sessions)
+app.add_typer(_sessions, name="sessions")
 
 _cluster = typer.Typer(
     help="Run recognisers on Ray Serve, for gateways.",

@@ -56,10 +56,10 @@ class Server:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._url = url_of(settings)
+        self.url = url_of(settings)
         with certificate_errors():
             self._http = httpx.Client(
-                base_url=self._url, headers=key_header(settings.client), timeout=TIMEOUT
+                base_url=self.url, headers=key_header(settings.client), timeout=TIMEOUT
             )
 
     def __enter__(self) -> Self:
@@ -92,7 +92,7 @@ class Server:
         try:
             response = self._http.request(method, target, params=query, json=json)
         except httpx.TransportError as error:
-            raise unreachable(self._url, error) from error
+            raise unreachable(self.url, error) from error
         if response.is_success:
             return response
         reported = decoded(response, Refusal).error
