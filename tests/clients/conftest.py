@@ -16,7 +16,7 @@ _SCORES = pytest.StashKey[Scores]()
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServer]:
     """The server that all share; tests that must spoil one start their own."""
-    settings = {"asr_webservice": 1, "wyoming": 1, "wyoming_port": 0}
+    settings = {"asr_webservice": 1, "vosk": 1, "vosk_port": 0, "wyoming": 1, "wyoming_port": 0}
     with real_server(tmp_path_factory.mktemp("server"), **settings) as started:
         yield started
 

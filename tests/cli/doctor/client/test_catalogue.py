@@ -8,6 +8,7 @@ from auricle.cli.doctor.client.catalogue import (
     CLIENTS,
     find_client,
     read_segments,
+    read_subtitles,
     read_text,
     read_timed_text,
 )
@@ -51,3 +52,10 @@ def test_vexa_reads_segments_or_text() -> None:
     assert read_segments(b'{"text": "Good day."}') == "Good day."
     with pytest.raises(ValueError, match="segments without"):
         read_segments(b'{"text": "Good day.", "segments": [{}]}')
+
+
+def test_bazarr_reads_subtitles() -> None:
+    srt = "1\n00:00:00,000 --> 00:00:01,500\nGood\nday.\n\n2\n00:00:02,000 --> 00:00:03,000\nYes.\n"
+    assert read_subtitles(srt.encode()) == "Good day. Yes."
+    with pytest.raises(ValueError, match="no subtitles"):
+        read_subtitles(b"Good day.")

@@ -1,15 +1,21 @@
 """``auricle doctor --client`` with real servers."""
 
+import json
 import re
 import subprocess
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
+from auricle.audio.opus import find_libopus
 from auricle.cli.doctor.client.catalogue import ATTENDEE
 from auricle.cli.doctor.client.check import url_problem
+from auricle.cli.doctor.client.sample import speech_sample
 from auricle.cli.doctor.finding import Level
 from tests.support.certificates import issued
 from tests.support.command import completed, environment, serving
@@ -137,6 +143,53 @@ def test_nothing_listens(tmp_path: Path) -> None:
     done = doctor(tmp_path, "vexa", "http://127.0.0.1:1")
     assert done.returncode == 1
     assert "http://127.0.0.1:1: connection refused" in done.stdout
+
+
+class _Busy(BaseHTTPRequestHandler):
+    refusals = 0
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        is_busy, _Busy.refusals = _Busy.refusals > 0, _Busy.refusals - 1
+        answer: dict[str, object] = {"text": speech_sample(find_libopus(None)).text}
+        if is_busy:
+            answer = {"error": {"code": "queue_full", "message": "Full."}}
+        body = json.dumps(answer).encode()
+        self.send_response(503 if is_busy else 200)
+        self.send_header("Retry-After", "0")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@contextmanager
+def busy_server(refusals: int) -> Iterator[str]:
+    """Refuse as many requests as the server has no room for."""
+    _Busy.refusals = refusals
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Busy) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_server_that_is_busy_for_a_moment(tmp_path: Path) -> None:
+    with busy_server(refusals=1) as url:
+        done = doctor(tmp_path, "attendee", f"{url}/v1")
+    assert done.returncode == 0
+    assert "warning  load      the server was busy once before" in done.stdout
+    assert "ok       speech    0.0% word errors" in done.stdout
+
+
+def test_a_server_that_stays_busy(tmp_path: Path) -> None:
+    with busy_server(refusals=100) as url:
+        done = doctor(tmp_path, "attendee", f"{url}/v1")
+    assert done.returncode == 1
+    assert "HTTP 503, Full." in done.stdout
 
 
 def test_a_name_that_is_not_a_program(tmp_path: Path) -> None:

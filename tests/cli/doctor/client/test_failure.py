@@ -5,7 +5,7 @@ import ssl
 
 import pytest
 
-from auricle.cli.doctor.client.catalogue import LIBRECHAT, N8N
+from auricle.cli.doctor.client.catalogue import BAZARR, LIBRECHAT, N8N
 from auricle.cli.doctor.client.failure import (
     expected_url,
     ignored_options,
@@ -40,6 +40,14 @@ def test_a_missing_key_names_the_variable() -> None:
     assert "AURICLE_API_KEY" in advice(401)
 
 
+def test_a_password_in_the_url_is_corrected_and_not_shown() -> None:
+    found = refusal(BAZARR, "http://:secret@server:6007", "POST", 401, b"")
+    assert found.advice == "Enter the URL http://:KEY@server:6007 with a key."
+    found = refusal(BAZARR, "http://:secret@server:6007", "POST", 404, b"")
+    assert "AURICLE_ASR_WEBSERVICE=1 auricle serve" in found.advice
+    assert "secret" not in str(unreachable(BAZARR, "http://:secret@server:6007", OSError()))
+
+
 def test_an_unknown_model_is_not_a_wrong_path() -> None:
     body = b'{"error": {"message": "Its models are: tiny.", "code": "model_not_found"}}'
     assert "AURICLE_UNKNOWN_MODELS=default" in advice(404, body)
@@ -55,6 +63,7 @@ def test_a_server_that_is_busy_or_away(status: int) -> None:
     [
         (b'{"error": {"code": "a", "message": "b"}}', ("a", "b")),
         (b'{"err_code": "a", "err_msg": "b"}', ("a", "b")),
+        (b'{"code": "a", "detail": "b"}', ("a", "b")),
         (b'{"error": {"code": null}}', ("", "")),
         (b'{"error": "text"}', ("", "")),
         (b"<html>", ("", "")),

@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from auricle.cli.doctor.client.catalogue import CLIENTS, LIBRECHAT, OPEN_WEBUI, VEXA
+from auricle.cli.doctor.client.catalogue import BAZARR, CLIENTS, LIBRECHAT, OPEN_WEBUI, VEXA
 from auricle.cli.doctor.client.profile import ClientProfile, Upload
 from auricle.cli.doctor.client.transport import key_headers
-from auricle.cli.doctor.client.upload import build_request
+from auricle.cli.doctor.client.upload import build_request, encode_form
 
 pytestmark = pytest.mark.unit
 
@@ -37,12 +37,21 @@ word\r
 
 def test_the_form_is_the_program_s() -> None:
     assert isinstance(VEXA.traffic, Upload)
+    assert encode_form(VEXA.traffic.form, b"speech", "B") == VEXA_BODY
     headers = key_headers(VEXA.key, "secret")
     request = build_request("POST", "http://server/x", VEXA.traffic.form, b"speech", headers)
     boundary = re.fullmatch("multipart/form-data; boundary=(.*)", request.headers["content-type"])
     assert boundary
     assert request.read().replace(boundary[1].encode(), b"B") == VEXA_BODY
     assert request.headers["authorization"] == "Bearer secret"
+
+
+def test_a_file_may_have_no_type() -> None:
+    assert isinstance(BAZARR.traffic, Upload)
+    assert encode_form(BAZARR.traffic.form, b"pcm", "B") == (
+        b'--B\r\nContent-Disposition: form-data; name="audio_file"; filename="audio_file"\r\n\r\n'
+        b"pcm\r\n--B--\r\n"
+    )
 
 
 @pytest.mark.parametrize("profile", UPLOADS, ids=lambda profile: profile.name)

@@ -3,6 +3,7 @@
 The requests are those of the sources of the versions named; the key is the only difference.
 """
 
+import re
 from collections.abc import Mapping
 from functools import partial
 
@@ -19,12 +20,19 @@ from auricle.cli.doctor.client.profile import (
 )
 from auricle.cli.doctor.client.scripts.deepgram import KEEP_ALIVE, DeepgramScript
 from auricle.cli.doctor.client.scripts.realtime import RealtimeScript
+from auricle.cli.doctor.client.scripts.vosk import (
+    JIGASI_CONFIG,
+    NEXTCLOUD_CONFIG,
+    VoskScript,
+)
 from auricle.cli.doctor.client.scripts.wyoming import DescribeScript, UtteranceScript
 from auricle.errors import SetupError
 
 FILE = ("file", None)
 WHISPER_1 = ("model", "whisper-1")
 TRANSCRIPTIONS = "/audio/transcriptions"
+AUDIO_FILE = Form((("audio_file", None),), "audio_file", "")
+_CUE = re.compile(r"\d+\n[\d:,]+ --> [\d:,]+\n(.+?)(?:\n\n|\n?\Z)", re.DOTALL)
 
 
 def read_text(body: bytes) -> str:
@@ -64,6 +72,18 @@ def read_timed_text(body: bytes) -> str:
     return read_text(body)
 
 
+def read_subtitles(body: bytes) -> str:
+    """Return the text of SubRip subtitles.
+
+    Raises:
+        ValueError: The response has no cues.
+    """
+    cues = _CUE.findall(body.decode(errors="replace"))
+    if not cues:
+        raise ValueError("The response has no subtitles.")
+    return " ".join(" ".join(cues).split())
+
+
 ATTENDEE = ClientProfile(
     "attendee",
     "Attendee",
@@ -77,6 +97,30 @@ ATTENDEE = ClientProfile(
     ),
     runs_in_container=True,
 )
+BAZARR = ClientProfile(
+    "bazarr",
+    "Bazarr",
+    "920853d (May 2025)",
+    "http://127.0.0.1:6007",
+    Upload(
+        "/asr?task=transcribe&language=en&output=srt&encode=false",
+        AUDIO_FILE,
+        Container.SAMPLES,
+        read_subtitles,
+        (
+            Probe(
+                "POST",
+                "/detect-language?encode=false",
+                "language of the film",
+                AUDIO_FILE,
+                has_speech=True,
+            ),
+        ),
+    ),
+    KeyStyle.BASIC,
+    runs_in_container=True,
+    command="AURICLE_ASR_WEBSERVICE=1 auricle serve",
+)
 HOME_ASSISTANT = ClientProfile(
     "home-assistant",
     "Home Assistant",
@@ -87,6 +131,17 @@ HOME_ASSISTANT = ClientProfile(
     runs_in_container=True,
     command="auricle serve --wyoming",
     host_setting="wyoming_host",
+)
+JIGASI = ClientProfile(
+    "jigasi",
+    "Jigasi",
+    "6fbf4f2 (June 2026)",
+    "ws://127.0.0.1:2700/en",
+    Stream("", (), 48_000, 20, 0.0, partial(VoskScript, JIGASI_CONFIG)),
+    KeyStyle.NONE,
+    runs_in_container=True,
+    command="auricle serve --vosk",
+    host_setting="vosk_host",
 )
 JITSI = ClientProfile(
     "jitsi",
@@ -113,7 +168,7 @@ LIBRECHAT = ClientProfile(
 LITELLM = ClientProfile(
     "litellm",
     "LiteLLM",
-    "1.110.2",
+    "1.80.16",
     "http://127.0.0.1:6007/v1",
     Upload(
         TRANSCRIPTIONS,
@@ -185,13 +240,24 @@ NEXTCLOUD = ClientProfile(
                 "/audio/translations",
                 "test for speech to text",
                 Form((("model", "invalid-model"), FILE), "file.mp3", "audio/mpeg"),
-                frozenset({401, 404}),
-                "After this response Nextcloud offers no speech to text: set "
+                refusals=frozenset({401, 404}),
+                advice="After this response Nextcloud offers no speech to text: set "
                 "AURICLE_UNKNOWN_MODELS=default, so that unknown names mean the default model.",
             ),
         ),
     ),
     runs_in_container=True,
+)
+NEXTCLOUD_TALK = ClientProfile(
+    "nextcloud-talk",
+    "Nextcloud's live transcription",
+    "cd40c0e (August 2026)",
+    "ws://127.0.0.1:2700",
+    Stream("", (), 48_000, 400, 0.0, partial(VoskScript, NEXTCLOUD_CONFIG)),
+    KeyStyle.NONE,
+    runs_in_container=True,
+    command="auricle serve --vosk",
+    host_setting="vosk_host",
 )
 OPEN_WEBUI = ClientProfile(
     "open-webui",
@@ -262,13 +328,16 @@ CLIENTS: Mapping[str, ClientProfile] = {
     profile.name: profile
     for profile in (
         ATTENDEE,
+        BAZARR,
         HOME_ASSISTANT,
+        JIGASI,
         JITSI,
         LIBRECHAT,
         LITELLM,
         LIVEKIT,
         N8N,
         NEXTCLOUD,
+        NEXTCLOUD_TALK,
         OPEN_WEBUI,
         PIPECAT,
         VEXA,

@@ -9,6 +9,7 @@ from auricle.cli.doctor.client.catalogue import find_client
 from auricle.cli.doctor.client.live import send_command, stream_speech
 from auricle.cli.doctor.client.profile import ClientProfile, Commands, Stream, Upload
 from auricle.cli.doctor.client.sample import SpeechSample, speech_sample
+from auricle.cli.doctor.client.transport import shown_url
 from auricle.cli.doctor.client.upload import send_file
 from auricle.cli.doctor.finding import Finding, Level
 from auricle.config.settings import Settings
@@ -68,10 +69,12 @@ def url_problem(profile: ClientProfile, url: str) -> Finding | None:
         is_address = False
     if not is_address:
         advice = f"Use a URL such as {profile.url}."
-        return Finding("address", Level.WRONG, f"{url} is not a URL of a server", advice)
+        return Finding("address", Level.WRONG, "this is not the URL of a server", advice)
     if profile.runs_in_container and _is_loopback(parts.hostname or ""):
         advice = "In a container, 127.0.0.1 is the container: use an address of this machine there."
-        return Finding("address", Level.WARNING, f"{url} is for this machine only", advice)
+        return Finding(
+            "address", Level.WARNING, f"{shown_url(url)} is for this machine only", advice
+        )
     return None
 
 

@@ -6,7 +6,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 
-from auricle.cli.doctor.client.profile import ClientProfile
+from auricle.cli.doctor.client.profile import ClientProfile, KeyStyle
+from auricle.cli.doctor.client.transport import shown_url
 from auricle.cli.doctor.finding import Finding, Level
 from auricle.client.connection import describe_failure
 from auricle.config.settings import variable
@@ -23,16 +24,18 @@ class _Reported(msgspec.Struct):
 
 
 class _Body(msgspec.Struct):
-    """An error as OpenAI, Deepgram or Auricle's own API writes it."""
+    """An error as OpenAI, Deepgram, whisper-asr-webservice or Auricle's own API writes it."""
 
     error: _Reported | None = None
     err_code: str | None = None
     err_msg: str | None = None
+    code: str | None = None
+    detail: str | None = None
 
 
 def expected_url(profile: ClientProfile, url: str) -> str:
     """Return the URL to configure in the program, for the server that a URL names."""
-    given, usual = urlsplit(url), urlsplit(profile.url)
+    given, usual = urlsplit(shown_url(url)), urlsplit(profile.url)
     return urlunsplit((given.scheme, given.netloc, usual.path, usual.query, ""))
 
 
@@ -57,11 +60,15 @@ def reported_error(body: bytes) -> tuple[str, str]:
         found = msgspec.json.decode(body, type=_Body)
     except msgspec.DecodeError:
         return "", ""
-    error = found.error or _Reported(found.err_code, found.err_msg)
+    other = _Reported(found.err_code or found.code, found.err_msg or found.detail)
+    error = found.error or other
     return error.code or "", (error.message or "")[:MAX_SHOWN_CHARACTERS]
 
 
 def _advice(profile: ClientProfile, url: str, status: int, code: str) -> str:
+    if status == 401 and profile.key is KeyStyle.BASIC:
+        parts = urlsplit(url)
+        return f"Enter the URL {parts.scheme}://:KEY@{parts.netloc.rpartition('@')[2]} with a key."
     if status == 401:
         return (
             f"Set {variable('api_key')} to a key of the server for this check, and enter the same "
@@ -74,8 +81,11 @@ def _advice(profile: ClientProfile, url: str, status: int, code: str) -> str:
         )
     if status in (404, 405):
         expected = expected_url(profile, url)
-        if expected == url:
-            return "The server, or a proxy in front of it, does not serve this path."
+        if expected == shown_url(url):
+            return (
+                "The server, or a proxy in front of it, does not serve this path. Start the server "
+                f"with `{profile.command}`."
+            )
         return f"Enter the URL {expected} in {profile.title}."
     if status in (429, 503):
         return "Try again in some seconds; `/health` shows what the server is waiting for."
@@ -98,6 +108,7 @@ def unreachable(
     cause = error
     while (earlier := cause.__cause__ or cause.__context__) is not None:
         cause = earlier
+    url = shown_url(url)
     parts = urlsplit(url)
     if uses_tls:
         text, scheme = "the server uses TLS", _ENCRYPTED[parts.scheme]
@@ -120,6 +131,18 @@ def _reach_advice(profile: ClientProfile, cause: BaseException) -> str:
             f"this machine only: set {variable(profile.host_setting)} to accept others."
         )
     return "Check the host name, the port and firewalls."
+
+
+def busy(profile: ClientProfile, refusals: int) -> Finding:
+    """Return the finding for a server that was busy at first.
+
+    Args:
+        profile: The program.
+        refusals: How often the server refused it.
+    """
+    times = "once" if refusals == 1 else f"{refusals} times"
+    advice = f"{profile.title} may not try again: see `/health`, and the server's capacity."
+    return Finding("load", Level.WARNING, f"the server was busy {times} before", advice)
 
 
 def ignored_options(headers: Mapping[str, str]) -> Finding | None:

@@ -8,12 +8,17 @@ import numpy as np
 from websockets.exceptions import InvalidHandshake, InvalidStatus
 
 from auricle.cli.doctor.client.connection import Connection, TcpConnection, WebSocketConnection
-from auricle.cli.doctor.client.failure import ignored_options, refusal, unreachable
+from auricle.cli.doctor.client.failure import busy, ignored_options, refusal, unreachable
 from auricle.cli.doctor.client.play import Played, chunks_of, play
 from auricle.cli.doctor.client.profile import ClientProfile, Commands, KeyStyle, Stream
 from auricle.cli.doctor.client.sample import SpeechSample
 from auricle.cli.doctor.client.speech import speech_finding
-from auricle.cli.doctor.client.transport import key_headers, uses_tls
+from auricle.cli.doctor.client.transport import (
+    MAX_RETRIES,
+    key_headers,
+    retry_after_s,
+    uses_tls,
+)
 from auricle.cli.doctor.finding import Finding, Level
 from auricle.types import Pcm16
 
@@ -48,17 +53,26 @@ async def _stream_speech(
         else ()
     )
     shown = f"WebSocket {address.partition('?')[0]}"
-    try:
-        connection = await WebSocketConnection.open(
-            address, key_headers(profile.key, key), subprotocols
-        )
-    except InvalidStatus as error:
-        response = error.response
-        body = bytes(response.body or b"")
-        return (refusal(profile, url, shown, response.status_code, body),)
-    except (OSError, TimeoutError, InvalidHandshake, EOFError) as error:
-        return (unreachable(profile, url, error, uses_tls=uses_tls(url)),)
+    refusals = 0
+    while True:
+        try:
+            connection = await WebSocketConnection.open(
+                address, key_headers(profile.key, key), subprotocols
+            )
+            break
+        except InvalidStatus as error:
+            response = error.response
+            delay_s = retry_after_s(response.status_code, response.headers)
+            if delay_s is None or refusals == MAX_RETRIES:
+                body = bytes(response.body or b"")
+                return (refusal(profile, url, shown, response.status_code, body),)
+            refusals += 1
+            await anyio.sleep(delay_s)
+        except (OSError, TimeoutError, InvalidHandshake, EOFError) as error:
+            return (unreachable(profile, url, error, uses_tls=uses_tls(url)),)
     findings = [Finding("request", Level.OK, f"{shown}: connected")]
+    if refusals:
+        findings.append(busy(profile, refusals))
     findings.append(await _speak(connection, stream, stream.silence_s, sample))
     if (ignored := ignored_options(connection.headers)) is not None:
         findings.append(ignored)

@@ -15,23 +15,21 @@ class KeyStyle(enum.Enum):
 
     BEARER = "bearer"
     TOKEN = "token"
+    BASIC = "basic"
     SUBPROTOCOL = "subprotocol"
     NONE = "none"
 
 
 class Container(enum.Enum):
-    """The audio that a program sends; the value is the ending of the file name."""
+    """The audio that a program sends.
+
+    ``SAMPLES`` are 16-bit little-endian samples, 16 kHz mono, without a header.
+    """
 
     WAV = "wav"
     MP3 = "mp3"
     WEBM = "webm"
-
-
-MEDIA_TYPES = {
-    Container.WAV: "audio/wav",
-    Container.MP3: "audio/mpeg",
-    Container.WEBM: "audio/webm",
-}
+    SAMPLES = "pcm"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +40,13 @@ class Form:
         fields: Names and values, in the order in which the program sends them. The value of the
             file is ``None``.
         file_name: File name in the form.
-        media_type: Content-Type of the file's part; ``None``: the program sends none.
+        media_type: Content-Type of the file's part; empty: the program sends none.
         is_chunked: Whether the program sends the body without its length.
     """
 
     fields: tuple[tuple[str, str | None], ...]
     file_name: str
-    media_type: str | None
+    media_type: str
     is_chunked: bool = False
 
 
@@ -60,7 +58,8 @@ class Probe:
         method: HTTP method.
         path: What the program appends to the configured URL.
         purpose: What the program uses the response for.
-        form: A form whose file is not audio, if the program sends one.
+        form: A form, if the program sends one.
+        has_speech: Whether its file is that of the following request; else it is not audio.
         refusals: Statuses after which the program does not use the server; empty: all errors.
         advice: What to do about a refusal.
     """
@@ -69,6 +68,7 @@ class Probe:
     path: str
     purpose: str
     form: Form | None = None
+    has_speech: bool = False
     refusals: frozenset[int] = frozenset()
     advice: str = ""
 

@@ -48,6 +48,8 @@ class SpeechSample:
 
     def encoded(self, container: Container) -> bytes:
         """Return the speech as a file."""
+        if container is Container.SAMPLES:
+            return self.pcm.astype("<i2").tobytes()
         if container is Container.WAV:
             return _wav(self.pcm)
         return _encoded(self, container)

@@ -1,23 +1,38 @@
-"""What uploads and streams share: keys and TLS."""
+"""What uploads and streams share: keys, TLS and busy servers."""
 
 import socket
 import ssl
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from auricle.cli.doctor.client.profile import KeyStyle
 
 TLS_PROBE_S = 5.0
+MAX_RETRIES = 5
+MAX_RETRY_S = 5.0
+"""Maximum delay before a busy server is tried again; a longer one would hide the finding."""
 
 
 def key_headers(style: KeyStyle, key: str) -> dict[str, str]:
-    """Return the headers with which a program sends its key."""
+    """Return the headers with which a program sends its key.
+
+    A password in the URL (``KeyStyle.BASIC``) becomes a header where the request is sent.
+    """
     match style:
         case KeyStyle.BEARER:
             return {"Authorization": f"Bearer {key}"}
         case KeyStyle.TOKEN:
             return {"Authorization": f"Token {key}"}
-        case KeyStyle.SUBPROTOCOL | KeyStyle.NONE:
+        case KeyStyle.SUBPROTOCOL | KeyStyle.BASIC | KeyStyle.NONE:
             return {}
+
+
+def shown_url(url: str) -> str:
+    """Return a URL without its password, for the terminal."""
+    parts = urlsplit(url)
+    account, has_account, address = parts.netloc.rpartition("@")
+    user = account.partition(":")[0]
+    return parts._replace(netloc=f"{user}:KEY@{address}").geturl() if has_account else url
 
 
 def uses_tls(url: str) -> bool:
@@ -36,3 +51,11 @@ def uses_tls(url: str) -> bool:
             return True
     except OSError:
         return False
+
+
+def retry_after_s(status: int, headers: Mapping[str, str]) -> float | None:
+    """Return the delay that a busy server requests, in seconds; ``None`` if it is not busy."""
+    text = headers.get("Retry-After", "")
+    if status not in (429, 503) or not text.isdecimal():
+        return None
+    return min(float(text), MAX_RETRY_S)

@@ -1,16 +1,23 @@
 """Send a file to a server as a program does."""
 
+import secrets
 import time
 from collections.abc import Iterator
-from typing import Any
+from functools import partial
 
 import httpx2
 
-from auricle.cli.doctor.client.failure import ignored_options, refusal, unreachable
+from auricle.cli.doctor.client.failure import busy, ignored_options, refusal, unreachable
 from auricle.cli.doctor.client.profile import ClientProfile, Form, Probe, Upload
 from auricle.cli.doctor.client.sample import SpeechSample
 from auricle.cli.doctor.client.speech import speech_finding
-from auricle.cli.doctor.client.transport import key_headers, uses_tls
+from auricle.cli.doctor.client.transport import (
+    MAX_RETRIES,
+    key_headers,
+    retry_after_s,
+    shown_url,
+    uses_tls,
+)
 from auricle.cli.doctor.finding import Finding, Level
 from auricle.cli.support.server import certificate_errors
 
@@ -38,7 +45,8 @@ def send_file(
     try:
         with http:
             for probe in upload.probes:
-                finding = _probe(http, profile, probe, url, key)
+                file = audio if probe.has_speech else NOT_AUDIO
+                finding = _probe(http, profile, probe, url, key, file)
                 yield finding
                 if finding.level is Level.WRONG:
                     return
@@ -48,13 +56,18 @@ def send_file(
 
 
 def _probe(
-    http: httpx2.Client, profile: ClientProfile, probe: Probe, url: str, key: str
+    http: httpx2.Client,
+    profile: ClientProfile,
+    probe: Probe,
+    url: str,
+    key: str,
+    file: bytes,
 ) -> Finding:
     request = build_request(
-        probe.method, url + probe.path, probe.form, NOT_AUDIO, key_headers(profile.key, key)
+        probe.method, url + probe.path, probe.form, file, key_headers(profile.key, key)
     )
     response = http.send(request)
-    what = f"{probe.method} {request.url} ({probe.purpose})"
+    what = f"{probe.method} {shown_url(url) + probe.path} ({probe.purpose})"
     is_refused = (
         response.status_code in probe.refusals if probe.refusals else not response.is_success
     )
@@ -75,17 +88,31 @@ def _transcribe(
     audio: bytes,
     sample: SpeechSample,
 ) -> Iterator[Finding]:
-    request = build_request(
-        "POST", url + upload.path, upload.form, audio, key_headers(profile.key, key)
+    request = partial(
+        build_request,
+        "POST",
+        url + upload.path,
+        upload.form,
+        audio,
+        key_headers(profile.key, key),
     )
-    began_at = time.monotonic()
-    response = http.send(request)
-    seconds = time.monotonic() - began_at
-    what = f"POST {request.url}"
+    refusals = 0
+    while True:
+        began_at = time.monotonic()
+        response = http.send(request())
+        seconds = time.monotonic() - began_at
+        delay_s = retry_after_s(response.status_code, response.headers)
+        if delay_s is None or refusals == MAX_RETRIES:
+            break
+        refusals += 1
+        time.sleep(delay_s)
+    what = f"POST {shown_url(url) + upload.path}"
     if not response.is_success:
         yield refusal(profile, url, what, response.status_code, response.content)
         return
     yield Finding("request", Level.OK, f"{what}: HTTP {response.status_code}")
+    if refusals:
+        yield busy(profile, refusals)
     try:
         text = upload.read(response.content)
     except ValueError as error:
@@ -112,20 +139,25 @@ def build_request(
     """
     if form is None:
         return httpx2.Request(method, url, headers=headers)
-    parts: list[tuple[str, Any]] = [
-        (name, (None, value.encode()) if value is not None else _file_part(form, file))
-        for name, value in form.fields
-    ]
-    request = httpx2.Request(method, url, headers=headers, files=parts)
-    if not form.is_chunked:
-        return request
-    body = request.read()
-    chunks = (body[at : at + STREAM_CHUNK_BYTES] for at in range(0, len(body), STREAM_CHUNK_BYTES))
-    kind = {"Content-Type": request.headers["Content-Type"]}
-    return httpx2.Request(method, url, headers={**headers, **kind}, content=chunks)
+    boundary = secrets.token_hex(16)
+    body = encode_form(form, file, boundary)
+    kind = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+    content: bytes | Iterator[bytes] = body
+    if form.is_chunked:
+        size = STREAM_CHUNK_BYTES
+        content = (body[at : at + size] for at in range(0, len(body), size))
+    return httpx2.Request(method, url, headers={**headers, **kind}, content=content)
 
 
-def _file_part(form: Form, file: bytes) -> tuple[str, bytes] | tuple[str, bytes, str]:
-    if form.media_type is None:
-        return form.file_name, file
-    return form.file_name, file, form.media_type
+def encode_form(form: Form, file: bytes, boundary: str) -> bytes:
+    """Return the body of a form."""
+    parts: list[bytes] = []
+    for name, value in form.fields:
+        head = f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"'
+        if value is not None:
+            parts.append(f"{head}\r\n\r\n{value}\r\n".encode())
+            continue
+        head += f'; filename="{form.file_name}"'
+        head += f"\r\nContent-Type: {form.media_type}" if form.media_type else ""
+        parts += [f"{head}\r\n\r\n".encode(), file, b"\r\n"]
+    return b"".join([*parts, f"--{boundary}--\r\n".encode()])

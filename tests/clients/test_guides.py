@@ -1,0 +1,120 @@
+"""The lines of the pages: the doctor's for each program, LiteLLM's, and those about whisper-1."""
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.clients.environment import PAGES, Client, program, snippet
+from tests.clients.scores import Scores
+from tests.clients.server import RealServer
+from tests.support.clips import CLIPS, words
+from tests.support.command import LIMIT_S, ROOT, environment
+
+pytestmark = pytest.mark.model
+
+LITELLM, OPENAI = Client("client-litellm"), Client("client-openai")
+LITELLM_NAME = f"litellm {LITELLM.version('litellm')}"
+FELLOW = CLIPS["fellow.wav"]
+DOCTOR = re.compile(r"^.*auricle doctor --client .*$", re.MULTILINE)
+NO_ROOM = re.compile("share of the queue is full|wait would be longer than the deadline")
+MOVING = "moving-off-whisper-1.md"
+
+
+def port(server: RealServer, name: str) -> str:
+    found = re.search(rf'"port": (\d+), "event": "{name}_started"', server.command.stderr)
+    assert found
+    return found[1]
+
+
+def filled(server: RealServer, line: str) -> str:
+    """Return a line of a page with this server's addresses and key."""
+    line = line.replace("127.0.0.1:6007", server.address).replace("YOUR_KEY", server.key)
+    line = line.replace(":10300", f":{port(server, 'wyoming')}")
+    return line.replace(":2700", f":{port(server, 'vosk')}")
+
+
+def doctor(line: str, folder: Path) -> str:
+    """Run a line of a page: variables, then `auricle` and its arguments."""
+    parts = shlex.split(line)
+    at = parts.index("auricle")
+    variables = dict(part.split("=", 1) for part in parts[:at])
+    command = [sys.executable, "-m", *parts[at:]]
+    environ = environment(folder) | variables
+    done = subprocess.run(
+        command, env=environ, cwd=ROOT, capture_output=True, text=True, timeout=LIMIT_S, check=False
+    )
+    return done.stdout + done.stderr + f"exit code {done.returncode}"
+
+
+def checked(server: RealServer, line: str, folder: Path) -> str:
+    """Run the doctor, again if the server has no room: the machine may be busy with other tests."""
+    for _ in range(4):
+        shown = doctor(line, folder)
+        if not NO_ROOM.search(shown):
+            break
+        server.until_at_rest()
+    return shown
+
+
+def assert_is_understood(shown: str) -> None:
+    assert shown.endswith("exit code 0"), shown
+    errors = re.search(r"^ok       speech    ([\d.]+)% word errors", shown, re.MULTILINE)
+    assert errors, shown
+    assert float(errors[1]) < 7, shown
+
+
+def test_what_each_program_sends_is_understood(server: RealServer, tmp_path: Path) -> None:
+    lines = {line for page in PAGES.glob("*.md") for line in DOCTOR.findall(page.read_text())}
+    filled_lines = [filled(server, line) for line in sorted(lines)]
+    server.until_at_rest()
+    with ThreadPoolExecutor(max_workers=3) as pool:  # more exceed the key's share
+        for shown in pool.map(partial(checked, server, folder=tmp_path), filled_lines):
+            assert_is_understood(shown)
+
+
+def test_litellm_with_the_configuration_of_its_page(server: RealServer, scores: Scores) -> None:
+    config = server.fill(snippet("litellm.md", "LiteLLM", "yaml"))
+    code = program("litellm_router.py") + server.fill(
+        snippet("litellm.md", "From Python", "python")
+    )
+    routed, direct = LITELLM.run(code, config, str(FELLOW.path)).splitlines()
+    assert scores.add(LITELLM_NAME, "router, page", FELLOW, routed).total == 0
+    assert scores.add(LITELLM_NAME, "transcription, page", FELLOW, direct).total == 0
+    assert f"`litellm` {LITELLM.version('litellm')}" in (PAGES / "litellm.md").read_text()
+
+
+def moved(server: RealServer, heading: str) -> str:
+    """Run a program of the page about whisper-1, with the variables of the page."""
+    settings = server.fill(snippet(MOVING, "Change the address, not the program", "ini"))
+    variables = dict(line.split("=", 1) for line in settings.splitlines())
+    code = snippet(MOVING, heading, "python")
+    code = server.fill(code) if "127.0.0.1" in code else code
+    return OPENAI.run(f"import os\nos.environ.update({variables!r})\n{code}")
+
+
+def test_a_program_moves_off_whisper_1(server: RealServer, scores: Scores) -> None:
+    shown = moved(server, "Change the address, not the program")
+    text, count, subtitles = re.fullmatch(r"(.*) (\d+) (1\n.*)", shown, re.DOTALL).groups()  # type: ignore[union-attr]
+    name = f"openai (Python) {OPENAI.version('openai')}"
+    assert scores.add(name, "moved off whisper-1", FELLOW, text).total == 0
+    assert int(count) == len(words(FELLOW.text))
+    assert " --> " in subtitles
+    shown = moved(server, "Compare before you switch")
+    assert re.fullmatch(r"testdata/fellow.wav: 0 of \d+ words differ\n", shown)
+
+
+def test_curl_moves_off_whisper_1(server: RealServer) -> None:
+    lines = server.fill(snippet(MOVING, "Change the address, not the program", "sh"))
+    shown = subprocess.check_output(["bash", "-euc", lines], cwd=ROOT, text=True, timeout=LIMIT_S)
+    verbose, _, rest = shown.partition("}1\n")
+    found = json.loads(f"{verbose}}}")
+    assert [word["word"] for word in found["words"]]
+    assert re.search(r"00:00:0\d,\d{3} --> ", rest)
+    assert rest.count("WEBVTT") == 1
