@@ -23,7 +23,7 @@ that reaches ``hard_limit_s`` is cut at the best place (:mod:`auricle.audio.cuts
 
 With ``ask_ms``, a :class:`TurnQuestion` in each pause asks for the silence that ends it. Until
 :meth:`Endpointer.answer`, samples are only stored, so that the events still do not depend on when
-the answer comes. Then no dip ends an utterance, because it is not the end of a turn.
+the answer comes. Then there is no soft limit, because a dip is not the end of a turn.
 """
 
 import enum
@@ -568,13 +568,9 @@ class Endpointer:
         if not utterance.is_confirmed or utterance.is_doubtful:
             return max(utterance.endpoint_samples, _DOUBT_SAMPLES)
         if (ask_ms := self._rules.ask_ms) is not None:
-            is_long = length_samples > self._rules.soft_limit_s * SAMPLE_RATE_HZ
-            endpoint_samples = max(utterance.endpoint_samples, ask_ms * SAMPLES_PER_MS + 1)
-            if utterance.answer_samples is None:
-                return endpoint_samples
-            if is_long:
-                return min(endpoint_samples, utterance.answer_samples)
-            return utterance.answer_samples
+            if utterance.answer_samples is not None:
+                return utterance.answer_samples
+            return max(utterance.endpoint_samples, ask_ms * SAMPLES_PER_MS + 1)
         if length_samples > self._rules.soft_limit_s * SAMPLE_RATE_HZ:
             return min(utterance.endpoint_samples, self._rules.dip_ms * SAMPLES_PER_MS)
         return utterance.endpoint_samples

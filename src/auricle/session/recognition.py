@@ -65,6 +65,8 @@ LONG_PAUSE_SAMPLES = SAMPLE_RATE_HZ // 10
 """More silence than in a first :class:`.Pause` before a speculative final that is not urgent. In
 395 s of read speech, 89 pauses of 96 ms were followed by more speech within 500 ms and 51 of 192
 ms, for 49 that ended an utterance: each of them costs a job that is of no use."""
+RETRY_S = 0.5
+"""Time after which a speculative final that failed is repeated, once in a pause."""
 SPARE_S = 0.1
 """A speculative final that was done this long before the end of its utterance may start later."""
 
@@ -124,6 +126,7 @@ class Recognition:
         self._streamed_languages = streamed_languages
         self._open: OpenUtterance | None = None
         self._pause: Pause | None = None  # a likely end without a speculative final
+        self._retry_at = -inf  # when to repeat the speculative final of this pause
         self._is_urgent = True
         self._speculated_at = inf  # when the result of the speculative final arrived
         self._pending: deque[PendingFinal] = deque()
@@ -194,7 +197,7 @@ class Recognition:
                 return [SpeechStarted(event.at_sample, self._channel)]
             case Pause():
                 assert self._open is not None
-                self._open.pause = event
+                self._open.pause, self._retry_at = event, -inf
                 self._pause = None if event.is_doubtful else event
                 return list(self._speculate(now, is_ahead=is_ahead))
             case TurnQuestion():
@@ -245,11 +248,12 @@ class Recognition:
         """Receive the result of a job; results of unknown jobs are ignored."""
         outputs: list[Cancel | Partial] = []
         if self._open is not None:
+            early = self._open.speculation
             partial = self._open.job_done(job_id, result)
             if partial is not None:
                 outputs.append(self._shown(partial))
-            if (early := self._open.speculation) is not None and early.job_id == job_id:
-                self._speculated_at = now
+            if early is not None and early.job_id == job_id:
+                self._speculation_done(self._open, now)
         for pending in self._pending:
             cancel = pending.job_done(job_id, result, now)
             outputs += [cancel] if cancel is not None else []
@@ -330,6 +334,8 @@ class Recognition:
         utterance, pause = self._open, self._pause
         if utterance is None or pause is None or is_ahead or self.load >= NO_SPECULATION_LOAD:
             return []
+        if now < self._retry_at:
+            return []
         waited_samples = self._segmenter.received_sample - pause.end_sample
         is_urgent = self._is_urgent and not self.load
         if not is_urgent and waited_samples < LONG_PAUSE_SAMPLES:
@@ -338,6 +344,13 @@ class Recognition:
         pcm = self._segmenter.read(utterance.start_sample, pause.end_sample)
         context = self._context(utterance, pause.context_sample, pause.end_sample)
         return [utterance.start_speculation(pcm, now, context)]
+
+    def _speculation_done(self, utterance: OpenUtterance, now: float) -> None:
+        """Note the result of a speculative final; one that failed is repeated for an eager one."""
+        if utterance.speculation is not None:
+            self._speculated_at = now
+        elif self.turn_end.wants_eager and self._retry_at == -inf:
+            self._pause, self._retry_at = utterance.pause, now + RETRY_S
 
     def _context(
         self, utterance: OpenUtterance, context_sample: int | None, end_sample: int

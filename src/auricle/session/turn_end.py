@@ -111,6 +111,11 @@ class TurnEnd:
         return silence_ms(self.probability, self.turns)
 
     @property
+    def wants_eager(self) -> bool:
+        """Whether eager finals are requested."""
+        return self.turns is not None and self.turns.eager_threshold is not None
+
+    @property
     def is_eager(self) -> bool:
         """Whether an eager final may be sent in this pause."""
         if self.turns is None or self.turns.eager_threshold is None or self.probability is None:

@@ -105,10 +105,10 @@ def test_stored_speech_is_dropped_with_the_utterance() -> None:
     assert asked.it.receive(np.zeros(W, np.int16), np.array([0.0], np.float32)) == []
 
 
-def test_a_dip_ends_no_long_utterance_but_ordinary_silence_does() -> None:
-    long: Script = [(0.0, 20), (0.95, 13 * SECOND_WINDOWS), (0.0, 10), (0.95, 20), (0.0, 20)]
-    (end,) = ends(Asked(5000, 5000).hear(long))
-    assert end.cause is EndCause.SILENCE
+def test_an_answer_counts_in_a_long_utterance_too() -> None:
+    long: Script = [(0.0, 20), (0.95, 13 * SECOND_WINDOWS), (0.0, 25), (0.95, 20), (0.0, 20)]
+    (end,) = ends(Asked(5000, 500).hear(long))
+    assert end.end_sample == (20 + 13 * SECOND_WINDOWS + 25 + 20 + 3) * W
 
 
 def test_an_utterance_cut_in_speech_goes_on_and_one_in_a_pause_ends() -> None:

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from auricle.commands import Flush, Stop, StreamParameters, UpdateConfig
-from auricle.errors import BadRequest, TurnsUnavailable
+from auricle.errors import BadRequest, Superseded, TurnsUnavailable
 from auricle.events import EagerFinal, Final, SpeechEnded, Trigger, TurnResumed, WarningCode, Wire
 from auricle.session.turn_end import ANSWER_S
-from auricle.types import MAX_TURN_SAMPLES, TurnDetection, TurnJob
+from auricle.types import MAX_TURN_SAMPLES, Job, JobKind, TurnDetection, TurnJob
 from tests.session.live.helpers import PAIR_AND_SILENCE, SECOND, codes
-from tests.support.session import Judged, Rig, silence, utterances
+from tests.support.session import Answer, Judged, Rig, echo, silence, utterances
 
 pytestmark = pytest.mark.unit
 
@@ -143,6 +143,21 @@ def test_an_eager_final_is_withdrawn_if_speech_continues() -> None:
     assert order == [first, resumed, second, final]
     assert first.text != second.text == final.text
     assert resumed.utterance == final.utterance
+
+
+@pytest.mark.parametrize("eager", [True, False])
+def test_a_speculative_final_that_failed_is_repeated_once_for_an_eager_final(eager: bool) -> None:
+    def answer(job: Job) -> Answer:
+        failures = [other for other in rig.jobs_of(JobKind.SPECULATIVE) if other is not job]
+        is_first = job.kind is JobKind.SPECULATIVE and not failures
+        return Superseded("shed") if is_first else echo(job)
+
+    threshold = {"turn_eager_threshold": 0.4} if eager else {}
+    rig = turns_rig(lambda job: 0.2 if not eager else 0.5, turn_threshold=0.7, **threshold)
+    rig.answer_with = answer
+    rig.speak_pcm(np.concatenate([PAIR_AND_SILENCE[: 2 * SECOND], silence(2)]))
+    assert len(rig.of(EagerFinal)) == eager
+    assert len(rig.jobs_of(JobKind.SPECULATIVE)) == 1 + eager
 
 
 def test_no_eager_final_without_text_or_below_its_threshold() -> None:
