@@ -66,6 +66,11 @@ TARGETS: dict[str, tuple[str, ...]] = {
         "auricle.protocol.deepgram.flux_turns",
     ),
     "wyoming": ("auricle.protocol.wyoming.events", "auricle.protocol.wyoming.framing"),
+    "readers": (
+        "auricle.protocol.readers",
+        "auricle.server.live.readers.feed",
+        "auricle.server.access.tokens",
+    ),
     "opus_packet": ("auricle.protocol.opus_packet",),
     "opus": ("auricle.audio.opus", "auricle.audio.pipeline"),
     "wires": (
@@ -74,6 +79,8 @@ TARGETS: dict[str, tuple[str, ...]] = {
         "auricle.session.wire_formats.pcm",
         "auricle.session.wire_formats.packets",
     ),
+    "frames": ("auricle.protocol.frames",),
+    "redaction": ("auricle.text",),
     "session": ("auricle.session",),
     "opening": (
         "auricle.workers.decode.container",

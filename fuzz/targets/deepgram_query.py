@@ -13,6 +13,7 @@ from auricle.protocol.deepgram.query import ENCODINGS, MAX_UTT_SPLIT_S, Listen, 
 from auricle.protocol.deepgram.results import Metadata, ModelInfo, file_body
 from auricle.protocol.native.stream import Start, decode_command, encode_command
 from auricle.protocol.spoken_words import plain
+from auricle.text.transcripts import with_numerals
 from auricle.types import Segment, Transcript, Word
 from fuzz.mutation import query_mutation
 from fuzz.target import Target
@@ -23,7 +24,20 @@ _WORDS = (
     *("encoding", "sample_rate", "channels", "multichannel", "language", "detect_language"),
     *("keyterm", "keywords", "interim_results", "endpointing", "utterance_end_ms", "vad_events"),
     *("smart_format", "punctuate", "dictation", "paragraphs", "utterances", "utt_split", "tag"),
-    *("redact", "callback", "multi", "en-US", "hello:2", "hello:-3", ":", "300", "16000"),
+    *(
+        "redact",
+        "numerals",
+        "true",
+        "pci",
+        "callback",
+        "multi",
+        "en-US",
+        "hello:2",
+        "hello:-3",
+        ":",
+        "300",
+        "16000",
+    ),
     *ENCODINGS,
 )
 
@@ -55,6 +69,8 @@ def _answer(asked: Listen) -> None:
     transcript = Transcript(text, "en", 0.5, 480_000, tuple(segments))
     body = msgspec.json.decode(msgspec.json.encode(file_body(transcript, asked, _METADATA)))
     found = body["results"]["channels"][0]["alternatives"][0]
+    if asked.writes_numerals:
+        text = with_numerals(transcript).text
     shown = text.strip() if asked.punctuates else plain(text)
     assert found["transcript"] == shown
     assert all(word["word"] for word in found["words"]), "a word without letters"
@@ -67,6 +83,7 @@ def seeds() -> Iterator[bytes]:
     yield b"model=nova-3&language=multi&smart_format=true&keyterm=a&keyterm=b&utterance_end_ms=1000"
     yield b"encoding=mulaw&keywords=hello:2&keywords=there:-1&vad_events=1&punctuate=yes"
     yield b"endpointing=false&utt_split=0.5&utterances=true&paragraphs=true&tag=x&redact=pci"
+    yield b"numerals=true&redact=pci,email&punctuate=1&tag=Twenty five.&tag=one of them"
     yield b"tag=One two.&tag=Three%21&tag=&tag='n' 3.5&tag=four&utterances=1&smart_format=1"
     yield b"tag=One two.&tag=%22Three%22&utterances=1&utt_split=0.1&detect_language=true"
 

@@ -12,11 +12,13 @@ from typing import Any
 import pytest
 
 from auricle.audio.g711 import mulaw_to_pcm16
+from auricle.types import FrameCodec
 from tests.clients.environment import PAGES, Client, printed, program, snippet
 from tests.clients.scores import Scores
 from tests.clients.server import RealServer, real_server
 from tests.support.clips import CLIPS, Clip
 from tests.support.command import until
+from tests.support.compressed import encoded
 from tests.support.receiver import receiver_running
 from tests.support.telephone import call_of, companded, wav_of
 
@@ -123,6 +125,24 @@ def test_both_parties_of_a_call_are_transcribed(
     utterances = told["file"]["results"]["utterances"]
     assert {utterance["channel"] for utterance in utterances} == {0, 1}
     assert [each["start"] for each in utterances] == sorted(each["start"] for each in utterances)
+
+
+def test_compressed_streams_without_encoding_are_transcribed(
+    server: RealServer, scores: Scores, tmp_path: Path
+) -> None:
+    files = [tmp_path / f"live.{codec}" for codec in FrameCodec]
+    for codec, file in zip(FrameCodec, files, strict=True):
+        file.write_bytes(encoded(FELLOW.pcm, codec))
+    duration_s = FELLOW.samples / 16_000
+    query = {"punctuate": True, "interim_results": True, "numerals": True, "redact": ["pci"]}
+    arguments = server.address, server.key, str(duration_s), json.dumps(query), *map(str, files)
+    streams = json.loads(PYTHON.run(program("deepgram_compressed.py"), *arguments))
+    for codec, told in zip(FrameCodec, streams, strict=True):
+        way = f"live, {codec} without encoding"
+        assert scores.add(PYTHON_NAME, way, FELLOW, finals_text(told)).percent < 7
+        assert told[-1]["type"] == "Metadata"
+        assert told[-1]["duration"] == pytest.approx(duration_s, abs=0.2)
+        assert not told[-1].get("warnings")
 
 
 def test_a_worker_that_is_killed_in_mid_stream_is_not_noticed(

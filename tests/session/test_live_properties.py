@@ -7,6 +7,7 @@ jobs the recogniser rejects or delays, or how often the connection is lost.
 import functools
 import json
 import struct
+import zlib
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -16,10 +17,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auricle.commands import Ack, Discard, Flush, Stop, StreamParameters
-from auricle.errors import AuricleError, NoWorkerReady, Overloaded, Superseded, WorkerError
+from auricle.errors import (
+    AuricleError,
+    NoWorkerReady,
+    Overloaded,
+    Superseded,
+    TurnsUnavailable,
+    WorkerError,
+)
 from auricle.events import (
     Closed,
     Discarded,
+    EagerFinal,
     Final,
     Finalized,
     Flushed,
@@ -27,6 +36,8 @@ from auricle.events import (
     SessionEvent,
     SpeechEnded,
     SpeechStarted,
+    Trigger,
+    TurnResumed,
     Wire,
 )
 from auricle.protocol.deepgram.live import DeepgramDialect
@@ -37,10 +48,10 @@ from auricle.protocol.framing import pack
 from auricle.protocol.openai.realtime import RealtimeDialect
 from auricle.protocol.openai.realtime_config import RealtimeConfig
 from auricle.session.final import MAX_FAILURES
-from auricle.types import Job, JobKind
+from auricle.types import Job, JobKind, TurnJob
 from tests.support.clips import CLIPS
 from tests.support.opus import encode_packets
-from tests.support.session import Answer, Rig, echo, silence, utterances
+from tests.support.session import Answer, Judged, Rig, echo, silence, utterances
 
 pytestmark = pytest.mark.unit
 
@@ -66,8 +77,16 @@ def message(wire: Wire, first: int, last: int) -> bytes:
     return b"".join(pack(PACKETS[index], index) for index in range(first, last))
 
 
-def parameters(wire: Wire, start: int = 0, safe: int = 0) -> StreamParameters:
+def judge(job: TurnJob) -> float:
+    """Return a probability that the audio decides."""
+    return zlib.crc32(job.pcm.tobytes()) % 100 / 100
+
+
+def parameters(
+    wire: Wire, start: int = 0, safe: int = 0, *, turns: bool = False
+) -> StreamParameters:
     return StreamParameters(
+        turn_detection=turns,
         format=wire,
         seq=True,
         language="en",
@@ -85,11 +104,14 @@ def play(rig: Rig, wire: Wire, first: int, last: int) -> None:
 
 
 @functools.cache
-def expected(wire: Wire) -> Spans:
+def expected(wire: Wire, *, turns: bool = False) -> Spans:
     """Return the finals of an undisturbed session."""
-    rig = Rig(parameters=parameters(wire))
+    rig = Rig(parameters=parameters(wire, turns=turns), judge_with=judge)
     play(rig, wire, 0, FRAMES)
     rig.command(Stop())
+    if turns:
+        assert {final.trigger for final in rig.finals} >= {Trigger.MODEL}
+        return utterances(rig)
     samples = [final.end_sample - final.start_sample for final in rig.finals]
     decoded = [int(final.text.partition("-")[0]) for final in rig.finals]
     in_context = [count > own for count, own in zip(decoded, samples, strict=True)]
@@ -193,14 +215,18 @@ class Transcriber:
             rig.answer(job.id, answer)
 
 
-@pytest.mark.parametrize("wire", [Wire.OPUS, Wire.PCM16])
+WIRES = [(Wire.OPUS, False), (Wire.PCM16, False), (Wire.PCM16, True)]
+
+
+@pytest.mark.parametrize(("wire", "turns"), WIRES)
 @settings(max_examples=15)
 @given(steps=st.lists(STEP, max_size=40), fates=st.lists(FATES, max_size=40))
 def test_finals_are_a_function_of_the_audio_alone(
-    wire: Wire, steps: list[tuple[int, float, str, float]], fates: list[Fate]
+    wire: Wire, turns: bool, steps: list[tuple[int, float, str, float]], fates: list[Fate]
 ) -> None:
     transcriber = Transcriber(fates)
-    client = Client(Rig(parameters=parameters(wire), answer_with=transcriber), wire)
+    asked = parameters(wire, turns=turns)
+    client = Client(Rig(parameters=asked, answer_with=transcriber, judge_with=judge), wire)
     client.listen()
     for frames, seconds, what, load in steps:
         client.rig.session.set_load(load)
@@ -227,28 +253,29 @@ def test_finals_are_a_function_of_the_audio_alone(
             break
     assert isinstance(client.rig.events[-1], Closed)
     client.listen()
-    assert [(f.start_sample, f.end_sample, f.text) for f in client.finals] == expected(wire)
+    spans = [(f.start_sample, f.end_sample, f.text) for f in client.finals]
+    assert spans == expected(wire, turns=turns)
     assert all(final.error is None for final in client.finals)
 
 
-@pytest.mark.parametrize("wire", [Wire.OPUS, Wire.PCM16])
+@pytest.mark.parametrize(("wire", "turns"), WIRES)
 @settings(max_examples=15)
 @given(cut=st.integers(1, FRAMES), is_busy=st.booleans())
 def test_what_is_not_safe_is_enough_to_make_the_finals_that_are_missing(
-    wire: Wire, cut: int, is_busy: bool
+    wire: Wire, turns: bool, cut: int, is_busy: bool
 ) -> None:
     """A new session receives some seconds before ``safe`` to warm up the voice detector."""
-    before = Rig(parameters=parameters(wire))
+    before = Rig(parameters=parameters(wire, turns=turns), judge_with=judge)
     if is_busy:  # the newest final has not arrived when the server exits
         before.answer_with = lambda job: echo(job) if job.utterance == "S:1" else None
     play(before, wire, 0, cut)
     safe = before.session.safe_sample
     assert safe % FRAME == 0 or wire is Wire.PCM16
     start = max(0, safe - TUNE_IN) // FRAME * FRAME
-    after = Rig(parameters=parameters(wire, start, safe))
+    after = Rig(parameters=parameters(wire, start, safe, turns=turns), judge_with=judge)
     play(after, wire, start // FRAME, FRAMES)
     after.command(Stop())
-    assert utterances(before) + utterances(after) == expected(wire)
+    assert utterances(before) + utterances(after) == expected(wire, turns=turns)
 
 
 @pytest.mark.parametrize("wire", [Wire.OPUS, Wire.PCM16])
@@ -288,11 +315,32 @@ ORDERS = st.lists(
 )
 
 
-def obey(orders: list[tuple[float, str]], fates: list[Fate]) -> list[SessionEvent]:
+class Judge:
+    """Answers at random, or not at all."""
+
+    def __init__(self, answers: list[Judged]) -> None:
+        self._answers = list(answers)
+
+    def __call__(self, job: TurnJob) -> Judged:
+        return self._answers.pop() if self._answers else 0.5
+
+
+ANSWERS: st.SearchStrategy[list[Judged]] = st.lists(
+    st.one_of(st.floats(0, 1), st.none(), st.just(TurnsUnavailable())), max_size=20
+)
+
+
+def obey(
+    orders: list[tuple[float, str]], fates: list[Fate], answers: list[Judged] | None = None
+) -> list[SessionEvent]:
     """Return all events of a session whose client sends this and then stops."""
     transcriber = Transcriber(fates)
-    plain = StreamParameters(format=Wire.PCM16, language="en")
-    rig = Rig(parameters=plain, answer_with=transcriber)
+    asked = StreamParameters(
+        format=Wire.PCM16,
+        language="en",
+        turn_eager_threshold=None if answers is None else 0.2,
+    )
+    rig = Rig(parameters=asked, answer_with=transcriber, judge_with=Judge(answers or []))
     sent = 0
     for seconds, what in orders:
         size = int(seconds * 16_000)
@@ -346,6 +394,41 @@ def test_every_flush_is_answered_once_and_right_behind_the_words_before_it(
                 pass
     assert told == ended == started
     assert answered == [what for _, what in orders].count("flush")
+
+
+@settings(max_examples=40)
+@given(orders=ORDERS, fates=st.lists(FATES, max_size=40), answers=ANSWERS)
+def test_an_eager_final_is_the_final_unless_the_turn_resumes(
+    orders: list[tuple[float, str]], fates: list[Fate], answers: list[Judged]
+) -> None:
+    eager: EagerFinal | None = None
+    told = 0
+    for event in obey(orders, fates, answers):
+        match event:
+            case EagerFinal():
+                assert eager is None
+                assert event.text
+                assert event.utterance > told
+                eager = event
+            case TurnResumed():
+                assert eager is not None
+                assert event.utterance == eager.utterance
+                eager = None
+            case Discarded():
+                eager = None
+            case Final():
+                told = event.utterance
+                assert event.trigger is not None
+                if eager is not None and eager.utterance == told:
+                    assert (event.text, event.words) == (eager.text, eager.words)
+                    assert (event.start_sample, event.end_sample) == (
+                        eager.start_sample,
+                        eager.end_sample,
+                    )
+                    eager = None
+            case _:
+                pass
+    assert eager is None
 
 
 @settings(max_examples=20)

@@ -16,9 +16,18 @@
  */
 
 import { FRAME_MILLISECONDS, SAMPLE_RATE_HZ } from './audio-format.js';
-import type { Closed, Failed, Final, Partial, Ready, ServerEvent, SpeakerRevision } from './events.js';
+import type {
+	Closed,
+	EagerFinal,
+	Failed,
+	Final,
+	Partial,
+	Ready,
+	ServerEvent,
+	SpeakerRevision,
+} from './events.js';
 import { SpeakerNumbers } from './speaker-numbers.js';
-import type { SpeechEnded, SpeechStarted, Warning } from './events.js';
+import type { SpeechEnded, SpeechStarted, TurnResumed, Warning } from './events.js';
 import { type Frame, KeptAudio } from './kept-audio.js';
 import { type Loss, Losses } from './losses.js';
 import { checkParameters, type Change, type StreamParameters } from './parameters.js';
@@ -76,6 +85,8 @@ export type ReportedEvent =
 	| SpeechStarted
 	| SpeechEnded
 	| Partial
+	| EagerFinal
+	| TurnResumed
 	| Final
 	| SpeakerRevision
 	| Gap
@@ -101,6 +112,8 @@ const OF_PLACED_SESSIONS: ReadonlySet<string> = new Set([
 	'final',
 	'speaker_revision',
 	'partial',
+	'eager_final',
+	'turn_resumed',
 ]);
 
 /** Where a session starts, and which part it need not report. */
@@ -319,6 +332,9 @@ export class Conversation {
 			case 'partial':
 				this.#partialSample = Math.max(this.#partialSample, event.endSeconds * SAMPLE_RATE_HZ);
 				return [{ ...event, utterance: event.utterance + this.#utterancesBefore }];
+			case 'eager_final':
+			case 'turn_resumed':
+				return [{ ...event, utterance: event.utterance + this.#utterancesBefore }];
 			case 'closed':
 				return this.#closed(event);
 			case 'warning':
@@ -443,6 +459,10 @@ export class Conversation {
 			word_timestamps: parameters.wordTimestamps,
 			speakers: parameters.speakers,
 			num_speakers: parameters.numSpeakers,
+			turn_detection: parameters.turnDetection,
+			turn_threshold: parameters.turnThreshold,
+			turn_eager_threshold: parameters.turnEagerThreshold,
+			turn_limit_ms: parameters.turnLimitMilliseconds,
 			start_sample: this.audio.firstSample,
 			safe_sample: this.audio.safeSample,
 		};

@@ -89,6 +89,37 @@ export interface Final {
 	readonly speaker: number | null;
 	/** Its parts by speaker: one, or more if the speaker changes; `null` like `speaker`. */
 	readonly segments: readonly SpeakerSegment[] | null;
+	/** Probability that the speaker had finished; `null` if it was not judged. */
+	readonly endOfTurn: number | null;
+	/**
+	 * What ended the turn: `model`, `manual` or `timeout`; `null` without turn detection, or if the turn continues in the
+	 * next utterance.
+	 */
+	readonly trigger: string | null;
+}
+
+/**
+ * The text of an open utterance whose speaker has probably finished. The final has the same text, unless a
+ * {@link TurnResumed} comes first. After a lost connection, neither may come.
+ */
+export interface EagerFinal {
+	readonly type: 'eager_final';
+	readonly utterance: number;
+	/** Never empty. */
+	readonly text: string;
+	readonly startSeconds: number;
+	readonly endSeconds: number;
+	readonly language: string | null;
+	/** If requested. */
+	readonly words: readonly Word[] | null;
+	/** Probability that the speaker has finished. */
+	readonly probability: number;
+}
+
+/** The speaker of the last {@link EagerFinal} continues; the final will have another text. */
+export interface TurnResumed {
+	readonly type: 'turn_resumed';
+	readonly utterance: number;
 }
 
 /** The speakers of a final that arrived before. */
@@ -156,6 +187,8 @@ export type ServerEvent =
 	| SpeechStarted
 	| SpeechEnded
 	| Partial
+	| EagerFinal
+	| TurnResumed
 	| Final
 	| SpeakerRevision
 	| Progress
@@ -211,7 +244,22 @@ export function parseEvent(text: string): ServerEvent | null {
 				error: message.stringOrNull('error'),
 				speaker: message.numberOrNull('speaker'),
 				segments: message.listOrNull('segments')?.map(segment) ?? null,
+				endOfTurn: message.numberOrNull('end_of_turn'),
+				trigger: message.stringOrNull('trigger'),
 			};
+		case 'eager_final':
+			return {
+				type,
+				utterance: message.number('utterance'),
+				text: message.string('text'),
+				startSeconds: message.number('start_s'),
+				endSeconds: message.number('end_s'),
+				language: message.stringOrNull('language'),
+				words: message.listOrNull('words')?.map(word) ?? null,
+				probability: message.number('probability'),
+			};
+		case 'turn_resumed':
+			return { type, utterance: message.number('utterance') };
 		case 'speaker_revision':
 			return { type, finals: (message.listOrNull('finals') ?? []).map(finalSpeakers) };
 		case 'progress':

@@ -10,6 +10,7 @@ export { type Audio, encodeToPackets, type MonoAudio } from './encode.js';
 export { AuricleError, type ErrorCode } from './errors.js';
 export type {
 	Closed,
+	EagerFinal,
 	Failed,
 	Final,
 	FinalSpeakers,
@@ -18,6 +19,7 @@ export type {
 	SpeakerSegment,
 	SpeechEnded,
 	SpeechStarted,
+	TurnResumed,
 	Warning,
 	Word,
 } from './events.js';

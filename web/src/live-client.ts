@@ -329,6 +329,10 @@ const PARAMETERS: Record<keyof StreamParameters, true> = {
 	wordTimestamps: true,
 	speakers: true,
 	numSpeakers: true,
+	turnDetection: true,
+	turnThreshold: true,
+	turnEagerThreshold: true,
+	turnLimitMilliseconds: true,
 };
 
 /** Returns the parameters alone: other options cannot be sent to a worker. */

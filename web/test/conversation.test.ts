@@ -66,6 +66,8 @@ function final(id: number, start: number, end: number): Final {
 		error: null,
 		speaker: null,
 		segments: null,
+		endOfTurn: null,
+		trigger: null,
 	};
 }
 
@@ -314,6 +316,22 @@ describe('after a lost connection', () => {
 		expect(told).toEqual([{ type: 'connected', resumed: false }]);
 		expect(spans(talk)[0]?.[0]).toBe(30 * SECOND - LEAD_IN_SAMPLES);
 		expect(talk.safeSample).toBe(30 * SECOND);
+	});
+
+	test('requests turn detection, and numbers its utterances across all sessions', () => {
+		const asked = { turnEagerThreshold: 0.4, turnLimitMilliseconds: 2000 };
+		expect(opening(new Conversation(asked, 'pcm16'))).toMatchObject({
+			turn_eager_threshold: 0.4,
+			turn_limit_ms: 2000,
+		});
+		const talk = opened(asked);
+		speak(talk, 4);
+		messages(talk);
+		talk.receiveEvent(final(1, 0, SECOND));
+		forgotten(talk, 0);
+		messages(talk);
+		const resumed = { type: 'turn_resumed', utterance: 1 } as const;
+		expect(talk.receiveEvent(resumed)).toEqual([{ ...resumed, utterance: 2 }]);
 	});
 
 	test('gives speakers of a new session new numbers', () => {

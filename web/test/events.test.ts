@@ -74,7 +74,25 @@ test('a final', () => {
 		error: null,
 		speaker: null,
 		segments: null,
+		endOfTurn: null,
+		trigger: null,
 	});
+});
+
+test('a final with turn detection, and what precedes it', () => {
+	expect(read({ ...FINAL, end_of_turn: 0.93, trigger: 'model' })).toMatchObject({
+		endOfTurn: 0.93,
+		trigger: 'model',
+	});
+	const place = { utterance: 6, text: 'And so', language: 'en', words: null, probability: 0.55 };
+	expect(read({ type: 'eager_final', ...place, start_s: 24, end_s: 25.4 })).toEqual({
+		type: 'eager_final',
+		...place,
+		startSeconds: 24,
+		endSeconds: 25.4,
+	});
+	const resumed = { type: 'turn_resumed', utterance: 6 };
+	expect(read(resumed)).toEqual(resumed);
 });
 
 test('a final with speakers, and their revision', () => {

@@ -3,15 +3,17 @@
 What is hidden is found by its pattern and check digits, not by a model:
 
 ==========  ======================================================================================
-``pci``     Cards (13 to 19 digits by Luhn's check, ISO/IEC 7812-1; 15 or 16 digits with the
-            beginning of a card in any case, because one wrong digit breaks the check), IBANs
-            (ISO 13616), and what follows "security code" or "expires".
+``pci``     Cards (13 to 19 digits by Luhn's check, ISO/IEC 7812-1), IBANs (ISO 13616), and what
+            follows "security code" or "expires".
 ``ssn``     Social Security numbers of nine digits, and numbers after "Social Security" or "SSN".
 ``phone``   Phone numbers of North America (NANP), and of all countries with ``+``, ``00`` or a
             leading 0.
 ``email``   E-mail addresses, also if they were spelled: "jane dot doe at example dot com".
 ``numbers`` Every number of three or more digits.
 ==========  ======================================================================================
+
+Recognisers mishear digits, and one wrong digit breaks a check. So a number that is long enough is
+hidden in any case (``LONG_DIGITS``), without a name for it.
 
 Numbers may be written in digits or in English words, with pauses, commas and "um" within them. If a
 number matches, all digits around it are hidden, too: the date and the code after a card.
@@ -39,8 +41,8 @@ MAX_NUMBER_DIGITS = 19
 _MIN_OPEN_DIGITS = {Redact.NUMBERS: 3, Redact.SSN: 3, Redact.PCI: 4, Redact.PHONE: 3}
 """Shortest beginning of a number that continues in the next utterance."""
 _CARD_DIGITS = range(13, 20)
-_CARD_BEGINNING = re.compile(r"3[47]\d{13}|[46]\d{15}|(?:5[1-5]|2[2-7])\d{14}")
-"""American Express, and Visa, Mastercard, Discover and others."""
+LONG_DIGITS = {Redact.PCI: 13, Redact.SSN: 9, Redact.PHONE: 10}
+"""Minimum digits of a number that is hidden without a check."""
 _SSN_DIGITS = re.compile(r"(?!000|666)\d{3}(?!00)\d{2}(?!0000)\d{4}")
 _NANP = re.compile(r"1?[2-9]\d\d[2-9]\d{6}")
 _LOCAL_PHONE = re.compile(r"[2-9]\d{6}")
@@ -50,7 +52,9 @@ _FOREIGN_DIGITS = range(8, 16)  # ITU-T E.164: at most 15
 _CUE_WORDS = 6
 """How many words before a number may say what it is."""
 _SSN_CUES = frozenset({"ssn", "social", "socials"})
-_CVV_CUES = frozenset({"cvv", "cvc", "cvv2", "cvc2", "security", "verification"})
+_CVV_CUES = frozenset({"cvv", "cvc", "cvv2", "cvc2"})
+_CODE_CUES = frozenset({"security", "verification"})
+"""Before "code"; Social Security has a number."""
 _EXPIRATION_CUES = frozenset({"expires", "expiry", "expiration", "expiring", "exp", "valid"})
 _CONNECTORS = frozenset({"um", "uh", "er", "erm", "uhm", "hmm", "dash", "hyphen", "minus", ""})
 
@@ -61,6 +65,8 @@ _IBAN_HEAD = re.compile(r"[A-Z]{2}\d{2}[A-Z0-9]*")
 _IBAN_LENGTHS = range(15, 35)
 _MAX_IBAN_TOKENS = 34
 
+_ADDRESS_CUES = frozenset({"email", "e-mail", "mail", "gmail", "address"})
+"""Before a domain, whose "at" was not recognised as a word."""
 _AT, _DOTS = frozenset({"at", "@"}), frozenset({"dot", "."})
 _SEPARATORS = frozenset({"dot", "underscore", "dash", "hyphen", "minus", "plus", "point", "."})
 _ADDRESS = re.compile(r"[\w.%+-]*@[\w-]+(?:\.[\w-]+)+", re.ASCII)
@@ -93,8 +99,12 @@ class _Run:
         return self.numbers[-1].end
 
     @property
+    def own_digits(self) -> str:
+        return "".join(number.digits for number in self.numbers)
+
+    @property
     def digits(self) -> str:
-        return self.before + "".join(number.digits for number in self.numbers)
+        return self.before + self.own_digits
 
     def windows(self) -> Iterator[str]:
         """Yield the digits of some adjacent numbers, all that a card number may be."""
@@ -223,19 +233,22 @@ def _connect(tokens: Sequence[Token], connectors: Collection[str] = _CONNECTORS)
 def _label(run: _Run, tokens: Sequence[Token], kinds: Collection[Redact]) -> str:
     """Return the placeholder of a number; empty if it is not private."""
     cues = _cues(tokens, run.first)
-    digits = run.digits
     if Redact.PCI in kinds:
         if any(_is_card(window) for window in run.windows()):
             return CARD
-        if cues & _CVV_CUES and len(digits) in (3, 4):
+        is_code = cues & _CVV_CUES or (cues & _CODE_CUES and "code" in cues)
+        if is_code and len(run.digits) in (3, 4):
             return CVV
-        if cues & _EXPIRATION_CUES and 3 <= len(digits) <= 6:
+        if cues & _EXPIRATION_CUES and 3 <= len(run.digits) <= 6:
             return EXPIRATION
-    if Redact.SSN in kinds and _is_ssn(digits, has_cue=bool(cues & _SSN_CUES)):
+    if Redact.SSN in kinds and _is_ssn(run, has_cue=bool(cues & _SSN_CUES)):
         return SSN
     if Redact.PHONE in kinds and _is_phone(run, tokens):
         return PHONE
-    return NUMBER if Redact.NUMBERS in kinds and len(digits) >= MIN_HIDDEN_DIGITS else ""
+    lengths = [LONG_DIGITS[kind] for kind in kinds if kind in LONG_DIGITS]
+    if Redact.NUMBERS in kinds:
+        lengths.append(MIN_HIDDEN_DIGITS)
+    return NUMBER if lengths and len(run.digits) >= min(lengths) else ""
 
 
 def _cues(tokens: Sequence[Token], first: int) -> set[str]:
@@ -248,18 +261,16 @@ def _opens(run: _Run, kinds: Collection[Redact]) -> bool:
 
 
 def _is_card(digits: str) -> bool:
-    if _CARD_BEGINNING.fullmatch(digits):
-        return True
     if len(digits) not in _CARD_DIGITS or len(set(digits)) == 1:
         return False
     doubled = (sum(divmod(2 * int(digit), 10)) for digit in digits[-2::-2])
     return (sum(doubled) + sum(map(int, digits[-1::-2]))) % 10 == 0
 
 
-def _is_ssn(digits: str, *, has_cue: bool) -> bool:
-    if has_cue and 4 <= len(digits) <= 9:
+def _is_ssn(run: _Run, *, has_cue: bool) -> bool:
+    if has_cue and 4 <= len(run.digits) <= 9:
         return True
-    return _SSN_DIGITS.fullmatch(digits) is not None
+    return any(_SSN_DIGITS.fullmatch(digits) for digits in (run.digits, run.own_digits))
 
 
 def _is_phone(run: _Run, tokens: Sequence[Token]) -> bool:
@@ -267,10 +278,9 @@ def _is_phone(run: _Run, tokens: Sequence[Token]) -> bool:
     is_foreign = core(tokens[number.first].text).startswith("+") or (
         number.first > 0 and core(tokens[number.first - 1].text).lower() == "plus"
     )
-    digits = run.digits
-    if is_foreign and len(digits) in _FOREIGN_DIGITS:
+    if is_foreign and len(run.digits) in _FOREIGN_DIGITS:
         return True
-    if _LOCAL_PHONE.fullmatch(digits):
+    if any(_LOCAL_PHONE.fullmatch(digits) for digits in (run.digits, run.own_digits)):
         return True
     return any(
         _NANP.fullmatch(window) or _TRUNK_PHONE.fullmatch(window) for window in run.windows()
@@ -347,6 +357,8 @@ def _address_spans(tokens: Sequence[Token]) -> Iterator[tuple[int, int, str]]:
             end = _domain_end(words, at + 1)
             if end is not None:
                 yield _local_part(words, at), end, EMAIL
+        elif _DOMAIN.fullmatch(word) and _cues(tokens, at) & _ADDRESS_CUES:
+            yield at, at + 1, EMAIL
 
 
 def _local_part(words: Sequence[str], at: int) -> int:
@@ -389,7 +401,9 @@ def _open_address(tokens: Sequence[Token]) -> int:
     if not count:
         return 0
     follows = words[-1].lower() in _SEPARATORS or words[-1].startswith("@")
-    first = _local_part(words, count - 1 if follows and count > 1 else count)
+    first = _local_part(words, count)
+    if follows and count > 1:
+        first = min(first, _local_part(words, count - 1))
     for at in range(max(1, count - _MAX_ADDRESS_WORDS), count):
         if words[at].lower() in _AT and _is_open_domain(words, at + 1):
             first = min(first, _local_part(words, at))

@@ -120,6 +120,20 @@ def test_numerals_have_no_effect_but_a_warning_in_other_languages() -> None:
 
 
 @pytest.mark.parametrize(
+    ("query", "beginning"),
+    [
+        ("dictation=true", "dictation adds"),
+        ("keywords=Auricle:2", "Weights of keywords"),
+        ("keywords=Auricle&keywords=never:-5", "Weights of keywords"),
+    ],
+)
+def test_a_part_that_has_no_effect_has_a_warning(query: str, beginning: str) -> None:
+    (warning,) = listen(query).warnings
+    assert warning.startswith(beginning)
+    assert not listen("dictation=false&keywords=Auricle&keywords=a:b").warnings
+
+
+@pytest.mark.parametrize(
     ("query", "field"),
     [
         ("encoding=flac", "encoding"),

@@ -6,7 +6,7 @@ because a text that looks redacted and isn't does harm. Messages name the
 parameter and its valid values, and never repeat the value that was sent.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -250,9 +250,6 @@ def parse_listen(
         raise BadRequest("sample_rate is required with encoding=linear16.")
     endpoint_ms = _endpoint_ms(query)
     language, languages = _languages(query)
-    warnings = ignored_options(items, _KNOWN)
-    if query.numerals and language not in (None, numerals.LANGUAGE):
-        warnings = (*warnings, "numerals has an effect on English only.")
     return Listen(
         encoding=encoding,
         sample_rate_hz=query.sample_rate or (TELEPHONE_RATE_HZ if is_raw else MAX_RATE_HZ),
@@ -271,7 +268,7 @@ def parse_listen(
         wants_utterances=query.utterances,
         utt_split_s=query.utt_split,
         tags=query.tag,
-        warnings=warnings,
+        warnings=(*ignored_options(items, _KNOWN), *_limits_of(query, language)),
         callback=query.callback if _is_enabled((query.callback,)) else "",
         callback_method=query.callback_method.upper(),
         model=query.model,
@@ -279,6 +276,16 @@ def parse_listen(
         redact=parse_redact(query.redact),
         writes_numerals=query.numerals,
     )
+
+
+def _limits_of(query: _Query, language: str | None) -> Iterator[str]:
+    """Yield a warning for each feature that has only a part of its effect."""
+    if query.numerals and language not in (None, numerals.LANGUAGE):
+        yield "numerals has an effect on English only."
+    if query.dictation:
+        yield "dictation adds punctuation, but spoken commands stay words."
+    if any(term and _is_number(weight) for term, _, weight in map(_weighed, query.keywords)):
+        yield "Weights of keywords have no effect, and keywords with a negative one are ignored."
 
 
 def parse_redact(values: Iterable[str]) -> tuple[Redact, ...]:
@@ -351,7 +358,7 @@ def _languages(query: _Query) -> tuple[str | None, tuple[str, ...]]:
 
 
 def _hotwords(query: _Query) -> tuple[str, ...]:
-    weighed = [value.rpartition(":") for value in query.keywords]
+    weighed = [_weighed(value) for value in query.keywords]
     # `word:-3` means to avoid a word, which is not supported.
     keywords = [
         term if term and _is_number(weight) else f"{term}{colon}{weight}"
@@ -359,6 +366,11 @@ def _hotwords(query: _Query) -> tuple[str, ...]:
         if not (term and _is_number(weight) and weight.startswith("-"))
     ]
     return check_hotwords([*query.keyterm, *keywords])
+
+
+def _weighed(keyword: str) -> tuple[str, str, str]:
+    """Return a keyword without its weight, the colon, and the weight, if it has one."""
+    return keyword.rpartition(":")
 
 
 def _is_number(text: str) -> bool:

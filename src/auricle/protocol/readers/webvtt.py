@@ -9,8 +9,8 @@ from collections.abc import Iterable
 
 from auricle.events import Final
 from auricle.protocol.readers.events import FeedEvent, KeepAlive
-from auricle.protocol.subtitle_layout import Cue
-from auricle.protocol.subtitles import cues, vtt_cue
+from auricle.protocol.subtitle_layout import MAX_CUE_MS, Cue
+from auricle.protocol.subtitles import SAMPLES_PER_MS, cues, vtt_cue
 from auricle.types import Segment, Speaker
 
 START = b"WEBVTT\n\n"
@@ -38,6 +38,8 @@ def encode_segment(finals: Iterable[Final], start_ms: int, end_ms: int) -> bytes
     shown = (
         f"{vtt_cue(cue)}\n"
         for final in finals
+        if final.start_sample < end_ms * SAMPLES_PER_MS
+        and final.end_sample > (start_ms - MAX_CUE_MS) * SAMPLES_PER_MS
         for cue in _cues_of(final)
         if cue.start_ms < end_ms and cue.end_ms > start_ms
     )

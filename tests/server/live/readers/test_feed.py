@@ -15,6 +15,7 @@ from auricle.events import (
 )
 from auricle.protocol.readers.events import FeedEvent
 from auricle.server.live.readers.feed import (
+    MAX_AT_ONCE,
     MAX_CHARACTERS,
     MAX_FINALS,
     MAX_RECENT,
@@ -60,7 +61,10 @@ class Shown:
 
 
 def read(cursor: FeedCursor) -> list[str]:
-    return cursor.next_bytes().decode().split()
+    got = cursor.next_bytes()
+    while cursor.is_behind:
+        got += cursor.next_bytes()
+    return got.decode().split()
 
 
 def test_each_event_is_encoded_once_for_all_readers_and_not_without_any() -> None:
@@ -105,6 +109,19 @@ def test_a_reader_that_stalls_costs_nothing_and_gets_all_finals_later() -> None:
     got = read(cursor)
     assert got == [*(f"F{number}" for number in range(1, MAX_RECENT)), f"p{MAX_RECENT - 1}"]
     assert read(cursor) == []
+
+
+def test_a_reader_gets_much_in_parts_and_the_end_with_the_last() -> None:
+    feed, shown = new_feed(), Shown()
+    cursor = feed.cursor(shown, 0)
+    for number in range(1, 2 * MAX_AT_ONCE + 1):
+        feed.publish(final(number))
+    feed.end("closed")
+    counts = []
+    while not cursor.is_done:
+        counts.append(len(cursor.next_bytes().split()))
+        assert cursor.is_behind is not cursor.is_done
+    assert counts == [MAX_AT_ONCE, MAX_AT_ONCE, 1]
 
 
 def test_what_is_kept_is_bounded_in_finals_and_in_text() -> None:

@@ -42,14 +42,18 @@ def client_of(running: Live) -> httpx2.AsyncClient:
 async def test_events_arrive_as_they_are_published_until_the_end(
     running: Live, feed: SessionFeed
 ) -> None:
+    for number in range(1, 30):
+        feed.publish(final(number))
     with anyio.fail_after(60):
         async with client_of(running) as client, client.stream("GET", EVENTS) as answer:
             assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"
             assert answer.headers["x-accel-buffering"] == "no"
-            parts = answer.aiter_text()
-            assert '"type":"session"' in await anext(parts)
-            feed.publish(final(1))
-            assert "so it is." in await anext(parts)
+            parts, begun = answer.aiter_text(), ""
+            while begun.count('"final"') < 20:
+                begun += await anext(parts)
+            assert '"type":"session"' in begun
+            feed.publish(final(30, "so it was."))
+            assert "so it was." in await anext(parts)
             feed.end("closed")
             assert '"ended"' in "".join([part async for part in parts])
     assert running.state.live.feeds.readers == 0

@@ -8,6 +8,7 @@ import time
 from typing import Annotated, TypedDict
 
 import anyio
+import anyio.lowlevel
 import msgspec
 from fastapi import APIRouter
 from msgspec import Meta
@@ -198,7 +199,11 @@ async def get_captions(request: Request, session_id: str) -> Response:
     query = convert_texts(request.query_params.multi_items(), CaptionsQuery, "query")
     cursor = feed.cursor(encode_cues, feed.number_before(query.history))
     if not query.follow:
-        return Response(START + cursor.next_bytes(), headers=_NO_STORE, media_type=_VTT)
+        captions = [START, cursor.next_bytes()]
+        while cursor.is_behind:
+            await anyio.lowlevel.checkpoint()
+            captions.append(cursor.next_bytes())
+        return Response(b"".join(captions), headers=_NO_STORE, media_type=_VTT)
     return FeedStream(
         cursor, feed.bell, _VTT, START, _limit_s(reader), server.live.feeds.reading(feed)
     )

@@ -24,6 +24,8 @@ MAX_RECENT = 256
 MAX_FINALS = 400
 MAX_CHARACTERS = 32_768
 """Text of finals that is kept: half an hour of speech without pauses."""
+MAX_AT_ONCE = 8
+"""Events encoded in a row; the cues of a long final take a millisecond."""
 SPARE_SEGMENTS = 4
 """Segments that are still served after they have left the playlist."""
 
@@ -215,14 +217,24 @@ class FeedCursor:
     _feed: SessionFeed
     _encode: Encode
     _number: int
-    is_done: bool = False
-    """Whether the reader has got the last event."""
+    is_behind: bool = False
+    """Whether there is more than was returned."""
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the reader has got the last event."""
+        return self._feed.is_ended and self._number == self._feed.last_number
 
     def next_bytes(self) -> bytes:
-        """Return all that the reader has not got yet; empty if there is nothing."""
+        """Return what the reader has not got yet, a limited part of it at once; or nothing.
+
+        Events for readers of this kind that are encoded for the first time may take a while.
+        """
         entries = self._feed.after(self._number)
-        self._number = self._feed.last_number
-        self.is_done = self._feed.is_ended
+        self.is_behind = len(entries) > MAX_AT_ONCE
+        if self.is_behind:
+            del entries[MAX_AT_ONCE:]
+        self._number = entries[-1].number if self.is_behind else self._feed.last_number
         return b"".join([entry.encoded(self._encode) for entry in entries])
 
 

@@ -5,6 +5,7 @@ slowly gets fewer partials. One that reads nothing is disconnected by the connec
 for a client that doesn't read.
 """
 
+import asyncio
 from contextlib import AbstractContextManager
 
 import anyio
@@ -81,11 +82,12 @@ class FeedStream(Response):
         is_done = anyio.Event()
 
         def write_news() -> None:
-            if writer.is_full:
+            if writer.is_full or is_done.is_set():
                 return  # `on_writable` calls this again
-            if news := self._cursor.next_bytes():
-                writer.write_body(news)
-            if self._cursor.is_done:
+            writer.write_body(self._cursor.next_bytes())
+            if self._cursor.is_behind:
+                asyncio.get_running_loop().call_soon(write_news)
+            elif self._cursor.is_done:
                 is_done.set()
 
         writer.write_body(self._start)
@@ -96,3 +98,4 @@ class FeedStream(Response):
                 await is_done.wait()
         finally:
             writer.on_writable = None
+            is_done.set()
