@@ -23,7 +23,7 @@ from auricle.engine.turns.smart_turn import SmartTurn
 from auricle.session.segmenter import SpeechSegmenter
 from auricle.session.turn_end import ASK_MS, silence_ms
 from auricle.types import MAX_TURN_SAMPLES, SAMPLE_RATE_HZ, SAMPLES_PER_MS, Pcm16, TurnDetection
-from bench.lib.charts import Lines
+from bench.lib.charts import Bars, Lines
 from bench.lib.report import command_line, publish, show_targets
 from bench.lib.speech import CORPUS, ROOM_TONE, Clip, in_room, with_noise
 from bench.speakers.conversations import REPORTED, VOICES, Conversation, converse, load_voices
@@ -34,6 +34,7 @@ RULES = EndpointRules(ask_ms=ASK_MS, soft_limit_s=25, hard_limit_s=25)
 TAIL_S = 3.0
 SNR_DB = (30.0, 20.0)
 PLAIN_MS = (224, 300, 400, 500, 600, 700, 800, 1000)
+PLAIN_NAMES = {f"plain, {ms} ms": ms for ms in PLAIN_MS}
 THRESHOLDS = (0.3, 0.5, 0.7, 0.9)
 SHIFTS_MS = (-224, -160, -96, -32, 0, 64, 160, 320)
 """What is added to the silence of a finished turn, for the curve."""
@@ -184,7 +185,7 @@ def main() -> None:
     turns = [found for clip in clips_of(clips) if (found := pauses_of(judge, clip.pcm))]
     talks = [converse(voices, 2, CONVERSATION_S, seed) for seed in range(CONVERSATIONS)]
     talk_pauses = [pauses_of(judge, talk.pcm) for talk in talks]
-    rules = {f"plain, {ms} ms": plain(ms) for ms in PLAIN_MS}
+    rules = {name: plain(ms) for name, ms in PLAIN_NAMES.items()}
     rules |= {f"model, threshold {t:g}": by_model(t) for t in THRESHOLDS}
     figures = {name: judged(turns, wait) for name, wait in rules.items()}
     talked = {
@@ -211,10 +212,16 @@ def main() -> None:
         "plain silence": [judged(turns, plain(ms)) for ms in PLAIN_MS],
         "turn detection": [judged(turns, by_model(0.5, shift)) for shift in SHIFTS_MS],
     }
-    chart = Lines(
+    lines = Lines(
         "Sentences cut in percent, by the median wait in ms",
         {name: [(row.wait_ms, row.cut_share) for row in rows] for name, rows in curves.items()},
-        "%",
+        "ms",
+    )
+    models = {name: row for name, row in figures.items() if name not in PLAIN_NAMES}
+    bars = Bars(
+        "Pauses of 1.5 s inside a sentence that end it, in percent",
+        ("plain, up to 1 s", *models),
+        {"pauses": [100.0, *(100 * row.cut_thinking for row in models.values())]},
     )
     results = {
         name: {
@@ -235,7 +242,7 @@ def main() -> None:
         for name, row in figures.items()
     }
     body = {"half": arguments.half, "rules": results, "targets": targets}
-    publish(arguments.out, body, "Ends of turns", [chart])
+    publish(arguments.out, body, "Ends of turns", [lines, bars])
 
 
 if __name__ == "__main__":
