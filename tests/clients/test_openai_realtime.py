@@ -110,6 +110,18 @@ def test_turns_are_found_and_their_words_come_during_speech(
     assert scores.add(named(), "server_vad", PAIR, transcript(events), figures).total == 0
 
 
+def test_semantic_turns_end_before_their_limit(
+    server: RealServer, scores: Scores, tmp_path: Path
+) -> None:
+    audio = at_24_khz(np.concatenate([PAIR.pcm, SILENCE]))
+    turns = {"type": "semantic_vad", "eagerness": "low"}  # the limit is 8 s
+    session = {"format": PCM, "turn_detection": turns, "transcription": {"language": "en"}}
+    with talking(server, tmp_path, audio, bytes_per_s=48_000, items=2, input=session) as process:
+        events = heard(process)
+    assert len(of(events, "input_audio_buffer.speech_stopped")) == 2
+    assert scores.add(named(), "semantic_vad", PAIR, transcript(events)).total == 0
+
+
 def test_a_client_that_commits_gets_one_item(
     server: RealServer, scores: Scores, tmp_path: Path
 ) -> None:
