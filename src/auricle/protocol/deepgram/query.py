@@ -34,6 +34,7 @@ from auricle.text import numerals
 from auricle.types import Redact, SpeakerOptions
 
 LINEAR16, MULAW, ALAW, OPUS, OGG_OPUS = "linear16", "mulaw", "alaw", "opus", "ogg-opus"
+FLAC = "flac"
 RAW_ENCODINGS = frozenset({LINEAR16, MULAW, ALAW})
 """Samples without a header: their sample rate must be given."""
 ENCODINGS = (LINEAR16, MULAW, ALAW, OPUS, OGG_OPUS)
@@ -63,7 +64,7 @@ class FileQuery(msgspec.Struct, kw_only=True):
         str | UnsetType,
         Meta(
             description="Encoding of raw audio; omit it for files with a header.",
-            extra_json_schema={"enum": [*sorted(RAW_ENCODINGS), OGG_OPUS]},
+            extra_json_schema={"enum": [*sorted(RAW_ENCODINGS), OGG_OPUS, FLAC]},
         ),
     ] = UNSET
     sample_rate: Annotated[
@@ -235,7 +236,8 @@ def parse_listen(
     Raises:
         BadRequest: A value is of the wrong type, out of range or not supported.
     """
-    items = list(items)
+    # FLAC has a header.
+    items = [item for item in items if (item[0], item[1].strip().lower()) != ("encoding", FLAC)]
     encoding = parse_encoding(items)
     is_raw = encoding in RAW_ENCODINGS  # otherwise packets and headers define the sample rate
     used = [(name, text) for name, text in items if is_raw or name != "sample_rate"]

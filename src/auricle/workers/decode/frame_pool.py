@@ -53,7 +53,7 @@ WARM_UP_FRAMES = 24
 """Frames that are decoded again after a worker's death. A frame of MP3 needs up to 511 bytes of
 those before it: 21 frames at the lowest bit rate."""
 WARM_UP_SAMPLES = SAMPLE_RATE_HZ
-"""Less frames suffice if they are longer than this together: those of FLAC depend on no others."""
+"""Fewer frames suffice if they are longer than this together: those of FLAC depend on no others."""
 MAX_WARM_UP_BYTES = 2**20
 MAX_FAILED_FRAMES = 100
 """Frames in a row that can't be decoded before a stream is given up: two seconds of MP3."""

@@ -195,7 +195,7 @@ def test_raw_channels_are_mixed_by_a_worker(service: InProcess) -> None:
 @pytest.mark.parametrize(
     "query",
     [
-        "encoding=flac",
+        "encoding=amr-nb",
         "encoding=opus",
         "encoding=linear16",
         "encoding=linear16&sample_rate=16000&channels=9",

@@ -15,11 +15,13 @@ from structlog.testing import LogCapture
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from auricle.audio.g711 import alaw_to_pcm16, mulaw_to_pcm16
+from auricle.config.settings import LedgerSettings
 from auricle.errors import Draining, NoWorkerReady, Overloaded, RateLimited
 from auricle.limits import SESSION_AUDIO_S
 from auricle.protocol.deepgram.live import DeepgramDialect
 from auricle.server.live.connection import MAX_BAD_MESSAGES
 from auricle.types import SAMPLE_RATE_HZ, Job, Segment, Transcript, Word
+from tests.apis.test_vanished_clients import segments
 from tests.support.containers import ogg_stream, webm_stream
 from tests.support.service import Live, keys, live, poll_until
 from tests.support.stream import LIMIT_S, PACKETS, SPEECH, Caller, call, pcm, silence
@@ -350,6 +352,27 @@ async def test_many_of_them_are_the_end(service: Live) -> None:
         code, reason = await caller.until_closed()
     assert code == 1008
     assert reason.startswith("bad_request: ")
+
+
+async def test_a_private_number_is_nowhere(tmp_path: Path, logged: LogCapture) -> None:
+    def card(job: Job) -> Transcript:
+        text = "My card is 4111-1111-1111-1111 okay."
+        return heard(text, job, segments=(Segment(0, 16_000, text),))
+
+    ledger = LedgerSettings(state_dir=tmp_path / "state", keep_transcripts=True)
+    async with live(tmp_path, ledger=ledger) as service:
+        service.transcriber.answer_with = card
+        how = LINEAR | {"redact": "pci", "interim_results": "true"}
+        async with listen(service, **how) as caller:
+            await caller.send(pcm(SPEECH))
+            await caller.tell("CloseStream")
+            await caller.until("Metadata")
+        shown = [text_of(result) for result in caller.of("Results")]
+        await poll_until(lambda: segments(service))
+        kept = [segment.text for segment in segments(service)]
+    assert "My card is [CREDIT_CARD] okay." in shown
+    assert set(kept) == {"My card is [CREDIT_CARD] okay."}
+    assert "4111" not in f"{caller.received}{kept}{logged.entries}"
 
 
 # The handshake.
