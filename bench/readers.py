@@ -23,6 +23,7 @@ from typing import Any
 
 import websockets
 
+from bench.lib.charts import Bars, Chart
 from bench.lib.cpu import tree_cpu_s
 from bench.lib.report import command_line, publish, require
 from bench.lib.service import Server, running
@@ -194,6 +195,16 @@ def targets(runs: list[Mapping[str, Any]]) -> dict[str, bool]:
     }
 
 
+def charts(runs: list[Mapping[str, Any]]) -> list[Chart]:
+    """Return the delay added for readers, by run."""
+    names = [
+        f"{run['readers']} readers" + (f", {run['stalled']} stall" if run["stalled"] else "")
+        for run in runs
+    ]
+    series = {q: [run["added_ms"][q] for run in runs] for q in ("p50", "p95", "p99")}
+    return [Bars("Delay added after the speaker's own message, ms", names, series)]
+
+
 def main() -> None:
     parser = command_line(__doc__, "readers")
     parser.add_argument("--readers", type=int, default=500)
@@ -211,7 +222,7 @@ def main() -> None:
         runs: list[Mapping[str, Any]] = [
             measure(server, crowd, options.seconds) for crowd in crowds
         ]
-    publish(options.out, {"runs": runs})
+    publish(options.out, {"runs": runs}, "Many readers of one live session", charts(runs[1:]))
     require(targets(runs))
 
 
