@@ -91,14 +91,16 @@ class Story:
             case _:
                 pass
 
-    def flush(self) -> Iterator[SessionEvent]:
+    def flush(self, *, spares_speech: bool = False) -> Iterator[SessionEvent]:
         """Answer a ``Flush``."""
         if self._is_stopping:
             return
         was_open = self._open is not None
-        yield from self._end()
-        yield Flushed(self._sample, was_open)
-        self._flushes.append((self._sample, self._utterances))
+        is_open = was_open and spares_speech
+        if not is_open:
+            yield from self._end()
+        yield Flushed(self._sample, was_open and not is_open, is_open=is_open)
+        self._flushes.append((self._sample, self._utterances - is_open))
         yield from self._settle()
 
     def discard(self) -> Iterator[SessionEvent]:

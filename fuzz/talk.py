@@ -97,7 +97,7 @@ class Talk:
                     for text in step.texts:
                         self._check(text)
                 case Flush():
-                    self._tell_all(self.story.flush())
+                    self._tell_all(self.story.flush(spares_speech=step.spares_speech))
                 case Discard():
                     self._tell_all(self.story.discard())
                 case Stop():

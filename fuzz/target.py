@@ -65,6 +65,11 @@ TARGETS: dict[str, tuple[str, ...]] = {
         "auricle.protocol.deepgram.flux_query",
         "auricle.protocol.deepgram.flux_turns",
     ),
+    "vosk": (
+        "auricle.protocol.vosk.live",
+        "auricle.protocol.vosk.options",
+        "auricle.protocol.vosk.results",
+    ),
     "wyoming": ("auricle.protocol.wyoming.events", "auricle.protocol.wyoming.framing"),
     "readers": (
         "auricle.protocol.readers",

@@ -106,6 +106,11 @@ def seeds() -> Iterator[bytes]:
     yield b"\0" + join_steps([update, append, talk, append, commit, talk2])
     yield b"\1" + join_steps([beta, append, talk2, clear, talk])
     yield b"\0" + join_steps([manual, append, talk, commit, commit, talk2, escaped, commit, clear])
+    start, more, end = (
+        bytes([EVENTS, *choices]) for choices in ([0, 1, 9], [9, 25, 1], [3, 28, 4])
+    )
+    second = [append, more, commit]  # commits at an interval
+    yield b"\0" + join_steps([manual, append, commit, start, *second * 3, end, append, commit])
 
 
 _SCRIPT = script_mutation(split_steps, join_steps, (json_mutation(_WORDS), blind, blind), _STEPS)

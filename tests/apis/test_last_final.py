@@ -10,6 +10,7 @@ import pytest
 from auricle.config.settings import LiveSettings
 from auricle.protocol.deepgram.live import DeepgramDialect
 from auricle.protocol.openai.realtime import RealtimeDialect
+from auricle.protocol.vosk.live import VoskDialect
 from auricle.server.live import connection as live_connection
 from auricle.server.live.connection import MAX_BAD_MESSAGES
 from auricle.server.net.uvicorn_overrides.websocket import MAX_MESSAGE_BYTES
@@ -17,6 +18,7 @@ from tests.server.api.openai.test_realtime import PCM_16K, TRANSCRIPTION, client
 from tests.support.containers import ogg_stream
 from tests.support.service import Live, live, poll_until
 from tests.support.stream import PACKETS, SPEECH, Caller, call, framed, pcm
+from tests.support.vosk import vosk
 from tests.support.wyoming import MONO_16, event, wyoming
 
 pytestmark = pytest.mark.server
@@ -117,6 +119,31 @@ async def test_realtime_reads_a_large_message_out_before_the_server_stops(tmp_pa
         await it.until_closed()
     (item,) = it.of(f"{TRANSCRIPTION}.completed")
     assert item["usage"]["seconds"] > 15
+
+
+# Vosk.
+
+
+@pytest.mark.parametrize(
+    ("last", "code"),
+    [
+        (None, "idle_timeout"),
+        ('{"config": {"sample_rate": 1}}', "unsupported_format"),
+        (bytes(MAX_MESSAGE_BYTES + 1), ""),
+    ],
+)
+async def test_vosk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, last: bytes | str | None, code: str
+) -> None:
+    if last is None:
+        monkeypatch.setattr(VoskDialect, "idle_timeout_s", IDLE_S)
+    async with vosk(tmp_path) as service, service.call("?sample_rate=16000") as it:
+        await it.speak(pcm(HALF))
+        if last is not None:
+            await it.send(last)
+        status, reason = await it.until_closed()
+    assert (status, reason.partition(":")[0]) == ((1008, code) if code else (1009, reason))
+    assert it.texts == ["hello"]
 
 
 # Wyoming.

@@ -14,6 +14,7 @@ from auricle.server.live import runner as live_runner
 from auricle.types import ANONYMOUS
 from tests.support.service import Live, Service, live, poll_until
 from tests.support.stream import PACKETS, SPEECH, call, framed, pcm
+from tests.support.vosk import vosk
 from tests.support.wyoming import MONO_16, event, wyoming
 
 pytestmark = pytest.mark.server
@@ -103,6 +104,14 @@ async def test_wyoming(tmp_path: Path) -> None:
         async with service.call() as caller:
             await caller.send(event("audio-chunk", MONO_16, HALF.tobytes()))
             await caller.until("voice-started")
+        await assert_kept(service)
+
+
+async def test_vosk(tmp_path: Path) -> None:
+    async with vosk(tmp_path, ledger=kept_in(tmp_path)) as service:
+        async with service.call("?sample_rate=16000") as caller:
+            await caller.speak(pcm(HALF))
+            caller.connection.transport.abort()
         await assert_kept(service)
 
 
