@@ -46,6 +46,17 @@ def test_the_form_is_the_program_s() -> None:
     assert request.headers["authorization"] == "Bearer secret"
 
 
+def test_parts_may_have_a_type_before_their_name() -> None:
+    assert isinstance(OPEN_WEBUI.traffic, Upload)
+    assert encode_form(OPEN_WEBUI.traffic.form, b"pcm", "B") == (
+        b"--B\r\nContent-Type: text/plain; charset=utf-8\r\n"
+        b'Content-Disposition: form-data; name="model"\r\n\r\nwhisper-1\r\n'
+        b"--B\r\nContent-Type: application/octet-stream\r\n"
+        b'Content-Disposition: form-data; name="file"; filename="speech.wav"\r\n\r\n'
+        b"pcm\r\n--B--\r\n"
+    )
+
+
 def test_a_file_may_have_no_type() -> None:
     assert isinstance(BAZARR.traffic, Upload)
     assert encode_form(BAZARR.traffic.form, b"pcm", "B") == (

@@ -172,7 +172,7 @@ LITELLM = ClientProfile(
     "http://127.0.0.1:6007/v1",
     Upload(
         TRANSCRIPTIONS,
-        Form((WHISPER_1, ("response_format", "verbose_json"), FILE), "speech.wav", "audio/wav"),
+        Form((WHISPER_1, ("response_format", "verbose_json"), FILE), "speech.wav", "audio/x-wav"),
         Container.WAV,
         read_timed_text,
     ),
@@ -266,7 +266,13 @@ OPEN_WEBUI = ClientProfile(
     "http://127.0.0.1:6007/v1",
     Upload(
         TRANSCRIPTIONS,
-        Form((WHISPER_1, FILE), "speech.wav", "application/octet-stream", is_chunked=True),
+        Form(
+            (WHISPER_1, FILE),
+            "speech.wav",
+            "application/octet-stream",
+            is_chunked=True,
+            is_typed=True,
+        ),
         Container.WAV,
         read_text,
     ),

@@ -42,12 +42,14 @@ class Form:
         file_name: File name in the form.
         media_type: Content-Type of the file's part; empty: the program sends none.
         is_chunked: Whether the program sends the body without its length.
+        is_typed: Whether all parts have a Content-Type, before the name, as aiohttp writes them.
     """
 
     fields: tuple[tuple[str, str | None], ...]
     file_name: str
     media_type: str
     is_chunked: bool = False
+    is_typed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from auricle.cli.support.server import certificate_errors
 TIMEOUT = httpx2.Timeout(60, connect=10)
 NOT_AUDIO = b"a"
 """Nextcloud's file in a probe."""
+TEXT_TYPE = "text/plain; charset=utf-8"
 STREAM_CHUNK_BYTES = 64 * 1024
 
 
@@ -153,11 +154,14 @@ def encode_form(form: Form, file: bytes, boundary: str) -> bytes:
     """Return the body of a form."""
     parts: list[bytes] = []
     for name, value in form.fields:
-        head = f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"'
-        if value is not None:
-            parts.append(f"{head}\r\n\r\n{value}\r\n".encode())
-            continue
-        head += f'; filename="{form.file_name}"'
-        head += f"\r\nContent-Type: {form.media_type}" if form.media_type else ""
-        parts += [f"{head}\r\n\r\n".encode(), file, b"\r\n"]
+        disposition = f'Content-Disposition: form-data; name="{name}"'
+        media_type, content = TEXT_TYPE if form.is_typed else "", (value or "").encode()
+        if value is None:
+            disposition += f'; filename="{form.file_name}"'
+            media_type, content = form.media_type, file
+        lines = [disposition]
+        if media_type:
+            lines.insert(0 if form.is_typed else 1, f"Content-Type: {media_type}")
+        head = "\r\n".join([f"--{boundary}", *lines, "", ""])
+        parts += [head.encode(), content, b"\r\n"]
     return b"".join([*parts, f"--{boundary}--\r\n".encode()])
