@@ -17,7 +17,7 @@ class Script:
 
     def __init__(self) -> None:
         self.text = ""
-        self.is_complete = False
+        self.is_complete = self.ends_itself = False
         self.failure = ""
 
     def opening(self) -> Sequence[str | bytes]:
@@ -27,6 +27,7 @@ class Script:
         return pcm
 
     def ending(self) -> Sequence[str | bytes]:
+        self.is_complete = self.ends_itself
         return ("end",)
 
     def receive(self, message: str | bytes) -> None:
@@ -89,6 +90,13 @@ async def test_everything_is_sent_in_order_and_the_text_is_returned() -> None:
 )
 async def test_a_failure_ends_it(answer: str | None, problem: str) -> None:
     assert (await played(Server("Good ", answer))).problem == problem
+
+
+async def test_a_server_may_close_after_all_that_was_awaited() -> None:
+    script = Script()
+    script.ends_itself = True
+    result = await play(Server(None), script, [b"a"], CHUNK_S, CHUNK_S)
+    assert result.problem == ""
 
 
 async def test_a_reason_of_the_server_is_shown() -> None:

@@ -19,6 +19,7 @@ from auricle.cli.doctor.client.profile import (
     Upload,
 )
 from auricle.cli.doctor.client.scripts.deepgram import KEEP_ALIVE, DeepgramScript
+from auricle.cli.doctor.client.scripts.flux import FluxScript
 from auricle.cli.doctor.client.scripts.realtime import RealtimeScript
 from auricle.cli.doctor.client.scripts.vosk import (
     JIGASI_CONFIG,
@@ -31,6 +32,8 @@ from auricle.errors import SetupError
 FILE = ("file", None)
 WHISPER_1 = ("model", "whisper-1")
 TRANSCRIPTIONS = "/audio/transcriptions"
+TURN_SILENCE_S = 2.0
+"""Silence after the speech, in which the last turn ends."""
 AUDIO_FILE = Form((("audio_file", None),), "audio_file", "")
 _CUE = re.compile(r"\d+\n[\d:,]+ --> [\d:,]+\n(.+?)(?:\n\n|\n?\Z)", re.DOTALL)
 
@@ -209,6 +212,27 @@ LIVEKIT = ClientProfile(
     ),
     KeyStyle.TOKEN,
 )
+LIVEKIT_FLUX = ClientProfile(
+    "livekit-flux",
+    "LiveKit Agents with Flux",
+    "livekit-plugins-deepgram 1.8.9",
+    "ws://127.0.0.1:6007/v2/listen",
+    Stream(
+        "",
+        (
+            ("model", "flux-general-en"),
+            ("sample_rate", "16000"),
+            ("encoding", "linear16"),
+            ("mip_opt_out", "false"),
+            ("eager_eot_threshold", "0.5"),
+        ),
+        16_000,
+        50,
+        TURN_SILENCE_S,
+        FluxScript,
+    ),
+    KeyStyle.TOKEN,
+)
 N8N = ClientProfile(
     "n8n",
     "n8n",
@@ -307,6 +331,25 @@ PIPECAT = ClientProfile(
     ),
     KeyStyle.TOKEN,
 )
+PIPECAT_FLUX = ClientProfile(
+    "pipecat-flux",
+    "Pipecat with Flux",
+    "pipecat-ai 1.14.0",
+    "ws://127.0.0.1:6007/v2/listen",
+    Stream(
+        "",
+        (
+            ("model", "flux-general-en"),
+            ("sample_rate", "16000"),
+            ("encoding", "linear16"),
+        ),
+        16_000,
+        20,
+        TURN_SILENCE_S,
+        FluxScript,
+    ),
+    KeyStyle.TOKEN,
+)
 VEXA = ClientProfile(
     "vexa",
     "Vexa",
@@ -341,11 +384,13 @@ CLIENTS: Mapping[str, ClientProfile] = {
         LIBRECHAT,
         LITELLM,
         LIVEKIT,
+        LIVEKIT_FLUX,
         N8N,
         NEXTCLOUD,
         NEXTCLOUD_TALK,
         OPEN_WEBUI,
         PIPECAT,
+        PIPECAT_FLUX,
         VEXA,
     )
 }

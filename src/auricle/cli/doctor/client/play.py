@@ -60,6 +60,8 @@ class _Playing:
 
     async def _receive_message(self) -> None:
         message = await self._connection.receive()
+        if message is None and self._script.is_complete:
+            return
         if message is None:
             reason = self._connection.closing_reason
             self._problem = "the server closed the connection" + (reason and f": {reason}")
