@@ -265,6 +265,14 @@ def test_the_package_for_node_gets_the_same(server: RealServer, scores: Scores) 
     }
 
 
+def test_its_version_before_gets_the_same(server: RealServer, scores: Scores) -> None:
+    arguments = server.address, server.key, str(SHORT.path)
+    told = json.loads(NODE.run(program("deepgram_4.mjs"), *arguments))
+    name = f"@deepgram/sdk (Node) {NODE.version('deepgram-sdk-4')}"
+    for way, text in told.items():
+        assert scores.add(name, way, SHORT, text).total == 0
+
+
 # Agents.
 
 
