@@ -91,12 +91,12 @@ class Story:
             case _:
                 pass
 
-    def flush(self, *, spares_speech: bool = False) -> Iterator[SessionEvent]:
+    def flush(self, *, spares: bool = False) -> Iterator[SessionEvent]:
         """Answer a ``Flush``."""
         if self._is_stopping:
             return
         was_open = self._open is not None
-        is_open = was_open and spares_speech
+        is_open = was_open and spares
         if not is_open:
             yield from self._end()
         yield Flushed(self._sample, was_open and not is_open, is_open=is_open)

@@ -4,6 +4,7 @@ They are the counterpart of :mod:`auricle.events`, and common to all dialects. T
 encodes them as they stand; other dialects decode their own messages into them.
 """
 
+import enum
 from typing import Annotated, Any
 
 import msgspec
@@ -142,16 +143,25 @@ class Stop(msgspec.Struct, frozen=True, tag="stop", tag_field="type"):
     """End the audio; the server sends the last finals and then closes."""
 
 
+class Spare(enum.Enum):
+    """What a :class:`Flush` lets continue; it ends at its endpoint, or when no audio follows."""
+
+    NOTHING = "nothing"
+    SPEECH = "speech"
+    """An utterance without a pause at its end."""
+    UTTERANCE = "utterance"
+    """Any open utterance."""
+
+
 class Flush(msgspec.Struct, frozen=True):
     """End the open utterance; ``Flushed`` confirms it, ``Finalized`` follows its final.
 
-    With ``channel``, only that channel's; otherwise each channel's, with events for each. With
-    ``spares_speech``, an open utterance continues, and ``Finalized`` doesn't wait for its final: it
-    ends at its endpoint, or when no audio follows.
+    With ``channel``, only that channel's; otherwise each channel's, with events for each.
+    ``Finalized`` doesn't wait for the final of an utterance that it spares.
     """
 
     channel: int | None = None
-    spares_speech: bool = False
+    spares: Spare = Spare.NOTHING
 
 
 class Discard(msgspec.Struct, frozen=True):

@@ -34,6 +34,7 @@ from auricle.commands import (
     Flush,
     Keepalive,
     SessionCommand,
+    Spare,
     Stop,
     StreamParameters,
     UpdateConfig,
@@ -93,7 +94,7 @@ MAX_UNFINISHED_SAMPLES = 60 * SAMPLE_RATE_HZ
 """With more audio than this pending in the utterances of a channel, no messages are read."""
 MAX_FLUSHES = 100
 """Flushes that may wait for their finals; at this number, no messages are read."""
-SPARED_S = 0.5
+SPARED_S = 0.3
 """Wait for audio after a flush that has spared an utterance; live audio continues within 0.1 s."""
 MARK_EVERY_SAMPLES = SAMPLE_RATE_HZ
 BITE_STEPS = 100
@@ -527,12 +528,13 @@ class LiveSession:
     def _flush(self, command: Flush, now: float) -> None:
         """End the open utterances, and confirm it for each channel, or for one."""
         only, endpointings = command.channel, list[ChannelEvent]()
-        if not command.spares_speech:
+        is_spared = self._is_spared(command.spares)
+        if not is_spared:
             endpointings = self._intake.flush(only, now)
         self._take_endpointings(endpointings, now)
         self._mark()
         at_sample = self.received_sample
-        if command.spares_speech:
+        if is_spared:
             self._spared = at_sample, now + SPARED_S
         for channel in range(self.parameters.separate_channels):
             if only not in (None, channel):
@@ -544,6 +546,16 @@ class LiveSession:
             self._put(Flushed(at_sample, ended, name, is_open))
             finalized = Finalized(at_sample, name)
             self._flushes.append((finalized, self._recognition.utterances))
+
+    def _is_spared(self, spares: Spare) -> bool:
+        """Return whether a flush spares what may be open."""
+        match spares:
+            case Spare.NOTHING:
+                return False
+            case Spare.SPEECH:
+                return any(each.is_speaking for each in self._intake.segmenters.all)
+            case Spare.UTTERANCE:
+                return True
 
     def _end_spared(self, now: float) -> None:
         """End the utterances that a flush has spared, if no audio has followed."""

@@ -18,6 +18,8 @@ from auricle.session.context import NO_CONTEXT, DecodingContext
 from auricle.session.recording import Recording
 from auricle.types import SAMPLE_RATE_HZ, Pcm16
 
+PAUSE_SAMPLES = 4 * WINDOW_SAMPLES
+"""Silence that is a pause, with the last window incomplete: longer than most plosives."""
 VAD_WARMUP_SAMPLES = 6 * SAMPLE_RATE_HZ
 """The detector estimates background noise from the quietest part of 3.6 s, with smoothing over a
 longer time."""
@@ -64,6 +66,12 @@ class SpeechSegmenter:
     def is_open(self) -> bool:
         """Whether an utterance is open."""
         return self._endpointer.is_open
+
+    @property
+    def is_speaking(self) -> bool:
+        """Whether an utterance is open and there is no pause at its end."""
+        end_sample = self._endpointer.speech_end_sample
+        return end_sample is not None and self.received_sample - end_sample < PAUSE_SAMPLES
 
     @property
     def is_doubtful(self) -> bool:

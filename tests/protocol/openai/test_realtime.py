@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from auricle.commands import Discard, Flush, UpdateConfig
+from auricle.commands import Discard, Flush, Spare, UpdateConfig
 from auricle.errors import BadRequest, Draining
 from auricle.events import (
     AudioProgress,
@@ -266,36 +266,39 @@ HALF_SECOND = bytes(24_000)
 COMMIT = '{"type":"input_audio_buffer.commit"}'
 
 
-def commits(line: Line, *lengths: int) -> list[bool]:
-    """Commit after audio of some lengths, in half seconds; return which spare open speech."""
+def commits(line: Line, *lengths: int) -> list[Spare]:
+    """Commit after audio of some lengths, in half seconds; return what each spares."""
     spared = []
     for length in lengths:
         for _ in range(length):
             line.say(append(HALF_SECOND))
         (flush,) = line.say(COMMIT)
         assert isinstance(flush, Flush)
-        spared.append(flush.spares_speech)
+        spared.append(flush.spares)
     return spared
 
 
-def test_a_commit_after_as_much_audio_as_the_last_spares_speech() -> None:
-    assert commits(Line(MANUAL), 2, 2, 2) == [False, True, True]
-    assert commits(Line(MANUAL), 2, 3, 2, 2, 1) == [False, False, False, True, False]
+SPEECH, UTTERANCE, NOTHING = Spare.SPEECH, Spare.UTTERANCE, Spare.NOTHING
+
+
+def test_a_commit_soon_after_the_last_spares_speech_and_pauses_too_after_as_much_audio() -> None:
+    assert commits(Line(MANUAL), 2, 2, 2) == [SPEECH, UTTERANCE, UTTERANCE]
+    assert commits(Line(MANUAL), 2, 3, 2, 2, 1) == [SPEECH, SPEECH, SPEECH, UTTERANCE, SPEECH]
     telephone = RealtimeConfig(format="audio/pcmu", rate_hz=8_000, turn_detection=None)
     line = Line(telephone)
     line.say(append(bytes(16_000)))
     line.say(COMMIT)
     line.say(append(bytes(16_000)))
-    assert line.say(COMMIT) == [Flush(spares_speech=True)]
+    assert line.say(COMMIT) == [Flush(spares=UTTERANCE)]
 
 
-def test_long_intervals_are_turns_and_so_is_the_first_after_a_clear() -> None:
-    assert commits(Line(MANUAL), 5, 5) == [False, False]
+def test_longer_audio_is_a_turn() -> None:
+    assert commits(Line(MANUAL), 5, 5, 5) == [NOTHING] * 3
     line = Line(MANUAL)
-    assert commits(line, 2) == [False]
+    assert commits(line, 2) == [SPEECH]
     line.tell("input_audio_buffer.clear")
-    assert commits(line, 2) == [False]
+    assert commits(line, 2) == [SPEECH]
 
 
 def test_with_turn_detection_a_commit_ends_the_turn() -> None:
-    assert commits(Line(), 2, 2, 2) == [False, False, False]
+    assert commits(Line(), 2, 2, 2) == [NOTHING] * 3

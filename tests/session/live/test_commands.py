@@ -12,6 +12,7 @@ from auricle.commands import (
     Finalize,
     Flush,
     Keepalive,
+    Spare,
     Stop,
     StreamParameters,
     UpdateConfig,
@@ -268,7 +269,7 @@ def test_a_flush_may_spare_speech_that_continues() -> None:
     rig = pcm_rig()
     for at in range(2, 5):
         rig.speak_pcm(FELLOW[(at - 1) * SECOND : at * SECOND])
-        rig.command(Flush(spares_speech=True))
+        rig.command(Flush(spares=Spare.UTTERANCE))
     assert story(rig) == [SpeechStarted, *[Flushed, Finalized] * 3]
     assert rig.of(Flushed)[0] == Flushed(SECOND, ended_utterance=False, is_open=True)
     rig.speak_pcm(FELLOW[4 * SECOND :])
@@ -277,15 +278,26 @@ def test_a_flush_may_spare_speech_that_continues() -> None:
     assert len(rig.finals) == 1
 
 
+def test_a_flush_may_spare_speech_and_end_what_pauses() -> None:
+    rig = pcm_rig()
+    rig.speak_pcm(FELLOW[:SECOND])
+    rig.command(Flush(spares=Spare.SPEECH))
+    assert story(rig) == [SpeechStarted, Flushed, Finalized]
+    rig.speak_pcm(silence(0.3))
+    assert not rig.of(SpeechEnded)
+    rig.command(Flush(spares=Spare.SPEECH))
+    assert story(rig)[3:] == [SpeechEnded, Flushed, Final, Finalized]
+
+
 def test_speech_that_a_flush_has_spared_ends_if_no_audio_follows() -> None:
     rig = pcm_rig()
     rig.speak_pcm(FELLOW[: 2 * SECOND])
-    rig.command(Flush(spares_speech=True))
+    rig.command(Flush(spares=Spare.UTTERANCE))
     rig.wait(SPARED_S / 2)
     assert story(rig) == [SpeechStarted, Flushed, Finalized]
     rig.wait(SPARED_S)
     assert story(rig) == [SpeechStarted, Flushed, Finalized, SpeechEnded, Final]
-    rig.command(Flush(spares_speech=True))
+    rig.command(Flush(spares=Spare.UTTERANCE))
     assert rig.of(Flushed)[-1] == Flushed(2 * SECOND, ended_utterance=False)
 
 

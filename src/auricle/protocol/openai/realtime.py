@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from auricle.commands import Discard, Flush
+from auricle.commands import Discard, Flush, Spare
 from auricle.errors import BadRequest
 from auricle.events import (
     Discarded,
@@ -43,8 +43,9 @@ IDLE_TIMEOUT_S = 600.0
 """Clients with manual commits send nothing between two turns, not even silence."""
 
 PERIODIC_S = 2.0
-"""Commits after equal amounts of audio, of at most this length, are made at an interval, not at the
-ends of turns: Jigasi commits every 50 frames of 20 ms."""
+"""Maximum audio between two commits that are made at an interval, not at the ends of turns. Jigasi
+commits every 50 frames of 20 ms. A commit so soon after another, or after the start, spares speech
+without a pause; after as much audio as the one before, it spares any utterance."""
 
 SLICE_CHARACTERS = 64 * 1024
 """A large message is decoded in slices of about one second of PCM; a multiple of 4."""
@@ -158,8 +159,11 @@ class RealtimeDialect:
             )
         before, self._committed_bytes = self._committed_bytes, self._uncommitted_bytes
         self._uncommitted_bytes = 0
-        is_periodic = self._committed_bytes == before <= self._config.bytes_in(PERIODIC_S)
-        return Flush(spares_speech=self._config.turn_detection is None and is_periodic)
+        if self._config.turn_detection is not None:
+            return Flush()
+        if self._committed_bytes > self._config.bytes_in(PERIODIC_S):
+            return Flush()
+        return Flush(spares=Spare.UTTERANCE if self._committed_bytes == before else Spare.SPEECH)
 
     def _update(self, event: _ClientEvent) -> Iterator[Step]:
         is_beta = event.type == "transcription_session.update"
