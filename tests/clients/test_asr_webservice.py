@@ -1,4 +1,4 @@
-"""Clients of whisper-asr-webservice: Bazarr's requests by the library that it uses, and curl."""
+"""Clients of whisper-asr-webservice: requests of Bazarr and Speakr, and curl."""
 
 import json
 import subprocess
@@ -54,6 +54,18 @@ def test_bazarr_s_requests(server: RealServer, scores: Scores, tmp_path: Path) -
     first_s = cues[0][0]
     assert 34.5 < first_s < 36.5
     assert f"`requests` {REQUESTS.version('requests')}" in (PAGES / PAGE).read_text()
+
+
+def test_speakr_s_request(server: RealServer, scores: Scores) -> None:
+    line = snippet(PAGE, "Speakr", "sh").splitlines()[1]
+    endpoint = server.fill(line).removeprefix("ASR_BASE_URL=")
+    said = json.loads(REQUESTS.run(program("speakr.py"), endpoint, "testdata/fellow.webm"))
+    assert (said["language"], "warnings" in said) == ("en", False)
+    assert {segment["speaker"] for segment in said["segments"]} == {"SPEAKER_00"}
+    heard = " ".join(segment["text"] for segment in said["segments"])
+    name = f"httpx {REQUESTS.version('httpx')}"
+    assert scores.add(name, "as Speakr, json", FELLOW, heard).total == 0
+    assert f"`httpx` {REQUESTS.version('httpx')}" in (PAGES / PAGE).read_text()
 
 
 def test_the_page_s_commands_work(server: RealServer, scores: Scores) -> None:
