@@ -54,7 +54,7 @@ def _check_edits(text: str, edits: list[Edit], words: list[str]) -> None:
 def _secret(text: str, edit: Edit) -> Iterator[int]:
     """Yield the places of what is hidden, without words that say nothing by themselves."""
     start = edit.start
-    for word in ("double", "triple"):
+    for word in ("double ", "triple ", "a "):
         if text[start : edit.end].lower().startswith(word):
             start += len(word)
     return (at for at in range(start, edit.end) if text[at].isalnum())

@@ -45,10 +45,20 @@ def core(word: str) -> str:
 
 
 def edit_of(tokens: Sequence[Token], text: str) -> Edit:
-    """Return the replacement of adjacent tokens, without the punctuation around them."""
+    """Return the replacement of adjacent tokens, without the punctuation around them.
+
+    A parenthesis whose other half is among the tokens belongs to them: "(555) 1234".
+    """
     first, last = tokens[0], tokens[-1]
-    start = first.start + len(first.text) - len(first.text.lstrip(_OPENING))
-    return Edit(start, last.start + len(last.text.rstrip(_CLOSING)), text)
+    opening = len(first.text) - len(first.text.lstrip(_OPENING))
+    end = len(last.text.rstrip(_CLOSING))
+    covered = "".join(token.text for token in tokens)
+    inside = covered[opening : len(covered) - (len(last.text) - end)]
+    if inside.count(")") > inside.count("(") and "(" in first.text[:opening]:
+        opening = first.text.rindex("(", 0, opening)
+    elif inside.count("(") > inside.count(")") and ")" in last.text[end:]:
+        end = last.text.index(")", end) + 1
+    return Edit(first.start + opening, last.start + end, text)
 
 
 def edited_text(text: str, edits: Iterable[Edit]) -> str:
