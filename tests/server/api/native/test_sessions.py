@@ -12,7 +12,7 @@ from structlog.testing import LogCapture
 
 from auricle.config.settings import LiveSettings
 from auricle.types import SAMPLE_RATE_HZ
-from tests.support.service import Live, keys, live, poll_until
+from tests.support.service import Live, head, keys, live, poll_until
 from tests.support.stream import SPEECH, Caller, call, pcm, silence
 
 pytestmark = pytest.mark.server
@@ -183,6 +183,19 @@ async def test_a_player_gets_a_playlist_and_its_segments_with_its_token(
     await speaker.tell("stop")
     await speaker.until_closed()
     assert "#EXT-X-ENDLIST" in (await http.get(playlist)).text
+
+
+async def test_a_player_that_leaves_before_the_first_segment_is_not_waited_for(
+    running: Live, http: httpx2.AsyncClient, speaker: Caller
+) -> None:
+    feeds = running.state.live.feeds
+    async with await running.connect() as player:
+        await player.send(
+            head(path_of(speaker, "captions.m3u8"), "Authorization: Bearer alice-key", method="GET")
+        )
+        await poll_until(lambda: feeds.readers == 1)  # it is one of those that are limited
+    await poll_until(lambda: len(running.state.requests) == 1)  # the speaker's
+    assert feeds.readers == 0
 
 
 async def test_sessions_of_a_key_are_listed_for_the_key(

@@ -15,6 +15,7 @@ from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import Response
 
+from auricle.asgi import while_connected
 from auricle.errors import NotFound
 from auricle.protocol.fields import convert_texts, decode_json
 from auricle.protocol.native.errors import ErrorResponse
@@ -220,10 +221,11 @@ async def get_captions(request: Request, session_id: str) -> Response:
 )
 async def get_playlist(request: Request, session_id: str) -> Response:
     """Return the playlist of the segments whose captions are final."""
-    _, _, feed = _admit(request, session_id)
-    with anyio.move_on_after(FIRST_SEGMENT_S):
-        while not feed.segments and not feed.is_ended:  # noqa: ASYNC110  # no event
-            await anyio.sleep(_POLL_S)
+    server, _, feed = _admit(request, session_id)
+    if not feed.segments and not feed.is_ended:
+        with server.live.feeds.reading(feed):
+            async with while_connected(request.receive):
+                await _until_first_segment(feed)
     query = f"?{request.url.query}" if request.url.query else ""  # its token, for the segments
     return Response(feed.playlist(query), headers=_NO_STORE, media_type=_HLS)
 
@@ -251,6 +253,12 @@ def _admit(request: Request, session_id: str) -> tuple[ServerState, Reader, Sess
     feed = server.live.feeds.find(reader.client, session_id)
     request_log(request.scope).details["session"] = feed.id
     return server, reader, feed
+
+
+async def _until_first_segment(feed: SessionFeed) -> None:
+    with anyio.move_on_after(FIRST_SEGMENT_S):
+        while not feed.segments and not feed.is_ended:  # noqa: ASYNC110  # no event
+            await anyio.sleep(_POLL_S)
 
 
 def _limit_s(reader: Reader) -> float | None:
