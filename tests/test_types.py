@@ -15,6 +15,8 @@ from auricle.types import (
     SpeakerEmbeddings,
     SpeakerOptions,
     Transcript,
+    TurnDetection,
+    TurnJob,
 )
 
 pytestmark = pytest.mark.unit
@@ -101,3 +103,22 @@ def test_embeddings_have_one_row_for_each_stretch() -> None:
     assert not SpeakerEmbeddings(((0, 5), (5, 9)), vectors).vectors.flags.writeable
     with pytest.raises(ValueError, match="not float32"):
         SpeakerEmbeddings(((0, 5),), vectors)
+
+
+@pytest.mark.parametrize("pcm", [np.zeros(0, np.int16), np.zeros(3), np.zeros(128_001, np.int16)])
+def test_a_turn_has_samples_and_not_more_than_the_model_reads(pcm: np.ndarray) -> None:
+    with pytest.raises(ValueError, match="pcm"):
+        TurnJob(JobId("a"), pcm, 1.0)
+
+
+def test_a_turn_is_read_only_and_contiguous() -> None:
+    job = TurnJob(JobId("a"), np.zeros(200, np.int16)[::2], 1.0)
+    assert job.pcm.flags.c_contiguous
+    assert not job.pcm.flags.writeable
+
+
+def test_turn_detection_names_the_parameter_that_is_out_of_range() -> None:
+    for wrong in ({"threshold": -0.1}, {"eager_threshold": 1.1}, {"limit_ms": 60_001}):
+        with pytest.raises(BadRequest) as rejected:
+            TurnDetection(**wrong)
+        assert rejected.value.field == f"turn_{next(iter(wrong))}"

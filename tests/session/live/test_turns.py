@@ -169,6 +169,26 @@ def test_no_eager_final_without_text_or_below_its_threshold() -> None:
     assert len(rig.finals) == 2
 
 
+def test_channels_have_their_own_turns() -> None:
+    alone = turns_rig(lambda job: 1.0)
+    alone.speak_pcm(LONG_PAIR)
+    later = np.concatenate([silence(0.8), LONG_PAIR])[: LONG_PAIR.size]
+    rig = turns_rig(lambda job: None, channels=2, multichannel=True)
+    asked = 0
+    stereo = np.column_stack([LONG_PAIR, later]).reshape(-1)
+    for at in range(0, stereo.size, 640):
+        rig.wait(0.02)
+        rig.send(stereo[at : at + 640].tobytes())
+        for job in rig.turn_jobs[asked:]:
+            rig.judged(job, 1.0)
+        asked = len(rig.turn_jobs)
+    finals = [final for final in rig.finals if final.channel == 0]
+    assert [(f.start_sample, f.end_sample, f.text) for f in finals] == utterances(alone)
+    assert [(f.channel, f.trigger) for f in rig.finals] == [
+        (channel, Trigger.MODEL) for channel in (0, 1, 0, 1)
+    ]
+
+
 def test_turn_detection_changes_in_mid_stream() -> None:
     rig = turns_rig(lambda job: 0.9, turn_detection=False)
     rig.speak_pcm(LONG_PAIR)
