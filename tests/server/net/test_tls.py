@@ -27,6 +27,7 @@ from websockets.asyncio.client import connect
 
 from auricle.config.settings import ServerSettings
 from auricle.errors import SetupError
+from auricle.server.net.listen import open_sockets
 from auricle.server.net.tls import Certificate
 from auricle.server.net.uvicorn_overrides import server as run
 from tests.support.certificates import Issued, issued
@@ -121,6 +122,19 @@ async def test_live_sessions_come_through(tmp_path: Path, first: Issued) -> None
             await caller.until("ready")
             await caller.send(pcm(CLIP.pcm) + silence(2))
             await caller.until("final")
+
+
+async def test_further_ports_stay_without_tls(tmp_path: Path, first: Issued) -> None:
+    service = build(tmp_path / "spool", **first.settings)
+    certificate = Certificate.of(service.state.settings)
+    plain = open_sockets("127.0.0.1", 0, "AURICLE_VOSK_PORT")
+    async with (
+        listening(service.app, certificate, plain) as port,
+        httpx2.AsyncClient(verify=first.client()) as client,
+    ):
+        for scheme, listened in (("https", port), ("http", plain[0].getsockname()[1])):
+            answer = await client.get(f"{scheme}://localhost:{listened}/livez")
+            assert answer.status_code == 200
 
 
 @pytest.mark.parametrize(
