@@ -5,17 +5,19 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 
 import pytest
 
+from auricle.cli.doctor.client.catalogue import CLIENTS
+from auricle.cli.doctor.client.profile import Upload
 from tests.clients.environment import PAGES, Client, program, snippet
 from tests.clients.scores import Scores
 from tests.clients.server import RealServer
 from tests.support.clips import CLIPS, words
-from tests.support.command import LIMIT_S, ROOT, environment
+from tests.support.command import LIMIT_S, ROOT, completed, environment
 
 pytestmark = pytest.mark.model
 
@@ -24,6 +26,7 @@ LITELLM_NAME = f"litellm {LITELLM.version('litellm')}"
 FELLOW = CLIPS["fellow.wav"]
 DOCTOR = re.compile(r"^.*auricle doctor --client .*$", re.MULTILINE)
 NO_ROOM = re.compile("share of the queue is full|wait would be longer than the deadline")
+Run = Callable[[str, Path], str]
 MOVING = "moving-off-whisper-1.md"
 
 
@@ -40,23 +43,33 @@ def filled(server: RealServer, line: str) -> str:
     return line.replace(":2700", f":{port(server, 'vosk')}")
 
 
-def doctor(line: str, folder: Path) -> str:
-    """Run a line of a page: variables, then `auricle` and its arguments."""
+def parsed(line: str, folder: Path) -> tuple[list[str], dict[str, str]]:
+    """Return the arguments of a page's line, and its environment: variables come first."""
     parts = shlex.split(line)
     at = parts.index("auricle")
     variables = dict(part.split("=", 1) for part in parts[:at])
-    command = [sys.executable, "-m", *parts[at:]]
-    environ = environment(folder) | variables
+    return parts[at + 1 :], environment(folder) | variables
+
+
+def in_this_process(line: str, folder: Path) -> str:
+    arguments, environ = parsed(line, folder)
+    done = completed(*arguments, environ=environ)
+    return f"{done.stdout}{done.stderr}exit code {done.returncode}"
+
+
+def in_a_process(line: str, folder: Path) -> str:
+    arguments, environ = parsed(line, folder)
+    command = [sys.executable, "-m", "auricle", *arguments]
     done = subprocess.run(
         command, env=environ, cwd=ROOT, capture_output=True, text=True, timeout=LIMIT_S, check=False
     )
-    return done.stdout + done.stderr + f"exit code {done.returncode}"
+    return f"{done.stdout}{done.stderr}exit code {done.returncode}"
 
 
-def checked(server: RealServer, line: str, folder: Path) -> str:
+def checked(server: RealServer, line: str, folder: Path, run: Run) -> str:
     """Run the doctor, again if the server has no room: the machine may be busy with other tests."""
     for _ in range(4):
-        shown = doctor(line, folder)
+        shown = run(line, folder)
         if not NO_ROOM.search(shown):
             break
         server.until_at_rest()
@@ -72,11 +85,18 @@ def assert_is_understood(shown: str) -> None:
 
 def test_what_each_program_sends_is_understood(server: RealServer, tmp_path: Path) -> None:
     lines = {line for page in PAGES.glob("*.md") for line in DOCTOR.findall(page.read_text())}
-    filled_lines = [filled(server, line) for line in sorted(lines)]
+    named = {line: line.partition("--client ")[2].split()[0] for line in lines}
+    files = {line for line in lines if isinstance(CLIENTS[named[line]].traffic, Upload)}
     server.until_at_rest()
-    with ThreadPoolExecutor(max_workers=3) as pool:  # more exceed the key's share
-        for shown in pool.map(partial(checked, server, folder=tmp_path), filled_lines):
-            assert_is_understood(shown)
+    with ThreadPoolExecutor(max_workers=4) as pool:  # streams last as long as the speech
+        streams = [
+            pool.submit(checked, server, filled(server, line), tmp_path, in_a_process)
+            for line in sorted(lines - files)
+        ]
+        for line in sorted(files):
+            assert_is_understood(checked(server, filled(server, line), tmp_path, in_this_process))
+        for stream in streams:
+            assert_is_understood(stream.result())
 
 
 def test_litellm_with_the_configuration_of_its_page(server: RealServer, scores: Scores) -> None:

@@ -92,11 +92,14 @@ async def test_a_failure_ends_it(answer: str | None, problem: str) -> None:
     assert (await played(Server("Good ", answer))).problem == problem
 
 
-async def test_a_server_may_close_after_all_that_was_awaited() -> None:
+@pytest.mark.parametrize("is_complete", [True, False])
+async def test_a_program_may_wait_until_the_server_closes(is_complete: bool) -> None:
     script = Script()
-    script.ends_itself = True
-    result = await play(Server(None), script, [b"a"], CHUNK_S, CHUNK_S)
-    assert result.problem == ""
+    script.ends_itself = is_complete
+    server = Server("Good ", "day.", None)
+    result = await play(server, script, [b"a"], CHUNK_S, CHUNK_S, ends_by_close=True)
+    assert result.text == "Good day."
+    assert result.problem == ("" if is_complete else "the server closed the connection")
 
 
 async def test_a_reason_of_the_server_is_shown() -> None:

@@ -230,6 +230,7 @@ LIVEKIT_FLUX = ClientProfile(
         50,
         TURN_SILENCE_S,
         FluxScript,
+        ends_by_close=True,
     ),
     KeyStyle.TOKEN,
 )
@@ -347,6 +348,7 @@ PIPECAT_FLUX = ClientProfile(
         20,
         TURN_SILENCE_S,
         FluxScript,
+        ends_by_close=True,
     ),
     KeyStyle.TOKEN,
 )

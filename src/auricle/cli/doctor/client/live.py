@@ -129,7 +129,14 @@ async def _speak(
     pcm = np.concatenate([samples, silence]).astype("<i2").tobytes()
     chunks = chunks_of(pcm, int(traffic.rate_hz * chunk_s) * BYTES_PER_SAMPLE)
     try:
-        played = await play(connection, traffic.script(), chunks, chunk_s, sample.seconds)
+        played = await play(
+            connection,
+            traffic.script(),
+            chunks,
+            chunk_s,
+            sample.seconds,
+            ends_by_close=isinstance(traffic, Stream) and traffic.ends_by_close,
+        )
     finally:
         await connection.aclose()
     if played.problem:

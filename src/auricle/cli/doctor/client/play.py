@@ -28,8 +28,9 @@ class Played:
 
 
 class _Playing:
-    def __init__(self, connection: Connection, script: LiveScript) -> None:
+    def __init__(self, connection: Connection, script: LiveScript, *, ends_by_close: bool) -> None:
         self._connection, self._script = connection, script
+        self._ends_by_close = ends_by_close
         self._speech_end_at = self._text_at = 0.0
         self._problem = ""
         self.ended = anyio.Event()
@@ -53,28 +54,32 @@ class _Playing:
             await self._connection.send(message)
 
     async def receive(self) -> None:
-        """Receive messages until the script is complete or something fails."""
-        while not (self._script.is_complete or self._problem):
-            await self._receive_message()
+        """Receive messages until the program has all that it waits for, or something fails."""
+        is_open = True
+        while is_open and not self._problem:
+            if self._script.is_complete and not self._ends_by_close:
+                break
+            is_open = await self._receive_message()
         self.ended.set()
 
-    async def _receive_message(self) -> None:
+    async def _receive_message(self) -> bool:
+        """Receive a message; return whether the connection is still open."""
         message = await self._connection.receive()
-        if message is None and self._script.is_complete:
-            return
-        if message is None:
+        if message is None and not (self._ends_by_close and self._script.is_complete):
             reason = self._connection.closing_reason
             self._problem = "the server closed the connection" + (reason and f": {reason}")
-            return
+        if message is None:
+            return False
         text = self._script.text
         try:
             self._script.receive(message)
         except ValueError as error:
             self._problem = str(error)
-            return
+            return True
         self._problem = self._script.failure
         if self._script.text != text:
             self._text_at = time.monotonic()
+        return True
 
     def played(self) -> Played:
         """Return what came of it."""
@@ -89,6 +94,8 @@ async def play(
     chunk_s: float,
     speech_s: float,
     end_s: float = END_S,
+    *,
+    ends_by_close: bool = False,
 ) -> Played:
     """Send chunks of audio at the speed of speech, and wait for the text.
 
@@ -99,8 +106,9 @@ async def play(
         chunk_s: Length of each chunk, in seconds.
         speech_s: Length of the speech before the silence, in seconds.
         end_s: Maximum time until the last text, after the end of the audio.
+        ends_by_close: Whether the program waits until the server closes the connection.
     """
-    playing = _Playing(connection, script)
+    playing = _Playing(connection, script, ends_by_close=ends_by_close)
     async with anyio.create_task_group() as group:
         group.start_soon(playing.receive)
         group.start_soon(playing.send, chunks, chunk_s, round(speech_s / chunk_s))

@@ -138,6 +138,7 @@ class Stream:
         chunk_ms: Length of the audio in each message.
         silence_s: Silence that it sends after the speech.
         script: Makes the messages of a stream.
+        ends_by_close: Whether the program waits until the server closes the connection.
     """
 
     path: str
@@ -146,6 +147,7 @@ class Stream:
     chunk_ms: int
     silence_s: float
     script: Callable[[], LiveScript]
+    ends_by_close: bool = False
 
 
 @dataclass(frozen=True, slots=True)
