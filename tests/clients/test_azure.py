@@ -16,20 +16,20 @@ from tests.support.tls_forwarder import forward_tls
 pytestmark = pytest.mark.model
 
 PYTHON, PREVIOUS, NODE = Client("client-openai"), Client("client-litellm"), Client("npm-openai")
-FELLOW, PAIR = CLIPS["fellow.wav"], CLIPS["pair.wav"]
+FELLOW, SHORT = CLIPS["fellow.wav"], CLIPS["short.wav"]
 PAGE = "azure-openai.md"
 
 
 def check(scores: Scores, name: str, seen: dict[str, Any]) -> None:
     for way, text in seen["texts"].items():
-        assert scores.add(name, f"Azure, {way}", PAIR, text).total == 0, way
+        assert scores.add(name, f"Azure, {way}", SHORT, text).total == 0, way
     assert {"whisper-base", "whisper-1"} <= set(seen["models"])
     assert seen["wrong key"] == ["AuthenticationError", "invalid_api_key"]
 
 
 @pytest.mark.parametrize("client", [PYTHON, PREVIOUS], ids=["3", "2"])
 def test_azure_openai_for_python(server: RealServer, scores: Scores, client: Client) -> None:
-    said = client.run(program("azure.py"), server.url, server.key, str(PAIR.path))
+    said = client.run(program("azure.py"), server.url, server.key, str(SHORT.path))
     seen = json.loads(said)
     check(scores, f"openai (Python) {client.version('openai')}", seen)
     assert seen["secret"] == "ek_"
@@ -48,7 +48,7 @@ def test_azure_openai_for_node(
     monkeypatch.setenv("NODE_EXTRA_CA_CERTS", str(certificate.ca))
     with forward_tls(server.address, certificate) as live_url:
         said = NODE.run(
-            program("azure.mjs"), package, server.url, live_url, server.key, str(PAIR.path)
+            program("azure.mjs"), package, server.url, live_url, server.key, str(SHORT.path)
         )
     check(scores, f"openai (Node) {NODE.version(package)}", json.loads(said))
 
