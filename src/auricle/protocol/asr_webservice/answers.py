@@ -17,7 +17,7 @@ from auricle.protocol.whisper_json import seconds, segment_fields
 from auricle.types import SAMPLES_PER_MS, Gap, Segment, Transcript, Word
 
 UNDETERMINED, UNKNOWN = "und", "Unknown"
-"""Code (ISO 639-2) and name of the language of audio without speech; Bazarr knows both."""
+"""Code (ISO 639-2) and name of the language of audio without speech, as Subgen returns them."""
 
 Gaps = Sequence[Mapping[str, object]]
 """Gaps in the transcript: ``start``, ``end``, ``code``. An Auricle extension."""
