@@ -165,7 +165,7 @@ def partial_edits(text: str, kinds: Collection[Redact], *, before: str = "") -> 
         runs = list(_runs(tokens, numbers, before, _OPEN_CONNECTORS))
         if Redact.PCI in kinds:
             spans += _iban_spans(tokens, numbers)
-            shown = min(shown, _open_iban(_iban_texts(tokens, numbers)))
+            shown = min(shown, _open_iban(tokens, _iban_texts(tokens, numbers)))
         if runs and runs[-1].is_last:
             shown = min(shown, runs.pop().first)
         for run in runs:
@@ -334,10 +334,13 @@ def _has_iban_check(iban: str) -> bool:
     return int("".join(str(int(each, 36)) for each in iban[4:] + iban[:4])) % 97 == 1
 
 
-def _open_iban(texts: Sequence[str]) -> int:
+def _open_iban(tokens: Sequence[Token], texts: Sequence[str]) -> int:
     """Return the token at which an unfinished IBAN begins."""
-    for at in range(max(0, len(texts) - _MAX_IBAN_TOKENS), len(texts)):
-        rest = "".join(texts[at:])
+    end = len(texts)
+    while end and core(tokens[end - 1].text).lower() in _OPEN_CONNECTORS:
+        end -= 1
+    for at in range(max(0, end - _MAX_IBAN_TOKENS), end):
+        rest = "".join(texts[at:end])
         is_head = _IBAN_HEAD.fullmatch(rest) or (len(rest) < 4 and rest.isalnum())
         if texts[at][:1].isalpha() and is_head:
             return at
