@@ -101,11 +101,13 @@ def test_what_each_program_sends_is_understood(server: RealServer, tmp_path: Pat
 
 def test_litellm_with_the_configuration_of_its_page(server: RealServer, scores: Scores) -> None:
     config = server.fill(snippet("litellm.md", "LiteLLM", "yaml"))
-    code = program("litellm_router.py") + server.fill(
-        snippet("litellm.md", "From Python", "python")
-    )
-    routed, direct = LITELLM.run(code, config, str(FELLOW.path)).splitlines()
-    assert scores.add(LITELLM_NAME, "router, page", FELLOW, routed).total == 0
+    settings = snippet("litellm.md", "Two servers, or a server and a service", "yaml")
+    python = server.fill(snippet("litellm.md", "From Python", "python"))
+    code = program("litellm_router.py") + python
+    *routed, direct = LITELLM.run(code, config, settings, str(FELLOW.path)).splitlines()
+    assert len(routed) == 3
+    for text in routed:
+        assert scores.add(LITELLM_NAME, "router, page", FELLOW, text).total == 0
     assert scores.add(LITELLM_NAME, "transcription, page", FELLOW, direct).total == 0
     assert f"`litellm` {LITELLM.version('litellm')}" in (PAGES / "litellm.md").read_text()
 
