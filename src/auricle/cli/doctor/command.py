@@ -37,7 +37,7 @@ def doctor(
     ] = None,
     url: Annotated[
         str | None,
-        typer.Argument(metavar="[URL]", help="With --client: the URL configured in the program."),
+        typer.Argument(metavar="URL", help="With --client: the URL configured in the program."),
     ] = None,
 ) -> None:
     """Check this machine and the settings, and show what to do about problems.
