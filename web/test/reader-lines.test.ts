@@ -29,6 +29,8 @@ const final = (id: number, text: string, more: object = {}): Final => ({
 	error: null,
 	speaker: null,
 	segments: null,
+	endOfTurn: null,
+	trigger: null,
 	...more,
 });
 
