@@ -46,8 +46,6 @@ const MAX_HOTWORD_CHARACTERS = 100;
 const MIN_ENDPOINT_MILLISECONDS = 100;
 const MAX_ENDPOINT_MILLISECONDS = 5000;
 const MAX_SPEAKERS = 16;
-const MIN_TURN_LIMIT_MILLISECONDS = 500;
-const MAX_TURN_LIMIT_MILLISECONDS = 60_000;
 
 /**
  * Checks parameters against the server's limits.
@@ -82,29 +80,6 @@ export function checkParameters(parameters: StreamParameters): void {
 		Number.isInteger(numSpeakers) && Number(numSpeakers) >= 1 && Number(numSpeakers) <= MAX_SPEAKERS;
 	if (numSpeakers !== undefined && !isCount) {
 		throw bad(`numSpeakers must be a whole number from 1 to ${MAX_SPEAKERS}, not ${numSpeakers}.`);
-	}
-	checkTurns(parameters);
-}
-
-function checkTurns({
-	turnThreshold,
-	turnEagerThreshold,
-	turnLimitMilliseconds: limit,
-}: StreamParameters): void {
-	for (const [name, value] of Object.entries({ turnThreshold, turnEagerThreshold })) {
-		if (value !== undefined && !(value >= 0 && value <= 1)) {
-			throw bad(`${name} must be from 0 to 1, not ${value}.`);
-		}
-	}
-	const isLimit =
-		Number.isInteger(limit) &&
-		Number(limit) >= MIN_TURN_LIMIT_MILLISECONDS &&
-		Number(limit) <= MAX_TURN_LIMIT_MILLISECONDS;
-	if (limit !== undefined && !isLimit) {
-		throw bad(
-			`turnLimitMilliseconds must be a whole number from ${MIN_TURN_LIMIT_MILLISECONDS} to ` +
-				`${MAX_TURN_LIMIT_MILLISECONDS}, not ${limit}.`,
-		);
 	}
 }
 

@@ -11,7 +11,6 @@ test.each<StreamParameters>([
 	{ endpointMilliseconds: 100 },
 	{ endpointMilliseconds: 5000 },
 	{ speakers: true, numSpeakers: 16 },
-	{ turnDetection: true, turnThreshold: 0, turnEagerThreshold: 1, turnLimitMilliseconds: 500 },
 ])('accepts parameters that the server accepts (%#)', asked => {
 	expect(() => checkParameters(asked)).not.toThrow();
 });
@@ -26,10 +25,6 @@ test.each<StreamParameters>([
 	{ endpointMilliseconds: NaN },
 	{ numSpeakers: 0 },
 	{ numSpeakers: 17 },
-	{ turnThreshold: 1.1 },
-	{ turnEagerThreshold: NaN },
-	{ turnLimitMilliseconds: 499 },
-	{ turnLimitMilliseconds: 500.5 },
 ])('rejects parameters that the server would reject (%#)', asked => {
 	expect(() => checkParameters(asked)).toThrow(BAD);
 });
