@@ -154,6 +154,15 @@ test('starts, pauses, projects and stops by keyboard', async ({ captions: page }
 	await expect(page.locator('#state')).toHaveText('Not listening');
 });
 
+test('requests turn detection and speakers with the start of a stream', async ({ captions: page }) => {
+	const starting = page.waitForEvent('websocket').then(socket => socket.waitForEvent('framesent'));
+	await page.getByLabel('Wait until a sentence sounds finished').check();
+	await page.getByRole('button', { name: 'Start' }).click();
+	const { payload } = await starting;
+	expect(JSON.parse(String(payload))).toMatchObject({ turn_detection: true, speakers: false });
+	await expect(page.getByLabel('Wait until a sentence sounds finished')).toBeDisabled();
+});
+
 test('shows a lost connection until it is restored', async ({ captions: page, gateway }) => {
 	await page.getByRole('button', { name: 'Start' }).click();
 	await expect(page.locator('#state')).toHaveText('Listening');

@@ -46,6 +46,9 @@ const english = {
 		rename: 'Rename this speaker. The name of another speaker joins the two.',
 		ask: (name: string): string => `Name of ${name}:`,
 	},
+	turns: {
+		label: 'Wait until a sentence sounds finished',
+	},
 	/** Transcripts that the browser keeps. */
 	kept: {
 		title: 'Earlier transcripts',
@@ -211,6 +214,9 @@ const chinese: CaptionTexts = {
 		name: number => `发言人 ${number}`,
 		rename: '重命名此发言人。输入另一位发言人的名字即可合并两人。',
 		ask: name => `${name}的名字：`,
+	},
+	turns: {
+		label: '等句子听起来说完',
 	},
 	kept: {
 		title: '以前的转写',

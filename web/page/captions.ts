@@ -20,12 +20,14 @@ import { store, stored } from './storage.js';
 
 const SPOKEN = 'auricle.spoken';
 const SPEAKERS = 'auricle.speakers';
+const TURNS = 'auricle.turns';
 const SILENT = problem('silent');
 
 const start = byId('start', HTMLButtonElement);
 const pause = byId('pause', HTMLButtonElement);
 const spoken = byId('spoken', HTMLSelectElement);
 const speakers = byId('speakers', HTMLInputElement);
+const turns = byId('turns', HTMLInputElement);
 const notice = byId('notice', HTMLElement);
 const level = byId('level', HTMLElement);
 
@@ -92,6 +94,8 @@ spoken.addEventListener('change', () => {
 });
 speakers.checked = stored('localStorage', SPEAKERS) === '1';
 speakers.addEventListener('change', () => store('localStorage', SPEAKERS, speakers.checked ? '1' : ''));
+turns.checked = stored('localStorage', TURNS) === '1';
+turns.addEventListener('change', () => store('localStorage', TURNS, turns.checked ? '1' : ''));
 document.addEventListener('visibilitychange', () => {
 	if (!document.hidden) {
 		keepScreenOn(false); // the browser released the lock when the page was hidden
@@ -143,7 +147,7 @@ async function open(transcript: KeptTranscript): Promise<void> {
 
 function speech(): SpeechChoice {
 	const language = spoken.value === '' ? null : spoken.value;
-	return { model: model.value, language, speakers: speakers.checked };
+	return { model: model.value, language, speakers: speakers.checked, turnDetection: turns.checked };
 }
 
 /** Offers the languages of the chosen model, and uses it from now on. */
@@ -184,6 +188,7 @@ function showState(state: LiveState): void {
 	pause.hidden = !['connecting', 'listening', 'reconnecting', 'paused'].includes(state);
 	setText(pause, state === 'paused' ? texts.resume : texts.pause);
 	speakers.disabled = isOn; // a stream begins with or without them
+	turns.disabled = isOn;
 	const standing = byId('state', HTMLElement);
 	standing.dataset['state'] = state;
 	setText(standing, texts.states[state]);

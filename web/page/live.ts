@@ -66,6 +66,8 @@ export interface SpeechChoice {
 	readonly language: string | null;
 	/** Whether to say who speaks; from the start of a stream only. */
 	readonly speakers: boolean;
+	/** Whether live utterances end where the speaker sounds finished; from the start of a stream only. */
+	readonly turnDetection: boolean;
 }
 
 /** Runs one stream at a time. */
