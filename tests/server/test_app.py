@@ -96,7 +96,8 @@ def test_the_document_describes_a_file_for_deepgram_as_it_is_read(service: InPro
     values = {"boolean": "true", "integer": "9000", "number": "0.5", "string": "de", "array": "de"}
     raw = ("encoding", "mulaw")
     for name, schema in schemas.items():
-        value = str(schema["enum"][-1] if "enum" in schema else values[schema["type"]])
+        choices = schema.get("enum") or schema.get("items", {}).get("enum")
+        value = str(choices[-1] if choices else values[schema["type"]])
         value = str(schema.get("maximum", value)) if schema["type"] == "integer" else value
         others = [raw] if name == "sample_rate" else []
         assert parse_listen([(name, value), *others]) != parse_listen(others), name

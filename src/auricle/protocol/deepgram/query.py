@@ -64,7 +64,7 @@ class FileQuery(msgspec.Struct, kw_only=True):
         str | UnsetType,
         Meta(
             description="Encoding of raw audio; omit it for files with a header.",
-            extra_json_schema={"enum": [*sorted(RAW_ENCODINGS), OGG_OPUS, FLAC]},
+            extra_json_schema={"enum": [FLAC, *sorted(RAW_ENCODINGS), OGG_OPUS]},
         ),
     ] = UNSET
     sample_rate: Annotated[
@@ -122,11 +122,8 @@ class FileQuery(msgspec.Struct, kw_only=True):
         ),
     ] = 0.8  # Deepgram's
     redact: Annotated[
-        tuple[str, ...],
-        Meta(
-            description="Private data to hide.",
-            extra_json_schema={"items": {"type": "string", "enum": [*Redact]}},
-        ),
+        tuple[Annotated[str, Meta(extra_json_schema={"enum": [*Redact]})], ...],
+        Meta(description="Private data to hide."),
     ] = ()
     numerals: Annotated[bool, Meta(description="Write English numbers in digits.")] = False
     tag: Annotated[tuple[str, ...], Meta(description="Tags, returned in the metadata.")] = ()
