@@ -124,8 +124,13 @@ def _align(clips: Sequence[Clip], model: Path) -> dict[str, list[tuple[str, floa
     return times
 
 
-def talk(clips: Sequence[AlignedClip], stream: int, seconds: float) -> Talk:
-    """Return what one stream plays: whole clips, ``seconds`` at the least."""
+def talk(
+    clips: Sequence[AlignedClip],
+    stream: int,
+    seconds: float,
+    pause_s: tuple[float, float] = PAUSE_S,
+) -> Talk:
+    """Return what one stream plays: whole clips with pauses, ``seconds`` at the least."""
     chance = random.Random(1000 + stream)
     noise = np.random.default_rng(1000 + stream)
     parts = [_tone(LEAD_S, noise)]
@@ -150,7 +155,7 @@ def talk(clips: Sequence[AlignedClip], stream: int, seconds: float) -> Talk:
                 start_s + sound_end_s(chosen.clip.pcm, chosen.words[-1].end_s),
             )
         )
-        parts += [chosen.clip.pcm, _tone(chance.uniform(*PAUSE_S), noise)]
+        parts += [chosen.clip.pcm, _tone(chance.uniform(*pause_s), noise)]
         samples += parts[-2].size + parts[-1].size
     parts.append(_tone(LAST_PAUSE_S, noise))
     return Talk(np.concatenate(parts), tuple(spoken))
