@@ -45,6 +45,8 @@ def test_an_ended_session_can_be_read_for_a_while_and_is_not_listed() -> None:
     feeds.tick(10.0 + ENDED_S)
     with pytest.raises(NotFound):
         feeds.find(ALICE, "s1")
+    feeds.complete("s1", 0)  # its session may still be kept, while the server drains
+    feeds.end("s1", "draining", 0, now=100.0)
 
 
 def test_few_ended_sessions_are_kept() -> None:

@@ -46,11 +46,12 @@ class Feeds:
         return feed
 
     def complete(self, session_id: str, sample: int) -> None:
-        """Note that all speech before a position is in finals."""
-        self._feeds[session_id].finals_until(sample)
+        """Note that all speech before a position is in finals; no-op if the feed is forgotten."""
+        if (feed := self._feeds.get(session_id)) is not None:
+            feed.finals_until(sample)
 
     def end(self, session_id: str, reason: str, sample: int, now: float) -> None:
-        """End a feed, which can be read for a while longer.
+        """End a feed, which can be read for a while longer; no-op if it has ended before.
 
         Args:
             session_id: The session's id.
@@ -58,10 +59,11 @@ class Feeds:
             sample: Position of the session's end.
             now: Monotonic seconds.
         """
-        if session_id in self._ended_at:
+        feed = self._feeds.get(session_id)
+        if feed is None or session_id in self._ended_at:
             return
-        self.complete(session_id, sample)
-        self._feeds[session_id].end(reason)
+        feed.finals_until(sample)
+        feed.end(reason)
         self._ended_at[session_id] = now
         if len(self._ended_at) > MAX_ENDED:
             self._forget(next(iter(self._ended_at)))
