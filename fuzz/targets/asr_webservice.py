@@ -43,7 +43,7 @@ def run(data: bytes) -> None:
         try:
             request = parse(items)
         except BadRequest as error:
-            assert error.field in _FIELDS, "nobody knows which field is to blame"
+            assert error.field in _FIELDS, "the error names no field of the request"
             continue
         _check(request)
         _answer(request, transcript)

@@ -33,7 +33,7 @@ def run(data: bytes) -> None:
         try:
             request = read_form(fields, task)
         except BadRequest as error:
-            assert error.field in FIELDS, "nobody knows which field is to blame"
+            assert error.field in FIELDS, "the error names no field of the request"
             continue
         _check(request)
         _answer(request, fields)

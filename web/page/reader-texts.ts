@@ -9,7 +9,7 @@ export interface ReaderTexts {
 	readonly states: Readonly<Record<ReaderState, string>>;
 }
 
-/** What a reader is told about the connection; nothing while it works. */
+/** Messages about the connection; there is none while it works. */
 export type ReaderState =
 	| 'reading'
 	| 'connecting'
