@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from auricle.engine.catalogue import PinnedFile
 from auricle.engine.moonshine.guard import Hypothesis
 from auricle.engine.moonshine.model_files import DECODER, ENCODER, check_file
 from auricle.engine.moonshine.vocabulary import END, START
+from auricle.engine.onnx_session import open_session
 from auricle.types import Pcm16
 
 LAYERS, HEADS, HEAD_SIZE = 6, 8, 36
@@ -34,8 +34,8 @@ class MoonshineModel:
     """Greedy decoding of one piece of audio at a time."""
 
     def __init__(self, directory: Path, threads: int) -> None:
-        self._encoder = _session(directory, ENCODER, threads)
-        self._decoder = _session(directory, DECODER, threads)
+        self._encoder = open_session(check_file(directory, ENCODER), threads)
+        self._decoder = open_session(check_file(directory, DECODER), threads)
         self._empty = _value(np.zeros((1, HEADS, 0, HEAD_SIZE), np.float32))
 
     def decode(
@@ -102,19 +102,6 @@ def _shorten(feed: dict[str, onnxruntime.OrtValue], tokens: int) -> None:
     for name in _GROWING_CACHES:
         kept = feed[f"past_key_values.{name}"].numpy()[:, :, :tokens]
         feed[f"past_key_values.{name}"] = _value(np.ascontiguousarray(kept))
-
-
-def _session(directory: Path, file: PinnedFile, threads: int) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.enable_cpu_mem_arena = False  # it would keep 120 MB after 30 s of audio
-    options.log_severity_level = 4
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # it costs CPU time
-    path = check_file(directory, file)
-    return onnxruntime.InferenceSession(
-        str(path), sess_options=options, providers=["CPUExecutionProvider"]
-    )
 
 
 def _value(array: np.ndarray) -> onnxruntime.OrtValue:

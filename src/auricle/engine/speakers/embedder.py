@@ -5,16 +5,13 @@ weights in 8 bits and without the ReLU that its export had added; ``research/spe
 the file. ``campplus.md`` says where it comes from and what it costs in accuracy.
 """
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # see auricle.audio.vad
-import onnxruntime
-
+from auricle.engine.onnx_session import open_session
 from auricle.engine.speakers.fbank import BANDS, filter_bank, is_silent
 from auricle.engine.speakers.model_file import BUNDLED_MODEL
 from auricle.errors import SetupError
@@ -38,16 +35,8 @@ class SpeakerEmbedder:
     """
 
     def __init__(self, path: Path = BUNDLED_MODEL, threads: int = 1) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.enable_cpu_mem_arena = False  # it would keep the largest run's memory
-        options.log_severity_level = 4
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
-            self._model = onnxruntime.InferenceSession(
-                str(path), sess_options=options, providers=["CPUExecutionProvider"]
-            )
+            self._model = open_session(path, threads)
         except Exception as exc:
             raise SetupError(f"The speaker model {path} cannot be loaded.") from exc
         inputs = self._model.get_inputs()

@@ -4,15 +4,12 @@ Smart Turn is Whisper's encoder with a classifier (``smart_turn.md``). It knows 
 it works for any language, and the end of a phrase may sound finished, too.
 """
 
-import os
 from pathlib import Path
 
 import numpy as np
 
-os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # see auricle.audio.vad
-import onnxruntime
-
 from auricle.engine.log_mel import Spectrogram
+from auricle.engine.onnx_session import open_session
 from auricle.engine.turns.model_file import BUNDLED_MODEL
 from auricle.errors import SetupError
 from auricle.types import MAX_TURN_SAMPLES, Pcm16
@@ -34,17 +31,9 @@ class SmartTurn:
     """
 
     def __init__(self, path: Path = BUNDLED_MODEL, threads: int = 1) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.enable_cpu_mem_arena = False  # it would keep the largest run's memory
-        options.log_severity_level = 4
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._spectrogram = Spectrogram(BANDS)
         try:
-            self._model = onnxruntime.InferenceSession(
-                str(path), sess_options=options, providers=["CPUExecutionProvider"]
-            )
+            self._model = open_session(path, threads)
             self.probability(np.zeros(MAX_TURN_SAMPLES, np.int16))
         except Exception as exc:
             raise SetupError(f"The turn model {path} cannot be loaded.") from exc
