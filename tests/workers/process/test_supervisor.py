@@ -16,7 +16,7 @@ from auricle.config.settings import WorkerSettings
 from auricle.errors import WorkerError
 from auricle.workers.process.messages import CloseStream, Message, StopWorker, ToParent, WorkerReady
 from auricle.workers.process.process import ProcessExit
-from auricle.workers.process.supervisor import Assignment, WorkerSupervisor
+from auricle.workers.process.supervisor import Assignment, CrewOnDemand, WorkerSupervisor
 from tests.support.poll import poll_until
 
 pytestmark = pytest.mark.process
@@ -170,3 +170,33 @@ async def test_messages_go_only_to_a_worker_that_runs(folder: Path) -> None:
         assert supervisor.idle_since("worker-1") > 0
         supervisor.tell("worker-1", StopWorker())
         await poll_until(lambda: delegate.deaths == [("exited", 0)])
+
+
+class BrokenSupervisor(WorkerSupervisor):
+    """A supervisor with a bug that ends it."""
+
+    async def run(self) -> None:
+        raise RuntimeError("a bug")
+
+
+async def test_a_bug_that_ends_the_workers_of_a_pool_is_reported_once_they_are_wanted() -> None:
+    reports: list[str] = []
+    broken = BrokenSupervisor("worker", 1, WorkerSettings(), worker_environment(1), Delegate())
+    crew = CrewOnDemand("scripted", broken, lambda: reports.append("ended"))
+    crew.start()
+    await asyncio.sleep(0)
+    assert not reports
+    crew.want()
+    await poll_until(lambda: bool(reports))
+    await crew.aclose()
+    assert reports == ["ended"]
+
+
+async def test_a_pool_that_nobody_wants_has_no_workers_and_closes_without_a_report() -> None:
+    reports: list[str] = []
+    idle = WorkerSupervisor("worker", 1, WorkerSettings(), worker_environment(1), Delegate())
+    crew = CrewOnDemand("scripted", idle, lambda: reports.append("ended"))
+    crew.start()
+    assert (crew.stats(), crew.can_start) == ((), True)
+    await crew.aclose()
+    assert not reports

@@ -44,7 +44,12 @@ from auricle.workers.process.messages import (
 )
 from auricle.workers.process.poison import CrashBudget, PoisonTracker
 from auricle.workers.process.process import ProcessExit
-from auricle.workers.process.supervisor import DUMP_MARGIN, Assignment, WorkerSupervisor
+from auricle.workers.process.supervisor import (
+    DUMP_MARGIN,
+    Assignment,
+    CrewOnDemand,
+    WorkerSupervisor,
+)
 
 CHILD = "auricle.workers.decode.frame_child"
 MAX_STREAMS_PER_WORKER = 64
@@ -132,28 +137,23 @@ class FramePool:
         self._steps: dict[str, tuple[int, _Stream]] = {}
         self._ids = itertools.count(1)
         self._counters = Counters()
-        self._is_wanted = asyncio.Event()
-        self._driver: asyncio.Task[None] | None = None
+        self._workers = CrewOnDemand("frame", self._crew, self._close_all)
         self._is_closed = False
 
     async def start(self) -> None:
         """Accept streams; the first one starts the workers."""
-        self._driver = asyncio.create_task(self._run(), name="frame pool")
-        self._driver.add_done_callback(self._driver_ended)
+        self._workers.start()
 
     async def aclose(self) -> None:
         """Fail all streams and stop the workers."""
         self._close_all()
-        if self._driver is not None:
-            self._driver.cancel()
-            await asyncio.wait([self._driver])
-            self._driver = None
+        await self._workers.aclose()
 
     def open(self, codec: FrameCodec, header: bytes, *, client: ClientId) -> DecodingStream:
         """See :class:`auricle.transcriber.FrameDecoder`."""
         if self._is_closed:
             raise Draining("the server is shutting down", RETRY_AFTER_S)
-        if self._crew.start_error is not None and not self._crew.ready:
+        if not self._workers.can_start:
             raise NoWorkerReady("workers for compressed audio cannot start", RETRY_AFTER_S)
         if len(self._streams) >= MAX_STREAMS_PER_WORKER * self._decode.frame_workers:
             self._counters.refused += 1
@@ -161,7 +161,7 @@ class FramePool:
         self._crash_budget.refuse_exhausted(client, time.monotonic())
         stream = _Stream(self, f"f{next(self._ids)}", codec, header, client)
         self._streams.add(stream)
-        self._is_wanted.set()
+        self._workers.want()
         return stream
 
     async def decode(self, stream: _Stream, frames: Sequence[CompressedFrame]) -> Pcm16:
@@ -194,10 +194,9 @@ class FramePool:
 
         It is ready while streams are accepted, even before the first one has started the workers.
         """
-        has_failed = self._crew.start_error is not None and not self._crew.ready
         return Stats(
-            workers=self._crew.stats() if self._is_wanted.is_set() else (),
-            ready=not self._is_closed and not has_failed,
+            workers=self._workers.stats(),
+            ready=not self._is_closed and self._workers.can_start,
             queue=QueueStats(waiting_jobs=len(self._waiting), running_jobs=len(self._steps)),
             jobs=replace(self._counters),
             replaced=self._crew.replaced,
@@ -291,22 +290,11 @@ class FramePool:
 
     # Internals.
 
-    async def _run(self) -> None:
-        await self._is_wanted.wait()
-        await self._crew.run()
-
     def _close_all(self) -> None:
         self._is_closed = True
         error = Draining("the server is shutting down", RETRY_AFTER_S)
         for stream in self._streams:
             deliver(stream.answer, error)
-
-    def _driver_ended(self, driver: asyncio.Task[None]) -> None:
-        """Fail all streams if a bug ended the driver, so that no caller waits for its deadline."""
-        self._close_all()
-        if driver.cancelled() or (error := driver.exception()) is None:
-            return
-        log.critical("frame_pool_ended", error=type(error).__name__, exc_info=error)
 
 
 def _messages(frames: Sequence[CompressedFrame]) -> tuple[FrameMessage, ...]:

@@ -10,7 +10,7 @@ import itertools
 import math
 import random
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -434,3 +434,55 @@ class WorkerSupervisor:
 
     def _with_process(self) -> Iterator[_Worker]:
         return (worker for worker in list(self._workers) if worker.process is not None)
+
+
+class CrewOnDemand:
+    """Runs the workers of a pool from its first job on.
+
+    Args:
+        name: Name of the pool, for its task and logs.
+        crew: The pool's workers.
+        ended: Called if a bug ends them, so that no caller waits forever.
+    """
+
+    def __init__(self, name: str, crew: WorkerSupervisor, ended: Callable[[], None]) -> None:
+        self._name = name
+        self._crew = crew
+        self._ended = ended
+        self._is_wanted = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Start the workers when they are wanted."""
+        self._task = asyncio.create_task(self._run(), name=f"{self._name} pool")
+        self._task.add_done_callback(self._done)
+
+    async def aclose(self) -> None:
+        """Stop the workers."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+            self._task = None
+
+    def want(self) -> None:
+        """Start the workers, which takes about a second; idempotent."""
+        self._is_wanted.set()
+
+    @property
+    def can_start(self) -> bool:
+        """Whether workers are ready, or no start has failed."""
+        return self._crew.start_error is None or self._crew.ready > 0
+
+    def stats(self) -> tuple[WorkerStats, ...]:
+        """Return the state of the workers; none before they are wanted."""
+        return self._crew.stats() if self._is_wanted.is_set() else ()
+
+    async def _run(self) -> None:
+        await self._is_wanted.wait()
+        await self._crew.run()
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        self._ended()
+        log.critical(f"{self._name}_pool_ended", error=type(error).__name__, exc_info=error)

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-import structlog
 
 from auricle.config.environment import worker_environment
 from auricle.config.settings import QueueSettings, SpeakerSettings, WorkerSettings
@@ -35,6 +34,7 @@ from auricle.workers.process.process import ProcessExit
 from auricle.workers.process.supervisor import (
     DUMP_MARGIN,
     Assignment,
+    CrewOnDemand,
     WorkerSupervisor,
 )
 from auricle.workers.speakers.schedule import SpeakerSchedule, Ticket, result_of
@@ -45,8 +45,6 @@ OVERDUE_SHARE = 0.3
 VECTOR_BYTES = 4 * MAX_DIMENSIONS
 THREADS = 1
 """Threads of a worker; two threads need more processor time for the same work."""
-
-log = structlog.get_logger(__name__)
 
 
 class SpeakerPool:
@@ -79,26 +77,21 @@ class SpeakerPool:
         self._futures: dict[Ticket, asyncio.Future[SpeakerEmbeddings]] = {}
         self._step_ids = itertools.count(1)
         self._running_ids: dict[str, int] = {}
-        self._is_wanted = asyncio.Event()
-        self._driver: asyncio.Task[None] | None = None
+        self._workers = CrewOnDemand("speaker", self._crew, self._ended)
         self._is_closed = False
 
     async def start(self) -> None:
         """Accept jobs; the first one starts the workers."""
-        self._driver = asyncio.create_task(self._run(), name="speaker pool")
-        self._driver.add_done_callback(self._driver_ended)
+        self._workers.start()
 
     async def aclose(self) -> None:
         """Fail all jobs and stop the workers."""
         self._close("the server is shutting down")
-        if self._driver is not None:
-            self._driver.cancel()
-            await asyncio.wait([self._driver])
-            self._driver = None
+        await self._workers.aclose()
 
     def prepare(self) -> None:
         """Start the workers, which takes about a second."""
-        self._is_wanted.set()
+        self._workers.want()
 
     async def embed(self, job: EmbedJob) -> SpeakerEmbeddings:
         """Return the embeddings of the job's stretches; cancelling the call cancels the job.
@@ -111,7 +104,7 @@ class SpeakerPool:
         """
         if self._is_closed:
             raise SpeakersUnavailable("the server is shutting down")
-        if self._crew.start_error is not None and not self._crew.ready:
+        if not self._workers.can_start:
             raise SpeakersUnavailable("speaker workers cannot start")
         now = time.monotonic()
         self._refuse_poison(job, now)
@@ -134,10 +127,9 @@ class SpeakerPool:
 
         It is ready while jobs are accepted, even before the first one has started the workers.
         """
-        has_failed = self._crew.start_error is not None and not self._crew.ready
         return Stats(
-            workers=self._crew.stats() if self._is_wanted.is_set() else (),
-            ready=not self._is_closed and not has_failed,
+            workers=self._workers.stats(),
+            ready=not self._is_closed and self._workers.can_start,
             queue=QueueStats(self._schedule.waiting, self._schedule.running),
             jobs=replace(self._schedule.counters),
             replaced=self._crew.replaced,
@@ -213,10 +205,6 @@ class SpeakerPool:
 
     # Internals.
 
-    async def _run(self) -> None:
-        await self._is_wanted.wait()
-        await self._crew.run()
-
     def _refuse_poison(self, job: EmbedJob, now: float) -> None:
         if self._poison.is_poison(job.pcm, now):
             raise SpeakersUnavailable("this audio crashed speaker workers before")
@@ -235,12 +223,8 @@ class SpeakerPool:
         self._schedule.fail_all(reason)
         self._deliver_failures()
 
-    def _driver_ended(self, driver: asyncio.Task[None]) -> None:
-        """Fail all jobs if a bug ended the driver, so that no caller waits forever."""
-        if driver.cancelled() or (error := driver.exception()) is None:
-            return
+    def _ended(self) -> None:
         self._close("the pool of speakers has ended")
-        log.critical("speaker_pool_ended", error=type(error).__name__, exc_info=error)
 
 
 def _key(ticket: Ticket) -> str:

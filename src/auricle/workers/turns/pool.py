@@ -11,8 +11,6 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import structlog
-
 from auricle.config.environment import worker_environment
 from auricle.config.settings import TurnSettings, WorkerSettings
 from auricle.engine.turns.model_file import BUNDLED_MODEL
@@ -31,7 +29,12 @@ from auricle.workers.process.messages import (
     WorkerReady,
 )
 from auricle.workers.process.process import ProcessExit
-from auricle.workers.process.supervisor import DUMP_MARGIN, Assignment, WorkerSupervisor
+from auricle.workers.process.supervisor import (
+    DUMP_MARGIN,
+    Assignment,
+    CrewOnDemand,
+    WorkerSupervisor,
+)
 
 CHILD = "auricle.workers.turns.child"
 MAX_WAITING = 64
@@ -40,8 +43,6 @@ OVERDUE_SHARE = 0.3
 """A job is reported as overdue after this share of its budget."""
 THREADS = 1
 """Threads of a worker; two threads need more processor time for the same work."""
-
-log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True, eq=False)
@@ -71,26 +72,21 @@ class TurnPool:
         self._numbers = itertools.count(1)
         self._waiting: deque[_Ticket] = deque()
         self._running: dict[str, _Ticket] = {}
-        self._is_wanted = asyncio.Event()
-        self._driver: asyncio.Task[None] | None = None
+        self._workers = CrewOnDemand("turn", self._crew, self._ended)
         self._is_closed = False
 
     async def start(self) -> None:
         """Accept jobs; the first one starts the workers."""
-        self._driver = asyncio.create_task(self._run(), name="turn pool")
-        self._driver.add_done_callback(self._driver_ended)
+        self._workers.start()
 
     async def aclose(self) -> None:
         """Fail all jobs and stop the workers."""
         self._close("the server is shutting down")
-        if self._driver is not None:
-            self._driver.cancel()
-            await asyncio.wait([self._driver])
-            self._driver = None
+        await self._workers.aclose()
 
     def prepare(self) -> None:
         """Start the workers, which takes about a second."""
-        self._is_wanted.set()
+        self._workers.want()
 
     async def judge(self, job: TurnJob) -> float:
         """Return the probability of a finished turn; see :class:`auricle.transcriber.TurnJudge`.
@@ -100,7 +96,7 @@ class TurnPool:
         """
         if self._is_closed:
             raise self._refused("the server is shutting down")
-        if not self._can_start:
+        if not self._workers.can_start:
             raise self._refused("turn workers cannot start")
         if len(self._waiting) >= MAX_WAITING:
             raise self._refused("too many turns are waiting")
@@ -108,7 +104,7 @@ class TurnPool:
         deadline_at = time.monotonic() + job.max_wait_s
         ticket = _Ticket(next(self._numbers), job, deadline_at, future)
         self._waiting.append(ticket)
-        self._is_wanted.set()
+        self._workers.want()
         self._crew.wake()
         try:
             return await future
@@ -122,8 +118,8 @@ class TurnPool:
         It is ready while jobs are accepted, even before the first one has started the workers.
         """
         return Stats(
-            workers=self._crew.stats() if self._is_wanted.is_set() else (),
-            ready=not self._is_closed and self._can_start,
+            workers=self._workers.stats(),
+            ready=not self._is_closed and self._workers.can_start,
             queue=QueueStats(len(self._waiting), len(self._running)),
             jobs=replace(self._counters),
             replaced=self._crew.replaced,
@@ -182,14 +178,6 @@ class TurnPool:
 
     # Internals.
 
-    @property
-    def _can_start(self) -> bool:
-        return self._crew.start_error is None or self._crew.ready > 0
-
-    async def _run(self) -> None:
-        await self._is_wanted.wait()
-        await self._crew.run()
-
     def _refused(self, reason: str) -> TurnsUnavailable:
         self._counters.refused += 1
         return TurnsUnavailable(reason)
@@ -210,9 +198,5 @@ class TurnPool:
         for ticket in self._running.values():
             self._fail(ticket, reason)
 
-    def _driver_ended(self, driver: asyncio.Task[None]) -> None:
-        """Fail all jobs if a bug ended the driver, so that no caller waits forever."""
-        if driver.cancelled() or (error := driver.exception()) is None:
-            return
+    def _ended(self) -> None:
         self._close("the pool of turns has ended")
-        log.critical("turn_pool_ended", error=type(error).__name__, exc_info=error)
