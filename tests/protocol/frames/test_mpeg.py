@@ -47,7 +47,7 @@ def test_a_frame_is_returned_with_its_last_byte(codec: FrameCodec) -> None:
 def test_other_bytes_between_frames_are_passed_over(codec: FrameCodec) -> None:
     frames = split(FILES[codec], MpegSplitter(codec))
     tag = b"ID3\x04\x00\x00\x00\x00\x01\x00" + b"\xff\xfb\x90\x00" * 32
-    noise = b"\xff\xe0 no frame \xff"
+    noise = b"\xff\xe0 no frame \xff ID3 is\xff no tag \xff"
     data = b"".join(frame.data for frame in frames[:5])
     rest = b"".join(frame.data for frame in frames[5:])
     assert split(tag + data + noise + tag + rest, MpegSplitter(codec)) == frames
@@ -67,5 +67,8 @@ def test_any_bytes_are_split_without_an_unexpected_error(
 ) -> None:
     at = data.draw(st.integers(0, len(FILES[codec])))
     content = FILES[codec][:at] + noise + FILES[codec][at:]
-    frames = split(content, MpegSplitter(codec))
+    try:
+        frames = split(content, MpegSplitter(codec))
+    except AudioError:
+        return  # noise may state a huge tag
     assert all(frame.data in content and 0 < frame.samples < 16_000 for frame in frames)

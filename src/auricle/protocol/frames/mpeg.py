@@ -58,6 +58,8 @@ class MpegSplitter:
                 if len(self._buffer) < _TAG_HEADER_BYTES:
                     return None
                 self._skip_bytes = _tag_bytes(self._buffer)
+                if not self._skip_bytes:
+                    self._pass_over()
                 continue
             header = self._parse(bytes(self._buffer[: self._header_bytes]))
             if header is None:
@@ -94,14 +96,16 @@ class MpegSplitter:
 
 
 def _tag_bytes(head: bytearray) -> int:
-    """Return the size of the ID3v2 tag at the start.
+    """Return the size of the ID3v2 tag at the start, 0 if it is none.
 
     Raises:
         AudioError: It is too large.
     """
     size_bytes = 0
     for byte in head[6:_TAG_HEADER_BYTES]:
-        size_bytes = size_bytes << 7 | byte & 0x7F
+        if byte > 0x7F:
+            return 0
+        size_bytes = size_bytes << 7 | byte
     if size_bytes > MAX_TAG_BYTES:
         raise AudioError(f"The ID3 tag has more than {MAX_TAG_BYTES // 2**20} MiB.")
     return _TAG_HEADER_BYTES + size_bytes
