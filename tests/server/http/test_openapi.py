@@ -5,7 +5,13 @@ from typing import Annotated, Any
 import msgspec
 import pytest
 
-from auricle.server.http.openapi import complete, query_parameters, refusals, schema_of
+from auricle.server.http.openapi import (
+    complete,
+    query_parameters,
+    refusals,
+    schema_of,
+    server_sent_events,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -33,6 +39,12 @@ def test_schemas_of_parts_are_in_place() -> None:
     assert "$ref" not in str(schema)
 
 
+def test_an_event_has_json_of_the_shape_as_its_data() -> None:
+    event = server_sent_events(Inner)["text/event-stream"]["schema"]
+    assert event["required"] == ["data"]
+    assert event["properties"]["data"]["contentSchema"] == schema_of(Inner)
+
+
 def test_a_query_has_a_parameter_for_each_field() -> None:
     (parameter,) = query_parameters(Query, " Ignored.")
     assert (parameter["name"], parameter["in"]) == ("count", "query")
@@ -54,4 +66,6 @@ def test_a_key_is_required_where_401_is_possible(has_keys: bool) -> None:
     assert "422" not in jobs["responses"]
     assert ("security" in jobs) is has_keys
     assert "security" not in health
+    assert "431" in jobs["responses"]
+    assert "431" in health["responses"]
     assert bool(document["components"]) is has_keys

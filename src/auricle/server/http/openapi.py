@@ -5,6 +5,8 @@ from typing import Any
 
 import msgspec
 
+from auricle.protocol.native.errors import ErrorResponse
+
 Schema = dict[str, Any]
 Answers = dict[int | str, dict[str, Any]]
 
@@ -19,6 +21,7 @@ _MEANINGS = {
     421: "Host name not allowed on a server without keys.",
     422: "The audio can't be decoded, or is missing.",
     429: "Rate limit or connection limit exceeded; see Retry-After.",
+    431: "The request line and headers are too long.",
     500: "Poison job (the audio killed workers repeatedly), or an internal error.",
     503: "Queue full, no worker ready, or shutting down; see Retry-After.",
     504: "Deadline exceeded.",
@@ -66,6 +69,20 @@ def refusals(error: Any, *statuses: int) -> Answers:
     return {status: answer(_MEANINGS[status], error) for status in listed}
 
 
+def server_sent_events(shape: Any) -> dict[str, Any]:
+    """Return the OpenAPI content of events whose data is JSON of this shape.
+
+    The schema is that of one event (OpenAPI 3.1 has no words for a sequence of them).
+    """
+    data = {
+        "type": "string",
+        "contentMediaType": "application/json",
+        "contentSchema": schema_of(shape),
+    }
+    event = {"type": "object", "properties": {"data": data}, "required": ["data"]}
+    return {"text/event-stream": {"schema": event}}
+
+
 def json_body(fields: Any) -> dict[str, Any]:
     """Return the OpenAPI description of an optional JSON body."""
     return {"requestBody": {"content": {"application/json": {"schema": schema_of(fields)}}}}
@@ -97,17 +114,21 @@ _INVALID = "HTTPValidationError"
 
 
 def complete(document: dict[str, Any], *, has_keys: bool) -> dict[str, Any]:
-    """Add authentication, and remove FastAPI's validation error, which no route returns.
+    """Add what all routes share, and remove FastAPI's validation error, which no route returns.
+
+    Shared are authentication, and the refusal of a long head, which precedes the choice of a route.
 
     Args:
         document: The document from FastAPI; changed in place.
         has_keys: Whether this server requires a key.
     """
+    head_too_long = answer(_MEANINGS[431], ErrorResponse)
     for operations in document["paths"].values():
         for operation in operations.values():
             answers = operation["responses"]
             if _INVALID in str(answers.get("422")):
                 del answers["422"]
+            answers["431"] = head_too_long
             if has_keys and "401" in answers:
                 operation["security"] = [{"key": []}]
     document["components"] = {"securitySchemes": _SCHEMES} if has_keys else {}

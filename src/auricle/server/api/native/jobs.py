@@ -16,7 +16,13 @@ from auricle.ledger.job import JobState
 from auricle.protocol.fields import convert_texts
 from auricle.protocol.native.errors import ErrorResponse
 from auricle.server.context import state_of
-from auricle.server.http.openapi import KEYED, answer, query_parameters, refusals
+from auricle.server.http.openapi import (
+    KEYED,
+    answer,
+    query_parameters,
+    refusals,
+    server_sent_events,
+)
 from auricle.server.http.request_log import request_log
 from auricle.server.http.responses import json_response
 from auricle.server.http.uniform_routes import is_head
@@ -79,7 +85,10 @@ async def get_job(request: Request, job_id: str) -> Response:
     "/jobs/{job_id}/events",
     summary="Progress of a job as server-sent events",
     responses={
-        200: answer("Events with the job, the last one with its result.", str, "text/event-stream"),
+        200: {
+            "description": "Events with the job, the last one with its result.",
+            "content": server_sent_events(JobBody),
+        },
         **refusals(ErrorResponse, *KEYED, 404),
     },
 )

@@ -5,7 +5,7 @@ and ``EventSource`` can set no headers.
 """
 
 import time
-from typing import Annotated, TypedDict
+from typing import Annotated, Any, TypedDict
 
 import anyio
 import anyio.lowlevel
@@ -30,6 +30,7 @@ from auricle.server.http.openapi import (
     json_body,
     query_parameters,
     refusals,
+    server_sent_events,
 )
 from auricle.server.http.request_log import request_log
 from auricle.server.http.responses import json_response
@@ -158,7 +159,10 @@ async def post_reading_token(request: Request, session_id: str) -> Response:
     "/v1/sessions/{session_id}/events",
     summary="Follow a live session as server-sent events",
     responses={
-        200: _text("Earlier finals, then each event; the last is `ended`.", _EVENTS),
+        200: {
+            "description": "Earlier finals, then each event; the last is `ended`.",
+            "content": server_sent_events(dict[str, Any]),
+        },
         204: {"description": "The session has ended, and `Last-Event-ID` was its last event."},
         **refusals(ErrorResponse, 400, 404, *KEYED),
     },

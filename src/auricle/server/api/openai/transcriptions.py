@@ -7,6 +7,7 @@ enables strict model names.
 
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from anyio import to_thread
 from fastapi import APIRouter
@@ -29,7 +30,7 @@ from auricle.protocol.openai.transcriptions import (
 from auricle.server.access.admission import estimate_s
 from auricle.server.api.openai.errors import openai_error
 from auricle.server.http.body import check_length
-from auricle.server.http.openapi import POSTED, Answers, refusals, schema_of
+from auricle.server.http.openapi import POSTED, Answers, refusals, schema_of, server_sent_events
 from auricle.server.http.request_log import request_log
 from auricle.server.http.responses import GAPS_HEADER
 from auricle.server.transcription.event_stream import EventStream
@@ -57,8 +58,9 @@ RESPONSES: Answers = {
             "application/json": {"schema": {"type": "object"}},
             **{
                 media_type: {"schema": {"type": "string"}}
-                for media_type in ("text/plain", "text/vtt", "text/event-stream")
+                for media_type in ("text/plain", "text/vtt")
             },
+            **server_sent_events(dict[str, Any]),
         },
     },
     **refusals(ErrorResponse, *POSTED, 404, 504),
