@@ -15,6 +15,7 @@ from auricle.machine import (
     raise_open_files,
     shorten_collections,
     usable_cores,
+    usable_memory_bytes,
 )
 
 pytestmark = pytest.mark.unit
@@ -43,6 +44,7 @@ def test_where_there_are_no_control_groups_the_systems_own_figures_count(tmp_pat
     nowhere = tmp_path / "nowhere"
     assert 1 <= usable_cores(nowhere, nowhere) <= (os.cpu_count() or 1)
     assert available_memory_bytes(nowhere, nowhere) <= psutil.virtual_memory().total
+    assert usable_memory_bytes(nowhere, nowhere) == psutil.virtual_memory().total
 
 
 @pytest.mark.parametrize(("quota", "cores"), [("100000", 1), ("50000", 1), ("1000", 1)])
@@ -57,12 +59,14 @@ def test_a_group_is_held_to_the_limits_of_those_above_it(tmp_path: Path, members
     (tmp_path / "outer" / "inner" / "memory.max").write_text(str(50 * MB))
     (tmp_path / "outer" / "inner" / "memory.current").write_text(str(10 * MB))
     assert available_memory_bytes(tmp_path, membership) == 40 * MB
+    assert usable_memory_bytes(tmp_path, membership) == 50 * MB
     (tmp_path / "outer" / "memory.max").write_text(str(60 * MB))
     (tmp_path / "outer" / "memory.current").write_text(str(55 * MB))
     assert available_memory_bytes(tmp_path, membership) == 5 * MB
     (tmp_path / "memory.max").write_text(str(30 * MB))
     (tmp_path / "memory.current").write_text(str(29 * MB))
     assert available_memory_bytes(tmp_path, membership) == MB
+    assert usable_memory_bytes(tmp_path, membership) == 30 * MB
 
 
 def test_unused_files_in_memory_count_as_free(tmp_path: Path, membership: Path) -> None:

@@ -56,6 +56,13 @@ def available_memory_bytes(root: Path = CGROUP_ROOT, membership: Path = MEMBERSH
     return max(0, available)
 
 
+def usable_memory_bytes(root: Path = CGROUP_ROOT, membership: Path = MEMBERSHIP) -> int:
+    """Return the memory that this process may use if no other program needs any, in bytes."""
+    total: int = psutil.virtual_memory().total
+    limits = [_read(group / "memory.max") for group in _groups(root, membership)]
+    return min([total, *(int(limit) for limit in limits if limit.isdecimal())])
+
+
 def shorten_collections() -> None:
     """Exclude all current objects from garbage collection, and make full collections rarer.
 

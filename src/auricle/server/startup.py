@@ -35,6 +35,7 @@ from auricle.server.live.audio_journal.recovery import Recovery
 from auricle.server.live.transcript_keeper import TranscriptKeeper
 from auricle.server.running import Running
 from auricle.server.telemetry.history import Snapshot, sample_loop
+from auricle.server.telemetry.host import read_host_usage
 from auricle.server.telemetry.watched_database import WatchedDatabase
 from auricle.server.transcription.background_jobs.work import work_on
 from auricle.server.transcription.upkeep import keep_up
@@ -207,6 +208,7 @@ def _snapshot(server: ServerState) -> Snapshot:
         waiting=server.live.waiting,
         errors=server.metrics.errors.copy(),
         final_delays_s=server.metrics.live.take_final_delays(),
+        host=read_host_usage(),
     )
 
 

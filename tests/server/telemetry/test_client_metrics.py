@@ -3,7 +3,12 @@
 import pytest
 from prometheus_client import generate_latest
 
-from auricle.server.telemetry.client_metrics import MAX_CLIENTS, OTHER, ClientMetrics
+from auricle.server.telemetry.client_metrics import (
+    MAX_CLIENTS,
+    OTHER,
+    ClientMetrics,
+    ClientUsage,
+)
 from auricle.types import ClientId
 
 pytestmark = pytest.mark.unit
@@ -24,6 +29,15 @@ def test_requests_audio_and_sessions_are_counted_by_client() -> None:
     assert value(metrics, "auricle_client_requests_total", "anna") == 1
     assert value(metrics, "auricle_client_audio_seconds_total", "anna") == 3
     assert value(metrics, "auricle_client_live_sessions", "anna") == 1
+
+
+def test_the_usage_lists_the_client_with_the_most_audio_first() -> None:
+    metrics = ClientMetrics()
+    assert metrics.usage() == []
+    metrics.count_request(ClientId("bert"))
+    metrics.count_audio(ClientId("anna"), 2.5)
+    metrics.session_started(ClientId("bert"))
+    assert metrics.usage() == [ClientUsage("anna", 0, 2.5, 0), ClientUsage("bert", 1, 0.0, 1)]
 
 
 def test_names_beyond_the_limit_share_one_series() -> None:

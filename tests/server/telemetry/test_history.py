@@ -15,6 +15,7 @@ from auricle.server.telemetry.history import (
     Snapshot,
     sample_loop,
 )
+from auricle.server.telemetry.host import HostUsage
 from auricle.transcriber import Counters, QueueStats, Stats, WorkerExit, WorkerState, WorkerStats
 from tests.support.poll import poll_until
 from tests.support.service import live
@@ -23,6 +24,7 @@ from tests.support.transcriber import READY
 pytestmark = pytest.mark.server
 
 START = 1_700_000_000.0
+IDLE = HostUsage(cores=2, cpu_percent=0.0, memory_bytes=8_000_000, memory_used_bytes=1_000_000)
 CRASH = WorkerExit(START + 3, "SIGSEGV", None, "exited", ("engine.py:10 in decode",))
 
 
@@ -41,6 +43,7 @@ def snapshot(
     delays_s: Sequence[float] = (),
     queue_audio_s: float = 0.0,
     jobs: Counters | None = None,
+    host: HostUsage = IDLE,
 ) -> Snapshot:
     asr = replace(
         READY,
@@ -48,7 +51,8 @@ def snapshot(
         queue=QueueStats(waiting_audio_s=queue_audio_s),
         jobs=jobs or Counters(),
     )
-    return Snapshot(asr, Stats(workers=tuple(decode)), connected, waiting, errors or {}, delays_s)
+    pool = Stats(workers=tuple(decode))
+    return Snapshot(asr, pool, connected, waiting, errors or {}, delays_s, host)
 
 
 def observed(*snapshots: Snapshot) -> History:
@@ -103,7 +107,22 @@ def test_counters_are_reported_by_what_they_grew() -> None:
     )["samples"]
     assert samples["done"] == [4, 0]
     assert samples["retried"] == [1, 0]
-    assert samples["refusals"] == {"queue_full": [2, 0], "rate_limited": [1, 0]}
+    assert samples["refusals"] == {"queue_full": [2, 0]}
+
+
+def test_wrong_keys_and_limits_of_clients_are_no_failures_of_the_server() -> None:
+    errors = {"unauthorized": 4, "rate_limited": 1, "internal": 2}
+    samples = told(observed(snapshot(), *[snapshot(errors=errors)] * 5))["samples"]
+    assert samples["refusals"] == {"internal": [2]}
+    assert samples["client_refusals"] == {"rate_limited": [1], "unauthorized": [4]}
+
+
+def test_the_highest_use_of_the_host_is_reported() -> None:
+    busy = replace(IDLE, cpu_percent=71.6, memory_used_bytes=3_000_000)
+    history = observed(snapshot(), snapshot(), snapshot(host=busy), *[snapshot()] * 3)
+    samples = told(history)["samples"]
+    assert (samples["cpu_percent"], samples["memory_used_mb"]) == ([72], [3])
+    assert (history.host, History().host) == (IDLE, None)
 
 
 def test_delays_of_finals_are_reported_exactly_and_once() -> None:

@@ -5,12 +5,31 @@ series are in a separate registry, which ``/metrics`` includes for the operator'
 server without keys. At most ``MAX_CLIENTS`` names have series; all others count as ``_other``.
 """
 
+from dataclasses import dataclass
+
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from auricle.types import ClientId
 
 MAX_CLIENTS = 100
 OTHER = "_other"
+
+
+@dataclass(frozen=True, slots=True)
+class ClientUsage:
+    """Usage of a client since the server started.
+
+    Attributes:
+        client: Name of its key.
+        requests: Requests and WebSocket handshakes.
+        audio_s: Audio charged to it, in seconds.
+        sessions: Its present live sessions.
+    """
+
+    client: str
+    requests: int
+    audio_s: float
+    sessions: int
 
 
 class ClientMetrics:
@@ -53,6 +72,24 @@ class ClientMetrics:
     def session_ended(self, client: ClientId) -> None:
         """Decrement the number of live sessions of a client."""
         self._sessions.labels(self._label(client)).dec()
+
+    def usage(self) -> list[ClientUsage]:
+        """Return the usage of each client, the one with the most audio first."""
+        values = {
+            (sample.name, sample.labels["client"]): sample.value
+            for family in self.registry.collect()
+            for sample in family.samples
+        }
+        usage = [
+            ClientUsage(
+                client,
+                requests=int(values.get(("auricle_client_requests_total", client), 0)),
+                audio_s=values.get(("auricle_client_audio_seconds_total", client), 0.0),
+                sessions=int(values.get(("auricle_client_live_sessions", client), 0)),
+            )
+            for client in {client for _, client in values}
+        ]
+        return sorted(usage, key=lambda each: (-each.audio_s, -each.requests, each.client))
 
     def _label(self, client: ClientId) -> str:
         """Return the client's name, or ``_other`` once ``MAX_CLIENTS`` names have series."""

@@ -16,18 +16,23 @@ from dataclasses import dataclass
 import anyio
 
 from auricle.server.http.errors import log_unexpected
+from auricle.server.telemetry.host import HostUsage
 from auricle.transcriber import Stats, WorkerExit, WorkerState
 
 SAMPLE_INTERVAL_S = 1.0
 SAMPLE_EVERY_S = 5.0
 SPAN_S = 900.0
 MAX_EXITS = 50
-REFUSALS = (
-    *("queue_full", "no_worker_ready", "model_unavailable", "draining", "rate_limited"),
-    *("unauthorized", "token_expired", "forbidden_origin", "forbidden_host"),
+SERVER_REFUSALS = (
+    *("queue_full", "no_worker_ready", "model_unavailable", "draining"),
     *("deadline_exceeded", "poison_job", "internal"),
 )
-"""Codes of the errors that an operator can act on."""
+"""Codes of errors of the server: a valid request got no transcript."""
+CLIENT_REFUSALS = (
+    *("rate_limited", "unauthorized", "token_expired", "forbidden_origin", "forbidden_host"),
+)
+"""Codes of errors of clients that an operator can act on, such as wrong keys."""
+REFUSALS = SERVER_REFUSALS + CLIENT_REFUSALS
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,7 @@ class Snapshot:
         waiting: Live sessions that wait for their client to resume.
         errors: Number of responses with each error code since the start.
         final_delays_s: Delays of the finals since the previous snapshot, in seconds.
+        host: Use of the host since the previous snapshot.
     """
 
     asr: Stats
@@ -49,6 +55,7 @@ class Snapshot:
     waiting: int
     errors: Mapping[str, int]
     final_delays_s: Sequence[float]
+    host: HostUsage
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +81,8 @@ class _Sample:
     done: int
     retried: int
     crashes: int
+    cpu_percent: float
+    memory_used_bytes: int
     refusals: Mapping[str, int]
 
 
@@ -88,6 +97,11 @@ class History:
         self._snapshots: list[Snapshot] = []
         self._began_at = 0.0
         self._crashes = 0
+
+    @property
+    def host(self) -> HostUsage | None:
+        """Latest use of the host; ``None`` before the first snapshot."""
+        return self._snapshots[-1].host if self._snapshots else None
 
     def observe(self, snapshot: Snapshot, now: float, at: float) -> None:
         """Add a snapshot.
@@ -119,6 +133,10 @@ class History:
         def wall_clock(moment: float) -> float:
             return round(at - (now - moment), 3)
 
+        def refusals(codes: Sequence[str]) -> dict[str, list[int]]:
+            counts = {code: [sample.refusals[code] for sample in samples] for code in codes}
+            return {code: numbers for code, numbers in counts.items() if any(numbers)}
+
         return {
             "now": round(at, 3),
             "started_at": None if self._started_at is None else wall_clock(self._started_at),
@@ -138,11 +156,10 @@ class History:
                 "final_p95_ms": [_ms(sample.final_p95_s) for sample in samples],
                 "done": [sample.done for sample in samples],
                 "retried": [sample.retried for sample in samples],
-                "refusals": {
-                    code: counts
-                    for code in REFUSALS
-                    if any(counts := [sample.refusals[code] for sample in samples])
-                },
+                "cpu_percent": [round(sample.cpu_percent) for sample in samples],
+                "memory_used_mb": [round(sample.memory_used_bytes / 1e6) for sample in samples],
+                "refusals": refusals(SERVER_REFUSALS),
+                "client_refusals": refusals(CLIENT_REFUSALS),
             },
             "exits": [
                 {
@@ -209,6 +226,8 @@ def _sample(snapshots: Sequence[Snapshot], crashes: int, now: float) -> _Sample:
         done=last.asr.jobs.done - first.asr.jobs.done,
         retried=last.asr.jobs.retried - first.asr.jobs.retried,
         crashes=crashes,
+        cpu_percent=max(snapshot.host.cpu_percent for snapshot in snapshots[1:]),
+        memory_used_bytes=max(snapshot.host.memory_used_bytes for snapshot in snapshots[1:]),
         refusals=refusals,
     )
 

@@ -76,6 +76,8 @@ class Metrics:
         histogram = partial(Histogram, registry=self.registry)
         self.errors: Counts[str] = Counts()
         """Number of responses with each error code."""
+        self.job_runs: Counts[str] = Counts()
+        """Number of runs of background jobs here by the job's state after it."""
         self._workers = _WorkerMetrics(transcriber, decoder)
         self.registry.register(self._workers)
         self._requests = counter(
@@ -101,7 +103,7 @@ class Metrics:
         self._oldest_job = gauge(
             "auricle_jobs_oldest_seconds", "Age of the oldest unfinished background job."
         )
-        self.jobs_ended = counter(
+        self._job_runs = counter(
             "auricle_job_runs",
             "Runs of background jobs here, by the job's state after it.",
             ("state",),
@@ -119,7 +121,7 @@ class Metrics:
         self._webhooks = gauge("auricle_webhooks_pending", "Webhooks that are still to be sent.")
         for state in JobState:
             if state is not JobState.RUNNING:
-                self.jobs_ended.labels(state.value)
+                self._job_runs.labels(state.value)
         self._draining = gauge(
             "auricle_draining", "1 while the server drains and refuses new work."
         )
@@ -167,6 +169,11 @@ class Metrics:
         oldest_at = backlog.oldest_accepted_at
         self._oldest_job.set(0.0 if oldest_at is None else max(0.0, now - oldest_at))
         self._webhooks.set(backlog.webhooks)
+
+    def count_job_run(self, state: JobState) -> None:
+        """Count a run of a background job by the job's state after it."""
+        self.job_runs[state.value] += 1
+        self._job_runs.labels(state.value).inc()
 
     def count_webhook(self, delivery: Delivery) -> None:
         """Count an attempt to send a webhook."""

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from structlog.testing import LogCapture
 
+from auricle.ledger.job import JobState
 from auricle.transcriber import (
     Counters,
     DecodingStream,
@@ -181,6 +182,31 @@ def test_only_the_operator_sees_crash_stacks(
         assert body["workers"][0]["last_exit"].get("stack") == stack
         history: Any = service.client.get("/health/history", headers=headers).json()
         assert history["with_stacks"] is (stack is not None)
+
+
+@pytest.mark.parametrize(("key", "names"), [("root", ["alice"]), ("secret", None), ("", None)])
+def test_only_the_operator_sees_the_usage_of_clients(
+    tmp_path: Path, key: str, names: list[str] | None
+) -> None:
+    with in_process(
+        tmp_path, api_keys=keys("alice:secret"), operator_key=keys("root")[0]
+    ) as service:
+        service.client.get("/v1/sessions", headers={"authorization": "Bearer secret"})
+        headers = {"authorization": f"Bearer {key}"}
+        clients: Any = service.client.get("/health", headers=headers).json()["clients"]
+        assert (None if clients is None else [each["client"] for each in clients]) == names
+
+
+def test_the_state_includes_background_jobs_the_host_and_on_an_open_server_clients(
+    service: InProcess,
+) -> None:
+    service.state.metrics.count_job_run(JobState.FAILED)
+    service.client.get("/v1/sessions")
+    body: Any = service.client.get("/health").json()
+    ended = {"done": 0, "failed": 1, "cancelled": 0}
+    assert body["background_jobs"] == {"queued": 0, "running": 0, **ended}
+    assert body["host"]["memory_mb"] > body["host"]["memory_used_mb"] > 0
+    assert [each["requests"] for each in body["clients"]] == [1]
 
 
 def test_probes_need_no_key(tmp_path: Path) -> None:

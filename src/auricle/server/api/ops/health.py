@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from auricle.errors import Draining, NoWorkerReady
+from auricle.ledger.job import JobState
 from auricle.protocol.native.errors import ErrorResponse
 from auricle.server.context import RETRY_S, ServerState, state_of
 from auricle.server.http.errors import error_response
@@ -67,7 +68,7 @@ async def get_readyz(request: Request) -> Response:
     responses={200: answer("The current state.", dict[str, Any]), **_REFUSALS},
 )
 async def get_health(request: Request) -> Response:
-    """Return the state of workers, queue and jobs; crash stacks only with the operator's key."""
+    """Return the state of workers, queue and jobs; stacks and clients for the operator only."""
     server = state_of(request)
     return json_response(health_body(server, server.keyring.is_operator(request.headers)))
 
@@ -86,7 +87,7 @@ async def get_history(request: Request) -> Response:
     )
 
 
-def health_body(server: ServerState, with_stacks: bool) -> dict[str, object]:
+def health_body(server: ServerState, is_operator: bool) -> dict[str, object]:
     """Return the body of ``/health``."""
     asr, decode = server.transcriber.stats(), server.decoder.stats()
     return {
@@ -94,13 +95,13 @@ def health_body(server: ServerState, with_stacks: bool) -> dict[str, object]:
         "draining": server.is_draining,
         "version": _VERSION,
         "model": asr.model,
-        "models": [_model(model, with_stacks) for model in asr.models],
-        "workers": [_worker(worker, with_stacks) for worker in asr.workers],
-        "decode_workers": [_worker(worker, with_stacks) for worker in decode.workers],
-        "partials": _partials(server, with_stacks),
-        "speakers": _speakers(server, with_stacks),
-        "turns": _turns(server, with_stacks),
-        "frames": _frames(server, with_stacks),
+        "models": [_model(model, is_operator) for model in asr.models],
+        "workers": [_worker(worker, is_operator) for worker in asr.workers],
+        "decode_workers": [_worker(worker, is_operator) for worker in decode.workers],
+        "partials": _partials(server, is_operator),
+        "speakers": _speakers(server, is_operator),
+        "turns": _turns(server, is_operator),
+        "frames": _frames(server, is_operator),
         "queue": {
             "jobs": asr.queue.waiting_jobs,
             "audio_s": round(asr.queue.waiting_audio_s, 3),
@@ -108,6 +109,7 @@ def health_body(server: ServerState, with_stacks: bool) -> dict[str, object]:
             "max_audio_s": round(asr.queue.max_audio_s, 3),
         },
         "jobs": asdict(asr.jobs),
+        "background_jobs": _background_jobs(server),
         "files": {
             "working": server.file_slots.taken + len(server.running.runner),
             "max": server.file_slots.total + server.running.runner.max_running,
@@ -119,7 +121,45 @@ def health_body(server: ServerState, with_stacks: bool) -> dict[str, object]:
             "waiting": server.live.waiting,
             "max": server.live.settings.max_sessions,
         },
+        "host": _host(server),
+        "clients": _clients(server) if is_operator or not server.keyring.has_keys else None,
     }
+
+
+def _background_jobs(server: ServerState) -> dict[str, object]:
+    """Return the unfinished jobs in the database, and those that this server has ended."""
+    backlog, ended = server.start_estimate.backlog, server.metrics.job_runs
+    return {
+        "queued": backlog.queued,
+        "running": backlog.running,
+        "done": ended[JobState.DONE],
+        "failed": ended[JobState.FAILED],
+        "cancelled": ended[JobState.CANCELLED],
+    }
+
+
+def _host(server: ServerState) -> dict[str, object] | None:
+    """Return the use of the host; ``None`` before it was read."""
+    if (host := server.history.host) is None:
+        return None
+    return {
+        "cores": host.cores,
+        "cpu_percent": round(host.cpu_percent, 1),
+        "memory_mb": round(host.memory_bytes / 1e6),
+        "memory_used_mb": round(host.memory_used_bytes / 1e6),
+    }
+
+
+def _clients(server: ServerState) -> list[dict[str, object]]:
+    return [
+        {
+            "client": usage.client,
+            "requests": usage.requests,
+            "audio_s": round(usage.audio_s, 1),
+            "sessions": usage.sessions,
+        }
+        for usage in server.metrics.clients.usage()
+    ]
 
 
 def _partials(server: ServerState, with_stacks: bool) -> dict[str, object] | None:

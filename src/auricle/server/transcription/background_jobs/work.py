@@ -54,7 +54,7 @@ async def work_on(server: ServerState, running: RunningJob) -> Outcome:
     finally:
         if running.scope.cancel_called and not running.is_lost:
             state = JobState.CANCELLED
-        server.metrics.jobs_ended.labels(state.value).inc()
+        server.metrics.count_job_run(state)
         duration_ms = round((time.monotonic() - began_at) * 1000, 1)
         _log.info("job", state=state.value, duration_ms=duration_ms, **log.line())
 
