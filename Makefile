@@ -205,9 +205,9 @@ sbom: setup $(ENV)/supply/ready ## Write a CycloneDX SBOM of all pinned packages
 	@cd web && $(WITH_NODE) npm sbom --sbom-format cyclonedx --package-lock-only >../dist/auricle-web.cdx.json
 	@ls dist/*.cdx.json
 
-licences: setup ## Check the licences of all dependencies, and list them in docs/licences.md
-	@"$(BIN)/python" -m supply.licences >docs/licences.md.new || { rm docs/licences.md.new; exit 1; }
-	@mv docs/licences.md.new docs/licences.md
+licences: setup ## Check the licences of all dependencies, and list them in docs/reference/licences.md
+	@"$(BIN)/python" -m supply.licences >docs/reference/licences.md.new || { rm docs/reference/licences.md.new; exit 1; }
+	@mv docs/reference/licences.md.new docs/reference/licences.md
 
 dev-cert: ## Create a certificate, so that phones allow the page to use the microphone (ARGS="NAME")
 	@$(SETUP) requirements.lock

@@ -87,7 +87,7 @@ GROUPS = {
     ),
     "framer": Group(("protocol/framing",), ("protocol/test_framing.py",)),
 }
-"""What the guarantees of docs/reliability.md depend on."""
+"""What the guarantees of docs/explanation/reliability.md depend on."""
 
 
 def copy_tree(group: Group) -> None:

@@ -1,6 +1,6 @@
 """Lists every package that Auricle runs with, and its licence, and stops at what nobody allowed.
 
-    python -m supply.licences >docs/licences.md
+    python -m supply.licences >docs/reference/licences.md
 
 Reads requirements.lock, and the licences from the packages' own metadata where they are installed.
 What metadata don't tell (libraries inside wheels, packages for other systems, extras) stands here,
@@ -209,7 +209,7 @@ def model_rows() -> Iterator[str]:
 
 
 def page(pins: list[Pin]) -> str:
-    """Make docs/licences.md.
+    """Make docs/reference/licences.md.
 
     Raises:
         UnknownLicenceError: Somebody has to look.

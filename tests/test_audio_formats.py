@@ -10,7 +10,7 @@ from auricle.audio_formats import CONTAINERS, FORMAT_OPTIONS, AudioFormat, Conta
 pytestmark = pytest.mark.unit
 
 DOCS = Path(__file__).parents[1] / "docs"
-PAGE = (DOCS / "http-api.md").read_text(encoding="utf-8")
+PAGE = (DOCS / "reference" / "http-api.md").read_text(encoding="utf-8")
 
 
 def code(names: tuple[str, ...]) -> str:

@@ -170,7 +170,7 @@ def test_a_worker_that_is_killed_in_mid_speech_is_not_noticed(
 def test_the_page_s_snippets_work(server: RealServer, scores: Scores) -> None:
     said = OPENAI.run(server.fill(snippet("realtime.md", "Live transcription", "python")))
     live, last = said.strip().splitlines()
-    # A final may change a word of the deltas before it (docs/protocol.md, `revised`).
+    # A final may change a word of the deltas before it (docs/reference/protocol.md, `revised`).
     pairs = list(zip(words(live), words(last), strict=False))
     assert len(pairs) == len(words(live))
     assert sum(first != second for first, second in pairs) <= 1

@@ -46,7 +46,7 @@ from tests.support.tcp_proxy import proxy_to
 
 pytestmark = pytest.mark.process
 
-PROTOCOL = ROOT / "docs" / "protocol.md"
+PROTOCOL = ROOT / "docs" / "reference" / "protocol.md"
 EXAMPLES = ROOT / "docs" / "examples"
 PAIR = CLIPS["pair.wav"]
 
@@ -81,7 +81,7 @@ def test_the_examples_on_the_page_are_the_files() -> None:
 
 
 def test_the_receiver_of_webhooks_on_the_page_is_the_file() -> None:
-    http_api = (ROOT / "docs" / "http-api.md").read_text()
+    http_api = (ROOT / "docs" / "reference" / "http-api.md").read_text()
     assert blocks("python", http_api) == [(EXAMPLES / "webhook.py").read_text()]
 
 

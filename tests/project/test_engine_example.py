@@ -20,7 +20,7 @@ from tests.support.command import LIMIT_S, ROOT, environment, started_at
 
 pytestmark = pytest.mark.process
 
-PAGE = (ROOT / "docs" / "engines.md").read_text()
+PAGE = (ROOT / "docs" / "how-to" / "engines.md").read_text()
 EXAMPLE = ROOT / "docs" / "examples" / "pitch_engine.py"
 COMMAND = "AURICLE_ENGINE=pitch_engine auricle serve"
 NOTES = re.compile(r"([A-G]#?[2-4])( [A-G]#?[2-4])*")

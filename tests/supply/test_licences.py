@@ -23,7 +23,7 @@ LOCK = python_pins(ROOT / "requirements.lock")
 
 
 def test_the_page_lists_every_package_with_its_version() -> None:
-    text = (ROOT / "docs" / "licences.md").read_text()
+    text = (ROOT / "docs" / "reference" / "licences.md").read_text()
     told = dict(re.findall(r"^\| ([\w-]+) \| ([\d., ]+) \| .+ \|$", text, re.MULTILINE))
     pinned: dict[str, list[str]] = {}
     for pin in LOCK:
@@ -34,7 +34,7 @@ def test_the_page_lists_every_package_with_its_version() -> None:
 
 
 def test_the_page_lists_every_dependency_and_extra() -> None:
-    told = (ROOT / "docs" / "licences.md").read_text()
+    told = (ROOT / "docs" / "reference" / "licences.md").read_text()
     project = (ROOT / "pyproject.toml").read_text().split("[dependency-groups]")[0]
     lists = project.split("dependencies = [")[1]
     for name in re.findall(r'"([a-z][\w-]+)(?:[>=<; ].*)?"', lists):
@@ -42,19 +42,19 @@ def test_the_page_lists_every_dependency_and_extra() -> None:
 
 
 def test_the_words_of_the_page_are_those_of_the_program() -> None:
-    told = (ROOT / "docs" / "licences.md").read_text()
+    told = (ROOT / "docs" / "reference" / "licences.md").read_text()
     for part in re.split(r"\{\w+\}", licences.PAGE):
         assert part in told, "run `make licences`"
 
 
 def test_all_that_is_installed_is_allowed_and_reported_as_on_the_page() -> None:
-    told = (ROOT / "docs" / "licences.md").read_text()
+    told = (ROOT / "docs" / "reference" / "licences.md").read_text()
     for row in rows(LOCK):  # but not the licence: another Python takes another numpy
         assert f"{row.rpartition(' | ')[0]} | " in told
 
 
 def test_every_model_that_can_be_pulled_is_on_the_page() -> None:
-    told = (ROOT / "docs" / "licences.md").read_text()
+    told = (ROOT / "docs" / "reference" / "licences.md").read_text()
     for row in model_rows():
         assert row in told, "run `make licences`"
 

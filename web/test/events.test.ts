@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { parseEvent } from '../src/events.js';
 
-// Messages as docs/protocol.md shows them.
+// Messages as docs/reference/protocol.md shows them.
 const FINAL = {
 	type: 'final',
 	id: 3,

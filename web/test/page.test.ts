@@ -41,7 +41,7 @@ describe('the page', () => {
 	});
 
 	it('has a sentence for each server error that a page can receive', () => {
-		const codes = [...read('../../docs/http-api.md').matchAll(/^\| \d{3} \| (.+?) \|/gm)]
+		const codes = [...read('../../docs/reference/http-api.md').matchAll(/^\| \d{3} \| (.+?) \|/gm)]
 			.flatMap(([, cell = '']) => [...cell.matchAll(/`(\w+)`/g)].map(([, code = '']) => code))
 			.filter(code => !['bad_request', 'job_conflict', 'opus_without_boundaries'].includes(code)); // bugs of the page's
 		expect(codes).toContain('queue_full');

@@ -24,7 +24,7 @@ an unset one. The server reports unknown `AURICLE_*` variables when it starts.""
 
 def settings(
     markdown: Annotated[
-        bool, typer.Option("--markdown", help="Print the reference page docs/settings.md.")
+        bool, typer.Option("--markdown", help="Print the reference page docs/reference/settings.md.")
     ] = False,
 ) -> None:
     """List all settings with their current values.
@@ -64,7 +64,7 @@ def value_text(value: object) -> str:
 
 
 def markdown_page() -> str:
-    """Return docs/settings.md: a table for each section."""
+    """Return docs/reference/settings.md: a table for each section."""
     lines = [PAGE_START]
     for section, section_class in SECTIONS.items():
         lines += ["", f"## {section.title()}", "", section_class.__doc__ or "", ""]

@@ -1,7 +1,7 @@
 """Run Ray and the application on this machine only, for trials and development.
 
 Both end with the program. For several machines, start Ray on each and deploy the application: see
-``docs/cluster.md``.
+``docs/how-to/cluster.md``.
 """
 
 import logging
