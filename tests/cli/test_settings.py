@@ -61,8 +61,12 @@ def test_the_reference_page_has_a_row_for_each(auricle: Run) -> None:
 
 
 def test_the_reference_page_is_the_one_that_the_command_prints() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "reference" / "settings.md").read_text(encoding="utf-8")
-    assert page == markdown_page() + "\n", "run `auricle settings --markdown > docs/reference/settings.md`"
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "settings.md").read_text(
+        encoding="utf-8"
+    )
+    assert page == markdown_page() + "\n", (
+        "run `auricle settings --markdown > docs/reference/settings.md`"
+    )
 
 
 @pytest.mark.parametrize(

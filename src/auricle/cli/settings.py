@@ -24,7 +24,8 @@ an unset one. The server reports unknown `AURICLE_*` variables when it starts.""
 
 def settings(
     markdown: Annotated[
-        bool, typer.Option("--markdown", help="Print the reference page docs/reference/settings.md.")
+        bool,
+        typer.Option("--markdown", help="Print the reference page docs/reference/settings.md."),
     ] = False,
 ) -> None:
     """List all settings with their current values.
