@@ -6,7 +6,7 @@
  */
 
 import { AuricleError } from '../src/index.js';
-import type { TranscriptLine } from './transcript.js';
+import type { TranscriptLine, Word } from './transcript.js';
 
 const ASK_EVERY_MILLISECONDS = 700;
 const FIRST_DELAY_MILLISECONDS = 1000;
@@ -160,6 +160,8 @@ interface SegmentBody {
 	readonly start: number;
 	readonly end: number;
 	readonly text: string;
+	/** `null`: the model has no word times. */
+	readonly words: readonly { readonly start: number; readonly end: number; readonly word: string }[] | null;
 	/** Only if speakers were requested. */
 	readonly speaker?: number | null;
 }
@@ -171,19 +173,33 @@ interface GapBody {
 }
 
 function transcript({ language, segments, error }: ResultBody): readonly TranscriptLine[] {
-	const spoken = segments.map(({ start, end, text, speaker = null }) => ({
-		startSeconds: start,
-		endSeconds: end,
-		text: text.trim(),
-		language,
-		...(speaker === null ? {} : { speaker }),
-	}));
+	const spoken = segments.map(segment => {
+		const { start, end, speaker = null } = segment;
+		const text = segment.text.trim();
+		const words = wordsOf(segment);
+		return {
+			startSeconds: start,
+			endSeconds: end,
+			text,
+			language,
+			...(words.map(word => word.text).join('') === text ? { words } : {}),
+			...(speaker === null ? {} : { speaker }),
+		};
+	});
 	const gaps = (error?.gaps ?? []).map(({ start, end, code }) => ({
 		startSeconds: start,
 		endSeconds: end,
 		gap: code,
 	}));
 	return [...spoken, ...gaps].sort((one, other) => one.startSeconds - other.startSeconds);
+}
+
+function wordsOf({ words }: SegmentBody): readonly Word[] {
+	return (words ?? []).map(({ start, end, word }, index) => ({
+		startSeconds: start,
+		endSeconds: end,
+		text: index === 0 ? word.trimStart() : word,
+	}));
 }
 
 /**
@@ -205,7 +221,7 @@ async function checkReadable(file: File): Promise<void> {
 function post(file: File, { model, language, speakers, key, signal, onProgress }: FileJob): Promise<Answer> {
 	return new Promise((resolve, reject) => {
 		const request = new XMLHttpRequest();
-		const query = new URLSearchParams({ wait: '0' });
+		const query = new URLSearchParams({ wait: '0', word_timestamps: 'true' });
 		if (model !== '') {
 			query.set('model', model);
 		}

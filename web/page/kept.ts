@@ -24,11 +24,11 @@ export interface KeepLimits {
 
 export const KEEP_LIMITS: KeepLimits = {
 	transcripts: 50,
-	bytes: 20_000_000,
+	bytes: 60_000_000, // 3 hours of speech with its words are 3 MB
 	milliseconds: 30 * 24 * 3600 * 1000,
 };
 
-/** Estimated size of a line without its text. */
+/** Estimated size of a line or a word without its text. */
 const LINE_BYTES = 64;
 const EXCERPT_LINES = 3;
 
@@ -62,7 +62,11 @@ export function excerpt({ lines }: KeptTranscript): string {
 }
 
 function estimatedBytes({ lines }: KeptTranscript): number {
-	return lines.reduce((sum, line) => sum + LINE_BYTES + (isGap(line) ? 0 : 2 * line.text.length), 0);
+	return lines.reduce((sum, line) => {
+		const words = isGap(line) ? [] : (line.words ?? []);
+		const text = isGap(line) ? '' : line.text;
+		return sum + LINE_BYTES * (1 + words.length) + 2 * text.length * (words.length > 0 ? 2 : 1);
+	}, 0);
 }
 
 function isKept(value: unknown): value is KeptTranscript {
@@ -85,11 +89,12 @@ function isLine(value: unknown): boolean {
 	if (typeof value !== 'object' || value === null) {
 		return false;
 	}
-	const { startSeconds, endSeconds, text, language, gap, speaker, speakerName } = value as Readonly<
+	const { startSeconds, endSeconds, text, language, gap, speaker, speakerName, words } = value as Readonly<
 		Record<string, unknown>
 	>;
 	const isText =
 		typeof text === 'string' &&
+		(words === undefined || (Array.isArray(words) && words.every(isWord))) &&
 		(language === null || typeof language === 'string') &&
 		(speaker === undefined || typeof speaker === 'number') &&
 		(speakerName === undefined || typeof speakerName === 'string');
@@ -98,4 +103,9 @@ function isLine(value: unknown): boolean {
 		typeof endSeconds === 'number' &&
 		(gap === undefined ? isText : typeof gap === 'string')
 	);
+}
+
+function isWord(value: unknown): boolean {
+	const { startSeconds, endSeconds, text } = (value ?? {}) as Readonly<Record<string, unknown>>;
+	return typeof startSeconds === 'number' && typeof endSeconds === 'number' && typeof text === 'string';
 }

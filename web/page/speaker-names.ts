@@ -63,8 +63,9 @@ export class SpeakerNames {
 			if (isGap(line) || line.speaker !== speaker) {
 				return line;
 			}
-			const { startSeconds, endSeconds, text, language } = line;
-			return { startSeconds, endSeconds, text, language, ...this.#fieldsOf(speaker) };
+			const { startSeconds, endSeconds, text, language, words } = line;
+			const timed = words === undefined ? {} : { words };
+			return { startSeconds, endSeconds, text, language, ...timed, ...this.#fieldsOf(speaker) };
 		});
 	}
 

@@ -8,6 +8,13 @@
 
 import { layOut, settle, type Timed, USUAL_LIMITS } from './subtitle-layout.js';
 
+/** A word with the space before it, and its times. */
+export interface Word {
+	readonly startSeconds: number;
+	readonly endSeconds: number;
+	readonly text: string;
+}
+
 /** A line of text with its times. */
 export interface Line {
 	readonly startSeconds: number;
@@ -18,6 +25,8 @@ export interface Line {
 	readonly speaker?: number;
 	/** Name that the user gave to the speaker. */
 	readonly speakerName?: string;
+	/** The words of the text, if their times are known; together they are the text. */
+	readonly words?: readonly Word[];
 }
 
 /** Missing speech, with the code of its reason. */
@@ -39,9 +48,9 @@ export interface TranscriptWords {
 }
 
 /** Formats of a downloaded transcript. */
-export type FileFormat = 'txt' | 'srt' | 'vtt' | 'json';
+export type FileFormat = 'txt' | 'srt' | 'vtt' | 'json' | 'md';
 
-export const FILE_FORMATS: readonly FileFormat[] = ['txt', 'srt', 'vtt', 'json'];
+export const FILE_FORMATS: readonly FileFormat[] = ['txt', 'srt', 'vtt', 'json', 'md'];
 
 /** Their MIME types. */
 export const MEDIA_TYPES: Readonly<Record<FileFormat, string>> = {
@@ -49,6 +58,7 @@ export const MEDIA_TYPES: Readonly<Record<FileFormat, string>> = {
 	srt: 'application/x-subrip',
 	vtt: 'text/vtt',
 	json: 'application/json',
+	md: 'text/markdown',
 };
 
 /** Returns the content of a file. */
@@ -62,6 +72,9 @@ export function formatTranscript(
 	if (format === 'json') {
 		return json(spoken, gaps, words);
 	}
+	if (format === 'md') {
+		return markdown(lines, words);
+	}
 	const missing = gaps.map(gap => ({ ...gap, text: words.text(gap), language: null }));
 	if (format === 'txt') {
 		const lines = [...spoken.map(line => labelled(line, words)), ...missing];
@@ -73,7 +86,7 @@ export function formatTranscript(
 		const speaker = speakerOf(line, words);
 		const before = inOrder[index - 1];
 		const isNew = before === undefined || speakerOf(before, words) !== speaker;
-		return format === 'srt' && speaker !== null && isNew ? named(line, speaker) : [cue(line, speaker)];
+		return format === 'srt' && speaker !== null && isNew ? named(line, speaker) : units(line, speaker);
 	});
 	const gapCues = missing.map(line => cue(line, null));
 	return WRITERS[format](settle(layOut(sentences, USUAL_LIMITS), gapCues));
@@ -81,9 +94,17 @@ export function formatTranscript(
 
 /** Returns a sentence that begins with the speaker's name: SubRip has no other place for it. */
 function named(line: Line, speaker: string): Timed[] {
-	const sentence = cue(line, speaker);
-	const name = { ...sentence, end: sentence.begin, text: `${speaker}:` };
-	return [name, { ...sentence, text: ` ${sentence.text.trimStart()}` }];
+	const [first, ...others] = units(line, speaker);
+	if (first === undefined) {
+		return [];
+	}
+	const name = { ...first, end: first.begin, text: `${speaker}:` };
+	return [name, { ...first, text: ` ${first.text.trimStart()}` }, ...others];
+}
+
+/** Returns the words of a line if their times are known, otherwise the line. */
+function units(line: Line, speaker: string | null): Timed[] {
+	return line.words === undefined ? [cue(line, speaker)] : line.words.map(word => cue(word, speaker));
 }
 
 /** Returns the name of a line's speaker; `null` if unknown. */
@@ -112,7 +133,7 @@ export function clock(seconds: number): string {
 	return hours > 0 ? `${hours}:${padded(minutes, 2)}:${rest}` : `${minutes}:${rest}`;
 }
 
-function cue({ startSeconds, endSeconds, text }: Line, speaker: string | null): Timed {
+function cue({ startSeconds, endSeconds, text }: Word, speaker: string | null): Timed {
 	const begin = milliseconds(startSeconds);
 	return { begin, end: Math.max(begin, milliseconds(endSeconds)), text, speaker };
 }
@@ -140,6 +161,9 @@ function json(lines: readonly Line[], missing: readonly GapLine[], words: Transc
 		...span(line),
 		text: line.text.trim(),
 		language: line.language,
+		...(line.words === undefined
+			? {}
+			: { words: line.words.map(word => ({ ...span(word), word: word.text.trim() })) }),
 		...(line.speaker === undefined ? {} : { speaker: line.speaker, speaker_name: line.speakerName ?? null }),
 	}));
 	const text = segments.map(segment => segment.text).join(' ');
@@ -147,7 +171,59 @@ function json(lines: readonly Line[], missing: readonly GapLine[], words: Transc
 	return `${JSON.stringify({ text, segments, gaps }, null, 2)}\n`;
 }
 
-function span({ startSeconds, endSeconds }: TranscriptLine): { start: number; end: number } {
+/** Paragraphs; a speaker's name stands where the speaker changes. */
+function markdown(lines: readonly TranscriptLine[], words: TranscriptWords): string {
+	const paragraphs = paragraphsOf(lines).map(paragraph => {
+		const [first] = paragraph;
+		if (first === undefined || isGap(first)) {
+			return first === undefined ? '' : `*${inMarkdown(words.text(first))}*\n`;
+		}
+		const speaker = speakerOf(first, words);
+		const name = speaker === null ? '' : ` **${inMarkdown(speaker)}:**`;
+		const text = paragraph.map(line => (isGap(line) ? '' : inMarkdown(line.text.trim()))).join(' ');
+		return `\`${clock(first.startSeconds)}\`${name} ${text}\n`;
+	});
+	return paragraphs.join('\n');
+}
+
+/** Pause after which another paragraph begins. */
+const PARAGRAPH_PAUSE_SECONDS = 2;
+/** A paragraph of continuous speech ends with the first line after this many characters. */
+const PARAGRAPH_CHARACTERS = 600;
+
+/** Groups lines: a gap, a change of the speaker, a pause and enough text end a paragraph. */
+export function paragraphsOf(lines: readonly TranscriptLine[]): TranscriptLine[][] {
+	const paragraphs: TranscriptLine[][] = [];
+	let characters = 0;
+	for (const line of lines) {
+		const before = paragraphs.at(-1)?.at(-1);
+		const continues =
+			before !== undefined &&
+			!isGap(before) &&
+			!isGap(line) &&
+			before.speaker === line.speaker &&
+			line.startSeconds - before.endSeconds < PARAGRAPH_PAUSE_SECONDS &&
+			characters < PARAGRAPH_CHARACTERS;
+		if (continues) {
+			paragraphs.at(-1)?.push(line);
+		} else {
+			paragraphs.push([line]);
+			characters = 0;
+		}
+		characters += isGap(line) ? 0 : line.text.length;
+	}
+	return paragraphs;
+}
+
+/** CommonMark reads these characters as markup wherever they stand. */
+function inMarkdown(text: string): string {
+	return text.replace(/[\\`*_[\]<>#~|]/g, '\\$&');
+}
+
+function span({ startSeconds, endSeconds }: Pick<TranscriptLine, 'startSeconds' | 'endSeconds'>): {
+	start: number;
+	end: number;
+} {
 	return { start: milliseconds(startSeconds) / 1000, end: milliseconds(endSeconds) / 1000 };
 }
 

@@ -13,7 +13,9 @@ function kept(id: string, changedAt: number, text = 'Hello.'): KeptTranscript {
 describe('kept transcripts', () => {
 	it('are returned newest first, without records of another form', () => {
 		const gap = { ...kept('gap', 3), lines: [{ startSeconds: 1, endSeconds: 2, gap: 'too_slow' }] };
-		const good = [kept('old', 1), gap, { ...kept('job', 2), kind: 'recording', lines: [], job: 'j1' }];
+		const word = { startSeconds: 0, endSeconds: 1, text: 'Hello.' };
+		const timed = { ...kept('old', 1), lines: [{ ...word, language: 'en', words: [word] }] };
+		const good = [timed, gap, { ...kept('job', 2), kind: 'recording', lines: [], job: 'j1' }];
 		const bad = [
 			null,
 			'text',
@@ -23,6 +25,7 @@ describe('kept transcripts', () => {
 			{ ...kept('lines', 5), lines: { length: 0 } },
 			{ ...kept('line', 5), lines: [{ startSeconds: 0, endSeconds: 1 }] },
 			{ ...kept('null', 5), lines: [null] },
+			{ ...kept('word', 5), lines: [{ ...word, language: 'en', words: [{ text: 'Hello.' }] }] },
 			{ ...kept('job', 5), job: 7 },
 		];
 		expect(parseKept([...bad, ...good]).map(({ id }) => id)).toEqual(['gap', 'job', 'old']);

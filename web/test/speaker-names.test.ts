@@ -19,9 +19,10 @@ test('numbers of a stream follow those of the streams before it', () => {
 
 test('a name holds for earlier and later lines, and an empty one restores the usual', () => {
 	const speakers = new SpeakerNames();
-	const lines = [line({ speaker: 0 }), line({ speaker: 1 })];
+	const words = [{ startSeconds: 0, endSeconds: 1, text: 'Yes.' }];
+	const lines = [line({ speaker: 0 }), line({ speaker: 1, words })];
 	const named = speakers.rename(lines, 1, 'Ann', usual);
-	expect(named).toEqual([line({ speaker: 0 }), line({ speaker: 1, speakerName: 'Ann' })]);
+	expect(named).toEqual([line({ speaker: 0 }), line({ speaker: 1, words, speakerName: 'Ann' })]);
 	expect(speakers.fields(1)).toEqual({ speaker: 1, speakerName: 'Ann' });
 	expect(speakers.rename(named, 1, '', usual)).toEqual(lines);
 	expect(speakers.fields(1)).toEqual({ speaker: 1 });
