@@ -112,7 +112,7 @@ test('offers captions again after Status and Back', async ({ captions: page }) =
 	}
 	await expect(lines(page)).toHaveText('The train leaves at noon.');
 	await page.getByRole('link', { name: 'Status' }).click();
-	await page.getByRole('link', { name: 'Captions' }).click();
+	await page.getByRole('link', { name: 'Live' }).click();
 	await expect(offer(page)).toBeVisible();
 });
 
@@ -125,7 +125,7 @@ test('opens Status in another tab while listening, and returns from there', asyn
 	await expect(status.getByRole('heading', { level: 1 })).toHaveText('Status');
 	await expect(page.locator('#state')).toHaveText('Listening');
 	const closed = status.waitForEvent('close');
-	await status.getByRole('link', { name: 'Captions' }).click();
+	await status.getByRole('link', { name: 'Live' }).click();
 	await closed;
 	await expect(page.locator('#state')).toHaveText('Listening');
 	await page.getByRole('button', { name: 'Stop' }).click();
@@ -175,6 +175,8 @@ test('lists earlier transcripts, shows and deletes them', async ({ captions: pag
 		{ ...captions('talk', 3), kind: 'recording', name: 'talk.mp3', lines: [line, gap] },
 		{ id: 'broken', lines: 'none' },
 	);
+	const go = (place: string): Promise<void> => page.getByRole('link', { name: place }).click();
+	await go('Recordings');
 	await expect(rows(page)).toHaveCount(3);
 	await expect(rows(page).nth(0)).toContainText('The newest.');
 	await expect(rows(page).nth(2)).toContainText('talk.mp3');
@@ -187,9 +189,11 @@ test('lists earlier transcripts, shows and deletes them', async ({ captions: pag
 	await expect(recording.locator('.words')).toHaveText(['A talk.', '[1.0 s missing: server unreachable]']);
 	await rows(page).nth(1).getByRole('button', { name: /^Show/ }).click();
 	await expect(lines(page)).toHaveText('An older one.');
+	await go('Recordings');
 	await expect(rows(page)).toHaveCount(1);
 	await rows(page).nth(0).getByRole('button', { name: /^Show/ }).click();
 	await expect(lines(page)).toHaveText('The newest.');
+	await go('Recordings');
 	await expect(rows(page)).toHaveText(/An older one\./);
 	await rows(page)
 		.nth(0)
@@ -201,9 +205,10 @@ test('lists earlier transcripts, shows and deletes them', async ({ captions: pag
 	await expect(rows(page)).toHaveText(/The newest\./);
 	page.once('dialog', dialog => void dialog.accept());
 	await page.getByRole('button', { name: 'Delete all' }).click();
-	await expect(offer(page)).toBeHidden();
-	await page.reload();
 	await expect(page.locator('#kept')).toBeHidden();
+	await go('Live');
+	await expect(page.getByRole('button', { name: 'Start' })).toBeVisible();
+	await expect(offer(page)).toBeHidden();
 });
 
 test('shows a copy of captions that another tab is writing', async ({ captions: page, gateway }) => {
@@ -243,10 +248,11 @@ test('finds a job again after a reload', async ({ captions: page }) => {
 test('reports a job that the server no longer has', async ({ captions: page }) => {
 	const recording = page.getByRole('article');
 	await keep(page, { ...captions('lost', 0), kind: 'recording', name: 'talk.mp3', job: 'never-was' });
+	await page.getByRole('link', { name: 'Recordings' }).click();
 	await expect(recording.getByRole('status')).toHaveText('The server no longer has this recording.');
 	await recording.getByRole('button', { name: 'Remove talk.mp3' }).click();
 	await page.reload();
-	await expect(page.getByRole('button', { name: 'Start' })).toBeVisible();
+	await expect(page.locator('#kept')).toBeHidden();
 	await expect(recording).toHaveCount(0);
 });
 

@@ -32,6 +32,7 @@ test('the chosen model transcribes, and only its languages are offered', async (
 		const uploaded = page.waitForRequest(/\/utterance/);
 		await drop(page, 'short.wav');
 		expect(new URL((await uploaded).url()).searchParams.get('model')).toBe('german');
+		await page.getByRole('link', { name: 'Live' }).click();
 		await page.reload();
 		await expect(model).toHaveValue('german');
 		if (FOLDER !== undefined) {

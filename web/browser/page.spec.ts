@@ -338,12 +338,14 @@ test.describe('without the right key', () => {
 		await page.evaluate(() => sessionStorage.clear());
 		await drop(page, 'short.wav');
 		await expect(page.locator('#notice')).toHaveText('The server requires a key.');
+		await page.getByRole('link', { name: 'Live' }).click();
 		await page.getByRole('button', { name: 'Start' }).click();
 		await expect(page.locator('#state')).toHaveText('Connecting');
 		await expect(page.locator('#state')).toHaveText('Not listening');
 		await field.fill(UNUSUAL_KEY);
 		await use.click();
 		await expect(page.locator('#state')).toHaveText('Listening'); // both go on
+		await page.getByRole('link', { name: 'Recordings' }).click();
 		await expect(page.locator('.recording .words')).toHaveText('The train leaves at noon.');
 	});
 });
@@ -536,6 +538,7 @@ test('pictures for the documentation', async ({ page, captions }) => {
 	await page.reload();
 	await drop(page, 'fellow.wav');
 	await expect(page.getByText('Done', { exact: true })).toBeVisible();
+	await page.getByRole('link', { name: 'Live' }).click();
 	await captions.getByLabel('Spoken language').selectOption('English');
 	await captions.getByRole('button', { name: 'Start' }).click();
 	await expect(captions.locator('#lines .line')).toHaveCount(4, { timeout: 60_000 });

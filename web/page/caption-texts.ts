@@ -1,8 +1,8 @@
 /** Texts of the captions page, in each language. English is also in the HTML, for the first paint. */
 
 const english = {
-	nav: { label: 'Pages', captions: 'Captions', status: 'Status' },
-	title: 'Live captions',
+	nav: { label: 'Pages', live: 'Live', recordings: 'Recordings', status: 'Status' },
+	titles: { live: 'Live captions', recordings: 'Recordings' },
 	start: 'Start',
 	stop: 'Stop',
 	pause: 'Pause',
@@ -170,8 +170,8 @@ const english = {
 export type CaptionTexts = typeof english;
 
 const chinese: CaptionTexts = {
-	nav: { label: '页面', captions: '字幕', status: '状态' },
-	title: '实时字幕',
+	nav: { label: '页面', live: '实时', recordings: '录音', status: '状态' },
+	titles: { live: '实时字幕', recordings: '录音' },
 	start: '开始',
 	stop: '停止',
 	pause: '暂停',

@@ -41,9 +41,12 @@ export function bindLanguageButton(button: HTMLElement, render: (language: Langu
 /**
  * Sets the texts of all elements that name one by its path: `data-text` (their text content), `data-label` (their
  * accessible name).
+ *
+ * @param texts - The texts.
+ * @param root - Where the elements are; the whole page if omitted.
  */
-export function showTexts(texts: object): void {
-	for (const element of document.querySelectorAll<HTMLElement>('[data-text], [data-label]')) {
+export function showTexts(texts: object, root: ParentNode = document): void {
+	for (const element of root.querySelectorAll<HTMLElement>('[data-text], [data-label]')) {
 		const { text, label } = element.dataset;
 		if (text !== undefined) {
 			element.textContent = find(texts, text);

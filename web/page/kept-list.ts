@@ -1,8 +1,8 @@
-/** The list of earlier transcripts, and the offer of the newest captions while the page has none. */
+/** The list of earlier transcripts. */
 
 import type { CaptionTexts } from './caption-texts.js';
 import { byId } from './dom.js';
-import { excerpt, type KeptTranscript } from './kept.js';
+import { excerpt, type KeptTranscript, keptTime } from './kept.js';
 
 /** What the buttons of the list do. */
 export interface KeptActions {
@@ -15,14 +15,10 @@ export class KeptList {
 	readonly #section = byId('kept', HTMLElement);
 	readonly #rows = byId('kept-rows', HTMLElement);
 	readonly #removeAll = byId('kept-remove-all', HTMLButtonElement);
-	readonly #offer = byId('offer', HTMLElement);
-	readonly #offerText = byId('offer-text', HTMLElement);
-	readonly #offerShow = byId('offer-show', HTMLButtonElement);
 	readonly #actions: KeptActions;
 	#kept: readonly KeptTranscript[] = [];
 	#texts: CaptionTexts;
 	#isListening = false;
-	#isOffering = true;
 
 	/**
 	 * @param texts - Texts of the list.
@@ -34,14 +30,7 @@ export class KeptList {
 		this.#removeAll.addEventListener('click', () => {
 			if (confirm(this.#texts.kept.confirm)) {
 				this.#actions.remove(this.#kept.map(({ id }) => id));
-				byId('scroll', HTMLElement).focus(); // the list is hidden next
-			}
-		});
-		this.#offerShow.addEventListener('click', () => {
-			const [newest] = this.#captions;
-			if (newest !== undefined) {
-				this.#actions.open(newest);
-				byId('scroll', HTMLElement).focus(); // this button is hidden next
+				byId('file', HTMLInputElement).focus(); // the list is hidden next
 			}
 		});
 	}
@@ -58,12 +47,6 @@ export class KeptList {
 		this.#show();
 	}
 
-	/** Removes the offer: the page shows captions, or has shown them until they were cleared. */
-	endOffer(): void {
-		this.#isOffering = false;
-		this.#offer.hidden = true;
-	}
-
 	/** Whether captions are being added: no others can be shown then. */
 	set isListening(isListening: boolean) {
 		if (isListening !== this.#isListening) {
@@ -72,23 +55,15 @@ export class KeptList {
 		}
 	}
 
-	get #captions(): readonly KeptTranscript[] {
-		return this.#kept.filter(({ kind }) => kind === 'captions');
-	}
-
 	#show(): void {
-		const { kept } = this.#texts;
 		this.#section.hidden = this.#kept.length === 0;
 		this.#rows.replaceChildren(...this.#kept.map(transcript => this.#row(transcript)));
-		const [newest] = this.#captions;
-		this.#offer.hidden = newest === undefined || this.#isListening || !this.#isOffering;
-		this.#offerText.textContent = newest === undefined ? '' : kept.offer(this.#time(newest));
 	}
 
 	#row(transcript: KeptTranscript): HTMLElement {
 		const { kept } = this.#texts;
 		const { id, name, lines, kind } = transcript;
-		const when = this.#time(transcript);
+		const when = keptTime(transcript, document.documentElement.lang);
 		const title = document.createElement('h3');
 		title.textContent = name === '' ? kept.captions : name;
 		const note = document.createElement('p');
@@ -110,11 +85,6 @@ export class KeptList {
 		const row = document.createElement('li');
 		row.append(head, note, text);
 		return row;
-	}
-
-	#time({ changedAt }: KeptTranscript): string {
-		const style = { dateStyle: 'medium', timeStyle: 'short' } as const;
-		return new Intl.DateTimeFormat(document.documentElement.lang, style).format(changedAt);
 	}
 }
 

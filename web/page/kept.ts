@@ -61,6 +61,11 @@ export function excerpt({ lines }: KeptTranscript): string {
 	return spoken.slice(0, EXCERPT_LINES).join(' ');
 }
 
+/** Returns when a transcript was last changed, as a date and time in a language. */
+export function keptTime({ changedAt }: KeptTranscript, language: string): string {
+	return new Intl.DateTimeFormat(language, { dateStyle: 'medium', timeStyle: 'short' }).format(changedAt);
+}
+
 function estimatedBytes({ lines }: KeptTranscript): number {
 	return lines.reduce((sum, line) => {
 		const words = isGap(line) ? [] : (line.words ?? []);

@@ -16,7 +16,7 @@ import { isGap, speakerOf, type TranscriptLine } from './transcript.js';
 
 /** The list of recordings. */
 export class Recordings {
-	readonly #place = byId('recordings', HTMLElement);
+	readonly #place = byId('recording-list', HTMLElement);
 	readonly #shown = new Set<Recording>();
 	readonly #key: Key;
 	readonly #keeper: Keeper;
@@ -49,7 +49,6 @@ export class Recordings {
 			this.add([...(chooser.files ?? [])]);
 			chooser.value = ''; // the same file may be chosen again
 		});
-		this.#takeDrops();
 	}
 
 	/** Changes the language. */
@@ -125,29 +124,6 @@ export class Recordings {
 			}
 		}
 		this.#isWorking = false;
-	}
-
-	#takeDrops(): void {
-		const look = document.body.classList;
-		const hasFiles = (event: DragEvent): boolean => event.dataTransfer?.types.includes('Files') ?? false;
-		document.addEventListener('dragover', event => {
-			if (hasFiles(event)) {
-				event.preventDefault();
-				look.add('dropping');
-			}
-		});
-		document.addEventListener('dragleave', event => {
-			if (event.relatedTarget === null) {
-				look.remove('dropping');
-			}
-		});
-		document.addEventListener('drop', event => {
-			look.remove('dropping');
-			if (hasFiles(event)) {
-				event.preventDefault();
-				this.add([...(event.dataTransfer?.files ?? [])]);
-			}
-		});
 	}
 }
 

@@ -4,7 +4,7 @@ import type { WorkerExit } from './status-data.js';
 
 /** All its texts. */
 export interface StatusTexts {
-	readonly nav: { readonly label: string; readonly captions: string; readonly status: string };
+	readonly nav: Readonly<Record<'label' | 'live' | 'recordings' | 'status', string>>;
 	readonly title: string;
 	readonly asking: string;
 	readonly states: Readonly<Record<'ok' | 'degraded' | 'down', string>>;
@@ -79,7 +79,7 @@ const SIGNALS_ENGLISH: Readonly<Record<string, string>> = {
 };
 
 const english: StatusTexts = {
-	nav: { label: 'Pages', captions: 'Captions', status: 'Status' },
+	nav: { label: 'Pages', live: 'Live', recordings: 'Recordings', status: 'Status' },
 	title: 'Status',
 	asking: 'Loading …',
 	states: {
@@ -228,7 +228,7 @@ const SIGNALS_CHINESE: Readonly<Record<string, string>> = {
 };
 
 const chinese: StatusTexts = {
-	nav: { label: '页面', captions: '字幕', status: '状态' },
+	nav: { label: '页面', live: '实时', recordings: '录音', status: '状态' },
 	title: '状态',
 	asking: '正在查询服务器……',
 	states: {

@@ -24,10 +24,12 @@ byId('forget', HTMLButtonElement).addEventListener('click', () => {
 	useKey('');
 });
 byId('figures', HTMLDetailsElement).addEventListener('toggle', () => void poll.ask());
-for (const link of document.querySelectorAll<HTMLAnchorElement>('a[href="./"]')) {
+for (const link of document.querySelectorAll<HTMLAnchorElement>('.brand a, a[href^="./#"]')) {
 	link.addEventListener('click', event => {
-		if (isOpenedByCaptions()) {
+		const page = opener();
+		if (page !== null) {
 			event.preventDefault();
+			page.location.hash = link.hash;
 			window.close(); // the captions are in the tab that opened this one
 		}
 	});
@@ -37,13 +39,13 @@ bindLanguageButton(byId('language', HTMLButtonElement), render);
 field.value = stored('sessionStorage', KEPT) ?? '';
 useKey(field.value);
 
-/** Returns whether another tab shows captions and has opened this one. */
-function isOpenedByCaptions(): boolean {
+/** Returns the tab that shows captions and has opened this one, if any. */
+function opener(): Window | null {
 	try {
 		const { opener } = window as { opener: Window | null };
-		return opener?.document.getElementById('captions') != null;
+		return opener?.document.getElementById('captions') == null ? null : opener;
 	} catch {
-		return false; // it shows another site now
+		return null; // it shows another site now
 	}
 }
 

@@ -1,0 +1,118 @@
+/** Entry point of the page: what its two places share, and which of them is shown. */
+
+import { CAPTION_TEXTS } from './caption-texts.js';
+import { byId } from './dom.js';
+import { acceptDrops } from './drop.js';
+import { type Language, showTexts, bindLanguageButton } from './i18n.js';
+import { IndexedDbStore } from './kept-store.js';
+import { Keeper } from './keeper.js';
+import { Key } from './key.js';
+import { LivePlace } from './live-place.js';
+import { Notice } from './notice.js';
+import { type Place, Places } from './place.js';
+import type { RecordingsPlace } from './recordings-place.js';
+
+let texts: (typeof CAPTION_TEXTS)[Language] = CAPTION_TEXTS.en;
+let recordings: RecordingsPlace | null = null;
+let loading: Promise<RecordingsPlace> | null = null;
+
+const notice = new Notice(texts);
+const showProblem = notice.show.bind(notice);
+const key = new Key(showProblem);
+const keeper = new Keeper(new IndexedDbStore(), isFailing => {
+	byId('not-kept', HTMLElement).hidden = !isFailing;
+});
+const live = new LivePlace(texts, {
+	key,
+	keeper,
+	notice,
+	whenListening: isListening => {
+		if (recordings !== null) {
+			recordings.isListening = isListening;
+		}
+	},
+});
+const places = new Places(enter);
+
+bindLanguageButton(byId('language', HTMLButtonElement), render);
+acceptDrops(files => {
+	places.go({ name: 'recordings', id: null });
+	void loadRecordings().then(place => place.add(files));
+});
+document.addEventListener('visibilitychange', () => {
+	if (!document.hidden) {
+		enter(places.current); // other tabs may have changed what is kept
+	}
+});
+window.addEventListener('beforeunload', event => {
+	if (isBusy()) {
+		event.preventDefault(); // the browser asks the user whether to leave
+	}
+});
+byId('status-link', HTMLAnchorElement).addEventListener('click', ({ currentTarget }) => {
+	(currentTarget as HTMLAnchorElement).target = isBusy() ? '_blank' : '';
+});
+byId('key-form', HTMLFormElement).addEventListener('submit', () => void live.loadModels());
+void live.loadModels();
+void resumeJobs();
+
+/** Returns whether leaving the page would stop something, or lose text. */
+function isBusy(): boolean {
+	return live.isOn || recordings?.isUploading === true || keeper.isUnsaved;
+}
+
+/** Continues the jobs that a page before has started. */
+async function resumeJobs(): Promise<void> {
+	const kept = await keeper.list();
+	if (kept.some(({ job }) => job !== null)) {
+		await (await loadRecordings()).resume(kept);
+	}
+	if (document.readyState !== 'complete') {
+		await new Promise(resolve => window.addEventListener('load', resolve, { once: true }));
+	}
+	await import('./recordings-place.js'); // cached: the place then opens even if the server is unreachable
+}
+
+/** Loads the place of recordings once; a failed attempt is repeated by the next call. */
+function loadRecordings(): Promise<RecordingsPlace> {
+	return (loading ??= import('./recordings-place.js').then(
+		({ RecordingsPlace }) => {
+			recordings = new RecordingsPlace(texts, {
+				key,
+				keeper,
+				speech: () => live.speech,
+				liveId: () => live.id,
+				continueLive: transcript => {
+					places.go({ name: 'live' });
+					void live.open(transcript);
+				},
+				showProblem,
+			});
+			recordings.isListening = live.isOn;
+			recordings.render(texts);
+			return recordings;
+		},
+		(error: unknown) => {
+			loading = null;
+			throw error;
+		},
+	));
+}
+
+function enter({ name }: Place): void {
+	document.title = `Auricle: ${texts.titles[name]}`;
+	if (name === 'live') {
+		void keeper.list().then(kept => live.offer(kept));
+	} else {
+		void loadRecordings().then(place => place.refresh());
+	}
+}
+
+function render(language: Language): void {
+	texts = CAPTION_TEXTS[language];
+	showTexts(texts);
+	notice.render(texts);
+	live.render(texts, language);
+	recordings?.render(texts);
+	places.show();
+}

@@ -1,0 +1,219 @@
+/** The Live place: its controls, the captions, and the stream between them. */
+
+import { type CaptionTexts, problem } from './caption-texts.js';
+import { CaptionView } from './caption-view.js';
+import { byId, setText } from './dom.js';
+import type { Language } from './i18n.js';
+import { KeptCaptions } from './kept-captions.js';
+import { KeptOffer } from './kept-offer.js';
+import type { KeptTranscript } from './kept.js';
+import type { Keeper } from './keeper.js';
+import type { Key } from './key.js';
+import { namedLanguages } from './languages.js';
+import { LevelMeter } from './level-meter.js';
+import { Live, type LiveState, type SpeechChoice } from './live.js';
+import { ModelChoice } from './model-choice.js';
+import type { Notice } from './notice.js';
+import { ScreenLock } from './screen-lock.js';
+import { SourceChoice } from './source.js';
+import { store, stored } from './storage.js';
+
+const SPOKEN = 'auricle.spoken';
+const SPEAKERS = 'auricle.speakers';
+const TURNS = 'auricle.turns';
+const SILENT = problem('silent');
+
+/** What the place uses of the page around it. */
+export interface Surroundings {
+	readonly key: Key;
+	readonly keeper: Keeper;
+	readonly notice: Notice;
+	/** Called when listening starts or ends. */
+	readonly whenListening: (isListening: boolean) => void;
+}
+
+/** The place; one for the page. */
+export class LivePlace {
+	readonly #start = byId('start', HTMLButtonElement);
+	readonly #pause = byId('pause', HTMLButtonElement);
+	readonly #state = byId('state', HTMLElement);
+	readonly #spoken = byId('spoken', HTMLSelectElement);
+	readonly #speakers = remembered('speakers', SPEAKERS);
+	readonly #turns = remembered('turns', TURNS);
+	readonly #screenLock = new ScreenLock();
+	readonly #notice: Notice;
+	readonly #whenListening: (isListening: boolean) => void;
+	readonly #source: SourceChoice;
+	readonly #model: ModelChoice;
+	readonly #captions: CaptionView;
+	readonly #kept: KeptCaptions;
+	readonly #offer: KeptOffer;
+	readonly #live: Live;
+	#texts: CaptionTexts;
+	#language: Language = 'en';
+	#delayMilliseconds: number | null = null;
+	#behindSeconds: number | null = null;
+
+	/**
+	 * @param texts - Texts of the place.
+	 * @param page - The page around it.
+	 */
+	constructor(texts: CaptionTexts, page: Surroundings) {
+		this.#texts = texts;
+		this.#notice = page.notice;
+		this.#whenListening = page.whenListening;
+		this.#source = new SourceChoice(texts, () => void this.#live.changeSource());
+		this.#model = new ModelChoice(texts, page.key, () => {
+			this.#renderSpoken();
+			this.#live.changeSpeech();
+		});
+		this.#captions = new CaptionView(texts, () => {
+			this.#offer.end();
+			void this.#kept.change();
+		});
+		this.#kept = new KeptCaptions(this.#captions, page.keeper);
+		this.#offer = new KeptOffer(texts, transcript => void this.open(transcript));
+		this.#live = this.#stream(page.key);
+		this.#bind();
+		if (!isSecureContext) {
+			this.#notice.show(problem('insecure'));
+			this.#start.disabled = true;
+		}
+	}
+
+	/** ID of the captions on the page. */
+	get id(): string {
+		return this.#kept.id;
+	}
+
+	/** Whether it listens, or waits for its last captions. */
+	get isOn(): boolean {
+		return this.#live.state !== 'idle';
+	}
+
+	/** What the user has chosen for the recognition. */
+	get speech(): SpeechChoice {
+		return {
+			model: this.#model.value,
+			language: this.#spoken.value === '' ? null : this.#spoken.value,
+			speakers: this.#speakers.checked,
+			turnDetection: this.#turns.checked,
+		};
+	}
+
+	/** Changes the language. */
+	render(texts: CaptionTexts, language: Language): void {
+		this.#texts = texts;
+		this.#language = language;
+		this.#model.render(texts);
+		this.#renderSpoken();
+		this.#source.render(texts);
+		this.#captions.render(texts);
+		this.#offer.render(texts);
+		this.#showState(this.#live.state);
+		this.#showDelay();
+	}
+
+	/** Asks the server for its models. */
+	async loadModels(): Promise<void> {
+		await this.#model.load();
+	}
+
+	/** Offers the newest of these captions. */
+	offer(kept: readonly KeptTranscript[]): void {
+		this.#offer.offer(kept.filter(({ id }) => id !== this.id));
+	}
+
+	/** Shows kept captions, to be continued; ignored while it listens. */
+	async open(transcript: KeptTranscript): Promise<void> {
+		if (!this.isOn) {
+			await this.#kept.open(transcript);
+			this.#offer.end();
+		}
+	}
+
+	#stream(key: Key): Live {
+		const meter = new LevelMeter(byId('level', HTMLElement).firstElementChild as HTMLElement, isSilent => {
+			if (this.#notice.sentence === (isSilent ? null : SILENT)) {
+				this.#notice.show(isSilent ? SILENT : null); // any other notice is more important
+			}
+		});
+		const view = {
+			showState: (state: LiveState) => this.#showState(state),
+			showBehind: (seconds: number | null) => {
+				this.#behindSeconds = seconds;
+				this.#showDelay();
+			},
+			showDelay: (milliseconds: number | null) => {
+				this.#delayMilliseconds = milliseconds;
+				this.#showDelay();
+			},
+			showPartial: this.#captions.showPartial.bind(this.#captions),
+			showFinal: this.#captions.showFinal.bind(this.#captions),
+			reviseSpeakers: this.#captions.reviseSpeakers.bind(this.#captions),
+			showGap: this.#captions.showGap.bind(this.#captions),
+			begin: () => this.#captions.begin(),
+			end: () => this.#captions.dropGuesses(),
+			showMedia: meter.watch.bind(meter),
+			showProblem: this.#notice.show.bind(this.#notice),
+		};
+		return new Live(view, this.#source, key, () => this.speech);
+	}
+
+	#bind(): void {
+		this.#start.addEventListener('click', () => void this.#live.startOrStop());
+		this.#pause.addEventListener('click', () => void this.#live.pauseOrGoOn());
+		for (const button of [this.#start, this.#pause]) {
+			button.addEventListener('keydown', event => {
+				if (event.repeat) {
+					event.preventDefault(); // a held key counts as one press
+				}
+			});
+		}
+		this.#spoken.addEventListener('change', () => {
+			store('localStorage', SPOKEN, this.#spoken.value);
+			this.#live.changeSpeech();
+		});
+	}
+
+	#renderSpoken(): void {
+		const known = this.#model.languages;
+		const languages = namedLanguages(this.#language).filter(([code]) => known?.has(code) ?? true);
+		const auto = new Option(this.#texts.spoken.auto, '');
+		this.#spoken.replaceChildren(auto, ...languages.map(([code, name]) => new Option(name, code)));
+		const chosen = stored('localStorage', SPOKEN) ?? '';
+		this.#spoken.value = languages.some(([code]) => code === chosen) ? chosen : '';
+	}
+
+	#showState(state: LiveState): void {
+		const { start, stop, pause, resume, states } = this.#texts;
+		const isOn = state !== 'idle';
+		setText(this.#start, isOn ? stop : start);
+		this.#start.classList.toggle('on', isOn);
+		this.#pause.hidden = !['connecting', 'listening', 'reconnecting', 'paused'].includes(state);
+		setText(this.#pause, state === 'paused' ? resume : pause);
+		this.#speakers.disabled = isOn; // a stream begins with or without them
+		this.#turns.disabled = isOn;
+		this.#state.dataset['state'] = state;
+		setText(this.#state, states[state]);
+		this.#screenLock.hold(isOn);
+		this.#offer.isListening = isOn;
+		this.#whenListening(isOn);
+	}
+
+	#showDelay(): void {
+		const { delay, behind } = this.#texts;
+		const ms = this.#delayMilliseconds;
+		const usual = ms === null ? '' : delay((ms / 1000).toFixed(1));
+		const text = this.#behindSeconds === null ? usual : behind(this.#behindSeconds.toFixed(0));
+		byId('delay', HTMLElement).textContent = text;
+	}
+}
+
+/** Returns a checkbox that keeps its state in the browser. */
+function remembered(id: string, name: string): HTMLInputElement {
+	const box = byId(id, HTMLInputElement);
+	box.checked = stored('localStorage', name) === '1';
+	box.addEventListener('change', () => store('localStorage', name, box.checked ? '1' : ''));
+	return box;
+}
