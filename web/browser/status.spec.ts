@@ -77,7 +77,7 @@ test('shows a crash and its recovery, without effect on others', async ({ status
 	test.setTimeout(FOLDER === undefined ? 180_000 : 480_000);
 	const stop = load(server.port);
 	await page.getByLabel('Operator’s key').fill(OPERATOR_KEY);
-	await page.getByRole('button', { name: 'Show stacks' }).click();
+	await page.getByRole('button', { name: 'Show', exact: true }).click();
 
 	if (FOLDER !== undefined) {
 		await page.getByText('Show as a table').click();
@@ -143,6 +143,25 @@ test('shows stacks to the operator while the tab is open', async ({ status: page
 	await page.getByRole('button', { name: 'Forget the key' }).click();
 	await expect(crash).toContainText('Enter the operator’s key to see the stack.');
 	expect(await page.evaluate(() => sessionStorage.length)).toBe(0);
+});
+
+test('counts wrong keys apart from failures, and shows the use by key to the operator', async ({
+	status: page,
+	server,
+}) => {
+	const ask = (key: string): Promise<Response> =>
+		fetch(`http://127.0.0.1:${server.port}/v1/sessions`, { headers: { Authorization: `Bearer ${key}` } });
+	expect((await ask('wrong')).status).toBe(401);
+	expect((await ask(API_KEY)).status).toBe(200);
+	await expect(page.locator('#refusals tr')).toHaveText(['unauthorizedno key or a wrong keyclient1']);
+	await expect(page.locator('.card-refusals .note')).toHaveText(
+		'0 in 15 minutes · 1 more for wrong keys or limits',
+	);
+	await expect(page.locator('.card-memory .range')).toHaveText(/^[\d.]+ GB0$/);
+	await expect(page.locator('#clients')).toBeHidden();
+	await page.getByLabel('Operator’s key').fill(OPERATOR_KEY);
+	await page.getByRole('button', { name: 'Show', exact: true }).click();
+	await expect(page.locator('#clients tr').filter({ hasText: 'browser' })).toBeVisible();
 });
 
 for (const colorScheme of ['light', 'dark'] as const) {

@@ -1,7 +1,17 @@
 /** The cards of the last minutes: a large value each, and a small chart below it. */
 
 import { Chart, type Figures } from './status-chart.js';
-import { type Health, type Past, type Sample, highest, refused, roundUp, sum } from './status-data.js';
+import {
+	type Health,
+	type Past,
+	type Sample,
+	type Scale,
+	highest,
+	refused,
+	refusedToClients,
+	scaleOf,
+	sum,
+} from './status-data.js';
 import { element } from './status-dom.js';
 import type { StatusTexts } from './status-texts.js';
 
@@ -12,14 +22,15 @@ const MIN_DELAY_MILLISECONDS = 500;
 const MIN_SESSIONS = 4;
 const MIN_COUNT = 4;
 
-const CARDS = ['workers', 'queue', 'sessions', 'delays', 'jobs', 'refusals'] as const;
+const CARDS = ['workers', 'queue', 'sessions', 'delays', 'jobs', 'refusals', 'cpu', 'memory'] as const;
 
 interface CardContent {
 	readonly figure: string;
 	readonly unit: string;
 	readonly note: string;
-	readonly scaleMax: number;
-	readonly topOfScale: string;
+	readonly scale: Scale;
+	/** Writes a value of the scale with its unit. */
+	readonly written: (value: number) => string;
 	readonly series: Figures['series'];
 	readonly marks?: readonly number[];
 }
@@ -49,6 +60,7 @@ class Card {
 	readonly #unit = element('span', 'unit');
 	readonly #note = element('p', 'note');
 	readonly #chart = new Chart();
+	readonly #over = element('p', 'over');
 	readonly #top = element('span');
 	readonly #begin = element('span');
 	readonly #now = element('span');
@@ -57,13 +69,15 @@ class Card {
 		const figure = element('p', 'reading');
 		figure.append(this.#figure, ' ', this.#unit);
 		// The chart has the same text for screen readers.
-		const top = element('p', 'scale scale-top');
+		const range = element('p', 'range');
 		const scale = element('p', 'scale');
-		top.ariaHidden = scale.ariaHidden = 'true';
-		top.append(this.#top);
+		range.ariaHidden = scale.ariaHidden = this.#over.ariaHidden = 'true';
+		range.append(this.#top, element('span', '', '0'));
 		scale.append(this.#begin, this.#now);
+		const plot = element('div', 'plot');
+		plot.append(this.#over, this.#chart.element, range, scale);
 		this.element = element('article', `card card-${name}`);
-		this.element.append(this.#title, figure, this.#note, top, this.#chart.element, scale);
+		this.element.append(this.#title, figure, this.#note, plot);
 	}
 
 	show(title: string, shown: CardContent, past: Past, texts: StatusTexts): void {
@@ -71,7 +85,9 @@ class Card {
 		this.#figure.textContent = shown.figure;
 		this.#unit.textContent = shown.unit;
 		this.#note.textContent = shown.note;
-		this.#top.textContent = shown.topOfScale;
+		const peak = highest(shown.series.flatMap(({ values }) => values));
+		this.#over.textContent = shown.scale.isClipped ? `▲ ${shown.written(peak)}` : '';
+		this.#top.textContent = shown.written(shown.scale.max);
 		this.#begin.textContent = texts.begin(Math.round(past.spanSeconds / 60));
 		this.#now.textContent = texts.now;
 		this.#chart.draw(`${title}: ${texts.lately}`, {
@@ -79,7 +95,7 @@ class Card {
 			everySeconds: past.everySeconds,
 			nowSeconds: past.now,
 			spanSeconds: past.spanSeconds,
-			scaleMax: shown.scaleMax,
+			scaleMax: shown.scale.max,
 			series: shown.series,
 			...(shown.marks === undefined ? {} : { marks: shown.marks }),
 			inWords: past.samples.length === 0 ? texts.noFigures : `${shown.figure} ${shown.unit}; ${shown.note}`,
@@ -90,83 +106,122 @@ class Card {
 type Show = (health: Health, past: Past, samples: readonly Sample[], texts: StatusTexts) => CardContent;
 
 const CARD_CONTENTS: Readonly<Record<(typeof CARDS)[number], Show>> = {
-	workers: (health, { everySeconds }, samples, { cards }) => {
+	workers: (health, { everySeconds }, samples, { cards, units }) => {
 		const all = health.workers.length;
 		const ready = health.workers.filter(({ state }) => state === 'ready' || state === 'busy').length;
-		const scaleMax = highest(
+		const max = highest(
 			samples.map(({ workers }) => workers),
-			all,
+			Math.max(all, 1),
 		);
 		const values = { ready, all, crashes: sum(samples.map(({ crashes }) => crashes)) };
 		return {
 			...cardTexts(cards.workers, values),
-			scaleMax,
-			topOfScale: `${scaleMax}`,
+			scale: { max, isClipped: false },
+			written: units.count,
 			series: [{ look: 'chart-area', values: samples.map(sample => sample.ready) }],
 			marks: samples.filter(({ crashes }) => crashes > 0).map(({ at }) => at - everySeconds / 2),
 		};
 	},
-	queue: (health, _past, samples, { cards }) => {
+	queue: (health, _past, samples, { cards, units }) => {
 		const { audio_s: now, max_audio_s: bound } = health.queue;
-		const top = highest(samples.map(({ queueSeconds }) => queueSeconds));
-		const scaleMax = roundUp(Math.max(top, MIN_QUEUE_SECONDS));
+		const values = samples.map(({ queueSeconds }) => queueSeconds);
+		const peak = highest(values).toFixed(1);
 		return {
-			...cardTexts(cards.queue, { seconds: now.toFixed(1), bound: `${bound}`, peak: top.toFixed(1) }),
-			scaleMax,
-			topOfScale: `${scaleMax}`,
-			series: [{ look: 'chart-area', values: samples.map(sample => sample.queueSeconds) }],
+			...cardTexts(cards.queue, { seconds: now.toFixed(1), bound: bound.toFixed(0), peak }),
+			scale: scaleOf(values, MIN_QUEUE_SECONDS),
+			written: units.seconds,
+			series: [{ look: 'chart-area', values }],
 		};
 	},
-	sessions: (health, _past, samples, { cards }) => {
+	sessions: (health, _past, samples, { cards, units }) => {
 		const { connected, waiting, max } = health.sessions;
-		const top = highest(samples.map(sample => sample.connected));
-		const scaleMax = roundUp(Math.max(top, MIN_SESSIONS));
+		const values = samples.map(sample => sample.connected);
 		return {
-			...cardTexts(cards.sessions, { connected, waiting, max, peak: top }),
-			scaleMax,
-			topOfScale: `${scaleMax}`,
-			series: [{ look: 'chart-area', values: samples.map(sample => sample.connected) }],
+			...cardTexts(cards.sessions, { connected, waiting, max, peak: highest(values) }),
+			scale: scaleOf(values, MIN_SESSIONS),
+			written: units.count,
+			series: [{ look: 'chart-area', values }],
 		};
 	},
-	delays: (_health, _past, samples, { cards }) => {
+	delays: (_health, _past, samples, { cards, units }) => {
 		const spoken = samples.filter(({ p95 }) => p95 !== null);
 		const last = spoken.at(-1);
-		const top = highest(spoken.map(({ p95 }) => p95));
-		const scaleMax = roundUp(Math.max(top, MIN_DELAY_MILLISECONDS));
+		const slowest = samples.map(({ p95 }) => p95);
 		const values =
-			last === undefined ? null : { p50: `${last.p50 ?? 0}`, p95: `${last.p95 ?? 0}`, peak: `${top}` };
+			last === undefined
+				? null
+				: { p50: `${last.p50 ?? 0}`, p95: `${last.p95 ?? 0}`, peak: `${highest(slowest)}` };
 		return {
 			...cardTexts(cards.delays, values),
-			scaleMax,
-			topOfScale: `${scaleMax}`,
+			scale: scaleOf(slowest, MIN_DELAY_MILLISECONDS),
+			written: units.milliseconds,
 			series: [
-				{ look: 'chart-area chart-faint', values: samples.map(({ p95 }) => p95) },
+				{ look: 'chart-area chart-faint', values: slowest },
 				{ look: 'chart-area', values: samples.map(({ p50 }) => p50) },
 			],
 		};
 	},
-	jobs: (_health, { now }, samples, { cards }) => {
-		const counts = samples.map(({ done }) => done);
+	jobs: (_health, { now }, samples, { cards, units }) => {
+		const values = samples.map(({ done }) => done);
 		const lately = sum(recent(samples, now).map(({ done }) => done));
-		const scaleMax = roundUp(highest(counts, MIN_COUNT));
 		return {
 			...cardTexts(cards.jobs, { lately, retried: sum(samples.map(({ retried }) => retried)) }),
-			scaleMax,
-			topOfScale: `${scaleMax}`,
-			series: [{ look: 'chart-area', values: counts }],
+			scale: scaleOf(values, MIN_COUNT),
+			written: units.count,
+			series: [{ look: 'chart-area', values }],
 		};
 	},
-	refusals: (_health, { now }, samples, { cards }) => {
-		const counts = samples.map(refused);
-		const scaleMax = roundUp(highest(counts, MIN_COUNT));
+	refusals: (_health, { now }, samples, { cards, units }) => {
+		const values = samples.map(refused);
+		const lately = sum(recent(samples, now).map(refused));
+		const byClients = sum(samples.map(refusedToClients));
 		return {
-			...cardTexts(cards.refusals, { count: sum(counts), lately: sum(recent(samples, now).map(refused)) }),
-			scaleMax,
-			topOfScale: `${scaleMax}`,
-			series: [{ look: 'chart-area chart-bad', values: counts }],
+			...cardTexts(cards.refusals, { count: sum(values), lately, byClients }),
+			scale: scaleOf(values, MIN_COUNT),
+			written: units.count,
+			series: [{ look: 'chart-area chart-bad', values }],
+		};
+	},
+	cpu: ({ host }, _past, samples, { cards, units }) => {
+		const values = samples.map(({ cpuPercent }) => cpuPercent);
+		const shown =
+			host === null
+				? null
+				: {
+						percent: host.cpu_percent.toFixed(0),
+						cores: host.cores,
+						peak: highest(values, host.cpu_percent).toFixed(0),
+					};
+		return {
+			...cardTexts(cards.cpu, shown),
+			scale: { max: 100, isClipped: false },
+			written: units.percent,
+			series: [{ look: 'chart-area', values }],
+		};
+	},
+	memory: ({ host }, _past, samples, { cards, units }) => {
+		const values = samples.map(({ memoryMegabytes }) => memoryMegabytes);
+		const peak = highest(values, host?.memory_used_mb);
+		const shown =
+			host === null
+				? null
+				: {
+						used: gigabytes(host.memory_used_mb),
+						all: gigabytes(host.memory_mb),
+						peak: gigabytes(peak),
+					};
+		return {
+			...cardTexts(cards.memory, shown),
+			scale: { max: Math.max(host?.memory_mb ?? 0, peak, 1), isClipped: false },
+			written: megabytes => units.gigabytes(gigabytes(megabytes)),
+			series: [{ look: 'chart-area', values }],
 		};
 	},
 };
+
+function gigabytes(megabytes: number): string {
+	return (megabytes / 1000).toFixed(1);
+}
 
 function recent(samples: readonly Sample[], nowSeconds: number): readonly Sample[] {
 	return samples.filter(({ at }) => at > nowSeconds - RECENT_SECONDS);

@@ -65,7 +65,15 @@ export class Chart {
 			path(look, silhouette(at, values, everySeconds, x, figures.scaleMax)),
 		);
 		const crossed = marks.map(seconds => `M${x(seconds)} 0V${HEIGHT}`).join('');
-		this.#drawing.replaceChildren(...drawn, ...(crossed === '' ? [] : [path('chart-mark', crossed)]));
+		const clipped = figures.series
+			.map(({ values }) => overshoot(at, values, everySeconds, x, figures.scaleMax))
+			.join('');
+		this.#drawing.replaceChildren(
+			path('chart-half', `M0 ${HEIGHT / 2}H${WIDTH}`),
+			...drawn,
+			...(clipped === '' ? [] : [path('chart-over', clipped)]),
+			...(crossed === '' ? [] : [path('chart-mark', crossed)]),
+		);
 	}
 }
 
@@ -93,6 +101,20 @@ export function silhouette(
 		end = seconds;
 	});
 	return drawn === '' ? '' : `${drawn}V${HEIGHT}Z`;
+}
+
+/** Returns lines along the upper edge, above the steps that are higher than the scale. */
+export function overshoot(
+	at: readonly number[],
+	values: readonly (number | null)[],
+	everySeconds: number,
+	x: (seconds: number) => number,
+	scaleMax: number,
+): string {
+	return at
+		.filter((_seconds, index) => (values[index] ?? 0) > scaleMax)
+		.map(seconds => `M${x(seconds - everySeconds)} 0H${x(seconds)}`)
+		.join('');
 }
 
 function path(look: string, d: string): SVGElement {

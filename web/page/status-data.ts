@@ -33,6 +33,25 @@ export interface ModelNow {
 	readonly jobs: { readonly done: number; readonly failed: number };
 }
 
+/** Background jobs: unfinished ones in the database, and those that this server has ended. */
+export type JobCounts = Readonly<Record<'queued' | 'running' | 'done' | 'failed' | 'cancelled', number>>;
+
+/** Use of the host by all its programs. */
+export interface HostNow {
+	readonly cores: number;
+	readonly cpu_percent: number;
+	readonly memory_mb: number;
+	readonly memory_used_mb: number;
+}
+
+/** Use by one key since the server started. */
+export interface ClientNow {
+	readonly client: string;
+	readonly requests: number;
+	readonly audio_s: number;
+	readonly sessions: number;
+}
+
 /** `GET /health`. */
 export interface Health {
 	readonly status: 'ok' | 'degraded' | 'down';
@@ -44,6 +63,11 @@ export interface Health {
 	readonly decode_workers: readonly WorkerNow[];
 	readonly queue: { readonly jobs: number; readonly audio_s: number; readonly max_audio_s: number };
 	readonly sessions: { readonly connected: number; readonly waiting: number; readonly max: number };
+	readonly background_jobs: JobCounts;
+	/** `null` in the first second of the server. */
+	readonly host: HostNow | null;
+	/** `null` without the operator's key, if the server has keys. */
+	readonly clients: readonly ClientNow[] | null;
 }
 
 /** One list for each value, oldest first. */
@@ -59,8 +83,13 @@ export interface Columns {
 	readonly retried: readonly number[];
 	readonly final_p50_ms: readonly (number | null)[];
 	readonly final_p95_ms: readonly (number | null)[];
-	readonly refusals: Readonly<Record<string, readonly number[]>>;
+	readonly cpu_percent: readonly number[];
+	readonly memory_used_mb: readonly number[];
+	readonly refusals: Counts;
+	readonly client_refusals: Counts;
 }
+
+type Counts = Readonly<Record<string, readonly number[]>>;
 
 /** A crash of a worker. */
 export interface Crash extends WorkerExit {
@@ -91,7 +120,12 @@ export interface Sample {
 	readonly retried: number;
 	readonly p50: number | null;
 	readonly p95: number | null;
+	readonly cpuPercent: number;
+	readonly memoryMegabytes: number;
+	/** Errors of the server, by code. */
 	readonly refusals: ReadonlyMap<string, number>;
+	/** Errors of clients, such as wrong keys, by code. */
+	readonly clientRefusals: ReadonlyMap<string, number>;
 }
 
 /** History of the last minutes. */
@@ -131,7 +165,8 @@ export function mergeHistory(known: Past | null, history: History): Past {
 }
 
 function rows(columns: Columns): Sample[] {
-	const refusals = Object.entries(columns.refusals);
+	const countsAt = (counts: Counts, index: number): ReadonlyMap<string, number> =>
+		new Map(Object.entries(counts).map(([code, numbers]) => [code, numbers[index] ?? 0]));
 	return columns.at.map((at, index) => ({
 		at,
 		workers: columns.workers[index] ?? 0,
@@ -144,15 +179,18 @@ function rows(columns: Columns): Sample[] {
 		retried: columns.retried[index] ?? 0,
 		p50: columns.final_p50_ms[index] ?? null,
 		p95: columns.final_p95_ms[index] ?? null,
-		refusals: new Map(refusals.map(([code, counts]) => [code, counts[index] ?? 0])),
+		cpuPercent: columns.cpu_percent[index] ?? 0,
+		memoryMegabytes: columns.memory_used_mb[index] ?? 0,
+		refusals: countsAt(columns.refusals, index),
+		clientRefusals: countsAt(columns.client_refusals, index),
 	}));
 }
 
-/** Returns how often each code occurs in all samples, the most frequent first. */
-export function refusalsByReason(samples: readonly Sample[]): [code: string, count: number][] {
+/** Returns how often each code occurs, the most frequent first. */
+export function countCodes(all: readonly ReadonlyMap<string, number>[]): [code: string, count: number][] {
 	const counts = new Map<string, number>();
-	for (const { refusals } of samples) {
-		for (const [code, count] of refusals) {
+	for (const one of all) {
+		for (const [code, count] of one) {
 			counts.set(code, (counts.get(code) ?? 0) + count);
 		}
 	}
@@ -164,14 +202,49 @@ export function sum(values: readonly number[]): number {
 	return values.reduce((all, value) => all + value, 0);
 }
 
-/** Returns the number of refusals for any reason. */
+/** Returns the number of errors of the server. */
 export function refused({ refusals }: Sample): number {
 	return sum([...refusals.values()]);
+}
+
+/** Returns the number of errors of clients. */
+export function refusedToClients({ clientRefusals }: Sample): number {
+	return sum([...clientRefusals.values()]);
 }
 
 /** Returns the highest value, but at min `min`. */
 export function highest(values: readonly (number | null)[], min = 0): number {
 	return values.reduce<number>((most, value) => Math.max(most, value ?? 0), min);
+}
+
+/** The end of a scale. */
+export interface Scale {
+	readonly max: number;
+	/** Whether a few values are higher. */
+	readonly isClipped: boolean;
+}
+
+/** Values this many times as high as nine tenths of all others do not set the scale. */
+const OUTLIER_FACTOR = 4;
+const MIN_VALUES_TO_CLIP = 4;
+
+/**
+ * Returns a scale on which a few outliers do not flatten all other values.
+ *
+ * @param values - Zeros and `null` do not count.
+ * @param min - Minimum end of the scale, so that noise looks like noise.
+ */
+export function scaleOf(values: readonly (number | null)[], min: number): Scale {
+	const sorted = values
+		.map(value => value ?? 0)
+		.filter(value => value > 0)
+		.sort((one, other) => one - other);
+	const highest = Math.max(min, sorted.at(-1) ?? 0);
+	const usual = Math.max(min, sorted[Math.floor(0.9 * (sorted.length - 1))] ?? 0);
+	if (sorted.length >= MIN_VALUES_TO_CLIP && highest > OUTLIER_FACTOR * usual) {
+		return { max: roundUp(usual), isClipped: true };
+	}
+	return { max: roundUp(highest), isClipped: false };
 }
 
 /** Returns the next round number, for the end of a scale. */

@@ -1,6 +1,6 @@
 /** Texts of the status page, in each language. */
 
-import type { WorkerExit } from './status-data.js';
+import type { JobCounts, WorkerExit } from './status-data.js';
 
 /** All its texts. */
 export interface StatusTexts {
@@ -20,11 +20,32 @@ export interface StatusTexts {
 		readonly sessions: Card<{ connected: number; waiting: number; max: number; peak: number }>;
 		readonly delays: Card<{ p50: string; p95: string; peak: string } | null>;
 		readonly jobs: Card<{ lately: number; retried: number }>;
-		readonly refusals: Card<{ count: number; lately: number }>;
+		readonly refusals: Card<{ count: number; lately: number; byClients: number }>;
+		readonly cpu: Card<{ percent: string; cores: number; peak: string } | null>;
+		readonly memory: Card<{ used: string; all: string; peak: string } | null>;
+	};
+	/** Units of the scales. */
+	readonly units: {
+		readonly count: (value: number) => string;
+		readonly seconds: (value: number) => string;
+		readonly milliseconds: (value: number) => string;
+		readonly percent: (value: number) => string;
+		readonly gigabytes: (value: string) => string;
 	};
 	readonly table: {
 		readonly open: string;
-		readonly columns: readonly [string, string, string, string, string, string, string];
+		readonly columns: readonly string[];
+	};
+	readonly jobs: {
+		readonly title: string;
+		readonly states: Readonly<Record<keyof JobCounts, string>>;
+		readonly hint: string;
+	};
+	readonly clients: {
+		readonly title: string;
+		readonly columns: readonly [string, string, string, string];
+		readonly hidden: string;
+		readonly none: string;
 	};
 	readonly models: {
 		readonly title: string;
@@ -57,7 +78,9 @@ export interface StatusTexts {
 	readonly refusals: {
 		readonly title: string;
 		readonly none: string;
-		readonly columns: readonly [string, string, string];
+		readonly columns: readonly [string, string, string, string];
+		readonly byServer: string;
+		readonly byClients: string;
 		readonly reasons: Readonly<Record<string, string>>;
 	};
 }
@@ -117,9 +140,9 @@ const english: StatusTexts = {
 		delays: {
 			title: 'Caption delay',
 			figure: values => (values === null ? '–' : `${values.p50} ms`),
-			unit: values => (values === null ? 'no speech yet' : `median; 95 % within ${values.p95} ms`),
+			unit: values => (values === null ? 'no speech yet' : 'median after the last word'),
 			note: values =>
-				values === null ? 'after the last word' : `highest ${values.peak} ms after the last word`,
+				values === null ? 'after the last word' : `95 % within ${values.p95} ms · highest ${values.peak} ms`,
 		},
 		jobs: {
 			title: 'Jobs completed',
@@ -131,8 +154,30 @@ const english: StatusTexts = {
 			title: 'Refused or failed',
 			figure: ({ lately }) => `${lately}`,
 			unit: () => 'in the last minute',
-			note: ({ count }) => `${count} in 15 minutes`,
+			note: ({ count, byClients }) =>
+				byClients === 0
+					? `${count} in 15 minutes`
+					: `${count} in 15 minutes · ${byClients} more for wrong keys or limits`,
 		},
+		cpu: {
+			title: 'CPU of the host',
+			figure: values => (values === null ? '–' : `${values.percent} %`),
+			unit: values => (values === null ? '' : `of ${values.cores} ${values.cores === 1 ? 'core' : 'cores'}`),
+			note: values => (values === null ? 'not measured yet' : `highest ${values.peak} %`),
+		},
+		memory: {
+			title: 'Memory of the host',
+			figure: values => (values === null ? '–' : `${values.used} GB`),
+			unit: values => (values === null ? '' : `of ${values.all} GB`),
+			note: values => (values === null ? 'not measured yet' : `highest ${values.peak} GB`),
+		},
+	},
+	units: {
+		count: value => `${value}`,
+		seconds: value => `${value} s`,
+		milliseconds: value => (value < 1000 ? `${value} ms` : `${value / 1000} s`),
+		percent: value => `${value} %`,
+		gigabytes: value => `${value} GB`,
 	},
 	table: {
 		open: 'Show as a table',
@@ -144,7 +189,26 @@ const english: StatusTexts = {
 			'Delay p95, ms',
 			'Refused or failed',
 			'Crashes',
+			'CPU, %',
+			'Memory, GB',
 		],
+	},
+	jobs: {
+		title: 'Background jobs',
+		states: {
+			queued: 'Queued',
+			running: 'Running',
+			done: 'Done',
+			failed: 'Failed',
+			cancelled: 'Cancelled',
+		},
+		hint: 'Queued and running jobs are all in the database; the others ended here since the start.',
+	},
+	clients: {
+		title: 'Use by key',
+		columns: ['Key', 'Requests', 'Audio', 'Live sessions'],
+		hidden: 'Enter the operator’s key to see the use by key.',
+		none: 'No key was used since the server started.',
 	},
 	models: {
 		title: 'Models',
@@ -196,15 +260,17 @@ const english: StatusTexts = {
 	},
 	operator: {
 		label: 'Operator’s key',
-		hint: 'The value of AURICLE_OPERATOR_KEY, to see the stacks of crashed workers. It is stored in this tab only.',
-		show: 'Show stacks',
+		hint: 'The value of AURICLE_OPERATOR_KEY, to see the use by key and the stacks of crashed workers. It is stored in this tab only.',
+		show: 'Show',
 		forget: 'Forget the key',
 		wrong: 'Wrong operator’s key.',
 	},
 	refusals: {
 		title: 'Refused or failed, by reason',
 		none: 'Nothing in the last 15 minutes.',
-		columns: ['Code', 'Meaning', 'Count'],
+		columns: ['Code', 'Meaning', 'Cause', 'Count'],
+		byServer: 'server',
+		byClients: 'client',
 		reasons: {
 			queue_full: 'the queue, a key’s share of it or the session limit was full',
 			no_worker_ready: 'no worker was ready',
@@ -265,8 +331,9 @@ const chinese: StatusTexts = {
 		delays: {
 			title: '字幕延迟',
 			figure: values => (values === null ? '–' : `${values.p50} 毫秒`),
-			unit: values => (values === null ? '无人说话' : `中位数；95% 在 ${values.p95} 毫秒以内`),
-			note: values => (values === null ? '从最后一个词算起' : `最高 ${values.peak} 毫秒，从最后一个词算起`),
+			unit: values => (values === null ? '无人说话' : '中位数，从最后一个词算起'),
+			note: values =>
+				values === null ? '从最后一个词算起' : `95% 在 ${values.p95} 毫秒以内 · 最高 ${values.peak} 毫秒`,
 		},
 		jobs: {
 			title: '完成的任务',
@@ -278,12 +345,55 @@ const chinese: StatusTexts = {
 			title: '拒绝与失败',
 			figure: ({ lately }) => `${lately}`,
 			unit: () => '次，最近一分钟',
-			note: ({ count }) => `15 分钟内 ${count} 次`,
+			note: ({ count, byClients }) =>
+				byClients === 0
+					? `15 分钟内 ${count} 次`
+					: `15 分钟内 ${count} 次 · 另有 ${byClients} 次为密钥错误或超限`,
 		},
+		cpu: {
+			title: '主机 CPU',
+			figure: values => (values === null ? '–' : `${values.percent}%`),
+			unit: values => (values === null ? '' : `共 ${values.cores} 核`),
+			note: values => (values === null ? '尚未测量' : `最高 ${values.peak}%`),
+		},
+		memory: {
+			title: '主机内存',
+			figure: values => (values === null ? '–' : `${values.used} GB`),
+			unit: values => (values === null ? '' : `共 ${values.all} GB`),
+			note: values => (values === null ? '尚未测量' : `最高 ${values.peak} GB`),
+		},
+	},
+	units: {
+		count: value => `${value}`,
+		seconds: value => `${value} 秒`,
+		milliseconds: value => (value < 1000 ? `${value} 毫秒` : `${value / 1000} 秒`),
+		percent: value => `${value}%`,
+		gigabytes: value => `${value} GB`,
 	},
 	table: {
 		open: '以表格显示',
-		columns: ['时间', '就绪工作进程（最少）', '队列（秒）', '会话', '延迟 95%（毫秒）', '拒绝与失败', '崩溃'],
+		columns: [
+			'时间',
+			'就绪工作进程（最少）',
+			'队列（秒）',
+			'会话',
+			'延迟 95%（毫秒）',
+			'拒绝与失败',
+			'崩溃',
+			'CPU（%）',
+			'内存（GB）',
+		],
+	},
+	jobs: {
+		title: '后台任务',
+		states: { queued: '排队中', running: '进行中', done: '已完成', failed: '失败', cancelled: '已取消' },
+		hint: '“排队中”和“进行中”为数据库中的全部任务；其余为本服务器启动以来结束的任务。',
+	},
+	clients: {
+		title: '各密钥用量',
+		columns: ['密钥', '请求', '音频', '实时会话'],
+		hidden: '输入运维密钥可查看各密钥的用量。',
+		none: '服务器启动以来没有使用过密钥。',
 	},
 	models: {
 		title: '模型',
@@ -335,15 +445,17 @@ const chinese: StatusTexts = {
 	},
 	operator: {
 		label: '运维密钥',
-		hint: 'AURICLE_OPERATOR_KEY 可显示工作进程崩溃时所在位置。密钥只保存在本标签页。',
-		show: '显示调用栈',
+		hint: 'AURICLE_OPERATOR_KEY 可显示各密钥的用量和工作进程崩溃时所在位置。密钥只保存在本标签页。',
+		show: '显示',
 		forget: '清除密钥',
 		wrong: '服务器没有这个运维密钥。',
 	},
 	refusals: {
 		title: '拒绝与失败的原因',
 		none: '最近 15 分钟没有。',
-		columns: ['代码', '含义', '次数'],
+		columns: ['代码', '含义', '起因', '次数'],
+		byServer: '服务器',
+		byClients: '客户端',
 		reasons: {
 			queue_full: '队列、某个密钥的份额或会话名额已满',
 			no_worker_ready: '没有就绪的工作进程',

@@ -2,13 +2,15 @@
 
 import { Cards } from './status-cards.js';
 import {
+	type ClientNow,
 	type Crash,
+	type JobCounts,
 	type ModelNow,
 	type Past,
 	type Sample,
 	type WorkerNow,
+	countCodes,
 	highest,
-	refusalsByReason,
 	refused,
 	sum,
 } from './status-data.js';
@@ -23,6 +25,7 @@ const MINUTE_SECONDS = 60;
 export class StatusView {
 	readonly #cards = new Cards(byId('cards', HTMLElement));
 	readonly #models = new Rows(byId('models', HTMLElement));
+	readonly #clients = new Rows(byId('clients', HTMLElement));
 	readonly #workers = new Rows(byId('workers', HTMLElement));
 	readonly #refusals = new Rows(byId('refusals', HTMLElement));
 	readonly #minutes = new Rows(byId('minutes', HTMLElement));
@@ -48,11 +51,12 @@ export class StatusView {
 		}
 		const { health, past } = known;
 		this.#cards.show(health, past, this.#texts);
-		byId('several-models', HTMLElement).hidden = health.models.length < 2;
 		this.#models.show(health.models.map(model => [model.name, this.#model(model)]));
 		this.#workers.show(
 			[...health.workers, ...health.decode_workers].map(worker => [worker.id, this.#worker(worker)]),
 		);
+		this.#showJobs(health.background_jobs);
+		this.#showClients(health.clients);
 		this.#showCrashes(past);
 		this.#showRefusals(past);
 		if (byId('figures', HTMLElement).hasAttribute('open')) {
@@ -103,6 +107,30 @@ export class StatusView {
 		];
 	}
 
+	#showJobs(counts: JobCounts): void {
+		for (const [state, count] of Object.entries(counts)) {
+			setText(byId(`jobs-${state}`, HTMLElement), count.toLocaleString(this.#language));
+		}
+	}
+
+	#showClients(clients: readonly ClientNow[] | null): void {
+		const { hidden, none } = this.#texts.clients;
+		const known = clients ?? [];
+		byId('client-table', HTMLElement).hidden = known.length === 0;
+		setText(byId('no-client', HTMLElement), clients === null ? hidden : known.length === 0 ? none : '');
+		this.#clients.show(
+			known.map(({ client, requests, audio_s, sessions }) => [
+				client,
+				[
+					client,
+					number(requests.toLocaleString(this.#language)),
+					number(duration(audio_s)),
+					number(sessions.toLocaleString(this.#language)),
+				],
+			]),
+		);
+	}
+
 	/** A crash is not rendered again once it is shown: the user may be reading a stack. */
 	#showCrashes({ crashes, withStacks }: Past): void {
 		byId('no-crash', HTMLElement).hidden = crashes.length > 0;
@@ -148,12 +176,21 @@ export class StatusView {
 	}
 
 	#showRefusals({ samples }: Past): void {
-		const { reasons } = this.#texts.refusals;
-		const refusals = refusalsByReason(samples);
+		const { reasons, byServer, byClients } = this.#texts.refusals;
+		const byCause = [
+			[byServer, samples.map(({ refusals }) => refusals)],
+			[byClients, samples.map(({ clientRefusals }) => clientRefusals)],
+		] as const;
+		const refusals = byCause.flatMap(([cause, counts]) =>
+			countCodes(counts).map(([code, count]) => ({ code, count, cause })),
+		);
 		byId('no-refusal', HTMLElement).hidden = refusals.length > 0;
 		byId('refusal-table', HTMLElement).hidden = refusals.length === 0;
 		this.#refusals.show(
-			refusals.map(([code, count]) => [code, [code, reasons[code] ?? code, number(`${count}`)]]),
+			refusals.map(({ code, count, cause }) => [
+				code,
+				[code, reasons[code] ?? code, cause, number(count.toLocaleString(this.#language))],
+			]),
 		);
 	}
 
@@ -175,6 +212,8 @@ export class StatusView {
 					number(delays.length === 0 ? '–' : `${highest(delays)}`),
 					number(`${sum(inIt.map(refused))}`),
 					number(`${sum(inIt.map(({ crashes }) => crashes))}`),
+					number(`${highest(inIt.map(({ cpuPercent }) => cpuPercent))}`),
+					number((highest(inIt.map(({ memoryMegabytes }) => memoryMegabytes)) / 1000).toFixed(1)),
 				],
 			];
 		});
@@ -190,6 +229,13 @@ export class StatusView {
 }
 
 const TO_THE_SECOND: Intl.DateTimeFormatOptions = { hour: '2-digit', minute: '2-digit', second: '2-digit' };
+
+/** Writes seconds as hours, minutes and seconds. */
+function duration(seconds: number): string {
+	const whole = Math.round(seconds);
+	const parts = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+	return parts.map(part => `${part}`.padStart(2, '0')).join(':');
+}
 
 function number(text: string): Cell {
 	return { text, look: 'number' };

@@ -70,6 +70,7 @@ function render(chosen: Language): void {
 	showTexts(texts);
 	showColumns('minutes-columns', texts.table.columns);
 	showColumns('models-columns', texts.models.columns);
+	showColumns('clients-columns', texts.clients.columns);
 	showColumns('workers-columns', texts.workers.columns);
 	showColumns('refusals-columns', texts.refusals.columns);
 	view.render(texts, language);

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { silhouette } from '../page/status-chart.js';
+import { overshoot, silhouette } from '../page/status-chart.js';
 
 /** A second is a unit wide; figures are from 0 to 60, as high as they are. */
 function drawn(
@@ -26,6 +26,10 @@ test('leaves gaps for zeros and missing samples', () => {
 test('tolerates early and late samples', () => {
 	expect(drawn([10, 10], [5, 11])).toBe('M0 60V50H5V50H11V60Z');
 	expect(drawn([10, 10], [5, 8])).toBe('M0 60V50H5V50H8V60Z');
+});
+
+test('marks the steps above the scale', () => {
+	expect(overshoot([5, 10, 15], [10, 61, null], 5, seconds => seconds, 60)).toBe('M5 0H10');
 });
 
 test('clips values at the scale', () => {

@@ -4,11 +4,13 @@ import {
 	type Crash,
 	type History,
 	type Past,
+	countCodes,
 	highest,
-	refusalsByReason,
 	refused,
+	refusedToClients,
 	mergeHistory,
 	roundUp,
+	scaleOf,
 } from '../page/status-data.js';
 
 const START = 1_700_000_000;
@@ -29,7 +31,10 @@ function columns(at: readonly number[], more: Partial<Columns> = {}): Columns {
 		retried: zeros,
 		final_p50_ms: nothing,
 		final_p95_ms: nothing,
+		cpu_percent: zeros,
+		memory_used_mb: zeros,
 		refusals: {},
+		client_refusals: {},
 		...more,
 	};
 }
@@ -56,7 +61,9 @@ test('converts columns to samples', () => {
 			samples: columns([START + 5, START + 10], {
 				ready: [1, 2],
 				final_p95_ms: [null, 320],
-				refusals: { queue_full: [0, 3], rate_limited: [1, 0] },
+				cpu_percent: [7, 90],
+				refusals: { queue_full: [0, 3], internal: [1, 0] },
+				client_refusals: { unauthorized: [0, 8] },
 			}),
 		}),
 	);
@@ -64,10 +71,12 @@ test('converts columns to samples', () => {
 		[5, 1, null],
 		[10, 2, 320],
 	]);
+	expect(samples.map(({ cpuPercent }) => cpuPercent)).toEqual([7, 90]);
 	expect(samples.map(refused)).toEqual([1, 3]);
-	expect(refusalsByReason(samples)).toEqual([
+	expect(samples.map(refusedToClients)).toEqual([0, 8]);
+	expect(countCodes(samples.map(({ refusals }) => refusals))).toEqual([
 		['queue_full', 3],
-		['rate_limited', 1],
+		['internal', 1],
 	]);
 });
 
@@ -109,4 +118,13 @@ test('rounds scales up', () => {
 	]);
 	expect(highest([null, 3, 1])).toBe(3);
 	expect(highest([], 2)).toBe(2);
+});
+
+test('scales to the usual values, and clips a few outliers', () => {
+	const usual = [300, 310, 290, 330, null, 0];
+	expect(scaleOf([], 10)).toEqual({ max: 10, isClipped: false });
+	expect(scaleOf(usual, 100)).toEqual({ max: 500, isClipped: false });
+	expect(scaleOf([...usual, 9000], 100)).toEqual({ max: 500, isClipped: true });
+	expect(scaleOf([3, 9000], 1)).toEqual({ max: 10_000, isClipped: false });
+	expect(scaleOf([...usual, 9000, 9000, 9000], 100)).toEqual({ max: 10_000, isClipped: false });
 });
