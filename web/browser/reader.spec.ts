@@ -23,6 +23,9 @@ test('readers see what is said as it is said, and that it has ended', async ({ c
 	reader.on('pageerror', error => problems.push(error.message));
 	await reader.goto(`${base}/reader#session=${session}&token=${token}&lines=2`);
 	await expect(reader.locator('#finals, #open').filter({ hasText: /./ })).not.toHaveCount(0);
+	const layer = await context.newPage();
+	await layer.setViewportSize({ width: 1280, height: 360 });
+	await layer.goto(`${base}/reader#session=${session}&token=${token}&lines=1&size=6&background=green`);
 	const late = await context.newPage();
 	await late.goto(`${base}/reader#session=${session}&token=${token}x`);
 	await expect(late.locator('#state')).toContainText('expired');
@@ -32,8 +35,16 @@ test('readers see what is said as it is said, and that it has ended', async ({ c
 	expect(words(text)).toEqual(words(SENTENCE.text));
 	expect(words((await reader.locator('#finals').textContent()) ?? '')).toEqual(words(SENTENCE.text));
 	await expect(reader.locator('#open')).toHaveText('');
-	const { violations } = await new AxeBuilder({ page: reader }).analyze();
-	expect(violations).toEqual([]);
+	await expect(layer.locator('body')).toHaveCSS('background-color', 'rgb(0, 177, 64)');
+	await expect(layer.locator('body')).toHaveCSS('font-size', '76.8px'); // 6 % of 1280
+	await expect(layer.locator('#state')).toHaveText(''); // nothing but captions is in the picture
+	expect((await layer.locator('main').boundingBox())?.height).toBeLessThanOrEqual(100); // one row
+	await layer.goto(`${base}/reader#background=transparent`);
+	await expect(layer.locator('body')).toHaveCSS('background-color', 'rgba(0, 0, 0, 0)');
+	for (const page of [reader, layer]) {
+		const { violations } = await new AxeBuilder({ page }).analyze();
+		expect(violations).toEqual([]);
+	}
 	if (FOLDER !== undefined) {
 		await reader.setViewportSize({ width: 1280, height: 360 });
 		await reader.screenshot({ path: `${FOLDER}/reader.png` });

@@ -2,35 +2,41 @@
  * Captions of a live session for those who read along: a second screen, a layer in OBS.
  *
  * Everything is in the fragment of the address, which browsers send to no server and no log holds:
- * `#session=ID&token=TOKEN&lines=3&background=transparent`.
+ * `#session=ID&token=TOKEN&lines=3&size=4&background=transparent`.
  */
 
 import { parseEvent } from '../src/events.js';
 import { byId, setText } from './dom.js';
 import { preferredLanguage } from './i18n.js';
 import { type ReaderLine, ReaderLines } from './reader-lines.js';
+import { readerOptions } from './reader-options.js';
 import { READER_TEXTS, type ReaderState } from './reader-texts.js';
 
-const DEFAULT_LINES = 3;
-const MAX_LINES = 20;
 const RETRY_MILLISECONDS = 10_000;
 const COLOURS = 8;
 
-const options = new URLSearchParams(location.hash.slice(1));
-const session = options.get('session') ?? '';
+const { session, token, ...options } = readerOptions(location.hash);
 const path = `./v1/sessions/${encodeURIComponent(session)}`;
 /** Load balancers find the session's server by `session`. */
-const query = { session, token: options.get('token') ?? '' };
+const query = { session, token };
 
 const language = preferredLanguage();
 const texts = READER_TEXTS[language];
 const finals = byId('finals', HTMLElement);
 const open = byId('open', HTMLElement);
-const lines = new ReaderLines(lineCount());
+const lines = new ReaderLines(options.lines);
 const shown = new Map<ReaderLine, HTMLElement>();
 
 document.documentElement.lang = language;
-document.documentElement.dataset['background'] = options.get('background') ?? '';
+/** A layer over a picture shows no messages once it has shown captions. */
+const isLayer = options.background !== null;
+const { dataset, style } = document.documentElement;
+dataset['layer'] = String(isLayer);
+style.setProperty('--lines', String(options.lines));
+style.setProperty('--size', String(options.sizePercent));
+if (options.background !== null) {
+	style.setProperty('--background', options.background);
+}
 setText(byId('title', HTMLElement), texts.title);
 window.addEventListener('hashchange', () => location.reload());
 if (session === '') {
@@ -39,14 +45,9 @@ if (session === '') {
 	connect();
 }
 
-function lineCount(): number {
-	const count = Number(options.get('lines') ?? DEFAULT_LINES);
-	return Number.isInteger(count) && count >= 1 && count <= MAX_LINES ? count : DEFAULT_LINES;
-}
-
 function connect(): void {
 	showState('connecting');
-	const history = String(lines.finals.length === 0 ? lineCount() : 0);
+	const history = String(lines.finals.length === 0 ? options.lines : 0);
 	const source = new EventSource(`${path}/events?${new URLSearchParams({ ...query, history })}`);
 	source.addEventListener('open', () => showState('reading'));
 	source.addEventListener('message', ({ data }: MessageEvent<string>) => {
@@ -95,7 +96,8 @@ async function learnWhy(): Promise<void> {
 }
 
 function showState(state: ReaderState): void {
-	setText(byId('state', HTMLElement), texts.states[state]);
+	const isHidden = isLayer && lines.finals.length > 0;
+	setText(byId('state', HTMLElement), isHidden ? '' : texts.states[state]);
 }
 
 /** Shows the lines; those that stay are not touched, so that they are not announced again. */
