@@ -215,7 +215,14 @@ dev-cert: ## Create a certificate, so that phones allow the page to use the micr
 
 web: $(PAGES) ## Build the pages that the server shows
 
-wheel: setup $(PAGES) ## Build the wheel into dist/, with the pages
+# The server shows the site at /docs. Links are strict: a broken one fails the build.
+DOCS := src/auricle/server/documentation.zip
+docs: setup $(DOCS) ## Build the documentation site, for /docs of the server
+
+$(DOCS): $(ENV)/docs/ready $(shell find docs deploy supply/site src/auricle -type f -not -path '*/server/static/*' -not -name '*.pyc' -not -name documentation.zip) $(wildcard *.md web/README.md research/README.md)
+	@"$(BIN)/python" -m supply.site "$(ENV)/docs"
+
+wheel: setup $(PAGES) docs ## Build the wheel into dist/, with the pages and the documentation
 	@rm -rf dist
 	@"$(BIN)/hatchling" build -t wheel
 
@@ -235,10 +242,10 @@ lock: ## Pin the dependencies (needs uv; UPGRADE=1 takes newer versions)
 		$(LOCK) $$same --group $$lock -o requirements/$$lock.txt || exit 1; \
 	done
 
-test-environments: setup-cluster $(patsubst %,$(ENV)/%/ready,$(CLIENTS) deploy atheris) web/node_modules/.package-lock.json ## Install what test-clients, -cluster, -deploy, -web and fuzz need
+test-environments: setup-cluster $(patsubst %,$(ENV)/%/ready,$(CLIENTS) deploy docs atheris) web/node_modules/.package-lock.json ## Install what test-clients, -cluster, -deploy, -web and fuzz need
 
 clean: ## Remove .venv and all build outputs and caches
 	rm -rf "$(VENV)" .cache dist build htmlcov .coverage .coverage.* bench/results
-	rm -rf web/node_modules web/dist web/test-results src/auricle/server/static
+	rm -rf web/node_modules web/dist web/test-results src/auricle/server/static src/auricle/server/documentation.zip
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find $(PYTHON_CODE) -name __pycache__ -type d -prune -exec rm -rf {} +

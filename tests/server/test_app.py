@@ -17,7 +17,6 @@ pytestmark = pytest.mark.server
         ("GET", "/nothing", 404, "not_found"),
         ("POST", "/utterance//", 404, "not_found"),
         ("GET", "/jobs//", 404, "not_found"),
-        ("GET", "/docs", 404, "not_found"),
         ("GET", "/redoc", 404, "not_found"),
         ("GET", "/utterance", 405, "method_not_allowed"),
         ("POST", "/livez", 405, "method_not_allowed"),

@@ -44,6 +44,7 @@ from auricle.server.api.openai import transcriptions as openai
 from auricle.server.api.openai.errors import openai_refusal
 from auricle.server.api.ops import health
 from auricle.server.api.ops.access_log import AccessLogMiddleware
+from auricle.server.api.ops.documentation import documentation_router
 from auricle.server.api.ops.pages import pages_router
 from auricle.server.api.vosk import VoskPort
 from auricle.server.context import ServerState
@@ -161,6 +162,7 @@ def create_app(
         app.state.refusals |= dict.fromkeys(asr.PATHS, asr_refusal)
     status = f"Auricle {app.version}" if settings.server.asr_webservice else None
     app.include_router(pages_router(version=status))
+    app.include_router(documentation_router())
     app.router.default = partial(_not_found, app.router.default)
     # The last middleware added is the outermost.
     app.add_middleware(ErrorBoundaryMiddleware)

@@ -10,8 +10,6 @@ import gzip
 import hashlib
 import re
 from base64 import b64encode
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from fastapi import APIRouter
@@ -20,6 +18,7 @@ from starlette.responses import Response
 
 from auricle.errors import NotFound
 from auricle.server.http.responses import json_response
+from auricle.server.http.static_file import StaticFile
 
 STATIC = Path(__file__).parents[2] / "static"
 
@@ -48,22 +47,8 @@ _POLICY = (
     "worker-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _STYLE = re.compile(rb"<style>(.*?)</style>", re.DOTALL)
-_HEADERS = {
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-    "permissions-policy": "microphone=(self), display-capture=(self), camera=(), geolocation=()",
-    "vary": "accept-encoding",
-}
+_PERMISSIONS = "microphone=(self), display-capture=(self), camera=(), geolocation=()"
 _KEPT = "public, max-age=31536000, immutable"
-
-
-@dataclass(frozen=True, slots=True)
-class _File:
-    """A file as it is served, without regard to the request."""
-
-    body: bytes
-    zipped: bytes
-    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 def pages_router(folder: Path = STATIC, version: str | None = None) -> APIRouter:
@@ -79,44 +64,42 @@ def pages_router(folder: Path = STATIC, version: str | None = None) -> APIRouter
 
     @router.api_route("/", methods=["GET", "HEAD"])
     async def get_captions(request: Request) -> Response:
-        return _answer(request, files[_CAPTIONS])
+        return files[_CAPTIONS].respond(request)
 
     @router.api_route("/status", methods=["GET", "HEAD"])
     async def get_status(request: Request) -> Response:
         if version is not None and "text/html" not in request.headers.get("accept", ""):
             return json_response({"version": version}, headers={"vary": "accept"})
-        return _answer(request, files[_STATUS])
+        return files[_STATUS].respond(request)
 
     @router.api_route("/reader", methods=["GET", "HEAD"])
     async def get_reader(request: Request) -> Response:
-        return _answer(request, files[_READER])
+        return files[_READER].respond(request)
 
     @router.api_route("/assets/{name}", methods=["GET", "HEAD"])
     async def get_asset(request: Request, name: str) -> Response:
         if (file := files.get(f"assets/{name}")) is None:
             raise NotFound("No such path.")
-        return _answer(request, file)
+        return file.respond(request)
 
     return router
 
 
-def _read(folder: Path) -> dict[str, _File]:
+def _read(folder: Path) -> dict[str, StaticFile]:
     if not all((folder / page).is_file() for page in _PAGES):
         return {page: _file(page, _UNBUILT) for page in _PAGES}
     names = [*_PAGES, *(f"assets/{path.name}" for path in folder.glob("assets/*"))]
     return {name: _file(name, (folder / name).read_bytes()) for name in names}
 
 
-def _file(name: str, body: bytes) -> _File:
-    is_kept = name.startswith("assets/")
+def _file(name: str, body: bytes) -> StaticFile:
     headers = {
-        **_HEADERS,
+        "permissions-policy": _PERMISSIONS,
         "content-type": _TYPES[Path(name).suffix],
         "content-security-policy": _policy(body),  # a web worker uses its script's policy
-        "cache-control": _KEPT if is_kept else "no-cache",
-        "etag": f'"{hashlib.sha256(body).hexdigest()[:32]}"',
+        "cache-control": _KEPT if name.startswith("assets/") else "no-cache",
     }
-    return _File(body, gzip.compress(body, mtime=0), headers)
+    return StaticFile.of(gzip.compress(body, mtime=0), is_zipped=True, headers=headers)
 
 
 def _policy(body: bytes) -> str:
@@ -124,13 +107,3 @@ def _policy(body: bytes) -> str:
     styles = [b64encode(hashlib.sha256(style).digest()) for style in _STYLE.findall(body)]
     allowed = " ".join(f"'sha256-{digest.decode()}'" for digest in styles) or "'none'"
     return _POLICY.format(styles=allowed)
-
-
-def _answer(request: Request, file: _File) -> Response:
-    headers = dict(file.headers)
-    tags = request.headers.get("if-none-match", "")
-    if headers["etag"] in (tag.strip().removeprefix("W/") for tag in tags.split(",")):
-        return Response(status_code=304, headers=headers)
-    if "gzip" in request.headers.get("accept-encoding", ""):
-        return Response(file.zipped, headers={**headers, "content-encoding": "gzip"})
-    return Response(file.body, headers=headers)
