@@ -235,8 +235,8 @@ LOCK := UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile --no-config --quiet
 	--no-emit-index-url --no-emit-find-links $(if $(UPGRADE),--upgrade)
 lock: ## Pin the dependencies (needs uv; UPGRADE=1 takes newer versions)
 	@command -v uv >/dev/null || { echo "lock: uv is missing. Run: pip install uv" >&2; exit 1; }
-	$(LOCK) --extra bundled-model --group build pyproject.toml -o requirements.lock
-	$(LOCK) --extra bundled-model --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	$(LOCK) --extra server --extra bundled-model --group build pyproject.toml -o requirements.lock
+	$(LOCK) --extra server --extra bundled-model --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 	for lock in $(basename $(notdir $(wildcard requirements/*.txt))); do \
 		case $$lock in moonshine | mutants | ray | shared-jobs) same="-c requirements-dev.lock" ;; *) same= ;; esac; \
 		$(LOCK) $$same --group $$lock -o requirements/$$lock.txt || exit 1; \

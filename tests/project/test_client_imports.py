@@ -1,43 +1,128 @@
+"""The client and its commands, where the packages of the extra ``server`` are not installed."""
+
+import re
 import subprocess
 import sys
+import tomllib
+from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
+from tests.support.clips import CLIPS
+from tests.support.command import environment, serving
+
 pytestmark = pytest.mark.process
 
 ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+CLIP = CLIPS["short.wav"]
 
-PROGRAM = """
+MISSING = """
+import ctypes.util, sys
+sys.modules.update(dict.fromkeys({missing!r}))  # to import them raises ModuleNotFoundError
+ctypes.util.find_library = lambda name: None  # no libopus of the system either
+"""
+COMMAND = """
+from auricle.cli import app
+app(sys.argv[1:])
+"""
+LIVE = """
 import asyncio
-import sys
-
+import numpy as np
 from auricle.client import Closed, LiveClient
-from tests.support.opus import tone
 
 async def main():
-    from tests.support.live_server import live_server
-    async with live_server() as server, LiveClient(server.url) as client:
-        await client.send(tone(300, 16000))
+    async with LiveClient(sys.argv[1]) as client:
+        await client.send(np.zeros(16000, np.int16))
         client.finish()
         assert any([isinstance(event, Closed) async for event in client])
 
 asyncio.run(main())
-print(*sorted({name.partition(".")[0] for name in sys.modules}))
+print(*sorted({name.partition(".")[0] for name in sys.modules if sys.modules[name]}))
 """
 
 
-def test_a_client_that_has_worked_has_not_imported_what_a_server_needs() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM],
+def modules_of_the_server() -> set[str]:
+    """Return the modules of all packages that only the extra installs, as it is declared."""
+    names = {
+        re.split(r"[<>=]", requirement)[0].replace("-", "_")
+        for requirement in PROJECT["optional-dependencies"]["server"]
+    }
+    names.remove("httpcore2")  # httpx2 brings it
+    return {
+        module
+        for module, packages in metadata.packages_distributions().items()
+        if names & {package.replace("-", "_") for package in packages}
+    } | {"starlette", "ctranslate2", "opuslib_next"}
+
+
+def run(program: str, *arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", MISSING.format(missing=modules_of_the_server()) + program]
+        + [*arguments],
+        env=environment(folder),
         cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
     )
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with serving(tmp_path_factory.mktemp("server"), keep_transcripts=True) as (_, url):
+        yield url
+
+
+def test_the_extra_s_modules_are_found() -> None:
+    assert {"av", "fastapi", "faster_whisper", "onnxruntime"} <= modules_of_the_server()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdout"),
+    [
+        (["transcribe", str(CLIP.path)], "\n"),
+        (["transcribe", "--detach", str(CLIP.path)], ""),
+        (["jobs", "list"], ""),
+        (["transcripts", "list"], ""),
+        (["sessions", "list"], ""),
+    ],
+    ids=["transcribe", "detach", "jobs", "transcripts", "sessions"],
+)
+def test_a_command_that_uses_a_server_works(
+    arguments: list[str], stdout: str, url: str, tmp_path: Path
+) -> None:
+    done = run(COMMAND, *arguments, "--url", url, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert stdout in done.stdout
+
+
+def test_a_live_stream_works_without_libopus_and_imports_little(url: str, tmp_path: Path) -> None:
+    done = run(LIVE, url, folder=tmp_path)
     assert done.returncode == 0, done.stderr
     imported = set(done.stdout.splitlines()[-1].split())
     assert {"auricle", "numpy", "websockets"} <= imported
-    models = {"faster_whisper", "ctranslate2", "onnxruntime", "torch", "transformers", "av"}
-    assert not imported & (models | {"fastapi", "uvicorn", "pydantic", "structlog", "rich", "ray"})
+    assert not imported & {"httpx2", "pydantic", "ray", "rich", "torch", "typer"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["serve"], "install Auricle with the extra `server`, as auricle[server]"),
+        (["models"], "install Auricle with the extra `server`, as auricle[server]"),
+        (["doctor"], "install Auricle with the extra `server`, as auricle[server]"),
+        (["transcribe", str(CLIP.path)], "Set --url to transcribe with a server, or install"),
+        (["live", str(CLIP.path)], "Playing a recording requires PyAV. Run: pip install 'av"),
+    ],
+    ids=["serve", "models", "doctor", "transcribe", "live"],
+)
+def test_a_command_that_needs_more_says_what_to_install(
+    arguments: list[str], message: str, tmp_path: Path
+) -> None:
+    done = run(COMMAND, *arguments, folder=tmp_path)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1

@@ -106,7 +106,9 @@ def test_its_metadata_name_the_extras_and_the_oldest_python(wheel: Path) -> None
         text = archive.read(f"auricle-{auricle.__version__}.dist-info/METADATA").decode()
     metadata = Parser().parsestr(text)
     assert metadata["Requires-Python"] == ">=3.11"
-    assert {"bundled-model", "cuda", "mic"} <= set(metadata.get_all("Provides-Extra") or [])
+    assert {"bundled-model", "cuda", "mic", "server"} <= set(
+        metadata.get_all("Provides-Extra") or []
+    )
 
 
 def test_the_development_lock_pins_all_that_the_other_one_does() -> None:

@@ -17,7 +17,6 @@ from auricle.cli import (
     jobs,
     keys,
     models,
-    serve,
     sessions,
     settings,
     transcripts,
@@ -25,6 +24,7 @@ from auricle.cli import (
 from auricle.cli.bench.command import bench as bench_command
 from auricle.cli.doctor.command import doctor as doctor_command
 from auricle.cli.live.command import live as live_command
+from auricle.cli.serve.command import serve as serve_command
 from auricle.cli.support.console import plain_errors, prepare_stdout
 from auricle.cli.transcribe.command import transcribe as transcribe_command
 
@@ -78,7 +78,7 @@ def _add(command: Callable[..., None], to: typer.Typer = app, name: str | None =
 
 
 for _command in (
-    serve.serve,
+    serve_command,
     transcribe_command,
     live_command,
     doctor_command,

@@ -13,6 +13,7 @@ from typing import Self
 from urllib.parse import urlencode
 
 import anyio
+import msgspec.structs
 from anyio.abc import TaskGroup
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from websockets.asyncio.client import ClientConnection
@@ -31,7 +32,13 @@ from auricle.client.connection import (
 from auricle.client.conversation import Conversation, Disconnected, LiveEvent, State
 from auricle.client.kept_audio import FRAME_MS
 from auricle.commands import Configure, Keepalive, StreamParameters
-from auricle.errors import AuricleError, BadRequest, RemoteProtocolError, Unreachable
+from auricle.errors import (
+    AuricleError,
+    BadRequest,
+    RemoteProtocolError,
+    SetupError,
+    Unreachable,
+)
 from auricle.events import Failed, Wire
 from auricle.protocol.gaps import STOPPED, UNREACHABLE
 from auricle.protocol.native.stream import decode_event, encode_command
@@ -55,7 +62,8 @@ class LiveClient:
                     print(event.text)
 
     Iteration ends after the last final. Each final is delivered once and in order, even over lost
-    connections and server restarts. Audio is sent as Opus by default.
+    connections and server restarts. Audio is sent as Opus by default, or as PCM16 (ten times the
+    bandwidth) where there is no libopus: PyAV brings one, and so do most systems.
 
     Args:
         url: The base URL of the server, such as ``http://127.0.0.1:6007``.
@@ -66,7 +74,7 @@ class LiveClient:
         libopus: The encoder library; found automatically if omitted.
 
     Raises:
-        SetupError: ``url`` is invalid, or libopus was not found.
+        SetupError: ``url`` is invalid.
         ValueError: The format is not supported.
     """
 
@@ -86,7 +94,11 @@ class LiveClient:
             raise ValueError(f"unsupported format {parameters.format}; use opus or pcm16")
         encode = None
         if parameters.format is Wire.OPUS:
-            encode = OpusPacketEncoder(libopus or find_libopus(), frame_ms=FRAME_MS).encode
+            libopus = libopus or _installed_libopus()
+            if libopus is None:
+                parameters = msgspec.structs.replace(parameters, format=Wire.PCM16)
+            else:
+                encode = OpusPacketEncoder(libopus, frame_ms=FRAME_MS).encode
         self._conversation = Conversation(parameters, encode)
         self._backoff = Backoff(self._rules)
         self._max_kept_samples = int(self._rules.max_kept_s * SAMPLE_RATE_HZ)
@@ -389,3 +401,9 @@ class LiveClient:
             await (await connection.ping())
             return True
         return self._received_at > pinged_at
+
+
+def _installed_libopus() -> LibOpus | None:
+    with suppress(SetupError):
+        return find_libopus()
+    return None

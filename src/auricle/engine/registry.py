@@ -89,8 +89,10 @@ def working_directory_of(name: str) -> list[str]:
 def _module(name: str) -> ModuleType:
     if working_directory_of(name) and os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())  # `auricle` does not search it, `python -m auricle` does
+    if name in BUILT_IN:
+        return importlib.import_module(BUILT_IN[name])
     try:
-        return importlib.import_module(BUILT_IN.get(name, name))
+        return importlib.import_module(name)
     except (ImportError, ValueError, TypeError) as exc:
         raise _not_found(name, str(exc)) from exc
 

@@ -2,7 +2,7 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from auricle.cli.serve import _warn_of_open_recognisers
+from auricle.cli.serve.start import _warn_of_open_recognisers
 from auricle.cluster.gateway.exposure import unencrypted_public_urls
 
 pytestmark = pytest.mark.unit

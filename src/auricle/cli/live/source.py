@@ -10,7 +10,6 @@ from typing import Any, Protocol
 import anyio
 import numpy as np
 
-from auricle.audio.resample import Resampler
 from auricle.client import LiveClient
 from auricle.errors import AuricleError, RequestError, SetupError
 from auricle.types import SAMPLE_RATE_HZ, Pcm16
@@ -44,13 +43,19 @@ class FileSource:
         is_fast: Whether to play without delays.
 
     Raises:
+        SetupError: PyAV is missing.
         RequestError: The file can't be read.
         AudioError: The file can't be decoded.
     """
 
     def __init__(self, path: Path, *, is_fast: bool) -> None:
-        from auricle.workers.decode.container import ContainerReader
-        from auricle.workers.decode.input_file import InputFile
+        try:
+            from auricle.workers.decode.container import ContainerReader
+            from auricle.workers.decode.input_file import InputFile
+        except ModuleNotFoundError as exc:
+            raise SetupError(
+                "Playing a recording requires PyAV. Run: pip install 'av>=18.1,<19'."
+            ) from exc
 
         try:
             self._reader = ContainerReader(InputFile(str(path)), MAX_AUDIO_SAMPLES)
@@ -90,10 +95,12 @@ class MicrophoneSource:
     def __init__(self) -> None:
         try:
             import sounddevice
+
+            from auricle.audio.resample import Resampler
         except (ImportError, OSError) as exc:  # OSError: PortAudio itself is missing
             raise SetupError(
-                "--mic requires sounddevice and PortAudio. Run: pip install 'sounddevice>=0.5' "
-                "(and on Debian: apt install libportaudio2)."
+                "--mic requires sounddevice, soxr and PortAudio. Run: pip install "
+                "'sounddevice>=0.5' 'soxr>=1.0' (and on Debian: apt install libportaudio2)."
             ) from exc
         self._sounddevice = sounddevice
         self._rate_hz = self._usable_rate_hz()

@@ -14,6 +14,9 @@ from auricle.errors import AuricleError
 
 EXIT_UNUSABLE = 2
 """Settings, model, port or files can't be used; nothing was done."""
+INSTALL_SERVER = "install Auricle with the extra `server`, as auricle[server]"
+"""What makes the commands work that recognise speech on this machine; the package is not on an
+index yet, so this is no command."""
 EXIT_INTERRUPTED = 130
 """128 + SIGINT, as in shells."""
 
@@ -50,7 +53,10 @@ errors = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
 
 
 def plain_errors(command: Callable[P, R]) -> Callable[P, R]:
-    """Print a command's expected errors as one line without a traceback."""
+    """Print a command's expected errors as one line without a traceback.
+
+    A missing package is one of them: the server's packages are not installed with the client.
+    """
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -58,6 +64,15 @@ def plain_errors(command: Callable[P, R]) -> Callable[P, R]:
             return command(*args, **kwargs)
         except AuricleError as exc:
             errors.print(f"auricle: {exc}", style="red")
+            raise typer.Exit(EXIT_UNUSABLE) from exc
+        except ModuleNotFoundError as exc:
+            if (exc.name or "").partition(".")[0] in ("", "auricle"):
+                raise
+            message = (
+                f"This command requires the server's packages, and {exc.name} is not installed: "
+                f"{INSTALL_SERVER}."
+            )
+            errors.print(f"auricle: {message}", style="red")
             raise typer.Exit(EXIT_UNUSABLE) from exc
         except KeyboardInterrupt:
             raise typer.Exit(EXIT_INTERRUPTED) from None

@@ -10,7 +10,7 @@ import anyio
 import typer
 
 from auricle.audio_formats import FILE_NAMES
-from auricle.cli.support.console import errors
+from auricle.cli.support.console import INSTALL_SERVER, errors
 from auricle.cli.support.output import OutputFormat, destinations, render, write
 from auricle.cli.support.progress import FileProgressBars
 from auricle.cli.support.setting_options import setting
@@ -32,7 +32,6 @@ from auricle.cli.transcribe.recogniser import FileRecogniser, RecogniserRequest
 from auricle.config.settings import Settings
 from auricle.errors import AuricleError, SetupError
 from auricle.files.transcribe import FileTranscript
-from auricle.logs import configure_logging
 from auricle.protocol.subtitle_layout import USUAL, SubtitleLimits
 from auricle.types import DEFAULT_BEAM_SIZE, MAX_BEAM_SIZE, SAMPLE_RATE_HZ, Options, Task
 
@@ -133,7 +132,6 @@ def transcribe(
         return
     if callback_url is not None:
         raise SetupError("--callback-url requires --detach: without it, the text is printed.")
-    configure_logging("error")  # gaps are reported with the text
     style = _Style(output_format, SubtitleLimits(max_line_width, max_lines))
     asyncio.run(_run(_recogniser(settings), recordings, style))
     if any(recording.problem for recording in recordings):
@@ -182,8 +180,16 @@ def _recogniser(settings: Settings) -> FileRecogniser:
         from auricle.cli.transcribe.remote import RemoteRecogniser
 
         return RemoteRecogniser(settings.client)
-    from auricle.cli.transcribe.local import LocalRecogniser
+    try:
+        from auricle.cli.transcribe.local import LocalRecogniser
+        from auricle.logs import configure_logging
+    except ModuleNotFoundError as exc:
+        raise SetupError(
+            f"Set --url to transcribe with a server, or {INSTALL_SERVER}: "
+            f"{exc.name} is not installed."
+        ) from exc
 
+    configure_logging("error")  # gaps are reported with the text
     return LocalRecogniser(settings)
 
 

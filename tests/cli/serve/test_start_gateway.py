@@ -15,7 +15,7 @@ import pytest
 from websockets.sync.client import connect
 
 from auricle.audio.chunks import find_chunks
-from tests.cli.test_serve import CLIP, PROGRAM, post
+from tests.cli.serve.test_start import CLIP, PROGRAM, post
 from tests.support.command import LIMIT_S, Command, command, environment, serving, started_at
 from tests.support.recognisers import Recogniser, running_recogniser
 from tests.support.scripted_engine import answer

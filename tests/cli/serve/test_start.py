@@ -22,7 +22,7 @@ from websockets.sync.client import connect as connect_sync
 
 from auricle import __version__
 from auricle.audio.chunks import find_chunks
-from auricle.cli.serve import admitting, curl_line
+from auricle.cli.serve.start import admitting, curl_line
 from auricle.config.settings import Settings
 from tests.support.clips import CLIPS
 from tests.support.command import LIMIT_S, ROOT, command, environment, serving, started_at, until
@@ -112,12 +112,6 @@ def test_a_measured_capacity_raises_the_default_number_of_live_sessions_only() -
     assert admitting(Settings.load(), 20) == admitting(Settings.load(), 0) == Settings.load()
     chosen = Settings.load({"max_sessions": 10})
     assert admitting(chosen, 200) is chosen
-
-
-def test_options_win_over_variables(tmp_path: Path) -> None:
-    with serving(tmp_path, "--workers", "1", "--decode-workers", "1", workers=3) as (_, url):
-        health = httpx2.get(f"{url}/health").json()
-        assert len(health["workers"]) == len(health["decode_workers"]) == 1
 
 
 def test_it_serves_other_machines_without_keys_if_configured_and_warns(tmp_path: Path) -> None:
@@ -490,7 +484,7 @@ def test_python_warnings_and_uncaught_exceptions_are_events_of_the_log(
 
 BUGS = """
 import threading, warnings
-from auricle.cli import serve
+from auricle.cli.serve import start
 
 class Bad:
     def __del__(self):
@@ -504,7 +498,7 @@ async def broken(settings):
     Bad()
     1 / 0
 
-serve._serve = broken
+start._serve = broken
 """
 
 

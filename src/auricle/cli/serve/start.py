@@ -1,4 +1,4 @@
-"""``auricle serve``: the HTTP server with its workers.
+"""The HTTP server with its workers, from its settings to its end.
 
 The log is JSON on stderr. Plain lines are printed on terminals only, so that a pipe (systemd, a
 container's log) receives only JSON.
@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import anyio
 import structlog
@@ -27,9 +27,9 @@ from rich.text import Text
 from auricle import __version__
 from auricle.cli.settings import changed_settings, unknown_variable_warnings
 from auricle.cli.support.console import EXIT_UNUSABLE, errors, is_terminal, results
-from auricle.cli.support.setting_options import setting
 from auricle.config.settings import Settings
 from auricle.errors import AuricleError, SetupError
+from auricle.logs import configure_logging, log_uncaught
 from auricle.machine import shorten_collections
 
 if TYPE_CHECKING:
@@ -48,74 +48,16 @@ CLIP = Path("testdata/fellow.wav")
 log = structlog.get_logger("auricle.server")
 
 
-def serve(
-    host: Annotated[str | None, setting("host")] = None,
-    port: Annotated[int | None, setting("port")] = None,
-    keys_file: Annotated[str | None, setting("keys_file")] = None,
-    insecure_no_auth: Annotated[bool | None, setting("insecure_no_auth")] = None,
-    tls_cert: Annotated[str | None, setting("tls_cert")] = None,
-    tls_key: Annotated[str | None, setting("tls_key")] = None,
-    wyoming: Annotated[bool | None, setting("wyoming")] = None,
-    wyoming_host: Annotated[str | None, setting("wyoming_host")] = None,
-    wyoming_port: Annotated[int | None, setting("wyoming_port")] = None,
-    wyoming_open: Annotated[bool | None, setting("wyoming_open")] = None,
-    wyoming_zeroconf: Annotated[bool | None, setting("wyoming_zeroconf")] = None,
-    vosk: Annotated[bool | None, setting("vosk")] = None,
-    vosk_host: Annotated[str | None, setting("vosk_host")] = None,
-    vosk_port: Annotated[int | None, setting("vosk_port")] = None,
-    vosk_open: Annotated[bool | None, setting("vosk_open")] = None,
-    model: Annotated[str | None, setting("model")] = None,
-    device: Annotated[str | None, setting("device")] = None,
-    compute_type: Annotated[str | None, setting("compute_type")] = None,
-    workers: Annotated[int | None, setting("workers")] = None,
-    worker_threads: Annotated[int | None, setting("worker_threads")] = None,
-    decode_workers: Annotated[int | None, setting("decode_workers")] = None,
-    queue_audio_s: Annotated[float | None, setting("queue_audio_s")] = None,
-    max_audio_s: Annotated[float | None, setting("max_audio_s")] = None,
-    drain_s: Annotated[float | None, setting("drain_s")] = None,
-    keep_audio: Annotated[str | None, setting("keep_audio")] = None,
-    log_level: Annotated[str | None, setting("log_level")] = None,
-) -> None:
-    """Serve speech to text over HTTP.
+def run(overrides: Mapping[str, object]) -> None:
+    """Load the settings and serve until a signal ends it.
 
-    The port answers at once; until the first worker is ready, requests get 503 with Retry-After. A
-    non-loopback address requires keys: set AURICLE_API_KEYS=name:key, or create a key file with
-    `auricle keys add`. No option accepts a key, since other users can read command lines.
-    `--insecure-no-auth` disables authentication.
+    Args:
+        overrides: Settings by name; ``None`` leaves a setting to its variable.
 
-    With AURICLE_ENGINE_URLS, the server is a gateway: it loads no model and sends jobs to
-    recognisers on other machines.
-
-    Ctrl-C finishes accepted work and exits; a second Ctrl-C exits at once.
+    Raises:
+        SetupError: The server can't start, and stderr is a terminal.
+        Exit: It can't start, and the log says why.
     """
-    overrides: dict[str, object] = {
-        "host": host,
-        "port": port,
-        "keys_file": keys_file,
-        "insecure_no_auth": insecure_no_auth,
-        "tls_cert": tls_cert,
-        "tls_key": tls_key,
-        "wyoming": wyoming,
-        "wyoming_host": wyoming_host,
-        "wyoming_port": wyoming_port,
-        "wyoming_open": wyoming_open,
-        "wyoming_zeroconf": wyoming_zeroconf,
-        "vosk": vosk,
-        "vosk_host": vosk_host,
-        "vosk_port": vosk_port,
-        "vosk_open": vosk_open,
-        "model": model,
-        "device": device,
-        "compute_type": compute_type,
-        "workers": workers,
-        "worker_threads": worker_threads,
-        "decode_workers": decode_workers,
-        "queue_audio_s": queue_audio_s,
-        "max_audio_s": max_audio_s,
-        "drain_s": drain_s,
-        "keep_audio": keep_audio,
-        "log_level": log_level,
-    }
     try:
         _run(overrides)
     except AuricleError as exc:
@@ -126,8 +68,6 @@ def serve(
 
 
 def _run(overrides: Mapping[str, object]) -> None:
-    from auricle.logs import configure_logging, log_uncaught
-
     configure_logging("info")  # for errors in the settings
     log_uncaught()
     settings = Settings.load(overrides)

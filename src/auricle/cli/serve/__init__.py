@@ -1,0 +1,1 @@
+"""``auricle serve``: the HTTP server with its workers."""
