@@ -42,6 +42,14 @@ async def main():
 asyncio.run(main())
 print(*sorted({name.partition(".")[0] for name in sys.modules if sys.modules[name]}))
 """
+FILES = """
+from auricle import Client
+
+with Client(sys.argv[1]) as client:
+    job = client.jobs.create(sys.argv[2])
+    assert client.jobs.wait(job.id).text
+print(*sorted({name.partition(".")[0] for name in sys.modules if sys.modules[name]}))
+"""
 
 
 def modules_of_the_server() -> set[str]:
@@ -98,6 +106,16 @@ def test_a_command_that_uses_a_server_works(
     done = run(COMMAND, *arguments, "--url", url, folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert stdout in done.stdout
+
+
+def test_a_client_of_files_imports_not_even_what_live_streams_need(
+    url: str, tmp_path: Path
+) -> None:
+    done = run(FILES, url, str(CLIP.path), folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    imported = set(done.stdout.splitlines()[-1].split())
+    assert {"auricle", "httpx2", "msgspec"} <= imported
+    assert not imported & {"numpy", "pydantic", "rich", "typer", "websockets"}
 
 
 def test_a_live_stream_works_without_libopus_and_imports_little(url: str, tmp_path: Path) -> None:

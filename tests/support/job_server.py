@@ -8,8 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 Answer = tuple[int, object]
 
-ACCEPTED: Answer = (202, {"state": "queued", "progress": 0.0})
-RUNNING: Answer = (200, {"state": "running", "progress": 0.5})
+ACCEPTED: Answer = (202, {"job_id": "a", "state": "queued", "progress": 0.0})
+RUNNING: Answer = (200, {"job_id": "a", "state": "running", "progress": 0.5})
 RESULT = {
     "text": "Good morning.",
     "language": "en",
@@ -17,7 +17,7 @@ RESULT = {
     "duration_ms": 1500,
     "segments": [{"start": 0.0, "end": 1.5, "text": " Good morning.", "words": None}],
 }
-DONE: Answer = (200, {"state": "done", "progress": 1.0, "result": RESULT})
+DONE: Answer = (200, {"job_id": "a", "state": "done", "progress": 1.0, "result": RESULT})
 FORGOTTEN: Answer = (404, {"error": {"code": "not_found", "message": "There is no such job."}})
 FULL: Answer = (
     503,
@@ -64,6 +64,9 @@ class _Scripted(BaseHTTPRequestHandler):
     def _answer(self, answer: Answer) -> None:
         self.server.requests.append(f"{self.command} {self.path}")
         status, content = answer
+        if not status:  # the connection is lost
+            self.close_connection = True
+            return
         body = content if isinstance(content, bytes) else json.dumps(content).encode()
         self.send_response(status)
         self.send_header("content-length", str(len(body)))

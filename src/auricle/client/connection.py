@@ -4,8 +4,6 @@ The automatic pings of the library are disabled: a server with enough audio stop
 does not answer pings for a while. :mod:`auricle.client.live` sends pings itself.
 """
 
-import socket
-import ssl
 from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
@@ -13,6 +11,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 from websockets.http11 import Response
 
+from auricle.client.network import describe_failure
 from auricle.errors import (
     AuricleError,
     ForbiddenOrigin,
@@ -101,27 +100,13 @@ async def open_connection(
     except InvalidStatus as exc:
         raise _refusal(exc.response) from exc
     except (OSError, TimeoutError, InvalidHandshake, EOFError) as exc:
-        raise ConnectionFailed(describe_failure(exc)) from exc
+        raise ConnectionFailed(_reason(exc)) from exc
 
 
-def describe_failure(error: BaseException) -> str:
-    """Return a readable reason for a connection error."""
-    match error:
-        case ssl.SSLCertVerificationError():
-            why = error.verify_message
-            return f"TLS certificate is not trusted ({why}); set SSL_CERT_FILE=FILE to add a CA"
-        case ssl.SSLError():
-            return "TLS handshake failed; the server may not use TLS"
-        case socket.gaierror():
-            return "host name not found"
-        case ConnectionRefusedError():
-            return "connection refused"
-        case TimeoutError():
-            return "connection timed out"
-        case InvalidHandshake() | EOFError():
-            return "the server does not support WebSocket"
-        case _:
-            return f"connection failed ({getattr(error, 'strerror', None) or type(error).__name__})"
+def _reason(error: BaseException) -> str:
+    if isinstance(error, InvalidHandshake | EOFError):
+        return "the server does not support WebSocket"
+    return describe_failure(error)
 
 
 def _refusal(response: Response) -> ConnectionFailed | AuricleError:

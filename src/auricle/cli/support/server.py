@@ -10,7 +10,7 @@ from urllib.parse import quote, urlsplit
 import httpx2 as httpx
 import msgspec
 
-from auricle.client.connection import describe_failure
+from auricle.client.network import describe_failure
 from auricle.config.settings import ClientSettings, Settings, variable
 from auricle.errors import NotFound, RequestError, SetupError, Unauthorized
 

@@ -9,7 +9,7 @@ import msgspec
 from auricle.cli.doctor.client.profile import ClientProfile, KeyStyle
 from auricle.cli.doctor.client.transport import shown_url
 from auricle.cli.doctor.finding import Finding, Level
-from auricle.client.connection import describe_failure
+from auricle.client.network import describe_failure
 from auricle.config.settings import variable
 from auricle.protocol.ignored import WARNINGS_HEADER
 

@@ -1,0 +1,118 @@
+"""The HTTP connections of the synchronous client."""
+
+import time
+from collections.abc import Iterator
+from typing import TypeVar
+
+import httpx2 as httpx
+
+from auricle.client.api.calls import Call, Item, Page, next_page
+from auricle.client.api.failures import Retries, error_of_response
+from auricle.client.api.transport import (
+    certificate_errors,
+    key_headers,
+    network_errors,
+    timeout_of,
+)
+from auricle.errors import AuricleError
+
+T = TypeVar("T")
+
+
+class Connection:
+    """Sends requests and repeats those that may succeed later; threads may share it.
+
+    Args:
+        url: The server's URL, without a trailing slash.
+        api_key: The key, if the server requires one.
+        timeout_s: Longest silence of the server within a request, in seconds.
+        patience_s: Time for which a busy or restarting server is asked again, in seconds.
+
+    Raises:
+        SetupError: The certificates can't be read.
+    """
+
+    def __init__(
+        self, url: str, api_key: str | None, *, timeout_s: float, patience_s: float
+    ) -> None:
+        self.url = url
+        self._timeout_s, self._patience_s = timeout_s, patience_s
+        self._has_answered = False
+        with certificate_errors():
+            self._http = httpx.Client(
+                base_url=url, headers=key_headers(api_key), timeout=timeout_of(timeout_s)
+            )
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._http.close()
+
+    def send(self, call: Call[T], *, patience_s: float | None = None) -> T:
+        """Return the result of a request.
+
+        Args:
+            call: The request.
+            patience_s: Other than that of the client.
+
+        Raises:
+            AuricleError: The server rejected the request, or was unavailable for too long.
+        """
+        retries = self.retries(patience_s, is_repeatable=call.is_repeatable)
+        while True:
+            try:
+                return self._send_once(call)
+            except AuricleError as error:
+                self.sleep(retries, error)
+
+    def lines(self, path: str) -> Iterator[str]:
+        """Iterate over the lines of a response that continues.
+
+        Raises:
+            AuricleError: The server rejected the request, or the connection was lost.
+        """
+        with network_errors(self.url), self._http.stream("GET", path) as response:
+            self._has_answered = True
+            if not response.is_success:
+                body = response.read()
+                raise error_of_response(response.status_code, response.headers, body)
+            yield from response.iter_lines()
+
+    def items(self, call: Call[Page[Item]], limit: int) -> Iterator[Item]:
+        """Iterate over a list, page by page, up to a number of items."""
+        before: int | None = None
+        while limit > 0:
+            page = self.send(next_page(call, limit, before))
+            yield from page.items
+            limit, before = limit - len(page.items), page.next
+            if before is None:
+                return
+
+    def retries(self, patience_s: float | None = None, *, is_repeatable: bool = True) -> Retries:
+        """Return the retries of a request."""
+        return Retries(
+            self._patience_s if patience_s is None else patience_s,
+            has_answered=self._has_answered,
+            is_repeatable=is_repeatable,
+        )
+
+    def sleep(self, retries: Retries, error: AuricleError) -> None:
+        """Wait before the next attempt, or raise the error."""
+        delay_s = retries.delay_s(error, time.monotonic())
+        if delay_s is None:
+            raise error
+        time.sleep(delay_s)
+
+    def _send_once(self, call: Call[T]) -> T:
+        with network_errors(self.url):
+            response = self._http.request(
+                call.method,
+                call.path,
+                params=call.query,
+                content=call.content if call.audio is None else call.audio.chunks(),
+                headers=call.headers,
+                timeout=timeout_of(call.limit_s or self._timeout_s),
+            )
+        self._has_answered = True
+        if response.is_success:
+            return call.decode(response.content)
+        raise error_of_response(response.status_code, response.headers, response.content)

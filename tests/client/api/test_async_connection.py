@@ -1,0 +1,60 @@
+"""Requests that are repeated, with a scripted server."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from auricle.client.api.async_connection import AsyncConnection
+from auricle.client.api.calls import delete_job, get_job
+from auricle.errors import NotFound, Overloaded, Unreachable
+from tests.support.job_server import DONE, FORGOTTEN, FULL, RUNNING, ScriptedServer
+
+pytestmark = [pytest.mark.process, pytest.mark.anyio]
+
+
+@asynccontextmanager
+async def connected(
+    server: ScriptedServer, patience_s: float = 60
+) -> AsyncIterator[AsyncConnection]:
+    connection = AsyncConnection(server.url, "secret", timeout_s=60, patience_s=patience_s)
+    yield connection
+    await connection.aclose()
+
+
+async def test_a_busy_server_is_asked_again(server: ScriptedServer) -> None:
+    server.jobs = [FULL, FULL, DONE]
+    async with connected(server) as connection:
+        assert (await connection.send(get_job("a"))).state == "done"
+    assert server.requests == ["GET /jobs/a"] * 3
+
+
+async def test_the_patience_has_an_end(server: ScriptedServer) -> None:
+    server.jobs = [FULL]
+    async with connected(server, patience_s=0) as connection:
+        with pytest.raises(Overloaded):
+            await connection.send(get_job("a"))
+        with pytest.raises(Unreachable):  # the port belongs to no server
+            await AsyncConnection("http://127.0.0.1:1", None, timeout_s=60, patience_s=60).send(
+                get_job("a")
+            )
+
+
+async def test_a_lost_response_is_requested_again_where_that_is_safe(
+    server: ScriptedServer,
+) -> None:
+    lost = (0, b"")
+    async with connected(server) as connection:
+        await connection.send(get_job("a"))
+        server.jobs, server.deletions = [lost, RUNNING], [lost]
+        assert (await connection.send(get_job("a"))).state == "running"
+        with pytest.raises(Unreachable):
+            await connection.send(delete_job("a"))
+
+
+async def test_lines_of_a_response_are_passed_on(server: ScriptedServer) -> None:
+    server.jobs = [(200, b"data: 1\n\n: 2\n"), FORGOTTEN]
+    async with connected(server) as connection:
+        assert [line async for line in connection.lines("/jobs/a/events")] == ["data: 1", "", ": 2"]
+        with pytest.raises(NotFound):
+            [line async for line in connection.lines("/jobs/a/events")]
