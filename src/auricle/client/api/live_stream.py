@@ -24,7 +24,7 @@ class LiveStream:
                 if isinstance(event, Final):
                     print(event.text)
 
-    It is a :class:`auricle.client.LiveClient` in a thread of its own.
+    It is a :class:`auricle.client.LiveClient` in a separate thread.
 
     Args:
         url: The base URL of the server.
