@@ -159,9 +159,6 @@ class AsyncClient:
 
         Args:
             parameters: Those of :class:`auricle.client.StreamParameters`, such as ``language``.
-
-        Raises:
-            SetupError: libopus was not found.
         """
         from auricle.client.live import LiveClient  # loads NumPy
         from auricle.commands import StreamParameters

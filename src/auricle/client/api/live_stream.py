@@ -30,9 +30,6 @@ class LiveStream:
         url: The base URL of the server.
         api_key: The API key, if the server requires one.
         parameters: The stream parameters.
-
-    Raises:
-        SetupError: libopus was not found.
     """
 
     def __init__(self, url: str, api_key: str | None, parameters: Mapping[str, Any]) -> None:
