@@ -178,8 +178,8 @@ $(CLUSTER)/ready: requirements/ray.txt
 		grep -q "No matching distribution found for ray==" "$(@D)/pip.log" && \
 		echo "there is no Ray for $$("$(CLUSTER)/bin/python" -V) on this system" >$@; }
 
-# Uses nginx, haproxy, kustomize and promtool if they are installed.
-test-deploy: setup $(ENV)/deploy/ready ## Check the files of deploy/, and run nginx and HAProxy with them
+# Uses nginx, haproxy, caddy, kustomize, postgresql and prometheus if they are installed.
+test-deploy: setup $(ENV)/deploy/ready ## Check the files of deploy/, and run proxies, PostgreSQL and Prometheus with them
 	@"$(BIN)/python" -m pytest $(or $(ARGS),tests/deploy)
 
 # What reads strangers' bytes is fed wrong ones, by atheris (on Python 3.11 to 3.13) and schemathesis.

@@ -5,10 +5,8 @@ The rules for the dashboard are those of Grafana's dashboard linter, which is a 
 
 import json
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,7 @@ import httpx2
 import pytest
 from websockets.sync.client import connect
 
-from tests.deploy.balancer import free_port
+from tests.deploy.prometheus import ask, program, prometheus
 from tests.deploy.tools import DEPLOY, accepted, documents, tool
 from tests.support.clips import CLIPS
 from tests.support.command import LIMIT_S, ROOT, serving, until
@@ -29,14 +27,6 @@ ALERT_TESTS = ROOT / "tests" / "deploy" / "alerts_test.yml"
 DASHBOARD = DEPLOY / "grafana" / "auricle.json"
 METRIC = re.compile(r"\b(?:auricle|process)_[a-z_]+|\bup\b")
 OF_PROMETHEUS = {"up"}
-
-
-def program(name: str) -> str:
-    """Return a program's path; without it the test is skipped."""
-    found = shutil.which(name)
-    if found is None:
-        pytest.skip(f"there is no {name}: `apt-get install prometheus`")
-    return found
 
 
 def dashboard() -> dict[str, Any]:
@@ -163,49 +153,16 @@ def test_panels_neither_overlap_nor_leave_the_grid() -> None:
 # Both, on a real server's figures, in a real Prometheus.
 
 
-@contextmanager
-def prometheus(folder: Path, server_url: str, key: str) -> Iterator[str]:
-    """Run Prometheus with our configuration, quicker, and give its URL."""
-    executable = program("prometheus")
+def configuration(folder: Path, server_url: str, key: str) -> str:
+    """Return our configuration for this server, with the operator's key."""
     key_file = folder / "key"
     key_file.write_text(key)
     config = CONFIG.read_text()
     assert "127.0.0.1:6007" in config
     config = config.replace("127.0.0.1:6007", server_url.removeprefix("http://"))
-    config = config.replace("15s", "1s").replace("- alerts.yml", f"- {ALERTS}")
+    config = config.replace("- alerts.yml", f"- {ALERTS}")
     config = re.sub(r"# (authorization:|  credentials_file:)", r"\1", config)
-    config = config.replace("/etc/prometheus/auricle-operator-key", str(key_file))
-    (folder / "prometheus.yml").write_text(config)
-    port = free_port("127.0.0.1")
-    with (folder / "prometheus.log").open("w") as log:
-        running = subprocess.Popen(
-            [
-                executable,
-                f"--config.file={folder / 'prometheus.yml'}",
-                f"--storage.tsdb.path={folder / 'data'}",
-                f"--web.listen-address=127.0.0.1:{port}",
-            ],
-            stdout=log,
-            stderr=log,
-        )
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        running.terminate()
-        running.wait(LIMIT_S)
-
-
-def ask(url: str, path: str, **query: str) -> Any:
-    """Return what Prometheus' API answers; ``None`` until it does."""
-    try:
-        answer = httpx2.get(f"{url}/api/v1/{path}", params=query, timeout=LIMIT_S, trust_env=False)
-    except httpx2.TransportError:
-        return None
-    if answer.status_code == 503:  # it still starts
-        return None
-    body = answer.json()
-    assert body["status"] == "success", body
-    return body["data"]
+    return config.replace("/etc/prometheus/auricle-operator-key", str(key_file))
 
 
 def use(url: str) -> None:
@@ -234,7 +191,7 @@ def test_prometheus_takes_a_real_servers_figures_and_each_expression_finds_some(
     keys = {"api_keys": "anna:key-of-anna", "operator_key": "key-of-the-operator"}
     with (
         serving(tmp_path, **keys) as (running, server),
-        prometheus(tmp_path, server, "key-of-the-operator") as url,
+        prometheus(tmp_path, configuration(tmp_path, server, "key-of-the-operator")) as url,
     ):
         use(server)
         shown = httpx2.get(
