@@ -25,9 +25,12 @@ from piper.config import SynthesisConfig
 
 HERE = Path(__file__).parent
 SHIPPED = HERE.parent / "src/auricle/cli/support"
+EXAMPLE = HERE.parent / "web/page/example.mp3"
 RATE_HZ = 16_000
 EDGE_SILENCE_SAMPLES = RATE_HZ * 3 // 10
 PAUSE_SAMPLES = RATE_HZ * 2
+EXAMPLE_SAMPLES = RATE_HZ * 172 // 10
+"""The first four sentences of the story: the example of the captions page."""
 FRAME_SAMPLES = RATE_HZ // 50  # 20 ms, as browsers send
 BITRATE_BPS = 24_000
 LENGTH = Struct("<H")
@@ -163,6 +166,7 @@ def make() -> None:
             for file in files
         ]
     write_shipped(voice)
+    write_container(EXAMPLE, compose(voice, "story")[:EXAMPLE_SAMPLES])
     (HERE / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
 
 

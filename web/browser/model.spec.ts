@@ -12,6 +12,7 @@ test('one model needs no chooser', async ({ page, server }) => {
 	const listed = page.waitForResponse('**/v1/models');
 	await page.goto(`http://127.0.0.1:${server.port}/`);
 	await listed;
+	await page.getByRole('button', { name: 'Options' }).click();
 	await expect(page.getByLabel('Model')).toBeHidden();
 	await expect(page.getByLabel('Spoken language')).toBeVisible();
 });
@@ -21,6 +22,7 @@ test('the chosen model transcribes, and only its languages are offered', async (
 	try {
 		await page.addInitScript(key => sessionStorage.setItem('auricle.key', key), API_KEY);
 		await page.goto(`http://127.0.0.1:${server.port}/`);
+		await page.getByRole('button', { name: 'Options' }).click();
 		const model = page.getByLabel('Model');
 		await expect(model).toBeVisible();
 		await expect(model.locator('option')).toHaveText(['words (default)', 'german']);
@@ -34,6 +36,7 @@ test('the chosen model transcribes, and only its languages are offered', async (
 		expect(new URL((await uploaded).url()).searchParams.get('model')).toBe('german');
 		await page.getByRole('link', { name: 'Live' }).click();
 		await page.reload();
+		await page.getByRole('button', { name: 'Options' }).click();
 		await expect(model).toHaveValue('german');
 		if (FOLDER !== undefined) {
 			await page.screenshot({ path: `${FOLDER}/model.png` });

@@ -109,7 +109,7 @@ test('shows captions, exports them, and counts every packet', async ({ page, cap
 	await expectNobodyShutOut(captions);
 	await captions.getByRole('button', { name: 'Clear' }).click();
 	await expect(captions.locator('#empty')).toBeVisible();
-	await expect(captions.getByRole('button', { name: 'TXT' }).first()).toBeDisabled();
+	await expect(captions.getByRole('button', { name: 'TXT' })).toBeHidden();
 });
 
 test('is accessible before speech, also on a small phone', async ({ captions: page }) => {
@@ -139,7 +139,7 @@ test('starts, pauses, projects and stops by keyboard', async ({ captions: page }
 	await expect(page.locator('#state')).toHaveText('Paused');
 	await page.keyboard.press('Space');
 	await expect(page.locator('#state')).toHaveText('Listening');
-	await tabTo('Full screen');
+	await tabTo('Full screen', 'Shift+Tab');
 	await page.keyboard.press('Enter');
 	await expect(page.getByRole('button', { name: 'Leave full screen' })).toBeFocused();
 	expect(await page.evaluate(() => document.fullscreenElement?.tagName)).toBe('HTML');
@@ -149,18 +149,86 @@ test('starts, pauses, projects and stops by keyboard', async ({ captions: page }
 	expect(await beside.evaluateAll(all => all.filter(one => !(one as HTMLElement).inert))).toEqual([]);
 	await page.keyboard.press('Escape');
 	await expect(page.getByRole('button', { name: 'Full screen' })).toBeFocused();
-	await tabTo('Stop', 'Shift+Tab');
+	await tabTo('Stop');
 	await page.keyboard.press('Enter');
 	await expect(page.locator('#state')).toHaveText('Not listening');
 });
 
-test('requests turn detection and speakers with the start of a stream', async ({ captions: page }) => {
+test('starts a stream with the options of the panel, and keeps them', async ({ captions: page }) => {
 	const starting = page.waitForEvent('websocket').then(socket => socket.waitForEvent('framesent'));
+	await page.getByRole('button', { name: 'Options' }).click();
+	await page.getByLabel('Words to know').fill('Auricle,  Piper , ');
+	await page.getByLabel('Translate into English').check();
 	await page.getByLabel('Wait until a sentence sounds finished').check();
+	await expectNobodyShutOut(page);
+	await page.keyboard.press('Escape');
+	await expect(page.getByLabel('Words to know')).toBeHidden();
+	await expect(page.getByRole('button', { name: 'Options' })).toBeFocused();
+	await page.reload();
 	await page.getByRole('button', { name: 'Start' }).click();
 	const { payload } = await starting;
-	expect(JSON.parse(String(payload))).toMatchObject({ turn_detection: true, speakers: false });
+	expect(JSON.parse(String(payload))).toMatchObject({
+		...{ turn_detection: true, speakers: false, task: 'translate', hotwords: ['Auricle', 'Piper'] },
+	});
+	await page.getByRole('button', { name: 'Options' }).click();
 	await expect(page.getByLabel('Wait until a sentence sounds finished')).toBeDisabled();
+});
+
+test('changes the look of the captions, and keeps it', async ({ captions: page }) => {
+	const look = (): Promise<string[]> =>
+		page.locator('#scroll').evaluate(scroll => {
+			const { fontSize, backgroundColor } = getComputedStyle(scroll.closest('#captions') ?? scroll);
+			return [getComputedStyle(scroll).fontSize, backgroundColor, fontSize];
+		});
+	const [usual] = await look();
+	const choose = async (label: string, option: string): Promise<void> => {
+		await page.getByLabel(label).selectOption(option);
+	};
+	await page.getByRole('button', { name: 'Options' }).click();
+	await choose('Text size', 'Very large');
+	await choose('Contrast', 'Yellow on black');
+	await choose('Position', 'At the bottom');
+	await page.reload();
+	const [size = '', ground] = await look();
+	expect(parseFloat(size)).toBeGreaterThan(1.5 * parseFloat(usual ?? ''));
+	expect(ground).toBe('rgb(0, 0, 0)');
+	const scroll = await page.locator('#scroll').boundingBox();
+	const empty = await page.locator('#empty').boundingBox();
+	expect((empty?.y ?? 0) - (scroll?.y ?? 0)).toBeGreaterThan(20);
+	await expectNobodyShutOut(page);
+});
+
+test('plays the example, and shows its captions as paragraphs', async ({ captions: page }) => {
+	await page.getByRole('button', { name: 'Hear an example' }).click();
+	await expect(page.locator('#invitation')).toHaveText('Listening …');
+	await expect(page.getByRole('button', { name: 'Pause' })).toBeHidden();
+	await expect(page.locator('#lines')).toContainText('high above the trees.');
+	await expect(page.locator('#state')).toHaveText('Not listening'); // it ends by itself
+	const lines = page.locator('#lines .line');
+	expect(await lines.count()).toBeGreaterThan(2);
+	await expect(page.locator('#lines .first')).toHaveCount(1); // its pauses are short
+	await expect(lines.first().locator('time')).toBeVisible();
+	await expect(lines.last().locator('time')).toBeHidden();
+});
+
+test('leaves a phone’s screen to the captions, and its notices move no text', async ({
+	captions: page,
+	gateway,
+}) => {
+	await page.setViewportSize({ width: 390, height: 844 });
+	const height = async (where: string): Promise<number> =>
+		(await page.locator(where).boundingBox())?.height ?? NaN;
+	await page.getByRole('button', { name: 'Start' }).click();
+	await expect(page.locator('#state')).toHaveText('Listening');
+	const controls = (await height('.strip')) + (await height('#dock'));
+	console.log(`controls take ${((100 * controls) / 844).toFixed(1)} % of a phone's height`);
+	expect(controls).toBeLessThan(0.2 * 844);
+	const before = await page.locator('#scroll').boundingBox();
+	gateway.cut();
+	await expect(page.locator('#notice')).toBeVisible();
+	expect(await page.locator('#scroll').boundingBox()).toEqual(before);
+	await expect(page.locator('#notice')).toHaveAttribute('data-kind', 'wait');
+	await expectNobodyShutOut(page);
 });
 
 test('shows a lost connection until it is restored', async ({ captions: page, gateway }) => {

@@ -34,6 +34,9 @@ const english = {
 	captions: {
 		title: 'Captions',
 		empty: 'Press Start and speak. Text appears as you speak, and becomes final a moment later.',
+		listening: 'Listening …',
+		private: 'Nothing leaves this server: no cloud service hears you.',
+		example: 'Hear an example',
 		newest: 'Jump to latest',
 		beamer: 'Full screen',
 		leave: 'Leave full screen',
@@ -48,6 +51,20 @@ const english = {
 	},
 	turns: {
 		label: 'Wait until a sentence sounds finished',
+	},
+	translate: { label: 'Translate into English' },
+	hotwords: { label: 'Words to know', hint: 'Names and terms, separated by commas.' },
+	options: {
+		title: 'Options',
+		look: 'Look of the captions',
+		size: 'Text size',
+		sizes: { s: 'Small', m: 'Medium', l: 'Large', xl: 'Very large' },
+		contrast: 'Contrast',
+		contrasts: { usual: 'As the page', white: 'White on black', yellow: 'Yellow on black' },
+		position: 'Position',
+		positions: { top: 'From the top', bottom: 'At the bottom' },
+		recognition: 'Recognition',
+		later: 'Words to know, translation, speakers and sentence ends can be changed after Stop.',
 	},
 	/** Transcripts that the browser keeps. */
 	kept: {
@@ -202,7 +219,10 @@ const chinese: CaptionTexts = {
 	},
 	captions: {
 		title: '字幕',
-		empty: '按“开始”后说话，文字会随即出现：先是猜测，片刻后确定。',
+		empty: '按“开始”后说话，文字会随即出现，片刻后确定。',
+		listening: '正在聆听……',
+		private: '一切都留在此服务器上：没有云服务会听到您。',
+		example: '听一段示例',
 		newest: '跳到最新',
 		beamer: '全屏',
 		leave: '退出全屏',
@@ -217,6 +237,20 @@ const chinese: CaptionTexts = {
 	},
 	turns: {
 		label: '等句子听起来说完',
+	},
+	translate: { label: '翻译成英语' },
+	hotwords: { label: '需要认识的词', hint: '人名和术语，用逗号分隔。' },
+	options: {
+		title: '选项',
+		look: '字幕外观',
+		size: '文字大小',
+		sizes: { s: '小', m: '中', l: '大', xl: '特大' },
+		contrast: '对比度',
+		contrasts: { usual: '与页面相同', white: '黑底白字', yellow: '黑底黄字' },
+		position: '位置',
+		positions: { top: '从顶部开始', bottom: '在底部' },
+		recognition: '识别',
+		later: '需要认识的词、翻译、发言人和句子结尾可在停止后更改。',
 	},
 	kept: {
 		title: '以前的转写',

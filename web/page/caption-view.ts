@@ -5,6 +5,7 @@ import { captionLine, speakerButton, styledText } from './caption-line.js';
 import type { CaptionTexts } from './caption-texts.js';
 import { byId } from './dom.js';
 import { gapText } from './gap-line.js';
+import { paragraphStarts } from './paragraphs.js';
 import { ExportToolbar } from './export-toolbar.js';
 import { SpeakerNames } from './speaker-names.js';
 import { type GapLine, isGap, type Line, speakerOf, type TranscriptLine } from './transcript.js';
@@ -54,7 +55,7 @@ export class CaptionView {
 		}
 		this.#clear.addEventListener('click', () => {
 			this.#clearLines();
-			this.#undo.focus(); // the button with the focus is disabled now
+			this.#undo.focus(); // the button with the focus is hidden now
 		});
 		this.#undo.addEventListener('click', () => {
 			this.#undoClear();
@@ -300,11 +301,26 @@ export class CaptionView {
 		});
 		this.#partials.replaceChildren(...partials);
 		const hasLines = this.#log.childElementCount > 0;
+		this.#markParagraphs();
 		this.#empty.hidden = hasLines || partials.length > 0;
-		this.#clear.disabled = !hasLines;
+		this.#clear.hidden = !hasLines;
 		this.#undo.hidden = this.#cleared.length === 0;
-		this.#exportToolbar.enabled = hasLines;
+		this.#exportToolbar.element.hidden = !hasLines;
 		this.#follow();
+	}
+
+	/** Marks the lines with which paragraphs start; a partial has the speaker of the line before it until its final says more. */
+	#markParagraphs(): void {
+		const last = this.#lines.at(-1);
+		const speaker = last === undefined || isGap(last) ? {} : last;
+		const open = [...this.#open.values()].map(({ startSeconds, endSeconds, stable, unstable }) => {
+			const times = { startSeconds, endSeconds, text: stable + unstable, language: null };
+			return { ...speaker, ...shifted(times, this.#offsetSeconds) };
+		});
+		const elements = [...this.#log.children, ...this.#partials.children];
+		paragraphStarts([...this.#lines, ...open]).forEach((isFirst, index) => {
+			elements[index]?.classList.toggle('first', isFirst);
+		});
 	}
 
 	#follow(): void {

@@ -56,13 +56,6 @@ export class ExportToolbar {
 		});
 	}
 
-	/** Whether the transcript has lines. */
-	set enabled(isEnabled: boolean) {
-		for (const each of [this.#copy, ...this.#saves.map(([, save]) => save)]) {
-			each.disabled = !isEnabled;
-		}
-	}
-
 	/** Changes the language. */
 	render(texts: CaptionTexts): void {
 		this.#texts = texts;

@@ -11,8 +11,35 @@ export const LANGUAGE_CODES =
 /** The usual codes where Whisper's differ. */
 const USUAL: Readonly<Record<string, string>> = { jw: 'jv', tl: 'fil' };
 
+/** A code and its name. */
+export type NamedLanguage = readonly [code: string, name: string];
+
+/** How many languages are offered before the others. */
+const MAX_RECENT = 4;
+
+/** Returns the codes of recent languages after another was chosen, the newest first. */
+export function withRecent(recent: readonly string[], chosen: string): string[] {
+	return [chosen, ...recent.filter(code => code !== chosen)].slice(0, MAX_RECENT);
+}
+
+/**
+ * Returns the languages to offer first: those chosen lately, then those of the browser.
+ *
+ * @param languages - All that can be offered.
+ * @param recent - Codes, the newest first.
+ * @param preferred - Language tags of the browser, the most preferred first.
+ */
+export function likelyLanguages(
+	languages: readonly NamedLanguage[],
+	recent: readonly string[],
+	preferred: readonly string[],
+): NamedLanguage[] {
+	const codes = new Set([...recent, ...preferred.map(tag => tag.split('-')[0] ?? tag)]);
+	return [...codes].flatMap(code => languages.filter(([other]) => other === code)).slice(0, MAX_RECENT);
+}
+
 /** Returns codes and names, sorted by name. */
-export function namedLanguages(shownIn: Language): (readonly [code: string, name: string])[] {
+export function namedLanguages(shownIn: Language): NamedLanguage[] {
 	const names = new Intl.DisplayNames([shownIn], { type: 'language' });
 	const order = new Intl.Collator([shownIn]);
 	return LANGUAGE_CODES.map(code => [code, names.of(USUAL[code] ?? code) ?? code] as const).sort(

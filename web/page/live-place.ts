@@ -9,19 +9,21 @@ import { KeptOffer } from './kept-offer.js';
 import type { KeptTranscript } from './kept.js';
 import type { Keeper } from './keeper.js';
 import type { Key } from './key.js';
-import { namedLanguages } from './languages.js';
+import { likelyLanguages, namedLanguages, withRecent } from './languages.js';
 import { LevelMeter } from './level-meter.js';
 import { Live, type LiveState, type SpeechChoice } from './live.js';
 import { ModelChoice } from './model-choice.js';
-import type { Notice } from './notice.js';
+import { kindOf, type Notice } from './notice.js';
+import { OptionsPanel, remembered } from './options.js';
 import { ScreenLock } from './screen-lock.js';
+import { MAX_HOTWORD_CHARACTERS, MAX_HOTWORDS } from '../src/parameters.js';
 import { SourceChoice } from './source.js';
 import { store, stored } from './storage.js';
 
 const SPOKEN = 'auricle.spoken';
-const SPEAKERS = 'auricle.speakers';
-const TURNS = 'auricle.turns';
+const RECENT = 'auricle.recent-languages';
 const SILENT = problem('silent');
+const PAUSABLE: ReadonlySet<LiveState> = new Set(['connecting', 'listening', 'reconnecting', 'paused']);
 
 /** What the place uses of the page around it. */
 export interface Surroundings {
@@ -38,8 +40,10 @@ export class LivePlace {
 	readonly #pause = byId('pause', HTMLButtonElement);
 	readonly #state = byId('state', HTMLElement);
 	readonly #spoken = byId('spoken', HTMLSelectElement);
-	readonly #speakers = remembered('speakers', SPEAKERS);
-	readonly #turns = remembered('turns', TURNS);
+	readonly #speakers = remembered('speakers');
+	readonly #turns = remembered('turns');
+	readonly #translate = remembered('translate');
+	readonly #hotwords = remembered('hotwords');
 	readonly #screenLock = new ScreenLock();
 	readonly #notice: Notice;
 	readonly #whenListening: (isListening: boolean) => void;
@@ -65,6 +69,7 @@ export class LivePlace {
 		this.#source = new SourceChoice(texts, () => void this.#live.changeSource());
 		this.#model = new ModelChoice(texts, page.key, () => {
 			this.#renderSpoken();
+			byId('translate-choice', HTMLElement).hidden = !this.#model.translates;
 			this.#live.changeSpeech();
 		});
 		this.#captions = new CaptionView(texts, () => {
@@ -75,9 +80,11 @@ export class LivePlace {
 		this.#offer = new KeptOffer(texts, transcript => void this.open(transcript));
 		this.#live = this.#stream(page.key);
 		this.#bind();
+		new OptionsPanel();
 		if (!isSecureContext) {
 			this.#notice.show(problem('insecure'));
 			this.#start.disabled = true;
+			byId('example', HTMLButtonElement).hidden = true;
 		}
 	}
 
@@ -98,6 +105,8 @@ export class LivePlace {
 			language: this.#spoken.value === '' ? null : this.#spoken.value,
 			speakers: this.#speakers.checked,
 			turnDetection: this.#turns.checked,
+			task: this.#translate.checked && this.#model.translates ? 'translate' : 'transcribe',
+			hotwords: splitHotwords(this.#hotwords.value),
 		};
 	}
 
@@ -135,7 +144,7 @@ export class LivePlace {
 	#stream(key: Key): Live {
 		const meter = new LevelMeter(byId('level', HTMLElement).firstElementChild as HTMLElement, isSilent => {
 			if (this.#notice.sentence === (isSilent ? null : SILENT)) {
-				this.#notice.show(isSilent ? SILENT : null); // any other notice is more important
+				this.#notice.show(isSilent ? SILENT : null, kindOf('silent')); // any other notice is more important
 			}
 		});
 		const view = {
@@ -163,6 +172,10 @@ export class LivePlace {
 	#bind(): void {
 		this.#start.addEventListener('click', () => void this.#live.startOrStop());
 		this.#pause.addEventListener('click', () => void this.#live.pauseOrGoOn());
+		byId('example', HTMLButtonElement).addEventListener('click', () => {
+			void this.#live.startExample();
+			this.#start.focus(); // this button is hidden next
+		});
 		for (const button of [this.#start, this.#pause]) {
 			button.addEventListener('keydown', event => {
 				if (event.repeat) {
@@ -171,16 +184,29 @@ export class LivePlace {
 			});
 		}
 		this.#spoken.addEventListener('change', () => {
-			store('localStorage', SPOKEN, this.#spoken.value);
+			const { value } = this.#spoken;
+			store('localStorage', SPOKEN, value);
+			if (value !== '') {
+				store('localStorage', RECENT, withRecent(this.#recent, value).join(' '));
+			}
 			this.#live.changeSpeech();
 		});
+	}
+
+	/** Codes of the languages chosen lately, the newest first. */
+	get #recent(): string[] {
+		return (stored('localStorage', RECENT) ?? '').split(' ');
 	}
 
 	#renderSpoken(): void {
 		const known = this.#model.languages;
 		const languages = namedLanguages(this.#language).filter(([code]) => known?.has(code) ?? true);
-		const auto = new Option(this.#texts.spoken.auto, '');
-		this.#spoken.replaceChildren(auto, ...languages.map(([code, name]) => new Option(name, code)));
+		const likely = likelyLanguages(languages, this.#recent, navigator.languages);
+		const others = languages.filter(language => !likely.includes(language));
+		const options = [likely, others].map(group => group.map(([code, name]) => new Option(name, code)));
+		const [first = [], rest = []] = options;
+		const line = first.length > 0 && rest.length > 0 ? [document.createElement('hr')] : [];
+		this.#spoken.replaceChildren(new Option(this.#texts.spoken.auto, ''), ...first, ...line, ...rest);
 		const chosen = stored('localStorage', SPOKEN) ?? '';
 		this.#spoken.value = languages.some(([code]) => code === chosen) ? chosen : '';
 	}
@@ -190,15 +216,27 @@ export class LivePlace {
 		const isOn = state !== 'idle';
 		setText(this.#start, isOn ? stop : start);
 		this.#start.classList.toggle('on', isOn);
-		this.#pause.hidden = !['connecting', 'listening', 'reconnecting', 'paused'].includes(state);
+		this.#pause.hidden = !PAUSABLE.has(state) || this.#live.isExample;
 		setText(this.#pause, state === 'paused' ? resume : pause);
-		this.#speakers.disabled = isOn; // a stream begins with or without them
-		this.#turns.disabled = isOn;
+		for (const input of [this.#hotwords, this.#translate, this.#speakers, this.#turns]) {
+			input.disabled = isOn; // a stream starts with them
+		}
+		byId('options-later', HTMLElement).hidden = !isOn;
+		this.#showInvitation(state);
 		this.#state.dataset['state'] = state;
 		setText(this.#state, states[state]);
 		this.#screenLock.hold(isOn);
 		this.#offer.isListening = isOn;
 		this.#whenListening(isOn);
+	}
+
+	/** Says in the place of the captions what to expect, until the first one. */
+	#showInvitation(state: LiveState): void {
+		const { captions, states } = this.#texts;
+		const { empty, listening } = captions;
+		const texts: Partial<Record<LiveState, string>> = { idle: empty, listening };
+		setText(byId('invitation', HTMLElement), texts[state] ?? states[state]);
+		byId('empty', HTMLElement).dataset['state'] = state;
 	}
 
 	#showDelay(): void {
@@ -210,10 +248,8 @@ export class LivePlace {
 	}
 }
 
-/** Returns a checkbox that keeps its state in the browser. */
-function remembered(id: string, name: string): HTMLInputElement {
-	const box = byId(id, HTMLInputElement);
-	box.checked = stored('localStorage', name) === '1';
-	box.addEventListener('change', () => store('localStorage', name, box.checked ? '1' : ''));
-	return box;
+/** Returns the words of a list with commas, up to the limits of a stream. */
+function splitHotwords(text: string): string[] {
+	const words = text.split(/[,，、]/).map(word => word.trim().slice(0, MAX_HOTWORD_CHARACTERS));
+	return words.filter(word => word !== '').slice(0, MAX_HOTWORDS);
 }

@@ -14,7 +14,9 @@ import { DEFAULT_RULES } from '../src/backoff.js';
 import workerUrl from '../src/worker.ts?worker&url';
 import workletUrl from '../src/worklet.ts?worker&url';
 import { problem, type Sentence } from './caption-texts.js';
+import { type Example, playExample } from './example.js';
 import { asksForKey, type Key } from './key.js';
+import { kindOf, type NoticeKind } from './notice.js';
 import { stopTracks, type SourceChoice } from './source.js';
 
 for (const url of [workerUrl, workletUrl]) {
@@ -55,7 +57,7 @@ export interface LiveView {
 	/** The current audio source. */
 	showMedia(media: MediaStream | null): void;
 	/** Shows a problem; `null` removes it. */
-	showProblem(sentence: Sentence | null): void;
+	showProblem(sentence: Sentence | null, kind?: NoticeKind): void;
 }
 
 /** What the user has chosen for the recognition. */
@@ -68,17 +70,28 @@ export interface SpeechChoice {
 	readonly speakers: boolean;
 	/** Whether live utterances end where the speaker sounds finished; from the start of a stream only. */
 	readonly turnDetection: boolean;
+	/** Whether to translate into English; from the start of a stream only. */
+	readonly task: 'transcribe' | 'translate';
+	/** Expected words; from the start of a stream only. */
+	readonly hotwords: readonly string[];
 }
+
+/** Parts of the choice that a source decides. */
+type SpeechOverride = Pick<SpeechChoice, 'language' | 'task' | 'hotwords'> | Record<string, never>;
+
+/** What is known of the example. */
+const IN_EXAMPLE: SpeechOverride = { language: 'en', task: 'transcribe', hotwords: [] };
 
 /** Runs one stream at a time. */
 export class Live {
 	#state: LiveState = 'idle';
 	/** State of the connection, paused or not; and its problem. */
 	#connection: 'connecting' | 'listening' | 'reconnecting' = 'connecting';
-	#connectionProblem: Sentence | null = null;
+	#connectionProblem: string | null = null;
 	#turn = 0; // incremented with each request to listen or pause
 	#client: LiveClient | null = null;
 	#media: MediaStream | null = null;
+	#example: Example | null = null;
 	readonly #view: LiveView;
 	readonly #source: SourceChoice;
 	readonly #key: Key;
@@ -117,8 +130,23 @@ export class Live {
 		}
 	}
 
-	/** Pauses or resumes listening. */
+	/** Whether the example is playing. */
+	get isExample(): boolean {
+		return this.#example !== null;
+	}
+
+	/** Starts with the example in the place of the audio source, and stops after it. */
+	async startExample(): Promise<void> {
+		if (this.#state === 'idle') {
+			await this.#start(this.#openExample, IN_EXAMPLE);
+		}
+	}
+
+	/** Pauses or resumes listening; the example has no pause. */
 	async pauseOrGoOn(): Promise<void> {
+		if (this.isExample) {
+			return;
+		}
 		if (this.#state === 'paused') {
 			await this.#listen();
 		} else if (this.#client !== null && this.#state !== 'finishing') {
@@ -142,16 +170,17 @@ export class Live {
 		this.#say(client => client.configure({ model, language }));
 	}
 
-	async #start(): Promise<void> {
+	async #start(open = this.#openSource, speech: SpeechOverride = {}): Promise<void> {
 		this.#view.showProblem(null);
 		this.#enter('asking');
-		const media = await this.#open();
+		const media = await this.#open(open);
 		if (media === null) {
 			this.#end(null);
 			return;
 		}
 		if (this.#state !== 'asking') {
 			stopTracks(media); // stopped meanwhile
+			this.#stopExample();
 			return;
 		}
 		this.#take(media);
@@ -161,6 +190,7 @@ export class Live {
 			const client = new LiveClient({
 				url: new URL('.', location.href).href,
 				...this.#speech(),
+				...speech,
 				rules: outageRules(),
 				workerUrl,
 				workletUrl,
@@ -178,8 +208,8 @@ export class Live {
 	async #listen(): Promise<void> {
 		const client = this.#client;
 		const turn = ++this.#turn;
-		this.#view.showProblem(this.#connectionProblem);
-		const media = await this.#open();
+		this.#showProblem(this.#connectionProblem);
+		const media = await this.#open(this.#openSource);
 		if (media === null) {
 			if (this.#media !== null) {
 				this.#source.goBack(); // continues with the previous source
@@ -196,12 +226,25 @@ export class Live {
 		await client.useStream(media).catch((error: unknown) => this.#fail(client, error));
 	}
 
-	async #open(): Promise<MediaStream | null> {
+	readonly #openSource = (): Promise<MediaStream> => this.#source.open();
+
+	readonly #openExample = async (): Promise<MediaStream> => {
+		const example = await playExample();
+		this.#example = example;
+		void example.ended.then(() => {
+			if (this.#example === example && this.#state !== 'finishing') {
+				void this.startOrStop();
+			}
+		});
+		return example.media;
+	};
+
+	async #open(open: () => Promise<MediaStream>): Promise<MediaStream | null> {
 		try {
-			return await this.#source.open();
+			return await open();
 		} catch (error) {
 			const code = error instanceof AuricleError ? error.code : 'unsupported';
-			this.#view.showProblem(problem(code === 'unsupported' && !isSecureContext ? 'insecure' : code));
+			this.#showProblem(code === 'unsupported' && !isSecureContext ? 'insecure' : code);
 			return null;
 		}
 	}
@@ -226,10 +269,7 @@ export class Live {
 				this.#connected('listening', null);
 				break;
 			case 'disconnected':
-				this.#connected(
-					this.#connection === 'connecting' ? 'connecting' : 'reconnecting',
-					problem(event.cause),
-				);
+				this.#connected(this.#connection === 'connecting' ? 'connecting' : 'reconnecting', event.cause);
 				break;
 			case 'partial':
 				this.#view.showPartial(event);
@@ -250,18 +290,18 @@ export class Live {
 			case 'source_lost':
 				this.#stopTracks();
 				this.#enter('paused');
-				this.#view.showProblem(problem(this.#source.isTab ? 'source_ended' : event.cause));
+				this.#showProblem(this.#source.isTab ? 'source_ended' : event.cause);
 				break;
 			case 'warning':
-				this.#view.showProblem(problem(event.code));
+				this.#showProblem(event.code);
 				break;
 			case 'source_muted':
 			case 'sound_suspended':
-				this.#view.showProblem(problem(event.type));
+				this.#showProblem(event.type);
 				break;
 			case 'source_unmuted':
 			case 'sound_running':
-				this.#view.showProblem(this.#connectionProblem);
+				this.#showProblem(this.#connectionProblem);
 				break;
 			case 'error': // if it ends the stream, that is the next event
 			case 'closed':
@@ -274,10 +314,10 @@ export class Live {
 	}
 
 	/** Updates the state of the connection. */
-	#connected(how: 'connecting' | 'listening' | 'reconnecting', sentence: Sentence | null): void {
+	#connected(how: 'connecting' | 'listening' | 'reconnecting', cause: string | null): void {
 		this.#connection = how;
-		this.#connectionProblem = sentence;
-		this.#view.showProblem(sentence);
+		this.#connectionProblem = cause;
+		this.#showProblem(cause);
 		if (this.#state !== 'paused' && this.#state !== 'finishing') {
 			this.#enter(how);
 		}
@@ -290,9 +330,9 @@ export class Live {
 		const code = error instanceof AuricleError ? error.code : 'unsupported';
 		this.#end(client);
 		if (asksForKey(code)) {
-			this.#view.showProblem(this.#key.ask(code, this.#startAgain));
+			this.#view.showProblem(this.#key.ask(code, this.#startAgain), kindOf(code));
 		} else if (code !== 'aborted') {
-			this.#view.showProblem(problem(code));
+			this.#showProblem(code);
 		}
 	}
 
@@ -307,6 +347,14 @@ export class Live {
 		this.#view.showBehind(null);
 		this.#view.end();
 		this.#enter('idle');
+	}
+
+	#showProblem(code: string | null): void {
+		if (code === null) {
+			this.#view.showProblem(null);
+		} else {
+			this.#view.showProblem(problem(code), kindOf(code));
+		}
 	}
 
 	#say(what: (client: LiveClient) => void): void {
@@ -337,13 +385,20 @@ export class Live {
 		this.#media = null;
 		this.#view.showMedia(null);
 		await client.detach();
+		this.#stopExample();
 		if (media !== null) {
 			stopTracks(media);
 		}
 	}
 
+	#stopExample(): void {
+		this.#example?.stop();
+		this.#example = null;
+	}
+
 	/** Releases the microphone. */
 	#stopTracks(): void {
+		this.#stopExample();
 		if (this.#media !== null) {
 			stopTracks(this.#media);
 			this.#media = null;

@@ -39,8 +39,16 @@ export class ModelChoice {
 
 	/** Codes of the chosen model's languages; `null`: unknown. */
 	get languages(): ReadonlySet<string> | null {
-		const chosen = this.#models.find(({ id }) => id === this.value) ?? this.#models[0];
-		return chosen?.languages ?? null;
+		return this.#chosen?.languages ?? null;
+	}
+
+	/** Whether the chosen model translates into English; yes while that is unknown. */
+	get translates(): boolean {
+		return this.#chosen?.translates ?? true;
+	}
+
+	get #chosen(): ServedModel | undefined {
+		return this.#models.find(({ id }) => id === this.value) ?? this.#models[0];
 	}
 
 	/** Asks the server for its models; without an answer, the chooser stays as it is. */

@@ -1,7 +1,25 @@
-/** The notice above both places: the newest problem, in the language of the page. */
+/** The notice of both places: the newest problem, in the language of the page. */
 
 import type { CaptionTexts, Sentence } from './caption-texts.js';
 import { byId, setText } from './dom.js';
+
+/**
+ * How a notice looks. `error`: something does not work, and the user can do something about it; `wait`: it is late or away,
+ * and the page goes on by itself; `hint`: good to know.
+ */
+export type NoticeKind = 'error' | 'wait' | 'hint';
+
+const WAITS: ReadonlySet<string> = new Set(['network', 'restarting', 'busy', 'starting', 'late', 'slow']);
+const HINTS: ReadonlySet<string> = new Set([
+	...['silent', 'source_muted', 'source_ended', 'sound_suspended', 'audio_gap', 'audio_dropped'],
+	...['similar_channels', 'language_improbable', 'speakers_unavailable', 'turns_unavailable'],
+	...['encoder_failed', 'unauthorized', 'tab_denied'],
+]);
+
+/** Returns how to show the problem of a cause or code. */
+export function kindOf(code: string): NoticeKind {
+	return WAITS.has(code) ? 'wait' : HINTS.has(code) ? 'hint' : 'error';
+}
 
 /** Shows one problem at a time. */
 export class Notice {
@@ -22,13 +40,18 @@ export class Notice {
 	/** Changes the language. */
 	render(texts: CaptionTexts): void {
 		this.#texts = texts;
-		this.show(this.#sentence);
+		this.#show();
 	}
 
 	/** Shows a problem; `null` removes it. */
-	show(sentence: Sentence | null): void {
+	show(sentence: Sentence | null, kind: NoticeKind = 'error'): void {
 		this.#sentence = sentence;
-		this.#element.hidden = sentence === null;
-		setText(this.#element, sentence?.(this.#texts) ?? '');
+		this.#element.dataset['kind'] = kind;
+		this.#show();
+	}
+
+	#show(): void {
+		this.#element.hidden = this.#sentence === null;
+		setText(this.#element, this.#sentence?.(this.#texts) ?? '');
 	}
 }

@@ -3,3 +3,9 @@ declare module '*?worker&url' {
 	const url: string;
 	export default url;
 }
+
+/** Files that Vite copies; the import returns their address. */
+declare module '*.mp3' {
+	const url: string;
+	export default url;
+}

@@ -41,8 +41,9 @@ export type Change = Pick<StreamParameters, 'model' | 'language' | 'prompt' | 'e
 
 const MAX_MODEL_CHARACTERS = 200;
 const MAX_PROMPT_CHARACTERS = 10_000;
-const MAX_HOTWORDS = 500;
-const MAX_HOTWORD_CHARACTERS = 100;
+/** Limits of `hotwords`. */
+export const MAX_HOTWORDS = 500;
+export const MAX_HOTWORD_CHARACTERS = 100;
 const MIN_ENDPOINT_MILLISECONDS = 100;
 const MAX_ENDPOINT_MILLISECONDS = 5000;
 const MAX_SPEAKERS = 16;

@@ -7,14 +7,14 @@ test('models are listed with their languages, and other names are left out', () 
 	const body = {
 		object: 'list',
 		data: [
-			{ id: 'whisper-base', root: 'whisper-base', languages: ['en', 'de'] },
+			{ id: 'whisper-base', root: 'whisper-base', languages: ['en', 'de'], translates: true },
 			{ id: 'tiny', root: 'tiny', languages: ['en'] },
 			{ id: 'whisper-1', root: 'whisper-base', languages: ['en', 'de'] },
 		],
 	};
 	expect(servedModels(body)).toEqual([
-		{ id: 'whisper-base', languages: new Set(['en', 'de']) },
-		{ id: 'tiny', languages: new Set(['en']) },
+		{ id: 'whisper-base', languages: new Set(['en', 'de']), translates: true },
+		{ id: 'tiny', languages: new Set(['en']), translates: false },
 	]);
 });
 

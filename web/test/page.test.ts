@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { CAPTION_TEXTS } from '../page/caption-texts.js';
-import { LANGUAGE_CODES, namedLanguages } from '../page/languages.js';
+import { LANGUAGE_CODES, likelyLanguages, namedLanguages, withRecent } from '../page/languages.js';
 
 const read = (path: string): string => readFileSync(new URL(path, import.meta.url), 'utf8');
 
@@ -55,5 +55,15 @@ describe('the page', () => {
 		expect(names.get('jw')).toBe('Javanese');
 		expect(names.size).toBe(LANGUAGE_CODES.length);
 		expect(new Map(namedLanguages('zh')).get('de')).toBe('德语');
+	});
+
+	it('offers recent languages first, then those of the browser', () => {
+		const recent = ['fr', 'de', 'fr', 'es', 'it', 'pt'].reduce<string[]>(withRecent, []);
+		expect(recent).toEqual(['pt', 'it', 'es', 'fr']);
+		const likely = likelyLanguages(namedLanguages('en'), ['de', ''], ['de-CH', 'en-GB', 'xx', 'en']);
+		expect(likely).toEqual([
+			['de', 'German'],
+			['en', 'English'],
+		]);
 	});
 });

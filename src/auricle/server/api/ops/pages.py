@@ -27,6 +27,7 @@ _TYPES = {
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
+    ".mp3": "audio/mpeg",
 }
 """All file types that the build creates; any other is a bug in the build."""
 

@@ -1,0 +1,27 @@
+/** Where the paragraphs of a transcript start. Pure. */
+
+import { isGap, type TranscriptLine } from './transcript.js';
+
+/** A pause of this length starts a paragraph: longer than between sentences, shorter than between topics. */
+const PAUSE_SECONDS = 2;
+/** A longer paragraph is hard to read; the next line starts another. */
+const MAX_CHARACTERS = 480;
+
+/** Returns for each line whether a paragraph starts with it: after a pause, with another speaker, around missing speech. */
+export function paragraphStarts(lines: readonly TranscriptLine[]): boolean[] {
+	let characters = 0;
+	return lines.map((line, index) => {
+		const length = isGap(line) ? 0 : line.text.length;
+		const isStart = startsAnother(lines[index - 1], line) || characters + length > MAX_CHARACTERS;
+		characters = isStart ? length : characters + length;
+		return isStart;
+	});
+}
+
+function startsAnother(before: TranscriptLine | undefined, line: TranscriptLine): boolean {
+	if (before === undefined || isGap(before) || isGap(line)) {
+		return true;
+	}
+	const isPause = line.startSeconds - before.endSeconds >= PAUSE_SECONDS;
+	return isPause || line.speaker !== before.speaker || line.speakerName !== before.speakerName;
+}

@@ -1,0 +1,35 @@
+import { describe, expect, it } from 'vitest';
+import { paragraphStarts } from '../page/paragraphs.js';
+import type { Line, TranscriptLine } from '../page/transcript.js';
+
+const line = (startSeconds: number, fields: Partial<Line> = {}): Line => ({
+	startSeconds,
+	endSeconds: startSeconds + 3,
+	text: 'It is late.',
+	language: 'en',
+	...fields,
+});
+
+describe('paragraphs', () => {
+	it('start after pauses of 2 s', () => {
+		expect(paragraphStarts([])).toEqual([]);
+		expect(paragraphStarts([line(0), line(3.5), line(8.5), line(13.4)])).toEqual([true, false, true, false]);
+	});
+
+	it('start with another speaker', () => {
+		const [one, other] = [{ speaker: 0 }, { speaker: 1 }];
+		const lines = [line(0, one), line(3, one), line(6, other), line(9, other), line(12)];
+		expect(paragraphStarts(lines)).toEqual([true, false, true, false, true]);
+	});
+
+	it('start before and after missing speech', () => {
+		const gap: TranscriptLine = { startSeconds: 3, endSeconds: 6, gap: 'unreachable' };
+		expect(paragraphStarts([line(0), gap, line(6), line(9)])).toEqual([true, true, true, false]);
+	});
+
+	it('stay short', () => {
+		const text = 'word '.repeat(40); // 200 characters
+		const lines = [0, 3, 6, 9, 12].map(seconds => line(seconds, { text }));
+		expect(paragraphStarts(lines)).toEqual([true, false, true, false, true]);
+	});
+});
