@@ -6,6 +6,7 @@ const english = {
 	start: 'Start',
 	stop: 'Stop',
 	pause: 'Pause',
+	share: 'Share',
 	resume: 'Resume',
 	source: {
 		label: 'Listen to',
@@ -192,6 +193,7 @@ const chinese: CaptionTexts = {
 	start: '开始',
 	stop: '停止',
 	pause: '暂停',
+	share: '分享',
 	resume: '继续',
 	source: {
 		label: '声音来源',

@@ -17,6 +17,7 @@ import { kindOf, type Notice } from './notice.js';
 import { OptionsPanel, remembered } from './options.js';
 import { ScreenLock } from './screen-lock.js';
 import { MAX_HOTWORD_CHARACTERS, MAX_HOTWORDS } from '../src/parameters.js';
+import { ShareButton } from './share/share-button.js';
 import { SourceChoice } from './source.js';
 import { store, stored } from './storage.js';
 
@@ -52,6 +53,7 @@ export class LivePlace {
 	readonly #captions: CaptionView;
 	readonly #kept: KeptCaptions;
 	readonly #offer: KeptOffer;
+	readonly #share: ShareButton;
 	readonly #live: Live;
 	#texts: CaptionTexts;
 	#language: Language = 'en';
@@ -78,6 +80,7 @@ export class LivePlace {
 		});
 		this.#kept = new KeptCaptions(this.#captions, page.keeper);
 		this.#offer = new KeptOffer(texts, transcript => void this.open(transcript));
+		this.#share = new ShareButton(() => page.key.value);
 		this.#live = this.#stream(page.key);
 		this.#bind();
 		new OptionsPanel();
@@ -119,6 +122,7 @@ export class LivePlace {
 		this.#source.render(texts);
 		this.#captions.render(texts);
 		this.#offer.render(texts);
+		this.#share.render(language);
 		this.#showState(this.#live.state);
 		this.#showDelay();
 	}
@@ -153,6 +157,7 @@ export class LivePlace {
 				this.#behindSeconds = seconds;
 				this.#showDelay();
 			},
+			showSession: (session: string | null) => this.#share.showSession(session),
 			showDelay: (milliseconds: number | null) => {
 				this.#delayMilliseconds = milliseconds;
 				this.#showDelay();

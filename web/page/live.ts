@@ -51,6 +51,8 @@ export interface LiveView {
 	showFinal(final: Final): void;
 	reviseSpeakers(revision: SpeakerRevision): void;
 	showGap(gap: Gap): void;
+	/** ID of the session, by which others can read it; `null`: there is none. */
+	showSession(session: string | null): void;
 	/** A stream has started or ended. */
 	begin(): void;
 	end(): void;
@@ -267,6 +269,7 @@ export class Live {
 		switch (event.type) {
 			case 'connected':
 				this.#connected('listening', null);
+				this.#view.showSession(event.session);
 				break;
 			case 'disconnected':
 				this.#connected(this.#connection === 'connecting' ? 'connecting' : 'reconnecting', event.cause);
@@ -345,6 +348,7 @@ export class Live {
 		this.#stopTracks();
 		this.#view.showDelay(null);
 		this.#view.showBehind(null);
+		this.#view.showSession(null);
 		this.#view.end();
 		this.#enter('idle');
 	}

@@ -53,6 +53,8 @@ const CAUGHT_UP_SAMPLES = 5 * SAMPLE_RATE_HZ;
 /** The server is ready. */
 export interface Connected {
 	readonly type: 'connected';
+	/** Its ID, by which others can read it; a new one if the server has lost the previous session. */
+	readonly session: string;
 	/** Whether the server still had the session, if there was one. */
 	readonly resumed: boolean;
 }
@@ -364,7 +366,7 @@ export class Conversation {
 		this.#receivedSample = ready.receivedSample;
 		this.#cuesSent = 0; // requests before the connection was lost may not have arrived
 		this.#hasSent = false;
-		const connected: Connected = { type: 'connected', resumed: ready.resumed };
+		const connected: Connected = { type: 'connected', session: ready.session, resumed: ready.resumed };
 		if (ready.resumed) {
 			this.#configureDue = this.#isConfigured;
 			this.#sentSample = ready.receivedSample;

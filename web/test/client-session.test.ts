@@ -80,7 +80,7 @@ describe('connecting', () => {
 		speak(live, 1);
 		expect(actions(live, 1)).toEqual(['start']);
 		live.received(READY, 1);
-		expect(live.takeEvents()).toEqual([{ type: 'connected', resumed: false }]);
+		expect(live.takeEvents()).toEqual([{ type: 'connected', session: 'A', resumed: false }]);
 		expect(live.takeEvents()).toEqual([]);
 		expect(actions(live, 1)).toEqual(['audio']);
 	});

@@ -138,7 +138,7 @@ describe('the first session', () => {
 		talk.connected();
 		expect(talk.isWaiting).toBe(true);
 		expect(messages(talk)).toEqual([]);
-		expect(talk.receiveEvent(ready())).toEqual([{ type: 'connected', resumed: false }]);
+		expect(talk.receiveEvent(ready())).toEqual([{ type: 'connected', session: 'A', resumed: false }]);
 		expect(spans(talk)).toEqual([[0, SECOND]]);
 	});
 
@@ -290,7 +290,7 @@ describe('after a lost connection', () => {
 		speak(talk, 1);
 		talk.connected();
 		const told = talk.receiveEvent(ready(SECOND + 320, { resumed: true }));
-		expect(told).toEqual([{ type: 'connected', resumed: true }]);
+		expect(told).toEqual([{ type: 'connected', session: 'A', resumed: true }]);
 		expect(spans(talk)[0]?.[0]).toBe(SECOND + 320);
 		expect(talk.audio.nextSample).toBe(3 * SECOND);
 	});
@@ -313,7 +313,7 @@ describe('after a lost connection', () => {
 		messages(talk);
 		talk.receiveEvent(final(1, 0, 30 * SECOND));
 		const told = forgotten(talk, 30 * SECOND - LEAD_IN_SAMPLES);
-		expect(told).toEqual([{ type: 'connected', resumed: false }]);
+		expect(told).toEqual([{ type: 'connected', session: 'B', resumed: false }]);
 		expect(spans(talk)[0]?.[0]).toBe(30 * SECOND - LEAD_IN_SAMPLES);
 		expect(talk.safeSample).toBe(30 * SECOND);
 	});
@@ -425,7 +425,7 @@ describe('after a lost connection', () => {
 		const [connected, gap] = talk.receiveEvent(
 			ready(Number(asked['start_sample']), { session: 'B', safeSample: Number(asked['safe_sample']) }),
 		);
-		expect(connected).toEqual({ type: 'connected', resumed: false });
+		expect(connected).toEqual({ type: 'connected', session: 'B', resumed: false });
 		expect(gap).toEqual({ type: 'gap', startSeconds: 10, endSeconds: 21, code: 'unreachable' });
 		expect(spans(talk)[0]?.[0]).toBe(21 * SECOND);
 	});
@@ -452,7 +452,7 @@ describe('after a lost connection', () => {
 		talk.disconnected();
 		talk.connected();
 		const [connected, gap] = talk.receiveEvent(ready(35 * SECOND, { session: 'C' }));
-		expect(connected).toEqual({ type: 'connected', resumed: false });
+		expect(connected).toEqual({ type: 'connected', session: 'C', resumed: false });
 		expect(gap).toEqual({ type: 'gap', startSeconds: 5, endSeconds: 35, code: 'unreachable' });
 	});
 
@@ -472,7 +472,7 @@ describe('after a lost connection', () => {
 		speak(talk, 8);
 		talk.audio.dropAbove(3 * SECOND);
 		const [connected, gap] = forgotten(talk, 7 * SECOND);
-		expect(connected).toEqual({ type: 'connected', resumed: false });
+		expect(connected).toEqual({ type: 'connected', session: 'B', resumed: false });
 		expect(gap).toEqual({ type: 'gap', startSeconds: 0, endSeconds: 7, code: 'unreachable' });
 		expect(spans(talk)[0]?.[0]).toBe(7 * SECOND);
 	});
@@ -486,7 +486,10 @@ describe('after a lost connection', () => {
 		talk.limit(15 * SECOND);
 		talk.connected();
 		const resumed = ready(10 * SECOND, { safeSample: 0, resumed: true });
-		expect(talk.receiveEvent(resumed)).toEqual([{ type: 'connected', resumed: true }, behind(30)]);
+		expect(talk.receiveEvent(resumed)).toEqual([
+			{ type: 'connected', session: 'A', resumed: true },
+			behind(30),
+		]);
 		expect(spans(talk)[0]?.[0]).toBe(15 * SECOND);
 		const one = final(1, 4 * SECOND, 10 * SECOND);
 		const gap = { type: 'gap', startSeconds: 10, endSeconds: 15, code: 'unreachable' };
@@ -496,7 +499,7 @@ describe('after a lost connection', () => {
 		talk.disconnected();
 		talk.limit(10 * SECOND);
 		expect(forgotten(talk, 24 * SECOND)).toEqual([
-			{ type: 'connected', resumed: false },
+			{ type: 'connected', session: 'B', resumed: false },
 			{ ...gap, startSeconds: 15, endSeconds: 24 },
 			behind(10),
 		]);
@@ -509,7 +512,7 @@ describe('after a lost connection', () => {
 		talk.receiveEvent(progress(4 * SECOND, 4 * SECOND));
 		talk.disconnected();
 		speak(talk, 60);
-		expect(forgotten(talk, 0)).toEqual([{ type: 'connected', resumed: false }, behind(60)]);
+		expect(forgotten(talk, 0)).toEqual([{ type: 'connected', session: 'B', resumed: false }, behind(60)]);
 		messages(talk);
 		expect(talk.receiveEvent(progress(20 * SECOND, 4 * SECOND + 8000))).toEqual([]);
 		expect(talk.receiveEvent(progress(40 * SECOND, 34 * SECOND))).toEqual([behind(30)]);
@@ -530,7 +533,7 @@ describe('after a lost connection', () => {
 		const talk = opened();
 		talk.disconnected();
 		speak(talk, 9);
-		expect(forgotten(talk, 0)).toEqual([{ type: 'connected', resumed: false }]);
+		expect(forgotten(talk, 0)).toEqual([{ type: 'connected', session: 'B', resumed: false }]);
 	});
 
 	test("replaces the server's gap warning by a gap with its position", () => {
