@@ -1,17 +1,29 @@
-/** Builds dist/: the module, its worker and its worklet, each a file of its own, and says how large they are. */
+/**
+ * Builds dist/: the module for live streams, the whole module, the worker and the worklet, and says how large they are.
+ */
 
 import { readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { build } from 'vite';
 
-/** What a page loads of us, at most. */
-const MAX_GZIPPED_BYTES = 15_000;
-const ENTRIES = ['index', 'worker', 'worklet'];
+/** What a page loads of us, at most: for live streams only, and with everything. */
+const MAX_GZIPPED_BYTES = { live: 15_000, whole: 20_000 };
+const ENTRIES = ['live', 'index', 'worker', 'worklet'];
+/** The whole module imports what the one for live streams exports, so that there is one class of each name. */
+const LIVE_IS_APART = {
+	name: 'live-is-apart',
+	enforce: 'pre',
+	resolveId: (source, importer) =>
+		importer !== undefined && /\/(live|live-client|errors)\.js$/.test(source)
+			? { id: './live.js', external: true }
+			: null,
+};
 
 for (const name of ENTRIES) {
 	await build({
 		configFile: false,
 		logLevel: 'warn',
+		plugins: name === 'index' ? [LIVE_IS_APART] : [],
 		build: {
 			target: 'es2022',
 			outDir: 'dist',
@@ -22,14 +34,17 @@ for (const name of ENTRIES) {
 	});
 }
 
-let total = 0;
-for (const name of ENTRIES) {
-	const gzipped = gzipSync(readFileSync(`dist/${name}.js`), { level: 9 }).length;
-	total += gzipped;
-	console.log(`${name}.js: ${gzipped} bytes gzipped`);
+const sizes = Object.fromEntries(
+	ENTRIES.map(name => [name, gzipSync(readFileSync(`dist/${name}.js`), { level: 9 }).length]),
+);
+for (const [name, bytes] of Object.entries(sizes)) {
+	console.log(`${name}.js: ${bytes} bytes gzipped`);
 }
-console.log(`together: ${total} of ${MAX_GZIPPED_BYTES} bytes`);
-if (total >= MAX_GZIPPED_BYTES) {
-	process.exitCode = 1;
-	console.error('build: that is too much');
+const live = sizes.live + sizes.worker + sizes.worklet;
+for (const [name, bytes] of Object.entries({ live, whole: live + sizes.index })) {
+	console.log(`${name}: ${bytes} of ${MAX_GZIPPED_BYTES[name]} bytes`);
+	if (bytes >= MAX_GZIPPED_BYTES[name]) {
+		process.exitCode = 1;
+		console.error('build: that is too much');
+	}
 }

@@ -17,11 +17,27 @@ async function run(page: Page, example: number): Promise<void> {
 	const content = code
 		.replace("'https://captions.example'", 'location.origin')
 		.replace(/\bKEY\b/, API_KEY)
-		.replace("'auricle-client'", "'/_test/dist/index.js'");
+		.replace("'auricle-client'", "'/_test/dist/index.js'")
+		.replace("'auricle-client/live'", "'/_test/dist/live.js'");
 	await page.addScriptTag({ type: 'module', content });
 }
 
-test('the first example of the README shows captions', async ({ client: page }) => {
+test('the first example of the README transcribes a recording', async ({ client: page }) => {
+	await page.evaluate(async name => {
+		globalThis.said = [];
+		Object.assign(globalThis, {
+			file: await (await fetch(`testdata/${name}`)).blob(),
+			show: (text: string, seconds: number) => globalThis.said.push(text, seconds.toFixed(0)),
+		});
+	}, SENTENCE.file);
+	await run(page, 0);
+	await expect.poll(() => page.evaluate(() => globalThis.said.length)).toBe(2);
+	const [text = '', seconds] = await page.evaluate(() => globalThis.said);
+	expect(words(text)).toEqual(words(SENTENCE.text));
+	expect(seconds).toBe('0');
+});
+
+test('the second example of the README shows captions', async ({ client: page }) => {
 	await page.evaluate(() => {
 		globalThis.said = [];
 		const button = (): HTMLButtonElement => document.body.appendChild(document.createElement('button'));
@@ -33,14 +49,14 @@ test('the first example of the README shows captions', async ({ client: page }) 
 			stopButton: button(),
 		});
 	});
-	await run(page, 0);
+	await run(page, 1);
 	await page.click('button >> nth=0');
 	await expect.poll(() => page.evaluate(() => globalThis.said.join(' '))).toContain('fellow');
 	await page.click('button >> nth=1');
 	await expect.poll(() => page.evaluate(() => globalThis.said.at(-1))).toMatch(/^and so,? my fellow.*[.,]$/i);
 });
 
-test('the second example of the README sends a recording', async ({ client: page }) => {
+test('the third example of the README sends a recording', async ({ client: page }) => {
 	const file = SENTENCE.file;
 	const [answer] = await Promise.all([
 		page.waitForResponse(/utterance/),
@@ -50,7 +66,7 @@ test('the second example of the README sends a recording', async ({ client: page
 				const audioBuffer = await new OfflineAudioContext(1, 1, 48_000).decodeAudioData(recording);
 				Object.assign(globalThis, { audioBuffer });
 			}, file)
-			.then(() => run(page, 1)),
+			.then(() => run(page, 2)),
 	]);
 	expect(words(((await answer.json()) as { text: string }).text)).toEqual(words(SENTENCE.text));
 });

@@ -1,38 +1,34 @@
 /**
- * Live captions in the browser from an Auricle server.
+ * Clients of an Auricle server: live captions in the browser; recordings, jobs and kept transcripts anywhere.
  *
  * @packageDocumentation
  */
 
-export type { ClientRules } from './backoff.js';
-export type { CatchingUp, Connected, Format, Gap } from './conversation.js';
-export { type Audio, encodeToPackets, type MonoAudio } from './encode.js';
-export { AuricleError, type ErrorCode } from './errors.js';
-export type {
-	Closed,
-	EagerFinal,
-	Failed,
-	Final,
-	FinalSpeakers,
-	Partial,
-	SpeakerRevision,
-	SpeakerSegment,
-	SpeechEnded,
-	SpeechStarted,
-	TurnResumed,
-	Warning,
-	Word,
-} from './events.js';
-export { type EventOf, LiveClient, type LiveClientOptions, type LiveEvent } from './live-client.js';
-export type { Cause, Disconnected } from './client-session.js';
+export * from './live.js';
+export type { AudioInput, JobOptions, TranscribeOptions } from './api/options.js';
 export {
-	type MicrophoneOptions,
-	openMicrophone,
-	type PageState,
-	type SoundState,
-	type SourceEvent,
-	type SourceLost,
-	type SourceMuted,
-} from './microphone.js';
-export type { Change, StreamParameters } from './parameters.js';
-export { createPacketFormatData, type FormatOptions } from './wire.js';
+	Client,
+	type ClientOptions,
+	type ListOptions,
+	type ProgressOptions,
+	type RequestOptions,
+	type TranscriptFilter,
+	type WaitOptions,
+} from './api/client.js';
+export { ApiError } from './api/api-error.js';
+export type {
+	ExportFormat,
+	Job,
+	JobState,
+	JobSummary,
+	KeptTranscript,
+	LiveSession,
+	Match,
+	MissingPart,
+	NamedSpeaker,
+	Token,
+	Transcript,
+	TranscriptSegment,
+	TranscriptSummary,
+	TranscriptWord,
+} from './api/results.js';

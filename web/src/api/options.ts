@@ -1,0 +1,99 @@
+/** Options of a transcription, and their query. Pure. */
+
+/** A recording: a file or its content. In Node, `await openAsBlob(path)` of `node:fs` opens a file. */
+export type AudioInput = Blob | ArrayBuffer | Uint8Array<ArrayBuffer>;
+
+/** Options of a transcription; omitted ones have the server's defaults. */
+export interface TranscribeOptions {
+	/** A model, as `GET /v1/models` of the server lists it. */
+	readonly model?: string;
+	/** A code such as `en`; detected if omitted. */
+	readonly language?: string;
+	/** Languages that detection is restricted to. */
+	readonly languages?: readonly string[];
+	/** `translate`: to English. */
+	readonly task?: 'transcribe' | 'translate';
+	/** 1 to 20; 1 is fastest. */
+	readonly beamSize?: number;
+	/** Text that the model treats as preceding the audio. */
+	readonly initialPrompt?: string;
+	/** Words to expect. */
+	readonly hotwords?: readonly string[];
+	/** Whether to return the times of words. */
+	readonly wordTimestamps?: boolean;
+	/** Whether to label the speakers. */
+	readonly speakers?: boolean;
+	/** Number of speakers, 1 to 16, if it is known. */
+	readonly numSpeakers?: number;
+	/** Lower limit of their number. */
+	readonly minSpeakers?: number;
+	/** Upper limit of their number. */
+	readonly maxSpeakers?: number;
+	/** Whether to transcribe each channel apart. */
+	readonly multichannel?: boolean;
+	/** Whether chunks get the preceding text as context. */
+	readonly conditionOnPreviousText?: boolean;
+	/** Format of the audio; detected if omitted. */
+	readonly audioFormat?: string;
+	/** Rate of `pcm16`, in Hz. */
+	readonly sampleRate?: number;
+	/** Channels of `pcm16`. */
+	readonly channels?: number;
+	/** The server's deadline. */
+	readonly maxWaitSeconds?: number;
+	/** A name that is logged and returned. */
+	readonly traceId?: string;
+}
+
+/** Options of a background job. */
+export interface JobOptions extends TranscribeOptions {
+	/** ID of the job: the same ID with the same audio and options is the same job. A random one if omitted. */
+	readonly jobId?: string;
+	/** How long the server keeps the audio after the end. */
+	readonly keepAudioSeconds?: number;
+	/** URL to which the server sends the job at its end. */
+	readonly callbackUrl?: string;
+}
+
+/** Names of the server's parameters; the compiler finds an option that is missing here. */
+const NAMES: Record<keyof JobOptions, string> = {
+	model: 'model',
+	language: 'language',
+	languages: 'languages',
+	task: 'task',
+	beamSize: 'beam_size',
+	initialPrompt: 'initial_prompt',
+	hotwords: 'hotwords',
+	wordTimestamps: 'word_timestamps',
+	speakers: 'speakers',
+	numSpeakers: 'num_speakers',
+	minSpeakers: 'min_speakers',
+	maxSpeakers: 'max_speakers',
+	multichannel: 'multichannel',
+	conditionOnPreviousText: 'condition_on_previous_text',
+	audioFormat: 'audio_format',
+	sampleRate: 'sample_rate',
+	channels: 'channels',
+	maxWaitSeconds: 'max_wait_s',
+	traceId: 'trace_id',
+	jobId: 'job_id',
+	keepAudioSeconds: 'keep_audio_s',
+	callbackUrl: 'callback_url',
+};
+
+/** Returns the query for options; those that the server has no parameter for are left out. */
+export function queryOf(options: JobOptions): Record<string, string> {
+	const query: Record<string, string> = {};
+	for (const [name, parameter] of Object.entries(NAMES)) {
+		const value = options[name as keyof JobOptions];
+		if (value !== undefined) {
+			query[parameter] = String(value); // an array becomes a list with commas
+		}
+	}
+	return query;
+}
+
+/** Returns a recording as a body of known size. */
+export function blobOf(audio: AudioInput): Blob {
+	return audio instanceof Blob ? audio : new Blob([audio]);
+}

@@ -1,0 +1,95 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { Client } from '../../src/api/client.js';
+import type { Job } from '../../src/api/results.js';
+import { ApiServer, problem } from '../fakes/api-server.js';
+
+const LONG = new Uint8Array(1_000_001);
+const RESULT = {
+	text: 'Good morning.',
+	model: 'base',
+	language: 'en',
+	language_probability: 1,
+	duration_ms: 1500,
+	segments: [],
+	error: null,
+};
+const job = (state: string, fields: object = {}): { body: object } => ({
+	body: { job_id: 'a', state, progress: 0.5, text: '', result: null, error: null, ...fields },
+});
+const DONE = job('done', { result: RESULT });
+const LOST = { status: 404, body: problem('not_found') };
+
+let server: ApiServer;
+let client: Client;
+beforeEach(async () => {
+	server = await ApiServer.start();
+	client = new Client({ url: `${server.url}/`, apiKey: 'secret' });
+});
+afterEach(() => server.stop());
+
+test('an invalid or missing URL is reported', () => {
+	for (const url of ['', '127.0.0.1:6007', 'ftp://h']) {
+		expect(() => new Client({ url }), url).toThrow('is not a URL');
+	}
+	expect(() => new Client()).toThrow('is not a URL');
+});
+
+test('a short recording is one request', async () => {
+	server.answers = [{ body: RESULT }];
+	const transcript = await client.transcribe(new Uint8Array(5), { language: 'en', maxWaitSeconds: 5 });
+	expect(transcript.text).toBe('Good morning.');
+	expect(server.lines).toEqual(['POST /utterance?language=en&max_wait_s=5']);
+});
+
+test('a large recording is a job that is deleted when it was read', async () => {
+	server.answers = [job('queued'), job('running'), DONE, DONE];
+	const seen: string[] = [];
+	const transcript = await client.transcribe(LONG, { onProgress: ({ state }: Job) => seen.push(state) });
+	expect(transcript.text).toBe('Good morning.');
+	expect(seen).toEqual(['running', 'done']);
+	expect(server.lines[0]).toMatch(/^POST \/utterance\?job_id=[-0-9a-f]+&wait=0$/);
+	expect(server.lines.at(-1)).toMatch(/^DELETE \/jobs\/[-0-9a-f]+$/);
+});
+
+test('a job that the server has lost is uploaded again, twice', async () => {
+	server.answers = [job('queued'), LOST, LOST, job('queued'), DONE, DONE];
+	expect((await client.transcribe(LONG)).text).toBe('Good morning.');
+	server.answers = [LOST];
+	await expect(client.transcribe(LONG)).rejects.toMatchObject({ code: 'not_found' });
+	expect(server.lines.filter(line => line.startsWith('POST'))).toHaveLength(5);
+});
+
+test('a transcription that the caller ends deletes its job', async () => {
+	server.answers = [job('running')];
+	const controller = new AbortController();
+	const reason = new Error('enough');
+	const { signal } = controller;
+	const ended = client.transcribe(LONG, { signal, onProgress: () => controller.abort(reason) });
+	await expect(ended).rejects.toBe(reason);
+	expect(server.lines.at(-1)).toMatch(/^DELETE/);
+});
+
+test('a wait ends at its timeout, and with the error of a job', async () => {
+	server.answers = [job('running')];
+	await expect(client.jobs.wait('a', { timeoutSeconds: 0 })).rejects.toMatchObject({
+		code: 'deadline_exceeded',
+	});
+	server.answers = [job('failed', problem('bad_audio'))];
+	await expect(client.jobs.wait('a')).rejects.toMatchObject({ code: 'bad_audio' });
+	server.answers = [job('cancelled')];
+	await expect(client.jobs.wait('a')).rejects.toMatchObject({ code: 'cancelled' });
+});
+
+test('events go on after a lost connection, until the job has ended', async () => {
+	const event = ({ body }: { body: object }): string =>
+		`: still working\n\ndata: ${JSON.stringify(body)}\n\n`;
+	await client.jobs.get('a').catch(() => undefined); // the server has answered once
+	server.answers = [{ body: event(job('running')) }, null, { body: event(job('running')) + event(DONE) }];
+	const states: string[] = [];
+	for await (const { state } of client.jobs.events('a')) {
+		states.push(state);
+	}
+	expect(states).toEqual(['running', 'running', 'done']);
+	server.answers = [LOST];
+	await expect(client.jobs.events('a').next()).rejects.toMatchObject({ code: 'not_found' });
+});
