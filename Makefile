@@ -26,13 +26,17 @@ help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | \
 		while IFS='|' read -r name text; do printf '%-18s %s\n' "$$name" "$$text"; done
 
-run: ## Set up, build the pages and serve on http://127.0.0.1:6007
+run: ## Set up, build the pages and the documentation, and serve on http://127.0.0.1:6007
 	@$(SETUP) requirements.lock
 	@$(MAKE) $(PAGES) || echo "run: serving without the pages, which could not be built: see above." >&2
+	@$(MAKE) $(DOCS) || echo "run: serving without the documentation, which could not be built: see above." >&2
 	@exec "$(BIN)/auricle" serve $(ARGS)
 
 setup: ## Set up .venv for development
 	@$(SETUP) requirements-dev.lock
+
+# The documentation site, which the server shows at /docs.
+DOCS := src/auricle/server/documentation.zip
 
 # A file at a time, those that take longest first; tests/conftest.py says how many at once.
 PYTEST := "$(BIN)/python" -m pytest
@@ -215,11 +219,10 @@ dev-cert: ## Create a certificate, so that phones allow the page to use the micr
 
 web: $(PAGES) ## Build the pages that the server shows
 
-# The server shows the site at /docs. Links are strict: a broken one fails the build.
-DOCS := src/auricle/server/documentation.zip
+# Links are strict: a broken one fails the build.
 docs: setup $(DOCS) ## Build the documentation site, for /docs of the server
 
-$(DOCS): $(ENV)/docs/ready $(shell find docs deploy supply/site src/auricle -type f -not -path '*/server/static/*' -not -name '*.pyc' -not -name documentation.zip) $(wildcard *.md web/README.md research/README.md)
+$(DOCS): $(ENV)/docs/ready $(shell find docs deploy supply/site src/auricle -name '*.py' -o -type f -not -path 'src/*') $(wildcard *.md web/README.md research/README.md)
 	@"$(BIN)/python" -m supply.site "$(ENV)/docs"
 
 wheel: setup $(PAGES) docs ## Build the wheel into dist/, with the pages and the documentation

@@ -46,6 +46,7 @@ def write_sources(target: Path, environment: Path) -> None:
     """
     gather(target / "pages")
     shutil.copyfile(HERE / "mkdocs.yml", target / "mkdocs.yml")
+    shutil.copyfile(HERE / "site.css", target / "pages" / "site.css")
     reference = target / "pages" / "reference"
     write_reference(reference)
     [swagger] = environment.glob("lib/python*/site-packages/mkdocs_swagger_ui_tag/swagger-ui")

@@ -9,10 +9,11 @@ from typing import Any
 import anyio
 import typer
 from prometheus_client import CollectorRegistry, Metric
+from pydantic import SecretStr
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from auricle.cli import app as command_line
-from auricle.config.settings import Settings
+from auricle.config.settings import ServerSettings, Settings
 from auricle.errors import (
     AuricleError,
     LeaseLost,
@@ -177,7 +178,8 @@ def _kinds(kind: type[AuricleError]) -> Iterator[type[AuricleError]]:
 
 
 def openapi() -> dict[str, object]:
-    """Return the OpenAPI document with the server's address relative to its place."""
-    app = create_app(FakeTranscriber(), FakeDecoder(), Settings())
+    """Return the OpenAPI document of a server with keys; its address is relative to the page."""
+    settings = Settings(server=ServerSettings(api_keys=(SecretStr("any:key"),)))
+    app = create_app(FakeTranscriber(), FakeDecoder(), settings)
     document: dict[str, object] = app.openapi()
     return document | {"servers": [{"url": "../../"}]}

@@ -140,25 +140,22 @@ def create_app(
         "/v2/listen": deepgram_refusal,
         "/v1/auth/grant": deepgram_refusal,
     }
-    for module in (
-        utterance,
-        jobs,
-        transcripts,
-        sessions,
-        stream,
-        deepgram,
-        deepgram_file,
-        flux,
-        azure,
-        tokens,
-        health,
-        metrics,
-    ):
-        app.include_router(module.router)
+    for tag, modules in {
+        "Transcribe": (utterance, stream),
+        "Jobs": (jobs,),
+        "Transcripts": (transcripts,),
+        "Live sessions": (sessions,),
+        "Tokens": (tokens,),
+        "Health": (health, metrics),
+        "Deepgram": (deepgram, deepgram_file, flux),
+        "Azure OpenAI": (azure,),
+    }.items():
+        for module in modules:
+            app.include_router(module.router, tags=[tag])
     for module in (openai, openai_models, realtime):
-        app.include_router(module.router, prefix="/v1")
+        app.include_router(module.router, prefix="/v1", tags=["OpenAI"])
     if settings.server.asr_webservice:
-        app.include_router(asr.router)
+        app.include_router(asr.router, tags=["whisper-asr-webservice"])
         app.state.refusals |= dict.fromkeys(asr.PATHS, asr_refusal)
     status = f"Auricle {app.version}" if settings.server.asr_webservice else None
     app.include_router(pages_router(version=status))
