@@ -3,7 +3,9 @@
 The pages of clients are tried with the clients themselves: ``make test-clients``.
 """
 
+import ast
 import itertools
+import json
 import re
 import shlex
 import subprocess
@@ -23,6 +25,9 @@ from auricle.config.settings import fields, variable
 from tests.support.command import LIMIT_S, ROOT, command, completed, environment, serving
 
 BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
+HERE_DOCUMENT = re.compile(r"<<-?'?(\w+)'?.*?^\1$\n?", re.MULTILINE | re.DOTALL)
+SUBSTITUTION = re.compile(r"\$\([^)]*\)")
+CODE = re.compile(r"^```(python|json)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 PAGES = sorted(
     path
     for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("deploy/**/*.md")]
@@ -40,7 +45,8 @@ def name_of(path: Path) -> str:
 def commands(path: Path) -> Iterator[list[str]]:
     """Yield each command of a page's blocks of shell code, without variables before it."""
     for block in BLOCK.findall(path.read_text()):
-        for line in block.replace("\\\n", " ").splitlines():
+        plain = SUBSTITUTION.sub("VALUE", HERE_DOCUMENT.sub("\n", block))
+        for line in plain.replace("\\\n", " ").splitlines():
             tokens = shlex.shlex(line, posix=True, punctuation_chars=";|&<>")
             tokens.whitespace_split = True
             for is_end, words in itertools.groupby(tokens, lambda word: word in ("&&", "|", ";")):
@@ -81,6 +87,43 @@ def test_a_variable_on_a_page_is_a_setting(path: Path) -> None:
     known = {variable(name) for name, _ in fields()} | OTHER_VARIABLES.keys()
     found = set(re.findall(r"\bAURICLE_[A-Z0-9_]*[A-Z0-9]\b(?![_*])", path.read_text()))
     assert found <= known
+
+
+OTHER_PROGRAMS = {
+    "make": "tests/project/test_docs.py checks the targets",
+    "git": "fetches the repository",
+    "pip": "the extras are installed by `make release-check`",
+    "python": "tests/project/test_docs.py runs the examples, tests/bench the benchmarks",
+    "docker": "`make test-images` builds and runs the images",
+    "caddy": "tests/deploy checks the configuration",
+    "kubectl": "tests/deploy checks the manifests",
+    "ray": "`make test-cluster` starts Ray in the same way",
+    "serve": "`make test-cluster`",
+    "systemctl": "tests/deploy checks the unit",
+    "sqlite3": "the backup of a running database is SQLite's own",
+    "ln cd cat cp chmod mkdir install export pkill kill jq ssh grep printf": "of the system",
+}
+"""Programs in shell code besides auricle and curl, and what shows that they are used correctly."""
+
+
+@pytest.mark.unit
+def test_every_program_on_a_page_is_tried_somewhere() -> None:
+    known = {name for names in OTHER_PROGRAMS for name in names.split()} | {"auricle", "curl"}
+    used = {Path(words[0]).name for path in PAGES for words in commands(path)}
+    assert {re.sub(r"^python3$", "python", name) for name in used} <= known
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize("path", PAGES, ids=name_of)
+def test_python_and_json_on_a_page_are_valid(path: Path) -> None:
+    for kind, text in CODE.findall(path.read_text()):
+        if kind == "python":
+            compile(text, name_of(path), "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        else:
+            decoder, rest = json.JSONDecoder(), text.strip()
+            while rest:
+                _, end = decoder.raw_decode(rest)
+                rest = rest[end:].strip()
 
 
 # What the pages show, tried with a real server.
