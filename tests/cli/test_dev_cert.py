@@ -1,6 +1,7 @@
 """``auricle dev-cert``, and a server with its certificate."""
 
 import os
+import re
 import socket
 import ssl
 import stat
@@ -41,6 +42,7 @@ def served(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str
 def test_it_prints_what_to_run_and_what_to_do_on_the_phone(auricle: Run, tmp_path: Path) -> None:
     result = auricle("dev-cert", "--directory", str(tmp_path / "tls"), "captions.example")
     assert result.exit_code == 0
+    assert re.search(r"^  AURICLE_API_KEYS=me:[0-9a-f]{16} \S*auricle serve ", result.stdout, re.M)
     for part in (
         f"--tls-cert {tmp_path}/tls/server.crt --tls-key {tmp_path}/tls/server.key",
         f"SSL_CERT_FILE={tmp_path}/tls/ca.crt",
@@ -50,6 +52,24 @@ def test_it_prints_what_to_run_and_what_to_do_on_the_phone(auricle: Run, tmp_pat
         "iPhone",
     ):
         assert part in result.stdout
+
+
+def test_a_server_with_keys_needs_no_other(
+    auricle: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AURICLE_API_KEYS", "anna:secret")
+    printed = auricle("dev-cert", "--directory", str(tmp_path / "tls")).stdout
+    assert "AURICLE_API_KEYS" not in printed
+    assert "one of the server's keys" in printed
+
+
+def test_a_program_that_is_not_on_the_path_is_printed_with_its_own(
+    auricle: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", [".venv/bin/auricle", "dev-cert"])
+    monkeypatch.setenv("PATH", "/usr/bin")
+    printed = auricle("dev-cert", "--directory", str(tmp_path / "tls")).stdout
+    assert " .venv/bin/auricle serve " in printed
 
 
 def test_the_port_in_what_it_prints_is_the_servers(

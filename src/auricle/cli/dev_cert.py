@@ -2,9 +2,11 @@
 
 import ipaddress
 import os
+import secrets
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import Annotated
@@ -67,11 +69,11 @@ def dev_cert(
     addresses only. Another run keeps the CA and issues a new certificate for the machine's current
     addresses; a running server loads it within a second.
     """
-    served_port = Settings.load({"port": port}).server.port
+    settings = Settings.load({"port": port})
     folder = directory or platformdirs.user_config_path("auricle") / "tls"
     own = [*machine_names(), *(names or [])]
     made = make_certificate(folder, own)
-    results.print(_advice(folder, made, served_port), soft_wrap=True)
+    results.print(_advice(folder, made, settings), soft_wrap=True)
 
 
 def make_certificate(folder: Path, names: list[str]) -> list[str]:
@@ -183,20 +185,33 @@ def _single_address(address: str) -> str:
     return f"{address}/{mask}"
 
 
-def _advice(folder: Path, names: list[str], port: int) -> str:
+def _program() -> str:
+    """Return what starts this program in the user's shell: a path, if it isn't on the PATH."""
+    program = sys.argv[0]
+    found = shutil.which("auricle")
+    if Path(program).name != "auricle" or (found and os.path.samefile(found, program)):
+        return "auricle"
+    return program
+
+
+def _advice(folder: Path, names: list[str], settings: Settings) -> str:
+    port = settings.server.port
     reachable = [name for name in names if name not in ("localhost", "127.0.0.1", "::1")]
     lan = next((name for name in reachable if name.count(".") == 3), names[0])
     option = "" if port == DEFAULT_PORT else f" --port {port}"
     shown_port = port or "PORT"  # 0: the server picks one when it starts
+    keys = "" if settings.server.has_keys else f"AURICLE_API_KEYS=me:{secrets.token_hex(8)} "
+    ask = "one of the server's keys" if settings.server.has_keys else "the key after `me:`"
+    auricle = _program()
     ca, key, certificate = folder / "ca.crt", folder / "server.key", folder / "server.crt"
     return f"""\
 Created in {folder}, for {", ".join(names)}.
 
-Start the server (access from other machines requires a key: AURICLE_API_KEYS=name:key):
-  auricle serve --host 0.0.0.0{option} --tls-cert {certificate} --tls-key {key}
+Start the server (access from other machines requires a key):
+  {keys}{auricle} serve --host 0.0.0.0{option} --tls-cert {certificate} --tls-key {key}
 
 From the command line:
-  SSL_CERT_FILE={ca} auricle live --url https://localhost:{shown_port} --mic
+  SSL_CERT_FILE={ca} {auricle} live --url https://localhost:{shown_port} --mic
   curl --cacert {ca} https://localhost:{shown_port}/livez
 
 In browsers, which require HTTPS for the microphone: copy {ca}, and no other file, to the
@@ -205,7 +220,7 @@ phone or computer, and install it there:
   iPhone   open the file, install it in Settings > General > VPN & Device Management, then switch it
            on in Settings > General > About > Certificate Trust Settings
   desktop  the browser's settings, under certificates: authorities
-Then open https://{lan}:{shown_port} there.
+Then open https://{lan}:{shown_port} there, press Start, and enter {ask}.
 
 The CA can certify these names and private networks only. Keep its key secret nevertheless:
 {folder / "ca.key"}
