@@ -395,6 +395,7 @@ test.describe('without the right key', () => {
 			await expect(page.locator('#notice')).toHaveText('The server does not know this key.');
 			await expect(field).toBeFocused();
 		}
+		await expect(page.locator('#empty')).toBeVisible(); // what was captured meanwhile is no lost speech
 		await field.fill(API_KEY);
 		await field.press('Enter');
 		await expect(page.locator('#state')).toHaveText('Listening');

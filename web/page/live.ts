@@ -288,7 +288,10 @@ export class Live {
 				this.#view.showBehind(event.behindSeconds === 0 ? null : event.behindSeconds);
 				break;
 			case 'gap':
-				this.#view.showGap(event);
+				// What a refused start has captured was never speech to caption: its error says all.
+				if (event.code !== 'stopped' || this.#connection !== 'connecting' || this.#state === 'finishing') {
+					this.#view.showGap(event);
+				}
 				break;
 			case 'source_lost':
 				this.#stopTracks();
