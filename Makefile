@@ -138,6 +138,9 @@ $(PAGES): web/node_modules/.package-lock.json web/build-page.js web/src web/page
 	@echo "web: building the pages"
 	@cd web && $(WITH_NODE) npm run --silent build:page
 
+test-fresh: setup web/node_modules/.package-lock.json ## Run README's commands on a fresh Debian (needs root, mmdebstrap, Chromium)
+	@"$(BIN)/python" -m bench.fresh $(ARGS)
+
 # Separate environments of tools and of unmodified clients, each created from its lock file. Most of
 # their modules are never imported, so none is compiled in advance.
 $(ENV)/npm-%/ready: tests/clients/npm-%/package-lock.json
