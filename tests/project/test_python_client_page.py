@@ -27,7 +27,8 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def examples() -> dict[str, str]:
     """Return the programs by the heading above them; a number tells those of one heading apart."""
-    found, heading = {}, "Start"
+    found: dict[str, str] = {}
+    heading = "Start"
     for title, program in EXAMPLES:
         heading = title or heading
         if program:
