@@ -87,7 +87,7 @@ async def test_speakers_are_requested_and_read(server: ScriptedServer, recording
         "speakers": [{"speaker": 0, "name": "Ann"}],
         "warnings": ["Some have no speakers."],
     }
-    server.jobs = [(200, {"state": "done", "progress": 1.0, "result": result})]
+    server.jobs = [(200, {"job_id": "a", "state": "done", "progress": 1.0, "result": result})]
     read, _ = await recognise(server, recording, speakers=SpeakerOptions(2))
     [upload] = [line for line in server.requests if line.startswith("POST")]
     assert "speakers=true&num_speakers=2" in upload
@@ -102,7 +102,7 @@ async def test_separate_channels_are_requested_and_read(
 ) -> None:
     said = {"start": 0.0, "end": 1.5, "text": " Hi", "speaker": 1, "channel": 1}
     result = {**RESULT, "segments": [said], "speakers": [{"speaker": 0}, {"speaker": 1}]}
-    server.jobs = [(200, {"state": "done", "progress": 1.0, "result": result})]
+    server.jobs = [(200, {"job_id": "a", "state": "done", "progress": 1.0, "result": result})]
     async with RemoteJobs(server.url, ClientSettings()) as jobs:
         await jobs.submit(recording, Options(), "a job", is_multichannel=True)
         read = await jobs.follow("a job", lambda *step: None)
@@ -133,10 +133,10 @@ async def test_a_server_that_stays_full_is_given_up(
     ("job", "said"),
     [
         (
-            {"state": "failed", "progress": 0.2, "error": FULL[1]["error"]},  # type: ignore[index]  # it is that dict
+            {"job_id": "a", "state": "failed", "progress": 0.2, "error": FULL[1]["error"]},  # type: ignore[index]  # it is that dict
             "The queue is full",
         ),
-        ({"state": "cancelled", "progress": 0.2}, "cancelled on the server"),
+        ({"job_id": "a", "state": "cancelled", "progress": 0.2}, "it is cancelled"),
     ],
 )
 async def test_a_job_that_ended_without_a_result_says_why(
@@ -150,15 +150,20 @@ async def test_a_job_that_ended_without_a_result_says_why(
 async def test_another_kind_of_server_is_reported_as_such(
     server: ScriptedServer, recording: Path
 ) -> None:
-    server.uploads = [(502, b"<html>Bad gateway</html>")]
-    with pytest.raises(RequestError, match=r"HTTP 502.*not from an Auricle server"):
+    server.uploads = [(500, b"<html>Oops</html>")]
+    with pytest.raises(RequestError, match=r"HTTP 500.*not from an Auricle server"):
         await recognise(server, recording)
 
 
 async def test_gaps_come_through(server: ScriptedServer, recording: Path) -> None:
     gaps = [{"start": 0.5, "end": 1.0, "code": "poison_job"}]
     error = {"code": "poison_job", "message": "Some are missing.", "gaps": gaps}
-    server.jobs = [(200, {"state": "done", "progress": 1.0, "result": RESULT | {"error": error}})]
+    server.jobs = [
+        (
+            200,
+            {"job_id": "a", "state": "done", "progress": 1.0, "result": RESULT | {"error": error}},
+        )
+    ]
     result, _ = await recognise(server, recording)
     [gap] = result.gaps
     assert (gap.start_sample, gap.end_sample, gap.code) == (8000, 16_000, "poison_job")

@@ -1,7 +1,5 @@
 """A running server, as commands use it: its URL, key, certificates and errors."""
 
-import contextlib
-import os
 import ssl
 from collections.abc import Iterator, Mapping
 from typing import Any, Self, TypeVar
@@ -10,6 +8,8 @@ from urllib.parse import quote, urlsplit
 import httpx2 as httpx
 import msgspec
 
+from auricle.client.api.failures import Problem
+from auricle.client.api.transport import certificate_errors
 from auricle.client.network import describe_failure
 from auricle.config.settings import ClientSettings, Settings, variable
 from auricle.errors import NotFound, RequestError, SetupError, Unauthorized
@@ -21,28 +21,10 @@ MAX_PAGE = 1000
 """Maximum number of items in one response."""
 
 
-class ReportedGap(msgspec.Struct):
-    """A part of a recording without text, in seconds."""
-
-    start: float
-    end: float
-    code: str
-
-
-class ReportedError(msgspec.Struct):
-    """An error in a response."""
-
-    code: str
-    message: str
-    retryable: bool = False
-    retry_after_s: float | None = None
-    gaps: list[ReportedGap] = []
-
-
 class Refusal(msgspec.Struct):
     """The body of a refused request."""
 
-    error: ReportedError
+    error: Problem
 
 
 class Server:
@@ -163,23 +145,6 @@ def key_header(settings: ClientSettings) -> dict[str, str]:
     """Return the header with the key, if there is one."""
     key = settings.api_key
     return {} if key is None else {"Authorization": f"Bearer {key.get_secret_value()}"}
-
-
-@contextlib.contextmanager
-def certificate_errors() -> Iterator[None]:
-    """Translate the error of a client that can't read the certificates of the environment.
-
-    Raises:
-        SetupError: The certificates can't be read.
-    """
-    try:
-        yield
-    except OSError as exc:  # httpx reads the certificates at the start, even for http
-        variables = os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR")
-        raise SetupError(
-            f"The certificates in SSL_CERT_FILE or SSL_CERT_DIR ({variables}) can't be read: "
-            "correct or unset the variable."
-        ) from exc
 
 
 def unreachable(url: str, error: httpx.HTTPError) -> SetupError:

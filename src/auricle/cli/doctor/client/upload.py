@@ -19,7 +19,7 @@ from auricle.cli.doctor.client.transport import (
     uses_tls,
 )
 from auricle.cli.doctor.finding import Finding, Level
-from auricle.cli.support.server import certificate_errors
+from auricle.client.api.transport import certificate_errors
 
 TIMEOUT = httpx2.Timeout(60, connect=10)
 NOT_AUDIO = b"a"
