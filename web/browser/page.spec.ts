@@ -251,6 +251,39 @@ test('shows a lost connection until it is restored', async ({ captions: page, ga
 	await expect(page.locator('#notice')).toBeHidden();
 });
 
+test('says that captions are late while a recogniser hangs, and what is kept', async ({
+	captions: page,
+	server,
+}) => {
+	await page.getByRole('button', { name: 'Start' }).click();
+	await expect(page.locator('#partials')).toContainText(/\w/);
+	await server.killWorker('SIGSTOP');
+	try {
+		await expect(page.locator('#notice')).toHaveText(/^Captions are late, nothing is lost\. \(\d+ s kept\)$/);
+		await expectNobodyShutOut(page);
+	} finally {
+		await server.killWorker('SIGCONT');
+	}
+	await expect(page.locator('#lines')).toContainText(/your country\.$/, { timeout: 60_000 });
+	await expect(page.locator('#notice')).toBeHidden();
+});
+
+test('shows that the server is starting, and goes on soon after', async ({ captions: page, server }) => {
+	await page.getByRole('button', { name: 'Start' }).click();
+	await expect(page.locator('#state')).toHaveText('Listening');
+	const states = await page.locator('#state').evaluateHandle(state => {
+		const seen: string[] = [];
+		new MutationObserver(() => seen.push(state.textContent)).observe(state, { childList: true });
+		return seen;
+	});
+	await server.restart();
+	const readyAt = performance.now();
+	await expect(page.locator('#state')).toHaveText('Listening');
+	console.log(`listening ${Math.round(performance.now() - readyAt)} ms after the server was ready`);
+	expect(await states.jsonValue()).toContain('Starting');
+	await expect(page.locator('#lines .lost')).toHaveCount(0);
+});
+
 test('shows lost speech as a line on the page and in files, in both languages', async ({
 	captions: page,
 	gateway,

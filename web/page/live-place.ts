@@ -24,7 +24,13 @@ import { store, stored } from './storage.js';
 const SPOKEN = 'auricle.spoken';
 const RECENT = 'auricle.recent-languages';
 const SILENT = problem('silent');
-const PAUSABLE: ReadonlySet<LiveState> = new Set(['connecting', 'listening', 'reconnecting', 'paused']);
+const PAUSABLE: ReadonlySet<LiveState> = new Set([
+	'connecting',
+	'starting',
+	'listening',
+	'reconnecting',
+	'paused',
+]);
 
 /** What the place uses of the page around it. */
 export interface Surroundings {

@@ -16,6 +16,7 @@ import workletUrl from '../src/worklet.ts?worker&url';
 import { problem, type Sentence } from './caption-texts.js';
 import { type Example, playExample } from './example.js';
 import { asksForKey, type Key } from './key.js';
+import { Lateness } from './lateness.js';
 import { kindOf, type NoticeKind } from './notice.js';
 import { stopTracks, type SourceChoice } from './source.js';
 
@@ -38,7 +39,7 @@ function outageRules(): NonNullable<LiveClientOptions['rules']> {
 
 /** State of the captions. */
 export type LiveState =
-	'idle' | 'asking' | 'connecting' | 'listening' | 'reconnecting' | 'paused' | 'finishing';
+	'idle' | 'asking' | 'connecting' | 'starting' | 'listening' | 'reconnecting' | 'paused' | 'finishing';
 
 /** The view of the live captions. */
 export interface LiveView {
@@ -59,8 +60,14 @@ export interface LiveView {
 	/** The current audio source. */
 	showMedia(media: MediaStream | null): void;
 	/** Shows a problem; `null` removes it. */
-	showProblem(sentence: Sentence | null, kind?: NoticeKind): void;
+	showProblem(sentence: Sentence | null, kind?: NoticeKind, figure?: Sentence | null): void;
 }
+
+/** State of the connection; `starting`: the server loads its model. */
+type Connection = 'connecting' | 'starting' | 'listening' | 'reconnecting';
+
+/** How often it is checked whether captions are late. */
+const LATENESS_MILLISECONDS = 500;
 
 /** What the user has chosen for the recognition. */
 export interface SpeechChoice {
@@ -84,15 +91,23 @@ type SpeechOverride = Pick<SpeechChoice, 'language' | 'task' | 'hotwords'> | Rec
 /** What is known of the example. */
 const IN_EXAMPLE: SpeechOverride = { language: 'en', task: 'transcribe', hotwords: [] };
 
+function nowSeconds(): number {
+	return performance.now() / 1000;
+}
+
 /** Runs one stream at a time. */
 export class Live {
 	#state: LiveState = 'idle';
 	/** State of the connection, paused or not; and its problem. */
-	#connection: 'connecting' | 'listening' | 'reconnecting' = 'connecting';
+	#connection: Connection = 'connecting';
+	#hasConnected = false;
 	#connectionProblem: string | null = null;
 	#turn = 0; // incremented with each request to listen or pause
 	#client: LiveClient | null = null;
 	#media: MediaStream | null = null;
+	#lateness = new Lateness(0, 0);
+	#isLate = false;
+	#watch: ReturnType<typeof setInterval> | undefined;
 	#example: Example | null = null;
 	readonly #view: LiveView;
 	readonly #source: SourceChoice;
@@ -189,17 +204,20 @@ export class Live {
 		this.#connected('connecting', null);
 		try {
 			const apiKey = this.#key.forSocket;
+			const rules = outageRules();
+			this.#lateness = new Lateness(nowSeconds(), rules.maxKeptSeconds ?? DEFAULT_RULES.maxKeptSeconds);
 			const client = new LiveClient({
 				url: new URL('.', location.href).href,
 				...this.#speech(),
 				...speech,
-				rules: outageRules(),
+				rules,
 				workerUrl,
 				workletUrl,
 				...(apiKey === undefined ? {} : { apiKey }),
 			});
 			this.#client = client;
 			this.#view.begin();
+			this.#watch = setInterval(() => this.#checkLateness(client), LATENESS_MILLISECONDS);
 			void this.#follow(client);
 			await client.useStream(media);
 		} catch (error) {
@@ -268,16 +286,19 @@ export class Live {
 	#show(event: LiveEvent): void {
 		switch (event.type) {
 			case 'connected':
+				this.#hasConnected = true;
 				this.#connected('listening', null);
 				this.#view.showSession(event.session);
 				break;
 			case 'disconnected':
-				this.#connected(this.#connection === 'connecting' ? 'connecting' : 'reconnecting', event.cause);
+				this.#connected(this.#connectionAfter(event.cause), event.cause);
 				break;
 			case 'partial':
+				this.#lateness.text(nowSeconds());
 				this.#view.showPartial(event);
 				break;
 			case 'final':
+				this.#lateness.text(nowSeconds());
 				this.#view.showFinal(event);
 				this.#view.showDelay(event.latencyMilliseconds);
 				break;
@@ -320,13 +341,38 @@ export class Live {
 	}
 
 	/** Updates the state of the connection. */
-	#connected(how: 'connecting' | 'listening' | 'reconnecting', cause: string | null): void {
+	#connected(how: Connection, cause: string | null): void {
 		this.#connection = how;
 		this.#connectionProblem = cause;
-		this.#showProblem(cause);
+		if (this.#isLate && this.#client !== null) {
+			this.#checkLateness(this.#client);
+		} else {
+			this.#showProblem(cause);
+		}
 		if (this.#state !== 'paused' && this.#state !== 'finishing') {
 			this.#enter(how);
 		}
+	}
+
+	/** Returns the state of the connection that was lost or refused. */
+	#connectionAfter(cause: string): Connection {
+		if (cause === 'starting') {
+			return 'starting';
+		}
+		return this.#hasConnected ? 'reconnecting' : 'connecting';
+	}
+
+	/** Shows that captions are late, and how much speech is kept, until they come. */
+	#checkLateness({ keptSeconds }: LiveClient): void {
+		const isLate = this.#lateness.poll(nowSeconds(), keptSeconds);
+		const isAll = !this.#lateness.hasOverflowed;
+		if (isLate) {
+			const code = this.#connectionProblem ?? (isAll ? 'late' : 'overflow');
+			this.#view.showProblem(problem(code), kindOf(code), texts => texts.keptAudio(keptSeconds, isAll));
+		} else if (this.#isLate) {
+			this.#showProblem(this.#connectionProblem);
+		}
+		this.#isLate = isLate;
 	}
 
 	#fail(client: LiveClient | null, error: unknown): void {
@@ -347,6 +393,12 @@ export class Live {
 			return;
 		}
 		this.#client = null;
+		this.#hasConnected = false;
+		clearInterval(this.#watch);
+		if (this.#isLate) {
+			this.#isLate = false;
+			this.#view.showProblem(null);
+		}
 		client?.close();
 		this.#stopTracks();
 		this.#view.showDelay(null);

@@ -9,7 +9,15 @@ import { byId, setText } from './dom.js';
  */
 export type NoticeKind = 'error' | 'wait' | 'hint';
 
-const WAITS: ReadonlySet<string> = new Set(['network', 'restarting', 'busy', 'starting', 'late', 'slow']);
+const WAITS: ReadonlySet<string> = new Set([
+	'network',
+	'restarting',
+	'busy',
+	'starting',
+	'late',
+	'overflow',
+	'slow',
+]);
 const HINTS: ReadonlySet<string> = new Set([
 	...['silent', 'source_muted', 'source_ended', 'sound_suspended', 'audio_gap', 'audio_dropped'],
 	...['similar_channels', 'language_improbable', 'speakers_unavailable', 'turns_unavailable'],
@@ -24,12 +32,18 @@ export function kindOf(code: string): NoticeKind {
 /** Shows one problem at a time. */
 export class Notice {
 	readonly #element = byId('notice', HTMLElement);
+	readonly #text = document.createElement('span');
+	readonly #aside = document.createElement('span');
 	#texts: CaptionTexts;
 	#sentence: Sentence | null = null;
+	#figure: Sentence | null = null;
 
 	/** @param texts - Texts of the problems. */
 	constructor(texts: CaptionTexts) {
 		this.#texts = texts;
+		this.#aside.className = 'aside';
+		this.#aside.setAttribute('aria-hidden', 'true');
+		this.#element.append(this.#text, this.#aside);
 	}
 
 	/** The shown problem. */
@@ -43,15 +57,23 @@ export class Notice {
 		this.#show();
 	}
 
-	/** Shows a problem; `null` removes it. */
-	show(sentence: Sentence | null, kind: NoticeKind = 'error'): void {
+	/**
+	 * Shows a problem.
+	 *
+	 * @param sentence - The problem; `null` removes it.
+	 * @param kind - How it looks.
+	 * @param figure - A figure after it that may change each second; it is not announced.
+	 */
+	show(sentence: Sentence | null, kind: NoticeKind = 'error', figure: Sentence | null = null): void {
 		this.#sentence = sentence;
+		this.#figure = figure;
 		this.#element.dataset['kind'] = kind;
 		this.#show();
 	}
 
 	#show(): void {
 		this.#element.hidden = this.#sentence === null;
-		setText(this.#element, this.#sentence?.(this.#texts) ?? '');
+		setText(this.#text, this.#sentence?.(this.#texts) ?? '');
+		setText(this.#aside, this.#figure === null ? '' : ` ${this.#figure(this.#texts)}`);
 	}
 }

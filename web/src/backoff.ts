@@ -66,11 +66,16 @@ export class Backoff {
 	 * @param nowSeconds - Monotonic time.
 	 * @param patienceSeconds - Limit since the first of the consecutive failures.
 	 * @param askedSeconds - Wait that the server requested.
+	 * @param maxSeconds - Maximum in the place of the rules' one.
 	 */
-	nextDelaySeconds(nowSeconds: number, patienceSeconds: number, askedSeconds = 0): number | null {
+	nextDelaySeconds(
+		nowSeconds: number,
+		patienceSeconds: number,
+		askedSeconds = 0,
+		maxSeconds = this.#rules.maxDelaySeconds,
+	): number | null {
 		this.#sinceSeconds ??= nowSeconds;
-		const { firstDelaySeconds, maxDelaySeconds } = this.#rules;
-		const longest = Math.min(maxDelaySeconds, firstDelaySeconds * 2 ** this.#failures);
+		const longest = Math.min(maxSeconds, this.#rules.firstDelaySeconds * 2 ** this.#failures);
 		this.#failures++;
 		const delay = askedSeconds + longest * (0.5 + 0.5 * this.#chance());
 		return nowSeconds + delay - this.#sinceSeconds <= patienceSeconds ? delay : null;

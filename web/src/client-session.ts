@@ -16,8 +16,8 @@ import { AuricleError } from './errors.js';
 import { type Failed, parseEvent, type ServerEvent } from './events.js';
 import type { Change, StreamParameters } from './parameters.js';
 
-/** Why there is no connection; `network`: it was lost or the server does not respond. */
-export type Cause = 'network' | 'restarting' | 'busy';
+/** Why there is no connection; `network`: it was lost or the server does not respond; `starting`: it loads its model. */
+export type Cause = 'network' | 'restarting' | 'starting' | 'busy';
 
 /** The connection was lost and the client reconnects; no speech is lost. */
 export interface Disconnected {
@@ -49,6 +49,9 @@ export type Action =
 
 /** Maximum wait, even if the server requests more. */
 export const MAX_RETRY_AFTER_SECONDS = 120;
+
+/** Maximum wait for a server that loads its model: captions begin soon after it is ready. */
+const STARTING_DELAY_SECONDS = 1;
 
 /** RFC 6455 §7.4.1: reconnecting with the same stream would end in the same way. */
 const FATAL_CLOSE_CODES: ReadonlySet<number> = new Set([1002, 1003, 1007, 1008, 1009, 1010]);
@@ -101,6 +104,11 @@ export class ClientSession {
 	/** Why the stream ended early. */
 	get failure(): AuricleError | null {
 		return this.#failure;
+	}
+
+	/** Seconds of audio that are kept because its text has not arrived. */
+	get keptSeconds(): number {
+		return this.#conversation.audio.keptSamples / SAMPLE_RATE_HZ;
 	}
 
 	/** Speech that was dropped because the server was unreachable for too long. */
@@ -316,6 +324,7 @@ export class ClientSession {
 			nowSeconds,
 			isThere ? patienceSeconds : firstPatienceSeconds,
 			Math.min(refusal.retryAfterSeconds, MAX_RETRY_AFTER_SECONDS),
+			refusal.cause === 'starting' ? STARTING_DELAY_SECONDS : undefined,
 		);
 		if (delay === null) {
 			this.#fail(new AuricleError('unreachable', refusal.message));

@@ -71,6 +71,7 @@ export class LiveClient implements AsyncIterable<LiveEvent> {
 	readonly #apiKey: LiveClientOptions['apiKey'];
 	readonly #listeners = new Map<string, Set<Listener>>();
 	readonly #queues = new Set<EventQueue<LiveEvent>>();
+	#keptSeconds = 0;
 	#capture: { readonly capture: Capture; readonly isOurs: boolean } | null = null;
 	#turn = 0; // incremented with each request to listen or stop
 	#lastClosed: Closed | null = null;
@@ -140,6 +141,11 @@ export class LiveClient implements AsyncIterable<LiveEvent> {
 	async useStream(media: MediaStream): Promise<void> {
 		this.#check();
 		await this.#use(media, false, ++this.#turn);
+	}
+
+	/** Whole seconds of audio that are kept because its text has not arrived: a few while somebody speaks. */
+	get keptSeconds(): number {
+		return this.#keptSeconds;
 	}
 
 	/** Pauses: stops listening to the current source, until the next one. */
@@ -241,6 +247,9 @@ export class LiveClient implements AsyncIterable<LiveEvent> {
 					this.#lastClosed = message.event;
 				}
 				this.#emit(message.event);
+				break;
+			case 'kept':
+				this.#keptSeconds = message.seconds;
 				break;
 			case 'key':
 				void this.#giveKey();

@@ -32,6 +32,8 @@ export type ToWorker =
 export type FromWorker =
 	| { readonly kind: 'event'; readonly event: SessionEvent }
 	| { readonly kind: 'key' }
+	/** A change of {@link LiveClient.keptSeconds}. */
+	| { readonly kind: 'kept'; readonly seconds: number }
 	| { readonly kind: 'over' }
 	| { readonly kind: 'failed'; readonly code: string; readonly message: string };
 

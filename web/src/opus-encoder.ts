@@ -88,10 +88,7 @@ export class OpusEncoder {
 	/** Encodes a frame; its packet follows later. */
 	encode(frame: Int16Array<ArrayBuffer>): void {
 		if (frame.length !== FRAME_SAMPLES) {
-			throw new AuricleError(
-				'bad_parameters',
-				`A frame has ${FRAME_SAMPLES} samples (20 ms at 16 kHz, mono), not ${frame.length}.`,
-			);
+			throw new AuricleError('bad_parameters', `A frame has ${FRAME_SAMPLES} samples, not ${frame.length}.`);
 		}
 		this.#pending.push(frame);
 		if (this.#isBroken) {

@@ -46,7 +46,7 @@ export async function refusalReason(
 		}
 		return (await isFull(await get('/health')))
 			? busy('The server is full.')
-			: busy('The server accepts no new connections at the moment.');
+			: busy('The server accepts no new connections.');
 	} catch {
 		return { cause: 'network', message: 'The server cannot be reached.', retryAfterSeconds: 0 };
 	}
@@ -59,7 +59,8 @@ function notReady(response: Response, code: string): Refusal {
 		return { cause: 'restarting', message: 'The server is restarting.', retryAfterSeconds };
 	}
 	if (code === 'no_worker_ready') {
-		return { cause: 'busy', message: 'The server is not ready yet.', retryAfterSeconds };
+		// Asked for readiness alone, it answers at once: Retry-After is for requests that cost more.
+		return { cause: 'starting', message: 'The server is starting.', retryAfterSeconds: 0 };
 	}
 	return { cause: 'network', message: `The server returned status ${response.status}.`, retryAfterSeconds };
 }

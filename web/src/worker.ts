@@ -74,7 +74,15 @@ class Stream {
 				}
 			},
 		});
-		this.#uplink = new Uplink(session, () => this.#driver.turn());
+		let kept = 0;
+		this.#uplink = new Uplink(session, () => {
+			this.#driver.turn();
+			const seconds = Math.floor(session.keptSeconds);
+			if (seconds !== kept) {
+				kept = seconds;
+				scope.postMessage({ kind: 'kept', seconds });
+			}
+		});
 		this.#driver.turn();
 	}
 

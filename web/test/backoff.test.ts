@@ -44,3 +44,10 @@ test('does not overflow after years of failures', () => {
 	delays(one, 2000);
 	expect(delays(one, 1)).toEqual([8]);
 });
+
+test('has another maximum on demand', () => {
+	const one = backoff();
+	delays(one, 5);
+	expect(one.nextDelaySeconds(0, 900, 0, 1)).toBe(1);
+	expect(delays(one, 1)).toEqual([8]);
+});

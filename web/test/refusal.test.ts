@@ -28,9 +28,12 @@ function server(answers: Readonly<Record<string, Answer>>, asked: string[] = [])
 
 const error = (code: string) => ({ error: { code, message: 'x', retryable: true } });
 
-test('a starting server is busy for the time that it names', async () => {
+test('a starting server is asked again soon', async () => {
 	const ask = server({ '/readyz': { status: 503, body: error('no_worker_ready'), retryAfter: '3' } });
-	expect(await refusalReason(STREAM, undefined, ask)).toMatchObject({ cause: 'busy', retryAfterSeconds: 3 });
+	expect(await refusalReason(STREAM, undefined, ask)).toMatchObject({
+		cause: 'starting',
+		retryAfterSeconds: 0,
+	});
 });
 
 test('a draining server is restarting', async () => {
@@ -79,7 +82,7 @@ test('a server at its session limit is busy', async () => {
 test('a refusal without details counts as busy', async () => {
 	expect(await refusalReason(STREAM, undefined, server({}))).toMatchObject({
 		cause: 'busy',
-		message: 'The server accepts no new connections at the moment.',
+		message: 'The server accepts no new connections.',
 	});
 });
 
