@@ -126,8 +126,19 @@ test-browser: setup web/node_modules/.package-lock.json
 		test -z "$$CI"; \
 	fi
 
+# Not part of CI: 300 MB of packages, and scores that depend on the machine.
+LIGHTHOUSE := $(ENV)/npm-lighthouse
+$(LIGHTHOUSE)/ready: bench/npm-lighthouse/package-lock.json
+	@echo "setup: installing npm-lighthouse"
+	@rm -rf "$(@D)" && mkdir -p "$(@D)" && cp $(<D)/package*.json "$(@D)"
+	@cd "$(@D)" && $(WITH_NODE) npm ci --ignore-scripts --silent --no-audit --no-fund && touch ready
+
+lighthouse: setup $(PAGES) $(LIGHTHOUSE)/ready ## Rate the pages with Lighthouse: performance, accessibility, practices (needs Chromium)
+	@CHROME_PATH="$(CHROMIUM)" $(WITH_NODE) "$(BIN)/python" -m bench.lighthouse \
+		"$(LIGHTHOUSE)/node_modules/.bin/lighthouse" $(ARGS)
+
 screenshots: ## Recreate the screenshots in docs/images (needs Chromium)
-	@AURICLE_SCREENSHOTS="$(abspath docs/images)" $(MAKE) test-web ARGS="page reader status -g 'pictures|a crash|readers see'"
+	@AURICLE_SCREENSHOTS="$(abspath docs/images)" $(MAKE) test-web ARGS=screenshots
 
 web/node_modules/.package-lock.json: web/package-lock.json
 	@$(SETUP) requirements.lock

@@ -31,6 +31,7 @@ def npm_locks() -> list[Path]:
     return [
         ROOT / "web" / "package-lock.json",
         *sorted(ROOT.glob("tests/clients/npm-*/package-lock.json")),
+        *sorted(ROOT.glob("bench/npm-*/package-lock.json")),
     ]
 
 

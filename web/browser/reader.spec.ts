@@ -5,9 +5,6 @@ import { API_KEY } from './auricle.js';
 import { SENTENCE, words } from './clip.js';
 import { expect, listen, test } from './fixtures.js';
 
-/** Where pictures for the docs go; none are made otherwise. */
-const FOLDER = process.env['AURICLE_SCREENSHOTS'];
-
 test('readers see what is said as it is said, and that it has ended', async ({ client, context, server }) => {
 	const base = `http://127.0.0.1:${server.port}`;
 	const headers = { Authorization: `Bearer ${API_KEY}` };
@@ -44,10 +41,6 @@ test('readers see what is said as it is said, and that it has ended', async ({ c
 	for (const page of [reader, layer]) {
 		const { violations } = await new AxeBuilder({ page }).analyze();
 		expect(violations).toEqual([]);
-	}
-	if (FOLDER !== undefined) {
-		await reader.setViewportSize({ width: 1280, height: 360 });
-		await reader.screenshot({ path: `${FOLDER}/reader.png` });
 	}
 	await reader.goto(`${base}/reader`);
 	await expect(reader.locator('#state')).toContainText('#session=ID');

@@ -7,8 +7,6 @@ import { API_KEY, Auricle, OPERATOR_KEY } from './auricle.js';
 import { SENTENCE, TESTDATA, words } from './clip.js';
 import { expect, test as base } from './fixtures.js';
 
-/** Where pictures for the docs go; none are made otherwise. */
-const FOLDER = process.env['AURICLE_SCREENSHOTS'];
 /** So long is a worker away that has died twice in a row, at the least half of it. */
 const BACK_OFF_SECONDS = 8;
 
@@ -74,16 +72,11 @@ function load(port: number): () => Promise<number> {
 }
 
 test('shows a crash and its recovery, without effect on others', async ({ status: page, server }) => {
-	test.setTimeout(FOLDER === undefined ? 180_000 : 480_000);
+	test.setTimeout(180_000);
 	const stop = load(server.port);
 	await page.getByLabel('Operator’s key').fill(OPERATOR_KEY);
 	await page.getByRole('button', { name: 'Show', exact: true }).click();
 
-	if (FOLDER !== undefined) {
-		await page.getByText('Show as a table').click();
-		await expect(page.locator('#minutes tr')).toHaveCount(4, { timeout: 300_000 }); // something to see
-		await page.getByText('Show as a table').click();
-	}
 	await server.killWorker('SIGSEGV');
 	const crash = page.locator('#crashes li').first();
 	await expect(crash).toContainText('asr-1 crashed (SIGSEGV)');
@@ -102,9 +95,6 @@ test('shows a crash and its recovery, without effect on others', async ({ status
 	await expect(crash).toContainText('asr-1 was killed (SIGKILL)');
 	await expect(page.locator('.card-workers')).toContainText('3 crashes');
 	await expect(page.locator('.card-workers .chart-mark')).toHaveCount(1); // one path for all of them
-	if (FOLDER !== undefined) {
-		await page.screenshot({ path: `${FOLDER}/status-crash.png`, fullPage: true });
-	}
 
 	await expect(page.locator('#state')).toHaveText('OK', RECOVERY);
 	expect((await cells(page, 'asr-1')).slice(0, 4)).toEqual([

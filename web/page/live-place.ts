@@ -86,7 +86,7 @@ export class LivePlace {
 		});
 		this.#kept = new KeptCaptions(this.#captions, page.keeper);
 		this.#offer = new KeptOffer(texts, transcript => void this.open(transcript));
-		this.#share = new ShareButton(() => page.key.value);
+		this.#share = new ShareButton(() => page.key.value, page.notice);
 		this.#live = this.#stream(page.key);
 		this.#bind();
 		new OptionsPanel();

@@ -18,7 +18,7 @@ import type { StatusTexts } from './status-texts.js';
 const RECENT_SECONDS = 60;
 /** Minimum ranges of the scales, so that noise looks like noise. */
 const MIN_QUEUE_SECONDS = 10;
-const MIN_DELAY_MILLISECONDS = 500;
+const MIN_DELAY_SECONDS = 0.5;
 const MIN_SESSIONS = 4;
 const MIN_COUNT = 4;
 
@@ -146,18 +146,20 @@ const CARD_CONTENTS: Readonly<Record<(typeof CARDS)[number], Show>> = {
 	delays: (_health, _past, samples, { cards, units }) => {
 		const spoken = samples.filter(({ p95 }) => p95 !== null);
 		const last = spoken.at(-1);
-		const slowest = samples.map(({ p95 }) => p95);
+		const seconds = (value: number | null): number | null => (value === null ? null : value / 1000);
+		const slowest = samples.map(({ p95 }) => seconds(p95));
+		const tenths = (value: number | null): string => (value ?? 0).toFixed(1);
 		const values =
 			last === undefined
 				? null
-				: { p50: `${last.p50 ?? 0}`, p95: `${last.p95 ?? 0}`, peak: `${highest(slowest)}` };
+				: { p50: tenths(seconds(last.p50)), p95: tenths(seconds(last.p95)), peak: tenths(highest(slowest)) };
 		return {
 			...cardTexts(cards.delays, values),
-			scale: scaleOf(slowest, MIN_DELAY_MILLISECONDS),
-			written: units.milliseconds,
+			scale: scaleOf(slowest, MIN_DELAY_SECONDS),
+			written: units.seconds,
 			series: [
 				{ look: 'chart-area chart-faint', values: slowest },
-				{ look: 'chart-area', values: samples.map(({ p50 }) => p50) },
+				{ look: 'chart-area', values: samples.map(({ p50 }) => seconds(p50)) },
 			],
 		};
 	},

@@ -28,7 +28,6 @@ export interface StatusTexts {
 	readonly units: {
 		readonly count: (value: number) => string;
 		readonly seconds: (value: number) => string;
-		readonly milliseconds: (value: number) => string;
 		readonly percent: (value: number) => string;
 		readonly gigabytes: (value: string) => string;
 	};
@@ -139,10 +138,10 @@ const english: StatusTexts = {
 		},
 		delays: {
 			title: 'Caption delay',
-			figure: values => (values === null ? '–' : `${values.p50} ms`),
+			figure: values => (values === null ? '–' : `${values.p50} s`),
 			unit: values => (values === null ? 'no speech yet' : 'median after the last word'),
 			note: values =>
-				values === null ? 'after the last word' : `95 % within ${values.p95} ms · highest ${values.peak} ms`,
+				values === null ? 'after the last word' : `95 % within ${values.p95} s · highest ${values.peak} s`,
 		},
 		jobs: {
 			title: 'Jobs completed',
@@ -175,7 +174,6 @@ const english: StatusTexts = {
 	units: {
 		count: value => `${value}`,
 		seconds: value => `${value} s`,
-		milliseconds: value => (value < 1000 ? `${value} ms` : `${value / 1000} s`),
 		percent: value => `${value} %`,
 		gigabytes: value => `${value} GB`,
 	},
@@ -330,10 +328,10 @@ const chinese: StatusTexts = {
 		},
 		delays: {
 			title: '字幕延迟',
-			figure: values => (values === null ? '–' : `${values.p50} 毫秒`),
+			figure: values => (values === null ? '–' : `${values.p50} 秒`),
 			unit: values => (values === null ? '无人说话' : '中位数，从最后一个词算起'),
 			note: values =>
-				values === null ? '从最后一个词算起' : `95% 在 ${values.p95} 毫秒以内 · 最高 ${values.peak} 毫秒`,
+				values === null ? '从最后一个词算起' : `95% 在 ${values.p95} 秒以内 · 最高 ${values.peak} 秒`,
 		},
 		jobs: {
 			title: '完成的任务',
@@ -366,7 +364,6 @@ const chinese: StatusTexts = {
 	units: {
 		count: value => `${value}`,
 		seconds: value => `${value} 秒`,
-		milliseconds: value => (value < 1000 ? `${value} 毫秒` : `${value / 1000} 秒`),
 		percent: value => `${value}%`,
 		gigabytes: value => `${value} GB`,
 	},

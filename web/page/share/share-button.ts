@@ -1,20 +1,27 @@
-/** The button that shares a live session; its dialog and the drawing of codes are loaded by the first click. */
+/** The button that shares a live session; its dialog and the drawing of codes are loaded when a session starts. */
 
+import { problem } from '../caption-texts.js';
 import { byId } from '../dom.js';
 import type { Language } from '../i18n.js';
+import type { Notice } from '../notice.js';
 import type { SharePanel } from './share-panel.js';
 
 /** The button; it is there while a session is. */
 export class ShareButton {
 	readonly #button = byId('share', HTMLButtonElement);
 	readonly #key: () => string | undefined;
+	readonly #notice: Notice;
 	#session: string | null = null;
 	#language: Language = 'en';
 	#panel: SharePanel | null = null;
 
-	/** @param key - Returns the key of the session, encoded for headers. */
-	constructor(key: () => string | undefined) {
+	/**
+	 * @param key - Returns the key of the session, encoded for headers.
+	 * @param notice - Reports that the dialog can't be loaded.
+	 */
+	constructor(key: () => string | undefined, notice: Notice) {
 		this.#key = key;
+		this.#notice = notice;
 		this.#button.addEventListener('click', () => void this.#open());
 	}
 
@@ -23,6 +30,9 @@ export class ShareButton {
 		this.#session = session;
 		this.#button.hidden = session === null;
 		this.#panel?.showSession(session);
+		if (session !== null) {
+			load().catch(() => undefined); // cached: the dialog then opens also while the server is away
+		}
 	}
 
 	/** Changes the language. */
@@ -32,9 +42,18 @@ export class ShareButton {
 	}
 
 	async #open(): Promise<void> {
-		const { SharePanel } = await import('./share-panel.js');
-		this.#panel ??= new SharePanel(this.#key, this.#language);
+		try {
+			const { SharePanel } = await load();
+			this.#panel ??= new SharePanel(this.#key, this.#language);
+		} catch {
+			this.#notice.show(problem('not_shared'));
+			return;
+		}
 		this.#panel.showSession(this.#session);
 		this.#panel.open();
 	}
+}
+
+function load(): Promise<typeof import('./share-panel.js')> {
+	return import('./share-panel.js');
 }

@@ -4,7 +4,7 @@ const LIMIT_MILLISECONDS = 10_000;
 
 /** The server's refusal. */
 export class TokenRefused extends Error {
-	/** @param code - Code of the server's error, or `network`. */
+	/** @param code - Code of the server's error, or `not_shared` if it is unreachable. */
 	constructor(readonly code: string) {
 		super(code);
 	}
@@ -30,7 +30,7 @@ export async function readingToken(
 		body: JSON.stringify({ ttl_s: seconds }),
 		signal: AbortSignal.timeout(LIMIT_MILLISECONDS),
 	}).catch(() => {
-		throw new TokenRefused('network');
+		throw new TokenRefused('not_shared');
 	});
 	const body = (await answer.json().catch(() => ({}))) as { token?: string; error?: { code: string } };
 	if (!answer.ok || body.token === undefined) {

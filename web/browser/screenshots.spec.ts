@@ -1,0 +1,174 @@
+/**
+ * Pictures of the pages in every state, for the documentation: `make screenshots`. Each state is also checked by axe.
+ *
+ * A state has two pictures: `NAME.png` is a light desktop in English, `NAME-phone.png` a dark phone in Chinese.
+ */
+
+import { AxeBuilder } from '@axe-core/playwright';
+import type { Page } from '@playwright/test';
+import { API_KEY, Auricle, OPERATOR_KEY } from './auricle.js';
+import { test as base } from './captions-page.js';
+import { expect } from './fixtures.js';
+
+const FOLDER = process.env['AURICLE_SCREENSHOTS'] ?? '';
+const DESKTOP = { width: 1200, height: 750 };
+const PHONE = { width: 390, height: 844 };
+/** A worker's start takes 3 s on a quiet machine. */
+const RECOVERY = { timeout: 60_000 };
+
+const test = base.extend<{ captions: Page }, { crashing: Auricle }>({
+	captions: async ({ captions }, use) => {
+		await captions.setViewportSize(DESKTOP);
+		await use(captions);
+	},
+	crashing: [
+		async ({}, use) => {
+			const server = await Auricle.start({ AURICLE_WORKERS: '2', AURICLE_BACKOFF_FIRST_S: '8' });
+			await use(server);
+			await server.stop();
+		},
+		{ scope: 'worker', timeout: 180_000 },
+	],
+});
+
+test.describe.configure({ timeout: 300_000 });
+test.skip(FOLDER === '', 'make screenshots');
+
+/** Takes a picture of what the window shows, or of the whole page, once axe has found nothing. */
+async function picture(page: Page, name: string, fullPage = false): Promise<void> {
+	await page.evaluate(() => document.fonts.ready);
+	const { violations } = await new AxeBuilder({ page }).analyze();
+	expect(violations, name).toEqual([]);
+	await page.screenshot({ path: `${FOLDER}/${name}.png`, fullPage, animations: 'disabled' });
+}
+
+/** Takes both pictures of a state. */
+async function pictures(page: Page, name: string, fullPage = false): Promise<void> {
+	const change = async (scheme: 'light' | 'dark', size: typeof DESKTOP): Promise<void> => {
+		await page.emulateMedia({ colorScheme: scheme });
+		await page.setViewportSize(size);
+		await page.locator('#language').evaluate(button => (button as HTMLButtonElement).click()); // also below a dialog
+	};
+	await picture(page, name, fullPage);
+	await change('dark', PHONE);
+	await picture(page, `${name}-phone`, fullPage);
+	await change('light', DESKTOP);
+}
+
+/** Waits for some captions. */
+async function linesOf(page: Page, count: number): Promise<void> {
+	await expect
+		.poll(() => page.locator('#lines .line').count(), { timeout: 60_000 })
+		.toBeGreaterThanOrEqual(count);
+}
+
+/** Lets a page hear a story in the place of a microphone. */
+async function hearStory(page: Page): Promise<void> {
+	await page.addInitScript(() => {
+		navigator.mediaDevices.getUserMedia = async () => {
+			const context = new AudioContext();
+			const recording = await (await fetch('_test/testdata/story.ogg')).arrayBuffer();
+			const speaker = context.createBufferSource();
+			speaker.buffer = await context.decodeAudioData(recording);
+			const sink = context.createMediaStreamDestination();
+			speaker.connect(sink);
+			speaker.loop = true;
+			speaker.start();
+			return sink.stream;
+		};
+	});
+	await page.reload();
+}
+
+test('Live', async ({ captions, gateway }) => {
+	await hearStory(captions);
+	await pictures(captions, 'live-start');
+	await captions.getByRole('button', { name: 'Options' }).click();
+	await pictures(captions, 'live-options');
+	await captions.getByRole('button', { name: 'Options' }).click();
+	await captions.getByLabel('Spoken language').selectOption('English');
+	await captions.getByRole('button', { name: 'Start' }).click();
+	await linesOf(captions, 4);
+	await expect(captions.locator('#partials .unstable')).toContainText(/(\w+ ){4}\w/);
+	await picture(captions, 'captions-light');
+	await captions.emulateMedia({ colorScheme: 'dark' });
+	await picture(captions, 'captions-dark');
+	await captions.setViewportSize(PHONE);
+	await picture(captions, 'captions-phone');
+	await captions.setViewportSize(DESKTOP);
+	await captions.emulateMedia({ colorScheme: 'light' });
+	await captions.getByRole('button', { name: 'Full screen' }).click();
+	await picture(captions, 'captions-beamer');
+	await captions.keyboard.press('Escape');
+	await captions.getByRole('button', { name: 'Share', exact: true }).click();
+	await captions.getByRole('button', { name: 'Create a link' }).click();
+	await expect(captions.getByRole('img', { name: 'QR code' })).toBeVisible();
+	await captions.getByText('Captions over a video').click();
+	await pictures(captions, 'live-share');
+	await captions.getByRole('button', { name: 'Close' }).click();
+	gateway.cut();
+	await expect(captions.locator('#state')).toHaveText('Reconnecting');
+	await pictures(captions, 'live-reconnecting');
+});
+
+test.describe('without a key', () => {
+	test.use({ key: null });
+
+	test('Live asks for a key', async ({ captions }) => {
+		await captions.getByRole('button', { name: 'Start' }).click();
+		await expect(captions.getByLabel('Key for this server')).toBeVisible();
+		await pictures(captions, 'live-key');
+	});
+});
+
+test('Status', async ({ browser, crashing: server }) => {
+	const page = await (await browser.newContext({ viewport: DESKTOP })).newPage();
+	await page.goto(`http://127.0.0.1:${server.port}/status`);
+	const ask = (key: string): Promise<Response> =>
+		fetch(`http://127.0.0.1:${server.port}/v1/sessions`, { headers: { Authorization: `Bearer ${key}` } });
+	await ask('wrong');
+	await ask(API_KEY);
+	await expect(page.locator('#state')).toHaveText('OK');
+	await page.getByLabel('Operator’s key').fill(OPERATOR_KEY);
+	await page.getByRole('button', { name: 'Show', exact: true }).click();
+	await expect(page.locator('#clients tr')).toHaveCount(1);
+	await page.waitForTimeout(30_000); // something to see
+	await pictures(page, 'status', true);
+	const first = (await server.worker()).pid;
+	await server.killWorker('SIGSEGV');
+	await expect.poll(async () => (await server.worker()).pid ?? first, RECOVERY).not.toBe(first);
+	await server.killWorker('SIGKILL'); // a second death in a row: it waits before it starts again
+	await expect(page.locator('#state')).toHaveText('Degraded: not all workers and models are ready');
+	await expect(page.locator('#crashes li').first()).toContainText('asr-1 was killed (SIGKILL)');
+	await page.getByText('Stack at the crash').click();
+	await picture(page, 'status-crash', true);
+	await page.context().setOffline(true);
+	await expect(page.locator('#state')).toContainText('Unreachable');
+	await pictures(page, 'status-away');
+	await page.context().close();
+});
+
+test('Reader', async ({ captions, browser, server }) => {
+	await hearStory(captions);
+	await captions.getByRole('button', { name: 'Start' }).click();
+	await captions.getByRole('button', { name: 'Share', exact: true }).click();
+	await captions.getByRole('button', { name: 'Create a link' }).click();
+	const link = await captions.getByRole('textbox', { name: 'Link for readers' }).inputValue();
+	const page = await (await browser.newContext({ viewport: { width: 1200, height: 340 } })).newPage();
+	const address = `http://127.0.0.1:${server.port}/reader${new URL(link).hash}`;
+	const show = async (name: string, options: string): Promise<void> => {
+		await page.goto('about:blank'); // a new fragment alone loads nothing
+		await page.goto(`${address}${options}`);
+		await expect(page.locator('#finals p')).not.toHaveCount(0);
+		await expect(page.locator('#open')).toContainText(/\w+ \w/);
+		await picture(page, name);
+	};
+	await linesOf(captions, 3);
+	await show('reader', '');
+	await show('reader-layer', '&lines=2&size=5&background=green');
+	await page.goto('about:blank');
+	await page.goto(`${address}x`);
+	await expect(page.locator('#state')).toContainText('expired');
+	await picture(page, 'reader-expired');
+	await page.context().close();
+});
