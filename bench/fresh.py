@@ -167,7 +167,8 @@ def main() -> None:
         root, port = Path(folder) / "debian", free_port()
         make_system(root, arguments.suite)
         debian = Debian(root, environment(port))
-        result: dict[str, Any] = {"system": system_of(root)}
+        load = [round(each, 1) for each in os.getloadavg()]
+        result: dict[str, Any] = {"system": system_of(root), "load_before": load}
         result |= try_server(debian, serve, f"http://127.0.0.1:{port}", arguments.out)
         if not arguments.no_tests:
             output, took_s = debian.run(test)
