@@ -147,5 +147,7 @@ FORMAT_OPTIONS = (
 )
 """The values of the API's ``audio_format``."""
 
-FILE_NAMES = " ".join(name for name, container in CONTAINERS.items() if container.is_option)
-"""The containers, as help texts list them."""
+FILE_NAMES = " ".join(
+    suffix.removeprefix(".") for container in CONTAINERS.values() for suffix in container.suffixes
+)
+"""The endings of files, as help texts list them."""
