@@ -259,7 +259,7 @@ test('says that captions are late while a recogniser hangs, and what is kept', a
 	await expect(page.locator('#partials')).toContainText(/\w/);
 	await server.killWorker('SIGSTOP');
 	try {
-		await expect(page.locator('#notice')).toHaveText(/^Captions are late, nothing is lost\. \(\d+ s kept\)$/);
+		await expect(page.locator('#notice')).toHaveText(/^Captions are late, nothing is lost \(\d+ s kept\)\.$/);
 		await expectNobodyShutOut(page);
 	} finally {
 		await server.killWorker('SIGCONT');

@@ -1,7 +1,7 @@
 /** Texts of the captions page, in each language. English is also in the HTML, for the first paint. */
 
 const english = {
-	nav: { label: 'Pages', live: 'Live', recordings: 'Recordings', status: 'Status' },
+	nav: { label: 'Pages', live: 'Live', recordings: 'Recordings', status: 'Status', help: 'Help' },
 	titles: { live: 'Live captions', recordings: 'Recordings' },
 	start: 'Start',
 	stop: 'Stop',
@@ -26,9 +26,12 @@ const english = {
 		paused: 'Paused',
 		finishing: 'Waiting for the last captions',
 	},
-	/** Speech whose text has not arrived; `isAll`: none of it was dropped. */
+	/** Speech whose text has not arrived, at the end of a sentence; `isAll`: none of it was dropped. */
 	keptAudio: (seconds: number, isAll: boolean): string =>
-		isAll ? `(${seconds} s kept)` : `(the newest ${seconds} s kept)`,
+		isAll ? ` (${seconds} s kept)` : ` (the newest ${seconds} s kept)`,
+	/** The same after a sentence that says that it is kept. */
+	keptSeconds: (seconds: number, isAll: boolean): string =>
+		isAll ? ` (${seconds} s)` : ` (the newest ${seconds} s)`,
 	behind: (seconds: string): string => `catching up, ${seconds} s behind`,
 	delay: (seconds: string): string => `final after ${seconds} s`,
 	key: {
@@ -139,10 +142,10 @@ const english = {
 		source_muted: 'The audio source is muted.',
 		silent: 'No sound is arriving. Is the microphone or the tab muted?',
 		sound_suspended: 'The browser has suspended this page’s audio. Click anywhere to resume.',
-		network: 'The connection was lost. Reconnecting; your speech is kept meanwhile.',
-		restarting: 'The server is restarting. Reconnecting; your speech is kept meanwhile.',
-		starting: 'The server is starting. Your speech is kept meanwhile.',
-		busy: 'The server is at capacity. Reconnecting; your speech is kept meanwhile.',
+		network: 'The connection was lost. Reconnecting; your speech is kept.',
+		restarting: 'The server is restarting. Reconnecting; your speech is kept.',
+		starting: 'The server is starting. Your speech is kept.',
+		busy: 'The server is at capacity. Reconnecting; your speech is kept.',
 		late: 'Captions are late, nothing is lost.',
 		overflow: 'Captions are late, and the oldest speech is lost.',
 		unreachable: 'The server can’t be reached. Check the network, then press Start.',
@@ -196,7 +199,7 @@ const english = {
 export type CaptionTexts = typeof english;
 
 const chinese: CaptionTexts = {
-	nav: { label: '页面', live: '实时', recordings: '录音', status: '状态' },
+	nav: { label: '页面', live: '实时', recordings: '录音', status: '状态', help: '帮助' },
 	titles: { live: '实时字幕', recordings: '录音' },
 	start: '开始',
 	stop: '停止',
@@ -221,7 +224,8 @@ const chinese: CaptionTexts = {
 		paused: '已暂停',
 		finishing: '正在等待最后几句',
 	},
-	keptAudio: (seconds, isAll) => (isAll ? `（已保留 ${seconds} 秒）` : `（只保留最新的 ${seconds} 秒）`),
+	keptAudio: (seconds, isAll) => (isAll ? `（已保留 ${seconds} 秒）` : `（保留了最新的 ${seconds} 秒）`),
+	keptSeconds: (seconds, isAll) => (isAll ? `（${seconds} 秒）` : `（最新的 ${seconds} 秒）`),
 	behind: seconds => `正在追赶，落后 ${seconds} 秒`,
 	delay: seconds => `${seconds} 秒后确定`,
 	key: {

@@ -367,8 +367,11 @@ export class Live {
 		const isLate = this.#lateness.poll(nowSeconds(), keptSeconds);
 		const isAll = !this.#lateness.hasOverflowed;
 		if (isLate) {
-			const code = this.#connectionProblem ?? (isAll ? 'late' : 'overflow');
-			this.#view.showProblem(problem(code), kindOf(code), texts => texts.keptAudio(keptSeconds, isAll));
+			const cause = this.#connectionProblem;
+			const code = cause ?? (isAll ? 'late' : 'overflow');
+			this.#view.showProblem(problem(code), kindOf(code), texts =>
+				cause === null ? texts.keptAudio(keptSeconds, isAll) : texts.keptSeconds(keptSeconds, isAll),
+			);
 		} else if (this.#isLate) {
 			this.#showProblem(this.#connectionProblem);
 		}

@@ -62,7 +62,7 @@ export class Notice {
 	 *
 	 * @param sentence - The problem; `null` removes it.
 	 * @param kind - How it looks.
-	 * @param figure - A figure after it that may change each second; it is not announced.
+	 * @param figure - A figure at its end that may change every second; it is not announced.
 	 */
 	show(sentence: Sentence | null, kind: NoticeKind = 'error', figure: Sentence | null = null): void {
 		this.#sentence = sentence;
@@ -73,7 +73,10 @@ export class Notice {
 
 	#show(): void {
 		this.#element.hidden = this.#sentence === null;
-		setText(this.#text, this.#sentence?.(this.#texts) ?? '');
-		setText(this.#aside, this.#figure === null ? '' : ` ${this.#figure(this.#texts)}`);
+		const text = this.#sentence?.(this.#texts) ?? '';
+		const figure = this.#figure?.(this.#texts) ?? '';
+		const end = figure === '' ? '' : text.slice(-1); // the full stop of the sentence, after the figure
+		setText(this.#text, text.slice(0, text.length - end.length));
+		setText(this.#aside, figure + end);
 	}
 }

@@ -4,7 +4,7 @@ import type { JobCounts, WorkerExit } from './status-data.js';
 
 /** All its texts. */
 export interface StatusTexts {
-	readonly nav: Readonly<Record<'label' | 'live' | 'recordings' | 'status', string>>;
+	readonly nav: Readonly<Record<'label' | 'live' | 'recordings' | 'status' | 'help', string>>;
 	readonly title: string;
 	readonly asking: string;
 	readonly states: Readonly<Record<'ok' | 'degraded' | 'down', string>>;
@@ -101,7 +101,7 @@ const SIGNALS_ENGLISH: Readonly<Record<string, string>> = {
 };
 
 const english: StatusTexts = {
-	nav: { label: 'Pages', live: 'Live', recordings: 'Recordings', status: 'Status' },
+	nav: { label: 'Pages', live: 'Live', recordings: 'Recordings', status: 'Status', help: 'Help' },
 	title: 'Status',
 	asking: 'Loading …',
 	states: {
@@ -292,7 +292,7 @@ const SIGNALS_CHINESE: Readonly<Record<string, string>> = {
 };
 
 const chinese: StatusTexts = {
-	nav: { label: '页面', live: '实时', recordings: '录音', status: '状态' },
+	nav: { label: '页面', live: '实时', recordings: '录音', status: '状态', help: '帮助' },
 	title: '状态',
 	asking: '正在查询服务器……',
 	states: {
