@@ -66,7 +66,7 @@ def list_jobs(
 def show(job_id: _Id, url: ServerUrl = None, api_key: ApiKey = None) -> None:
     """Print a job as JSON: its state, progress, text so far, result and error."""
     with open_server(url, api_key) as server:
-        job = server.send("GET", "jobs", job_id).json()
+        job = server.document("GET", "jobs", job_id)
     typer.echo(json.dumps(job, ensure_ascii=False, indent=2))
 
 
@@ -121,7 +121,7 @@ def cancel(job_ids: _Ids, url: ServerUrl = None, api_key: ApiKey = None) -> None
     with open_server(url, api_key) as server:
         for job_id in job_ids:
             try:
-                state = server.send("GET", "jobs", job_id).json()["state"]
+                state = server.document("GET", "jobs", job_id)["state"]
                 if state in _UNFINISHED:
                     server.send("DELETE", "jobs", job_id)
                     errors.print(f"{job_id} was cancelled.")

@@ -49,8 +49,8 @@ def share(
     with open_server(url, api_key) as server:
         if session_id is None:
             session_id = _only(_sessions(server))
-        answer = server.send("POST", *_PATH, session_id, "token", json={"ttl_s": int(hours * 3600)})
-        token = answer.json()["token"]
+        ttl = {"ttl_s": int(hours * 3600)}
+        token = server.document("POST", *_PATH, session_id, "token", json=ttl)["token"]
         of_reader = urlencode({"session": session_id, "token": token})
         typer.echo(f"{server.url}/reader#{of_reader}")
         for name in ("events", "captions.vtt", "captions.m3u8"):
@@ -60,8 +60,8 @@ def share(
 
 def _sessions(server: "Server") -> list[dict[str, Any]]:
     try:
-        sessions: list[dict[str, Any]] = server.send("GET", *_PATH).json()["sessions"]
-    except (ValueError, KeyError, TypeError) as error:
+        sessions: list[dict[str, Any]] = server.document("GET", *_PATH)["sessions"]
+    except (KeyError, TypeError) as error:
         raise RequestError("The response is not from an Auricle server.") from error
     return sessions
 

@@ -111,7 +111,7 @@ def show(
         check_target(None, output)
     query = {"format": output_format.suffix.removeprefix(".")}
     with open_server(url, api_key) as server:
-        text = server.send("GET", *_PATH, transcript_id, query=query).text
+        text = server.send("GET", *_PATH, transcript_id, query=query).decode()
     if output_format is OutputFormat.JSON:
         text = json.dumps(json.loads(text), ensure_ascii=False, indent=2) + "\n"
     print_or_write(text, output)
@@ -152,7 +152,7 @@ def _change_speaker(
 ) -> None:
     path = (*_PATH, transcript_id, "speakers", str(speaker - 1))
     with open_server(url, api_key) as server:
-        for each in server.send("PATCH", *path, json=change).json()["speakers"]:
+        for each in server.document("PATCH", *path, json=change)["speakers"]:
             results.print(f"{each['speaker'] + 1}  {each['name'] or '-'}", markup=False)
 
 

@@ -25,10 +25,11 @@ REFUSED = {"code": "bad_request", "message": "No."}
 class _Answers(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         status, body = {
-            "/not-found": (404, {"error": REFUSED}),
+            "/not-found": (404, {"error": REFUSED | {"code": "not_found"}}),
             "/refused": (400, {"error": REFUSED}),
-            "/locked": (401, {"error": REFUSED}),
-            "/other": (502, "<html>"),
+            "/locked": (401, {"error": REFUSED | {"code": "unauthorized"}}),
+            "/other": (500, "<html>"),
+            "/proxy": (502, "<html>"),
             "/a%2Fb%3Fc": (200, "quoted"),
             "/odd?limit=1": (200, {"items": 1}),
         }.get(self.path, (200, PAGES.get(self.path)))
@@ -63,7 +64,7 @@ def test_a_list_is_read_page_by_page(
 
 
 def test_parts_of_the_path_are_quoted(requests: Server) -> None:
-    assert requests.send("GET", "a/b?c").json() == "quoted"
+    assert requests.document("GET", "a/b?c") == "quoted"
 
 
 @pytest.mark.parametrize(
@@ -72,7 +73,8 @@ def test_parts_of_the_path_are_quoted(requests: Server) -> None:
         ("not-found", NotFound, r"^No\.$"),
         ("refused", RequestError, r"^No\. \(bad_request\)$"),
         ("locked", SetupError, "AURICLE_API_KEY"),
-        ("other", RequestError, "HTTP 502.*not from an Auricle server"),
+        ("other", RequestError, "HTTP 500.*not from an Auricle server"),
+        ("proxy", SetupError, "No Auricle server answers"),
     ],
 )
 def test_a_refusal_is_an_error(
@@ -89,7 +91,7 @@ def test_a_list_of_another_program_is_an_error(requests: Server) -> None:
 
 def test_without_a_url_it_is_this_machines_server() -> None:
     with Server(Settings()) as local:
-        assert str(local._http.base_url) == "http://127.0.0.1:6007"
+        assert local.url == "http://127.0.0.1:6007"
 
 
 @pytest.mark.parametrize("url", ["http://[::1", "http://127.0.0.1:99999", "nowhere", "ftp://h"])

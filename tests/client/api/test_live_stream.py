@@ -8,7 +8,7 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 
 from auricle.client.api.live_stream import LiveStream
-from auricle.commands import Configure, Finalize
+from auricle.commands import Configure, Finalize, StreamParameters
 from auricle.errors import Unreachable
 from auricle.events import Closed, Final
 from tests.support.live_server import LiveServer, live_server
@@ -26,7 +26,7 @@ def scripted() -> Iterator[LiveServer]:
 
 
 def test_one_thread_sends_while_another_reads(scripted: LiveServer) -> None:
-    with LiveStream(scripted.url, "key", {"language": "de"}) as stream:
+    with LiveStream(scripted.url, "key", StreamParameters(language="de")) as stream:
 
         def speak() -> None:
             for _ in range(5):
@@ -49,5 +49,5 @@ def test_one_thread_sends_while_another_reads(scripted: LiveServer) -> None:
 
 
 def test_a_server_that_does_not_answer_is_reported() -> None:
-    with pytest.raises(Unreachable), LiveStream("http://127.0.0.1:1", None, {}):
+    with pytest.raises(Unreachable), LiveStream("http://127.0.0.1:1", None, StreamParameters()):
         raise AssertionError("it connected")

@@ -13,7 +13,7 @@ from typing import Self
 import anyio
 
 from auricle.cli.support.progress import OnProgress
-from auricle.cli.support.server import checked_url
+from auricle.cli.support.server import checked_url, key_of, unreachable
 from auricle.client.api.async_connection import AsyncConnection
 from auricle.client.api.audio import open_audio
 from auricle.client.api.calls import Call, create_job, delete_job, get_job
@@ -45,10 +45,9 @@ class RemoteJobs:
     """
 
     def __init__(self, url: str, settings: ClientSettings) -> None:
-        key = settings.api_key
         self._connection = AsyncConnection(
             checked_url(url),
-            None if key is None else key.get_secret_value(),
+            key_of(settings),
             timeout_s=TIMEOUT_S,
             patience_s=PATIENCE_S,
         )
@@ -66,10 +65,7 @@ class RemoteJobs:
             raise
         except AuricleError as exc:
             await self._connection.aclose()
-            raise SetupError(
-                f"No Auricle server answers at {self._connection.url}: start one with "
-                "`auricle serve`, or correct --url."
-            ) from exc
+            raise unreachable(self._connection.url) from exc
         return self
 
     async def __aexit__(

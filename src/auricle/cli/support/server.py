@@ -1,34 +1,30 @@
-"""A running server, as commands use it: its URL, key, certificates and errors."""
+"""A running server, as commands use it: its URL, key and errors."""
 
-import ssl
 from collections.abc import Iterator, Mapping
-from typing import Any, Self, TypeVar
-from urllib.parse import quote, urlsplit
+from typing import Any, Self
+from urllib.parse import quote
 
-import httpx2 as httpx
 import msgspec
 
-from auricle.client.api.failures import Problem
-from auricle.client.api.transport import certificate_errors
-from auricle.client.network import describe_failure
+from auricle.client.api.calls import MAX_PAGE, Call, base_url
+from auricle.client.api.connection import Connection
+from auricle.client.api.transport import TIMEOUT_S
 from auricle.config.settings import ClientSettings, Settings, variable
-from auricle.errors import NotFound, RequestError, SetupError, Unauthorized
-
-T = TypeVar("T")
-
-TIMEOUT = httpx.Timeout(60, connect=10)
-MAX_PAGE = 1000
-"""Maximum number of items in one response."""
-
-
-class Refusal(msgspec.Struct):
-    """The body of a refused request."""
-
-    error: Problem
+from auricle.errors import (
+    AuricleError,
+    NotFound,
+    RequestError,
+    SetupError,
+    TokenExpired,
+    Unauthorized,
+    Unreachable,
+)
 
 
 class Server:
     """Requests to a server, one at a time; use it as a context manager.
+
+    Responses are as the server sends them, since ``--json`` prints them.
 
     Args:
         settings: The settings with the URL; without one, it is the default port of this machine.
@@ -39,16 +35,15 @@ class Server:
 
     def __init__(self, settings: Settings) -> None:
         self.url = url_of(settings)
-        with certificate_errors():
-            self._http = httpx.Client(
-                base_url=self.url, headers=key_header(settings.client), timeout=TIMEOUT
-            )
+        self._connection = Connection(
+            self.url, key_of(settings.client), timeout_s=TIMEOUT_S, patience_s=0
+        )
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._http.close()
+        self._connection.close()
 
     def send(
         self,
@@ -56,8 +51,8 @@ class Server:
         *path: str,
         query: Mapping[str, str] | None = None,
         json: Mapping[str, object] | None = None,
-    ) -> httpx.Response:
-        """Return the response to a request.
+    ) -> bytes:
+        """Return the body of the response to a request.
 
         Args:
             method: The HTTP method.
@@ -71,22 +66,31 @@ class Server:
             RequestError: It refused the request or failed.
         """
         target = "/" + "/".join(quote(part, safe="") for part in path)
+        call = Call(method, target, bytes, query or {}, json)
         try:
-            response = self._http.request(method, target, params=query, json=json)
-        except httpx.TransportError as error:
-            raise unreachable(self.url, error) from error
-        if response.is_success:
-            return response
-        reported = decoded(response, Refusal).error
-        match response.status_code:
-            case Unauthorized.http_status:
-                raise SetupError(
-                    f"The server requires a valid key: set --api-key or {variable('api_key')}."
-                )
-            case NotFound.http_status:
-                raise NotFound(reported.message)
-            case _:
-                raise RequestError(f"{reported.message} ({reported.code})")
+            return self._connection.send(call)
+        except (SetupError, NotFound):
+            raise
+        except Unreachable as error:
+            raise unreachable(self.url) from error
+        except (Unauthorized, TokenExpired) as error:
+            raise SetupError(
+                f"The server requires a valid key: set --api-key or {variable('api_key')}."
+            ) from error
+        except AuricleError as error:
+            raise RequestError(f"{error} ({error.code})") from error
+
+    def document(self, method: str, *path: str, json: Mapping[str, object] | None = None) -> Any:
+        """Return the JSON document of a response; arguments and errors are those of :meth:`send`.
+
+        Raises:
+            RequestError: The response is not JSON.
+        """
+        body = self.send(method, *path, json=json)
+        try:
+            return msgspec.json.decode(body)
+        except msgspec.DecodeError as error:
+            raise RequestError("The response is not from an Auricle server.") from error
 
     def pages(self, key: str, *path: str, query: Mapping[str, str], limit: int) -> Iterator[Any]:
         """Iterate over the items of a list, page by page.
@@ -103,11 +107,11 @@ class Server:
         before: dict[str, str] = {}
         while limit > 0:
             size = {"limit": str(min(limit, MAX_PAGE))}
-            response = self.send("GET", *path, query={**query, **before, **size})
+            body = self.send("GET", *path, query={**query, **before, **size})
             try:
-                page = response.json()
+                page = msgspec.json.decode(body)
                 items, following = page[key], page["next"]
-            except (ValueError, KeyError, TypeError) as error:
+            except (msgspec.DecodeError, KeyError, TypeError) as error:
                 raise RequestError("The response is not from an Auricle server.") from error
             yield from items
             if following is None:
@@ -132,42 +136,18 @@ def checked_url(url: str) -> str:
         SetupError: The URL is invalid.
     """
     try:
-        parts = urlsplit(url)
-        is_address = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:  # port out of range, or invalid IPv6 address
-        is_address = False
-    if not is_address:
-        raise SetupError(f"Invalid --url {url}; use a URL such as http://127.0.0.1:6007.")
-    return url.rstrip("/")
+        return base_url(url)
+    except SetupError:
+        raise SetupError(f"Invalid --url {url}; use a URL such as http://127.0.0.1:6007.") from None
 
 
-def key_header(settings: ClientSettings) -> dict[str, str]:
-    """Return the header with the key, if there is one."""
-    key = settings.api_key
-    return {} if key is None else {"Authorization": f"Bearer {key.get_secret_value()}"}
+def key_of(settings: ClientSettings) -> str | None:
+    """Return the key in the settings."""
+    return None if settings.api_key is None else settings.api_key.get_secret_value()
 
 
-def unreachable(url: str, error: httpx.HTTPError) -> SetupError:
-    """Return the error for a server that does not answer or can't be trusted."""
-    cause: BaseException = error
-    while (earlier := cause.__cause__ or cause.__context__) is not None:
-        cause = earlier
-    if isinstance(cause, ssl.SSLError):
-        return SetupError(f"{url} can't be used: {describe_failure(cause)}.")
+def unreachable(url: str) -> SetupError:
+    """Return the error for a server that does not answer."""
     return SetupError(
         f"No Auricle server answers at {url}: start one with `auricle serve`, or correct --url."
     )
-
-
-def decoded(response: httpx.Response, kind: type[T]) -> T:
-    """Return the body of a response.
-
-    Raises:
-        RequestError: The body is not of this kind.
-    """
-    try:
-        return msgspec.json.decode(response.content, type=kind)
-    except msgspec.DecodeError as exc:
-        raise RequestError(
-            f"the response (HTTP {response.status_code}) is not from an Auricle server"
-        ) from exc

@@ -4,7 +4,7 @@ import contextlib
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, Unpack
+from typing import TYPE_CHECKING, Self, Unpack
 
 import anyio
 
@@ -30,6 +30,7 @@ from auricle.client.api.transport import PATIENCE_S, TIMEOUT_S
 from auricle.errors import AuricleError, NotFound, Unreachable
 
 if TYPE_CHECKING:
+    from auricle.client.api.live_options import LiveOptions
     from auricle.client.live import LiveClient
 
 CLEANUP_LIMIT_S = 3.0
@@ -154,16 +155,19 @@ class AsyncClient:
         """
         return await self._connection.send(calls.create_token(ttl_s))
 
-    def live(self, **parameters: Any) -> "LiveClient":
+    def live(self, **options: Unpack["LiveOptions"]) -> "LiveClient":
         """Return a live stream; use it as an asynchronous context manager.
 
         Args:
-            parameters: Those of :class:`auricle.client.StreamParameters`, such as ``language``.
-        """
-        from auricle.client.live import LiveClient  # loads NumPy
-        from auricle.commands import StreamParameters
+            options: As in :class:`LiveOptions`.
 
-        return LiveClient(self.url, StreamParameters(**parameters), api_key=self._api_key)
+        Raises:
+            BadRequest: A parameter is invalid.
+        """
+        from auricle.client.api.live_options import stream_parameters
+        from auricle.client.live import LiveClient  # loads NumPy
+
+        return LiveClient(self.url, stream_parameters(options), api_key=self._api_key)
 
 
 class AsyncJobs:

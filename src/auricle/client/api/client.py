@@ -5,7 +5,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, Unpack
+from typing import TYPE_CHECKING, Self, Unpack
 
 from auricle.client.api import calls
 from auricle.client.api.audio import Audio, AudioInput, open_audio
@@ -28,6 +28,7 @@ from auricle.client.api.transport import PATIENCE_S, TIMEOUT_S
 from auricle.errors import AuricleError, NotFound, Unreachable
 
 if TYPE_CHECKING:
+    from auricle.client.api.live_options import LiveOptions
     from auricle.client.api.live_stream import LiveStream
 
 OnJob = Callable[[Job], object]
@@ -152,15 +153,19 @@ class Client:
         """
         return self._connection.send(calls.create_token(ttl_s))
 
-    def live(self, **parameters: Any) -> "LiveStream":
+    def live(self, **options: Unpack["LiveOptions"]) -> "LiveStream":
         """Return a live stream; use it as a context manager.
 
         Args:
-            parameters: Those of :class:`auricle.client.StreamParameters`, such as ``language``.
-        """
-        from auricle.client.api.live_stream import LiveStream  # loads NumPy and libopus
+            options: As in :class:`LiveOptions`.
 
-        return LiveStream(self.url, self._api_key, parameters)
+        Raises:
+            BadRequest: A parameter is invalid.
+        """
+        from auricle.client.api.live_options import stream_parameters
+        from auricle.client.api.live_stream import LiveStream  # loads NumPy
+
+        return LiveStream(self.url, self._api_key, stream_parameters(options))
 
 
 class Jobs:

@@ -1,9 +1,9 @@
 """A live stream for programs without an event loop."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
@@ -32,8 +32,8 @@ class LiveStream:
         parameters: The stream parameters.
     """
 
-    def __init__(self, url: str, api_key: str | None, parameters: Mapping[str, Any]) -> None:
-        self._client = LiveClient(url, StreamParameters(**parameters), api_key=api_key)
+    def __init__(self, url: str, api_key: str | None, parameters: StreamParameters) -> None:
+        self._client = LiveClient(url, parameters, api_key=api_key)
         self._resources = ExitStack()
         self._portal: BlockingPortal
 

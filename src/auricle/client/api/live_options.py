@@ -1,0 +1,72 @@
+"""Parameters of a live stream: keyword arguments of the clients. No I/O."""
+
+from collections.abc import Sequence
+from typing import Literal, TypedDict
+
+import msgspec
+
+from auricle.client.api.options import TaskName
+from auricle.commands import StreamParameters
+from auricle.errors import BadRequest
+
+
+class LiveOptions(TypedDict, total=False):
+    """Parameters of a live stream, as the protocol names them; all may be omitted.
+
+    Attributes:
+        model: A model, as ``/v1/models`` lists it.
+        language: A code such as ``en``; detected for each utterance if omitted.
+        languages: Languages that detection is restricted to.
+        task: ``translate``: to English.
+        prompt: Text that the model treats as preceding the speech.
+        hotwords: Words to expect.
+        partials: Whether partials are sent.
+        endpoint_ms: Silence that ends an utterance.
+        word_timestamps: Whether finals have the times of words.
+        speakers: Whether finals say who speaks.
+        num_speakers: Number of speakers, 1 to 16, if it is known.
+        min_speakers: Lower limit of their number.
+        max_speakers: Upper limit of their number.
+        turn_detection: Whether utterances end where the speaker sounds finished.
+        turn_threshold: Probability from which one ends early.
+        turn_eager_threshold: The same for an ``EagerFinal``.
+        turn_limit_ms: Silence that ends an utterance in any case.
+        redact: What is hidden in all events.
+        format: ``opus``, or ``pcm16`` at 256 kbit/s.
+    """
+
+    model: str
+    language: str
+    languages: Sequence[str]
+    task: TaskName
+    prompt: str
+    hotwords: Sequence[str]
+    partials: bool
+    endpoint_ms: int
+    word_timestamps: bool
+    speakers: bool
+    num_speakers: int
+    min_speakers: int
+    max_speakers: int
+    turn_detection: bool
+    turn_threshold: float
+    turn_eager_threshold: float
+    turn_limit_ms: int
+    redact: Sequence[str]
+    format: Literal["opus", "pcm16"]
+
+
+def stream_parameters(options: LiveOptions) -> StreamParameters:
+    """Return the parameters of a stream.
+
+    Raises:
+        BadRequest: A value has the wrong type or is out of range.
+        TypeError: There is no such parameter.
+    """
+    for name in options:
+        if name not in LiveOptions.__annotations__:
+            raise TypeError(f"unknown parameter {name!r}; see LiveOptions")
+    try:
+        return msgspec.convert(options, StreamParameters)
+    except msgspec.ValidationError as exc:
+        raise BadRequest(f"Invalid stream parameters: {exc}") from exc
