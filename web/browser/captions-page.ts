@@ -93,3 +93,19 @@ export async function drop(page: Page, name: string, content?: Buffer): Promise<
 	await page.dispatchEvent('main', 'dragover', { dataTransfer: dropped });
 	await page.dispatchEvent('main', 'drop', { dataTransfer: dropped });
 }
+
+/** Writes records into the database of the page's origin, and loads the page again. */
+export async function keep(page: Page, ...records: object[]): Promise<void> {
+	await page.evaluate(async records => {
+		const database = await new Promise<IDBDatabase>((resolve, reject) => {
+			const request = indexedDB.open('auricle', 1);
+			request.onsuccess = () => resolve(request.result);
+			request.onerror = () => reject(new Error('no database'));
+		});
+		const transaction = database.transaction('transcripts', 'readwrite');
+		records.forEach(record => transaction.objectStore('transcripts').put(record));
+		await new Promise(resolve => (transaction.oncomplete = resolve));
+		database.close();
+	}, records);
+	await page.reload();
+}

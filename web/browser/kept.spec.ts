@@ -2,7 +2,7 @@
 
 import type { BrowserContext, Page } from '@playwright/test';
 import { API_KEY } from './auricle.js';
-import { drop, expectNobodyShutOut, saved, test } from './captions-page.js';
+import { drop, expectNobodyShutOut, keep, saved, test } from './captions-page.js';
 import { SENTENCE, words } from './clip.js';
 import { expect } from './fixtures.js';
 
@@ -25,25 +25,10 @@ function captions(id: string, ageDays: number, ...texts: string[]): object {
 	};
 }
 
-/** Writes records into the database of the page's origin, and loads the page again. */
-async function keep(page: Page, ...records: object[]): Promise<void> {
-	await page.evaluate(async records => {
-		const database = await new Promise<IDBDatabase>((resolve, reject) => {
-			const request = indexedDB.open('auricle', 1);
-			request.onsuccess = () => resolve(request.result);
-			request.onerror = () => reject(new Error('no database'));
-		});
-		const transaction = database.transaction('transcripts', 'readwrite');
-		records.forEach(record => transaction.objectStore('transcripts').put(record));
-		await new Promise(resolve => (transaction.oncomplete = resolve));
-		database.close();
-	}, records);
-	await page.reload();
-}
-
 const lines = (page: Page): ReturnType<Page['locator']> => page.locator('#lines .words');
 const offer = (page: Page): ReturnType<Page['locator']> => page.locator('#offer');
-const rows = (page: Page): ReturnType<Page['locator']> => page.locator('#kept-rows li');
+const rows = (page: Page): ReturnType<Page['locator']> => page.locator('.recording-list .row');
+const sentences = (page: Page): ReturnType<Page['locator']> => page.locator('.recording .sentence');
 
 async function speak(page: Page): Promise<void> {
 	page.on('dialog', dialog => void dialog.accept()); // leaving while listening asks
@@ -175,38 +160,20 @@ test('lists earlier transcripts, shows and deletes them', async ({ captions: pag
 		{ ...captions('talk', 3), kind: 'recording', name: 'talk.mp3', lines: [line, gap] },
 		{ id: 'broken', lines: 'none' },
 	);
-	const go = (place: string): Promise<void> => page.getByRole('link', { name: place }).click();
-	await go('Recordings');
-	await expect(rows(page)).toHaveCount(3);
-	await expect(rows(page).nth(0)).toContainText('The newest.');
-	await expect(rows(page).nth(2)).toContainText('talk.mp3');
+	await page.getByRole('link', { name: 'Recordings' }).click();
+	await expect(rows(page)).toHaveText([/The newest\./, /An older one\./, /talk\.mp3/]);
 	await expectNobodyShutOut(page);
-	await rows(page)
-		.nth(2)
-		.getByRole('button', { name: /^Show talk/ })
-		.click();
-	const recording = page.getByRole('article');
-	await expect(recording.locator('.words')).toHaveText(['A talk.', '[1.0 s missing: server unreachable]']);
-	await rows(page).nth(1).getByRole('button', { name: /^Show/ }).click();
-	await expect(lines(page)).toHaveText('An older one.');
-	await go('Recordings');
-	await expect(rows(page)).toHaveCount(1);
-	await rows(page).nth(0).getByRole('button', { name: /^Show/ }).click();
-	await expect(lines(page)).toHaveText('The newest.');
-	await go('Recordings');
-	await expect(rows(page)).toHaveText(/An older one\./);
-	await rows(page)
-		.nth(0)
-		.getByRole('button', { name: /^Delete/ })
-		.click();
-	await expect(page.locator('#kept')).toBeHidden();
-	await recording.getByRole('button', { name: 'Remove talk.mp3' }).click();
+	await rows(page).nth(2).click();
+	await expect(sentences(page)).toHaveText(['A talk.']);
+	await expect(page.locator('.lost')).toHaveText('[1.0 s missing: server unreachable]');
+	page.on('dialog', dialog => void dialog.accept());
+	await page.getByRole('button', { name: 'Delete', exact: true }).click();
+	await expect(rows(page)).toHaveCount(2);
 	await page.reload();
-	await expect(rows(page)).toHaveText(/The newest\./);
-	page.once('dialog', dialog => void dialog.accept());
+	await expect(rows(page)).toHaveText([/The newest\./, /An older one\./]);
 	await page.getByRole('button', { name: 'Delete all' }).click();
-	await expect(page.locator('#kept')).toBeHidden();
-	await go('Live');
+	await expect(page.getByText('No transcripts yet.')).toBeVisible();
+	await page.getByRole('link', { name: 'Live' }).click();
 	await expect(page.getByRole('button', { name: 'Start' })).toBeVisible();
 	await expect(offer(page)).toBeHidden();
 });
@@ -229,31 +196,32 @@ test('finds a job again after a reload', async ({ captions: page }) => {
 	const accepted = page.waitForResponse(answer => answer.status() === 202);
 	await drop(page, 'fellow.wav');
 	await accepted;
-	const recording = page.getByRole('article');
-	await expect(recording.getByRole('status')).toHaveText(/^The server can’t be reached\./);
+	await expect(page.locator('.work-state')).toHaveText(/^The server can’t be reached\./);
 	await page.reload(); // nothing asks: the job is on the server
-	await expect(recording.getByRole('heading')).toHaveText('fellow.wav');
+	await expect(page.getByRole('heading', { name: 'fellow.wav' })).toBeVisible();
 	isHeld = false;
 	const deleted = page.waitForRequest(request => request.method() === 'DELETE');
-	await expect(recording.getByRole('status')).toHaveText('Done');
-	const said = await recording.locator('.words').allTextContents();
+	await expect(sentences(page)).not.toHaveCount(0);
+	const said = await sentences(page).allTextContents();
 	expect(words(said.join(' '))).toEqual(words(SENTENCE.text));
 	await deleted;
+	await page.getByRole('link', { name: 'Recordings' }).click();
 	await page.reload();
-	await page.getByRole('button', { name: /^Show fellow\.wav/ }).click();
-	expect(await recording.locator('.words').allTextContents()).toEqual(said);
-	await expect(recording.getByRole('region')).toBeFocused();
+	await rows(page).click();
+	expect(await sentences(page).allTextContents()).toEqual(said);
+	await expect(page.getByRole('heading', { name: 'fellow.wav' })).toBeFocused();
 });
 
 test('reports a job that the server no longer has', async ({ captions: page }) => {
-	const recording = page.getByRole('article');
 	await keep(page, { ...captions('lost', 0), kind: 'recording', name: 'talk.mp3', job: 'never-was' });
 	await page.getByRole('link', { name: 'Recordings' }).click();
-	await expect(recording.getByRole('status')).toHaveText('The server no longer has this recording.');
-	await recording.getByRole('button', { name: 'Remove talk.mp3' }).click();
+	await rows(page).click();
+	await expect(page.getByRole('article').getByRole('alert')).toContainText(
+		'The server no longer has this recording.',
+	);
+	await page.getByRole('button', { name: 'Remove talk.mp3' }).click();
 	await page.reload();
-	await expect(page.locator('#kept')).toBeHidden();
-	await expect(recording).toHaveCount(0);
+	await expect(page.getByText('No transcripts yet.')).toBeVisible();
 });
 
 test('works in a browser that forbids storage', async ({ page, gateway }) => {
@@ -269,7 +237,7 @@ test('works in a browser that forbids storage', async ({ page, gateway }) => {
 	await drop(page, 'short.wav');
 	await page.getByLabel('Key for this server').fill(API_KEY);
 	await page.getByRole('button', { name: 'Use this key' }).click();
-	await expect(page.locator('.recording .words')).toHaveText('The train leaves at noon.');
+	await expect(sentences(page)).toHaveText('The train leaves at noon.');
 	await expect(page.locator('#not-kept')).toBeVisible();
 	await page.getByRole('button', { name: '中文' }).click();
 	await expect(page.locator('#not-kept')).toHaveText(/^此浏览器目前无法保存文字。/);

@@ -23,10 +23,10 @@ test('the chosen model transcribes, and only its languages are offered', async (
 		await page.addInitScript(key => sessionStorage.setItem('auricle.key', key), API_KEY);
 		await page.goto(`http://127.0.0.1:${server.port}/`);
 		await page.getByRole('button', { name: 'Options' }).click();
-		const model = page.getByLabel('Model');
+		const model = page.locator('#live').getByLabel('Model');
 		await expect(model).toBeVisible();
 		await expect(model.locator('option')).toHaveText(['words (default)', 'german']);
-		const spoken = page.getByLabel('Spoken language');
+		const spoken = page.locator('#live').getByLabel('Spoken language');
 		await spoken.selectOption('French');
 		await model.selectOption('german');
 		await expect(spoken.locator('option')).toHaveText(['Automatic', 'German']);
@@ -42,7 +42,7 @@ test('the chosen model transcribes, and only its languages are offered', async (
 			await page.screenshot({ path: `${FOLDER}/model.png` });
 		}
 		await page.getByRole('button', { name: '中文' }).click();
-		const chinese = page.getByLabel('模型');
+		const chinese = page.locator('#live').getByLabel('模型');
 		await expect(chinese.locator('option')).toHaveText(['words（默认）', 'german']);
 		await expect(chinese).toHaveValue('german');
 	} finally {

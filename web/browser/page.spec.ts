@@ -1,10 +1,9 @@
 /** The captions' page, as the server serves it. */
 
-import { copyFile, unlink } from 'node:fs/promises';
 import type { Page } from '@playwright/test';
 import { API_KEY, OTHER_KEY, UNUSUAL_KEY } from './auricle.js';
 import { drop, expectNobodyShutOut, saved, test, watched } from './captions-page.js';
-import { FAKE_MICROPHONE_SECONDS, SENTENCE, TESTDATA, words } from './clip.js';
+import { FAKE_MICROPHONE_SECONDS, SENTENCE, words } from './clip.js';
 import { expect } from './fixtures.js';
 
 declare global {
@@ -448,7 +447,7 @@ test.describe('without the right key', () => {
 		await use.click();
 		await expect(page.locator('#state')).toHaveText('Listening'); // both go on
 		await page.getByRole('link', { name: 'Recordings' }).click();
-		await expect(page.locator('.recording .words')).toHaveText('The train leaves at noon.');
+		await expect(page.locator('.recording .sentence')).toHaveText('The train leaves at noon.');
 	});
 });
 
@@ -463,52 +462,6 @@ test.describe('with another key', () => {
 		await expect(page.locator('#state')).toHaveText('Listening');
 		await expect(page.locator('#notice')).toBeHidden();
 	});
-});
-
-test('transcribes a dropped file despite failures', async ({ captions: page, gateway }) => {
-	const headers = { Authorization: `Bearer ${API_KEY}` };
-	const accepted = page.waitForResponse(answer => answer.status() === 202);
-	await drop(page, 'fellow.wav');
-	const { job_id: job } = (await (await accepted).json()) as { job_id: string };
-	const forgotten = await fetch(`${gateway.url}jobs/${job}`, { method: 'DELETE', headers });
-	expect(forgotten.status).toBe(200);
-	await page.waitForResponse(answer => answer.status() === 202); // the page sends it again
-	gateway.cut();
-	const recording = page.getByRole('article');
-	await expect(recording.getByRole('status')).toHaveText(
-		'The server can’t be reached. Retrying automatically.',
-	);
-	gateway.mend();
-	await expect(recording.getByRole('status')).toHaveText('Done');
-	const said = await recording.locator('.words').allTextContents();
-	expect(words(said.join(' '))).toEqual(words(SENTENCE.text));
-	const [name, vtt] = await saved(page, 'VTT', '.recording');
-	expect(name).toBe('fellow.vtt');
-	expect(cues(vtt, '.').join(' ')).toBe(said.join(' '));
-	await expectNobodyShutOut(page);
-});
-
-test('transcribes files one after another, and reports an unreadable one', async ({
-	captions: page,
-}, testInfo) => {
-	await drop(page, 'notes.txt', Buffer.from('This is no sound.'.repeat(50)));
-	const short = new URL('short.wav', TESTDATA).pathname;
-	const moved = testInfo.outputPath('moved.wav');
-	await copyFile(short, moved);
-	await page.locator('#file').setInputFiles([short, moved]);
-	await unlink(moved);
-	const state = (name: string): ReturnType<Page['locator']> =>
-		page.getByRole('article').filter({ hasText: name }).getByRole('status');
-	await expect(state('notes.txt')).toHaveText('The server does not support this file format.');
-	await expect(state('short.wav')).toHaveText('Done');
-	await expect(state('moved.wav')).toHaveText(/^The file can’t be read\./);
-	await page.getByRole('button', { name: 'Remove moved.wav' }).click();
-	await page.getByRole('button', { name: 'Remove notes.txt' }).click();
-	await expect(page.getByLabel('Choose a file')).toBeFocused();
-	await expect(page.getByRole('article')).toHaveCount(1);
-	await page.locator('#file').setInputFiles([new URL('story.ogg', TESTDATA).pathname]);
-	await page.getByRole('button', { name: 'Cancel story.ogg' }).click();
-	await expect(page.getByRole('article')).toHaveCount(1);
 });
 
 test.describe('in Chinese', () => {
@@ -625,7 +578,7 @@ test.describe('in a browser', () => {
 		await expect(page.locator('#notice')).toHaveText(/only on https:\/\/ pages and on/);
 		await expect(page.getByRole('button', { name: 'Start' })).toBeDisabled();
 		await drop(page, 'short.wav');
-		await expect(page.locator('.recording .words')).toHaveText('The train leaves at noon.');
+		await expect(page.locator('.recording .sentence')).toHaveText('The train leaves at noon.');
 		await browser.close();
 	});
 });
@@ -639,7 +592,7 @@ test('pictures for the documentation', async ({ page, captions }) => {
 	await page.setViewportSize({ width: 1280, height: 800 });
 	await page.reload();
 	await drop(page, 'fellow.wav');
-	await expect(page.getByText('Done', { exact: true })).toBeVisible();
+	await expect(page.locator('.recording .sentence').first()).toBeVisible();
 	await page.getByRole('link', { name: 'Live' }).click();
 	await captions.getByLabel('Spoken language').selectOption('English');
 	await captions.getByRole('button', { name: 'Start' }).click();

@@ -10,9 +10,10 @@ import { Key } from './key.js';
 import { LivePlace } from './live-place.js';
 import { Notice } from './notice.js';
 import { type Place, Places } from './place.js';
-import type { RecordingsPlace } from './recordings-place.js';
+import type { RecordingsPlace } from './recordings/place.js';
 
 let texts: (typeof CAPTION_TEXTS)[Language] = CAPTION_TEXTS.en;
+let shownIn: Language = 'en';
 let recordings: RecordingsPlace | null = null;
 let loading: Promise<RecordingsPlace> | null = null;
 
@@ -26,17 +27,11 @@ const live = new LivePlace(texts, {
 	key,
 	keeper,
 	notice,
-	whenListening: isListening => {
-		if (recordings !== null) {
-			recordings.isListening = isListening;
-		}
-	},
 });
 const places = new Places(enter);
 
 bindLanguageButton(byId('language', HTMLButtonElement), render);
 acceptDrops(files => {
-	places.go({ name: 'recordings', id: null });
 	void loadRecordings().then(place => place.add(files));
 });
 document.addEventListener('visibilitychange', () => {
@@ -70,26 +65,27 @@ async function resumeJobs(): Promise<void> {
 	if (document.readyState !== 'complete') {
 		await new Promise(resolve => window.addEventListener('load', resolve, { once: true }));
 	}
-	await import('./recordings-place.js'); // cached: the place then opens even if the server is unreachable
+	await import('./recordings/place.js'); // cached: the place then opens even if the server is unreachable
 }
 
 /** Loads the place of recordings once; a failed attempt is repeated by the next call. */
 function loadRecordings(): Promise<RecordingsPlace> {
-	return (loading ??= import('./recordings-place.js').then(
+	return (loading ??= import('./recordings/place.js').then(
 		({ RecordingsPlace }) => {
-			recordings = new RecordingsPlace(texts, {
+			recordings = new RecordingsPlace(texts, shownIn, {
 				key,
 				keeper,
-				speech: () => live.speech,
 				liveId: () => live.id,
+				releaseLive: () => live.release(),
+				isListening: () => live.isOn,
 				continueLive: transcript => {
 					places.go({ name: 'live' });
 					void live.open(transcript);
 				},
 				showProblem,
+				go: id => places.go({ name: 'recordings', id }),
 			});
-			recordings.isListening = live.isOn;
-			recordings.render(texts);
+			recordings.render(texts, shownIn);
 			return recordings;
 		},
 		(error: unknown) => {
@@ -99,20 +95,21 @@ function loadRecordings(): Promise<RecordingsPlace> {
 	));
 }
 
-function enter({ name }: Place): void {
-	document.title = `Auricle: ${texts.titles[name]}`;
-	if (name === 'live') {
+function enter(place: Place): void {
+	document.title = `Auricle: ${texts.titles[place.name]}`;
+	if (place.name === 'live') {
 		void keeper.list().then(kept => live.offer(kept));
 	} else {
-		void loadRecordings().then(place => place.refresh());
+		void loadRecordings().then(recordings => recordings.show(place.id));
 	}
 }
 
 function render(language: Language): void {
 	texts = CAPTION_TEXTS[language];
+	shownIn = language;
 	showTexts(texts);
 	notice.render(texts);
 	live.render(texts, language);
-	recordings?.render(texts);
+	recordings?.render(texts, language);
 	places.show();
 }

@@ -19,3 +19,23 @@ export function setText(element: HTMLElement, text: string): void {
 		element.textContent = text; // a live region announces every assignment, even of the same text
 	}
 }
+
+/** Returns a new element with a class and content. */
+export function element<K extends keyof HTMLElementTagNameMap>(
+	tag: K,
+	className = '',
+	...content: (Node | string)[]
+): HTMLElementTagNameMap[K] {
+	const made = document.createElement(tag);
+	made.className = className;
+	made.append(...content);
+	return made;
+}
+
+/** Returns a new button; its text is set by {@link setText}. */
+export function pressButton(className: string, press: () => void): HTMLButtonElement {
+	const made = element('button', className);
+	made.type = 'button';
+	made.addEventListener('click', press);
+	return made;
+}

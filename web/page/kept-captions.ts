@@ -10,6 +10,8 @@ export class KeptCaptions {
 	readonly #view: CaptionView;
 	readonly #keeper: Keeper;
 	#claim = new Claim(newId());
+	/** What the user gave the captions elsewhere, to be kept. */
+	#given: Pick<KeptTranscript, 'name' | 'createdAt'> = { name: '' };
 
 	/**
 	 * @param view - The captions.
@@ -41,7 +43,7 @@ export class KeptCaptions {
 		await this.#keeper.keep({
 			id: this.id,
 			kind: 'captions',
-			name: '',
+			...this.#given,
 			changedAt: Date.now(),
 			lines: [...lines],
 			job: null,
@@ -49,10 +51,20 @@ export class KeptCaptions {
 	}
 
 	/** Shows kept captions in the place of the current ones, to be continued; as a copy if another tab shows them. */
-	async open({ id, lines }: KeptTranscript): Promise<void> {
+	async open({ id, lines, name, createdAt }: KeptTranscript): Promise<void> {
 		this.#claim.release();
+		this.#given = { name, ...(createdAt === undefined ? {} : { createdAt }) };
 		await this.#claimOrCopy(id);
 		this.#view.open(lines);
+	}
+
+	/** Leaves the captions to others, and starts with none. */
+	release(): void {
+		this.#claim.release();
+		this.#claim = new Claim(newId());
+		this.#given = { name: '' };
+		void this.#claim.take();
+		this.#view.open([]);
 	}
 
 	async #claimOrCopy(id: string): Promise<void> {

@@ -10,6 +10,10 @@ export interface KeptTranscript {
 	readonly name: string;
 	/** Time of the last change, in milliseconds since 1970. */
 	readonly changedAt: number;
+	/** Time of the first version, if it is known. */
+	readonly createdAt?: number;
+	/** Model of a recording's transcript, if it is known. */
+	readonly model?: string;
 	readonly lines: readonly TranscriptLine[];
 	/** ID of the server's job for a recording; `null` as soon as its result is in `lines`. */
 	readonly job: string | null;
@@ -61,9 +65,10 @@ export function excerpt({ lines }: KeptTranscript): string {
 	return spoken.slice(0, EXCERPT_LINES).join(' ');
 }
 
-/** Returns when a transcript was last changed, as a date and time in a language. */
-export function keptTime({ changedAt }: KeptTranscript, language: string): string {
-	return new Intl.DateTimeFormat(language, { dateStyle: 'medium', timeStyle: 'short' }).format(changedAt);
+/** Returns when a transcript was made, as a date and time in a language. */
+export function keptTime({ changedAt, createdAt }: KeptTranscript, language: string): string {
+	const style = { dateStyle: 'medium', timeStyle: 'short' } as const;
+	return new Intl.DateTimeFormat(language, style).format(createdAt ?? changedAt);
 }
 
 function estimatedBytes({ lines }: KeptTranscript): number {
@@ -78,12 +83,16 @@ function isKept(value: unknown): value is KeptTranscript {
 	if (typeof value !== 'object' || value === null) {
 		return false;
 	}
-	const { id, kind, name, changedAt, lines, job } = value as Readonly<Record<string, unknown>>;
+	const { id, kind, name, changedAt, createdAt, model, lines, job } = value as Readonly<
+		Record<string, unknown>
+	>;
 	return (
 		typeof id === 'string' &&
 		(kind === 'captions' || kind === 'recording') &&
 		typeof name === 'string' &&
 		typeof changedAt === 'number' &&
+		(createdAt === undefined || typeof createdAt === 'number') &&
+		(model === undefined || typeof model === 'string') &&
 		(job === null || typeof job === 'string') &&
 		Array.isArray(lines) &&
 		lines.every(isLine)

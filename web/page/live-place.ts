@@ -21,7 +21,8 @@ import { ShareButton } from './share/share-button.js';
 import { SourceChoice } from './source.js';
 import { store, stored } from './storage.js';
 
-const SPOKEN = 'auricle.spoken';
+/** Name of its stored choice. */
+export const SPOKEN = 'auricle.spoken';
 const RECENT = 'auricle.recent-languages';
 const SILENT = problem('silent');
 const PAUSABLE: ReadonlySet<LiveState> = new Set([
@@ -37,8 +38,6 @@ export interface Surroundings {
 	readonly key: Key;
 	readonly keeper: Keeper;
 	readonly notice: Notice;
-	/** Called when listening starts or ends. */
-	readonly whenListening: (isListening: boolean) => void;
 }
 
 /** The place; one for the page. */
@@ -53,7 +52,6 @@ export class LivePlace {
 	readonly #hotwords = remembered('hotwords');
 	readonly #screenLock = new ScreenLock();
 	readonly #notice: Notice;
-	readonly #whenListening: (isListening: boolean) => void;
 	readonly #source: SourceChoice;
 	readonly #model: ModelChoice;
 	readonly #captions: CaptionView;
@@ -73,7 +71,6 @@ export class LivePlace {
 	constructor(texts: CaptionTexts, page: Surroundings) {
 		this.#texts = texts;
 		this.#notice = page.notice;
-		this.#whenListening = page.whenListening;
 		this.#source = new SourceChoice(texts, () => void this.#live.changeSource());
 		this.#model = new ModelChoice(texts, page.key, () => {
 			this.#renderSpoken();
@@ -149,6 +146,14 @@ export class LivePlace {
 			await this.#kept.open(transcript);
 			this.#offer.end();
 		}
+	}
+
+	/** Leaves the captions to the place of recordings, and starts with none; returns whether it does not listen. */
+	release(): boolean {
+		if (!this.isOn) {
+			this.#kept.release();
+		}
+		return !this.isOn;
 	}
 
 	#stream(key: Key): Live {
@@ -238,7 +243,6 @@ export class LivePlace {
 		setText(this.#state, states[state]);
 		this.#screenLock.hold(isOn);
 		this.#offer.isListening = isOn;
-		this.#whenListening(isOn);
 	}
 
 	/** Says in the place of the captions what to expect, until the first one. */

@@ -6,7 +6,8 @@ import type { Key } from './key.js';
 import { type ServedModel, servedModels } from './models.js';
 import { store, stored } from './storage.js';
 
-const CHOSEN = 'auricle.model';
+/** Name of the stored choice. */
+export const CHOSEN_MODEL = 'auricle.model';
 
 /** The chooser and the models of the server. */
 export class ModelChoice {
@@ -27,7 +28,7 @@ export class ModelChoice {
 		this.#key = key;
 		this.#onChange = onChange;
 		this.#select.addEventListener('change', () => {
-			store('localStorage', CHOSEN, this.value || null);
+			store('localStorage', CHOSEN_MODEL, this.value || null);
 			onChange();
 		});
 	}
@@ -64,7 +65,7 @@ export class ModelChoice {
 		} catch {
 			return;
 		}
-		this.#show(stored('localStorage', CHOSEN) ?? '');
+		this.#show(stored('localStorage', CHOSEN_MODEL) ?? '');
 		this.#onChange();
 	}
 

@@ -25,3 +25,16 @@ function startsAnother(before: TranscriptLine | undefined, line: TranscriptLine)
 	const isPause = line.startSeconds - before.endSeconds >= PAUSE_SECONDS;
 	return isPause || line.speaker !== before.speaker || line.speakerName !== before.speakerName;
 }
+
+/** Groups lines into paragraphs. */
+export function paragraphsOf(lines: readonly TranscriptLine[]): TranscriptLine[][] {
+	const starts = paragraphStarts(lines);
+	const paragraphs: TranscriptLine[][] = [];
+	for (const [index, line] of lines.entries()) {
+		if (starts[index] === true) {
+			paragraphs.push([]);
+		}
+		paragraphs.at(-1)?.push(line);
+	}
+	return paragraphs;
+}

@@ -48,9 +48,9 @@ export interface TranscriptWords {
 }
 
 /** Formats of a downloaded transcript. */
-export type FileFormat = 'txt' | 'srt' | 'vtt' | 'json' | 'md';
+export type FileFormat = 'txt' | 'srt' | 'vtt' | 'json';
 
-export const FILE_FORMATS: readonly FileFormat[] = ['txt', 'srt', 'vtt', 'json', 'md'];
+export const FILE_FORMATS: readonly FileFormat[] = ['txt', 'srt', 'vtt', 'json'];
 
 /** Their MIME types. */
 export const MEDIA_TYPES: Readonly<Record<FileFormat, string>> = {
@@ -58,7 +58,6 @@ export const MEDIA_TYPES: Readonly<Record<FileFormat, string>> = {
 	srt: 'application/x-subrip',
 	vtt: 'text/vtt',
 	json: 'application/json',
-	md: 'text/markdown',
 };
 
 /** Returns the content of a file. */
@@ -71,9 +70,6 @@ export function formatTranscript(
 	const gaps = lines.filter(isGap);
 	if (format === 'json') {
 		return json(spoken, gaps, words);
-	}
-	if (format === 'md') {
-		return markdown(lines, words);
 	}
 	const missing = gaps.map(gap => ({ ...gap, text: words.text(gap), language: null }));
 	if (format === 'txt') {
@@ -169,55 +165,6 @@ function json(lines: readonly Line[], missing: readonly GapLine[], words: Transc
 	const text = segments.map(segment => segment.text).join(' ');
 	const gaps = missing.map(line => ({ ...span(line), code: line.gap, reason: words.reason(line) }));
 	return `${JSON.stringify({ text, segments, gaps }, null, 2)}\n`;
-}
-
-/** Paragraphs; a speaker's name stands where the speaker changes. */
-function markdown(lines: readonly TranscriptLine[], words: TranscriptWords): string {
-	const paragraphs = paragraphsOf(lines).map(paragraph => {
-		const [first] = paragraph;
-		if (first === undefined || isGap(first)) {
-			return first === undefined ? '' : `*${inMarkdown(words.text(first))}*\n`;
-		}
-		const speaker = speakerOf(first, words);
-		const name = speaker === null ? '' : ` **${inMarkdown(speaker)}:**`;
-		const text = paragraph.map(line => (isGap(line) ? '' : inMarkdown(line.text.trim()))).join(' ');
-		return `\`${clock(first.startSeconds)}\`${name} ${text}\n`;
-	});
-	return paragraphs.join('\n');
-}
-
-/** Pause after which another paragraph begins. */
-const PARAGRAPH_PAUSE_SECONDS = 2;
-/** A paragraph of continuous speech ends with the first line after this many characters. */
-const PARAGRAPH_CHARACTERS = 600;
-
-/** Groups lines: a gap, a change of the speaker, a pause and enough text end a paragraph. */
-export function paragraphsOf(lines: readonly TranscriptLine[]): TranscriptLine[][] {
-	const paragraphs: TranscriptLine[][] = [];
-	let characters = 0;
-	for (const line of lines) {
-		const before = paragraphs.at(-1)?.at(-1);
-		const continues =
-			before !== undefined &&
-			!isGap(before) &&
-			!isGap(line) &&
-			before.speaker === line.speaker &&
-			line.startSeconds - before.endSeconds < PARAGRAPH_PAUSE_SECONDS &&
-			characters < PARAGRAPH_CHARACTERS;
-		if (continues) {
-			paragraphs.at(-1)?.push(line);
-		} else {
-			paragraphs.push([line]);
-			characters = 0;
-		}
-		characters += isGap(line) ? 0 : line.text.length;
-	}
-	return paragraphs;
-}
-
-/** CommonMark reads these characters as markup wherever they stand. */
-function inMarkdown(text: string): string {
-	return text.replace(/[\\`*_[\]<>#~|]/g, '\\$&');
 }
 
 function span({ startSeconds, endSeconds }: Pick<TranscriptLine, 'startSeconds' | 'endSeconds'>): {

@@ -9,3 +9,9 @@ declare module '*.mp3' {
 	const url: string;
 	export default url;
 }
+
+/** Minified styles as text. */
+declare module '*.css?inline' {
+	const styles: string;
+	export default styles;
+}

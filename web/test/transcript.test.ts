@@ -7,7 +7,6 @@ import {
 	type Line,
 	type TranscriptLine,
 	formatTranscript as writtenIn,
-	paragraphsOf,
 } from '../page/transcript.js';
 
 const formatTranscript = (
@@ -47,27 +46,6 @@ describe('a transcript', () => {
 			'WEBVTT\n\n00:00:00.400 --> 00:00:02.100\nAnd so,\n\n' +
 				'01:02:00.500 --> 01:02:03.002\nmy fellow Americans.\n',
 		);
-	});
-
-	it('is written as Markdown, in paragraphs', () => {
-		const spoken = (startSeconds: number, text: string, speaker?: number): Line => ({
-			...line(startSeconds, startSeconds + 1, text),
-			...(speaker === undefined ? {} : { speaker }),
-		});
-		const gap = { startSeconds: 9, endSeconds: 10, gap: 'too_slow' };
-		const lines = [
-			spoken(0, 'One_1.', 0),
-			spoken(1, 'Two.', 0),
-			spoken(2, '1. Three.', 1),
-			spoken(6, 'Four.', 1),
-			gap,
-		];
-		expect(formatTranscript(lines, 'md')).toBe(
-			'`0:00` **Speaker 1:** One\\_1. Two.\n\n`0:02` **Speaker 2:** 1. Three.\n\n' +
-				'`0:06` **Speaker 2:** Four.\n\n*\\[1.0 s missing: connection too slow\\]*\n',
-		);
-		const long = Array.from({ length: 20 }, (_, index) => spoken(index, 'x'.repeat(100)));
-		expect(paragraphsOf(long).map(({ length }) => length)).toEqual([6, 6, 6, 2]);
 	});
 
 	it('is cut into cues at its word times', () => {

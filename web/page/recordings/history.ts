@@ -26,6 +26,11 @@ export class History<T> {
 		this.#versions = [...this.#versions, value].slice(-MAX_VERSIONS);
 	}
 
+	/** Starts again from a value that was changed elsewhere. */
+	replace(value: T): void {
+		this.#versions = [value];
+	}
+
 	/** Returns to the version before. */
 	undo(): void {
 		if (this.canUndo) {

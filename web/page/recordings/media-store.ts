@@ -53,6 +53,15 @@ export class MediaStore {
 		}
 	}
 
+	/** Removes the audio of recordings. */
+	async remove(ids: readonly string[]): Promise<void> {
+		try {
+			await this.#database.transact('readwrite', store => ids.forEach(id => store.delete(id)));
+		} catch {
+			return; // `retain` removes it later
+		}
+	}
+
 	/** Removes the audio of all recordings but these. */
 	async retain(ids: ReadonlySet<string>): Promise<void> {
 		try {

@@ -80,6 +80,7 @@ def test_a_page_may_load_from_its_server_alone(client: TestClient) -> None:
         "style-src": f"'sha256-{digest}'",
         "connect-src": "'self'",
         "worker-src": "'self'",
+        "media-src": "blob:",
         "img-src": "'self'",
         "base-uri": "'none'",
         "form-action": "'none'",

@@ -45,7 +45,8 @@ the server.</p>
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src {styles}; connect-src 'self'; "
-    "worker-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "worker-src 'self'; img-src 'self'; media-src blob:; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
 )
 _STYLE = re.compile(rb"<style>(.*?)</style>", re.DOTALL)
 _PERMISSIONS = "microphone=(self), display-capture=(self), camera=(), geolocation=()"

@@ -5,8 +5,8 @@
  * uploads the file again if the server has lost them. After a reload the page has only the job's ID, and polls that.
  */
 
-import { AuricleError } from '../src/index.js';
-import type { TranscriptLine, Word } from './transcript.js';
+import { AuricleError } from '../../src/index.js';
+import type { TranscriptLine, Word } from '../transcript.js';
 
 const ASK_EVERY_MILLISECONDS = 700;
 const FIRST_DELAY_MILLISECONDS = 1000;
@@ -16,9 +16,11 @@ const PATIENCE_MILLISECONDS = 900_000;
 
 /** Progress of a job. */
 export interface FileProgress {
-	readonly phase: 'uploading' | 'running';
+	readonly phase: 'uploading' | 'queued' | 'running';
 	/** Of this phase, 0 to 1. */
 	readonly share: number;
+	/** Estimated time until a queued job starts; `null`: unknown. */
+	readonly startsInSeconds: number | null;
 	/** Text so far. */
 	readonly text: string;
 	/** Code of the current error; the page retries. */
@@ -28,6 +30,7 @@ export interface FileProgress {
 /** Result of a job. The server keeps it until {@link deleteJob}. */
 export interface FileTranscript {
 	readonly id: string;
+	readonly model: string;
 	readonly lines: readonly TranscriptLine[];
 }
 
@@ -41,6 +44,8 @@ export interface FileJob {
 	readonly language: string | null;
 	/** Whether to say who speaks. */
 	readonly speakers: boolean;
+	/** Words to expect, separated by commas; empty: none. */
+	readonly hotwords: string;
 	readonly key: string | undefined;
 	readonly signal: AbortSignal;
 	readonly onProgress: (progress: FileProgress) => void;
@@ -52,6 +57,14 @@ interface Answer {
 	readonly status: number;
 	readonly body: unknown;
 }
+
+const UPLOADING: FileProgress = {
+	phase: 'uploading',
+	share: 0,
+	startsInSeconds: null,
+	text: '',
+	problem: null,
+};
 
 /** No response. */
 const NO_ANSWER: Answer = { status: 0, body: null };
@@ -65,9 +78,9 @@ export async function transcribeFile(job: FileJob): Promise<FileTranscript> {
 	const patience = new Patience(job.signal);
 	for (let { id } = job; ; id = null) {
 		id ??= await uploaded(job, patience);
-		const lines = await outcome(job, id, patience);
-		if (lines !== null) {
-			return { id, lines };
+		const result = await outcome(job, id, patience);
+		if (result !== null) {
+			return { id, model: result.model, lines: transcript(result) };
 		}
 	}
 }
@@ -95,18 +108,14 @@ async function uploaded(job: FileJob, patience: Patience): Promise<string> {
 			job.onAccepted(id);
 			return id;
 		}
-		job.onProgress({ phase: 'uploading', share: 0, text: '', problem: patience.problem(answer) });
+		job.onProgress({ ...UPLOADING, problem: patience.problem(answer) });
 		await patience.wait();
 	}
 }
 
-/** Returns the lines of a job's result; `null` if the server no longer has the job. */
-async function outcome(
-	job: FileJob,
-	id: string,
-	patience: Patience,
-): Promise<readonly TranscriptLine[] | null> {
-	let seen: FileProgress = { phase: 'running', share: 0, text: '', problem: null };
+/** Returns a job's result; `null` if the server no longer has the job. */
+async function outcome(job: FileJob, id: string, patience: Patience): Promise<ResultBody | null> {
+	let seen: FileProgress = { ...UPLOADING, phase: 'queued' };
 	try {
 		for (;;) {
 			job.onProgress(seen);
@@ -124,12 +133,18 @@ async function outcome(
 			patience.worked();
 			const state = answer.body as JobBody;
 			if (state.result !== null) {
-				return transcript(state.result);
+				return state.result;
 			}
 			if (state.error !== null) {
 				throw new AuricleError(state.error.code, state.error.message);
 			}
-			seen = { phase: 'running', share: state.progress, text: state.text, problem: null };
+			seen = {
+				phase: state.state === 'queued' ? 'queued' : 'running',
+				share: state.progress,
+				startsInSeconds: state.starts_in_s,
+				text: state.text,
+				problem: null,
+			};
 		}
 	} catch (error) {
 		if (job.signal.aborted) {
@@ -144,6 +159,8 @@ function address(id: string): string {
 }
 
 interface JobBody {
+	readonly state: string;
+	readonly starts_in_s: number | null;
 	readonly progress: number;
 	readonly text: string;
 	readonly result: ResultBody | null;
@@ -151,6 +168,7 @@ interface JobBody {
 }
 
 interface ResultBody {
+	readonly model: string;
 	readonly language: string | null;
 	readonly segments: readonly SegmentBody[];
 	readonly error: { readonly gaps?: readonly GapBody[] } | null;
@@ -218,7 +236,8 @@ async function checkReadable(file: File): Promise<void> {
 }
 
 /** Uploads with XMLHttpRequest; `fetch` does not report the progress of an upload. */
-function post(file: File, { model, language, speakers, key, signal, onProgress }: FileJob): Promise<Answer> {
+function post(file: File, job: FileJob): Promise<Answer> {
+	const { model, language, speakers, hotwords, key, signal, onProgress } = job;
 	return new Promise((resolve, reject) => {
 		const request = new XMLHttpRequest();
 		const query = new URLSearchParams({ wait: '0', word_timestamps: 'true' });
@@ -231,6 +250,9 @@ function post(file: File, { model, language, speakers, key, signal, onProgress }
 		if (speakers) {
 			query.set('speakers', 'true');
 		}
+		if (hotwords !== '') {
+			query.set('hotwords', hotwords);
+		}
 		request.open('POST', `utterance?${query}`);
 		const isMedia = /^(audio|video)\//.test(file.type);
 		request.setRequestHeader('Content-Type', isMedia ? file.type : 'application/octet-stream');
@@ -238,7 +260,7 @@ function post(file: File, { model, language, speakers, key, signal, onProgress }
 			request.setRequestHeader('Authorization', `Bearer ${key}`);
 		}
 		request.upload.onprogress = ({ loaded, total }) => {
-			onProgress({ phase: 'uploading', share: total > 0 ? loaded / total : 0, text: '', problem: null });
+			onProgress({ ...UPLOADING, share: total > 0 ? loaded / total : 0 });
 		};
 		request.onload = () => resolve({ status: request.status, body: parsed(request.responseText) });
 		request.onerror = () => resolve(NO_ANSWER);

@@ -1,0 +1,151 @@
+/** How the next files are transcribed: language, model, speakers, words to know; remembered by the browser. */
+
+import { element } from '../dom.js';
+import type { Key } from '../key.js';
+import { namedLanguages } from '../languages.js';
+import { SPOKEN } from '../live-place.js';
+import { CHOSEN_MODEL } from '../model-choice.js';
+import { type ServedModel, servedModels } from '../models.js';
+import { store, stored } from '../storage.js';
+import type { PlaceTexts } from './texts.js';
+
+const LANGUAGE = 'auricle.files.language';
+const MODEL = 'auricle.files.model';
+const SPEAKERS = 'auricle.files.speakers';
+const HOTWORDS = 'auricle.files.hotwords';
+/** The server's limit for all of them together is higher. */
+const MAX_HOTWORDS_CHARACTERS = 1000;
+
+/** Files don't wait for a server that does not answer. */
+const LIMIT_MILLISECONDS = 3000;
+
+/** The choice for a file. */
+export interface FileChoice {
+	/** Empty: the server's default. */
+	readonly model: string;
+	/** `null`: detected. */
+	readonly language: string | null;
+	readonly speakers: boolean;
+	/** Separated by commas. */
+	readonly hotwords: string;
+}
+
+/** The controls of the choice. */
+export class FileOptions {
+	readonly element = element('details', 'file-options');
+	readonly #summary = element('summary');
+	readonly #language = element('select');
+	readonly #model = element('select');
+	readonly #speakers = element('input');
+	readonly #hotwords = element('input', 'field');
+	readonly #labels = {
+		language: element('span'),
+		model: element('span'),
+		speakers: element('span'),
+		hotwords: element('span'),
+	};
+	readonly #modelChoice = element('label', 'choice', this.#labels.model, this.#model);
+	readonly #key: Key;
+	#texts: PlaceTexts;
+	#models: readonly ServedModel[] = [];
+
+	/**
+	 * @param texts - Texts of the controls.
+	 * @param key - The key for the server.
+	 */
+	constructor(texts: PlaceTexts, key: Key) {
+		this.#texts = texts;
+		this.#key = key;
+		this.element.open = matchMedia('(min-width: 48rem)').matches;
+		this.#speakers.type = 'checkbox';
+		this.#speakers.checked = stored('localStorage', SPEAKERS) === '1';
+		this.#hotwords.type = 'text';
+		this.#hotwords.autocomplete = 'off';
+		this.#hotwords.maxLength = MAX_HOTWORDS_CHARACTERS;
+		this.#hotwords.value = stored('localStorage', HOTWORDS) ?? '';
+		this.#language.addEventListener('change', () => store('localStorage', LANGUAGE, this.#language.value));
+		this.#speakers.addEventListener('change', () =>
+			store('localStorage', SPEAKERS, this.#speakers.checked ? '1' : ''),
+		);
+		this.#hotwords.addEventListener('change', () => store('localStorage', HOTWORDS, this.#hotwords.value));
+		this.#model.addEventListener('change', () => {
+			store('localStorage', MODEL, this.#model.value);
+			this.#showLanguages();
+		});
+		const controls = element(
+			'div',
+			'file-controls',
+			element('label', 'choice', this.#labels.language, this.#language),
+			this.#modelChoice,
+			element('label', 'choice', this.#labels.hotwords, this.#hotwords),
+			element('label', 'option', this.#speakers, this.#labels.speakers),
+		);
+		this.element.append(this.#summary, controls);
+		this.render(texts);
+	}
+
+	/** The choice. */
+	get value(): FileChoice {
+		return {
+			model: this.#model.value,
+			language: this.#language.value === '' ? null : this.#language.value,
+			speakers: this.#speakers.checked,
+			hotwords: this.#hotwords.value.trim(),
+		};
+	}
+
+	/** Changes the language of the controls. */
+	render(texts: PlaceTexts): void {
+		this.#texts = texts;
+		this.#summary.textContent = texts.own.fresh.options;
+		this.#labels.language.textContent = texts.page.spoken.label;
+		this.#labels.model.textContent = texts.page.model.label;
+		this.#labels.speakers.textContent = texts.page.speakers.label;
+		this.#labels.hotwords.textContent = texts.page.hotwords.label;
+		this.#hotwords.placeholder = texts.page.hotwords.hint;
+		this.#showModels();
+	}
+
+	/** Asks the server for its models; without an answer, the controls stay as they are. */
+	async load(): Promise<void> {
+		const key = this.#key.value;
+		const headers: Record<string, string> = key === undefined ? {} : { Authorization: `Bearer ${key}` };
+		try {
+			const signal = AbortSignal.timeout(LIMIT_MILLISECONDS);
+			const answer = await fetch('v1/models', { headers, cache: 'no-store', signal });
+			if (answer.ok) {
+				this.#models = servedModels(await answer.json());
+				this.#showModels();
+			}
+		} catch {
+			return; // the next entry of the place asks again
+		}
+	}
+
+	#showModels(): void {
+		const [first, ...others] = this.#models;
+		const id = chosen(MODEL, CHOSEN_MODEL);
+		this.#modelChoice.hidden = others.length === 0;
+		const usual = first === undefined ? '' : this.#texts.page.model.usual(first.id);
+		this.#model.replaceChildren(new Option(usual, ''), ...others.map(({ id }) => new Option(id, id)));
+		this.#model.value = others.some(other => other.id === id) ? id : '';
+		this.#showLanguages();
+	}
+
+	#showLanguages(): void {
+		const model = this.#models.find(({ id }) => id === this.#model.value) ?? this.#models[0];
+		const known = model?.languages;
+		const languages = namedLanguages(this.#texts.language).filter(([code]) => known?.has(code) ?? true);
+		const language = chosen(LANGUAGE, SPOKEN);
+		this.#language.replaceChildren(
+			new Option(this.#texts.page.spoken.auto, ''),
+			...languages.map(([code, name]) => new Option(name, code)),
+		);
+		this.#language.value = languages.some(([code]) => code === language) ? language : '';
+	}
+}
+
+/** Returns a stored choice; until there is one, that of the Live place. */
+function chosen(name: string, inLive: string): string {
+	return stored('localStorage', name) ?? stored('localStorage', inLive) ?? '';
+}

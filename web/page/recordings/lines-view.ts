@@ -1,0 +1,214 @@
+/** The text of a transcript in paragraphs: words that light up and play, speakers, and sentences that can be edited. */
+
+import { speakerButton, speakerName } from '../caption-line.js';
+import { element, pressButton } from '../dom.js';
+import { gapText } from '../gap-line.js';
+import { paragraphsOf } from '../paragraphs.js';
+import { clock, isGap, type Line, speakerOf, type TranscriptLine } from '../transcript.js';
+import type { FoundIn } from './finder.js';
+import type { PlaceTexts } from './texts.js';
+import type { WordPlace } from './timeline.js';
+import { timedWords } from './words.js';
+
+/** Languages that are written without spaces between sentences. */
+const SPACELESS = new Set(['zh', 'yue', 'ja', 'th', 'lo', 'my', 'km']);
+
+/** The usual time of players in which "back" means the part before. */
+const JUST_AFTER_SECONDS = 2;
+
+/** How the text is shown. */
+export interface LinesMode {
+	readonly isEditing: boolean;
+	/** Whether a click on a word plays it. */
+	readonly canPlay: boolean;
+	/** Whether speakers can be renamed. */
+	readonly canRename: boolean;
+}
+
+/** What users do with the text. */
+export interface LinesListener {
+	play(seconds: number): void;
+	edited(line: number, text: string): void;
+	speakerPressed(speaker: number): void;
+}
+
+/** The text. */
+export class LinesView implements FoundIn {
+	readonly element = element('div', 'text');
+	readonly #listener: LinesListener;
+	#texts: PlaceTexts;
+	#lines: readonly TranscriptLine[] = [];
+	#mode: LinesMode = { isEditing: false, canPlay: false, canRename: false };
+	#elements: HTMLElement[] = [];
+	#marked: HTMLElement | null = null;
+
+	/**
+	 * @param texts - Texts of labels.
+	 * @param listener - Gets what users do.
+	 */
+	constructor(texts: PlaceTexts, listener: LinesListener) {
+		this.#texts = texts;
+		this.#listener = listener;
+		this.element.tabIndex = 0;
+		this.element.setAttribute('role', 'region');
+		this.element.addEventListener('click', event => this.#click(event));
+	}
+
+	/** The lines. */
+	get lines(): readonly TranscriptLine[] {
+		return this.#lines;
+	}
+
+	/** Returns the element of a line's text. */
+	elementOf(line: number): HTMLElement | null {
+		return this.#elements[line] ?? null;
+	}
+
+	/** Shows a transcript. */
+	show(texts: PlaceTexts, lines: readonly TranscriptLine[], mode: LinesMode): void {
+		this.#texts = texts;
+		this.#lines = lines;
+		this.#mode = mode;
+		this.#marked = null;
+		const places = new Map(lines.map((line, index) => [line, index]));
+		const elements: HTMLElement[] = [];
+		const paragraphs = paragraphsOf(lines).map(paragraph =>
+			this.#paragraph(paragraph, line => {
+				const made = this.#line(line, places.get(line) ?? 0);
+				elements[places.get(line) ?? 0] = made;
+				return made;
+			}),
+		);
+		this.#elements = elements;
+		this.element.classList.toggle('editing', mode.isEditing);
+		this.element.classList.toggle('playable', mode.canPlay);
+		this.element.replaceChildren(...paragraphs);
+	}
+
+	/** Uses another version of the lines that has the same elements. */
+	exchange(lines: readonly TranscriptLine[]): void {
+		this.#lines = lines;
+	}
+
+	/** Lights up a word; returns its element. */
+	mark(place: WordPlace | null): HTMLElement | null {
+		const line = place === null ? undefined : this.#elements[place.line];
+		const word = place === null || this.#mode.isEditing ? undefined : line?.children[place.word];
+		const marked = word instanceof HTMLElement ? word : (line ?? null);
+		if (marked !== this.#marked) {
+			this.#marked?.classList.remove('now');
+			marked?.classList.add('now');
+			this.#marked = marked;
+		}
+		return marked;
+	}
+
+	/** Returns the start of the paragraph after the one of a time (1); or of that one, and just after it of the one before. */
+	paragraphStart(seconds: number, by: -1 | 1): number | null {
+		const starts = paragraphsOf(this.#lines).flatMap(([first]) => first?.startSeconds ?? []);
+		const current = starts.findLastIndex(start => start <= seconds);
+		const isInside = seconds - (starts[current] ?? seconds) > JUST_AFTER_SECONDS;
+		return starts[by === -1 && isInside ? current : current + by] ?? null;
+	}
+
+	#paragraph(lines: readonly TranscriptLine[], show: (line: TranscriptLine) => HTMLElement): HTMLElement {
+		const [first] = lines;
+		const startSeconds = first?.startSeconds ?? 0;
+		const body = element('div', 'paragraph-body');
+		if (first !== undefined && !isGap(first) && first.speaker !== undefined) {
+			body.append(this.#speaker(first, first.speaker));
+		}
+		const text = element('p');
+		for (const [index, line] of lines.entries()) {
+			const language = isGap(line) ? null : line.language;
+			if (index > 0 && !SPACELESS.has(language ?? '')) {
+				text.append(' ');
+			}
+			text.append(show(line));
+		}
+		body.append(text);
+		return element('div', 'paragraph', this.#time(startSeconds), body);
+	}
+
+	#time(seconds: number): HTMLElement {
+		const time = clock(seconds);
+		if (!this.#mode.canPlay) {
+			return element('span', 'time', time);
+		}
+		const button = pressButton('time', () => this.#listener.play(seconds));
+		button.textContent = time;
+		button.setAttribute('aria-label', this.#texts.own.transcript.playAt(time));
+		return button;
+	}
+
+	#speaker(line: Line, speaker: number): HTMLElement {
+		const { speakers } = this.#texts.page;
+		const name = speakerOf(line, { speaker: speakers.name }) ?? '';
+		if (!this.#mode.canRename) {
+			return speakerName(speaker, name);
+		}
+		const button = speakerButton(speaker, name, speakers.rename);
+		button.addEventListener('click', () => this.#listener.speakerPressed(speaker));
+		return button;
+	}
+
+	#line(line: TranscriptLine, index: number): HTMLElement {
+		if (isGap(line)) {
+			return element('span', 'lost', gapText(line, this.#texts.page));
+		}
+		const made = element('span', 'sentence');
+		made.dataset['line'] = String(index);
+		if (line.language !== null) {
+			made.lang = line.language;
+		}
+		if (this.#mode.isEditing) {
+			made.textContent = line.text;
+			this.#makeEditable(made, line, index);
+		} else if (this.#mode.canPlay) {
+			for (const { text } of timedWords(line)) {
+				const word = text.trimStart();
+				made.append(text.slice(0, text.length - word.length), element('span', 'word', word));
+			}
+		} else {
+			made.textContent = line.text;
+		}
+		return made;
+	}
+
+	#makeEditable(made: HTMLElement, line: Line, index: number): void {
+		made.contentEditable = 'plaintext-only';
+		made.setAttribute('role', 'textbox');
+		made.setAttribute('aria-label', this.#texts.own.transcript.textAt(clock(line.startSeconds)));
+		let text = line.text;
+		made.addEventListener('keydown', event => {
+			if (event.key === 'Escape') {
+				made.textContent = text;
+			}
+			if (event.key === 'Escape' || (event.key === 'Enter' && !event.isComposing)) {
+				event.preventDefault();
+				made.blur();
+			}
+		});
+		made.addEventListener('blur', () => {
+			const edited = made.textContent.replace(/\s+/gu, ' ').trim();
+			if (edited !== text) {
+				text = edited;
+				this.#listener.edited(index, edited);
+			}
+		});
+	}
+
+	#click({ target }: MouseEvent): void {
+		const word = target instanceof Element ? target.closest<HTMLElement>('.word') : null;
+		const sentence = word?.parentElement;
+		const line = this.#lines[Number(sentence?.dataset['line'] ?? NaN)];
+		if (word === null || line === undefined || isGap(line) || !(getSelection()?.isCollapsed ?? true)) {
+			return; // a selection is for copying
+		}
+		const at = [...(sentence?.children ?? [])].indexOf(word);
+		const seconds = timedWords(line)[at]?.startSeconds;
+		if (seconds !== undefined) {
+			this.#listener.play(seconds);
+		}
+	}
+}

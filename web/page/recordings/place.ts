@@ -1,0 +1,273 @@
+/** The place of recordings: a list, and beside it the transcript or the file in work that the address names. */
+
+import type { CaptionTexts, Sentence } from '../caption-texts.js';
+import { newId } from '../claim.js';
+import { byId, element } from '../dom.js';
+import type { Language } from '../i18n.js';
+import type { KeptTranscript } from '../kept.js';
+import type { Keeper } from '../keeper.js';
+import type { Key } from '../key.js';
+import { fragmentOf } from '../place.js';
+import { FileOptions } from './file-options.js';
+import { FreshView } from './fresh-view.js';
+import { JobQueue } from './job-queue.js';
+import { JobView } from './job-view.js';
+import { Library, serverId } from './library.js';
+import { ListView } from './list-view.js';
+import { RecordingJob } from './recording-job.js';
+import styles from './recordings.css?inline';
+import { ServerTranscripts } from './server-transcripts.js';
+import { type PlaceTexts, RECORDING_TEXTS } from './texts.js';
+import { type ShownTranscript, TranscriptView } from './transcript-view.js';
+
+/** What the place uses of the page around it. */
+export interface Surroundings {
+	readonly key: Key;
+	readonly keeper: Keeper;
+	/** ID of the captions in the Live place. */
+	readonly liveId: () => string;
+	/** Takes the captions out of the Live place; returns whether that is possible now. */
+	readonly releaseLive: () => boolean;
+	/** Whether the Live place adds captions: it can't continue others then. */
+	readonly isListening: () => boolean;
+	/** Shows kept captions in the Live place, to be continued. */
+	readonly continueLive: (transcript: KeptTranscript) => void;
+	readonly showProblem: (sentence: Sentence | null) => void;
+	/** Goes to a recording; `null`: to the list. */
+	readonly go: (id: string | null) => void;
+}
+
+/** The place; one for the page. */
+export class RecordingsPlace {
+	readonly #page: Surroundings;
+	readonly #library: Library;
+	readonly #queue: JobQueue;
+	readonly #list: ListView;
+	readonly #fresh: FreshView;
+	readonly #options: FileOptions;
+	readonly #back = element('a', 'back');
+	readonly #main = element('div', 'recording-main card');
+	readonly #place = byId('recordings', HTMLElement);
+	#texts: PlaceTexts;
+	#shown: TranscriptView | JobView | null = null;
+	#shownId: string | null = null;
+
+	/**
+	 * @param texts - Texts of the page.
+	 * @param language - Their language.
+	 * @param page - The page around it.
+	 */
+	constructor(texts: CaptionTexts, language: Language, page: Surroundings) {
+		this.#texts = { page: texts, own: RECORDING_TEXTS[language], language };
+		this.#page = page;
+		this.#library = new Library(page.keeper, new ServerTranscripts(page.key));
+		this.#queue = new JobQueue(page.key, page.showProblem);
+		this.#options = new FileOptions(this.#texts, page.key);
+		this.#fresh = new FreshView(this.#texts, this.#options, files => void this.add(files));
+		this.#list = new ListView(this.#texts, {
+			library: this.#library,
+			jobs: () => this.#queue.jobs,
+			liveId: page.liveId,
+			removeAll: ids => void this.#removeAll(ids),
+		});
+		const sheet = new CSSStyleSheet(); // the policy of the page allows no other late styles
+		sheet.replaceSync(styles);
+		document.adoptedStyleSheets.push(sheet);
+		this.#back.href = fragmentOf({ name: 'recordings', id: null });
+		this.#main.append(this.#fresh.element);
+		this.#place.append(
+			element('div', 'recordings-columns', this.#list.element, element('div', '', this.#back, this.#main)),
+		);
+	}
+
+	/** Whether a file is not on the server yet: closing the page now would stop it. */
+	get isUploading(): boolean {
+		return this.#queue.jobs.some(job => job.isUploading);
+	}
+
+	/** Changes the language. */
+	render(texts: CaptionTexts, language: Language): void {
+		this.#texts = { page: texts, own: RECORDING_TEXTS[language], language };
+		this.#back.textContent = `← ${this.#texts.own.back}`;
+		this.#list.render(this.#texts);
+		this.#fresh.render(this.#texts);
+		this.#shown?.render(this.#texts);
+	}
+
+	/** Transcribes files, after those in the queue, and shows the first of them. */
+	async add(files: readonly File[]): Promise<void> {
+		await this.#options.load(); // the remembered model counts only if the server still has it
+		const jobs = files.map(file => this.#job(record(file.name), file));
+		jobs.forEach(job => this.#queue.add(job));
+		const [first] = jobs;
+		if (first !== undefined) {
+			this.#list.show();
+			this.#page.go(first.id);
+		}
+	}
+
+	/** Finds the jobs again that a page before has started, unless another tab shows them. */
+	async resume(kept: readonly KeptTranscript[]): Promise<void> {
+		for (const transcript of kept.filter(({ job }) => job !== null)) {
+			const job = this.#job(transcript, null);
+			if (this.#queue.find(job.id) === null && (await job.claim.take())) {
+				this.#queue.add(job);
+			}
+		}
+		this.#list.show();
+		if (this.#shownId !== null && this.#shown === null) {
+			await this.show(this.#shownId);
+		}
+	}
+
+	/** Shows a transcript or a file in work; `null`: only the list and the choice of files. */
+	async show(id: string | null): Promise<void> {
+		const isNew = id !== this.#shownId || this.#shown === null;
+		this.#shownId = id;
+		void this.#loadFromServer();
+		await this.#library.refresh();
+		if (id !== this.#shownId) {
+			return; // the user has gone on
+		}
+		if (this.#shown instanceof TranscriptView && !isNew) {
+			const kept = this.#library.find(id ?? '');
+			if (kept !== null) {
+				this.#shown.update(kept);
+			}
+		} else if (isNew) {
+			await this.#open(id);
+		}
+		this.#list.shownId = id;
+	}
+
+	async #open(id: string | null): Promise<void> {
+		const job = id === null ? null : this.#queue.find(id);
+		let view: TranscriptView | JobView | null = null;
+		if (job !== null) {
+			view = new JobView(this.#texts, job, {
+				cancel: job => void this.#cancel(job),
+				retry: job => {
+					this.#queue.retry(job);
+					this.#list.show();
+				},
+			});
+		} else if (id !== null) {
+			const shown = await this.#find(id);
+			if (id !== this.#shownId) {
+				return;
+			}
+			view = shown === null ? null : new TranscriptView(this.#texts, shown, this.#context());
+		}
+		this.#replace(view);
+		if (id !== null && view === null) {
+			const { transcript } = this.#texts.own;
+			const isInWork = this.#library.find(id) !== null;
+			const note = isInWork ? transcript.isInWorkElsewhere : transcript.unknown;
+			this.#main.replaceChildren(element('p', 'note', note));
+		}
+	}
+
+	#replace(view: TranscriptView | JobView | null): void {
+		if (this.#shown instanceof TranscriptView) {
+			this.#shown.close();
+		}
+		const hadFocus = this.#main.contains(document.activeElement);
+		const isInList = this.#list.element.contains(document.activeElement);
+		this.#shown = view;
+		this.#main.replaceChildren((view ?? this.#fresh).element);
+		this.#place.classList.toggle('has-recording', this.#shownId !== null);
+		window.scrollTo(0, 0);
+		if (view instanceof TranscriptView && this.#list.query !== '') {
+			view.find(this.#list.query);
+		}
+		if (hadFocus || isInList) {
+			(view ?? this.#fresh).focus();
+		}
+	}
+
+	#context(): ConstructorParameters<typeof TranscriptView>[2] {
+		return {
+			library: this.#library,
+			isLive: id => id === this.#page.liveId(),
+			isListening: this.#page.isListening,
+			releaseLive: this.#page.releaseLive,
+			continueLive: this.#page.continueLive,
+			showProblem: this.#page.showProblem,
+			changed: () => this.#list.show(),
+			removed: () => {
+				void this.#loadFromServer();
+				this.#page.go(null);
+			},
+		};
+	}
+
+	async #find(id: string): Promise<ShownTranscript | null> {
+		const kept = this.#library.find(id);
+		if (kept !== null) {
+			return kept.job === null ? { kept, server: null } : null;
+		}
+		const onServer = serverId(id);
+		const server = onServer === null ? null : await this.#library.server.find(onServer);
+		if (server === null) {
+			return null;
+		}
+		const isJob = server.source === 'job';
+		const shown = {
+			...record(isJob ? this.#texts.own.list.serverJob : ''),
+			id,
+			kind: isJob ? 'recording' : 'captions',
+			createdAt: server.startedAt,
+			lines: server.lines,
+		} as const;
+		return { kept: shown, server };
+	}
+
+	#job(kept: KeptTranscript, file: File | null): RecordingJob {
+		return new RecordingJob(kept, file, this.#options.value, this.#page.keeper, {
+			changed: job => {
+				this.#list.show();
+				if (this.#shown instanceof JobView && this.#shownId === job.id) {
+					this.#shown.show();
+				}
+			},
+			accepted: job => {
+				if (job.file !== null) {
+					void this.#library.attach(job.id, job.file);
+				}
+			},
+			done: (job, transcript) => {
+				this.#queue.remove(job.id);
+				this.#library.add(transcript);
+				if (this.#shownId === job.id) {
+					void this.#open(job.id);
+				}
+				void this.#loadFromServer();
+				this.#list.show();
+			},
+		});
+	}
+
+	async #cancel(job: RecordingJob): Promise<void> {
+		this.#queue.remove(job.id);
+		this.#page.go(null);
+		await job.cancel();
+		await this.#library.remove([job.id]);
+		this.#list.show();
+	}
+
+	async #removeAll(ids: readonly string[]): Promise<void> {
+		await this.#library.remove(ids);
+		this.#page.go(null);
+		this.#list.show();
+	}
+
+	async #loadFromServer(): Promise<void> {
+		await Promise.all([this.#options.load(), this.#library.refreshServer()]);
+		this.#list.show();
+	}
+}
+
+function record(name: string): KeptTranscript {
+	const now = Date.now();
+	return { id: newId(), kind: 'recording', name, createdAt: now, changedAt: now, lines: [], job: null };
+}

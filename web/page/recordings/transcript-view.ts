@@ -1,0 +1,524 @@
+/** The main column with a transcript: its head, speakers, player and text. */
+
+import { speakerButton, speakerName } from '../caption-line.js';
+import { problem, type Sentence } from '../caption-texts.js';
+import { Claim } from '../claim.js';
+import { element, pressButton, setText } from '../dom.js';
+import { keptTime, type KeptTranscript } from '../kept.js';
+import { namedLanguages } from '../languages.js';
+import { SpeakerNames } from '../speaker-names.js';
+import { clock, isGap, type TranscriptLine } from '../transcript.js';
+import { ExportMenu } from './export-menu.js';
+import { Finder } from './finder.js';
+import { History } from './history.js';
+import type { Library } from './library.js';
+import { LinesView } from './lines-view.js';
+import { Player } from './player.js';
+import type { WholeServerTranscript } from './server-transcripts.js';
+import { askSpeaker, type SpeakerChange } from './speaker-dialog.js';
+import { type SpeakerShare, speakerShares } from './speaker-shares.js';
+import { percent, type PlaceTexts } from './texts.js';
+import { Timeline } from './timeline.js';
+import { withText } from './words.js';
+
+const STEP_SECONDS = 5;
+
+/** What the view uses of the place around it. */
+export interface TranscriptContext {
+	readonly library: Library;
+	/** Whether the Live place shows these captions. */
+	isLive(id: string): boolean;
+	/** Whether the Live place adds captions. */
+	isListening(): boolean;
+	/** Takes captions out of the Live place; returns whether that is possible now. */
+	releaseLive(): boolean;
+	continueLive(transcript: KeptTranscript): void;
+	showProblem(sentence: Sentence | null): void;
+	/** The transcript was changed: lists show it. */
+	changed(): void;
+	/** The transcript was deleted. */
+	removed(): void;
+}
+
+/** A transcript of this browser, or only of the server; `kept` has the ID of the place's address. */
+export interface ShownTranscript {
+	readonly kept: KeptTranscript;
+	readonly server: WholeServerTranscript | null;
+}
+
+interface Version {
+	readonly name: string;
+	readonly lines: readonly TranscriptLine[];
+}
+
+/** The view of one transcript. */
+export class TranscriptView {
+	readonly element = element('article', 'recording');
+	readonly #title = element('h2', 'recording-title');
+	readonly #note = element('p', 'note');
+	readonly #status = element('p', 'recording-status note');
+	readonly #statusBar = element('div', 'bar');
+	readonly #moveHere: HTMLButtonElement;
+	readonly #edit: HTMLButtonElement;
+	readonly #undo: HTMLButtonElement;
+	readonly #continue: HTMLButtonElement;
+	readonly #remove: HTMLButtonElement;
+	readonly #exports: ExportMenu;
+	readonly #finder: Finder;
+	readonly #speakers = element('div', 'speakers');
+	readonly #media = element('div', 'media');
+	readonly #hint = element('p', 'note player-hint');
+	readonly #text: LinesView;
+	readonly #context: TranscriptContext;
+	readonly #claim: Claim;
+	readonly #history: History<Version>;
+	#kept: KeptTranscript;
+	#server: WholeServerTranscript | null;
+	#texts: PlaceTexts;
+	#timeline: Timeline;
+	#player: Player | null = null;
+	#isMediaMissing = false;
+	#isUnplayable = false;
+	#isMine = false;
+	#isEditing = false;
+	#isClosed = false;
+
+	/**
+	 * @param texts - Texts of the view.
+	 * @param shown - The transcript.
+	 * @param context - The place around it.
+	 */
+	constructor(texts: PlaceTexts, shown: ShownTranscript, context: TranscriptContext) {
+		this.#texts = texts;
+		this.#kept = shown.kept;
+		this.#server = shown.server;
+		this.#context = context;
+		this.#claim = new Claim(shown.kept.id);
+		this.#history = new History<Version>({ name: shown.kept.name, lines: shown.kept.lines });
+		this.#timeline = new Timeline(shown.kept.lines);
+		this.#moveHere = pressButton('small', () => {
+			if (context.releaseLive()) {
+				void this.#takeClaim();
+			}
+		});
+		this.#edit = pressButton('small', () => this.#setEditing(!this.#isEditing));
+		this.#undo = pressButton('small', () => {
+			this.#history.undo();
+			this.#changed();
+			this.#show();
+		});
+		this.#continue = pressButton('small', () => context.continueLive(this.#kept));
+		this.#remove = pressButton('small danger', () => void this.#delete());
+		this.#exports = new ExportMenu(texts, () => ({
+			title: this.#name,
+			note: this.#summary,
+			lines: this.#lines,
+		}));
+		this.#text = new LinesView(texts, {
+			play: seconds => this.#player?.playFrom(seconds),
+			edited: (line, text) => this.#editLine(line, text),
+			speakerPressed: speaker => void this.#changeSpeaker(speaker),
+		});
+		this.#finder = new Finder(texts, this.#text);
+		this.#bind();
+		const tools = element('div', 'tools', this.#edit, this.#undo, this.#exports.element);
+		tools.append(this.#continue, this.#remove);
+		const head = element('div', 'recording-head', this.#title, this.#note);
+		this.#statusBar.append(this.#status, this.#moveHere);
+		this.element.append(head, element('div', 'recording-tools', tools, this.#finder.element));
+		this.element.append(this.#statusBar);
+		this.element.append(this.#speakers, this.#media, this.#text.element);
+		this.render(texts);
+		void this.#takeClaim();
+		void this.#loadMedia();
+	}
+
+	/** ID in the place's address. */
+	get id(): string {
+		return this.#kept.id;
+	}
+
+	/** Moves the focus to its title. */
+	focus(): void {
+		this.#title.focus();
+	}
+
+	/** Finds words in it. */
+	find(query: string): void {
+		this.#finder.find(query);
+	}
+
+	/** Shows another version of another tab, or of the Live place; ignored while it is edited here. */
+	update(kept: KeptTranscript): void {
+		if (!this.#isMine && kept.changedAt !== this.#kept.changedAt) {
+			this.#kept = kept;
+			this.#history.replace({ name: kept.name, lines: kept.lines });
+			this.#show();
+		}
+		this.#showButtons();
+		if (!this.#isMine && !this.#context.isLive(kept.id)) {
+			void this.#takeClaim();
+		}
+	}
+
+	/** Changes the language. */
+	render(texts: PlaceTexts): void {
+		this.#texts = texts;
+		const { transcript } = texts.own;
+		this.#moveHere.textContent = transcript.moveHere;
+		this.#undo.textContent = transcript.undo;
+		this.#continue.textContent = transcript.continueLive;
+		this.#remove.textContent = transcript.remove;
+		this.#exports.render(texts);
+		this.#finder.render(texts);
+		this.#player?.render(texts);
+		this.#renderMedia();
+		this.#show();
+	}
+
+	/** Ends the player, and lets other tabs edit the transcript. */
+	close(): void {
+		this.#isClosed = true;
+		(document.activeElement as HTMLElement | null)?.blur(); // keeps what is being edited
+		this.#finder.close();
+		this.#player?.close();
+		this.#claim.release();
+	}
+
+	get #lines(): readonly TranscriptLine[] {
+		return this.#history.value.lines;
+	}
+
+	get #name(): string {
+		const { name } = this.#history.value;
+		return name === '' ? this.#texts.own.list.session : name;
+	}
+
+	get #endSeconds(): number {
+		return this.#lines.reduce((latest, line) => Math.max(latest, line.endSeconds), 0);
+	}
+
+	/** Date, duration, languages and model. */
+	get #summary(): string {
+		const { language } = this.#texts;
+		const names = new Map(namedLanguages(language));
+		const codes = new Set(this.#lines.flatMap(line => (isGap(line) ? [] : (line.language ?? []))));
+		const languages = [...codes].map(code => names.get(code) ?? code).join(', ');
+		const parts = [
+			keptTime(this.#kept, language),
+			clock(this.#endSeconds),
+			languages,
+			this.#kept.model ?? '',
+		];
+		return parts.filter(part => part !== '').join(' · ');
+	}
+
+	#bind(): void {
+		this.#title.tabIndex = -1;
+		this.#title.addEventListener('keydown', event => {
+			if (event.key === 'Escape') {
+				this.#title.textContent = this.#name;
+			}
+			if (event.key === 'Escape' || event.key === 'Enter') {
+				event.preventDefault();
+				this.#title.blur();
+			}
+		});
+		this.#title.addEventListener('blur', () => {
+			const name = this.#title.textContent.replace(/\s+/gu, ' ').trim();
+			if (this.#isEditing && name !== '' && name !== this.#name) {
+				this.#push({ name, lines: this.#lines });
+			}
+			this.#title.textContent = this.#name;
+		});
+		this.#text.element.addEventListener('keydown', event => this.#press(event));
+	}
+
+	/** Keys of the player, while the text has the focus. */
+	#press(event: KeyboardEvent): void {
+		const player = this.#player;
+		if (player === null || this.#isEditing || event.altKey || event.ctrlKey || event.metaKey) {
+			return;
+		}
+		const paragraph = (by: -1 | 1): void => {
+			const start = this.#text.paragraphStart(player.seconds, by);
+			if (start !== null) {
+				player.seek(start);
+			}
+		};
+		const actions: Readonly<Record<string, () => void>> = {
+			' ': () => player.toggle(),
+			ArrowLeft: () => player.seek(player.seconds - STEP_SECONDS),
+			ArrowRight: () => player.seek(player.seconds + STEP_SECONDS),
+			ArrowUp: () => paragraph(-1),
+			ArrowDown: () => paragraph(1),
+		};
+		const action = actions[event.key];
+		const isOnSpeaker = event.target instanceof Element && event.target.closest('button.speaker') !== null;
+		if (action !== undefined && !(isOnSpeaker && event.key === ' ')) {
+			event.preventDefault();
+			action();
+		}
+	}
+
+	async #takeClaim(): Promise<void> {
+		if (this.#context.isLive(this.id)) {
+			return;
+		}
+		this.#isMine = await this.#claim.take();
+		if (!this.#isMine) {
+			this.#claim.release(); // the next update tries again
+		}
+		if (!this.#isClosed) {
+			this.#show();
+		}
+	}
+
+	async #loadMedia(): Promise<void> {
+		if (this.#kept.kind === 'captions') {
+			return;
+		}
+		const file = await this.#context.library.media(this.id);
+		if (this.#isClosed) {
+			return;
+		}
+		if (file === null) {
+			this.#isMediaMissing = true;
+			this.#renderMedia();
+		} else {
+			this.#play(file);
+		}
+	}
+
+	#play(file: Blob): void {
+		this.#isMediaMissing = false;
+		this.#player = new Player(this.#texts, file, this.#endSeconds, {
+			moved: (seconds, isPlaying) => this.#follow(seconds, isPlaying),
+			failed: () => {
+				this.#player = null;
+				this.#isUnplayable = true;
+				this.#renderMedia();
+				this.#show();
+			},
+		});
+		this.#renderMedia();
+		this.#show();
+	}
+
+	#renderMedia(): void {
+		const { player } = this.#texts.own;
+		if (this.#player !== null) {
+			if (this.#player.element.parentElement !== this.#media) {
+				this.#media.replaceChildren(this.#player.element, this.#hint);
+			}
+			this.#hint.textContent = player.hint;
+		} else if (this.#isUnplayable) {
+			this.#media.replaceChildren(element('p', 'note', player.unplayable));
+		} else if (this.#isMediaMissing) {
+			const chooser = element('input');
+			chooser.type = 'file';
+			chooser.accept = 'audio/*,video/*';
+			chooser.addEventListener('change', () => {
+				const [file] = chooser.files ?? [];
+				if (file !== undefined) {
+					void this.#context.library.attach(this.id, file);
+					this.#play(file);
+				}
+			});
+			const choose = element('label', 'button small', player.choose, chooser);
+			this.#media.replaceChildren(element('p', 'note', player.missing), choose);
+		}
+	}
+
+	/** Lights up the word of a time; while it plays, keeps it in view unless the user has scrolled away. */
+	#follow(seconds: number, isPlaying: boolean): void {
+		const before = this.#text.element.querySelector('.now');
+		const wasVisible = before === null || isVisible(before);
+		const now = this.#text.mark(this.#timeline.at(seconds));
+		if (isPlaying && now !== before && now !== null && wasVisible && !isVisible(now)) {
+			now.scrollIntoView({ block: 'center' });
+		}
+	}
+
+	#show(): void {
+		const { transcript } = this.#texts.own;
+		const isLive = this.#context.isLive(this.id);
+		const canEdit = this.#isMine && !isLive;
+		setText(this.#title, this.#name);
+		this.#title.contentEditable = this.#isEditing ? 'plaintext-only' : 'false';
+		if (this.#isEditing) {
+			this.#title.setAttribute('aria-label', transcript.name);
+		} else {
+			this.#title.removeAttribute('aria-label');
+		}
+		this.#note.textContent = this.#summary;
+		this.#showButtons();
+		this.#showStatus(isLive);
+		this.#showSpeakers(canEdit);
+		this.#text.show(this.#texts, this.#lines, {
+			isEditing: this.#isEditing,
+			canPlay: this.#player !== null,
+			canRename: canEdit,
+		});
+		this.#text.element.setAttribute('aria-label', this.#name);
+		this.#timeline = new Timeline(this.#lines);
+		this.#finder.refresh();
+		if (this.#player !== null) {
+			this.#follow(this.#player.seconds, false);
+		}
+	}
+
+	#showButtons(): void {
+		const { transcript } = this.#texts.own;
+		const isLive = this.#context.isLive(this.id);
+		const canEdit = this.#isMine && !isLive;
+		this.#edit.hidden = !canEdit;
+		this.#edit.textContent = this.#isEditing ? transcript.editEnd : transcript.edit;
+		this.#edit.setAttribute('aria-pressed', String(this.#isEditing));
+		this.#undo.hidden = !this.#history.canUndo || !canEdit;
+		this.#continue.hidden = this.#kept.kind !== 'captions' || this.#server !== null || isLive || !canEdit;
+		this.#remove.hidden = isLive || !canEdit;
+		this.#continue.disabled = this.#context.isListening();
+		this.#moveHere.hidden = !isLive;
+		this.#moveHere.disabled = this.#context.isListening();
+	}
+
+	#showStatus(isLive: boolean): void {
+		const { transcript } = this.#texts.own;
+		let status = '';
+		if (isLive) {
+			status = transcript.isLive;
+		} else if (!this.#isMine) {
+			status = transcript.isElsewhere;
+		} else if (this.#isEditing) {
+			status = transcript.editHint;
+		} else if (this.#server !== null) {
+			status = transcript.onServer;
+		} else if (this.#lines.length === 0) {
+			status = transcript.empty;
+		} else if (this.#lines.some(isGap)) {
+			status = transcript.hasGaps;
+		}
+		setText(this.#status, status);
+		this.#statusBar.hidden = status === '';
+	}
+
+	#showSpeakers(canRename: boolean): void {
+		const { page, own, language } = this.#texts;
+		const shares = this.#shares;
+		this.#speakers.hidden = shares.length === 0;
+		this.#speakers.setAttribute('role', 'group');
+		this.#speakers.setAttribute('aria-label', own.speakers.label);
+		this.#speakers.replaceChildren(
+			...shares.map(({ number, name, share }) => {
+				const text = percent(share, language);
+				const chip = canRename
+					? speakerButton(number, name, page.speakers.rename)
+					: speakerName(number, name);
+				chip.append(element('span', 'share', text));
+				if (chip instanceof HTMLButtonElement) {
+					chip.setAttribute('aria-label', own.speakers.share(name, text));
+					chip.addEventListener('click', () => void this.#changeSpeaker(number));
+				}
+				return chip;
+			}),
+		);
+	}
+
+	get #shares(): SpeakerShare[] {
+		return speakerShares(this.#lines, { speaker: this.#texts.page.speakers.name });
+	}
+
+	#setEditing(isEditing: boolean): void {
+		this.#isEditing = isEditing;
+		this.#show();
+	}
+
+	#editLine(index: number, text: string): void {
+		const lines = [...this.#lines];
+		const line = lines[index];
+		if (line === undefined || isGap(line)) {
+			return;
+		}
+		if (text === '') {
+			lines.splice(index, 1);
+			this.#push({ name: this.#history.value.name, lines });
+			this.#show();
+			return;
+		}
+		lines[index] = withText(line, text);
+		this.#push({ name: this.#history.value.name, lines });
+		this.#text.exchange(lines); // the focus may be in the next sentence already
+		this.#undo.hidden = false;
+	}
+
+	async #changeSpeaker(number: number): Promise<void> {
+		const shares = this.#shares;
+		const speaker = shares.find(share => share.number === number);
+		if (speaker === undefined) {
+			return;
+		}
+		const others = shares.filter(share => share !== speaker);
+		const change = await askSpeaker(this.#texts, speaker, others);
+		if (change === null) {
+			return;
+		}
+		if (this.#server !== null) {
+			await this.#changeOnServer(this.#server, number, change);
+			return;
+		}
+		const names = new SpeakerNames();
+		names.open(this.#lines);
+		const name =
+			'name' in change ? change.name : (others.find(each => each.number === change.mergeInto)?.name ?? '');
+		const usual = (each: number): string => this.#texts.page.speakers.name(each + 1);
+		const lines = names.rename(this.#lines, number, name, usual);
+		this.#push({ name: this.#history.value.name, lines });
+		this.#show();
+	}
+
+	async #changeOnServer(server: WholeServerTranscript, number: number, change: SpeakerChange): Promise<void> {
+		const request = 'name' in change ? change : { merge_into: change.mergeInto };
+		const changed = await this.#context.library.server.changeSpeaker(server.id, number, request);
+		if (changed === null) {
+			this.#context.showProblem(problem('offline'));
+			return;
+		}
+		this.#server = changed;
+		this.#kept = { ...this.#kept, lines: changed.lines };
+		this.#history.replace({ name: this.#kept.name, lines: changed.lines });
+		this.#show();
+	}
+
+	/** Keeps another version; the first one of a transcript of the server becomes a copy in this browser. */
+	#push(version: Version): void {
+		this.#history.push(version);
+		this.#changed();
+	}
+
+	#changed(): void {
+		const { createdAt = this.#kept.changedAt } = this.#kept;
+		this.#server = null;
+		this.#kept = { ...this.#kept, ...this.#history.value, createdAt, changedAt: Date.now() };
+		void this.#context.library.keep(this.#kept);
+		this.#context.changed();
+	}
+
+	async #delete(): Promise<void> {
+		const { library } = this.#context;
+		if (!confirm(this.#texts.own.transcript.confirmRemove(this.#name))) {
+			return;
+		}
+		if (this.#server === null) {
+			await library.remove([this.id]);
+		} else {
+			await library.server.remove(this.#server.id);
+		}
+		this.#context.removed();
+	}
+}
+
+function isVisible(element: Element): boolean {
+	const { top, bottom } = element.getBoundingClientRect();
+	return bottom > 0 && top < innerHeight;
+}
