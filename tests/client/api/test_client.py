@@ -1,13 +1,14 @@
 """``Client`` with a real server."""
 
 import threading
+import wave
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from auricle import Client
-from auricle.client import Closed, Connected, Job
+from auricle.client import Closed, Connected, Job, Transcript
 from auricle.errors import (
     BadRequest,
     DeadlineExceeded,
@@ -21,7 +22,8 @@ from auricle.errors import (
     UnsupportedFormat,
 )
 from tests.client.api.conftest import KEY, NOON
-from tests.support.clips import TESTDATA
+from tests.support.clips import CLIPS, TESTDATA
+from tests.support.command import LIMIT_S, serving
 from tests.support.job_server import ACCEPTED, DONE, FORGOTTEN, FULL, RUNNING, ScriptedServer
 
 pytestmark = pytest.mark.process
@@ -158,6 +160,38 @@ def test_a_job_that_the_server_has_lost_is_uploaded_again(server: ScriptedServer
     with Client(server.url) as client, pytest.raises(NotFound):
         client.transcribe(LONG)
     assert len(server.received) == 5
+
+
+def test_a_transcription_outlives_its_server(tmp_path: Path) -> None:
+    recording = tmp_path / "long.wav"
+    with wave.open(str(recording), "wb") as file:
+        file.setparams((1, 2, 16_000, 0, "NONE", ""))
+        file.writeframes(CLIPS["fellow.wav"].pcm.tobytes() * 6)
+    results: list[Transcript] = []
+    has_begun = threading.Event()
+
+    def note(job: Job) -> None:
+        if job.progress > 0:
+            has_begun.set()
+
+    slow = {"model": "scripted:slow:1", "batch_jobs": 1}
+    with serving(tmp_path, **slow) as (first, url), Client(url, patience_s=120) as client:
+
+        def transcribe() -> None:
+            results.append(client.transcribe(recording, on_progress=note))
+
+        thread = threading.Thread(target=transcribe)
+        thread.start()
+        assert has_begun.wait(LIMIT_S)
+        first.process.kill()
+        first.wait()
+        port = int(url.rsplit(":", 1)[1])
+        with serving(tmp_path, port=port, **slow) as (second, _):
+            thread.join()
+            routes = [event.get("route") for event in second.events()]
+    [transcript] = results
+    assert len(transcript.segments) == 6
+    assert "/utterance" not in routes  # the job went on; it was not uploaded again
 
 
 def test_kept_transcripts_are_listed_searched_and_exported(client: Client) -> None:

@@ -16,7 +16,7 @@ from auricle.cli.support.progress import OnProgress
 from auricle.cli.support.server import checked_url, key_of, unreachable
 from auricle.client.api.async_connection import AsyncConnection
 from auricle.client.api.audio import open_audio
-from auricle.client.api.calls import Call, create_job, delete_job, get_job
+from auricle.client.api.calls import CLEANUP_LIMIT_S, Call, create_job, delete_job, get_job
 from auricle.client.api.conversion import recognised
 from auricle.client.api.options import JobOptions
 from auricle.client.api.transport import TIMEOUT_S
@@ -28,7 +28,6 @@ from auricle.types import Options, SpeakerOptions
 POLL_S = 0.3
 PATIENCE_S = 900.0
 """Time for which requests to a full or unreachable server are retried, in seconds."""
-CANCEL_LIMIT_S = 3.0
 
 _LIVENESS = Call("GET", "/livez", lambda _: None)
 
@@ -126,7 +125,7 @@ class RemoteJobs:
     async def cancel(self, job_id: str) -> None:
         """Cancel or delete a job; ignore errors, since the server may be unreachable."""
         with (
-            anyio.move_on_after(CANCEL_LIMIT_S, shield=True),
+            anyio.move_on_after(CLEANUP_LIMIT_S, shield=True),
             contextlib.suppress(AuricleError),
         ):
             await self._connection.send(delete_job(job_id), patience_s=0)

@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from auricle.client.api.live_options import LiveOptions
     from auricle.client.live import LiveClient
 
-CLEANUP_LIMIT_S = 3.0
-
 
 class AsyncClient:
     """A client of a server; use it as a context manager, or call :meth:`aclose`.
@@ -139,7 +137,7 @@ class AsyncClient:
             finally:
                 with (
                     contextlib.suppress(AuricleError),
-                    anyio.move_on_after(CLEANUP_LIMIT_S, shield=True),
+                    anyio.move_on_after(calls.CLEANUP_LIMIT_S, shield=True),
                 ):
                     await self._connection.send(calls.delete_job(job_id), patience_s=0)
         raise AssertionError("unreachable")

@@ -39,6 +39,8 @@ MAX_DIRECT_BYTES = 1_000_000
 """Larger recordings are sent as jobs: 30 s of WAV at 16 kHz, or 2 to 5 minutes of compressed
 speech. See docs/decisions/120."""
 DEADLINE_MARGIN_S = 30.0
+CLEANUP_LIMIT_S = 3.0
+"""Longest wait for the deletion of a job whose transcript is no longer needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +128,10 @@ def job_events_path(job_id: str) -> str:
     return _path("jobs", job_id, "events")
 
 
-def delete_job(job_id: str) -> Call[Job]:
+def delete_job(job_id: str, limit_s: float | None = None) -> Call[Job]:
     """Cancel a job, or delete one that has ended: not repeatable, as the second would do both."""
-    return Call("DELETE", _path("jobs", job_id), _json(Job), is_repeatable=False)
+    path = _path("jobs", job_id)
+    return Call("DELETE", path, _json(Job), limit_s=limit_s, is_repeatable=False)
 
 
 class Page(msgspec.Struct, Generic[Item], frozen=True):

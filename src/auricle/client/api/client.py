@@ -138,8 +138,9 @@ class Client:
                 if uploads == MAX_UPLOADS:
                     raise
             finally:
+                delete = calls.delete_job(job_id, calls.CLEANUP_LIMIT_S)
                 with contextlib.suppress(AuricleError):
-                    self._connection.send(calls.delete_job(job_id), patience_s=0)
+                    self._connection.send(delete, patience_s=0)
         raise AssertionError("unreachable")
 
     def create_token(self, ttl_s: int = 60) -> Token:
