@@ -62,7 +62,7 @@ class LiveClient:
                     print(event.text)
 
     Iteration ends after the last final. Each final is delivered once and in order, even over lost
-    connections and server restarts. Audio is sent as Opus by default, or as PCM16 (ten times the
+    connections and server restarts. Audio is sent as Opus by default, or as PCM16 (eight times the
     bandwidth) where there is no libopus: PyAV brings one, and so do most systems.
 
     Args:
