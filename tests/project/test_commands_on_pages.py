@@ -19,10 +19,11 @@ import httpx2
 import pytest
 import typer
 from typer.core import TyperCommand, TyperGroup
+from websockets.sync.client import connect
 
 from auricle.cli import app
 from auricle.config.settings import fields, variable
-from tests.support.command import LIMIT_S, ROOT, command, completed, environment, serving
+from tests.support.command import LIMIT_S, ROOT, completed, environment, serving
 
 BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 HERE_DOCUMENT = re.compile(r"<<-?'?(\w+)'?.*?^\1$\n?", re.MULTILINE | re.DOTALL)
@@ -161,13 +162,19 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
     (folder / "testdata").symlink_to(ROOT / "testdata")
     (folder / "meeting.wav").symlink_to(ROOT / "testdata" / "pair.wav")
     write_film(folder / "film.mp4")
-    settings = {"keep_transcripts": 1, "webhook_secret": "x" * 32, "webhook_allow_private": 1}
+    settings = {
+        "keep_transcripts": 1,
+        "webhook_secret": "x" * 32,
+        "webhook_allow_private": 1,
+        "idle_timeout_s": 600,
+    }
     with serving(folder, **settings) as (_, url):
         environ = environment(folder, url=url, workers=1, decode_workers=1)
         body, headers = (ROOT / "testdata/pair.wav").read_bytes(), {"content-type": "audio/wav"}
         job = httpx2.post(f"{url}/utterance?wait=0", content=body, headers=headers)
         assert job.status_code == 202
-        with command("live", "testdata/story.ogg", environ=environ):
+        with connect(f"{url.replace('http', 'ws')}/v1/stream?format=pcm16") as speaker:
+            speaker.send(body[44:])  # after the header; the stream stays open
             transcript = first(f"{url}/v1/transcripts", "transcripts")
             session = first(f"{url}/v1/sessions", "sessions")
             token = httpx2.post(f"{url}/v1/sessions/{session}/token").json()["token"]
