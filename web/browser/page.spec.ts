@@ -447,6 +447,7 @@ test.describe('without the right key', () => {
 		await use.click();
 		await expect(page.locator('#state')).toHaveText('Listening'); // both go on
 		await page.getByRole('link', { name: 'Recordings' }).click();
+		await page.locator('.recording-list .row').click();
 		await expect(page.locator('.recording .sentence')).toHaveText('The train leaves at noon.');
 	});
 });
