@@ -106,16 +106,18 @@ def documentation_router(archive: Path = ARCHIVE) -> APIRouter:
 
 
 def _file(name: str, body: bytes, *, is_zipped: bool) -> StaticFile:
+    suffix = PurePosixPath(name).suffix
+    page = b"" if suffix != ".html" else gzip.decompress(body) if is_zipped else body
     headers = {
-        "content-type": _TYPES.get(PurePosixPath(name).suffix, _TEXT),
-        "content-security-policy": _policy(gzip.decompress(body) if is_zipped else body),
+        "content-type": _TYPES.get(suffix, _TEXT),
+        "content-security-policy": _policy(page),
         "cache-control": "no-cache",
     }
     return StaticFile.of(body, is_zipped=is_zipped, headers=headers)
 
 
-def _policy(body: bytes) -> str:
+def _policy(page: bytes) -> str:
     """Return a page's content security policy, with the hashes of its inline scripts."""
-    digests = [b64encode(hashlib.sha256(script).digest()) for script in _SCRIPT.findall(body)]
+    digests = [b64encode(hashlib.sha256(script).digest()) for script in _SCRIPT.findall(page)]
     scripts = "".join(f" 'sha256-{digest.decode()}'" for digest in digests)
     return _POLICY.format(scripts=scripts, styles=_SEARCH_STYLE)
