@@ -10,7 +10,7 @@ import { expect } from './fixtures.js';
 
 const path = (name: string): string => new URL(name, TESTDATA).pathname;
 const rows = (page: Page): Locator => page.locator('.recording-list .row');
-const sentences = (page: Page): Locator => page.locator('.text .sentence');
+const sentences = (page: Page): Locator => page.locator('.transcript-text .sentence');
 /** Changes the address without loading the page. */
 const go = (page: Page, fragment: string): Promise<void> =>
 	page.evaluate(fragment => void (location.hash = fragment), fragment);
@@ -125,7 +125,7 @@ test('transcribes files one after another, and reports those that fail', async (
 test('edits sentences and names, joins speakers, undoes it, and keeps it', async ({ captions: page }) => {
 	await keep(page, talk('a', 'talk.mp3'));
 	await go(page, '#recordings/a');
-	await expect(page.locator('.paragraph .speaker')).toHaveText([/Speaker 1/, /Speaker 2/, /Speaker 1/]);
+	await expect(page.locator('.passage .speaker')).toHaveText([/Speaker 1/, /Speaker 2/, /Speaker 1/]);
 	await expect(page.locator('.lost')).toHaveText('[1.0 s missing: server unreachable]');
 	await page
 		.locator('.speakers')
@@ -134,7 +134,7 @@ test('edits sentences and names, joins speakers, undoes it, and keeps it', async
 	await page.getByLabel('Name', { exact: true }).fill('Ann');
 	await expectNobodyShutOut(page);
 	await page.keyboard.press('Enter');
-	await expect(page.locator('.paragraph .speaker').nth(1)).toHaveText(/Ann/);
+	await expect(page.locator('.passage .speaker').nth(1)).toHaveText(/Ann/);
 
 	await press(page, 'Edit text');
 	const sentence = page.getByRole('textbox', { name: 'Text at 0:02' });
@@ -154,7 +154,7 @@ test('edits sentences and names, joins speakers, undoes it, and keeps it', async
 	await page.reload();
 	await expect(page.getByRole('heading', { name: 'Monday meeting' })).toBeVisible();
 	await expect(sentences(page)).toHaveText([...expected, 'Nobody.']);
-	await page.locator('.paragraph').getByRole('button', { name: /Ann/ }).click();
+	await page.locator('.passage').getByRole('button', { name: /Ann/ }).click();
 	await page.getByLabel('Same person as').selectOption('Speaker 1');
 	await press(page, 'Save');
 	await expect(page.locator('.speakers .speaker')).toHaveCount(1);

@@ -34,7 +34,7 @@ export interface LinesListener {
 
 /** The text. */
 export class LinesView implements FoundIn {
-	readonly element = element('div', 'text');
+	readonly element = element('div', 'transcript-text');
 	readonly #listener: LinesListener;
 	#texts: PlaceTexts;
 	#lines: readonly TranscriptLine[] = [];
@@ -114,7 +114,7 @@ export class LinesView implements FoundIn {
 	#paragraph(lines: readonly TranscriptLine[], show: (line: TranscriptLine) => HTMLElement): HTMLElement {
 		const [first] = lines;
 		const startSeconds = first?.startSeconds ?? 0;
-		const body = element('div', 'paragraph-body');
+		const body = element('div', 'passage-body');
 		if (first !== undefined && !isGap(first) && first.speaker !== undefined) {
 			body.append(this.#speaker(first, first.speaker));
 		}
@@ -127,7 +127,7 @@ export class LinesView implements FoundIn {
 			text.append(show(line));
 		}
 		body.append(text);
-		return element('div', 'paragraph', this.#time(startSeconds), body);
+		return element('div', 'passage', this.#time(startSeconds), body);
 	}
 
 	#time(seconds: number): HTMLElement {

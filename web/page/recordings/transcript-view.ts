@@ -415,7 +415,7 @@ export class TranscriptView {
 				const chip = canRename
 					? speakerButton(number, name, page.speakers.rename)
 					: speakerName(number, name);
-				chip.append(element('span', 'share', text));
+				chip.append(element('span', 'speech-share', text));
 				if (chip instanceof HTMLButtonElement) {
 					chip.setAttribute('aria-label', own.speakers.share(name, text));
 					chip.addEventListener('click', () => void this.#changeSpeaker(number));
