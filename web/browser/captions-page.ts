@@ -56,15 +56,13 @@ export async function watched(page: Page, url: string): Promise<string[]> {
 	return problems;
 }
 
-/** Presses a button that saves a file; returns the file. */
-export async function saved(
-	page: Page,
-	button: string,
-	within = '#captions',
-): Promise<[name: string, text: string]> {
+/** Saves the captions in a format of the menu; returns the file. */
+export async function saved(page: Page, format: string): Promise<[name: string, text: string]> {
+	const captions = page.locator('#captions');
+	await captions.locator('summary', { hasText: 'Export' }).click();
 	const [download] = await Promise.all([
 		page.waitForEvent('download'),
-		page.locator(within).getByRole('button', { name: button, exact: true }).click(),
+		captions.getByRole('button', { name: format, exact: true }).click(),
 	]);
 	return [download.suggestedFilename(), await readFile(await download.path(), 'utf8')];
 }

@@ -56,7 +56,7 @@ test('offers captions again after a reload while listening, and continues them',
 	await page.getByRole('button', { name: 'Show them again' }).click();
 	expect((await lines(page).allTextContents()).slice(0, before.length)).toEqual(before);
 	await expect(rows(page)).toHaveCount(0);
-	const [, txt] = await saved(page, 'TXT');
+	const [, txt] = await saved(page, 'Plain text');
 	expect(txt).toContain(before[0]);
 
 	const end = await lines(page).count();
@@ -136,7 +136,7 @@ test('undoes Clear, also after more captions', async ({ captions: page }) => {
 	const since = await lines(page).allTextContents();
 	await press('Undo clear');
 	await expect(lines(page)).toHaveText(['The train leaves at noon.', 'It is late.', ...since]);
-	const [, json] = await saved(page, 'JSON');
+	const [, json] = await saved(page, 'JSON with word times');
 	const starts = (JSON.parse(json) as { segments: { start: number }[] }).segments.map(({ start }) => start);
 	expect(starts).toEqual(starts.toSorted((one, other) => one - other));
 	await page.reload();

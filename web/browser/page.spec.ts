@@ -85,30 +85,31 @@ test('shows captions, exports them, and counts every packet', async ({ page, cap
 	expect(sent).toBeGreaterThan(SENTENCE.seconds * 50);
 	expect((await packetsCounted(server.port)) - before).toBe(sent);
 
-	const [name, txt] = await saved(captions, 'TXT');
+	const [name, txt] = await saved(captions, 'Plain text');
 	expect(name).toMatch(/^captions-\d{4}-\d\d-\d\d-\d{4}\.txt$/);
 	expect(txt).toBe(said.map(line => `${line}\n`).join(''));
-	const [, srt] = await saved(captions, 'SRT');
+	const [, srt] = await saved(captions, 'Subtitles (SubRip)');
 	expect(cues(srt, ',').join(' ')).toBe(said.join(' '));
 	expect(srt).toMatch(/^1\n/);
-	const [, vtt] = await saved(captions, 'VTT');
+	const [, vtt] = await saved(captions, 'Subtitles (WebVTT)');
 	expect(cues(vtt, '.').join(' ')).toBe(said.join(' '));
 	expect(vtt).toMatch(/^WEBVTT\n\n/);
-	const [, json] = await saved(captions, 'JSON');
+	const [, json] = await saved(captions, 'JSON with word times');
 	expect(JSON.parse(json)).toMatchObject({
 		text: said.join(' '),
 		segments: said.map(text => ({ text, language: 'en' })),
 	});
 
 	await page.context().grantPermissions(['microphone', 'clipboard-read', 'clipboard-write']);
-	await captions.getByRole('button', { name: 'Copy' }).click();
+	await captions.locator('#captions summary').click();
+	await captions.getByRole('button', { name: 'Copy text' }).click();
 	await expect(captions.getByRole('button', { name: 'Copied' })).toBeVisible();
 	expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(txt);
 
 	await expectNobodyShutOut(captions);
 	await captions.getByRole('button', { name: 'Clear' }).click();
 	await expect(captions.locator('#empty')).toBeVisible();
-	await expect(captions.getByRole('button', { name: 'TXT' })).toBeHidden();
+	await expect(captions.locator('#captions summary')).toBeHidden();
 });
 
 test('is accessible before speech, also on a small phone', async ({ captions: page }) => {
@@ -296,9 +297,9 @@ test('shows lost speech as a line on the page and in files, in both languages', 
 	gateway.mend();
 	const line = page.locator('#lines .lost');
 	await expect(line).toHaveText(/^\[\d+\.\d s missing: server unreachable\]$/);
-	const [, vtt] = await saved(page, 'VTT');
+	const [, vtt] = await saved(page, 'Subtitles (WebVTT)');
 	expect(cues(vtt, '.')).toContainEqual(await line.textContent());
-	const [, json] = await saved(page, 'JSON');
+	const [, json] = await saved(page, 'JSON with word times');
 	expect(JSON.parse(json)).toMatchObject({ gaps: [{ code: 'unreachable', reason: 'server unreachable' }] });
 	await page.getByRole('button', { name: '中文' }).click();
 	await expect(line).toHaveText(/^\[缺失 \d+\.\d 秒：无法连接服务器\]$/);

@@ -90,11 +90,18 @@ const english = {
 		} as Readonly<Record<string, string>>,
 		notRecognised: (code: string): string => `not recognised (${code})`,
 	},
-	tools: {
-		copy: 'Copy',
+	exports: {
+		label: 'Export',
+		copy: 'Copy text',
 		copied: 'Copied',
-		download: 'Download as',
-		downloadAs: (format: string): string => `Download as ${format}`,
+		formats: {
+			txt: 'Plain text',
+			srt: 'Subtitles (SubRip)',
+			vtt: 'Subtitles (WebVTT)',
+			docx: 'Word document',
+			md: 'Markdown',
+			json: 'JSON with word times',
+		},
 	},
 	/** By the causes and codes of the client library, the server and this page. */
 	problems: {
@@ -251,11 +258,18 @@ const chinese: CaptionTexts = {
 		reasons: { unreachable: '无法连接服务器', too_slow: '连接太慢', stopped: '在文字到达前已停止' },
 		notRecognised: code => `未能识别（${code}）`,
 	},
-	tools: {
-		copy: '复制',
+	exports: {
+		label: '导出',
+		copy: '复制文字',
 		copied: '已复制',
-		download: '下载为',
-		downloadAs: format => `下载为 ${format}`,
+		formats: {
+			txt: '纯文本',
+			srt: '字幕（SubRip）',
+			vtt: '字幕（WebVTT）',
+			docx: 'Word 文档',
+			md: 'Markdown',
+			json: '带词时间的 JSON',
+		},
 	},
 	problems: {
 		insecure: '浏览器只允许 https:// 页面或服务器本机（http://localhost）使用麦克风。转写录音不受影响。',

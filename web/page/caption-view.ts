@@ -6,7 +6,7 @@ import type { CaptionTexts } from './caption-texts.js';
 import { byId } from './dom.js';
 import { gapText } from './gap-line.js';
 import { paragraphStarts } from './paragraphs.js';
-import { ExportToolbar } from './export-toolbar.js';
+import { ExportMenu } from './export-menu.js';
 import { SpeakerNames } from './speaker-names.js';
 import { type GapLine, isGap, type Line, speakerOf, type TranscriptLine } from './transcript.js';
 
@@ -34,7 +34,7 @@ export class CaptionView {
 	/** The elements of lines, and the numbers of the current stream's finals that they are part of. */
 	readonly #elements = new Map<TranscriptLine, HTMLElement>();
 	#finals = new WeakMap<TranscriptLine, number>();
-	readonly #exportToolbar: ExportToolbar;
+	readonly #exports: ExportMenu;
 	#texts: CaptionTexts;
 	#offsetSeconds = 0;
 	/** How much later than on the page the current stream is for the cleared lines. */
@@ -48,7 +48,11 @@ export class CaptionView {
 	constructor(texts: CaptionTexts, whenChanged: () => void) {
 		this.#texts = texts;
 		this.#whenChanged = whenChanged;
-		this.#exportToolbar = new ExportToolbar(texts, () => this.#lines, fileName);
+		this.#exports = new ExportMenu(texts, () => ({
+			title: fileName(),
+			note: new Date().toLocaleString(document.documentElement.lang),
+			lines: this.#lines,
+		}));
 		for (const button of [this.#clear, this.#undo]) {
 			button.type = 'button';
 			button.className = 'small';
@@ -61,7 +65,7 @@ export class CaptionView {
 			this.#undoClear();
 			this.#clear.focus();
 		});
-		byId('captions-tools', HTMLElement).append(this.#exportToolbar.element, this.#clear, this.#undo);
+		byId('captions-tools', HTMLElement).append(this.#exports.element, this.#clear, this.#undo);
 		this.#scroll.addEventListener('scroll', () => {
 			const { scrollTop, clientHeight, scrollHeight } = this.#scroll;
 			this.#isAtEnd = scrollTop + clientHeight > scrollHeight - NEAR_PIXELS;
@@ -90,7 +94,7 @@ export class CaptionView {
 	/** Changes the language. */
 	render(texts: CaptionTexts): void {
 		this.#texts = texts;
-		this.#exportToolbar.render(texts);
+		this.#exports.render(texts);
 		for (const [words, line] of this.#gaps) {
 			words.textContent = gapText(line, texts);
 		}
@@ -305,7 +309,7 @@ export class CaptionView {
 		this.#empty.hidden = hasLines || partials.length > 0;
 		this.#clear.hidden = !hasLines;
 		this.#undo.hidden = this.#cleared.length === 0;
-		this.#exportToolbar.element.hidden = !hasLines;
+		this.#exports.element.hidden = !hasLines;
 		this.#follow();
 	}
 

@@ -50,8 +50,6 @@ export interface TranscriptWords {
 /** Formats of a downloaded transcript. */
 export type FileFormat = 'txt' | 'srt' | 'vtt' | 'json';
 
-export const FILE_FORMATS: readonly FileFormat[] = ['txt', 'srt', 'vtt', 'json'];
-
 /** Their MIME types. */
 export const MEDIA_TYPES: Readonly<Record<FileFormat, string>> = {
 	txt: 'text/plain',

@@ -72,19 +72,6 @@ const english = {
 		previous: 'Previous match',
 		next: 'Next match',
 	},
-	exports: {
-		label: 'Export',
-		copy: 'Copy text',
-		copied: 'Copied',
-		formats: {
-			txt: 'Plain text',
-			srt: 'Subtitles (SubRip)',
-			vtt: 'Subtitles (WebVTT)',
-			docx: 'Word document',
-			md: 'Markdown',
-			json: 'JSON with word times',
-		},
-	},
 	player: {
 		label: 'Player',
 		play: 'Play',
@@ -179,19 +166,6 @@ const chinese: RecordingTexts = {
 		notFound: '未找到',
 		previous: '上一处',
 		next: '下一处',
-	},
-	exports: {
-		label: '导出',
-		copy: '复制文字',
-		copied: '已复制',
-		formats: {
-			txt: '纯文本',
-			srt: '字幕（SubRip）',
-			vtt: '字幕（WebVTT）',
-			docx: 'Word 文档',
-			md: 'Markdown',
-			json: '带词时间的 JSON',
-		},
 	},
 	player: {
 		label: '播放器',

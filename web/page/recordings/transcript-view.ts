@@ -8,7 +8,7 @@ import { keptTime, type KeptTranscript } from '../kept.js';
 import { namedLanguages } from '../languages.js';
 import { SpeakerNames } from '../speaker-names.js';
 import { clock, isGap, type TranscriptLine } from '../transcript.js';
-import { ExportMenu } from './export-menu.js';
+import { ExportMenu } from '../export-menu.js';
 import { Finder } from './finder.js';
 import { History } from './history.js';
 import type { Library } from './library.js';
@@ -109,7 +109,7 @@ export class TranscriptView {
 		});
 		this.#continue = pressButton('small', () => context.continueLive(this.#kept));
 		this.#remove = pressButton('small danger', () => void this.#delete());
-		this.#exports = new ExportMenu(texts, () => ({
+		this.#exports = new ExportMenu(texts.page, () => ({
 			title: this.#name,
 			note: this.#summary,
 			lines: this.#lines,
@@ -169,7 +169,7 @@ export class TranscriptView {
 		this.#undo.textContent = transcript.undo;
 		this.#continue.textContent = transcript.continueLive;
 		this.#remove.textContent = transcript.remove;
-		this.#exports.render(texts);
+		this.#exports.render(texts.page);
 		this.#finder.render(texts);
 		this.#player?.render(texts);
 		this.#renderMedia();

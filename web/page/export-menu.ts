@@ -1,7 +1,7 @@
 /** The menu that copies a transcript, or saves it as a file. */
 
-import { element, pressButton } from '../dom.js';
-import { gapReason, gapText } from '../gap-line.js';
+import { element, pressButton } from './dom.js';
+import { gapReason, gapText } from './gap-line.js';
 import {
 	clock,
 	type FileFormat,
@@ -12,11 +12,10 @@ import {
 	speakerOf,
 	type TranscriptLine,
 	type TranscriptWords,
-} from '../transcript.js';
-import { paragraphsOf } from '../paragraphs.js';
-import type { DocxContent } from './docx.js';
-import { markdown } from './markdown.js';
-import type { PlaceTexts } from './texts.js';
+} from './transcript.js';
+import { paragraphsOf } from './paragraphs.js';
+import type { CaptionTexts } from './caption-texts.js';
+import type { DocxContent } from './recordings/docx.js';
 
 const COPIED_MILLISECONDS = 2000;
 const FORMATS = ['txt', 'srt', 'vtt', 'docx', 'md', 'json'] as const;
@@ -36,13 +35,13 @@ export class ExportMenu {
 	readonly #copy: HTMLButtonElement;
 	readonly #saves: readonly (readonly [(typeof FORMATS)[number], HTMLButtonElement])[];
 	readonly #exported: () => Exported;
-	#texts: PlaceTexts;
+	#texts: CaptionTexts;
 
 	/**
 	 * @param texts - Texts of the menu.
 	 * @param exported - Returns the transcript.
 	 */
-	constructor(texts: PlaceTexts, exported: () => Exported) {
+	constructor(texts: CaptionTexts, exported: () => Exported) {
 		this.#texts = texts;
 		this.#exported = exported;
 		this.#copy = pressButton('plain', () => void this.#copyText());
@@ -76,9 +75,9 @@ export class ExportMenu {
 	}
 
 	/** Changes the language. */
-	render(texts: PlaceTexts): void {
+	render(texts: CaptionTexts): void {
 		this.#texts = texts;
-		const { exports } = texts.own;
+		const { exports } = texts;
 		this.#summary.textContent = exports.label;
 		this.#copy.textContent = exports.copy;
 		for (const [format, save] of this.#saves) {
@@ -99,30 +98,26 @@ export class ExportMenu {
 
 	async #copyText(): Promise<void> {
 		await navigator.clipboard.writeText(this.#formatted('txt'));
-		this.#copy.textContent = this.#texts.own.exports.copied;
+		this.#copy.textContent = this.#texts.exports.copied;
 		setTimeout(() => this.render(this.#texts), COPIED_MILLISECONDS);
 	}
 
 	async #save(format: (typeof FORMATS)[number]): Promise<void> {
 		const name = `${fileName(this.#exported().title)}.${format}`;
 		if (format === 'docx') {
-			const { docx, DOCX_MEDIA_TYPE } = await import('./docx.js');
+			const { docx, DOCX_MEDIA_TYPE } = await import('./recordings/docx.js');
 			saveFile(new Blob([docx(this.#document())], { type: DOCX_MEDIA_TYPE }), name);
+		} else if (format === 'md') {
+			const { markdown } = await import('./recordings/markdown.js');
+			const { title, note, lines } = this.#exported();
+			saveFile(new Blob([markdown(title, note, lines, this.#words)], { type: 'text/markdown' }), name);
 		} else {
-			saveFile(
-				new Blob([this.#formatted(format)], {
-					type: format === 'md' ? 'text/markdown' : MEDIA_TYPES[format],
-				}),
-				name,
-			);
+			saveFile(new Blob([this.#formatted(format)], { type: MEDIA_TYPES[format] }), name);
 		}
 	}
 
-	#formatted(format: FileFormat | 'md'): string {
-		const { title, note, lines } = this.#exported();
-		return format === 'md'
-			? markdown(title, note, lines, this.#words)
-			: formatTranscript(lines, format, this.#words);
+	#formatted(format: FileFormat): string {
+		return formatTranscript(this.#exported().lines, format, this.#words);
 	}
 
 	#document(): DocxContent {
@@ -148,7 +143,7 @@ export class ExportMenu {
 	}
 
 	get #words(): TranscriptWords {
-		const { page } = this.#texts;
+		const page = this.#texts;
 		return {
 			text: line => gapText(line, page),
 			reason: line => gapReason(line, page),
