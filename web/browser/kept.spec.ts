@@ -136,7 +136,7 @@ test('undoes Clear, also after more captions', async ({ captions: page }) => {
 	const since = await lines(page).allTextContents();
 	await press('Undo clear');
 	await expect(lines(page)).toHaveText(['The train leaves at noon.', 'It is late.', ...since]);
-	const [, json] = await saved(page, 'JSON with word times');
+	const [, json] = await saved(page, 'JSON with times');
 	const starts = (JSON.parse(json) as { segments: { start: number }[] }).segments.map(({ start }) => start);
 	expect(starts).toEqual(starts.toSorted((one, other) => one - other));
 	await page.reload();

@@ -94,7 +94,7 @@ test('shows captions, exports them, and counts every packet', async ({ page, cap
 	const [, vtt] = await saved(captions, 'Subtitles (WebVTT)');
 	expect(cues(vtt, '.').join(' ')).toBe(said.join(' '));
 	expect(vtt).toMatch(/^WEBVTT\n\n/);
-	const [, json] = await saved(captions, 'JSON with word times');
+	const [, json] = await saved(captions, 'JSON with times');
 	expect(JSON.parse(json)).toMatchObject({
 		text: said.join(' '),
 		segments: said.map(text => ({ text, language: 'en' })),
@@ -299,7 +299,7 @@ test('shows lost speech as a line on the page and in files, in both languages', 
 	await expect(line).toHaveText(/^\[\d+\.\d s missing: server unreachable\]$/);
 	const [, vtt] = await saved(page, 'Subtitles (WebVTT)');
 	expect(cues(vtt, '.')).toContainEqual(await line.textContent());
-	const [, json] = await saved(page, 'JSON with word times');
+	const [, json] = await saved(page, 'JSON with times');
 	expect(JSON.parse(json)).toMatchObject({ gaps: [{ code: 'unreachable', reason: 'server unreachable' }] });
 	await page.getByRole('button', { name: '中文' }).click();
 	await expect(line).toHaveText(/^\[缺失 \d+\.\d 秒：无法连接服务器\]$/);

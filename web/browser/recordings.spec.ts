@@ -180,7 +180,7 @@ test('exports each format', async ({ captions: page }) => {
 	);
 	const [, md] = await exported(page, 'Markdown');
 	expect(String(md)).toMatch(/^# talk\.mp3\n\n.+0:13 · English\n\n`0:00` \*\*Speaker 1:\*\* The quarterly/);
-	const [, json] = await exported(page, 'JSON with word times');
+	const [, json] = await exported(page, 'JSON with times');
 	expect(JSON.parse(String(json))).toMatchObject({ gaps: [{ code: 'unreachable' }] });
 	await page.context().grantPermissions(['microphone', 'clipboard-read', 'clipboard-write']);
 	await page.locator('summary', { hasText: 'Export' }).click();

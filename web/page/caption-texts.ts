@@ -100,7 +100,7 @@ const english = {
 			vtt: 'Subtitles (WebVTT)',
 			docx: 'Word document',
 			md: 'Markdown',
-			json: 'JSON with word times',
+			json: 'JSON with times',
 		},
 	},
 	/** By the causes and codes of the client library, the server and this page. */
@@ -268,7 +268,7 @@ const chinese: CaptionTexts = {
 			vtt: '字幕（WebVTT）',
 			docx: 'Word 文档',
 			md: 'Markdown',
-			json: '带词时间的 JSON',
+			json: '带时间的 JSON',
 		},
 	},
 	problems: {
