@@ -6,7 +6,6 @@ import { expect, test } from './fixtures.js';
 
 const SCRIPTED = 'tests.support.scripted_engine';
 const LIMITED = 'tests.support.limited_engine'; // German only
-const FOLDER = process.env['AURICLE_SCREENSHOTS'];
 
 test('one model needs no chooser', async ({ page, server }) => {
 	const listed = page.waitForResponse('**/v1/models');
@@ -38,9 +37,6 @@ test('the chosen model transcribes, and only its languages are offered', async (
 		await page.reload();
 		await page.getByRole('button', { name: 'Options' }).click();
 		await expect(model).toHaveValue('german');
-		if (FOLDER !== undefined) {
-			await page.screenshot({ path: `${FOLDER}/model.png` });
-		}
 		await page.getByRole('button', { name: '中文' }).click();
 		const chinese = page.locator('#live').getByLabel('模型');
 		await expect(chinese.locator('option')).toHaveText(['words（默认）', 'german']);

@@ -18,7 +18,6 @@ declare global {
 }
 
 const MAX_VISIT_BYTES = 100_000;
-const FOLDER = process.env['AURICLE_SCREENSHOTS'];
 
 /** Measures in the page how long after the last loud sample each line is there. */
 async function measureDelays(page: Page): Promise<void> {
@@ -583,31 +582,6 @@ test.describe('in a browser', () => {
 		await expect(page.locator('.recording .sentence')).toHaveText('The train leaves at noon.');
 		await browser.close();
 	});
-});
-
-test('pictures for the documentation', async ({ page, captions }) => {
-	test.skip(FOLDER === undefined, 'make screenshots');
-	const picture = async (name: string): Promise<void> => {
-		await page.screenshot({ path: `${FOLDER ?? ''}/${name}.png` });
-	};
-	await page.addInitScript(speakFrom, { where: 'getUserMedia', file: 'story.ogg' } as const);
-	await page.setViewportSize({ width: 1280, height: 800 });
-	await page.reload();
-	await drop(page, 'fellow.wav');
-	await expect(page.locator('.recording .sentence').first()).toBeVisible();
-	await page.getByRole('link', { name: 'Live' }).click();
-	await captions.getByLabel('Spoken language').selectOption('English');
-	await captions.getByRole('button', { name: 'Start' }).click();
-	await expect(captions.locator('#lines .line')).toHaveCount(4, { timeout: 60_000 });
-	await expect(captions.locator('#partials .unstable')).toContainText(/(\w+ ){4}\w/);
-	await picture('captions-light');
-	await page.emulateMedia({ colorScheme: 'dark' });
-	await picture('captions-dark');
-	await page.setViewportSize({ width: 390, height: 844 });
-	await picture('captions-phone');
-	await page.setViewportSize({ width: 1280, height: 720 });
-	await page.getByRole('button', { name: 'Full screen' }).click();
-	await picture('captions-beamer');
 });
 
 /** Lets a page hear a recording of testdata in the place of a microphone or a tab; runs in the page. */

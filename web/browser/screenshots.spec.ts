@@ -7,7 +7,7 @@
 import { AxeBuilder } from '@axe-core/playwright';
 import type { Locator, Page } from '@playwright/test';
 import { API_KEY, Auricle, OPERATOR_KEY } from './auricle.js';
-import { test as base } from './captions-page.js';
+import { test as base, drop, keep } from './captions-page.js';
 import { expect } from './fixtures.js';
 
 const FOLDER = process.env['AURICLE_SCREENSHOTS'] ?? '';
@@ -43,15 +43,15 @@ async function picture(page: Page, name: string, fullPage = false): Promise<void
 }
 
 /** Takes both pictures of a state. */
-async function pictures(page: Page, name: string, fullPage = false): Promise<void> {
+async function pictures(page: Page, name: string): Promise<void> {
 	const change = async (scheme: 'light' | 'dark', size: typeof DESKTOP): Promise<void> => {
 		await page.emulateMedia({ colorScheme: scheme });
 		await page.setViewportSize(size);
 		await page.locator('#language').evaluate(button => (button as HTMLButtonElement).click()); // also below a dialog
 	};
-	await picture(page, name, fullPage);
+	await picture(page, name);
 	await change('dark', PHONE);
-	await picture(page, `${name}-phone`, fullPage);
+	await picture(page, `${name}-phone`);
 	await change('light', DESKTOP);
 }
 
@@ -130,6 +130,56 @@ test.describe('without a key', () => {
 	});
 });
 
+test('Recordings', async ({ captions: page }) => {
+	const sentences = page.locator('.text .sentence');
+	await page.getByRole('link', { name: 'Recordings' }).click();
+	await expect(page.getByRole('heading', { name: 'Transcribe a recording' })).toBeVisible();
+	await pictures(page, 'recordings-empty');
+	await drop(page, 'story.ogg');
+	await expect(page.getByRole('progressbar').first()).toBeVisible();
+	await picture(page, 'recordings-progress');
+	await expect(page.getByRole('button', { name: 'Edit text' })).toBeVisible({ timeout: 120_000 });
+	await sentences.nth(2).click();
+	await page.getByRole('button', { name: 'Pause', exact: true }).click();
+	await pictures(page, 'recordings-transcript');
+	await page.emulateMedia({ colorScheme: 'dark' });
+	await picture(page, 'recordings-transcript-dark');
+	await page.emulateMedia({ colorScheme: 'light' });
+	await page.getByRole('button', { name: 'Edit text' }).click();
+	await pictures(page, 'recordings-edit');
+	await page.getByRole('button', { name: 'Done', exact: true }).click();
+	await page.getByLabel('Search all transcripts').fill('dog');
+	await picture(page, 'recordings-search');
+	await page.getByLabel('Search all transcripts').fill('');
+	await drop(page, 'notes.txt', Buffer.from('This is no sound.'.repeat(50)));
+	await expect(page.getByRole('alert').filter({ hasText: 'Not transcribed' })).toBeVisible();
+	await pictures(page, 'recordings-error');
+	const line = (startSeconds: number, text: string, speaker: number): object => ({
+		startSeconds,
+		endSeconds: startSeconds + 2,
+		text,
+		language: 'en',
+		speaker,
+	});
+	const lines = [
+		line(0, 'The quarterly report is late.', 0),
+		line(2.5, 'Who has the report?', 1),
+		line(9, 'Ann, she sends it today.', 0),
+	];
+	await keep(page, {
+		id: 'a',
+		kind: 'recording',
+		name: 'Monday.mp3',
+		changedAt: Date.now(),
+		lines,
+		job: null,
+	});
+	await page.evaluate(() => location.assign('#recordings/a'));
+	await page.locator('.paragraph .speaker').nth(1).click();
+	await expect(page.getByLabel('Name', { exact: true })).toBeVisible();
+	await pictures(page, 'recordings-speaker');
+});
+
 test('Status', async ({ browser, crashing: server }) => {
 	const page = await (await browser.newContext({ viewport: DESKTOP })).newPage();
 	await page.goto(`http://127.0.0.1:${server.port}/status`);
@@ -141,10 +191,11 @@ test('Status', async ({ browser, crashing: server }) => {
 	await page.getByLabel('Operator’s key').fill(OPERATOR_KEY);
 	await page.getByRole('button', { name: 'Show', exact: true }).click();
 	await expect(page.locator('#clients tr')).toHaveCount(1);
-	await page.waitForTimeout(30_000); // something to see
-	await pictures(page, 'status', true);
+	await page.waitForTimeout(15_000); // something to see
+	await pictures(page, 'status');
 	const first = (await server.worker()).pid;
 	await server.killWorker('SIGSEGV');
+	await expect(page.locator('#crashes li')).toHaveCount(1);
 	await expect.poll(async () => (await server.worker()).pid ?? first, RECOVERY).not.toBe(first);
 	await server.killWorker('SIGKILL'); // a second death in a row: it waits before it starts again
 	await expect(page.locator('#state')).toHaveText('Degraded: not all workers and models are ready');

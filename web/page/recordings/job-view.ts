@@ -46,7 +46,7 @@ export class JobView {
 	readonly element = element('article', 'recording work');
 	readonly #job: RecordingJob;
 	readonly #title = element('h2', 'recording-title');
-	readonly #error = element('div', 'notice error');
+	readonly #error = element('div', 'notice');
 	readonly #errorTitle = element('strong');
 	readonly #errorText = element('span');
 	readonly #state = element('p', 'work-state');
@@ -69,6 +69,7 @@ export class JobView {
 		this.#title.tabIndex = -1;
 		this.#state.setAttribute('role', 'status');
 		this.#error.setAttribute('role', 'alert');
+		this.#error.dataset['kind'] = 'error';
 		this.#error.append(this.#errorTitle, ' ', this.#errorText);
 		this.#cancel = pressButton('', () => actions.cancel(job));
 		this.#retry = pressButton('primary', () => actions.retry(job));
