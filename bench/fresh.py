@@ -186,8 +186,9 @@ def readme_commands(readme: str) -> list[str]:
 def make_system(root: Path, suite: str) -> None:
     subprocess.run(
         [
-            *("mmdebstrap", "--quiet", "--variant=minbase", f"--include={PACKAGES}", suite),
-            *(str(root), "http://deb.debian.org/debian"),
+            *("mmdebstrap", "--quiet", "--variant=minbase", f"--include={PACKAGES}"),
+            "--dpkgopt=force-unsafe-io",  # nobody needs it after a power failure
+            *(suite, str(root), "http://deb.debian.org/debian"),
         ],
         check=True,
     )
