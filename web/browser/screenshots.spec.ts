@@ -175,7 +175,8 @@ test('Recordings', async ({ captions: page }) => {
 		job: null,
 	});
 	await page.evaluate(() => location.assign('#recordings/a'));
-	await page.locator('.paragraph .speaker').nth(1).click();
+	const speakers = page.locator('.speakers');
+	await speakers.getByRole('button', { name: /^Speaker 2/ }).click();
 	await expect(page.getByLabel('Name', { exact: true })).toBeVisible();
 	await pictures(page, 'recordings-speaker');
 });
