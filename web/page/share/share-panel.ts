@@ -16,7 +16,7 @@ const COPIED_MILLISECONDS = 2000;
 
 /** The dialog; one for the page. */
 export class SharePanel {
-	readonly #dialog = element('dialog', 'share');
+	readonly #dialog = element('dialog', 'sharing');
 	readonly #title = element('h2');
 	readonly #about = element('p', 'note');
 	readonly #lasts = element('select');
