@@ -148,6 +148,10 @@ test('starts, pauses, projects and stops by keyboard', async ({ captions: page }
 	expect(await beside.evaluateAll(all => all.filter(one => !(one as HTMLElement).inert))).toEqual([]);
 	await page.keyboard.press('Escape');
 	await expect(page.getByRole('button', { name: 'Full screen' })).toBeFocused();
+	await page.keyboard.press('Enter');
+	await page.evaluate(() => (location.hash = '#recordings')); // as Back may
+	await page.getByRole('link', { name: 'Live' }).click();
+	await expect(page.getByRole('button', { name: 'Full screen' })).toBeVisible();
 	await tabTo('Stop');
 	await page.keyboard.press('Enter');
 	await expect(page.locator('#state')).toHaveText('Not listening');

@@ -100,6 +100,7 @@ function enter(place: Place): void {
 	if (place.name === 'live') {
 		void keeper.list().then(kept => live.offer(kept));
 	} else {
+		live.leaveFullScreen();
 		void loadRecordings().then(recordings => recordings.show(place.id));
 	}
 }

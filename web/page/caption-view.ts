@@ -111,6 +111,11 @@ export class CaptionView {
 		return this.#lines;
 	}
 
+	/** Shows the page again. */
+	leaveFullScreen(): void {
+		this.#project(false);
+	}
+
 	/** Shows these lines in the place of the current ones. */
 	open(lines: readonly TranscriptLine[]): void {
 		this.#cleared = [];

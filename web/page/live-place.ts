@@ -135,6 +135,11 @@ export class LivePlace {
 		await this.#model.load();
 	}
 
+	/** Shows the page again in the place of the captions in full screen. */
+	leaveFullScreen(): void {
+		this.#captions.leaveFullScreen();
+	}
+
 	/** Offers the newest of these captions. */
 	offer(kept: readonly KeptTranscript[]): void {
 		this.#offer.offer(kept.filter(({ id }) => id !== this.id));
