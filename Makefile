@@ -28,8 +28,8 @@ help: ## Show this list
 
 run: ## Set up, build the pages and the documentation, and serve on http://127.0.0.1:6007
 	@$(SETUP) requirements.lock
-	@$(MAKE) $(PAGES) || echo "run: serving without the pages, which could not be built: see above." >&2
-	@$(MAKE) $(DOCS) || echo "run: serving without the documentation, which could not be built: see above." >&2
+	@$(MAKE) --jobs=2 --keep-going $(PAGES) $(DOCS) || \
+		echo "run: serving without what could not be built: see above." >&2
 	@exec "$(BIN)/auricle" serve $(ARGS)
 
 setup: ## Set up .venv for development
