@@ -6,8 +6,6 @@ import { drop, expectNobodyShutOut, keep, saved, test } from './captions-page.js
 import { SENTENCE, words } from './clip.js';
 import { expect } from './fixtures.js';
 
-const FOLDER = process.env['AURICLE_STATES'];
-
 /** A transcript in the browser's database. */
 function captions(id: string, ageDays: number, ...texts: string[]): object {
 	return {
@@ -294,56 +292,3 @@ async function expectAskedBeforeReload(page: Page): Promise<void> {
 	await dialog.accept();
 	await leaving;
 }
-
-test('pictures of each state', async ({ captions: page }) => {
-	test.skip(FOLDER === undefined, 'AURICLE_STATES=FOLDER');
-	const line = {
-		startSeconds: 0,
-		endSeconds: 2,
-		text: 'Good morning, and welcome to the talk.',
-		language: 'en',
-	};
-	await keep(
-		page,
-		captions(
-			'new',
-			0.01,
-			'And so, my fellow Americans, ask not what your country can do for you.',
-			'Ask what you can do.',
-		),
-		captions('old', 2, 'The train leaves at noon.'),
-		{
-			...captions('talk', 3),
-			kind: 'recording',
-			name: 'talk of a rather long name 2026-11-20.mp3',
-			lines: [line],
-		},
-	);
-	for (const language of ['English', '中文']) {
-		for (const [size, width, height] of [
-			['desktop', 1280, 800],
-			['phone', 390, 844],
-		] as const) {
-			for (const colorScheme of ['light', 'dark'] as const) {
-				const picture = (state: string): Promise<unknown> =>
-					page.screenshot({
-						path: `${FOLDER ?? ''}/${state}-${size}-${colorScheme}-${language}.png`,
-						fullPage: true,
-					});
-				await page.setViewportSize({ width, height });
-				await page.emulateMedia({ colorScheme });
-				await expect(offer(page)).toBeVisible();
-				await picture('offered');
-				await page.locator('#offer-show').click();
-				await page.locator('#captions-tools > button').first().click();
-				await expect(page.locator('#empty')).toBeVisible();
-				await page.locator('#not-kept').evaluate(notice => notice.removeAttribute('hidden'));
-				await picture('cleared');
-				await page.locator('#captions-tools > button').last().click();
-				await picture('undone');
-				await page.reload();
-			}
-		}
-		await page.locator('#language').click();
-	}
-});
