@@ -200,6 +200,16 @@ $(CLUSTER)/ready: requirements/ray.txt
 test-deploy: setup $(ENV)/deploy/ready ## Check the files of deploy/, and run proxies, PostgreSQL and Prometheus with them
 	@"$(BIN)/python" -m pytest $(or $(ARGS),tests/deploy)
 
+# Needs podman, buildah and, where no registry can be reached, mmdebstrap and root.
+IMAGES ?= cpu cuda cluster systemd
+test-images: setup $(ENV)/deploy/ready ## Build the images, run them with podman, measure them (IMAGES="cpu systemd")
+	@if command -v podman >/dev/null && command -v buildah >/dev/null; then \
+		$(MAKE) docs && scripts/build-images $(IMAGES) && "$(BIN)/python" -m pytest tests/images && \
+			"$(BIN)/python" -m bench.images $(ARGS); \
+	else \
+		echo "test-images: skipped: install podman and buildah (Debian: apt-get install podman buildah runc mmdebstrap)." >&2; \
+	fi
+
 # What reads strangers' bytes is fed wrong ones, by atheris (on Python 3.11 to 3.13) and schemathesis.
 fuzz: setup $(ENV)/atheris/ready ## Fuzz every parser of untrusted input (ARGS="--runs 100000 --target ogg")
 	@PYTHONPATH="$$(echo $(ENV)/atheris/lib/python*/site-packages)" "$(BIN)/python" -m fuzz $(ARGS)

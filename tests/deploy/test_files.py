@@ -61,20 +61,21 @@ def test_what_is_copied_is_there_and_is_sent_to_the_builder() -> None:
         source
         for line in re.findall(r"^COPY (?!--from)(.*) \S+$", DOCKERFILE.read_text(), re.MULTILINE)
         for source in line.split()
+        if source != "."  # all that is sent
     ]
     assert len(sources) > 5
     lines = (DOCKERFILE.parent / "Dockerfile.dockerignore").read_text().splitlines()
-    sent = {line.removeprefix("!") for line in lines if line.startswith("!")}
+    patterns = [line.removeprefix("!") for line in lines if line.startswith("!")]
+    assert all(any(ROOT.glob(pattern)) for pattern in patterns)
+    sent = {path.relative_to(ROOT) for pattern in patterns for path in ROOT.glob(pattern)}
     for source in sources:
         assert (ROOT / source).exists(), source
-        assert any((Path(source), *Path(source).parents).count(Path(one)) for one in sent), source
-    for one in sent:
-        assert (ROOT / one).exists(), one
+        assert sent & {Path(source), *Path(source).parents}, source
 
 
 def test_every_base_has_a_tag_and_a_digest_and_no_one_runs_as_root() -> None:
     images = re.findall(r"^ARG \w+_IMAGE=(\S+)$", DOCKERFILE.read_text(), re.MULTILINE)
-    assert len(images) == 2
+    assert len(images) == 1
     assert all(
         re.fullmatch(r"[a-z]+:\d+(\.\d+)*-[a-z-]+@sha256:[0-9a-f]{64}", image) for image in images
     )

@@ -23,6 +23,7 @@ BY_PURPOSE = {
     "conformance": "every transcriber in the same way",
     "deploy": "the files of deploy/",
     "fuzz": "the fuzz targets",
+    "images": "the container images, run by `make test-images`",
     "project": "the repository itself",
     "research": "measurements",
     "resilience": "faults while everything runs",

@@ -1,0 +1,64 @@
+"""The container images: size, time from start to ready, memory.
+
+    scripts/build-images cpu cuda cluster && python -m bench.images [--out docs/benchmarks/images]
+
+Sizes are those of all layers, unpacked, as ``docker images`` prints them. Each server has one
+worker that recognises, with Whisper base. The first start joins the bundled model in the cache; the
+second one finds it there. Memory is the proportional set size of all processes: after the start,
+and after a clip was transcribed over HTTP and live.
+"""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from bench.lib.report import command_line, machine, write_json
+from tests.images.client import KEY, live_transcript, transcript
+from tests.support.podman import IMAGES, container, exists, podman
+
+MAX_CPU_MB = 600
+SETTINGS = {"AURICLE_API_KEYS": f"anna:{KEY}", "AURICLE_WORKERS": 1, "AURICLE_DEVICE": "cpu"}
+
+
+def size_mb(target: str) -> int:
+    """Return the size of an image with its base, unpacked."""
+    return round(int(podman("image", "inspect", "--format={{.Size}}", IMAGES[target])) / 1e6)
+
+
+def served(target: str) -> dict[str, Any]:
+    """Start a server twice with the same cache, and return times and memory."""
+    with TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        volumes = {"/var/cache/auricle": Path(folder) / "cache"}
+        with container(target, environ=SETTINGS, volumes=volumes) as first:
+            first_s = first.wait_ready()
+            stopped = first.stop()
+        with container(target, environ=SETTINGS, volumes=volumes) as second:
+            second_s = second.wait_ready()
+            ready_mb = second.pss_mb()
+            transcript(second.url)
+            live_transcript(second.url)
+            used_mb = second.pss_mb()
+    return {
+        "start_to_ready_s": {"first": round(first_s, 1), "second": round(second_s, 1)},
+        "memory_mb": {"ready": round(ready_mb), "used": round(used_mb)},
+        "exit_status_of_sigterm": stopped,
+    }
+
+
+def main() -> None:
+    """Measure the images that have been built."""
+    arguments = command_line(__doc__, "images").parse_args()
+    base = podman("image", "inspect", "--format={{.Size}}", "localhost/auricle-python:trixie")
+    result: dict[str, Any] = {"machine": machine(), "base_mb": round(int(base) / 1e6), "images": {}}
+    for target in ("cpu", "cuda", "cluster"):
+        if exists(target):
+            figures = {"size_mb": size_mb(target), **served(target)}
+            result["images"][target] = figures
+            print(target, figures)
+    result["met"] = result["images"]["cpu"]["size_mb"] <= MAX_CPU_MB
+    write_json(arguments.out.with_suffix(".json"), result)
+
+
+if __name__ == "__main__":
+    main()
