@@ -1,6 +1,5 @@
 """The systemd unit, started by a real systemd that is the first process of a container."""
 
-import signal
 import time
 from collections.abc import Callable, Iterator
 
@@ -66,7 +65,7 @@ def test_a_reload_keeps_the_server_and_a_crash_starts_another(machine: Container
     machine.execute("systemctl", "reload", "auricle")
     assert transcript(machine.url) == words(CLIPS["short.wav"].text)
     assert shown(machine, "MainPID") == main
-    machine.execute("kill", f"-{signal.SIGKILL.value}", main)
+    machine.execute("systemctl", "kill", "--kill-whom=main", "--signal=KILL", "auricle")
     until(
         lambda: shown(machine, "NRestarts") == "1" and shown(machine, "MainPID") not in (main, "0")
     )
