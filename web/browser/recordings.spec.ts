@@ -21,7 +21,7 @@ const seconds = (page: Page): Promise<number> =>
 
 /** Saves a transcript from the menu; returns the file. */
 async function exported(page: Page, format: string): Promise<[name: string, content: Buffer]> {
-	await page.locator('summary', { hasText: 'Export' }).click();
+	await page.locator('#recordings summary', { hasText: 'Export' }).click();
 	const [download] = await Promise.all([page.waitForEvent('download'), press(page, format)]);
 	return [download.suggestedFilename(), await readFile(await download.path())];
 }
@@ -183,7 +183,7 @@ test('exports each format', async ({ captions: page }) => {
 	const [, json] = await exported(page, 'JSON with times');
 	expect(JSON.parse(String(json))).toMatchObject({ gaps: [{ code: 'unreachable' }] });
 	await page.context().grantPermissions(['microphone', 'clipboard-read', 'clipboard-write']);
-	await page.locator('summary', { hasText: 'Export' }).click();
+	await page.locator('#recordings summary', { hasText: 'Export' }).click();
 	await expectNobodyShutOut(page);
 	await press(page, 'Copy text');
 	await expect(page.getByRole('button', { name: 'Copied' })).toBeVisible();
