@@ -35,7 +35,7 @@ from auricle.server.live.audio_journal.recovery import Recovery
 from auricle.server.live.transcript_keeper import TranscriptKeeper
 from auricle.server.running import Running
 from auricle.server.telemetry.history import Snapshot, sample_loop
-from auricle.server.telemetry.host import read_host_usage
+from auricle.server.telemetry.host import HostReader
 from auricle.server.telemetry.watched_database import WatchedDatabase
 from auricle.server.transcription.background_jobs.work import work_on
 from auricle.server.transcription.upkeep import keep_up
@@ -104,7 +104,7 @@ async def run(server: ServerState) -> AsyncIterator[None]:
                 background.start_soon(server.live.watch)
                 background.start_soon(server.metrics.watch_loop)
                 background.start_soon(spool.watch)
-                background.start_soon(sample_loop, server.history, partial(_snapshot, server))
+                background.start_soon(sample_loop, server.history, partial(_snapshot, server, HostReader()))
                 background.start_soon(runner.run)
                 if webhooks is not None:
                     background.start_soon(webhooks.run)
@@ -198,7 +198,7 @@ def _set_chunk_slots(server: ServerState, asr: Stats) -> None:
     server.chunk_slots.width = max_chunks_in_flight(len(asr.workers), server.batch_jobs)
 
 
-def _snapshot(server: ServerState) -> Snapshot:
+def _snapshot(server: ServerState, host: HostReader) -> Snapshot:
     asr = server.transcriber.stats()
     _set_chunk_slots(server, asr)  # the number of recognisers in a cluster changes
     return Snapshot(
@@ -208,7 +208,7 @@ def _snapshot(server: ServerState) -> Snapshot:
         waiting=server.live.waiting,
         errors=server.metrics.errors.copy(),
         final_delays_s=server.metrics.live.take_final_delays(),
-        host=read_host_usage(),
+        host=host.read(),
     )
 
 

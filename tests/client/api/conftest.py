@@ -1,4 +1,4 @@
-"""A real server with kept transcripts, for all tests of the clients."""
+"""A real server with kept transcripts."""
 
 from collections.abc import Iterator
 
@@ -16,7 +16,7 @@ KEY = "anna-secret-key"
 NOON = 1_800_014_400.0
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Run a server whose database has three transcripts of anna."""
     folder = tmp_path_factory.mktemp("api")

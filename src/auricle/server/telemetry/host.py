@@ -25,8 +25,29 @@ class HostUsage:
     memory_used_bytes: int
 
 
-def read_host_usage() -> HostUsage:
-    """Return the use of the host since the last call in this thread; the first returns 0 % CPU."""
+class HostReader:
+    """Reads the use of the host."""
+
+    def __init__(self) -> None:
+        self._last: HostUsage | None = None
+
+    def read(self) -> HostUsage:
+        """Return the use since the last call in this thread; the first returns 0 % CPU.
+
+        While no file can be opened, as without free descriptors, it is the last one.
+
+        Raises:
+            OSError: No file could be opened, the first time.
+        """
+        try:
+            self._last = _read()
+        except OSError:
+            if self._last is None:
+                raise
+        return self._last
+
+
+def _read() -> HostUsage:
     memory_bytes = usable_memory_bytes()
     return HostUsage(
         cores=os.cpu_count() or 1,
