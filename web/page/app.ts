@@ -65,7 +65,12 @@ async function resumeJobs(): Promise<void> {
 	if (document.readyState !== 'complete') {
 		await new Promise(resolve => window.addEventListener('load', resolve, { once: true }));
 	}
-	await import('./recordings/place.js'); // cached: the place then opens even if the server is unreachable
+	// Cached: the place and its exports then work even if the server is unreachable.
+	await Promise.allSettled([
+		import('./recordings/place.js'),
+		import('./recordings/docx.js'),
+		import('./recordings/markdown.js'),
+	]);
 }
 
 /** Loads the place of recordings once; a failed attempt is repeated by the next call. */
