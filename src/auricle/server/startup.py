@@ -104,7 +104,9 @@ async def run(server: ServerState) -> AsyncIterator[None]:
                 background.start_soon(server.live.watch)
                 background.start_soon(server.metrics.watch_loop)
                 background.start_soon(spool.watch)
-                background.start_soon(sample_loop, server.history, partial(_snapshot, server, HostReader()))
+                background.start_soon(
+                    sample_loop, server.history, partial(_snapshot, server, HostReader())
+                )
                 background.start_soon(runner.run)
                 if webhooks is not None:
                     background.start_soon(webhooks.run)
