@@ -131,7 +131,7 @@ test.describe('without a key', () => {
 });
 
 test('Recordings', async ({ captions: page }) => {
-	const sentences = page.locator('.text .sentence');
+	const sentences = page.locator('.transcript-text .sentence');
 	await page.getByRole('link', { name: 'Recordings' }).click();
 	await expect(page.getByRole('heading', { name: 'Transcribe a recording' })).toBeVisible();
 	await pictures(page, 'recordings-empty');
