@@ -187,7 +187,7 @@ def make_system(root: Path, suite: str) -> None:
     subprocess.run(
         [
             *("mmdebstrap", "--quiet", "--variant=minbase", f"--include={PACKAGES}"),
-            "--dpkgopt=force-unsafe-io",  # nobody needs it after a power failure
+            "--dpkgopt=force-unsafe-io",  # need not survive a power failure
             *(suite, str(root), "http://deb.debian.org/debian"),
         ],
         check=True,

@@ -7,17 +7,15 @@ disk.
 """
 
 import gzip
-import hashlib
 import re
 import zipfile
-from base64 import b64encode
 from pathlib import Path, PurePosixPath
 
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from auricle.server.http.static_file import StaticFile
+from auricle.server.http.static_file import StaticFile, policy_hashes
 
 ARCHIVE = Path(__file__).parents[2] / "documentation.zip"
 ZIPPED = ".gz"
@@ -33,7 +31,7 @@ _TYPES = {
     ".svg": "image/svg+xml",
 }
 _POLICY = (
-    "default-src 'none'; script-src 'self'{scripts}; style-src 'self' {styles}; "
+    "default-src 'none'; script-src {scripts}; style-src 'self' {styles}; "
     "connect-src 'self'; worker-src 'self'; img-src 'self' data:; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'"
 )
@@ -118,6 +116,5 @@ def _file(name: str, body: bytes, *, is_zipped: bool) -> StaticFile:
 
 def _policy(page: bytes) -> str:
     """Return a page's content security policy, with the hashes of its inline scripts."""
-    digests = [b64encode(hashlib.sha256(script).digest()) for script in _SCRIPT.findall(page)]
-    scripts = "".join(f" 'sha256-{digest.decode()}'" for digest in digests)
-    return _POLICY.format(scripts=scripts, styles=_SEARCH_STYLE)
+    sources = " ".join(["'self'", *policy_hashes(_SCRIPT.findall(page))])
+    return _POLICY.format(scripts=sources, styles=_SEARCH_STYLE)

@@ -7,9 +7,7 @@ hash in their name, so browsers cache them.
 """
 
 import gzip
-import hashlib
 import re
-from base64 import b64encode
 from pathlib import Path
 
 from fastapi import APIRouter
@@ -18,7 +16,7 @@ from starlette.responses import Response
 
 from auricle.errors import NotFound
 from auricle.server.http.responses import json_response
-from auricle.server.http.static_file import StaticFile
+from auricle.server.http.static_file import StaticFile, policy_hashes
 
 STATIC = Path(__file__).parents[2] / "static"
 
@@ -106,6 +104,5 @@ def _file(name: str, body: bytes) -> StaticFile:
 
 def _policy(body: bytes) -> str:
     """Return a page's content security policy, with the hashes of its inline styles."""
-    styles = [b64encode(hashlib.sha256(style).digest()) for style in _STYLE.findall(body)]
-    allowed = " ".join(f"'sha256-{digest.decode()}'" for digest in styles) or "'none'"
-    return _POLICY.format(styles=allowed)
+    styles = " ".join(policy_hashes(_STYLE.findall(body))) or "'none'"
+    return _POLICY.format(styles=styles)
