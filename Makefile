@@ -167,7 +167,7 @@ $(ENV)/%/ready: requirements/%.txt
 
 CLIENTS := $(basename $(notdir $(wildcard requirements/client-*.txt))) $(notdir $(wildcard tests/clients/npm-*))
 test-clients: setup $(CLIENTS:%=$(ENV)/%/ready) ## Test the server with third-party clients: SDKs, agents
-	@$(WITH_NODE) "$(BIN)/python" -m pytest $(or $(ARGS),tests/clients)
+	@$(WITH_NODE) "$(BIN)/python" -m pytest $(or $(ARGS),tests/clients -n 2 --dist loadfile)
 
 # Recognisers on Ray Serve, in a separate environment: Ray is half a gigabyte.
 CLUSTER := .cache/cluster

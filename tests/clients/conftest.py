@@ -1,9 +1,12 @@
 """What the tests with real clients share: one server with the real model, and one table at the end.
 
+Each of pytest-xdist's workers has a server, and passes the rows of its table on.
+
 Not collected by ``make test``: ``make test-clients`` makes the clients' environments first.
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -29,6 +32,17 @@ def scores(pytestconfig: pytest.Config) -> Scores:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_SCORES] = Scores()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if (output := getattr(session.config, "workeroutput", None)) is not None:
+        output["scores"] = session.config.stash[_SCORES].rows
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    output = getattr(node, "workeroutput", {})  # not there after a crash
+    node.config.stash[_SCORES].rows.extend(output.get("scores", ()))
 
 
 def pytest_terminal_summary(
