@@ -50,7 +50,7 @@ def test_jigasi_gets_sentences_over_realtime(server: RealServer, scores: Scores)
     for way, each in said.items():
         figures = f"{len(each['finals'])} finals, {each['captions']} captions"
         errors = scores.add("jigasi, replayed", way, FELLOW, " ".join(each["finals"]), figures)
-        # A commit in mid-speech cuts where the clock says: a word may be heard without what follows.
+        # A commit in mid-speech cuts where the clock says, perhaps inside a word.
         assert errors.total <= (2 if way == "commits" else 0)
         assert not each["errors"]
 
