@@ -17,6 +17,7 @@ pytestmark = pytest.mark.unit
         ("in nineteen oh five", "in 1905"),
         ("my PIN is four one double one", "my PIN is 4111"),
         ("four one, one two three", "4 1, 123"),
+        ("Dial nine-one-one.", "Dial 911."),
         ("room 12 and twelve", "room 12 and 12"),
         ("three point one four", "3.14"),
         ("it costs a thousand dollars", "it costs 1000 dollars"),

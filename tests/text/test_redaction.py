@@ -29,6 +29,8 @@ def redacted(text: str, *kinds: Redact) -> str:
         "378282246310005",
         "four one one one one one one one one one one one one one one one",
         "four triple one double one double one, eleven eleven eleven eleven",
+        "four-one-one-one, one-one-one-one, one-one-one-one, one-one-one-one",
+        "4111—1111‑1111−1111",
         "4111 1111 1111 1111 12/27 123",
     ],
 )
@@ -65,6 +67,11 @@ def test_a_card_is_hidden(number: str) -> None:
         (Redact.EMAIL, "My email is jane.doatexample.com.", "My email is [EMAIL_ADDRESS]."),
         (Redact.EMAIL, "jane dot doe at example dot co dot uk works", "[EMAIL_ADDRESS] works"),
         (Redact.EMAIL, "it's J A N E 2 2 at example.com.", "it's [EMAIL_ADDRESS]."),
+        (Redact.EMAIL, "an jürgen.müller@bücher.de und", "an [EMAIL_ADDRESS] und"),
+        (Redact.EMAIL, "es José at correo dot es", "es [EMAIL_ADDRESS]"),
+        (Redact.EMAIL, "邮箱是jane@example.com。", "邮箱是[EMAIL_ADDRESS]。"),
+        (Redact.EMAIL, "It was jane@example.com's idea.", "It was [EMAIL_ADDRESS] idea."),
+        (Redact.EMAIL, "mailto:jane@example.com", "[EMAIL_ADDRESS]"),
         (
             Redact.NUMBERS,
             "My account is 12 34 and I have 25.",
@@ -139,7 +146,7 @@ def test_a_partial_shows_no_word_that_may_become_an_address(text: str, expected:
 WORDS = """
 I have um and at the dot of plus security code expires social 25 1984 7 B2B DE89 GB82 WEST @
 4111 1111 one twenty hundred double oh four, 12/27 123-45-6789 (555) 234-5678 +49 0176 first
-jane.doe example.com j dash com jane@example.com thousand point
+jane.doe example.com j dash com jane@example.com thousand point josé@bücher.de müller ü 四4111
 """
 PIECES = [
     *WORDS.split(),
@@ -176,3 +183,8 @@ def test_a_partial_shows_nothing_that_the_final_hides(
 def test_placeholders_are_not_hidden_again() -> None:
     for placeholder in PLACEHOLDERS:
         assert redacted(f"It is {placeholder}.") == f"It is {placeholder}."
+
+
+def test_a_long_list_of_dots_takes_a_moment() -> None:
+    text = "at dot " * 20_000  # a quadratic rule would take a minute
+    assert redacted(text, Redact.EMAIL) == "at [EMAIL_ADDRESS] dot "

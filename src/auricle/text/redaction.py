@@ -57,6 +57,7 @@ _CODE_CUES = frozenset({"security", "verification"})
 """Before "code"; Social Security has a number."""
 _EXPIRATION_CUES = frozenset({"expires", "expiry", "expiration", "expiring", "exp", "valid"})
 _CONNECTORS = frozenset({"um", "uh", "er", "erm", "uhm", "hmm", "dash", "hyphen", "minus", ""})
+_DASHES = "-‐‑‒–—−"  # what recognisers write between digits
 
 _OPEN_CONNECTORS = _CONNECTORS | {"double", "triple", "a", "an", "and", "point", "plus"}
 """Words at the end of an unfinished text that may belong to a number."""
@@ -69,11 +70,15 @@ _ADDRESS_CUES = frozenset({"email", "e-mail", "mail", "gmail", "address"})
 """Before a domain, whose "at" was not recognised as a word."""
 _AT, _DOTS = frozenset({"at", "@"}), frozenset({"dot", "."})
 _SEPARATORS = frozenset({"dot", "underscore", "dash", "hyphen", "minus", "plus", "point", "."})
-_ADDRESS = re.compile(r"[\w.%+-]*@[\w-]+(?:\.[\w-]+)+", re.ASCII)
-_DOMAIN = re.compile(r"(?:[\w-]+\.)+[a-z]{2,}", re.ASCII | re.IGNORECASE)
+_HOST = re.compile(r"@[\w-]+(?:\.[\w-]+)+")
+"""What makes a word an address, whatever is around it: "mailto:jane@example.com's"."""
+_DOMAIN = re.compile(r"(?:[\w-]+\.)+[^\W\d_]{2,}")
 _TOP_LEVEL = re.compile(r"[a-z]{2}|com|org|net|edu|gov|info|app|dev", re.IGNORECASE)
 _MAX_DOMAIN_WORDS = 3
+_MAX_DOMAIN_DOTS = 10
 _MAX_ADDRESS_WORDS = 40
+_LETTER = re.compile("[À-ÖØ-öø-ɏͰ-ԯḀ-ỿ]")
+"""A Latin, Greek or Cyrillic letter that a token of ASCII may continue: "josé@example.com"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +232,7 @@ def _runs(
 
 def _connect(tokens: Sequence[Token], connectors: Collection[str] = _CONNECTORS) -> bool:
     """Return whether a number continues after these words."""
-    return all(core(token.text).strip("-–").lower() in connectors for token in tokens)
+    return all(core(token.text).strip(_DASHES).lower() in connectors for token in tokens)
 
 
 def _label(run: _Run, tokens: Sequence[Token], kinds: Collection[Redact]) -> str:
@@ -350,18 +355,46 @@ def _open_iban(tokens: Sequence[Token], texts: Sequence[str]) -> int:
 # E-mail addresses.
 
 
+@dataclass(frozen=True, slots=True)
+class _AddressWord:
+    """Tokens that are one word of an address, and their text without punctuation around it."""
+
+    first: int
+    end: int
+    text: str
+
+
+def _address_words(tokens: Sequence[Token]) -> list[_AddressWord]:
+    """Return the words; letters of alphabets belong together, ASCII or not."""
+    words: list[_AddressWord] = []
+    first = 0
+    for at in range(1, len(tokens) + 1):
+        if at < len(tokens) and _continues(tokens[at - 1], tokens[at]):
+            continue
+        text = "".join(token.text for token in tokens[first:at])
+        words.append(_AddressWord(first, at, core(text)))
+        first = at
+    return words
+
+
+def _continues(before: Token, token: Token) -> bool:
+    is_letter = _LETTER.match(before.text[-1]) or _LETTER.match(token.text[0])
+    return before.end == token.start and is_letter is not None
+
+
 def _address_spans(tokens: Sequence[Token]) -> Iterator[tuple[int, int, str]]:
-    words = [core(token.text) for token in tokens]
-    for at, word in enumerate(words):
-        if _ADDRESS.fullmatch(word):
-            first = _local_part(words, at) if word.startswith("@") else at
-            yield first, at + 1, EMAIL
-        elif word.lower() in _AT and at:
-            end = _domain_end(words, at + 1)
-            if end is not None:
-                yield _local_part(words, at), end, EMAIL
-        elif _DOMAIN.fullmatch(word) and _cues(tokens, at) & _ADDRESS_CUES:
-            yield at, at + 1, EMAIL
+    words = _address_words(tokens)
+    texts = [word.text for word in words]
+    for at, text in enumerate(texts):
+        first, end = at, None
+        if _HOST.search(text):
+            first, end = _local_part(texts, at) if text.startswith("@") else at, at + 1
+        elif text.lower() in _AT and at:
+            first, end = _local_part(texts, at), _domain_end(texts, at + 1)
+        elif _DOMAIN.fullmatch(text) and _cues(tokens, words[at].first) & _ADDRESS_CUES:
+            end = at + 1
+        if end is not None:
+            yield words[first].first, words[end - 1].end, EMAIL
 
 
 def _local_part(words: Sequence[str], at: int) -> int:
@@ -389,28 +422,29 @@ def _domain_end(words: Sequence[str], start: int) -> int | None:
     end = None
     for at in range(start + 1, min(start + _MAX_DOMAIN_WORDS + 1, len(words))):
         if words[at].lower() in _DOTS:
-            while at + 1 < len(words) and words[at].lower() in _DOTS:
-                is_top = _TOP_LEVEL.fullmatch(words[at + 1])
-                end = at + 2 if is_top else end
-                at += 2
+            for dot in range(at, min(at + 2 * _MAX_DOMAIN_DOTS, len(words) - 1), 2):
+                if words[dot].lower() not in _DOTS:
+                    break
+                end = dot + 2 if _TOP_LEVEL.fullmatch(words[dot + 1]) else end
             break
     return end
 
 
 def _open_address(tokens: Sequence[Token]) -> int:
     """Return the token at which an unfinished address may begin; the last word always may."""
-    words = [core(token.text) for token in tokens]
-    count = len(words)
+    words = _address_words(tokens)
+    texts = [word.text for word in words]
+    count = len(texts)
     if not count:
         return 0
-    follows = words[-1].lower() in _SEPARATORS or words[-1].startswith("@")
-    first = _local_part(words, count)
+    follows = texts[-1].lower() in _SEPARATORS or texts[-1].startswith("@")
+    first = _local_part(texts, count)
     if follows and count > 1:
-        first = min(first, _local_part(words, count - 1))
+        first = min(first, _local_part(texts, count - 1))
     for at in range(max(1, count - _MAX_ADDRESS_WORDS), count):
-        if words[at].lower() in _AT and _is_open_domain(words, at + 1):
-            first = min(first, _local_part(words, at))
-    return first
+        if texts[at].lower() in _AT and _is_open_domain(texts, at + 1):
+            first = min(first, _local_part(texts, at))
+    return words[first].first
 
 
 def _is_open_domain(words: Sequence[str], start: int) -> bool:

@@ -2,7 +2,8 @@
 
 Speech recognisers write the same number as ``1984``, ``nineteen eighty-four`` or ``19 84``. This
 module reads all of them: cardinals to trillions, ordinals, decimals, digits said one by one with
-``oh``, ``double`` and ``triple``, and digits with separators: ``4111-1111``, ``$1,200``.
+``oh``, ``double`` and ``triple``, also as ``five-five-five``, and digits with separators:
+``4111-1111``, ``$1,200``.
 """
 
 import re
@@ -36,6 +37,10 @@ _ORDINALS = {
 _REPEATS = {"double": 2, "triple": 3}
 _ZEROS = frozenset({"zero", "oh", "o"})
 _ALONE_ZERO = "zero"
+_HUNDRED = ("hundred", "hundredth")
+
+MIN_HYPHENATED_DIGITS = 3
+"""Digits with hyphens between them that are a number; "one-two" is a blow, or a step."""
 
 _DIGITS = re.compile(r"[+#$£€-]*\d(?:[\d.,:/()-]*\d)?(?:st|nd|rd|th|s)?%?", re.IGNORECASE)
 _BREAK = re.compile(r"[.,;:!?…]")
@@ -140,8 +145,8 @@ class _Reader:
         if first and not self._parts[first - 1].is_last_of_word:
             return None
         self._is_ordinal = False
-        repeated = self._repeated()
-        read = repeated or self._digits_and_scale() or self._cardinal(follows=follows)
+        spelled = self._repeated() or self._hyphenated()
+        read = spelled or self._digits_and_scale() or self._cardinal(follows=follows)
         if read is None or not self._parts[self._at - 1].is_last_of_word:
             self._at = first
             return None
@@ -151,7 +156,7 @@ class _Reader:
             for each in self._parts[first : self._at]
         )
         end = self._parts[self._at - 1].word + 1
-        is_digits = repeated is not None or (is_spoken and len(text) == 1)
+        is_digits = spelled is not None or (is_spoken and len(text) == 1)
         return Number(part.word, end, digits, text, is_spoken, self._is_ordinal, is_digits)
 
     def _peek(self) -> str:
@@ -184,6 +189,20 @@ class _Reader:
             return None
         self._at += 1
         return digit * times, digit * times
+
+    def _hyphenated(self) -> tuple[str, str] | None:
+        """Read ``five-five-five``."""
+        at, word, digits = self._at, self._parts[self._at].word, ""
+        while at < len(self._parts) and self._parts[at].word == word:
+            text = self._parts[at].text
+            if text not in _UNITS and text not in _ZEROS:
+                return None
+            digits += str(_UNITS.get(text, 0))
+            at += 1
+        if len(digits) < MIN_HYPHENATED_DIGITS:
+            return None
+        self._at = at
+        return digits, digits
 
     def _digits_and_scale(self) -> tuple[str, str] | None:
         """Read digits, as in ``20`` or ``20 thousand``."""
@@ -236,7 +255,16 @@ class _Reader:
     def _hundreds(self, value: int) -> int:
         if value > 99 or self._next({"hundred": 100}) is None:
             return value
-        return value * 100 + (self._after_and(self._small) or 0)
+        return value * 100 + (self._after_and(self._rest_of_hundred) or 0)
+
+    def _rest_of_hundred(self) -> int | None:
+        """Read what follows ``hundred``; in ``one hundred two hundred``, another number does."""
+        start = self._at
+        value = self._small()
+        if not self._is_ordinal and self._peek() in _HUNDRED:
+            self._at = start
+            return None
+        return value
 
     def _below(self, value: int, scale: int) -> int:
         """Read what follows ``thousand`` and the like: smaller scales, and the rest below 1000."""
