@@ -135,6 +135,17 @@ def test_a_change_that_is_impossible_changes_nothing(change: dict[str, Any]) -> 
     assert reply_of(ask(one, type="Configure")[1:])["keyterms"] == []
 
 
+def test_a_change_that_the_session_rejects_fails_too() -> None:
+    one = dialect("model=flux-general-multi")
+    change = json.dumps({"type": "Configure", "language_hints": ["de"], "keyterms": ["a"]})
+    next(iter(one.receive_text(change)))  # the model of the session does not know the language
+    rejected = Failed("bad_request", "No German.", False)
+    (failure,) = tell(one, rejected)
+    assert (failure["type"], failure["description"]) == ("ConfigureFailure", "No German.")
+    assert reply_of(ask(one, type="Configure")[1:])["keyterms"] == []
+    assert tell(one, rejected)[0]["type"] == "Warning"
+
+
 @pytest.mark.parametrize(
     "text", ["", "no JSON", "[]", "{}", '{"type":"Dance"}', '{"type":"KeepAlive"' + " " * 300_000]
 )

@@ -78,6 +78,7 @@ class FluxDialect:
         self._sent = 0
         self._audio = AudioInput(query.encoding)
         self._turns = Turns(query)
+        self._is_configuring = False
 
     # Client messages.
 
@@ -124,8 +125,7 @@ class FluxDialect:
             if message.numerals is not None:
                 query = replace(query, writes_numerals=message.numerals)
         except BadRequest as error:
-            code = {"code": "INVALID_CONFIGURATION", "error_code": "INVALID_CONFIGURATION"}
-            return (self._reply("ConfigureFailure", **code, description=str(error)),)
+            return (Reply(self._encoded([_configure_failure(str(error))])),)
         command = UpdateConfig(
             hotwords=query.keyterms,
             language=query.language,
@@ -135,7 +135,9 @@ class FluxDialect:
         return self._applied(command, query)
 
     def _applied(self, command: UpdateConfig, query: ListenTurns) -> Iterator[Step]:
+        self._is_configuring = True
         yield command
+        self._is_configuring = False
         self._query = query  # unless the session has rejected it
         self._turns.timeout_ms = query.thresholds.eot_timeout_ms
         self._turns.writes_numerals = query.writes_numerals
@@ -182,6 +184,9 @@ class FluxDialect:
                 self._audio.is_undecodable = True
             case Closed():
                 yield from self._turn_infos(self._turns.close())
+            case Failed() if self._is_configuring:
+                self._is_configuring = False
+                yield _configure_failure(event.message)
             case Failed():
                 yield _warning(event.code.upper(), event.message)
             case _:
@@ -216,6 +221,16 @@ class FluxDialect:
 
 def _warning(code: str, description: str) -> Json:
     return {"type": "Warning", "code": code, "description": description}
+
+
+def _configure_failure(description: str) -> Json:
+    code = "INVALID_CONFIGURATION"
+    return {
+        "type": "ConfigureFailure",
+        "code": code,
+        "error_code": code,
+        "description": description,
+    }
 
 
 def _listed(words: str | list[str]) -> list[str]:
