@@ -71,7 +71,7 @@ _ADDRESS_CUES = frozenset({"email", "e-mail", "mail", "gmail", "address"})
 _AT, _DOTS = frozenset({"at", "@"}), frozenset({"dot", "."})
 _SEPARATORS = frozenset({"dot", "underscore", "dash", "hyphen", "minus", "plus", "point", "."})
 _HOST = re.compile(r"@[\w-]+(?:\.[\w-]+)+")
-"""What makes a word an address, whatever is around it: "mailto:jane@example.com's"."""
+"""The end of an address, which may have more around it: "mailto:jane@example.com's"."""
 _DOMAIN = re.compile(r"(?:[\w-]+\.)+[^\W\d_]{2,}")
 _TOP_LEVEL = re.compile(r"[a-z]{2}|com|org|net|edu|gov|info|app|dev", re.IGNORECASE)
 _MAX_DOMAIN_WORDS = 3
