@@ -20,7 +20,7 @@ from auricle.engine.base import EngineSettings
 from auricle.engine.whisper.loading import load_backend
 from auricle.engine.whisper.short_window import ShortWindowEngine
 from auricle.events import Partial
-from auricle.session.agreement import continues
+from auricle.session.utterances.agreement import continues
 from auricle.types import SAMPLE_RATE_HZ
 from bench.lib.report import machine, write_json
 from bench.lib.speech import Clip, corpus

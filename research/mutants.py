@@ -73,8 +73,12 @@ GROUPS = {
     ),
     "policy": Group(("workers/process/policy",), ("workers/process/test_policy.py",)),
     "journal": Group(
-        ("session/journal", "session/arrivals", "session/recording"),
-        ("session/test_journal.py", "session/test_arrivals.py", "session/test_recording.py"),
+        ("session/journal", "session/arrivals", "session/utterances/recording"),
+        (
+            "session/test_journal.py",
+            "session/test_arrivals.py",
+            "session/utterances/test_recording.py",
+        ),
     ),
     "ledger": Group(
         ("ledger/job", "ledger/lease", "ledger/outbox", "ledger/quota"),

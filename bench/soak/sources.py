@@ -14,7 +14,7 @@ import numpy as np
 from auricle.audio.opus import OpusPacketDecoder, find_libopus
 from auricle.audio.vad import WINDOW_SAMPLES
 from auricle.protocol.framing import pack
-from auricle.session.recording import Recording
+from auricle.session.utterances.recording import Recording
 from auricle.session.wire_formats.pcm import POSITION
 from auricle.types import SAMPLE_RATE_HZ, OpusPacket, Pcm16
 from bench.lib.audio import opus_packets

@@ -21,13 +21,13 @@ from auricle.engine.whisper.spec import SPEC
 from auricle.errors import AuricleError
 from auricle.server.live.load_meter import LoadMeter
 from auricle.server.live.registry import TICK_S
-from auricle.session.final import PATIENCE_PER_AUDIO_S, PATIENCE_S
 from auricle.session.recognition import (
     EARLY_INTERVAL_S,
     NO_PARTIALS_LOAD,
     NO_SPECULATION_LOAD,
     PARTIAL_INTERVAL_S,
 )
+from auricle.session.utterances.final import PATIENCE_PER_AUDIO_S, PATIENCE_S
 from auricle.transcriber import QueueStats, Stats, WorkerState, WorkerStats
 from auricle.types import SAMPLE_RATE_HZ, Job, JobId, JobKind, Options
 from auricle.workers.asr.backlog import Ticket

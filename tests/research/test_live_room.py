@@ -5,7 +5,7 @@ import pytest
 
 from auricle.audio.endpointer import EndpointRules, UtteranceEnd
 from auricle.events import Final
-from auricle.session.segmenter import SpeechSegmenter
+from auricle.session.utterances.segmenter import SpeechSegmenter
 from auricle.types import SAMPLE_RATE_HZ
 from research.live_room import ENDPOINT_MS, invented, scene, sentences_of
 from tests.support.room_sounds import SOUNDS

@@ -47,7 +47,7 @@ from auricle.protocol.dialect import End
 from auricle.protocol.framing import pack
 from auricle.protocol.openai.realtime import RealtimeDialect
 from auricle.protocol.openai.realtime_config import RealtimeConfig
-from auricle.session.final import MAX_FAILURES
+from auricle.session.utterances.final import MAX_FAILURES
 from auricle.types import Job, JobKind, TurnJob
 from tests.support.clips import CLIPS
 from tests.support.opus import encode_packets

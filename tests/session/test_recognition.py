@@ -25,8 +25,8 @@ from auricle.session.recognition import (
     NO_SPECULATION_LOAD,
     Recognition,
 )
-from auricle.session.segmenter import SpeechSegmenter
-from auricle.session.utterance import Caller
+from auricle.session.utterances.segmenter import SpeechSegmenter
+from auricle.session.utterances.utterance import Caller
 from auricle.types import Job, JobKind, Options, Redact, Segment, Transcript, Word
 from tests.support.session import CLIENT, spoken, transcript
 

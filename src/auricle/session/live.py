@@ -74,7 +74,7 @@ from auricle.session.output import (
 )
 from auricle.session.speaker_labels import LAST_PATIENCE_S, SpeakerLabels, revision
 from auricle.session.turn_end import ASK_MS
-from auricle.session.utterance import Caller
+from auricle.session.utterances.utterance import Caller
 from auricle.session.warnings import HeldWarnings
 from auricle.types import (
     SAMPLE_RATE_HZ,

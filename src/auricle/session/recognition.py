@@ -21,15 +21,15 @@ from auricle.audio.vad import WINDOW_SAMPLES
 from auricle.audio.voice import fit_words
 from auricle.errors import AuricleError
 from auricle.events import EagerFinal, Final, Partial, SpeechEnded, SpeechStarted, TurnResumed
-from auricle.session.agreement import continues
 from auricle.session.arrivals import ArrivalLog
 from auricle.session.context import NO_CONTEXT, DecodingContext
-from auricle.session.continuation import MAX_PAUSE_SAMPLES, continued
-from auricle.session.final import PendingFinal
 from auricle.session.output import Cancel, Judge, Submit, UnfinishedAudio
-from auricle.session.segmenter import SpeechSegmenter
 from auricle.session.turn_end import TurnEnd
-from auricle.session.utterance import (
+from auricle.session.utterances.agreement import continues
+from auricle.session.utterances.continuation import MAX_PAUSE_SAMPLES, continued
+from auricle.session.utterances.final import PendingFinal
+from auricle.session.utterances.segmenter import SpeechSegmenter
+from auricle.session.utterances.utterance import (
     SURE_PROBABILITY,
     Caller,
     JobFactory,

@@ -15,8 +15,8 @@ from auricle.session.arrivals import ArrivalLog
 from auricle.session.channels.segmenters import ChannelEvent
 from auricle.session.output import Cancel, Submit, UnfinishedAudio
 from auricle.session.recognition import Recognition, RecognitionOutput
-from auricle.session.segmenter import SpeechSegmenter
-from auricle.session.utterance import Caller, UtteranceNumbers
+from auricle.session.utterances.segmenter import SpeechSegmenter
+from auricle.session.utterances.utterance import Caller, UtteranceNumbers
 from auricle.types import JobId, Options, Redact, Transcript, TurnDetection
 
 T = TypeVar("T")

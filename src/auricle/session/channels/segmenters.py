@@ -13,7 +13,7 @@ from auricle.audio.channel_comparison import ChannelComparison, SimilarChannels
 from auricle.audio.endpointer import Endpointing, EndpointRules
 from auricle.commands import StreamParameters
 from auricle.events import Warned, WarningCode
-from auricle.session.segmenter import SpeechSegmenter
+from auricle.session.utterances.segmenter import SpeechSegmenter
 
 
 class ChannelEvent(NamedTuple):

@@ -16,8 +16,8 @@ from auricle.server.live.audio_journal.file import JournalledUtterance, read_jou
 from auricle.server.live.audio_journal.journal import AudioJournal, LeftFile
 from auricle.server.live.transcript_keeper import SessionIdentity, TranscriptKeeper
 from auricle.session.context import NO_CONTEXT, DecodingContext
-from auricle.session.final import PendingFinal
-from auricle.session.utterance import Caller, JobFactory
+from auricle.session.utterances.final import PendingFinal
+from auricle.session.utterances.utterance import Caller, JobFactory
 from auricle.transcriber import Transcriber
 from auricle.types import JobKind, Transcript
 

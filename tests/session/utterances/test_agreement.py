@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auricle.session.agreement import Agreement, continues
+from auricle.session.utterances.agreement import Agreement, continues
 from auricle.types import Segment, Transcript, Word
 
 pytestmark = pytest.mark.unit

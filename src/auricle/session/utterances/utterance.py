@@ -7,9 +7,9 @@ from math import inf
 from auricle.audio.endpointer import Pause
 from auricle.errors import AuricleError, PoisonJob, Superseded
 from auricle.events import Partial
-from auricle.session.agreement import Agreement
 from auricle.session.context import NO_CONTEXT, DecodingContext
 from auricle.session.output import Cancel, Submit
+from auricle.session.utterances.agreement import Agreement
 from auricle.types import (
     SAMPLE_RATE_HZ,
     ClientId,

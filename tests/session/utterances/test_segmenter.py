@@ -12,7 +12,7 @@ from auricle.audio.endpointer import (
     UtteranceEnd,
 )
 from auricle.session.context import NO_CONTEXT
-from auricle.session.segmenter import VAD_WARMUP_SAMPLES, SpeechSegmenter
+from auricle.session.utterances.segmenter import VAD_WARMUP_SAMPLES, SpeechSegmenter
 from auricle.types import Pcm16
 from tests.support.clips import CLIPS
 from tests.support.room_sounds import SOUNDS, to_pcm

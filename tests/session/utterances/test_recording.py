@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auricle.session.recording import Recording
+from auricle.session.utterances.recording import Recording
 from auricle.types import Pcm16
 
 pytestmark = pytest.mark.unit

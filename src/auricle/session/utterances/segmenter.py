@@ -15,7 +15,7 @@ from auricle.audio.endpointer import Endpointer, Endpointing, EndpointRules
 from auricle.audio.gate import GRID_SAMPLES, VoiceDetector
 from auricle.audio.vad import WINDOW_SAMPLES
 from auricle.session.context import NO_CONTEXT, DecodingContext
-from auricle.session.recording import Recording
+from auricle.session.utterances.recording import Recording
 from auricle.types import SAMPLE_RATE_HZ, Pcm16
 
 PAUSE_SAMPLES = 4 * WINDOW_SAMPLES

@@ -2,7 +2,7 @@
 
 import pytest
 
-from auricle.session.continuation import continued, is_open
+from auricle.session.utterances.continuation import continued, is_open
 
 pytestmark = pytest.mark.unit
 

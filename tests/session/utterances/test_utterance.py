@@ -6,7 +6,7 @@ import pytest
 from auricle.audio.endpointer import Pause
 from auricle.errors import Overloaded, PoisonJob, Superseded
 from auricle.events import Partial
-from auricle.session.utterance import (
+from auricle.session.utterances.utterance import (
     FIRST_PARTIAL_SAMPLES,
     FIRST_RETRY_SAMPLES,
     MIN_EARLY_SAMPLES,

@@ -20,7 +20,8 @@ from auricle.errors import (
     WorkerError,
 )
 from auricle.session.context import DecodingContext
-from auricle.session.final import (
+from auricle.session.output import Cancel
+from auricle.session.utterances.final import (
     MAX_FAILURES,
     PATIENCE_PER_AUDIO_S,
     PATIENCE_S,
@@ -29,8 +30,7 @@ from auricle.session.final import (
     RETRY_MAX_S,
     PendingFinal,
 )
-from auricle.session.output import Cancel
-from auricle.session.utterance import Caller, JobFactory, Speculation
+from auricle.session.utterances.utterance import Caller, JobFactory, Speculation
 from auricle.types import Job, JobId, JobKind, Options, Segment, Transcript, Word
 from tests.support.session import CLIENT, transcript
 

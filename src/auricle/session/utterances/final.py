@@ -1,8 +1,8 @@
 """The pending final of an ended utterance: submit its job until there is a result.
 
-An utterance that follows another closely is decoded together with it (:mod:`.context`). The text of
-a doubtful utterance is kept only if its word probabilities are high: the model transcribes a breath
-as "Yeah.".
+An utterance that follows another closely is decoded together with it
+(:mod:`auricle.session.context`). The text of a doubtful utterance is kept only if its word
+probabilities are high: the model transcribes a breath as "Yeah.".
 
 A final depends only on the audio of the utterance, the audio shortly before it, and the options of
 the session. The result of any attempt is therefore equally valid: a speculative one, a retry after
@@ -25,7 +25,7 @@ from auricle.errors import (
 from auricle.events import Trigger
 from auricle.session.context import NO_CONTEXT, DecodingContext
 from auricle.session.output import Cancel, Submit
-from auricle.session.utterance import JobFactory, Speculation
+from auricle.session.utterances.utterance import JobFactory, Speculation
 from auricle.types import SAMPLE_RATE_HZ, JobId, JobKind, Options, Pcm16, Transcript
 
 RETRY_FIRST_S = 0.25

@@ -1,0 +1,1 @@
+"""One utterance: from samples to its audio, its partials and its final."""
