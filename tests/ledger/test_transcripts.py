@@ -9,6 +9,7 @@ import pytest
 from auricle.errors import BadRequest, LeaseLost
 from auricle.ledger.database import Database, Transaction
 from auricle.ledger.job import JobState, Outcome
+from auricle.ledger.kept_words import KeptWord
 from auricle.ledger.lease import LEASE_S, MAX_SKEW_S, Claim, claim_of
 from auricle.ledger.quota import Quota
 from auricle.ledger.schema import SQLITE_MIGRATIONS
@@ -68,6 +69,18 @@ def test_a_transcript_grows_and_is_read_in_order(transcripts: Transcripts) -> No
         a_transcript(ended_at=NOW + 2),
         segments("one", "two"),
     )
+
+
+def test_words_are_read_with_a_transcript_and_left_out_of_a_search(
+    transcripts: Transcripts,
+) -> None:
+    words = (KeptWord(0, 400, "two"), KeptWord(400, 900, " words"))
+    said = [replace(*segments("two words"), words=words), *segments("none", start=1)]
+    transcripts.add(a_transcript(), said)
+
+    assert transcripts.find(KEY, "session") == (a_transcript(), said)
+    (match,) = transcripts.search(KEY, "words")
+    assert match.segment == replace(said[0], words=())
 
 
 def test_segments_that_are_added_again_are_stored_once(transcripts: Transcripts) -> None:
@@ -279,6 +292,9 @@ def test_segments_of_an_earlier_version_are_found_with_a_filter(tmp_path: Path) 
     database = SqliteDatabase.open(tmp_path)
     (match,) = Transcripts(database).search(KEY, "word", Filter(language="en"))
     assert match.transcript.uid == "old"
+    found = Transcripts(database).find(KEY, "old")
+    assert found is not None
+    assert found[1] == [KeptSegment(1, 0, 1000, "word")]
     database.close()
 
 

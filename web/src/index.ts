@@ -16,12 +16,15 @@ export {
 	type WaitOptions,
 } from './api/client.js';
 export { ApiError } from './api/api-error.js';
+export type { Fetch } from './api/connection.js';
 export type {
 	ExportFormat,
 	Job,
 	JobState,
 	JobSummary,
+	KeptSegment,
 	KeptTranscript,
+	KeptWord,
 	LiveSession,
 	Match,
 	MissingPart,

@@ -166,6 +166,8 @@ _SPEAKERS = (
     "ALTER TABLE transcripts ADD COLUMN speaker_names TEXT NOT NULL DEFAULT ''",
 )
 
+_WORDS = ("ALTER TABLE segments ADD COLUMN words TEXT NOT NULL DEFAULT ''",)
+
 _SQLITE_TYPES = {
     "serial": "INTEGER PRIMARY KEY AUTOINCREMENT",  # numbers of deleted rows are not used again
     "bytes": "BLOB",
@@ -192,6 +194,7 @@ SQLITE_MIGRATIONS: Migrations = (
     _RECEIVERS,
     _SEGMENT_RANGES,
     _SPEAKERS,
+    _WORDS,
 )
 POSTGRES_MIGRATIONS: Migrations = (
     _in_types(_POSTGRES_TYPES, _JOBS),
@@ -200,4 +203,5 @@ POSTGRES_MIGRATIONS: Migrations = (
     _RECEIVERS,
     _SEGMENT_RANGES,
     _SPEAKERS,
+    _WORDS,
 )

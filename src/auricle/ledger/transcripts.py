@@ -12,6 +12,7 @@ import msgspec
 
 from auricle.errors import BadRequest
 from auricle.ledger.database import Database, Row, Transaction, Value
+from auricle.ledger.kept_words import KeptWord, decode_words, encode_words
 from auricle.types import ClientId
 
 MAX_QUERY_WORDS = 20
@@ -33,6 +34,7 @@ class KeptSegment:
         end_ms: End in milliseconds.
         text: What was said.
         speaker: Number of the speaker, if known.
+        words: Its words, if their times were requested; :meth:`Transcripts.search` leaves them out.
     """
 
     position: int
@@ -40,6 +42,7 @@ class KeptSegment:
     end_ms: int
     text: str
     speaker: int | None = None
+    words: tuple[KeptWord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,7 @@ _TRANSCRIPT = [each.name for each in fields(KeptTranscript)]
 _SEGMENT = [each.name for each in fields(KeptSegment)]
 _TRANSCRIPT_COLUMNS = ", ".join(f"transcripts.{name}" for name in _TRANSCRIPT)
 _SEGMENT_COLUMNS = ", ".join(f"segments.{name}" for name in _SEGMENT)
+_FOUND_COLUMNS = ", ".join(f"segments.{name}" for name in _SEGMENT if name != "words")
 
 
 class Transcripts:
@@ -134,7 +138,7 @@ class Transcripts:
                 "ON transcripts.number = transcript_number WHERE uid = ? ORDER BY position",
                 uid,
             )
-            return _transcript(rows[0]), [KeptSegment(*row) for row in segments]
+            return _transcript(rows[0]), [_segment(row) for row in segments]
 
         return self._database.read(work)
 
@@ -199,7 +203,7 @@ class Transcripts:
                 first, last = _range(transaction, owner, filter, last)
             where = [search.condition, f"{search.order} BETWEEN ? AND ?", "owner = ?", *conditions]
             return transaction.execute(
-                f"SELECT segments.number, {_TRANSCRIPT_COLUMNS}, {_SEGMENT_COLUMNS} "
+                f"SELECT segments.number, {_TRANSCRIPT_COLUMNS}, {_FOUND_COLUMNS} "
                 f"FROM {search.source} JOIN transcripts ON transcripts.number = transcript_number "
                 f"WHERE {' AND '.join(where)} ORDER BY {search.order} DESC LIMIT ?",
                 search.query(_scope(owner), query),
@@ -345,11 +349,11 @@ def store_transcript(
         for segment in batch:
             text = segment.text.replace("\0", "")  # PostgreSQL has no NUL
             values += [number, scope, segment.position, segment.start_ms, segment.end_ms, text]
-            values.append(segment.speaker)
+            values += [segment.speaker, encode_words(segment.words)]
         rows = transaction.execute(
             "INSERT INTO segments "
-            "(transcript_number, scope, position, start_ms, end_ms, text, speaker) "
-            f"VALUES {', '.join(['(?, ?, ?, ?, ?, ?, ?)'] * len(batch))} "
+            "(transcript_number, scope, position, start_ms, end_ms, text, speaker, words) "
+            f"VALUES {', '.join(['(?, ?, ?, ?, ?, ?, ?, ?)'] * len(batch))} "
             "ON CONFLICT (transcript_number, position) DO NOTHING RETURNING number",
             *values,
         )
@@ -402,6 +406,11 @@ def _conditions(filter: Filter) -> tuple[list[str], list[Value]]:
 def _transcript(row: Row) -> KeptTranscript:
     *values, names = row
     return replace(KeptTranscript(*values), speaker_names=_names(names))
+
+
+def _segment(row: Row) -> KeptSegment:
+    *values, words = row
+    return replace(KeptSegment(*values), words=decode_words(words))
 
 
 def _names(text: str) -> dict[int, str]:

@@ -190,7 +190,7 @@ async def _open_webhooks(
     return WebhookRunner(
         ledger,
         sender,
-        render=payload_of,
+        render=partial(payload_of, keeps_transcripts=settings.keep_transcripts),
         secret_of=partial(secret_of_owner, secret),
         note_attempt=server.metrics.count_webhook,
     )

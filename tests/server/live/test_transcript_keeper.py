@@ -9,10 +9,11 @@ from structlog.testing import LogCapture
 from auricle.errors import LedgerUnavailable
 from auricle.events import Final
 from auricle.ledger.sqlite import SqliteDatabase
+from auricle.ledger.kept_words import KeptWord
 from auricle.ledger.transcripts import KeptSegment, KeptTranscript, Transcripts
 from auricle.server.live import transcript_keeper
 from auricle.server.live.transcript_keeper import MAX_PENDING, SessionIdentity, TranscriptKeeper
-from auricle.types import ClientId
+from auricle.types import ClientId, Word
 from tests.support.poll import poll_until
 
 KEY = ClientId("key")
@@ -70,7 +71,7 @@ async def test_finals_are_stored_with_their_times_and_those_without_text_left_ou
     database = SqliteDatabase.open(tmp_path)
     transcripts = Transcripts(database)
     keeper = TranscriptKeeper(transcripts, keep_s=1e9)
-    keeper.keep(SESSION, FINAL)
+    keeper.keep(SESSION, replace(FINAL, words=(Word(16_000, 24_000, "hello", 0.9),)))
     keeper.keep(SESSION, replace(FINAL, id=2, utterance=2, text=""))
     other = replace(FINAL, text="yes", start_sample=0, end_sample=16_000, channel=1)
     keeper.keep(SESSION, replace(other, id=3, utterance=3))
@@ -85,7 +86,10 @@ async def test_finals_are_stored_with_their_times_and_those_without_text_left_ou
         "en",
         1.8e9,
     )
-    assert segments == [KeptSegment(1, 1000, 2000, "hello"), KeptSegment(3, 0, 1000, "yes", 1)]
+    assert segments == [
+        KeptSegment(1, 1000, 2000, "hello", words=(KeptWord(1000, 1500, "hello"),)),
+        KeptSegment(3, 0, 1000, "yes", 1),
+    ]
 
 
 async def test_speakers_are_stored_and_revised(tmp_path: Path) -> None:

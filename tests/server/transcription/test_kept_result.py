@@ -1,5 +1,6 @@
 """Results of jobs are kept as transcripts, in the transaction that ends the job."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +9,16 @@ import pytest
 
 from auricle.config.settings import LedgerSettings
 from auricle.ledger.job import JobState
+from auricle.ledger.kept_words import KeptWord
 from auricle.ledger.transcripts import KeptSegment, KeptTranscript
-from auricle.types import ANONYMOUS, Segment
-from tests.support.jobs import accept, ended, running
+from auricle.types import ANONYMOUS, Segment, Word
+from tests.support.jobs import PARAMS, accept, ended, running
 from tests.support.service import CLIP, WAV, Service, keys, live, poll_until
 from tests.support.transcriber import heard
 
 pytestmark = pytest.mark.server
+
+TWO = Segment(1600, 6400, " Two", words=(Word(1600, 6400, " Two", 0.9),))
 
 
 def kept(service: Service, uid: str) -> tuple[KeptTranscript, list[KeptSegment]] | None:
@@ -26,9 +30,9 @@ def kept(service: Service, uid: str) -> tuple[KeptTranscript, list[KeptSegment]]
 async def test_the_result_is_kept_with_its_times(tmp_path: Path) -> None:
     async with running(tmp_path, keep_transcripts=True) as service:
         service.transcriber.answer_with = lambda job: heard(
-            "Two words.", job, segments=(Segment(1600, 8000, " Two"), Segment(8000, 9600, " "))
+            "Two words.", job, segments=(TWO, Segment(8000, 9600, " ", ()))
         )
-        await accept(service)
+        await accept(service, options=replace(PARAMS.options, word_timestamps=True))
         job = await ended(service)
         found = kept(service, job.spec.uid)
     assert job.state is JobState.DONE
@@ -36,8 +40,7 @@ async def test_the_result_is_kept_with_its_times(tmp_path: Path) -> None:
     transcript, segments = found
     assert (transcript.source, transcript.language) == ("job", "en")
     assert transcript.ended_at - transcript.started_at == pytest.approx(1.0, abs=0.01)
-    assert [segment.text for segment in segments] == ["Two"]
-    assert segments[0].start_ms == 100
+    assert segments == [KeptSegment(1, 100, 400, "Two", words=(KeptWord(100, 400, " Two"),))]
 
 
 @pytest.mark.parametrize("keeps", [True, False])
@@ -71,5 +74,6 @@ async def test_the_result_is_found_by_its_words_and_only_by_its_key(tmp_path: Pa
         await poll_until(lambda: database.read(lambda t: t.execute("SELECT 1 FROM transcripts")))
         own = (await client.get("/v1/transcripts", params=search, headers=alice)).json()
         others = (await client.get("/v1/transcripts", params=search, headers=bob)).json()
-    assert own["matches"]
+        job = (await client.get("/jobs/a", headers=alice)).json()
+    assert own["matches"][0]["transcript"]["id"] == job["transcript_id"]
     assert others["matches"] == []

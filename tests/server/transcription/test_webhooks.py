@@ -41,7 +41,7 @@ def sending(folder: Path, **settings: Any) -> LedgerSettings:
 
 @pytest.fixture
 async def running(tmp_path: Path) -> AsyncIterator[Live]:
-    async with live(tmp_path / "spool", ledger=sending(tmp_path)) as started:
+    async with live(tmp_path / "spool", ledger=sending(tmp_path, keep_transcripts=True)) as started:
         yield started
 
 
@@ -101,6 +101,7 @@ async def test_the_receiver_of_a_job_gets_it_when_it_is_done(
     assert (event["type"], event["event_id"]) == ("job.done", headers["webhook-id"])
     assert event["data"] == {name: value for name, value in job.items() if name != "webhook"}
     assert event["data"]["result"]["text"] == "hello"
+    assert "transcript_id" in job
     secret = secret_of_owner(SECRET.encode(), ANONYMOUS)
     timestamp = int(headers["webhook-timestamp"])
     expected = signature(secret, headers["webhook-id"], timestamp, body)

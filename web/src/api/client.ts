@@ -3,7 +3,7 @@
 import { AuricleError } from '../errors.js';
 import { LiveClient, type LiveClientOptions } from '../live-client.js';
 import { ApiError } from './api-error.js';
-import { type ApiKey, Connection, sleep } from './connection.js';
+import { type ApiKey, Connection, type Fetch, sleep } from './connection.js';
 import { type AudioInput, blobOf, type JobOptions, queryOf, type TranscribeOptions } from './options.js';
 import {
 	decodeBody,
@@ -37,6 +37,8 @@ export interface ClientOptions {
 	readonly timeoutSeconds?: number;
 	/** How long a request to a busy or restarting server is repeated; default: 60. */
 	readonly patienceSeconds?: number;
+	/** Sends the requests, in the place of the global `fetch`; not those of live streams. */
+	readonly fetch?: Fetch;
 }
 
 /** Options of each request. */
@@ -120,7 +122,7 @@ export class Client {
 			apiKey: options.apiKey,
 			timeoutSeconds: options.timeoutSeconds ?? DEFAULT_LIMIT_SECONDS,
 			patienceSeconds: options.patienceSeconds ?? DEFAULT_LIMIT_SECONDS,
-			fetch: (url, init) => fetch(url, init),
+			fetch: options.fetch ?? ((url, init) => fetch(url, init)),
 		});
 		this.jobs = new Jobs(this.#connection);
 		this.transcripts = new Transcripts(this.#connection);

@@ -18,7 +18,7 @@ export interface Call {
 	readonly query?: Readonly<Record<string, string>>;
 	readonly json?: unknown;
 	readonly audio?: Blob;
-	/** Longest silence of the server; that of the client if omitted. */
+	/** Longest silence of the server; that of the client if omitted. The time for `audio` comes on top. */
 	readonly limitSeconds?: number;
 	/** Whether it may be sent again if its response was lost; default: yes. */
 	readonly isRepeatable?: boolean;
@@ -39,6 +39,8 @@ export interface ConnectionSettings {
 }
 
 const MAX_PAGE = 1000;
+/** `fetch` does not report the progress of an upload: the slowest uplink that is waited for. */
+const MIN_UPLOAD_BYTES_PER_SECOND = 10_000;
 
 /** Sends requests to a server. */
 export class Connection {
@@ -134,7 +136,11 @@ export class Connection {
 	}
 
 	async #receive(call: Call): Promise<string> {
-		const limit = new Limit(call.limitSeconds ?? this.#settings.timeoutSeconds, call.signal);
+		const uploadSeconds = (call.audio?.size ?? 0) / MIN_UPLOAD_BYTES_PER_SECOND;
+		const limit = new Limit(
+			(call.limitSeconds ?? this.#settings.timeoutSeconds) + uploadSeconds,
+			call.signal,
+		);
 		try {
 			return await (await this.#open(call, limit)).text();
 		} catch (error) {

@@ -81,6 +81,8 @@ export interface Job {
 	readonly error: AuricleError | null;
 	/** Estimated time until a queued job starts. */
 	readonly startsInSeconds: number | null;
+	/** ID of the transcript that the server keeps of a job that is done; `null` if it keeps none. */
+	readonly transcriptId: string | null;
 }
 
 /** A job in a list, without its text; times are Unix seconds. */
@@ -103,6 +105,13 @@ export interface TranscriptSummary {
 	readonly endedAt: number;
 }
 
+/** A word of a kept transcript, with the preceding space, if there is one. */
+export interface KeptWord {
+	readonly startSeconds: number;
+	readonly endSeconds: number;
+	readonly text: string;
+}
+
 /** A segment of a kept transcript. */
 export interface KeptSegment {
 	readonly id: number;
@@ -110,6 +119,8 @@ export interface KeptSegment {
 	readonly endSeconds: number;
 	readonly text: string;
 	readonly speaker: number | null;
+	/** `null` unless their times were requested, and in a search. */
+	readonly words: readonly KeptWord[] | null;
 }
 
 /** A kept transcript with its text. */
@@ -189,6 +200,7 @@ interface JobDocument {
 	result?: TranscriptDocument | null;
 	error?: Problem | null;
 	starts_in_s?: number | null;
+	transcript_id?: string;
 }
 
 interface JobSummaryDocument {
@@ -214,6 +226,7 @@ interface KeptSegmentDocument {
 	end_ms: number;
 	text: string;
 	speaker?: number;
+	words?: { start_ms: number; end_ms: number; word: string }[];
 }
 
 interface KeptDocument extends SummaryDocument {
@@ -276,6 +289,7 @@ export function decodeJob(document: JobDocument): Job {
 		transcript: result ? decodeTranscript(result) : null,
 		error: error ? problemError(error) : null,
 		startsInSeconds: document.starts_in_s ?? null,
+		transcriptId: document.transcript_id ?? null,
 	};
 }
 
@@ -386,6 +400,12 @@ function decodeKeptSegment(segment: KeptSegmentDocument): KeptSegment {
 		endSeconds: segment.end_ms / 1000,
 		text: segment.text,
 		speaker: segment.speaker ?? null,
+		words:
+			segment.words?.map(({ start_ms, end_ms, word }) => ({
+				startSeconds: start_ms / 1000,
+				endSeconds: end_ms / 1000,
+				text: word,
+			})) ?? null,
 	};
 }
 

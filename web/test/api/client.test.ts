@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { Client } from '../../src/api/client.js';
+import type { Fetch } from '../../src/api/connection.js';
 import type { Job } from '../../src/api/results.js';
 import { ApiServer, problem } from '../fakes/api-server.js';
 
@@ -32,6 +33,17 @@ test('an invalid or missing URL is reported', () => {
 		expect(() => new Client({ url }), url).toThrow('is not a URL');
 	}
 	expect(() => new Client()).toThrow('is not a URL');
+});
+
+test('another function sends the requests', async () => {
+	const urls: string[] = [];
+	const send: Fetch = (url, init) => {
+		urls.push(url);
+		return fetch(url, init);
+	};
+	server.answers = [DONE];
+	await new Client({ url: server.url, fetch: send }).jobs.get('a');
+	expect(urls).toEqual([`${server.url}/jobs/a`]);
 });
 
 test('a short recording is one request', async () => {

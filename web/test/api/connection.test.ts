@@ -100,6 +100,16 @@ test('a silent server is given up', async () => {
 	await expect(connection.text({ ...JOB, limitSeconds: 0.05 })).rejects.toThrow('did not answer in time');
 });
 
+test('an upload has more time than a silent server', async () => {
+	const slow: typeof fetch = async () => {
+		await sleep(0.2);
+		return new Response('done');
+	};
+	const call = { method: 'POST', path: ['utterance'], limitSeconds: 0.05 } as const;
+	const connection = connect({ fetch: slow });
+	expect(await connection.text({ ...call, audio: new Blob(['x'.repeat(100_000)]) })).toBe('done');
+});
+
 test('the caller ends a request, a pause and a wait with the reason', async () => {
 	const reason = new Error('enough');
 	await expect(connect().text({ ...JOB, signal: AbortSignal.abort(reason) })).rejects.toBe(reason);

@@ -70,8 +70,10 @@ test('a transcript has seconds and spelled-out names', () => {
 
 test('a job has its transcript or its error', () => {
 	const job = { job_id: 'a', state: 'done', progress: 1, text: 'Good', result: TRANSCRIPT, error: null };
+	expect(decodeBody(JSON.stringify({ ...job, transcript_id: 't' }), decodeJob).transcriptId).toBe('t');
 	expect(decodeBody(JSON.stringify(job), decodeJob)).toMatchObject({
 		id: 'a',
+		transcriptId: null,
 		error: null,
 		startsInSeconds: null,
 	});
@@ -86,7 +88,14 @@ test('a job has its transcript or its error', () => {
 test('kept transcripts, sessions and tokens are converted', () => {
 	const summary = { id: 'a', source: 'native', language: 'en', started_at: 1, ended_at: 2 };
 	const segment = { id: 1, start_ms: 500, end_ms: 900, text: 'Hello.', speaker: 1 };
-	const kept = { ...summary, text: 'Hello.', segments: [segment], speakers: [{ speaker: 1, name: null }] };
+	const words = [{ start_ms: 500, end_ms: 900, word: 'Hello.' }];
+	const untimed = { id: 2, start_ms: 900, end_ms: 1000, text: 'Yes.' };
+	const kept = {
+		...summary,
+		text: 'Hello.',
+		segments: [{ ...segment, words }, untimed],
+		speakers: [{ speaker: 1, name: null }],
+	};
 	expect(decodeBody(JSON.stringify(kept), decodeKept)).toEqual({
 		id: 'a',
 		source: 'native',
@@ -94,7 +103,17 @@ test('kept transcripts, sessions and tokens are converted', () => {
 		startedAt: 1,
 		endedAt: 2,
 		text: 'Hello.',
-		segments: [{ id: 1, startSeconds: 0.5, endSeconds: 0.9, text: 'Hello.', speaker: 1 }],
+		segments: [
+			{
+				id: 1,
+				startSeconds: 0.5,
+				endSeconds: 0.9,
+				text: 'Hello.',
+				speaker: 1,
+				words: [{ startSeconds: 0.5, endSeconds: 0.9, text: 'Hello.' }],
+			},
+			{ id: 2, startSeconds: 0.9, endSeconds: 1, text: 'Yes.', speaker: null, words: null },
+		],
 		speakers: [{ number: 1, name: null }],
 	});
 	const page = { transcripts: [summary], next: 7 };

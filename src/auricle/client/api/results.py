@@ -148,6 +148,7 @@ class Job(msgspec.Struct, frozen=True, rename={"id": "job_id", "problem": "error
         problem: Why it failed.
         starts_in_s: Estimated time until a queued job starts; ``None`` if unknown.
         trace_id: The caller's trace ID, or ``id``.
+        transcript_id: ID of the transcript that the server keeps of a job that is done, if it does.
         webhook: The delivery to its ``callback_url``, if it has one.
     """
 
@@ -159,6 +160,7 @@ class Job(msgspec.Struct, frozen=True, rename={"id": "job_id", "problem": "error
     problem: Problem | None = None
     starts_in_s: float | None = None
     trace_id: str = ""
+    transcript_id: str | None = None
     webhook: Webhook | None = None
 
     @property
@@ -210,14 +212,26 @@ class TranscriptSummary(msgspec.Struct, frozen=True):
     ended_at: float
 
 
+class KeptWord(msgspec.Struct, frozen=True, rename={"text": "word"}):
+    """A word of a kept transcript, with the space before it."""
+
+    start_ms: int
+    end_ms: int
+    text: str
+
+
 class KeptSegment(msgspec.Struct, frozen=True):
-    """A segment of a kept transcript; ``speaker`` is a number from 0, if it is known."""
+    """A segment of a kept transcript; ``speaker`` is a number from 0, if it is known.
+
+    ``words`` is ``None`` unless their times were requested, and in a search.
+    """
 
     id: int
     start_ms: int
     end_ms: int
     text: str
     speaker: int | None = None
+    words: tuple[KeptWord, ...] | None = None
 
 
 class KeptTranscript(TranscriptSummary, frozen=True):

@@ -19,6 +19,7 @@ from anyio import CapacityLimiter, to_thread
 
 from auricle.errors import AuricleError
 from auricle.events import Final
+from auricle.ledger.kept_words import kept_words
 from auricle.ledger.transcripts import KeptSegment, KeptTranscript, Transcripts
 from auricle.server.http.errors import log_unexpected
 from auricle.types import SAMPLE_RATE_HZ, ClientId
@@ -226,4 +227,5 @@ def _segment(final: Final) -> KeptSegment:
         end_ms=final.end_sample // _SAMPLES_PER_MS,
         text=final.text,
         speaker=final.speaker if final.channel is None else final.channel,
+        words=kept_words(final.words),
     )

@@ -2,6 +2,7 @@
 
 from auricle.ledger.database import Transaction
 from auricle.ledger.job import JobSpec
+from auricle.ledger.kept_words import kept_words
 from auricle.ledger.store import Also
 from auricle.ledger.transcripts import KeptSegment, KeptTranscript, store_transcript
 from auricle.types import SAMPLE_RATE_HZ, SAMPLES_PER_MS, Transcript
@@ -32,6 +33,7 @@ def keeping(spec: JobSpec, transcript: Transcript, ended_at: float) -> Also:
             segment.end_sample // SAMPLES_PER_MS,
             text,
             segment.speaker,
+            kept_words(segment.words),
         )
         for position, segment in enumerate(transcript.segments, 1)
         if (text := segment.text.strip())

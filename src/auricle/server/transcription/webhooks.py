@@ -67,12 +67,12 @@ def check_callback(
     return replace(callback, url=url)
 
 
-def payload_of(delivery: Delivery, job: Job) -> Payload:
+def payload_of(delivery: Delivery, job: Job, *, keeps_transcripts: bool = False) -> Payload:
     """Return what the receiver of a job gets when the job has ended; the same for each attempt."""
     params = decode_params(job.spec.request)
     assert params.callback is not None, "the job has a delivery"
     if params.deepgram is None:
-        body = msgspec.json.encode(_event(delivery, job))
+        body = msgspec.json.encode(_event(delivery, job_body(job, keeps_transcripts=keeps_transcripts)))
     elif job.state is JobState.DONE:
         assert job.result is not None, "the job is done"
         body = job.result
@@ -81,13 +81,13 @@ def payload_of(delivery: Delivery, job: Job) -> Payload:
     return Payload(params.callback.method, body)
 
 
-def _event(delivery: Delivery, job: Job) -> WebhookEvent:
+def _event(delivery: Delivery, job: JobBody) -> WebhookEvent:
     ended_at = datetime.fromtimestamp(delivery.created_at, UTC)
     return {
-        "type": f"job.{job.state.value}",  # type: ignore[typeddict-item]  # the job has ended
+        "type": f"job.{job['state'].value}",  # type: ignore[typeddict-item]  # the job has ended
         "event_id": delivery.event_id,
         "timestamp": ended_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        "data": job_body(job),
+        "data": job,
     }
 
 

@@ -17,6 +17,7 @@ from structlog.testing import LogCapture
 from auricle.config.settings import LedgerSettings
 from auricle.errors import LedgerInUse
 from auricle.ledger.sqlite import SqliteDatabase
+from auricle.ledger.kept_words import KeptWord
 from auricle.ledger.transcripts import KeptSegment, KeptTranscript, Transcripts
 from auricle.types import ClientId
 from tests.support.service import InProcess, Live, in_process, keys, live, poll_until
@@ -312,6 +313,21 @@ def dialogue(service: InProcess) -> InProcess:
         ],
     )
     return service
+
+
+def test_words_have_their_times_and_cut_subtitles(service: InProcess) -> None:
+    transcripts = service.state.running.transcripts
+    assert transcripts is not None
+    said = ["The train leaves at noon, and nobody", " knows whether it will stop at the border."]
+    words = (KeptWord(0, 1500, said[0]), KeptWord(6000, 9000, said[1]))
+    transcript = KeptTranscript("a", ClientId("alice"), "job", "en", 1.8e9, 1.8e9 + 10)
+    transcripts.add(transcript, [KeptSegment(0, 0, 9000, "".join(said), words=words)])
+    body = service.client.get("/v1/transcripts/a", headers=ALICE).json()
+    assert body["segments"][0]["words"] == [
+        {"start_ms": word.start_ms, "end_ms": word.end_ms, "word": word.text} for word in words
+    ]
+    srt = service.client.get("/v1/transcripts/a?format=srt", headers=ALICE).text
+    assert "00:00:06,000 --> 00:00:09,000\nknows" in srt
 
 
 def change(service: InProcess, speaker: object, headers: Any = ALICE, **fields: Any) -> Any:

@@ -30,6 +30,23 @@ def test_the_result_of_a_job_is_json_in_its_body() -> None:
 
 
 @pytest.mark.parametrize(
+    ("keeps", "state", "text", "expected"),
+    [
+        (True, JobState.DONE, "words", "uid"),
+        (False, JobState.DONE, "words", None),
+        (True, JobState.DONE, "", None),
+        (True, JobState.RUNNING, "words", None),
+    ],
+)
+def test_a_job_names_its_transcript_once_one_is_kept(
+    keeps: bool, state: JobState, text: str, expected: str | None
+) -> None:
+    job = a_job()
+    job = replace(job, state=state, text=text, spec=replace(job.spec, uid="uid"))
+    assert job_body(job, keeps_transcripts=keeps).get("transcript_id") == expected
+
+
+@pytest.mark.parametrize(
     ("delivery", "state", "next_attempt"),
     [
         (None, "waiting", None),

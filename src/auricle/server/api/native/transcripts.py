@@ -27,7 +27,7 @@ from auricle.server.context import state_of
 from auricle.server.http.body import check_length, read_body
 from auricle.server.http.openapi import KEYED, POSTED, answer, query_parameters, refusals, schema_of
 from auricle.server.http.responses import json_response
-from auricle.types import ClientId, Segment, Speaker
+from auricle.types import ClientId, Segment, Speaker, Word
 
 T = TypeVar("T")
 
@@ -44,14 +44,26 @@ MAX_NAME_CHARACTERS = 100
 router = APIRouter()
 
 
+class WordBody(TypedDict):
+    """A word with the space before it."""
+
+    start_ms: int
+    end_ms: int
+    word: str
+
+
 class SegmentBody(TypedDict):
-    """A segment of a transcript; ``speaker`` only if it is known."""
+    """A segment of a transcript.
+
+    ``speaker`` only if it is known, ``words`` only in a transcript, if their times were requested.
+    """
 
     id: int
     start_ms: int
     end_ms: int
     text: str
     speaker: NotRequired[int]
+    words: NotRequired[list[WordBody]]
 
 
 class TranscriptBody(TypedDict):
@@ -285,10 +297,7 @@ def _response(transcript: KeptTranscript, segments: Sequence[KeptSegment], forma
             "segments": [_segment_body(segment) for segment in segments],
         }
         return json_response(body)
-    spoken = [
-        Segment(s.start_ms * SAMPLES_PER_MS, s.end_ms * SAMPLES_PER_MS, s.text, speaker=s.speaker)
-        for s in segments
-    ]
+    spoken = [_spoken(segment) for segment in segments]
     match format:
         case "srt":
             text = to_srt(spoken, speakers=speakers)
@@ -300,6 +309,16 @@ def _response(transcript: KeptTranscript, segments: Sequence[KeptSegment], forma
             labels: dict[int | None, str] = {each.number: f"{each.label}: " for each in speakers}
             text = "".join(f"{labels.get(s.speaker, '')}{s.text}\n" for s in segments)
     return PlainTextResponse(text, media_type=_MEDIA_TYPES[format])
+
+
+def _spoken(segment: KeptSegment) -> Segment:
+    """Return a segment with times in samples, for subtitles."""
+    words = tuple(
+        Word(word.start_ms * SAMPLES_PER_MS, word.end_ms * SAMPLES_PER_MS, word.text, 1.0)
+        for word in segment.words
+    )
+    start, end = segment.start_ms * SAMPLES_PER_MS, segment.end_ms * SAMPLES_PER_MS
+    return Segment(start, end, segment.text, words, speaker=segment.speaker)
 
 
 def _transcript_body(transcript: KeptTranscript) -> TranscriptBody:
@@ -321,6 +340,11 @@ def _segment_body(segment: KeptSegment) -> SegmentBody:
     }
     if segment.speaker is not None:
         body["speaker"] = segment.speaker
+    if segment.words:
+        body["words"] = [
+            {"start_ms": word.start_ms, "end_ms": word.end_ms, "word": word.text}
+            for word in segment.words
+        ]
     return body
 
 

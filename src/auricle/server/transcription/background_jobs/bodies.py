@@ -20,7 +20,11 @@ class WebhookBody(TypedDict):
 
 
 class JobBody(TypedDict):
-    """The response body of ``GET /jobs/{id}``; ``webhook`` only if the job has a callback."""
+    """The response body of ``GET /jobs/{id}``.
+
+    ``transcript_id`` is there if the server keeps the transcript of a job that is done, ``webhook``
+    if the job has a callback.
+    """
 
     job_id: str
     trace_id: str
@@ -32,12 +36,15 @@ class JobBody(TypedDict):
         msgspec.Raw | None, msgspec.Meta(extra_json_schema={"type": ["object", "null"]})
     ]
     error: ErrorBody | None
+    transcript_id: NotRequired[str]
     webhook: NotRequired[WebhookBody]
 
 
-def job_body(job: Job, starts_in_s: int | None = None) -> JobBody:
+def job_body(
+    job: Job, starts_in_s: int | None = None, *, keeps_transcripts: bool = False
+) -> JobBody:
     """Return the response body of a stored job, without its webhook."""
-    return {
+    body: JobBody = {
         "job_id": job.spec.job_id,
         "trace_id": job.spec.trace_id,
         "state": job.state,
@@ -47,6 +54,9 @@ def job_body(job: Job, starts_in_s: int | None = None) -> JobBody:
         "result": None if job.result is None else msgspec.Raw(job.result),
         "error": None if job.error is None else msgspec.json.decode(job.error, type=ErrorBody),
     }
+    if keeps_transcripts and job.state is JobState.DONE and job.text:  # others have no transcript
+        body["transcript_id"] = job.spec.uid
+    return body
 
 
 def webhook_body(delivery: Delivery | None) -> WebhookBody:

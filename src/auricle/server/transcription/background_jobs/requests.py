@@ -145,7 +145,11 @@ def _body(server: ServerState, job: Job) -> JobBody:
     """Return the response body of a stored job with its webhook; blocks."""
     running = server.running
     before = running.ledger.queued_before(job) if job.state is JobState.QUEUED else Usage()
-    body = job_body(running.runner.current(job), _starts_in_s(server, job, before))
+    body = job_body(
+        running.runner.current(job),
+        _starts_in_s(server, job, before),
+        keeps_transcripts=running.transcripts is not None,
+    )
     if job.spec.callback_url is not None:
         body["webhook"] = webhook_body(next(iter(running.ledger.deliveries(job.number)), None))
     return body
@@ -236,7 +240,7 @@ async def delete_job(server: ServerState, client: ClientId, job_id: str) -> JobB
     if job.state.is_final and not is_cancelled:
         if job.has_audio:
             await _delete_audio(server, job)
-        return job_body(job)
+        return job_body(job, keeps_transcripts=running.transcripts is not None)
     job = running.runner.current(job)
     running.runner.stop(job.number)
     await _delete_audio(server, job)
