@@ -8,8 +8,8 @@ from structlog.testing import LogCapture
 
 from auricle.errors import LedgerUnavailable
 from auricle.events import Final
-from auricle.ledger.sqlite import SqliteDatabase
 from auricle.ledger.kept_words import KeptWord
+from auricle.ledger.sqlite import SqliteDatabase
 from auricle.ledger.transcripts import KeptSegment, KeptTranscript, Transcripts
 from auricle.server.live import transcript_keeper
 from auricle.server.live.transcript_keeper import MAX_PENDING, SessionIdentity, TranscriptKeeper

@@ -72,7 +72,9 @@ def payload_of(delivery: Delivery, job: Job, *, keeps_transcripts: bool = False)
     params = decode_params(job.spec.request)
     assert params.callback is not None, "the job has a delivery"
     if params.deepgram is None:
-        body = msgspec.json.encode(_event(delivery, job_body(job, keeps_transcripts=keeps_transcripts)))
+        body = msgspec.json.encode(
+            _event(delivery, job_body(job, keeps_transcripts=keeps_transcripts))
+        )
     elif job.state is JobState.DONE:
         assert job.result is not None, "the job is done"
         body = job.result

@@ -16,8 +16,8 @@ from structlog.testing import LogCapture
 
 from auricle.config.settings import LedgerSettings
 from auricle.errors import LedgerInUse
-from auricle.ledger.sqlite import SqliteDatabase
 from auricle.ledger.kept_words import KeptWord
+from auricle.ledger.sqlite import SqliteDatabase
 from auricle.ledger.transcripts import KeptSegment, KeptTranscript, Transcripts
 from auricle.types import ClientId
 from tests.support.service import InProcess, Live, in_process, keys, live, poll_until
