@@ -76,7 +76,7 @@ def test_the_reference_page_is_the_one_that_the_command_prints() -> None:
         ("worker_max_jobs", "≥ 1"),
         ("key_share", "> 0, ≤ 1"),
         ("sandbox", "`auto`, `off`"),
-        ("wyoming", "`True`, `False`"),
+        ("wyoming", "`0`, `1`"),
         ("host", ""),
     ],
 )

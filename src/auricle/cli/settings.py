@@ -58,6 +58,8 @@ def value_text(value: object) -> str:
             return f"{len(value)} set"
         case tuple():
             return ",".join(str(part) for part in value)
+        case bool():
+            return str(int(value))
         case float():
             return f"{value:g}"
         case _:
@@ -82,12 +84,12 @@ def values_text(field: FieldInfo) -> str:
         return ", ".join(f"`{value}`" for value in get_args(field.annotation))
     signs = {"ge": "≥", "gt": ">", "le": "≤"}
     bounds = [
-        f"{sign} {getattr(bound, name):g}"
+        f"{sign} {getattr(bound, name):.15g}"
         for bound in field.metadata
         for name, sign in signs.items()
         if hasattr(bound, name)
     ]
-    return ", ".join(bounds) or ("`True`, `False`" if field.annotation is bool else "")
+    return ", ".join(bounds) or ("`0`, `1`" if field.annotation is bool else "")
 
 
 def changed_settings(settings: Settings) -> dict[str, object]:

@@ -102,14 +102,15 @@ class ServerSettings(_Section):
     hsts_s: int = Field(0, ge=0, description="HSTS max-age in seconds; 0: the header is not sent.")
     trusted_proxies: Annotated[tuple[IPvAnyNetwork, ...], NoDecode] = Field(
         (),
-        description="Proxies whose X-Forwarded-* is trusted: addresses or networks, with commas.",
+        description="Trusted proxies (X-Forwarded-*), comma-separated: addresses or networks.",
     )
     asr_webservice: bool = Field(
         False, description="Also serve whisper-asr-webservice's API, for Bazarr: `/asr`."
     )
     wyoming: bool = Field(False, description="Also serve the Wyoming protocol, for Home Assistant.")
     wyoming_host: str = Field(
-        "127.0.0.1", description="Wyoming address; a non-loopback address requires wyoming_open."
+        "127.0.0.1",
+        description="Wyoming address; a non-loopback address requires AURICLE_WYOMING_OPEN.",
     )
     wyoming_port: int = Field(10300, ge=0, le=65535, description="Wyoming port; 0: any free port.")
     wyoming_open: bool = Field(
@@ -124,7 +125,7 @@ class ServerSettings(_Section):
         False, description="Also serve Vosk's WebSocket, for telephony and meeting programs."
     )
     vosk_host: str = Field(
-        "127.0.0.1", description="Vosk address; a non-loopback address requires vosk_open."
+        "127.0.0.1", description="Vosk address; a non-loopback address requires AURICLE_VOSK_OPEN."
     )
     vosk_port: int = Field(2700, ge=0, le=65535, description="Vosk port; 0: any free port.")
     vosk_open: bool = Field(
@@ -167,10 +168,10 @@ class ServerSettings(_Section):
     )
     operator_key: SecretStr | None = Field(
         None,
-        description="Key that may read crash stacks in /health and use per client in /metrics.",
+        description="Key that may read crash stacks and the use by key, in /health and /metrics.",
     )
     key_sessions: int = Field(
-        0, ge=0, description="Maximum live sessions per key; 0: only max_sessions applies."
+        0, ge=0, description="Maximum live sessions per key; 0: only AURICLE_MAX_SESSIONS applies."
     )
     key_audio_s: int = Field(
         0, ge=0, description="Maximum audio per key and minute, in seconds; 0: no limit."
@@ -224,7 +225,7 @@ class ModelSettings(_Section):
     )
     cache_dir: Path = Field(
         default_factory=lambda: Path(platformdirs.user_cache_dir("auricle")),
-        description="Directory in which the bundled model is assembled.",
+        description="Directory of models, and of the results of `auricle bench --save`.",
     )
     engine: str = Field(
         "whisper",
@@ -282,7 +283,7 @@ class WorkerSettings(_Section):
         description="Time budget of a batch, in multiples of its usual time; noise needs 10.",
     )
     backoff_first_s: float = Field(
-        0.5, gt=0, description="Delay before a second restart of a worker in a row, in seconds."
+        0.5, gt=0, description="Delay before the second restart of a worker in a row, in seconds."
     )
     backoff_max_s: float = Field(
         30, gt=0, description="Maximum delay between restarts of a worker, in seconds."
@@ -347,10 +348,11 @@ class QueueSettings(_Section):
     max_crashes_per_key: int = Field(
         10,
         ge=1,
-        description="Poison jobs of a key within crash_window_s after which it is rejected.",
+        description="Poison jobs of a key within AURICLE_CRASH_WINDOW_S, after which the key is "
+        "rejected.",
     )
     crash_window_s: float = Field(
-        600, gt=0, description="Window for max_crashes_per_key, in seconds."
+        600, gt=0, description="Window for AURICLE_MAX_CRASHES_PER_KEY, in seconds."
     )
 
 
@@ -429,8 +431,9 @@ class LiveSettings(_Section):
     )
     partial_model: str | None = Field(
         None,
-        description="Model for partials: a name of `models`, `same` (the model of the final) or "
-        "`none` (no partials); none set: Moonshine for English where it is installed, else `same`.",
+        description="Model for partials: a name of AURICLE_MODELS, `same` (the model of the final) "
+        "or `none` (no partials); not set: Moonshine for English where it is installed, else "
+        "`same`.",
     )
     endpoint_ms: int = Field(
         DEFAULT_ENDPOINT_MS,
@@ -494,7 +497,7 @@ class LedgerSettings(_Section):
     journal_audio: bool = Field(
         False,
         description="Keep the audio of open utterances on disk until their finals are stored, for "
-        "clients that can't resume; requires keep_transcripts.",
+        "clients that can't resume; requires AURICLE_KEEP_TRANSCRIPTS.",
     )
 
     @field_validator("journal_audio")
@@ -507,7 +510,8 @@ class LedgerSettings(_Section):
     webhook_secret: SecretStr | None = Field(
         None,
         min_length=MIN_SECRET_CHARACTERS,
-        description="Secret from which each key's webhook secret is derived; none: no webhooks.",
+        description="Secret from which each key's webhook secret is derived, at least "
+        f"{MIN_SECRET_CHARACTERS} characters; none: no webhooks.",
     )
     webhook_allow_private: bool = Field(
         False, description="Also send webhooks to private and loopback addresses."
@@ -516,7 +520,10 @@ class LedgerSettings(_Section):
         10_000, ge=1, description="Maximum unfinished jobs (`wait=0`) per key; more get a 503."
     )
     key_jobs_mb: float = Field(
-        20_000, gt=0, description="Maximum MB of audio in unfinished jobs per key; more get a 503."
+        20_000,
+        gt=0,
+        description="Maximum MB of audio of jobs per key, with the audio that is kept after their "
+        "end; more get a 503.",
     )
     keep_audio_s: float = Field(
         0,
@@ -566,7 +573,7 @@ class ClusterSettings(_Section):
 
     replicas: int = Field(2, ge=1, description="Minimum number of recognisers on Ray.")
     max_replicas: int = Field(
-        0, ge=0, description="Maximum number of recognisers on Ray; 0: the same as replicas."
+        0, ge=0, description="Maximum number of recognisers on Ray; 0: as AURICLE_REPLICAS."
     )
     replica_audio_s: float = Field(
         30, gt=0, description="Autoscaling target: seconds of audio in flight per recogniser."

@@ -39,6 +39,8 @@ def default_text(name: str) -> str:
         return "the user's cache folder"
     if default in (None, (), ""):
         return "none"
+    if isinstance(default, bool):
+        return str(int(default))
     if isinstance(default, float):
         return f"{default:g}"
     return str(default)
