@@ -112,7 +112,7 @@ class ForbiddenHost(RequestError):
 
 
 class NotFound(RequestError):
-    """The job or path does not exist."""
+    """The path, job, transcript or live session does not exist."""
 
     code = "not_found"
     http_status = 404
@@ -166,7 +166,7 @@ class UnsupportedFormat(RequestError):
 
 
 class RateLimited(RequestError):
-    """The key has reached a rate limit; ``retry_after_s`` says when to retry."""
+    """The key or the address has reached a limit; ``retry_after_s`` says when to retry."""
 
     code = "rate_limited"
     http_status = 429
@@ -253,6 +253,11 @@ class Draining(Overloaded):
     code = "draining"
     close_code = 1012  # IANA WebSocket close code registry: service restart
 
+    def __init__(
+        self, message: str = "The server is shutting down; try again.", retry_after_s: int = 5
+    ) -> None:
+        super().__init__(message, retry_after_s)
+
 
 class LedgerUnavailable(Overloaded):
     """The job database or the audio store did not answer in time, or can't be reached."""
@@ -280,7 +285,11 @@ class DeadlineExceeded(AuricleError):
     retryable = True
     retry_after_s: int
 
-    def __init__(self, message: str = "", retry_after_s: int = 1) -> None:
+    def __init__(
+        self,
+        message: str = "The transcript was not ready within max_wait_s.",
+        retry_after_s: int = 1,
+    ) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
 

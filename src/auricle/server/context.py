@@ -302,7 +302,7 @@ class ServerState:
             Draining: The service is shutting down.
         """
         if self.is_draining:
-            raise Draining("The service is shutting down; try again.", RETRY_S)
+            raise Draining()
 
 
 async def read_json(request: Request, max_bytes: int) -> bytes:

@@ -106,7 +106,7 @@ def states_of(remote: RemoteTranscriber) -> dict[str, ModelState]:
 
 async def test_before_the_first_report_no_name_is_known_or_unknown() -> None:
     async with gateway("http://127.0.0.1:9", ready=0) as remote:
-        with pytest.raises(ModelUnavailable, match="no recogniser is known yet"):
+        with pytest.raises(ModelUnavailable, match="No recogniser is known yet"):
             remote.reserve(request("a"))
         with pytest.raises(ModelUnavailable):
             await remote.transcribe(job("a"))

@@ -108,7 +108,10 @@ class GatewayAdmission:
         is_reserved |= self.has_standing_reservation(job)
         if not is_reserved and self._backlog.waiting_jobs >= self._bounds.queue_jobs:
             load_s = self._speed.load_s(self._backlog.waiting())
-            raise Overloaded("too many jobs are in flight", self.retry_after_s(load_s))
+            raise Overloaded(
+                "The gateway has sent as many jobs as it may; try again later.",
+                self.retry_after_s(load_s),
+            )
         ticket = Ticket(job, now, math.inf)
         self._backlog.queues[job.kind].push(ticket)
         return ticket, is_reserved

@@ -66,7 +66,7 @@ class FleetModels:
         """
         current = self._current
         if name and not self._known and name not in current.names:
-            raise ModelUnavailable("no recogniser is known yet; try again", RETRY_AFTER_S)
+            raise ModelUnavailable("No recogniser is known yet; try again.", RETRY_AFTER_S)
         return current.find(name)
 
     @property
@@ -83,7 +83,7 @@ class FleetModels:
         """
         choice = self._current.choose(requested)
         if choice.warnings and not self._known:
-            raise ModelUnavailable("no recogniser is known yet; try again", RETRY_AFTER_S)
+            raise ModelUnavailable("No recogniser is known yet; try again.", RETRY_AFTER_S)
         return choice
 
     @property
@@ -99,7 +99,7 @@ class FleetModels:
             try:
                 self._table = ModelTable.with_models(models, self._settings)
             except SetupError as exc:
-                log.error("aliases_not_used", why=str(exc))
+                log.error("aliases_not_used", reason=str(exc))
                 plain = self._settings.model_copy(update={"model_aliases": ()})
                 self._table = ModelTable.with_models(models, plain)
         return self._table

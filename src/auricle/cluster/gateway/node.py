@@ -151,7 +151,7 @@ class Node:
         except (*_FAULTS, RemoteProtocolError) as exc:
             self.ejection.check_failed(time.monotonic())
             if self.ejection.is_out and not was_out:
-                log.warning("recogniser_out", url=self.url, why=type(exc).__name__)
+                log.warning("recogniser_out", url=self.url, reason=type(exc).__name__)
             return
         self.ejection.check_succeeded(capacity, time.monotonic())
         if was_out:
@@ -169,7 +169,7 @@ class Node:
     def record_loss(self, why: RecogniserLost) -> None:
         """Record that a job was lost."""
         if not self.ejection.is_out:
-            log.warning("recogniser_out", url=self.url, why=str(why))
+            log.warning("recogniser_out", url=self.url, reason=str(why))
         self.ejection.job_lost(time.monotonic())
 
 

@@ -190,7 +190,7 @@ class RemoteTranscriber:
                 await self._is_idle.wait()
         self._is_closed = True
         for call in list(self._calls.values()):
-            call.end(Draining("the server is shutting down", 5))
+            call.end(Draining())
         for task in (*self._watchers, *self._waking.values()):
             task.cancel()
         if tasks := [*self._watchers, *self._waking.values()]:
@@ -292,9 +292,7 @@ class RemoteTranscriber:
         try:
             with anyio.move_on_after(job.max_wait_s), call.scope:
                 return await self._send(call)
-            raise call.error or DeadlineExceeded(
-                "the deadline passed before the answer", RETRY_AFTER_S
-            )
+            raise call.error or DeadlineExceeded(retry_after_s=RETRY_AFTER_S)
         finally:
             admission.close(ticket)
             del self._calls[ticket]
@@ -315,7 +313,9 @@ class RemoteTranscriber:
                 self._notify()
                 losses += 1
                 if losses >= MAX_LOSSES and not call.is_promised:
-                    raise NoWorkerReady("the recognisers were lost", RETRY_AFTER_S) from exc
+                    raise NoWorkerReady(
+                        "The recognisers were lost; try again.", RETRY_AFTER_S
+                    ) from exc
                 self._counters.retried += 1
                 avoided = [node]
             except ModelUnavailable as exc:  # concerns the model there
@@ -352,7 +352,7 @@ class RemoteTranscriber:
                 await self._next_change()
             fresh = [node for node in usable if node not in avoided]
             return min(fresh or usable, key=partial(_rank, call.model))
-        raise NoWorkerReady("no recogniser is ready; try again", RETRY_AFTER_S)
+        raise NoWorkerReady("No recogniser is ready; try again.", RETRY_AFTER_S)
 
     def _end(self, ticket: Ticket, error: AuricleError) -> None:
         if (call := self._calls.get(ticket)) is not None:
@@ -381,16 +381,16 @@ class RemoteTranscriber:
             return model
         if any(node.ejection.capacity is not None for node in self._nodes):
             raise not_served(names)
-        raise ModelUnavailable("no recogniser is known yet; try again", RETRY_AFTER_S)
+        raise ModelUnavailable("No recogniser is known yet; try again.", RETRY_AFTER_S)
 
     def _refuse_when_down(self, model: str) -> None:
         if self._is_draining:
-            raise Draining("the server is shutting down", 5)
+            raise Draining()
         if not self._usable():
-            raise NoWorkerReady("no recogniser is ready; try again", RETRY_AFTER_S)
+            raise NoWorkerReady("No recogniser is ready; try again.", RETRY_AFTER_S)
         if not self._usable(model):
             raise ModelUnavailable(
-                f"no recogniser with the model {model} is ready; try again", RETRY_AFTER_S
+                f"No recogniser with the model {model} is ready; try again.", RETRY_AFTER_S
             )
 
     def _refuse_unloaded(self, model: str) -> None:
@@ -401,7 +401,7 @@ class RemoteTranscriber:
         if model not in self._waking:
             node = min(usable, key=partial(_rank, model))
             self._waking[model] = asyncio.create_task(self._wake(node, model), name=f"load {model}")
-        raise ModelUnavailable(f"the model {model} is being loaded; try again", RETRY_AFTER_S)
+        raise ModelUnavailable(f"The model {model} is being loaded; try again.", RETRY_AFTER_S)
 
     async def _wake(self, node: Node, model: str) -> None:
         """Send a short job of silence, at which the recogniser loads the model."""

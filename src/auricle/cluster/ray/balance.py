@@ -117,7 +117,7 @@ class ReplicaTable:
             load_s += 0.0 if machine == self.here else ELSEWHERE_LOAD_S
             ranked.append((is_late, load_s, name))
         if not ranked:
-            raise NoWorkerReady("the recognisers are starting; try again", RETRY_AFTER_S)
+            raise NoWorkerReady("The recognisers are starting; try again.", RETRY_AFTER_S)
         return [name for _, _, name in sorted(ranked, key=lambda entry: entry[:2])]
 
     def stats(self, now: float) -> dict[str, Stats]:

@@ -281,7 +281,7 @@ class _Connection:
         try:
             with self._server.request_scope():  # cancelled when draining is over
                 return await self._listen(parameters, utterance)
-            raise Draining("The service is shutting down.", RETRY_S)
+            raise Draining()
         except AuricleError as error:
             log.code, status = error.code, error.http_status
             raise

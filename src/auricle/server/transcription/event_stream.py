@@ -16,7 +16,6 @@ from auricle.asgi import while_connected
 from auricle.errors import Draining
 from auricle.files.transcribe import FileProgress, FileTranscript, OnProgress
 from auricle.groups import first_error
-from auricle.server.context import RETRY_S
 from auricle.server.http.errors import CLIENT_VISIBLE_ERRORS, code_of, log_unexpected
 from auricle.server.http.request_log import request_log
 from auricle.server.transcription.intake import UploadContext
@@ -82,7 +81,7 @@ class EventStream(Response):
             except anyio.get_cancelled_exc_class():  # the server stops
                 if self._has_begun:
                     with anyio.move_on_after(_FAREWELL_S, shield=True):
-                        draining = Draining("The service is shutting down.", RETRY_S)
+                        draining = Draining()
                         await self._break_off(scope, send, draining)
                 raise
 

@@ -45,7 +45,7 @@ class Deadline:
         """
         left_s = self._ends_at - time.monotonic()
         if left_s <= 0:
-            raise DeadlineExceeded("The transcript was not ready within max_wait_s.", RETRY_S)
+            raise DeadlineExceeded(retry_after_s=RETRY_S)
         return left_s
 
 
@@ -123,7 +123,7 @@ async def transcribe_spooled(
             on_progress=on_progress,
             finished=finished,
         )
-    raise DeadlineExceeded("The transcript was not ready within max_wait_s.", RETRY_S)
+    raise DeadlineExceeded(retry_after_s=RETRY_S)
 
 
 def _request(

@@ -125,7 +125,9 @@ class Admission:
         waiting_s = sum(ticket.audio_s for ticket in self._backlog.queues[JobKind.FILE])
         max_s = self._settings.queue_audio_s * FILE_QUEUE_SHARE
         if waiting_s > 0 and waiting_s + audio_s > max_s:
-            raise Overloaded("the part of the queue for files is full", self.retry_after_s())
+            raise Overloaded(
+                "The part of the queue for files is full; try again later.", self.retry_after_s()
+            )
 
     def to_shed(self, request: ReservationRequest) -> list[Ticket]:
         """Return the tickets to shed so that the requested audio fits.
@@ -138,8 +140,13 @@ class Admission:
         client, audio_s = request.client, request.audio_s
         is_new_session = request.standing and not request.resumed
         spare_s = self._settings.queue_audio_s * RESUME_HEADROOM if is_new_session else 0.0
-        own = (client, self._settings.key_share, audio_s, "this key's share of the queue is full")
-        all_of_it = (None, 1.0, audio_s + spare_s, "the queue is full")
+        own = (
+            client,
+            self._settings.key_share,
+            audio_s,
+            "This key's share of the queue is full; try again later.",
+        )
+        all_of_it = (None, 1.0, audio_s + spare_s, "The queue is full; try again later.")
         bounds = [all_of_it] if client == ANONYMOUS else [own, all_of_it]
         shed: list[Ticket] = []
         for owner, share, wanted_s, why in bounds:
@@ -163,7 +170,9 @@ class Admission:
         late_s = (ahead_s + own_s) * WAIT_MARGIN - request.max_wait_s
         # With nothing ahead the job is accepted: the measured speed may be out of date.
         if late_s > 0 and ahead_s > 0:
-            raise Overloaded("the wait would be longer than the deadline", whole_seconds(late_s))
+            raise Overloaded(
+                "The result would come after max_wait_s; try again later.", whole_seconds(late_s)
+            )
 
     def retry_after_s(self) -> int:
         """Return the time until the current backlog is done, in whole seconds."""

@@ -58,7 +58,7 @@ def read_outcome(
     if isinstance(result, JobFailed):
         if result.code == EmptyAudio.code:
             return EmptyAudio("the job contains no audio")
-        return AudioError("the engine cannot transcribe this audio")
+        return AudioError("The engine cannot transcribe this audio.")
     transcript = validated(result.transcript, ticket.job)
     elapsed_s = now - ticket.started_at
     if not 0 <= asr_s <= elapsed_s + 1:

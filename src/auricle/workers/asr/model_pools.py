@@ -250,7 +250,7 @@ class ModelPools:
                 else:
                     await self.replace(entry.name)
             except (AuricleError, OSError) as error:
-                log_safely(log.error, "model_not_replaced", model=entry.name, why=str(error))
+                log_safely(log.error, "model_not_replaced", model=entry.name, reason=str(error))
 
     async def replace(self, name: str) -> None:
         """Load a model again, then stop the workers that have the old one. No job is rejected.
@@ -314,7 +314,7 @@ class ModelPools:
 
     def _refuse_when_draining(self) -> None:
         if self._is_draining:
-            raise Draining("the server is shutting down", 5)
+            raise Draining()
 
     def _unavailable(self, entry: _Entry) -> ModelUnavailable:
         retry_after_s = self._policy.request(entry.name, time.monotonic())
@@ -336,7 +336,7 @@ class ModelPools:
         if max_wait_s is not None:
             max_wait_s -= time.monotonic() - began_at
             if max_wait_s <= 0:
-                raise DeadlineExceeded("the deadline passed before the answer")
+                raise DeadlineExceeded()
         room = self._reservations.get(job.reservation) if job.reservation is not None else None
         name = room.name_in(pool) if room is not None else None
         if name == job.reservation and max_wait_s == job.max_wait_s:
@@ -447,7 +447,7 @@ class ModelPools:
                     log.error,
                     "model_not_loaded",
                     model=entry.name,
-                    why=entry.error,
+                    reason=entry.error,
                     again_in_s=pause_s,
                 )
                 return
@@ -471,7 +471,7 @@ def _log_capacity(name: str, placement: Placement) -> None:
     if (capacity := placement.capacity) is not None:
         log.info("capacity_used", model=name, live_sessions=capacity.live_sessions)
     elif placement.other_capacity:
-        log.info("capacity_not_used", model=name, why=placement.other_capacity)
+        log.info("capacity_not_used", model=name, reason=placement.other_capacity)
 
 
 def _files_of(plan: ModelPlan) -> tuple[object, ...]:

@@ -155,7 +155,7 @@ class WorkerPool:
             with anyio.move_on_after(drain_s):
                 await self._is_idle.wait()
         self._is_closed = True
-        self._scheduler.drain(lambda: Draining("the server is shutting down", 5))
+        self._scheduler.drain(lambda: Draining())
         self._deliver_failures()
         if self._driver is not None:
             self._driver.cancel()
@@ -310,11 +310,11 @@ class WorkerPool:
 
     def _refuse_when_down(self) -> None:
         if self._is_draining:
-            raise Draining("the server is shutting down", 5)
+            raise Draining()
         if not self._crew.ready:
             self._scheduler.counters.refused += 1
             retry_after_s = max(1, math.ceil(self._crew.start_estimate_s))
-            raise NoWorkerReady("the recognisers are starting; try again", retry_after_s)
+            raise NoWorkerReady("The recognisers are starting; try again.", retry_after_s)
 
     def _assign(
         self,

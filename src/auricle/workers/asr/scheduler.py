@@ -245,7 +245,8 @@ class Scheduler:
                     self._poison.carry_over(ticket.job.utterance, ticket.job.pcm)
                 after_s = self.admission.retry_after_s()
                 self._fail(
-                    ticket, DeadlineExceeded("the deadline passed before the answer", after_s)
+                    ticket,
+                    DeadlineExceeded(retry_after_s=after_s),
                 )
 
     def next_failure(self) -> Failure | None:
@@ -287,7 +288,7 @@ class Scheduler:
 
     def _refuse_poison(self, ticket: Ticket) -> None:
         if not ticket.is_settled:
-            self._fail(ticket, PoisonJob("this audio crashed the engine repeatedly"))
+            self._fail(ticket, PoisonJob("This audio crashed the engine repeatedly."))
 
     def _refuse_banned(self, client: ClientId, now: float) -> None:
         try:

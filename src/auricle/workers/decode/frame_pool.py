@@ -152,12 +152,16 @@ class FramePool:
     def open(self, codec: FrameCodec, header: bytes, *, client: ClientId) -> DecodingStream:
         """See :class:`auricle.transcriber.FrameDecoder`."""
         if self._is_closed:
-            raise Draining("the server is shutting down", RETRY_AFTER_S)
+            raise Draining()
         if not self._workers.can_start:
-            raise NoWorkerReady("workers for compressed audio cannot start", RETRY_AFTER_S)
+            raise NoWorkerReady(
+                "The workers for compressed audio can't start; try again later.", RETRY_AFTER_S
+            )
         if len(self._streams) >= MAX_STREAMS_PER_WORKER * self._decode.frame_workers:
             self._counters.refused += 1
-            raise Overloaded("too many streams of compressed audio", RETRY_AFTER_S)
+            raise Overloaded(
+                "Too many streams of compressed audio; try again later.", RETRY_AFTER_S
+            )
         self._crash_budget.refuse_exhausted(client, time.monotonic())
         stream = _Stream(self, f"f{next(self._ids)}", codec, header, client)
         self._streams.add(stream)
@@ -167,7 +171,7 @@ class FramePool:
     async def decode(self, stream: _Stream, frames: Sequence[CompressedFrame]) -> Pcm16:
         """Return the samples of a stream's next frames."""
         if self._is_closed or stream not in self._streams:
-            raise Draining("the server is shutting down", RETRY_AFTER_S)
+            raise Draining()
         stream.frames = tuple(frames)
         stream.answer = asyncio.get_running_loop().create_future()
         self._waiting.append(stream)
@@ -176,7 +180,9 @@ class FramePool:
             async with asyncio.timeout(PATIENCE_S):
                 return await stream.answer
         except TimeoutError:
-            raise NoWorkerReady("no worker decoded the audio in time", RETRY_AFTER_S) from None
+            raise NoWorkerReady(
+                "No worker decoded the audio in time; try again.", RETRY_AFTER_S
+            ) from None
 
     def close(self, stream: _Stream) -> None:
         """Forget a stream, and close it in its worker; idempotent."""
@@ -279,7 +285,7 @@ class FramePool:
             self._counters.poison += 1
             self._crash_budget.charge(culprit.client, now)
             self._poison.clear(culprit.name)
-            deliver(culprit.answer, PoisonJob("this audio crashed the decoder repeatedly"))
+            deliver(culprit.answer, PoisonJob("This audio crashed the decoder repeatedly."))
         else:
             self._counters.retried += 1
             self._waiting.appendleft(culprit)
@@ -292,7 +298,7 @@ class FramePool:
 
     def _close_all(self) -> None:
         self._is_closed = True
-        error = Draining("the server is shutting down", RETRY_AFTER_S)
+        error = Draining()
         for stream in self._streams:
             deliver(stream.answer, error)
 

@@ -168,7 +168,7 @@ class DecodePool:
     ) -> AsyncGenerator[Progress]:
         """See :class:`auricle.transcriber.Decoder`."""
         if self._is_closing:
-            raise Draining("the server is shutting down", RETRY_AFTER_S)
+            raise Draining()
         try:
             self._crash_budget.refuse_exhausted(client, time.monotonic())
         except RateLimited:
@@ -176,7 +176,7 @@ class DecodePool:
             raise
         if len(self._streams) >= self._decode.open_files:
             self._counters.refused += 1
-            raise Overloaded("too many files are being read", RETRY_AFTER_S)
+            raise Overloaded("Too many files are being read; try again later.", RETRY_AFTER_S)
         stream = _Stream(f"s{next(self._ids)}", source, client)
         self._streams.add(stream)
         try:
@@ -310,7 +310,7 @@ class DecodePool:
             self._counters.poison += 1
             self._crash_budget.charge(culprit.client, now)
             self._poison.clear(culprit.id)
-            self._fail(culprit, PoisonJob("this file crashed the decoder repeatedly"))
+            self._fail(culprit, PoisonJob("This file crashed the decoder repeatedly."))
         else:
             self._counters.retried += 1
             self._waiting.appendleft(culprit)
@@ -323,7 +323,7 @@ class DecodePool:
                 continue
             if now >= stream.hung_at + HUNG_PATIENCE_S:
                 self._waiting.remove(stream)
-                self._fail(stream, PoisonJob("this file made the decoder hang"))
+                self._fail(stream, PoisonJob("This file made the decoder hang."))
             else:
                 ends_at = min(ends_at, stream.hung_at + HUNG_PATIENCE_S)
         return ends_at
@@ -332,7 +332,7 @@ class DecodePool:
 
     async def _step(self, stream: _Stream) -> StepDone:
         if self._is_closing:
-            raise Draining("the server is shutting down", RETRY_AFTER_S)
+            raise Draining()
         stream.answer = asyncio.get_running_loop().create_future()
         self._waiting.append(stream)
         self._crew.wake()
@@ -382,7 +382,7 @@ class DecodePool:
     def _fail_all(self) -> None:
         self._is_closing = True
         for stream in list(self._streams):
-            self._fail(stream, Draining("the server is shutting down", RETRY_AFTER_S))
+            self._fail(stream, Draining())
 
     def _forget(self, stream: _Stream) -> None:
         """Drop a file and close it, here and in its worker; idempotent."""
@@ -419,7 +419,7 @@ async def _open(path: str) -> int:
         raise
     except OSError as exc:
         if exc.errno in (errno.EMFILE, errno.ENFILE):
-            raise Overloaded("too many files are open", RETRY_AFTER_S) from exc
+            raise Overloaded("Too many files are open; try again later.", RETRY_AFTER_S) from exc
         raise AudioError("The file cannot be read.") from exc
 
 

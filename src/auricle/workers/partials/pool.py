@@ -79,7 +79,7 @@ class PartialPool:
 
     async def aclose(self) -> None:
         """Fail all jobs and stop the workers."""
-        self._close(Draining("the server is shutting down", 5))
+        self._close(Draining())
         if self._driver is not None:
             self._driver.cancel()
             await asyncio.wait([self._driver])
@@ -117,7 +117,7 @@ class PartialPool:
             AudioError: The model cannot recognise this audio.
         """
         if not self.is_ready:
-            raise NoWorkerReady("no worker for partials is ready", 1)
+            raise NoWorkerReady("No worker for partials is ready.", 1)
         refuse_unsendable(job)
         ticket = self._schedule.submit(job, time.monotonic())
         future: asyncio.Future[Transcript] = asyncio.get_running_loop().create_future()

@@ -127,7 +127,7 @@ class PartialSchedule:
         stream = self._streams.get(_key(ticket))
         if stream is not None and stream.deaths >= MAX_DEATHS:
             stream.used_at = now
-            raise PoisonJob("partials of this utterance crashed their workers repeatedly")
+            raise PoisonJob("Partials of this utterance crashed their workers repeatedly.")
         older = next((each for each in self._waiting if _key(each) == _key(ticket)), None)
         if older is not None:
             self._waiting.replace(older, ticket)
@@ -187,7 +187,7 @@ class PartialSchedule:
             stream.deaths += 1
             if stream.deaths >= MAX_DEATHS:
                 self.counters.poison += 1
-                error: AuricleError = PoisonJob("this audio crashed the engine repeatedly")
+                error: AuricleError = PoisonJob("This audio crashed the engine repeatedly.")
             else:
                 error = Superseded("its worker died; retry with newer audio")
             if not ticket.is_settled:

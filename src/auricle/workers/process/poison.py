@@ -56,7 +56,9 @@ class CrashBudget:
         if client == ANONYMOUS:  # would reject all clients without a key
             return
         if (wait_s := self.exhausted_for_s(client, now)) > 0:
-            raise RateLimited("too much of this key's audio crashed the engine", math.ceil(wait_s))
+            raise RateLimited(
+                "Too much audio of this key crashed the engine; try again later.", math.ceil(wait_s)
+            )
 
     def exhausted_for_s(self, client: ClientId, now: float) -> float:
         """Return for how many seconds the client's budget stays exhausted; 0 if it is not."""
@@ -131,7 +133,7 @@ class PoisonTracker:
             PoisonJob: The audio is in quarantine.
         """
         if self.is_poison(pcm, now):
-            raise PoisonJob("this audio crashed the engine before; it is temporarily rejected")
+            raise PoisonJob("This audio crashed the engine before; it is temporarily rejected.")
 
 
 def _forget_oldest(table: dict[Any, Any]) -> None:

@@ -253,7 +253,7 @@ class WorkerSupervisor:
         try:
             self._employ(worker, now)
         except Exception as exc:  # kill this worker only; the supervisor continues
-            log_safely(log.error, "worker_not_employed", worker=worker.id, exc_info=exc)
+            log_safely(log.error, "worker_assignment_failed", worker=worker.id, exc_info=exc)
             self._kill(worker, "protocol")
 
     def _employ(self, worker: _Worker, now: float) -> None:
@@ -291,7 +291,7 @@ class WorkerSupervisor:
         try:
             process.send(self._shift.start_message(worker.slot))
         except Exception as exc:  # such as a model path that is not valid Unicode
-            log_safely(log.error, "worker_not_told", worker=worker.id, exc_info=exc)
+            log_safely(log.error, "worker_message_not_sent", worker=worker.id, exc_info=exc)
             process.kill()
         exit = await process.run(lambda message: self._on_message(worker, message))
         if process.protocol_error:
@@ -308,7 +308,7 @@ class WorkerSupervisor:
                     worker.kill_reason = "start"
                     self.start_error = message.message
                     log_safely(
-                        log.error, "worker_start_failed", worker=worker.id, why=message.message
+                        log.error, "worker_start_failed", worker=worker.id, reason=message.message
                     )
                 case WorkerState.BUSY, _:
                     self._shift.received(worker.id, message, now)

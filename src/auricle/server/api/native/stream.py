@@ -34,7 +34,7 @@ from auricle.protocol.native.stream import (
     ignored_parameters,
     parse_query,
 )
-from auricle.server.context import RETRY_S, ServerState
+from auricle.server.context import ServerState
 from auricle.server.http.client_address import Address, client_address
 from auricle.server.http.errors import CLIENT_VISIBLE_ERRORS, deny_handshake, log_unexpected
 from auricle.server.http.request_log import log_session, request_id_of, request_log
@@ -186,7 +186,7 @@ class _StreamHandshake:
         limit_s = min(START_S, self.server.live.settings.idle_timeout_s)
         with anyio.move_on_after(limit_s):
             if (message := await self._receive()) is None:
-                raise Draining("The service is shutting down; try again.", RETRY_S)
+                raise Draining()
             if message["type"] == "websocket.disconnect":
                 raise WebSocketDisconnect(message.get("code", 1005))
             if (text := message.get("text")) is None:

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from auricle.errors import Draining
 from auricle.server.access.connection_limits import network_of
-from auricle.server.context import RETRY_S, ServerState
+from auricle.server.context import ServerState
 from auricle.server.http.client_address import client_address
 from auricle.server.http.errors import CLIENT_LEFT_STATUS, UNMATCHED, refuse
 from auricle.server.http.log_sampling import LineSampler
@@ -52,7 +52,7 @@ class AccessLogMiddleware:
                 await self._app(scope, receive, noting_send)
             if time_is_up.cancelled_caught and status == CLIENT_LEFT_STATUS:
                 request_log(scope).code = Draining.code
-                response = refuse(scope, Draining("The service is shutting down.", RETRY_S))
+                response = refuse(scope, Draining())
                 response.headers["connection"] = "close"
                 await response(scope, receive, noting_send)
         finally:

@@ -55,7 +55,7 @@ async def get_readyz(request: Request) -> Response:
     """Return 200 only while a ready worker has lately finished a job or passed a self-test."""
     server = state_of(request)
     if server.is_draining:
-        return error_response(Draining("The service is shutting down.", RETRY_S))
+        return error_response(Draining())
     if not server.transcriber.stats().is_working:
         return error_response(NoWorkerReady("No worker is ready, or all are overdue.", RETRY_S))
     return json_response(_Ready(ready=True))
