@@ -200,7 +200,7 @@ const english: StatusTexts = {
 			failed: 'Failed',
 			cancelled: 'Cancelled',
 		},
-		hint: 'Queued and running jobs are all in the database; the others ended here since the start.',
+		hint: 'Queued and running: all jobs of the database. The others: jobs that ended here since the server’s start.',
 	},
 	clients: {
 		title: 'Use by key',
@@ -294,7 +294,7 @@ const SIGNALS_CHINESE: Readonly<Record<string, string>> = {
 const chinese: StatusTexts = {
 	nav: { label: '页面', live: '实时', recordings: '录音', status: '状态', help: '帮助' },
 	title: '状态',
-	asking: '正在查询服务器……',
+	asking: '正在加载……',
 	states: {
 		ok: '一切正常',
 		degraded: '服务可用，但部分工作进程或模型不可用',
@@ -329,7 +329,7 @@ const chinese: StatusTexts = {
 		delays: {
 			title: '字幕延迟',
 			figure: values => (values === null ? '–' : `${values.p50} 秒`),
-			unit: values => (values === null ? '无人说话' : '中位数，从最后一个词算起'),
+			unit: values => (values === null ? '尚无语音' : '中位数，从最后一个词算起'),
 			note: values =>
 				values === null ? '从最后一个词算起' : `95% 在 ${values.p95} 秒以内 · 最高 ${values.peak} 秒`,
 		},
@@ -428,24 +428,24 @@ const chinese: StatusTexts = {
 				case 'start':
 					return `无法启动（${end}）`;
 				case 'protocol':
-					return '输出无法识别，已被终止';
+					return '发送了无效消息，已被终止';
 				case 'memory':
 					return '占用内存过多，已被终止';
 				default:
 					return `${reason}（${end}）`;
 			}
 		},
-		stack: '当时所在位置',
+		stack: '崩溃时的调用栈',
 		noStack: '没有留下调用栈。',
 		killed: '由人终止，或因系统内存不足被终止；不会留下调用栈。',
-		hidden: '输入运维密钥可查看当时所在位置。',
+		hidden: '输入运维密钥可查看调用栈。',
 	},
 	operator: {
 		label: '运维密钥',
-		hint: 'AURICLE_OPERATOR_KEY 可显示各密钥的用量和工作进程崩溃时所在位置。密钥只保存在本标签页。',
+		hint: '即 AURICLE_OPERATOR_KEY 的值，可查看各密钥的用量和工作进程崩溃时的调用栈。密钥只保存在本标签页。',
 		show: '显示',
 		forget: '清除密钥',
-		wrong: '服务器没有这个运维密钥。',
+		wrong: '运维密钥错误。',
 	},
 	refusals: {
 		title: '拒绝与失败的原因',
@@ -462,8 +462,8 @@ const chinese: StatusTexts = {
 			unauthorized: '没有密钥，或密钥错误',
 			token_expired: '令牌已过期',
 			forbidden_origin: '来自其他网站的页面',
-			forbidden_host: '使用了不属于本服务器的名称',
-			deadline_exceeded: '结果来得太晚',
+			forbidden_host: '服务器不接受的主机名',
+			deadline_exceeded: '超过了期限',
 			poison_job: '会使工作进程崩溃的音频',
 			internal: '服务器自身的错误，详见日志',
 		},
