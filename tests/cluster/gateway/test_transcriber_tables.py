@@ -95,7 +95,7 @@ async def test_jobs_go_to_a_recogniser_that_has_their_model(tmp_path: Path) -> N
         sent = job("b")
         assert (await remote.transcribe(sent)).text == answer(sent.pcm)
         await poll_until(lambda: states_of(remote)["c"] is ModelState.RESTARTING, "the loss of c")
-        with pytest.raises(ModelUnavailable, match="no recogniser with the model c"):
+        with pytest.raises(ModelUnavailable, match="No recogniser with the model c"):
             await remote.transcribe(job("c"))
         assert await model_that_ran(remote, "", notes) == ("1", "")
 
