@@ -25,7 +25,7 @@ LITELLM, OPENAI = Client("client-litellm"), Client("client-openai")
 LITELLM_NAME = f"litellm {LITELLM.version('litellm')}"
 FELLOW = CLIPS["fellow.wav"]
 DOCTOR = re.compile(r"^.*auricle doctor --client .*$", re.MULTILINE)
-NO_ROOM = re.compile("share of the queue is full|result would come after max_wait_s")
+NO_ROOM = re.compile("share of the queue is full|wait would be longer than the deadline")
 Run = Callable[[str, Path], str]
 MOVING = "moving-off-whisper-1.md"
 

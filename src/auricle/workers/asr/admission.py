@@ -171,7 +171,7 @@ class Admission:
         # With nothing ahead the job is accepted: the measured speed may be out of date.
         if late_s > 0 and ahead_s > 0:
             raise Overloaded(
-                "The result would come after max_wait_s; try again later.", whole_seconds(late_s)
+                "The wait would be longer than the deadline, max_wait_s.", whole_seconds(late_s)
             )
 
     def retry_after_s(self) -> int:
