@@ -13,7 +13,6 @@ from pathlib import Path
 
 MAX_FIELDS = 2_000_000
 """Maximum fields of a file; models of 600 million parameters have about 20,000."""
-MAX_WEIGHTS = 100_000
 ELEMENT_BYTES = {
     **dict.fromkeys((2, 3, 9, 17, 18, 19, 20), 1),  # 8-bit integers, booleans, float8
     **dict.fromkeys((4, 5, 10, 16), 2),

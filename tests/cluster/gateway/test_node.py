@@ -320,7 +320,7 @@ async def test_the_place_of_an_error_is_logged_without_speech() -> None:
                 await remote.transcribe(job())
     out = [entry for entry in logs if entry["event"] == "recogniser_out"]
     assert (out[0]["log_level"], out[0]["url"]) == ("warning", liar.url)
-    assert "500" in out[0]["why"]
+    assert "500" in out[0]["reason"]
     assert "secret" not in repr(logs)
 
 
