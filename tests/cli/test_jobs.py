@@ -124,6 +124,29 @@ def test_an_interrupted_wait_leaves_the_job_alone(
     assert auricle("jobs", "wait", job_id).returncode == 0
 
 
+def test_a_wait_may_begin_before_its_server(tmp_path: Path) -> None:
+    file = tmp_path / "held"
+    file.touch()
+    with serving(tmp_path, workers=1) as (server, url):
+        environ = environment(tmp_path, url=url)
+        detached = (
+            "transcribe",
+            "--detach",
+            str(CLIP),
+            "--initial-prompt",
+            f"scripted:hold:{file}",
+        )
+        job_id = completed(*detached, environ=environ).stdout.strip()
+        server.process.kill()
+        server.wait()
+    file.unlink()
+    with command("jobs", "wait", job_id, environ=environ) as waiting:
+        until(lambda: "waiting for it" in waiting.stderr, waiting)
+        with serving(tmp_path, workers=1, port=int(url.rsplit(":", 1)[1])):
+            assert waiting.wait() == 0
+    assert waiting.stdout.strip()
+
+
 def test_a_job_that_fails_says_why(auricle: Run) -> None:
     job_id = submitted(auricle, "--initial-prompt", "scripted:audio-error")
     done = auricle("jobs", "wait", job_id)

@@ -41,6 +41,12 @@ def test_what_the_server_asks_for_comes_on_top() -> None:
     assert backoff.next_delay_s(0.0, 900.0, retry_after_s=5.0) == 6.0
 
 
+def test_a_failure_may_have_a_shorter_limit() -> None:
+    backoff = Backoff(RULES, random_fraction=lambda: 1.0)
+    delays(backoff, 5)
+    assert backoff.next_delay_s(0.0, 900.0, max_delay_s=2.0) == 2.0
+
+
 def test_patience_counts_from_the_first_failure_in_a_row() -> None:
     backoff = Backoff(RULES, random_fraction=lambda: 1.0)
     assert backoff.next_delay_s(100.0, 10.0) == 1.0

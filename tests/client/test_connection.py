@@ -148,6 +148,14 @@ async def test_a_full_server_says_when_to_retry(status: int, said: str, waits_s:
     )
 
 
+async def test_a_server_that_loads_its_model_is_asked_every_second() -> None:
+    body = '{"error": {"code": "no_worker_ready", "message": "It is starting."}}'
+    async with live_server() as server:
+        server.refusals = [refusal(503, body, Retry_After="60")]
+        failed = await fails(stream_url(server.url))
+    assert (failed.retry_after_s, failed.max_delay_s, failed.is_refusal) == (0, 1, True)
+
+
 async def test_a_proxy_whose_server_is_away_may_be_asked_again() -> None:
     async with live_server() as server:
         server.refusals = [refusal(502, "bad gateway")]

@@ -18,6 +18,8 @@ RESULT = {
     "segments": [{"start": 0.0, "end": 1.5, "text": " Good morning.", "words": None}],
 }
 DONE: Answer = (200, {"job_id": "a", "state": "done", "progress": 1.0, "result": RESULT})
+LOST: Answer = (0, b"")
+"""The connection is closed without a response."""
 FORGOTTEN: Answer = (404, {"error": {"code": "not_found", "message": "There is no such job."}})
 FULL: Answer = (
     503,
@@ -33,10 +35,11 @@ FULL: Answer = (
 
 
 class ScriptedServer(ThreadingHTTPServer):
-    """Answers uploads, polls and deletions from three scripts, and records the requests."""
+    """Answers probes, uploads, polls and deletions from scripts, and records the requests."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Scripted)
+        self.probes: list[Answer] = [(200, {})]
         self.uploads: list[Answer] = [ACCEPTED]
         self.jobs: list[Answer] = [DONE]
         self.deletions: list[Answer] = [(200, {})]
@@ -52,7 +55,8 @@ class _Scripted(BaseHTTPRequestHandler):
     server: ScriptedServer
 
     def do_GET(self) -> None:
-        self._answer((200, {}) if self.path == "/livez" else _next(self.server.jobs))
+        script = self.server.probes if self.path == "/livez" else self.server.jobs
+        self._answer(_next(script))
 
     def do_POST(self) -> None:
         self.server.received.append(self.rfile.read(int(self.headers["content-length"])))
@@ -64,7 +68,7 @@ class _Scripted(BaseHTTPRequestHandler):
     def _answer(self, answer: Answer) -> None:
         self.server.requests.append(f"{self.command} {self.path}")
         status, content = answer
-        if not status:  # the connection is lost
+        if not status:
             self.close_connection = True
             return
         body = content if isinstance(content, bytes) else json.dumps(content).encode()

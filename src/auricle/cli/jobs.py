@@ -79,8 +79,8 @@ def wait(
 ) -> None:
     """Wait until a job has ended, and print its transcript.
 
-    The wait continues if the server restarts. Ctrl-C ends the wait only; the job continues. The
-    exit code is 1 if the job has failed.
+    A server that restarts is waited for. Ctrl-C ends the wait only; the job continues. The exit
+    code is 1 if the job has failed.
     """
     if output is not None:
         check_target(None, output)
@@ -103,7 +103,15 @@ async def _result(settings: Settings, job_id: str) -> FileTranscript:
     from auricle.cli.support.remote_jobs import RemoteJobs
     from auricle.cli.support.server import url_of
 
-    async with RemoteJobs(url_of(settings), settings.client) as jobs:
+    url = url_of(settings)
+
+    def report_absence() -> None:
+        errors.print(
+            f"No Auricle server answers at {url}; waiting for it. Ctrl-C ends the wait only.",
+            style="yellow",
+        )
+
+    async with RemoteJobs(url, settings.client, report_absence) as jobs:
         with FileProgressBars() as bars:
             bar = bars.open(job_id)
             try:

@@ -53,7 +53,11 @@ class Backoff:
         self._failures, self._since = 0, None
 
     def next_delay_s(
-        self, now: float, patience_s: float, retry_after_s: float = 0.0
+        self,
+        now: float,
+        patience_s: float,
+        retry_after_s: float = 0.0,
+        max_delay_s: float | None = None,
     ) -> float | None:
         """Return the delay after a failure in seconds, or ``None`` to give up.
 
@@ -61,10 +65,12 @@ class Backoff:
             now: Monotonic time in seconds.
             patience_s: Time after the first consecutive failure at which to give up.
             retry_after_s: Minimum delay that the server requested, in seconds.
+            max_delay_s: Maximum delay in place of the rules' one, in seconds.
         """
         self._since = now if self._since is None else self._since
         rules = self._rules
-        longest_s = min(rules.max_delay_s, rules.first_delay_s * 2 ** min(self._failures, 30))
+        max_delay_s = rules.max_delay_s if max_delay_s is None else max_delay_s
+        longest_s = min(max_delay_s, rules.first_delay_s * 2 ** min(self._failures, 30))
         self._failures += 1
         delay_s = retry_after_s + longest_s * (0.5 + 0.5 * self._random_fraction())
         return delay_s if now + delay_s - self._since <= patience_s else None

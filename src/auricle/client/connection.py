@@ -15,6 +15,7 @@ from auricle.client.network import describe_failure
 from auricle.errors import (
     AuricleError,
     ForbiddenOrigin,
+    NoWorkerReady,
     RequestError,
     SetupError,
     Unauthorized,
@@ -26,6 +27,9 @@ CLOSE_LIMIT_S = 2.0
 MAX_MESSAGE_BYTES = 2**20
 MAX_RETRY_AFTER_S = 120.0
 """Maximum delay that a server can request."""
+STARTING_DELAY_S = 1.0
+"""Maximum delay while a server loads its model. Its Retry-After is the time of a whole start, for
+requests that cost more than a handshake."""
 
 _SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
 _REFUSALS: dict[int, type[RequestError]] = {401: Unauthorized, 403: ForbiddenOrigin}
@@ -40,14 +44,21 @@ class ConnectionFailed(Exception):
     Attributes:
         reason: The reason, as text.
         retry_after_s: Minimum delay that the server requested, in seconds.
+        max_delay_s: Maximum delay in place of the rules' one, in seconds.
         is_refusal: Whether a server answered that it is full or not ready.
     """
 
     def __init__(
-        self, reason: str, *, retry_after_s: float = 0.0, is_refusal: bool = False
+        self,
+        reason: str,
+        *,
+        retry_after_s: float = 0.0,
+        max_delay_s: float | None = None,
+        is_refusal: bool = False,
     ) -> None:
         super().__init__(reason)
-        self.reason, self.retry_after_s, self.is_refusal = reason, retry_after_s, is_refusal
+        self.reason, self.is_refusal = reason, is_refusal
+        self.retry_after_s, self.max_delay_s = retry_after_s, max_delay_s
 
 
 class _Problem(msgspec.Struct):
@@ -116,7 +127,10 @@ def _refusal(response: Response) -> ConnectionFailed | AuricleError:
         error = msgspec.json.decode(response.body or b"", type=_Body).error
         text = f"{error.message} ({error.code})"
     except msgspec.DecodeError:
+        error = _Problem()
         text = f"The URL does not belong to an Auricle server (HTTP {status})."
+    if error.code == NoWorkerReady.code:
+        return ConnectionFailed(text, max_delay_s=STARTING_DELAY_S, is_refusal=True)
     if status in _FULL:
         return ConnectionFailed(text, retry_after_s=_retry_after_s(response), is_refusal=True)
     if status >= 500:  # usually from a proxy while its server starts

@@ -305,6 +305,7 @@ class LiveClient:
             anyio.current_time(),
             rules.patience_s if has_answered else rules.first_patience_s,
             failed.retry_after_s,
+            failed.max_delay_s,
         )
         if delay_s is None:
             raise Unreachable(f"Cannot connect to {self._url}: {failed.reason.rstrip('.')}.")

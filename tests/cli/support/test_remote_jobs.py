@@ -14,6 +14,7 @@ from tests.support.job_server import (
     ACCEPTED,
     DONE,
     FULL,
+    LOST,
     RESULT,
     RUNNING,
     ScriptedServer,
@@ -118,6 +119,18 @@ async def test_a_full_server_is_asked_again_when_it_says(
     result, _ = await recognise(server, recording)
     assert result.transcript.text == "Good morning."
     assert len(server.received) == 3
+
+
+async def test_the_server_of_a_job_may_be_away_at_first(server: ScriptedServer) -> None:
+    server.probes, server.jobs = [LOST], [LOST, DONE]
+    absences: list[str] = []
+    async with RemoteJobs(server.url, ClientSettings(), lambda: absences.append("waiting")) as jobs:
+        result = await jobs.follow("a", lambda *step: None)
+    assert result.transcript.text == "Good morning."
+    assert absences == ["waiting"]
+    with pytest.raises(SetupError, match="No Auricle server answers"):
+        async with RemoteJobs(server.url, ClientSettings()):
+            raise AssertionError
 
 
 async def test_a_server_that_stays_full_is_given_up(

@@ -10,7 +10,7 @@ from auricle.client import Closed
 from auricle.errors import DeadlineExceeded, NotFound, Unreachable
 from tests.client.api.conftest import KEY
 from tests.support.clips import TESTDATA
-from tests.support.job_server import ACCEPTED, DONE, FORGOTTEN, FULL, RUNNING, ScriptedServer
+from tests.support.job_server import ACCEPTED, DONE, FORGOTTEN, FULL, LOST, RUNNING, ScriptedServer
 
 pytestmark = [pytest.mark.process, pytest.mark.anyio]
 
@@ -103,6 +103,19 @@ async def test_a_large_recording_is_a_job_that_is_deleted_when_it_was_read(
     assert seen == [0.5, 1.0]
     assert server.received == [LONG, LONG, LONG]
     assert server.requests[-1].startswith("DELETE /jobs/")
+
+
+async def test_a_job_of_a_server_that_is_away_is_waited_for(server: ScriptedServer) -> None:
+    server.jobs = [LOST, DONE]
+    async with AsyncClient(server.url) as client:
+        assert (await client.jobs.wait("a")).text == "Good morning."
+    server.jobs = [LOST, (200, b'data: {"job_id": "a", "state": "cancelled", "progress": 0}\n\n')]
+    async with AsyncClient(server.url) as client:
+        assert [job.state async for job in client.jobs.events("a")] == ["cancelled"]
+    server.jobs = [LOST]
+    async with AsyncClient(server.url) as client:
+        with pytest.raises(Unreachable):
+            await client.jobs.wait("a", timeout_s=0.05)
 
 
 async def test_cancelling_a_transcription_cancels_its_job(server: ScriptedServer) -> None:

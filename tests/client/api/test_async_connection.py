@@ -8,7 +8,7 @@ import pytest
 from auricle.client.api.async_connection import AsyncConnection
 from auricle.client.api.calls import delete_job, get_job
 from auricle.errors import NotFound, Overloaded, Unreachable
-from tests.support.job_server import DONE, FORGOTTEN, FULL, RUNNING, ScriptedServer
+from tests.support.job_server import DONE, FORGOTTEN, FULL, LOST, RUNNING, ScriptedServer
 
 pytestmark = [pytest.mark.process, pytest.mark.anyio]
 
@@ -43,10 +43,9 @@ async def test_the_patience_has_an_end(server: ScriptedServer) -> None:
 async def test_a_lost_response_is_requested_again_where_that_is_safe(
     server: ScriptedServer,
 ) -> None:
-    lost = (0, b"")
     async with connected(server) as connection:
         await connection.send(get_job("a"))
-        server.jobs, server.deletions = [lost, RUNNING], [lost]
+        server.jobs, server.deletions = [LOST, RUNNING], [LOST]
         assert (await connection.send(get_job("a"))).state == "running"
         with pytest.raises(Unreachable):
             await connection.send(delete_job("a"))

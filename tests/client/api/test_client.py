@@ -24,7 +24,7 @@ from auricle.errors import (
 from tests.client.api.conftest import KEY, NOON
 from tests.support.clips import CLIPS, TESTDATA
 from tests.support.command import LIMIT_S, serving
-from tests.support.job_server import ACCEPTED, DONE, FORGOTTEN, FULL, RUNNING, ScriptedServer
+from tests.support.job_server import ACCEPTED, DONE, FORGOTTEN, FULL, LOST, RUNNING, ScriptedServer
 
 pytestmark = pytest.mark.process
 
@@ -128,6 +128,18 @@ def test_a_wait_ends_at_its_timeout(client: Client) -> None:
     assert cancelled.state == "cancelled"
     with pytest.raises(RequestError, match="cancelled"):
         _ = cancelled.transcript
+
+
+def test_a_job_of_a_server_that_is_away_is_waited_for(server: ScriptedServer) -> None:
+    server.jobs = [LOST, DONE]
+    with Client(server.url) as client:
+        assert client.jobs.wait("a").text == "Good morning."
+    server.jobs = [LOST, (200, b'data: {"job_id": "a", "state": "cancelled", "progress": 0}\n\n')]
+    with Client(server.url) as client:
+        assert [job.state for job in client.jobs.events("a")] == ["cancelled"]
+    server.jobs = [LOST]
+    with Client(server.url) as client, pytest.raises(Unreachable):
+        client.jobs.wait("a", timeout_s=0.05)
 
 
 def test_a_failed_job_raises_its_error(client: Client) -> None:

@@ -8,7 +8,7 @@ import pytest
 from auricle.client.api.calls import delete_job, get_job
 from auricle.client.api.connection import Connection
 from auricle.errors import NotFound, Overloaded, Unreachable
-from tests.support.job_server import DONE, FORGOTTEN, FULL, RUNNING, ScriptedServer
+from tests.support.job_server import DONE, FORGOTTEN, FULL, LOST, RUNNING, ScriptedServer
 
 pytestmark = pytest.mark.process
 
@@ -39,10 +39,9 @@ def test_the_patience_has_an_end(server: ScriptedServer) -> None:
 def test_a_lost_response_is_requested_again_where_that_is_safe(
     server: ScriptedServer,
 ) -> None:
-    lost = (0, b"")
     with connected(server) as connection:
         connection.send(get_job("a"))
-        server.jobs, server.deletions = [lost, RUNNING], [lost]
+        server.jobs, server.deletions = [LOST, RUNNING], [LOST]
         assert (connection.send(get_job("a"))).state == "running"
         with pytest.raises(Unreachable):
             connection.send(delete_job("a"))

@@ -81,15 +81,18 @@ def test_a_busy_server_is_asked_again_after_the_delay_that_it_requests() -> None
     busy = retries(has_answered=False, is_repeatable=False)
     assert busy.delay_s(Overloaded("Full.", 5), NOW) == 5.25
     assert busy.delay_s(Overloaded("Full.", 5), NOW + 10) == 5.5
-    assert busy.delay_s(Overloaded("Full.", 5), NOW + 55) is None  # the patience is over
+    with pytest.raises(Overloaded):
+        busy.delay_s(Overloaded("Full.", 5), NOW + 55)  # the patience is over
 
 
 def test_what_would_fail_again_is_not_repeated() -> None:
-    assert retries().delay_s(BadRequest("No."), NOW) is None
+    with pytest.raises(BadRequest):
+        retries().delay_s(BadRequest("No."), NOW)
 
 
 def test_a_lost_request_is_repeated_only_where_that_is_safe() -> None:
     lost = Unreachable("Lost.")
     assert retries().delay_s(lost, NOW) == 0.25
-    assert retries(is_repeatable=False).delay_s(lost, NOW) is None
-    assert retries(has_answered=False).delay_s(lost, NOW) is None
+    for other in (retries(is_repeatable=False), retries(has_answered=False)):
+        with pytest.raises(Unreachable):
+            other.delay_s(lost, NOW)

@@ -33,6 +33,15 @@ async def test_a_full_server_is_asked_again_when_it_says() -> None:
     assert listener.texts
 
 
+async def test_a_server_that_loads_its_model_is_asked_soon() -> None:
+    body = '{"error": {"code": "no_worker_ready", "message": "It is starting."}}'
+    rules = ClientRules(first_delay_s=600, max_delay_s=600)
+    async with live_server() as server:
+        server.refusals = [refusal(503, body, Retry_After="600")]
+        async with LiveClient(server.url, rules=rules):
+            assert len(server.handshakes) == 2
+
+
 async def test_a_server_that_stays_full_is_given_up_in_its_own_words() -> None:
     body = '{"error": {"code": "queue_full", "message": "It is full."}}'
     rules = ClientRules(first_delay_s=0.01, patience_s=0.1)

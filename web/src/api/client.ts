@@ -231,13 +231,18 @@ export class Jobs {
 	 * Returns a job's transcript once it has ended.
 	 *
 	 * Rejects with the job's error if it failed, `cancelled`, or `deadline_exceeded` if it has not ended in time; it then
-	 * continues on the server.
+	 * continues on the server. A server that does not answer is waited for, even at the first request: since there is a job,
+	 * there is a server, which may be restarting.
 	 */
 	async wait(jobId: string, options: WaitOptions = {}): Promise<Transcript> {
 		const { timeoutSeconds = Infinity, onProgress, signal } = options;
 		const deadlineSeconds = nowSeconds() + timeoutSeconds;
 		for (let pause = FIRST_POLL_SECONDS; ; pause = Math.min(pause * POLL_GROWTH, MAX_POLL_SECONDS)) {
-			const job = await this.get(jobId, signal === undefined ? {} : { signal });
+			const patienceSeconds = Math.max(0, deadlineSeconds - nowSeconds());
+			const job = await this.#connection.send(
+				{ path: ['jobs', jobId], isKnown: true, patienceSeconds, signal },
+				decodeJob,
+			);
 			onProgress?.(job);
 			if (hasEnded(job)) {
 				return transcriptOf(job);
@@ -252,7 +257,7 @@ export class Jobs {
 
 	/** Iterates over the states of a job, until it has ended; survives lost connections. */
 	async *events(jobId: string, options: RequestOptions = {}): AsyncGenerator<Job, void> {
-		let retries = this.#connection.retries(options);
+		let retries = this.#connection.retries({ isKnown: true, ...options }); // as in wait()
 		for (;;) {
 			let failure: unknown = new ApiError('unreachable', 'The stream of events ended early.', 0, true);
 			try {

@@ -22,8 +22,10 @@ export interface Call {
 	readonly limitSeconds?: number;
 	/** Whether it may be sent again if its response was lost; default: yes. */
 	readonly isRepeatable?: boolean;
-	/** How long it is repeated; that of the client if omitted. */
+	/** Limit of the client's patience. */
 	readonly patienceSeconds?: number;
+	/** Whether the server is known to exist, even if it has not answered yet; default: no. */
+	readonly isKnown?: boolean;
 	/** Ends the request. */
 	readonly signal?: AbortSignal | undefined;
 }
@@ -127,10 +129,15 @@ export class Connection {
 	}
 
 	/** Returns when to repeat a request. */
-	retries({ isRepeatable = true, patienceSeconds, signal }: Omit<Call, 'path'> = {}): Retries {
+	retries({
+		isRepeatable = true,
+		isKnown = false,
+		patienceSeconds = Infinity,
+		signal,
+	}: Omit<Call, 'path'> = {}): Retries {
 		return new Retries(
-			patienceSeconds ?? this.#settings.patienceSeconds,
-			this.#hasAnswered && isRepeatable,
+			Math.min(patienceSeconds, this.#settings.patienceSeconds),
+			(this.#hasAnswered || isKnown) && isRepeatable,
 			signal,
 		);
 	}

@@ -92,11 +92,18 @@ test('a wait ends at its timeout, and with the error of a job', async () => {
 	await expect(client.jobs.wait('a')).rejects.toMatchObject({ code: 'cancelled' });
 });
 
+test('a job is waited for even if its server is away at first', async () => {
+	server.answers = [null, DONE];
+	expect((await client.jobs.wait('a')).text).toBe('Good morning.');
+	server.answers = [null];
+	const ended = new Client({ url: server.url }).jobs.wait('a', { timeoutSeconds: 0.05 });
+	await expect(ended).rejects.toMatchObject({ code: 'unreachable' });
+});
+
 test('events go on after a lost connection, until the job has ended', async () => {
 	const event = ({ body }: { body: object }): string =>
 		`: still working\n\ndata: ${JSON.stringify(body)}\n\n`;
-	await client.jobs.get('a').catch(() => undefined); // the server has answered once
-	server.answers = [{ body: event(job('running')) }, null, { body: event(job('running')) + event(DONE) }];
+	server.answers = [null, { body: event(job('running')) }, null, { body: event(job('running')) + event(DONE) }];
 	const states: string[] = [];
 	for await (const { state } of client.jobs.events('a')) {
 		states.push(state);

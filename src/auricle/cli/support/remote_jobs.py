@@ -5,7 +5,7 @@ are retried until it returns.
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -21,7 +21,7 @@ from auricle.client.api.conversion import recognised
 from auricle.client.api.options import JobOptions
 from auricle.client.api.transport import TIMEOUT_S
 from auricle.config.settings import ClientSettings
-from auricle.errors import AuricleError, NotFound, RequestError, SetupError
+from auricle.errors import AuricleError, NotFound, RequestError, SetupError, Unreachable
 from auricle.files.transcribe import FileTranscript
 from auricle.types import Options, SpeakerOptions
 
@@ -38,12 +38,17 @@ class RemoteJobs:
     Args:
         url: The server's URL.
         settings: The settings with the key.
+        on_absence: Called if the server does not answer at first: :meth:`follow` waits for it.
+            Without it, that is an error.
 
     Raises:
         SetupError: The URL or the certificates can't be used.
     """
 
-    def __init__(self, url: str, settings: ClientSettings) -> None:
+    def __init__(
+        self, url: str, settings: ClientSettings, on_absence: Callable[[], None] | None = None
+    ) -> None:
+        self._on_absence = on_absence
         self._connection = AsyncConnection(
             checked_url(url),
             key_of(settings),
@@ -63,8 +68,10 @@ class RemoteJobs:
             await self._connection.aclose()
             raise
         except AuricleError as exc:
-            await self._connection.aclose()
-            raise unreachable(self._connection.url) from exc
+            if self._on_absence is None or not isinstance(exc, Unreachable):
+                await self._connection.aclose()
+                raise unreachable(self._connection.url) from exc
+            self._on_absence()
         return self
 
     async def __aexit__(
@@ -115,7 +122,7 @@ class RemoteJobs:
         """
         with _request_errors():
             while True:
-                job = await self._connection.send(get_job(job_id))
+                job = await self._connection.send(get_job(job_id), is_known=True)
                 on_progress(job.progress, 0.0)
                 if job.has_ended:
                     transcript = job.transcript

@@ -48,17 +48,20 @@ class AsyncConnection:
         """Close all connections."""
         await self._http.aclose()
 
-    async def send(self, call: Call[T], *, patience_s: float | None = None) -> T:
+    async def send(
+        self, call: Call[T], *, patience_s: float | None = None, is_known: bool = False
+    ) -> T:
         """Return the result of a request.
 
         Args:
             call: The request.
-            patience_s: Other than that of the client.
+            patience_s: Limit of the client's patience, in seconds.
+            is_known: Whether the server is known to exist, even if it has not answered yet.
 
         Raises:
             AuricleError: The server rejected the request, or was unavailable for too long.
         """
-        retries = self.retries(patience_s, is_repeatable=call.is_repeatable)
+        retries = self.retries(patience_s, is_repeatable=call.is_repeatable, is_known=is_known)
         while True:
             try:
                 return await self._send_once(call)
@@ -91,20 +94,23 @@ class AsyncConnection:
             if before is None:
                 return
 
-    def retries(self, patience_s: float | None = None, *, is_repeatable: bool = True) -> Retries:
-        """Return the retries of a request."""
+    def retries(
+        self,
+        patience_s: float | None = None,
+        *,
+        is_repeatable: bool = True,
+        is_known: bool = False,
+    ) -> Retries:
+        """Return the retries of a request; arguments as for :meth:`send`."""
         return Retries(
-            self._patience_s if patience_s is None else patience_s,
-            has_answered=self._has_answered,
+            self._patience_s if patience_s is None else min(patience_s, self._patience_s),
+            has_answered=self._has_answered or is_known,
             is_repeatable=is_repeatable,
         )
 
     async def sleep(self, retries: Retries, error: AuricleError) -> None:
         """Wait before the next attempt, or raise the error."""
-        delay_s = retries.delay_s(error, anyio.current_time())
-        if delay_s is None:
-            raise error
-        await anyio.sleep(delay_s)
+        await anyio.sleep(retries.delay_s(error, anyio.current_time()))
 
     async def _send_once(self, call: Call[T]) -> T:
         with network_errors(self.url):

@@ -202,6 +202,9 @@ class Jobs:
     ) -> Transcript:
         """Return a job's transcript once it has ended.
 
+        A server that does not answer is waited for, even at the first request: since there is a
+        job, there is a server, which may be restarting.
+
         Args:
             job_id: ID of the job.
             timeout_s: Longest wait, in seconds; ``None``: any time.
@@ -210,11 +213,12 @@ class Jobs:
         Raises:
             DeadlineExceeded: The job has not ended in time; it continues on the server.
             AuricleError: The job failed or was cancelled, or the server doesn't know it or was
-                unavailable for too long.
+                unavailable for too long or until the timeout.
         """
         polls = Polls(timeout_s, time.monotonic())
         while True:
-            job = self.get(job_id)
+            patience_s = polls.left_s(time.monotonic())
+            job = self._connection.send(calls.get_job(job_id), patience_s=patience_s, is_known=True)
             if on_progress is not None:
                 on_progress(job)
             if job.has_ended:
@@ -227,7 +231,8 @@ class Jobs:
         Raises:
             AuricleError: The server doesn't know the job, or was unavailable for too long.
         """
-        path, retries = calls.job_events_path(job_id), self._connection.retries()
+        path = calls.job_events_path(job_id)
+        retries = self._connection.retries(is_known=True)  # as in wait()
         while True:
             failure: AuricleError = Unreachable("The stream of events ended early.")
             try:

@@ -47,17 +47,18 @@ class Connection:
         """Close all connections."""
         self._http.close()
 
-    def send(self, call: Call[T], *, patience_s: float | None = None) -> T:
+    def send(self, call: Call[T], *, patience_s: float | None = None, is_known: bool = False) -> T:
         """Return the result of a request.
 
         Args:
             call: The request.
-            patience_s: Other than that of the client.
+            patience_s: Limit of the client's patience, in seconds.
+            is_known: Whether the server is known to exist, even if it has not answered yet.
 
         Raises:
             AuricleError: The server rejected the request, or was unavailable for too long.
         """
-        retries = self.retries(patience_s, is_repeatable=call.is_repeatable)
+        retries = self.retries(patience_s, is_repeatable=call.is_repeatable, is_known=is_known)
         while True:
             try:
                 return self._send_once(call)
@@ -87,20 +88,23 @@ class Connection:
             if before is None:
                 return
 
-    def retries(self, patience_s: float | None = None, *, is_repeatable: bool = True) -> Retries:
-        """Return the retries of a request."""
+    def retries(
+        self,
+        patience_s: float | None = None,
+        *,
+        is_repeatable: bool = True,
+        is_known: bool = False,
+    ) -> Retries:
+        """Return the retries of a request; arguments as for :meth:`send`."""
         return Retries(
-            self._patience_s if patience_s is None else patience_s,
-            has_answered=self._has_answered,
+            self._patience_s if patience_s is None else min(patience_s, self._patience_s),
+            has_answered=self._has_answered or is_known,
             is_repeatable=is_repeatable,
         )
 
     def sleep(self, retries: Retries, error: AuricleError) -> None:
         """Wait before the next attempt, or raise the error."""
-        delay_s = retries.delay_s(error, time.monotonic())
-        if delay_s is None:
-            raise error
-        time.sleep(delay_s)
+        time.sleep(retries.delay_s(error, time.monotonic()))
 
     def _send_once(self, call: Call[T]) -> T:
         with network_errors(self.url):

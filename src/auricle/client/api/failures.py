@@ -77,7 +77,7 @@ class Retries:
 
     Args:
         patience_s: Time after the first failure at which to give up, in seconds.
-        has_answered: Whether the server has answered this client before.
+        has_answered: Whether the server has answered before.
         is_repeatable: Whether the request may be sent again if its response was lost.
         random_fraction: Returns a random number from 0 to 1.
     """
@@ -94,17 +94,23 @@ class Retries:
         self._patience_s = patience_s
         self._repeats_lost = has_answered and is_repeatable
 
-    def delay_s(self, error: AuricleError, now: float) -> float | None:
-        """Return the delay before the next attempt in seconds, or ``None`` to raise the error.
+    def delay_s(self, error: AuricleError, now: float) -> float:
+        """Return the delay before the next attempt, in seconds.
 
         Args:
             error: The error of the last attempt.
             now: Monotonic time in seconds.
+
+        Raises:
+            AuricleError: ``error``: another attempt would fail, too, or the patience is over.
         """
         is_lost = isinstance(error, Unreachable)
         if not (self._repeats_lost if is_lost else error.retryable):
-            return None
-        return self._backoff.next_delay_s(now, self._patience_s, error.retry_after_s or 0)
+            raise error
+        delay_s = self._backoff.next_delay_s(now, self._patience_s, error.retry_after_s or 0)
+        if delay_s is None:
+            raise error
+        return delay_s
 
 
 def _subclasses(kind: type[AuricleError]) -> Iterator[type[AuricleError]]:

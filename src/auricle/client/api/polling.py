@@ -22,6 +22,10 @@ class Polls:
         self._deadline_at = None if timeout_s is None else now + timeout_s
         self._delay_s = FIRST_DELAY_S
 
+    def left_s(self, now: float) -> float | None:
+        """Return the time that is left, in seconds; ``None`` if there is no limit."""
+        return None if self._deadline_at is None else max(0.0, self._deadline_at - now)
+
     def next_delay_s(self, job: Job, now: float) -> float:
         """Return the delay before the next request, in seconds.
 
@@ -30,11 +34,12 @@ class Polls:
         """
         delay_s = self._delay_s
         self._delay_s = min(delay_s * GROWTH, MAX_DELAY_S)
-        if self._deadline_at is None:
+        left_s = self.left_s(now)
+        if left_s is None:
             return delay_s
-        if now >= self._deadline_at:
+        if not left_s:
             raise DeadlineExceeded(f"Job {job.id} is still {job.state}; wait for it again.")
-        return min(delay_s, self._deadline_at - now)
+        return min(delay_s, left_s)
 
 
 def event_of(line: str) -> Job | None:
