@@ -4,13 +4,13 @@ import os
 import signal
 import socket
 import subprocess
-import time
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from supply.release.failure import ReleaseError
+from tests.support.poll import wait_until
 
 START_LIMIT_S = 120
 """For a start that puts the bundled model together in an empty cache."""
@@ -54,11 +54,12 @@ def running_server(command: list[str], environ: Mapping[str, str], log: Path) ->
             command, env={**environ, "AURICLE_PORT": str(port)}, stdout=output, stderr=output
         )
     try:
-        deadline = time.monotonic() + START_LIMIT_S
-        while not _is_ready(url):
-            if server.poll() is not None or time.monotonic() > deadline:
-                raise ReleaseError(f"the server does not start: {log.read_text()[-2000:]}")
-            time.sleep(0.2)
+        with suppress(TimeoutError):
+            wait_until(
+                lambda: server.poll() is not None or _is_ready(url), "it is ready", START_LIMIT_S
+            )
+        if not _is_ready(url):
+            raise ReleaseError(f"the server does not start: {log.read_text()[-2000:]}")
         yield url
         server.send_signal(signal.SIGINT)
         if (code := server.wait(STOP_LIMIT_S)) != 0:

@@ -1,7 +1,6 @@
 """The images, built and run (``make test-images``) as operators should run them."""
 
 import re
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from tests.support.certificates import issued
 from tests.support.clips import CLIPS, words
 from tests.support.command import ROOT
 from tests.support.podman import IMAGES, Container, container, podman, started
+from tests.support.poll import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -133,15 +133,12 @@ def test_an_accepted_job_survives_kill_and_a_new_container(tmp_path: Path) -> No
 
 
 def finished_job(url: str, job_id: str) -> dict[str, Any]:
-    deadline = time.monotonic() + LIMIT_S
-    while True:
-        job: dict[str, Any] = httpx2.get(
-            f"{url}/jobs/{job_id}", headers=ANNA, trust_env=False
-        ).json()
-        if job["state"] in ("done", "failed"):
-            return job
-        assert time.monotonic() < deadline, job
-        time.sleep(0.2)
+    def finished() -> dict[str, Any] | None:
+        answer = httpx2.get(f"{url}/jobs/{job_id}", headers=ANNA, trust_env=False)
+        job: dict[str, Any] = answer.json()
+        return job if job["state"] in ("done", "failed") else None
+
+    return wait_until(finished, f"the job {job_id} has ended", LIMIT_S)
 
 
 QUICKSTARTS = re.findall(

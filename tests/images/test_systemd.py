@@ -1,7 +1,6 @@
 """The systemd unit, started by a real systemd that is the first process of a container."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
@@ -9,6 +8,7 @@ from tests.deploy.tools import DEPLOY
 from tests.images.client import KEY, LIMIT_S, require, transcript
 from tests.support.clips import CLIPS, words
 from tests.support.podman import Container, systemd
+from tests.support.poll import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -38,13 +38,6 @@ def shown(machine: Container, name: str) -> str:
     return machine.execute("systemctl", "show", "auricle", f"--property={name}", "--value")
 
 
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + LIMIT_S
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
-
-
 def test_the_unit_serves(machine: Container) -> None:
     assert transcript(machine.url) == words(CLIPS["short.wav"].text)
 
@@ -66,8 +59,10 @@ def test_a_reload_keeps_the_server_and_a_crash_starts_another(machine: Container
     assert transcript(machine.url) == words(CLIPS["short.wav"].text)
     assert shown(machine, "MainPID") == main
     machine.execute("systemctl", "kill", "--kill-whom=main", "--signal=KILL", "auricle")
-    until(
-        lambda: shown(machine, "NRestarts") == "1" and shown(machine, "MainPID") not in (main, "0")
+    wait_until(
+        lambda: shown(machine, "NRestarts") == "1" and shown(machine, "MainPID") not in (main, "0"),
+        "the unit was started again",
+        LIMIT_S,
     )
     machine.wait_ready()
     assert transcript(machine.url) == words(CLIPS["short.wav"].text)

@@ -9,7 +9,6 @@ import json
 import re
 import shlex
 import subprocess
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from websockets.sync.client import connect
 from auricle.cli import app
 from auricle.config.settings import fields, variable
 from tests.support.command import LIMIT_S, ROOT, completed, environment, serving
+from tests.support.poll import wait_until
 
 BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 HERE_DOCUMENT = re.compile(r"<<-?'?(\w+)'?.*?^\1$\n?", re.MULTILINE | re.DOTALL)
@@ -209,11 +209,8 @@ def write_film(path: Path) -> None:
 
 def first(url: str, key: str) -> str:
     """Wait until a list of the server has an entry, and return its id."""
-    deadline = time.monotonic() + LIMIT_S
-    while not (found := httpx2.get(url).json()[key]):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    return str(found[0]["id"])
+    entries = wait_until(lambda: httpx2.get(url).json()[key], f"{url} has an entry")
+    return str(entries[0]["id"])
 
 
 def requests() -> Iterator[str]:

@@ -14,7 +14,7 @@ import ssl
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ import httpx2
 import psutil
 
 from auricle import __version__
+from tests.support.poll import wait_until
 
 IMAGES = {
     "systemd": "localhost/auricle-systemd:trixie",
@@ -33,7 +34,6 @@ IMAGES = {
 READY_S = 240
 STOP_S = 45
 """``stop_grace_period`` of the compose files."""
-STEP_S = 0.1
 HARDENED = (
     "--read-only",
     "--tmpfs=/tmp:size=64m",
@@ -118,17 +118,19 @@ class Container:
         Args:
             trusted: The authorities of a server with TLS.
         """
-        deadline = time.monotonic() + READY_S
-        while True:
-            try:
+
+        def is_ready() -> bool:
+            with suppress(httpx2.TransportError):
                 answer = httpx2.get(f"{self.url}/readyz", verify=trusted, trust_env=False)
-                if answer.status_code == 200:
-                    return time.monotonic() - self.started_at
-            except httpx2.TransportError:
-                pass
+                return answer.status_code == 200
             assert self.is_running(), self.logs()
-            assert time.monotonic() < deadline, self.logs()
-            time.sleep(STEP_S)
+            return False
+
+        try:
+            wait_until(is_ready, "it is ready", READY_S)
+        except TimeoutError as exc:
+            raise AssertionError(self.logs()) from exc
+        return time.monotonic() - self.started_at
 
     def wait_exit(self) -> int:
         """Return the exit status of its command."""

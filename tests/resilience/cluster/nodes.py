@@ -11,8 +11,7 @@ import secrets
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,11 +21,11 @@ import psutil
 from auricle.cluster.wire.capacity import Capacity, parse_capacity
 from auricle.errors import RemoteProtocolError
 from bench.lib.report import ROOT
+from tests.support.poll import wait_until
 
 GCS_PORT = 6379
 FIRST_PORT = 8000
 GONE_LIMIT_S = 30.0
-POLL_S = 0.1
 START_LIMIT_S = 120.0
 
 
@@ -216,24 +215,11 @@ class Cluster:
         """
         wait_until(
             lambda: all(self.ready_at(url) >= self.count for url in self.urls),
+            f"the recognisers are ready; see {self.folder}",
             limit_s,
-            f"the recognisers did not get ready; see {self.folder}",
         )
 
     def close(self) -> None:
         """Kill all nodes."""
         for node in reversed(self.nodes):
             node.kill()
-
-
-def wait_until(condition: Callable[[], bool], limit_s: float, what: str) -> None:
-    """Wait for a condition.
-
-    Raises:
-        TimeoutError: The condition did not hold in time; ``what`` is the message.
-    """
-    deadline = time.monotonic() + limit_s
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError(what)
-        time.sleep(POLL_S)
