@@ -1,13 +1,25 @@
-"""Errors of the network, as text."""
+"""The key of a request, and errors of the network as text."""
 
 import socket
 import ssl
 
 import pytest
 
-from auricle.client.network import describe_failure
+from auricle.client.network import describe_failure, key_headers
+from auricle.errors import SetupError
 
 pytestmark = pytest.mark.unit
+
+
+def test_a_key_is_a_header() -> None:
+    assert key_headers("secret") == {"Authorization": "Bearer secret"}
+    assert key_headers(None) == {}
+
+
+@pytest.mark.parametrize("key", ["", "secret\n", "two words", "schlüssel", "a\r\nHost: b"])
+def test_a_key_that_no_server_has_is_reported(key: str) -> None:
+    with pytest.raises(SetupError, match="Invalid API key"):
+        key_headers(key)
 
 
 def untrusted() -> ssl.SSLCertVerificationError:

@@ -11,7 +11,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 from websockets.http11 import Response
 
-from auricle.client.network import describe_failure
+from auricle.client.network import describe_failure, key_headers
 from auricle.errors import (
     AuricleError,
     ForbiddenOrigin,
@@ -97,11 +97,10 @@ async def open_connection(
         ConnectionFailed: The connection failed; a retry may succeed.
         AuricleError: The server rejected the request; a retry would fail too.
     """
-    headers = {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
     try:
         return await connect(
             url,
-            additional_headers=headers,
+            additional_headers=key_headers(api_key),
             compression=None,  # costs 95 ms for 2 MB of audio, which is incompressible
             ping_interval=None,
             open_timeout=connect_limit_s,

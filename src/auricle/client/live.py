@@ -5,6 +5,7 @@ detects its end, all stop, and the client reconnects. :mod:`auricle.client.conve
 which messages are sent and resent.
 """
 
+import asyncio
 import math
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -149,9 +150,14 @@ class LiveClient:
         """Connect.
 
         Raises:
+            SetupError: The program does not use asyncio.
             Unreachable: The server was unreachable, full or not ready for too long.
             RequestError: The server rejected the request.
         """
+        if not _is_asyncio():
+            raise SetupError(
+                "A live stream needs asyncio; with Trio, use `Client.live()` in a thread."
+            )
         connection = await self._connect()
         self._sink, self._events = anyio.create_memory_object_stream[LiveEvent](WAITING_EVENTS)
         self._tasks = anyio.create_task_group()
@@ -402,6 +408,14 @@ class LiveClient:
             await (await connection.ping())
             return True
         return self._received_at > pinged_at
+
+
+def _is_asyncio() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _installed_libopus() -> LibOpus | None:

@@ -1,7 +1,28 @@
-"""Errors of the network, as text."""
+"""The key in a request, and errors of the network as text."""
 
+import re
 import socket
 import ssl
+
+from auricle.errors import SetupError
+
+_KEY = re.compile(r"[!-~]+")
+
+
+def key_headers(api_key: str | None) -> dict[str, str]:
+    """Return the header with the key, if there is one.
+
+    Raises:
+        SetupError: No server has such a key.
+    """
+    if api_key is None:
+        return {}
+    if _KEY.fullmatch(api_key) is None:
+        raise SetupError(
+            "Invalid API key: it is empty, or has spaces, line breaks or characters other than "
+            "ASCII."
+        )
+    return {"Authorization": f"Bearer {api_key}"}
 
 
 def describe_failure(error: BaseException) -> str:

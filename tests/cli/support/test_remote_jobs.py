@@ -13,6 +13,7 @@ from auricle.types import Options, Speaker, SpeakerOptions, Task
 from tests.support.job_server import (
     ACCEPTED,
     DONE,
+    FORGOTTEN,
     FULL,
     LOST,
     RESULT,
@@ -119,6 +120,15 @@ async def test_a_full_server_is_asked_again_when_it_says(
     result, _ = await recognise(server, recording)
     assert result.transcript.text == "Good morning."
     assert len(server.received) == 3
+
+
+async def test_a_path_that_does_not_exist_is_not_a_lost_job(
+    server: ScriptedServer, recording: Path
+) -> None:
+    server.uploads = [FORGOTTEN]
+    with pytest.raises(RequestError, match="not_found") as caught:
+        await recognise(server, recording)
+    assert not isinstance(caught.value, NotFound)
 
 
 async def test_the_server_of_a_job_may_be_away_at_first(server: ScriptedServer) -> None:

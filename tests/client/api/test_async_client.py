@@ -105,6 +105,16 @@ async def test_a_large_recording_is_a_job_that_is_deleted_when_it_was_read(
     assert server.requests[-1].startswith("DELETE /jobs/")
 
 
+async def test_a_recording_is_sent_once_to_a_path_that_does_not_exist(
+    server: ScriptedServer,
+) -> None:
+    server.uploads = [FORGOTTEN]
+    async with AsyncClient(server.url) as client:
+        with pytest.raises(NotFound):
+            await client.transcribe(LONG)
+    assert len(server.received) == 1
+
+
 async def test_a_job_of_a_server_that_is_away_is_waited_for(server: ScriptedServer) -> None:
     server.jobs = [LOST, DONE]
     async with AsyncClient(server.url) as client:

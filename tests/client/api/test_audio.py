@@ -50,8 +50,14 @@ def test_an_open_file_is_read_from_its_position() -> None:
 def test_what_cannot_be_read_is_reported(tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="No such file"):
         open_audio(tmp_path / "missing.wav")
-    with pytest.raises(RequestError, match="directory"):
+    with pytest.raises(RequestError, match="is not a file"):
         open_audio(tmp_path)
+    with pytest.raises(RequestError, match="null byte"):
+        open_audio("talk\0.wav")
+    with pytest.raises(RequestError, match="is not a file"):
+        open_audio("/dev/zero")
+    with pytest.raises(TypeError, match="'rb'"):
+        open_audio(io.StringIO("talk"))  # type: ignore[arg-type]  # opened without "b"
     with pytest.raises(TypeError, match="int"):
         open_audio(7)  # type: ignore[arg-type]  # a caller without types
 
@@ -72,6 +78,17 @@ def test_a_file_that_vanishes_is_reported(path: Path) -> None:
     audio = open_audio(path)
     path.unlink()
     with pytest.raises(RequestError, match="No such file"):
+        list(audio.chunks())
+
+
+@pytest.mark.unit
+def test_a_file_that_changes_keeps_its_announced_size(path: Path) -> None:
+    audio = open_audio(path)
+    with path.open("ab") as file:
+        file.write(b"more")
+    assert b"".join(audio.chunks()) == CONTENT
+    os.truncate(path, 1000)
+    with pytest.raises(RequestError, match="became shorter"):
         list(audio.chunks())
 
 

@@ -6,12 +6,15 @@ import pytest
 
 from auricle.client.api import calls
 from auricle.client.api.audio import open_audio
-from auricle.errors import RemoteProtocolError, SetupError
+from auricle.errors import BadRequest, RemoteProtocolError, SetupError
 
 pytestmark = pytest.mark.unit
 
 
-@pytest.mark.parametrize("given", ["", "127.0.0.1:6007", "ftp://h", "http://h:0", "http://h:x"])
+@pytest.mark.parametrize(
+    "given",
+    ["", "127.0.0.1:6007", "ftp://h", "http://h:0", "http://h:x", "http://h?a=b", " http://h"],
+)
 def test_an_invalid_url_is_reported(given: str) -> None:
     with pytest.raises(SetupError, match="Invalid URL"):
         calls.base_url(given)
@@ -21,8 +24,19 @@ def test_a_trailing_slash_is_dropped() -> None:
     assert calls.base_url("https://example.com/auricle/") == "https://example.com/auricle"
 
 
+def test_the_url_of_openais_api_is_reported() -> None:
+    with pytest.raises(SetupError, match="omit /v1"):
+        calls.base_url("http://127.0.0.1:6007/v1/")
+
+
 def test_ids_are_quoted() -> None:
     assert calls.get_job("a/b?c").path == "/jobs/a%2Fb%3Fc"
+
+
+@pytest.mark.parametrize("job_id", ["", ".", ".."])
+def test_an_id_that_would_name_something_else_is_refused(job_id: str) -> None:
+    with pytest.raises(BadRequest, match="Invalid ID"):
+        calls.delete_job(job_id)
 
 
 def test_a_recording_has_its_size_in_the_headers() -> None:

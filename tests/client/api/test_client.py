@@ -130,6 +130,13 @@ def test_a_wait_ends_at_its_timeout(client: Client) -> None:
         _ = cancelled.transcript
 
 
+def test_a_recording_is_sent_once_to_a_path_that_does_not_exist(server: ScriptedServer) -> None:
+    server.uploads = [FORGOTTEN]
+    with Client(server.url) as client, pytest.raises(NotFound):
+        client.transcribe(LONG)
+    assert len(server.received) == 1
+
+
 def test_a_job_of_a_server_that_is_away_is_waited_for(server: ScriptedServer) -> None:
     server.jobs = [LOST, DONE]
     with Client(server.url) as client:

@@ -17,6 +17,7 @@ def test_values_are_as_the_server_reads_them() -> None:
         "speakers": False,
         "beam_size": 1,
         "max_wait_s": 2.5,
+        "model": None,
     }
     assert query_of(options, TranscribeOptions) == {
         "language": "en",
@@ -25,6 +26,13 @@ def test_values_are_as_the_server_reads_them() -> None:
         "speakers": "false",
         "beam_size": "1",
         "max_wait_s": "2.5",
+    }
+
+
+def test_any_iterable_is_a_list() -> None:
+    words = (word for word in ("Auricle", "Opus"))
+    assert query_of({"hotwords": words}, TranscribeOptions) == {  # type: ignore[typeddict-item]  # a caller without types
+        "hotwords": "Auricle,Opus"
     }
 
 

@@ -8,7 +8,6 @@ import pytest
 
 from auricle.client.api.transport import (
     certificate_errors,
-    key_headers,
     network_errors,
     timeout_of,
 )
@@ -24,11 +23,6 @@ def untrusted() -> ssl.SSLCertVerificationError:
 
 
 URL = "https://captions.example"
-
-
-def test_a_key_is_a_header() -> None:
-    assert key_headers("secret") == {"Authorization": "Bearer secret"}
-    assert key_headers(None) == {}
 
 
 def test_connecting_takes_no_longer_than_the_rest() -> None:

@@ -172,6 +172,11 @@ async def test_other_formats_are_not_a_clients() -> None:
         LiveClient("http://127.0.0.1:1", StreamParameters(format=Wire.WEBM))
 
 
+def test_another_event_loop_is_reported() -> None:
+    with pytest.raises(SetupError, match="needs asyncio"):
+        LiveClient("http://127.0.0.1:1").__aenter__().send(None)
+
+
 @pytest.mark.parametrize("url", ["http://[::1", "http://127.0.0.1:99999", "nowhere", "ftp://h"])
 def test_an_invalid_address_is_reported(url: str) -> None:
     with pytest.raises(SetupError, match="Invalid URL"):

@@ -103,7 +103,12 @@ test('a job is waited for even if its server is away at first', async () => {
 test('events go on after a lost connection, until the job has ended', async () => {
 	const event = ({ body }: { body: object }): string =>
 		`: still working\n\ndata: ${JSON.stringify(body)}\n\n`;
-	server.answers = [null, { body: event(job('running')) }, null, { body: event(job('running')) + event(DONE) }];
+	server.answers = [
+		null,
+		{ body: event(job('running')) },
+		null,
+		{ body: event(job('running')) + event(DONE) },
+	];
 	const states: string[] = [];
 	for await (const { state } of client.jobs.events('a')) {
 		states.push(state);

@@ -105,11 +105,15 @@ class RemoteJobs:
         Raises:
             RequestError: The file can't be read, or the server rejected it or failed.
         """
-        audio, fields = open_audio(path), _fields(options, speakers)
+        fields = _fields(options, speakers)
         if is_multichannel:
             fields["multichannel"] = True
         if callback_url is not None:
             fields["callback_url"] = callback_url
+        try:
+            audio = open_audio(path)
+        except RequestError as exc:  # reports begin with the name of the file
+            raise RequestError(str(exc).removeprefix(f"{path} ")) from exc
         with _request_errors():
             await self._connection.send(create_job(audio, job_id, fields))
 
@@ -120,7 +124,7 @@ class RemoteJobs:
             NotFound: The server doesn't know the job.
             RequestError: The job failed, or the server rejected the request or failed.
         """
-        with _request_errors():
+        with _request_errors(NotFound):
             while True:
                 job = await self._connection.send(get_job(job_id), is_known=True)
                 on_progress(job.progress, 0.0)
@@ -139,16 +143,18 @@ class RemoteJobs:
 
 
 @contextlib.contextmanager
-def _request_errors() -> Iterator[None]:
+def _request_errors(*passed_on: type[AuricleError]) -> Iterator[None]:
     """Add the code to errors of the server, for reports.
 
+    Args:
+        passed_on: Errors that stay as they are.
+
     Raises:
-        NotFound: The server doesn't know the job.
         RequestError: Any other error of the server.
     """
     try:
         yield
-    except NotFound:
+    except passed_on:
         raise
     except AuricleError as exc:
         raise RequestError(f"{exc} ({exc.code})") from exc

@@ -57,7 +57,7 @@ class AsyncClient:
         sessions: Live sessions and their readers.
 
     Raises:
-        SetupError: The URL or the certificates can't be used.
+        SetupError: The URL, the key or the certificates can't be used.
     """
 
     def __init__(
@@ -130,10 +130,11 @@ class AsyncClient:
             create = calls.create_job(recording, job_id, options)
             try:
                 await self._connection.send(create)
-                return await self.jobs.wait(job_id, on_progress=on_progress)
-            except NotFound:  # the server has lost the job with its state directory
-                if uploads == MAX_UPLOADS:
-                    raise
+                try:
+                    return await self.jobs.wait(job_id, on_progress=on_progress)
+                except NotFound:  # the server has lost the job with its state directory
+                    if uploads == MAX_UPLOADS:
+                        raise
             finally:
                 with (
                     contextlib.suppress(AuricleError),

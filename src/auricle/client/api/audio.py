@@ -1,6 +1,8 @@
 """The recording of a request: a path, the bytes themselves, or an open file."""
 
+import io
 import os
+import stat
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -50,6 +52,8 @@ def open_audio(audio: AudioInput) -> Audio:
         return _Bytes(bytes(audio))
     if isinstance(audio, str | os.PathLike):
         return _Path(Path(audio))
+    if isinstance(audio, io.TextIOBase):
+        raise TypeError("audio is a file opened as text; open it with mode 'rb'")
     if not hasattr(audio, "read"):
         raise TypeError(f"audio is {type(audio).__name__}, not a path, bytes or a binary file")
     return _File(audio)
@@ -68,18 +72,20 @@ class _Path:
     def __init__(self, path: Path) -> None:
         self._path = path
         try:
-            with path.open("rb") as file:
-                self.size_bytes = os.fstat(file.fileno()).st_size
-        except OSError as exc:
-            raise _unreadable(exc) from exc
+            status = path.stat()
+            if not stat.S_ISREG(status.st_mode):  # opening a pipe would block
+                raise RequestError(f"{path} is not a file.")
+            self.size_bytes = status.st_size
+            path.open("rb").close()
+        except (OSError, ValueError) as exc:
+            raise _unreadable(path, exc) from exc
 
     def chunks(self) -> Iterator[bytes]:
         try:
             with self._path.open("rb") as file:
-                while chunk := file.read(CHUNK_BYTES):
-                    yield chunk
+                yield from _chunks(file, self.size_bytes)
         except OSError as exc:
-            raise _unreadable(exc) from exc
+            raise _unreadable(self._path, exc) from exc
 
 
 class _File:
@@ -95,9 +101,23 @@ class _File:
 
     def chunks(self) -> Iterator[bytes]:
         self._file.seek(self._start)
-        while chunk := self._file.read(CHUNK_BYTES):
-            yield chunk
+        yield from _chunks(self._file, self.size_bytes)
 
 
-def _unreadable(error: OSError) -> RequestError:
-    return RequestError(f"can't be read: {error.strerror or error}")
+def _chunks(file: BinaryIO, size_bytes: int) -> Iterator[bytes]:
+    """Iterate over as many bytes as were announced, even if the file grows meanwhile.
+
+    Raises:
+        RequestError: The file has become shorter.
+    """
+    while size_bytes:
+        chunk = file.read(min(CHUNK_BYTES, size_bytes))
+        if not chunk:
+            raise RequestError("The file became shorter while it was sent.")
+        size_bytes -= len(chunk)
+        yield chunk
+
+
+def _unreadable(path: Path, error: OSError | ValueError) -> RequestError:
+    reason = error.strerror if isinstance(error, OSError) else None
+    return RequestError(f"{path} can't be read: {reason or error}")

@@ -22,7 +22,7 @@ from auricle.client.api.results import (
     Transcript,
     TranscriptSummary,
 )
-from auricle.errors import SetupError
+from auricle.errors import BadRequest, SetupError
 
 T = TypeVar("T")
 Item = TypeVar("Item")
@@ -94,8 +94,10 @@ def base_url(url: str) -> str:
         is_address = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
     except ValueError:  # port out of range, or invalid IPv6 address
         is_address = False
-    if not is_address:
+    if not is_address or parts.query or parts.fragment or any(map(str.isspace, url)):
         raise SetupError(f"Invalid URL {url}; use a URL such as http://127.0.0.1:6007.")
+    if parts.path.rstrip("/").endswith("/v1"):  # as OpenAI's clients need it
+        raise SetupError(f"Invalid URL {url}; omit /v1.")
     return url.rstrip("/")
 
 
@@ -248,6 +250,9 @@ def create_token(ttl_s: int) -> Call[Token]:
 
 
 def _path(*parts: str) -> str:
+    for part in parts:
+        if part in ("", ".", ".."):  # these would name another resource
+            raise BadRequest(f"Invalid ID {part!r}.")
     return "/" + "/".join(quote(part, safe="") for part in parts)
 
 

@@ -60,7 +60,7 @@ class Client:
         sessions: Live sessions and their readers.
 
     Raises:
-        SetupError: The URL or the certificates can't be used.
+        SetupError: The URL, the key or the certificates can't be used.
     """
 
     def __init__(
@@ -133,10 +133,11 @@ class Client:
             create = calls.create_job(recording, job_id, options)
             try:
                 self._connection.send(create)
-                return self.jobs.wait(job_id, on_progress=on_progress)
-            except NotFound:  # the server has lost the job with its state directory
-                if uploads == MAX_UPLOADS:
-                    raise
+                try:
+                    return self.jobs.wait(job_id, on_progress=on_progress)
+                except NotFound:  # the server has lost the job with its state directory
+                    if uploads == MAX_UPLOADS:
+                        raise
             finally:
                 delete = calls.delete_job(job_id, calls.CLEANUP_LIMIT_S)
                 with contextlib.suppress(AuricleError):

@@ -10,10 +10,10 @@ from auricle.client.api.calls import Call, Item, Page, next_page
 from auricle.client.api.failures import Retries, error_of_response
 from auricle.client.api.transport import (
     certificate_errors,
-    key_headers,
     network_errors,
     timeout_of,
 )
+from auricle.client.network import key_headers
 from auricle.errors import AuricleError
 
 T = TypeVar("T")
@@ -29,7 +29,7 @@ class Connection:
         patience_s: Time for which a busy or restarting server is asked again, in seconds.
 
     Raises:
-        SetupError: The certificates can't be read.
+        SetupError: The certificates can't be read, or the key is invalid.
     """
 
     def __init__(

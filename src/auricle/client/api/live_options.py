@@ -11,7 +11,7 @@ from auricle.errors import BadRequest
 
 
 class LiveOptions(TypedDict, total=False):
-    """Parameters of a live stream, as the protocol names them; all may be omitted.
+    """Parameters of a live stream, as the protocol names them; all may be omitted or ``None``.
 
     Attributes:
         model: A model, as ``/v1/models`` lists it.
@@ -35,25 +35,25 @@ class LiveOptions(TypedDict, total=False):
         format: ``opus``, or ``pcm16`` at 256 kbit/s.
     """
 
-    model: str
-    language: str
-    languages: Sequence[str]
-    task: TaskName
-    prompt: str
-    hotwords: Sequence[str]
-    partials: bool
-    endpoint_ms: int
-    word_timestamps: bool
-    speakers: bool
-    num_speakers: int
-    min_speakers: int
-    max_speakers: int
-    turn_detection: bool
-    turn_threshold: float
-    turn_eager_threshold: float
-    turn_limit_ms: int
-    redact: Sequence[str]
-    format: Literal["opus", "pcm16"]
+    model: str | None
+    language: str | None
+    languages: Sequence[str] | None
+    task: TaskName | None
+    prompt: str | None
+    hotwords: Sequence[str] | None
+    partials: bool | None
+    endpoint_ms: int | None
+    word_timestamps: bool | None
+    speakers: bool | None
+    num_speakers: int | None
+    min_speakers: int | None
+    max_speakers: int | None
+    turn_detection: bool | None
+    turn_threshold: float | None
+    turn_eager_threshold: float | None
+    turn_limit_ms: int | None
+    redact: Sequence[str] | None
+    format: Literal["opus", "pcm16"] | None
 
 
 def stream_parameters(options: LiveOptions) -> StreamParameters:
@@ -67,6 +67,7 @@ def stream_parameters(options: LiveOptions) -> StreamParameters:
         if name not in LiveOptions.__annotations__:
             raise TypeError(f"unknown parameter {name!r}; see LiveOptions")
     try:
-        return msgspec.convert(options, StreamParameters)
+        given = {name: value for name, value in options.items() if value is not None}
+        return msgspec.convert(given, StreamParameters)
     except msgspec.ValidationError as exc:
         raise BadRequest(f"Invalid stream parameters: {exc}") from exc

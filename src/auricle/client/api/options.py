@@ -1,13 +1,13 @@
 """Options of a transcription: keyword arguments of the clients, and their query. No I/O."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal, TypedDict
 
 TaskName = Literal["transcribe", "translate"]
 
 
 class TranscribeOptions(TypedDict, total=False):
-    """Options of a transcription, as the HTTP API names them; all may be omitted.
+    """Options of a transcription, as the HTTP API names them; all may be omitted or ``None``.
 
     Attributes:
         model: A model, as ``/v1/models`` lists it.
@@ -32,26 +32,26 @@ class TranscribeOptions(TypedDict, total=False):
         trace_id: A name that is logged and returned.
     """
 
-    model: str
-    language: str
-    languages: Sequence[str]
-    task: TaskName
-    beam_size: int
-    initial_prompt: str
-    hotwords: Sequence[str]
-    word_timestamps: bool
-    speakers: bool
-    num_speakers: int
-    min_speakers: int
-    max_speakers: int
-    multichannel: bool
-    condition_on_previous_text: bool
-    audio_format: str
-    sample_rate: int
-    channels: int
-    opus_packet_bytes: int
-    max_wait_s: float
-    trace_id: str
+    model: str | None
+    language: str | None
+    languages: Sequence[str] | None
+    task: TaskName | None
+    beam_size: int | None
+    initial_prompt: str | None
+    hotwords: Sequence[str] | None
+    word_timestamps: bool | None
+    speakers: bool | None
+    num_speakers: int | None
+    min_speakers: int | None
+    max_speakers: int | None
+    multichannel: bool | None
+    condition_on_previous_text: bool | None
+    audio_format: str | None
+    sample_rate: int | None
+    channels: int | None
+    opus_packet_bytes: int | None
+    max_wait_s: float | None
+    trace_id: str | None
 
 
 class JobOptions(TranscribeOptions, total=False):
@@ -63,9 +63,9 @@ class JobOptions(TranscribeOptions, total=False):
         callback_url: URL to which the server sends the job at its end.
     """
 
-    job_id: str
-    keep_audio_s: float
-    callback_url: str
+    job_id: str | None
+    keep_audio_s: float | None
+    callback_url: str | None
 
 
 def query_of(options: TranscribeOptions, allowed: type[TranscribeOptions]) -> dict[str, str]:
@@ -78,7 +78,8 @@ def query_of(options: TranscribeOptions, allowed: type[TranscribeOptions]) -> di
     for name, value in options.items():
         if name not in allowed.__annotations__:
             raise TypeError(f"unknown option {name!r}; see {allowed.__name__}")
-        query[name] = _text(value)
+        if value is not None:
+            query[name] = _text(value)
     return query
 
 
@@ -87,6 +88,6 @@ def _text(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, str):
         return value
-    if isinstance(value, Sequence):
+    if isinstance(value, Iterable):
         return ",".join(map(str, value))
     return str(value)

@@ -17,11 +17,6 @@ PATIENCE_S = 60.0
 """Default of the time for which a busy or restarting server is asked again, in seconds."""
 
 
-def key_headers(api_key: str | None) -> dict[str, str]:
-    """Return the header with the key, if there is one."""
-    return {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
-
-
 def timeout_of(limit_s: float) -> httpx.Timeout:
     """Return the timeouts of a request, for a longest silence in seconds."""
     return httpx.Timeout(limit_s, connect=min(limit_s, CONNECT_LIMIT_S))
