@@ -4,6 +4,7 @@ import pytest
 from auricle.speakers.diarization import Turns, diarize
 from auricle.speakers.names import Reference
 from auricle.speakers.stretches import cut_stretches
+from auricle.speakers.turns import LEAD_SAMPLES, TRAIL_SAMPLES
 from auricle.types import Segment, Speaker, SpeakerOptions, Word
 from tests.support.made_up_voices import embeddings
 
@@ -19,11 +20,10 @@ def test_turns_and_words_have_speakers_and_their_names() -> None:
     references = [Reference("Ann", embeddings([5, 5, 5], seed=2))]
     found = diarize(VOICED, STRETCHES, embeddings(VOICES), SpeakerOptions(), references)
     spans = [(turn.start_sample, turn.end_sample, turn.speaker) for turn in found.turns]
-    lead = S * 8 // 100
     assert spans == [
-        (0, 6 * S, 0),
-        (7 * S - lead, 12 * S, 1),
-        (13 * S - lead, 20 * S, 0),
+        (0, 6 * S - TRAIL_SAMPLES, 0),
+        (7 * S - LEAD_SAMPLES, 12 * S - TRAIL_SAMPLES, 1),
+        (13 * S - LEAD_SAMPLES, 20 * S - TRAIL_SAMPLES, 0),
     ]
     assert found.speakers == (Speaker(0), Speaker(1, "Ann"))
     words = (Word(5 * S, 6 * S, " One.", 0.9), Word(7 * S, 8 * S, " Two.", 0.9))

@@ -26,10 +26,13 @@ PAUSE_SAMPLES = SAMPLE_RATE_HZ // 5
 MIN_CHANGE_COST = 0.3
 CONFIDENCE_COSINE = 0.08
 """Difference of cosines at which one speaker is e times as likely as another."""
-JOIN_SAMPLES = SAMPLE_RATE_HZ * 3 // 10
-"""A shorter pause does not end a turn."""
-LEAD_SAMPLES = SAMPLE_RATE_HZ * 8 // 100
-"""A turn starts 80 ms before its detected speech: soft first sounds are not detected."""
+JOIN_SAMPLES = SAMPLE_RATE_HZ * 27 // 100
+"""A shorter detected pause does not end a turn; the pause itself is some 30 ms longer."""
+LEAD_SAMPLES = SAMPLE_RATE_HZ * 64 // 1000
+"""A turn starts 64 ms before its detected speech: soft first sounds are not detected."""
+TRAIL_SAMPLES = SAMPLE_RATE_HZ * 16 // 1000
+"""A turn ends half a window of the detector before its detected speech: on average, speech ends in
+the middle of the last window."""
 
 Scores = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.intp]
@@ -132,12 +135,14 @@ def _turns(atoms: Sequence[Span], path: Labels, evidence: Scores) -> list[Turn]:
             and atoms[at][0] - atoms[at - 1][1] < JOIN_SAMPLES
         ):
             continue
-        start = atoms[first][0]
+        start, end = atoms[first][0], atoms[at - 1][1]
+        if at == len(atoms) or atoms[at][0] > end:
+            end -= min(TRAIL_SAMPLES, (end - start) // 2)
         earliest = turns[-1].end_sample if turns else 0
         start = max(min(start, earliest), start - LEAD_SAMPLES)
         speaker = int(path[first])
         confidence = _confidence(evidence[first:at].mean(axis=0), speaker)
-        turns.append(Turn(start, atoms[at - 1][1], speaker, confidence))
+        turns.append(Turn(start, end, speaker, confidence))
         first = at
     return turns
 
