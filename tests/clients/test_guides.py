@@ -105,7 +105,7 @@ def test_litellm_with_the_configuration_of_its_page(server: RealServer, scores: 
     python = server.fill(snippet("litellm.md", "From Python", "python"))
     code = program("litellm_router.py") + python
     *routed, direct = LITELLM.run(code, config, settings, str(FELLOW.path)).splitlines()
-    assert len(routed) == 3
+    assert len(routed) == 6
     for text in routed:
         assert scores.add(LITELLM_NAME, "router, page", FELLOW, text).total == 0
     assert scores.add(LITELLM_NAME, "transcription, page", FELLOW, direct).total == 0
