@@ -15,7 +15,7 @@ from auricle.audio.g711 import mulaw_to_pcm16
 from auricle.types import FrameCodec
 from tests.clients.environment import PAGES, Client, printed, program, snippet
 from tests.clients.scores import Scores
-from tests.clients.server import RealServer, real_server
+from tests.clients.server import LABEL_TRIES, RealServer, real_server
 from tests.support.clips import CLIPS, Clip
 from tests.support.command import until
 from tests.support.compressed import encoded
@@ -276,10 +276,18 @@ def test_its_version_before_gets_the_same(server: RealServer, scores: Scores) ->
 # Agents.
 
 
-def test_livekit_receives_speech_events_and_text(server: RealServer, scores: Scores) -> None:
+def test_livekit_receives_speech_events_text_and_speakers(
+    server: RealServer, scores: Scores
+) -> None:
     start = server.fill(snippet("livekit.md", "Deepgram's plugin", "python"))
-    told = json.loads(LIVEKIT.run(start + program("livekit_deepgram.py"), str(FELLOW.path)))
-    events = told["events"]
+    start += snippet("livekit.md", "Speakers", "python")
+    for _ in range(LABEL_TRIES):
+        told = json.loads(LIVEKIT.run(start + program("livekit_deepgram.py"), str(FELLOW.path)))
+        events = told["events"]
+        speakers = {speaker for kind, _, speaker in events if kind == "final_transcript"}
+        if speakers - {None}:
+            break
+    assert speakers - {None} == {"S0"}
     finals = " ".join(text for kind, text, _ in events if kind == "final_transcript")
     assert scores.add(LIVEKIT_NAME, "live", FELLOW, finals).percent < 7
     assert scores.add(LIVEKIT_NAME, "recognize", FELLOW, told["recognised"]).total == 0
@@ -290,10 +298,18 @@ def test_livekit_receives_speech_events_and_text(server: RealServer, scores: Sco
     assert "interim_transcript" in kinds
 
 
-def test_pipecat_gets_a_transcription_that_is_finalized(server: RealServer, scores: Scores) -> None:
+def test_pipecat_gets_speakers_and_a_transcription_that_is_finalized(
+    server: RealServer, scores: Scores
+) -> None:
     start = server.fill(snippet("pipecat.md", "Deepgram's service", "python"))
-    told = json.loads(PIPECAT.run(start + program("pipecat_deepgram.py"), str(FELLOW.path)))
-    finals = [(text, is_last) for is_final, is_last, text in told if is_final]
+    start += server.fill(snippet("pipecat.md", "Speakers", "python"))
+    for _ in range(LABEL_TRIES):
+        told = json.loads(PIPECAT.run(start + program("pipecat_deepgram.py"), str(FELLOW.path)))
+        speakers = {speaker for is_final, *_, labels in told if is_final for speaker in labels}
+        if speakers - {None}:
+            break
+    assert speakers - {None} == {0}
+    finals = [(text, is_last) for is_final, is_last, text, _ in told if is_final]
     text = " ".join(text for text, _ in finals)
     assert scores.add(PIPECAT_NAME, "live", FELLOW, text).percent < 7
     assert [is_last for _, is_last in finals] == [False] * (len(finals) - 1) + [True]

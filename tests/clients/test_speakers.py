@@ -10,13 +10,10 @@ import pytest
 
 from auricle.types import SAMPLE_RATE_HZ
 from tests.clients.environment import Client, program
-from tests.clients.server import RealServer
+from tests.clients.server import LABEL_TRIES, RealServer
 from tests.support.dialogue import JOE, dialogue
 
 pytestmark = pytest.mark.model
-
-TRIES = 3
-"""Deepgram has no message for a label that comes late: on a busy machine, words may have none."""
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +52,7 @@ def test_deepgram_shows_numbers_on_words_and_utterances(
 def test_deepgram_shows_numbers_on_live_words(server: RealServer, recording: Path) -> None:
     query = json.dumps({"punctuate": True, "diarize": True})
     arguments = server.address, server.key, str(recording), query
-    for _ in range(TRIES):
+    for _ in range(LABEL_TRIES):
         told = json.loads(Client("client-deepgram").run(program("deepgram_live.py"), *arguments))
         results = [message for message in told if message["type"] == "Results"]
         words = [word for each in results for word in each["channel"]["alternatives"][0]["words"]]

@@ -6,7 +6,6 @@ Runs behind the page's snippet, which makes ``stt``; the argument is the clip.
 import asyncio
 import json
 import sys
-import time
 import wave
 
 from livekit import rtc
@@ -22,16 +21,16 @@ def frames():
         yield rtc.AudioFrame(samples[at : at + 640], 16000, 1, 320)
 
 
-async def listen(stream, began_at):
+async def listen(stream):
     async for event in stream:
-        text = event.alternatives[0].text if event.alternatives else ""
-        told.append([event.type.value, text, time.monotonic() - began_at])
+        best = event.alternatives[0] if event.alternatives else None
+        told.append([event.type.value, best.text if best else "", best and best.speaker_id])
 
 
 async def main():
     async with http_context.open():  # an agent's job has one
         stream = stt.stream()  # noqa: F821  # of the page
-        listening = asyncio.create_task(listen(stream, time.monotonic()))
+        listening = asyncio.create_task(listen(stream))
         for frame in frames():
             stream.push_frame(frame)
             await asyncio.sleep(0.02)

@@ -34,7 +34,8 @@ class Keep(FrameProcessor):
         if isinstance(frame, TranscriptionFrame | InterimTranscriptionFrame):
             is_final = isinstance(frame, TranscriptionFrame)
             is_last = is_final and frame.finalized
-            told.append([is_final, is_last, frame.text])
+            words = frame.result.channel.alternatives[0].words
+            told.append([is_final, is_last, frame.text, [word.speaker for word in words]])
             if is_last:
                 finalized.set()
         await self.push_frame(frame, direction)
