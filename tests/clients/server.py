@@ -16,7 +16,8 @@ from tests.support.model import CACHE_DIR, bundled_model
 KEY = "sk-of-the-tests"
 
 LABEL_TRIES = 3
-"""Deepgram has no message for a label that comes late: on a busy machine, words may have none."""
+"""Deepgram has no message for a label that comes late: on a busy machine, words may have none,
+and there may be no partials."""
 
 ADDRESS_IN_PAGES = "127.0.0.1:6007"
 KEY_IN_PAGES = "YOUR_KEY"

@@ -5,6 +5,7 @@ The arguments are two parts of a proxy's configuration, models and settings, and
 
 import asyncio
 import copy
+import random
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -39,4 +40,5 @@ async def main(full):
 
 server = ThreadingHTTPServer(("127.0.0.1", 0), Full)
 Thread(target=server.serve_forever, daemon=True).start()
+random.seed(1)  # chooses the entries
 asyncio.run(main(f"127.0.0.1:{server.server_port}"))
