@@ -63,6 +63,7 @@ class ServerState:
     job_upload_slots: FileSlots
     early: EarlyReservations
     batch_jobs: int
+    has_remote_recognisers: bool
     chunk_slots: FairSemaphore
     live: LiveSessions
     speakers: VoiceEmbedder | None = None
@@ -100,7 +101,8 @@ class ServerState:
         rate_limiter = RateLimiter(limits, keyring.limits_of)
         metrics = Metrics(transcriber, decoder)
         batch_jobs = max(model.engine.batches.max_jobs for model in models)
-        if not all_settings.engine.engine_urls:  # recognisers have their own settings
+        has_remote_recognisers = bool(all_settings.engine.engine_urls)
+        if not has_remote_recognisers:  # recognisers have their own settings
             batch_jobs = min(batch_jobs, all_settings.worker.batch_jobs)
         state = cls(
             transcriber=transcriber,
@@ -119,6 +121,7 @@ class ServerState:
             job_upload_slots=FileSlots(MAX_JOB_UPLOADS),
             early=EarlyReservations(),
             batch_jobs=batch_jobs,
+            has_remote_recognisers=has_remote_recognisers,
             chunk_slots=FairSemaphore(0),  # the start and each snapshot set the width
             live=LiveSessions(
                 all_settings.live,

@@ -1,6 +1,6 @@
 """OpenAI's list of models, with what Auricle adds to it."""
 
-from typing import Annotated, TypedDict
+from typing import Annotated, Literal, TypedDict
 
 from msgspec import Meta
 
@@ -22,8 +22,26 @@ class Model(TypedDict):
     loaded: Annotated[bool, Meta(description="Whether a worker with the model is ready.")]
 
 
+class DataFlow(TypedDict):
+    """Where speech and text go from this server, and whether it keeps transcripts."""
+
+    recognition: Annotated[
+        Literal["server", "recognisers"],
+        Meta(description="`recognisers`: they may run on other machines."),
+    ]
+    job_audio: Annotated[
+        Literal["server", "s3"], Meta(description="Where the audio of jobs is stored.")
+    ]
+    database: Annotated[
+        Literal["server", "postgresql"],
+        Meta(description="Where jobs and kept transcripts are stored."),
+    ]
+    keeps_transcripts: bool
+
+
 class Models(TypedDict):
-    """A list of models."""
+    """A list of models; ``data_flow`` is Auricle's."""
 
     object: str
     data: list[Model]
+    data_flow: DataFlow

@@ -1,11 +1,17 @@
 """``/v1/models``: what is listed, and what a name means."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pydantic import SecretStr
+from starlette.testclient import TestClient
 
-from auricle.config.settings import ModelSettings
+from auricle.config.settings import LedgerSettings, ModelSettings, RemoteEngineSettings, Settings
+from auricle.server.app import create_app
+from tests.support.decoder import FakeDecoder
 from tests.support.service import in_process
+from tests.support.transcriber import FakeTranscriber
 
 pytestmark = pytest.mark.server
 
@@ -41,6 +47,33 @@ def test_models_come_first_and_then_names_that_mean_one_of_them(tmp_path: Path) 
         }
         assert [other["id"] for other in others][:5] == ["fast", *OPENAI]
         assert [other["root"] for other in others][:3] == ["tiny", "tiny", "whisper-base"]
+
+
+def test_the_list_says_where_speech_and_text_go() -> None:
+    def flow_of(**parts: Any) -> object:
+        app = create_app(FakeTranscriber(), FakeDecoder(), Settings(**parts))
+        return TestClient(app, base_url="http://127.0.0.1").get("/v1/models").json()["data_flow"]
+
+    assert flow_of() == {
+        "recognition": "server",
+        "job_audio": "server",
+        "database": "server",
+        "keeps_transcripts": False,
+    }
+    elsewhere = flow_of(
+        engine=RemoteEngineSettings(engine_urls=("http://recogniser:6008",)),
+        ledger=LedgerSettings(
+            audio_url="s3://audio/jobs",
+            database_url=SecretStr("postgresql://database/auricle"),
+            keep_transcripts=True,
+        ),
+    )
+    assert elsewhere == {
+        "recognition": "recognisers",
+        "job_audio": "s3",
+        "database": "postgresql",
+        "keeps_transcripts": True,
+    }
 
 
 def test_a_name_is_that_of_the_model_which_it_means(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from auricle.engine.aliases import OPENAI_MODELS
 from auricle.engine.models import ServedModel
 from auricle.protocol.openai.errors import ErrorResponse
-from auricle.protocol.openai.models import Model, Models
+from auricle.protocol.openai.models import DataFlow, Model, Models
 from auricle.server.context import ServerState, state_of
 from auricle.server.http.openapi import KEYED, answer, refusals
 from auricle.server.http.responses import json_response
@@ -36,7 +36,7 @@ async def get_models(request: Request) -> Response:
     server = state_of(request)
     server.admit(request)
     models = [_body(server, name, model) for name, model in _named(server)]
-    return json_response(Models(object="list", data=models))
+    return json_response(Models(object="list", data=models, data_flow=_data_flow(server)))
 
 
 @router.get(
@@ -49,6 +49,16 @@ async def get_model(request: Request, name: str) -> Response:
     server = state_of(request)
     server.admit(request)
     return json_response(_body(server, name, server.models.choose(name).model))
+
+
+def _data_flow(server: ServerState) -> DataFlow:
+    ledger = server.ledger_settings
+    return {
+        "recognition": "recognisers" if server.has_remote_recognisers else "server",
+        "job_audio": "server" if ledger.audio_url is None else "s3",
+        "database": "server" if ledger.database_url is None else "postgresql",
+        "keeps_transcripts": ledger.keep_transcripts,
+    }
 
 
 def _named(server: ServerState) -> Iterator[tuple[str, ServedModel]]:
