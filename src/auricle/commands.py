@@ -127,7 +127,9 @@ class Configure(msgspec.Struct, frozen=True, kw_only=True, tag="configure", tag_
     model: ModelName | UnsetType = UNSET
     language: str | None | UnsetType = UNSET
     languages: Languages | UnsetType = UNSET
+    task: Task | UnsetType = UNSET
     prompt: Prompt | None | UnsetType = UNSET
+    hotwords: Hotwords | UnsetType = UNSET
     endpoint_ms: EndpointMs | UnsetType = UNSET
     format: Wire | UnsetType = UNSET
     sample_rate: RateHz | UnsetType = UNSET
@@ -169,12 +171,11 @@ class Discard(msgspec.Struct, frozen=True):
 
 
 class UpdateConfig(Configure, frozen=True, kw_only=True):
-    """A ``Configure`` that also changes hotwords, speakers and turn detection.
+    """A ``Configure`` that also changes speakers and turn detection.
 
     Native clients have no message for it.
     """
 
-    hotwords: Hotwords | UnsetType = UNSET
     speakers: bool | UnsetType = UNSET
     turns: TurnDetection | None | UnsetType = UNSET
 

@@ -214,14 +214,8 @@ export class Conversation {
 
 	/** Changes the parameters of this session and of later ones. */
 	configure(change: Change): void {
-		const { model, language, prompt, endpointMilliseconds } = change;
-		const parameters = {
-			...this.#parameters,
-			...(model === undefined ? {} : { model }),
-			...(language === undefined ? {} : { language }),
-			...(prompt === undefined ? {} : { prompt }),
-			...(endpointMilliseconds === undefined ? {} : { endpointMilliseconds }),
-		};
+		const given = Object.entries(change).filter(([, value]) => value !== undefined);
+		const parameters = { ...this.#parameters, ...Object.fromEntries(given) };
 		checkParameters(parameters);
 		this.#parameters = parameters;
 		this.#isConfigured = this.#configureDue = true;
@@ -475,13 +469,15 @@ export class Conversation {
 
 	/** Returns all parameters that may have changed since the session started; repeating them is safe. */
 	#configuration(): string {
-		const { model, language = null, prompt = null, endpointMilliseconds } = this.#parameters;
+		const { model, language = null, task, prompt = null, hotwords, endpointMilliseconds } = this.#parameters;
 		const isPcm = this.#format === 'pcm16';
 		return JSON.stringify({
 			type: 'configure',
 			model,
 			language,
+			task,
 			prompt,
+			hotwords,
 			endpoint_ms: endpointMilliseconds,
 			format: isPcm ? this.#format : undefined,
 			sample_rate: isPcm ? SAMPLE_RATE_HZ : undefined,

@@ -37,7 +37,10 @@ export interface StreamParameters {
 }
 
 /** Parameters that can change during a stream. */
-export type Change = Pick<StreamParameters, 'model' | 'language' | 'prompt' | 'endpointMilliseconds'>;
+export type Change = Pick<
+	StreamParameters,
+	'model' | 'language' | 'task' | 'prompt' | 'hotwords' | 'endpointMilliseconds'
+>;
 
 const MAX_MODEL_CHARACTERS = 200;
 const MAX_PROMPT_CHARACTERS = 10_000;

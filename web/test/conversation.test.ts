@@ -617,6 +617,15 @@ describe('changes of parameters', () => {
 		expect(commands(talk)).toEqual([{ type: 'configure', language: 'fr', prompt: null }]);
 	});
 
+	test('words to expect and the task apply to this session and to later ones', () => {
+		const talk = opened({}, 'opus');
+		talk.configure({ task: 'translate', hotwords: ['Auricle'] });
+		const change = { type: 'configure', language: null, task: 'translate', prompt: null, hotwords: ['Auricle'] };
+		expect(commands(talk)).toEqual([change]);
+		forgotten(talk, 0);
+		expect(JSON.parse(talk.connected())).toMatchObject({ task: 'translate', hotwords: ['Auricle'] });
+	});
+
 	test('a model applies to this session and to later ones', () => {
 		const talk = opened({ model: 'whisper-base' }, 'opus');
 		expect(JSON.parse(new Conversation({ model: 'whisper-base' }, 'opus').connected())).toMatchObject({

@@ -447,7 +447,9 @@ class Conversation:
             model=now.model,
             language=now.language,
             languages=now.languages,
+            task=now.task,
             prompt=now.prompt,
+            hotwords=now.hotwords,
             endpoint_ms=now.endpoint_ms or msgspec.UNSET,
             format=now.format if is_pcm else msgspec.UNSET,
             sample_rate=now.sample_rate if is_pcm else msgspec.UNSET,
@@ -494,7 +496,7 @@ class Conversation:
         )
 
 
-_CONFIGURABLE = ("model", "language", "languages", "prompt", "endpoint_ms")
+_CONFIGURABLE = ("model", "language", "languages", "task", "prompt", "hotwords", "endpoint_ms")
 
 
 def _in_query(value: object) -> str:

@@ -228,7 +228,7 @@ class LiveClient:
         self._news.set()
 
     def configure(self, change: Configure) -> None:
-        """Change the language, prompt or ``endpoint_ms``; other fields are ignored."""
+        """Change parameters from the next utterance on; the format can't be changed."""
         self._check()
         self._conversation.configure(change)
         self._news.set()

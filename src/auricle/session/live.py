@@ -606,9 +606,11 @@ class LiveSession:
             options = replace(options, language=command.language)
         if command.languages is not UNSET:
             options = replace(options, languages=command.languages)
+        if command.task is not UNSET:
+            options = replace(options, task=command.task)
         if command.prompt is not UNSET:
             options = replace(options, initial_prompt=command.prompt or None)
-        if isinstance(command, UpdateConfig) and command.hotwords is not UNSET:
+        if command.hotwords is not UNSET:
             options = replace(options, hotwords=command.hotwords)
         model.engine.fit(options)
         return options, model

@@ -7,7 +7,7 @@ from auricle.client.conversation import Conversation
 from auricle.commands import Configure, StreamParameters
 from auricle.events import SwitchFormat, Wire
 from auricle.protocol.native.stream import parse_query
-from auricle.types import OpusPacket
+from auricle.types import OpusPacket, Task
 from tests.client.conversation.helpers import commands, forgotten, messages, opened, ready, speech
 
 pytestmark = pytest.mark.unit
@@ -37,6 +37,14 @@ def test_a_change_holds_for_a_new_session_too() -> None:
     forgotten(talk, 0)
     assert parse_query(talk.query()).endpoint_ms == 900
     assert "language" not in talk.query()
+
+
+def test_words_to_expect_and_the_task_can_be_changed() -> None:
+    talk = opened()
+    talk.configure(Configure(task=Task.TRANSLATE, hotwords=("Auricle",)))
+    [command] = commands(talk)
+    assert isinstance(command, Configure)
+    assert (command.task, command.hotwords) == (Task.TRANSLATE, ("Auricle",))
 
 
 def test_the_format_is_not_the_applications_to_change() -> None:

@@ -293,6 +293,10 @@ COMMANDS: list[tuple[str, Command]] = [
         '{"type":"configure","format":"pcm16","sample_rate":48000,"endpoint_ms":300,"prompt":"x"}',
         Configure(format=Wire.PCM16, sample_rate=48_000, endpoint_ms=300, prompt="x"),
     ),
+    (
+        '{"type":"configure","task":"translate","hotwords":["Auricle"]}',
+        Configure(task=Task.TRANSLATE, hotwords=("Auricle",)),
+    ),
     ('{"type":"start","format":"ogg","seq":true}', Start(format=Wire.OGG, seq=True)),
 ]
 

@@ -31,7 +31,7 @@ from auricle.events import (
 )
 from auricle.protocol.framing import pack
 from auricle.session.live import MAX_FLUSHES, SPARED_S
-from auricle.types import JobKind
+from auricle.types import JobKind, Task
 from tests.session.live.helpers import FELLOW, PAIR, PAIR_AND_SILENCE, PAIR_PACKETS, SECOND, pcm_rig
 from tests.support.opus import encode_packets
 from tests.support.session import Rig, silence, transcript, utterances
@@ -78,11 +78,13 @@ def test_finalize_again_and_again_makes_no_empty_job() -> None:
 def test_what_is_configured_in_mid_word_holds_from_the_next_utterance_on() -> None:
     rig = Rig()
     rig.speak(PAIR_PACKETS[:50])
-    rig.command(Configure(language="de", prompt="Namen."))
+    rig.command(Configure(language="de", prompt="Namen.", hotwords=("Anna",), task=Task.TRANSLATE))
     rig.speak(PAIR_PACKETS[50:], 50)
-    first, second = rig.jobs_of(JobKind.SPECULATIVE)
-    assert (first.options.language, first.options.initial_prompt) == ("en", None)
-    assert (second.options.language, second.options.initial_prompt) == ("de", "Namen.")
+    first, second = (job.options for job in rig.jobs_of(JobKind.SPECULATIVE))
+    assert (first.language, first.initial_prompt) == ("en", None)
+    assert (first.task, first.hotwords) == (Task.TRANSCRIBE, ())
+    assert (second.language, second.initial_prompt) == ("de", "Namen.")
+    assert (second.task, second.hotwords) == (Task.TRANSLATE, ("Anna",))
     rig.command(Configure(language=None, prompt=None))
     rig.speak(PAIR_PACKETS, len(PAIR_PACKETS))
     options = rig.jobs_of(JobKind.SPECULATIVE)[-1].options

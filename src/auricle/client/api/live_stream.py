@@ -76,7 +76,7 @@ class LiveStream:
         self._portal.call(self._client.finalize)
 
     def configure(self, change: Configure) -> None:
-        """Change the language, prompt or ``endpoint_ms``; other fields are ignored."""
+        """Change parameters from the next utterance on; the format can't be changed."""
         self._portal.call(self._client.configure, change)
 
     def finish(self) -> None:
