@@ -13,6 +13,7 @@ test('one model needs no chooser', async ({ page, server }) => {
 	await listed;
 	await page.getByRole('button', { name: 'Options' }).click();
 	await expect(page.getByLabel('Model')).toBeHidden();
+	await expect(page.locator('#data-flow')).toBeHidden(); // without a key, the server has not said it
 	await expect(page.getByLabel('Spoken language')).toBeVisible();
 });
 
@@ -21,6 +22,7 @@ test('the chosen model transcribes, and only its languages are offered', async (
 	try {
 		await page.addInitScript(key => sessionStorage.setItem('auricle.key', key), API_KEY);
 		await page.goto(`http://127.0.0.1:${server.port}/`);
+		await expect(page.getByText('Nothing leaves this server')).toBeVisible();
 		await page.getByRole('button', { name: 'Options' }).click();
 		const model = page.locator('#live').getByLabel('Model');
 		await expect(model).toBeVisible();

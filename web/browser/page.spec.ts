@@ -158,7 +158,8 @@ test('starts, pauses, projects and stops by keyboard', async ({ captions: page }
 });
 
 test('starts a stream with the options of the panel, and keeps them', async ({ captions: page }) => {
-	const starting = page.waitForEvent('websocket').then(socket => socket.waitForEvent('framesent'));
+	const opening = page.waitForEvent('websocket');
+	const starting = opening.then(socket => socket.waitForEvent('framesent'));
 	await page.getByRole('button', { name: 'Options' }).click();
 	await page.getByLabel('Words to know').fill('Auricle,  Piper , ');
 	await page.getByLabel('Translate into English').check();
@@ -175,6 +176,15 @@ test('starts a stream with the options of the panel, and keeps them', async ({ c
 	});
 	await page.getByRole('button', { name: 'Options' }).click();
 	await expect(page.getByLabel('Wait until a sentence sounds finished')).toBeDisabled();
+	await expect(page.locator('#state')).toHaveText('Listening');
+	const changing = (await opening).waitForEvent('framesent', ({ payload }) =>
+		String(payload).includes('configure'),
+	);
+	await page.getByLabel('Words to know').fill('Auricle, Whisper');
+	await page.keyboard.press('Enter');
+	expect(JSON.parse(String((await changing).payload))).toMatchObject({
+		...{ type: 'configure', task: 'translate', hotwords: ['Auricle', 'Whisper'] },
+	});
 });
 
 test('changes the look of the captions, and keeps it', async ({ captions: page }) => {

@@ -1,5 +1,7 @@
 /** Texts of the captions page, in each language. English is also in the HTML, for the first paint. */
 
+import { type DataFlow, isLocal } from './models.js';
+
 const english = {
 	nav: { label: 'Pages', live: 'Live', recordings: 'Recordings', status: 'Status', help: 'Help' },
 	titles: { live: 'Live captions', recordings: 'Recordings' },
@@ -43,13 +45,20 @@ const english = {
 		title: 'Captions',
 		empty: 'Press Start and speak. Text appears as you speak, and becomes final a moment later.',
 		listening: 'Listening …',
-		private: 'Nothing leaves this server: no cloud service hears you.',
 		example: 'Hear an example',
 		newest: 'Jump to latest',
 		beamer: 'Full screen',
 		leave: 'Leave full screen',
 		clear: 'Clear',
 		undo: 'Undo clear',
+	},
+	/** Where speech and text go. */
+	dataFlow: {
+		local: 'Nothing leaves this server: no cloud service hears you.',
+		here: 'Speech is recognised on this server.',
+		recognisers: 'Speech is sent to this server’s recognisers, which may run on other machines.',
+		audio: 'Audio of recordings is stored in an S3 service.',
+		text: 'Transcripts are stored in a PostgreSQL database.',
 	},
 	speakers: {
 		label: 'Show who speaks',
@@ -72,7 +81,7 @@ const english = {
 		position: 'Position',
 		positions: { top: 'From the top', bottom: 'At the bottom' },
 		recognition: 'Recognition',
-		later: 'Words to know, translation, speakers and sentence ends can be changed after Stop.',
+		later: 'Speakers and sentence ends can be changed after Stop.',
 	},
 	/** Transcripts that the browser keeps. */
 	kept: {
@@ -130,6 +139,7 @@ const english = {
 		overflow: 'Captions are late, and the oldest speech is lost.',
 		unreachable: 'The server can’t be reached. Check the network, then press Start.',
 		not_shared: 'The server can’t be reached. Nothing was shared; try again later.',
+		not_withdrawn: 'The server can’t be reached. The link still works; try again later.',
 		unauthorized: 'The server requires a key.',
 		wrong_key: 'The server does not know this key.',
 		token_expired: 'The key has expired. Enter a new one.',
@@ -217,13 +227,19 @@ const chinese: CaptionTexts = {
 		title: '字幕',
 		empty: '按“开始”后说话，文字会随即出现，片刻后确定。',
 		listening: '正在聆听……',
-		private: '一切都留在此服务器上：没有云服务会听到您。',
 		example: '听一段示例',
 		newest: '跳到最新',
 		beamer: '全屏',
 		leave: '退出全屏',
 		clear: '清空',
 		undo: '撤销清空',
+	},
+	dataFlow: {
+		local: '一切都留在此服务器上：没有云服务会听到您。',
+		here: '语音在此服务器上识别。',
+		recognisers: '语音会发送到此服务器的识别节点，它们可能在其他机器上运行。',
+		audio: '录音的音频保存在 S3 存储服务中。',
+		text: '文字保存在 PostgreSQL 数据库中。',
 	},
 	speakers: {
 		label: '显示发言人',
@@ -246,7 +262,7 @@ const chinese: CaptionTexts = {
 		position: '位置',
 		positions: { top: '从顶部开始', bottom: '在底部' },
 		recognition: '识别',
-		later: '需要认识的词、翻译、发言人和句子结尾可在停止后更改。',
+		later: '发言人和句子结尾可在停止后更改。',
 	},
 	kept: {
 		offer: time => `${time} 的字幕仍保存在此浏览器中。`,
@@ -293,6 +309,7 @@ const chinese: CaptionTexts = {
 		overflow: '字幕有延迟，最早的话已丢失。',
 		unreachable: '无法连接服务器。请检查网络，然后按“开始”。',
 		not_shared: '无法连接服务器，尚未分享。请稍后再试。',
+		not_withdrawn: '无法连接服务器，链接仍然有效。请稍后再试。',
 		unauthorized: '服务器需要密钥。',
 		wrong_key: '密钥错误，服务器不接受。',
 		token_expired: '密钥已过期，请输入新的密钥。',
@@ -341,6 +358,17 @@ export const CAPTION_TEXTS = { en: english, zh: chinese } as const;
 
 /** A text, in the language of the page at the time it is shown. */
 export type Sentence = (texts: CaptionTexts) => string;
+
+/** Returns the text that says where speech and text go, one sentence a line. */
+export function dataFlow(flow: DataFlow): Sentence {
+	return ({ dataFlow: { local, here, recognisers, audio, text } }) => {
+		if (isLocal(flow)) {
+			return local;
+		}
+		const recognition = flow.usesRecognisers ? recognisers : here;
+		return [recognition, ...(flow.usesS3 ? [audio] : []), ...(flow.usesPostgres ? [text] : [])].join('\n');
+	};
+}
 
 /** Returns the text for a cause or code. */
 export function problem(code: string): Sentence {

@@ -1,6 +1,6 @@
 /** The Live place: its controls, the captions, and the stream between them. */
 
-import { type CaptionTexts, problem } from './caption-texts.js';
+import { type CaptionTexts, dataFlow, problem } from './caption-texts.js';
 import { CaptionView } from './caption-view.js';
 import { byId, setText } from './dom.js';
 import type { Language } from './i18n.js';
@@ -13,6 +13,7 @@ import { likelyLanguages, namedLanguages, withRecent } from './languages.js';
 import { LevelMeter } from './level-meter.js';
 import { Live, type LiveState, type SpeechChoice } from './live.js';
 import { ModelChoice } from './model-choice.js';
+import { isLocal } from './models.js';
 import { kindOf, type Notice } from './notice.js';
 import { OptionsPanel, remembered } from './options.js';
 import { ScreenLock } from './screen-lock.js';
@@ -75,6 +76,7 @@ export class LivePlace {
 		this.#model = new ModelChoice(texts, page.key, () => {
 			this.#renderSpoken();
 			byId('translate-choice', HTMLElement).hidden = !this.#model.translates;
+			this.#showDataFlow();
 			this.#live.changeSpeech();
 		});
 		this.#captions = new CaptionView(texts, () => {
@@ -127,6 +129,7 @@ export class LivePlace {
 		this.#offer.render(texts);
 		this.#share.render(language);
 		this.#showState(this.#live.state);
+		this.#showDataFlow();
 		this.#showDelay();
 	}
 
@@ -204,6 +207,9 @@ export class LivePlace {
 				}
 			});
 		}
+		for (const input of [this.#translate, this.#hotwords]) {
+			input.addEventListener('change', () => this.#live.changeSpeech());
+		}
 		this.#spoken.addEventListener('change', () => {
 			const { value } = this.#spoken;
 			store('localStorage', SPOKEN, value);
@@ -239,7 +245,7 @@ export class LivePlace {
 		this.#start.classList.toggle('on', isOn);
 		this.#pause.hidden = !PAUSABLE.has(state) || this.#live.isExample;
 		setText(this.#pause, state === 'paused' ? resume : pause);
-		for (const input of [this.#hotwords, this.#translate, this.#speakers, this.#turns]) {
+		for (const input of [this.#speakers, this.#turns]) {
 			input.disabled = isOn; // a stream starts with them
 		}
 		byId('options-later', HTMLElement).hidden = !isOn;
@@ -257,6 +263,16 @@ export class LivePlace {
 		const texts: Partial<Record<LiveState, string>> = { idle: empty, listening };
 		setText(byId('invitation', HTMLElement), texts[state] ?? states[state]);
 		byId('empty', HTMLElement).dataset['state'] = state;
+	}
+
+	/** Says where speech and text go, once the server has said it. */
+	#showDataFlow(): void {
+		const flow = this.#model.dataFlow;
+		if (flow !== null) {
+			const element = byId('data-flow', HTMLElement);
+			element.dataset['stays'] = String(isLocal(flow));
+			setText(element, dataFlow(flow)(this.#texts));
+		}
 	}
 
 	#showDelay(): void {

@@ -79,9 +79,9 @@ export interface SpeechChoice {
 	readonly speakers: boolean;
 	/** Whether live utterances end where the speaker sounds finished; from the start of a stream only. */
 	readonly turnDetection: boolean;
-	/** Whether to translate into English; from the start of a stream only. */
+	/** Whether to translate into English. */
 	readonly task: 'transcribe' | 'translate';
-	/** Expected words; from the start of a stream only. */
+	/** Expected words. */
 	readonly hotwords: readonly string[];
 }
 
@@ -181,10 +181,11 @@ export class Live {
 		}
 	}
 
-	/** Requests another model or language from the next utterance on. */
+	/** Requests another model, language or task and other words to know, from the next utterance on. */
 	changeSpeech(): void {
-		const { model, language } = this.#speech();
-		this.#say(client => client.configure({ model, language }));
+		const override = this.isExample ? IN_EXAMPLE : {};
+		const { model, language, task, hotwords } = { ...this.#speech(), ...override };
+		this.#say(client => client.configure({ model, language, task, hotwords }));
 	}
 
 	async #start(open = this.#openSource, speech: SpeechOverride = {}): Promise<void> {

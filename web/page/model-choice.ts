@@ -3,7 +3,7 @@
 import type { CaptionTexts } from './caption-texts.js';
 import { byId } from './dom.js';
 import type { Key } from './key.js';
-import { type ServedModel, servedModels } from './models.js';
+import { type DataFlow, dataFlowOf, type ServedModel, servedModels } from './models.js';
 import { store, stored } from './storage.js';
 
 /** Name of the stored choice. */
@@ -17,6 +17,7 @@ export class ModelChoice {
 	readonly #onChange: () => void;
 	#texts: CaptionTexts;
 	#models: readonly ServedModel[] = [];
+	#dataFlow: DataFlow | null = null;
 
 	/**
 	 * @param texts - Texts of the chooser.
@@ -48,6 +49,11 @@ export class ModelChoice {
 		return this.#chosen?.translates ?? true;
 	}
 
+	/** Where speech and text go from the server; `null`: unknown. */
+	get dataFlow(): DataFlow | null {
+		return this.#dataFlow;
+	}
+
 	get #chosen(): ServedModel | undefined {
 		return this.#models.find(({ id }) => id === this.value) ?? this.#models[0];
 	}
@@ -61,7 +67,9 @@ export class ModelChoice {
 			if (!answer.ok) {
 				return; // the server requires a key, which the page asks for when it is needed
 			}
-			this.#models = servedModels(await answer.json());
+			const body: unknown = await answer.json();
+			this.#models = servedModels(body);
+			this.#dataFlow = dataFlowOf(body);
 		} catch {
 			return;
 		}

@@ -1,4 +1,4 @@
-/** The models that a server lists at `/v1/models`. Pure. */
+/** What a server says of itself at `/v1/models`: its models, and where speech and text go. Pure. */
 
 /** A model of the server. */
 export interface ServedModel {
@@ -22,6 +22,37 @@ export function servedModels(body: unknown): readonly ServedModel[] {
 			: null;
 		return [{ id, languages: codes, translates: translates === true }];
 	});
+}
+
+/** Where speech and text go from the server. */
+export interface DataFlow {
+	/** Whether recognisers receive the speech; they may run on other machines. */
+	readonly usesRecognisers: boolean;
+	/** Whether the audio of jobs is stored in an S3 service. */
+	readonly usesS3: boolean;
+	/** Whether jobs and kept transcripts are stored in PostgreSQL. */
+	readonly usesPostgres: boolean;
+	/** Whether the server keeps transcripts. */
+	readonly keepsTranscripts: boolean;
+}
+
+/** Returns where speech and text go, by a response; `null`: it does not say. */
+export function dataFlowOf(body: unknown): DataFlow | null {
+	const flow = isObject(body) ? body['data_flow'] : null;
+	if (!isObject(flow)) {
+		return null;
+	}
+	return {
+		usesRecognisers: flow['recognition'] !== 'server',
+		usesS3: flow['job_audio'] !== 'server',
+		usesPostgres: flow['database'] !== 'server',
+		keepsTranscripts: flow['keeps_transcripts'] === true,
+	};
+}
+
+/** Returns whether speech and text stay on the server. */
+export function isLocal({ usesRecognisers, usesS3, usesPostgres }: DataFlow): boolean {
+	return !usesRecognisers && !usesS3 && !usesPostgres;
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -214,8 +214,9 @@ export class Conversation {
 
 	/** Changes the parameters of this session and of later ones. */
 	configure(change: Change): void {
-		const given = Object.entries(change).filter(([, value]) => value !== undefined);
-		const parameters = { ...this.#parameters, ...Object.fromEntries(given) };
+		const isGiven = ([, value]: [string, unknown]): boolean => value !== undefined;
+		const given: Change = Object.fromEntries(Object.entries(change).filter(isGiven));
+		const parameters = { ...this.#parameters, ...given };
 		checkParameters(parameters);
 		this.#parameters = parameters;
 		this.#isConfigured = this.#configureDue = true;

@@ -620,7 +620,13 @@ describe('changes of parameters', () => {
 	test('words to expect and the task apply to this session and to later ones', () => {
 		const talk = opened({}, 'opus');
 		talk.configure({ task: 'translate', hotwords: ['Auricle'] });
-		const change = { type: 'configure', language: null, task: 'translate', prompt: null, hotwords: ['Auricle'] };
+		const change = {
+			type: 'configure',
+			language: null,
+			task: 'translate',
+			prompt: null,
+			hotwords: ['Auricle'],
+		};
 		expect(commands(talk)).toEqual([change]);
 		forgotten(talk, 0);
 		expect(JSON.parse(talk.connected())).toMatchObject({ task: 'translate', hotwords: ['Auricle'] });

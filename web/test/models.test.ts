@@ -1,7 +1,8 @@
 /** What a page reads from `/v1/models`. */
 
 import { expect, test } from 'vitest';
-import { servedModels } from '../page/models.js';
+import { CAPTION_TEXTS, dataFlow } from '../page/caption-texts.js';
+import { dataFlowOf, servedModels } from '../page/models.js';
 
 test('models are listed with their languages, and other names are left out', () => {
 	const body = {
@@ -37,4 +38,27 @@ test('languages of another kind are unknown', () => {
 	});
 	expect(unknown?.languages).toBeNull();
 	expect(mixed?.languages).toEqual(new Set(['en']));
+});
+
+const LOCAL = { recognition: 'server', job_audio: 'server', database: 'server', keeps_transcripts: false };
+
+test.each([
+	[LOCAL, ['Nothing leaves this server: no cloud service hears you.']],
+	[{ ...LOCAL, recognition: 'recognisers' }, [/^Speech is sent to .* recognisers/]],
+	[{ ...LOCAL, job_audio: 's3' }, ['Speech is recognised on this server.', /^Audio .* S3/]],
+	[{ ...LOCAL, database: 'postgresql' }, ['Speech is recognised on this server.', /PostgreSQL/]],
+	[
+		{ ...LOCAL, recognition: 'recognisers', job_audio: 's3', database: 'postgresql' },
+		[/recognisers/, /S3/, /SQL/],
+	],
+	[{ ...LOCAL, job_audio: 'of another release' }, [/on this server/, /S3/]],
+])('the page says where speech and text go: %j', (data_flow, sentences) => {
+	const flow = dataFlowOf({ data_flow });
+	const text = flow === null ? '' : dataFlow(flow)(CAPTION_TEXTS.en);
+	expect(text.split('\n')).toEqual(sentences.map((sentence): unknown => expect.stringMatching(sentence)));
+});
+
+test('it says nothing if the server does not', () => {
+	expect(dataFlowOf({ data: [] })).toBeNull();
+	expect(dataFlowOf({ data_flow: 'server' })).toBeNull();
 });
