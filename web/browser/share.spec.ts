@@ -33,6 +33,15 @@ test('shares a live session by the click of its owner only', async ({ captions, 
 	await layer.goto(
 		atServer(await dialog.getByRole('textbox', { name: 'Address of the layer' }).inputValue()),
 	);
+	const former = await readers.newPage();
+	await dialog.getByRole('button', { name: 'Create another link' }).click();
+	await expect.poll(() => tokens.length).toBe(2);
+	await former.goto(atServer(await dialog.getByRole('textbox', { name: 'Link for readers' }).inputValue()));
+	await expect(former.locator('#state')).toBeEmpty(); // it reads
+	await dialog.getByRole('button', { name: 'Withdraw this link' }).click();
+	await expect(dialog).toContainText('The link was withdrawn');
+	await expect(dialog.getByRole('img')).toBeHidden();
+	await expect(former.locator('#state')).toContainText('was withdrawn');
 	await dialog.getByRole('button', { name: 'Close' }).click();
 	await expect(captions.locator('#lines .line')).not.toHaveCount(0);
 	await captions.getByRole('button', { name: 'Stop' }).click();

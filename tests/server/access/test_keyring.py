@@ -363,7 +363,7 @@ def test_a_session_is_read_with_its_key_or_with_its_reading_token() -> None:
     assert ring.identify_reader(bearer("secret-a"), "s1", now=NOW) == Reader(ClientId("alice"))
     for headers, in_url in ((bearer(token), ""), (Headers({}), token)):
         reader = ring.identify_reader(headers, "s1", in_url, now=NOW)
-        assert (reader.client, reader.expires_at) == ("alice", math.ceil(NOW) + 60)
+        assert reader == Reader(ClientId("alice"), math.ceil(NOW) + 60, token)
     with pytest.raises(TokenExpired):
         ring.identify_reader(bearer(token), "s1", now=NOW + 62)
 
@@ -396,4 +396,5 @@ def test_a_session_is_not_read_with_other_tokens_nor_with_a_key_in_the_address()
 def test_without_keys_everybody_reads() -> None:
     ring = Keyring(())
     token = ring.issue_reading_token(Headers({}), "s1", 60, now=NOW)
-    assert ring.identify_reader(Headers({}), "s1", token, now=NOW) == Reader(ANONYMOUS)
+    assert ring.identify_reader(Headers({}), "s1", token, now=NOW) == Reader(ANONYMOUS, None, token)
+    assert ring.identify_reader(Headers({}), "s1", now=NOW) == Reader(ANONYMOUS)

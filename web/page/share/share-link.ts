@@ -6,6 +6,7 @@ export interface ShareLink {
 	readonly session: string;
 	/** Address of the readers' page, for a second screen or a phone. */
 	readonly url: string;
+	readonly token: string;
 	readonly expiresAt: Date;
 }
 
@@ -27,7 +28,7 @@ export interface LayerStyle {
 export function shareLink(page: string, session: string, token: string, expiresAt: Date): ShareLink {
 	const url = new URL('reader', page);
 	url.hash = new URLSearchParams({ session, token }).toString();
-	return { session, url: url.href, expiresAt };
+	return { session, url: url.href, token, expiresAt };
 }
 
 /** Returns the address of a layer with a link's captions. */

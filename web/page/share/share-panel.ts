@@ -3,11 +3,12 @@
 import { CAPTION_TEXTS, problem } from '../caption-texts.js';
 import { setText } from '../dom.js';
 import type { Language } from '../i18n.js';
+import type { NoticeKind } from '../notice.js';
 import { element } from '../status-dom.js';
 import { qrCode } from './qr-code.js';
 import { type ShareLink, isLocalOnly, layerUrl, shareLink } from './share-link.js';
 import { SHARE_TEXTS, type ShareTexts } from './share-texts.js';
-import { TokenRefused, readingToken } from './share-token.js';
+import { TokenRefused, readingToken, withdrawToken } from './share-token.js';
 
 const HOUR_SECONDS = 3600;
 const HOURS = [1, 2, 8, 24] as const;
@@ -28,6 +29,7 @@ export class SharePanel {
 	readonly #expires = element('p', 'note');
 	readonly #localOnly = element('p', 'notice');
 	readonly #link = new CopyField('share-link');
+	readonly #withdraw = element('button', 'small');
 	readonly #layer = new Layer();
 	readonly #close = element('button', 'plain');
 	readonly #key: () => string | undefined;
@@ -47,17 +49,17 @@ export class SharePanel {
 		this.#lasts.id = 'share-lasts';
 		this.#lastsLabel.htmlFor = this.#lasts.id;
 		this.#problem.role = 'alert';
-		this.#problem.dataset['kind'] = 'error';
 		this.#localOnly.dataset['kind'] = 'hint';
 		const choice = element('div', 'share-choice');
 		choice.append(this.#lastsLabel, this.#lasts, this.#create);
 		const text = element('div');
-		text.append(this.#link.element, this.#expires, this.#localOnly);
+		text.append(this.#link.element, this.#expires, this.#withdraw, this.#localOnly);
 		this.#made.append(this.#code, text);
 		this.#dialog.append(this.#title, this.#about, choice, this.#problem, this.#made, this.#layer.element);
 		this.#dialog.append(this.#close);
-		this.#create.type = this.#close.type = 'button';
+		this.#create.type = this.#close.type = this.#withdraw.type = 'button';
 		this.#create.addEventListener('click', () => void this.#share());
+		this.#withdraw.addEventListener('click', () => void this.#withdrawLink());
 		this.#close.addEventListener('click', () => this.#dialog.close());
 		document.body.append(this.#dialog);
 		this.#renderHours();
@@ -84,6 +86,7 @@ export class SharePanel {
 		this.#lastsLabel.textContent = texts.lasts;
 		this.#localOnly.textContent = texts.localOnly;
 		this.#close.textContent = texts.close;
+		this.#withdraw.textContent = texts.withdraw;
 		for (const option of this.#lasts.options) {
 			option.textContent = texts.hours(Number(option.value));
 		}
@@ -106,20 +109,46 @@ export class SharePanel {
 		if (session === null) {
 			return;
 		}
-		const seconds = Number(this.#lasts.value) * HOUR_SECONDS;
-		this.#create.disabled = true;
-		setText(this.#problem, '');
-		try {
+		await this.#request(this.#create, async () => {
+			const seconds = Number(this.#lasts.value) * HOUR_SECONDS;
 			const token = await readingToken(session, seconds, this.#key());
 			const expiresAt = new Date(Date.now() + seconds * 1000);
 			this.#shared = shareLink(new URL('.', location.href).href, session, token, expiresAt);
 			this.#show();
+		});
+	}
+
+	async #withdrawLink(): Promise<void> {
+		const link = this.#shared;
+		if (link === null) {
+			return;
+		}
+		await this.#request(this.#withdraw, async () => {
+			await withdrawToken(link.session, link.token, this.#key());
+			this.#shared = null;
+			this.#show();
+			this.#say(this.#texts.withdrawn, 'hint');
+			this.#create.focus(); // the button of the link is hidden
+		});
+	}
+
+	/** Sends a request for a button, and says why it fails. */
+	async #request(button: HTMLButtonElement, send: () => Promise<void>): Promise<void> {
+		button.disabled = true;
+		this.#say('');
+		try {
+			await send();
 		} catch (error) {
 			const code = error instanceof TokenRefused ? error.code : 'internal';
-			setText(this.#problem, problem(code)(CAPTION_TEXTS[this.#language]));
+			this.#say(problem(code)(CAPTION_TEXTS[this.#language]));
 		} finally {
-			this.#create.disabled = this.#session === null;
+			button.disabled = this.#session === null;
 		}
+	}
+
+	#say(text: string, kind: NoticeKind = 'error'): void {
+		this.#problem.dataset['kind'] = kind;
+		setText(this.#problem, text);
 	}
 
 	#show(): void {
@@ -131,9 +160,9 @@ export class SharePanel {
 		this.#create.textContent = link === null ? texts.create : texts.another;
 		this.#create.classList.toggle('primary', !isCurrent);
 		if (this.#session === null) {
-			setText(this.#problem, texts.ended);
+			this.#say(texts.ended);
 		} else {
-			setText(this.#problem, link === null || isCurrent ? '' : texts.renewed);
+			this.#say(link === null || isCurrent ? '' : texts.renewed);
 		}
 		if (isCurrent) {
 			this.#code.replaceChildren(qrCode(link.url, texts.code));

@@ -16,6 +16,8 @@ export interface ShareTexts {
 	readonly open: string;
 	readonly code: string;
 	readonly expires: (time: string) => string;
+	readonly withdraw: string;
+	readonly withdrawn: string;
 	readonly localOnly: string;
 	readonly renewed: string;
 	readonly ended: string;
@@ -45,6 +47,8 @@ export const SHARE_TEXTS: Readonly<Record<Language, ShareTexts>> = {
 		open: 'Open',
 		code: 'QR code of the link for readers',
 		expires: time => `Expires on ${time}, or when you stop.`,
+		withdraw: 'Withdraw this link',
+		withdrawn: 'The link was withdrawn: its readers see no further captions.',
 		localOnly:
 			'Other devices can’t open this link: this page was opened by a name of this computer alone. Open it by the server’s name or address, then share.',
 		renewed: 'The server has started a new session: earlier links have ended. Create another one.',
@@ -78,6 +82,8 @@ export const SHARE_TEXTS: Readonly<Record<Language, ShareTexts>> = {
 		open: '打开',
 		code: '读者链接的二维码',
 		expires: time => `${time} 失效；停止后也会失效。`,
+		withdraw: '撤回此链接',
+		withdrawn: '链接已撤回，读者不会再看到新的字幕。',
 		localOnly:
 			'其他设备无法打开此链接：本页面使用的是只有本机能访问的地址。请用服务器的名称或地址打开页面后再分享。',
 		renewed: '服务器已开始新的会话，之前的链接均已失效。请重新创建。',

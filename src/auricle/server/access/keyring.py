@@ -58,10 +58,12 @@ class Reader:
     Attributes:
         client: The key, or the key of the token.
         expires_at: When the token expires, in seconds since 1970; ``None`` for a key.
+        token: The reading token, unverified on a server without keys; empty for a key.
     """
 
     client: ClientId
     expires_at: int | None = None
+    token: str = ""
 
 
 class Keyring:
@@ -165,12 +167,12 @@ class Keyring:
             Unauthorized: There is no key or reading token, or it is invalid.
             TokenExpired: The token is genuine but has expired.
         """
-        if self._is_open:
-            return Reader(ANONYMOUS)
         presented = _sent_key(headers)
+        token = presented.decode("latin-1") or token
+        if self._is_open:
+            return Reader(ANONYMOUS, token=token)
         if (key := self._find(presented)) is not None:
             return Reader(key.client)
-        token = presented.decode("latin-1") or token
         author = None
         if reads(token, session_id):
             for key in self._keys:
@@ -180,7 +182,7 @@ class Keyring:
             raise Unauthorized(
                 "Send a valid key (`Authorization: Bearer KEY`) or a reading token of this session."
             )
-        return Reader(author, check_time(token, now))
+        return Reader(author, check_time(token, now), token)
 
     def check_is_key(self, headers: Headers) -> None:
         """Check that a request carries a key, not a token; a server without keys needs neither.

@@ -63,6 +63,31 @@ async def messages(answer: httpx2.Response) -> AsyncIterator[dict[str, Any]]:
             yield json.loads(line.removeprefix("data: "))
 
 
+async def test_a_token_is_withdrawn_singly(http: httpx2.AsyncClient, speaker: Caller) -> None:
+    one, other = await token_of(http, speaker, 60), await token_of(http, speaker, 61)
+    events, token = path_of(speaker, "events"), path_of(speaker, "token")
+    with anyio.fail_after(60):
+        async with http.stream("GET", events, params={"token": one}) as answer:
+            reader = answer.aiter_text()
+            await anext(reader)
+            for headers, query, status in (
+                (BOB, {"token": one}, 404),
+                ({"authorization": f"Bearer {one}"}, {"token": one}, 401),
+                (ALICE, {"token": one.replace(".", "x")}, 400),
+                (ALICE, {}, 400),
+                (ALICE, {"token": one}, 204),
+                (ALICE, {"token": one}, 204),
+            ):
+                done = await http.delete(token, headers=headers, params=query)
+                assert done.status_code == status
+            assert "ended" not in "".join([part async for part in reader])
+    captions = path_of(speaker, "captions.vtt?follow=false")
+    refused = await http.get(f"{captions}&token={one}")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (401, "token_expired")
+    for headers, suffix in ((ALICE, ""), ({}, f"&token={other}")):
+        assert (await http.get(captions + suffix, headers=headers)).status_code == 200
+
+
 @pytest.mark.parametrize("has_token", [False, True])
 async def test_a_reader_gets_what_the_speaker_gets(
     running: Live, http: httpx2.AsyncClient, speaker: Caller, has_token: bool, logged: LogCapture

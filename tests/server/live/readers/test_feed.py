@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from auricle.errors import NotFound
+from auricle.errors import BadRequest, NotFound
 from auricle.events import (
     AudioProgress,
     Final,
@@ -19,6 +19,8 @@ from auricle.server.live.readers.feed import (
     MAX_CHARACTERS,
     MAX_FINALS,
     MAX_RECENT,
+    MAX_TOKEN_CHARACTERS,
+    MAX_WITHDRAWN,
     SPARE_SEGMENTS,
     FeedCursor,
     SessionFeed,
@@ -217,3 +219,18 @@ def test_a_session_that_continues_another_one_begins_where_its_audio_does() -> N
     assert b"2023-11-14T22:13:19.000+00:00" in feed.playlist(
         ""
     )  # 13 s before the start, and 12 s on
+
+
+def test_a_limited_number_of_tokens_of_this_session_can_be_withdrawn() -> None:
+    feed = new_feed()
+    for wrong in ("", "key", "tok2.1.s2.x", "tok1.1.x", "tok2.1.s1." + "x" * MAX_TOKEN_CHARACTERS):
+        with pytest.raises(BadRequest, match="not a reading token of this session"):
+            feed.withdraw(wrong)
+    for number in range(MAX_WITHDRAWN):
+        feed.withdraw(f"tok2.1.s1.{number}")
+    feed.withdraw("tok2.1.s1.0")
+    with pytest.raises(BadRequest, match="limit"):
+        feed.withdraw("tok2.1.s1.x")
+    assert feed.is_withdrawn("tok2.1.s1.0")
+    assert not feed.is_withdrawn("tok2.1.s1.x")
+    assert not feed.is_withdrawn("")

@@ -5,6 +5,7 @@ and ``EventSource`` can set no headers.
 """
 
 import time
+from functools import partial
 from typing import Annotated, Any, TypedDict
 
 import anyio
@@ -16,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from auricle.asgi import while_connected
-from auricle.errors import NotFound
+from auricle.errors import NotFound, TokenExpired
 from auricle.protocol.fields import convert_texts, decode_json
 from auricle.protocol.native.errors import ErrorResponse
 from auricle.protocol.readers.events import encode_feed_event, encode_start
@@ -105,6 +106,12 @@ class TokenQuery(msgspec.Struct):
     token: Annotated[str, Meta(description="Reading token, in place of a key.")] = ""
 
 
+class WithdrawalQuery(msgspec.Struct):
+    """The query that withdraws a token."""
+
+    token: Annotated[str, Meta(description="The reading token.")]
+
+
 def _text(description: str, media_type: str) -> dict[str, object]:
     return {"description": description, "content": {media_type: {"schema": {"type": "string"}}}}
 
@@ -155,6 +162,26 @@ async def post_reading_token(request: Request, session_id: str) -> Response:
     return json_response(_TokenBody(token=token, expires_in_s=ttl_s), headers=_NO_STORE)
 
 
+@router.delete(
+    "/v1/sessions/{session_id}/token",
+    status_code=204,
+    summary="Withdraw a token that reads a session",
+    responses={
+        204: {"description": "It was withdrawn, and streams of its readers end."},
+        **refusals(ErrorResponse, 400, 404, *KEYED),
+    },
+    openapi_extra={"parameters": query_parameters(WithdrawalQuery)},
+)
+async def delete_reading_token(request: Request, session_id: str) -> Response:
+    """Refuse a reading token from now on; other tokens of the session stay valid."""
+    server = state_of(request)
+    client = server.admit(request)
+    server.keyring.check_is_key(request.headers)
+    query = convert_texts(request.query_params.multi_items(), WithdrawalQuery, "query")
+    server.live.feeds.find(client, session_id).withdraw(query.token)
+    return Response(status_code=204)
+
+
 @router.get(
     "/v1/sessions/{session_id}/events",
     summary="Follow a live session as server-sent events",
@@ -186,6 +213,7 @@ async def get_events(request: Request, session_id: str) -> Response:
         encode_start(feed.id, feed.source, feed.started_at),
         _limit_s(reader),
         server.live.feeds.reading(feed),
+        partial(feed.is_withdrawn, reader.token),
     )
 
 
@@ -210,7 +238,13 @@ async def get_captions(request: Request, session_id: str) -> Response:
             captions.append(cursor.next_bytes())
         return Response(b"".join(captions), headers=_NO_STORE, media_type=_VTT)
     return FeedStream(
-        cursor, feed.bell, _VTT, START, _limit_s(reader), server.live.feeds.reading(feed)
+        cursor,
+        feed.bell,
+        _VTT,
+        START,
+        _limit_s(reader),
+        server.live.feeds.reading(feed),
+        partial(feed.is_withdrawn, reader.token),
     )
 
 
@@ -255,6 +289,8 @@ def _admit(request: Request, session_id: str) -> tuple[ServerState, Reader, Sess
     server = state_of(request)
     reader = server.admit_reader(request, session_id)
     feed = server.live.feeds.find(reader.client, session_id)
+    if feed.is_withdrawn(reader.token):
+        raise TokenExpired("The token was withdrawn; ask its issuer for a new one.")
     request_log(request.scope).details["session"] = feed.id
     return server, reader, feed
 

@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
-from auricle.errors import NotFound
+from auricle.errors import BadRequest, NotFound
 from auricle.events import Final, Partial, SessionEvent, SpeakerRevision
 from auricle.protocol.readers.events import Ended, FeedEvent, KeepAlive, Readable
 from auricle.protocol.readers.hls import LISTED_SEGMENTS, SEGMENT_MS, encode_playlist
 from auricle.protocol.readers.webvtt import encode_segment
+from auricle.server.access.tokens import reads
 from auricle.server.live.readers.bell import Bell
 from auricle.types import SAMPLE_RATE_HZ, ClientId
 
@@ -28,6 +29,10 @@ MAX_AT_ONCE = 8
 """Events encoded in a row; the cues of a long final take a millisecond."""
 SPARE_SEGMENTS = 4
 """Segments that are still served after they have left the playlist."""
+MAX_WITHDRAWN = 256
+"""Withdrawn reading tokens of a session that are remembered until it ends."""
+MAX_TOKEN_CHARACTERS = 200
+"""A reading token has 60 and those of its session's id."""
 
 Encode = Callable[[int, FeedEvent], bytes]
 """Returns the bytes of an event and its number for a reader; none: the reader skips it."""
@@ -84,6 +89,7 @@ class SessionFeed:
         self._number = 0
         self._end: _Entry | None = None
         self._segments: dict[int, bytes] = {}
+        self._withdrawn: set[str] = set()
 
     # Written by the session.
 
@@ -123,7 +129,27 @@ class SessionFeed:
                 final = replace(final, speaker=new.speaker, segments=new.segments)
                 self._finals[index] = _Entry(entry.number, final)
 
+    def withdraw(self, token: str) -> None:
+        """Refuse a reading token from now on; the streams of its readers end.
+
+        Raises:
+            BadRequest: It is not a reading token of this session, or too many were withdrawn.
+        """
+        if not reads(token, self.id) or len(token) > MAX_TOKEN_CHARACTERS:
+            raise BadRequest("`token` is not a reading token of this session.")
+        if len(self._withdrawn | {token}) > MAX_WITHDRAWN:
+            raise BadRequest(
+                f"{MAX_WITHDRAWN} tokens of this session were withdrawn, which is the limit; end "
+                "the session to end the others."
+            )
+        self._withdrawn.add(token)
+        self.bell.ring()
+
     # Read by its readers.
+
+    def is_withdrawn(self, token: str) -> bool:
+        """Return whether a reading token was withdrawn."""
+        return token in self._withdrawn
 
     @property
     def is_ended(self) -> bool:

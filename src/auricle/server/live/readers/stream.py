@@ -6,6 +6,7 @@ for a client that doesn't read.
 """
 
 import asyncio
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 import anyio
@@ -22,7 +23,7 @@ from auricle.server.net.peer import BodyWriter, body_writer_of
 
 
 class FeedStream(Response):
-    """The events of a feed until it ends, the reader leaves, or its time is up.
+    """The events of a feed until it ends, the reader leaves, or its token expires or is withdrawn.
 
     Args:
         cursor: The reader's place in the feed.
@@ -31,6 +32,7 @@ class FeedStream(Response):
         start: Bytes before the first event.
         limit_s: Time until the reader's token expires, in seconds; ``None``: it does not.
         reading: Entered while the response is sent.
+        is_withdrawn: Returns whether the reader's token was withdrawn, which ends the response.
     """
 
     charset = "utf-8"
@@ -43,6 +45,7 @@ class FeedStream(Response):
         start: bytes,
         limit_s: float | None,
         reading: AbstractContextManager[None],
+        is_withdrawn: Callable[[], bool],
     ) -> None:
         self.status_code = 200
         self.background = None
@@ -53,6 +56,7 @@ class FeedStream(Response):
         self._start = start
         self._limit_s = limit_s
         self._reading = reading
+        self._is_withdrawn = is_withdrawn
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the events.
@@ -82,6 +86,8 @@ class FeedStream(Response):
         is_done = anyio.Event()
 
         def write_news() -> None:
+            if self._is_withdrawn():
+                is_done.set()
             if writer.is_full or is_done.is_set():
                 return  # `on_writable` calls this again
             writer.write_body(self._cursor.next_bytes())
