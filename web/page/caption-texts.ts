@@ -235,7 +235,7 @@ const chinese: CaptionTexts = {
 		undo: '撤销清空',
 	},
 	dataFlow: {
-		local: '一切都留在此服务器上：没有云服务会听到您。',
+		local: '一切都留在此服务器上，不经过任何云服务。',
 		here: '语音在此服务器上识别。',
 		recognisers: '语音会发送到此服务器的识别节点，它们可能在其他机器上运行。',
 		audio: '录音的音频保存在 S3 存储服务中。',
@@ -251,7 +251,7 @@ const chinese: CaptionTexts = {
 		label: '等一句话听起来说完再断句',
 	},
 	translate: { label: '翻译成英语' },
-	hotwords: { label: '需要认识的词', hint: '人名和术语，用逗号分隔。' },
+	hotwords: { label: '专有词汇', hint: '人名和术语，用逗号分隔。' },
 	options: {
 		title: '选项',
 		look: '字幕外观',

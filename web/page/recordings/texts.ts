@@ -10,7 +10,7 @@ const english = {
 		title: 'Transcribe a recording',
 		choose: 'Choose files',
 		drop: 'or drop them anywhere on this page. Audio or video, up to several hours.',
-		privacy: 'Audio and text stay on this server and in this browser.',
+		privacy: 'This browser keeps the transcript, and the audio for playing.',
 		options: 'Options',
 	},
 	list: {
@@ -106,7 +106,7 @@ const chinese: RecordingTexts = {
 		title: '转写录音',
 		choose: '选择文件',
 		drop: '或拖放到本页任意位置。音频或视频，可长达数小时。',
-		privacy: '声音和文字只留在此服务器和此浏览器中。',
+		privacy: '此浏览器会保存转写，以及用于播放的音频。',
 		options: '选项',
 	},
 	list: {
