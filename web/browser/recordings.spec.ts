@@ -1,8 +1,10 @@
 /** The place of recordings: from a dropped file to a transcript that is played, searched, edited and exported. */
 
+import { openAsBlob } from 'node:fs';
 import { copyFile, readFile, unlink } from 'node:fs/promises';
 import type { Locator, Page } from '@playwright/test';
 import { strFromU8, unzipSync } from 'fflate';
+import { Client } from '../src/index.js';
 import { API_KEY, Auricle } from './auricle.js';
 import { drop, expectNobodyShutOut, keep, test } from './captions-page.js';
 import { SENTENCE, TESTDATA, words } from './clip.js';
@@ -195,6 +197,12 @@ test('exports each format', async ({ captions: page }) => {
 });
 
 test('finds words in all transcripts and in one', async ({ captions: page }) => {
+	const failed: string[] = [];
+	page.on('response', answer => {
+		if (!answer.ok() && answer.status() !== 304) {
+			failed.push(answer.url());
+		}
+	});
 	await keep(page, talk('a', 'talk.mp3'), { ...talk('b', 'other.mp3'), lines: [] });
 	await go(page, '#recordings');
 	await expect(rows(page)).toHaveCount(2);
@@ -222,16 +230,46 @@ test('finds words in all transcripts and in one', async ({ captions: page }) => 
 	await search.fill('other');
 	await expect(rows(page)).toHaveText(/other\.mp3/);
 	await expectNobodyShutOut(page);
+	expect(failed).toEqual([]); // this server keeps no transcripts, and is not asked for them
 });
 
-test('reads, names, searches and copies transcripts of the server', async ({ page }) => {
+test('lists a transcript of this browser and the server once, and changes and deletes both', async ({
+	page,
+}) => {
 	const server = await Auricle.start({ AURICLE_KEEP_TRANSCRIPTS: '1' });
 	try {
+		const url = `http://127.0.0.1:${server.port}/`;
+		const { jobs, transcripts } = new Client({ url, apiKey: API_KEY });
 		await page.addInitScript(key => sessionStorage.setItem('auricle.key', key), API_KEY);
-		await page.goto(`http://127.0.0.1:${server.port}/#recordings`);
+		await page.goto(`${url}#recordings`);
+		await page.locator('#recordings').getByLabel('Show who speaks').check();
 		await drop(page, 'short.wav');
 		await expect(sentences(page)).toHaveText('The train leaves at noon.');
-		const onServer = page.locator('.row-group', { hasText: 'On the server' }).locator('.row');
+		await expect(rows(page)).toHaveCount(1);
+		await expect(rows(page)).toContainText('Also on the server');
+		await expect(page.getByText('The server keeps this transcript, too.')).toBeVisible();
+		await page.locator('.passage').getByRole('button', { name: 'Speaker 1' }).click();
+		await page.getByLabel('Name', { exact: true }).fill('Ann');
+		await page.keyboard.press('Enter');
+		const newest = await transcripts.list().next();
+		const kept = newest.done === true ? '' : newest.value.id;
+		const names = async (): Promise<unknown> => (await transcripts.get(kept)).speakers;
+		await expect.poll(names).toEqual([{ number: 0, name: 'Ann' }]);
+		await press(page, 'Undo');
+		await expect.poll(names).toEqual([{ number: 0, name: null }]);
+		page.once('dialog', dialog => {
+			expect(dialog.message()).toContain('on the server');
+			void dialog.accept();
+		});
+		await press(page, 'Delete');
+		await expect(rows(page)).toHaveCount(0);
+		expect((await transcripts.list().next()).done).toBe(true);
+
+		const { id } = await jobs.create(await openAsBlob(path('short.wav')), { wordTimestamps: true });
+		await jobs.wait(id);
+		await page.reload();
+		const heading = page.getByRole('heading', { name: 'On the server' });
+		const onServer = page.locator('.row-group', { has: heading }).locator('.row');
 		await expect(onServer).toHaveCount(1);
 		await page.getByLabel('Search all transcripts').fill('NOON train');
 		await expect(onServer.locator('mark')).toHaveText(['train', 'noon']);
@@ -241,6 +279,11 @@ test('reads, names, searches and copies transcripts of the server', async ({ pag
 		await expect(page.getByText('Choose the file', { exact: true })).toBeVisible();
 		await page.getByLabel('Choose the file', { exact: true }).setInputFiles(path('short.wav'));
 		await expect(page.getByRole('button', { name: 'Play', exact: true })).toBeVisible();
+		await page.locator('.word').last().click();
+		const { transcript } = await jobs.get(id);
+		const noon = transcript?.segments[0]?.words?.at(-1)?.startSeconds ?? 0;
+		expect(await seconds(page)).toBeGreaterThanOrEqual(noon);
+		expect(await seconds(page)).toBeLessThan(noon + 0.5);
 		await press(page, 'Edit text');
 		await page.locator('[role=textbox]').first().fill('Something else.');
 		await press(page, 'Done');
@@ -250,7 +293,8 @@ test('reads, names, searches and copies transcripts of the server', async ({ pag
 		await expect(sentences(page).first()).toHaveText('Something else.');
 		page.once('dialog', dialog => void dialog.accept());
 		await press(page, 'Delete');
-		await expect(onServer).toHaveCount(1);
+		await expect(rows(page)).toHaveCount(0);
+		expect((await transcripts.list().next()).done).toBe(true);
 	} finally {
 		await server.stop();
 	}

@@ -17,6 +17,8 @@ export interface KeptTranscript {
 	readonly lines: readonly TranscriptLine[];
 	/** ID of the server's job for a recording; `null` as soon as its result is in `lines`. */
 	readonly job: string | null;
+	/** IDs of the server's transcripts of the same speech, if it keeps any. */
+	readonly onServer?: readonly string[];
 }
 
 /** Limits for all kept transcripts together. */
@@ -83,7 +85,7 @@ function isKept(value: unknown): value is KeptTranscript {
 	if (typeof value !== 'object' || value === null) {
 		return false;
 	}
-	const { id, kind, name, changedAt, createdAt, model, lines, job } = value as Readonly<
+	const { id, kind, name, changedAt, createdAt, model, lines, job, onServer } = value as Readonly<
 		Record<string, unknown>
 	>;
 	return (
@@ -94,6 +96,8 @@ function isKept(value: unknown): value is KeptTranscript {
 		(createdAt === undefined || typeof createdAt === 'number') &&
 		(model === undefined || typeof model === 'string') &&
 		(job === null || typeof job === 'string') &&
+		(onServer === undefined ||
+			(Array.isArray(onServer) && onServer.every(each => typeof each === 'string'))) &&
 		Array.isArray(lines) &&
 		lines.every(isLine)
 	);

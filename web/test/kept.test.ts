@@ -14,7 +14,7 @@ describe('kept transcripts', () => {
 	it('are returned newest first, without records of another form', () => {
 		const gap = { ...kept('gap', 3), lines: [{ startSeconds: 1, endSeconds: 2, gap: 'too_slow' }] };
 		const word = { startSeconds: 0, endSeconds: 1, text: 'Hello.' };
-		const timed = { ...kept('old', 1), lines: [{ ...word, language: 'en', words: [word] }] };
+		const timed = { ...kept('old', 1), onServer: ['a'], lines: [{ ...word, language: 'en', words: [word] }] };
 		const good = [timed, gap, { ...kept('job', 2), kind: 'recording', lines: [], job: 'j1' }];
 		const bad = [
 			null,
@@ -27,6 +27,7 @@ describe('kept transcripts', () => {
 			{ ...kept('null', 5), lines: [null] },
 			{ ...kept('word', 5), lines: [{ ...word, language: 'en', words: [{ text: 'Hello.' }] }] },
 			{ ...kept('job', 5), job: 7 },
+			{ ...kept('server', 5), onServer: [7] },
 		];
 		expect(parseKept([...bad, ...good]).map(({ id }) => id)).toEqual(['gap', 'job', 'old']);
 	});

@@ -5,8 +5,12 @@
  * uploads the file again if the server has lost them. After a reload the page has only the job's ID, and polls that.
  */
 
-import { AuricleError } from '../../src/index.js';
-import type { TranscriptLine, Word } from '../transcript.js';
+import { ApiError, AuricleError, type Transcript } from '../../src/index.js';
+import { newId } from '../claim.js';
+import { clientOf } from '../server-client.js';
+import type { TranscriptLine } from '../transcript.js';
+import { linesOfJob } from './result-lines.js';
+import { uploading } from './upload.js';
 
 const ASK_EVERY_MILLISECONDS = 700;
 const FIRST_DELAY_MILLISECONDS = 1000;
@@ -32,6 +36,8 @@ export interface FileTranscript {
 	readonly id: string;
 	readonly model: string;
 	readonly lines: readonly TranscriptLine[];
+	/** ID of the transcript that the server keeps; `null` if it keeps none. */
+	readonly transcriptId: string | null;
 }
 
 /** A file with its options and callbacks. */
@@ -53,11 +59,6 @@ export interface FileJob {
 	readonly onAccepted: (id: string) => void;
 }
 
-interface Answer {
-	readonly status: number;
-	readonly body: unknown;
-}
-
 const UPLOADING: FileProgress = {
 	phase: 'uploading',
 	share: 0,
@@ -66,8 +67,10 @@ const UPLOADING: FileProgress = {
 	problem: null,
 };
 
-/** No response. */
-const NO_ANSWER: Answer = { status: 0, body: null };
+interface Outcome {
+	readonly transcript: Transcript;
+	readonly transcriptId: string | null;
+}
 
 /**
  * Transcribes a recording.
@@ -77,147 +80,96 @@ const NO_ANSWER: Answer = { status: 0, body: null };
 export async function transcribeFile(job: FileJob): Promise<FileTranscript> {
 	const patience = new Patience(job.signal);
 	for (let { id } = job; ; id = null) {
-		id ??= await uploaded(job, patience);
-		const result = await outcome(job, id, patience);
-		if (result !== null) {
-			return { id, model: result.model, lines: transcript(result) };
+		const current = id ?? newId();
+		try {
+			if (id === null) {
+				await upload(job, current, patience);
+			}
+			const result = await outcome(job, current, patience);
+			if (result !== null) {
+				const { transcript, transcriptId } = result;
+				return { id: current, model: transcript.model, lines: linesOfJob(transcript), transcriptId };
+			}
+		} catch (error) {
+			if (job.signal.aborted) {
+				void deleteJob(current, job.key);
+			}
+			throw error;
 		}
 	}
 }
 
 /** Cancels a job, or deletes its result. */
 export async function deleteJob(id: string, key: string | undefined): Promise<void> {
-	await ask(address(id), { key }, 'DELETE');
+	await clientOf(key)
+		.jobs.delete(id)
+		.catch(() => undefined); // it expires on the server
 }
 
-/** Uploads the file and returns the ID of its job. */
-async function uploaded(job: FileJob, patience: Patience): Promise<string> {
-	const { file } = job;
+/** Uploads the file as a job with this ID; after a lost response, the same job is sent again. */
+async function upload(job: FileJob, jobId: string, patience: Patience): Promise<void> {
+	const { file, model, language, speakers, hotwords, key, signal } = job;
 	if (file === null) {
 		throw new AuricleError(
 			'not_found',
 			'The server no longer has the job, and this page no longer has the file.',
 		);
 	}
+	const client = clientOf(
+		key,
+		uploading(share => job.onProgress({ ...UPLOADING, share })),
+	);
 	for (;;) {
 		await checkReadable(file);
-		const answer = await post(file, job);
-		if (answer.status === 202) {
-			patience.worked();
-			const { job_id: id } = answer.body as { job_id: string };
-			job.onAccepted(id);
-			return id;
+		try {
+			await client.jobs.create(file, {
+				jobId,
+				wordTimestamps: true,
+				...(model === '' ? {} : { model }),
+				...(language === null ? {} : { language }),
+				...(speakers ? { speakers } : {}),
+				...(hotwords === '' ? {} : { hotwords: [hotwords] }),
+				signal,
+			});
+		} catch (error) {
+			job.onProgress({ ...UPLOADING, problem: patience.problem(error) });
+			await patience.wait();
+			continue;
 		}
-		job.onProgress({ ...UPLOADING, problem: patience.problem(answer) });
-		await patience.wait();
+		patience.worked();
+		job.onAccepted(jobId);
+		return;
 	}
 }
 
 /** Returns a job's result; `null` if the server no longer has the job. */
-async function outcome(job: FileJob, id: string, patience: Patience): Promise<ResultBody | null> {
+async function outcome(job: FileJob, id: string, patience: Patience): Promise<Outcome | null> {
+	const client = clientOf(job.key);
 	let seen: FileProgress = { ...UPLOADING, phase: 'queued' };
-	try {
-		for (;;) {
-			job.onProgress(seen);
-			await pause(ASK_EVERY_MILLISECONDS, job.signal);
-			const answer = await ask(address(id), job, 'GET');
-			if (answer.status === 404) {
+	for (;;) {
+		job.onProgress(seen);
+		await pause(ASK_EVERY_MILLISECONDS, job.signal);
+		try {
+			const { state, progress, text, transcript, error, startsInSeconds, transcriptId } =
+				await client.jobs.get(id, { signal: job.signal });
+			patience.worked();
+			if (transcript !== null) {
+				return { transcript, transcriptId };
+			}
+			if (error !== null) {
+				throw new AuricleError(error.code, error.message);
+			}
+			const phase = state === 'queued' ? 'queued' : 'running';
+			seen = { phase, share: progress, startsInSeconds, text, problem: null };
+		} catch (error) {
+			if (error instanceof ApiError && error.code === 'not_found') {
 				return null;
 			}
-			if (answer.status !== 200) {
-				seen = { ...seen, problem: patience.problem(answer) };
-				job.onProgress(seen);
-				await patience.wait();
-				continue;
-			}
-			patience.worked();
-			const state = answer.body as JobBody;
-			if (state.result !== null) {
-				return state.result;
-			}
-			if (state.error !== null) {
-				throw new AuricleError(state.error.code, state.error.message);
-			}
-			seen = {
-				phase: state.state === 'queued' ? 'queued' : 'running',
-				share: state.progress,
-				startsInSeconds: state.starts_in_s,
-				text: state.text,
-				problem: null,
-			};
+			seen = { ...seen, problem: patience.problem(error) };
+			job.onProgress(seen);
+			await patience.wait();
 		}
-	} catch (error) {
-		if (job.signal.aborted) {
-			void deleteJob(id, job.key);
-		}
-		throw error;
 	}
-}
-
-function address(id: string): string {
-	return `jobs/${encodeURIComponent(id)}`;
-}
-
-interface JobBody {
-	readonly state: string;
-	readonly starts_in_s: number | null;
-	readonly progress: number;
-	readonly text: string;
-	readonly result: ResultBody | null;
-	readonly error: { readonly code: string; readonly message: string } | null;
-}
-
-interface ResultBody {
-	readonly model: string;
-	readonly language: string | null;
-	readonly segments: readonly SegmentBody[];
-	readonly error: { readonly gaps?: readonly GapBody[] } | null;
-}
-
-interface SegmentBody {
-	readonly start: number;
-	readonly end: number;
-	readonly text: string;
-	/** `null`: the model has no word times. */
-	readonly words: readonly { readonly start: number; readonly end: number; readonly word: string }[] | null;
-	/** Only if speakers were requested. */
-	readonly speaker?: number | null;
-}
-
-interface GapBody {
-	readonly start: number;
-	readonly end: number;
-	readonly code: string;
-}
-
-function transcript({ language, segments, error }: ResultBody): readonly TranscriptLine[] {
-	const spoken = segments.map(segment => {
-		const { start, end, speaker = null } = segment;
-		const text = segment.text.trim();
-		const words = wordsOf(segment);
-		return {
-			startSeconds: start,
-			endSeconds: end,
-			text,
-			language,
-			...(words.map(word => word.text).join('') === text ? { words } : {}),
-			...(speaker === null ? {} : { speaker }),
-		};
-	});
-	const gaps = (error?.gaps ?? []).map(({ start, end, code }) => ({
-		startSeconds: start,
-		endSeconds: end,
-		gap: code,
-	}));
-	return [...spoken, ...gaps].sort((one, other) => one.startSeconds - other.startSeconds);
-}
-
-function wordsOf({ words }: SegmentBody): readonly Word[] {
-	return (words ?? []).map(({ start, end, word }, index) => ({
-		startSeconds: start,
-		endSeconds: end,
-		text: index === 0 ? word.trimStart() : word,
-	}));
 }
 
 /**
@@ -232,63 +184,6 @@ async function checkReadable(file: File): Promise<void> {
 		await reader.cancel();
 	} catch (error) {
 		throw new AuricleError('unreadable', String(error));
-	}
-}
-
-/** Uploads with XMLHttpRequest; `fetch` does not report the progress of an upload. */
-function post(file: File, job: FileJob): Promise<Answer> {
-	const { model, language, speakers, hotwords, key, signal, onProgress } = job;
-	return new Promise((resolve, reject) => {
-		const request = new XMLHttpRequest();
-		const query = new URLSearchParams({ wait: '0', word_timestamps: 'true' });
-		if (model !== '') {
-			query.set('model', model);
-		}
-		if (language !== null) {
-			query.set('language', language);
-		}
-		if (speakers) {
-			query.set('speakers', 'true');
-		}
-		if (hotwords !== '') {
-			query.set('hotwords', hotwords);
-		}
-		request.open('POST', `utterance?${query}`);
-		const isMedia = /^(audio|video)\//.test(file.type);
-		request.setRequestHeader('Content-Type', isMedia ? file.type : 'application/octet-stream');
-		if (key !== undefined) {
-			request.setRequestHeader('Authorization', `Bearer ${key}`);
-		}
-		request.upload.onprogress = ({ loaded, total }) => {
-			onProgress({ ...UPLOADING, share: total > 0 ? loaded / total : 0 });
-		};
-		request.onload = () => resolve({ status: request.status, body: parsed(request.responseText) });
-		request.onerror = () => resolve(NO_ANSWER);
-		request.onabort = () => reject(aborted());
-		signal.addEventListener('abort', () => request.abort(), { once: true });
-		if (signal.aborted) {
-			reject(aborted());
-		} else {
-			request.send(file);
-		}
-	});
-}
-
-async function ask(path: string, { key, signal }: Partial<FileJob>, method: string): Promise<Answer> {
-	const headers: Record<string, string> = key === undefined ? {} : { Authorization: `Bearer ${key}` };
-	try {
-		const answer = await fetch(path, { method, headers, signal: signal ?? null, cache: 'no-store' });
-		return { status: answer.status, body: parsed(await answer.text()) };
-	} catch {
-		return NO_ANSWER;
-	}
-}
-
-function parsed(text: string): unknown {
-	try {
-		return JSON.parse(text);
-	} catch {
-		return null;
 	}
 }
 
@@ -310,23 +205,22 @@ class Patience {
 	}
 
 	/**
-	 * Returns the code of the error if a retry may help.
+	 * Returns the code of an error for the page if a retry may help.
 	 *
 	 * @throws AuricleError with that code if a retry cannot help.
 	 */
-	problem({ status, body }: Answer): string {
+	problem(error: unknown): string {
 		if (this.#signal.aborted) {
 			throw aborted();
 		}
-		const { error } = (body ?? {}) as {
-			error?: { code: string; retryable: boolean; retry_after_s: number | null };
-		};
-		const code = error?.code ?? (status === 0 ? 'offline' : 'internal');
-		const mayHelp = error?.retryable ?? (status === 0 || status >= 500);
-		if (!mayHelp || performance.now() - this.#since > PATIENCE_MILLISECONDS) {
-			throw new AuricleError(code, `The server returned status ${status}.`);
+		if (!(error instanceof ApiError)) {
+			throw error;
 		}
-		this.#askedMilliseconds = (error?.retry_after_s ?? 0) * 1000;
+		const code = error.code === 'unreachable' ? 'offline' : error.code;
+		if (!error.retryable || performance.now() - this.#since > PATIENCE_MILLISECONDS) {
+			throw new AuricleError(code, error.message);
+		}
+		this.#askedMilliseconds = error.retryAfterSeconds * 1000;
 		return code;
 	}
 

@@ -5,7 +5,7 @@ import type { Key } from '../key.js';
 import { namedLanguages } from '../languages.js';
 import { SPOKEN } from '../live-place.js';
 import { CHOSEN_MODEL } from '../model-choice.js';
-import { type ServedModel, servedModels } from '../models.js';
+import { dataFlowOf, type ServedModel, servedModels } from '../models.js';
 import { store, stored } from '../storage.js';
 import type { PlaceTexts } from './texts.js';
 
@@ -48,6 +48,7 @@ export class FileOptions {
 	readonly #key: Key;
 	#texts: PlaceTexts;
 	#models: readonly ServedModel[] = [];
+	#keepsTranscripts: boolean | null = null;
 
 	/**
 	 * @param texts - Texts of the controls.
@@ -94,6 +95,11 @@ export class FileOptions {
 		};
 	}
 
+	/** Whether the server keeps transcripts; `null`: it has not said it yet. */
+	get keepsTranscripts(): boolean | null {
+		return this.#keepsTranscripts;
+	}
+
 	/** Changes the language of the controls. */
 	render(texts: PlaceTexts): void {
 		this.#texts = texts;
@@ -106,7 +112,7 @@ export class FileOptions {
 		this.#showModels();
 	}
 
-	/** Asks the server for its models; without an answer, the controls stay as they are. */
+	/** Asks the server for its models, and whether it keeps transcripts; without an answer, the controls stay as they are. */
 	async load(): Promise<void> {
 		const key = this.#key.value;
 		const headers: Record<string, string> = key === undefined ? {} : { Authorization: `Bearer ${key}` };
@@ -114,7 +120,9 @@ export class FileOptions {
 			const signal = AbortSignal.timeout(LIMIT_MILLISECONDS);
 			const answer = await fetch('v1/models', { headers, cache: 'no-store', signal });
 			if (answer.ok) {
-				this.#models = servedModels(await answer.json());
+				const body: unknown = await answer.json();
+				this.#models = servedModels(body);
+				this.#keepsTranscripts = dataFlowOf(body)?.keepsTranscripts ?? null;
 				this.#showModels();
 			}
 		} catch {

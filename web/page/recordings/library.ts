@@ -1,21 +1,24 @@
 /** All transcripts that the place can show: kept ones, those that could not be kept, and those of the server. */
 
+import type { Match, TranscriptSummary } from '../../src/index.js';
 import type { Keeper } from '../keeper.js';
 import { excerpt as firstLines, type KeptTranscript } from '../kept.js';
 import { isGap } from '../transcript.js';
 import { MediaStore } from './media-store.js';
 import { type ExcerptPart, excerptOf, findInText, findLines } from './search.js';
-import type { ServerMatch, ServerTranscript, ServerTranscripts } from './server-transcripts.js';
+import { LIST_LIMIT, type ServerTranscripts } from './server-transcripts.js';
 
 /** Prefix of the place's IDs for transcripts of the server, and of their copies. */
 const ON_SERVER = 'server:';
 
-/** A transcript in a list. */
+/** A transcript in a list: of this browser, or only of the server. */
 export interface ListedTranscript {
 	/** ID in the place's address. */
 	readonly id: string;
 	readonly kept: KeptTranscript | null;
-	readonly server: ServerTranscript | null;
+	readonly server: TranscriptSummary | null;
+	/** Whether the server keeps a transcript of this browser, too. */
+	readonly isOnServer: boolean;
 	/** The beginning, or what a search found. */
 	readonly excerpt: readonly ExcerptPart[];
 	/** Number of lines that a search found. */
@@ -32,7 +35,8 @@ export class Library {
 	/** Transcripts that could not be stored. */
 	readonly #unstored = new Map<string, KeptTranscript>();
 	#kept: readonly KeptTranscript[] = [];
-	#onServer: readonly ServerTranscript[] = [];
+	/** The newest ones of the server; `null`: unknown. */
+	#onServer: readonly TranscriptSummary[] | null = null;
 
 	/**
 	 * @param keeper - Keeps transcripts in this browser.
@@ -58,14 +62,27 @@ export class Library {
 		}
 	}
 
-	/** Asks the server for its transcripts. */
-	async refreshServer(): Promise<void> {
-		this.#onServer = await this.server.list();
+	/**
+	 * Asks the server for its transcripts; without an answer, the list stays as it is.
+	 *
+	 * @param keepsAny - Whether the server keeps transcripts; `null`: unknown.
+	 */
+	async refreshServer(keepsAny: boolean | null): Promise<void> {
+		if (keepsAny !== null) {
+			this.#onServer = keepsAny ? ((await this.server.list()) ?? this.#onServer) : [];
+		}
 	}
 
 	/** Returns a kept transcript. */
 	find(id: string): KeptTranscript | null {
 		return this.#kept.find(kept => kept.id === id) ?? null;
+	}
+
+	/** Returns the IDs under which the server keeps a transcript of this browser; perhaps, while its list is unknown. */
+	copiesOnServer(kept: KeptTranscript): readonly string[] {
+		const listed = this.#onServer;
+		const isPart = listed === null || listed.length >= LIST_LIMIT;
+		return idsOnServer(kept).filter(id => isPart || listed.some(each => each.id === id));
 	}
 
 	/** Returns the finished ones, the newest first: those of this browser, and those only the server has. */
@@ -74,10 +91,11 @@ export class Library {
 			id: kept.id,
 			kept,
 			server: null,
+			isOnServer: this.copiesOnServer(kept).length > 0,
 			excerpt: [{ text: firstLines(kept), isMatch: false }],
 			matches: 0,
 		}));
-		const server = this.#onServer.flatMap(each => this.#listedServer(each, []));
+		const server = (this.#onServer ?? []).flatMap(each => this.#listedServer(each, []));
 		return { here, server };
 	}
 
@@ -95,16 +113,17 @@ export class Library {
 				first === undefined || line === undefined || isGap(line)
 					? [{ text: firstLines(kept), isMatch: false }]
 					: excerptOf(line.text, first.ranges);
-			return [{ id: kept.id, kept, server: null, excerpt, matches: found.length }];
+			const isOnServer = this.copiesOnServer(kept).length > 0;
+			return [{ id: kept.id, kept, server: null, isOnServer, excerpt, matches: found.length }];
 		});
 	}
 
 	/** Returns those only the server has that contain all words of a query in a segment. */
 	async searchServer(query: string, signal: AbortSignal): Promise<readonly ListedTranscript[]> {
-		if (this.#onServer.length === 0) {
+		if (this.#onServer === null || this.#onServer.length === 0) {
 			return [];
 		}
-		const byTranscript = new Map<string, ServerMatch[]>();
+		const byTranscript = new Map<string, Match[]>();
 		for (const match of await this.server.search(query, signal)) {
 			const { id } = match.transcript;
 			byTranscript.set(id, [...(byTranscript.get(id) ?? []), match]);
@@ -140,6 +159,18 @@ export class Library {
 		await this.#media.remove(ids);
 	}
 
+	/**
+	 * Deletes transcripts of the server.
+	 *
+	 * @throws ApiError if the server refuses, or can't be reached.
+	 */
+	async removeFromServer(ids: readonly string[]): Promise<void> {
+		for (const id of ids) {
+			await this.server.remove(id);
+			this.#onServer = this.#onServer?.filter(each => each.id !== id) ?? null;
+		}
+	}
+
 	/** Uses a file as the audio of a transcript, and keeps it if there is room. */
 	async attach(id: string, file: Blob): Promise<void> {
 		this.#files.set(id, file);
@@ -156,26 +187,27 @@ export class Library {
 	}
 
 	#listedServer(
-		server: ServerTranscript,
-		matches: readonly ServerMatch[],
+		server: TranscriptSummary,
+		matches: readonly Match[],
 		query = '',
 	): readonly ListedTranscript[] {
-		const id = placeId(server.id);
-		if (this.find(id) !== null) {
-			return []; // its copy is listed
+		if (this.#kept.some(kept => idsOnServer(kept).includes(server.id))) {
+			return []; // the copy of this browser is listed
 		}
-		const [first] = matches;
-		const excerpt = first === undefined ? [] : excerptOf(first.text, findInText(first.text, query) ?? []);
-		return [{ id, kept: null, server, excerpt, matches: matches.length }];
+		const text = matches[0]?.segment.text;
+		const excerpt = text === undefined ? [] : excerptOf(text, findInText(text, query) ?? []);
+		const id = ON_SERVER + server.id;
+		return [{ id, kept: null, server, isOnServer: true, excerpt, matches: matches.length }];
 	}
-}
-
-/** Returns the place's ID of a transcript of the server. */
-export function placeId(serverId: string): string {
-	return ON_SERVER + serverId;
 }
 
 /** Returns the server's ID of a place's ID; `null` if it is of this browser. */
 export function serverId(id: string): string | null {
 	return id.startsWith(ON_SERVER) ? id.slice(ON_SERVER.length) : null;
+}
+
+/** Returns the server's IDs of a transcript of this browser: of the job's result, or of the one that was copied. */
+function idsOnServer({ id, onServer = [] }: KeptTranscript): readonly string[] {
+	const copied = serverId(id);
+	return copied === null ? onServer : [copied, ...onServer];
 }

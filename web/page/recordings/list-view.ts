@@ -146,9 +146,14 @@ export class ListView {
 		return row;
 	}
 
-	#row({ id, kept, server, excerpt, matches }: ListedTranscript): HTMLElement {
+	#row({ id, kept, server, isOnServer, excerpt, matches }: ListedTranscript): HTMLElement {
 		const { list } = this.#texts.own;
-		const notes = [kept === null ? timeOf(server?.startedAt ?? 0, this.#texts) : keptNote(kept, this.#texts)];
+		const notes = [
+			kept === null ? timeOf(1000 * (server?.startedAt ?? 0), this.#texts) : keptNote(kept, this.#texts),
+		];
+		if (kept !== null && isOnServer) {
+			notes.push(list.alsoOnServer);
+		}
 		if (matches > 0) {
 			notes.push(list.matches(matches));
 		}

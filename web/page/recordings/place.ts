@@ -15,6 +15,7 @@ import { JobView } from './job-view.js';
 import { Library, serverId } from './library.js';
 import { ListView } from './list-view.js';
 import { RecordingJob } from './recording-job.js';
+import { linesOfKept } from './result-lines.js';
 import styles from './recordings.css?inline';
 import { ServerTranscripts } from './server-transcripts.js';
 import { type PlaceTexts, RECORDING_TEXTS } from './texts.js';
@@ -216,8 +217,8 @@ export class RecordingsPlace {
 			...record(isJob ? this.#texts.own.list.serverJob : ''),
 			id,
 			kind: isJob ? 'recording' : 'captions',
-			createdAt: server.startedAt,
-			lines: server.lines,
+			createdAt: 1000 * server.startedAt,
+			lines: linesOfKept(server),
 		} as const;
 		return { kept: shown, server };
 	}
@@ -262,7 +263,11 @@ export class RecordingsPlace {
 	}
 
 	async #loadFromServer(): Promise<void> {
-		await Promise.all([this.#options.load(), this.#library.refreshServer()]);
+		await this.#options.load();
+		await this.#library.refreshServer(this.#options.keepsTranscripts);
+		if (this.#shown instanceof TranscriptView) {
+			this.#shown.serverChanged();
+		}
 		this.#list.show();
 	}
 }

@@ -107,7 +107,7 @@ export class RecordingJob {
 	async work(key: string | undefined): Promise<string | null> {
 		const time = new RemainingTime();
 		try {
-			const { id, model, lines } = await transcribeFile({
+			const { id, model, lines, transcriptId } = await transcribeFile({
 				...this.#choice,
 				file: this.file,
 				id: this.#job,
@@ -125,7 +125,8 @@ export class RecordingJob {
 				},
 			});
 			this.#job = null;
-			const transcript = { ...this.#record(), model, lines };
+			const onServer = transcriptId === null ? {} : { onServer: [transcriptId] };
+			const transcript = { ...this.#record(), model, lines, ...onServer };
 			const keeping = this.#keeper.keep(transcript);
 			this.claim.release();
 			this.#listener.done(this, transcript);

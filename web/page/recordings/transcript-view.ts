@@ -1,5 +1,6 @@
 /** The main column with a transcript: its head, speakers, player and text. */
 
+import { ApiError, type KeptTranscript as ServerTranscript } from '../../src/index.js';
 import { speakerButton, speakerName } from '../caption-line.js';
 import { problem, type Sentence } from '../caption-texts.js';
 import { Claim } from '../claim.js';
@@ -14,8 +15,10 @@ import { History } from './history.js';
 import type { Library } from './library.js';
 import { LinesView } from './lines-view.js';
 import { Player } from './player.js';
-import type { WholeServerTranscript } from './server-transcripts.js';
+import { linesOfKept } from './result-lines.js';
+import { isGone } from './server-transcripts.js';
 import { askSpeaker, type SpeakerChange } from './speaker-dialog.js';
+import { type SpeakerEdit, speakerEdits } from './speaker-edits.js';
 import { type SpeakerShare, speakerShares } from './speaker-shares.js';
 import { percent, type PlaceTexts } from './texts.js';
 import { Timeline } from './timeline.js';
@@ -43,7 +46,7 @@ export interface TranscriptContext {
 /** A transcript of this browser, or only of the server; `kept` has the ID of the place's address. */
 export interface ShownTranscript {
 	readonly kept: KeptTranscript;
-	readonly server: WholeServerTranscript | null;
+	readonly server: ServerTranscript | null;
 }
 
 interface Version {
@@ -73,7 +76,9 @@ export class TranscriptView {
 	readonly #claim: Claim;
 	readonly #history: History<Version>;
 	#kept: KeptTranscript;
-	#server: WholeServerTranscript | null;
+	#server: ServerTranscript | null;
+	/** The edits that were sent to the server last: each waits for those before it. */
+	#sending: Promise<void> = Promise.resolve();
 	#texts: PlaceTexts;
 	#timeline: Timeline;
 	#player: Player | null = null;
@@ -159,6 +164,11 @@ export class TranscriptView {
 		if (!this.#isMine && !this.#context.isLive(kept.id)) {
 			void this.#takeClaim();
 		}
+	}
+
+	/** Shows whether the server has it, too: the list of the server has changed. */
+	serverChanged(): void {
+		this.#showStatus(this.#context.isLive(this.id));
 	}
 
 	/** Changes the language. */
@@ -398,6 +408,8 @@ export class TranscriptView {
 			status = transcript.empty;
 		} else if (this.#lines.some(isGap)) {
 			status = transcript.hasGaps;
+		} else if (this.#context.library.copiesOnServer(this.#kept).length > 0) {
+			status = transcript.alsoOnServer;
 		}
 		setText(this.#status, status);
 		this.#statusBar.hidden = status === '';
@@ -477,17 +489,36 @@ export class TranscriptView {
 		this.#show();
 	}
 
-	async #changeOnServer(server: WholeServerTranscript, number: number, change: SpeakerChange): Promise<void> {
-		const request = 'name' in change ? change : { merge_into: change.mergeInto };
-		const changed = await this.#context.library.server.changeSpeaker(server.id, number, request);
-		if (changed === null) {
-			this.#context.showProblem(problem('offline'));
+	async #changeOnServer({ id }: ServerTranscript, speaker: number, change: SpeakerChange): Promise<void> {
+		try {
+			this.#server = await this.#context.library.server.edit(id, { speaker, change });
+		} catch (error) {
+			this.#context.showProblem(serverProblem(error));
 			return;
 		}
-		this.#server = changed;
-		this.#kept = { ...this.#kept, lines: changed.lines };
-		this.#history.replace({ name: this.#kept.name, lines: changed.lines });
+		const lines = linesOfKept(this.#server);
+		this.#kept = { ...this.#kept, lines };
+		this.#history.replace({ name: this.#kept.name, lines });
 		this.#show();
+	}
+
+	/** Gives the server's transcript of the same speech the same speakers; of several, it is unclear whose they are. */
+	async #editOnServer(edits: readonly SpeakerEdit[]): Promise<void> {
+		const { library } = this.#context;
+		const [id, ...others] = edits.length === 0 ? [] : library.copiesOnServer(this.#kept);
+		if (id === undefined || others.length > 0) {
+			return;
+		}
+		for (const edit of edits) {
+			try {
+				await library.server.edit(id, edit);
+			} catch (error) {
+				if (!isGone(error)) {
+					this.#context.showProblem(serverProblem(error));
+					return;
+				}
+			}
+		}
 	}
 
 	/** Keeps another version; the first one of a transcript of the server becomes a copy in this browser. */
@@ -497,25 +528,41 @@ export class TranscriptView {
 	}
 
 	#changed(): void {
-		const { createdAt = this.#kept.changedAt } = this.#kept;
+		const { createdAt = this.#kept.changedAt, lines } = this.#kept;
 		this.#server = null;
 		this.#kept = { ...this.#kept, ...this.#history.value, createdAt, changedAt: Date.now() };
 		void this.#context.library.keep(this.#kept);
+		const edits = speakerEdits(lines, this.#lines);
+		this.#sending = this.#sending.then(() => this.#editOnServer(edits));
 		this.#context.changed();
 	}
 
 	async #delete(): Promise<void> {
 		const { library } = this.#context;
-		if (!confirm(this.#texts.own.transcript.confirmRemove(this.#name))) {
+		const { confirmRemove, confirmRemoveBoth } = this.#texts.own.transcript;
+		const isHere = this.#server === null;
+		const onServer = this.#server === null ? library.copiesOnServer(this.#kept) : [this.#server.id];
+		const question = isHere && onServer.length > 0 ? confirmRemoveBoth : confirmRemove;
+		if (!confirm(question(this.#name))) {
 			return;
 		}
-		if (this.#server === null) {
+		try {
+			await library.removeFromServer(onServer);
+		} catch (error) {
+			this.#context.showProblem(serverProblem(error));
+			return;
+		}
+		if (isHere) {
 			await library.remove([this.id]);
-		} else {
-			await library.server.remove(this.#server.id);
 		}
 		this.#context.removed();
 	}
+}
+
+/** Returns a sentence on why the server did not do something. */
+function serverProblem(error: unknown): Sentence {
+	const isRefused = error instanceof ApiError && error.code !== 'unreachable';
+	return problem(isRefused ? error.code : 'offline');
 }
 
 function isVisible(element: Element): boolean {
