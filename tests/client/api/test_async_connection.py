@@ -6,9 +6,10 @@ from contextlib import asynccontextmanager
 import pytest
 
 from auricle.client.api.async_connection import AsyncConnection
-from auricle.client.api.calls import delete_job, get_job
-from auricle.errors import NotFound, Overloaded, Unreachable
-from tests.support.job_server import DONE, FORGOTTEN, FULL, LOST, RUNNING, ScriptedServer
+from auricle.client.api.audio import open_audio
+from auricle.client.api.calls import create_job, delete_job, get_job
+from auricle.errors import BadRequest, NotFound, Overloaded, Unreachable
+from tests.support.job_server import ACCEPTED, DONE, FORGOTTEN, FULL, LOST, RUNNING, ScriptedServer
 
 pytestmark = [pytest.mark.process, pytest.mark.anyio]
 
@@ -49,6 +50,21 @@ async def test_a_lost_response_is_requested_again_where_that_is_safe(
         assert (await connection.send(get_job("a"))).state == "running"
         with pytest.raises(Unreachable):
             await connection.send(delete_job("a"))
+
+
+async def test_a_refusal_that_was_lost_with_an_upload_is_asked_for(
+    server: ScriptedServer,
+) -> None:
+    refusal = (400, {"error": {"code": "bad_request", "message": "No."}})
+    empty = (400, {"error": {"code": "empty_audio", "message": "It is empty."}})
+    upload = create_job(open_audio(b"speech"), "a", {})
+    async with connected(server) as connection:
+        server.uploads = [LOST, refusal]
+        with pytest.raises(BadRequest):
+            await connection.send(upload)
+        server.uploads = [LOST, empty, ACCEPTED]
+        assert (await connection.send(upload)).state == "queued"
+    assert server.received == [b"speech", b"", b"speech", b"", b"speech"]
 
 
 async def test_lines_of_a_response_are_passed_on(server: ScriptedServer) -> None:

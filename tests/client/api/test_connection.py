@@ -5,10 +5,11 @@ from contextlib import contextmanager
 
 import pytest
 
-from auricle.client.api.calls import delete_job, get_job
+from auricle.client.api.audio import open_audio
+from auricle.client.api.calls import create_job, delete_job, get_job
 from auricle.client.api.connection import Connection
-from auricle.errors import NotFound, Overloaded, Unreachable
-from tests.support.job_server import DONE, FORGOTTEN, FULL, LOST, RUNNING, ScriptedServer
+from auricle.errors import BadRequest, NotFound, Overloaded, Unreachable
+from tests.support.job_server import ACCEPTED, DONE, FORGOTTEN, FULL, LOST, RUNNING, ScriptedServer
 
 pytestmark = pytest.mark.process
 
@@ -45,6 +46,21 @@ def test_a_lost_response_is_requested_again_where_that_is_safe(
         assert (connection.send(get_job("a"))).state == "running"
         with pytest.raises(Unreachable):
             connection.send(delete_job("a"))
+
+
+def test_a_refusal_that_was_lost_with_an_upload_is_asked_for(
+    server: ScriptedServer,
+) -> None:
+    refusal = (400, {"error": {"code": "bad_request", "message": "No."}})
+    empty = (400, {"error": {"code": "empty_audio", "message": "It is empty."}})
+    upload = create_job(open_audio(b"speech"), "a", {})
+    with connected(server) as connection:
+        server.uploads = [LOST, refusal]
+        with pytest.raises(BadRequest):
+            connection.send(upload)
+        server.uploads = [LOST, empty, ACCEPTED]
+        assert (connection.send(upload)).state == "queued"
+    assert server.received == [b"speech", b"", b"speech", b"", b"speech"]
 
 
 def test_lines_of_a_response_are_passed_on(server: ScriptedServer) -> None:

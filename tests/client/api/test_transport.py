@@ -8,6 +8,7 @@ import pytest
 
 from auricle.client.api.transport import (
     certificate_errors,
+    is_cut_off,
     network_errors,
     timeout_of,
 )
@@ -37,6 +38,13 @@ def test_a_server_without_an_answer_is_unreachable() -> None:
         raise httpx.ReadTimeout("")
     with pytest.raises(Unreachable, match="RemoteProtocolError"), network_errors(URL):
         raise httpx.RemoteProtocolError("")
+
+
+def test_a_request_is_cut_off_after_it_has_begun() -> None:
+    for kind, expected in ((httpx.ReadError, True), (httpx.ConnectError, False)):
+        with pytest.raises(Unreachable) as caught, network_errors(URL):
+            raise kind("")
+        assert is_cut_off(caught.value) is expected
 
 
 def test_an_untrusted_server_is_not_asked_again() -> None:

@@ -238,13 +238,14 @@ class AsyncJobs:
         while True:
             failure: AuricleError = Unreachable("The stream of events ended early.")
             try:
-                async for line in self._connection.lines(path):
-                    if (job := event_of(line)) is None:
-                        continue
-                    retries = self._connection.retries()
-                    yield job
-                    if job.has_ended:
-                        return
+                async with contextlib.aclosing(self._connection.lines(path)) as lines:
+                    async for line in lines:
+                        if (job := event_of(line)) is None:
+                            continue
+                        retries = self._connection.retries()
+                        yield job
+                        if job.has_ended:
+                            return
             except AuricleError as error:
                 failure = error
             await self._connection.sleep(retries, failure)

@@ -1,6 +1,7 @@
 """The HTTP connections of the asynchronous client."""
 
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import TypeVar
 
 import anyio
@@ -11,11 +12,12 @@ from auricle.client.api.calls import Call, Item, Page, next_page
 from auricle.client.api.failures import Retries, error_of_response
 from auricle.client.api.transport import (
     certificate_errors,
+    is_cut_off,
     network_errors,
     timeout_of,
 )
 from auricle.client.network import key_headers
-from auricle.errors import AuricleError
+from auricle.errors import AudioError, AuricleError, JobConflict, Unreachable
 
 T = TypeVar("T")
 
@@ -68,7 +70,7 @@ class AsyncConnection:
             except AuricleError as error:
                 await self.sleep(retries, error)
 
-    async def lines(self, path: str) -> AsyncIterator[str]:
+    async def lines(self, path: str) -> AsyncGenerator[str, None]:
         """Iterate over the lines of a response that continues.
 
         Raises:
@@ -113,6 +115,24 @@ class AsyncConnection:
         await anyio.sleep(retries.delay_s(error, anyio.current_time()))
 
     async def _send_once(self, call: Call[T]) -> T:
+        try:
+            return await self._exchange(call)
+        except Unreachable as error:
+            if call.audio is None or not is_cut_off(error):
+                raise
+            await self._check_refusal(call)
+            raise
+
+    async def _check_refusal(self, call: Call[T]) -> None:
+        """Raise the error for which the server refused an upload, if it did.
+
+        A server that refuses a large recording closes the connection while it is being sent, and
+        the response is lost. It refuses the same request without a recording for the same reason.
+        """
+        with contextlib.suppress(AudioError, JobConflict, Unreachable):
+            await self._exchange(call.without_audio())
+
+    async def _exchange(self, call: Call[T]) -> T:
         with network_errors(self.url):
             response = await self._http.request(
                 call.method,

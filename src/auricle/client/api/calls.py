@@ -1,14 +1,14 @@
 """The requests of the API, one function for each, as values that both clients send. No I/O."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Generic, Literal, TypeVar
 from urllib.parse import quote, urlsplit
 
 import msgspec
 
-from auricle.client.api.audio import Audio
+from auricle.client.api.audio import Audio, open_audio
 from auricle.client.api.failures import not_auricle
 from auricle.client.api.options import JobOptions, TranscribeOptions, query_of
 from auricle.client.api.results import (
@@ -66,6 +66,10 @@ class Call(Generic[T]):
     audio: Audio | None = None
     limit_s: float | None = None
     is_repeatable: bool = True
+
+    def without_audio(self) -> "Call[T]":
+        """Return the request with an empty recording."""
+        return replace(self, audio=open_audio(b""))
 
     @property
     def content(self) -> bytes | None:

@@ -237,13 +237,14 @@ class Jobs:
         while True:
             failure: AuricleError = Unreachable("The stream of events ended early.")
             try:
-                for line in self._connection.lines(path):
-                    if (job := event_of(line)) is None:
-                        continue
-                    retries = self._connection.retries()
-                    yield job
-                    if job.has_ended:
-                        return
+                with contextlib.closing(self._connection.lines(path)) as lines:
+                    for line in lines:
+                        if (job := event_of(line)) is None:
+                            continue
+                        retries = self._connection.retries()
+                        yield job
+                        if job.has_ended:
+                            return
             except AuricleError as error:
                 failure = error
             self._connection.sleep(retries, failure)

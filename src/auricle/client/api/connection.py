@@ -1,7 +1,8 @@
 """The HTTP connections of the synchronous client."""
 
+import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import TypeVar
 
 import httpx2 as httpx
@@ -10,11 +11,12 @@ from auricle.client.api.calls import Call, Item, Page, next_page
 from auricle.client.api.failures import Retries, error_of_response
 from auricle.client.api.transport import (
     certificate_errors,
+    is_cut_off,
     network_errors,
     timeout_of,
 )
 from auricle.client.network import key_headers
-from auricle.errors import AuricleError
+from auricle.errors import AudioError, AuricleError, JobConflict, Unreachable
 
 T = TypeVar("T")
 
@@ -65,7 +67,7 @@ class Connection:
             except AuricleError as error:
                 self.sleep(retries, error)
 
-    def lines(self, path: str) -> Iterator[str]:
+    def lines(self, path: str) -> Generator[str, None, None]:
         """Iterate over the lines of a response that continues.
 
         Raises:
@@ -107,6 +109,24 @@ class Connection:
         time.sleep(retries.delay_s(error, time.monotonic()))
 
     def _send_once(self, call: Call[T]) -> T:
+        try:
+            return self._exchange(call)
+        except Unreachable as error:
+            if call.audio is None or not is_cut_off(error):
+                raise
+            self._check_refusal(call)
+            raise
+
+    def _check_refusal(self, call: Call[T]) -> None:
+        """Raise the error for which the server refused an upload, if it did.
+
+        A server that refuses a large recording closes the connection while it is being sent, and
+        the response is lost. It refuses the same request without a recording for the same reason.
+        """
+        with contextlib.suppress(AudioError, JobConflict, Unreachable):
+            self._exchange(call.without_audio())
+
+    def _exchange(self, call: Call[T]) -> T:
         with network_errors(self.url):
             response = self._http.request(
                 call.method,

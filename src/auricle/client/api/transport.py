@@ -13,13 +13,15 @@ from auricle.errors import AuricleError, SetupError, Unreachable
 CONNECT_LIMIT_S = 10.0
 TIMEOUT_S = 60.0
 """Default of the longest silence of the server within a request, in seconds."""
+POOL_LIMIT_S = 900.0
+"""Longest wait for one of a client's connections, in seconds: many uploads at once wait here."""
 PATIENCE_S = 60.0
 """Default of the time for which a busy or restarting server is asked again, in seconds."""
 
 
 def timeout_of(limit_s: float) -> httpx.Timeout:
     """Return the timeouts of a request, for a longest silence in seconds."""
-    return httpx.Timeout(limit_s, connect=min(limit_s, CONNECT_LIMIT_S))
+    return httpx.Timeout(limit_s, connect=min(limit_s, CONNECT_LIMIT_S), pool=POOL_LIMIT_S)
 
 
 @contextlib.contextmanager
@@ -37,6 +39,12 @@ def certificate_errors() -> Iterator[None]:
             f"The certificates in SSL_CERT_FILE or SSL_CERT_DIR ({variables}) can't be read: "
             "correct or unset the variable."
         ) from exc
+
+
+def is_cut_off(error: Unreachable) -> bool:
+    """Return whether a connection was lost in the middle of a request."""
+    cut_off = httpx.ReadError | httpx.WriteError | httpx.RemoteProtocolError
+    return isinstance(error.__cause__, cut_off)
 
 
 @contextlib.contextmanager
