@@ -23,6 +23,7 @@ from auricle.errors import (
 )
 from auricle.ledger.database import Transaction
 from auricle.ledger.job import JobState, Outcome
+from auricle.ledger.lease import claim_of
 from auricle.ledger.quota import Quota
 from auricle.ledger.schema import SQLITE_MIGRATIONS
 from auricle.ledger.sqlite import FILE_NAME, LOCK_NAME, SqliteDatabase
@@ -60,6 +61,19 @@ def test_commits_are_durable_and_the_file_is_private(tmp_path: Path) -> None:
 
     assert pragmas == ["wal", 2]
     assert (tmp_path / FILE_NAME).stat().st_mode & 0o077 == 0
+
+
+def test_deleted_text_is_overwritten(tmp_path: Path) -> None:
+    database = SqliteDatabase.open(tmp_path)
+    ledger = Ledger(database, "gateway", POISONED)
+    ledger.accept(a_spec("1"), QUOTA, NOW)
+    job = ledger.lease(NOW)
+    assert job is not None
+    secret = b"4111 1111 1111 1111 " * 1000
+    ledger.add_chunk(claim_of(job), "key", secret, NOW)
+    ledger.delete(job.spec.owner, "1")
+    database.close()
+    assert secret[:20] not in (tmp_path / FILE_NAME).read_bytes()
 
 
 def test_a_second_server_is_refused_in_words(tmp_path: Path) -> None:

@@ -233,6 +233,7 @@ def _connect(path: Path, wait_s: float) -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA secure_delete = ON")  # the default of some builds only
         connection.execute(f"PRAGMA cache_size = -{PAGE_CACHE_KIB}")
     except BaseException:
         connection.close()
