@@ -100,3 +100,15 @@ def test_the_document_describes_a_file_for_deepgram_as_it_is_read(service: InPro
         value = str(schema.get("maximum", value)) if schema["type"] == "integer" else value
         others = [raw] if name == "sample_rate" else []
         assert parse_listen([(name, value), *others]) != parse_listen(others), name
+
+
+def test_every_parameter_is_described(service: InProcess) -> None:
+    paths = service.client.get("/openapi.json").json()["paths"]
+    undescribed = [
+        (path, parameter["name"])
+        for path, operations in paths.items()
+        for operation in operations.values()
+        for parameter in operation.get("parameters", ())
+        if not parameter.get("description")
+    ]
+    assert undescribed == []

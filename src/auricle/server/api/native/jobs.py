@@ -59,8 +59,8 @@ class JobsQuery(msgspec.Struct, kw_only=True):
 async def get_jobs(request: Request) -> Response:
     """Return a page of jobs, without their texts and results.
 
-    A token is held by a visitor of a page, and jobs of its key are those of all visitors: the list
-    would give it their ids, and so their texts.
+    Tokens are refused: the visitors of a page share a key, and the list would give each of them
+    the IDs, and so the texts, of the others' jobs.
     """
     server = state_of(request)
     client = server.admit(request)
