@@ -18,6 +18,8 @@ pytestmark = pytest.mark.unit
         ("my PIN is four one double one", "my PIN is 4111"),
         ("four one, one two three", "4 1, 123"),
         ("Dial nine-one-one.", "Dial 911."),
+        ("In the nineteen eighties.", "In the nineteen eighties."),
+        ("a one-two punch, four-one one-one", "a one-two punch, 4111"),
         ("room 12 and twelve", "room 12 and 12"),
         ("three point one four", "3.14"),
         ("it costs a thousand dollars", "it costs 1000 dollars"),

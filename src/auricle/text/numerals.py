@@ -1,13 +1,13 @@
 """Write numbers in digits: "twenty-five" as "25".
 
 Only English numbers are converted. A lone "one" and ordinals below "tenth" stay words, as in most
-style guides: "one of them", "the second time". Digits that are said one by one are joined from
-three on, and the two halves of a year.
+style guides: "one of them", "the second time"; so do a lone "one-two" and "nineteen eighties". Digits
+that are said one by one are joined from three on, and the two halves of a year.
 """
 
 from collections.abc import Sequence
 
-from auricle.text.edits import Edit, edit_of, edited_text, edited_words, text_of, tokens_of
+from auricle.text.edits import Edit, core, edit_of, edited_text, edited_words, text_of, tokens_of
 from auricle.text.spoken_numbers import Number, ends_phrase, numbers_in
 from auricle.types import Word
 
@@ -17,6 +17,9 @@ MIN_ORDINAL = 10
 MIN_JOINED_DIGITS = 3
 _YEAR_HUNDREDS = range(15, 21)
 """What begins a year that is said in two halves: 1500 to 2099."""
+_DECADES = frozenset(
+    f"{tens}ies" for tens in "twent thirt fort fift sixt sevent eight ninet".split()
+)
 
 
 def with_numerals(text: str, words: Sequence[Word]) -> tuple[str, tuple[Word, ...]]:
@@ -36,7 +39,10 @@ def numeral_edits(text: str) -> list[Edit]:
     words = [token.text for token in tokens]
     edits: list[Edit] = []
     for group in _groups(numbers_in(words), words):
-        if not any(number.is_spoken for number in group):
+        is_decade = any(
+            core(word).lower() in _DECADES for word in words[group[-1].end : group[-1].end + 1]
+        )
+        if is_decade or not any(number.is_spoken for number in group):
             continue
         text = "".join(number.text for number in group)
         edits.append(edit_of(tokens[group[0].first : group[-1].end], text))
@@ -61,6 +67,8 @@ def _groups(numbers: Sequence[Number], words: Sequence[str]) -> list[list[Number
 def _stays(number: Number, *, has_neighbour: bool) -> bool:
     if number.is_ordinal:
         return int(number.digits) < MIN_ORDINAL
+    if number.is_digits and number.end == number.first + 1 and len(number.digits) == 2:
+        return True
     return number.text == "1" and number.is_spoken and not has_neighbour
 
 

@@ -39,9 +39,6 @@ _ZEROS = frozenset({"zero", "oh", "o"})
 _ALONE_ZERO = "zero"
 _HUNDRED = ("hundred", "hundredth")
 
-MIN_HYPHENATED_DIGITS = 3
-"""Digits with hyphens between them that are a number; "one-two" is a blow, or a step."""
-
 _DIGITS = re.compile(r"[+#$£€-]*\d(?:[\d.,:/()-]*\d)?(?:st|nd|rd|th|s)?%?", re.IGNORECASE)
 _BREAK = re.compile(r"[.,;:!?…]")
 
@@ -57,7 +54,8 @@ class Number:
         text: How it is written in digits, without the punctuation around it.
         is_spoken: Whether any of it was written in words.
         is_ordinal: Whether it is an ordinal that was written in words.
-        is_digits: Whether its digits were said one by one, as in "four" or "double four".
+        is_digits: Whether its digits were said one by one, as in "four", "double four" or
+            "four-four".
     """
 
     first: int
@@ -199,7 +197,7 @@ class _Reader:
                 return None
             digits += str(_UNITS.get(text, 0))
             at += 1
-        if len(digits) < MIN_HYPHENATED_DIGITS:
+        if len(digits) < 2:
             return None
         self._at = at
         return digits, digits
