@@ -1,8 +1,8 @@
 """Write numbers in digits: "twenty-five" as "25".
 
 Only English numbers are converted. A lone "one" and ordinals below "tenth" stay words, as in most
-style guides: "one of them", "the second time"; so do a lone "one-two" and "nineteen eighties". Digits
-that are said one by one are joined from three on, and the two halves of a year.
+style guides: "one of them", "the second time". So do "nineteen eighties" and a lone "one-two".
+Digits that are said one by one are joined from three on, and the two halves of a year.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ MIN_JOINED_DIGITS = 3
 _YEAR_HUNDREDS = range(15, 21)
 """What begins a year that is said in two halves: 1500 to 2099."""
 _DECADES = frozenset(
-    f"{tens}ies" for tens in "twent thirt fort fift sixt sevent eight ninet".split()
+    f"{tens}ies" for tens in ["twent", "thirt", "fort", "fift", "sixt", "sevent", "eight", "ninet"]
 )
 
 
