@@ -42,6 +42,14 @@ def test_other_machines_need_a_word_of_the_operator_s(name: str) -> None:
     assert close(port(name, **settings, open=True)) == 1
 
 
+def test_vosk_has_another_port_than_the_api_also_on_another_address() -> None:
+    settings = ServerSettings(host="127.0.0.2", port=2700, vosk=True, vosk_port=2700)
+    with pytest.raises(SetupError, match="AURICLE_VOSK_PORT and AURICLE_PORT are both 2700"):
+        KeylessPort.vosk(settings)
+    free = ServerSettings(port=0, vosk=True, vosk_port=0)  # picked apart by the system
+    assert KeylessPort.vosk(free).is_enabled
+
+
 def test_what_can_t_be_listened_on_is_reported_with_the_setting(name: str) -> None:
     prefix = f"AURICLE_{name.upper()}"
     with pytest.raises(SetupError, match=f"{prefix}_HOST=nowhere.invalid"):

@@ -47,7 +47,17 @@ class KeylessPort:
 
     @classmethod
     def vosk(cls, settings: ServerSettings) -> "KeylessPort":
-        """Return Vosk's port."""
+        """Return Vosk's port.
+
+        Raises:
+            SetupError: It has the number of the API's port. Its clients are known by that number,
+                so those of the API would need no key.
+        """
+        if settings.vosk and settings.vosk_port == settings.port != 0:
+            raise SetupError(
+                f"{variable('vosk_port')} and {variable('port')} are both {settings.port}, and "
+                "Vosk has no authentication. Set different ports, also on different addresses."
+            )
         return cls(
             "Vosk",
             "vosk",
