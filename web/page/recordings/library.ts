@@ -78,11 +78,17 @@ export class Library {
 		return this.#kept.find(kept => kept.id === id) ?? null;
 	}
 
-	/** Returns the IDs under which the server keeps a transcript of this browser; perhaps, while its list is unknown. */
+	/**
+	 * Returns the IDs under which the server keeps a transcript of this browser; none while its list is unknown, as without
+	 * a key. One that would be beyond a full list counts as kept.
+	 */
 	copiesOnServer(kept: KeptTranscript): readonly string[] {
 		const listed = this.#onServer;
-		const isPart = listed === null || listed.length >= LIST_LIMIT;
-		return idsOnServer(kept).filter(id => isPart || listed.some(each => each.id === id));
+		if (listed === null) {
+			return [];
+		}
+		const isFull = listed.length >= LIST_LIMIT;
+		return idsOnServer(kept).filter(id => isFull || listed.some(each => each.id === id));
 	}
 
 	/** Returns the finished ones, the newest first: those of this browser, and those only the server has. */
