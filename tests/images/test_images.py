@@ -71,6 +71,10 @@ def test_cpu_shows_the_page_and_the_documentation(cpu: Container) -> None:
     assert "assets/" in httpx2.get(f"{cpu.url}/", trust_env=False).text
 
 
+def test_cpu_contains_its_model_and_assembles_none(cpu: Container) -> None:
+    assert cpu.execute("find", "/var/cache/auricle", "-name", "model.bin") == ""
+
+
 def test_cpu_runs_without_root_capabilities_or_a_writable_root(cpu: Container) -> None:
     check_confinement(cpu)
 

@@ -18,7 +18,7 @@ from auricle.engine.base import (
 )
 from auricle.engine.pulled import read_lock
 from auricle.engine.whisper.gpu import GPU_SUPPORT
-from auricle.engine.whisper.models.bundled import BUNDLED_REVISION, bundled_directory
+from auricle.engine.whisper.models.bundled import bundled_directory, bundled_revision
 from auricle.engine.whisper.models.catalogue import BUNDLED_NAME, CATALOGUE
 from auricle.engine.whisper.models.fetch import (
     is_in_hub_cache,
@@ -51,9 +51,10 @@ class WhisperModels:
         path = resolve(settings, in_log=in_log)
         if (lock := read_lock(Path(path))) is not None:
             return LocalModel(path, lock.title, model_mb(path), lock.revision)
-        is_bundled = path == str(bundled_directory(settings.cache_dir))
-        revision = BUNDLED_REVISION if is_bundled else revision_of(path)
-        return LocalModel(path, display_name(path), model_mb(path), revision)
+        if path == str(bundled_directory(settings.cache_dir)):
+            # With int8 weights the file is half as large, but batches need the same memory.
+            return LocalModel(path, display_name(path), BASE_MODEL_MB, bundled_revision())
+        return LocalModel(path, display_name(path), model_mb(path), revision_of(path))
 
     def status(self, settings: "ModelSettings") -> ModelStatus:
         """Return whether the model of the settings is on this machine."""

@@ -142,6 +142,29 @@ def test_starts_at_the_same_time_do_not_disturb_each_other(tmp_path: Path) -> No
     assert is_bundled_ready(tmp_path)
 
 
+IMAGE = """
+import sys
+from pathlib import Path
+sys.prefix = sys.argv[1]  # a container image installs everything there
+from auricle.config.settings import ModelSettings
+from auricle.engine.whisper.models.bundled import INT8_REVISION
+from auricle.engine.whisper.spec import SPEC
+model = SPEC.models.find(ModelSettings(cache_dir=Path(sys.argv[1], "cache")))
+assert (model.name, model.size_mb, model.revision) == ("whisper-base", 145, INT8_REVISION)
+print(model.path)
+"""
+
+
+def test_the_model_of_an_image_is_used_where_it_lies(tmp_path: Path) -> None:
+    directory = tmp_path / "share" / "auricle" / "whisper-base"
+    directory.mkdir(parents=True)
+    done = subprocess.run(
+        [sys.executable, "-c", IMAGE, str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert (done.stdout.strip(), done.stderr) == (str(directory), "")
+    assert not (tmp_path / "cache").exists()
+
+
 def test_what_a_killed_start_left_is_removed_in_time(cache: Path) -> None:
     directory = bundled_directory(cache)
     (directory / MARKER_NAME).unlink()

@@ -7,11 +7,14 @@ each file. A start that finds all files as recorded there reads nothing else.
 
 Several processes may do this at once: each uses separate temporary files, and replaces another's
 file with the same content. Standard library only.
+
+The images for CPUs contain the model with int8 weights instead of the packages; they join nothing.
 """
 
 import hashlib
 import importlib.util
 import json
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -72,21 +75,39 @@ FILES = (
 SIZE_BYTES = sum(file.size_bytes for file in FILES)
 BUNDLED_REVISION = FILES[0].sha256
 """Identifies the model: the SHA-256 of its weights."""
+INT8_DIRECTORY = Path(sys.prefix, "share", "auricle", DIRECTORY_NAME)
+"""Where an image for CPUs has the model that ``supply/whisper_int8.py`` made from the packages."""
+INT8_REVISION = "693c51c2bd0640ad0cb143efe8aeb53bb1838c24f5941030580ae30ccfa7d09e"
+"""The SHA-256 of its weights. On a CPU they are those that CTranslate2 makes of ``FILES``."""
 
 
 def bundled_available() -> bool:
-    """Return whether both packages are installed; neither is imported."""
-    return all(_data_directory(package) is not None for package in (PART_1, PART_2))
+    """Return whether the model is part of the image, or both packages are installed.
+
+    Neither package is imported.
+    """
+    return INT8_DIRECTORY.is_dir() or all(
+        _data_directory(package) is not None for package in (PART_1, PART_2)
+    )
 
 
 def bundled_directory(cache_dir: Path) -> Path:
-    """Return the directory of the joined model, which may not exist yet."""
+    """Return the directory of the image's model or of the joined one, which may not exist yet."""
+    if INT8_DIRECTORY.is_dir():
+        return INT8_DIRECTORY
     return cache_dir.absolute() / "models" / DIRECTORY_NAME
 
 
+def bundled_revision() -> str:
+    """Return the revision of the model in :func:`bundled_directory`."""
+    return INT8_REVISION if INT8_DIRECTORY.is_dir() else BUNDLED_REVISION
+
+
 def is_bundled_ready(cache_dir: Path) -> bool:
-    """Return whether the joined model exists, checking only sizes and times."""
+    """Return whether the model is in its directory, checking only sizes and times."""
     directory = bundled_directory(cache_dir)
+    if directory == INT8_DIRECTORY:
+        return True
     try:
         noted = json.loads((directory / MARKER_NAME).read_bytes())
         return bool(noted == _state(directory))
@@ -95,7 +116,7 @@ def is_bundled_ready(cache_dir: Path) -> bool:
 
 
 def ensure_bundled_base(cache_dir: Path) -> Path:
-    """Return the directory of the joined model; join it first if necessary.
+    """Return the directory of the model; join it first if necessary.
 
     Raises:
         SetupError: The packages are missing or damaged, or the cache cannot be written.
