@@ -103,13 +103,13 @@ def write(directory: Path) -> None:
     Raises:
         ValueError: The weights are not those of ``INT8_REVISION``.
     """
-    directory.mkdir(parents=True)
     with TemporaryDirectory() as cache:
         source = ensure_bundled_base(Path(cache))
         weights, *others = (source / file.name for file in FILES)
         content = int8_model(weights.read_bytes())
         if hashlib.sha256(content).hexdigest() != INT8_REVISION:
             raise ValueError("The weights are not those of INT8_REVISION.")
+        directory.mkdir(parents=True)  # from here on, it is where the bundled model is
         (directory / weights.name).write_bytes(content)
         for path in others:
             shutil.copy(path, directory)

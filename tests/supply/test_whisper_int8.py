@@ -1,5 +1,7 @@
 """Whisper base with int8 weights: what images for CPUs contain."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,17 +13,25 @@ from auricle.engine.whisper.models.files import check_model_directory
 from auricle.engine.whisper.prompt import Prompt
 from auricle.engine.whisper.window import MAX_NEW_TOKENS
 from auricle.types import Task
-from supply.whisper_int8 import write
 from tests.support.clips import CLIPS
+from tests.support.command import ROOT
 from tests.support.model import bundled_model
 
 pytestmark = pytest.mark.model
 
+WRITE = """
+import runpy, sys
+sys.prefix = sys.argv.pop(1)  # where the image has its packages, and shall have the model
+runpy.run_path("supply/whisper_int8.py", run_name="__main__")
+"""
+
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tmp_path_factory.mktemp("int8") / "share" / "whisper-base"
-    write(directory)  # checks the SHA-256 of the weights
+    """Written as the Dockerfile does it; the program checks the SHA-256 of the weights."""
+    prefix = tmp_path_factory.mktemp("int8")
+    directory = prefix / "share" / "auricle" / "whisper-base"
+    subprocess.run([sys.executable, "-c", WRITE, str(prefix), str(directory)], check=True, cwd=ROOT)
     return directory
 
 
