@@ -105,6 +105,16 @@ async def test_a_large_recording_is_a_job_that_is_deleted_when_it_was_read(
     assert server.requests[-1].startswith("DELETE /jobs/")
 
 
+async def test_an_upload_is_repeated_even_if_it_is_the_first_request(
+    server: ScriptedServer,
+) -> None:
+    empty = (400, {"error": {"code": "empty_audio", "message": "It is empty."}})
+    server.uploads = [LOST, empty, ACCEPTED]
+    async with AsyncClient(server.url) as client:
+        assert (await client.transcribe(LONG)).text == "Good morning."
+    assert server.received == [LONG, b"", LONG]
+
+
 async def test_a_recording_is_sent_once_to_a_path_that_does_not_exist(
     server: ScriptedServer,
 ) -> None:

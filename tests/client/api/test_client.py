@@ -130,6 +130,14 @@ def test_a_wait_ends_at_its_timeout(client: Client) -> None:
         _ = cancelled.transcript
 
 
+def test_an_upload_is_repeated_even_if_it_is_the_first_request(server: ScriptedServer) -> None:
+    empty = (400, {"error": {"code": "empty_audio", "message": "It is empty."}})
+    server.uploads = [LOST, empty, ACCEPTED]
+    with Client(server.url) as client:
+        assert (client.transcribe(LONG)).text == "Good morning."
+    assert server.received == [LONG, b"", LONG]
+
+
 def test_a_recording_is_sent_once_to_a_path_that_does_not_exist(server: ScriptedServer) -> None:
     server.uploads = [FORGOTTEN]
     with Client(server.url) as client, pytest.raises(NotFound):

@@ -165,11 +165,13 @@ export class Client {
 			const jobId = crypto.randomUUID();
 			try {
 				await this.jobs.create(recording, { ...options, jobId });
-				return await this.jobs.wait(jobId, options);
-			} catch (error) {
-				const isLost = error instanceof ApiError && error.code === 'not_found';
-				if (!isLost || uploads === MAX_UPLOADS) {
-					throw error;
+				try {
+					return await this.jobs.wait(jobId, options);
+				} catch (error) {
+					const isLost = error instanceof ApiError && error.code === 'not_found';
+					if (!isLost || uploads === MAX_UPLOADS) {
+						throw error;
+					}
 				}
 			} finally {
 				await this.jobs.delete(jobId, { signal: AbortSignal.timeout(3000) }).catch(() => undefined);
@@ -421,11 +423,14 @@ function transcriptOf(job: Job): Transcript {
 }
 
 function checkedUrl(url: string): string {
-	if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
+	if (!/^https?:[^?#]+$/.test(url) || !URL.canParse(url)) {
 		throw new AuricleError(
 			'bad_parameters',
 			`${url || 'An empty text'} is not a URL like https://captions.example.`,
 		);
+	}
+	if (/\/v1\/*$/.test(url)) {
+		throw new AuricleError('bad_parameters', `Omit /v1 in ${url}.`); // OpenAI's clients need it
 	}
 	return url.replace(/\/+$/, '');
 }

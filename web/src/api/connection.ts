@@ -41,6 +41,8 @@ export interface ConnectionSettings {
 }
 
 const MAX_PAGE = 1000;
+const INVALID_KEY =
+	'Invalid API key: it is empty, or has spaces, line breaks or characters other than ASCII.';
 /** `fetch` does not report the progress of an upload: the slowest uplink that is waited for. */
 const MIN_UPLOAD_BYTES_PER_SECOND = 10_000;
 
@@ -160,7 +162,13 @@ export class Connection {
 	async #open(call: Call, limit: Limit): Promise<Response> {
 		const { method = 'GET', path, query = {}, json, audio } = call;
 		const { url, apiKey, fetch } = this.#settings;
+		if (path.some(part => /^\.{0,2}$/.test(part))) {
+			throw new ApiError('bad_request', 'Invalid ID.'); // it would name another resource
+		}
 		const key = typeof apiKey === 'function' ? await apiKey() : apiKey;
+		if (key !== undefined && !/^[!-~]+$/.test(key)) {
+			throw new ApiError('bad_parameters', INVALID_KEY);
+		}
 		const headers: Record<string, string> = {};
 		if (key !== undefined) {
 			headers['Authorization'] = `Bearer ${key}`;

@@ -29,10 +29,11 @@ beforeEach(async () => {
 afterEach(() => server.stop());
 
 test('an invalid or missing URL is reported', () => {
-	for (const url of ['', '127.0.0.1:6007', 'ftp://h']) {
+	for (const url of ['', '127.0.0.1:6007', 'ftp://h', 'http://h?a=b']) {
 		expect(() => new Client({ url }), url).toThrow('is not a URL');
 	}
 	expect(() => new Client()).toThrow('is not a URL');
+	expect(() => new Client({ url: 'http://h/v1/' })).toThrow('Omit /v1');
 });
 
 test('another function sends the requests', async () => {
@@ -44,6 +45,17 @@ test('another function sends the requests', async () => {
 	server.answers = [DONE];
 	await new Client({ url: server.url, fetch: send }).jobs.get('a');
 	expect(urls).toEqual([`${server.url}/jobs/a`]);
+});
+
+test.each(['', 'secret\n', 'two words', 'schlüssel'])('the invalid key %j is reported', async apiKey => {
+	const request = new Client({ url: server.url, apiKey }).jobs.get('a');
+	await expect(request).rejects.toMatchObject({ code: 'bad_parameters' });
+	expect(server.lines).toEqual([]);
+});
+
+test.each(['', '.', '..'])('the ID %j, which would name something else, is refused', async id => {
+	await expect(client.jobs.delete(id)).rejects.toMatchObject({ code: 'bad_request' });
+	expect(server.lines).toEqual([]);
 });
 
 test('a short recording is one request', async () => {
@@ -64,11 +76,15 @@ test('a large recording is a job that is deleted when it was read', async () => 
 });
 
 test('a job that the server has lost is uploaded again, twice', async () => {
-	server.answers = [job('queued'), LOST, LOST, job('queued'), DONE, DONE];
+	const once = [job('queued'), LOST, LOST];
+	server.answers = [...once, job('queued'), DONE, DONE];
 	expect((await client.transcribe(LONG)).text).toBe('Good morning.');
-	server.answers = [LOST];
+	server.answers = [...once, ...once, ...once];
 	await expect(client.transcribe(LONG)).rejects.toMatchObject({ code: 'not_found' });
 	expect(server.lines.filter(line => line.startsWith('POST'))).toHaveLength(5);
+	server.answers = [LOST]; // there is no such path
+	await expect(client.transcribe(LONG)).rejects.toMatchObject({ code: 'not_found' });
+	expect(server.lines.filter(line => line.startsWith('POST'))).toHaveLength(6);
 });
 
 test('a transcription that the caller ends deletes its job', async () => {

@@ -16,7 +16,13 @@ from auricle.cli.support.progress import OnProgress
 from auricle.cli.support.server import checked_url, key_of, unreachable
 from auricle.client.api.async_connection import AsyncConnection
 from auricle.client.api.audio import open_audio
-from auricle.client.api.calls import CLEANUP_LIMIT_S, Call, create_job, delete_job, get_job
+from auricle.client.api.calls import (
+    CLEANUP_LIMIT_S,
+    create_job,
+    delete_job,
+    get_job,
+    get_liveness,
+)
 from auricle.client.api.conversion import recognised
 from auricle.client.api.options import JobOptions
 from auricle.client.api.transport import TIMEOUT_S
@@ -28,8 +34,6 @@ from auricle.types import Options, SpeakerOptions
 POLL_S = 0.3
 PATIENCE_S = 900.0
 """Time for which requests to a full or unreachable server are retried, in seconds."""
-
-_LIVENESS = Call("GET", "/livez", lambda _: None)
 
 
 class RemoteJobs:
@@ -63,7 +67,7 @@ class RemoteJobs:
             SetupError: The server does not answer, or its certificate can't be verified.
         """
         try:
-            await self._connection.send(_LIVENESS, patience_s=0)
+            await self._connection.send(get_liveness(), patience_s=0)
         except SetupError:
             await self._connection.aclose()
             raise

@@ -67,6 +67,11 @@ class Call(Generic[T]):
     limit_s: float | None = None
     is_repeatable: bool = True
 
+    @property
+    def is_large(self) -> bool:
+        """Whether it sends a recording that is worth a job."""
+        return self.audio is not None and self.audio.size_bytes > MAX_DIRECT_BYTES
+
     def without_audio(self) -> "Call[T]":
         """Return the request with an empty recording."""
         return replace(self, audio=open_audio(b""))
@@ -103,6 +108,11 @@ def base_url(url: str) -> str:
     if parts.path.rstrip("/").endswith("/v1"):  # as OpenAI's clients need it
         raise SetupError(f"Invalid URL {url}; omit /v1.")
     return url.rstrip("/")
+
+
+def get_liveness() -> Call[None]:
+    """Check that there is a server."""
+    return Call("GET", "/livez", lambda _: None)
 
 
 def transcribe(audio: Audio, options: TranscribeOptions) -> Call[Transcript]:

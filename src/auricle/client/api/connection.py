@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import httpx2 as httpx
 
-from auricle.client.api.calls import Call, Item, Page, next_page
+from auricle.client.api.calls import Call, Item, Page, get_liveness, next_page
 from auricle.client.api.failures import Retries, error_of_response
 from auricle.client.api.transport import (
     certificate_errors,
@@ -60,6 +60,9 @@ class Connection:
         Raises:
             AuricleError: The server rejected the request, or was unavailable for too long.
         """
+        if call.is_large and not self._has_answered:
+            # So that an upload that is interrupted is repeated.
+            self.send(get_liveness(), patience_s=patience_s)
         retries = self.retries(patience_s, is_repeatable=call.is_repeatable, is_known=is_known)
         while True:
             try:
