@@ -207,6 +207,11 @@ class Keyring:
         """Issue a token that reads one live session; see :meth:`issue_token`."""
         return self._signer(headers).issue_reading(session_id, now, ttl_s)
 
+    def has_issued(self, client: ClientId, token: str) -> bool:
+        """Return whether a key of a client issued a token; always true on a server without keys."""
+        keys = [key for key in self._keys if key.client == client]
+        return self._is_open or any(key.tokens.is_author(token) for key in keys)
+
     def is_operator(self, headers: Headers) -> bool:
         """Return whether a request carries the operator key."""
         if self._operator is None:

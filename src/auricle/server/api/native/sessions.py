@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from auricle.asgi import while_connected
-from auricle.errors import NotFound, TokenExpired
+from auricle.errors import BadRequest, NotFound, TokenExpired
 from auricle.protocol.fields import convert_texts, decode_json
 from auricle.protocol.native.errors import ErrorResponse
 from auricle.protocol.readers.events import encode_feed_event, encode_start
@@ -35,7 +35,7 @@ from auricle.server.http.openapi import (
 )
 from auricle.server.http.request_log import request_log
 from auricle.server.http.responses import json_response
-from auricle.server.live.readers.feed import MAX_FINALS, SessionFeed
+from auricle.server.live.readers.feed import MAX_FINALS, NO_TOKEN, SessionFeed
 from auricle.server.live.readers.stream import FeedStream
 
 DEFAULT_TTL_S, MAX_TTL_S = 3600, 24 * 3600
@@ -178,7 +178,10 @@ async def delete_reading_token(request: Request, session_id: str) -> Response:
     client = server.admit(request)
     server.keyring.check_is_key(request.headers)
     query = convert_texts(request.query_params.multi_items(), WithdrawalQuery, "query")
-    server.live.feeds.find(client, session_id).withdraw(query.token)
+    feed = server.live.feeds.find(client, session_id)
+    if not server.keyring.has_issued(client, query.token):  # mistyped: the real one stays valid
+        raise BadRequest(NO_TOKEN)
+    feed.withdraw(query.token)
     return Response(status_code=204)
 
 

@@ -34,6 +34,8 @@ MAX_WITHDRAWN = 256
 MAX_TOKEN_CHARACTERS = 200
 """A reading token has 60 and those of its session's id."""
 
+NO_TOKEN = "`token` is not a reading token of this session."
+
 Encode = Callable[[int, FeedEvent], bytes]
 """Returns the bytes of an event and its number for a reader; none: the reader skips it."""
 
@@ -136,7 +138,7 @@ class SessionFeed:
             BadRequest: It is not a reading token of this session, or too many were withdrawn.
         """
         if not reads(token, self.id) or len(token) > MAX_TOKEN_CHARACTERS:
-            raise BadRequest("`token` is not a reading token of this session.")
+            raise BadRequest(NO_TOKEN)
         if len(self._withdrawn | {token}) > MAX_WITHDRAWN:
             raise BadRequest(
                 f"{MAX_WITHDRAWN} tokens of this session were withdrawn, which is the limit; end "
