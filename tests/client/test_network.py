@@ -16,8 +16,8 @@ def test_a_key_is_a_header() -> None:
     assert key_headers(None) == {}
 
 
-@pytest.mark.parametrize("key", ["", "secret\n", "two words", "schlüssel", "a\r\nHost: b"])
-def test_a_key_that_no_server_has_is_reported(key: str) -> None:
+@pytest.mark.parametrize("key", ["", "secret\n", " secret", "a\r\nHost: b"])
+def test_a_key_that_a_header_cant_carry_is_reported(key: str) -> None:
     with pytest.raises(SetupError, match="Invalid API key"):
         key_headers(key)
 

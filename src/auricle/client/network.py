@@ -1,28 +1,22 @@
 """The key in a request, and errors of the network as text."""
 
-import re
 import socket
 import ssl
 
 from auricle.errors import SetupError
 
-_KEY = re.compile(r"[!-~]+")
-
 
 def key_headers(api_key: str | None) -> dict[str, str]:
-    """Return the header with the key, if there is one.
+    """Return the header with the key, if there is one, as text to be sent as Latin-1.
 
     Raises:
-        SetupError: No server has such a key.
+        SetupError: A header can't carry the key.
     """
     if api_key is None:
         return {}
-    if _KEY.fullmatch(api_key) is None:
-        raise SetupError(
-            "Invalid API key: it is empty, or has spaces, line breaks or characters other than "
-            "ASCII."
-        )
-    return {"Authorization": f"Bearer {api_key}"}
+    if not api_key or not api_key.isprintable() or api_key != api_key.strip():
+        raise SetupError("Invalid API key: it is empty, or has a line break or a space at an end.")
+    return {"Authorization": f"Bearer {api_key}".encode().decode("latin-1")}  # bytes of UTF-8
 
 
 def describe_failure(error: BaseException) -> str:

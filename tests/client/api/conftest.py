@@ -12,7 +12,7 @@ from tests.support.job_server_fixtures import server
 
 __all__ = ["server"]
 
-KEY = "anna-secret-key"
+KEY = "anna-schlüssel"
 NOON = 1_800_014_400.0
 
 

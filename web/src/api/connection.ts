@@ -41,8 +41,9 @@ export interface ConnectionSettings {
 }
 
 const MAX_PAGE = 1000;
-const INVALID_KEY =
-	'Invalid API key: it is empty, or has spaces, line breaks or characters other than ASCII.';
+/** What `fetch` sends as it is. */
+const VALID_KEY = /^[!-\xff]([ -\xff]*[!-\xff])?$/;
+const INVALID_KEY = 'Invalid API key: it is empty, or has characters that a header can not carry.';
 /** `fetch` does not report the progress of an upload: the slowest uplink that is waited for. */
 const MIN_UPLOAD_BYTES_PER_SECOND = 10_000;
 
@@ -166,7 +167,7 @@ export class Connection {
 			throw new ApiError('bad_request', 'Invalid ID.'); // it would name another resource
 		}
 		const key = typeof apiKey === 'function' ? await apiKey() : apiKey;
-		if (key !== undefined && !/^[!-~]+$/.test(key)) {
+		if (key !== undefined && !VALID_KEY.test(key)) {
 			throw new ApiError('bad_parameters', INVALID_KEY);
 		}
 		const headers: Record<string, string> = {};

@@ -47,7 +47,7 @@ test('another function sends the requests', async () => {
 	expect(urls).toEqual([`${server.url}/jobs/a`]);
 });
 
-test.each(['', 'secret\n', 'two words', 'schlüssel'])('the invalid key %j is reported', async apiKey => {
+test.each(['', 'secret\n', ' secret', '密钥'])('the invalid key %j is reported', async apiKey => {
 	const request = new Client({ url: server.url, apiKey }).jobs.get('a');
 	await expect(request).rejects.toMatchObject({ code: 'bad_parameters' });
 	expect(server.lines).toEqual([]);

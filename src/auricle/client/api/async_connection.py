@@ -43,7 +43,9 @@ class AsyncConnection:
         self._has_answered = False
         with certificate_errors():
             self._http = httpx.AsyncClient(
-                base_url=url, headers=key_headers(api_key), timeout=timeout_of(timeout_s)
+                base_url=url,
+                headers=httpx.Headers(key_headers(api_key), encoding="latin-1"),
+                timeout=timeout_of(timeout_s),
             )
 
     async def aclose(self) -> None:

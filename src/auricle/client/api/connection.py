@@ -42,7 +42,9 @@ class Connection:
         self._has_answered = False
         with certificate_errors():
             self._http = httpx.Client(
-                base_url=url, headers=key_headers(api_key), timeout=timeout_of(timeout_s)
+                base_url=url,
+                headers=httpx.Headers(key_headers(api_key), encoding="latin-1"),
+                timeout=timeout_of(timeout_s),
             )
 
     def close(self) -> None:
