@@ -193,6 +193,9 @@ export class Client {
 	 * @throws {@link AuricleError} As the constructor of {@link LiveClient}.
 	 */
 	live(options: Omit<LiveClientOptions, 'url' | 'apiKey'> = {}): LiveClient {
+		if (!('Worker' in globalThis)) {
+			throw new AuricleError('unsupported', 'Live streams need a browser.');
+		}
 		return new LiveClient({
 			...options,
 			url: this.#url,
@@ -210,7 +213,7 @@ export class Jobs {
 	}
 
 	/** Uploads a recording as a job; resolves when the server has accepted it. */
-	create(audio: AudioInput, options: JobOptions & RequestOptions = {}): Promise<Job> {
+	async create(audio: AudioInput, options: JobOptions & RequestOptions = {}): Promise<Job> {
 		const jobId = options.jobId ?? crypto.randomUUID();
 		return this.#connection.send(
 			{

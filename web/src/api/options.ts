@@ -93,7 +93,20 @@ export function queryOf(options: JobOptions): Record<string, string> {
 	return query;
 }
 
-/** Returns a recording as a body of known size. */
+/**
+ * Returns a recording as a body of known size.
+ *
+ * @throws TypeError: It is something else, such as a path or samples.
+ */
 export function blobOf(audio: AudioInput): Blob {
-	return audio instanceof Blob ? audio : new Blob([audio]);
+	if (audio instanceof Blob) {
+		return audio;
+	}
+	const given: unknown = audio;
+	if (typeof given !== 'object' || given === null || given instanceof Float32Array) {
+		throw new TypeError(
+			'The audio must be a Blob, ArrayBuffer or Uint8Array; openAsBlob(path) opens a file in Node.',
+		);
+	}
+	return new Blob([audio]);
 }

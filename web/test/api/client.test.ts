@@ -58,6 +58,15 @@ test.each(['', '.', '..'])('the ID %j, which would name something else, is refus
 	expect(server.lines).toEqual([]);
 });
 
+test('what is no recording is reported', async () => {
+	for (const audio of ['talk.mp3', null, new Float32Array(16)]) {
+		await expect(client.transcribe(audio as never)).rejects.toThrow('openAsBlob');
+		await expect(client.jobs.create(audio as never)).rejects.toThrow('openAsBlob');
+	}
+	expect(() => client.live()).toThrow('need a browser');
+	expect(server.lines).toEqual([]);
+});
+
 test('a short recording is one request', async () => {
 	server.answers = [{ body: RESULT }];
 	const transcript = await client.transcribe(new Uint8Array(5), { language: 'en', maxWaitSeconds: 5 });
