@@ -28,6 +28,8 @@ from auricle.ledger.quota import Quota
 from auricle.ledger.schema import SQLITE_MIGRATIONS
 from auricle.ledger.sqlite import FILE_NAME, LOCK_NAME, SqliteDatabase
 from auricle.ledger.store import Ledger
+from auricle.ledger.transcripts import KeptSegment, KeptTranscript, Transcripts
+from auricle.types import ClientId
 from tests.support.ledger import a_spec, damage
 
 POISONED = Outcome(JobState.FAILED, keep_s=60)
@@ -74,6 +76,23 @@ def test_deleted_text_is_overwritten(tmp_path: Path) -> None:
     ledger.delete(job.spec.owner, "1")
     database.close()
     assert secret[:20] not in (tmp_path / FILE_NAME).read_bytes()
+
+
+def test_words_of_deleted_transcripts_leave_the_search_index(tmp_path: Path) -> None:
+    database = SqliteDatabase.open(tmp_path)
+    transcripts, owner = Transcripts(database), ClientId("key")
+    for uid, ended_at in (("kept", NOW), ("deleted", NOW), ("expired", NOW - 2)):
+        transcript = KeptTranscript(uid, owner, "native", "en", NOW - 9, ended_at)
+        for position in range(30):
+            transcripts.add(transcript, [KeptSegment(position, 0, 1, f"{uid}secret{position}")])
+    assert transcripts.delete(owner, "deleted")
+    assert transcripts.expire(NOW - 1) == 1
+    assert len(transcripts.search(owner, "keptsecret7")) == 1
+    database.close()
+    content = (tmp_path / FILE_NAME).read_bytes()
+    assert b"keptsecret" in content
+    assert b"deletedsecret" not in content
+    assert b"expiredsecret" not in content
 
 
 def test_a_second_server_is_refused_in_words(tmp_path: Path) -> None:

@@ -39,12 +39,15 @@ class SearchDialect:
         condition: The condition with a ``?`` for the query.
         order: The column to sort by, which the database reads in order without sorting.
         query: Returns the query for a word of ``scope`` and words of ``text``; all must occur.
+        purge: A statement that removes the words of deleted segments from the index, or a part of
+            them if it is large; empty if the database does that by itself.
     """
 
     source: str
     condition: str
     order: str
     query: Callable[[str, Sequence[str]], str]
+    purge: str = ""
 
 
 class Transaction(Protocol):

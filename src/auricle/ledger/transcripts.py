@@ -225,7 +225,7 @@ class Transcripts:
         if "\0" in uid:
             return False
         statement = "DELETE FROM transcripts WHERE owner = ? AND uid = ? RETURNING number"
-        return self._database.write("forget", lambda t: bool(t.execute(statement, owner, uid)))
+        return self._database.write("forget", lambda t: bool(_delete(t, statement, owner, uid)))
 
     def rename_speaker(self, owner: ClientId, uid: str, speaker: int, name: str) -> bool:
         """Name a speaker of a transcript; an empty name removes it.
@@ -321,8 +321,16 @@ class Transcripts:
             "WHERE ended_at < ? ORDER BY ended_at LIMIT ?) RETURNING number"
         )
         return self._database.write(
-            "expire", lambda t: len(t.execute(statement, ended_before, MAX_EXPIRED))
+            "expire", lambda t: _delete(t, statement, ended_before, MAX_EXPIRED)
         )
+
+
+def _delete(transaction: Transaction, statement: str, *values: Value) -> int:
+    """Delete transcripts, and words that only they have from the index; return their number."""
+    rows = transaction.execute(statement, *values)
+    if rows and transaction.search.purge:
+        transaction.execute(transaction.search.purge)
+    return len(rows)
 
 
 def store_transcript(
