@@ -31,6 +31,19 @@ const test = base.extend<{ captions: Page }, { crashing: Auricle }>({
 	],
 });
 
+const delayed = test.extend<object, { server: Auricle }>({
+	server: [
+		async ({}, use) => {
+			const server = await Auricle.start({
+				...{ AURICLE_BACKOFF_FIRST_S: '30', AURICLE_JOB_TIMEOUT_MIN_S: '120' }, // long enough for pictures
+			});
+			await use(server);
+			await server.stop();
+		},
+		{ scope: 'worker', timeout: 180_000 },
+	],
+});
+
 test.describe.configure({ timeout: 300_000 });
 test.skip(FOLDER === '', 'make screenshots');
 
@@ -118,6 +131,29 @@ test('Live', async ({ captions, gateway }) => {
 	gateway.cut();
 	await expect(captions.locator('#state')).toHaveText('Reconnecting');
 	await pictures(captions, 'live-reconnecting');
+});
+
+delayed('Live while captions are late', async ({ captions, server }) => {
+	await hearStory(captions);
+	await captions.getByRole('button', { name: 'Start' }).click();
+	await linesOf(captions, 1);
+	await server.killWorker('SIGSTOP');
+	await expect(captions.locator('#notice')).toContainText('Captions are late');
+	await pictures(captions, 'live-late');
+	await server.killWorker();
+});
+
+delayed('Live while the server starts', async ({ captions, server }) => {
+	const state = async (): Promise<string> => (await server.worker()).state;
+	await expect.poll(state, RECOVERY).toMatch(/ready|busy/); // after the test before
+	const first = (await server.worker()).pid;
+	await server.killWorker();
+	await expect.poll(async () => (await server.worker()).pid ?? first, RECOVERY).not.toBe(first);
+	await server.killWorker(); // a second death in a row: it waits before it starts again
+	await hearStory(captions);
+	await captions.getByRole('button', { name: 'Start' }).click();
+	await expect(captions.locator('#state')).toHaveText('Starting');
+	await pictures(captions, 'live-starting');
 });
 
 test.describe('without a key', () => {

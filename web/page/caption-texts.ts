@@ -44,6 +44,7 @@ const english = {
 	captions: {
 		title: 'Captions',
 		empty: 'Press Start and speak. Text appears as you speak, and becomes final a moment later.',
+		starting: 'The server is loading its model. You can speak already.',
 		listening: 'Listening …',
 		example: 'Hear an example',
 		newest: 'Jump to latest',
@@ -226,6 +227,7 @@ const chinese: CaptionTexts = {
 	captions: {
 		title: '字幕',
 		empty: '按“开始”后说话，文字会随即出现，片刻后确定。',
+		starting: '服务器正在加载模型，您现在就可以说话。',
 		listening: '正在聆听……',
 		example: '听一段示例',
 		newest: '跳到最新',

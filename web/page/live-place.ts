@@ -259,8 +259,8 @@ export class LivePlace {
 	/** Says in the place of the captions what to expect, until the first one. */
 	#showInvitation(state: LiveState): void {
 		const { captions, states } = this.#texts;
-		const { empty, listening } = captions;
-		const texts: Partial<Record<LiveState, string>> = { idle: empty, listening };
+		const { empty, starting, listening } = captions;
+		const texts: Partial<Record<LiveState, string>> = { idle: empty, starting, listening };
 		setText(byId('invitation', HTMLElement), texts[state] ?? states[state]);
 		byId('empty', HTMLElement).dataset['state'] = state;
 	}
