@@ -20,6 +20,11 @@ export function setText(element: HTMLElement, text: string): void {
 	}
 }
 
+/** Returns the text of an element that the user has edited, on one line: Firefox breaks pasted lines by elements. */
+export function editedText(element: HTMLElement): string {
+	return element.innerText.replace(/\s+/gu, ' ').trim();
+}
+
 /** Returns a new element with a class and content. */
 export function element<K extends keyof HTMLElementTagNameMap>(
 	tag: K,

@@ -18,6 +18,7 @@ const MAX_OPEN = 8;
 /** Keeps the newest finals and the open utterances. */
 export class ReaderLines {
 	#finals: ReaderLine[] = [];
+	#lastFinal = 0;
 	readonly #open = new Map<number, Partial>();
 	readonly #max: number;
 
@@ -36,7 +37,7 @@ export class ReaderLines {
 		return [...this.#open.values()];
 	}
 
-	/** Takes an event; events of other types change nothing. */
+	/** Takes an event; finals that were received before, and events of other types, change nothing. */
 	receive(event: ServerEvent): void {
 		if (event.type === 'partial') {
 			this.#open.set(event.utterance, event);
@@ -46,7 +47,10 @@ export class ReaderLines {
 			}
 		} else if (event.type === 'final') {
 			this.#open.delete(event.utterance);
-			this.#finals = [...this.#finals, ...linesOf(event)].slice(-this.#max);
+			if (event.id > this.#lastFinal) {
+				this.#lastFinal = event.id;
+				this.#finals = [...this.#finals, ...linesOf(event)].slice(-this.#max);
+			}
 		} else if (event.type === 'speaker_revision') {
 			for (const { id, speaker, segments } of event.finals) {
 				this.#revise(id, speaker, segments);

@@ -47,7 +47,8 @@ if (session === '') {
 
 function connect(): void {
 	showState('connecting');
-	const history = String(lines.finals.length === 0 ? options.lines : 0);
+	// Also of a new connection after a lost one: the lines that are shown already are received once.
+	const history = String(options.lines);
 	const source = new EventSource(`${path}/events?${new URLSearchParams({ ...query, history })}`);
 	source.addEventListener('open', () => showState('reading'));
 	source.addEventListener('message', ({ data }: MessageEvent<string>) => {

@@ -9,7 +9,11 @@ const TAB = 'tab';
 
 // Browsers hide both from pages loaded over plain HTTP; phones have no tabs to share.
 const devices = navigator.mediaDevices as MediaDevices | undefined;
-const canShare = devices !== undefined && 'getDisplayMedia' in devices;
+// Firefox and Safari share a tab without its audio. Only browsers that share audio know how to mute it for the user.
+const canShare =
+	devices !== undefined &&
+	'getDisplayMedia' in devices &&
+	'suppressLocalAudioPlayback' in devices.getSupportedConstraints();
 
 /** The selection of the audio source. */
 export class SourceChoice {

@@ -50,6 +50,15 @@ describe('the lines of a reader', () => {
 		expect(lines.open).toEqual([]);
 	});
 
+	it('are those of a new connection, too, each once', () => {
+		const lines = new ReaderLines(3);
+		for (const event of [final(1, 'So.'), partial(2, 'and'), final(1, 'So.'), final(2, 'And then.')]) {
+			lines.receive(event);
+		}
+		expect(lines.finals.map(({ text }) => text)).toEqual(['So.', 'And then.']);
+		expect(lines.open).toEqual([]);
+	});
+
 	it('are as many open utterances as there are channels, at most', () => {
 		const lines = new ReaderLines(1);
 		for (let utterance = 1; utterance < 20; utterance++) {

@@ -1,7 +1,7 @@
 /** The text of a transcript in paragraphs: words that light up and play, speakers, and sentences that can be edited. */
 
 import { speakerButton, speakerName } from '../caption-line.js';
-import { element, pressButton } from '../dom.js';
+import { editedText, element, pressButton } from '../dom.js';
 import { gapText } from '../gap-line.js';
 import { paragraphsOf } from '../paragraphs.js';
 import { clock, isGap, type Line, speakerOf, type TranscriptLine } from '../transcript.js';
@@ -190,7 +190,7 @@ export class LinesView implements FoundIn {
 			}
 		});
 		made.addEventListener('blur', () => {
-			const edited = made.textContent.replace(/\s+/gu, ' ').trim();
+			const edited = editedText(made);
 			if (edited !== text) {
 				text = edited;
 				this.#listener.edited(index, edited);

@@ -4,7 +4,7 @@ import { ApiError, type KeptTranscript as ServerTranscript } from '../../src/ind
 import { speakerButton, speakerName } from '../caption-line.js';
 import { problem, type Sentence } from '../caption-texts.js';
 import { Claim } from '../claim.js';
-import { element, pressButton, setText } from '../dom.js';
+import { editedText, element, pressButton, setText } from '../dom.js';
 import { keptTime, type KeptTranscript } from '../kept.js';
 import { namedLanguages } from '../languages.js';
 import { SpeakerNames } from '../speaker-names.js';
@@ -235,7 +235,7 @@ export class TranscriptView {
 			}
 		});
 		this.#title.addEventListener('blur', () => {
-			const name = this.#title.textContent.replace(/\s+/gu, ' ').trim();
+			const name = editedText(this.#title);
 			if (this.#isEditing && name !== '' && name !== this.#name) {
 				this.#push({ name, lines: this.#lines });
 			}
