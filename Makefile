@@ -137,6 +137,13 @@ lighthouse: setup $(PAGES) $(LIGHTHOUSE)/ready ## Rate the pages with Lighthouse
 	@CHROME_PATH="$(CHROMIUM)" $(WITH_NODE) "$(BIN)/python" -m bench.lighthouse \
 		"$(LIGHTHOUSE)/node_modules/.bin/lighthouse" $(ARGS)
 
+# Not part of CI, which has no Firefox: minutes of the same tests. Needs no loudspeaker, screen or microphone.
+FIREFOX ?= /usr/bin/firefox-esr
+test-firefox: setup web/node_modules/.package-lock.json ## Test the pages and the client library in Firefox (ARGS="live")
+	@cd web && $(WITH_NODE) sh -c "npm run --silent build && npm run --silent build:page && \
+		FIREFOX='$(FIREFOX)' AURICLE_TEST_PYTHON='$(abspath $(BIN)/python)' \
+		npm run --silent test:browser -- -c firefox.config.ts $(ARGS)"
+
 screenshots: ## Recreate the screenshots in docs/images (needs Chromium)
 	@AURICLE_SCREENSHOTS="$(abspath docs/images)" $(MAKE) test-web ARGS=screenshots
 

@@ -2,7 +2,7 @@
 
 import type { LiveClient, LiveEvent } from '../src/index.js';
 import { API_KEY } from './auricle.js';
-import { expect, test } from './fixtures.js';
+import { expect, isChromium, test } from './fixtures.js';
 
 declare global {
 	var client: LiveClient;
@@ -71,7 +71,7 @@ test('applies the last of several quick requests', async ({ client: page, gatewa
 		await Promise.all([client.useStream(sink.stream), client.useStream(sink.stream)]);
 		return {
 			isOpen: media.getAudioTracks()[0]?.readyState,
-			contexts: opened.map(({ state }) => state),
+			contexts: opened.filter(({ sampleRate }) => sampleRate === 16_000).map(({ state }) => state),
 		};
 	});
 	expect(isOpen).toBe('ended');
@@ -97,6 +97,7 @@ test('rejects a stream without audio', async ({ client: page }) => {
 });
 
 test('reports changes of page and microphone', async ({ client: page }) => {
+	test.skip(!isChromium(page), 'Firefox delivers only its own events of tracks');
 	const told = await page.evaluate(async () => {
 		const media = await globalThis.client.useMicrophone();
 		const [track] = media.getAudioTracks();

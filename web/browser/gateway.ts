@@ -9,7 +9,7 @@ import { readFile } from 'node:fs/promises';
 import { createServer, request, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { TESTDATA } from './clip.js';
+import { FAKE_MICROPHONE, TESTDATA } from './clip.js';
 import { ClientFrames } from './frames.js';
 
 const HERE = '/_test/';
@@ -172,6 +172,9 @@ async function ownFile(name: string): Promise<[string, string | Buffer]> {
 		return ['text/html', PAGE];
 	}
 	const type = TYPES[name.split('.').at(-1) ?? ''] ?? 'application/octet-stream';
+	if (name === 'microphone.wav') {
+		return [type, await readFile(FAKE_MICROPHONE)];
+	}
 	const poorer = POORER_WORKERS[name];
 	if (poorer !== undefined) {
 		return [type, `${poorer}\n${await readFile(new URL('worker.js', DIST), 'utf8')}`];

@@ -4,7 +4,7 @@ import type { BrowserContext, Page } from '@playwright/test';
 import { API_KEY } from './auricle.js';
 import { drop, expectNobodyShutOut, keep, saved, test } from './captions-page.js';
 import { SENTENCE, words } from './clip.js';
-import { expect } from './fixtures.js';
+import { expect, isChromium } from './fixtures.js';
 
 /** A transcript in the browser's database. */
 function captions(id: string, ageDays: number, ...texts: string[]): object {
@@ -70,6 +70,7 @@ test('offers captions again after a reload while listening, and continues them',
 });
 
 test('offers captions again after a crash of the tab', async ({ captions: page, gateway }) => {
+	test.skip(!isChromium(page), 'needs the protocol of Chromium');
 	await speak(page);
 	const before = await lines(page).allTextContents();
 	const session = await page.context().newCDPSession(page);
@@ -251,6 +252,7 @@ test('asks before leaving during an upload', async ({ captions: page }) => {
 });
 
 test('warns, and asks before leaving, without room for captions', async ({ captions: page, gateway }) => {
+	test.skip(!isChromium(page), 'needs the protocol of Chromium');
 	const session = await page.context().newCDPSession(page);
 	const { origin } = new URL(gateway.url);
 	await session.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: 1 });

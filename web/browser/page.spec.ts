@@ -4,7 +4,7 @@ import type { Page } from '@playwright/test';
 import { API_KEY, OTHER_KEY, UNUSUAL_KEY } from './auricle.js';
 import { drop, expectNobodyShutOut, saved, test, watched } from './captions-page.js';
 import { FAKE_MICROPHONE_SECONDS, SENTENCE, words } from './clip.js';
-import { expect } from './fixtures.js';
+import { expect, isChromium } from './fixtures.js';
 
 declare global {
 	/** From the last loud sample of the microphone to each line of captions since. */
@@ -142,7 +142,7 @@ test('starts, pauses, projects and stops by keyboard', async ({ captions: page }
 	await page.keyboard.press('Enter');
 	await expect(page.getByRole('button', { name: 'Leave full screen' })).toBeFocused();
 	expect(await page.evaluate(() => document.fullscreenElement?.tagName)).toBe('HTML');
-	const { width = 0, height = 0 } = page.viewportSize() ?? {};
+	const { width, height } = await page.evaluate(() => ({ width: innerWidth, height: innerHeight }));
 	expect(await page.locator('#captions').boundingBox()).toEqual({ x: 0, y: 0, width, height });
 	const beside = page.locator('[data-beside]');
 	expect(await beside.evaluateAll(all => all.filter(one => !(one as HTMLElement).inert))).toEqual([]);
@@ -342,6 +342,7 @@ test('applies the last of several quick clicks, and leaves no microphone on', as
 	captions: page,
 	gateway,
 }) => {
+	test.skip(!isChromium(page), 'only Chromium shares the audio of tabs');
 	await page.addInitScript(() => {
 		const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
 		let first: Promise<MediaStream> | undefined;
@@ -542,6 +543,7 @@ test('paints with the first response, within the size limit', async ({ page, gat
 });
 
 test("captures a tab's audio, and changes the source while running", async ({ page, captions }) => {
+	test.skip(!isChromium(page), 'only Chromium shares the audio of tabs');
 	await page.addInitScript(speakFrom, { where: 'getDisplayMedia', file: SENTENCE.file } as const);
 	await page.reload();
 	await captions.getByLabel('Spoken language').selectOption('English');
@@ -558,6 +560,7 @@ test("captures a tab's audio, and changes the source while running", async ({ pa
 });
 
 test.describe('in a browser', () => {
+	test.skip(({ browserName }) => browserName !== 'chromium', 'needs the switches of Chromium');
 	const executablePath = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
 	const args = ['--no-sandbox', '--disable-gpu'];
 

@@ -3,7 +3,7 @@
 import { AxeBuilder } from '@axe-core/playwright';
 import { API_KEY } from './auricle.js';
 import { SENTENCE, words } from './clip.js';
-import { expect, listen, test } from './fixtures.js';
+import { errorsOf, expect, listen, test } from './fixtures.js';
 
 test('readers see what is said as it is said, and that it has ended', async ({ client, context, server }) => {
 	const base = `http://127.0.0.1:${server.port}`;
@@ -16,8 +16,7 @@ test('readers see what is said as it is said, and that it has ended', async ({ c
 	const { token } = (await answer.json()) as { token: string };
 
 	const reader = await context.newPage();
-	const problems: string[] = [];
-	reader.on('pageerror', error => problems.push(error.message));
+	const problems = errorsOf(reader);
 	await reader.goto(`${base}/reader#session=${session}&token=${token}&lines=2`);
 	await expect(reader.locator('#finals, #open').filter({ hasText: /./ })).not.toHaveCount(0);
 	const layer = await context.newPage();
