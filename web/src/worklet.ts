@@ -10,6 +10,8 @@ declare const sampleRate: number;
 declare function registerProcessor(name: string, processor: typeof AudioWorkletProcessor): void;
 
 const BLOCK_SAMPLES = Math.round(sampleRate / 50);
+/** What Firefox leaves out while a source is silent; without it, an utterance would not end. */
+const SILENCE = new Float32Array(128);
 
 class Capture extends AudioWorkletProcessor {
 	#target: MessagePort | null = null;
@@ -30,7 +32,7 @@ class Capture extends AudioWorkletProcessor {
 
 	/** Called by the browser for each 128 samples. */
 	process(inputs: readonly (readonly Float32Array[])[]): boolean {
-		for (const sample of inputs[0]?.[0] ?? []) {
+		for (const sample of inputs[0]?.[0] ?? SILENCE) {
 			this.#block[this.#filled++] = sample;
 			if (this.#filled === BLOCK_SAMPLES) {
 				this.#send(this.#block);

@@ -60,6 +60,13 @@ test('posts audio in blocks of 20 ms without loss', () => {
 	expect(all).toEqual(Array.from({ length: 30 * QUANTUM_SAMPLES }, (_, index) => index));
 });
 
+test('posts silence while the source has no channel', () => {
+	for (let at = 0; at < 7; at++) {
+		expect(capture.process([[]])).toBe(true);
+	}
+	expect(got).toEqual([new Float32Array(BLOCK_SAMPLES)]);
+});
+
 test('announces the end to page and worker, and posts nothing after it', () => {
 	feed(1);
 	stop();
