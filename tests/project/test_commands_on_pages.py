@@ -214,7 +214,7 @@ def first(url: str, key: str) -> str:
 
 
 def requests() -> Iterator[str]:
-    """Yield the lines of all pages that start with curl, once each."""
+    """Yield the lines of all pages that start with curl, once each; a token is withdrawn last."""
     lines: dict[str, None] = {}
     for path in PAGES:
         if path.parent != ROOT / "docs" / "clients":
@@ -222,7 +222,7 @@ def requests() -> Iterator[str]:
                 joined = block.replace("\\\n", " ").splitlines()
                 found = [re.split(r"\s+(?:#|\|) ", line)[0] for line in joined]
                 lines |= dict.fromkeys(line for line in found if line.startswith("curl "))
-    return iter(lines)
+    return iter(sorted(lines, key=lambda line: "/token?token=" in line))
 
 
 @pytest.mark.process
