@@ -1,8 +1,7 @@
-"""Configurations that pages show, as the programs read them: nginx and systemd."""
+"""Configurations that pages show, as nginx reads them."""
 
 import os
 import re
-import shutil
 from pathlib import Path
 
 import pytest
@@ -17,9 +16,9 @@ pytestmark = pytest.mark.process
 IN_A_LOCATION = "server {{ listen 127.0.0.1:1; location / {{ proxy_pass http://[::1]; {} }} }}"
 
 
-def block(page: str, kind: str) -> str:
-    """Return the only block of a kind on a page."""
-    [found] = re.findall(rf"```{kind}\n(.*?)```", (ROOT / "docs" / page).read_text(), re.DOTALL)
+def configuration(page: str) -> str:
+    """Return the only configuration of nginx on a page."""
+    [found] = re.findall(r"```nginx\n(.*?)```", (ROOT / "docs" / page).read_text(), re.DOTALL)
     return str(found)
 
 
@@ -27,7 +26,7 @@ def block(page: str, kind: str) -> str:
 def test_nginx_accepts_the_configuration_of_a_page(page: str, tmp_path: Path) -> None:
     nginx = program("nginx")
     made = issued(tmp_path)
-    text = block(page, "nginx")
+    text = configuration(page)
     if "server {" not in text:
         text = IN_A_LOCATION.format(text).replace(":1;", f":{free_port('127.0.0.1')};")
     text = text.replace("listen 443", f"listen 127.0.0.1:{free_port('127.0.0.1')}")
@@ -38,11 +37,3 @@ def test_nginx_accepts_the_configuration_of_a_page(page: str, tmp_path: Path) ->
     (tmp_path / "nginx.conf").write_text(NGINX.format(folder=tmp_path, user=user))
     said = accepted(nginx, "-t", "-c", tmp_path / "nginx.conf", "-e", "stderr")
     assert "warn" not in said
-
-
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd-analyze")
-def test_systemd_accepts_the_unit_of_the_page(tmp_path: Path) -> None:
-    unit = tmp_path / "auricle.service"
-    text = block("how-to/operations.md", "ini")
-    unit.write_text(text.replace("/opt/auricle/bin/auricle", "/bin/true"))
-    assert accepted("systemd-analyze", "verify", unit) == ""
