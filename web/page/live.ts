@@ -69,6 +69,9 @@ type Connection = 'connecting' | 'starting' | 'listening' | 'reconnecting';
 /** How often it is checked whether captions are late. */
 const LATENESS_MILLISECONDS = 500;
 
+/** How long another notice can be read before late captions replace it. */
+const READING_SECONDS = 4;
+
 /** What the user has chosen for the recognition. */
 export interface SpeechChoice {
 	/** Empty: the server's default. */
@@ -107,6 +110,7 @@ export class Live {
 	#media: MediaStream | null = null;
 	#lateness = new Lateness(0, 0);
 	#isLate = false;
+	#readUntil = 0;
 	#watch: ReturnType<typeof setInterval> | undefined;
 	#example: Example | null = null;
 	readonly #view: LiveView;
@@ -367,6 +371,9 @@ export class Live {
 	#checkLateness({ keptSeconds }: LiveClient): void {
 		const isLate = this.#lateness.poll(nowSeconds(), keptSeconds);
 		const isAll = !this.#lateness.hasOverflowed;
+		if (nowSeconds() < this.#readUntil) {
+			return;
+		}
 		if (isLate) {
 			const cause = this.#connectionProblem;
 			const code = cause ?? (isAll ? 'late' : 'overflow');
@@ -416,7 +423,9 @@ export class Live {
 		if (code === null) {
 			this.#view.showProblem(null);
 		} else {
-			this.#view.showProblem(problem(code), kindOf(code));
+			const kind = kindOf(code);
+			this.#readUntil = kind === 'wait' ? 0 : nowSeconds() + READING_SECONDS;
+			this.#view.showProblem(problem(code), kind);
 		}
 	}
 
