@@ -158,6 +158,7 @@ test('starts, pauses, projects and stops by keyboard', async ({ captions: page }
 });
 
 test('starts a stream with the options of the panel, and keeps them', async ({ captions: page }) => {
+	test.skip(!isChromium(page), 'Firefox reports no WebSockets to tests');
 	const opening = page.waitForEvent('websocket');
 	const starting = opening.then(socket => socket.waitForEvent('framesent'));
 	await page.getByRole('button', { name: 'Options' }).click();

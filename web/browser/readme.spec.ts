@@ -53,7 +53,9 @@ test('the second example of the README shows captions', async ({ client: page })
 	await page.click('button >> nth=0');
 	await expect.poll(() => page.evaluate(() => globalThis.said.join(' '))).toContain('fellow');
 	await page.click('button >> nth=1');
-	await expect.poll(() => page.evaluate(() => globalThis.said.at(-1))).toMatch(/^and so,? my fellow.*[.,]$/i);
+	await expect
+		.poll(() => page.evaluate(() => globalThis.said.at(-1)))
+		.toMatch(/^and (so|saw),? my fellow.*[.,]$/i);
 });
 
 test('the third example of the README sends a recording', async ({ client: page }) => {
