@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import type { Page } from '@playwright/test';
 import { API_KEY } from './auricle.js';
 import { SENTENCE, words } from './clip.js';
-import { expect, test } from './fixtures.js';
+import { expect, isChromium, test } from './fixtures.js';
 
 declare global {
 	var said: string[];
@@ -38,6 +38,7 @@ test('the first example of the README transcribes a recording', async ({ client:
 });
 
 test('the second example of the README shows captions', async ({ client: page }) => {
+	test.skip(!isChromium(page), 'in the sound of Firefox, the model hears "saw" for "so"');
 	await page.evaluate(() => {
 		globalThis.said = [];
 		const button = (): HTMLButtonElement => document.body.appendChild(document.createElement('button'));
@@ -53,9 +54,7 @@ test('the second example of the README shows captions', async ({ client: page })
 	await page.click('button >> nth=0');
 	await expect.poll(() => page.evaluate(() => globalThis.said.join(' '))).toContain('fellow');
 	await page.click('button >> nth=1');
-	await expect
-		.poll(() => page.evaluate(() => globalThis.said.at(-1)))
-		.toMatch(/^and (so|saw),? my fellow.*[.,]$/i);
+	await expect.poll(() => page.evaluate(() => globalThis.said.at(-1))).toMatch(/^and so,? my fellow.*[.,]$/i);
 });
 
 test('the third example of the README sends a recording', async ({ client: page }) => {
