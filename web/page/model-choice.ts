@@ -3,7 +3,8 @@
 import type { CaptionTexts } from './caption-texts.js';
 import { byId } from './dom.js';
 import type { Key } from './key.js';
-import { type DataFlow, dataFlowOf, type ServedModel, servedModels } from './models.js';
+import type { DataFlow, ServedModel } from './models.js';
+import { serverModels } from './server-models.js';
 import { store, stored } from './storage.js';
 
 /** Name of the stored choice. */
@@ -60,19 +61,12 @@ export class ModelChoice {
 
 	/** Asks the server for its models; without an answer, the chooser stays as it is. */
 	async load(): Promise<void> {
-		const key = this.#key.value;
-		const headers: Record<string, string> = key === undefined ? {} : { Authorization: `Bearer ${key}` };
-		try {
-			const answer = await fetch('v1/models', { headers, cache: 'no-store' });
-			if (!answer.ok) {
-				return; // the server requires a key, which the page asks for when it is needed
-			}
-			const body: unknown = await answer.json();
-			this.#models = servedModels(body);
-			this.#dataFlow = dataFlowOf(body);
-		} catch {
-			return;
+		const said = await serverModels(this.#key.value);
+		if (said === null) {
+			return; // the page asks for a key when one is needed
 		}
+		this.#models = said.models;
+		this.#dataFlow = said.dataFlow;
 		this.#show(stored('localStorage', CHOSEN_MODEL) ?? '');
 		this.#onChange();
 	}

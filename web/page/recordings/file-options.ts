@@ -5,7 +5,8 @@ import type { Key } from '../key.js';
 import { namedLanguages } from '../languages.js';
 import { SPOKEN } from '../live-place.js';
 import { CHOSEN_MODEL } from '../model-choice.js';
-import { dataFlowOf, type ServedModel, servedModels } from '../models.js';
+import type { ServedModel } from '../models.js';
+import { serverModels } from '../server-models.js';
 import { store, stored } from '../storage.js';
 import type { PlaceTexts } from './texts.js';
 
@@ -114,20 +115,12 @@ export class FileOptions {
 
 	/** Asks the server for its models, and whether it keeps transcripts; without an answer, the controls stay as they are. */
 	async load(): Promise<void> {
-		const key = this.#key.value;
-		const headers: Record<string, string> = key === undefined ? {} : { Authorization: `Bearer ${key}` };
-		try {
-			const signal = AbortSignal.timeout(LIMIT_MILLISECONDS);
-			const answer = await fetch('v1/models', { headers, cache: 'no-store', signal });
-			if (answer.ok) {
-				const body: unknown = await answer.json();
-				this.#models = servedModels(body);
-				this.#keepsTranscripts = dataFlowOf(body)?.keepsTranscripts ?? null;
-				this.#showModels();
-			}
-		} catch {
-			return; // the next entry of the place asks again
-		}
+		const said = await serverModels(this.#key.value, AbortSignal.timeout(LIMIT_MILLISECONDS));
+		if (said !== null) {
+			this.#models = said.models;
+			this.#keepsTranscripts = said.dataFlow?.keepsTranscripts ?? null;
+			this.#showModels();
+		} // otherwise, the next entry of the place asks again
 	}
 
 	#showModels(): void {
