@@ -30,6 +30,7 @@ class Server:
         log: File for its output.
         environment: Variables besides the settings.
         program: The module to run, and its arguments before ``serve``.
+        checkout: Folder and interpreter of another version of Auricle; default: this one.
         settings: Without their ``AURICLE_``.
     """
 
@@ -38,14 +39,16 @@ class Server:
         log: Path,
         environment: Mapping[str, str] | None = None,
         program: Sequence[str] = ("auricle",),
+        checkout: tuple[Path, Path] = (ROOT, Path(sys.executable)),
         **settings: object,
     ) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._log, self._program = log, program
+        self._root, self._python = checkout
         variables = {f"AURICLE_{name.upper()}": str(value) for name, value in settings.items()}
         # Engines that are not part of Auricle are imported from this repository.
-        path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+        path = os.pathsep.join([str(self._root), *filter(None, [os.environ.get("PYTHONPATH")])])
         variables |= {"AURICLE_PORT": str(self.port), "PYTHONPATH": path, "COLUMNS": "200"}
         self._environment = os.environ | variables | dict(environment or {})
         self._process: subprocess.Popen[bytes] | None = None
@@ -60,11 +63,11 @@ class Server:
         """Start it; it isn't ready at once."""
         with self._log.open("ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", *self._program, "serve"],
+                [self._python, "-m", *self._program, "serve"],
                 env=self._environment,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                cwd=ROOT,
+                cwd=self._root,
             )
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> None:
@@ -118,6 +121,7 @@ def running(
     log: Path | None = None,
     environment: Mapping[str, str] | None = None,
     program: Sequence[str] = ("auricle",),
+    checkout: tuple[Path, Path] = (ROOT, Path(sys.executable)),
     **settings: Any,
 ) -> Iterator[Server]:
     """Run a server whose workers are ready; see :class:`Server` for the arguments."""
@@ -126,7 +130,7 @@ def running(
         log.parent.mkdir(parents=True, exist_ok=True)
         log.write_bytes(b"")
         settings = {"state_dir": Path(folder) / "state"} | settings
-        server = Server(log, environment, program, **settings)
+        server = Server(log, environment, program, checkout, **settings)
         server.start()
         try:
             server.wait_ready()

@@ -12,7 +12,6 @@ from prometheus_client.parser import text_string_to_metric_families
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
 
-from auricle.limits import queue_audio_s
 from auricle.protocol.framing import pack
 from auricle.types import Pcm16
 from bench.lib.audio import opus_packets
@@ -44,11 +43,8 @@ class Auricle:
     @contextmanager
     def running(self, streams: int) -> Iterator[Running]:
         """Start the server."""
-        room_s = round(queue_audio_s(streams + 1))
-        with running(engine=SHORT_WINDOW, model=self._model, queue_audio_s=room_s) as server:
-            query = f"format=opus&seq=1&frame_ms={FRAME_MS}&language=en"
-            query += f"&speakers={self._has_speakers:d}"
-            url = server.url.replace("http", "ws", 1) + f"/v1/stream?{query}"
+        with running(engine=SHORT_WINDOW, model=self._model, live_speakers=streams) as server:
+            url = stream_url(server.url, has_speakers=self._has_speakers)
             yield Running(url, server.process, lambda: node_delay(server.url))
 
     def messages(self, pcm: Pcm16) -> list[bytes]:
@@ -96,6 +92,12 @@ class Auricle:
                 names = ("packets", "lost_packets", "decode_errors")
                 return {name: event[name] for name in names}
         return None
+
+
+def stream_url(url: str, *, has_speakers: bool = False) -> str:
+    """Return the address of a stream of Opus packets, from the server's base URL."""
+    query = f"format=opus&seq=1&frame_ms={FRAME_MS}&language=en&speakers={has_speakers:d}"
+    return url.replace("http", "ws", 1) + f"/v1/stream?{query}"
 
 
 def node_delay(url: str) -> dict[str, Any]:

@@ -26,7 +26,6 @@ from urllib.parse import urlencode
 
 from websockets.asyncio.client import ClientConnection, connect
 
-from auricle.limits import queue_audio_s
 from auricle.types import SAMPLE_RATE_HZ, Pcm16
 from bench.lib.charts import Bars
 from bench.lib.report import command_line, publish, read_json
@@ -68,8 +67,7 @@ class Door:
     @contextmanager
     def running(self, streams: int) -> Iterator[Running]:
         """Start the server, and let it load all that a session needs."""
-        room_s = round(queue_audio_s(streams + 1))
-        with running(engine="whisper", model=self._model, queue_audio_s=room_s) as server:
+        with running(engine="whisper", model=self._model, live_speakers=streams + 1) as server:
             url = server.url.replace("http", "ws", 1) + QUERIES[self.name]
             asyncio.run(self._warm_up(url))
             yield Running(url, server.process, dict)

@@ -24,7 +24,6 @@ from bench.lib.cpu import tree_cpu_s, tree_memory_bytes
 
 START_SPREAD_S = 2.0
 PATIENCE_S = 10.0
-"""Messages that come later than this after the last audio are not counted."""
 MEMORY_INTERVAL_S = 1.0
 OPEN_LIMIT_S = 60.0
 
@@ -152,7 +151,11 @@ def framed(messages: Sequence[bytes]) -> list[bytes]:
 
 
 async def play(
-    server: LiveServer, running: Running, frames: Sequence[list[bytes]], seconds: Sequence[float]
+    server: LiveServer,
+    running: Running,
+    frames: Sequence[list[bytes]],
+    seconds: Sequence[float],
+    patience_s: float = PATIENCE_S,
 ) -> Run:
     """Play all streams at once.
 
@@ -161,6 +164,7 @@ async def play(
         running: The server.
         frames: Each stream's frames.
         seconds: Length of each stream.
+        patience_s: Messages that come later than this after the last audio are not counted.
     """
     played = [Played(server.step_samples) for _ in frames]
     connections: list[ClientConnection | None] = []
@@ -190,7 +194,7 @@ async def play(
     wall_s = loop.time() - began_at
     await asyncio.gather(*endings)
     if readers:
-        await asyncio.wait(readers, timeout=PATIENCE_S)
+        await asyncio.wait(readers, timeout=patience_s)
     watching.cancel()
     for reader in readers:
         reader.cancel()
