@@ -46,36 +46,26 @@ SPDX = {
 
 ELSEWHERE = {
     "botocore": "Apache-2.0",
-    "certifi": "MPL-2.0",
-    "cffi": "MIT-0",
-    "charset-normalizer": "MIT",
     "colorama": "BSD-3-Clause",
     "httpx2-jsfetch": "BSD-3-Clause",
     "jmespath": "MIT",
-    "moonshine-voice": "MIT",
     "nvidia-cublas-cu12": "LicenseRef-NVIDIA-Proprietary",
     "ifaddr": "MIT",
-    "pycparser": "BSD-3-Clause",
     "python-dateutil": "Apache-2.0 OR BSD-3-Clause",
-    "requests": "Apache-2.0",
     "sherpa-onnx": "Apache-2.0",
     "sherpa-onnx-core": "Apache-2.0",
     "six": "MIT",
-    "sounddevice": "MIT",
-    "urllib3": "MIT",
     "zeroconf": "LGPL-2.1-or-later",
 }
 """Packages that only other systems or extras install, as they say themselves."""
 
 EXTRAS = (
-    *("sounddevice", "cffi", "pycparser", "nvidia-cublas-cu12"),
-    *("botocore", "jmespath", "python-dateutil", "six", "urllib3"),
-    *("moonshine-voice", "certifi", "charset-normalizer", "requests"),
+    "nvidia-cublas-cu12",
+    *("botocore", "jmespath", "python-dateutil", "six"),
     *("sherpa-onnx", "sherpa-onnx-core"),
     *("zeroconf", "ifaddr"),
 )
-"""What the extras `mic`, `cuda`, `s3`, `moonshine`, `sherpa` and `zeroconf` bring; no lock of the
-server pins them."""
+"""What the extras `cuda`, `s3`, `sherpa` and `zeroconf` bring; no lock of the server pins them."""
 
 INSIDE = {
     "av": {

@@ -1,6 +1,7 @@
 """The values of the seam."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -26,8 +27,9 @@ def test_a_cost_that_is_no_time_is_rejected(name: str, cost: float) -> None:
 
 @pytest.mark.parametrize("name", ["max_jobs", "max_final_jobs", "max_optional_jobs"])
 def test_a_batch_without_jobs_is_rejected(name: str) -> None:
+    sizes: dict[str, Any] = {name: 0}
     with pytest.raises(ValueError, match="at least one job"):
-        BatchRules(**{name: 0})
+        BatchRules(**sizes)
 
 
 @pytest.mark.parametrize(("batch_jobs", "max_jobs"), [(2, 2), (64, 8)])
@@ -36,10 +38,23 @@ def test_settings_can_only_make_batches_smaller(batch_jobs: int, max_jobs: int) 
     assert rules.within(batch_jobs) == replace(rules, max_jobs=max_jobs)
 
 
-@pytest.mark.parametrize("step_s", [0.0, -1.0, float("inf"), float("nan")])
-def test_a_length_class_without_a_length_is_rejected(step_s: float) -> None:
-    with pytest.raises(ValueError, match="length_step_s"):
-        BatchRules(length_step_s=step_s)
+@pytest.mark.parametrize("ends_s", [(10.0, 5.0), (5.0, 5.0)])
+def test_length_classes_that_do_not_ascend_are_rejected(ends_s: tuple[float, ...]) -> None:
+    with pytest.raises(ValueError, match="length_classes_s"):
+        BatchRules(length_classes_s=ends_s)
+
+
+def test_a_length_class_ends_with_its_upper_end_and_the_last_one_has_none() -> None:
+    rules = BatchRules(length_classes_s=(8.0, 14.0))
+    assert [rules.length_class(s) for s in (0.0, 8.0, 8.01, 14.0, 14.01, 30.0)] == [
+        0,
+        0,
+        1,
+        1,
+        2,
+        2,
+    ]
+    assert BatchRules(length_classes_s=()).length_class(30.0) == 0
 
 
 @pytest.mark.parametrize("max_audio_s", [2.9, 30.1, float("nan")])

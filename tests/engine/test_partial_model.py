@@ -28,26 +28,31 @@ def not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("installed")
 def test_moonshine_is_the_default_where_it_is_installed() -> None:
-    model = find_partial_model(None, table(engine=SCRIPTED))
+    model = find_partial_model(None, table())
     assert model is not None
     assert (model.engine, model.settings.engine) == (moonshine.SPEC, "moonshine")
     assert model.settings.model is None
 
 
+@pytest.mark.usefixtures("installed")
+def test_a_model_smaller_than_moonshine_recognises_its_own_partials() -> None:
+    assert find_partial_model(None, table(engine=SCRIPTED)) is None
+
+
 @pytest.mark.usefixtures("not_installed")
 def test_without_moonshine_finals_and_partials_have_one_model() -> None:
-    assert find_partial_model(None, table(engine=SCRIPTED)) is None
+    assert find_partial_model(None, table()) is None
 
 
 @pytest.mark.usefixtures("installed")
 def test_a_gpu_recognises_its_own_partials() -> None:
-    assert find_partial_model(None, table(engine=SCRIPTED, device="auto")) is None
+    assert find_partial_model(None, table(device="auto")) is None
 
 
 @pytest.mark.usefixtures("installed")
 @pytest.mark.parametrize("name", [SAME, NO_PARTIALS])
 def test_no_separate_workers(name: str) -> None:
-    assert find_partial_model(name, table(engine=SCRIPTED)) is None
+    assert find_partial_model(name, table()) is None
 
 
 def test_a_model_of_the_table() -> None:

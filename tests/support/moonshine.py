@@ -1,4 +1,4 @@
-"""Moonshine's real files, from the package here or in its separate environment."""
+"""Moonshine's real files, from the package."""
 
 from base64 import b64encode
 from pathlib import Path
@@ -6,17 +6,12 @@ from pathlib import Path
 import pytest
 
 from auricle.engine.moonshine.model_files import DECODER, ENCODER, VOCABULARY, packaged_directory
-from tests.support.command import ROOT
-
-ENVIRONMENT = ROOT / ".cache" / "env" / "moonshine"
 
 
 def moonshine_directory() -> Path:
-    """Return the directory of the model; skip the test if the package is not installed."""
-    found = [*ENVIRONMENT.glob("lib/python*/site-packages/moonshine_voice/assets/tiny-en")]
-    directory = packaged_directory() or next(iter(found), None)
-    if directory is None:
-        pytest.skip("Moonshine's files are missing: make .cache/env/moonshine/ready")
+    """Return the directory of the model; skip the test where the package is not installed."""
+    if (directory := packaged_directory()) is None:
+        pytest.skip("Moonshine's files are missing: pip install moonshine-voice==0.0.73")
     return directory
 
 

@@ -8,6 +8,7 @@ An engine whose spec says ``streams`` has a third name: ``load_streaming``, a
 :data:`StreamingFactory`, loads a model that follows unfinished speech.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from math import inf
@@ -27,6 +28,9 @@ MIN_AUDIO_S = 3.0
 """A shorter window holds no chunk of a file with its padding."""
 MAX_SLOWEST_FACTOR = 100.0
 """Larger factors are rejected, so that a hung worker is detected eventually."""
+COMPUTING_PAUSE_S = 2.0
+"""``max_pause_s`` of an engine whose jobs only compute: on two cores with eight busy
+processes a worker waited 0.1 s for the processor at most (2026-11-30)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,11 +296,14 @@ class CostModel:
             been timed.
         slowest_factor: Maximum ratio of a job's time to its usual time, from 1 to
             ``MAX_SLOWEST_FACTOR``, by the engine's decoding strategy. Job timeouts allow for it.
+        max_pause_s: Time without any CPU time after which a worker on a CPU with jobs is stopped or
+            deadlocked, in seconds; infinity if jobs may wait for something else.
     """
 
     job_overhead_s: float = 5.0
     first_seconds_per_load: float = 0.3
     slowest_factor: float = 1.0
+    max_pause_s: float = inf
 
     def load_s(self, audio_s: float) -> float:
         """Return the load of a job in seconds."""
@@ -320,20 +327,25 @@ class BatchRules:
         max_final_jobs: Maximum batch size of live finals, whose speakers wait for the whole batch.
         max_optional_jobs: Maximum batch size of partials and speculative finals, which finals wait
             for. No more partials than this wait for each worker.
-        length_step_s: Width of a length class; only jobs of one class share a batch, so that short
-            ones do not wait for long ones. Chunks of files are picked by length instead.
+        length_classes_s: Upper ends of the length classes but the last, in ascending order; only
+            jobs of one class share a batch, so that short ones do not wait for long ones. Chunks of
+            files are picked by length instead.
     """
 
     max_jobs: int = 1
     max_final_jobs: int = 4
     max_optional_jobs: int = 2
-    length_step_s: float = 5.0
+    length_classes_s: tuple[float, ...] = (5.0, 10.0, 15.0, 20.0, 25.0)
 
     def __post_init__(self) -> None:
         if min(self.max_jobs, self.max_final_jobs, self.max_optional_jobs) < 1:
             raise ValueError("a batch has at least one job")
-        if not 0 < self.length_step_s < inf:
-            raise ValueError(f"length_step_s is {self.length_step_s}")
+        if tuple(sorted(set(self.length_classes_s))) != self.length_classes_s:
+            raise ValueError(f"length_classes_s is not ascending: {self.length_classes_s}")
+
+    def length_class(self, audio_s: float) -> int:
+        """Return the number of the length class of a job."""
+        return bisect_left(self.length_classes_s, audio_s)
 
     def within(self, max_jobs: int) -> "BatchRules":
         """Return the rules for workers whose batches have at most this many jobs."""

@@ -1,8 +1,9 @@
 """Choose the model for partials.
 
-By default, English partials come from Moonshine, if it is installed and the server runs on a CPU: a
-partial costs a fifth of one of Whisper base, and fewer of its words change later (measured
-2026-11-27, docs/decisions/080). All others come from the model of the final.
+By default, English partials come from Moonshine, if it is installed, is no larger than the model of
+the final, and the server runs on a CPU: a partial costs a fifth of one of Whisper base, and fewer
+of its words change later (measured 2026-11-27, docs/decisions/080). All others come from the model
+of the final.
 """
 
 from auricle.config.settings import NO_PARTIALS, ModelSettings, WorkerSettings, variable
@@ -44,8 +45,10 @@ def find_partial_model(name: str | None, models: Models) -> ServedModel | None:
         | {"engine": CHEAP_ENGINE, "model": None, "models": (), "compute_type": "default"}
     )
     engine = find_engine(CHEAP_ENGINE)
-    is_useful = bool(engine.languages & default.engine.languages)
-    if not is_useful or not any(m.is_local for m in engine.models.named(settings.cache_dir)):
+    local = [model for model in engine.models.named(settings.cache_dir) if model.is_local]
+    if not local or not engine.languages & default.engine.languages:
+        return None
+    if min(m.size_mb for m in local) > default.engine.models.status(default.settings).size_mb:
         return None
     return ServedModel(engine.models.default, engine, settings)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from auricle.engine.base import (
+    COMPUTING_PAUSE_S,
     CostModel,
     Engine,
     EngineSettings,
@@ -80,6 +81,7 @@ SPEC = EngineSpec(
         job_overhead_s=1.0,
         first_seconds_per_load=0.06,
         slowest_factor=8.0,  # two texts at their limit of 10 tokens/s; speech has about 3
+        max_pause_s=COMPUTING_PAUSE_S,
     ),
     # A worker uses 185 MB, and 140 MB more during 30 s of audio (one thread, measured 2026-11-26).
     memory=MemoryEstimate(fixed_mb=280.0),

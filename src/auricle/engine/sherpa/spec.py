@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from auricle.engine.base import (
+    COMPUTING_PAUSE_S,
     BatchRules,
     CostModel,
     Engine,
@@ -117,6 +118,7 @@ SPEC = SherpaSpec(
         job_overhead_s=1.0,
         first_seconds_per_load=0.2,
         slowest_factor=8.0,  # text without end, up to the model's limit
+        max_pause_s=COMPUTING_PAUSE_S,
     ),
     # onnxruntime copies weights while it loads them.
     memory=MemoryEstimate(fixed_mb=300.0, per_model_mb=2.0),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from auricle.engine.base import BatchRules, CostModel, EngineSettings
+from auricle.engine.base import COMPUTING_PAUSE_S, BatchRules, CostModel, EngineSettings
 from auricle.engine.whisper import spec
 from auricle.engine.whisper.models.files import check_model_directory
 from auricle.errors import AudioError
@@ -27,7 +27,10 @@ WARM_UP_TOKENS = 20
 
 SPEC = replace(
     spec.SPEC,
-    costs=CostModel(slowest_factor=100.0),  # five temperatures, each five samples of 224 tokens
+    costs=CostModel(
+        slowest_factor=100.0,  # five temperatures, each five samples of 224 tokens
+        max_pause_s=COMPUTING_PAUSE_S,
+    ),
     batches=BatchRules(),
 )
 

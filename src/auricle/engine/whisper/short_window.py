@@ -145,9 +145,14 @@ class ShortWindowEngine:
         self._policy = policy
 
     def warm_up(self) -> None:
-        """Decode a second of faint noise, so that the first job does not pay for allocation."""
+        """Decode a second of faint noise, so that the first job does not pay for allocation.
+
+        As a partial: a final of noise is decoded again in the full window, which takes four times
+        as long, and a worker that replaces another one is waited for.
+        """
         noise = np.random.default_rng(0).normal(0, 30, SAMPLE_RATE_HZ).astype(np.int16)
-        self.transcribe([Job(JobId("warm-up"), noise, Options(language="en", beam_size=1))])
+        options = Options(language="en", beam_size=1, is_partial=True)
+        self.transcribe([Job(JobId("warm-up"), noise, options)])
         self.counts = EngineCounts()
 
     def transcribe(self, jobs: Sequence[Job]) -> list[Transcript | AudioError]:

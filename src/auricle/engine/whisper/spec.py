@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from auricle.engine.base import (
+    COMPUTING_PAUSE_S,
     BatchRules,
     CostModel,
     Engine,
@@ -34,7 +35,12 @@ from auricle.engine.whisper.models.files import (
     model_mb,
     revision_of,
 )
-from auricle.engine.whisper.window import FRAMES_PER_SECOND, FULL_FRAMES, MAX_BATCH_JOBS
+from auricle.engine.whisper.window import (
+    FRAMES_PER_SECOND,
+    FULL_FRAMES,
+    MAX_BATCH_JOBS,
+    WindowPolicy,
+)
 from auricle.errors import SetupError
 
 if TYPE_CHECKING:  # workers do not load the settings
@@ -108,6 +114,7 @@ SPEC = WhisperSpec(
         job_overhead_s=5.0,
         first_seconds_per_load=0.3,
         slowest_factor=40.0,  # a loop in each window and sample
+        max_pause_s=COMPUTING_PAUSE_S,
     ),
     batches=BatchRules(
         max_jobs=MAX_BATCH_JOBS,
@@ -115,7 +122,8 @@ SPEC = WhisperSpec(
         # take twice as long as two without saving time for each (0.92 s against 0.42 s).
         max_final_jobs=4,
         max_optional_jobs=2,
-        length_step_s=5.0,
+        # Only windows of one length are decoded together: 8 s of speech fit into the first class.
+        length_classes_s=WindowPolicy().content_limits_s[:-1],
     ),
     # Whisper base, a file of 145 MB, uses 180 MB between batches, 311 MB while it is loaded, 400 MB
     # for 8 jobs of 11 s, and briefly 469 MB for 8 of 25 s (int8, beam 5, measured 2026-11-27).

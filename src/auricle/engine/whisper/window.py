@@ -75,6 +75,11 @@ class WindowPolicy:
         if any(frames % 2 for frames in self.classes):
             raise ValueError(f"classes {self.classes} must be even: the encoder halves the frames")
 
+    @property
+    def content_limits_s(self) -> tuple[float, ...]:
+        """Longest audio of each class, in seconds."""
+        return tuple((frames - self.tail_frames) / FRAMES_PER_SECOND for frames in self.classes)
+
     def lead_for(self, pcm: Pcm16) -> int:
         """Return the number of frames of silence to put before the audio.
 

@@ -17,8 +17,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import structlog
-
 from auricle.engine.base import NamedModel
 from auricle.engine.pull.disk import OUT_OF_SPACE
 from auricle.engine.pulled import find_pulled, is_pulled
@@ -45,8 +43,6 @@ ASK_LIMIT_S = 30.0
 MAX_FETCH_LINES = 10
 MAX_LINE_CHARS = 300
 """Limits of the download's log: the last lines of the program."""
-
-_log = structlog.get_logger("auricle.engine")
 
 
 def known_models(cache_dir: Path) -> list[NamedModel]:
@@ -128,10 +124,13 @@ def source_of(name: str) -> tuple[str, str | None]:
 
 def _fetch(name: str, *, in_log: bool) -> str:
     """Run the download program and return the directory that it reports."""
+    import structlog  # here: workers import this module, and it would add a tenth to their start
+
     from auricle.config.environment import other_environment
 
+    log = structlog.get_logger("auricle.engine")
     if in_log:
-        _log.info("model_lookup", model=name)
+        log.info("model_lookup", model=name)
     done = subprocess.run(
         [sys.executable, "-m", "auricle.engine.whisper.models.fetch", name],
         stdin=subprocess.DEVNULL,
@@ -143,7 +142,7 @@ def _fetch(name: str, *, in_log: bool) -> str:
     if in_log and done.stderr:
         lines = done.stderr.decode(errors="replace").replace("\r", "\n").splitlines()
         kept = [line.strip() for line in lines if line.strip()][-MAX_FETCH_LINES:]
-        _log.info("model_download", model=name, lines=[line[:MAX_LINE_CHARS] for line in kept])
+        log.info("model_download", model=name, lines=[line[:MAX_LINE_CHARS] for line in kept])
     try:
         answer = json.loads(done.stdout)
         if "path" in answer:
