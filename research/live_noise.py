@@ -81,7 +81,7 @@ class Listener:
         started_s = time.process_time()
         for packet in packets:
             self._now += PACKET_SAMPLES / SAMPLE_RATE_HZ
-            self._session.receive_data(packet, self._now)
+            self._session.receive_data(packet, now=self._now)
             self._run_jobs()
         self._session.receive_command(Stop(), self._now)
         self._run_jobs()

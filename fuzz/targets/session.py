@@ -198,7 +198,7 @@ class _World:
         self._answer_until(lambda: self._session.wants_data)
         assert self._session.wants_data, "it never reads again"
         try:
-            self._session.receive_data(data, self.now)
+            self._session.receive_data(data, now=self.now)
         except (RemoteProtocolError, AudioError, UnsupportedFormat):
             self._reconnect(0)
         self._drain()

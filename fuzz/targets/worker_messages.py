@@ -27,7 +27,9 @@ from fuzz.mutation import changed_document
 from fuzz.target import Blind, Target
 
 _SAMPLES = 16_000
-_TICKET = Ticket(Job(JobId("a"), np.zeros(_SAMPLES, np.int16)), 1.0, 9.0, 1, 2.0)
+_TICKET = Ticket(
+    Job(JobId("a"), np.zeros(_SAMPLES, np.int16)), 1.0, 9.0, attempts=1, started_at=2.0
+)
 _WORDS = (
     *(
         "type",

@@ -16,6 +16,7 @@ from functools import partial
 
 import numpy as np
 
+from auricle.cluster.gateway.transcriber import EARLY_PATIENCE_PER_AUDIO_S, EARLY_PATIENCE_S
 from auricle.config.settings import QueueSettings, WorkerSettings
 from auricle.engine.whisper.spec import SPEC
 from auricle.errors import AuricleError
@@ -23,11 +24,10 @@ from auricle.server.live.load_meter import LoadMeter
 from auricle.server.live.registry import TICK_S
 from auricle.session.recognition import (
     EARLY_INTERVAL_S,
+    NO_EARLY_PARTIALS_LOAD,
     NO_PARTIALS_LOAD,
-    NO_SPECULATION_LOAD,
     PARTIAL_INTERVAL_S,
 )
-from auricle.session.utterances.final import PATIENCE_PER_AUDIO_S, PATIENCE_S
 from auricle.transcriber import QueueStats, Stats, WorkerState, WorkerStats
 from auricle.types import SAMPLE_RATE_HZ, Job, JobId, JobKind, Options
 from auricle.workers.asr.backlog import Ticket
@@ -211,7 +211,7 @@ class _Speaker:
             self._clock.at(self._clock.now + EARLY_INTERVAL_S, lambda: self._guess_at(utterance))
             return
         self._guesses += 1
-        is_early = self._guesses <= EARLY_PARTIALS and self._play.load < NO_SPECULATION_LOAD
+        is_early = self._guesses <= EARLY_PARTIALS and self._play.load < NO_EARLY_PARTIALS_LOAD
         interval_s = EARLY_INTERVAL_S if is_early else PARTIAL_INTERVAL_S
         next_at = self._clock.now + interval_s / (1 - self._play.load)
         self._clock.at(next_at, lambda: self._guess_at(utterance))
@@ -227,20 +227,23 @@ class _Speaker:
         self._play.partials += is_answered
 
     def _end(self, spoken_until: float, audio_s: float) -> None:
-        """Begin the final: now in the pause, if there is room, else once the utterance is over."""
+        """Begin the final in the pause if a worker is free for it, else when the utterance ends."""
         asked = _Final(self._play, spoken_until, self._job(JobKind.FINAL, "f", audio_s))
         if self._guess is not None:
             machine, ticket = self._guess
             machine.cancel(ticket)
             self._guess = None
-        over_at = spoken_until + ENDPOINT_S
-        if self._play.load < NO_SPECULATION_LOAD:
-            early = self._job(JobKind.SPECULATIVE, "s", audio_s)
-            if self._play.machine_for_next().submit(early, asked.answered) is not None:
-                patience_s = PATIENCE_S + PATIENCE_PER_AUDIO_S * audio_s
-                self._clock.at(self._clock.now + patience_s, asked.ask)
-                return
-        self._clock.at(over_at, asked.ask)
+        machine = self._play.machine_for_next()
+        early = machine.submit(self._job(JobKind.SPECULATIVE, "s", audio_s), asked.answered)
+
+        def ask() -> None:
+            patience_s = EARLY_PATIENCE_S + EARLY_PATIENCE_PER_AUDIO_S * audio_s
+            if early is not None and early not in set(machine.scheduler.backlog.in_flight()):
+                machine.cancel(early)
+                patience_s = 0.0
+            self._clock.at(self._clock.now + patience_s, asked.ask)
+
+        self._clock.at(spoken_until + ENDPOINT_S, ask)
 
 
 class _Final:
@@ -259,9 +262,7 @@ class _Final:
 
     def answered(self, is_answered: bool) -> None:
         """Deliver it, not before the utterance is over."""
-        if not is_answered:
-            self.ask()
-        elif not self._is_delivered:
+        if is_answered and not self._is_delivered:
             self._is_delivered = True
             delivered_at = max(self._play.clock.now, self._spoken_until + ENDPOINT_S)
             if self._play.counts(self._spoken_until):

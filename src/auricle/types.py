@@ -216,6 +216,7 @@ class Job:
         utterance: Identifies the audio that crashes are counted for and that a newer partial
             replaces: session and utterance of live speech, else the job's id.
         max_wait_s: Deadline in seconds from submission to result; ``None``: no deadline.
+        max_start_s: Deadline in seconds from submission to the start on a worker; ``None``: none.
         reservation: The queue room reserved for this job at admission.
         admitted_upstream: Whether the gateway that sent the job has already admitted it.
         trace_id: Logged with the id.
@@ -228,6 +229,7 @@ class Job:
     client: ClientId = ANONYMOUS
     utterance: str = ""
     max_wait_s: float | None = None
+    max_start_s: float | None = None
     reservation: str | None = None
     admitted_upstream: bool = False
     trace_id: str = ""
@@ -341,9 +343,9 @@ class ReservationRequest:
         client: The client whose share of the queue is used.
         audio_s: Maximum audio queued under the reservation at once, in seconds.
         max_wait_s: Maximum wait in the queue, in seconds; ``None``: no deadline.
-        standing: Keep the reservation until it is released, for a live session, which needs room
-            for each final. Otherwise the first job uses it up.
-        resumed: Whether this resumes a session; those are admitted before new ones.
+        standing: Keep the reservation until it is released, for a live session, which is admitted
+            elsewhere: it occupies no room, and its jobs always fit. Otherwise the first job uses
+            the reservation up.
         model: Name of the model that the jobs will use; empty: the default model.
     """
 
@@ -351,7 +353,6 @@ class ReservationRequest:
     audio_s: float
     max_wait_s: float | None = None
     standing: bool = False
-    resumed: bool = False
     model: str = ""
 
 

@@ -1,5 +1,3 @@
-from typing import Any
-
 import numpy as np
 import pytest
 
@@ -46,9 +44,10 @@ def books(
     return opened
 
 
-def room(of: GatewayAdmission, audio_s: float, *, client: ClientId = ANONYMOUS, **how: Any) -> str:
-    given = {"standing": False, "resumed": False} | how
-    name, shed = of.reserve(ReservationRequest(client, audio_s, max_wait_s=None, **given))
+def room(
+    of: GatewayAdmission, audio_s: float, *, client: ClientId = ANONYMOUS, standing: bool = False
+) -> str:
+    name, shed = of.reserve(ReservationRequest(client, audio_s, standing=standing))
     assert not shed
     return name
 
@@ -70,32 +69,50 @@ def test_a_gateway_admits_its_part() -> None:
         room(mine, 1.0)
 
 
-def test_a_tenth_of_its_part_is_for_resumed_sessions() -> None:
-    mine = books(gateways=2)
-    room(mine, 1.0)  # an empty queue would take any
+def test_a_standing_reservation_is_made_however_full_the_queue_and_takes_no_room() -> None:
+    mine = books(fleet(workers=1, max_audio_s=100.0, running_audio_s=9.0, seconds_per_audio_s=9.0))
+    room(mine, 99.0)
+    request = ReservationRequest(ANONYMOUS, 44.0, max_wait_s=0.1, standing=True)
+    assert [mine.reserve(request)[1] for _ in range(3)] == [[]] * 3
+    room(mine, 1.0)
     with pytest.raises(Overloaded):
-        room(mine, 44.1, standing=True)
-    room(mine, 44.0, standing=True)
-    room(mine, 5.0, standing=True, resumed=True)
+        room(mine, 0.1)
 
 
-def test_a_key_has_its_share_of_that() -> None:
-    mine = books(key_share=0.5)
-    room(mine, 50.0, client=ALICE)
-    with pytest.raises(Overloaded):
+def test_a_key_alone_may_use_all_of_that() -> None:
+    mine = books(gateways=2, key_share=0.5)
+    room(mine, 20.0, client=ALICE)
+    room(mine, 30.0, client=ALICE)
+    with pytest.raises(Overloaded, match="share"):
         room(mine, 1.0, client=ALICE)
-    room(mine, 50.0, client=ClientId("bob"))
+    room(mine, 25.0, client=ClientId("bob"))
+    with pytest.raises(Overloaded, match="queue is full"):
+        room(mine, 1.0, client=ClientId("carol"))
+
+
+def test_a_key_has_its_share_beside_others_here_or_elsewhere() -> None:
+    mine = books(key_share=0.5)
+    room(mine, 1.0, client=ClientId("bob"))
+    room(mine, 50.0, client=ALICE)
+    with pytest.raises(Overloaded, match="share"):
+        room(mine, 1.0, client=ALICE)
+    busy = fleet(workers=2, max_audio_s=100.0, waiting_audio_s=10.0, seconds_per_audio_s=0.1)
+    other = books(busy, key_share=0.5)
+    room(other, 50.0, client=ALICE)
+    with pytest.raises(Overloaded, match="share"):
+        room(other, 1.0, client=ALICE)
 
 
 def test_jobs_of_others_use_shared_room() -> None:
-    busy = fleet(workers=2, max_audio_s=100.0, waiting_audio_s=70.0, seconds_per_audio_s=0.1)
+    busy = fleet(workers=2, max_audio_s=100.0, waiting_audio_s=60.0, seconds_per_audio_s=0.1)
     alone = books(busy)
+    room(alone, 39.0)
     with pytest.raises(Overloaded):
-        room(alone, 31.0)
-    room(alone, 30.0)
-    assert alone.reserved_audio_s == 30.0  # theirs is not ours
+        room(alone, 2.0)
+    room(alone, 1.0)
+    assert alone.reserved_audio_s == 40.0  # theirs is not ours
     shared = books(busy, gateways=2)
-    room(shared, 30.0)
+    room(shared, 40.0)
     with pytest.raises(Overloaded):
         room(shared, 1.0)
     modest = fleet(workers=2, max_audio_s=100.0, waiting_audio_s=20.0, seconds_per_audio_s=0.1)
@@ -124,7 +141,10 @@ def test_what_runs_takes_no_room() -> None:
 
 def test_released_room_is_free_again_and_unknown_names_are_ignored() -> None:
     mine = books()
-    name = room(mine, 100.0, standing=True, resumed=True)
+    name, session = room(mine, 100.0), room(mine, 5.0, standing=True)
+    mine.release(session)
+    with pytest.raises(Overloaded):
+        room(mine, 1.0)
     mine.release(name)
     mine.release(name)
     mine.release("r999")
@@ -144,12 +164,8 @@ def test_a_wait_that_would_be_too_long_is_refused() -> None:
     busy = fleet(workers=1, max_audio_s=900.0, waiting_audio_s=100.0, seconds_per_audio_s=1.0)
     mine = books(busy)
     with pytest.raises(Overloaded):
-        mine.reserve(
-            ReservationRequest(ANONYMOUS, 5.0, max_wait_s=5.0, standing=False, resumed=False)
-        )
-    mine.reserve(
-        ReservationRequest(ANONYMOUS, 5.0, max_wait_s=500.0, standing=False, resumed=False)
-    )
+        mine.reserve(ReservationRequest(ANONYMOUS, 5.0, max_wait_s=5.0))
+    mine.reserve(ReservationRequest(ANONYMOUS, 5.0, max_wait_s=500.0))
 
 
 def test_a_reservation_is_worth_one_job_unless_it_stands() -> None:
@@ -181,20 +197,14 @@ def test_partials_make_way_for_room() -> None:
     guess, _ = mine.open(job(30.0, JobKind.PARTIAL), 0.0)
     early, _ = mine.open(job(30.0, JobKind.SPECULATIVE), 0.0)
     final, _ = mine.open(job(30.0), 0.0)
-    _, shed = mine.reserve(
-        ReservationRequest(ANONYMOUS, 20.0, max_wait_s=None, standing=False, resumed=False)
-    )
+    _, shed = mine.reserve(ReservationRequest(ANONYMOUS, 20.0))
     assert shed == [early]
     mine.close(early)
-    _, shed = mine.reserve(
-        ReservationRequest(ANONYMOUS, 50.0, max_wait_s=None, standing=False, resumed=False)
-    )
+    _, shed = mine.reserve(ReservationRequest(ANONYMOUS, 50.0))
     assert shed == [guess]
     mine.close(guess)
     with pytest.raises(Overloaded):
-        mine.reserve(
-            ReservationRequest(ANONYMOUS, 1.0, max_wait_s=None, standing=False, resumed=False)
-        )
+        mine.reserve(ReservationRequest(ANONYMOUS, 1.0))
     mine.close(final)
 
 

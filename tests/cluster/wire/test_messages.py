@@ -70,6 +70,7 @@ JOB = Job(
     client=ClientId("alice"),
     utterance="s/3",
     max_wait_s=9.0,
+    max_start_s=2.5,
     reservation="r1",
     trace_id="t",
 )
@@ -127,7 +128,8 @@ def test_a_job_arrives_whole() -> None:
     assert job.pcm.tobytes() == JOB.pcm.tobytes()
     assert job.options == JOB.options
     assert (job.id, job.kind, job.client, job.utterance) == ("a#1", JOB.kind, "alice", "s/3")
-    assert (job.max_wait_s, job.reservation, job.trace_id) == (4.5, None, "t")
+    assert (job.max_wait_s, job.max_start_s) == (4.5, 2.5)
+    assert (job.reservation, job.trace_id) == (None, "t")
 
 
 def test_what_is_on_the_wire_is_pinned() -> None:
@@ -141,6 +143,7 @@ def test_what_is_on_the_wire_is_pinned() -> None:
         "client": "anonymous",
         "utterance": "a",
         "max_wait_s": None,
+        "max_start_s": None,
         "admitted_upstream": False,
         "trace_id": "",
         "options": {
@@ -241,6 +244,7 @@ def test_what_can_not_be_written_is_the_callers_fault(options: Options) -> None:
         pytest.param(lambda head: head.update(max_wait_s=math.nan), id="NaN"),
         pytest.param(lambda head: head.update(max_wait_s=math.inf), id="infinity"),
         pytest.param(lambda head: head.update(max_wait_s=-1.0), id="the past"),
+        pytest.param(lambda head: head.update(max_start_s=0.0), id="a start in the past"),
         pytest.param(lambda head: head.update(admitted_upstream="yes"), id="a wrong type"),
         pytest.param(lambda head: options_of(head).update(prefix_tokens=["x"]), id="no number"),
         pytest.param(lambda head: options_of(head).update(more=1), id="an unknown option"),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from auricle.errors import DeadlineExceeded, Overloaded, Superseded
-from auricle.types import ANONYMOUS, JobKind, ReservationRequest, Transcript
+from auricle.types import ANONYMOUS, ClientId, JobKind, ReservationRequest, Transcript
 from tests.conformance.subject import Maker
 from tests.conformance.transcriber.helpers import Notes, blocked, job, waiting
 from tests.support.poll import poll_until
@@ -184,25 +184,46 @@ async def test_room_is_refused_when_there_is_none_and_given_back_by_release(
 ) -> None:
     async with open_transcriber(nodes=1, queue_audio_s=20) as subject:
         transcriber = subject.transcriber
-        first = transcriber.reserve(ReservationRequest(ANONYMOUS, 10.0, standing=True))
-        with pytest.raises(Overloaded) as caught:  # the rest is reserved for resumed sessions
-            transcriber.reserve(ReservationRequest(ANONYMOUS, 9.0, standing=True))
+        first = transcriber.reserve(ReservationRequest(ANONYMOUS, 15.0))
+        with pytest.raises(Overloaded) as caught:
+            transcriber.reserve(ReservationRequest(ANONYMOUS, 6.0))
         assert type(caught.value) is Overloaded
         assert caught.value.retry_after_s >= 1
-        resumed = transcriber.reserve(
-            ReservationRequest(ANONYMOUS, 9.0, standing=True, resumed=True)
-        )
-        busy = transcriber.reserve(
-            ReservationRequest(ANONYMOUS, 0.5)
-        )  # the only worker is spoken for
-        with pytest.raises(Overloaded):
-            transcriber.reserve(ReservationRequest(ANONYMOUS, 9.0))
-        assert transcriber.stats().queue.reserved_audio_s == 19.5
-        transcriber.release(busy)
+        second = transcriber.reserve(ReservationRequest(ANONYMOUS, 5.0))
+        assert transcriber.stats().queue.reserved_audio_s == 20.0
         transcriber.release(first)
-        transcriber.release(resumed)
+        transcriber.release(second)
         assert transcriber.stats().queue.reserved_audio_s == 0.0
-        transcriber.reserve(ReservationRequest(ANONYMOUS, 18.0, standing=True))
+        transcriber.reserve(ReservationRequest(ANONYMOUS, 20.0))
+
+
+async def test_a_standing_reservation_is_made_however_full_the_queue_and_takes_no_room(
+    open_transcriber: Maker,
+) -> None:
+    async with open_transcriber(nodes=1, queue_audio_s=20) as subject:
+        transcriber = subject.transcriber
+        transcriber.reserve(ReservationRequest(ANONYMOUS, 15.0))
+        for _ in range(3):
+            transcriber.reserve(ReservationRequest(ANONYMOUS, 30.0, standing=True))
+        transcriber.reserve(ReservationRequest(ANONYMOUS, 5.0))
+        with pytest.raises(Overloaded):
+            transcriber.reserve(ReservationRequest(ANONYMOUS, 0.1))
+
+
+async def test_a_key_alone_may_use_the_whole_queue_and_leaves_others_the_rest_of_its_share(
+    open_transcriber: Maker,
+) -> None:
+    greedy, modest = ClientId("greedy"), ClientId("modest")
+    async with open_transcriber(nodes=1, queue_audio_s=20, key_share=0.6) as subject:
+        transcriber = subject.transcriber
+        for _ in range(2):
+            transcriber.reserve(ReservationRequest(greedy, 10.0))
+        with pytest.raises(Overloaded, match="share"):
+            transcriber.reserve(ReservationRequest(greedy, 0.1))
+        for _ in range(2):
+            transcriber.reserve(ReservationRequest(modest, 4.0))
+        with pytest.raises(Overloaded, match="queue is full"):
+            transcriber.reserve(ReservationRequest(modest, 0.1))
 
 
 async def test_a_reservation_is_used_up_by_its_first_job_unless_it_stands(

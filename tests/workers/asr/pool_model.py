@@ -1,5 +1,6 @@
 """A simple model of the whole pool, and what random events choose from."""
 
+import math
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -8,7 +9,7 @@ from functools import cache
 import numpy as np
 from hypothesis import strategies as st
 
-from auricle.types import ANONYMOUS, ClientId, JobKind, Pcm16
+from auricle.types import ANONYMOUS, ClientId, Job, JobKind, Pcm16
 from auricle.workers.asr.backlog import Ticket
 
 SIZE, MAX_BATCH_JOBS, FLOOR_S = 3, 6, 10.0
@@ -20,13 +21,18 @@ SHEDDABLE = (JobKind.SPECULATIVE, JobKind.PARTIAL)
 DEADLY = 3
 """The voice that kills."""
 VOICES = st.sampled_from([0, 0, 1, 1, 2, DEADLY])
-LENGTHS_S = st.sampled_from([0.5, 2.0, 4.9, 7.0, 12.0, 25.0])
+LENGTHS_S = st.sampled_from([0.5, 2.0, 5.0, 7.0, 12.0, 25.0])
 WORKERS = [f"w{n}" for n in range(1, SIZE + 1)]
 
 
 @cache
 def speech(seconds: float, voice: int) -> Pcm16:
     return np.full(int(16_000 * seconds), voice, np.int16)
+
+
+def length_class(ticket: Ticket) -> int:
+    """Return the number of the five seconds in which a job ends; their end is in them."""
+    return math.ceil(ticket.audio_s / 5)
 
 
 @dataclass
@@ -36,6 +42,10 @@ class Death:
     utterance: str
     audio: bytes
     signature: str | None
+
+
+Held = tuple[ClientId, float]
+"""A job and whose it is, by its length in seconds."""
 
 
 @dataclass(eq=False)
@@ -61,23 +71,47 @@ class Model:
     banned_until: dict[ClientId, float] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
 
-    def occupied(
-        self, client: ClientId | None = None, without: Collection[Ticket] = ()
-    ) -> tuple[float, int]:
-        """Return the seconds and the jobs that wait or have room kept, of one or of all."""
-        waiting = [t for t in self.waiting if client in (None, t.client) and t not in without]
-        rooms = {n: room for n, room in self.rooms.items() if client in (None, room.client)}
-        in_rooms = dict.fromkeys(rooms, 0.0)
-        seconds = 0.0
-        for ticket in waiting:
-            if ticket.job.reservation in in_rooms:
-                in_rooms[ticket.job.reservation] += ticket.audio_s
-            else:
-                seconds += ticket.audio_s
-        seconds += sum(max(room.audio_s, in_rooms[name]) for name, room in rooms.items())
-        return seconds, len(waiting) + sum(not room.standing for room in rooms.values())
+    def held(
+        self, added: Collection[Held] = (), without: Collection[Ticket] = ()
+    ) -> dict[ClientId, list[float]]:
+        """Return the seconds of each job that waits or has room reserved, by client."""
+        held: dict[ClientId, list[float]] = {}
+        waiting = [(t.client, t.audio_s) for t in self.waiting if t not in without]
+        rooms = [(room.client, room.audio_s) for room in self.rooms.values() if not room.standing]
+        for client, seconds in [*waiting, *rooms, *added]:
+            held.setdefault(client, []).append(seconds)
+        return held
+
+    def holders(self, without: Collection[Ticket] = ()) -> set[ClientId]:
+        """Return whose work waits, runs or has room reserved."""
+        running = {ticket.client for held in self.running.values() for ticket in held}
+        return running | set(self.held(without=without))
+
+    def is_within_share(
+        self, client: ClientId, held: dict[ClientId, list[float]], holders: set[ClientId]
+    ) -> bool:
+        """Whether a key beside others has its share, one alone the whole queue, or just one job."""
+        own = held[client]
+        share = 1.0 if client == ANONYMOUS or holders <= {client} else KEY_SHARE
+        return len(own) == 1 or (sum(own) <= share * QUEUE_S and len(own) <= share * QUEUE_JOBS)
+
+    def is_within_queue(self, client: ClientId, held: dict[ClientId, list[float]]) -> bool:
+        """Whether all fits together, where others count for at most a share, or is just one job."""
+        own, others = held[client], [each for key, each in held.items() if key != client]
+        seconds = sum(own) + sum(min(sum(each), KEY_SHARE * QUEUE_S) for each in others)
+        jobs = len(own) + sum(min(len(each), KEY_SHARE * QUEUE_JOBS) for each in others)
+        is_only_one = len(own) == 1 and not others
+        return is_only_one or (seconds <= QUEUE_S and jobs <= QUEUE_JOBS)
 
     def sheddable(self, client: ClientId | None = None) -> list[Ticket]:
         """Return what may make room for others, of one or of all."""
         kinds = (JobKind.SPECULATIVE, JobKind.PARTIAL)
         return [t for t in self.waiting if t.job.kind in kinds and client in (None, t.client)]
+
+    def waiting_early(self, job: Job) -> Ticket | None:
+        """Return the waiting speculative job that this one replaces if it is a final."""
+        if job.kind is not JobKind.FINAL:
+            return None
+        early = [t for t in self.waiting if t.job.kind is JobKind.SPECULATIVE]
+        of_one = [t for t in early if (t.client, t.job.utterance) == (job.client, job.utterance)]
+        return of_one[0] if of_one else None

@@ -26,10 +26,7 @@ from auricle.errors import (
 )
 from auricle.types import ANONYMOUS, ClientId, Job, JobId, JobKind, Options, ReservationRequest
 from auricle.workers.asr.backlog import Batch, Ticket
-from auricle.workers.asr.scheduler import (
-    SUSPECT_PATIENCE_S,
-    Scheduler,
-)
+from auricle.workers.asr.scheduler import SUSPECT_PATIENCE_S, Scheduler
 from auricle.workers.asr.speed import Speed, Workers
 from tests.workers.asr.pool_model import (
     ATTEMPTS,
@@ -51,6 +48,7 @@ from tests.workers.asr.pool_model import (
     Death,
     Model,
     Room,
+    length_class,
     speech,
 )
 
@@ -99,6 +97,7 @@ class Pool(RuleBasedStateMachine):
         voice=VOICES,
         utterance=st.sampled_from(["", "", "u", "v"]),
         max_wait_s=st.sampled_from([None, None, 5.0, 60.0]),
+        max_start_s=st.sampled_from([None, None, None, 3.0]),
         language=st.sampled_from(["en", "en", "de"]),
         data=st.data(),
     )
@@ -110,6 +109,7 @@ class Pool(RuleBasedStateMachine):
         voice: int,
         utterance: str,
         max_wait_s: float | None,
+        max_start_s: float | None,
         language: str,
         data: st.DataObject,
     ) -> None:
@@ -123,17 +123,21 @@ class Pool(RuleBasedStateMachine):
             client=client,
             utterance=f"{client} {utterance}" if utterance else "",
             max_wait_s=max_wait_s,
+            max_start_s=max_start_s,
             reservation=room,
         )
         before = list(self.model.waiting)
-        is_next = self.has_idle_worker(kind)
+        uses_room = room is not None
+        early = self.model.waiting_early(job)
+        is_next = self.is_next(client, kind, early)
         try:
             ticket = self.it.submit(job, self.now)
         except (Overloaded, RateLimited, PoisonJob) as error:
             self.collect(Superseded)
-            assert self.model.waiting == before or kind is JobKind.PARTIAL
-            must_fit = is_next and kind is not JobKind.FILE
-            self.refused(error, job.client, seconds, kind, must_fit=must_fit)
+            kept = [t for t in before if t in self.model.waiting or t is not early]
+            assert self.model.waiting == kept or kind is JobKind.PARTIAL
+            must_fit = uses_room or (is_next and kind is not JobKind.FILE)
+            self.refused(error, client, seconds, kind, must_fit=must_fit)
             if isinstance(error, PoisonJob):
                 self.check_guilt(job)
             return
@@ -149,21 +153,24 @@ class Pool(RuleBasedStateMachine):
         shed = self.collect(Superseded)
         self.model.open.add(ticket)
         self.model.waiting.append(ticket)
+        if early is not None:  # whose result would be that of the final
+            assert "replaced" in str(self.errors[early])
+            shed.remove(early)
         was_replaced = kind is JobKind.PARTIAL and any(
             old.job.kind is kind and old.job.utterance == job.utterance for old in shed
         )
-        uses_room = room is not None and room in self.model.rooms
         if was_replaced:
             assert len(shed) == 1
             index = before.index(shed[0])  # it has the place of the older one
             self.model.waiting = [*before[:index], ticket, *before[index + 1 :]]
-        elif uses_room and room is not None and not self.model.rooms[room].standing:
-            del self.model.rooms[room]
+        elif room is not None:
             assert not shed
-        elif not uses_room:
+            if not self.model.rooms[room].standing:
+                del self.model.rooms[room]
+        else:
             assert self.model.banned_until.get(client, 0.0) <= self.now
             if not is_next:
-                self.check_bounds(ticket.audio_s, 1, client)
+                self.check_bounds(client)
             if kind is not JobKind.PARTIAL:  # which also gives way to shorter ones
                 self.check_shed(shed, client, ticket)
 
@@ -171,40 +178,29 @@ class Pool(RuleBasedStateMachine):
         client=st.sampled_from(KEYS),
         seconds=LENGTHS_S,
         standing=st.booleans(),
-        resumed=st.booleans(),
         max_wait_s=st.sampled_from([None, 30.0]),
     )
     def reserve(
-        self,
-        client: ClientId,
-        seconds: float,
-        standing: bool,
-        resumed: bool,
-        max_wait_s: float | None,
+        self, client: ClientId, seconds: float, standing: bool, max_wait_s: float | None
     ) -> None:
-        is_next = self.has_idle_worker(JobKind.FINAL)
+        fits_always = standing or self.is_next(client, JobKind.FINAL)
         try:
             name = self.it.reserve(
-                ReservationRequest(
-                    client, seconds, max_wait_s=max_wait_s, standing=standing, resumed=resumed
-                ),
+                ReservationRequest(client, seconds, max_wait_s=max_wait_s, standing=standing),
                 self.now,
             )
         except (Overloaded, RateLimited) as error:
             assert not self.collect()
-            is_new_session, must_fit = standing and not resumed, is_next and not standing
-            self.refused(error, client, seconds, JobKind.FINAL, is_new_session, must_fit=must_fit)
+            self.refused(error, client, seconds, JobKind.FINAL, must_fit=fits_always)
             return
         shed = self.collect(Superseded)
         assert name not in self.model.rooms
         self.model.rooms[name] = Room(client, seconds, standing)
-        if standing or not is_next:
-            self.check_bounds(seconds, 0 if standing else 1, client)
-        if standing and not resumed and seconds > QUEUE_S / 10:
-            occupied_s, _ = self.model.occupied()
-            assert occupied_s <= max(seconds, QUEUE_S * 0.9)
         assert self.model.banned_until.get(client, 0.0) <= self.now
-        if not standing:
+        if fits_always:
+            assert not shed
+        else:
+            self.check_bounds(client)
             self.check_shed(shed, client)
 
     @precondition(lambda self: self.model.rooms)
@@ -323,7 +319,7 @@ class Pool(RuleBasedStateMachine):
     def wait(self, seconds: float) -> None:
         self.now += seconds
         self.it.poll(self.now)
-        late = {ticket for ticket in self.model.open if ticket.deadline_at <= self.now}
+        late = {ticket for ticket in self.model.open if self.due_at(ticket) <= self.now}
         for ticket in late:
             self.leave_behind(ticket)
         assert set(self.collect(DeadlineExceeded)) == late
@@ -348,7 +344,7 @@ class Pool(RuleBasedStateMachine):
 
     @invariant()
     def the_next_deadline_is_known(self) -> None:
-        deadlines = [ticket.deadline_at for ticket in self.model.open]
+        deadlines = map(self.due_at, self.model.open)
         assert self.it.wake_at == min(deadlines, default=math.inf)
 
     @invariant()
@@ -379,12 +375,18 @@ class Pool(RuleBasedStateMachine):
 
     # How the model judges.
 
-    def has_idle_worker(self, kind: JobKind) -> bool:
-        """Whether a job that comes now would be started at once."""
+    def is_next(self, client: ClientId, kind: JobKind, early: Ticket | None = None) -> bool:
+        """Whether a client without other work sends a job that would be started at once."""
         urgency = list(JobKind).index
         ahead = [t for t in self.model.waiting if urgency(t.job.kind) <= urgency(kind)]
-        rooms = [room for room in self.model.rooms.values() if not room.standing]
-        return len(self.model.running) + len(ahead) + len(rooms) < len(self.up)
+        has_other_work = client in self.model.holders(without=[early] if early else [])
+        return not has_other_work and len(self.model.running) + len(ahead) < len(self.up)
+
+    def due_at(self, ticket: Ticket) -> float:
+        """Return when a job fails: at its deadline, or if it waits too long for its start."""
+        if ticket not in self.model.waiting or ticket.job.max_start_s is None:
+            return ticket.deadline_at
+        return min(ticket.deadline_at, ticket.submitted_at + ticket.job.max_start_s)
 
     def kills(self, ticket: Ticket) -> bool:
         return int(ticket.job.pcm[0]) == DEADLY
@@ -425,7 +427,6 @@ class Pool(RuleBasedStateMachine):
         client: ClientId,
         seconds: float,
         kind: JobKind,
-        is_new_session: bool = False,
         *,
         must_fit: bool,
     ) -> None:
@@ -438,12 +439,11 @@ class Pool(RuleBasedStateMachine):
             return
         assert not must_fit
         assert error.retry_after_s >= 1
-        all_s, all_jobs = self.model.occupied(without=self.model.sheddable())
-        own_s, own_jobs = self.model.occupied(client, without=self.model.sheddable(client))
+        new = [(client, seconds)]
         if "share" in str(error):
             assert client != ANONYMOUS
-            is_full = own_jobs and own_jobs + 1 > QUEUE_JOBS * KEY_SHARE
-            assert is_full or (own_s and own_s + seconds > QUEUE_S * KEY_SHARE)
+            held = self.model.held(new, without=self.model.sheddable(client))
+            assert not self.model.is_within_share(client, held, self.model.holders())
         elif "files" in str(error):
             files_s = sum(t.audio_s for t in self.model.waiting if t.job.kind is JobKind.FILE)
             assert kind is JobKind.FILE
@@ -453,8 +453,8 @@ class Pool(RuleBasedStateMachine):
             running = [t for held in self.model.running.values() for t in held]
             assert running or self.model.waiting or self.model.rooms
         else:
-            wanted_s = seconds + is_new_session * QUEUE_S / 10
-            assert all_jobs >= QUEUE_JOBS or (all_s and all_s + wanted_s > QUEUE_S)
+            held = self.model.held(new, without=self.model.sheddable())
+            assert not self.model.is_within_queue(client, held)
 
     def check_guilt(self, job: Job) -> None:
         """Only audio that was alone on workers that died is quarantined."""
@@ -470,28 +470,21 @@ class Pool(RuleBasedStateMachine):
         signatures = Counter(death.signature for death in strikes if death.signature)
         assert len(strikes) >= ATTEMPTS or max(signatures.values(), default=0) >= 2
 
-    def check_bounds(self, seconds: float, jobs: int, client: ClientId) -> None:
-        """Admitted work is within its bounds, or is the only work."""
-        all_s, all_jobs = self.model.occupied()
-        assert all_s <= QUEUE_S + 1e-6 or all_s == pytest.approx(seconds)
-        assert all_jobs <= QUEUE_JOBS
-        if client != ANONYMOUS:
-            own_s, own_jobs = self.model.occupied(client)
-            assert own_s <= KEY_SHARE * QUEUE_S + 1e-6 or own_s == pytest.approx(seconds)
-            assert own_jobs <= KEY_SHARE * QUEUE_JOBS or own_jobs == jobs
+    def check_bounds(self, client: ClientId) -> None:
+        """The work of a client that was just admitted is within its bounds."""
+        held = self.model.held()
+        assert self.model.is_within_share(client, held, self.model.holders())
+        assert self.model.is_within_queue(client, held)
 
     def check_shed(self, shed: list[Ticket], client: ClientId, new: Ticket | None = None) -> None:
         """Without the last of them there was no room; speculation is shed before partials."""
         if not shed:
             return
-        all_s, all_jobs = self.model.occupied()
-        own_s, own_jobs = self.model.occupied(client)
         last = shed[-1]
-        is_full = all_s + last.audio_s > QUEUE_S or all_jobs + 1 > QUEUE_JOBS
-        if client != ANONYMOUS and last.client == client:
-            is_full |= own_s + last.audio_s > QUEUE_S * KEY_SHARE
-            is_full |= own_jobs + 1 > QUEUE_JOBS * KEY_SHARE
-        assert is_full
+        held = self.model.held([(last.client, last.audio_s)])
+        holders = self.model.holders() | {ticket.client for ticket in shed}
+        has_share = self.model.is_within_share(client, held, holders)
+        assert not has_share or not self.model.is_within_queue(client, held)
         for ticket in shed:
             if ticket.job.kind is JobKind.PARTIAL:
                 left = self.model.sheddable(ticket.client)
@@ -507,7 +500,7 @@ class Pool(RuleBasedStateMachine):
             assert ticket in able
             assert ticket.job.kind is kind
             assert ticket.job.options == first.job.options
-            assert kind is JobKind.FILE or ticket.audio_s // 5 == first.audio_s // 5
+            assert kind is JobKind.FILE or length_class(ticket) == length_class(first)
             is_suspect = ticket.job.utterance in self.model.suspects
             assert len(tickets) == 1 or not is_suspect
             assert len(tickets) == 1 or ticket not in self.model.died_with_others
@@ -517,12 +510,22 @@ class Pool(RuleBasedStateMachine):
         if kind is JobKind.FILE:
             assert self.running_files() < max(1, len(self.up) - 1)
             return
+        assert self.leaves_room(kind)
         for other in self.model.waiting:
             if other.job.kind in LIVE[: LIVE.index(kind)]:
                 assert other not in able
 
     def running_files(self) -> int:
         return sum(held[0].job.kind is JobKind.FILE for held in self.model.running.values())
+
+    def leaves_room(self, kind: JobKind) -> bool:
+        """Whether a worker stays free for a final when one more of them starts this work."""
+        if kind not in SHEDDABLE or len(self.up) == 1:
+            return True
+        running = Counter(held[0].job.kind for held in self.model.running.values())
+        if kind is JobKind.SPECULATIVE:  # partials and files do not count
+            return running[JobKind.FINAL] + running[JobKind.SPECULATIVE] + 1 < len(self.up)
+        return running.total() + 1 < len(self.up)
 
     def may_be_risked(self, ticket: Ticket) -> bool:
         """A suspect takes the last ready worker only when a minute of waiting hasn't helped."""
@@ -536,7 +539,8 @@ class Pool(RuleBasedStateMachine):
         return not at_risk and waited_s >= SUSPECT_PATIENCE_S
 
     def check_that_nothing_could_run(self, able: set[Ticket]) -> None:
-        """A free worker and a waiting job never coexist, but for suspects and files."""
+        """A free worker and a waiting job never coexist, except suspects, optional work, files."""
+        able = {ticket for ticket in able if self.leaves_room(ticket.job.kind)}
         assert all(ticket.job.kind is JobKind.FILE for ticket in able)
         assert not able or self.running_files() >= max(1, len(self.up) - 1)
 

@@ -24,7 +24,8 @@ def speed(ready: int = 1, costs: CostModel = COSTS) -> Speed:
 
 
 def ticket(seconds: float, attempts: int = 0) -> Ticket:
-    return Ticket(Job(JobId("j"), np.ones(int(16_000 * seconds), np.int16)), 0, 0, attempts)
+    job = Job(JobId("j"), np.ones(int(16_000 * seconds), np.int16))
+    return Ticket(job, 0, 0, attempts=attempts)
 
 
 def test_the_speed_is_the_mean_of_the_latest_batches() -> None:

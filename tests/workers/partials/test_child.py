@@ -1,9 +1,9 @@
 """A real worker of partials with scripted streams, spoken to over real pipes."""
 
+import os
 from collections.abc import Iterator
 
 import numpy as np
-import psutil
 import pytest
 
 from auricle.types import MAX_JOB_SAMPLES, Options, Pcm16
@@ -24,7 +24,6 @@ from auricle.workers.process.messages import (
     StreamStep,
     WorkerReady,
 )
-from auricle.workers.process.priority import NICENESS, PARTIALS_NICENESS
 from tests.support.child import Child
 from tests.support.scripted_engine import SECRET, answer
 
@@ -84,11 +83,10 @@ def test_an_engine_without_streams_serves_them(child: Child) -> None:
     assert [texts(child), texts(child)] == [[answer(PCM[:800])], [answer(PCM)]]
 
 
-@pytest.mark.skipif(not hasattr(psutil.Process, "nice"), reason="no priorities")
-def test_its_priority_is_below_that_of_other_workers(ready: Child) -> None:
-    own = psutil.Process().nice()
-    worker = psutil.Process(ready.process.pid).nice()
-    assert worker == min(19, own + NICENESS + PARTIALS_NICENESS)
+@pytest.mark.skipif(not hasattr(os, "SCHED_IDLE"), reason="Linux only")
+def test_it_uses_only_the_time_that_others_leave(ready: Child) -> None:
+    for thread in os.listdir(f"/proc/{ready.process.pid}/task"):
+        assert os.sched_getscheduler(int(thread)) == os.SCHED_IDLE
 
 
 def test_invalid_audio_is_an_answer(ready: Child) -> None:

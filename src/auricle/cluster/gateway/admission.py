@@ -46,7 +46,7 @@ class GatewayAdmission:
         self._workers = Workers(0)
         self._speed = Speed(1.0, 1.0, self._workers, costs)
         self._backlog = Backlog()
-        self._admission = Admission(self._bounds, self._backlog, self._speed)
+        self._admission = Admission(self._bounds, self._backlog, self._speed, uncapped=OTHERS)
         self._standing: set[str] = set()
         self._others: str | None = None
         self._others_s = 0.0
@@ -78,12 +78,13 @@ class GatewayAdmission:
         Raises:
             Overloaded: There is no room, or the wait would be longer than ``max_wait_s``.
         """
+        if request.standing:
+            name = self._admission.keep(request)
+            self._standing.add(name)
+            return name, []
         self._admission.refuse_late(request, JobKind.FINAL)
         shed = self._admission.to_shed(request)
-        name = self._admission.keep(request)
-        if request.standing:
-            self._standing.add(name)
-        return name, shed
+        return self._admission.keep(request), shed
 
     def release(self, name: str) -> None:
         """Release a reservation; unknown names are ignored."""

@@ -59,7 +59,7 @@ from auricle.errors import (
 )
 from auricle.transcriber import Counters, ModelStats, Stats
 from auricle.types import SAMPLE_RATE_HZ, Job, JobId, Options, ReservationRequest, Transcript
-from auricle.workers.asr.backlog import Ticket
+from auricle.workers.asr.backlog import Ticket, is_early
 from auricle.workers.process.poison import CrashBudget, PoisonTracker
 
 MAX_LOSSES = 2
@@ -69,6 +69,10 @@ RETRY_PATIENCE_S = 15.0
 load its model. Accepted jobs must be answered."""
 MAX_PAUSE_S = 5.0
 """Maximum pause before a reserved job is sent again to a full recogniser."""
+EARLY_PATIENCE_S, EARLY_PATIENCE_PER_AUDIO_S = 0.5, 0.06
+"""How long a final waits for its speculative job, from the start of that; an idle worker takes half
+of this time. After that, it probably waits at its recogniser, and the final is sent with priority.
+"""
 RETRY_AFTER_S = 2
 WAKE_LIMIT_S = 10.0
 """Maximum time to ask a recogniser to load a model; it answers before the model is loaded."""
@@ -86,6 +90,7 @@ class _Call:
     scope: anyio.CancelScope
     is_reserved: bool
     is_promised: bool
+    answer: asyncio.Future[Transcript]
     error: AuricleError | None = None
 
     def left_s(self) -> float | None:
@@ -285,19 +290,35 @@ class RemoteTranscriber:
             self._crash_budget.refuse_exhausted(job.client, now)
         if (older := admission.older_partial(job)) is not None:
             self._end(older, Superseded("replaced by a newer partial"))
+        if (early := await self._early_answer(job)) is not None:
+            return early
         is_promised = job.max_wait_s is None and admission.has_standing_reservation(job)
         ticket, is_reserved = admission.open(job, now)
-        call = _Call(ticket, model, anyio.CancelScope(), is_reserved, is_promised)
+        answer: asyncio.Future[Transcript] = asyncio.get_running_loop().create_future()
+        call = _Call(ticket, model, anyio.CancelScope(), is_reserved, is_promised, answer)
         self._calls[ticket] = call
         try:
             with anyio.move_on_after(job.max_wait_s), call.scope:
-                return await self._send(call)
+                answer.set_result(await self._send(call))
+                return answer.result()
             raise call.error or DeadlineExceeded(retry_after_s=RETRY_AFTER_S)
         finally:
+            answer.cancel()
             admission.close(ticket)
             del self._calls[ticket]
             if not self._calls:
                 self._is_idle.set()
+
+    async def _early_answer(self, job: Job) -> Transcript | None:
+        """Return the result of a final's speculative job, if that was sent and is done in time."""
+        calls = (call for call in self._calls.values() if is_early(call.ticket.job, job))
+        if (call := next(calls, None)) is None:
+            return None
+        passed_s = time.monotonic() - call.ticket.submitted_at
+        patience_s = EARLY_PATIENCE_S + EARLY_PATIENCE_PER_AUDIO_S * job.audio_s - passed_s
+        await asyncio.wait([call.answer], timeout=max(0.0, patience_s))
+        is_answered = call.answer.done() and not call.answer.cancelled()
+        return call.answer.result() if is_answered else None
 
     async def _send(self, call: _Call) -> Transcript:
         """Send the job, again after losses as described in the module, and return its answer."""

@@ -64,6 +64,7 @@ class JobHead(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         max_wait_s: Time until the caller's deadline, in seconds; ``None`` without a deadline.
+        max_start_s: Time until a worker must have begun the job, in seconds; ``None``: no limit.
         admitted_upstream: Whether the gateway holds a reservation for it; the recogniser then
             admits it beyond the usual bounds.
     """
@@ -73,6 +74,7 @@ class JobHead(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     client: str
     utterance: str
     max_wait_s: float | None
+    max_start_s: float | None
     admitted_upstream: bool
     trace_id: str
     options: Options
@@ -141,6 +143,7 @@ def pack_job(job: Job, max_wait_s: float | None) -> bytes:
         client=job.client,
         utterance=job.utterance,
         max_wait_s=max_wait_s,
+        max_start_s=job.max_start_s,
         admitted_upstream=job.reservation is not None,
         trace_id=job.trace_id,
         options=job.options,
@@ -175,8 +178,9 @@ def parse_head(body: bytes) -> tuple[JobHead, int]:
         head, keys = decode(_head_decoder, packed), decode(_keys_decoder, packed)
     except msgspec.DecodeError as exc:
         raise RemoteProtocolError("malformed job head") from exc
-    if head.max_wait_s is not None and not (math.isfinite(head.max_wait_s) and head.max_wait_s > 0):
-        raise RemoteProtocolError("invalid max_wait_s")
+    limits = (each for each in (head.max_wait_s, head.max_start_s) if each is not None)
+    if not all(math.isfinite(each) and each > 0 for each in limits):
+        raise RemoteProtocolError("invalid max_wait_s or max_start_s")
     if keys.options.keys() != _OPTION_NAMES:  # of another version: the text would differ
         raise RemoteProtocolError("unknown or missing options")
     if not 1 <= head.options.beam_size <= MAX_BEAM_SIZE:
@@ -207,6 +211,7 @@ def parse_job(body: bytes) -> Job:
         client=ClientId(head.client),
         utterance=head.utterance,
         max_wait_s=head.max_wait_s,
+        max_start_s=head.max_start_s,
         admitted_upstream=head.admitted_upstream,
         trace_id=head.trace_id,
     )

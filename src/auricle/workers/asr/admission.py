@@ -2,15 +2,20 @@
 
 The queue is bounded in seconds of audio and in jobs, in total and for each key. When it is full,
 waiting speculative finals and partials are shed first (they end as ``Superseded``), then new work
-is rejected with a retry time. Other accepted jobs are never dropped for load. A job that an idle
-worker would start immediately is never rejected.
+is rejected with a retry time. Other accepted jobs are never dropped for load.
+
+A key alone may use the whole queue. While others use it, a key has at most its share, and counts
+for others at most with its share: what one key uploads or only announces never closes the queue to
+others. A job of a key that has no other work is never rejected while a worker is idle.
+
+Live sessions are admitted elsewhere (:mod:`auricle.server.live.admission`): their jobs always fit.
 """
 
 import itertools
+from dataclasses import dataclass
 from typing import Protocol
 
 from auricle.errors import Overloaded
-from auricle.limits import RESUME_HEADROOM
 from auricle.types import ANONYMOUS, ClientId, Job, JobKind, ReservationRequest
 from auricle.workers.asr.backlog import Backlog, Ticket
 from auricle.workers.asr.speed import Speed, whole_seconds
@@ -29,7 +34,7 @@ _URGENCY = {kind: rank for rank, kind in enumerate(JobKind)}
 
 
 class Bounds(Protocol):
-    """Bounds of the queue; see :class:`~auricle.workers.asr.bounds.PoolBounds`."""
+    """Bounds of the queue, such as :class:`~auricle.config.settings.QueueSettings`."""
 
     @property
     def queue_audio_s(self) -> float:
@@ -43,8 +48,16 @@ class Bounds(Protocol):
 
     @property
     def key_share(self) -> float:
-        """Maximum share of both bounds for one key, 0..1."""
+        """Maximum share of both bounds for one key while others use the queue, 0..1."""
         ...
+
+
+@dataclass(slots=True)
+class _Held:
+    """What one client has in the queue, waiting or reserved."""
+
+    audio_s: float = 0.0
+    jobs: int = 0
 
 
 class Admission:
@@ -54,9 +67,13 @@ class Admission:
         settings: Bounds of the queue.
         backlog: Jobs that wait and run.
         speed: Measured speed of the workers.
+        uncapped: A client that counts for others with all that it has, such as other gateways.
     """
 
-    def __init__(self, settings: Bounds, backlog: Backlog, speed: Speed) -> None:
+    def __init__(
+        self, settings: Bounds, backlog: Backlog, speed: Speed, uncapped: ClientId | None = None
+    ) -> None:
+        self._uncapped = uncapped
         self._settings = settings
         self._backlog = backlog
         self._speed = speed
@@ -79,21 +96,18 @@ class Admission:
         self._reservations.pop(name, None)
 
     def claim(self, job: Job) -> bool:
-        """Return whether room is reserved for the job; consume a reservation that is not standing.
+        """Return whether the job is admitted already; consume a reservation that is not standing.
 
         The reservation of a job that was admitted upstream is at its gateway.
         """
-        name, audio_s = job.reservation, job.audio_s
         if job.admitted_upstream:
-            return self._has_room(None, UPSTREAM_BOUND, audio_s, [])
-        if name is None or (reservation := self._reservations.get(name)) is None:
+            return self._fits(job.client, job.audio_s, UPSTREAM_BOUND, 1.0, [])
+        if job.reservation is None:
             return False
-        if not reservation.standing:
-            del self._reservations[name]
-            return True
-        waiting_s = sum(t.audio_s for t in self._backlog.waiting() if t.job.reservation == name)
-        # A session's next final always has room, even if other clients keep the queue full.
-        return not waiting_s or waiting_s + audio_s <= reservation.audio_s
+        reservation = self._reservations.get(job.reservation)
+        if reservation is not None and not reservation.standing:
+            del self._reservations[job.reservation]
+        return reservation is not None
 
     def make_room(self, request: ReservationRequest, kind: JobKind) -> list[Ticket]:
         """Return the tickets to shed so that a job or a reservation fits.
@@ -101,19 +115,24 @@ class Admission:
         Raises:
             Overloaded: It does not fit even after shedding, or would miss its deadline.
         """
-        is_next = self.has_idle_worker(kind)
+        if request.standing:
+            return []
+        is_next = self.has_idle_worker(request.client, kind)
         if kind is JobKind.FILE:
             self.refuse_full_of_files(request.audio_s)
         if not is_next:
             self.refuse_late(request, kind)
-        if is_next and not request.standing:  # a session reserves room for its whole duration
+        if is_next and request.client not in self._holders():
             return []
         return self.to_shed(request)
 
-    def has_idle_worker(self, kind: JobKind) -> bool:
-        """Return whether an idle worker would start the next job of this kind immediately."""
+    def has_idle_worker(self, client: ClientId, kind: JobKind) -> bool:
+        """Return whether an idle worker would start the next job of this client immediately.
+
+        What others have only reserved may never come.
+        """
         ahead = sum(_URGENCY[t.job.kind] <= _URGENCY[kind] for t in self._backlog.waiting())
-        ahead += sum(not room.standing for room in self._reservations.values())
+        ahead += sum(r.client == client and not r.standing for r in self._reservations.values())
         return len(self._backlog.running) + ahead < self._speed.ready
 
     def refuse_full_of_files(self, audio_s: float) -> None:
@@ -132,26 +151,17 @@ class Admission:
     def to_shed(self, request: ReservationRequest) -> list[Ticket]:
         """Return the tickets to shed so that the requested audio fits.
 
-        A new session must leave the part of the queue free that is for resumed ones.
-
         Raises:
             Overloaded: It does not fit even after shedding.
         """
         client, audio_s = request.client, request.audio_s
-        is_new_session = request.standing and not request.resumed
-        spare_s = self._settings.queue_audio_s * RESUME_HEADROOM if is_new_session else 0.0
-        own = (
-            client,
-            self._settings.key_share,
-            audio_s,
-            "This key's share of the queue is full; try again later.",
-        )
-        all_of_it = (None, 1.0, audio_s + spare_s, "The queue is full; try again later.")
-        bounds = [all_of_it] if client == ANONYMOUS else [own, all_of_it]
+        share = self._share_of(client)
         shed: list[Ticket] = []
-        for owner, share, wanted_s, why in bounds:
+        own = (client, "This key's share of the queue is full; try again later.")
+        all_of_it = (None, "The queue is full; try again later.")
+        for owner, why in [all_of_it] if client == ANONYMOUS else [own, all_of_it]:
             left = [t for t in self._sheddable(owner) if t not in shed]
-            while not self._has_room(owner, share, wanted_s, shed):
+            while not self._fits(client, audio_s, 1.0, share, shed, only_own=owner is not None):
                 if not left:
                     raise Overloaded(why, self.retry_after_s())
                 shed.append(left.pop(0))
@@ -171,7 +181,9 @@ class Admission:
         # With nothing ahead the job is accepted: the measured speed may be out of date.
         if late_s > 0 and ahead_s > 0:
             raise Overloaded(
-                "The wait would be longer than the deadline, max_wait_s.", whole_seconds(late_s)
+                "The expected wait is longer than the deadline of this request, "
+                f"{request.max_wait_s:g} s.",
+                whole_seconds(late_s),
             )
 
     def retry_after_s(self) -> int:
@@ -184,30 +196,67 @@ class Admission:
         newest_first = (t for kind in SHEDDABLE for t in reversed(list(queues[kind])))
         return [ticket for ticket in newest_first if client in (None, ticket.client)]
 
-    def _has_room(
-        self, client: ClientId | None, share: float, audio_s: float, shed: list[Ticket]
-    ) -> bool:
-        """Return whether another job fits; an empty queue accepts any job."""
-        occupied_s, jobs = self._occupied(client, shed)
-        fits_s = not occupied_s or occupied_s + audio_s <= self._settings.queue_audio_s * share
-        return fits_s and (not jobs or jobs + 1 <= self._settings.queue_jobs * share)
+    def _share_of(self, client: ClientId) -> float:
+        """Return the share of the queue that a client may use: all, if no other uses it."""
+        is_alone = client == ANONYMOUS or not self._holders() - {client}
+        return 1.0 if is_alone else self._settings.key_share
 
-    def _occupied(self, client: ClientId | None, shed: list[Ticket]) -> tuple[float, int]:
-        """Return audio seconds and jobs that wait or are reserved, of one client or of all."""
-        rooms = {n: r for n, r in self._reservations.items() if client in (None, r.client)}
-        waiting_in_s = dict.fromkeys(rooms, 0.0)
-        occupied_s, jobs = 0.0, sum(not room.standing for room in rooms.values())
+    def _fits(
+        self,
+        client: ClientId,
+        audio_s: float,
+        bound: float,
+        share: float,
+        shed: list[Ticket],
+        *,
+        only_own: bool = False,
+    ) -> bool:
+        """Return whether another job of a client fits; one that has nothing in it always does.
+
+        Args:
+            client: The client.
+            audio_s: Length of the job.
+            bound: Multiple of the bounds of the whole queue.
+            share: The client's part of them.
+            shed: Tickets that will be removed.
+            only_own: Whether only the client's part counts.
+        """
+        max_s, max_jobs = self._settings.queue_audio_s * bound, self._settings.queue_jobs * bound
+        held = self._held(shed)
+        own = held.pop(client, _Held())
+        part_s, part_jobs = max_s * share, max_jobs * share
+        if not own.jobs and (only_own or not held):
+            return True
+        if own.jobs and (own.audio_s + audio_s > part_s or own.jobs + 1 > part_jobs):
+            return False
+        if only_own:
+            return True
+        key_s = self._settings.queue_audio_s * self._settings.key_share
+        key_jobs = self._settings.queue_jobs * self._settings.key_share
+        uncapped = held.pop(self._uncapped, _Held()) if self._uncapped else _Held()
+        others_s = uncapped.audio_s + sum(min(each.audio_s, key_s) for each in held.values())
+        others_jobs = uncapped.jobs + sum(min(each.jobs, key_jobs) for each in held.values())
+        fits_s = own.audio_s + others_s + audio_s <= max_s
+        return fits_s and own.jobs + others_jobs + 1 <= max_jobs
+
+    def _held(self, shed: list[Ticket]) -> dict[ClientId, _Held]:
+        """Return what waits or is reserved, by client."""
+        held: dict[ClientId, _Held] = {}
         for ticket in self._backlog.waiting():
-            if client not in (None, ticket.client) or ticket in shed:
-                continue
-            jobs += 1
-            if (name := ticket.job.reservation) in waiting_in_s:
-                waiting_in_s[name] += ticket.audio_s
-            else:
-                occupied_s += ticket.audio_s
-        # More audio may wait for a standing reservation than it reserves: count all of it.
-        occupied_s += sum(max(room.audio_s, waiting_in_s[name]) for name, room in rooms.items())
-        return occupied_s, jobs
+            if ticket not in shed:
+                each = held.setdefault(ticket.client, _Held())
+                each.audio_s, each.jobs = each.audio_s + ticket.audio_s, each.jobs + 1
+        for room in self._reservations.values():
+            if not room.standing:
+                each = held.setdefault(room.client, _Held())
+                each.audio_s, each.jobs = each.audio_s + room.audio_s, each.jobs + 1
+        return held
+
+    def _holders(self) -> set[ClientId]:
+        """Return the clients with work that waits, runs or is reserved."""
+        rooms = (room.client for room in self._reservations.values() if not room.standing)
+        running = (ticket.client for ticket in self._backlog.in_flight())
+        return {*rooms, *running, *(ticket.client for ticket in self._backlog.waiting())}
 
     def _load_ahead_s(self, client: ClientId | None, kind: JobKind) -> float:
         """Return the load, in seconds, that runs before a new job of this client and kind.

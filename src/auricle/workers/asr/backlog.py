@@ -4,7 +4,11 @@ import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from math import inf
 
+import numpy as np
+
+from auricle.engine.base import BatchRules
 from auricle.types import ClientId, Job, JobKind, Options
 from auricle.workers.asr.fair_queue import FairQueue
 
@@ -13,12 +17,14 @@ from auricle.workers.asr.fair_queue import FairQueue
 class Ticket:
     """One job in the pool.
 
-    ``attempts`` counts how often it was assigned to a worker; ``started_at`` is the latest time.
+    A job that has not started at ``start_by`` fails. ``attempts`` counts how often it was assigned
+    to a worker; ``started_at`` is the latest time.
     """
 
     job: Job
     submitted_at: float
     deadline_at: float
+    start_by: float = inf
     attempts: int = 0
     started_at: float = 0.0
     alone: bool = False
@@ -75,15 +81,32 @@ class Backlog:
         partials = self.queues[JobKind.PARTIAL]
         return next((t for t in partials if (t.client, t.job.utterance) == key), None)
 
+    def waiting_early(self, final: Job) -> Ticket | None:
+        """Return the waiting speculative final of the same utterance, which ``final`` replaces."""
+        key = final.client, final.utterance
+        early = self.queues[JobKind.SPECULATIVE]
+        return next((t for t in early if (t.client, t.job.utterance) == key), None)
+
     def remove(self, ticket: Ticket) -> bool:
         """Remove a ticket from its queue; return whether it was waiting."""
         return self.queues[ticket.job.kind].remove(ticket)
 
 
-def batch_class(job: Job, length_step_s: float) -> tuple[Options, int]:
+def is_early(early: Job, final: Job) -> bool:
+    """Return whether the result of a speculative job is that of a final."""
+    kinds = early.kind is JobKind.SPECULATIVE and final.kind is JobKind.FINAL
+    return (
+        kinds
+        and early.utterance == final.utterance
+        and early.options == final.options
+        and np.array_equal(early.pcm, final.pcm)
+    )
+
+
+def batch_class(job: Job, rules: BatchRules) -> tuple[Options, int]:
     """Return the options and length class that all jobs of a batch must share.
 
     Prefixes may differ. Chunks of files have one class: the scheduler picks them by length.
     """
-    length_class = 0 if job.kind is JobKind.FILE else int(job.audio_s // length_step_s)
+    length_class = 0 if job.kind is JobKind.FILE else rules.length_class(job.audio_s)
     return replace(job.options, prefix_tokens=()), length_class

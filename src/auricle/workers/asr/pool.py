@@ -98,6 +98,8 @@ class WorkerPool:
         self._self_test = _self_test(engine.parse_languages(placement.model.name))
         size = pool_size(worker, engine.memory.worker_mb(placement.model.size_mb))
         self._threads = size.threads
+        on_cpu = placement.settings.device == "cpu"
+        self._max_pause_s = engine.costs.max_pause_s if on_cpu else math.inf
         self._counts = Workers(size.workers)
         self._scheduler = Scheduler(
             queue,
@@ -107,7 +109,6 @@ class WorkerPool:
                 worker.job_timeout_min_s, worker.job_timeout_factor, self._counts, engine.costs
             ),
             crash_budget=crash_budget,
-            sessions=placement.capacity.live_sessions if placement.capacity else None,
         )
         self._crew = WorkerSupervisor(
             name, size.workers, worker, worker_environment(size.threads), self
@@ -240,15 +241,11 @@ class WorkerPool:
         self._news.set()
 
     def became_ready(self, worker: str, message: WorkerReady, now: float) -> None:
-        """Use the warm-up as the first speed measurement, and for the size of the queue."""
+        """Use the warm-up as the first speed measurement."""
         self._failed_starts = 0
-        if not 0 < message.warm_up_s <= self._worker.start_budget_s:
-            return
         speed = self._scheduler.speed
-        seconds_per_load = message.warm_up_s / speed.costs.job_overhead_s
-        self._scheduler.bounds.measured(seconds_per_load)
-        if not speed.is_measured:
-            speed.observe(seconds_per_load)
+        if not speed.is_measured and 0 < message.warm_up_s <= self._worker.start_budget_s:
+            speed.observe(message.warm_up_s / speed.costs.job_overhead_s)
 
     def next_assignment(self, worker: str, now: float) -> Assignment | None:
         """Return the next batch, or a self-test if the worker has been idle for a long time."""
@@ -273,10 +270,7 @@ class WorkerPool:
             for ticket, result in zip(tickets, done.results, strict=False)
         ]
         del self._batches[worker]
-        if batch is None:  # a self-test, whose work is that of the warm-up
-            if done.asr_s > 0:
-                overhead_s = self._scheduler.speed.costs.job_overhead_s
-                self._scheduler.bounds.measured(done.asr_s / overhead_s)
+        if batch is None:  # a self-test
             return
         self._scheduler.batch_done(worker, now)
         for ticket, outcome in zip(batch.tickets, outcomes, strict=True):
@@ -328,7 +322,9 @@ class WorkerPool:
         self._batches[worker] = number, batch
         message = RunBatch(number, jobs, budget_s * DUMP_MARGIN)
         max_answer_bytes = MAX_START_ANSWER_BYTES + len(jobs) * MAX_JOB_ANSWER_BYTES
-        return Assignment(message, max_answer_bytes, budget_s, overdue_s)
+        return Assignment(
+            message, max_answer_bytes, budget_s, overdue_s, max_pause_s=self._max_pause_s
+        )
 
     def _keep_audio(
         self, worker: str, ticket: Ticket, exit: ProcessExit, reason: str, *, is_convicted: bool

@@ -10,8 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-import numpy as np
-
 from auricle.config.settings import QueueSettings
 from auricle.engine.base import BatchRules
 from auricle.errors import (
@@ -25,8 +23,7 @@ from auricle.errors import (
 from auricle.transcriber import Counters, QueueStats
 from auricle.types import ClientId, Job, JobKind, ReservationRequest
 from auricle.workers.asr.admission import SHEDDABLE, Admission
-from auricle.workers.asr.backlog import Backlog, Batch, Ticket, batch_class
-from auricle.workers.asr.bounds import PoolBounds
+from auricle.workers.asr.backlog import Backlog, Batch, Ticket, batch_class, is_early
 from auricle.workers.asr.speed import Speed, Workers
 from auricle.workers.process.poison import CrashBudget, PoisonTracker, fingerprint
 
@@ -61,7 +58,6 @@ class Scheduler:
         workers: Number of workers, shared with the pool.
         speed: Measured speed of the workers.
         crash_budget: Shared with other pools; ``None`` creates one for this scheduler.
-        sessions: Live sessions that this machine was measured to hold; ``None``: not measured.
     """
 
     def __init__(
@@ -72,15 +68,13 @@ class Scheduler:
         workers: Workers,
         speed: Speed,
         crash_budget: CrashBudget | None = None,
-        sessions: int | None = None,
     ) -> None:
         self._settings = settings
-        self.bounds = PoolBounds(settings, workers.size, sessions)
         self._batches = batches
         self._workers = workers
         self.speed = speed
         self.backlog = Backlog()
-        self.admission = Admission(self.bounds, self.backlog, speed)
+        self.admission = Admission(settings, self.backlog, speed)
         self._failures: list[Failure] = []
         self._crash_budget = crash_budget or CrashBudget(
             settings.max_crashes_per_key, settings.crash_window_s
@@ -123,7 +117,11 @@ class Scheduler:
         if job.kind in SHEDDABLE and self._poison.is_suspect(job.utterance):
             raise Superseded("this utterance crashed a worker; only its final is retried")
         deadline_at = math.inf if job.max_wait_s is None else now + job.max_wait_s
-        ticket = Ticket(job, now, deadline_at)
+        start_by = math.inf if job.max_start_s is None else now + job.max_start_s
+        ticket = Ticket(job, now, deadline_at, start_by)
+        if job.kind is JobKind.FINAL and (early := self.backlog.waiting_early(job)):
+            self.backlog.remove(early)
+            self._fail(early, Superseded("replaced by the final"))
         if job.kind is JobKind.PARTIAL:
             if older := self.backlog.waiting_partial(job):
                 self.backlog.queues[JobKind.PARTIAL].replace(older, ticket)
@@ -140,19 +138,8 @@ class Scheduler:
 
     def running_twin(self, job: Job) -> Ticket | None:
         """Return the running speculative job whose result is that of a final, if there is one."""
-        if job.kind is not JobKind.FINAL:
-            return None
-        for ticket in self.backlog.in_flight():
-            other = ticket.job
-            if (
-                other.kind is JobKind.SPECULATIVE
-                and other.utterance == job.utterance
-                and other.options == job.options
-                and np.array_equal(other.pcm, job.pcm)
-                and not ticket.is_settled
-            ):
-                return ticket
-        return None
+        running = (t for t in self.backlog.in_flight() if not t.is_settled)
+        return next((ticket for ticket in running if is_early(ticket.job, job)), None)
 
     def cancel(self, ticket: Ticket) -> None:
         """Cancel a job: remove it if it waits, ignore its result if it runs."""
@@ -165,6 +152,8 @@ class Scheduler:
     def next_batch(self, worker: str, now: float) -> Batch | None:
         """Start and return the next batch for this idle worker, or ``None``."""
         for kind in self._kinds_in_turn():
+            if not self._leaves_room(kind):
+                continue
             first = self.backlog.queues[kind].take(partial(self._may_run, now))
             if first is None:
                 continue
@@ -234,13 +223,15 @@ class Scheduler:
     @property
     def wake_at(self) -> float:
         """Time of the next deadline, at which to call :meth:`poll`; infinity if there is none."""
-        tickets = [*self.backlog.waiting(), *self.backlog.in_flight()]
-        return min((t.deadline_at for t in tickets if not t.is_settled), default=math.inf)
+        running = (t.deadline_at for t in self.backlog.in_flight() if not t.is_settled)
+        waiting = (min(t.deadline_at, t.start_by) for t in self.backlog.waiting())
+        return min((*running, *waiting), default=math.inf)
 
     def poll(self, now: float) -> None:
         """Fail jobs whose deadline has passed."""
-        for ticket in [*self.backlog.waiting(), *self.backlog.in_flight()]:
-            if ticket.deadline_at <= now and not ticket.is_settled:
+        late = [t for t in self.backlog.waiting() if min(t.deadline_at, t.start_by) <= now]
+        for ticket in [*late, *self.backlog.in_flight()]:
+            if (ticket in late or ticket.deadline_at <= now) and not ticket.is_settled:
                 if self.backlog.remove(ticket):
                     self._poison.carry_over(ticket.job.utterance, ticket.job.pcm)
                 after_s = self.admission.retry_after_s()
@@ -263,7 +254,7 @@ class Scheduler:
             running_audio_s=sum(ticket.audio_s for ticket in running),
             waiting_file_jobs=len(files),
             waiting_file_audio_s=sum(ticket.audio_s for ticket in files),
-            max_audio_s=self.bounds.queue_audio_s,
+            max_audio_s=self._settings.queue_audio_s,
             reserved_audio_s=self.admission.reserved_audio_s,
         )
 
@@ -344,6 +335,18 @@ class Scheduler:
             return [JobKind.FILE, *kinds]
         return [*kinds, JobKind.FILE]
 
+    def _leaves_room(self, kind: JobKind) -> bool:
+        """Return whether work of this kind may start: optional work leaves a worker for finals.
+
+        A speculative final is probably a final, so only other finals keep it from starting.
+        """
+        if kind not in SHEDDABLE or self._workers.ready <= 1:
+            return True
+        running = [batch.tickets[0].job.kind for batch in self.backlog.running.values()]
+        if kind is JobKind.SPECULATIVE:
+            running = [each for each in running if each in (JobKind.FINAL, JobKind.SPECULATIVE)]
+        return len(running) + 1 < self._workers.ready
+
     def _may_run(self, now: float, ticket: Ticket) -> bool:
         """Return whether a ticket may run; a suspect must leave one ready worker without suspects.
 
@@ -367,13 +370,13 @@ class Scheduler:
             limit = min(limit, share, self._batches.max_final_jobs)
         elif kind is not JobKind.FILE or self._shares_one_worker(now):
             limit = min(limit, self._batches.max_optional_jobs)
-        wanted_class = batch_class(first.job, self._batches.length_step_s)
+        wanted_class = batch_class(first.job, self._batches)
 
         def fits(ticket: Ticket) -> bool:
             return (
                 not ticket.alone
                 and not self._poison.is_suspect(ticket.job.utterance)
-                and batch_class(ticket.job, self._batches.length_step_s) == wanted_class
+                and batch_class(ticket.job, self._batches) == wanted_class
             )
 
         # Chunks of files are picked by length: batches of equal length need the least padding.

@@ -25,7 +25,7 @@ from auricle.workers.process.messages import (
     StreamStep,
     parse_for_streams,
 )
-from auricle.workers.process.priority import PARTIALS_NICENESS, lower_own_priority
+from auricle.workers.process.priority import yield_to_others
 from auricle.workers.process.serving import Loaded, serve_messages
 
 
@@ -34,10 +34,10 @@ def serve(channel: Channel, seal: Callable[[], tuple[str, ...]]) -> int:
 
     ``seal`` blocks what only loading needs, and returns the restrictions that were not applied.
     """
-    lower_own_priority(PARTIALS_NICENESS)
 
     def load(start: StartAsr) -> Loaded:
         recognizer, warm_up_s = load_model(start, _load)
+        yield_to_others()
         fed: dict[str, int] = {}
 
         def handle(batch: RunStreams) -> None:

@@ -29,6 +29,7 @@ from auricle.workers.process.messages import (
     ToParent,
     WorkerReady,
 )
+from auricle.workers.process.priority import STARVED_FACTOR
 from auricle.workers.process.process import ProcessExit
 from auricle.workers.process.supervisor import (
     DUMP_MARGIN,
@@ -37,11 +38,10 @@ from auricle.workers.process.supervisor import (
 )
 
 CHILD = "auricle.workers.partials.child"
-BUDGET_FACTOR = 3.0
-"""Time for a batch, in minimum budgets: under load its worker has a tenth of a core (``priority``).
-A worker that hangs costs partials only."""
 OVERDUE_SHARE = 0.3
 """A batch is reported as overdue after this share of its budget."""
+STALLED_S = 3.0
+"""A batch that takes longer is not waited for: its worker gets no processor time, or hangs."""
 
 log = structlog.get_logger(__name__)
 
@@ -103,8 +103,13 @@ class PartialPool:
 
     @property
     def is_ready(self) -> bool:
-        """Whether a worker is ready or busy."""
-        return not self._is_closed and self._crew.ready > 0
+        """Whether a worker is ready, or busy and not stalled."""
+        return not self._is_closed and self._crew.ready > self._stalled
+
+    @property
+    def _stalled(self) -> int:
+        since = time.monotonic() - STALLED_S
+        return sum(batch.tickets[0].started_at < since for _, batch in self._batches.values())
 
     async def transcribe(self, job: Job) -> Transcript:
         """Return the hypothesis for the utterance so far; cancelling the call cancels the job.
@@ -164,7 +169,7 @@ class PartialPool:
             return None
         number = next(self._batch_ids)
         self._batches[worker] = number, batch
-        budget_s = BUDGET_FACTOR * self._worker.job_timeout_min_s
+        budget_s = STARVED_FACTOR * self._worker.job_timeout_min_s
         steps = tuple(map(_message, batch.steps))
         message = RunStreams(number, steps, batch.closed, budget_s * DUMP_MARGIN)
         max_answer_bytes = MAX_START_ANSWER_BYTES + len(steps) * MAX_JOB_ANSWER_BYTES

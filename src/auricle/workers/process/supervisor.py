@@ -53,6 +53,7 @@ class Assignment:
         budget_s: Time after which the worker is killed.
         overdue_s: Time after which the worker is reported as overdue.
         file: Descriptor of an open file; its owner keeps it open until the answer.
+        max_pause_s: Time without CPU time after which the worker is killed.
     """
 
     message: Message
@@ -60,6 +61,7 @@ class Assignment:
     budget_s: float
     overdue_s: float = math.inf
     file: int | None = None
+    max_pause_s: float = math.inf
 
 
 class SupervisorDelegate(Protocol):
@@ -118,6 +120,7 @@ class _Worker:
     worked_at: float = float("-inf")
     last_exit: WorkerExit | None = None
     usage: UsageWatch | None = None
+    max_pause_s: float = math.inf
 
 
 class WorkerSupervisor:
@@ -267,6 +270,7 @@ class WorkerSupervisor:
             worker.process.forget_stderr()
             worker.process.max_message_bytes = assignment.max_answer_bytes
             worker.policy.batch_started(now, assignment.budget_s, assignment.overdue_s)
+            worker.max_pause_s = assignment.max_pause_s
             worker.process.send(assignment.message, assignment.file)
 
     async def _live(self, worker: _Worker) -> None:
@@ -412,7 +416,13 @@ class WorkerSupervisor:
             if worker.rss_bytes > hard_bytes:
                 self._kill(worker, "memory")
             elif worker.usage and (
-                reason := worker.usage.judge(usage, is_idle=is_idle, worked_at=worked_at, now=now)
+                reason := worker.usage.judge(
+                    usage,
+                    is_idle=is_idle,
+                    worked_at=worked_at,
+                    now=now,
+                    max_pause_s=worker.max_pause_s,
+                )
             ):
                 self._kill(worker, reason)
 

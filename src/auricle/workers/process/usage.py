@@ -4,6 +4,7 @@ The kernel enforces the memory limit (:func:`auricle.workers.process.channel.lim
 has no limit on the threads of one process or on CPU time while the worker is idle.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Self
 
@@ -15,6 +16,8 @@ IDLE_CPU_S = 5.0
 """CPU time that an idle worker may use before :data:`IDLE_CPU_SHARE` applies."""
 IDLE_CPU_SHARE = 0.05
 """Maximum sustained share of a core while idle: engine threads spin only briefly after a job."""
+MAX_LOOK_S = 1.5
+"""Time between two looks that counts at most: a machine that was suspended proves nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +52,42 @@ class UsageWatch:
         self._max_threads = ready.threads + MAX_NEW_THREADS
         self._idle_from: tuple[float, ProcessUsage] | None = None
         self._worked_at = 0.0
+        self._seen = ready
+        self._seen_at = 0.0
+        self._was_idle = True
+        self._paused_s = 0.0
 
     def judge(
-        self, usage: ProcessUsage, *, is_idle: bool, worked_at: float, now: float
+        self,
+        usage: ProcessUsage,
+        *,
+        is_idle: bool,
+        worked_at: float,
+        now: float,
+        max_pause_s: float = math.inf,
     ) -> str | None:
-        """Return the reason to kill the worker (``threads`` or ``idle_cpu``), or ``None``.
+        """Return the reason to kill the worker, or ``None``.
+
+        The reasons are ``threads``, ``idle_cpu`` (work without a task) and ``hung`` (a task without
+        work).
 
         Args:
             usage: Current usage.
             is_idle: Whether the worker has no work.
             worked_at: When it last finished work, in monotonic seconds.
             now: Monotonic seconds.
+            max_pause_s: Time without CPU time that its work allows, in seconds.
         """
         if usage.threads > self._max_threads:
             return "threads"
+        has_worked = usage.cpu_s > self._seen.cpu_s or worked_at != self._worked_at
+        if is_idle or self._was_idle or has_worked:
+            self._paused_s = 0.0
+        else:
+            self._paused_s += min(MAX_LOOK_S, now - self._seen_at)
+        self._seen, self._seen_at, self._was_idle = usage, now, is_idle
+        if self._paused_s >= max_pause_s:
+            return "hung"
         if not is_idle or worked_at != self._worked_at:
             self._idle_from, self._worked_at = None, worked_at
         if not is_idle:

@@ -17,7 +17,7 @@ from auricle.workers.process.messages import (
     StretchesEmbedded,
     parse_for_speakers,
 )
-from auricle.workers.process.priority import SPEAKERS_NICENESS, lower_own_priority
+from auricle.workers.process.priority import yield_to_others
 from auricle.workers.process.serving import Loaded, serve_messages
 
 
@@ -28,8 +28,8 @@ def serve(channel: Channel, seal: Callable[[], tuple[str, ...]]) -> int:
     """
 
     def load(start: StartModel) -> Loaded:
-        lower_own_priority(SPEAKERS_NICENESS)
         embedder = SpeakerEmbedder(Path(start.model), start.threads)
+        yield_to_others()
 
         def handle(step: EmbedStretches) -> None:
             with armed(step.dump_after_s):

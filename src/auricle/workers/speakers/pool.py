@@ -30,6 +30,7 @@ from auricle.workers.process.messages import (
     WorkerReady,
 )
 from auricle.workers.process.poison import CrashBudget, PoisonTracker
+from auricle.workers.process.priority import STARVED_FACTOR
 from auricle.workers.process.process import ProcessExit
 from auricle.workers.process.supervisor import (
     DUMP_MARGIN,
@@ -158,7 +159,7 @@ class SpeakerPool:
         if step is None:
             return None
         number = self._running_ids[worker] = next(self._step_ids)
-        budget_s = self._worker.job_timeout_min_s
+        budget_s = STARVED_FACTOR * self._worker.job_timeout_min_s
         message = EmbedStretches(
             number, step.pcm.data.cast("B"), step.stretches, budget_s * DUMP_MARGIN
         )

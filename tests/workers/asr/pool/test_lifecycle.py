@@ -6,24 +6,17 @@ import io
 import os
 import resource
 import signal
-from dataclasses import replace
 
 import psutil
 import pytest
 import structlog
 
-from auricle.config.capacity import Capacity
-from auricle.config.settings import ModelSettings, QueueSettings, WorkerSettings
-from auricle.engine.placement import Placement, measured_of
-from auricle.engine.registry import find_engine
+from auricle.config.settings import WorkerSettings
 from auricle.errors import Draining, NoWorkerReady, SetupError
-from auricle.limits import queue_audio_s
 from auricle.types import ClientId, ReservationRequest
-from auricle.workers.asr.bounds import MAX_SPEED_RATIO, MIN_SESSIONS, SESSIONS_PER_WORKER
-from auricle.workers.asr.pool import WorkerPool
 from auricle.workers.process.messages import StartAsr
 from tests.support.poll import poll_until
-from tests.support.pool import SCRIPTED, worker_pool
+from tests.support.pool import worker_pool
 from tests.support.worker_pool import PoolFactory
 from tests.workers.asr.pool.helpers import all_ready, has_restarted, job, pids, states
 
@@ -183,35 +176,3 @@ async def test_a_lack_of_descriptors_ends_no_worker(
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         assert pids(pool) == before
-
-
-async def test_the_queue_grows_with_the_speed_of_the_warm_up() -> None:
-    async def size_s(model: str) -> float:
-        settings = WorkerSettings(workers=1)
-        pool = worker_pool(settings, QueueSettings(queue_audio_s=0), model=model)
-        await pool.start()
-        try:
-            await pool.wait_ready(60)
-            return pool.stats().queue.max_audio_s
-        finally:
-            await pool.aclose()
-
-    slow_s, fast_s = await size_s("scripted:slow:2"), await size_s("scripted")
-    least_s = queue_audio_s(MIN_SESSIONS)
-    most_s = queue_audio_s(MAX_SPEED_RATIO * SESSIONS_PER_WORKER)
-    assert least_s * 0.99 <= slow_s < fast_s <= most_s * 1.01
-
-
-async def test_the_queue_has_room_for_the_live_sessions_that_were_measured() -> None:
-    spec, chosen = find_engine(SCRIPTED), ModelSettings(engine=SCRIPTED)
-    place = Placement(WorkerSettings(workers=1), chosen, spec, spec.models.find(chosen))
-    measured = Capacity(
-        of=measured_of(place),
-        live_sessions=27,
-        file_speed=40.0,
-        yardstick_speed=5.0,
-        version="1.0",
-        measured_at=1e9,
-    )
-    pool = WorkerPool(replace(place, capacity=measured), QueueSettings())
-    assert pool.stats().queue.max_audio_s == pytest.approx(queue_audio_s(27))

@@ -31,6 +31,7 @@ def job(
     client: str = "anonymous",
     utterance: str = "",
     max_wait_s: float | None = None,
+    max_start_s: float | None = None,
     reservation: str | None = None,
     options: Options | None = None,
 ) -> Job:
@@ -43,6 +44,7 @@ def job(
         client=ClientId(client),
         utterance=utterance,
         max_wait_s=max_wait_s,
+        max_start_s=max_start_s,
         reservation=reservation,
     )
 
