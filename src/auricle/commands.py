@@ -18,6 +18,7 @@ from auricle.limits import (
     EndpointMs,
     Hotwords,
     Languages,
+    MaxLag,
     ModelName,
     PacketMs,
     Prompt,
@@ -40,7 +41,8 @@ class StreamParameters(msgspec.Struct, frozen=True, kw_only=True):
     ``endpoint_ms``, the server's setting applies; without ``model``, its default model. With
     ``speakers``, or a number of them, finals have the numbers of their speakers. With
     ``turn_detection``, or one of its numbers, utterances end where the speaker sounds finished.
-    What ``redact`` names is hidden in all events and in kept transcripts.
+    What ``redact`` names is hidden in all events and in kept transcripts. With ``max_lag_s``,
+    speech whose final would come later than that after its end is dropped, oldest first.
     """
 
     format: Wire = Wire.OPUS
@@ -67,6 +69,7 @@ class StreamParameters(msgspec.Struct, frozen=True, kw_only=True):
     turn_eager_threshold: float | None = None
     turn_limit_ms: int | None = None
     redact: tuple[Redact, ...] = ()
+    max_lag_s: MaxLag | None = None
     start_sample: _Position = 0
     safe_sample: _Position = 0
     channel_safe_samples: Annotated[tuple[_Position, ...], Meta(max_length=MAX_CHANNELS)] = ()

@@ -1,6 +1,8 @@
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
+import onnxruntime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -38,6 +40,44 @@ def in_hiss(level: float, before_s: float = 6.0, after_s: float = 3.0) -> Pcm16:
     return np.clip(speech + noise, -32768, 32767).astype(np.int16)
 
 
+def restless(windows: int, seed: int = 5) -> Pcm16:
+    """Return noise whose level changes, so that it keeps the gate open."""
+    chance = np.random.default_rng(seed)
+    levels = np.repeat(chance.choice([50, 400], windows), W)
+    return chance.normal(0, levels).astype(np.int16)
+
+
+@st.composite
+def sounds(draw: st.DrawFn) -> Pcm16:
+    """Return speech, pauses and noises in any order, each a whole number of windows or not."""
+    parts: list[Pcm16] = []
+    for _ in range(draw(st.integers(2, 6))):
+        samples = draw(st.integers(1, 90)) * W + draw(st.sampled_from([0, 0, 1, 200]))
+        seed = draw(st.integers(0, 9))
+        match draw(st.sampled_from(["speech", "speech", "silence", "hiss", "restless", "tone"])):
+            case "speech":
+                parts.append(SPEECH[seed * 4000 : seed * 4000 + samples])
+            case "silence":
+                parts.append(np.zeros(samples, np.int16))
+            case "hiss":
+                parts.append(hiss(samples / SECOND, draw(st.sampled_from([1, 10, 1_000])), seed))
+            case "restless":
+                parts.append(restless(samples // W + 1, seed)[:samples])
+            case "tone":
+                parts.append(tone(440, samples, 2_000))
+    return np.concatenate(parts)
+
+
+def in_chunks(pcm: Pcm16, chunk_samples: int) -> tuple[Probabilities, bool]:
+    """Return the probabilities of chunks of one length, and whether the gate is open at the end."""
+    detector = VoiceDetector()
+    parts = [
+        detector.probabilities(pcm[at : at + chunk_samples])
+        for at in range(0, pcm.size, chunk_samples)
+    ]
+    return np.concatenate(parts), detector.is_listening
+
+
 def stages(pcm: Pcm16) -> tuple[Probabilities, list[bool]]:
     """Return each window's probability, and whether the gate was open after it."""
     detector = VoiceDetector()
@@ -59,13 +99,52 @@ def test_any_split_gives_the_very_same_probabilities(cuts: list[int]) -> None:
 @pytest.mark.parametrize("chunk_samples", [1, 320, 511, 512, 513])
 def test_small_chunks_give_the_very_same_probabilities(chunk_samples: int) -> None:
     pcm = SPEECH[: 12 * W + 7]
-    detector = VoiceDetector()
-    parts = [
-        detector.probabilities(pcm[at : at + chunk_samples])
-        for at in range(0, pcm.size, chunk_samples)
-    ]
-    assert np.concatenate(parts).size == 12
-    assert np.array_equal(np.concatenate(parts), VoiceDetector().probabilities(pcm))
+    probabilities, _ = in_chunks(pcm, chunk_samples)
+    assert probabilities.size == 12
+    assert np.array_equal(probabilities, VoiceDetector().probabilities(pcm))
+
+
+@settings(max_examples=40, deadline=None)
+@given(pcm=sounds(), data=st.data())
+def test_windows_that_are_judged_together_have_the_very_same_probabilities(
+    pcm: Pcm16, data: st.DataObject
+) -> None:
+    one_by_one, is_listening = in_chunks(pcm, W)
+    detector, parts, at = VoiceDetector(), list[Probabilities](), 0
+    while at < pcm.size:
+        samples = data.draw(st.sampled_from([1, 320, 960, 1600, 5 * W, 20 * W, 200 * W]))
+        parts.append(detector.probabilities(pcm[at : at + samples]))
+        at += samples
+    assert np.array_equal(np.concatenate(parts), one_by_one)
+    assert detector.is_listening is is_listening
+
+
+def test_a_noisy_conversation_gives_the_very_same_probabilities_sample_by_sample() -> None:
+    pauses = [np.zeros(40 * W + 1, np.int16), restless(60), hiss(1.5, 10)]
+    pcm = np.concatenate([part for pause in pauses for part in (SPEECH[: 2 * SECOND], pause)])
+    expected = in_chunks(pcm, 1)
+    for samples in (W, 1600, 7 * W, 16 * W + 3, pcm.size):
+        probabilities, is_listening = in_chunks(pcm, samples)
+        assert np.array_equal(probabilities, expected[0]), samples
+        assert is_listening is expected[1]
+
+
+@pytest.mark.parametrize("windows", [3, 8])
+def test_speech_that_arrives_together_takes_one_run_of_silero(
+    windows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    detector, runs = VoiceDetector(), 0
+    detector.probabilities(SPEECH[: 40 * W])
+    run = onnxruntime.InferenceSession.run
+
+    def counted(*args: Any) -> Any:
+        nonlocal runs
+        runs += 1
+        return run(*args)
+
+    monkeypatch.setattr(onnxruntime.InferenceSession, "run", counted)
+    assert detector.probabilities(SPEECH[40 * W : (40 + windows) * W]).size == windows
+    assert runs == 1
 
 
 @pytest.mark.parametrize("level", [0.0, 0.6])

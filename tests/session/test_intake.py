@@ -1,9 +1,13 @@
 """Messages and commands, processed in order and in steps."""
 
 import struct
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from auricle.audio.endpointer import Endpointing, EndpointRules, SpeechStart, UtteranceEnd
 from auricle.audio.opus import find_libopus
@@ -16,9 +20,12 @@ from auricle.session.intake import (
     ITEM_BYTES,
     MAX_INBOX_BYTES,
     MAX_STEP_SAMPLES,
+    MERGED_PACKETS,
+    MERGED_SAMPLES,
     SKIP_FROM_SAMPLES,
     Intake,
     IntakeEvent,
+    OrderedCommand,
 )
 from auricle.types import OpusPacket, Pcm16
 from tests.support.clips import CLIPS
@@ -111,13 +118,13 @@ def test_a_new_connection_heals_a_fault_and_continues_by_number() -> None:
 
 def test_what_was_not_worked_off_is_forgotten_with_its_connection() -> None:
     it = intake()
-    it.put(numbered(0, 1, 2))
+    it.put(numbered(*range(MERGED_PACKETS + 2)))
     it.put(Stop())
     it.next_event(0.0)
     it.next_event(0.0)
     it.reconnect()
     assert drain(it) == []
-    assert it.received_sample == 320
+    assert it.received_sample == MERGED_PACKETS * 320
 
 
 def test_the_inbox_is_bounded_in_bytes() -> None:
@@ -322,3 +329,177 @@ def test_decoded_audio_is_the_audio_that_was_sent() -> None:
     it.put(at(0, SPEECH))
     drain(it)
     assert np.array_equal(it.segmenters.all[0].read(0, SPEECH.size), SPEECH)
+
+
+def test_packets_that_arrived_together_are_processed_together_up_to_a_tenth_of_a_second() -> None:
+    it = intake()
+    for number in range(2 * MERGED_PACKETS + 1):  # in one message each
+        it.put(numbered(number))
+    steps = [
+        (one.steps, it.received_sample // 320) for one in iter(lambda: it.next_event(0.0), None)
+    ]
+    assert [step for step in steps if step[0] > 1] == [
+        (MERGED_PACKETS, MERGED_PACKETS),
+        (MERGED_PACKETS, 2 * MERGED_PACKETS),
+    ]
+    assert it.received_sample == (2 * MERGED_PACKETS + 1) * 320
+
+
+def test_long_packets_are_merged_by_their_length_and_short_ones_by_their_number() -> None:
+    for frame_ms, merged in ((60, 2), (2.5, MERGED_PACKETS)):
+        it = intake(frame_ms=frame_ms)
+        packets = encode_packets(tone(300, 16_000), frame_ms)
+        it.put(b"".join(pack(packet, number) for number, packet in enumerate(packets)))
+        most, before = 0, 0
+        while it.next_event(0.0) is not None:
+            most, before = max(most, it.received_sample - before), it.received_sample
+        assert most == merged * frame_ms * 16
+        assert most < MERGED_SAMPLES + 60 * 16
+
+
+def test_each_packet_that_was_merged_is_safe_by_its_own_number() -> None:
+    it = intake()
+    it.put(numbered(*range(MERGED_PACKETS)))
+    drain(it)
+    assert it.arrivals.settle(2 * 320 + 1) == SafeMark(640, 1)
+
+
+def test_audio_before_an_invalid_message_is_received_though_both_arrived_together() -> None:
+    it = intake()
+    it.put(numbered(0))
+    it.put(numbered(1) + b"\0\0")
+    it.put(numbered(2))
+    it.next_event(0.0)
+    happened = it.next_event(0.0)
+    assert happened is not None
+    assert (happened.steps, it.received_sample) == (2, 640)
+    with pytest.raises(RemoteProtocolError):
+        it.next_event(0.0)
+    it.put(numbered(2))
+    with pytest.raises(RemoteProtocolError):
+        drain(it)
+    assert it.received_sample == 640
+
+
+def test_a_new_connection_does_not_report_an_invalid_message_of_the_old_one() -> None:
+    it = intake()
+    it.put(numbered(0) + b"\0\0")
+    it.next_event(0.0)
+    it.next_event(0.0)
+    assert it.received_sample == 320
+    it.reconnect()
+    it.put(numbered(1))
+    drain(it)
+    assert it.received_sample == 640
+
+
+def test_a_gap_after_merged_audio_is_not_lost_with_the_connection() -> None:
+    it = intake()
+    it.put(numbered(0, 1, 5))
+    it.next_event(0.0)
+    it.next_event(0.0)
+    assert it.received_sample == 640
+    it.reconnect()
+    it.put(numbered(2, 3, 4, 5, 6))  # up to 5, they are repeats
+    assert gaps_ms(drain(it)) == [60]
+    assert it.received_sample == 7 * 320
+
+
+PAIR = np.concatenate([CLIPS["pair.wav"].pcm, silence(0.6)])
+PAIR_PACKETS = encode_packets(PAIR)
+Message = bytes | OrderedCommand
+
+
+def outcome(it: Intake, groups: list[list[Message]]) -> dict[str, Any]:
+    """Return all that messages became; those of a group arrive together."""
+    others: list[object] = []
+    events: dict[int, list[Endpointing]] = {}
+    for group in groups:
+        for message in group:
+            it.put(message)
+        for happened in iter(lambda: it.next_event(0.0), None):
+            found = list(happened.endpointings)
+            if happened.command is not None:
+                others.append(it.received_sample)
+                found += it.segmenters.finalize()
+            for channel, event in found:
+                events.setdefault(channel, []).append(event)
+            others += [happened.notice] if happened.notice is not None else []
+    last_sample = it.received_sample
+    marks = [it.arrivals.settle(sample) for sample in range(0, last_sample, 1000)]
+    return {
+        "events": events,
+        "others": others,
+        "received": (last_sample, it.received_seq),
+        "audio": [each.read(0, last_sample).tobytes() for each in it.segmenters.all],
+        "marks": None if it.received_seq is None else marks,  # samples are safe one by one
+        "counts": (it.counts.packets, it.counts.lost_packets),
+    }
+
+
+@st.composite
+def grouped(draw: st.DrawFn, messages: list[Message]) -> list[list[Message]]:
+    """Divide messages into groups that arrive together, with commands among them."""
+    groups: list[list[Message]] = [[]]
+    for message in messages:
+        groups[-1].append(message)
+        match draw(st.sampled_from(["with", "with", "with", "with", "after", "command"])):
+            case "after":
+                groups.append([])
+            case "command":
+                groups[-1].append(Finalize())
+    return groups
+
+
+def apart(groups: list[list[Message]]) -> list[list[Message]]:
+    return [[message] for group in groups for message in group]
+
+
+@st.composite
+def packet_groups(draw: st.DrawFn) -> list[list[Message]]:
+    """Return messages of one to nine packets; some packets are lost or repeated."""
+    messages: list[Message] = []
+    at = 0
+    while at < len(PAIR_PACKETS):
+        numbers = [*range(at, min(at + draw(st.integers(1, 9)), len(PAIR_PACKETS)))]
+        at = numbers[-1] + 1
+        match draw(st.sampled_from(["whole", "whole", "whole", "lost", "repeated"])):
+            case "lost":
+                del numbers[draw(st.integers(0, len(numbers) - 1))]
+            case "repeated":
+                numbers = [max(0, numbers[0] - 1), *numbers]
+        messages.append(b"".join(pack(PAIR_PACKETS[number], number) for number in numbers))
+    return draw(grouped(messages))
+
+
+@settings(max_examples=20)
+@given(groups=packet_groups())
+def test_what_packets_become_does_not_depend_on_which_of_them_arrive_together(
+    groups: list[list[Message]],
+) -> None:
+    assert outcome(intake(), groups) == outcome(intake(), apart(groups))
+
+
+@st.composite
+def sample_groups(draw: st.DrawFn, channels: int) -> list[list[Message]]:
+    """Return messages of any number of bytes; the second channel has the same audio later."""
+    pcm = np.stack([np.roll(PAIR, 16_000 * channel) for channel in range(channels)], axis=-1)
+    data = pcm.tobytes()
+    cuts = draw(st.lists(st.integers(0, len(data)), min_size=20, max_size=100))
+    bounds = [0, *sorted(cuts), len(data)]
+    return draw(grouped([data[start:end] for start, end in pairwise(bounds)]))
+
+
+@settings(max_examples=20)
+@given(data=st.data())
+@pytest.mark.parametrize("channels", [1, 2])
+def test_what_samples_become_does_not_depend_on_which_of_them_arrive_together(
+    channels: int, data: st.DataObject
+) -> None:
+    groups = data.draw(sample_groups(channels))
+    values = {"format": Wire.PCM16, "seq": False, "channels": channels}
+    together, one_by_one = (
+        outcome(intake(**values, multichannel=channels > 1), each)
+        for each in (groups, apart(groups))
+    )
+    assert together == one_by_one

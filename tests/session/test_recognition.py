@@ -1,110 +1,20 @@
 """Which jobs are submitted, and how their results become events; endpointing is simulated."""
 
 from math import inf
-from typing import Any
 
 import numpy as np
 import pytest
 
-from auricle.audio.endpointer import (
-    Endpointing,
-    EndpointRules,
-    Pause,
-    Resumed,
-    SpeechStart,
-    UtteranceEnd,
-)
-from auricle.errors import AuricleError, Overloaded, PoisonJob
-from auricle.events import Final, Partial, SpeechEnded, SpeechStarted
-from auricle.session.arrivals import ArrivalLog
-from auricle.session.output import Cancel, Submit
-from auricle.session.recognition import (
-    EARLY_INTERVAL_S,
-    LONG_PAUSE_SAMPLES,
-    NO_PARTIALS_LOAD,
-    NO_SPECULATION_LOAD,
-    Recognition,
-)
-from auricle.session.utterances.segmenter import SpeechSegmenter
-from auricle.session.utterances.utterance import Caller
-from auricle.types import Job, JobKind, Options, Redact, Segment, Transcript, Word
-from tests.support.session import CLIENT, spoken, transcript
+from auricle.audio.endpointer import Pause, Resumed, SpeechStart, UtteranceEnd
+from auricle.errors import Overloaded, PoisonJob
+from auricle.events import Partial, SpeechEnded, SpeechStarted
+from auricle.session.output import Cancel
+from auricle.session.recognition import EARLY_INTERVAL_S, LONG_PAUSE_SAMPLES, NO_PARTIALS_LOAD
+from auricle.types import JobKind, Options, Redact, Segment, Word
+from tests.session.helpers import SECOND, Stage, ended
+from tests.support.session import spoken, transcript
 
 pytestmark = pytest.mark.unit
-
-SECOND = 16_000
-
-
-class Stage:
-    """A recognition with a silent recording; time is audio time."""
-
-    def __init__(
-        self,
-        *,
-        wants_partials: bool = True,
-        options: Options | None = None,
-        has_word_times: bool = True,
-        redact: tuple[Redact, ...] = (),
-    ) -> None:
-        self.segmenter = SpeechSegmenter(EndpointRules(), 0)
-        self.arrivals = ArrivalLog(0)
-        self.it = Recognition(
-            Caller("S", CLIENT, {"": "room"}),
-            self.segmenter,
-            self.arrivals,
-            wants_partials=wants_partials,
-            has_word_times=has_word_times,
-            redact=redact,
-        )
-        self.options = options or Options(language="en")
-        self.is_ahead = False
-        self.told: list[Any] = []
-        self.now = 0.0
-
-    def until(self, seconds: float) -> None:
-        """Advance to a position, polling for due jobs every 20 ms."""
-        while self.now < seconds - 0.001:
-            self.now = round(self.now + 0.02, 2)
-            self.segmenter.receive(np.full(320, 3, np.int16))
-            self.arrivals.note(self.segmenter.received_sample, self.now)
-            self.poll()
-
-    def poll(self) -> None:
-        self.told += self.it.poll(self.now, is_ahead=self.is_ahead)
-
-    def happen(self, *found: Endpointing) -> None:
-        for endpointing in found:
-            self.told += self.it.receive(
-                endpointing, self.options, self.now, is_ahead=self.is_ahead
-            )
-        self.poll()
-
-    def utterance(self, start: float, end: float) -> None:
-        """Simulate speech from one second to another, with its end detected 0.5 s later."""
-        self.until(start + 0.3)
-        self.happen(SpeechStart(int(start * SECOND), int((start + 0.1) * SECOND)))
-        self.until(end + 0.5)
-        self.happen(ended(start, end))
-
-    def answer(self, job: Job, result: Transcript | AuricleError) -> None:
-        self.told += self.it.job_done(job.id, result, self.now)
-
-    def outcome(self) -> Final:
-        outcome = self.it.next_final(1, self.now)
-        assert outcome is not None
-        return outcome
-
-    def jobs(self, *kinds: JobKind) -> list[Job]:
-        jobs = [told.job for told in self.told if isinstance(told, Submit)]
-        return [job for job in jobs if not kinds or job.kind in kinds]
-
-    def of(self, kind: type[Any]) -> list[Any]:
-        return [told for told in self.told if isinstance(told, kind)]
-
-
-def ended(start: float, end: float) -> UtteranceEnd:
-    speech_end = int((end - 0.2) * SECOND)
-    return UtteranceEnd(int(start * SECOND), int(end * SECOND), speech_end, is_cut=False)
 
 
 def test_an_utterance_becomes_one_job_with_its_audio_and_one_final() -> None:
@@ -284,7 +194,7 @@ def test_one_partial_at_a_time() -> None:
 
 @pytest.mark.parametrize(
     ("load", "interval_s"),
-    [(0.0, EARLY_INTERVAL_S), (0.25, EARLY_INTERVAL_S / 0.75), (0.5, 2.0), (0.75, 4.0)],
+    [(0.0, EARLY_INTERVAL_S), (0.48, EARLY_INTERVAL_S / 0.52), (0.5, 2.0), (0.75, 4.0)],
 )
 def test_partials_become_rarer_under_load(load: float, interval_s: float) -> None:
     stage = Stage()
@@ -298,6 +208,19 @@ def test_partials_become_rarer_under_load(load: float, interval_s: float) -> Non
     stage.answer(job, spoken("word", job))
     due_at = stage.it.wake_at(is_ahead=False)
     assert due_at == pytest.approx(asked_at + interval_s)
+
+
+@pytest.mark.parametrize("load", [0.5, 0.75, NO_PARTIALS_LOAD, 1.0])
+def test_streamed_partials_come_every_two_seconds_at_any_high_load(load: float) -> None:
+    stage = Stage(streamed_languages=frozenset({"en"}))
+    stage.it.load, stage.it.has_streams = load, True
+    stage.until(0.3)
+    stage.happen(SpeechStart(0, 1600))
+    for end in np.arange(0.6, 6.8, 0.02):
+        stage.until(round(float(end), 2))
+        stage.answer(stage.jobs()[-1], spoken("word", stage.jobs()[-1]))
+    sizes_s = [job.pcm.size / SECOND for job in stage.jobs(JobKind.PARTIAL)]
+    assert sizes_s == pytest.approx([0.6, 2.6, 4.6, 6.6], abs=0.05)
 
 
 def test_under_load_there_are_no_partials() -> None:
@@ -332,11 +255,25 @@ def test_the_speculative_final_has_the_audio_of_the_final() -> None:
     stage.happen(SpeechStart(0, 1600), Pause(2 * SECOND))
     (early,) = stage.jobs()
     stage.happen(ended(0, 2))
-    stage.answer(early, Overloaded("full", 1))
-    stage.poll()
     (_, final) = stage.jobs()
+    assert final.kind is JobKind.FINAL
     assert np.array_equal(final.pcm, early.pcm)
     assert final.options == early.options
+
+
+def test_the_final_is_submitted_when_the_utterance_ends_while_its_speculative_job_runs() -> None:
+    for first in (0, 1):
+        stage = Stage(wants_partials=False)
+        stage.until(2.2)
+        stage.happen(SpeechStart(0, 1600), Pause(2 * SECOND), ended(0, 2))
+        jobs = stage.jobs()
+        assert [job.kind for job in jobs] == [JobKind.SPECULATIVE, JobKind.FINAL]
+        assert not stage.of(Cancel)
+        stage.answer(jobs[first], transcript("first", jobs[first]))
+        assert stage.of(Cancel) == [Cancel(jobs[1 - first].id)]
+        stage.answer(jobs[1 - first], transcript("second", jobs[1 - first]))
+        assert stage.outcome().text == "first"
+        assert stage.it.is_done
 
 
 def test_more_speech_cancels_the_speculative_final() -> None:
@@ -364,19 +301,20 @@ def test_a_final_in_advance_of_another_end_is_of_no_use() -> None:
     assert stage.it.next_final(1, stage.now) is None
 
 
-@pytest.mark.parametrize("change", ["load", "ahead"])
-def test_nothing_is_asked_in_advance_where_it_would_be_in_the_way(change: str) -> None:
+def test_a_session_that_catches_up_has_no_speculative_finals() -> None:
     stage = Stage(wants_partials=False)
-    stage.it.load = NO_SPECULATION_LOAD if change == "load" else 0.0
-    stage.is_ahead = change == "ahead"
+    stage.is_ahead = True
     stage.until(2.2)
     stage.happen(SpeechStart(0, 1600), Pause(2 * SECOND))
     assert stage.jobs() == []
 
 
-def test_under_some_load_a_pause_must_last_before_its_end_is_asked_for_in_advance() -> None:
+@pytest.mark.parametrize("load", [0.01, 0.5, 1.0])
+def test_under_any_load_a_pause_must_last_before_its_end_is_asked_for_in_advance(
+    load: float,
+) -> None:
     stage = Stage(wants_partials=False)
-    stage.it.load = NO_SPECULATION_LOAD / 2
+    stage.it.load = load
     stage.until(2.02)
     stage.happen(SpeechStart(0, 1600), Pause(2 * SECOND))
     stage.until(2.08)
@@ -413,7 +351,7 @@ def test_a_speculative_final_that_was_done_early_is_asked_for_later_the_next_tim
 
 def test_speech_that_resumes_before_is_not_asked_for_in_advance() -> None:
     stage = Stage(wants_partials=False)
-    stage.it.load = NO_SPECULATION_LOAD / 2
+    stage.it.load = 0.25
     stage.until(2.05)
     stage.happen(SpeechStart(0, 1600), Pause(2 * SECOND), Resumed())
     stage.until(3)

@@ -203,7 +203,7 @@ class Rig:
         self.drain()
 
     def send(self, data: bytes) -> None:
-        self.session.receive_data(data, self.now)
+        self.session.receive_data(data, now=self.now)
         self.drain()
 
     def command(self, command: Any) -> None:

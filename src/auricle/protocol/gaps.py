@@ -16,11 +16,15 @@ NOT_CAPTURED = "not_captured"
 STOPPED = "stopped"
 """The stream ended for another reason before the text arrived."""
 
+TOO_LATE = "too_late"
+"""The server was busy, and the session prefers no text to late text."""
+
 _REASONS = {
     UNREACHABLE: "server unreachable",
     TOO_SLOW: "connection too slow",
     NOT_CAPTURED: "microphone not read in time",
     STOPPED: "stopped before its text arrived",
+    TOO_LATE: "the server was too busy to transcribe it in time",
 }
 
 

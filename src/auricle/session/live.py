@@ -18,13 +18,14 @@ has received, and keeps only finals, to replay them later.
 """
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from math import inf
 
-from msgspec import UNSET
+from msgspec import UNSET, structs
 
 from auricle.audio.endpointer import EndpointRules, Pause, TurnQuestion, UtteranceEnd
+from auricle.audio.gate import SpeechProbabilities, VoiceDetector
 from auricle.audio.opus import LibOpus
 from auricle.commands import (
     Ack,
@@ -128,6 +129,7 @@ class LiveSession:
             :meth:`set_load` says so.
         embeds_voices: Whether :class:`.Embed` can be executed; otherwise speakers stay unknown.
         judges_turns: Whether :class:`.Judge` can be executed; otherwise silence ends utterances.
+        detector: Creates the detector of speech of a channel.
 
     Raises:
         ModelNotFound: There is no such model.
@@ -151,9 +153,12 @@ class LiveSession:
         streamed_languages: frozenset[str] = frozenset(),
         embeds_voices: bool = False,
         judges_turns: bool = False,
+        detector: Callable[[], SpeechProbabilities] = VoiceDetector,
     ) -> None:
         self.id = id
         self.secret = secret
+        if parameters.max_lag_s is None and settings.max_lag_s:
+            parameters = structs.replace(parameters, max_lag_s=settings.max_lag_s)
         self.parameters = parameters
         self._models = models
         choice = models.choose(parameters.model)
@@ -172,7 +177,7 @@ class LiveSession:
         engine = choice.model.engine
         self._options = engine.fit(self._requested)
         rules = EndpointRules(endpoint_ms=parameters.endpoint_ms or settings.endpoint_ms)
-        self._intake = Intake(parameters, rules.within(engine.max_audio_s), libopus, now)
+        self._intake = Intake(parameters, rules.within(engine.max_audio_s), libopus, now, detector)
         self._recognition = ChannelRecognition(
             Caller(id, client, reservations),
             self._intake.segmenters.all,
@@ -182,6 +187,7 @@ class LiveSession:
             has_word_times=engine.has_word_times,
             streamed_languages=streamed_languages,
             redact=parameters.redact,
+            max_lag_s=parameters.max_lag_s,
         )
         self._client = client
         self._embeds_voices = embeds_voices
@@ -218,6 +224,20 @@ class LiveSession:
     def owes_finals(self) -> bool:
         """Whether the final of an ended utterance is pending."""
         return self._recognition.owes_finals
+
+    @property
+    def owed_since(self) -> float:
+        """When the oldest utterance without a final ended; infinity if there is none.
+
+        In monotonic seconds. It is infinity for a stream that is ahead of real time, too, which
+        waits for live speech.
+        """
+        return inf if self.is_ahead else self._recognition.owed_since
+
+    @property
+    def busy_channels(self) -> int:
+        """Number of channels with an open utterance or a pending final."""
+        return self._recognition.busy_channels
 
     @property
     def is_closed(self) -> bool:
@@ -336,8 +356,8 @@ class LiveSession:
         self._is_attached = False
         self._drop_events()
 
-    def receive_data(self, data: bytes, now: float) -> None:
-        """Receive one binary message; it is ignored after ``stop``.
+    def receive_data(self, *messages: bytes, now: float) -> None:
+        """Receive binary messages that arrived together; they are ignored after ``stop``.
 
         Raises:
             RemoteProtocolError: The data violates the wire format. Valid data before it is
@@ -345,7 +365,8 @@ class LiveSession:
             AudioError: The container is invalid.
             UnsupportedFormat: The data is not in the declared format.
         """
-        self._intake.put(data)
+        for data in messages:
+            self._intake.put(data)
         self._go_on(now)
 
     def receive_command(self, command: SessionCommand, now: float) -> None:
@@ -440,21 +461,16 @@ class LiveSession:
         self._take_endpointings(self._recognition.drop_overdue_turns(now), now)
         segmenters = self._intake.segmenters
         until_sample = segmenters.received_sample + self._step_samples
-        self._is_behind = False
+        steps, self._is_behind = 0, not self._has_room
         try:
-            for _ in range(BITE_STEPS):
-                if segmenters.received_sample >= until_sample or not self._has_room:
-                    self._is_behind = True
-                    break
-                event = self._intake.next_event(now)
-                if event is None:
-                    break
+            while not self._is_behind and (event := self._intake.next_event(now)) is not None:
                 self._take(event, now)
-            else:
-                self._is_behind = True
+                steps += event.steps
+                is_done = steps >= BITE_STEPS or segmenters.received_sample >= until_sample
+                self._is_behind = is_done or not self._has_room
             self._end_spared(now)
         finally:
-            segmenters.forget()
+            segmenters.forget(self._recognition.unread_samples)
             self._settle()
 
     def _tick(self, now: float) -> None:
@@ -619,6 +635,7 @@ class LiveSession:
         """Emit the finals, jobs, warnings and marks that are due after a change."""
         if self._recognition.take_turn_failure():
             self._warn_of_turns()
+        self._recognition.read_ended(self._now)
         self._tell_finalized()
         while final := self._next_final():
             self._journal.add(final)
@@ -634,9 +651,14 @@ class LiveSession:
         self._close_if_done()
 
     def _next_final(self) -> Final | None:
-        """Return the next final, with its speakers if they are known soon enough."""
+        """Return the next final, with its speakers if they are known soon enough.
+
+        While other work waits, it does not wait for them: a revision follows.
+        """
         speakers, utterance = self._speakers, self._recognition.ready_utterance
-        if utterance is None or (speakers is not None and speakers.holds(utterance, self._now)):
+        if utterance is None:
+            return None
+        if speakers is not None and not self._load and speakers.holds(utterance, self._now):
             return None
         final = self._recognition.next_final(self._journal.next_id, self._now)
         if final is None or speakers is None:

@@ -19,8 +19,16 @@ from auricle.audio.endpointer import (
 )
 from auricle.audio.vad import WINDOW_SAMPLES
 from auricle.audio.voice import fit_words
-from auricle.errors import AuricleError
-from auricle.events import EagerFinal, Final, Partial, SpeechEnded, SpeechStarted, TurnResumed
+from auricle.errors import AuricleError, TooLate
+from auricle.events import (
+    EagerFinal,
+    Final,
+    Partial,
+    SpeechEnded,
+    SpeechStarted,
+    Trigger,
+    TurnResumed,
+)
 from auricle.session.arrivals import ArrivalLog
 from auricle.session.context import NO_CONTEXT, DecodingContext
 from auricle.session.output import Cancel, Judge, Submit, UnfinishedAudio
@@ -37,6 +45,7 @@ from auricle.session.utterances.utterance import (
     Speculation,
     UtteranceNumbers,
 )
+from auricle.session.wire_formats.base import NO_AUDIO
 from auricle.text.live_redaction import LiveRedaction
 from auricle.types import (
     MAX_TURN_SAMPLES,
@@ -58,15 +67,17 @@ UNSTABLE_INTERVAL_S = 0.6
 STREAMED_SHARE = 1 / 8
 """Interval of streamed partials as a share of the utterance, if that is longer: its encoding takes
 time in proportion, so that long utterances do not cost more per second than short ones."""
-BUSY_STREAMED_LOAD, MAX_STREAMED_LOAD = 0.5, 0.875
+MAX_STREAMED_LOAD = 0.5
 NO_PARTIALS_LOAD = 0.9
-NO_SPECULATION_LOAD = 0.5
+NO_EARLY_PARTIALS_LOAD = 0.5
 LONG_PAUSE_SAMPLES = SAMPLE_RATE_HZ // 10
 """More silence than in a first :class:`.Pause` before a speculative final that is not urgent. In
 395 s of read speech, 89 pauses of 96 ms were followed by more speech within 500 ms and 51 of 192
 ms, for 49 that ended an utterance: each of them costs a job that is of no use."""
 RETRY_S = 0.5
 """Time after which a speculative final that failed is repeated, once in a pause."""
+TOOK_SHARE = 0.3
+"""Weight of the newest final in the time that finals take."""
 SPARE_S = 0.1
 """A speculative final that was done this long before the end of its utterance may start later."""
 
@@ -83,6 +94,25 @@ class _Before:
     end_sample: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """An ended utterance whose audio is not read yet, because an earlier final is pending."""
+
+    utterance: OpenUtterance
+    event: UtteranceEnd
+    arrived_at: float
+    ended_at: float
+    end_of_turn: float | None
+    trigger: Trigger | None
+
+    @property
+    def first_sample(self) -> int:
+        """Where its audio starts, with its context."""
+        context_sample = self.event.context_sample
+        start_sample = self.utterance.start_sample
+        return start_sample if context_sample is None else min(context_sample, start_sample)
+
+
 class Recognition:
     """The utterances of one session, or of one channel of it, that are open or lack their finals.
 
@@ -96,6 +126,8 @@ class Recognition:
         numbers: Numbers the utterances; shared by the channels of a session.
         channel: The channel of the audio; ``None`` if channels are not transcribed apart.
         redact: What to hide in partials and finals.
+        max_lag_s: Maximum delay of a final; speech whose final would come later is dropped, oldest
+            first. ``None``: nothing is dropped.
 
     Attributes:
         load: The load of the recognisers, from 0 to 1.
@@ -117,7 +149,11 @@ class Recognition:
         numbers: UtteranceNumbers | None = None,
         channel: int | None = None,
         redact: Collection[Redact] = (),
+        max_lag_s: float | None = None,
     ) -> None:
+        self._max_lag_s = inf if max_lag_s is None else max_lag_s
+        self._ended: deque[_Ended] = deque()
+        self._took_s = 0.0  # the latest finals, from submission to result
         self._caller = caller
         self._segmenter = segmenter
         self._arrivals = arrivals
@@ -144,16 +180,25 @@ class Recognition:
     @property
     def is_done(self) -> bool:
         """Whether no utterance is open and no final is pending."""
-        return self._open is None and not self._pending
+        return self._open is None and not self.owes_finals
 
     @property
     def owes_finals(self) -> bool:
         """Whether the final of an ended utterance is pending."""
-        return bool(self._pending)
+        return bool(self._pending or self._ended)
+
+    @property
+    def owed_since(self) -> float:
+        """When the oldest utterance without a final ended; infinity if there is none."""
+        if self._pending:
+            return self._pending[0].ended_at
+        return self._ended[0].ended_at if self._ended else inf
 
     def owes(self, utterance: int) -> bool:
         """Return whether a final up to that of this ended utterance is pending."""
-        return bool(self._pending) and self._pending[0].factory.number <= utterance
+        if self._pending:
+            return self._pending[0].factory.number <= utterance
+        return bool(self._ended) and self._ended[0].utterance.number <= utterance
 
     @property
     def ready_utterance(self) -> int | None:
@@ -168,6 +213,9 @@ class Recognition:
         if self.is_done:
             return 0
         waiting = sum(pending.pcm.size for pending in self._pending)
+        waiting += sum(
+            ended.event.end_sample - ended.utterance.start_sample for ended in self._ended
+        )
         started = self._open.start_sample if self._open else self._segmenter.received_sample
         return waiting + self._segmenter.received_sample - started
 
@@ -176,7 +224,14 @@ class Recognition:
         """The start of the oldest utterance without a final, or the earliest start of the next."""
         if self._pending:
             return self._pending[0].start_sample
+        if self._ended:
+            return self._ended[0].utterance.start_sample
         return self._segmenter.needed_sample
+
+    @property
+    def unread_sample(self) -> int | None:
+        """Start of the audio of ended utterances that is not read yet, if there is some."""
+        return min((ended.first_sample for ended in self._ended), default=None)
 
     def receive(
         self, event: Endpointing, options: Options, now: float, *, is_ahead: bool
@@ -255,8 +310,11 @@ class Recognition:
             if early is not None and early.job_id == job_id:
                 self._speculation_done(self._open, now)
         for pending in self._pending:
+            was_pending = pending.result is None
             cancel = pending.job_done(job_id, result, now)
             outputs += [cancel] if cancel is not None else []
+            if was_pending and pending.result is not None:
+                self._took_s += TOOK_SHARE * (pending.took_s(now) - self._took_s)
         return outputs
 
     def next_final(self, id: int, now: float) -> Final | None:
@@ -284,6 +342,8 @@ class Recognition:
         """Return the utterances without a final; see :class:`.LiveSession`."""
         unfinished = []
         for pending in self._pending:
+            if not pending.pcm.size:  # dropped
+                continue
             first = written.get(pending.factory.number, 0)
             unfinished.append(
                 UnfinishedAudio(
@@ -297,7 +357,25 @@ class Recognition:
                     channel=self._channel,
                 )
             )
-        if (utterance := self._open) is not None:
+        for ended in self._ended:
+            utterance, event = ended.utterance, ended.event
+            if not self._segmenter.holds(utterance.start_sample):
+                continue
+            first_sample = utterance.start_sample + written.get(utterance.number, 0)
+            unfinished.append(
+                UnfinishedAudio(
+                    utterance=utterance.number,
+                    start_sample=utterance.start_sample,
+                    samples=event.end_sample - utterance.start_sample,
+                    pcm=self._segmenter.read(first_sample, event.end_sample),
+                    options=utterance.options,
+                    is_doubtful=event.is_doubtful and utterance.has_word_times,
+                    context=self._context(utterance, event.context_sample, event.end_sample),
+                    channel=self._channel,
+                )
+            )
+        if self._open is not None:
+            utterance = self._open
             start_sample, end_sample = utterance.start_sample, self._segmenter.received_sample
             first = written.get(utterance.number, 0)
             unfinished.append(
@@ -329,10 +407,11 @@ class Recognition:
         """Submit the speculative final of a pause.
 
         It is submitted at once if workers are idle and the previous one was not done early enough,
-        else a little later. Its audio is that of the final, whenever it is submitted.
+        else a little later. Its audio is that of the final, whenever it is submitted. The scheduler
+        starts it only where it delays no final.
         """
         utterance, pause = self._open, self._pause
-        if utterance is None or pause is None or is_ahead or self.load >= NO_SPECULATION_LOAD:
+        if utterance is None or pause is None or is_ahead:
             return []
         if now < self._retry_at:
             return []
@@ -425,12 +504,57 @@ class Recognition:
             outputs += [cancel] if cancel is not None else []
         cancel = utterance.drop_partial()
         outputs += [cancel] if cancel is not None else []
-        pending = self._pending_final(utterance, event, event.speech_end_sample, early, now)
-        pending.end_of_turn = self.turn_end.probability
-        pending.trigger = self.turn_end.trigger(event.cause)
+        end_of_turn, trigger = self.turn_end.probability, self.turn_end.trigger(event.cause)
         self.turn_end.resume()
+        if self._max_lag_s < inf and self._is_decoding:
+            cancel = utterance.drop_speculation()
+            outputs += [cancel] if cancel is not None else []
+            arrived_at = self._arrivals.arrived_at(event.speech_end_sample)
+            arrived_at = now if arrived_at is None else arrived_at
+            self._ended.append(_Ended(utterance, event, arrived_at, now, end_of_turn, trigger))
+            return outputs
+        pending = self._pending_final(utterance, event, event.speech_end_sample, early, now)
+        pending.end_of_turn, pending.trigger = end_of_turn, trigger
         self._pending.append(pending)
         return outputs
+
+    @property
+    def _is_decoding(self) -> bool:
+        """Whether a final is pending, or an ended utterance waits for one."""
+        return bool(self._ended) or any(pending.result is None for pending in self._pending)
+
+    def read_ended(self, now: float) -> None:
+        """Make the next ended utterance pending once no final is; drop those that are too late."""
+        while self._ended and all(pending.result is not None for pending in self._pending):
+            ended = self._ended.popleft()
+            utterance, event = ended.utterance, ended.event
+            is_held = self._segmenter.holds(utterance.start_sample)
+            if is_held and now < self._latest_start(ended):
+                speech_end = event.speech_end_sample
+                pending = self._pending_final(utterance, event, speech_end, None, ended.ended_at)
+            else:
+                pending = PendingFinal(
+                    factory=utterance.factory,
+                    pcm=NO_AUDIO,
+                    start_sample=utterance.start_sample,
+                    end_sample=event.end_sample,
+                    speech_sample=utterance.speech_sample,
+                    speech_end_sample=event.speech_end_sample,
+                    options=utterance.options,
+                    stable=utterance.agreement.stable,
+                    arrived_at=ended.arrived_at,
+                    ended_at=ended.ended_at,
+                    result=TooLate(),
+                )
+            pending.end_of_turn, pending.trigger = ended.end_of_turn, ended.trigger
+            self._pending.append(pending)
+
+    def _latest_start(self, ended: _Ended) -> float:
+        """Return when an utterance must start, so that it and all later ones are in time."""
+        later = enumerate((ended, *self._ended))
+        return min(
+            each.arrived_at + self._max_lag_s - position * self._took_s for position, each in later
+        )
 
     def _pending_final(
         self,
@@ -446,11 +570,14 @@ class Recognition:
             factory=utterance.factory,
             pcm=self._segmenter.read(utterance.start_sample, end.end_sample),
             start_sample=utterance.start_sample,
+            end_sample=end.end_sample,
             speech_sample=utterance.speech_sample,
             speech_end_sample=speech_end_sample,
             options=utterance.options,
             stable=utterance.agreement.stable,
             arrived_at=now if arrived_at is None else arrived_at,
+            ended_at=now,
+            give_up_at=(now if arrived_at is None else arrived_at) + self._max_lag_s,
             speculation=early,
             is_doubtful=end.is_doubtful and utterance.has_word_times,
             context=self._context(utterance, end.context_sample, end.end_sample),
@@ -473,7 +600,7 @@ class Recognition:
         assert utterance is not None
         pcm = self._segmenter.read(utterance.start_sample, self._segmenter.received_sample)
         load = self._partial_load(utterance)
-        is_early = not utterance.agreement.stable and load < NO_SPECULATION_LOAD
+        is_early = not utterance.agreement.stable and load < NO_EARLY_PARTIALS_LOAD
         interval_s = EARLY_INTERVAL_S if is_early else PARTIAL_INTERVAL_S
         is_streamed = self._is_streamed(utterance)
         if is_streamed and utterance.agreement.unstable:
@@ -489,14 +616,10 @@ class Recognition:
     def _partial_load(self, utterance: OpenUtterance) -> float:
         """Return the load that limits partials.
 
-        Those that are recognised apart never end, as they take little from finals: one every 2 s
-        while the recognisers are busy, and one every 8 s while finals wait: mostly the first of
-        each utterance.
+        Those that are recognised apart never end, as their workers take only the time that finals
+        leave: one every 2 s while the recognisers are busy.
         """
-        if not self._is_streamed(utterance):
-            return self.load
-        is_full = self.load >= NO_PARTIALS_LOAD
-        return MAX_STREAMED_LOAD if is_full else min(self.load, BUSY_STREAMED_LOAD)
+        return min(self.load, MAX_STREAMED_LOAD) if self._is_streamed(utterance) else self.load
 
     def _joined(self, pending: PendingFinal, transcript: Transcript) -> Transcript:
         """Continue a sentence that the preceding pause split in lower case."""

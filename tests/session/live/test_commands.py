@@ -167,7 +167,7 @@ def test_stop_flushes_what_is_open() -> None:
 def test_stop_waits_behind_the_audio_before_it() -> None:
     rig = pcm_rig()
     sent = np.concatenate([PAIR_AND_SILENCE] * 3)
-    rig.session.receive_data(sent.tobytes(), rig.now)
+    rig.session.receive_data(sent.tobytes(), now=rig.now)
     rig.session.receive_command(Stop(), rig.now)
     assert not rig.session.is_stopping
     rig.drain()
@@ -178,9 +178,9 @@ def test_stop_waits_behind_the_audio_before_it() -> None:
 
 def test_after_stop_audio_and_commands_are_ignored() -> None:
     rig = pcm_rig()
-    rig.session.receive_data(PAIR_AND_SILENCE.tobytes(), rig.now)
+    rig.session.receive_data(PAIR_AND_SILENCE.tobytes(), now=rig.now)
     rig.session.receive_command(Stop(), rig.now)
-    rig.session.receive_data(PAIR_AND_SILENCE.tobytes(), rig.now)
+    rig.session.receive_data(PAIR_AND_SILENCE.tobytes(), now=rig.now)
     rig.session.receive_command(Finalize(), rig.now)
     rig.session.receive_command(Stop(), rig.now)
     rig.drain()
@@ -261,7 +261,7 @@ def test_a_client_that_flushes_without_end_is_not_read() -> None:
         assert rig.session.wants_data
         rig.command(Flush())
     assert not rig.session.wants_data
-    (job,) = rig.open_jobs.values()
+    (job,) = rig.jobs_of(JobKind.FINAL)
     rig.answer(job.id, transcript("words", job))
     assert rig.session.wants_data
     assert len(rig.of(Finalized)) == MAX_FLUSHES

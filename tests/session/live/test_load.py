@@ -8,7 +8,13 @@ import pytest
 
 from auricle.commands import Finalize, Keepalive, Stop, StreamParameters
 from auricle.config.settings import NO_PARTIALS, LiveSettings
-from auricle.errors import AuricleError, Overloaded, PoisonJob, Superseded
+from auricle.errors import (
+    AuricleError,
+    Overloaded,
+    PoisonJob,
+    RemoteProtocolError,
+    Superseded,
+)
 from auricle.events import Closed
 from auricle.protocol.framing import pack
 from auricle.session.journal import MAX_FINALS
@@ -63,7 +69,7 @@ def test_a_file_says_what_live_speech_says() -> None:
     assert utterances(file) == utterances(live)
 
 
-def test_load_ends_speculation_first_then_partials_and_never_finals() -> None:
+def test_load_ends_partials_but_neither_speculative_finals_nor_finals() -> None:
     kinds = {}
     for load in (0.0, 0.6, 0.95, 7.0):
         rig = Rig()
@@ -71,9 +77,18 @@ def test_load_ends_speculation_first_then_partials_and_never_finals() -> None:
         rig.speak(PAIR_PACKETS)
         kinds[load] = {job.kind for job in rig.jobs}
         assert len(rig.finals) == 2
-    assert kinds[0.0] == {JobKind.PARTIAL, JobKind.SPECULATIVE}
-    assert kinds[0.6] == {JobKind.PARTIAL, JobKind.FINAL}
-    assert kinds[0.95] == kinds[7.0] == {JobKind.FINAL}
+    assert kinds[0.0] == kinds[0.6] == {JobKind.PARTIAL, JobKind.SPECULATIVE}
+    assert kinds[0.95] == kinds[7.0] == {JobKind.SPECULATIVE}
+
+
+def test_a_final_never_waits_for_a_speculative_one_that_a_busy_pool_does_not_start() -> None:
+    rig = Rig(answer_with=lambda job: None if job.kind is JobKind.SPECULATIVE else echo(job))
+    rig.session.set_load(1.0)
+    rig.speak(PAIR_PACKETS)
+    early, finals = rig.jobs_of(JobKind.SPECULATIVE), rig.jobs_of(JobKind.FINAL)
+    assert [job.utterance for job in finals] == ["S:1", "S:2"]
+    assert len(rig.finals) == 2
+    assert {job.id for job in early} <= set(rig.cancelled)
 
 
 @pytest.mark.parametrize(
@@ -92,17 +107,17 @@ def test_the_load_does_not_limit_partials_that_are_recognised_apart(
     rig.session.set_load(1.0, has_streams=has_streams)
     rig.speak(PAIR_PACKETS)
     kinds = {job.kind for job in rig.jobs}
-    assert kinds == {JobKind.FINAL} | ({JobKind.PARTIAL} if has_partials else set())
+    assert kinds == {JobKind.SPECULATIVE} | ({JobKind.PARTIAL} if has_partials else set())
 
 
 def test_partials_that_are_recognised_apart_become_rarer_and_never_end() -> None:
     counts = []
-    for load in (0.0, 0.6, 1.0):
+    for load in (0.0, 0.5, 0.6, 1.0):
         rig = Rig(streamed_languages=frozenset({"en"}))
         rig.session.set_load(load, has_streams=True)
         rig.speak(encode_packets(FELLOW))
         counts.append(sum(job.kind is JobKind.PARTIAL for job in rig.jobs))
-    assert counts[0] > counts[1] > counts[2] >= 1
+    assert counts[0] > counts[1] == counts[2] == counts[3] > 1
 
 
 def test_a_translation_has_no_streamed_partials() -> None:
@@ -110,7 +125,7 @@ def test_a_translation_has_no_streamed_partials() -> None:
     rig = Rig(parameters, streamed_languages=frozenset({"en"}))
     rig.session.set_load(1.0, has_streams=True)
     rig.speak(PAIR_PACKETS)
-    assert {job.kind for job in rig.jobs} == {JobKind.FINAL}
+    assert {job.kind for job in rig.jobs} == {JobKind.SPECULATIVE}
 
 
 def test_the_operator_disables_partials() -> None:
@@ -147,7 +162,7 @@ def test_a_message_of_hours_in_a_few_bytes_is_worked_off_in_bites() -> None:
     rig = Rig()
     longest = OpusPacket(b"\xfb\x06")  # six empty frames of 20 ms
     data = b"".join(pack(longest, number) for number in range(500))  # a minute in 4 kB
-    rig.session.receive_data(data, rig.now)
+    rig.session.receive_data(data, now=rig.now)
     assert rig.session.received_sample <= 2 * SECOND
     assert not rig.session.wants_data
     assert rig.session.wake_at == rig.now
@@ -158,11 +173,46 @@ def test_a_message_of_hours_in_a_few_bytes_is_worked_off_in_bites() -> None:
 
 def test_packets_without_audio_are_worked_off_in_bites_too() -> None:
     rig = Rig()
-    rig.session.receive_data(pack(PAIR_PACKETS[0], 0) * (3 * BITE_STEPS), rig.now)
+    rig.session.receive_data(pack(PAIR_PACKETS[0], 0) * (3 * BITE_STEPS), now=rig.now)
     assert not rig.session.wants_data
     rig.drain()
     assert rig.session.wants_data
     assert rig.session.received_sample == 320
+
+
+def test_packets_that_are_processed_together_count_one_by_one() -> None:
+    rig = Rig(StreamParameters(seq=True, frame_ms=2.5))
+    packets = encode_packets(silence(0.0025 * 3 * BITE_STEPS), 2.5)
+    rig.session.receive_data(
+        b"".join(pack(packet, number) for number, packet in enumerate(packets)), now=rig.now
+    )
+    assert 0 < rig.session.received_sample <= BITE_STEPS * 40
+    assert not rig.session.wants_data
+    rig.drain()
+    assert rig.session.received_sample == 3 * BITE_STEPS * 40
+
+
+def test_messages_that_arrive_together_are_received_in_one_call() -> None:
+    apart, together = Rig(), Rig()
+    messages = [pack(packet, number) for number, packet in enumerate(PAIR_PACKETS)]
+    for at in range(0, len(messages), 5):
+        for rig in (apart, together):
+            rig.wait(0.1)
+        together.session.receive_data(*messages[at : at + 5], now=together.now)
+        together.drain()
+        for message in messages[at : at + 5]:
+            apart.send(message)
+    assert len(utterances(together)) == 2
+    assert utterances(together) == utterances(apart)
+    assert together.session.received_sample == len(PAIR_PACKETS) * 320
+
+
+def test_valid_messages_before_an_invalid_one_are_received_and_later_ones_are_not() -> None:
+    rig = Rig()
+    messages = [pack(packet, number) for number, packet in enumerate(PAIR_PACKETS[:3])]
+    with pytest.raises(RemoteProtocolError):
+        rig.session.receive_data(*messages[:2], b"\0\0", messages[2], now=rig.now)
+    assert rig.session.received_sample == 640
 
 
 def test_unacknowledged_finals_are_bounded() -> None:
@@ -261,7 +311,7 @@ def test_an_answer_without_a_waiting_caller_is_ignored() -> None:
 def test_time_that_goes_back_is_no_trouble() -> None:
     rig = Rig()
     for index, packet in enumerate(PAIR_PACKETS):
-        rig.session.receive_data(pack(packet, index), 100.0 + index * 0.02 - (index % 7))
+        rig.session.receive_data(pack(packet, index), now=100.0 + index * 0.02 - (index % 7))
         rig.now = 100.0 + index * 0.02
         rig.drain()
     assert len(rig.finals) == 2

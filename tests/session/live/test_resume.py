@@ -123,7 +123,7 @@ def test_a_second_connection_takes_over_in_the_middle_of_a_packet() -> None:
 
 def test_messages_not_sent_to_the_old_connection_are_not_sent_to_the_new_one() -> None:
     rig = Rig()
-    rig.session.receive_data(pack(PAIR_PACKETS[0], 0), rig.now)
+    rig.session.receive_data(pack(PAIR_PACKETS[0], 0), now=rig.now)
     rig.session.receive_command(Finalize(), rig.now)  # emits marks
     rig.session.attach(rig.now, 0)
     assert isinstance(rig.session.next_output(), Ready)
@@ -133,7 +133,7 @@ def test_messages_not_sent_to_the_old_connection_are_not_sent_to_the_new_one() -
 def test_what_was_not_worked_off_is_asked_for_again() -> None:
     rig = Rig()
     rig.session.receive_data(
-        b"".join(pack(packet, index) for index, packet in enumerate(PAIR_PACKETS)), rig.now
+        b"".join(pack(packet, index) for index, packet in enumerate(PAIR_PACKETS)), now=rig.now
     )
     assert not rig.session.wants_data
     taken = rig.session.received_sample

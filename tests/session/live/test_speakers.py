@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from auricle.commands import Stop, StreamParameters, UpdateConfig
+from auricle.commands import Finalize, Stop, StreamParameters, UpdateConfig
 from auricle.errors import BadRequest
 from auricle.events import Closed, SpeakerRevision, WarningCode, Wire
 from auricle.session.speaker_labels import LAST_PATIENCE_S, PATIENCE_S
@@ -98,6 +98,38 @@ def test_a_busy_server_does_not_time_words_to_split_a_final() -> None:
     (segment,) = final.segments or ()
     assert segment.speaker == final.speaker
     assert segment.text == final.text
+
+
+@pytest.mark.parametrize("load", [0.01, 1.0])
+def test_a_final_of_a_busy_server_does_not_wait_for_its_speaker_who_is_reported_later(
+    load: float,
+) -> None:
+    rig = rig_of(late)
+    rig.session.set_load(load)
+    rig.speak_pcm(QUIET)
+    rig.command(Finalize())
+    (final,) = rig.finals
+    assert final.speaker is None
+    for job in rig.voice_jobs:
+        result = by_loudness(job)
+        assert result is not None
+        rig.embedded(job, result)
+    (revision,) = rig.of(SpeakerRevision)
+    assert [(final.id, final.speaker) for final in revision.finals] == [(1, 0)]
+
+
+def test_a_final_of_an_idle_server_waits_for_its_speaker() -> None:
+    rig = rig_of(late)
+    rig.speak_pcm(QUIET)
+    rig.command(Finalize())
+    rig.wait(PATIENCE_S / 2)
+    assert not rig.finals
+    for job in rig.voice_jobs:
+        result = by_loudness(job)
+        assert result is not None
+        rig.embedded(job, result)
+    assert [final.speaker for final in rig.finals] == [0]
+    assert not rig.of(SpeakerRevision)
 
 
 def test_the_end_waits_for_the_last_speakers_for_a_limited_time() -> None:

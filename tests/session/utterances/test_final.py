@@ -23,8 +23,6 @@ from auricle.session.context import DecodingContext
 from auricle.session.output import Cancel
 from auricle.session.utterances.final import (
     MAX_FAILURES,
-    PATIENCE_PER_AUDIO_S,
-    PATIENCE_S,
     RATE_LIMITED_MAX_S,
     RETRY_FIRST_S,
     RETRY_MAX_S,
@@ -40,7 +38,6 @@ PCM = np.ones(32_000, np.int16)
 OPTIONS = Options(language="en", beam_size=5, initial_prompt="Names.")
 BEFORE = DecodingContext(np.full(16_000, 2, np.int16))
 EARLY = JobId("S:1:s1")
-PATIENCE = PATIENCE_S + 2 * PATIENCE_PER_AUDIO_S
 
 
 def pending(speculation: Speculation | None = None) -> PendingFinal:
@@ -48,11 +45,13 @@ def pending(speculation: Speculation | None = None) -> PendingFinal:
         factory=JobFactory(Caller("S", CLIENT, {"": "room-1"}), 1),
         pcm=PCM,
         start_sample=1000,
+        end_sample=33_000,
         speech_sample=5000,
         speech_end_sample=30_000,
         options=OPTIONS,
         stable="",
         arrived_at=5.0,
+        ended_at=5.5,
         speculation=speculation,
     )
 
@@ -289,11 +288,12 @@ def test_a_final_that_is_there_in_advance_is_not_asked_for() -> None:
     assert it.submit(JobKind.FINAL, 1e9) is None
 
 
-def test_one_that_is_on_its_way_gets_some_time_by_its_length() -> None:
-    it = foretold(10.0)
-    assert it.wake_at == pytest.approx(10.0 + PATIENCE)
-    assert it.submit(JobKind.FINAL, 10.0 + PATIENCE - 0.01) is None
-    assert ask(it, 10.0 + PATIENCE).id == "S:1:f"
+def test_it_is_submitted_at_once_while_the_speculative_one_is_on_its_way() -> None:
+    it = foretold(submitted_at=10.0)
+    assert it.wake_at == -inf
+    assert ask(it, 10.0).id == "S:1:f"
+    assert it.wake_at == inf
+    assert it.submit(JobKind.FINAL, 1e9) is None
 
 
 def test_the_first_of_both_answers_counts_and_the_other_is_cancelled() -> None:

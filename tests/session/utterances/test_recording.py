@@ -17,15 +17,15 @@ def ramp(start: int, end: int) -> Pcm16:
 
 def test_it_reads_what_it_was_given_at_its_place() -> None:
     recording = Recording(1000)
-    recording.add(ramp(0, 100))
-    recording.add(ramp(100, 300))
+    recording.write(ramp(0, 100))
+    recording.write(ramp(100, 300))
     assert (recording.start_sample, recording.end_sample) == (1000, 1300)
     assert recording.read(1050, 1150).tolist() == list(range(50, 150))
 
 
 def test_what_is_let_go_of_is_gone() -> None:
     recording = Recording(0)
-    recording.add(ramp(0, 100))
+    recording.write(ramp(0, 100))
     recording.discard_before(1)
     assert recording.start_sample == 1
     recording.discard_before(40)
@@ -40,23 +40,23 @@ def test_what_is_let_go_of_is_gone() -> None:
 
 def test_no_more_is_let_go_of_than_there_is() -> None:
     recording = Recording(0)
-    recording.add(ramp(0, 100))
+    recording.write(ramp(0, 100))
     recording.discard_before(500)
     assert (recording.start_sample, recording.end_sample) == (100, 100)
 
 
 def test_a_copy_stays_as_it_was() -> None:
     recording = Recording(0)
-    recording.add(ramp(0, 100))
+    recording.write(ramp(0, 100))
     copy = recording.read(0, 100)
     recording.discard_before(100)
-    recording.add(ramp(0, 100))
+    recording.write(ramp(0, 100))
     assert copy.tolist() == list(range(100))
 
 
 def test_the_edges_and_nothing_beyond_them_can_be_read() -> None:
     recording = Recording(500)
-    recording.add(ramp(0, 100))
+    recording.write(ramp(0, 100))
     assert recording.read(500, 600).tolist() == list(range(100))
     assert recording.read(600, 600).size == recording.read(550, 550).size == 0
     for start, end in ((499, 510), (590, 601), (560, 550)):
@@ -75,7 +75,7 @@ def test_each_sample_has_one_place_whatever_was_forgotten(
     for is_added, count in steps:
         end = len(everything)
         if is_added:
-            recording.add(ramp(end, end + count))
+            recording.write(ramp(end, end + count))
             everything += range(end, end + count)
         else:
             forgotten = first + count - 100

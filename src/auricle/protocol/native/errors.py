@@ -1,15 +1,17 @@
 """Errors in the native format."""
 
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 
 class ErrorBody(TypedDict):
-    """An error in the native format."""
+    """An error in the native format; the code ``server_full`` has numbers of speakers."""
 
     code: str
     message: str
     retryable: bool
     retry_after_s: int | None
+    speakers: NotRequired[int]
+    capacity: NotRequired[int]
 
 
 class ErrorResponse(TypedDict):

@@ -46,7 +46,7 @@ _NO_MESSAGE = (
 )
 
 _PARAMETERS = frozenset(StreamParameters.__struct_fields__)
-_OF_THE_HANDSHAKE = frozenset({"resume", "session", "token"})
+_OF_THE_HANDSHAKE = frozenset({"resume", "session", "token", "waiter"})
 
 
 class Start(StreamParameters, frozen=True, kw_only=True, tag="start", tag_field="type"):

@@ -34,6 +34,7 @@ class ChannelRecognition:
         has_word_times: Whether the engine returns words.
         streamed_languages: Languages whose partials are recognised apart from all other jobs.
         redact: What to hide in partials and finals.
+        max_lag_s: Maximum delay of a final; ``None``: nothing is dropped.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class ChannelRecognition:
         has_word_times: bool,
         streamed_languages: frozenset[str],
         redact: Collection[Redact] = (),
+        max_lag_s: float | None = None,
     ) -> None:
         self._numbers = UtteranceNumbers()
         self._channels = tuple(
@@ -60,6 +62,7 @@ class ChannelRecognition:
                 numbers=self._numbers,
                 channel=channel if is_apart else None,
                 redact=redact,
+                max_lag_s=max_lag_s,
             )
             for channel, segmenter in enumerate(segmenters)
         )
@@ -73,6 +76,16 @@ class ChannelRecognition:
     def owes_finals(self) -> bool:
         """Whether the final of an ended utterance is pending."""
         return any(channel.owes_finals for channel in self._channels)
+
+    @property
+    def owed_since(self) -> float:
+        """When the oldest utterance without a final ended; infinity if there is none."""
+        return min(channel.owed_since for channel in self._channels)
+
+    @property
+    def busy_channels(self) -> int:
+        """Number of channels with an open utterance or a pending final."""
+        return sum(not channel.is_done for channel in self._channels)
 
     @property
     def utterances(self) -> int:
@@ -103,6 +116,11 @@ class ChannelRecognition:
     def needed_samples(self) -> tuple[int, ...]:
         """The same for each channel."""
         return tuple(channel.needed_sample for channel in self._channels)
+
+    @property
+    def unread_samples(self) -> tuple[int | None, ...]:
+        """For each channel, the start of the audio of ended utterances that is not read yet."""
+        return tuple(channel.unread_sample for channel in self._channels)
 
     def set_load(self, load: float, *, has_streams: bool) -> None:
         """Set the load of the recognisers, and whether partials are recognised apart now."""
@@ -139,6 +157,11 @@ class ChannelRecognition:
         for channel in self._channels:
             channel.turn_end.has_failed = False
         return has_failed
+
+    def read_ended(self, now: float) -> None:
+        """Make ended utterances pending; see :meth:`.Recognition.read_ended`."""
+        for channel in self._channels:
+            channel.read_ended(now)
 
     def poll(self, now: float, *, is_ahead: bool) -> list[Submit | EagerFinal]:
         """Return the jobs that are due, and eager finals."""

@@ -3,7 +3,7 @@
 All channels have one clock, because their samples arrive together.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from auricle.audio.channel_comparison import ChannelComparison, SimilarChannels
 from auricle.audio.endpointer import Endpointing, EndpointRules
+from auricle.audio.gate import SpeechProbabilities, VoiceDetector
 from auricle.commands import StreamParameters
 from auricle.events import Warned, WarningCode
 from auricle.session.utterances.segmenter import SpeechSegmenter
@@ -29,14 +30,26 @@ class ChannelSegmenters:
     Args:
         rules: The endpointing rules.
         parameters: The stream parameters: the channels, and where each begins.
+        detector: Creates the detector of speech of a channel.
 
     Attributes:
         all: The segmenters, in the order of the channels.
     """
 
-    def __init__(self, rules: EndpointRules, parameters: StreamParameters) -> None:
+    def __init__(
+        self,
+        rules: EndpointRules,
+        parameters: StreamParameters,
+        detector: Callable[[], SpeechProbabilities] = VoiceDetector,
+    ) -> None:
         self.all = tuple(
-            SpeechSegmenter(rules, parameters.start_sample, parameters.resume_sample_of(channel))
+            SpeechSegmenter(
+                rules,
+                parameters.start_sample,
+                parameters.resume_sample_of(channel),
+                max_lag_s=parameters.max_lag_s,
+                detector=detector,
+            )
             for channel in range(parameters.separate_channels)
         )
         self._comparison = ChannelComparison(len(self.all)) if len(self.all) > 1 else None
@@ -113,10 +126,15 @@ class ChannelSegmenters:
         for segmenter in self.all:
             segmenter.skip(samples)
 
-    def forget(self) -> None:
-        """Drop audio that no utterance needs any more."""
-        for segmenter in self.all:
-            segmenter.forget()
+    def forget(self, needed_samples: Sequence[int | None]) -> None:
+        """Drop audio that no utterance needs any more.
+
+        Args:
+            needed_samples: For each channel, the start of the audio of ended utterances that is not
+                read yet, if any.
+        """
+        for segmenter, needed_sample in zip(self.all, needed_samples, strict=True):
+            segmenter.forget(needed_sample)
 
     def _of_each(
         self, act: Callable[[SpeechSegmenter], list[Endpointing]], only: int | None = None

@@ -6,7 +6,8 @@ probabilities are high: the model transcribes a breath as "Yeah.".
 
 A final depends only on the audio of the utterance, the audio shortly before it, and the options of
 the session. The result of any attempt is therefore equally valid: a speculative one, a retry after
-an overload, or a retry after a crash.
+an overload, or a retry after a crash. A speculative one may still run when the final is submitted:
+the transcriber then uses its result, and the first of both to be done counts.
 """
 
 from dataclasses import dataclass, replace
@@ -21,12 +22,13 @@ from auricle.errors import (
     RateLimited,
     RequestError,
     Superseded,
+    TooLate,
 )
 from auricle.events import Trigger
 from auricle.session.context import NO_CONTEXT, DecodingContext
 from auricle.session.output import Cancel, Submit
 from auricle.session.utterances.utterance import JobFactory, Speculation
-from auricle.types import SAMPLE_RATE_HZ, JobId, JobKind, Options, Pcm16, Transcript
+from auricle.types import JobId, JobKind, Options, Pcm16, Transcript
 
 RETRY_FIRST_S = 0.25
 RETRY_MAX_S = 5.0
@@ -34,11 +36,6 @@ RATE_LIMITED_MAX_S = 30.0
 MAX_FAILURES = 5
 """Failures after which a final is reported as failed. The pool already retries after worker
 crashes, so repeated failures are a defect."""
-
-PATIENCE_S = 0.5
-PATIENCE_PER_AUDIO_S = 0.06
-"""How long to wait for a speculative final; an idle worker takes half of this time. After that, the
-speculative job is probably queued behind others, so a final job is submitted too, with priority."""
 
 SURE_WORDS_PROBABILITY = 0.8
 """Minimum mean word probability to keep the text of a doubtful utterance. Words that the model
@@ -65,14 +62,17 @@ class PendingFinal:
         factory: Creates the jobs.
         pcm: The audio of the utterance, including pre-roll and post-roll.
         start_sample: Position of the first sample of ``pcm``.
+        end_sample: Position after its last sample.
         speech_sample: Position where speech was detected.
         speech_end_sample: Position where the last speech ended.
         options: The options of the jobs.
         stable: The stable text of the partials.
         arrived_at: Monotonic time at which the last sample of speech arrived.
+        ended_at: Monotonic time at which the utterance ended.
         speculation: The speculative final, if one is pending or done.
         is_doubtful: Whether the utterance is short and its voice is weak.
         context: Preceding speech that it is decoded together with.
+        give_up_at: Monotonic time after which its job must not start.
         end_of_turn: As in :class:`auricle.events.Final`.
         trigger: As in :class:`auricle.events.Final`.
         result: The result, or ``None`` while it is pending.
@@ -81,37 +81,31 @@ class PendingFinal:
     factory: JobFactory
     pcm: Pcm16
     start_sample: int
+    end_sample: int
     speech_sample: int
     speech_end_sample: int
     options: Options
     stable: str
     arrived_at: float
+    ended_at: float
     speculation: Speculation | None = None
     is_doubtful: bool = False
     context: DecodingContext = NO_CONTEXT
+    give_up_at: float = inf
     end_of_turn: float | None = None
     trigger: Trigger | None = None
     result: Transcript | AuricleError | None = None
     _due_at: float = -inf
     _job_id: JobId | None = None
+    _submitted_at: float = inf
     _attempts: int = 0
     _refusals: int = 0
     _failures: int = 0
 
     def __post_init__(self) -> None:
-        if (early := self.speculation) is None:
-            return
-        if early.result is not None:
+        if (early := self.speculation) is not None and early.result is not None:
             self.speculation = None
             self._receive(early.result)
-        else:
-            audio_s = self.pcm.size / SAMPLE_RATE_HZ
-            self._due_at = early.submitted_at + PATIENCE_S + PATIENCE_PER_AUDIO_S * audio_s
-
-    @property
-    def end_sample(self) -> int:
-        """The position after the last sample of the audio."""
-        return self.start_sample + self.pcm.size
 
     @property
     def wake_at(self) -> float:
@@ -127,9 +121,14 @@ class PendingFinal:
         pcm, options = self.context.job_input(self.pcm, self.options)
         if self.is_doubtful:
             options = replace(options, word_timestamps=True)
-        job = self.factory.job(suffix, pcm, options, kind)
-        self._job_id = job.id
+        max_start_s = None if self.give_up_at == inf else max(0.0, self.give_up_at - now)
+        job = self.factory.job(suffix, pcm, options, kind, max_start_s)
+        self._job_id, self._submitted_at = job.id, min(self._submitted_at, now)
         return Submit(job)
+
+    def took_s(self, now: float) -> float:
+        """Return the time since its first job was submitted; 0 if there was none."""
+        return max(0.0, now - self._submitted_at)
 
     def job_done(
         self, job_id: JobId, result: Transcript | AuricleError, now: float
@@ -150,6 +149,8 @@ class PendingFinal:
         if job_id != self._job_id:
             return None
         self._job_id = None
+        if now >= self.give_up_at and not self._is_answer(result):
+            result = TooLate()
         if not self._is_answer(result):
             self._due_at = now + self._delay_s(result)
             return None
@@ -175,7 +176,7 @@ class PendingFinal:
         match result:
             case Overloaded() | RateLimited() | Superseded() | DeadlineExceeded():
                 return False
-            case Transcript() | PoisonJob() | AudioError() | RequestError():
+            case Transcript() | PoisonJob() | AudioError() | RequestError() | TooLate():
                 return True
             case _:  # a worker crash or a defect
                 self._failures += 1

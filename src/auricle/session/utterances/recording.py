@@ -1,7 +1,7 @@
 """The part of a stream that may still be needed, on the session's clock.
 
 Unlike a ring buffer, it uses memory only for the audio that it holds: a third of a second while the
-session is silent, half a minute during speech (docs/decisions/046).
+session is silent, half a minute during speech (docs/decisions/135).
 """
 
 import numpy as np
@@ -30,10 +30,11 @@ class Recording:
         """The position after the newest sample."""
         return self._end
 
-    def add(self, pcm: Pcm16) -> None:
-        """Add samples at the end."""
+    def write(self, pcm: Pcm16) -> int:
+        """Add samples at the end; return 0, as none are dropped."""
         self._bytes += pcm.tobytes()
         self._end += pcm.size
+        return 0
 
     def read(self, start_sample: int, end_sample: int) -> Pcm16:
         """Return a copy of the samples between two positions.

@@ -7,15 +7,17 @@ of the session, because the detector's windows are aligned to the clock. So a se
 another, with some audio from before the resume position, finds the same utterances.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
 from auricle.audio.endpointer import Endpointer, Endpointing, EndpointRules
-from auricle.audio.gate import GRID_SAMPLES, VoiceDetector
+from auricle.audio.gate import GRID_SAMPLES, SpeechProbabilities, VoiceDetector
 from auricle.audio.vad import WINDOW_SAMPLES
 from auricle.session.context import NO_CONTEXT, DecodingContext
 from auricle.session.utterances.recording import Recording
+from auricle.session.utterances.ring import PCM16RingBuffer
 from auricle.types import SAMPLE_RATE_HZ, Pcm16
 
 PAUSE_SAMPLES = 4 * WINDOW_SAMPLES
@@ -33,17 +35,32 @@ class SpeechSegmenter:
         start_sample: Start of the clock.
         resume_sample: End of the last utterance of the previous session, or later. Audio before
             it only warms up the detector.
+        max_lag_s: Maximum audio that is kept besides an utterance, in seconds; ``None``: no limit.
+        detector: Creates the detector of speech.
     """
 
     def __init__(
-        self, rules: EndpointRules, start_sample: int, resume_sample: int | None = None
+        self,
+        rules: EndpointRules,
+        start_sample: int,
+        resume_sample: int | None = None,
+        *,
+        max_lag_s: float | None = None,
+        detector: Callable[[], SpeechProbabilities] = VoiceDetector,
     ) -> None:
         self._rules = rules
-        self._detector = VoiceDetector()
+        self._max_lag_s = max_lag_s
+        self._detector = detector()
         self._start(start_sample, start_sample if resume_sample is None else resume_sample)
 
+    def _new_recording(self, sample: int) -> Recording | PCM16RingBuffer:
+        if self._max_lag_s is None:
+            return Recording(sample)
+        held_s = self._rules.hard_limit_s + self._max_lag_s
+        return PCM16RingBuffer(int(held_s * SAMPLE_RATE_HZ) + VAD_WARMUP_SAMPLES, sample)
+
     def _start(self, sample: int, resume_sample: int) -> None:
-        self._recording = Recording(sample)
+        self._recording = self._new_recording(sample)
         # Earlier audio only warmed up the Opus decoder.
         self._first_sample = max(sample, resume_sample - VAD_WARMUP_SAMPLES)
         self._first_window = self._first_sample - self._first_sample % GRID_SAMPLES
@@ -111,9 +128,9 @@ class SpeechSegmenter:
         if not pcm.size:
             return []
         if (unheard := self._first_sample - self.received_sample) > 0:
-            self._recording = Recording(self.received_sample + min(pcm.size, unheard))
+            self._recording = self._new_recording(self.received_sample + min(pcm.size, unheard))
             return self.receive(pcm[unheard:])
-        self._recording.add(pcm)
+        self._recording.write(pcm)
         return self._endpointer.receive(pcm, self._detector.probabilities(pcm))
 
     def finalize(self) -> list[Endpointing]:
@@ -148,6 +165,10 @@ class SpeechSegmenter:
         start_sample = self.received_sample + samples
         self._start(start_sample, self._border_sample)
 
+    def holds(self, sample: int) -> bool:
+        """Return whether the audio from a position on is still held."""
+        return sample >= self._recording.start_sample
+
     def read(self, start_sample: int, end_sample: int) -> Pcm16:
         """Return a copy of the audio between two positions."""
         return self._recording.read(start_sample, end_sample)
@@ -168,6 +189,12 @@ class SpeechSegmenter:
         context = DecodingContext(self.read(min(first_sample, start_sample), start_sample))
         return context.fitted(end_sample - start_sample, self._rules.hard_limit_s)
 
-    def forget(self) -> None:
-        """Drop audio that no utterance needs any more, as audio or as context."""
-        self._recording.discard_before(self._endpointer.context_sample)
+    def forget(self, needed_sample: int | None = None) -> None:
+        """Drop audio that no utterance needs any more, as audio or as context.
+
+        Args:
+            needed_sample: Start of the audio of ended utterances that is not read yet, if any.
+        """
+        context_sample = self._endpointer.context_sample
+        oldest = context_sample if needed_sample is None else min(context_sample, needed_sample)
+        self._recording.discard_before(oldest)

@@ -54,7 +54,14 @@ class JobFactory:
     caller: Caller
     number: int
 
-    def job(self, suffix: str, pcm: Pcm16, options: Options, kind: JobKind) -> Job:
+    def job(
+        self,
+        suffix: str,
+        pcm: Pcm16,
+        options: Options,
+        kind: JobKind,
+        max_start_s: float | None = None,
+    ) -> Job:
         """Return a job whose ID ends with the suffix."""
         utterance = f"{self.caller.session}:{self.number}"
         is_final = kind in (JobKind.FINAL, JobKind.FILE)
@@ -66,6 +73,7 @@ class JobFactory:
             kind=kind,
             client=self.caller.client,
             utterance=utterance,
+            max_start_s=max_start_s,
             reservation=reservation,
             trace_id=self.caller.session,
         )

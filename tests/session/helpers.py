@@ -1,0 +1,92 @@
+"""What the tests of recognition share."""
+
+from typing import Any
+
+import numpy as np
+
+from auricle.audio.endpointer import Endpointing, EndpointRules, SpeechStart, UtteranceEnd
+from auricle.errors import AuricleError
+from auricle.events import Final
+from auricle.session.arrivals import ArrivalLog
+from auricle.session.output import Submit
+from auricle.session.recognition import Recognition
+from auricle.session.utterances.segmenter import SpeechSegmenter
+from auricle.session.utterances.utterance import Caller
+from auricle.types import Job, JobKind, Options, Redact, Transcript
+from tests.support.session import CLIENT
+
+SECOND = 16_000
+
+
+class Stage:
+    """A recognition with a silent recording; time is audio time."""
+
+    def __init__(
+        self,
+        *,
+        wants_partials: bool = True,
+        options: Options | None = None,
+        has_word_times: bool = True,
+        redact: tuple[Redact, ...] = (),
+        streamed_languages: frozenset[str] = frozenset(),
+    ) -> None:
+        self.segmenter = SpeechSegmenter(EndpointRules(), 0)
+        self.arrivals = ArrivalLog(0)
+        self.it = Recognition(
+            Caller("S", CLIENT, {"": "room"}),
+            self.segmenter,
+            self.arrivals,
+            wants_partials=wants_partials,
+            has_word_times=has_word_times,
+            streamed_languages=streamed_languages,
+            redact=redact,
+        )
+        self.options = options or Options(language="en")
+        self.is_ahead = False
+        self.told: list[Any] = []
+        self.now = 0.0
+
+    def until(self, seconds: float) -> None:
+        """Advance to a position, polling for due jobs every 20 ms."""
+        while self.now < seconds - 0.001:
+            self.now = round(self.now + 0.02, 2)
+            self.segmenter.receive(np.full(320, 3, np.int16))
+            self.arrivals.note(self.segmenter.received_sample, self.now)
+            self.poll()
+
+    def poll(self) -> None:
+        self.told += self.it.poll(self.now, is_ahead=self.is_ahead)
+
+    def happen(self, *found: Endpointing) -> None:
+        for endpointing in found:
+            self.told += self.it.receive(
+                endpointing, self.options, self.now, is_ahead=self.is_ahead
+            )
+        self.poll()
+
+    def utterance(self, start: float, end: float) -> None:
+        """Simulate speech from one second to another, with its end detected 0.5 s later."""
+        self.until(start + 0.3)
+        self.happen(SpeechStart(int(start * SECOND), int((start + 0.1) * SECOND)))
+        self.until(end + 0.5)
+        self.happen(ended(start, end))
+
+    def answer(self, job: Job, result: Transcript | AuricleError) -> None:
+        self.told += self.it.job_done(job.id, result, self.now)
+
+    def outcome(self) -> Final:
+        outcome = self.it.next_final(1, self.now)
+        assert outcome is not None
+        return outcome
+
+    def jobs(self, *kinds: JobKind) -> list[Job]:
+        jobs = [told.job for told in self.told if isinstance(told, Submit)]
+        return [job for job in jobs if not kinds or job.kind in kinds]
+
+    def of(self, kind: type[Any]) -> list[Any]:
+        return [told for told in self.told if isinstance(told, kind)]
+
+
+def ended(start: float, end: float) -> UtteranceEnd:
+    speech_end = int((end - 0.2) * SECOND)
+    return UtteranceEnd(int(start * SECOND), int(end * SECOND), speech_end, is_cut=False)
