@@ -20,12 +20,13 @@ class AuricleError(Exception):
     * AudioError                  this input can't be decoded or transcribed
         * EmptyAudio, OpusWithoutBoundaries
     * Overloaded                  a bounded queue is full: retry later
-        * NoWorkerReady, Draining
+        * ServerFull, NoWorkerReady, Draining
             * ModelUnavailable        the requested model is loading, or can't be loaded
         * LedgerUnavailable, LedgerFull   a job can't be stored now
             * LedgerFailed                    the job database is damaged
     * DeadlineExceeded            the request's deadline passed
     * Superseded                  a newer partial replaced this one
+    * TooLate                     a session drops speech whose text would be late
     * WorkerError                 a worker died, hung or could not start
         * PoisonJob               this audio killed workers repeatedly
     * AudioMissing                the stored audio of a job is missing or damaged
@@ -235,6 +236,22 @@ class Overloaded(AuricleError):
         self.retry_after_s = retry_after_s
 
 
+class ServerFull(Overloaded):
+    """The machine holds no other speaker of live speech now.
+
+    Attributes:
+        speakers: People who are being transcribed.
+        capacity: People that the machine holds.
+    """
+
+    code = "server_full"
+
+    def __init__(self, message: str, retry_after_s: int, *, speakers: int, capacity: int) -> None:
+        super().__init__(message, retry_after_s)
+        self.speakers = speakers
+        self.capacity = capacity
+
+
 class NoWorkerReady(Overloaded):
     """Every worker is starting or restarting."""
 
@@ -298,6 +315,12 @@ class Superseded(AuricleError):
     """A newer partial or more urgent work replaced this queued job."""
 
     code = "superseded"
+
+
+class TooLate(AuricleError):
+    """The text of this speech would have come later than its session allows (``max_lag_s``)."""
+
+    code = "too_late"
 
 
 class WorkerError(AuricleError):

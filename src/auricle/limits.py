@@ -26,17 +26,14 @@ OPUS_FRAME_MS = (10, 20, 40, 60) * 3 + (10, 20) * 2 + (2.5, 5, 10, 20) * 4
 """Duration of a packet's frames by its configuration (RFC 6716, table 2)."""
 MIN_ENDPOINT_MS, MAX_ENDPOINT_MS, DEFAULT_ENDPOINT_MS = 100, 5000, 500
 """Silence that ends an utterance; the default is that of the setting ``endpoint_ms``."""
+MIN_MAX_LAG_S, MAX_MAX_LAG_S = 1.0, 60.0
+"""Range of ``max_lag_s``: the maximum delay of a final."""
 MAX_MESSAGE_CHARACTERS = 256 * 1024
 """Maximum length of a text message without its audio: the longest prompt and hotwords, escaped."""
 MAX_ID_CHARACTERS = 200
 """Maximum length of an id or a secret of a session."""
 MAX_KEEP_AUDIO_S = 30 * 24 * 3600
 """Maximum retention of the audio of an ended job, in seconds."""
-SESSION_AUDIO_S = 7.5
-"""Queue reservation for the finals of a live session, in seconds of audio."""
-RESUME_HEADROOM = 0.1
-"""Share of the queue that only resumed sessions may reserve."""
-
 Prompt = Annotated[str, Meta(max_length=MAX_PROMPT_CHARACTERS)]
 Hotwords = Annotated[
     tuple[Annotated[str, Meta(max_length=MAX_HOTWORD_CHARACTERS)], ...],
@@ -49,12 +46,8 @@ PacketMs = Annotated[float, Meta(ge=MIN_PACKET_MS, le=MAX_PACKET_MS)]
 RateHz = Annotated[int, Meta(ge=MIN_RATE_HZ, le=MAX_RATE_HZ)]
 MixedChannels = Annotated[int, Meta(ge=1, le=2)]
 Channels = Annotated[int, Meta(ge=1, le=MAX_CHANNELS)]
+MaxLag = Annotated[float, Meta(ge=MIN_MAX_LAG_S, le=MAX_MAX_LAG_S)]
 EndpointMs = Annotated[int, Meta(ge=MIN_ENDPOINT_MS, le=MAX_ENDPOINT_MS)]
-
-
-def queue_audio_s(sessions: float) -> float:
-    """Return the size of a queue that admits this number of live sessions, in seconds of audio."""
-    return sessions * SESSION_AUDIO_S / (1 - RESUME_HEADROOM)
 
 
 def are_valid_hotwords(words: Sequence[str]) -> bool:

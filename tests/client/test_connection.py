@@ -1,6 +1,7 @@
 """Opening a connection, and the errors of failed and closed ones, over real sockets."""
 
 import contextlib
+import json
 import socket
 from collections.abc import AsyncIterator
 
@@ -154,6 +155,25 @@ async def test_a_server_that_loads_its_model_is_asked_every_second() -> None:
         server.refusals = [refusal(503, body, Retry_After="60")]
         failed = await fails(stream_url(server.url))
     assert (failed.retry_after_s, failed.max_delay_s, failed.is_refusal) == (0, 1, True)
+
+
+SERVER_FULL = "12 people are being transcribed now; this server holds about 12."
+
+
+async def test_a_server_that_holds_no_other_speaker_is_asked_while_it_keeps_the_position() -> None:
+    body = json.dumps({"error": {"code": "server_full", "message": SERVER_FULL}})
+    async with live_server() as server:
+        server.refusals = [refusal(503, body, Retry_After="3")]
+        failed = await fails(stream_url(server.url))
+    assert (failed.reason, failed.is_full, failed.is_refusal) == (SERVER_FULL, True, True)
+    assert (failed.retry_after_s, failed.max_delay_s) == (3, 2)
+
+
+def test_a_session_that_is_refused_with_its_first_word_is_too() -> None:
+    failed = closing_error(closed(1013), Failed("server_full", SERVER_FULL, True, 3.0))
+    assert isinstance(failed, ConnectionFailed)
+    assert (failed.reason, failed.is_full) == (SERVER_FULL, True)
+    assert (failed.retry_after_s, failed.max_delay_s) == (3, 2)
 
 
 async def test_a_proxy_whose_server_is_away_may_be_asked_again() -> None:

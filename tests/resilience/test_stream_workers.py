@@ -1,4 +1,4 @@
-"""Live sessions over real workers: what a full queue and a dying worker mean to them."""
+"""Live sessions over real workers: a full queue, other speakers and a dying worker."""
 
 import json
 from collections.abc import AsyncIterator
@@ -16,9 +16,10 @@ from auricle.config.settings import (
     Settings,
     WorkerSettings,
 )
-from auricle.limits import SESSION_AUDIO_S
+from auricle.errors import Overloaded
 from auricle.server.app import create_app
 from auricle.server.context import ServerState
+from auricle.server.live.admission.capacity import SpeakerCapacity
 from auricle.types import ANONYMOUS, ReservationRequest
 from auricle.workers.asr.pool import WorkerPool
 from tests.support.decoder import FakeDecoder
@@ -29,8 +30,8 @@ from tests.support.stream import SPEECH, call, pcm
 pytestmark = pytest.mark.process
 
 QUEUE_AUDIO_S = 45.0
-NEEDED_BY_A_NEW_ONE_S = SESSION_AUDIO_S + QUEUE_AUDIO_S / 10
-"""A tenth of the queue is for resumed sessions."""
+IS_SPEAKING = 0.6
+"""Speakers from which a machine that holds one has no place."""
 START: dict[str, Any] = {"format": "pcm16", "seq": 0, "partials": 0}
 
 
@@ -39,11 +40,6 @@ class Served:
     pool: WorkerPool
     port: int
     state: ServerState
-
-    def fill(self, left_s: float) -> str:
-        """Reserve room for others, so that this amount is left."""
-        taken_s = self.pool.stats().queue.reserved_audio_s
-        return self.pool.reserve(ReservationRequest(ANONYMOUS, QUEUE_AUDIO_S - left_s - taken_s))
 
     async def refused(self, **query: Any) -> tuple[int, str, str | None]:
         with pytest.raises(InvalidStatus) as caught:
@@ -74,61 +70,44 @@ async def served(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serv
         await pool.aclose()
 
 
-async def test_a_full_queue_refuses_new_sessions_and_never_a_final_of_those_that_are_in(
-    served: Served,
-) -> None:
-    async with call(served.port, **START) as caller:
-        await caller.until("ready")
-        room = served.fill(NEEDED_BY_A_NEW_ONE_S - 1)
-        try:
-            status, code, retry_after = await served.refused(**START)
-            assert (status, code) == (503, "queue_full")
-            assert int(retry_after or 0) >= 1
-            refused = served.pool.stats().jobs.refused
+async def test_a_full_queue_of_uploads_refuses_no_session_and_no_final(served: Served) -> None:
+    room = served.pool.reserve(ReservationRequest(ANONYMOUS, QUEUE_AUDIO_S))
+    try:
+        with pytest.raises(Overloaded):
+            served.pool.reserve(ReservationRequest(ANONYMOUS, 0.1))
+        async with call(served.port, **START) as caller:
+            await caller.until("ready")
             for _ in range(3):
-                await caller.send(pcm(SPEECH))  # longer than its room: the next final always fits
+                await caller.send(pcm(SPEECH))
                 await caller.tell("finalize")
                 assert (await caller.until("final"))["error"] is None
-            assert served.pool.stats().jobs.refused == refused
-        finally:
-            served.pool.release(room)
+    finally:
+        served.pool.release(room)
     assert caller.of("error") == caller.of("warning") == []
 
 
-async def test_a_resumed_session_is_admitted_when_new_ones_are_not(served: Served) -> None:
-    await poll_until(lambda: not served.pool.stats().queue.reserved_audio_s)
-    room = served.fill(NEEDED_BY_A_NEW_ONE_S - 1)
-    try:
-        assert (await served.refused(**START))[0] == 503
-        async with call(served.port, **START, resume=1) as caller:
-            await caller.tell("resume", session="forgotten", secret="")
-            assert (await caller.until("ready"))["resumed"] is False
-            await caller.send(pcm(SPEECH[:16_000]))
-            await caller.tell("finalize")
-            assert (await caller.until("final"))["error"] is None
-    finally:
-        served.pool.release(room)
-
-
-async def test_a_waiting_session_has_its_room_when_its_client_resumes(
-    served: Served,
+async def test_a_session_is_resumed_while_the_machine_is_full_of_speakers(
+    served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await poll_until(lambda: not served.pool.stats().queue.reserved_audio_s)
+    live = served.state.live
+    monkeypatch.setattr(live.admission, "capacity", SpeakerCapacity(1, is_fixed=True))
+    await poll_until(lambda: not live.admission.speakers)
     async with call(served.port, format="opus", seq=1) as caller:
         ready = await caller.until("ready")
         caller.connection.transport.abort()
-    await poll_until(lambda: served.state.live.waiting > 0)
-    room = served.fill(0)
-    try:
-        assert (await served.refused(**START))[0] == 503
+    await poll_until(lambda: live.waiting > 0)
+    async with call(served.port, **START) as speaker:
+        await speaker.send(pcm(SPEECH[:32_000]))  # an utterance that has not ended
+        await poll_until(lambda: live.admission.speakers > IS_SPEAKING)
+        status, code, retry_after = await served.refused(**START)
+        assert (status, code) == (503, "server_full")
+        assert int(retry_after or 0) >= 1
         async with call(served.port, resume=1) as again:
             await again.tell("resume", session=ready["session"], secret=ready["secret"])
             assert (await again.until("ready"))["resumed"] is True
-            assert served.pool.stats().queue.reserved_audio_s == pytest.approx(QUEUE_AUDIO_S)
-            await again.tell("stop")
-            await again.until_closed()
-    finally:
-        served.pool.release(room)
+            for each in (again, speaker):
+                await each.tell("stop")
+                await each.until_closed()
 
 
 async def test_a_worker_s_death_costs_no_word_and_its_neighbour_none_either(

@@ -96,15 +96,15 @@ async def test_each_gateway_admits_its_part_and_no_more(tmp_path: Path) -> None:
 async def test_jobs_of_other_gateways_use_no_room_of_this_one(tmp_path: Path) -> None:
     async with two_gateways(tmp_path, queue_audio_s=40) as (first, second):
         gate, blocker = await blocked(first, tmp_path)
-        jobs = [job(f"j{n}", seconds=10) for n in range(3)]
+        jobs = [job(f"j{n}", seconds=8) for n in range(3)]
         running = asyncio.gather(*map(first.transcriber.transcribe, jobs))
         await waiting(first, 3)
         async with asyncio.timeout(60):  # until the second has looked, too
             while second.stats().queue.waiting_jobs < 3:  # noqa: ASYNC110  # it has no event
                 await asyncio.sleep(0.05)
         with pytest.raises(Overloaded):
-            second.reserve(ReservationRequest(ANONYMOUS, 15.0))
-        second.reserve(ReservationRequest(ANONYMOUS, 5.0))
+            second.reserve(ReservationRequest(ANONYMOUS, 17.0))
+        second.reserve(ReservationRequest(ANONYMOUS, 16.0))
         gate.open()
         await asyncio.gather(blocker, running)
 

@@ -1,8 +1,11 @@
 """Live sessions on fakes, without a server around them."""
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import anyio
 from anyio.abc import TaskGroup
@@ -14,8 +17,10 @@ from auricle.config.settings import LiveSettings
 from auricle.engine.models import ModelTable
 from auricle.events import Wire
 from auricle.server.access.rate_limits import NO_OWN_LIMITS, KeyLimits, RateLimiter
+from auricle.server.live.admission.memory import CapacityMemory, Machine
 from auricle.server.live.registry import LiveSessions
 from auricle.server.live.runner import LiveRunner
+from auricle.server.live.session_secrets import SessionSecrets
 from auricle.server.telemetry.live_metrics import LiveMetrics
 from auricle.types import ClientId
 from tests.support.models import models_of
@@ -31,14 +36,16 @@ class Sessions:
     transcriber: FakeTranscriber
     registry: CollectorRegistry
     group: TaskGroup
+    directory: Path
+    """Where what was learned of the machine is kept."""
 
     async def open(
         self, parameters: StreamParameters | None = None, client: ClientId = ALICE
     ) -> LiveRunner:
         """Start a session of PCM16 with positions, if nothing else is wanted."""
         wanted = parameters or StreamParameters(format=Wire.PCM16, seq=True)
-        room = self.live.admit(client, None, is_resuming=False)
-        return await self.live.open(self.group, client, wanted, room)
+        place = self.live.admit(client, None)
+        return await self.live.open(self.group, client, wanted, place)
 
     def figure(self, name: str, **labels: str) -> float:
         """Return one of the metrics."""
@@ -50,22 +57,26 @@ class Sessions:
 async def sessions(
     settings: LiveSettings | None = None,
     limits: KeyLimits = NO_OWN_LIMITS,
-    gateway_id: str = "",
+    id_prefix: str = "",
     models: ModelTable | None = None,
 ) -> AsyncIterator[Sessions]:
     registry, transcriber = CollectorRegistry(), FakeTranscriber()
     metrics = LiveMetrics(registry)
     rate_limiter = RateLimiter(limits, lambda client: NO_OWN_LIMITS)
-    live = LiveSessions(
-        settings or LiveSettings(),
-        models or models_of(SPEC),
-        transcriber,
-        find_libopus(),
-        metrics,
-        rate_limiter,
-        gateway_id,
-    )
-    async with anyio.create_task_group() as group:
-        group.start_soon(live.watch)
-        yield Sessions(live, transcriber, registry, group)
-        group.cancel_scope.cancel()
+    settings = settings or LiveSettings()
+    with TemporaryDirectory() as name:
+        directory = Path(name)
+        live = LiveSessions(
+            settings,
+            models or models_of(SPEC),
+            transcriber,
+            find_libopus(),
+            metrics,
+            rate_limiter,
+            SessionSecrets(b"a key of this server" * 2, time.monotonic(), id_prefix),
+            CapacityMemory(directory, Machine(), settings.live_speakers),
+        )
+        async with anyio.create_task_group() as group:
+            group.start_soon(live.watch)
+            yield Sessions(live, transcriber, registry, group, directory)
+            group.cancel_scope.cancel()

@@ -20,6 +20,10 @@ class FakePeer:
     violation_code: int | None = None
     has_more: bool = False
     given_up: tuple[int, str] | None = None
+    read_interval_s: float = 0.0
+
+    def take_binary(self) -> list[bytes]:
+        return []
 
     def give_up(self, code: int, reason: str) -> None:
         self.given_up = code, reason

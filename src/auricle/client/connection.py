@@ -17,6 +17,7 @@ from auricle.errors import (
     ForbiddenOrigin,
     NoWorkerReady,
     RequestError,
+    ServerFull,
     SetupError,
     Unauthorized,
 )
@@ -30,6 +31,9 @@ MAX_RETRY_AFTER_S = 120.0
 STARTING_DELAY_S = 1.0
 """Maximum delay while a server loads its model. Its Retry-After is the time of a whole start, for
 requests that cost more than a handshake."""
+FULL_DELAY_S = 2.0
+"""Maximum delay besides the Retry-After of a full server, which keeps a client's position for 5 s
+longer."""
 
 _SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
 _REFUSALS: dict[int, type[RequestError]] = {401: Unauthorized, 403: ForbiddenOrigin}
@@ -46,6 +50,7 @@ class ConnectionFailed(Exception):
         retry_after_s: Minimum delay that the server requested, in seconds.
         max_delay_s: Maximum delay in place of the rules' one, in seconds.
         is_refusal: Whether a server answered that it is full or not ready.
+        is_full: Whether the machine holds no other speaker; the reason is then a sentence.
     """
 
     def __init__(
@@ -55,9 +60,10 @@ class ConnectionFailed(Exception):
         retry_after_s: float = 0.0,
         max_delay_s: float | None = None,
         is_refusal: bool = False,
+        is_full: bool = False,
     ) -> None:
         super().__init__(reason)
-        self.reason, self.is_refusal = reason, is_refusal
+        self.reason, self.is_refusal, self.is_full = reason, is_refusal, is_full
         self.retry_after_s, self.max_delay_s = retry_after_s, max_delay_s
 
 
@@ -130,11 +136,23 @@ def _refusal(response: Response) -> ConnectionFailed | AuricleError:
         text = f"The URL does not belong to an Auricle server (HTTP {status})."
     if error.code == NoWorkerReady.code:
         return ConnectionFailed(text, max_delay_s=STARTING_DELAY_S, is_refusal=True)
+    if error.code == ServerFull.code:
+        return _full(error.message, _retry_after_s(response))
     if status in _FULL:
         return ConnectionFailed(text, retry_after_s=_retry_after_s(response), is_refusal=True)
     if status >= 500:  # usually from a proxy while its server starts
         return ConnectionFailed(text, retry_after_s=_retry_after_s(response))
     return _REFUSALS.get(status, RequestError)(text)
+
+
+def _full(message: str, retry_after_s: float) -> ConnectionFailed:
+    return ConnectionFailed(
+        message,
+        retry_after_s=retry_after_s,
+        max_delay_s=FULL_DELAY_S,
+        is_refusal=True,
+        is_full=True,
+    )
 
 
 def _retry_after_s(response: Response) -> float:
@@ -157,6 +175,8 @@ def closing_error(
     text = f"{failed.message} ({failed.code})" if failed else frame.reason or "no reason given"
     if failed is not None and failed.retryable:
         retry_after_s = min(failed.retry_after_s or 0.0, MAX_RETRY_AFTER_S)
+        if failed.code == ServerFull.code:
+            return _full(failed.message, retry_after_s)
         return ConnectionFailed(text, retry_after_s=retry_after_s)
     if frame.code in _FATAL_CLOSE_CODES:
         return RequestError(f"The server ended the stream: {text} (close code {frame.code}).")

@@ -15,6 +15,7 @@ Received events are passed to :meth:`Conversation.receive_event`; messages to se
 """
 
 import enum
+import secrets
 from collections import deque
 from dataclasses import dataclass, replace
 from math import inf
@@ -80,10 +81,17 @@ class Connected:
 
 @dataclass(frozen=True, slots=True)
 class Disconnected:
-    """The connection was lost and the client reconnects; speech is buffered meanwhile."""
+    """The connection was lost and the client reconnects; speech is buffered meanwhile.
+
+    Attributes:
+        reason: Why, as text.
+        retry_in_s: Time until the next attempt, in seconds.
+        is_full: Whether the server holds no other speaker now; the reason says how many it holds.
+    """
 
     reason: str
     retry_in_s: float
+    is_full: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +170,7 @@ class Conversation:
         self._has_sent = False  # on this connection
         self._partial_sample = 0  # the end of the newest partial
         self._behind_s: float | None = None  # last reported value; None: not catching up
+        self._waiter = secrets.token_hex(8)
         self._session: Ready | None = None
         self._last_result = 0  # of this session
         self._finals = 0  # of all sessions
@@ -238,18 +247,19 @@ class Conversation:
     def query(self) -> dict[str, str]:
         """Return the query of the URL of the next connection.
 
-        When resuming, it contains the session ID, by which a load balancer finds the server, and
-        the parameters of a new session in case the old one has expired. Prompts and hotwords are
+        With ``waiter``, the client keeps its position after a refusal. When resuming, the query
+        contains the session ID, by which a load balancer finds the server, and the parameters of a
+        new session in case the old one has expired. Prompts and hotwords are
         private, so they are not part of a URL; neither is the session secret.
         """
         if self._session is None:
-            return {}
+            return {"waiter": self._waiter}
         parameters = msgspec.structs.asdict(self._parameters)
         position = self._restart()
         parameters |= position
         is_whole = not parameters["prompt"] and not parameters["hotwords"]
         self._requested_position = position if is_whole else None
-        query = {"resume": "1", "session": self._session.session}
+        query = {"resume": "1", "session": self._session.session, "waiter": self._waiter}
         if not is_whole:
             return query
         values = {name: _in_query(value) for name, value in parameters.items() if value}

@@ -111,7 +111,7 @@ class LiveClient:
         self._received_at = -math.inf
         self._is_delivering = False
         self._has_connected = False
-        self._problem: str | None = None
+        self._problem: Disconnected | None = None
         self._failure: AuricleError | None = None
         self._last_failed: Failed | None = None
 
@@ -126,8 +126,8 @@ class LiveClient:
         return self._conversation.safe_sample
 
     @property
-    def problem(self) -> str | None:
-        """Why there is no connection, as readable text; ``None`` while connected."""
+    def problem(self) -> Disconnected | None:
+        """Why there is no connection; ``None`` while connected or before the first attempt."""
         return self._problem
 
     @property
@@ -288,7 +288,6 @@ class LiveClient:
         """Return a new connection; retry within the limits of the rules."""
         while True:
             if failed is not None:
-                self._problem = failed.reason
                 await self._wait(failed)
             query = self._conversation.query()
             url = f"{self._stream_url}?{urlencode(query)}" if query else self._stream_url
@@ -315,8 +314,9 @@ class LiveClient:
         )
         if delay_s is None:
             raise Unreachable(f"Cannot connect to {self._url}: {failed.reason.rstrip('.')}.")
+        self._problem = Disconnected(failed.reason, delay_s, failed.is_full)
         if self._has_connected:
-            await self._sink.send(Disconnected(failed.reason, delay_s))
+            await self._sink.send(self._problem)
         await anyio.sleep(delay_s)
 
     async def _converse(self, connection: ClientConnection) -> ConnectionFailed | None:

@@ -29,6 +29,7 @@ from auricle.limits import (
     DEFAULT_ENDPOINT_MS,
     MAX_ENDPOINT_MS,
     MAX_KEEP_AUDIO_S,
+    MAX_MAX_LAG_S,
     MIN_ENDPOINT_MS,
 )
 from auricle.types import LIVE_BEAM_SIZE
@@ -146,7 +147,7 @@ class ServerSettings(_Section):
         4096, ge=1, description="Maximum open connections, within the file limit; more get a 503."
     )
     address_connections: int = Field(
-        128, ge=0, description="Maximum open connections per address; more get a 429. 0: no limit."
+        1000, ge=0, description="Maximum open connections per address; more get a 429. 0: no limit."
     )
     max_file_jobs: int = Field(
         16,
@@ -324,14 +325,14 @@ class QueueSettings(_Section):
     """Limits of the queue, and the handling of poison jobs."""
 
     queue_audio_s: float = Field(
-        0,
-        ge=0,
-        description="Maximum queued audio, in seconds; live sessions reserve 7.5 s each. 0: by the "
-        "speed of the workers, or as measured with `auricle bench --save`.",
+        600, gt=0, description="Maximum queued audio of uploads and files, in seconds."
     )
     queue_jobs: int = Field(256, ge=1, description="Maximum number of queued jobs.")
     key_share: float = Field(
-        0.6, gt=0, le=1, description="Maximum share of the queue for one key, from 0 to 1."
+        0.6,
+        gt=0,
+        le=1,
+        description="Maximum share of the queue for one key while others use it, from 0 to 1.",
     )
     file_share: float = Field(
         0.1, ge=0, le=1, description="Minimum share of worker time for files, from 0 to 1."
@@ -416,9 +417,20 @@ NO_PARTIALS = "none"
 class LiveSettings(_Section):
     """Limits and timeouts of live sessions."""
 
-    max_sessions: int = Field(64, ge=1, description="Maximum live sessions; more get a 503.")
+    max_sessions: int = Field(
+        1000,
+        ge=1,
+        description="Maximum live sessions, silent ones included; more get a 503. How many may "
+        "speak is learned.",
+    )
+    live_speakers: int = Field(
+        0,
+        ge=0,
+        description="Maximum people who are transcribed live at once; 0: as many as the machine "
+        "turns out to hold.",
+    )
     max_sessions_per_address: int = Field(
-        32, ge=0, description="Maximum live sessions per address; more get a 429. 0: no limit."
+        500, ge=0, description="Maximum live sessions per address; more get a 429. 0: no limit."
     )
     max_readers: int = Field(
         1000, ge=0, description="Maximum connected readers of live sessions; more get a 503."
@@ -434,6 +446,13 @@ class LiveSettings(_Section):
         description="Model for partials: a name of AURICLE_MODELS, `same` (the model of the final) "
         "or `none` (no partials); not set: Moonshine for English where it is installed, else "
         "`same`.",
+    )
+    max_lag_s: float = Field(
+        0,
+        ge=0,
+        le=MAX_MAX_LAG_S,
+        description="Maximum delay of finals of sessions that set none, in seconds: speech whose "
+        "text would come later is dropped, and reported. 0: none is dropped.",
     )
     endpoint_ms: int = Field(
         DEFAULT_ENDPOINT_MS,

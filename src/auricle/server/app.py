@@ -53,6 +53,7 @@ from auricle.server.http.errors import EXCEPTION_HANDLERS, ErrorBoundaryMiddlewa
 from auricle.server.http.openapi import complete
 from auricle.server.http.request_log import with_request_id
 from auricle.server.http.uniform_routes import refuse_socket, serve_uniformly
+from auricle.server.live.admission.memory import Machine
 from auricle.server.net.hsts import StrictTransport
 from auricle.server.net.lingering import LingeringClose
 from auricle.server.startup import run
@@ -88,6 +89,7 @@ def create_app(
     speakers: VoiceEmbedder | None = None,
     turns: TurnJudge | None = None,
     frames: FrameDecoder | None = None,
+    machine: Machine | None = None,
 ) -> FastAPI:
     """Return the application. It uses the pools, but the caller starts and stops them.
 
@@ -100,6 +102,7 @@ def create_app(
         speakers: Embeds speech for speakers; ``None``: transcripts have none.
         turns: Judges the ends of turns; ``None``: silence ends utterances.
         frames: Decodes live MP3, FLAC and AAC; ``None``: they are rejected.
+        machine: What its capacity of live speech depends on; ``None``: unknown.
 
     Raises:
         SetupError: A model, a key, the key file or the libopus in the settings is unusable.
@@ -107,7 +110,9 @@ def create_app(
     libopus = find_libopus(settings.decode.libopus)
     if models is None:
         models = ModelTable.of(settings.model)
-    server = ServerState.build(transcriber, decoder, models, settings, libopus)
+    server = ServerState.build(
+        transcriber, decoder, models, settings, libopus, machine or Machine()
+    )
     server.live.partials = partials
     if partials is not None:
         server.metrics.add_pool("partials", partials.stats)

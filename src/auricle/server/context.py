@@ -25,8 +25,10 @@ from auricle.server.access.origins import Origins
 from auricle.server.access.rate_limits import KeyLimits, RateLimiter
 from auricle.server.http.body import read_body
 from auricle.server.http.request_log import request_log
+from auricle.server.live.admission.memory import CapacityMemory, Machine
 from auricle.server.live.connection import GOODBYE_S
 from auricle.server.live.registry import LiveSessions
+from auricle.server.live.session_secrets import SessionSecrets
 from auricle.server.running import Running
 from auricle.server.telemetry.history import History
 from auricle.server.telemetry.metrics import Metrics
@@ -87,6 +89,7 @@ class ServerState:
         models: Models,
         all_settings: Settings,
         libopus: LibOpus,
+        machine: Machine,
     ) -> "ServerState":
         """Build the parts from the settings.
 
@@ -130,7 +133,15 @@ class ServerState:
                 libopus,
                 metrics.live,
                 rate_limiter,
-                settings.gateway_id,
+                SessionSecrets.stored_in(
+                    all_settings.ledger.directory,
+                    time.monotonic(),
+                    # By it, a load balancer routes a resuming client to its gateway.
+                    f"{settings.gateway_id}-" if settings.gateway_id else "",
+                ),
+                CapacityMemory(
+                    all_settings.ledger.directory, machine, all_settings.live.live_speakers
+                ),
             ),
         )
         metrics.follow(

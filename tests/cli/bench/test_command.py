@@ -12,7 +12,6 @@ from auricle.cli.bench.target import find_target
 from auricle.config.capacity import save_capacity
 from auricle.config.settings import Settings
 from auricle.engine.placement import measured_of
-from auricle.limits import queue_audio_s
 from tests.support.command import command, environment, serving
 from tests.support.model import CACHE_DIR, bundled_model
 
@@ -78,14 +77,14 @@ def test_it_needs_a_file_that_it_can_write(tmp_path: Path) -> None:
     assert "is a folder" in running.stderr
 
 
-def test_what_is_saved_is_what_a_server_admits(tmp_path: Path, scripted: Settings) -> None:
+def test_what_is_saved_is_what_a_server_begins_with(tmp_path: Path, scripted: Settings) -> None:
     of = measured_of(find_target(scripted).placement)
     result = BenchResult("1.0", 1e9, of, is_quick=False, streams=27)
     save_capacity(scripted.model.cache_dir, result.capacity())
     with serving(tmp_path, workers=of.workers) as (server, url):
         assert server.stderr.count('"capacity_used"') == 1
-        queue = httpx2.get(f"{url}/health").json()["queue"]
-    assert queue["max_audio_s"] == pytest.approx(queue_audio_s(27), abs=0.1)
+        live = httpx2.get(f"{url}/health").json()["live"]
+    assert (live["capacity"], live["learned"]) == (27, True)
     with serving(tmp_path, workers=of.workers + 1) as (server, _):
         assert f"workers {of.workers} instead of {of.workers + 1}" in server.stderr
 

@@ -110,23 +110,19 @@ def test_the_document(result: BenchResult) -> None:
     assert [level["is_held"] for level in document["levels"]] == [True, False, True]
 
 
-def test_the_advice_is_the_queue_that_admits_this_number(result: BenchResult) -> None:
+def test_the_advice_is_to_save_the_number(result: BenchResult) -> None:
     settings = Settings.load()
     (line,) = advice(result, settings, None)
-    assert line == "To admit this number: `auricle bench --save`, or AURICLE_QUEUE_AUDIO_S=250."
-    result.streams = 90
-    (line,) = advice(result, settings, None)
-    assert line.endswith("AURICLE_QUEUE_AUDIO_S=750 AURICLE_MAX_SESSIONS=90.")
+    assert line == "`auricle bench --save` lets a new server begin with this number."
     result.streams = 0
     assert advice(result, settings, None) == ["Choose a smaller model, or a faster machine."]
 
 
-def test_after_saving_it_names_the_settings_that_take_precedence(result: BenchResult) -> None:
-    assert len(advice(result, Settings.load(), "FILE")) == 1
-    fixed = Settings.load({"queue_audio_s": 300, "max_sessions": 10})
-    assert advice(result, fixed, "FILE")[1:] == [
-        "Unset AURICLE_QUEUE_AUDIO_S and AURICLE_MAX_SESSIONS, which take precedence."
-    ]
+def test_after_saving_it_names_the_setting_that_is_too_low(result: BenchResult) -> None:
+    (line,) = advice(result, Settings.load(), "FILE")
+    assert line.startswith("Saved in FILE: `auricle serve` begins with this number")
+    limited = Settings.load({"max_sessions": 10})
+    assert advice(result, limited, "FILE")[1:] == ["Raise AURICLE_MAX_SESSIONS, which is 10."]
 
 
 def test_what_is_saved(result: BenchResult) -> None:

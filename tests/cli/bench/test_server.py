@@ -22,6 +22,7 @@ def test_it_has_the_settings_but_no_limits_and_ends_with_its_workers(
     monkeypatch.setenv("AURICLE_WORKERS", "1")
     monkeypatch.setenv("AURICLE_API_KEYS", "name:a-key-that-clients-would-need")
     monkeypatch.setenv("AURICLE_QUEUE_AUDIO_S", "7")
+    monkeypatch.setenv("AURICLE_LIVE_SPEAKERS", "1")
 
     async def look() -> tuple[dict[str, Any], list[psutil.Process]]:
         async with running_server(Settings.load()) as server:
@@ -30,6 +31,7 @@ def test_it_has_the_settings_but_no_limits_and_ends_with_its_workers(
 
     health, processes = asyncio.run(look())
     assert health["sessions"]["max"] == MANY
+    assert health["live"]["capacity"] == MANY
     assert len(health["workers"]) == 1
     assert len(processes) == 1 + 1 + 2
     assert not [process for process in processes if process.is_running()]

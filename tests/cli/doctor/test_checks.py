@@ -1,6 +1,8 @@
 """The checks of ``auricle doctor``, with and without problems."""
 
 import http.server
+import json
+import re
 import socket
 import sys
 import threading
@@ -17,6 +19,7 @@ from auricle.cli.doctor.checks import (
     check_engine,
     check_gpu,
     check_libopus,
+    check_live,
     check_memory,
     check_model,
     check_models,
@@ -167,6 +170,66 @@ def test_a_server_of_auricle_that_runs_is_well(tmp_path: Path) -> None:
         finding = check_address(settings(port=port))
         assert (finding.level, finding.advice) == (Level.OK, "")
         assert f"Auricle {__version__} is running there" in finding.text
+
+
+@pytest.mark.process
+def test_a_server_that_has_learned_nothing_is_worth_a_measurement(tmp_path: Path) -> None:
+    with serving(tmp_path) as (_, url):
+        port = int(url.rpartition(":")[2])
+        finding = check_live(settings(port=port))
+        assert finding.level is Level.WARNING
+        assert finding.text == (
+            "0 people are being transcribed now; this server holds about 16, which is not learned "
+            "yet"
+        )
+        assert "`auricle bench --save`" in finding.advice
+        assert "AURICLE_LIVE_SPEAKERS" in finding.advice
+
+
+def test_live_speech_of_a_server_that_does_not_run_is_no_problem() -> None:
+    finding = check_live(settings())
+    assert (finding.level, finding.advice) == (Level.OK, "")
+    assert "no server is running" in finding.text
+
+
+class Service(http.server.BaseHTTPRequestHandler):
+    """``/health`` of a server in a state that takes long to reach."""
+
+    live: dict[str, object]
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        health = {"version": "7", "decode_workers": [], "live": self.live}
+        self.wfile.write(json.dumps(health).encode())
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("state", "fixed", "text", "advice"),
+    [
+        ({"late": True}, 0, "captions are late: 12 people are", "a smaller AURICLE_MODEL"),
+        ({"speakers": 12.4}, 0, "full: 12 people are", "more cores"),
+        ({"waiting_clients": 3}, 0, "full: .+; waiting clients: 3$", "another server"),
+        ({"waiting_clients": 3}, 12, "full: ", "Raise or unset AURICLE_LIVE_SPEAKERS"),
+        ({}, 0, r"^12 people are being transcribed now; this server holds about 12$", "^$"),
+        ({"speakers": 0.6, "learned": False}, 12, "^1 person is being transcribed now", "^$"),
+    ],
+)
+def test_a_server_without_a_free_place_comes_with_advice(
+    state: dict[str, object], fixed: int, text: str, advice: str
+) -> None:
+    live = {"speakers": 11.6, "capacity": 12.4, "learned": True, "late": False}
+    handler = type("Handler", (Service,), {"live": live | {"waiting_clients": 0} | state})
+    with http.server.HTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        finding = check_live(settings(port=server.server_port, live_speakers=fixed))
+        server.shutdown()
+    assert re.search(text, finding.text)
+    assert re.search(advice, finding.advice)
+    assert (finding.level is Level.OK) == (finding.advice == "")
 
 
 class OtherService(http.server.BaseHTTPRequestHandler):

@@ -226,6 +226,26 @@ def test_a_lost_connection_is_logged_once(pipe: Screen) -> None:
     )
 
 
+@pytest.mark.parametrize("has_connected", [False, True])
+def test_a_full_server_is_said_to_be_full(pipe: Screen, has_connected: bool) -> None:
+    reason = "12 people are being transcribed now; this server holds about 12."
+    with CaptionScreen(is_written=True, idle="") as screen:
+        if has_connected:
+            screen.show(Connected(False))
+        screen.show(Disconnected(reason, 2.6, is_full=True))
+        screen.show(Connected(False))
+    assert pipe.said.getvalue() == (
+        "Waiting for a free place: 12 people are being transcribed now; this server holds about "
+        "12. Trying again in 3 s.\nConnected.\n"
+    )
+
+
+def test_a_connection_that_never_was_is_not_said_to_be_lost(pipe: Screen) -> None:
+    with CaptionScreen(is_written=True, idle="") as screen:
+        screen.show(Disconnected("It is full. (queue_full)", 2.0))
+    assert pipe.said.getvalue() == "It is full. (queue_full). Retrying…\n"
+
+
 def test_catching_up_is_logged_once(pipe: Screen) -> None:
     with CaptionScreen(is_written=True, idle="") as screen:
         for behind_s in (600.0, 580.4, 10.0, 0.0):

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,9 +12,22 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from anyio import to_thread
 
+from auricle.events import Final
+from auricle.protocol.native.stream import Start
 from tests.support.clips import CLIPS
-from tests.support.command import LIMIT_S, ROOT, command, completed, environment, serving, until
+from tests.support.command import (
+    LIMIT_S,
+    ROOT,
+    Command,
+    command,
+    completed,
+    environment,
+    serving,
+    until,
+)
+from tests.support.live_server import live_server
 
 pytestmark = [
     pytest.mark.process,
@@ -156,6 +170,69 @@ def test_a_full_server_is_waited_for(tmp_path: Path, lines: list[str]) -> None:
                 assert second.wait() == 0
     assert second.stdout.splitlines() == lines
     assert second.stderr.endswith("Connected.\n")
+
+
+@contextlib.contextmanager
+def full(folder: Path) -> Iterator[tuple[str, list[Command]]]:
+    """Run a server that holds two speakers, and has them; give its URL and the speakers."""
+    with contextlib.ExitStack() as stack:
+        _, url = stack.enter_context(serving(folder, live_speakers=2))
+        environ = environment(folder, url=url)
+        speakers = [
+            stack.enter_context(command("live", str(STORY.path), environ=environ)) for _ in range(2)
+        ]
+        until(lambda: speaking(url) >= 1.5, speakers[0])
+        yield url, speakers
+
+
+def speaking(url: str) -> float:
+    return float(httpx2.get(f"{url}/health").json()["live"]["speakers"])
+
+
+FULL = re.compile(
+    r"Waiting for a free place: (2 people are|1 person is) being transcribed now; "
+    r"this server holds about 2\. Trying again in \d+ s\.\n"
+)
+
+
+def test_a_free_place_is_waited_for(tmp_path: Path, lines: list[str]) -> None:
+    with full(tmp_path) as (url, speakers):
+        environ = environment(tmp_path, url=url)
+        with command("live", str(PAIR.path), "--fast", environ=environ) as third:
+            said = third.line_with("Waiting")
+            assert FULL.fullmatch(said)
+            for speaker in speakers:
+                speaker.interrupt()
+            assert third.wait() == 0
+    assert third.stdout.splitlines() == lines
+    assert third.stderr.endswith("Connected.\n")
+
+
+def test_ctrl_c_ends_the_wait_for_a_free_place_at_once(tmp_path: Path) -> None:
+    with full(tmp_path) as (url, _):
+        environ = environment(tmp_path, url=url)
+        with command("live", str(PAIR.path), environ=environ) as waiting:
+            assert FULL.fullmatch(waiting.line_with("Waiting"))
+            waiting.interrupt()
+            assert waiting.wait() == 130
+    assert waiting.stdout == ""
+    assert waiting.stderr.count("\n") == 1
+
+
+@pytest.mark.anyio
+async def test_captions_may_be_late_by_what_is_asked(tmp_path: Path) -> None:
+    async with live_server() as server:
+        server.says_first = [Final(1, 1, "", 0, 16_000, None, None, 0, False, "too_late")]
+        environ = environment(tmp_path, url=server.url)
+        arguments = ["live", str(PAIR.path), "--fast", "--max-lag", "2.5"]
+        with command(*arguments, environ=environ) as running:
+            assert await to_thread.run_sync(running.wait) == 0
+    (start,) = server.openings
+    assert isinstance(start, Start)
+    assert start.max_lag_s == 2.5
+    assert running.stdout.startswith(
+        "[1.0 s missing: the server was too busy to transcribe it in time]\n"
+    )
 
 
 def test_captions_are_drawn_on_a_terminal(tmp_path: Path, url: str, lines: list[str]) -> None:

@@ -22,8 +22,7 @@ from websockets.sync.client import connect as connect_sync
 
 from auricle import __version__
 from auricle.audio.chunks import find_chunks
-from auricle.cli.serve.start import admitting, curl_line
-from auricle.config.settings import Settings
+from auricle.cli.serve.start import curl_line
 from tests.support.clips import CLIPS
 from tests.support.command import LIMIT_S, ROOT, command, environment, serving, started_at, until
 from tests.support.model import bundled_model
@@ -105,13 +104,6 @@ def test_the_curl_line_names_a_key_where_one_is_needed(
         "curl --data-binary @FILE -H 'Content-Type: audio/*' "
         "-H 'Authorization: Bearer KEY' http://h/utterance"
     )
-
-
-def test_a_measured_capacity_raises_the_default_number_of_live_sessions_only() -> None:
-    assert admitting(Settings.load(), 200).live.max_sessions == 200
-    assert admitting(Settings.load(), 20) == admitting(Settings.load(), 0) == Settings.load()
-    chosen = Settings.load({"max_sessions": 10})
-    assert admitting(chosen, 200) is chosen
 
 
 def test_it_serves_other_machines_without_keys_if_configured_and_warns(tmp_path: Path) -> None:

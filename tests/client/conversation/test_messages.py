@@ -34,7 +34,7 @@ pytestmark = pytest.mark.unit
 
 def test_it_begins_with_what_is_asked() -> None:
     talk = in_pcm(language="de", endpoint_ms=300, prompt="Of birds.")
-    assert talk.query() == {}
+    assert talk.query().keys() == {"waiter"}
     start = decode_command(talk.connected())
     assert isinstance(start, Start)
     assert (start.language, start.endpoint_ms, start.prompt) == ("de", 300, "Of birds.")

@@ -39,17 +39,19 @@ pytestmark = pytest.mark.unit
 
 
 def test_it_resumes_with_the_secret_of_the_session_and_its_last_final() -> None:
-    talk = opened(language="de")
+    talk = opened(language="de", max_lag_s=2.5)
+    waiter = talk.query()["waiter"]
     talk.receive_pcm(speech(4))
     list(messages(talk))
     talk.receive_event(final(1, 0, 2 * SECOND))
     talk.disconnected()
     assert decode_command(talk.connected()) == Resume("A", "secret of A", 1)
     query = talk.query()
-    assert (query["resume"], query["session"]) == ("1", "A")
+    assert (query["resume"], query["session"], query["waiter"]) == ("1", "A", waiter)
     parameters = parse_query(query)
     assert (parameters.language, parameters.format, parameters.seq) == ("de", Wire.PCM16, True)
     assert (parameters.start_sample, parameters.safe_sample) == (0, 2 * SECOND)
+    assert parameters.max_lag_s == 2.5
     assert "secret" not in str(query)
 
 
@@ -144,7 +146,8 @@ def test_private_text_stays_out_of_the_url(parameters: dict[str, object]) -> Non
     list(messages(talk))
     talk.receive_event(final(1, 0, 2 * SECOND))
     talk.disconnected()
-    assert talk.query() == {"resume": "1", "session": "A"}
+    query = talk.query()
+    assert query == {"resume": "1", "session": "A", "waiter": query["waiter"]}
     talk.connected()
     # The new session is at the wrong position: it is stopped, and another is requested.
     assert talk.receive_event(ready(0, name="B")) == []
@@ -152,7 +155,7 @@ def test_private_text_stays_out_of_the_url(parameters: dict[str, object]) -> Non
     assert list(messages(talk)) == [Stop()]
     assert talk.receive_event(CLOSED) == []
     talk.disconnected()
-    assert talk.query() == {}
+    assert talk.query().keys() == {"waiter"}
     start = decode_command(talk.connected())
     assert isinstance(start, Start)
     assert (start.start_sample, start.safe_sample) == (0, 2 * SECOND)

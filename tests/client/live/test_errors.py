@@ -42,6 +42,19 @@ async def test_a_server_that_loads_its_model_is_asked_soon() -> None:
             assert len(server.handshakes) == 2
 
 
+async def test_a_client_says_how_full_the_server_is_and_when_it_tries_again() -> None:
+    body = '{"error": {"code": "server_full", "message": "It holds one."}}'
+    async with live_server() as server, anyio.create_task_group() as tasks:
+        server.refusals = [refusal(503, body, Retry_After="600")]
+        client = LiveClient(server.url, rules=QUICK)
+        tasks.start_soon(client.__aenter__)
+        await poll_until(lambda: client.problem is not None)
+        assert client.problem is not None
+        assert (client.problem.reason, client.problem.is_full) == ("It holds one.", True)
+        assert client.problem.retry_in_s > 100
+        tasks.cancel_scope.cancel()
+
+
 async def test_a_server_that_stays_full_is_given_up_in_its_own_words() -> None:
     body = '{"error": {"code": "queue_full", "message": "It is full."}}'
     rules = ClientRules(first_delay_s=0.01, patience_s=0.1)

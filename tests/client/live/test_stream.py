@@ -1,5 +1,7 @@
 """Audio sent, finals received, and parameters."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -45,7 +47,7 @@ async def test_parameters_and_the_key_are_given() -> None:
     assert not start.partials
     [handshake] = server.handshakes
     assert handshake.headers["Authorization"] == "Bearer secret-key"
-    assert handshake.path == "/v1/stream"
+    assert re.fullmatch(r"/v1/stream\?waiter=\w+", handshake.path)
 
 
 async def test_pcm16_carries_positions() -> None:

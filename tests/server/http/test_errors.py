@@ -43,6 +43,7 @@ TABLE = {
     errors.EmptyAudio: (422, "empty_audio"),
     errors.OpusWithoutBoundaries: (422, "opus_without_boundaries"),
     errors.Overloaded: (503, "queue_full"),
+    errors.ServerFull: (503, "server_full"),
     errors.NoWorkerReady: (503, "no_worker_ready"),
     errors.ModelUnavailable: (503, "model_unavailable"),
     errors.Draining: (503, "draining"),
@@ -64,6 +65,8 @@ def all_classes(base: type[AuricleError] = AuricleError) -> Iterator[type[Auricl
 
 
 def make(cls: type[AuricleError], message: str = "Do this.") -> AuricleError:
+    if issubclass(cls, errors.ServerFull):
+        return cls(message, 7, speakers=3, capacity=4)
     return cls(message, 7) if issubclass(cls, Overloaded | RateLimited) else cls(message)
 
 
@@ -97,6 +100,12 @@ def test_overload_says_in_whole_seconds_when_to_retry(asked_s: int, sent: str) -
     response = error_response(Overloaded("full", asked_s))
     assert response.headers["retry-after"] == sent
     assert json.loads(bytes(response.body))["error"]["retry_after_s"] == int(sent)
+
+
+def test_a_full_server_says_how_many_speak_and_how_many_it_holds() -> None:
+    body = error_body(errors.ServerFull("full", 7, speakers=3, capacity=4))
+    assert (body["speakers"], body["capacity"], body["retryable"]) == (3, 4, True)
+    assert not {"speakers", "capacity"} & error_body(Overloaded("full", 7)).keys()
 
 
 def test_a_permanent_error_has_no_retry_after() -> None:

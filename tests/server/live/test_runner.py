@@ -12,6 +12,7 @@ from auricle.commands import Configure, Finalize, Stop, StreamParameters
 from auricle.errors import (
     AuricleError,
     BadRequest,
+    DeadlineExceeded,
     RemoteProtocolError,
     SpeakersUnavailable,
     TakenOver,
@@ -325,7 +326,7 @@ async def test_finals_in_flight_settle_with_their_answers(fakes: Sessions) -> No
     assert len(ear.finals) == 1
 
 
-async def test_a_final_that_was_asked_for_in_advance_is_waited_for_too(fakes: Sessions) -> None:
+async def test_a_speculative_final_does_as_a_final_that_is_waited_for(fakes: Sessions) -> None:
     fakes.transcriber.gate = anyio.Event()
     runner, ear = await opened(fakes)
     speak(runner)
@@ -334,9 +335,26 @@ async def test_a_final_that_was_asked_for_in_advance_is_waited_for_too(fakes: Se
     async with anyio.create_task_group() as group:
         group.start_soon(runner.until_settled)
         await anyio.wait_all_tasks_blocked()
-        assert JobKind.FINAL not in [job.kind for job in fakes.transcriber.jobs]
+        kinds = [job.kind for job in fakes.transcriber.jobs]
+        assert {JobKind.SPECULATIVE, JobKind.FINAL} <= set(kinds)
+        assert ear.finals == []
         fakes.transcriber.gate.set()
     assert len(ear.finals) == 1
+
+
+async def test_speech_that_is_not_decoded_in_time_is_dropped_and_counted(fakes: Sessions) -> None:
+    fakes.transcriber.script = [DeadlineExceeded("not begun")] * 20
+    runner, ear = await opened(
+        fakes, StreamParameters(format=Wire.PCM16, partials=False, max_lag_s=1)
+    )
+    speak(runner)
+    runner.receive_command(Finalize())
+    await poll_until(lambda: ear.finals)
+    (final,) = ear.finals
+    assert (final.text, final.error) == ("", "too_late")
+    assert final.latency_ms >= 1000
+    assert fakes.figure("auricle_live_finals_total", outcome="too_late") == 1
+    assert not runner.is_over
 
 
 async def test_a_full_service_makes_no_partials(fakes: Sessions) -> None:
@@ -385,8 +403,8 @@ async def test_partials_go_to_their_own_pool_while_it_is_ready(
 
 async def test_readers_get_each_final_once_also_while_the_speaker_is_away(fakes: Sessions) -> None:
     fakes.transcriber.gate = anyio.Event()
-    room = fakes.live.admit(ALICE, None, is_resuming=False)
-    runner = await fakes.live.open(fakes.group, ALICE, PLAIN, room, owner=ALICE)
+    place = fakes.live.admit(ALICE, None)
+    runner = await fakes.live.open(fakes.group, ALICE, PLAIN, place, owner=ALICE)
     runner.attach(ear := Ear())
     feed = fakes.live.feeds.find(ALICE, runner.session.id)
     speak(runner)

@@ -23,7 +23,12 @@ def bench(
         int | None, typer.Option(min=1, max=1000, help="Try this number of live streams only.")
     ] = None,
     save: Annotated[
-        bool, typer.Option("--save", help="Let `auricle serve` admit what the machine holds.")
+        bool,
+        typer.Option(
+            "--save",
+            help="Store the result, with the number of live speakers that this machine holds: "
+            "`auricle serve` begins with it.",
+        ),
     ] = False,
     json_file: Annotated[
         str | None, typer.Option("--json", help="Also write all figures to this file.")

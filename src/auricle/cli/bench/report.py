@@ -11,7 +11,6 @@ from auricle.cli.bench.score import MAX_P95_S, LevelResult
 from auricle.cli.bench.yardstick import Yardstick
 from auricle.config.capacity import Capacity, Measured
 from auricle.config.settings import Settings, variable
-from auricle.limits import queue_audio_s
 
 MAX_OTHER_CORES_SHARE = 0.1
 """Other programs that use more of the machine's cores make the figures too low."""
@@ -176,20 +175,11 @@ def advice(result: BenchResult, settings: Settings, saved: str | None) -> list[s
     """
     if not result.streams:
         return ["Choose a smaller model, or a faster machine."]
-    fixed = [
-        variable(name)
-        for section, name in ((settings.queue, "queue_audio_s"), (settings.live, "max_sessions"))
-        if name in section.model_fields_set
-    ]
     if saved is None:
-        size = math.ceil(queue_audio_s(result.streams))
-        by_hand = f"{variable('queue_audio_s')}={size}"
-        if result.streams > settings.live.max_sessions:
-            by_hand += f" {variable('max_sessions')}={result.streams}"
-        return [f"To admit this number: `auricle bench --save`, or {by_hand}."]
-    lines = [f"Saved in {saved}: `auricle serve` admits this number with the same settings."]
-    if fixed:
-        lines.append(f"Unset {' and '.join(fixed)}, which take precedence.")
+        return ["`auricle bench --save` lets a new server begin with this number."]
+    lines = [f"Saved in {saved}: `auricle serve` begins with this number and learns from there."]
+    if result.streams > settings.live.max_sessions:
+        lines.append(f"Raise {variable('max_sessions')}, which is {settings.live.max_sessions}.")
     return lines
 
 

@@ -12,13 +12,14 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import httpx2
 
 from auricle.audio.opus import find_libopus
 from auricle.cli.doctor.finding import Finding, Level
 from auricle.config.environment import unknown_variables, worker_environment
-from auricle.config.settings import Settings, spool_directory
+from auricle.config.settings import Settings, spool_directory, variable
 from auricle.engine.base import EngineSpec, MemoryEstimate
 from auricle.engine.models import ModelTable, chosen_model
 from auricle.engine.placement import on_cpu, plan_models
@@ -233,18 +234,40 @@ def check_address(settings: Settings) -> Finding:
         for sock in listen(server):
             sock.close()
     except SetupError as exc:
-        running = _running_version(settings)
+        running = _running_health(settings)
         if running is None:
             return Finding("address", Level.WARNING, f"{where} is not available", str(exc))
-        text = f"{where}: Auricle {running} is running there"
+        text = f"{where}: Auricle {running['version']} is running there"
     if is_exposed(server):
         advice = "All machines that reach it can use it: set AURICLE_API_KEYS or AURICLE_KEYS_FILE."
         return Finding("address", Level.WARNING, f"{text}, accessible without keys", advice)
     return Finding("address", Level.OK, text)
 
 
-def _running_version(settings: Settings) -> str | None:
-    """Return the version of the Auricle server at the configured address, or ``None``."""
+def check_live(settings: Settings) -> Finding:
+    """Check whether the running server holds the people who speak live."""
+    live = (_running_health(settings) or {}).get("live")
+    if live is None:
+        return Finding("live", Level.OK, "no server is running, so nothing is known of its load")
+    speakers, capacity = round(live["speakers"]), round(live["capacity"])
+    are = "person is" if speakers == 1 else "people are"
+    text = f"{speakers} {are} being transcribed now; this server holds about {capacity}"
+    fixed, limit = settings.live.live_speakers, variable("live_speakers")
+    relief = f"Choose a smaller {variable('model')}, or use more cores or another server."
+    if live["late"]:
+        return Finding("live", Level.WARNING, f"captions are late: {text}", relief)
+    if live["waiting_clients"] or live["speakers"] >= live["capacity"]:
+        text = f"full: {text}; waiting clients: {live['waiting_clients']}"
+        advice = f"Raise or unset {limit}; unset, the number is learned." if fixed else relief
+        return Finding("live", Level.WARNING, text, advice)
+    if not live["learned"] and not fixed:
+        advice = f"`auricle bench --save` measures the number, and {limit} sets it."
+        return Finding("live", Level.WARNING, f"{text}, which is not learned yet", advice)
+    return Finding("live", Level.OK, text)
+
+
+def _running_health(settings: Settings) -> dict[str, Any] | None:
+    """Return ``/health`` of the Auricle server at the configured address, or ``None``."""
     server = settings.server
     host = "127.0.0.1" if server.host in ("", "0.0.0.0", "::") else server.host
     scheme = "http" if server.tls_cert is None else "https"
@@ -252,9 +275,9 @@ def _running_version(settings: Settings) -> str | None:
     try:
         # No secret is sent, so a self-signed certificate need not be verified.
         answer = httpx2.get(url, timeout=ANSWER_LIMIT_S, verify=False, trust_env=False).json()
-        return str(answer["version"]) if "decode_workers" in answer else None
-    except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, TypeError, KeyError):
+    except (httpx2.HTTPError, httpx2.InvalidURL, ValueError):
         return None
+    return answer if isinstance(answer, dict) and "decode_workers" in answer else None
 
 
 def check_disk(settings: Settings) -> Finding:
@@ -265,13 +288,13 @@ def check_disk(settings: Settings) -> Finding:
     texts = []
     for name, folder, wanted_mb in places:
         existing = next(path for path in (folder, *folder.absolute().parents) if path.is_dir())
-        variable = f"AURICLE_{name.upper()}_DIR"
+        setting = f"AURICLE_{name.upper()}_DIR"
         if not os.access(existing, os.W_OK):
-            return Finding("disk", Level.WRONG, f"{folder} can't be written", f"Set {variable}.")
+            return Finding("disk", Level.WRONG, f"{folder} can't be written", f"Set {setting}.")
         free_mb = shutil.disk_usage(existing).free / 1e6
         text = f"{free_mb:.0f} MB free for the {name} in {folder}"
         if free_mb < wanted_mb:
-            return Finding("disk", Level.WARNING, text, f"Free disk space, or set {variable}.")
+            return Finding("disk", Level.WARNING, text, f"Free disk space, or set {setting}.")
         texts.append(text)
     return Finding("disk", Level.OK, ", ".join(texts))
 
@@ -354,6 +377,7 @@ CHECKS: tuple[Check, ...] = (
     check_memory,
     check_sandbox,
     check_address,
+    check_live,
     check_disk,
     check_audio,
     check_webhooks,

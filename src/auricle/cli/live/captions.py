@@ -1,5 +1,6 @@
 """Live captions on a terminal."""
 
+from math import ceil
 from types import TracebackType
 from typing import Self
 
@@ -96,7 +97,7 @@ class CaptionScreen:
             case Gap():
                 self._show_line(gap_line(event), style="yellow")
             case Disconnected():
-                self.wait(f"The connection was lost: {event.reason}")
+                self.wait(event)
                 return
             case Connected():
                 self._is_connected = True
@@ -120,11 +121,18 @@ class CaptionScreen:
             errors.print(text, style="yellow")
         self._is_behind = bool(behind_s)
 
-    def wait(self, why: str) -> None:
+    def wait(self, event: Disconnected) -> None:
         """Show that the client retries; without a screen, print it once."""
         if self._live is not None or not self._is_wait_shown:
-            self.set_status(f"{why.rstrip('.')}. Retrying…")
+            self.set_status(self._wait_text(event))
         self._is_wait_shown = True
+
+    def _wait_text(self, event: Disconnected) -> str:
+        if event.is_full:
+            wait_s = ceil(event.retry_in_s)
+            return f"Waiting for a free place: {event.reason} Trying again in {wait_s} s."
+        lost = "The connection was lost: " if self._is_connected else ""
+        return f"{lost}{event.reason.rstrip('.')}. Retrying…"
 
     def set_status(self, text: str) -> None:
         """Show a status below the captions; without a screen, print it once."""

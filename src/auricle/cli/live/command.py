@@ -34,7 +34,7 @@ from auricle.client import ClientRules, LiveClient
 from auricle.commands import StreamParameters
 from auricle.config.settings import Settings, variable
 from auricle.errors import AuricleError, SetupError, Unauthorized, Unreachable
-from auricle.limits import MAX_ENDPOINT_MS, MIN_ENDPOINT_MS
+from auricle.limits import MAX_ENDPOINT_MS, MAX_MAX_LAG_S, MIN_ENDPOINT_MS, MIN_MAX_LAG_S
 from auricle.protocol.subtitle_layout import USUAL, SubtitleLimits
 from auricle.types import Task
 
@@ -85,6 +85,17 @@ def live(
             help="Silence that ends an utterance, in ms. [dim]\\[the server's setting][/]",
         ),
     ] = None,
+    max_lag_s: Annotated[
+        float | None,
+        typer.Option(
+            "--max-lag",
+            metavar="SECONDS",
+            min=MIN_MAX_LAG_S,
+            max=MAX_MAX_LAG_S,
+            help="Drop speech whose caption would come later than this; a line reports it. "
+            "[dim]\\[the server's setting, usually: drop none][/]",
+        ),
+    ] = None,
     url: Annotated[str | None, server_url()] = None,
     api_key: Annotated[str | None, setting("api_key")] = None,
     outage_buffer_s: Annotated[float | None, setting("outage_buffer_s")] = None,
@@ -114,6 +125,7 @@ def live(
         word_timestamps=word_timestamps or output_format.is_subtitles,
         speakers=speakers,
         num_speakers=num_speakers,
+        max_lag_s=max_lag_s,
     )
     with closing(_source(file, mic, fast)) as source:
         key = settings.client.api_key
@@ -134,7 +146,7 @@ def live(
     if stream.is_unread:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # Python flushes stdout at exit
         raise typer.Exit(1)
-    if stream.interrupts > 1 and (gap := client.unfinished) is not None:
+    if stream.interrupts > 1 and stream.is_connected and (gap := client.unfinished) is not None:
         record.add(gap)
     if stream.problem is None or not record.is_empty:
         record.finish()

@@ -9,7 +9,7 @@ import anyio
 from auricle.cli.live.captions import CaptionScreen
 from auricle.cli.live.record import LiveRecord
 from auricle.cli.live.source import AudioSource
-from auricle.client import LiveClient
+from auricle.client import Connected, LiveClient
 from auricle.errors import AuricleError
 from auricle.events import Final, SpeakerRevision
 from auricle.groups import first_error
@@ -30,6 +30,7 @@ class LiveStream:
         record: Stores the finals.
         idle: Text that the screen shows while there is no speech.
         interrupts: Number of signals received.
+        is_connected: Whether there was a connection.
         problem: The error that ended the stream.
         is_unread: Whether the reader of stdout has closed the pipe.
     """
@@ -39,6 +40,7 @@ class LiveStream:
     record: LiveRecord
     idle: str
     interrupts: int = 0
+    is_connected: bool = False
     problem: AuricleError | None = None
     is_unread: bool = False
 
@@ -73,6 +75,8 @@ class LiveStream:
                     is_reported = problem is not None
                 elif isinstance(event, SpeakerRevision):
                     self.record.revise(event)
+                elif isinstance(event, Connected):
+                    self.is_connected = True
                 screen.show(event)
             tasks.cancel_scope.cancel()
 
@@ -95,13 +99,13 @@ class LiveStream:
                 screen.wait(self.client.problem)
 
     async def _handle_signals(self, everything: anyio.CancelScope, screen: CaptionScreen) -> None:
-        """Stop the audio at the first Ctrl-C, and everything at the second."""
+        """Stop the audio at the first Ctrl-C, and everything at the second or before captions."""
         if os.name != "posix":
             return
         with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
             async for _ in signals:
                 self.interrupts += 1
-                if self.interrupts == 1 and self._playing is not None:
+                if self.interrupts == 1 and self.is_connected and self._playing is not None:
                     self._playing.cancel()
                     screen.set_status(CLOSING_STATUS)
                 else:

@@ -13,7 +13,7 @@ import socket
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,12 +36,15 @@ if TYPE_CHECKING:
     from auricle.cluster.gateway.transcriber import RemoteTranscriber
     from auricle.engine.models import Models, ModelTable
     from auricle.server.api.keyless_port import KeylessPort
+    from auricle.server.live.admission.memory import Machine
     from auricle.workers.asr.model_pools import ModelPools
     from auricle.workers.crash_audio import CrashAudio
     from auricle.workers.partials.pool import PartialPool
     from auricle.workers.process.poison import CrashBudget
     from auricle.workers.speakers.pool import SpeakerPool
 
+WORKERS_PER_RECOGNISER = 2
+"""Until finals show what the recognisers hold."""
 CLIP = Path("testdata/fellow.wav")
 """Speech for the example request, if started in a clone of the repository."""
 
@@ -133,14 +136,7 @@ async def _serve(settings: Settings) -> None:
     if settings.decode.frame_workers:
         frames = FramePool(settings.worker, settings.decode, crash_budget)
     app = create_app(
-        pool,
-        decoder,
-        admitting(settings, engine.live_sessions),
-        partials,
-        models,
-        speakers,
-        turns,
-        frames,
+        pool, decoder, settings, partials, models, speakers, turns, frames, engine.machine
     )
     sockets = listen(settings.server)
     if is_exposed(settings.server):
@@ -195,18 +191,18 @@ class _Engine:
         models: Its models.
         summary: Describes what it is starting, for the terminal.
         facts: The same as fields for the log.
+        machine: What its capacity of live speech depends on.
         model: Name of the requested model; empty if only the recognisers know it.
         reload: Replaces the models whose files have changed; ``None``: there are none here.
-        live_sessions: Live sessions that the default model was measured to hold; 0: not measured.
     """
 
     transcriber: "ModelPools | RemoteTranscriber"
     models: "Models"
     summary: str
     facts: Mapping[str, object]
+    machine: "Machine"
     model: str = ""
     reload: Callable[[], Awaitable[None]] | None = None
-    live_sessions: int = 0
 
 
 async def _engine(
@@ -220,6 +216,8 @@ async def _engine(
     Raises:
         SetupError: The model or the GPU is not available.
     """
+    from auricle.server.live.admission.memory import Machine
+
     if urls := settings.engine.engine_urls:
         from auricle.cluster.gateway.models import FleetModels
         from auricle.cluster.gateway.transcriber import RemoteTranscriber
@@ -228,9 +226,11 @@ async def _engine(
         costs = models.default.engine.costs
         remote = RemoteTranscriber(settings.engine, settings.queue, costs, crash_budget)
         fleet = FleetModels(settings.model, remote.models)
-        return _Engine(remote, fleet, f"sends jobs to {count}", {"recognisers": len(urls)})
+        machine = Machine(f"{__version__} {sorted(urls)}", WORKERS_PER_RECOGNISER * len(urls))
+        facts: dict[str, object] = {"recognisers": len(urls)}
+        return _Engine(remote, fleet, f"sends jobs to {count}", facts, machine)
 
-    from auricle.engine.placement import plan_models
+    from auricle.engine.placement import measured_of, plan_models
     from auricle.machine import available_memory_bytes
     from auricle.workers.asr.model_pools import ModelPools
 
@@ -255,7 +255,7 @@ async def _engine(
     summary = f"loads {place.model.name} in {workers} worker{'s' * (workers > 1)}"
     if others := [plan.model.name for plan in plans[1:]]:
         summary += f", and serves {', '.join(others)}"
-    facts: dict[str, object] = {
+    facts = {
         "engine": place.engine.name,
         "model": place.model.name,
         "revision": place.model.revision,
@@ -276,23 +276,8 @@ async def _engine(
             for plan in plans
         ]
     measured = place.capacity.live_sessions if place.capacity is not None else 0
-    return _Engine(pool, models, summary, facts, models.default.name, pool.reload, measured)
-
-
-def admitting(settings: Settings, live_sessions: int) -> Settings:
-    """Return the settings with room for the live sessions that were measured.
-
-    The default of ``max_sessions`` is for one core of the server's process. A measurement shows
-    that this machine holds more.
-
-    Args:
-        settings: All settings; those that the operator has set do not change.
-        live_sessions: Live sessions that this machine holds; 0: not measured.
-    """
-    if "max_sessions" in settings.live.model_fields_set:
-        return settings
-    most = max(settings.live.max_sessions, live_sessions)
-    return replace(settings, live=settings.live.model_copy(update={"max_sessions": most}))
+    machine = Machine(f"{__version__} {measured_of(place)}", workers, measured)
+    return _Engine(pool, models, summary, facts, machine, models.default.name, pool.reload)
 
 
 async def _partials(

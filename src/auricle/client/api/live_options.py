@@ -32,6 +32,8 @@ class LiveOptions(TypedDict, total=False):
         turn_eager_threshold: The same for an ``EagerFinal``.
         turn_limit_ms: Silence that ends an utterance in any case.
         redact: What is hidden in all events.
+        max_lag_s: Maximum delay of finals, 1 to 60 s; speech whose final would come later is
+            dropped, oldest first, and reported with the error ``too_late``.
         format: ``opus``, or ``pcm16`` at 256 kbit/s.
     """
 
@@ -53,6 +55,7 @@ class LiveOptions(TypedDict, total=False):
     turn_eager_threshold: float | None
     turn_limit_ms: int | None
     redact: Sequence[str] | None
+    max_lag_s: float | None
     format: Literal["opus", "pcm16"] | None
 
 

@@ -61,19 +61,15 @@ async def serve_dialect(
         server.check_serving()
         handshake = read(websocket)
         server.live.check(handshake.parameters)
-        room = server.live.admit(
-            client,
-            client_address(websocket.scope),
-            is_resuming=False,
-            model=handshake.parameters.model,
-            channels=handshake.parameters.separate_channels,
+        place = server.live.admit(
+            client, client_address(websocket.scope), model=handshake.parameters.model
         )
         group = server.running.background
         runner = await server.live.open(
             group,
             client,
             handshake.parameters,
-            room,
+            place,
             source=name,
             owner=owner,
             request_id=request_id_of(websocket.scope),

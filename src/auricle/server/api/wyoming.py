@@ -156,6 +156,7 @@ class _Pipe:
 
     violation_code: int | None = None
     has_more = True  # unknown, and finding it out would cost an event loop iteration
+    read_interval_s = 0.0  # without effect: clients send chunks of 64 ms
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -181,6 +182,10 @@ class _Pipe:
         """
         await self._writer.drain()
         self._writer.write(text.encode())
+
+    def take_binary(self) -> list[bytes]:
+        """Return nothing: data is read as it arrives."""
+        return []
 
     def give_up(self, code: int, reason: str) -> None:
         """Abort the connection."""
@@ -299,10 +304,10 @@ class _Connection:
         live, log = self._server.live, request_log(utterance.scope)
         self._server.check_serving()
         address = client_address(utterance.scope)
-        room = live.admit(WYOMING, address, is_resuming=False, model=parameters.model)
+        place = live.admit(WYOMING, address, model=parameters.model)
         owner = self._server.keyless_owner
         group = self._server.running.background
-        runner = await live.open(group, WYOMING, parameters, room, source="wyoming", owner=owner)
+        runner = await live.open(group, WYOMING, parameters, place, source="wyoming", owner=owner)
         live.metrics.count_dialect_session("wyoming")
         log.details["session"] = runner.session.id
         log_session("session_started", utterance.scope, runner.session.id, "wyoming")

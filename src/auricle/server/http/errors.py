@@ -30,6 +30,7 @@ from auricle.errors import (
     PoisonJob,
     RemoteProtocolError,
     RequestError,
+    ServerFull,
 )
 from auricle.groups import first_error
 from auricle.protocol.native.errors import ErrorBody, ErrorResponse
@@ -66,12 +67,15 @@ def error_body(error: BaseException) -> ErrorBody:
             "retryable": False,
             "retry_after_s": None,
         }
-    return {
+    body: ErrorBody = {
         "code": error.code,
         "message": str(error),
         "retryable": error.retryable,
         "retry_after_s": retry_after_s(error),
     }
+    if isinstance(error, ServerFull):
+        body["speakers"], body["capacity"] = error.speakers, error.capacity
+    return body
 
 
 def code_of(error: BaseException) -> str:

@@ -21,6 +21,7 @@ from starlette.types import Message, Scope
 from starlette.websockets import WebSocketDisconnect, WebSocketDisconnected
 
 from auricle.audio.g711 import alaw_to_pcm16, mulaw_to_pcm16
+from auricle.commands import SessionCommand
 from auricle.errors import (
     AuricleError,
     BadRequest,
@@ -70,11 +71,14 @@ are not read either, so it would assume that the server is gone."""
 MAX_BAD_MESSAGES = 10
 """Invalid text messages after which a connection is closed."""
 SLOW_RETRY_S = 1
+MAX_TOGETHER_BYTES = 16 * 1024
+"""Audio of one step: half a second of PCM16. More waits until other connections had their turn."""
 
 
 DONE = End("done", 1000)
 CLIENT_LEFT = End("client_left", 1000)
 _VIOLATIONS = {1007: "bad_text", 1009: "too_large"}
+_OtherStep = EncodedFrames | Reply | SessionCommand
 _EXPAND = {Law.MU: mulaw_to_pcm16, Law.A: alaw_to_pcm16}
 
 
@@ -327,6 +331,8 @@ class LiveConnection:
                 if self._end is not None:  # woken before the cancellation: another connection may
                     return  # own the session now, and this message would corrupt its stream
                 self._reading_since = None
+                if self._peer is not None:
+                    self._peer.read_interval_s = self._live.read_interval_s
                 if message["type"] == "websocket.disconnect":
                     raise WebSocketDisconnect(message.get("code", 1005))
                 await self._process(message)
@@ -338,13 +344,13 @@ class LiveConnection:
         """Process a message step by step, yielding to other connections after each."""
         began_at, steps = time.monotonic(), 0
         try:
-            for step in self._steps_of(message):
+            for work in self._work_of(message):
                 if steps:
                     await self._yield_to_others(began_at, has_more=True)
                     if self._end is not None:
                         return
                     began_at = time.monotonic()
-                await self._execute(step)
+                await self._execute(work)
                 steps += 1
         except (BadRequest, Overloaded) as error:  # or there is no room for the requested model
             self._bad_messages += 1
@@ -353,23 +359,50 @@ class LiveConnection:
             self.deliver(failed_of(error))
         await self._yield_to_others(began_at, has_more=self._peer is None or self._peer.has_more)
 
-    def _steps_of(self, message: Message) -> Iterable[Step]:
-        if (data := message.get("bytes")) is not None:
-            return self._dialect.receive_bytes(data)
-        return self._dialect.receive_text(message["text"])
+    def _work_of(self, message: Message) -> Iterator[list[bytes] | _OtherStep]:
+        """Yield the steps of a message, and the audio of all messages that arrived with it."""
+        audio: list[bytes] = []
+        failure: Exception | None = None
+        try:
+            for step in self._steps_of(message):
+                match step:
+                    case bytes():
+                        audio.append(step)
+                    case Companded(data, law):
+                        audio.append(_EXPAND[law](data))
+                    case _:
+                        if audio:
+                            yield audio
+                            audio = []
+                        yield step
+                if sum(map(len, audio)) >= MAX_TOGETHER_BYTES:
+                    yield audio
+                    audio = []
+        except Exception as error:  # the audio before an invalid message is valid
+            failure = error
+        if audio:
+            yield audio
+        if failure is not None:
+            raise failure
 
-    async def _execute(self, step: Step) -> None:
-        match step:
-            case bytes():
-                self._receive_audio(step)
-            case Companded(data, law):
-                self._receive_audio(_EXPAND[law](data))
+    def _steps_of(self, message: Message) -> Iterator[Step]:
+        if (data := message.get("bytes")) is None:
+            yield from self._dialect.receive_text(message["text"])
+            return
+        yield from self._dialect.receive_bytes(data)
+        for data in self._peer.take_binary() if self._peer is not None else ():
+            yield from self._dialect.receive_bytes(data)
+
+    async def _execute(self, work: list[bytes] | _OtherStep) -> None:
+        match work:
+            case list():
+                self._receive_audio(*work)
             case EncodedFrames():
-                await self._decode(step)
+                await self._decode(work)
             case Reply():
-                self._put(step)
+                self._put(work)
             case _:
-                self._runner.receive_command(step)
+                self._runner.receive_command(work)
 
     async def _decode(self, step: EncodedFrames) -> None:
         """Pass compressed audio to the session; end if it is lost, as no more may follow."""
@@ -378,10 +411,10 @@ class LiveConnection:
         except AuricleError as error:
             self._finish(end_of(error))
 
-    def _receive_audio(self, data: bytes) -> None:
-        """Pass audio to the session."""
+    def _receive_audio(self, *messages: bytes) -> None:
+        """Pass audio that arrived together to the session."""
         arrived_at = time.monotonic() if self._peer is None else self._peer.received_at
-        self._runner.receive_data(data)
+        self._runner.receive_data(*messages)
         if self._runner.session.wants_data:
             self._live.metrics.observe_node_delay(time.monotonic() - arrived_at)
 

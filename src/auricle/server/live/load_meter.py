@@ -22,11 +22,16 @@ class LoadMeter:
 
     Args:
         job_overhead_s: Fixed cost of a job in seconds of audio.
+
+    Attributes:
+        load: The load after the latest sample.
+        wait_s: Queued work of live speech per worker, in seconds.
     """
 
     def __init__(self, job_overhead_s: float) -> None:
         self._job_overhead_s = job_overhead_s
         self.load = 0.0
+        self.wait_s = 0.0
         self._busy_share = 0.0
 
     def observe(self, stats: Stats) -> float:
@@ -41,7 +46,7 @@ class LoadMeter:
         live_audio_s = queue.waiting_audio_s - queue.waiting_file_audio_s
         live_jobs = queue.waiting_jobs - queue.waiting_file_jobs
         waiting_s = live_audio_s + live_jobs * self._job_overhead_s
-        wait_s = waiting_s * stats.seconds_per_audio_s / len(alive)
+        self.wait_s = waiting_s * stats.seconds_per_audio_s / len(alive)
         is_hard = max(0.0, self._busy_share - EASY_SHARE) / (1 - EASY_SHARE)
-        self.load = min(1.0, max(is_hard * BUSY_LOAD, wait_s / FULL_WAIT_S))
+        self.load = min(1.0, max(is_hard * BUSY_LOAD, self.wait_s / FULL_WAIT_S))
         return self.load

@@ -1,37 +1,41 @@
 """All live sessions of one server: admission, resuming and expiry.
 
-A session is admitted before it starts: it holds one of ``max_sessions`` slots, and a standing queue
-reservation for its finals. Both are released when it is over. After a disconnect a session is kept
-for the grace period, and so are the last finals of a session that has ended.
+A session is admitted before it starts (:mod:`auricle.server.live.admission`), and holds one of
+``max_sessions`` slots until it is over. After a disconnect a session is kept for the grace period,
+and so are the last finals of a session that has ended.
 """
 
-import hmac
-import math
+import itertools
 import random
-import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from math import inf
 
 import anyio
+import structlog
+from anyio import to_thread
 from anyio.abc import TaskGroup
 
 from auricle.audio.opus import LibOpus
 from auricle.commands import StreamParameters
 from auricle.config.settings import LiveSettings
 from auricle.engine.models import Models
-from auricle.errors import BadRequest, Draining, Overloaded, RateLimited
-from auricle.limits import SESSION_AUDIO_S, queue_audio_s
+from auricle.errors import Draining, Overloaded, RateLimited, ServerFull
+from auricle.machine import available_memory_bytes
 from auricle.protocol.native.stream import Resume
 from auricle.server.access.connection_limits import network_of
 from auricle.server.access.rate_limits import RateLimiter
 from auricle.server.http.client_address import Address, Network
 from auricle.server.http.errors import log_unexpected
+from auricle.server.live.admission.capacity import Sample
+from auricle.server.live.admission.memory import CapacityMemory
 from auricle.server.live.audio_journal.journal import AudioJournal
 from auricle.server.live.load_meter import LoadMeter
 from auricle.server.live.readers.feeds import Feeds
 from auricle.server.live.runner import LiveRunner
+from auricle.server.live.session_secrets import SessionSecrets
 from auricle.server.live.transcript_keeper import SessionIdentity, TranscriptKeeper
 from auricle.server.telemetry.live_metrics import LiveMetrics
 from auricle.session.intake import check_channels
@@ -45,25 +49,44 @@ from auricle.transcriber import (
 )
 from auricle.types import SAMPLE_RATE_HZ, ClientId, Options, ReservationRequest
 
-LATE_S = 5.0
-"""Reject a new session if its first final would take longer than this, in seconds."""
 PLACE_RETRY_S = 10
 NATIVE = "native"
 """The API whose sessions can be resumed."""
+READ_INTERVAL_PER_CLIENT_S, MAX_READ_INTERVAL_S = 0.004, 0.1
+"""Interval of reads from each connection: one client sends every 20 ms and is read at once, 25 are
+read every 0.1 s. Packets that are read together take a third of the time."""
+BUSY_LOAD = 0.5
+"""Load at which all workers are busy almost all the time; finals that are late are so for load."""
+STORE_S = 10.0
+"""Interval at which what was learned of the machine is stored, in seconds."""
 TICK_S = 0.5
 """Interval for measuring the load and expiring sessions, in seconds."""
+
+LOG_INTERVAL_S = 10.0
+"""Minimum time between two log lines on the load, in seconds."""
 
 FIRST_RETURN_S = 0.5
 RETURNS_PER_S = 20
 """Reconnections per second over which clients are spread when the server restarts."""
 
+log = structlog.get_logger("auricle.server")
 
-@dataclass(frozen=True, slots=True)
-class _Room:
-    """The holder of a reservation."""
+
+@dataclass(slots=True)
+class _Place:
+    """An admitted session.
+
+    Attributes:
+        client: Whose session it is.
+        network: The network of its client.
+        waiter: Identifies the client, if it tries again after a refusal.
+        reservations: Those of its finals, by the name of the model in the options of its jobs.
+    """
 
     client: ClientId
     network: Network | None
+    waiter: Hashable
+    reservations: dict[str, str]
 
 
 class LiveSessions:
@@ -76,8 +99,8 @@ class LiveSessions:
         libopus: Decodes Opus packets.
         metrics: Metrics of live sessions.
         rate_limiter: Rate limits per key.
-        gateway_id: Prefix of session ids (letters and digits, or empty), by which a load balancer
-            routes a resuming client to its gateway.
+        secrets: Derives the secrets of sessions.
+        memory: Keeps what was learned of the machine.
     """
 
     def __init__(
@@ -88,9 +111,13 @@ class LiveSessions:
         libopus: LibOpus,
         metrics: LiveMetrics,
         rate_limiter: RateLimiter,
-        gateway_id: str = "",
+        secrets: SessionSecrets,
+        memory: CapacityMemory,
     ) -> None:
         self.settings = settings
+        self.admission = memory.restored()
+        self._secrets = secrets
+        self._memory = memory
         self.metrics = metrics
         self.draining = anyio.Event()
         self.feeds = Feeds(settings.max_readers)
@@ -107,21 +134,28 @@ class LiveSessions:
         """Judges the ends of turns; ``None``: silence ends utterances."""
         self.frames: FrameDecoder | None = None
         """Decodes live MP3, FLAC and AAC; ``None``: they are rejected."""
+        self.read_interval_s = 0.0
+        """Minimum time between two reads from a connection, in seconds."""
         self._transcriber = transcriber
         self._libopus = libopus
         self._allowances = rate_limiter
-        self._id_prefix = f"{gateway_id}-" if gateway_id else ""
-        self._rooms: dict[str, _Room] = {}
+        self._ids = itertools.count(1)
+        self._places: dict[str, _Place] = {}
         self._runners: dict[str, LiveRunner] = {}
         self._kept: dict[str, SessionIdentity] = {}
-        self._rooms_of: dict[str, dict[str, str]] = {}
-        """Reservations of each session, by the name of the model in its jobs' options."""
         self._charged_samples: dict[str, int] = {}
         self._meter = LoadMeter(models.default.engine.costs.job_overhead_s)
+        self._free_mb = inf
+        self._log_at, self._logged = 0.0, "live_on_time"
         metrics.connected.set_function(lambda: self.connected)
         metrics.waiting.set_function(lambda: self.waiting)
         metrics.load.set_function(lambda: self._meter.load)
         metrics.readers.set_function(lambda: self.feeds.readers)
+        admission = self.admission
+        metrics.speakers.set_function(lambda: admission.load().speakers)
+        metrics.capacity.set_function(lambda: admission.load().capacity)
+        metrics.late.set_function(lambda: admission.load().is_late)
+        metrics.waiting_clients.set_function(lambda: admission.load().waiting)
 
     @property
     def connected(self) -> int:
@@ -145,8 +179,10 @@ class LiveSessions:
 
     @property
     def free_share(self) -> float:
-        """Share of session slots that are free, from 0 to 1; detached sessions keep theirs."""
-        return 1.0 - len(self._rooms) / self.settings.max_sessions
+        """Share of the machine's speakers and of the slots that is free, from 0 to 1."""
+        load = self.admission.load()
+        slots = len(self._places) / self.settings.max_sessions
+        return max(0.0, 1.0 - max(slots, load.speakers / load.capacity))
 
     # Admission.
 
@@ -172,87 +208,112 @@ class LiveSessions:
         client: ClientId,
         address: Address | None,
         *,
-        is_resuming: bool,
         model: str = "",
-        channels: int = 1,
+        waiter: str = "",
+        is_known: bool = False,
     ) -> str:
-        """Reserve a slot and queue room; pass the result to :meth:`open` or :meth:`leave`.
+        """Admit a session; pass the result to :meth:`open` or :meth:`leave`.
 
         Args:
-            client: The client whose share of the queue is used.
+            client: The client whose share of the machine is used.
             address: Its address.
-            is_resuming: Whether it resumes a session.
             model: The model that it requested.
-            channels: Channels that are transcribed apart; each needs queue room.
+            waiter: An ID with which a client keeps its position after a refusal.
+            is_known: Whether it resumes a session of this server; those are always admitted.
 
         Raises:
             ModelNotFound: There is no such model.
-            BadRequest: The whole queue has no room for as many channels.
-            Overloaded: There is no free slot or queue room, or no worker is ready.
+            ServerFull: The machine holds no other speaker now.
+            Overloaded: There is no free slot, or no worker is ready.
             RateLimited: The client has used up its crash budget, its audio quota or its sessions,
                 or its address has too many sessions.
         """
-        option = self._models.choose(model).option
-        self._refuse_channels(channels)
-        network, rooms = network_of(address), self._rooms.values()
-        self._allowances.check_sessions(client, sum(room.client == client for room in rooms))
-        self._allowances.check_audio(client, time.monotonic())
+        option, now = self._models.choose(model).option, time.monotonic()
+        network, places = network_of(address), self._places.values()
+        self._allowances.check_sessions(client, sum(place.client == client for place in places))
+        self._allowances.check_audio(client, now)
         limit = self.settings.max_sessions_per_address
-        if network and limit and sum(room.network == network for room in rooms) >= limit:
+        if network and limit and sum(place.network == network for place in places) >= limit:
             raise RateLimited(
                 f"This address has reached its limit of {limit} concurrent live sessions.",
                 PLACE_RETRY_S,
             )
-        if len(self._rooms) >= self.settings.max_sessions:
+        is_full = len(places) >= self.settings.max_sessions
+        if is_full and self._abandoned() is None:
             raise Overloaded(
                 "The server's limit of live sessions is reached; try again later.", PLACE_RETRY_S
             )
-        room = self._transcriber.reserve(
-            ReservationRequest(
-                client,
-                SESSION_AUDIO_S * channels,
-                max_wait_s=None if is_resuming else LATE_S,
-                standing=True,
-                resumed=is_resuming,
-                model=option,
+        reservation = self._reserve(client, option)
+        name = f"p{next(self._ids)}"
+        place = _Place(client, network, waiter or (client, network), {option: reservation})
+        try:
+            self.admission.join(
+                name, client, place.waiter, now, is_known=is_known, free_mb=self._free_mb
             )
-        )
-        self._rooms[room] = _Room(client, network)
-        return room
+        except ServerFull:
+            self._transcriber.release(reservation)
+            raise
+        if is_full and (abandoned := self._abandoned()) is not None:
+            abandoned.finish()
+            self.leave(abandoned.place)
+        self._places[name] = place
+        return name
 
-    def _refuse_channels(self, channels: int) -> None:
-        """Refuse what will not fit later either, as a client would try it again and again."""
-        room_s = self._transcriber.stats().queue.max_audio_s if channels > 1 else 0.0
-        if room_s and (needed_s := queue_audio_s(channels)) > room_s:
-            raise BadRequest(
-                f"The queue of this server is too small for {channels} channels in a session; "
-                f"AURICLE_QUEUE_AUDIO_S={math.ceil(needed_s)} allows them."
-            )
+    def check_ready(self, client: ClientId, model: str) -> None:
+        """Check that finals of a model can be recognised, whether or not there is a place.
 
-    def leave(self, room: str) -> None:
-        """Release a reservation; idempotent."""
-        self._rooms.pop(room, None)
-        self._transcriber.release(room)
+        Raises:
+            ModelNotFound: There is no such model.
+            Overloaded: No worker is ready.
+            RateLimited: The client has used up its crash budget.
+        """
+        self._transcriber.release(self._reserve(client, self._models.choose(model).option))
 
-    def _reserve(self, client: ClientId, rooms: dict[str, str], channels: int, model: str) -> None:
-        """Reserve queue room for a session that changes its model, unless it has some."""
-        option = self._models.choose(model).option
-        if option not in rooms:
-            rooms[option] = self._transcriber.reserve(
-                ReservationRequest(
-                    client, SESSION_AUDIO_S * channels, standing=True, resumed=True, model=option
-                )
-            )
+    def leave(self, place: str) -> None:
+        """Free a place; idempotent."""
+        left = self._places.pop(place, None)
+        for reservation in left.reservations.values() if left is not None else ():
+            self._transcriber.release(reservation)
+        self.admission.leave(place, time.monotonic())
 
-    def _leave_all(self, rooms: dict[str, str]) -> None:
-        for room in rooms.values():
-            self.leave(room)
+    def _reserve(self, client: ClientId, option: str) -> str:
+        request = ReservationRequest(client, 0.0, standing=True, model=option)
+        return self._transcriber.reserve(request)
+
+    def _change_model(self, name: str, model: str) -> None:
+        """Prepare a session's finals by another model."""
+        option, place = self._models.choose(model).option, self._places.get(name)
+        if place is not None and option not in place.reservations:
+            place.reservations[option] = self._reserve(place.client, option)
+
+    def _check_first_words(self, name: str) -> None:
+        """Check whether a session that begins to speak may do so.
+
+        Raises:
+            ServerFull: It is one of many newcomers, and the machine holds no other speaker.
+        """
+        if (place := self._places.get(name)) is None:  # its client had left, and has returned
+            return
+        others = (runner for runner in self._runners.values() if runner.place != name)
+        speaking = sum(runner.session.busy_channels for runner in others)
+        self.admission.may_speak(name, place.waiter, speaking, time.monotonic())
+
+    def _abandoned(self) -> LiveRunner | None:
+        """Return the session whose client has been gone for longest; ``None`` if there is none."""
+        gone = [
+            runner
+            for runner in self._runners.values()
+            if runner.detached_at is not None
+            and runner.was_attached
+            and runner.place in self._places
+            and not runner.session.busy_channels
+        ]
+        return min(gone, key=lambda runner: runner.detached_at or 0.0, default=None)
 
     def has_waiting_session(self, client: ClientId) -> bool:
-        """Return whether a client has any session that it could resume."""
-        return any(
-            runner.client == client and not runner.is_finishing for runner in self._runners.values()
-        )
+        """Return whether a client has a session without a connection, which it may resume."""
+        own = (runner for runner in self._runners.values() if runner.client == client)
+        return any(runner.detached_at is not None and not runner.is_finishing for runner in own)
 
     # Sessions.
 
@@ -261,19 +322,19 @@ class LiveSessions:
         group: TaskGroup,
         client: ClientId,
         parameters: StreamParameters,
-        room: str,
+        place: str,
         *,
         source: str = NATIVE,
         owner: ClientId | None = None,
         request_id: str = "",
     ) -> LiveRunner:
-        """Start a session with a reservation from :meth:`admit`, released when it is over.
+        """Start a session with a place from :meth:`admit`, which is free when it is over.
 
         Args:
             group: Runs the session.
             client: The client whose share of the queue is used.
             parameters: The parameters of the session.
-            room: The reservation, for the model of the parameters.
+            place: The place, with the model of the parameters.
             source: The API that the session uses.
             owner: The key that may read the session and its kept transcript; ``None``: no key may,
                 and it is not kept.
@@ -285,15 +346,15 @@ class LiveSessions:
         """
         streamed = frozenset[str]() if self.partials is None else self.partials.languages
         try:
-            rooms = {self._models.choose(parameters.model).option: room}
+            id = self._secrets.new_id()
             session = LiveSession(
                 parameters,
                 self.settings,
                 self._libopus,
-                id=self._id_prefix + secrets.token_hex(8),
-                secret=secrets.token_urlsafe(24),
+                id=id,
+                secret=self._secrets.secret_of(id),
                 client=client,
-                reservations=rooms,
+                reservations=self._places[place].reservations,
                 now=time.monotonic(),
                 models=self._models,
                 streamed_languages=streamed,
@@ -301,7 +362,7 @@ class LiveSessions:
                 judges_turns=self.judge is not None,
             )
         except BaseException:
-            self.leave(room)
+            self.leave(place)
             raise
         keep = revise = until_kept = None
         if self.keeper is not None and owner is not None:
@@ -312,10 +373,11 @@ class LiveSessions:
             until_kept = partial(self.keeper.until_stored, session.id)
         runner = LiveRunner(
             session,
+            place,
             client=client,
             transcriber=self._transcriber,
             metrics=self.metrics,
-            reserve=partial(self._reserve, client, rooms, parameters.separate_channels),
+            reserve=partial(self._change_model, place),
             keep=keep,
             revise=revise,
             until_kept=until_kept,
@@ -323,9 +385,10 @@ class LiveSessions:
             embedder=self.embedder,
             judge=self.judge,
             feed=self.feeds.open(session.id, owner, source, session.received_sample, request_id),
+            may_speak=partial(self._check_first_words, place),
         )
         runner.set_load(self._meter.load)
-        self._runners[session.id], self._rooms_of[session.id] = runner, rooms
+        self._runners[session.id] = runner
         self._charged_samples[session.id] = session.received_sample
         await group.start(self._run, runner)
         return runner
@@ -336,13 +399,16 @@ class LiveSessions:
         The time taken does not reveal whether the session id or the secret is wrong.
         """
         runner = self._runners.get(resume.session)
-        secret = secrets.token_urlsafe(24) if runner is None else runner.session.secret
-        is_right = hmac.compare_digest(secret.encode(), resume.secret.encode())
-        if runner is None or not is_right or runner.client != client:
+        is_right = self._secrets.is_genuine(resume.session, resume.secret)
+        if not is_right or runner is None or runner.client != client:
             return None
         if runner.is_over or runner.is_finishing:
             return None
         return runner
+
+    def returns(self, resume: Resume) -> bool:
+        """Return whether a client returns with a session of the server's last run."""
+        return self._secrets.returns(resume.session, resume.secret, time.monotonic())
 
     def unresumable(self) -> Iterator[tuple[SessionIdentity, LiveSession]]:
         """Iterate over the kept sessions whose clients can't send unfinished audio again."""
@@ -356,13 +422,17 @@ class LiveSessions:
 
     async def watch(self) -> None:
         """Measure the load and expire sessions until cancelled."""
+        store_at = time.monotonic() + STORE_S
         while True:
             await anyio.sleep(TICK_S)
             try:
-                load = self._meter.observe(self._transcriber.stats())
+                self._measure(time.monotonic())
             except Exception as error:  # a failed measurement must not end sessions
                 log_unexpected(error)
-                load = self._meter.load
+            load = self._meter.load
+            self.read_interval_s = min(
+                MAX_READ_INTERVAL_S, READ_INTERVAL_PER_CLIENT_S * self.connected
+            )
             for runner in self._runners.values():
                 try:
                     runner.set_load(load)
@@ -372,6 +442,57 @@ class LiveSessions:
             now = time.monotonic()
             self._end_expired(now)
             self._feed_readers(now)
+            if now >= store_at:
+                await self.store_capacity()
+                store_at = now + STORE_S
+
+    async def store_capacity(self) -> None:
+        """Keep what was learned of the machine, and how many sessions will return."""
+        sessions = sum(runner.session.is_resumable for runner in self._runners.values())
+        await to_thread.run_sync(self._memory.store, self.admission.capacity, sessions)
+
+    def _measure(self, now: float) -> None:
+        """Measure the load, and what it says of the machine."""
+        stats = self._transcriber.stats()
+        load = self._meter.observe(stats)
+        self._free_mb = available_memory_bytes() / 1e6
+        self.admission.tick(now)
+        if stats.is_working:
+            self.admission.start(now)
+        pending_s = []
+        for runner in self._runners.values():
+            session, is_gone = runner.session, runner.detached_at is not None
+            busy = session.busy_channels
+            self.admission.observe(runner.place, busy, now, is_abandoned=is_gone)
+            if session.owed_since < inf:
+                pending_s.append(now - session.owed_since)
+        self.admission.capacity.observe(
+            Sample(
+                self.admission.speakers,
+                tuple(pending_s),
+                self._meter.wait_s,
+                is_busy=load >= BUSY_LOAD,
+                is_whole=all(worker.state.is_up for worker in stats.workers if not worker.model),
+            ),
+            now,
+        )
+        self._log_load(now)
+
+    def _log_load(self, now: float) -> None:
+        """Log when finals become late, when speakers have to wait, and when neither is so."""
+        load = self.admission.load()
+        event = "live_full" if load.waiting else "live_on_time"
+        event = "live_late" if load.is_late else event
+        if event == self._logged or now < self._log_at:
+            return
+        self._logged, self._log_at = event, now + LOG_INTERVAL_S
+        write = log.info if event == "live_on_time" else log.warning
+        write(
+            event,
+            speakers=round(load.speakers, 1),
+            capacity=round(load.capacity, 1),
+            waiting=load.waiting,
+        )
 
     def drain(self) -> None:
         """Signal every connection to close; sessions can't be resumed here any more."""
@@ -399,7 +520,7 @@ class LiveSessions:
             del self._charged_samples[runner.session.id]
             del self._runners[runner.session.id]
             self._kept.pop(runner.session.id, None)
-            self._leave_all(self._rooms_of.pop(runner.session.id))
+            self.leave(runner.place)
 
     def _feed_readers(self, now: float) -> None:
         for runner in self._runners.values():
@@ -442,7 +563,7 @@ class LiveSessions:
             if detached_at is None and not session.is_closed:
                 continue
             if not is_resumable and runner.was_attached:  # only its last finals are left to replay
-                self._leave_all(self._rooms_of[session.id])
+                self.leave(runner.place)
                 kept += 1
             if detached_at is None:
                 continue

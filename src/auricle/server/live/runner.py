@@ -66,6 +66,7 @@ class LiveRunner:
 
     Args:
         session: The session, changed by this runner only.
+        place: Names its place in :class:`.LiveSessions`.
         client: The session's client.
         transcriber: Runs the session's jobs.
         metrics: Metrics of live sessions.
@@ -78,11 +79,13 @@ class LiveRunner:
         embedder: Embeds the session's voices; ``None`` if the session submits none.
         judge: Judges the ends of its turns; ``None`` if the session asks for none.
         feed: Gets all events, for the session's readers; ``None``: it has none.
+        may_speak: Called when the session first begins to speak; raises if it must not.
     """
 
     def __init__(
         self,
         session: LiveSession,
+        place: str,
         *,
         client: ClientId,
         transcriber: Transcriber,
@@ -95,8 +98,10 @@ class LiveRunner:
         embedder: VoiceEmbedder | None = None,
         judge: TurnJudge | None = None,
         feed: SessionFeed | None = None,
+        may_speak: Callable[[], None] = lambda: None,
     ) -> None:
         self.session = session
+        self.place = place
         self.client = client
         self.detached_at: float | None = time.monotonic()
         self.was_attached = False
@@ -110,6 +115,8 @@ class LiveRunner:
         self._embedder = embedder
         self._judge = judge
         self._feed = feed
+        self._may_speak = may_speak
+        self._has_spoken = False
         self._listener: Listener | None = None
         self._jobs: dict[JobId, anyio.CancelScope] = {}
         self._group: TaskGroup | None = None
@@ -131,12 +138,14 @@ class LiveRunner:
                 self._group = group
                 group.start_soon(self._run_timers)
                 task_status.started()
-                await self._over.wait()
+                try:
+                    await self._over.wait()
+                finally:  # a task that starts after the cancellation would not be cancelled
+                    self._group = None
                 group.cancel_scope.cancel()
         except Exception as error:
             self.fail(error)
         finally:
-            self._group = None
             self.end()
 
     def end(self, error: AuricleError | None = None) -> None:
@@ -212,14 +221,14 @@ class LiveRunner:
         self.session.detach(self.detached_at)
         self._execute()
 
-    def receive_data(self, data: bytes) -> None:
-        """Pass a binary message, or part of one, to the session.
+    def receive_data(self, *messages: bytes) -> None:
+        """Pass binary messages that arrived together, or part of one, to the session.
 
         Raises:
             AuricleError: The client sent invalid data.
         """
         try:
-            self.session.receive_data(data, time.monotonic())
+            self.session.receive_data(*messages, now=time.monotonic())
         finally:
             self._execute()
 
@@ -267,6 +276,13 @@ class LiveRunner:
     # Internals.
 
     def _execute(self) -> None:
+        if not self._has_spoken and self.session.busy_channels:
+            self._has_spoken = True
+            try:
+                self._may_speak()
+            except AuricleError as error:
+                self.end(error)
+                return
         while (output := self.session.next_output()) is not None:
             match output:
                 case Submit():

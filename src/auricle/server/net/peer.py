@@ -17,12 +17,18 @@ class Peer(Protocol):
 
     received_at: float
     """Monotonic seconds at which bytes were last received."""
+    read_interval_s: float
+    """Minimum time between two reads, in seconds; what is sent meanwhile is read together."""
     violation_code: int | None
     """Close code for a violation of the WebSocket protocol by the peer; ``None`` if none."""
 
     @property
     def has_more(self) -> bool:
         """Whether another message is queued, so that ``receive`` would not wait."""
+        ...
+
+    def take_binary(self) -> list[bytes]:
+        """Return the queued binary messages before the next message of another kind."""
         ...
 
     def give_up(self, code: int, reason: str) -> None:

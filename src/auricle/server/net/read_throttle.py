@@ -55,9 +55,15 @@ class PacedReading:
         """Pause reading on the owner's request."""
         self._transport.pause_reading()
 
-    def resume_reading(self) -> None:
-        """Resume reading on the owner's request, once any throttle pause is over."""
-        if self._pause is None:
+    def resume_reading(self, after_s: float = 0.0) -> None:
+        """Resume reading on the owner's request, once any throttle pause is over.
+
+        Args:
+            after_s: Pause before that, in seconds.
+        """
+        if self._pause is None and after_s > 0:
+            self._pause = asyncio.get_running_loop().call_later(after_s, self._end_pause)
+        elif self._pause is None:
             self._transport.resume_reading()
 
     def _end_pause(self) -> None:

@@ -6,11 +6,13 @@ from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from auricle.errors import TooLate
 from auricle.events import Closed, Final
 from auricle.server.telemetry.client_metrics import ClientMetrics
 
 _FINAL_BUCKETS_S = (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10, 30, 60)
 _MAX_RECENT = 1000
+_OUTCOMES = ("text", "empty", "failed", TooLate.code)
 NODE_BUCKETS_S = (
     *(0.00025, 0.0005, 0.001, 0.002, 0.003, 0.004, 0.005, 0.006, 0.007, 0.008, 0.01),
     *(0.015, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1),
@@ -50,7 +52,7 @@ class LiveMetrics:
             ("dialect",),
         )
         finals = counter("auricle_live_finals", "Finals by outcome.", ("outcome",))
-        self._finals = {name: finals.labels(name) for name in ("text", "empty", "failed")}
+        self._finals = {name: finals.labels(name) for name in _OUTCOMES}
         self._final_delay = histogram(
             "auricle_live_final_delay_seconds",
             "Time from the arrival of an utterance's last speech sample to its final.",
@@ -81,6 +83,21 @@ class LiveMetrics:
             "auricle_live_load", "Load of the recognisers; at 1 there is no capacity for partials."
         )
 
+        self.speakers = gauge(
+            "auricle_live_speakers",
+            "People who are transcribed live now, smoothed over some seconds.",
+        )
+        self.capacity = gauge(
+            "auricle_live_capacity",
+            "People who can be transcribed live at once, as learned from the delays of finals.",
+        )
+        self.late = gauge(
+            "auricle_live_late", "Whether finals are late, so that no session is admitted: 0 or 1."
+        )
+        self.waiting_clients = gauge(
+            "auricle_live_waiting_clients", "Clients that were refused and will try again."
+        )
+
     def count_start(self, how: str) -> None:
         """Count a connection's start: ``new``, ``resumed`` or ``unknown``."""
         self._starts.labels(how).inc()
@@ -95,7 +112,9 @@ class LiveMetrics:
 
     def count_final(self, final: Final) -> None:
         """Count a final; call it once, even if the final is replayed."""
-        outcome = "failed" if final.error is not None else "text" if final.text else "empty"
+        outcome = "text" if final.text else "empty"
+        if final.error is not None:
+            outcome = final.error if final.error in _OUTCOMES else "failed"
         self._finals[outcome].inc()
         self._final_delay.observe(final.latency_ms / 1000)
         self._recent_delays_s.append(final.latency_ms / 1000)

@@ -103,7 +103,15 @@ def test_health_reports_workers_queue_and_jobs(service: InProcess) -> None:
     assert body["jobs"] == {"done": 5, "failed": 0, "retried": 1, "refused": 0, "poison": 2}
     assert body["files"] == {"working": 0, "max": 32, "storable": True}
     assert (body["status"], body["model"], body["draining"]) == ("ok", "fake", False)
-    assert body["sessions"] == {"connected": 0, "waiting": 0, "max": 64}
+    assert body["sessions"] == {"connected": 0, "waiting": 0, "max": 1000}
+    assert body["live"] == {
+        "speakers": 0.0,
+        "capacity": 16.0,
+        "learned": False,
+        "fixed": False,
+        "late": False,
+        "waiting_clients": 0,
+    }
     assert body["version"]
 
 

@@ -25,8 +25,8 @@ async def test_a_final_is_sent_only_after_it_was_stored(
     transcripts = Transcripts(database)
     async with sessions() as fakes:
         keeper = fakes.live.keeper = TranscriptKeeper(transcripts, keep_s=1e9)
-        room = fakes.live.admit(ALICE, None, is_resuming=False)
-        runner = await fakes.live.open(fakes.group, ALICE, PLAIN, room, owner=ALICE)
+        place = fakes.live.admit(ALICE, None)
+        runner = await fakes.live.open(fakes.group, ALICE, PLAIN, place, owner=ALICE)
         line = await connected(fakes, runner)
         line.socket.send(pcm(SPEECH[:16_000]))
         line.socket.tell("finalize")

@@ -4,9 +4,13 @@ Where possible, errors are returned at the handshake, with an HTTP status, the J
 Retry-After: a wrong key or origin, invalid parameters, no free session, no worker.
 
 A client sends its parameters in the query, or in ``start`` as its first text message. To resume a
-session, its first text message is ``resume``. With ``?resume=1`` in the query, it may use the room
-that is reserved for resuming clients, and the query's parameters apply to a new session if the
-server no longer has the old one.
+session, its first text message is ``resume``. With ``?resume=1`` in the query, it is admitted when
+that message has arrived, and the query's parameters apply to a new session if the server no longer
+has the old one. A client that resumes a session of this server, or of its last run, is always
+admitted.
+
+With ``?waiter=ID``, a client that is refused and tries again keeps its position among those that
+wait.
 """
 
 from dataclasses import dataclass
@@ -26,6 +30,7 @@ from auricle.errors import (
     RemoteProtocolError,
 )
 from auricle.languages import language_choice
+from auricle.limits import MAX_ID_CHARACTERS
 from auricle.protocol.native.stream import (
     Resume,
     Start,
@@ -78,7 +83,7 @@ async def stream(websocket: WebSocket) -> None:
 
 
 def _enter(server: ServerState, websocket: WebSocket) -> "_StreamHandshake":
-    """Check a handshake, and reserve room for its session.
+    """Check a handshake, and admit its session if the client does not resume one.
 
     Raises:
         AuricleError: The handshake is rejected.
@@ -88,19 +93,20 @@ def _enter(server: ServerState, websocket: WebSocket) -> "_StreamHandshake":
     query = websocket.query_params
     parameters = _checked(parse_query(query))
     is_resuming = query.get("resume") == "1"
-    starts_at_once = not is_resuming and not _PARAMETERS.isdisjoint(query)
-    handshake = _StreamHandshake(server, websocket, client, parameters, is_resuming)
+    handshake = _StreamHandshake(server, websocket, client, parameters)
+    handshake.starts_at_once = not is_resuming and not _PARAMETERS.isdisjoint(query)
     handshake.warnings = ignored_parameters(query.multi_items())
     server.live.check(parameters)
-    try:
-        handshake.admit(is_resuming=is_resuming)
-    except (Overloaded, RateLimited):
-        # A waiting session of this client has room already: its first message may be `resume`. If
-        # there are several models, `start` may name one that has room.
-        may_have_room = len(server.models) > 1 or server.live.has_waiting_session(client)
-        if starts_at_once or not may_have_room:
-            raise
-    handshake.starts_at_once = starts_at_once
+    if handshake.starts_at_once or not server.live.has_waiting_session(client):
+        try:
+            if is_resuming:
+                server.live.check_ready(client, parameters.model)
+            else:
+                handshake.admit()
+        except (Overloaded, RateLimited):
+            # If there are several models, `start` may name one that is ready.
+            if handshake.starts_at_once or len(server.models) == 1:
+                raise
     return handshake
 
 
@@ -117,10 +123,8 @@ class _StreamHandshake:
     websocket: WebSocket
     client: ClientId
     parameters: StreamParameters
-    is_resuming: bool
-    room: str | None = None
-    room_model: str = ""
-    room_channels: int = 1
+    place: str | None = None
+    place_model: str = ""
     starts_at_once: bool = False
     warnings: tuple[str, ...] = ()
 
@@ -129,29 +133,35 @@ class _StreamHandshake:
         """The client's address."""
         return client_address(self.websocket.scope)
 
-    def admit(self, *, is_resuming: bool) -> None:
-        """Reserve room for the model and the channels of the parameters, unless there is some.
+    def admit(self, *, is_known: bool = False) -> None:
+        """Admit the session with the model of the parameters, unless it is admitted.
+
+        Args:
+            is_known: Whether the client has proved that it resumes a session of this server.
 
         Raises:
             ModelNotFound: There is no such model.
-            Overloaded: There is no room.
+            Overloaded: The machine holds no other speaker, or no worker is ready.
             RateLimited: The client has reached one of its limits.
         """
         model = self.server.models.choose(self.parameters.model).option
-        channels = self.parameters.separate_channels
-        if self.room is not None and (model, channels) == (self.room_model, self.room_channels):
+        if self.place is not None and model == self.place_model:
             return
         self.leave()
-        self.room = self.server.live.admit(
-            self.client, self.address, is_resuming=is_resuming, model=model, channels=channels
+        self.place = self.server.live.admit(
+            self.client,
+            self.address,
+            model=model,
+            waiter=self.websocket.query_params.get("waiter", "")[:MAX_ID_CHARACTERS],
+            is_known=is_known,
         )
-        self.room_model, self.room_channels = model, channels
+        self.place_model = model
 
     def leave(self) -> None:
-        """Release the room, unless a session has taken it over."""
-        room, self.room = self.room, None
-        if room is not None:
-            self.server.live.leave(room)
+        """Free the place, unless a session has taken it over."""
+        place, self.place = self.place, None
+        if place is not None:
+            self.server.live.leave(place)
 
     async def serve(self) -> None:
         """Resume or start the session, and serve it."""
@@ -218,7 +228,7 @@ class _StreamHandshake:
         if isinstance(first, Resume):
             if (runner := live.find(self.client, first)) is not None:
                 live.metrics.count_start("resumed")
-                self.leave()  # the session has its room already
+                self.leave()  # the session has its place already
                 return first.last_result, runner
             live.metrics.count_start("unknown")
         else:
@@ -226,16 +236,16 @@ class _StreamHandshake:
         if isinstance(first, Start):
             fields = {name: getattr(first, name) for name in _PARAMETERS}
             self.parameters = _checked(StreamParameters(**fields))
-        self.admit(is_resuming=isinstance(first, Resume))
-        assert self.room is not None
+        self.admit(is_known=isinstance(first, Resume) and live.returns(first))
+        assert self.place is not None
         self.warnings += self.server.models.choose(self.parameters.model).warnings
-        room, self.room = self.room, None
+        place, self.place = self.place, None
         group = self.server.running.background
         return None, await live.open(
             group,
             self.client,
             self.parameters,
-            room,
+            place,
             owner=self.client,
             request_id=request_id_of(self.websocket.scope),
         )

@@ -121,6 +121,7 @@ def health_body(server: ServerState, is_operator: bool) -> dict[str, object]:
             "waiting": server.live.waiting,
             "max": server.live.settings.max_sessions,
         },
+        "live": _live(server),
         "host": _host(server),
         "clients": _clients(server) if is_operator or not server.keyring.has_keys else None,
     }
@@ -135,6 +136,19 @@ def _background_jobs(server: ServerState) -> dict[str, object]:
         "done": ended[JobState.DONE],
         "failed": ended[JobState.FAILED],
         "cancelled": ended[JobState.CANCELLED],
+    }
+
+
+def _live(server: ServerState) -> dict[str, object]:
+    """Return how many people are transcribed live, and how many the machine holds."""
+    load = server.live.admission.load()
+    return {
+        "speakers": round(load.speakers, 1),
+        "capacity": round(load.capacity, 1),
+        "learned": load.is_learned,
+        "fixed": load.is_fixed,
+        "late": load.is_late,
+        "waiting_clients": load.waiting,
     }
 
 

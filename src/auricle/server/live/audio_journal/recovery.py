@@ -87,11 +87,13 @@ class Recovery:
             factory=JobFactory(Caller(header.uid, header.owner, {}), header.utterance),
             pcm=pcm,
             start_sample=header.start_sample,
+            end_sample=header.start_sample + pcm.size,
             speech_sample=header.start_sample,
             speech_end_sample=header.start_sample + pcm.size,
             options=options,
             stable="",
             arrived_at=time.monotonic(),
+            ended_at=time.monotonic(),
             is_doubtful=utterance.is_doubtful and engine.has_word_times,
             context=_context(utterance, pcm.size, engine),
         )

@@ -92,6 +92,11 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
     """A WebSocket connection; uvicorn creates one for each. See the module."""
 
     received_at = 0.0
+    read_interval_s = 0.0
+    _is_full = False
+    """Whether the last read has filled the buffer."""
+    _held: Any = None
+    """The next message, which was taken from the queue."""
     violation_code: int | None = None
     _pending_close: bytes | None = None
     """The close frame for a violation, held until the route has sent its last messages."""
@@ -111,6 +116,7 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
     def data_received(self, data: bytes) -> None:
         """Parse received bytes; data after a protocol violation is ignored."""
         self.received_at = time.monotonic()
+        self._is_full = len(data) >= READ_BYTES
         if self.conn.parser_exc is not None:
             return
         with self._reading.parsing():
@@ -179,15 +185,37 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
     @property
     def has_more(self) -> bool:
         """See :class:`auricle.server.net.peer.Peer`."""
-        return not self.queue.empty()
+        return self._held is not None or not self.queue.empty()
 
     async def receive(self) -> Any:
         """Return the next message, and resume reading once the queue is empty."""
-        message = await self.queue.get()
-        if self.read_paused and self.queue.empty():
-            self.read_paused = False
-            self._reading.resume_reading()
+        message, self._held = self._held, None
+        if message is None:
+            message = await self.queue.get()
+        self._read_on()
         return message
+
+    def take_binary(self) -> list[bytes]:
+        """See :class:`auricle.server.net.peer.Peer`."""
+        taken: list[bytes] = []
+        while self._held is None and not self.queue.empty():
+            message: Any = self.queue.get_nowait()
+            if (data := message.get("bytes")) is None:
+                self._held = message
+            else:
+                taken.append(data)
+        self._read_on()
+        return taken
+
+    def _read_on(self) -> None:
+        """Resume reading once all messages were taken.
+
+        After a read that has filled the buffer there is more to read at once.
+        """
+        if self.read_paused and not self.has_more:
+            self.read_paused = False
+            passed_s = time.monotonic() - self.received_at
+            self._reading.resume_reading(0.0 if self._is_full else self.read_interval_s - passed_s)
 
     async def send(self, message: Any) -> None:
         """Send a message from the route; after a close, abort unless answered in ``LINGER_S``.

@@ -1,21 +1,21 @@
 """Handshake of a live session: keys, tokens, parameters and limits."""
 
 import time
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 from starlette.datastructures import Headers
 from structlog.testing import LogCapture
 
 from auricle.config.settings import LiveSettings
 from auricle.errors import Draining, NoWorkerReady, Overloaded, RateLimited
-from auricle.limits import SESSION_AUDIO_S
-from auricle.server.live.registry import LATE_S
 from auricle.types import JobKind
 from tests.server.api.native.stream.helpers import START, refused, started
 from tests.support.service import Live, keys, live, poll_until
-from tests.support.stream import PACKETS, call, framed
+from tests.support.stream import PACKETS, SPEECH, call, framed, pcm, silence
 
 pytestmark = pytest.mark.server
 
@@ -47,15 +47,14 @@ async def test_the_parameters_may_come_in_a_first_message(service: Live) -> None
     assert {job.options.language for job in service.transcriber.jobs} == {"en"}
 
 
-async def test_each_session_holds_standing_room_until_it_is_over(service: Live) -> None:
+async def test_each_session_holds_a_reservation_until_it_is_over(service: Live) -> None:
     async with started(service) as (caller, _):
         (request,) = service.transcriber.reserved.values()
-        assert (request.audio_s, request.max_wait_s) == (SESSION_AUDIO_S, LATE_S)
-        assert (request.standing, request.resumed) == (True, False)
-        (room,) = service.transcriber.reserved
+        assert (request.audio_s, request.standing) == (0.0, True)
+        (reservation,) = service.transcriber.reserved
         await caller.caption()
         jobs = service.transcriber.jobs
-        assert {job.reservation for job in jobs if job.kind is JobKind.FINAL} == {room}
+        assert {job.reservation for job in jobs if job.kind is JobKind.FINAL} == {reservation}
         await caller.tell("ack", result=1)
         await caller.tell("stop")
         await caller.until_closed()
@@ -66,18 +65,25 @@ async def test_health_and_metrics_report_sessions(service: Live) -> None:
     import httpx2
 
     async with started(service, format="opus", seq=1) as (caller, _):
-        for index, packet in enumerate(PACKETS):
-            await caller.send(framed([packet], index))
+        await caller.send(framed(PACKETS[:1], 0))
+        registry = service.state.metrics.registry
+        delays = "auricle_live_node_delay_seconds_count"
+        await poll_until(lambda: registry.get_sample_value(delays) == 1)
+        await caller.send(framed(PACKETS[1:], 1))
         await caller.tell("finalize")
         await caller.until("final")
         async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{service.port}") as client:
             health = (await client.get("/health")).json()
             metrics = (await client.get("/metrics")).text.splitlines()
-    assert health["sessions"] == {"connected": 1, "waiting": 0, "max": 64}
+    assert health["sessions"] == {"connected": 1, "waiting": 0, "max": 1000}
+    assert (health["live"]["capacity"], health["live"]["learned"]) == (16.0, False)
     assert 'auricle_live_sessions{state="connected"} 1.0' in metrics
     assert 'auricle_live_starts_total{how="new"} 1.0' in metrics
+    assert "auricle_live_capacity 16.0" in metrics
+    assert "auricle_live_late 0.0" in metrics
+    assert "auricle_live_waiting_clients 0.0" in metrics
     assert 'auricle_live_finals_total{outcome="text"} 1.0' in metrics
-    assert f"auricle_live_node_delay_seconds_count {len(PACKETS)}.0" in metrics
+    assert any(line.startswith(f"{delays} ") for line in metrics)
 
 
 async def test_a_wrong_key_is_refused_at_the_handshake(tmp_path: Path) -> None:
@@ -189,15 +195,99 @@ async def test_no_room_is_reported_at_the_handshake_with_when_to_retry(
 async def test_the_number_of_sessions_is_limited(tmp_path: Path) -> None:
     async with (
         live(tmp_path, LiveSettings(max_sessions=2)) as service,
-        started(service) as (neighbour, _),
+        started(service, seq=1) as (neighbour, _),
     ):
-        async with call(service.port):  # has not said yet what it wants
+        async with started(service, seq=1):
             status, error, retry_after = await refused(service, **START)
             assert (status, error["code"], retry_after) == (503, "queue_full", "10")
-        await poll_until(lambda: len(service.transcriber.reserved) == 1)
+        async with started(service) as (caller, _):  # in place of the one that has left
+            await caller.caption()
+        await neighbour.tell("finalize")
+
+
+async def test_a_connection_that_has_not_said_what_it_wants_counts(tmp_path: Path) -> None:
+    async with live(tmp_path, LiveSettings(max_sessions=1)) as service:
+        async with call(service.port):
+            status, error, _ = await refused(service, **START)
+            assert (status, error["code"]) == (503, "queue_full")
+        await poll_until(lambda: not service.transcriber.reserved)
         async with started(service) as (caller, _):
             await caller.caption()
-        await neighbour.caption()
+
+
+async def test_who_would_be_one_speaker_too_many_is_refused_with_numbers(
+    tmp_path: Path, logged: LogCapture
+) -> None:
+    async with live(tmp_path, LiveSettings(live_speakers=1)) as service:
+        service.transcriber.gate = anyio.Event()
+        async with started(service) as (caller, _):
+            await caller.send(pcm(SPEECH[:32_000]))
+            await poll_until(lambda: service.state.live.admission.speakers == 1)
+            status, error, retry_after = await refused(service, **START)
+            assert (status, retry_after) == (503, "5")
+            assert error == {
+                "code": "server_full",
+                "message": "1 person is being transcribed now; this server holds about 1.",
+                "retryable": True,
+                "retry_after_s": 5,
+                "speakers": 1,
+                "capacity": 1,
+            }
+            assert service.state.live.admission.load().waiting == 1
+            service.transcriber.gate.set()
+            await caller.tell("finalize")
+            await caller.until("final")
+    lines = [entry for entry in logged.entries if entry["event"] == "request"]
+    assert [(line["status"], line.get("code")) for line in lines][0] == (503, "server_full")
+
+
+async def test_a_client_that_says_who_it_is_keeps_its_position(tmp_path: Path) -> None:
+    async with live(tmp_path, LiveSettings(live_speakers=1)) as service:
+        service.transcriber.gate = anyio.Event()
+        async with started(service) as (caller, _):
+            await caller.send(pcm(SPEECH[:32_000]))
+            await poll_until(lambda: service.state.live.admission.speakers == 1)
+            for waiter in ("first", "second", "first"):
+                assert (await refused(service, **START, waiter=waiter))[0] == 503
+            assert service.state.live.admission.load().waiting == 2
+            service.transcriber.gate.set()
+            await caller.tell("stop")
+            await caller.until_closed()
+        await poll_until(lambda: not service.transcriber.reserved)
+        assert (await refused(service, **START, waiter="second"))[1]["code"] == "server_full"
+        async with started(service, waiter="first") as (caller, _):
+            assert not caller.of("warning")
+
+
+async def test_silent_sessions_keep_no_speaker_out(tmp_path: Path) -> None:
+    async with live(tmp_path, LiveSettings(live_speakers=1)) as service, AsyncExitStack() as stack:
+        for _ in range(3):
+            silent, _ = await stack.enter_async_context(started(service))
+            await silent.send(silence(1))
+            await poll_until(lambda: service.state.live.admission.speakers == 0)
+        caller, _ = await stack.enter_async_context(started(service))
+        await caller.caption()
+        assert service.state.live.connected == 4
+
+
+async def test_a_newcomer_whose_first_word_is_one_too_many_is_told_to_come_back(
+    tmp_path: Path,
+) -> None:
+    async with live(tmp_path, LiveSettings(live_speakers=1)) as service, AsyncExitStack() as stack:
+        service.transcriber.gate = anyio.Event()
+        callers = []
+        for _ in range(4):
+            callers.append((await stack.enter_async_context(started(service)))[0])
+            await poll_until(lambda: service.state.live.admission.speakers == 0)
+        for caller in callers[:3]:
+            await caller.send(pcm(SPEECH[:32_000]))
+            await caller.until("speech_started")
+        await callers[3].send(pcm(SPEECH[:32_000]))
+        assert await callers[3].until_closed() == (1013, "server_full")
+        (error,) = callers[3].of("error")
+        assert (error["code"], error["retryable"]) == ("server_full", True)
+        assert error["retry_after_s"] >= 1
+        assert service.state.live.connected == 3
 
 
 async def test_a_server_that_goes_takes_no_new_sessions(service: Live) -> None:

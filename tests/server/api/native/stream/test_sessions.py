@@ -1,7 +1,7 @@
 """Sessions: resumed, taken over, forgotten and restarted."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from struct import pack
 from typing import Any
@@ -10,9 +10,8 @@ import anyio
 import numpy as np
 import pytest
 
-from auricle.config.settings import LiveSettings
+from auricle.config.settings import LedgerSettings, LiveSettings
 from auricle.errors import Overloaded
-from auricle.limits import SESSION_AUDIO_S
 from auricle.server.live.registry import FIRST_RETURN_S
 from tests.server.api.native.stream.helpers import START, refused, started
 from tests.support.service import Live, keys, live, poll_until
@@ -70,8 +69,6 @@ async def test_a_lost_call_continues_in_both_channels(service: Live) -> None:
         async with call(service.port) as caller:
             await caller.tell("start", **how)
             ready = await caller.until("ready")
-            (room,) = service.transcriber.reserved.values()
-            assert room.audio_s == 2 * SESSION_AUDIO_S
             await caller.send(message(0, cut or len(both)))
             if cut is not None:
                 await caller.until("progress", received=cut)
@@ -137,7 +134,6 @@ async def test_resuming_an_unknown_session_starts_a_new_one_as_the_query_says(
         assert (ready["resumed"], ready["received"]) == (False, 48_000)
         await caller.caption()
         assert caller.of("final")[0]["id"] == 1
-    assert [request.resumed for request in service.transcriber.reservations] == [True]
 
 
 async def test_a_second_connection_takes_the_session_over(service: Live) -> None:
@@ -163,10 +159,8 @@ async def test_a_waiting_session_is_admitted_though_there_is_no_room_for_others(
         await caller.tell("resume", session=ready["session"], secret=ready["secret"])
         assert (await caller.until("ready"))["resumed"] is True
         await caller.caption()
-        async with call(service.port) as liar:  # it came in for another reason than it said
-            await liar.tell("start", format="pcm16")
-            assert await liar.until_closed() == (1013, "queue_full")
-            assert liar.of("error")[0]["retry_after_s"] == 7
+        status, error, _ = await refused(service, resume=1)  # its worker is not ready
+        assert (status, error["code"], error["retry_after_s"]) == (503, "queue_full", 7)
         await caller.caption()
 
 
@@ -253,6 +247,66 @@ async def test_a_restart_of_the_server_loses_no_word(tmp_path: Path) -> None:
     assert len(first) >= 1
     assert len(second) >= 1
     assert first + second == uninterrupted
+
+
+async def test_a_session_of_the_last_run_is_admitted_first_and_a_forged_one_is_not(
+    tmp_path: Path,
+) -> None:
+    settings = LiveSettings(live_speakers=1)
+    ledger = LedgerSettings(state_dir=tmp_path / "state")
+    async with (
+        live(tmp_path, settings, ledger) as service,
+        started(service, seq=1) as (caller, ready),
+    ):
+        await caller.send(bytes(8) + pcm(SPEECH[:16_000]))
+        service.state.drain()
+        assert await caller.until_closed() == (1012, "draining")
+    async with live(tmp_path, settings, ledger) as service:
+        service.transcriber.gate = anyio.Event()
+        lie = {"session": ready["session"], "secret": ready["secret"][::-1]}
+        async with AsyncExitStack() as stack:
+            newcomer, _ = await stack.enter_async_context(started(service))
+            await newcomer.send(pcm(SPEECH[:32_000]))
+            await poll_until(lambda: service.state.live.admission.speakers == 1)
+            assert (await refused(service, **START))[1]["code"] == "server_full"
+            for resume, is_admitted in (
+                (lie, False),
+                ({"session": "0" * 24, "secret": ready["secret"]}, False),
+                ({"session": ready["session"], "secret": ready["secret"]}, True),
+                ({"session": ready["session"], "secret": ready["secret"]}, False),  # only once
+            ):
+                again = await stack.enter_async_context(
+                    call(service.port, resume=1, seq=1, **START)
+                )
+                await again.tell("resume", **resume)
+                if is_admitted:
+                    assert (await again.until("ready"))["resumed"] is False
+                else:
+                    assert await again.until_closed() == (1013, "server_full")
+                    assert again.of("error")[0]["retry_after_s"] >= 1
+            service.transcriber.gate.set()
+
+
+async def test_places_are_kept_for_sessions_that_will_come_back_after_a_restart(
+    tmp_path: Path,
+) -> None:
+    settings = LiveSettings(live_speakers=2)
+    ledger = LedgerSettings(state_dir=tmp_path / "state")
+    async with live(tmp_path, settings, ledger) as service, AsyncExitStack() as stack:
+        callers = [await stack.enter_async_context(started(service, seq=1)) for _ in range(2)]
+        await service.state.live.store_capacity()
+        service.state.drain()
+        for caller, _ in callers:
+            assert await caller.until_closed() == (1012, "draining")
+    async with live(tmp_path, settings, ledger) as service:
+        assert (await refused(service, **START))[1]["code"] == "server_full"
+        async with call(service.port, resume=1, seq=1, **START) as caller:
+            ready = callers[0][1]
+            await caller.tell("resume", session=ready["session"], secret=ready["secret"])
+            await caller.until("ready")
+            await caller.send(bytes(8) + pcm(SPEECH[:16_000]))
+            await caller.tell("finalize")
+            await caller.until("final")
 
 
 @asynccontextmanager

@@ -1,0 +1,1 @@
+"""Who may start a live session: decided by whether captions are on time."""

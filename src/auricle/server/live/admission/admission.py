@@ -1,0 +1,197 @@
+"""Admit live sessions while captions are on time. No I/O, no clock.
+
+A session is admitted if the machine holds another speaker. What it holds is learned
+(:class:`.SpeakerCapacity`); what it is used for is measured by speech, not by connections
+(:class:`.Activity`). So a silent session keeps no speaker out, and one whose client is gone counts
+only until its audio is finished.
+
+Admitted sessions stay. Only newcomers that begin to speak at the
+same time, before it could be known that they would, may be refused with their first word
+(:meth:`LiveAdmission.may_speak`).
+
+Keys share the machine: while several speak, one with less than its part is admitted even if
+captions are late, because the queue serves keys in turn.
+"""
+
+from collections import defaultdict
+from collections.abc import Hashable
+from dataclasses import dataclass
+from math import inf
+
+from auricle.errors import ServerFull
+from auricle.server.live.admission.activity import (
+    SILENT,
+    SPEAKER_WEIGHT,
+    SPEAKING,
+    Activity,
+    Newcomer,
+)
+from auricle.server.live.admission.capacity import SpeakerCapacity
+from auricle.server.live.admission.line import WaitingLine
+from auricle.types import ClientId
+
+HALF = 0.5
+RETURN_S = 10.0
+"""Time after the start for which places are kept for the sessions of the server's last run."""
+FLOOD_SHARE = 1.25
+"""Share of the capacity above which newcomers must not begin to speak."""
+FIRST_WORDS_S = 5.0
+"""A session that begins to speak later than this after its start is no newcomer any more."""
+MIN_FREE_MB = 200.0
+"""Available memory below which no session is admitted, in MB; a speaking session needs less than 1
+MB, and a worker of Whisper base peaks 300 MB above its usual memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveLoad:
+    """What is known of the load, for ``/health``, metrics and pages.
+
+    Attributes:
+        speakers: People who are being transcribed now.
+        capacity: People that the machine holds.
+        is_learned: Whether that was learned from finals, and is no first estimate.
+        is_fixed: Whether the operator has set it.
+        is_late: Whether finals are late now.
+        waiting: Clients that were refused and will try again.
+    """
+
+    speakers: float
+    capacity: float
+    is_learned: bool
+    is_fixed: bool
+    is_late: bool
+    waiting: int
+
+
+class LiveAdmission:
+    """Decides which live sessions start; see the module.
+
+    Args:
+        capacity: What the machine holds.
+        returning: Sessions of the server's last run, whose clients will resume them.
+    """
+
+    def __init__(self, capacity: SpeakerCapacity, returning: int = 0) -> None:
+        self.capacity = capacity
+        self._returning = returning
+        self._returning_until = inf
+        self._line = WaitingLine()
+        self._sessions: dict[str, Activity] = {}
+
+    @property
+    def speakers(self) -> float:
+        """People who are being transcribed now, smoothed over some seconds."""
+        return sum(session.weight for session in self._sessions.values())
+
+    def load(self) -> LiveLoad:
+        """Return what is known of the load."""
+        return LiveLoad(
+            self.speakers,
+            self.capacity.speakers,
+            self.capacity.is_learned,
+            self.capacity.is_fixed,
+            self.capacity.is_late,
+            len(self._line),
+        )
+
+    def start(self, now: float) -> None:
+        """Note that sessions can be admitted; from the first call on, the last run's come first."""
+        self._returning_until = min(self._returning_until, now + RETURN_S)
+
+    def join(
+        self,
+        place: str,
+        client: ClientId,
+        waiter: Hashable,
+        now: float,
+        *,
+        is_known: bool = False,
+        free_mb: float = MIN_FREE_MB,
+    ) -> None:
+        """Admit a session.
+
+        Args:
+            place: Names it from here on.
+            client: Whose session it is.
+            waiter: Identifies the client if it tries again after a refusal.
+            now: Monotonic seconds.
+            is_known: Whether it resumes a session; those are always admitted.
+            free_mb: Available memory, in MB.
+
+        Raises:
+            ServerFull: The machine holds no other speaker now.
+        """
+        is_short_of_memory = free_mb < MIN_FREE_MB
+        if not is_known and (is_short_of_memory or not self._has_place(client, waiter, now)):
+            raise self._refusal(waiter, now, is_short_of_memory=is_short_of_memory)
+        self._line.admitted(waiter)
+        self._returning -= is_known
+        self._sessions[place] = Activity(client, now, self._newcomer, has_spoken=is_known)
+
+    def leave(self, place: str, now: float) -> None:
+        """Forget a session that is over; unknown ones are ignored."""
+        session = self._sessions.pop(place, None)
+        if session is not None and session.has_spoken:
+            self._line.departed(now)
+
+    def tick(self, now: float) -> None:
+        """Forget clients that no longer wait."""
+        self._line.forget_late(now)
+
+    def observe(self, place: str, speaking: int, now: float, *, is_abandoned: bool) -> None:
+        """Add a sample of a session; see :meth:`.Activity.observe`."""
+        if (session := self._sessions.get(place)) is not None:
+            session.observe(speaking, now, is_abandoned=is_abandoned)
+
+    def may_speak(self, place: str, waiter: Hashable, speaking: int, now: float) -> None:
+        """Check a session that begins to speak for the first time.
+
+        Args:
+            place: The session.
+            waiter: As in :meth:`join`.
+            speaking: Number of other sessions that speak now.
+            now: Monotonic seconds.
+
+        Raises:
+            ServerFull: It is a newcomer, and the machine holds no other speaker.
+        """
+        session = self._sessions[place]
+        is_newcomer = not session.has_spoken and now < session.joined_at + FIRST_WORDS_S
+        if is_newcomer and speaking >= FLOOD_SHARE * self.capacity.speakers + 1:
+            raise self._refusal(waiter, now)
+        session.has_spoken = True
+
+    @property
+    def _newcomer(self) -> Newcomer:
+        return SPEAKING if self.speakers > HALF * self.capacity.speakers else SILENT
+
+    def _has_place(self, client: ClientId, waiter: Hashable, now: float) -> bool:
+        ahead = self._line.ahead_of(waiter, now) + self._still_returning(now)
+        if self.speakers < SPEAKER_WEIGHT and not ahead:
+            return True
+        free = self.capacity.speakers - self.speakers - ahead
+        if not self.capacity.is_late and free >= self._newcomer.weight:
+            return True
+        weights: defaultdict[ClientId, float] = defaultdict(float)
+        for session in self._sessions.values():
+            weights[session.client] += session.weight
+        own = weights.pop(client, 0.0)
+        others = sum(weight >= SPEAKER_WEIGHT for weight in weights.values())
+        return bool(others) and own + 1 <= self.capacity.speakers / (others + 1)
+
+    def _still_returning(self, now: float) -> int:
+        """Return the number of sessions that may still return; they come first."""
+        self.start(now)
+        return max(0, self._returning) if now < self._returning_until else 0
+
+    def _refusal(
+        self, waiter: Hashable, now: float, *, is_short_of_memory: bool = False
+    ) -> ServerFull:
+        retry_s = self._line.refused(waiter, now)
+        speakers, capacity = round(self.speakers), round(self.capacity.speakers)
+        if is_short_of_memory:
+            message = "The server has too little free memory for another live session."
+        else:
+            are = "person is" if speakers == 1 else "people are"
+            message = f"{speakers} {are} being transcribed now; this server holds about {capacity}."
+        return ServerFull(message, round(retry_s), speakers=speakers, capacity=capacity)

@@ -1,0 +1,100 @@
+"""How many speakers the machine holds, learned from whether finals are on time. No I/O, no clock.
+
+The estimate starts optimistic. While finals are late, it falls below the number of speakers; while
+they are on time and it is used up, it rises. So it follows the machine: another model, other
+programs, a faster version.
+"""
+
+from dataclasses import dataclass
+from statistics import fmean
+
+LATE_S = 2.0
+"""A final is late if it is still missing at this time after the end of its utterance, in seconds.
+With the silence that ends an utterance, most captions then come within 2 s, all within 3 s."""
+LATE_SHARE = 0.05
+"""Share of speakers whose finals may be late: an utterance that is decoded twice shows no overload.
+"""
+STEP_S = 2.0
+"""Interval at which the estimate changes, in seconds: a final's time on a busy machine."""
+FALL, RISE = 0.95, 1.0
+"""Factor of a step down, and speakers of a step up."""
+SPEAKERS_PER_WORKER = 16.0
+"""Estimate before any evidence: two workers held 24 speakers with 19 of 20 finals within 2.8 s
+(``docs/benchmarks/compare.json``)."""
+MIN_SPEAKERS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The load at one moment.
+
+    Attributes:
+        speakers: People who are being transcribed, smoothed over some seconds.
+        pending_s: Ages of the oldest pending final of each session, in seconds.
+        expected_s: Expected wait of a final that is submitted now, in seconds.
+        is_busy: Whether the workers are busy; a final that is late while one is idle, such as one
+            that has crashed a worker, says nothing of the load.
+        is_whole: Whether all workers are ready; otherwise nothing is concluded.
+    """
+
+    speakers: float
+    pending_s: tuple[float, ...] = ()
+    expected_s: float = 0.0
+    is_busy: bool = False
+    is_whole: bool = True
+
+    @property
+    def overdue(self) -> int:
+        """Number of sessions with a final that is late."""
+        return sum(age_s > LATE_S for age_s in self.pending_s)
+
+    @property
+    def lag_s(self) -> float:
+        """Mean age of the pending finals, or the expected wait if that is longer."""
+        return max([self.expected_s, fmean(self.pending_s or (0.0,))])
+
+
+class SpeakerCapacity:
+    """The estimate.
+
+    Args:
+        speakers: The first estimate.
+        is_learned: Whether it was learned before on this machine.
+        is_fixed: Whether the operator has set it: it does not change, and finals are never late.
+
+    Attributes:
+        speakers: Speakers that the machine holds.
+        is_learned: Whether evidence has confirmed or changed the first estimate.
+        is_fixed: Whether the operator has set it.
+        is_late: Whether finals are late now.
+    """
+
+    def __init__(
+        self, speakers: float, *, is_learned: bool = False, is_fixed: bool = False
+    ) -> None:
+        self.speakers = max(MIN_SPEAKERS, speakers)
+        self.is_fixed = is_fixed
+        self.is_learned = is_learned
+        self.is_late = False
+        self._stepped_at: float | None = None
+        self._lag_s = 0.0
+
+    def observe(self, sample: Sample, now: float) -> None:
+        """Add a sample, at monotonic time ``now``."""
+        if self.is_fixed:
+            return
+        speakers, lag_s = sample.speakers, sample.lag_s
+        has_overdue = sample.overdue > LATE_SHARE * speakers
+        self.is_late = sample.is_busy and (has_overdue or sample.expected_s > LATE_S)
+        if self._stepped_at is not None and now < self._stepped_at + STEP_S:
+            return
+        is_improving = lag_s < self._lag_s  # the backlog of too many speakers before
+        self._stepped_at, self._lag_s = now, lag_s
+        if not sample.is_whole:
+            return
+        if self.is_late and not is_improving:
+            self.speakers = max(MIN_SPEAKERS, FALL * min(self.speakers, speakers))
+            self.is_learned = True
+        elif not self.is_late and speakers > self.speakers - RISE:
+            self.speakers += RISE
+            self.is_learned = True

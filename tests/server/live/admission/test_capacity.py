@@ -1,0 +1,146 @@
+"""What is learned from finals that are late or on time; time is a number."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from auricle.server.live.admission.capacity import (
+    FALL,
+    LATE_S,
+    MIN_SPEAKERS,
+    RISE,
+    STEP_S,
+    Sample,
+    SpeakerCapacity,
+)
+
+pytestmark = pytest.mark.unit
+
+FULL = Sample(10.0, pending_s=(0.5,) * 3, expected_s=0.5, is_busy=True)
+LATE = replace(FULL, pending_s=(LATE_S + 1,) * 3)
+
+
+def learned(capacity: SpeakerCapacity, *samples: Sample) -> float:
+    """Observe one sample per step."""
+    for step, sample in enumerate(samples):
+        capacity.observe(sample, 100 + step * STEP_S)
+    return capacity.speakers
+
+
+def test_the_first_estimate_is_none_that_was_learned() -> None:
+    it = SpeakerCapacity(16)
+    assert (it.speakers, it.is_learned, it.is_late) == (16, False, False)
+    assert SpeakerCapacity(16, is_learned=True).is_learned
+    assert SpeakerCapacity(0.2).speakers == MIN_SPEAKERS
+
+
+def test_it_rises_while_it_is_used_up_and_captions_are_on_time() -> None:
+    it = SpeakerCapacity(10.5)
+    assert learned(it, FULL, FULL, FULL) == 10.5 + RISE
+    assert it.is_learned
+
+
+def test_it_stays_while_it_is_not_used_up() -> None:
+    it = SpeakerCapacity(16)
+    assert learned(it, FULL, FULL, FULL) == 16
+    assert not it.is_learned
+
+
+def test_it_falls_below_the_speakers_while_finals_are_late() -> None:
+    it = SpeakerCapacity(16)
+    assert learned(it, LATE) == FALL * 10
+    assert it.is_late
+    assert it.is_learned
+    assert learned(SpeakerCapacity(8), LATE) == FALL * 8
+    assert learned(SpeakerCapacity(1), *[LATE] * 50) == MIN_SPEAKERS
+
+
+def test_it_falls_while_the_queue_alone_makes_finals_late() -> None:
+    it = SpeakerCapacity(16)
+    assert learned(it, replace(FULL, expected_s=LATE_S + 1)) == FALL * 10
+
+
+def test_a_backlog_that_shrinks_is_not_counted_twice() -> None:
+    it = SpeakerCapacity(16)
+    shrinking = [replace(LATE, pending_s=(LATE_S + rest,) * 3) for rest in (4.0, 3.0, 2.0)]
+    assert learned(it, *shrinking) == FALL * 10
+    assert it.is_late
+
+
+def test_it_changes_once_per_step_but_knows_at_once_whether_finals_are_late() -> None:
+    it = SpeakerCapacity(16)
+    it.observe(FULL, 100)
+    it.observe(LATE, 100.5)
+    assert (it.is_late, it.speakers) == (True, 16)
+    it.observe(FULL, 101)
+    assert not it.is_late
+    it.observe(LATE, 102)
+    assert it.speakers == FALL * 10
+
+
+def test_one_slow_final_of_many_speakers_shows_no_overload() -> None:
+    it = SpeakerCapacity(40)
+    assert learned(it, Sample(30, pending_s=(0.5, LATE_S + 1), is_busy=True)) == 40
+    assert not it.is_late
+
+
+def test_finals_that_are_late_while_a_worker_is_idle_say_nothing_of_the_load() -> None:
+    it = SpeakerCapacity(16)
+    assert learned(it, replace(LATE, is_busy=False)) == 16
+    assert not it.is_late
+
+
+@pytest.mark.parametrize("sample", [LATE, FULL])
+def test_nothing_is_concluded_while_a_worker_is_missing(sample: Sample) -> None:
+    it = SpeakerCapacity(10)
+    assert learned(it, *[replace(sample, is_whole=False)] * 3) == 10
+    assert it.is_late is (sample is LATE)
+    assert not it.is_learned
+
+
+def test_it_follows_a_machine_that_becomes_slower_and_faster() -> None:
+    """Simulate a machine whose finals are late if more people speak than it holds."""
+    it, now = SpeakerCapacity(16), 0.0
+    for holds in (30, 12, 24):
+        for _ in range(100):
+            now += STEP_S
+            speakers = it.speakers  # all places are taken at once
+            age_s = LATE_S * speakers / holds
+            it.observe(Sample(speakers, (age_s,) * int(speakers), is_busy=True), now)
+        assert 0.8 * holds <= it.speakers <= holds + 2 * RISE
+
+
+samples = st.builds(
+    Sample,
+    speakers=st.floats(0, 100),
+    pending_s=st.lists(st.floats(0, 100), max_size=20).map(tuple),
+    expected_s=st.floats(0, 30),
+    is_busy=st.booleans(),
+    is_whole=st.booleans(),
+)
+
+
+@given(
+    first=st.floats(-5, 100),
+    steps=st.lists(st.tuples(samples, st.floats(0, 10)), max_size=50),
+    is_fixed=st.booleans(),
+)
+def test_it_holds_at_least_one_and_falls_only_while_finals_are_late(
+    first: float, steps: list[tuple[Sample, float]], is_fixed: bool
+) -> None:
+    it, now = SpeakerCapacity(first, is_fixed=is_fixed), 0.0
+    for sample, passed_s in steps:
+        before, now = it.speakers, now + passed_s
+        it.observe(sample, now)
+        assert it.speakers >= MIN_SPEAKERS
+        assert it.speakers <= before + RISE
+        if it.speakers < before:
+            assert it.is_late
+            assert sample.is_busy
+            assert sample.overdue or sample.expected_s > LATE_S
+        if it.speakers > before:
+            assert not it.is_late
+        if is_fixed:
+            assert (it.speakers, it.is_late) == (max(MIN_SPEAKERS, first), False)
