@@ -58,7 +58,8 @@ export class Auricle {
 
 	/** Starts one on a port of its own; it is ready when this resolves. */
 	static async start(settings: Settings = {}): Promise<Auricle> {
-		return new Auricle(...(await launch(0, settings)), settings);
+		const all = { AURICLE_STATE_DIR: mkdtempSync(join(tmpdir(), 'auricle-state-')), ...settings };
+		return new Auricle(...(await launch(0, all)), all);
 	}
 
 	/** Stops it kindly, and starts another in its place; `whileGone` is called in between. */
@@ -96,6 +97,14 @@ export class Auricle {
 		const { pid } = await this.worker();
 		if (pid === null) throw new Error('the worker does not run');
 		process.kill(pid, signal);
+	}
+
+	/** Stops each of its workers for a while, also those that replace a stopped one. */
+	async hangWorkers(milliseconds: number): Promise<void> {
+		for (const until = Date.now() + milliseconds; Date.now() < until; await sleep(200)) {
+			const { pid, state } = await this.worker();
+			if (pid !== null && state !== 'starting') process.kill(pid, 'SIGSTOP');
+		}
 	}
 
 	/** Opens live sessions until it takes no more. */
@@ -151,7 +160,6 @@ async function launch(port: number, settings: Settings): Promise<[ChildProcess, 
 			AURICLE_QUEUE_AUDIO_S: '300',
 			AURICLE_LOG_LEVEL: 'info',
 			AURICLE_CACHE_DIR: `${ROOT}/.cache/auricle`,
-			AURICLE_STATE_DIR: mkdtempSync(join(tmpdir(), 'auricle-state-')),
 			AURICLE_OPERATOR_KEY: OPERATOR_KEY,
 			...settings,
 		},

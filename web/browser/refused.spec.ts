@@ -36,7 +36,7 @@ test('reports a full server and retries', async ({ client, server }) => {
 	await expect
 		.poll(() => told.jsonValue())
 		.toMatchObject([
-			{ type: 'disconnected', cause: 'busy', message: 'The server is full.' },
+			{ type: 'disconnected', cause: 'full', message: 'The server is full.' },
 			{ type: 'connected', resumed: false },
 		]);
 });

@@ -23,6 +23,7 @@ const english = {
 		asking: 'Waiting for your permission',
 		connecting: 'Connecting',
 		starting: 'Starting',
+		waiting: 'Waiting for a free place',
 		listening: 'Listening',
 		reconnecting: 'Reconnecting',
 		paused: 'Paused',
@@ -34,6 +35,11 @@ const english = {
 	/** The same after a sentence that says that it is kept. */
 	keptSeconds: (seconds: number, isAll: boolean): string =>
 		isAll ? ` (${seconds} s)` : ` (the newest ${seconds} s)`,
+	/** A full server, while speech is kept. */
+	full: (speakers: number, capacity: number): string => {
+		const people = speakers === 1 ? '1 person is' : `${speakers} people are`;
+		return `${people} being transcribed now; this server holds about ${capacity}. Your speech is kept.`;
+	},
 	behind: (seconds: string): string => `catching up, ${seconds} s behind`,
 	delay: (seconds: string): string => `final after ${seconds} s`,
 	key: {
@@ -72,6 +78,12 @@ const english = {
 	},
 	translate: { label: 'Translate into English' },
 	hotwords: { label: 'Words to know', hint: 'Names and terms, separated by commas.' },
+	/** For a server that is too busy to send captions on time. */
+	maxLag: {
+		label: 'Drop captions later than',
+		choices: { off: 'Off: keep all', s5: '5 seconds', s10: '10 seconds', s30: '30 seconds' },
+		hint: 'On a busy server, captions stay on time; the transcript shows what is missing.',
+	},
 	options: {
 		title: 'Options',
 		look: 'Look of the captions',
@@ -82,7 +94,7 @@ const english = {
 		position: 'Position',
 		positions: { top: 'From the top', bottom: 'At the bottom' },
 		recognition: 'Recognition',
-		later: 'Speakers and sentence ends can be changed after Stop.',
+		later: 'Speakers, sentence ends and the maximum delay can be changed after Stop.',
 	},
 	/** Transcripts that the browser keeps. */
 	kept: {
@@ -97,6 +109,7 @@ const english = {
 			unreachable: 'server unreachable',
 			too_slow: 'connection too slow',
 			stopped: 'stopped before its text arrived',
+			too_late: 'server too busy to transcribe it in time',
 		} as Readonly<Record<string, string>>,
 		notRecognised: (code: string): string => `not recognised (${code})`,
 	},
@@ -136,6 +149,7 @@ const english = {
 		restarting: 'The server is restarting. Reconnecting; your speech is kept.',
 		starting: 'The server is starting. Your speech is kept.',
 		busy: 'The server is at capacity. Reconnecting; your speech is kept.',
+		full: 'The server is full. Your speech is kept.',
 		late: 'Captions are late, nothing is lost.',
 		overflow: 'Captions are late, and the oldest speech is lost.',
 		unreachable: 'The server can’t be reached. Check the network, then press Start.',
@@ -160,6 +174,7 @@ const english = {
 		encoder_failed: 'The browser’s encoder failed; audio is now sent uncompressed.',
 		offline: 'The server can’t be reached.',
 		queue_full: 'The server is at capacity.',
+		server_full: 'The server had no free place. Press Start to wait again.',
 		ledger_unavailable: 'The server cannot reach its job database.',
 		ledger_failed: 'The job database of the server is damaged.',
 		ledger_full: 'The server has no room for more jobs.',
@@ -210,6 +225,7 @@ const chinese: CaptionTexts = {
 		asking: '等待您的许可',
 		connecting: '正在连接',
 		starting: '正在启动',
+		waiting: '正在等待空位',
 		listening: '正在聆听',
 		reconnecting: '正在重新连接',
 		paused: '已暂停',
@@ -217,6 +233,8 @@ const chinese: CaptionTexts = {
 	},
 	keptAudio: (seconds, isAll) => (isAll ? `（已保留 ${seconds} 秒）` : `（保留了最新的 ${seconds} 秒）`),
 	keptSeconds: (seconds, isAll) => (isAll ? `（${seconds} 秒）` : `（最新的 ${seconds} 秒）`),
+	full: (speakers, capacity) =>
+		`目前正在转写 ${speakers} 人的讲话，此服务器约可容纳 ${capacity} 人。其间所说的话会保留。`,
 	behind: seconds => `正在追赶，落后 ${seconds} 秒`,
 	delay: seconds => `${seconds} 秒后确定`,
 	key: {
@@ -254,6 +272,11 @@ const chinese: CaptionTexts = {
 	},
 	translate: { label: '翻译成英语' },
 	hotwords: { label: '专有词汇', hint: '人名和术语，用逗号分隔。' },
+	maxLag: {
+		label: '丢弃晚于此时间的字幕',
+		choices: { off: '关闭：全部保留', s5: '5 秒', s10: '10 秒', s30: '30 秒' },
+		hint: '服务器繁忙时字幕仍保持及时；缺失的部分会在文字中标明。',
+	},
 	options: {
 		title: '选项',
 		look: '字幕外观',
@@ -264,7 +287,7 @@ const chinese: CaptionTexts = {
 		position: '位置',
 		positions: { top: '从顶部开始', bottom: '在底部' },
 		recognition: '识别',
-		later: '发言人和句子结尾可在停止后更改。',
+		later: '发言人、句子结尾和最大延迟可在停止后更改。',
 	},
 	kept: {
 		offer: time => `${time} 的字幕仍保存在此浏览器中。`,
@@ -273,7 +296,12 @@ const chinese: CaptionTexts = {
 	},
 	gaps: {
 		line: (seconds, reason) => `[缺失 ${seconds} 秒：${reason}]`,
-		reasons: { unreachable: '无法连接服务器', too_slow: '连接太慢', stopped: '在文字返回前已停止' },
+		reasons: {
+			unreachable: '无法连接服务器',
+			too_slow: '连接太慢',
+			stopped: '在文字返回前已停止',
+			too_late: '服务器繁忙，来不及转写',
+		},
 		notRecognised: code => `未能识别（${code}）`,
 	},
 	exports: {
@@ -306,7 +334,8 @@ const chinese: CaptionTexts = {
 		network: '连接已断开。正在自动重试，其间所说的话会保留。',
 		restarting: '服务器正在重启。正在自动重试，其间所说的话会保留。',
 		starting: '服务器正在启动，其间所说的话会保留。',
-		busy: '服务器已满。正在自动重试，其间所说的话会保留。',
+		busy: '服务器繁忙。正在自动重试，其间所说的话会保留。',
+		full: '服务器已满，其间所说的话会保留。',
 		late: '字幕有延迟，没有丢失内容。',
 		overflow: '字幕有延迟，最早的话已丢失。',
 		unreachable: '无法连接服务器。请检查网络，然后按“开始”。',
@@ -330,6 +359,7 @@ const chinese: CaptionTexts = {
 		encoder_failed: '浏览器的编码器出错，已改为发送未压缩的音频。',
 		offline: '无法连接服务器。',
 		queue_full: '服务器已满。',
+		server_full: '服务器一直没有空位。请按“开始”再次等待。',
 		ledger_unavailable: '服务器无法访问任务数据库。',
 		ledger_failed: '服务器的任务数据库已损坏。',
 		ledger_full: '服务器没有空间保存更多任务。',

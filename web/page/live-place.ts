@@ -15,7 +15,7 @@ import { Live, type LiveState, type SpeechChoice } from './live.js';
 import { ModelChoice } from './model-choice.js';
 import { isLocal } from './models.js';
 import { kindOf, type Notice } from './notice.js';
-import { OptionsPanel, remembered } from './options.js';
+import { OptionsPanel, remembered, rememberedSelect } from './options.js';
 import { ScreenLock } from './screen-lock.js';
 import { MAX_HOTWORD_CHARACTERS, MAX_HOTWORDS } from '../src/parameters.js';
 import { ShareButton } from './share/share-button.js';
@@ -29,6 +29,7 @@ const SILENT = problem('silent');
 const PAUSABLE: ReadonlySet<LiveState> = new Set([
 	'connecting',
 	'starting',
+	'waiting',
 	'listening',
 	'reconnecting',
 	'paused',
@@ -51,6 +52,7 @@ export class LivePlace {
 	readonly #turns = remembered('turns');
 	readonly #translate = remembered('translate');
 	readonly #hotwords = remembered('hotwords');
+	readonly #maxLag = rememberedSelect('max-lag');
 	readonly #screenLock = new ScreenLock();
 	readonly #notice: Notice;
 	readonly #source: SourceChoice;
@@ -115,6 +117,7 @@ export class LivePlace {
 			turnDetection: this.#turns.checked,
 			task: this.#translate.checked && this.#model.translates ? 'translate' : 'transcribe',
 			hotwords: splitHotwords(this.#hotwords.value),
+			...(this.#maxLag.value === '' ? {} : { maxLagSeconds: Number(this.#maxLag.value) }),
 		};
 	}
 
@@ -245,7 +248,7 @@ export class LivePlace {
 		this.#start.classList.toggle('on', isOn);
 		this.#pause.hidden = !PAUSABLE.has(state) || this.#live.isExample;
 		setText(this.#pause, state === 'paused' ? resume : pause);
-		for (const input of [this.#speakers, this.#turns]) {
+		for (const input of [this.#speakers, this.#turns, this.#maxLag]) {
 			input.disabled = isOn; // a stream starts with them
 		}
 		byId('options-later', HTMLElement).hidden = !isOn;

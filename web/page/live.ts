@@ -2,11 +2,13 @@
 
 import {
 	AuricleError,
+	type Cause,
 	type Final,
 	type Gap,
 	LiveClient,
 	type LiveClientOptions,
 	type LiveEvent,
+	type Load,
 	type Partial,
 	type SpeakerRevision,
 } from '../src/index.js';
@@ -39,7 +41,15 @@ function outageRules(): NonNullable<LiveClientOptions['rules']> {
 
 /** State of the captions. */
 export type LiveState =
-	'idle' | 'asking' | 'connecting' | 'starting' | 'listening' | 'reconnecting' | 'paused' | 'finishing';
+	| 'idle'
+	| 'asking'
+	| 'connecting'
+	| 'starting'
+	| 'waiting'
+	| 'listening'
+	| 'reconnecting'
+	| 'paused'
+	| 'finishing';
 
 /** The view of the live captions. */
 export interface LiveView {
@@ -63,8 +73,8 @@ export interface LiveView {
 	showProblem(sentence: Sentence | null, kind?: NoticeKind, figure?: Sentence | null): void;
 }
 
-/** State of the connection; `starting`: the server loads its model. */
-type Connection = 'connecting' | 'starting' | 'listening' | 'reconnecting';
+/** State of the connection; `starting`: the server loads its model; `waiting`: it is full. */
+type Connection = 'connecting' | 'starting' | 'waiting' | 'listening' | 'reconnecting';
 
 /** How often it is checked whether captions are late. */
 const LATENESS_MILLISECONDS = 500;
@@ -86,6 +96,8 @@ export interface SpeechChoice {
 	readonly task: 'transcribe' | 'translate';
 	/** Expected words. */
 	readonly hotwords: readonly string[];
+	/** Later captions are dropped; from the start of a stream only. */
+	readonly maxLagSeconds?: number;
 }
 
 /** Parts of the choice that a source decides. */
@@ -105,6 +117,7 @@ export class Live {
 	#connection: Connection = 'connecting';
 	#hasConnected = false;
 	#connectionProblem: string | null = null;
+	#load: Load | null = null; // of a full server
 	#turn = 0; // incremented with each request to listen or pause
 	#client: LiveClient | null = null;
 	#media: MediaStream | null = null;
@@ -296,6 +309,7 @@ export class Live {
 				this.#view.showSession(event.session);
 				break;
 			case 'disconnected':
+				this.#load = event.load ?? null;
 				this.#connected(this.#connectionAfter(event.cause), event.cause);
 				break;
 			case 'partial':
@@ -315,7 +329,7 @@ export class Live {
 				break;
 			case 'gap':
 				// What a refused start has captured was never speech to caption: its error says all.
-				if (event.code !== 'stopped' || this.#connection !== 'connecting' || this.#state === 'finishing') {
+				if (event.code !== 'stopped' || !this.#isRefused || this.#state === 'finishing') {
 					this.#view.showGap(event);
 				}
 				break;
@@ -360,11 +374,19 @@ export class Live {
 	}
 
 	/** Returns the state of the connection that was lost or refused. */
-	#connectionAfter(cause: string): Connection {
+	#connectionAfter(cause: Cause): Connection {
 		if (cause === 'starting') {
 			return 'starting';
 		}
+		if (cause === 'full') {
+			return 'waiting';
+		}
 		return this.#hasConnected ? 'reconnecting' : 'connecting';
+	}
+
+	/** Whether no connection has been accepted yet. */
+	get #isRefused(): boolean {
+		return !this.#hasConnected && (this.#connection === 'connecting' || this.#connection === 'waiting');
 	}
 
 	/** Shows that captions are late, and how much speech is kept, until they come. */
@@ -377,7 +399,7 @@ export class Live {
 		if (isLate) {
 			const cause = this.#connectionProblem;
 			const code = cause ?? (isAll ? 'late' : 'overflow');
-			this.#view.showProblem(problem(code), kindOf(code), texts =>
+			this.#view.showProblem(this.#sentence(code), kindOf(code), texts =>
 				cause === null ? texts.keptAudio(keptSeconds, isAll) : texts.keptSeconds(keptSeconds, isAll),
 			);
 		} else if (this.#isLate) {
@@ -425,8 +447,13 @@ export class Live {
 		} else {
 			const kind = kindOf(code);
 			this.#readUntil = kind === 'wait' ? 0 : nowSeconds() + READING_SECONDS;
-			this.#view.showProblem(problem(code), kind);
+			this.#view.showProblem(this.#sentence(code), kind);
 		}
+	}
+
+	#sentence(code: string): Sentence {
+		const load = code === 'full' ? this.#load : null;
+		return load === null ? problem(code) : texts => texts.full(load.speakers, load.capacity);
 	}
 
 	#say(what: (client: LiveClient) => void): void {

@@ -13,6 +13,7 @@ const WAITS: ReadonlySet<string> = new Set([
 	'network',
 	'restarting',
 	'busy',
+	'full',
 	'starting',
 	'late',
 	'overflow',

@@ -36,19 +36,23 @@ export class OptionsPanel {
 
 /** Keeps a look in the browser, and gives it to the captions as a `data-` attribute. */
 function rememberLook(id: 'text-size' | 'contrast' | 'position'): void {
+	const select = rememberedSelect(id);
+	const show = (): void => byId('captions', HTMLElement).setAttribute(`data-${id}`, select.value);
+	select.addEventListener('change', show);
+	show();
+}
+
+/** Returns a list of choices that keeps its state in the browser. */
+export function rememberedSelect(id: string): HTMLSelectElement {
 	const select = byId(id, HTMLSelectElement);
 	const name = `auricle.${id}`;
-	const show = (): void => byId('captions', HTMLElement).setAttribute(`data-${id}`, select.value);
 	const usual = select.value;
 	select.value = stored('localStorage', name) ?? usual;
 	if (select.selectedIndex < 0) {
 		select.value = usual; // an older page has stored another value
 	}
-	select.addEventListener('change', () => {
-		store('localStorage', name, select.value);
-		show();
-	});
-	show();
+	select.addEventListener('change', () => store('localStorage', name, select.value));
+	return select;
 }
 
 /** Returns a checkbox or text field that keeps its state in the browser. */

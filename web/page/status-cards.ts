@@ -134,10 +134,10 @@ const CARD_CONTENTS: Readonly<Record<(typeof CARDS)[number], Show>> = {
 		};
 	},
 	sessions: (health, _past, samples, { cards, units }) => {
-		const { connected, waiting, max } = health.sessions;
+		const { connected, waiting } = health.sessions;
 		const values = samples.map(sample => sample.connected);
 		return {
-			...cardTexts(cards.sessions, { connected, waiting, max, peak: highest(values) }),
+			...cardTexts(cards.sessions, { connected, waiting, peak: highest(values) }),
 			scale: scaleOf(values, MIN_SESSIONS),
 			written: units.count,
 			series: [{ look: 'chart-area', values }],

@@ -36,6 +36,20 @@ export interface ModelNow {
 /** Background jobs: unfinished ones in the database, and those that this server has ended. */
 export type JobCounts = Readonly<Record<'queued' | 'running' | 'done' | 'failed' | 'cancelled', number>>;
 
+/** People who are transcribed live, and how many the server holds. */
+export interface LiveNow {
+	readonly speakers: number;
+	readonly capacity: number;
+	/** Whether the capacity was learned from the delays of captions. */
+	readonly learned: boolean;
+	/** Whether the operator has set it. */
+	readonly fixed: boolean;
+	/** Whether captions are late now. */
+	readonly late: boolean;
+	/** Refused clients that try again. */
+	readonly waiting_clients: number;
+}
+
 /** Use of the host by all its programs. */
 export interface HostNow {
 	readonly cores: number;
@@ -62,7 +76,8 @@ export interface Health {
 	readonly workers: readonly WorkerNow[];
 	readonly decode_workers: readonly WorkerNow[];
 	readonly queue: { readonly jobs: number; readonly audio_s: number; readonly max_audio_s: number };
-	readonly sessions: { readonly connected: number; readonly waiting: number; readonly max: number };
+	readonly sessions: { readonly connected: number; readonly waiting: number };
+	readonly live: LiveNow;
 	readonly background_jobs: JobCounts;
 	/** `null` in the first second of the server. */
 	readonly host: HostNow | null;

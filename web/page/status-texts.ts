@@ -17,7 +17,7 @@ export interface StatusTexts {
 	readonly cards: {
 		readonly workers: Card<{ ready: number; all: number; crashes: number }>;
 		readonly queue: Card<{ seconds: string; bound: string; peak: string }>;
-		readonly sessions: Card<{ connected: number; waiting: number; max: number; peak: number }>;
+		readonly sessions: Card<{ connected: number; waiting: number; peak: number }>;
 		readonly delays: Card<{ p50: string; p95: string; peak: string } | null>;
 		readonly jobs: Card<{ lately: number; retried: number }>;
 		readonly refusals: Card<{ count: number; lately: number; byClients: number }>;
@@ -34,6 +34,13 @@ export interface StatusTexts {
 	readonly table: {
 		readonly open: string;
 		readonly columns: readonly string[];
+	};
+	readonly live: {
+		readonly title: string;
+		readonly tiles: Readonly<Record<'speakers' | 'capacity' | 'late' | 'waiting', string>>;
+		readonly capacity: (people: number, source: 'set' | 'learned' | 'unknown') => string;
+		readonly late: string;
+		readonly onTime: string;
 	};
 	readonly jobs: {
 		readonly title: string;
@@ -132,7 +139,7 @@ const english: StatusTexts = {
 		sessions: {
 			title: 'Live sessions',
 			figure: ({ connected }) => `${connected}`,
-			unit: ({ max }) => `of ${max} allowed`,
+			unit: () => 'connected',
 			note: ({ waiting, peak }) =>
 				waiting === 0 ? `highest ${peak}` : `highest ${peak} · ${waiting} disconnected`,
 		},
@@ -190,6 +197,21 @@ const english: StatusTexts = {
 			'CPU, %',
 			'Memory, GB',
 		],
+	},
+	live: {
+		title: 'Live speech',
+		tiles: {
+			speakers: 'People being transcribed now',
+			capacity: 'This server holds',
+			late: 'Captions',
+			waiting: 'Waiting for a free place',
+		},
+		capacity: (people, source) =>
+			source === 'set'
+				? `${people} (set)`
+				: `about ${people} (${source === 'learned' ? 'learned' : 'not learned'})`,
+		late: 'late',
+		onTime: 'on time',
 	},
 	jobs: {
 		title: 'Background jobs',
@@ -271,6 +293,7 @@ const english: StatusTexts = {
 		byClients: 'client',
 		reasons: {
 			queue_full: 'the queue, a key’s share of it or the session limit was full',
+			server_full: 'the machine held no other person speaking live',
 			no_worker_ready: 'no worker was ready',
 			model_unavailable: 'the model was loading, or could not be loaded',
 			draining: 'the server was shutting down',
@@ -322,7 +345,7 @@ const chinese: StatusTexts = {
 		sessions: {
 			title: '实时会话',
 			figure: ({ connected }) => `${connected}`,
-			unit: ({ max }) => `个，上限 ${max} 个`,
+			unit: () => '个已连接',
 			note: ({ waiting, peak }) =>
 				waiting === 0 ? `最高 ${peak} 个` : `最高 ${peak} 个 · 等待重连 ${waiting} 个`,
 		},
@@ -380,6 +403,21 @@ const chinese: StatusTexts = {
 			'CPU（%）',
 			'内存（GB）',
 		],
+	},
+	live: {
+		title: '实时语音',
+		tiles: {
+			speakers: '正在转写的人数',
+			capacity: '此服务器可容纳',
+			late: '字幕',
+			waiting: '等待空位',
+		},
+		capacity: (people, source) =>
+			source === 'set'
+				? `${people} 人（已设定）`
+				: `约 ${people} 人（${source === 'learned' ? '已实测' : '未实测'}）`,
+		late: '有延迟',
+		onTime: '及时',
 	},
 	jobs: {
 		title: '后台任务',
@@ -455,6 +493,7 @@ const chinese: StatusTexts = {
 		byClients: '客户端',
 		reasons: {
 			queue_full: '队列、某个密钥的份额或会话名额已满',
+			server_full: '此机器无法再转写更多人的实时讲话',
 			no_worker_ready: '没有就绪的工作进程',
 			model_unavailable: '模型正在加载，或无法加载',
 			draining: '服务器正在关闭',

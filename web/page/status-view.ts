@@ -5,6 +5,7 @@ import {
 	type ClientNow,
 	type Crash,
 	type JobCounts,
+	type LiveNow,
 	type ModelNow,
 	type Past,
 	type Sample,
@@ -51,6 +52,7 @@ export class StatusView {
 		}
 		const { health, past } = known;
 		this.#cards.show(health, past, this.#texts);
+		this.#showLive(health.live);
 		this.#models.show(health.models.map(model => [model.name, this.#model(model)]));
 		this.#workers.show(
 			[...health.workers, ...health.decode_workers].map(worker => [worker.id, this.#worker(worker)]),
@@ -105,6 +107,17 @@ export class StatusView {
 			number(pid === null ? '–' : `${Math.round(rss_mb)} MB`),
 			last_exit === null ? workers.never : `${this.#time(last_exit.at)} ${crashes.how(last_exit)}`,
 		];
+	}
+
+	#showLive({ speakers, capacity, learned, fixed, late, waiting_clients }: LiveNow): void {
+		const { live } = this.#texts;
+		setText(byId('live-speakers', HTMLElement), `${Math.round(speakers)}`);
+		setText(
+			byId('live-capacity', HTMLElement),
+			live.capacity(Math.round(capacity), fixed ? 'set' : learned ? 'learned' : 'unknown'),
+		);
+		setText(byId('live-late', HTMLElement), late ? live.late : live.onTime);
+		setText(byId('live-waiting', HTMLElement), waiting_clients.toLocaleString(this.#language));
 	}
 
 	#showJobs(counts: JobCounts): void {

@@ -16,8 +16,19 @@ import { AuricleError } from './errors.js';
 import { type Failed, parseEvent, type ServerEvent } from './events.js';
 import type { Change, StreamParameters } from './parameters.js';
 
-/** Why there is no connection; `network`: it was lost or the server does not respond; `starting`: it loads its model. */
-export type Cause = 'network' | 'restarting' | 'starting' | 'busy';
+/**
+ * Why there is no connection; `network`: it was lost or the server does not respond; `starting`: it loads its model;
+ * `full`: it holds no other speaker now.
+ */
+export type Cause = 'network' | 'restarting' | 'starting' | 'busy' | 'full';
+
+/** How many people a full server transcribes. */
+export interface Load {
+	/** People who are being transcribed now. */
+	readonly speakers: number;
+	/** People that the server holds. */
+	readonly capacity: number;
+}
 
 /** The connection was lost and the client reconnects; no speech is lost. */
 export interface Disconnected {
@@ -26,6 +37,8 @@ export interface Disconnected {
 	/** A sentence. */
 	readonly message: string;
 	readonly retryInSeconds: number;
+	/** With the cause `full`, if the server reports it. */
+	readonly load?: Load;
 }
 
 /** Events for the application. */
@@ -38,6 +51,7 @@ export interface Refusal {
 	readonly message: string;
 	/** Wait that the server requested. */
 	readonly retryAfterSeconds: number;
+	readonly load?: Load;
 }
 
 /** What the driver must do now. */
@@ -52,6 +66,18 @@ export const MAX_RETRY_AFTER_SECONDS = 120;
 
 /** Maximum wait for a server that loads its model: captions begin soon after it is ready. */
 const STARTING_DELAY_SECONDS = 1;
+
+/** Maximum wait for a free place, besides the requested one: the server keeps a client's position for 5 s longer. */
+const FULL_DELAY_SECONDS = 2;
+
+/** Maximum waits in the place of the rules' one. */
+const MAX_DELAYS_SECONDS: Readonly<Partial<Record<Cause, number>>> = {
+	starting: STARTING_DELAY_SECONDS,
+	full: FULL_DELAY_SECONDS,
+};
+
+/** Code of a server that holds no other speaker. */
+const SERVER_FULL = 'server_full';
 
 /** RFC 6455 §7.4.1: reconnecting with the same stream would end in the same way. */
 const FATAL_CLOSE_CODES: ReadonlySet<number> = new Set([1002, 1003, 1007, 1008, 1009, 1010]);
@@ -204,8 +230,13 @@ export class ClientSession {
 		}
 	}
 
-	/** Records that an open connection was closed. */
-	lost(closeCode: number, reason: string, nowSeconds: number): void {
+	/** Whether the server has said on this connection that it is full. */
+	get isFull(): boolean {
+		return this.#lastFailed?.code === SERVER_FULL;
+	}
+
+	/** Records that an open connection was closed; `load`: how many people a full server transcribes. */
+	lost(closeCode: number, reason: string, nowSeconds: number, load?: Load): void {
 		if (this.#phase !== 'connected') {
 			return;
 		}
@@ -222,11 +253,13 @@ export class ClientSession {
 			this.#fail(new AuricleError(failure?.code ?? 'refused', `The server ended the stream: ${words}`));
 			return;
 		}
+		const sentence = this.isFull ? undefined : SENTENCES[closeCode];
 		this.#comeBack(
 			{
-				cause: CAUSES[closeCode] ?? 'network',
-				message: SENTENCES[closeCode] ?? failure?.message ?? 'The connection was lost.',
+				cause: this.isFull ? 'full' : (CAUSES[closeCode] ?? 'network'),
+				message: sentence ?? failure?.message ?? 'The connection was lost.',
 				retryAfterSeconds: failure?.retryAfterSeconds ?? 0,
+				...(load === undefined ? {} : { load }),
 			},
 			nowSeconds,
 		);
@@ -324,16 +357,17 @@ export class ClientSession {
 			nowSeconds,
 			isThere ? patienceSeconds : firstPatienceSeconds,
 			Math.min(refusal.retryAfterSeconds, MAX_RETRY_AFTER_SECONDS),
-			refusal.cause === 'starting' ? STARTING_DELAY_SECONDS : undefined,
+			MAX_DELAYS_SECONDS[refusal.cause],
 		);
+		const { cause, message, load } = refusal;
 		if (delay === null) {
-			this.#fail(new AuricleError('unreachable', refusal.message));
+			this.#fail(new AuricleError(cause === 'full' ? SERVER_FULL : 'unreachable', message));
 			return;
 		}
 		this.#phase = 'waiting';
 		this.#connectAt = nowSeconds + delay;
-		const { cause, message } = refusal;
-		this.#events.push({ type: 'disconnected', cause, message, retryInSeconds: delay });
+		const figures = load === undefined ? {} : { load };
+		this.#events.push({ type: 'disconnected', cause, message, retryInSeconds: delay, ...figures });
 	}
 
 	#fail(error: AuricleError): void {

@@ -138,6 +138,7 @@ export class Conversation {
 	#hasSent = false; // on this connection
 	#partialSample = 0; // the end of the newest partial
 	#behindSeconds: number | null = null; // last reported value; null: not catching up
+	readonly #waiter = Math.random().toString(36).slice(2);
 	#session: Ready | null = null;
 	#lastResult = 0; // of this session
 	#finals = 0; // of all sessions
@@ -237,19 +238,23 @@ export class Conversation {
 	}
 
 	/**
-	 * Returns the query of the next connection's address: that it resumes, which session (a load balancer uses it to select
-	 * the server), and the parameters of a new session if the old one is gone. Prompt and hotwords are private and never
-	 * part of an address, and neither is the session's secret.
+	 * Returns the query of the next connection's address: an ID, with which the client keeps its position after a refusal,
+	 * that it resumes, which session (a load balancer uses it to select the server), and the parameters of a new session if
+	 * the old one is gone. Prompt and hotwords are private and never part of an address, and neither is the session's secret.
 	 */
 	query(): Record<string, string> {
 		if (this.#session === null) {
-			return {};
+			return { waiter: this.#waiter };
 		}
 		const { prompt, hotwords } = this.#parameters;
 		const isWhole = !prompt && !hotwords?.length;
 		const { firstSample: startSample, safeSample } = this.audio;
 		this.#requestedPlace = isWhole ? { startSample, safeSample } : null;
-		const query: Record<string, string> = { resume: '1', session: this.#session.session };
+		const query: Record<string, string> = {
+			resume: '1',
+			session: this.#session.session,
+			waiter: this.#waiter,
+		};
 		if (isWhole) {
 			for (const [name, value] of Object.entries(this.#startFields())) {
 				query[name] = typeof value === 'boolean' ? (value ? '1' : '0') : String(value);
@@ -460,6 +465,7 @@ export class Conversation {
 			turn_threshold: parameters.turnThreshold,
 			turn_eager_threshold: parameters.turnEagerThreshold,
 			turn_limit_ms: parameters.turnLimitMilliseconds,
+			max_lag_s: parameters.maxLagSeconds,
 			start_sample: this.audio.firstSample,
 			safe_sample: this.audio.safeSample,
 		};

@@ -2,7 +2,7 @@
 
 import { AuricleError } from './errors.js';
 import type { Action, ClientSession, SessionEvent } from './client-session.js';
-import { refusalReason } from './refusal.js';
+import { refusalReason, serverLoad } from './refusal.js';
 
 /** The browser's send buffer is kept small, so that a lost connection is noticed early. */
 const MAX_BUFFERED_BYTES = 256 * 1024;
@@ -123,7 +123,9 @@ export class Driver {
 			this.#ifCurrent(attempt, () => this.#session.received(String(data), now()));
 		};
 		socket.onclose = ({ code, reason }) => {
-			if (isOpen) {
+			if (isOpen && this.#session.isFull) {
+				void this.#refusedAsFull(attempt, apiKey, code, reason);
+			} else if (isOpen) {
 				this.#ifCurrent(attempt, () => this.#session.lost(code, reason, now()));
 			} else {
 				void this.#refused(attempt, apiKey);
@@ -146,6 +148,17 @@ export class Driver {
 				this.#session.failed(why);
 			}
 		});
+	}
+
+	/** After the handshake: the reason has arrived, the numbers have not. */
+	async #refusedAsFull(
+		attempt: Attempt,
+		apiKey: string | undefined,
+		code: number,
+		reason: string,
+	): Promise<void> {
+		const load = await serverLoad(this.#options.url, apiKey);
+		this.#ifCurrent(attempt, () => this.#session.lost(code, reason, now(), load));
 	}
 
 	#ifCurrent(attempt: Attempt, report: () => void): void {

@@ -342,6 +342,7 @@ const PARAMETERS: Record<keyof StreamParameters, true> = {
 	turnThreshold: true,
 	turnEagerThreshold: true,
 	turnLimitMilliseconds: true,
+	maxLagSeconds: true,
 };
 
 /** Returns the parameters alone: other options cannot be sent to a worker. */

@@ -24,7 +24,7 @@ export type {
 	Word,
 } from './events.js';
 export { type EventOf, LiveClient, type LiveClientOptions, type LiveEvent } from './live-client.js';
-export type { Cause, Disconnected } from './client-session.js';
+export type { Cause, Disconnected, Load } from './client-session.js';
 export {
 	type MicrophoneOptions,
 	openMicrophone,

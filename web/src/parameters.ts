@@ -34,6 +34,11 @@ export interface StreamParameters {
 	readonly turnEagerThreshold?: number;
 	/** Silence that ends an utterance in any case: 500 to 60000. */
 	readonly turnLimitMilliseconds?: number;
+	/**
+	 * Maximum delay of finals: 1 to 60. Speech whose final would come later is dropped, the oldest first, and reported with
+	 * the error `too_late`; omitted: the server's setting, and usually none is dropped.
+	 */
+	readonly maxLagSeconds?: number;
 }
 
 /** Parameters that can change during a stream. */
@@ -50,6 +55,8 @@ export const MAX_HOTWORD_CHARACTERS = 100;
 const MIN_ENDPOINT_MILLISECONDS = 100;
 const MAX_ENDPOINT_MILLISECONDS = 5000;
 const MAX_SPEAKERS = 16;
+const MIN_MAX_LAG_SECONDS = 1;
+const MAX_MAX_LAG_SECONDS = 60;
 
 /**
  * Checks parameters against the server's limits.
@@ -84,6 +91,10 @@ export function checkParameters(parameters: StreamParameters): void {
 		Number.isInteger(numSpeakers) && Number(numSpeakers) >= 1 && Number(numSpeakers) <= MAX_SPEAKERS;
 	if (numSpeakers !== undefined && !isCount) {
 		throw bad(`numSpeakers must be a whole number from 1 to ${MAX_SPEAKERS}, not ${numSpeakers}.`);
+	}
+	const { maxLagSeconds: lag } = parameters;
+	if (lag !== undefined && !(lag >= MIN_MAX_LAG_SECONDS && lag <= MAX_MAX_LAG_SECONDS)) {
+		throw bad(`maxLagSeconds must be from ${MIN_MAX_LAG_SECONDS} to ${MAX_MAX_LAG_SECONDS}, not ${lag}.`);
 	}
 }
 

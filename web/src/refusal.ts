@@ -1,10 +1,10 @@
 /**
- * Why a WebSocket could not be opened. A browser reports neither the status nor Retry-After, so the client asks the
- * server over HTTP.
+ * Why a WebSocket could not be opened, and how full the server is. A browser reports neither the status nor Retry-After,
+ * so the client asks the server over HTTP.
  */
 
 import { AuricleError } from './errors.js';
-import type { Refusal } from './client-session.js';
+import type { Load, Refusal } from './client-session.js';
 
 /** Maximum wait for the response. */
 const LIMIT_MILLISECONDS = 5000;
@@ -25,11 +25,7 @@ export async function refusalReason(
 	apiKey: string | undefined,
 	ask: Fetch = fetch,
 ): Promise<Refusal | AuricleError> {
-	const base = `${stream.protocol === 'wss:' ? 'https' : 'http'}://${stream.host}`;
-	const root = base + stream.pathname.replace(/\/v1\/stream$/, '');
-	const headers: Record<string, string> = apiKey === undefined ? {} : { Authorization: `Bearer ${apiKey}` };
-	const get = (path: string): Promise<Response> =>
-		ask(root + path, { headers, cache: 'no-store', signal: AbortSignal.timeout(LIMIT_MILLISECONDS) });
+	const get = requester(stream, apiKey, ask);
 	try {
 		const readiness = await get('/readyz');
 		if (!readiness.ok) {
@@ -44,12 +40,49 @@ export async function refusalReason(
 		if (key.status === 403) {
 			return new AuricleError('forbidden_origin', 'The server does not accept pages from this origin.');
 		}
-		return (await isFull(await get('/health')))
-			? busy('The server is full.')
-			: busy('The server accepts no new connections.');
+		return busyReason(await healthOf(await get('/health')));
 	} catch {
 		return { cause: 'network', message: 'The server cannot be reached.', retryAfterSeconds: 0 };
 	}
+}
+
+/**
+ * Returns how many people a server transcribes that has refused a client as full; `undefined` if it does not say.
+ *
+ * @param stream - The WebSocket's address.
+ * @param apiKey - The key or token that was sent, if any.
+ * @param ask - Sends the request.
+ */
+export async function serverLoad(
+	stream: URL,
+	apiKey: string | undefined,
+	ask: Fetch = fetch,
+): Promise<Load | undefined> {
+	try {
+		return loadOf(await healthOf(await requester(stream, apiKey, ask)('/health')));
+	} catch {
+		return undefined; // the refusal itself has arrived
+	}
+}
+
+function requester(stream: URL, apiKey: string | undefined, ask: Fetch): (path: string) => Promise<Response> {
+	const base = `${stream.protocol === 'wss:' ? 'https' : 'http'}://${stream.host}`;
+	const root = base + stream.pathname.replace(/\/v1\/stream$/, '');
+	const headers: Record<string, string> = apiKey === undefined ? {} : { Authorization: `Bearer ${apiKey}` };
+	return path =>
+		ask(root + path, { headers, cache: 'no-store', signal: AbortSignal.timeout(LIMIT_MILLISECONDS) });
+}
+
+async function healthOf(response: Response): Promise<Health | null> {
+	return (await response.json().catch(() => null)) as Health | null;
+}
+
+/** Returns the numbers of a full server: it counts the refused clients. */
+function loadOf(health: Health | null): Load | undefined {
+	const live = health?.live;
+	return live === undefined || live.waiting_clients === 0
+		? undefined
+		: { speakers: Math.round(live.speakers), capacity: Math.round(live.capacity) };
 }
 
 function notReady(response: Response, code: string): Refusal {
@@ -65,20 +98,31 @@ function notReady(response: Response, code: string): Refusal {
 	return { cause: 'network', message: `The server returned status ${response.status}.`, retryAfterSeconds };
 }
 
-function busy(message: string): Refusal {
-	return { cause: 'busy', message, retryAfterSeconds: FULL_RETRY_SECONDS };
+/** What is read of `/health`; a proxy may return something else. */
+interface Health {
+	readonly sessions?: { readonly connected: number; readonly waiting: number; readonly max: number };
+	readonly live?: { readonly speakers: number; readonly capacity: number; readonly waiting_clients: number };
+}
+
+/** Returns why a server that is ready refuses. */
+function busyReason(health: Health | null): Refusal {
+	const full = {
+		cause: 'full',
+		message: 'The server is full.',
+		retryAfterSeconds: FULL_RETRY_SECONDS,
+	} as const;
+	const load = loadOf(health);
+	if (load !== undefined) {
+		return { ...full, load };
+	}
+	const { sessions } = health ?? {};
+	return sessions !== undefined && sessions.connected + sessions.waiting >= sessions.max
+		? full
+		: { ...full, cause: 'busy', message: 'The server accepts no new connections.' };
 }
 
 async function codeOf(response: Response): Promise<string> {
 	const body = (await response.json().catch(() => null)) as { error?: { code?: unknown } } | null;
 	const code = body?.error?.code;
 	return typeof code === 'string' ? code : '';
-}
-
-async function isFull(health: Response): Promise<boolean> {
-	const body = (await health.json().catch(() => null)) as {
-		sessions?: { connected?: number; waiting?: number; max?: number };
-	} | null;
-	const { connected = 0, waiting = 0, max = Infinity } = body?.sessions ?? {};
-	return connected + waiting >= max;
 }

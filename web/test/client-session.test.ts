@@ -108,6 +108,43 @@ describe('connecting', () => {
 		expect(live.failure).toMatchObject({ code: 'unreachable' });
 	});
 
+	test('asks a full server often enough to keep its position', () => {
+		const live = fresh();
+		const load = { speakers: 12, capacity: 12 };
+		let now = 0;
+		for (const retryInSeconds of [3, 4, 4, 4]) {
+			expect(actions(live, now)).toEqual(['connect']);
+			live.refused({ cause: 'full', message: 'Full.', retryAfterSeconds: 2, load }, now);
+			expect(live.takeEvents()).toEqual([
+				{ type: 'disconnected', cause: 'full', message: 'Full.', retryInSeconds, load },
+			]);
+			now += retryInSeconds;
+		}
+		expect(actions(live, now)).toEqual(['connect']);
+		live.refused({ cause: 'full', message: 'Full.', retryAfterSeconds: 2 }, 97);
+		expect(live.failure).toMatchObject({ code: 'server_full', message: 'Full.' });
+	});
+
+	test('reports a session that is refused with its first word as full', () => {
+		const live = connected();
+		const error = { code: 'server_full', message: 'Full.', retryable: true, retry_after_s: 5 };
+		expect(live.isFull).toBe(false);
+		live.received(message('error', error), 1);
+		expect(live.isFull).toBe(true);
+		const load = { speakers: 12, capacity: 12 };
+		live.lost(1013, '', 1, load);
+		expect(live.takeEvents().at(-1)).toEqual({
+			type: 'disconnected',
+			cause: 'full',
+			message: 'Full.',
+			retryInSeconds: 6,
+			load,
+		});
+		expect(actions(live, 7)).toEqual(['connect']);
+		live.opened(7);
+		expect(live.isFull).toBe(false);
+	});
+
 	test('limits the retry time that a server requests', () => {
 		const live = fresh({ ...RULES, patienceSeconds: Infinity });
 		actions(live, 0);

@@ -14,6 +14,7 @@ import { LEAD_IN_SAMPLES } from '../src/kept-audio.js';
 import type { StreamParameters } from '../src/parameters.js';
 
 const SECOND = SAMPLE_RATE_HZ;
+const anyId = expect.stringMatching(/^\w+$/) as string;
 const CLOSED: Closed = {
 	type: 'closed',
 	reason: 'stop',
@@ -114,7 +115,7 @@ describe('the first session', () => {
 			{ language: 'de', endpointMilliseconds: 300, prompt: 'Of birds.', hotwords: ['Opus'] },
 			'opus',
 		);
-		expect(talk.query()).toEqual({});
+		expect(talk.query()).toEqual({ waiter: anyId });
 		expect(opening(talk)).toEqual({
 			type: 'start',
 			format: 'opus',
@@ -262,6 +263,7 @@ describe('after a lost connection', () => {
 		talk.receiveEvent(final(1, 0, 2 * SECOND));
 		talk.disconnected();
 		expect(talk.query()).toEqual({
+			waiter: anyId,
 			resume: '1',
 			session: 'A',
 			format: 'pcm16',
@@ -316,6 +318,14 @@ describe('after a lost connection', () => {
 		expect(told).toEqual([{ type: 'connected', session: 'B', resumed: false }]);
 		expect(spans(talk)[0]?.[0]).toBe(30 * SECOND - LEAD_IN_SAMPLES);
 		expect(talk.safeSample).toBe(30 * SECOND);
+	});
+
+	test('requests a maximum delay of finals, of a new session too', () => {
+		const asked = { maxLagSeconds: 10 };
+		expect(opening(new Conversation(asked, 'pcm16'))).toMatchObject({ max_lag_s: 10 });
+		const talk = opened(asked);
+		talk.disconnected();
+		expect(talk.query()).toMatchObject({ max_lag_s: '10' });
 	});
 
 	test('requests turn detection, and numbers its utterances across all sessions', () => {
@@ -384,7 +394,7 @@ describe('after a lost connection', () => {
 			messages(talk);
 			talk.receiveEvent(final(1, 0, 2 * SECOND));
 			talk.disconnected();
-			expect(talk.query()).toEqual({ resume: '1', session: 'A' });
+			expect(talk.query()).toEqual({ resume: '1', session: 'A', waiter: anyId });
 			talk.connected();
 			// So the new session is not what is wanted: it is stopped, and another one asked for.
 			expect(talk.receiveEvent(ready(0, { session: 'B' }))).toEqual([]);
@@ -392,7 +402,7 @@ describe('after a lost connection', () => {
 			expect(messages(talk)).toEqual([{ type: 'stop' }]);
 			expect(talk.receiveEvent(CLOSED)).toEqual([]);
 			talk.disconnected();
-			expect(talk.query()).toEqual({});
+			expect(talk.query()).toEqual({ waiter: anyId });
 			expect(opening(talk)).toMatchObject({
 				type: 'start',
 				start_sample: 0,

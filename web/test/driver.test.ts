@@ -55,7 +55,7 @@ const types = (of: FakeWebSocket): string[] =>
 
 test('opens, uses and closes a connection', async () => {
 	const { session, driver, onEvent, onEnd } = await driving();
-	expect(socket().url.href).toBe('ws://captions.example/v1/stream');
+	expect(socket().url.href).toMatch(/^ws:\/\/captions\.example\/v1\/stream\?waiter=\w+$/);
 	expect(socket().protocols).toEqual(['auricle']);
 	socket().onopen?.();
 	session.append(new Int16Array(FRAME_SAMPLES), null);
@@ -150,6 +150,36 @@ test('reports a server that cannot be reached at first', async () => {
 	await vi.advanceTimersByTimeAsync(0);
 	expect(onEnd).toHaveBeenCalledWith(expect.objectContaining({ code: 'unreachable' }));
 });
+
+test.each([
+	[
+		{ live: { speakers: 11.7, capacity: 12.2, waiting_clients: 1 } },
+		{ load: { speakers: 12, capacity: 12 } },
+	],
+	[{ live: { speakers: 11.7, capacity: 12.2, waiting_clients: 0 } }, {}],
+	[null, {}],
+])(
+	'reports how many people a server transcribes that is full after the handshake (%#)',
+	async (health, more) => {
+		const asked: string[] = [];
+		vi.stubGlobal('fetch', (url: string) => {
+			asked.push(url);
+			return health === null
+				? Promise.reject(new TypeError('nobody'))
+				: Promise.resolve(Response.json(health));
+		});
+		const { onEvent } = await driving();
+		socket().onopen?.();
+		socket().say({ type: 'error', code: 'server_full', message: 'Full.', retryable: true, retry_after_s: 5 });
+		socket().onclose?.({ code: 1013, reason: '' });
+		await vi.advanceTimersByTimeAsync(0);
+		expect(asked).toEqual(['http://captions.example/health']);
+		const event = { type: 'disconnected', cause: 'full', message: 'Full.', retryInSeconds: 5.25, ...more };
+		expect(onEvent).toHaveBeenLastCalledWith(event);
+		await vi.advanceTimersByTimeAsync(5250);
+		expect(FakeWebSocket.all).toHaveLength(2);
+	},
+);
 
 describe('an expired token', () => {
 	beforeEach(() => {

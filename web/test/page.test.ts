@@ -40,6 +40,14 @@ describe('the page', () => {
 		}
 	});
 
+	it('says how full the server is', () => {
+		expect(en.full(12, 12)).toBe(
+			'12 people are being transcribed now; this server holds about 12. Your speech is kept.',
+		);
+		expect(en.full(1, 1)).toMatch(/^1 person is being transcribed now; this server holds about 1\./);
+		expect(zh.full(12, 13)).toBe('目前正在转写 12 人的讲话，此服务器约可容纳 13 人。其间所说的话会保留。');
+	});
+
 	it('has a sentence for each server error that a page can receive', () => {
 		const codes = [...read('../../docs/reference/http-api.md').matchAll(/^\| \d{3} \| (.+?) \|/gm)]
 			.flatMap(([, cell = '']) => [...cell.matchAll(/`(\w+)`/g)].map(([, code = '']) => code))

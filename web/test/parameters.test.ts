@@ -11,6 +11,8 @@ test.each<StreamParameters>([
 	{ endpointMilliseconds: 100 },
 	{ endpointMilliseconds: 5000 },
 	{ speakers: true, numSpeakers: 16 },
+	{ maxLagSeconds: 1 },
+	{ maxLagSeconds: 60 },
 ])('accepts parameters that the server accepts (%#)', asked => {
 	expect(() => checkParameters(asked)).not.toThrow();
 });
@@ -25,6 +27,9 @@ test.each<StreamParameters>([
 	{ endpointMilliseconds: NaN },
 	{ numSpeakers: 0 },
 	{ numSpeakers: 17 },
+	{ maxLagSeconds: 0.9 },
+	{ maxLagSeconds: 61 },
+	{ maxLagSeconds: NaN },
 ])('rejects parameters that the server would reject (%#)', asked => {
 	expect(() => checkParameters(asked)).toThrow(BAD);
 });

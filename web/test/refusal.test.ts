@@ -70,17 +70,33 @@ test('a rejected origin is final', async () => {
 	expect(await refusalReason(STREAM, undefined, ask)).toMatchObject({ code: 'forbidden_origin' });
 });
 
-test('a server at its session limit is busy', async () => {
+test('a server that holds no other speaker reports how many it holds', async () => {
+	const live = { speakers: 12.4, capacity: 11.6, learned: true, late: false, waiting_clients: 1 };
+	const ask = server({ '/health': { body: { sessions: { connected: 1, waiting: 0, max: 1000 }, live } } });
+	expect(await refusalReason(STREAM, undefined, ask)).toEqual({
+		cause: 'full',
+		message: 'The server is full.',
+		retryAfterSeconds: 2,
+		load: { speakers: 12, capacity: 12 },
+	});
+});
+
+test('a server at its session limit is full', async () => {
 	const ask = server({ '/health': { body: { sessions: { connected: 3, waiting: 1, max: 4 } } } });
 	expect(await refusalReason(STREAM, undefined, ask)).toMatchObject({
-		cause: 'busy',
+		cause: 'full',
 		message: 'The server is full.',
 		retryAfterSeconds: 2,
 	});
 });
 
-test('a refusal without details counts as busy', async () => {
-	expect(await refusalReason(STREAM, undefined, server({}))).toMatchObject({
+test.each([
+	{ sessions: { connected: 1, waiting: 1, max: 4 } },
+	{ live: { speakers: 1, capacity: 32, learned: false, late: false, waiting_clients: 0 } },
+	{},
+	null,
+])('a refusal for another reason counts as busy (%#)', async body => {
+	expect(await refusalReason(STREAM, undefined, server({ '/health': { body } }))).toMatchObject({
 		cause: 'busy',
 		message: 'The server accepts no new connections.',
 	});

@@ -119,6 +119,16 @@ describe('a transcript', () => {
 		});
 	});
 
+	it('says that the server was too busy, in both languages', () => {
+		const late = { ...lost, gap: 'too_late' };
+		expect(formatTranscript([late], 'txt')).toBe(
+			'[31.8 s missing: server too busy to transcribe it in time]\n',
+		);
+		expect(formatTranscript([late], 'txt', CAPTION_TEXTS.zh)).toBe(
+			'[缺失 31.8 秒：服务器繁忙，来不及转写]\n',
+		);
+	});
+
 	it('describes lost speech in Chinese, and an unknown reason by its code', () => {
 		expect(formatTranscript([lost], 'txt', CAPTION_TEXTS.zh)).toBe('[缺失 31.8 秒：无法连接服务器]\n');
 		const failed = { ...lost, gap: 'poison_job' };
