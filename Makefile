@@ -78,7 +78,7 @@ prose: setup ## Find phrases in docs, docstrings and messages that docs/glossary
 	@echo "check: prose"
 	@"$(BIN)/python" scripts/check-prose $(ARGS)
 
-coverage: setup $(ENV)/moto/ready $(ENV)/moonshine/ready
+coverage: setup $(ENV)/moto/ready
 	@echo "check: tests with coverage"
 	@rm -f .coverage .coverage.*
 	@"$(BIN)/coverage" run -m pytest $(IN_PARALLEL) -m "not slow"
@@ -104,6 +104,17 @@ durable: setup ## Kill every process during jobs and live streams; check that no
 
 soak: setup ## Look for leaks: an hour of load, 400 silent streams, a day in half an hour (ARGS="--only day")
 	@"$(BIN)/python" -m bench.soak $(ARGS)
+
+# Plays the same speech to this version and to each reference in turns: an hour with the default ARGS.
+REF ?= dd8183c
+compare: setup ## Compare live streams and files with earlier commits (REF="dd8183c 8a1b5cb1" ARGS="--streams 16 --rounds 1")
+	@"$(BIN)/python" -m bench.compare $(REF) $(ARGS)
+
+work: setup ## Compare the work of live streams with the committed figures, on a simulated clock (ARGS="--update")
+	@"$(BIN)/python" -m bench.work $(ARGS)
+
+admission: setup ## Measure which live speakers are admitted: busy start, dropped connections, silence, crash
+	@"$(BIN)/python" -m bench.admission $(ARGS)
 
 overload: setup ## Offer 1 to 20 times the capacity; report refusals and delays (ARGS="--short")
 	@"$(BIN)/python" -m bench.overload $(ARGS)
@@ -277,7 +288,7 @@ lock: ## Pin the dependencies (needs uv; UPGRADE=1 takes newer versions)
 	$(LOCK) --extra server --extra bundled-model --group build pyproject.toml -o requirements.lock
 	$(LOCK) --extra server --extra bundled-model --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 	for lock in $(basename $(notdir $(wildcard requirements/*.txt))); do \
-		case $$lock in moonshine | mutants | ray | shared-jobs) same="-c requirements-dev.lock" ;; *) same= ;; esac; \
+		case $$lock in mutants | ray | shared-jobs) same="-c requirements-dev.lock" ;; *) same= ;; esac; \
 		$(LOCK) $$same --group $$lock -o requirements/$$lock.txt || exit 1; \
 	done
 

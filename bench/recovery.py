@@ -1,26 +1,33 @@
-"""Time to the next response after the death of a worker, with one worker and with two.
+"""How much is served while workers die, and the time to the next response after a death.
 
-    python -m bench.recovery [--rounds 5]
+    python -m bench.recovery [--rounds 5] [--reference dd8183c]
 
 With one worker, requests are refused with ``Retry-After`` until a new one is ready; with two, the
-other worker takes the request. ``make chaos`` checks that no response is lost.
+other worker takes the request. Then four clients post utterances for a minute while a worker is
+killed, stopped, aborted or segfaulted every 3 s, with this version and the reference in turns.
+``make chaos`` checks that no response is lost.
 """
 
 import asyncio
 import json
 import os
+import random
 import signal
 import statistics
 import time
 from typing import Any
 
-from bench.lib.posting import Body, Client, bodies
+from bench.compare.versions import Version, set_up, this_version
+from bench.lib.posting import Body, Client, Outcome, bodies, percentiles, statuses
 from bench.lib.report import command_line, publish
 from bench.lib.service import Server, running
 
 RETRY_S = 0.1
 NOTICE_S = 0.2
 """A request that arrives before the server notices the death waits."""
+CLIENTS = 4
+FAULTS = (signal.SIGKILL, signal.SIGSTOP, signal.SIGABRT, signal.SIGSEGV)
+FAULT_INTERVAL_S = 3.0
 
 
 def kill_worker(server: Server) -> None:
@@ -79,10 +86,73 @@ async def two_workers(server: Server, body: Body, rounds: int) -> dict[str, Any]
     return {"next_answer_s": took_s, "undisturbed_s": round(usual_s, 2)}
 
 
+async def harm_workers(server: Server, seconds: float, seed: int) -> None:
+    """Send the next signal to a worker that is up, again and again."""
+    chance, until = random.Random(seed), time.monotonic() + seconds
+    for number in range(1_000_000):
+        await asyncio.sleep(FAULT_INTERVAL_S)
+        if time.monotonic() >= until:
+            return
+        health = await asyncio.to_thread(server.health)
+        up = [each["pid"] for each in health["workers"] if each["state"] in ("ready", "busy")]
+        if up:
+            os.kill(chance.choice(up), FAULTS[number % len(FAULTS)])
+
+
+async def served_meanwhile(server: Server, seconds: float, seed: int) -> list[Outcome]:
+    """Return the outcomes of clients that post one utterance after the other."""
+    client, texts = Client(server.url), bodies()
+    until = time.monotonic() + seconds
+
+    async def post(first: int) -> list[Outcome]:
+        outcomes = []
+        for number in range(first, 1_000_000, CLIENTS):
+            if time.monotonic() >= until:
+                break
+            outcomes.append(outcome := await client.post(texts[number % len(texts)]))
+            if outcome.is_refused:
+                await asyncio.sleep(outcome.retry_after_s or RETRY_S)
+        return outcomes
+
+    harm = asyncio.create_task(harm_workers(server, seconds, seed))
+    outcomes = await asyncio.gather(*map(post, range(CLIENTS)))
+    await harm
+    return [each for some in outcomes for each in some]
+
+
+def under_faults(version: Version, seconds: float, seed: int) -> dict[str, Any]:
+    """Return what a version served while its workers died."""
+    with version.running() as server:
+        outcomes = asyncio.run(served_meanwhile(server, seconds, seed))
+        log = map(json.loads, (line for line in server.log_lines() if line.startswith("{")))
+        starts_s = [e["start_ms"] / 1000 for e in log if e.get("event") == "worker_ready"]
+    done = [outcome for outcome in outcomes if outcome.is_done]
+    return {
+        "served": len(done),
+        "failed": sum(not each.is_done and not each.is_refused for each in outcomes),
+        "refused": sum(each.is_refused for each in outcomes),
+        "by_status": statuses(outcomes),
+        "took_s": percentiles([each.took_s for each in done], 2),
+        "start_s": percentiles(starts_s, 2),
+    }
+
+
 def main() -> None:
     parser = command_line(__doc__, "recovery")
     parser.add_argument("--rounds", type=int, default=5, help="number of deaths of each kind")
+    parser.add_argument("--reference", nargs="*", default=[], help="commits to compare with")
+    parser.add_argument("--turns", type=int, default=3, help="minutes of faults for each version")
+    parser.add_argument("--seconds", type=float, default=60.0, help="length of each of them")
+    parser.add_argument("--only-faults", action="store_true")
     arguments = parser.parse_args()
+    versions = [this_version(), *map(set_up, arguments.reference)]
+    faults: dict[str, list[dict[str, Any]]] = {version.name: [] for version in versions}
+    for turn in range(arguments.turns):
+        for version in versions:
+            faults[version.name].append(under_faults(version, arguments.seconds, turn))
+            print(f"faults, {version.name}: {faults[version.name][-1]}", flush=True)
+    if arguments.only_faults:
+        return
     body, rounds = bodies()[0], arguments.rounds
     with running(workers=1) as server:
         result = {"one_worker": asyncio.run(one_worker(server, body, rounds))}
@@ -90,7 +160,7 @@ def main() -> None:
         result["two_workers"] = asyncio.run(two_workers(server, body, rounds))
     for name, figures in result.items():
         print(f"{name}: {figures}")
-    publish(arguments.out, result)
+    publish(arguments.out, result | {"under_faults": faults})
 
 
 if __name__ == "__main__":

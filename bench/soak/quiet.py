@@ -11,7 +11,6 @@ more of both than the defaults.
 import asyncio
 from typing import Any
 
-from auricle.limits import queue_audio_s
 from bench.lib.raw_stream import RawStreams, noise_packets
 from bench.lib.report import show_targets
 from bench.lib.service import Server, running
@@ -102,7 +101,7 @@ def reached(shown: dict[str, Any]) -> dict[str, bool]:
 
 def run(streams: int = STREAMS, seconds: float = MINUTES * 60, **settings: Any) -> dict[str, Any]:
     """Measure and print all figures; return them."""
-    settings |= {"max_sessions": streams, "queue_audio_s": round(queue_audio_s(streams + 1))}
+    settings |= {"max_sessions": streams + 1}
     settings |= {"max_sessions_per_address": 0, "address_connections": 0}  # all have one address
     with running(workers=2, **settings) as server:
         shown = asyncio.run(measure(server, streams, seconds))

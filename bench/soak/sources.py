@@ -103,12 +103,12 @@ class _Decoded:
             pcm = self._decoder.decode(packet)
             skipped = min(self._skip_samples, pcm.size)
             self._skip_samples -= skipped
-            self._recording.add(pcm[skipped:])
+            self._recording.write(pcm[skipped:])
         self._recording.discard_before(self._recording.end_sample - KEPT_SAMPLES)
 
     def end(self) -> None:
         """Add the silence with which a server fills its last window."""
-        self._recording.add(np.zeros(WINDOW_SAMPLES, np.int16))
+        self._recording.write(np.zeros(WINDOW_SAMPLES, np.int16))
 
 
 class OpusSource:

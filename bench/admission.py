@@ -1,0 +1,362 @@
+"""Who is admitted: speakers, silent sessions, dropped connections, and all after a crash.
+
+    python -m bench.admission [--only speakers silent] [--out docs/benchmarks/admission]
+
+Each case runs against a new ``auricle serve`` with default settings, as ``make run`` starts it:
+
+- **speakers**: 16 people begin to speak within 2 s; also if eight busy processes ran while the
+  server started.
+- **dropped**: 40 connections are opened and dropped within 10 s, then one more is opened.
+- **silent**: 300 silent sessions, then 12 speakers together with them.
+- **crash**: the server is killed while 16 people speak, and starts again; their clients resume.
+- **learning**: more and more people try to speak, for two minutes; then the server restarts.
+
+A delay counts from the end of an utterance, as the server reports it, to its final.
+"""
+
+import asyncio
+import contextlib
+import json
+import math
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import anyio
+import numpy as np
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from auricle.client.live import LiveClient
+from auricle.commands import StreamParameters
+from auricle.events import Final
+from auricle.protocol.framing import pack
+from auricle.types import SAMPLE_RATE_HZ, OpusPacket, Pcm16
+from bench.lib.audio import opus_packets
+from bench.lib.report import command_line, publish, show_targets
+from bench.lib.service import Server, running
+from bench.lib.speech import speeches
+from bench.live.score import percentile
+
+PACKET_S = 0.02
+SPEAKERS, SILENT, SILENT_SPEAKERS, DROPPED = 16, 300, 12, 40
+SPEECH_S = 25.0
+BUSY_PROCESSES = 8
+OPEN_LIMIT_S = 20.0
+LAST_FINAL_S = 30.0
+LEARNING_S, LEARNING_SPEAKERS = 120.0, 64
+CRASH_AT_S, CRASH_SPEECH_S, BACK_S = 8.0, 30.0, 10.0
+QUERY = "/v1/stream?format=opus&seq=1&frame_ms=20&language=en"
+
+
+@dataclass(slots=True)
+class Spoken:
+    """What came of one stream."""
+
+    refusal: dict[str, Any] | None = None
+    refused_after_s: float = 0.0
+    delays_s: list[float] = field(default_factory=list)
+
+
+async def open_stream(url: str) -> ClientConnection | dict[str, Any]:
+    """Open a stream; return the error of a server that refuses it."""
+    address = url.replace("http", "ws", 1) + QUERY
+    try:
+        connection = await connect(
+            address, compression=None, ping_interval=None, open_timeout=OPEN_LIMIT_S
+        )
+    except InvalidStatus as refusal:
+        error: dict[str, Any] = json.loads(refusal.response.body)["error"]
+        return error
+    await asyncio.wait_for(connection.recv(), OPEN_LIMIT_S)  # `ready`
+    return connection
+
+
+async def speak(url: str, packets: Sequence[OpusPacket], after_s: float = 0.0) -> Spoken:
+    """Open a stream and speak in real time, to the last final."""
+    await asyncio.sleep(after_s)
+    spoken, began_at = Spoken(), time.monotonic()
+    connection = await open_stream(url)
+    if isinstance(connection, dict):
+        spoken.refusal, spoken.refused_after_s = connection, time.monotonic() - began_at
+        return spoken
+    began_at = time.monotonic()
+    reading = asyncio.create_task(_read(connection, spoken, began_at))
+    try:
+        for seq, packet in enumerate(packets):
+            await asyncio.sleep(began_at + (seq + 1) * PACKET_S - time.monotonic())
+            await connection.send(pack(packet, seq))
+        await connection.send('{"type":"stop"}')
+        await asyncio.wait_for(reading, LAST_FINAL_S)
+    except (ConnectionClosed, TimeoutError):
+        reading.cancel()
+    finally:
+        await connection.close()
+    return spoken
+
+
+async def _read(connection: ClientConnection, spoken: Spoken, began_at: float) -> None:
+    async for message in connection:
+        event = json.loads(message)
+        match event["type"]:
+            case "final" if event["text"]:
+                spoken.delays_s.append(time.monotonic() - began_at - event["end_s"])
+            case "error":
+                spoken.refusal = event
+            case "closed":
+                return
+
+
+async def be_silent(url: str, packets: Sequence[OpusPacket], until: float) -> bool:
+    """Open a stream and send the sound of a quiet room; return whether it was admitted."""
+    connection = await open_stream(url)
+    if isinstance(connection, dict):
+        return False
+    began_at, seq = time.monotonic(), 0
+    with contextlib.suppress(ConnectionClosed):
+        while time.monotonic() < until:
+            await asyncio.sleep(began_at + (seq + 1) * PACKET_S - time.monotonic())
+            await connection.send(pack(packets[seq % len(packets)], seq))
+            seq += 1
+    await connection.close()
+    return True
+
+
+def packets_of(seconds: float, streams: int) -> list[list[OpusPacket]]:
+    """Return speech for each stream."""
+    return [opus_packets(pcm) for pcm in speeches(seconds, streams)]
+
+
+@contextlib.contextmanager
+def busy_processes(count: int) -> Iterator[None]:
+    """Keep the machine busy."""
+    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
+
+
+def figures(spoken: Sequence[Spoken]) -> dict[str, Any]:
+    """Return who was admitted, and the delays of the finals."""
+    delays_s = [delay_s for each in spoken for delay_s in each.delays_s]
+    refused = [each for each in spoken if each.refusal]
+    shown: dict[str, Any] = {
+        "admitted": len(spoken) - len(refused),
+        "refused": len(refused),
+        "finals": len(delays_s),
+        "final_p50_s": round(percentile(delays_s, 50), 2) if delays_s else None,
+        "final_p95_s": round(percentile(delays_s, 95), 2) if delays_s else None,
+    }
+    if refused:
+        shown["refusal"] = refused[0].refusal
+    return shown
+
+
+async def _speakers(url: str, packets: Sequence[Sequence[OpusPacket]]) -> dict[str, Any]:
+    spread_s = 2.0 / len(packets)
+    streams = (speak(url, each, i * spread_s) for i, each in enumerate(packets))
+    return figures(await asyncio.gather(*streams))
+
+
+def speakers() -> dict[str, Any]:
+    """See the module."""
+    packets = packets_of(SPEECH_S, SPEAKERS)
+    shown = {}
+    with running() as server:
+        shown["idle"] = asyncio.run(_speakers(server.url, packets))
+    with contextlib.ExitStack() as stack:
+        with busy_processes(BUSY_PROCESSES):
+            server = stack.enter_context(running())
+        shown["busy start"] = asyncio.run(_speakers(server.url, packets))
+    return shown
+
+
+def dropped() -> dict[str, Any]:
+    """See the module."""
+
+    async def run(url: str) -> dict[str, Any]:
+        admitted = 0
+        for _ in range(DROPPED):
+            connection = await open_stream(url)
+            if not isinstance(connection, dict):
+                admitted += 1
+                connection.transport.abort()
+            await asyncio.sleep(10 / DROPPED)
+        last = await open_stream(url)
+        if not isinstance(last, dict):
+            await last.close()
+        return {"admitted": admitted, "then": not isinstance(last, dict)}
+
+    with running() as server:
+        return asyncio.run(run(server.url))
+
+
+def silent() -> dict[str, Any]:
+    """See the module."""
+    room = np.random.default_rng(1).normal(0, 8, 10 * SAMPLE_RATE_HZ).astype(np.int16)
+    quiet, packets = opus_packets(room), packets_of(SPEECH_S, SILENT_SPEAKERS)
+
+    async def run(server: Server) -> dict[str, Any]:
+        until = time.monotonic() + SPEECH_S + 25
+        sessions = [asyncio.create_task(be_silent(server.url, quiet, until)) for _ in range(SILENT)]
+        await asyncio.sleep(12)
+        began_at, cpu_s = time.monotonic(), sum(server.process.cpu_times()[:2])
+        shown = await _speakers(server.url, packets)
+        cpu_s = sum(server.process.cpu_times()[:2]) - cpu_s
+        health = server.health()
+        return {
+            "silent sessions admitted": sum(await asyncio.gather(*sessions)),
+            **shown,
+            "server_cores": round(cpu_s / (time.monotonic() - began_at), 2),
+            "live": health["live"],
+        }
+
+    with running() as server:
+        return asyncio.run(run(server))
+
+
+async def _resume(
+    url: str, pcm: Pcm16, began_at: float, finals: list[tuple[float, str]], back_at: list[float]
+) -> None:
+    """Speak through a client that resumes, and note when it is served again after the crash."""
+
+    async def send(client: LiveClient) -> None:
+        for at in range(0, pcm.size, SAMPLE_RATE_HZ // 10):
+            await anyio.sleep(max(0.0, began_at + at / SAMPLE_RATE_HZ - time.monotonic()))
+            await client.send(pcm[at : at + SAMPLE_RATE_HZ // 10])
+        client.finish()
+
+    client = LiveClient(url, StreamParameters(language="en"))
+    async with client, anyio.create_task_group() as tasks:
+        tasks.start_soon(send, client)
+        was_lost = False
+        async for event in client:
+            if client.problem is not None:
+                was_lost = True
+            elif was_lost and not back_at:
+                back_at.append(time.monotonic())
+            if isinstance(event, Final):
+                finals.append((time.monotonic(), event.text))
+
+
+def crash() -> dict[str, Any]:
+    """See the module."""
+    pcms = speeches(CRASH_SPEECH_S, SPEAKERS)
+
+    async def run(server: Server) -> dict[str, Any]:
+        finals: list[list[tuple[float, str]]] = [[] for _ in pcms]
+        back_at: list[list[float]] = [[] for _ in pcms]
+        began_at = time.monotonic()
+        async with anyio.create_task_group() as tasks:
+            for pcm, own, back in zip(pcms, finals, back_at, strict=True):
+                tasks.start_soon(_resume, server.url, pcm, began_at, own, back)
+            await anyio.sleep(CRASH_AT_S)
+            for process in [*server.process.children(recursive=True), server.process]:
+                process.send_signal(signal.SIGKILL)
+            await anyio.to_thread.run_sync(server.end)
+            restarted_at = time.monotonic()
+            server.start()
+        served = [
+            min((at for at, _ in own if at > restarted_at), default=math.inf) - restarted_at
+            for own in finals
+        ]
+        back_s = [at[0] - restarted_at for at in back_at if at]
+        return {
+            "clients back": len(back_s),
+            "last one back after s": round(max(back_s, default=math.inf), 1),
+            "last first final after s": round(max(served), 1),
+        }
+
+    with running() as server:
+        return asyncio.run(run(server))
+
+
+def learning() -> dict[str, Any]:
+    """See the module."""
+    packets = packets_of(20.0, LEARNING_SPEAKERS)
+
+    async def one(url: str, number: int, until: float, all_spoken: list[Spoken]) -> None:
+        await asyncio.sleep(number * LEARNING_S / 2 / LEARNING_SPEAKERS)
+        while time.monotonic() < until:
+            spoken = await speak(url, packets[number])
+            all_spoken.append(spoken)
+            if spoken.refusal:
+                await asyncio.sleep(spoken.refusal["retry_after_s"])
+
+    async def run(server: Server) -> dict[str, Any]:
+        until, all_spoken = time.monotonic() + LEARNING_S, list[Spoken]()
+        looks: list[dict[str, Any]] = []
+        async with anyio.create_task_group() as tasks:
+            for number in range(LEARNING_SPEAKERS):
+                tasks.start_soon(one, server.url, number, until, all_spoken)
+            while time.monotonic() < until:
+                await anyio.sleep(5)
+                health = await anyio.to_thread.run_sync(server.health)
+                looks.append(health["live"])
+                print(f"  {health['live']}", flush=True)
+        after_s = [each.refused_after_s for each in all_spoken if each.refused_after_s]
+        return {
+            **figures(all_spoken),
+            "refused_p99_s": round(percentile(after_s, 99), 3) if after_s else None,
+            "looks": looks,
+        }
+
+    with tempfile.TemporaryDirectory() as folder, running(state_dir=Path(folder)) as server:
+        shown = asyncio.run(run(server))
+        server.end()
+        server.start()
+        server.wait_ready()
+        shown["after the restart"] = server.health()["live"]
+        return shown
+
+
+CASES = {f.__name__: f for f in (speakers, dropped, silent, crash, learning)}
+
+
+def targets(shown: dict[str, Any]) -> dict[str, bool]:
+    """Return which targets are reached, of the cases that were measured."""
+    reached = {}
+    for how, each in shown.get("speakers", {}).items():
+        reached[f"{SPEAKERS} speakers are admitted, {how}"] = each["admitted"] == SPEAKERS
+    if each := shown.get("dropped"):
+        reached["dropped connections keep nobody out"] = each["then"]
+    if each := shown.get("silent"):
+        is_open = each["silent sessions admitted"] == SILENT
+        reached["silent sessions are admitted"] = is_open
+        reached["speakers beside them are admitted"] = each["admitted"] == SILENT_SPEAKERS
+    if each := shown.get("crash"):
+        reached["all clients are back"] = each["clients back"] == SPEAKERS
+        reached[f"and served within {BACK_S:g} s"] = each["last first final after s"] <= BACK_S
+    if each := shown.get("learning"):
+        learned = [look["learned"] for look in each["looks"]]
+        reached["the capacity is learned within a minute of load"] = any(learned[:12])
+        reached["and known after a restart"] = each["after the restart"]["learned"]
+        reached["refusals take 0.1 s"] = (each["refused_p99_s"] or 0) <= 0.1
+    return reached
+
+
+def main() -> None:
+    parser = command_line(__doc__, "admission")
+    parser.add_argument("--only", nargs="+", choices=tuple(CASES), default=list(CASES))
+    arguments = parser.parse_args()
+    shown: dict[str, Any] = {}
+    for name in arguments.only:
+        print(f"{name}:", flush=True)
+        shown[name] = CASES[name]()
+        print(f"  {shown[name]}", flush=True)
+    reached = targets(shown)
+    publish(arguments.out, {"reached": reached, **shown})
+    show_targets(reached)
+
+
+if __name__ == "__main__":
+    main()
