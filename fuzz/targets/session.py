@@ -95,7 +95,7 @@ _COMMANDS_OF_BYTES: tuple[SessionCommand, ...] = (
     UpdateConfig(hotwords=("a",), prompt="b"),
     Stop(),
 )
-_SPEECH, _SILENCE = np.array([0.9], np.float32), np.array([0.1], np.float32)
+_SPEECH, _SILENCE = np.float32(0.9), np.float32(0.1)
 
 
 class _Loudness:
@@ -105,9 +105,9 @@ class _Loudness:
         """Remember nothing, as always."""
 
     def probabilities(self, pcm: Pcm16) -> Probabilities:
-        """Return the probability for a window."""
-        assert pcm.size == WINDOW_SAMPLES, "the gate judges window by window"
-        return _SPEECH if np.abs(pcm[::64]).max() > _LOUD else _SILENCE
+        """Return the probability for each window."""
+        loudness = np.abs(pcm.reshape(-1, WINDOW_SAMPLES)[:, ::64]).max(axis=1)
+        return np.where(loudness > _LOUD, _SPEECH, _SILENCE)
 
 
 class _World:

@@ -122,7 +122,6 @@ def test_commands_that_need_more_say_what_to_install(tmp_path: Path) -> None:
     server = "install Auricle with the extra `server`, as auricle[server]"
     expected = {
         ("serve",): server,
-        ("models",): server,
         ("doctor",): server,
         ("transcribe", str(CLIP.path)): f"Set --url to transcribe with a server, or {server}",
         ("live", str(CLIP.path)): "Playing a recording requires PyAV. Run: pip install 'av",

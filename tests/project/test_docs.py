@@ -125,7 +125,7 @@ def test_the_shortest_client_is_short() -> None:
 
 def test_every_parameter_is_there_with_its_default() -> None:
     told = table("## Opening")
-    assert set(told) == set(StreamParameters.__struct_fields__) | {"resume", "session"}
+    assert set(told) == set(StreamParameters.__struct_fields__) | {"resume", "session", "waiter"}
     for name, default in msgspec.structs.asdict(StreamParameters()).items():
         value = {None: "none", "": "none", (): "none", True: "1", False: "0"}.get(
             default, str(default)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from auricle.engine.moonshine.model_files import REQUIREMENT
 from auricle.engine.whisper.models.bundled import BUNDLED_PACKAGES
 
 pytestmark = pytest.mark.unit
@@ -31,7 +32,9 @@ def test_no_install_command_names_auricle_on_an_index_where_it_is_not_published(
 
 
 def test_the_message_names_the_packages_that_the_extra_pins() -> None:
-    assert BUNDLED_PACKAGES.split() == PROJECT["optional-dependencies"]["bundled-model"]
+    *whisper, moonshine = PROJECT["optional-dependencies"]["bundled-model"]
+    assert BUNDLED_PACKAGES.split() == whisper
+    assert moonshine.startswith(f"{REQUIREMENT};")
 
 
 def test_the_message_names_the_ray_version_that_the_extra_pins() -> None:

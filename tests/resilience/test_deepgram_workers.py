@@ -1,4 +1,4 @@
-"""Deepgram's clients over real workers: what a full queue and a dying worker mean to them."""
+"""Deepgram's clients over real workers: what a full server and a dying worker mean to them."""
 
 import json
 import os
@@ -15,13 +15,14 @@ from websockets.exceptions import InvalidStatus
 
 from auricle.config.settings import (
     LedgerSettings,
+    LiveSettings,
     QueueSettings,
     ServerSettings,
     Settings,
     WorkerSettings,
 )
 from auricle.server.app import create_app
-from auricle.types import ANONYMOUS, ReservationRequest
+from auricle.server.live.registry import LiveSessions
 from auricle.workers.asr.pool import WorkerPool
 from tests.support.decoder import FakeDecoder
 from tests.support.pool import worker_pool
@@ -30,7 +31,6 @@ from tests.support.stream import SPEECH, Caller, call, pcm
 
 pytestmark = pytest.mark.process
 
-QUEUE_AUDIO_S = 60.0
 LINEAR: dict[str, Any] = {"encoding": "linear16", "sample_rate": 16_000}
 
 
@@ -38,6 +38,7 @@ LINEAR: dict[str, Any] = {"encoding": "linear16", "sample_rate": 16_000}
 class Served:
     pool: WorkerPool
     port: int
+    live: LiveSessions
 
     def listen(self, **query: Any) -> AbstractAsyncContextManager[Caller]:
         return call(self.port, path="/v1/listen", **query)
@@ -62,7 +63,7 @@ class Served:
 async def served(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
     pool = worker_pool(
         WorkerSettings(workers=2, job_timeout_min_s=60, backoff_first_s=0.01),
-        QueueSettings(queue_audio_s=QUEUE_AUDIO_S),
+        QueueSettings(),
         model="scripted:slow:0.2",
     )
     await pool.start()
@@ -71,10 +72,11 @@ async def served(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serv
         settings = Settings(
             server=ServerSettings(spool_dir=tmp_path_factory.mktemp("spool")),
             ledger=LedgerSettings(state_dir=tmp_path_factory.mktemp("state")),
+            live=LiveSettings(live_speakers=1),
         )
         app = create_app(pool, FakeDecoder(), settings)
         async with listening(app) as port:
-            yield Served(pool, port)
+            yield Served(pool, port, app.state.auricle.live)
     finally:
         await pool.aclose()
 
@@ -132,20 +134,18 @@ async def test_a_worker_s_death_in_mid_request_is_invisible(served: Served) -> N
     await poll_until(lambda: served.restarts > restarts)
 
 
-async def test_a_full_queue_says_when_to_retry(served: Served) -> None:
-    await poll_until(lambda: not served.pool.stats().queue.reserved_audio_s)
-    room = served.pool.reserve(ReservationRequest(ANONYMOUS, QUEUE_AUDIO_S))
-    try:
+async def test_a_full_server_says_when_to_retry(served: Served) -> None:
+    async with served.listen(**LINEAR) as speaker:
+        await speaker.send(pcm(SPEECH[:32_000]))  # the utterance stays open
+        await poll_until(lambda: served.live.admission.speakers == 1)
         with pytest.raises(InvalidStatus) as caught:
             async with served.listen(**LINEAR):
                 pass
         response = caught.value.response
         assert response.status_code == 503
         body = json.loads(response.body or b"")
-        assert (body["err_code"], body["code"]) == ("SERVICE_UNAVAILABLE", "queue_full")
+        assert (body["err_code"], body["code"]) == ("SERVICE_UNAVAILABLE", "server_full")
         assert int(response.headers["retry-after"]) >= 1
         async with served.client() as client:  # an idle worker takes a file all the same
             answer = await client.post("/v1/listen", content=CLIP.path.read_bytes())
         assert answer.status_code == 200
-    finally:
-        served.pool.release(room)

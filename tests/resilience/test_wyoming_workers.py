@@ -1,4 +1,4 @@
-"""Wyoming over real workers: what a full queue and a dying worker mean to Home Assistant."""
+"""Wyoming over real workers: what a full server and a dying worker mean to Home Assistant."""
 
 import contextlib
 import os
@@ -11,13 +11,13 @@ import pytest
 
 from auricle.config.settings import (
     LedgerSettings,
+    LiveSettings,
     QueueSettings,
     ServerSettings,
     Settings,
     WorkerSettings,
 )
 from auricle.server.app import create_app
-from auricle.types import ANONYMOUS, ReservationRequest
 from auricle.workers.asr.pool import WorkerPool
 from tests.support.decoder import FakeDecoder
 from tests.support.poll import poll_until
@@ -28,7 +28,6 @@ from tests.support.wyoming import WyomingService, event, spoken, wyoming_port
 
 pytestmark = pytest.mark.process
 
-QUEUE_AUDIO_S = 30.0
 BATCH_S = 0.3
 """Long enough for a kill to hit a worker while it works."""
 
@@ -55,11 +54,15 @@ class Served:
 async def served(tmp_path: Path) -> AsyncIterator[Served]:
     pool = worker_pool(
         WorkerSettings(workers=2, job_timeout_min_s=60, backoff_first_s=0.01),
-        QueueSettings(queue_audio_s=QUEUE_AUDIO_S),
+        QueueSettings(),
         model=f"scripted:slow:{BATCH_S}",
     )
     ledger = LedgerSettings(state_dir=tmp_path / "state")
-    settings = Settings(server=ServerSettings(spool_dir=tmp_path / "spool"), ledger=ledger)
+    settings = Settings(
+        server=ServerSettings(spool_dir=tmp_path / "spool"),
+        ledger=ledger,
+        live=LiveSettings(live_speakers=1),
+    )
     app = create_app(pool, FakeDecoder(), settings)
     async with wyoming_port(app.state.auricle) as port, listening(app):
         try:
@@ -88,21 +91,20 @@ async def test_worker_deaths_cost_no_word_and_no_worker_at_all_is_no_reason_to_b
         assert caller.of("error") == []
 
 
-async def test_a_full_queue_says_so_and_never_to_those_that_are_in(served: Served) -> None:
+async def test_a_full_server_says_so_and_never_to_those_that_are_in(served: Served) -> None:
     await served.pool.start()
     await served.pool.wait_ready(60)
     first, last = spoken()[:200_000], spoken()[200_000:]
     async with served.service.call() as within:
         await within.send(first)
         await within.until("voice-started")
-        left_s = QUEUE_AUDIO_S - served.pool.stats().queue.reserved_audio_s
-        room = served.pool.reserve(ReservationRequest(ANONYMOUS, left_s - 4))
+        live = served.service.app.state.auricle.live
+        await poll_until(lambda: live.admission.speakers == 1)
         async with served.service.call() as refused:
             await refused.send(spoken(SPEECH[:16_000]))
             await refused.until_closed()
-            assert [error["code"] for error in refused.of("error")] == ["queue_full"]
+            assert [error["code"] for error in refused.of("error")] == ["server_full"]
         await within.send(last)
         assert (await within.until("transcript")).data["text"]
-        served.pool.release(room)
     async with served.service.call() as again:
         assert await again.ask()

@@ -5,6 +5,7 @@ A session is admitted before it starts (:mod:`auricle.server.live.admission`), a
 and so are the last finals of a session that has ended.
 """
 
+import contextlib
 import itertools
 import random
 import time
@@ -455,7 +456,8 @@ class LiveSessions:
         """Measure the load, and what it says of the machine."""
         stats = self._transcriber.stats()
         load = self._meter.observe(stats)
-        self._free_mb = available_memory_bytes() / 1e6
+        with contextlib.suppress(OSError):  # no free descriptor
+            self._free_mb = available_memory_bytes() / 1e6
         self.admission.tick(now)
         if stats.is_working:
             self.admission.start(now)

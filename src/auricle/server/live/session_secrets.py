@@ -13,6 +13,8 @@ from pathlib import Path
 FILE = "session-key"
 KEY_BYTES = 32
 RUN_BYTES, ID_BYTES = 4, 8
+ID_PATTERN = rf"[0-9a-f]{{{2 * (RUN_BYTES + ID_BYTES)}}}"
+"""Of an ID without the name of its gateway, as a regular expression."""
 SECRET_CHARACTERS = 32
 RETURN_S = 600.0
 """Time after the start in which sessions of the last run may return; as long as clients try."""

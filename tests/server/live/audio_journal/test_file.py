@@ -20,7 +20,9 @@ from auricle.types import MAX_JOB_SAMPLES, ClientId, Options, Pcm16, Task
 pytestmark = pytest.mark.unit
 
 OPTIONS = Options(language="de", task=Task.TRANSLATE, hotwords=("Ä",), initial_prompt="so")
-HEADER = JournalHeader("5e1a90c27b3f4d68", ClientId("anna"), "deepgram", 1.5, 3, 16_000, OPTIONS)
+HEADER = JournalHeader(
+    "5e1a90c27b3f4d6801234567", ClientId("anna"), "deepgram", 1.5, 3, 16_000, OPTIONS
+)
 
 
 def ramp(first: int, last: int) -> Pcm16:

@@ -22,7 +22,7 @@ from tests.support.stream import SPEECH, call, pcm
 pytestmark = pytest.mark.server
 
 HALF = SPEECH[:16_000]
-UID = "5e1a90c27b3f4d68"
+UID = "5e1a90c27b3f4d6801234567"
 LISTEN: dict[str, Any] = LINEAR | {"path": "/v1/listen"}
 
 

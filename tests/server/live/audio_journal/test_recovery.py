@@ -20,7 +20,7 @@ from tests.support.stream import SPEECH
 
 pytestmark = pytest.mark.server
 
-UID = "5e1a90c27b3f4d68"
+UID = "5e1a90c27b3f4d6801234567"
 RUN = "0123456789abcdef"
 HEADER = JournalHeader(UID, ANONYMOUS, "wyoming", 1.8e9, 3, 32_000, Options(language="de"))
 HALF = SPEECH[:16_000]

@@ -24,6 +24,7 @@ from auricle.durable import sync_directory, try_lock
 from auricle.errors import LedgerReadOnly
 from auricle.server.http.errors import log_unexpected
 from auricle.server.live.audio_journal.file import JournalFile, JournalHeader
+from auricle.server.live.session_secrets import ID_PATTERN
 from auricle.server.live.transcript_keeper import SessionIdentity
 from auricle.session.live import LiveSession
 from auricle.session.output import UnfinishedAudio
@@ -35,7 +36,7 @@ MAX_BYTES = 512 * 2**20
 WARN_EVERY_S = 60.0
 
 _RUN = re.compile(r"[0-9a-f]{16}")
-_FILE = re.compile(r"(?P<uid>([A-Za-z0-9]{1,64}-)?[0-9a-f]{16})\.(?P<utterance>[1-9]\d{0,8})")
+_FILE = re.compile(rf"(?P<uid>([A-Za-z0-9]{{1,64}}-)?{ID_PATTERN})\.(?P<utterance>[1-9]\d{{0,8}})")
 
 _log = structlog.get_logger("auricle.server")
 
