@@ -37,6 +37,14 @@ def test_utterances_do_not_share_their_strikes() -> None:
     assert not it.record_crash("v", SEGV)
 
 
+def test_a_death_that_other_audio_dies_too_proves_nothing_of_one() -> None:
+    it = blame()
+    for other in ("v", "w"):
+        it.record_crash(other, SEGV)
+    assert [it.record_crash("u", SEGV) for _ in range(4)] == [False, False, False, True]
+    assert it.record_crash("u", "SIGSEGV other.py:1 f")
+
+
 def test_getting_through_clears_the_record() -> None:
     it = blame()
     it.record_crash("u", SEGV)

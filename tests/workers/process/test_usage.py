@@ -2,7 +2,14 @@ import os
 
 import pytest
 
-from auricle.workers.process.usage import IDLE_CPU_S, MAX_NEW_THREADS, ProcessUsage, UsageWatch
+from auricle.workers.process.usage import (
+    IDLE_CPU_S,
+    MAX_LOOK_S,
+    MAX_NEW_THREADS,
+    SUSPENDED,
+    ProcessUsage,
+    UsageWatch,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -37,6 +44,31 @@ def test_a_little_processor_time_may_be_used_forever() -> None:
     for second in range(100_000):
         used = usage(second * 0.04)
         assert watch.judge(used, is_idle=True, worked_at=0, now=second) is None
+
+
+@pytest.mark.parametrize(("is_stopped", "reason"), [(False, "hung"), (True, SUSPENDED)])
+def test_work_without_processor_time_is_none(is_stopped: bool, reason: str) -> None:
+    watch = UsageWatch(usage())
+    reasons = [
+        watch.judge(
+            ProcessUsage(10**8, 10, cpu_s, is_stopped),
+            is_idle=second < 2,
+            worked_at=0,
+            now=second,
+            max_pause_s=2,
+        )
+        for second, cpu_s in enumerate([0, 0, 0, 1, 1, 1])
+    ]
+    assert reasons == [None] * 5 + [reason]
+
+
+def test_work_may_pause_where_it_waits_for_others_or_the_machine_slept() -> None:
+    for pause_s, step_s in ((float("inf"), 1.0), (2 * MAX_LOOK_S + 1, 1000.0)):
+        watch = UsageWatch(usage())
+        for look in range(3):
+            assert not watch.judge(
+                usage(), is_idle=False, worked_at=0, now=look * step_s, max_pause_s=pause_s
+            )
 
 
 def test_this_process_is_measured_and_one_that_is_gone_is_not() -> None:

@@ -60,6 +60,7 @@ from auricle.workers.process.supervisor import (
     Assignment,
     WorkerSupervisor,
 )
+from auricle.workers.process.usage import SUSPENDED
 
 CHILD = "auricle.workers.asr.child"
 
@@ -288,8 +289,10 @@ class WorkerPool:
         if signature is not None and reason == "hung":
             signature = f"hung {signature}"
         convicted = self._scheduler.counters.poison
-        self._scheduler.worker_died(worker, signature, now)
-        if batch is not None and len(batch.tickets) == 1 and reason not in ORDERLY:
+        is_blamed = reason != SUSPENDED
+        self._scheduler.worker_died(worker, signature, now, is_blamed=is_blamed)
+        is_alone = batch is not None and len(batch.tickets) == 1
+        if batch is not None and is_alone and is_blamed and reason not in ORDERLY:
             convicted = self._scheduler.counters.poison - convicted
             self._keep_audio(worker, batch.tickets[0], exit, reason, is_convicted=convicted > 0)
         self._deliver_failures()

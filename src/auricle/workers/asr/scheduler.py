@@ -181,18 +181,21 @@ class Scheduler:
             self.counters.done += 1
         return waiting
 
-    def worker_died(self, worker: str, signature: str | None, now: float) -> None:
+    def worker_died(
+        self, worker: str, signature: str | None, now: float, *, is_blamed: bool = True
+    ) -> None:
         """Requeue or quarantine the jobs of a worker that died.
 
         Args:
             worker: The worker; it may have had no jobs.
             signature: Crash signature; ``None`` if no frame is known.
             now: Monotonic seconds.
+            is_blamed: Whether its job may be the cause.
         """
         batch = self.backlog.running.pop(worker, None)
         if batch is None:
             return
-        was_alone = len(batch.tickets) == 1
+        was_alone = is_blamed and len(batch.tickets) == 1
         for ticket in reversed(batch.tickets):
             blamed = ticket.job.utterance
             if ticket.is_settled:  # see PoisonTracker.carry_over
@@ -207,7 +210,7 @@ class Scheduler:
             elif was_alone and ticket.job.kind in SHEDDABLE:
                 self._fail(ticket, Superseded("it crashed a worker; only the final is retried"))
             else:
-                ticket.alone = True
+                ticket.alone = is_blamed
                 self.counters.retried += 1
                 self.backlog.queues[ticket.job.kind].push_front(ticket)
 

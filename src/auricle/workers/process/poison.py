@@ -14,6 +14,10 @@ from auricle.types import ANONYMOUS, ClientId, Pcm16
 
 SAME_SIGNATURE_CONVICTS = 2
 """Crashes with the same signal in the same frame that quarantine a job."""
+MAX_SIGNATURES = 20
+COMMON_SIGNATURE = 2
+"""Other utterances among the latest crashes with which a signature says nothing of the audio: most
+of a worker's time is spent in a few frames, so that a signal from outside hits these."""
 MAX_REMEMBERED = 10_000
 """Maximum entries for each of utterances, fingerprints and clients; the oldest are dropped."""
 
@@ -82,6 +86,7 @@ class PoisonTracker:
         self._ttl_s = ttl_s
         self._budget = budget
         self._records: dict[str, _Record] = {}
+        self._latest: deque[tuple[str, str]] = deque(maxlen=MAX_SIGNATURES)
         self._poison: dict[bytes, float] = {}
 
     def record_crash(self, utterance: str, signature: str | None) -> bool:
@@ -92,11 +97,17 @@ class PoisonTracker:
         """
         record = self._records.setdefault(utterance, _Record())
         record.deaths += 1
+        same = 0
         if signature is not None:
             record.signatures.append(signature)
+            self._latest.append((signature, utterance))
+            same = 0 if self._is_common(signature) else record.signatures.count(signature)
         _forget_oldest(self._records)
-        same = record.signatures.count(signature or "")
         return same >= SAME_SIGNATURE_CONVICTS or record.deaths >= self._attempts
+
+    def _is_common(self, signature: str) -> bool:
+        utterances = {utterance for seen, utterance in self._latest if seen == signature}
+        return len(utterances) > COMMON_SIGNATURE
 
     def is_suspect(self, utterance: str) -> bool:
         """Return whether a worker died while this utterance was alone on it."""

@@ -16,17 +16,20 @@ IDLE_CPU_S = 5.0
 """CPU time that an idle worker may use before :data:`IDLE_CPU_SHARE` applies."""
 IDLE_CPU_SHARE = 0.05
 """Maximum sustained share of a core while idle: engine threads spin only briefly after a job."""
+SUSPENDED = "suspended"
+"""Reason to kill a worker that a signal has stopped, which is no fault of its work."""
 MAX_LOOK_S = 1.5
 """Time between two looks that counts at most: a machine that was suspended proves nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessUsage:
-    """A worker's memory, threads and CPU time at one moment."""
+    """A worker's memory, threads, CPU time, and whether a signal has stopped it, at one moment."""
 
     rss_bytes: int
     threads: int
     cpu_s: float
+    is_stopped: bool = False
 
     @classmethod
     def of(cls, pid: int) -> Self | None:
@@ -36,7 +39,9 @@ class ProcessUsage:
             with process.oneshot():
                 cpu = process.cpu_times()
                 rss_bytes = process.memory_info().rss
-                return cls(rss_bytes, process.num_threads(), cpu.user + cpu.system)
+                is_stopped = process.status() == psutil.STATUS_STOPPED
+                cpu_s = cpu.user + cpu.system
+                return cls(rss_bytes, process.num_threads(), cpu_s, is_stopped)
         except (psutil.Error, OSError):
             return None
 
@@ -68,8 +73,8 @@ class UsageWatch:
     ) -> str | None:
         """Return the reason to kill the worker, or ``None``.
 
-        The reasons are ``threads``, ``idle_cpu`` (work without a task) and ``hung`` (a task without
-        work).
+        The reasons are ``threads``, ``idle_cpu`` (work without a task), and for a task without work
+        ``suspended`` or ``hung``.
 
         Args:
             usage: Current usage.
@@ -87,7 +92,7 @@ class UsageWatch:
             self._paused_s += min(MAX_LOOK_S, now - self._seen_at)
         self._seen, self._seen_at, self._was_idle = usage, now, is_idle
         if self._paused_s >= max_pause_s:
-            return "hung"
+            return SUSPENDED if usage.is_stopped else "hung"
         if not is_idle or worked_at != self._worked_at:
             self._idle_from, self._worked_at = None, worked_at
         if not is_idle:
