@@ -78,6 +78,7 @@ class Intake:
         libopus: The library that decodes packets.
         now: Monotonic time in seconds.
         detector: Creates the detector of speech of a channel.
+        is_resuming: Whether the session replaces one that is lost, so that audio is sent again.
 
     Raises:
         BadRequest: The format does not have these channels.
@@ -90,16 +91,17 @@ class Intake:
         libopus: LibOpus,
         now: float,
         detector: Callable[[], SpeechProbabilities] = VoiceDetector,
+        *,
+        is_resuming: bool = False,
     ) -> None:
         check_channels(parameters)
         self.counts = StreamCounts()
         self._parameters = parameters
         self._libopus = libopus
-        start_sample = parameters.start_sample
         self.segmenters = ChannelSegmenters(rules, parameters, detector)
         self._step_samples = MAX_STEP_SAMPLES // parameters.separate_channels
         self.arrivals = ArrivalLog(parameters.resume_sample)
-        self.pace = Pace(now, RESENT_S if start_sample else 0.0)
+        self.pace = Pace(now, RESENT_S if is_resuming or parameters.start_sample else 0.0)
         self._wire = self._make_wire()
         self._inbox: deque[bytes | OrderedCommand] = deque()
         self._inbox_bytes = 0

@@ -153,6 +153,7 @@ class LiveSession:
         streamed_languages: frozenset[str] = frozenset(),
         embeds_voices: bool = False,
         judges_turns: bool = False,
+        is_resuming: bool = False,
         detector: Callable[[], SpeechProbabilities] = VoiceDetector,
     ) -> None:
         self.id = id
@@ -177,7 +178,8 @@ class LiveSession:
         engine = choice.model.engine
         self._options = engine.fit(self._requested)
         rules = EndpointRules(endpoint_ms=parameters.endpoint_ms or settings.endpoint_ms)
-        self._intake = Intake(parameters, rules.within(engine.max_audio_s), libopus, now, detector)
+        rules = rules.within(engine.max_audio_s)
+        self._intake = Intake(parameters, rules, libopus, now, detector, is_resuming=is_resuming)
         self._recognition = ChannelRecognition(
             Caller(id, client, reservations),
             self._intake.segmenters.all,

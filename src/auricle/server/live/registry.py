@@ -328,6 +328,7 @@ class LiveSessions:
         source: str = NATIVE,
         owner: ClientId | None = None,
         request_id: str = "",
+        is_resuming: bool = False,
     ) -> LiveRunner:
         """Start a session with a place from :meth:`admit`, which is free when it is over.
 
@@ -340,6 +341,7 @@ class LiveSessions:
             owner: The key that may read the session and its kept transcript; ``None``: no key may,
                 and it is not kept.
             request_id: Id of the speaker's request, by which its session is found in a list.
+            is_resuming: Whether it replaces a session that is lost.
 
         Raises:
             ModelNotFound: There is no such model.
@@ -361,6 +363,7 @@ class LiveSessions:
                 streamed_languages=streamed,
                 embeds_voices=self.embedder is not None,
                 judges_turns=self.judge is not None,
+                is_resuming=is_resuming,
             )
         except BaseException:
             self.leave(place)

@@ -248,4 +248,5 @@ class _StreamHandshake:
             place,
             owner=self.client,
             request_id=request_id_of(self.websocket.scope),
+            is_resuming=isinstance(first, Resume),
         )
