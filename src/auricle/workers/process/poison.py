@@ -15,7 +15,7 @@ from auricle.types import ANONYMOUS, ClientId, Pcm16
 SAME_SIGNATURE_CONVICTS = 2
 """Crashes with the same signal in the same frame that quarantine a job."""
 MAX_SIGNATURES = 20
-COMMON_SIGNATURE = 2
+COMMON_SIGNATURE = 5
 """Other utterances among the latest crashes with which a signature says nothing of the audio: most
 of a worker's time is spent in a few frames, so that a signal from outside hits these."""
 MAX_REMEMBERED = 10_000
