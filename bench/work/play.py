@@ -58,7 +58,7 @@ class Work:
 
     Attributes:
         started: Jobs that were given to a worker, by kind.
-        cancelled: Jobs whose result nobody waited for any more, by kind.
+        cancelled: Jobs that were cancelled before they were done, by kind.
         worker_s: Time of the workers of finals, by kind.
         wasted_s: The part of it whose result was not used.
         batches: Number of batches by kind.

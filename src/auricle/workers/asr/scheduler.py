@@ -210,7 +210,7 @@ class Scheduler:
             elif was_alone and ticket.job.kind in SHEDDABLE:
                 self._fail(ticket, Superseded("it crashed a worker; only the final is retried"))
             else:
-                ticket.alone = is_blamed
+                ticket.alone |= is_blamed
                 self.counters.retried += 1
                 self.backlog.queues[ticket.job.kind].push_front(ticket)
 

@@ -338,7 +338,7 @@ def test_who_may_join_is_decided_by_what_the_machine_holds_and_who_waits(
 
 
 def check_order(it: LiveAdmission, waiting: dict[str, Waiter], now: float) -> None:
-    """Check that whoever would be admitted now, those who wait longer would be, too."""
+    """Check that a client is admitted only if those that have waited longer would be."""
     tries = [*sorted(waiting, key=lambda name: waiting[name].since), "newcomer"]
     would_be = [is_admitted(copy.deepcopy(it), waiter, now) for waiter in tries]
     assert would_be == sorted(would_be, reverse=True)

@@ -281,3 +281,15 @@ def test_a_key_whose_audio_keeps_crashing_the_engine_is_shut_out_for_a_while() -
     assert (it.counters.poison, it.counters.refused) == (2, 3)
     it.submit(job("y", client="alice"), 10.0)
     it.submit(job("z", client="mallory"), 101.0)
+
+
+def test_a_job_that_died_alone_stays_alone_after_its_worker_was_stopped_from_outside() -> None:
+    it = scheduler()
+    first, other = it.submit(job("a"), 0.0), it.submit(job("b"), 0.0)
+    it.next_batch("w1", 0.0)
+    it.worker_died("w1", SEGV, 1.0)
+    assert first.alone
+    it.next_batch("w1", 2.0)
+    it.worker_died("w1", None, 3.0, is_blamed=False)
+    assert first.alone
+    assert other.alone
