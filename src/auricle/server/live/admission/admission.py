@@ -157,9 +157,9 @@ class LiveAdmission:
         """
         session = self._sessions[place]
         is_newcomer = not session.has_spoken and now < session.joined_at + FIRST_WORDS_S
+        session.has_spoken = True
         if is_newcomer and speaking >= FLOOD_SHARE * self.capacity.speakers + 1:
             raise self._refusal(waiter, now)
-        session.has_spoken = True
 
     @property
     def _newcomer(self) -> Newcomer:
