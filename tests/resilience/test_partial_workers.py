@@ -136,9 +136,11 @@ async def test_a_worker_of_partials_that_fails_costs_no_final(
 async def test_a_worker_of_partials_that_grows_costs_no_final(
     tmp_path: Path, peace: list[list[Final]]
 ) -> None:
-    async with served(tmp_path, "growing", worker_hard_mb=400) as (port, partials):
+    async with served(tmp_path, "growing", worker_hard_mb=300) as (port, partials):
         finals, _ = await all_speak(port)
-        await poll_until(lambda: restarts(partials) > 0)
+        with anyio.fail_after(120):
+            while not restarts(partials):  # on a busy machine the worker may not have had its turn
+                await speak(port)
     assert finals == peace
 
 

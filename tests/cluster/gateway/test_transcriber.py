@@ -119,8 +119,10 @@ async def test_finals_of_one_gateway_pass_the_files_of_another(two: Pair, tmp_pa
         blocker = asyncio.create_task(one.transcribe(job("blocker", f"hold:{gate}")))
         await poll_until(lambda: one.stats().queue.running_jobs == 1)
         files = [job(f"f{n}", notes.line, kind=JobKind.FILE) for n in range(3)]
-        waiting = [asyncio.create_task(one.transcribe(file)) for file in files]
-        await poll_until(lambda: other.stats().queue.waiting_jobs == 3)
+        waiting = []
+        for file in files:
+            waiting.append(asyncio.create_task(one.transcribe(file)))
+            await poll_until(lambda: other.stats().queue.waiting_jobs == len(waiting))
         final = job("final", notes.line)
         waiting.append(asyncio.create_task(other.transcribe(final)))
         await poll_until(lambda: one.stats().queue.waiting_jobs == 4)

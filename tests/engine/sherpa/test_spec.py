@@ -1,12 +1,13 @@
 """The engine as the server knows it, and a server with it."""
 
+import contextlib
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import httpx2
 import pytest
@@ -30,6 +31,8 @@ from tests.support.sherpa_models import MAKERS
 
 SHORT = CLIPS["short.wav"]
 FELLOW = CLIPS["fellow.wav"].pcm
+ROUNDS = 5
+"""How often it is said until a partial is stable: on a busy machine partials are few."""
 
 
 def settings_of(model: Path) -> ModelSettings:
@@ -180,16 +183,19 @@ def two_models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def test_partials_come_from_a_streaming_model_in_a_sandboxed_worker(two_models: str) -> None:
     url = f"{two_models.replace('http', 'ws')}/v1/stream?format=pcm16&partials=true"
     packet = SAMPLE_RATE_HZ // 10
+    events: list[dict[str, Any]] = []
     with connect(url, open_timeout=LIMIT_S) as live:
-        for start in range(0, FELLOW.size, packet):
-            live.send(FELLOW[start : start + packet].tobytes())
-            time.sleep(0.05)
+        for start in range(0, ROUNDS * FELLOW.size, packet):
+            live.send(FELLOW.take(range(start, start + packet), mode="wrap").tobytes())
+            with contextlib.suppress(TimeoutError):
+                events.append(json.loads(live.recv(timeout=0.05)))
+            if any(event["type"] == "partial" and event["stable"] for event in events):
+                break
         live.send('{"type": "stop"}')
-        events = [json.loads(message) for message in live]
-    partials = [event for event in events if event["type"] == "partial"]
+        events += [json.loads(message) for message in live]
+    assert any(event["type"] == "partial" and event["stable"] for event in events)
     finals = [event for event in events if event["type"] == "final"]
-    assert partials
-    assert any(event["stable"] for event in partials)
+    assert finals
     assert all(event["text"] for event in finals)
 
 
