@@ -53,7 +53,7 @@ def _run(settings: Settings, host: str, port: int) -> None:
         SetupError: The key, port, model or Ray installation can't be used.
     """
     from auricle.engine.models import ModelTable
-    from auricle.server.access.keyring import is_loopback
+    from auricle.server.access.exposure import is_loopback
     from auricle.server.net.listen import open_sockets
 
     has_key = settings.engine.engine_key is not None

@@ -19,7 +19,7 @@ from fastapi import FastAPI
 from auricle.config.settings import ServerSettings
 from auricle.errors import SetupError
 from auricle.server.access.connection_limits import LimitedListener
-from auricle.server.access.keyring import check_exposure
+from auricle.server.access.exposure import listen
 from auricle.server.api.ops.agent_check import serve_agent
 from auricle.server.context import ServerState
 from auricle.server.drain import Drain, DrainStep
@@ -28,16 +28,6 @@ from auricle.server.net.tls import Certificate
 from auricle.server.net.uvicorn_overrides.server import Server, uvicorn_config
 
 _log = structlog.get_logger("auricle.server")
-
-
-def listen(settings: ServerSettings) -> list[socket.socket]:
-    """Return listening sockets for the configured address. Call it before workers start.
-
-    Raises:
-        SetupError: The port is in use, the host is unknown, or the address requires keys.
-    """
-    check_exposure(settings)
-    return open_sockets(settings.host, settings.port, "AURICLE_PORT")
 
 
 def agent_sockets(settings: ServerSettings) -> list[socket.socket]:

@@ -13,7 +13,8 @@ from auricle.config.settings import LiveSettings, ServerSettings
 from auricle.errors import NoWorkerReady, Overloaded, PoisonJob, SetupError
 from auricle.protocol.wyoming.framing import MAX_PAYLOAD_BYTES
 from auricle.server.api import wyoming as wyoming_server
-from auricle.server.api.wyoming import MAX_CONNECTIONS, announcer, check_announcement
+from auricle.server.api.keyless_port import check_announcement
+from auricle.server.api.wyoming import MAX_CONNECTIONS, announcer
 from auricle.types import WYOMING, Job
 from tests.support.poll import poll_until
 from tests.support.stream import SPEECH, echo

@@ -27,8 +27,7 @@ from auricle.engine.registry import find_engine
 from auricle.errors import LedgerUnavailable, SetupError
 from auricle.ledger.location import AUDIO_DIRECTORY, open_bucket
 from auricle.machine import available_memory_bytes, usable_cores
-from auricle.server.access.keyring import check_exposure, is_exposed
-from auricle.server.main import listen
+from auricle.server.access.exposure import check_exposure, is_exposed, listen
 
 PROBE_LIMIT_S = 60.0
 ANSWER_LIMIT_S = 3.0

@@ -27,7 +27,7 @@ from rich.text import Text
 from auricle import __version__
 from auricle.cli.settings import changed_settings, unknown_variable_warnings
 from auricle.cli.support.console import EXIT_UNUSABLE, errors, is_terminal, results
-from auricle.config.settings import Settings
+from auricle.config.settings import ServerSettings, Settings
 from auricle.errors import AuricleError, SetupError
 from auricle.logs import configure_logging, log_uncaught
 from auricle.machine import shorten_collections
@@ -39,12 +39,15 @@ if TYPE_CHECKING:
     from auricle.server.live.admission.memory import Machine
     from auricle.workers.asr.model_pools import ModelPools
     from auricle.workers.crash_audio import CrashAudio
+    from auricle.workers.decode.pool import DecodePool
     from auricle.workers.partials.pool import PartialPool
     from auricle.workers.process.poison import CrashBudget
     from auricle.workers.speakers.pool import SpeakerPool
 
 WORKERS_PER_RECOGNISER = 2
 """Until finals show what the recognisers hold."""
+OTHERS_WAIT_S = 10.0
+"""Maximum time that other workers wait for the first recogniser; it takes 3 s on two cores."""
 CLIP = Path("testdata/fellow.wav")
 """Speech for the example request, if started in a clone of the repository."""
 
@@ -87,99 +90,140 @@ async def _serve(settings: Settings) -> None:
         SetupError: The server can't start; the message says what to do.
     """
     from auricle.engine.models import ModelTable
-    from auricle.server.access.key_file import read_keys
-    from auricle.server.access.keyring import is_exposed
     from auricle.server.api.keyless_port import KeylessPort
-    from auricle.server.api.wyoming import WyomingServer, announcer, check_announcement
-    from auricle.server.app import create_app
-    from auricle.server.main import listen, serve
-    from auricle.server.net.listen import base_url
-    from auricle.server.net.tls import Certificate
     from auricle.workers.crash_audio import CrashAudio
-    from auricle.workers.decode.frame_pool import FramePool
-    from auricle.workers.decode.pool import DecodePool
     from auricle.workers.process.channel import keep_memory_private
     from auricle.workers.process.poison import CrashBudget
-    from auricle.workers.turns.pool import TurnPool
 
     began_at = time.monotonic()
     if _hangup_is_reload():
         signal.signal(signal.SIGHUP, lambda *_: None)  # until models are there to be reloaded
     keep_memory_private()
-    # Report a port in use, or an invalid key file, certificate or speaker model, before fetching
-    # the model.
-    if settings.server.keys_file is not None:
-        read_keys(settings.server.keys_file)
-    Certificate.of(settings.server)
-    check_announcement(settings.server)
     wyoming, vosk = KeylessPort.wyoming(settings.server), KeylessPort.vosk(settings.server)
-    for sock in (*listen(settings.server), *wyoming.listen(), *vosk.listen()):
-        sock.close()
+    _check(settings.server, wyoming, vosk)
     speakers = _speakers(settings)
     folder = settings.server.keep_audio
     crash_audio = None if folder is None else CrashAudio.open(folder)
     crash_budget = CrashBudget(settings.queue.max_crashes_per_key, settings.queue.crash_window_s)
     table = ModelTable.of(settings.model)
     engine = await _engine(settings, table, crash_audio, crash_budget)
-    models = engine.models
     pool = engine.transcriber
-    decoder = DecodePool(
-        settings.worker,
-        settings.decode,
-        crash_audio,
-        crash_budget,
-        models.max_audio_samples,
-    )
-    partials = await _partials(settings, table, len(pool.stats().workers))
-    turns = TurnPool(settings.worker, settings.turns) if settings.turns.turn_workers else None
-    frames = None
-    if settings.decode.frame_workers:
-        frames = FramePool(settings.worker, settings.decode, crash_budget)
-    app = create_app(
-        pool, decoder, settings, partials, models, speakers, turns, frames, engine.machine
-    )
-    sockets = listen(settings.server)
-    if is_exposed(settings.server):
-        _warn(
-            "open_without_keys",
-            "No keys are set: every machine that reaches this server can use it.",
-        )
-    url = base_url(settings.server, sockets)
-    if wyoming_sockets := wyoming.listen():
-        wyoming_server = WyomingServer(app.state.auricle)
-        app.state.auricle.background_tasks.append(partial(wyoming_server.serve, wyoming_sockets))
-        announced = announcer(settings.server, wyoming_sockets[0].getsockname()[1])
-        if announced is not None:
-            app.state.auricle.background_tasks.append(announced.serve)
-        _announce_port(wyoming, wyoming_sockets, "Home Assistant")
-    if vosk_sockets := vosk.listen():
-        _announce_port(vosk, vosk_sockets, "telephony and meetings")
+    problems: list[SetupError] = []
     async with contextlib.AsyncExitStack() as stack:
         if crash_audio is not None:
             stack.push_async_callback(crash_audio.aclose)
             _warn("crash_audio_kept", f"Audio that crashes or hangs a worker is kept in {folder}.")
-        optional = [each for each in (partials, speakers, turns, frames) if each is not None]
-        for owned in (pool, decoder, *optional):
-            stack.push_async_callback(owned.aclose)
+        stack.push_async_callback(pool.aclose)
         await pool.start()
-        await decoder.start()
-        for owned in optional:
-            await owned.start()
+        # One core imports the server while the other one loads the model.
+        await anyio.to_thread.run_sync(_import_server)
+        from auricle.server.access.exposure import is_exposed, listen
+        from auricle.server.api.wyoming import WyomingServer, announcer
+        from auricle.server.app import create_app
+        from auricle.server.main import serve
+        from auricle.server.net.listen import base_url
+        from auricle.workers.decode.frame_pool import FramePool
+        from auricle.workers.decode.pool import DecodePool
+        from auricle.workers.turns.pool import TurnPool
+
+        decoder = DecodePool(
+            settings.worker,
+            settings.decode,
+            crash_audio,
+            crash_budget,
+            engine.models.max_audio_samples,
+        )
+        partials = await _partials(settings, table, len(pool.stats().workers))
+        turns = TurnPool(settings.worker, settings.turns) if settings.turns.turn_workers else None
+        frames = None
+        if settings.decode.frame_workers:
+            frames = FramePool(settings.worker, settings.decode, crash_budget)
+        app = create_app(
+            pool,
+            decoder,
+            settings,
+            partials,
+            engine.models,
+            speakers,
+            turns,
+            frames,
+            engine.machine,
+        )
+        sockets = listen(settings.server)
+        if is_exposed(settings.server):
+            _warn(
+                "open_without_keys",
+                "No keys are set: every machine that reaches this server can use it.",
+            )
+        url = base_url(settings.server, sockets)
+        background_tasks = app.state.auricle.background_tasks
+        if wyoming_sockets := wyoming.listen():
+            wyoming_server = WyomingServer(app.state.auricle)
+            background_tasks.append(partial(wyoming_server.serve, wyoming_sockets))
+            announced = announcer(settings.server, wyoming_sockets[0].getsockname()[1])
+            if announced is not None:
+                background_tasks.append(announced.serve)
+            _announce_port(wyoming, wyoming_sockets, "Home Assistant")
+        if vosk_sockets := vosk.listen():
+            _announce_port(vosk, vosk_sockets, "telephony and meetings")
+        optional = [each for each in (partials, speakers, turns, frames) if each is not None]
+        for owned in (decoder, *optional):
+            stack.push_async_callback(owned.aclose)
+        for lazy in (speakers, turns, frames):  # the first job starts their workers
+            if lazy is not None:
+                await lazy.start()
         shorten_collections()
-        problems: list[SetupError] = []
-        async with anyio.create_task_group() as background_tasks:
-            await background_tasks.start(_reload_at_hangup, engine.reload)
-            background_tasks.start_soon(_announce, settings, engine, url, problems)
-            background_tasks.start_soon(_warn_of_open_recognisers, settings.engine.engine_urls)
+        async with anyio.create_task_group() as tasks:
+            await tasks.start(_reload_at_hangup, engine.reload)
+            tasks.start_soon(_announce, settings, engine, url, problems)
+            tasks.start_soon(_start_others, decoder, partials, pool)
+            tasks.start_soon(_warn_of_open_recognisers, settings.engine.engine_urls)
             try:
                 await serve(app, settings.server, sockets, vosk_sockets)
             except SetupError as exc:  # a task group would raise it as a group
                 problems.append(exc)
-            background_tasks.cancel_scope.cancel()
+            tasks.cancel_scope.cancel()
     if problems:
         raise problems[0]
     uptime_s = round(time.monotonic() - began_at, 1)
     log.info("stopped", version=__version__, uptime_s=uptime_s)
+
+
+def _check(settings: ServerSettings, *keyless: "KeylessPort") -> None:
+    """Check what can be checked before the model is fetched.
+
+    Raises:
+        SetupError: A port is in use, or the key file or the certificate is invalid.
+    """
+    from auricle.server.access.exposure import listen
+    from auricle.server.access.key_file import read_keys
+    from auricle.server.api.keyless_port import check_announcement
+    from auricle.server.net.tls import Certificate
+
+    if settings.keys_file is not None:
+        read_keys(settings.keys_file)
+    Certificate.of(settings)
+    check_announcement(settings)
+    for sock in (*listen(settings), *(sock for port in keyless for sock in port.listen())):
+        sock.close()
+
+
+def _import_server() -> None:
+    """Import what needs 0.8 s of CPU time, in a thread."""
+    import auricle.server.api.wyoming
+    import auricle.server.app
+    import auricle.server.main  # noqa: F401
+
+
+async def _start_others(
+    decoder: "DecodePool", partials: "PartialPool | None", pool: "ModelPools | RemoteTranscriber"
+) -> None:
+    """Start workers once a recogniser is ready, for which clients of a restarted server wait."""
+    with contextlib.suppress(SetupError):  # there is no model, or not within the time
+        await pool.wait_ready(OTHERS_WAIT_S)
+    await decoder.start()
+    if partials is not None:
+        await partials.start()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,16 +14,13 @@ A reading token is accepted to read its live session only.
 
 import base64
 import hmac
-import ipaddress
 import secrets
-import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pydantic import SecretStr
 from starlette.datastructures import Headers
 
-from auricle.config.settings import ServerSettings
 from auricle.errors import SetupError, Unauthorized
 from auricle.server.access.key_file import StoredKey, hashed
 from auricle.server.access.rate_limits import NO_OWN_LIMITS, KeyLimits
@@ -287,47 +284,3 @@ def _parsed(setting: str) -> _Key:
         raise SetupError(f"AURICLE_API_KEYS has a key named {name}, which is reserved; rename it.")
     digest = hashed(key.encode())
     return _Key(digest, ClientId(name), TokenSigner(digest))
-
-
-def check_exposure(settings: ServerSettings) -> None:
-    """Reject settings that expose a server without keys, unless ``insecure_no_auth`` is set.
-
-    Raises:
-        SetupError: The host isn't loopback and there are no keys, or the host is unknown.
-    """
-    if is_exposed(settings) and not settings.insecure_no_auth:
-        raise SetupError(
-            f"Listening on {settings.host} exposes the server to other machines, so it needs keys: "
-            "set AURICLE_API_KEYS=name:key or AURICLE_KEYS_FILE, or keep AURICLE_HOST=127.0.0.1. "
-            "To serve without authentication, use --insecure-no-auth."
-        )
-
-
-def is_exposed(settings: ServerSettings) -> bool:
-    """Return whether other machines can use the server without a key.
-
-    Raises:
-        SetupError: The host is unknown.
-    """
-    return not settings.has_keys and not is_loopback(settings.host)
-
-
-def is_loopback(host: str, variable: str = "AURICLE_HOST") -> bool:
-    """Return whether a host is reachable from this machine only.
-
-    Args:
-        host: A name or address; empty means all interfaces.
-        variable: The setting it is from, for the error.
-
-    Raises:
-        SetupError: The name can't be resolved.
-    """
-    if not host:
-        return False
-    try:
-        entries = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        raise SetupError(f"{variable}={host} is not an address of this machine.") from error
-    return all(
-        ipaddress.ip_address(str(entry[4][0]).split("%")[0]).is_loopback for entry in entries
-    )

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from auricle.config.settings import ServerSettings, variable
 from auricle.errors import SetupError
-from auricle.server.access.keyring import is_loopback
+from auricle.server.access.exposure import is_loopback
+from auricle.server.net.announcer import check_announcer
 from auricle.server.net.listen import open_sockets
 
 
@@ -92,3 +93,22 @@ class KeylessPort:
                 f"{variable(f'{self.name}_host')}=127.0.0.1."
             )
         return open_sockets(self.host, self.port, variable(f"{self.name}_port"))
+
+
+def check_announcement(settings: ServerSettings) -> None:
+    """Check that the port can be announced, if the settings request it.
+
+    Raises:
+        SetupError: The port is not served, other machines can't reach it, or the library is
+            missing.
+    """
+    if not settings.wyoming_zeroconf:
+        return
+    if not settings.wyoming:
+        raise SetupError("AURICLE_WYOMING_ZEROCONF requires AURICLE_WYOMING=1.")
+    if not KeylessPort.wyoming(settings).is_exposed:
+        raise SetupError(
+            "AURICLE_WYOMING_ZEROCONF announces Wyoming to other machines, but it accepts "
+            "connections from this one only: set AURICLE_WYOMING_HOST and AURICLE_WYOMING_OPEN=1."
+        )
+    check_announcer()

@@ -23,12 +23,11 @@ from starlette.websockets import WebSocketDisconnect
 import auricle
 from auricle.commands import StreamParameters
 from auricle.config.settings import ServerSettings
-from auricle.errors import AuricleError, Draining, IdleTimeout, Overloaded, SetupError
+from auricle.errors import AuricleError, Draining, IdleTimeout, Overloaded
 from auricle.protocol.dialect import Reply
 from auricle.protocol.wyoming.events import DescribedModel, WyomingDialect, info_event
 from auricle.protocol.wyoming.framing import error_event
 from auricle.server.access.connection_limits import LimitedListener, Peer
-from auricle.server.api.keyless_port import KeylessPort
 from auricle.server.context import RETRY_S, ServerState
 from auricle.server.http.client_address import client_address
 from auricle.server.http.errors import CLIENT_LEFT_STATUS, CLIENT_VISIBLE_ERRORS, log_unexpected
@@ -40,7 +39,7 @@ from auricle.server.live.connection import (
     end_of,
     note_end,
 )
-from auricle.server.net.announcer import Announcer, check_announcer
+from auricle.server.net.announcer import Announcer
 from auricle.server.net.listen import ACCEPTS_AT_ONCE, BACKLOG
 from auricle.server.net.loop_budget import TimeShare
 from auricle.server.net.peer import PEER_EXTENSION
@@ -58,25 +57,6 @@ SERVICE_TYPE = "_wyoming._tcp"
 """Type of the service in announcements, as Home Assistant looks for it."""
 
 _log = structlog.get_logger("auricle.server")
-
-
-def check_announcement(settings: ServerSettings) -> None:
-    """Check that the port can be announced, if the settings request it.
-
-    Raises:
-        SetupError: The port is not served, other machines can't reach it, or the library is
-            missing.
-    """
-    if not settings.wyoming_zeroconf:
-        return
-    if not settings.wyoming:
-        raise SetupError("AURICLE_WYOMING_ZEROCONF requires AURICLE_WYOMING=1.")
-    if not KeylessPort.wyoming(settings).is_exposed:
-        raise SetupError(
-            "AURICLE_WYOMING_ZEROCONF announces Wyoming to other machines, but it accepts "
-            "connections from this one only: set AURICLE_WYOMING_HOST and AURICLE_WYOMING_OPEN=1."
-        )
-    check_announcer()
 
 
 def announcer(settings: ServerSettings, port: int) -> Announcer | None:

@@ -9,7 +9,7 @@ import contextlib
 import itertools
 import random
 import time
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from math import inf
@@ -31,6 +31,7 @@ from auricle.server.access.rate_limits import RateLimiter
 from auricle.server.http.client_address import Address, Network
 from auricle.server.http.errors import log_unexpected
 from auricle.server.live.admission.capacity import Sample
+from auricle.server.live.admission.line import Waiter
 from auricle.server.live.admission.memory import CapacityMemory
 from auricle.server.live.audio_journal.journal import AudioJournal
 from auricle.server.live.load_meter import LoadMeter
@@ -86,7 +87,7 @@ class _Place:
 
     client: ClientId
     network: Network | None
-    waiter: Hashable
+    waiter: Waiter
     reservations: dict[str, str]
 
 
@@ -246,7 +247,7 @@ class LiveSessions:
             )
         reservation = self._reserve(client, option)
         name = f"p{next(self._ids)}"
-        place = _Place(client, network, waiter or (client, network), {option: reservation})
+        place = _Place(client, network, Waiter((client, network), waiter), {option: reservation})
         try:
             self.admission.join(
                 name, client, place.waiter, now, is_known=is_known, free_mb=self._free_mb

@@ -18,7 +18,7 @@ from auricle.server.live.admission.admission import (
     LiveLoad,
 )
 from auricle.server.live.admission.capacity import LATE_S, STEP_S, Sample, SpeakerCapacity
-from auricle.server.live.admission.line import DEFAULT_RETRY_S, GRACE_S
+from auricle.server.live.admission.line import DEFAULT_RETRY_S, GRACE_S, Waiter
 from auricle.types import ClientId
 
 pytestmark = pytest.mark.unit
@@ -46,7 +46,7 @@ class Stage:
         self, place: str, client: ClientId = ALICE, *, is_known: bool = False, speaking: int = 1
     ) -> None:
         """Admit a session, which speaks from then on."""
-        self.it.join(place, client, f"waiter {place}", self.now, is_known=is_known)
+        self.it.join(place, client, Waiter(place), self.now, is_known=is_known)
         self.speaking[place] = speaking
 
     def refused(self, place: str, client: ClientId = ALICE) -> ServerFull:
@@ -110,7 +110,7 @@ def test_a_speaker_who_falls_silent_makes_room_and_may_speak_again() -> None:
     stage.join("next")
     stage.speaking["alice 0"] = 1
     stage.pass_s(5)
-    stage.it.may_speak("alice 0", "waiter", 3, stage.now)
+    stage.it.may_speak("alice 0", Waiter("waiter"), 3, stage.now)
 
 
 def test_who_leaves_makes_room_at_once() -> None:
@@ -149,9 +149,9 @@ def test_newcomers_who_begin_to_speak_together_are_refused_above_a_share_of_the_
         stage.join(f"{number}")
     allowed = int(FLOOD_SHARE * 4 + 1)
     for number in range(allowed):
-        stage.it.may_speak(f"{number}", f"waiter {number}", number, stage.now + 1)
+        stage.it.may_speak(f"{number}", Waiter(f"{number}"), number, stage.now + 1)
     with pytest.raises(ServerFull, match="holds about 4") as caught:
-        stage.it.may_speak("7", "waiter 7", allowed, stage.now + 1)
+        stage.it.may_speak("7", Waiter("7"), allowed, stage.now + 1)
     assert caught.value.retry_after_s >= 1
     assert stage.it.load().waiting == 1
 
@@ -160,13 +160,13 @@ def test_a_session_is_asked_only_once_and_only_as_a_newcomer() -> None:
     stage = Stage(capacity=8)
     stage.join("asked", speaking=0)
     with pytest.raises(ServerFull):
-        stage.it.may_speak("asked", "waiter", 50, stage.now)
-    stage.it.may_speak("asked", "waiter", 50, stage.now)
+        stage.it.may_speak("asked", Waiter("waiter"), 50, stage.now)
+    stage.it.may_speak("asked", Waiter("waiter"), 50, stage.now)
     stage.pass_s(2)
     stage.join("listener", speaking=0)
-    stage.it.may_speak("listener", "waiter", 50, stage.now + FIRST_WORDS_S)
+    stage.it.may_speak("listener", Waiter("waiter"), 50, stage.now + FIRST_WORDS_S)
     stage.join("resumed", is_known=True)
-    stage.it.may_speak("resumed", "waiter", 50, stage.now)
+    stage.it.may_speak("resumed", Waiter("waiter"), 50, stage.now)
 
 
 def test_the_longest_waiting_is_admitted_first() -> None:
@@ -213,7 +213,7 @@ def test_resumed_sessions_are_always_admitted() -> None:
     stage.fill()
     stage.be_late()
     stage.join("resumed", is_known=True)
-    stage.it.join("short of memory", ALICE, "waiter", stage.now, is_known=True, free_mb=0)
+    stage.it.join("short of memory", ALICE, Waiter("waiter"), stage.now, is_known=True, free_mb=0)
 
 
 def test_places_are_kept_for_the_sessions_of_the_last_run() -> None:
@@ -250,8 +250,8 @@ def test_no_more_sessions_are_waited_for_than_there_were() -> None:
 def test_without_memory_nobody_is_admitted() -> None:
     stage = Stage()
     with pytest.raises(ServerFull, match="too little free memory"):
-        stage.it.join("p1", ALICE, "waiter", stage.now, free_mb=MIN_FREE_MB - 1)
-    stage.it.join("p1", ALICE, "waiter", stage.now, free_mb=MIN_FREE_MB)
+        stage.it.join("p1", ALICE, Waiter("waiter"), stage.now, free_mb=MIN_FREE_MB - 1)
+    stage.it.join("p1", ALICE, Waiter("waiter"), stage.now, free_mb=MIN_FREE_MB)
 
 
 def test_the_load_is_reported() -> None:
@@ -269,7 +269,7 @@ def test_the_load_is_reported() -> None:
 
 
 @dataclass
-class Waiter:
+class Waits:
     since: float
     until: float
     """It has its position until then or a little longer, as its retry time is rounded."""
@@ -295,7 +295,7 @@ events = st.one_of(
 def test_who_may_join_is_decided_by_what_the_machine_holds_and_who_waits(
     capacity: int, keys: list[ClientId], happened: list[tuple[str, int]]
 ) -> None:
-    stage, waiting, names = Stage(capacity), dict[str, Waiter](), 0
+    stage, waiting, names = Stage(capacity), dict[str, Waits](), 0
     for what, number in happened:
         it, place = stage.it, f"p{names}"
         waiter, client = f"w{number}", keys[number % len(keys)]
@@ -313,10 +313,10 @@ def test_who_may_join_is_decided_by_what_the_machine_holds_and_who_waits(
                     assert not (is_free and is_alone)
                     assert refusal.retry_after_s >= 1
                     until = stage.now + refusal.retry_after_s + GRACE_S - 0.5
-                    waiting[waiter] = Waiter(before.since if before else stage.now, until)
+                    waiting[waiter] = Waits(before.since if before else stage.now, until)
             case "known":
                 names += 1
-                it.join(place, client, waiter, stage.now, is_known=True)
+                it.join(place, client, Waiter(waiter), stage.now, is_known=True)
                 waiting.pop(waiter, None)
                 stage.speaking[place] = 1
             case "leave" if places:
@@ -337,7 +337,7 @@ def test_who_may_join_is_decided_by_what_the_machine_holds_and_who_waits(
     assert stage.it.speakers == 0
 
 
-def check_order(it: LiveAdmission, waiting: dict[str, Waiter], now: float) -> None:
+def check_order(it: LiveAdmission, waiting: dict[str, Waits], now: float) -> None:
     """Check that a client is admitted only if those that have waited longer would be."""
     tries = [*sorted(waiting, key=lambda name: waiting[name].since), "newcomer"]
     would_be = [is_admitted(copy.deepcopy(it), waiter, now) for waiter in tries]
@@ -353,7 +353,7 @@ def tried(
 ) -> ServerFull | None:
     """Return how a session is refused; ``None`` if it is admitted."""
     try:
-        it.join(place, client, waiter, now)
+        it.join(place, client, Waiter(waiter), now)
     except ServerFull as error:
         return error
     return None

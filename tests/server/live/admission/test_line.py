@@ -5,48 +5,52 @@ import pytest
 from auricle.server.live.admission.line import (
     DEFAULT_RETRY_S,
     GRACE_S,
+    MAX_AHEAD,
     MAX_RETRY_S,
     MAX_WAITING,
     TURNOVER_S,
+    Waiter,
     WaitingLine,
 )
 
 pytestmark = pytest.mark.unit
 
+A, B, C, NEW = (Waiter(origin) for origin in ("a", "b", "c", "new"))
+
 
 def test_who_was_refused_first_is_first_whenever_it_tries_again() -> None:
     line = WaitingLine()
-    for at, waiter in enumerate("abc"):
+    for at, waiter in enumerate([A, B, C]):
         line.refused(waiter, at)
-    line.refused("a", 4)
-    assert [line.ahead_of(waiter, 5) for waiter in "abc"] == [0, 1, 2]
-    assert line.ahead_of("new", 5) == 3
+    line.refused(A, 4)
+    assert [line.ahead_of(waiter, 5) for waiter in [A, B, C]] == [0, 1, 2]
+    assert line.ahead_of(NEW, 5) == 3
     assert len(line) == 3
 
 
 def test_who_was_admitted_waits_no_longer() -> None:
     line = WaitingLine()
-    line.refused("a", 0)
-    line.refused("b", 1)
-    line.admitted("a")
-    line.admitted("unknown")
-    assert line.ahead_of("b", 2) == 0
+    line.refused(A, 0)
+    line.refused(B, 1)
+    line.admitted(A)
+    line.admitted(Waiter("unknown"))
+    assert line.ahead_of(B, 2) == 0
     assert len(line) == 1
 
 
 def test_who_does_not_come_back_loses_the_position() -> None:
     line = WaitingLine()
-    retry_s = line.refused("a", 0)
+    retry_s = line.refused(A, 0)
     assert retry_s == DEFAULT_RETRY_S
-    line.refused("b", 1)
-    assert line.ahead_of("b", retry_s + GRACE_S) == 1
-    assert line.ahead_of("b", retry_s + GRACE_S + 0.1) == 0
-    assert line.ahead_of("a", retry_s + GRACE_S + 0.1) == 1
+    line.refused(B, 1)
+    assert line.ahead_of(B, retry_s + GRACE_S) == 1
+    assert line.ahead_of(B, retry_s + GRACE_S + 0.1) == 0
+    assert line.ahead_of(A, retry_s + GRACE_S + 0.1) == 1
 
 
 def test_those_who_do_not_come_back_are_forgotten() -> None:
     line = WaitingLine()
-    line.refused("a", 0)
+    line.refused(A, 0)
     line.forget_late(DEFAULT_RETRY_S + GRACE_S)
     assert len(line) == 1
     line.forget_late(DEFAULT_RETRY_S + GRACE_S + 0.1)
@@ -56,26 +60,45 @@ def test_those_who_do_not_come_back_are_forgotten() -> None:
 def test_the_line_is_bounded() -> None:
     line = WaitingLine()
     for number in range(MAX_WAITING + 10):
-        line.refused(number, number / 1000)
+        line.refused(Waiter(number), number / 1000)
     assert len(line) == MAX_WAITING
-    assert line.ahead_of(10, 1.1) == 0
-    assert line.ahead_of(11, 1.1) == 1
+    assert line.ahead_of(Waiter(10), 1.1) == 0
+    assert line.ahead_of(Waiter(11), 1.1) == 1
+
+
+def test_many_ids_of_one_origin_keep_others_waiting_for_a_few_only() -> None:
+    line = WaitingLine()
+    for number in range(100):
+        line.refused(Waiter("many", str(number)), number / 1000)
+    line.refused(A, 1)
+    assert line.ahead_of(A, 2) == MAX_AHEAD
+    assert line.ahead_of(Waiter("many", "99"), 2) == 99
+
+
+def test_many_ids_of_one_origin_take_nobodys_position() -> None:
+    line = WaitingLine()
+    line.refused(A, 0)
+    for number in range(MAX_WAITING + 10):
+        line.refused(Waiter("many", str(number)), 1)
+    assert len(line) == MAX_WAITING
+    assert line.ahead_of(A, 2) == 0
+    assert line.ahead_of(B, 2) == 1 + MAX_AHEAD
 
 
 def test_the_retry_time_is_when_a_place_will_be_free_by_the_latest_departures() -> None:
     line = WaitingLine()
     for at in range(0, 60, 10):
         line.departed(at)
-    assert line.refused("a", 60) == pytest.approx(10)
-    assert line.refused("b", 61) == pytest.approx(2 * 61 / 6)
+    assert line.refused(A, 60) == pytest.approx(10)
+    assert line.refused(B, 61) == pytest.approx(2 * 61 / 6)
     for number in range(20):
-        line.refused(number, 62)
-    assert line.refused("late", 63) == MAX_RETRY_S
+        line.refused(Waiter(number), 62)
+    assert line.refused(Waiter("late"), 63) == MAX_RETRY_S
 
 
 def test_the_retry_time_is_at_least_a_second_and_old_departures_do_not_count() -> None:
     line = WaitingLine()
     for _ in range(100):
         line.departed(0)
-    assert line.refused("a", 1) == 1
-    assert line.refused("a", TURNOVER_S + 1) == DEFAULT_RETRY_S
+    assert line.refused(A, 1) == 1
+    assert line.refused(A, TURNOVER_S + 1) == DEFAULT_RETRY_S

@@ -17,6 +17,7 @@ from auricle.server.live.admission.capacity import (
     Sample,
     SpeakerCapacity,
 )
+from auricle.server.live.admission.line import Waiter
 from auricle.server.live.admission.memory import FILE, CapacityMemory, Machine
 from auricle.types import ClientId
 
@@ -46,11 +47,11 @@ def store(directory: Path, speakers: float = 33.3, sessions: int = 0) -> None:
 
 def expects_returns(admission: LiveAdmission) -> bool:
     """Return whether places are kept for sessions of the last run."""
-    admission.join("p1", ALICE, "a", 0.0, is_known=True)
+    admission.join("p1", ALICE, Waiter("a"), 0.0, is_known=True)
     admission.observe("p1", 1, 1.0, is_abandoned=False)
     admission.observe("p1", 1, 9.0, is_abandoned=False)
     try:
-        admission.join("p2", ALICE, "b", 9.0)
+        admission.join("p2", ALICE, Waiter("b"), 9.0)
     except ServerFull:
         return True
     return False
@@ -161,7 +162,7 @@ def test_a_value_that_makes_no_sense_still_lets_somebody_speak(tmp_path: Path) -
     (tmp_path / FILE).write_text(json.dumps(kept | {"speakers": -7, "sessions": -3}))
     admission = restored(tmp_path)
     assert admission.capacity.speakers == 1
-    admission.join("p1", ALICE, "a", 0.0)
+    admission.join("p1", ALICE, Waiter("a"), 0.0)
 
 
 def test_a_state_directory_that_can_not_be_written_is_reported_once(tmp_path: Path) -> None:

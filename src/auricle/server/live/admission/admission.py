@@ -14,7 +14,6 @@ captions are late, because the queue serves keys in turn.
 """
 
 from collections import defaultdict
-from collections.abc import Hashable
 from dataclasses import dataclass
 from math import inf
 
@@ -27,7 +26,7 @@ from auricle.server.live.admission.activity import (
     Newcomer,
 )
 from auricle.server.live.admission.capacity import SpeakerCapacity
-from auricle.server.live.admission.line import WaitingLine
+from auricle.server.live.admission.line import Waiter, WaitingLine
 from auricle.types import ClientId
 
 HALF = 0.5
@@ -102,7 +101,7 @@ class LiveAdmission:
         self,
         place: str,
         client: ClientId,
-        waiter: Hashable,
+        waiter: Waiter,
         now: float,
         *,
         is_known: bool = False,
@@ -143,7 +142,7 @@ class LiveAdmission:
         if (session := self._sessions.get(place)) is not None:
             session.observe(speaking, now, is_abandoned=is_abandoned)
 
-    def may_speak(self, place: str, waiter: Hashable, speaking: int, now: float) -> None:
+    def may_speak(self, place: str, waiter: Waiter, speaking: int, now: float) -> None:
         """Check a session that begins to speak for the first time.
 
         Args:
@@ -165,7 +164,7 @@ class LiveAdmission:
     def _newcomer(self) -> Newcomer:
         return SPEAKING if self.speakers > HALF * self.capacity.speakers else SILENT
 
-    def _has_place(self, client: ClientId, waiter: Hashable, now: float) -> bool:
+    def _has_place(self, client: ClientId, waiter: Waiter, now: float) -> bool:
         ahead = self._line.ahead_of(waiter, now) + self._still_returning(now)
         if self.speakers < SPEAKER_WEIGHT and not ahead:
             return True
@@ -185,7 +184,7 @@ class LiveAdmission:
         return max(0, self._returning) if now < self._returning_until else 0
 
     def _refusal(
-        self, waiter: Hashable, now: float, *, is_short_of_memory: bool = False
+        self, waiter: Waiter, now: float, *, is_short_of_memory: bool = False
     ) -> ServerFull:
         retry_s = self._line.refused(waiter, now)
         speakers, capacity = round(self.speakers), round(self.capacity.speakers)
