@@ -97,6 +97,7 @@ def test_recognisers_are_cut_at_commas_and_count_once(monkeypatch: pytest.Monkey
         ("AURICLE_LIVE_SPEAKERS", "-1"),
         ("AURICLE_LIVE_SPEAKERS", "few"),
         ("AURICLE_MAX_LAG_S", "-1"),
+        ("AURICLE_MAX_LAG_S", "0.5"),
         ("AURICLE_MAX_LAG_S", "60.5"),
         ("AURICLE_GATEWAY_ID", "a-b"),
         ("AURICLE_GATEWAY_ID", "a\n"),

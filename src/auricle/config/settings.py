@@ -31,6 +31,7 @@ from auricle.limits import (
     MAX_KEEP_AUDIO_S,
     MAX_MAX_LAG_S,
     MIN_ENDPOINT_MS,
+    MIN_MAX_LAG_S,
 )
 from auricle.types import LIVE_BEAM_SIZE
 
@@ -468,6 +469,13 @@ class LiveSettings(_Section):
     resume_grace_s: float = Field(
         60, gt=0, description="Time to resume a session after a lost connection, in seconds."
     )
+
+    @field_validator("max_lag_s")
+    @classmethod
+    def _is_none_or_in_range(cls, lag_s: float) -> float:
+        if 0 < lag_s < MIN_MAX_LAG_S:
+            raise ValueError(f"use 0, or {MIN_MAX_LAG_S:g} to {MAX_MAX_LAG_S:g}")
+        return lag_s
 
 
 class RemoteEngineSettings(_Section):
