@@ -47,7 +47,8 @@ if TYPE_CHECKING:
 WORKERS_PER_RECOGNISER = 2
 """Until finals show what the recognisers hold."""
 OTHERS_WAIT_S = 10.0
-"""Maximum time that other workers wait for the first recogniser; it takes 3 s on two cores."""
+"""Maximum time that other workers wait for the first recogniser, which takes 3 s on two cores, and
+then for the finals of sessions that have come back."""
 CLIP = Path("testdata/fellow.wav")
 """Speech for the example request, if started in a clone of the repository."""
 
@@ -176,7 +177,9 @@ async def _serve(settings: Settings) -> None:
         async with anyio.create_task_group() as tasks:
             await tasks.start(_reload_at_hangup, engine.reload)
             tasks.start_soon(_announce, settings, engine, url, problems)
-            tasks.start_soon(_start_others, decoder, partials, pool)
+            tasks.start_soon(
+                _start_others, decoder, partials, pool, app.state.auricle.live.admission.returning
+            )
             tasks.start_soon(_warn_of_open_recognisers, settings.engine.engine_urls)
             try:
                 await serve(app, settings.server, sockets, vosk_sockets)
@@ -216,11 +219,23 @@ def _import_server() -> None:
 
 
 async def _start_others(
-    decoder: "DecodePool", partials: "PartialPool | None", pool: "ModelPools | RemoteTranscriber"
+    decoder: "DecodePool",
+    partials: "PartialPool | None",
+    pool: "ModelPools | RemoteTranscriber",
+    returning: int,
 ) -> None:
-    """Start workers once a recogniser is ready, for which clients of a restarted server wait."""
+    """Start workers that finals of live sessions do not need.
+
+    Args:
+        decoder: Workers of files.
+        partials: Workers of partials; ``None``: there are none.
+        pool: What recognises; its start comes first.
+        returning: Live sessions that come back with the speech of the time without a server.
+    """
     with contextlib.suppress(SetupError):  # there is no model, or not within the time
         await pool.wait_ready(OTHERS_WAIT_S)
+    if returning:
+        await anyio.sleep(OTHERS_WAIT_S)
     await decoder.start()
     if partials is not None:
         await partials.start()

@@ -224,6 +224,7 @@ def test_places_are_kept_for_the_sessions_of_the_last_run() -> None:
     stage.pass_s(4)
     stage.refused("another")
     stage.join("back 2", is_known=True)
+    assert stage.it.returning == 1
     stage.pass_s(RETURN_S)
     stage.join("another")  # one has not come back
 

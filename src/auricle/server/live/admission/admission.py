@@ -78,6 +78,11 @@ class LiveAdmission:
         self._sessions: dict[str, Activity] = {}
 
     @property
+    def returning(self) -> int:
+        """Sessions of the server's last run that have not come back."""
+        return max(0, self._returning)
+
+    @property
     def speakers(self) -> float:
         """People who are being transcribed now, smoothed over some seconds."""
         return sum(session.weight for session in self._sessions.values())
@@ -181,7 +186,7 @@ class LiveAdmission:
     def _still_returning(self, now: float) -> int:
         """Return the number of sessions that may still return; they come first."""
         self.start(now)
-        return max(0, self._returning) if now < self._returning_until else 0
+        return self.returning if now < self._returning_until else 0
 
     def _refusal(
         self, waiter: Waiter, now: float, *, is_short_of_memory: bool = False
