@@ -48,7 +48,7 @@ WORKERS_PER_RECOGNISER = 2
 """Until finals show what the recognisers hold."""
 OTHERS_WAIT_S = 10.0
 """Maximum time that other workers wait for the first recogniser, which takes 3 s on two cores, and
-then for the finals of sessions that have come back."""
+then for the finals of sessions that have returned."""
 CLIP = Path("testdata/fellow.wav")
 """Speech for the example request, if started in a clone of the repository."""
 
@@ -230,7 +230,7 @@ async def _start_others(
         decoder: Workers of files.
         partials: Workers of partials; ``None``: there are none.
         pool: What recognises; its start comes first.
-        returning: Live sessions that come back with the speech of the time without a server.
+        returning: Live sessions that return with the speech of the time without a server.
     """
     with contextlib.suppress(SetupError):  # there is no model, or not within the time
         await pool.wait_ready(OTHERS_WAIT_S)

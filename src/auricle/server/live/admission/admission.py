@@ -79,7 +79,7 @@ class LiveAdmission:
 
     @property
     def returning(self) -> int:
-        """Sessions of the server's last run that have not come back."""
+        """Sessions of the server's last run that have not returned."""
         return max(0, self._returning)
 
     @property
