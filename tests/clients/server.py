@@ -15,7 +15,7 @@ from tests.support.model import CACHE_DIR, bundled_model
 
 KEY = "sk-of-the-tests"
 
-LABEL_TRIES = 3
+LABEL_TRIES = 8
 """Deepgram has no message for a label that comes late: on a busy machine, words may have none,
 and there may be no partials."""
 
