@@ -101,9 +101,11 @@ export class Auricle {
 
 	/** Stops each of its workers for a while, also those that replace a stopped one. */
 	async hangWorkers(milliseconds: number): Promise<void> {
-		for (const until = Date.now() + milliseconds; Date.now() < until; await sleep(200)) {
+		const until = Date.now() + milliseconds;
+		while (Date.now() < until) {
 			const { pid, state } = await this.worker();
 			if (pid !== null && state !== 'starting') process.kill(pid, 'SIGSTOP');
+			await sleep(200);
 		}
 	}
 
