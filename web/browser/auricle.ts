@@ -159,6 +159,7 @@ async function launch(port: number, settings: Settings): Promise<[ChildProcess, 
 			AURICLE_API_KEYS: `browser:${API_KEY},other:${OTHER_KEY},third:${THIRD_KEY},unusual:${UNUSUAL_KEY}`,
 			AURICLE_WORKERS: '1',
 			AURICLE_MAX_SESSIONS: String(MAX_SESSIONS),
+			AURICLE_LIVE_SPEAKERS: '100', // a slow machine must not learn that it holds one or two
 			AURICLE_QUEUE_AUDIO_S: '300',
 			AURICLE_LOG_LEVEL: 'info',
 			AURICLE_CACHE_DIR: `${ROOT}/.cache/auricle`,
