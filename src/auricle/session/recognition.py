@@ -154,6 +154,7 @@ class Recognition:
         self._max_lag_s = inf if max_lag_s is None else max_lag_s
         self._ended: deque[_Ended] = deque()
         self._took_s = 0.0  # the latest finals, from submission to result
+        self._asr_s = 0.0  # the same on the worker
         self._caller = caller
         self._segmenter = segmenter
         self._arrivals = arrivals
@@ -315,6 +316,9 @@ class Recognition:
             outputs += [cancel] if cancel is not None else []
             if was_pending and pending.result is not None:
                 self._took_s += TOOK_SHARE * (pending.took_s(now) - self._took_s)
+                if isinstance(pending.result, Transcript):
+                    asr_s = pending.result.timing.asr_ms / 1000
+                    self._asr_s += TOOK_SHARE * (asr_s - self._asr_s)
         return outputs
 
     def next_final(self, id: int, now: float) -> Final | None:
@@ -553,8 +557,13 @@ class Recognition:
         """Return when an utterance must start, so that it and all later ones are in time."""
         later = enumerate((ended, *self._ended))
         return min(
-            each.arrived_at + self._max_lag_s - position * self._took_s for position, each in later
+            each.arrived_at + self._max_wait_s - position * self._took_s for position, each in later
         )
+
+    @property
+    def _max_wait_s(self) -> float:
+        """Time from the arrival of an utterance's end until its final must start."""
+        return self._max_lag_s - min(self._asr_s, self._max_lag_s / 2)
 
     def _pending_final(
         self,
@@ -577,7 +586,7 @@ class Recognition:
             stable=utterance.agreement.stable,
             arrived_at=now if arrived_at is None else arrived_at,
             ended_at=now,
-            give_up_at=(now if arrived_at is None else arrived_at) + self._max_lag_s,
+            give_up_at=(now if arrived_at is None else arrived_at) + self._max_wait_s,
             speculation=early,
             is_doubtful=end.is_doubtful and utterance.has_word_times,
             context=self._context(utterance, end.context_sample, end.end_sample),

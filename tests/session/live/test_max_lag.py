@@ -1,5 +1,6 @@
 """Speech whose text would come too late is dropped, oldest first, if a session asks for that."""
 
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -12,7 +13,7 @@ from auricle.errors import BadRequest, DeadlineExceeded, TooLate
 from auricle.events import Closed, Final, Wire
 from auricle.limits import MAX_MAX_LAG_S, MIN_MAX_LAG_S
 from auricle.protocol.native.stream import Start, decode_command, parse_query
-from auricle.types import Job, JobId, JobKind
+from auricle.types import Job, JobId, JobKind, Timing
 from tests.session.live.helpers import PAIR_AND_SILENCE
 from tests.support.session import Answer, Rig, said, transcript
 
@@ -29,6 +30,7 @@ class Busy:
 
     def __init__(self, took_s: float, settings: LiveSettings | None = None, **changes: Any) -> None:
         self.took_s = took_s
+        self.asr_s = 0.0  # of that on the worker
         self.submitted_at: dict[JobId, float] = {}
         values: dict[str, Any] = {"format": Wire.PCM16, "language": "en", "partials": False}
         self.rig = Rig(
@@ -51,7 +53,8 @@ class Busy:
         self.rig.wait(seconds)
         for job in list(self.rig.open_jobs.values()):
             if self.rig.now >= self.submitted_at[job.id] + self.took_s - 0.001:
-                self.rig.answer(job.id, transcript(said(job), job))
+                timing = Timing(asr_ms=1000 * self.asr_s)
+                self.rig.answer(job.id, replace(transcript(said(job), job), timing=timing))
 
     def stop(self) -> list[Final]:
         """End the session; return its finals."""
@@ -64,6 +67,18 @@ class Busy:
     def decoded(self) -> list[str]:
         """The utterances that had a job for their final, in order."""
         return [job.utterance for job in self.rig.jobs_of(JobKind.FINAL)]
+
+
+@pytest.mark.parametrize(("asr_s", "expected_s"), [(0.0, 20.0), (4.0, 16.0), (60.0, 10.0)])
+def test_a_final_must_start_earlier_if_recognition_takes_long(
+    asr_s: float, expected_s: float
+) -> None:
+    busy = Busy(3.2, max_lag_s=20.0)
+    busy.asr_s = asr_s
+    busy.speak()
+    assert not any(final.error for final in busy.stop())
+    last = busy.rig.jobs_of(JobKind.FINAL)[-1]
+    assert last.max_start_s == pytest.approx(expected_s, abs=2.0)
 
 
 def whole() -> list[Final]:
