@@ -38,8 +38,8 @@ async def speak(worker):
     for at in range(0, len(samples), 640):
         await worker.queue_frame(InputAudioRawFrame(samples[at : at + 640], 16000, 1))
         await asyncio.sleep(0.02)
-    names = [name for name, *_ in told]
-    while names.count("on_end_of_turn") < names.count("on_start_of_turn"):
+    names = []
+    while names.count("on_end_of_turn") < max(1, names.count("on_start_of_turn")):
         await asyncio.sleep(0.05)
         names = [name for name, *_ in told]
     await worker.queue_frame(EndFrame())
