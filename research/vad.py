@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from auricle.audio.cuts import loudness
 from auricle.audio.endpointer import Endpointer, EndpointRules, UtteranceEnd
-from auricle.audio.gate import NoiseGate, VoiceDetector
+from auricle.audio.gate import NoiseGate, VoiceDetector, powers
 from auricle.audio.vad import WINDOW_SAMPLES, Probabilities, SpeechDetector
 from auricle.types import SAMPLE_RATE_HZ, Pcm16
 from bench.lib.charts import Bars, draw
@@ -59,7 +59,7 @@ class Energy:
         whole = held.size - held.size % WINDOW_SAMPLES
         self._pcm = held[whole:]
         windows = held[:whole].reshape(-1, WINDOW_SAMPLES)
-        return np.array([self._gate.passes(window) for window in windows], np.float32)
+        return np.array([self._gate.passes(power) for power in powers(windows)], np.float32)
 
 
 class Earshot:

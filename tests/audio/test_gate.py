@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from auricle.audio.gate import GRID_SAMPLES, WARM_UP_WINDOWS, NoiseGate, VoiceDetector
+from auricle.audio.gate import GRID_SAMPLES, WARM_UP_WINDOWS, NoiseGate, VoiceDetector, powers
 from auricle.audio.vad import (
     SILENCE_THRESHOLD,
     SPEECH_THRESHOLD,
@@ -254,10 +254,17 @@ def test_samples_are_left_alone() -> None:
 def test_a_window_passes_that_is_two_decibels_above_the_quietest_stretch() -> None:
     def passes_at(gain_db: float) -> bool:
         gate, sound = NoiseGate(), tone(1_000, 100 * W, 1_000)
-        for at in range(0, sound.size, W):
-            gate.passes(sound[at : at + W])
+        for power in powers(sound.reshape(-1, W)):
+            gate.passes(power)
         louder = sound[:W] * 10 ** (gain_db / 20)
-        return gate.passes(louder.astype(np.int16))
+        return gate.passes(*powers(louder.astype(np.int16).reshape(1, W)))
 
     assert not passes_at(1.8)
     assert passes_at(2.2)
+
+
+def test_the_power_of_a_window_does_not_depend_on_those_given_with_it() -> None:
+    windows = np.concatenate([in_hiss(30_000)[: 90 * W], np.full(W, -32768, np.int16)])
+    windows = windows.reshape(-1, W)
+    windows[-1, ::2] = 32767
+    assert powers(windows) == [power for window in windows for power in powers(window[None])]

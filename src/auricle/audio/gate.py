@@ -10,8 +10,9 @@ depend on audio minutes ago, and a resumed session would find other utterances.
 """
 
 from collections import deque
+from collections.abc import Sequence
 from math import inf
-from typing import Protocol
+from typing import Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -61,11 +62,8 @@ class NoiseGate:
         self._block_floor = inf
         self._block_windows = 0
 
-    def passes(self, window: Pcm16) -> bool:
-        """Return whether the stream's next window may be speech."""
-        samples = window.astype(np.float32)
-        differences = samples[_APART_SAMPLES:] - samples[:-_APART_SAMPLES]
-        power = float(differences @ differences) / differences.size
+    def passes(self, power: float) -> bool:
+        """Return whether the stream's next window may be speech, by its :func:`powers`."""
         floor = self._floor
         self._follow(power)
         if power <= _MIN_POWER:
@@ -85,6 +83,17 @@ class NoiseGate:
             self._block_floors.append(self._block_floor)
             self._floor = min(self._block_floors)
             self._block_floor, self._block_windows = inf, 0
+
+
+def powers(windows: Windows) -> list[float]:
+    """Return the mean power of the differences in each window, which are whole numbers.
+
+    Their sum in 64 bits is exact, so it does not depend on how many windows are given.
+    """
+    samples = windows.astype(np.float64)
+    differences = samples[:, _APART_SAMPLES:] - samples[:, :-_APART_SAMPLES]
+    means = np.einsum("ij,ij->i", differences, differences) / differences.shape[1]
+    return cast("list[float]", means.tolist())
 
 
 class SpeechProbabilities(Protocol):
@@ -144,16 +153,19 @@ class VoiceDetector:
         self._incomplete_samples = samples - whole
         self._incomplete[: self._incomplete_samples] = joined[whole:]
         windows = joined[:whole].reshape(-1, WINDOW_SAMPLES)
+        window_powers = powers(windows)
         probabilities = np.zeros(len(windows), np.float32)
         at = 0
         while at < len(windows):
-            passes = self._gate.passes(windows[at])
+            passes = self._gate.passes(window_powers[at])
             if not self._open_windows and passes:
                 self._start_silero()
             if self._open_windows or passes:
-                together = windows[at : at + self._windows_together]
-                probabilities[at : at + len(together)] = self._judge(together, passes=passes)
-                at += len(together)
+                end = min(at + self._windows_together, len(windows))
+                probabilities[at:end] = self._judge(
+                    windows[at:end], window_powers[at:end], passes=passes
+                )
+                at = end
             else:
                 self._before.append(windows[at])
                 at += 1
@@ -168,11 +180,13 @@ class VoiceDetector:
         """
         return max(1, min(self._open_windows, WARM_UP_WINDOWS - self._quiet_windows))
 
-    def _judge(self, windows: Windows, *, passes: bool) -> Probabilities:
+    def _judge(
+        self, windows: Windows, window_powers: Sequence[float], *, passes: bool
+    ) -> Probabilities:
         """Judge successive windows with Silero; ``passes`` is the gate's verdict on the first."""
         probabilities = self._silero.probabilities(windows.reshape(-1))
         for number, (window, probability) in enumerate(zip(windows, probabilities, strict=True)):
-            passes = self._gate.passes(window) if number else passes
+            passes = self._gate.passes(window_powers[number]) if number else passes
             self._before.append(window)
             is_voiced = probability >= SILENCE_THRESHOLD
             self._open_windows = (

@@ -7,8 +7,8 @@ any byte. ``testdata/wire_vectors.json`` pins the format.
 The framer does not validate the contents of packets; the decoder does.
 """
 
-from dataclasses import dataclass
 from struct import Struct
+from typing import NamedTuple
 
 from auricle.errors import LocalProtocolError, RemoteProtocolError
 from auricle.limits import MAX_PACKET_BYTES
@@ -18,8 +18,7 @@ LENGTH = Struct("<H")  # size of the packet that follows, in bytes
 SEQ = Struct("<I")  # sequence number of the preceding packet; wraps around (RFC 1982)
 
 
-@dataclass(frozen=True, slots=True)
-class NumberedPacket:
+class NumberedPacket(NamedTuple):
     """A packet with its sequence number."""
 
     packet: OpusPacket

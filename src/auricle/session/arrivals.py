@@ -2,6 +2,7 @@
 
 from collections import deque
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from auricle.types import SAMPLE_RATE_HZ
 
@@ -10,8 +11,7 @@ MERGE_S, MERGE_SAMPLES = 0.005, SAMPLE_RATE_HZ // 50
 of audio together. So a client that sends single samples uses no more memory than others."""
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(NamedTuple):
     """The arrival time of audio up to ``end_sample``; ``seq`` is the number of its packet."""
 
     end_sample: int

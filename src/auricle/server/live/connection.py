@@ -332,7 +332,7 @@ class LiveConnection:
                     return  # own the session now, and this message would corrupt its stream
                 self._reading_since = None
                 if self._peer is not None:
-                    self._peer.read_interval_s = self._live.read_interval_s
+                    self._peer.read_interval_s = self._live.read_interval_s(self._runner)
                 if message["type"] == "websocket.disconnect":
                     raise WebSocketDisconnect(message.get("code", 1005))
                 await self._process(message)

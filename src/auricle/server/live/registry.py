@@ -57,6 +57,8 @@ NATIVE = "native"
 READ_INTERVAL_PER_CLIENT_S, MAX_READ_INTERVAL_S = 0.004, 0.1
 """Interval of reads from each connection: one client sends every 20 ms and is read at once, 25 are
 read every 0.1 s. Packets that are read together take a third of the time."""
+MAX_SILENT_READ_INTERVAL_S = 0.3
+"""The same for a session that has been silent for some seconds, reached with 75 clients."""
 BUSY_LOAD = 0.5
 """Load at which all workers are busy almost all the time; finals that are late are so for load."""
 STORE_S = 10.0
@@ -136,8 +138,6 @@ class LiveSessions:
         """Judges the ends of turns; ``None``: silence ends utterances."""
         self.frames: FrameDecoder | None = None
         """Decodes live MP3, FLAC and AAC; ``None``: they are rejected."""
-        self.read_interval_s = 0.0
-        """Minimum time between two reads from a connection, in seconds."""
         self._transcriber = transcriber
         self._libopus = libopus
         self._allowances = rate_limiter
@@ -423,6 +423,12 @@ class LiveSessions:
             if not (is_native and runner.session.is_resumable) or runner.is_finishing:
                 yield identity, runner.session
 
+    def read_interval_s(self, runner: LiveRunner) -> float:
+        """Return the minimum time between two reads from a session's connection, in seconds."""
+        is_silent = self.admission.is_silent(runner.place) and not runner.session.busy_channels
+        longest_s = MAX_SILENT_READ_INTERVAL_S if is_silent else MAX_READ_INTERVAL_S
+        return min(longest_s, READ_INTERVAL_PER_CLIENT_S * len(self._runners))
+
     # Background work.
 
     async def watch(self) -> None:
@@ -435,9 +441,6 @@ class LiveSessions:
             except Exception as error:  # a failed measurement must not end sessions
                 log_unexpected(error)
             load = self._meter.load
-            self.read_interval_s = min(
-                MAX_READ_INTERVAL_S, READ_INTERVAL_PER_CLIENT_S * self.connected
-            )
             for runner in self._runners.values():
                 try:
                     runner.set_load(load)

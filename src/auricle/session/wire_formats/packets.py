@@ -51,22 +51,25 @@ class PacketReceiver:
         """Allow another ``SwitchFormat``: the client may not have received the last one."""
         self._wants_switch = False
 
-    def receive_packet(self, packet: OpusPacket, seq: int | None = None) -> Iterator[DecodedAudio]:
-        """Yield the samples of the packet, and warnings about it."""
-        yield from self._compare(packet)
+    def receive_packet(self, packet: OpusPacket, seq: int | None = None) -> list[DecodedAudio]:
+        """Return the samples of the packet, after warnings about it."""
+        # The first byte defines the shape; code 3 packets also need the second byte.
+        head = packet[: 2 if packet and packet[0] & 3 == 3 else 1]
+        decoded = [] if head == self._compared_head else list(self._compare(packet, head))
         before = self._pipeline.failures
         pcm = self._pipeline.receive_packet(packet)
         self._counts.packets += 1
         if self._pipeline.failures == before:
             self._failures_in_a_row = 0
             self._packet_samples = pcm.size
-            yield Audio(pcm, seq)
-            return
-        yield from self._failed()
-        # Its own length is unreliable; the length of the other packets keeps the clock right.
-        fitted = np.zeros(self._packet_samples, np.int16)
-        fitted[: pcm.size] = pcm[: fitted.size]
-        yield Audio(fitted, seq)
+        else:
+            decoded += self._failed()
+            # Its own length is unreliable; the length of the other packets keeps the clock right.
+            fitted = np.zeros(self._packet_samples, np.int16)
+            fitted[: pcm.size] = pcm[: fitted.size]
+            pcm = fitted
+        decoded.append(Audio(pcm, seq))
+        return decoded
 
     def receive_gap(self, packets: int, seq: int | None = None) -> Lost:
         """Return the concealment for lost packets."""
@@ -75,14 +78,12 @@ class PacketReceiver:
         pcm = self._pipeline.receive_gap(min(samples, MAX_CONCEALED_SAMPLES))
         return Lost(samples, pcm, seq)
 
-    def _compare(self, packet: OpusPacket) -> Iterator[Warned]:
+    def _compare(self, packet: OpusPacket, head: bytes) -> Iterator[DecodedAudio]:
         """Yield a warning once for each parameter that differs from the declared one."""
         declared = self._declared
-        # The first byte defines the shape; code 3 packets also need the second byte.
-        head = packet[: 2 if packet and packet[0] & 3 == 3 else 1]
-        if declared is None or head == self._compared_head:
-            return
         self._compared_head = head
+        if declared is None:
+            return
         try:
             shape = parse_packet(packet)
         except RemoteProtocolError:  # the decoder reports it
@@ -103,7 +104,7 @@ class PacketReceiver:
                 "Declared channels=1, but packets are stereo; they are mixed to mono.",
             )
 
-    def _failed(self) -> Iterator[Warned | SwitchFormat]:
+    def _failed(self) -> Iterator[DecodedAudio]:
         self._counts.decode_errors += 1
         self._failures_in_a_row += 1
         yield Warned(WarningCode.DECODE_ERRORS, "Opus packet could not be decoded.")

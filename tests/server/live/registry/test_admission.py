@@ -20,7 +20,11 @@ from auricle.errors import (
 )
 from auricle.events import Wire
 from auricle.server.access.rate_limits import SESSION_RETRY_S, KeyLimits
-from auricle.server.live.registry import PLACE_RETRY_S
+from auricle.server.live.registry import (
+    MAX_READ_INTERVAL_S,
+    MAX_SILENT_READ_INTERVAL_S,
+    PLACE_RETRY_S,
+)
 from auricle.types import ClientId, ReservationRequest
 from tests.server.live.registry.helpers import PLAIN, SECOND, Ear, looks, resume_of, speak
 from tests.support.live_sessions import ALICE, Sessions, sessions
@@ -55,6 +59,19 @@ async def test_the_share_of_speakers_that_is_free_goes_down_to_nothing() -> None
             speak(await fakes.open())
             await poll_until(lambda speakers=speakers: fakes.live.admission.speakers == speakers)
             assert fakes.live.free_share == 1 - speakers / 4
+
+
+async def test_a_silent_session_is_read_less_often_once_there_are_many() -> None:
+    async with sessions(LiveSettings(max_sessions=200, live_speakers=200)) as fakes:
+        fakes.transcriber.gate = anyio.Event()
+        speaker = await fakes.open()
+        speak(speaker)
+        silent = [await fakes.open() for _ in range(99)]
+        await poll_until(lambda: fakes.live.admission.is_silent(silent[0].place))
+        assert fakes.live.read_interval_s(silent[0]) == MAX_SILENT_READ_INTERVAL_S
+        assert fakes.live.read_interval_s(speaker) == MAX_READ_INTERVAL_S
+        speak(silent[0])  # and at the regular interval from its first word on
+        assert fakes.live.read_interval_s(silent[0]) == MAX_READ_INTERVAL_S
 
 
 async def test_a_place_is_free_again_once_it_is_given_back() -> None:

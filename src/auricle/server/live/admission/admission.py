@@ -138,6 +138,11 @@ class LiveAdmission:
         if session is not None and session.has_spoken:
             self._line.departed(now)
 
+    def is_silent(self, place: str) -> bool:
+        """Return whether a session has been silent for some seconds."""
+        session = self._sessions.get(place)
+        return session is not None and session.weight == 0
+
     def tick(self, now: float) -> None:
         """Forget clients that no longer wait."""
         self._line.forget_late(now)
