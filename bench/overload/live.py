@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from auricle.errors import ServerFull
 from auricle.protocol.framing import pack
 from auricle.types import SAMPLE_RATE_HZ, Pcm16
 from bench.lib.audio import opus_packets
@@ -23,6 +24,8 @@ STEP_SAMPLES = int(STEP_S * SAMPLE_RATE_HZ)
 OPEN_LIMIT_S = 20.0
 LAST_FINAL_LIMIT_S = 60.0
 BROKEN = 0
+REFUSED_LATER = ServerFull.close_code
+"""Status of an admitted session that may not begin to speak: its connection is closed with it."""
 STOP = frame(b'{"type":"stop"}', TEXT)
 
 
@@ -83,7 +86,7 @@ class Sessions:
             self.expected[outcome.clip] = outcome.text
 
     async def hold(self, talk: Talk, key: str | None) -> Outcome:
-        """Run one session; a broken one has the status 0."""
+        """Run one session; its status is 200, that of a refusal, or 0 for a broken one."""
         host, _, port = self.host.partition(":")
         reader, writer = await asyncio.open_connection(host, int(port))
         sent_at = time.monotonic()
@@ -104,6 +107,8 @@ class Sessions:
             async with asyncio.timeout(talk.audio_s + LAST_FINAL_LIMIT_S):
                 await session.run(reader)
             status = 200 if session.is_closed and not session.code else BROKEN
+            if session.code == ServerFull.code and not session.texts:
+                status = REFUSED_LATER
             return outcome(
                 status,
                 session.retry_after_s,

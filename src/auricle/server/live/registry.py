@@ -296,9 +296,7 @@ class LiveSessions:
         """
         if (place := self._places.get(name)) is None:  # its client had left, and has returned
             return
-        others = (runner for runner in self._runners.values() if runner.place != name)
-        speaking = sum(runner.session.busy_channels for runner in others)
-        self.admission.may_speak(name, place.waiter, speaking, time.monotonic())
+        self.admission.may_speak(name, place.waiter, time.monotonic())
 
     def _abandoned(self) -> LiveRunner | None:
         """Return the session whose client has been gone for longest; ``None`` if there is none."""
@@ -469,9 +467,10 @@ class LiveSessions:
         if stats.is_working:
             self.admission.start(now)
         pending_s = []
+        live_jobs = 0
         for runner in self._runners.values():
             session, is_gone = runner.session, runner.detached_at is not None
-            busy = session.busy_channels
+            busy, live_jobs = session.busy_channels, live_jobs + runner.running_jobs
             self.admission.observe(runner.place, busy, now, is_abandoned=is_gone)
             if session.owed_since < inf:
                 pending_s.append(now - session.owed_since)
@@ -482,6 +481,7 @@ class LiveSessions:
                 self._meter.wait_s,
                 is_busy=load >= BUSY_LOAD,
                 is_whole=all(worker.state.is_up for worker in stats.workers if not worker.model),
+                is_live=2 * live_jobs >= stats.queue.waiting_jobs + stats.queue.running_jobs,
             ),
             now,
         )

@@ -186,6 +186,11 @@ class LiveRunner:
         self.end(AuricleError("The session failed."))
 
     @property
+    def running_jobs(self) -> int:
+        """Number of jobs without a result."""
+        return len(self._jobs)
+
+    @property
     def is_over(self) -> bool:
         """Whether the session has ended."""
         return self._over.is_set()

@@ -11,7 +11,6 @@ from auricle.errors import ServerFull
 from auricle.server.live.admission.activity import SILENT, SPEAKING
 from auricle.server.live.admission.admission import (
     FIRST_WORDS_S,
-    FLOOD_SHARE,
     MIN_FREE_MB,
     RETURN_S,
     LiveAdmission,
@@ -110,7 +109,7 @@ def test_a_speaker_who_falls_silent_makes_room_and_may_speak_again() -> None:
     stage.join("next")
     stage.speaking["alice 0"] = 1
     stage.pass_s(5)
-    stage.it.may_speak("alice 0", Waiter("waiter"), 3, stage.now)
+    stage.it.may_speak("alice 0", Waiter("waiter"), stage.now)
 
 
 def test_who_leaves_makes_room_at_once() -> None:
@@ -143,30 +142,43 @@ def test_many_that_connect_together_count_before_they_speak() -> None:
     assert 8 <= admitted <= 4 / SILENT.weight + 4 / SPEAKING.weight + 1
 
 
-def test_newcomers_who_begin_to_speak_together_are_refused_above_a_share_of_the_capacity() -> None:
+def test_newcomers_who_begin_to_speak_together_are_refused_above_the_capacity() -> None:
     stage = Stage(capacity=4)
     for number in range(8):
         stage.join(f"{number}")
-    allowed = int(FLOOD_SHARE * 4 + 1)
-    for number in range(allowed):
-        stage.it.may_speak(f"{number}", Waiter(f"{number}"), number, stage.now + 1)
+    for number in range(4):
+        stage.it.may_speak(f"{number}", Waiter(f"{number}"), stage.now + 1)
     with pytest.raises(ServerFull, match="holds about 4") as caught:
-        stage.it.may_speak("7", Waiter("7"), allowed, stage.now + 1)
+        stage.it.may_speak("7", Waiter("7"), stage.now + 1)
     assert caught.value.retry_after_s >= 1
     assert stage.it.load().waiting == 1
 
 
-def test_a_session_is_asked_only_once_and_only_as_a_newcomer() -> None:
-    stage = Stage(capacity=8)
-    stage.join("asked", speaking=0)
+def test_one_newcomer_may_speak_above_the_capacity() -> None:
+    stage = Stage(capacity=6)
+    for number in range(4):
+        stage.join(f"{number}")
+    stage.pass_s(12)
+    for place in ("fifth", "sixth"):
+        stage.join(place, speaking=0)
+    stage.learned.speakers = 4  # the machine holds fewer than was expected
+    stage.it.may_speak("fifth", Waiter("fifth"), stage.now)
     with pytest.raises(ServerFull):
-        stage.it.may_speak("asked", Waiter("waiter"), 50, stage.now)
-    stage.it.may_speak("asked", Waiter("waiter"), 50, stage.now)
-    stage.pass_s(2)
-    stage.join("listener", speaking=0)
-    stage.it.may_speak("listener", Waiter("waiter"), 50, stage.now + FIRST_WORDS_S)
-    stage.join("resumed", is_known=True)
-    stage.it.may_speak("resumed", Waiter("waiter"), 50, stage.now)
+        stage.it.may_speak("sixth", Waiter("sixth"), stage.now)
+
+
+def test_a_session_is_asked_only_once_and_only_as_a_newcomer() -> None:
+    stage = Stage(capacity=1)
+    for place in ("asked", "listener", "newcomer"):
+        stage.join(place, speaking=0)
+    for place in ("first", "second"):
+        stage.join(place, is_known=True)
+    with pytest.raises(ServerFull):
+        stage.it.may_speak("asked", Waiter("waiter"), stage.now)
+    stage.it.may_speak("asked", Waiter("waiter"), stage.now)
+    stage.it.may_speak("first", Waiter("waiter"), stage.now)
+    stage.pass_s(FIRST_WORDS_S)
+    stage.it.may_speak("listener", Waiter("waiter"), stage.now)
 
 
 def test_the_longest_waiting_is_admitted_first() -> None:

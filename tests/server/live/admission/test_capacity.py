@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auricle.server.live.admission.capacity import (
+    EASY_LAG_S,
     FALL,
     LATE_S,
+    MAX_FALL,
     MIN_SPEAKERS,
     RISE,
     STEP_S,
@@ -42,6 +44,13 @@ def test_it_rises_while_it_is_used_up_and_captions_are_on_time() -> None:
     assert it.is_learned
 
 
+def test_it_rises_no_further_once_finals_take_longer() -> None:
+    it = SpeakerCapacity(10.5)
+    slow = replace(FULL, pending_s=(EASY_LAG_S + 0.1,) * 3)
+    assert learned(it, slow, slow, slow) == 10.5
+    assert not it.is_late
+
+
 def test_it_stays_while_it_is_not_used_up() -> None:
     it = SpeakerCapacity(16)
     assert learned(it, FULL, FULL, FULL) == 16
@@ -49,7 +58,7 @@ def test_it_stays_while_it_is_not_used_up() -> None:
 
 
 def test_it_falls_below_the_speakers_while_finals_are_late() -> None:
-    it = SpeakerCapacity(16)
+    it = SpeakerCapacity(12)
     assert learned(it, LATE) == FALL * 10
     assert it.is_late
     assert it.is_learned
@@ -58,26 +67,38 @@ def test_it_falls_below_the_speakers_while_finals_are_late() -> None:
 
 
 def test_it_falls_while_the_queue_alone_makes_finals_late() -> None:
-    it = SpeakerCapacity(16)
+    it = SpeakerCapacity(12)
     assert learned(it, replace(FULL, expected_s=LATE_S + 1)) == FALL * 10
 
 
 def test_a_backlog_that_shrinks_is_not_counted_twice() -> None:
-    it = SpeakerCapacity(16)
+    it = SpeakerCapacity(12)
     shrinking = [replace(LATE, pending_s=(LATE_S + rest,) * 3) for rest in (4.0, 3.0, 2.0)]
     assert learned(it, *shrinking) == FALL * 10
     assert it.is_late
 
 
 def test_it_changes_once_per_step_but_knows_at_once_whether_finals_are_late() -> None:
-    it = SpeakerCapacity(16)
+    it = SpeakerCapacity(12)
     it.observe(FULL, 100)
     it.observe(LATE, 100.5)
-    assert (it.is_late, it.speakers) == (True, 16)
+    assert (it.is_late, it.speakers) == (True, 12)
     it.observe(FULL, 101)
     assert not it.is_late
     it.observe(LATE, 102)
     assert it.speakers == FALL * 10
+
+
+def test_a_late_final_of_one_speaker_takes_a_quarter_at_most() -> None:
+    one = replace(LATE, speakers=1.0)
+    assert learned(SpeakerCapacity(32), one) == MAX_FALL * 32
+    assert learned(SpeakerCapacity(32), *[one] * 20) == MIN_SPEAKERS
+
+
+def test_other_work_that_makes_finals_late_says_nothing_of_the_speakers() -> None:
+    it = SpeakerCapacity(32)
+    assert learned(it, *[replace(LATE, speakers=1.0, is_live=False)] * 9) == 32
+    assert (it.is_late, it.is_learned) == (True, False)
 
 
 def test_one_slow_final_of_many_speakers_shows_no_overload() -> None:
@@ -101,15 +122,16 @@ def test_nothing_is_concluded_while_a_worker_is_missing(sample: Sample) -> None:
 
 
 def test_it_follows_a_machine_that_becomes_slower_and_faster() -> None:
-    """Simulate a machine whose finals are late if more people speak than it holds."""
+    """Simulate a machine whose finals take longer the more of what it holds is used."""
     it, now = SpeakerCapacity(16), 0.0
     for holds in (30, 12, 24):
         for _ in range(100):
             now += STEP_S
             speakers = it.speakers  # all places are taken at once
-            age_s = LATE_S * speakers / holds
-            it.observe(Sample(speakers, (age_s,) * int(speakers), is_busy=True), now)
-        assert 0.8 * holds <= it.speakers <= holds + 2 * RISE
+            longest_s = 2 * EASY_LAG_S * (speakers / holds) ** 4
+            ages_s = tuple(longest_s * (n + 0.5) / int(speakers) for n in range(int(speakers)))
+            it.observe(Sample(speakers, ages_s, is_busy=True), now)
+        assert 0.9 * holds <= it.speakers <= 1.1 * holds + RISE
 
 
 samples = st.builds(
@@ -119,6 +141,7 @@ samples = st.builds(
     expected_s=st.floats(0, 30),
     is_busy=st.booleans(),
     is_whole=st.booleans(),
+    is_live=st.booleans(),
 )
 
 
@@ -139,6 +162,8 @@ def test_it_holds_at_least_one_and_falls_only_while_finals_are_late(
         if it.speakers < before:
             assert it.is_late
             assert sample.is_busy
+            assert sample.is_live
+            assert it.speakers >= MAX_FALL * before
             assert sample.overdue or sample.expected_s > LATE_S
         if it.speakers > before:
             assert not it.is_late

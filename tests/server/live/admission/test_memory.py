@@ -83,7 +83,10 @@ def test_only_the_server_may_read_the_file(tmp_path: Path) -> None:
 
 def test_the_value_of_another_machine_is_not_used(tmp_path: Path) -> None:
     store(tmp_path)
-    assert restored(tmp_path, Machine("another model", workers=1)).capacity.speakers == 16
+    assert (
+        restored(tmp_path, Machine("another model", workers=1)).capacity.speakers
+        == SPEAKERS_PER_WORKER
+    )
     measured = restored(tmp_path, Machine("another model", measured=40)).capacity
     assert (measured.speakers, measured.is_learned) == (40, True)
 
@@ -113,7 +116,10 @@ def test_what_the_operator_sets_does_not_replace_what_was_learned(
     it = CapacityMemory(tmp_path, HERE, live_speakers=5)
     it.store(it.restored().capacity, 0)
     capacity = restored(tmp_path).capacity
-    assert (capacity.speakers, capacity.is_learned) == (33 if was_learned else 32, was_learned)
+    assert (capacity.speakers, capacity.is_learned) == (
+        33 if was_learned else 2 * SPEAKERS_PER_WORKER,
+        was_learned,
+    )
 
 
 def test_what_the_operator_sets_counts_and_does_not_change(tmp_path: Path) -> None:

@@ -32,8 +32,9 @@ from auricle.types import ClientId
 HALF = 0.5
 RETURN_S = 10.0
 """Time after the start for which places are kept for the sessions of the server's last run."""
-FLOOD_SHARE = 1.25
-"""Share of the capacity above which newcomers must not begin to speak."""
+NEWCOMER_WEIGHT = 1.33
+"""How a newcomer counts who speaks: the first utterances of people who begin together end together,
+too, so the machine holds fewer of them."""
 FIRST_WORDS_S = 5.0
 """A session that begins to speak later than this after its start is no newcomer any more."""
 MIN_FREE_MB = 200.0
@@ -152,13 +153,12 @@ class LiveAdmission:
         if (session := self._sessions.get(place)) is not None:
             session.observe(speaking, now, is_abandoned=is_abandoned)
 
-    def may_speak(self, place: str, waiter: Waiter, speaking: int, now: float) -> None:
+    def may_speak(self, place: str, waiter: Waiter, now: float) -> None:
         """Check a session that begins to speak for the first time.
 
         Args:
             place: The session.
             waiter: As in :meth:`join`.
-            speaking: Number of other sessions that speak now.
             now: Monotonic seconds.
 
         Raises:
@@ -166,8 +166,15 @@ class LiveAdmission:
         """
         session = self._sessions[place]
         is_newcomer = not session.has_spoken and now < session.joined_at + FIRST_WORDS_S
+        others = sum(
+            NEWCOMER_WEIGHT * max(1.0, other.weight)
+            if now < other.joined_at + FIRST_WORDS_S
+            else other.weight
+            for other in self._sessions.values()
+            if other is not session and other.has_spoken
+        )
         session.has_spoken = True
-        if is_newcomer and speaking >= FLOOD_SHARE * self.capacity.speakers + 1:
+        if is_newcomer and others >= self.capacity.speakers + 1:
             raise self._refusal(waiter, now)
 
     @property

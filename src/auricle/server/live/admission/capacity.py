@@ -14,11 +14,16 @@ With the silence that ends an utterance, most captions then come within 2 s, all
 LATE_SHARE = 0.05
 """Share of speakers whose finals may be late: an utterance that is decoded twice shows no overload.
 """
+EASY_LAG_S = 0.75
+"""Mean age of the pending finals up to which the estimate rises: finals then take twice as long."""
 STEP_S = 2.0
 """Interval at which the estimate changes, in seconds: a final's time on a busy machine."""
 FALL, RISE = 0.95, 1.0
 """Factor of a step down, and speakers of a step up."""
-SPEAKERS_PER_WORKER = 16.0
+MAX_FALL = 0.75
+"""Factor of the largest step down: one late final of a single speaker is weak evidence that the
+machine holds no second one."""
+SPEAKERS_PER_WORKER = 12.0
 """Estimate before any evidence: two workers held 24 speakers with 19 of 20 finals within 2.8 s
 (``docs/benchmarks/compare.json``)."""
 MIN_SPEAKERS = 1.0
@@ -35,6 +40,7 @@ class Sample:
         is_busy: Whether the workers are busy; a final that is late while one is idle, such as one
             that has crashed a worker, says nothing of the load.
         is_whole: Whether all workers are ready; otherwise nothing is concluded.
+        is_live: Whether most of the work is live speech; otherwise the estimate does not fall.
     """
 
     speakers: float
@@ -42,6 +48,7 @@ class Sample:
     expected_s: float = 0.0
     is_busy: bool = False
     is_whole: bool = True
+    is_live: bool = True
 
     @property
     def overdue(self) -> int:
@@ -93,8 +100,10 @@ class SpeakerCapacity:
         if not sample.is_whole:
             return
         if self.is_late and not is_improving:
-            self.speakers = max(MIN_SPEAKERS, FALL * min(self.speakers, speakers))
-            self.is_learned = True
-        elif not self.is_late and speakers > self.speakers - RISE:
+            if sample.is_live:
+                held = FALL * min(self.speakers, speakers)
+                self.speakers = max(MIN_SPEAKERS, held, MAX_FALL * self.speakers)
+                self.is_learned = True
+        elif not self.is_late and lag_s <= EASY_LAG_S and speakers > self.speakers - RISE:
             self.speakers += RISE
             self.is_learned = True
