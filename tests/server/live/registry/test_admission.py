@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from ipaddress import ip_address
 from struct import pack
 
@@ -20,11 +21,13 @@ from auricle.errors import (
 )
 from auricle.events import Wire
 from auricle.server.access.rate_limits import SESSION_RETRY_S, KeyLimits
+from auricle.server.live.admission.capacity import SPEAKERS_PER_WORKER, STEP_S
 from auricle.server.live.registry import (
     MAX_READ_INTERVAL_S,
     MAX_SILENT_READ_INTERVAL_S,
     PLACE_RETRY_S,
 )
+from auricle.transcriber import QueueStats, WorkerState
 from auricle.types import ClientId, ReservationRequest
 from tests.server.live.registry.helpers import PLAIN, SECOND, Ear, looks, resume_of, speak
 from tests.support.live_sessions import ALICE, Sessions, sessions
@@ -32,6 +35,7 @@ from tests.support.models import models_of
 from tests.support.scripted_engine import SPEC
 from tests.support.service import poll_until
 from tests.support.stream import SPEECH, pcm
+from tests.support.transcriber import READY
 
 pytestmark = pytest.mark.server
 
@@ -159,9 +163,9 @@ async def test_newcomers_who_begin_to_speak_at_once_are_refused_beyond_what_is_b
             runner.attach(ear)
             speak(runner)
         refused = [error for ear in ears for error in ear.dismissals]
-        assert [runner.is_over for runner in runners] == [False] * 6 + [True] * 3
+        assert [runner.is_over for runner in runners] == [False] * 4 + [True] * 5
         assert {type(error) for error in refused} == {ServerFull}
-        assert len(refused) == 3
+        assert len(refused) == 5
         assert fakes.live.admission.load().waiting == 1  # they are of one key and network
 
 
@@ -188,7 +192,29 @@ async def test_what_was_learned_and_how_many_will_come_back_is_kept() -> None:
         await fakes.open(PLAIN)  # can't be resumed
         await fakes.live.store_capacity()
         kept = json.loads((fakes.directory / "speakers.json").read_text())
-    assert (kept["sessions"], kept["speakers"], kept["is_learned"]) == (1, 16.0, False)
+    assert (kept["sessions"], kept["speakers"], kept["is_learned"]) == (
+        1,
+        SPEAKERS_PER_WORKER,
+        False,
+    )
+
+
+@pytest.mark.parametrize("is_live", [True, False])
+async def test_only_live_speech_that_makes_finals_late_lowers_the_capacity(is_live: bool) -> None:
+    async with sessions() as fakes:
+        fakes.transcriber.gate = anyio.Event()
+        waiting = QueueStats(waiting_jobs=2 if is_live else 20, waiting_audio_s=600.0)
+        busy = replace(READY.workers[0], state=WorkerState.BUSY)
+        fakes.transcriber.current = replace(
+            READY, workers=(busy,), queue=waiting, seconds_per_audio_s=0.1
+        )
+        speak(await fakes.open())
+        capacity = fakes.live.admission.capacity
+        await poll_until(lambda: capacity.is_late)
+        await anyio.sleep(2 * STEP_S)
+        assert capacity.is_late
+        assert capacity.is_learned is is_live
+        assert (capacity.speakers < SPEAKERS_PER_WORKER) is is_live
 
 
 async def test_an_address_has_a_limit_of_sessions_for_all_keys_and_loopback_has_none() -> None:
