@@ -346,7 +346,7 @@ def test_packets_that_arrived_together_are_processed_together_up_to_a_tenth_of_a
 
 
 def test_long_packets_are_merged_by_their_length_and_short_ones_by_their_number() -> None:
-    for frame_ms, merged in ((60, 2), (2.5, MERGED_PACKETS)):
+    for frame_ms, merged in ((60, 5), (2.5, MERGED_PACKETS)):
         it = intake(frame_ms=frame_ms)
         packets = encode_packets(tone(300, 16_000), frame_ms)
         it.put(b"".join(pack(packet, number) for number, packet in enumerate(packets)))

@@ -6,6 +6,7 @@ import pytest
 from auricle.audio.endpointer import Pause
 from auricle.errors import Overloaded, PoisonJob, Superseded
 from auricle.events import Partial
+from auricle.session.context import DecodingContext
 from auricle.session.utterances.utterance import (
     FIRST_PARTIAL_SAMPLES,
     FIRST_RETRY_SAMPLES,
@@ -234,3 +235,47 @@ def test_text_without_words_is_only_shown() -> None:
         job = guess(it, seconds)
         it.job_done(job.id, transcript("no times", job))
     assert (it.agreement.stable, it.agreement.unstable) == ("", "no times")
+
+
+def test_a_speculative_final_is_shown_after_a_partial_and_makes_nothing_stable() -> None:
+    it = utterance()
+    assert hear(it, 2, "one two") is not None
+    late = guess(it, 2.2)
+    job = it.start_speculation(audio(2.5), 0.0).job
+    shown = it.job_done(job.id, spoken("One two, three.", job))
+    assert shown == Partial(3, "", "One two, three.", START, START + 40_000)
+    assert (
+        it.job_done(late.id, spoken("one two", late)) is None
+    )  # it would take back the third word
+    assert hear(it, 3.5, "one two three four") == Partial(
+        3, "one two", " three four", START, START + 56_000
+    )
+
+
+@pytest.mark.parametrize("text", ["One two.", "Won two three."])
+def test_a_speculative_final_that_adds_nothing_or_contradicts_is_not_shown(text: str) -> None:
+    it = utterance()
+    hear(it, 2, "one two")
+    hear(it, 3, "one two")
+    assert it.agreement.stable == "one two"
+    job = it.start_speculation(audio(3), 0.0).job
+    assert it.job_done(job.id, spoken(text, job)) is None
+
+
+def test_a_speculative_final_alone_or_in_another_language_is_not_shown() -> None:
+    it = utterance()
+    job = it.start_speculation(audio(2), 0.0).job
+    assert it.job_done(job.id, spoken("one", job)) is None
+    hear(it, 2, "one")
+    job = it.start_speculation(audio(2), 0.0).job
+    assert it.job_done(job.id, spoken("uno dos", job, language="es")) is None
+
+
+def test_the_context_of_a_speculative_final_is_not_shown() -> None:
+    it = utterance()
+    hear(it, 2, "three")
+    context = DecodingContext(audio(2))
+    job = it.start_speculation(audio(2), 0.0, context).job
+    shown = it.job_done(job.id, spoken("one two three four", job))
+    assert shown is not None
+    assert (shown.stable, shown.unstable) == ("", "three four")

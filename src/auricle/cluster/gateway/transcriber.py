@@ -393,14 +393,14 @@ class RemoteTranscriber:
 
         Raises:
             ModelNotFound: No recogniser has it.
-            ModelUnavailable: No recogniser has reported its models yet.
+            ModelUnavailable: No recogniser's models are known now.
         """
         names = [each.name for each in self.models()]
         if not model:
             return names[0] if names else ""
         if model in names:
             return model
-        if any(node.ejection.capacity is not None for node in self._nodes):
+        if names:
             raise not_served(names)
         raise ModelUnavailable("No recogniser is known yet; try again.", RETRY_AFTER_S)
 

@@ -79,6 +79,20 @@ class Agreement:
             self._previous, self._previous_samples = units, audio_samples
         self._unstable = self._after_stable(units)
 
+    def show(self, transcript: Transcript) -> bool:
+        """Show the text of a likely final as unstable; return whether it continues the stable text.
+
+        Whatever its word times are, it is compared as a text. Languages without spaces are ignored.
+        """
+        if transcript.language in SPACELESS_LANGUAGES:
+            return False
+        stable, words = self.stable.split(), transcript.text.split()
+        if [*map(_key, stable)] != [*map(_key, words[: len(stable)])]:
+            return False
+        rest = " ".join(words[len(stable) :])
+        self._unstable = [Unit(f" {rest}", 0, 0)] if rest else []
+        return True
+
     def _agree(self, units: Sequence[Unit], edge_sample: int) -> None:
         assert self._previous is not None
         before, now = self._after_stable(self._previous), self._after_stable(units)

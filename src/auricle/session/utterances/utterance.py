@@ -103,6 +103,7 @@ class Speculation:
     end_sample: int
     submitted_at: float
     result: Transcript | None = None
+    context: DecodingContext = NO_CONTEXT
 
 
 @dataclass(slots=True)
@@ -146,6 +147,7 @@ class OpenUtterance:
     _speculations: int = 0
     _heard_sample: int | None = None
     _retry_sample: int = 0
+    _shown_sample: int = 0
     _is_poison: bool = False
 
     @property
@@ -198,7 +200,8 @@ class OpenUtterance:
         self._speculations += 1
         suffix = f"s{self._speculations}"
         job = self.factory.job(suffix, *context.job_input(pcm, self.options), JobKind.SPECULATIVE)
-        self.speculation = Speculation(job.id, self.start_sample + pcm.size, now)
+        end_sample = self.start_sample + pcm.size
+        self.speculation = Speculation(job.id, end_sample, now, context=context)
         return Submit(job)
 
     def drop_speculation(self) -> Cancel | None:
@@ -219,8 +222,8 @@ class OpenUtterance:
         if speculation is not None and speculation.job_id == job_id:
             if isinstance(result, Transcript):
                 speculation.result = result
-            else:
-                self.speculation = None
+                return self._show(speculation, result)
+            self.speculation = None
             return None
         job = self._partial_job
         if job is None or job.job_id != job_id:
@@ -235,9 +238,24 @@ class OpenUtterance:
             self._retry_sample = job.end_sample + FIRST_RETRY_SAMPLES
         return None
 
+    def _show(self, speculation: Speculation, transcript: Transcript) -> Partial | None:
+        """Return the text of a speculative final as a partial, if partials were shown before."""
+        before = self.agreement.unstable
+        if not self._answers or transcript.language != self.language:
+            return None
+        if speculation.context.samples:
+            transcript = speculation.context.removed_from(transcript)
+        if not self.agreement.show(transcript) or self.agreement.unstable == before:
+            return None
+        self._shown_sample = speculation.end_sample
+        texts = self.agreement.stable, self.agreement.unstable
+        return Partial(self.number, *texts, self.start_sample, speculation.end_sample)
+
     def _use(self, job: _PartialJob, transcript: Transcript) -> Partial | None:
         """Use a hypothesis if it is in the language of the utterance."""
         if job.language is None and not self._settle_language(transcript):
+            return None
+        if job.end_sample < self._shown_sample:  # of before a speculative final that is shown
             return None
         before = self.agreement.stable, self.agreement.unstable
         self.agreement.receive(transcript, job.end_sample - self.start_sample)
