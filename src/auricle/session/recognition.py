@@ -318,8 +318,7 @@ class Recognition:
                 self._took_s += TOOK_SHARE * (pending.took_s(now) - self._took_s)
                 if isinstance(pending.result, Transcript):
                     asr_s = pending.result.timing.asr_ms / 1000
-                    # Quick to rise: a deadline that was too optimistic is missed.
-                    self._asr_s = max(asr_s, self._asr_s + TOOK_SHARE * (asr_s - self._asr_s))
+                    self._asr_s += TOOK_SHARE * (asr_s - self._asr_s)
         return outputs
 
     def next_final(self, id: int, now: float) -> Final | None:

@@ -154,6 +154,14 @@ def test_newcomers_who_begin_to_speak_together_are_refused_above_the_capacity() 
     assert stage.it.load().waiting == 1
 
 
+def test_as_many_newcomers_may_speak_as_the_operator_has_set() -> None:
+    it = LiveAdmission(SpeakerCapacity(4, is_fixed=True))
+    for number in range(4):
+        it.join(f"{number}", ALICE, Waiter(f"{number}"), 100)
+    for number in range(4):
+        it.may_speak(f"{number}", Waiter(f"{number}"), 101)
+
+
 def test_one_newcomer_may_speak_above_the_capacity() -> None:
     stage = Stage(capacity=6)
     for number in range(4):

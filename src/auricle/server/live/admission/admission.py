@@ -166,8 +166,9 @@ class LiveAdmission:
         """
         session = self._sessions[place]
         is_newcomer = not session.has_spoken and now < session.joined_at + FIRST_WORDS_S
+        newcomer = 1.0 if self.capacity.is_fixed else NEWCOMER_WEIGHT
         others = sum(
-            NEWCOMER_WEIGHT * max(1.0, other.weight)
+            newcomer * max(1.0, other.weight)
             if now < other.joined_at + FIRST_WORDS_S
             else other.weight
             for other in self._sessions.values()
