@@ -32,7 +32,7 @@ from auricle.types import ClientId
 HALF = 0.5
 RETURN_S = 10.0
 """Time after the start for which places are kept for the sessions of the server's last run."""
-NEWCOMER_WEIGHT = 1.33
+NEWCOMER_WEIGHT = 1.25
 """How a newcomer counts who speaks: the first utterances of people who begin together end together,
 too, so the machine holds fewer of them."""
 FIRST_WORDS_S = 5.0
