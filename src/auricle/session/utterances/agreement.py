@@ -82,7 +82,8 @@ class Agreement:
     def show(self, transcript: Transcript) -> bool:
         """Show the text of a likely final as unstable; return whether it continues the stable text.
 
-        Whatever its word times are, it is compared as a text. Languages without spaces are ignored.
+        It is compared as a text, because its words may have no times. Languages without spaces are
+        ignored.
         """
         if transcript.language in SPACELESS_LANGUAGES:
             return False
