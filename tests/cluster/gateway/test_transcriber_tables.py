@@ -1,6 +1,7 @@
 """Models of recognisers with different tables, over real sockets."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from auricle.cluster.gateway.transcriber import RemoteTranscriber
+from auricle.cluster.wire.capacity import capacity_of
 from auricle.errors import ModelNotFound, ModelUnavailable, NoWorkerReady
 from auricle.transcriber import ModelState
 from auricle.types import ANONYMOUS, Job, JobId, JobKind, Options, ReservationRequest
@@ -113,6 +115,10 @@ async def test_before_the_first_report_no_name_is_known_or_unknown() -> None:
         with pytest.raises(NoWorkerReady):
             remote.reserve(request(""))
         assert not remote.stats().models
+        (node,) = remote._nodes  # a recogniser whose models are not known for a moment
+        node.ejection.check_succeeded(capacity_of({}), time.monotonic())
+        with pytest.raises(ModelUnavailable):
+            remote.reserve(request("a"))
 
 
 async def test_a_model_on_demand_is_loaded_by_a_reservation() -> None:

@@ -138,6 +138,7 @@ class LiveSessions:
         """Judges the ends of turns; ``None``: silence ends utterances."""
         self.frames: FrameDecoder | None = None
         """Decodes live MP3, FLAC and AAC; ``None``: they are rejected."""
+        self._read_interval_s = 0.0  # before it is limited
         self._transcriber = transcriber
         self._libopus = libopus
         self._allowances = rate_limiter
@@ -425,7 +426,7 @@ class LiveSessions:
         """Return the minimum time between two reads from a session's connection, in seconds."""
         is_silent = self.admission.is_silent(runner.place) and not runner.session.busy_channels
         longest_s = MAX_SILENT_READ_INTERVAL_S if is_silent else MAX_READ_INTERVAL_S
-        return min(longest_s, READ_INTERVAL_PER_CLIENT_S * len(self._runners))
+        return min(longest_s, self._read_interval_s)
 
     # Background work.
 
@@ -439,6 +440,7 @@ class LiveSessions:
             except Exception as error:  # a failed measurement must not end sessions
                 log_unexpected(error)
             load = self._meter.load
+            self._read_interval_s = READ_INTERVAL_PER_CLIENT_S * self.connected
             for runner in self._runners.values():
                 try:
                     runner.set_load(load)

@@ -25,11 +25,10 @@ from auricle.server.live.admission.activity import (
     Activity,
     Newcomer,
 )
-from auricle.server.live.admission.capacity import SpeakerCapacity
+from auricle.server.live.admission.capacity import HALF, SpeakerCapacity
 from auricle.server.live.admission.line import Waiter, WaitingLine
 from auricle.types import ClientId
 
-HALF = 0.5
 RETURN_S = 10.0
 """Time after the start for which places are kept for the sessions of the server's last run."""
 NEWCOMER_WEIGHT = 1.25

@@ -28,6 +28,7 @@ SPEAKERS_PER_WORKER = 12.0
 """Estimate before any evidence: two workers held 24 speakers with 19 of 20 finals within 2.8 s
 (``docs/benchmarks/compare.json``)."""
 MIN_SPEAKERS = 1.0
+HALF = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,8 @@ class Sample:
         is_busy: Whether the workers are busy; a final that is late while one is idle, such as one
             that has crashed a worker, says nothing of the load.
         is_whole: Whether all workers are ready; otherwise nothing is concluded.
-        is_live: Whether most of the work is live speech; otherwise the estimate does not fall.
+        is_live: Whether most of the work is live speech of this server; otherwise the estimate does
+            not fall unless half of it is used.
     """
 
     speakers: float
@@ -101,7 +103,7 @@ class SpeakerCapacity:
         if not sample.is_whole:
             return
         if self.is_late and not is_improving:
-            if sample.is_live:
+            if sample.is_live or speakers >= HALF * self.speakers:
                 held = FALL * min(self.speakers, speakers)
                 self.speakers = max(MIN_SPEAKERS, held, MAX_FALL * self.speakers)
                 self.is_learned = True
