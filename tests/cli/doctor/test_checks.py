@@ -179,7 +179,7 @@ def test_a_server_that_has_learned_nothing_is_worth_a_measurement(tmp_path: Path
         finding = check_live(settings(port=port))
         assert finding.level is Level.WARNING
         assert finding.text == (
-            "0 people are being transcribed now; this server holds about 16, which is not learned "
+            "0 people are being transcribed now; this server holds about 12, which is not learned "
             "yet"
         )
         assert "`auricle bench --save`" in finding.advice

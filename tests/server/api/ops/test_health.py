@@ -106,7 +106,7 @@ def test_health_reports_workers_queue_and_jobs(service: InProcess) -> None:
     assert body["sessions"] == {"connected": 0, "waiting": 0, "max": 1000}
     assert body["live"] == {
         "speakers": 0.0,
-        "capacity": 16.0,
+        "capacity": 12.0,
         "learned": False,
         "fixed": False,
         "late": False,

@@ -76,10 +76,10 @@ async def test_health_and_metrics_report_sessions(service: Live) -> None:
             health = (await client.get("/health")).json()
             metrics = (await client.get("/metrics")).text.splitlines()
     assert health["sessions"] == {"connected": 1, "waiting": 0, "max": 1000}
-    assert (health["live"]["capacity"], health["live"]["learned"]) == (16.0, False)
+    assert (health["live"]["capacity"], health["live"]["learned"]) == (12.0, False)
     assert 'auricle_live_sessions{state="connected"} 1.0' in metrics
     assert 'auricle_live_starts_total{how="new"} 1.0' in metrics
-    assert "auricle_live_capacity 16.0" in metrics
+    assert "auricle_live_capacity 12.0" in metrics
     assert "auricle_live_late 0.0" in metrics
     assert "auricle_live_waiting_clients 0.0" in metrics
     assert 'auricle_live_finals_total{outcome="text"} 1.0' in metrics
