@@ -55,12 +55,16 @@ def finals_text(told: list[Any]) -> str:
 
 
 def delays(told: list[Any]) -> str:
-    """Return when the first partial came, and how long after its speech the last final did."""
+    """Return when the first partial came, and how long after its speech the last final did.
+
+    Partials take the time that finals and other programs leave, so there may be none.
+    """
     partials = [result for result in of(told, "Results") if not result["is_final"]]
-    guess = next(result for result in partials if text_of(result))
+    guesses = [f"{result['at_s']:.1f} s" for result in partials if text_of(result)]
     last = [result for result in of(told, "Results") if text_of(result)][-1]
     after_s = last["at_s"] - last["start"] - last["duration"]
-    return f"first partial at {guess['at_s']:.1f} s, last final {after_s:.1f} s after its speech"
+    first = guesses[0] if guesses else "no time"
+    return f"first partial at {first}, last final {after_s:.1f} s after its speech"
 
 
 # Deepgram's package for Python.
