@@ -160,6 +160,11 @@ class OpenUtterance:
         """The language of its partials; ``None`` while it is detected."""
         return self.options.language or self._language
 
+    @property
+    def _texts(self) -> tuple[str, str]:
+        """The stable and the unstable text."""
+        return self.agreement.stable, self.agreement.unstable
+
     def wants_partial(self, received_sample: int) -> bool:
         """Return whether there is enough new audio for a partial."""
         if self._partial_job is not None or self.pause is not None or self._is_poison:
@@ -240,16 +245,15 @@ class OpenUtterance:
 
     def _show(self, speculation: Speculation, transcript: Transcript) -> Partial | None:
         """Return the text of a speculative final as a partial, if partials were shown before."""
-        before = self.agreement.unstable
+        before = self._texts
         if not self._answers or transcript.language != self.language:
             return None
         if speculation.context.samples:
             transcript = speculation.context.removed_from(transcript)
-        if not self.agreement.show(transcript) or self.agreement.unstable == before:
+        if not self.agreement.show(transcript) or self._texts == before:
             return None
         self._shown_sample = speculation.end_sample
-        texts = self.agreement.stable, self.agreement.unstable
-        return Partial(self.number, *texts, self.start_sample, speculation.end_sample)
+        return Partial(self.number, *self._texts, self.start_sample, speculation.end_sample)
 
     def _use(self, job: _PartialJob, transcript: Transcript) -> Partial | None:
         """Use a hypothesis if it is in the language of the utterance."""
@@ -257,12 +261,11 @@ class OpenUtterance:
             return None
         if job.end_sample < self._shown_sample:  # of before a speculative final that is shown
             return None
-        before = self.agreement.stable, self.agreement.unstable
+        before = self._texts
         self.agreement.receive(transcript, job.end_sample - self.start_sample)
-        texts = self.agreement.stable, self.agreement.unstable
-        if texts == before:
+        if self._texts == before:
             return None
-        return Partial(self.number, *texts, self.start_sample, job.end_sample)
+        return Partial(self.number, *self._texts, self.start_sample, job.end_sample)
 
     def _settle_language(self, transcript: Transcript) -> bool:
         """Decide the language; return whether the transcript is in it.

@@ -25,7 +25,7 @@ MAX_FALL = 0.75
 """Factor of the largest step down: one late final of a single speaker is weak evidence that the
 machine holds no second one."""
 SPEAKERS_PER_WORKER = 12.0
-"""Estimate before any evidence: two workers held 24 speakers with 19 of 20 finals within 2.8 s
+"""Estimate before any evidence: two workers held 24 speakers with 19 of 20 finals within 3.2 s
 (``docs/benchmarks/compare.json``)."""
 MIN_SPEAKERS = 1.0
 HALF = 0.5
