@@ -175,6 +175,19 @@ def test_one_newcomer_may_speak_above_the_capacity() -> None:
         stage.it.may_speak("sixth", Waiter("sixth"), stage.now)
 
 
+def test_the_newcomers_of_one_key_keep_no_other_from_its_first_word() -> None:
+    stage = Stage(capacity=10)
+    stage.join("bob", BOB)
+    for number in range(9):
+        stage.join(f"{number}", ALICE)
+    for number in range(8):
+        stage.it.may_speak(f"{number}", Waiter(f"{number}"), stage.now + 1)
+    stage.learned.speakers = 4
+    with pytest.raises(ServerFull):
+        stage.it.may_speak("8", Waiter("8"), stage.now + 1)
+    stage.it.may_speak("bob", Waiter("bob"), stage.now + 1)
+
+
 def test_a_session_is_asked_only_once_and_only_as_a_newcomer() -> None:
     stage = Stage(capacity=1)
     for place in ("asked", "listener", "newcomer"):

@@ -174,7 +174,11 @@ class LiveAdmission:
             if other is not session and other.has_spoken
         )
         session.has_spoken = True
-        if is_newcomer and others >= self.capacity.speakers + 1:
+        if (
+            is_newcomer
+            and others >= self.capacity.speakers + 1
+            and not self._has_less_than_its_part(session.client, besides=session)
+        ):
             raise self._refusal(waiter, now)
 
     @property
@@ -188,9 +192,19 @@ class LiveAdmission:
         free = self.capacity.speakers - self.speakers - ahead
         if not self.capacity.is_late and free >= self._newcomer.weight:
             return True
+        return self._has_less_than_its_part(client)
+
+    def _has_less_than_its_part(self, client: ClientId, besides: Activity | None = None) -> bool:
+        """Return whether several keys speak, and another session of this one is within its part.
+
+        Args:
+            client: The key.
+            besides: Its session that is asked about, if it is among the sessions.
+        """
         weights: defaultdict[ClientId, float] = defaultdict(float)
         for session in self._sessions.values():
-            weights[session.client] += session.weight
+            if session is not besides:
+                weights[session.client] += session.weight
         own = weights.pop(client, 0.0)
         others = sum(weight >= SPEAKER_WEIGHT for weight in weights.values())
         return bool(others) and own + 1 <= self.capacity.speakers / (others + 1)
