@@ -7,6 +7,8 @@ Each case runs against a new ``auricle serve`` with default settings, as ``make 
 - **speakers**: 16 people begin to speak within 2 s; also if eight busy processes ran while the
   server started.
 - **dropped**: 40 connections are opened and dropped within 10 s, then one more is opened.
+- **flood**: one person speaks, first alone, then while 50 connections a second are opened and
+  dropped; that person's own connection is opened two seconds after the first of them.
 - **silent**: 300 silent sessions, opened within 15 s, then 12 speakers with them. Silent ones
   send five packets at a time, so that the load generator does not take the machine.
 - **crash**: the server is killed while 16 people speak, and starts again; their clients resume.
@@ -26,6 +28,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,7 +37,7 @@ from typing import Any
 import anyio
 import numpy as np
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
 
 from auricle.client.live import LiveClient
 from auricle.commands import StreamParameters
@@ -51,6 +54,8 @@ from bench.live.score import percentile
 PACKET_S, TOGETHER = 0.02, 5
 SPEAKERS, SILENT, SILENT_SPEAKERS, DROPPED = 16, 300, 12, 40
 SILENT_INTERVAL_S = 0.05
+FLOOD_PER_S, FLOOD_LEAD_S, FLOOD_FACTOR = 50, 2.0, 1.25
+"""The median final of an honest client may take this much longer during a flood."""
 SILENT_FINAL_S = 3.0
 SPEECH_S = 25.0
 BUSY_PROCESSES = 8
@@ -217,6 +222,35 @@ def dropped() -> dict[str, Any]:
         return asyncio.run(run(server.url))
 
 
+def flood() -> dict[str, Any]:
+    """See the module."""
+    packets = packets_of(SPEECH_S, 1)
+
+    async def drop(url: str, outcomes: Counter[str]) -> None:
+        try:
+            connection = await open_stream(url)
+        except (OSError, TimeoutError, InvalidMessage):
+            outcomes["failed"] += 1
+        else:
+            if isinstance(connection, dict):
+                outcomes[connection["code"]] += 1
+            else:
+                outcomes["admitted"] += 1
+                connection.transport.abort()
+
+    async def run(url: str) -> dict[str, Any]:
+        calm, outcomes = await _speakers(url, packets), Counter[str]()
+        async with anyio.create_task_group() as tasks:
+            honest = asyncio.create_task(speak(url, packets[0], FLOOD_LEAD_S))
+            while not honest.done():
+                tasks.start_soon(drop, url, outcomes)
+                await asyncio.sleep(1 / FLOOD_PER_S)
+        return {"calm": calm, "flood": figures([await honest]), "dropped": dict(outcomes)}
+
+    with running() as server:
+        return asyncio.run(run(server.url))
+
+
 def silent() -> dict[str, Any]:
     """See the module."""
     packets = packets_of(SPEECH_S, SILENT_SPEAKERS)
@@ -360,7 +394,7 @@ def learning() -> dict[str, Any]:
         return shown
 
 
-CASES = {f.__name__: f for f in (speakers, dropped, silent, crash, learning)}
+CASES = {f.__name__: f for f in (speakers, dropped, flood, silent, crash, learning)}
 
 
 def targets(shown: dict[str, Any]) -> dict[str, bool]:
@@ -370,6 +404,10 @@ def targets(shown: dict[str, Any]) -> dict[str, bool]:
         reached[f"{SPEAKERS} speakers are admitted, {how}"] = each["admitted"] == SPEAKERS
     if each := shown.get("dropped"):
         reached["a speaker is admitted after dropped connections"] = each["then"]
+    if each := shown.get("flood"):
+        reached["a speaker is admitted during a flood"] = each["flood"]["admitted"] == 1
+        most_s = FLOOD_FACTOR * each["calm"]["final_p50_s"]
+        reached["and its finals are in time"] = (each["flood"]["final_p50_s"] or math.inf) <= most_s
     if each := shown.get("silent"):
         is_open = each["silent sessions admitted"] == SILENT
         reached["silent sessions are admitted"] = is_open
