@@ -1,4 +1,6 @@
+import json
 import math
+from functools import partial
 from typing import Annotated, Any
 
 import msgspec
@@ -14,8 +16,10 @@ from auricle.limits import (
     MAX_RATE_HZ,
     MIN_RATE_HZ,
 )
+from auricle.protocol.asr_webservice.query import parse_asr
 from auricle.protocol.deepgram.query import parse_listen
 from auricle.protocol.fields import (
+    MAX_LIST_VALUES,
     InvalidJson,
     check_length,
     convert,
@@ -106,6 +110,59 @@ def test_texts_become_the_types_of_their_fields(
 )
 def test_the_rules_of_other_services(items: list[tuple[str, str]], expected: Shape) -> None:
     assert convert_texts(items, Shape, "form", is_lenient=True) == expected
+
+
+@pytest.mark.parametrize("is_lenient", [False, True], ids=["auricle", "others"])
+def test_repeated_fields_are_counted(*, is_lenient: bool) -> None:
+    def read(number: int) -> Shape:
+        items = (("names", "") for _ in range(number))
+        return convert_texts(items, Shape, "form", is_lenient=is_lenient)
+
+    assert read(MAX_LIST_VALUES) == Shape()
+    with pytest.raises(BadRequest, match="names has too many values") as raised:
+        read(10**9)
+    assert raised.value.field == "names"
+
+
+def forms(name: str) -> dict[str, list[str]]:
+    """Return lists that are too long: one text with commas, one in JSON, and many short ones."""
+    half = MAX_LIST_VALUES // 2
+    return {
+        f"{name}, commas": ["," * MAX_LIST_VALUES],
+        f"{name}, JSON": [json.dumps([""] * (MAX_LIST_VALUES + 1))],
+        f"{name}, several": ["," * half] * 3,
+    }
+
+
+OPENAI_LISTS = ("keywords", "languages", "timestamp_granularities")
+LONG_LISTS = {
+    **{
+        f"openai: {case}": (partial(read_form, {name: texts}, Task.TRANSCRIBE), name)
+        for name in OPENAI_LISTS
+        for case, texts in forms(name).items()
+    },
+    **{
+        f"openai: {name}, JSON": (
+            partial(read_form, {name: forms(name)[f"{name}, JSON"]}, Task.TRANSCRIBE),
+            name,
+        )
+        for name in ("known_speaker_names", "known_speaker_references")
+    },
+    "asr": (partial(parse_asr, [("hotwords", "," * MAX_LIST_VALUES)]), "hotwords"),
+    "deepgram": (partial(parse_listen, [("redact", "," * MAX_LIST_VALUES)]), "redact"),
+    "native": (
+        partial(convert_texts, [("hotwords", "," * MAX_LIST_VALUES)], Fields, "query"),
+        "hotwords",
+    ),
+}
+
+
+@pytest.mark.parametrize(("parse", "name"), LONG_LISTS.values(), ids=LONG_LISTS)
+def test_long_lists_are_refused_before_they_are_split(parse: Any, name: str) -> None:
+    """A list of a million empty values blocked the event loop for seconds, and was accepted."""
+    with pytest.raises(BadRequest, match=f"{name} has too many values") as raised:
+        parse()
+    assert raised.value.field == name
 
 
 @pytest.mark.parametrize("text", ["5 s", "1e400", "nan", "perhaps", "61"])

@@ -17,6 +17,10 @@ from auricle.limits import MAX_MESSAGE_CHARACTERS
 
 T = TypeVar("T")
 
+MAX_LIST_VALUES = 1000
+"""Maximum values of all lists of a form or a query together, twice the longest valid list: a list
+is counted before it is split, as a list of a million empty values blocks the event loop."""
+
 _FIELD = re.compile(r" - at `\$\.([a-z_]+)")
 _VALUE = re.compile(r"(Invalid enum value) .*(?= - at )", re.DOTALL)
 _FLAGS = {"yes": "true", "no": "false"}
@@ -36,6 +40,30 @@ def check_length(message: str | bytes) -> None:
         raise BadRequest(
             f"Text message is too long; send at most {MAX_MESSAGE_CHARACTERS} characters."
         )
+
+
+def split_list(name: str, text: str) -> list[str]:
+    """Return the values of a list with commas, without surrounding whitespace.
+
+    Raises:
+        BadRequest: There are more than ``MAX_LIST_VALUES``.
+    """
+    check_list(name, text)
+    return [value.strip() for value in text.split(",")]
+
+
+def check_list(name: str, text: str) -> None:
+    """Check that a list with commas, or in JSON, is not too long to be parsed.
+
+    Raises:
+        BadRequest: There are more than ``MAX_LIST_VALUES``.
+    """
+    if text.count(",") >= MAX_LIST_VALUES:
+        raise _too_many(name)
+
+
+def _too_many(name: str) -> BadRequest:
+    return BadRequest(f"{name} has too many values; send at most {MAX_LIST_VALUES}.", name)
 
 
 def decode_json(text: str | bytes | bytearray | msgspec.Raw, into: type[T], what: str) -> T:
@@ -95,17 +123,22 @@ def convert_texts(
             be ``yes`` and ``no``, and lists are repeated only. Auricle's have commas instead.
 
     Raises:
-        BadRequest: A value has the wrong type, or is out of range; ``field`` names it.
+        BadRequest: A value has the wrong type or is out of range, or there are more than
+            ``MAX_LIST_VALUES``; ``field`` names it.
     """
     fields = _fields(cast(Hashable, into))
     values: dict[str, Any] = {}
+    listed = 0
     for name, text in items:
         if name not in fields:
             continue
         key, kind = fields[name]
         text = text.strip()
         if kind is list:
-            parts = [text] if is_lenient else map(str.strip, text.split(","))
+            parts = [text] if is_lenient else split_list(name, text)
+            listed += len(parts)
+            if listed > MAX_LIST_VALUES:
+                raise _too_many(name)
             values.setdefault(key, []).extend(filter(None, parts))
         elif text and is_lenient and kind is bool:
             values[key] = _FLAGS.get(text.lower(), text)

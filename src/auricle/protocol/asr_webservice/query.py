@@ -21,7 +21,7 @@ from auricle.limits import (
     ModelName,
     are_valid_hotwords,
 )
-from auricle.protocol.fields import convert_texts
+from auricle.protocol.fields import convert_texts, split_list
 from auricle.protocol.ignored import ignored_options
 from auricle.types import MAX_SPEAKERS, Options, SpeakerOptions, Task
 
@@ -175,7 +175,7 @@ def _task(query: AsrQuery) -> Task:
 
 
 def _hotwords(query: AsrQuery) -> tuple[str, ...]:
-    words = tuple(word.strip() for word in query.hotwords.split(",") if word.strip())
+    words = tuple(filter(None, split_list("hotwords", query.hotwords)))
     if not are_valid_hotwords(words):
         raise BadRequest(f"Too many or too long hotwords; use {HOTWORD_LIMITS}.", "hotwords")
     return words

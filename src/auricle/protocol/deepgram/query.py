@@ -28,7 +28,7 @@ from auricle.limits import (
     RateHz,
     are_valid_hotwords,
 )
-from auricle.protocol.fields import convert_texts
+from auricle.protocol.fields import convert_texts, split_list
 from auricle.protocol.ignored import ignored_options
 from auricle.text import numerals
 from auricle.types import Redact, SpeakerOptions
@@ -293,7 +293,7 @@ def parse_redact(values: Iterable[str]) -> tuple[Redact, ...]:
     Raises:
         BadRequest: A value names what can't be hidden.
     """
-    names = [name.strip().lower() for value in values for name in value.split(",")]
+    names = [name.lower() for value in values for name in split_list("redact", value)]
     names = [name for name in names if name not in _FALSE]
     if any(name not in _REDACT for name in names):
         raise BadRequest(f"redact must be {', '.join(Redact)}; nothing else can be hidden.")

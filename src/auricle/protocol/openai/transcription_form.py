@@ -19,7 +19,7 @@ from msgspec import Meta
 from auricle.errors import BadRequest
 from auricle.languages import language_choice
 from auricle.limits import MAX_PROMPT_CHARACTERS, Hotwords, Language, Languages, ModelName
-from auricle.protocol.fields import convert_texts, decode_json
+from auricle.protocol.fields import check_list, convert_texts, decode_json, split_list
 from auricle.protocol.ignored import ignored_options
 from auricle.protocol.openai.known_speakers import (
     MAX_KNOWN_SPEAKERS,
@@ -249,12 +249,13 @@ def _items(texts: Texts) -> Iterator[tuple[str, str]]:
             if name not in (*_LISTS, *_REPEATED) or (name in _REPEATED and not is_json):
                 yield name, value
             elif is_json:
+                check_list(name, value)
                 try:
                     yield from ((name, text) for text in decode_json(value, list[str], name))
                 except BadRequest:
                     raise BadRequest(f"{name} must be a list of strings.", name) from None
             else:
-                yield from ((name, text) for text in value.split(","))
+                yield from ((name, text) for text in split_list(name, value))
 
 
 def _format(form: Form) -> Format:

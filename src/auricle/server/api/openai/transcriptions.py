@@ -106,7 +106,8 @@ async def answer_form(request: Request, task: Task, deployment: str | None = Non
             boundary, context.body(), spool, FIELDS, large_names=[REFERENCES]
         )
         fields = form.fields if deployment is None else form.fields | {"model": [deployment]}
-        speech = read_form(fields, task, form.unread.items())
+        read = partial(read_form, fields, task, form.unread.items())
+        speech = await to_thread.run_sync(read) if REFERENCES in fields else read()
         params = replace(
             check(Fields()),
             options=speech.options,
