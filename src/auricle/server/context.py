@@ -40,7 +40,9 @@ from auricle.types import ANONYMOUS, ClientId
 
 RETRY_S = 5
 MAX_JOB_UPLOADS = 64
-"""Maximum concurrent uploads of background jobs, whose JSON bodies are in memory."""
+"""Maximum concurrent uploads of background jobs."""
+MAX_LARGE_JSON = 2
+"""Large JSON bodies that are parsed at the same time."""
 
 _log = structlog.get_logger("auricle.server")
 
@@ -67,6 +69,8 @@ class ServerState:
     batch_jobs: int
     has_remote_recognisers: bool
     chunk_slots: FairSemaphore
+    large_json: FairSemaphore
+    """Slots for parsing large JSON bodies, which takes up to 45 MB of memory each."""
     live: LiveSessions
     speakers: VoiceEmbedder | None = None
     """Embeds speech for speakers; ``None``: transcripts have none."""
@@ -125,6 +129,7 @@ class ServerState:
             early=EarlyReservations(),
             batch_jobs=batch_jobs,
             has_remote_recognisers=has_remote_recognisers,
+            large_json=FairSemaphore(MAX_LARGE_JSON),
             chunk_slots=FairSemaphore(0),  # the start and each snapshot set the width
             live=LiveSessions(
                 all_settings.live,

@@ -27,6 +27,7 @@ from auricle.server.transcription.run import (
     transcribe_short,
     transcribe_spooled,
 )
+from auricle.server.uploads.json_audio import parse_payload
 from auricle.server.uploads.params import TranscriptionParams
 from auricle.server.uploads.short_audio import DIRECT_FORMATS, MAX_DIRECT_BYTES, decode_short
 from auricle.server.uploads.spool import SpoolFile
@@ -34,6 +35,9 @@ from auricle.server.uploads.upload import Upload
 from auricle.server.uploads.upload_room import UploadReservation
 from auricle.speakers.names import Reference
 from auricle.types import ANONYMOUS, Pcm16
+
+MAX_JSON_BYTES_IN_MEMORY = 2**20
+"""Larger JSON bodies are written to a file while they arrive. Base64 of 24 s of PCM16."""
 
 _MB = 1_000_000
 
@@ -147,11 +151,54 @@ class UploadContext:
 
     def body(self) -> AsyncIterator[bytes]:
         """Iterate over the body's chunks; see :func:`.body_chunks`."""
+        return self._chunks(self.max_upload_bytes)
+
+    def _chunks(self, max_bytes: int) -> AsyncIterator[bytes]:
         return body_chunks(
             self.request.receive,
-            max_bytes=self.max_upload_bytes,
+            max_bytes=max_bytes,
             pause_s=self.server.settings.body_timeout_s,
         )
+
+    async def read_json(self, max_bytes: int) -> tuple[TranscriptionParams, Upload]:
+        """Read and parse a JSON body with audio.
+
+        A large one is in memory only while it is parsed, a few at a time: until it is complete, and
+        until its audio is transcribed, it is in a file. So slow clients hold no memory.
+
+        Args:
+            max_bytes: Maximum size of the body.
+
+        Raises:
+            TooLarge: The body is too large.
+            BadRequest: It isn't valid, or the client stopped sending, or is too slow.
+            UnsupportedFormat: The audio format is unknown.
+            Overloaded: The disk is full.
+        """
+        body, spool = bytearray(), None
+        async for chunk in self._chunks(max_bytes):
+            if spool is None and len(body) + len(chunk) > MAX_JSON_BYTES_IN_MEMORY:
+                spool = await self.new_file()
+                await spool.write(body)
+                body.clear()
+            if spool is None:
+                body += chunk
+            else:
+                await spool.write(chunk)
+        if spool is None:
+            params, audio = await parse_payload(body)
+            return params, Upload(audio)
+        await spool.flush()
+        audio_file = await self.new_file()
+        slots = self.server.large_json
+        await slots.enter(self.client)
+        try:
+            params, audio = await parse_payload(await spool.read())
+            await audio_file.write(audio)
+            await audio_file.flush()
+        finally:
+            slots.leave(self.client)
+        return params, Upload(audio_file)
 
     async def store_body(self, expand: Callable[[bytes], bytes] = bytes) -> SpoolFile:
         """Write the body, which is the audio, to a file.

@@ -27,7 +27,7 @@ escaped as ``\\uXXXX``."""
 _NOT_BASE64 = "audio is not valid base64. Send standard base64 (RFC 4648 §4) with padding."
 
 
-async def parse_payload(body: bytearray) -> tuple[TranscriptionParams, bytes]:
+async def parse_payload(body: bytes | bytearray) -> tuple[TranscriptionParams, bytes]:
     """Return the parameters and the decoded audio.
 
     Raises:
@@ -41,7 +41,7 @@ async def parse_payload(body: bytearray) -> tuple[TranscriptionParams, bytes]:
     return await to_thread.run_sync(_parse, body)
 
 
-def _parse(body: bytearray) -> tuple[TranscriptionParams, bytes]:
+def _parse(body: bytes | bytearray) -> tuple[TranscriptionParams, bytes]:
     try:
         texts = decode_json(body, dict[str, msgspec.Raw], "JSON body")
         # The audio stays a reference into the body.

@@ -19,7 +19,7 @@ from auricle.protocol.ignored import warning_headers
 from auricle.protocol.native.errors import ErrorResponse
 from auricle.protocol.native.utterance import TranscriptBody, transcript_body
 from auricle.server.access.admission import estimate_json_s, estimate_s
-from auricle.server.http.body import check_length, media_type, read_body
+from auricle.server.http.body import check_length, media_type
 from auricle.server.http.openapi import (
     POSTED,
     answer,
@@ -37,7 +37,6 @@ from auricle.server.transcription.background_jobs.requests import (
 )
 from auricle.server.transcription.intake import UploadContext
 from auricle.server.transcription.webhooks import WebhookEvent, check_callback
-from auricle.server.uploads.json_audio import parse_payload
 from auricle.server.uploads.params import (
     Fields,
     JsonRequest,
@@ -113,12 +112,11 @@ async def post_utterance(request: Request) -> Response:
 
 async def _answer_json(context: UploadContext) -> Response:
     """Transcribe a JSON body with base64 audio."""
-    settings, request = context.server.settings, context.request
-    max_bytes = int(settings.max_json_mb * _MB)
+    request = context.request
+    max_bytes = int(context.server.settings.max_json_mb * _MB)
     length = check_length(request.headers, max_bytes)
     context.enter(estimate_json_s(length), size_bytes=length, is_job=_is_job(request))
-    body = await read_body(request.receive, max_bytes=max_bytes, pause_s=settings.body_timeout_s)
-    params, upload = await _parse(body)
+    params, upload = await context.read_json(max_bytes)
     params = with_model(_with_callback(context, params), context.server.models)
     context.note(params, upload.size_bytes)
     return await _answer(context, params, upload, _uploading(context, params))
@@ -205,9 +203,3 @@ def _uploading(context: UploadContext, params: TranscriptionParams) -> Uploading
 
 def _is_job(request: Request) -> bool:
     return request.query_params.get("wait", "1").lower() in ("0", "false", "no")
-
-
-async def _parse(body: bytearray) -> tuple[TranscriptionParams, Upload]:
-    params, audio = await parse_payload(body)
-    body.clear()  # up to 25 MB, not needed while the job is queued
-    return params, Upload(audio)

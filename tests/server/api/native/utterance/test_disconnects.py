@@ -1,5 +1,6 @@
 """Clients that disconnect, slow bodies and large uploads."""
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import anyio
 import psutil
 import pytest
 
+from auricle.server.uploads.spool import BUFFER_BYTES
 from tests.server.api.native.utterance.helpers import CLIP_BYTES
 from tests.support.decoder import file_of
 from tests.support.service import CLIP, Live, head, in_base64, live, poll_until, read_answer
@@ -93,6 +95,36 @@ async def test_a_large_upload_is_never_whole_in_memory(running: Live) -> None:
         status, _, _ = await read_answer(stream)
         assert status == 200
     assert memory_bytes() - before < size / 2
+
+
+async def test_large_json_is_in_a_file_while_it_arrives(running: Live) -> None:
+    """Slow clients with many unfinished bodies would otherwise hold all memory."""
+    size = 20_000_000
+    content = b'{"audio_format": "pcm16", "audio": "' + b"A" * size + b'"}'
+    spool = running.state.running.spool.path
+
+    def stored_bytes() -> int:
+        return sum(path.stat().st_size for path in spool.iterdir())
+
+    async with await running.connect() as stream:
+        await stream.send(request_bytes("/utterance", "application/json", content)[:-1000])
+        await poll_until(lambda: stored_bytes() >= size - 2 * BUFFER_BYTES)
+    await running.until_at_rest()
+    assert stored_bytes() == 0
+
+
+async def test_large_json_is_transcribed_and_leaves_nothing(running: Live) -> None:
+    audio = CLIP_BYTES + bytes(2_000_000)
+    content = b'{"job_id": "a1", "audio": "' + in_base64(audio).encode() + b'"}'
+    async with await running.connect() as stream:
+        await stream.send(request_bytes("/utterance", "application/json", content))
+        status, _, body = await read_answer(stream)
+    answer = json.loads(body)
+    assert (status, answer["job_id"]) == (200, "a1")
+    assert answer["duration_ms"] == round(len(audio) / 32)
+    assert running.decoder.contents == [audio[:100]]
+    await running.until_at_rest()
+    assert running.decoder.left_behind() == []
 
 
 def memory_bytes() -> int:
