@@ -46,14 +46,22 @@ USED_OF_HTTP_PARSER = {"next_event", "their_state", "trailing_data"}
 USED_OF_WEBSOCKETS = {
     *("close_sent", "close_timer", "config", "conn", "disconnected", "frames", "loop", "queue"),
     *("handshake_complete", "handshake_initiated", "read_paused", "transport", "writable"),
-    *("connection_made", "data_received", "handle_connect", "handle_cont", "handle_events"),
-    *("handle_parser_exception", "handle_ping", "receive", "run_asgi", "send", "shutdown"),
+    *("connection_lost", "connection_made", "data_received", "handle_connect", "handle_cont"),
+    *(
+        "handle_events",
+        "handle_parser_exception",
+        "handle_ping",
+        "receive",
+        "run_asgi",
+        "send",
+        "shutdown",
+    ),
     *("scope", "send_receive_event_to_app"),
 }
 SET_BY_THE_HANDSHAKE = {"response", "scope"}
 USED_OF_WEBSOCKET_PARSER = {
-    *("close_sent", "data_to_send", "handshake_exc", "max_message_size", "parser_exc"),
-    *("receive_data", "send_close", "send_response"),
+    *("close_sent", "current_size", "data_to_send", "fail", "handshake_exc", "max_message_size"),
+    *("parser_exc", "reader", "receive_data", "send_close", "send_response"),
 }
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import logging
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -154,6 +155,65 @@ async def test_the_largest_message_comes_through_and_a_larger_one_is_refused() -
             await connection.send(bytes(MAX_MESSAGE_BYTES // 8) for _ in range(9))
             assert await close_code(connection) == 1009
     assert sizes == [MAX_MESSAGE_BYTES]
+
+
+@pytest.fixture
+def large_messages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Allow large messages, two at a time, for half a second each."""
+    monkeypatch.setitem(server_websocket._MAX_BYTES_AT, "/", 4 * MAX_MESSAGE_BYTES)
+    monkeypatch.setattr(server_websocket, "MAX_LARGE_MESSAGES", 2)
+    monkeypatch.setattr(server_websocket, "LARGE_MESSAGE_S", 0.5)
+
+
+async def until_left(websocket: WebSocket, peer: Peer) -> None:
+    await until_told(websocket)
+
+
+@pytest.mark.parametrize("is_one_frame", [True, False], ids=["one frame", "fragments"])
+@pytest.mark.usefixtures("large_messages")
+async def test_an_unfinished_large_message_is_closed_after_a_time(*, is_one_frame: bool) -> None:
+    """Hundreds of them would hold gigabytes for hours."""
+    size = MAX_MESSAGE_BYTES + READ_BYTES
+    async with serving(until_left) as port, dialled(port) as connection:
+        if is_one_frame:
+            head = struct.pack("!BBQ4x", 0x82, 0xFF, 2 * MAX_MESSAGE_BYTES)
+            connection.transport.write(head + bytes(size))
+        else:
+            await send_unfinished(connection, size)
+        assert await close_code(connection) == 1008
+    assert not server_websocket._large_arriving
+
+
+@pytest.mark.usefixtures("large_messages")
+async def test_few_large_messages_arrive_at_the_same_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(server_websocket, "LARGE_MESSAGE_S", 60.0)
+    async with contextlib.AsyncExitStack() as stack:
+        port = await stack.enter_async_context(serving(until_left))
+        first, second, third, small = [
+            await stack.enter_async_context(dialled(port)) for _ in range(4)
+        ]
+        for connection in (first, second):
+            await send_unfinished(connection, 2 * MAX_MESSAGE_BYTES)
+        await poll_until(lambda: len(server_websocket._large_arriving) == 2)
+        await send_unfinished(third, 2 * MAX_MESSAGE_BYTES)
+        assert await close_code(third) == 1013
+        await first.close()
+        await poll_until(lambda: len(server_websocket._large_arriving) == 1)
+        await small.send(bytes(2 * MAX_MESSAGE_BYTES))
+        await small.close()
+        assert small.close_code == 1000
+
+
+async def send_unfinished(connection: ClientConnection, size: int) -> None:
+    """Send a message in fragments, but not its last one."""
+    piece = bytes(size // 4)
+    connection.protocol.send_binary(piece, fin=False)
+    for _ in range(3):
+        connection.protocol.send_continuation(piece, fin=False)
+    for data in connection.protocol.data_to_send():
+        connection.transport.write(data)
 
 
 async def test_a_client_that_keeps_sending_reads_why_it_was_closed() -> None:

@@ -10,6 +10,7 @@
   fragments, which no route sees, is not read for a while (see ``net/read_throttle.py``).
 - A peer that violates the protocol still receives its route's last messages before the close frame.
 - A message in a million fragments uses no more memory than its bytes.
+- Few large messages arrive at the same time, each for a limited time: others are closed.
 
 The server does not require pongs: it applies back-pressure by not reading, which delays them too.
 """
@@ -48,6 +49,13 @@ MAX_JSON_AUDIO_BYTES = 16 * 2**20
 _MAX_BYTES_AT = dict.fromkeys(
     ("/v1/realtime", "/openai/realtime", "/openai/v1/realtime"), MAX_JSON_AUDIO_BYTES
 )
+
+MAX_LARGE_MESSAGES, LARGE_MESSAGE_S = 8, 30.0
+"""Messages above ``MAX_MESSAGE_BYTES`` that may be arriving, 128 MB in all, and the time in seconds
+for each: an unfinished message is in memory."""
+
+_large_arriving: set["WebSocketConnection"] = set()
+"""The connections with an unfinished large message, of all servers of the process."""
 
 SEND_BUFFER_BYTES = 32 * 1024
 """Kernel send buffer (SO_SNDBUF): about a hundred results."""
@@ -98,6 +106,7 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
     _held: Any = None
     """The next message, which was taken from the queue."""
     violation_code: int | None = None
+    _large_timer: asyncio.TimerHandle | None = None
     _pending_close: bytes | None = None
     """The close frame for a violation, held until the route has sent its last messages."""
 
@@ -122,6 +131,7 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         with self._reading.parsing():
             self.conn.receive_data(data)
             self.handle_events()
+            self._limit_large_message()
         if not self.handshake_initiated:
             self._refuse_handshake()
         if self.conn.parser_exc is not None:
@@ -150,6 +160,36 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
             self.transport.abort()
         else:
             super().handle_ping()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget a large message."""
+        self._end_large_message()
+        super().connection_lost(exc)
+
+    def _limit_large_message(self) -> None:
+        """Close the connection if its unfinished message is one large message too many."""
+        arriving_bytes = len(self.conn.reader.buffer) + (self.conn.current_size or 0)
+        if arriving_bytes <= MAX_MESSAGE_BYTES:
+            self._end_large_message()
+        elif self._large_timer is None and len(_large_arriving) < MAX_LARGE_MESSAGES:
+            _large_arriving.add(self)
+            reason = f"A message of more than {MAX_MESSAGE_BYTES} bytes took too long."
+            self._large_timer = self.loop.call_later(LARGE_MESSAGE_S, self._fail, 1008, reason)
+        elif self._large_timer is None:
+            self._fail(1013, "Too many large messages are arriving; send smaller ones.")
+
+    def _end_large_message(self) -> None:
+        timer, self._large_timer = self._large_timer, None
+        if timer is not None:
+            timer.cancel()
+            _large_arriving.discard(self)
+
+    def _fail(self, code: int, reason: str) -> None:
+        """Close as after a protocol violation: what the peer still sends is discarded."""
+        self._end_large_message()
+        self.conn.fail(code, reason)
+        self.conn.reader.buffer.clear()
+        self.handle_parser_exception()
 
     def handle_parser_exception(self) -> None:
         """Handle a protocol violation: hold the close frame until the route has finished."""
