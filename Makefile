@@ -99,6 +99,9 @@ chaos: setup ## Inject every kind of fault for 10 minutes, under every kind of c
 chaos-live: setup ## Fail workers, network and server during live streams; check every word
 	@"$(BIN)/python" -m tests.resilience.live_chaos $(ARGS)
 
+attacks: setup ## Attack a server with one key; report what others notice (ARGS="--reference eec534ef")
+	@"$(BIN)/python" -m tests.resilience.attacks $(ARGS)
+
 durable: setup ## Kill every process during jobs and live streams; check that nothing is lost (ARGS="--database postgres")
 	@"$(BIN)/python" -m tests.resilience.durable $(ARGS)
 

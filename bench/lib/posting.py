@@ -138,7 +138,7 @@ class Client:
 
     def __init__(self, url: str) -> None:
         host, _, port = url.removeprefix("http://").partition(":")
-        self._host, self._port = host, int(port)
+        self.host, self.port = host, int(port)
 
     async def post(self, body: Body, key: str | None = None) -> Outcome:
         """Send one request and return its result."""
@@ -173,7 +173,7 @@ class Client:
         """Return the head of a request: a GET if it has no body."""
         lines = [
             f"{'POST' if media_type else 'GET'} {path} HTTP/1.1",
-            f"host: {self._host}:{self._port}",
+            f"host: {self.host}:{self.port}",
             "connection: close",
         ]
         if media_type:
@@ -184,7 +184,7 @@ class Client:
 
     async def exchange(self, head: bytes, content: bytes) -> Response:
         """Send a request and return its response."""
-        reader, writer = await asyncio.open_connection(self._host, self._port)
+        reader, writer = await asyncio.open_connection(self.host, self.port)
         try:
             writer.write(head)
             writer.write(content)
