@@ -5,12 +5,14 @@
 During each attack, ``/livez`` is requested ten times a second, and the holder of another key sends
 a WAV of two seconds, again and again. The figures are the time of these answers and the memory of
 the server's process, also without an attack. With ``--reference``, an earlier commit is attacked,
-too. The attacker computes on the same cores, which is part of the times.
+too. The attacker is a process on the same cores, which is part of the times.
 """
 
 import asyncio
+import multiprocessing
 import time
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 from auricle.types import SAMPLE_RATE_HZ
@@ -20,8 +22,7 @@ from bench.lib.posting import WAV_PATH, WAV_TYPE, Client, percentiles
 from bench.lib.report import command_line, publish, require
 from bench.lib.service import Server, running
 from bench.lib.speech import TESTDATA, load_audio
-from tests.resilience.attacks.attacker import Attacker
-from tests.resilience.attacks.attacks import ATTACKS, Attack
+from tests.resilience.attacks.attacks import ATTACKS, attack_for
 
 ATTACKER, OTHER = "key-of-the-attacker", "key-of-another"
 SETTINGS: dict[str, Any] = {
@@ -34,10 +35,8 @@ REST_S = 3.0
 """Time between two attacks, in which the server ends what is left of the first."""
 
 
-async def measure(
-    server: Server, wav: bytes, attack: Attack | None, seconds: float
-) -> dict[str, Any]:
-    """Return the figures of an attack, or without one."""
+async def measure(server: Server, wav: bytes, attack: str | None, seconds: float) -> dict[str, Any]:
+    """Return the figures during an attack, by its name, or without one."""
     livez_s: list[float] = []
     other_s: list[float] = []
     memory_mb: list[float] = []
@@ -58,22 +57,26 @@ async def measure(
         if answer.status != 200:
             await asyncio.sleep(LIVEZ_EACH_S)
 
-    attacker = Attacker(server.url, ATTACKER)
     probes = [asyncio.create_task(again(each)) for each in (watch, post)]
-    if attack is not None:
-        probes.append(asyncio.create_task(attack(attacker, wav)))
-    await asyncio.sleep(seconds)
+    answers: dict[str, int] = {}
+    if attack is None:
+        await asyncio.sleep(seconds)
+    else:
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+            answers = await asyncio.get_running_loop().run_in_executor(
+                pool, attack_for, attack, server.url, ATTACKER, wav, seconds
+            )
     for task in probes:
         task.cancel()
     await asyncio.gather(*probes, return_exceptions=True)
     failed = [task.exception() for task in probes if not task.cancelled()]
     if any(failed):
-        raise SystemExit(f"the attack or a probe failed: {failed}")
+        raise SystemExit(f"a probe failed: {failed}")
     return {
         "livez_s": percentiles(livez_s),
         "other_s": percentiles(other_s),
         "other_answers": other,
-        "attacker_answers": dict(attacker.answers),
+        "attacker_answers": answers,
         "memory_mb": round(max(memory_mb)),
     }
 
@@ -96,7 +99,9 @@ def attacked(version: Version, wav: bytes, only: list[str], seconds: float) -> d
     figures = {}
     with running(checkout=(version.root, version.python), **SETTINGS) as server:
         for name in ["no attack", *only]:
-            figures[name] = asyncio.run(measure(server, wav, ATTACKS.get(name), seconds))
+            figures[name] = asyncio.run(
+                measure(server, wav, name if name in ATTACKS else None, seconds)
+            )
             print(f"{version.name}, {name}: {figures[name]}", flush=True)
             time.sleep(REST_S)
     return figures

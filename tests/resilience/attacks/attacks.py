@@ -1,6 +1,7 @@
 """The attacks: each runs until it is cancelled."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any
@@ -11,8 +12,8 @@ Attack = Callable[[Attacker, bytes], Coroutine[Any, Any, None]]
 """It gets a WAV of two seconds, too."""
 
 FORM_PATH = "/v1/audio/transcriptions"
-EMPTY_TEXTS = 4_000_000
-"""In JSON: 12 MB, the limit of recordings of voices."""
+EMPTY_TEXTS = 3_900_000
+"""In JSON: nearly 12 MB, the limit of recordings of voices."""
 COMMAS = 255_000
 """Nearly the limit of all other fields."""
 JSON_BYTES = 24_900_000
@@ -39,6 +40,19 @@ async def unfinished_json(attacker: Attacker, wav: bytes) -> None:
     async with asyncio.TaskGroup() as group:
         for _ in range(60):
             group.create_task(attacker.hold("/utterance", "application/json", JSON_BYTES, content))
+
+
+def attack_for(name: str, url: str, key: str, wav: bytes, seconds: float) -> dict[str, int]:
+    """Attack a server for some seconds; return the number of answers by status."""
+    attacker = Attacker(url, key)
+
+    async def run() -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await ATTACKS[name](attacker, wav)
+
+    asyncio.run(run())
+    return dict(attacker.answers)
 
 
 ATTACKS: Mapping[str, Attack] = {
