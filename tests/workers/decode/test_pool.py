@@ -4,7 +4,7 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -26,9 +26,9 @@ from auricle.errors import (
     WorkerError,
 )
 from auricle.transcriber import Progress
-from auricle.types import SAMPLE_RATE_HZ, ClientId, Source
+from auricle.types import ANONYMOUS, SAMPLE_RATE_HZ, ClientId, Source
 from auricle.workers.decode.pool import HUNG_PATIENCE_S, SLOW_S, DecodePool, lie_within
-from auricle.workers.process.messages import DecodeStep, StepDone
+from auricle.workers.process.messages import DecodeStep, StepDone, StepFailed
 from auricle.workers.process.poison import CrashBudget
 from auricle.workers.process.process import ProcessExit
 from tests.support.clips import CLIPS
@@ -216,11 +216,17 @@ def source(name: str) -> Source:
     return Source(name)
 
 
-async def first_of(pool: DecodePool, name: str) -> "asyncio.Task[Progress]":
+async def first_of(
+    pool: DecodePool, name: str, client: ClientId = ANONYMOUS
+) -> "asyncio.Task[Progress]":
     """Request a file, and return its first progress; the test plays the worker."""
-    reading = pool.decode(source(name))
-    asked = asyncio.create_task(anext(reading))
+    return await next_of(pool, pool.decode(source(name), client=client))
+
+
+async def next_of(pool: DecodePool, reading: AsyncGenerator[Progress]) -> "asyncio.Task[Progress]":
+    """Request a file's next progress."""
     waiting = pool.stats().queue.waiting_jobs
+    asked = asyncio.create_task(anext(reading))
     await poll_until(lambda: pool.stats().queue.waiting_jobs == waiting + 1)
     return asked
 
@@ -289,7 +295,101 @@ async def test_the_file_with_the_least_work_done_continues_first() -> None:
 
 
 HANG = ProcessExit("SIGKILL", None, ("av/container.py:1 read",))
-MALLORY = ClientId("mallory")
+MALLORY, ALICE = ClientId("mallory"), ClientId("alice")
+
+
+async def test_a_file_of_the_key_with_the_least_decoding_time_is_next() -> None:
+    pool = DecodePool(WorkerSettings(), DecodeSettings())
+    flood = [await first_of(pool, f"small{n}", MALLORY) for n in range(4)]
+    began_at = time.monotonic()
+    for now in (began_at, began_at + 1.0):
+        pool.received("one", done(given(pool, "one", now), 1.0), now + 1.0)
+    reading = pool.decode(source("film"), client=ALICE)
+    film = await next_of(pool, reading)
+    for now in (began_at + 2.0, began_at + 2.1):  # files without a step do not overtake it again
+        step = given(pool, "one", now)
+        assert name_of(pool, step) == "film"
+        pool.received("one", done(step, 1.0), now + 0.1)
+        await film
+        film = await next_of(pool, reading)
+    for task in (film, *flood):
+        task.cancel()
+    await asyncio.wait([film, *flood])
+
+
+@pytest.mark.parametrize("end", ["failed", "abandoned", "crashed"])
+async def test_a_step_is_charged_to_its_key_however_it_ends(end: str) -> None:
+    pool = DecodePool(WorkerSettings(), DecodeSettings())
+    bad = await first_of(pool, "bad", MALLORY)
+    began_at = time.monotonic()
+    step = given(pool, "one", began_at)
+    if end == "abandoned":
+        bad.cancel()
+        await asyncio.wait([bad])
+    if end == "crashed":
+        pool.died("one", HANG, "memory", began_at + 10.0)
+    else:
+        pool.received("one", StepFailed(step.id, AudioError.code, "no"), began_at + 10.0)
+    later = [await first_of(pool, "more", MALLORY), await first_of(pool, "well", ALICE)]
+    assert name_of(pool, given(pool, "two", began_at + 10.0)) == "well"
+    for task in (bad, *later):
+        task.cancel()
+    await asyncio.wait([bad, *later])
+
+
+async def test_a_file_moves_once_its_worker_is_busy_for_as_long_as_it_took_itself() -> None:
+    pool = DecodePool(WorkerSettings(), DecodeSettings())
+    reading = pool.decode(source("well"), client=ALICE)
+    well = await next_of(pool, reading)
+    pool.received("one", done(given(pool, "one", 0.0), 1.0), 2.0)
+    await well
+    slow = await first_of(pool, "slow", MALLORY)
+    given(pool, "one", 2.0)
+    well = await next_of(pool, reading)
+    assert pool.next_assignment("two", 3.9) is None
+    assert pool.poll(3.9) == 4.0
+    assert name_of(pool, given(pool, "two", 4.0)) == "well"
+    for task in (well, slow):
+        task.cancel()
+    await asyncio.wait([well, slow])
+
+
+async def test_a_file_that_moved_has_the_same_chunks(tmp_path: Path) -> None:
+    """The worker that has it open is stopped, so that the other one decodes all of it again."""
+    source = Source(str(long_file(tmp_path)), "pcm16")
+    async with open_decoder(decode_workers=2) as pool:
+        undisturbed = spans(await read_all(pool, source))
+        await poll_until(lambda: pool.stats().ready and len(pids_of(pool)) == 2)
+        first = pool.decode(source, client=ALICE)
+        steps = [await anext(first)]
+        (own,) = [stream.worker for stream in pool._streams]
+        (pid,) = [worker.pid for worker in pool.stats().workers if worker.id == own]
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)
+        held = asyncio.create_task(read_all(pool, source))
+        others = asyncio.create_task(read_all(pool, source))
+        await poll_until(lambda: own in pool._steps)
+        steps += [step async for step in first]
+        assert not (held.done() and others.done())
+        os.kill(pid, signal.SIGCONT)
+        assert spans(steps) == undisturbed
+        assert spans(await held) == spans(await others) == undisturbed
+        assert pool.stats().replaced == pool.stats().jobs.retried == 0
+
+
+def pids_of(pool: DecodePool) -> list[int]:
+    return [worker.pid for worker in pool.stats().workers if worker.pid is not None]
+
+
+async def test_one_key_leaves_a_quarter_of_the_open_files_to_others() -> None:
+    pool = DecodePool(WorkerSettings(), DecodeSettings(open_files=4))
+    files = [await first_of(pool, f"file{n}", MALLORY) for n in range(3)]
+    with pytest.raises(Overloaded):
+        await anext(pool.decode(source("file4"), client=MALLORY))
+    files.append(await first_of(pool, "well", ALICE))
+    for task in files:
+        task.cancel()
+    await asyncio.wait(files)
 
 
 async def test_a_file_that_hung_once_runs_again_only_when_no_other_waits() -> None:
@@ -338,7 +438,7 @@ async def test_a_quarantine_is_charged_to_the_key_whose_file_it_was() -> None:
     assert budget.exhausted_for_s(MALLORY, now) > 0
     with pytest.raises(RateLimited):
         await anext(pool.decode(source("another"), client=MALLORY))
-    other = asyncio.create_task(anext(pool.decode(source("well"), client=ClientId("alice"))))
+    other = asyncio.create_task(anext(pool.decode(source("well"), client=ALICE)))
     await poll_until(lambda: pool.stats().queue.waiting_jobs == 1)
     other.cancel()
     await asyncio.wait([other])

@@ -2,8 +2,9 @@
 
 A file is read in steps. A step is one request to a worker with one answer, and ends at the next
 chunk of speech or after a bounded amount of audio. The worker keeps the file open between steps, so
-a file stays with its worker; if the worker dies, another one resumes where the last step ended. A
-worker runs one step at a time, so the file that crashed it is always known.
+a file stays with its worker. If the worker dies, or is busy with another file for longer than this
+one took so far, another worker resumes where the last step ended. A worker runs one step at a time,
+so the file that crashed it is always known.
 """
 
 import asyncio
@@ -39,6 +40,7 @@ from auricle.types import ANONYMOUS, MAX_JOB_SAMPLES, SAMPLE_RATE_HZ, Chunk, Cli
 from auricle.workers.asr.codec import clean_text
 from auricle.workers.asr.delivery import deliver
 from auricle.workers.crash_audio import CrashAudio
+from auricle.workers.decode.client_shares import ClientShares, may_open
 from auricle.workers.process import handover
 from auricle.workers.process.launch import confined_program, hard_limit_bytes
 from auricle.workers.process.messages import (
@@ -140,6 +142,7 @@ class DecodePool:
         self._waiting: deque[_Stream] = deque()
         self._streams: set[_Stream] = set()
         self._steps: dict[str, _Step] = {}
+        self._shares = ClientShares()
         self._ids = itertools.count(1)
         queue = QueueSettings()
         self._crash_budget = crash_budget or CrashBudget(
@@ -174,9 +177,11 @@ class DecodePool:
         except RateLimited:
             self._counters.refused += 1
             raise
-        if len(self._streams) >= self._decode.open_files:
+        own = sum(stream.client == client for stream in self._streams)
+        if not may_open(client, own, len(self._streams), self._decode.open_files):
             self._counters.refused += 1
             raise Overloaded("Too many files are being read; try again later.", RETRY_AFTER_S)
+        self._shares.note_file(client, time.monotonic())
         stream = _Stream(f"s{next(self._ids)}", source, client)
         self._streams.add(stream)
         try:
@@ -231,22 +236,29 @@ class DecodePool:
         """Do nothing; the speed is not measured."""
 
     def next_assignment(self, worker: str, now: float) -> Assignment | None:
-        """Return a step for an idle worker: of the file with the least decoding time so far.
+        """Return a step for an idle worker, or ``None``.
 
-        A file that is open on another worker is not eligible.
+        The client with the least recent decoding time is next, with the file that took the least.
         """
         may_run = [
             stream
             for stream in self._waiting
-            if stream.worker in (None, worker) and self._may_run(stream)
+            if (stream.worker in (None, worker) or now >= self._moves_at(stream))
+            and self._may_run(stream)
         ]
-        if not may_run:
+        clients = [stream.client for stream in may_run]
+        client = self._shares.next_client(clients, self._crew.ready, now)
+        if client is None:
             return None
-        stream = min(may_run, key=lambda stream: stream.spent_s)
+        own = [stream for stream in may_run if stream.client == client]
+        stream = min(own, key=lambda stream: stream.spent_s)
         self._waiting.remove(stream)
+        if stream.worker not in (None, worker):
+            self._close(stream)
         stream.worker = worker
         number = next(self._ids)
         self._steps[worker] = _Step(number, stream, now)
+        self._shares.begin(worker, stream.client, now)
         budget_s = self._decode.decode_budget_s
         source = stream.source
         step = DecodeStep(
@@ -268,6 +280,7 @@ class DecodePool:
         if isinstance(message, StepDone):
             self._check(stream, message)
         del self._steps[worker]
+        took_s = self._shares.end(worker, now)
         self._poison.clear(stream.id)
         if isinstance(message, StepFailed):
             kind = _BLAMED.get(message.code, AudioError)
@@ -275,7 +288,7 @@ class DecodePool:
             return
         stream.from_sample = message.next_sample
         stream.decoded_samples = max(stream.decoded_samples, message.duration_samples)
-        stream.spent_s += now - step.began_at
+        stream.spent_s += took_s
         if stream.spent_s > SLOW_S + stream.decoded_samples / SAMPLE_RATE_HZ:
             self._fail(stream, AudioError("The file takes too long to decode."))
             return
@@ -289,6 +302,7 @@ class DecodePool:
         for stream in self._streams:
             if stream.worker == worker:
                 stream.worker = None
+        self._shares.end(worker, now)
         step = self._steps.pop(worker, None)
         if step is None or step.stream not in self._streams:
             return
@@ -316,9 +330,14 @@ class DecodePool:
             self._waiting.appendleft(culprit)
 
     def poll(self, now: float) -> float:
-        """Give up files that hung once and could not be retried within ``HUNG_PATIENCE_S``."""
+        """Give up files that hung once and could not be retried within ``HUNG_PATIENCE_S``.
+
+        The next call is also due when a file may move to another worker.
+        """
         ends_at = math.inf
         for stream in list(self._waiting):
+            if (moves_at := self._moves_at(stream)) > now:
+                ends_at = min(ends_at, moves_at)
             if stream.hung_at is None:
                 continue
             if now >= stream.hung_at + HUNG_PATIENCE_S:
@@ -337,6 +356,15 @@ class DecodePool:
         self._waiting.append(stream)
         self._crew.wake()
         return await stream.answer
+
+    def _moves_at(self, stream: _Stream) -> float:
+        """Return when a file may move to another worker; infinity if its own one is idle.
+
+        Its worker is then busy with another file for as long as it takes to decode this one again,
+        so that waiting and moving together cost at most twice the shorter of the two.
+        """
+        step = None if stream.worker is None else self._steps.get(stream.worker)
+        return math.inf if step is None else step.began_at + stream.spent_s
 
     def _may_run(self, stream: _Stream) -> bool:
         """Return whether a file may run; a suspect must leave one ready worker without suspects.
@@ -394,6 +422,9 @@ class DecodePool:
         self._poison.clear(stream.id)
         if stream in self._waiting:
             self._waiting.remove(stream)
+        self._close(stream)
+
+    def _close(self, stream: _Stream) -> None:
         if stream.worker is not None:
             self._crew.tell(stream.worker, CloseStream(stream.id))
 
