@@ -8,6 +8,7 @@ import anyio
 import httpx2
 import numpy as np
 import pytest
+from anyio.abc import SocketStream
 
 from auricle.config.settings import (
     DecodeSettings,
@@ -17,6 +18,7 @@ from auricle.config.settings import (
     WorkerSettings,
 )
 from auricle.server.app import create_app
+from auricle.server.uploads import upload_room
 from auricle.transcriber import Progress
 from auricle.types import ANONYMOUS, SAMPLE_RATE_HZ, ClientId, FrameCodec, Source
 from auricle.workers.decode.pool import DecodePool
@@ -24,10 +26,14 @@ from tests.support.compressed import encoded
 from tests.support.service import (
     CLIP,
     WAV,
+    Live,
+    head,
     keys,
     listening,
+    live,
     own_state,
     poll_until,
+    read_answer,
 )
 from tests.support.transcriber import FakeTranscriber
 
@@ -109,3 +115,121 @@ async def test_the_file_of_one_key_overtakes_the_flood_of_another(
         group.cancel_scope.cancel()
     assert answer.json()["text"] == "hello"
     assert pool.ended_meanwhile(ClientId("modest")) < FLOOD
+
+
+LONG_BYTES = 9_000_000
+"""Size of a body that is a file, not an utterance."""
+FORM_START = b'--b\r\nContent-Disposition: form-data; name="%s"; filename="a.wav"\r\n\r\n'
+FORM = "multipart/form-data; boundary=b"
+DOORS = {
+    "native": ("/utterance", "audio/wav", b"R"),
+    "native job": ("/utterance?wait=0", "audio/wav", b"R"),
+    "native job in JSON": ("/utterance?wait=0", "application/json", b"{"),
+    "Deepgram": ("/v1/listen", "audio/wav", b"R"),
+    "OpenAI": ("/v1/audio/transcriptions", FORM, FORM_START % b"file"),
+    "asr-webservice": ("/asr", FORM, FORM_START % b"audio_file"),
+}
+"""Path, type and first bytes of a body, for each way to upload a file."""
+Door = tuple[str, str, bytes]
+
+
+async def begin_upload(service: Live, door: Door, *lines: str) -> SocketStream:
+    """Send the head of a long body, and its first bytes."""
+    path, media_type, first = door
+    stream = await service.connect()
+    sizes = f"Content-Type: {media_type}", f"Content-Length: {LONG_BYTES}"
+    await stream.send(head(path, *sizes, *lines) + first)
+    return stream
+
+
+def taken(service: Live) -> int:
+    return service.state.file_slots.taken + service.state.job_upload_slots.taken
+
+
+async def until_taken(service: Live, slots: int) -> None:
+    await poll_until(lambda: taken(service) == slots)
+
+
+async def answer_of(service: Live, *lines: str) -> tuple[int, bytes]:
+    """Post a long file; return the status and the body."""
+    async with await service.connect() as stream:
+        length = f"Content-Length: {LONG_BYTES}"
+        await stream.send(head("/utterance", "Content-Type: audio/wav", *lines, length))
+        await stream.send(bytes(LONG_BYTES))
+        status, _, body = await read_answer(stream)
+        return status, body
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("door", DOORS.values(), ids=DOORS)
+async def test_slow_bodies_of_many_addresses_yield_to_a_new_upload(
+    door: Door, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each address is behind a trusted proxy, which is loopback here, and holds one slot."""
+    monkeypatch.setattr(upload_room, "EARLY_S", 0.0)
+    async with (
+        live(
+            tmp_path, max_file_jobs=2, trusted_proxies="127.0.0.1", asr_webservice=True
+        ) as service,
+        contextlib.AsyncExitStack() as stack,
+    ):
+        service.state.job_upload_slots.total = 2
+        slow = []
+        for number in range(2):
+            line = f"X-Forwarded-For: 203.0.113.{number}"
+            slow.append(await stack.enter_async_context(await begin_upload(service, door, line)))
+        await until_taken(service, 2)
+        new = await stack.enter_async_context(
+            await begin_upload(service, door, "X-Forwarded-For: 203.0.113.9")
+        )
+        refused: list[tuple[SocketStream, int, str]] = []
+        async with anyio.create_task_group() as group:
+
+            async def first_answer(stream: SocketStream) -> None:
+                status, headers, _ = await read_answer(stream)
+                refused.append((stream, status, headers["retry-after"]))
+                group.cancel_scope.cancel()
+
+            for stream in (*slow, new):
+                group.start_soon(first_answer, stream)
+        (first,) = refused
+        assert first[0] in slow
+        assert first[1:] == (503, "10")
+        assert taken(service) == 2
+
+
+@pytest.mark.server
+async def test_slow_bodies_of_one_address_leave_slots_to_others(tmp_path: Path) -> None:
+    async with (
+        live(tmp_path, max_file_jobs=4, trusted_proxies="127.0.0.1") as service,
+        contextlib.AsyncExitStack() as stack,
+    ):
+        greedy, modest = (f"X-Forwarded-For: 203.0.113.{number}" for number in (1, 2))
+        for number in range(3):
+            await stack.enter_async_context(await begin_upload(service, DOORS["native"], greedy))
+            await until_taken(service, number + 1)
+        status, body = await answer_of(service, greedy)
+        assert (status, b"queue_full" in body) == (503, True)
+        assert (await answer_of(service, modest))[0] == 200
+
+
+@pytest.mark.server
+async def test_slow_bodies_of_one_key_yield_to_another_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All four uploads are slow; the one that yields is of the key with most slots."""
+    monkeypatch.setattr(upload_room, "EARLY_S", 0.0)
+    greedy, modest = (f"Authorization: Bearer of-{name}" for name in ("greedy", "modest"))
+    async with (
+        live(tmp_path, max_file_jobs=4, api_keys=KEYS) as service,
+        contextlib.AsyncExitStack() as stack,
+    ):
+        streams = []
+        for line in (greedy, greedy, greedy, modest):
+            stream = await begin_upload(service, DOORS["native"], line)
+            streams.append(await stack.enter_async_context(stream))
+            await until_taken(service, len(streams))
+        assert (await answer_of(service, modest))[0] == 200
+        assert taken(service) == 3
+        await streams[3].send(bytes(LONG_BYTES - 1))
+        assert (await read_answer(streams[3]))[0] == 200

@@ -17,7 +17,6 @@ from auricle.engine.models import Models
 from auricle.errors import Draining, RateLimited, SetupError
 from auricle.files.fair_semaphore import FairSemaphore
 from auricle.ledger.quota import Quota
-from auricle.server.access.admission import FileSlots
 from auricle.server.access.connection_limits import ConnectionLimiter
 from auricle.server.access.key_file import read_keys
 from auricle.server.access.keyring import Keyring, Reader
@@ -33,6 +32,7 @@ from auricle.server.running import Running
 from auricle.server.telemetry.history import History
 from auricle.server.telemetry.metrics import Metrics
 from auricle.server.telemetry.start_estimate import StartEstimate
+from auricle.server.uploads.file_slots import FileSlots
 from auricle.server.uploads.upload_room import EarlyReservations
 from auricle.server.uploads.uploading_jobs import UploadingJobs
 from auricle.transcriber import Decoder, Transcriber, VoiceEmbedder

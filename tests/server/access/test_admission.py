@@ -2,15 +2,9 @@ import contextlib
 
 import pytest
 
-from auricle.errors import NoWorkerReady, Overloaded
-from auricle.server.access.admission import (
-    FileSlots,
-    check_open,
-    estimate_json_s,
-    estimate_s,
-    reserved,
-)
-from auricle.types import ANONYMOUS, ClientId, ReservationRequest
+from auricle.errors import NoWorkerReady
+from auricle.server.access.admission import check_open, estimate_json_s, estimate_s, reserved
+from auricle.types import ANONYMOUS, ReservationRequest
 from tests.support.transcriber import FakeTranscriber
 
 pytestmark = pytest.mark.unit
@@ -56,26 +50,3 @@ def test_a_service_that_is_not_open_refuses_files_too() -> None:
     transcriber.refuse = NoWorkerReady("starting", 3)
     with pytest.raises(NoWorkerReady):
         check_open(transcriber, ANONYMOUS)
-
-
-def test_the_number_of_files_at_once_is_limited() -> None:
-    places = FileSlots(2)
-    with places.take(ANONYMOUS):
-        with places.take(ANONYMOUS), pytest.raises(Overloaded), places.take(ANONYMOUS):
-            pass
-        with places.take(ANONYMOUS):
-            assert places.taken == 2
-    assert places.taken == 0
-
-
-def test_one_key_leaves_places_to_others() -> None:
-    places, alice, bob = FileSlots(4), ClientId("alice"), ClientId("bob")
-    with contextlib.ExitStack() as held:
-        for _ in range(3):
-            held.enter_context(places.take(alice))
-        with pytest.raises(Overloaded, match="for this key"), places.take(alice):
-            pass
-        with places.take(bob), pytest.raises(Overloaded), places.take(ClientId("carol")):
-            pass
-    with places.take(alice), FileSlots(1).take(bob):
-        assert places.taken == 1

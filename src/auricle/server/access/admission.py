@@ -5,14 +5,11 @@ are released when the request ends, also if it fails or is cancelled.
 """
 
 import contextlib
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 from auricle.audio_formats import CONTAINERS, OPUS_BYTES_PER_S, AudioFormat
-from auricle.errors import Overloaded
 from auricle.transcriber import Transcriber
-from auricle.types import ANONYMOUS, MAX_JOB_S, SAMPLE_RATE_HZ, ClientId, ReservationRequest
+from auricle.types import MAX_JOB_S, SAMPLE_RATE_HZ, ClientId, ReservationRequest
 
 MAX_UTTERANCE_S = float(MAX_JOB_S)
 """Longer audio is handled as a file."""
@@ -25,12 +22,6 @@ _BYTES_PER_S[AudioFormat.OPUS.value] = OPUS_BYTES_PER_S
 _UNKNOWN_BYTES_PER_S = 16_000
 
 _BASE64_GROWTH = 4 / 3
-
-FILE_RETRY_S = 10
-"""Retry-After when no file slot is free. Slots take minutes to free; clients should retry sooner.
-"""
-KEY_FILE_SHARE = 0.75
-"""Maximum share of the file slots that one key may hold, even if its uploads are slow."""
 
 
 def estimate_s(
@@ -78,31 +69,3 @@ def check_open(transcriber: Transcriber, client: ClientId, model: str = "") -> N
     """
     with reserved(transcriber, client, MIN_ESTIMATE_S, max_wait_s=float("inf"), model=model):
         pass
-
-
-@dataclass(slots=True)
-class FileSlots:
-    """File slots: limit concurrent uploads and transcriptions of files, in total and per key."""
-
-    total: int
-    taken: int = 0
-    _taken_by: Counter[ClientId] = field(default_factory=Counter)
-
-    @contextlib.contextmanager
-    def take(self, client: ClientId) -> Iterator[None]:
-        """Hold a file slot.
-
-        Raises:
-            Overloaded: All slots are taken, or this key holds its maximum share.
-        """
-        is_greedy = client != ANONYMOUS and self._taken_by[client] >= self.total * KEY_FILE_SHARE
-        if self.taken >= self.total or is_greedy:
-            scope = "for this key" if is_greedy else "on this server"
-            raise Overloaded(f"Too many files in progress {scope}; try again later.", FILE_RETRY_S)
-        self.taken += 1
-        self._taken_by[client] += 1
-        try:
-            yield
-        finally:
-            self.taken -= 1
-            self._taken_by[client] -= 1

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from starlette.requests import Request
+from starlette.types import Message
 
 from auricle.asgi import while_connected
 from auricle.audio.opus import LibOpus
@@ -27,6 +28,7 @@ from auricle.server.transcription.run import (
     transcribe_short,
     transcribe_spooled,
 )
+from auricle.server.uploads.file_slots import FileSlot, FileSlots
 from auricle.server.uploads.json_audio import parse_payload
 from auricle.server.uploads.params import TranscriptionParams
 from auricle.server.uploads.short_audio import DIRECT_FORMATS, MAX_DIRECT_BYTES, decode_short
@@ -70,6 +72,7 @@ class UploadContext:
         self.server.check_serving()
         self.resources = contextlib.AsyncExitStack()
         self._room: UploadReservation | None = None
+        self._slot: FileSlot | None = None
         self._is_model_open = False
 
     async def __aenter__(self) -> Self:
@@ -101,7 +104,8 @@ class UploadContext:
 
         A background job needs neither: it waits on disk.
 
-        The reservation expires if the body arrives slowly, see :mod:`.upload_room`.
+        If the body arrives slowly, the reservation expires, see :mod:`.upload_room`, or the slot
+        may go to another client, see :mod:`.file_slots`.
 
         Args:
             audio_s: Estimated duration of the audio in seconds; ``None`` if unknown.
@@ -118,7 +122,7 @@ class UploadContext:
         server = self.server
         server.rate_limiter.check_audio(self.client, time.monotonic())
         if is_job:
-            self.resources.enter_context(server.job_upload_slots.take(self.client))
+            self._slot = self._take(server.job_upload_slots)
             return
         if model is None and len(server.models) == 1:
             model = ""
@@ -126,7 +130,7 @@ class UploadContext:
         if audio_s is None or audio_s > MAX_UTTERANCE_S:
             if model is not None:
                 check_open(server.transcriber, self.client, model)
-            self.resources.enter_context(server.file_slots.take(self.client))
+            self._slot = self._take(server.file_slots)
             return
         room = UploadReservation(server.transcriber, server.early, self.client, self._owners())
         self.resources.callback(room.close)
@@ -141,6 +145,15 @@ class UploadContext:
         key = None if self.client == ANONYMOUS else self.client
         return [owner for owner in (key, where) if owner is not None]
 
+    def _take(self, slots: FileSlots, *, is_received: bool = False) -> FileSlot:
+        """Take a slot until the request ends: for its key, or without keys for its address."""
+        owner: Hashable = self.client
+        if owner == ANONYMOUS:
+            owner = network_of(client_address(self.request.scope)) or ANONYMOUS
+        return self.resources.enter_context(
+            slots.take(owner, time.monotonic(), is_received=is_received)
+        )
+
     async def new_file(self) -> SpoolFile:
         """Create an empty file for the audio.
 
@@ -150,12 +163,12 @@ class UploadContext:
         return await self.resources.enter_async_context(self.server.running.spool.file())
 
     def body(self) -> AsyncIterator[bytes]:
-        """Iterate over the body's chunks; see :func:`.body_chunks`."""
+        """Iterate over the body; see :func:`.body_chunks` and :meth:`.FileSlot.receive`."""
         return self._chunks(self.max_upload_bytes)
 
     def _chunks(self, max_bytes: int) -> AsyncIterator[bytes]:
         return body_chunks(
-            self.request.receive,
+            self._receive,
             max_bytes=max_bytes,
             pause_s=self.server.settings.body_timeout_s,
         )
@@ -200,6 +213,11 @@ class UploadContext:
             slots.leave(self.client)
         return params, Upload(audio_file)
 
+    async def _receive(self) -> Message:
+        if self._slot is None:
+            return await self.request.receive()
+        return await self._slot.receive(self.request.receive)
+
     async def store_body(self, expand: Callable[[bytes], bytes] = bytes) -> SpoolFile:
         """Write the body, which is the audio, to a file.
 
@@ -209,7 +227,7 @@ class UploadContext:
         Raises:
             TooLarge: The body is too large.
             BadRequest: The client stopped sending, or is too slow.
-            Overloaded: The disk is full.
+            Overloaded: The disk is full, or the slot was needed for another client.
         """
         spool = await self.new_file()
         async for chunk in self.body():
@@ -297,7 +315,7 @@ class UploadContext:
             estimate_s(upload.size_bytes, audio_format, params.sample_rate_hz) or MIN_ESTIMATE_S
         )
         if audio_s > MAX_UTTERANCE_S:
-            self.resources.enter_context(self.server.file_slots.take(self.client))
+            self._take(self.server.file_slots, is_received=True)
             self._room.close()
             return None
         limit_s = params.max_wait_s or self.server.settings.max_wait_s

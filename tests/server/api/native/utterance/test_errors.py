@@ -1,5 +1,6 @@
 """Invalid requests, limits, and errors of the decoder and the transcriber."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -235,7 +236,10 @@ def test_a_long_file_has_the_deadline_that_was_named(service: InProcess) -> None
 
 
 def test_files_have_their_own_bound(tmp_path: Path) -> None:
-    with in_process(tmp_path, max_file_jobs=1) as service, service.state.file_slots.take(ANONYMOUS):
+    with (
+        in_process(tmp_path, max_file_jobs=1) as service,
+        service.state.file_slots.take(ANONYMOUS, time.monotonic()),
+    ):
         long = bytes(9_000_000)
         answer = service.client.post("/utterance", content=long, headers=WAV)
         assert_error(answer, 503, "queue_full")
