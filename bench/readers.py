@@ -219,7 +219,7 @@ def main() -> None:
         Crowd(options.readers, 0),
         Crowd(options.readers, options.stalled),
     ]
-    with running(max_readers=options.readers) as server:
+    with running(max_readers=2 * options.readers) as server:  # half of them for one session
         runs: list[Mapping[str, Any]] = [
             measure(server, crowd, options.seconds) for crowd in crowds
         ]

@@ -13,6 +13,7 @@ from anyio.abc import SocketStream
 from auricle.config.settings import (
     DecodeSettings,
     LedgerSettings,
+    LiveSettings,
     ServerSettings,
     Settings,
     WorkerSettings,
@@ -233,3 +234,32 @@ async def test_slow_bodies_of_one_key_yield_to_another_key(
         assert taken(service) == 3
         await streams[3].send(bytes(LONG_BYTES - 1))
         assert (await read_answer(streams[3]))[0] == 200
+
+
+@pytest.mark.server
+async def test_one_reading_link_leaves_places_to_readers_of_other_sessions(tmp_path: Path) -> None:
+    settings = LiveSettings(max_readers=8)
+    async with (
+        live(tmp_path, settings, api_keys=KEYS) as service,
+        httpx2.AsyncClient(base_url=f"http://127.0.0.1:{service.port}") as client,
+        contextlib.AsyncExitStack() as stack,
+    ):
+        feeds = service.state.live.feeds
+        for name, owner in (("link", "greedy"), ("own", "greedy"), ("other", "modest")):
+            feeds.open(name, ClientId(owner), "native")
+        answer = await client.post("/v1/sessions/link/token", json={}, headers=GREEDY)
+        token = answer.json()["token"]
+        statuses = []
+        for _ in range(8):
+            answer = await stack.enter_async_context(
+                client.stream("GET", "/v1/sessions/link/events", params={"token": token})
+            )
+            statuses.append(answer.status_code)
+        assert statuses == [200] * 4 + [503] * 4
+        for name, headers in (("own", GREEDY), ("other", MODEST)):
+            answer = await stack.enter_async_context(
+                client.stream("GET", f"/v1/sessions/{name}/events", headers=headers)
+            )
+            assert answer.status_code == 200
+        for name in ("link", "own", "other"):
+            feeds.find(ClientId("modest" if name == "other" else "greedy"), name).end("closed")

@@ -434,7 +434,10 @@ class LiveSettings(_Section):
         500, ge=0, description="Maximum live sessions per address; more get a 429. 0: no limit."
     )
     max_readers: int = Field(
-        1000, ge=0, description="Maximum connected readers of live sessions; more get a 503."
+        2000,
+        ge=0,
+        description="Maximum connected readers of live sessions, half of them of one session; more "
+        "get a 503.",
     )
     live_beam_size: int = Field(
         LIVE_BEAM_SIZE,

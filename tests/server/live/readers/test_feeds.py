@@ -1,8 +1,11 @@
+from contextlib import ExitStack
+
 import pytest
 
 from auricle.errors import NotFound, Overloaded
+from auricle.server.live.readers.feed import SessionFeed
 from auricle.server.live.readers.feeds import ENDED_S, KEEP_ALIVE_S, MAX_ENDED, Feeds
-from auricle.types import SAMPLE_RATE_HZ, ClientId
+from auricle.types import ANONYMOUS, SAMPLE_RATE_HZ, ClientId
 
 pytestmark = pytest.mark.unit
 
@@ -20,16 +23,47 @@ def test_a_session_is_found_by_its_key_only() -> None:
             feeds.find(client, id)
 
 
+def read(feeds: Feeds, feed: SessionFeed, readers: int) -> ExitStack:
+    """Connect a number of readers."""
+    stack = ExitStack()
+    for _ in range(readers):
+        stack.enter_context(feeds.reading(feed))
+    return stack
+
+
 def test_readers_are_counted_and_limited() -> None:
     feeds = Feeds(2)
-    first, second = (feeds.open(id, ALICE, "native") for id in ("s1", "s2"))
+    first, second, third = (feeds.open(id, ANONYMOUS, "native") for id in ("s1", "s2", "s3"))
     with feeds.reading(first), feeds.reading(second):
         assert (feeds.readers, first.readers) == (2, 1)
-        with pytest.raises(Overloaded), feeds.reading(first):
+        with pytest.raises(Overloaded, match="limit of readers"), feeds.reading(third):
             pass
     assert (feeds.readers, first.readers, second.readers) == (0, 0, 0)
     with feeds.reading(first):
         pass
+
+
+def test_readers_of_one_session_leave_places_to_other_sessions_of_its_key() -> None:
+    feeds = Feeds(8)
+    first, second = (feeds.open(id, ALICE, "native") for id in ("s1", "s2"))
+    with read(feeds, first, 4):
+        with pytest.raises(Overloaded, match="This session"), feeds.reading(first):
+            pass
+        with feeds.reading(second):
+            assert feeds.readers == 5
+
+
+def test_readers_of_one_key_leave_places_to_other_keys() -> None:
+    feeds = Feeds(8)
+    own = [feeds.open(id, ALICE, "native") for id in ("s1", "s2")]
+    other = feeds.open("s3", BOB, "native")
+    with read(feeds, own[0], 4), read(feeds, own[1], 2):
+        with pytest.raises(Overloaded, match="This key"), feeds.reading(own[1]):
+            pass
+        with read(feeds, other, 2):
+            assert feeds.readers == 8
+    with read(feeds, own[1], 4):
+        assert own[0].readers == 0
 
 
 def test_an_ended_session_can_be_read_for_a_while_and_is_not_listed() -> None:

@@ -26,7 +26,7 @@ def final(number: int, text: str = "so it is.") -> Final:
 
 @pytest.fixture
 async def running(tmp_path: Path) -> AsyncIterator[Live]:
-    async with live(tmp_path / "live", LiveSettings(max_readers=2)) as started:
+    async with live(tmp_path / "live", LiveSettings(max_readers=4)) as started:
         yield started
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from auricle.errors import NotFound, Overloaded
 from auricle.protocol.readers.events import KeepAlive
 from auricle.server.live.readers.feed import SessionFeed
-from auricle.types import ClientId
+from auricle.types import ANONYMOUS, ClientId
 
 KEEP_ALIVE_S = 15.0
 """Longest silence of a feed, in seconds; proxies time out after 60 s."""
@@ -16,6 +16,10 @@ ENDED_S = 60.0
 behind, and browsers reconnect."""
 MAX_ENDED = 256
 RETRY_S = 10
+FEED_SHARE = 0.5
+"""Maximum share of all readers for one feed, so that a reading link can't exclude other feeds."""
+OWNER_SHARE = 0.75
+"""Maximum share of all readers for the feeds of one key."""
 
 
 class Feeds:
@@ -88,8 +92,13 @@ class Feeds:
         """Count a reader.
 
         Raises:
-            Overloaded: There are too many.
+            Overloaded: There are too many, of the feed, of its owner or of all feeds.
         """
+        if feed.readers >= self._max_readers * FEED_SHARE:
+            raise Overloaded("This session has too many readers; try again later.", RETRY_S)
+        owned = sum(each.readers for each in self._feeds.values() if each.owner == feed.owner)
+        if feed.owner != ANONYMOUS and owned >= self._max_readers * OWNER_SHARE:
+            raise Overloaded("This key has too many readers; try again later.", RETRY_S)
         if self.readers >= self._max_readers:
             raise Overloaded("The server's limit of readers is reached; try again later.", RETRY_S)
         self.readers += 1
