@@ -25,7 +25,7 @@ psycopg = pytest.importorskip("psycopg")
 PostgresDatabase = postgres_module.PostgresDatabase
 
 POISONED = Outcome(JobState.FAILED, keep_s=60)
-QUOTA = Quota(max_jobs=1000, max_audio_bytes=10**9)
+QUOTA = Quota(max_jobs=1000, max_ended_jobs=1000, max_audio_bytes=10**9)
 NOW = 1.8e9
 
 

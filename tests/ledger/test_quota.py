@@ -5,15 +5,16 @@ from auricle.ledger.quota import Quota, Share, Usage, check_quota, owners_in_tur
 
 pytestmark = pytest.mark.unit
 
-QUOTA = Quota(max_jobs=3, max_audio_bytes=100)
+QUOTA = Quota(max_jobs=3, max_ended_jobs=5, max_audio_bytes=100)
 
 
 def test_jobs_and_audio_up_to_the_quota_are_accepted() -> None:
-    check_quota(Usage(jobs=2, audio_bytes=90), 10, QUOTA)
+    check_quota(Usage(jobs=2, audio_bytes=90, ended_jobs=4), 10, QUOTA)
 
 
 @pytest.mark.parametrize(
-    ("usage", "audio_bytes"), [(Usage(jobs=3), 0), (Usage(jobs=1, audio_bytes=90), 11)]
+    ("usage", "audio_bytes"),
+    [(Usage(jobs=3), 0), (Usage(jobs=1, audio_bytes=90), 11), (Usage(ended_jobs=5), 0)],
 )
 def test_more_than_the_quota_is_refused(usage: Usage, audio_bytes: int) -> None:
     with pytest.raises(LedgerFull) as refusal:

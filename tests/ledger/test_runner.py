@@ -23,7 +23,7 @@ from tests.support.ledger import DatabaseAway, a_spec
 from tests.support.poll import poll_until
 
 KEY = ClientId("key")
-QUOTA = Quota(max_jobs=1000, max_audio_bytes=10**9)
+QUOTA = Quota(max_jobs=1000, max_ended_jobs=1000, max_audio_bytes=10**9)
 POISONED = Outcome(JobState.FAILED, keep_s=60)
 DONE = Outcome(JobState.DONE, keep_s=60, result=b"{}", text="words")
 

@@ -17,7 +17,7 @@ from auricle.types import ClientId
 from tests.support.ledger import a_spec, open_at
 
 KEY = ClientId("key")
-QUOTA = Quota(max_jobs=1000, max_audio_bytes=10**9)
+QUOTA = Quota(max_jobs=1000, max_ended_jobs=1000, max_audio_bytes=10**9)
 DONE = Outcome(JobState.DONE, keep_s=60, result=b'{"text": "words"}', text="words")
 POISONED = Outcome(JobState.FAILED, keep_s=60, error=b'{"code": "poison_job"}')
 HOUR_S = 3600.0
@@ -115,7 +115,7 @@ def test_the_same_id_with_other_audio_is_a_conflict_but_not_for_another_owner(
 
 
 def test_unfinished_jobs_count_against_the_quota_of_their_owner(ledger: Ledger) -> None:
-    quota = Quota(max_jobs=2, max_audio_bytes=10**9)
+    quota = Quota(max_jobs=2, max_ended_jobs=1000, max_audio_bytes=10**9)
     ledger.accept(a_spec("1"), quota, NOW)
     ledger.accept(a_spec("2"), quota, NOW)
 
@@ -126,8 +126,33 @@ def test_unfinished_jobs_count_against_the_quota_of_their_owner(ledger: Ledger) 
     ledger.accept(a_spec("3"), quota, NOW)
 
 
+def test_ended_jobs_count_against_the_quota_until_they_are_deleted_or_expire(
+    ledger: Ledger,
+) -> None:
+    quota = Quota(max_jobs=9, max_ended_jobs=2, max_audio_bytes=10**9)
+    for job_id in ("1", "2", "3"):
+        ledger.accept(a_spec(job_id), quota, NOW)
+    for _ in range(2):
+        ledger.finish(lease(ledger), DONE, NOW)
+
+    key = a_spec().owner
+    with pytest.raises(LedgerFull, match="ended jobs"):
+        ledger.accept(a_spec("4"), quota, NOW)
+    with pytest.raises(LedgerFull, match="ended jobs"):
+        ledger.check_quota(key, "4", 0, quota)
+    assert ledger.accept(a_spec("1"), quota, NOW)[0].state is JobState.DONE
+    ledger.accept(a_spec("4", "other"), quota, NOW)
+    ledger.delete(key, "1")
+    ledger.accept(a_spec("4"), quota, NOW)
+    ledger.finish(lease(ledger), DONE, NOW)
+    with pytest.raises(LedgerFull, match="ended jobs"):
+        ledger.accept(a_spec("5"), quota, NOW)
+    assert ledger.expire(NOW + 10**6) == 2
+    ledger.accept(a_spec("5"), quota, NOW)
+
+
 def test_audio_of_unfinished_jobs_counts_against_the_quota(ledger: Ledger) -> None:
-    quota = Quota(max_jobs=9, max_audio_bytes=1500)
+    quota = Quota(max_jobs=9, max_ended_jobs=1000, max_audio_bytes=1500)
     ledger.accept(a_spec("1", audio_bytes=1000), quota, NOW)
 
     with pytest.raises(LedgerFull):
@@ -138,7 +163,7 @@ def test_audio_of_unfinished_jobs_counts_against_the_quota(ledger: Ledger) -> No
 def test_a_full_quota_is_known_before_the_upload_and_spares_jobs_that_exist(
     ledger: Ledger,
 ) -> None:
-    key, quota = a_spec().owner, Quota(max_jobs=1, max_audio_bytes=1500)
+    key, quota = a_spec().owner, Quota(max_jobs=1, max_ended_jobs=1000, max_audio_bytes=1500)
     ledger.check_quota(key, "job-1", 1500, quota)
     with pytest.raises(LedgerFull):
         ledger.check_quota(key, "job-1", 1501, quota)

@@ -12,7 +12,7 @@ from auricle.types import ClientId
 from tests.support.ledger import a_spec
 
 KEY = ClientId("key")
-QUOTA = Quota(max_jobs=1000, max_audio_bytes=10**9)
+QUOTA = Quota(max_jobs=1000, max_ended_jobs=1000, max_audio_bytes=10**9)
 DONE = Outcome(JobState.DONE, keep_s=60)
 HOUR_S = 3600.0
 NOW = 1.8e9
@@ -66,7 +66,7 @@ def test_a_job_is_kept_as_long_as_its_audio(ledger: Ledger) -> None:
 
 
 def test_kept_audio_counts_against_the_quota_of_its_owner(ledger: Ledger) -> None:
-    quota = Quota(max_jobs=9, max_audio_bytes=1500)
+    quota = Quota(max_jobs=9, max_ended_jobs=1000, max_audio_bytes=1500)
     ledger.accept(a_spec("1", audio_bytes=1000, keep_audio_s=HOUR_S), quota, NOW)
     ledger.finish(lease(ledger), DONE, NOW)
 

@@ -233,7 +233,7 @@ def test_the_transcript_of_a_job_is_stored_with_its_end_or_not_at_all(
         store(transaction)
         raise RuntimeError
 
-    first.accept(a_spec("job-1", "key"), Quota(10, 10**9), NOW)
+    first.accept(a_spec("job-1", "key"), Quota(10, 10, 10**9), NOW)
     late = lease(first, NOW)
     claim = lease(second, NOW + LEASE_S + MAX_SKEW_S + 1)
     with pytest.raises(LeaseLost):

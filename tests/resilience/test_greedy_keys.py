@@ -263,3 +263,39 @@ async def test_one_reading_link_leaves_places_to_readers_of_other_sessions(tmp_p
             assert answer.status_code == 200
         for name in ("link", "own", "other"):
             feeds.find(ClientId("modest" if name == "other" else "greedy"), name).end("closed")
+
+
+@pytest.mark.server
+async def test_ended_jobs_of_one_key_are_bounded_and_none_is_lost(tmp_path: Path) -> None:
+    ledger = LedgerSettings(state_dir=tmp_path / "state", key_ended_jobs=3)
+    async with (
+        live(tmp_path / "spool", ledger=ledger, api_keys=KEYS) as service,
+        httpx2.AsyncClient(base_url=f"http://127.0.0.1:{service.port}") as client,
+    ):
+
+        async def post(job_id: str, key: dict[str, str]) -> httpx2.Response:
+            return await client.post(
+                f"/utterance?wait=0&job_id={job_id}",
+                content=CLIP.path.read_bytes(),
+                headers=key | WAV,
+            )
+
+        async def until_done(job_id: str) -> None:
+            state = ""
+            with anyio.fail_after(60):
+                while state != "done":
+                    await anyio.sleep(0.01)
+                    answer = await client.get(f"/jobs/{job_id}", headers=GREEDY)
+                    state = answer.json()["state"]
+
+        for number in range(3):
+            assert (await post(f"job-{number}", GREEDY)).status_code == 202
+            await until_done(f"job-{number}")
+        refused = await post("job-3", GREEDY)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "ledger_full")
+        assert "ended jobs" in refused.json()["error"]["message"]
+        assert (await post("job-0", GREEDY)).json()["text"] == "hello"
+        assert (await post("job-3", MODEST)).status_code == 202
+        await client.delete("/jobs/job-1", headers=GREEDY)
+        assert (await post("job-3", GREEDY)).status_code == 202
+        await until_done("job-3")

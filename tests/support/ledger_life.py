@@ -18,7 +18,7 @@ from tests.support.ledger import a_spec, open_at, open_audio_at
 
 NOW = 1.8e9
 URL = "https://receiver.example"
-QUOTA = Quota(max_jobs=10, max_audio_bytes=10**6)
+QUOTA = Quota(max_jobs=10, max_ended_jobs=1000, max_audio_bytes=10**6)
 DONE = Outcome(JobState.DONE, keep_s=60, result=b'{"by": "first"}')
 POISONED = Outcome(JobState.FAILED, keep_s=60)
 

@@ -549,6 +549,12 @@ class LedgerSettings(_Section):
     key_jobs: int = Field(
         10_000, ge=1, description="Maximum unfinished jobs (`wait=0`) per key; more get a 503."
     )
+    key_ended_jobs: int = Field(
+        10_000,
+        ge=1,
+        description="Maximum ended jobs that are kept per key; with more, new jobs get a 503 until "
+        "some are deleted or expire.",
+    )
     key_jobs_mb: float = Field(
         20_000,
         gt=0,

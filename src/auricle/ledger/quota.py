@@ -1,4 +1,4 @@
-"""Quotas of unfinished jobs and kept audio, and fair sharing between owners. No I/O."""
+"""Quotas of jobs and their audio, and fair sharing between owners. No I/O."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,13 +14,16 @@ class Usage:
 
     jobs: int = 0
     audio_bytes: int = 0
+    ended_jobs: int = 0
+    """Ended jobs that are kept; for the quota only."""
 
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """Maximum of unfinished jobs of one owner, and of all of its audio."""
+    """Maximum of unfinished and of ended jobs of one owner, and of all of its audio."""
 
     max_jobs: int
+    max_ended_jobs: int
     max_audio_bytes: int
 
 
@@ -39,8 +42,14 @@ def check_quota(usage: Usage, audio_bytes: int, quota: Quota) -> None:
     """Check that an owner may submit one more job.
 
     Raises:
-        LedgerFull: It has too many unfinished jobs, or too much audio in jobs.
+        LedgerFull: It has too many unfinished or ended jobs, or too much audio in jobs.
     """
+    if usage.ended_jobs >= quota.max_ended_jobs:
+        raise LedgerFull(
+            "This key has too many ended jobs; delete those whose results you have, or try again "
+            "later.",
+            FULL_RETRY_S,
+        )
     is_full = usage.jobs + 1 > quota.max_jobs
     if is_full or usage.audio_bytes + audio_bytes > quota.max_audio_bytes:
         raise LedgerFull(

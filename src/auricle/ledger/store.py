@@ -520,12 +520,13 @@ def _usage(transaction: Transaction, owner: str) -> Usage:
         f"WHERE owner = ? AND {_UNFINISHED}",
         owner,
     )
+    ((all_jobs,),) = transaction.execute("SELECT COUNT(*) FROM jobs WHERE owner = ?", owner)
     ((kept_bytes,),) = transaction.execute(
         "SELECT COALESCE(SUM(audio_bytes), 0) FROM jobs "
         "WHERE owner = ? AND audio_until IS NOT NULL",
         owner,
     )
-    return Usage(int(count), int(audio_bytes) + int(kept_bytes))
+    return Usage(int(count), int(audio_bytes) + int(kept_bytes), int(all_jobs) - int(count))
 
 
 def _backlog(transaction: Transaction) -> Backlog:

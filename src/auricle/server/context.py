@@ -186,9 +186,11 @@ class ServerState:
 
     @property
     def job_quota(self) -> Quota:
-        """Maximum of unfinished jobs of one key."""
+        """Maximum of jobs of one key, and of their audio."""
         settings = self.ledger_settings
-        return Quota(settings.key_jobs, int(settings.key_jobs_mb * 1_000_000))
+        return Quota(
+            settings.key_jobs, settings.key_ended_jobs, int(settings.key_jobs_mb * 1_000_000)
+        )
 
     @property
     def is_spool_failing(self) -> bool:

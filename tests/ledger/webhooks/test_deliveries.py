@@ -21,7 +21,7 @@ from tests.support.ledger import DatabaseAway, a_spec
 from tests.support.poll import poll_until
 from tests.support.receiver import receiver_running
 
-QUOTA = Quota(max_jobs=1000, max_audio_bytes=10**9)
+QUOTA = Quota(max_jobs=1000, max_ended_jobs=1000, max_audio_bytes=10**9)
 NOW = 1.8e9
 
 PENDING, DELIVERED = DeliveryState.PENDING, DeliveryState.DELIVERED
