@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from auricle.errors import (
+    LedgerCorrupt,
     LedgerFailed,
     LedgerForeign,
     LedgerNewer,
@@ -40,6 +41,42 @@ def test_a_server_that_is_not_there_is_a_setup_error_without_the_password() -> N
         PostgresDatabase.open("host=/nonexistent user=auricle password=secret", wait_s=1)
 
     assert "secret" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("conninfo", "reason"),
+    [
+        ("postgresql://auricle:secret@127.0.0.1:1/jobs", "(Connection refused)"),
+        ("host=/nonexistent user=secret", "(No such file or directory)"),
+        ("postgresql://auricle:top@secret.invalid/jobs", "("),  # a part of a password as a host
+    ],
+)
+def test_a_server_that_is_away_is_reported_with_the_reason_and_without_names(
+    conninfo: str, reason: str
+) -> None:
+    with pytest.raises(LedgerUnusable) as error:
+        PostgresDatabase.open(conninfo, wait_s=1)
+
+    assert reason in str(error.value)
+    assert "AURICLE_DATABASE_URL" in str(error.value)
+    assert "secret" not in str(error.value)
+
+
+def test_a_database_that_is_not_there_is_reported_without_its_name(conninfo: str) -> None:
+    with pytest.raises(LedgerUnusable, match="does not exist") as error:
+        PostgresDatabase.open(f"{conninfo} dbname=secret", wait_s=1)
+
+    assert "secret" not in str(error.value)
+
+
+def test_tables_that_are_missing_are_reported(conninfo: str) -> None:
+    PostgresDatabase.open(conninfo).close()
+    with psycopg.connect(conninfo) as connection:
+        connection.execute("UPDATE auricle_schema SET version = 2")
+        connection.execute("DROP TABLE deliveries, jobs CASCADE")
+
+    with pytest.raises(LedgerCorrupt):
+        PostgresDatabase.open(conninfo)
 
 
 def test_a_malformed_url_is_a_setup_error_and_its_password_is_not_logged(

@@ -1,11 +1,14 @@
 """What only the SQLite file can do wrong."""
 
 import contextlib
+import os
 import sqlite3
 import subprocess
 import sys
 import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -229,6 +232,38 @@ def test_a_directory_that_cannot_be_made_is_a_setup_error(tmp_path: Path) -> Non
     with pytest.raises(LedgerReadOnly) as error:
         SqliteDatabase.open(tmp_path / "file" / "state")
     assert isinstance(error.value, SetupError)
+
+
+def test_a_file_that_can_only_be_read_is_a_setup_error() -> None:
+    with TemporaryDirectory() as name:  # pytest's are closed to other users
+        folder = Path(name)
+        SqliteDatabase.open(folder).close()
+        (folder / FILE_NAME).chmod(0o444)
+        (folder / LOCK_NAME).chmod(0o666)
+        folder.chmod(0o777)
+        with unprivileged(), pytest.raises(LedgerReadOnly, match="Check its permissions"):
+            SqliteDatabase.open(folder)
+
+
+@contextlib.contextmanager
+def unprivileged() -> Iterator[None]:
+    """Be a user to whom permissions apply."""
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+
+
+def test_a_file_without_its_tables_is_reported(tmp_path: Path) -> None:
+    SqliteDatabase.open(tmp_path).close()
+    with contextlib.closing(sqlite3.connect(tmp_path / FILE_NAME)) as connection:
+        connection.execute("DROP TABLE deliveries")
+        connection.commit()
+    with pytest.raises(LedgerCorrupt):
+        SqliteDatabase.open(tmp_path)
 
 
 def test_a_file_locked_by_another_program_is_a_passing_error(

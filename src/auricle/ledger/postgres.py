@@ -9,6 +9,7 @@ connection string with several hosts follows a failover.
 """
 
 import contextlib
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -20,6 +21,7 @@ import psycopg_pool
 
 from auricle.errors import (
     AuricleError,
+    LedgerCorrupt,
     LedgerFailed,
     LedgerForeign,
     LedgerFull,
@@ -51,6 +53,8 @@ WAIT_S = 10.0
 """Maximum time for a transaction, with all its repetitions."""
 RETRY_S = 5
 RETRY_PAUSE_S = 0.1
+FIRST_PAUSE_S = 1.0
+"""Pause between attempts to connect at start; each may be a failed login in the server's log."""
 MAX_CONNECTIONS = 8
 MAX_WAITING = 1000
 """Maximum number of threads that wait for a connection."""
@@ -62,6 +66,13 @@ _REPEATABLE = (
     psycopg.errors.ReadOnlySqlTransaction,
 )
 """A broken connection, a deadlock, or a failover."""
+_DAMAGED = (
+    psycopg.errors.UndefinedTable,
+    psycopg.errors.UndefinedColumn,
+    psycopg.errors.DataCorrupted,
+    psycopg.errors.IndexCorrupted,
+)
+_NAME = re.compile(r""" ?(["']).*?\1""")
 
 
 class PostgresDatabase:
@@ -101,6 +112,7 @@ class PostgresDatabase:
 
         Raises:
             LedgerUnusable: The database can't be reached, or can't store every character.
+            LedgerCorrupt: Tables are missing or damaged.
             LedgerForeign: The schema has tables of another program.
             LedgerNewer: A newer version has written the database.
             LedgerReadOnly: The role may not create tables.
@@ -111,6 +123,11 @@ class PostgresDatabase:
             raise LedgerUnusable(
                 "AURICLE_DATABASE_URL is not a PostgreSQL URL or connection string."
             ) from None
+        try:
+            with _first_connection(conninfo, wait_s) as connection:
+                _migrate(connection, migrations)
+        except psycopg.Error as error:
+            raise _unusable(error) from error
         pool = psycopg_pool.ConnectionPool(
             conninfo,
             min_size=1,
@@ -125,9 +142,7 @@ class PostgresDatabase:
         )
         try:
             pool.open(wait=True, timeout=wait_s)
-            with pool.connection() as connection:
-                _migrate(connection, migrations)
-        except BaseException as error:
+        except psycopg.Error as error:
             pool.close()
             raise _unusable(error) from error
         return cls(conninfo, pool, wait_s, checkpoint)
@@ -281,17 +296,48 @@ def _migrate(connection: psycopg.Connection[Any], migrations: Migrations) -> Non
     execute("UPDATE auricle_schema SET version = ?", len(migrations))
 
 
-def _unusable(error: BaseException) -> BaseException:
-    """Return our error for one at start; it names neither host nor password."""
-    if isinstance(error, psycopg.errors.InsufficientPrivilege):
-        return LedgerReadOnly(
-            "The PostgreSQL role may not create tables. Grant it CREATE on the schema."
+def _first_connection(conninfo: str, wait_s: float) -> psycopg.Connection[Any]:
+    """Connect, again and again for a while: the database may start at the same time as the server.
+
+    Raises:
+        psycopg.Error: There is no connection in time.
+    """
+    ends_at = time.monotonic() + wait_s
+    while True:
+        try:
+            return psycopg.connect(conninfo, **_options(wait_s))
+        except psycopg.OperationalError:
+            if time.monotonic() + FIRST_PAUSE_S >= ends_at:
+                raise
+        time.sleep(FIRST_PAUSE_S)
+
+
+def _unusable(error: psycopg.Error) -> Exception:
+    """Return our error for PostgreSQL's at start; the same for a bug of ours."""
+    match error:
+        case psycopg.errors.InsufficientPrivilege():
+            return LedgerReadOnly(
+                "The PostgreSQL role may not create tables. Grant it CREATE on the schema."
+            )
+        case psycopg.errors.DiskFull():
+            return LedgerUnusable("PostgreSQL's disk is full. Free disk space.")
+    if isinstance(error, _DAMAGED):
+        return LedgerCorrupt(
+            "The tables in PostgreSQL are damaged or incomplete. Restore them from a backup, or "
+            "use another database."
         )
     if isinstance(error, _REPEATABLE):
         return LedgerUnusable(
-            "PostgreSQL can't be reached for writing. Check AURICLE_DATABASE_URL and the server."
+            f"PostgreSQL can't be reached for writing ({_reason(error)}). Check "
+            "AURICLE_DATABASE_URL and the server."
         )
     return error
+
+
+def _reason(error: psycopg.Error) -> str:
+    """Return the reason without names: with ``@`` in a password, a part of it is the host's."""
+    line = str(error).partition("\n")[0]
+    return _NAME.sub("", line.rpartition("failed: ")[2]).removeprefix("FATAL:").strip()
 
 
 def _translate(error: psycopg.Error) -> AuricleError | None:
@@ -303,10 +349,8 @@ def _translate(error: psycopg.Error) -> AuricleError | None:
             return _no_answer()
         case psycopg.errors.InsufficientPrivilege():
             return LedgerFailed(READ_ONLY, FAILED_RETRY_S)
-        case psycopg.errors.UndefinedTable() | psycopg.errors.UndefinedColumn():
-            return LedgerFailed(DAMAGED, FAILED_RETRY_S)
-        case psycopg.errors.DataCorrupted() | psycopg.errors.IndexCorrupted():
-            return LedgerFailed(DAMAGED, FAILED_RETRY_S)
+    if isinstance(error, _DAMAGED):
+        return LedgerFailed(DAMAGED, FAILED_RETRY_S)
     return None
 
 

@@ -115,18 +115,19 @@ class SqliteDatabase:
         with contextlib.ExitStack() as opened:
             try:
                 directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-                lock = opened.enter_context(_lock(directory / LOCK_NAME))
-                with _translated(path):
+                lock = opened.enter_context(lock_directory(directory))
+                with translated(path):
                     _create_once(path, lock, checkpoint)
             except OSError as error:
                 raise LedgerReadOnly(
                     f"Jobs can't be stored in {directory}: {error.strerror}. Set AURICLE_STATE_DIR "
                     "to a writable directory."
                 ) from error
-            with _translated(path):
+            with translated(path):
                 writer = opened.enter_context(contextlib.closing(_connect(path, wait_s)))
-                _check(writer, path, len(migrations))
+                check_file(writer, path, len(migrations))
                 _migrate(writer, migrations)
+                _check_writable(writer, len(migrations))
                 reader = opened.enter_context(contextlib.closing(_connect(path, wait_s)))
                 reader.execute("PRAGMA query_only = ON")
             database = cls(lock, path, writer, reader, wait_s, checkpoint)
@@ -135,7 +136,7 @@ class SqliteDatabase:
 
     def write(self, name: str, work: Callable[[Transaction], T]) -> T:
         """Run ``work`` in one transaction; see :class:`.Database`."""
-        with self._turn(self._write_turn), _translated():
+        with self._turn(self._write_turn), translated():
             transaction = _SqliteTransaction(self._writer, name, self._checkpoint)
             transaction.execute("BEGIN IMMEDIATE")
             try:
@@ -155,7 +156,7 @@ class SqliteDatabase:
 
     def read(self, work: Callable[[Transaction], T]) -> T:
         """Run ``work`` on a snapshot; see :class:`.Database`."""
-        with self._turn(self._read_turn), _translated():
+        with self._turn(self._read_turn), translated():
             ends_at = time.monotonic() + self._wait_s
             self._reader.set_progress_handler(lambda: time.monotonic() >= ends_at, STEPS_PER_CHECK)
             self._reader.execute("BEGIN")
@@ -257,8 +258,8 @@ def _create_once(path: Path, lock: BinaryIO, checkpoint: Checkpoint) -> None:
     if not path.exists():
         if has_been_created:
             raise LedgerCorrupt(
-                f"{path} has vanished. Restore it from a backup, or delete {LOCK_NAME} as well to "
-                "start without the jobs in it."
+                f"{path} has vanished. Restore it from a backup (`auricle restore FOLDER`), or "
+                f"delete {LOCK_NAME} as well to start without the jobs in it."
             )
         _create(path, checkpoint)
     if not has_been_created:
@@ -284,7 +285,19 @@ def _create(path: Path, checkpoint: Checkpoint) -> None:
     sync_directory(path.parent)
 
 
-def _check(connection: sqlite3.Connection, path: Path, newest: int) -> None:
+def check_file(connection: sqlite3.Connection, path: Path, newest: int) -> None:
+    """Check that a file is the database of this version or an earlier one.
+
+    Args:
+        connection: A connection to the file.
+        path: The file, for messages.
+        newest: The newest version of the schema.
+
+    Raises:
+        LedgerCorrupt: It is damaged.
+        LedgerForeign: It belongs to another program.
+        LedgerNewer: A newer version of Auricle has written it.
+    """
     if path.stat().st_size == 0:
         raise _corrupt(path)
     (application_id,) = connection.execute("PRAGMA application_id").fetchone()
@@ -299,6 +312,9 @@ def _check(connection: sqlite3.Connection, path: Path, newest: int) -> None:
             "Start the newer version of Auricle, or use another AURICLE_STATE_DIR."
         )
     if version:
+        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+        if not tables.issuperset(_CHECKED_TABLES):
+            raise _corrupt(path)
         for table in _CHECKED_TABLES:
             if connection.execute(f"PRAGMA quick_check({table})").fetchone() != ("ok",):
                 raise _corrupt(path)
@@ -319,17 +335,28 @@ def _migrate(connection: sqlite3.Connection, migrations: Migrations) -> None:
             raise
 
 
-def _lock(path: Path) -> BinaryIO:
-    """Return the locked file.
+def _check_writable(connection: sqlite3.Connection, version: int) -> None:
+    """Check that the file can be written: one that can only be read opens as well.
+
+    Raises:
+        sqlite3.Error: It can't.
+    """
+    connection.execute("BEGIN IMMEDIATE")  # becomes BEGIN if the file can only be read
+    connection.execute(f"PRAGMA user_version = {version}")
+    connection.execute("ROLLBACK")
+
+
+def lock_directory(directory: Path) -> BinaryIO:
+    """Return the locked file of a directory, which belongs to one process.
 
     Raises:
         LedgerInUse: Another process has locked it.
         OSError: It can't be opened.
     """
-    lock = try_lock(path)
+    lock = try_lock(directory / LOCK_NAME)
     if lock is None:
         raise LedgerInUse(
-            f"Another server uses {path.parent}. Set AURICLE_STATE_DIR to a directory for each "
+            f"Another server uses {directory}. Set AURICLE_STATE_DIR to a directory for each "
             "server, or use PostgreSQL."
         )
     return lock
@@ -337,14 +364,14 @@ def _lock(path: Path) -> BinaryIO:
 
 def _corrupt(path: Path) -> LedgerCorrupt:
     return LedgerCorrupt(
-        f"{path} is damaged or is not a database. Restore it from a backup, or move it away to "
-        "start without the jobs in it."
+        f"{path} is damaged or is not a database. Restore it from a backup (`auricle restore "
+        "FOLDER`), or move it away to start without the jobs in it."
     )
 
 
 @contextlib.contextmanager
-def _translated(path: Path | None = None) -> Iterator[None]:
-    """Raise our errors for SQLite's; ``path`` is the file while it is opened."""
+def translated(path: Path | None = None) -> Iterator[None]:
+    """Raise our errors for SQLite's; ``path`` is the file while it is opened or copied."""
     try:
         yield
     except sqlite3.Error as error:

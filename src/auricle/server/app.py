@@ -23,7 +23,7 @@ from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from auricle.audio.opus import find_libopus
 from auricle.config.settings import Settings
@@ -71,6 +71,8 @@ from auricle.transcriber import (
 class _Application(FastAPI):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the application; add the request's id to the response of any layer."""
+        if scope["type"] == "lifespan":
+            send = partial(_send_lifespan, self.state.auricle, send)
         answering = with_request_id(scope, send)
         await serve_uniformly(super().__call__, scope, receive, answering)
 
@@ -178,6 +180,16 @@ def create_app(
         app.add_middleware(StrictTransport, max_age_s=settings.server.hsts_s)
     app.add_middleware(TrustedProxies, trusted=settings.server.trusted_proxies)
     return app
+
+
+async def _send_lifespan(server: ServerState, send: Send, message: Message) -> None:
+    """Send a message of the lifespan, without the traceback of a start that can't succeed.
+
+    The caller raises the ``SetupError``, whose message says what to do.
+    """
+    if message["type"] == "lifespan.startup.failed" and server.setup_error is not None:
+        message = {"type": message["type"]}
+    await send(message)
 
 
 async def _not_found(otherwise: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:

@@ -15,14 +15,14 @@ from anyio.abc import TaskGroup
 
 from auricle.audio.vad import has_speech
 from auricle.config.settings import spool_directory
-from auricle.errors import PoisonJob
+from auricle.errors import LedgerUnusable, PoisonJob
 from auricle.files.transcribe import max_chunks_in_flight
 from auricle.ledger.audio.store import AudioStore
 from auricle.ledger.database import Database
 from auricle.ledger.job import JobState, Outcome
 from auricle.ledger.location import open_audio, open_database
 from auricle.ledger.runner import JobRunner
-from auricle.ledger.store import Ledger
+from auricle.ledger.store import REFUSALS, Ledger
 from auricle.ledger.transcripts import Transcripts
 from auricle.ledger.webhooks.deliveries import WebhookRunner
 from auricle.ledger.webhooks.request import secret_of_owner
@@ -130,7 +130,11 @@ def _open_database(server: ServerState) -> Database:
 def _open_jobs(
     server: ServerState, database: Database, audio: AudioStore
 ) -> tuple[Ledger, JobRunner]:
-    """Open the jobs in a database; those of a dead server are queued again."""
+    """Open the jobs in a database; those of a dead server are queued again.
+
+    Raises:
+        LedgerUnusable: The database can't be written.
+    """
     error = PoisonJob("This job ended its server repeatedly; it is not tried again.")
     poisoned = Outcome(
         JobState.FAILED,
@@ -139,7 +143,10 @@ def _open_jobs(
     )
     ledger = Ledger(database, secrets.token_hex(8), poisoned)
     if not server.shares_jobs:  # the lock of the database proves that no other server runs
-        ledger.requeue_all(time.time())
+        try:
+            ledger.requeue_all(time.time())
+        except REFUSALS as exc:
+            raise LedgerUnusable(f"Jobs of the last server can't continue. {exc}") from exc
     runner = JobRunner(
         ledger,
         audio,

@@ -1,10 +1,11 @@
-"""uvicorn's server, with TLS timeouts, two backlogs, and an exit that its owner decides.
+"""uvicorn's server, with TLS timeouts, two backlogs, and a start and exit that its owner reports.
 
 asyncio allocates a 256 KiB read buffer per TLS connection before any authentication: a thousand
 silent connections would hold 256 MB. A TLS record has at most 16 KiB, so a buffer of that size is
 enough.
 """
 
+import asyncio
 import asyncio.sslproto
 import socket
 import ssl
@@ -14,6 +15,7 @@ from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.lifespan.on import LifespanOn
 
 from auricle.server.net.listen import ACCEPTS_AT_ONCE, BACKLOG
 from auricle.server.net.uvicorn_overrides.http_connection import MAX_HEAD_BYTES, HttpConnection
@@ -51,6 +53,17 @@ def uvicorn_config(app: FastAPI) -> uvicorn.Config:
     )
 
 
+class Lifespan(LifespanOn):
+    """Starts and stops the application; the caller reports that it can't start."""
+
+    async def startup(self) -> None:
+        """Start the application; ``should_exit`` says that it failed."""
+        self._running = asyncio.create_task(self.main())  # a task that is not referenced may vanish
+        await self.receive_queue.put({"type": "lifespan.startup"})
+        await self.startup_event.wait()
+        self.should_exit = self.startup_failed or self.error_occurred
+
+
 class Server(uvicorn.Server):
     """A uvicorn server that exits only when its owner agrees.
 
@@ -70,6 +83,9 @@ class Server(uvicorn.Server):
         plain: Sequence[socket.socket] = (),
     ) -> None:
         super().__init__(config)
+        if not config.loaded:
+            config.load()
+        config.lifespan_class = Lifespan  # there is no parameter for it
         self._tls = tls
         self._may_exit = may_exit
         self._plain = plain
