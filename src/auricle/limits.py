@@ -12,6 +12,8 @@ HOTWORD_LIMITS = f"at most {MAX_HOTWORDS} of at most {MAX_HOTWORD_CHARACTERS} ch
 MAX_LANGUAGES, MAX_LANGUAGE_CHARACTERS = 200, 100
 MAX_MODEL_CHARACTERS = 200
 """Maximum length of the name of a model in a request."""
+MAX_FILE_NAME_CHARACTERS = 255
+"""As in file systems."""
 MIN_RATE_HZ, MAX_RATE_HZ = 8_000, 96_000
 """Sample rates of raw samples; decoded files may have others."""
 TELEPHONE_RATE_HZ = 8_000
@@ -41,6 +43,9 @@ Hotwords = Annotated[
 ]
 Language = Annotated[str, Meta(max_length=MAX_LANGUAGE_CHARACTERS)]
 ModelName = Annotated[str, Meta(max_length=MAX_MODEL_CHARACTERS)]
+FileName = Annotated[
+    str, Meta(pattern=rf"^[^\x00-\x1f\x7f-\x9f]{{0,{MAX_FILE_NAME_CHARACTERS}}}$(?!\n)")
+]
 Languages = Annotated[tuple[Language, ...], Meta(max_length=MAX_LANGUAGES)]
 PacketMs = Annotated[float, Meta(ge=MIN_PACKET_MS, le=MAX_PACKET_MS)]
 RateHz = Annotated[int, Meta(ge=MIN_RATE_HZ, le=MAX_RATE_HZ)]

@@ -85,6 +85,16 @@ def test_the_port_in_what_it_prints_is_the_servers(
     assert "7443" not in printed
 
 
+def test_a_port_that_the_server_would_choose_is_chosen_for_all_lines(
+    auricle: Run, tmp_path: Path
+) -> None:
+    printed = auricle("dev-cert", "--directory", str(tmp_path / "tls"), "--port", "0").stdout
+    found = re.search(r"auricle serve --host 0\.0\.0\.0 --port (\d+) --tls-cert", printed)
+    assert found
+    assert int(found[1]) > 0
+    assert printed.count(f":{found[1]}") == 3
+
+
 @pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
 def test_only_the_owner_can_read_the_keys(made: Path) -> None:
     assert {path.name for path in made.iterdir()} == {

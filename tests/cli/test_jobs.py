@@ -46,7 +46,7 @@ def held(tmp_path: Path) -> tuple[Path, list[str]]:
     """Return a file, and options for jobs that last until it is removed."""
     file = tmp_path / "held"
     file.touch()
-    return file, ["--initial-prompt", f"scripted:hold:{file}"]
+    return file, ["--prompt", f"scripted:hold:{file}"]
 
 
 def submitted(auricle: Run, *options: str) -> str:
@@ -83,6 +83,17 @@ def test_the_transcript_has_the_chosen_format(
     assert target.read_text().startswith(start)
 
 
+def test_the_suffix_of_the_file_chooses_the_format(auricle: Run, tmp_path: Path) -> None:
+    job_id, target = submitted(auricle, "--format", "srt"), tmp_path / "talk.srt"
+    assert auricle("jobs", "wait", job_id, "-o", str(target)).returncode == 0
+    assert target.read_text().startswith("1\n00:00:00")
+    document = tmp_path / "talk.docx"
+    assert auricle("jobs", "wait", job_id, "-o", str(document)).returncode == 0
+    assert document.read_bytes().startswith(b"PK")
+    printed = auricle("jobs", "wait", job_id, "--format", "docx")
+    assert (printed.returncode, "-o FILE.docx" in printed.stderr) == (2, True)
+
+
 def test_detached_jobs_are_listed_cancelled_and_deleted(
     auricle: Run, held: tuple[Path, list[str]]
 ) -> None:
@@ -91,8 +102,12 @@ def test_detached_jobs_are_listed_cancelled_and_deleted(
     assert auricle("jobs", "wait", finished).returncode == 0
     first, second = submitted(auricle, *options), submitted(auricle, *options)
 
-    lines = auricle("jobs", "list").stdout.splitlines()
+    header, *lines = auricle("jobs", "list").stdout.splitlines()
+    assert header.split() == ["id", "accepted", "state", "done", "length", "file"]
     assert [line.split()[0] for line in lines][:3] == [second, first, finished]
+    assert lines[2].split()[3:] == ["done", "100%", "0:00:01", "short.wav"]
+    assert lines[0].split()[-2:] == ["-", "short.wav"]
+    assert all(line.index("short.wav") == header.index("file") for line in lines[:3])
     unfinished = auricle("jobs", "list", "--state", "queued", "--state", "running", "--json")
     listed = [json.loads(line)["job_id"] for line in unfinished.stdout.splitlines()]
     assert {first, second} == set(listed)
@@ -133,7 +148,7 @@ def test_a_wait_may_begin_before_its_server(tmp_path: Path) -> None:
             "transcribe",
             "--detach",
             str(CLIP),
-            "--initial-prompt",
+            "--prompt",
             f"scripted:hold:{file}",
         )
         job_id = completed(*detached, environ=environ).stdout.strip()
@@ -148,7 +163,7 @@ def test_a_wait_may_begin_before_its_server(tmp_path: Path) -> None:
 
 
 def test_a_job_that_fails_says_why(auricle: Run) -> None:
-    job_id = submitted(auricle, "--initial-prompt", "scripted:audio-error")
+    job_id = submitted(auricle, "--prompt", "scripted:audio-error")
     done = auricle("jobs", "wait", job_id)
     assert (done.returncode, done.stdout) == (1, "")
     assert job_id in done.stderr

@@ -1,6 +1,7 @@
 """``auricle sessions`` with a server and its speakers."""
 
 import json
+import re
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -45,7 +46,9 @@ async def test_links_read_the_session_without_the_key(running: Live, tmp_path: P
         id = speaker.received[0]["session"]
         listed = await sessions(running, tmp_path, "list", "--json")
         assert json.loads(listed.stdout)["id"] == id
-        assert f"{id}  2" in (await sessions(running, tmp_path, "list")).stdout
+        header, line = (await sessions(running, tmp_path, "list")).stdout.splitlines()
+        assert header.split() == ["id", "started", "length", "api", "readers"]
+        assert re.fullmatch(rf"{id} +2\d{{3}}-\S+ \S+ +0:00:\d\d +native +0", line)
         done = await sessions(running, tmp_path, "share", "--hours", "0.5")
         page, events, vtt, playlist = done.stdout.splitlines()
         base = f"http://127.0.0.1:{running.port}"
@@ -56,6 +59,34 @@ async def test_links_read_the_session_without_the_key(running: Live, tmp_path: P
             assert "hello" in (await client.get(f"{vtt}&follow=false")).text
         assert KEY not in done.stdout
         assert (await sessions(running, tmp_path, "share", id)).returncode == 0
+
+
+@pytest.mark.parametrize("kind", ["page", "captions", "token"])
+async def test_a_link_is_withdrawn_and_others_stay(
+    running: Live, tmp_path: Path, kind: str
+) -> None:
+    async with call(running.port, headers=HEADERS, format="pcm16") as speaker:
+        await speaker.until("ready")
+        shared = (await sessions(running, tmp_path, "share")).stdout.splitlines()
+        other = (await sessions(running, tmp_path, "share", "--hours", "1")).stdout.splitlines()
+        token = shared[0].rpartition("token=")[2]
+        link = {"page": shared[0], "captions": shared[2], "token": token}[kind]
+        done = await sessions(running, tmp_path, "withdraw", link)
+        assert (done.returncode, done.stderr) == (0, "The link was withdrawn.\n")
+        async with httpx2.AsyncClient() as client:
+            statuses = [
+                (await client.get(f"{links[2]}&follow=false")).status_code
+                for links in (shared, other)
+            ]
+        assert statuses == [401, 200]
+
+
+async def test_a_link_that_was_mistyped_is_an_error(running: Live, tmp_path: Path) -> None:
+    async with call(running.port, headers=HEADERS, format="pcm16") as speaker:
+        await speaker.until("ready")
+        done = await sessions(running, tmp_path, "withdraw", "tok2.nonsense")
+        assert done.returncode == 2
+        assert "bad_request" in done.stderr
 
 
 @pytest.mark.parametrize(("speakers", "message"), [(0, "no live session"), (2, "2 live sessions")])

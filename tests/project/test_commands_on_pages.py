@@ -189,6 +189,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
                     "6f1d0c…": transcript,
                     "5e1a90…": session,
                     "/ID/": f"/{session}/",
+                    "session=ID": f"session={session}",
                     "=TOKEN": f"={token}",
                 },
             )

@@ -145,12 +145,13 @@ _add(transcripts.delete, _transcripts)
 app.add_typer(_transcripts, name="transcripts")
 
 _sessions = typer.Typer(
-    help="List live sessions of a server, and share one with readers.",
+    help="List live sessions of a server, share one with readers, and withdraw a link.",
     no_args_is_help=True,
     rich_markup_mode="rich",
 )
 _add(sessions.list_sessions, _sessions, "list")
 _add(sessions.share, _sessions)
+_add(sessions.withdraw, _sessions)
 app.add_typer(_sessions, name="sessions")
 
 _cluster = typer.Typer(

@@ -70,10 +70,11 @@ def dev_cert(
     addresses; a running server loads it within a second.
     """
     settings = Settings.load({"port": port})
+    shown_port = settings.server.port or _free_port()
     folder = directory or platformdirs.user_config_path("auricle") / "tls"
     own = [*machine_names(), *(names or [])]
     made = make_certificate(folder, own)
-    results.print(_advice(folder, made, settings), soft_wrap=True)
+    results.print(_advice(folder, made, settings.server, shown_port), soft_wrap=True)
 
 
 def make_certificate(folder: Path, names: list[str]) -> list[str]:
@@ -194,14 +195,19 @@ def _program() -> str:
     return program
 
 
-def _advice(folder: Path, names: list[str], settings: Settings) -> str:
-    port = settings.server.port
+def _free_port() -> int:
+    """Return a port that is free now: with port 0, no printed line would have the server's."""
+    with socket.create_server(("", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def _advice(folder: Path, names: list[str], settings: ServerSettings, port: int) -> str:
     reachable = [name for name in names if name not in ("localhost", "127.0.0.1", "::1")]
     lan = next((name for name in reachable if name.count(".") == 3), names[0])
     option = "" if port == DEFAULT_PORT else f" --port {port}"
-    shown_port = port or "PORT"  # 0: the server picks one when it starts
-    keys = "" if settings.server.has_keys else f"AURICLE_API_KEYS=me:{secrets.token_hex(8)} "
-    ask = "one of the server's keys" if settings.server.has_keys else "the key after `me:`"
+    keys = "" if settings.has_keys else f"AURICLE_API_KEYS=me:{secrets.token_hex(8)} "
+    ask = "one of the server's keys" if settings.has_keys else "the key after `me:`"
     auricle = _program()
     ca, key, certificate = folder / "ca.crt", folder / "server.key", folder / "server.crt"
     return f"""\
@@ -211,8 +217,8 @@ Start the server (access from other machines requires a key):
   {keys}{auricle} serve --host 0.0.0.0{option} --tls-cert {certificate} --tls-key {key}
 
 From the command line:
-  SSL_CERT_FILE={ca} {auricle} live --url https://localhost:{shown_port} --mic
-  curl --cacert {ca} https://localhost:{shown_port}/livez
+  SSL_CERT_FILE={ca} {auricle} live --url https://localhost:{port} --mic
+  curl --cacert {ca} https://localhost:{port}/livez
 
 In browsers, which require HTTPS for the microphone: copy {ca}, and no other file, to the
 phone or computer, and install it there:
@@ -220,7 +226,7 @@ phone or computer, and install it there:
   iPhone   open the file, install it in Settings > General > VPN & Device Management, then switch it
            on in Settings > General > About > Certificate Trust Settings
   desktop  the browser's settings, under certificates: authorities
-Then open https://{lan}:{shown_port} there, press Start, and enter {ask}.
+Then open https://{lan}:{port} there, press Start, and enter {ask}.
 
 The CA can certify these names and private networks only. Keep its key secret nevertheless:
 {folder / "ca.key"}

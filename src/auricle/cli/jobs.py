@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from auricle.cli.support.console import errors, results
-from auricle.cli.support.output import OutputFormat, check_target, render
+from auricle.cli.support.output import content
 from auricle.cli.support.progress import FileProgressBars
 from auricle.cli.support.server_commands import (
     ApiKey,
@@ -16,7 +16,9 @@ from auricle.cli.support.server_commands import (
     Limit,
     Output,
     ServerUrl,
+    checked_format,
     delete_each,
+    duration_text,
     local_time,
     open_server,
     print_or_write,
@@ -49,18 +51,34 @@ def list_jobs(
 ) -> None:
     """List the background jobs of your key, the newest first.
 
-    Each line has the ID, the time of acceptance in local time, the state and the progress.
+    Each line has the ID, the time of acceptance in local time, the state, the progress, the length
+    of the recording once the job is done, and the name of its file, if the client has sent it. For
+    programs, --json prints each job without a header.
     """
     query = {"state": ",".join(state)} if state else {}
     with open_server(url, api_key) as server:
+        if not as_json:
+            results.print(_line("id", "accepted", "state", "done", "length", "file"))
         for job in server.pages("jobs", "jobs", query=query, limit=limit):
             if as_json:
                 typer.echo(json.dumps(job, ensure_ascii=False))
                 continue
-            accepted = local_time(job["accepted_at"])
+            duration_ms = job["duration_ms"]
             results.print(
-                f"{job['job_id']}  {accepted}  {job['state']:<9}  {job['progress']:>4.0%}"
+                _line(
+                    job["job_id"],
+                    local_time(job["accepted_at"]),
+                    job["state"],
+                    f"{job['progress']:.0%}",
+                    "-" if duration_ms is None else duration_text(duration_ms / 1000),
+                    job["file_name"] or "-",
+                )
             )
+
+
+def _line(id: str, accepted: str, state: str, done: str, length: str, file: str) -> str:
+    """Return a line of the list; IDs of the command line have 32 characters."""
+    return f"{id:<32}  {accepted:<19}  {state:<9}  {done:>4}  {length:>8}  {file}"
 
 
 def show(job_id: _Id, url: ServerUrl = None, api_key: ApiKey = None) -> None:
@@ -72,7 +90,7 @@ def show(job_id: _Id, url: ServerUrl = None, api_key: ApiKey = None) -> None:
 
 def wait(
     job_id: _Id,
-    output_format: Format = OutputFormat.TEXT,
+    output_format: Format = None,
     output: Output = None,
     url: ServerUrl = None,
     api_key: ApiKey = None,
@@ -82,8 +100,7 @@ def wait(
     A server that restarts is waited for. Ctrl-C ends the wait only; the job continues. The exit
     code is 1 if the job has failed.
     """
-    if output is not None:
-        check_target(None, output)
+    chosen = checked_format(output_format, output)
     settings = Settings.load({"url": url, "api_key": api_key})
     try:
         transcript = asyncio.run(_result(settings, job_id))
@@ -96,7 +113,7 @@ def wait(
         start_s, end_s = gap.start_sample / SAMPLE_RATE_HZ, gap.end_sample / SAMPLE_RATE_HZ
         line = f"{job_id}: {start_s:.1f} to {end_s:.1f} s is missing ({gap.code})"
         errors.print(line, style="yellow")
-    print_or_write(render(transcript, output_format), output)
+    print_or_write(content(transcript, chosen, name=job_id), output)
 
 
 async def _result(settings: Settings, job_id: str) -> FileTranscript:

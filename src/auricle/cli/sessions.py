@@ -1,13 +1,21 @@
-"""``auricle sessions``: list live sessions, and share one with readers."""
+"""``auricle sessions``: list live sessions, share one with readers, and withdraw a link."""
 
 import json
+import time
 from typing import TYPE_CHECKING, Annotated, Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import typer
 
-from auricle.cli.support.console import results
-from auricle.cli.support.server_commands import ApiKey, AsJson, ServerUrl, local_time, open_server
+from auricle.cli.support.console import errors, results
+from auricle.cli.support.server_commands import (
+    ApiKey,
+    AsJson,
+    ServerUrl,
+    duration_text,
+    local_time,
+    open_server,
+)
 from auricle.errors import RequestError, SetupError
 
 if TYPE_CHECKING:
@@ -20,15 +28,26 @@ MAX_HOURS = 24.0
 def list_sessions(as_json: AsJson = False, url: ServerUrl = None, api_key: ApiKey = None) -> None:
     """List the live sessions of your key, the oldest first.
 
-    Each line has the ID, the start in local time, the API and the number of readers.
+    Each line has the ID, the start in local time, the time since then, the API and the number of
+    readers. For programs, --json prints each session without a header.
     """
     with open_server(url, api_key) as server:
+        if not as_json:
+            results.print(_line("id", "started", "length", "api", "readers"))
         for session in _sessions(server):
             if as_json:
                 typer.echo(json.dumps(session, ensure_ascii=False))
                 continue
-            started = local_time(session["started_at"])
-            results.print(f"{session['id']}  {started}  {session['source']}  {session['readers']}")
+            started_at = session["started_at"]
+            results.print(
+                _line(
+                    session["id"],
+                    local_time(started_at),
+                    duration_text(max(time.time() - started_at, 0)),
+                    session["source"],
+                    str(session["readers"]),
+                )
+            )
 
 
 def share(
@@ -44,7 +63,7 @@ def share(
     """Print links that read a live session and nothing else, for people who don't have the key.
 
     The first is a page for a second screen or OBS; the others are server-sent events, WebVTT and
-    an HLS playlist.
+    an HLS playlist. [bold]auricle sessions withdraw LINK[/] ends all four before their time.
     """
     with open_server(url, api_key) as server:
         if session_id is None:
@@ -56,6 +75,41 @@ def share(
         for name in ("events", "captions.vtt", "captions.m3u8"):
             # `session` is for load balancers, which find the server of the session by it
             typer.echo(f"{server.url}/v1/sessions/{session_id}/{name}?{of_reader}")
+
+
+def withdraw(
+    link: Annotated[
+        str, typer.Argument(metavar="LINK", help="A link of a reader, or its token alone.")
+    ],
+    session_id: Annotated[
+        str | None,
+        typer.Option(
+            "--session",
+            metavar="ID",
+            help="Session of a token; default: that of LINK, or the only.",
+        ),
+    ] = None,
+    url: ServerUrl = None,
+    api_key: ApiKey = None,
+) -> None:
+    """Withdraw a link that reads a live session; its readers are disconnected.
+
+    All links of one [bold]auricle sessions share[/] have the same token and end together. Other
+    links to the session stay valid. Use quotes, since links have characters of the shell.
+    """
+    parts = urlsplit(link)
+    fields = parse_qs(parts.query) | parse_qs(parts.fragment)
+    [token] = fields.get("token", [link])[:1]
+    with open_server(url, api_key) as server:
+        if session_id is None:
+            session_id = fields.get("session", [""])[0] or _only(_sessions(server))
+        server.send("DELETE", *_PATH, session_id, "token", query={"token": token})
+    errors.print("The link was withdrawn.")
+
+
+def _line(id: str, started: str, length: str, api: str, readers: str) -> str:
+    """Return a line of the list; IDs have 24 characters, and more on a gateway."""
+    return f"{id:<24}  {started:<19}  {length:>8}  {api:<15}  {readers:>7}"
 
 
 def _sessions(server: "Server") -> list[dict[str, Any]]:

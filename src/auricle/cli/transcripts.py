@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from auricle.cli.support.console import results
-from auricle.cli.support.output import OutputFormat, check_target
+from auricle.cli.support.output import OutputFormat
 from auricle.cli.support.server_commands import (
     ApiKey,
     AsJson,
@@ -15,7 +15,9 @@ from auricle.cli.support.server_commands import (
     Limit,
     Output,
     ServerUrl,
+    checked_format,
     delete_each,
+    duration_text,
     local_time,
     open_server,
     print_or_write,
@@ -93,7 +95,7 @@ def search(
                 continue
             transcript, segment = match["transcript"], match["segment"]
             started = local_time(transcript["started_at"])
-            position = _duration(segment["start_ms"] / 1000)
+            position = duration_text(segment["start_ms"] / 1000)
             results.print(f"{transcript['id']}  {started}  {position}  {segment['text']}")
     if is_empty:
         raise typer.Exit(EXIT_NOTHING_FOUND)
@@ -101,20 +103,19 @@ def search(
 
 def show(
     transcript_id: Annotated[str, typer.Argument(metavar="ID", help="ID of the transcript.")],
-    output_format: Format = OutputFormat.TEXT,
+    output_format: Format = None,
     output: Output = None,
     url: ServerUrl = None,
     api_key: ApiKey = None,
 ) -> None:
-    """Print a kept transcript as text, JSON, subtitles or RTTM."""
-    if output is not None:
-        check_target(None, output)
-    query = {"format": output_format.suffix.removeprefix(".")}
+    """Print a kept transcript as text, JSON, subtitles, Markdown or RTTM, or write a document."""
+    chosen = checked_format(output_format, output)
+    query = {"format": chosen.suffix.removeprefix(".")}
     with open_server(url, api_key) as server:
-        text = server.send("GET", *_PATH, transcript_id, query=query).decode()
-    if output_format is OutputFormat.JSON:
-        text = json.dumps(json.loads(text), ensure_ascii=False, indent=2) + "\n"
-    print_or_write(text, output)
+        body = server.send("GET", *_PATH, transcript_id, query=query)
+    if chosen is OutputFormat.JSON:
+        body = (json.dumps(json.loads(body), ensure_ascii=False, indent=2) + "\n").encode()
+    print_or_write(body if chosen is OutputFormat.DOCX else body.decode(), output)
 
 
 _Speaker = Annotated[int, typer.Argument(metavar="SPEAKER", min=1, help="Number, as in the text.")]
@@ -185,7 +186,7 @@ def _query(
 
 
 def _line(transcript: dict[str, Any]) -> str:
-    length = _duration(transcript["ended_at"] - transcript["started_at"])
+    length = duration_text(transcript["ended_at"] - transcript["started_at"])
     language = transcript["language"] or "-"
     started = local_time(transcript["started_at"])
     return f"{transcript['id']}  {started}  {length}  {language:<3}  {transcript['source']}"
@@ -193,8 +194,3 @@ def _line(transcript: dict[str, Any]) -> str:
 
 def _print_json(value: object) -> None:
     typer.echo(json.dumps(value, ensure_ascii=False))
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(int(seconds), 60)
-    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"

@@ -46,6 +46,7 @@ class JobSpec:
         audio_bytes: Size of the audio.
         callback_url: Where a webhook is sent when the job ends; ``None``: nowhere.
         keep_audio_s: How long the audio is kept after the job is done or has failed, in seconds.
+        file_name: The caller's name of the recording; may be empty.
     """
 
     owner: ClientId
@@ -58,6 +59,7 @@ class JobSpec:
     audio_bytes: int
     callback_url: str | None = None
     keep_audio_s: float = 0.0
+    file_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,7 @@ class Job:
         text: Text so far.
         result: The response body as JSON, of a job that is done.
         error: The error body as JSON, of a job that failed.
+        duration_ms: Length of the audio, of a job that is done.
     """
 
     number: int
@@ -102,6 +105,7 @@ class Job:
     text: str = ""
     result: bytes | None = None
     error: bytes | None = None
+    duration_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +117,7 @@ class Outcome:
     result: bytes | None = None
     error: bytes | None = None
     text: str = ""
+    duration_ms: int | None = None
 
 
 def digest_of(request: bytes, audio_sha256: bytes) -> str:
@@ -155,6 +160,7 @@ def end(job: Job, outcome: Outcome, now: float) -> Job:
         text=outcome.text or job.text,
         result=outcome.result,
         error=outcome.error,
+        duration_ms=outcome.duration_ms,
     )
 
 

@@ -168,6 +168,11 @@ _SPEAKERS = (
 
 _WORDS = ("ALTER TABLE segments ADD COLUMN words TEXT NOT NULL DEFAULT ''",)
 
+_FILE_NAMES = (
+    "ALTER TABLE jobs ADD COLUMN file_name TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE jobs ADD COLUMN duration_ms BIGINT",
+)
+
 _SQLITE_TYPES = {
     "serial": "INTEGER PRIMARY KEY AUTOINCREMENT",  # numbers of deleted rows are not used again
     "bytes": "BLOB",
@@ -195,6 +200,7 @@ SQLITE_MIGRATIONS: Migrations = (
     _SEGMENT_RANGES,
     _SPEAKERS,
     _WORDS,
+    _FILE_NAMES,
 )
 POSTGRES_MIGRATIONS: Migrations = (
     _in_types(_POSTGRES_TYPES, _JOBS),
@@ -204,4 +210,5 @@ POSTGRES_MIGRATIONS: Migrations = (
     _SEGMENT_RANGES,
     _SPEAKERS,
     _WORDS,
+    _FILE_NAMES,
 )

@@ -6,6 +6,7 @@ import re
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from auricle import __version__
 from auricle.cli.doctor.checks import (
     CHECKS,
+    PROBES,
     check_address,
     check_audio,
     check_disk,
@@ -30,7 +32,7 @@ from auricle.cli.doctor.checks import (
     check_webhooks,
     of_default_model,
 )
-from auricle.cli.doctor.finding import Level
+from auricle.cli.doctor.finding import Finding, Level
 from auricle.config.settings import Settings
 from auricle.engine.whisper.models.fetch import known_models
 from tests.cli.conftest import Run
@@ -49,6 +51,16 @@ def test_what_was_installed_properly_is_well(check: type) -> None:
     finding = check(settings())
     assert finding.level is Level.OK
     assert finding.advice == ""
+
+
+@pytest.mark.parametrize("check", PROBES)
+def test_a_slow_machine_is_told_the_limit_and_how_to_raise_it(
+    check: Callable[..., Finding],
+) -> None:
+    finding = check(settings(), limit_s=0.001)
+    assert finding.level is Level.WRONG
+    assert "within 0.001 s" in finding.text
+    assert "--timeout 0.005" in finding.advice
 
 
 def test_a_misspelled_variable_is_worth_a_look(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,18 +1,31 @@
 """Output formats and files of transcripts."""
 
+import io
 import json
 import os
+import re
 import stat
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from auricle.cli.support.output import OutputFormat, destinations, render, write
+from auricle.cli.support.output import (
+    OutputFormat,
+    check_stdout,
+    check_target,
+    chosen_format,
+    content,
+    destinations,
+    render,
+    write,
+)
 from auricle.errors import SetupError
 from auricle.files.transcribe import FileTranscript
 from auricle.protocol.subtitle_layout import SubtitleLimits
 from auricle.types import Gap, Segment, Speaker, Transcript, Word
+from tests.support.command import ROOT
 
 pytestmark = pytest.mark.unit
 
@@ -83,6 +96,59 @@ def test_speakers_are_in_every_format_and_rttm_has_nothing_else() -> None:
     assert render(labelled, OutputFormat.RTTM, name="a") == (
         "SPEAKER a 1 0.050 1.950 <NA> <NA> Speaker_1 <NA> <NA>\n"
     )
+
+
+def test_documents_have_a_title_and_paragraphs() -> None:
+    assert render(HEARD, OutputFormat.MARKDOWN, name="a talk") == (
+        "# a talk\n\n0:02\n\n`0:00` Grüße & Küsse.\n\n"
+        "*\\[0.5 s missing: not recognised (poison\\_job)\\]*\n"
+    )
+    word = content(HEARD, OutputFormat.DOCX, name="a talk")
+    assert isinstance(word, bytes)
+    with zipfile.ZipFile(io.BytesIO(word)) as archive:
+        document = archive.read("word/document.xml").decode()
+    assert all(text in document for text in ("a talk", "Grüße &amp; Küsse.", MISSING))
+    with pytest.raises(ValueError, match="not text"):
+        render(HEARD, OutputFormat.DOCX)
+    with pytest.raises(SetupError, match=r"-o FILE\.docx"):
+        check_stdout(OutputFormat.DOCX)
+
+
+def test_the_formats_are_those_of_the_page_and_rttm() -> None:
+    page = (ROOT / "web/page/export-menu.ts").read_text()
+    of_page = re.search(r"const FORMATS = \[(.*)\] as const", page)
+    assert of_page
+    ours = {each.suffix.removeprefix(".") for each in OutputFormat}
+    assert ours == {name.strip(" '") for name in of_page[1].split(",")} | {"rttm"}
+
+
+@pytest.mark.parametrize(
+    ("output", "format"),
+    [
+        ("talk.srt", OutputFormat.SRT),
+        ("talk.TXT", OutputFormat.TEXT),
+        ("talk.md", OutputFormat.MARKDOWN),
+        ("talk.docx", OutputFormat.DOCX),
+        ("talk.mp3", OutputFormat.TEXT),
+        ("talks", OutputFormat.TEXT),
+        (None, OutputFormat.TEXT),
+    ],
+)
+def test_the_suffix_of_the_output_is_its_format(output: str | None, format: OutputFormat) -> None:
+    assert chosen_format(None, output) is format
+    assert chosen_format(OutputFormat.JSON, output) is OutputFormat.JSON
+
+
+def test_a_folder_that_is_not_there_is_an_error_before_any_work(tmp_path: Path) -> None:
+    target = tmp_path / "missing" / "x.srt"
+    with pytest.raises(SetupError, match=f"there is no folder {tmp_path}/missing"):
+        destinations([Path("a.wav")], str(target), OutputFormat.SRT)
+    with pytest.raises(SetupError, match="there is no folder"):
+        check_target(None, target)
+    (tmp_path / "file").touch()
+    with pytest.raises(SetupError, match="there is no folder"):
+        destinations([Path("a.wav"), Path("b.wav")], f"{tmp_path}/file/out", OutputFormat.SRT)
+    assert not target.parent.exists()
 
 
 def test_subtitles_are_as_wide_as_asked() -> None:

@@ -18,6 +18,7 @@ from tests.support.model import CACHE_DIR, bundled_model
 
 pytestmark = pytest.mark.process
 
+NOBODY = "http://127.0.0.1:9"
 SHORT, PAIR = CLIPS["short.wav"], CLIPS["pair.wav"]
 
 
@@ -102,6 +103,45 @@ def test_what_cant_be_read_does_not_stop_the_others(tmp_path: Path) -> None:
     assert unreadable.startswith(f"{noise}: ")
 
 
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("missing.wav", "can't be read: No such file or directory"),
+        ("folder", "is not a file."),
+        ("empty.wav", "is empty."),
+    ],
+)
+@pytest.mark.parametrize("options", [(), ("--url", NOBODY), ("--url", NOBODY, "--detach")])
+def test_a_file_is_checked_before_a_model_is_loaded_or_a_server_is_asked(
+    auricle: Run, tmp_path: Path, name: str, problem: str, options: tuple[str, ...]
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "empty.wav").touch()
+    model = ("--model", "/no/such/model")  # loading it would be another error
+    done = auricle("transcribe", *options, *model, str(tmp_path / name))
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr == f"{tmp_path / name}: {problem}\n"
+
+
+def test_a_target_is_checked_before_any_work(auricle: Run, tmp_path: Path) -> None:
+    target = tmp_path / "missing" / "x.srt"
+    done = auricle("transcribe", "--model", "/no/such/model", "-o", str(target), str(SHORT.path))
+    assert done.exit_code == 2
+    assert f"{target} can't be written: there is no folder" in done.stderr
+    assert not target.parent.exists()
+
+
+def test_the_suffix_of_the_output_chooses_the_format(tmp_path: Path) -> None:
+    for name, start in (
+        ("a.srt", b"1\n00:00:00,320 --> "),
+        ("a.docx", b"PK"),
+        ("a.md", b"# short"),
+    ):
+        done = transcribe(tmp_path, "-o", tmp_path / name, SHORT.path)
+        assert (done.returncode, done.stdout) == (0, "")
+        assert (tmp_path / name).read_bytes().startswith(start)
+
+
 def test_subtitles_go_into_a_folder(tmp_path: Path) -> None:
     done = transcribe(tmp_path, "-f", "srt", "-o", f"{tmp_path}/out/", SHORT.path)
     assert done.returncode == 0
@@ -123,14 +163,14 @@ def test_a_worker_that_dies_on_the_way_costs_nothing(tmp_path: Path) -> None:
     marker = tmp_path / "marker"
     marker.touch()
     prompt = f"scripted:segfault-once:{marker}"
-    done = transcribe(tmp_path, "--initial-prompt", prompt, SHORT.path)
+    done = transcribe(tmp_path, "--prompt", prompt, SHORT.path)
     assert not marker.exists()
     assert done.returncode == 0
     assert done.stdout.startswith("29376 ")
 
 
 def test_a_recording_that_kills_every_worker_fails_alone(tmp_path: Path) -> None:
-    done = transcribe(tmp_path, "--initial-prompt", "scripted:segfault", SHORT.path)
+    done = transcribe(tmp_path, "--prompt", "scripted:segfault", SHORT.path)
     assert done.returncode == 1
     assert done.stderr.startswith(f"{SHORT.path}: ")
     assert "Traceback" not in done.stderr
@@ -156,7 +196,7 @@ def test_what_cant_be_done_ends_in_one_line(auricle: Run, arguments: list[str], 
 
 @pytest.mark.skipif(os.name != "posix", reason="Ctrl-C is sent as a signal")
 def test_ctrl_c_leaves_no_process_and_no_traceback_behind(tmp_path: Path) -> None:
-    arguments = ["--initial-prompt", "scripted:sleep:1000", str(SHORT.path)]
+    arguments = ["--prompt", "scripted:sleep:1000", str(SHORT.path)]
     environ = environment(tmp_path, job_timeout_min_s=2000)
     with command("transcribe", *arguments, environ=environ) as running:
         until(lambda: len(running.children()) == 4, running)
@@ -228,13 +268,14 @@ def test_a_server_with_keys_wants_one(tmp_path: Path) -> None:
 @pytest.mark.skipif(os.name != "posix", reason="Ctrl-C is sent as a signal")
 def test_ctrl_c_cancels_the_servers_job(tmp_path: Path) -> None:
     with serving(tmp_path, job_timeout_min_s=2000) as (server, url):
-        arguments = ["--url", url, "--initial-prompt", "scripted:sleep:1000", str(SHORT.path)]
+        arguments = ["--url", url, "--prompt", "scripted:sleep:1000", str(SHORT.path)]
         with command("transcribe", *arguments, environ=environment(tmp_path)) as running:
             until(lambda: files_in_work(url) == 1, running)  # its upload may not have ended
             running.process.send_signal(signal.SIGINT)
             assert running.wait() == 130
         until(lambda: files_in_work(url) == 0, server)
-    assert "Traceback" not in running.stderr
+        assert httpx2.get(f"{url}/jobs").json()["jobs"] == []
+    assert running.stderr == f"{SHORT.path}: its job on the server was cancelled.\n"
 
 
 def test_a_server_that_was_restarted_gets_the_recording_again(tmp_path: Path) -> None:
@@ -242,7 +283,7 @@ def test_a_server_that_was_restarted_gets_the_recording_again(tmp_path: Path) ->
     marker.touch()
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    arguments = ["--initial-prompt", f"scripted:sleep-once:1000:{marker}", str(SHORT.path)]
+    arguments = ["--prompt", f"scripted:sleep-once:1000:{marker}", str(SHORT.path)]
     environ = environment(tmp_path, url=f"http://127.0.0.1:{port}")
     with (
         serving(tmp_path, port=port, job_timeout_min_s=2000) as (first, _),

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import anyio
 import pytest
 
 from auricle.cli.transcribe import remote
@@ -11,7 +12,8 @@ from auricle.config.settings import ClientSettings
 from auricle.errors import RequestError
 from auricle.files.transcribe import FileTranscript
 from auricle.types import Options
-from tests.support.job_server import DONE, FORGOTTEN, RUNNING, ScriptedServer
+from tests.support.job_server import DONE, FORGOTTEN, LOST, RUNNING, Answer, ScriptedServer
+from tests.support.poll import poll_until
 
 pytestmark = pytest.mark.process
 
@@ -38,3 +40,33 @@ async def test_a_server_that_forgets_every_job_is_given_up(
     with pytest.raises(RequestError, match="lost the job repeatedly"):
         await recognise(server, recording)
     assert len(server.received) == remote.MAX_UPLOADS
+
+
+@pytest.mark.parametrize(
+    ("deletion", "report"),
+    [
+        ((200, {"job_id": "a", "state": "cancelled", "progress": 0.5}), "was cancelled."),
+        (FORGOTTEN, "was cancelled."),
+        (LOST, "may continue: see `auricle jobs show"),
+        ((500, {"error": {"code": "internal", "message": "No."}}), "may continue"),
+    ],
+)
+async def test_an_interrupt_says_what_became_of_the_job(
+    server: ScriptedServer,
+    recording: Path,
+    capsys: pytest.CaptureFixture[str],
+    deletion: Answer,
+    report: str,
+) -> None:
+    server.jobs, server.deletions = [RUNNING], [deletion]
+    async with anyio.create_task_group() as group:
+        group.start_soon(recognise, server, recording)
+        await poll_until(lambda: any(line.startswith("GET /jobs/") for line in server.requests))
+        group.cancel_scope.cancel()
+    printed = capsys.readouterr().err
+    assert printed.startswith(f"{recording}: ")
+    assert report in printed
+    [upload] = [line for line in server.requests if line.startswith("POST")]
+    job_id = upload.partition("job_id=")[2].partition("&")[0]
+    assert ("may continue" in printed) == (job_id in printed)
+    assert ("may continue" in printed) == (f"--url {server.url}" in printed)

@@ -7,7 +7,7 @@ import type { AuricleError } from '../errors.js';
 export type JobState = 'queued' | 'running' | 'done' | 'failed' | 'cancelled';
 
 /** Format of an exported transcript. */
-export type ExportFormat = 'txt' | 'srt' | 'vtt' | 'json' | 'rttm';
+export type ExportFormat = 'txt' | 'srt' | 'vtt' | 'md' | 'json' | 'rttm';
 
 /** A word of a transcript. */
 export interface TranscriptWord {

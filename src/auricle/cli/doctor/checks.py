@@ -17,7 +17,7 @@ from typing import Any
 import httpx2
 
 from auricle.audio.opus import find_libopus
-from auricle.cli.doctor.finding import Finding, Level
+from auricle.cli.doctor.finding import LIMIT_S, Finding, Level
 from auricle.config.environment import unknown_variables, worker_environment
 from auricle.config.settings import Settings, spool_directory, variable
 from auricle.engine.base import EngineSpec, MemoryEstimate
@@ -29,7 +29,6 @@ from auricle.ledger.location import AUDIO_DIRECTORY, open_bucket
 from auricle.machine import available_memory_bytes, usable_cores
 from auricle.server.access.exposure import check_exposure, is_exposed, listen
 
-PROBE_LIMIT_S = 60.0
 ANSWER_LIMIT_S = 3.0
 MODEL_DISK_MB = 300
 """The assembled bundled model needs 145 MB, and twice that during assembly."""
@@ -40,7 +39,8 @@ SANDBOX_ADVICE = (
 )
 
 
-Check = Callable[[Settings], Finding]
+Check = Callable[..., Finding]
+"""Called with the settings; those of ``PROBES`` also accept ``limit_s``."""
 
 
 def check_python(settings: Settings) -> Finding:
@@ -72,8 +72,13 @@ def check_libopus(settings: Settings) -> Finding:
     return Finding("libopus", Level.OK, f"{library.version}, from {library.origin}")
 
 
-def check_engine(settings: Settings) -> Finding:
-    """Check in a child process that the speech engine and the file decoder can be loaded."""
+def check_engine(settings: Settings, limit_s: float = LIMIT_S) -> Finding:
+    """Check in a child process that the speech engine and the file decoder can be loaded.
+
+    Args:
+        settings: All settings.
+        limit_s: Longest wait for the child process, in seconds.
+    """
     try:
         engine = find_engine(settings.model.engine)
     except SetupError as exc:
@@ -85,13 +90,22 @@ def check_engine(settings: Settings) -> Finding:
         f"import {name}; print({name!r}, getattr({name}, '__version__', ''))" for name in libraries
     )
     advice = "Reinstall Auricle and its dependencies from its repository."
-    done = _run("-c", code)
+    done = _run(limit_s, "-c", code)
     if done is None:
-        return Finding("engine", Level.WRONG, f"not loaded after {PROBE_LIMIT_S:.0f} s", advice)
+        text = f"{', '.join(libraries)} not loaded within {limit_s:g} s"
+        return Finding("engine", Level.WRONG, text, _slow_advice(limit_s))
     if done.returncode:
         return Finding("engine", Level.WRONG, _last_line(done), advice)
     versions = ", ".join(done.stdout.split("\n")[:-1])
     return Finding("engine", Level.OK, f"{_described(engine)}; with {versions}")
+
+
+def _slow_advice(limit_s: float) -> str:
+    """Return the advice for a child process that did not end in time."""
+    return (
+        f"A slow disk or processor, or a machine that is busy, needs longer: try `auricle doctor "
+        f"--timeout {5 * limit_s:g}`. If that fails too, the libraries hang on this machine."
+    )
 
 
 def _described(engine: EngineSpec) -> str:
@@ -201,16 +215,24 @@ def _worker_mb(settings: Settings) -> float:
     return engine.memory.worker_mb(model_mb)
 
 
-def check_sandbox(settings: Settings) -> Finding:
-    """Check in a child process which restrictions the sandbox applies."""
+def check_sandbox(settings: Settings, limit_s: float = LIMIT_S) -> Finding:
+    """Check in a child process which restrictions the sandbox applies.
+
+    Args:
+        settings: All settings.
+        limit_s: Longest wait for the child process, in seconds.
+    """
     if settings.worker.sandbox == "off":
         advice = "Unset AURICLE_SANDBOX, unless workers can't start in the sandbox."
         return Finding("sandbox", Level.WARNING, "off: workers are not restricted", advice)
-    done = _run("-m", "auricle.workers.sandbox.confinement")
+    done = _run(limit_s, "-m", "auricle.workers.sandbox.confinement")
+    if done is None:
+        text = f"not checked within {limit_s:g} s"
+        return Finding("sandbox", Level.WRONG, text, _slow_advice(limit_s))
     try:
-        lacking: list[str] = json.loads(done.stdout if done else "")
+        lacking: list[str] = json.loads(done.stdout)
     except ValueError:
-        return Finding("sandbox", Level.WRONG, "can't be checked", done and _last_line(done) or "")
+        return Finding("sandbox", Level.WRONG, "can't be checked", _last_line(done))
     if lacking:
         text = f"not restricted: {'; '.join(lacking)}"
         return Finding("sandbox", Level.WARNING, text, SANDBOX_ADVICE)
@@ -342,8 +364,8 @@ def check_gpu(settings: Settings) -> Finding:
     return Finding("GPU", Level.OK, text)
 
 
-def _run(*arguments: str) -> subprocess.CompletedProcess[str] | None:
-    """Run Python in a worker's environment; return ``None`` on timeout."""
+def _run(limit_s: float, *arguments: str) -> subprocess.CompletedProcess[str] | None:
+    """Run Python in a worker's environment; return ``None`` after ``limit_s`` seconds."""
     try:
         return subprocess.run(
             [sys.executable, *arguments],
@@ -351,7 +373,7 @@ def _run(*arguments: str) -> subprocess.CompletedProcess[str] | None:
             text=True,
             stdin=subprocess.DEVNULL,
             env=worker_environment(1),
-            timeout=PROBE_LIMIT_S,
+            timeout=limit_s,
             check=False,
         )
     except subprocess.TimeoutExpired:
@@ -382,3 +404,5 @@ CHECKS: tuple[Check, ...] = (
     check_webhooks,
 )
 """Checks that always run, in this order; :func:`check_gpu` runs only on request."""
+PROBES: tuple[Check, ...] = (check_engine, check_sandbox)
+"""Those that wait for a child process and accept ``limit_s``."""

@@ -1,16 +1,15 @@
 """``auricle doctor``: check that this machine meets the requirements of a server."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated
+from functools import partial
+from typing import Annotated
 
 import typer
 from rich.text import Text
 
+from auricle.cli.doctor.finding import LIMIT_S, Finding, Level
 from auricle.cli.support.console import errors, results
 from auricle.config.settings import Settings
-
-if TYPE_CHECKING:
-    from auricle.cli.doctor.finding import Finding
 
 
 def doctor(
@@ -35,6 +34,16 @@ def doctor(
             "`open-webui`; an unknown name lists all. The key is AURICLE_API_KEY.",
         ),
     ] = None,
+    timeout: Annotated[
+        float,
+        typer.Option(
+            "--timeout",
+            metavar="SECONDS",
+            min=1,
+            help="Longest wait for each answer: of the libraries that are loaded for a check, and "
+            "of the server with --client. Slow machines need more.",
+        ),
+    ] = LIMIT_S,
     url: Annotated[
         str | None,
         typer.Argument(metavar="URL", help="With --client: the URL configured in the program."),
@@ -42,16 +51,25 @@ def doctor(
 ) -> None:
     """Check this machine and the settings, and show what to do about problems.
 
+    --timeout limits the wait for each answer, which slow machines may need to raise. A model that
+    is tried with --model has the limits of a server: AURICLE_START_BUDGET_S to load, and two
+    minutes for a sentence.
+
     The exit code is 1 if there is an error, and 0 if all is well or there are only warnings.
     """
-    from auricle.cli.doctor.checks import CHECKS, check_gpu, check_models, of_default_model
-    from auricle.cli.doctor.finding import Level
+    from auricle.cli.doctor.checks import (
+        CHECKS,
+        PROBES,
+        check_gpu,
+        check_models,
+        of_default_model,
+    )
 
     if (client is None) != (url is None) or (client is not None and model is not None):
         raise typer.BadParameter("--client requires a URL, and excludes --model.")
     styles = {Level.OK: "green", Level.WARNING: "yellow", Level.WRONG: "red"}
     settings = Settings.load()
-    checks = [*CHECKS]
+    checks = [partial(check, limit_s=timeout) if check in PROBES else check for check in CHECKS]
     if gpu or settings.model.device != "cpu":
         checks.append(check_gpu)
     default = of_default_model(settings)
@@ -68,7 +86,7 @@ def doctor(
     elif client is not None and url is not None:
         from auricle.cli.doctor.client.check import try_client
 
-        findings = try_client(settings, client, url)
+        findings = try_client(settings, client, url, timeout)
     is_usable = True
     for finding in findings:
         level = Text(f"{finding.level.value:9}", style=styles[finding.level])

@@ -3,6 +3,9 @@
 import enum
 from dataclasses import dataclass
 
+LIMIT_S = 60.0
+"""Default of ``auricle doctor --timeout``: the longest wait for each answer."""
+
 
 class Level(enum.Enum):
     """Severity of a finding."""

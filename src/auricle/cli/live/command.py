@@ -14,7 +14,12 @@ from auricle.cli.live.record import LiveRecord
 from auricle.cli.live.source import AudioSource, FileSource, MicrophoneSource
 from auricle.cli.live.stream import LiveStream
 from auricle.cli.support.console import EXIT_INTERRUPTED
-from auricle.cli.support.output import OutputFormat, check_target
+from auricle.cli.support.output import (
+    OutputFormat,
+    check_stdout,
+    check_target,
+    chosen_format,
+)
 from auricle.cli.support.setting_options import server_url, setting
 from auricle.cli.support.speech_options import (
     Hotwords,
@@ -64,7 +69,8 @@ def live(
         typer.Option(
             "--output",
             "-o",
-            help="Output file, updated continuously: .txt .json .srt .vtt [dim]\\[stdout][/]",
+            help="Output file, updated continuously: .txt .json .srt .vtt .docx .md "
+            "[dim]\\[stdout][/]",
         ),
     ] = None,
     model: ServerModel = None,
@@ -136,7 +142,8 @@ def live(
             rules=_rules(settings.client.outage_buffer_s if mic else FILE_AHEAD_S),
         )
         limits = SubtitleLimits(max_line_width, max_lines)
-        record = LiveRecord(client, output_format, target, limits)
+        name = "Live captions" if file is None else file.stem
+        record = LiveRecord(client, output_format, target, limits, name)
         idle = MIC_IDLE if file is None else f"Playing {file.name}; press Ctrl-C to stop."
         stream = LiveStream(client, source, record, idle)
         try:
@@ -164,25 +171,20 @@ def _rules(max_kept_s: float) -> ClientRules:
 def _destination(
     file: Path | None, output: str | None, explicit_format: OutputFormat | None
 ) -> tuple[OutputFormat, Path | None]:
-    """Return the output format and file; without ``wanted``, the file's suffix selects the format.
-
-    The name of a format instead of a file means stdout.
+    """Return the output format and file; the name of a format instead of a file means stdout.
 
     Raises:
-        SetupError: The file can't be written; checked before the stream starts.
+        SetupError: The file can't be written, or the format can't be printed; checked before the
+            stream starts.
     """
-    if output is None:
-        return explicit_format or OutputFormat.TEXT, None
-    endings = {"txt": OutputFormat.TEXT} | {
-        single_language.value: single_language for single_language in OutputFormat
-    }
-    if output in endings:
-        return explicit_format or endings[output], None
+    names = {name: each for each in OutputFormat for name in (each.value, each.suffix[1:])}
+    if output is None or output in names:
+        chosen = explicit_format or names.get(output or "", OutputFormat.TEXT)
+        check_stdout(chosen)
+        return chosen, None
     target = Path(output)
     check_target(file, target)
-    return explicit_format or endings.get(
-        target.suffix.removeprefix(".").lower(), OutputFormat.TEXT
-    ), target
+    return chosen_format(explicit_format, output), target
 
 
 def _source(file: Path | None, mic: bool, fast: bool) -> AudioSource:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from auricle.cli.support.output import OutputFormat, render, write
+from auricle.cli.support.output import OutputFormat, content, write
 from auricle.client import LiveClient
 from auricle.errors import SetupError
 from auricle.events import Final, SpeakerRevision, SpeakerSegment
@@ -30,6 +30,7 @@ class LiveRecord:
         output_format: The output format.
         target: The output file; ``None`` is stdout.
         limits: Limits of a subtitle's size.
+        name: Name of the recording: the title of documents, and for RTTM.
         finals: Finals received so far.
         gaps: Lost speech.
     """
@@ -38,6 +39,7 @@ class LiveRecord:
     output_format: OutputFormat
     target: Path | None
     limits: SubtitleLimits = USUAL
+    name: str = "audio"
     finals: list[Final] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
 
@@ -79,7 +81,7 @@ class LiveRecord:
                 )
 
     def finish(self) -> None:
-        """Write the output; if the file can't be written, print to stdout.
+        """Write the output; if the file can't be written, print it, or the text of a document.
 
         Raises:
             SetupError: The file can't be written.
@@ -91,16 +93,18 @@ class LiveRecord:
         try:
             write(self._rendered(), self.target)
         except SetupError:
-            typer.echo(self._rendered(), nl=False)
+            is_binary = self.output_format is OutputFormat.DOCX
+            typer.echo(self._text() if is_binary else self._rendered(), nl=False)
             raise
 
-    def _rendered(self) -> str:
+    def _text(self) -> str:
+        return lines_of(self.finals, self.gaps)
+
+    def _rendered(self) -> str | bytes:
         if self.output_format is OutputFormat.TEXT:
-            return lines_of(self.finals, self.gaps)
+            return self._text()
         transcript = transcript_of(self.finals, self.client.received_sample, self.gaps)
-        return render(
-            transcript, self.output_format, without=FIELDS_UNKNOWN_LIVE, limits=self.limits
-        )
+        return content(transcript, self.output_format, FIELDS_UNKNOWN_LIVE, self.limits, self.name)
 
 
 def lines_of(finals: Sequence[Final], gaps: Sequence[Gap] = ()) -> str:

@@ -9,11 +9,15 @@ from pathlib import Path
 from auricle.atomic_file import replacing
 from auricle.errors import SetupError
 from auricle.files.transcribe import FileTranscript
+from auricle.protocol.docx import to_docx
 from auricle.protocol.gaps import text_with_gaps
+from auricle.protocol.markdown import to_markdown
 from auricle.protocol.native.utterance import transcript_body
+from auricle.protocol.paragraphs import Paragraph, clock, paragraphs_of
 from auricle.protocol.rttm import to_rttm
 from auricle.protocol.subtitle_layout import USUAL, SubtitleLimits
 from auricle.protocol.subtitles import to_srt, to_vtt
+from auricle.types import Transcript
 
 
 class OutputFormat(enum.StrEnum):
@@ -23,6 +27,8 @@ class OutputFormat(enum.StrEnum):
     JSON = "json"
     SRT = "srt"
     VTT = "vtt"
+    DOCX = "docx"
+    MARKDOWN = "md"
     RTTM = "rttm"
 
     @property
@@ -31,9 +37,41 @@ class OutputFormat(enum.StrEnum):
         return self in (OutputFormat.SRT, OutputFormat.VTT)
 
     @property
+    def is_document(self) -> bool:
+        """Whether a file has one transcript: several in a row are not of this format."""
+        return self.is_subtitles or self in (OutputFormat.DOCX, OutputFormat.MARKDOWN)
+
+    @property
     def suffix(self) -> str:
         """Return the suffix of a file of this format."""
         return ".txt" if self is OutputFormat.TEXT else f".{self.value}"
+
+
+def chosen_format(output_format: OutputFormat | None, output: str | None) -> OutputFormat:
+    """Return the output format: without an explicit one, the suffix of the output selects it.
+
+    Args:
+        output_format: The explicit format.
+        output: The output file or folder; ``None`` is stdout.
+    """
+    if output_format is not None:
+        return output_format
+    suffix = Path(output or "").suffix.lower()
+    return next((each for each in OutputFormat if each.suffix == suffix), OutputFormat.TEXT)
+
+
+def content(
+    result: FileTranscript,
+    output_format: OutputFormat,
+    without: Collection[str] = (),
+    limits: SubtitleLimits = USUAL,
+    name: str = "audio",
+) -> str | bytes:
+    """Return the content of a transcript's file; arguments are those of :func:`render`."""
+    if output_format is OutputFormat.DOCX:
+        transcript = result.transcript
+        return to_docx(name, _note(transcript), _paragraphs(result), transcript.language)
+    return render(result, output_format, without, limits, name)
 
 
 def render(
@@ -43,14 +81,17 @@ def render(
     limits: SubtitleLimits = USUAL,
     name: str = "audio",
 ) -> str:
-    """Return the transcript in a format, with a newline at its end.
+    """Return the transcript as text of a format, with a newline at its end.
 
     Args:
         result: The transcript.
         output_format: The format.
         without: Fields of the JSON document to omit, since their values are unknown.
         limits: Limits of a subtitle's size.
-        name: Name of the recording, for RTTM.
+        name: Name of the recording: the title of documents, and for RTTM.
+
+    Raises:
+        ValueError: The format is binary, see :func:`content`.
     """
     transcript, gaps = result.transcript, result.gaps
     match output_format:
@@ -60,10 +101,24 @@ def render(
             return to_srt(transcript.segments, gaps, limits, transcript.speakers)
         case OutputFormat.VTT:
             return to_vtt(transcript.segments, gaps, limits, transcript.speakers)
+        case OutputFormat.MARKDOWN:
+            return to_markdown(name, _note(transcript), _paragraphs(result))
         case OutputFormat.RTTM:
             return to_rttm(transcript.segments, transcript.speakers, name)
         case OutputFormat.JSON:
             return json.dumps(document(result, without), ensure_ascii=False, indent=2) + "\n"
+        case OutputFormat.DOCX:
+            raise ValueError("a Word document is not text")
+
+
+def _note(transcript: Transcript) -> str:
+    """Return what stands below a title: the length of the recording."""
+    return clock(transcript.duration_samples)
+
+
+def _paragraphs(result: FileTranscript) -> list[Paragraph]:
+    transcript = result.transcript
+    return paragraphs_of(transcript.segments, result.gaps, transcript.speakers, transcript.language)
 
 
 def document(result: FileTranscript, without: Collection[str] = ()) -> dict[str, object]:
@@ -81,18 +136,22 @@ def destinations(
     For one file, ``output`` is a file, unless it is an existing folder or ends with a slash.
 
     Raises:
-        SetupError: The output of several files needs a folder, or would overwrite a file.
+        SetupError: The output of several files needs a folder, would overwrite a recording, or
+            can't be written.
     """
     if output is None:
-        if len(files) > 1 and output_format in (OutputFormat.SRT, OutputFormat.VTT):
-            raise SetupError("Subtitles of several files need a folder: -o FOLDER")
+        check_stdout(output_format)
+        if len(files) > 1 and output_format.is_document:
+            raise SetupError("Documents of several files need a folder: -o FOLDER")
         return [None] * len(files)
     target = Path(output)
     if len(files) == 1 and not target.is_dir() and not output.endswith(("/", os.sep)):
-        _check_not_input(files[0], target)
+        check_target(files[0], target)
         return [target]
     if target.exists() and not target.is_dir():
         raise SetupError(f"{output} is a file; several transcripts need a folder: -o FOLDER")
+    existing = next(path for path in (target, *target.absolute().parents) if path.exists())
+    _check_folder(target, existing)
     stems = [file.stem for file in files]
     names = [file.stem if stems.count(file.stem) == 1 else file.name for file in files]
     if len(set(names)) < len(names):
@@ -117,8 +176,23 @@ def check_target(file: Path | None, target: Path) -> None:
         raise SetupError(f"{target} is a folder; give a file: -o {target / 'captions.txt'}")
     if file is not None:
         _check_not_input(file, target)
-    folder = next(parent for parent in target.absolute().parents if parent.exists())
-    if not folder.is_dir() or not os.access(folder, os.W_OK):
+    _check_folder(target, target.absolute().parent)
+
+
+def check_stdout(output_format: OutputFormat) -> None:
+    """Check that a format can be printed.
+
+    Raises:
+        SetupError: It is binary.
+    """
+    if output_format is OutputFormat.DOCX:
+        raise SetupError("A Word document needs a file: -o FILE.docx")
+
+
+def _check_folder(target: Path, folder: Path) -> None:
+    if not folder.is_dir():
+        raise SetupError(f"{target} can't be written: there is no folder {folder}.")
+    if not os.access(folder, os.W_OK):
         raise SetupError(f"{target} can't be written: no write permission in {folder}.")
 
 
@@ -127,8 +201,8 @@ def _check_not_input(file: Path, target: Path) -> None:
         raise SetupError(f"{target} is the recording itself; choose another output file.")
 
 
-def write(text: str, target: Path) -> None:
-    """Write a transcript to a file atomically; on an error the old file remains.
+def write(text: str | bytes, target: Path) -> None:
+    """Write a transcript to a file atomically, text as UTF-8; on an error the old file remains.
 
     Raises:
         SetupError: The file can't be written.
@@ -136,6 +210,6 @@ def write(text: str, target: Path) -> None:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with replacing(target) as file:
-            file.write(text.encode())
+            file.write(text.encode() if isinstance(text, str) else text)
     except OSError as exc:
         raise SetupError(f"{target} can't be written: {exc.strerror or exc}.") from exc

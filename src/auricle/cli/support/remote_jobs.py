@@ -29,6 +29,7 @@ from auricle.client.api.transport import TIMEOUT_S
 from auricle.config.settings import ClientSettings
 from auricle.errors import AuricleError, NotFound, RequestError, SetupError, Unreachable
 from auricle.files.transcribe import FileTranscript
+from auricle.limits import MAX_FILE_NAME_CHARACTERS
 from auricle.types import Options, SpeakerOptions
 
 POLL_S = 0.3
@@ -110,6 +111,8 @@ class RemoteJobs:
             RequestError: The file can't be read, or the server rejected it or failed.
         """
         fields = _fields(options, speakers)
+        name = "".join(c if c.isprintable() else "?" for c in path.name)
+        fields["file_name"] = name[:MAX_FILE_NAME_CHARACTERS]
         if is_multichannel:
             fields["multichannel"] = True
         if callback_url is not None:
@@ -137,13 +140,22 @@ class RemoteJobs:
                     return FileTranscript(*recognised(transcript), transcript.warnings)
                 await anyio.sleep(POLL_S)
 
-    async def cancel(self, job_id: str) -> None:
-        """Cancel or delete a job; ignore errors, since the server may be unreachable."""
-        with (
-            anyio.move_on_after(CLEANUP_LIMIT_S, shield=True),
-            contextlib.suppress(AuricleError),
-        ):
-            await self._connection.send(delete_job(job_id), patience_s=0)
+    @property
+    def url(self) -> str:
+        """URL of the server."""
+        return self._connection.url
+
+    async def cancel(self, job_id: str) -> bool:
+        """Cancel or delete a job; return whether the server has confirmed that there is none."""
+        with anyio.move_on_after(CLEANUP_LIMIT_S, shield=True):
+            try:
+                await self._connection.send(delete_job(job_id), patience_s=0)
+            except NotFound:  # its upload was cut off
+                return True
+            except AuricleError:
+                return False
+            return True
+        return False
 
 
 @contextlib.contextmanager

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from auricle.cli.support.console import errors
-from auricle.cli.support.output import OutputFormat, write
+from auricle.cli.support.output import (
+    OutputFormat,
+    check_stdout,
+    check_target,
+    chosen_format,
+    write,
+)
 from auricle.cli.support.setting_options import server_url, setting
 from auricle.config.settings import Settings
 from auricle.errors import NotFound
@@ -20,7 +26,10 @@ ServerUrl = Annotated[str | None, server_url()]
 ApiKey = Annotated[str | None, setting("api_key")]
 Limit = Annotated[int, typer.Option("--limit", "-n", min=1, help="Maximum number of lines.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print each line as JSON.")]
-Format = Annotated[OutputFormat, typer.Option("--format", "-f", help="Output format.")]
+Format = Annotated[
+    OutputFormat | None,
+    typer.Option("--format", "-f", help="Output format. [dim]\\[from -o's suffix, else text][/]"),
+]
 Output = Annotated[
     Path | None, typer.Option("--output", "-o", help="Output file; default: stdout.")
 ]
@@ -60,8 +69,26 @@ def delete_each(server: "Server", ids: Iterable[str], *path: str) -> None:
         raise NotFound("\n".join(missing))
 
 
-def print_or_write(text: str, output: Path | None) -> None:
-    """Write a text to a file, or to stdout without one.
+def checked_format(output_format: OutputFormat | None, output: Path | None) -> OutputFormat:
+    """Return the output format, and check in advance that the transcript can be written.
+
+    Args:
+        output_format: The explicit format, see :func:`.chosen_format`.
+        output: The output file; ``None`` is stdout.
+
+    Raises:
+        SetupError: The file can't be written, or the format can't be printed.
+    """
+    chosen = chosen_format(output_format, None if output is None else str(output))
+    if output is None:
+        check_stdout(chosen)
+    else:
+        check_target(None, output)
+    return chosen
+
+
+def print_or_write(text: str | bytes, output: Path | None) -> None:
+    """Write a transcript to a file, or to stdout without one.
 
     Raises:
         SetupError: The file can't be written.
@@ -70,6 +97,12 @@ def print_or_write(text: str, output: Path | None) -> None:
         typer.echo(text, nl=False)
     else:
         write(text, output)
+
+
+def duration_text(seconds: float) -> str:
+    """Return a length as text: ``0:03:07``."""
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
 
 
 def local_time(unix_s: float) -> str:

@@ -48,7 +48,7 @@ MaxLineWidth = Annotated[
 ]
 MaxLines = Annotated[int, typer.Option(min=1, max=MAX_LINES, help="Lines per subtitle.")]
 Prompt = Annotated[
-    str | None, typer.Option(help="Text that precedes the audio, for names and style.")
+    str | None, typer.Option("--prompt", help="Text that precedes the audio, for names and style.")
 ]
 Hotwords = Annotated[str | None, typer.Option(help="Expected words, comma-separated.")]
 

@@ -11,7 +11,14 @@ import typer
 
 from auricle.audio_formats import FILE_NAMES
 from auricle.cli.support.console import INSTALL_SERVER, errors
-from auricle.cli.support.output import OutputFormat, destinations, render, write
+from auricle.cli.support.output import (
+    OutputFormat,
+    chosen_format,
+    content,
+    destinations,
+    render,
+    write,
+)
 from auricle.cli.support.progress import FileProgressBars
 from auricle.cli.support.setting_options import setting
 from auricle.cli.support.speech_options import (
@@ -30,7 +37,7 @@ from auricle.cli.support.speech_options import (
 )
 from auricle.cli.transcribe.recogniser import FileRecogniser, RecogniserRequest
 from auricle.config.settings import Settings
-from auricle.errors import AuricleError, SetupError
+from auricle.errors import AuricleError, RequestError, SetupError
 from auricle.files.transcribe import FileTranscript
 from auricle.protocol.subtitle_layout import USUAL, SubtitleLimits
 from auricle.types import DEFAULT_BEAM_SIZE, MAX_BEAM_SIZE, SAMPLE_RATE_HZ, Options, Task
@@ -45,8 +52,11 @@ def transcribe(
         list[Path], typer.Argument(metavar="FILE…", help=f"Recordings: {FILE_NAMES}.")
     ],
     output_format: Annotated[
-        OutputFormat, typer.Option("--format", "-f", help="Output format.")
-    ] = OutputFormat.TEXT,
+        OutputFormat | None,
+        typer.Option(
+            "--format", "-f", help="Output format. [dim]\\[from -o's suffix, else text][/]"
+        ),
+    ] = None,
     output: Annotated[
         str | None,
         typer.Option(
@@ -74,7 +84,7 @@ def transcribe(
     ] = False,
     max_line_width: MaxLineWidth = USUAL.max_line_width,
     max_lines: MaxLines = USUAL.max_lines,
-    initial_prompt: Prompt = None,
+    prompt: Prompt = None,
     hotwords: Hotwords = None,
     detach: Annotated[
         bool,
@@ -94,14 +104,16 @@ def transcribe(
     """Transcribe recordings.
 
     Starts local workers, or uses a running server with --url. The text of several files is printed
-    in order; -o FOLDER writes one file for each. If a recording can't be read, the others are still
-    transcribed, and the exit code is 1.
+    in order; -o FOLDER writes one file for each. Files are checked first: if a recording is
+    missing, empty or unreadable, the others are still transcribed, and the exit code is 1.
 
+    The formats are those of the web page, and RTTM: docx is a Word document, md is Markdown.
     --speakers adds the speakers to every format: text has a line for each turn. -f rttm prints the
     turns only, for other tools. With --multichannel, each channel is a speaker.
 
     With --url and --detach, the recordings become background jobs of the server. The command prints
-    their IDs once they are uploaded; [bold]auricle jobs wait ID[/] prints the text later.
+    their IDs once they are uploaded; [bold]auricle jobs wait ID[/] prints the text later. Without
+    --detach, Ctrl-C cancels the jobs and says so; a job that may continue is named.
     """
     settings = Settings.load({"url": url, "api_key": api_key, "model": model, "workers": workers})
     single_language, languages = parse_languages(language)
@@ -109,7 +121,8 @@ def transcribe(
         raise SetupError(
             "--multichannel and --speakers exclude each other: a channel is a speaker."
         )
-    wants_speakers = speakers or (output_format is OutputFormat.RTTM and not multichannel)
+    chosen = chosen_format(output_format, output)
+    wants_speakers = speakers or (chosen is OutputFormat.RTTM and not multichannel)
     voices = speaker_options(wants_speakers, num_speakers)
     options = Options(
         model=(model or "") if settings.client.url else "",
@@ -117,14 +130,14 @@ def transcribe(
         languages=languages,
         task=task,
         beam_size=beam_size,
-        initial_prompt=initial_prompt,
+        initial_prompt=prompt,
         hotwords=split_hotwords(hotwords),
-        word_timestamps=word_timestamps or output_format.is_subtitles,
-        sentence_times=multichannel or voices is not None or output_format is not OutputFormat.TEXT,
+        word_timestamps=word_timestamps or chosen.is_subtitles,
+        sentence_times=multichannel or voices is not None or chosen is not OutputFormat.TEXT,
     )
-    targets = destinations(files, output, output_format)
+    targets = destinations(files, output, chosen)
     recordings = [
-        _Recording(RecogniserRequest(file, options, voices, multichannel), target)
+        _Recording(RecogniserRequest(file, options, voices, multichannel), target, _problem(file))
         for file, target in zip(files, targets, strict=True)
     ]
     if detach:
@@ -132,10 +145,25 @@ def transcribe(
         return
     if callback_url is not None:
         raise SetupError("--callback-url requires --detach: without it, the text is printed.")
-    style = _Style(output_format, SubtitleLimits(max_line_width, max_lines))
-    asyncio.run(_run(_recogniser(settings), recordings, style))
+    style = _Style(chosen, SubtitleLimits(max_line_width, max_lines))
+    if all(recording.problem for recording in recordings):
+        for recording in recordings:
+            _tell(recording, style, is_one_of_several=True)
+    else:
+        asyncio.run(_run(_recogniser(settings), recordings, style))
     if any(recording.problem for recording in recordings):
         raise typer.Exit(EXIT_SOME_FAILED)
+
+
+def _problem(file: Path) -> str:
+    """Return why a file can't be a recording, as far as this is seen without its content."""
+    from auricle.client.api.audio import open_audio
+
+    try:
+        is_empty = open_audio(file).size_bytes == 0
+    except RequestError as exc:
+        return str(exc).removeprefix(f"{file} ")  # reports begin with the name of the file
+    return "is empty." if is_empty else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,19 +173,22 @@ class _Style:
     format: OutputFormat
     limits: SubtitleLimits
 
-    def render(self, result: FileTranscript, path: Path) -> str:
+    def content(self, result: FileTranscript, path: Path) -> str | bytes:
+        return content(result, self.format, limits=self.limits, name=path.stem)
+
+    def text(self, result: FileTranscript, path: Path) -> str:
         return render(result, self.format, limits=self.limits, name=path.stem)
 
 
 @dataclass(slots=True)
 class _Recording:
-    """One file and its result."""
+    """One file and its result; ``problem`` says why there is none."""
 
     request: RecogniserRequest
     target: Path | None
+    problem: str = ""
     is_done: anyio.Event = field(default_factory=anyio.Event)
     result: FileTranscript | None = None
-    problem: str = ""
 
 
 def _detach(
@@ -169,8 +200,12 @@ def _detach(
         raise SetupError("--detach writes no transcript: run `auricle jobs wait ID -o FILE` later.")
     from auricle.cli.transcribe.detach import submit
 
-    requests = [recording.request for recording in recordings]
-    if not asyncio.run(submit(settings.client, requests, callback_url)):
+    requests = [recording.request for recording in recordings if not recording.problem]
+    for recording in recordings:
+        if recording.problem:
+            errors.print(f"{recording.request.path}: {recording.problem}", style="red")
+    is_done = not requests or asyncio.run(submit(settings.client, requests, callback_url))
+    if not is_done or len(requests) < len(recordings):
         raise typer.Exit(EXIT_SOME_FAILED)
 
 
@@ -201,7 +236,10 @@ async def _run(recogniser: FileRecogniser, recordings: list[_Recording], style: 
         with FileProgressBars() as bars:
             async with anyio.create_task_group() as work:
                 for recording in recordings:
-                    work.start_soon(_recognise, recogniser, recording, bars, limiter)
+                    if recording.problem:
+                        recording.is_done.set()
+                    else:
+                        work.start_soon(_recognise, recogniser, recording, bars, limiter)
                 for recording in recordings:
                     await recording.is_done.wait()
                     try:
@@ -238,7 +276,7 @@ def _tell(recording: _Recording, style: _Style, *, is_one_of_several: bool) -> N
     path, result = recording.request.path, recording.result
     if result is not None and recording.target is not None:
         try:
-            write(style.render(result, path), recording.target)
+            write(style.content(result, path), recording.target)
         except SetupError as exc:
             recording.problem = str(exc)
     if result is None or recording.problem:
@@ -254,4 +292,4 @@ def _tell(recording: _Recording, style: _Style, *, is_one_of_several: bool) -> N
         title = (
             f"==> {path} <==\n" if is_one_of_several and style.format is OutputFormat.TEXT else ""
         )
-        typer.echo(title + style.render(result, path), nl=False)
+        typer.echo(title + style.text(result, path), nl=False)

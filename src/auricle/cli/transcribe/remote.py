@@ -4,9 +4,13 @@ If the server has lost a job after a restart, the file is uploaded again.
 """
 
 import uuid
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import anyio
+
+from auricle.cli.support.console import errors
 from auricle.cli.support.progress import OnProgress
 from auricle.cli.support.remote_jobs import RemoteJobs
 from auricle.cli.transcribe.recogniser import RecogniserRequest
@@ -43,7 +47,7 @@ class RemoteRecogniser:
     async def recognise(
         self, request: RecogniserRequest, on_progress: OnProgress
     ) -> FileTranscript:
-        """Return a file's transcript; cancelling the call cancels the server's job.
+        """Return a file's transcript; cancelling the call cancels the server's job, and reports it.
 
         Raises:
             RequestError: The file can't be read, or the server rejected it or failed.
@@ -61,7 +65,19 @@ class RemoteRecogniser:
                 return await self._jobs.follow(job_id, on_progress)
             except NotFound:  # the server has lost the job with its state directory
                 continue
+            except anyio.get_cancelled_exc_class():
+                errors.print(await self._cancelled(job_id, request.path), style="yellow")
+                raise
             except BaseException:
                 await self._jobs.cancel(job_id)
                 raise
         raise RequestError("the server lost the job repeatedly")
+
+    async def _cancelled(self, job_id: str, path: Path) -> str:
+        """Cancel a job, and return what became of it."""
+        if await self._jobs.cancel(job_id):
+            return f"{path}: its job on the server was cancelled."
+        return (
+            f"{path}: the server did not confirm the end of job {job_id}, so it may continue: see "
+            f"`auricle jobs show {job_id} --url {self._jobs.url}`, or cancel it with `jobs cancel`."
+        )

@@ -27,7 +27,7 @@ from auricle.errors import BadRequest, SetupError
 T = TypeVar("T")
 Item = TypeVar("Item")
 
-ExportFormat = Literal["txt", "srt", "vtt", "json", "rttm"]
+ExportFormat = Literal["txt", "srt", "vtt", "md", "json", "rttm"]
 Moment = datetime | float
 """A time with or without a zone, which is then local; or Unix seconds."""
 

@@ -59,11 +59,13 @@ class JobOptions(TranscribeOptions, total=False):
 
     Attributes:
         job_id: ID of the job: the same ID with the same audio and options is the same job.
+        file_name: Name of the recording, for lists of jobs.
         keep_audio_s: How long the server keeps the audio after the end, in seconds.
         callback_url: URL to which the server sends the job at its end.
     """
 
     job_id: str | None
+    file_name: str | None
     keep_audio_s: float | None
     callback_url: str | None
 

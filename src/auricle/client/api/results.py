@@ -183,7 +183,11 @@ class Job(msgspec.Struct, frozen=True, rename={"id": "job_id", "problem": "error
 
 
 class JobSummary(msgspec.Struct, frozen=True, rename={"id": "job_id"}):
-    """A job in a list, without its text; times are Unix seconds."""
+    """A job in a list, without its text; times are Unix seconds.
+
+    ``file_name`` is the caller's name of the recording, ``duration_ms`` its length once the job is
+    done.
+    """
 
     id: str
     trace_id: str
@@ -192,6 +196,8 @@ class JobSummary(msgspec.Struct, frozen=True, rename={"id": "job_id"}):
     accepted_at: float
     finished_at: float | None
     audio_bytes: int
+    file_name: str = ""
+    duration_ms: int | None = None
 
 
 class TranscriptSummary(msgspec.Struct, frozen=True):

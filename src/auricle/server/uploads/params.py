@@ -19,6 +19,7 @@ from auricle.limits import (
     MAX_PACKET_BYTES,
     MAX_RATE_HZ,
     MIN_RATE_HZ,
+    FileName,
     Hotwords,
     Language,
     Languages,
@@ -176,6 +177,9 @@ class Fields(msgspec.Struct, kw_only=True):
         ]
         | UnsetType
     ) = UNSET
+    file_name: Annotated[
+        FileName, Meta(description="Name of the recording, shown in the list of jobs.")
+    ] = ""
     callback_url: Annotated[
         str,
         Meta(description="URL to which the job is sent when it has ended; only with `wait=0`."),
@@ -221,6 +225,7 @@ class TranscriptionParams:
         opus_packet_bytes: Constant packet size of unframed ``opus``.
         channels: Channels of ``pcm16`` audio.
         is_multichannel: Whether channels are transcribed apart; otherwise they are mixed.
+        file_name: Name of the recording; it is no part of a job's identity.
         warnings: Warnings of options that have no effect.
         callback: The receiver of a background job, if there is one.
         speakers: What is known of the number of speakers; ``None``: not requested.
@@ -241,6 +246,7 @@ class TranscriptionParams:
     opus_packet_bytes: int | None = None
     channels: int = 1
     is_multichannel: bool = False
+    file_name: str = ""
     warnings: tuple[str, ...] = ()
     callback: Callback | None = None
     speakers: SpeakerOptions | None = None
@@ -299,6 +305,7 @@ def check(fields: Fields, warnings: tuple[str, ...] = ()) -> TranscriptionParams
         opus_packet_bytes=int(fields.opus_packet_bytes) if fields.opus_packet_bytes else None,
         channels=int(fields.channels),
         is_multichannel=fields.multichannel,
+        file_name=fields.file_name,
         warnings=warnings,
         callback=Callback(fields.callback_url) if fields.callback_url else None,
         speakers=speakers,

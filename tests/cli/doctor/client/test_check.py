@@ -169,7 +169,13 @@ class _Busy(BaseHTTPRequestHandler):
 def busy_server(refusals: int) -> Iterator[str]:
     """Refuse as many requests as the server has no room for."""
     _Busy.refusals = refusals
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Busy) as server:
+    with served_by(_Busy) as url:
+        yield url
+
+
+@contextmanager
+def served_by(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         yield f"http://127.0.0.1:{server.server_address[1]}"
@@ -190,6 +196,24 @@ def test_a_server_that_stays_busy(tmp_path: Path) -> None:
         done = doctor(tmp_path, "attendee", f"{url}/v1")
     assert done.returncode == 1
     assert "HTTP 503, Full." in done.stdout
+
+
+class _Silent(_Busy):
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        self.rfile.read()  # until the client has given up
+
+
+def test_a_server_that_is_too_slow_is_not_called_away(tmp_path: Path) -> None:
+    with served_by(_Silent) as url:
+        environ = environment(tmp_path)
+        done = completed(
+            "doctor", "--client", "attendee", "--timeout", "1", f"{url}/v1", environ=environ
+        )
+    assert done.returncode == 1
+    assert "no answer within 1 s" in done.stdout
+    assert "--timeout 5 waits longer, but Attendee may give up" in done.stdout
+    assert "firewalls" not in done.stdout
 
 
 def test_a_name_that_is_not_a_program(tmp_path: Path) -> None:

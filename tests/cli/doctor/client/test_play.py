@@ -97,7 +97,7 @@ async def test_a_program_may_wait_until_the_server_closes(is_complete: bool) -> 
     script = Script()
     script.ends_itself = is_complete
     server = Server("Good ", "day.", None)
-    result = await play(server, script, [b"a"], CHUNK_S, CHUNK_S, ends_by_close=True)
+    result = await play(server, script, [b"a"], CHUNK_S, CHUNK_S, 30.0, ends_by_close=True)
     assert result.text == "Good day."
     assert result.problem == ("" if is_complete else "the server closed the connection")
 

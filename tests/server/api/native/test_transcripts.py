@@ -1,6 +1,8 @@
 """Kept transcripts over HTTP: those of sessions whose clients have vanished."""
 
+import io
 import threading
+import zipfile
 from base64 import b64encode
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
@@ -19,6 +21,7 @@ from auricle.errors import LedgerInUse
 from auricle.ledger.kept_words import KeptWord
 from auricle.ledger.sqlite import SqliteDatabase
 from auricle.ledger.transcripts import KeptSegment, KeptTranscript, Transcripts
+from auricle.protocol.docx import MEDIA_TYPE
 from auricle.types import ClientId
 from tests.support.service import InProcess, Live, in_process, keys, live, poll_until
 from tests.support.stream import SPEECH, call, pcm
@@ -190,7 +193,8 @@ def test_openapi_names_the_media_type_of_each_format(service: InProcess) -> None
     paths = service.client.get("/openapi.json").json()["paths"]
     content = paths["/v1/transcripts/{transcript_id}"]["get"]["responses"]["200"]["content"]
 
-    assert set(content) == {"application/json", "text/plain", "application/x-subrip", "text/vtt"}
+    texts = {"text/plain", "application/x-subrip", "text/vtt", "text/markdown"}
+    assert set(content) == texts | {"application/json", MEDIA_TYPE}
 
 
 def test_a_transcript_is_json_by_default(service: InProcess) -> None:
@@ -343,11 +347,20 @@ def test_a_speaker_gets_a_name_in_every_format(dialogue: InProcess) -> None:
         ("txt", "Speaker 1: One.\nAnn: Two.\nSpeaker 1: Three.\nFour.\n"),
         ("srt", "Ann: Two."),
         ("vtt", "<v Ann>Two."),
+        ("md", "`0:01` **Ann:** Two.\n"),
         ("rttm", "SPEAKER a 1 1.000 0.900 <NA> <NA> Ann <NA> <NA>\n"),
     ):
         url = f"/v1/transcripts/a?format={format}"
         assert line in dialogue.client.get(url, headers=ALICE).text
     assert change(dialogue, 1, name="").json()["speakers"][1]["name"] is None
+
+
+def test_a_transcript_is_a_word_document(dialogue: InProcess) -> None:
+    answer = dialogue.client.get("/v1/transcripts/a?format=docx", headers=ALICE)
+    assert answer.headers["content-type"] == MEDIA_TYPE
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        document = archive.read("word/document.xml").decode()
+    assert all(text in document for text in (" UTC<", "Speaker 2: <", "Two.", "0:01"))
 
 
 def test_two_speakers_who_are_one_are_merged(dialogue: InProcess) -> None:

@@ -18,13 +18,14 @@ NO_KEY = "none"
 """Programs require a key; a server without keys accepts any."""
 
 
-def try_client(settings: Settings, name: str, url: str) -> Iterator[Finding]:
+def try_client(settings: Settings, name: str, url: str, limit_s: float) -> Iterator[Finding]:
     """Send speech to a server as a program does; blocks.
 
     Args:
         settings: All settings, for the key.
         name: Name of the program.
         url: The URL that is configured in it.
+        limit_s: Longest wait for an answer of the server, in seconds.
 
     Returns:
         What was found. The program can't use the server if one of the findings is ``WRONG``.
@@ -42,17 +43,19 @@ def try_client(settings: Settings, name: str, url: str) -> Iterator[Finding]:
         yield problem
     if problem is None or problem.level is not Level.WRONG:
         secret = NO_KEY if key is None else key.get_secret_value()
-        yield from _send(profile, url, secret, sample)
+        yield from _send(profile, url, secret, sample, limit_s)
 
 
-def _send(profile: ClientProfile, url: str, key: str, sample: SpeechSample) -> Iterable[Finding]:
+def _send(
+    profile: ClientProfile, url: str, key: str, sample: SpeechSample, limit_s: float
+) -> Iterable[Finding]:
     match profile.traffic:
         case Upload() as upload:
-            return send_file(profile, upload, url, key, sample)
+            return send_file(profile, upload, url, key, sample, limit_s)
         case Stream() as stream:
-            return stream_speech(profile, stream, url, key, sample)
+            return stream_speech(profile, stream, url, key, sample, limit_s)
         case Commands() as commands:
-            return send_command(profile, commands, url, sample)
+            return send_command(profile, commands, url, sample, limit_s)
 
 
 def url_problem(profile: ClientProfile, url: str) -> Finding | None:

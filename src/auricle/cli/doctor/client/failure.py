@@ -133,6 +133,21 @@ def _reach_advice(profile: ClientProfile, cause: BaseException) -> str:
     return "Check the host name, the port and firewalls."
 
 
+def too_slow(profile: ClientProfile, limit_s: float) -> Finding:
+    """Return the finding for a server that was reached and has not answered in time.
+
+    Args:
+        profile: The program.
+        limit_s: The limit, in seconds.
+    """
+    advice = (
+        "The server is slow, busy or hangs: see its `/health` and log, and choose a smaller "
+        f"{variable('model')} on a slow machine. --timeout {5 * limit_s:g} waits longer, but "
+        f"{profile.title} may give up before."
+    )
+    return Finding("response", Level.WRONG, f"no answer within {limit_s:g} s", advice)
+
+
 def busy(profile: ClientProfile, refusals: int) -> Finding:
     """Return the finding for a server that was busy at first.
 

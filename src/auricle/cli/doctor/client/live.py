@@ -8,8 +8,14 @@ import numpy as np
 from websockets.exceptions import InvalidHandshake, InvalidStatus
 
 from auricle.cli.doctor.client.connection import Connection, TcpConnection, WebSocketConnection
-from auricle.cli.doctor.client.failure import busy, ignored_options, refusal, unreachable
-from auricle.cli.doctor.client.play import Played, chunks_of, play
+from auricle.cli.doctor.client.failure import (
+    busy,
+    ignored_options,
+    refusal,
+    too_slow,
+    unreachable,
+)
+from auricle.cli.doctor.client.play import NO_ANSWER, Played, chunks_of, play
 from auricle.cli.doctor.client.profile import ClientProfile, Commands, KeyStyle, Stream
 from auricle.cli.doctor.client.sample import SpeechSample
 from auricle.cli.doctor.client.speech import speech_finding
@@ -29,7 +35,12 @@ _WEB_SOCKET = {"http": "ws", "https": "wss"}
 
 
 def stream_speech(
-    profile: ClientProfile, stream: Stream, url: str, key: str, sample: SpeechSample
+    profile: ClientProfile,
+    stream: Stream,
+    url: str,
+    key: str,
+    sample: SpeechSample,
+    limit_s: float,
 ) -> Sequence[Finding]:
     """Stream speech over a WebSocket in real time; blocks.
 
@@ -39,12 +50,18 @@ def stream_speech(
         url: The URL that is configured in it.
         key: Its key.
         sample: The speech.
+        limit_s: Longest wait for the last text, in seconds.
     """
-    return anyio.run(_stream_speech, profile, stream, url, key, sample)
+    return anyio.run(_stream_speech, profile, stream, url, key, sample, limit_s)
 
 
 async def _stream_speech(
-    profile: ClientProfile, stream: Stream, url: str, key: str, sample: SpeechSample
+    profile: ClientProfile,
+    stream: Stream,
+    url: str,
+    key: str,
+    sample: SpeechSample,
+    limit_s: float,
 ) -> Sequence[Finding]:
     address = stream_url(stream, url)
     subprotocols = (
@@ -73,7 +90,7 @@ async def _stream_speech(
     findings = [Finding("request", Level.OK, f"{shown}: connected")]
     if refusals:
         findings.append(busy(profile, refusals))
-    findings.append(await _speak(connection, stream, stream.silence_s, sample))
+    findings.append(await _speak(profile, connection, stream, stream.silence_s, sample, limit_s))
     if (ignored := ignored_options(connection.headers)) is not None:
         findings.append(ignored)
     return findings
@@ -88,7 +105,7 @@ def stream_url(stream: Stream, url: str) -> str:
 
 
 def send_command(
-    profile: ClientProfile, commands: Commands, url: str, sample: SpeechSample
+    profile: ClientProfile, commands: Commands, url: str, sample: SpeechSample, limit_s: float
 ) -> Sequence[Finding]:
     """Send a spoken command over TCP in real time; blocks.
 
@@ -97,12 +114,13 @@ def send_command(
         commands: What it sends.
         url: The address that is configured in it, as ``tcp://HOST:PORT``.
         sample: The speech.
+        limit_s: Longest wait for the last text, in seconds.
     """
-    return anyio.run(_send_command, profile, commands, url, sample)
+    return anyio.run(_send_command, profile, commands, url, sample, limit_s)
 
 
 async def _send_command(
-    profile: ClientProfile, commands: Commands, url: str, sample: SpeechSample
+    profile: ClientProfile, commands: Commands, url: str, sample: SpeechSample, limit_s: float
 ) -> Sequence[Finding]:
     parts = urlsplit(url)
     address = (parts.hostname or "", parts.port or 0)
@@ -115,13 +133,19 @@ async def _send_command(
         if described.problem:
             return (_failed(described, f"Enter the host and port of a server: {profile.url[6:]}."),)
         found = Finding("services", Level.OK, described.text)
-        return found, await _speak(await TcpConnection.open(*address), commands, 0.0, sample)
+        connection = await TcpConnection.open(*address)
+        return found, await _speak(profile, connection, commands, 0.0, sample, limit_s)
     except (OSError, TimeoutError) as error:
         return (unreachable(profile, url, error),)
 
 
 async def _speak(
-    connection: Connection, traffic: Stream | Commands, silence_s: float, sample: SpeechSample
+    profile: ClientProfile,
+    connection: Connection,
+    traffic: Stream | Commands,
+    silence_s: float,
+    sample: SpeechSample,
+    limit_s: float,
 ) -> Finding:
     samples = sample.at_rate(traffic.rate_hz)
     silence: Pcm16 = np.zeros(int(silence_s * traffic.rate_hz), np.int16)
@@ -135,10 +159,13 @@ async def _speak(
             chunks,
             chunk_s,
             sample.seconds,
+            limit_s,
             ends_by_close=isinstance(traffic, Stream) and traffic.ends_by_close,
         )
     finally:
         await connection.aclose()
+    if played.problem == NO_ANSWER:
+        return too_slow(profile, limit_s)
     if played.problem:
         return _failed(played, "The server's log has the reason.")
     figures = f"text {played.delay_s:.1f} s after the end of the speech"

@@ -8,8 +8,7 @@ import anyio
 from auricle.cli.doctor.client.connection import Connection
 from auricle.cli.doctor.client.profile import LiveScript
 
-END_S = 30.0
-"""Default of ``end_s``: a busy server needs some seconds for the last text."""
+NO_ANSWER = "the server does not answer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +82,7 @@ class _Playing:
 
     def played(self) -> Played:
         """Return what came of it."""
-        problem = self._problem or ("" if self.ended.is_set() else "the server does not answer")
+        problem = self._problem or ("" if self.ended.is_set() else NO_ANSWER)
         return Played(self._script.text, max(self._text_at - self._speech_end_at, 0.0), problem)
 
 
@@ -93,7 +92,7 @@ async def play(
     chunks: list[bytes],
     chunk_s: float,
     speech_s: float,
-    end_s: float = END_S,
+    end_s: float,
     *,
     ends_by_close: bool = False,
 ) -> Played:

@@ -7,7 +7,13 @@ from functools import partial
 
 import httpx2
 
-from auricle.cli.doctor.client.failure import busy, ignored_options, refusal, unreachable
+from auricle.cli.doctor.client.failure import (
+    busy,
+    ignored_options,
+    refusal,
+    too_slow,
+    unreachable,
+)
 from auricle.cli.doctor.client.profile import ClientProfile, Form, Probe, Upload
 from auricle.cli.doctor.client.sample import SpeechSample
 from auricle.cli.doctor.client.speech import speech_finding
@@ -21,7 +27,7 @@ from auricle.cli.doctor.client.transport import (
 from auricle.cli.doctor.finding import Finding, Level
 from auricle.client.api.transport import certificate_errors
 
-TIMEOUT = httpx2.Timeout(60, connect=10)
+CONNECT_S = 10.0
 NOT_AUDIO = b"a"
 """Nextcloud's file in a probe."""
 TEXT_TYPE = "text/plain; charset=utf-8"
@@ -29,7 +35,12 @@ STREAM_CHUNK_BYTES = 64 * 1024
 
 
 def send_file(
-    profile: ClientProfile, upload: Upload, url: str, key: str, sample: SpeechSample
+    profile: ClientProfile,
+    upload: Upload,
+    url: str,
+    key: str,
+    sample: SpeechSample,
+    limit_s: float,
 ) -> Iterator[Finding]:
     """Send the program's probes and a file; blocks.
 
@@ -39,10 +50,11 @@ def send_file(
         url: The URL that is configured in it.
         key: Its key.
         sample: The speech.
+        limit_s: Longest wait for a response, in seconds.
     """
     audio = sample.encoded(upload.container)
     with certificate_errors():
-        http = httpx2.Client(timeout=TIMEOUT)
+        http = httpx2.Client(timeout=httpx2.Timeout(limit_s, connect=CONNECT_S))
     try:
         with http:
             for probe in upload.probes:
@@ -52,6 +64,8 @@ def send_file(
                 if finding.level is Level.WRONG:
                     return
             yield from _transcribe(http, profile, upload, url, key, audio, sample)
+    except httpx2.ReadTimeout:
+        yield too_slow(profile, limit_s)
     except httpx2.TransportError as error:
         yield unreachable(profile, url, error, uses_tls=uses_tls(url))
 

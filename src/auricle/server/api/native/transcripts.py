@@ -6,6 +6,7 @@ key itself: tokens are refused.
 
 import re
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated, Literal, NotRequired, TypedDict, TypeVar
 
@@ -18,9 +19,13 @@ from starlette.responses import PlainTextResponse, Response
 
 from auricle.errors import BadRequest, NotFound
 from auricle.ledger.transcripts import Filter, KeptSegment, KeptTranscript, Match, Transcripts
+from auricle.protocol.docx import MEDIA_TYPE as DOCX_TYPE
+from auricle.protocol.docx import to_docx
 from auricle.protocol.fields import convert_texts, decode_json
+from auricle.protocol.markdown import to_markdown
 from auricle.protocol.native.errors import ErrorResponse
 from auricle.protocol.native.utterance import SpeakerBody
+from auricle.protocol.paragraphs import clock, paragraphs_of
 from auricle.protocol.rttm import to_rttm
 from auricle.protocol.subtitles import SAMPLES_PER_MS, to_srt, to_vtt
 from auricle.server.context import state_of
@@ -35,6 +40,8 @@ _MEDIA_TYPES = {
     "txt": "text/plain",
     "srt": "application/x-subrip",
     "vtt": "text/vtt",
+    "docx": DOCX_TYPE,
+    "md": "text/markdown",
     "rttm": "text/plain",
 }
 MAX_CHANGE_BYTES = 4096
@@ -126,7 +133,8 @@ class FormatQuery(msgspec.Struct):
     """The query of a transcript."""
 
     format: Annotated[
-        Literal["json", "txt", "srt", "vtt", "rttm"], Meta(description="Format of the response.")
+        Literal["json", "txt", "srt", "vtt", "docx", "md", "rttm"],
+        Meta(description="Format of the response."),
     ] = "json"
 
 
@@ -187,7 +195,7 @@ _WHOLE["content"] |= {name: {"schema": {"type": "string"}} for name in _MEDIA_TY
     openapi_extra={"parameters": query_parameters(FormatQuery)},
 )
 async def get_transcript(request: Request, transcript_id: str) -> Response:
-    """Return a transcript as JSON, text, SubRip, WebVTT or RTTM."""
+    """Return a transcript as JSON, text, SubRip, WebVTT, a Word document, Markdown or RTTM."""
     owner, transcripts = _admit(request)
     query = convert_texts(request.query_params.multi_items(), FormatQuery, "query")
     found = await _in_thread(request, partial(transcripts.find, owner, transcript_id))
@@ -298,6 +306,8 @@ def _response(transcript: KeptTranscript, segments: Sequence[KeptSegment], forma
         }
         return json_response(body)
     spoken = [_spoken(segment) for segment in segments]
+    if format in ("docx", "md"):
+        return _document(transcript, spoken, speakers, format)
     match format:
         case "srt":
             text = to_srt(spoken, speakers=speakers)
@@ -309,6 +319,20 @@ def _response(transcript: KeptTranscript, segments: Sequence[KeptSegment], forma
             labels: dict[int | None, str] = {each.number: f"{each.label}: " for each in speakers}
             text = "".join(f"{labels.get(s.speaker, '')}{s.text}\n" for s in segments)
     return PlainTextResponse(text, media_type=_MEDIA_TYPES[format])
+
+
+def _document(
+    transcript: KeptTranscript, spoken: Sequence[Segment], speakers: Sequence[Speaker], format: str
+) -> Response:
+    """Return a document whose title is the start of the audio."""
+    language = transcript.language or None
+    paragraphs = paragraphs_of(spoken, (), speakers, language)
+    title = f"{datetime.fromtimestamp(transcript.started_at, UTC):%Y-%m-%d %H:%M} UTC"
+    note = clock(max((segment.end_sample for segment in spoken), default=0))
+    if format == "md":
+        text = to_markdown(title, note, paragraphs)
+        return PlainTextResponse(text, media_type=_MEDIA_TYPES[format])
+    return Response(to_docx(title, note, paragraphs, language), media_type=_MEDIA_TYPES[format])
 
 
 def _spoken(segment: KeptSegment) -> Segment:

@@ -87,7 +87,11 @@ def uploading_body(job: UploadingJob) -> JobBody:
 
 
 class JobSummary(TypedDict):
-    """A job in the list of ``GET /jobs``."""
+    """A job in the list of ``GET /jobs``.
+
+    ``file_name`` is empty if the caller has sent none; ``duration_ms`` is the length of the audio,
+    of a job that is done.
+    """
 
     job_id: str
     trace_id: str
@@ -96,6 +100,8 @@ class JobSummary(TypedDict):
     accepted_at: float
     finished_at: float | None
     audio_bytes: int
+    file_name: str
+    duration_ms: int | None
 
 
 class JobsBody(TypedDict):

@@ -114,12 +114,13 @@ def _accept(
         job_id=params.job_id,
         uid=secrets.token_hex(16),
         trace_id=params.trace_id,
-        digest=digest_of(encode_params(replace(params, job_id="", trace_id="")), audio_sha256),
+        digest=digest_of(_identity(params), audio_sha256),
         request=encode_params(params),
         audio=name,
         audio_bytes=size_bytes,
         callback_url=None if params.callback is None else params.callback.url,
         keep_audio_s=server.keep_audio_s(params.keep_audio_s),
+        file_name=params.file_name,
     )
     try:
         job, is_new = running.ledger.accept(spec, server.job_quota, time.time())
@@ -130,6 +131,11 @@ def _accept(
         return _new_body(server, job)
     running.runner.delete_audio(name)
     return _body(server, job)
+
+
+def _identity(params: TranscriptionParams) -> bytes:
+    """Return the options of a job, without what may differ between two attempts of a caller."""
+    return encode_params(replace(params, job_id="", trace_id="", file_name=""))
 
 
 def _new_body(server: ServerState, job: Job) -> JobBody:
@@ -214,6 +220,8 @@ async def list_jobs(
             "accepted_at": job.accepted_at,
             "finished_at": job.finished_at,
             "audio_bytes": job.spec.audio_bytes,
+            "file_name": job.spec.file_name,
+            "duration_ms": job.duration_ms,
         }
         for job in map(running.runner.current, page)
     ]

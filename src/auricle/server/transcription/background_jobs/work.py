@@ -28,8 +28,8 @@ from auricle.server.http.request_log import RequestLog
 from auricle.server.transcription.kept_result import keeping
 from auricle.server.transcription.run import note_answer, transcribe_spooled
 from auricle.server.uploads.params import TranscriptionParams, decode_params
+from auricle.types import SAMPLE_RATE_HZ, Transcript
 from auricle.types import Job as Recognition
-from auricle.types import Transcript
 
 _log = structlog.get_logger("auricle.server")
 
@@ -99,7 +99,10 @@ async def _transcribe(
     server.start_estimate.note_run(spec.audio_bytes, run_s)
     if server.running.transcripts is not None:
         running.also = keeping(spec, transcript, time.time())
-    return Outcome(JobState.DONE, keep_s, result=encoded, text=transcript.text)
+    duration_ms = round(transcript.duration_samples * 1000 / SAMPLE_RATE_HZ)
+    return Outcome(
+        JobState.DONE, keep_s, result=encoded, text=transcript.text, duration_ms=duration_ms
+    )
 
 
 @asynccontextmanager

@@ -1,0 +1,98 @@
+"""Group segments and gaps into paragraphs, for documents that people read.
+
+The rules are those of ``web/page/paragraphs.ts``, so that an export of the page and of the command
+line look alike.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from auricle.languages import SPACELESS_LANGUAGES
+from auricle.protocol.gaps import gap_line
+from auricle.types import SAMPLE_RATE_HZ, Gap, Segment, Speaker
+
+PAUSE_SAMPLES = 2 * SAMPLE_RATE_HZ
+"""A pause of this length starts a paragraph: longer than between sentences, shorter than between
+topics."""
+MAX_CHARACTERS = 480
+"""A longer paragraph is hard to read; the next segment starts another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """Text with its start.
+
+    Attributes:
+        start_sample: Start, in 16 kHz samples from the start of the audio.
+        text: The text, or what describes a gap.
+        speaker: Label of the speaker; ``None`` if unknown.
+        is_gap: Whether it describes missing speech.
+    """
+
+    start_sample: int
+    text: str
+    speaker: str | None = None
+    is_gap: bool = False
+
+
+def paragraphs_of(
+    segments: Sequence[Segment],
+    gaps: Sequence[Gap] = (),
+    speakers: Sequence[Speaker] = (),
+    language: str | None = None,
+) -> list[Paragraph]:
+    """Return the paragraphs in order of time.
+
+    One ends after a pause, at another speaker, at missing speech, and when it gets too long.
+
+    Args:
+        segments: The segments.
+        gaps: Missing speech.
+        speakers: Speakers of the segments; without them, paragraphs have none.
+        language: Language of segments that don't name theirs.
+    """
+    labels = {speaker.number: speaker.label for speaker in speakers}
+    parts: list[Segment | Gap] = [*gaps, *(part for part in segments if part.text.strip())]
+    parts.sort(key=lambda part: part.start_sample)
+    paragraphs: list[Gap | list[Segment]] = []
+    characters = 0
+    for part in parts:
+        last = paragraphs[-1] if paragraphs else None
+        if isinstance(part, Gap):
+            paragraphs.append(part)
+        elif isinstance(last, list) and _continues(last[-1], part, characters):
+            last.append(part)
+            characters += len(part.text)
+        else:
+            paragraphs.append([part])
+            characters = len(part.text)
+    return [
+        Paragraph(each.start_sample, gap_line(each), is_gap=True)
+        if isinstance(each, Gap)
+        else _joined(each, labels, language)
+        for each in paragraphs
+    ]
+
+
+def clock(sample: int) -> str:
+    """Return a time in the audio as text: ``0:07``, ``1:02:03``."""
+    minutes, seconds = divmod(max(sample, 0) // SAMPLE_RATE_HZ, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+def _continues(before: Segment, part: Segment, characters: int) -> bool:
+    return (
+        characters + len(part.text) <= MAX_CHARACTERS
+        and part.start_sample - before.end_sample < PAUSE_SAMPLES
+        and part.speaker == before.speaker
+    )
+
+
+def _joined(segments: Sequence[Segment], labels: dict[int, str], language: str | None) -> Paragraph:
+    first = segments[0]
+    space = "" if (first.language or language) in SPACELESS_LANGUAGES else " "
+    speaker = None if first.speaker is None else labels.get(first.speaker)
+    return Paragraph(
+        first.start_sample, space.join(part.text.strip() for part in segments), speaker
+    )
