@@ -1,10 +1,15 @@
 """What only a PostgreSQL server can do wrong."""
 
 import contextlib
+import functools
+import os
+import subprocess
 import threading
+from pathlib import Path
 
 import pytest
 
+from auricle.cli.backup import DUMP, RESTORE
 from auricle.errors import (
     LedgerCorrupt,
     LedgerFailed,
@@ -211,4 +216,22 @@ def test_tables_that_were_removed_are_reported(conninfo: str) -> None:
         connection.execute("DROP TABLE jobs CASCADE")
     with pytest.raises(LedgerFailed):
         Ledger(database, "gateway", POISONED).backlog()
+    database.close()
+
+
+def test_the_commands_of_auricle_backup_save_and_restore_jobs(
+    conninfo: str, tmp_path: Path
+) -> None:
+    database = PostgresDatabase.open(conninfo)
+    ledger = Ledger(database, "gateway", POISONED)
+    ledger.accept(a_spec("kept"), QUOTA, NOW)
+    environ = {**os.environ, "AURICLE_DATABASE_URL": conninfo}
+    run = functools.partial(subprocess.run, shell=True, check=True, cwd=tmp_path, env=environ)
+    run(DUMP)
+    ledger.accept(a_spec("later"), QUOTA, NOW)
+    database.close()
+    run(RESTORE)
+
+    database = PostgresDatabase.open(conninfo)
+    assert database.read(lambda t: t.execute("SELECT job_id FROM jobs")) == [("kept",)]
     database.close()

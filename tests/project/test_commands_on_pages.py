@@ -101,7 +101,7 @@ OTHER_PROGRAMS = {
     "ray": "`make test-cluster` starts Ray in the same way",
     "serve": "`make test-cluster`",
     "systemctl": "tests/deploy checks the unit",
-    "sqlite3": "the backup of a running database is SQLite's own",
+    "pg_dump pg_restore": "tests/ledger/test_postgres.py",
     "ln cd cat cp chmod mkdir install export pkill kill jq ssh grep printf": "of the system",
 }
 """Programs in shell code besides auricle and curl, and what shows that they are used correctly."""

@@ -12,6 +12,7 @@ import typer
 
 import auricle
 from auricle.cli import (
+    backup,
     cluster,
     dev_cert,
     jobs,
@@ -85,6 +86,8 @@ for _command in (
     bench_command,
     settings.settings,
     dev_cert.dev_cert,
+    backup.backup,
+    backup.restore,
 ):
     _add(_command)
 

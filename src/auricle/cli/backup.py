@@ -1,0 +1,92 @@
+"""``auricle backup`` and ``auricle restore``: copies of the jobs and transcripts of a server."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from auricle.cli.support.console import errors
+from auricle.cli.support.setting_options import setting
+from auricle.config.settings import LedgerSettings, Settings
+from auricle.errors import SetupError
+
+if TYPE_CHECKING:
+    from auricle.ledger.backup import Copied
+
+DUMP = 'pg_dump --dbname="$AURICLE_DATABASE_URL" --format=custom --file=auricle.dump'
+RESTORE = 'pg_restore --clean --if-exists --no-owner --dbname="$AURICLE_DATABASE_URL" auricle.dump'
+
+_StateDir = Annotated[str | None, setting("state_dir")]
+
+
+def backup(
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Folder of the backup; created if missing.")
+    ],
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace an earlier backup in this folder.")
+    ] = False,
+    state_dir: _StateDir = None,
+) -> None:
+    """Back up the jobs and transcripts of a server, which may run.
+
+    FOLDER gets one snapshot of the database, checked for integrity, and the audio that its jobs
+    need. Settings, keys and models are not included. Run it as the server's user or as root.
+
+    With AURICLE_DATABASE_URL, the command prints how to use PostgreSQL's pg_dump instead.
+    """
+    from auricle.ledger.backup import back_up
+
+    settings = Settings.load({"state_dir": state_dir}).ledger
+    if settings.database_url is not None:
+        raise SetupError(
+            f"The jobs are in PostgreSQL. Back them up with `{DUMP}`.{_bucket(settings)}"
+        )
+    copied = back_up(settings.directory, folder, replaces=force)
+    errors.print(f"{folder} has {_text(copied)}.{_bucket(settings)}")
+
+
+def restore(
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Folder of the backup.", show_default=False)
+    ],
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace the jobs that are there.")
+    ] = False,
+    state_dir: _StateDir = None,
+) -> None:
+    """Restore a backup of jobs and transcripts; the server must be stopped.
+
+    FOLDER is that of [bold]auricle backup[/], or a copy of a state directory. It is checked before
+    anything is replaced. Unfinished jobs continue when the server starts.
+
+    With AURICLE_DATABASE_URL, the command prints how to use PostgreSQL's pg_restore instead.
+    """
+    from auricle.ledger.backup import restore as restore_backup
+
+    settings = Settings.load({"state_dir": state_dir}).ledger
+    if settings.database_url is not None:
+        raise SetupError(
+            f"The jobs are in PostgreSQL. Stop all servers, and run `{RESTORE}`.{_bucket(settings)}"
+        )
+    copied = restore_backup(folder, settings.directory, replaces=force)
+    errors.print(f"{settings.directory} has {_text(copied)} again.{_bucket(settings)}")
+
+
+def _text(copied: "Copied") -> str:
+    return (
+        f"{_number(copied.jobs, 'job')} and {_number(copied.transcripts, 'transcript')} "
+        f"({copied.database_bytes / 1e6:.1f} MB, checked), and "
+        f"{_number(copied.recordings, 'recording')} ({copied.audio_bytes / 1e6:.1f} MB)"
+    )
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def _bucket(settings: LedgerSettings) -> str:
+    """Return a sentence on audio that is elsewhere."""
+    if settings.audio_url is None:
+        return ""
+    return f" The audio is in {settings.audio_url}: back up that bucket as well."
