@@ -109,6 +109,7 @@ test('shows a crash and its recovery, without effect on others', async ({ status
 
 test('keeps its content while the server is away, then continues', async ({ status: page }) => {
 	await expect(page.locator('#workers tr')).toHaveCount(4); // two recognise, two read files
+	await expect(page.locator('#about')).toHaveText(/running since \w+ \d+, \d{4}, \d\d:\d\d:\d\d$/);
 	await page.context().setOffline(true);
 	await expect(page.locator('#state')).toHaveText(/^Unreachable since \d\d:\d\d:\d\d\. /);
 	await expect(page.locator('#workers tr')).toHaveCount(4);

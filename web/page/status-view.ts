@@ -80,7 +80,8 @@ export class StatusView {
 		state.className = `state state-${status}`;
 		if (known !== null) {
 			const { version, model } = known.health;
-			byId('about', HTMLElement).textContent = about(version, model, this.#time(known.past.startedAt));
+			const since = this.#time(known.past.startedAt, WITH_THE_DATE);
+			byId('about', HTMLElement).textContent = about(version, model, since);
 		}
 	}
 
@@ -242,6 +243,12 @@ export class StatusView {
 }
 
 const TO_THE_SECOND: Intl.DateTimeFormatOptions = { hour: '2-digit', minute: '2-digit', second: '2-digit' };
+const WITH_THE_DATE: Intl.DateTimeFormatOptions = {
+	year: 'numeric',
+	month: 'short',
+	day: 'numeric',
+	...TO_THE_SECOND,
+};
 
 /** Writes seconds as hours, minutes and seconds. */
 function duration(seconds: number): string {
