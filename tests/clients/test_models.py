@@ -61,6 +61,8 @@ def test_deepgrams_sdk(two: RealServer) -> None:
     for way in ("files", "live"):
         assert {model: used for model, (used, _) in seen[way].items()} == {m: m for m in MODELS}
         assert_texts({model: text for model, (_, text) in seen[way].items()})
+    assert seen["listed"] == [*MODELS]
+    assert seen["got"] == "other"
     assert seen["unknown"] == seen["unknown, live"] == [404, "model_not_found"]
 
 

@@ -142,6 +142,7 @@ def create_app(
         "/v1/audio/": openai_refusal,
         "/v1/models": openai_refusal,
         "/v1/realtime": openai_refusal,
+        "/v1/deployments/": openai_refusal,
         f"{azure.PREFIX}/": openai_refusal,
         "/v1/listen": deepgram_refusal,
         "/v2/listen": deepgram_refusal,
@@ -161,6 +162,7 @@ def create_app(
             app.include_router(module.router, tags=[tag])
     for module in (openai, openai_models, realtime):
         app.include_router(module.router, prefix="/v1", tags=["OpenAI"])
+    app.include_router(azure.deployments, prefix="/v1", include_in_schema=False)
     if settings.server.asr_webservice:
         app.include_router(asr.router, tags=["whisper-asr-webservice"])
         app.state.refusals |= dict.fromkeys(asr.PATHS, asr_refusal)

@@ -18,6 +18,7 @@ COMPLETED = "conversation.item.input_audio_transcription.completed"
 
 azure = openai.AzureOpenAI(azure_endpoint=url, **AZURE)
 deployed = openai.AzureOpenAI(azure_endpoint=url, azure_deployment="my-whisper", **AZURE)
+at_v1 = openai.AzureOpenAI(base_url=f"{url}/v1", **AZURE)
 v1 = openai.OpenAI(base_url=f"{url}/openai/v1", api_key=key)
 
 
@@ -68,6 +69,7 @@ print(
                 "azure_deployment": ask(deployed, model="").text,
                 "verbose_json, words": " ".join(word.word for word in words.words),
                 "translation": ask(azure, "translations", model="whisper-1").text,
+                "AzureOpenAI at /v1": ask(at_v1, model="my-whisper").text,
                 "OpenAI at /openai/v1": ask(v1, model="whisper-1").text,
                 "realtime": asyncio.run(live()),
             },

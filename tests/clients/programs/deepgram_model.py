@@ -50,6 +50,9 @@ seen = {
     "files": {model: transcribed(model) for model in models},
     "live": {model: live(model) for model in models},
 }
+listed = client.manage.v1.models.list().stt
+seen["listed"] = [model.canonical_name for model in listed]
+seen["got"] = client.manage.v1.models.get(listed[1].uuid_).canonical_name
 try:
     transcribed("large-v3")
 except ApiError as error:

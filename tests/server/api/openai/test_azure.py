@@ -32,6 +32,8 @@ def post(service: InProcess, path: str, headers: Any = None, **fields: str) -> A
         f"{DEPLOYMENT}/transcriptions/?{VERSION}",
         f"/openai/deployments/Systran%2Ffaster-whisper-base/audio/transcriptions?{VERSION}",
         f"/openai/audio/transcriptions?{VERSION}",
+        f"/v1/deployments/my-whisper/audio/transcriptions?{VERSION}",
+        f"/openai/v1/deployments/my-whisper/audio/transcriptions?{VERSION}",
         "/openai/v1/audio/transcriptions",
         "/openai/v1/audio/transcriptions?api-version=preview",
     ],
@@ -48,10 +50,11 @@ def test_translations_have_their_own_path(service: InProcess) -> None:
     assert service.transcriber.jobs[0].options.task is Task.TRANSLATE
 
 
-def test_the_deployment_is_the_model_whatever_the_form_says(tmp_path: Path) -> None:
+@pytest.mark.parametrize("prefix", ["/openai", "/v1", "/openai/v1"])
+def test_the_deployment_is_the_model_whatever_the_form_says(tmp_path: Path, prefix: str) -> None:
     strict = ModelSettings(unknown_models="reject", model_aliases=("my-whisper=whisper-base",))
     with in_process(tmp_path, model=strict) as service:
-        path = f"/openai/deployments/{{}}/audio/transcriptions?{VERSION}"
+        path = f"{prefix}/deployments/{{}}/audio/transcriptions?{VERSION}"
         assert post(service, path.format("my-whisper"), model="nonsense").status_code == 200
         refused = post(service, path.format("other"), model="whisper-1")
         assert refused.status_code == 404
@@ -96,6 +99,8 @@ def test_the_key_is_in_a_header_of_its_own(tmp_path: Path) -> None:
     [
         ("POST", f"/openai/deployments/gpt/chat/completions?{VERSION}", 404, "not_found"),
         ("POST", "/openai/deployments//audio/speech", 404, "not_found"),
+        ("POST", f"/v1/deployments/gpt/chat/completions?{VERSION}", 404, "not_found"),
+        ("GET", "/v1/deployments/gpt/audio/transcriptions", 405, "method_not_allowed"),
         ("GET", f"{DEPLOYMENT}/transcriptions", 405, "method_not_allowed"),
         ("POST", f"{DEPLOYMENT}/transcriptions", 400, "bad_request"),
         ("GET", "/openai/models/%00", 404, "model_not_found"),

@@ -279,6 +279,8 @@ async def test_a_secret_opens_a_session_that_is_set_as_it_says(tmp_path: Path) -
         assert asked_at + 59 <= secret["expires_at"] <= time.time() + 61
         assert secret["session"]["audio"]["input"]["transcription"]["language"] == "de"
         assert answer.headers["cache-control"] == "no-store"
+        assert "null" not in answer.text
+        assert "turn_detection" not in secret["session"]["audio"]["input"]
         offered = ["realtime", f"openai-insecure-api-key.{secret['value']}"]
         async with client(service.port, subprotocols=offered) as it:
             assert it.connection.subprotocol == "realtime"

@@ -4,6 +4,7 @@
 path                                      clients
 ========================================  =========================================================
 ``/openai/deployments/NAME/audio/…``      ``AzureOpenAI``: NAME is the model; the form may lack one
+``/v1/deployments/NAME/audio/…``          ``AzureOpenAI`` with ``base_url=…/v1``: as above
 ``/openai/…``                             ``AzureOpenAI`` for all else: models, Realtime
 ``/openai/v1/…``                          ``OpenAI`` with Azure's base URL
 ========================================  =========================================================
@@ -22,13 +23,10 @@ from auricle.types import Task
 
 PREFIX = "/openai"
 
-router = APIRouter(prefix=PREFIX, default_response_class=Response)
-for _prefix in ("", "/v1"):
-    for _module in (transcriptions, models, realtime):
-        router.include_router(_module.router, prefix=_prefix, include_in_schema=False)
+deployments = APIRouter(default_response_class=Response)
 
 
-@router.post(
+@deployments.post(
     "/deployments/{deployment:path}/audio/transcriptions",
     summary="Transcribe audio (Azure OpenAI)",
     responses=RESPONSES,
@@ -39,7 +37,7 @@ async def post_transcription(request: Request, deployment: str) -> Response:
     return await answer_form(request, Task.TRANSCRIBE, deployment)
 
 
-@router.post(
+@deployments.post(
     "/deployments/{deployment:path}/audio/translations",
     summary="Translate audio into English (Azure OpenAI)",
     responses=RESPONSES,
@@ -48,3 +46,11 @@ async def post_transcription(request: Request, deployment: str) -> Response:
 async def post_translation(request: Request, deployment: str) -> Response:
     """Return the English text of a file in any language; the deployment is the model."""
     return await answer_form(request, Task.TRANSLATE, deployment)
+
+
+router = APIRouter(prefix=PREFIX, default_response_class=Response)
+router.include_router(deployments)
+router.include_router(deployments, prefix="/v1", include_in_schema=False)
+for _prefix in ("", "/v1"):
+    for _module in (transcriptions, models, realtime):
+        router.include_router(_module.router, prefix=_prefix, include_in_schema=False)

@@ -1,7 +1,10 @@
-"""``/v1/models``: the server's models, in OpenAI's format with more fields.
+"""``/v1/models``: the server's models, in OpenAI's format with more fields, or in Deepgram's.
 
 The models come first, the default before the others; then the names that mean one of them: the
 operator's aliases, and OpenAI's names, because some programs offer only names that are listed.
+
+Deepgram has its list at the same path. Its clients get that one: they send ``Authorization:
+Token``, or Deepgram's name as their user agent. See docs/decisions/144.
 """
 
 import time
@@ -13,10 +16,12 @@ from starlette.responses import Response
 
 from auricle.engine.aliases import OPENAI_MODELS
 from auricle.engine.models import ServedModel
+from auricle.protocol.deepgram.models import ModelList, SttModel
 from auricle.protocol.openai.errors import ErrorResponse
 from auricle.protocol.openai.models import DataFlow, Model, Models
+from auricle.server.api.deepgram.models import find_model, is_from_deepgram, list_models
 from auricle.server.context import ServerState, state_of
-from auricle.server.http.openapi import KEYED, answer, refusals
+from auricle.server.http.openapi import KEYED, either, refusals
 from auricle.server.http.responses import json_response
 from auricle.transcriber import ModelState
 
@@ -29,12 +34,17 @@ router = APIRouter(default_response_class=Response)
 @router.get(
     "/models",
     summary="List models (OpenAI)",
-    responses={200: answer("All models.", Models), **refusals(ErrorResponse, *KEYED)},
+    responses={
+        200: either("All models; `stt` for Deepgram's clients.", Models, ModelList),
+        **refusals(ErrorResponse, *KEYED),
+    },
 )
 async def get_models(request: Request) -> Response:
     """Return the models and the other names that requests may use."""
     server = state_of(request)
     server.admit(request)
+    if is_from_deepgram(request):
+        return json_response(list_models(server))
     models = [_body(server, name, model) for name, model in _named(server)]
     return json_response(Models(object="list", data=models, data_flow=_data_flow(server)))
 
@@ -42,12 +52,17 @@ async def get_models(request: Request) -> Response:
 @router.get(
     "/models/{name:path}",
     summary="Get a model (OpenAI)",
-    responses={200: answer("The model.", Model), **refusals(ErrorResponse, *KEYED, 404)},
+    responses={
+        200: either("The model.", Model, SttModel),
+        **refusals(ErrorResponse, *KEYED, 404),
+    },
 )
 async def get_model(request: Request, name: str) -> Response:
     """Return the model that requests mean by a name."""
     server = state_of(request)
     server.admit(request)
+    if is_from_deepgram(request):
+        return json_response(find_model(server, name))
     return json_response(_body(server, name, server.models.choose(name).model))
 
 

@@ -138,8 +138,20 @@ async def _client_secret(request: Request) -> _Secret:
     ttl_s = (fields.expires_after and fields.expires_after.seconds) or DEFAULT_TTL_S
     config = _default_config(state_of(request)).merged(decode_session(fields.session or b"{}"))
     value, expires_at = _secret(request, config, ttl_s)
-    session = config.session(f"sess_{secrets.token_hex(8)}")
+    session = _without_nulls(config.session(f"sess_{secrets.token_hex(8)}"))
     return {"value": value, "expires_at": expires_at, "session": session}
+
+
+def _without_nulls(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return a JSON object without the fields that are null, also in its parts.
+
+    Clients that check the answer accept a field that is missing, but not always one that is null.
+    """
+    return {
+        name: _without_nulls(value) if isinstance(value, dict) else value
+        for name, value in fields.items()
+        if value is not None
+    }
 
 
 async def _transcription_session(request: Request) -> dict[str, Any]:

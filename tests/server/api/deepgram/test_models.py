@@ -1,0 +1,46 @@
+"""Deepgram's form of ``/v1/models``, and who gets it."""
+
+from pathlib import Path
+
+import pytest
+
+from auricle.config.settings import ModelSettings
+from tests.support.service import in_process, keys
+
+pytestmark = pytest.mark.server
+
+PYTHON_AGENT, NODE_AGENT = "deepgram-sdk/7.17.0", "@deepgram/sdk/5.0.0"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"authorization": "Token secret"},
+        {"authorization": "token secret"},
+        {"authorization": "Bearer secret", "user-agent": PYTHON_AGENT},
+        {"authorization": "Bearer secret", "user-agent": NODE_AGENT},
+    ],
+)
+def test_deepgram_s_clients_get_deepgram_s_list(tmp_path: Path, headers: dict[str, str]) -> None:
+    two = ModelSettings(models=("whisper-base", "tiny=moonshine"), model_aliases=("fast=tiny",))
+    with in_process(tmp_path, model=two, api_keys=keys("alice:secret")) as service:
+        listed = service.client.get("/v1/models", headers=headers).json()
+        assert set(listed) == {"stt", "tts"}
+        base, tiny, fast = listed["stt"]
+        assert [each["canonical_name"] for each in (base, tiny, fast)] == [
+            "whisper-base",
+            "tiny",
+            "fast",
+        ]
+        assert (tiny["architecture"], tiny["languages"]) == ("Moonshine", ["en"])
+        assert base["batch"] is base["streaming"] is base["formatted_output"] is True
+        for name in (tiny["uuid"], "tiny"):
+            assert service.client.get(f"/v1/models/{name}", headers=headers).json() == tiny
+        assert len({each["uuid"] for each in listed["stt"]}) == 3
+        assert listed["tts"] == []
+
+
+@pytest.mark.parametrize("headers", [{}, {"authorization": "Bearer secret"}])
+def test_all_others_get_openai_s_list(tmp_path: Path, headers: dict[str, str]) -> None:
+    with in_process(tmp_path) as service:
+        assert service.client.get("/v1/models", headers=headers).json()["object"] == "list"
