@@ -45,6 +45,8 @@ def test_a_reading_token_names_its_session_and_is_no_other_token() -> None:
     assert not reads(token, "a-5e1a90c3")
     assert not is_token(token)
     assert not reads(TOKEN, "")
+    for time in ("", "x", "²", "1" * 16, "-1", "1 "):
+        assert not reads(token.replace("1700000061", time), "a-5e1a90c2")
     assert check_time(token, NOW + 60) == 1_700_000_061
     with pytest.raises(TokenExpired):
         check_time(token, NOW + 61)

@@ -19,6 +19,7 @@ import base64
 import hashlib
 import hmac
 import math
+import re
 
 from auricle.errors import TokenExpired
 
@@ -71,7 +72,14 @@ def is_token(presented: str) -> bool:
 def reads(presented: str, session_id: str) -> bool:
     """Return whether a credential has the form of a token that reads this session."""
     parts = presented.split(".")
-    return len(parts) == 4 and parts[0] == _READING and parts[2] == session_id
+    if len(parts) != 4 or parts[0] != _READING or parts[2] != session_id:
+        return False
+    return re.fullmatch("[0-9]{1,15}", parts[1]) is not None
+
+
+def expiry_of(token: str) -> int:
+    """Return when a token expires, in seconds since 1970."""
+    return int(token.split(".")[1])
 
 
 def check_time(token: str, now: float) -> int:
@@ -80,7 +88,7 @@ def check_time(token: str, now: float) -> int:
     Raises:
         TokenExpired: The token has expired.
     """
-    expires_at = int(token.split(".")[1])
+    expires_at = expiry_of(token)
     if now >= expires_at:
         path = "/v1/auth/token" if is_token(token) else "/v1/sessions/ID/token"
         raise TokenExpired(f"The token has expired; get a new one from POST {path}.")

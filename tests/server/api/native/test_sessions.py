@@ -11,6 +11,7 @@ import pytest
 from structlog.testing import LogCapture
 
 from auricle.config.settings import LiveSettings
+from auricle.server.live.readers import feed
 from auricle.types import SAMPLE_RATE_HZ
 from tests.support.service import Live, head, keys, live, poll_until
 from tests.support.stream import SPEECH, Caller, call, pcm, silence
@@ -87,6 +88,23 @@ async def test_a_token_is_withdrawn_singly(http: httpx2.AsyncClient, speaker: Ca
     assert (refused.status_code, refused.json()["error"]["code"]) == (401, "token_expired")
     for headers, suffix in ((ALICE, ""), ({}, f"&token={other}")):
         assert (await http.get(captions + suffix, headers=headers)).status_code == 200
+
+
+async def test_no_withdrawn_token_of_many_is_accepted(
+    http: httpx2.AsyncClient, speaker: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "MAX_WITHDRAWN", 2)
+    tokens = [await token_of(http, speaker, 100 + number) for number in range(4)]
+    for token in tokens:
+        done = await http.delete(path_of(speaker, "token"), headers=ALICE, params={"token": token})
+        assert done.status_code == 204
+    captions = path_of(speaker, "captions.vtt?follow=false")
+    for token in tokens:
+        assert (await http.get(f"{captions}&token={token}")).status_code == 401
+    refused = await http.post(path_of(speaker, "token"), headers=ALICE, json={"ttl_s": 1})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "bad_request")
+    later = await token_of(http, speaker, 3600)
+    assert (await http.get(f"{captions}&token={later}")).status_code == 200
 
 
 @pytest.mark.parametrize("has_token", [False, True])

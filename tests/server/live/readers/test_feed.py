@@ -221,16 +221,23 @@ def test_a_session_that_continues_another_one_begins_where_its_audio_does() -> N
     )  # 13 s before the start, and 12 s on
 
 
-def test_a_limited_number_of_tokens_of_this_session_can_be_withdrawn() -> None:
+def test_only_a_reading_token_of_the_session_can_be_withdrawn() -> None:
     feed = new_feed()
-    for wrong in ("", "key", "tok2.1.s2.x", "tok1.1.x", "tok2.1.s1." + "x" * MAX_TOKEN_CHARACTERS):
+    tokens = ("", "key", "tok2.1.s2.x", "tok1.1.x", "tok2.x.s1.x", f"tok2.{'1' * 5000}.s1.x")
+    for wrong in (*tokens, "tok2.1.s1." + "x" * MAX_TOKEN_CHARACTERS):
         with pytest.raises(BadRequest, match="not a reading token of this session"):
             feed.withdraw(wrong)
-    for number in range(MAX_WITHDRAWN):
-        feed.withdraw(f"tok2.1.s1.{number}")
-    feed.withdraw("tok2.1.s1.0")
-    with pytest.raises(BadRequest, match="limit"):
-        feed.withdraw("tok2.1.s1.x")
-    assert feed.is_withdrawn("tok2.1.s1.0")
-    assert not feed.is_withdrawn("tok2.1.s1.x")
+        assert not feed.is_withdrawn(wrong)
+
+
+def test_no_withdrawn_token_reads_again_however_many_there_are() -> None:
+    feed = new_feed()
+    tokens = [f"tok2.{2000 + number * 7 % 300}.s1.{number}" for number in range(300)]
+    for token in tokens:
+        feed.withdraw(token)
+        feed.withdraw(token)
+    assert all(feed.is_withdrawn(token) for token in tokens)
+    assert len(feed._withdrawn) == MAX_WITHDRAWN
+    for expires_at, is_refused in ((2043, True), (2044, False), (2400, False)):
+        assert feed.is_withdrawn(f"tok2.{expires_at}.s1.other") == is_refused
     assert not feed.is_withdrawn("")

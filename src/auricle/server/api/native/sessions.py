@@ -35,7 +35,7 @@ from auricle.server.http.openapi import (
 )
 from auricle.server.http.request_log import request_log
 from auricle.server.http.responses import json_response
-from auricle.server.live.readers.feed import MAX_FINALS, NO_TOKEN, SessionFeed
+from auricle.server.live.readers.feed import MAX_FINALS, MAX_WITHDRAWN, NO_TOKEN, SessionFeed
 from auricle.server.live.readers.stream import FeedStream
 
 DEFAULT_TTL_S, MAX_TTL_S = 3600, 24 * 3600
@@ -158,7 +158,12 @@ async def post_reading_token(request: Request, session_id: str) -> Response:
     body = await read_json(request, _MAX_BODY_BYTES)
     ttl_s = int(decode_json(body, _TokenFields, "body").ttl_s)
     token = server.keyring.issue_reading_token(request.headers, session_id, ttl_s, now=time.time())
-    server.live.feeds.find(client, session_id)
+    if server.live.feeds.find(client, session_id).is_withdrawn(token):
+        raise BadRequest(
+            f"More than {MAX_WITHDRAWN} tokens of this session were withdrawn; ask for a longer "
+            "ttl_s.",
+            "ttl_s",
+        )
     return json_response(_TokenBody(token=token, expires_in_s=ttl_s), headers=_NO_STORE)
 
 

@@ -16,7 +16,7 @@ from auricle.events import Final, Partial, SessionEvent, SpeakerRevision
 from auricle.protocol.readers.events import Ended, FeedEvent, KeepAlive, Readable
 from auricle.protocol.readers.hls import LISTED_SEGMENTS, SEGMENT_MS, encode_playlist
 from auricle.protocol.readers.webvtt import encode_segment
-from auricle.server.access.tokens import reads
+from auricle.server.access.tokens import expiry_of, reads
 from auricle.server.live.readers.bell import Bell
 from auricle.types import SAMPLE_RATE_HZ, ClientId
 
@@ -30,7 +30,8 @@ MAX_AT_ONCE = 8
 SPARE_SEGMENTS = 4
 """Segments that are still served after they have left the playlist."""
 MAX_WITHDRAWN = 256
-"""Withdrawn reading tokens of a session that are remembered until it ends."""
+"""Withdrawn reading tokens of a session that are remembered singly until it ends. When there are
+more, all tokens that expire before the others of them are refused."""
 MAX_TOKEN_CHARACTERS = 200
 """A reading token has 60 and those of its session's id."""
 
@@ -91,7 +92,8 @@ class SessionFeed:
         self._number = 0
         self._end: _Entry | None = None
         self._segments: dict[int, bytes] = {}
-        self._withdrawn: set[str] = set()
+        self._withdrawn: dict[str, int] = {}
+        self._refused_until = -1
 
     # Written by the session.
 
@@ -135,23 +137,23 @@ class SessionFeed:
         """Refuse a reading token from now on; the streams of its readers end.
 
         Raises:
-            BadRequest: It is not a reading token of this session, or too many were withdrawn.
+            BadRequest: It is not a reading token of this session.
         """
         if not reads(token, self.id) or len(token) > MAX_TOKEN_CHARACTERS:
             raise BadRequest(NO_TOKEN)
-        if len(self._withdrawn | {token}) > MAX_WITHDRAWN:
-            raise BadRequest(
-                f"{MAX_WITHDRAWN} tokens of this session were withdrawn, which is the limit; end "
-                "the session to end the others."
-            )
-        self._withdrawn.add(token)
+        self._withdrawn[token] = expiry_of(token)
+        if len(self._withdrawn) > MAX_WITHDRAWN:
+            first = min(self._withdrawn, key=self._withdrawn.__getitem__)
+            self._refused_until = max(self._refused_until, self._withdrawn.pop(first))
         self.bell.ring()
 
     # Read by its readers.
 
     def is_withdrawn(self, token: str) -> bool:
-        """Return whether a reading token was withdrawn."""
-        return token in self._withdrawn
+        """Return whether a reading token was withdrawn, or expires before one that was."""
+        if not reads(token, self.id):
+            return False  # a key
+        return token in self._withdrawn or expiry_of(token) <= self._refused_until
 
     @property
     def is_ended(self) -> bool:
