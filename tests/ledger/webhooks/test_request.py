@@ -55,6 +55,8 @@ def test_addresses_of_the_internet_are_public(address: str) -> None:
         f"https://receiver.example/{'a' * MAX_URL_CHARACTERS}",
         *("http://127.0.0.1", "http://[::1]:8080", "http://169.254.169.254/latest/meta-data"),
         *("http://[::ffff:10.0.0.1]", "http://localhost", "http://api.localhost.:80"),
+        *("http://127.1", "http://0x7f000001", "http://0x7F.0.0.1", "http://017700000001"),
+        *("http://2130706433:80", "http://127.0.0.1.", "http://0", "http://0251.0376.43518"),
     ],
 )
 def test_an_unusable_or_private_callback_url_is_refused(url: str) -> None:
@@ -68,6 +70,8 @@ def test_a_public_callback_url_is_accepted_and_a_private_one_if_that_is_allowed(
     public, private = "https://receiver.example:8443/hook?job=1", "http://127.0.0.1:9000/hook"
 
     assert check_callback_url(public, allow_private=False) == public
+    for host in ("1.1.1.1", "0x01010101", "16843009", "1.1.257", "3com.example", "0x7f.example"):
+        assert check_callback_url(f"http://{host}/", allow_private=False) == f"http://{host}/"
     assert check_callback_url(private, allow_private=True) == private
 
 

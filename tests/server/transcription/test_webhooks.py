@@ -362,7 +362,13 @@ async def test_an_unknown_callback_method_is_refused(
     assert "callback_method" in answer.json()["err_msg"]
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "169.254.169.254", "[::1]", "10.0.0.1"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("127.0.0.1", "localhost", "169.254.169.254", "[::1]", "10.0.0.1"),
+        *("127.1", "0x7f000001", "017700000001", "2130706433", "127.0.0.1."),
+    ],
+)
 async def test_a_private_callback_is_refused(tmp_path: Path, host: str) -> None:
     ledger = sending(tmp_path, webhook_allow_private=False)
     async with (
@@ -370,8 +376,11 @@ async def test_a_private_callback_is_refused(tmp_path: Path, host: str) -> None:
         httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as client,
     ):
         answer = await post(client, callback_url=f"http://{host}/")
+        deepgram = await listen(client, callback=f"http://{host}/")
     assert answer.status_code == 400
     assert "private" in answer.json()["error"]["message"]
+    assert deepgram.status_code == 400
+    assert "private" in deepgram.json()["err_msg"]
 
 
 async def test_a_name_of_a_private_address_is_not_connected_to(

@@ -13,6 +13,7 @@ import base64
 import hashlib
 import hmac
 import ipaddress
+import socket
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -115,10 +116,17 @@ def written_secret(secret: bytes) -> str:
 
 
 def _is_private_literal(host: str) -> bool:
+    """Return whether a host is a private address in any form that name lookups accept."""
+    name = host.rstrip(".").lower()
     try:
-        return not is_public(host.partition("%")[0])
+        # 127.1, 0x7f000001 and 2130706433 are 127.0.0.1 (inet_aton(3)).
+        return not _is_public(ipaddress.IPv4Address(socket.inet_aton(name)))
+    except OSError:
+        pass
+    try:
+        return not is_public(name.partition("%")[0])
     except ValueError:
-        return host.rstrip(".").lower().endswith("localhost")  # RFC 6761 §6.3
+        return name.endswith("localhost")  # RFC 6761 §6.3
 
 
 def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
