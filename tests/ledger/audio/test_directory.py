@@ -47,6 +47,24 @@ def test_a_failed_upload_leaves_no_file_in_a_directory(
     assert list((tmp_path / "audio").iterdir()) == []
 
 
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such permissions")
+@pytest.mark.parametrize("is_copied", [False, True])
+def test_only_the_server_s_user_can_read_audio(
+    directory: AudioDirectory, tmp_path: Path, is_copied: bool
+) -> None:
+    path = tmp_path / "upload"
+    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "w+b") as upload:
+        upload.write(AUDIO)
+        upload.flush()
+        if is_copied:  # it has no name that could be linked to
+            path.unlink()
+            path = Path(f"/proc/self/fd/{upload.fileno()}")
+        stored = directory.fetch(directory.put(path), len(AUDIO))
+    assert stored.read_bytes() == AUDIO
+    assert stored.stat().st_mode & 0o777 == 0o600
+    assert stored.parent.stat().st_mode & 0o777 == 0o700
+
+
 def test_a_sweep_removes_what_a_killed_process_did_not_complete(
     directory: AudioDirectory, tmp_path: Path
 ) -> None:

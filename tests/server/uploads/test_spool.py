@@ -44,6 +44,16 @@ async def test_a_file_holds_what_was_written_and_is_gone_afterwards(tmp_path: Pa
     assert not spool.path.exists()
 
 
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such permissions")
+async def test_only_the_server_s_user_can_read_a_directory_that_it_creates(tmp_path: Path) -> None:
+    spool = SpoolDirectory.open(tmp_path / "spool")
+    assert (tmp_path / "spool").stat().st_mode & 0o777 == 0o700
+    shutil.rmtree(tmp_path / "spool")
+    async with spool.file():
+        assert (tmp_path / "spool").stat().st_mode & 0o777 == 0o700
+    spool.close()
+
+
 async def test_what_was_written_can_be_read_when_no_more_files_can_be_opened(
     tmp_path: Path,
 ) -> None:
@@ -105,7 +115,9 @@ async def test_a_disk_that_is_full_is_a_retryable_error(
         async with spool.file() as file:
             await file.write(b"x" * BUFFER_BYTES)
     assert caught.value.retry_after_s > 0
-    assert ("full" in str(caught.value)) is (number != errno.EIO)
+    is_full = number != errno.EIO
+    assert ("full" in str(caught.value)) is is_full
+    assert caught.value.code == ("ledger_full" if is_full else "queue_full")
     assert files(tmp_path) == []
     monkeypatch.undo()
     spool.close()

@@ -110,7 +110,8 @@ def _link_or_copy(source: Path, target: Path) -> None:
         target.hardlink_to(source)
         os.utime(target)
     except OSError:  # another file system, or the source has lost its name
-        with source.open("rb") as reader, target.open("xb") as writer:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+        with source.open("rb") as reader, os.fdopen(os.open(target, flags, 0o600), "wb") as writer:
             shutil.copyfileobj(reader, writer, COPY_BYTES)
 
 

@@ -158,7 +158,7 @@ class UploadContext:
         """Create an empty file for the audio.
 
         Raises:
-            Overloaded: The disk is full.
+            LedgerFull: The disk is full.
         """
         return await self.resources.enter_async_context(self.server.running.spool.file())
 
@@ -186,7 +186,8 @@ class UploadContext:
             TooLarge: The body is too large.
             BadRequest: It isn't valid, or the client stopped sending, or is too slow.
             UnsupportedFormat: The audio format is unknown.
-            Overloaded: The disk is full.
+            LedgerFull: The disk is full.
+            Overloaded: The slot was needed for another client.
         """
         body, spool = bytearray(), None
         async for chunk in self._chunks(max_bytes):
@@ -227,7 +228,8 @@ class UploadContext:
         Raises:
             TooLarge: The body is too large.
             BadRequest: The client stopped sending, or is too slow.
-            Overloaded: The disk is full, or the slot was needed for another client.
+            LedgerFull: The disk is full.
+            Overloaded: The slot was needed for another client.
         """
         spool = await self.new_file()
         async for chunk in self.body():

@@ -74,7 +74,7 @@ async def read_form_parts(
 
     Raises:
         BadRequest: The form is malformed or truncated, or it doesn't have exactly one file.
-        Overloaded: The disk is full.
+        LedgerFull: The disk is full.
     """
     form = _Form(file, file_field, frozenset(names), frozenset(large_names))
     try:

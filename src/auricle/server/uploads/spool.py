@@ -26,7 +26,7 @@ import anyio
 import structlog
 from anyio import to_thread
 
-from auricle.errors import Overloaded, SetupError
+from auricle.errors import LedgerFull, Overloaded, SetupError
 
 BUFFER_BYTES = 2**20
 """Bytes per write, which is made in a thread so that a slow disk doesn't block other requests."""
@@ -67,7 +67,8 @@ class SpoolFile:
         """Append bytes.
 
         Raises:
-            Overloaded: The disk is full.
+            LedgerFull: The disk is full.
+            Overloaded: The file can't be written.
         """
         self._buffer += chunk
         self.size_bytes += len(chunk)
@@ -78,7 +79,8 @@ class SpoolFile:
         """Write buffered bytes to the file, so that other processes see them.
 
         Raises:
-            Overloaded: The disk is full.
+            LedgerFull: The disk is full.
+            Overloaded: The file can't be written.
         """
         buffer, self._buffer = self._buffer, bytearray()
         try:
@@ -111,7 +113,7 @@ def _read_start(file: BinaryIO, max_bytes: int) -> bytes:
 
 def _spool_error(error: OSError) -> Overloaded:
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return Overloaded("The server's disk is full; try again later.", DISK_FULL_RETRY_S)
+        return LedgerFull("The server's disk is full; try again later.", DISK_FULL_RETRY_S)
     return Overloaded("The server can't store the upload; try again later.", DISK_FULL_RETRY_S)
 
 
@@ -139,7 +141,7 @@ class SpoolDirectory:
             SetupError: No file can be written there.
         """
         try:
-            parent.mkdir(parents=True, exist_ok=True)
+            parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             _remove_abandoned(parent)
             return cls(parent / f"{_PREFIX}{secrets.token_hex(8)}")
         except OSError as error:
@@ -153,6 +155,7 @@ class SpoolDirectory:
         """Create an empty file, removed when the context exits.
 
         Raises:
+            LedgerFull: The disk is full.
             Overloaded: The file can't be created.
         """
         try:
@@ -215,7 +218,7 @@ class SpoolDirectory:
             if self._lock is not None:
                 _log.warning("spool_directory_made_again", path=str(self.path))
             self._unlock()
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             unlocked = Path(tempfile.mkdtemp(prefix=_UNLOCKED_PREFIX, dir=self.path.parent))
             self._lock = _locked(unlocked)
             try:

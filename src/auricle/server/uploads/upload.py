@@ -39,7 +39,7 @@ class Upload:
         """Return the audio as a file; ``resources`` removes one that is created here.
 
         Raises:
-            Overloaded: The disk is full.
+            LedgerFull: The disk is full.
         """
         if isinstance(self._audio, bytes):
             spool = await resources.enter_async_context(directory.file())

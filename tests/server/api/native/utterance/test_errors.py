@@ -255,10 +255,11 @@ def test_a_full_disk_is_a_retryable_error(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("auricle.server.uploads.spool._write_all", full)
-    answer = service.client.post("/utterance", content=CLIP_BYTES, headers=WAV)
-    assert_error(answer, 503, "queue_full")
-    assert "disk" in answer.json()["error"]["message"]
-    assert answer.headers["retry-after"] == "30"
+    for query in ("", "?wait=0"):
+        answer = service.client.post(f"/utterance{query}", content=CLIP_BYTES, headers=WAV)
+        assert_error(answer, 503, "ledger_full")
+        assert "disk" in answer.json()["error"]["message"]
+        assert answer.headers["retry-after"] == "30"
     service.assert_works()
 
 
