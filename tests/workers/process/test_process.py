@@ -9,8 +9,9 @@ from auricle.config.environment import worker_environment
 from auricle.workers.process.framing import LENGTH, pack
 from auricle.workers.process.messages import MAX_START_ANSWER_BYTES, ToParent, WorkerReady
 from auricle.workers.process.priority import lower_priority
-from auricle.workers.process.process import STDERR_LINE_BYTES, WorkerProcess
+from auricle.workers.process.process import WorkerProcess
 from auricle.workers.process.stack_frames import crash_frames
+from auricle.workers.process.stderr_tail import MAX_LINE_BYTES, MAX_LINES
 from tests.support.poll import poll_until
 
 pytestmark = pytest.mark.process
@@ -90,8 +91,38 @@ async def test_a_flood_on_stderr_blocks_no_one_and_is_not_kept(
     )
     process, _, _, code, _ = await run_script(monkeypatch, tmp_path, source)
     assert code == 0
-    assert len(process.stderr_tail) <= 200
-    assert max(map(len, process.stderr_tail)) <= STDERR_LINE_BYTES
+    assert len(process.stderr_tail) <= MAX_LINES
+    assert max(map(len, process.stderr_tail)) <= MAX_LINE_BYTES
+
+
+async def test_a_child_that_prints_without_end_does_not_delay_the_event_loop(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    source = (
+        "import os\n"
+        "with open(2, 'wb', closefd=False, buffering=0) as stderr:\n"
+        "    for _ in range(128): stderr.write(b'\\n' * 2**16)\n"
+        "    stderr.write(b'last')\n"
+    )
+    (tmp_path / "child_under_test.py").write_text(source)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    process = await WorkerProcess.spawn(["child_under_test"], worker_environment(1))
+    delays_s: list[float] = []
+
+    async def watch() -> None:
+        while True:
+            began_at = anyio.current_time()
+            await anyio.sleep(0.001)
+            delays_s.append(anyio.current_time() - began_at)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(watch)
+        exit = await process.run(lambda message: None)
+        group.cancel_scope.cancel()
+    assert exit.code == 0
+    assert process.stderr_tail[-1] == "last"
+    assert exit.dropped_bytes > 128 * (2**16 - 2 * MAX_LINES)
+    assert max(delays_s) < 0.3
 
 
 async def test_a_segfault_leaves_its_frames(

@@ -384,6 +384,7 @@ class WorkerSupervisor:
             signal=exit.signal,
             code=exit.code,
             frames=list(exit.stack[:5]),
+            stderr_dropped_bytes=exit.dropped_bytes,
         )
         self.wake()
 
