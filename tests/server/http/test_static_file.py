@@ -1,6 +1,7 @@
 """Files in memory: entity tags, and compression for clients that accept it."""
 
 import gzip
+from io import BytesIO
 
 import pytest
 from starlette.requests import Request
@@ -28,6 +29,21 @@ def test_another_client_gets_the_decompressed_text() -> None:
     response = FILE.respond(request())
     assert "content-encoding" not in response.headers
     assert response.body == TEXT
+
+
+def test_the_text_is_decompressed_once_for_all_clients(monkeypatch: pytest.MonkeyPatch) -> None:
+    decompressed: list[bytes] = []
+
+    def decompress(data: bytes) -> bytes:
+        decompressed.append(data)
+        return gzip.GzipFile(fileobj=BytesIO(data)).read()
+
+    monkeypatch.setattr("auricle.server.http.static_file.gzip.decompress", decompress)
+    file = StaticFile.of(FILE.body, is_zipped=True, headers={"content-type": "text/plain"})
+    for _ in range(3):
+        assert file.respond(request()).body == TEXT
+        assert file.respond(request(accept_encoding="gzip")).body == FILE.body
+    assert len(decompressed) == 1
 
 
 def test_a_picture_is_sent_to_every_client_as_it_is() -> None:

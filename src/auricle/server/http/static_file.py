@@ -16,19 +16,21 @@ _HEADERS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class StaticFile:
     """A file as it is served, without regard to the request.
 
     Args:
         body: Its bytes, compressed with gzip if ``is_zipped``.
-        is_zipped: Whether clients that don't accept gzip get the decompressed body.
+        is_zipped: Whether clients that don't accept gzip get the decompressed body, which is kept
+            from the first such request on.
         headers: Response headers, with ``content-type`` and ``etag``.
     """
 
     body: bytes
     is_zipped: bool
     headers: Mapping[str, str]
+    _plain: bytes | None = None
 
     @classmethod
     def of(cls, body: bytes, *, is_zipped: bool, headers: Mapping[str, str]) -> "StaticFile":
@@ -46,7 +48,9 @@ class StaticFile:
             return Response(self.body, status, headers)
         if "gzip" in request.headers.get("accept-encoding", ""):
             return Response(self.body, status, {**headers, "content-encoding": "gzip"})
-        return Response(gzip.decompress(self.body), status, headers)
+        if self._plain is None:
+            self._plain = gzip.decompress(self.body)
+        return Response(self._plain, status, headers)
 
 
 def policy_hashes(contents: Iterable[bytes]) -> list[str]:
