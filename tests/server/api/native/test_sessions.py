@@ -220,6 +220,7 @@ async def test_a_player_gets_a_playlist_and_its_segments_with_its_token(
     [segment] = [line for line in answer.text.splitlines() if not line.startswith("#")]
     assert segment == f"captions/0.vtt?token={token}&session=a"
     captions = await http.get(path_of(speaker, segment))
+    assert captions.headers["cache-control"] == "private, max-age=60"
     assert captions.text.startswith("WEBVTT\nX-TIMESTAMP-MAP=")
     assert "hello" in captions.text
     for wrong in ("captions/9.vtt", "captions/x.vtt", "captions/-1.vtt", "captions/٣.vtt"):

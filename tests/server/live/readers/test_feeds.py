@@ -93,6 +93,21 @@ def test_few_ended_sessions_are_kept() -> None:
     assert feeds.find(ALICE, "1").is_ended
 
 
+def test_many_ended_sessions_of_one_key_do_not_push_out_those_of_another() -> None:
+    feeds = Feeds(1)
+    for number in range(3):
+        feeds.open(f"bob {number}", BOB, "native")
+        feeds.end(f"bob {number}", "closed", 0, now=0.0)
+    for number in range(2 * MAX_ENDED):
+        feeds.open(str(number), ALICE, "native")
+        feeds.end(str(number), "closed", 0, now=0.0)
+    assert all(feeds.find(BOB, f"bob {number}").is_ended for number in range(3))
+    assert feeds.find(ALICE, str(2 * MAX_ENDED - 1)).is_ended
+    with pytest.raises(NotFound):
+        feeds.find(ALICE, str(MAX_ENDED))
+    assert len(feeds._ended_at) == MAX_ENDED
+
+
 def test_silent_connections_are_kept_alive_while_there_are_any() -> None:
     feeds = Feeds(1)
     feed = feeds.open("s1", ALICE, "native")

@@ -46,7 +46,8 @@ _MAX_BODY_BYTES = 4096
 _POLL_S = 0.5
 _EVENTS, _VTT, _HLS = "text/event-stream", "text/vtt", "application/vnd.apple.mpegurl"
 _NO_STORE = {"cache-control": "no-store"}
-_SEGMENT_AGE = {"cache-control": "max-age=60"}
+_SEGMENT_AGE = {"cache-control": "private, max-age=60"}
+"""No shared cache may answer with a token that was withdrawn."""
 
 router = APIRouter(default_response_class=Response)
 

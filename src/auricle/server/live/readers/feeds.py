@@ -1,6 +1,7 @@
 """The feeds of all live sessions, and how many read them."""
 
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,6 +16,7 @@ ENDED_S = 60.0
 """Time for which the feed of an ended session is kept, in seconds: players of HLS are half a minute
 behind, and browsers reconnect."""
 MAX_ENDED = 256
+"""Ended feeds of all keys; beyond that, those of the key with most of them are dropped."""
 RETRY_S = 10
 FEED_SHARE = 0.5
 """Maximum share of all readers for one feed, so that a reading link can't exclude other feeds."""
@@ -70,7 +72,7 @@ class Feeds:
         feed.end(reason)
         self._ended_at[session_id] = now
         if len(self._ended_at) > MAX_ENDED:
-            self._forget(next(iter(self._ended_at)))
+            self._forget_one()
 
     def find(self, client: ClientId, session_id: str) -> SessionFeed:
         """Return the feed of a client's session.
@@ -119,6 +121,12 @@ class Feeds:
                 feed.publish(KeepAlive())
         for id in [id for id, at in self._ended_at.items() if now - at >= ENDED_S]:
             self._forget(id)
+
+    def _forget_one(self) -> None:
+        """Forget the oldest ended feed of the key that has most of them."""
+        owners = Counter(self._feeds[id].owner for id in self._ended_at)
+        owner = max(owners, key=owners.__getitem__)
+        self._forget(next(id for id in self._ended_at if self._feeds[id].owner == owner))
 
     def _forget(self, session_id: str) -> None:
         for kept in (self._feeds, self._ended_at, self._news_at):
