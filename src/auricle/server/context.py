@@ -24,6 +24,7 @@ from auricle.server.access.origins import Origins
 from auricle.server.access.rate_limits import KeyLimits, RateLimiter
 from auricle.server.http.body import read_body
 from auricle.server.http.request_log import request_log
+from auricle.server.job_followers import JobFollowers
 from auricle.server.live.admission.memory import CapacityMemory, Machine
 from auricle.server.live.connection import GOODBYE_S
 from auricle.server.live.registry import LiveSessions
@@ -78,6 +79,7 @@ class ServerState:
     start_estimate: StartEstimate = field(default_factory=StartEstimate)
     is_draining: bool = False
     requests: set[anyio.CancelScope] = field(default_factory=set)
+    job_followers: JobFollowers[Any] = field(default_factory=JobFollowers)
     background_tasks: list[Callable[[], Coroutine[Any, Any, None]]] = field(default_factory=list)
     setup_error: SetupError | None = None
     resources: Running | None = None

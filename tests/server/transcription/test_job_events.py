@@ -1,6 +1,7 @@
 """Progress of jobs as server-sent events, through the whole application."""
 
 import json
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,10 @@ import anyio
 import httpx2
 import pytest
 
+from auricle.ledger.job import Job
+from auricle.server import job_followers
+from auricle.server.job_followers import POLL_S
+from auricle.types import ClientId
 from tests.support.service import CLIP, WAV, Live, live, poll_until
 
 pytestmark = pytest.mark.server
@@ -83,3 +88,42 @@ async def test_head_does_not_wait_for_the_end(client: httpx2.AsyncClient) -> Non
 
 async def test_an_unknown_job_has_no_events(client: httpx2.AsyncClient) -> None:
     assert (await client.get("/jobs/nobody/events")).status_code == 404
+
+
+async def test_many_streams_of_a_job_read_the_database_as_often_as_one(
+    running: Live, client: httpx2.AsyncClient
+) -> None:
+    ledger = running.state.running.ledger
+    find, reads, began_at = ledger.find, list[float](), time.monotonic()
+
+    def counted(owner: ClientId, job_id: str) -> Job | None:
+        reads.append(time.monotonic())
+        return find(owner, job_id)
+
+    ledger.find = counted  # type: ignore[method-assign]
+    streams = 20
+
+    async def follow() -> None:
+        async with client.stream("GET", "/jobs/a1/events") as response:
+            async for _ in events(response):
+                pass
+
+    async with anyio.create_task_group() as group:
+        for _ in range(streams):
+            group.start_soon(follow)
+        await poll_until(lambda: len(reads) >= streams + 4)
+        group.cancel_scope.cancel()
+    assert len(reads) <= streams + 2 + (time.monotonic() - began_at) / POLL_S
+
+
+async def test_too_many_streams_are_refused(
+    running: Live, client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job_followers, "MAX_STREAMS", 1)
+    with anyio.fail_after(60):
+        async with client.stream("GET", "/jobs/a1/events") as response:
+            async for _ in events(response):
+                refused = await client.get("/jobs/a1/events")
+                break
+    assert (refused.status_code, refused.json()["error"]["code"]) == (503, "queue_full")
+    assert "GET /jobs/ID" in refused.json()["error"]["message"]

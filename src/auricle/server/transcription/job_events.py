@@ -1,5 +1,7 @@
 """Streams a job's progress as server-sent events, until the job has ended."""
 
+from functools import partial
+
 import anyio
 import msgspec
 from starlette.requests import ClientDisconnect
@@ -10,12 +12,12 @@ from auricle.asgi import while_connected
 from auricle.errors import LedgerUnavailable, NotFound
 from auricle.server.context import ServerState
 from auricle.server.http.request_log import request_log
+from auricle.server.job_followers import Followed
 from auricle.server.transcription.background_jobs.bodies import JobBody
 from auricle.server.transcription.background_jobs.requests import find_job
 from auricle.server.transcription.event_stream import KEEP_ALIVE_S
 from auricle.types import ClientId
 
-POLL_S = 0.5
 _COMMENT = b": still working\n\n"
 
 
@@ -42,37 +44,45 @@ class JobEvents(Response):
         self._job = job
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the events."""
-        await send(
-            {
-                "type": "http.response.start",
-                "status": self.status_code,
-                "headers": self.raw_headers,
-            }
-        )
-        try:
-            async with while_connected(receive):
-                await self._stream(send)
-        except ClientDisconnect:
-            request_log(scope).code = "client_left"
+        """Send the events.
 
-    async def _stream(self, send: Send) -> None:
+        Raises:
+            Overloaded: There are too many streams.
+        """
+        with self._server.job_followers.follow(self._client, self._job["job_id"]) as followed:
+            await send(
+                {
+                    "type": "http.response.start",
+                    "status": self.status_code,
+                    "headers": self.raw_headers,
+                }
+            )
+            try:
+                async with while_connected(receive):
+                    await self._stream(followed, send)
+            except ClientDisconnect:
+                request_log(scope).code = "client_left"
+
+    async def _stream(self, followed: Followed[JobBody], send: Send) -> None:
         is_last = False
         while not is_last:
             is_last = self._job["state"].is_final
             body = b"data: " + msgspec.json.encode(self._job) + b"\n\n"
             await send({"type": "http.response.body", "body": body, "more_body": not is_last})
-            if not is_last and not await self._has_changed(send):
+            if not is_last and not await self._has_changed(followed, send):
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
                 return
 
-    async def _has_changed(self, send: Send) -> bool:
+    async def _has_changed(self, followed: Followed[JobBody], send: Send) -> bool:
         """Wait for a change; return ``False`` if there will be none."""
         silent_since = anyio.current_time()
         while not self._server.is_draining:
-            await anyio.sleep(POLL_S)
+            interval_s = self._server.job_followers.interval_s(self._client)
+            await anyio.sleep(interval_s)
             try:
-                job = await find_job(self._server, self._client, self._job["job_id"])
+                job = await followed.latest(
+                    partial(find_job, self._server, self._client, self._job["job_id"]), interval_s
+                )
             except NotFound:
                 return False
             except LedgerUnavailable:
