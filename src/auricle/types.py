@@ -4,6 +4,7 @@ Media time is measured in 16 kHz samples; seconds appear only in settings and in
 """
 
 import enum
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Annotated, NewType
 
@@ -39,6 +40,14 @@ ANONYMOUS = ClientId("anonymous")
 WYOMING, VOSK = ClientId("wyoming"), ClientId("vosk")
 RESERVED_CLIENTS = frozenset({ANONYMOUS, WYOMING, VOSK})
 """Clients without a key; a key of such a name would share their transcripts and limits."""
+
+
+GiveWay = Callable[[], None]
+"""Called between small parts of long work, to run others meanwhile; it raises to end the work."""
+
+
+def do_nothing() -> None:
+    """Give way to no other work."""
 
 
 MAX_BEAM_SIZE = 20

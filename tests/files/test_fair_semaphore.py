@@ -100,3 +100,24 @@ async def test_a_slot_granted_to_a_cancelled_waiter_goes_to_the_next() -> None:
     with anyio.fail_after(60):
         await chunk_slots.enter(GREEDY)
     assert chunk_slots.held == 1
+
+
+async def test_a_client_has_no_more_than_its_share_even_if_slots_are_free() -> None:
+    chunk_slots = FairSemaphore(4, max_per_client=2)
+    async with crowd(chunk_slots, *[GREEDY] * 3, MODEST) as (_, entered):
+        assert entered == [GREEDY, GREEDY, MODEST]
+        chunk_slots.leave(MODEST)
+        await anyio.wait_all_tasks_blocked()
+        assert entered == [GREEDY, GREEDY, MODEST]
+        chunk_slots.leave(GREEDY)
+        await anyio.wait_all_tasks_blocked()
+        assert entered == [GREEDY, GREEDY, MODEST, GREEDY]
+
+
+async def test_clients_have_equal_shares_whatever_the_number_of_their_slots() -> None:
+    chunk_slots = FairSemaphore(4)
+    async with crowd(chunk_slots, GREEDY, GREEDY, MODEST) as (_, entered):
+        assert len(entered) == 3
+        assert (chunk_slots.share(GREEDY), chunk_slots.share(MODEST)) == (0.25, 0.5)
+        chunk_slots.leave(MODEST)
+        assert chunk_slots.share(GREEDY) == 0.5

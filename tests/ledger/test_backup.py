@@ -23,7 +23,7 @@ from auricle.types import ClientId
 from tests.support.ledger import a_spec, damage
 
 POISONED = Outcome(JobState.FAILED, keep_s=60)
-QUOTA = Quota(max_jobs=10**6, max_audio_bytes=10**12)
+QUOTA = Quota(max_jobs=10**6, max_ended_jobs=10**6, max_audio_bytes=10**12)
 NOW = 1.8e9
 SPEECH = b"speech" * 1000
 

@@ -18,6 +18,7 @@ from auricle.ledger.store import Ledger
 from auricle.ledger.transcripts import (
     MAX_EXPIRED,
     MAX_QUERY_WORDS,
+    READ_AT_ONCE,
     Filter,
     KeptSegment,
     KeptTranscript,
@@ -334,3 +335,46 @@ def test_segments_get_other_speakers_by_position(transcripts: Transcripts) -> No
     transcripts.add(a_transcript(), [replace(each, speaker=0) for each in segments("a", "b", "c")])
     transcripts.relabel(KEY, "session", {1: 1, 2: None, 9: 1})
     assert speakers_of(transcripts)[0] == [0, 1, None]
+
+
+@pytest.mark.parametrize("length", [0, READ_AT_ONCE - 1, READ_AT_ONCE, 2 * READ_AT_ONCE + 1])
+def test_a_long_transcript_is_read_in_parts(transcripts: Transcripts, length: int) -> None:
+    said = segments(*[f"word {number}" for number in range(length)])
+    transcripts.add(a_transcript(), said)
+    parts: list[None] = []
+
+    assert transcripts.find(KEY, "session", lambda: parts.append(None)) == (a_transcript(), said)
+    assert len(parts) == length
+
+
+def test_a_transcript_that_is_deleted_while_it_is_read_is_not_cut(transcripts: Transcripts) -> None:
+    transcripts.add(a_transcript(), segments(*["word"] * (READ_AT_ONCE + 1)))
+
+    def delete() -> None:
+        transcripts.delete(KEY, "session")
+
+    assert transcripts.find(KEY, "session", delete) is None
+
+
+def test_each_change_of_a_transcript_changes_its_version(transcripts: Transcripts) -> None:
+    said = [replace(each, speaker=n) for n, each in enumerate(segments("a", "b", "c"))]
+    assert transcripts.version(KEY, "session") is None
+    assert transcripts.version(KEY, "\0") is None
+    versions = []
+    transcripts.add(a_transcript(), said)
+    for change in (
+        lambda: None,
+        lambda: transcripts.add(a_transcript(), segments("d", start=3)),
+        lambda: transcripts.rename_speaker(KEY, "session", 0, "Ann"),
+        lambda: transcripts.merge_speakers(KEY, "session", 1, 0),
+        lambda: transcripts.relabel(KEY, "session", {3: 2}),
+    ):
+        change()
+        versions.append(transcripts.version(KEY, "session"))
+    transcripts.delete(KEY, "session")
+    assert transcripts.version(KEY, "session") is None
+    transcripts.add(a_transcript(), said)
+    versions.append(transcripts.version(KEY, "session"))
+    assert len(set(versions)) == 6
+    assert None not in versions
+    assert transcripts.version(OTHER, "session") is None

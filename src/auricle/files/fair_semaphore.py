@@ -1,4 +1,4 @@
-"""Slots for chunks of files in flight, shared by all files of one service.
+"""Slots shared fairly by clients: for chunks of files in flight, and for long renderings.
 
 Reading waits for a slot, so that a file of any length needs the memory of a few chunks. The client
 with the fewest slots gets the next one, so that many files of one client do not delay a single file
@@ -18,10 +18,12 @@ class FairSemaphore:
     Args:
         width: Number of slots. It may be raised at any time, or lowered, which takes effect as
             slots are released.
+        max_per_client: Maximum slots of one client; ``None``: all of them.
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, max_per_client: int | None = None) -> None:
         self._width = width
+        self._max_per_client = max_per_client
         self._held: Counter[ClientId] = Counter()
         self._waiting: dict[ClientId, deque[anyio.Event]] = {}
 
@@ -39,6 +41,10 @@ class FairSemaphore:
     def held(self) -> int:
         """Number of slots in use."""
         return self._held.total()
+
+    def share(self, client: ClientId) -> float:
+        """Return the part of one slot of a client, if all clients with slots have equal parts."""
+        return 1 / (len(self._held) * self._held[client])
 
     async def enter(self, client: ClientId) -> None:
         """Wait for a slot without a time limit; cancelling the call ends the wait."""
@@ -64,6 +70,8 @@ class FairSemaphore:
     def _let_in(self) -> None:
         while self._waiting and self.held < self._width:
             client = min(self._waiting, key=self._held.__getitem__)
+            if self._held[client] == self._max_per_client:
+                return
             turn = self._waiting[client][0]
             self._forget(client, turn)
             self._held[client] += 1

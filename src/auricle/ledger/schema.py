@@ -173,6 +173,8 @@ _FILE_NAMES = (
     "ALTER TABLE jobs ADD COLUMN duration_ms BIGINT",
 )
 
+_REVISIONS = ("ALTER TABLE transcripts ADD COLUMN revision BIGINT NOT NULL DEFAULT 0",)
+
 _SQLITE_TYPES = {
     "serial": "INTEGER PRIMARY KEY AUTOINCREMENT",  # numbers of deleted rows are not used again
     "bytes": "BLOB",
@@ -201,6 +203,7 @@ SQLITE_MIGRATIONS: Migrations = (
     _SPEAKERS,
     _WORDS,
     _FILE_NAMES,
+    _REVISIONS,
 )
 POSTGRES_MIGRATIONS: Migrations = (
     _in_types(_POSTGRES_TYPES, _JOBS),
@@ -211,4 +214,5 @@ POSTGRES_MIGRATIONS: Migrations = (
     _SPEAKERS,
     _WORDS,
     _FILE_NAMES,
+    _REVISIONS,
 )

@@ -7,19 +7,22 @@ diacritics. The owner is a word in the index, too, so that a search costs what i
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
 
 import msgspec
 
 from auricle.errors import BadRequest
 from auricle.ledger.database import Database, Row, Transaction, Value
 from auricle.ledger.kept_words import KeptWord, decode_words, encode_words
-from auricle.types import ClientId
+from auricle.types import ClientId, GiveWay, do_nothing
 
 MAX_QUERY_WORDS = 20
 MAX_NUMBER = 2**63 - 1
 """Largest number of a row."""
 STORED_AT_ONCE = 100
 """Segments stored with one statement, as a database may be some milliseconds away."""
+READ_AT_ONCE = 200
+"""Segments read in one transaction, as SQLite has one reader at a time."""
 MAX_EXPIRED = 100
 """Transcripts deleted in one transaction."""
 
@@ -67,6 +70,14 @@ class KeptTranscript:
     started_at: float
     ended_at: float
     speaker_names: Mapping[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """The number of a transcript's row, and how often the row or its segments have changed."""
+
+    number: int
+    revision: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,27 +131,44 @@ class Transcripts:
             "transcript", lambda transaction: store_transcript(transaction, transcript, segments)
         )
 
-    def find(self, owner: ClientId, uid: str) -> tuple[KeptTranscript, list[KeptSegment]] | None:
-        """Return a transcript and its segments in order; ``None`` if the owner has none."""
+    def find(
+        self, owner: ClientId, uid: str, give_way: GiveWay = do_nothing
+    ) -> tuple[KeptTranscript, list[KeptSegment]] | None:
+        """Return a transcript and its segments in order; ``None`` if the owner has none.
+
+        A long one is read in several transactions. A change of its speakers meanwhile may be seen
+        in a part of the segments.
+
+        Args:
+            owner: The owner.
+            uid: The id.
+            give_way: Called for each segment, outside of transactions.
+        """
         if "\0" in uid:  # PostgreSQL has no NUL
             return None
-
-        def work(transaction: Transaction) -> tuple[KeptTranscript, list[KeptSegment]] | None:
-            rows = transaction.execute(
-                f"SELECT {_TRANSCRIPT_COLUMNS} FROM transcripts WHERE owner = ? AND uid = ?",
-                owner,
-                uid,
-            )
-            if not rows:
+        segments: list[KeptSegment] = []
+        while True:
+            after = segments[-1].position if segments else -1
+            found = self._database.read(partial(_read_segments, owner, uid, after))
+            if found is None:
                 return None
-            segments = transaction.execute(
-                f"SELECT {_SEGMENT_COLUMNS} FROM segments JOIN transcripts "
-                "ON transcripts.number = transcript_number WHERE uid = ? ORDER BY position",
-                uid,
-            )
-            return _transcript(rows[0]), [_segment(row) for row in segments]
+            row, rows = found
+            for each in rows:
+                segments.append(_segment(each))
+                give_way()
+            if len(rows) < READ_AT_ONCE:
+                return _transcript(row), segments
 
-        return self._database.read(work)
+    def version(self, owner: ClientId, uid: str) -> Version | None:
+        """Return what differs after each change of a transcript; ``None`` if there is none."""
+        if "\0" in uid:
+            return None
+        rows = self._database.read(
+            lambda transaction: transaction.execute(
+                "SELECT number, revision FROM transcripts WHERE owner = ? AND uid = ?", owner, uid
+            )
+        )
+        return Version(*rows[0]) if rows else None
 
     def page(
         self,
@@ -263,6 +291,11 @@ class Transcripts:
         """Change the speakers of segments by their positions; unknown positions are ignored."""
 
         def work(transaction: Transaction) -> None:
+            transaction.execute(
+                "UPDATE transcripts SET revision = revision + 1 WHERE owner = ? AND uid = ?",
+                owner,
+                uid,
+            )
             for position, speaker in speakers.items():
                 transaction.execute(
                     "UPDATE segments SET speaker = ? WHERE position = ? AND transcript_number = "
@@ -303,7 +336,8 @@ class Transcripts:
                 return False
             changed = change(transaction, number, _names(names))
             transaction.execute(
-                "UPDATE transcripts SET speaker_names = ? WHERE number = ?",
+                "UPDATE transcripts SET speaker_names = ?, revision = revision + 1 "
+                "WHERE number = ?",
                 msgspec.json.encode(changed).decode() if changed else "",
                 number,
             )
@@ -325,6 +359,27 @@ class Transcripts:
         )
 
 
+def _read_segments(
+    owner: ClientId, uid: str, after: int, transaction: Transaction
+) -> tuple[Row, list[Row]] | None:
+    """Return the row of a transcript, and those of its segments after a position."""
+    rows = transaction.execute(
+        f"SELECT number, {_TRANSCRIPT_COLUMNS} FROM transcripts WHERE owner = ? AND uid = ?",
+        owner,
+        uid,
+    )
+    if not rows:
+        return None
+    ((number, *row),) = rows
+    return tuple(row), transaction.execute(
+        f"SELECT {_SEGMENT_COLUMNS} FROM segments "
+        "WHERE transcript_number = ? AND position > ? ORDER BY position LIMIT ?",
+        number,
+        after,
+        READ_AT_ONCE,
+    )
+
+
 def _delete(transaction: Transaction, statement: str, *values: Value) -> int:
     """Delete transcripts, and words that only they have from the index; return their number."""
     rows = transaction.execute(statement, *values)
@@ -340,7 +395,8 @@ def store_transcript(
     ((number,),) = transaction.execute(
         "INSERT INTO transcripts (uid, owner, source, language, started_at, ended_at) "
         "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (uid) DO UPDATE "
-        "SET ended_at = excluded.ended_at, language = CASE transcripts.language "
+        "SET ended_at = excluded.ended_at, revision = transcripts.revision + 1, "
+        "language = CASE transcripts.language "
         "WHEN '' THEN excluded.language ELSE transcripts.language END RETURNING number",
         transcript.uid,
         transcript.owner,

@@ -20,6 +20,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
 
+from auricle.types import GiveWay, do_nothing
+
 PAUSE_MS = 800
 """Minimum pause that separates cues."""
 MIN_CUE_MS, MAX_CUE_MS = 1000, 7000
@@ -135,30 +137,39 @@ CLINGING = frozenset(_CLINGING_WORDS.split())
 """Words that belong to the next word; a line should not end with them."""
 
 
-def lay_out(sentences: Iterable[Sequence[Spoken]], limits: SubtitleLimits) -> list[Cue]:
+def lay_out(
+    sentences: Iterable[Sequence[Spoken]],
+    limits: SubtitleLimits,
+    give_way: GiveWay = do_nothing,
+) -> list[Cue]:
     """Return the cues for sentences in order of time; a sentence is its words or one item."""
     cues: list[Cue] = []
-    runs = list(_runs(_units(sentences, limits.max_line_width)))
+    runs = list(_runs(_units(sentences, limits.max_line_width, give_way)))
     for index, run in enumerate(runs, start=1):
         next_ms = runs[index][0].start_ms if index < len(runs) else None
-        for units in _cut(run, next_ms, limits):
+        for units in _cut(run, next_ms, limits, give_way):
+            give_way()
             text, first = _in_lines(units, limits.max_line_width), units[0]
             cues.append(Cue(first.start_ms, units[-1].end_ms, text, first.speaker))
     return cues
 
 
-def settle(cues: Iterable[Cue], fixed: Iterable[Cue] = ()) -> list[Cue]:
+def settle(
+    cues: Iterable[Cue], fixed: Iterable[Cue] = (), give_way: GiveWay = do_nothing
+) -> list[Cue]:
     """Extend cues to their reading time, without overlap.
 
     Args:
         cues: The result of :func:`lay_out`.
         fixed: Cues with fixed times: the lines for gaps.
+        give_way: Called for each cue.
     """
     every = [*((cue, False) for cue in cues), *((cue, True) for cue in fixed)]
     every.sort(key=lambda each: each[0].start_ms)
     settled: list[Cue] = []
     free_ms = 0
     for index, (cue, is_fixed) in enumerate(every):
+        give_way()
         start_ms = max(free_ms, cue.start_ms)
         end_ms = cue.end_ms
         if not is_fixed:
@@ -183,12 +194,13 @@ def _needed_ms(width: int) -> int:
     return min(MAX_CUE_MS, max(MIN_CUE_MS, -(-width * 1000 // MAX_CHARACTERS_PER_SECOND)))
 
 
-def _units(sentences: Iterable[Sequence[Spoken]], max_width: int) -> list[_Unit]:
+def _units(sentences: Iterable[Sequence[Spoken]], max_width: int, give_way: GiveWay) -> list[_Unit]:
     """Return the units of all sentences in order of time; none is wider than a line."""
     units: list[_Unit] = []
     for sentence in sorted(filter(None, sentences), key=lambda words: words[0].start_ms):
         begins = True
         for word in sentence:
+            give_way()
             parts = _SPACE.split(word.text)
             whole = max(1, sum(map(text_width, parts)))
             length_ms = min(word.end_ms - word.start_ms, whole * MAX_CHARACTER_MS)
@@ -259,7 +271,7 @@ def _holds_together(before: str, after: str) -> bool:
 
 
 def _runs(units: Sequence[_Unit]) -> Iterator[list[_Unit]]:
-    """Yield the runs of one speaker's units without a pause."""
+    """GiveWay the runs of one speaker's units without a pause."""
     run: list[_Unit] = []
     for unit in units:
         if run and (unit.speaker != run[-1].speaker or unit.start_ms - run[-1].end_ms >= PAUSE_MS):
@@ -270,7 +282,9 @@ def _runs(units: Sequence[_Unit]) -> Iterator[list[_Unit]]:
         yield run
 
 
-def _cut(run: Sequence[_Unit], next_ms: int | None, limits: SubtitleLimits) -> list[list[_Unit]]:
+def _cut(
+    run: Sequence[_Unit], next_ms: int | None, limits: SubtitleLimits, give_way: GiveWay
+) -> list[list[_Unit]]:
     """Split a run without pauses into cues at minimum cost."""
     count = len(run)
     breaks = [0, *(_break_cost(a.text, b.text) for a, b in pairwise(run)), 0]
@@ -278,6 +292,7 @@ def _cut(run: Sequence[_Unit], next_ms: int | None, limits: SubtitleLimits) -> l
     costs: list[int | None] = [0, *[None] * count]
     came_from = [0] * (count + 1)
     for first in range(count):
+        give_way()
         cost_before = costs[first]
         assert cost_before is not None  # one unit always makes a cue
         line, lines, width, inner = 0, 1, 0, 0

@@ -15,7 +15,7 @@ from dataclasses import replace
 
 from auricle.protocol.gaps import gap_line
 from auricle.protocol.subtitle_layout import USUAL, Cue, Spoken, SubtitleLimits, lay_out, settle
-from auricle.types import SAMPLE_RATE_HZ, Gap, Segment, Speaker
+from auricle.types import SAMPLE_RATE_HZ, Gap, GiveWay, Segment, Speaker, do_nothing
 
 SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000
 
@@ -29,6 +29,7 @@ def cues(
     speakers: Sequence[Speaker] = (),
     *,
     names_changes: bool = False,
+    give_way: GiveWay = do_nothing,
 ) -> list[Cue]:
     """Return the cues of all segments with text and one cue for each gap, in order of time.
 
@@ -38,6 +39,7 @@ def cues(
         limits: Maximum size of a cue.
         speakers: The speakers of the segments; without them, cues have none.
         names_changes: Whether the text begins with the speaker's name where the speaker changes.
+        give_way: Called for each word and cue, as a server must not be busy with them for seconds.
     """
     missing = [
         Cue(_milliseconds(gap.start_sample), _milliseconds(gap.end_sample), gap_line(gap))
@@ -47,6 +49,7 @@ def cues(
     sentences: list[list[Spoken]] = []
     said_last: str | None = None
     for segment in sorted(segments, key=lambda segment: segment.start_sample):
+        give_way()
         sentence = list(_spoken(segment, labels))
         label = sentence[0].speaker
         if names_changes and label is not None and label != said_last and segment.text.strip():
@@ -56,7 +59,7 @@ def cues(
                 sentence[1] = replace(sentence[1], text=f" {sentence[1].text}")
         said_last = label
         sentences.append(sentence)
-    return settle(lay_out(sentences, limits), missing)
+    return settle(lay_out(sentences, limits, give_way), missing, give_way)
 
 
 def to_srt(
@@ -64,9 +67,10 @@ def to_srt(
     gaps: Sequence[Gap] = (),
     limits: SubtitleLimits = USUAL,
     speakers: Sequence[Speaker] = (),
+    give_way: GiveWay = do_nothing,
 ) -> str:
     """Return the segments as SubRip, numbered from 1; without segments, an empty string."""
-    named = cues(segments, gaps, limits, speakers, names_changes=True)
+    named = cues(segments, gaps, limits, speakers, names_changes=True, give_way=give_way)
     blocks = (
         f"{number}\n{_clock(cue.start_ms, ',')} --> {_clock(cue.end_ms, ',')}\n"
         f"{_ARROW.sub('->', cue.text)}\n"
@@ -80,9 +84,11 @@ def to_vtt(
     gaps: Sequence[Gap] = (),
     limits: SubtitleLimits = USUAL,
     speakers: Sequence[Speaker] = (),
+    give_way: GiveWay = do_nothing,
 ) -> str:
     """Return the segments as WebVTT; without segments, only the header."""
-    return "\n".join(("WEBVTT\n", *map(vtt_cue, cues(segments, gaps, limits, speakers))))
+    found = cues(segments, gaps, limits, speakers, give_way=give_way)
+    return "\n".join(("WEBVTT\n", *map(vtt_cue, found)))
 
 
 def vtt_cue(cue: Cue) -> str:
@@ -94,7 +100,7 @@ def vtt_cue(cue: Cue) -> str:
 
 
 def _spoken(segment: Segment, labels: Mapping[int, str]) -> Iterator[Spoken]:
-    """Yield the words of a segment if they cover its whole text; otherwise its text."""
+    """GiveWay the words of a segment if they cover its whole text; otherwise its text."""
     words = segment.words or ()
     if "".join(word.text for word in words).split() != segment.text.split():
         words = ()

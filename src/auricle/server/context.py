@@ -29,6 +29,7 @@ from auricle.server.live.admission.memory import CapacityMemory, Machine
 from auricle.server.live.connection import GOODBYE_S
 from auricle.server.live.registry import LiveSessions
 from auricle.server.live.session_secrets import SessionSecrets
+from auricle.server.rendering import Renderer
 from auricle.server.running import Running
 from auricle.server.telemetry.history import History
 from auricle.server.telemetry.metrics import Metrics
@@ -75,11 +76,12 @@ class ServerState:
     live: LiveSessions
     speakers: VoiceEmbedder | None = None
     """Embeds speech for speakers; ``None``: transcripts have none."""
+    renderer: Renderer = field(default_factory=Renderer)
     history: History = field(default_factory=History)
     start_estimate: StartEstimate = field(default_factory=StartEstimate)
+    job_followers: JobFollowers[Any] = field(default_factory=JobFollowers)
     is_draining: bool = False
     requests: set[anyio.CancelScope] = field(default_factory=set)
-    job_followers: JobFollowers[Any] = field(default_factory=JobFollowers)
     background_tasks: list[Callable[[], Coroutine[Any, Any, None]]] = field(default_factory=list)
     setup_error: SetupError | None = None
     resources: Running | None = None

@@ -14,7 +14,7 @@ from auricle.languages import LANGUAGE_NAMES
 from auricle.protocol.asr_webservice.query import AsrRequest, Output
 from auricle.protocol.subtitles import to_srt, to_vtt
 from auricle.protocol.whisper_json import seconds, segment_fields
-from auricle.types import SAMPLES_PER_MS, Gap, Segment, Transcript, Word
+from auricle.types import SAMPLES_PER_MS, Gap, GiveWay, Segment, Transcript, Word, do_nothing
 
 UNDETERMINED, UNKNOWN = "und", "Unknown"
 """Code (ISO 639-2) and name of the language of audio without speech, as Subgen returns them."""
@@ -50,7 +50,11 @@ def detection(transcript: Transcript) -> Detection:
 
 
 def encode_answer(
-    request: AsrRequest, transcript: Transcript, gaps: Gaps = (), missing: Sequence[Gap] = ()
+    request: AsrRequest,
+    transcript: Transcript,
+    gaps: Gaps = (),
+    missing: Sequence[Gap] = (),
+    give_way: GiveWay = do_nothing,
 ) -> bytes:
     """Return the response body in the requested format.
 
@@ -59,15 +63,16 @@ def encode_answer(
         transcript: The transcript.
         gaps: The gaps, for JSON.
         missing: The same gaps, for subtitles, where each is a cue.
+        give_way: Called between small parts of subtitles.
     """
     segments, speakers = transcript.segments, transcript.speakers
     match request.output:
         case Output.JSON:
             return msgspec.json.encode(_json(request, transcript, gaps))
         case Output.SRT:
-            return to_srt(segments, missing, speakers=speakers).encode()
+            return to_srt(segments, missing, speakers=speakers, give_way=give_way).encode()
         case Output.VTT:
-            return to_vtt(segments, missing, speakers=speakers).encode()
+            return to_vtt(segments, missing, speakers=speakers, give_way=give_way).encode()
         case Output.TSV:
             return "".join(("start\tend\ttext\n", *map(_row, segments))).encode()
         case Output.TXT:

@@ -15,7 +15,16 @@ from auricle.languages import LANGUAGE_NAMES
 from auricle.protocol.openai.transcription_form import Format, SpeechRequest
 from auricle.protocol.subtitles import to_srt, to_vtt
 from auricle.protocol.whisper_json import seconds, segment_fields
-from auricle.types import SAMPLE_RATE_HZ, Gap, Segment, Task, Transcript, Word
+from auricle.types import (
+    SAMPLE_RATE_HZ,
+    Gap,
+    GiveWay,
+    Segment,
+    Task,
+    Transcript,
+    Word,
+    do_nothing,
+)
 
 UNKNOWN_LANGUAGE = "unknown"
 """Language of audio without speech if the request names none."""
@@ -32,6 +41,7 @@ def encode_answer(
     transcript: Transcript,
     gaps: Gaps = (),
     missing: Sequence[Gap] = (),
+    give_way: GiveWay = do_nothing,
 ) -> bytes:
     """Return the response body in the requested format.
 
@@ -40,6 +50,7 @@ def encode_answer(
         transcript: The transcript.
         gaps: The gaps, for JSON.
         missing: The same gaps, for subtitles, where each is a line.
+        give_way: Called between small parts of subtitles.
     """
     match request.format:
         case Format.JSON:
@@ -52,11 +63,11 @@ def encode_answer(
             return f"{transcript.text}\n".encode()
         case Format.SRT:
             return to_srt(
-                transcript.segments, missing, request.limits, transcript.speakers
+                transcript.segments, missing, request.limits, transcript.speakers, give_way
             ).encode()
         case Format.VTT:
             return to_vtt(
-                transcript.segments, missing, request.limits, transcript.speakers
+                transcript.segments, missing, request.limits, transcript.speakers, give_way
             ).encode()
 
 

@@ -100,7 +100,8 @@ class EventStream(Response):
         result = await self._work(send)
         self._context.count(result)
         await self._send_text(send, result.transcript.text)
-        await self._send(send, self._encode_done(result), is_last=True)
+        done = await self._context.render(result, lambda _: self._encode_done(result))
+        await self._send(send, done, is_last=True)
 
     async def _work(self, send: Send) -> FileTranscript:
         """Transcribe, sending text and keep-alive comments meanwhile."""

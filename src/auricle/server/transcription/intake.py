@@ -8,9 +8,10 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Hashable, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import Message
 
 from auricle.asgi import while_connected
@@ -36,7 +37,9 @@ from auricle.server.uploads.spool import SpoolFile
 from auricle.server.uploads.upload import Upload
 from auricle.server.uploads.upload_room import UploadReservation
 from auricle.speakers.names import Reference
-from auricle.types import ANONYMOUS, Pcm16
+from auricle.types import ANONYMOUS, GiveWay, Pcm16
+
+T = TypeVar("T")
 
 MAX_JSON_BYTES_IN_MEMORY = 2**20
 """Larger JSON bodies are written to a file while they arrive. Base64 of 24 s of PCM16."""
@@ -303,6 +306,22 @@ class UploadContext:
             on_progress=on_progress,
             references=references,
         )
+
+    async def render(self, result: FileTranscript, work: Callable[[GiveWay], T]) -> T:
+        """Return what ``work`` makes of a result; see :meth:`.Renderer.render`."""
+        samples = result.transcript.duration_samples
+        return await self.server.renderer.render(self.client, samples, work)
+
+    async def respond(
+        self, result: FileTranscript, work: Callable[[GiveWay], Response]
+    ) -> Response:
+        """Render a response while the client is connected.
+
+        Raises:
+            ClientDisconnect: The client has disconnected.
+        """
+        async with while_connected(self.request.receive):
+            return await self.render(result, work)
 
     def _reserve(
         self, params: TranscriptionParams, upload: Upload, audio_format: str

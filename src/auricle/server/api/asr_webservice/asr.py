@@ -7,9 +7,9 @@ know no keys, but a URL with a password: so the key may be the password of ``Aut
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
-from anyio import to_thread
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
@@ -35,7 +35,7 @@ from auricle.server.uploads.multipart import boundary_of, read_form_parts
 from auricle.server.uploads.params import Fields, TranscriptionParams, check, with_model
 from auricle.server.uploads.short_audio import audio_format_of
 from auricle.server.uploads.upload import Upload
-from auricle.types import SAMPLE_RATE_HZ
+from auricle.types import SAMPLE_RATE_HZ, GiveWay
 
 PATHS = ("/asr", "/detect-language")
 FILE_FIELD = "audio_file"
@@ -76,7 +76,7 @@ async def post_asr(request: Request) -> Response:
     """Return the transcript of a file as text, subtitles, TSV or JSON."""
     async with UploadContext(request, accepts_basic=True) as context:
         query, result = await _transcribe(context, parse_asr)
-        return await to_thread.run_sync(_response, query, result)  # slow for hours of audio
+        return await context.respond(result, partial(_response, query, result))
 
 
 @router.post(
@@ -131,9 +131,10 @@ def _params(query: AsrRequest, max_speech_samples: int | None) -> TranscriptionP
     )
 
 
-def _response(query: AsrRequest, result: FileTranscript) -> Response:
+def _response(query: AsrRequest, result: FileTranscript, give_way: GiveWay) -> Response:
     headers = dict(warning_headers(query.warnings))
     if result.gaps:
         headers[GAPS_HEADER] = str(len(result.gaps))
-    body = encode_answer(query, result.transcript, gap_fields(result.gaps), result.gaps)
+    gaps = gap_fields(result.gaps)
+    body = encode_answer(query, result.transcript, gaps, result.gaps, give_way)
     return Response(body, headers=headers, media_type="text/plain")

@@ -8,7 +8,6 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 
-from anyio import to_thread
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
@@ -125,7 +124,7 @@ async def _answer(context: UploadContext, query: Listen) -> Response:
     if params.callback is not None:
         return await _accept(context, replace(params, audio_format=audio_format), upload, response)
     result = await context.transcribe(params, upload, audio_format)
-    return await to_thread.run_sync(_response, response, result)
+    return await context.respond(result, lambda _: _response(response, result))
 
 
 async def _accept(
@@ -139,7 +138,7 @@ async def _accept(
 
 
 def _response(response: FileResponse, result: FileTranscript) -> Response:
-    """Return the response; slow for hours of audio, so run it in a thread."""
+    """Return the response; slow for hours of audio."""
     body = response.body(result.transcript, result.gaps, result.warnings, result.channels)
     return json_response(body, headers=_headers(response, result.warnings))
 

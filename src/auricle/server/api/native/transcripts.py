@@ -11,12 +11,12 @@ from functools import partial
 from typing import Annotated, Literal, NotRequired, TypedDict, TypeVar
 
 import msgspec
-from anyio import to_thread
 from fastapi import APIRouter
 from msgspec import Meta
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 
+from auricle.asgi import while_connected
 from auricle.errors import BadRequest, NotFound
 from auricle.ledger.transcripts import Filter, KeptSegment, KeptTranscript, Match, Transcripts
 from auricle.protocol.docx import MEDIA_TYPE as DOCX_TYPE
@@ -32,11 +32,12 @@ from auricle.server.context import state_of
 from auricle.server.http.body import check_length, read_body
 from auricle.server.http.openapi import KEYED, POSTED, answer, query_parameters, refusals, schema_of
 from auricle.server.http.responses import json_response
-from auricle.types import ClientId, Segment, Speaker, Word
+from auricle.types import ClientId, GiveWay, Segment, Speaker, Word
 
 T = TypeVar("T")
 
 _MEDIA_TYPES = {
+    "json": "application/json",
     "txt": "text/plain",
     "srt": "application/x-subrip",
     "vtt": "text/vtt",
@@ -181,7 +182,9 @@ async def list_transcripts(request: Request) -> Response:
 
 
 _WHOLE = answer("The transcript, in the requested format.", WholeTranscriptBody)
-_WHOLE["content"] |= {name: {"schema": {"type": "string"}} for name in _MEDIA_TYPES.values()}
+_WHOLE["content"] = {
+    name: {"schema": {"type": "string"}} for name in _MEDIA_TYPES.values()
+} | _WHOLE["content"]
 
 
 @router.get(
@@ -198,10 +201,7 @@ async def get_transcript(request: Request, transcript_id: str) -> Response:
     """Return a transcript as JSON, text, SubRip, WebVTT, a Word document, Markdown or RTTM."""
     owner, transcripts = _admit(request)
     query = convert_texts(request.query_params.multi_items(), FormatQuery, "query")
-    found = await _in_thread(request, partial(transcripts.find, owner, transcript_id))
-    if found is None:
-        raise _unknown()
-    return await to_thread.run_sync(_response, *found, query.format)  # slow for hours of speech
+    return await _answer(request, owner, transcripts, transcript_id, query.format)
 
 
 @router.patch(
@@ -233,10 +233,7 @@ async def patch_speaker(request: Request, transcript_id: str, speaker: str) -> R
         work = partial(transcripts.merge_speakers, owner, transcript_id, number, change.merge_into)
     if not await _in_thread(request, work):
         raise NotFound("Unknown transcript, or it has no such speaker.")
-    found = await _in_thread(request, partial(transcripts.find, owner, transcript_id))
-    if found is None:
-        raise _unknown()
-    return await to_thread.run_sync(_response, *found, "json")
+    return await _answer(request, owner, transcripts, transcript_id, "json")
 
 
 async def _read_change(request: Request) -> SpeakerChange:
@@ -294,55 +291,102 @@ def _unknown() -> NotFound:
     return NotFound("Unknown transcript. It may have been deleted or have expired.")
 
 
-def _response(transcript: KeptTranscript, segments: Sequence[KeptSegment], format: str) -> Response:
+async def _answer(
+    request: Request, owner: ClientId, transcripts: Transcripts, uid: str, format: str
+) -> Response:
+    """Return a transcript in a format.
+
+    Raises:
+        NotFound: The owner has no such transcript.
+        Overloaded: The owner's earlier requests took too long.
+        ClientDisconnect: The client has disconnected.
+    """
+    version = await _in_thread(request, partial(transcripts.version, owner, uid))
+    if version is None:
+        raise _unknown()
+    async with while_connected(request.receive):
+        body = await state_of(request).renderer.render_once(
+            owner, (owner, uid, format), version, partial(_render, transcripts, owner, uid, format)
+        )
+    return Response(body, media_type=_MEDIA_TYPES[format])
+
+
+def _render(
+    transcripts: Transcripts, owner: ClientId, uid: str, format: str, give_way: GiveWay
+) -> bytes:
+    """Read a transcript and write it in a format.
+
+    Raises:
+        NotFound: It has just been deleted.
+    """
+    found = transcripts.find(owner, uid, give_way)
+    if found is None:
+        raise _unknown()
+    transcript, segments = found
     numbers = sorted({segment.speaker for segment in segments if segment.speaker is not None})
     speakers = [Speaker(number, transcript.speaker_names.get(number)) for number in numbers]
-    if format == "json":
-        body: WholeTranscriptBody = {
-            **_transcript_body(transcript),
-            "text": " ".join(segment.text for segment in segments),
-            "speakers": [{"speaker": each.number, "name": each.name} for each in speakers],
-            "segments": [_segment_body(segment) for segment in segments],
-        }
-        return json_response(body)
-    spoken = [_spoken(segment) for segment in segments]
-    if format in ("docx", "md"):
-        return _document(transcript, spoken, speakers, format)
     match format:
+        case "json":
+            return _json(transcript, segments, speakers, give_way)
+        case "docx" | "md":
+            return _document(transcript, _spoken(segments, give_way), speakers, format)
         case "srt":
-            text = to_srt(spoken, speakers=speakers)
+            text = to_srt(_spoken(segments, give_way), speakers=speakers, give_way=give_way)
         case "vtt":
-            text = to_vtt(spoken, speakers=speakers)
+            text = to_vtt(_spoken(segments, give_way), speakers=speakers, give_way=give_way)
         case "rttm":
-            text = to_rttm(spoken, speakers, transcript.uid)
+            text = to_rttm(_spoken(segments, give_way), speakers, uid)
         case _:
             labels: dict[int | None, str] = {each.number: f"{each.label}: " for each in speakers}
             text = "".join(f"{labels.get(s.speaker, '')}{s.text}\n" for s in segments)
-    return PlainTextResponse(text, media_type=_MEDIA_TYPES[format])
+    return text.encode()
 
 
 def _document(
     transcript: KeptTranscript, spoken: Sequence[Segment], speakers: Sequence[Speaker], format: str
-) -> Response:
+) -> bytes:
     """Return a document whose title is the start of the audio."""
     language = transcript.language or None
     paragraphs = paragraphs_of(spoken, (), speakers, language)
     title = f"{datetime.fromtimestamp(transcript.started_at, UTC):%Y-%m-%d %H:%M} UTC"
     note = clock(max((segment.end_sample for segment in spoken), default=0))
     if format == "md":
-        text = to_markdown(title, note, paragraphs)
-        return PlainTextResponse(text, media_type=_MEDIA_TYPES[format])
-    return Response(to_docx(title, note, paragraphs, language), media_type=_MEDIA_TYPES[format])
+        return to_markdown(title, note, paragraphs).encode()
+    return to_docx(title, note, paragraphs, language)
 
 
-def _spoken(segment: KeptSegment) -> Segment:
-    """Return a segment with times in samples, for subtitles."""
-    words = tuple(
-        Word(word.start_ms * SAMPLES_PER_MS, word.end_ms * SAMPLES_PER_MS, word.text, 1.0)
-        for word in segment.words
-    )
-    start, end = segment.start_ms * SAMPLES_PER_MS, segment.end_ms * SAMPLES_PER_MS
-    return Segment(start, end, segment.text, words, speaker=segment.speaker)
+def _json(
+    transcript: KeptTranscript,
+    segments: Sequence[KeptSegment],
+    speakers: Sequence[Speaker],
+    give_way: GiveWay,
+) -> bytes:
+    """Return a :class:`WholeTranscriptBody`, whose segments are encoded one by one."""
+    encoded: list[msgspec.Raw] = []
+    for segment in segments:
+        encoded.append(msgspec.Raw(msgspec.json.encode(_segment_body(segment))))
+        give_way()
+    body = {
+        **_transcript_body(transcript),
+        "text": " ".join(segment.text for segment in segments),
+        "speakers": [SpeakerBody(speaker=each.number, name=each.name) for each in speakers],
+        "segments": encoded,
+    }
+    return msgspec.json.encode(body)
+
+
+def _spoken(segments: Sequence[KeptSegment], give_way: GiveWay) -> list[Segment]:
+    """Return segments with times in samples, for subtitles."""
+    spoken: list[Segment] = []
+    for segment in segments:
+        words = tuple(
+            Word(word.start_ms * SAMPLES_PER_MS, word.end_ms * SAMPLES_PER_MS, word.text, 1.0)
+            for word in segment.words
+        )
+        start, end = segment.start_ms * SAMPLES_PER_MS, segment.end_ms * SAMPLES_PER_MS
+        spoken.append(Segment(start, end, segment.text, words, speaker=segment.speaker))
+        give_way()
+    return spoken
 
 
 def _transcript_body(transcript: KeptTranscript) -> TranscriptBody:

@@ -7,7 +7,6 @@ are decoded in this process; other audio is written to a file and decoded by a w
 
 from dataclasses import replace
 
-from anyio import to_thread
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
@@ -159,7 +158,7 @@ async def _answer(
         return json_response(body, 202, {"location": f"/jobs/{params.job_id}"})
     result = await context.transcribe(params, upload, audio_format)
     model = context.server.models.find(params.options.model).name
-    return await to_thread.run_sync(_response, params, model, result)  # slow for hours of audio
+    return await context.respond(result, lambda _: _response(params, model, result))
 
 
 async def _accept(

@@ -40,7 +40,7 @@ from auricle.server.uploads.multipart import boundary_of, read_form_parts
 from auricle.server.uploads.params import Fields, check, with_model
 from auricle.server.uploads.short_audio import audio_format_of
 from auricle.server.uploads.upload import Upload
-from auricle.types import Task
+from auricle.types import GiveWay, Task
 
 _FIELDS = schema_of(Form)
 _FIELDS["properties"]["file"] = {
@@ -134,15 +134,16 @@ async def answer_form(request: Request, task: Task, deployment: str | None = Non
                 headers=warning_headers(speech.warnings),
             )
         result = await context.transcribe(params, upload, audio_format, references=references)
-        return await to_thread.run_sync(_response, speech, result)  # slow for hours of audio
+        return await context.respond(result, partial(_response, speech, result))
 
 
-def _response(speech: SpeechRequest, result: FileTranscript) -> Response:
+def _response(speech: SpeechRequest, result: FileTranscript, give_way: GiveWay) -> Response:
     speech = replace(speech, warnings=(*speech.warnings, *result.warnings))
     headers = dict(warning_headers(speech.warnings))
     if result.gaps:
         headers[GAPS_HEADER] = str(len(result.gaps))
-    body = encode_answer(speech, result.transcript, gap_fields(result.gaps), result.gaps)
+    gaps = gap_fields(result.gaps)
+    body = encode_answer(speech, result.transcript, gaps, result.gaps, give_way)
     return Response(body, headers=headers, media_type=speech.format.media_type)
 
 

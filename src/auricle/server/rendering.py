@@ -1,0 +1,185 @@
+"""Writes long transcripts as text without delaying other clients.
+
+The subtitles of an hour take a second of computing. Python runs one thread at a time, so a thread
+that computes delays the event loop at each of its system calls, and several threads do so in turn.
+Therefore a client has one rendering at a time, all of them together use at most half of the
+interpreter's time, and each ends soon after its client has left. Results are kept for a while: a
+request for the same version of a transcript computes nothing.
+"""
+
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Hashable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
+
+import anyio
+from anyio import CapacityLimiter, from_thread, to_thread
+
+from auricle.errors import Overloaded
+from auricle.files.fair_semaphore import FairSemaphore
+from auricle.types import SAMPLE_RATE_HZ, ClientId, GiveWay, do_nothing
+
+T = TypeVar("T")
+
+MAX_RENDERINGS, MAX_RENDERINGS_PER_CLIENT = 4, 1
+"""Each has a transcript in memory: some 200 MB for a day of speech with the times of words, whose
+objects the garbage collector visits again and again."""
+MAX_WAIT_S = 60.0
+"""Longest wait of a request for its turn."""
+RETRY_S = 10
+BURST_S = 0.002
+"""CPU time between two pauses, in seconds; CPython switches threads every 5 ms by itself."""
+MAX_PAUSE_S = 0.1
+"""Longest pause, so that a rendering soon notices that its client has left."""
+SHORT_SAMPLES = 120 * SAMPLE_RATE_HZ
+"""Speech whose transcript is written at once, in some 10 ms."""
+MAX_KEPT_BYTES = 16_000_000
+"""All results that are kept; one of more than a quarter is not."""
+KEPT_S = 60.0
+"""Retention of a result, in seconds."""
+
+
+class Renderer:
+    """Renders transcripts in threads, a few at a time, fairly among clients."""
+
+    def __init__(self) -> None:
+        self._slots = FairSemaphore(MAX_RENDERINGS, MAX_RENDERINGS_PER_CLIENT)
+        self._threads = CapacityLimiter(MAX_RENDERINGS)
+        self._results = _Results()
+
+    @property
+    def running(self) -> int:
+        """Number of renderings in progress."""
+        return self._slots.held
+
+    async def render(self, client: ClientId, audio_samples: int, work: Callable[[GiveWay], T]) -> T:
+        """Return what ``work`` makes of the result of a file; it runs in a thread.
+
+        A long result waits for its turn, without a time limit: its transcription has cost more.
+
+        Args:
+            client: The client.
+            audio_samples: Length of the audio.
+            work: Renders the result, and calls its argument between small parts of the work.
+        """
+        if audio_samples <= SHORT_SAMPLES:
+            return await to_thread.run_sync(work, do_nothing)
+        async with self._turn(client, None):
+            return await self._run(client, work)
+
+    async def render_once(
+        self,
+        client: ClientId,
+        name: Hashable,
+        version: Hashable,
+        work: Callable[[GiveWay], bytes],
+    ) -> bytes:
+        """Return a rendering that is kept, or what ``work`` returns, in its turn.
+
+        Args:
+            client: The client.
+            name: What is rendered: the client's transcript, and the format.
+            version: Its version, read before this call; an earlier one is not returned.
+            work: Renders it, and calls its argument between small parts of the work.
+
+        Raises:
+            Overloaded: Earlier requests of the client took too long.
+        """
+        if (body := self._results.find(name, version)) is not None:
+            return body
+        async with self._turn(client, MAX_WAIT_S):
+            if (body := self._results.find(name, version)) is None:
+                body = await self._run(client, work)
+                self._results.keep(name, version, body)
+        return body
+
+    @asynccontextmanager
+    async def _turn(self, client: ClientId, max_wait_s: float | None) -> AsyncIterator[None]:
+        try:
+            with anyio.fail_after(max_wait_s):
+                await self._slots.enter(client)
+        except TimeoutError:
+            raise Overloaded(
+                "Too many long transcripts at once; try again later.", RETRY_S
+            ) from None
+        try:
+            yield
+        finally:
+            self._slots.leave(client)
+
+    async def _run(self, client: ClientId, work: Callable[[GiveWay], T]) -> T:
+        def paced() -> T:
+            return work(_Pace(partial(self._slots.share, client)).give_way)
+
+        return await to_thread.run_sync(paced, limiter=self._threads)
+
+
+class _Pace:
+    """Pauses a thread so that all renderings use half of the interpreter's time.
+
+    It is created in the thread, and counts its CPU time: others compute while it waits for the
+    interpreter.
+
+    Args:
+        share: Returns the part of that time for this rendering.
+    """
+
+    def __init__(self, share: Callable[[], float]) -> None:
+        self._share = share
+        self._paused_at_s = time.thread_time()
+
+    def give_way(self) -> None:
+        """Pause if the thread has computed for long enough.
+
+        Raises:
+            CancelledError: The client has left.
+        """
+        used_s = time.thread_time() - self._paused_at_s
+        if used_s < BURST_S:
+            return
+        from_thread.check_cancelled()
+        time.sleep(min(MAX_PAUSE_S, used_s * (2 / self._share() - 1)))
+        self._paused_at_s = time.thread_time()
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    version: Hashable
+    body: bytes
+    expires_at: float
+
+
+@dataclass(slots=True)
+class _Results:
+    """Results by name, the one that was kept first at the front."""
+
+    _by_name: OrderedDict[Hashable, _Result] = field(default_factory=OrderedDict)
+    _size_bytes: int = 0
+
+    def find(self, name: Hashable, version: Hashable) -> bytes | None:
+        """Return the result of this version, ``None`` if it is not kept."""
+        self._expire()
+        result = self._by_name.get(name)
+        return None if result is None or result.version != version else result.body
+
+    def keep(self, name: Hashable, version: Hashable, body: bytes) -> None:
+        """Keep a result, in place of an earlier one of its name."""
+        if name in self._by_name:
+            self._size_bytes -= len(self._by_name.pop(name).body)
+        if len(body) > MAX_KEPT_BYTES // 4:
+            return
+        self._by_name[name] = _Result(version, body, time.monotonic() + KEPT_S)
+        self._size_bytes += len(body)
+        self._expire()
+
+    def _expire(self) -> None:
+        now = time.monotonic()
+        while self._by_name:
+            oldest = next(iter(self._by_name.values()))
+            if oldest.expires_at > now and self._size_bytes <= MAX_KEPT_BYTES:
+                return
+            self._by_name.popitem(last=False)
+            self._size_bytes -= len(oldest.body)
