@@ -1,6 +1,7 @@
 """Subtitles: exact output, and text that could break the formats."""
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -67,22 +68,32 @@ DIALOGUE = [
 SPEAKERS = (Speaker(0), Speaker(1, "Ann <& Co>"))
 
 
-def test_vtt_names_the_speaker_of_each_cue_and_escapes_the_name() -> None:
+def test_vtt_also_names_the_speaker_of_each_cue_in_a_voice_span_and_escapes_the_name() -> None:
     assert to_vtt(DIALOGUE, speakers=SPEAKERS).splitlines()[3::3] == [
-        "<v Speaker 1>Good morning.",
-        "<v Ann &lt;&amp; Co&gt;>To you too.",
+        "<v Speaker 1>Speaker 1: Good morning.",
+        "<v Ann &lt;&amp; Co&gt;>Ann &lt;&amp; Co&gt;: To you too.",
         "<v Ann &lt;&amp; Co&gt;>It is late.",
         "Who is there?",
     ]
 
 
-def test_srt_names_a_speaker_where_the_speaker_changes() -> None:
+def test_a_speaker_is_named_where_the_speaker_changes() -> None:
     assert to_srt(DIALOGUE, speakers=SPEAKERS).splitlines()[2::4] == [
         "Speaker 1: Good morning.",
         "Ann <& Co>: To you too.",
         "It is late.",
         "Who is there?",
     ]
+
+
+@pytest.mark.parametrize(("write", "voice"), [(to_srt, ""), (to_vtt, "<v Speaker 1>")])
+def test_a_speaker_who_continues_is_named_again_after_half_a_minute(
+    write: Callable[..., str], voice: str
+) -> None:
+    talk = [replace(segment(at, at + 1, "Yes."), speaker=0) for at in (0.4, 20, 30.4, 50)]
+    lines = [line for line in write(talk, speakers=SPEAKERS).splitlines() if "Yes" in line]
+    texts = ["Speaker 1: Yes.", "Yes.", "Speaker 1: Yes.", "Yes."]
+    assert lines == [f"{voice}{text}" for text in texts]
 
 
 def test_the_name_of_a_speaker_keeps_the_limits_of_a_line() -> None:

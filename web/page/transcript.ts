@@ -50,6 +50,9 @@ export interface TranscriptWords {
 /** Formats of a downloaded transcript. */
 export type FileFormat = 'txt' | 'srt' | 'vtt' | 'json';
 
+/** Time after which a speaker who continues is named again in subtitles: viewers start to watch anywhere. */
+const NAME_AGAIN_MILLISECONDS = 30_000;
+
 /** Their MIME types. */
 export const MEDIA_TYPES: Readonly<Record<FileFormat, string>> = {
 	txt: 'text/plain',
@@ -76,17 +79,24 @@ export function formatTranscript(
 		return lines.map(({ text }) => `${text.trim()}\n`).join('');
 	}
 	const inOrder = [...spoken].sort((one, other) => one.startSeconds - other.startSeconds);
-	const sentences = inOrder.map((line, index) => {
+	let speakerBefore: string | null = null;
+	let namedAt = 0;
+	const sentences = inOrder.map(line => {
 		const speaker = speakerOf(line, words);
-		const before = inOrder[index - 1];
-		const isNew = before === undefined || speakerOf(before, words) !== speaker;
-		return format === 'srt' && speaker !== null && isNew ? named(line, speaker) : units(line, speaker);
+		const at = milliseconds(line.startSeconds);
+		const isDue = speaker !== speakerBefore || at - namedAt >= NAME_AGAIN_MILLISECONDS;
+		speakerBefore = speaker;
+		if (speaker === null || !isDue) {
+			return units(line, speaker);
+		}
+		namedAt = at;
+		return named(line, speaker);
 	});
 	const gapCues = missing.map(line => cue(line, null));
 	return WRITERS[format](settle(layOut(sentences, USUAL_LIMITS), gapCues));
 }
 
-/** Returns a sentence that begins with the speaker's name: SubRip has no other place for it. */
+/** Returns a sentence that begins with the speaker's name, as `auricle/protocol/subtitles.py` writes it. */
 function named(line: Line, speaker: string): Timed[] {
 	const [first, ...others] = units(line, speaker);
 	if (first === undefined) {

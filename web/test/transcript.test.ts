@@ -84,13 +84,23 @@ describe('a transcript', () => {
 		expect(formatTranscript(lines, 'txt')).toBe('Speaker 1: Shall we?\nAnn: Yes.\nAnn: Please.\n');
 		expect(formatTranscript(lines.slice(0, 1), 'txt', CAPTION_TEXTS.zh)).toBe('发言人 1: Shall we?\n');
 		const vtt = formatTranscript(lines, 'vtt');
-		expect(vtt).toContain('<v Speaker 1>Shall we?\n');
-		expect(vtt).toContain('<v Ann>Yes. Please.\n');
+		expect(vtt).toContain('<v Speaker 1>Speaker 1: Shall we?\n');
+		expect(vtt).toContain('<v Ann>Ann: Yes. Please.\n');
 		expect(formatTranscript(lines, 'srt')).toMatch(/Speaker 1: Shall we\?\n\n2\n[^]*Ann: Yes\. Please\.\n/);
 		expect(JSON.parse(formatTranscript(lines, 'json'))).toMatchObject({
 			segments: [{ speaker: 0, speaker_name: null }, { speaker: 1, speaker_name: 'Ann' }, {}],
 		});
 	});
+
+	it.each<FileFormat>(['srt', 'vtt'])(
+		'names a speaker who continues again after half a minute: %s',
+		format => {
+			const lines = [0.4, 20, 30.4].map(at => ({ ...line(at, at + 1, 'Yes.'), speaker: 0 }));
+			const texts = formatTranscript(lines, format).match(/^.*Yes\.$/gm);
+			const shown = ['Speaker 1: Yes.', 'Yes.', 'Speaker 1: Yes.'];
+			expect(texts).toEqual(format === 'srt' ? shown : shown.map(text => `<v Speaker 1>${text}`));
+		},
+	);
 
 	const lost = { startSeconds: 2.2, endSeconds: 34, gap: 'unreachable' };
 

@@ -5,8 +5,9 @@ In both formats, a blank line ends the text of a cue and ``-->`` has a meaning, 
 in the text. WebVTT parses ``&`` and ``<`` as markup (W3C WebVTT, "cue text span"); SubRip has no
 escapes.
 
-A cue has one speaker. WebVTT names it with a voice span in each cue; in SubRip, which has none, a
-change of speakers begins with the name and a colon.
+A cue has one speaker. Where the speaker changes, and every half minute, the text begins with the
+name and a colon. WebVTT also names the speaker of each cue with a voice span, which few players
+show.
 """
 
 import re
@@ -19,6 +20,9 @@ from auricle.types import SAMPLE_RATE_HZ, Gap, GiveWay, Segment, Speaker, do_not
 
 SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000
 
+NAME_AGAIN_MS = 30_000
+"""Time after which a speaker who continues is named again: viewers start to watch anywhere."""
+
 _ARROW = re.compile("--+>")
 
 
@@ -28,7 +32,6 @@ def cues(
     limits: SubtitleLimits = USUAL,
     speakers: Sequence[Speaker] = (),
     *,
-    names_changes: bool = False,
     give_way: GiveWay = do_nothing,
 ) -> list[Cue]:
     """Return the cues of all segments with text and one cue for each gap, in order of time.
@@ -38,7 +41,6 @@ def cues(
         gaps: The gaps.
         limits: Maximum size of a cue.
         speakers: The speakers of the segments; without them, cues have none.
-        names_changes: Whether the text begins with the speaker's name where the speaker changes.
         give_way: Called for each word and cue, as a server must not be busy with them for seconds.
     """
     missing = [
@@ -48,12 +50,14 @@ def cues(
     labels = {speaker.number: speaker.label for speaker in speakers}
     sentences: list[list[Spoken]] = []
     said_last: str | None = None
+    named_ms = 0
     for segment in sorted(segments, key=lambda segment: segment.start_sample):
         give_way()
         sentence = list(_spoken(segment, labels))
-        label = sentence[0].speaker
-        if names_changes and label is not None and label != said_last and segment.text.strip():
-            at_ms = sentence[0].start_ms
+        label, at_ms = sentence[0].speaker, sentence[0].start_ms
+        is_due = label != said_last or at_ms - named_ms >= NAME_AGAIN_MS
+        if label is not None and is_due and segment.text.strip():
+            named_ms = at_ms
             sentence.insert(0, Spoken(at_ms, at_ms, f"{label}:", label))
             if not sentence[1].text[:1].isspace():
                 sentence[1] = replace(sentence[1], text=f" {sentence[1].text}")
@@ -70,11 +74,12 @@ def to_srt(
     give_way: GiveWay = do_nothing,
 ) -> str:
     """Return the segments as SubRip, numbered from 1; without segments, an empty string."""
-    named = cues(segments, gaps, limits, speakers, names_changes=True, give_way=give_way)
     blocks = (
         f"{number}\n{_clock(cue.start_ms, ',')} --> {_clock(cue.end_ms, ',')}\n"
         f"{_ARROW.sub('->', cue.text)}\n"
-        for number, cue in enumerate(named, start=1)
+        for number, cue in enumerate(
+            cues(segments, gaps, limits, speakers, give_way=give_way), start=1
+        )
     )
     return "\n".join(blocks)
 
@@ -100,7 +105,7 @@ def vtt_cue(cue: Cue) -> str:
 
 
 def _spoken(segment: Segment, labels: Mapping[int, str]) -> Iterator[Spoken]:
-    """GiveWay the words of a segment if they cover its whole text; otherwise its text."""
+    """Yield the words of a segment if they cover its whole text; otherwise its text."""
     words = segment.words or ()
     if "".join(word.text for word in words).split() != segment.text.split():
         words = ()

@@ -98,7 +98,7 @@ def test_speakers_are_corrected_in_the_output(tmp_path: Path) -> None:
     segments = (SpeakerSegment(16_000, 24_000, "Good day.", 2),)
     live_record.revise(SpeakerRevision((FinalSpeakers(1, 2, segments), FinalSpeakers(7, 0, ()))))
     live_record.finish()
-    assert "<v Speaker 3>Good day." in target.read_text()
+    assert "<v Speaker 3>Speaker 3: Good day." in target.read_text()
 
 
 def test_a_file_is_whole_after_each_final(tmp_path: Path) -> None:

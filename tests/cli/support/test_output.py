@@ -91,7 +91,7 @@ def test_speakers_are_in_every_format_and_rttm_has_nothing_else() -> None:
     labelled = replace(HEARD, transcript=said)
     assert render(labelled, OutputFormat.TEXT).startswith("Speaker 1: Grüße & Küsse.\n")
     assert "Speaker 1: Grüße" in render(labelled, OutputFormat.SRT)
-    assert "<v Speaker 1>Grüße" in render(labelled, OutputFormat.VTT)
+    assert "<v Speaker 1>Speaker 1: Grüße" in render(labelled, OutputFormat.VTT)
     assert json.loads(render(labelled, OutputFormat.JSON))["segments"][0]["speaker"] == 0
     assert render(labelled, OutputFormat.RTTM, name="a") == (
         "SPEAKER a 1 0.050 1.950 <NA> <NA> Speaker_1 <NA> <NA>\n"

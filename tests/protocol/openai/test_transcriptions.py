@@ -215,5 +215,5 @@ def test_other_formats_show_speakers_where_they_can() -> None:
     segments = json.loads(answer(DIALOGUE, response_format="verbose_json"))["segments"]
     assert [segment.get("speaker") for segment in segments] == ["Ann", "A", None]
     assert "Ann: Good day." in answer(DIALOGUE, response_format="srt")
-    assert "<v Speaker 1>Yes &amp; no." in answer(DIALOGUE, response_format="vtt")
+    assert "<v Speaker 1>Speaker 1: Yes &amp; no." in answer(DIALOGUE, response_format="vtt")
     assert answer(DIALOGUE, response_format="text") == "Good day. Yes & no.\n"

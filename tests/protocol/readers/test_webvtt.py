@@ -24,12 +24,12 @@ def test_nothing_but_finals_with_text_has_cues() -> None:
 
 
 def test_speakers_and_channels_are_named() -> None:
-    assert b"<v Speaker 2>Salt" in encode_cues(1, replace(FINAL, speaker=1))
-    assert b"<v Speaker 1>Salt" in encode_cues(1, replace(FINAL, channel=0))
+    assert b"<v Speaker 2>Speaker 2: Salt" in encode_cues(1, replace(FINAL, speaker=1))
+    assert b"<v Speaker 1>Speaker 1: Salt" in encode_cues(1, replace(FINAL, channel=0))
     parts = (SpeakerSegment(16_000, 30_000, "Yes.", 0), SpeakerSegment(30_000, 48_000, "No.", 1))
     both = encode_cues(1, replace(FINAL, text="Yes. No.", speaker=0, segments=parts))
-    assert b"<v Speaker 1>Yes." in both
-    assert b"<v Speaker 2>No." in both
+    assert b"<v Speaker 1>Speaker 1: Yes." in both
+    assert b"<v Speaker 2>Speaker 2: No." in both
 
 
 def test_a_segment_has_all_cues_that_are_shown_in_its_time() -> None:

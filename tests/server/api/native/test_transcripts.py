@@ -346,7 +346,7 @@ def test_a_speaker_gets_a_name_in_every_format(dialogue: InProcess) -> None:
     for format, line in (
         ("txt", "Speaker 1: One.\nAnn: Two.\nSpeaker 1: Three.\nFour.\n"),
         ("srt", "Ann: Two."),
-        ("vtt", "<v Ann>Two."),
+        ("vtt", "<v Ann>Ann: Two."),
         ("md", "`0:01` **Ann:** Two.\n"),
         ("rttm", "SPEAKER a 1 1.000 0.900 <NA> <NA> Ann <NA> <NA>\n"),
     ):
