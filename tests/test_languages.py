@@ -8,14 +8,19 @@ from auricle.errors import BadRequest
 from auricle.languages import (
     LANGUAGE_NAMES,
     LANGUAGES,
-    improbable_language,
     language_choice,
     language_code,
+    language_warning,
 )
+from auricle.protocol.asr_webservice.query import parse_asr
+from auricle.protocol.deepgram.flux_query import parameters_of as flux_parameters
+from auricle.protocol.deepgram.flux_query import parse_listen_turns
+from auricle.protocol.deepgram.live import parameters_of as listen_parameters
 from auricle.protocol.deepgram.query import parse_listen
 from auricle.protocol.native.stream import parse_query
 from auricle.protocol.openai.realtime_config import RealtimeConfig, decode_session
 from auricle.protocol.openai.transcription_form import read_form
+from auricle.protocol.vosk.options import VoskOptions
 from auricle.protocol.wyoming.events import WyomingDialect
 from auricle.server.live.native_dialect import NativeDialect
 from auricle.server.uploads.params import Fields, check
@@ -119,10 +124,51 @@ def test_every_api_resolves_languages_alike() -> None:
 
 @pytest.mark.unit
 def test_a_language_is_improbable_below_a_twentieth_and_unknown_at_zero() -> None:
-    assert improbable_language("de", 0.05) is None
-    assert improbable_language("de", 0.0) is None
-    assert improbable_language(None, 0.01) is None
-    assert "German" in (improbable_language("de", 0.049) or "")
+    assert language_warning("de", "de", 0.05) is None
+    assert language_warning("de", "de", 0.0) is None
+    assert language_warning(None, "de", 0.01) is None
+    assert "not in German" in (language_warning("de", "de", 0.049) or "")
+
+
+@pytest.mark.unit
+def test_another_language_than_the_requested_one_is_named() -> None:
+    assert language_warning(None, "en", 0.9) is None
+    assert language_warning("ja", None, 0.0) is None
+    assert "is in English, not in Japanese" in (language_warning("ja", "en", 0.9) or "")
+
+
+@pytest.mark.unit
+def test_every_api_has_a_parameter_against_another_language() -> None:
+    query = [("strict_language", "true")]
+    realtime = RealtimeConfig().merged(
+        decode_session(b'{"audio":{"input":{"transcription":{"strict_language":true}}}}')
+    )
+    wyoming = WyomingDialect("")
+    list(
+        wyoming.receive_bytes(
+            b'{"type":"transcribe","data":{"strict_language":true}}\n'
+            b'{"type":"audio-chunk","data":{"rate":16000,"width":2,"channels":1}}\n'
+        )
+    )
+    assert wyoming.requested is not None
+    (native,) = NativeDialect().receive_text('{"type":"configure","strict_language":true}')
+    assert isinstance(native, Configure)
+    vosk, _ = VoskOptions().merged({"strict_language": True})
+    found = [
+        check(parse_http_query(QueryParams("strict_language=true"))).options.strict_language,
+        read_form({"strict_language": ["true"]}, Task.TRANSCRIBE).options.strict_language,
+        parse_asr(query).options.strict_language,
+        listen_parameters(parse_listen(query)).strict_language,
+        flux_parameters(parse_listen_turns(query)).strict_language,
+        parse_query({"strict_language": "1"}).strict_language,
+        native.strict_language,
+        realtime.parameters().strict_language,
+        realtime.update_command().strict_language,
+        vosk.parameters().strict_language,
+        vosk.update_command().strict_language,
+        wyoming.requested.strict_language,
+    ]
+    assert found == [True] * 12
 
 
 @pytest.mark.unit

@@ -9,7 +9,8 @@ import msgspec
 
 from auricle.events import Final, SessionEvent
 from auricle.protocol.dialect import Reply
-from auricle.protocol.vosk.live import MAX_WARNINGS, VoskDialect
+from auricle.protocol.ignored import MAX_WARNINGS
+from auricle.protocol.vosk.live import VoskDialect
 from auricle.protocol.vosk.options import VoskOptions
 from fuzz.checks import pieces
 from fuzz.grammars import join_steps, split_steps

@@ -42,7 +42,8 @@ class StreamParameters(msgspec.Struct, frozen=True, kw_only=True):
     ``speakers``, or a number of them, finals have the numbers of their speakers. With
     ``turn_detection``, or one of its numbers, utterances end where the speaker sounds finished.
     What ``redact`` names is hidden in all events and in kept transcripts. With ``max_lag_s``,
-    speech whose final would come later than that after its end is dropped, oldest first.
+    speech whose final would come later than that after its end is dropped, oldest first. With
+    ``strict_language``, text is never in another language than the requested one.
     """
 
     format: Wire = Wire.OPUS
@@ -54,6 +55,7 @@ class StreamParameters(msgspec.Struct, frozen=True, kw_only=True):
     model: ModelName = ""
     language: str | None = None
     languages: Languages = ()
+    strict_language: bool = False
     task: Task = Task.TRANSCRIBE
     prompt: Prompt | None = None
     hotwords: Hotwords = ()
@@ -130,6 +132,7 @@ class Configure(msgspec.Struct, frozen=True, kw_only=True, tag="configure", tag_
     model: ModelName | UnsetType = UNSET
     language: str | None | UnsetType = UNSET
     languages: Languages | UnsetType = UNSET
+    strict_language: bool | UnsetType = UNSET
     task: Task | UnsetType = UNSET
     prompt: Prompt | None | UnsetType = UNSET
     hotwords: Hotwords | UnsetType = UNSET

@@ -299,12 +299,26 @@ def language_choice(
     return (known[0], ()) if len(known) == 1 else (None, known)
 
 
-def improbable_language(language: str | None, probability: float) -> str | None:
+def language_warning(requested: str | None, spoken: str | None, probability: float) -> str | None:
     """Return a warning if the speech is probably not in the requested language.
 
-    A probability of 0 means that it is unknown.
+    Args:
+        requested: Code of the requested language; ``None`` if it was detected.
+        spoken: Code of the language of the text; ``None`` if it is unknown.
+        probability: Probability of that language; 0 if it is unknown.
     """
-    if language is None or not 0 < probability < IMPROBABLE_LANGUAGE:
+    if requested is None or spoken is None:
         return None
-    name = LANGUAGE_NAMES.get(language, language).title()
+    if spoken != requested:
+        return (
+            f"The speech, or part of it, is in {_shown(spoken)}, not in {_shown(requested)}, the "
+            "requested language; it was transcribed as spoken."
+        )
+    if not 0 < probability < IMPROBABLE_LANGUAGE:
+        return None
+    name = _shown(requested)
     return f"The speech, or part of it, is probably not in {name}, the requested language."
+
+
+def _shown(code: str) -> str:
+    return LANGUAGE_NAMES.get(code, code).title()

@@ -42,6 +42,13 @@ Hotwords = Annotated[
     Meta(max_length=MAX_HOTWORDS),
 ]
 Language = Annotated[str, Meta(max_length=MAX_LANGUAGE_CHARACTERS)]
+StrictLanguage = Annotated[
+    bool,
+    Meta(
+        description="Whether the text is never in another language than `language`, even if the "
+        "speech is."
+    ),
+]
 ModelName = Annotated[str, Meta(max_length=MAX_MODEL_CHARACTERS)]
 FileName = Annotated[
     str, Meta(pattern=rf"^[^\x00-\x1f\x7f-\x9f]{{0,{MAX_FILE_NAME_CHARACTERS}}}$(?!\n)")

@@ -116,6 +116,8 @@ class Options:
         is_partial: Whether the audio is unfinished speech: only repetitive text is decoded again,
             improbable text is not.
         model: Name of a model of the server's table; empty: the default model.
+        strict_language: Whether to transcribe in the requested language only, even if the speech is
+            in another one.
     """
 
     language: str | None = None
@@ -130,6 +132,7 @@ class Options:
     is_partial: bool = False
     languages: tuple[str, ...] = ()
     model: str = ""
+    strict_language: bool = False
 
 
 @dataclass(frozen=True, slots=True)

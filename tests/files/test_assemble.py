@@ -2,7 +2,7 @@ import pytest
 
 from auricle.errors import PoisonJob
 from auricle.files.assemble import ChunkSlot, FileLanguages, FileProgress, TranscriptAssembler
-from auricle.types import Transcript
+from auricle.types import Segment, Transcript
 from tests.support.transcriber import heard
 
 pytestmark = pytest.mark.unit
@@ -96,5 +96,30 @@ def test_a_named_language_is_as_probable_as_in_its_least_probable_chunk() -> Non
     stitching = TranscriptAssembler(None)
     for index, probability in enumerate((1.0, 0.01, 1.0)):
         stitching.add(place(index), Transcript("a", "de", probability, 16_000))
-    whole = stitching.result(48_000, 0.0, FileLanguages("de")).transcript
+    result = stitching.result(48_000, 0.0, FileLanguages("de"))
+    whole = result.transcript
     assert (whole.language, whole.language_probability) == ("de", 0.01)
+    (warning,) = result.warnings
+    assert "probably not in German" in warning
+
+
+@pytest.mark.parametrize(("spoken_in", "main"), [(("en", "en", "ja"), "en"), (("ja", "en"), "ja")])
+def test_a_file_in_another_language_than_requested_has_that_of_most_of_it_and_a_warning(
+    spoken_in: tuple[str, ...], main: str
+) -> None:
+    assembler = TranscriptAssembler(None)
+    for index, language in enumerate(spoken_in):
+        segments = (Segment(0, 16_000, language),)
+        part = Transcript(language, language, 0.9, 16_000, segments)
+        assembler.add(place(index), part)
+    result = assembler.result(48_000, 0.0, FileLanguages("ja"))
+    assert result.transcript.language == main
+    assert [segment.language for segment in result.transcript.segments] == list(spoken_in)
+    (warning,) = result.warnings
+    assert "is in English, not in Japanese" in warning
+
+
+def test_a_file_in_a_detected_language_has_no_warning() -> None:
+    assembler = TranscriptAssembler(None)
+    assembler.add(place(0), Transcript("a", "en", 0.01, 16_000))
+    assert assembler.result(16_000, 0.0, FileLanguages()).warnings == ()

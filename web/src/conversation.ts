@@ -453,6 +453,7 @@ export class Conversation {
 			model: parameters.model,
 			language: parameters.language,
 			languages: parameters.languages,
+			strict_language: parameters.strictLanguage,
 			task: parameters.task,
 			prompt: parameters.prompt,
 			hotwords: parameters.hotwords,

@@ -330,6 +330,7 @@ const PARAMETERS: Record<keyof StreamParameters, true> = {
 	model: true,
 	language: true,
 	languages: true,
+	strictLanguage: true,
 	task: true,
 	prompt: true,
 	hotwords: true,

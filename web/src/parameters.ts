@@ -10,6 +10,8 @@ export interface StreamParameters {
 	readonly language?: string | null;
 	/** Possible languages if `language` is omitted; if omitted: any. */
 	readonly languages?: readonly string[];
+	/** Whether the text is never in another language than `language`, even if the speech is. */
+	readonly strictLanguage?: boolean;
 	/** `translate`: to English. */
 	readonly task?: 'transcribe' | 'translate';
 	/** Text that the model treats as preceding: at most 10,000 characters. */

@@ -457,6 +457,7 @@ class Conversation:
             model=now.model,
             language=now.language,
             languages=now.languages,
+            strict_language=now.strict_language,
             task=now.task,
             prompt=now.prompt,
             hotwords=now.hotwords,
@@ -506,7 +507,16 @@ class Conversation:
         )
 
 
-_CONFIGURABLE = ("model", "language", "languages", "task", "prompt", "hotwords", "endpoint_ms")
+_CONFIGURABLE = (
+    "model",
+    "language",
+    "languages",
+    "strict_language",
+    "task",
+    "prompt",
+    "hotwords",
+    "endpoint_ms",
+)
 
 
 def _in_query(value: object) -> str:

@@ -1,12 +1,12 @@
 """Assemble the chunks' results: languages, one text, times of the file; no I/O."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from auricle.audio.voice import Spans, fit_to_voice
 from auricle.errors import AuricleError
-from auricle.languages import SPACELESS_LANGUAGES
+from auricle.languages import SPACELESS_LANGUAGES, language_warning
 from auricle.types import SAMPLE_RATE_HZ, Chunk, Gap, Segment, Timing, Transcript
 
 SURE_PROBABILITY = 0.6
@@ -87,7 +87,8 @@ class FileLanguages:
     uncertain, the most probable language is used, weighted by the length of speech.
 
     Attributes:
-        requested: The requested language; no other is detected then.
+        requested: The requested language; none is detected then, but the engine may use another
+            one for a chunk that is clearly in it.
     """
 
     requested: str | None = None
@@ -237,10 +238,14 @@ class TranscriptAssembler:
         gaps = [(slot, error) for slot, error in results if isinstance(error, AuricleError)]
         if gaps and not done:
             raise gaps[0][1]
-        lowest_probability = min((part.language_probability for _, part in done), default=0.0)
+        requested, language = languages.requested, languages.main
+        if requested is not None:
+            language = _main_language(requested, done)
+        parts = [part for _, part in done if requested is None or part.language in (language, None)]
+        lowest_probability = min((part.language_probability for part in parts), default=0.0)
         transcript = Transcript(
             text=self._text,
-            language=languages.main,
+            language=language,
             language_probability=languages.probability or lowest_probability,
             duration_samples=duration_samples,
             segments=tuple(
@@ -256,13 +261,30 @@ class TranscriptAssembler:
             ),
             attempts=max((part.attempts for _, part in done), default=1),
         )
-        return FileTranscript(transcript, tuple(_gap(slot, error) for slot, error in gaps))
+        warnings = (
+            language_warning(requested, part.language, part.language_probability)
+            for _, part in done
+        )
+        return FileTranscript(
+            transcript,
+            tuple(_gap(slot, error) for slot, error in gaps),
+            tuple(dict.fromkeys(filter(None, warnings))),
+        )
 
     def _in_file(self, segment: Segment, slot: ChunkSlot, language: str | None) -> Segment:
         """Return a segment with its times in the file, limited to the detected speech."""
         segment = fit_to_voice(_shifted(segment, slot.start_sample), slot.voiced)
         words = segment.words if self._keep_words else None
         return replace(segment, text=segment.text.strip(), words=words, language=language)
+
+
+def _main_language(requested: str, done: Iterable[tuple[ChunkSlot, Transcript]]) -> str:
+    """Return the language of most of the text: the requested one, or another that was spoken."""
+    seconds = {requested: 0.0}
+    for slot, part in done:
+        if part.language is not None and part.text.strip():
+            seconds[part.language] = seconds.get(part.language, 0.0) + slot.audio_s
+    return max(seconds, key=seconds.__getitem__)
 
 
 def _join(before: str, transcript: Transcript) -> str:

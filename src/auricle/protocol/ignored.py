@@ -16,6 +16,9 @@ _BEGINNING_BYTES = 16
 MAX_OPTIONS = 20
 """Maximum number of options listed."""
 
+MAX_WARNINGS = 20
+"""Maximum number of warnings that wait for a message that has room for them."""
+
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,40}")
 _OFF = frozenset({"", "false", "0", "0.0", "no", "none", "null", "off", "[]", "{}"})
 

@@ -271,7 +271,7 @@ def _holds_together(before: str, after: str) -> bool:
 
 
 def _runs(units: Sequence[_Unit]) -> Iterator[list[_Unit]]:
-    """GiveWay the runs of one speaker's units without a pause."""
+    """Yield the runs of one speaker's units without a pause."""
     run: list[_Unit] = []
     for unit in units:
         if run and (unit.speaker != run[-1].speaker or unit.start_ms - run[-1].end_ms >= PAUSE_MS):

@@ -56,7 +56,6 @@ from auricle.events import (
     Warned,
     WarningCode,
 )
-from auricle.languages import improbable_language
 from auricle.session.arrivals import SafeMark
 from auricle.session.channels.recognition import ChannelRecognition
 from auricle.session.channels.segmenters import ChannelEvent
@@ -174,6 +173,7 @@ class LiveSession:
             initial_prompt=parameters.prompt or None,
             hotwords=parameters.hotwords,
             word_timestamps=parameters.word_timestamps,
+            strict_language=parameters.strict_language,
         )
         engine = choice.model.engine
         self._options = engine.fit(self._requested)
@@ -405,8 +405,6 @@ class LiveSession:
         self._tick(now)
         for output in self._recognition.job_done(job_id, result, now):
             self._put(output)
-        if isinstance(result, Transcript) and self._options.language is not None:
-            self._check_language(result)
         self._settle()
 
     def embed_done(
@@ -624,6 +622,8 @@ class LiveSession:
             options = replace(options, language=command.language)
         if command.languages is not UNSET:
             options = replace(options, languages=command.languages)
+        if command.strict_language is not UNSET:
+            options = replace(options, strict_language=command.strict_language)
         if command.task is not UNSET:
             options = replace(options, task=command.task)
         if command.prompt is not UNSET:
@@ -640,6 +640,7 @@ class LiveSession:
         self._recognition.read_ended(self._now)
         self._tell_finalized()
         while final := self._next_final():
+            self._warn_of_language()
             self._journal.add(final)
             self._put(final)
             self._mark()
@@ -667,6 +668,13 @@ class LiveSession:
             return final
         final = speakers.labelled(final)
         return final if self.parameters.word_timestamps else replace(final, words=None)
+
+    def _warn_of_language(self) -> None:
+        """Warn, before a final, that it is probably not in the requested language."""
+        warning = self._recognition.take_language_warning()
+        if warning is not None:
+            self._warnings.add(Warned(WarningCode.LANGUAGE_IMPROBABLE, warning))
+            self._warn(self.received_sample)
 
     def _compare_speakers(self) -> None:
         """Emit the jobs for voices that are due, and the speakers that have changed."""
@@ -779,11 +787,6 @@ class LiveSession:
                 decode_errors=counts.decode_errors,
             )
         )
-
-    def _check_language(self, transcript: Transcript) -> None:
-        warning = improbable_language(transcript.language, transcript.language_probability)
-        if warning is not None:
-            self._warnings.add(Warned(WarningCode.LANGUAGE_IMPROBABLE, warning))
 
     def _warn(self, until_sample: float) -> None:
         """Send the warnings that are due; without a connection they are held."""

@@ -29,6 +29,7 @@ from auricle.events import (
     Trigger,
     TurnResumed,
 )
+from auricle.languages import language_warning
 from auricle.session.arrivals import ArrivalLog
 from auricle.session.context import NO_CONTEXT, DecodingContext
 from auricle.session.output import Cancel, Judge, Submit, UnfinishedAudio
@@ -135,6 +136,7 @@ class Recognition:
             probabilities, the text of a doubtful utterance is kept.
         has_streams: Whether partials in the streamed languages are recognised apart now.
         turn_end: The question whether the turn has ended.
+        language_warning: A warning that the last final is probably not in the requested language.
     """
 
     def __init__(
@@ -177,6 +179,7 @@ class Recognition:
         self._before: _Before | None = None
         self.load = 0.0
         self.has_streams = False
+        self.language_warning: str | None = None
 
     @property
     def is_done(self) -> bool:
@@ -333,6 +336,9 @@ class Recognition:
         pending = self._pending.popleft()
         if isinstance(result, Transcript):
             self._learn_language(result)
+            self.language_warning = language_warning(
+                pending.options.language, result.language, result.language_probability
+            )
             result = self._joined(pending, result)
         final = _final(id, pending, result, now)
         text, words = self._redaction.final(final.text, final.words)

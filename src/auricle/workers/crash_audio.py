@@ -101,6 +101,7 @@ class CrashAudio:
             "is_chunk": options.is_chunk,
             "sentence_times": options.sentence_times,
             "languages": options.languages,
+            "strict_language": options.strict_language,
             "prompt_characters": len(options.initial_prompt or ""),
             "hotwords": len(options.hotwords),
             "prefix_tokens": len(options.prefix_tokens),

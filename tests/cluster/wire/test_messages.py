@@ -65,6 +65,7 @@ JOB = Job(
         is_partial=True,
         languages=("de", "en"),
         model="parakeet",
+        strict_language=True,
     ),
     kind=JobKind.SPECULATIVE,
     client=ClientId("alice"),
@@ -159,6 +160,7 @@ def test_what_is_on_the_wire_is_pinned() -> None:
             "is_partial": False,
             "languages": [],
             "model": "",
+            "strict_language": False,
         },
     }
     assert pack(Beat()).hex() == "0b00000081a474797065a442656174"

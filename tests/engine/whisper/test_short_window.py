@@ -301,10 +301,36 @@ def test_a_wrong_language_is_reported_and_not_tried_again(
 ) -> None:
     calls = sampled(backend, monkeypatch)
     engine = ShortWindowEngine(backend)
-    heard = hear(engine, FELLOW.pcm, replace(GREEDY, language="de"))
+    heard = hear(engine, FELLOW.pcm, replace(GREEDY, language="de", strict_language=True))
     assert heard.language == "de"
     assert 0 < heard.language_probability < IMPROBABLE_LANGUAGE
     assert (calls, engine.counts.fallbacks, engine.counts.foreign) == ([], 0, 1)
+
+
+@pytest.mark.parametrize("language", ["ja", "ko", "ar", "th", "de"])
+def test_speech_in_another_language_than_requested_is_transcribed_as_spoken(
+    backend: WhisperBackend, language: str
+) -> None:
+    engine = ShortWindowEngine(backend)
+    heard = hear(engine, PAIR.pcm, replace(GREEDY, language=language))
+    assert words(heard.text) == words(PAIR.text)
+    assert heard.language == "en"
+    assert heard.language_probability > 0.5
+    assert (engine.counts.spoken, engine.counts.foreign) == (1, 0)
+
+
+def test_a_job_in_another_language_does_not_change_the_others_of_its_batch(
+    engine: ShortWindowEngine,
+) -> None:
+    jobs = [job(PAIR.pcm, replace(GREEDY, language=each), each) for each in ("ja", "en", "th")]
+    texts = [words(each.text) for each in engine.transcribe(jobs) if isinstance(each, Transcript)]
+    assert texts == [words(PAIR.text)] * 3
+
+
+def test_noise_has_no_text_in_any_language(engine: ShortWindowEngine) -> None:
+    for language in ("ja", "en"):
+        heard = hear(engine, noise(4, 300), replace(GREEDY, language=language))
+        assert (heard.text, heard.language) == ("", language)
 
 
 def test_doubtful_speech_in_the_right_language_is_tried_again(backend: WhisperBackend) -> None:
@@ -317,7 +343,7 @@ def test_doubtful_speech_in_the_right_language_is_tried_again(backend: WhisperBa
 def test_what_loops_in_another_language_has_no_text(backend: WhisperBackend) -> None:
     guard = GuardPolicy(max_compression_ratio=0.0)
     engine = ShortWindowEngine(backend, ShortWindowPolicy(guard=guard))
-    heard = hear(engine, FELLOW.pcm, replace(GREEDY, language="ja"))
+    heard = hear(engine, FELLOW.pcm, replace(GREEDY, language="ja", strict_language=True))
     assert (heard.text, engine.counts.foreign) == ("", 1)
     assert 0 < heard.language_probability < IMPROBABLE_LANGUAGE
 

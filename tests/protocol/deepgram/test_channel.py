@@ -81,9 +81,12 @@ def test_silence_of_a_channel_is_reported_while_the_other_speaks() -> None:
     assert (message["channel_index"], message["duration"]) == ([1, 2], 1.875)
 
 
-def test_the_metadata_counts_channels_and_says_what_is_similar() -> None:
-    warned = Warned(WarningCode.SIMILAR_CHANNELS, "Channels 0 and 1 carry the same audio.")
-    (metadata,) = tell(dialect(), warned, Closed("stop", 16_000, 0, 0, 0))
+@pytest.mark.parametrize(
+    "code", [WarningCode.SIMILAR_CHANNELS, WarningCode.LANGUAGE_IMPROBABLE], ids=str
+)
+def test_the_metadata_counts_channels_and_has_each_warning_once(code: WarningCode) -> None:
+    warned = Warned(code, "Something is wrong.")
+    (metadata,) = tell(dialect(), warned, warned, Closed("stop", 16_000, 0, 0, 0))
     assert metadata["channels"] == 2
     assert metadata["warnings"] == [warned.message]
 

@@ -76,9 +76,3 @@ def test_warnings_are_listed_only_if_there_are_any() -> None:
     assert "warnings" not in transcript_body("job", "trace", TRANSCRIPT)
     body = transcript_body("job", "trace", TRANSCRIPT, warnings=("An option has no effect.",))
     assert body["warnings"] == ("An option has no effect.",)
-
-
-def test_an_improbable_language_is_a_warning() -> None:
-    doubtful = Transcript("Hello", "en", 0.001, 16_000)
-    warnings = transcript_body("job", "trace", doubtful)["warnings"]
-    assert "English" in str(warnings)

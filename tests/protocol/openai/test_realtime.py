@@ -15,6 +15,8 @@ from auricle.events import (
     Ready,
     SpeechEnded,
     SpeechStarted,
+    Warned,
+    WarningCode,
 )
 from auricle.limits import MAX_MESSAGE_CHARACTERS
 from auricle.protocol.dialect import Companded, End, Law, Reply, Step
@@ -302,3 +304,17 @@ def test_longer_audio_is_a_turn() -> None:
 
 def test_with_turn_detection_a_commit_ends_the_turn() -> None:
     assert commits(Line(), 2, 2, 2) == [NOTHING] * 3
+
+
+@pytest.mark.parametrize("is_beta", [False, True])
+def test_warnings_are_a_field_of_the_next_complete_item(is_beta: bool) -> None:
+    line = Line(is_beta=is_beta)
+    warned = Warned(WarningCode.LANGUAGE_IMPROBABLE, "The speech is in English.")
+    final = Final(1, 1, "a", 0, 16_000, "en", None, 300.0, False)
+    for is_first in (True, False):
+        told = line.encode(SpeechStarted(0), SpeechEnded(16_000))
+        told += line.encode(warned, warned) if is_first else []
+        (completed,) = [
+            event for event in told + line.encode(final) if event["type"].endswith(".completed")
+        ]
+        assert completed.get("warnings") == ([warned.message] if is_first else None)

@@ -23,7 +23,8 @@ from auricle.events import (
 )
 from auricle.limits import MAX_MESSAGE_CHARACTERS
 from auricle.protocol.dialect import End, Reply, Step
-from auricle.protocol.vosk.live import MAX_WARNINGS, VoskDialect
+from auricle.protocol.ignored import MAX_WARNINGS
+from auricle.protocol.vosk.live import VoskDialect
 from auricle.protocol.vosk.options import VoskOptions
 from auricle.server.live.connection import failed_of
 
@@ -34,7 +35,13 @@ CLOSED = Closed("stop", 0, 0, 0, 0)
 
 
 def changed(**changes: Any) -> UpdateConfig:
-    fields: dict[str, Any] = {"sample_rate": 8_000, "model": "", "language": None, "hotwords": ()}
+    fields: dict[str, Any] = {
+        "sample_rate": 8_000,
+        "model": "",
+        "language": None,
+        "strict_language": False,
+        "hotwords": (),
+    }
     return UpdateConfig(**(fields | changes))
 
 

@@ -74,5 +74,9 @@ def test_a_session_gets_all_that_concerns_it() -> None:
     assert (parameters.language, parameters.model) == ("de", "base")
     assert parameters.word_timestamps
     assert options.update_command() == UpdateConfig(
-        sample_rate=16_000, model="base", language="de", hotwords=("Auricle",)
+        sample_rate=16_000,
+        model="base",
+        language="de",
+        strict_language=False,
+        hotwords=("Auricle",),
     )

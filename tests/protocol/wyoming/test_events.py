@@ -17,6 +17,8 @@ from auricle.events import (
     SessionEvent,
     SpeechEnded,
     SpeechStarted,
+    Warned,
+    WarningCode,
     Wire,
 )
 from auricle.languages import LANGUAGES
@@ -169,7 +171,7 @@ def test_too_many_names_are_cut_off(talk: Talk) -> None:
 def test_late_configuration_applies_from_then_on(speaking: Talk) -> None:
     late = {"language": "de", "transcript_names": ["Anna"]}
     assert speaking.hear(event("transcribe", late)) == [
-        UpdateConfig(language="de", hotwords=("Anna",))
+        UpdateConfig(language="de", strict_language=False, hotwords=("Anna",))
     ]
 
 
@@ -390,3 +392,14 @@ def test_events_without_payload_are_lines_that_others_can_read() -> None:
     line, _, body = INFO.partition("\n")
     assert json.loads(line) == {"type": "info", "data_length": len(body.encode())}
     assert json.loads(body)["asr"]
+
+
+def test_warnings_are_a_field_of_the_transcript_whose_language_is_the_spoken_one() -> None:
+    talk = Talk()
+    talk.begin(event("transcribe", {"language": "ja"}), CHUNK, STOP)
+    warned = Warned(WarningCode.LANGUAGE_IMPROBABLE, "The speech is in English.")
+    told = talk.tell(
+        SpeechStarted(0), SpeechEnded(16_000), warned, warned, final("Light on."), CLOSED
+    )
+    (transcript,) = [data for type, data in told if type == "transcript"]
+    assert transcript == {"text": "Light on.", "language": "en", "warnings": [warned.message]}

@@ -8,10 +8,19 @@ from math import inf
 import numpy as np
 import pytest
 
-from auricle.commands import Stop, StreamParameters
+from auricle.commands import Configure, Stop, StreamParameters
 from auricle.config.settings import LiveSettings
 from auricle.errors import BadRequest
-from auricle.events import Closed, Event, Ready, SpeechEnded, SpeechStarted, WarningCode
+from auricle.events import (
+    Closed,
+    Event,
+    Final,
+    Ready,
+    SpeechEnded,
+    SpeechStarted,
+    Warned,
+    WarningCode,
+)
 from auricle.protocol.native.stream import encode_event
 from auricle.types import Job, JobKind
 from tests.session.live.helpers import DAMAGED, FELLOW, PAIR_PACKETS, SECOND, codes
@@ -81,6 +90,31 @@ def test_a_language_that_is_hardly_spoken_is_reported_if_it_was_asked_for(
     rig.speak(PAIR_PACKETS)
     assert len(rig.finals) == 2
     assert (WarningCode.LANGUAGE_IMPROBABLE in codes(rig)) is is_sent
+
+
+def test_a_final_in_another_language_than_requested_follows_its_warning() -> None:
+    def answer(job: Job) -> Answer:
+        return spoken("so so", job, language="en")
+
+    rig = Rig(parameters=StreamParameters(seq=True, language="ja"), answer_with=answer)
+    rig.speak(PAIR_PACKETS)
+    assert [final.language for final in rig.finals] == ["en", "en"]
+    reported = [event for event in rig.events if isinstance(event, Warned | Final)]
+    assert isinstance(reported[0], Warned)
+    assert "is in English, not in Japanese" in reported[0].message
+
+
+@pytest.mark.parametrize("is_strict", [True, False])
+def test_jobs_may_be_restricted_to_the_requested_language_from_the_next_utterance_on(
+    is_strict: bool,
+) -> None:
+    rig = Rig(parameters=StreamParameters(seq=True, language="ja", strict_language=is_strict))
+    rig.speak(PAIR_PACKETS)
+    first = len(rig.jobs)
+    rig.command(Configure(strict_language=not is_strict))
+    rig.speak(PAIR_PACKETS, len(PAIR_PACKETS))
+    assert {job.options.strict_language for job in rig.jobs[:first]} == {is_strict}
+    assert rig.jobs[-1].options.strict_language is not is_strict
 
 
 def test_a_final_has_the_last_word() -> None:

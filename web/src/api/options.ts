@@ -11,6 +11,8 @@ export interface TranscribeOptions {
 	readonly language?: string;
 	/** Languages that detection is restricted to. */
 	readonly languages?: readonly string[];
+	/** Whether the text is never in another language than `language`, even if the speech is. */
+	readonly strictLanguage?: boolean;
 	/** `translate`: to English. */
 	readonly task?: 'transcribe' | 'translate';
 	/** 1 to 20; 1 is fastest. */
@@ -60,6 +62,7 @@ const NAMES: Record<keyof JobOptions, string> = {
 	model: 'model',
 	language: 'language',
 	languages: 'languages',
+	strictLanguage: 'strict_language',
 	task: 'task',
 	beamSize: 'beam_size',
 	initialPrompt: 'initial_prompt',

@@ -184,6 +184,8 @@ def _fields(options: Options, speakers: SpeakerOptions | None) -> JobOptions:
         fields["language"] = options.language
     if options.languages:
         fields["languages"] = options.languages
+    if options.strict_language:
+        fields["strict_language"] = True
     if options.initial_prompt is not None:
         fields["initial_prompt"] = options.initial_prompt
     if options.hotwords:

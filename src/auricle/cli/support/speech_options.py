@@ -16,6 +16,13 @@ Language = Annotated[
         "restrict detection. Default: detected."
     ),
 ]
+StrictLanguage = Annotated[
+    bool,
+    typer.Option(
+        "--strict-language",
+        help="Never transcribe in another language than --language, even if the speech is in it.",
+    ),
+]
 TaskChoice = Annotated[Task, typer.Option(help="Transcribe, or translate to English.")]
 ServerModel = Annotated[
     str | None,

@@ -29,6 +29,7 @@ from auricle.cli.support.speech_options import (
     NumSpeakers,
     Prompt,
     Speakers,
+    StrictLanguage,
     TaskChoice,
     WordTimestamps,
     parse_languages,
@@ -64,6 +65,7 @@ def transcribe(
         ),
     ] = None,
     language: Language = None,
+    strict_language: StrictLanguage = False,
     task: TaskChoice = Task.TRANSCRIBE,
     beam_size: Annotated[
         int,
@@ -128,6 +130,7 @@ def transcribe(
         model=(model or "") if settings.client.url else "",
         language=single_language,
         languages=languages,
+        strict_language=strict_language,
         task=task,
         beam_size=beam_size,
         initial_prompt=prompt,

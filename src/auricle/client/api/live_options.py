@@ -17,6 +17,7 @@ class LiveOptions(TypedDict, total=False):
         model: A model, as ``/v1/models`` lists it.
         language: A code such as ``en``; detected for each utterance if omitted.
         languages: Languages that detection is restricted to.
+        strict_language: Whether the text is never in another language than ``language``.
         task: ``translate``: to English.
         prompt: Text that the model treats as preceding the speech.
         hotwords: Words to expect.
@@ -40,6 +41,7 @@ class LiveOptions(TypedDict, total=False):
     model: str | None
     language: str | None
     languages: Sequence[str] | None
+    strict_language: bool | None
     task: TaskName | None
     prompt: str | None
     hotwords: Sequence[str] | None

@@ -13,6 +13,7 @@ class TranscribeOptions(TypedDict, total=False):
         model: A model, as ``/v1/models`` lists it.
         language: A code such as ``en``; detected if omitted.
         languages: Languages that detection is restricted to.
+        strict_language: Whether the text is never in another language than ``language``.
         task: ``translate``: to English.
         beam_size: 1 to 20; 1 is fastest.
         initial_prompt: Text that the model treats as preceding the audio.
@@ -35,6 +36,7 @@ class TranscribeOptions(TypedDict, total=False):
     model: str | None
     language: str | None
     languages: Sequence[str] | None
+    strict_language: bool | None
     task: TaskName | None
     beam_size: int | None
     initial_prompt: str | None

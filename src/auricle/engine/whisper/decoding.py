@@ -38,6 +38,8 @@ class JobDecoding:
     language_probability: float = 1.0
     is_language_checked: bool = False
     """Whether the requested language was compared with the audio."""
+    spoken: tuple[str, float] | None = None
+    """The language to decode in instead of the requested one, with its probability."""
     seek_frames: int = 0
     last_speech_s: float = 0.0
     segments: list[Segment] = field(default_factory=list)
@@ -56,6 +58,11 @@ class JobDecoding:
         """Return the spectrogram of the next window, padded to ``frames``."""
         content = self.features[:, self.seek_frames : self.seek_frames + self.content_frames]
         return padded(content, frames, self.silence)
+
+    @property
+    def text_language(self) -> str | None:
+        """The language of the text; ``None`` while it is not detected."""
+        return self.language if self.spoken is None else self.spoken[0]
 
     @property
     def content_frames(self) -> int:
@@ -134,11 +141,14 @@ class JobDecoding:
         return min(max(sample - self.lead_frames * SAMPLES_PER_FRAME, 0), self.job.pcm.size)
 
     def transcript(self) -> Transcript:
-        """Return the job's transcript."""
+        """Return the job's transcript, in the language that is spoken if it has text."""
+        language, probability = self.language, self.language_probability
+        if self.spoken is not None and self.segments:
+            language, probability = self.spoken
         return Transcript(
             text="".join(segment.text for segment in self.segments).strip(),
-            language=self.language,
-            language_probability=self.language_probability,
+            language=language,
+            language_probability=probability,
             duration_samples=self.job.pcm.size,
             segments=tuple(self.segments),
         )

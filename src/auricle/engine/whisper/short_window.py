@@ -17,7 +17,12 @@ import numpy as np
 from auricle.engine.base import EngineSettings
 from auricle.engine.plausibility import is_quiet
 from auricle.engine.whisper.alignment import AlignedSpan, align_spans, timed_words
-from auricle.engine.whisper.ctranslate2_model import Encoded, Hypothesis, WhisperBackend
+from auricle.engine.whisper.ctranslate2_model import (
+    Encoded,
+    Hypothesis,
+    WhisperBackend,
+    likeliest,
+)
 from auricle.engine.whisper.decoding import JobDecoding
 from auricle.engine.whisper.guard import (
     Attempt,
@@ -82,7 +87,9 @@ class EngineCounts:
     """Full windows that were sampled at the temperatures."""
     silent: int = 0
     foreign: int = 0
-    """Doubtful windows that were accepted unchanged: the audio is not in the requested language."""
+    """Doubtful windows that were not decoded again: the audio is not in the requested language."""
+    spoken: int = 0
+    """Jobs that were decoded in the language of their audio instead of the requested one."""
     encoded_frames: int = 0
 
 
@@ -183,7 +190,8 @@ class ShortWindowEngine:
     def _window(self, decoding: JobDecoding) -> _PendingWindow:
         self.counts.windows += 1
         frames = self._policy.window.frames_for(decoding.content_frames)
-        prefix = decoding.job.options.prefix_tokens if not decoding.seek_frames else ()
+        has_prefix = not decoding.seek_frames and decoding.spoken is None
+        prefix = decoding.job.options.prefix_tokens if has_prefix else ()
         return _PendingWindow(decoding, frames, self._prompt(decoding, prefix))
 
     def _full_window(self, window: _PendingWindow) -> _PendingWindow:
@@ -233,10 +241,14 @@ class ShortWindowEngine:
             window.attempts.append(attempt)
             verdict = self._judge(window, attempt)
             guard = self._policy.guard
-            if guard and verdict is Verdict.DOUBT:
+            is_empty = verdict is Verdict.SILENT or not attempt.text.strip()
+            if guard and (is_empty or verdict is Verdict.DOUBT):
                 if self._is_foreign(window, encoded[row : row + 1], guard):
-                    attempt, verdict = self._give_up(window, guard)
-                elif key.frames == FULL_FRAMES:
+                    if window.decoding.spoken is not None:
+                        continue  # decoded from the same place in the next round
+                    if verdict is Verdict.DOUBT:
+                        attempt, verdict = self._give_up(window, guard)
+                elif verdict is Verdict.DOUBT and key.frames == FULL_FRAMES:
                     attempt, verdict = self._sample(window, encoded[row : row + 1], guard)
             match verdict:
                 case Verdict.ACCEPT:
@@ -311,9 +323,13 @@ class ShortWindowEngine:
             window.prompt = replace(prompt, context=window.prompt.context)
 
     def _is_foreign(self, window: _PendingWindow, encoded: Encoded, guard: GuardPolicy) -> bool:
-        """Return whether a doubtful window is hardly in the requested language."""
-        decoding, language = window.decoding, window.decoding.job.options.language
-        if language is None or not self._backend.is_multilingual:
+        """Return whether a doubtful window is hardly in the requested language.
+
+        Chooses the language that is spoken, if it is clear and the job allows it.
+        """
+        decoding, options = window.decoding, window.decoding.job.options
+        language = options.language
+        if language is None or not self._backend.is_multilingual or decoding.spoken is not None:
             return False
         is_long_enough = decoding.content_frames >= guard.foreign_from_frames
         if not decoding.is_language_checked and is_long_enough:
@@ -321,6 +337,10 @@ class ShortWindowEngine:
             (probabilities,) = self._backend.language_probabilities(encoded)
             if (probability := probabilities.get(language, 1.0)) < IMPROBABLE_LANGUAGE:
                 decoding.language_probability = probability
+                spoken = likeliest(probabilities, ())
+                if spoken[1] >= guard.spoken_min_prob and not options.strict_language:
+                    decoding.spoken = spoken
+                    self.counts.spoken += 1
         return decoding.language_probability < IMPROBABLE_LANGUAGE
 
     def _give_up(self, window: _PendingWindow, guard: GuardPolicy) -> tuple[Attempt, Verdict]:
@@ -433,7 +453,7 @@ class ShortWindowEngine:
         return align_spans(split.spans, words, tokenizer.eot, since_s)
 
     def _tokenizer(self, decoding: JobDecoding) -> Tokenizer:
-        return self._backend.tokenizer(decoding.language or "en", decoding.job.options.task)
+        return self._backend.tokenizer(decoding.text_language or "en", decoding.job.options.task)
 
 
 def _batches(windows: Sequence[_PendingWindow]) -> Iterator[list[_PendingWindow]]:

@@ -19,6 +19,7 @@ from auricle.limits import (
     MAX_PROMPT_CHARACTERS,
     Language,
     ModelName,
+    StrictLanguage,
     are_valid_hotwords,
 )
 from auricle.protocol.fields import convert_texts, split_list
@@ -64,6 +65,7 @@ class AsrQuery(DetectionQuery, kw_only=True):
     language: Annotated[
         Language, Meta(description="Language code or English name; detected if omitted.")
     ] = ""
+    strict_language: StrictLanguage = False
     initial_prompt: Annotated[
         str, Meta(description="Text that the model treats as preceding the audio.")
     ] = ""
@@ -136,6 +138,7 @@ def parse_asr(items: Iterable[tuple[str, str]]) -> AsrRequest:
             hotwords=_hotwords(query),
             word_timestamps=has_subtitles or query.word_timestamps,
             model=query.model,
+            strict_language=query.strict_language,
         ),
         is_raw=not query.encode,
         output=output or Output.TXT,

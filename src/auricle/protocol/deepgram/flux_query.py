@@ -13,7 +13,14 @@ from msgspec import UNSET, Meta, UnsetType
 from auricle.commands import StreamParameters
 from auricle.errors import BadRequest
 from auricle.languages import language_choice
-from auricle.limits import MAX_RATE_HZ, TELEPHONE_RATE_HZ, Languages, ModelName, RateHz
+from auricle.limits import (
+    MAX_RATE_HZ,
+    TELEPHONE_RATE_HZ,
+    Languages,
+    ModelName,
+    RateHz,
+    StrictLanguage,
+)
 from auricle.protocol.deepgram.audio_input import WIRES
 from auricle.protocol.deepgram.query import (
     LINEAR16,
@@ -80,6 +87,7 @@ class _Query(msgspec.Struct, kw_only=True):
     eot_timeout_ms: EotTimeoutMs | UnsetType = UNSET
     keyterm: tuple[str, ...] = ()
     language_hint: Languages = ()
+    strict_language: StrictLanguage = False
     redact: tuple[str, ...] = ()
     numerals: bool = False
 
@@ -104,6 +112,7 @@ class ListenTurns:
         language: A language code; ``None`` to detect the language.
         languages: Language codes that detection is restricted to.
         language_hints: The hints as they were sent.
+        strict_language: Whether text is never in another language than ``language``.
         thresholds: When a turn ends.
         keyterms: Words that the model should favour.
         redact: What to hide.
@@ -119,6 +128,7 @@ class ListenTurns:
     language_hints: tuple[str, ...]
     thresholds: Thresholds
     keyterms: tuple[str, ...]
+    strict_language: bool = False
     redact: tuple[Redact, ...] = ()
     writes_numerals: bool = False
     warnings: tuple[str, ...] = ()
@@ -171,6 +181,7 @@ def parse_listen_turns(items: Iterable[tuple[str, str]]) -> ListenTurns:
         language_hints=(),
         thresholds=changed.applied_to(Thresholds()),
         keyterms=check_hotwords(query.keyterm),
+        strict_language=query.strict_language,
         redact=parse_redact(query.redact),
         writes_numerals=query.numerals,
         warnings=ignored_options(items, _KNOWN),
@@ -188,6 +199,7 @@ def parameters_of(query: ListenTurns) -> StreamParameters:
         model=query.model,
         language=query.language,
         languages=query.languages,
+        strict_language=query.strict_language,
         hotwords=query.keyterms,
         partials=True,
         word_timestamps=True,

@@ -61,6 +61,7 @@ def parameters_of(query: Listen) -> StreamParameters:
         model=query.model,
         language=query.language,
         languages=query.languages,
+        strict_language=query.strict_language,
         hotwords=query.hotwords,
         partials=query.wants_interim,
         endpoint_ms=query.endpoint_ms,
@@ -210,8 +211,9 @@ class DeepgramDialect:
                     for channel in self._channels
                     for message in channel.messages_of_progress(event)
                 ]
-            case Warned(WarningCode.SIMILAR_CHANNELS, message):
-                self._warnings.append(message)
+            case Warned(WarningCode.SIMILAR_CHANNELS | WarningCode.LANGUAGE_IMPROBABLE, message):
+                if message not in self._warnings:
+                    self._warnings.append(message)
             case SwitchFormat():
                 self._audio.is_undecodable = True
             case Closed():

@@ -26,6 +26,7 @@ from auricle.limits import (
     Languages,
     ModelName,
     RateHz,
+    StrictLanguage,
     are_valid_hotwords,
 )
 from auricle.protocol.fields import convert_texts, split_list
@@ -95,6 +96,7 @@ class FileQuery(msgspec.Struct, kw_only=True):
             "restricted to."
         ),
     ] = ()
+    strict_language: StrictLanguage = False
     keyterm: Annotated[
         tuple[str, ...], Meta(description="Words that the model should favour.")
     ] = ()
@@ -169,6 +171,7 @@ class Listen:
         is_multichannel: Whether channels are transcribed apart; otherwise they are mixed.
         language: A language code; ``None`` to detect the language.
         languages: Language codes that detection is restricted to.
+        strict_language: Whether text is never in another language than ``language``.
         callback: URL to which the transcript of a file is sent; empty if there is none.
         callback_method: HTTP method of the callback.
         model: Name of the requested model; empty for the default.
@@ -206,6 +209,7 @@ class Listen:
     tags: tuple[str, ...]
     warnings: tuple[str, ...] = ()
     languages: tuple[str, ...] = ()
+    strict_language: bool = False
     callback: str = ""
     callback_method: str = "POST"
     model: str = ""
@@ -256,6 +260,7 @@ def parse_listen(
         is_multichannel=query.multichannel,
         language=language,
         languages=languages,
+        strict_language=query.strict_language,
         hotwords=_hotwords(query),
         wants_interim=query.interim_results,
         endpoint_ms=default_endpoint_ms if endpoint_ms is None else endpoint_ms,

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypedDict
 
-from auricle.languages import improbable_language
 from auricle.protocol.deepgram.query import Listen
 from auricle.protocol.spoken_words import approximate_words, plain
 from auricle.text.transcripts import with_numerals
@@ -210,14 +209,12 @@ class FileResponse:
         channels: Sequence[Transcript] = (),
     ) -> FileBody:
         """Return the response; takes a third of a second for four hours of audio."""
-        warnings = (*_warnings(transcript, gaps), *self.query.warnings, *warnings)
+        warnings = (*_missing(gaps), *self.query.warnings, *warnings)
         metadata = replace(self.metadata, warnings=warnings)
         return file_body(transcript, self.query, metadata, channels)
 
 
-def _warnings(transcript: Transcript, gaps: Iterable[Gap]) -> Iterator[str]:
-    if warning := improbable_language(transcript.language, transcript.language_probability):
-        yield warning
+def _missing(gaps: Iterable[Gap]) -> Iterator[str]:
     for gap in gaps:
         start, end = seconds(gap.start_sample), seconds(gap.end_sample)
         where = "" if gap.channel is None else f" of channel {gap.channel}"

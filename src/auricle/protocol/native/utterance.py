@@ -4,7 +4,6 @@ from typing import Annotated, NotRequired, TypedDict
 
 from msgspec import Meta
 
-from auricle.languages import improbable_language
 from auricle.protocol.gaps import gap_reason
 from auricle.protocol.native.errors import ErrorBody
 from auricle.types import SAMPLE_RATE_HZ, Gap, Segment, Transcript, Word
@@ -126,8 +125,6 @@ def transcript_body(
         body["speakers"] = [
             {"speaker": speaker.number, "name": speaker.name} for speaker in transcript.speakers
         ]
-    if doubt := improbable_language(transcript.language, transcript.language_probability):
-        warnings = (*warnings, doubt)
     if warnings:
         body["warnings"] = warnings
     return body

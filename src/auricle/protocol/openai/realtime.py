@@ -31,6 +31,7 @@ from auricle.events import (
     SpeakerRevision,
     SpeechEnded,
     SpeechStarted,
+    Warned,
 )
 from auricle.limits import MAX_MESSAGE_CHARACTERS
 from auricle.protocol.dialect import ClosingMessages, Companded, End, Reply, Step
@@ -185,7 +186,10 @@ class RealtimeDialect:
     # Session events.
 
     def encode(self, event: SessionEvent) -> Iterable[str]:
-        """Return the server events for a session event; marks and warnings have none."""
+        """Return the server events for a session event; marks have none.
+
+        A warning is a field of the next ``completed`` event.
+        """
         detects_turns = self._config.turn_detection is not None
         match event:
             case Ready():
@@ -205,6 +209,9 @@ class RealtimeDialect:
                 events = self._items.flushed(event)
             case Discarded():
                 events = self._items.discarded()
+            case Warned():
+                self._items.warn(event.message)
+                return ()
             case Failed():
                 return (self._failure(event),)
             case _:

@@ -69,6 +69,7 @@ class _Transcription(msgspec.Struct):
     model: str | None | UnsetType = UNSET
     language: str | None | UnsetType = UNSET
     languages: list[str] | None | UnsetType = UNSET
+    strict_language: bool | None | UnsetType = UNSET
     prompt: str | None | UnsetType = UNSET
     keywords: list[str] | None | UnsetType = UNSET
 
@@ -109,6 +110,7 @@ class RealtimeConfig:
         model: The model name from the client; the session resolves it.
         language: A supported language code.
         languages: Language codes that detection is restricted to.
+        strict_language: Whether text is never in another language than ``language``.
         prompt: Text that the model treats as preceding text.
         keywords: Words that the model should expect.
         turn_detection: ``server_vad``, ``semantic_vad``, or ``None`` for manual commits.
@@ -130,6 +132,7 @@ class RealtimeConfig:
     silence_ms: int = DEFAULT_ENDPOINT_MS
     eagerness: str = "auto"
     languages: tuple[str, ...] = ()
+    strict_language: bool = False
     has_chosen_turns: bool = field(default=False, compare=False)
     is_conversation: bool = field(default=False, compare=False)
     default_endpoint_ms: int = DEFAULT_ENDPOINT_MS
@@ -174,6 +177,7 @@ class RealtimeConfig:
             model=self.model,
             language=self.language,
             languages=self.languages,
+            strict_language=self.strict_language,
             prompt=self.prompt,
             hotwords=self.keywords,
             endpoint_ms=self.endpoint_ms,
@@ -188,6 +192,7 @@ class RealtimeConfig:
             model=self.model,
             language=self.language,
             languages=self.languages,
+            strict_language=self.strict_language,
             prompt=self.prompt,
             hotwords=self.keywords,
             endpoint_ms=self.endpoint_ms,
@@ -251,13 +256,22 @@ class RealtimeConfig:
     def _with_transcription(
         self, transcription: _Transcription | None | UnsetType, param: str
     ) -> "RealtimeConfig":
-        transcription = transcription or _Transcription(None, None, None, None, None)
+        transcription = transcription or _Transcription(
+            model=None,
+            language=None,
+            languages=None,
+            strict_language=None,
+            prompt=None,
+            keywords=None,
+        )
         config = self
         if transcription.model is not UNSET:
             config = config.with_model(transcription.model or DEFAULT_MODEL)
         if transcription.language is not UNSET or transcription.languages is not UNSET:
             language, languages = _languages(transcription, param)
             config = replace(config, language=language, languages=languages)
+        if transcription.strict_language is not UNSET:
+            config = replace(config, strict_language=bool(transcription.strict_language))
         if transcription.prompt is not UNSET:
             if len(transcription.prompt or "") > MAX_PROMPT_CHARACTERS:
                 raise ConfigError(
@@ -331,8 +345,12 @@ class RealtimeConfig:
             "language": self.language,
             "prompt": self.prompt,
         }
-        lists = {"languages": self.languages, "keywords": self.keywords}
-        return fields | {name: values for name, values in lists.items() if values}
+        extensions = {
+            "languages": self.languages,
+            "keywords": self.keywords,
+            "strict_language": self.strict_language,
+        }
+        return fields | {name: value for name, value in extensions.items() if value}
 
     def _turns(self) -> dict[str, Any] | None:
         match self.turn_detection:

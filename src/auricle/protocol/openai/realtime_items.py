@@ -32,6 +32,7 @@ from auricle.events import (
     SpeechStarted,
 )
 from auricle.languages import SPACELESS_LANGUAGES
+from auricle.protocol.ignored import MAX_WARNINGS
 from auricle.protocol.spoken_words import text_after
 from auricle.protocol.stable_text import StableText
 from auricle.types import SAMPLE_RATE_HZ
@@ -114,6 +115,12 @@ class Items:
         self._without_speakers: dict[int, _Item] = {}  # by the number of the final
         self._is_talking = False
         self._spared: _ItemText | None = None  # its item is committed, but it is open
+        self._warnings: deque[str] = deque(maxlen=MAX_WARNINGS)
+
+    def warn(self, message: str) -> None:
+        """Keep a warning for the next complete item."""
+        if message not in self._warnings:
+            self._warnings.append(message)
 
     def started(self, event: SpeechStarted, *, detects_turns: bool) -> list[ServerEvent]:
         """Start an utterance."""
@@ -287,6 +294,9 @@ class Items:
         usage = {"type": "duration", "seconds": round(item.samples / SAMPLE_RATE_HZ, 2)}
         languages = [{"code": code} for code in item.languages]
         completed = {"transcript": item.text, "usage": usage, "languages": languages}
+        if self._warnings:
+            completed["warnings"] = list(self._warnings)
+            self._warnings.clear()
         return [_item_event(item, "completed", **completed)]
 
 

@@ -18,7 +18,14 @@ from msgspec import Meta
 
 from auricle.errors import BadRequest
 from auricle.languages import language_choice
-from auricle.limits import MAX_PROMPT_CHARACTERS, Hotwords, Language, Languages, ModelName
+from auricle.limits import (
+    MAX_PROMPT_CHARACTERS,
+    Hotwords,
+    Language,
+    Languages,
+    ModelName,
+    StrictLanguage,
+)
 from auricle.protocol.fields import check_list, convert_texts, decode_json, split_list
 from auricle.protocol.ignored import ignored_options
 from auricle.protocol.openai.known_speakers import (
@@ -91,6 +98,7 @@ class Form(
     languages: Annotated[
         Languages, Meta(description="Languages that detection is restricted to.")
     ] = ()
+    strict_language: StrictLanguage = False
     prompt: Annotated[
         str, Meta(description="Text that the model treats as preceding the audio.")
     ] = ""
@@ -206,6 +214,7 @@ def read_form(texts: Texts, task: Task, unread: Iterable[tuple[str, str]] = ()) 
             word_timestamps=has_words and not is_streamed,
             sentence_times=shows_speakers,
             model=form.model,
+            strict_language=form.strict_language,
         ),
         format=response_format,
         has_segments="segment" in form.timestamp_granularities or not form.timestamp_granularities,

@@ -31,15 +31,13 @@ from auricle.events import Closed, Failed, Final, Finalized, Partial, SessionEve
 from auricle.limits import MAX_RATE_HZ, MIN_RATE_HZ
 from auricle.protocol.dialect import ClosingMessages, End, Reply, Step
 from auricle.protocol.fields import check_length, decode_json
+from auricle.protocol.ignored import MAX_WARNINGS
 from auricle.protocol.vosk.options import VoskOptions
 from auricle.protocol.vosk.results import Json, partial_body, result_body
 from auricle.protocol.wav import PCM, parse_wav_head
 
 IDLE_TIMEOUT_S = 600.0
 """vosk-server has no timeout, and a muted participant of a meeting sends nothing."""
-MAX_WARNINGS = 20
-"""Maximum number of warnings that wait for an answer."""
-
 _MAX_REASON_BYTES = 123  # RFC 6455 §5.5
 _WAV_SIGNATURE = b"RIFF"
 

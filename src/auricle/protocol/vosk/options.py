@@ -1,8 +1,8 @@
 """The options of a Vosk connection: from its URL, then from ``config`` messages.
 
 ``sample_rate``, ``phrase_list``, ``model``, ``words`` and ``max_alternatives`` are vosk-server's,
-``language`` is Nextcloud's. ``punctuate=0`` returns plain lower-case words, as Vosk's models do,
-for programs that compare the text.
+``language`` is Nextcloud's, ``strict_language`` Auricle's. ``punctuate=0`` returns plain lower-case
+words, as Vosk's models do, for programs that compare the text.
 
 Numbers may be text, because BigBlueButton sends the rate so. An option with an invalid value has no
 effect and is reported, because the programs disconnect on errors; only an unusable sample rate is
@@ -32,6 +32,7 @@ _TYPES: Mapping[str, Any] = {
     "words": bool,
     "max_alternatives": Annotated[int, Meta(ge=0)],
     "punctuate": bool,
+    "strict_language": bool,
 }
 _KNOWN = frozenset({*_TYPES, "language", "sample_rate"})
 
@@ -43,6 +44,7 @@ class VoskOptions:
     Attributes:
         sample_rate_hz: Sample rate of the audio; vosk-server's default is 8 kHz.
         language: Language code; ``None`` detects the language.
+        strict_language: Whether text is never in another language than ``language``.
         model: Name of the model; empty for the default.
         hotwords: The phrase list: words that the model should expect.
         has_words: Whether results have words with times.
@@ -57,6 +59,7 @@ class VoskOptions:
     has_words: bool = True
     has_alternatives: bool = False
     punctuates: bool = True
+    strict_language: bool = False
 
     def merged(self, values: Mapping[str, object]) -> tuple["VoskOptions", tuple[str, ...]]:
         """Return these options with a client's changes, and warnings about those without effect.
@@ -81,6 +84,7 @@ class VoskOptions:
             has_words=changes.get("words", self.has_words),
             has_alternatives=bool(changes.get("max_alternatives", self.has_alternatives)),
             punctuates=changes.get("punctuate", self.punctuates),
+            strict_language=changes.get("strict_language", self.strict_language),
         )
         if "phrase_list" in changes:
             phrases = tuple(phrase for phrase in changes["phrase_list"] if phrase != UNKNOWN_WORD)
@@ -104,6 +108,7 @@ class VoskOptions:
             sample_rate=self.sample_rate_hz,
             model=self.model,
             language=self.language,
+            strict_language=self.strict_language,
             hotwords=self.hotwords,
             word_timestamps=True,
         )
@@ -114,6 +119,7 @@ class VoskOptions:
             sample_rate=self.sample_rate_hz,
             model=self.model,
             language=self.language,
+            strict_language=self.strict_language,
             hotwords=self.hotwords,
         )
 

@@ -39,6 +39,7 @@ from auricle.events import (
     SessionEvent,
     SpeechEnded,
     SpeechStarted,
+    Warned,
     Wire,
 )
 from auricle.languages import language_code
@@ -70,6 +71,7 @@ class Transcribe(msgspec.Struct, frozen=True):
     language: str | None = None
     transcript_names: list[str] | None = None
     transcript_terms: list[str] | None = None
+    strict_language: bool | None = None
 
     @property
     def hotwords(self) -> tuple[str, ...]:
@@ -224,6 +226,7 @@ class WyomingDialect:
             yield UpdateConfig(
                 model=request.name or UNSET,
                 language=language,
+                strict_language=bool(request.strict_language),
                 hotwords=request.hotwords or UNSET,
             )
 
@@ -260,6 +263,7 @@ class WyomingDialect:
             channels=format.channels,
             model=self._request.name or "",
             language=self._request.language,
+            strict_language=bool(self._request.strict_language),
             hotwords=self._request.hotwords,
         )
 
@@ -289,6 +293,9 @@ class WyomingDialect:
                 return self._transcript.partial(event, self._request.language)
             case Final():
                 return self._transcript.final(event, self._request.language)
+            case Warned():
+                self._transcript.warn(event.message)
+                return ()
             case Closed():
                 return self._transcript.close(self._request.language)
             case Failed():

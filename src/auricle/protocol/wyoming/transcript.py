@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from auricle.events import Final, Partial
 from auricle.languages import SPACELESS_LANGUAGES
+from auricle.protocol.ignored import MAX_WARNINGS
 from auricle.protocol.stable_text import StableText
 from auricle.protocol.wyoming.framing import error_event, pack_event
 
@@ -22,12 +23,18 @@ class RequestTranscript:
         self._language: str | None = None
         self._has_started = self._has_closed = False
         self._utterances: deque[StableText] = deque()  # their finals are pending
+        self._warnings: deque[str] = deque(maxlen=MAX_WARNINGS)
 
     @property
     def is_whole(self) -> bool:
         """Whether there is text to send and no final is pending."""
         has_text = bool(self._text) and not self._has_closed
         return has_text and self.error is None and not self._utterances
+
+    def warn(self, message: str) -> None:
+        """Keep a warning for ``transcript``, where it is an extension."""
+        if message not in self._warnings:
+            self._warnings.append(message)
 
     def started(self) -> None:
         """Start an utterance."""
@@ -59,8 +66,12 @@ class RequestTranscript:
         self._has_closed = True
         if self.error is not None:
             return (error_event(self.error, "The speech could not be transcribed; say it again."),)
-        spoken = language or self._language
-        transcript = {"text": self._text} | ({} if spoken is None else {"language": spoken})
+        spoken = self._language or language
+        transcript: dict[str, object] = {"text": self._text}
+        if spoken is not None:
+            transcript["language"] = spoken
+        if self._warnings:
+            transcript["warnings"] = list(self._warnings)
         start = () if self._has_started else (self._start(language),)
         return (*start, pack_event("transcript", transcript), pack_event("transcript-stop"))
 

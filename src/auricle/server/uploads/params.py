@@ -25,6 +25,7 @@ from auricle.limits import (
     Languages,
     ModelName,
     Prompt,
+    StrictLanguage,
 )
 from auricle.protocol.deepgram.results import FileResponse
 from auricle.protocol.fields import convert_texts
@@ -96,6 +97,7 @@ class Fields(msgspec.Struct, kw_only=True):
         Languages,
         Meta(description="Languages that detection is restricted to; comma-separated in a query."),
     ] = ()
+    strict_language: StrictLanguage = False
     src_lang: Annotated[Language, Meta(description="Alias of `language`.")] = ""
     task: Annotated[
         str,
@@ -358,4 +360,5 @@ def _options(fields: Fields) -> Options:
         hotwords=fields.hotwords,
         word_timestamps=fields.word_timestamps,
         model=fields.model,
+        strict_language=fields.strict_language,
     )

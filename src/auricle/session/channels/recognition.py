@@ -158,6 +158,13 @@ class ChannelRecognition:
             channel.turn_end.has_failed = False
         return has_failed
 
+    def take_language_warning(self) -> str | None:
+        """Return a warning that finals since the last call are not in the requested language."""
+        warnings = [channel.language_warning for channel in self._channels]
+        for channel in self._channels:
+            channel.language_warning = None
+        return next(filter(None, warnings), None)
+
     def read_ended(self, now: float) -> None:
         """Make ended utterances pending; see :meth:`.Recognition.read_ended`."""
         for channel in self._channels:

@@ -163,6 +163,7 @@ def _params(query: Listen, request_id: str) -> TranscriptionParams:
             hotwords=query.hotwords,
             word_timestamps=True,
             model=query.model,
+            strict_language=query.strict_language,
         ),
         warnings=query.warnings,
         speakers=query.speakers,

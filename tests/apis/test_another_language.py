@@ -1,0 +1,278 @@
+"""English speech with ``language=ja``, ``ko``, ``ar`` or ``th``, at every API of a real server.
+
+The text is never empty: it is in the language that is spoken, and every API reports it.
+"""
+
+import base64
+import json
+import re
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import httpx2
+import pytest
+from websockets.asyncio.client import connect
+
+from tests.support.clips import CLIPS, words
+from tests.support.command import LIMIT_S, Command, completed, environment, serving
+from tests.support.model import CACHE_DIR, bundled_model
+from tests.support.stream import call
+from tests.support.wyoming import read, spoken
+
+pytestmark = [pytest.mark.model, pytest.mark.process]
+
+FILE, UTTERANCE = CLIPS["pair.wav"], CLIPS["fellow.wav"]
+AUDIO, SPOKEN = FILE.path.read_bytes(), words(FILE.text)
+PCM, SPOKEN_LIVE = UTTERANCE.pcm.tobytes(), words(UTTERANCE.text)
+SECOND = bytes(32_000)
+LANGUAGES = ("ja", "ko", "ar", "th")
+NAMES = {"ja": "Japanese", "ko": "Korean", "ar": "Arabic", "th": "Thai"}
+HEADER = "x-auricle-warnings"
+
+
+class Server:
+    """A server with every API."""
+
+    def __init__(self, command: Command, url: str) -> None:
+        self.url, self.command = url, command
+        self.port = int(url.rpartition(":")[2])
+
+    def port_of(self, name: str) -> int:
+        """Return the port of an API with a port of its own."""
+        found = re.search(rf'"port": (\d+), "event": "{name}_started"', self.command.stderr)
+        assert found is not None
+        return int(found[1])
+
+    def post(self, path: str, **query: str) -> httpx2.Response:
+        """Send the clip as the body."""
+        headers = {"content-type": "audio/wav"}
+        url = f"{self.url}{path}"
+        answer = httpx2.post(url, params=query, content=AUDIO, headers=headers, timeout=LIMIT_S)
+        assert answer.status_code == 200, answer.text
+        return answer
+
+    def openai(self, **fields: str) -> httpx2.Response:
+        """Send the clip in OpenAI's form."""
+        return self._form("/v1/audio/transcriptions", {"file": ("pair.wav", AUDIO)}, fields)
+
+    def asr(self, **query: str) -> httpx2.Response:
+        """Send the clip in a form, with the options in the query."""
+        return self._form(f"/asr?{urlencode(query)}", {"audio_file": ("pair.wav", AUDIO)}, {})
+
+    def _form(self, path: str, files: Any, fields: dict[str, str]) -> httpx2.Response:
+        answer = httpx2.post(f"{self.url}{path}", files=files, data=fields, timeout=LIMIT_S)
+        assert answer.status_code == 200, answer.text
+        return answer
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    bundled_model()
+    ports = {"vosk": 1, "vosk_port": 0, "wyoming": 1, "wyoming_port": 0}
+    settings = {"engine": "whisper", "model": "base", "cache_dir": CACHE_DIR, **ports}
+    folder = tmp_path_factory.mktemp("server")
+    with serving(folder, asr_webservice=1, **settings) as (command, url):
+        yield Server(command, url)
+
+
+def check_warning(text: str, language: str) -> None:
+    assert f"is in English, not in {NAMES[language]}" in text
+
+
+def subtitle_words(text: str) -> list[str]:
+    """Return the words of a subtitle file."""
+    lines = text.splitlines()
+    spoken_lines = [line for line in lines if "-->" not in line and not line.isdecimal()]
+    return [word for word in words(" ".join(spoken_lines)) if word != "webvtt"]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_native(server: Server, language: str) -> None:
+    answer = server.post("/utterance", language=language)
+    body = answer.json()
+    assert words(body["text"]) == SPOKEN
+    assert (body["language"], {each["language"] for each in body["segments"]}) == ("en", {"en"})
+    check_warning(body["warnings"][0], language)
+    check_warning(answer.headers[HEADER], language)
+
+
+def test_native_job(server: Server) -> None:
+    headers = {"content-type": "audio/wav"}
+    url = f"{server.url}/utterance?wait=0&job_id=a&language=ja"
+    assert httpx2.post(url, content=AUDIO, headers=headers).status_code == 202
+    while (job := httpx2.get(f"{server.url}/jobs/a").json())["state"] != "done":
+        assert job["state"] in ("queued", "running")
+    assert words(job["result"]["text"]) == SPOKEN
+    check_warning(job["result"]["warnings"][0], "ja")
+
+
+@pytest.mark.parametrize(
+    ("format", "language"),
+    [
+        *(("srt", language) for language in LANGUAGES),
+        *((format, "ja") for format in ("vtt", "verbose_json", "json", "text")),
+    ],
+)
+def test_openai(server: Server, format: str, language: str) -> None:
+    answer = server.openai(language=language, response_format=format)
+    check_warning(answer.headers[HEADER], language)
+    if "json" not in format:
+        assert subtitle_words(answer.text) == SPOKEN
+        return
+    body = answer.json()
+    assert words(body["text"]) == SPOKEN
+    check_warning(body["warnings"][0], language)
+    if format == "verbose_json":
+        assert body["language"] == "english"
+
+
+def test_openai_stream(server: Server) -> None:
+    text = server.openai(language="ja", stream="true").text
+    done = json.loads(text.rstrip().splitlines()[-1].removeprefix("data: "))
+    assert words(done["text"]) == SPOKEN
+    check_warning(done["warnings"][0], "ja")
+
+
+@pytest.mark.parametrize(
+    ("output", "language"),
+    [
+        *(("srt", language) for language in LANGUAGES),
+        *((output, "ja") for output in ("vtt", "txt", "json")),
+    ],
+)
+def test_asr_webservice(server: Server, output: str, language: str) -> None:
+    answer = server.asr(language=language, output=output)
+    check_warning(answer.headers[HEADER], language)
+    if output == "json":
+        body = answer.json()
+        assert (words(body["text"]), body["language"]) == (SPOKEN, "en")
+        check_warning(body["warnings"][0], language)
+    else:
+        assert subtitle_words(answer.text) == SPOKEN
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_deepgram(server: Server, language: str) -> None:
+    answer = server.post("/v1/listen", language=language)
+    body = answer.json()
+    assert words(body["results"]["channels"][0]["alternatives"][0]["transcript"]) == SPOKEN
+    check_warning(body["metadata"]["warnings"][0], language)
+    check_warning(answer.headers[HEADER], language)
+
+
+def test_strict_language_keeps_the_requested_one_at_every_api(server: Server) -> None:
+    strict = {"language": "ja", "strict_language": "true"}
+    native = server.post("/utterance", **strict).json()
+    openai = server.openai(**strict)
+    asr = server.asr(output="json", **strict)
+    deepgram = server.post("/v1/listen", **strict)
+    texts = [
+        native["text"],
+        openai.json()["text"],
+        asr.json()["text"],
+        deepgram.json()["results"]["channels"][0]["alternatives"][0]["transcript"],
+    ]
+    assert not any(set(words(text)) & set(SPOKEN) for text in texts)
+    assert native["language"] == "ja"
+    for answer in (openai, asr, deepgram):
+        assert "probably not in Japanese" in answer.headers[HEADER]
+
+
+async def test_native_stream(server: Server) -> None:
+    async with call(server.port, format="pcm16", language="ja", partials=0) as it:
+        await it.send(PCM + SECOND)
+        await it.tell("stop")
+        await it.until_closed()
+    assert words(" ".join(final["text"] for final in it.of("final"))) == SPOKEN_LIVE
+    assert {final["language"] for final in it.of("final")} == {"en"}
+    (warning, *_) = it.of("warning")
+    assert warning["code"] == "language_improbable"
+    check_warning(warning["message"], "ja")
+
+
+async def test_deepgram_stream(server: Server) -> None:
+    query: dict[str, Any] = {"encoding": "linear16", "sample_rate": 16_000, "language": "ja"}
+    async with call(server.port, path="/v1/listen", **query) as it:
+        await it.send(PCM + SECOND)
+        await it.tell("CloseStream")
+        await it.until_closed()
+    text = " ".join(
+        result["channel"]["alternatives"][0]["transcript"] for result in it.of("Results")
+    )
+    assert words(text) == SPOKEN_LIVE
+    check_warning(it.of("Metadata")[0]["warnings"][0], "ja")
+
+
+async def test_flux(server: Server) -> None:
+    query: dict[str, Any] = {
+        "encoding": "linear16",
+        "sample_rate": 16_000,
+        "model": "flux-general-multi",
+    }
+    async with call(server.port, path="/v2/listen", language_hint="ja", **query) as it:
+        await it.send(PCM + SECOND)
+        await it.tell("CloseStream")
+        await it.until_closed()
+    turns = [info for info in it.of("TurnInfo") if info["event"] == "EndOfTurn"]
+    assert words(" ".join(turn["transcript"] for turn in turns)) == SPOKEN_LIVE
+    warnings = {warning["code"]: warning["description"] for warning in it.of("Warning")}
+    check_warning(warnings["LANGUAGE_IMPROBABLE"], "ja")
+
+
+async def test_realtime(server: Server) -> None:
+    completed = "conversation.item.input_audio_transcription.completed"
+    session = {
+        "type": "transcription",
+        "audio": {
+            "input": {
+                "format": {"type": "audio/pcm", "rate": 16_000},
+                "transcription": {"language": "ja"},
+                "turn_detection": None,
+            }
+        },
+    }
+    async with call(server.port, path="/v1/realtime", intent="transcription") as it:
+        await it.tell("session.update", session=session)
+        audio = base64.b64encode(PCM + SECOND).decode()
+        await it.tell("input_audio_buffer.append", audio=audio)
+        await it.tell("input_audio_buffer.commit")
+        item = await it.until(completed)
+    assert words(item["transcript"]) == SPOKEN_LIVE
+    assert item["languages"] == [{"code": "en"}]
+    check_warning(item["warnings"][0], "ja")
+
+
+async def test_vosk(server: Server) -> None:
+    answers: list[dict[str, Any]] = []
+    async with connect(f"ws://127.0.0.1:{server.port_of('vosk')}", proxy=None) as connection:
+        for message in ('{"config": {"sample_rate": 16000, "language": "ja"}}', PCM + SECOND):
+            await connection.send(message)
+        await connection.send('{"eof": 1}')
+        async for answer in connection:
+            answers.append(json.loads(answer))
+    assert words(" ".join(answer.get("text", "") for answer in answers)) == SPOKEN_LIVE
+    warnings = [text for answer in answers for text in answer.get("warnings", ())]
+    check_warning(warnings[0], "ja")
+
+
+def test_wyoming(server: Server) -> None:
+    address = ("127.0.0.1", server.port_of("wyoming"))
+    with socket.create_connection(address, timeout=LIMIT_S) as connection:
+        connection.sendall(spoken(UTTERANCE.pcm, language="ja"))
+        connection.shutdown(socket.SHUT_WR)
+        received = b"".join(iter(lambda: connection.recv(65_536), b""))
+    (transcript,) = [event.data for event in read(received) if event.type == "transcript"]
+    assert (words(transcript["text"]), transcript["language"]) == (SPOKEN_LIVE, "en")
+    check_warning(transcript["warnings"][0], "ja")
+
+
+def test_the_command_line_reports_it(server: Server, tmp_path: Path) -> None:
+    result = completed(
+        *("transcribe", str(FILE.path), "--url", server.url, "--language", "ja"),
+        environ=environment(tmp_path),
+    )
+    assert words(result.stdout) == SPOKEN
+    check_warning(result.stderr.replace("\n", " "), "ja")
