@@ -150,6 +150,25 @@ def test_a_sentence_that_a_pause_split_continues_in_lower_case() -> None:
     ]
 
 
+@pytest.mark.parametrize("pause_s", [0.6, 5.0])
+def test_a_final_after_the_end_of_a_sentence_begins_with_a_capital(pause_s: float) -> None:
+    stage = Stage(wants_partials=False, options=Options(language="en", word_timestamps=True))
+    start_s = 1.0
+    for text in ("An art.", "has never been surpassed,", "by anyone."):
+        stage.utterance(start_s, start_s + 1.0)
+        job = stage.jobs()[-1]
+        stage.answer(job, spoken(text, job))
+        start_s += 1.0 + pause_s
+    outcomes = [stage.outcome() for _ in range(3)]
+    assert [outcome.text for outcome in outcomes] == [
+        "An art.",
+        "Has never been surpassed,",
+        "by anyone.",
+    ]
+    assert outcomes[1].words is not None
+    assert outcomes[1].words[0].text == " Has"
+
+
 def test_after_a_long_pause_a_sentence_starts_again() -> None:
     stage = Stage(wants_partials=False)
     for start, text in ((1, "One part,"), (6, "And the rest.")):

@@ -189,6 +189,7 @@ class UtteranceEnd:
             because it is doubtful, or follows closely and may continue a sentence; else ``None``.
         voiced: Where there is speech in it: (start, end) in samples, in order.
         cause: Why it ended.
+        is_unfinished: A request has ended it in the middle of speech.
     """
 
     start_sample: int
@@ -199,6 +200,7 @@ class UtteranceEnd:
     context_sample: int | None = None
     voiced: tuple[tuple[int, int], ...] = field(default=(), compare=False)
     cause: EndCause = field(default=EndCause.SILENCE, compare=False)
+    is_unfinished: bool = field(default=False, compare=False)
 
 
 Endpointing = SpeechStart | Pause | TurnQuestion | Resumed | UtteranceEnd
@@ -403,7 +405,8 @@ class Endpointer:
             return events
         post_roll_end = utterance.speech_end_sample + self._rules.post_roll_ms * SAMPLES_PER_MS
         end_sample = utterance.predicted_end or min(post_roll_end, self.received_sample)
-        return [*events, self._close(end_sample, EndCause.REQUEST)]
+        is_unfinished = utterance.predicted_end is None and end_sample < post_roll_end
+        return [*events, self._close(end_sample, EndCause.REQUEST, is_unfinished=is_unfinished)]
 
     def reset_speech_state(self) -> None:
         """Do not take continuing sound for speech: it may be the echo of what ended."""
@@ -587,7 +590,12 @@ class Endpointer:
         return [self._close(utterance.predicted_end or self._padded_end(utterance, ending_samples))]
 
     def _close(
-        self, end_sample: int, cause: EndCause = EndCause.SILENCE, *, is_cut: bool = False
+        self,
+        end_sample: int,
+        cause: EndCause = EndCause.SILENCE,
+        *,
+        is_cut: bool = False,
+        is_unfinished: bool = False,
     ) -> UtteranceEnd:
         utterance = self._open
         assert utterance is not None
@@ -602,6 +610,7 @@ class Endpointer:
             context_sample=utterance.decoded_context_sample,
             voiced=utterance.voiced_until(end_sample),
             cause=cause,
+            is_unfinished=is_unfinished,
         )
 
     def _split(self, utterance: _OpenSpeech) -> list[Endpointing]:

@@ -35,7 +35,7 @@ from auricle.session.context import NO_CONTEXT, DecodingContext
 from auricle.session.output import Cancel, Judge, Submit, UnfinishedAudio
 from auricle.session.turn_end import TurnEnd
 from auricle.session.utterances.agreement import continues
-from auricle.session.utterances.continuation import MAX_PAUSE_SAMPLES, continued
+from auricle.session.utterances.continuation import MAX_PAUSE_SAMPLES, continued, is_open
 from auricle.session.utterances.final import PendingFinal
 from auricle.session.utterances.segmenter import SpeechSegmenter
 from auricle.session.utterances.utterance import (
@@ -595,6 +595,9 @@ class Recognition:
             give_up_at=(now if arrived_at is None else arrived_at) + self._max_wait_s,
             speculation=early,
             is_doubtful=end.is_doubtful and utterance.has_word_times,
+            is_unfinished=(
+                isinstance(end, UtteranceEnd) and end.is_unfinished and utterance.has_word_times
+            ),
             context=self._context(utterance, end.context_sample, end.end_sample),
         )
 
@@ -637,7 +640,7 @@ class Recognition:
         return min(self.load, MAX_STREAMED_LOAD) if self._is_streamed(utterance) else self.load
 
     def _joined(self, pending: PendingFinal, transcript: Transcript) -> Transcript:
-        """Continue a sentence that the preceding pause split in lower case."""
+        """Begin the text as the previous final ends: in a sentence, or after one."""
         text = transcript.text.strip()
         if not text:
             return transcript
@@ -649,7 +652,8 @@ class Recognition:
         before, text = self._before, transcript.text.strip()
         if not text or before is None:
             return transcript
-        if pending.start_sample - before.end_sample > MAX_PAUSE_SAMPLES:
+        pause_samples = pending.start_sample - before.end_sample
+        if pause_samples > MAX_PAUSE_SAMPLES and is_open(before.text):
             return transcript
         return _continued(replace(transcript, text=text), before.text)
 
@@ -659,7 +663,7 @@ class Recognition:
 
 
 def _continued(transcript: Transcript, before: str) -> Transcript:
-    """Return a transcript with its first letter lowercased if it continues the text before."""
+    """Return a transcript whose first letter fits the end of the text before."""
     segments = list(transcript.segments)
     for index, segment in enumerate(segments):
         if segment.words:

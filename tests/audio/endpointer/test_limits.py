@@ -89,6 +89,7 @@ def test_a_dip_at_the_hard_limit_itself_ends_it_without_a_cut() -> None:
 def test_the_end_of_the_stream_ends_an_utterance() -> None:
     (end,) = ends(hear([(0, 10), (0.9, 30)], tail=100))
     assert end == UtteranceEnd(10 * W - LEAD, 40 * W + 100, 40 * W, is_cut=False)
+    assert end.is_unfinished
 
 
 def test_an_end_within_a_pause_keeps_what_was_predicted() -> None:
@@ -97,6 +98,7 @@ def test_an_end_within_a_pause_keeps_what_was_predicted() -> None:
         Pause(30 * W + TRAIL),
         UtteranceEnd(0, 30 * W + TRAIL, 30 * W, is_cut=False),
     ]
+    assert not ends(happened)[0].is_unfinished
 
 
 def test_an_utterance_finished_in_mid_word_continues_in_the_next_without_loss() -> None:

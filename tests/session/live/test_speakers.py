@@ -88,7 +88,7 @@ def test_a_final_with_two_speakers_is_split_between_words() -> None:
 def test_a_busy_server_does_not_time_words_to_split_a_final() -> None:
     rig = rig_of(endpoint_ms=1500)
     rig.session.set_load(0.2)
-    rig.speak_pcm(np.concatenate([LOUD, QUIET]), message_samples=1600)
+    rig.speak_pcm(np.concatenate([LOUD, QUIET, silence(1)]), message_samples=1600)
     rig.session.set_load(0.0)
     rig.command(Stop())
     (final,) = rig.finals

@@ -1,4 +1,4 @@
-"""Only a sentence that a pause split is continued in lower case."""
+"""Only a sentence that a pause split is continued in lower case; others begin with a capital."""
 
 import pytest
 
@@ -49,6 +49,27 @@ def test_a_text_without_a_mark_at_its_end_is_in_a_sentence(
     ],
 )
 def test_only_words_that_join_continue_in_lower_case(
+    text: str, before: str, language: str | None, expected: str
+) -> None:
+    assert continued(text, before, language) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "before", "language", "expected"),
+    [
+        ("has never been surpassed.", "of typography.", "en", "Has never been surpassed."),
+        (" by nightfall everyone", "into town.", "en", " By nightfall everyone"),
+        ("- and so on.", "Is it?", "en", "- and so on."),
+        ("iPhone sales rose.", "That is all.", "en", "iPhone sales rose."),
+        ("und dann.", "Das war es.", "de", "Und dann."),
+        ("élan vital.", "C'est tout.", None, "Élan vital."),
+        ("და მერე", "ეს არის.", "ka", "და მერე"),
+        ("50 people came.", "That is all.", "en", "50 people came."),
+        ("好。", "好。", "zh", "好。"),
+        ("already small", "And so", "en", "already small"),
+    ],
+)
+def test_after_the_end_of_a_sentence_a_text_begins_with_a_capital(
     text: str, before: str, language: str | None, expected: str
 ) -> None:
     assert continued(text, before, language) == expected

@@ -337,3 +337,49 @@ def test_a_final_that_was_refused_may_still_be_answered_by_the_one_in_advance() 
     assert it.job_done(EARLY, answer, 11.1) is None
     assert it.result is answer
     assert it.wake_at == inf
+
+
+def said(job: Job, *words: tuple[str, int, int]) -> Transcript:
+    """Return a transcript of words with their times, in two segments."""
+    parts = [Word(start, end, f" {text}", 0.5) for text, start, end in words]
+    segments = tuple(
+        Segment(each[0].start_sample, each[-1].end_sample, "".join(w.text for w in each), each)
+        for each in (tuple(parts[:1]), tuple(parts[1:]))
+        if each
+    )
+    return transcript(" ".join(text for text, _, _ in words), job, segments=segments)
+
+
+def test_unfinished_speech_keeps_the_words_up_to_its_end() -> None:
+    it = replace(pending(), is_unfinished=True)
+    job = ask(it)
+    assert job.options == replace(OPTIONS, word_timestamps=True)
+    end = PCM.size
+    words = (("beautiful", 0, 9000), ("form", 9000, end), ("should", end, end), ("be.", end, end))
+    it.job_done(job.id, said(job, *words), 11.0)
+    assert isinstance(it.result, Transcript)
+    assert it.result.text == "beautiful form"
+    assert [segment.text for segment in it.result.segments] == [" beautiful", " form"]
+    assert it.result.segments[-1].end_sample == end
+
+
+@pytest.mark.parametrize("is_unfinished", [True, False])
+def test_words_without_length_before_the_last_spoken_one_are_kept(is_unfinished: bool) -> None:
+    it = replace(pending(), is_unfinished=is_unfinished)
+    job = ask(it)
+    answer = said(job, ("beautiful", 0, 9000), ("a", 9000, 9000), ("form", 9000, 30_000))
+    it.job_done(job.id, answer, 11.0)
+    assert it.result == answer
+
+
+def test_a_finished_final_keeps_all_words_and_text_without_times_is_kept() -> None:
+    for is_unfinished, words in (
+        (False, (("form", 0, 9000), ("done.", 32_000, 32_000))),
+        (True, (("form", 0, 0), ("done.", 0, 0))),
+        (True, ()),
+    ):
+        it = replace(pending(), is_unfinished=is_unfinished)
+        job = ask(it)
+        answer = said(job, *words)
+        it.job_done(job.id, answer, 11.0)
+        assert it.result == answer

@@ -1,9 +1,12 @@
-"""Continue a sentence that a pause split in lower case.
+"""Begin the text of an utterance as the previous text ends: in a sentence, or after one.
 
 Models capitalise each utterance as if it were a complete sentence. The first letter is lowercased
 if the previous text ends in the middle of a sentence (no final punctuation, or an ellipsis), the
 pause is short, and the text begins with a joining word. Only words of a closed list are changed:
 none of them starts a name, and German nouns keep their capitals.
+
+A cut utterance, and one that is decoded together with the speech before it, may begin in lower case
+although the previous text was sent with a full stop. Then the first letter is a capital.
 """
 
 from auricle.types import SAMPLE_RATE_HZ
@@ -43,17 +46,22 @@ def is_open(text: str) -> bool:
 
 
 def continued(text: str, before: str, language: str | None) -> str:
-    """Return a text with its first letter lowercased if it continues the previous text.
+    """Return a text whose first letter fits the end of the previous text.
 
     Args:
-        text: The text of the utterance, after a short pause.
+        text: The text of the utterance; after a short pause if the previous text is open.
         before: The text of the previous utterance.
-        language: The language code of the text; texts in languages without a list are unchanged.
+        language: The language code of the text; in languages without a list, no text is lowercased.
     """
     first = text.split(None, 1)[0].strip(",;:—–-'’\"") if text else ""
-    if not first[1:].islower() or first.lower() not in JOINING_WORDS.get(language or "", ()):
-        return text
-    if not first[0].isupper() or not is_open(before):
+    if is_open(before):
+        is_joining = first.lower() in JOINING_WORDS.get(language or "", ())
+        if not is_joining or not first[0].isupper() or not first[1:].islower():
+            return text
+        letter = first[0].lower()
+    elif first.islower():
+        letter = first[0].title()  # some scripts have capitals that do not begin sentences
+    else:
         return text
     at = text.index(first)
-    return text[:at] + first[0].lower() + text[at + 1 :]
+    return text[:at] + letter + text[at + 1 :]
