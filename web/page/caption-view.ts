@@ -5,7 +5,7 @@ import { captionLine, speakerButton, styledText } from './caption-line.js';
 import type { CaptionTexts } from './caption-texts.js';
 import { byId } from './dom.js';
 import { gapText } from './gap-line.js';
-import { paragraphStarts } from './paragraphs.js';
+import { paragraphStarts, withSpeaker } from './paragraphs.js';
 import { ExportMenu } from './export-menu.js';
 import { SpeakerNames } from './speaker-names.js';
 import { type GapLine, isGap, type Line, speakerOf, type TranscriptLine } from './transcript.js';
@@ -318,13 +318,12 @@ export class CaptionView {
 		this.#follow();
 	}
 
-	/** Marks the lines with which paragraphs start; a partial has the speaker of the line before it until its final says more. */
+	/** Marks the lines with which paragraphs start. */
 	#markParagraphs(): void {
 		const last = this.#lines.at(-1);
-		const speaker = last === undefined || isGap(last) ? {} : last;
 		const open = [...this.#open.values()].map(({ startSeconds, endSeconds, stable, unstable }) => {
-			const times = { startSeconds, endSeconds, text: stable + unstable, language: null };
-			return { ...speaker, ...shifted(times, this.#offsetSeconds) };
+			const line = { startSeconds, endSeconds, text: stable + unstable, language: null };
+			return withSpeaker(shifted(line, this.#offsetSeconds), last);
 		});
 		const elements = [...this.#log.children, ...this.#partials.children];
 		paragraphStarts([...this.#lines, ...open]).forEach((isFirst, index) => {

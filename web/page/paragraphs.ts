@@ -1,9 +1,11 @@
 /** Where the paragraphs of a transcript start. Pure. */
 
-import { isGap, type TranscriptLine } from './transcript.js';
+import { isGap, type Line, type TranscriptLine } from './transcript.js';
 
 /** A pause of this length starts a paragraph: longer than between sentences, shorter than between topics. */
 const PAUSE_SECONDS = 2;
+/** Speech that was cut without a pause continues at its end; after a pause, a line starts at least 0.1 s later. */
+const CUT_SECONDS = 0.05;
 /** A longer paragraph is hard to read; the next line starts another. */
 const MAX_CHARACTERS = 480;
 
@@ -24,6 +26,22 @@ function startsAnother(before: TranscriptLine | undefined, line: TranscriptLine)
 	}
 	const isPause = line.startSeconds - before.endSeconds >= PAUSE_SECONDS;
 	return isPause || line.speaker !== before.speaker || line.speakerName !== before.speakerName;
+}
+
+/**
+ * Returns an unfinished line with its speaker, if that is known: the one of the line before, unless a pause has ended that.
+ *
+ * After a pause, somebody else may speak; the final says who.
+ */
+export function withSpeaker(line: Line, before: TranscriptLine | undefined): Line {
+	if (before === undefined || isGap(before) || before.speaker === undefined) {
+		return line;
+	}
+	if (line.startSeconds - before.endSeconds > CUT_SECONDS) {
+		return line;
+	}
+	const { speaker, speakerName } = before;
+	return speakerName === undefined ? { ...line, speaker } : { ...line, speaker, speakerName };
 }
 
 /** Groups lines into paragraphs. */

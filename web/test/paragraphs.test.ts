@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { paragraphStarts } from '../page/paragraphs.js';
+import { paragraphStarts, withSpeaker } from '../page/paragraphs.js';
 import type { Line, TranscriptLine } from '../page/transcript.js';
 
 const line = (startSeconds: number, fields: Partial<Line> = {}): Line => ({
@@ -31,5 +31,17 @@ describe('paragraphs', () => {
 		const text = 'word '.repeat(40); // 200 characters
 		const lines = [0, 3, 6, 9, 12].map(seconds => line(seconds, { text }));
 		expect(paragraphStarts(lines)).toEqual([true, false, true, false, true]);
+	});
+
+	it('start with words after a pause, whose speaker is not known yet', () => {
+		const last = line(0, { speaker: 0, speakerName: 'Ann' });
+		const after = (startSeconds: number): boolean[] =>
+			paragraphStarts([last, withSpeaker(line(startSeconds), last)]);
+		expect(after(3.1)).toEqual([true, true]);
+		expect(after(3)).toEqual([true, false]); // cut in the middle of speech
+	});
+
+	it('continue over a pause if no speakers are known', () => {
+		expect(paragraphStarts([line(0), withSpeaker(line(3.1), line(0))])).toEqual([true, false]);
 	});
 });
