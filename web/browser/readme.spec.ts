@@ -44,7 +44,7 @@ test('the second example of the README shows captions', async ({ client: page })
 		const button = (): HTMLButtonElement => document.body.appendChild(document.createElement('button'));
 		Object.assign(globalThis, {
 			show: (stable: string, unstable: string) => globalThis.said.push(stable + unstable),
-			keep: (text: string) => globalThis.said.push(text),
+			keep: (text: string) => globalThis.said.push(`final: ${text}`),
 			tell: (message: string) => globalThis.said.push(message),
 			startButton: button(),
 			stopButton: button(),
@@ -54,7 +54,7 @@ test('the second example of the README shows captions', async ({ client: page })
 	await page.click('button >> nth=0');
 	await expect.poll(() => page.evaluate(() => globalThis.said.join(' '))).toContain('fellow');
 	await page.click('button >> nth=1');
-	await expect.poll(() => page.evaluate(() => globalThis.said.at(-1))).toMatch(/^and so,? my fellow.*[.,]$/i);
+	await expect.poll(() => page.evaluate(() => globalThis.said.at(-1))).toMatch(/^final: and so,? my fellow/i);
 });
 
 test('the third example of the README sends a recording', async ({ client: page }) => {
