@@ -199,6 +199,7 @@ async def test_few_large_messages_arrive_at_the_same_time(
         await poll_until(lambda: len(server_websocket._large_arriving) == 2)
         await send_unfinished(third, 2 * MAX_MESSAGE_BYTES)
         assert await close_code(third) == 1013
+        assert len(server_websocket._large_arriving) == 2
         await first.close()
         await poll_until(lambda: len(server_websocket._large_arriving) == 1)
         await small.send(bytes(2 * MAX_MESSAGE_BYTES))

@@ -126,7 +126,7 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         """Parse received bytes; data after a protocol violation is ignored."""
         self.received_at = time.monotonic()
         self._is_full = len(data) >= READ_BYTES
-        if self.conn.parser_exc is not None:
+        if self.violation_code is not None:
             return
         with self._reading.parsing():
             self.conn.receive_data(data)
