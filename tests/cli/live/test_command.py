@@ -11,7 +11,7 @@ from tests.support.clips import CLIPS
 pytestmark = pytest.mark.unit
 
 SHORT = str(CLIPS["short.wav"].path)
-NOBODY = ("--url", "http://127.0.0.1:9")
+NO_SERVER = ("--url", "http://127.0.0.1:9")
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ NOBODY = ("--url", "http://127.0.0.1:9")
         (["README.md"], "use WAV"),
         ([SHORT, "--language", "klingon"], "Unsupported language 'klingon'"),
         ([SHORT, "--url", "nowhere"], "Invalid URL nowhere"),
-        ([SHORT, *NOBODY], "connection refused. Start a server with `auricle serve`"),
+        ([SHORT, *NO_SERVER], "connection refused. Start a server with `auricle serve`"),
         ([SHORT, "-o", SHORT], "is the recording itself"),
         ([SHORT, "-o", "tests"], "tests is a folder; give a file: -o tests/captions.txt"),
         ([SHORT, "-o", "README.md/a.srt"], "can't be written"),
@@ -42,7 +42,7 @@ def test_a_file_that_is_there_is_not_touched_before_there_are_words(
     auricle: Run, tmp_path: Path
 ) -> None:
     (tmp_path / "old.srt").write_text("yesterday's")
-    assert auricle("live", SHORT, *NOBODY, "-o", str(tmp_path / "old.srt")).exit_code == 2
+    assert auricle("live", SHORT, *NO_SERVER, "-o", str(tmp_path / "old.srt")).exit_code == 2
     assert (tmp_path / "old.srt").read_text() == "yesterday's"
 
 

@@ -18,7 +18,7 @@ from tests.support.model import CACHE_DIR, bundled_model
 
 pytestmark = pytest.mark.process
 
-NOBODY = "http://127.0.0.1:9"
+NO_SERVER = "http://127.0.0.1:9"
 SHORT, PAIR = CLIPS["short.wav"], CLIPS["pair.wav"]
 
 
@@ -111,7 +111,7 @@ def test_what_cant_be_read_does_not_stop_the_others(tmp_path: Path) -> None:
         ("empty.wav", "is empty."),
     ],
 )
-@pytest.mark.parametrize("options", [(), ("--url", NOBODY), ("--url", NOBODY, "--detach")])
+@pytest.mark.parametrize("options", [(), ("--url", NO_SERVER), ("--url", NO_SERVER, "--detach")])
 def test_a_file_is_checked_before_a_model_is_loaded_or_a_server_is_asked(
     auricle: Run, tmp_path: Path, name: str, problem: str, options: tuple[str, ...]
 ) -> None:

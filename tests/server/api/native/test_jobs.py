@@ -18,10 +18,10 @@ from auricle.ledger.sqlite import FILE_NAME, SqliteDatabase
 from auricle.server import running as running_module
 from auricle.server.transcription.background_jobs import requests
 from auricle.types import ANONYMOUS, JobKind
+from tests.server.api.native.job_requests import CLIP_BYTES, post, until
 from tests.support.decoder import file_of
 from tests.support.ledger import damage
 from tests.support.service import (
-    CLIP,
     WAV,
     InProcess,
     Live,
@@ -34,36 +34,6 @@ from tests.support.service import (
 from tests.support.stream import SPEECH, call, pcm
 
 pytestmark = pytest.mark.server
-
-CLIP_BYTES = CLIP.path.read_bytes()
-
-
-@pytest.fixture
-async def running(tmp_path: Path) -> AsyncIterator[Live]:
-    async with live(tmp_path / "live") as started:
-        yield started
-
-
-@pytest.fixture
-async def client(running: Live) -> AsyncIterator[httpx2.AsyncClient]:
-    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as made:
-        yield made
-
-
-async def post(client: httpx2.AsyncClient, job_id: str, **query: str) -> httpx2.Response:
-    params = {"wait": "0", "job_id": job_id, **query}
-    return await client.post("/utterance", params=params, content=CLIP_BYTES, headers=WAV)
-
-
-async def until(
-    client: httpx2.AsyncClient, job_id: str, state: str, text: str | None = None
-) -> dict[str, Any]:
-    with anyio.fail_after(60):
-        while True:
-            body: dict[str, Any] = (await client.get(f"/jobs/{job_id}")).json()
-            if body.get("state") == state and text in (None, body["text"]):
-                return body
-            await anyio.sleep(0.01)
 
 
 def test_a_token_does_not_list_the_jobs_of_other_visitors(tmp_path: Path) -> None:

@@ -1,54 +1,23 @@
 """Names of files in the list of background jobs, and their length."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
-import anyio
 import httpx2
 import pytest
 
 from auricle.errors import AudioError
-from tests.support.service import CLIP, WAV, Live, live
+from tests.server.api.native.job_requests import post, until
+from tests.support.service import Live
 
 pytestmark = pytest.mark.server
-
-CLIP_BYTES = CLIP.path.read_bytes()
-
-
-@pytest.fixture
-async def running(tmp_path: Path) -> AsyncIterator[Live]:
-    async with live(tmp_path / "live") as started:
-        yield started
-
-
-@pytest.fixture
-async def client(running: Live) -> AsyncIterator[httpx2.AsyncClient]:
-    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as made:
-        yield made
-
-
-async def post(client: httpx2.AsyncClient, job_id: str, **query: str) -> httpx2.Response:
-    params = {"wait": "0", "job_id": job_id, **query}
-    return await client.post("/utterance", params=params, content=CLIP_BYTES, headers=WAV)
-
-
-async def until_ended(client: httpx2.AsyncClient, job_id: str) -> None:
-    with anyio.fail_after(60):
-        while True:
-            job = (await client.get(f"/jobs/{job_id}")).json()
-            if job["state"] not in ("queued", "running"):
-                return
-            await anyio.sleep(0.01)
 
 
 async def test_the_list_has_the_names_of_files_and_their_length(
     running: Live, client: httpx2.AsyncClient
 ) -> None:
     await post(client, "named", file_name="会議 1.wav")
-    await until_ended(client, "named")
+    await until(client, "named", "done")
     running.decoder.script = [AudioError("It is broken.")]
     await post(client, "nameless")
-    await until_ended(client, "nameless")
+    await until(client, "nameless", "failed")
     nameless, named = (await client.get("/jobs")).json()["jobs"]
     assert (named["file_name"], nameless["file_name"]) == ("会議 1.wav", "")
     result = (await client.get("/jobs/named")).json()["result"]
