@@ -9,8 +9,10 @@ import os
 import re
 import shutil
 import signal
+import socket
 import ssl
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,7 +27,7 @@ from tests.deploy.balancer import free_port
 from tests.deploy.prometheus import ask, program, prometheus
 from tests.deploy.tools import DEPLOY, documents
 from tests.support.clips import CLIPS
-from tests.support.command import LIMIT_S, Command, serving, until
+from tests.support.command import LIMIT_S, STEP_S, Command, serving, until
 from tests.support.postgres import PostgresServer, postgres_server, programs
 
 pytestmark = pytest.mark.process
@@ -127,30 +129,44 @@ def caddy(folder: Path, path: Path, server_url: str) -> Iterator[tuple[str, ssl.
         )
     authority = folder / ".local/share/caddy/pki/authorities/local/root.crt"
     try:
-        url = f"https://localhost:{port}"
-        yield url, trusting(authority, running, folder / "caddy.log")
+        yield f"https://localhost:{port}", trusting(authority, port, running, folder / "caddy.log")
     finally:
         running.terminate()
         running.wait(LIMIT_S)
 
 
-def trusting(authority: Path, running: "subprocess.Popen[bytes]", log: Path) -> ssl.SSLContext:
-    """Return a context that trusts Caddy's own authority, once it has one and serves."""
-    while "serving initial configuration" not in log.read_text():
+def trusting(
+    authority: Path, port: int, running: "subprocess.Popen[bytes]", log: Path
+) -> ssl.SSLContext:
+    """Return a context that trusts Caddy's own authority, once a handshake with it succeeds.
+
+    Caddy reports that it serves before it has issued the site's certificate.
+    """
+    deadline = time.monotonic() + LIMIT_S
+    while True:
         assert running.poll() is None, log.read_text()
-    return ssl.create_default_context(cafile=authority)
+        try:
+            context = ssl.create_default_context(cafile=authority)
+            with (
+                socket.create_connection(("localhost", port)) as connection,
+                context.wrap_socket(connection, server_hostname="localhost"),
+            ):
+                return context
+        except OSError:
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(STEP_S)
 
 
 def transcribed_live(url: str, context: ssl.SSLContext) -> list[str]:
     """Return the finals of a clip over the proxy's WebSocket."""
     address = f"wss{url.removeprefix('https')}/v1/stream?format=pcm16"
     finals = []
-    with connect(address, additional_headers=ANNA, ssl=context, proxy=None) as socket:
+    with connect(address, additional_headers=ANNA, ssl=context, proxy=None) as websocket:
         pcm = CLIPS["pair.wav"].pcm.tobytes()
         for at in range(0, len(pcm), 6400):
-            socket.send(pcm[at : at + 6400])
-        socket.send('{"type": "stop"}')
-        for message in map(json.loads, socket):
+            websocket.send(pcm[at : at + 6400])
+        websocket.send('{"type": "stop"}')
+        for message in map(json.loads, websocket):
             if message["type"] == "final":
                 finals.append(message["text"])
             if message["type"] == "closed":
