@@ -119,7 +119,7 @@ class StreamParameters(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Finalize(msgspec.Struct, frozen=True, tag="finalize", tag_field="type"):
-    """End the open utterance now."""
+    """End the open utterance now; a word that has just begun after a pause continues."""
 
 
 class Keepalive(msgspec.Struct, frozen=True, tag="keepalive", tag_field="type"):
@@ -155,6 +155,8 @@ class Spare(enum.Enum):
     """What a :class:`Flush` lets continue; it ends at its endpoint, or when no audio follows."""
 
     NOTHING = "nothing"
+    ONSET = "onset"
+    """A sound that has just begun after a pause: the next word."""
     SPEECH = "speech"
     """An utterance without a pause at its end."""
     UTTERANCE = "utterance"

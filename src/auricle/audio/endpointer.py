@@ -67,6 +67,9 @@ before the end of speech; after a longer one, a new sentence usually starts."""
 _SENTENCE_END_SAMPLES = DEFAULT_ENDPOINT_MS * SAMPLES_PER_MS
 """Silence that mostly ends a sentence. Where it ends utterances, they are decoded alone: a context
 corrected no word of 438 and took 8 to 27 % more CPU time (docs/decisions/082)."""
+_ONSET_MAX_WINDOWS = 9
+"""A sound that began less than 0.3 s before a request to end, after a pause, is the next word: the
+model recognises neither part of a word that is cut there (docs/decisions/154)."""
 _PHRASE_PAUSE_SAMPLES, _PHRASE_LEAD_SAMPLES = 6 * WINDOW_SAMPLES, 5 * WINDOW_SAMPLES
 """Time without clear speech before a phrase, and the part of it that belongs to the phrase."""
 
@@ -261,6 +264,28 @@ class _OpenSpeech:
         if window.is_voiced:
             self.speech_end_sample = window.end_sample
 
+    def take_onset(self, pause_samples: int) -> list[_Window]:
+        """Remove and return the sound that has just begun after such a pause, if there is one."""
+        voiced = [at for at, window in enumerate(self.windows) if window.is_voiced]
+        onset = len(self.windows)
+        while voiced and voiced[-1] == onset - 1:
+            onset = voiced.pop()
+        taken = self.windows[onset:]
+        if not voiced or not 0 < len(taken) <= _ONSET_MAX_WINDOWS:
+            return []
+        speech_end_sample = self.windows[voiced[-1]].end_sample
+        if taken[0].start_sample - speech_end_sample < pause_samples:
+            return []
+        likely = [each.probability for each in taken if each.probability >= SPEECH_THRESHOLD]
+        speech_windows = self.speech_windows - len(likely)
+        if not self.is_continued and speech_windows < MIN_SPEECH_WINDOWS:
+            return []
+        del self.windows[onset:]
+        self.speech_windows = speech_windows
+        self.speech_probability -= sum(likely)
+        self.speech_end_sample = speech_end_sample
+        return taken
+
     def voiced_until(self, end_sample: int) -> tuple[tuple[int, int], ...]:
         """Return the runs of voiced windows before a position."""
         runs: list[tuple[int, int]] = []
@@ -394,14 +419,26 @@ class Endpointer:
             events = self._end(utterance, ending_samples)
         return events + self._judge_next()
 
-    def finish(self) -> list[Endpointing]:
+    def finish(self, *, spares_onset: bool = False) -> list[Endpointing]:
         """End the open utterance now: the audio ended, or the client asked for it.
 
         The stream may continue. A sound that is too short to be speech so far stays undecided.
+
+        Args:
+            spares_onset: Whether a sound that has just begun after a pause starts the next
+                utterance.
         """
         events = self._stop_asking()
         utterance = self._open
         if utterance is None or not utterance.is_confirmed:
+            return events
+        pause_samples = self._rules.speculate_ms * SAMPLES_PER_MS
+        if spares_onset and (onset := utterance.take_onset(pause_samples)):
+            silence_samples = onset[0].start_sample - utterance.speech_end_sample
+            end_sample = self._padded_end(utterance, silence_samples)
+            events.append(self._close(end_sample, EndCause.REQUEST))
+            for window in onset:
+                events += self._add_window(window, was_speech=False)
             return events
         post_roll_end = utterance.speech_end_sample + self._rules.post_roll_ms * SAMPLES_PER_MS
         end_sample = utterance.predicted_end or min(post_roll_end, self.received_sample)

@@ -195,14 +195,18 @@ class Intake:
         check_channels(parameters)
         return parameters
 
-    def flush(self, channel: int | None, now: float) -> list[ChannelEvent]:
+    def flush(
+        self, channel: int | None, now: float, *, spares_onset: bool = False
+    ) -> list[ChannelEvent]:
         """End the open utterances after all buffered audio; the stream may continue.
 
         Args:
             channel: The channel whose utterance ends; ``None``: that of each.
             now: Monotonic time in seconds.
+            spares_onset: As for :meth:`.SpeechSegmenter.flush`.
         """
-        return self._receive_rest(now) + self.segmenters.flush(channel)
+        rest = self._receive_rest(now)
+        return rest + self.segmenters.flush(channel, spares_onset=spares_onset)
 
     def finish(self, now: float) -> list[ChannelEvent]:
         """End the stream; drop data that was received after its end."""

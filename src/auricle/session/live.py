@@ -24,7 +24,13 @@ from math import inf
 
 from msgspec import UNSET, structs
 
-from auricle.audio.endpointer import EndpointRules, Pause, TurnQuestion, UtteranceEnd
+from auricle.audio.endpointer import (
+    EndpointRules,
+    Pause,
+    SpeechStart,
+    TurnQuestion,
+    UtteranceEnd,
+)
 from auricle.audio.gate import SpeechProbabilities, VoiceDetector
 from auricle.audio.opus import LibOpus
 from auricle.commands import (
@@ -95,7 +101,7 @@ MAX_UNFINISHED_SAMPLES = 60 * SAMPLE_RATE_HZ
 MAX_FLUSHES = 100
 """Flushes that may wait for their finals; at this number, no messages are read."""
 SPARED_S = 0.3
-"""Wait for audio after a flush that has spared an utterance; live audio continues within 0.1 s."""
+"""Wait for audio after a request that spared an utterance; live audio continues within 0.1 s."""
 MARK_EVERY_SAMPLES = SAMPLE_RATE_HZ
 BITE_STEPS = 100
 """Maximum packets or container slices processed in one step, regardless of their duration."""
@@ -202,7 +208,7 @@ class LiveSession:
         self._journal = Journal()
         self._outputs: deque[Output] = deque()
         self._flushes: deque[tuple[Finalized, int]] = deque()  # and the last utterance before it
-        self._spared: tuple[int, float] | None = None  # position of the flush, and until when
+        self._spared: tuple[int, float] | None = None  # at which position, until when
         self._safe = SafeMark(parameters.resume_sample)
         self._marked_sample = parameters.start_sample
         self._warnings = HeldWarnings()
@@ -527,8 +533,10 @@ class LiveSession:
             return
         match command:
             case Finalize():
-                self._take_endpointings(self._intake.segmenters.finalize(), now)
+                endpointings = self._intake.segmenters.finalize(spares_onset=True)
+                self._take_endpointings(endpointings, now)
                 self._mark()
+                self._spare_onset(endpointings, now)
             case Flush():
                 self._flush(command, now)
             case Discard():
@@ -546,17 +554,19 @@ class LiveSession:
         only, endpointings = command.channel, list[ChannelEvent]()
         is_spared = self._is_spared(command.spares)
         if not is_spared:
-            endpointings = self._intake.flush(only, now)
+            spares_onset = command.spares is Spare.ONSET
+            endpointings = self._intake.flush(only, now, spares_onset=spares_onset)
         self._take_endpointings(endpointings, now)
         self._mark()
         at_sample = self.received_sample
         if is_spared:
             self._spared = at_sample, now + SPARED_S
+        self._spare_onset(endpointings, now)
         for channel in range(self.parameters.separate_channels):
             if only not in (None, channel):
                 continue
             events = [event for at, event in endpointings if at == channel]
-            ended = bool(events) and isinstance(events[-1], UtteranceEnd)
+            ended = any(isinstance(event, UtteranceEnd) for event in events)
             name = channel if self.parameters.multichannel else None
             is_open = self._intake.segmenters.all[channel].is_open
             self._put(Flushed(at_sample, ended, name, is_open))
@@ -566,15 +576,20 @@ class LiveSession:
     def _is_spared(self, spares: Spare) -> bool:
         """Return whether a flush spares what may be open."""
         match spares:
-            case Spare.NOTHING:
+            case Spare.NOTHING | Spare.ONSET:
                 return False
             case Spare.SPEECH:
                 return any(each.is_speaking for each in self._intake.segmenters.all)
             case Spare.UTTERANCE:
                 return True
 
+    def _spare_onset(self, endpointings: Sequence[ChannelEvent], now: float) -> None:
+        """Wait for audio after a sound that a request has spared, to end it if none follows."""
+        if any(isinstance(event, SpeechStart) for _, event in endpointings):
+            self._spared = self.received_sample, now + SPARED_S
+
     def _end_spared(self, now: float) -> None:
-        """End the utterances that a flush has spared, if no audio has followed."""
+        """End the utterances that a request has spared, if no audio has followed."""
         if self._spared is None:
             return
         at_sample, until = self._spared

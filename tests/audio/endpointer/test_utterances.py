@@ -284,3 +284,32 @@ def test_an_utterance_says_where_there_is_speech_in_it() -> None:
     assert {pause.start_sample for pause in pauses} == {end.start_sample}
     first, second = ends(hear([(0.95, 600), (0.6, 3), (0.95, 300), (0.0, 30)]))
     assert (first.voiced, second.voiced) == (((0, 601 * W),), ((601 * W, 903 * W),))
+
+
+@pytest.mark.parametrize("windows", [1, 3, 9])
+def test_an_end_on_request_spares_the_onset_of_a_word(windows: int) -> None:
+    endpointer = Endpointer(RULES)
+    feed(endpointer, [(0, 20), (0.9, 30), (0.1, 4), (0.9, windows)])
+    [ended, *started] = endpointer.finish(spares_onset=True)
+    assert isinstance(ended, UtteranceEnd)
+    assert ended.end_sample == 52 * W  # half of the pause
+    assert not ended.is_unfinished
+    starts = [*started, *feed(endpointer, [(0.9, 5)])]
+    assert starts == [SpeechStart(52 * W, 54 * W)]
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        [(0.9, 30), (0.1, 4), (0.9, 10)],  # a word that has lasted for longer
+        [(0.9, 30), (0.1, 2), (0.9, 5)],  # a plosive, not a pause
+        [(0.9, 2), (0.1, 4), (0.9, 5)],  # only a click was before it
+        [(0.9, 30), (0.1, 4), (0.9, 5), (0.1, 1)],  # it is over
+    ],
+)
+def test_an_end_on_request_includes_all_other_speech(script: Script) -> None:
+    endpointer = Endpointer(RULES)
+    feed(endpointer, [(0, 20), *script])
+    [ended] = endpointer.finish(spares_onset=True)
+    assert isinstance(ended, UtteranceEnd)
+    assert ended.end_sample >= endpointer.received_sample - W

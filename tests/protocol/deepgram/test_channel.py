@@ -5,7 +5,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from auricle.commands import Configure, Flush
+from auricle.commands import Configure, Flush, Spare
 from auricle.errors import AudioError, BadRequest
 from auricle.events import (
     AudioProgress,
@@ -63,8 +63,8 @@ def test_each_message_names_its_channel() -> None:
 
 def test_a_finalize_is_answered_in_each_channel_or_in_one() -> None:
     one = dialect()
-    assert list(one.receive_text('{"type":"Finalize","channel":1}')) == [Flush(1)]
-    assert list(one.receive_text('{"type":"Finalize"}')) == [Flush()]
+    assert list(one.receive_text('{"type":"Finalize","channel":1}')) == [Flush(1, Spare.ONSET)]
+    assert list(one.receive_text('{"type":"Finalize"}')) == [Flush(spares=Spare.ONSET)]
     with pytest.raises(BadRequest, match="channel must be 0 to 1"):
         one.receive_text('{"type":"Finalize","channel":2}')
     tell(one, SpeechStarted(0, 0), SpeechEnded(30_000, 0))

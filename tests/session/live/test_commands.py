@@ -31,7 +31,7 @@ from auricle.events import (
 )
 from auricle.protocol.framing import pack
 from auricle.session.live import MAX_FLUSHES, SPARED_S
-from auricle.types import JobKind, Task
+from auricle.types import SAMPLES_PER_MS, JobKind, Task
 from tests.session.live.helpers import FELLOW, PAIR, PAIR_AND_SILENCE, PAIR_PACKETS, SECOND, pcm_rig
 from tests.support.opus import encode_packets
 from tests.support.session import Rig, silence, transcript, utterances
@@ -289,6 +289,61 @@ def test_a_flush_may_spare_speech_and_end_what_pauses() -> None:
     assert not rig.of(SpeechEnded)
     rig.command(Flush(spares=Spare.SPEECH))
     assert story(rig)[3:] == [SpeechEnded, Flushed, Final, Finalized]
+
+
+PAUSE_SAMPLES = (29_184, 31_744)
+"""A pause in the middle of FELLOW."""
+
+
+@pytest.mark.parametrize("command", [Finalize(), Flush(spares=Spare.ONSET)])
+@pytest.mark.parametrize("onset_ms", [20, 40, 100, 200, 280])
+def test_a_request_at_the_onset_of_a_word_ends_the_utterance_before_it(
+    command: Finalize | Flush, onset_ms: int
+) -> None:
+    rig = pcm_rig()
+    end_sample, word_sample = PAUSE_SAMPLES
+    cut_sample = word_sample + onset_ms * SAMPLES_PER_MS
+    rig.speak_pcm(FELLOW[:cut_sample])
+    rig.command(command)
+    (before,) = rig.finals
+    assert end_sample < before.end_sample <= word_sample
+    rig.speak_pcm(FELLOW[cut_sample:])
+    rig.speak_pcm(silence(1))
+    _, after = rig.finals
+    assert after.start_sample == before.end_sample
+    assert after.end_sample > FELLOW.size - SECOND // 2
+
+
+def test_a_sound_that_a_request_has_spared_ends_if_no_audio_follows() -> None:
+    rig = pcm_rig()
+    rig.speak_pcm(FELLOW[: PAUSE_SAMPLES[1] + 200 * SAMPLES_PER_MS])
+    rig.command(Finalize())
+    rig.wait(SPARED_S / 2)
+    assert len(rig.finals) == 1
+    rig.wait(SPARED_S)
+    before, after = rig.finals
+    assert after.start_sample == before.end_sample
+    assert after.end_sample == PAUSE_SAMPLES[1] + 200 * SAMPLES_PER_MS
+
+
+@pytest.mark.parametrize("command", [Finalize(), Flush(spares=Spare.ONSET)])
+def test_a_request_in_the_middle_of_a_word_ends_it_there(command: Finalize | Flush) -> None:
+    rig = pcm_rig()
+    cut_sample = PAUSE_SAMPLES[1] + 400 * SAMPLES_PER_MS
+    rig.speak_pcm(FELLOW[:cut_sample])
+    rig.command(command)
+    (before,) = rig.finals
+    assert before.end_sample == cut_sample
+
+
+@pytest.mark.parametrize("end", [Stop(), Flush()])
+def test_the_onset_of_a_word_belongs_to_the_utterance_that_ends_for_good(end: Stop | Flush) -> None:
+    rig = pcm_rig()
+    cut_sample = PAUSE_SAMPLES[1] + 200 * SAMPLES_PER_MS
+    rig.speak_pcm(FELLOW[:cut_sample])
+    rig.command(end)
+    (final,) = rig.finals
+    assert final.end_sample >= cut_sample
 
 
 def test_speech_that_a_flush_has_spared_ends_if_no_audio_follows() -> None:

@@ -16,7 +16,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from auricle.commands import Flush, Keepalive, Stop, StreamParameters, UpdateConfig
+from auricle.commands import Flush, Keepalive, Spare, Stop, StreamParameters, UpdateConfig
 from auricle.errors import BadRequest
 from auricle.events import (
     AudioProgress,
@@ -130,7 +130,7 @@ class DeepgramDialect:
             case "KeepAlive":
                 return (Keepalive(),)
             case "Finalize":
-                return (Flush(self._channel_of(message)),)
+                return (Flush(self._channel_of(message), Spare.ONSET),)
             case "CloseStream":
                 return self._stop()
             case "Configure":

@@ -4,6 +4,7 @@ All channels have one clock, because their samples arrive together.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -100,13 +101,15 @@ class ChannelSegmenters:
         """Return the warning about a stream that was too short for one before."""
         return None if self._comparison is None else _warning(self._comparison.finish())
 
-    def finalize(self) -> list[ChannelEvent]:
-        """End the open utterances now; the stream may continue."""
-        return self._of_each(SpeechSegmenter.finalize)
+    def finalize(self, *, spares_onset: bool = False) -> list[ChannelEvent]:
+        """End the open utterances now; see :meth:`.SpeechSegmenter.finalize`."""
+        return self._of_each(partial(SpeechSegmenter.finalize, spares_onset=spares_onset))
 
-    def flush(self, channel: int | None = None) -> list[ChannelEvent]:
-        """End the open utterances, or that of one channel; speech must be detected again."""
-        return self._of_each(SpeechSegmenter.flush, channel)
+    def flush(
+        self, channel: int | None = None, *, spares_onset: bool = False
+    ) -> list[ChannelEvent]:
+        """End the open utterances, or that of one channel; see :meth:`.SpeechSegmenter.flush`."""
+        return self._of_each(partial(SpeechSegmenter.flush, spares_onset=spares_onset), channel)
 
     def finish(self) -> list[ChannelEvent]:
         """End the stream; its last, incomplete window is padded with silence and evaluated."""

@@ -133,14 +133,23 @@ class SpeechSegmenter:
         self._recording.write(pcm)
         return self._endpointer.receive(pcm, self._detector.probabilities(pcm))
 
-    def finalize(self) -> list[Endpointing]:
-        """End the open utterance now; the stream may continue."""
-        return self._endpointer.finish()
+    def finalize(self, *, spares_onset: bool = False) -> list[Endpointing]:
+        """End the open utterance now; the stream may continue.
 
-    def flush(self) -> list[Endpointing]:
-        """End the open utterance now; the audio that follows must be detected as speech again."""
-        ended = self._endpointer.finish()
-        if ended:
+        Args:
+            spares_onset: Whether a sound that has just begun after a pause starts the next
+                utterance.
+        """
+        return self._endpointer.finish(spares_onset=spares_onset)
+
+    def flush(self, *, spares_onset: bool = False) -> list[Endpointing]:
+        """End the open utterance now; the audio that follows must be detected as speech again.
+
+        Args:
+            spares_onset: As for :meth:`finalize`.
+        """
+        ended = self._endpointer.finish(spares_onset=spares_onset)
+        if ended and not self.is_open:
             self._endpointer.reset_speech_state()
         return ended
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from auricle.commands import Flush, Keepalive, Stop, UpdateConfig
+from auricle.commands import Flush, Keepalive, Spare, Stop, UpdateConfig
 from auricle.errors import AudioError, BadRequest
 from auricle.events import Failed, SwitchFormat, Wire
 from auricle.protocol.deepgram.live import parameters_of
@@ -48,7 +48,7 @@ def test_packets_that_can_not_be_decoded_are_the_end() -> None:
 def test_each_message_has_its_command() -> None:
     one = dialect()
     assert steps(one.receive_text('{"type":"KeepAlive"}')) == [Keepalive()]
-    assert steps(one.receive_text('{"type":"Finalize","channel":0}')) == [Flush()]
+    assert steps(one.receive_text('{"type":"Finalize","channel":0}')) == [Flush(spares=Spare.ONSET)]
     assert steps(one.receive_text('{"type":"CloseStream"}')) == [Stop()]
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from auricle.commands import Flush, Keepalive, Stop
+from auricle.commands import Flush, Keepalive, Spare, Stop
 from auricle.events import (
     AudioProgress,
     Closed,
@@ -325,7 +325,7 @@ def test_a_good_end_has_no_reason_and_a_long_one_fits() -> None:
     [
         (b'{"type":"CloseStream"}', Stop()),
         (b'{"type": "KeepAlive"}', Keepalive()),
-        (b'{ "type": "Finalize" }', Flush()),
+        (b'{ "type": "Finalize" }', Flush(spares=Spare.ONSET)),
     ],
 )
 @pytest.mark.parametrize("query", [LINEAR, "", "encoding=opus"])
