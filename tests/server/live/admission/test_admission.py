@@ -120,6 +120,16 @@ def test_who_leaves_makes_room_at_once() -> None:
     stage.join("next")
 
 
+def test_a_refusal_because_of_late_finals_says_so() -> None:
+    stage = Stage(capacity=8)
+    stage.join("first")
+    stage.pass_s(12)
+    stage.be_late()
+    error = stage.refused("next")
+    assert str(error).startswith("Captions are late now")
+    assert error.speakers == 1
+
+
 def test_nobody_is_admitted_while_finals_are_late() -> None:
     stage = Stage(capacity=8)
     stage.join("first")

@@ -221,6 +221,8 @@ class LiveAdmission:
         speakers, capacity = round(self.speakers), round(self.capacity.speakers)
         if is_short_of_memory:
             message = "The server has too little free memory for another live session."
+        elif self.capacity.is_late and speakers < capacity:
+            message = "Captions are late now; further sessions are admitted when they are on time."
         else:
             are = "person is" if speakers == 1 else "people are"
             message = f"{speakers} {are} being transcribed now; this server holds about {capacity}."
