@@ -16,6 +16,7 @@ from supply.lock import ROOT
 from supply.site.gather import gather
 from supply.site.pack import pack
 from supply.site.reference import write_reference
+from supply.site.search import extend_search
 
 HERE = Path(__file__).parent
 FOLDER = ROOT / ".cache" / "site"
@@ -33,6 +34,7 @@ def main(environment: Path) -> int:
     zensical = environment.absolute() / "bin" / "zensical"
     built = subprocess.run([zensical, "build", "--strict"], cwd=FOLDER, check=False)
     if built.returncode == 0:
+        extend_search(FOLDER / "html", FOLDER / "pages")
         pack(FOLDER / "html", ARCHIVE)
         print(f"docs: {ARCHIVE.relative_to(ROOT)}, {ARCHIVE.stat().st_size / 1e6:.1f} MB")
     return built.returncode

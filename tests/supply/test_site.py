@@ -14,6 +14,7 @@ from supply.lock import ROOT
 from supply.site import reference
 from supply.site.gather import DECISIONS, gather, relinked, site_paths
 from supply.site.pack import pack
+from supply.site.search import extend_search, synonyms_of
 
 pytestmark = pytest.mark.unit
 
@@ -56,6 +57,32 @@ def test_every_page_is_on_the_site_and_in_its_navigation(tmp_path: Path) -> None
     assert listed == written | made
     pages = {name for name in site_paths() if name.startswith("docs/") and name.endswith(".md")}
     assert len(pages) == len(list(ROOT.glob("docs/**/*.md")))
+
+
+def test_the_front_matter_of_a_page_has_synonyms_only() -> None:
+    for page in [*ROOT.glob("docs/**/*.md"), *ROOT.glob("deploy/**/*.md")]:
+        text = page.read_text()
+        if text.startswith("---"):
+            assert re.match(r"---\nsynonyms: [\w ,./+-]+\n---\n\n# ", text), page
+    assert "diarization" in synonyms_of(ROOT / "docs/how-to/speakers.md")
+
+
+def test_the_index_of_the_search_has_a_page_s_synonyms(tmp_path: Path) -> None:
+    html, pages = tmp_path / "html", tmp_path / "pages"
+    (html / "assets/javascripts/workers").mkdir(parents=True)
+    (html / "assets/javascripts/workers/search.0123.min.js").write_text("theirs")
+    pages.mkdir()
+    (pages / "keys.md").write_text("---\nsynonyms: password\n---\n\n# Keys\n")
+    (pages / "changelog.md").write_text("# Changelog\n")
+    places = ["keys.html", "keys.html#make-one", "changelog.html"]
+    (html / "search.json").write_text(json.dumps({"items": [{"location": at} for at in places]}))
+    extend_search(html, pages)
+    [page, section, changelog] = json.loads((html / "search.json").read_text())["items"]
+    assert page == {"location": "keys.html", "synonyms": "password"}
+    assert section == {"location": "keys.html#make-one"}
+    assert 0 < changelog["boost"] < 1
+    worker = (html / "assets/javascripts/workers/search.0123.min.js").read_text()
+    assert worker == (ROOT / "supply/site/search.js").read_text()
 
 
 def test_every_command_is_on_the_page_of_commands() -> None:

@@ -41,6 +41,52 @@ test('a page is found by its words, and nothing is loaded from elsewhere', async
 	expect(violations.map(({ id, nodes }) => [id, nodes[0]?.html])).toEqual([]);
 });
 
+/** What newcomers type, and the pages of which one must be among the first three results. */
+const QUESTIONS: readonly (readonly [string, RegExp])[] = [
+	['obs overlay', /how-to\/readers/],
+	['microphone not working', /troubleshooting/],
+	['diarization', /how-to\/speakers/],
+	['port in use', /troubleshooting/],
+	['docker', /deploy\/docker/],
+	['who is talking', /how-to\/speakers/],
+	['subtitles for a video', /tutorial/],
+	['nvidia gpu', /how-to\/gpu/],
+	['does it support chinese', /how-to\/models/],
+	['jitsi transcription', /clients\/jitsi/],
+	['https certificate', /how-to\/(access|browser)/],
+	['create api key', /how-to\/access/],
+	['captions too slow', /troubleshooting|how-to\/browser/],
+	['use it on my phone', /how-to\/browser|tutorial/],
+	['python example', /clients\/auricle-python/],
+	['replace openai whisper', /clients\/moving-off-whisper-1/],
+	['out of memory', /how-to\/operations|troubleshooting/],
+	['which model is best', /how-to\/models/],
+	['home assistant voice', /clients\/home-assistant/],
+	['wrong language', /troubleshooting/],
+];
+
+test('the words of a newcomer find the right page', async ({ page, server }) => {
+	await page.goto(`http://127.0.0.1:${server.port}/docs/`);
+	await page.getByRole('button', { name: 'Search' }).first().click();
+	const found = page.getByRole('option');
+	const missed: string[] = [];
+	for (const [question, right] of QUESTIONS) {
+		await page.getByRole('combobox').fill('');
+		await expect(found).toHaveCount(0);
+		await page.getByRole('combobox').fill(question);
+		await found
+			.first()
+			.waitFor({ timeout: 5_000 })
+			.catch(() => undefined);
+		const links = await found.evaluateAll(all => all.map(each => each.getAttribute('href') ?? ''));
+		const first = links.slice(0, 3);
+		if (!first.some(link => right.test(link))) {
+			missed.push(`${question}: ${first.join(', ')}`);
+		}
+	}
+	expect(missed).toEqual([]);
+});
+
 test('the reference of the HTTP API sends requests to the server', async ({ page, server }) => {
 	await page.goto(`http://127.0.0.1:${server.port}/docs/reference/openapi.html`);
 	await page.getByRole('button', { name: 'Authorize' }).first().click();
