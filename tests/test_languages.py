@@ -8,6 +8,7 @@ from auricle.errors import BadRequest
 from auricle.languages import (
     LANGUAGE_NAMES,
     LANGUAGES,
+    is_in_another_script,
     language_choice,
     language_code,
     language_warning,
@@ -228,3 +229,40 @@ def test_a_language_that_is_named_lifts_a_restriction_and_null_leaves_it() -> No
     assert isinstance(unset, Configure)
     assert named.languages == ()
     assert unset.languages is UNSET
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize(
+    ("text", "language", "expected"),
+    [
+        ("And so, my fellow Americans", "ja", True),
+        ("And so, my fellow Americans", "ru", True),
+        ("And so, my fellow Americans", "de", False),
+        ("Ей, dear colleagues and friends", "ru", True),
+        ("Установите Python", "ru", False),
+        ("OpenAIのAPIを使って音声を文字にします", "ja", False),
+        ("コーヒー", "ja", False),
+        ("东京", "ja", False),
+        ("안녕하세요", "ko", False),
+        ("안녕하세요", "zh", True),
+        ("नमस्ते दुनिया", "hi", False),
+        ("สวัสดีครับ", "th", False),
+        ("Здравствуйте", "en", True),
+        ("Здраво", "sr", False),
+        ("Zdravo", "sr", False),
+        ("12:30, 50 %", "ja", False),
+        ("", "ja", False),
+        ("anything", "xx", False),
+    ],
+)
+def test_a_text_is_in_another_script_if_most_letters_are(
+    text: str, language: str, expected: bool
+) -> None:
+    assert is_in_another_script(text, language) is expected
+
+
+@pytest.mark.unit
+def test_every_language_with_a_script_is_known() -> None:
+    for language in LANGUAGES:
+        assert not is_in_another_script("1, 2", language)
+    assert is_in_another_script("日本", "en")

@@ -1,5 +1,6 @@
 """Languages that requests may name: their codes, names and aliases. An engine knows some or all."""
 
+import unicodedata
 from collections.abc import Iterable
 
 from auricle.errors import BadRequest
@@ -119,6 +120,40 @@ LANGUAGES = frozenset(LANGUAGE_NAMES)
 SPACELESS_LANGUAGES = frozenset({"bo", "ja", "km", "lo", "my", "th", "yue", "zh"})
 """Languages without spaces between words; their segments are joined without a space."""
 
+_SCRIPTS = {
+    "ARABIC": "ar fa ps sd ur",
+    "ARMENIAN": "hy",
+    "BENGALI": "as bn",
+    "CJK": "ja ko yue zh",
+    "CYRILLIC": "ba be bg kk mk mn ru tg tt uk",
+    "DEVANAGARI": "hi mr ne sa",
+    "ETHIOPIC": "am",
+    "GEORGIAN": "ka",
+    "GREEK": "el",
+    "GUJARATI": "gu",
+    "HANGUL": "ko",
+    "HEBREW": "he yi",
+    "HIRAGANA": "ja",
+    "KANNADA": "kn",
+    "KATAKANA": "ja",
+    "KHMER": "km",
+    "LAO": "lo",
+    "MALAYALAM": "ml",
+    "MYANMAR": "my",
+    "SINHALA": "si",
+    "TAMIL": "ta",
+    "TELUGU": "te",
+    "THAI": "th",
+    "TIBETAN": "bo",
+}
+"""Languages by their script, by the first word of its letters' names in Unicode. The others are
+written in Latin letters or, like Serbian, in several scripts."""
+
+_SEVERAL_SCRIPTS = frozenset({"az", "ha", "ms", "pa", "sr", "su", "tk", "uz"})
+_SCRIPTS_OF = {
+    code: {name for name, codes in _SCRIPTS.items() if code in codes.split()} or {"LATIN"}
+    for code in LANGUAGES - _SEVERAL_SCRIPTS
+}
 
 DETECT = frozenset({"auto", "multi"})
 """Values of ``language`` that request detection, as does an empty value."""
@@ -297,6 +332,18 @@ def language_choice(
         return language, ()
     known = tuple(code for code in codes if code is not None)
     return (known[0], ()) if len(known) == 1 else (None, known)
+
+
+def is_in_another_script(text: str, language: str) -> bool:
+    """Return whether most letters of a text are not of a script of the language.
+
+    False for a text without letters, and for a language that is written in several scripts.
+    """
+    if (scripts := _SCRIPTS_OF.get(language)) is None:
+        return False
+    letters = [letter for letter in text if letter.isalpha()]
+    own = sum(unicodedata.name(letter, "").partition(" ")[0] in scripts for letter in letters)
+    return 2 * own < len(letters)
 
 
 def language_warning(requested: str | None, spoken: str | None, probability: float) -> str | None:

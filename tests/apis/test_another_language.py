@@ -1,4 +1,4 @@
-"""English speech with ``language=ja``, ``ko``, ``ar`` or ``th``, at every API of a real server.
+"""English speech with ``language=ja`` and others, at every API of a real server.
 
 The text is never empty: it is in the language that is spoken, and every API reports it.
 """
@@ -29,7 +29,7 @@ AUDIO, SPOKEN = FILE.path.read_bytes(), words(FILE.text)
 PCM, SPOKEN_LIVE = UTTERANCE.pcm.tobytes(), words(UTTERANCE.text)
 SECOND = bytes(32_000)
 LANGUAGES = ("ja", "ko", "ar", "th")
-NAMES = {"ja": "Japanese", "ko": "Korean", "ar": "Arabic", "th": "Thai"}
+NAMES = {"ja": "Japanese", "ko": "Korean", "ar": "Arabic", "th": "Thai", "zh": "Chinese"}
 HEADER = "x-auricle-warnings"
 
 
@@ -46,23 +46,24 @@ class Server:
         assert found is not None
         return int(found[1])
 
-    def post(self, path: str, **query: str) -> httpx2.Response:
-        """Send the clip as the body."""
+    def post(self, path: str, audio: bytes = AUDIO, /, **query: str) -> httpx2.Response:
+        """Send a clip as the body."""
         headers = {"content-type": "audio/wav"}
         url = f"{self.url}{path}"
-        answer = httpx2.post(url, params=query, content=AUDIO, headers=headers, timeout=LIMIT_S)
+        answer = httpx2.post(url, params=query, content=audio, headers=headers, timeout=LIMIT_S)
         assert answer.status_code == 200, answer.text
         return answer
 
     def openai(self, **fields: str) -> httpx2.Response:
         """Send the clip in OpenAI's form."""
-        return self._form("/v1/audio/transcriptions", {"file": ("pair.wav", AUDIO)}, fields)
+        return self.form("/v1/audio/transcriptions", {"file": ("pair.wav", AUDIO)}, fields)
 
     def asr(self, **query: str) -> httpx2.Response:
         """Send the clip in a form, with the options in the query."""
-        return self._form(f"/asr?{urlencode(query)}", {"audio_file": ("pair.wav", AUDIO)}, {})
+        return self.form(f"/asr?{urlencode(query)}", {"audio_file": ("pair.wav", AUDIO)}, {})
 
-    def _form(self, path: str, files: Any, fields: dict[str, str]) -> httpx2.Response:
+    def form(self, path: str, files: Any, fields: dict[str, str]) -> httpx2.Response:
+        """Send a form."""
         answer = httpx2.post(f"{self.url}{path}", files=files, data=fields, timeout=LIMIT_S)
         assert answer.status_code == 200, answer.text
         return answer
@@ -179,6 +180,28 @@ def test_strict_language_keeps_the_requested_one_at_every_api(server: Server) ->
     assert native["language"] == "ja"
     for answer in (openai, asr, deepgram):
         assert "probably not in Japanese" in answer.headers[HEADER]
+
+
+@pytest.mark.parametrize("language", ["ja", "zh"])
+def test_text_in_other_letters_is_reported_at_every_api(server: Server, language: str) -> None:
+    """Its decoding in the requested language looks sound: English words."""
+    audio = UTTERANCE.path.read_bytes()
+    asr = f"/asr?language={language}&output=json"
+    answers = [
+        server.post("/utterance", audio, language=language),
+        server.form("/v1/audio/transcriptions", {"file": ("a.wav", audio)}, {"language": language}),
+        server.form(asr, {"audio_file": ("a.wav", audio)}, {}),
+        server.post("/v1/listen", audio, language=language),
+    ]
+    native, openai, asr_webservice, deepgram = (answer.json() for answer in answers)
+    (alternative,) = deepgram["results"]["channels"][0]["alternatives"]
+    texts = [native["text"], openai["text"], asr_webservice["text"], alternative["transcript"]]
+    assert [words(text) for text in texts] == [SPOKEN_LIVE] * 4
+    assert native["language"] == asr_webservice["language"] == "en"
+    for body in (native, openai, asr_webservice, deepgram["metadata"]):
+        check_warning(body["warnings"][0], language)
+    for answer in answers:
+        check_warning(answer.headers[HEADER], language)
 
 
 async def test_native_stream(server: Server) -> None:

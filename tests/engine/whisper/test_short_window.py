@@ -319,6 +319,54 @@ def test_speech_in_another_language_than_requested_is_transcribed_as_spoken(
     assert (engine.counts.spoken, engine.counts.foreign) == (1, 0)
 
 
+@pytest.mark.parametrize(
+    ("clip", "language"),
+    [(FELLOW, "zh"), (FELLOW, "hi"), (SHORT, "ru"), (SHORT, "hi")],
+    ids=lambda value: value if isinstance(value, str) else value.name,
+)
+def test_text_that_looks_sound_but_has_the_letters_of_another_language_is_compared(
+    engine: ShortWindowEngine, clip: Clip, language: str
+) -> None:
+    options = replace(GREEDY, language=language)
+    heard = hear(engine, clip.pcm, options)
+    assert (words(heard.text), heard.language) == (words(clip.text), "en")
+    strict = hear(engine, clip.pcm, replace(options, strict_language=True))
+    assert strict.language == language
+    assert 0 < strict.language_probability < IMPROBABLE_LANGUAGE
+
+
+def test_the_language_of_a_translation_s_letters_is_not_compared(
+    backend: WhisperBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = replace(GREEDY, language="zh", task=Task.TRANSLATE)
+    compared = comparisons(backend, monkeypatch)
+    assert hear(ShortWindowEngine(backend), FELLOW.pcm, options).language == "zh"
+    assert not compared
+
+
+def test_speech_in_the_letters_of_its_language_is_not_compared(
+    backend: WhisperBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared = comparisons(backend, monkeypatch)
+    engine = ShortWindowEngine(backend)
+    for clip in (FELLOW, SHORT):  # greedy decoding doubts the other one
+        hear(engine, clip.pcm)
+    assert not compared
+
+
+def comparisons(backend: WhisperBackend, monkeypatch: pytest.MonkeyPatch) -> list[Encoded]:
+    """Return the list of audio whose language is compared from now on."""
+    compared: list[Encoded] = []
+    original = backend.language_probabilities
+
+    def compare(encoded: Encoded) -> list[dict[str, float]]:
+        compared.append(encoded)
+        return original(encoded)
+
+    monkeypatch.setattr(backend, "language_probabilities", compare)
+    return compared
+
+
 def test_a_job_in_another_language_does_not_change_the_others_of_its_batch(
     engine: ShortWindowEngine,
 ) -> None:

@@ -2,9 +2,10 @@
 
 Whisper fails in known ways: it loops, it invents text for noise, and with a short context it does
 both a little more often. A doubtful result of the short window is decoded again in the full window;
-a doubtful result of that is sampled at two temperatures. Audio that is clearly in another language
-than requested is decoded in that language, once; if that is not clear or not allowed, the doubtful
-result is kept. All decisions are arithmetic on the result, so numbers alone can test them.
+a doubtful result of that is sampled at two temperatures. If a result is doubtful or in the letters
+of another language, and the audio is clearly in another language than requested, it is decoded in
+that language, once; if that is not clear or not allowed, the result is kept. All decisions are
+arithmetic on the result, so numbers alone can test them.
 
 In the sound after the last word of a chunk, Whisper sometimes writes "Thank you very much." The
 alignment finds no time for such an ending: its words are faster than speech, and one is improbable.
@@ -93,7 +94,8 @@ class GuardPolicy:
         samples_a_temperature: Number of samples at each temperature.
         max_sampling_s: No further temperature is tried after this time, in seconds. It bounds much
             slower machines; the number of attempts and tokens bounds the rest.
-        foreign_from_frames: The language of doubtful audio of at least this length is detected.
+        foreign_from_frames: The language of audio of at least this length is detected if its text
+            is doubtful or in the letters of another language.
         spoken_min_prob: Minimum probability of another language than the requested one, to decode
             the audio in it.
         full_beam_size: Minimum beam size of the full window, except for partials.

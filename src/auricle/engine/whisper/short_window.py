@@ -56,8 +56,8 @@ from auricle.engine.whisper.window import (
     WindowPolicy,
 )
 from auricle.errors import AudioError
-from auricle.languages import IMPROBABLE_LANGUAGE
-from auricle.types import SAMPLE_RATE_HZ, Job, JobId, Options, Transcript
+from auricle.languages import IMPROBABLE_LANGUAGE, is_in_another_script
+from auricle.types import SAMPLE_RATE_HZ, Job, JobId, Options, Task, Transcript
 
 CHUNK_BEAM_SIZE = 5
 """Doubtful greedy decodings of chunks are decoded with this many beams, which leave 3 chunks of 207
@@ -242,7 +242,8 @@ class ShortWindowEngine:
             verdict = self._judge(window, attempt)
             guard = self._policy.guard
             is_empty = verdict is Verdict.SILENT or not attempt.text.strip()
-            if guard and (is_empty or verdict is Verdict.DOUBT):
+            is_doubtful = is_empty or verdict is Verdict.DOUBT
+            if guard and (is_doubtful or _is_in_another_script(window, attempt)):
                 if self._is_foreign(window, encoded[row : row + 1], guard):
                     if window.decoding.spoken is not None:
                         continue  # decoded from the same place in the next round
@@ -323,7 +324,7 @@ class ShortWindowEngine:
             window.prompt = replace(prompt, context=window.prompt.context)
 
     def _is_foreign(self, window: _PendingWindow, encoded: Encoded, guard: GuardPolicy) -> bool:
-        """Return whether a doubtful window is hardly in the requested language.
+        """Return whether a window, whose text is doubted, is hardly in the requested language.
 
         Chooses the language that is spoken, if it is clear and the job allows it.
         """
@@ -454,6 +455,16 @@ class ShortWindowEngine:
 
     def _tokenizer(self, decoding: JobDecoding) -> Tokenizer:
         return self._backend.tokenizer(decoding.text_language or "en", decoding.job.options.task)
+
+
+def _is_in_another_script(window: _PendingWindow, attempt: Attempt) -> bool:
+    """Return whether the text is not in letters of the requested language."""
+    options = window.decoding.job.options
+    return (
+        options.task is Task.TRANSCRIBE
+        and options.language is not None
+        and is_in_another_script(attempt.text, options.language)
+    )
 
 
 def _batches(windows: Sequence[_PendingWindow]) -> Iterator[list[_PendingWindow]]:
