@@ -36,11 +36,12 @@ async def main():
             part = samples[at : at + 640]
             stream.push_frame(rtc.AudioFrame(part, 16000, 1, len(part) // 2))
             await asyncio.sleep(0.02)
+        stream.end_input()
         while count("recognition_usage") < max(1, count("start_of_speech")):
             news.clear()
             await news.wait()
-        listening.cancel()
         await stream.aclose()
+        await listening
         await stt.aclose()
     print(json.dumps(told))
 
