@@ -67,7 +67,10 @@ def transcripts(folder: Path, url: str) -> Run:
 def test_the_list_has_the_newest_of_the_key_first(transcripts: Run) -> None:
     done = transcripts("list")
     assert (done.returncode, done.stderr) == (0, "")
-    assert [line.split() for line in done.stdout.splitlines()] == [
+    header, *lines = done.stdout.splitlines()
+    assert header.split() == ["id", "started", "length", "language", "api"]
+    assert [line.index(line.split()[-1]) for line in lines] == [header.index("api")] * 3
+    assert [line.split() for line in lines] == [
         ["second", "2027-01-15", "13:00:00", "0:01:15", "de", "deepgram"],
         ["first", "2027-01-15", "12:00:00", "0:01:15", "en", "deepgram"],
         ["dialogue", "2027-01-15", "10:00:00", "1:00:00", "fr", "job"],
@@ -163,7 +166,7 @@ def test_deleted_transcripts_are_gone_and_missing_ones_are_reported(transcripts:
     assert done.returncode == 2
     assert "other was deleted." in done.stderr
     assert "auricle: unknown: " in done.stderr
-    assert transcripts("list", api_key=ben).stdout == ""
+    assert transcripts("list", "--json", api_key=ben).stdout == ""
 
 
 @pytest.mark.parametrize("key", ["", "wrong-secret-key"])

@@ -47,12 +47,14 @@ test('a recording is transcribed in Node', async () => {
 });
 
 test('a job is followed, listed, and deleted; its transcript is kept', async () => {
-	const { id } = await client.jobs.create(await recording(), { jobId: 'film' });
+	const { id } = await client.jobs.create(await recording(), { jobId: 'film', fileName: 'film.wav' });
 	expect(id).toBe('film');
 	const events = await all(client.jobs.events(id));
 	expect(words(events.at(-1)?.transcript?.text ?? '')).toEqual(words(SENTENCE.text));
 	expect((await client.jobs.wait(id)).durationSeconds).toBeGreaterThan(1);
-	expect(await all(client.jobs.list({ states: ['done'] }))).toMatchObject([{ id, progress: 1 }]);
+	const listed = await all(client.jobs.list({ states: ['done'] }));
+	expect(listed).toMatchObject([{ id, progress: 1, fileName: 'film.wav' }]);
+	expect(listed[0]?.durationSeconds).toBeGreaterThan(1);
 	expect(await all(client.jobs.list({ states: ['queued', 'failed'] }))).toEqual([]);
 	await client.jobs.delete(id);
 	await expect(client.jobs.get(id)).rejects.toMatchObject({ code: 'not_found' });

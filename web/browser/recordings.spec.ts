@@ -244,7 +244,9 @@ test('lists a transcript of this browser and the server once, and changes and de
 		await page.addInitScript(key => sessionStorage.setItem('auricle.key', key), API_KEY);
 		await page.goto(`${url}#recordings`);
 		await page.locator('#recordings').getByLabel('Show who speaks').check();
+		const sent = page.waitForRequest(request => request.url().includes('/utterance'));
 		await drop(page, 'short.wav');
+		expect(new URL((await sent).url()).searchParams.get('file_name')).toBe('short.wav');
 		await expect(sentences(page)).toHaveText('The train leaves at noon.');
 		await expect(rows(page)).toHaveCount(1);
 		await expect(rows(page)).toContainText('Also on the server');

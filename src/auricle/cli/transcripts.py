@@ -55,15 +55,27 @@ def list_transcripts(
     """List the kept transcripts of your key, the newest first.
 
     Each line has the ID, the start in local time, the length, the language and the API. The server
-    keeps transcripts only with AURICLE_KEEP_TRANSCRIPTS=1.
+    keeps transcripts only with AURICLE_KEEP_TRANSCRIPTS=1. For programs, --json prints each
+    transcript without a header.
     """
     query = _query(language, source, since, until)
     with open_server(url, api_key) as server:
+        if not as_json:
+            results.print(_line("id", "started", "length", "language", "api"))
         for transcript in server.pages("transcripts", *_PATH, query=query, limit=limit):
             if as_json:
                 _print_json(transcript)
             else:
-                results.print(_line(transcript))
+                length_s = transcript["ended_at"] - transcript["started_at"]
+                results.print(
+                    _line(
+                        transcript["id"],
+                        local_time(transcript["started_at"]),
+                        duration_text(length_s),
+                        transcript["language"] or "-",
+                        transcript["source"],
+                    )
+                )
 
 
 def search(
@@ -185,11 +197,9 @@ def _query(
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _line(transcript: dict[str, Any]) -> str:
-    length = duration_text(transcript["ended_at"] - transcript["started_at"])
-    language = transcript["language"] or "-"
-    started = local_time(transcript["started_at"])
-    return f"{transcript['id']}  {started}  {length}  {language:<3}  {transcript['source']}"
+def _line(id: str, started: str, length: str, language: str, api: str) -> str:
+    """Return a line of the list; IDs of the server have 32 characters."""
+    return f"{id:<32}  {started:<19}  {length:>8}  {language:<8}  {api}"
 
 
 def _print_json(value: object) -> None:

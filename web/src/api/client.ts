@@ -4,7 +4,14 @@ import { AuricleError } from '../errors.js';
 import { LiveClient, type LiveClientOptions } from '../live-client.js';
 import { ApiError } from './api-error.js';
 import { type ApiKey, Connection, type Fetch, sleep } from './connection.js';
-import { type AudioInput, blobOf, type JobOptions, queryOf, type TranscribeOptions } from './options.js';
+import {
+	type AudioInput,
+	blobOf,
+	fileNameOf,
+	type JobOptions,
+	queryOf,
+	type TranscribeOptions,
+} from './options.js';
 import {
 	decodeBody,
 	decodeJob,
@@ -215,12 +222,15 @@ export class Jobs {
 	/** Uploads a recording as a job; resolves when the server has accepted it. */
 	async create(audio: AudioInput, options: JobOptions & RequestOptions = {}): Promise<Job> {
 		const jobId = options.jobId ?? crypto.randomUUID();
+		const recording = blobOf(audio);
+		const fileName = options.fileName ?? fileNameOf(recording);
+		const named = fileName === undefined ? {} : { fileName };
 		return this.#connection.send(
 			{
 				method: 'POST',
 				path: ['utterance'],
-				query: { ...queryOf({ ...options, jobId }), wait: '0' },
-				audio: blobOf(audio),
+				query: { ...queryOf({ ...options, jobId, ...named }), wait: '0' },
+				audio: recording,
 				signal: options.signal,
 			},
 			decodeJob,

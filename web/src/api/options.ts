@@ -51,6 +51,8 @@ export interface TranscribeOptions {
 export interface JobOptions extends TranscribeOptions {
 	/** ID of the job: the same ID with the same audio and options is the same job. A random one if omitted. */
 	readonly jobId?: string;
+	/** Name of the recording in lists of jobs; that of the `File` if omitted. */
+	readonly fileName?: string;
 	/** How long the server keeps the audio after the end. */
 	readonly keepAudioSeconds?: number;
 	/** URL to which the server sends the job at its end. */
@@ -80,9 +82,22 @@ const NAMES: Record<keyof JobOptions, string> = {
 	maxWaitSeconds: 'max_wait_s',
 	traceId: 'trace_id',
 	jobId: 'job_id',
+	fileName: 'file_name',
 	keepAudioSeconds: 'keep_audio_s',
 	callbackUrl: 'callback_url',
 };
+
+/** As in the server's `limits.py`. */
+const MAX_FILE_NAME_CHARACTERS = 255;
+
+/** Returns the name of a recording as the server accepts it; `undefined` if the recording has none. */
+export function fileNameOf(audio: Blob): string | undefined {
+	if (!('name' in audio) || typeof audio.name !== 'string') {
+		return undefined; // not `File`, which Node 20 does not have as a global
+	}
+	const name = Array.from(audio.name.replace(/\p{Cc}/gu, '?')); // the server counts code points
+	return name.slice(0, MAX_FILE_NAME_CHARACTERS).join('');
+}
 
 /** Returns the query for options; those that the server has no parameter for are left out. */
 export function queryOf(options: JobOptions): Record<string, string> {

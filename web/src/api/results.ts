@@ -93,6 +93,10 @@ export interface JobSummary {
 	readonly acceptedAt: number;
 	readonly finishedAt: number | null;
 	readonly audioBytes: number;
+	/** Name of the recording; empty if the client has sent none. */
+	readonly fileName: string;
+	/** Length of the recording, once the state is `done`. */
+	readonly durationSeconds: number | null;
 }
 
 /** A kept transcript in a list; times are Unix seconds. */
@@ -210,6 +214,8 @@ interface JobSummaryDocument {
 	accepted_at: number;
 	finished_at: number | null;
 	audio_bytes: number;
+	file_name?: string;
+	duration_ms?: number | null;
 }
 
 interface SummaryDocument {
@@ -308,6 +314,8 @@ export function decodeJobs(document: { jobs: JobSummaryDocument[]; next: number 
 		acceptedAt: job.accepted_at,
 		finishedAt: job.finished_at,
 		audioBytes: job.audio_bytes,
+		fileName: job.file_name ?? '',
+		durationSeconds: job.duration_ms == null ? null : job.duration_ms / 1000,
 	}));
 	return { items, next: document.next };
 }

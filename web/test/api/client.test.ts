@@ -84,6 +84,19 @@ test('a large recording is a job that is deleted when it was read', async () => 
 	expect(server.lines.at(-1)).toMatch(/^DELETE \/jobs\/[-0-9a-f]+$/);
 });
 
+test('a job has the name of its file, or the one that the caller gives', async () => {
+	server.answers = [job('queued'), job('queued'), job('queued')];
+	const file = Object.assign(new Blob(['sound']), { name: 'talk 1.mp3' });
+	await client.jobs.create(file, { jobId: 'a' });
+	await client.jobs.create(file, { jobId: 'b', fileName: 'Monday' });
+	await client.jobs.create(new Uint8Array(5), { jobId: 'c' });
+	expect(server.lines).toEqual([
+		'POST /utterance?job_id=a&file_name=talk+1.mp3&wait=0',
+		'POST /utterance?job_id=b&file_name=Monday&wait=0',
+		'POST /utterance?job_id=c&wait=0',
+	]);
+});
+
 test('a job that the server has lost is uploaded again, twice', async () => {
 	const once = [job('queued'), LOST, LOST];
 	server.answers = [...once, job('queued'), DONE, DONE];

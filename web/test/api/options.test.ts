@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { blobOf, queryOf } from '../../src/api/options.js';
+import { blobOf, fileNameOf, queryOf } from '../../src/api/options.js';
 
 test('options have the names and texts that the server reads', () => {
 	expect(
@@ -35,4 +35,12 @@ test('each kind of recording is a blob', async () => {
 	expect(blobOf(blob)).toBe(blob);
 	expect(await blobOf(bytes).arrayBuffer()).toEqual(bytes.buffer);
 	expect(await blobOf(bytes.buffer).arrayBuffer()).toEqual(bytes.buffer);
+});
+
+test('a file has the name that the server accepts', () => {
+	const named = (name: string): Blob => Object.assign(new Blob([]), { name });
+	expect(fileNameOf(named('会议 1.wav'))).toBe('会议 1.wav');
+	expect(fileNameOf(named('a\tb\n\u0085.wav'))).toBe('a?b??.wav');
+	expect(fileNameOf(named('🎵'.repeat(300)))).toBe('🎵'.repeat(255));
+	expect(fileNameOf(new Blob([]))).toBeUndefined();
 });
