@@ -20,6 +20,19 @@ RESET_TEMPERATURE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
+class PendingChunk:
+    """A chunk whose result is still missing.
+
+    Attributes:
+        share: Part of the file that it completes, from 0 to 1, with the silence before it.
+        audio_s: Its length, in seconds.
+    """
+
+    share: float
+    audio_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class FileProgress:
     """The recognised fraction of a file, and its text.
 
@@ -27,11 +40,13 @@ class FileProgress:
         fraction: From 0 to 1.
         text: Text of that fraction; text in a doubtful language may still be corrected.
         firm_text: The stable beginning of the text: it only grows.
+        pending: The chunks that were submitted and have no result yet, in order.
     """
 
     fraction: float
     text: str
     firm_text: str
+    pending: tuple[PendingChunk, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +165,7 @@ class TranscriptAssembler:
     A later transcript for the same slot replaces the earlier one.
 
     Args:
-        on_progress: Called with each addition to the text.
+        on_progress: Called with each addition to the text, and when a chunk is submitted.
         keep_words: Whether words were requested; without them their times still limit segments.
     """
 
@@ -160,7 +175,16 @@ class TranscriptAssembler:
         self._results: dict[int, tuple[ChunkSlot, Transcript | AuricleError]] = {}
         self._next_index = self._stable_index = 0
         self._text = self._stable_text = ""
+        self._pending: dict[int, PendingChunk] = {}
+        self._submitted_fraction = 0.0
         self._uncertain: set[int] = set()
+
+    def mark_submitted(self, slot: ChunkSlot) -> None:
+        """Mark a chunk as submitted; chunks are submitted in order."""
+        share = slot.fraction - self._submitted_fraction
+        self._pending[slot.index] = PendingChunk(share, slot.audio_s)
+        self._submitted_fraction = slot.fraction
+        self._report()
 
     def mark_uncertain(self, index: int) -> None:
         """Mark a chunk, before its result arrives, as one that may be corrected."""
@@ -178,6 +202,7 @@ class TranscriptAssembler:
         if is_correction and not isinstance(result, Transcript):
             return  # text in a doubtful language is better than none
         self._results[slot.index] = (slot, result)
+        self._pending.pop(slot.index, None)
         if is_correction:
             self._next_index, self._text = 0, ""
         advanced = False
@@ -197,8 +222,9 @@ class TranscriptAssembler:
             if isinstance(result, Transcript):
                 self._stable_text = _join(self._stable_text, result)
             self._stable_index += 1
-        last = self._results[self._next_index - 1][0]
-        self._on_progress(FileProgress(last.fraction, self._text, self._stable_text))
+        done = self._results[self._next_index - 1][0].fraction if self._next_index else 0.0
+        pending = tuple(self._pending.values())
+        self._on_progress(FileProgress(done, self._text, self._stable_text, pending))
 
     def prompt(self, index: int, initial_prompt: str | None) -> str | None:
         """Return the model's prompt for a chunk: the text before it."""

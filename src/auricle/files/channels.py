@@ -9,7 +9,7 @@ A channel that can't be transcribed leaves a gap of its length; the file fails i
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import groupby
+from itertools import groupby, zip_longest
 
 import anyio
 import numpy as np
@@ -142,7 +142,13 @@ class _Channels:
             parts = [self._progress[at] for at in sorted(self._progress)]
             fraction = sum(part.fraction for part in parts) / self._count
             text = "\n".join(part.text for part in parts if part.text)
-            self._on_progress(FileProgress(fraction, text, ""))
+            pending = [
+                replace(chunk, share=chunk.share / self._count)
+                for chunks in zip_longest(*(part.pending for part in parts))
+                for chunk in chunks
+                if chunk is not None
+            ]
+            self._on_progress(FileProgress(fraction, text, "", tuple(pending)))
 
         return report
 

@@ -170,7 +170,7 @@ async def transcribe_file(
         decoder: Finds the chunks.
         request: The file and its options.
         chunk_slots: From :func:`chunk_semaphore`.
-        on_progress: Called in the event loop whenever there is more text.
+        on_progress: Called in the event loop whenever there is more text or a chunk is submitted.
         finished: Results of an earlier attempt, and where those of this one are stored.
 
     Raises:
@@ -334,6 +334,7 @@ class _FileWork:
         if self._languages.requested is None:
             self._detecting.add(item)
             self._assembler.mark_uncertain(item.slot.index)
+        self._assembler.mark_submitted(item.slot)
         if self._request.condition_on_previous_text:
             await self._run(item)
         else:
@@ -446,4 +447,4 @@ class _FileWork:
 def _without_text(on_progress: OnProgress | None) -> OnProgress | None:
     if on_progress is None:
         return None
-    return lambda progress: on_progress(FileProgress(progress.fraction, "", ""))
+    return lambda progress: on_progress(replace(progress, text="", firm_text=""))

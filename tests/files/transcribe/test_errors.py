@@ -134,7 +134,12 @@ async def test_cancelling_cancels_the_jobs_closes_the_decoder_and_frees_the_slot
 async def test_progress_grows_and_ends_with_the_text() -> None:
     seen: list[FileProgress] = []
     await run(FakeTranscriber(script=[text_of_length] * 3), file_of(9, 9, 9), seen=seen)
-    assert list(dict.fromkeys(progress.text for progress in seen)) == ["9s", "9s 9s", "9s 9s 9s"]
+    assert list(dict.fromkeys(progress.text for progress in seen)) == [
+        "",
+        "9s",
+        "9s 9s",
+        "9s 9s 9s",
+    ]
     assert seen[-1].firm_text == "9s 9s 9s"
     fractions = [progress.fraction for progress in seen]
     assert fractions == sorted(fractions)

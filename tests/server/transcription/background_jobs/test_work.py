@@ -13,11 +13,12 @@ from auricle.errors import AudioError, Draining, ModelUnavailable
 from auricle.ledger import runner
 from auricle.ledger.job import JobState, Outcome
 from auricle.ledger.store import Ledger
+from auricle.server.transcription.background_jobs import work
 from auricle.types import ANONYMOUS
 from tests.support.decoder import file_of
 from tests.support.jobs import accept, audio_settings, ended, running, stored
 from tests.support.s3 import S3Server
-from tests.support.service import poll_until
+from tests.support.service import Service, poll_until
 from tests.support.tcp_proxy import proxy_to
 from tests.support.transcriber import READY, heard
 
@@ -81,6 +82,28 @@ async def test_finished_chunks_are_not_transcribed_again(tmp_path: Path) -> None
         job = await ended(service)
         assert [job.id.rpartition(":")[2] for job in service.transcriber.jobs] == ["1"]
     assert job.text == "first second"
+
+
+async def test_progress_moves_between_the_results_of_two_batches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(work, "PROGRESS_S", 0.01)
+    seen: set[float] = set()
+
+    def progress(service: Service) -> float:
+        job = service.state.running.ledger.find(ANONYMOUS, "job")
+        assert job is not None
+        seen.add(service.state.running.runner.current(job).progress)
+        return max(seen)
+
+    async with running(tmp_path) as service:
+        service.decoder.script = file_of(20, 15)
+        service.transcriber.gate = anyio.Event()
+        await accept(service)
+        await poll_until(lambda: progress(service) > 0 and len(seen) > 3)
+        assert max(seen) < 1
+        service.transcriber.gate.set()
+        assert (await ended(service)).progress == 1.0
 
 
 async def test_a_job_taken_over_by_another_gateway_is_not_logged_as_cancelled(

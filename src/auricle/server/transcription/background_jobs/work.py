@@ -18,7 +18,9 @@ from auricle.errors import (
     LedgerUnavailable,
     ModelUnavailable,
 )
-from auricle.files.transcribe import FileProgress, FileTranscript
+from auricle.files.progress_estimate import ProgressEstimate
+from auricle.files.transcribe import FileProgress, FileTranscript, OnProgress
+from auricle.groups import first_error
 from auricle.ledger.job import JobSpec, JobState, Outcome
 from auricle.ledger.runner import RunningJob
 from auricle.protocol.native.utterance import transcript_body
@@ -30,6 +32,9 @@ from auricle.server.transcription.run import note_answer, transcribe_spooled
 from auricle.server.uploads.params import TranscriptionParams, decode_params
 from auricle.types import SAMPLE_RATE_HZ, Transcript
 from auricle.types import Job as Recognition
+
+PROGRESS_S = 2.0
+"""Interval of estimating a job's progress; streams of events send the text so far with each."""
 
 _log = structlog.get_logger("auricle.server")
 
@@ -62,20 +67,17 @@ async def work_on(server: ServerState, running: RunningJob) -> Outcome:
 async def _transcribe(
     server: ServerState, running: RunningJob, log: RequestLog, began_at: float
 ) -> Outcome:
-    def note_progress(progress: FileProgress) -> None:
-        running.progress, running.text = progress.fraction, progress.text
-
     spec, keep_s = running.job.spec, server.settings.keep_results_s
     try:
         params = decode_params(spec.request)
         model = server.models.find(params.options.model)
-        async with _local_audio(server, spec) as path:
+        async with _local_audio(server, spec) as path, _reporting(server, running) as on_progress:
             result = await transcribe_spooled(
                 server,
                 params,
                 params.source(path, params.audio_format),
                 client=spec.owner,
-                on_progress=note_progress,
+                on_progress=on_progress,
                 finished=StoredChunks(running, _weights(server, model)),
             )
     except Draining:
@@ -103,6 +105,34 @@ async def _transcribe(
     return Outcome(
         JobState.DONE, keep_s, result=encoded, text=transcript.text, duration_ms=duration_ms
     )
+
+
+@asynccontextmanager
+async def _reporting(server: ServerState, running: RunningJob) -> AsyncIterator[OnProgress]:
+    """Keep a job's progress up to date, also between results; yield what notes them."""
+    stats = server.transcriber.stats()
+    workers = max(1, len(stats.workers))
+    estimate = ProgressEstimate(
+        server.batch_jobs * workers, stats.seconds_per_audio_s / workers, running.progress
+    )
+
+    def note(progress: FileProgress) -> None:
+        running.text = progress.text
+        estimate.record(progress, time.monotonic())
+        running.progress = estimate.at(time.monotonic())
+
+    async def estimate_steadily() -> None:
+        while True:
+            await anyio.sleep(PROGRESS_S)
+            running.progress = estimate.at(time.monotonic())
+
+    try:
+        async with anyio.create_task_group() as group:
+            group.start_soon(estimate_steadily)
+            yield note
+            group.cancel_scope.cancel()
+    except BaseExceptionGroup as errors:  # an anyio group wraps even a single failure
+        raise first_error(errors) from errors
 
 
 @asynccontextmanager
