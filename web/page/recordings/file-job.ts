@@ -42,14 +42,18 @@ export interface FileTranscript {
 
 /** A file with its options and callbacks. */
 export interface FileJob {
-	/** `null` after a reload of the page. */
-	readonly file: File | null;
+	/** `null` if this browser does not have it any more. */
+	readonly file: Blob | null;
 	/** ID of the job on the server; `null` to upload the file. */
 	readonly id: string | null;
 	readonly model: string;
 	readonly language: string | null;
 	/** Whether to say who speaks. */
 	readonly speakers: boolean;
+	/** Number of speakers; `null`: unknown. */
+	readonly numSpeakers: number | null;
+	/** Whether to translate into English. */
+	readonly translates: boolean;
 	/** Words to expect, separated by commas; empty: none. */
 	readonly hotwords: string;
 	readonly key: string | undefined;
@@ -66,6 +70,9 @@ const UPLOADING: FileProgress = {
 	text: '',
 	problem: null,
 };
+
+/** The server could not transcribe the file: the job has ended, and another attempt needs another job. */
+export class JobFailed extends AuricleError {}
 
 interface Outcome {
 	readonly transcript: Transcript;
@@ -108,7 +115,7 @@ export async function deleteJob(id: string, key: string | undefined): Promise<vo
 
 /** Uploads the file as a job with this ID; after a lost response, the same job is sent again. */
 async function upload(job: FileJob, jobId: string, patience: Patience): Promise<void> {
-	const { file, model, language, speakers, hotwords, key, signal } = job;
+	const { file, model, language, speakers, numSpeakers, translates, hotwords, key, signal } = job;
 	if (file === null) {
 		throw new AuricleError(
 			'not_found',
@@ -127,7 +134,8 @@ async function upload(job: FileJob, jobId: string, patience: Patience): Promise<
 				wordTimestamps: true,
 				...(model === '' ? {} : { model }),
 				...(language === null ? {} : { language }),
-				...(speakers ? { speakers } : {}),
+				...(speakers ? { speakers, ...(numSpeakers === null ? {} : { numSpeakers }) } : {}),
+				...(translates ? { task: 'translate' } : {}),
 				...(hotwords === '' ? {} : { hotwords: [hotwords] }),
 				signal,
 			});
@@ -157,7 +165,7 @@ async function outcome(job: FileJob, id: string, patience: Patience): Promise<Ou
 				return { transcript, transcriptId };
 			}
 			if (error !== null) {
-				throw new AuricleError(error.code, error.message);
+				throw new JobFailed(error.code, error.message);
 			}
 			const phase = state === 'queued' ? 'queued' : 'running';
 			seen = { phase, share: progress, startsInSeconds, text, problem: null };
@@ -177,7 +185,7 @@ async function outcome(job: FileJob, id: string, patience: Patience): Promise<Ou
  *
  * @throws AuricleError `unreadable`.
  */
-async function checkReadable(file: File): Promise<void> {
+async function checkReadable(file: Blob): Promise<void> {
 	try {
 		const reader = file.stream().getReader(); // a slice of a removed file is just empty
 		await reader.read();

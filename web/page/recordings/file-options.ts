@@ -13,9 +13,14 @@ import type { PlaceTexts } from './texts.js';
 const LANGUAGE = 'auricle.files.language';
 const MODEL = 'auricle.files.model';
 const SPEAKERS = 'auricle.files.speakers';
+const NUM_SPEAKERS = 'auricle.files.num-speakers';
+const TRANSLATE = 'auricle.files.translate';
 const HOTWORDS = 'auricle.files.hotwords';
 /** The server's limit for all of them together is higher. */
 const MAX_HOTWORDS_CHARACTERS = 1000;
+
+/** The server's `MAX_SPEAKERS`. */
+const MAX_SPEAKERS = 16;
 
 /** Files don't wait for a server that does not answer. */
 const LIMIT_MILLISECONDS = 3000;
@@ -27,6 +32,10 @@ export interface FileChoice {
 	/** `null`: detected. */
 	readonly language: string | null;
 	readonly speakers: boolean;
+	/** Number of speakers; `null`: unknown. */
+	readonly numSpeakers: number | null;
+	/** Whether to translate into English. */
+	readonly translates: boolean;
 	/** Separated by commas. */
 	readonly hotwords: string;
 }
@@ -38,14 +47,20 @@ export class FileOptions {
 	readonly #language = element('select');
 	readonly #model = element('select');
 	readonly #speakers = element('input');
+	readonly #numSpeakers = element('select');
+	readonly #translate = element('input');
 	readonly #hotwords = element('input', 'field');
 	readonly #labels = {
 		language: element('span'),
 		model: element('span'),
 		speakers: element('span'),
+		numSpeakers: element('span'),
+		translate: element('span'),
 		hotwords: element('span'),
 	};
 	readonly #modelChoice = element('label', 'choice', this.#labels.model, this.#model);
+	readonly #numChoice = element('label', 'choice', this.#labels.numSpeakers, this.#numSpeakers);
+	readonly #translateChoice = element('label', 'option', this.#translate, this.#labels.translate);
 	readonly #key: Key;
 	#texts: PlaceTexts;
 	#models: readonly ServedModel[] = [];
@@ -61,13 +76,25 @@ export class FileOptions {
 		this.element.open = matchMedia('(min-width: 48rem)').matches;
 		this.#speakers.type = 'checkbox';
 		this.#speakers.checked = stored('localStorage', SPEAKERS) === '1';
+		const counts = Array.from({ length: MAX_SPEAKERS }, (_, index) => String(index + 1));
+		this.#numSpeakers.append(new Option('', ''), ...counts.map(count => new Option(count, count)));
+		this.#numSpeakers.value = stored('localStorage', NUM_SPEAKERS) ?? '';
+		this.#translate.type = 'checkbox';
+		this.#translate.checked = stored('localStorage', TRANSLATE) === '1';
 		this.#hotwords.type = 'text';
 		this.#hotwords.autocomplete = 'off';
 		this.#hotwords.maxLength = MAX_HOTWORDS_CHARACTERS;
 		this.#hotwords.value = stored('localStorage', HOTWORDS) ?? '';
 		this.#language.addEventListener('change', () => store('localStorage', LANGUAGE, this.#language.value));
-		this.#speakers.addEventListener('change', () =>
-			store('localStorage', SPEAKERS, this.#speakers.checked ? '1' : ''),
+		this.#speakers.addEventListener('change', () => {
+			store('localStorage', SPEAKERS, this.#speakers.checked ? '1' : '');
+			this.#showChoices();
+		});
+		this.#numSpeakers.addEventListener('change', () =>
+			store('localStorage', NUM_SPEAKERS, this.#numSpeakers.value),
+		);
+		this.#translate.addEventListener('change', () =>
+			store('localStorage', TRANSLATE, this.#translate.checked ? '1' : ''),
 		);
 		this.#hotwords.addEventListener('change', () => store('localStorage', HOTWORDS, this.#hotwords.value));
 		this.#model.addEventListener('change', () => {
@@ -80,7 +107,9 @@ export class FileOptions {
 			element('label', 'choice', this.#labels.language, this.#language),
 			this.#modelChoice,
 			element('label', 'choice', this.#labels.hotwords, this.#hotwords),
+			this.#translateChoice,
 			element('label', 'option', this.#speakers, this.#labels.speakers),
+			this.#numChoice,
 		);
 		this.element.append(this.#summary, controls);
 		this.render(texts);
@@ -92,6 +121,8 @@ export class FileOptions {
 			model: this.#model.value,
 			language: this.#language.value === '' ? null : this.#language.value,
 			speakers: this.#speakers.checked,
+			numSpeakers: this.#numSpeakers.value === '' ? null : Number(this.#numSpeakers.value),
+			translates: this.#translate.checked && this.#canTranslate,
 			hotwords: this.#hotwords.value.trim(),
 		};
 	}
@@ -108,6 +139,9 @@ export class FileOptions {
 		this.#labels.language.textContent = texts.page.spoken.label;
 		this.#labels.model.textContent = texts.page.model.label;
 		this.#labels.speakers.textContent = texts.page.speakers.label;
+		this.#labels.numSpeakers.textContent = texts.own.fresh.numSpeakers;
+		this.#numSpeakers.options[0]?.replaceChildren(texts.page.spoken.auto);
+		this.#labels.translate.textContent = texts.page.translate.label;
 		this.#labels.hotwords.textContent = texts.page.hotwords.label;
 		this.#hotwords.placeholder = texts.page.hotwords.hint;
 		this.#showModels();
@@ -133,9 +167,24 @@ export class FileOptions {
 		this.#showLanguages();
 	}
 
+	/** The chosen model; `undefined`: the server has not said what it has. */
+	get #chosen(): ServedModel | undefined {
+		return this.#models.find(({ id }) => id === this.#model.value) ?? this.#models[0];
+	}
+
+	get #canTranslate(): boolean {
+		return this.#chosen?.translates ?? true;
+	}
+
+	/** Shows the choices that the others leave. */
+	#showChoices(): void {
+		this.#numChoice.hidden = !this.#speakers.checked;
+		this.#translateChoice.hidden = !this.#canTranslate;
+	}
+
 	#showLanguages(): void {
-		const model = this.#models.find(({ id }) => id === this.#model.value) ?? this.#models[0];
-		const known = model?.languages;
+		this.#showChoices();
+		const known = this.#chosen?.languages;
 		const languages = namedLanguages(this.#texts.language).filter(([code]) => known?.has(code) ?? true);
 		const language = chosen(LANGUAGE, SPOKEN);
 		this.#language.replaceChildren(

@@ -36,10 +36,10 @@ export class JobQueue {
 		void this.work();
 	}
 
-	/** Transcribes a file that failed again, after the others. */
-	retry(job: RecordingJob): void {
+	/** Transcribes a file that failed again, after the others; `file`, if the user has chosen it again. */
+	retry(job: RecordingJob, file: Blob | null = null): void {
 		this.#jobs.delete(job.id);
-		job.retry();
+		job.retry(file);
 		this.add(job);
 	}
 

@@ -6,10 +6,14 @@ import { coarse } from './estimate.js';
 import type { JobState, RecordingJob } from './recording-job.js';
 import { duration, percent, type PlaceTexts } from './texts.js';
 
+/** A whole percent of a job takes seconds from here on: tenths show that it moves. */
+const LONG_SECONDS = 300;
+
 /** What the buttons of the view do. */
 export interface JobActions {
 	cancel(job: RecordingJob): void;
-	retry(job: RecordingJob): void;
+	/** Transcribes a failed file again; `file`: the user has chosen it again. */
+	retry(job: RecordingJob, file?: File): void;
 }
 
 /** Returns the state of a job in one sentence. */
@@ -35,8 +39,14 @@ export function jobSummary(state: JobState, texts: PlaceTexts): string {
 		case 'queued':
 			return state.startsInSeconds === null ? job.queued : job.queuedFor(time(state.startsInSeconds));
 		case 'running': {
-			const running = job.running(share);
-			return state.remainingSeconds === null ? running : job.left(running, time(state.remainingSeconds));
+			const { remaining } = state;
+			if (remaining === null) {
+				return job.running(share);
+			}
+			const isLong = remaining.seconds > LONG_SECONDS;
+			const running = job.running(percent(state.share, texts.language, isLong ? 1 : 0));
+			const left = job.left(running, time(remaining.seconds));
+			return remaining.isSlower ? job.slower(left) : left;
 		}
 	}
 }
@@ -49,12 +59,18 @@ export class JobView {
 	readonly #error = element('div', 'notice');
 	readonly #errorTitle = element('strong');
 	readonly #errorText = element('span');
+	readonly #gone = element('p', 'note');
 	readonly #state = element('p', 'work-state');
+	/** The state for screen readers, without what changes every second. */
+	readonly #announced = element('p', 'unseen');
 	readonly #progress = element('progress');
 	readonly #textTitle = element('h3');
 	readonly #text = element('p', 'so-far');
 	readonly #cancel: HTMLButtonElement;
 	readonly #retry: HTMLButtonElement;
+	readonly #file = element('input');
+	readonly #chooseText = element('span');
+	readonly #choose = element('label', 'button primary', this.#chooseText, this.#file);
 	#texts: PlaceTexts;
 
 	/**
@@ -67,14 +83,22 @@ export class JobView {
 		this.#job = job;
 		this.#title.textContent = job.name;
 		this.#title.tabIndex = -1;
-		this.#state.setAttribute('role', 'status');
+		this.#announced.setAttribute('role', 'status');
 		this.#error.setAttribute('role', 'alert');
 		this.#error.dataset['kind'] = 'error';
 		this.#error.append(this.#errorTitle, ' ', this.#errorText);
 		this.#cancel = pressButton('', () => actions.cancel(job));
 		this.#retry = pressButton('primary', () => actions.retry(job));
-		const buttons = element('div', 'tools', this.#retry, this.#cancel);
-		this.element.append(this.#title, this.#error, this.#state, this.#progress);
+		this.#file.type = 'file';
+		this.#file.accept = 'audio/*,video/*';
+		this.#file.addEventListener('change', () => {
+			const [file] = this.#file.files ?? [];
+			if (file !== undefined) {
+				actions.retry(job, file);
+			}
+		});
+		const buttons = element('div', 'tools', this.#retry, this.#choose, this.#cancel);
+		this.element.append(this.#title, this.#error, this.#gone, this.#state, this.#announced, this.#progress);
 		this.element.append(this.#textTitle, this.#text, buttons);
 		this.render(texts);
 	}
@@ -90,6 +114,9 @@ export class JobView {
 		const { job } = texts.own;
 		this.#errorTitle.textContent = job.failed;
 		this.#retry.textContent = job.retry;
+		this.#retry.setAttribute('aria-label', job.retryNamed(this.#job.name));
+		this.#gone.textContent = job.fileGone;
+		this.#chooseText.textContent = job.choose;
 		this.#textTitle.textContent = job.soFar;
 		this.#progress.setAttribute('aria-label', job.progress(this.#job.name));
 		this.show();
@@ -104,6 +131,7 @@ export class JobView {
 		this.#error.hidden = !isFailed;
 		setText(this.#errorText, isFailed ? summary : '');
 		setText(this.#state, isFailed ? '' : summary);
+		setText(this.#announced, isFailed ? '' : jobSummary(inTenths(state), this.#texts));
 		this.#progress.hidden = this.#state.hidden = isFailed;
 		if (state.phase === 'waiting' || state.phase === 'queued') {
 			this.#progress.removeAttribute('value');
@@ -113,8 +141,14 @@ export class JobView {
 		const text = 'text' in state ? state.text : '';
 		setText(this.#text, text);
 		this.#textTitle.hidden = this.#text.hidden = text === '';
-		this.#retry.hidden = !this.#job.canRetry;
+		this.#retry.hidden = this.#job.retryNeeds !== 'nothing';
+		this.#gone.hidden = this.#choose.hidden = this.#job.retryNeeds !== 'file';
 		setText(this.#cancel, isFailed ? job.remove : job.cancel);
 		this.#cancel.setAttribute('aria-label', isFailed ? job.removeNamed(name) : job.cancelNamed(name));
 	}
+}
+
+/** Returns a state that changes with each tenth of its phase. */
+function inTenths(state: JobState): JobState {
+	return 'share' in state ? { ...state, share: Math.floor(state.share * 10) / 10, remaining: null } : state;
 }

@@ -1,6 +1,7 @@
 /** The list beside the transcript: files in work, transcripts of this browser and of the server, and their search. */
 
 import { element, pressButton, setText } from '../dom.js';
+import { FailedGroup } from './failed-group.js';
 import { keptTime, type KeptTranscript } from '../kept.js';
 import { fragmentOf } from '../place.js';
 import { clock } from '../transcript.js';
@@ -18,6 +19,7 @@ export interface ListContext {
 	jobs(): readonly RecordingJob[];
 	/** ID of the captions in the Live place. */
 	liveId(): string;
+	retry(job: RecordingJob): void;
 	removeAll(ids: readonly string[]): void;
 }
 
@@ -27,6 +29,7 @@ export class ListView {
 	readonly #fresh = element('a', 'button fresh');
 	readonly #field = element('input', 'field');
 	readonly #work = new Group();
+	readonly #failed = new FailedGroup();
 	readonly #here = new Group();
 	readonly #server = new Group();
 	readonly #empty = element('p', 'note');
@@ -56,8 +59,8 @@ export class ListView {
 				this.#fresh.focus();
 			}
 		});
-		this.element.append(this.#fresh, this.#field, this.#work.element, this.#here.element);
-		this.element.append(this.#server.element, this.#empty);
+		this.element.append(this.#fresh, this.#field, this.#work.element, this.#failed.element);
+		this.element.append(this.#here.element, this.#server.element, this.#empty);
 		this.element.append(element('div', 'bar list-end', this.#hint, this.#removeAll));
 		this.render(texts);
 	}
@@ -96,10 +99,22 @@ export class ListView {
 		const here = isSearch ? library.search(query) : all.here;
 		const server = isSearch ? this.#found : all.server;
 		const jobs = isSearch ? [] : this.#context.jobs();
+		const failed = jobs.filter(job => job.state.phase === 'failed');
 		mark(this.#fresh, this.#shownId === null);
 		this.#work.show(
 			list.work,
-			jobs.map(job => this.#jobRow(job)),
+			jobs.filter(job => !failed.includes(job)).map(job => this.#jobRow(job)),
+		);
+		const { job: texts } = this.#texts.own;
+		this.#failed.show(
+			list.failed,
+			texts.retry,
+			failed.map(job => ({
+				id: job.id,
+				link: this.#jobRow(job),
+				retryLabel: texts.retryNamed(job.name),
+				retry: job.retryNeeds === 'nothing' ? () => this.#context.retry(job) : null,
+			})),
 		);
 		this.#here.show(
 			list.here,
@@ -133,7 +148,13 @@ export class ListView {
 		}
 	}
 
-	#jobRow(job: RecordingJob): HTMLElement {
+	/** Moves the focus to a file in work. */
+	focusJob({ id }: RecordingJob): void {
+		const href = fragmentOf({ name: 'recordings', id });
+		this.#work.element.querySelector<HTMLElement>(`a[href="${CSS.escape(href)}"]`)?.focus();
+	}
+
+	#jobRow(job: RecordingJob): HTMLAnchorElement {
 		const { state } = job;
 		const isFailed = state.phase === 'failed';
 		const note = element('span', isFailed ? 'row-note bad' : 'row-note', jobSummary(state, this.#texts));

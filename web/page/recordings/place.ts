@@ -69,6 +69,10 @@ export class RecordingsPlace {
 			library: this.#library,
 			jobs: () => this.#queue.jobs,
 			liveId: page.liveId,
+			retry: job => {
+				this.#retry(job);
+				this.#list.focusJob(job); // its button is in another group now
+			},
 			removeAll: ids => void this.#removeAll(ids),
 		});
 		const sheet = new CSSStyleSheet(); // the policy of the page allows no other late styles
@@ -110,7 +114,7 @@ export class RecordingsPlace {
 	/** Finds the jobs again that a page before has started, unless another tab shows them. */
 	async resume(kept: readonly KeptTranscript[]): Promise<void> {
 		for (const transcript of kept.filter(({ job }) => job !== null)) {
-			const job = this.#job(transcript, null);
+			const job = this.#job(transcript, await this.#library.media(transcript.id));
 			if (this.#queue.find(job.id) === null && (await job.claim.take())) {
 				this.#queue.add(job);
 			}
@@ -147,10 +151,7 @@ export class RecordingsPlace {
 		if (job !== null) {
 			view = new JobView(this.#texts, job, {
 				cancel: job => void this.#cancel(job),
-				retry: job => {
-					this.#queue.retry(job);
-					this.#list.show();
-				},
+				retry: (job, file) => this.#retry(job, file),
 			});
 		} else if (id !== null) {
 			const shown = await this.#find(id);
@@ -223,7 +224,12 @@ export class RecordingsPlace {
 		return { kept: shown, server };
 	}
 
-	#job(kept: KeptTranscript, file: File | null): RecordingJob {
+	#retry(job: RecordingJob, file?: File): void {
+		this.#queue.retry(job, file);
+		this.#list.show();
+	}
+
+	#job(kept: KeptTranscript, file: Blob | null): RecordingJob {
 		return new RecordingJob(kept, file, this.#options.value, this.#page.keeper, {
 			changed: job => {
 				this.#list.show();

@@ -5,8 +5,8 @@ import { Claim } from '../claim.js';
 import type { Keeper } from '../keeper.js';
 import type { KeptTranscript } from '../kept.js';
 import { asksForKey } from '../key.js';
-import { RemainingTime } from './estimate.js';
-import { deleteJob, type FileProgress, transcribeFile } from './file-job.js';
+import { type Remaining, RemainingTime } from './estimate.js';
+import { deleteJob, type FileProgress, JobFailed, transcribeFile } from './file-job.js';
 import type { FileChoice } from './file-options.js';
 
 /** Errors of the file itself: another attempt would fail, too. */
@@ -16,14 +16,13 @@ const FINAL_CODES = new Set([
 	'empty_audio',
 	'too_large',
 	'too_long',
-	'unreadable',
 	'poison_job',
 ]);
 
 /** State of a job. */
 export type JobState =
 	| { readonly phase: 'waiting' }
-	| (FileProgress & { readonly remainingSeconds: number | null })
+	| (FileProgress & { readonly remaining: Remaining | null })
 	| { readonly phase: 'failed'; readonly code: string };
 
 /** What a job reports. */
@@ -38,32 +37,34 @@ export interface JobListener {
 export class RecordingJob {
 	readonly claim: Claim;
 	readonly name: string;
-	readonly file: File | null;
 	readonly createdAt: number;
 	readonly #keeper: Keeper;
 	readonly #listener: JobListener;
 	readonly #choice: FileChoice;
 	readonly #abort = new AbortController();
+	#file: Blob | null;
 	#job: string | null;
+	/** Whether the server has ended the job with an error: another attempt needs another job. */
+	#hasFailedOnServer = false;
 	#state: JobState = { phase: 'waiting' };
 
 	/**
 	 * @param kept - Its name, and what is known of it.
-	 * @param file - The file; `null` if only the page before had it.
+	 * @param file - The file; `null` if this browser does not have it any more.
 	 * @param choice - How it is transcribed.
 	 * @param keeper - Keeps its job and transcript.
 	 * @param listener - Gets its changes.
 	 */
 	constructor(
 		kept: KeptTranscript,
-		file: File | null,
+		file: Blob | null,
 		choice: FileChoice,
 		keeper: Keeper,
 		listener: JobListener,
 	) {
 		this.claim = new Claim(kept.id);
 		this.name = kept.name;
-		this.file = file;
+		this.#file = file;
 		this.createdAt = kept.createdAt ?? kept.changedAt;
 		this.#job = kept.job;
 		this.#choice = choice;
@@ -81,18 +82,33 @@ export class RecordingJob {
 		return this.#state;
 	}
 
+	/** The file; `null` if this browser does not have it any more. */
+	get file(): Blob | null {
+		return this.#file;
+	}
+
 	/** Whether the server does not have all of the file yet. */
 	get isUploading(): boolean {
-		return this.file !== null && this.#job === null && this.#state.phase !== 'failed';
+		return this.#file !== null && this.#job === null && this.#state.phase !== 'failed';
 	}
 
-	/** Whether another attempt may help. */
-	get canRetry(): boolean {
-		return this.#state.phase === 'failed' && this.file !== null && !FINAL_CODES.has(this.#state.code);
+	/** What another attempt needs, if it may help: nothing but a press of a button, or the file; `null`: it can't help. */
+	get retryNeeds(): 'nothing' | 'file' | null {
+		if (this.#state.phase !== 'failed' || FINAL_CODES.has(this.#state.code)) {
+			return null;
+		}
+		const hasJob = this.#job !== null && !this.#hasFailedOnServer && this.#state.code !== 'not_found';
+		const hasFile = this.#file !== null && this.#state.code !== 'unreadable';
+		return hasJob || hasFile ? 'nothing' : 'file';
 	}
 
-	/** Puts a failed file in the queue again. */
-	retry(): void {
+	/**
+	 * Puts a failed file in the queue again.
+	 *
+	 * @param file - The file, if it was chosen again.
+	 */
+	retry(file: Blob | null = null): void {
+		this.#file = file ?? this.#file;
 		this.#change({ phase: 'waiting' });
 	}
 
@@ -106,17 +122,22 @@ export class RecordingJob {
 	/** Transcribes it; returns the code of the error if that failed. */
 	async work(key: string | undefined): Promise<string | null> {
 		const time = new RemainingTime();
+		if (this.#hasFailedOnServer && this.#job !== null) {
+			void deleteJob(this.#job, key);
+			this.#job = null;
+			this.#hasFailedOnServer = false;
+		}
 		try {
 			const { id, model, lines, transcriptId } = await transcribeFile({
 				...this.#choice,
-				file: this.file,
+				file: this.#file,
 				id: this.#job,
 				key,
 				signal: this.#abort.signal,
 				onProgress: progress => {
 					const isRunning = progress.phase === 'running' && progress.problem === null;
-					const remainingSeconds = isRunning ? time.record(progress.share, performance.now() / 1000) : null;
-					this.#change({ ...progress, remainingSeconds });
+					const remaining = isRunning ? time.record(progress.share, performance.now() / 1000) : null;
+					this.#change({ ...progress, remaining });
 				},
 				onAccepted: id => {
 					this.#job = id;
@@ -134,6 +155,7 @@ export class RecordingJob {
 			return null;
 		} catch (error) {
 			const code = error instanceof AuricleError ? error.code : 'internal';
+			this.#hasFailedOnServer = error instanceof JobFailed;
 			if (!this.#abort.signal.aborted) {
 				this.#change(asksForKey(code) ? { phase: 'waiting' } : { phase: 'failed', code });
 			}

@@ -12,6 +12,7 @@ const english = {
 		drop: 'or drop them anywhere on this page. Audio or video, up to several hours.',
 		privacy: 'This browser keeps the transcript, and the audio for playing.',
 		options: 'Options',
+		numSpeakers: 'Number of speakers',
 	},
 	list: {
 		label: 'Transcripts',
@@ -19,6 +20,7 @@ const english = {
 		none: 'No transcripts yet.',
 		noMatch: 'No transcript contains these words.',
 		work: 'In progress',
+		failed: 'Failed',
 		here: 'In this browser',
 		server: 'On the server',
 		removeAll: 'Delete all',
@@ -37,13 +39,17 @@ const english = {
 		queuedFor: (time: string): string => `Waiting for the server: starts in about ${time}`,
 		running: (percent: string): string => `Transcribing, ${percent}`,
 		left: (progress: string, time: string): string => `${progress} · about ${time} left`,
+		slower: (left: string): string => `${left}, slower than usual`,
 		again: (reason: string): string => `${reason} Retrying automatically.`,
 		progress: (name: string): string => `Progress of ${name}`,
 		soFar: 'The text so far',
 		failed: 'Not transcribed.',
 		cancel: 'Cancel',
 		cancelNamed: (name: string): string => `Cancel ${name}`,
-		retry: 'Try again',
+		retry: 'Retry',
+		retryNamed: (name: string): string => `Retry ${name}`,
+		fileGone: 'Neither the server nor this browser has the file any more. Choose it again to retry.',
+		choose: 'Choose the file',
 		remove: 'Remove',
 		removeNamed: (name: string): string => `Remove ${name}`,
 	},
@@ -112,6 +118,7 @@ const chinese: RecordingTexts = {
 		drop: '或拖放到本页任意位置。音频或视频，可长达数小时。',
 		privacy: '此浏览器会保存转写，以及用于播放的音频。',
 		options: '选项',
+		numSpeakers: '发言人数',
 	},
 	list: {
 		label: '转写记录',
@@ -119,6 +126,7 @@ const chinese: RecordingTexts = {
 		none: '还没有转写。',
 		noMatch: '没有转写包含这些词。',
 		work: '进行中',
+		failed: '失败',
 		here: '在此浏览器中',
 		server: '在服务器上',
 		removeAll: '全部删除',
@@ -137,6 +145,7 @@ const chinese: RecordingTexts = {
 		queuedFor: time => `正在等待服务器：大约 ${time}后开始`,
 		running: percent => `正在转写，${percent}`,
 		left: (progress, time) => `${progress} · 大约还需 ${time}`,
+		slower: left => `${left}，比平时慢`,
 		again: reason => `${reason}会自动重试。`,
 		progress: name => `${name} 的进度`,
 		soFar: '目前的文字',
@@ -144,6 +153,9 @@ const chinese: RecordingTexts = {
 		cancel: '取消',
 		cancelNamed: name => `取消 ${name}`,
 		retry: '重试',
+		retryNamed: name => `重试 ${name}`,
+		fileGone: '服务器和此浏览器中都已没有该文件。请重新选择文件以重试。',
+		choose: '选择文件',
 		remove: '移除',
 		removeNamed: name => `移除 ${name}`,
 	},
@@ -212,7 +224,8 @@ export function duration(value: number, unit: 'second' | 'minute' | 'hour', lang
 	return new Intl.NumberFormat(language, { style: 'unit', unit, unitDisplay: 'long' }).format(value);
 }
 
-/** Returns a share such as "42%". */
-export function percent(share: number, language: Language): string {
-	return new Intl.NumberFormat(language, { style: 'percent' }).format(share);
+/** Returns a share such as "42%", with this number of decimals. */
+export function percent(share: number, language: Language, decimals = 0): string {
+	const digits = { minimumFractionDigits: decimals, maximumFractionDigits: decimals };
+	return new Intl.NumberFormat(language, { style: 'percent', ...digits }).format(share);
 }
