@@ -48,7 +48,7 @@ def segments(service: Service) -> list[KeptSegment]:
 
 def found(transcripts: Transcripts, uid: str) -> list[KeptSegment]:
     transcript = transcripts.find(ANONYMOUS, uid)
-    return [] if transcript is None else transcript[1]
+    return [] if transcript is None else list(transcript[1])
 
 
 async def assert_kept(service: Service) -> None:

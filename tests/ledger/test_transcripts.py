@@ -27,7 +27,7 @@ from auricle.ledger.transcripts import (
     _scope,
     store_transcript,
 )
-from auricle.types import ClientId
+from auricle.types import ClientId, GiveWay, do_nothing
 from tests.support.ledger import a_spec
 
 KEY = ClientId("key")
@@ -58,6 +58,13 @@ def segments(*texts: str, start: int = 0) -> list[KeptSegment]:
     ]
 
 
+def found_in(
+    transcripts: Transcripts, uid: str, give_way: GiveWay = do_nothing
+) -> tuple[KeptTranscript, list[KeptSegment]] | None:
+    found = transcripts.find(KEY, uid, give_way)
+    return None if found is None else (found[0], list(found[1]))
+
+
 def texts(matches: list[Match]) -> list[str]:
     return [match.segment.text for match in matches]
 
@@ -66,7 +73,7 @@ def test_a_transcript_grows_and_is_read_in_order(transcripts: Transcripts) -> No
     transcripts.add(a_transcript(ended_at=NOW + 1), segments("one"))
     transcripts.add(a_transcript(ended_at=NOW + 2), segments("two", start=1))
 
-    assert transcripts.find(KEY, "session") == (
+    assert found_in(transcripts, "session") == (
         a_transcript(ended_at=NOW + 2),
         segments("one", "two"),
     )
@@ -79,7 +86,7 @@ def test_words_are_read_with_a_transcript_and_left_out_of_a_search(
     said = [replace(*segments("two words"), words=words), *segments("none", start=1)]
     transcripts.add(a_transcript(), said)
 
-    assert transcripts.find(KEY, "session") == (a_transcript(), said)
+    assert found_in(transcripts, "session") == (a_transcript(), said)
     (match,) = transcripts.search(KEY, "words")
     assert match.segment == replace(said[0], words=())
 
@@ -87,7 +94,7 @@ def test_words_are_read_with_a_transcript_and_left_out_of_a_search(
 def test_segments_that_are_added_again_are_stored_once(transcripts: Transcripts) -> None:
     transcripts.add(a_transcript(), segments("one", "two"))
     transcripts.add(a_transcript(), segments("one", "two"))
-    found = transcripts.find(KEY, "session")
+    found = found_in(transcripts, "session")
 
     assert found is not None
     assert found[1] == segments("one", "two")
@@ -248,7 +255,7 @@ def test_the_transcript_of_a_job_is_stored_with_its_end_or_not_at_all(
 
     for _ in range(2):  # repeated after a lost connection
         second.finish(claim, done, NOW, store)
-    assert transcripts.find(KEY, kept.uid) == (kept, words)
+    assert found_in(transcripts, kept.uid) == (kept, words)
 
 
 def test_a_filter_finds_segments_of_transcripts_that_grow_side_by_side(
@@ -293,7 +300,7 @@ def test_segments_of_an_earlier_version_are_found_with_a_filter(tmp_path: Path) 
     database = SqliteDatabase.open(tmp_path)
     (match,) = Transcripts(database).search(KEY, "word", Filter(language="en"))
     assert match.transcript.uid == "old"
-    found = Transcripts(database).find(KEY, "old")
+    found = found_in(Transcripts(database), "old")
     assert found is not None
     assert found[1] == [KeptSegment(1, 0, 1000, "word")]
     database.close()
@@ -343,8 +350,17 @@ def test_a_long_transcript_is_read_in_parts(transcripts: Transcripts, length: in
     transcripts.add(a_transcript(), said)
     parts: list[None] = []
 
-    assert transcripts.find(KEY, "session", lambda: parts.append(None)) == (a_transcript(), said)
-    assert len(parts) == length
+    assert found_in(transcripts, "session", lambda: parts.append(None)) == (a_transcript(), said)
+    assert len(parts) == length // READ_AT_ONCE + 1
+
+
+def test_a_transcript_is_read_without_its_words(transcripts: Transcripts) -> None:
+    said = [replace(each, words=(KeptWord(0, 900, each.text),)) for each in segments("a", "b")]
+    transcripts.add(a_transcript(), said)
+    found = transcripts.find(KEY, "session", with_words=False)
+    assert found is not None
+    assert list(found[1]) == segments("a", "b")
+    assert list(found[1][1:]) == segments("a", "b")[1:]
 
 
 def test_a_transcript_that_is_deleted_while_it_is_read_is_not_cut(transcripts: Transcripts) -> None:

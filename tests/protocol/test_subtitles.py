@@ -156,6 +156,12 @@ def test_segments_out_of_order_are_put_in_order() -> None:
     assert [cue.text for cue in found] == ["one", "two"]
 
 
+def test_segments_are_in_order_of_their_first_words() -> None:
+    later = Segment(0, 48_000, "two", (Word(40_000, 48_000, " two", 0.9),))
+    found = list(cues([later, segment(1, 1.5, "one")]))
+    assert [cue.text for cue in found] == ["one", "two"]
+
+
 SEGMENTS = st.lists(
     st.builds(
         Segment,

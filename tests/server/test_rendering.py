@@ -1,5 +1,6 @@
 """Long transcripts are written as text a few at a time, and once for each version."""
 
+import gc
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
@@ -256,6 +257,35 @@ async def test_many_requests_of_long_transcripts_delay_no_other_client(service: 
     assert len(ended) == 24
     assert most <= MAX_RENDERINGS_PER_CLIENT + 1
     assert max(delays_s) < 1.0
+
+
+@pytest.mark.parametrize("format", ["json", "txt", "srt", "vtt", "docx", "md", "rttm"])
+async def test_each_format_gives_way_and_keeps_few_objects_for_the_garbage_collector(
+    service: Live, format: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    segments, words = 2000, 20_000
+    await keep(service, "hours", "alice", segments)
+    calls, most = 0, 0
+
+    def sample() -> None:
+        nonlocal calls, most
+        calls += 1
+        if calls % 500 == 0:
+            most = max(most, len(gc.get_objects()))
+
+    async def render(
+        client: ClientId, name: object, version: object, work: Callable[[GiveWay], bytes]
+    ) -> bytes:
+        return await to_thread.run_sync(work, sample)
+
+    monkeypatch.setattr(service.state.renderer, "render_once", render)
+    gc.collect()
+    before = len(gc.get_objects())
+    async with httpx2.AsyncClient(headers=ALICE, timeout=60) as client:
+        url = f"http://127.0.0.1:{service.port}/v1/transcripts/hours"
+        assert (await client.get(url, params={"format": format})).status_code == 200
+    assert calls >= 2 * segments
+    assert most - before < words
 
 
 async def test_a_transcript_is_read_once_for_many_requests(service: Live) -> None:

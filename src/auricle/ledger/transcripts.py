@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
+from typing import Any, TypeVar, overload
 
 import msgspec
 
@@ -15,6 +16,9 @@ from auricle.errors import BadRequest
 from auricle.ledger.database import Database, Row, Transaction, Value
 from auricle.ledger.kept_words import KeptWord, decode_words, encode_words
 from auricle.types import ClientId, GiveWay, do_nothing
+
+S = TypeVar("S")
+T = TypeVar("T")
 
 MAX_QUERY_WORDS = 20
 MAX_NUMBER = 2**63 - 1
@@ -46,6 +50,34 @@ class KeptSegment:
     text: str
     speaker: int | None = None
     words: tuple[KeptWord, ...] = ()
+
+
+class MadeOnAccess(Sequence[T]):
+    """A sequence whose items are made at each access, and not kept.
+
+    The garbage collector stops all threads while it visits objects: for a second, if they are the
+    words of a day. It ignores tuples of plain values, such as rows.
+
+    Args:
+        sources: What the items are made of.
+        make: Makes an item.
+    """
+
+    def __init__(self, sources: Sequence[S], make: Callable[[S], T]) -> None:
+        self._sources: Sequence[Any] = sources
+        self._make: Callable[[Any], T] = make
+
+    def __len__(self) -> int:
+        return len(self._sources)
+
+    @overload
+    def __getitem__(self, index: int) -> T: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[T]: ...
+    def __getitem__(self, index: int | slice) -> T | Sequence[T]:
+        if isinstance(index, slice):
+            return MadeOnAccess(self._sources[index], self._make)
+        return self._make(self._sources[index])
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,32 +164,38 @@ class Transcripts:
         )
 
     def find(
-        self, owner: ClientId, uid: str, give_way: GiveWay = do_nothing
-    ) -> tuple[KeptTranscript, list[KeptSegment]] | None:
+        self,
+        owner: ClientId,
+        uid: str,
+        give_way: GiveWay = do_nothing,
+        *,
+        with_words: bool = True,
+    ) -> tuple[KeptTranscript, Sequence[KeptSegment]] | None:
         """Return a transcript and its segments in order; ``None`` if the owner has none.
 
         A long one is read in several transactions. A change of its speakers meanwhile may be seen
-        in a part of the segments.
+        in a part of the segments. Their words are decoded at each access.
 
         Args:
             owner: The owner.
             uid: The id.
-            give_way: Called for each segment, outside of transactions.
+            give_way: Called outside of transactions, after each.
+            with_words: Whether the segments have their words.
         """
         if "\0" in uid:  # PostgreSQL has no NUL
             return None
-        segments: list[KeptSegment] = []
+        columns = _SEGMENT_COLUMNS if with_words else f"{_FOUND_COLUMNS}, ''"
+        rows: list[Row] = []
         while True:
-            after = segments[-1].position if segments else -1
-            found = self._database.read(partial(_read_segments, owner, uid, after))
+            after = rows[-1][0] if rows else -1
+            found = self._database.read(partial(_read_segments, owner, uid, after, columns))
             if found is None:
                 return None
-            row, rows = found
-            for each in rows:
-                segments.append(_segment(each))
-                give_way()
-            if len(rows) < READ_AT_ONCE:
-                return _transcript(row), segments
+            row, following = found
+            rows += following
+            give_way()
+            if len(following) < READ_AT_ONCE:
+                return _transcript(row), MadeOnAccess(rows, _segment)
 
     def version(self, owner: ClientId, uid: str) -> Version | None:
         """Return what differs after each change of a transcript; ``None`` if there is none."""
@@ -360,7 +398,7 @@ class Transcripts:
 
 
 def _read_segments(
-    owner: ClientId, uid: str, after: int, transaction: Transaction
+    owner: ClientId, uid: str, after: int, columns: str, transaction: Transaction
 ) -> tuple[Row, list[Row]] | None:
     """Return the row of a transcript, and those of its segments after a position."""
     rows = transaction.execute(
@@ -372,7 +410,7 @@ def _read_segments(
         return None
     ((number, *row),) = rows
     return tuple(row), transaction.execute(
-        f"SELECT {_SEGMENT_COLUMNS} FROM segments "
+        f"SELECT {columns} FROM segments "
         "WHERE transcript_number = ? AND position > ? ORDER BY position LIMIT ?",
         number,
         after,

@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Iterator, Sequence
 
 from auricle.protocol.paragraphs import Paragraph, clock
+from auricle.types import GiveWay, do_nothing
 
 _XML = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>'
 _SCHEMAS = "http://schemas.openxmlformats.org"
@@ -52,7 +53,13 @@ _STYLES = (
 )
 
 
-def to_docx(title: str, note: str, paragraphs: Sequence[Paragraph], language: str | None) -> bytes:
+def to_docx(
+    title: str,
+    note: str,
+    paragraphs: Sequence[Paragraph],
+    language: str | None,
+    give_way: GiveWay = do_nothing,
+) -> bytes:
     """Return the file.
 
     Args:
@@ -60,15 +67,23 @@ def to_docx(title: str, note: str, paragraphs: Sequence[Paragraph], language: st
         note: Date, duration and the like, below the title.
         paragraphs: The text.
         language: Language code of the text, for the spelling checker.
+        give_way: Called for each paragraph.
     """
-    body = _block("Title", _run(title)) + _block("Subtitle", _run(note))
-    body += "".join(_blocks(paragraphs, language))
+    body = [
+        f"<w:document {_WORD}><w:body>",
+        _block("Title", _run(title)),
+        _block("Subtitle", _run(note)),
+    ]
+    for block in _blocks(paragraphs, language):
+        body.append(block)
+        give_way()
+    body.append(f"{_PAGE}</w:body></w:document>")
     parts = {
         "[Content_Types].xml": _CONTENT_TYPES,
         "_rels/.rels": _relation("officeDocument", "word/document.xml"),
         "word/_rels/document.xml.rels": _relation("styles", "styles.xml"),
         "word/styles.xml": _STYLES,
-        "word/document.xml": f"<w:document {_WORD}><w:body>{body}{_PAGE}</w:body></w:document>",
+        "word/document.xml": "".join(body),
     }
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:

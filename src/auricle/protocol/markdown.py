@@ -7,20 +7,27 @@ import re
 from collections.abc import Sequence
 
 from auricle.protocol.paragraphs import Paragraph, clock
+from auricle.types import GiveWay, do_nothing
 
 _MARKUP = re.compile(r"[\\`*_\[\]<>#~|]")
 """CommonMark reads these characters as markup wherever they stand."""
 
 
-def to_markdown(title: str, note: str, paragraphs: Sequence[Paragraph]) -> str:
+def to_markdown(
+    title: str, note: str, paragraphs: Sequence[Paragraph], give_way: GiveWay = do_nothing
+) -> str:
     """Return the document, with a newline at its end.
 
     Args:
         title: Its title.
         note: Date, duration and the like, below the title.
         paragraphs: The text.
+        give_way: Called for each paragraph.
     """
-    blocks = [f"# {_escaped(title)}", _escaped(note), *map(_block, paragraphs)]
+    blocks = [f"# {_escaped(title)}", _escaped(note)]
+    for each in paragraphs:
+        blocks.append(_block(each))
+        give_way()
     return "\n".join(f"{block}\n" for block in blocks)
 
 

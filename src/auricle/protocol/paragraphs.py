@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from auricle.languages import SPACELESS_LANGUAGES
 from auricle.protocol.gaps import gap_line
-from auricle.types import SAMPLE_RATE_HZ, Gap, Segment, Speaker
+from auricle.types import SAMPLE_RATE_HZ, Gap, GiveWay, Segment, Speaker, do_nothing
 
 PAUSE_SAMPLES = 2 * SAMPLE_RATE_HZ
 """A pause of this length starts a paragraph: longer than between sentences, shorter than between
@@ -40,6 +40,7 @@ def paragraphs_of(
     gaps: Sequence[Gap] = (),
     speakers: Sequence[Speaker] = (),
     language: str | None = None,
+    give_way: GiveWay = do_nothing,
 ) -> list[Paragraph]:
     """Return the paragraphs in order of time.
 
@@ -50,6 +51,7 @@ def paragraphs_of(
         gaps: Missing speech.
         speakers: Speakers of the segments; without them, paragraphs have none.
         language: Language of segments that don't name theirs.
+        give_way: Called for each segment.
     """
     labels = {speaker.number: speaker.label for speaker in speakers}
     parts: list[Segment | Gap] = [*gaps, *(part for part in segments if part.text.strip())]
@@ -57,6 +59,7 @@ def paragraphs_of(
     paragraphs: list[Gap | list[Segment]] = []
     characters = 0
     for part in parts:
+        give_way()
         last = paragraphs[-1] if paragraphs else None
         if isinstance(part, Gap):
             paragraphs.append(part)

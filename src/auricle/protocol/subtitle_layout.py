@@ -13,14 +13,18 @@ late. No word is ever dropped.
 tests both. All arithmetic is in integers, so that both produce the same result.
 """
 
+import heapq
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import pairwise
+from itertools import chain, pairwise
+from typing import TypeVar
 
 from auricle.types import GiveWay, do_nothing
+
+T = TypeVar("T")
 
 PAUSE_MS = 800
 """Minimum pause that separates cues."""
@@ -141,22 +145,26 @@ def lay_out(
     sentences: Iterable[Sequence[Spoken]],
     limits: SubtitleLimits,
     give_way: GiveWay = do_nothing,
-) -> list[Cue]:
-    """Return the cues for sentences in order of time; a sentence is its words or one item."""
-    cues: list[Cue] = []
-    runs = list(_runs(_units(sentences, limits.max_line_width, give_way)))
-    for index, run in enumerate(runs, start=1):
-        next_ms = runs[index][0].start_ms if index < len(runs) else None
+) -> Iterator[Cue]:
+    """Yield the cues for sentences in order of time; a sentence is its words or one item.
+
+    Args:
+        sentences: The sentences, in order of their first words.
+        limits: Maximum size of a cue.
+        give_way: Called for each word and cue.
+    """
+    runs = _runs(_units(sentences, limits.max_line_width, give_way))
+    for run, following in _with_next(runs):
+        next_ms = None if following is None else following[0].start_ms
         for units in _cut(run, next_ms, limits, give_way):
             give_way()
             text, first = _in_lines(units, limits.max_line_width), units[0]
-            cues.append(Cue(first.start_ms, units[-1].end_ms, text, first.speaker))
-    return cues
+            yield Cue(first.start_ms, units[-1].end_ms, text, first.speaker)
 
 
 def settle(
     cues: Iterable[Cue], fixed: Iterable[Cue] = (), give_way: GiveWay = do_nothing
-) -> list[Cue]:
+) -> Iterator[Cue]:
     """Extend cues to their reading time, without overlap.
 
     Args:
@@ -164,24 +172,32 @@ def settle(
         fixed: Cues with fixed times: the lines for gaps.
         give_way: Called for each cue.
     """
-    every = [*((cue, False) for cue in cues), *((cue, True) for cue in fixed)]
-    every.sort(key=lambda each: each[0].start_ms)
-    settled: list[Cue] = []
+    every = heapq.merge(
+        ((cue, False) for cue in cues),
+        ((cue, True) for cue in sorted(fixed, key=lambda cue: cue.start_ms)),
+        key=lambda each: each[0].start_ms,
+    )
     free_ms = 0
-    for index, (cue, is_fixed) in enumerate(every):
+    for (cue, is_fixed), following in _with_next(every):
         give_way()
         start_ms = max(free_ms, cue.start_ms)
         end_ms = cue.end_ms
         if not is_fixed:
             end_ms = max(end_ms, start_ms + _needed_ms(text_width(cue.text)))
             end_ms = min(end_ms, start_ms + MAX_CUE_MS)
-        if index + 1 < len(every):
-            following, follows_fixed = every[index + 1]
+        if following is not None:
+            next_cue, follows_fixed = following
             delay_ms = 0 if is_fixed or follows_fixed else MAX_DELAY_MS
-            end_ms = min(end_ms, following.start_ms + delay_ms)
+            end_ms = min(end_ms, next_cue.start_ms + delay_ms)
         free_ms = max(end_ms, start_ms + SHORTEST_CUE_MS)
-        settled.append(replace(cue, start_ms=start_ms, end_ms=free_ms))
-    return settled
+        yield replace(cue, start_ms=start_ms, end_ms=free_ms)
+
+
+def _with_next(items: Iterable[T]) -> Iterator[tuple[T, T | None]]:
+    """Yield each item with the one after it, ``None`` for the last."""
+    for item, following in pairwise(chain(items, (None,))):
+        assert item is not None, "only what follows the last one"
+        yield item, following
 
 
 def text_width(text: str) -> int:
@@ -194,10 +210,12 @@ def _needed_ms(width: int) -> int:
     return min(MAX_CUE_MS, max(MIN_CUE_MS, -(-width * 1000 // MAX_CHARACTERS_PER_SECOND)))
 
 
-def _units(sentences: Iterable[Sequence[Spoken]], max_width: int, give_way: GiveWay) -> list[_Unit]:
-    """Return the units of all sentences in order of time; none is wider than a line."""
+def _units(
+    sentences: Iterable[Sequence[Spoken]], max_width: int, give_way: GiveWay
+) -> Iterator[_Unit]:
+    """Yield the units of all sentences in order of time; none is wider than a line."""
     units: list[_Unit] = []
-    for sentence in sorted(filter(None, sentences), key=lambda words: words[0].start_ms):
+    for sentence in sentences:
         begins = True
         for word in sentence:
             give_way()
@@ -214,8 +232,10 @@ def _units(sentences: Iterable[Sequence[Spoken]], max_width: int, give_way: Give
                     before += width
                     unit = _Unit(start_ms, end_ms, text, number > 0, width, word.speaker)
                     _append(units, unit, begins, max_width)
+                    if len(units) > 1:
+                        yield units.pop(0)
                     number, begins = 0, False
-    return units
+    yield from units
 
 
 def _append(units: list[_Unit], unit: _Unit, begins: bool, max_width: int) -> None:
@@ -270,7 +290,7 @@ def _holds_together(before: str, after: str) -> bool:
     return before in _OPENING or after in _CLOSING or not _character_width(after)
 
 
-def _runs(units: Sequence[_Unit]) -> Iterator[list[_Unit]]:
+def _runs(units: Iterable[_Unit]) -> Iterator[list[_Unit]]:
     """Yield the runs of one speaker's units without a pause."""
     run: list[_Unit] = []
     for unit in units:

@@ -13,6 +13,7 @@ show.
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from operator import itemgetter
 
 from auricle.protocol.gaps import gap_line
 from auricle.protocol.subtitle_layout import USUAL, Cue, Spoken, SubtitleLimits, lay_out, settle
@@ -33,8 +34,8 @@ def cues(
     speakers: Sequence[Speaker] = (),
     *,
     give_way: GiveWay = do_nothing,
-) -> list[Cue]:
-    """Return the cues of all segments with text and one cue for each gap, in order of time.
+) -> Iterator[Cue]:
+    """Yield the cues of all segments with text and one cue for each gap, in order of time.
 
     Args:
         segments: The segments.
@@ -47,23 +48,45 @@ def cues(
         Cue(_milliseconds(gap.start_sample), _milliseconds(gap.end_sample), gap_line(gap))
         for gap in gaps
     ]
+    return settle(
+        lay_out(_sentences(segments, speakers, give_way), limits, give_way), missing, give_way
+    )
+
+
+def _sentences(
+    segments: Sequence[Segment], speakers: Sequence[Speaker], give_way: GiveWay
+) -> Iterator[list[Spoken]]:
+    """Yield the words of each segment, in order of the first words.
+
+    Segments are accessed twice, so that the words of a long transcript need not be kept.
+    """
     labels = {speaker.number: speaker.label for speaker in speakers}
-    sentences: list[list[Spoken]] = []
+    starts: list[tuple[int, int, int, str | None, bool]] = []
+    for index, segment in enumerate(segments):
+        give_way()
+        first = next(_spoken(segment, labels))
+        has_text = bool(segment.text.strip())
+        starts.append((segment.start_sample, index, first.start_ms, first.speaker, has_text))
+    starts.sort(key=itemgetter(0))
+    order: list[tuple[int, int, bool]] = []
     said_last: str | None = None
     named_ms = 0
-    for segment in sorted(segments, key=lambda segment: segment.start_sample):
-        give_way()
-        sentence = list(_spoken(segment, labels))
-        label, at_ms = sentence[0].speaker, sentence[0].start_ms
+    for _, index, at_ms, label, has_text in starts:
         is_due = label != said_last or at_ms - named_ms >= NAME_AGAIN_MS
-        if label is not None and is_due and segment.text.strip():
+        is_named = label is not None and is_due and has_text
+        if is_named:
             named_ms = at_ms
+        said_last = label
+        order.append((at_ms, index, is_named))
+    order.sort(key=itemgetter(0))
+    for at_ms, index, is_named in order:
+        sentence = list(_spoken(segments[index], labels))
+        label = sentence[0].speaker
+        if is_named:
             sentence.insert(0, Spoken(at_ms, at_ms, f"{label}:", label))
             if not sentence[1].text[:1].isspace():
                 sentence[1] = replace(sentence[1], text=f" {sentence[1].text}")
-        said_last = label
-        sentences.append(sentence)
-    return settle(lay_out(sentences, limits, give_way), missing, give_way)
+        yield sentence
 
 
 def to_srt(

@@ -80,7 +80,7 @@ async def test_finals_are_stored_with_their_times_and_those_without_text_left_ou
     database.close()
 
     assert found is not None
-    transcript, segments = found
+    transcript, segments = found[0], list(found[1])
     assert (transcript.source, transcript.language, transcript.started_at) == (
         "deepgram",
         "en",

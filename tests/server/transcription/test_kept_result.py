@@ -24,7 +24,8 @@ TWO = Segment(1600, 6400, " Two", words=(Word(1600, 6400, " Two", 0.9),))
 def kept(service: Service, uid: str) -> tuple[KeptTranscript, list[KeptSegment]] | None:
     transcripts = service.state.running.transcripts
     assert transcripts is not None
-    return transcripts.find(ANONYMOUS, uid)
+    found = transcripts.find(ANONYMOUS, uid)
+    return None if found is None else (found[0], list(found[1]))
 
 
 async def test_the_result_is_kept_with_its_times(tmp_path: Path) -> None:

@@ -48,7 +48,8 @@ def kept_in(directory: Path, **settings: Any) -> LedgerSettings:
 def found(service: Service) -> tuple[KeptTranscript, list[KeptSegment]] | None:
     transcripts = service.state.running.transcripts
     assert transcripts is not None
-    return transcripts.find(ANONYMOUS, UID)
+    kept = transcripts.find(ANONYMOUS, UID)
+    return None if kept is None else (kept[0], list(kept[1]))
 
 
 async def recovered(service: Service, directory: Path) -> tuple[KeptTranscript, list[KeptSegment]]:

@@ -5,7 +5,7 @@ key itself: tokens are refused.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated, Literal, NotRequired, TypedDict, TypeVar
@@ -18,7 +18,14 @@ from starlette.responses import Response
 
 from auricle.asgi import while_connected
 from auricle.errors import BadRequest, NotFound
-from auricle.ledger.transcripts import Filter, KeptSegment, KeptTranscript, Match, Transcripts
+from auricle.ledger.transcripts import (
+    Filter,
+    KeptSegment,
+    KeptTranscript,
+    MadeOnAccess,
+    Match,
+    Transcripts,
+)
 from auricle.protocol.docx import MEDIA_TYPE as DOCX_TYPE
 from auricle.protocol.docx import to_docx
 from auricle.protocol.fields import convert_texts, decode_json
@@ -319,74 +326,91 @@ def _render(
     Raises:
         NotFound: It has just been deleted.
     """
-    found = transcripts.find(owner, uid, give_way)
+    found = transcripts.find(owner, uid, give_way, with_words=format in ("json", "srt", "vtt"))
     if found is None:
         raise _unknown()
     transcript, segments = found
-    numbers = sorted({segment.speaker for segment in segments if segment.speaker is not None})
-    speakers = [Speaker(number, transcript.speaker_names.get(number)) for number in numbers]
+    speakers = _speakers(transcript, segments, give_way)
+    spoken = MadeOnAccess(segments, _spoken)
     match format:
         case "json":
             return _json(transcript, segments, speakers, give_way)
         case "docx" | "md":
-            return _document(transcript, _spoken(segments, give_way), speakers, format)
+            return _document(transcript, spoken, speakers, format, give_way)
         case "srt":
-            text = to_srt(_spoken(segments, give_way), speakers=speakers, give_way=give_way)
+            text = to_srt(spoken, speakers=speakers, give_way=give_way)
         case "vtt":
-            text = to_vtt(_spoken(segments, give_way), speakers=speakers, give_way=give_way)
+            text = to_vtt(spoken, speakers=speakers, give_way=give_way)
         case "rttm":
-            text = to_rttm(_spoken(segments, give_way), speakers, uid)
+            text = to_rttm(spoken, speakers, uid, give_way)
         case _:
             labels: dict[int | None, str] = {each.number: f"{each.label}: " for each in speakers}
-            text = "".join(f"{labels.get(s.speaker, '')}{s.text}\n" for s in segments)
+            lines: list[str] = []
+            for segment in segments:
+                lines.append(f"{labels.get(segment.speaker, '')}{segment.text}\n")
+                give_way()
+            text = "".join(lines)
     return text.encode()
 
 
+def _speakers(
+    transcript: KeptTranscript, segments: Iterable[KeptSegment], give_way: GiveWay
+) -> list[Speaker]:
+    numbers: set[int] = set()
+    for segment in segments:
+        give_way()
+        if segment.speaker is not None:
+            numbers.add(segment.speaker)
+    return [Speaker(number, transcript.speaker_names.get(number)) for number in sorted(numbers)]
+
+
 def _document(
-    transcript: KeptTranscript, spoken: Sequence[Segment], speakers: Sequence[Speaker], format: str
+    transcript: KeptTranscript,
+    spoken: Sequence[Segment],
+    speakers: Sequence[Speaker],
+    format: str,
+    give_way: GiveWay,
 ) -> bytes:
     """Return a document whose title is the start of the audio."""
     language = transcript.language or None
-    paragraphs = paragraphs_of(spoken, (), speakers, language)
+    paragraphs = paragraphs_of(spoken, (), speakers, language, give_way)
     title = f"{datetime.fromtimestamp(transcript.started_at, UTC):%Y-%m-%d %H:%M} UTC"
     note = clock(max((segment.end_sample for segment in spoken), default=0))
     if format == "md":
-        return to_markdown(title, note, paragraphs).encode()
-    return to_docx(title, note, paragraphs, language)
+        return to_markdown(title, note, paragraphs, give_way).encode()
+    return to_docx(title, note, paragraphs, language, give_way)
 
 
 def _json(
     transcript: KeptTranscript,
-    segments: Sequence[KeptSegment],
+    segments: Iterable[KeptSegment],
     speakers: Sequence[Speaker],
     give_way: GiveWay,
 ) -> bytes:
     """Return a :class:`WholeTranscriptBody`, whose segments are encoded one by one."""
-    encoded: list[msgspec.Raw] = []
+    encoded: list[bytes] = []
+    texts: list[str] = []
     for segment in segments:
-        encoded.append(msgspec.Raw(msgspec.json.encode(_segment_body(segment))))
+        encoded.append(msgspec.json.encode(_segment_body(segment)))
+        texts.append(segment.text)
         give_way()
     body = {
         **_transcript_body(transcript),
-        "text": " ".join(segment.text for segment in segments),
+        "text": " ".join(texts),
         "speakers": [SpeakerBody(speaker=each.number, name=each.name) for each in speakers],
-        "segments": encoded,
+        "segments": msgspec.Raw(b"[" + b",".join(encoded) + b"]"),
     }
     return msgspec.json.encode(body)
 
 
-def _spoken(segments: Sequence[KeptSegment], give_way: GiveWay) -> list[Segment]:
-    """Return segments with times in samples, for subtitles."""
-    spoken: list[Segment] = []
-    for segment in segments:
-        words = tuple(
-            Word(word.start_ms * SAMPLES_PER_MS, word.end_ms * SAMPLES_PER_MS, word.text, 1.0)
-            for word in segment.words
-        )
-        start, end = segment.start_ms * SAMPLES_PER_MS, segment.end_ms * SAMPLES_PER_MS
-        spoken.append(Segment(start, end, segment.text, words, speaker=segment.speaker))
-        give_way()
-    return spoken
+def _spoken(segment: KeptSegment) -> Segment:
+    """Return a segment with times in samples."""
+    words = tuple(
+        Word(word.start_ms * SAMPLES_PER_MS, word.end_ms * SAMPLES_PER_MS, word.text, 1.0)
+        for word in segment.words
+    )
+    start, end = segment.start_ms * SAMPLES_PER_MS, segment.end_ms * SAMPLES_PER_MS
+    return Segment(start, end, segment.text, words, speaker=segment.speaker)
 
 
 def _transcript_body(transcript: KeptTranscript) -> TranscriptBody:
