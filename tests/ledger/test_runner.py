@@ -2,6 +2,7 @@
 
 import functools
 import threading
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ import anyio.lowlevel
 import pytest
 
 from auricle.errors import LedgerFailed, LedgerUnavailable
+from auricle.ledger import runner as runner_module
 from auricle.ledger.audio.directory import AudioDirectory
 from auricle.ledger.database import Database
 from auricle.ledger.job import Job, JobState, Outcome
@@ -113,6 +115,60 @@ async def test_no_more_jobs_run_at_a_time_than_there_are_slots(
         assert ledger.backlog().queued == 1
         go_on.set()
         await poll_until(lambda: state_of(ledger, "2") is JobState.DONE)
+
+
+async def test_a_job_of_another_key_does_not_wait_for_a_key_that_has_all_slots(
+    ledger: Ledger, audio: AudioDirectory, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner_module, "POLL_S", 0.01)
+    started: list[str] = []
+    ends: dict[str, anyio.Event] = defaultdict(anyio.Event)
+
+    async def work(running: RunningJob) -> Outcome:
+        started.append(running.job.spec.job_id)
+        await ends[running.job.spec.job_id].wait()
+        return DONE
+
+    def submit(job_id: str, owner: str) -> None:
+        ledger.accept(a_spec(job_id, owner), QUOTA, clock())
+
+    for job_id in ("greedy 1", "greedy 2", "greedy 3"):
+        submit(job_id, "greedy")
+    async with running(JobRunner(ledger, audio, work, max_running=2, now=clock)):
+        await poll_until(lambda: len(started) == 2)
+        submit("modest 1", "modest")
+        submit("modest 2", "modest")
+        await poll_until(lambda: started == ["greedy 1", "greedy 2", "modest 1"])
+        ends["modest 1"].set()
+        await poll_until(lambda: started[3:] == ["modest 2"])
+        ends["modest 2"].set()
+        await poll_until(lambda: ledger.backlog().running == 2)
+        await anyio.sleep(0.1)
+        assert len(started) == 4, "a key alone has its slots only"
+        ends["greedy 1"].set()
+        await poll_until(lambda: started[4:] == ["greedy 3"])
+
+
+async def test_a_draining_runner_starts_no_job_of_another_key(
+    ledger: Ledger, audio: AudioDirectory, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner_module, "POLL_S", 0.01)
+    started: list[str] = []
+
+    async def work(running: RunningJob) -> Outcome:
+        started.append(running.job.spec.owner)
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    ledger.accept(a_spec("job", "greedy"), QUOTA, clock())
+    runner = JobRunner(ledger, audio, work, max_running=1, now=clock)
+    async with running(runner):
+        await poll_until(lambda: started == ["greedy"])
+        runner.drain()
+        await anyio.sleep(0.05)
+        ledger.accept(a_spec("job", "modest"), QUOTA, clock())
+        await anyio.sleep(0.1)
+        assert started == ["greedy"]
 
 
 async def test_a_runner_that_stops_queues_its_jobs_again(

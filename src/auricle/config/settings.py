@@ -154,7 +154,7 @@ class ServerSettings(_Section):
         16,
         ge=1,
         description="Maximum files transcribed concurrently, and as many jobs (`wait=0`); more "
-        "files get a 503, more jobs wait.",
+        "files get a 503, more jobs wait. If one key has all jobs, one job of another key starts.",
     )
     keep_results_s: float = Field(
         3600, gt=0, description="Retention of ended jobs in /jobs, in seconds."

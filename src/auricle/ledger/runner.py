@@ -8,13 +8,14 @@ the loss counts.
 """
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import anyio
 import structlog
 from anyio import CapacityLimiter, to_thread
+from anyio.abc import TaskGroup
 
 from auricle.errors import (
     AuricleError,
@@ -28,6 +29,7 @@ from auricle.ledger.audio.store import AudioStore
 from auricle.ledger.job import Job, JobState, Outcome
 from auricle.ledger.lease import RENEW_S, claim_of
 from auricle.ledger.store import REFUSALS, Also, Ledger, nothing_else
+from auricle.types import ClientId
 
 T = TypeVar("T")
 
@@ -113,13 +115,13 @@ loaded.
 
 
 class JobRunner:
-    """Runs jobs, several at a time.
+    """Runs jobs, several at a time, and one more if all of them have the same owner.
 
     Args:
         ledger: The jobs.
         audio: Their audio, which is deleted when they end.
         work: Does one job.
-        max_running: Maximum number of jobs at a time.
+        max_running: Maximum number of jobs at a time, without the one of another owner.
         is_ready: Returns whether jobs can be worked on; none is leased otherwise. A server that
             dies again and again while its workers start must not count as killed by its jobs.
         now: Returns Unix time in seconds.
@@ -153,6 +155,7 @@ class JobRunner:
         self._threads = CapacityLimiter(MAX_THREADS)
         self._audio_threads = CapacityLimiter(max_running)
         self._slots = anyio.Semaphore(max_running)
+        self._reserve = anyio.Semaphore(1)
         self._running: dict[int, RunningJob] = {}
         self._is_draining = False
 
@@ -162,14 +165,18 @@ class JobRunner:
     async def run(self) -> None:
         """Run jobs until cancelled; those that are not finished are queued again."""
         async with anyio.create_task_group() as group:
-            while True:
-                await self._slots.acquire()
-                job = await self._next()
-                running = RunningJob(
-                    job, {}, self._ledger, self._now, self._threads, job.progress, job.text
-                )
-                self._running[job.number] = running
-                group.start_soon(self._run, running)
+            group.start_soon(self._fill, self._reserve, group)
+            await self._fill(self._slots, group)
+
+    async def _fill(self, slots: anyio.Semaphore, group: TaskGroup) -> None:
+        while True:
+            await slots.acquire()
+            job = await self._next(is_reserve=slots is self._reserve)
+            running = RunningJob(
+                job, {}, self._ledger, self._now, self._threads, job.progress, job.text
+            )
+            self._running[job.number] = running
+            group.start_soon(self._run, running, slots)
 
     def drain(self) -> None:
         """Lease no further jobs; those that run here continue."""
@@ -187,15 +194,20 @@ class JobRunner:
         if (running := self._running.get(number)) is not None:
             running.scope.cancel()
 
-    async def _next(self) -> Job:
+    async def _next(self, is_reserve: bool) -> Job:
+        """Return the next job; for the reserve, of another owner than the one with all slots."""
         while True:
             if self._is_draining:
                 await anyio.sleep_forever()
             try:
-                if self._is_ready():
-                    job = await to_thread.run_sync(self._lease, limiter=self._threads)
+                full_owners = self._full_owners() if is_reserve else ()
+                if self._is_ready() and (full_owners or not is_reserve):
+                    job = await to_thread.run_sync(self._lease, full_owners, limiter=self._threads)
                     if job is not None:
                         return job
+                if is_reserve:  # hints are for a free slot
+                    await anyio.sleep(POLL_S)
+                    continue
                 await to_thread.run_sync(
                     self._ledger.wait_for_work,
                     POLL_S,
@@ -209,10 +221,16 @@ class JobRunner:
                 _log.error("jobs_not_leased", error=type(error).__name__)
                 await anyio.sleep(FAILED_RETRY_S)
 
-    def _lease(self) -> Job | None:
-        return self._ledger.lease(self._now(), tuple(self._running))
+    def _full_owners(self) -> tuple[ClientId, ...]:
+        """Return the owner of all running jobs if no slot is free."""
+        owners = {running.job.spec.owner for running in self._running.values()}
+        is_full = len(self._running) >= self.max_running
+        return tuple(owners) if is_full and len(owners) == 1 else ()
 
-    async def _run(self, running: RunningJob) -> None:
+    def _lease(self, full_owners: Collection[ClientId]) -> Job | None:
+        return self._ledger.lease(self._now(), tuple(self._running), full_owners)
+
+    async def _run(self, running: RunningJob, slots: anyio.Semaphore) -> None:
         number = running.job.number
         try:
             try:
@@ -231,7 +249,7 @@ class JobRunner:
             raise
         finally:
             del self._running[number]
-            self._slots.release()
+            slots.release()
 
     async def _outcome(self, running: RunningJob) -> Outcome | None:
         """Return how the work ended; ``None`` if it was stopped."""

@@ -195,7 +195,9 @@ class Ledger:
 
     # Gateways: lease, work, finish.
 
-    def lease(self, now: float, working_on: Collection[int] = ()) -> Job | None:
+    def lease(
+        self, now: float, working_on: Collection[int] = (), full_owners: Collection[str] = ()
+    ) -> Job | None:
         """Lease the next job, or return ``None`` if no job is ready.
 
         Jobs of dead gateways are queued again first. Owners take turns.
@@ -204,11 +206,14 @@ class Ledger:
             now: Unix time.
             working_on: Numbers of the jobs that this process works on; it keeps them even if their
                 leases have expired.
+            full_owners: Owners to leave out, because enough of their jobs are running.
         """
 
         def work(transaction: Transaction) -> Job | None:
             self._requeue_expired(transaction, now, working_on)
             for owner in owners_in_turn(_shares(transaction, now)):
+                if owner in full_owners:
+                    continue
                 rows = transaction.execute(
                     f"{_SELECT_JOB} WHERE owner = ? AND state = 'queued' AND {_READY} "
                     f"ORDER BY number LIMIT 1{transaction.skip_locked}",
