@@ -9,6 +9,7 @@ import pytest
 from auricle.errors import BadRequest, LeaseLost
 from auricle.ledger.database import Database, Transaction
 from auricle.ledger.job import JobState, Outcome
+from auricle.ledger.kept_parts import ParagraphChange
 from auricle.ledger.kept_words import KeptWord
 from auricle.ledger.lease import LEASE_S, MAX_SKEW_S, Claim, claim_of
 from auricle.ledger.quota import Quota
@@ -394,3 +395,58 @@ def test_each_change_of_a_transcript_changes_its_version(transcripts: Transcript
     assert len(set(versions)) == 6
     assert None not in versions
     assert transcripts.version(OTHER, "session") is None
+
+
+def test_words_get_another_speaker_and_start_a_paragraph(transcripts: Transcripts) -> None:
+    said = [replace(each, speaker=0) for each in segments("Is it late? No.", "Then", "start.")]
+    words = tuple(
+        KeptWord(at, at + 200, text)
+        for at, text in [(0, "Is"), (200, " it"), (400, " late?"), (700, " No.")]
+    )
+    transcripts.add(a_transcript(), [replace(said[0], words=words), *said[1:]])
+    before = transcripts.version(KEY, "session")
+    answer = ParagraphChange(600, 1500, 0, 1, True)
+    assert transcripts.change_paragraphs(KEY, "session", [answer])
+    assert not transcripts.change_paragraphs(KEY, "session", [answer])  # it is done
+    assert transcripts.version(KEY, "session") != before
+    transcripts.add(a_transcript(), segments("Now.", start=3))
+    found = transcripts.find(KEY, "session")
+    assert found is not None
+    assert [(each.position, each.text, each.speaker) for each in found[1]] == [
+        (0, "Is it late?", 0),
+        (0, "No.", 1),
+        (1, "Then", 1),
+        (2, "start.", 0),
+        (3, "Now.", None),
+    ]
+    assert [each.starts_paragraph for each in found[1]] == [None, True, None, None, None]
+    assert found[1][0].words + found[1][1].words == words
+    (match,) = transcripts.search(KEY, "then")
+    assert match.segment.speaker == 1
+
+
+def test_changed_words_stay_with_their_speaker_unless_that_is_merged(
+    transcripts: Transcripts,
+) -> None:
+    transcripts.add(a_transcript(), [replace(each, speaker=0) for each in segments("a b", "c")])
+    assert transcripts.change_paragraphs(KEY, "session", [ParagraphChange(400, 800, 0, 3, None)])
+    transcripts.relabel(KEY, "session", {0: 1, 1: 1})
+    assert speakers_of(transcripts)[0] == [0, 3, 1]
+    assert transcripts.rename_speaker(KEY, "session", 3, "Ann")
+    assert transcripts.merge_speakers(KEY, "session", 3, 1)
+    assert speakers_of(transcripts) == ([0, 1, 1], {1: "Ann"})
+
+
+def test_only_the_owner_changes_paragraphs_that_exist(transcripts: Transcripts) -> None:
+    transcripts.add(a_transcript(), [replace(segments("a")[0], speaker=0)])
+    change = ParagraphChange(0, 900, 0, 1, None)
+    for owner, uid, changes in (
+        (OTHER, "session", [change]),
+        (KEY, "other", [change]),
+        (KEY, "session\0", [change]),
+        (KEY, "session", []),
+        (KEY, "session", [replace(change, from_speaker=2)]),
+        (KEY, "session", [replace(change, start_ms=800)]),
+    ):
+        assert not transcripts.change_paragraphs(owner, uid, changes)
+    assert speakers_of(transcripts)[0] == [0]

@@ -51,3 +51,13 @@ def test_speakers_and_gaps_have_paragraphs_of_their_own() -> None:
 
 def test_times_are_as_short_as_they_can_be() -> None:
     assert [clock(seconds * S) for seconds in (0, 67, 3723)] == ["0:00", "1:07", "1:02:03"]
+
+
+def test_a_user_says_where_paragraphs_start_but_no_speaker_continues_another() -> None:
+    one, two = Segment(0, S, "One.", speaker=0), Segment(S, 2 * S, "Two.", speaker=0)
+    three = Segment(9 * S, 10 * S, "x" * MAX_CHARACTERS, speaker=0)
+    four = Segment(10 * S, 11 * S, "Four.", speaker=1)
+    segments = [one, two, three, four]
+    starts = [None, True, False, False]
+    shown = [each.text for each in paragraphs_of(segments, starts=starts)]
+    assert shown == ["One.", f"Two. {three.text}", "Four."]

@@ -175,6 +175,8 @@ _FILE_NAMES = (
 
 _REVISIONS = ("ALTER TABLE transcripts ADD COLUMN revision BIGINT NOT NULL DEFAULT 0",)
 
+_PARTS = ("ALTER TABLE segments ADD COLUMN parts TEXT NOT NULL DEFAULT ''",)
+
 _SQLITE_TYPES = {
     "serial": "INTEGER PRIMARY KEY AUTOINCREMENT",  # numbers of deleted rows are not used again
     "bytes": "BLOB",
@@ -204,6 +206,7 @@ SQLITE_MIGRATIONS: Migrations = (
     _WORDS,
     _FILE_NAMES,
     _REVISIONS,
+    _PARTS,
 )
 POSTGRES_MIGRATIONS: Migrations = (
     _in_types(_POSTGRES_TYPES, _JOBS),
@@ -215,4 +218,5 @@ POSTGRES_MIGRATIONS: Migrations = (
     _WORDS,
     _FILE_NAMES,
     _REVISIONS,
+    _PARTS,
 )

@@ -14,7 +14,16 @@ import msgspec
 
 from auricle.errors import BadRequest
 from auricle.ledger.database import Database, Row, Transaction, Value
-from auricle.ledger.kept_words import KeptWord, decode_words, encode_words
+from auricle.ledger.kept_parts import KeptSegment as KeptSegment
+from auricle.ledger.kept_parts import (
+    ParagraphChange,
+    SegmentEdit,
+    decode_parts,
+    encode_parts,
+    merged_parts,
+    split,
+)
+from auricle.ledger.kept_words import decode_words, encode_words
 from auricle.types import ClientId, GiveWay, do_nothing
 
 S = TypeVar("S")
@@ -29,27 +38,6 @@ READ_AT_ONCE = 200
 """Segments read in one transaction, as SQLite has one reader at a time."""
 MAX_EXPIRED = 100
 """Transcripts deleted in one transaction."""
-
-
-@dataclass(frozen=True, slots=True)
-class KeptSegment:
-    """A segment of a kept transcript.
-
-    Attributes:
-        position: Index in the transcript.
-        start_ms: Start in milliseconds since the start of the audio.
-        end_ms: End in milliseconds.
-        text: What was said.
-        speaker: Number of the speaker, if known.
-        words: Its words, if their times were requested; :meth:`Transcripts.search` leaves them out.
-    """
-
-    position: int
-    start_ms: int
-    end_ms: int
-    text: str
-    speaker: int | None = None
-    words: tuple[KeptWord, ...] = ()
 
 
 class MadeOnAccess(Sequence[T]):
@@ -141,10 +129,10 @@ class Match:
 ALL = Filter()
 
 _TRANSCRIPT = [each.name for each in fields(KeptTranscript)]
-_SEGMENT = [each.name for each in fields(KeptSegment)]
+_SEGMENT = ("position", "start_ms", "end_ms", "text", "speaker")
 _TRANSCRIPT_COLUMNS = ", ".join(f"transcripts.{name}" for name in _TRANSCRIPT)
-_SEGMENT_COLUMNS = ", ".join(f"segments.{name}" for name in _SEGMENT)
-_FOUND_COLUMNS = ", ".join(f"segments.{name}" for name in _SEGMENT if name != "words")
+_FOUND_COLUMNS = ", ".join(f"segments.{name}" for name in _SEGMENT)
+_SEGMENT_COLUMNS = f"{_FOUND_COLUMNS}, segments.words, segments.parts"
 
 
 class Transcripts:
@@ -184,18 +172,20 @@ class Transcripts:
         """
         if "\0" in uid:  # PostgreSQL has no NUL
             return None
-        columns = _SEGMENT_COLUMNS if with_words else f"{_FOUND_COLUMNS}, ''"
-        rows: list[Row] = []
+        columns = _SEGMENT_COLUMNS if with_words else f"{_FOUND_COLUMNS}, '', segments.parts"
+        sources: list[Row | KeptSegment] = []
+        after = -1
         while True:
-            after = rows[-1][0] if rows else -1
             found = self._database.read(partial(_read_segments, owner, uid, after, columns))
             if found is None:
                 return None
             row, following = found
-            rows += following
+            for *values, parts in following:
+                after, segment = values[0], tuple(values)
+                sources += split(_segment(segment), decode_parts(parts)) if parts else [segment]
             give_way()
             if len(following) < READ_AT_ONCE:
-                return _transcript(row), MadeOnAccess(rows, _segment)
+                return _transcript(row), MadeOnAccess(sources, _segment_of)
 
     def version(self, owner: ClientId, uid: str) -> Version | None:
         """Return what differs after each change of a transcript; ``None`` if there is none."""
@@ -320,13 +310,79 @@ class Transcripts:
                 number,
                 speaker,
             )
+            edited = transaction.execute(
+                "SELECT number, parts FROM segments WHERE transcript_number = ? AND parts <> ''",
+                number,
+            )
+            for row, parts in edited:
+                transaction.execute(
+                    "UPDATE segments SET parts = ? WHERE number = ?",
+                    encode_parts(merged_parts(decode_parts(parts), speaker, into)),
+                    row,
+                )
             name = names.pop(speaker, None)
             return names if name is None else {into: name} | names
 
         return self._change_speakers(owner, uid, {speaker, into}, work)
 
+    def change_paragraphs(
+        self, owner: ClientId, uid: str, changes: Sequence[ParagraphChange]
+    ) -> bool:
+        """Give words to other speakers, and start or join paragraphs, one change after the other.
+
+        Returns:
+            Whether the owner has the transcript, and it has words for a change.
+        """
+        if "\0" in uid or not changes:
+            return False
+
+        def work(transaction: Transaction) -> bool:
+            rows = transaction.execute(
+                "SELECT number FROM transcripts WHERE owner = ? AND uid = ?"
+                f"{transaction.for_update}",
+                owner,
+                uid,
+            )
+            if not rows:
+                return False
+            ((number,),) = rows
+            edits = [
+                SegmentEdit(_segment(tuple(values)), decode_parts(parts))
+                for *values, parts in transaction.execute(
+                    f"SELECT {_SEGMENT_COLUMNS} FROM segments WHERE transcript_number = ? "
+                    "AND start_ms < ? AND end_ms >= ? ORDER BY position",
+                    number,
+                    max(change.end_ms for change in changes),
+                    min(change.start_ms for change in changes),
+                )
+            ]
+            for change in changes:
+                is_first = True
+                for edit in edits:
+                    is_first = not edit.apply(change, is_first=is_first) and is_first
+            changed = [(edit, edit.parts()) for edit in edits if edit.is_changed]
+            for edit, parts in changed:
+                transaction.execute(
+                    "UPDATE segments SET speaker = ?, parts = ? "
+                    "WHERE transcript_number = ? AND position = ?",
+                    parts[0].speaker,
+                    encode_parts(parts),
+                    number,
+                    edit.position,
+                )
+            if changed:
+                transaction.execute(
+                    "UPDATE transcripts SET revision = revision + 1 WHERE number = ?", number
+                )
+            return bool(changed)
+
+        return self._database.write("paragraphs", work)
+
     def relabel(self, owner: ClientId, uid: str, speakers: Mapping[int, int | None]) -> None:
-        """Change the speakers of segments by their positions; unknown positions are ignored."""
+        """Change the speakers of segments by their positions; unknown positions are ignored.
+
+        Those that the owner has changed stay.
+        """
 
         def work(transaction: Transaction) -> None:
             transaction.execute(
@@ -336,7 +392,8 @@ class Transcripts:
             )
             for position, speaker in speakers.items():
                 transaction.execute(
-                    "UPDATE segments SET speaker = ? WHERE position = ? AND transcript_number = "
+                    "UPDATE segments SET speaker = ? WHERE position = ? AND parts = '' "
+                    "AND transcript_number = "
                     "(SELECT number FROM transcripts WHERE owner = ? AND uid = ?)",
                     speaker,
                     position,
@@ -368,9 +425,11 @@ class Transcripts:
                 return False
             ((number, names),) = rows
             present = transaction.execute(
-                "SELECT DISTINCT speaker FROM segments WHERE transcript_number = ?", number
+                "SELECT DISTINCT speaker, parts FROM segments WHERE transcript_number = ?", number
             )
-            if not speakers <= {speaker for (speaker,) in present}:
+            found = {speaker for speaker, _ in present}
+            found |= {part.speaker for _, parts in present for part in decode_parts(parts)}
+            if not speakers <= found:
                 return False
             changed = change(transaction, number, _names(names))
             transaction.execute(
@@ -513,6 +572,11 @@ def _transcript(row: Row) -> KeptTranscript:
 def _segment(row: Row) -> KeptSegment:
     *values, words = row
     return replace(KeptSegment(*values), words=decode_words(words))
+
+
+def _segment_of(source: Row | KeptSegment) -> KeptSegment:
+    """Return a segment that is not changed, from its row, or a part of a changed one."""
+    return source if isinstance(source, KeptSegment) else _segment(source)
 
 
 def _names(text: str) -> dict[int, str]:

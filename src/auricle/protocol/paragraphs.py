@@ -6,6 +6,7 @@ line look alike.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from auricle.languages import SPACELESS_LANGUAGES
 from auricle.protocol.gaps import gap_line
@@ -40,30 +41,35 @@ def paragraphs_of(
     gaps: Sequence[Gap] = (),
     speakers: Sequence[Speaker] = (),
     language: str | None = None,
+    starts: Sequence[bool | None] = (),
     give_way: GiveWay = do_nothing,
 ) -> list[Paragraph]:
     """Return the paragraphs in order of time.
 
     One ends after a pause, at another speaker, at missing speech, and when it gets too long.
+    ``starts`` overrules the pause and the length.
 
     Args:
         segments: The segments.
         gaps: Missing speech.
         speakers: Speakers of the segments; without them, paragraphs have none.
         language: Language of segments that don't name theirs.
+        starts: For each segment whether a paragraph starts with it; ``None``: by the rules.
         give_way: Called for each segment.
     """
     labels = {speaker.number: speaker.label for speaker in speakers}
-    parts: list[Segment | Gap] = [*gaps, *(part for part in segments if part.text.strip())]
-    parts.sort(key=lambda part: part.start_sample)
+    spoken = zip_longest(segments, starts)
+    parts: list[tuple[Segment | Gap, bool | None]] = [(gap, None) for gap in gaps]
+    parts += [(part, start) for part, start in spoken if part.text.strip()]
+    parts.sort(key=lambda part: part[0].start_sample)
     paragraphs: list[Gap | list[Segment]] = []
     characters = 0
-    for part in parts:
+    for part, start in parts:
         give_way()
         last = paragraphs[-1] if paragraphs else None
         if isinstance(part, Gap):
             paragraphs.append(part)
-        elif isinstance(last, list) and _continues(last[-1], part, characters):
+        elif isinstance(last, list) and _continues(last[-1], part, characters, start):
             last.append(part)
             characters += len(part.text)
         else:
@@ -84,11 +90,14 @@ def clock(sample: int) -> str:
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
 
 
-def _continues(before: Segment, part: Segment, characters: int) -> bool:
+def _continues(before: Segment, part: Segment, characters: int, start: bool | None) -> bool:
+    if part.speaker != before.speaker:
+        return False
+    if start is not None:
+        return not start
     return (
         characters + len(part.text) <= MAX_CHARACTERS
         and part.start_sample - before.end_sample < PAUSE_SAMPLES
-        and part.speaker == before.speaker
     )
 
 

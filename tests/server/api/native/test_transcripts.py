@@ -391,3 +391,49 @@ def test_an_impossible_change_of_a_speaker_is_refused(
 
 def test_a_speaker_of_another_key_is_unknown(dialogue: InProcess) -> None:
     assert change(dialogue, 0, BOB, name="Bob").status_code == 404
+
+
+def change_paragraphs(service: InProcess, *changes: Any, headers: Any = ALICE) -> Any:
+    url = "/v1/transcripts/a/paragraphs"
+    return service.client.patch(url, json={"changes": changes}, headers=headers)
+
+
+def test_paragraphs_are_split_and_joined_in_every_format(dialogue: InProcess) -> None:
+    one = {"from_speaker": 0, "speaker": 0}
+    two = {"start_ms": 1000, "end_ms": 1900, "from_speaker": 1, "speaker": 0}
+    body = change_paragraphs(dialogue, two).json()
+    assert body["speakers"] == [{"speaker": 0, "name": None}]
+    markdown = "/v1/transcripts/a?format=md"
+    assert "One. Two. Three.\n" in dialogue.client.get(markdown, headers=ALICE).text
+    three = {"start_ms": 2000, "end_ms": 2900, **one, "starts_paragraph": True}
+    body = change_paragraphs(dialogue, three).json()
+    assert [each.get("starts_paragraph") for each in body["segments"]] == [None, None, True, None]
+    text = dialogue.client.get(markdown, headers=ALICE).text
+    assert "One. Two.\n\n`0:02` Three.\n" in text.replace("**Speaker 1:** ", "")
+    back = {**two, "from_speaker": 0, "speaker": 1}
+    body = change_paragraphs(dialogue, back, {**three, "starts_paragraph": None}).json()
+    assert [each.get("speaker") for each in body["segments"]] == [0, 1, 0, None]
+    assert "starts_paragraph" not in str(body)
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ([{"start_ms": 0, "end_ms": 900, "from_speaker": 7, "speaker": 1}], 404),
+        ([], 400),
+        ([{"start_ms": -1, "end_ms": 900}], 400),
+        ([{"start_ms": 0, "end_ms": 900, "speaker": 10**6}], 400),
+        ([{"start_ms": 0, "end_ms": 900, "starts_paragraph": "yes"}], 400),
+        ([{"start_ms": 0, "end_ms": 900}] * 101, 400),
+        ([{"start_ms": 0, "end_ms": 900, "x": "x" * 40_000}], 413),
+    ],
+)
+def test_an_impossible_change_of_paragraphs_is_refused(
+    dialogue: InProcess, changes: list[Any], status: int
+) -> None:
+    assert change_paragraphs(dialogue, *changes).status_code == status
+
+
+def test_paragraphs_of_another_key_are_unknown(dialogue: InProcess) -> None:
+    whole = {"start_ms": 0, "end_ms": 900, "from_speaker": 0, "speaker": 1}
+    assert change_paragraphs(dialogue, whole, headers=BOB).status_code == 404

@@ -1,4 +1,4 @@
-"""Kept transcripts: list, search, read and delete, name and merge speakers. Each key sees its own.
+"""Kept transcripts: list, search, read, change and delete. Each key sees its own.
 
 They are kept only with ``AURICLE_KEEP_TRANSCRIPTS``; otherwise all paths return 404. They need the
 key itself: tokens are refused.
@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import partial
+from operator import attrgetter
 from typing import Annotated, Literal, NotRequired, TypedDict, TypeVar
 
 import msgspec
@@ -18,6 +19,7 @@ from starlette.responses import Response
 
 from auricle.asgi import while_connected
 from auricle.errors import BadRequest, NotFound
+from auricle.ledger.kept_parts import ParagraphChange
 from auricle.ledger.transcripts import (
     Filter,
     KeptSegment,
@@ -55,6 +57,9 @@ _MEDIA_TYPES = {
 MAX_CHANGE_BYTES = 4096
 """Maximum size of the body that changes a speaker."""
 MAX_NAME_CHARACTERS = 100
+MAX_CHANGES = 100
+"""Maximum number of changes of paragraphs in one request: each is compared with each segment."""
+MAX_CHANGES_BYTES = 32 * 1024
 
 router = APIRouter()
 
@@ -70,7 +75,8 @@ class WordBody(TypedDict):
 class SegmentBody(TypedDict):
     """A segment of a transcript.
 
-    ``speaker`` only if it is known, ``words`` only in a transcript, if their times were requested.
+    ``speaker`` only if it is known, ``words`` only in a transcript, if their times were requested,
+    ``starts_paragraph`` only if it was set. Parts of a segment that was split have the same ``id``.
     """
 
     id: int
@@ -79,6 +85,7 @@ class SegmentBody(TypedDict):
     text: str
     speaker: NotRequired[int]
     words: NotRequired[list[WordBody]]
+    starts_paragraph: NotRequired[bool]
 
 
 class TranscriptBody(TypedDict):
@@ -156,6 +163,39 @@ class SpeakerChange(msgspec.Struct):
     merge_into: Annotated[
         int | None, Meta(description="Number of the speaker who gets all segments of this one.")
     ] = None
+
+
+_Milliseconds = Annotated[int, Meta(ge=0, le=2**53)]
+_SpeakerNumber = Annotated[int, Meta(ge=0, le=99_999)]
+
+
+class ChangeBody(msgspec.Struct):
+    """A change of the words that a speaker begins in a range of time."""
+
+    start_ms: Annotated[_Milliseconds, Meta(description="Start of the first word.")]
+    end_ms: Annotated[
+        _Milliseconds, Meta(description="End; a word that starts here is not changed.")
+    ]
+    from_speaker: Annotated[
+        _SpeakerNumber | None, Meta(description="Who has said the words so far; null: unknown.")
+    ] = None
+    speaker: Annotated[
+        _SpeakerNumber | None,
+        Meta(description="Who has said them, also a speaker with a new number; null: unknown."),
+    ] = None
+    starts_paragraph: Annotated[
+        bool | None,
+        Meta(
+            description="Whether a paragraph starts with the first word; null: as pauses and "
+            "speakers say."
+        ),
+    ] = None
+
+
+class ParagraphChanges(msgspec.Struct):
+    """Changes of paragraphs, one after the other."""
+
+    changes: Annotated[list[ChangeBody], Meta(min_length=1, max_length=MAX_CHANGES)]
 
 
 @router.get(
@@ -243,6 +283,53 @@ async def patch_speaker(request: Request, transcript_id: str, speaker: str) -> R
     return await _answer(request, owner, transcripts, transcript_id, "json")
 
 
+@router.patch(
+    "/v1/transcripts/{transcript_id}/paragraphs",
+    summary="Change who said words of a kept transcript, and where paragraphs start",
+    response_class=Response,
+    responses={
+        200: answer("The changed transcript.", WholeTranscriptBody),
+        **refusals(ErrorResponse, *POSTED, 404),
+    },
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": schema_of(ParagraphChanges)}},
+        }
+    },
+)
+async def patch_paragraphs(request: Request, transcript_id: str) -> Response:
+    """Give words to other speakers, and start or join paragraphs. Repeating it changes nothing.
+
+    Words keep their times. A change without words of its speaker in its range is ignored.
+    """
+    owner, transcripts = _admit(request)
+    body = await _read_json(request, ParagraphChanges, MAX_CHANGES_BYTES)
+    changes = [
+        ParagraphChange(
+            each.start_ms, each.end_ms, each.from_speaker, each.speaker, each.starts_paragraph
+        )
+        for each in body.changes
+    ]
+    work = partial(transcripts.change_paragraphs, owner, transcript_id, changes)
+    if not await _in_thread(request, work):
+        raise NotFound("Unknown transcript, or the speakers say nothing in these ranges.")
+    return await _answer(request, owner, transcripts, transcript_id, "json")
+
+
+async def _read_json(request: Request, into: type[T], max_bytes: int) -> T:
+    """Return the JSON body.
+
+    Raises:
+        BadRequest: It is not JSON, or not valid.
+        TooLarge: It is too large.
+    """
+    check_length(request.headers, max_bytes)
+    pause_s = state_of(request).settings.body_timeout_s
+    body = await read_body(request.receive, max_bytes=max_bytes, pause_s=pause_s)
+    return decode_json(body, into, "JSON body")
+
+
 async def _read_change(request: Request) -> SpeakerChange:
     """Return the body's change.
 
@@ -250,10 +337,7 @@ async def _read_change(request: Request) -> SpeakerChange:
         BadRequest: It is not JSON, or not exactly one valid change.
         TooLarge: It is too large.
     """
-    check_length(request.headers, MAX_CHANGE_BYTES)
-    pause_s = state_of(request).settings.body_timeout_s
-    body = await read_body(request.receive, max_bytes=MAX_CHANGE_BYTES, pause_s=pause_s)
-    change = decode_json(body, SpeakerChange, "JSON body")
+    change = await _read_json(request, SpeakerChange, MAX_CHANGE_BYTES)
     if (change.name is None) == (change.merge_into is None):
         raise BadRequest("Send either name or merge_into.")
     if change.name is not None and not change.name.isprintable():
@@ -336,7 +420,7 @@ def _render(
         case "json":
             return _json(transcript, segments, speakers, give_way)
         case "docx" | "md":
-            return _document(transcript, spoken, speakers, format, give_way)
+            return _document(transcript, segments, speakers, format, give_way)
         case "srt":
             text = to_srt(spoken, speakers=speakers, give_way=give_way)
         case "vtt":
@@ -366,14 +450,16 @@ def _speakers(
 
 def _document(
     transcript: KeptTranscript,
-    spoken: Sequence[Segment],
+    segments: Sequence[KeptSegment],
     speakers: Sequence[Speaker],
     format: str,
     give_way: GiveWay,
 ) -> bytes:
     """Return a document whose title is the start of the audio."""
+    spoken = MadeOnAccess(segments, _spoken)
     language = transcript.language or None
-    paragraphs = paragraphs_of(spoken, (), speakers, language, give_way)
+    starts = MadeOnAccess(segments, attrgetter("starts_paragraph"))
+    paragraphs = paragraphs_of(spoken, (), speakers, language, starts, give_way)
     title = f"{datetime.fromtimestamp(transcript.started_at, UTC):%Y-%m-%d %H:%M} UTC"
     note = clock(max((segment.end_sample for segment in spoken), default=0))
     if format == "md":
@@ -437,6 +523,8 @@ def _segment_body(segment: KeptSegment) -> SegmentBody:
             {"start_ms": word.start_ms, "end_ms": word.end_ms, "word": word.text}
             for word in segment.words
         ]
+    if segment.starts_paragraph is not None:
+        body["starts_paragraph"] = segment.starts_paragraph
     return body
 
 
