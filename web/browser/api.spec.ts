@@ -69,6 +69,13 @@ test('a job is followed, listed, and deleted; its transcript is kept', async () 
 	expect(await transcripts.export(found, 'vtt')).toMatch(/^WEBVTT\n/);
 	await expect(transcripts.renameSpeaker(found, 0, 'Ann')).rejects.toMatchObject({ code: 'not_found' });
 	await expect(transcripts.mergeSpeakers(found, 1, 0)).rejects.toMatchObject({ code: 'not_found' });
+	const { segments } = await transcripts.get(found);
+	const change = {
+		...{ startSeconds: 0, endSeconds: segments[0]?.endSeconds ?? 0 },
+		...{ fromSpeaker: null, speaker: 1, startsParagraph: true },
+	};
+	const changed = await transcripts.changeParagraphs(found, [change]);
+	expect(changed.segments[0]).toMatchObject({ speaker: 1, startsParagraph: true });
 	await transcripts.delete(found);
 	await expect(transcripts.get(found)).rejects.toMatchObject({ code: 'not_found' });
 });

@@ -107,15 +107,15 @@ function isLine(value: unknown): boolean {
 	if (typeof value !== 'object' || value === null) {
 		return false;
 	}
-	const { startSeconds, endSeconds, text, language, gap, speaker, speakerName, words } = value as Readonly<
-		Record<string, unknown>
-	>;
+	const { startSeconds, endSeconds, text, language, gap, speaker, speakerName, words, startsParagraph } =
+		value as Readonly<Record<string, unknown>>;
 	const isText =
 		typeof text === 'string' &&
 		(words === undefined || (Array.isArray(words) && words.every(isWord))) &&
 		(language === null || typeof language === 'string') &&
 		(speaker === undefined || typeof speaker === 'number') &&
-		(speakerName === undefined || typeof speakerName === 'string');
+		(speakerName === undefined || typeof speakerName === 'string') &&
+		(startsParagraph === undefined || typeof startsParagraph === 'boolean');
 	return (
 		typeof startSeconds === 'number' &&
 		typeof endSeconds === 'number' &&

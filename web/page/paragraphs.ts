@@ -9,23 +9,34 @@ const CUT_SECONDS = 0.05;
 /** A longer paragraph is hard to read; the next line starts another. */
 const MAX_CHARACTERS = 480;
 
-/** Returns for each line whether a paragraph starts with it: after a pause, with another speaker, around missing speech. */
+/**
+ * Returns for each line whether a paragraph starts with it: after a pause, with another speaker, around missing speech.
+ *
+ * The user's decision counts more than the pause and the length.
+ */
 export function paragraphStarts(lines: readonly TranscriptLine[]): boolean[] {
 	let characters = 0;
 	return lines.map((line, index) => {
 		const length = isGap(line) ? 0 : line.text.length;
-		const isStart = startsAnother(lines[index - 1], line) || characters + length > MAX_CHARACTERS;
+		const isStart = startsAnother(lines[index - 1], line, characters + length);
 		characters = isStart ? length : characters + length;
 		return isStart;
 	});
 }
 
-function startsAnother(before: TranscriptLine | undefined, line: TranscriptLine): boolean {
+function startsAnother(
+	before: TranscriptLine | undefined,
+	line: TranscriptLine,
+	characters: number,
+): boolean {
 	if (before === undefined || isGap(before) || isGap(line)) {
 		return true;
 	}
+	if (line.speaker !== before.speaker || line.speakerName !== before.speakerName) {
+		return true;
+	}
 	const isPause = line.startSeconds - before.endSeconds >= PAUSE_SECONDS;
-	return isPause || line.speaker !== before.speaker || line.speakerName !== before.speakerName;
+	return line.startsParagraph ?? (isPause || characters > MAX_CHARACTERS);
 }
 
 /**

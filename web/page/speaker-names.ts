@@ -63,9 +63,7 @@ export class SpeakerNames {
 			if (isGap(line) || line.speaker !== speaker) {
 				return line;
 			}
-			const { startSeconds, endSeconds, text, language, words } = line;
-			const timed = words === undefined ? {} : { words };
-			return { startSeconds, endSeconds, text, language, ...timed, ...this.#fieldsOf(speaker) };
+			return withFields(line, this.#fieldsOf(speaker));
 		});
 	}
 
@@ -77,6 +75,17 @@ export class SpeakerNames {
 		const name = this.#names.get(number);
 		return name === undefined ? { speaker: number } : { speaker: number, speakerName: name };
 	}
+}
+
+/** Returns a line with these fields in the place of those about its speaker. */
+export function withFields(line: Line, fields: SpeakerFields): Line {
+	const { startSeconds, endSeconds, text, language, words, startsParagraph } = line;
+	return {
+		...{ startSeconds, endSeconds, text, language },
+		...(words === undefined ? {} : { words }),
+		...(startsParagraph === undefined ? {} : { startsParagraph }),
+		...fields,
+	};
 }
 
 function speakersOf(lines: readonly TranscriptLine[]): number[] {

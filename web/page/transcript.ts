@@ -27,6 +27,8 @@ export interface Line {
 	readonly speakerName?: string;
 	/** The words of the text, if their times are known; together they are the text. */
 	readonly words?: readonly Word[];
+	/** Whether a paragraph starts with it, if the user has decided that. */
+	readonly startsParagraph?: boolean;
 }
 
 /** Missing speech, with the code of its reason. */

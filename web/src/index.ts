@@ -29,6 +29,7 @@ export type {
 	Match,
 	MissingPart,
 	NamedSpeaker,
+	ParagraphChange,
 	Token,
 	Transcript,
 	TranscriptSegment,

@@ -26,6 +26,7 @@ describe('kept transcripts', () => {
 			{ ...kept('line', 5), lines: [{ startSeconds: 0, endSeconds: 1 }] },
 			{ ...kept('null', 5), lines: [null] },
 			{ ...kept('word', 5), lines: [{ ...word, language: 'en', words: [{ text: 'Hello.' }] }] },
+			{ ...kept('start', 5), lines: [{ ...word, language: 'en', startsParagraph: 'yes' }] },
 			{ ...kept('job', 5), job: 7 },
 			{ ...kept('server', 5), onServer: [7] },
 		];

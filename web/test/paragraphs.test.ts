@@ -22,6 +22,17 @@ describe('paragraphs', () => {
 		expect(paragraphStarts(lines)).toEqual([true, false, true, false, true]);
 	});
 
+	it('start where the user says, but never with two speakers', () => {
+		const long = { text: 'word '.repeat(100), speaker: 0 };
+		const lines = [
+			line(0, { speaker: 0 }),
+			line(3, { speaker: 0, startsParagraph: true }),
+			line(60, { ...long, startsParagraph: false }),
+			line(63, { speaker: 1, startsParagraph: false }),
+		];
+		expect(paragraphStarts(lines)).toEqual([true, true, false, true]);
+	});
+
 	it('start before and after missing speech', () => {
 		const gap: TranscriptLine = { startSeconds: 3, endSeconds: 6, gap: 'unreachable' };
 		expect(paragraphStarts([line(0), gap, line(6), line(9)])).toEqual([true, true, true, false]);

@@ -5,7 +5,9 @@ import { editedText, element, pressButton } from '../dom.js';
 import { gapText } from '../gap-line.js';
 import { paragraphsOf } from '../paragraphs.js';
 import { clock, isGap, type Line, speakerOf, type TranscriptLine } from '../transcript.js';
+import { EDIT_TEXTS } from './edit-texts.js';
 import type { FoundIn } from './finder.js';
+import { wordAt } from './paragraph-edits.js';
 import type { PlaceTexts } from './texts.js';
 import type { WordPlace } from './timeline.js';
 import { timedWords } from './words.js';
@@ -30,6 +32,10 @@ export interface LinesListener {
 	play(seconds: number): void;
 	edited(line: number, text: string): void;
 	speakerPressed(speaker: number): void;
+	/** The paragraph that starts with this line. */
+	paragraphPressed(line: number): void;
+	splitBefore(place: WordPlace): void;
+	joinPressed(line: number): void;
 }
 
 /** The text. */
@@ -71,15 +77,8 @@ export class LinesView implements FoundIn {
 		this.#mode = mode;
 		this.#marked = null;
 		const places = new Map(lines.map((line, index) => [line, index]));
-		const elements: HTMLElement[] = [];
-		const paragraphs = paragraphsOf(lines).map(paragraph =>
-			this.#paragraph(paragraph, line => {
-				const made = this.#line(line, places.get(line) ?? 0);
-				elements[places.get(line) ?? 0] = made;
-				return made;
-			}),
-		);
-		this.#elements = elements;
+		this.#elements = [];
+		const paragraphs = paragraphsOf(lines).map(paragraph => this.#paragraph(paragraph, places));
 		this.element.classList.toggle('editing', mode.isEditing);
 		this.element.classList.toggle('playable', mode.canPlay);
 		this.element.replaceChildren(...paragraphs);
@@ -88,6 +87,14 @@ export class LinesView implements FoundIn {
 	/** Uses another version of the lines that has the same elements. */
 	exchange(lines: readonly TranscriptLine[]): void {
 		this.#lines = lines;
+	}
+
+	/** Moves the focus to the button of the paragraph with a time, or to its sentence of this time while it is edited. */
+	focusAt(seconds: number): void {
+		const line = this.#lines.findLastIndex(({ startSeconds }) => startSeconds <= seconds);
+		const sentence = this.#elements[line];
+		const button = sentence?.closest('.passage')?.querySelector<HTMLElement>('.change');
+		(this.#mode.isEditing ? sentence : button)?.focus();
 	}
 
 	/** Lights up a word; returns its element. */
@@ -111,7 +118,7 @@ export class LinesView implements FoundIn {
 		return starts[by === -1 && isInside ? current : current + by] ?? null;
 	}
 
-	#paragraph(lines: readonly TranscriptLine[], show: (line: TranscriptLine) => HTMLElement): HTMLElement {
+	#paragraph(lines: readonly TranscriptLine[], places: ReadonlyMap<TranscriptLine, number>): HTMLElement {
 		const [first] = lines;
 		const startSeconds = first?.startSeconds ?? 0;
 		const body = element('div', 'passage-body');
@@ -124,10 +131,26 @@ export class LinesView implements FoundIn {
 			if (index > 0 && !SPACELESS.has(language ?? '')) {
 				text.append(' ');
 			}
-			text.append(show(line));
+			const at = places.get(line) ?? 0;
+			const shown = this.#line(line, at, index === 0);
+			this.#elements[at] = shown;
+			text.append(shown);
 		}
 		body.append(text);
-		return element('div', 'passage', this.#time(startSeconds), body);
+		const made = element('div', 'passage', this.#time(startSeconds), body);
+		if (this.#mode.canRename && first !== undefined && !isGap(first)) {
+			made.append(this.#changeButton(startSeconds, places.get(first) ?? 0));
+		}
+		return made;
+	}
+
+	#changeButton(seconds: number, line: number): HTMLElement {
+		const label = EDIT_TEXTS[this.#texts.language].paragraph.change(clock(seconds));
+		const button = pressButton('change', () => this.#listener.paragraphPressed(line));
+		button.textContent = '⋯';
+		button.setAttribute('aria-label', label);
+		button.title = label;
+		return button;
 	}
 
 	#time(seconds: number): HTMLElement {
@@ -152,7 +175,7 @@ export class LinesView implements FoundIn {
 		return button;
 	}
 
-	#line(line: TranscriptLine, index: number): HTMLElement {
+	#line(line: TranscriptLine, index: number, isFirst: boolean): HTMLElement {
 		if (isGap(line)) {
 			return element('span', 'lost', gapText(line, this.#texts.page));
 		}
@@ -163,7 +186,7 @@ export class LinesView implements FoundIn {
 		}
 		if (this.#mode.isEditing) {
 			made.textContent = line.text;
-			this.#makeEditable(made, line, index);
+			this.#makeEditable(made, line, index, isFirst);
 		} else if (this.#mode.canPlay) {
 			for (const { text } of timedWords(line)) {
 				const word = text.trimStart();
@@ -175,7 +198,7 @@ export class LinesView implements FoundIn {
 		return made;
 	}
 
-	#makeEditable(made: HTMLElement, line: Line, index: number): void {
+	#makeEditable(made: HTMLElement, line: Line, index: number, isFirst: boolean): void {
 		made.contentEditable = 'plaintext-only';
 		made.setAttribute('role', 'textbox');
 		made.setAttribute('aria-label', this.#texts.own.transcript.textAt(clock(line.startSeconds)));
@@ -183,6 +206,19 @@ export class LinesView implements FoundIn {
 		made.addEventListener('keydown', event => {
 			if (event.key === 'Escape') {
 				made.textContent = text;
+			}
+			const at = editedText(made) === '' ? null : cursorIn(made); // an empty sentence is removed
+			if (event.key === 'Enter' && (event.ctrlKey || event.metaKey) && at !== null) {
+				event.preventDefault();
+				made.blur(); // keeps the text first
+				this.#split(index, at);
+				return;
+			}
+			if (event.key === 'Backspace' && isFirst && at === 0) {
+				event.preventDefault();
+				made.blur();
+				this.#listener.joinPressed(index);
+				return;
 			}
 			if (event.key === 'Escape' || (event.key === 'Enter' && !event.isComposing)) {
 				event.preventDefault();
@@ -198,6 +234,14 @@ export class LinesView implements FoundIn {
 		});
 	}
 
+	#split(index: number, at: number): void {
+		const line = this.#lines[index];
+		const word = line === undefined || isGap(line) ? null : wordAt(line, at);
+		if (word !== null) {
+			this.#listener.splitBefore({ line: index, word });
+		}
+	}
+
 	#click({ target }: MouseEvent): void {
 		const word = target instanceof Element ? target.closest<HTMLElement>('.word') : null;
 		const sentence = word?.parentElement;
@@ -211,4 +255,15 @@ export class LinesView implements FoundIn {
 			this.#listener.play(seconds);
 		}
 	}
+}
+
+/** Returns where the cursor is in an element's text; `null` if a part of it is selected. */
+function cursorIn(within: HTMLElement): number | null {
+	const selection = getSelection();
+	if (selection === null || selection.rangeCount === 0 || !selection.isCollapsed) {
+		return null;
+	}
+	const before = selection.getRangeAt(0).cloneRange();
+	before.setStart(within, 0);
+	return before.toString().length;
 }

@@ -8,6 +8,7 @@ import type { KeptTranscript } from '../kept.js';
 import type { Keeper } from '../keeper.js';
 import type { Key } from '../key.js';
 import { fragmentOf } from '../place.js';
+import editStyles from './edits.css?inline';
 import { FileOptions } from './file-options.js';
 import { FreshView } from './fresh-view.js';
 import { JobQueue } from './job-queue.js';
@@ -76,7 +77,7 @@ export class RecordingsPlace {
 			removeAll: ids => void this.#removeAll(ids),
 		});
 		const sheet = new CSSStyleSheet(); // the policy of the page allows no other late styles
-		sheet.replaceSync(styles);
+		sheet.replaceSync(styles + editStyles);
 		document.adoptedStyleSheets.push(sheet);
 		this.#back.href = fragmentOf({ name: 'recordings', id: null });
 		this.#main.append(this.#fresh.element);

@@ -23,7 +23,7 @@ export function linesOfJob({ language, segments, gaps }: Transcript): readonly T
 /** Returns the lines of a transcript that the server keeps. */
 export function linesOfKept({ language, segments, speakers }: ServerTranscript): readonly Line[] {
 	const names = new Map(speakers.map(({ number, name }) => [number, name]));
-	return segments.map(({ startSeconds, endSeconds, text, words, speaker }) => {
+	return segments.map(({ startSeconds, endSeconds, text, words, speaker, startsParagraph }) => {
 		const name = speaker === null ? null : (names.get(speaker) ?? null);
 		return {
 			startSeconds,
@@ -32,6 +32,7 @@ export function linesOfKept({ language, segments, speakers }: ServerTranscript):
 			language,
 			...(speaker === null ? {} : { speaker }),
 			...(name === null ? {} : { speakerName: name }),
+			...(startsParagraph === null ? {} : { startsParagraph }),
 		};
 	});
 }

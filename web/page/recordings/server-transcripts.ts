@@ -8,10 +8,12 @@ import {
 } from '../../src/index.js';
 import type { Key } from '../key.js';
 import { clientOf } from '../server-client.js';
-import type { SpeakerEdit } from './speaker-edits.js';
+import type { ServerEdits } from './server-edits.js';
 
 /** Maximum number of them in a list. */
 export const LIST_LIMIT = 100;
+/** Maximum number of changes in one request, as the server allows. */
+const MAX_CHANGES = 100;
 
 /** Reads and changes them. */
 export class ServerTranscripts {
@@ -50,14 +52,24 @@ export class ServerTranscripts {
 	}
 
 	/**
-	 * Names a speaker, or merges it into another one; returns the changed transcript.
+	 * Changes speakers and paragraphs; edits of what the server does not have are left out.
 	 *
 	 * @throws ApiError if the server refuses, or can't be reached.
 	 */
-	edit(id: string, { speaker, change }: SpeakerEdit): Promise<ServerTranscript> {
-		return 'name' in change
-			? this.#transcripts.renameSpeaker(id, speaker, change.name)
-			: this.#transcripts.mergeSpeakers(id, speaker, change.mergeInto);
+	async edit(id: string, { joins, paragraphs, names }: ServerEdits): Promise<void> {
+		for (const { speaker, change } of joins) {
+			if ('mergeInto' in change) {
+				await unlessGone(this.#transcripts.mergeSpeakers(id, speaker, change.mergeInto));
+			}
+		}
+		for (let at = 0; at < paragraphs.length; at += MAX_CHANGES) {
+			await unlessGone(this.#transcripts.changeParagraphs(id, paragraphs.slice(at, at + MAX_CHANGES)));
+		}
+		for (const { speaker, change } of names) {
+			if ('name' in change) {
+				await unlessGone(this.#transcripts.renameSpeaker(id, speaker, change.name));
+			}
+		}
 	}
 
 	/**
@@ -66,13 +78,7 @@ export class ServerTranscripts {
 	 * @throws ApiError if the server refuses, or can't be reached.
 	 */
 	async remove(id: string): Promise<void> {
-		try {
-			await this.#transcripts.delete(id);
-		} catch (error) {
-			if (!isGone(error)) {
-				throw error;
-			}
-		}
+		await unlessGone(this.#transcripts.delete(id));
 	}
 
 	get #transcripts() {
@@ -80,9 +86,15 @@ export class ServerTranscripts {
 	}
 }
 
-/** Returns whether an error means that the server does not have the transcript, or the speaker. */
-export function isGone(error: unknown): boolean {
-	return error instanceof ApiError && error.code === 'not_found';
+/** Waits for a request; that the server does not have the transcript, or the speaker, is no failure. */
+async function unlessGone(request: Promise<unknown>): Promise<void> {
+	try {
+		await request;
+	} catch (error) {
+		if (!(error instanceof ApiError && error.code === 'not_found')) {
+			throw error;
+		}
+	}
 }
 
 async function all<T>(items: AsyncIterable<T>): Promise<T[]> {

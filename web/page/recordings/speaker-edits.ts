@@ -1,4 +1,4 @@
-/** What the server has to do so that its transcript has the speakers of an edited copy. Pure. */
+/** What the server has to do so that its transcript has the names of an edited copy, and who is the same. Pure. */
 
 import { isGap, type TranscriptLine } from '../transcript.js';
 import type { SpeakerChange } from './speaker-dialog.js';
@@ -12,7 +12,7 @@ export interface SpeakerEdit {
 /**
  * Returns the edits that lead from the speakers of these lines to those of others; an empty name removes the name.
  *
- * The server can't separate speakers that were joined: undoing that changes nothing there.
+ * Speakers who appear again have only their names here: {@link serverEdits} gives them their words.
  */
 export function speakerEdits(
 	before: readonly TranscriptLine[],
@@ -25,7 +25,7 @@ export function speakerEdits(
 	});
 	const targets = new Set(joined.map(({ change }) => change.mergeInto)); // they may have got the other's name
 	const named = [...names]
-		.filter(([speaker, name]) => targets.has(speaker) || (old.has(speaker) && old.get(speaker) !== name))
+		.filter(([speaker, name]) => targets.has(speaker) || (old.get(speaker) ?? '') !== name)
 		.map(([speaker, name]) => ({ speaker, change: { name } }));
 	return [...joined, ...named];
 }

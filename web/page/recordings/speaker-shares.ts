@@ -7,6 +7,7 @@ export interface SpeakerShare {
 	readonly number: number;
 	readonly name: string;
 	readonly share: number;
+	readonly seconds: number;
 }
 
 /** Returns the speakers, by their first appearance. */
@@ -28,5 +29,6 @@ export function speakerShares(
 		number,
 		name,
 		share: total === 0 ? 0 : seconds / total,
+		seconds,
 	}));
 }

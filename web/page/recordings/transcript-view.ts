@@ -1,7 +1,6 @@
 /** The main column with a transcript: its head, speakers, player and text. */
 
 import { ApiError, type KeptTranscript as ServerTranscript } from '../../src/index.js';
-import { speakerButton, speakerName } from '../caption-line.js';
 import { problem, type Sentence } from '../caption-texts.js';
 import { Claim } from '../claim.js';
 import { editedText, element, pressButton, setText } from '../dom.js';
@@ -10,19 +9,23 @@ import { namedLanguages } from '../languages.js';
 import { SpeakerNames } from '../speaker-names.js';
 import { clock, isGap, type TranscriptLine } from '../transcript.js';
 import { ExportMenu } from '../export-menu.js';
+import { foldedInto } from './brief-speakers.js';
+import { EDIT_TEXTS } from './edit-texts.js';
 import { Finder } from './finder.js';
 import { History } from './history.js';
 import type { Library } from './library.js';
 import { LinesView } from './lines-view.js';
+import { askParagraph } from './paragraph-dialog.js';
+import { canJoin, given, joined, newSpeaker, spanOf, splitAt } from './paragraph-edits.js';
 import { Player } from './player.js';
 import { linesOfKept } from './result-lines.js';
-import { isGone } from './server-transcripts.js';
-import { askSpeaker, type SpeakerChange } from './speaker-dialog.js';
-import { type SpeakerEdit, speakerEdits } from './speaker-edits.js';
+import { type ServerEdits, serverEdits } from './server-edits.js';
+import { SpeakerChips } from './speaker-chips.js';
+import { askSpeaker } from './speaker-dialog.js';
 import { type SpeakerShare, speakerShares } from './speaker-shares.js';
-import { percent, type PlaceTexts } from './texts.js';
-import { Timeline } from './timeline.js';
-import { withText } from './words.js';
+import type { PlaceTexts } from './texts.js';
+import { Timeline, type WordPlace } from './timeline.js';
+import { timedWords, withText } from './words.js';
 
 const STEP_SECONDS = 5;
 
@@ -68,7 +71,7 @@ export class TranscriptView {
 	readonly #remove: HTMLButtonElement;
 	readonly #exports: ExportMenu;
 	readonly #finder: Finder;
-	readonly #speakers = element('div', 'speakers');
+	readonly #speakers: SpeakerChips;
 	readonly #media = element('div', 'media');
 	readonly #hint = element('p', 'note player-hint');
 	readonly #text: LinesView;
@@ -123,6 +126,13 @@ export class TranscriptView {
 			play: seconds => this.#player?.playFrom(seconds),
 			edited: (line, text) => this.#editLine(line, text),
 			speakerPressed: speaker => void this.#changeSpeaker(speaker),
+			paragraphPressed: line => void this.#changeParagraph(line),
+			splitBefore: place => void this.#apply(splitAt(this.#lines, place), this.#secondsAt(place)),
+			joinPressed: line => this.#join(line),
+		});
+		this.#speakers = new SpeakerChips({
+			pressed: speaker => void this.#changeSpeaker(speaker),
+			fold: brief => void this.#apply(foldedInto(this.#lines, brief)),
 		});
 		this.#finder = new Finder(texts, this.#text);
 		this.#bind();
@@ -132,7 +142,7 @@ export class TranscriptView {
 		this.#statusBar.append(this.#status, this.#moveHere);
 		this.element.append(head, element('div', 'recording-tools', tools, this.#finder.element));
 		this.element.append(this.#statusBar);
-		this.element.append(this.#speakers, this.#media, this.#text.element);
+		this.element.append(this.#speakers.element, this.#media, this.#text.element);
 		this.render(texts);
 		void this.#takeClaim();
 		void this.#loadMedia();
@@ -364,7 +374,7 @@ export class TranscriptView {
 		this.#note.textContent = this.#summary;
 		this.#showButtons();
 		this.#showStatus(isLive);
-		this.#showSpeakers(canEdit);
+		this.#speakers.show(this.#texts, this.#shares, this.#lines, canEdit);
 		this.#text.show(this.#texts, this.#lines, {
 			isEditing: this.#isEditing,
 			canPlay: this.#player !== null,
@@ -401,7 +411,7 @@ export class TranscriptView {
 		} else if (!this.#isMine) {
 			status = transcript.isElsewhere;
 		} else if (this.#isEditing) {
-			status = transcript.editHint;
+			status = `${transcript.editHint} ${EDIT_TEXTS[this.#texts.language].paragraph.keys}`;
 		} else if (this.#server !== null) {
 			status = transcript.onServer;
 		} else if (this.#lines.length === 0) {
@@ -413,28 +423,6 @@ export class TranscriptView {
 		}
 		setText(this.#status, status);
 		this.#statusBar.hidden = status === '';
-	}
-
-	#showSpeakers(canRename: boolean): void {
-		const { page, own, language } = this.#texts;
-		const shares = this.#shares;
-		this.#speakers.hidden = shares.length === 0;
-		this.#speakers.setAttribute('role', 'group');
-		this.#speakers.setAttribute('aria-label', own.speakers.label);
-		this.#speakers.replaceChildren(
-			...shares.map(({ number, name, share }) => {
-				const text = percent(share, language);
-				const chip = canRename
-					? speakerButton(number, name, page.speakers.rename)
-					: speakerName(number, name);
-				chip.append(element('span', 'speech-share', text));
-				if (chip instanceof HTMLButtonElement) {
-					chip.setAttribute('aria-label', own.speakers.share(name, text));
-					chip.addEventListener('click', () => void this.#changeSpeaker(number));
-				}
-				return chip;
-			}),
-		);
 	}
 
 	get #shares(): SpeakerShare[] {
@@ -475,49 +463,97 @@ export class TranscriptView {
 		if (change === null) {
 			return;
 		}
-		if (this.#server !== null) {
-			await this.#changeOnServer(this.#server, number, change);
-			return;
-		}
 		const names = new SpeakerNames();
 		names.open(this.#lines);
 		const name =
 			'name' in change ? change.name : (others.find(each => each.number === change.mergeInto)?.name ?? '');
 		const usual = (each: number): string => this.#texts.page.speakers.name(each + 1);
-		const lines = names.rename(this.#lines, number, name, usual);
-		this.#push({ name: this.#history.value.name, lines });
-		this.#show();
+		await this.#apply(names.rename(this.#lines, number, name, usual));
 	}
 
-	async #changeOnServer({ id }: ServerTranscript, speaker: number, change: SpeakerChange): Promise<void> {
+	async #changeParagraph(line: number): Promise<void> {
+		const lines = this.#lines;
+		const first = lines[line];
+		if (first === undefined || isGap(first)) {
+			return;
+		}
+		const span = spanOf(lines, line);
+		const answer = await askParagraph(this.#texts, {
+			lines,
+			span,
+			speaker: first.speaker ?? null,
+			speakers: this.#shares,
+			canJoin: canJoin(lines, span),
+		});
+		if (answer === 'join') {
+			this.#join(line);
+		} else if (answer !== null && lines === this.#lines) {
+			const { splitAt: place, speaker } = answer;
+			const seconds = place === null ? first.startSeconds : this.#secondsAt(place);
+			const split = place === null ? lines : splitAt(lines, place);
+			const at = place === null ? line : place.line + (place.word > 0 ? 1 : 0);
+			const number = speaker === 'new' ? newSpeaker(lines) : speaker;
+			await this.#apply(number === null ? split : given(split, spanOf(split, at), number), seconds);
+		}
+	}
+
+	#join(line: number): void {
+		const span = spanOf(this.#lines, line);
+		if (canJoin(this.#lines, span)) {
+			const { startSeconds = 0 } = this.#lines[line] ?? {};
+			void this.#apply(joined(this.#lines, span), startSeconds);
+		}
+	}
+
+	#secondsAt({ line, word }: WordPlace): number {
+		const found = this.#lines[line];
+		return found === undefined || isGap(found) ? 0 : (timedWords(found)[word]?.startSeconds ?? 0);
+	}
+
+	/** Changes speakers and paragraphs: of a transcript that only the server has, there; then shows the part at a time. */
+	async #apply(lines: readonly TranscriptLine[], seconds: number | null = null): Promise<void> {
+		if (this.#server === null) {
+			this.#push({ name: this.#history.value.name, lines });
+		} else if (!(await this.#changeOnServer(this.#server, serverEdits(this.#lines, lines)))) {
+			return;
+		}
+		this.#show();
+		if (seconds !== null) {
+			this.#text.focusAt(seconds);
+		}
+	}
+
+	/** Returns whether the server has made the edits; its transcript is shown then. */
+	async #changeOnServer({ id }: ServerTranscript, edits: ServerEdits): Promise<boolean> {
+		const { server } = this.#context.library;
 		try {
-			this.#server = await this.#context.library.server.edit(id, { speaker, change });
+			await server.edit(id, edits);
 		} catch (error) {
 			this.#context.showProblem(serverProblem(error));
-			return;
+			return false;
+		}
+		this.#server = await server.find(id);
+		if (this.#server === null) {
+			this.#context.removed();
+			return false;
 		}
 		const lines = linesOfKept(this.#server);
 		this.#kept = { ...this.#kept, lines };
 		this.#history.replace({ name: this.#kept.name, lines });
-		this.#show();
+		return true;
 	}
 
-	/** Gives the server's transcript of the same speech the same speakers; of several, it is unclear whose they are. */
-	async #editOnServer(edits: readonly SpeakerEdit[]): Promise<void> {
+	/** Gives the server's transcript the same speakers and paragraphs; of several, it is unclear whose they are. */
+	async #editOnServer(edits: ServerEdits): Promise<void> {
 		const { library } = this.#context;
-		const [id, ...others] = edits.length === 0 ? [] : library.copiesOnServer(this.#kept);
+		const [id, ...others] = library.copiesOnServer(this.#kept);
 		if (id === undefined || others.length > 0) {
 			return;
 		}
-		for (const edit of edits) {
-			try {
-				await library.server.edit(id, edit);
-			} catch (error) {
-				if (!isGone(error)) {
-					this.#context.showProblem(serverProblem(error));
-					return;
-				}
-			}
+		try {
+			await library.server.edit(id, edits);
+		} catch (error) {
+			this.#context.showProblem(serverProblem(error));
 		}
 	}
 
@@ -532,7 +568,7 @@ export class TranscriptView {
 		this.#server = null;
 		this.#kept = { ...this.#kept, ...this.#history.value, createdAt, changedAt: Date.now() };
 		void this.#context.library.keep(this.#kept);
-		const edits = speakerEdits(lines, this.#lines);
+		const edits = serverEdits(lines, this.#lines);
 		this.#sending = this.#sending.then(() => this.#editOnServer(edits));
 		this.#context.changed();
 	}

@@ -27,6 +27,7 @@ import {
 	type JobState,
 	type JobSummary,
 	type KeptTranscript,
+	type ParagraphChange,
 	type LiveSession,
 	type Match,
 	type Token,
@@ -369,6 +370,28 @@ export class Transcripts {
 		options: RequestOptions = {},
 	): Promise<KeptTranscript> {
 		return this.#changeSpeaker(id, speaker, { merge_into: into }, false, options);
+	}
+
+	/** Gives words to other speakers, and starts or joins paragraphs; returns the transcript. At most 100 changes. */
+	changeParagraphs(
+		id: string,
+		changes: readonly ParagraphChange[],
+		options: RequestOptions = {},
+	): Promise<KeptTranscript> {
+		const path = [...TRANSCRIPTS, id, 'paragraphs'];
+		const json = {
+			changes: changes.map(change => ({
+				start_ms: Math.round(1000 * change.startSeconds),
+				end_ms: Math.round(1000 * change.endSeconds),
+				from_speaker: change.fromSpeaker,
+				speaker: change.speaker,
+				starts_paragraph: change.startsParagraph,
+			})),
+		};
+		return this.#connection.send(
+			{ method: 'PATCH', path, json, isRepeatable: false, ...options },
+			decodeKept,
+		);
 	}
 
 	/** Deletes a transcript; this can't be undone. */

@@ -125,6 +125,21 @@ export interface KeptSegment {
 	readonly speaker: number | null;
 	/** `null` unless their times were requested, and in a search. */
 	readonly words: readonly KeptWord[] | null;
+	/** Whether a paragraph starts with it; `null`: as pauses and speakers say. */
+	readonly startsParagraph: boolean | null;
+}
+
+/** A change of the words of a speaker that start in a range of time. */
+export interface ParagraphChange {
+	readonly startSeconds: number;
+	/** A word that starts here is not changed. */
+	readonly endSeconds: number;
+	/** Who has said them so far; `null` if unknown. */
+	readonly fromSpeaker: number | null;
+	/** Who has said them. */
+	readonly speaker: number | null;
+	/** Whether a paragraph starts with the first of them; `null`: as pauses and speakers say. */
+	readonly startsParagraph: boolean | null;
 }
 
 /** A kept transcript with its text. */
@@ -233,6 +248,7 @@ interface KeptSegmentDocument {
 	text: string;
 	speaker?: number;
 	words?: { start_ms: number; end_ms: number; word: string }[];
+	starts_paragraph?: boolean;
 }
 
 interface KeptDocument extends SummaryDocument {
@@ -414,6 +430,7 @@ function decodeKeptSegment(segment: KeptSegmentDocument): KeptSegment {
 				endSeconds: end_ms / 1000,
 				text: word,
 			})) ?? null,
+		startsParagraph: segment.starts_paragraph ?? null,
 	};
 }
 

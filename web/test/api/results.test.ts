@@ -89,7 +89,7 @@ test('kept transcripts, sessions and tokens are converted', () => {
 	const summary = { id: 'a', source: 'native', language: 'en', started_at: 1, ended_at: 2 };
 	const segment = { id: 1, start_ms: 500, end_ms: 900, text: 'Hello.', speaker: 1 };
 	const words = [{ start_ms: 500, end_ms: 900, word: 'Hello.' }];
-	const untimed = { id: 2, start_ms: 900, end_ms: 1000, text: 'Yes.' };
+	const untimed = { id: 2, start_ms: 900, end_ms: 1000, text: 'Yes.', starts_paragraph: true };
 	const kept = {
 		...summary,
 		text: 'Hello.',
@@ -111,8 +111,17 @@ test('kept transcripts, sessions and tokens are converted', () => {
 				text: 'Hello.',
 				speaker: 1,
 				words: [{ startSeconds: 0.5, endSeconds: 0.9, text: 'Hello.' }],
+				startsParagraph: null,
 			},
-			{ id: 2, startSeconds: 0.9, endSeconds: 1, text: 'Yes.', speaker: null, words: null },
+			{
+				id: 2,
+				startSeconds: 0.9,
+				endSeconds: 1,
+				text: 'Yes.',
+				speaker: null,
+				words: null,
+				startsParagraph: true,
+			},
 		],
 		speakers: [{ number: 1, name: null }],
 	});

@@ -41,7 +41,11 @@ test('a kept transcript has lines with words and named speakers', () => {
 		source: 'job',
 		language: 'en',
 		text: '',
-		segments: [{ ...segment, words: WORDS, speaker: 1 }, { ...segment, speaker: 0 }, segment],
+		segments: [
+			{ ...segment, words: WORDS, speaker: 1 },
+			{ ...segment, speaker: 0, starts_paragraph: false },
+			segment,
+		],
 		speakers: [
 			{ speaker: 0, name: null },
 			{ speaker: 1, name: 'Ann' },
@@ -50,7 +54,7 @@ test('a kept transcript has lines with words and named speakers', () => {
 	const line = { startSeconds: 1, endSeconds: 2, text: 'Good day.', language: 'en' };
 	expect(linesOfKept(decodeKept(transcript as never))).toEqual([
 		{ ...line, words: TIMED, speaker: 1, speakerName: 'Ann' },
-		{ ...line, speaker: 0 },
+		{ ...line, speaker: 0, startsParagraph: false },
 		line,
 	]);
 });

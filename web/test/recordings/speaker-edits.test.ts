@@ -28,7 +28,9 @@ test('speakers that are joined, who keep the name of the one that stays', () => 
 	]);
 });
 
-test('nothing for speakers whose sentences were removed, or who come back', () => {
+test('nothing for speakers whose sentences were removed, and the names of those who appear again', () => {
 	expect(speakerEdits(BEFORE, [line(0, 0), line(2, 0), line(3), GAP])).toEqual([]);
-	expect(speakerEdits([line(0, 0), line(1, 0)], [line(0, 0), line(1, 1, 'Ann')])).toEqual([]);
+	expect(speakerEdits([line(0, 0), line(1, 0)], [line(0, 0), line(1, 1, 'Ann')])).toEqual([
+		{ speaker: 1, change: { name: 'Ann' } },
+	]);
 });

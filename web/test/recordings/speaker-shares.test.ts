@@ -19,8 +19,8 @@ it('counts the speech of each known speaker', () => {
 	];
 	const words = { speaker: (number: number) => `Speaker ${number}` };
 	expect(speakerShares(lines, words)).toEqual([
-		{ number: 3, name: 'Speaker 4', share: 0.5 },
-		{ number: 0, name: 'Ann', share: 0.5 },
+		{ number: 3, name: 'Speaker 4', share: 0.5, seconds: 2 },
+		{ number: 0, name: 'Ann', share: 0.5, seconds: 2 },
 	]);
 	expect(speakerShares([line(1, {})], words)).toEqual([]);
 	expect(speakerShares([line(0, { speaker: 1 })], words)).toMatchObject([{ share: 0 }]);

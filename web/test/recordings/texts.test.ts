@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { EDIT_TEXTS } from '../../page/recordings/edit-texts.js';
 import { duration, percent, RECORDING_TEXTS } from '../../page/recordings/texts.js';
 
 /** Returns the paths of all texts. */
@@ -10,6 +11,7 @@ function paths(texts: object, path = ''): string[] {
 
 it('has the same texts in each language', () => {
 	expect(paths(RECORDING_TEXTS.zh)).toEqual(paths(RECORDING_TEXTS.en));
+	expect(paths(EDIT_TEXTS.zh)).toEqual(paths(EDIT_TEXTS.en));
 });
 
 it('writes durations and shares in each language', () => {
