@@ -177,6 +177,32 @@ _REVISIONS = ("ALTER TABLE transcripts ADD COLUMN revision BIGINT NOT NULL DEFAU
 
 _PARTS = ("ALTER TABLE segments ADD COLUMN parts TEXT NOT NULL DEFAULT ''",)
 
+_FEEDS = (
+    """
+    CREATE TABLE feeds (
+        session TEXT PRIMARY KEY,
+        gateway TEXT NOT NULL,
+        owner TEXT NOT NULL,
+        source TEXT NOT NULL,
+        request_id TEXT NOT NULL,
+        started_at {real} NOT NULL,
+        start_ms BIGINT NOT NULL,
+        final_ms BIGINT NOT NULL,
+        withdrawn TEXT NOT NULL,
+        number BIGINT NOT NULL,
+        seen_at {real} NOT NULL
+    )
+    """,
+    """
+    CREATE TABLE feed_finals (
+        session TEXT NOT NULL REFERENCES feeds (session) ON DELETE CASCADE,
+        number BIGINT NOT NULL,
+        final {bytes} NOT NULL,
+        PRIMARY KEY (session, number)
+    )
+    """,
+)
+
 _SQLITE_TYPES = {
     "serial": "INTEGER PRIMARY KEY AUTOINCREMENT",  # numbers of deleted rows are not used again
     "bytes": "BLOB",
@@ -207,6 +233,7 @@ SQLITE_MIGRATIONS: Migrations = (
     _FILE_NAMES,
     _REVISIONS,
     _PARTS,
+    _in_types(_SQLITE_TYPES, _FEEDS),
 )
 POSTGRES_MIGRATIONS: Migrations = (
     _in_types(_POSTGRES_TYPES, _JOBS),
@@ -219,4 +246,5 @@ POSTGRES_MIGRATIONS: Migrations = (
     _FILE_NAMES,
     _REVISIONS,
     _PARTS,
+    _in_types(_POSTGRES_TYPES, _FEEDS),
 )
