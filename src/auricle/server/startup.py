@@ -19,6 +19,7 @@ from auricle.errors import LedgerUnusable, PoisonJob
 from auricle.files.transcribe import max_chunks_in_flight
 from auricle.ledger.audio.store import AudioStore
 from auricle.ledger.database import Database
+from auricle.ledger.feeds import StoredFeeds
 from auricle.ledger.job import JobState, Outcome
 from auricle.ledger.location import open_audio, open_database
 from auricle.ledger.runner import JobRunner
@@ -32,6 +33,9 @@ from auricle.server.context import MAX_JOB_UPLOADS, ServerState
 from auricle.server.http.errors import error_body
 from auricle.server.live.audio_journal.journal import AudioJournal, delete_left, has_left
 from auricle.server.live.audio_journal.recovery import Recovery
+from auricle.server.live.readers.feed import SessionFeed
+from auricle.server.live.readers.log import TOUCH_S, LedgerFeedLog
+from auricle.server.live.session_secrets import RETURN_S
 from auricle.server.live.transcript_keeper import TranscriptKeeper
 from auricle.server.running import Running
 from auricle.server.telemetry.history import Snapshot, sample_loop
@@ -82,6 +86,8 @@ async def run(server: ServerState) -> AsyncIterator[None]:
             server.metrics.live.not_kept.inc,
         )
         keeps_transcripts = server.ledger_settings.keep_transcripts
+        feed_log = _open_feed_log(server, database)
+        restored = await to_thread.run_sync(_restored_feeds, feed_log)
         try:
             async with anyio.create_task_group() as background:
                 server.resources = Running(
@@ -98,6 +104,11 @@ async def run(server: ServerState) -> AsyncIterator[None]:
                     CapacityLimiter(server.settings.max_file_jobs),
                 )
                 server.live.keeper = keeper if keeps_transcripts else None
+                server.live.feeds.log = feed_log
+                if feed_log is not None:
+                    server.live.feeds.restore(restored, time.monotonic() + RETURN_S)
+                    feed_log.sessions = server.live.feeds.logged
+                    background.start_soon(feed_log.run)
                 background.start_soon(keeper.run)  # earlier transcripts expire in any case
                 if journal is not None:
                     _follow(server, journal, keeper, background)
@@ -157,6 +168,26 @@ def _open_jobs(
         note_end=server.wake_webhooks,
     )
     return ledger, runner
+
+
+def _open_feed_log(server: ServerState, database: Database) -> LedgerFeedLog | None:
+    """Open the log of what readers get.
+
+    ``None``: the feeds of gateways without names in one database can't be distinguished.
+    """
+    gateway = server.settings.gateway_id
+    if server.shares_jobs and not gateway:
+        return None
+    return LedgerFeedLog(StoredFeeds(database), gateway)
+
+
+def _restored_feeds(feed_log: LedgerFeedLog | None) -> list[SessionFeed]:
+    """Return the feeds of the last run, or none if the database does not answer."""
+    try:
+        return [] if feed_log is None else feed_log.restored(time.time() - RETURN_S - TOUCH_S)
+    except REFUSALS as error:
+        _log.warning("feeds_not_restored", code=error.code)
+        return []
 
 
 def _open_journal(server: ServerState) -> AudioJournal | None:

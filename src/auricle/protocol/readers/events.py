@@ -19,12 +19,22 @@ class KeepAlive:
 
 
 @dataclass(frozen=True, slots=True)
+class SpeakerAway:
+    """The speaker has no connection, and may return; what is said meanwhile comes later."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakerBack:
+    """The speaker has a connection again."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """The last event of a feed.
 
     Attributes:
         reason: ``closed``: the speaker ended the session. ``speaker_left``: the speaker is gone.
-            ``draining``: the server stops, and the speaker continues in a new session.
+            ``draining``: the server stops, and the speaker continues in a session with another id.
     """
 
     reason: str
@@ -33,7 +43,7 @@ class Ended:
 Readable = SpeechStarted | SpeechEnded | Partial | Final | SpeakerRevision
 """Events of a session that its readers get."""
 
-FeedEvent = Readable | KeepAlive | Ended
+FeedEvent = Readable | KeepAlive | SpeakerAway | SpeakerBack | Ended
 """All events of a feed."""
 
 RETRY_MS = 2000
@@ -62,6 +72,10 @@ def encode_feed_event(number: int, event: FeedEvent) -> bytes:
     match event:
         case KeepAlive():
             return b": no news\n\n"
+        case SpeakerAway():
+            data = b'{"type":"speaker_away"}'
+        case SpeakerBack():
+            data = b'{"type":"speaker_back"}'
         case Ended(reason):
             data = msgspec.json.encode({"type": "ended", "reason": reason})
         case _:

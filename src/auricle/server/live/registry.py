@@ -23,7 +23,7 @@ from auricle.audio.opus import LibOpus
 from auricle.commands import StreamParameters
 from auricle.config.settings import LiveSettings
 from auricle.engine.models import Models
-from auricle.errors import Draining, Overloaded, RateLimited, ServerFull
+from auricle.errors import Draining, Overloaded, RateLimited, ServerFull, TakenOver
 from auricle.machine import available_memory_bytes
 from auricle.protocol.native.stream import Resume
 from auricle.server.access.connection_limits import network_of
@@ -35,9 +35,10 @@ from auricle.server.live.admission.line import Waiter
 from auricle.server.live.admission.memory import CapacityMemory
 from auricle.server.live.audio_journal.journal import AudioJournal
 from auricle.server.live.load_meter import LoadMeter
+from auricle.server.live.readers.feed import SessionFeed
 from auricle.server.live.readers.feeds import Feeds
-from auricle.server.live.runner import LiveRunner
-from auricle.server.live.session_secrets import SessionSecrets
+from auricle.server.live.runner import MIN_SLEEP_S, LiveRunner
+from auricle.server.live.session_secrets import RETURN_S, SessionSecrets
 from auricle.server.live.transcript_keeper import SessionIdentity, TranscriptKeeper
 from auricle.server.telemetry.live_metrics import LiveMetrics
 from auricle.session.intake import check_channels
@@ -68,6 +69,11 @@ TICK_S = 0.5
 
 LOG_INTERVAL_S = 10.0
 """Minimum time between two log lines on the load, in seconds."""
+
+AWAY_S = 3.0
+"""Time without a connection after which readers learn that the speaker is away, in seconds."""
+TAKEOVER_S = 5.0
+"""Longest time for the end of a session whose client has not got its secret, in seconds."""
 
 FIRST_RETURN_S = 0.5
 RETURNS_PER_S = 20
@@ -329,6 +335,7 @@ class LiveSessions:
         owner: ClientId | None = None,
         request_id: str = "",
         is_resuming: bool = False,
+        id: str = "",
     ) -> LiveRunner:
         """Start a session with a place from :meth:`admit`, which is free when it is over.
 
@@ -342,6 +349,7 @@ class LiveSessions:
                 and it is not kept.
             request_id: Id of the speaker's request, by which its session is found in a list.
             is_resuming: Whether it replaces a session that is lost.
+            id: Its id from :meth:`reclaim`; empty: a new one.
 
         Raises:
             ModelNotFound: There is no such model.
@@ -349,13 +357,13 @@ class LiveSessions:
         """
         streamed = frozenset[str]() if self.partials is None else self.partials.languages
         try:
-            id = self._secrets.new_id()
+            id = id or self._secrets.new_id()
             session = LiveSession(
                 parameters,
                 self.settings,
                 self._libopus,
                 id=id,
-                secret=self._secrets.secret_of(id),
+                secret=self._secrets.new_secret(id, client),
                 client=client,
                 reservations=self._places[place].reservations,
                 now=time.monotonic(),
@@ -368,13 +376,20 @@ class LiveSessions:
         except BaseException:
             self.leave(place)
             raise
-        keep = revise = until_kept = None
+        feed = self.feeds.open(
+            session.id,
+            owner,
+            source,
+            session.received_sample,
+            request_id,
+            can_return=source == NATIVE and session.is_resumable and owner is not None,
+        )
+        keep = revise = None
         if self.keeper is not None and owner is not None:
             identity = SessionIdentity(session.id, owner, source, time.time())
             self._kept[session.id] = identity
             keep = partial(self.keeper.keep, identity)
             revise = partial(self.keeper.revise, identity)
-            until_kept = partial(self.keeper.until_stored, session.id)
         runner = LiveRunner(
             session,
             place,
@@ -384,11 +399,11 @@ class LiveSessions:
             reserve=partial(self._change_model, place),
             keep=keep,
             revise=revise,
-            until_kept=until_kept,
+            until_kept=partial(self._until_kept, feed),
             partials=self.partials,
             embedder=self.embedder,
             judge=self.judge,
-            feed=self.feeds.open(session.id, owner, source, session.received_sample, request_id),
+            feed=feed,
             may_speak=partial(self._check_first_words, place),
         )
         runner.set_load(self._meter.load)
@@ -403,16 +418,40 @@ class LiveSessions:
         The time taken does not reveal whether the session id or the secret is wrong.
         """
         runner = self._runners.get(resume.session)
-        is_right = self._secrets.is_genuine(resume.session, resume.secret)
-        if not is_right or runner is None or runner.client != client:
+        is_right = self._secrets.is_genuine(resume.session, resume.secret, client)
+        if not is_right or runner is None or runner.session.secret != resume.secret:
             return None
         if runner.is_over or runner.is_finishing:
             return None
         return runner
 
-    def returns(self, resume: Resume) -> bool:
+    def returns(self, client: ClientId, resume: Resume) -> bool:
         """Return whether a client returns with a session of the server's last run."""
-        return self._secrets.returns(resume.session, resume.secret, time.monotonic())
+        return self._secrets.returns(resume.session, resume.secret, client, time.monotonic())
+
+    async def reclaim(self, client: ClientId, session_id: str, secret: str) -> str:
+        """Return the id of a lost session, for a new one with the same readers; empty: it is lost.
+
+        A session of that id exists if its client has not got its secret, as the connection was lost
+        before. It ends; it has received nothing.
+        """
+        if not self._secrets.is_genuine(session_id, secret, client):
+            return ""
+        runner = self._runners.get(session_id)
+        if runner is not None and runner.session.secret != secret:
+            self.feeds.await_speaker(session_id, time.monotonic() + RETURN_S)
+            runner.end(TakenOver("Another connection has continued this session."))
+            with anyio.move_on_after(TAKEOVER_S):
+                while session_id in self._runners:  # noqa: ASYNC110  # no event
+                    await anyio.sleep(MIN_SLEEP_S)
+        is_free = session_id not in self._runners
+        return session_id if is_free and self.feeds.is_waiting(client, session_id) else ""
+
+    async def _until_kept(self, feed: SessionFeed, utterance: int) -> None:
+        """Wait until the final of an utterance may be sent: all that keep it have stored it."""
+        if self.keeper is not None:
+            await self.keeper.until_stored(feed.id, utterance)
+        await self.feeds.until_stored(feed)
 
     def unresumable(self) -> Iterator[tuple[SessionIdentity, LiveSession]]:
         """Iterate over the kept sessions whose clients can't send unfinished audio again."""
@@ -508,6 +547,7 @@ class LiveSessions:
     def drain(self) -> None:
         """Signal every connection to close; sessions can't be resumed here any more."""
         self.draining.set()
+        self.feeds.suspend_waiting()
         for runner in self._runners.values():
             if runner.detached_at is not None and runner.was_attached:
                 runner.finish()
@@ -520,14 +560,17 @@ class LiveSessions:
 
     async def _run(self, runner: LiveRunner, *, task_status: anyio.abc.TaskStatus[None]) -> None:
         self.metrics.clients.session_started(runner.client)
+        is_over = False
         try:
             await runner.run(task_status=task_status)
+            is_over = True
             if self.journal is not None:  # not if the server is stopped: its next start continues
                 self.journal.abandon(runner.session.id)
         finally:
             self.metrics.clients.session_ended(runner.client)
             self._charge(runner)
-            self._end_feed(runner)
+            if is_over or not self.feeds.is_logged(runner.session.id):
+                self._end_feed(runner)
             del self._charged_samples[runner.session.id]
             del self._runners[runner.session.id]
             self._kept.pop(runner.session.id, None)
@@ -535,18 +578,25 @@ class LiveSessions:
 
     def _feed_readers(self, now: float) -> None:
         for runner in self._runners.values():
-            if (
-                self.draining.is_set()
-                and runner.detached_at is not None
-                and not runner.is_finishing
-            ):
+            session, detached_at = runner.session, runner.detached_at
+            if self.draining.is_set() and detached_at is not None and not runner.is_finishing:
                 self._end_feed(runner)
             else:
-                self.feeds.complete(runner.session.id, runner.session.safe_sample)
+                self.feeds.complete(session.id, session.safe_sample)
+            if session.is_resumable and not session.is_closed and not runner.is_finishing:
+                is_away = detached_at is not None and now - detached_at >= AWAY_S
+                self.feeds.set_away(session.id, is_away=is_away)
         self.feeds.tick(now)
 
     def _end_feed(self, runner: LiveRunner) -> None:
+        """End the feed of a session, unless another session of its speaker may continue it."""
         session = runner.session
+        if self.feeds.is_waiting(runner.client, session.id):
+            return
+        is_draining = self.draining.is_set()
+        if is_draining and not session.is_closed and self.feeds.is_logged(session.id):
+            self.feeds.suspend(session.id)
+            return
         reason = "draining" if self.draining.is_set() else "speaker_left"
         self.feeds.end(
             session.id,

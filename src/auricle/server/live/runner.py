@@ -257,7 +257,7 @@ class LiveRunner:
         self._execute()
 
     async def until_kept(self, final: Final) -> None:
-        """Wait until a final may be sent: it is stored, if finals are kept."""
+        """Wait until a final may be sent: it is stored, if finals or its feed are kept."""
         if self._until_kept is not None:
             await self._until_kept(final.utterance)
 

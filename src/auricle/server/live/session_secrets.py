@@ -1,7 +1,10 @@
 """IDs and secrets of live sessions, which a restarted server still recognises.
 
-A secret is derived from the ID of its session and a key in the state directory. So a client that
-resumes a session of the server's last run can prove that it had one, and is admitted first, once.
+A secret is derived from the ID of its session, its client and a key in the state directory. So a
+client that resumes a session of the server's last run can prove that it had one: it is admitted
+first, once, and its new session may have the same ID. Each session has another secret, also one
+with the ID of an earlier session: a client that presents an earlier secret has not got the results
+of the later one.
 """
 
 import base64
@@ -10,12 +13,15 @@ import os
 import secrets
 from pathlib import Path
 
+from auricle.types import ClientId
+
 FILE = "session-key"
 KEY_BYTES = 32
 RUN_BYTES, ID_BYTES = 4, 8
 ID_PATTERN = rf"[0-9a-f]{{{2 * (RUN_BYTES + ID_BYTES)}}}"
 """Of an ID without the name of its gateway, as a regular expression."""
-SECRET_CHARACTERS = 32
+NONCE_BYTES = 4
+SECRET_CHARACTERS = 2 * NONCE_BYTES + 32
 RETURN_S = 600.0
 """Time after the start in which sessions of the last run may return; as long as clients try."""
 MAX_RETURNED = 10_000
@@ -53,23 +59,28 @@ class SessionSecrets:
         """Return the ID of a new session."""
         return self._run + secrets.token_hex(ID_BYTES)
 
-    def secret_of(self, session: str) -> str:
-        """Return the secret of a session."""
-        digest = hmac.digest(self._key, session.encode(), "sha256")
-        return base64.urlsafe_b64encode(digest).decode()[:SECRET_CHARACTERS]
+    def new_secret(self, session: str, client: ClientId) -> str:
+        """Return a secret for a client's session; another one each time."""
+        return self._secret(secrets.token_hex(NONCE_BYTES), session, client)
 
-    def is_genuine(self, session: str, secret: str) -> bool:
-        """Return whether a server with this key has issued the secret, in constant time."""
-        return hmac.compare_digest(self.secret_of(session).encode(), secret.encode())
+    def is_genuine(self, session: str, secret: str, client: ClientId) -> bool:
+        """Return whether a server with this key issued the secret to a client, in constant time."""
+        expected = self._secret(secret[: 2 * NONCE_BYTES], session, client)
+        return hmac.compare_digest(expected.encode(), secret.encode())
 
-    def returns(self, session: str, secret: str, now: float) -> bool:
+    def returns(self, session: str, secret: str, client: ClientId, now: float) -> bool:
         """Return whether a client returns with a session of the last run, for the first time."""
-        is_of_last_run = not session.startswith(self._run) and self.is_genuine(session, secret)
+        is_genuine = self.is_genuine(session, secret, client)
+        is_of_last_run = not session.startswith(self._run) and is_genuine
         if not is_of_last_run or session in self._returned or now > self._started_at + RETURN_S:
             return False
         if len(self._returned) < MAX_RETURNED:
             self._returned.add(session)
         return True
+
+    def _secret(self, nonce: str, session: str, client: ClientId) -> str:
+        digest = hmac.digest(self._key, "\0".join((nonce, session, client)).encode(), "sha256")
+        return (nonce + base64.urlsafe_b64encode(digest).decode())[:SECRET_CHARACTERS]
 
 
 def _create(path: Path) -> None:

@@ -159,12 +159,14 @@ async def post_reading_token(request: Request, session_id: str) -> Response:
     body = await read_json(request, _MAX_BODY_BYTES)
     ttl_s = int(decode_json(body, _TokenFields, "body").ttl_s)
     token = server.keyring.issue_reading_token(request.headers, session_id, ttl_s, now=time.time())
-    if server.live.feeds.find(client, session_id).is_withdrawn(token):
+    feed = server.live.feeds.find(client, session_id)
+    if feed.is_withdrawn(token):
         raise BadRequest(
             f"More than {MAX_WITHDRAWN} tokens of this session were withdrawn; ask for a longer "
             "ttl_s.",
             "ttl_s",
         )
+    await server.live.feeds.keep(feed)
     return json_response(_TokenBody(token=token, expires_in_s=ttl_s), headers=_NO_STORE)
 
 
@@ -188,6 +190,7 @@ async def delete_reading_token(request: Request, session_id: str) -> Response:
     if not server.keyring.has_issued(client, query.token):  # mistyped: the real one stays valid
         raise BadRequest(NO_TOKEN)
     feed.withdraw(query.token)
+    await server.live.feeds.until_stored(feed)
     return Response(status_code=204)
 
 
@@ -206,7 +209,7 @@ async def delete_reading_token(request: Request, session_id: str) -> Response:
 )
 async def get_events(request: Request, session_id: str) -> Response:
     """Stream the events of a session; with ``Last-Event-ID`` continue after that event."""
-    server, reader, feed = _admit(request, session_id)
+    server, reader, feed = await _admit(request, session_id)
     query = convert_texts(request.query_params.multi_items(), EventsQuery, "query")
     last = request.headers.get("last-event-id", "")
     if last.isascii() and last.isdecimal() and len(last) < 16:
@@ -237,7 +240,7 @@ async def get_events(request: Request, session_id: str) -> Response:
 )
 async def get_captions(request: Request, session_id: str) -> Response:
     """Stream the finals of a session as WebVTT, or return those until now."""
-    server, reader, feed = _admit(request, session_id)
+    server, reader, feed = await _admit(request, session_id)
     query = convert_texts(request.query_params.multi_items(), CaptionsQuery, "query")
     cursor = feed.cursor(encode_cues, feed.number_before(query.history))
     if not query.follow:
@@ -268,7 +271,7 @@ async def get_captions(request: Request, session_id: str) -> Response:
 )
 async def get_playlist(request: Request, session_id: str) -> Response:
     """Return the playlist of the segments whose captions are final."""
-    server, _, feed = _admit(request, session_id)
+    server, _, feed = await _admit(request, session_id)
     if not feed.segments and not feed.is_ended:
         with server.live.feeds.reading(feed):
             async with while_connected(request.receive):
@@ -288,25 +291,26 @@ async def get_playlist(request: Request, session_id: str) -> Response:
 )
 async def get_segment(request: Request, session_id: str, segment: str) -> Response:
     """Return a segment that is in the playlist."""
-    _, _, feed = _admit(request, session_id)
+    _, _, feed = await _admit(request, session_id)
     if not (segment.isascii() and segment.isdecimal() and len(segment) < 10):
         raise NotFound("This segment is not in the playlist.")
     return Response(feed.segment(int(segment)), headers=_SEGMENT_AGE, media_type=_VTT)
 
 
-def _admit(request: Request, session_id: str) -> tuple[ServerState, Reader, SessionFeed]:
+async def _admit(request: Request, session_id: str) -> tuple[ServerState, Reader, SessionFeed]:
     server = state_of(request)
     reader = server.admit_reader(request, session_id)
     feed = server.live.feeds.find(reader.client, session_id)
     if feed.is_withdrawn(reader.token):
         raise TokenExpired("The token was withdrawn; ask its issuer for a new one.")
     request_log(request.scope).details["session"] = feed.id
+    await server.live.feeds.keep(feed)
     return server, reader, feed
 
 
 async def _until_first_segment(feed: SessionFeed) -> None:
     with anyio.move_on_after(FIRST_SEGMENT_S):
-        while not feed.segments and not feed.is_ended:  # noqa: ASYNC110  # no event
+        while not feed.segments and not feed.is_over:  # noqa: ASYNC110  # no event
             await anyio.sleep(_POLL_S)
 
 

@@ -236,9 +236,12 @@ class _StreamHandshake:
         if isinstance(first, Start):
             fields = {name: getattr(first, name) for name in _PARAMETERS}
             self.parameters = _checked(StreamParameters(**fields))
-        self.admit(is_known=isinstance(first, Resume) and live.returns(first))
+        self.admit(is_known=isinstance(first, Resume) and live.returns(self.client, first))
         assert self.place is not None
         self.warnings += self.server.models.choose(self.parameters.model).warnings
+        id = ""
+        if isinstance(first, Resume) and not _PARAMETERS.isdisjoint(self.websocket.query_params):
+            id = await live.reclaim(self.client, first.session, first.secret)
         place, self.place = self.place, None
         group = self.server.running.background
         return None, await live.open(
@@ -249,4 +252,5 @@ class _StreamHandshake:
             owner=self.client,
             request_id=request_id_of(self.websocket.scope),
             is_resuming=isinstance(first, Resume),
+            id=id,
         )

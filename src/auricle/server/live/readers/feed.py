@@ -4,20 +4,32 @@ A feed is written once, and each reader has a place in it. So a reader costs the
 its place: an event is encoded once, when the first reader needs it, and a reader that does not read
 makes no queue grow. When it reads again it gets the finals that it missed, of its partials only the
 newest, and what it shows is right again.
+
+A feed with a log survives a restart: a final is visible once the log has stored it, so that no
+reader has anything that the next server does not know.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
+from typing import Protocol
 
 from auricle.errors import BadRequest, NotFound
 from auricle.events import Final, Partial, SessionEvent, SpeakerRevision
-from auricle.protocol.readers.events import Ended, FeedEvent, KeepAlive, Readable
+from auricle.protocol.readers.events import (
+    Ended,
+    FeedEvent,
+    KeepAlive,
+    Readable,
+    SpeakerAway,
+    SpeakerBack,
+)
 from auricle.protocol.readers.hls import LISTED_SEGMENTS, SEGMENT_MS, encode_playlist
 from auricle.protocol.readers.webvtt import encode_segment
 from auricle.server.access.tokens import expiry_of, reads
 from auricle.server.live.readers.bell import Bell
+from auricle.server.live.readers.continuation import Continuation
 from auricle.types import SAMPLE_RATE_HZ, ClientId
 
 MAX_RECENT = 256
@@ -41,6 +53,26 @@ Encode = Callable[[int, FeedEvent], bytes]
 """Returns the bytes of an event and its number for a reader; none: the reader skips it."""
 
 _SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000
+
+
+class FeedLog(Protocol):
+    """Stores a feed, in the order of the calls; no method waits."""
+
+    def save(self, feed: "SessionFeed") -> None:
+        """Store the feed without its finals, or its withdrawn tokens if it is stored."""
+        ...
+
+    def add(self, feed: "SessionFeed", number: int, final: Final, first_number: int) -> None:
+        """Store a final, and delete those before ``first_number``; calls ``note_stored``."""
+        ...
+
+    def progress(self, feed: "SessionFeed", final_ms: int) -> None:
+        """Store the position up to which captions are final; calls ``note_progress``."""
+        ...
+
+    def remove(self, feed: "SessionFeed") -> None:
+        """Delete the feed, whose session has ended."""
+        ...
 
 
 @dataclass(slots=True)
@@ -67,6 +99,7 @@ class SessionFeed:
         started_at: Start of the session, in seconds since 1970.
         start_sample: Position of the session's first audio.
         request_id: Id of the speaker's request.
+        can_return: Whether the speaker can continue the session after a restart of the server.
     """
 
     def __init__(
@@ -77,15 +110,18 @@ class SessionFeed:
         started_at: float,
         start_sample: int = 0,
         request_id: str = "",
+        *,
+        can_return: bool = False,
     ) -> None:
         self.id = id
         self.owner = owner
         self.source = source
         self.started_at = started_at
         self.request_id = request_id
+        self.can_return = can_return
         self.bell = Bell()
         self.readers = 0
-        self._start_ms = self._final_ms = start_sample // _SAMPLES_PER_MS
+        self.start_ms = self._final_ms = start_sample // _SAMPLES_PER_MS
         self._recent: deque[_Entry] = deque(maxlen=MAX_RECENT)
         self._finals: deque[_Entry] = deque()
         self._characters = 0
@@ -94,24 +130,127 @@ class SessionFeed:
         self._segments: dict[int, bytes] = {}
         self._withdrawn: dict[str, int] = {}
         self._refused_until = -1
+        self._log: FeedLog | None = None
+        self._held: deque[_Entry] = deque()  # finals that are not stored yet
+        self._progress_ms = self._final_ms  # as given to the log
+        self._continuation = Continuation()
+        self._is_away = self._is_suspended = False
 
     # Written by the session.
 
     def publish(self, event: SessionEvent | KeepAlive) -> None:
         """Add an event, if readers get its kind."""
-        if isinstance(event, Readable | KeepAlive):
-            if isinstance(event, SpeakerRevision):
-                self._revise(event)
+        if isinstance(event, KeepAlive):
             self._append(event)
+        elif isinstance(event, Readable):
+            continued = self._continuation.continued(event)
+            if continued is None:
+                return
+            if isinstance(continued, SpeakerRevision):
+                self._revise(continued)
+            self._append(continued)
 
     def finals_until(self, sample: int) -> None:
         """Note that all speech before a position is in finals that were published."""
-        self._final_ms = max(self._final_ms, sample // _SAMPLES_PER_MS)
+        position_ms = max(self._progress_ms, sample // _SAMPLES_PER_MS)
+        is_further = position_ms // SEGMENT_MS > self._progress_ms // SEGMENT_MS
+        self._progress_ms = position_ms
+        if self._log is None:
+            self._final_ms = position_ms
+        elif is_further:
+            self._log.progress(self, position_ms)
+
+    def set_away(self, is_away: bool) -> None:
+        """Note whether the speaker has no connection."""
+        if is_away != self._is_away and self._end is None:
+            self._is_away = is_away
+            self._append(SpeakerAway() if is_away else SpeakerBack())
 
     def end(self, reason: str) -> None:
-        """Add the last event, once."""
+        """Add the last event, once; the log forgets the feed."""
         if self._end is None:
             self._end = self._append(Ended(reason))
+            if self._log is not None:
+                self._log.remove(self)
+                self._log = None
+                self._final_ms = self._progress_ms
+
+    # A restart of the server.
+
+    def suspend(self) -> None:
+        """End the streams of readers: the server stops, and the next one continues them."""
+        self._is_suspended = True
+        self.bell.ring()
+
+    @property
+    def is_logged(self) -> bool:
+        """Whether the feed survives a restart of the server."""
+        return self._log is not None
+
+    def keep_in(self, log: FeedLog) -> None:
+        """Store all that is kept and all that follows; what readers can get is the same."""
+        self._log = log
+        log.save(self)
+        for entry in self._finals:
+            log.add(self, entry.number, _final(entry), self._finals[0].number)
+
+    def drop_log(self) -> None:
+        """Continue without a log, which has given up."""
+        self._log, self.can_return = None, False
+        self._held.clear()
+        self._final_ms = self._progress_ms
+        self.bell.ring()
+
+    def note_stored(self, number: int) -> None:
+        """Show the finals up to this number to readers."""
+        if self._held and self._held[0].number <= number:
+            while self._held and self._held[0].number <= number:
+                self._held.popleft()
+            self.bell.ring()
+
+    def note_progress(self, final_ms: int) -> None:
+        """List the captions up to a position for players."""
+        self._final_ms = max(self._final_ms, final_ms)
+
+    @property
+    def final_ms(self) -> int:
+        """Position up to which captions for players are final, in milliseconds."""
+        return self._final_ms
+
+    @property
+    def withdrawals(self) -> tuple[dict[str, int], int]:
+        """The withdrawn tokens, and until when those must expire that are refused."""
+        return dict(self._withdrawn), self._refused_until
+
+    def restore(
+        self,
+        finals: Iterable[tuple[int, Final]],
+        number: int,
+        final_ms: int,
+        withdrawals: tuple[dict[str, int], int],
+        log: FeedLog,
+    ) -> None:
+        """Restore what a log had stored; the speaker is away.
+
+        Args:
+            finals: The numbered finals, oldest first.
+            number: At least the number of the newest event that readers may have.
+            final_ms: Position up to which captions for players were final.
+            withdrawals: See :attr:`withdrawals`.
+            log: The log.
+        """
+        self._finals = deque(_Entry(number, final) for number, final in finals)
+        self._number = number
+        self._characters = sum(len(final.text) for final in self.finals)
+        self._final_ms = self._progress_ms = max(self._final_ms, final_ms)
+        self._withdrawn, self._refused_until = withdrawals
+        self._log = log
+        self.set_away(True)
+
+    def continue_session(self) -> None:
+        """Continue with another session of the speaker, whose numbers begin again."""
+        self._continuation = Continuation(_final(entry) for entry in self._finals)
+        self.set_away(False)
 
     def _append(self, event: FeedEvent) -> _Entry:
         self._number += 1
@@ -122,6 +261,10 @@ class SessionFeed:
             self._characters += len(event.text)
             while len(self._finals) > MAX_FINALS or self._characters > MAX_CHARACTERS:
                 self._characters -= len(_final(self._finals.popleft()).text)
+            if self._log is not None:
+                self._held.append(entry)
+                first = self._finals[0] if self._finals else entry
+                self._log.add(self, entry.number, event, first.number)
         self.bell.ring()
         return entry
 
@@ -132,6 +275,8 @@ class SessionFeed:
             if (new := revised.get(final.id)) is not None:
                 final = replace(final, speaker=new.speaker, segments=new.segments)
                 self._finals[index] = _Entry(entry.number, final)
+                if self._log is not None:
+                    self._log.add(self, entry.number, final, self._finals[0].number)
 
     def withdraw(self, token: str) -> None:
         """Refuse a reading token from now on; the streams of its readers end.
@@ -145,6 +290,8 @@ class SessionFeed:
         if len(self._withdrawn) > MAX_WITHDRAWN:
             first = min(self._withdrawn, key=self._withdrawn.__getitem__)
             self._refused_until = max(self._refused_until, self._withdrawn.pop(first))
+        if self._log is not None:
+            self._log.save(self)
         self.bell.ring()
 
     # Read by its readers.
@@ -157,20 +304,25 @@ class SessionFeed:
 
     @property
     def is_ended(self) -> bool:
-        """Whether no further events follow."""
-        return self._end is not None
+        """Whether no further events follow those that readers can get."""
+        return self._end is not None and not self._held
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no further events follow on this server."""
+        return (self._end is not None or self._is_suspended) and not self._held
 
     @property
     def last_number(self) -> int:
-        """The number of the newest event; 0 if there is none."""
-        return self._number
+        """The number of the newest event that readers can get; 0 if there is none."""
+        return self._held[0].number - 1 if self._held else self._number
 
     def number_before(self, finals: int) -> int:
         """Return the number after which this number of finals follows, or all that are kept."""
-        if not finals:
-            return self._number
-        kept = list(islice(reversed(self._finals), finals))
-        return kept[-1].number - 1 if kept else self._number
+        last_number = self.last_number
+        visible = (each for each in reversed(self._finals) if each.number <= last_number)
+        kept = list(islice(visible, finals))
+        return kept[-1].number - 1 if kept else last_number
 
     def after(self, number: int) -> list[_Entry]:
         """Return what a reader needs that has read up to a number, oldest first.
@@ -180,9 +332,12 @@ class SessionFeed:
         """
         newest: list[_Entry] = []
         replaced: set[object] = set()  # channels with a newer partial, utterances with a final
+        last_number = self.last_number
         for entry in reversed(self._recent):
             if entry.number <= number:
                 break
+            if entry.number > last_number:
+                continue
             event = entry.event
             if isinstance(event, Partial):
                 if event.channel in replaced or (event.utterance,) in replaced:
@@ -192,10 +347,11 @@ class SessionFeed:
                 replaced.add((event.utterance,))
             newest.append(entry)
         newest.reverse()
-        first = self._recent[0].number if self._recent else 1
+        first = self._recent[0].number if self._recent else self._number + 1
         if number + 1 >= first:
             return newest
-        return [*(entry for entry in self._finals if number < entry.number < first), *newest]
+        until = min(first, last_number + 1)
+        return [*(entry for entry in self._finals if number < entry.number < until), *newest]
 
     def cursor(self, encode: Encode, number: int) -> "FeedCursor":
         """Return the place of a reader that has read up to a number."""
@@ -203,22 +359,26 @@ class SessionFeed:
 
     @property
     def finals(self) -> Iterator[Final]:
-        """The finals that are kept, oldest first, with the speakers that are known now."""
-        return (_final(entry) for entry in self._finals)
+        """The finals that readers can get, oldest first, with the speakers that are known now."""
+        last_number = self.last_number
+        return (_final(entry) for entry in self._finals if entry.number <= last_number)
 
     # HLS.
 
     @property
     def segments(self) -> range:
         """Numbers of the newest segments whose captions are final."""
-        end = self._final_ms // SEGMENT_MS
-        if self.is_ended and self._final_ms % SEGMENT_MS:
+        end_ms = self._final_ms
+        if self._held:
+            end_ms = min(end_ms, _final(self._held[0]).start_sample // _SAMPLES_PER_MS)
+        end = end_ms // SEGMENT_MS
+        if self.is_ended and end_ms % SEGMENT_MS:
             end += 1
-        return range(max(self._start_ms // SEGMENT_MS, end - LISTED_SEGMENTS), end)
+        return range(max(self.start_ms // SEGMENT_MS, end - LISTED_SEGMENTS), end)
 
     def playlist(self, query: str) -> bytes:
         """Return the playlist; ``query`` is the query string of its segments' URLs."""
-        zero_at = self.started_at - self._start_ms / 1000
+        zero_at = self.started_at - self.start_ms / 1000
         return encode_playlist(
             self.segments, self._final_ms, zero_at, query, is_ended=self.is_ended
         )
@@ -252,8 +412,8 @@ class FeedCursor:
 
     @property
     def is_done(self) -> bool:
-        """Whether the reader has got the last event."""
-        return self._feed.is_ended and self._number == self._feed.last_number
+        """Whether the reader has got the last event of this server."""
+        return self._feed.is_over and self._number == self._feed.last_number
 
     def next_bytes(self) -> bytes:
         """Return what the reader has not got yet, a limited part of it at once; or nothing.

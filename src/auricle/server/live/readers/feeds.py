@@ -2,12 +2,13 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from auricle.errors import NotFound, Overloaded
 from auricle.protocol.readers.events import KeepAlive
 from auricle.server.live.readers.feed import SessionFeed
+from auricle.server.live.readers.log import LedgerFeedLog
 from auricle.types import ANONYMOUS, ClientId
 
 KEEP_ALIVE_S = 15.0
@@ -36,6 +37,9 @@ class Feeds:
         self._feeds: dict[str, SessionFeed] = {}
         self._ended_at: dict[str, float] = {}
         self._news_at: dict[str, tuple[int, float]] = {}
+        self._waits_until: dict[str, float] = {}
+        self.log: LedgerFeedLog | None = None
+        """Keeps feeds over a restart of the server; ``None``: they end with it."""
         self.readers = 0
 
     def open(
@@ -45,11 +49,84 @@ class Feeds:
         source: str,
         start_sample: int = 0,
         request_id: str = "",
+        *,
+        can_return: bool = False,
     ) -> SessionFeed:
-        """Open the feed of a new session; see :class:`.SessionFeed`."""
-        feed = SessionFeed(session_id, owner, source, time.time(), start_sample, request_id)
+        """Open the feed of a new session, or continue the one that waits for its speaker.
+
+        See :class:`.SessionFeed` for the arguments.
+        """
+        if self._waits_until.pop(session_id, None) is not None:
+            feed = self._feeds[session_id]
+            feed.continue_session()
+            return feed
+        feed = SessionFeed(
+            session_id,
+            owner,
+            source,
+            time.time(),
+            start_sample,
+            request_id,
+            can_return=can_return,
+        )
         self._feeds[session_id] = feed
         return feed
+
+    # Feeds that survive a restart.
+
+    async def keep(self, feed: SessionFeed) -> None:
+        """Keep a feed that is read over a restart, if its speaker can return.
+
+        It waits until that is stored, for a limited time.
+        """
+        if self.log is None or not feed.can_return or feed.is_logged or feed.is_ended:
+            return
+        feed.keep_in(self.log)
+        await self.log.until_stored()
+
+    async def until_stored(self, feed: SessionFeed) -> None:
+        """Wait until all finals of a feed are stored, for a limited time, if it is kept."""
+        if self.log is not None and feed.is_logged:
+            await self.log.until_stored()
+
+    def restore(self, feeds: Iterable[SessionFeed], until: float) -> None:
+        """Take restored feeds, which wait for their speakers until a monotonic time."""
+        for feed in feeds:
+            self._feeds[feed.id] = feed
+            self._waits_until[feed.id] = until
+
+    def suspend(self, session_id: str) -> None:
+        """End the streams of a feed that the next server continues."""
+        self._feeds[session_id].suspend()
+
+    def suspend_waiting(self) -> None:
+        """End the streams of all feeds whose speakers have not returned."""
+        for id in self._waits_until:
+            self.suspend(id)
+
+    def await_speaker(self, session_id: str, until: float) -> None:
+        """Keep a feed for another session of its speaker; no-op if it would not survive one."""
+        feed = self._feeds.get(session_id)
+        if feed is not None and feed.is_logged:
+            self._waits_until[session_id] = until
+
+    def is_waiting(self, client: ClientId, session_id: str) -> bool:
+        """Return whether a client's feed waits for its speaker."""
+        return session_id in self._waits_until and self._feeds[session_id].owner == client
+
+    def is_logged(self, session_id: str) -> bool:
+        """Return whether a feed survives a restart."""
+        feed = self._feeds.get(session_id)
+        return feed is not None and feed.is_logged
+
+    def set_away(self, session_id: str, *, is_away: bool) -> None:
+        """Note whether a speaker has no connection; no-op if the feed is forgotten."""
+        if (feed := self._feeds.get(session_id)) is not None:
+            feed.set_away(is_away)
+
+    def logged(self) -> list[str]:
+        """Ids of the sessions whose feeds survive a restart."""
+        return [id for id, feed in self._feeds.items() if feed.is_logged]
 
     def complete(self, session_id: str, sample: int) -> None:
         """Note that all speech before a position is in finals; no-op if the feed is forgotten."""
@@ -68,6 +145,7 @@ class Feeds:
         feed = self._feeds.get(session_id)
         if feed is None or session_id in self._ended_at:
             return
+        self._waits_until.pop(session_id, None)
         feed.finals_until(sample)
         feed.end(reason)
         self._ended_at[session_id] = now
@@ -119,6 +197,8 @@ class Feeds:
                 self._news_at[id] = feed.last_number, now
             elif now - news_at >= KEEP_ALIVE_S and feed.readers and not feed.is_ended:
                 feed.publish(KeepAlive())
+        for id in [id for id, until in self._waits_until.items() if now >= until]:
+            self.end(id, "speaker_left", 0, now)
         for id in [id for id, at in self._ended_at.items() if now - at >= ENDED_S]:
             self._forget(id)
 

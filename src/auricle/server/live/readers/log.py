@@ -1,0 +1,266 @@
+"""Keeps the feeds of sessions in the database, in order and without delaying the sessions.
+
+Readers get a final once it is stored, but it waits for a second at most, as does the speaker's
+connection. If the database does not answer, changes wait in memory. When too many wait, or the
+database refuses one, the feed is given up: it is deleted and ends with the server.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import anyio
+import msgspec
+import structlog
+from anyio import CapacityLimiter, to_thread
+
+from auricle.errors import AuricleError
+from auricle.events import Final
+from auricle.ledger.feeds import (
+    FeedChange,
+    FeedEnd,
+    FeedFinal,
+    FeedProgress,
+    StoredFeed,
+    StoredFeeds,
+)
+from auricle.server.http.errors import log_unexpected
+from auricle.server.live.readers.feed import SessionFeed
+from auricle.types import SAMPLES_PER_MS, ClientId
+
+MAX_PENDING = 10_000
+"""Changes that wait for the database; several minutes of a busy server."""
+MAX_BATCH = 500
+RETRY_S = 1.0
+SHOW_LIMIT_S = 1.0
+"""Longest time that a final waits for its storage before readers and speaker get it."""
+CHECK_S = 0.25
+LAST_WRITES_S = 5.0
+"""Longest time to store what is left when the server stops."""
+TOUCH_S = 60.0
+"""Interval of noting which sessions this server still has, in seconds."""
+MAX_RESTORED = 1000
+"""Feeds that a restarted server restores."""
+
+_log = structlog.get_logger("auricle.server")
+
+
+class _Withdrawals(msgspec.Struct, array_like=True):
+    tokens: dict[str, int]
+    refused_until: int
+
+
+@dataclass(slots=True)
+class _Pending:
+    """A change that waits; ``is_shown``: readers have it, stored or not."""
+
+    feed: SessionFeed
+    change: FeedChange
+    at: float
+    is_shown: bool = False
+
+    def show(self) -> None:
+        if self.is_shown:
+            return
+        self.is_shown = True
+        match self.change:
+            case FeedFinal(number=number):
+                self.feed.note_stored(number)
+            case FeedProgress(final_ms=final_ms):
+                self.feed.note_progress(final_ms)
+
+
+class LedgerFeedLog:
+    """Stores feeds in the background; see the module.
+
+    Args:
+        stored: Where they are stored.
+        gateway: The name of this server.
+    """
+
+    def __init__(self, stored: StoredFeeds, gateway: str) -> None:
+        self._stored = stored
+        self._gateway = gateway
+        self.sessions: Callable[[], Sequence[str]] = tuple
+        """Returns the ids of the sessions whose feeds are stored."""
+        self._pending: deque[_Pending] = deque()
+        self._added = self._done = 0
+        self._news = anyio.Event()
+        self._progress = anyio.Event()
+        self._threads = CapacityLimiter(1)
+
+    # Called by a feed.
+
+    def save(self, feed: SessionFeed) -> None:
+        """Store the feed without its finals, or its withdrawn tokens if it is stored."""
+        assert feed.owner is not None, "a feed without an owner has no readers"
+        withdrawn = msgspec.json.encode(_Withdrawals(*feed.withdrawals)).decode()
+        record = StoredFeed(
+            session=feed.id,
+            gateway=self._gateway,
+            owner=feed.owner,
+            source=feed.source,
+            request_id=feed.request_id,
+            started_at=feed.started_at,
+            start_ms=feed.start_ms,
+            final_ms=feed.final_ms,
+            withdrawn=withdrawn,
+            number=0,
+        )
+        self._put(feed, record)
+
+    def add(self, feed: SessionFeed, number: int, final: Final, first_number: int) -> None:
+        """Store a final, and delete those before ``first_number``."""
+        self._put(feed, FeedFinal(feed.id, number, msgspec.json.encode(final), first_number))
+
+    def progress(self, feed: SessionFeed, final_ms: int) -> None:
+        """Store the position up to which captions are final."""
+        self._put(feed, FeedProgress(feed.id, final_ms))
+
+    def remove(self, feed: SessionFeed) -> None:
+        """Delete the feed, whose session has ended."""
+        self._append(feed, FeedEnd(feed.id))
+
+    def _put(self, feed: SessionFeed, change: FeedChange) -> None:
+        if len(self._pending) < MAX_PENDING:
+            self._append(feed, change)
+        else:
+            self._give_up(feed)
+
+    def _append(self, feed: SessionFeed, change: FeedChange) -> None:
+        self._pending.append(_Pending(feed, change, time.monotonic()))
+        self._added += 1
+        self._news.set()
+
+    def _give_up(self, feed: SessionFeed) -> None:
+        if feed.is_logged:
+            _log.error("feed_not_kept", session=feed.id)
+            feed.drop_log()
+            self.remove(feed)
+
+    # Background work.
+
+    async def until_stored(self) -> None:
+        """Wait until all changes so far are stored, for a limited time."""
+        added = self._added
+        with anyio.move_on_after(SHOW_LIMIT_S):
+            while self._done < added:
+                await self._progress.wait()
+
+    async def run(self) -> None:
+        """Store changes until cancelled; then store what is left."""
+        try:
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._show_late)
+                group.start_soon(self._touch)
+                while True:
+                    await self._news.wait()
+                    self._news = anyio.Event()
+                    await self._store()
+        finally:
+            with anyio.move_on_after(LAST_WRITES_S, shield=True):
+                await self._store()
+            if self._pending:
+                _log.error("feeds_not_kept", changes=len(self._pending))
+
+    async def _store(self) -> None:
+        while self._pending:
+            batch = list(islice(self._pending, MAX_BATCH))
+            await self._write(batch)
+            for each in batch:
+                self._pending.popleft()
+                each.show()
+            self._done += len(batch)
+            self._progress.set()
+            self._progress = anyio.Event()
+
+    async def _write(self, batch: Sequence[_Pending]) -> None:
+        changes = [each.change for each in batch]
+        while True:
+            try:
+                await to_thread.run_sync(
+                    self._stored.write,
+                    changes,
+                    time.time(),
+                    abandon_on_cancel=True,
+                    limiter=self._threads,
+                )
+            except AuricleError as error:
+                _log.warning("feeds_wait", changes=len(self._pending), code=error.code)
+                await anyio.sleep(RETRY_S)
+            except Exception as error:  # the database refuses it, so that waiting is of no use
+                log_unexpected(error)
+                for each in batch:
+                    self._give_up(each.feed)
+                return
+            else:
+                return
+
+    async def _show_late(self) -> None:
+        while True:
+            await anyio.sleep(CHECK_S)
+            late_at = time.monotonic() - SHOW_LIMIT_S
+            for each in self._pending:
+                if each.at > late_at:
+                    break
+                each.show()
+
+    async def _touch(self) -> None:
+        while True:
+            await anyio.sleep(TOUCH_S)
+            try:
+                await to_thread.run_sync(
+                    self._stored.touch,
+                    self.sessions(),
+                    time.time(),
+                    abandon_on_cancel=True,
+                    limiter=self._threads,
+                )
+            except AuricleError as error:
+                _log.warning("feeds_wait", changes=len(self._pending), code=error.code)
+            except Exception as error:
+                log_unexpected(error)
+
+    # At the start.
+
+    def restored(self, seen_after: float) -> list[SessionFeed]:
+        """Return the feeds of this server's last run, and delete those of earlier ones; blocks.
+
+        Args:
+            seen_after: Unix time in seconds; feeds that were written earlier are deleted.
+
+        Raises:
+            LedgerUnavailable: The database does not answer.
+            LedgerFull: The disk is full.
+        """
+        found = self._stored.take_over(self._gateway, seen_after, MAX_RESTORED)
+        feeds: list[SessionFeed] = []
+        for record, finals in found:
+            try:
+                feeds.append(self._restored(record, finals))
+            except msgspec.MsgspecError:  # of another version
+                _log.warning("feed_unreadable", session=record.session)
+                self._stored.write([FeedEnd(record.session)], record.started_at)
+        return feeds
+
+    def _restored(self, record: StoredFeed, finals: Sequence[tuple[int, bytes]]) -> SessionFeed:
+        withdrawals = msgspec.json.decode(record.withdrawn, type=_Withdrawals)
+        feed = SessionFeed(
+            record.session,
+            ClientId(record.owner),
+            record.source,
+            record.started_at,
+            record.start_ms * SAMPLES_PER_MS,
+            record.request_id,
+            can_return=True,
+        )
+        feed.restore(
+            [(number, msgspec.json.decode(final, type=Final)) for number, final in finals],
+            record.number,
+            record.final_ms,
+            (withdrawals.tokens, withdrawals.refused_until),
+            self,
+        )
+        return feed
