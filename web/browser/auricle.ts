@@ -69,9 +69,16 @@ export class Auricle {
 		[this.#process] = await launch(this.port, this.#settings);
 	}
 
+	/** Kills it. */
+	async kill(): Promise<void> {
+		const gone = once(this.#process, 'exit');
+		this.#process.kill('SIGKILL');
+		await gone;
+	}
+
 	/** Stops it, kindly first. */
 	async stop(): Promise<void> {
-		if (this.#process.exitCode !== null) {
+		if (this.#process.exitCode !== null || this.#process.signalCode !== null) {
 			return;
 		}
 		const gone = once(this.#process, 'exit');

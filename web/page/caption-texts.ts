@@ -9,6 +9,8 @@ const english = {
 	stop: 'Stop',
 	pause: 'Pause',
 	share: 'Share',
+	linksVoid:
+		'The server has lost your session: the links and QR codes that you shared have ended. Share again.',
 	resume: 'Resume',
 	source: {
 		label: 'Listen to',
@@ -211,6 +213,7 @@ const chinese: CaptionTexts = {
 	stop: '停止',
 	pause: '暂停',
 	share: '分享',
+	linksVoid: '服务器已丢失您的会话：您分享的链接和二维码均已失效，请重新分享。',
 	resume: '继续',
 	source: {
 		label: '声音来源',

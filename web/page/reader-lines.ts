@@ -58,6 +58,11 @@ export class ReaderLines {
 		}
 	}
 
+	/** Removes the open utterances: their finals will not come, or are late. */
+	dropOpen(): void {
+		this.#open.clear();
+	}
+
 	#revise(final: number, speaker: number | null, segments: Final['segments']): void {
 		const index = this.#finals.findIndex(line => line.final === final);
 		const first = this.#finals[index];

@@ -13,6 +13,8 @@ import { readerOptions } from './reader-options.js';
 import { READER_TEXTS, type ReaderState } from './reader-texts.js';
 
 const RETRY_MILLISECONDS = 10_000;
+/** Half a sentence is removed after this time without its speaker or the server, and a layer is cleared. */
+const STALE_MILLISECONDS = 8_000;
 const COLOURS = 8;
 
 const { session, token, ...options } = readerOptions(location.hash);
@@ -38,6 +40,10 @@ if (options.background !== null) {
 	style.setProperty('--background', options.background);
 }
 setText(byId('title', HTMLElement), texts.title);
+let state: ReaderState = 'connecting';
+/** The server says so once, not on each connection. */
+let isAway = false;
+let staleTimer: ReturnType<typeof setTimeout> | undefined;
 window.addEventListener('hashchange', () => location.reload());
 if (session === '') {
 	showState('noSession');
@@ -50,17 +56,21 @@ function connect(): void {
 	// Also of a new connection after a lost one: the lines that are shown already are received once.
 	const history = String(options.lines);
 	const source = new EventSource(`${path}/events?${new URLSearchParams({ ...query, history })}`);
-	source.addEventListener('open', () => showState('reading'));
+	source.addEventListener('open', () => showState(isAway ? 'away' : 'reading'));
 	source.addEventListener('message', ({ data }: MessageEvent<string>) => {
-		const reason = endOf(data);
-		if (reason !== null) {
-			source.close();
-			showState(reason);
+		const next = stateAfter(data);
+		if (next !== null) {
+			isAway = next === 'away';
+			showState(next);
+			if (next !== 'away' && next !== 'reading') {
+				source.close();
+			}
 			return;
 		}
 		const event = parseEvent(data);
 		if (event !== null) {
 			lines.receive(event);
+			showFresh();
 			show();
 		}
 	});
@@ -73,9 +83,15 @@ function connect(): void {
 	});
 }
 
-/** Returns why the session has ended, if a message says so. */
-function endOf(data: string): 'closed' | 'speaker_left' | 'draining' | null {
+/** Returns the state after a message about the speaker or the end of the session. */
+function stateAfter(data: string): 'away' | 'reading' | 'closed' | 'speaker_left' | 'draining' | null {
 	const message = JSON.parse(data) as { type?: unknown; reason?: unknown };
+	if (message.type === 'speaker_away') {
+		return 'away';
+	}
+	if (message.type === 'speaker_back') {
+		return 'reading';
+	}
 	if (message.type !== 'ended') {
 		return null;
 	}
@@ -96,9 +112,30 @@ async function learnWhy(): Promise<void> {
 	}
 }
 
-function showState(state: ReaderState): void {
+function showState(next: ReaderState): void {
+	state = next;
+	if (state !== 'reading') {
+		staleTimer ??= setTimeout(dropStale, STALE_MILLISECONDS);
+	}
 	const isHidden = isLayer && lines.finals.length > 0;
 	setText(byId('state', HTMLElement), isHidden ? '' : texts.states[state]);
+}
+
+/** Removes what would otherwise stand there until the speaker and the server are back. */
+function dropStale(): void {
+	staleTimer = undefined;
+	if (state !== 'reading') {
+		lines.dropOpen();
+		show();
+		dataset['stale'] = String(isLayer);
+	}
+}
+
+/** New text has come, which is shown with what came before. */
+function showFresh(): void {
+	clearTimeout(staleTimer);
+	staleTimer = state === 'reading' ? undefined : setTimeout(dropStale, STALE_MILLISECONDS);
+	dataset['stale'] = 'false';
 }
 
 /** Shows the lines; those that stay are not touched, so that they are not announced again. */

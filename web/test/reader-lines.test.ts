@@ -37,6 +37,15 @@ const final = (id: number, text: string, more: object = {}): Final => ({
 const part = (text: string, speaker: number) => ({ startSeconds: 0, endSeconds: 1, text, speaker });
 
 describe('the lines of a reader', () => {
+	it('lose half a sentence whose speaker is gone, and get it when it is said', () => {
+		const lines = new ReaderLines(2);
+		lines.receive(partial(1, 'And so'));
+		lines.dropOpen();
+		expect(lines.open).toEqual([]);
+		lines.receive(final(1, 'And so it was.'));
+		expect(lines.finals.map(({ text }) => text)).toEqual(['And so it was.']);
+	});
+
 	it('are the newest finals and the open utterances', () => {
 		const lines = new ReaderLines(2);
 		for (const event of [partial(1, 'so'), partial(2, 'and'), final(1, 'So.'), partial(2, 'and then')]) {

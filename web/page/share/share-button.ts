@@ -6,9 +6,10 @@ import type { Language } from '../i18n.js';
 import type { Notice } from '../notice.js';
 import type { SharePanel } from './share-panel.js';
 
-/** The button; it is there while a session is. */
+/** The button, and the notice that earlier links have ended; they are there while a session is. */
 export class ShareButton {
 	readonly #button = byId('share', HTMLButtonElement);
+	readonly #linksVoid = byId('links-void', HTMLElement);
 	readonly #key: () => string | undefined;
 	readonly #notice: Notice;
 	#session: string | null = null;
@@ -44,7 +45,9 @@ export class ShareButton {
 	async #open(): Promise<void> {
 		try {
 			const { SharePanel } = await load();
-			this.#panel ??= new SharePanel(this.#key, this.#language);
+			this.#panel ??= new SharePanel(this.#key, this.#language, areVoid => {
+				this.#linksVoid.hidden = !areVoid;
+			});
 		} catch {
 			this.#notice.show(problem('not_shared'));
 			return;

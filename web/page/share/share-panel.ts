@@ -33,6 +33,7 @@ export class SharePanel {
 	readonly #layer = new Layer();
 	readonly #close = element('button', 'plain');
 	readonly #key: () => string | undefined;
+	readonly #whenVoid: (areVoid: boolean) => void;
 	#language: Language;
 	#session: string | null = null;
 	#shared: ShareLink | null = null;
@@ -40,9 +41,11 @@ export class SharePanel {
 	/**
 	 * @param key - Returns the key of the session, encoded for headers.
 	 * @param language - The language of the page.
+	 * @param whenVoid - Called with whether the newest link has ended, while the speaker goes on in another session.
 	 */
-	constructor(key: () => string | undefined, language: Language) {
+	constructor(key: () => string | undefined, language: Language, whenVoid: (areVoid: boolean) => void) {
 		this.#key = key;
+		this.#whenVoid = whenVoid;
 		this.#language = language;
 		this.#title.id = 'share-title';
 		this.#dialog.setAttribute('aria-labelledby', this.#title.id);
@@ -155,6 +158,7 @@ export class SharePanel {
 		const texts = this.#texts;
 		const link = this.#shared;
 		const isCurrent = link !== null && link.session === this.#session;
+		this.#whenVoid(link !== null && this.#session !== null && !isCurrent);
 		this.#made.hidden = this.#layer.element.hidden = !isCurrent;
 		this.#create.disabled = this.#session === null;
 		this.#create.textContent = link === null ? texts.create : texts.another;
