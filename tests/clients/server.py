@@ -40,7 +40,7 @@ class RealServer:
     @property
     def address(self) -> str:
         """Host and port."""
-        return self.url.removeprefix("http://")
+        return self.url.partition("://")[2]
 
     def fill(self, snippet: str) -> str:
         """Return a page's snippet with this server's address and key in it, and nothing else."""
