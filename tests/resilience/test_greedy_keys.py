@@ -24,6 +24,7 @@ from auricle.transcriber import Progress
 from auricle.types import ANONYMOUS, SAMPLE_RATE_HZ, ClientId, FrameCodec, Source
 from auricle.workers.decode.pool import DecodePool
 from tests.support.compressed import encoded
+from tests.support.containers import tag_bomb
 from tests.support.service import (
     CLIP,
     WAV,
@@ -69,12 +70,14 @@ class Observed(DecodePool):
 
 
 @contextlib.asynccontextmanager
-async def decoding(tmp_path: Path, decoders: int) -> AsyncIterator[tuple[Observed, str]]:
+async def decoding(
+    tmp_path: Path, decoders: int, **decode: float
+) -> AsyncIterator[tuple[Observed, str]]:
     """Serve two keys with real decode workers; give these and the server's URL."""
     worker = WorkerSettings(decode_workers=decoders)
     ledger = LedgerSettings(state_dir=own_state(tmp_path))
     server = ServerSettings(spool_dir=tmp_path, api_keys=KEYS)
-    pool = Observed(worker, DecodeSettings())
+    pool = Observed(worker, DecodeSettings.model_validate(decode))
     app = create_app(FakeTranscriber(), pool, Settings(server=server, worker=worker, ledger=ledger))
     await pool.start()
     try:
@@ -116,6 +119,32 @@ async def test_the_file_of_one_key_overtakes_the_flood_of_another(
         group.cancel_scope.cancel()
     assert answer.json()["text"] == "hello"
     assert pool.ended_meanwhile(ClientId("modest")) < FLOOD
+
+
+@pytest.mark.process
+async def test_header_bombs_of_one_key_are_refused_and_the_file_of_another_does_not_wait_for_all(
+    tmp_path: Path,
+) -> None:
+    bomb, ended = tag_bomb(), list[str]()
+    async with (
+        decoding(tmp_path / "spool", 2, decode_budget_s=600) as (_, url),
+        httpx2.AsyncClient(base_url=url, timeout=120) as client,
+        anyio.create_task_group() as group,
+    ):
+
+        async def send_bomb() -> None:
+            webm = GREEDY | {"content-type": "video/webm"}
+            answer = await client.post("/utterance", content=bomb, headers=webm)
+            assert (answer.status_code, answer.json()["error"]["code"]) == (422, "bad_audio")
+            ended.append("bomb")
+
+        for _ in range(4):
+            group.start_soon(send_bomb)
+        wav = CLIP.path.read_bytes()
+        answer = await client.post("/utterance", content=wav, headers=MODEST | WAV)
+        ended.append("WAV")
+    assert answer.json()["text"] == "hello"
+    assert ended[-1] == "bomb"
 
 
 LONG_BYTES = 9_000_000

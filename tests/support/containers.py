@@ -166,3 +166,12 @@ def webm_stream(packets: Iterable[OpusPacket]) -> bytes:
         for index, group in enumerate(groups)
     ]
     return webm_head() + b"".join(clusters)
+
+
+def tag_bomb(tags: int = 100_000) -> bytes:
+    """Return a small file whose tags keep FFmpeg busy for the square of their number."""
+    each = (
+        element(0x67C8, element(0x45A3, b"%06x" % number) + element(0x4487, b"x"))
+        for number in range(tags)
+    )
+    return webm_head() + element(0x1254C367, element(0x7373, b"".join(each))) + cluster()

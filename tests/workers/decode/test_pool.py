@@ -32,6 +32,7 @@ from auricle.workers.process.messages import DecodeStep, StepDone, StepFailed
 from auricle.workers.process.poison import CrashBudget
 from auricle.workers.process.process import ProcessExit
 from tests.support.clips import CLIPS
+from tests.support.containers import tag_bomb
 from tests.support.poll import poll_until
 from tests.support.telephone import call_of, companded, wav_of
 
@@ -162,6 +163,26 @@ async def test_what_is_no_audio_is_refused_and_the_next_file_is_read(tmp_path: P
             await read_all(pool, Source(str(text)))
         assert spans(await read_all(pool, Source(str(CLIPS["pair.wav"].path))))
         assert pool.stats().workers[0].restarts == 0
+
+
+async def test_a_header_that_takes_too_much_work_costs_its_key_and_not_the_budget_of_a_step(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "bomb.mkv"
+    path.write_bytes(tag_bomb())
+    budget = CrashBudget(1, window_s=60)
+    pool = DecodePool(
+        WorkerSettings(decode_workers=1), DecodeSettings(decode_budget_s=600), crash_budget=budget
+    )
+    await pool.start()
+    try:
+        with pytest.raises(AudioError, match="too much work"):
+            await anext(pool.decode(Source(str(path)), client=MALLORY))
+        with pytest.raises(RateLimited):
+            await anext(pool.decode(Source(str(path)), client=MALLORY))
+        assert spans(await read_all(pool, Source(str(CLIPS["pair.wav"].path))))
+    finally:
+        await pool.aclose()
 
 
 async def test_audio_longer_than_allowed_is_refused(tmp_path: Path) -> None:

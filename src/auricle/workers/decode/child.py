@@ -7,8 +7,11 @@ An unknown exception ends the process; the pool counts the crash and retries on 
 """
 
 import os
+import signal
+import sys
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 
 import numpy as np
@@ -30,6 +33,11 @@ from auricle.workers.process.messages import (
     parse_for_decode,
 )
 from auricle.workers.process.serving import Loaded, serve_messages
+
+STEP_CPU_S = 4.0
+"""CPU time after which the kernel ends this process in a step. FFmpeg may compute for hours without
+reading, as for the tags of a header, and nothing else can interrupt it. Other steps take at most a
+second each to open the file, to find a packet, and to decode."""
 
 MAX_OPEN_STREAMS = 32
 """Maximum open files; beyond it the least recently used is closed, and reopened by its next step.
@@ -126,8 +134,21 @@ def _handle(channel: Channel, streams: OpenStreams, message: DecodeStep | CloseS
     match message:
         case DecodeStep() as step:
             file = channel.receive_file() if step.path is None else os.fsdecode(step.path)
-            with armed(step.dump_after_s):
+            with armed(step.dump_after_s), _cpu_limited():
                 answer = streams.step(step, file)
             channel.send(answer)
         case CloseStream(stream=name):
             streams.close(name)
+
+
+@contextmanager
+def _cpu_limited() -> Iterator[None]:
+    """End this process with ``SIGPROF`` if the block takes more CPU time than a step may."""
+    if sys.platform == "win32":
+        yield
+        return
+    signal.setitimer(signal.ITIMER_PROF, STEP_CPU_S)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)

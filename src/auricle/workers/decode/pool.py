@@ -70,6 +70,8 @@ SLOW_S = 60.0
 """Maximum decoding time of a file, in addition to its duration. Speech takes a hundredth of that; a
 malicious file, or one without samples, would block a worker.
 """
+CPU_LIMIT_SIGNAL = "SIGPROF"
+"""Ends a worker whose step takes too much CPU time."""
 HUNG_PATIENCE_S = 300.0
 """A file that made a worker hang is given up if other files keep all workers busy for this time."""
 MIN_SPAN_SAMPLES = SAMPLE_RATE_HZ // 50
@@ -297,7 +299,7 @@ class DecodePool:
     def died(self, worker: str, exit: ProcessExit, reason: str, now: float) -> None:
         """Move the worker's open files to other workers; count the crash against its current file.
 
-        The current file is retried, or fails if it is poison.
+        The current file is retried, or fails if it is poison, or if it took too much CPU time.
         """
         for stream in self._streams:
             if stream.worker == worker:
@@ -307,6 +309,11 @@ class DecodePool:
         if step is None or step.stream not in self._streams:
             return
         culprit = step.stream
+        if exit.signal == CPU_LIMIT_SIGNAL:
+            self._crash_budget.charge(culprit.client, now)
+            self._poison.clear(culprit.id)
+            self._fail(culprit, AudioError("The file takes too much work to decode."))
+            return
         if reason == "hung":
             culprit.hung_at = now
         signature = exit.signature and f"{reason} {exit.signature}"
