@@ -11,9 +11,7 @@ the conversations of up to 60 s are recognised, and words with a wrong speaker a
 seconds count on one thread, so they may be compared on a busy machine.
 """
 
-import json
 import statistics
-import subprocess
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -23,18 +21,16 @@ from typing import Any
 from auricle.engine.speakers.embedder import SpeakerEmbedder
 from auricle.speakers.turns import Turn
 from auricle.speakers.words import assign_speakers
-from auricle.types import SAMPLE_RATE_HZ, SpeakerOptions
+from auricle.types import SpeakerOptions
 from bench.lib.charts import Bars
 from bench.lib.engine import load_engine
-from bench.lib.report import ROOT, command_line, publish, show_targets
+from bench.lib.report import command_line, publish, show_targets
 from bench.lib.speech import CORPUS
 from bench.speakers.conversations import REPORTED, VOICES, Conversation, converse, load_voices
+from bench.speakers.scoring import SCORER_PYTHON, scored
 from bench.speakers.systems import follow, read_file
 from bench.speakers.words import WordErrors, recognise, word_errors
 
-SCORER = ROOT / "bench/speakers/scorer.py"
-SCORER_PYTHON = ROOT / ".cache/env/speakers/bin/python"
-SCORER_TIMEOUT_S = 600
 PLAN = {
     1: (60, 90),
     2: (60, 120, 90, 150, 75, 105, 600),
@@ -113,34 +109,9 @@ def examine(embedder: SpeakerEmbedder, conversation: Conversation) -> tuple[Row,
 
 def score(rows: Sequence[Row]) -> None:
     """Score all turns with pyannote.metrics."""
-
-    def seconds(turns: Sequence[Any]) -> list[tuple[float, float, str]]:
-        return [
-            (
-                turn.start_sample / SAMPLE_RATE_HZ,
-                turn.end_sample / SAMPLE_RATE_HZ,
-                f"{turn.speaker}",
-            )
-            for turn in turns
-        ]
-
-    asked = [
-        {
-            "reference": seconds(row.conversation.turns),
-            "hypotheses": {system: seconds(turns) for system, turns in row.found.items()},
-        }
-        for row in rows
-    ]
-    done = subprocess.run(
-        [str(SCORER_PYTHON), str(SCORER)],
-        input=json.dumps(asked),
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=SCORER_TIMEOUT_S,
-    )
-    for row, scores in zip(rows, json.loads(done.stdout), strict=True):
-        row.scores = scores
+    scores = scored([(row.conversation, row.found) for row in rows])
+    for row, of_row in zip(rows, scores, strict=True):
+        row.scores = of_row
 
 
 def summary(rows: Sequence[Row], system: str) -> dict[str, float]:

@@ -8,11 +8,12 @@ speaker are few (25 to 120 s), so a long conversation repeats them, each time wi
 import random
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import soxr
 
 from auricle.types import SAMPLE_RATE_HZ, Pcm16
 from bench.lib.speech import SPOKEN, Clip, corpus, pink_noise, say, sentence
@@ -39,6 +40,9 @@ LEVEL_DB = (-6.0, 0.0)
 SNR_DB = (15.0, 30.0)
 TURN_S = ((1.0, 4.0), (3.0, 8.0), (6.0, 15.0))
 PEAK = 16_000.0
+TELEPHONE_HZ = (300, 3400)
+MU = 255
+"""ITU-T G.711, North America and Japan."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +56,12 @@ class SpokenTurn:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Conversation:
-    """Audio, and who speaks when."""
+    """Audio, who speaks when, and the text of all clips in the order in which they start."""
 
     name: str
     pcm: Pcm16
     turns: tuple[SpokenTurn, ...]
+    text: str = ""
 
     @property
     def speakers(self) -> frozenset[str]:
@@ -108,6 +113,7 @@ def converse(
     gains = {name: 10 ** (chance.uniform(*LEVEL_DB) / 20) for name in chosen}
     mixed = np.zeros(int((seconds + 30) * SAMPLE_RATE_HZ))
     turns: list[SpokenTurn] = []
+    texts: list[str] = []
     at, speaker = SAMPLE_RATE_HZ // 2, ""
     unheard = list(chosen)
     while at < seconds * SAMPLE_RATE_HZ or unheard:
@@ -122,6 +128,7 @@ def converse(
             pcm = clip.pcm[runs[0][0] : runs[-1][1]].astype(np.float64)
             pcm *= gains[speaker] * PEAK / np.abs(pcm).max()
             mixed[at : at + pcm.size] += pcm
+            texts.append(clip.text)
             shift = at - runs[0][0]
             turns += [SpokenTurn(first + shift, last + shift, speaker) for first, last in runs]
             at += pcm.size
@@ -133,7 +140,20 @@ def converse(
             at = end + int(chance.uniform(*PAUSE_S) * SAMPLE_RATE_HZ)
     mixed = _noisy(mixed[: max(turn.end_sample for turn in turns) + SAMPLE_RATE_HZ], chance, seed)
     pcm16 = np.clip(mixed, -32768, 32767).astype(np.int16)
-    return Conversation(f"{speakers}-speakers-{seed}", pcm16, _joined(turns))
+    return Conversation(f"{speakers}-speakers-{seed}", pcm16, _joined(turns), " ".join(texts))
+
+
+def by_telephone(conversation: Conversation) -> Conversation:
+    """Return a conversation as a telephone carries it: 300 to 3400 Hz, 8 kHz, 8 bits, mu-law."""
+    band = np.fft.rfft(conversation.pcm / 32768)
+    hz = np.fft.rfftfreq(conversation.pcm.size, 1 / SAMPLE_RATE_HZ)
+    band[(hz < TELEPHONE_HZ[0]) | (hz > TELEPHONE_HZ[1])] = 0
+    narrow = soxr.resample(np.fft.irfft(band, conversation.pcm.size), SAMPLE_RATE_HZ, 8000)
+    narrow = np.clip(narrow, -1, 1)
+    code = np.round(np.sign(narrow) * np.log1p(MU * np.abs(narrow)) / np.log1p(MU) * 127) / 127
+    narrow = np.sign(code) * np.expm1(np.abs(code) * np.log1p(MU)) / MU
+    pcm = np.clip(soxr.resample(narrow, 8000, SAMPLE_RATE_HZ) * 32768, -32768, 32767)
+    return replace(conversation, name=f"{conversation.name}-telephone", pcm=pcm.astype(np.int16))
 
 
 def _noisy(

@@ -80,10 +80,10 @@ def follow(embedder: SpeakerEmbedder, pcm: Pcm16) -> LiveResult:
         changes = tracker.revise()
         longest_s = max(longest_s, time.process_time() - called_s)
         stretches.append(spans)
-        first.append(labels)
         last.append(labels)
         for index, changed in changes.items():
             last[index] = changed
+        first.append(last[-1])
         revised |= set(changes)
     for index, changed in tracker.finish().items():
         last[index] = changed

@@ -6,7 +6,7 @@ import pytest
 
 from auricle.speakers.online import MAX_STRETCHES, SpeakerTracker
 from auricle.types import SpeakerOptions
-from tests.support.made_up_voices import SPREAD, embeddings
+from tests.support.made_up_voices import BETWEEN, SPREAD, embeddings
 
 pytestmark = pytest.mark.unit
 
@@ -23,12 +23,18 @@ class Talk:
         self.revisions: list[list[int]] = []
         self._at = 0
 
-    def say(self, *voices: int, seconds: float = 1.5, spread: float = SPREAD) -> tuple[int, ...]:
+    def say(
+        self,
+        *voices: int,
+        seconds: float = 1.5,
+        spread: float = SPREAD,
+        common: float = BETWEEN,
+    ) -> tuple[int, ...]:
         """Add a final with a stretch of each of these voices; return its first labels."""
         samples = round(seconds * S)
         edges = [self._at + i * samples for i in range(len(voices) + 1)]
         self._at = edges[-1] + S
-        vectors = embeddings(voices, len(self.labels), spread)
+        vectors = embeddings(voices, len(self.labels), spread, common)
         first = self.tracker.label(list(pairwise(edges)), vectors)
         self.labels.append(first)
         self._apply(self.tracker.revise())
@@ -159,3 +165,16 @@ def test_vectors_are_not_changed() -> None:
     tracker.label([(0, S), (S, 2 * S)], vectors)
     tracker.finish()
     np.testing.assert_array_equal(vectors, before)
+
+
+def test_the_first_speaker_is_0_although_the_second_speaks_longer_in_the_same_final() -> None:
+    talk = Talk()
+    talk.say(1, 1, 1, 2, 2, 2, 2, 2, 2)
+    assert talk.labels == [(0, 0, 0, 1, 1, 1, 1, 1, 1)]
+
+
+def test_voices_in_a_narrow_band_are_told_apart_in_their_first_finals() -> None:
+    talk = Talk()
+    for voice in (1, 2, 1, 2):
+        talk.say(voice, voice, voice, voice, common=0.6)
+    assert talk.labels == [(0,) * 4, (1,) * 4, (0,) * 4, (1,) * 4]

@@ -57,6 +57,7 @@ def cluster(
     seconds: Sequence[float] | Seconds,
     options: SpeakerOptions,
     counts: Sequence[int] | Seconds | None = None,
+    same_likeness: float = SAME_SPEAKER_LIKENESS,
 ) -> Clusters:
     """Return the speakers of a recording's stretches.
 
@@ -66,6 +67,7 @@ def cluster(
         options: What is known of the number of speakers. A number larger than that of stretches
             can't be reached.
         counts: Number of stretches that each vector is the mean of; ``None``: 1 each.
+        same_likeness: Likeness above which groups are one speaker.
     """
     weights = np.asarray(seconds, np.float64)
     sizes = np.ones(len(vectors)) if counts is None else np.asarray(counts, np.float64)
@@ -76,7 +78,7 @@ def cluster(
         np.bincount(groups, sizes, total).astype(np.float64),
         np.bincount(groups, weights, total).astype(np.float64),
     )
-    speakers = _find_speakers(tree, options)[groups]
+    speakers = _find_speakers(tree, options, same_likeness)[groups]
     return _by_appearance(vectors, weights, _refine(vectors, weights, speakers))
 
 
@@ -186,12 +188,12 @@ def _mean_inside(pair_sums: Seconds, sizes: Seconds) -> Seconds:
     return np.maximum(sums / (sizes * (sizes - 1) + USUAL_PAIRS), MIN_COSINE)
 
 
-def _find_speakers(tree: _Linkage, options: SpeakerOptions) -> Labels:
+def _find_speakers(tree: _Linkage, options: SpeakerOptions, same_likeness: float) -> Labels:
     """Merge groups into speakers; return the speaker of each first group, -1 for outliers."""
     low = options.num_speakers or options.min_speakers or 1
     high = options.num_speakers or options.max_speakers or MAX_SPEAKERS
     while tree.count > low:
-        is_apart = tree.best_likeness < SAME_SPEAKER_LIKENESS
+        is_apart = tree.best_likeness < same_likeness
         if is_apart and tree.count_speakers() <= high:
             break
         tree.merge()

@@ -20,6 +20,12 @@ from auricle.types import MAX_SPEAKERS, SAMPLE_RATE_HZ, SpeakerOptions
 SAME_VOICE_COSINE = 0.57
 """A part of a final that is less similar to every voice so far is a new speaker. On the tuning half
 of bench/speakers, values from 0.45 to 0.65 give equally good first labels."""
+SAME_VOICES_LIKENESS = 0.7
+"""Likeness above which a revision takes groups for one speaker. In a file it is 0.58; the stretches
+of finals do not overlap, and fewer are known when a final is sent: with 0.58, two men were one
+speaker for the first 15 finals, and telephone calls of two often had one speaker to their end. Half
+of the stretches' time with a wrong speaker disappears with 0.7, and no voice is split
+(``bench/speakers``, tuning half, 2026-11-30; docs/decisions/148)."""
 SAME_UNIT_COSINE = 0.5
 """Adjacent stretches with a higher cosine are clustered as one."""
 MIN_NEW_VOICE_S = 1.0
@@ -29,6 +35,8 @@ MAX_STRETCHES = 240
 EARLY_FINALS = 16
 REVISION_FINALS = 4
 """Finals between two revisions; the first ``EARLY_FINALS`` have one each."""
+FIRST = 0
+"""Number of the speaker of the first final."""
 MIN_HINT_S = 30.0
 """Before this much speech, fewer speakers than requested may have spoken."""
 
@@ -194,7 +202,7 @@ class SpeakerTracker:
         if seconds.sum() < MIN_HINT_S:
             limit = options.num_speakers or options.max_speakers
             options = SpeakerOptions(max_speakers=limit)
-        clusters = cluster(vectors, seconds, options, counts)
+        clusters = cluster(vectors, seconds, options, counts, SAME_VOICES_LIKENESS)
         numbers = self._numbers(clusters.labels, old, seconds)
         for final in self._finals:
             final.labels = _smoothed(final, _Voices(numbers, clusters.centroids))
@@ -203,10 +211,13 @@ class SpeakerTracker:
     def _numbers(self, labels: Labels, old: Labels, seconds: Seconds) -> Labels:
         """Return the number of each cluster: that of the speaker with whom it shares most speech.
 
-        Other clusters get numbers that no cluster has and, if possible, no older final had.
+        Other clusters get numbers that no cluster has and, if possible, no older final had. Where
+        the first voice turns out to be several, the one that spoke first keeps its number.
         """
         common = np.zeros((int(labels.max()) + 1, MAX_SPEAKERS))
         np.add.at(common, (labels, old), seconds)
+        if common[labels[0]].argmax() == FIRST:
+            common[labels[0], FIRST] = np.inf
         numbers = np.full(len(common), -1)
         while common.max() > 0:
             group, number = np.unravel_index(common.argmax(), common.shape)

@@ -1,0 +1,146 @@
+"""A conversation in a live session: the finals as they are sent, and as revisions change them.
+
+The session is the server's; its clock is simulated, and jobs are done one after another in this
+process. Each takes a fixed time, so that the finals are the same on every machine.
+"""
+
+import heapq
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from auricle.audio.opus import find_libopus
+from auricle.commands import Stop, StreamParameters
+from auricle.config.settings import LiveSettings, ModelSettings
+from auricle.engine.base import Engine
+from auricle.engine.models import ModelTable
+from auricle.engine.speakers.embedder import SpeakerEmbedder
+from auricle.errors import Superseded
+from auricle.events import Closed, Final, Wire
+from auricle.session.live import Embed, LiveSession, Submit
+from auricle.session.output import Revised
+from auricle.types import (
+    SAMPLE_RATE_HZ,
+    ClientId,
+    EmbedJob,
+    Job,
+    JobKind,
+    Pcm16,
+    SpeakerEmbeddings,
+)
+
+CLIENT = ClientId("speaker")
+MESSAGE_SAMPLES = SAMPLE_RATE_HZ // 10
+FINAL_S, EMBED_S = 0.3, 0.1
+"""Simulated time of a job: what an idle server takes for an utterance of 5 s."""
+DRAIN_S = 30.0
+
+
+@dataclass(slots=True)
+class LiveFinals:
+    """The finals of a session, in order: as sent, and with the speakers of the last revision."""
+
+    sent: list[Final]
+    revised: list[Final]
+
+
+class Session:
+    """One session that asks for speakers, with words.
+
+    Args:
+        engine: Recognises finals.
+        embedder: Embeds voices.
+    """
+
+    def __init__(self, engine: Engine, embedder: SpeakerEmbedder) -> None:
+        self._engine, self._embedder = engine, embedder
+        self._now, self._count = 0.0, 0
+        self._due: list[tuple[float, int, partial[None]]] = []
+        self._sent: dict[int, Final] = {}
+        self._revised: dict[int, Final] = {}
+        self._is_closed = False
+        self._session = LiveSession(
+            StreamParameters(
+                format=Wire.PCM16,
+                language="en",
+                speakers=True,
+                word_timestamps=True,
+                partials=False,
+            ),
+            LiveSettings(),
+            find_libopus(),
+            id="S",
+            secret="",
+            client=CLIENT,
+            reservations={},
+            now=0.0,
+            models=ModelTable.of(ModelSettings()),
+            embeds_voices=True,
+        )
+        self._session.attach(0.0)
+
+    def play(self, pcm: Pcm16) -> LiveFinals:
+        """Send audio in real time, and return its finals."""
+        self._drain()
+        for at in range(0, pcm.size, MESSAGE_SAMPLES):
+            part = pcm[at : at + MESSAGE_SAMPLES]
+            self._run(until=self._now + part.size / SAMPLE_RATE_HZ)
+            self._session.receive_data(part.tobytes(), now=self._now)
+            self._drain()
+        self._session.receive_command(Stop(), self._now)
+        self._drain()
+        self._run(until=self._now + DRAIN_S)
+        assert self._is_closed
+        return LiveFinals(list(self._sent.values()), list((self._sent | self._revised).values()))
+
+    def _run(self, until: float) -> None:
+        """Do what is due until a time."""
+        while True:
+            wake_at = min(self._session.wake_at, self._due[0][0] if self._due else until)
+            if wake_at >= until:
+                break
+            self._now = max(self._now, wake_at)
+            if self._due and self._due[0][0] <= self._now:
+                heapq.heappop(self._due)[2]()
+            else:
+                self._session.poll(self._now)
+            self._drain()
+        self._now = until
+
+    def _drain(self) -> None:
+        while (output := self._session.next_output()) is not None:
+            match output:
+                case Submit(job):
+                    self._later(FINAL_S, partial(self._transcribe, job))
+                case Embed(embed_job):
+                    self._later(EMBED_S, partial(self._embed, embed_job))
+                case Final():
+                    self._sent[output.id] = output
+                case Revised(finals):
+                    self._revised |= {final.id: final for final in finals}
+                case Closed():
+                    self._is_closed = True
+                case _:
+                    pass
+
+    def _later(self, seconds: float, act: partial[None]) -> None:
+        self._count += 1
+        heapq.heappush(self._due, (self._now + seconds, self._count, act))
+
+    def _transcribe(self, job: Job) -> None:
+        """Answer a job; a speculative one is refused, as its final has the same text."""
+        if job.kind is JobKind.SPECULATIVE:
+            self._session.job_done(job.id, Superseded(), self._now)
+            return
+        job = replace(job, options=replace(job.options, beam_size=1))
+        (result,) = self._engine.transcribe([job])
+        self._session.job_done(job.id, result, self._now)
+
+    def _embed(self, job: EmbedJob) -> None:
+        vectors = self._embedder.embed(job.pcm, job.stretches)
+        self._session.embed_done(job.id, SpeakerEmbeddings(job.stretches, vectors), self._now)
+
+
+def changes_of(finals: Sequence[Final]) -> int:
+    """Return the most changes of speaker inside one final."""
+    return max((len(final.segments or ()) - 1 for final in finals), default=0)
