@@ -2,12 +2,14 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 from bench.lib.posting import Client, Response
 
 ANSWER_LIMIT_S = 60.0
+RETRY_S = 0.1
 
 
 @dataclass
@@ -39,22 +41,44 @@ class Attacker:
         self.answers[str(answer.status)] += 1
         return answer
 
-    async def hold(self, path: str, media_type: str, length_bytes: int, content: bytes) -> None:
-        """Send the beginning of a request and a byte of the rest each second, until cancelled."""
-        head = self._client.head(path, media_type, length_bytes, self.key)
+    async def hold(
+        self, path: str, media_type: str, length_bytes: int, content: bytes, rest: bytes
+    ) -> None:
+        """Send the beginning of a request, and a part of the rest each second, until refused."""
+        async with self._connection() as (reader, writer):
+            writer.write(self._client.head(path, media_type, length_bytes, self.key) + content)
+            while not reader.at_eof():
+                writer.write(rest)
+                await writer.drain()
+                await asyncio.sleep(1)
+            self._count(await reader.readline())
+
+    async def follow(self, path: str) -> None:
+        """Read a stream of events until it ends."""
+        async with self._connection() as (reader, writer):
+            writer.write(self._client.head(path, key=self.key))
+            self._count(await reader.readline())
+            while await reader.read(1 << 16):
+                pass
+
+    def _count(self, status_line: bytes) -> None:
+        words = status_line.decode().split()
+        self.answers[words[1] if len(words) > 1 else "none"] += 1
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+        """Connect; a connection that fails, is closed or breaks is followed by a pause."""
         try:
             reader, writer = await asyncio.open_connection(self._client.host, self._client.port)
         except OSError:
             self.answers["none"] += 1
-            return
+            await asyncio.sleep(RETRY_S)
+            raise
         try:
-            writer.write(head + content)
-            while not reader.at_eof():
-                writer.write(content[-1:])
-                await writer.drain()
-                await asyncio.sleep(1)
+            yield reader, writer
+            await asyncio.sleep(RETRY_S)
         except OSError:
-            pass
+            self.answers["none"] += 1
         finally:
             writer.close()
 
@@ -63,7 +87,8 @@ class Attacker:
 
         async def one() -> None:
             while True:
-                await request()
+                with suppress(OSError):
+                    await request()
 
         async with asyncio.TaskGroup() as group:
             for _ in range(times):
