@@ -9,7 +9,10 @@ from dataclasses import dataclass, field
 from bench.lib.posting import Client, Response
 
 ANSWER_LIMIT_S = 60.0
-RETRY_S = 0.1
+RETRY_S = 1.0
+"""Pause after a stream that was refused or has ended."""
+START_EACH_S = 0.005
+"""Time between the starts of two connections, so that they are not a flood of connections."""
 
 
 @dataclass
@@ -93,6 +96,7 @@ class Attacker:
         async with asyncio.TaskGroup() as group:
             for _ in range(times):
                 group.create_task(one())
+                await asyncio.sleep(START_EACH_S)
 
 
 def form(fields: dict[str, bytes], file: bytes) -> tuple[str, bytes]:
