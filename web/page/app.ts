@@ -10,6 +10,7 @@ import { Key } from './key.js';
 import { LivePlace } from './live-place.js';
 import { Notice } from './notice.js';
 import { type Place, Places } from './place.js';
+import { bindSkipLink } from './skip-link.js';
 import type { RecordingsPlace } from './recordings/place.js';
 
 let texts: (typeof CAPTION_TEXTS)[Language] = CAPTION_TEXTS.en;
@@ -31,6 +32,7 @@ const live = new LivePlace(texts, {
 const places = new Places(enter);
 
 bindLanguageButton(byId('language', HTMLButtonElement), render);
+bindSkipLink();
 acceptDrops(files => {
 	void loadRecordings().then(place => place.add(files));
 });

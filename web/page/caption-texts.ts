@@ -3,7 +3,14 @@
 import { type DataFlow, isLocal } from './models.js';
 
 const english = {
-	nav: { label: 'Pages', live: 'Live', recordings: 'Recordings', status: 'Status', help: 'Help' },
+	nav: {
+		label: 'Pages',
+		skip: 'Skip to the content',
+		live: 'Live',
+		recordings: 'Recordings',
+		status: 'Status',
+		help: 'Help',
+	},
 	titles: { live: 'Live captions', recordings: 'Recordings' },
 	start: 'Start',
 	stop: 'Stop',
@@ -102,6 +109,7 @@ const english = {
 	kept: {
 		offer: (time: string): string => `The captions of ${time} are kept in this browser.`,
 		again: 'Show them again',
+		returned: 'The page was reloaded in mid-session. Press Start to continue these captions.',
 		failed: 'This browser can’t keep transcripts at the moment. Save them before you close this page.',
 	},
 	/** Missing speech, by the code of the gap. */
@@ -207,7 +215,7 @@ const english = {
 export type CaptionTexts = typeof english;
 
 const chinese: CaptionTexts = {
-	nav: { label: '页面', live: '实时', recordings: '录音', status: '状态', help: '帮助' },
+	nav: { label: '页面', skip: '跳到正文', live: '实时', recordings: '录音', status: '状态', help: '帮助' },
 	titles: { live: '实时字幕', recordings: '录音' },
 	start: '开始',
 	stop: '停止',
@@ -295,6 +303,7 @@ const chinese: CaptionTexts = {
 	kept: {
 		offer: time => `${time} 的字幕仍保存在此浏览器中。`,
 		again: '重新显示',
+		returned: '会话进行中时页面被重新加载。按“开始”可继续这些字幕。',
 		failed: '此浏览器目前无法保存文字。请在关闭本页前自行下载。',
 	},
 	gaps: {

@@ -7,6 +7,7 @@ import { byId } from './dom.js';
 import { gapText } from './gap-line.js';
 import { paragraphStarts, withSpeaker } from './paragraphs.js';
 import { ExportMenu } from './export-menu.js';
+import { IdleScreen } from './idle-screen.js';
 import { SpeakerNames } from './speaker-names.js';
 import { type GapLine, isGap, type Line, speakerOf, type TranscriptLine } from './transcript.js';
 
@@ -26,6 +27,7 @@ export class CaptionView {
 	readonly #partials = byId('partials', HTMLElement);
 	readonly #newest = byId('newest', HTMLButtonElement);
 	readonly #beamer = byId('beamer', HTMLButtonElement);
+	readonly #idle = new IdleScreen(this.#section);
 	readonly #clear = document.createElement('button');
 	readonly #undo = document.createElement('button');
 	readonly #open = new Map<number, Partial>();
@@ -347,6 +349,7 @@ export class CaptionView {
 			return;
 		}
 		this.#section.classList.toggle('projected', isOn);
+		this.#idle.watch(isOn);
 		for (const beside of document.querySelectorAll<HTMLElement>('[data-beside]')) {
 			beside.inert = isOn;
 		}

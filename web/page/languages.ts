@@ -11,6 +11,13 @@ export const LANGUAGE_CODES =
 /** The usual codes where Whisper's differ. */
 const USUAL: Readonly<Record<string, string>> = { jw: 'jv', tl: 'fil' };
 
+/** Names that some browsers lack: Chromium's list is not complete. */
+const NAMES: Readonly<Record<string, Readonly<Record<Language, string>>>> = {
+	ba: { en: 'Bashkir', zh: '巴什基尔语' },
+	bo: { en: 'Tibetan', zh: '藏语' },
+};
+const OTHER: Readonly<Record<Language, string>> = { en: 'Another language', zh: '其他语言' };
+
 /** A code and its name. */
 export type NamedLanguage = readonly [code: string, name: string];
 
@@ -38,11 +45,20 @@ export function likelyLanguages(
 	return [...codes].flatMap(code => languages.filter(([other]) => other === code)).slice(0, MAX_RECENT);
 }
 
+/** Returns the name of a language; never its code. */
+export function languageName(code: string, shownIn: Language): string {
+	const names = new Intl.DisplayNames([shownIn], { type: 'language', fallback: 'none' });
+	try {
+		return names.of(USUAL[code] ?? code) ?? NAMES[code]?.[shownIn] ?? OTHER[shownIn];
+	} catch {
+		return OTHER[shownIn]; // it is no code
+	}
+}
+
 /** Returns codes and names, sorted by name. */
 export function namedLanguages(shownIn: Language): NamedLanguage[] {
-	const names = new Intl.DisplayNames([shownIn], { type: 'language' });
 	const order = new Intl.Collator([shownIn]);
-	return LANGUAGE_CODES.map(code => [code, names.of(USUAL[code] ?? code) ?? code] as const).sort(
-		([, one], [, other]) => order.compare(one, other),
+	return LANGUAGE_CODES.map(code => [code, languageName(code, shownIn)] as const).sort(([, one], [, other]) =>
+		order.compare(one, other),
 	);
 }

@@ -11,6 +11,7 @@ import type { Keeper } from './keeper.js';
 import type { Key } from './key.js';
 import { likelyLanguages, namedLanguages, withRecent } from './languages.js';
 import { LevelMeter } from './level-meter.js';
+import { LiveReturn } from './live-return.js';
 import { Live, type LiveState, type SpeechChoice } from './live.js';
 import { ModelChoice } from './model-choice.js';
 import { isLocal } from './models.js';
@@ -60,6 +61,7 @@ export class LivePlace {
 	readonly #captions: CaptionView;
 	readonly #kept: KeptCaptions;
 	readonly #offer: KeptOffer;
+	readonly #return = new LiveReturn();
 	readonly #share: ShareButton;
 	readonly #live: Live;
 	#texts: CaptionTexts;
@@ -146,8 +148,15 @@ export class LivePlace {
 		this.#captions.leaveFullScreen();
 	}
 
-	/** Offers the newest of these captions. */
+	/** Shows those of these captions to which a page before was adding; offers the newest. */
 	offer(kept: readonly KeptTranscript[]): void {
+		const id = this.#return.take();
+		const interrupted = id === null ? undefined : kept.find(each => each.id === id);
+		if (interrupted !== undefined) {
+			this.#offer.end();
+			void this.open(interrupted);
+			this.#notice.show(texts => texts.kept.returned, 'hint');
+		}
 		this.#offer.offer(kept.filter(({ id }) => id !== this.id));
 	}
 
@@ -256,6 +265,7 @@ export class LivePlace {
 		this.#state.dataset['state'] = state;
 		setText(this.#state, states[state]);
 		this.#screenLock.hold(isOn);
+		this.#return.note(isOn, this.id);
 		this.#offer.isListening = isOn;
 	}
 

@@ -4,7 +4,7 @@ import type { JobCounts, WorkerExit } from './status-data.js';
 
 /** All its texts. */
 export interface StatusTexts {
-	readonly nav: Readonly<Record<'label' | 'live' | 'recordings' | 'status' | 'help', string>>;
+	readonly nav: Readonly<Record<'label' | 'skip' | 'live' | 'recordings' | 'status' | 'help', string>>;
 	readonly title: string;
 	readonly asking: string;
 	readonly states: Readonly<Record<'ok' | 'degraded' | 'down', string>>;
@@ -108,7 +108,14 @@ const SIGNALS_ENGLISH: Readonly<Record<string, string>> = {
 };
 
 const english: StatusTexts = {
-	nav: { label: 'Pages', live: 'Live', recordings: 'Recordings', status: 'Status', help: 'Help' },
+	nav: {
+		label: 'Pages',
+		skip: 'Skip to the content',
+		live: 'Live',
+		recordings: 'Recordings',
+		status: 'Status',
+		help: 'Help',
+	},
 	title: 'Status',
 	asking: 'Loading …',
 	states: {
@@ -315,7 +322,7 @@ const SIGNALS_CHINESE: Readonly<Record<string, string>> = {
 };
 
 const chinese: StatusTexts = {
-	nav: { label: '页面', live: '实时', recordings: '录音', status: '状态', help: '帮助' },
+	nav: { label: '页面', skip: '跳到正文', live: '实时', recordings: '录音', status: '状态', help: '帮助' },
 	title: '状态',
 	asking: '正在加载……',
 	states: {

@@ -2,6 +2,7 @@
 
 import { byId, setText } from './dom.js';
 import { type Language, showTexts, bindLanguageButton } from './i18n.js';
+import { bindSkipLink } from './skip-link.js';
 import { element } from './status-dom.js';
 import { type ServerState, Poll } from './status-poll.js';
 import { STATUS_TEXTS } from './status-texts.js';
@@ -35,6 +36,7 @@ for (const link of document.querySelectorAll<HTMLAnchorElement>('.brand a, a[hre
 	});
 }
 
+bindSkipLink();
 bindLanguageButton(byId('language', HTMLButtonElement), render);
 field.value = stored('sessionStorage', KEPT) ?? '';
 useKey(field.value);

@@ -5,7 +5,7 @@ import { problem, type Sentence } from '../caption-texts.js';
 import { Claim } from '../claim.js';
 import { editedText, element, pressButton, setText } from '../dom.js';
 import { keptTime, type KeptTranscript } from '../kept.js';
-import { namedLanguages } from '../languages.js';
+import { languageName } from '../languages.js';
 import { SpeakerNames } from '../speaker-names.js';
 import { clock, isGap, type TranscriptLine } from '../transcript.js';
 import { ExportMenu } from '../export-menu.js';
@@ -221,9 +221,8 @@ export class TranscriptView {
 	/** Date, duration, languages and model. */
 	get #summary(): string {
 		const { language } = this.#texts;
-		const names = new Map(namedLanguages(language));
 		const codes = new Set(this.#lines.flatMap(line => (isGap(line) ? [] : (line.language ?? []))));
-		const languages = [...codes].map(code => names.get(code) ?? code).join(', ');
+		const languages = [...codes].map(code => languageName(code, language)).join(', ');
 		const parts = [
 			keptTime(this.#kept, language),
 			clock(this.#endSeconds),
