@@ -10,6 +10,7 @@ import { Key } from './key.js';
 import { LivePlace } from './live-place.js';
 import { Notice } from './notice.js';
 import { type Place, Places } from './place.js';
+import { deletedIds, pendingDeletions } from './recordings/pending-deletions.js';
 import { bindSkipLink } from './skip-link.js';
 import type { RecordingsPlace } from './recordings/place.js';
 
@@ -58,10 +59,10 @@ function isBusy(): boolean {
 	return live.isOn || recordings?.isUploading === true || keeper.isUnsaved;
 }
 
-/** Continues the jobs that a page before has started. */
+/** Continues the jobs and deletions that a page before has started. */
 async function resumeJobs(): Promise<void> {
 	const kept = await keeper.list();
-	if (kept.some(({ job }) => job !== null)) {
+	if (kept.some(({ job }) => job !== null) || pendingDeletions().length > 0) {
 		await (await loadRecordings()).resume(kept);
 	}
 	if (document.readyState !== 'complete') {
@@ -105,7 +106,10 @@ function loadRecordings(): Promise<RecordingsPlace> {
 function enter(place: Place): void {
 	document.title = `Auricle: ${texts.titles[place.name]}`;
 	if (place.name === 'live') {
-		void keeper.list().then(kept => live.offer(kept));
+		void keeper.list().then(kept => {
+			const deleted = deletedIds();
+			live.offer(kept.filter(({ id }) => !deleted.has(id)));
+		});
 	} else {
 		live.leaveFullScreen();
 		void loadRecordings().then(recordings => recordings.show(place.id));

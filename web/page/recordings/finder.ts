@@ -15,6 +15,15 @@ export interface FoundIn {
 	elementOf(line: number): HTMLElement | null;
 }
 
+/** Where a match is: its line, and its first character there. */
+export interface FoundPlace {
+	readonly line: number;
+	readonly start: number;
+}
+
+/** What users do to move the page themselves. */
+const MOVEMENTS = ['wheel', 'touchmove', 'keydown', 'pointerdown'] as const;
+
 /** The field and its buttons. */
 export class Finder {
 	readonly element = element('div', 'finder');
@@ -25,7 +34,10 @@ export class Finder {
 	readonly #where: FoundIn;
 	#texts: PlaceTexts;
 	#ranges: readonly Range[] = [];
+	#places: readonly FoundPlace[] = [];
 	#at = 0;
+	/** Ends with the user's first own movement: until then, the match stays in view while the page changes. */
+	#holding: AbortController | null = null;
 
 	/**
 	 * @param texts - Texts of the field.
@@ -67,26 +79,48 @@ export class Finder {
 		this.#show();
 	}
 
-	/** Finds a query, and shows its first match. */
+	/** Finds a query, and keeps its first match in view until the user moves. */
 	find(query: string): void {
 		this.#field.value = query;
 		this.#at = 0;
+		this.#holding?.abort();
+		const holding = new AbortController();
+		this.#holding = holding;
+		for (const name of MOVEMENTS) {
+			const release = (): void => {
+				this.#holding = null;
+				holding.abort();
+			};
+			window.addEventListener(name, release, { signal: holding.signal, passive: true });
+		}
 		this.refresh();
-		this.#showCurrent();
+	}
+
+	/** The match that is kept in view; `null`: none, or the user has moved. */
+	get held(): FoundPlace | null {
+		return this.#holding === null ? null : (this.#places[this.#at] ?? null);
 	}
 
 	/** Marks the matches again: the transcript has changed. */
 	refresh(): void {
-		this.#ranges = findLines(this.#where.lines, this.#field.value).flatMap(({ line, ranges }) => {
+		const found = findLines(this.#where.lines, this.#field.value).flatMap(({ line, ranges }) => {
 			const within = this.#where.elementOf(line);
-			return within === null ? [] : ranges.map(range => domRange(within, range));
+			return within === null
+				? []
+				: ranges.map(range => [{ line, ...range }, domRange(within, range)] as const);
 		});
+		this.#places = found.map(([place]) => place);
+		this.#ranges = found.map(([, range]) => range);
 		this.#at = Math.min(this.#at, Math.max(0, this.#ranges.length - 1));
 		this.#show();
+		if (this.#holding !== null) {
+			this.#showCurrent();
+		}
 	}
 
 	/** Removes the marks. */
 	close(): void {
+		this.#holding?.abort();
 		highlight(ALL, []);
 		highlight(CURRENT, []);
 	}
@@ -110,6 +144,7 @@ export class Finder {
 		const isAsked = this.#field.value.trim() !== '';
 		const found = count === 0 ? transcript.notFound : transcript.found(this.#at + 1, count);
 		setText(this.#state, isAsked ? found : '');
+		this.element.classList.toggle('asked', isAsked);
 		this.#previous.hidden = this.#next.hidden = count < 2;
 		const current = this.#ranges[this.#at];
 		highlight(ALL, this.#ranges);

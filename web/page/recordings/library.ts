@@ -5,6 +5,7 @@ import type { Keeper } from '../keeper.js';
 import { excerpt as firstLines, type KeptTranscript } from '../kept.js';
 import { isGap } from '../transcript.js';
 import { MediaStore } from './media-store.js';
+import { deletedIds, deletedOnServer } from './pending-deletions.js';
 import { type ExcerptPart, excerptOf, findInText, findLines } from './search.js';
 import { LIST_LIMIT, type ServerTranscripts } from './server-transcripts.js';
 
@@ -75,7 +76,7 @@ export class Library {
 
 	/** Returns a kept transcript. */
 	find(id: string): KeptTranscript | null {
-		return this.#kept.find(kept => kept.id === id) ?? null;
+		return this.#visible.find(kept => kept.id === id) ?? null;
 	}
 
 	/**
@@ -189,7 +190,13 @@ export class Library {
 	}
 
 	get #finished(): readonly KeptTranscript[] {
-		return this.#kept.filter(({ job }) => job === null);
+		return this.#visible.filter(({ job }) => job === null);
+	}
+
+	/** Those that don't wait for their deletion. */
+	get #visible(): readonly KeptTranscript[] {
+		const deleted = deletedIds();
+		return this.#kept.filter(({ id }) => !deleted.has(id));
 	}
 
 	#listedServer(
@@ -197,14 +204,20 @@ export class Library {
 		matches: readonly Match[],
 		query = '',
 	): readonly ListedTranscript[] {
-		if (this.#kept.some(kept => idsOnServer(kept).includes(server.id))) {
+		const hasCopy = this.#visible.some(kept => idsOnServer(kept).includes(server.id));
+		if (hasCopy || deletedOnServer().has(server.id)) {
 			return []; // the copy of this browser is listed
 		}
 		const text = matches[0]?.segment.text;
 		const excerpt = text === undefined ? [] : excerptOf(text, findInText(text, query) ?? []);
-		const id = ON_SERVER + server.id;
+		const id = placeId(server.id);
 		return [{ id, kept: null, server, isOnServer: true, excerpt, matches: matches.length }];
 	}
+}
+
+/** Returns the place's ID of a transcript of the server. */
+export function placeId(id: string): string {
+	return ON_SERVER + id;
 }
 
 /** Returns the server's ID of a place's ID; `null` if it is of this browser. */

@@ -56,7 +56,6 @@ export class ListView {
 				const live = this.#context.liveId();
 				const { here } = this.#context.library.listed();
 				this.#context.removeAll(here.map(({ id }) => id).filter(id => id !== live));
-				this.#fresh.focus();
 			}
 		});
 		this.element.append(this.#fresh, this.#field, this.#work.element, this.#failed.element);
@@ -68,6 +67,11 @@ export class ListView {
 	/** The query of the search. */
 	get query(): string {
 		return this.#field.value.trim();
+	}
+
+	/** Moves the focus to its first link. */
+	focus(): void {
+		this.#fresh.focus();
 	}
 
 	/** Marks the shown transcript; `null`: none. */

@@ -10,17 +10,20 @@ import type { Key } from '../key.js';
 import { fragmentOf } from '../place.js';
 import editStyles from './edits.css?inline';
 import { FileOptions } from './file-options.js';
+import { DeletionBar } from './deletion-bar.js';
+import { type Deleted, Deletions } from './deletions.js';
 import { FreshView } from './fresh-view.js';
 import { JobQueue } from './job-queue.js';
 import { JobView } from './job-view.js';
-import { Library, serverId } from './library.js';
+import { Library, placeId, serverId } from './library.js';
 import { ListView } from './list-view.js';
+import { deletedOnServer } from './pending-deletions.js';
 import { RecordingJob } from './recording-job.js';
 import { linesOfKept } from './result-lines.js';
 import styles from './recordings.css?inline';
 import { ServerTranscripts } from './server-transcripts.js';
 import { type PlaceTexts, RECORDING_TEXTS } from './texts.js';
-import { type ShownTranscript, TranscriptView } from './transcript-view.js';
+import { serverProblem, type ShownTranscript, TranscriptView } from './transcript-view.js';
 
 /** What the place uses of the page around it. */
 export interface Surroundings {
@@ -47,6 +50,8 @@ export class RecordingsPlace {
 	readonly #list: ListView;
 	readonly #fresh: FreshView;
 	readonly #options: FileOptions;
+	readonly #deletions: Deletions;
+	readonly #deleted: DeletionBar;
 	readonly #back = element('a', 'back');
 	readonly #main = element('div', 'recording-main card');
 	readonly #place = byId('recordings', HTMLElement);
@@ -74,11 +79,45 @@ export class RecordingsPlace {
 				this.#retry(job);
 				this.#list.focusJob(job); // its button is in another group now
 			},
-			removeAll: ids => void this.#removeAll(ids),
+			removeAll: ids => this.#remove({ ids, onServer: [], name: '' }),
 		});
+		this.#list.element.addEventListener('click', ({ target }) => {
+			const isShown = target instanceof Element && target.closest('.row[aria-current]') !== null;
+			if (isShown && this.#shown instanceof TranscriptView && this.#list.query !== '') {
+				this.#shown.find(this.#list.query); // the address stays, so nothing else opens it again
+			}
+		});
+		this.#deletions = new Deletions(
+			{
+				here: ids => this.#library.remove(ids),
+				onServer: ids => this.#library.removeFromServer(ids),
+				onServerAtEnd: ids => this.#library.server.removeAtEnd(ids),
+			},
+			{
+				changed: undoable => {
+					this.#deleted.show(undoable);
+					this.#list.show();
+				},
+				failed: error => {
+					page.showProblem(serverProblem(error));
+					this.#list.show();
+				},
+			},
+		);
+		this.#deleted = new DeletionBar(
+			this.#texts,
+			({ id, ids, onServer }) => {
+				this.#deletions.undo(id);
+				const [first] = [...ids, ...onServer.map(placeId)];
+				page.go(ids.length > 1 ? null : (first ?? null));
+			},
+			() => this.#list.focus(),
+		);
+		window.addEventListener('pagehide', () => this.#deletions.close());
 		const sheet = new CSSStyleSheet(); // the policy of the page allows no other late styles
 		sheet.replaceSync(styles + editStyles);
 		document.adoptedStyleSheets.push(sheet);
+		this.#place.after(this.#deleted.element);
 		this.#back.href = fragmentOf({ name: 'recordings', id: null });
 		this.#main.append(this.#fresh.element);
 		this.#place.append(
@@ -96,6 +135,7 @@ export class RecordingsPlace {
 		this.#texts = { page: texts, own: RECORDING_TEXTS[language], language };
 		this.#back.textContent = `← ${this.#texts.own.back}`;
 		this.#list.render(this.#texts);
+		this.#deleted.render(this.#texts);
 		this.#fresh.render(this.#texts);
 		this.#shown?.render(this.#texts);
 	}
@@ -112,8 +152,9 @@ export class RecordingsPlace {
 		}
 	}
 
-	/** Finds the jobs again that a page before has started, unless another tab shows them. */
+	/** Finds the jobs again that a page before has started, unless another tab shows them; finishes its deletions. */
 	async resume(kept: readonly KeptTranscript[]): Promise<void> {
+		void this.#deletions.sweep();
 		for (const transcript of kept.filter(({ job }) => job !== null)) {
 			const job = this.#job(transcript, await this.#library.media(transcript.id));
 			if (this.#queue.find(job.id) === null && (await job.claim.take())) {
@@ -197,6 +238,7 @@ export class RecordingsPlace {
 			continueLive: this.#page.continueLive,
 			showProblem: this.#page.showProblem,
 			changed: () => this.#list.show(),
+			remove: deleted => this.#remove(deleted),
 			removed: () => {
 				void this.#loadFromServer();
 				this.#page.go(null);
@@ -210,7 +252,8 @@ export class RecordingsPlace {
 			return kept.job === null ? { kept, server: null } : null;
 		}
 		const onServer = serverId(id);
-		const server = onServer === null ? null : await this.#library.server.find(onServer);
+		const server =
+			onServer === null || deletedOnServer().has(onServer) ? null : await this.#library.server.find(onServer);
 		if (server === null) {
 			return null;
 		}
@@ -263,14 +306,15 @@ export class RecordingsPlace {
 		this.#list.show();
 	}
 
-	async #removeAll(ids: readonly string[]): Promise<void> {
-		await this.#library.remove(ids);
+	#remove(deleted: Deleted): void {
+		this.#deletions.add(deleted);
 		this.#page.go(null);
-		this.#list.show();
+		this.#deleted.focus();
 	}
 
 	async #loadFromServer(): Promise<void> {
 		await this.#options.load();
+		await this.#deletions.sweep();
 		await this.#library.refreshServer(this.#options.keepsTranscripts);
 		if (this.#shown instanceof TranscriptView) {
 			this.#shown.serverChanged();

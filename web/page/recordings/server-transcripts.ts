@@ -81,6 +81,14 @@ export class ServerTranscripts {
 		await unlessGone(this.#transcripts.delete(id));
 	}
 
+	/** Asks the server to delete transcripts while the page ends; nothing reads the answer. */
+	removeAtEnd(ids: readonly string[]): void {
+		const { transcripts } = clientOf(this.#key.value, (url, init) =>
+			fetch(url, { ...init, keepalive: true }),
+		);
+		ids.forEach(id => void transcripts.delete(id).catch(() => undefined));
+	}
+
 	get #transcripts() {
 		return clientOf(this.#key.value).transcripts;
 	}

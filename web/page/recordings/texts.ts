@@ -67,9 +67,6 @@ const english = {
 		playAt: (time: string): string => `Play from ${time}`,
 		undo: 'Undo',
 		remove: 'Delete',
-		confirmRemove: (name: string): string => `Delete “${name}” and its audio?`,
-		confirmRemoveBoth: (name: string): string =>
-			`Delete “${name}” and its audio here, and its transcript on the server?`,
 		continueLive: 'Continue in Live',
 		isLive: 'This transcript is open in Live. It can be edited here when Live is stopped.',
 		moveHere: 'Edit it here',
@@ -172,8 +169,6 @@ const chinese: RecordingTexts = {
 		playAt: time => `从 ${time} 播放`,
 		undo: '撤销',
 		remove: '删除',
-		confirmRemove: name => `要删除“${name}”及其声音吗？`,
-		confirmRemoveBoth: name => `要删除此处的“${name}”及其声音，以及服务器上的转写吗？`,
 		continueLive: '在“实时”中继续',
 		isLive: '这份转写正在“实时”中打开。停止聆听后可在此编辑。',
 		moveHere: '在此编辑',

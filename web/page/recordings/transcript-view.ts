@@ -10,13 +10,14 @@ import { SpeakerNames } from '../speaker-names.js';
 import { clock, isGap, type TranscriptLine } from '../transcript.js';
 import { ExportMenu } from '../export-menu.js';
 import { foldedInto } from './brief-speakers.js';
+import type { Deleted } from './deletions.js';
 import { EDIT_TEXTS } from './edit-texts.js';
 import { Finder } from './finder.js';
 import { History } from './history.js';
 import type { Library } from './library.js';
 import { LinesView } from './lines-view.js';
 import { askParagraph } from './paragraph-dialog.js';
-import { canJoin, given, joined, newSpeaker, spanOf, splitAt } from './paragraph-edits.js';
+import { canJoin, given, joined, newSpeaker, spanOf, splitAt, wordAt } from './paragraph-edits.js';
 import { Player } from './player.js';
 import { linesOfKept } from './result-lines.js';
 import { type ServerEdits, serverEdits } from './server-edits.js';
@@ -42,7 +43,9 @@ export interface TranscriptContext {
 	showProblem(sentence: Sentence | null): void;
 	/** The transcript was changed: lists show it. */
 	changed(): void;
-	/** The transcript was deleted. */
+	/** Deletes the transcript, unless the user takes that back. */
+	remove(deleted: Deleted): void;
+	/** The server has deleted the transcript. */
 	removed(): void;
 }
 
@@ -116,7 +119,7 @@ export class TranscriptView {
 			this.#show();
 		});
 		this.#continue = pressButton('small', () => context.continueLive(this.#kept));
-		this.#remove = pressButton('small danger', () => void this.#delete());
+		this.#remove = pressButton('small danger', () => this.#delete());
 		this.#exports = new ExportMenu(texts.page, () => ({
 			title: this.#name,
 			note: this.#summary,
@@ -139,10 +142,11 @@ export class TranscriptView {
 		const tools = element('div', 'tools', this.#edit, this.#undo, this.#exports.element);
 		tools.append(this.#continue, this.#remove);
 		const head = element('div', 'recording-head', this.#title, this.#note);
+		const bar = element('div', 'recording-bar', this.#finder.element, this.#media);
 		this.#statusBar.append(this.#status, this.#moveHere);
-		this.element.append(head, element('div', 'recording-tools', tools, this.#finder.element));
+		this.element.append(head, element('div', 'recording-tools', tools));
 		this.element.append(this.#statusBar);
-		this.element.append(this.#speakers.element, this.#media, this.#text.element);
+		this.element.append(this.#speakers.element, bar, this.#text.element);
 		this.render(texts);
 		void this.#takeClaim();
 		void this.#loadMedia();
@@ -158,9 +162,10 @@ export class TranscriptView {
 		this.#title.focus();
 	}
 
-	/** Finds words in it. */
+	/** Finds words in it, and goes to the first of them, with the player. */
 	find(query: string): void {
 		this.#finder.find(query);
+		this.#seekToFound();
 	}
 
 	/** Shows another version of another tab, or of the Live place; ignored while it is edited here. */
@@ -199,7 +204,9 @@ export class TranscriptView {
 	/** Ends the player, and lets other tabs edit the transcript. */
 	close(): void {
 		this.#isClosed = true;
-		(document.activeElement as HTMLElement | null)?.blur(); // keeps what is being edited
+		if (document.activeElement instanceof HTMLElement && this.element.contains(document.activeElement)) {
+			document.activeElement.blur(); // keeps what is being edited
+		}
 		this.#finder.close();
 		this.#player?.close();
 		this.#claim.release();
@@ -320,8 +327,19 @@ export class TranscriptView {
 				this.#show();
 			},
 		});
+		this.#seekToFound();
 		this.#renderMedia();
 		this.#show();
+	}
+
+	/** Moves the player to what was found, from where it plays then. */
+	#seekToFound(): void {
+		const found = this.#finder.held;
+		const line = found === null ? undefined : this.#lines[found.line];
+		if (this.#player !== null && found !== null && line !== undefined && !isGap(line)) {
+			const word = wordAt(line, found.start);
+			this.#player.seek(this.#secondsAt({ line: found.line, word: word ?? 0 }));
+		}
 	}
 
 	#renderMedia(): void {
@@ -572,30 +590,18 @@ export class TranscriptView {
 		this.#context.changed();
 	}
 
-	async #delete(): Promise<void> {
-		const { library } = this.#context;
-		const { confirmRemove, confirmRemoveBoth } = this.#texts.own.transcript;
+	#delete(): void {
 		const isHere = this.#server === null;
-		const onServer = this.#server === null ? library.copiesOnServer(this.#kept) : [this.#server.id];
-		const question = isHere && onServer.length > 0 ? confirmRemoveBoth : confirmRemove;
-		if (!confirm(question(this.#name))) {
-			return;
-		}
-		try {
-			await library.removeFromServer(onServer);
-		} catch (error) {
-			this.#context.showProblem(serverProblem(error));
-			return;
-		}
-		if (isHere) {
-			await library.remove([this.id]);
-		}
-		this.#context.removed();
+		this.#context.remove({
+			ids: isHere ? [this.id] : [],
+			onServer: this.#server === null ? this.#context.library.copiesOnServer(this.#kept) : [this.#server.id],
+			name: this.#name,
+		});
 	}
 }
 
 /** Returns a sentence on why the server did not do something. */
-function serverProblem(error: unknown): Sentence {
+export function serverProblem(error: unknown): Sentence {
 	const isRefused = error instanceof ApiError && error.code !== 'unreachable';
 	return problem(isRefused ? error.code : 'offline');
 }
