@@ -37,7 +37,7 @@ from bench.speakers.systems import read_file
 from bench.speakers.words import WordErrors, recognise, word_errors
 
 PAIRS = (("LJ001", "joe"), ("austen", "joe"), ("LJ001", "austen"), ("mmxg", "mjwl"))
-"""Voices that read sentences, and two men who spell: their words are hard, and their voices alike."""
+"""Voices that read sentences, and two men who spell: hard words, similar voices."""
 SECONDS = 60
 FILE, SEGMENTS, SENT, REVISED = "file, words", "file, segments", "live, as sent", "live, revised"
 MAX_DIFFERENCE = 2.0

@@ -669,14 +669,11 @@ class LiveSession:
         self._close_if_done()
 
     def _next_final(self) -> Final | None:
-        """Return the next final, with its speakers if they are known soon enough.
-
-        While other work waits, it does not wait for them: a revision follows.
-        """
+        """Return the next final, with its speakers if they are known soon enough."""
         speakers, utterance = self._speakers, self._recognition.ready_utterance
         if utterance is None:
             return None
-        if speakers is not None and not self._load and speakers.holds(utterance, self._now):
+        if speakers is not None and speakers.holds(utterance, self._now):
             return None
         final = self._recognition.next_final(self._journal.next_id, self._now)
         if final is None or speakers is None:

@@ -10,8 +10,7 @@ utterances, even if they arrive in another, and a job that fails is repeated. So
 or the death of a worker changes when a label is known, but not the label.
 
 A final waits at most :data:`PATIENCE_S` for its speaker, and not at all while an earlier one is
-still unknown or if its text is later than :data:`TIMELY_S`. If it is sent without a speaker, a
-revision follows.
+still unknown. If it is sent without a speaker, a revision follows.
 """
 
 from collections import Counter, deque
@@ -44,15 +43,12 @@ from auricle.types import (
 
 Vector = npt.NDArray[np.float32]
 
-PATIENCE_S = 0.3
+PATIENCE_S = 0.5
 """Maximum delay of a final by its speaker. An utterance of 5 s is embedded in about 0.1 s, while
-its text is decoded."""
+its text is decoded; on a busy machine it takes longer, and Deepgram's protocol has no revisions."""
 LAST_PATIENCE_S = 5.0
 """Maximum delay of the end of a session by its last speakers. A worker that has died is back in
 about two seconds."""
-TIMELY_S = 0.8
-"""A final that comes later than this after the end of its utterance waits no longer: recognition is
-behind, and another delay would be noticed. Without load it comes after 0.1 to 0.5 s."""
 RETRY_FIRST_S, RETRY_MAX_S = 0.5, 8.0
 GIVE_UP_S = 60.0
 """Time after which a voice stays unknown."""
@@ -103,7 +99,7 @@ class _Voice:
     def held_until(self) -> float:
         """How long its final may wait; it is known since ``held_since``."""
         assert self.held_since is not None
-        return min(self.held_since + PATIENCE_S, self.ended_at + TIMELY_S)
+        return self.held_since + PATIENCE_S
 
     @property
     def wake_at(self) -> float:

@@ -100,14 +100,31 @@ def test_a_busy_server_does_not_time_words_to_split_a_final() -> None:
     assert segment.text == final.text
 
 
-@pytest.mark.parametrize("load", [0.01, 1.0])
-def test_a_final_of_a_busy_server_does_not_wait_for_its_speaker_who_is_reported_later(
+@pytest.mark.parametrize("load", [0.0, 0.01, 1.0])
+def test_a_final_waits_for_its_speaker(load: float) -> None:
+    rig = rig_of(late)
+    rig.session.set_load(load)
+    rig.speak_pcm(QUIET)
+    rig.command(Finalize())
+    rig.wait(PATIENCE_S * 0.9)
+    assert not rig.finals
+    for job in rig.voice_jobs:
+        result = by_loudness(job)
+        assert result is not None
+        rig.embedded(job, result)
+    assert [final.speaker for final in rig.finals] == [0]
+    assert not rig.of(SpeakerRevision)
+
+
+@pytest.mark.parametrize("load", [0.0, 1.0])
+def test_a_final_that_has_waited_is_sent_without_its_speaker_who_is_reported_later(
     load: float,
 ) -> None:
     rig = rig_of(late)
     rig.session.set_load(load)
     rig.speak_pcm(QUIET)
     rig.command(Finalize())
+    rig.wait(PATIENCE_S)
     (final,) = rig.finals
     assert final.speaker is None
     for job in rig.voice_jobs:
@@ -118,18 +135,13 @@ def test_a_final_of_a_busy_server_does_not_wait_for_its_speaker_who_is_reported_
     assert [(final.id, final.speaker) for final in revision.finals] == [(1, 0)]
 
 
-def test_a_final_of_an_idle_server_waits_for_its_speaker() -> None:
-    rig = rig_of(late)
+@pytest.mark.parametrize("load", [0.0, 1.0])
+def test_without_the_request_no_final_waits(load: float) -> None:
+    rig = rig_of(late, speakers=False)
+    rig.session.set_load(load)
     rig.speak_pcm(QUIET)
     rig.command(Finalize())
-    rig.wait(PATIENCE_S / 2)
-    assert not rig.finals
-    for job in rig.voice_jobs:
-        result = by_loudness(job)
-        assert result is not None
-        rig.embedded(job, result)
-    assert [final.speaker for final in rig.finals] == [0]
-    assert not rig.of(SpeakerRevision)
+    assert len(rig.finals) == 1
 
 
 def test_the_end_waits_for_the_last_speakers_for_a_limited_time() -> None:

@@ -1,9 +1,10 @@
 """The results of one channel of a Deepgram stream, whose ``channel_index`` is ``[channel, count]``.
 
-Each utterance has one ``Results`` with ``is_final``. ``speech_final`` means that silence or a
-``Finalize`` ended it; it is false if the speaker continues, and without ``Finalize`` always false
-with ``endpointing=false``. A ``Finalize`` is answered by the last result of the speech before it,
-or by an empty result.
+Each utterance has one ``Results`` with ``is_final``, or several of one speaker each if the speaker
+changes inside it. ``speech_final`` means that silence or a ``Finalize`` ended it, in the last one;
+it is false if the speaker continues, and without ``Finalize`` always false with
+``endpointing=false``. A ``Finalize`` is answered by the last result of the speech before it, or by
+an empty result.
 
 With ``interim_results``, every second of silence has an empty interim ``Results`` that covers the
 audio since the previous result, because some clients measure silence by the sum of the durations.
@@ -12,6 +13,7 @@ audio since the previous result, because some clients measure silence by the sum
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby, pairwise
 
 from auricle.events import (
     AudioProgress,
@@ -93,7 +95,7 @@ class ChannelResults:
                 self._is_speaking = False
                 self._pending.append(_PendingFinal(at_sample))
             case Final():
-                return (self._final(event),)
+                return self._final(event)
             case Flushed():
                 self._finalizes.append(_Finalize(self._pending[-1] if self._pending else None))
             case Finalized(at_sample):
@@ -123,27 +125,33 @@ class ChannelResults:
         result["confidence"] = INTERIM_CONFIDENCE
         return self._results(event.start_sample, event.end_sample, result)
 
-    def _final(self, event: Final) -> Json:
-        words = _words_of(event)
-        result = self._alternative(event.text, words, event.language)
-        if self._query.language is None and event.language is not None:
-            result["languages"] = [event.language]
+    def _final(self, event: Final) -> Iterable[Json]:
+        parts = _parts_of(event)
         self._sent_sample = self._covered_sample = event.end_sample
-        if words:
-            self._last_word_sample = words[-1].end_sample
+        if parts[-1].words:
+            self._last_word_sample = parts[-1].words[-1].end_sample
         ended = self._pending.popleft()
         finalize = next((finalize for finalize in self._finalizes if finalize.last is ended), None)
         if finalize is not None:
             finalize.is_answered = True
         is_endpoint = self._query.tells_endpoints and not ended.continues
-        return self._results(
-            event.start_sample,
-            event.end_sample,
-            result,
-            is_final=True,
-            speech_final=is_endpoint or finalize is not None,
-            from_finalize=finalize is not None,
-        )
+        return [
+            self._results(
+                part.start_sample,
+                part.end_sample,
+                self._final_alternative(part, event.language),
+                is_final=True,
+                speech_final=part is parts[-1] and (is_endpoint or finalize is not None),
+                from_finalize=part is parts[-1] and finalize is not None,
+            )
+            for part in parts
+        ]
+
+    def _final_alternative(self, part: "_Part", language: str | None) -> Json:
+        result = self._alternative(part.text, part.words, language)
+        if self._query.language is None and language is not None:
+            result["languages"] = [language]
+        return result
 
     def _alternative(self, text: str, words: Sequence[Word], language: str | None) -> Json:
         if self.writes_numerals and language == numerals.LANGUAGE:
@@ -217,14 +225,33 @@ class ChannelResults:
         }
 
 
-def _words_of(final: Final) -> Sequence[Word]:
-    """Return the words of a final; approximate ones if the engine returns none."""
-    if final.words:
-        return final.words
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What one speaker says of an utterance, or all of it."""
+
+    start_sample: int
+    end_sample: int
+    text: str
+    words: Sequence[Word]
+
+
+def _parts_of(final: Final) -> list[_Part]:
+    """Return the parts of a final by speaker, without gaps; approximate words if it has none."""
+    start_sample, end_sample = final.start_sample, final.end_sample
     if final.segments is None:
-        return spaced_words(final.text, final.start_sample, final.end_sample)
+        words = final.words or spaced_words(final.text, start_sample, end_sample)
+        return [_Part(start_sample, end_sample, final.text, words)]
+    edges = [start_sample, *(part.start_sample for part in final.segments[1:]), end_sample]
+    runs = [list(run) for _, run in groupby(final.words or (), key=lambda word: word.speaker)]
+    if not final.words:
+        runs = [
+            [
+                replace(word, speaker=part.speaker)
+                for word in spaced_words(part.text, part.start_sample, part.end_sample)
+            ]
+            for part in final.segments
+        ]
     return [
-        replace(word, speaker=part.speaker)
-        for part in final.segments
-        for word in spaced_words(part.text, part.start_sample, part.end_sample)
+        _Part(start, end, segment.text, words)
+        for (start, end), segment, words in zip(pairwise(edges), final.segments, runs, strict=True)
     ]

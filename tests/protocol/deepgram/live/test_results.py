@@ -73,24 +73,50 @@ def test_what_to_hide_is_the_session_s_work() -> None:
     assert parameters.redact == (Redact.PCI, Redact.EMAIL)
 
 
-def test_words_have_their_speakers_once_they_are_known() -> None:
-    parts = (SpeakerSegment(0, 16_000, "And", 0), SpeakerSegment(16_000, 32_000, "so.", 1))
-    timed = final(1)
+PARTS = (SpeakerSegment(0, 12_000, "And", 0), SpeakerSegment(16_000, 32_000, "so.", 1))
+
+
+def of_two(number: int) -> Final:
+    timed = final(number)
     words = tuple(replace(word, speaker=n) for n, word in enumerate(timed.words or ()))
+    return replace(timed, words=words, segments=PARTS)
+
+
+def test_words_have_their_speakers_once_they_are_known() -> None:
     speakers = [
         [word.get("speaker") for word in message["channel"]["alternatives"][0]["words"]]
         for message in tell(
             dialect(),
             *ended(0, 30_000),
-            replace(timed, words=words, segments=parts),
+            of_two(1),
             *ended(0, 30_000),
-            replace(timed, words=None, segments=parts),
+            replace(of_two(2), words=None),
             *ended(0, 30_000),
-            timed,
-            SpeakerRevision((FinalSpeakers(3, 1, parts),)),
+            final(3),
+            SpeakerRevision((FinalSpeakers(3, 1, PARTS),)),
         )
     ]
-    assert speakers == [[0, 1], [0, 1], [None, None]]
+    assert speakers == [[0], [1], [0], [1], [None, None]]
+
+
+def test_a_result_ends_where_the_speaker_changes() -> None:
+    shown = tell(dialect(), *ended(0, 30_000), of_two(1))
+    assert [message["channel"]["alternatives"][0]["transcript"] for message in shown] == [
+        "And",
+        "so.",
+    ]
+    assert [(message["start"], message["duration"]) for message in shown] == [
+        (0.0, 1.0),
+        (1.0, 1.0),
+    ]
+    assert [message["speech_final"] for message in shown] == [False, True]
+    assert all(message["is_final"] for message in shown)
+
+
+def test_the_last_speaker_s_result_answers_a_finalize() -> None:
+    one = dialect()
+    shown = tell(one, *ended(0, 30_000), Flushed(32_000, True), of_two(1), Finalized(32_000))
+    assert [message["from_finalize"] for message in shown] == [False, True]
 
 
 def test_diarize_requests_speakers() -> None:

@@ -19,10 +19,20 @@ from auricle.config.settings import LedgerSettings
 from auricle.errors import Draining, NoWorkerReady, Overloaded, RateLimited, ServerFull
 from auricle.protocol.deepgram.live import DeepgramDialect
 from auricle.server.live.connection import MAX_BAD_MESSAGES
-from auricle.types import SAMPLE_RATE_HZ, Job, Segment, Transcript, Word
+from auricle.transcriber import Stats
+from auricle.types import (
+    SAMPLE_RATE_HZ,
+    EmbedJob,
+    Job,
+    Segment,
+    SpeakerEmbeddings,
+    Transcript,
+    Word,
+)
 from tests.apis.test_vanished_clients import segments
 from tests.support.containers import ogg_stream, webm_stream
 from tests.support.service import Live, keys, live, poll_until
+from tests.support.session import by_loudness, spoken
 from tests.support.stream import LIMIT_S, PACKETS, SPEECH, Caller, call, pcm, silence
 from tests.support.telephone import companded
 from tests.support.transcriber import heard
@@ -103,6 +113,45 @@ async def test_a_stream_is_results_then_metadata_then_a_good_end(
     assert (line["dialect"], line["status"], line["end"]) == ("deepgram", 101, "done")
     assert "Ask not" not in str(logged.entries)
     assert all(job.options.word_timestamps for job in service.transcriber.jobs)
+
+
+class TwoVoices:
+    """Finds one of two voices in each stretch: a loud or a quiet one."""
+
+    def prepare(self) -> None:
+        """It is ready."""
+
+    async def embed(self, job: EmbedJob) -> SpeakerEmbeddings:
+        result = by_loudness(job)
+        assert isinstance(result, SpeakerEmbeddings)
+        return result
+
+    def stats(self) -> Stats:
+        return Stats(ready=True)
+
+
+async def test_a_result_ends_where_the_voice_changes_and_the_first_voice_is_0(
+    service: Live,
+) -> None:
+    text = "And so my fellow. Ask not what you can."
+    service.transcriber.answer_with = lambda job: spoken(text, job)
+    service.state.live.embedder = TwoVoices()
+    loud = SPEECH[: 3 * SAMPLE_RATE_HZ]
+    quiet = (np.tile(loud, 2) / 6).astype(np.int16)  # speaks longer
+    async with listen(service, **LINEAR, diarize="true", endpointing=1500) as caller:
+        await caller.send(pcm(np.concatenate([loud, quiet])))
+        await caller.tell("CloseStream")
+        assert await caller.until_closed() == (1000, "")
+    results = [result for result in caller.of("Results") if result["is_final"]]
+    speakers = [
+        {word["speaker"] for word in result["channel"]["alternatives"][0]["words"]}
+        for result in results
+    ]
+    assert speakers == [{0}, {1}]
+    assert " ".join(texts(caller)) == text
+    first, second = results
+    assert (first["speech_final"], second["speech_final"]) == (False, True)
+    assert first["start"] + first["duration"] == pytest.approx(second["start"])
 
 
 def in_messages(data: bytes, size_bytes: int = 3200) -> list[bytes]:
