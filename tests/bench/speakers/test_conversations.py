@@ -3,7 +3,13 @@ import pytest
 
 from auricle.types import SAMPLE_RATE_HZ, Segment, Word
 from bench.lib.speech import Clip
-from bench.speakers.conversations import Conversation, SpokenTurn, converse, sounds
+from bench.speakers.conversations import (
+    Conversation,
+    SpokenTurn,
+    by_telephone,
+    converse,
+    sounds,
+)
 from bench.speakers.words import WordErrors, word_errors
 
 pytestmark = pytest.mark.unit
@@ -43,6 +49,15 @@ def test_turns_have_sound_and_pauses_have_little() -> None:
         is_speech[turn.start_sample : turn.end_sample] = True
         assert loudness[turn.start_sample : turn.end_sample].mean() > 1500
     assert loudness[~is_speech].mean() < 1500
+
+
+def test_a_telephone_carries_a_band_of_the_conversation() -> None:
+    pcm = np.sum([tone(0, 1, 1, hz).pcm // 4 for hz in (100, 1000, 5000)], axis=0)
+    call = by_telephone(Conversation("x", np.asarray(pcm, np.int16), (), "la"))
+    spectrum = np.abs(np.fft.rfft(call.pcm.astype(np.float64)))
+    low, inside, high = (spectrum[hz] for hz in (100, 1000, 5000))
+    assert inside > 20 * max(low, high)
+    assert (call.pcm.size, call.text) == (pcm.size, "la")
 
 
 def test_a_word_is_right_if_its_speaker_speaks_then() -> None:
