@@ -47,6 +47,7 @@ class Result:
         lines: Lines of its modules.
         reached: How many of them the whole corpus reaches.
         missed: The others, by file.
+        loop_cpu_s: CPU time of the slowest of the largest inputs, if the event loop reads them.
         failure: The last lines that it left if it broke; the input is in ``.cache/fuzz/found``.
     """
 
@@ -59,6 +60,7 @@ class Result:
     lines: int
     reached: int
     missed: dict[str, list[int]]
+    loop_cpu_s: float | None
     failure: str | None
 
 
@@ -68,7 +70,8 @@ def main() -> int:
     for folder in ("corpus", "found"):
         (CACHE / folder).mkdir(parents=True, exist_ok=True)
     print(
-        f"{'target':16} {'executions':>10} {'per CPU s':>9} {'new':>6} {'edges':>6}  lines reached"
+        f"{'target':16} {'executions':>10} {'per CPU s':>9} {'new':>6} {'edges':>6}  "
+        f"{'lines reached':13} longest"
     )
     results = []
     with ThreadPoolExecutor(asked.jobs) as pool:
@@ -124,7 +127,13 @@ def _fuzz(name: str, asked: argparse.Namespace) -> Result:
     reached: dict[str, Any] = {"lines": 0, "reached": 0, "missed": {}}
     if asked.lines and failure is None:
         try:
-            reached = _lines(name, corpus)
+            reached = _printed("fuzz.lines", name, str(corpus))
+        except subprocess.CalledProcessError as error:
+            failure = _last_words(error.stderr)
+    loop_cpu_s: float | None = None
+    if load(name).loop_bytes and failure is None:
+        try:
+            loop_cpu_s = _printed("fuzz.grown", name)
         except subprocess.CalledProcessError as error:
             failure = _last_words(error.stderr)
     return Result(
@@ -137,6 +146,7 @@ def _fuzz(name: str, asked: argparse.Namespace) -> Result:
         lines=reached["lines"],
         reached=reached["reached"],
         missed=reached["missed"],
+        loop_cpu_s=loop_cpu_s,
         failure=failure,
     )
 
@@ -156,15 +166,12 @@ def _dictionary(name: str) -> list[str]:
     return [f"-dict={path}"] if words else []
 
 
-def _lines(name: str, corpus: Path) -> dict[str, Any]:
+def _printed(module: str, *arguments: str) -> Any:
+    """Run a module, and return the JSON that it prints."""
     found = subprocess.run(
-        [sys.executable, "-m", "fuzz.lines", name, str(corpus)],
-        capture_output=True,
-        text=True,
-        check=True,
+        [sys.executable, "-m", module, *arguments], capture_output=True, text=True, check=True
     )
-    reached: dict[str, Any] = json.loads(found.stdout)
-    return reached
+    return json.loads(found.stdout)
 
 
 def _last_words(output: str, lines: int = 40) -> str:
@@ -178,7 +185,8 @@ def _show(result: Result) -> None:
     share = f"{result.reached} of {result.lines}" if result.lines else ""
     rate = round(result.executions / result.cpu_s) if result.cpu_s else 0
     figures = f"{result.executions:10} {rate:9} {result.new:6} {result.edges:6}"
-    print(f"{result.target:16} {figures}  {share}", flush=True)
+    loop = "" if result.loop_cpu_s is None else f"{1000 * result.loop_cpu_s:.0f} ms"
+    print(f"{result.target:16} {figures}  {share:13} {loop}", flush=True)
     if result.failure is not None:
         print(f"{result.target} is broken:\n{result.failure}", flush=True)
 

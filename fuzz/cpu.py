@@ -9,6 +9,9 @@ from types import FrameType
 INPUT_CPU_LIMIT_S = 5.0
 """One input takes a millisecond; one that takes this long hangs the parser."""
 
+LOOP_CPU_LIMIT_S = 0.2
+"""The same for what the event loop runs: all clients wait meanwhile."""
+
 _CHECK_EVERY = 256
 """Inputs between two looks at the clock."""
 

@@ -27,6 +27,9 @@ class Target:
         mutate: Keeps the format's shape most of the time; ``None``: the fuzzer's own will do.
         words: What stands in the format: names, signatures.
         max_bytes: No input is longer.
+        loop_bytes: Size at which inputs are also tried (:mod:`fuzz.grown`) if the event loop reads
+            them: of one message, or less if an input is many steps or also a transcript; 0 if
+            other processes or threads read it.
     """
 
     run: Callable[[bytes], None]
@@ -34,6 +37,7 @@ class Target:
     mutate: Mutate | None = None
     words: tuple[bytes, ...] = ()
     max_bytes: int = 1000
+    loop_bytes: int = 0
 
 
 _DEMUXING = ("auricle.audio.demux.feed", "auricle.audio.demux.track")

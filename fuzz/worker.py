@@ -12,7 +12,7 @@ from random import Random
 
 import atheris
 
-from fuzz.cpu import bound_input, stop_after
+from fuzz.cpu import INPUT_CPU_LIMIT_S, LOOP_CPU_LIMIT_S, bound_input, stop_after
 from fuzz.instrumentation import instrumented
 from fuzz.mutation import blind
 from fuzz.target import TARGETS, Target, inputs, load
@@ -28,9 +28,10 @@ def main() -> None:
     with instrumented(TARGETS[name]):
         target = load(name)
     known = inputs(name, target)
-    run = bound_input(target.run)
+    warm_up = bound_input(target.run)
     for data in known:
-        run(data)
+        warm_up(data)
+    run = bound_input(target.run, LOOP_CPU_LIMIT_S if target.loop_bytes else INPUT_CPU_LIMIT_S)
     atheris.Setup(
         [sys.argv[0], f"-max_len={target.max_bytes}", *arguments],
         stop_after(run, cpu_s) if cpu_s else run,

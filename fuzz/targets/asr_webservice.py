@@ -84,4 +84,6 @@ def seeds() -> Iterator[bytes]:
     yield b"diarize=true&min_speakers=1&max_speakers=3&output=txt&text=a%E2%80%A8b&task=translate"
 
 
-TARGET = Target(run, seeds, query_mutation(_WORDS), words=tuple(w.encode() for w in _WORDS))
+TARGET = Target(
+    run, seeds, query_mutation(_WORDS), words=tuple(w.encode() for w in _WORDS), loop_bytes=2**12
+)

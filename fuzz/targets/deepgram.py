@@ -132,4 +132,6 @@ def _mutate(data: bytes, rng: Random, change: Blind) -> bytes:
     return data[:1] + _SCRIPT(data[1:], rng, change)
 
 
-TARGET = Target(run, seeds, _mutate, words=tuple(f'"{w}"'.encode() for w in _WORDS))
+TARGET = Target(
+    run, seeds, _mutate, words=tuple(f'"{w}"'.encode() for w in _WORDS), loop_bytes=2**16
+)

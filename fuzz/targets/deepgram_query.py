@@ -88,4 +88,6 @@ def seeds() -> Iterator[bytes]:
     yield b"tag=One two.&tag=%22Three%22&utterances=1&utt_split=0.1&detect_language=true"
 
 
-TARGET = Target(run, seeds, query_mutation(_WORDS), words=tuple(w.encode() for w in _WORDS))
+TARGET = Target(
+    run, seeds, query_mutation(_WORDS), words=tuple(w.encode() for w in _WORDS), loop_bytes=2**12
+)

@@ -66,4 +66,5 @@ TARGET = Target(
     seeds,
     Grammar(split_packets, join_packets).mutate,
     words=(b"OggS", b"fLaC", b"\x1a\x45\xdf\xa3", b"RIFF", b"RF64", b"WAVE", b"ftyp", b"ID3"),
+    loop_bytes=4096,
 )

@@ -142,4 +142,5 @@ TARGET = Target(
         *(b"filename*=utf-8''", b"\r\n\r\n", b"\r\n--XyZ", b"--XyZ--", b"boundary=", b"[]"),
         *(f'"{name}"'.encode() for name in sorted(FIELDS)),
     ),
+    loop_bytes=2**18,
 )

@@ -68,4 +68,5 @@ TARGET = Target(
         b"\xff\xf1\x60\x40",
     ),
     max_bytes=1500,
+    loop_bytes=2**16,
 )

@@ -80,4 +80,4 @@ def _mutate(data: bytes, rng: Random, change: Blind) -> bytes:
     return data[:1] + _GRAMMAR.mutate(data[1:], rng, change)
 
 
-TARGET = Target(run, seeds, _mutate)
+TARGET = Target(run, seeds, _mutate, loop_bytes=2**20)

@@ -110,4 +110,5 @@ TARGET = Target(
     seeds,
     tagged((json_mutation(_WORDS), query_mutation(_WORDS), json_mutation(_WORDS))),
     words=tuple(f'"{word}"'.encode() for word in _WORDS),
+    loop_bytes=2**16,
 )

@@ -48,4 +48,5 @@ TARGET = Target(
     Grammar(split_pages, join_pages).mutate,
     words=(b"OggS\0", b"OpusHead\1", b"OpusTags", b"\xff" * 16),
     max_bytes=1500,
+    loop_bytes=2**18,
 )

@@ -120,4 +120,11 @@ def _mutate(data: bytes, rng: Random, change: Blind) -> bytes:
     return data[:1] + _SCRIPT(data[1:], rng, change)
 
 
-TARGET = Target(run, seeds, _mutate, words=tuple(f'"{w}"'.encode() for w in _WORDS), max_bytes=1500)
+TARGET = Target(
+    run,
+    seeds,
+    _mutate,
+    words=tuple(f'"{w}"'.encode() for w in _WORDS),
+    max_bytes=1500,
+    loop_bytes=2**20,
+)

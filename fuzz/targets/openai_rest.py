@@ -71,4 +71,6 @@ def seeds() -> Iterator[bytes]:
     yield b"response_format=text&stream=no&languages=fr"
 
 
-TARGET = Target(run, seeds, query_mutation(_WORDS), words=tuple(w.encode() for w in _WORDS))
+TARGET = Target(
+    run, seeds, query_mutation(_WORDS), words=tuple(w.encode() for w in _WORDS), loop_bytes=2**12
+)

@@ -75,4 +75,4 @@ def _mutate(data: bytes, rng: Random, change: Blind) -> bytes:
     return head + data[head_bytes:] if rng.random() < 0.8 else head + bytes(rng.randrange(2600))
 
 
-TARGET = Target(run, seeds, _mutate, max_bytes=2700)
+TARGET = Target(run, seeds, _mutate, max_bytes=2700, loop_bytes=2**16)

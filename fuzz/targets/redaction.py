@@ -85,4 +85,5 @@ TARGET = Target(
     script_mutation(split, join, (blind,), tuple(word.encode() for word in _WORDS)),
     words=tuple(word.encode() for word in _WORDS),
     max_bytes=400,
+    loop_bytes=2**14,
 )

@@ -86,4 +86,5 @@ TARGET = Target(
         b"\x1c\x53\xbb\x6b",
     ),
     max_bytes=700,
+    loop_bytes=2**18,
 )

@@ -152,4 +152,4 @@ def _mutate(data: bytes, rng: Random, change: Blind) -> bytes:
     return data[:2] + messages.mutate(data[2:], rng, change)
 
 
-TARGET = Target(run, seeds, _mutate, max_bytes=700)
+TARGET = Target(run, seeds, _mutate, max_bytes=700, loop_bytes=2**16)

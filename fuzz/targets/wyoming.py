@@ -209,4 +209,6 @@ def _mutate(data: bytes, rng: Random, change: Blind) -> bytes:
     return head + _GRAMMAR.mutate(wire, rng, change)
 
 
-TARGET = Target(run, seeds, _mutate, words=tuple(f'"{w}"'.encode() for w in _WORDS))
+TARGET = Target(
+    run, seeds, _mutate, words=tuple(f'"{w}"'.encode() for w in _WORDS), loop_bytes=2**16
+)

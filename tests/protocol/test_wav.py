@@ -3,7 +3,7 @@ from struct import pack
 import pytest
 
 from auricle.errors import AudioError
-from auricle.protocol.wav import MAX_HEAD_BYTES, MU_LAW, PCM, WavHead, parse_wav_head
+from auricle.protocol.wav import MAX_CHUNKS, MAX_HEAD_BYTES, MU_LAW, PCM, WavHead, parse_wav_head
 
 pytestmark = pytest.mark.unit
 
@@ -50,3 +50,13 @@ def test_the_code_of_an_extensible_format_is_the_inner_one() -> None:
 def test_one_that_is_wrong_or_too_long_is_refused(head: bytes) -> None:
     with pytest.raises(AudioError):
         parse_wav_head(head)
+
+
+def test_a_header_has_a_bounded_number_of_chunks() -> None:
+    rest = chunk(b"fmt ", FORMAT), chunk(b"data", b"")
+    fitting = wav(*[chunk(b"LIST", b"")] * (MAX_CHUNKS - 2), *rest)
+    assert parse_wav_head(fitting) == WavHead(PCM, 1, 16_000, 16, len(fitting))
+    with pytest.raises(AudioError):
+        parse_wav_head(wav(*[chunk(b"LIST", b"")] * (MAX_CHUNKS - 1), *rest))
+    with pytest.raises(AudioError):
+        parse_wav_head(wav(*[chunk(b"LIST", b"")] * MAX_CHUNKS))

@@ -12,6 +12,9 @@ from auricle.errors import AudioError
 MAX_HEAD_BYTES = 64 * 1024
 """Maximum size of everything before the samples, such as metadata and pictures."""
 
+MAX_CHUNKS = 1000
+"""Maximum chunks before the samples; recorders write three, editors a few dozen."""
+
 PCM, A_LAW, MU_LAW, EXTENSIBLE = 1, 6, 7, 0xFFFE  # RFC 2361
 
 _CHUNK = Struct("<4sI")
@@ -48,7 +51,9 @@ def parse_wav_head(head: bytes) -> WavHead | None:
     """
     format: tuple[int, int, int, int] | None = None
     at = _RIFF_BYTES
-    while at + _CHUNK.size <= MAX_HEAD_BYTES:
+    for _ in range(MAX_CHUNKS):
+        if at + _CHUNK.size > MAX_HEAD_BYTES:
+            break
         if at + _CHUNK.size > len(head):
             return None
         name, length = _CHUNK.unpack_from(head, at)

@@ -21,6 +21,7 @@ from av.audio.frame import AudioFrame
 from auricle.audio_formats import CONTAINERS, AudioFormat
 from auricle.errors import AudioError, EmptyAudio, TooLong, UnsupportedFormat
 from auricle.protocol.detect import DETECT_HEAD_BYTES, detect
+from auricle.protocol.wav import MAX_CHUNKS
 from auricle.types import SAMPLE_RATE_HZ, Pcm16
 from auricle.workers.decode.input_file import InputFile
 from auricle.workers.decode.resampler import FrameResampler
@@ -41,8 +42,6 @@ OPEN_CPU_S = 1.0
 """Maximum CPU time to open a file: six times that for the index of 35 hours of MP4."""
 PACKET_CPU_S = 1.0
 """Maximum CPU time to find the next packet, including data that is skipped or searched."""
-MAX_RIFF_CHUNKS = 1000
-"""Maximum chunks before a WAV file's samples; recorders write three, editors a few dozen."""
 
 _RIFF_HEADS = (b"RIFF", b"RF64")
 _CHUNK = Struct("<4sI")  # RIFF: name and length of a chunk
@@ -252,7 +251,7 @@ def _wav_length_lies(file: InputFile) -> bool:
     if file.read(4) != b"RIFF":
         return False
     at = 12
-    for _ in range(MAX_RIFF_CHUNKS):
+    for _ in range(MAX_CHUNKS):
         if (chunk := _riff_chunk(file, at)) is None:
             return False
         name, length = chunk
@@ -260,7 +259,7 @@ def _wav_length_lies(file: InputFile) -> bool:
         if name == b"data":
             break
     else:
-        raise AudioError(f"The WAV file has more than {MAX_RIFF_CHUNKS} chunks before its samples.")
+        raise AudioError(f"The WAV file has more than {MAX_CHUNKS} chunks before its samples.")
     if (chunk := _riff_chunk(file, at)) is None:
         return False
     name, length = chunk
