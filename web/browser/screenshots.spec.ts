@@ -185,6 +185,7 @@ test('Recordings', async ({ captions: page }) => {
 	await pictures(page, 'recordings-edit');
 	await page.getByRole('button', { name: 'Done', exact: true }).click();
 	await page.getByLabel('Search all transcripts').fill('dog');
+	await page.locator('.recording-list .row').click();
 	await picture(page, 'recordings-search');
 	await page.getByLabel('Search all transcripts').fill('');
 	await drop(page, 'notes.txt', Buffer.from('This is no sound.'.repeat(50)));
