@@ -17,6 +17,7 @@ from auricle.types import SAMPLE_RATE_HZ, Pcm16
 from tests.support.clips import CLIPS
 from tests.support.command import Command, serving
 from tests.support.poll import poll_until
+from tests.support.postgres import PostgresServer
 from tests.support.readers import EventReader, PlaylistReader
 from tests.support.stream import call
 
@@ -87,9 +88,12 @@ def again(folder: Path, url: str, **settings: object) -> Iterator[Command]:
         yield server
 
 
-async def test_readers_get_each_final_once_over_three_deaths_of_the_server(tmp_path: Path) -> None:
+@pytest.mark.parametrize("hotwords", [(), ("Auricle",)], ids=["", "hotwords"])
+async def test_readers_get_each_final_once_over_three_deaths_of_the_server(
+    tmp_path: Path, hotwords: tuple[str, ...]
+) -> None:
     with serving(tmp_path, **SETTINGS) as (server, url), ExitStack() as stack:
-        speaker = Speaker(url)
+        speaker = Speaker(url, StreamParameters(hotwords=hotwords))
         async with speaker.client, anyio.create_task_group() as tasks:
             tasks.start_soon(speaker.listen)
             speaker.push(TURN)
@@ -220,6 +224,34 @@ async def test_only_sessions_that_are_read_are_stored_until_they_end(tmp_path: P
         reader = EventReader(path, token)
         await reader.run()
         assert reader.statuses == [404]
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+async def test_readers_learn_that_a_session_without_a_log_is_lost(
+    tmp_path: Path, postgres: PostgresServer, how: signal.Signals
+) -> None:
+    shared_database: dict[str, object] = {"database_url": postgres.conninfo}  # with other gateways
+    with serving(tmp_path, **SETTINGS, **shared_database) as (server, url):
+        port = int(url.rsplit(":", 1)[1])
+        async with (
+            call(port, headers=KEY, format="pcm16", seq=1) as speaker,
+            anyio.create_task_group() as tasks,
+        ):
+            ready = await speaker.until("ready")
+            path, token = await shared(url)
+            reader = EventReader(path, token)
+            tasks.start_soon(reader.run)
+            await poll_until(lambda: reader.statuses == [200], "the reader")
+            await anyio.to_thread.run_sync(end, server, how)
+            with again(tmp_path, url, **shared_database):
+                async with call(port, headers=KEY, **spoken_again()) as other:
+                    await other.tell("resume", **resumed(ready))
+                    assert (await other.until("ready"))["session"] != ready["session"]
+                await poll_until(lambda: reader.is_over, "the end for the reader")
+    if how is signal.SIGTERM:
+        assert reader.messages[-1] == {"type": "ended", "reason": "draining"}
+    else:
+        assert reader.statuses == [200, 404]
 
 
 def holders(folder: Path, texts: list[str]) -> int:

@@ -139,6 +139,8 @@ export class Conversation {
 	#partialSample = 0; // the end of the newest partial
 	#behindSeconds: number | null = null; // last reported value; null: not catching up
 	readonly #waiter = Math.random().toString(36).slice(2);
+	/** The session that the next one continues for its readers. */
+	#lost: Ready | null = null;
 	#session: Ready | null = null;
 	#lastResult = 0; // of this session
 	#finals = 0; // of all sessions
@@ -244,7 +246,7 @@ export class Conversation {
 	 */
 	query(): Record<string, string> {
 		if (this.#session === null) {
-			return { waiter: this.#waiter };
+			return { waiter: this.#waiter, ...(this.#lost === null ? {} : { session: this.#lost.session }) };
 		}
 		const { prompt, hotwords } = this.#parameters;
 		const isWhole = !prompt && !hotwords?.length;
@@ -271,7 +273,8 @@ export class Conversation {
 			const { session, secret } = this.#session;
 			return JSON.stringify({ type: 'resume', session, secret, last_result: this.#lastResult });
 		}
-		return JSON.stringify({ type: 'start', ...this.#startFields() });
+		const lost = this.#lost === null ? {} : { session: this.#lost.session, secret: this.#lost.secret };
+		return JSON.stringify({ type: 'start', ...this.#startFields(), ...lost });
 	}
 
 	/** Records that the connection was lost, for any reason. */
@@ -350,6 +353,7 @@ export class Conversation {
 	#ready(ready: Ready): ReportedEvent[] {
 		const isLost = this.#session !== null && !ready.resumed;
 		if (isLost) {
+			this.#lost = this.#session;
 			this.#forgetSession();
 		}
 		const { firstSample, safeSample } = this.audio;
@@ -362,6 +366,7 @@ export class Conversation {
 			return [];
 		}
 		this.#session = ready;
+		this.#lost = null;
 		this.#state = 'open';
 		this.#receivedSample = ready.receivedSample;
 		this.#cuesSent = 0; // requests before the connection was lost may not have arrived

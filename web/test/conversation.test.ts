@@ -402,11 +402,13 @@ describe('after a lost connection', () => {
 			expect(messages(talk)).toEqual([{ type: 'stop' }]);
 			expect(talk.receiveEvent(CLOSED)).toEqual([]);
 			talk.disconnected();
-			expect(talk.query()).toEqual({ waiter: anyId });
+			expect(talk.query()).toEqual({ session: 'A', waiter: anyId });
 			expect(opening(talk)).toMatchObject({
 				type: 'start',
 				start_sample: 0,
 				safe_sample: 2 * SECOND,
+				session: 'A', // its readers stay
+				secret: 'secret of A',
 				...asked,
 			});
 		},

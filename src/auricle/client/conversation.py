@@ -172,6 +172,7 @@ class Conversation:
         self._behind_s: float | None = None  # last reported value; None: not catching up
         self._waiter = secrets.token_hex(8)
         self._session: Ready | None = None
+        self._lost: Ready | None = None  # the session that the next one continues for its readers
         self._last_result = 0  # of this session
         self._finals = 0  # of all sessions
         self._utterance = 0  # of the newest final, over all sessions
@@ -253,7 +254,8 @@ class Conversation:
         private, so they are not part of a URL; neither is the session secret.
         """
         if self._session is None:
-            return {"waiter": self._waiter}
+            lost = {} if self._lost is None else {"session": self._lost.session}
+            return {"waiter": self._waiter, **lost}
         parameters = msgspec.structs.asdict(self._parameters)
         position = self._restart()
         parameters |= position
@@ -272,8 +274,10 @@ class Conversation:
         if self._session is not None:
             session = self._session
             return encode_command(Resume(session.session, session.secret, self._last_result))
-        parameters = msgspec.structs.asdict(self._parameters)
-        return encode_command(Start(**parameters | self._restart()))
+        fields = msgspec.structs.asdict(self._parameters) | self._restart()
+        if self._lost is not None:
+            fields |= {"session": self._lost.session, "secret": self._lost.secret}
+        return encode_command(Start(**fields))
 
     def disconnected(self) -> None:
         """Update the state after the connection ended, for any reason."""
@@ -335,13 +339,14 @@ class Conversation:
     def _ready(self, ready: Ready) -> list[LiveEvent]:
         is_lost = self._session is not None and not ready.resumed
         if is_lost:
+            self._lost = self._session
             self._forget_session()
         # Audio may have been dropped since, so compare with the request, not with the buffer.
         position = {"start_sample": ready.received_sample, "safe_sample": ready.safe_sample}
         if is_lost and position != self._requested_position:
             self.state = State.MISPLACED
             return []
-        self._session = ready
+        self._session, self._lost = ready, None
         self.state = State.OPEN
         self.received_sample = ready.received_sample
         self._has_sent = False

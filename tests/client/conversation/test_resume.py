@@ -155,10 +155,14 @@ def test_private_text_stays_out_of_the_url(parameters: dict[str, object]) -> Non
     assert list(messages(talk)) == [Stop()]
     assert talk.receive_event(CLOSED) == []
     talk.disconnected()
-    assert talk.query().keys() == {"waiter"}
+    assert talk.query() == {"session": "A", "waiter": query["waiter"]}
     start = decode_command(talk.connected())
     assert isinstance(start, Start)
     assert (start.start_sample, start.safe_sample) == (0, 2 * SECOND)
+    assert (start.session, start.secret) == ("A", "secret of A")  # its readers stay
+    talk.receive_event(ready(0, safe=2 * SECOND))
+    talk.disconnected()
+    assert talk.query() == query
 
 
 def test_a_server_that_starts_elsewhere_than_asked_is_asked_again() -> None:

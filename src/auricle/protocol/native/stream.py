@@ -47,10 +47,17 @@ _NO_MESSAGE = (
 
 _PARAMETERS = frozenset(StreamParameters.__struct_fields__)
 _OF_THE_HANDSHAKE = frozenset({"resume", "session", "token", "waiter"})
+_OF_START = _PARAMETERS | {"type", "session", "secret"}
 
 
 class Start(StreamParameters, frozen=True, kw_only=True, tag="start", tag_field="type"):
-    """The first text message of a client that does not send its parameters in the query."""
+    """The first text message of a client that does not send its parameters in the query.
+
+    ``session`` and ``secret`` are those of a lost session that this one continues, for its readers.
+    """
+
+    session: Annotated[str, Meta(max_length=MAX_ID_CHARACTERS)] = ""
+    secret: Annotated[str, Meta(max_length=MAX_ID_CHARACTERS)] = ""
 
 
 class Resume(msgspec.Struct, frozen=True, tag="resume", tag_field="type"):
@@ -84,7 +91,7 @@ def ignored_parameters(query: Iterable[tuple[str, str]]) -> tuple[str, ...]:
 def ignored_in_start(text: str) -> tuple[str, ...]:
     """Return a warning for each field of a valid ``start`` message that has no effect."""
     fields = decode_json(text, dict[str, msgspec.Raw], "message")
-    return ignored_options(field_beginnings(fields), _PARAMETERS | {"type"})
+    return ignored_options(field_beginnings(fields), _OF_START)
 
 
 def encode_command(command: Command) -> str:

@@ -240,7 +240,9 @@ class _StreamHandshake:
         assert self.place is not None
         self.warnings += self.server.models.choose(self.parameters.model).warnings
         id = ""
-        if isinstance(first, Resume) and not _PARAMETERS.isdisjoint(self.websocket.query_params):
+        # Without parameters in the query, a client stops this session and starts another.
+        has_parameters = not _PARAMETERS.isdisjoint(self.websocket.query_params)
+        if isinstance(first, Start) or (isinstance(first, Resume) and has_parameters):
             id = await live.reclaim(self.client, first.session, first.secret)
         place, self.place = self.place, None
         group = self.server.running.background
