@@ -99,6 +99,9 @@ chaos: setup ## Inject every kind of fault for 10 minutes, under every kind of c
 chaos-live: setup ## Fail workers, network and server during live streams; check every word
 	@"$(BIN)/python" -m tests.resilience.live_chaos $(ARGS)
 
+chaos-readers: setup ## Kill and stop the server under 30 readers of a live session; check every word
+	@"$(BIN)/python" -m tests.resilience.live_readers $(ARGS)
+
 attacks: setup ## Attack a server with one key; report what others notice (ARGS="--reference eec534ef")
 	@"$(BIN)/python" -m tests.resilience.attacks $(ARGS)
 

@@ -32,7 +32,7 @@ import numpy as np
 
 from auricle.client import ClientRules, Disconnected, LiveClient
 from auricle.commands import StreamParameters
-from auricle.events import Final
+from auricle.events import Final, SpeakerRevision
 from auricle.types import SAMPLE_RATE_HZ, Pcm16
 from bench.lib.charts import Bars, draw
 from bench.lib.report import ROOT, machine, write_json
@@ -74,6 +74,8 @@ class Take:
     finals: list[ReceivedFinal] = field(default_factory=list)
     reconnects: int = 0
     dropped_samples: int = 0
+    speakers: dict[int, int | None] = field(default_factory=dict)
+    """The speaker of each final, by its id, as far as it is known."""
 
     @property
     def text(self) -> str:
@@ -86,12 +88,13 @@ async def take(
     pcm: Pcm16,
     prompt: str | None = None,
     *,
+    parameters: StreamParameters | None = None,
     api_key: str | None = None,
     rules: ClientRules | None = None,
 ) -> Take:
     """Send speech in real time, as from a microphone, and receive until the last final."""
     taken = Take()
-    parameters = StreamParameters(language="en", prompt=prompt)
+    parameters = parameters or StreamParameters(language="en", prompt=prompt)
     async with (
         LiveClient(url, parameters, api_key=api_key, rules=rules) as client,
         anyio.create_task_group() as group,
@@ -112,6 +115,9 @@ async def take(
                 if isinstance(event, Final):
                     spoken_at = began_at + event.end_sample / SAMPLE_RATE_HZ
                     taken.finals.append(ReceivedFinal(event, time.monotonic() - spoken_at))
+                    taken.speakers[event.id] = event.speaker
+                elif isinstance(event, SpeakerRevision):
+                    taken.speakers |= {final.id: final.speaker for final in event.finals}
                 elif isinstance(event, Disconnected):
                     taken.reconnects += 1
         taken.dropped_samples = client.dropped_samples
@@ -195,13 +201,13 @@ def fail_network(network: Network) -> Chaos:
     return chaos
 
 
-def restart(server: Server, seconds: float) -> Chaos:
+def restart(server: Server, seconds: float, signals: Sequence[signal.Signals] = RESTARTS) -> Chaos:
     """End the server under load, and start it again."""
 
     async def chaos(faults: list[str]) -> None:
         began_at = time.monotonic()
-        for index, number in enumerate(RESTARTS, 1):
-            due_at = began_at + seconds * index / (len(RESTARTS) + 1)
+        for index, number in enumerate(signals, 1):
+            due_at = began_at + seconds * index / (len(signals) + 1)
             await asyncio.sleep(max(0.0, due_at - time.monotonic()))
             faults.append(number.name)
             await asyncio.to_thread(server.end, number)

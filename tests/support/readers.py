@@ -20,12 +20,14 @@ class EventReader:
     Attributes:
         path: URL of the session, without the format.
         token: The reading token.
+        history: Earlier finals that the first connection gets, at most.
         messages: All messages but the first of each connection.
         statuses: Statuses of the responses.
     """
 
     path: str
     token: str = ""
+    history: int = 400
     messages: list[dict[str, Any]] = field(default_factory=list)
     statuses: list[int] = field(default_factory=list)
     _last_id: str = ""
@@ -51,9 +53,19 @@ class EventReader:
         """The texts of all finals."""
         return [str(final["text"]) for final in self.of("final")]
 
+    @property
+    def speakers(self) -> dict[int, int | None]:
+        """The speaker of each final, by its id, as far as it is known."""
+        found: dict[int, int | None] = {}
+        for message in self.messages:
+            finals = {"final": [message], "speaker_revision": message.get("finals", ())}
+            for final in finals.get(message["type"], ()):
+                found[final["id"]] = final.get("speaker")
+        return found
+
     async def _read(self) -> None:
         headers = {"last-event-id": self._last_id} if self._last_id else {}
-        query = {"token": self.token, "history": "400"}
+        query = {"token": self.token, "history": str(self.history)}
         async with (
             httpx2.AsyncClient(timeout=60) as http,
             http.stream("GET", f"{self.path}/events", params=query, headers=headers) as answer,
