@@ -98,6 +98,9 @@ __all__ = ["Cancel", "Embed", "LiveSession", "Output", "PrepareEmbedder", "Submi
 
 MAX_UNFINISHED_SAMPLES = 60 * SAMPLE_RATE_HZ
 """With more audio than this pending in the utterances of a channel, no messages are read."""
+MAX_PATIENT_LOAD = 0.5
+"""Load up to which a final waits for its speaker. Above it, most workers are busy: finals wait for
+each other, and voices are late, too."""
 MAX_FLUSHES = 100
 """Flushes that may wait for their finals; at this number, no messages are read."""
 SPARED_S = 0.3
@@ -669,11 +672,15 @@ class LiveSession:
         self._close_if_done()
 
     def _next_final(self) -> Final | None:
-        """Return the next final, with its speakers if they are known soon enough."""
+        """Return the next final, with its speakers if they are known soon enough.
+
+        While recognition is behind, it does not wait for them: a revision follows.
+        """
         speakers, utterance = self._speakers, self._recognition.ready_utterance
         if utterance is None:
             return None
-        if speakers is not None and speakers.holds(utterance, self._now):
+        is_busy = self._load > MAX_PATIENT_LOAD
+        if speakers is not None and not is_busy and speakers.holds(utterance, self._now):
             return None
         final = self._recognition.next_final(self._journal.next_id, self._now)
         if final is None or speakers is None:
