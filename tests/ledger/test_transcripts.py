@@ -432,6 +432,7 @@ def test_changed_words_stay_with_their_speaker_unless_that_is_merged(
     assert transcripts.change_paragraphs(KEY, "session", [ParagraphChange(400, 800, 0, 3, None)])
     transcripts.relabel(KEY, "session", {0: 1, 1: 1})
     assert speakers_of(transcripts)[0] == [0, 3, 1]
+    assert [match.segment.speaker for match in transcripts.search(KEY, "a")] == [0]
     assert transcripts.rename_speaker(KEY, "session", 3, "Ann")
     assert transcripts.merge_speakers(KEY, "session", 3, 1)
     assert speakers_of(transcripts) == ([0, 1, 1], {1: "Ann"})
