@@ -48,7 +48,8 @@ class Server:
         self._root, self._python = checkout
         variables = {f"AURICLE_{name.upper()}": str(value) for name, value in settings.items()}
         # Engines that are not part of Auricle are imported from this repository.
-        path = os.pathsep.join([str(self._root), *filter(None, [os.environ.get("PYTHONPATH")])])
+        own = str(self._root / "src"), str(self._root)
+        path = os.pathsep.join([*own, *filter(None, [os.environ.get("PYTHONPATH")])])
         variables |= {"AURICLE_PORT": str(self.port), "PYTHONPATH": path, "COLUMNS": "200"}
         self._environment = os.environ | variables | dict(environment or {})
         self._process: subprocess.Popen[bytes] | None = None
