@@ -104,6 +104,10 @@ async def test_segments_of_all_channels_are_merged_by_their_times() -> None:
     assert {source.channel for source in decoder.sources} == {0, 1}
     assert len({job.id for job in transcriber.jobs}) == 4
     assert seen[-1].fraction == 0.5
+    assert seen[-1].pending == ()
+    ahead = [sum(chunk.share for chunk in progress.pending) for progress in seen]
+    assert max(ahead) > 0
+    assert all(each.fraction + more <= 0.5 for each, more in zip(seen, ahead, strict=True))
     assert result.warnings == ()
 
 
