@@ -111,3 +111,13 @@ export async function keep(page: Page, ...records: object[]): Promise<void> {
 	}, records);
 	await page.reload();
 }
+
+/** Lets the page wait for minutes in the place of 10 s, from the next load on: a slow machine needs more time to undo. */
+export async function waitLongToDelete(page: Page): Promise<void> {
+	await page.addInitScript(() => {
+		const wait = setTimeout;
+		const patient = (work: () => void, milliseconds = 0): unknown =>
+			wait(work, milliseconds === 10_000 ? 600_000 : milliseconds);
+		globalThis.setTimeout = patient as typeof setTimeout;
+	});
+}

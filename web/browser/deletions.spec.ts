@@ -3,7 +3,7 @@
 import type { Locator, Page } from '@playwright/test';
 import { Client } from '../src/index.js';
 import { API_KEY, Auricle } from './auricle.js';
-import { drop, expectNobodyShutOut, keep, test } from './captions-page.js';
+import { drop, expectNobodyShutOut, keep, test, waitLongToDelete } from './captions-page.js';
 import { expect } from './fixtures.js';
 
 const rows = (page: Page): Locator => page.locator('.recording-list .row');
@@ -44,12 +44,7 @@ const storedIds = (page: Page): Promise<unknown> =>
 test('several deletions in a row are taken back one by one, and the others are carried out', async ({
 	captions: page,
 }) => {
-	await page.addInitScript(() => {
-		const wait = setTimeout;
-		const patient = (work: () => void, milliseconds = 0): unknown =>
-			wait(work, milliseconds === 10_000 ? 600_000 : milliseconds); // a slow machine needs more time to undo
-		globalThis.setTimeout = patient as typeof setTimeout;
-	});
+	await waitLongToDelete(page);
 	await keep(page, talk('a'), talk('b'), talk('c'));
 	await go(page, '#recordings');
 	for (const id of ['a', 'b', 'c']) {

@@ -7,7 +7,7 @@
 import { AxeBuilder } from '@axe-core/playwright';
 import type { Locator, Page } from '@playwright/test';
 import { API_KEY, Auricle, OPERATOR_KEY } from './auricle.js';
-import { test as base, drop, keep } from './captions-page.js';
+import { test as base, drop, keep, waitLongToDelete } from './captions-page.js';
 import { expect } from './fixtures.js';
 
 const FOLDER = process.env['AURICLE_SCREENSHOTS'] ?? '';
@@ -216,6 +216,30 @@ test('Recordings', async ({ captions: page }) => {
 	await speakers.getByRole('button', { name: /^Speaker 2/ }).click();
 	await expect(page.getByLabel('Name', { exact: true })).toBeVisible();
 	await pictures(page, 'recordings-speaker');
+});
+
+test('Recordings that are changed', async ({ captions: page }) => {
+	await waitLongToDelete(page);
+	const line = (startSeconds: number, endSeconds: number, text: string, speaker: number): object => ({
+		...{ startSeconds, endSeconds, text, language: 'en', speaker },
+	});
+	const lines = [
+		line(0, 60, 'The quarterly report is late. Who has it? I have it, and send it today.', 0),
+		line(60.2, 60.5, 'Mm.', 2),
+		line(63, 120, 'Then we can start with the budget.', 1),
+		line(125, 180, 'One page of the report is about the budget, too.', 0),
+	];
+	const record = { kind: 'recording', changedAt: Date.now(), lines, job: null };
+	await keep(page, { ...record, id: 'a', name: 'Monday.mp3' }, { ...record, id: 'b', name: 'Tuesday.mp3' });
+	await page.evaluate(() => location.assign('#recordings/a'));
+	await page.getByText('1 brief speaker').click();
+	await page.getByRole('button', { name: 'Change the paragraph at 0:00' }).click();
+	await page.getByRole('button', { name: 'I', exact: true }).click();
+	await page.getByRole('dialog').getByRole('combobox').selectOption('Speaker 2');
+	await pictures(page, 'recordings-paragraph');
+	await page.getByRole('button', { name: 'Save' }).click();
+	await page.getByRole('button', { name: 'Delete', exact: true }).click();
+	await pictures(page, 'recordings-deleted');
 });
 
 test('Status', async ({ browser, crashing: server }) => {
