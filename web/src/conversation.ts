@@ -139,8 +139,8 @@ export class Conversation {
 	#partialSample = 0; // the end of the newest partial
 	#behindSeconds: number | null = null; // last reported value; null: not catching up
 	readonly #waiter = Math.random().toString(36).slice(2);
-	/** The session that the next one continues for its readers. */
-	#lost: Ready | null = null;
+	/** The session that the next one continues for its readers; empty if there is none. */
+	#lost: { readonly session?: string; readonly secret?: string } = {};
 	#session: Ready | null = null;
 	#lastResult = 0; // of this session
 	#finals = 0; // of all sessions
@@ -246,7 +246,8 @@ export class Conversation {
 	 */
 	query(): Record<string, string> {
 		if (this.#session === null) {
-			return { waiter: this.#waiter, ...(this.#lost === null ? {} : { session: this.#lost.session }) };
+			const { session } = this.#lost;
+			return { waiter: this.#waiter, ...(session && { session }) };
 		}
 		const { prompt, hotwords } = this.#parameters;
 		const isWhole = !prompt && !hotwords?.length;
@@ -273,8 +274,7 @@ export class Conversation {
 			const { session, secret } = this.#session;
 			return JSON.stringify({ type: 'resume', session, secret, last_result: this.#lastResult });
 		}
-		const lost = this.#lost === null ? {} : { session: this.#lost.session, secret: this.#lost.secret };
-		return JSON.stringify({ type: 'start', ...this.#startFields(), ...lost });
+		return JSON.stringify({ type: 'start', ...this.#startFields(), ...this.#lost });
 	}
 
 	/** Records that the connection was lost, for any reason. */
@@ -351,9 +351,9 @@ export class Conversation {
 	}
 
 	#ready(ready: Ready): ReportedEvent[] {
-		const isLost = this.#session !== null && !ready.resumed;
-		if (isLost) {
-			this.#lost = this.#session;
+		const lost = ready.resumed ? null : this.#session;
+		if (lost !== null) {
+			this.#lost = { session: lost.session, secret: lost.secret };
 			this.#forgetSession();
 		}
 		const { firstSample, safeSample } = this.audio;
@@ -361,12 +361,12 @@ export class Conversation {
 		const requested = this.#requestedPlace;
 		const isAsRequested =
 			ready.receivedSample === requested?.startSample && ready.safeSample === requested.safeSample;
-		if (isLost && !isAsRequested) {
+		if (lost !== null && !isAsRequested) {
 			this.#state = 'misplaced';
 			return [];
 		}
 		this.#session = ready;
-		this.#lost = null;
+		this.#lost = {};
 		this.#state = 'open';
 		this.#receivedSample = ready.receivedSample;
 		this.#cuesSent = 0; // requests before the connection was lost may not have arrived

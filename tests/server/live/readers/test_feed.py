@@ -241,3 +241,23 @@ def test_no_withdrawn_token_reads_again_however_many_there_are() -> None:
     for expires_at, is_refused in ((2043, True), (2044, False), (2400, False)):
         assert feed.is_withdrawn(f"tok2.{expires_at}.s1.other") == is_refused
     assert not feed.is_withdrawn("")
+
+
+def test_a_sentence_over_two_segments_is_shown_once_although_its_speakers_change() -> None:
+    feed = new_feed()
+    said = [f"word{number}" for number in range(30)]
+    first, second = " ".join(said[:15]), " ".join(said[15:])
+    end = 13 * SAMPLE_RATE_HZ
+    feed.publish(replace(final(1, f"{first} {second}"), end_sample=end))
+    feed.finals_until(18 * SAMPLE_RATE_HZ)
+    segments = [feed.segment(0)]
+    middle = 6 * SAMPLE_RATE_HZ
+    parts = (
+        SpeakerSegment(SAMPLE_RATE_HZ, middle, first, 0),
+        SpeakerSegment(middle, end, second, 1),
+    )
+    feed.publish(SpeakerRevision((FinalSpeakers(1, 0, parts),)))
+    segments += [feed.segment(1), feed.segment(2)]
+    cues = {cue for segment in segments for cue in segment.decode().split("\n\n")[1:]}
+    words = sorted(word for cue in cues for word in cue.split() if word.startswith("word"))
+    assert words == sorted(said)

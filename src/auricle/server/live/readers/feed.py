@@ -128,6 +128,7 @@ class SessionFeed:
         self._number = 0
         self._end: _Entry | None = None
         self._segments: dict[int, bytes] = {}
+        self._captioned: dict[int, Final] = {}  # as segments show them, by id
         self._withdrawn: dict[str, int] = {}
         self._refused_until = -1
         self._log: FeedLog | None = None
@@ -394,10 +395,24 @@ class SessionFeed:
             raise NotFound("This segment is not in the playlist.")
         if number not in self._segments:
             start_ms = number * SEGMENT_MS
-            self._segments[number] = encode_segment(self.finals, start_ms, start_ms + SEGMENT_MS)
+            self._segments[number] = encode_segment(
+                self._captions(start_ms + SEGMENT_MS), start_ms, start_ms + SEGMENT_MS
+            )
             for old in [each for each in self._segments if each < listed.start - SPARE_SEGMENTS]:
                 del self._segments[old]
         return self._segments[number]
+
+    def _captions(self, end_ms: int) -> list[Final]:
+        """Return the finals that begin before a position, each as its first segment shows it.
+
+        Other speakers may change the cues of a final: the next segment would repeat its words.
+        """
+        finals = {each.id: self._captioned.get(each.id, each) for each in self.finals}
+        begun = {
+            id: each for id, each in finals.items() if each.start_sample < end_ms * _SAMPLES_PER_MS
+        }
+        self._captioned = {id: each for id, each in self._captioned.items() if id in finals} | begun
+        return list(begun.values())
 
 
 @dataclass(slots=True)
