@@ -74,6 +74,8 @@ class Ready:
         received_sample: The next expected sample; all before it were received.
         safe_sample: All audio before it is in finals.
         model: Name of the model that transcribes, as ``/v1/models`` lists it.
+        speakers_continue: Whether a new session continues the numbers of the lost session's
+            speakers.
     """
 
     session: str
@@ -84,6 +86,7 @@ class Ready:
     received_sample: int
     safe_sample: int
     model: str = ""
+    speakers_continue: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from auricle.speakers.known_voices import KnownVoices
 from auricle.speakers.online import MAX_STRETCHES, SpeakerTracker
 from auricle.types import SpeakerOptions
 from tests.support.made_up_voices import BETWEEN, SPREAD, embeddings
@@ -18,7 +19,9 @@ class Talk:
     """A session: finals of known voices, and the labels that a client has in the end."""
 
     def __init__(self, options: SpeakerOptions = ANY) -> None:
+        self._options = options
         self.tracker = SpeakerTracker(options)
+        self._before = 0  # finals of earlier trackers
         self.labels: list[tuple[int, ...]] = []
         self.revisions: list[list[int]] = []
         self._at = 0
@@ -40,12 +43,21 @@ class Talk:
         self._apply(self.tracker.revise())
         return first
 
+    def restart(self) -> None:
+        """Continue with the voices that another tracker has stored."""
+        self._apply(self.tracker.finish())
+        known = KnownVoices.decoded(self.tracker.known_voices().encoded("model"), "model")
+        assert known is not None
+        self.tracker = SpeakerTracker(self._options, known)
+        self._before = len(self.labels)
+
     def finish(self) -> list[tuple[int, ...]]:
         """Return all labels after the last revision."""
         self._apply(self.tracker.finish())
         return self.labels
 
     def _apply(self, changes: Mapping[int, tuple[int, ...]]) -> None:
+        changes = {self._before + index: labels for index, labels in changes.items()}
         self.revisions.append(sorted(changes))
         for index, labels in changes.items():
             assert len(labels) == len(self.labels[index])
@@ -178,3 +190,38 @@ def test_voices_in_a_narrow_band_are_told_apart_in_their_first_finals() -> None:
     for voice in (1, 2, 1, 2):
         talk.say(voice, voice, voice, voice, common=0.6)
     assert talk.labels == [(0,) * 4, (1,) * 4, (0,) * 4, (1,) * 4]
+
+
+TURNS = [(4, 4), (9,), (9, 9, 9), (4, 4, 4), (2, 2, 9, 9), (4,), (2, 2), (9, 9), (7, 7, 4), (2, 4)]
+
+
+@pytest.mark.parametrize("options", [ANY, SpeakerOptions(num_speakers=4)], ids=["", "4"])
+@pytest.mark.parametrize("every", [1, 2, 3, 7])
+def test_labels_after_a_restart_are_those_without_one(every: int, options: SpeakerOptions) -> None:
+    whole, interrupted = Talk(options), Talk(options)
+    for number, voices in enumerate(TURNS * 3, 1):
+        whole.say(*voices)
+        interrupted.say(*voices)
+        if number % every == 0:
+            interrupted.restart()
+    assert interrupted.finish() == whole.finish()
+    assert {label for labels in whole.labels for label in labels} == {0, 1, 2, 3}
+
+
+def test_voices_that_are_kept_as_sums_only_survive_a_restart() -> None:
+    talk = Talk()
+    talk.say(5, 5, 5)
+    for _ in range(MAX_STRETCHES // 3 + 2):
+        talk.say(6, 6, 6)
+    talk.restart()
+    known = talk.tracker.known_voices()
+    assert known.numbers.tolist() == [0, 1]
+    assert known.counts.tolist() == [3, 3 * (MAX_STRETCHES // 3 + 2)]
+    assert known.seconds.tolist() == pytest.approx((known.counts * 1.5).tolist())
+    assert [talk.say(7, 7, 7), talk.say(6, 6), talk.say(5, 5)] == [(2, 2, 2), (1, 1), (0, 0)]
+
+
+def test_a_tracker_without_speech_has_no_voices() -> None:
+    tracker = SpeakerTracker(ANY)
+    tracker.label([], embeddings([]))
+    assert not tracker.known_voices().numbers.size

@@ -19,6 +19,7 @@ from auricle.events import AudioProgress, Final, Partial, SessionEvent, Warned
 from auricle.protocol.framing import pack
 from auricle.session.live import Cancel, Embed, LiveSession, PrepareEmbedder, Submit
 from auricle.session.output import Judge, PrepareJudge, Revised
+from auricle.speakers.known_voices import KnownVoices
 from auricle.types import (
     SAMPLE_RATE_HZ,
     ClientId,
@@ -109,6 +110,7 @@ class Rig:
     streamed_languages: frozenset[str] = frozenset()
     embed_with: Callable[[EmbedJob], Voices] | None = None
     judge_with: Callable[[TurnJob], Judged] | None = None
+    known_voices: KnownVoices | None = None
     turn_jobs: list[TurnJob] = field(default_factory=list)
     voice_jobs: list[EmbedJob] = field(default_factory=list)
     events: list[SessionEvent] = field(default_factory=list)
@@ -133,6 +135,7 @@ class Rig:
             streamed_languages=self.streamed_languages,
             embeds_voices=self.embed_with is not None,
             judges_turns=self.judge_with is not None,
+            known_voices=self.known_voices,
         )
         self.session.attach(self.now)
         self.drain()

@@ -382,6 +382,7 @@ export class Conversation {
 			this.#sentSample = firstSample;
 			this.audio.rewind(firstSample);
 			this.#safeSample = safeSample;
+			this.#speakers.startSession(ready.speakersContinue);
 		}
 		if (this.#behindSamples > FAR_BEHIND_SAMPLES) {
 			this.#behindSeconds = Infinity;
@@ -508,7 +509,6 @@ export class Conversation {
 		this.#ackDue = null;
 		this.#configureDue = false;
 		this.#utterancesBefore = this.#utterance;
-		this.#speakers.startSession();
 	}
 
 	/** Returns the next audio, or the message due at this position. */

@@ -20,6 +20,8 @@ export interface Ready {
 	readonly safeSample: number;
 	/** The model that transcribes; empty: a server that does not tell it. */
 	readonly model: string;
+	/** Whether a new session continues the numbers of the lost session's speakers. */
+	readonly speakersContinue: boolean;
 }
 
 /** Speech has started. */
@@ -216,6 +218,7 @@ export function parseEvent(text: string): ServerEvent | null {
 				receivedSample: message.number('received'),
 				safeSample: message.number('safe'),
 				model: message.stringOrNull('model') ?? '',
+				speakersContinue: message.booleanOrNull('speakers_continue') ?? false,
 			};
 		case 'speech_started':
 		case 'speech_ended':
@@ -373,8 +376,14 @@ class Fields {
 	}
 
 	boolean(name: string): boolean {
-		const value = this.#fields[name];
-		if (typeof value !== 'boolean') throw badMessage();
+		const value = this.booleanOrNull(name);
+		if (value === null) throw badMessage();
+		return value;
+	}
+
+	booleanOrNull(name: string): boolean | null {
+		const value = this.#fields[name] ?? null;
+		if (value !== null && typeof value !== 'boolean') throw badMessage();
 		return value;
 	}
 

@@ -2,15 +2,17 @@
 
 import type { Final, SpeakerRevision, SpeakerSegment } from './events.js';
 
-/** Renumbers what one session reports: another session does not know the voices of the first. */
+/** Renumbers what one session reports: another session may not know the voices of the first. */
 export class SpeakerNumbers {
 	#speakers = 0; // of all sessions so far
-	#before = 0; // of earlier sessions
+	#before = 0; // of sessions whose voices this session does not know
 	readonly #ids = new Map<number, number>(); // the numbers of the session's finals, over all sessions
 
-	/** Another session begins: its speakers get new numbers. */
-	startSession(): void {
-		this.#before = this.#speakers;
+	/** Another session begins: its speakers get new numbers, unless it knows the voices of the lost one. */
+	startSession(knowsVoices: boolean): void {
+		if (!knowsVoices) {
+			this.#before = this.#speakers;
+		}
 		this.#ids.clear();
 	}
 

@@ -44,6 +44,7 @@ function ready(receivedSample = 0, more: Partial<Ready> = {}): Ready {
 		receivedSample,
 		safeSample: receivedSample,
 		model: 'whisper-base',
+		speakersContinue: false,
 		...more,
 	};
 }
@@ -102,11 +103,16 @@ const commands = (talk: Conversation): Command[] =>
 const opening = (talk: Conversation): Command => JSON.parse(talk.connected()) as Command;
 
 /** Comes back to a server that knows nothing any more and starts where it was asked to. */
-function forgotten(talk: Conversation, receivedSample: number): ReportedEvent[] {
+function forgotten(
+	talk: Conversation,
+	receivedSample: number,
+	changes: Partial<Ready> = {},
+): ReportedEvent[] {
 	talk.disconnected();
 	talk.query();
 	talk.connected();
-	return talk.receiveEvent(ready(receivedSample, { session: 'B', safeSample: talk.audio.safeSample }));
+	const safeSample = talk.audio.safeSample;
+	return talk.receiveEvent(ready(receivedSample, { session: 'B', safeSample, ...changes }));
 }
 
 describe('the first session', () => {
@@ -344,11 +350,12 @@ describe('after a lost connection', () => {
 		expect(talk.receiveEvent(resumed)).toEqual([{ ...resumed, utterance: 2 }]);
 	});
 
+	const spokenBy = (id: number, speaker: number): Final => {
+		const segment = { startSeconds: id - 1, endSeconds: id, text: 'x', speaker };
+		return { ...final(id, (id - 1) * SECOND, id * SECOND), speaker, segments: [segment] };
+	};
+
 	test('gives speakers of a new session new numbers', () => {
-		const spokenBy = (id: number, speaker: number): Final => {
-			const segment = { startSeconds: id - 1, endSeconds: id, text: 'x', speaker };
-			return { ...final(id, (id - 1) * SECOND, id * SECOND), speaker, segments: [segment] };
-		};
 		const talk = opened({ speakers: true });
 		speak(talk, 4);
 		messages(talk);
@@ -363,6 +370,23 @@ describe('after a lost connection', () => {
 		expect(talk.receiveEvent(third)).toMatchObject([{ id: 3, speaker: 2, segments: [{ speaker: 2 }] }]);
 		const late = { type: 'speaker_revision', finals: [{ id: 1, speaker: 1, segments: [] }] } as const;
 		expect(talk.receiveEvent(late)).toMatchObject([{ finals: [{ id: 3, speaker: 3 }] }]);
+	});
+
+	test('keeps the numbers of speakers that a new session knows', () => {
+		const talk = opened({ speakers: true });
+		speak(talk, 4);
+		messages(talk);
+		talk.receiveEvent(spokenBy(1, 0));
+		talk.receiveEvent(spokenBy(2, 1));
+		forgotten(talk, 0, { speakersContinue: true });
+		messages(talk);
+		expect(talk.receiveEvent({ ...spokenBy(3, 1), id: 1 })).toMatchObject([{ id: 3, speaker: 1 }]);
+		forgotten(talk, 0);
+		messages(talk);
+		expect(talk.receiveEvent({ ...spokenBy(4, 0), id: 1 })).toMatchObject([{ id: 4, speaker: 2 }]);
+		forgotten(talk, 0, { speakersContinue: true });
+		messages(talk);
+		expect(talk.receiveEvent({ ...spokenBy(4, 1), id: 1 })).toMatchObject([{ id: 5, speaker: 3 }]);
 	});
 
 	test('numbers finals across all sessions', () => {

@@ -25,6 +25,7 @@ const READY = {
 	received: 7,
 	safe: 5,
 	model: 'whisper-base',
+	speakers_continue: true,
 };
 
 const read = (message: unknown) => parseEvent(JSON.stringify(message));
@@ -39,7 +40,9 @@ test('ready', () => {
 		receivedSample: 7,
 		safeSample: 5,
 		model: 'whisper-base',
+		speakersContinue: true,
 	});
+	expect(read({ ...READY, speakers_continue: undefined })).toMatchObject({ speakersContinue: false });
 	expect(read({ ...READY, model: undefined })).toMatchObject({ model: '' }); // an older server
 });
 

@@ -11,7 +11,8 @@ Received events are passed to :meth:`Conversation.receive_event`; messages to se
 - Each final is delivered once: within a session, repeats are detected by their ``id``, and audio
   that finals cover is never sent to another session. The numbers that the application sees
   continue over all sessions.
-- Another session does not know the voices of the first, so its speakers get new numbers.
+- Unless the server says that another session knows the voices of the first, its speakers get new
+  numbers.
 """
 
 import enum
@@ -178,7 +179,8 @@ class Conversation:
         self._utterance = 0  # of the newest final, over all sessions
         self._utterances_before = 0  # those of earlier sessions
         self._numbers: dict[int, int] = {}  # of the session's finals, over all sessions
-        self._speakers = self._speakers_before = 0  # speakers so far, and those of earlier sessions
+        self._speakers = 0  # so far
+        self._speakers_before = 0  # those of sessions whose voices this session does not know
         self._cues: deque[int] = deque()  # positions at which the application requested a final
         self._cues_sent = 0
         self._ack_due: int | None = None
@@ -362,6 +364,8 @@ class Conversation:
             self._sent_sample = self.audio.first_sample
             self.audio.rewind(self.audio.first_sample)
             self.safe_sample = self.audio.safe_sample
+            if not ready.speakers_continue:
+                self._speakers_before = self._speakers
         if self.behind_samples > FAR_BEHIND_SAMPLES:
             self._behind_s = inf
         return [Connected(ready.resumed)]
@@ -478,7 +482,6 @@ class Conversation:
         self._configure_due = None
         self._utterances_before = self._utterance
         self._numbers.clear()
-        self._speakers_before = self._speakers
 
     def _next_of_the_stream(self) -> str | bytes | None:
         """Return the next audio message, or the command due at this position."""

@@ -82,6 +82,7 @@ from auricle.session.speaker_labels import LAST_PATIENCE_S, SpeakerLabels, revis
 from auricle.session.turn_end import ASK_MS
 from auricle.session.utterances.utterance import Caller
 from auricle.session.warnings import HeldWarnings
+from auricle.speakers.known_voices import KnownVoices
 from auricle.types import (
     SAMPLE_RATE_HZ,
     ClientId,
@@ -137,6 +138,7 @@ class LiveSession:
             :meth:`set_load` says so.
         embeds_voices: Whether :class:`.Embed` can be executed; otherwise speakers stay unknown.
         judges_turns: Whether :class:`.Judge` can be executed; otherwise silence ends utterances.
+        known_voices: The voices of a lost session, whose speakers' numbers continue.
         detector: Creates the detector of speech of a channel.
 
     Raises:
@@ -162,6 +164,7 @@ class LiveSession:
         embeds_voices: bool = False,
         judges_turns: bool = False,
         is_resuming: bool = False,
+        known_voices: KnownVoices | None = None,
         detector: Callable[[], SpeechProbabilities] = VoiceDetector,
     ) -> None:
         self.id = id
@@ -202,6 +205,7 @@ class LiveSession:
         )
         self._client = client
         self._embeds_voices = embeds_voices
+        self._known_voices = known_voices
         self._speakers: SpeakerLabels | None = None
         self._wants_speakers = False
         self._has_word_times = engine.has_word_times
@@ -291,6 +295,22 @@ class LiveSession:
         return self._journal.next_id - 1
 
     @property
+    def labelled_finals(self) -> int:
+        """Number of finals with speakers; if it is the same, so are the known voices."""
+        return 0 if self._speakers is None else self._speakers.labelled_finals
+
+    @property
+    def has_voices(self) -> bool:
+        """Whether there are known voices."""
+        return self._known_voices is not None or self.labelled_finals > 0
+
+    def known_voices(self) -> KnownVoices | None:
+        """Return the voices of all speakers so far, also of a lost session; ``None``: no voice."""
+        if self._speakers is None or not self._speakers.labelled_finals:
+            return self._known_voices
+        return self._speakers.known_voices()
+
+    @property
     def wake_at(self) -> float:
         """When to call :meth:`poll` next; infinity if there is nothing to do."""
         if self._is_behind and self._has_room:
@@ -341,6 +361,7 @@ class LiveSession:
                 received_sample=self.received_sample,
                 safe_sample=safe_sample,
                 model=self.model,
+                speakers_continue=self._known_voices is not None and self._embeds_voices,
             )
         )
         for final in missed:
@@ -722,7 +743,7 @@ class LiveSession:
         if not self._embeds_voices:
             self._warnings.add(NO_SPEAKERS)
         elif self._speakers is None:
-            self._speakers = SpeakerLabels(self.id, self._client, options)
+            self._speakers = SpeakerLabels(self.id, self._client, options, self._known_voices)
             self._put(PrepareEmbedder())
 
     def _request_turns(self, turns: TurnDetection | None) -> None:

@@ -25,6 +25,7 @@ import numpy.typing as npt
 from auricle.errors import AuricleError
 from auricle.events import Final, FinalSpeakers, SpeakerRevision, SpeakerSegment
 from auricle.session.wire_formats.base import NO_AUDIO
+from auricle.speakers.known_voices import KnownVoices
 from auricle.speakers.online import SpeakerTracker
 from auricle.speakers.stretches import Span, cut_live_stretches
 from auricle.speakers.turns import Turn
@@ -140,12 +141,19 @@ class SpeakerLabels:
         session: ID of the session.
         client: The client that jobs are charged to.
         options: What is known about the number of speakers.
+        known: The voices of an earlier session, whose numbers continue.
     """
 
-    def __init__(self, session: str, client: ClientId, options: SpeakerOptions) -> None:
+    def __init__(
+        self,
+        session: str,
+        client: ClientId,
+        options: SpeakerOptions,
+        known: KnownVoices | None = None,
+    ) -> None:
         self._session = session
         self._client = client
-        self._tracker = SpeakerTracker(options)
+        self._tracker = SpeakerTracker(options, known)
         self._voices: deque[_Voice] = deque()
         self._finals: dict[int, Final] = {}  # as sent, by utterance, the newest last
         self._stretches: dict[int, tuple[Span, ...]] = {}
@@ -162,6 +170,15 @@ class SpeakerLabels:
         """When to call :meth:`due_jobs` next, or to ask again whether a final must wait."""
         jobs = min((voice.wake_at for voice in self._voices), default=inf)
         return min(jobs, *(v.held_until for v in self._voices if self._is_held(v)), inf)
+
+    @property
+    def labelled_finals(self) -> int:
+        """Number of finals that were labelled; if it is the same, so are the known voices."""
+        return len(self._tracked)
+
+    def known_voices(self) -> KnownVoices:
+        """Return the voices of all finals that were labelled, and those known before."""
+        return self._tracker.known_voices()
 
     @property
     def is_settled(self) -> bool:

@@ -3,7 +3,8 @@
 A part of a final belongs to the most similar voice so far, or to a new one if none is similar
 enough. After some finals, and at the end, the recent stretches are clustered again as in a file:
 what was labelled in haste may then change, and a revision reports it. Older stretches are kept as
-one mean vector for each speaker. The labels depend only on the finals and their order.
+one mean vector for each speaker. The labels depend only on the finals, their order, and the voices
+that were known before.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,8 +12,10 @@ from dataclasses import dataclass
 from itertools import groupby
 
 import numpy as np
+import numpy.typing as npt
 
 from auricle.speakers.clustering import Labels, Seconds, Vectors, cluster
+from auricle.speakers.known_voices import KnownVoices
 from auricle.speakers.stretches import Span
 from auricle.speakers.turns import SAMPLE_WEIGHT, Scores, best_path, change_costs
 from auricle.types import MAX_SPEAKERS, SAMPLE_RATE_HZ, SpeakerOptions
@@ -81,6 +84,12 @@ class _Final:
     units: _Units
     labels: Labels
 
+    def add_to(self, sums: npt.NDArray[np.float64], counts: Seconds, seconds: Seconds) -> None:
+        """Add the stretches to sums that have a row or an element for each speaker."""
+        np.add.at(sums, self.labels, self.vectors)
+        np.add.at(counts, self.labels, 1)
+        np.add.at(seconds, self.labels, self.seconds)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Voices:
@@ -99,9 +108,10 @@ class SpeakerTracker:
 
     Args:
         options: What is known of the number of speakers.
+        known: The voices of an earlier session, whose numbers continue.
     """
 
-    def __init__(self, options: SpeakerOptions) -> None:
+    def __init__(self, options: SpeakerOptions, known: KnownVoices | None = None) -> None:
         self._options = options
         self._finals: list[_Final] = []
         # Of older finals, one row or element for each speaker: sums of vectors, their number, and
@@ -111,6 +121,22 @@ class SpeakerTracker:
         self._seconds = np.zeros(MAX_SPEAKERS)
         self._was_archived = np.zeros(MAX_SPEAKERS, np.bool_)
         self._next_index = self._unrevised = 0
+        if known is not None:
+            self._sums = np.zeros((MAX_SPEAKERS, known.sums.shape[1]))
+            self._sums[known.numbers] = known.sums
+            self._counts[known.numbers] = known.counts
+            self._seconds[known.numbers] = known.seconds
+            self._was_archived[known.numbers] = True
+
+    def known_voices(self) -> KnownVoices:
+        """Return the voices of all speech so far."""
+        sums, counts, seconds = self._sums.copy(), self._counts.copy(), self._seconds.copy()
+        for final in self._finals:
+            final.add_to(sums, counts, seconds)
+        numbers = np.flatnonzero(counts)
+        return KnownVoices(
+            numbers, sums[numbers].astype(np.float32), counts[numbers], seconds[numbers]
+        )
 
     def label(self, stretches: Sequence[Span], vectors: Vectors) -> tuple[int, ...]:
         """Return the speaker of each stretch of the next final: 0, 1, … by first appearance.
@@ -183,10 +209,8 @@ class SpeakerTracker:
         """Keep only the sums of finals that exceed the limit."""
         while len(self._finals) > 1 and sum(len(f.labels) for f in self._finals) > MAX_STRETCHES:
             final = self._finals.pop(0)
-            np.add.at(self._sums, final.labels, final.vectors)
-            np.add.at(self._counts, final.labels, 1)
+            final.add_to(self._sums, self._counts, self._seconds)
             self._was_archived[final.labels] = True
-            np.add.at(self._seconds, final.labels, final.seconds)
 
     def _relabel(self) -> None:
         """Cluster the recent stretches and the older voices, and keep the speakers' numbers."""

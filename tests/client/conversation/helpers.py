@@ -20,10 +20,23 @@ def speech(seconds: float) -> Pcm16:
 
 
 def ready(
-    received: int = 0, *, safe: int | None = None, resumed: bool = False, name: str = "A"
+    received: int = 0,
+    *,
+    safe: int | None = None,
+    resumed: bool = False,
+    name: str = "A",
+    speakers_continue: bool = False,
 ) -> Ready:
     safe = received if safe is None else safe
-    return Ready(name, f"secret of {name}", resumed, True, received, safe)
+    return Ready(
+        name,
+        f"secret of {name}",
+        resumed,
+        True,
+        received,
+        safe,
+        speakers_continue=speakers_continue,
+    )
 
 
 def final(id: int, start: int, end: int, utterance: int | None = None) -> Final:
@@ -61,10 +74,13 @@ def commands(talk: Conversation) -> list[Command]:
     return [message for message in messages(talk) if not isinstance(message, tuple)]
 
 
-def forgotten(talk: Conversation, received: int) -> list[object]:
+def forgotten(
+    talk: Conversation, received: int, *, speakers_continue: bool = False
+) -> list[object]:
     """Reconnect to a server without the session, which starts where requested."""
     talk.disconnected()
     talk.query()
     talk.connected()
-    safe_sample = talk.audio.safe_sample
-    return list(talk.receive_event(ready(received, safe=safe_sample, name="B")))
+    safe = talk.audio.safe_sample
+    answer = ready(received, safe=safe, name="B", speakers_continue=speakers_continue)
+    return list(talk.receive_event(answer))

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from auricle.client.conversation import CatchingUp, Connected, State
+from auricle.client.conversation import CatchingUp, Connected, Conversation, State
 from auricle.client.kept_audio import LEAD_IN_SAMPLES
 from auricle.commands import Ack, Stop
 from auricle.events import (
@@ -137,6 +137,41 @@ def test_speakers_of_a_new_session_have_new_numbers() -> None:
     (revision,) = talk.receive_event(SpeakerRevision((FinalSpeakers(1, 1, ()),)))
     assert revision == SpeakerRevision((FinalSpeakers(3, 3, ()),))
     assert talk.receive_event(SpeakerRevision((FinalSpeakers(9, 1, ()),))) == []
+
+
+def spoken_by(talk: Conversation, id: int, at_s: int, speaker: int) -> int | None:
+    """Return the number that the application gets for the speaker of a final."""
+    end = (at_s + 1) * SECOND
+    (event,) = talk.receive_event(labelled(final(id, at_s * SECOND, end), speaker))
+    assert isinstance(event, Final)
+    return event.speaker
+
+
+def test_speakers_that_a_new_session_knows_keep_their_numbers() -> None:
+    talk = opened(speakers=True)
+    talk.receive_pcm(speech(6))
+    list(messages(talk))
+    assert [spoken_by(talk, id, id - 1, speaker) for id, speaker in ((1, 0), (2, 1))] == [0, 1]
+    forgotten(talk, 0, speakers_continue=True)
+    assert spoken_by(talk, 1, 2, 1) == 1
+    forgotten(talk, 0)
+    assert spoken_by(talk, 1, 3, 0) == 2
+    forgotten(talk, 0, speakers_continue=True)
+    assert [spoken_by(talk, id, id + 3, speaker) for id, speaker in ((1, 1), (2, 0))] == [3, 2]
+
+
+def test_speakers_keep_their_numbers_if_the_first_new_session_is_at_the_wrong_position() -> None:
+    talk = opened(speakers=True, prompt="Of birds.")
+    talk.receive_pcm(speech(6))
+    list(messages(talk))
+    assert spoken_by(talk, 1, 0, 0) == 0
+    forgotten(talk, 0)
+    assert list(messages(talk)) == [Stop()]
+    talk.receive_event(CLOSED)
+    talk.disconnected()
+    talk.connected()
+    talk.receive_event(ready(0, safe=talk.audio.safe_sample, name="C", speakers_continue=True))
+    assert spoken_by(talk, 1, 1, 0) == 0
 
 
 @pytest.mark.parametrize("parameters", [{"prompt": "Of birds."}, {"hotwords": ("Opus",)}])

@@ -131,7 +131,7 @@ MESSAGES: list[tuple[Event, dict[str, object]]] = [
         },
     ),
     (
-        Ready("s", "x", False, True, 182_400, 176_000, "tiny"),
+        Ready("s", "x", False, True, 182_400, 176_000, "tiny", speakers_continue=True),
         {
             "type": "ready",
             "session": "s",
@@ -142,6 +142,7 @@ MESSAGES: list[tuple[Event, dict[str, object]]] = [
             "received": 182_400,
             "safe": 176_000,
             "model": "tiny",
+            "speakers_continue": True,
         },
     ),
     (SpeechStarted(6720), {"type": "speech_started", "at_s": 0.42}),

@@ -5,8 +5,9 @@ import pytest
 
 from auricle.commands import Finalize, Stop, StreamParameters, UpdateConfig
 from auricle.errors import BadRequest
-from auricle.events import Closed, SpeakerRevision, WarningCode, Wire
+from auricle.events import Closed, Ready, SpeakerRevision, WarningCode, Wire
 from auricle.session.speaker_labels import LAST_PATIENCE_S, PATIENCE_S
+from auricle.speakers.known_voices import KnownVoices
 from auricle.types import EmbedJob, Job, JobKind
 from tests.session.live.helpers import FELLOW, codes
 from tests.support.session import Answer, Rig, Voices, by_loudness, silence, spoken
@@ -26,10 +27,17 @@ def late(job: EmbedJob) -> Voices:
     return None
 
 
-def rig_of(embed_with: object = by_loudness, **changes: object) -> Rig:
+def rig_of(
+    embed_with: object = by_loudness, known_voices: KnownVoices | None = None, **changes: object
+) -> Rig:
     values = {"format": Wire.PCM16, "language": "en", "speakers": True} | changes
     parameters = StreamParameters(**values)  # type: ignore[arg-type]  # fields by name
-    return Rig(parameters=parameters, answer_with=words, embed_with=embed_with)  # type: ignore[arg-type]
+    return Rig(
+        parameters=parameters,
+        answer_with=words,
+        embed_with=embed_with,  # type: ignore[arg-type]  # a function, or None
+        known_voices=known_voices,
+    )
 
 
 def test_finals_have_their_speakers() -> None:
@@ -216,3 +224,42 @@ def test_a_client_that_resumes_learns_the_speakers_that_it_missed() -> None:
     assert (replayed.id, replayed.speaker) == (2, 1)
     (revision,) = rig.of(SpeakerRevision)
     assert [(final.id, final.speaker) for final in revision.finals] == [(1, 0)]
+
+
+def knows_voices(rig: Rig) -> bool:
+    (ready,) = rig.of(Ready)
+    return ready.speakers_continue
+
+
+def test_numbers_continue_with_the_voices_of_a_lost_session() -> None:
+    lost = rig_of()
+    assert (lost.session.has_voices, lost.session.known_voices()) == (False, None)
+    lost.speak_pcm(DIALOGUE, message_samples=1600)
+    assert [final.speaker for final in lost.finals] == [0, 1]
+    assert lost.session.labelled_finals == 2
+    known = lost.session.known_voices()
+    assert known is not None
+    again = rig_of(known_voices=known)
+    assert (knows_voices(lost), knows_voices(again)) == (False, True)
+    assert again.session.known_voices() is known
+    again.speak_pcm(np.concatenate([QUIET, silence(0.7), LOUD, silence(0.7)]), message_samples=1600)
+    assert [final.speaker for final in again.finals] == [1, 0]
+    more = again.session.known_voices()
+    assert more is not None
+    assert (more.counts > known.counts).all()
+
+
+def test_known_voices_are_used_when_speakers_are_requested_later() -> None:
+    lost = rig_of()
+    lost.speak_pcm(DIALOGUE, message_samples=1600)
+    rig = rig_of(known_voices=lost.session.known_voices(), speakers=False)
+    assert rig.session.has_voices
+    rig.command(UpdateConfig(speakers=True))
+    rig.speak_pcm(np.concatenate([QUIET, silence(0.7)]), message_samples=1600)
+    assert [final.speaker for final in rig.finals] == [1]
+
+
+def test_numbers_do_not_continue_if_no_voices_can_be_embedded() -> None:
+    lost = rig_of()
+    lost.speak_pcm(DIALOGUE, message_samples=1600)
+    assert not knows_voices(rig_of(None, known_voices=lost.session.known_voices()))
