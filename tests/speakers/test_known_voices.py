@@ -11,7 +11,7 @@ MODEL = "a digest"
 
 
 def voices(*numbers: int, dimensions: int = 4) -> KnownVoices:
-    sums = np.ones((len(numbers), dimensions), np.float32) * (np.array(numbers)[:, None] + 0.5)
+    sums = np.repeat(np.array(numbers, np.float32)[:, None] + 0.5, dimensions, axis=1)
     return KnownVoices(np.array(numbers), sums, np.full(len(numbers), 3.0), np.array(numbers) + 0.5)
 
 

@@ -203,6 +203,18 @@ _FEEDS = (
     """,
 )
 
+_VOICES = (
+    """
+    CREATE TABLE voices (
+        session TEXT PRIMARY KEY,
+        gateway TEXT NOT NULL,
+        owner TEXT NOT NULL,
+        voices {bytes} NOT NULL,
+        seen_at {real} NOT NULL
+    )
+    """,
+)
+
 _SQLITE_TYPES = {
     "serial": "INTEGER PRIMARY KEY AUTOINCREMENT",  # numbers of deleted rows are not used again
     "bytes": "BLOB",
@@ -234,6 +246,7 @@ SQLITE_MIGRATIONS: Migrations = (
     _REVISIONS,
     _PARTS,
     _in_types(_SQLITE_TYPES, _FEEDS),
+    _in_types(_SQLITE_TYPES, _VOICES),
 )
 POSTGRES_MIGRATIONS: Migrations = (
     _in_types(_POSTGRES_TYPES, _JOBS),
@@ -247,4 +260,5 @@ POSTGRES_MIGRATIONS: Migrations = (
     _REVISIONS,
     _PARTS,
     _in_types(_POSTGRES_TYPES, _FEEDS),
+    _in_types(_POSTGRES_TYPES, _VOICES),
 )

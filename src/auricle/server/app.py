@@ -28,6 +28,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from auricle.audio.opus import find_libopus
 from auricle.config.settings import Settings
 from auricle.engine.models import Models, ModelTable
+from auricle.engine.speakers.model_file import BUNDLED_MODEL
 from auricle.errors import SetupError
 from auricle.server.access.connection_limits import ConnectionLimitMiddleware
 from auricle.server.access.origins import TrustedHostMiddleware, cross_origin
@@ -120,6 +121,7 @@ def create_app(
         server.metrics.add_pool("partials", partials.stats)
     if speakers is not None:
         server.speakers = server.live.embedder = speakers
+        server.speaker_model = settings.speakers.speaker_model or BUNDLED_MODEL
         server.metrics.add_pool("speakers", speakers.stats)
     server.live.judge = turns
     if turns is not None:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -76,6 +77,8 @@ class ServerState:
     live: LiveSessions
     speakers: VoiceEmbedder | None = None
     """Embeds speech for speakers; ``None``: transcripts have none."""
+    speaker_model: Path | None = None
+    """The file of its model."""
     renderer: Renderer = field(default_factory=Renderer)
     history: History = field(default_factory=History)
     start_estimate: StartEstimate = field(default_factory=StartEstimate)

@@ -15,6 +15,7 @@ from anyio.abc import TaskGroup
 
 from auricle.audio.vad import has_speech
 from auricle.config.settings import spool_directory
+from auricle.engine.speakers.model_file import digest_of
 from auricle.errors import LedgerUnusable, PoisonJob
 from auricle.files.transcribe import max_chunks_in_flight
 from auricle.ledger.audio.store import AudioStore
@@ -25,6 +26,7 @@ from auricle.ledger.location import open_audio, open_database
 from auricle.ledger.runner import JobRunner
 from auricle.ledger.store import REFUSALS, Ledger
 from auricle.ledger.transcripts import Transcripts
+from auricle.ledger.voices import StoredVoices
 from auricle.ledger.webhooks.deliveries import WebhookRunner
 from auricle.ledger.webhooks.request import secret_of_owner
 from auricle.ledger.webhooks.sender import WebhookSender
@@ -33,6 +35,7 @@ from auricle.server.context import MAX_JOB_UPLOADS, ServerState
 from auricle.server.http.errors import error_body
 from auricle.server.live.audio_journal.journal import AudioJournal, delete_left, has_left
 from auricle.server.live.audio_journal.recovery import Recovery
+from auricle.server.live.kept_voices import REWRITE_S
 from auricle.server.live.readers.feed import SessionFeed
 from auricle.server.live.readers.log import TOUCH_S, LedgerFeedLog
 from auricle.server.live.session_secrets import RETURN_S
@@ -88,6 +91,7 @@ async def run(server: ServerState) -> AsyncIterator[None]:
         keeps_transcripts = server.ledger_settings.keep_transcripts
         feed_log = _open_feed_log(server, database)
         restored = await to_thread.run_sync(_restored_feeds, feed_log)
+        await to_thread.run_sync(_restore_voices, server, database)
         try:
             async with anyio.create_task_group() as background:
                 server.resources = Running(
@@ -109,6 +113,7 @@ async def run(server: ServerState) -> AsyncIterator[None]:
                     server.live.feeds.restore(restored, time.monotonic() + RETURN_S)
                     feed_log.sessions = server.live.feeds.logged
                     background.start_soon(feed_log.run)
+                background.start_soon(server.live.voices.run)
                 background.start_soon(keeper.run)  # earlier transcripts expire in any case
                 if journal is not None:
                     _follow(server, journal, keeper, background)
@@ -170,15 +175,19 @@ def _open_jobs(
     return ledger, runner
 
 
-def _open_feed_log(server: ServerState, database: Database) -> LedgerFeedLog | None:
-    """Open the log of what readers get.
+def _gateway_of(server: ServerState) -> str | None:
+    """Return the name by which the database distinguishes the sessions of this server.
 
-    ``None``: the feeds of gateways without names in one database can't be distinguished.
+    ``None``: the sessions of gateways without names in one database can't be distinguished.
     """
     gateway = server.settings.gateway_id
-    if server.shares_jobs and not gateway:
-        return None
-    return LedgerFeedLog(StoredFeeds(database), gateway)
+    return None if server.shares_jobs and not gateway else gateway
+
+
+def _open_feed_log(server: ServerState, database: Database) -> LedgerFeedLog | None:
+    """Open the log of what readers get; ``None``: they lose it with this server."""
+    gateway = _gateway_of(server)
+    return None if gateway is None else LedgerFeedLog(StoredFeeds(database), gateway)
 
 
 def _restored_feeds(feed_log: LedgerFeedLog | None) -> list[SessionFeed]:
@@ -188,6 +197,20 @@ def _restored_feeds(feed_log: LedgerFeedLog | None) -> list[SessionFeed]:
     except REFUSALS as error:
         _log.warning("feeds_not_restored", code=error.code)
         return []
+
+
+def _restore_voices(server: ServerState, database: Database) -> None:
+    """Read the voices of the last run's sessions, and keep those of new ones."""
+    gateway, model = _gateway_of(server), server.speaker_model
+    if gateway is None:
+        return
+    try:
+        digest = "" if model is None else digest_of(model)
+        server.live.voices.keep_in(StoredVoices(database), gateway, digest)
+        now = time.monotonic()
+        server.live.voices.restore(time.time() - RETURN_S - REWRITE_S, now + RETURN_S)
+    except REFUSALS as error:
+        _log.warning("voices_not_restored", code=error.code)
 
 
 def _open_journal(server: ServerState) -> AudioJournal | None:

@@ -1,5 +1,6 @@
 """The file of a speaker model, checked before a worker loads it."""
 
+import hashlib
 from pathlib import Path
 
 from auricle.config.settings import variable
@@ -12,6 +13,16 @@ BUNDLED_MODEL = Path(__file__).with_name("campplus.onnx")
 BUNDLED_DIMENSIONS = 192
 MAX_DIMENSIONS = 1024
 """Maximum size of an embedding; published models have 128 to 512."""
+
+
+def digest_of(path: Path) -> str:
+    """Return what identifies a model: embeddings of another one can't be compared.
+
+    Raises:
+        OSError: The file can't be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def check_file(path: Path) -> None:

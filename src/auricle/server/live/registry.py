@@ -34,6 +34,7 @@ from auricle.server.live.admission.capacity import Sample
 from auricle.server.live.admission.line import Waiter
 from auricle.server.live.admission.memory import CapacityMemory
 from auricle.server.live.audio_journal.journal import AudioJournal
+from auricle.server.live.kept_voices import KeptVoices
 from auricle.server.live.load_meter import LoadMeter
 from auricle.server.live.readers.feed import SessionFeed
 from auricle.server.live.readers.feeds import Feeds
@@ -99,6 +100,22 @@ class _Place:
     reservations: dict[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a client has proved of a session that it has lost.
+
+    Attributes:
+        lost: The session's id; empty: nothing is proved.
+        id: The same id if the new session gets it, to have the same readers; empty: a new one.
+    """
+
+    lost: str = ""
+    id: str = ""
+
+
+NO_CLAIM = Claim()
+
+
 class LiveSessions:
     """The registry of live sessions; see the module.
 
@@ -131,6 +148,7 @@ class LiveSessions:
         self.metrics = metrics
         self.draining = anyio.Event()
         self.feeds = Feeds(settings.max_readers)
+        self.voices = KeptVoices()
         self._models = models
         self.keeper: TranscriptKeeper | None = None
         """Stores the finals of sessions with an owner; ``None``: nothing is kept."""
@@ -335,7 +353,7 @@ class LiveSessions:
         owner: ClientId | None = None,
         request_id: str = "",
         is_resuming: bool = False,
-        id: str = "",
+        claim: Claim = NO_CLAIM,
     ) -> LiveRunner:
         """Start a session with a place from :meth:`admit`, which is free when it is over.
 
@@ -349,7 +367,7 @@ class LiveSessions:
                 and it is not kept.
             request_id: Id of the speaker's request, by which its session is found in a list.
             is_resuming: Whether it replaces a session that is lost.
-            id: Its id from :meth:`reclaim`; empty: a new one.
+            claim: Result of :meth:`reclaim`, if it replaces a session that is lost.
 
         Raises:
             ModelNotFound: There is no such model.
@@ -357,7 +375,8 @@ class LiveSessions:
         """
         streamed = frozenset[str]() if self.partials is None else self.partials.languages
         try:
-            id = id or self._secrets.new_id()
+            id = claim.id or self._secrets.new_id()
+            known_voices = self.voices.find(client, claim.lost)
             session = LiveSession(
                 parameters,
                 self.settings,
@@ -372,18 +391,22 @@ class LiveSessions:
                 embeds_voices=self.embedder is not None,
                 judges_turns=self.judge is not None,
                 is_resuming=is_resuming,
+                known_voices=known_voices,
             )
         except BaseException:
             self.leave(place)
             raise
+        can_return = source == NATIVE and session.is_resumable and owner is not None
         feed = self.feeds.open(
             session.id,
             owner,
             source,
             session.received_sample,
             request_id,
-            can_return=source == NATIVE and session.is_resumable and owner is not None,
+            can_return=can_return,
         )
+        if can_return:
+            self.voices.open(session, client, claim.lost)
         keep = revise = None
         if self.keeper is not None and owner is not None:
             identity = SessionIdentity(session.id, owner, source, time.time())
@@ -429,14 +452,14 @@ class LiveSessions:
         """Return whether a client returns with a session of the server's last run."""
         return self._secrets.returns(resume.session, resume.secret, client, time.monotonic())
 
-    async def reclaim(self, client: ClientId, session_id: str, secret: str) -> str:
-        """Return the id of a lost session, for a new one with the same readers; empty: it is lost.
+    async def reclaim(self, client: ClientId, session_id: str, secret: str) -> Claim:
+        """Return what a client may continue of a lost session: its readers, and its voices.
 
         A session of that id exists if its client has not got its secret, as the connection was lost
         before. It ends; it has received nothing.
         """
         if not self._secrets.is_genuine(session_id, secret, client):
-            return ""
+            return NO_CLAIM
         runner = self._runners.get(session_id)
         if runner is not None and runner.session.secret != secret:
             self.feeds.await_speaker(session_id, time.monotonic() + RETURN_S)
@@ -445,7 +468,8 @@ class LiveSessions:
                 while session_id in self._runners:  # noqa: ASYNC110  # no event
                     await anyio.sleep(MIN_SLEEP_S)
         is_free = session_id not in self._runners
-        return session_id if is_free and self.feeds.is_waiting(client, session_id) else ""
+        has_readers = is_free and self.feeds.is_waiting(client, session_id)
+        return Claim(session_id, session_id if has_readers else "")
 
     async def _until_kept(self, feed: SessionFeed, utterance: int) -> None:
         """Wait until the final of an utterance may be sent: all that keep it have stored it."""
@@ -569,6 +593,8 @@ class LiveSessions:
         finally:
             self.metrics.clients.session_ended(runner.client)
             self._charge(runner)
+            may_return = not runner.session.is_closed
+            self.voices.end(runner.session.id, time.monotonic(), may_return=may_return)
             if is_over or not self.feeds.is_logged(runner.session.id):
                 self._end_feed(runner)
             del self._charged_samples[runner.session.id]

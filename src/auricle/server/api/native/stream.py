@@ -50,7 +50,7 @@ from auricle.server.live.connection import (
     end_of,
     note_end,
 )
-from auricle.server.live.registry import NATIVE
+from auricle.server.live.registry import NATIVE, NO_CLAIM
 from auricle.server.live.runner import LiveRunner
 from auricle.types import ClientId
 
@@ -239,11 +239,11 @@ class _StreamHandshake:
         self.admit(is_known=isinstance(first, Resume) and live.returns(self.client, first))
         assert self.place is not None
         self.warnings += self.server.models.choose(self.parameters.model).warnings
-        id = ""
+        claim = NO_CLAIM
         # Without parameters in the query, a client stops this session and starts another.
         has_parameters = not _PARAMETERS.isdisjoint(self.websocket.query_params)
         if isinstance(first, Start) or (isinstance(first, Resume) and has_parameters):
-            id = await live.reclaim(self.client, first.session, first.secret)
+            claim = await live.reclaim(self.client, first.session, first.secret)
         place, self.place = self.place, None
         group = self.server.running.background
         return None, await live.open(
@@ -254,5 +254,5 @@ class _StreamHandshake:
             owner=self.client,
             request_id=request_id_of(self.websocket.scope),
             is_resuming=isinstance(first, Resume),
-            id=id,
+            claim=claim,
         )

@@ -1,0 +1,304 @@
+"""Voices of lost sessions: found by the next one, written, and deleted."""
+
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+import numpy as np
+import pytest
+from structlog.testing import LogCapture
+
+from auricle.commands import StreamParameters
+from auricle.errors import LedgerUnavailable
+from auricle.events import Wire
+from auricle.ledger.sqlite import SqliteDatabase
+from auricle.ledger.voices import StoredVoices
+from auricle.server.live import kept_voices as module
+from auricle.server.live.kept_voices import KeptVoices
+from auricle.server.live.session_secrets import RETURN_S
+from auricle.session.live import LiveSession
+from auricle.speakers.known_voices import KnownVoices
+from auricle.types import ClientId
+from tests.support.clips import CLIPS
+from tests.support.poll import poll_until
+from tests.support.session import Rig, by_loudness, silence, spoken
+
+pytestmark = pytest.mark.anyio
+
+ALICE, BOB = ClientId("alice"), ClientId("bob")
+SAID = np.concatenate([CLIPS["fellow.wav"].pcm[: 3 * 16_000], silence(0.7)])
+MODEL = "a digest"
+
+
+def a_rig(name: str, known: KnownVoices | None = None, *, speakers: bool = True) -> Rig:
+    return Rig(
+        parameters=StreamParameters(format=Wire.PCM16, language="en", speakers=speakers),
+        answer_with=lambda job: spoken("And so my fellow.", job),
+        embed_with=by_loudness,
+        name=name,
+        known_voices=known,
+    )
+
+
+def say(rig: Rig) -> None:
+    rig.speak_pcm(SAID, message_samples=1600)
+
+
+def spoke(name: str = "A", known: KnownVoices | None = None) -> LiveSession:
+    """Return a session with a voice."""
+    rig = a_rig(name, known)
+    say(rig)
+    assert rig.session.labelled_finals == 1
+    return rig.session
+
+
+@pytest.fixture(autouse=True)
+def interval(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "INTERVAL_S", 0.02)
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[SqliteDatabase]:
+    opened = SqliteDatabase.open(tmp_path)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def stored(database: SqliteDatabase) -> StoredVoices:
+    return StoredVoices(database)
+
+
+def kept_in(stored: StoredVoices, model: str = MODEL) -> KeptVoices:
+    kept = KeptVoices()
+    kept.keep_in(stored, "", model)
+    return kept
+
+
+def restored(stored: StoredVoices, model: str = MODEL) -> KeptVoices:
+    """Return the voices as the next server has them."""
+    kept = kept_in(stored, model)
+    kept.restore(0.0, time.monotonic() + RETURN_S)
+    return kept
+
+
+def written(stored: StoredVoices) -> list[str]:
+    return sorted(each.session for each in stored.take_over("", 0.0, 10))
+
+
+@asynccontextmanager
+async def running(kept: KeptVoices) -> AsyncIterator[None]:
+    async with anyio.create_task_group() as group:
+        group.start_soon(kept.run)
+        yield
+        group.cancel_scope.cancel()
+
+
+async def until_written(stored: StoredVoices, *sessions: str) -> None:
+    await poll_until(lambda: written(stored) == sorted(sessions), "what is written")
+
+
+def test_a_lost_session_is_found_by_its_client_only() -> None:
+    kept, session = KeptVoices(), spoke()
+    kept.open(session, ALICE, "")
+    kept.end("A", time.monotonic(), may_return=True)
+    found = kept.find(ALICE, "A")
+    assert found is not None
+    assert found.numbers.tolist() == [0]
+    assert [kept.find(BOB, "A"), kept.find(ALICE, "B"), kept.find(ALICE, "")] == [None] * 3
+
+
+def test_a_session_that_is_finishing_is_found() -> None:
+    kept = KeptVoices()
+    kept.open(spoke(), ALICE, "")
+    assert kept.find(ALICE, "A") is not None
+    assert kept.find(BOB, "A") is None
+
+
+def test_a_session_that_ended_for_good_is_not_found() -> None:
+    kept = KeptVoices()
+    kept.open(spoke(), ALICE, "")
+    kept.end("A", time.monotonic(), may_return=False)
+    assert kept.find(ALICE, "A") is None
+
+
+async def test_a_lost_session_expires(stored: StoredVoices) -> None:
+    kept = kept_in(stored)
+    kept.open(spoke(), ALICE, "")
+    async with running(kept):
+        await until_written(stored, "A")
+        kept.end("A", time.monotonic() - RETURN_S + 0.2, may_return=True)
+        assert kept.find(ALICE, "A") is not None
+        await poll_until(lambda: kept.find(ALICE, "A") is None, "the end of its time")
+        await until_written(stored)
+
+
+def test_the_oldest_lost_sessions_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_LOST", 2)
+    kept = KeptVoices()
+    for name in ("A", "B", "C"):
+        kept.open(spoke(name), ALICE, "")
+        kept.end(name, time.monotonic(), may_return=True)
+    assert [kept.find(ALICE, name) is None for name in ("A", "B", "C")] == [True, False, False]
+
+
+async def test_the_next_server_has_the_newest_voices(stored: StoredVoices) -> None:
+    kept, rig = kept_in(stored), a_rig("A")
+    kept.open(rig.session, ALICE, "")
+    async with running(kept):
+        say(rig)
+        await until_written(stored, "A")
+        say(rig)
+    found = restored(stored).find(ALICE, "A")
+    assert found is not None
+    known = rig.session.known_voices()
+    assert known is not None
+    assert np.array_equal(found.sums, known.sums)
+    assert restored(stored).find(BOB, "A") is None
+
+
+async def test_voices_of_a_session_that_ends_with_the_server_are_written(
+    stored: StoredVoices,
+) -> None:
+    kept = kept_in(stored)
+    kept.open(spoke(), ALICE, "")
+    async with running(kept):
+        kept.end("A", time.monotonic(), may_return=True)
+    assert restored(stored).find(ALICE, "A") is not None
+
+
+async def test_voices_are_deleted_when_their_session_ends(stored: StoredVoices) -> None:
+    kept = kept_in(stored)
+    kept.open(spoke(), ALICE, "")
+    async with running(kept):
+        await until_written(stored, "A")
+        kept.end("A", time.monotonic(), may_return=False)
+        await until_written(stored)
+
+
+async def test_sessions_without_speakers_write_nothing(
+    stored: StoredVoices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, rig = kept_in(stored), a_rig("A", speakers=False)
+    monkeypatch.setattr(stored, "write", None)
+    kept.open(rig.session, ALICE, "")
+    async with running(kept):
+        say(rig)
+        await anyio.sleep(0.1)
+        kept.end("A", time.monotonic(), may_return=False)
+        await anyio.sleep(0.1)
+
+
+async def test_a_session_is_forgotten_when_the_next_one_has_labelled_a_final(
+    stored: StoredVoices,
+) -> None:
+    kept = kept_in(stored)
+    kept.open(spoke(), ALICE, "")
+    kept.end("A", time.monotonic(), may_return=True)
+    rig = a_rig("B", kept.find(ALICE, "A"))
+    kept.open(rig.session, ALICE, "A")
+    async with running(kept):
+        await until_written(stored, "A", "B")  # its client may know either
+        assert kept.find(ALICE, "A") is not None
+        say(rig)
+        await until_written(stored, "B")
+        assert kept.find(ALICE, "A") is None
+
+
+async def test_a_session_with_the_id_of_the_lost_one_keeps_its_voices(
+    stored: StoredVoices,
+) -> None:
+    kept = kept_in(stored)
+    kept.open(spoke(), ALICE, "")
+    kept.end("A", time.monotonic(), may_return=True)
+    rig = a_rig("A", kept.find(ALICE, "A"))
+    kept.open(rig.session, ALICE, "A")
+    async with running(kept):
+        await until_written(stored, "A")
+        say(rig)
+        await poll_until(lambda: not kept._lost, "the lost session forgotten")
+    found, known = restored(stored).find(ALICE, "A"), rig.session.known_voices()
+    assert found is not None
+    assert known is not None
+    assert np.array_equal(found.counts, known.counts)
+
+
+async def test_a_session_that_its_client_stops_unused_leaves_the_lost_one(
+    stored: StoredVoices,
+) -> None:
+    kept = kept_in(stored)
+    kept.open(spoke(), ALICE, "")
+    kept.end("A", time.monotonic(), may_return=True)
+    for name in ("A", "B"):
+        kept.open(a_rig(name, kept.find(ALICE, "A")).session, ALICE, "A")
+        kept.end(name, time.monotonic(), may_return=False)
+    assert kept.find(ALICE, "A") is not None
+    async with running(kept):
+        await until_written(stored, "A")
+
+
+async def test_a_database_that_is_away_gets_them_later(
+    stored: StoredVoices,
+    database: SqliteDatabase,
+    monkeypatch: pytest.MonkeyPatch,
+    logged: LogCapture,
+) -> None:
+    def away(*arguments: object) -> None:
+        raise LedgerUnavailable("It is away.")
+
+    kept = kept_in(stored)
+    kept.open(spoke(), ALICE, "")
+    with monkeypatch.context() as patch:
+        patch.setattr(stored, "write", away)
+        async with running(kept):
+            await poll_until(lambda: "voices_wait" in {e["event"] for e in logged.entries}, "a try")
+    async with running(kept):
+        await until_written(stored, "A")
+
+
+async def test_voices_that_the_database_refuses_are_not_written_again_and_again(
+    stored: StoredVoices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries = 0
+
+    def refuse(*arguments: object) -> None:
+        nonlocal tries
+        tries += 1
+        raise ValueError
+
+    kept, rig = kept_in(stored), a_rig("A")
+    kept.open(rig.session, ALICE, "")
+    with monkeypatch.context() as patch:
+        patch.setattr(stored, "write", refuse)
+        async with running(kept):
+            say(rig)
+            await anyio.sleep(0.2)
+        assert tries == 1
+    async with running(kept):
+        say(rig)
+        await until_written(stored, "A")
+
+
+async def test_voices_of_another_model_are_deleted(stored: StoredVoices) -> None:
+    kept = kept_in(stored)
+    kept.open(spoke(), ALICE, "")
+    async with running(kept):
+        await until_written(stored, "A")
+    other = restored(stored, "another model")
+    assert other.find(ALICE, "A") is None
+    async with running(other):
+        await until_written(stored)
+
+
+async def test_unchanged_voices_show_that_their_session_still_runs(
+    stored: StoredVoices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "REWRITE_S", 0.1)
+    kept = kept_in(stored)
+    kept.open(spoke(), ALICE, "")
+    async with running(kept):
+        await until_written(stored, "A")
+        begun = time.time()
+        await poll_until(lambda: bool(stored.take_over("", begun, 10)), "a newer row")
