@@ -221,6 +221,16 @@ def test_voices_that_are_kept_as_sums_only_survive_a_restart() -> None:
     assert [talk.say(7, 7, 7), talk.say(6, 6), talk.say(5, 5)] == [(2, 2, 2), (1, 1), (0, 0)]
 
 
+def test_known_voices_that_have_said_little_are_not_joined() -> None:
+    talk = Talk()
+    talk.say(1, 1, seconds=1.2)
+    talk.say(2, 2, seconds=1.3)
+    talk.restart()
+    talk.say(2, 2, seconds=1.3)
+    talk.say(1, 1, seconds=1.2)
+    assert talk.finish() == [(0, 0), (1, 1), (1, 1), (0, 0)]
+
+
 def test_a_tracker_without_speech_has_no_voices() -> None:
     tracker = SpeakerTracker(ANY)
     tracker.label([], embeddings([]))

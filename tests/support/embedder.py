@@ -1,4 +1,4 @@
-"""A VoiceEmbedder that tells voices apart by loudness, without any process."""
+"""VoiceEmbedders that tell voices apart by loudness, without any process."""
 
 from dataclasses import dataclass, field
 
@@ -8,6 +8,7 @@ from auricle.errors import SpeakersUnavailable
 from auricle.transcriber import Stats
 from auricle.types import EmbedJob, SpeakerEmbeddings
 from tests.support.made_up_voices import embeddings
+from tests.support.session import by_loudness
 
 LOUDNESS = 1000
 """Speech whose samples are 1000 is voice 1, 2000 is voice 2; zeros are no voice."""
@@ -37,6 +38,21 @@ class FakeEmbedder:
         }
         seed = int(job.id.split(":")[-2])
         return SpeakerEmbeddings(tuple(voices), embeddings(list(voices.values()), seed))
+
+    def stats(self) -> Stats:
+        return Stats(ready=True)
+
+
+class TwoVoices:
+    """Finds one of two voices in each stretch: a loud or a quiet one."""
+
+    def prepare(self) -> None:
+        """It is ready."""
+
+    async def embed(self, job: EmbedJob) -> SpeakerEmbeddings:
+        result = by_loudness(job)
+        assert isinstance(result, SpeakerEmbeddings)
+        return result
 
     def stats(self) -> Stats:
         return Stats(ready=True)

@@ -121,6 +121,7 @@ class SpeakerTracker:
         self._seconds = np.zeros(MAX_SPEAKERS)
         self._was_archived = np.zeros(MAX_SPEAKERS, np.bool_)
         self._next_index = self._unrevised = 0
+        self._has_known = known is not None
         if known is not None:
             self._sums = np.zeros((MAX_SPEAKERS, known.sums.shape[1]))
             self._sums[known.numbers] = known.sums
@@ -256,7 +257,14 @@ class SpeakerTracker:
         return sorted(others, key=lambda number: (self._was_archived[number], number))
 
     def _move_archive(self, old: Labels, new: Labels) -> None:
-        """Give the sums of older finals their speakers' new numbers."""
+        """Give the sums of older finals their speakers' new numbers.
+
+        If that joined voices, they stay as they are in a session that began with known voices.
+        These may have spoken for a few seconds only, and their finals, by which later speech could
+        separate them again, are those of the earlier session.
+        """
+        if self._has_known and np.unique(new).size < new.size:
+            return
         for sums in (self._sums, self._counts, self._seconds):
             moved = sums[old]
             sums[old] = 0

@@ -246,7 +246,7 @@ async def test_a_database_that_is_away_gets_them_later(
     logged: LogCapture,
 ) -> None:
     def away(*arguments: object) -> None:
-        raise LedgerUnavailable("It is away.")
+        raise LedgerUnavailable("It is away.", 1)
 
     kept = kept_in(stored)
     kept.open(spoke(), ALICE, "")

@@ -19,20 +19,18 @@ from auricle.config.settings import LedgerSettings
 from auricle.errors import Draining, NoWorkerReady, Overloaded, RateLimited, ServerFull
 from auricle.protocol.deepgram.live import DeepgramDialect
 from auricle.server.live.connection import MAX_BAD_MESSAGES
-from auricle.transcriber import Stats
 from auricle.types import (
     SAMPLE_RATE_HZ,
-    EmbedJob,
     Job,
     Segment,
-    SpeakerEmbeddings,
     Transcript,
     Word,
 )
 from tests.apis.test_vanished_clients import segments
 from tests.support.containers import ogg_stream, webm_stream
+from tests.support.embedder import TwoVoices
 from tests.support.service import Live, keys, live, poll_until
-from tests.support.session import by_loudness, spoken
+from tests.support.session import spoken
 from tests.support.stream import LIMIT_S, PACKETS, SPEECH, Caller, call, pcm, silence
 from tests.support.telephone import companded
 from tests.support.transcriber import heard
@@ -113,21 +111,6 @@ async def test_a_stream_is_results_then_metadata_then_a_good_end(
     assert (line["dialect"], line["status"], line["end"]) == ("deepgram", 101, "done")
     assert "Ask not" not in str(logged.entries)
     assert all(job.options.word_timestamps for job in service.transcriber.jobs)
-
-
-class TwoVoices:
-    """Finds one of two voices in each stretch: a loud or a quiet one."""
-
-    def prepare(self) -> None:
-        """It is ready."""
-
-    async def embed(self, job: EmbedJob) -> SpeakerEmbeddings:
-        result = by_loudness(job)
-        assert isinstance(result, SpeakerEmbeddings)
-        return result
-
-    def stats(self) -> Stats:
-        return Stats(ready=True)
 
 
 async def test_a_result_ends_where_the_voice_changes_and_the_first_voice_is_0(
