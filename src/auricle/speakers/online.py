@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from itertools import groupby
 
 import numpy as np
-import numpy.typing as npt
 
 from auricle.speakers.clustering import Labels, Seconds, Vectors, cluster
 from auricle.speakers.known_voices import KnownVoices
@@ -84,12 +83,6 @@ class _Final:
     units: _Units
     labels: Labels
 
-    def add_to(self, sums: npt.NDArray[np.float64], counts: Seconds, seconds: Seconds) -> None:
-        """Add the stretches to sums that have a row or an element for each speaker."""
-        np.add.at(sums, self.labels, self.vectors)
-        np.add.at(counts, self.labels, 1)
-        np.add.at(seconds, self.labels, self.seconds)
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Voices:
@@ -131,9 +124,14 @@ class SpeakerTracker:
 
     def known_voices(self) -> KnownVoices:
         """Return the voices of all speech so far."""
-        sums, counts, seconds = self._sums.copy(), self._counts.copy(), self._seconds.copy()
-        for final in self._finals:
-            final.add_to(sums, counts, seconds)
+        sums, counts, seconds = self._sums, self._counts, self._seconds
+        if self._finals:
+            labels = np.concatenate([final.labels for final in self._finals])
+            of_speaker = np.eye(MAX_SPEAKERS)[:, labels]
+            sums = sums + of_speaker @ np.concatenate([final.vectors for final in self._finals])
+            counts = counts + of_speaker.sum(axis=1)
+            spoken = np.concatenate([final.seconds for final in self._finals])
+            seconds = seconds + of_speaker @ spoken
         numbers = np.flatnonzero(counts)
         return KnownVoices(
             numbers, sums[numbers].astype(np.float32), counts[numbers], seconds[numbers]
@@ -210,8 +208,10 @@ class SpeakerTracker:
         """Keep only the sums of finals that exceed the limit."""
         while len(self._finals) > 1 and sum(len(f.labels) for f in self._finals) > MAX_STRETCHES:
             final = self._finals.pop(0)
-            final.add_to(self._sums, self._counts, self._seconds)
+            np.add.at(self._sums, final.labels, final.vectors)
+            np.add.at(self._counts, final.labels, 1)
             self._was_archived[final.labels] = True
+            np.add.at(self._seconds, final.labels, final.seconds)
 
     def _relabel(self) -> None:
         """Cluster the recent stretches and the older voices, and keep the speakers' numbers."""
