@@ -19,8 +19,10 @@ from auricle.ledger.store import Ledger
 from auricle.ledger.transcripts import (
     MAX_EXPIRED,
     MAX_QUERY_WORDS,
+    NOTHING_KEPT,
     READ_AT_ONCE,
     Filter,
+    KeptEnd,
     KeptSegment,
     KeptTranscript,
     Match,
@@ -100,6 +102,13 @@ def test_segments_that_are_added_again_are_stored_once(transcripts: Transcripts)
     assert found is not None
     assert found[1] == segments("one", "two")
     assert texts(transcripts.search(KEY, "one")) == ["one"]
+
+
+def test_the_end_of_a_transcript_is_known_by_speaker(transcripts: Transcripts) -> None:
+    said = segments("one", "two", "three", start=1)
+    transcripts.add(a_transcript(), [replace(said[0], speaker=4), *said[1:]])
+    assert transcripts.end(KEY, "session") == KeptEnd(3, {4: 1900, None: 3900})
+    assert transcripts.end(OTHER, "session") == NOTHING_KEPT
 
 
 def test_a_search_finds_segments_with_all_words_newest_first(transcripts: Transcripts) -> None:

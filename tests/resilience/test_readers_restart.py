@@ -76,6 +76,13 @@ async def shared(url: str, ttl_s: int = 3600) -> tuple[str, str]:
     return f"{url}{path}", token
 
 
+async def kept_transcript(path: str) -> list[str]:
+    """Return the texts of the kept transcript of a session."""
+    async with httpx2.AsyncClient(headers=KEY, timeout=60) as http:
+        response = await http.get(path.replace("/sessions/", "/transcripts/"))
+    return [segment["text"] for segment in response.json()["segments"]]
+
+
 def end(server: Command, how: signal.Signals) -> None:
     server.process.send_signal(how)
     server.wait()
@@ -92,7 +99,8 @@ def again(folder: Path, url: str, **settings: object) -> Iterator[Command]:
 async def test_readers_get_each_final_once_over_three_deaths_of_the_server(
     tmp_path: Path, hotwords: tuple[str, ...]
 ) -> None:
-    with serving(tmp_path, **SETTINGS) as (server, url), ExitStack() as stack:
+    kept = {"keep_transcripts": True}
+    with serving(tmp_path, **SETTINGS, **kept) as (server, url), ExitStack() as stack:
         speaker = Speaker(url, StreamParameters(hotwords=hotwords))
         async with speaker.client, anyio.create_task_group() as tasks:
             tasks.start_soon(speaker.listen)
@@ -108,7 +116,7 @@ async def test_readers_get_each_final_once_over_three_deaths_of_the_server(
                 await speaker.until_received(number * TURN.size + HALF - SAMPLE_RATE_HZ // 2)
                 end(server, how)
                 speaker.push(TURN[HALF:])
-                server = stack.enter_context(again(tmp_path, url))
+                server = stack.enter_context(again(tmp_path, url, **kept))
                 await speaker.until_finals(2 + 2 * number)
             late = EventReader(path, token)
             tasks.start_soon(late.run)
@@ -116,14 +124,17 @@ async def test_readers_get_each_final_once_over_three_deaths_of_the_server(
             speaker.client.finish()
             await poll_until(lambda: speaker.is_over, "the end")
             await poll_until(lambda: events.is_over and playlist.is_over and late.is_over, "ends")
+        transcript = await kept_transcript(path)
     assert len(speaker.texts) == 8
+    assert transcript == speaker.texts
     for reader in (events, late):
         assert reader.texts == speaker.texts
         assert [final["id"] for final in reader.of("final")] == list(range(1, 9))
         assert [final["utterance"] for final in reader.of("final")] == list(range(1, 9))
         assert reader.messages[-1] == {"type": "ended", "reason": "closed"}
         assert set(reader.statuses) == {200}
-    assert len(events.of("speaker_away")) >= len(events.of("speaker_back")) == 3
+    presence = [each["type"] for each in events.messages if "speaker_" in each["type"]]
+    assert presence[-1] == "speaker_back"
     assert playlist.texts == speaker.texts
     assert playlist.sequences == sorted(playlist.sequences)
     assert (playlist.missed, set(playlist.statuses)) == (0, {200})

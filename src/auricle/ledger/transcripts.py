@@ -40,6 +40,28 @@ MAX_EXPIRED = 100
 """Transcripts deleted in one transaction."""
 
 
+@dataclass(frozen=True, slots=True)
+class KeptEnd:
+    """Where a kept transcript ends.
+
+    Attributes:
+        position: The largest position of a segment.
+        ends_ms: The end of each speaker's last segment, in milliseconds.
+    """
+
+    position: int
+    ends_ms: Mapping[int | None, int]
+
+    def is_after(self, at_ms: int, channel: int | None) -> bool:
+        """Return whether a transcript ends after some time, in a channel or in all."""
+        if channel is not None:
+            return at_ms < self.ends_ms.get(channel, 0)
+        return at_ms < max(self.ends_ms.values(), default=0)
+
+
+NOTHING_KEPT = KeptEnd(0, {})
+
+
 class MadeOnAccess(Sequence[T]):
     """A sequence whose items are made at each access, and not kept.
 
@@ -186,6 +208,22 @@ class Transcripts:
             give_way()
             if len(following) < READ_AT_ONCE:
                 return _transcript(row), MadeOnAccess(sources, _segment_of)
+
+    def end(self, owner: ClientId, uid: str) -> KeptEnd:
+        """Return where a transcript ends; :data:`NOTHING_KEPT` if the owner has none."""
+        rows = self._database.read(
+            lambda transaction: transaction.execute(
+                "SELECT max(position), segments.speaker, max(end_ms) FROM segments "
+                "JOIN transcripts ON transcripts.number = segments.transcript_number "
+                "WHERE owner = ? AND uid = ? GROUP BY segments.speaker",
+                owner,
+                uid,
+            )
+        )
+        if not rows:
+            return NOTHING_KEPT
+        ends_ms = {speaker: end_ms for _, speaker, end_ms in rows}
+        return KeptEnd(max(position for position, _, _ in rows), ends_ms)
 
     def version(self, owner: ClientId, uid: str) -> Version | None:
         """Return what differs after each change of a transcript; ``None`` if there is none."""

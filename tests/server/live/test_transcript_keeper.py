@@ -10,9 +10,20 @@ from auricle.errors import LedgerUnavailable
 from auricle.events import Final
 from auricle.ledger.kept_words import KeptWord
 from auricle.ledger.sqlite import SqliteDatabase
-from auricle.ledger.transcripts import KeptSegment, KeptTranscript, Transcripts
+from auricle.ledger.transcripts import (
+    NOTHING_KEPT,
+    KeptEnd,
+    KeptSegment,
+    KeptTranscript,
+    Transcripts,
+)
 from auricle.server.live import transcript_keeper
-from auricle.server.live.transcript_keeper import MAX_PENDING, SessionIdentity, TranscriptKeeper
+from auricle.server.live.transcript_keeper import (
+    MAX_PENDING,
+    UNKNOWN_END,
+    SessionIdentity,
+    TranscriptKeeper,
+)
 from auricle.types import ClientId, Word
 from tests.support.poll import poll_until
 
@@ -90,6 +101,44 @@ async def test_finals_are_stored_with_their_times_and_those_without_text_left_ou
         KeptSegment(1, 1000, 2000, "hello", words=(KeptWord(1000, 1500, "hello"),)),
         KeptSegment(3, 0, 1000, "yes", 1),
     ]
+
+
+async def test_a_session_continues_the_transcript_of_one_with_its_id(tmp_path: Path) -> None:
+    database = SqliteDatabase.open(tmp_path)
+    transcripts = Transcripts(database)
+    keeper = TranscriptKeeper(transcripts, keep_s=1e9)
+    keeper.keep(SESSION, FINAL)
+    keeper.keep(SESSION, replace(FINAL, id=2, utterance=2, channel=1, end_sample=20_000))
+    await run_until(keeper, lambda: not keeper.waiting)
+    end = await keeper.end_of(KEY, "session")
+    assert end == KeptEnd(2, {None: 2000, 1: 1250})
+    assert await keeper.end_of(ClientId("other"), "session") == NOTHING_KEPT
+    later = replace(SESSION, before=end)
+    keeper.keep(later, replace(FINAL, text="a repetition", end_sample=34_000))
+    keeper.keep(later, replace(FINAL, utterance=2, start_sample=34_000, end_sample=40_000))
+    keeper.keep(later, replace(FINAL, utterance=3, channel=1, start_sample=20_000))
+    keeper.revise(later, replace(FINAL, utterance=2, speaker=4))
+    await run_until(keeper, lambda: not keeper.waiting)
+    found = transcripts.find(KEY, "session")
+    database.close()
+    assert found is not None
+    assert [(each.position, each.speaker) for each in found[1]] == [
+        (1, None),
+        (2, 1),
+        (4, 4),
+        (5, 1),
+    ]
+
+
+async def test_an_unknown_end_is_after_all_that_may_be_stored(logged: LogCapture) -> None:
+    class Away(Stored):
+        def end(self, owner: ClientId, uid: str) -> KeptEnd:
+            """Refuse."""
+            raise LedgerUnavailable("away", 1)
+
+    keeper = TranscriptKeeper(Away(), keep_s=1e9)  # type: ignore[arg-type]
+    assert await keeper.end_of(KEY, "session") == UNKNOWN_END
+    assert [entry["event"] for entry in logged.entries] == ["transcript_end_unknown"]
 
 
 async def test_speakers_are_stored_and_revised(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from auricle.commands import StreamParameters
 from auricle.config.settings import LiveSettings
 from auricle.engine.models import Models
 from auricle.errors import Draining, Overloaded, RateLimited, ServerFull, TakenOver
+from auricle.ledger.transcripts import NOTHING_KEPT, KeptEnd
 from auricle.machine import available_memory_bytes
 from auricle.protocol.native.stream import Resume
 from auricle.server.access.connection_limits import network_of
@@ -107,10 +108,12 @@ class Claim:
     Attributes:
         lost: The session's id; empty: nothing is proved.
         id: The same id if the new session gets it, to have the same readers; empty: a new one.
+        kept: Where the kept transcript of that id ends.
     """
 
     lost: str = ""
     id: str = ""
+    kept: KeptEnd = NOTHING_KEPT
 
 
 NO_CLAIM = Claim()
@@ -409,7 +412,7 @@ class LiveSessions:
             self.voices.open(session, client, claim.lost)
         keep = revise = None
         if self.keeper is not None and owner is not None:
-            identity = SessionIdentity(session.id, owner, source, time.time())
+            identity = SessionIdentity(session.id, owner, source, time.time(), before=claim.kept)
             self._kept[session.id] = identity
             keep = partial(self.keeper.keep, identity)
             revise = partial(self.keeper.revise, identity)
@@ -469,7 +472,11 @@ class LiveSessions:
                     await anyio.sleep(MIN_SLEEP_S)
         is_free = session_id not in self._runners
         has_readers = is_free and self.feeds.is_waiting(client, session_id)
-        return Claim(session_id, session_id if has_readers else "")
+        if not has_readers:
+            return Claim(session_id)
+        keeper = self.keeper
+        kept = NOTHING_KEPT if keeper is None else await keeper.end_of(client, session_id)
+        return Claim(session_id, session_id, kept)
 
     async def _until_kept(self, feed: SessionFeed, utterance: int) -> None:
         """Wait until the final of an utterance may be sent: all that keep it have stored it."""

@@ -20,7 +20,13 @@ from anyio import CapacityLimiter, to_thread
 from auricle.errors import AuricleError
 from auricle.events import Final
 from auricle.ledger.kept_words import kept_words
-from auricle.ledger.transcripts import KeptSegment, KeptTranscript, Transcripts
+from auricle.ledger.transcripts import (
+    NOTHING_KEPT,
+    KeptEnd,
+    KeptSegment,
+    KeptTranscript,
+    Transcripts,
+)
 from auricle.server.http.errors import log_unexpected
 from auricle.types import SAMPLE_RATE_HZ, ClientId
 
@@ -32,6 +38,8 @@ SEND_LIMIT_S = 1.0
 """Longest time that a final waits for its storage before it is sent."""
 LAST_WRITES_S = 5.0
 """Longest time to store what is left when the server stops."""
+UNKNOWN_END = KeptEnd(1_000_000, {})
+"""More utterances than a session has before a restart."""
 EXPIRY_S = 60.0
 """Interval of deleting expired transcripts, in seconds."""
 
@@ -50,6 +58,7 @@ class SessionIdentity:
         source: The API that the session uses.
         started_at: Unix time.
         ended_at: Unix time of its last audio; ``None``: now.
+        before: Where the transcript ended before the session, which continues one with its id.
     """
 
     id: str
@@ -57,6 +66,12 @@ class SessionIdentity:
     source: str
     started_at: float
     ended_at: float | None = None
+    before: KeptEnd = NOTHING_KEPT
+
+    def has(self, final: Final) -> bool:
+        """Return whether most of a final was stored before, so that it repeats what is kept."""
+        middle_sample = (final.start_sample + final.end_sample) // 2
+        return self.before.is_after(middle_sample // _SAMPLES_PER_MS, final.channel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +81,11 @@ class _Kept:
     session: SessionIdentity
     final: Final
     is_revised: bool = False
+
+    @property
+    def position(self) -> int:
+        """Its position: known before the final, by which an interrupted one is stored."""
+        return self.session.before.position + self.final.utterance
 
 
 class TranscriptKeeper:
@@ -101,8 +121,8 @@ class TranscriptKeeper:
         return len(self._pending)
 
     def keep(self, session: SessionIdentity, final: Final) -> None:
-        """Queue a final; finals without text are left out."""
-        if not final.text:
+        """Queue a final; those without text, or that repeat what was kept, are left out."""
+        if not final.text or session.has(final):
             self.forget(session.id, final.utterance)
             return
         if len(self._pending) >= MAX_PENDING:
@@ -119,6 +139,24 @@ class TranscriptKeeper:
         if len(self._pending) < MAX_PENDING:
             self._pending.append(_Kept(session, final, is_revised=True))
             self._news.set()
+
+    async def end_of(self, owner: ClientId, session_id: str) -> KeptEnd:
+        """Return where the transcript of a session ends, which another one continues.
+
+        If the database does not answer soon, that is after all that may be stored.
+        """
+        try:
+            with anyio.fail_after(SEND_LIMIT_S):
+                return await to_thread.run_sync(
+                    self._transcripts.end,
+                    owner,
+                    session_id,
+                    abandon_on_cancel=True,
+                    limiter=self._threads,
+                )
+        except (AuricleError, TimeoutError):
+            _log.warning("transcript_end_unknown", session=session_id)
+            return UNKNOWN_END
 
     def is_waiting(self, session_id: str, utterance: int) -> bool:
         """Return whether the final of an utterance waits to be stored."""
@@ -180,7 +218,8 @@ class TranscriptKeeper:
                 return
 
     def _write(self, session: SessionIdentity, kept: list[_Kept]) -> None:
-        if finals := [each.final for each in kept if not each.is_revised]:
+        if new := [each for each in kept if not each.is_revised]:
+            finals = [each.final for each in new]
             transcript = KeptTranscript(
                 uid=session.id,
                 owner=session.owner,
@@ -189,10 +228,8 @@ class TranscriptKeeper:
                 started_at=session.started_at,
                 ended_at=time.time() if session.ended_at is None else session.ended_at,
             )
-            self._transcripts.add(transcript, [_segment(final) for final in finals])
-        revised = [each.final for each in kept if each.is_revised]
-        if revised:
-            speakers = {final.utterance: final.speaker for final in revised}
+            self._transcripts.add(transcript, [_segment(each) for each in new])
+        if speakers := {each.position: each.final.speaker for each in kept if each.is_revised}:
             self._transcripts.relabel(session.owner, session.id, speakers)
 
     async def _expire(self) -> None:
@@ -219,10 +256,11 @@ def _by_session(batch: list[_Kept]) -> Iterator[tuple[SessionIdentity, list[_Kep
         yield kept[0].session, kept
 
 
-def _segment(final: Final) -> KeptSegment:
+def _segment(kept: _Kept) -> KeptSegment:
     """Return a final as a segment; a channel that is transcribed apart is a speaker."""
+    final = kept.final
     return KeptSegment(
-        position=final.utterance,  # known before its final, by which an interrupted one is stored
+        position=kept.position,
         start_ms=final.start_sample // _SAMPLES_PER_MS,
         end_ms=final.end_sample // _SAMPLES_PER_MS,
         text=final.text,
