@@ -237,6 +237,8 @@ async def test_haproxy_weighs_the_gateways_by_what_is_free(
         def status(name: str) -> str:
             return stats(found.folder)[name]["status"]
 
+        # HAProxy gives its socket its name after it has begun to listen.
+        await poll_until((found.folder / "haproxy.sock").exists, "the socket of HAProxy")
         await poll_until(lambda: weights() == {"a": "100", "b": "100"}, "all that is free")
         form = "format=pcm16&seq=1&resume=1&session=a"
         resume = {"type": "resume", "session": "a-1", "secret": "s", "last_result": 0}
