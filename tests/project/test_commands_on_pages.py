@@ -102,7 +102,7 @@ OTHER_PROGRAMS = {
     "serve": "`make test-cluster`",
     "systemctl": "tests/deploy checks the unit",
     "node": "tests/clients/test_tls.py runs the snippet",
-    "litellm vosk-transcriber": "large packages of others; run by hand in the versions of the pages",
+    "litellm vosk-transcriber": "large packages; run by hand in the versions of the pages",
     "pg_dump pg_restore": "tests/ledger/test_postgres.py",
     "ln cd cat cp chmod mkdir install export pkill kill jq ssh grep printf": "of the system",
 }
