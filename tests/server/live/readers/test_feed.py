@@ -1,3 +1,4 @@
+from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
@@ -243,21 +244,35 @@ def test_no_withdrawn_token_reads_again_however_many_there_are() -> None:
     assert not feed.is_withdrawn("")
 
 
+SAID = [f"word{number}" for number in range(30)]
+LONG = replace(final(1, " ".join(SAID)), end_sample=13 * SAMPLE_RATE_HZ)
+"""A final in three segments of HLS."""
+_MIDDLE = 6 * SAMPLE_RATE_HZ
+OTHER_SPEAKERS = SpeakerRevision(
+    (
+        FinalSpeakers(
+            1,
+            0,
+            (
+                SpeakerSegment(SAMPLE_RATE_HZ, _MIDDLE, " ".join(SAID[:15]), 0),
+                SpeakerSegment(_MIDDLE, 13 * SAMPLE_RATE_HZ, " ".join(SAID[15:]), 1),
+            ),
+        ),
+    )
+)
+
+
+def shown_words(segments: Iterable[bytes]) -> list[str]:
+    """Return the words that a player shows, which has each cue once."""
+    cues = {cue for segment in segments for cue in segment.decode().split("\n\n")[1:]}
+    return sorted(word for cue in cues for word in cue.split() if word.startswith("word"))
+
+
 def test_a_sentence_over_two_segments_is_shown_once_although_its_speakers_change() -> None:
     feed = new_feed()
-    said = [f"word{number}" for number in range(30)]
-    first, second = " ".join(said[:15]), " ".join(said[15:])
-    end = 13 * SAMPLE_RATE_HZ
-    feed.publish(replace(final(1, f"{first} {second}"), end_sample=end))
+    feed.publish(LONG)
     feed.finals_until(18 * SAMPLE_RATE_HZ)
     segments = [feed.segment(0)]
-    middle = 6 * SAMPLE_RATE_HZ
-    parts = (
-        SpeakerSegment(SAMPLE_RATE_HZ, middle, first, 0),
-        SpeakerSegment(middle, end, second, 1),
-    )
-    feed.publish(SpeakerRevision((FinalSpeakers(1, 0, parts),)))
+    feed.publish(OTHER_SPEAKERS)
     segments += [feed.segment(1), feed.segment(2)]
-    cues = {cue for segment in segments for cue in segment.decode().split("\n\n")[1:]}
-    words = sorted(word for cue in cues for word in cue.split() if word.startswith("word"))
-    assert words == sorted(said)
+    assert shown_words(segments) == sorted(SAID)

@@ -20,7 +20,16 @@ from auricle.server.live.readers.feed import MAX_FINALS, SessionFeed
 from auricle.server.live.readers.feeds import Feeds
 from auricle.server.live.readers.log import LedgerFeedLog
 from auricle.types import SAMPLE_RATE_HZ, ClientId
-from tests.server.live.readers.test_feed import Shown, final, partial, read
+from tests.server.live.readers.test_feed import (
+    LONG,
+    OTHER_SPEAKERS,
+    SAID,
+    Shown,
+    final,
+    partial,
+    read,
+    shown_words,
+)
 from tests.support.poll import poll_until
 
 pytestmark = pytest.mark.anyio
@@ -123,6 +132,24 @@ async def test_the_next_server_continues_a_feed(database: Unreliable) -> None:
     again.drop_log()
     assert [each.id for each in again.finals] == [1, 2, 3, 4]
     assert read(again.cursor(shown, last)) == ["SpeakerAway", "SpeakerBack", "F4"]
+
+
+async def test_the_next_server_shows_a_sentence_to_players_as_the_last_one(
+    database: Unreliable,
+) -> None:
+    feed = new_feed()
+    async with running(database) as log:
+        feed.keep_in(log)
+        feed.publish(LONG)
+        feed.finals_until(18 * SAMPLE_RATE_HZ)
+        await log.until_stored()
+        segments = [feed.segment(0)]
+        feed.publish(OTHER_SPEAKERS)
+        await log.until_stored()
+    again = restored(database)
+    segments += [again.segment(1), again.segment(2)]
+    assert shown_words(segments) == sorted(SAID)
+    assert next(again.finals).segments is not None  # the speakers are known to others
 
 
 async def test_a_restart_without_a_final_gives_no_number_twice(database: Unreliable) -> None:

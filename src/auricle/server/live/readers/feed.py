@@ -225,7 +225,7 @@ class SessionFeed:
 
     def restore(
         self,
-        finals: Iterable[tuple[int, Final]],
+        finals: Iterable[tuple[int, Final, Final | None]],
         number: int,
         final_ms: int,
         withdrawals: tuple[dict[str, int], int],
@@ -234,13 +234,16 @@ class SessionFeed:
         """Restore what a log had stored; the speaker is away.
 
         Args:
-            finals: The numbered finals, oldest first.
+            finals: The numbered finals, oldest first, and what :meth:`captioned` returns of each.
             number: At least the number of the newest event that readers may have.
             final_ms: Position up to which captions for players were final.
             withdrawals: See :attr:`withdrawals`.
             log: The log.
         """
-        self._finals = deque(_Entry(number, final) for number, final in finals)
+        for at, final, captioned in finals:
+            self._finals.append(_Entry(at, final))
+            if captioned is not None:
+                self._captioned[final.id] = captioned
         self._number = number
         self._characters = sum(len(final.text) for final in self.finals)
         self._final_ms = self._progress_ms = max(self._final_ms, final_ms)
@@ -401,6 +404,10 @@ class SessionFeed:
             for old in [each for each in self._segments if each < listed.start - SPARE_SEGMENTS]:
                 del self._segments[old]
         return self._segments[number]
+
+    def captioned(self, id: int) -> Final | None:
+        """Return a final as segments show it; ``None`` if no segment was read that has it."""
+        return self._captioned.get(id)
 
     def _captions(self, end_ms: int) -> list[Final]:
         """Return the finals that begin before a position, each as its first segment shows it.

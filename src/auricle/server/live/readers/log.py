@@ -52,6 +52,13 @@ class _Withdrawals(msgspec.Struct, array_like=True):
     refused_until: int
 
 
+class _StoredFinal(msgspec.Struct, array_like=True):
+    """A final, and as players of HLS have it, if its speakers were revised since."""
+
+    final: Final
+    captioned: Final | None
+
+
 @dataclass(slots=True)
 class _Pending:
     """A change that waits; ``is_shown``: readers have it, stored or not."""
@@ -113,7 +120,8 @@ class LedgerFeedLog:
 
     def add(self, feed: SessionFeed, number: int, final: Final, first_number: int) -> None:
         """Store a final, and delete those before ``first_number``."""
-        self._put(feed, FeedFinal(feed.id, number, msgspec.json.encode(final), first_number))
+        stored = msgspec.json.encode(_StoredFinal(final, feed.captioned(final.id)))
+        self._put(feed, FeedFinal(feed.id, number, stored, first_number))
 
     def progress(self, feed: SessionFeed, final_ms: int) -> None:
         """Store the position up to which captions are final."""
@@ -256,8 +264,9 @@ class LedgerFeedLog:
             record.request_id,
             can_return=True,
         )
+        stored = [(each, msgspec.json.decode(final, type=_StoredFinal)) for each, final in finals]
         feed.restore(
-            [(number, msgspec.json.decode(final, type=Final)) for number, final in finals],
+            [(number, each.final, each.captioned) for number, each in stored],
             record.number,
             record.final_ms,
             (withdrawals.tokens, withdrawals.refused_until),
