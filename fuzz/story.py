@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Iterator
 
+from auricle.commands import Spare
 from auricle.events import (
     AudioProgress,
     Closed,
@@ -72,9 +73,7 @@ class Story:
         self._sample += _STEP_SAMPLES
         match choice % 8:
             case 0 if self._open is None and not self._is_stopping:
-                self._utterances += 1
-                self._open = (self._utterances, self._sample, "")
-                yield SpeechStarted(self._sample)
+                yield self._start()
             case 2 if self._open is not None and self._turns and choice & 0x20:
                 yield from self._eager_final(choice)
             case 1 | 2 if self._open is not None:
@@ -91,15 +90,18 @@ class Story:
             case _:
                 pass
 
-    def flush(self, *, spares: bool = False) -> Iterator[SessionEvent]:
-        """Answer a ``Flush``."""
+    def flush(self, spares: Spare = Spare.NOTHING) -> Iterator[SessionEvent]:
+        """Answer a ``Flush``; where it spares an onset, the next utterance has begun."""
         if self._is_stopping:
             return
         was_open = self._open is not None
-        is_open = was_open and spares
-        if not is_open:
+        ends = spares in (Spare.NOTHING, Spare.ONSET)
+        if ends:
             yield from self._end()
-        yield Flushed(self._sample, was_open and not is_open, is_open=is_open)
+        if was_open and spares is Spare.ONSET:
+            yield self._start()
+        is_open = self._open is not None
+        yield Flushed(self._sample, was_open and ends, is_open=is_open)
         self._flushes.append((self._sample, self._utterances - is_open))
         yield from self._settle()
 
@@ -120,6 +122,11 @@ class Story:
         while self._owed:
             yield from self._final(4)
         yield from self._settle()
+
+    def _start(self) -> SessionEvent:
+        self._utterances += 1
+        self._open = (self._utterances, self._sample, "")
+        return SpeechStarted(self._sample)
 
     def _partial(self, choice: int) -> SessionEvent:
         assert self._open is not None

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from auricle.commands import Configure, Discard, Flush, Spare, Stop
+from auricle.commands import Configure, Discard, Flush, Stop
 from auricle.errors import AuricleError, BadRequest, LocalProtocolError
 from auricle.events import Failed, SessionEvent
 from auricle.languages import LANGUAGES
@@ -97,7 +97,7 @@ class Talk:
                     for text in step.texts:
                         self._check(text)
                 case Flush():
-                    self._tell_all(self.story.flush(spares=step.spares is not Spare.NOTHING))
+                    self._tell_all(self.story.flush(step.spares))
                 case Discard():
                     self._tell_all(self.story.discard())
                 case Stop():
