@@ -141,8 +141,8 @@ def _compared(reader: Reader, said: Sequence[str]) -> dict[str, Any]:
 
 
 def words(texts: Sequence[str]) -> list[str]:
-    """Return the words of texts or cues, in lower case and without marks."""
-    plain = re.sub(r"<[^>]*>", " ", " ".join(texts))
+    """Return the words of texts or cues, in lower case, without marks and names of speakers."""
+    plain = re.sub(r"<[^>]*>|\bSpeaker \d+:", " ", " ".join(texts))
     return re.findall(r"[\w']+", plain.lower().replace("&amp;", "&"))
 
 
