@@ -33,7 +33,7 @@ test('readers keep their link and get every word over a death of the server', as
 	}
 	await server.kill();
 	await expect(reader.locator('#state')).toContainText('The connection is lost');
-	await expect(layer.locator('main')).toBeHidden(); // not half a sentence for ever
+	await expect(layer.locator('main')).toBeHidden(); // a half sentence does not stay
 	await expect(reader.locator('#open')).toHaveText('');
 	await server.restart();
 	await expect(page.locator('#lines .line')).not.toHaveCount(0);

@@ -1,4 +1,4 @@
-/** Hides the controls of the full screen while nobody moves the pointer or presses a key. */
+/** Hides the controls of the full screen while there is no input from pointer or keyboard. */
 
 const IDLE_MILLISECONDS = 3000;
 const SIGNS = ['pointermove', 'pointerdown', 'keydown', 'focusin'] as const;

@@ -46,7 +46,7 @@ Vector = npt.NDArray[np.float32]
 
 PATIENCE_S = 0.5
 """Maximum delay of a final by its speaker. An utterance of 5 s is embedded in about 0.1 s, while
-its text is decoded; on a busy machine it takes longer, and Deepgram's protocol has no revisions."""
+its text is decoded; on a busy machine it takes longer, and not every protocol has revisions."""
 LAST_PATIENCE_S = 5.0
 """Maximum delay of the end of a session by its last speakers. A worker that has died is back in
 about two seconds."""
