@@ -100,9 +100,11 @@ def server_sent_events(shape: Any) -> dict[str, Any]:
     return {"text/event-stream": {"schema": event}}
 
 
-def json_body(fields: Any) -> dict[str, Any]:
-    """Return the OpenAPI description of an optional JSON body."""
-    return {"requestBody": {"content": {"application/json": {"schema": schema_of(fields)}}}}
+def json_body(fields: Any, *, is_required: bool = False) -> dict[str, Any]:
+    """Return the OpenAPI description of a JSON body."""
+    required = {"required": True} if is_required else {}
+    content = {"application/json": {"schema": schema_of(fields)}}
+    return {"requestBody": required | {"content": content}}
 
 
 def query_parameters(fields: Any, note: str = "") -> list[Schema]:

@@ -39,7 +39,14 @@ from auricle.protocol.rttm import to_rttm
 from auricle.protocol.subtitles import SAMPLES_PER_MS, to_srt, to_vtt
 from auricle.server.context import state_of
 from auricle.server.http.body import check_length, read_body
-from auricle.server.http.openapi import KEYED, POSTED, answer, query_parameters, refusals, schema_of
+from auricle.server.http.openapi import (
+    KEYED,
+    POSTED,
+    answer,
+    json_body,
+    query_parameters,
+    refusals,
+)
 from auricle.server.http.responses import json_response
 from auricle.types import ClientId, GiveWay, Segment, Speaker, Word
 
@@ -259,12 +266,7 @@ async def get_transcript(request: Request, transcript_id: str) -> Response:
         200: answer("The changed transcript.", WholeTranscriptBody),
         **refusals(ErrorResponse, *POSTED, 404),
     },
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {"application/json": {"schema": schema_of(SpeakerChange)}},
-        }
-    },
+    openapi_extra=json_body(SpeakerChange, is_required=True),
 )
 async def patch_speaker(request: Request, transcript_id: str, speaker: str) -> Response:
     """Name a speaker, or give all segments of the speaker to another one.
@@ -291,12 +293,7 @@ async def patch_speaker(request: Request, transcript_id: str, speaker: str) -> R
         200: answer("The changed transcript.", WholeTranscriptBody),
         **refusals(ErrorResponse, *POSTED, 404),
     },
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {"application/json": {"schema": schema_of(ParagraphChanges)}},
-        }
-    },
+    openapi_extra=json_body(ParagraphChanges, is_required=True),
 )
 async def patch_paragraphs(request: Request, transcript_id: str) -> Response:
     """Give words to other speakers, and start or join paragraphs. Repeating it changes nothing.
