@@ -40,10 +40,10 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
 
 from auricle.client.live import LiveClient
-from auricle.commands import StreamParameters
-from auricle.events import Final
 from auricle.protocol.framing import pack
-from auricle.types import SAMPLE_RATE_HZ, OpusPacket, Pcm16
+from auricle.values.commands import StreamParameters
+from auricle.values.events import Final
+from auricle.values.types import SAMPLE_RATE_HZ, OpusPacket, Pcm16
 from bench.lib.audio import opus_packets
 from bench.lib.report import command_line, publish, show_targets
 from bench.lib.service import Server, running

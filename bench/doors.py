@@ -25,8 +25,8 @@ import soxr
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from auricle.protocol.wyoming.framing import EventFramer
-from auricle.types import SAMPLE_RATE_HZ, Pcm16
+from auricle.apis.wyoming.wire.framing import EventFramer
+from auricle.values.types import SAMPLE_RATE_HZ, Pcm16
 from bench.lib.audio import as_wav
 from bench.lib.report import command_line, publish, require
 from bench.lib.scoring import Errors, character_errors, total, word_errors

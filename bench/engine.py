@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from auricle.engine.plausibility import first_repeat
-from auricle.engine.whisper.short_window import EngineCounts
-from auricle.engine.whisper.window import MAX_BATCH_JOBS
-from auricle.types import SAMPLE_RATE_HZ, Job, JobId, Options, Transcript
+from auricle.engines.plausibility import first_repeat
+from auricle.engines.whisper.short_window import EngineCounts
+from auricle.engines.whisper.window import MAX_BATCH_JOBS
+from auricle.values.types import SAMPLE_RATE_HZ, Job, JobId, Options, Transcript
 from bench.lib.charts import Bars
 from bench.lib.engine import load_engine, load_whisper
 from bench.lib.report import command_line, publish

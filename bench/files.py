@@ -20,12 +20,12 @@ import numpy as np
 from faster_whisper import BatchedInferencePipeline
 
 from auricle.audio.chunks import CutRules, find_chunks
-from auricle.engine.base import EngineSettings
-from auricle.engine.whisper.ctranslate2_model import WhisperBackend
-from auricle.engine.whisper.loading import load_backend
-from auricle.engine.whisper.short_window import EngineCounts, ShortWindowEngine
-from auricle.engine.whisper.window import MAX_BATCH_JOBS
-from auricle.types import SAMPLE_RATE_HZ, Chunk, Job, JobId, Options, Pcm16, Transcript
+from auricle.engines.base import EngineSettings
+from auricle.engines.whisper.ctranslate2_model import WhisperBackend
+from auricle.engines.whisper.loading import load_backend
+from auricle.engines.whisper.short_window import EngineCounts, ShortWindowEngine
+from auricle.engines.whisper.window import MAX_BATCH_JOBS
+from auricle.values.types import SAMPLE_RATE_HZ, Chunk, Job, JobId, Options, Pcm16, Transcript
 from bench.lib.charts import Bars
 from bench.lib.engine import load_whisper
 from bench.lib.report import command_line, publish

@@ -18,7 +18,7 @@ from typing import Any
 import httpx2
 import numpy as np
 
-from auricle.types import SAMPLE_RATE_HZ
+from auricle.values.types import SAMPLE_RATE_HZ
 from bench.lib.cpu import tree_cpu_s
 from bench.lib.report import command_line, publish, require
 from bench.lib.scoring import word_errors

@@ -19,7 +19,7 @@ from typing import Any
 
 from websockets.asyncio.client import ClientConnection
 
-from auricle.protocol.gaps import TOO_LATE
+from auricle.text.formats.gaps import TOO_LATE
 from bench.compare.__main__ import bundled_model
 from bench.lib.report import command_line, publish, show_targets
 from bench.lib.scoring import Errors, total

@@ -21,7 +21,7 @@ import numpy as np
 import psutil
 
 from auricle.protocol.framing import pack
-from auricle.types import SAMPLE_RATE_HZ, Pcm16
+from auricle.values.types import SAMPLE_RATE_HZ, Pcm16
 from bench.lib.audio import as_file, opus_packets
 from bench.lib.posting import Body, Client, Outcome, bodies, percentiles
 from bench.lib.report import command_line, machine, publish, require

@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 
 from auricle.config.settings import ModelSettings
-from auricle.engine.base import Engine, EngineSettings
-from auricle.engine.models import ModelTable
-from auricle.engine.registry import BUILT_IN, find_engine, find_factory
-from auricle.engine.whisper.models.bundled import ensure_bundled_base
-from auricle.types import Job, JobId, Options, Transcript
+from auricle.engines.base import Engine, EngineSettings
+from auricle.engines.models import ModelTable
+from auricle.engines.registry import BUILT_IN, find_engine, find_factory
+from auricle.engines.whisper.models.bundled import ensure_bundled_base
+from auricle.values.types import Job, JobId, Options, Transcript
 from bench.lib.charts import Bars
 from bench.lib.engine import load_whisper
 from bench.lib.report import command_line, publish

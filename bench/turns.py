@@ -19,10 +19,16 @@ import numpy as np
 
 from auricle.audio.endpointer import Endpointing, EndpointRules, Resumed, TurnQuestion
 from auricle.audio.vad import WINDOW_SAMPLES
-from auricle.engine.turns.smart_turn import SmartTurn
 from auricle.session.turn_end import ASK_MS, silence_ms
 from auricle.session.utterances.segmenter import SpeechSegmenter
-from auricle.types import MAX_TURN_SAMPLES, SAMPLE_RATE_HZ, SAMPLES_PER_MS, Pcm16, TurnDetection
+from auricle.values.types import (
+    MAX_TURN_SAMPLES,
+    SAMPLE_RATE_HZ,
+    SAMPLES_PER_MS,
+    Pcm16,
+    TurnDetection,
+)
+from auricle.workers.kinds.turns.smart_turn import SmartTurn
 from bench.lib.charts import Bars, Lines
 from bench.lib.report import command_line, publish, show_targets
 from bench.lib.speech import CORPUS, ROOM_TONE, Clip, in_room, with_noise

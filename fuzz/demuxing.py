@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable
 
 from auricle.audio.demux.feed import PushDemuxer
-from auricle.errors import AuricleError, RemoteProtocolError, UnsupportedFormat
-from auricle.limits import MAX_PACKET_BYTES
+from auricle.values.errors import AuricleError, RemoteProtocolError, UnsupportedFormat
+from auricle.values.limits import MAX_PACKET_BYTES
 
 Outcome = tuple[list[object], object]
 

@@ -1,6 +1,6 @@
 """What seeds are made of."""
 
-from auricle.types import OpusPacket
+from auricle.values.types import OpusPacket
 from fuzz.grammars import split_packets
 from tests.support.clips import TESTDATA
 

@@ -3,8 +3,8 @@
 from collections import deque
 from collections.abc import Iterator
 
-from auricle.commands import Spare
-from auricle.events import (
+from auricle.values.commands import Spare
+from auricle.values.events import (
     AudioProgress,
     Closed,
     Discarded,
@@ -25,7 +25,7 @@ from auricle.events import (
     WarningCode,
     Wire,
 )
-from auricle.types import Word
+from auricle.values.types import Word
 
 _WORDS = ("One", " two", ", three.", "四", " ", "", "'n'", " 5.5", "\u0301", ' "q"', "\n", " ß")
 _STEP_SAMPLES = 4000

@@ -9,11 +9,11 @@ from typing import Any
 
 import msgspec
 
-from auricle.commands import Configure, Discard, Flush, Stop
-from auricle.errors import AuricleError, BadRequest, LocalProtocolError
-from auricle.events import Failed, SessionEvent
-from auricle.languages import LANGUAGES
 from auricle.protocol.dialect import Companded, Dialect, End, Reply, Step
+from auricle.values.commands import Configure, Discard, Flush, Stop
+from auricle.values.errors import AuricleError, BadRequest, LocalProtocolError
+from auricle.values.events import Failed, SessionEvent
+from auricle.values.languages import LANGUAGES
 from fuzz.grammars import split_steps
 from fuzz.story import Story
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from auricle.types import Segment, Transcript, Word
+from auricle.values.types import Segment, Transcript, Word
 
 
 def transcript_of(fields: Mapping[str, Sequence[str]]) -> Transcript:

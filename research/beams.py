@@ -20,19 +20,19 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from auricle.engine.base import EngineSettings
-from auricle.engine.whisper.ctranslate2_model import WhisperBackend
-from auricle.engine.whisper.guard import GuardPolicy
-from auricle.engine.whisper.loading import load_backend
-from auricle.engine.whisper.short_window import (
+from auricle.engines.base import EngineSettings
+from auricle.engines.whisper.ctranslate2_model import WhisperBackend
+from auricle.engines.whisper.guard import GuardPolicy
+from auricle.engines.whisper.loading import load_backend
+from auricle.engines.whisper.short_window import (
     EngineCounts,
     ShortWindowEngine,
     ShortWindowPolicy,
 )
-from auricle.engine.whisper.spec import SPEC
-from auricle.engine.whisper.window import FULL_FRAMES, MAX_BATCH_JOBS
-from auricle.types import Job, JobId, Options, Transcript
-from auricle.workers.asr.speed import OVERDUE_FACTOR, OVERDUE_FLOOR_S
+from auricle.engines.whisper.spec import SPEC
+from auricle.engines.whisper.window import FULL_FRAMES, MAX_BATCH_JOBS
+from auricle.values.types import Job, JobId, Options, Transcript
+from auricle.workers.kinds.asr.speed import OVERDUE_FACTOR, OVERDUE_FLOOR_S
 from bench.lib.charts import Bars, draw
 from bench.lib.report import machine, write_json
 from bench.lib.scoring import Errors, character_errors, paired_difference, total, word_errors

@@ -31,10 +31,10 @@ import numpy as np
 
 from auricle.cluster.gateway.transcriber import RemoteTranscriber
 from auricle.config.settings import QueueSettings, RemoteEngineSettings, WorkerSettings
-from auricle.engine.base import CostModel
-from auricle.engine.whisper.models.bundled import ensure_bundled_base
-from auricle.transcriber import Transcriber
-from auricle.types import SAMPLE_RATE_HZ, Job, JobId, JobKind, Options, Pcm16
+from auricle.engines.base import CostModel
+from auricle.engines.whisper.models.bundled import ensure_bundled_base
+from auricle.values.transcriber import Transcriber
+from auricle.values.types import SAMPLE_RATE_HZ, Job, JobId, JobKind, Options, Pcm16
 from bench.lib.charts import Bars, draw
 from bench.lib.report import ROOT, machine, write_json
 from bench.lib.speech import speeches

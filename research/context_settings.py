@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass, replace
 from itertools import product
 from typing import Any
 
-from auricle.engine.whisper.guard import Attempt, GuardPolicy, Verdict, judge_short
-from auricle.engine.whisper.window import FULL_FRAMES, TokenLimit, WindowPolicy
+from auricle.engines.whisper.guard import Attempt, GuardPolicy, Verdict, judge_short
+from auricle.engines.whisper.window import FULL_FRAMES, TokenLimit, WindowPolicy
 from bench.lib.charts import Bars
 from bench.lib.scoring import Errors, total
 

@@ -22,11 +22,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from auricle.engine.base import EngineSettings
-from auricle.engine.whisper.guard import Attempt
-from auricle.engine.whisper.loading import load_backend
-from auricle.engine.whisper.prompt import Prompt
-from auricle.engine.whisper.window import (
+from auricle.engines.base import EngineSettings
+from auricle.engines.whisper.guard import Attempt
+from auricle.engines.whisper.loading import load_backend
+from auricle.engines.whisper.prompt import Prompt
+from auricle.engines.whisper.window import (
     FULL_FRAMES,
     MAX_NEW_TOKENS,
     Features,
@@ -36,7 +36,7 @@ from auricle.engine.whisper.window import (
     padded,
     silence_of,
 )
-from auricle.types import Task
+from auricle.values.types import Task
 from bench.lib.charts import draw
 from bench.lib.report import machine, write_json
 from bench.lib.scoring import character_errors, word_errors

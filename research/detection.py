@@ -19,10 +19,10 @@ import av
 import numpy as np
 import opuslib_next
 
-from auricle.audio_formats import AudioFormat
 from auricle.protocol.detect import DETECT_HEAD_BYTES, detect
 from auricle.protocol.framing import pack
-from auricle.types import SAMPLE_RATE_HZ, OpusPacket, Pcm16
+from auricle.values.audio_formats import AudioFormat
+from auricle.values.types import SAMPLE_RATE_HZ, OpusPacket, Pcm16
 
 ROOT = Path(__file__).parents[1]
 APPLICATIONS = {

@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 from faster_whisper import WhisperModel
 
-from auricle.engine.base import EngineSettings
-from auricle.engine.whisper.loading import load_backend
-from auricle.engine.whisper.short_window import ShortWindowEngine, ShortWindowPolicy
-from auricle.types import SAMPLE_RATE_HZ, Job, JobId, Options, Pcm16, Transcript
+from auricle.engines.base import EngineSettings
+from auricle.engines.whisper.loading import load_backend
+from auricle.engines.whisper.short_window import ShortWindowEngine, ShortWindowPolicy
+from auricle.values.types import SAMPLE_RATE_HZ, Job, JobId, Options, Pcm16, Transcript
 from bench.files import PIECE_S, cut
 from bench.lib.charts import Bars, draw
 from bench.lib.report import machine, write_json

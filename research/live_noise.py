@@ -12,16 +12,16 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 from auricle.audio.opus import find_libopus
-from auricle.commands import Stop, StreamParameters
 from auricle.config.settings import LiveSettings, ModelSettings
-from auricle.engine.models import ModelTable, ServedModel
-from auricle.engine.whisper.short_window import ShortWindowEngine
-from auricle.engine.whisper.spec import SPEC
-from auricle.events import Final, Partial, SpeechStarted
+from auricle.engines.models import ModelTable, ServedModel
+from auricle.engines.whisper.short_window import ShortWindowEngine
+from auricle.engines.whisper.spec import SPEC
 from auricle.protocol.framing import pack
 from auricle.session.live import LiveSession
 from auricle.session.output import Submit
-from auricle.types import SAMPLE_RATE_HZ, ClientId, Job, Pcm16
+from auricle.values.commands import Stop, StreamParameters
+from auricle.values.events import Final, Partial, SpeechStarted
+from auricle.values.types import SAMPLE_RATE_HZ, ClientId, Job, Pcm16
 from bench.lib.audio import opus_packets
 from bench.lib.charts import Bars
 from bench.lib.engine import load_engine

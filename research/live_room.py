@@ -20,12 +20,12 @@ from typing import Any
 
 import numpy as np
 
-from auricle.commands import StreamParameters
-from auricle.engine.base import EngineSettings
-from auricle.engine.whisper.loading import load_backend
-from auricle.engine.whisper.short_window import ShortWindowEngine
-from auricle.events import Final
-from auricle.types import SAMPLE_RATE_HZ, Pcm16
+from auricle.engines.base import EngineSettings
+from auricle.engines.whisper.loading import load_backend
+from auricle.engines.whisper.short_window import ShortWindowEngine
+from auricle.values.commands import StreamParameters
+from auricle.values.events import Final
+from auricle.values.types import SAMPLE_RATE_HZ, Pcm16
 from bench.lib.charts import Bars, draw
 from bench.lib.report import machine, write_json
 from bench.lib.scoring import word_errors

@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from auricle.commands import StreamParameters
-from auricle.engine.base import EngineSettings
-from auricle.engine.whisper.loading import load_backend
-from auricle.engine.whisper.short_window import ShortWindowEngine
-from auricle.events import Partial
+from auricle.engines.base import EngineSettings
+from auricle.engines.whisper.loading import load_backend
+from auricle.engines.whisper.short_window import ShortWindowEngine
 from auricle.session.utterances.agreement import continues
-from auricle.types import SAMPLE_RATE_HZ
+from auricle.values.commands import StreamParameters
+from auricle.values.events import Partial
+from auricle.values.types import SAMPLE_RATE_HZ
 from bench.lib.report import machine, write_json
 from bench.lib.speech import Clip, corpus
 from research.live_noise import Listener

@@ -20,7 +20,7 @@ import httpx2
 import numpy as np
 import psutil
 
-from auricle.types import SAMPLE_RATE_HZ, Pcm16
+from auricle.values.types import SAMPLE_RATE_HZ, Pcm16
 from bench.lib.audio import as_wav
 from bench.lib.report import ROOT, command_line, machine, write_json
 from bench.lib.service import Server, running
@@ -30,7 +30,7 @@ SAMPLE_S = 0.5
 REST_S = 10.0
 FILE_CLIPS, SPEECH_CLIPS = 12, 3
 FORM = {"response_format": "verbose_json", "language": "en", "timestamp_granularities[]": "word"}
-CHILD = "auricle.workers.asr.child"
+CHILD = "auricle.workers.kinds.asr.child"
 SPEAKER = ROOT / "docs/examples/stream.py"
 
 

@@ -23,7 +23,7 @@ import numpy as np
 from auricle.ledger.database import Database
 from auricle.ledger.sqlite import SqliteDatabase
 from auricle.ledger.transcripts import Filter, KeptSegment, KeptTranscript, Transcripts
-from auricle.types import ClientId
+from auricle.values.types import ClientId
 from bench.lib.report import command_line, publish, show_targets
 from tests.support.postgres import postgres_server, programs
 

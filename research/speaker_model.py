@@ -5,7 +5,7 @@ float32 when it loads the file, so that the calculation stays the same. The expo
 that 3D-Speaker's model does not have (its last layer is a batch normalisation); it is removed.
 
     uv run --no-project --with onnx==1.23.2 --with numpy==2.4.6 python research/speaker_model.py \
-        campplus.onnx src/auricle/engine/speakers/campplus.onnx
+        campplus.onnx src/auricle/workers/kinds/speakers/campplus.onnx
 """
 
 import hashlib

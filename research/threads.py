@@ -25,9 +25,9 @@ import psutil
 import structlog
 
 from auricle.config.settings import LiveSettings, ModelSettings, QueueSettings, WorkerSettings
-from auricle.engine.whisper.models.fetch import resolve
-from auricle.types import SAMPLE_RATE_HZ, Job, JobId, JobKind, Options, Pcm16
-from auricle.workers.asr.pool import WorkerPool
+from auricle.engines.whisper.models.fetch import resolve
+from auricle.values.types import SAMPLE_RATE_HZ, Job, JobId, JobKind, Options, Pcm16
+from auricle.workers.kinds.asr.pool import WorkerPool
 from bench.lib.charts import Bars, draw
 from bench.lib.report import machine, write_json
 from bench.lib.speech import READ, Clip, corpus, joined, spoken

@@ -23,7 +23,7 @@ from auricle.audio.cuts import loudness
 from auricle.audio.endpointer import Endpointer, EndpointRules, UtteranceEnd
 from auricle.audio.gate import NoiseGate, VoiceDetector, powers
 from auricle.audio.vad import WINDOW_SAMPLES, Probabilities, SpeechDetector
-from auricle.types import SAMPLE_RATE_HZ, Pcm16
+from auricle.values.types import SAMPLE_RATE_HZ, Pcm16
 from bench.lib.charts import Bars, draw
 from bench.lib.report import machine, write_json
 from bench.lib.speech import corpus, joined, pink_noise, spoken

@@ -37,7 +37,7 @@ import psutil
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.sync.client import connect as connect_now
 
-from auricle.types import Pcm16
+from auricle.values.types import Pcm16
 from bench.live.play import Caption, Running
 from bench.live.speech import CACHE
 

@@ -29,7 +29,7 @@ import psutil
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.sync.client import connect as connect_now
 
-from auricle.types import SAMPLE_RATE_HZ, Pcm16
+from auricle.values.types import SAMPLE_RATE_HZ, Pcm16
 from bench.lib.service import free_port
 from bench.live.play import Caption, Running
 from bench.live.speech import CACHE

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from packaging.licenses import canonicalize_license_expression
 
-from auricle.engine.registry import catalogue
+from auricle.engines.registry import catalogue
 from supply.lock import ROOT, Pin, python_pins
 
 ALLOWED = frozenset(

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from auricle.engine.whisper.models.bundled import (
+from auricle.engines.whisper.models.bundled import (
     FILES,
     INT8_REVISION,
     PART_1,

@@ -23,7 +23,7 @@ import httpx2
 
 from auricle.cli.bench.yardstick import measure_yardstick
 from auricle.config.settings import Settings
-from auricle.engine.registry import find_engine
+from auricle.engines.registry import find_engine
 from bench.compare.figures import DELAYS, PERCENTS, Runs, compare
 from bench.compare.versions import MODELS, THIS, Version, set_up, this_version
 from bench.lib.audio import as_wav

@@ -22,7 +22,7 @@ from urllib.parse import urlencode
 
 import numpy as np
 
-from auricle.types import SAMPLE_RATE_HZ
+from auricle.values.types import SAMPLE_RATE_HZ
 from bench.durable.job import SCRIPTED
 from bench.lib.audio import as_wav
 from bench.lib.database import postgres_running

@@ -10,7 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
-from auricle.types import SAMPLE_RATE_HZ, Pcm16
+from auricle.values.types import SAMPLE_RATE_HZ, Pcm16
 from bench.lib.audio import as_long_file
 from bench.lib.speech import READ, TESTDATA, Clip, in_room, joined, load_audio, read_clips
 

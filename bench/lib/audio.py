@@ -8,7 +8,7 @@ import av
 
 from auricle.audio.opus import find_libopus
 from auricle.audio.opus_encoder import OpusPacketEncoder
-from auricle.types import SAMPLE_RATE_HZ, OpusPacket, Pcm16
+from auricle.values.types import SAMPLE_RATE_HZ, OpusPacket, Pcm16
 
 
 def as_wav(pcm: Pcm16) -> bytes:

@@ -2,9 +2,9 @@
 
 from faster_whisper import WhisperModel
 
-from auricle.engine.base import EngineSettings
-from auricle.engine.whisper.loading import load_backend
-from auricle.engine.whisper.short_window import ShortWindowEngine
+from auricle.engines.base import EngineSettings
+from auricle.engines.whisper.loading import load_backend
+from auricle.engines.whisper.short_window import ShortWindowEngine
 
 
 def load_whisper(model: str) -> WhisperModel:

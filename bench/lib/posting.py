@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from auricle.types import SAMPLE_RATE_HZ, Pcm16
+from auricle.values.types import SAMPLE_RATE_HZ, Pcm16
 from bench.lib.audio import as_wav
 from bench.lib.speech import CORPUS, TESTDATA, load_audio
 

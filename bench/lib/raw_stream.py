@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from auricle.protocol.framing import pack
-from auricle.types import OpusPacket
+from auricle.values.types import OpusPacket
 from bench.lib.audio import opus_packets
 from bench.lib.posting import read_response
 

@@ -21,7 +21,7 @@ import soxr
 from piper import PiperVoice
 from piper.config import SynthesisConfig
 
-from auricle.types import SAMPLE_RATE_HZ, Pcm16
+from auricle.values.types import SAMPLE_RATE_HZ, Pcm16
 from bench.lib.report import ROOT
 
 READ, AN4, OTHER, SPOKEN = "read", "an4", "other", "spoken"

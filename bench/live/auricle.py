@@ -13,7 +13,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
 
 from auricle.protocol.framing import pack
-from auricle.types import Pcm16
+from auricle.values.types import Pcm16
 from bench.lib.audio import opus_packets
 from bench.lib.service import running
 from bench.live.play import Caption, Running

@@ -28,7 +28,7 @@ from faster_whisper import WhisperModel
 from websockets.asyncio.client import ClientConnection, connect
 
 from auricle.protocol.framing import pack
-from auricle.types import SAMPLE_RATE_HZ, OpusPacket, Pcm16
+from auricle.values.types import SAMPLE_RATE_HZ, OpusPacket, Pcm16
 from bench.lib.audio import opus_packets
 from bench.lib.cpu import tree_cpu_s
 from bench.lib.report import command_line, machine, publish

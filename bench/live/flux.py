@@ -26,7 +26,7 @@ from urllib.parse import urlencode
 
 from websockets.asyncio.client import ClientConnection, connect
 
-from auricle.types import SAMPLE_RATE_HZ, Pcm16
+from auricle.values.types import SAMPLE_RATE_HZ, Pcm16
 from bench.lib.charts import Bars
 from bench.lib.report import command_line, publish, read_json
 from bench.lib.scoring import total, word_errors

@@ -19,7 +19,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
 
-from auricle.types import SAMPLE_RATE_HZ, Pcm16
+from auricle.values.types import SAMPLE_RATE_HZ, Pcm16
 from bench.lib.cpu import tree_cpu_s, tree_memory_bytes
 
 START_SPREAD_S = 2.0

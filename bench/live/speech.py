@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from faster_whisper import WhisperModel
 
-from auricle.types import SAMPLE_RATE_HZ, Pcm16
+from auricle.values.types import SAMPLE_RATE_HZ, Pcm16
 from bench.lib.speech import READ, Clip, corpus
 
 CACHE = Path.home() / ".cache" / "auricle-bench"

@@ -34,7 +34,7 @@ from typing import Any
 
 import psutil
 
-from auricle.types import SAMPLE_RATE_HZ
+from auricle.values.types import SAMPLE_RATE_HZ
 from bench.lib.charts import Bars
 from bench.lib.cpu import CpuMeter, CpuShare, tree_cpu_s
 from bench.lib.posting import Client, bodies

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from auricle.errors import ServerFull
+from auricle.values.errors import ServerFull
 from bench.lib.cpu import CpuShare
 from bench.lib.posting import Outcome, percentiles_ms, statuses
 from bench.overload.flood import Flood

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from auricle.errors import ServerFull
 from auricle.protocol.framing import pack
-from auricle.types import SAMPLE_RATE_HZ, Pcm16
+from auricle.values.errors import ServerFull
+from auricle.values.types import SAMPLE_RATE_HZ, Pcm16
 from bench.lib.audio import opus_packets
 from bench.lib.posting import Outcome, read_response
 from bench.lib.raw_stream import SWITCHED, TEXT, frame, handshake, next_text

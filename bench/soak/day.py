@@ -27,7 +27,7 @@ from typing import Any
 import httpx2
 import numpy as np
 
-from auricle.types import Pcm16
+from auricle.values.types import Pcm16
 from bench.lib.posting import JSON_TYPE, Body, Client, bodies
 from bench.lib.raw_stream import noise_packets
 from bench.lib.report import show_targets

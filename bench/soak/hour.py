@@ -26,7 +26,7 @@ from typing import Any
 import anyio
 import psutil
 
-from auricle.types import Pcm16
+from auricle.values.types import Pcm16
 from bench.lib.cpu import tree_cpu_s
 from bench.lib.posting import Body, bodies
 from bench.lib.report import show_targets

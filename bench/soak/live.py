@@ -9,10 +9,10 @@ import anyio
 import numpy as np
 
 from auricle.client import Disconnected, Failed, LiveClient, Warned
-from auricle.commands import StreamParameters
-from auricle.errors import AuricleError
-from auricle.events import Final
-from auricle.types import SAMPLE_RATE_HZ, Pcm16
+from auricle.values.commands import StreamParameters
+from auricle.values.errors import AuricleError
+from auricle.values.events import Final
+from auricle.values.types import SAMPLE_RATE_HZ, Pcm16
 
 CHUNK_SAMPLES = SAMPLE_RATE_HZ * 60 // 1000
 ALIGN_SAMPLES = 2560

@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx2
 
-from auricle.types import SAMPLE_RATE_HZ
+from auricle.values.types import SAMPLE_RATE_HZ
 from bench.lib.audio import as_file
 from bench.lib.posting import Body, Client, Outcome
 from bench.lib.speech import speeches

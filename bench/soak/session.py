@@ -10,10 +10,10 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
-from auricle.commands import Ack, Stop
-from auricle.events import AudioProgress, Closed, Failed, Final, Partial, Ready, Warned
-from auricle.protocol.native.stream import Resume, decode_event, encode_command
-from auricle.types import SAMPLE_RATE_HZ, Pcm16
+from auricle.apis.native.wire.stream import Resume, decode_event, encode_command
+from auricle.values.commands import Ack, Stop
+from auricle.values.events import AudioProgress, Closed, Failed, Final, Partial, Ready, Warned
+from auricle.values.types import SAMPLE_RATE_HZ, Pcm16
 from bench.soak.sources import STEP_SAMPLES, Source
 
 HOUR_STEPS = 3600 * SAMPLE_RATE_HZ // STEP_SAMPLES

@@ -16,7 +16,7 @@ from auricle.audio.vad import WINDOW_SAMPLES
 from auricle.protocol.framing import pack
 from auricle.session.utterances.recording import Recording
 from auricle.session.wire_formats.pcm import POSITION
-from auricle.types import SAMPLE_RATE_HZ, OpusPacket, Pcm16
+from auricle.values.types import SAMPLE_RATE_HZ, OpusPacket, Pcm16
 from bench.lib.audio import opus_packets
 
 STEP_SAMPLES = SAMPLE_RATE_HZ // 10

@@ -14,7 +14,10 @@ from bench.lib.service import Server
 
 INTERVAL_S = 5.0
 RESPONSE_LIMIT_S = 30.0
-ROLES = {"auricle.workers.asr.child": "recogniser", "auricle.workers.decode.child": "decode worker"}
+ROLES = {
+    "auricle.workers.kinds.asr.child": "recogniser",
+    "auricle.workers.kinds.decode.child": "decode worker",
+}
 SERVER = "server"
 
 

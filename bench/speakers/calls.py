@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from auricle.engine.base import Engine
-from auricle.engine.speakers.embedder import SpeakerEmbedder
-from auricle.events import Final
+from auricle.engines.base import Engine
 from auricle.speakers.turns import Turn
-from auricle.types import Segment, Word
+from auricle.values.events import Final
+from auricle.values.types import Segment, Word
+from auricle.workers.kinds.speakers.embedder import SpeakerEmbedder
 from bench.lib import scoring
 from bench.lib.engine import load_engine
 from bench.lib.report import command_line, publish, show_targets

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import soxr
 
-from auricle.types import SAMPLE_RATE_HZ, Pcm16
+from auricle.values.types import SAMPLE_RATE_HZ, Pcm16
 from bench.lib.speech import SPOKEN, Clip, corpus, pink_noise, say, sentence
 
 TUNING, REPORTED = "tuning", "reported"

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from auricle.speakers.turns import Turn
-from auricle.types import SAMPLE_RATE_HZ
+from auricle.values.types import SAMPLE_RATE_HZ
 from bench.lib.report import ROOT
 from bench.speakers.conversations import Conversation, SpokenTurn
 

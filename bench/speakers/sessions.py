@@ -10,16 +10,15 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from auricle.audio.opus import find_libopus
-from auricle.commands import Stop, StreamParameters
 from auricle.config.settings import LiveSettings, ModelSettings
-from auricle.engine.base import Engine
-from auricle.engine.models import ModelTable
-from auricle.engine.speakers.embedder import SpeakerEmbedder
-from auricle.errors import Superseded
-from auricle.events import Closed, Final, Wire
+from auricle.engines.base import Engine
+from auricle.engines.models import ModelTable
 from auricle.session.live import Embed, LiveSession, Submit
 from auricle.session.output import Revised
-from auricle.types import (
+from auricle.values.commands import Stop, StreamParameters
+from auricle.values.errors import Superseded
+from auricle.values.events import Closed, Final, Wire
+from auricle.values.types import (
     SAMPLE_RATE_HZ,
     ClientId,
     EmbedJob,
@@ -28,6 +27,7 @@ from auricle.types import (
     Pcm16,
     SpeakerEmbeddings,
 )
+from auricle.workers.kinds.speakers.embedder import SpeakerEmbedder
 
 CLIENT = ClientId("speaker")
 MESSAGE_SAMPLES = SAMPLE_RATE_HZ // 10

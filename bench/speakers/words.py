@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from auricle.engine.base import Engine
+from auricle.engines.base import Engine
 from auricle.files.assemble import ChunkSlot, FileLanguages, TranscriptAssembler
-from auricle.types import Chunk, Job, JobId, JobKind, Options, Segment, Transcript
+from auricle.values.types import Chunk, Job, JobId, JobKind, Options, Segment, Transcript
 from bench.speakers.conversations import Conversation
 
 OPTIONS = Options(language="en", beam_size=1, word_timestamps=True, is_chunk=True)

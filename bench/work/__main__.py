@@ -17,8 +17,8 @@ from pathlib import Path
 from unittest.mock import patch
 
 from auricle.audio.endpointer import EndpointRules
-from auricle.types import JobKind
-from auricle.workers.asr.scheduler import Scheduler
+from auricle.values.types import JobKind
+from auricle.workers.kinds.asr.scheduler import Scheduler
 from bench.work.figures import STREAMS, measure, worse
 from bench.work.speech import recorded
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from auricle.engine.whisper.window import FRAMES_PER_SECOND, WindowPolicy
-from auricle.types import Job
+from auricle.engines.whisper.window import FRAMES_PER_SECOND, WindowPolicy
+from auricle.values.types import Job
 from bench.work.speech import TOKENS_PER_WORD
 
 COSTS = Path(__file__).with_name("costs.json")

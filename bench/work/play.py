@@ -14,12 +14,9 @@ from functools import cache, partial
 from math import inf
 
 from auricle.audio.opus import LibOpus, find_libopus
-from auricle.commands import StreamParameters
 from auricle.config.settings import LiveSettings, ModelSettings, QueueSettings, WorkerSettings
-from auricle.engine.models import ModelTable
-from auricle.engine.whisper.spec import SPEC
-from auricle.errors import AuricleError
-from auricle.events import Final, Partial, Wire
+from auricle.engines.models import ModelTable
+from auricle.engines.whisper.spec import SPEC
 from auricle.server.live.load_meter import LoadMeter
 from auricle.server.live.registry import (
     MAX_READ_INTERVAL_S,
@@ -27,8 +24,11 @@ from auricle.server.live.registry import (
     TICK_S,
 )
 from auricle.session.live import Cancel, LiveSession, Submit
-from auricle.transcriber import QueueStats, Stats, WorkerState, WorkerStats
-from auricle.types import (
+from auricle.values.commands import StreamParameters
+from auricle.values.errors import AuricleError
+from auricle.values.events import Final, Partial, Wire
+from auricle.values.transcriber import QueueStats, Stats, WorkerState, WorkerStats
+from auricle.values.types import (
     SAMPLE_RATE_HZ,
     ClientId,
     Job,
@@ -37,10 +37,10 @@ from auricle.types import (
     Segment,
     Transcript,
 )
-from auricle.workers.asr.backlog import Batch, Ticket
-from auricle.workers.asr.scheduler import Scheduler
-from auricle.workers.asr.speed import Speed, Workers
-from auricle.workers.partials.schedule import PartialSchedule, StreamBatch
+from auricle.workers.kinds.asr.backlog import Batch, Ticket
+from auricle.workers.kinds.asr.scheduler import Scheduler
+from auricle.workers.kinds.asr.speed import Speed, Workers
+from auricle.workers.kinds.partials.schedule import PartialSchedule, StreamBatch
 from bench.work.costs import SERVER_PER_STREAM, Costs, frames_of, measured
 from bench.work.speech import RecordedDetector, Stream
 

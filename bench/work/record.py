@@ -16,13 +16,13 @@ import numpy as np
 from auricle.audio.gate import VoiceDetector
 from auricle.audio.vad import WINDOW_SAMPLES
 from auricle.config.settings import Settings
-from auricle.engine.base import EngineSettings
-from auricle.engine.moonshine.spec import load_streaming
-from auricle.engine.registry import find_engine
-from auricle.engine.whisper.prompt import Prompt
-from auricle.engine.whisper.short_window import load
-from auricle.engine.whisper.window import WindowPolicy
-from auricle.types import SAMPLE_RATE_HZ, Options, Pcm16, Task
+from auricle.engines.base import EngineSettings
+from auricle.engines.moonshine.spec import load_streaming
+from auricle.engines.registry import find_engine
+from auricle.engines.whisper.prompt import Prompt
+from auricle.engines.whisper.short_window import load
+from auricle.engines.whisper.window import WindowPolicy
+from auricle.values.types import SAMPLE_RATE_HZ, Options, Pcm16, Task
 from bench.compare.__main__ import bundled_model
 from bench.lib.report import machine
 from bench.lib.speech import CORPUS

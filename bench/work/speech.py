@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from auricle.audio.vad import WINDOW_SAMPLES, Probabilities
-from auricle.types import SAMPLE_RATE_HZ, Pcm16, Word
+from auricle.values.types import SAMPLE_RATE_HZ, Pcm16, Word
 
 RECORDED = Path(__file__).with_name("speech.json")
 PAUSE_S = (0.8, 1.5)

@@ -9,9 +9,9 @@ from itertools import groupby
 
 import numpy as np
 
-from auricle.engine.base import EngineSettings, EngineSpec, NoModelFiles
-from auricle.errors import AudioError
-from auricle.types import SAMPLE_RATE_HZ, Job, JobId, Pcm16, Segment, Transcript, Word
+from auricle.engines.base import EngineSettings, EngineSpec, NoModelFiles
+from auricle.values.errors import AudioError
+from auricle.values.types import SAMPLE_RATE_HZ, Job, JobId, Pcm16, Segment, Transcript, Word
 
 FRAME_SAMPLES = SAMPLE_RATE_HZ // 10
 LAGS = range(SAMPLE_RATE_HZ // 400, SAMPLE_RATE_HZ // 70)

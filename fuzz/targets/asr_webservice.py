@@ -6,18 +6,18 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from auricle.errors import BadRequest
-from auricle.languages import LANGUAGES
-from auricle.limits import MAX_HOTWORDS, MAX_PROMPT_CHARACTERS
-from auricle.protocol.asr_webservice.answers import detection, encode_answer
-from auricle.protocol.asr_webservice.query import (
+from auricle.apis.asr_webservice.wire.answers import detection, encode_answer
+from auricle.apis.asr_webservice.wire.query import (
     AsrQuery,
     AsrRequest,
     Output,
     parse_asr,
     parse_detection,
 )
-from auricle.types import Gap, Transcript
+from auricle.values.errors import BadRequest
+from auricle.values.languages import LANGUAGES
+from auricle.values.limits import MAX_HOTWORDS, MAX_PROMPT_CHARACTERS
+from auricle.values.types import Gap, Transcript
 from fuzz.mutation import query_mutation
 from fuzz.target import Target
 from fuzz.transcripts import count_cues, transcript_of

@@ -7,12 +7,12 @@ from typing import Any
 
 import msgspec
 
-from auricle.commands import Configure
-from auricle.errors import AuricleError
-from auricle.protocol.deepgram.live import DeepgramDialect
-from auricle.protocol.deepgram.query import ENCODINGS, Listen, parse_listen
-from auricle.protocol.deepgram.results import ModelInfo
+from auricle.apis.deepgram.wire.live import DeepgramDialect
+from auricle.apis.deepgram.wire.query import ENCODINGS, Listen, parse_listen
+from auricle.apis.deepgram.wire.results import ModelInfo
 from auricle.protocol.dialect import Companded
+from auricle.values.commands import Configure
+from auricle.values.errors import AuricleError
 from fuzz.checks import pieces
 from fuzz.grammars import join_steps, split_steps
 from fuzz.mutation import blind, json_mutation, script_mutation

@@ -5,16 +5,16 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from auricle.errors import BadRequest
-from auricle.languages import LANGUAGES
-from auricle.limits import MAX_ENDPOINT_MS, MAX_HOTWORDS
-from auricle.protocol.deepgram.live import parameters_of
-from auricle.protocol.deepgram.query import ENCODINGS, MAX_UTT_SPLIT_S, Listen, parse_listen
-from auricle.protocol.deepgram.results import Metadata, ModelInfo, file_body
-from auricle.protocol.native.stream import Start, decode_command, encode_command
-from auricle.protocol.spoken_words import plain
+from auricle.apis.deepgram.wire.live import parameters_of
+from auricle.apis.deepgram.wire.query import ENCODINGS, MAX_UTT_SPLIT_S, Listen, parse_listen
+from auricle.apis.deepgram.wire.results import Metadata, ModelInfo, file_body
+from auricle.apis.native.wire.stream import Start, decode_command, encode_command
+from auricle.text.formats.spoken_words import plain
 from auricle.text.transcripts import with_numerals
-from auricle.types import Segment, Transcript, Word
+from auricle.values.errors import BadRequest
+from auricle.values.languages import LANGUAGES
+from auricle.values.limits import MAX_ENDPOINT_MS, MAX_HOTWORDS
+from auricle.values.types import Segment, Transcript, Word
 from fuzz.mutation import query_mutation
 from fuzz.target import Target
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from auricle.audio_formats import AudioFormat
-from auricle.errors import RemoteProtocolError
 from auricle.protocol.detect import detect, walk_packets
 from auricle.protocol.framing import PacketFramer
 from auricle.protocol.opus_packet import MAX_PACKET_TICKS
+from auricle.values.audio_formats import AudioFormat
+from auricle.values.errors import RemoteProtocolError
 from fuzz.grammars import join_packets, split_packets
 from fuzz.material import PACKETS
 from fuzz.mutation import Grammar

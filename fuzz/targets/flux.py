@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 
-from auricle.protocol.deepgram.flux import FluxDialect
-from auricle.protocol.deepgram.flux_query import ListenTurns, parse_listen_turns
-from auricle.protocol.deepgram.query import ENCODINGS
+from auricle.apis.deepgram.wire.flux import FluxDialect
+from auricle.apis.deepgram.wire.flux_query import ListenTurns, parse_listen_turns
+from auricle.apis.deepgram.wire.query import ENCODINGS
 from fuzz.grammars import join_steps, split_steps
 from fuzz.mutation import blind, json_mutation, script_mutation
 from fuzz.talk import BYTES, EVENTS, TEXT, Talk

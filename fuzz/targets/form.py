@@ -5,8 +5,7 @@ from collections.abc import AsyncIterator, Collection, Coroutine, Iterable, Iter
 from random import Random
 from typing import Any, cast
 
-from auricle.errors import BadRequest
-from auricle.protocol.openai.transcription_form import FIELDS
+from auricle.apis.openai.wire.transcription_form import FIELDS
 from auricle.server.uploads.multipart import (
     MAX_FIELD_BYTES,
     MAX_UNREAD,
@@ -15,6 +14,7 @@ from auricle.server.uploads.multipart import (
     read_form_parts,
 )
 from auricle.server.uploads.spool import SpoolFile
+from auricle.values.errors import BadRequest
 from fuzz.checks import same_in_any_split
 from fuzz.mutation import Grammar
 from fuzz.target import Blind, Target

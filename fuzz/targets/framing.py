@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator
 from random import Random
 
-from auricle.errors import RemoteProtocolError
-from auricle.limits import MAX_PACKET_BYTES
 from auricle.protocol.framing import PacketFramer, pack
+from auricle.values.errors import RemoteProtocolError
+from auricle.values.limits import MAX_PACKET_BYTES
 from fuzz.checks import same_in_any_split
 from fuzz.grammars import join_packets, split_packets
 from fuzz.material import PACKETS

@@ -4,9 +4,19 @@ from collections.abc import Iterator
 from contextlib import suppress
 from urllib.parse import parse_qsl
 
-from auricle.commands import Ack, Configure, Finalize, Keepalive, Stop, StreamParameters
-from auricle.errors import BadRequest
-from auricle.events import (
+from auricle.apis.native.wire.stream import (
+    Command,
+    Resume,
+    Start,
+    decode_command,
+    decode_event,
+    encode_command,
+    encode_event,
+    parse_query,
+)
+from auricle.values.commands import Ack, Configure, Finalize, Keepalive, Stop, StreamParameters
+from auricle.values.errors import BadRequest
+from auricle.values.events import (
     AudioProgress,
     Closed,
     Failed,
@@ -19,17 +29,7 @@ from auricle.events import (
     WarningCode,
     Wire,
 )
-from auricle.protocol.native.stream import (
-    Command,
-    Resume,
-    Start,
-    decode_command,
-    decode_event,
-    encode_command,
-    encode_event,
-    parse_query,
-)
-from auricle.types import Word
+from auricle.values.types import Word
 from fuzz.mutation import json_mutation, query_mutation, tagged
 from fuzz.target import Target
 

@@ -6,12 +6,12 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from auricle.errors import BadRequest
-from auricle.languages import LANGUAGES
-from auricle.limits import MAX_HOTWORD_CHARACTERS, MAX_HOTWORDS, MAX_PROMPT_CHARACTERS
-from auricle.protocol.openai.transcription_form import FIELDS, Format, SpeechRequest, read_form
-from auricle.protocol.openai.transcriptions import delta_event, done_event, encode_answer
-from auricle.types import Task
+from auricle.apis.openai.wire.transcription_form import FIELDS, Format, SpeechRequest, read_form
+from auricle.apis.openai.wire.transcriptions import delta_event, done_event, encode_answer
+from auricle.values.errors import BadRequest
+from auricle.values.languages import LANGUAGES
+from auricle.values.limits import MAX_HOTWORD_CHARACTERS, MAX_HOTWORDS, MAX_PROMPT_CHARACTERS
+from auricle.values.types import Task
 from fuzz.mutation import query_mutation
 from fuzz.target import Target
 from fuzz.transcripts import count_cues, transcript_of

@@ -12,10 +12,10 @@ from random import Random
 from struct import Struct
 
 from auricle.audio.opus import find_libopus
-from auricle.errors import AudioError, RequestError
-from auricle.types import SAMPLE_RATE_HZ, Source
-from auricle.workers.decode.input_file import InputFile
-from auricle.workers.decode.reader import open_reader
+from auricle.values.errors import AudioError, RequestError
+from auricle.values.types import SAMPLE_RATE_HZ, Source
+from auricle.workers.kinds.decode.input_file import InputFile
+from auricle.workers.kinds.decode.reader import open_reader
 from fuzz.grammars import (
     join_chunks,
     join_elements,
@@ -38,7 +38,7 @@ _MAX_FILE_BYTES = 2**21
 _MAX_SAMPLES = 60 * SAMPLE_RATE_HZ
 _MAX_READS = 4
 _MAX_CPU_S = 0.1
-"""Limits for :mod:`auricle.workers.decode.container` that a short file can reach."""
+"""Limits for :mod:`auricle.workers.kinds.decode.container` that a short file can reach."""
 _SPARE_CPU_S = 2.0
 """For the code between two reads of the file, where no limit is checked, under coverage too."""
 _LIBRARY = find_libopus()

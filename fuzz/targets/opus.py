@@ -12,8 +12,8 @@ from auricle.audio.opus import (
     packet_samples,
 )
 from auricle.audio.pipeline import OpusPacketDecodingPipeline
-from auricle.errors import AudioError, TooLong
-from auricle.types import SAMPLE_RATE_HZ, OpusPacket
+from auricle.values.errors import AudioError, TooLong
+from auricle.values.types import SAMPLE_RATE_HZ, OpusPacket
 from fuzz.grammars import join_steps, split_steps
 from fuzz.material import PACKETS
 from fuzz.mutation import blind, script_mutation

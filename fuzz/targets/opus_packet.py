@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from random import Random
 
 from auricle.audio.opus import find_libopus, packet_samples
-from auricle.errors import AudioError, RemoteProtocolError
 from auricle.protocol.opus_packet import MAX_PACKET_TICKS, PacketShape, parse_packet
-from auricle.types import OpusPacket
+from auricle.values.errors import AudioError, RemoteProtocolError
+from auricle.values.types import OpusPacket
 from fuzz.material import PACKETS
 from fuzz.target import Blind, Target
 

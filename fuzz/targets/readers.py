@@ -10,8 +10,13 @@ import msgspec
 from pydantic import SecretStr
 from starlette.datastructures import Headers
 
-from auricle.errors import NotFound, TokenExpired, Unauthorized
-from auricle.events import (
+from auricle.server.access.keyring import Keyring
+from auricle.server.live.readers.feed import FeedCursor, SessionFeed
+from auricle.server.live.readers.wire.events import KeepAlive, encode_feed_event
+from auricle.server.live.readers.wire.hls import SEGMENT_MS
+from auricle.server.live.readers.wire.webvtt import encode_cues
+from auricle.values.errors import NotFound, TokenExpired, Unauthorized
+from auricle.values.events import (
     Final,
     FinalSpeakers,
     Partial,
@@ -19,12 +24,7 @@ from auricle.events import (
     SpeakerSegment,
     SpeechStarted,
 )
-from auricle.protocol.readers.events import KeepAlive, encode_feed_event
-from auricle.protocol.readers.hls import SEGMENT_MS
-from auricle.protocol.readers.webvtt import encode_cues
-from auricle.server.access.keyring import Keyring
-from auricle.server.live.readers.feed import FeedCursor, SessionFeed
-from auricle.types import ANONYMOUS, SAMPLE_RATE_HZ
+from auricle.values.types import ANONYMOUS, SAMPLE_RATE_HZ
 from fuzz.grammars import join_steps, split_steps
 from fuzz.mutation import Grammar
 from fuzz.target import Target

@@ -14,7 +14,11 @@ import numpy as np
 from auricle.audio import gate
 from auricle.audio.opus import find_libopus
 from auricle.audio.vad import WINDOW_SAMPLES, Probabilities
-from auricle.commands import (
+from auricle.config.settings import LiveSettings
+from auricle.engines.whisper.spec import SPEC
+from auricle.protocol.framing import pack
+from auricle.session.live import Cancel, LiveSession, Submit
+from auricle.values.commands import (
     Ack,
     Configure,
     Discard,
@@ -26,9 +30,7 @@ from auricle.commands import (
     StreamParameters,
     UpdateConfig,
 )
-from auricle.config.settings import LiveSettings
-from auricle.engine.whisper.spec import SPEC
-from auricle.errors import (
+from auricle.values.errors import (
     AudioError,
     AuricleError,
     BadRequest,
@@ -39,7 +41,7 @@ from auricle.errors import (
     UnsupportedFormat,
     WorkerError,
 )
-from auricle.events import (
+from auricle.values.events import (
     AudioProgress,
     Closed,
     Discarded,
@@ -49,9 +51,7 @@ from auricle.events import (
     SpeechStarted,
     Wire,
 )
-from auricle.protocol.framing import pack
-from auricle.session.live import Cancel, LiveSession, Submit
-from auricle.types import (
+from auricle.values.types import (
     ANONYMOUS,
     SAMPLE_RATE_HZ,
     Job,

@@ -5,10 +5,6 @@ from collections.abc import Iterator
 
 from starlette.datastructures import QueryParams
 
-from auricle.audio_formats import FORMAT_OPTIONS
-from auricle.errors import BadRequest, UnsupportedFormat
-from auricle.languages import LANGUAGES
-from auricle.limits import MAX_RATE_HZ, MIN_RATE_HZ
 from auricle.server.uploads.json_audio import parse_payload
 from auricle.server.uploads.params import (
     Fields,
@@ -16,7 +12,11 @@ from auricle.server.uploads.params import (
     check,
     parse_query,
 )
-from auricle.types import MAX_BEAM_SIZE
+from auricle.values.audio_formats import FORMAT_OPTIONS
+from auricle.values.errors import BadRequest, UnsupportedFormat
+from auricle.values.languages import LANGUAGES
+from auricle.values.limits import MAX_RATE_HZ, MIN_RATE_HZ
+from auricle.values.types import MAX_BEAM_SIZE
 from fuzz.mutation import json_mutation, query_mutation, tagged
 from fuzz.target import Target
 

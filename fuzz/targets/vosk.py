@@ -7,11 +7,11 @@ from typing import Any
 
 import msgspec
 
-from auricle.events import Final, SessionEvent
+from auricle.apis.vosk.wire.live import VoskDialect
+from auricle.apis.vosk.wire.options import VoskOptions
 from auricle.protocol.dialect import Reply
 from auricle.protocol.ignored import MAX_WARNINGS
-from auricle.protocol.vosk.live import VoskDialect
-from auricle.protocol.vosk.options import VoskOptions
+from auricle.values.events import Final, SessionEvent
 from fuzz.checks import pieces
 from fuzz.grammars import join_steps, split_steps
 from fuzz.mutation import blind, json_mutation, script_mutation

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from struct import pack
 
-from auricle.errors import AudioError
 from auricle.protocol.wav import MAX_HEAD_BYTES, WavHead, parse_wav_head
+from auricle.values.errors import AudioError
 from fuzz.checks import MAX_SPLIT_BYTES, pieces
 from fuzz.target import Target
 from tests.support.clips import TESTDATA

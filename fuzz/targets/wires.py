@@ -7,15 +7,20 @@ from random import Random
 from struct import pack as packed
 
 from auricle.audio.opus import find_libopus
-from auricle.commands import StreamParameters
-from auricle.errors import AudioError, LocalProtocolError, RemoteProtocolError, UnsupportedFormat
-from auricle.events import SwitchFormat, Warned, Wire
 from auricle.protocol.framing import pack
 from auricle.session.wire_formats.base import Audio, Lost, StreamCounts, WireFormat
 from auricle.session.wire_formats.container import ContainerWire
 from auricle.session.wire_formats.opus import MAX_GAP_S, OpusWire
 from auricle.session.wire_formats.pcm import PcmWire
-from auricle.types import SAMPLE_RATE_HZ, OpusPacket
+from auricle.values.commands import StreamParameters
+from auricle.values.errors import (
+    AudioError,
+    LocalProtocolError,
+    RemoteProtocolError,
+    UnsupportedFormat,
+)
+from auricle.values.events import SwitchFormat, Warned, Wire
+from auricle.values.types import SAMPLE_RATE_HZ, OpusPacket
 from fuzz.checks import pieces
 from fuzz.grammars import (
     join_elements,

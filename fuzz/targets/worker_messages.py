@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from auricle.errors import WorkerError
-from auricle.types import Job, JobId, Segment, Transcript, Word
-from auricle.workers.asr.backlog import Ticket
-from auricle.workers.asr.codec import read_outcome
+from auricle.values.errors import WorkerError
+from auricle.values.types import Job, JobId, Segment, Transcript, Word
+from auricle.workers.kinds.asr.backlog import Ticket
+from auricle.workers.kinds.asr.codec import read_outcome
 from auricle.workers.process.framing import LENGTH, pack
 from auricle.workers.process.messages import (
     MAX_TEXT_CHARS,

@@ -7,12 +7,12 @@ from typing import Any
 
 import msgspec
 
-from auricle.commands import Configure, Stop, StreamParameters
-from auricle.errors import AuricleError, LocalProtocolError
-from auricle.languages import LANGUAGES
+from auricle.apis.wyoming.wire.events import DescribedModel, WyomingDialect, info_event
+from auricle.apis.wyoming.wire.framing import MAX_DATA_BYTES, EventFramer
 from auricle.protocol.dialect import End, Reply
-from auricle.protocol.wyoming.events import DescribedModel, WyomingDialect, info_event
-from auricle.protocol.wyoming.framing import MAX_DATA_BYTES, EventFramer
+from auricle.values.commands import Configure, Stop, StreamParameters
+from auricle.values.errors import AuricleError, LocalProtocolError
+from auricle.values.languages import LANGUAGES
 from fuzz.checks import same_in_any_split
 from fuzz.mutation import Grammar, json_mutation
 from fuzz.story import Story

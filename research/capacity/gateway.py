@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from auricle.types import OpusPacket
+from auricle.values.types import OpusPacket
 from bench.lib.audio import opus_packets
 from bench.lib.raw_stream import NOISE, RawStreams, noise_packets
 from bench.lib.report import ROOT

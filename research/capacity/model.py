@@ -9,7 +9,7 @@ final that arrives waits for the rest of a partial.
 import math
 from dataclasses import dataclass
 
-from auricle.engine.whisper.spec import SPEC
+from auricle.engines.whisper.spec import SPEC
 from auricle.session.recognition import PARTIAL_INTERVAL_S
 from research.capacity.costs import Costs, Talk
 

@@ -2,7 +2,7 @@
 
 Time is simulated and work takes the time of :class:`Costs`, but the order of jobs, what is shed,
 the size of batches and the rate of partials are decided by the same code as in a server:
-:class:`auricle.workers.asr.scheduler.Scheduler`, one for each machine, and
+:class:`auricle.workers.kinds.asr.scheduler.Scheduler`, one for each machine, and
 :class:`auricle.server.live.load_meter.LoadMeter`. A job goes to the machine with the least audio
 under way.
 """
@@ -18,8 +18,7 @@ import numpy as np
 
 from auricle.cluster.gateway.transcriber import EARLY_PATIENCE_PER_AUDIO_S, EARLY_PATIENCE_S
 from auricle.config.settings import QueueSettings, WorkerSettings
-from auricle.engine.whisper.spec import SPEC
-from auricle.errors import AuricleError
+from auricle.engines.whisper.spec import SPEC
 from auricle.server.live.load_meter import LoadMeter
 from auricle.server.live.registry import TICK_S
 from auricle.session.recognition import (
@@ -28,11 +27,12 @@ from auricle.session.recognition import (
     NO_PARTIALS_LOAD,
     PARTIAL_INTERVAL_S,
 )
-from auricle.transcriber import QueueStats, Stats, WorkerState, WorkerStats
-from auricle.types import SAMPLE_RATE_HZ, Job, JobId, JobKind, Options
-from auricle.workers.asr.backlog import Ticket
-from auricle.workers.asr.scheduler import Scheduler
-from auricle.workers.asr.speed import Speed, Workers
+from auricle.values.errors import AuricleError
+from auricle.values.transcriber import QueueStats, Stats, WorkerState, WorkerStats
+from auricle.values.types import SAMPLE_RATE_HZ, Job, JobId, JobKind, Options
+from auricle.workers.kinds.asr.backlog import Ticket
+from auricle.workers.kinds.asr.scheduler import Scheduler
+from auricle.workers.kinds.asr.speed import Speed, Workers
 from research.capacity.costs import Costs, Talk
 from research.capacity.model import ENDPOINT_S, LATE_P95_S, PADDING_S, REST_S
 

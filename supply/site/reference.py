@@ -14,7 +14,9 @@ from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from auricle.cli import app as command_line
 from auricle.config.settings import ServerSettings, Settings
-from auricle.errors import (
+from auricle.server.app import create_app
+from auricle.server.context import ServerState
+from auricle.values.errors import (
     AuricleError,
     LeaseLost,
     LocalProtocolError,
@@ -24,8 +26,6 @@ from auricle.errors import (
     TurnsUnavailable,
     Unreachable,
 )
-from auricle.server.app import create_app
-from auricle.server.context import ServerState
 from tests.support.decoder import FakeDecoder
 from tests.support.transcriber import FakeTranscriber
 

@@ -8,11 +8,11 @@ import pytest
 from anyio import to_thread
 
 from auricle.audio.in_memory import InMemory
-from auricle.engine.base import EngineSettings
-from auricle.engine.whisper.short_window import ShortWindowEngine, load
+from auricle.engines.base import EngineSettings
+from auricle.engines.whisper.short_window import ShortWindowEngine, load
 from auricle.files.assemble import FileTranscript
 from auricle.files.transcribe import FileRequest, chunk_semaphore, transcribe_file
-from auricle.types import SAMPLE_RATE_HZ, Job, Options, Pcm16, Source, Transcript
+from auricle.values.types import SAMPLE_RATE_HZ, Job, Options, Pcm16, Source, Transcript
 from bench.lib.speech import load_audio
 from tests.support.clips import CLIPS, words
 from tests.support.model import bundled_model

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from auricle.audio.endpointer import EndpointRules, UtteranceEnd
-from auricle.engine.base import EngineSettings
-from auricle.engine.whisper.loading import load_backend
-from auricle.engine.whisper.short_window import ShortWindowEngine
+from auricle.engines.base import EngineSettings
+from auricle.engines.whisper.loading import load_backend
+from auricle.engines.whisper.short_window import ShortWindowEngine
 from auricle.session.utterances.segmenter import SpeechSegmenter
-from auricle.types import Job, JobId, Options, Pcm16, Transcript
+from auricle.values.types import Job, JobId, Options, Pcm16, Transcript
 from bench.lib.scoring import Errors, word_errors
 from bench.lib.speech import Clip, say, sentence, with_noise
 from tests.support.batching import transcribe_sorted

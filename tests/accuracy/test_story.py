@@ -6,10 +6,10 @@ import pytest
 from auricle.audio.opus import find_libopus
 from auricle.audio.opus_encoder import OpusPacketEncoder
 from auricle.client.kept_audio import FRAME_MS
-from auricle.commands import Stop
-from auricle.engine.base import EngineSettings
-from auricle.engine.whisper.short_window import ShortWindowEngine, load
-from auricle.types import SAMPLE_RATE_HZ, Job, JobId, JobKind, Options, Pcm16, Transcript
+from auricle.engines.base import EngineSettings
+from auricle.engines.whisper.short_window import ShortWindowEngine, load
+from auricle.values.commands import Stop
+from auricle.values.types import SAMPLE_RATE_HZ, Job, JobId, JobKind, Options, Pcm16, Transcript
 from bench.lib.speech import load_audio
 from tests.accuracy.test_files import hear
 from tests.support.clips import CLIPS, words

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from auricle.commands import Stop, StreamParameters
-from auricle.engine.base import EngineSettings
-from auricle.engine.whisper.short_window import load
-from auricle.types import Job, JobKind, Transcript
+from auricle.engines.base import EngineSettings
+from auricle.engines.whisper.short_window import load
+from auricle.values.commands import Stop, StreamParameters
+from auricle.values.types import Job, JobKind, Transcript
 from tests.support.clips import CLIPS, words
 from tests.support.model import bundled_model
 from tests.support.opus import encode_packets

@@ -11,8 +11,8 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from auricle.config.settings import ModelSettings
-from auricle.errors import Overloaded
-from auricle.types import JobKind
+from auricle.values.errors import Overloaded
+from auricle.values.types import JobKind
 from tests.support.clips import CLIPS
 from tests.support.service import InProcess, Live, in_process, live, poll_until
 from tests.support.stream import Caller, call

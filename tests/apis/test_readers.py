@@ -9,7 +9,7 @@ import anyio
 import httpx2
 import pytest
 
-from tests.server.api.openai.test_realtime import PCM_16K, client
+from tests.apis.openai.test_live import PCM_16K, client
 from tests.support.service import Live, live, poll_until
 from tests.support.stream import SPEECH, call, pcm
 

@@ -12,8 +12,8 @@ from structlog.testing import LogCapture
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from auricle.errors import Overloaded
 from auricle.server.net.uvicorn_overrides.http_connection import HttpConnection
+from auricle.values.errors import Overloaded
 from tests.support.poll import poll_until
 from tests.support.service import WAV, InProcess, Live, in_process, keys, live
 

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from auricle.transcriber import Progress
-from auricle.types import Chunk
+from auricle.values.transcriber import Progress
+from auricle.values.types import Chunk
 from tests.support.embedder import LOUDNESS, FakeEmbedder
 from tests.support.service import InProcess
 

@@ -11,7 +11,7 @@ import pytest
 from auricle.config.settings import LedgerSettings, LiveSettings
 from auricle.ledger.transcripts import KeptSegment, Transcripts
 from auricle.server.live import runner as live_runner
-from auricle.types import ANONYMOUS
+from auricle.values.types import ANONYMOUS
 from tests.support.service import Live, Service, live, poll_until
 from tests.support.stream import PACKETS, SPEECH, call, framed, pcm
 from tests.support.vosk import vosk

@@ -8,7 +8,7 @@ from auricle.audio.channel_comparison import (
     ChannelComparison,
     SimilarChannels,
 )
-from auricle.types import SAMPLE_RATE_HZ, Pcm16
+from auricle.values.types import SAMPLE_RATE_HZ, Pcm16
 from tests.support.clips import CLIPS
 
 pytestmark = pytest.mark.unit

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from auricle.audio.chunks import ChunkCutter, CutRules
 from auricle.audio.vad import SPEECH_THRESHOLD, WINDOW_SAMPLES, SpeechDetector
-from auricle.types import MAX_JOB_SAMPLES, SAMPLE_RATE_HZ, Chunk, Pcm16
+from auricle.values.types import MAX_JOB_SAMPLES, SAMPLE_RATE_HZ, Chunk, Pcm16
 from tests.support.clips import CLIPS
 
 pytestmark = pytest.mark.unit

@@ -15,7 +15,7 @@ from auricle.audio.vad import (
     Probabilities,
     SpeechDetector,
 )
-from auricle.types import Pcm16
+from auricle.values.types import Pcm16
 from tests.support.clips import CLIPS
 from tests.support.opus import tone
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from auricle.audio.in_memory import InMemory
-from auricle.types import SAMPLE_RATE_HZ, Source
+from auricle.values.types import SAMPLE_RATE_HZ, Source
 from tests.support.clips import CLIPS
 
 pytestmark = pytest.mark.unit

@@ -16,9 +16,9 @@ from auricle.audio.opus import (
     find_libopus,
     packet_samples,
 )
-from auricle.errors import AudioError, SetupError
-from auricle.limits import MAX_PACKET_BYTES
-from auricle.types import OpusPacket, Pcm16
+from auricle.values.errors import AudioError, SetupError
+from auricle.values.limits import MAX_PACKET_BYTES
+from auricle.values.types import OpusPacket, Pcm16
 from tests.support.clips import CLIPS
 from tests.support.opus import drop, encode_packets, tone
 

@@ -7,9 +7,9 @@ import pytest
 
 from auricle.audio.opus import OpusPacketDecoder, find_libopus
 from auricle.audio.opus_encoder import FRAMES_MS, RATES_HZ, OpusPacketEncoder
-from auricle.errors import SetupError
 from auricle.protocol.opus_packet import parse_packet
-from auricle.types import OpusPacket, Pcm16
+from auricle.values.errors import SetupError
+from auricle.values.types import OpusPacket, Pcm16
 from tests.support.clips import CLIPS
 from tests.support.opus import tone
 

@@ -7,8 +7,8 @@ from auricle.audio.pipeline import (
     OpusPacketDecodingPipeline,
     PipelineStatistics,
 )
-from auricle.errors import TooLong
-from auricle.types import OpusPacket, Pcm16
+from auricle.values.errors import TooLong
+from auricle.values.types import OpusPacket, Pcm16
 from tests.support.clips import CLIPS
 from tests.support.opus import encode_packets
 

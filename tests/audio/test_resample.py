@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auricle.audio.resample import Resampler, resample
-from auricle.errors import BadRequest
-from auricle.limits import MAX_RATE_HZ, MIN_RATE_HZ
-from auricle.types import Pcm16
+from auricle.values.errors import BadRequest
+from auricle.values.limits import MAX_RATE_HZ, MIN_RATE_HZ
+from auricle.values.types import Pcm16
 from tests.support.clips import CLIPS
 
 pytestmark = pytest.mark.unit

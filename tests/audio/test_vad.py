@@ -18,7 +18,7 @@ from auricle.audio.vad import (
     has_speech,
     is_speech,
 )
-from auricle.types import Pcm16
+from auricle.values.types import Pcm16
 from tests.support.clips import CLIPS
 from tests.support.opus import tone
 

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auricle.audio.voice import fit_to_voice
-from auricle.types import Segment, Word
+from auricle.values.types import Segment, Word
 
 pytestmark = pytest.mark.unit
 

@@ -12,7 +12,7 @@ import httpx2
 import pytest
 
 from auricle.cli.dev_cert import machine_names, make_certificate
-from auricle.errors import SetupError
+from auricle.values.errors import SetupError
 from tests.cli.conftest import Run
 from tests.support.clips import CLIPS
 from tests.support.command import command, environment, serving

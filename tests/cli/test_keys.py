@@ -6,7 +6,7 @@ import pytest
 
 from auricle.ledger.webhooks.request import secret_of_owner, written_secret
 from auricle.server.access.key_file import hashed, read_keys
-from auricle.types import ANONYMOUS
+from auricle.values.types import ANONYMOUS
 from tests.cli.conftest import Run
 
 pytestmark = pytest.mark.unit

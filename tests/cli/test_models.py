@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from auricle.engine.pulled import LOCK_NAME, pulled_directory
-from auricle.engine.registry import catalogue
+from auricle.engines.pulled import LOCK_NAME, pulled_directory
+from auricle.engines.registry import catalogue
 from tests.cli.conftest import Run
 from tests.support.file_server import Fault, FileServer, file_server
 
@@ -93,7 +93,7 @@ def test_a_model_is_pulled_listed_verified_and_removed(
 def test_a_pull_that_breaks_off_says_how_to_go_on(
     auricle: Run, hub: FileServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("auricle.engine.pull.download.FIRST_PAUSE_S", 0.0)
+    monkeypatch.setattr("auricle.engines.pull.download.FIRST_PAUSE_S", 0.0)
     path = f"/{REPOSITORY}/resolve/{COMMIT}/model.bin"
     hub.files[path].faults += [Fault(breaks_after=5000), *[Fault(status=404)]]
     result = auricle("models", "pull", "large-v2")

@@ -9,7 +9,7 @@ import pytest
 
 from auricle.ledger.sqlite import SqliteDatabase
 from auricle.ledger.transcripts import KeptSegment, KeptTranscript, Transcripts
-from auricle.types import ClientId
+from auricle.values.types import ClientId
 from tests.support.command import completed, environment, serving
 
 pytestmark = pytest.mark.process

@@ -18,8 +18,8 @@ from auricle.client.connection import (
     open_connection,
     stream_url,
 )
-from auricle.errors import ForbiddenOrigin, RequestError, SetupError, Unauthorized
-from auricle.events import Failed
+from auricle.values.errors import ForbiddenOrigin, RequestError, SetupError, Unauthorized
+from auricle.values.events import Failed
 from tests.support.live_server import live_server, refusal
 
 pytestmark = [pytest.mark.process, pytest.mark.anyio]

@@ -11,7 +11,7 @@ from auricle.client.kept_audio import (
     Frame,
     KeptAudio,
 )
-from auricle.types import OpusPacket, Pcm16
+from auricle.values.types import OpusPacket, Pcm16
 
 pytestmark = pytest.mark.unit
 

@@ -3,7 +3,7 @@
 import pytest
 
 from auricle.client.losses import Losses
-from auricle.types import Gap
+from auricle.values.types import Gap
 
 pytestmark = pytest.mark.unit
 

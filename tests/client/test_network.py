@@ -6,7 +6,7 @@ import ssl
 import pytest
 
 from auricle.client.network import describe_failure, key_headers
-from auricle.errors import SetupError
+from auricle.values.errors import SetupError
 
 pytestmark = pytest.mark.unit
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from auricle.audio.g711 import mulaw_to_pcm16
-from auricle.types import FrameCodec
+from auricle.values.types import FrameCodec
 from tests.clients.environment import PAGES, Client, printed, program, snippet
 from tests.clients.scores import Scores
 from tests.clients.server import LABEL_TRIES, RealServer, real_server

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from auricle.audio.resample import resample
-from auricle.types import Pcm16
+from auricle.values.types import Pcm16
 from tests.clients.environment import PAGES, Client, printed, program, snippet
 from tests.clients.scores import Scores
 from tests.clients.server import RealServer

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from auricle.types import SAMPLE_RATE_HZ
+from auricle.values.types import SAMPLE_RATE_HZ
 from tests.clients.environment import Client, program
 from tests.clients.server import LABEL_TRIES, RealServer
 from tests.support.dialogue import JOE, dialogue

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from auricle.cluster.wire.capacity import Capacity, capacity_of, pack_capacity
 from auricle.cluster.wire.messages import ANSWER_TYPE, parse_job
-from auricle.transcriber import (
+from auricle.values.transcriber import (
     ModelState,
     ModelStats,
     QueueStats,

@@ -13,7 +13,7 @@ from auricle.config.capacity import (
     read_capacities,
     save_capacity,
 )
-from auricle.errors import SetupError
+from auricle.values.errors import SetupError
 
 pytestmark = pytest.mark.unit
 

@@ -9,7 +9,7 @@ from auricle.config.environment import (
     SECRET_VARIABLES,
 )
 from auricle.config.settings import SECTIONS, Settings, fields, variable
-from auricle.errors import SetupError
+from auricle.values.errors import SetupError
 
 pytestmark = pytest.mark.unit
 

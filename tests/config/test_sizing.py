@@ -4,7 +4,7 @@ import pytest
 
 from auricle.config.settings import WorkerSettings
 from auricle.config.sizing import ModelShare, PoolSize, model_shares, pool_size
-from auricle.errors import SetupError
+from auricle.values.errors import SetupError
 
 pytestmark = pytest.mark.unit
 

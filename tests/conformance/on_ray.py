@@ -14,7 +14,7 @@ import psutil
 
 from auricle.cluster.gateway.transcriber import RemoteTranscriber
 from auricle.config.settings import QueueSettings, RemoteEngineSettings
-from auricle.engine.base import CostModel
+from auricle.engines.base import CostModel
 from bench.lib.service import free_port
 from tests.conformance.remote import MAX_LOSSES, all_ready
 from tests.conformance.subject import (
@@ -63,7 +63,7 @@ class LocalRay:
 
 def _is_worker(process: psutil.Process) -> bool:
     try:
-        return "auricle.workers.asr.child" in process.cmdline()
+        return "auricle.workers.kinds.asr.child" in process.cmdline()
     except psutil.Error:
         return False
 

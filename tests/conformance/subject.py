@@ -16,12 +16,12 @@ import psutil
 import pytest
 
 from auricle.config.settings import ModelSettings, QueueSettings, WorkerSettings
-from auricle.engine.models import Load, ModelTable, ServedModel
-from auricle.engine.placement import plan_models
-from auricle.engine.registry import find_engine
-from auricle.transcriber import ModelState, Stats, Transcriber
-from auricle.workers.asr.model_pools import ModelPools
-from auricle.workers.asr.pool import WorkerPool
+from auricle.engines.models import Load, ModelTable, ServedModel
+from auricle.engines.placement import plan_models
+from auricle.engines.registry import find_engine
+from auricle.values.transcriber import ModelState, Stats, Transcriber
+from auricle.workers.kinds.asr.model_pools import ModelPools
+from auricle.workers.kinds.asr.pool import WorkerPool
 from tests.support.model_pools import MEMORY_MB, model_pools
 from tests.support.poll import poll_until
 from tests.support.pool import worker_pool

@@ -13,9 +13,9 @@ from auricle.cluster.gateway.node import RecogniserLost
 from auricle.cluster.gateway.transcriber import RemoteTranscriber
 from auricle.cluster.wire.failures import error_of
 from auricle.cluster.wire.messages import RemoteError
-from auricle.errors import AudioError, AuricleError, Overloaded, PoisonJob, WorkerError
-from auricle.types import Job, Transcript
-from auricle.workers.asr.backlog import Ticket
+from auricle.values.errors import AudioError, AuricleError, Overloaded, PoisonJob, WorkerError
+from auricle.values.types import Job, Transcript
+from auricle.workers.kinds.asr.backlog import Ticket
 from tests.conformance.remote import Make, remote_maker
 from tests.conformance.transcriber import test_closing, test_losses, test_queue, test_results
 

@@ -14,7 +14,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
 from auricle.client import ClientRules, Connected, Disconnected, Final, LiveClient, LiveEvent
-from auricle.types import SAMPLE_RATE_HZ, Pcm16
+from auricle.values.types import SAMPLE_RATE_HZ, Pcm16
 from tests.deploy.balancer import ADDRESSES, Site, free_ports, prepared, site
 from tests.support.clips import CLIPS
 from tests.support.poll import poll_until

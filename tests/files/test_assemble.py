@@ -1,8 +1,8 @@
 import pytest
 
-from auricle.errors import PoisonJob
 from auricle.files.assemble import ChunkSlot, FileLanguages, FileProgress, TranscriptAssembler
-from auricle.types import Segment, Transcript
+from auricle.values.errors import PoisonJob
+from auricle.values.types import Segment, Transcript
 from tests.support.transcriber import heard
 
 pytestmark = pytest.mark.unit

@@ -3,8 +3,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from auricle.files.beginning import SpeechBeginning
-from auricle.transcriber import Progress
-from auricle.types import ClientId, Source
+from auricle.values.transcriber import Progress
+from auricle.values.types import ClientId, Source
 from tests.support.decoder import FakeDecoder, file_of
 
 pytestmark = pytest.mark.unit

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from auricle.errors import AudioError, BadRequest, EmptyAudio
 from auricle.files.assemble import FileProgress, FileTranscript
 from auricle.files.channels import merged, similar_channels, transcribe_channels
 from auricle.files.transcribe import FileRequest, chunk_semaphore
-from auricle.transcriber import Progress
-from auricle.types import (
+from auricle.values.errors import AudioError, BadRequest, EmptyAudio
+from auricle.values.transcriber import Progress
+from auricle.values.types import (
     ANONYMOUS,
     Chunk,
     ClientId,

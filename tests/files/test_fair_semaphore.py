@@ -6,7 +6,7 @@ import pytest
 from anyio.abc import TaskGroup
 
 from auricle.files.fair_semaphore import FairSemaphore
-from auricle.types import ClientId
+from auricle.values.types import ClientId
 
 pytestmark = [pytest.mark.unit, pytest.mark.anyio]
 

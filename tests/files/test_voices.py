@@ -8,7 +8,7 @@ import pytest
 
 from auricle.files.assemble import FileTranscript
 from auricle.files.voices import FileVoices, VoiceRequest
-from auricle.types import (
+from auricle.values.types import (
     ANONYMOUS,
     SAMPLE_RATE_HZ,
     Chunk,

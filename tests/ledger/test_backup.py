@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from auricle.errors import LedgerCorrupt, LedgerForeign, LedgerInUse, SetupError
 from auricle.ledger.audio.directory import AudioDirectory
 from auricle.ledger.backup import Copied, back_up, restore
 from auricle.ledger.job import JobState, Outcome
@@ -19,7 +18,8 @@ from auricle.ledger.quota import Quota
 from auricle.ledger.sqlite import FILE_NAME, SqliteDatabase
 from auricle.ledger.store import Ledger
 from auricle.ledger.transcripts import KeptSegment, KeptTranscript, Transcripts
-from auricle.types import ClientId
+from auricle.values.errors import LedgerCorrupt, LedgerForeign, LedgerInUse, SetupError
+from auricle.values.types import ClientId
 from tests.support.ledger import a_spec, damage
 
 POISONED = Outcome(JobState.FAILED, keep_s=60)

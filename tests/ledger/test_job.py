@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from auricle.errors import JobConflict
 from auricle.ledger.job import JobState, Outcome, cancel, check_same, digest_of, end
+from auricle.values.errors import JobConflict
 from tests.support.ledger import a_job, a_spec
 
 pytestmark = pytest.mark.unit

@@ -3,7 +3,7 @@
 import pytest
 
 from auricle.ledger.kept_words import KeptWord, decode_words, encode_words, kept_words
-from auricle.types import Word
+from auricle.values.types import Word
 
 pytestmark = pytest.mark.unit
 

@@ -3,7 +3,6 @@ from dataclasses import replace
 
 import pytest
 
-from auricle.errors import LeaseLost
 from auricle.ledger.job import Job, JobState, Outcome
 from auricle.ledger.lease import (
     FIRST_DELAY_S,
@@ -22,6 +21,7 @@ from auricle.ledger.lease import (
     release,
     renew,
 )
+from auricle.values.errors import LeaseLost
 from tests.support.ledger import a_job
 
 pytestmark = pytest.mark.unit

@@ -7,11 +7,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
-from auricle.errors import LeaseLost
 from auricle.ledger import job as jobs
 from auricle.ledger import lease as leases
 from auricle.ledger.job import Job, JobState, Outcome
 from auricle.ledger.lease import Claim, claim_of
+from auricle.values.errors import LeaseLost
 from tests.support.ledger import a_job
 
 pytestmark = pytest.mark.unit

@@ -4,10 +4,10 @@ from typing import Any
 import pytest
 
 from auricle.config.settings import LedgerSettings
-from auricle.errors import LedgerUnavailable, SetupError
 from auricle.ledger.audio.directory import AudioDirectory
 from auricle.ledger.location import open_audio, open_database
 from auricle.ledger.sqlite import FILE_NAME, SqliteDatabase
+from auricle.values.errors import LedgerUnavailable, SetupError
 from tests.support.postgres import PostgresServer
 
 

@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 
 from auricle.cli.backup import DUMP, RESTORE
-from auricle.errors import (
+from auricle.ledger.job import JobState, Outcome
+from auricle.ledger.quota import Quota
+from auricle.ledger.store import Ledger
+from auricle.values.errors import (
     LedgerCorrupt,
     LedgerFailed,
     LedgerForeign,
@@ -18,9 +21,6 @@ from auricle.errors import (
     LedgerUnavailable,
     LedgerUnusable,
 )
-from auricle.ledger.job import JobState, Outcome
-from auricle.ledger.quota import Quota
-from auricle.ledger.store import Ledger
 from tests.support.ledger import a_spec
 from tests.support.postgres import PostgresServer
 

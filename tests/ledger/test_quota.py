@@ -1,7 +1,7 @@
 import pytest
 
-from auricle.errors import LedgerFull
 from auricle.ledger.quota import Quota, Share, Usage, check_quota, owners_in_turn, usage_ahead
+from auricle.values.errors import LedgerFull
 
 pytestmark = pytest.mark.unit
 

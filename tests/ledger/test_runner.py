@@ -11,7 +11,6 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from auricle.errors import LedgerFailed, LedgerUnavailable
 from auricle.ledger import runner as runner_module
 from auricle.ledger.audio.directory import AudioDirectory
 from auricle.ledger.database import Database
@@ -20,7 +19,8 @@ from auricle.ledger.lease import LEASE_S, claim_of
 from auricle.ledger.quota import Quota
 from auricle.ledger.runner import MAX_THREADS, POSTPONED_RETRY_S, JobRunner, RunningJob, Work
 from auricle.ledger.store import Ledger
-from auricle.types import ClientId
+from auricle.values.errors import LedgerFailed, LedgerUnavailable
+from auricle.values.types import ClientId
 from tests.support.ledger import DatabaseAway, a_spec
 from tests.support.poll import poll_until
 

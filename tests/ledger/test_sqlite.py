@@ -12,7 +12,15 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from auricle.errors import (
+from auricle.ledger.database import Transaction
+from auricle.ledger.job import JobState, Outcome
+from auricle.ledger.lease import claim_of
+from auricle.ledger.quota import Quota
+from auricle.ledger.schema import SQLITE_MIGRATIONS
+from auricle.ledger.sqlite import FILE_NAME, LOCK_NAME, SqliteDatabase
+from auricle.ledger.store import Ledger
+from auricle.ledger.transcripts import KeptSegment, KeptTranscript, Transcripts
+from auricle.values.errors import (
     LedgerCorrupt,
     LedgerFailed,
     LedgerForeign,
@@ -24,15 +32,7 @@ from auricle.errors import (
     LedgerUnusable,
     SetupError,
 )
-from auricle.ledger.database import Transaction
-from auricle.ledger.job import JobState, Outcome
-from auricle.ledger.lease import claim_of
-from auricle.ledger.quota import Quota
-from auricle.ledger.schema import SQLITE_MIGRATIONS
-from auricle.ledger.sqlite import FILE_NAME, LOCK_NAME, SqliteDatabase
-from auricle.ledger.store import Ledger
-from auricle.ledger.transcripts import KeptSegment, KeptTranscript, Transcripts
-from auricle.types import ClientId
+from auricle.values.types import ClientId
 from tests.support.ledger import a_spec, damage
 
 POISONED = Outcome(JobState.FAILED, keep_s=60)
@@ -294,7 +294,7 @@ def test_a_disk_that_is_full_at_the_first_start_is_reported(tmp_path: Path) -> N
     program = (
         "import resource, sys; from pathlib import Path\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024))\n"
-        "from auricle.errors import SetupError\n"
+        "from auricle.values.errors import SetupError\n"
         "from auricle.ledger.sqlite import SqliteDatabase\n"
         "try: SqliteDatabase.open(Path(sys.argv[1]))\n"
         "except SetupError as error: print(error)"
@@ -320,7 +320,7 @@ def test_a_write_that_the_system_refuses_is_a_passing_error(tmp_path: Path) -> N
     fill(tmp_path, 1)
     program = (
         "import sys, pathlib, resource, signal\n"
-        "from auricle.errors import Overloaded\n"
+        "from auricle.values.errors import Overloaded\n"
         "from tests.ledger.test_sqlite import *\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "database = SqliteDatabase.open(pathlib.Path(sys.argv[1]))\n"

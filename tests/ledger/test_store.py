@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from auricle.errors import JobConflict, LeaseLost, LedgerFull
 from auricle.ledger.database import Database
 from auricle.ledger.job import JobState, Outcome
 from auricle.ledger.lease import LEASE_S, MAX_LOSSES, Claim, claim_of
 from auricle.ledger.outbox import ABANDON_S, FIRST_RETRY_S, DeliveryState
 from auricle.ledger.quota import Quota, Usage
 from auricle.ledger.store import Ledger
-from auricle.types import ClientId
+from auricle.values.errors import JobConflict, LeaseLost, LedgerFull
+from auricle.values.types import ClientId
 from tests.support.ledger import a_spec, open_at
 
 KEY = ClientId("key")

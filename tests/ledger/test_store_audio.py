@@ -2,13 +2,13 @@
 
 import pytest
 
-from auricle.errors import LedgerFull
 from auricle.ledger.database import Database
 from auricle.ledger.job import JobState, Outcome
 from auricle.ledger.lease import Claim, claim_of
 from auricle.ledger.quota import Quota
 from auricle.ledger.store import Ledger
-from auricle.types import ClientId
+from auricle.values.errors import LedgerFull
+from auricle.values.types import ClientId
 from tests.support.ledger import a_spec
 
 KEY = ClientId("key")

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from auricle.errors import BadRequest, LeaseLost
 from auricle.ledger.database import Database, Transaction
 from auricle.ledger.job import JobState, Outcome
 from auricle.ledger.kept_parts import ParagraphChange
@@ -30,7 +29,8 @@ from auricle.ledger.transcripts import (
     _scope,
     store_transcript,
 )
-from auricle.types import ClientId, GiveWay, do_nothing
+from auricle.values.errors import BadRequest, LeaseLost
+from auricle.values.types import ClientId, GiveWay, do_nothing
 from tests.support.ledger import a_spec
 
 KEY = ClientId("key")

@@ -17,27 +17,27 @@ import httpx2
 import msgspec
 import pytest
 
+from auricle.apis.native.live import START_S
+from auricle.apis.native.wire import stream as native
+from auricle.apis.native.wire.stream import decode_command, decode_event, encode_event
 from auricle.audio.endpointer import EndpointRules
-from auricle.commands import StreamParameters
 from auricle.config.settings import LiveSettings
-from auricle.errors import AuricleError
-from auricle.events import Event, WarningCode, Wire
 from auricle.ledger.webhooks.request import (
     Payload,
     new_request,
     secret_of_owner,
     written_secret,
 )
-from auricle.limits import MAX_MESSAGE_CHARACTERS, MAX_PACKET_BYTES
-from auricle.protocol.native import stream as native
-from auricle.protocol.native.stream import decode_command, decode_event, encode_event
-from auricle.server.api.native.stream import START_S
 from auricle.server.live.outbox import MAX_EVENTS
 from auricle.server.net.uvicorn_overrides.websocket import MAX_MESSAGE_BYTES
 from auricle.session.journal import MAX_FINALS
 from auricle.session.live import MAX_UNFINISHED_SAMPLES
 from auricle.session.wire_formats.opus import MAX_GAP_S
-from auricle.types import ANONYMOUS, SAMPLE_RATE_HZ
+from auricle.values.commands import StreamParameters
+from auricle.values.errors import AuricleError
+from auricle.values.events import Event, WarningCode, Wire
+from auricle.values.limits import MAX_MESSAGE_CHARACTERS, MAX_PACKET_BYTES
+from auricle.values.types import ANONYMOUS, SAMPLE_RATE_HZ
 from tests.support.clips import CLIPS, words
 from tests.support.command import LIMIT_S, ROOT, Command, serving
 from tests.support.model import CACHE_DIR, bundled_model

@@ -12,9 +12,9 @@ import httpx2
 import numpy as np
 import pytest
 
-from auricle.engine.base import EngineSettings
-from auricle.engine.registry import find_engine, find_factory
-from auricle.types import SAMPLE_RATE_HZ, Job, JobId
+from auricle.engines.base import EngineSettings
+from auricle.engines.registry import find_engine, find_factory
+from auricle.values.types import SAMPLE_RATE_HZ, Job, JobId
 from tests.support.clips import CLIPS
 from tests.support.command import LIMIT_S, ROOT, environment, started_at
 

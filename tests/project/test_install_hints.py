@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from auricle.engine.moonshine.model_files import REQUIREMENT
-from auricle.engine.whisper.models.bundled import BUNDLED_PACKAGES
+from auricle.engines.moonshine.model_files import REQUIREMENT
+from auricle.engines.whisper.models.bundled import BUNDLED_PACKAGES
 
 pytestmark = pytest.mark.unit
 

@@ -46,7 +46,7 @@ def test_it_is_named_for_its_version_and_runs_everywhere(wheel: Path) -> None:
 def test_every_module_is_in_it(names: set[str]) -> None:
     modules = {path.relative_to(ROOT / "src").as_posix() for path in ROOT.glob("src/**/*.py")}
     assert modules <= names
-    assert {"auricle/workers/asr/child.py", "auricle/workers/decode/child.py"} <= names
+    assert {"auricle/workers/kinds/asr/child.py", "auricle/workers/kinds/decode/child.py"} <= names
 
 
 def test_the_pages_are_in_it_once_they_are_built(tmp_path: Path) -> None:
@@ -88,14 +88,14 @@ def test_it_brings_its_licence_and_its_command(wheel: Path) -> None:
 
 
 def test_it_brings_the_speaker_model_with_its_licence(wheel: Path, names: set[str]) -> None:
-    folder = "auricle/engine/speakers"
+    folder = "auricle/workers/kinds/speakers"
     assert {f"{folder}/campplus.onnx", f"{folder}/campplus.md"} <= names
     with zipfile.ZipFile(wheel) as archive:
         assert b"Apache License" in archive.read(f"{folder}/campplus-LICENSE.txt")
 
 
 def test_it_brings_the_turn_model_with_its_licence(wheel: Path, names: set[str]) -> None:
-    folder = "auricle/engine/turns"
+    folder = "auricle/workers/kinds/turns"
     assert {f"{folder}/smart-turn.onnx", f"{folder}/smart_turn.md"} <= names
     with zipfile.ZipFile(wheel) as archive:
         assert b"BSD 2-Clause" in archive.read(f"{folder}/smart-turn-LICENSE.txt")

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auricle.audio_formats import AudioFormat
 from auricle.protocol.detect import DETECT_HEAD_BYTES, detect, walk_packets
 from auricle.protocol.framing import pack
-from auricle.types import OpusPacket
+from auricle.values.audio_formats import AudioFormat
+from auricle.values.types import OpusPacket
 from tests.support.clips import CLIPS, TESTDATA
 from tests.support.opus import encode_packets
 

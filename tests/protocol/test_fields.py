@@ -7,17 +7,11 @@ import msgspec
 import pytest
 from msgspec import Meta
 
-from auricle.errors import BadRequest
-from auricle.limits import (
-    MAX_HOTWORD_CHARACTERS,
-    MAX_HOTWORDS,
-    MAX_MESSAGE_CHARACTERS,
-    MAX_PROMPT_CHARACTERS,
-    MAX_RATE_HZ,
-    MIN_RATE_HZ,
-)
-from auricle.protocol.asr_webservice.query import parse_asr
-from auricle.protocol.deepgram.query import parse_listen
+from auricle.apis.asr_webservice.wire.query import parse_asr
+from auricle.apis.deepgram.wire.query import parse_listen
+from auricle.apis.native.wire.stream import decode_command
+from auricle.apis.openai.wire.realtime_config import RealtimeConfig, decode_session
+from auricle.apis.openai.wire.transcription_form import read_form
 from auricle.protocol.fields import (
     MAX_LIST_VALUES,
     InvalidJson,
@@ -26,11 +20,17 @@ from auricle.protocol.fields import (
     convert_texts,
     decode_json,
 )
-from auricle.protocol.native.stream import decode_command
-from auricle.protocol.openai.realtime_config import RealtimeConfig, decode_session
-from auricle.protocol.openai.transcription_form import read_form
 from auricle.server.uploads.params import Fields
-from auricle.types import Task
+from auricle.values.errors import BadRequest
+from auricle.values.limits import (
+    MAX_HOTWORD_CHARACTERS,
+    MAX_HOTWORDS,
+    MAX_MESSAGE_CHARACTERS,
+    MAX_PROMPT_CHARACTERS,
+    MAX_RATE_HZ,
+    MIN_RATE_HZ,
+)
+from auricle.values.types import Task
 
 pytestmark = pytest.mark.unit
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auricle.errors import LocalProtocolError, RemoteProtocolError
-from auricle.limits import MAX_PACKET_BYTES
 from auricle.protocol.framing import NumberedPacket, PacketFramer, pack
-from auricle.types import OpusPacket
+from auricle.values.errors import LocalProtocolError, RemoteProtocolError
+from auricle.values.limits import MAX_PACKET_BYTES
+from auricle.values.types import OpusPacket
 from tests.support.clips import TESTDATA
 
 pytestmark = pytest.mark.unit

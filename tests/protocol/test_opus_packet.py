@@ -5,8 +5,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from auricle.audio.opus import find_libopus
-from auricle.errors import RemoteProtocolError
 from auricle.protocol.opus_packet import MAX_PACKET_TICKS, PacketShape, parse_packet
+from auricle.values.errors import RemoteProtocolError
 from tests.support.clips import CLIPS
 from tests.support.opus import encode_packets
 

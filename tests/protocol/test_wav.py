@@ -2,8 +2,8 @@ from struct import pack
 
 import pytest
 
-from auricle.errors import AudioError
 from auricle.protocol.wav import MAX_CHUNKS, MAX_HEAD_BYTES, MU_LAW, PCM, WavHead, parse_wav_head
+from auricle.values.errors import AudioError
 
 pytestmark = pytest.mark.unit
 

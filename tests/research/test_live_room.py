@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from auricle.audio.endpointer import EndpointRules, UtteranceEnd
-from auricle.events import Final
 from auricle.session.utterances.segmenter import SpeechSegmenter
-from auricle.types import SAMPLE_RATE_HZ
+from auricle.values.events import Final
+from auricle.values.types import SAMPLE_RATE_HZ
 from research.live_room import ENDPOINT_MS, invented, scene, sentences_of
 from tests.support.room_sounds import SOUNDS
 

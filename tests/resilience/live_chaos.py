@@ -31,9 +31,9 @@ import anyio
 import numpy as np
 
 from auricle.client import ClientRules, Disconnected, LiveClient
-from auricle.commands import StreamParameters
-from auricle.events import Final, SpeakerRevision
-from auricle.types import SAMPLE_RATE_HZ, Pcm16
+from auricle.values.commands import StreamParameters
+from auricle.values.events import Final, SpeakerRevision
+from auricle.values.types import SAMPLE_RATE_HZ, Pcm16
 from bench.lib.charts import Bars, draw
 from bench.lib.report import ROOT, machine, write_json
 from bench.lib.service import Server, running

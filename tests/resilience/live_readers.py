@@ -20,8 +20,8 @@ from typing import Any
 import anyio
 import httpx2
 
-from auricle.commands import StreamParameters
-from auricle.types import SAMPLE_RATE_HZ, Pcm16
+from auricle.values.commands import StreamParameters
+from auricle.values.types import SAMPLE_RATE_HZ, Pcm16
 from bench.lib.report import ROOT, machine, write_json
 from bench.lib.service import Server, running
 from bench.lib.speech import CORPUS, speeches

@@ -7,7 +7,7 @@ import anyio
 import pytest
 
 from auricle.client import ClientRules, Connected, Final, LiveClient, LiveEvent
-from auricle.types import SAMPLE_RATE_HZ, Pcm16
+from auricle.values.types import SAMPLE_RATE_HZ, Pcm16
 from tests.support.clips import CLIPS, words
 from tests.support.command import serving
 from tests.support.model import CACHE_DIR, bundled_model

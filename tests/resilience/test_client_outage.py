@@ -16,7 +16,7 @@ from auricle.client import (
     LiveClient,
     LiveEvent,
 )
-from auricle.types import SAMPLE_RATE_HZ, Pcm16
+from auricle.values.types import SAMPLE_RATE_HZ, Pcm16
 from tests.support.clips import CLIPS
 from tests.support.command import serving
 from tests.support.poll import poll_until

@@ -23,7 +23,7 @@ from auricle.config.settings import (
 )
 from auricle.server.app import create_app
 from auricle.server.live.registry import LiveSessions
-from auricle.workers.asr.pool import WorkerPool
+from auricle.workers.kinds.asr.pool import WorkerPool
 from tests.support.decoder import FakeDecoder
 from tests.support.pool import worker_pool
 from tests.support.service import CLIP, listening, poll_until

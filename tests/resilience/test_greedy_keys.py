@@ -20,9 +20,9 @@ from auricle.config.settings import (
 )
 from auricle.server.app import create_app
 from auricle.server.uploads import upload_room
-from auricle.transcriber import Progress
-from auricle.types import ANONYMOUS, SAMPLE_RATE_HZ, ClientId, FrameCodec, Source
-from auricle.workers.decode.pool import DecodePool
+from auricle.values.transcriber import Progress
+from auricle.values.types import ANONYMOUS, SAMPLE_RATE_HZ, ClientId, FrameCodec, Source
+from auricle.workers.kinds.decode.pool import DecodePool
 from tests.support.compressed import encoded
 from tests.support.containers import tag_bomb
 from tests.support.service import (

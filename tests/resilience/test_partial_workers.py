@@ -18,10 +18,10 @@ from auricle.config.settings import (
     Settings,
     WorkerSettings,
 )
-from auricle.engine.placement import Placement
-from auricle.engine.registry import find_engine
+from auricle.engines.placement import Placement
+from auricle.engines.registry import find_engine
 from auricle.server.app import create_app
-from auricle.workers.partials.pool import PartialPool
+from auricle.workers.kinds.partials.pool import PartialPool
 from tests.support.decoder import FakeDecoder
 from tests.support.pool import worker_pool
 from tests.support.service import listening, poll_until

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from auricle.client import ClientRules, Disconnected, Final, LiveClient
-from auricle.commands import StreamParameters
-from auricle.types import SAMPLE_RATE_HZ, Pcm16
+from auricle.values.commands import StreamParameters
+from auricle.values.types import SAMPLE_RATE_HZ, Pcm16
 from tests.support.clips import CLIPS
 from tests.support.command import Command, serving
 from tests.support.poll import poll_until

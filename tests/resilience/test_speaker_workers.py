@@ -9,8 +9,8 @@ import httpx2
 import pytest
 
 from auricle.client import LiveClient
-from auricle.commands import StreamParameters
-from auricle.events import Final, SpeakerRevision
+from auricle.values.commands import StreamParameters
+from auricle.values.events import Final, SpeakerRevision
 from tests.support.command import serving
 from tests.support.dialogue import dialogue
 from tests.support.poll import poll_until

@@ -16,12 +16,12 @@ from auricle.config.settings import (
     Settings,
     WorkerSettings,
 )
-from auricle.errors import Overloaded
 from auricle.server.app import create_app
 from auricle.server.context import ServerState
 from auricle.server.live.admission.capacity import SpeakerCapacity
-from auricle.types import ANONYMOUS, ReservationRequest
-from auricle.workers.asr.pool import WorkerPool
+from auricle.values.errors import Overloaded
+from auricle.values.types import ANONYMOUS, ReservationRequest
+from auricle.workers.kinds.asr.pool import WorkerPool
 from tests.support.decoder import FakeDecoder
 from tests.support.pool import worker_pool
 from tests.support.service import listening, poll_until

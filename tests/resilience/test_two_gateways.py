@@ -9,9 +9,9 @@ import pytest
 
 from auricle.cluster.gateway.transcriber import RemoteTranscriber
 from auricle.config.settings import QueueSettings, RemoteEngineSettings
-from auricle.engine.base import CostModel
-from auricle.errors import Overloaded, PoisonJob
-from auricle.types import ANONYMOUS, Job, JobId, JobKind, ReservationRequest
+from auricle.engines.base import CostModel
+from auricle.values.errors import Overloaded, PoisonJob
+from auricle.values.types import ANONYMOUS, Job, JobId, JobKind, ReservationRequest
 from tests.conformance.remote import RemoteSubject, all_ready, remote_maker
 from tests.conformance.transcriber.helpers import Notes, as_a_client, blocked, job, waiting
 from tests.support.scripted_engine import answer

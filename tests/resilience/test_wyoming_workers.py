@@ -18,7 +18,7 @@ from auricle.config.settings import (
     WorkerSettings,
 )
 from auricle.server.app import create_app
-from auricle.workers.asr.pool import WorkerPool
+from auricle.workers.kinds.asr.pool import WorkerPool
 from tests.support.decoder import FakeDecoder
 from tests.support.poll import poll_until
 from tests.support.pool import worker_pool

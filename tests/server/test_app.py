@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from auricle.audio_formats import FORMAT_OPTIONS
-from auricle.protocol.deepgram.query import parse_listen
+from auricle.apis.deepgram.wire.query import parse_listen
 from auricle.server.uploads.params import Fields
+from auricle.values.audio_formats import FORMAT_OPTIONS
 from tests.support.service import InProcess, in_process, keys
 
 pytestmark = pytest.mark.server

@@ -5,7 +5,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from auricle.errors import Draining
+from auricle.values.errors import Draining
 from tests.support.service import build
 
 pytestmark = pytest.mark.server

@@ -5,7 +5,6 @@ from contextlib import ExitStack
 import anyio
 import pytest
 
-from auricle.errors import NotFound, Overloaded
 from auricle.server.job_followers import (
     KEY_READS_PER_S,
     MAX_STREAMS,
@@ -13,7 +12,8 @@ from auricle.server.job_followers import (
     POLL_S,
     JobFollowers,
 )
-from auricle.types import ANONYMOUS, ClientId
+from auricle.values.errors import NotFound, Overloaded
+from auricle.values.types import ANONYMOUS, ClientId
 
 pytestmark = [pytest.mark.unit, pytest.mark.anyio]
 

@@ -16,11 +16,11 @@ import pytest
 from anyio.abc import Process
 
 from auricle.config.settings import LedgerSettings, ServerSettings, Settings
-from auricle.errors import SetupError
 from auricle.server.access.exposure import listen
 from auricle.server.app import create_app
 from auricle.server.main import serve
 from auricle.server.net.listen import base_url
+from auricle.values.errors import SetupError
 from tests.support.decoder import FakeDecoder
 from tests.support.service import keys, own_state, poll_until, speech_json
 from tests.support.stream import call
@@ -113,7 +113,7 @@ PROGRAM = """
 import asyncio, sys
 from auricle.config.settings import Settings
 from auricle.server.app import create_app
-from auricle.logs import configure_logging
+from auricle.system.logs import configure_logging
 from auricle.server.access.exposure import listen
 from auricle.server.main import serve
 from auricle.server.net.listen import base_url

@@ -14,7 +14,6 @@ import pytest
 from anyio import to_thread
 
 from auricle.config.settings import LedgerSettings
-from auricle.errors import Overloaded
 from auricle.ledger.database import Transaction
 from auricle.ledger.kept_words import KeptWord
 from auricle.ledger.transcripts import KeptSegment, KeptTranscript, Transcripts
@@ -25,7 +24,8 @@ from auricle.server.rendering import (
     MAX_RENDERINGS_PER_CLIENT,
     Renderer,
 )
-from auricle.types import ClientId, GiveWay
+from auricle.values.errors import Overloaded
+from auricle.values.types import ClientId, GiveWay
 from tests.support.clips import CLIPS
 from tests.support.service import Live, head, keys, live, poll_until
 

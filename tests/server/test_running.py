@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from auricle.errors import LedgerUnavailable
 from auricle.server import running
+from auricle.values.errors import LedgerUnavailable
 from tests.support.jobs import running as started
 
 pytestmark = pytest.mark.server

@@ -5,14 +5,14 @@ from typing import Any
 import numpy as np
 
 from auricle.audio.endpointer import Endpointing, EndpointRules, SpeechStart, UtteranceEnd
-from auricle.errors import AuricleError
-from auricle.events import Final
 from auricle.session.arrivals import ArrivalLog
 from auricle.session.output import Submit
 from auricle.session.recognition import Recognition
 from auricle.session.utterances.segmenter import SpeechSegmenter
 from auricle.session.utterances.utterance import Caller
-from auricle.types import Job, JobKind, Options, Redact, Transcript
+from auricle.values.errors import AuricleError
+from auricle.values.events import Final
+from auricle.values.types import Job, JobKind, Options, Redact, Transcript
 from tests.support.session import CLIENT
 
 SECOND = 16_000

@@ -9,7 +9,7 @@ from auricle.session.context import (
     NO_CONTEXT,
     DecodingContext,
 )
-from auricle.types import Options, Segment, Transcript, Word
+from auricle.values.types import Options, Segment, Transcript, Word
 
 pytestmark = pytest.mark.unit
 

@@ -11,9 +11,6 @@ from hypothesis import strategies as st
 
 from auricle.audio.endpointer import Endpointing, EndpointRules, SpeechStart, UtteranceEnd
 from auricle.audio.opus import find_libopus
-from auricle.commands import Configure, Finalize, Stop, StreamParameters
-from auricle.errors import AuricleError, LocalProtocolError, RemoteProtocolError
-from auricle.events import SwitchFormat, Warned, WarningCode, Wire
 from auricle.protocol.framing import pack
 from auricle.session.arrivals import SafeMark
 from auricle.session.intake import (
@@ -27,7 +24,10 @@ from auricle.session.intake import (
     IntakeEvent,
     OrderedCommand,
 )
-from auricle.types import OpusPacket, Pcm16
+from auricle.values.commands import Configure, Finalize, Stop, StreamParameters
+from auricle.values.errors import AuricleError, LocalProtocolError, RemoteProtocolError
+from auricle.values.events import SwitchFormat, Warned, WarningCode, Wire
+from auricle.values.types import OpusPacket, Pcm16
 from tests.support.clips import CLIPS
 from tests.support.opus import encode_packets, tone
 from tests.support.session import silence

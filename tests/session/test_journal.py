@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auricle.events import Final
 from auricle.session.journal import MAX_FINALS, Journal
+from auricle.values.events import Final
 
 pytestmark = pytest.mark.unit
 

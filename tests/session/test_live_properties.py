@@ -16,8 +16,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from auricle.commands import Ack, Discard, Flush, Stop, StreamParameters
-from auricle.errors import (
+from auricle.apis.deepgram.wire.live import DeepgramDialect
+from auricle.apis.deepgram.wire.query import parse_listen
+from auricle.apis.deepgram.wire.results import ModelInfo
+from auricle.apis.openai.wire.realtime import RealtimeDialect
+from auricle.apis.openai.wire.realtime_config import RealtimeConfig
+from auricle.protocol.dialect import End
+from auricle.protocol.framing import pack
+from auricle.session.utterances.final import MAX_FAILURES
+from auricle.values.commands import Ack, Discard, Flush, Stop, StreamParameters
+from auricle.values.errors import (
     AuricleError,
     NoWorkerReady,
     Overloaded,
@@ -25,7 +33,7 @@ from auricle.errors import (
     TurnsUnavailable,
     WorkerError,
 )
-from auricle.events import (
+from auricle.values.events import (
     Closed,
     Discarded,
     EagerFinal,
@@ -40,15 +48,7 @@ from auricle.events import (
     TurnResumed,
     Wire,
 )
-from auricle.protocol.deepgram.live import DeepgramDialect
-from auricle.protocol.deepgram.query import parse_listen
-from auricle.protocol.deepgram.results import ModelInfo
-from auricle.protocol.dialect import End
-from auricle.protocol.framing import pack
-from auricle.protocol.openai.realtime import RealtimeDialect
-from auricle.protocol.openai.realtime_config import RealtimeConfig
-from auricle.session.utterances.final import MAX_FAILURES
-from auricle.types import Job, JobKind, TurnJob
+from auricle.values.types import Job, JobKind, TurnJob
 from tests.support.clips import CLIPS
 from tests.support.opus import encode_packets
 from tests.support.session import Answer, Judged, Rig, echo, silence, utterances

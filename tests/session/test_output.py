@@ -5,9 +5,9 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 
-from auricle.events import Event
 from auricle.session.output import Cancel, Output
-from auricle.types import JobId
+from auricle.values.events import Event
+from auricle.values.types import JobId
 
 pytestmark = pytest.mark.unit
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from auricle.audio.endpointer import Pause, Resumed, SpeechStart, UtteranceEnd
-from auricle.errors import Overloaded, PoisonJob
-from auricle.events import Partial, SpeechEnded, SpeechStarted
 from auricle.session.output import Cancel
 from auricle.session.recognition import EARLY_INTERVAL_S, LONG_PAUSE_SAMPLES, NO_PARTIALS_LOAD
-from auricle.types import JobKind, Options, Redact, Segment, Word
+from auricle.values.errors import Overloaded, PoisonJob
+from auricle.values.events import Partial, SpeechEnded, SpeechStarted
+from auricle.values.types import JobKind, Options, Redact, Segment, Word
 from tests.session.helpers import SECOND, Stage, ended
 from tests.support.session import spoken, transcript
 

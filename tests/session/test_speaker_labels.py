@@ -9,8 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auricle.errors import SpeakersUnavailable
-from auricle.events import Final, FinalSpeakers
 from auricle.session.speaker_labels import (
     GIVE_UP_S,
     MAX_HELD_SAMPLES,
@@ -21,7 +19,9 @@ from auricle.session.speaker_labels import (
     revision,
     turns_of,
 )
-from auricle.types import (
+from auricle.values.errors import SpeakersUnavailable
+from auricle.values.events import Final, FinalSpeakers
+from auricle.values.types import (
     ANONYMOUS,
     SAMPLE_RATE_HZ,
     EmbedJob,

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from auricle.audio.endpointer import EndCause
-from auricle.errors import TurnsUnavailable
-from auricle.events import Trigger
 from auricle.session.turn_end import ANSWER_S, DOUBT_MS, FINISH_MS, TurnEnd, silence_ms
-from auricle.types import JobId, TurnDetection
+from auricle.values.errors import TurnsUnavailable
+from auricle.values.events import Trigger
+from auricle.values.types import JobId, TurnDetection
 
 pytestmark = pytest.mark.unit
 

@@ -4,8 +4,8 @@ from math import inf
 
 import pytest
 
-from auricle.events import Warned, WarningCode
 from auricle.session.warnings import WARN_EVERY_SAMPLES, HeldWarnings
+from auricle.values.events import Warned, WarningCode
 
 pytestmark = pytest.mark.unit
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from auricle.speakers.clustering import BLOCK_STRETCHES, cluster
-from auricle.types import SpeakerOptions
+from auricle.values.types import SpeakerOptions
 from tests.support.made_up_voices import embeddings
 
 pytestmark = pytest.mark.unit

@@ -5,7 +5,7 @@ from auricle.speakers.diarization import Turns, diarize
 from auricle.speakers.names import Reference
 from auricle.speakers.stretches import cut_stretches
 from auricle.speakers.turns import LEAD_SAMPLES, TRAIL_SAMPLES
-from auricle.types import Segment, Speaker, SpeakerOptions, Word
+from auricle.values.types import Segment, Speaker, SpeakerOptions, Word
 from tests.support.made_up_voices import embeddings
 
 pytestmark = pytest.mark.unit

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from auricle.speakers.known_voices import MAX_BYTES, KnownVoices
-from auricle.types import MAX_SPEAKERS
+from auricle.values.types import MAX_SPEAKERS
 
 pytestmark = pytest.mark.unit
 

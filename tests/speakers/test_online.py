@@ -6,7 +6,7 @@ import pytest
 
 from auricle.speakers.known_voices import KnownVoices
 from auricle.speakers.online import MAX_STRETCHES, SpeakerTracker
-from auricle.types import SpeakerOptions
+from auricle.values.types import SpeakerOptions
 from tests.support.made_up_voices import BETWEEN, SPREAD, embeddings
 
 pytestmark = pytest.mark.unit

@@ -2,7 +2,7 @@ import pytest
 
 from auricle.speakers.turns import Turn
 from auricle.speakers.words import assign_speakers
-from auricle.types import Segment, Word
+from auricle.values.types import Segment, Word
 
 pytestmark = pytest.mark.unit
 

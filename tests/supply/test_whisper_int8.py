@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from auricle.engine.base import EngineSettings
-from auricle.engine.whisper.ctranslate2_model import Hypothesis
-from auricle.engine.whisper.loading import load_backend
-from auricle.engine.whisper.models.files import check_model_directory
-from auricle.engine.whisper.prompt import Prompt
-from auricle.engine.whisper.window import MAX_NEW_TOKENS
-from auricle.types import Task
+from auricle.engines.base import EngineSettings
+from auricle.engines.whisper.ctranslate2_model import Hypothesis
+from auricle.engines.whisper.loading import load_backend
+from auricle.engines.whisper.models.files import check_model_directory
+from auricle.engines.whisper.prompt import Prompt
+from auricle.engines.whisper.window import MAX_NEW_TOKENS
+from auricle.values.types import Task
 from tests.support.clips import CLIPS
 from tests.support.command import ROOT
 from tests.support.model import bundled_model

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from auricle.engine.base import Engine
-from auricle.engine.whisper.window import MAX_BATCH_JOBS
-from auricle.errors import AudioError
-from auricle.types import Job, Transcript
+from auricle.engines.base import Engine
+from auricle.engines.whisper.window import MAX_BATCH_JOBS
+from auricle.values.errors import AudioError
+from auricle.values.types import Job, Transcript
 
 
 def transcribe_sorted(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from auricle.types import Pcm16
+from auricle.values.types import Pcm16
 
 TESTDATA = Path(__file__).parents[2] / "testdata"
 

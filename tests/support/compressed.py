@@ -10,7 +10,7 @@ from av.audio.stream import AudioStream
 from auricle.protocol.frames.flac import FlacSplitter
 from auricle.protocol.frames.mpeg import MpegSplitter
 from auricle.protocol.frames.splitter import FrameSplitter
-from auricle.types import SAMPLE_RATE_HZ, CompressedFrame, FrameCodec, Pcm16
+from auricle.values.types import SAMPLE_RATE_HZ, CompressedFrame, FrameCodec, Pcm16
 
 _ENCODERS = {
     FrameCodec.MP3: ("libmp3lame", "mp3", "s16p"),

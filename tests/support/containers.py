@@ -9,7 +9,7 @@ import av
 import numpy as np
 from av.container import OutputContainer
 
-from auricle.types import SAMPLE_RATE_HZ, OpusPacket, Pcm16
+from auricle.values.types import SAMPLE_RATE_HZ, OpusPacket, Pcm16
 
 CONTINUED, FIRST, LAST = 1, 2, 4
 UNKNOWN = -1

@@ -7,9 +7,9 @@ from pathlib import Path
 import anyio
 import numpy as np
 
-from auricle.errors import EmptyAudio
-from auricle.transcriber import Progress, Stats
-from auricle.types import ANONYMOUS, SAMPLE_RATE_HZ, Chunk, ClientId, Pcm16, Source
+from auricle.values.errors import EmptyAudio
+from auricle.values.transcriber import Progress, Stats
+from auricle.values.types import ANONYMOUS, SAMPLE_RATE_HZ, Chunk, ClientId, Pcm16, Source
 
 
 def speech(seconds: float) -> Pcm16:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from auricle.types import SAMPLE_RATE_HZ, Pcm16
+from auricle.values.types import SAMPLE_RATE_HZ, Pcm16
 from tests.support.clips import CLIPS
 
 JOE = CLIPS["fellow.wav"]

@@ -7,9 +7,9 @@ import os
 import signal
 from collections.abc import Sequence
 
-from auricle.engine.base import EngineSettings, EngineSpec, NoModelFiles
-from auricle.errors import AudioError
-from auricle.types import Job, Transcript
+from auricle.engines.base import EngineSettings, EngineSpec, NoModelFiles
+from auricle.values.errors import AudioError
+from auricle.values.types import Job, Transcript
 
 SPEC = EngineSpec("dying", models=NoModelFiles("dying"))
 

@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 
 import anyio
 
-from auricle.errors import SpeakersUnavailable
-from auricle.transcriber import Stats
-from auricle.types import EmbedJob, SpeakerEmbeddings
+from auricle.values.errors import SpeakersUnavailable
+from auricle.values.transcriber import Stats
+from auricle.values.types import EmbedJob, SpeakerEmbeddings
 from tests.support.made_up_voices import embeddings
 from tests.support.session import by_loudness
 

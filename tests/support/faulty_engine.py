@@ -16,10 +16,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from auricle.engine.base import Engine, EngineSettings
-from auricle.engine.registry import find_engine, find_factory
-from auricle.errors import AudioError
-from auricle.types import SAMPLE_RATE_HZ, Job, Transcript
+from auricle.engines.base import Engine, EngineSettings
+from auricle.engines.registry import find_engine, find_factory
+from auricle.values.errors import AudioError
+from auricle.values.types import SAMPLE_RATE_HZ, Job, Transcript
 
 CHUNK_BYTES = 64 * 2**20
 ENGINE = os.environ.get("AURICLE_BENCH_ENGINE", "whisper")

@@ -5,9 +5,9 @@ A job's ``initial_prompt`` names the answer.
 
 from collections.abc import Callable, Sequence
 
-from auricle.engine.base import EngineSettings, EngineSpec, NoModelFiles
-from auricle.errors import AudioError
-from auricle.types import Job, Segment, Transcript, Word
+from auricle.engines.base import EngineSettings, EngineSpec, NoModelFiles
+from auricle.values.errors import AudioError
+from auricle.values.types import Job, Segment, Transcript, Word
 
 MANY = 1_200_000
 TEXT = "\x1b[2J said\r\n\x00\u202etwice\u2066 \u200dover\u2028"

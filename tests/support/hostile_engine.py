@@ -16,9 +16,9 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from auricle.engine.base import EngineSettings, EngineSpec, NoModelFiles
-from auricle.errors import AudioError
-from auricle.types import Job, Segment, Transcript
+from auricle.engines.base import EngineSettings, EngineSpec, NoModelFiles
+from auricle.values.errors import AudioError
+from auricle.values.types import Job, Segment, Transcript
 from auricle.workers.sandbox import attempts
 
 PTRACE_ATTACH, PTRACE_DETACH = 16, 17

@@ -11,11 +11,11 @@ import pytest
 
 from auricle.config.settings import LedgerSettings
 from auricle.ledger.job import Job
+from auricle.server.jobs.background_jobs.requests import accept_job
 from auricle.server.startup import run
-from auricle.server.transcription.background_jobs.requests import accept_job
 from auricle.server.uploads.params import Fields, check
 from auricle.server.uploads.upload import Upload
-from auricle.types import ANONYMOUS
+from auricle.values.types import ANONYMOUS
 from tests.support.service import Service, build
 
 NEVER, FAR_FUTURE = 0.0, 1e11

@@ -4,13 +4,13 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from auricle.errors import LedgerUnavailable
 from auricle.ledger.audio.directory import AudioDirectory
 from auricle.ledger.audio.store import AudioStore
 from auricle.ledger.database import Checkpoint, Database, T, Transaction, no_checkpoint
 from auricle.ledger.job import Job, JobSpec
 from auricle.ledger.sqlite import SqliteDatabase
-from auricle.types import ClientId
+from auricle.values.errors import LedgerUnavailable
+from auricle.values.types import ClientId
 
 
 def a_spec(

@@ -5,9 +5,9 @@ It raises, as many models do, when it is asked for more; the worker then exits.
 
 from collections.abc import Sequence
 
-from auricle.engine.base import EngineSettings, EngineSpec, NoModelFiles
-from auricle.errors import AudioError
-from auricle.types import Job, Transcript
+from auricle.engines.base import EngineSettings, EngineSpec, NoModelFiles
+from auricle.values.errors import AudioError
+from auricle.values.types import Job, Transcript
 
 SPEC = EngineSpec("limited", NoModelFiles("limited"), max_audio_s=3.0, languages=frozenset({"de"}))
 

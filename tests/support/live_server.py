@@ -18,11 +18,7 @@ from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-from auricle.audio.opus import OpusPacketDecoder, find_libopus
-from auricle.commands import Ack, Configure, Finalize, Stop, StreamParameters
-from auricle.events import AudioProgress, Closed, Event, Final, Partial, Ready, Wire
-from auricle.protocol.framing import PacketFramer
-from auricle.protocol.native.stream import (
+from auricle.apis.native.wire.stream import (
     Command,
     Resume,
     Start,
@@ -30,7 +26,11 @@ from auricle.protocol.native.stream import (
     encode_event,
     parse_query,
 )
-from auricle.types import SAMPLE_RATE_HZ, Pcm16
+from auricle.audio.opus import OpusPacketDecoder, find_libopus
+from auricle.protocol.framing import PacketFramer
+from auricle.values.commands import Ack, Configure, Finalize, Stop, StreamParameters
+from auricle.values.events import AudioProgress, Closed, Event, Final, Partial, Ready, Wire
+from auricle.values.types import SAMPLE_RATE_HZ, Pcm16
 
 FRAME = 320
 POSITION = Struct("<Q")

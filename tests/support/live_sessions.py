@@ -12,17 +12,17 @@ from anyio.abc import TaskGroup
 from prometheus_client import CollectorRegistry
 
 from auricle.audio.opus import find_libopus
-from auricle.commands import StreamParameters
 from auricle.config.settings import LiveSettings
-from auricle.engine.models import ModelTable
-from auricle.events import Wire
+from auricle.engines.models import ModelTable
 from auricle.server.access.rate_limits import NO_OWN_LIMITS, KeyLimits, RateLimiter
 from auricle.server.live.admission.memory import CapacityMemory, Machine
 from auricle.server.live.registry import LiveSessions
 from auricle.server.live.runner import LiveRunner
 from auricle.server.live.session_secrets import SessionSecrets
 from auricle.server.telemetry.live_metrics import LiveMetrics
-from auricle.types import ClientId
+from auricle.values.commands import StreamParameters
+from auricle.values.events import Wire
+from auricle.values.types import ClientId
 from tests.support.models import models_of
 from tests.support.scripted_engine import SPEC
 from tests.support.transcriber import FakeTranscriber

@@ -3,7 +3,7 @@
 from functools import cache
 from pathlib import Path
 
-from auricle.engine.whisper.models.bundled import ensure_bundled_base
+from auricle.engines.whisper.models.bundled import ensure_bundled_base
 
 CACHE_DIR = Path(__file__).parents[2] / ".cache" / "auricle"
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from auricle.config.settings import ModelSettings, QueueSettings, WorkerSettings
-from auricle.engine.models import ModelTable
-from auricle.engine.placement import plan_models
-from auricle.transcriber import ModelStats
-from auricle.workers.asr.model_pools import ModelPools
+from auricle.engines.models import ModelTable
+from auricle.engines.placement import plan_models
+from auricle.values.transcriber import ModelStats
+from auricle.workers.kinds.asr.model_pools import ModelPools
 
 ROOT = Path(__file__).parents[2]
 START_LIMIT_S = 60.0

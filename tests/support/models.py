@@ -1,8 +1,8 @@
 """Tables of models that are made up."""
 
 from auricle.config.settings import ModelSettings
-from auricle.engine.base import EngineSpec
-from auricle.engine.models import ModelTable, ServedModel
+from auricle.engines.base import EngineSpec
+from auricle.engines.models import ModelTable, ServedModel
 
 
 def models_of(default: EngineSpec, **others: EngineSpec) -> ModelTable:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from auricle.engine.moonshine.model_files import DECODER, ENCODER, VOCABULARY, packaged_directory
+from auricle.engines.moonshine.model_files import DECODER, ENCODER, VOCABULARY, packaged_directory
 
 
 def moonshine_directory() -> Path:

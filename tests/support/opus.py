@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import opuslib_next
 
-from auricle.types import SAMPLE_RATE_HZ, OpusPacket, Pcm16
+from auricle.values.types import SAMPLE_RATE_HZ, OpusPacket, Pcm16
 
 
 def encode_packets(

@@ -1,10 +1,10 @@
 """A pool of worker processes with any engine."""
 
 from auricle.config.settings import ModelSettings, QueueSettings, WorkerSettings
-from auricle.engine.placement import Placement
-from auricle.engine.registry import find_engine
-from auricle.workers.asr.pool import WorkerPool
+from auricle.engines.placement import Placement
+from auricle.engines.registry import find_engine
 from auricle.workers.crash_audio import CrashAudio
+from auricle.workers.kinds.asr.pool import WorkerPool
 
 SCRIPTED = "tests.support.scripted_engine"
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from auricle.engine.pull.download import Downloader, PullProgress
+from auricle.engines.pull.download import Downloader, PullProgress
 
 
 @dataclass

@@ -12,10 +12,10 @@ import uvicorn
 from auricle.cluster.recogniser.pool_backend import PoolBackend
 from auricle.cluster.recogniser.service import RecogniserService
 from auricle.config.settings import Settings
-from auricle.engine.models import ModelTable
-from auricle.engine.placement import plan_models
-from auricle.logs import configure_logging
-from auricle.workers.asr.model_pools import ModelPools
+from auricle.engines.models import ModelTable
+from auricle.engines.placement import plan_models
+from auricle.system.logs import configure_logging
+from auricle.workers.kinds.asr.model_pools import ModelPools
 
 GOODBYE_S = 2
 

@@ -14,7 +14,7 @@ import psutil
 
 from auricle.cluster.gateway.transcriber import RemoteTranscriber
 from auricle.config.settings import QueueSettings, RemoteEngineSettings, fields, variable
-from auricle.engine.base import CostModel
+from auricle.engines.base import CostModel
 from tests.support.poll import poll_until
 
 ROOT = Path(__file__).parents[2]

@@ -22,9 +22,9 @@ import time
 import zlib
 from collections.abc import Sequence
 
-from auricle.engine.base import BatchRules, EngineSettings, EngineSpec, NoModelFiles
-from auricle.errors import AudioError, SetupError
-from auricle.types import Job, Pcm16, Segment, Transcript, Word
+from auricle.engines.base import BatchRules, EngineSettings, EngineSpec, NoModelFiles
+from auricle.values.errors import AudioError, SetupError
+from auricle.values.types import Job, Pcm16, Segment, Transcript, Word
 
 PREFIX = "scripted:"
 WITH_ARGUMENT = ("exit", "sleep", "slow", "chatter", "note", "hold")

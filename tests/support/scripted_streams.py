@@ -9,9 +9,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from auricle.engine.base import EngineSettings
-from auricle.errors import AudioError
-from auricle.types import Job, JobId, Options, Pcm16, Transcript
+from auricle.engines.base import EngineSettings
+from auricle.values.errors import AudioError
+from auricle.values.types import Job, JobId, Options, Pcm16, Transcript
 from tests.support import scripted_engine
 from tests.support.scripted_engine import ScriptedEngine, load
 

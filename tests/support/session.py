@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 
 from auricle.audio.opus import find_libopus
-from auricle.commands import StreamParameters
 from auricle.config.settings import LiveSettings
-from auricle.engine.models import ModelTable
-from auricle.engine.whisper.spec import SPEC
-from auricle.errors import AuricleError
-from auricle.events import AudioProgress, Final, Partial, SessionEvent, Warned
+from auricle.engines.models import ModelTable
+from auricle.engines.whisper.spec import SPEC
 from auricle.protocol.framing import pack
 from auricle.session.live import Cancel, Embed, LiveSession, PrepareEmbedder, Submit
 from auricle.session.output import Judge, PrepareJudge, Revised
 from auricle.speakers.known_voices import KnownVoices
-from auricle.types import (
+from auricle.values.commands import StreamParameters
+from auricle.values.errors import AuricleError
+from auricle.values.events import AudioProgress, Final, Partial, SessionEvent, Warned
+from auricle.values.types import (
     SAMPLE_RATE_HZ,
     ClientId,
     EmbedJob,

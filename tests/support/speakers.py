@@ -6,9 +6,9 @@ import anyio
 import numpy as np
 
 from auricle.client import ClientRules, LiveClient
-from auricle.commands import StreamParameters
-from auricle.events import Final
-from auricle.types import Pcm16
+from auricle.values.commands import StreamParameters
+from auricle.values.events import Final
+from auricle.values.types import Pcm16
 from tests.support.clips import CLIPS
 from tests.support.poll import poll_until
 

@@ -12,7 +12,7 @@ import anyio
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from auricle.types import SAMPLE_RATE_HZ, Job, OpusPacket, Pcm16, Transcript
+from auricle.values.types import SAMPLE_RATE_HZ, Job, OpusPacket, Pcm16, Transcript
 from tests.support.clips import CLIPS
 from tests.support.opus import encode_packets
 from tests.support.transcriber import heard

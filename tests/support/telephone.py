@@ -6,7 +6,7 @@ from struct import pack
 import numpy as np
 import soxr
 
-from auricle.types import SAMPLE_RATE_HZ, Pcm16
+from auricle.values.types import SAMPLE_RATE_HZ, Pcm16
 
 RATE_HZ = 8000
 _MU_LAW_CODE, _A_LAW_CODE = 7, 6

@@ -3,8 +3,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from auricle.errors import AudioError
-from auricle.types import Job, JobId, Transcript
+from auricle.values.errors import AudioError
+from auricle.values.types import Job, JobId, Transcript
 from tests.support.batching import transcribe_sorted
 
 pytestmark = pytest.mark.unit

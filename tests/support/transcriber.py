@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 
 import anyio
 
-from auricle.transcriber import QueueStats, Stats, WorkerState, WorkerStats
-from auricle.types import Job, ReservationRequest, Segment, Timing, Transcript
+from auricle.values.transcriber import QueueStats, Stats, WorkerState, WorkerStats
+from auricle.values.types import Job, ReservationRequest, Segment, Timing, Transcript
 
 Answer = Transcript | Exception | Callable[[Job], Transcript]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from auricle.config.settings import QueueSettings, WorkerSettings
-from auricle.workers.asr.pool import WorkerPool
+from auricle.workers.kinds.asr.pool import WorkerPool
 from tests.support.pool import SCRIPTED, worker_pool
 
 ROOT = Path(__file__).parents[2]

@@ -11,12 +11,12 @@ from typing import Any
 import anyio
 from anyio.abc import SocketStream
 
+from auricle.apis.wyoming.live import WyomingServer
+from auricle.apis.wyoming.wire.framing import EventFramer, WyomingEvent
 from auricle.config.settings import LiveSettings
-from auricle.protocol.wyoming.framing import EventFramer, WyomingEvent
-from auricle.server.api.wyoming import WyomingServer
 from auricle.server.context import ServerState
 from auricle.server.net.listen import open_sockets
-from auricle.types import Pcm16
+from auricle.values.types import Pcm16
 from tests.support.service import Service, build, listening
 from tests.support.stream import SPEECH
 

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auricle.text.edits import Edit, core, edited_text, edited_words, text_of, tokens_of
-from auricle.types import Word
+from auricle.values.types import Word
 
 pytestmark = pytest.mark.unit
 

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auricle.text.live_redaction import LiveRedaction
-from auricle.types import Redact, Word
+from auricle.values.types import Redact, Word
 
 pytestmark = pytest.mark.unit
 

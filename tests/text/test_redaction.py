@@ -9,7 +9,7 @@ from auricle.text.redaction import (
     partial_edits,
     redaction_edits,
 )
-from auricle.types import Redact
+from auricle.values.types import Redact
 
 pytestmark = pytest.mark.unit
 

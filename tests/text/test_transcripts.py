@@ -1,7 +1,7 @@
 import pytest
 
 from auricle.text.transcripts import redacted, with_numerals
-from auricle.types import Redact, Segment, Transcript, Word
+from auricle.values.types import Redact, Segment, Transcript, Word
 
 pytestmark = pytest.mark.unit
 

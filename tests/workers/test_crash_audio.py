@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 
 from auricle.config.settings import DecodeSettings, WorkerSettings
-from auricle.errors import AuricleError, PoisonJob, SetupError
-from auricle.types import Job, JobId, Options, Source
+from auricle.values.errors import AuricleError, PoisonJob, SetupError
+from auricle.values.types import Job, JobId, Options, Source
 from auricle.workers import crash_audio
-from auricle.workers.asr.pool import WorkerPool
 from auricle.workers.crash_audio import CrashAudio
-from auricle.workers.decode.pool import DecodePool
+from auricle.workers.kinds.asr.pool import WorkerPool
+from auricle.workers.kinds.decode.pool import DecodePool
 from auricle.workers.process.process import ProcessExit
 from tests.support.clips import CLIPS
 from tests.support.pool import worker_pool

@@ -3,7 +3,7 @@
  *
  * `subtitle-layout.ts` turns lines into cues; each gap is one more cue of its duration. Both subtitle formats end a cue's
  * text at a blank line and give `-->` a meaning, so neither may come from speech; WebVTT reads `&` and `<` as markup.
- * Same output as the server's `auricle.protocol.subtitles`.
+ * Same output as the server's `auricle.text.formats.subtitles`.
  */
 
 import { layOut, settle, type Timed, USUAL_LIMITS } from './subtitle-layout.js';
@@ -98,7 +98,7 @@ export function formatTranscript(
 	return WRITERS[format](settle(layOut(sentences, USUAL_LIMITS), gapCues));
 }
 
-/** Returns a sentence that begins with the speaker's name, as `auricle/protocol/subtitles.py` writes it. */
+/** Returns a sentence that begins with the speaker's name, as `auricle/text/formats/subtitles.py` writes it. */
 function named(line: Line, speaker: string): Timed[] {
 	const [first, ...others] = units(line, speaker);
 	if (first === undefined) {

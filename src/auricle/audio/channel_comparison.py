@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from auricle.types import SAMPLE_RATE_HZ, Pcm16
+from auricle.values.types import SAMPLE_RATE_HZ, Pcm16
 
 COMPARED_SAMPLES = 10 * SAMPLE_RATE_HZ
 """Audio with sound that is compared, from the start of a stream: longer than a dial tone that both

@@ -30,7 +30,7 @@ from auricle.audio.vad import (
     Probabilities,
     SpeechDetector,
 )
-from auricle.types import (
+from auricle.values.types import (
     MAX_JOB_SAMPLES,
     SAMPLE_BYTES,
     SAMPLE_RATE_HZ,

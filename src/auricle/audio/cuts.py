@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from auricle.audio.vad import WINDOW_SAMPLES
-from auricle.types import Pcm16
+from auricle.values.types import Pcm16
 
 Scores = npt.NDArray[np.float64]
 

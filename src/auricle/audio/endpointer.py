@@ -40,8 +40,8 @@ from auricle.audio.vad import (
     WINDOW_SAMPLES,
     Probabilities,
 )
-from auricle.limits import DEFAULT_ENDPOINT_MS
-from auricle.types import MAX_JOB_S, SAMPLE_RATE_HZ, SAMPLES_PER_MS, Pcm16
+from auricle.values.limits import DEFAULT_ENDPOINT_MS
+from auricle.values.types import MAX_JOB_S, SAMPLE_RATE_HZ, SAMPLES_PER_MS, Pcm16
 
 WINDOW_BYTES = WINDOW_SAMPLES * np.dtype(np.int16).itemsize
 

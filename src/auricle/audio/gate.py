@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from auricle.audio.vad import SILENCE_THRESHOLD, WINDOW_SAMPLES, Probabilities, SpeechDetector
-from auricle.types import Pcm16
+from auricle.values.types import Pcm16
 
 WARM_UP_WINDOWS = 16
 """Half a second: the audio before the opening window that Silero processes first, and the length of

@@ -5,12 +5,12 @@ from collections.abc import AsyncIterator
 from anyio import to_thread
 
 from auricle.audio.chunks import CutRules, find_chunks
-from auricle.transcriber import Progress
-from auricle.types import ANONYMOUS, ClientId, Pcm16, Source
+from auricle.values.transcriber import Progress
+from auricle.values.types import ANONYMOUS, ClientId, Pcm16, Source
 
 
 class InMemory:
-    """An :class:`auricle.transcriber.Reader` of these samples; it ignores the source."""
+    """An :class:`auricle.values.transcriber.Reader` of these samples; it ignores the source."""
 
     def __init__(self, pcm: Pcm16, rules: CutRules | None = None) -> None:
         self._pcm = pcm

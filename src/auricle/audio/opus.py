@@ -18,9 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
-from auricle.errors import AudioError, SetupError
-from auricle.limits import MAX_PACKET_BYTES, MAX_PACKET_MS, OPUS_FRAME_MS
-from auricle.types import SAMPLE_RATE_HZ, SAMPLES_PER_MS, OpusPacket, Pcm16
+from auricle.values.errors import AudioError, SetupError
+from auricle.values.limits import MAX_PACKET_BYTES, MAX_PACKET_MS, OPUS_FRAME_MS
+from auricle.values.types import SAMPLE_RATE_HZ, SAMPLES_PER_MS, OpusPacket, Pcm16
 
 MAX_PACKET_SAMPLES = MAX_PACKET_MS * SAMPLES_PER_MS
 

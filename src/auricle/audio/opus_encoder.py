@@ -12,9 +12,9 @@ import ctypes
 import numpy as np
 
 from auricle.audio.opus import LibOpus
-from auricle.errors import SetupError
-from auricle.limits import DEFAULT_PACKET_MS, MAX_PACKET_BYTES
-from auricle.types import SAMPLE_RATE_HZ, OpusPacket, Pcm16
+from auricle.values.errors import SetupError
+from auricle.values.limits import DEFAULT_PACKET_MS, MAX_PACKET_BYTES
+from auricle.values.types import SAMPLE_RATE_HZ, OpusPacket, Pcm16
 
 DEFAULT_BITRATE_BPS = 32_000
 """At 24 kbit/s the codec loses words: docs/decisions/040."""

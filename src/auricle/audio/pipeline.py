@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from auricle.audio.opus import CONCEAL_STEP_SAMPLES, OpusPacketDecoder, packet_samples
-from auricle.errors import AudioError, TooLong
-from auricle.types import SAMPLE_RATE_HZ, OpusPacket, Pcm16
+from auricle.values.errors import AudioError, TooLong
+from auricle.values.types import SAMPLE_RATE_HZ, OpusPacket, Pcm16
 
 MAX_CONCEALED_SAMPLES = SAMPLE_RATE_HZ // 10
 """After 100 ms concealment no longer resembles speech; digital silence follows."""

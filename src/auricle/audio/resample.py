@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import soxr
 
-from auricle.errors import BadRequest
-from auricle.limits import MAX_RATE_HZ, MIN_RATE_HZ
-from auricle.types import SAMPLE_RATE_HZ, Pcm16
+from auricle.values.errors import BadRequest
+from auricle.values.limits import MAX_RATE_HZ, MIN_RATE_HZ
+from auricle.values.types import SAMPLE_RATE_HZ, Pcm16
 
 
 def check_rate(rate_hz: int) -> int:

@@ -19,8 +19,8 @@ import numpy.typing as npt
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 import onnxruntime
 
-from auricle.errors import SetupError
-from auricle.types import Pcm16
+from auricle.values.errors import SetupError
+from auricle.values.types import Pcm16
 
 WINDOW_SAMPLES = 512
 """Silero's window at 16 kHz, in samples."""

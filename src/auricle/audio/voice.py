@@ -7,7 +7,7 @@ audio ends, including silence. The voice detector locates silence better.
 from collections.abc import Sequence
 from dataclasses import replace
 
-from auricle.types import SAMPLE_RATE_HZ, Segment, Word
+from auricle.values.types import SAMPLE_RATE_HZ, Segment, Word
 
 Spans = Sequence[tuple[int, int]]
 """Stretches of speech as (start, end) in samples, in order."""

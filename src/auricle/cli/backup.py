@@ -8,7 +8,7 @@ import typer
 from auricle.cli.support.console import errors
 from auricle.cli.support.setting_options import setting
 from auricle.config.settings import LedgerSettings, Settings
-from auricle.errors import SetupError
+from auricle.values.errors import SetupError
 
 if TYPE_CHECKING:
     from auricle.ledger.backup import Copied

@@ -12,7 +12,7 @@ from auricle.cli.settings import warn_of_unknown_variables
 from auricle.cli.support.console import errors, results
 from auricle.cli.support.setting_options import setting
 from auricle.config.settings import Settings
-from auricle.errors import SetupError
+from auricle.values.errors import SetupError
 
 
 def up(
@@ -52,7 +52,7 @@ def _run(settings: Settings, host: str, port: int) -> None:
     Raises:
         SetupError: The key, port, model or Ray installation can't be used.
     """
-    from auricle.engine.models import ModelTable
+    from auricle.engines.models import ModelTable
     from auricle.server.access.exposure import is_loopback
     from auricle.server.net.listen import open_sockets
 

@@ -17,7 +17,7 @@ import typer
 from auricle.cli.support.console import results
 from auricle.cli.support.setting_options import setting
 from auricle.config.settings import ServerSettings, Settings
-from auricle.errors import SetupError
+from auricle.values.errors import SetupError
 
 DEFAULT_PORT: int = ServerSettings.model_fields["port"].default
 CA_DAYS = 3650

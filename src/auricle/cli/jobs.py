@@ -24,9 +24,9 @@ from auricle.cli.support.server_commands import (
     print_or_write,
 )
 from auricle.config.settings import Settings
-from auricle.errors import NotFound, RequestError
 from auricle.files.transcribe import FileTranscript
-from auricle.types import SAMPLE_RATE_HZ
+from auricle.values.errors import NotFound, RequestError
+from auricle.values.types import SAMPLE_RATE_HZ
 
 EXIT_FAILED = 1
 _UNFINISHED = ("queued", "running")

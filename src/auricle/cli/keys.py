@@ -10,7 +10,7 @@ from rich.table import Table
 from auricle.cli.support.console import errors, results
 from auricle.cli.support.setting_options import setting
 from auricle.config.settings import Settings
-from auricle.errors import SetupError
+from auricle.values.errors import SetupError
 
 _Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the key; shown in logs.")]
 _File = Annotated[str | None, setting("keys_file")]
@@ -81,7 +81,7 @@ def webhook_secret(
     from auricle.ledger.webhooks.request import secret_of_owner, written_secret
     from auricle.server.access.key_file import read_keys
     from auricle.server.access.keyring import Keyring
-    from auricle.types import ANONYMOUS, ClientId
+    from auricle.values.types import ANONYMOUS, ClientId
 
     settings = Settings.load({"keys_file": keys_file})
     if (secret := settings.ledger.webhook_secret) is None:

@@ -12,11 +12,11 @@ from auricle.cli.support.console import errors, results, wide_results
 from auricle.cli.support.download_progress import DownloadProgress
 from auricle.config.environment import download_sources
 from auricle.config.settings import Settings
-from auricle.errors import SetupError
+from auricle.values.errors import SetupError
 
 if TYPE_CHECKING:
-    from auricle.engine.catalogue import CatalogueModel
-    from auricle.engine.pulled import PulledModel
+    from auricle.engines.catalogue import CatalogueModel
+    from auricle.engines.pulled import PulledModel
 
 MAX_SHOWN_LANGUAGES = 4
 
@@ -35,7 +35,7 @@ def list_models() -> None:
     [bold]auricle models pull NAME[/] downloads one; a missing Whisper model is also downloaded at
     the first start.
     """
-    from auricle.engine.registry import BUILT_IN, find_engine
+    from auricle.engines.registry import BUILT_IN, find_engine
 
     settings = Settings.load().model
     table = Table("name", "engine", "languages", "MB", "licence", "here", box=None, pad_edge=False)
@@ -71,8 +71,8 @@ def pull(name: Name) -> None:
 
     HTTPS_PROXY, HF_ENDPOINT, HF_TOKEN and PIP_INDEX_URL are used as other tools use them.
     """
-    from auricle.engine.pull.pull import pull as pull_model
-    from auricle.engine.registry import find_model
+    from auricle.engines.pull.pull import pull as pull_model
+    from auricle.engines.registry import find_model
 
     model = find_model(name)
     cache_dir = Settings.load().model.cache_dir
@@ -90,7 +90,7 @@ def pull(name: Name) -> None:
 
 def verify(name: Name) -> None:
     """Compare the files of a pulled model with the digests that were recorded."""
-    from auricle.engine.pulled import verify as verify_files
+    from auricle.engines.pulled import verify as verify_files
 
     directory, lock = _pulled(name)
     with DownloadProgress() as progress:
@@ -101,9 +101,9 @@ def verify(name: Name) -> None:
 
 def remove(name: Name) -> None:
     """Delete a pulled model, and what an unfinished pull of it has left."""
-    from auricle.engine.pulled import remove as remove_directory
-    from auricle.engine.pulled import staging_directory
-    from auricle.engine.registry import find_model
+    from auricle.engines.pulled import remove as remove_directory
+    from auricle.engines.pulled import staging_directory
+    from auricle.engines.registry import find_model
 
     model = find_model(name)
     staging = staging_directory(Settings.load().model.cache_dir, model.engine, model.name)
@@ -117,8 +117,8 @@ def remove(name: Name) -> None:
 
 
 def _pulled(name: str) -> "tuple[Path, PulledModel]":
-    from auricle.engine.pulled import read_lock
-    from auricle.engine.registry import find_model
+    from auricle.engines.pulled import read_lock
+    from auricle.engines.registry import find_model
 
     model = find_model(name)
     directory = _pulled_directory(model)
@@ -129,7 +129,7 @@ def _pulled(name: str) -> "tuple[Path, PulledModel]":
 
 
 def _pulled_directory(model: "CatalogueModel") -> Path:
-    from auricle.engine.pulled import pulled_directory
+    from auricle.engines.pulled import pulled_directory
 
     return pulled_directory(Settings.load().model.cache_dir, model.engine, model.name)
 

@@ -16,7 +16,7 @@ from auricle.cli.support.server_commands import (
     local_time,
     open_server,
 )
-from auricle.errors import RequestError, SetupError
+from auricle.values.errors import RequestError, SetupError
 
 if TYPE_CHECKING:
     from auricle.cli.support.server import Server

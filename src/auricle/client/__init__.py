@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from auricle.client.backoff import ClientRules
     from auricle.client.conversation import CatchingUp, Connected, Disconnected, LiveEvent
     from auricle.client.live import LiveClient
-    from auricle.commands import Configure, StreamParameters
-    from auricle.events import (
+    from auricle.values.commands import Configure, StreamParameters
+    from auricle.values.events import (
         Closed,
         EagerFinal,
         Failed,
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
         WarningCode,
         Wire,
     )
-    from auricle.types import Gap
+    from auricle.values.types import Gap
 
 __all__ = [
     "AsyncClient",
@@ -93,8 +93,8 @@ _NAMES = {
     "auricle.client.backoff": ("ClientRules",),
     "auricle.client.conversation": ("CatchingUp", "Connected", "Disconnected", "LiveEvent"),
     "auricle.client.live": ("LiveClient",),
-    "auricle.commands": ("Configure", "StreamParameters"),
-    "auricle.events": (
+    "auricle.values.commands": ("Configure", "StreamParameters"),
+    "auricle.values.events": (
         "Closed",
         "EagerFinal",
         "Failed",
@@ -111,7 +111,7 @@ _NAMES = {
         "WarningCode",
         "Wire",
     ),
-    "auricle.types": ("Gap",),
+    "auricle.values.types": ("Gap",),
 }
 _MODULES = {name: module for module, names in _NAMES.items() for name in names}
 

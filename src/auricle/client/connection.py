@@ -12,7 +12,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 from websockets.http11 import Response
 
 from auricle.client.network import describe_failure, key_headers
-from auricle.errors import (
+from auricle.values.errors import (
     AuricleError,
     ForbiddenOrigin,
     NoWorkerReady,
@@ -21,7 +21,7 @@ from auricle.errors import (
     SetupError,
     Unauthorized,
 )
-from auricle.events import Failed
+from auricle.values.events import Failed
 
 PATH = "/v1/stream"
 CLOSE_LIMIT_S = 2.0

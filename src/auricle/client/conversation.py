@@ -25,10 +25,13 @@ from struct import Struct
 import msgspec
 import numpy as np
 
+from auricle.apis.native.wire.stream import Resume, Start, encode_command
 from auricle.client.kept_audio import FRAME_MS, Encode, Frame, KeptAudio
 from auricle.client.losses import Losses
-from auricle.commands import Ack, Configure, Finalize, Stop, StreamParameters
-from auricle.events import (
+from auricle.protocol.framing import pack
+from auricle.text.formats.gaps import NOT_CAPTURED, TOO_SLOW, UNREACHABLE
+from auricle.values.commands import Ack, Configure, Finalize, Stop, StreamParameters
+from auricle.values.events import (
     AudioProgress,
     Closed,
     EagerFinal,
@@ -48,10 +51,7 @@ from auricle.events import (
     WarningCode,
     Wire,
 )
-from auricle.protocol.framing import pack
-from auricle.protocol.gaps import NOT_CAPTURED, TOO_SLOW, UNREACHABLE
-from auricle.protocol.native.stream import Resume, Start, encode_command
-from auricle.types import SAMPLE_RATE_HZ, Gap, Pcm16
+from auricle.values.types import SAMPLE_RATE_HZ, Gap, Pcm16
 
 MESSAGE_FRAMES = 50
 """Frames per message when sending a backlog: one second."""

@@ -17,8 +17,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from auricle.limits import DEFAULT_PACKET_MS
-from auricle.types import SAMPLE_RATE_HZ, OpusPacket, Pcm16
+from auricle.values.limits import DEFAULT_PACKET_MS
+from auricle.values.types import SAMPLE_RATE_HZ, OpusPacket, Pcm16
 
 FRAME_MS = DEFAULT_PACKET_MS
 FRAME_SAMPLES = SAMPLE_RATE_HZ * FRAME_MS // 1000

@@ -20,6 +20,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
+from auricle.apis.native.wire.stream import decode_event, encode_command
 from auricle.audio.opus import LibOpus, find_libopus
 from auricle.audio.opus_encoder import OpusPacketEncoder
 from auricle.client.backoff import Backoff, ClientRules
@@ -32,18 +33,17 @@ from auricle.client.connection import (
 )
 from auricle.client.conversation import Conversation, Disconnected, LiveEvent, State
 from auricle.client.kept_audio import FRAME_MS
-from auricle.commands import Configure, Keepalive, StreamParameters
-from auricle.errors import (
+from auricle.text.formats.gaps import STOPPED, UNREACHABLE
+from auricle.values.commands import Configure, Keepalive, StreamParameters
+from auricle.values.errors import (
     AuricleError,
     BadRequest,
     RemoteProtocolError,
     SetupError,
     Unreachable,
 )
-from auricle.events import Failed, Wire
-from auricle.protocol.gaps import STOPPED, UNREACHABLE
-from auricle.protocol.native.stream import decode_event, encode_command
-from auricle.types import SAMPLE_RATE_HZ, Gap, Pcm16
+from auricle.values.events import Failed, Wire
+from auricle.values.types import SAMPLE_RATE_HZ, Gap, Pcm16
 
 WAITING_EVENTS = 256
 """Size of the event queue; while it is full, the client does not read from the server."""

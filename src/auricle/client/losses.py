@@ -2,7 +2,7 @@
 
 from math import inf
 
-from auricle.types import Gap
+from auricle.values.types import Gap
 
 
 class Losses:

@@ -3,7 +3,7 @@
 import socket
 import ssl
 
-from auricle.errors import SetupError
+from auricle.values.errors import SetupError
 
 
 def key_headers(api_key: str | None) -> dict[str, str]:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import msgspec
 
-from auricle.atomic_file import replacing
-from auricle.errors import SetupError
+from auricle.system.atomic_file import replacing
+from auricle.values.errors import SetupError
 
 FILE = "capacity.json"
 MAX_ENTRIES = 100

@@ -24,8 +24,8 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from auricle.errors import SetupError
-from auricle.limits import (
+from auricle.values.errors import SetupError
+from auricle.values.limits import (
     DEFAULT_ENDPOINT_MS,
     MAX_ENDPOINT_MS,
     MAX_KEEP_AUDIO_S,
@@ -33,7 +33,7 @@ from auricle.limits import (
     MIN_ENDPOINT_MS,
     MIN_MAX_LAG_S,
 )
-from auricle.types import LIVE_BEAM_SIZE
+from auricle.values.types import LIVE_BEAM_SIZE
 
 PREFIX = "AURICLE_"
 

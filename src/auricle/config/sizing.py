@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from auricle.config.settings import WorkerSettings
-from auricle.errors import SetupError
-from auricle.machine import available_memory_bytes, usable_cores
+from auricle.system.machine import available_memory_bytes, usable_cores
+from auricle.values.errors import SetupError
 
 MAX_WORKERS = 16
 """Larger machines give workers more threads instead, since each worker loads the model."""

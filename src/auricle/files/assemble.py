@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from auricle.audio.voice import Spans, fit_to_voice
-from auricle.errors import AuricleError
-from auricle.languages import SPACELESS_LANGUAGES, language_warning
-from auricle.types import SAMPLE_RATE_HZ, Chunk, Gap, Segment, Timing, Transcript
+from auricle.values.errors import AuricleError
+from auricle.values.languages import SPACELESS_LANGUAGES, language_warning
+from auricle.values.types import SAMPLE_RATE_HZ, Chunk, Gap, Segment, Timing, Transcript
 
 SURE_PROBABILITY = 0.6
 MAX_UNSURE_CHUNKS = 3

@@ -2,12 +2,12 @@
 
 from collections.abc import AsyncIterator
 
-from auricle.transcriber import Progress, Reader
-from auricle.types import ANONYMOUS, ClientId, Source
+from auricle.values.transcriber import Progress, Reader
+from auricle.values.types import ANONYMOUS, ClientId, Source
 
 
 class SpeechBeginning:
-    """An :class:`auricle.transcriber.Reader` that ends early.
+    """An :class:`auricle.values.transcriber.Reader` that ends early.
 
     Args:
         reader: Reads the file.

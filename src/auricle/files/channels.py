@@ -16,14 +16,14 @@ import numpy as np
 import numpy.typing as npt
 
 from auricle.audio.channel_comparison import ChannelComparison
-from auricle.errors import AudioError, AuricleError, BadRequest, PoisonJob
 from auricle.files.assemble import FileProgress, FileTranscript, OnProgress
 from auricle.files.fair_semaphore import FairSemaphore
 from auricle.files.transcribe import FileRequest, FinishedChunks, transcribe_file
-from auricle.groups import first_error
-from auricle.limits import MAX_CHANNELS
-from auricle.transcriber import Progress, Reader, Transcriber
-from auricle.types import (
+from auricle.system.groups import first_error
+from auricle.values.errors import AudioError, AuricleError, BadRequest, PoisonJob
+from auricle.values.limits import MAX_CHANNELS
+from auricle.values.transcriber import Progress, Reader, Transcriber
+from auricle.values.types import (
     ANONYMOUS,
     SAMPLE_RATE_HZ,
     Chunk,
@@ -164,7 +164,7 @@ class _ChannelReader:
     async def decode(
         self, source: Source, *, client: ClientId = ANONYMOUS
     ) -> AsyncIterator[Progress]:
-        """See :class:`auricle.transcriber.Reader`."""
+        """See :class:`auricle.values.transcriber.Reader`."""
         async for progress in self._decoder.decode(source, client=client):
             if not self._channel:
                 self._work.opened(progress.channels)

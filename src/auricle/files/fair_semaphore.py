@@ -9,7 +9,7 @@ from collections import Counter, deque
 
 import anyio
 
-from auricle.types import ClientId
+from auricle.values.types import ClientId
 
 
 class FairSemaphore:

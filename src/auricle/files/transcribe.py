@@ -32,15 +32,6 @@ from typing import Protocol, Self
 import anyio
 from anyio.abc import TaskGroup
 
-from auricle.errors import (
-    AudioError,
-    Draining,
-    ModelUnavailable,
-    Overloaded,
-    PoisonJob,
-    RateLimited,
-    Superseded,
-)
 from auricle.files.assemble import (
     ChunkSlot,
     FileLanguages,
@@ -51,10 +42,19 @@ from auricle.files.assemble import (
 )
 from auricle.files.fair_semaphore import FairSemaphore
 from auricle.files.voices import FileVoices, VoiceRequest
-from auricle.groups import first_error
+from auricle.system.groups import first_error
 from auricle.text.transcripts import redacted
-from auricle.transcriber import Progress, Reader, Transcriber
-from auricle.types import (
+from auricle.values.errors import (
+    AudioError,
+    Draining,
+    ModelUnavailable,
+    Overloaded,
+    PoisonJob,
+    RateLimited,
+    Superseded,
+)
+from auricle.values.transcriber import Progress, Reader, Transcriber
+from auricle.values.types import (
     ANONYMOUS,
     MAX_JOB_SAMPLES,
     Chunk,

@@ -13,13 +13,13 @@ import anyio
 import numpy as np
 import numpy.typing as npt
 
-from auricle.errors import SpeakersUnavailable
 from auricle.files.assemble import FileTranscript
 from auricle.speakers.diarization import Turns, diarize
 from auricle.speakers.names import Reference
 from auricle.speakers.stretches import Span, cut_stretches
-from auricle.transcriber import VoiceEmbedder
-from auricle.types import (
+from auricle.values.errors import SpeakersUnavailable
+from auricle.values.transcriber import VoiceEmbedder
+from auricle.values.types import (
     SAMPLE_RATE_HZ,
     Chunk,
     ClientId,

@@ -15,13 +15,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from auricle.atomic_file import replacing
-from auricle.durable import sync_directory
-from auricle.errors import LedgerCorrupt, LedgerInUse, SetupError
 from auricle.ledger.audio.store import NAME
 from auricle.ledger.location import AUDIO_DIRECTORY
 from auricle.ledger.schema import SQLITE_MIGRATIONS
 from auricle.ledger.sqlite import FILE_NAME, check_file, lock_directory, translated
+from auricle.system.atomic_file import replacing
+from auricle.system.durable import sync_directory
+from auricle.values.errors import LedgerCorrupt, LedgerInUse, SetupError
 
 _LOGS = ("-wal", "-shm")
 """Suffixes of the files in which SQLite keeps recent commits."""

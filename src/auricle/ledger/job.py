@@ -12,8 +12,8 @@ import enum
 import hashlib
 from dataclasses import dataclass, replace
 
-from auricle.errors import JobConflict
-from auricle.types import ClientId
+from auricle.values.errors import JobConflict
+from auricle.values.types import ClientId
 
 
 class JobState(enum.StrEnum):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from auricle.types import SAMPLES_PER_MS, Word
+from auricle.values.types import SAMPLES_PER_MS, Word
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,8 @@ Released leases, as in a shutdown, don't count.
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from auricle.errors import LeaseLost
 from auricle.ledger.job import Job, JobState, Outcome, end
+from auricle.values.errors import LeaseLost
 
 LEASE_S = 30.0
 RENEW_S = 10.0

@@ -5,11 +5,11 @@ from pathlib import Path
 import structlog
 
 from auricle.config.settings import LedgerSettings
-from auricle.errors import LedgerUnavailable, SetupError
 from auricle.ledger.audio.directory import AudioDirectory
 from auricle.ledger.audio.store import AudioStore
 from auricle.ledger.database import Database
 from auricle.ledger.sqlite import SqliteDatabase
+from auricle.values.errors import LedgerUnavailable, SetupError
 
 AUDIO_DIRECTORY = "audio"
 """Name of the directory of audio in the state directory."""

@@ -19,17 +19,6 @@ import psycopg
 import psycopg.conninfo
 import psycopg_pool
 
-from auricle.errors import (
-    AuricleError,
-    LedgerCorrupt,
-    LedgerFailed,
-    LedgerForeign,
-    LedgerFull,
-    LedgerNewer,
-    LedgerReadOnly,
-    LedgerUnavailable,
-    LedgerUnusable,
-)
 from auricle.ledger.database import (
     DAMAGED,
     FAILED_RETRY_S,
@@ -42,6 +31,17 @@ from auricle.ledger.database import (
     no_checkpoint,
 )
 from auricle.ledger.schema import POSTGRES_MIGRATIONS, Migrations
+from auricle.values.errors import (
+    AuricleError,
+    LedgerCorrupt,
+    LedgerFailed,
+    LedgerForeign,
+    LedgerFull,
+    LedgerNewer,
+    LedgerReadOnly,
+    LedgerUnavailable,
+    LedgerUnusable,
+)
 
 T = TypeVar("T")
 

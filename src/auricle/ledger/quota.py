@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from auricle.errors import LedgerFull
+from auricle.values.errors import LedgerFull
 
 FULL_RETRY_S = 60
 

@@ -17,7 +17,11 @@ import structlog
 from anyio import CapacityLimiter, to_thread
 from anyio.abc import TaskGroup
 
-from auricle.errors import (
+from auricle.ledger.audio.store import AudioStore
+from auricle.ledger.job import Job, JobState, Outcome
+from auricle.ledger.lease import RENEW_S, claim_of
+from auricle.ledger.store import REFUSALS, Also, Ledger, nothing_else
+from auricle.values.errors import (
     AuricleError,
     Draining,
     LeaseLost,
@@ -25,11 +29,7 @@ from auricle.errors import (
     LedgerUnavailable,
     ModelUnavailable,
 )
-from auricle.ledger.audio.store import AudioStore
-from auricle.ledger.job import Job, JobState, Outcome
-from auricle.ledger.lease import RENEW_S, claim_of
-from auricle.ledger.store import REFUSALS, Also, Ledger, nothing_else
-from auricle.types import ClientId
+from auricle.values.types import ClientId
 
 T = TypeVar("T")
 

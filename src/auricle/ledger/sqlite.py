@@ -19,19 +19,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
-from auricle.durable import sync_directory, try_lock
-from auricle.errors import (
-    AuricleError,
-    LedgerCorrupt,
-    LedgerFailed,
-    LedgerForeign,
-    LedgerFull,
-    LedgerInUse,
-    LedgerNewer,
-    LedgerReadOnly,
-    LedgerUnavailable,
-    LedgerUnusable,
-)
 from auricle.ledger.database import (
     DAMAGED,
     FAILED_RETRY_S,
@@ -45,6 +32,19 @@ from auricle.ledger.database import (
     no_checkpoint,
 )
 from auricle.ledger.schema import SQLITE_MIGRATIONS, Migrations
+from auricle.system.durable import sync_directory, try_lock
+from auricle.values.errors import (
+    AuricleError,
+    LedgerCorrupt,
+    LedgerFailed,
+    LedgerForeign,
+    LedgerFull,
+    LedgerInUse,
+    LedgerNewer,
+    LedgerReadOnly,
+    LedgerUnavailable,
+    LedgerUnusable,
+)
 
 T = TypeVar("T")
 

@@ -9,7 +9,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import astuple, dataclass, field, fields, replace
 from typing import Any
 
-from auricle.errors import LeaseLost, LedgerFull, LedgerUnavailable
 from auricle.ledger import job as jobs
 from auricle.ledger import lease as leases
 from auricle.ledger import outbox
@@ -18,7 +17,8 @@ from auricle.ledger.job import Job, JobSpec, JobState, Outcome
 from auricle.ledger.lease import LEASE_S, MAX_DELAY_S, MAX_SKEW_S, Claim
 from auricle.ledger.outbox import Delivery, DeliveryState
 from auricle.ledger.quota import Quota, Share, Usage, check_quota, owners_in_turn
-from auricle.types import ClientId
+from auricle.values.errors import LeaseLost, LedgerFull, LedgerUnavailable
+from auricle.values.types import ClientId
 
 REFUSALS = (LedgerUnavailable, LedgerFull)
 """Errors of a database that can't store or answer now: the caller tries again later."""

@@ -12,7 +12,6 @@ from typing import Any, TypeVar, overload
 
 import msgspec
 
-from auricle.errors import BadRequest
 from auricle.ledger.database import Database, Row, Transaction, Value
 from auricle.ledger.kept_parts import KeptSegment as KeptSegment
 from auricle.ledger.kept_parts import (
@@ -24,7 +23,8 @@ from auricle.ledger.kept_parts import (
     split,
 )
 from auricle.ledger.kept_words import decode_words, encode_words
-from auricle.types import ClientId, GiveWay, do_nothing
+from auricle.values.errors import BadRequest
+from auricle.values.types import ClientId, GiveWay, do_nothing
 
 S = TypeVar("S")
 T = TypeVar("T")

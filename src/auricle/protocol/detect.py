@@ -10,12 +10,12 @@ Nothing is decoded. A signature identifies the format, but the data may still be
 
 from dataclasses import dataclass
 
-from auricle.audio_formats import CONTAINERS, AudioFormat
-from auricle.errors import RemoteProtocolError
-from auricle.limits import MAX_PACKET_BYTES
 from auricle.protocol.frames.mpeg_header import parse_adts_header, parse_mp3_header
 from auricle.protocol.framing import LENGTH
 from auricle.protocol.opus_packet import parse_packet
+from auricle.values.audio_formats import CONTAINERS, AudioFormat
+from auricle.values.errors import RemoteProtocolError
+from auricle.values.limits import MAX_PACKET_BYTES
 
 DETECT_HEAD_BYTES = 64 * 1024
 """Bytes from the start of the data that are sufficient to detect any format."""

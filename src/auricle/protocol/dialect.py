@@ -28,9 +28,9 @@ Ordering guarantees:
 - ``Stop`` is answered by ``Closed`` after the last final; then the server closes the connection.
 
 To add a dialect, write its class and tests in ``protocol/``, then a route that converts its query
-to parameters (:func:`auricle.server.api.dialect_session.serve_dialect`). The native protocol
-(:mod:`auricle.server.live.native_dialect`) is the smallest example;
-:mod:`auricle.protocol.openai.realtime` is one with state.
+to parameters (:func:`auricle.server.dialect_session.serve_dialect`). The native protocol
+(:mod:`auricle.apis.native.dialect`) is the smallest example;
+:mod:`auricle.apis.openai.wire.realtime` is one with state.
 """
 
 import enum
@@ -38,9 +38,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from auricle.commands import SessionCommand
-from auricle.events import Failed, SessionEvent
-from auricle.types import CompressedFrame, FrameCodec
+from auricle.values.commands import SessionCommand
+from auricle.values.events import Failed, SessionEvent
+from auricle.values.types import CompressedFrame, FrameCodec
 
 
 class Law(enum.Enum):

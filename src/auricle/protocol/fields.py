@@ -1,8 +1,8 @@
 """Decodes and validates what clients send, in one way for all dialects.
 
 JSON, query strings and forms become msgspec structs. The structs' types hold the limits
-(:mod:`auricle.limits`), and OpenAPI is generated from them. Errors name the field and never repeat
-the value that was sent; each dialect reports them in its own format.
+(:mod:`auricle.values.limits`), and OpenAPI is generated from them. Errors name the field and never
+repeat the value that was sent; each dialect reports them in its own format.
 """
 
 import re
@@ -12,8 +12,8 @@ from typing import Annotated, Any, TypeVar, cast, get_args, get_origin
 
 import msgspec
 
-from auricle.errors import BadRequest
-from auricle.limits import MAX_MESSAGE_CHARACTERS
+from auricle.values.errors import BadRequest
+from auricle.values.limits import MAX_MESSAGE_CHARACTERS
 
 T = TypeVar("T")
 

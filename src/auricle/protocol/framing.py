@@ -10,9 +10,9 @@ The framer does not validate the contents of packets; the decoder does.
 from struct import Struct
 from typing import NamedTuple
 
-from auricle.errors import LocalProtocolError, RemoteProtocolError
-from auricle.limits import MAX_PACKET_BYTES
-from auricle.types import OpusPacket
+from auricle.values.errors import LocalProtocolError, RemoteProtocolError
+from auricle.values.limits import MAX_PACKET_BYTES
+from auricle.values.types import OpusPacket
 
 LENGTH = Struct("<H")  # size of the packet that follows, in bytes
 SEQ = Struct("<I")  # sequence number of the preceding packet; wraps around (RFC 1982)

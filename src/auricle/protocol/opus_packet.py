@@ -12,8 +12,8 @@ A packet that violates one of the rules [R1] to [R7] is not valid Opus.
 
 from dataclasses import dataclass
 
-from auricle.errors import RemoteProtocolError
-from auricle.limits import MAX_PACKET_MS, OPUS_FRAME_MS
+from auricle.values.errors import RemoteProtocolError
+from auricle.values.limits import MAX_PACKET_MS, OPUS_FRAME_MS
 
 TICKS_HZ = 48_000
 """Opus counts time at 48 kHz, independent of the sample rate of the audio."""

@@ -7,7 +7,7 @@ ignored, because a program that writes a WAV during recording does not know them
 from dataclasses import dataclass
 from struct import Struct
 
-from auricle.errors import AudioError
+from auricle.values.errors import AudioError
 
 MAX_HEAD_BYTES = 64 * 1024
 """Maximum size of everything before the samples, such as metadata and pictures."""

@@ -25,29 +25,26 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from auricle.apis.asr_webservice import files as asr
+from auricle.apis.asr_webservice.errors import refusal as asr_refusal
+from auricle.apis.azure import routes as azure
+from auricle.apis.deepgram import files as deepgram_file
+from auricle.apis.deepgram import flux
+from auricle.apis.deepgram import live as deepgram
+from auricle.apis.deepgram.errors import refusal as deepgram_refusal
+from auricle.apis.native import files as utterance
+from auricle.apis.native import jobs, sessions, tokens, transcripts
+from auricle.apis.native import live as stream
+from auricle.apis.openai import files as openai
+from auricle.apis.openai import live as realtime
+from auricle.apis.openai import models as openai_models
+from auricle.apis.openai.errors import openai_refusal
+from auricle.apis.vosk.live import VoskPort
 from auricle.audio.opus import find_libopus
 from auricle.config.settings import Settings
-from auricle.engine.models import Models, ModelTable
-from auricle.engine.speakers.model_file import BUNDLED_MODEL
-from auricle.errors import SetupError
+from auricle.engines.models import Models, ModelTable
 from auricle.server.access.connection_limits import ConnectionLimitMiddleware
 from auricle.server.access.origins import TrustedHostMiddleware, cross_origin
-from auricle.server.api.asr_webservice import asr
-from auricle.server.api.asr_webservice.errors import refusal as asr_refusal
-from auricle.server.api.deepgram import files as deepgram_file
-from auricle.server.api.deepgram import flux
-from auricle.server.api.deepgram import live as deepgram
-from auricle.server.api.deepgram.errors import refusal as deepgram_refusal
-from auricle.server.api.native import jobs, sessions, stream, tokens, transcripts, utterance
-from auricle.server.api.openai import azure, realtime
-from auricle.server.api.openai import models as openai_models
-from auricle.server.api.openai import transcriptions as openai
-from auricle.server.api.openai.errors import openai_refusal
-from auricle.server.api.ops import health
-from auricle.server.api.ops.access_log import AccessLogMiddleware
-from auricle.server.api.ops.documentation import documentation_router
-from auricle.server.api.ops.pages import pages_router
-from auricle.server.api.vosk import VoskPort
 from auricle.server.context import ServerState
 from auricle.server.http.client_address import TrustedProxies
 from auricle.server.http.errors import EXCEPTION_HANDLERS, ErrorBoundaryMiddleware
@@ -57,9 +54,14 @@ from auricle.server.http.uniform_routes import refuse_socket, serve_uniformly
 from auricle.server.live.admission.memory import Machine
 from auricle.server.net.hsts import StrictTransport
 from auricle.server.net.lingering import LingeringClose
+from auricle.server.ops import health
+from auricle.server.ops.access_log import AccessLogMiddleware
+from auricle.server.ops.documentation import documentation_router
+from auricle.server.ops.pages import pages_router
 from auricle.server.startup import run
 from auricle.server.telemetry import metrics
-from auricle.transcriber import (
+from auricle.values.errors import SetupError
+from auricle.values.transcriber import (
     Decoder,
     FrameDecoder,
     PartialTranscriber,
@@ -67,6 +69,7 @@ from auricle.transcriber import (
     TurnJudge,
     VoiceEmbedder,
 )
+from auricle.workers.kinds.speakers.model_file import BUNDLED_MODEL
 
 
 class _Application(FastAPI):

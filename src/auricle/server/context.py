@@ -14,8 +14,7 @@ from starlette.websockets import WebSocket
 
 from auricle.audio.opus import LibOpus
 from auricle.config.settings import LedgerSettings, ServerSettings, Settings
-from auricle.engine.models import Models
-from auricle.errors import Draining, RateLimited, SetupError
+from auricle.engines.models import Models
 from auricle.files.fair_semaphore import FairSemaphore
 from auricle.ledger.quota import Quota
 from auricle.server.access.connection_limits import ConnectionLimiter
@@ -38,8 +37,9 @@ from auricle.server.telemetry.start_estimate import StartEstimate
 from auricle.server.uploads.file_slots import FileSlots
 from auricle.server.uploads.upload_room import EarlyReservations
 from auricle.server.uploads.uploading_jobs import UploadingJobs
-from auricle.transcriber import Decoder, Transcriber, VoiceEmbedder
-from auricle.types import ANONYMOUS, ClientId
+from auricle.values.errors import Draining, RateLimited, SetupError
+from auricle.values.transcriber import Decoder, Transcriber, VoiceEmbedder
+from auricle.values.types import ANONYMOUS, ClientId
 
 RETRY_S = 5
 MAX_JOB_UPLOADS = 64

@@ -9,8 +9,8 @@ from typing import Generic, TypeVar
 
 import anyio
 
-from auricle.errors import AuricleError, Overloaded
-from auricle.types import ANONYMOUS, ClientId
+from auricle.values.errors import AuricleError, Overloaded
+from auricle.values.types import ANONYMOUS, ClientId
 
 T = TypeVar("T")
 

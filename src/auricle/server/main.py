@@ -17,15 +17,15 @@ import structlog
 from fastapi import FastAPI
 
 from auricle.config.settings import ServerSettings
-from auricle.errors import SetupError
 from auricle.server.access.connection_limits import LimitedListener
 from auricle.server.access.exposure import listen
-from auricle.server.api.ops.agent_check import serve_agent
 from auricle.server.context import ServerState
 from auricle.server.drain import Drain, DrainStep
 from auricle.server.net.listen import open_sockets
 from auricle.server.net.tls import Certificate
 from auricle.server.net.uvicorn_overrides.server import Server, uvicorn_config
+from auricle.server.ops.agent_check import serve_agent
+from auricle.values.errors import SetupError
 
 _log = structlog.get_logger("auricle.server")
 

@@ -18,9 +18,9 @@ from typing import TypeVar
 import anyio
 from anyio import CapacityLimiter, from_thread, to_thread
 
-from auricle.errors import Overloaded
 from auricle.files.fair_semaphore import FairSemaphore
-from auricle.types import SAMPLE_RATE_HZ, ClientId, GiveWay, do_nothing
+from auricle.values.errors import Overloaded
+from auricle.values.types import SAMPLE_RATE_HZ, ClientId, GiveWay, do_nothing
 
 T = TypeVar("T")
 

@@ -9,7 +9,6 @@ import anyio
 from anyio import CapacityLimiter, to_thread
 from anyio.abc import TaskGroup
 
-from auricle.errors import LedgerUnavailable
 from auricle.ledger.audio.store import AudioStore
 from auricle.ledger.runner import JobRunner
 from auricle.ledger.store import Ledger
@@ -17,6 +16,7 @@ from auricle.ledger.transcripts import Transcripts
 from auricle.ledger.webhooks.deliveries import WebhookRunner
 from auricle.server.telemetry.watched_database import WatchedDatabase
 from auricle.server.uploads.spool import SpoolDirectory
+from auricle.values.errors import LedgerUnavailable
 
 T = TypeVar("T")
 

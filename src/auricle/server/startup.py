@@ -15,8 +15,6 @@ from anyio.abc import TaskGroup
 
 from auricle.audio.vad import has_speech
 from auricle.config.settings import spool_directory
-from auricle.engine.speakers.model_file import digest_of
-from auricle.errors import LedgerUnusable, PoisonJob
 from auricle.files.transcribe import max_chunks_in_flight
 from auricle.ledger.audio.store import AudioStore
 from auricle.ledger.database import Database
@@ -33,6 +31,9 @@ from auricle.ledger.webhooks.sender import WebhookSender
 from auricle.server.access.key_file import follow_keys
 from auricle.server.context import MAX_JOB_UPLOADS, ServerState
 from auricle.server.http.errors import error_body
+from auricle.server.jobs.background_jobs.work import work_on
+from auricle.server.jobs.upkeep import keep_up
+from auricle.server.jobs.webhooks import payload_of
 from auricle.server.live.audio_journal.journal import AudioJournal, delete_left, has_left
 from auricle.server.live.audio_journal.recovery import Recovery
 from auricle.server.live.kept_voices import REWRITE_S
@@ -44,12 +45,11 @@ from auricle.server.running import Running
 from auricle.server.telemetry.history import Snapshot, sample_loop
 from auricle.server.telemetry.host import HostReader
 from auricle.server.telemetry.watched_database import WatchedDatabase
-from auricle.server.transcription.background_jobs.work import work_on
-from auricle.server.transcription.upkeep import keep_up
-from auricle.server.transcription.webhooks import payload_of
 from auricle.server.uploads.spool import SpoolDirectory
-from auricle.transcriber import Stats
-from auricle.types import SAMPLE_RATE_HZ
+from auricle.values.errors import LedgerUnusable, PoisonJob
+from auricle.values.transcriber import Stats
+from auricle.values.types import SAMPLE_RATE_HZ
+from auricle.workers.kinds.speakers.model_file import digest_of
 
 DATABASE_THREADS = 4
 ACCEPT_THREADS = 8

@@ -4,7 +4,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from auricle.types import SAMPLE_RATE_HZ
+from auricle.values.types import SAMPLE_RATE_HZ
 
 MERGE_S, MERGE_SAMPLES = 0.005, SAMPLE_RATE_HZ // 50
 """Arrivals without sequence numbers are merged if they are closer than this or hold less than 20 ms

@@ -18,9 +18,6 @@ import numpy.typing as npt
 from auricle.audio.endpointer import EndpointRules
 from auricle.audio.gate import SpeechProbabilities, VoiceDetector
 from auricle.audio.opus import LibOpus
-from auricle.commands import Configure, Discard, Finalize, Flush, Stop, StreamParameters
-from auricle.errors import AuricleError, BadRequest, LocalProtocolError
-from auricle.events import SwitchFormat, Warned, WarningCode, Wire
 from auricle.session.arrivals import ArrivalLog
 from auricle.session.channels.segmenters import ChannelEvent, ChannelSegmenters
 from auricle.session.pace import Pace
@@ -34,7 +31,10 @@ from auricle.session.wire_formats.base import (
 from auricle.session.wire_formats.container import ContainerWire
 from auricle.session.wire_formats.opus import OpusWire
 from auricle.session.wire_formats.pcm import PcmWire
-from auricle.types import SAMPLE_RATE_HZ
+from auricle.values.commands import Configure, Discard, Finalize, Flush, Stop, StreamParameters
+from auricle.values.errors import AuricleError, BadRequest, LocalProtocolError
+from auricle.values.events import SwitchFormat, Warned, WarningCode, Wire
+from auricle.values.types import SAMPLE_RATE_HZ
 
 MAX_INBOX_BYTES = 8 * 2**20
 """Several messages of maximum size; the caller stops reading long before this limit."""

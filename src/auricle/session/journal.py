@@ -2,7 +2,7 @@
 
 from collections import deque
 
-from auricle.events import Final
+from auricle.values.events import Final
 
 MAX_FINALS = 400
 """Finals kept for a client that acknowledges none. An outbox and the buffers of a connection hold

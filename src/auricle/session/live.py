@@ -33,35 +33,8 @@ from auricle.audio.endpointer import (
 )
 from auricle.audio.gate import SpeechProbabilities, VoiceDetector
 from auricle.audio.opus import LibOpus
-from auricle.commands import (
-    Ack,
-    Configure,
-    Discard,
-    Finalize,
-    Flush,
-    Keepalive,
-    SessionCommand,
-    Spare,
-    Stop,
-    StreamParameters,
-    UpdateConfig,
-)
 from auricle.config.settings import NO_PARTIALS, LiveSettings
-from auricle.engine.models import Models, ServedModel
-from auricle.errors import AuricleError
-from auricle.events import (
-    AudioProgress,
-    Closed,
-    Discarded,
-    EagerFinal,
-    Final,
-    Finalized,
-    Flushed,
-    Ready,
-    SwitchFormat,
-    Warned,
-    WarningCode,
-)
+from auricle.engines.models import Models, ServedModel
 from auricle.session.arrivals import SafeMark
 from auricle.session.channels.recognition import ChannelRecognition
 from auricle.session.channels.segmenters import ChannelEvent
@@ -83,7 +56,34 @@ from auricle.session.turn_end import ASK_MS
 from auricle.session.utterances.utterance import Caller
 from auricle.session.warnings import HeldWarnings
 from auricle.speakers.known_voices import KnownVoices
-from auricle.types import (
+from auricle.values.commands import (
+    Ack,
+    Configure,
+    Discard,
+    Finalize,
+    Flush,
+    Keepalive,
+    SessionCommand,
+    Spare,
+    Stop,
+    StreamParameters,
+    UpdateConfig,
+)
+from auricle.values.errors import AuricleError
+from auricle.values.events import (
+    AudioProgress,
+    Closed,
+    Discarded,
+    EagerFinal,
+    Final,
+    Finalized,
+    Flushed,
+    Ready,
+    SwitchFormat,
+    Warned,
+    WarningCode,
+)
+from auricle.values.types import (
     SAMPLE_RATE_HZ,
     ClientId,
     JobId,

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from auricle.events import Final, SessionEvent
 from auricle.session.context import NO_CONTEXT, DecodingContext
-from auricle.types import EmbedJob, Job, JobId, Options, Pcm16, TurnJob
+from auricle.values.events import Final, SessionEvent
+from auricle.values.types import EmbedJob, Job, JobId, Options, Pcm16, TurnJob
 
 
 @dataclass(frozen=True, slots=True)

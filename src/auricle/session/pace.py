@@ -1,6 +1,6 @@
 """Detect audio that arrives faster than real time. The caller passes the time."""
 
-from auricle.types import SAMPLE_RATE_HZ
+from auricle.values.types import SAMPLE_RATE_HZ
 
 AHEAD_S = 5.0
 """A stream that is further ahead of real time is a file, or the backlog after an outage."""

@@ -19,17 +19,6 @@ from auricle.audio.endpointer import (
 )
 from auricle.audio.vad import WINDOW_SAMPLES
 from auricle.audio.voice import fit_words
-from auricle.errors import AuricleError, TooLate
-from auricle.events import (
-    EagerFinal,
-    Final,
-    Partial,
-    SpeechEnded,
-    SpeechStarted,
-    Trigger,
-    TurnResumed,
-)
-from auricle.languages import language_warning
 from auricle.session.arrivals import ArrivalLog
 from auricle.session.context import NO_CONTEXT, DecodingContext
 from auricle.session.output import Cancel, Judge, Submit, UnfinishedAudio
@@ -48,7 +37,18 @@ from auricle.session.utterances.utterance import (
 )
 from auricle.session.wire_formats.base import NO_AUDIO
 from auricle.text.live_redaction import LiveRedaction
-from auricle.types import (
+from auricle.values.errors import AuricleError, TooLate
+from auricle.values.events import (
+    EagerFinal,
+    Final,
+    Partial,
+    SpeechEnded,
+    SpeechStarted,
+    Trigger,
+    TurnResumed,
+)
+from auricle.values.languages import language_warning
+from auricle.values.types import (
     MAX_TURN_SAMPLES,
     SAMPLE_RATE_HZ,
     JobId,

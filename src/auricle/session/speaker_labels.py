@@ -22,15 +22,15 @@ from math import inf
 import numpy as np
 import numpy.typing as npt
 
-from auricle.errors import AuricleError
-from auricle.events import Final, FinalSpeakers, SpeakerRevision, SpeakerSegment
 from auricle.session.wire_formats.base import NO_AUDIO
 from auricle.speakers.known_voices import KnownVoices
 from auricle.speakers.online import SpeakerTracker
 from auricle.speakers.stretches import Span, cut_live_stretches
 from auricle.speakers.turns import Turn
 from auricle.speakers.words import SENTENCE_ENDS, assign_speakers
-from auricle.types import (
+from auricle.values.errors import AuricleError
+from auricle.values.events import Final, FinalSpeakers, SpeakerRevision, SpeakerSegment
+from auricle.values.types import (
     SAMPLE_RATE_HZ,
     ClientId,
     EmbedJob,

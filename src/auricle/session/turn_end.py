@@ -12,10 +12,10 @@ the same turns. Without an answer, because the worker is busy or has died, the s
 from math import inf
 
 from auricle.audio.endpointer import EndCause
-from auricle.errors import AuricleError
-from auricle.events import Trigger
 from auricle.session.output import Judge
-from auricle.types import JobId, Pcm16, TurnDetection, TurnJob
+from auricle.values.errors import AuricleError
+from auricle.values.events import Trigger
+from auricle.values.types import JobId, Pcm16, TurnDetection, TurnJob
 
 ASK_MS = 192
 """Silence after which the model is asked: 6 windows of the voice detector."""

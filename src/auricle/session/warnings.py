@@ -3,8 +3,8 @@
 from dataclasses import replace
 from math import inf
 
-from auricle.events import Warned, WarningCode
-from auricle.types import SAMPLE_RATE_HZ
+from auricle.values.events import Warned, WarningCode
+from auricle.values.types import SAMPLE_RATE_HZ
 
 WARN_EVERY_SAMPLES = SAMPLE_RATE_HZ
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from auricle.types import MAX_SPEAKERS, SpeakerOptions
+from auricle.values.types import MAX_SPEAKERS, SpeakerOptions
 
 Vectors = npt.NDArray[np.float32]
 """Speaker embeddings of unit length, shape [stretches, dimensions]."""

@@ -14,7 +14,7 @@ from auricle.speakers.names import Reference, match_names
 from auricle.speakers.stretches import Span
 from auricle.speakers.turns import Turn, find_turns
 from auricle.speakers.words import assign_speakers
-from auricle.types import SAMPLE_RATE_HZ, Segment, Speaker, SpeakerOptions
+from auricle.values.types import SAMPLE_RATE_HZ, Segment, Speaker, SpeakerOptions
 
 
 @dataclass(frozen=True, slots=True)

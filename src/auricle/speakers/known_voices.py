@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 
 from auricle.speakers.clustering import Labels, Seconds, Vectors
-from auricle.types import MAX_SPEAKERS
+from auricle.values.types import MAX_SPEAKERS
 
 MAX_BYTES = 128 * 1024
 """Maximum size of encoded voices; 16 of 1024 dimensions have 64 KiB, 16 of CAM++ 12 KiB."""

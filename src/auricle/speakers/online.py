@@ -17,7 +17,7 @@ from auricle.speakers.clustering import Labels, Seconds, Vectors, cluster
 from auricle.speakers.known_voices import KnownVoices
 from auricle.speakers.stretches import Span
 from auricle.speakers.turns import SAMPLE_WEIGHT, Scores, best_path, change_costs
-from auricle.types import MAX_SPEAKERS, SAMPLE_RATE_HZ, SpeakerOptions
+from auricle.values.types import MAX_SPEAKERS, SAMPLE_RATE_HZ, SpeakerOptions
 
 SAME_VOICE_COSINE = 0.57
 """A part of a final that is less similar to every voice so far is a new speaker. On the tuning half

@@ -11,7 +11,7 @@
 import itertools
 from collections.abc import Sequence
 
-from auricle.types import SAMPLE_RATE_HZ
+from auricle.values.types import SAMPLE_RATE_HZ
 
 Span = tuple[int, int]
 """(start, end) in samples."""

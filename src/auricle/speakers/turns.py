@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from auricle.speakers.stretches import Span
-from auricle.types import SAMPLE_RATE_HZ
+from auricle.values.types import SAMPLE_RATE_HZ
 
 ATOM_SAMPLES = SAMPLE_RATE_HZ // 4
 SAMPLE_WEIGHT = 12.0 / SAMPLE_RATE_HZ

@@ -10,7 +10,7 @@ from dataclasses import replace
 from itertools import groupby
 
 from auricle.speakers.turns import Turn
-from auricle.types import Segment, Word
+from auricle.values.types import Segment, Word
 
 SENTENCE_ENDS = frozenset(".?!。？！…")
 

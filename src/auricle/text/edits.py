@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from auricle.types import Word
+from auricle.values.types import Word
 
 _TOKEN = re.compile(r"[\x21-\x7e‘’“”…€£]+|[^\s\x21-\x7e‘’“”…€£]+")
 """A recogniser may write digits next to Chinese without a space."""

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 
 from auricle.text.edits import Edit, edited_text, edited_words, text_of
 from auricle.text.redaction import open_digits, partial_edits, redaction_edits
-from auricle.types import Redact, Word
+from auricle.values.types import Redact, Word
 
 
 class LiveRedaction:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from auricle.text.edits import Edit, core, edit_of, edited_text, edited_words, text_of, tokens_of
 from auricle.text.spoken_numbers import Number, ends_phrase, numbers_in
-from auricle.types import Word
+from auricle.values.types import Word
 
 LANGUAGE = "en"
 

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 
 from auricle.text.edits import Edit, Token, core, edit_of, tokens_of
 from auricle.text.spoken_numbers import Number, numbers_in
-from auricle.types import Redact
+from auricle.values.types import Redact
 
 NUMERIC = frozenset({Redact.PCI, Redact.SSN, Redact.PHONE, Redact.NUMBERS})
 

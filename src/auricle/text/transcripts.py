@@ -4,11 +4,11 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
-from auricle.languages import SPACELESS_LANGUAGES
 from auricle.text.edits import Edit, numbered_edited_words, text_of
 from auricle.text.numerals import LANGUAGE, numeral_edits
 from auricle.text.redaction import redaction_edits
-from auricle.types import Redact, Segment, Transcript, Word
+from auricle.values.languages import SPACELESS_LANGUAGES
+from auricle.values.types import Redact, Segment, Transcript, Word
 
 
 def redacted(transcript: Transcript, kinds: Collection[Redact]) -> Transcript:

@@ -29,8 +29,8 @@ import anyio
 import structlog
 from anyio import to_thread
 
-from auricle.errors import SetupError
-from auricle.types import SAMPLE_RATE_HZ, Job, Source
+from auricle.values.errors import SetupError
+from auricle.values.types import SAMPLE_RATE_HZ, Job, Source
 from auricle.workers.process.process import ProcessExit
 
 MAX_KEPT = 50

@@ -13,8 +13,8 @@ from auricle.audio.demux.ogg import OggDemuxer
 from auricle.audio.demux.track import DemuxedPacket
 from auricle.audio.demux.webm import WebmDemuxer
 from auricle.audio.opus import OpusPacketDecoder, find_libopus
-from auricle.errors import LocalProtocolError, RemoteProtocolError, UnsupportedFormat
-from auricle.types import OpusPacket
+from auricle.values.errors import LocalProtocolError, RemoteProtocolError, UnsupportedFormat
+from auricle.values.types import OpusPacket
 from tests.support.clips import CLIPS, TESTDATA
 from tests.support.containers import demuxed, muxed, ogg_stream, webm_stream
 from tests.support.opus import encode_packets

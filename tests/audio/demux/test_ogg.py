@@ -1,8 +1,8 @@
 import pytest
 
 from auricle.audio.demux.ogg import OggDemuxer
-from auricle.errors import RemoteProtocolError, UnsupportedFormat
-from auricle.types import OpusPacket
+from auricle.values.errors import RemoteProtocolError, UnsupportedFormat
+from auricle.values.types import OpusPacket
 from tests.support.containers import (
     CONTINUED,
     FIRST,

@@ -1,7 +1,7 @@
 import pytest
 
 from auricle.audio.demux.track import OpusTrack, parse_opus_head
-from auricle.errors import RemoteProtocolError, UnsupportedFormat
+from auricle.values.errors import RemoteProtocolError, UnsupportedFormat
 from tests.support.containers import opus_head
 
 pytestmark = pytest.mark.unit

@@ -4,7 +4,7 @@ import numpy as np
 
 from auricle.audio.endpointer import Endpointer, Endpointing, EndpointRules, UtteranceEnd
 from auricle.audio.vad import WINDOW_SAMPLES
-from auricle.types import Pcm16
+from auricle.values.types import Pcm16
 
 W = WINDOW_SAMPLES
 RULES = EndpointRules()

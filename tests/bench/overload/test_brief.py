@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from auricle.types import SAMPLE_RATE_HZ
+from auricle.values.types import SAMPLE_RATE_HZ
 from bench.lib.audio import as_wav
 from bench.lib.cpu import CpuShare
 from bench.lib.posting import WAV_PATH, WAV_TYPE, Body, Client

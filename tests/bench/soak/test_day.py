@@ -5,7 +5,7 @@ import asyncio
 import numpy as np
 import pytest
 
-from auricle.types import SAMPLE_RATE_HZ, Pcm16
+from auricle.values.types import SAMPLE_RATE_HZ, Pcm16
 from bench.lib.audio import as_wav
 from bench.lib.posting import WAV_PATH, WAV_TYPE, Body
 from bench.lib.service import running

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from auricle.types import SAMPLE_RATE_HZ
+from auricle.values.types import SAMPLE_RATE_HZ
 from bench.lib.audio import as_file, as_wav
 from bench.lib.posting import WAV_PATH, WAV_TYPE, Body
 from bench.lib.service import running

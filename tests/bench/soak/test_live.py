@@ -1,6 +1,6 @@
 import pytest
 
-from auricle.types import SAMPLE_RATE_HZ
+from auricle.values.types import SAMPLE_RATE_HZ
 from bench.soak.live import ReceivedFinal, Stream, drifts
 
 pytestmark = pytest.mark.unit

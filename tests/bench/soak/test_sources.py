@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 
+from auricle.apis.native.wire.stream import parse_query
 from auricle.audio.opus import OpusPacketDecoder, find_libopus
 from auricle.protocol.framing import PacketFramer
-from auricle.protocol.native.stream import parse_query
 from auricle.session.wire_formats.base import Audio, StreamCounts
 from auricle.session.wire_formats.container import ContainerWire
 from auricle.session.wire_formats.pcm import POSITION
-from auricle.types import Pcm16
+from auricle.values.types import Pcm16
 from bench.soak.sources import (
     PACKET_SAMPLES,
     STEP_PACKETS,

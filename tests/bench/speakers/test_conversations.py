@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from auricle.types import SAMPLE_RATE_HZ, Segment, Word
+from auricle.values.types import SAMPLE_RATE_HZ, Segment, Word
 from bench.lib.speech import Clip
 from bench.speakers.conversations import (
     Conversation,

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from auricle.engine.base import Engine
-from auricle.types import EmbedJob, Job, JobId, SpeakerEmbeddings, Transcript
+from auricle.engines.base import Engine
+from auricle.values.types import EmbedJob, Job, JobId, SpeakerEmbeddings, Transcript
 from bench.speakers.sessions import Session, changes_of
 from tests.session.live.helpers import FELLOW
 from tests.support.session import by_loudness, silence, spoken

@@ -2,7 +2,7 @@
 
 import pytest
 
-from auricle.workers.asr.scheduler import Scheduler
+from auricle.workers.kinds.asr.scheduler import Scheduler
 from bench.work.__main__ import WithoutBatches, WithoutRoom, expected, figures
 from bench.work.figures import STREAMS, measure, worse
 from bench.work.speech import recorded

@@ -11,7 +11,7 @@ from auricle.cli.bench.report import BenchResult
 from auricle.cli.bench.target import find_target
 from auricle.config.capacity import save_capacity
 from auricle.config.settings import Settings
-from auricle.engine.placement import measured_of
+from auricle.engines.placement import measured_of
 from tests.support.command import command, environment, serving
 from tests.support.model import CACHE_DIR, bundled_model
 

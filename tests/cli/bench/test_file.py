@@ -9,7 +9,7 @@ from auricle.cli.bench.file import MAX_REPEATS, Recording, file_speed, repeats_a
 from auricle.cli.bench.server import running_server
 from auricle.cli.support.speech_clip import speech_clip
 from auricle.config.settings import Settings
-from auricle.errors import RequestError
+from auricle.values.errors import RequestError
 
 RECORDING = Recording(speech_clip(), find_libopus())
 

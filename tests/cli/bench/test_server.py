@@ -11,7 +11,7 @@ import pytest
 
 from auricle.cli.bench.server import MANY, running_server
 from auricle.config.settings import Settings
-from auricle.errors import SetupError
+from auricle.values.errors import SetupError
 
 pytestmark = pytest.mark.process
 

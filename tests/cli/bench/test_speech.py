@@ -5,7 +5,7 @@ import pytest
 from auricle.cli.bench.speech import PERIOD_S, stream_speech
 from auricle.cli.support.speech_clip import PACKET_S, SpeechClip, speech_clip
 from auricle.protocol.framing import PacketFramer
-from auricle.types import OpusPacket
+from auricle.values.types import OpusPacket
 
 pytestmark = pytest.mark.unit
 

@@ -4,7 +4,7 @@ import pytest
 
 from auricle.cli.bench.target import find_target
 from auricle.config.settings import Settings
-from auricle.errors import ModelNotFound, SetupError
+from auricle.values.errors import ModelNotFound, SetupError
 
 pytestmark = pytest.mark.unit
 

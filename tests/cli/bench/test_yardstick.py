@@ -7,7 +7,7 @@ import pytest
 
 from auricle.cli.bench.yardstick import Yardstick, measure_yardstick
 from auricle.config.settings import Settings
-from auricle.engine.whisper.models import fetch
+from auricle.engines.whisper.models import fetch
 from tests.support.model import CACHE_DIR, bundled_model
 
 

@@ -34,7 +34,7 @@ from auricle.cli.doctor.checks import (
 )
 from auricle.cli.doctor.finding import Finding, Level
 from auricle.config.settings import Settings
-from auricle.engine.whisper.models.fetch import known_models
+from auricle.engines.whisper.models.fetch import known_models
 from tests.cli.conftest import Run
 from tests.support.command import serving
 from tests.support.older_kernel import LANDLOCK, interpreter

@@ -22,7 +22,7 @@ from auricle.client import (
     Warned,
     WarningCode,
 )
-from auricle.events import SpeechStarted
+from auricle.values.events import SpeechStarted
 
 pytestmark = pytest.mark.unit
 

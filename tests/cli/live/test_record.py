@@ -16,8 +16,8 @@ from auricle.client import (
     SpeakerRevision,
     SpeakerSegment,
 )
-from auricle.errors import SetupError
-from auricle.types import Word
+from auricle.values.errors import SetupError
+from auricle.values.types import Word
 
 pytestmark = pytest.mark.unit
 

@@ -13,8 +13,8 @@ import pytest
 
 from auricle.cli.live.source import MAX_BLOCKS, STEP_SAMPLES, FileSource, MicrophoneSource
 from auricle.client import LiveClient, StreamParameters, Wire
-from auricle.errors import AudioError, RequestError, SetupError, UnsupportedFormat
-from auricle.types import SAMPLE_RATE_HZ, Pcm16
+from auricle.values.errors import AudioError, RequestError, SetupError, UnsupportedFormat
+from auricle.values.types import SAMPLE_RATE_HZ, Pcm16
 from tests.support.clips import CLIPS
 from tests.support.poll import poll_until
 

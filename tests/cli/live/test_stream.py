@@ -14,8 +14,8 @@ import httpx2
 import pytest
 from anyio import to_thread
 
-from auricle.events import Final
-from auricle.protocol.native.stream import Start
+from auricle.apis.native.wire.stream import Start
+from auricle.values.events import Final
 from tests.support.clips import CLIPS
 from tests.support.command import (
     LIMIT_S,

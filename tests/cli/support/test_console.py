@@ -14,7 +14,7 @@ from auricle.cli.support.console import (
     plain_errors,
     prepare_stdout,
 )
-from auricle.errors import SetupError
+from auricle.values.errors import SetupError
 
 pytestmark = pytest.mark.unit
 

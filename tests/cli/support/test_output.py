@@ -21,10 +21,10 @@ from auricle.cli.support.output import (
     render,
     write,
 )
-from auricle.errors import SetupError
 from auricle.files.transcribe import FileTranscript
-from auricle.protocol.subtitle_layout import SubtitleLimits
-from auricle.types import Gap, Segment, Speaker, Transcript, Word
+from auricle.text.formats.subtitle_layout import SubtitleLimits
+from auricle.values.errors import SetupError
+from auricle.values.types import Gap, Segment, Speaker, Transcript, Word
 from tests.support.command import ROOT
 
 pytestmark = pytest.mark.unit

@@ -7,9 +7,9 @@ import pytest
 from auricle.cli.support import remote_jobs
 from auricle.cli.support.remote_jobs import RemoteJobs
 from auricle.config.settings import ClientSettings
-from auricle.errors import NotFound, RequestError, SetupError
 from auricle.files.transcribe import FileTranscript
-from auricle.types import Options, Speaker, SpeakerOptions, Task
+from auricle.values.errors import NotFound, RequestError, SetupError
+from auricle.values.types import Options, Speaker, SpeakerOptions, Task
 from tests.support.job_server import (
     ACCEPTED,
     DONE,

@@ -11,7 +11,7 @@ import pytest
 from auricle.cli.support import server
 from auricle.cli.support.server import Server, checked_url
 from auricle.config.settings import ClientSettings, Settings
-from auricle.errors import AuricleError, NotFound, RequestError, SetupError
+from auricle.values.errors import AuricleError, NotFound, RequestError, SetupError
 
 pytestmark = pytest.mark.server
 

@@ -11,7 +11,7 @@ from auricle.cli.support.server_commands import (
     open_server,
     print_or_write,
 )
-from auricle.errors import NotFound
+from auricle.values.errors import NotFound
 from tests.support.job_server import ScriptedServer
 
 pytestmark = pytest.mark.process

@@ -5,7 +5,7 @@ import pytest
 
 from auricle.audio.opus import find_libopus
 from auricle.cli.support.speech_clip import SpeechClip, speech_clip
-from auricle.types import SAMPLE_RATE_HZ
+from auricle.values.types import SAMPLE_RATE_HZ
 
 pytestmark = pytest.mark.unit
 

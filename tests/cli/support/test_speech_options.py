@@ -1,8 +1,8 @@
 import pytest
 
 from auricle.cli.support.speech_options import parse_languages, speaker_options, split_hotwords
-from auricle.errors import SetupError
-from auricle.types import SpeakerOptions
+from auricle.values.errors import SetupError
+from auricle.values.types import SpeakerOptions
 
 pytestmark = pytest.mark.unit
 

@@ -8,8 +8,8 @@ from auricle.audio.g711 import mulaw_to_pcm16
 from auricle.cli.transcribe.local import LocalRecogniser
 from auricle.cli.transcribe.recogniser import RecogniserRequest
 from auricle.config.settings import Settings
-from auricle.errors import AudioError, RequestError
-from auricle.types import Options
+from auricle.values.errors import AudioError, RequestError
+from auricle.values.types import Options
 from tests.support.clips import CLIPS, words
 from tests.support.model import bundled_model
 from tests.support.telephone import call_of, companded, wav_of

@@ -9,9 +9,9 @@ from auricle.cli.transcribe import remote
 from auricle.cli.transcribe.recogniser import RecogniserRequest
 from auricle.cli.transcribe.remote import RemoteRecogniser
 from auricle.config.settings import ClientSettings
-from auricle.errors import RequestError
 from auricle.files.transcribe import FileTranscript
-from auricle.types import Options
+from auricle.values.errors import RequestError
+from auricle.values.types import Options
 from tests.support.job_server import DONE, FORGOTTEN, LOST, RUNNING, Answer, ScriptedServer
 from tests.support.poll import poll_until
 

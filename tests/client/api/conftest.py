@@ -6,7 +6,7 @@ import pytest
 
 from auricle.ledger.sqlite import SqliteDatabase
 from auricle.ledger.transcripts import KeptSegment, KeptTranscript, Transcripts
-from auricle.types import ClientId
+from auricle.values.types import ClientId
 from tests.support.command import serving
 from tests.support.job_server_fixtures import server
 

@@ -7,7 +7,7 @@ import pytest
 
 from auricle import AsyncClient
 from auricle.client import Closed
-from auricle.errors import DeadlineExceeded, NotFound, Unreachable
+from auricle.values.errors import DeadlineExceeded, NotFound, Unreachable
 from tests.client.api.conftest import KEY
 from tests.support.clips import TESTDATA
 from tests.support.job_server import ACCEPTED, DONE, FORGOTTEN, FULL, LOST, RUNNING, ScriptedServer

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from auricle.client.api.audio import CHUNK_BYTES, AudioInput, in_thread, open_audio
-from auricle.errors import RequestError
+from auricle.values.errors import RequestError
 
 CONTENT = bytes(range(256)) * 2000
 

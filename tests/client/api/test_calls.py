@@ -6,7 +6,7 @@ import pytest
 
 from auricle.client.api import calls
 from auricle.client.api.audio import open_audio
-from auricle.errors import BadRequest, RemoteProtocolError, SetupError
+from auricle.values.errors import BadRequest, RemoteProtocolError, SetupError
 
 pytestmark = pytest.mark.unit
 

@@ -9,7 +9,7 @@ import pytest
 
 from auricle import Client
 from auricle.client import Closed, Connected, Job, Transcript
-from auricle.errors import (
+from auricle.values.errors import (
     BadRequest,
     DeadlineExceeded,
     EmptyAudio,

@@ -8,7 +8,7 @@ import pytest
 from auricle.client.api.audio import open_audio
 from auricle.client.api.calls import create_job, delete_job, get_job
 from auricle.client.api.connection import Connection
-from auricle.errors import BadRequest, NotFound, Overloaded, Unreachable
+from auricle.values.errors import BadRequest, NotFound, Overloaded, Unreachable
 from tests.support.job_server import ACCEPTED, DONE, FORGOTTEN, FULL, LOST, RUNNING, ScriptedServer
 
 pytestmark = pytest.mark.process

@@ -5,7 +5,7 @@ import pytest
 
 from auricle.client.api.conversion import recognised, subtitles
 from auricle.client.api.results import Transcript
-from auricle.protocol.subtitles import to_srt
+from auricle.text.formats.subtitles import to_srt
 from tests.client.api.test_results import GAPS, RECOGNISED, document
 
 pytestmark = pytest.mark.unit

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from auricle.client.api.failures import Problem, Retries, error_of, error_of_response
-from auricle.errors import (
+from auricle.values.errors import (
     AuricleError,
     BadRequest,
     DeadlineExceeded,

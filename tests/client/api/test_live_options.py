@@ -4,10 +4,10 @@ import msgspec
 import pytest
 
 from auricle.client.api.live_options import LiveOptions, stream_parameters
-from auricle.commands import StreamParameters
-from auricle.errors import BadRequest
-from auricle.events import Wire
-from auricle.types import Task
+from auricle.values.commands import StreamParameters
+from auricle.values.errors import BadRequest
+from auricle.values.events import Wire
+from auricle.values.types import Task
 
 pytestmark = pytest.mark.unit
 

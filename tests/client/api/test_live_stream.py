@@ -8,9 +8,9 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 
 from auricle.client.api.live_stream import LiveStream
-from auricle.commands import Configure, Finalize, StreamParameters
-from auricle.errors import Unreachable
-from auricle.events import Closed, Final
+from auricle.values.commands import Configure, Finalize, StreamParameters
+from auricle.values.errors import Unreachable
+from auricle.values.events import Closed, Final
 from tests.support.live_server import LiveServer, live_server
 
 pytestmark = pytest.mark.process

@@ -4,7 +4,7 @@ import pytest
 
 from auricle.client.api.polling import MAX_DELAY_S, Polls, event_of
 from auricle.client.api.results import Job
-from auricle.errors import DeadlineExceeded, RemoteProtocolError
+from auricle.values.errors import DeadlineExceeded, RemoteProtocolError
 
 pytestmark = pytest.mark.unit
 

@@ -4,10 +4,10 @@ import msgspec
 import pytest
 
 from auricle.client.api.results import Job, Transcript
-from auricle.errors import PoisonJob, RequestError
-from auricle.protocol.native.utterance import transcript_body
-from auricle.types import Gap, Segment, Speaker, Word
-from auricle.types import Transcript as Recognised
+from auricle.text.formats.native_json import transcript_body
+from auricle.values.errors import PoisonJob, RequestError
+from auricle.values.types import Gap, Segment, Speaker, Word
+from auricle.values.types import Transcript as Recognised
 
 pytestmark = pytest.mark.unit
 

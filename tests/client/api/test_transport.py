@@ -12,7 +12,7 @@ from auricle.client.api.transport import (
     network_errors,
     timeout_of,
 )
-from auricle.errors import SetupError, Unreachable
+from auricle.values.errors import SetupError, Unreachable
 
 pytestmark = pytest.mark.unit
 

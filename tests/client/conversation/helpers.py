@@ -5,11 +5,11 @@ from struct import unpack_from
 
 import numpy as np
 
+from auricle.apis.native.wire.stream import Command, decode_command
 from auricle.client.conversation import OFFSET, Conversation
-from auricle.commands import StreamParameters
-from auricle.events import Closed, Final, Ready
-from auricle.protocol.native.stream import Command, decode_command
-from auricle.types import SAMPLE_RATE_HZ, Pcm16
+from auricle.values.commands import StreamParameters
+from auricle.values.events import Closed, Final, Ready
+from auricle.values.types import SAMPLE_RATE_HZ, Pcm16
 
 SECOND = SAMPLE_RATE_HZ
 CLOSED = Closed("stop", 0, 0, 0, 0)

@@ -3,11 +3,11 @@
 import msgspec
 import pytest
 
+from auricle.apis.native.wire.stream import parse_query
 from auricle.client.conversation import Conversation
-from auricle.commands import Configure, StreamParameters
-from auricle.events import SwitchFormat, Wire
-from auricle.protocol.native.stream import parse_query
-from auricle.types import OpusPacket, Task
+from auricle.values.commands import Configure, StreamParameters
+from auricle.values.events import SwitchFormat, Wire
+from auricle.values.types import OpusPacket, Task
 from tests.client.conversation.helpers import commands, forgotten, messages, opened, ready, speech
 
 pytestmark = pytest.mark.unit

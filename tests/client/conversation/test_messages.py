@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from auricle.apis.native.wire.stream import Start, decode_command
 from auricle.client.conversation import (
     MESSAGE_FRAMES,
     UNMARKED_SAMPLES,
@@ -11,11 +12,10 @@ from auricle.client.conversation import (
     State,
 )
 from auricle.client.kept_audio import FRAME_SAMPLES
-from auricle.commands import Ack, Finalize, Stop, StreamParameters
-from auricle.events import AudioProgress, Failed, SpeechStarted, Warned, WarningCode, Wire
 from auricle.protocol.framing import PacketFramer
-from auricle.protocol.native.stream import Start, decode_command
-from auricle.types import SAMPLE_RATE_HZ, OpusPacket
+from auricle.values.commands import Ack, Finalize, Stop, StreamParameters
+from auricle.values.events import AudioProgress, Failed, SpeechStarted, Warned, WarningCode, Wire
+from auricle.values.types import SAMPLE_RATE_HZ, OpusPacket
 from tests.client.conversation.helpers import (
     CLOSED,
     SECOND,

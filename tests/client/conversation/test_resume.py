@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 
+from auricle.apis.native.wire.stream import Resume, Start, decode_command, parse_query
 from auricle.client.conversation import CatchingUp, Connected, Conversation, State
 from auricle.client.kept_audio import LEAD_IN_SAMPLES
-from auricle.commands import Ack, Stop
-from auricle.events import (
+from auricle.values.commands import Ack, Stop
+from auricle.values.events import (
     AudioProgress,
     Final,
     FinalSpeakers,
@@ -19,8 +20,7 @@ from auricle.events import (
     WarningCode,
     Wire,
 )
-from auricle.protocol.native.stream import Resume, Start, decode_command, parse_query
-from auricle.types import Gap, Word
+from auricle.values.types import Gap, Word
 from tests.client.conversation.helpers import (
     CLOSED,
     SECOND,

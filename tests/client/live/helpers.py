@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 import anyio
 
 from auricle.client import ClientRules, LiveClient, LiveEvent
-from auricle.errors import AuricleError
-from auricle.events import Final
-from auricle.types import SAMPLE_RATE_HZ, Pcm16
+from auricle.values.errors import AuricleError
+from auricle.values.events import Final
+from auricle.values.types import SAMPLE_RATE_HZ, Pcm16
 from tests.support.opus import tone
 from tests.support.poll import poll_until
 

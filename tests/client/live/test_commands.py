@@ -4,9 +4,9 @@ import anyio
 import pytest
 
 from auricle.client import ClientRules, Connected, Disconnected, Gap, LiveClient
-from auricle.commands import Configure, Finalize
-from auricle.events import Event, Final, SwitchFormat, Wire
-from auricle.types import SAMPLE_RATE_HZ, Pcm16
+from auricle.values.commands import Configure, Finalize
+from auricle.values.events import Event, Final, SwitchFormat, Wire
+from auricle.values.types import SAMPLE_RATE_HZ, Pcm16
 from tests.client.live.helpers import QUICK, Listener, assert_complete, run, speech
 from tests.support.live_server import LiveServer, live_server
 from tests.support.poll import poll_until

@@ -4,10 +4,10 @@ import anyio
 import numpy as np
 import pytest
 
+from auricle.apis.native.wire.stream import Resume
 from auricle.client import Connected, Disconnected, LiveClient
-from auricle.commands import Keepalive, StreamParameters
-from auricle.events import AudioProgress, Closed, Event, Final, Partial, Wire
-from auricle.protocol.native.stream import Resume
+from auricle.values.commands import Keepalive, StreamParameters
+from auricle.values.events import AudioProgress, Closed, Event, Final, Partial, Wire
 from tests.client.live.helpers import QUICK, Listener, assert_complete, run, speech
 from tests.support.live_server import LiveServer, live_server
 from tests.support.poll import poll_until

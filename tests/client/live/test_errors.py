@@ -3,9 +3,10 @@
 import anyio
 import pytest
 
+from auricle.apis.native.wire.stream import Start
 from auricle.client import ClientRules, Connected, Disconnected, Gap, LiveClient
-from auricle.commands import StreamParameters
-from auricle.errors import (
+from auricle.values.commands import StreamParameters
+from auricle.values.errors import (
     ForbiddenOrigin,
     RemoteProtocolError,
     RequestError,
@@ -13,9 +14,8 @@ from auricle.errors import (
     Unauthorized,
     Unreachable,
 )
-from auricle.events import Closed, Failed, Final, Wire
-from auricle.protocol.native.stream import Start
-from auricle.types import SAMPLE_RATE_HZ
+from auricle.values.events import Closed, Failed, Final, Wire
+from auricle.values.types import SAMPLE_RATE_HZ
 from tests.client.live.helpers import QUICK, Listener, assert_complete, run, speech
 from tests.support.live_server import live_server, refusal
 from tests.support.poll import poll_until

@@ -5,10 +5,10 @@ import re
 import numpy as np
 import pytest
 
+from auricle.apis.native.wire.stream import Start
 from auricle.client import Connected, LiveClient
-from auricle.commands import StreamParameters
-from auricle.events import Closed, Wire
-from auricle.protocol.native.stream import Start
+from auricle.values.commands import StreamParameters
+from auricle.values.events import Closed, Wire
 from tests.client.live.helpers import QUICK, Listener, assert_complete, run, speech
 from tests.support.live_server import live_server
 

@@ -4,10 +4,10 @@ import pytest
 from auricle.cluster.gateway.admission import GatewayAdmission
 from auricle.cluster.gateway.view import ModelCapacity
 from auricle.config.settings import QueueSettings
-from auricle.engine.base import CostModel
-from auricle.errors import Overloaded
-from auricle.transcriber import QueueStats
-from auricle.types import ANONYMOUS, ClientId, Job, JobId, JobKind, ReservationRequest
+from auricle.engines.base import CostModel
+from auricle.values.errors import Overloaded
+from auricle.values.transcriber import QueueStats
+from auricle.values.types import ANONYMOUS, ClientId, Job, JobId, JobKind, ReservationRequest
 
 pytestmark = pytest.mark.unit
 

@@ -10,7 +10,7 @@ from auricle.cluster.gateway.ejection import (
     Ejection,
 )
 from auricle.cluster.wire.capacity import Capacity, capacity_of
-from auricle.transcriber import Stats
+from auricle.values.transcriber import Stats
 
 pytestmark = pytest.mark.unit
 

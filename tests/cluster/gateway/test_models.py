@@ -4,9 +4,9 @@ import pytest
 
 from auricle.cluster.gateway.models import FleetModels
 from auricle.config.settings import ModelSettings
-from auricle.errors import BadRequest, ModelNotFound, ModelUnavailable
-from auricle.transcriber import ModelState, ModelStats, ModelTraits
-from auricle.types import Options
+from auricle.values.errors import BadRequest, ModelNotFound, ModelUnavailable
+from auricle.values.transcriber import ModelState, ModelStats, ModelTraits
+from auricle.values.types import Options
 
 pytestmark = pytest.mark.unit
 

@@ -22,7 +22,7 @@ from auricle.cluster.wire.messages import (
     ErrorFrame,
     RemoteError,
 )
-from auricle.errors import (
+from auricle.values.errors import (
     AudioError,
     Draining,
     NoWorkerReady,
@@ -31,8 +31,8 @@ from auricle.errors import (
     Unauthorized,
     WorkerError,
 )
-from auricle.transcriber import Stats
-from auricle.types import Job, JobId, Segment, Timing, Transcript
+from auricle.values.transcriber import Stats
+from auricle.values.types import Job, JobId, Segment, Timing, Transcript
 from auricle.workers.process.framing import LENGTH, pack
 from tests.cluster.liar import STREAM, Asked, Say, chunk, lying, saying, whole
 from tests.support.poll import poll_until

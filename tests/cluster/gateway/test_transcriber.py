@@ -16,8 +16,8 @@ import structlog
 
 from auricle.cluster.gateway.transcriber import RETRY_PATIENCE_S, RemoteTranscriber
 from auricle.config.settings import QueueSettings, RemoteEngineSettings
-from auricle.engine.base import CostModel
-from auricle.errors import (
+from auricle.engines.base import CostModel
+from auricle.values.errors import (
     AuricleError,
     DeadlineExceeded,
     Draining,
@@ -26,7 +26,15 @@ from auricle.errors import (
     PoisonJob,
     SetupError,
 )
-from auricle.types import ANONYMOUS, Job, JobId, JobKind, Options, ReservationRequest, Transcript
+from auricle.values.types import (
+    ANONYMOUS,
+    Job,
+    JobId,
+    JobKind,
+    Options,
+    ReservationRequest,
+    Transcript,
+)
 from tests.support.poll import poll_until
 from tests.support.recognisers import Recogniser, gateway, running_recogniser, until_ready
 from tests.support.scripted_engine import answer

@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from auricle.errors import ModelNotFound, ModelUnavailable
-from auricle.transcriber import ModelState
-from auricle.types import ANONYMOUS, Job, ReservationRequest
+from auricle.values.errors import ModelNotFound, ModelUnavailable
+from auricle.values.transcriber import ModelState
+from auricle.values.types import ANONYMOUS, Job, ReservationRequest
 from tests.support.model_pools import scripted
 from tests.support.poll import poll_until
 from tests.support.recognisers import Recogniser, gateway, running_recogniser
 from tests.support.scripted_engine import answer
-from tests.workers.asr.pool.helpers import job as plain_job
+from tests.workers.kinds.asr.pool.helpers import job as plain_job
 
 pytestmark = pytest.mark.process
 

@@ -11,9 +11,9 @@ import pytest
 
 from auricle.cluster.gateway.transcriber import RemoteTranscriber
 from auricle.cluster.wire.capacity import capacity_of
-from auricle.errors import ModelNotFound, ModelUnavailable, NoWorkerReady
-from auricle.transcriber import ModelState
-from auricle.types import ANONYMOUS, Job, JobId, JobKind, Options, ReservationRequest
+from auricle.values.errors import ModelNotFound, ModelUnavailable, NoWorkerReady
+from auricle.values.transcriber import ModelState
+from auricle.values.types import ANONYMOUS, Job, JobId, JobKind, Options, ReservationRequest
 from tests.support.poll import poll_until
 from tests.support.recognisers import Recogniser, gateway, running_recogniser
 from tests.support.scripted_engine import answer

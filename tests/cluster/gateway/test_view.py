@@ -13,7 +13,7 @@ from auricle.cluster.gateway.view import (
     stats_of,
 )
 from auricle.cluster.wire.capacity import capacity_of
-from auricle.errors import (
+from auricle.values.errors import (
     AudioError,
     BadRequest,
     DeadlineExceeded,
@@ -23,7 +23,7 @@ from auricle.errors import (
     RateLimited,
     Superseded,
 )
-from auricle.transcriber import (
+from auricle.values.transcriber import (
     Counters,
     ModelState,
     ModelStats,

@@ -3,7 +3,7 @@
 import pytest
 
 from auricle.cluster.ray.arguments import settings_from
-from auricle.errors import SetupError
+from auricle.values.errors import SetupError
 
 pytestmark = pytest.mark.unit
 

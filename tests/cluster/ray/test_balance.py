@@ -3,9 +3,9 @@
 import pytest
 
 from auricle.cluster.ray.balance import ELSEWHERE_LOAD_S, STALE_S, ReplicaTable
-from auricle.engine.base import CostModel
-from auricle.errors import NoWorkerReady
-from auricle.transcriber import QueueStats, Stats, WorkerState, WorkerStats
+from auricle.engines.base import CostModel
+from auricle.values.errors import NoWorkerReady
+from auricle.values.transcriber import QueueStats, Stats, WorkerState, WorkerStats
 
 pytestmark = pytest.mark.unit
 

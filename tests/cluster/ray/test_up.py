@@ -22,8 +22,8 @@ import pytest
 from auricle.cluster.gateway.transcriber import RemoteTranscriber
 from auricle.cluster.wire.messages import CAPACITY_PATH
 from auricle.config.settings import ModelSettings
-from auricle.errors import Overloaded
-from auricle.types import ANONYMOUS, Job, JobId, Options, ReservationRequest, Transcript
+from auricle.values.errors import Overloaded
+from auricle.values.types import ANONYMOUS, Job, JobId, Options, ReservationRequest, Transcript
 from bench.lib.service import free_port
 from tests.support.clips import CLIPS, words
 from tests.support.command import Command, command, environment, until

@@ -16,8 +16,8 @@ from auricle.cluster.wire.messages import (
     pack_job,
     parse_job,
 )
-from auricle.errors import AudioError
-from auricle.types import Job, JobId, Transcript
+from auricle.values.errors import AudioError
+from auricle.values.types import Job, JobId, Transcript
 
 pytestmark = pytest.mark.unit
 

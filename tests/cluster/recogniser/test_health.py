@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from auricle.cluster.recogniser.health import STALL_S, Health
-from auricle.transcriber import Counters, QueueStats, Stats
+from auricle.values.transcriber import Counters, QueueStats, Stats
 
 pytestmark = pytest.mark.unit
 

@@ -14,8 +14,8 @@ from auricle.cluster.wire.messages import (
     pack_job,
     parse_head,
 )
-from auricle.errors import RemoteProtocolError
-from auricle.types import Job, JobId, Options
+from auricle.values.errors import RemoteProtocolError
+from auricle.values.types import Job, JobId, Options
 from tests.support.worker_pool import PoolFactory
 
 pytestmark = pytest.mark.process

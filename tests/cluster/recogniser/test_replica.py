@@ -14,10 +14,10 @@ from auricle.cluster.recogniser.replica import RecogniserReplica, cores_of
 from auricle.cluster.recogniser.scaling import ONGOING_AUDIO
 from auricle.cluster.wire.messages import AnswerReader, Beat, Done, pack_job
 from auricle.config.settings import Settings
-from auricle.engine.placement import prepare
-from auricle.errors import SetupError, WorkerError
-from auricle.transcriber import Stats
-from auricle.types import Job, JobId, Options
+from auricle.engines.placement import prepare
+from auricle.values.errors import SetupError, WorkerError
+from auricle.values.transcriber import Stats
+from auricle.values.types import Job, JobId, Options
 from tests.support.command import ROOT
 from tests.support.poll import LIMIT_S, poll_until
 from tests.support.pool import SCRIPTED

@@ -27,9 +27,9 @@ from auricle.cluster.wire.messages import (
     RemoteError,
     pack_job,
 )
-from auricle.errors import Overloaded
-from auricle.transcriber import Stats
-from auricle.types import Job, JobId
+from auricle.values.errors import Overloaded
+from auricle.values.transcriber import Stats
+from auricle.values.types import Job, JobId
 from auricle.workers.process.framing import pack
 from tests.support.poll import poll_until
 

@@ -15,8 +15,8 @@ from auricle.cluster.wire.capacity import (
     pack_capacity,
     parse_capacity,
 )
-from auricle.errors import RemoteProtocolError
-from auricle.transcriber import (
+from auricle.values.errors import RemoteProtocolError
+from auricle.values.transcriber import (
     Counters,
     ModelState,
     ModelStats,

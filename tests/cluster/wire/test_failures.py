@@ -11,7 +11,7 @@ from auricle.cluster.wire.failures import (
     remote_error,
 )
 from auricle.cluster.wire.messages import RemoteError
-from auricle.errors import (
+from auricle.values.errors import (
     AudioError,
     AuricleError,
     BadRequest,

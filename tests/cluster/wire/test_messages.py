@@ -27,9 +27,9 @@ from auricle.cluster.wire.messages import (
     parse_job,
     read_done,
 )
-from auricle.errors import BadRequest, LocalProtocolError, RemoteProtocolError, TooLarge
-from auricle.limits import MAX_HOTWORD_CHARACTERS, MAX_HOTWORDS, MAX_PROMPT_CHARACTERS
-from auricle.types import (
+from auricle.values.errors import BadRequest, LocalProtocolError, RemoteProtocolError, TooLarge
+from auricle.values.limits import MAX_HOTWORD_CHARACTERS, MAX_HOTWORDS, MAX_PROMPT_CHARACTERS
+from auricle.values.types import (
     MAX_BEAM_SIZE,
     MAX_JOB_SAMPLES,
     ClientId,

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from auricle.errors import Overloaded
-from auricle.transcriber import Transcriber
-from auricle.types import ANONYMOUS, ClientId, Job, JobId, JobKind, Options, Transcript
+from auricle.values.errors import Overloaded
+from auricle.values.transcriber import Transcriber
+from auricle.values.types import ANONYMOUS, ClientId, Job, JobId, JobKind, Options, Transcript
 from tests.conformance.subject import Subject
 from tests.support.poll import poll_until
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from auricle.errors import Draining, NoWorkerReady
-from auricle.types import ANONYMOUS, ReservationRequest
+from auricle.values.errors import Draining, NoWorkerReady
+from auricle.values.types import ANONYMOUS, ReservationRequest
 from tests.conformance.subject import Maker, still_there
 from tests.conformance.transcriber.helpers import Notes, blocked, job
 from tests.support.poll import poll_until

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from auricle.errors import Overloaded, WorkerError
-from auricle.types import ANONYMOUS, ReservationRequest, Transcript
+from auricle.values.errors import Overloaded, WorkerError
+from auricle.values.types import ANONYMOUS, ReservationRequest, Transcript
 from tests.conformance.subject import Maker, Subject, still_there
 from tests.conformance.transcriber.helpers import Notes, as_a_client, job
 from tests.support.poll import poll_until

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from auricle.errors import AuricleError, ModelNotFound
-from auricle.types import ANONYMOUS, Job, ReservationRequest, Transcript
+from auricle.values.errors import AuricleError, ModelNotFound
+from auricle.values.types import ANONYMOUS, Job, ReservationRequest, Transcript
 from tests.conformance.conftest import on_ray
 from tests.conformance.subject import Maker
 from tests.conformance.transcriber.helpers import Notes, job

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from auricle.errors import DeadlineExceeded, Overloaded, Superseded
-from auricle.types import ANONYMOUS, ClientId, JobKind, ReservationRequest, Transcript
+from auricle.values.errors import DeadlineExceeded, Overloaded, Superseded
+from auricle.values.types import ANONYMOUS, ClientId, JobKind, ReservationRequest, Transcript
 from tests.conformance.subject import Maker
 from tests.conformance.transcriber.helpers import Notes, blocked, job, waiting
 from tests.support.poll import poll_until

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from auricle.errors import AudioError, BadRequest, PoisonJob
-from auricle.transcriber import Transcriber
-from auricle.types import Job, JobId, Options, Transcript
+from auricle.values.errors import AudioError, BadRequest, PoisonJob
+from auricle.values.transcriber import Transcriber
+from auricle.values.types import Job, JobId, Options, Transcript
 from tests.conformance.subject import Maker
 from tests.conformance.transcriber.helpers import Notes, job
 from tests.support.clips import CLIPS, words

@@ -10,8 +10,8 @@ from auricle.files.transcribe import (
     chunk_semaphore,
     transcribe_file,
 )
-from auricle.transcriber import Progress
-from auricle.types import Job, Options, Source, Transcript
+from auricle.values.transcriber import Progress
+from auricle.values.types import Job, Options, Source, Transcript
 from tests.support.decoder import FakeDecoder
 from tests.support.transcriber import Answer, FakeTranscriber, heard
 

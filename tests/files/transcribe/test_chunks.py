@@ -5,7 +5,8 @@ from dataclasses import replace
 import anyio
 import pytest
 
-from auricle.errors import (
+from auricle.files.transcribe import FileProgress, FileRequest, chunk_semaphore, transcribe_file
+from auricle.values.errors import (
     AudioError,
     AuricleError,
     DeadlineExceeded,
@@ -13,9 +14,8 @@ from auricle.errors import (
     Overloaded,
     PoisonJob,
 )
-from auricle.files.transcribe import FileProgress, FileRequest, chunk_semaphore, transcribe_file
-from auricle.transcriber import Progress
-from auricle.types import (
+from auricle.values.transcriber import Progress
+from auricle.values.types import (
     ANONYMOUS,
     Chunk,
     Job,

@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator
 import anyio
 import pytest
 
-from auricle.errors import (
+from auricle.files.transcribe import FileProgress, FileRequest, chunk_semaphore, transcribe_file
+from auricle.values.errors import (
     AudioError,
     AuricleError,
     Draining,
@@ -16,9 +17,8 @@ from auricle.errors import (
     RateLimited,
     Superseded,
 )
-from auricle.files.transcribe import FileProgress, FileRequest, chunk_semaphore, transcribe_file
-from auricle.transcriber import Progress
-from auricle.types import ANONYMOUS, ClientId, Source
+from auricle.values.transcriber import Progress
+from auricle.values.types import ANONYMOUS, ClientId, Source
 from tests.files.transcribe.helpers import (
     ENGLISH,
     REQUEST,

@@ -3,11 +3,11 @@
 import anyio
 import pytest
 
-from auricle.errors import PoisonJob
 from auricle.files.assemble import MAX_PROMPT_CHARACTERS
 from auricle.files.transcribe import FileRequest
-from auricle.languages import LANGUAGES, SPACELESS_LANGUAGES
-from auricle.types import Job, Options, Segment, Transcript
+from auricle.values.errors import PoisonJob
+from auricle.values.languages import LANGUAGES, SPACELESS_LANGUAGES
+from auricle.values.types import Job, Options, Segment, Transcript
 from tests.files.transcribe.helpers import ENGLISH, SOURCE, asked, replies, run, text_of_length
 from tests.support.decoder import file_of
 from tests.support.transcriber import FakeTranscriber, heard

@@ -6,11 +6,20 @@ import anyio
 import numpy as np
 import pytest
 
-from auricle.errors import PoisonJob
 from auricle.files.transcribe import FileRequest, chunk_semaphore, transcribe_file
 from auricle.files.voices import VoiceRequest
-from auricle.transcriber import Progress
-from auricle.types import Chunk, Job, JobId, Options, Segment, SpeakerOptions, Transcript, Word
+from auricle.values.errors import PoisonJob
+from auricle.values.transcriber import Progress
+from auricle.values.types import (
+    Chunk,
+    Job,
+    JobId,
+    Options,
+    Segment,
+    SpeakerOptions,
+    Transcript,
+    Word,
+)
 from tests.files.transcribe.helpers import ENGLISH, SECOND, SOURCE, run
 from tests.support.decoder import FakeDecoder
 from tests.support.embedder import LOUDNESS, FakeEmbedder

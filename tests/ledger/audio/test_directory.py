@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from auricle.errors import LedgerReadOnly, LedgerUnavailable
 from auricle.ledger.audio.directory import AudioDirectory
 from auricle.ledger.audio.store import SWEEP_BATCH, sweep
+from auricle.values.errors import LedgerReadOnly, LedgerUnavailable
 
 FAR_FUTURE = 1e11
 AUDIO = b"RIFF"

@@ -8,8 +8,8 @@ import anyio.from_thread
 import anyio.to_thread
 import pytest
 
-from auricle.errors import AudioMissing, LedgerUnavailable, SetupError, TooLarge
 from auricle.ledger.audio.store import COPY_BYTES, sweep
+from auricle.values.errors import AudioMissing, LedgerUnavailable, SetupError, TooLarge
 from tests.support.s3 import BUCKET, S3Server, s3_server
 from tests.support.s3_fixtures import OpenBucket
 from tests.support.tcp_proxy import TcpProxy, proxy_to

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from auricle.errors import AudioMissing, LedgerUnavailable
 from auricle.ledger.audio.store import COPY_BYTES, AudioStore, sweep
+from auricle.values.errors import AudioMissing, LedgerUnavailable
 
 NEVER = 0.0
 FAR_FUTURE = 1e11

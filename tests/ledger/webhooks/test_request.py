@@ -4,7 +4,6 @@ import hmac
 
 import pytest
 
-from auricle.errors import BadRequest
 from auricle.ledger.webhooks.request import (
     MAX_URL_CHARACTERS,
     Payload,
@@ -15,6 +14,7 @@ from auricle.ledger.webhooks.request import (
     signature,
     written_secret,
 )
+from auricle.values.errors import BadRequest
 
 pytestmark = pytest.mark.unit
 

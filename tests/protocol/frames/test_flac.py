@@ -2,10 +2,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auricle.errors import AudioError
 from auricle.protocol.frames.flac import MAX_FRAME_BYTES, FlacSplitter, parse_flac_header
 from auricle.protocol.frames.splitter import MAX_JUNK_BYTES
-from auricle.types import FrameCodec
+from auricle.values.errors import AudioError
+from auricle.values.types import FrameCodec
 from tests.support.clips import CLIPS
 from tests.support.compressed import encoded, split
 

@@ -1,8 +1,8 @@
 import pytest
 
-from auricle.errors import AudioError
 from auricle.protocol.frames.splitter import MAX_JUNK_BYTES, JunkLimit, frame_of
-from auricle.types import CompressedFrame
+from auricle.values.errors import AudioError
+from auricle.values.types import CompressedFrame
 
 pytestmark = pytest.mark.unit
 

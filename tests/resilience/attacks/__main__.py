@@ -21,7 +21,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from auricle.types import SAMPLE_RATE_HZ
+from auricle.values.types import SAMPLE_RATE_HZ
 from bench.compare.versions import Version, set_up, this_version
 from bench.lib.audio import as_wav
 from bench.lib.posting import Client, percentiles

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import websockets
 
-from auricle.types import SAMPLE_RATE_HZ, FrameCodec
+from auricle.values.types import SAMPLE_RATE_HZ, FrameCodec
 from bench.lib.posting import WAV_PATH, WAV_TYPE
 from tests.resilience.attacks.attacker import Attacker, form
 from tests.support.compressed import encoded

@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 
-from auricle.types import SAMPLE_RATE_HZ
+from auricle.values.types import SAMPLE_RATE_HZ
 from bench.lib.audio import as_wav
 from bench.lib.posting import WAV_PATH, WAV_TYPE, Client
 

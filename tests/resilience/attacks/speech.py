@@ -9,7 +9,7 @@ from pathlib import Path
 from auricle.ledger.kept_words import KeptWord
 from auricle.ledger.location import open_database
 from auricle.ledger.transcripts import KeptSegment, KeptTranscript, Transcripts
-from auricle.types import ClientId
+from auricle.values.types import ClientId
 
 WORDS = ("the", "train", "leaves", "at", "half", "past", "seven,", "and", "we", "should", "wait")
 SEGMENT_MS = 4000

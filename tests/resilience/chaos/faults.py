@@ -21,7 +21,7 @@ from bench.lib.service import Server
 from tests.resilience.chaos.load import Load
 from tests.support.network import Network, Outage
 
-ASR, DECODE = "auricle.workers.asr.child", "auricle.workers.decode.child"
+ASR, DECODE = "auricle.workers.kinds.asr.child", "auricle.workers.kinds.decode.child"
 SLOW_S = (0.2, 1.0)
 OUTAGE_S = (0.3, 2.0)
 FULL_S = (0.5, 2.0)

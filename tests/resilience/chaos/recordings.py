@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from auricle.types import SAMPLE_RATE_HZ, Pcm16
+from auricle.values.types import SAMPLE_RATE_HZ, Pcm16
 from bench.lib.audio import as_wav
 from bench.lib.report import ROOT
 from bench.lib.speech import READ, Clip, in_room, load_audio, read_clips

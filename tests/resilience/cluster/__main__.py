@@ -33,7 +33,7 @@ from typing import Any
 import anyio
 import httpx2
 
-from auricle.types import SAMPLE_RATE_HZ, Pcm16
+from auricle.values.types import SAMPLE_RATE_HZ, Pcm16
 from bench.lib.charts import Bars, draw
 from bench.lib.report import ROOT, machine, write_json
 from bench.lib.service import Server

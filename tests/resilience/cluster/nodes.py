@@ -19,7 +19,7 @@ import httpx2
 import psutil
 
 from auricle.cluster.wire.capacity import Capacity, parse_capacity
-from auricle.errors import RemoteProtocolError
+from auricle.values.errors import RemoteProtocolError
 from bench.lib.report import ROOT
 from tests.support.poll import wait_until
 
@@ -89,7 +89,7 @@ class Node:
 
     def replicas(self) -> list[psutil.Process]:
         """Return the processes of its recognisers: those that have workers."""
-        workers = [p for p in self.processes() if "auricle.workers.asr.child" in _words(p)]
+        workers = [p for p in self.processes() if "auricle.workers.kinds.asr.child" in _words(p)]
         parents = {parent.pid: parent for p in workers if (parent := p.parent()) is not None}
         return list(parents.values())
 

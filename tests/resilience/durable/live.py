@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from auricle.client import ClientRules
-from auricle.types import SAMPLE_RATE_HZ
+from auricle.values.types import SAMPLE_RATE_HZ
 from tests.resilience.chaos.recordings import Recording
 from tests.resilience.durable.jobs import JobClient
 from tests.resilience.live_chaos import Take, take

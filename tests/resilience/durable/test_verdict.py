@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from auricle.events import Final
+from auricle.values.events import Final
 from tests.resilience.chaos.recordings import Recording
 from tests.resilience.durable.jobs import SentJob
 from tests.resilience.durable.live import (

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from auricle.config.settings import LiveSettings
-from auricle.types import OpusPacket
+from auricle.values.types import OpusPacket
 from tests.support.service import Live, live
 from tests.support.stream import PACKETS, Caller, call, echo, framed
 

@@ -6,7 +6,7 @@ import numpy as np
 import opuslib_next
 import pytest
 
-from auricle.types import OpusPacket
+from auricle.values.types import OpusPacket
 from tests.resilience.invalid_stream_input.helpers import (
     SECOND,
     OtherClient,

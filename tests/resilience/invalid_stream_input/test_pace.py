@@ -9,7 +9,7 @@ import pytest
 
 from auricle.config.settings import LiveSettings
 from auricle.server.live.outbox import MAX_NEWS
-from auricle.types import Job, Transcript
+from auricle.values.types import Job, Transcript
 from tests.resilience.invalid_stream_input.helpers import (
     SECOND,
     OtherClient,

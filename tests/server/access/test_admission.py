@@ -2,9 +2,9 @@ import contextlib
 
 import pytest
 
-from auricle.errors import NoWorkerReady
 from auricle.server.access.admission import check_open, estimate_json_s, estimate_s, reserved
-from auricle.types import ANONYMOUS, ReservationRequest
+from auricle.values.errors import NoWorkerReady
+from auricle.values.types import ANONYMOUS, ReservationRequest
 from tests.support.transcriber import FakeTranscriber
 
 pytestmark = pytest.mark.unit

@@ -15,7 +15,6 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from auricle.config.settings import ServerSettings
-from auricle.errors import Overloaded, RateLimited
 from auricle.server.access.connection_limits import (
     ADDRESS_MARGIN,
     MARGIN,
@@ -28,6 +27,7 @@ from auricle.server.access.connection_limits import (
 from auricle.server.http.client_address import TrustedProxies
 from auricle.server.http.errors import error_response
 from auricle.server.net.uvicorn_overrides.server import uvicorn_config
+from auricle.values.errors import Overloaded, RateLimited
 from tests.support.service import head, poll_until, read_answer
 
 pytestmark = pytest.mark.server

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from auricle.config.settings import ServerSettings
-from auricle.errors import SetupError
 from auricle.server.access.exposure import check_exposure, is_exposed, is_loopback
+from auricle.values.errors import SetupError
 from tests.support.service import keys
 
 pytestmark = pytest.mark.server

@@ -12,7 +12,6 @@ import anyio
 import pytest
 from structlog.testing import LogCapture
 
-from auricle.errors import SetupError
 from auricle.server.access.key_file import (
     MAX_FILE_BYTES,
     StoredKey,
@@ -23,6 +22,7 @@ from auricle.server.access.key_file import (
     remove_key,
 )
 from auricle.server.access.rate_limits import KeyLimits
+from auricle.values.errors import SetupError
 from tests.support.poll import poll_until
 from tests.support.service import in_process
 

@@ -10,11 +10,11 @@ from starlette.datastructures import Headers
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from auricle.errors import SetupError, TokenExpired, Unauthorized
 from auricle.server.access.key_file import StoredKey, add_key, hashed, parse_keys
 from auricle.server.access.keyring import Keyring, Reader
 from auricle.server.access.rate_limits import KeyLimits
-from auricle.types import ANONYMOUS, ClientId
+from auricle.values.errors import SetupError, TokenExpired, Unauthorized
+from auricle.values.types import ANONYMOUS, ClientId
 from tests.support.service import keys, live
 
 pytestmark = pytest.mark.server

@@ -13,8 +13,8 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from auricle.config.settings import ServerSettings, Settings
-from auricle.errors import ForbiddenHost, ForbiddenOrigin, SetupError
 from auricle.server.access.origins import Origins
+from auricle.values.errors import ForbiddenHost, ForbiddenOrigin, SetupError
 from tests.support.service import Live, keys, live
 
 pytestmark = pytest.mark.server

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from auricle.errors import RateLimited
 from auricle.server.access.rate_limits import (
     NO_OWN_LIMITS,
     SESSION_RETRY_S,
@@ -13,7 +12,8 @@ from auricle.server.access.rate_limits import (
     RateLimiter,
     parse_limits,
 )
-from auricle.types import ANONYMOUS, ClientId
+from auricle.values.errors import RateLimited
+from auricle.values.types import ANONYMOUS, ClientId
 from tests.support.service import CLIP, WAV, InProcess, in_process, keys
 
 pytestmark = pytest.mark.server

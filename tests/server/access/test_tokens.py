@@ -2,8 +2,8 @@ import re
 
 import pytest
 
-from auricle.errors import TokenExpired
 from auricle.server.access.tokens import TokenSigner, check_time, is_token, reads
+from auricle.values.errors import TokenExpired
 
 pytestmark = pytest.mark.unit
 

@@ -6,13 +6,13 @@ from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive
 
-from auricle.errors import BadRequest, TooLarge
 from auricle.server.http.body import (
     body_chunks,
     check_length,
     content_length,
     read_body,
 )
+from auricle.values.errors import BadRequest, TooLarge
 
 pytestmark = pytest.mark.unit
 

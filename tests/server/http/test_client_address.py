@@ -14,8 +14,8 @@ from starlette.websockets import WebSocket
 from websockets.asyncio.client import connect
 
 from auricle.config.settings import ServerSettings, Settings
-from auricle.errors import SetupError
 from auricle.server.http.client_address import TrustedProxies, client_address
+from auricle.values.errors import SetupError
 from tests.support.service import build, listening
 
 pytestmark = pytest.mark.server

@@ -8,14 +8,14 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 from structlog.testing import LogCapture
 
-from auricle import errors
-from auricle.errors import AuricleError, Overloaded, RateLimited
 from auricle.server.http.errors import (
     CLIENT_LEFT_STATUS,
     ErrorBoundaryMiddleware,
     error_body,
     error_response,
 )
+from auricle.values import errors
+from auricle.values.errors import AuricleError, Overloaded, RateLimited
 
 pytestmark = pytest.mark.unit
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from auricle.config.settings import DecodeSettings, WorkerSettings
-from auricle.errors import UnsupportedFormat
 from auricle.protocol.dialect import EncodedFrames
 from auricle.server.live.frame_stream import FrameStream
-from auricle.types import ANONYMOUS, CompressedFrame, FrameCodec
-from auricle.workers.decode.frame_pool import FramePool
+from auricle.values.errors import UnsupportedFormat
+from auricle.values.types import ANONYMOUS, CompressedFrame, FrameCodec
+from auricle.workers.kinds.frames.pool import FramePool
 from auricle.workers.process.poison import CrashBudget
 from tests.support.clips import CLIPS
 from tests.support.compressed import encoded, likeness

@@ -10,9 +10,6 @@ import numpy as np
 import pytest
 from structlog.testing import LogCapture
 
-from auricle.commands import StreamParameters
-from auricle.errors import LedgerUnavailable
-from auricle.events import Wire
 from auricle.ledger.sqlite import SqliteDatabase
 from auricle.ledger.voices import StoredVoices
 from auricle.server.live import kept_voices as module
@@ -20,7 +17,10 @@ from auricle.server.live.kept_voices import KeptVoices
 from auricle.server.live.session_secrets import RETURN_S
 from auricle.session.live import LiveSession
 from auricle.speakers.known_voices import KnownVoices
-from auricle.types import ClientId
+from auricle.values.commands import StreamParameters
+from auricle.values.errors import LedgerUnavailable
+from auricle.values.events import Wire
+from auricle.values.types import ClientId
 from tests.support.clips import CLIPS
 from tests.support.poll import poll_until
 from tests.support.session import Rig, by_loudness, silence, spoken

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from auricle.server.live.load_meter import BUSY_LOAD, LoadMeter
-from auricle.transcriber import QueueStats, Stats, WorkerState, WorkerStats
+from auricle.values.transcriber import QueueStats, Stats, WorkerState, WorkerStats
 
 pytestmark = pytest.mark.unit
 

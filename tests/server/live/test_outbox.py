@@ -1,6 +1,8 @@
 import pytest
 
-from auricle.events import (
+from auricle.protocol.dialect import OutboundItem, Reply
+from auricle.server.live.outbox import MAX_EVENTS, MAX_NEWS, SLOW, Outbox
+from auricle.values.events import (
     AudioProgress,
     Event,
     Final,
@@ -10,8 +12,6 @@ from auricle.events import (
     SwitchFormat,
     Wire,
 )
-from auricle.protocol.dialect import OutboundItem, Reply
-from auricle.server.live.outbox import MAX_EVENTS, MAX_NEWS, SLOW, Outbox
 
 pytestmark = pytest.mark.unit
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from structlog.testing import LogCapture
 
-from auricle.commands import Configure, Finalize, Stop, StreamParameters
-from auricle.errors import (
+from auricle.server.live.runner import LiveRunner
+from auricle.values.commands import Configure, Finalize, Stop, StreamParameters
+from auricle.values.errors import (
     AuricleError,
     BadRequest,
     DeadlineExceeded,
@@ -18,7 +19,7 @@ from auricle.errors import (
     TakenOver,
     TurnsUnavailable,
 )
-from auricle.events import (
+from auricle.values.events import (
     Closed,
     Final,
     Partial,
@@ -29,9 +30,8 @@ from auricle.events import (
     Trigger,
     Wire,
 )
-from auricle.server.live.runner import LiveRunner
-from auricle.transcriber import Stats
-from auricle.types import EmbedJob, Job, JobKind, SpeakerEmbeddings, Transcript, TurnJob
+from auricle.values.transcriber import Stats
+from auricle.values.types import EmbedJob, Job, JobKind, SpeakerEmbeddings, Transcript, TurnJob
 from tests.support.live_sessions import ALICE, Sessions, sessions
 from tests.support.service import poll_until
 from tests.support.session import silence
@@ -368,7 +368,7 @@ async def test_a_full_service_makes_no_partials(fakes: Sessions) -> None:
 
 @dataclass
 class FakePartials:
-    """Recognises all partials, or none; see :class:`auricle.transcriber.PartialTranscriber`."""
+    """Recognises all partials, or none; see :class:`.PartialTranscriber`."""
 
     is_ready: bool = True
     languages: frozenset[str] = frozenset({"en"})

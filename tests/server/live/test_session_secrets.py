@@ -15,7 +15,7 @@ from auricle.server.live.session_secrets import (
     SECRET_CHARACTERS,
     SessionSecrets,
 )
-from auricle.types import ClientId
+from auricle.values.types import ClientId
 
 pytestmark = pytest.mark.unit
 

@@ -6,8 +6,6 @@ import anyio
 import pytest
 from structlog.testing import LogCapture
 
-from auricle.errors import LedgerUnavailable
-from auricle.events import Final
 from auricle.ledger.kept_words import KeptWord
 from auricle.ledger.sqlite import SqliteDatabase
 from auricle.ledger.transcripts import (
@@ -24,7 +22,9 @@ from auricle.server.live.transcript_keeper import (
     SessionIdentity,
     TranscriptKeeper,
 )
-from auricle.types import ClientId, Word
+from auricle.values.errors import LedgerUnavailable
+from auricle.values.events import Final
+from auricle.values.types import ClientId, Word
 from tests.support.poll import poll_until
 
 KEY = ClientId("key")

@@ -7,9 +7,9 @@ import importlib.util
 import psutil
 import pytest
 
-from auricle.errors import SetupError
 from auricle.server.net import announcer as announcing
 from auricle.server.net.announcer import Announcer, check_announcer, instance_name
+from auricle.values.errors import SetupError
 from tests.support.poll import poll_until
 
 pytestmark = pytest.mark.process

@@ -7,10 +7,10 @@ from pathlib import Path
 import anyio
 import pytest
 
-from auricle.errors import Overloaded
 from auricle.server.net.http_framing import ServerConnection
 from auricle.server.net.lingering import DiscardedBody
 from auricle.server.net.uvicorn_overrides import http_connection
+from auricle.values.errors import Overloaded
 from tests.support.service import Live, head, keys, live, read_answer
 
 pytestmark = pytest.mark.server

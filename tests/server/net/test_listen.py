@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from auricle.config.settings import ServerSettings
-from auricle.errors import SetupError
 from auricle.server.net.listen import base_url, open_sockets
+from auricle.values.errors import SetupError
 
 pytestmark = pytest.mark.unit
 

@@ -26,10 +26,10 @@ from structlog.testing import LogCapture
 from websockets.asyncio.client import connect
 
 from auricle.config.settings import ServerSettings
-from auricle.errors import SetupError
 from auricle.server.net.listen import open_sockets
 from auricle.server.net.tls import Certificate
 from auricle.server.net.uvicorn_overrides import server as run
+from auricle.values.errors import SetupError
 from tests.support.certificates import Issued, issued
 from tests.support.service import CLIP, WAV, build, listening, poll_until
 from tests.support.stream import Caller, pcm, silence

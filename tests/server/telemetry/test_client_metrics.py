@@ -9,7 +9,7 @@ from auricle.server.telemetry.client_metrics import (
     ClientMetrics,
     ClientUsage,
 )
-from auricle.types import ClientId
+from auricle.values.types import ClientId
 
 pytestmark = pytest.mark.unit
 

@@ -16,7 +16,14 @@ from auricle.server.telemetry.history import (
     sample_loop,
 )
 from auricle.server.telemetry.host import HostUsage
-from auricle.transcriber import Counters, QueueStats, Stats, WorkerExit, WorkerState, WorkerStats
+from auricle.values.transcriber import (
+    Counters,
+    QueueStats,
+    Stats,
+    WorkerExit,
+    WorkerState,
+    WorkerStats,
+)
 from tests.support.poll import poll_until
 from tests.support.service import live
 from tests.support.transcriber import READY

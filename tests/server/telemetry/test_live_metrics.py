@@ -1,8 +1,8 @@
 import pytest
 from prometheus_client import CollectorRegistry
 
-from auricle.events import Closed, Final
 from auricle.server.telemetry.live_metrics import NODE_BUCKETS_S, LiveMetrics
+from auricle.values.events import Closed, Final
 
 pytestmark = pytest.mark.unit
 

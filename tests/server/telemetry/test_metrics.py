@@ -10,13 +10,20 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from auricle import __version__
-from auricle.errors import Overloaded
 from auricle.ledger.store import Backlog
 from auricle.server.telemetry.client_metrics import MAX_CLIENTS, OTHER, ClientMetrics
 from auricle.server.telemetry.history import REFUSALS
 from auricle.server.telemetry.metrics import LOOP_EVERY_S, Metrics
-from auricle.transcriber import Counters, ModelState, ModelStats, Stats, WorkerState, WorkerStats
-from auricle.types import ClientId
+from auricle.values.errors import Overloaded
+from auricle.values.transcriber import (
+    Counters,
+    ModelState,
+    ModelStats,
+    Stats,
+    WorkerState,
+    WorkerStats,
+)
+from auricle.values.types import ClientId
 from tests.support.decoder import FakeDecoder
 from tests.support.service import InProcess, in_process, keys, poll_until, speech_json
 from tests.support.transcriber import READY, FakeTranscriber

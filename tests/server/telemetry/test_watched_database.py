@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from structlog.testing import LogCapture
 
-from auricle.errors import LedgerFailed, LedgerUnavailable
 from auricle.ledger.sqlite import SqliteDatabase
 from auricle.server.telemetry.watched_database import DAMAGE_S, WatchedDatabase
+from auricle.values.errors import LedgerFailed, LedgerUnavailable
 from tests.support.ledger import DatabaseAway
 
 pytestmark = pytest.mark.unit

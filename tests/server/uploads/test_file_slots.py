@@ -6,10 +6,10 @@ import anyio
 import pytest
 from starlette.types import Message
 
-from auricle.errors import Overloaded
 from auricle.server.uploads.file_slots import FileSlot, FileSlots
 from auricle.server.uploads.upload_room import early_s
-from auricle.types import ANONYMOUS, ClientId
+from auricle.values.errors import Overloaded
+from auricle.values.types import ANONYMOUS, ClientId
 
 pytestmark = pytest.mark.unit
 

@@ -5,14 +5,14 @@ import tracemalloc
 
 import pytest
 
-from auricle.errors import BadRequest
-from auricle.limits import MAX_HOTWORD_CHARACTERS, MAX_HOTWORDS, MAX_PROMPT_CHARACTERS
 from auricle.server.uploads.json_audio import (
     MAX_FIELDS_BYTES,
     SLICE_CHARACTERS,
     THREAD_ABOVE_BYTES,
     parse_payload,
 )
+from auricle.values.errors import BadRequest
+from auricle.values.limits import MAX_HOTWORD_CHARACTERS, MAX_HOTWORDS, MAX_PROMPT_CHARACTERS
 from tests.support.service import in_base64
 
 pytestmark = pytest.mark.unit

@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auricle.errors import BadRequest
 from auricle.server.uploads.multipart import (
     MAX_FIELD_BYTES,
     MAX_PARTS,
@@ -12,6 +11,7 @@ from auricle.server.uploads.multipart import (
     read_form_parts,
 )
 from auricle.server.uploads.spool import SpoolFile
+from auricle.values.errors import BadRequest
 
 pytestmark = pytest.mark.unit
 

@@ -5,8 +5,6 @@ from typing import Any
 import pytest
 from starlette.datastructures import QueryParams
 
-from auricle.audio_formats import FORMAT_OPTIONS
-from auricle.errors import BadRequest, UnsupportedFormat
 from auricle.protocol.fields import convert
 from auricle.server.uploads.params import (
     Fields,
@@ -15,7 +13,9 @@ from auricle.server.uploads.params import (
     encode_params,
     parse_query,
 )
-from auricle.types import DEFAULT_BEAM_SIZE, Options, Task
+from auricle.values.audio_formats import FORMAT_OPTIONS
+from auricle.values.errors import BadRequest, UnsupportedFormat
+from auricle.values.types import DEFAULT_BEAM_SIZE, Options, Task
 
 pytestmark = pytest.mark.unit
 

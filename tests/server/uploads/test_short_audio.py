@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from auricle.audio.opus import find_libopus
-from auricle.errors import AudioError, EmptyAudio, OpusWithoutBoundaries
 from auricle.protocol.detect import DETECT_HEAD_BYTES
 from auricle.protocol.framing import pack
 from auricle.server.uploads.params import Fields, check
 from auricle.server.uploads.short_audio import audio_format_of, decode_short
-from auricle.types import OpusPacket, Pcm16
+from auricle.values.errors import AudioError, EmptyAudio, OpusWithoutBoundaries
+from auricle.values.types import OpusPacket, Pcm16
 from tests.support.clips import CLIPS
 from tests.support.opus import encode_packets, tone
 

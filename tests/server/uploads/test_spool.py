@@ -13,8 +13,8 @@ import httpx2
 import pytest
 from structlog.testing import LogCapture
 
-from auricle.errors import Overloaded, SetupError
 from auricle.server.uploads.spool import BUFFER_BYTES, SpoolDirectory
+from auricle.values.errors import Overloaded, SetupError
 from tests.support.command import LIMIT_S, ROOT, serving
 from tests.support.service import CLIP, WAV, poll_until
 

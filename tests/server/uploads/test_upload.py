@@ -7,7 +7,7 @@ from auricle.protocol.detect import DETECT_HEAD_BYTES
 from auricle.server.uploads.params import Fields, check
 from auricle.server.uploads.spool import SpoolDirectory
 from auricle.server.uploads.upload import Upload
-from auricle.types import Source
+from auricle.values.types import Source
 
 pytestmark = pytest.mark.unit
 

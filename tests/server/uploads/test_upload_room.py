@@ -7,10 +7,10 @@ import httpx2
 import pytest
 from anyio.abc import SocketStream
 
-from auricle.errors import Overloaded
 from auricle.server.uploads import upload_room
 from auricle.server.uploads.upload_room import EarlyReservations, UploadReservation, early_s
-from auricle.types import ANONYMOUS, ClientId
+from auricle.values.errors import Overloaded
+from auricle.values.types import ANONYMOUS, ClientId
 from tests.support.command import serving
 from tests.support.service import CLIP, Live, head, keys, live, poll_until, read_answer
 from tests.support.stream import call

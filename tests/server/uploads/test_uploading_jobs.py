@@ -1,7 +1,7 @@
 import pytest
 
 from auricle.server.uploads.uploading_jobs import UploadingJobs
-from auricle.types import ClientId
+from auricle.values.types import ClientId
 
 pytestmark = pytest.mark.unit
 

@@ -7,9 +7,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from auricle.commands import Configure, Finalize, Flush, Stop, StreamParameters
-from auricle.errors import BadRequest
-from auricle.events import (
+from auricle.values.commands import Configure, Finalize, Flush, Stop, StreamParameters
+from auricle.values.errors import BadRequest
+from auricle.values.events import (
     Closed,
     Final,
     Finalized,
@@ -20,7 +20,7 @@ from auricle.events import (
     WarningCode,
     Wire,
 )
-from auricle.types import Job, Pcm16
+from auricle.values.types import Job, Pcm16
 from tests.support.clips import CLIPS
 from tests.support.session import Answer, Rig, echo, silence
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from auricle.audio.endpointer import EndpointRules, SpeechStart, UtteranceEnd
-from auricle.commands import StreamParameters
-from auricle.events import WarningCode, Wire
 from auricle.session.channels.segmenters import ChannelEvent, ChannelSegmenters
+from auricle.values.commands import StreamParameters
+from auricle.values.events import WarningCode, Wire
 from tests.support.clips import CLIPS
 from tests.support.session import silence
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from auricle.commands import StreamParameters
-from auricle.events import WarningCode, Wire
-from auricle.types import OpusPacket
+from auricle.values.commands import StreamParameters
+from auricle.values.events import WarningCode, Wire
+from auricle.values.types import OpusPacket
 from tests.support.clips import CLIPS
 from tests.support.opus import encode_packets
 from tests.support.session import Rig, silence

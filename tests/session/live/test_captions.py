@@ -8,10 +8,11 @@ from math import inf
 import numpy as np
 import pytest
 
-from auricle.commands import Configure, Stop, StreamParameters
+from auricle.apis.native.wire.stream import encode_event
 from auricle.config.settings import LiveSettings
-from auricle.errors import BadRequest
-from auricle.events import (
+from auricle.values.commands import Configure, Stop, StreamParameters
+from auricle.values.errors import BadRequest
+from auricle.values.events import (
     Closed,
     Event,
     Final,
@@ -21,8 +22,7 @@ from auricle.events import (
     Warned,
     WarningCode,
 )
-from auricle.protocol.native.stream import encode_event
-from auricle.types import Job, JobKind
+from auricle.values.types import Job, JobKind
 from tests.session.live.helpers import DAMAGED, FELLOW, PAIR_PACKETS, SECOND, codes
 from tests.support.clips import CLIPS
 from tests.support.opus import encode_packets

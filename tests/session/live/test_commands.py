@@ -5,7 +5,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from auricle.commands import (
+from auricle.config.settings import LiveSettings
+from auricle.protocol.framing import pack
+from auricle.session.live import MAX_FLUSHES, SPARED_S
+from auricle.values.commands import (
     Ack,
     Configure,
     Discard,
@@ -17,9 +20,8 @@ from auricle.commands import (
     StreamParameters,
     UpdateConfig,
 )
-from auricle.config.settings import LiveSettings
-from auricle.errors import BadRequest
-from auricle.events import (
+from auricle.values.errors import BadRequest
+from auricle.values.events import (
     Closed,
     Discarded,
     Final,
@@ -29,9 +31,7 @@ from auricle.events import (
     SpeechStarted,
     Wire,
 )
-from auricle.protocol.framing import pack
-from auricle.session.live import MAX_FLUSHES, SPARED_S
-from auricle.types import SAMPLES_PER_MS, JobKind, Task
+from auricle.values.types import SAMPLES_PER_MS, JobKind, Task
 from tests.session.live.helpers import FELLOW, PAIR, PAIR_AND_SILENCE, PAIR_PACKETS, SECOND, pcm_rig
 from tests.support.opus import encode_packets
 from tests.support.session import Rig, silence, transcript, utterances

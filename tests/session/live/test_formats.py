@@ -5,11 +5,11 @@ import pytest
 
 from auricle.audio.opus import find_libopus
 from auricle.audio.opus_encoder import OpusPacketEncoder
-from auricle.commands import Configure, Stop, StreamParameters
-from auricle.errors import RemoteProtocolError
-from auricle.events import Closed, Ready, SwitchFormat, WarningCode, Wire
 from auricle.protocol.framing import pack
-from auricle.types import JobKind
+from auricle.values.commands import Configure, Stop, StreamParameters
+from auricle.values.errors import RemoteProtocolError
+from auricle.values.events import Closed, Ready, SwitchFormat, WarningCode, Wire
+from auricle.values.types import JobKind
 from tests.session.live.helpers import (
     DAMAGED,
     PAIR_AND_SILENCE,

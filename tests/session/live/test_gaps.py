@@ -2,9 +2,9 @@
 
 import pytest
 
-from auricle.commands import Stop
-from auricle.events import Closed, WarningCode
 from auricle.protocol.framing import pack
+from auricle.values.commands import Stop
+from auricle.values.events import Closed, WarningCode
 from tests.session.live.helpers import PAIR, PAIR_PACKETS, codes, pcm_rig
 from tests.support.session import Rig, utterances
 

@@ -6,21 +6,21 @@ from math import inf
 import numpy as np
 import pytest
 
-from auricle.commands import Finalize, Keepalive, Stop, StreamParameters
 from auricle.config.settings import NO_PARTIALS, LiveSettings
-from auricle.errors import (
+from auricle.protocol.framing import pack
+from auricle.session.intake import MERGED_PACKETS
+from auricle.session.journal import MAX_FINALS
+from auricle.session.live import BITE_STEPS, MAX_UNFINISHED_SAMPLES
+from auricle.values.commands import Finalize, Keepalive, Stop, StreamParameters
+from auricle.values.errors import (
     AuricleError,
     Overloaded,
     PoisonJob,
     RemoteProtocolError,
     Superseded,
 )
-from auricle.events import Closed
-from auricle.protocol.framing import pack
-from auricle.session.intake import MERGED_PACKETS
-from auricle.session.journal import MAX_FINALS
-from auricle.session.live import BITE_STEPS, MAX_UNFINISHED_SAMPLES
-from auricle.types import Job, JobKind, OpusPacket, Task
+from auricle.values.events import Closed
+from auricle.values.types import Job, JobKind, OpusPacket, Task
 from tests.session.live.helpers import FELLOW, PAIR_AND_SILENCE, PAIR_PACKETS, SECOND, pcm_rig
 from tests.support.opus import encode_packets
 from tests.support.session import Answer, Rig, echo, silence, transcript, utterances

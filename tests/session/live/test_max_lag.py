@@ -7,13 +7,13 @@ import msgspec
 import numpy as np
 import pytest
 
-from auricle.commands import Stop, StreamParameters
+from auricle.apis.native.wire.stream import Start, decode_command, parse_query
 from auricle.config.settings import LiveSettings
-from auricle.errors import BadRequest, DeadlineExceeded, TooLate
-from auricle.events import Closed, Final, Wire
-from auricle.limits import MAX_MAX_LAG_S, MIN_MAX_LAG_S
-from auricle.protocol.native.stream import Start, decode_command, parse_query
-from auricle.types import Job, JobId, JobKind, Timing
+from auricle.values.commands import Stop, StreamParameters
+from auricle.values.errors import BadRequest, DeadlineExceeded, TooLate
+from auricle.values.events import Closed, Final, Wire
+from auricle.values.limits import MAX_MAX_LAG_S, MIN_MAX_LAG_S
+from auricle.values.types import Job, JobId, JobKind, Timing
 from tests.session.live.helpers import PAIR_AND_SILENCE
 from tests.support.session import Answer, Rig, said, transcript
 

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from auricle.commands import Configure, StreamParameters
-from auricle.engine.moonshine.spec import SPEC as MOONSHINE
-from auricle.engine.whisper.spec import SPEC as WHISPER
-from auricle.errors import BadRequest, ModelNotFound
-from auricle.events import Ready, Wire
-from auricle.types import SAMPLE_RATE_HZ, JobKind
+from auricle.engines.moonshine.spec import SPEC as MOONSHINE
+from auricle.engines.whisper.spec import SPEC as WHISPER
+from auricle.values.commands import Configure, StreamParameters
+from auricle.values.errors import BadRequest, ModelNotFound
+from auricle.values.events import Ready, Wire
+from auricle.values.types import SAMPLE_RATE_HZ, JobKind
 from tests.session.live.helpers import PAIR_AND_SILENCE
 from tests.support.models import models_of
 from tests.support.session import Rig, spoken

@@ -3,9 +3,9 @@
 import pytest
 
 from auricle.audio.gate import GRID_SAMPLES
-from auricle.commands import Ack, Finalize, Stop, StreamParameters
-from auricle.events import Closed, Ready
 from auricle.protocol.framing import pack
+from auricle.values.commands import Ack, Finalize, Stop, StreamParameters
+from auricle.values.events import Closed, Ready
 from tests.session.live.helpers import PAIR_AND_SILENCE, PAIR_PACKETS, pcm_rig
 from tests.support.session import Rig, transcript, utterances
 

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from auricle.commands import Finalize, Stop, StreamParameters, UpdateConfig
-from auricle.errors import BadRequest
-from auricle.events import Closed, Ready, SpeakerRevision, WarningCode, Wire
 from auricle.session.speaker_labels import LAST_PATIENCE_S, PATIENCE_S
 from auricle.speakers.known_voices import KnownVoices
-from auricle.types import EmbedJob, Job, JobKind
+from auricle.values.commands import Finalize, Stop, StreamParameters, UpdateConfig
+from auricle.values.errors import BadRequest
+from auricle.values.events import Closed, Ready, SpeakerRevision, WarningCode, Wire
+from auricle.values.types import EmbedJob, Job, JobKind
 from tests.session.live.helpers import FELLOW, codes
 from tests.support.session import Answer, Rig, Voices, by_loudness, silence, spoken
 

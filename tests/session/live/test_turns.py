@@ -7,11 +7,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from auricle.commands import Flush, Stop, StreamParameters, UpdateConfig
-from auricle.errors import BadRequest, Superseded, TurnsUnavailable
-from auricle.events import EagerFinal, Final, SpeechEnded, Trigger, TurnResumed, WarningCode, Wire
 from auricle.session.turn_end import ANSWER_S
-from auricle.types import MAX_TURN_SAMPLES, Job, JobKind, TurnDetection, TurnJob
+from auricle.values.commands import Flush, Stop, StreamParameters, UpdateConfig
+from auricle.values.errors import BadRequest, Superseded, TurnsUnavailable
+from auricle.values.events import (
+    EagerFinal,
+    Final,
+    SpeechEnded,
+    Trigger,
+    TurnResumed,
+    WarningCode,
+    Wire,
+)
+from auricle.values.types import MAX_TURN_SAMPLES, Job, JobKind, TurnDetection, TurnJob
 from tests.session.live.helpers import PAIR_AND_SILENCE, SECOND, codes
 from tests.support.session import Answer, Judged, Rig, echo, silence, utterances
 

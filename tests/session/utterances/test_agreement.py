@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auricle.session.utterances.agreement import Agreement, continues
-from auricle.types import Segment, Transcript, Word
+from auricle.values.types import Segment, Transcript, Word
 
 pytestmark = pytest.mark.unit
 

@@ -6,7 +6,17 @@ from math import inf
 import numpy as np
 import pytest
 
-from auricle.errors import (
+from auricle.session.context import DecodingContext
+from auricle.session.output import Cancel
+from auricle.session.utterances.final import (
+    MAX_FAILURES,
+    RATE_LIMITED_MAX_S,
+    RETRY_FIRST_S,
+    RETRY_MAX_S,
+    PendingFinal,
+)
+from auricle.session.utterances.utterance import Caller, JobFactory, Speculation
+from auricle.values.errors import (
     AudioError,
     AuricleError,
     BadRequest,
@@ -19,17 +29,7 @@ from auricle.errors import (
     Superseded,
     WorkerError,
 )
-from auricle.session.context import DecodingContext
-from auricle.session.output import Cancel
-from auricle.session.utterances.final import (
-    MAX_FAILURES,
-    RATE_LIMITED_MAX_S,
-    RETRY_FIRST_S,
-    RETRY_MAX_S,
-    PendingFinal,
-)
-from auricle.session.utterances.utterance import Caller, JobFactory, Speculation
-from auricle.types import Job, JobId, JobKind, Options, Segment, Transcript, Word
+from auricle.values.types import Job, JobId, JobKind, Options, Segment, Transcript, Word
 from tests.support.session import CLIENT, transcript
 
 pytestmark = pytest.mark.unit

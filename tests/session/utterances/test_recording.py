@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auricle.session.utterances.recording import Recording
-from auricle.types import Pcm16
+from auricle.values.types import Pcm16
 
 pytestmark = pytest.mark.unit
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auricle.session.utterances.ring import PCM16RingBuffer
-from auricle.types import Pcm16
+from auricle.values.types import Pcm16
 
 pytestmark = pytest.mark.unit
 

@@ -13,7 +13,7 @@ from auricle.audio.endpointer import (
 )
 from auricle.session.context import NO_CONTEXT
 from auricle.session.utterances.segmenter import VAD_WARMUP_SAMPLES, SpeechSegmenter
-from auricle.types import Pcm16
+from auricle.values.types import Pcm16
 from tests.support.clips import CLIPS
 from tests.support.room_sounds import SOUNDS, to_pcm
 

@@ -4,8 +4,6 @@ import numpy as np
 import pytest
 
 from auricle.audio.endpointer import Pause
-from auricle.errors import Overloaded, PoisonJob, Superseded
-from auricle.events import Partial
 from auricle.session.context import DecodingContext
 from auricle.session.utterances.utterance import (
     FIRST_PARTIAL_SAMPLES,
@@ -17,7 +15,9 @@ from auricle.session.utterances.utterance import (
     JobFactory,
     OpenUtterance,
 )
-from auricle.types import ClientId, Job, JobId, JobKind, Options, Pcm16
+from auricle.values.errors import Overloaded, PoisonJob, Superseded
+from auricle.values.events import Partial
+from auricle.values.types import ClientId, Job, JobId, JobKind, Options, Pcm16
 from tests.support.session import CLIENT, spoken, transcript
 
 pytestmark = pytest.mark.unit

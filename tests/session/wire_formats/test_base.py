@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from auricle.audio.opus import find_libopus
-from auricle.commands import StreamParameters
-from auricle.events import Wire
 from auricle.session.wire_formats.base import NO_AUDIO, StreamCounts, WireFormat
 from auricle.session.wire_formats.container import ContainerWire
 from auricle.session.wire_formats.opus import OpusWire
 from auricle.session.wire_formats.pcm import PcmWire
+from auricle.values.commands import StreamParameters
+from auricle.values.events import Wire
 
 pytestmark = pytest.mark.unit
 

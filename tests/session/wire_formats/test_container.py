@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from auricle.audio.opus import OpusPacketDecoder, find_libopus
-from auricle.commands import StreamParameters
-from auricle.errors import RemoteProtocolError, UnsupportedFormat
-from auricle.events import Warned, WarningCode, Wire
 from auricle.session.wire_formats.base import Audio, DecodedAudio, StreamCounts
 from auricle.session.wire_formats.container import ContainerWire
-from auricle.types import OpusPacket, Pcm16
+from auricle.values.commands import StreamParameters
+from auricle.values.errors import RemoteProtocolError, UnsupportedFormat
+from auricle.values.events import Warned, WarningCode, Wire
+from auricle.values.types import OpusPacket, Pcm16
 from tests.support.containers import FIRST, element, ogg_page, ogg_stream, webm_head, webm_stream
 from tests.support.opus import encode_packets, tone
 

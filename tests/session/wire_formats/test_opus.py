@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auricle.audio.opus import find_libopus
-from auricle.commands import StreamParameters
-from auricle.errors import RemoteProtocolError
-from auricle.events import Warned, WarningCode, Wire
-from auricle.limits import MAX_PACKET_BYTES
 from auricle.protocol.framing import SEQ, pack
 from auricle.session.wire_formats.base import Audio, DecodedAudio, Lost, StreamCounts
 from auricle.session.wire_formats.opus import MAX_GAP_S, OpusWire
-from auricle.types import OpusPacket
+from auricle.values.commands import StreamParameters
+from auricle.values.errors import RemoteProtocolError
+from auricle.values.events import Warned, WarningCode, Wire
+from auricle.values.limits import MAX_PACKET_BYTES
+from auricle.values.types import OpusPacket
 from tests.support.opus import encode_packets, tone
 
 pytestmark = pytest.mark.unit

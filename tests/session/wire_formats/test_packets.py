@@ -6,11 +6,11 @@ import pytest
 from auricle.audio.opus import OpusPacketDecoder, find_libopus
 from auricle.audio.opus_encoder import OpusPacketEncoder
 from auricle.audio.pipeline import MAX_CONCEALED_SAMPLES
-from auricle.commands import StreamParameters
-from auricle.events import SwitchFormat, Warned, WarningCode, Wire
 from auricle.session.wire_formats.base import Audio, DecodedAudio, StreamCounts
 from auricle.session.wire_formats.packets import FAILURES_IN_A_ROW, PacketReceiver
-from auricle.types import OpusPacket, Pcm16
+from auricle.values.commands import StreamParameters
+from auricle.values.events import SwitchFormat, Warned, WarningCode, Wire
+from auricle.values.types import OpusPacket, Pcm16
 from tests.support.opus import encode_packets, tone
 
 pytestmark = pytest.mark.unit

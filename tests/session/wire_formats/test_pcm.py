@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auricle.audio.resample import resample
-from auricle.commands import StreamParameters
-from auricle.errors import RemoteProtocolError
-from auricle.events import Warned, WarningCode, Wire
 from auricle.session.wire_formats.base import Audio, DecodedAudio, Lost
 from auricle.session.wire_formats.opus import MAX_GAP_S
 from auricle.session.wire_formats.pcm import PcmWire
-from auricle.types import Pcm16
+from auricle.values.commands import StreamParameters
+from auricle.values.errors import RemoteProtocolError
+from auricle.values.events import Warned, WarningCode, Wire
+from auricle.values.types import Pcm16
 from tests.support.opus import tone
 
 pytestmark = pytest.mark.unit

@@ -1,7 +1,7 @@
 import msgspec
 import pytest
 
-from auricle.types import Segment, Transcript
+from auricle.values.types import Segment, Transcript
 from auricle.workers.process.framing import LENGTH, pack
 from auricle.workers.process.messages import BatchDone, JobDone, parse_from_child
 

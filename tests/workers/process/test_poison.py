@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from auricle.errors import RateLimited
-from auricle.types import ANONYMOUS, ClientId
+from auricle.values.errors import RateLimited
+from auricle.values.types import ANONYMOUS, ClientId
 from auricle.workers.process.poison import MAX_REMEMBERED, CrashBudget, PoisonTracker, fingerprint
 
 pytestmark = pytest.mark.unit

@@ -5,7 +5,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from auricle.transcriber import WorkerState
+from auricle.values.transcriber import WorkerState
 from auricle.workers.process.policy import Action, WorkerPolicy
 
 pytestmark = pytest.mark.unit

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from auricle.errors import SetupError
+from auricle.values.errors import SetupError
 from auricle.workers.process.channel import EXIT_START_FAILED, EXIT_STOPPED, Channel, WireBroken
 from auricle.workers.process.framing import LENGTH
 from auricle.workers.process.messages import (

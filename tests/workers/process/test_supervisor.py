@@ -13,7 +13,7 @@ import pytest
 
 from auricle.config.environment import worker_environment
 from auricle.config.settings import WorkerSettings
-from auricle.errors import WorkerError
+from auricle.values.errors import WorkerError
 from auricle.workers.process.messages import CloseStream, Message, StopWorker, ToParent, WorkerReady
 from auricle.workers.process.process import ProcessExit
 from auricle.workers.process.supervisor import Assignment, CrewOnDemand, WorkerSupervisor

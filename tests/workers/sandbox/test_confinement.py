@@ -19,11 +19,11 @@ import structlog
 from structlog.testing import capture_logs
 
 from auricle.config.settings import DecodeSettings, WorkerSettings
-from auricle.errors import AudioError, PoisonJob
-from auricle.types import Job, JobId, Options, Source
-from auricle.workers.asr.pool import WorkerPool
-from auricle.workers.decode import pool as decode_pool
-from auricle.workers.decode.pool import DecodePool
+from auricle.values.errors import AudioError, PoisonJob
+from auricle.values.types import Job, JobId, Options, Source
+from auricle.workers.kinds.asr.pool import WorkerPool
+from auricle.workers.kinds.decode import pool as decode_pool
+from auricle.workers.kinds.decode.pool import DecodePool
 from auricle.workers.process import usage
 from auricle.workers.sandbox.attempts import ATTEMPTS
 from auricle.workers.sandbox.confinement import CALLS, FILES

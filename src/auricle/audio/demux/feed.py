@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator
 from typing import TypeVar
 
 from auricle.audio.demux.track import DemuxedPacket
-from auricle.errors import AuricleError, LocalProtocolError, RemoteProtocolError
+from auricle.values.errors import AuricleError, LocalProtocolError, RemoteProtocolError
 
 _T = TypeVar("_T")
 

@@ -18,8 +18,8 @@ from struct import Struct
 
 from auricle.audio.demux.feed import ByteFeed, Packets, PushDemuxer, Step
 from auricle.audio.demux.track import DemuxedPacket, OpusTrack, is_opus_head, parse_opus_head
-from auricle.errors import RemoteProtocolError, UnsupportedFormat
-from auricle.limits import MAX_PACKET_BYTES
+from auricle.values.errors import RemoteProtocolError, UnsupportedFormat
+from auricle.values.limits import MAX_PACKET_BYTES
 
 _HEADER = Struct("<4sBBqIIIB")
 _MAGIC, _VERSION = b"OggS", 0

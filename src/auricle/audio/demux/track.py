@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from struct import Struct
 
 from auricle.audio.opus import packet_samples
-from auricle.errors import AudioError, RemoteProtocolError, UnsupportedFormat
-from auricle.limits import MAX_PACKET_BYTES
-from auricle.types import SAMPLE_RATE_HZ, OpusPacket
+from auricle.values.errors import AudioError, RemoteProtocolError, UnsupportedFormat
+from auricle.values.limits import MAX_PACKET_BYTES
+from auricle.values.types import SAMPLE_RATE_HZ, OpusPacket
 
 _HEAD = Struct("<8sBBHIhB")
 _MAGIC = b"OpusHead"

@@ -20,7 +20,7 @@ from typing import NoReturn
 
 from auricle.audio.demux.feed import ByteFeed, Packets, PushDemuxer, Step
 from auricle.audio.demux.track import OpusTrack, parse_opus_head
-from auricle.errors import RemoteProtocolError, UnsupportedFormat
+from auricle.values.errors import RemoteProtocolError, UnsupportedFormat
 
 # RFC 8794 §11.2.1 and RFC 9559 §5.1; an element's id includes the bits of its length.
 _EBML, _DOC_TYPE = 0x1A45DFA3, 0x4282

@@ -12,7 +12,7 @@ from auricle.cli.support.output import check_target, write
 from auricle.cli.support.setting_options import setting
 from auricle.config.capacity import save_capacity
 from auricle.config.settings import Settings
-from auricle.errors import SetupError
+from auricle.values.errors import SetupError
 
 
 def bench(

@@ -11,8 +11,8 @@ import numpy as np
 
 from auricle.audio.opus import LibOpus
 from auricle.cli.support.speech_clip import LANGUAGE, SpeechClip
-from auricle.errors import ModelUnavailable, RequestError
-from auricle.types import SAMPLE_RATE_HZ
+from auricle.values.errors import ModelUnavailable, RequestError
+from auricle.values.types import SAMPLE_RATE_HZ
 
 LONG_FILE_S = 6.0
 """Approximate time for the longer file, in seconds; it fills the workers' batches."""

@@ -16,7 +16,7 @@ from auricle.cli.bench.target import Target
 from auricle.cli.bench.yardstick import measure_yardstick
 from auricle.cli.support.speech_clip import speech_clip
 from auricle.config.settings import Settings
-from auricle.engine.placement import measured_of
+from auricle.engines.placement import measured_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
 
+from auricle.apis.native.wire.stream import decode_event
 from auricle.cli.bench.score import (
     PATIENCE_S,
     LevelResult,
@@ -25,9 +26,8 @@ from auricle.cli.bench.score import (
 from auricle.cli.bench.speech import StreamSpeech, stream_speech
 from auricle.cli.support.speech_clip import LANGUAGE, PACKET_S, SpeechClip
 from auricle.client.connection import ConnectionFailed, open_connection, stream_url
-from auricle.events import Final, Partial
-from auricle.protocol.native.stream import decode_event
-from auricle.types import SAMPLE_RATE_HZ
+from auricle.values.events import Final, Partial
+from auricle.values.types import SAMPLE_RATE_HZ
 
 OPEN_LIMIT_S = 30.0
 STOP = '{"type":"stop"}'

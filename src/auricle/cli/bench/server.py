@@ -20,8 +20,8 @@ import psutil
 
 from auricle.config.environment import other_environment
 from auricle.config.settings import Settings, variable
-from auricle.errors import SetupError
-from auricle.transcriber import WorkerState
+from auricle.values.errors import SetupError
+from auricle.values.transcriber import WorkerState
 
 STOP_LIMIT_S = 10.0
 POLL_S = 0.05

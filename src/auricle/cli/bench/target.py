@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from auricle.cli.support.speech_clip import LANGUAGE
 from auricle.config.settings import Settings
-from auricle.engine.models import ModelTable
-from auricle.engine.placement import Placement, plan_models
-from auricle.errors import SetupError
+from auricle.engines.models import ModelTable
+from auricle.engines.placement import Placement, plan_models
+from auricle.values.errors import SetupError
 
 
 @dataclass(frozen=True, slots=True)

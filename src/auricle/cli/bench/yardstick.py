@@ -4,7 +4,7 @@ Machines differ, and so do moments on one machine. Figures of Auricle on two mac
 after a change, can be compared as multiples of this speed, measured in the same run. One thread, so
 it is a figure for one core; int8 and faster-whisper's defaults otherwise.
 
-The library runs in a child process: :mod:`auricle.engine.whisper.yardstick`.
+The library runs in a child process: :mod:`auricle.engines.whisper.yardstick`.
 """
 
 import asyncio
@@ -17,12 +17,12 @@ from auricle.audio.opus import find_libopus
 from auricle.cli.support.speech_clip import speech_clip
 from auricle.config.environment import worker_environment
 from auricle.config.settings import Settings
-from auricle.engine.registry import find_engine
-from auricle.errors import SetupError
+from auricle.engines.registry import find_engine
+from auricle.values.errors import SetupError
 
 LIMIT_S = 120.0
 ENGINE, MODEL = "faster-whisper", "base"
-MODULE = "auricle.engine.whisper.yardstick"
+MODULE = "auricle.engines.whisper.yardstick"
 
 
 @dataclass(frozen=True, slots=True)

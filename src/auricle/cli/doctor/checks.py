@@ -20,14 +20,14 @@ from auricle.audio.opus import find_libopus
 from auricle.cli.doctor.finding import LIMIT_S, Finding, Level
 from auricle.config.environment import unknown_variables, worker_environment
 from auricle.config.settings import Settings, spool_directory, variable
-from auricle.engine.base import EngineSpec, MemoryEstimate
-from auricle.engine.models import ModelTable, chosen_model
-from auricle.engine.placement import on_cpu, plan_models
-from auricle.engine.registry import find_engine
-from auricle.errors import LedgerUnavailable, SetupError
+from auricle.engines.base import EngineSpec, MemoryEstimate
+from auricle.engines.models import ModelTable, chosen_model
+from auricle.engines.placement import on_cpu, plan_models
+from auricle.engines.registry import find_engine
 from auricle.ledger.location import AUDIO_DIRECTORY, open_bucket
-from auricle.machine import available_memory_bytes, usable_cores
 from auricle.server.access.exposure import check_exposure, is_exposed, listen
+from auricle.system.machine import available_memory_bytes, usable_cores
+from auricle.values.errors import LedgerUnavailable, SetupError
 
 ANSWER_LIMIT_S = 3.0
 MODEL_DISK_MB = 300

@@ -78,7 +78,7 @@ def doctor(
     )
     if model is not None:
         from auricle.cli.doctor.model import try_model
-        from auricle.logs import configure_logging
+        from auricle.system.logs import configure_logging
 
         configure_logging("error")
         with errors.status("Trying the model…"):  # shown on terminals only

@@ -11,12 +11,12 @@ from auricle.cli.doctor.finding import Finding, Level
 from auricle.cli.doctor.word_errors import word_error_rate
 from auricle.cli.support.speech_clip import LANGUAGE, SpeechClip, speech_clip
 from auricle.config.settings import ModelSettings, Settings
-from auricle.engine.base import EngineSpec
-from auricle.engine.models import ModelTable, ServedModel
-from auricle.engine.placement import Placement, resolve_placement
-from auricle.errors import AuricleError, SetupError
-from auricle.types import SAMPLE_RATE_HZ, Job, JobId, JobKind, Options, Pcm16, Transcript
-from auricle.workers.asr.pool import WorkerPool
+from auricle.engines.base import EngineSpec
+from auricle.engines.models import ModelTable, ServedModel
+from auricle.engines.placement import Placement, resolve_placement
+from auricle.values.errors import AuricleError, SetupError
+from auricle.values.types import SAMPLE_RATE_HZ, Job, JobId, JobKind, Options, Pcm16, Transcript
+from auricle.workers.kinds.asr.pool import WorkerPool
 
 JOB_LIMIT_S = 120.0
 MARGIN_S = 0.3

@@ -12,7 +12,8 @@ from rich.text import Text
 from auricle.cli.live.record import labelled, parts_of
 from auricle.cli.support.console import errors, results
 from auricle.client import CatchingUp, Connected, Disconnected, LiveEvent
-from auricle.events import (
+from auricle.text.formats.gaps import gap_line
+from auricle.values.events import (
     Final,
     Partial,
     SpeakerRevision,
@@ -20,8 +21,7 @@ from auricle.events import (
     SpeechStarted,
     Warned,
 )
-from auricle.protocol.gaps import gap_line
-from auricle.types import Gap, Speaker
+from auricle.values.types import Gap, Speaker
 
 SPEAKER_STYLES = ("cyan", "magenta", "green", "blue", "bright_red", "bright_cyan")
 PLACEHOLDER = Text("…", style="dim")

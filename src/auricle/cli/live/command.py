@@ -9,7 +9,6 @@ from typing import Annotated
 
 import typer
 
-from auricle.audio_formats import FILE_NAMES
 from auricle.cli.live.record import LiveRecord
 from auricle.cli.live.source import AudioSource, FileSource, MicrophoneSource
 from auricle.cli.live.stream import LiveStream
@@ -37,12 +36,13 @@ from auricle.cli.support.speech_options import (
     split_hotwords,
 )
 from auricle.client import ClientRules, LiveClient
-from auricle.commands import StreamParameters
 from auricle.config.settings import Settings, variable
-from auricle.errors import AuricleError, SetupError, Unauthorized, Unreachable
-from auricle.limits import MAX_ENDPOINT_MS, MAX_MAX_LAG_S, MIN_ENDPOINT_MS, MIN_MAX_LAG_S
-from auricle.protocol.subtitle_layout import USUAL, SubtitleLimits
-from auricle.types import Task
+from auricle.text.formats.subtitle_layout import USUAL, SubtitleLimits
+from auricle.values.audio_formats import FILE_NAMES
+from auricle.values.commands import StreamParameters
+from auricle.values.errors import AuricleError, SetupError, Unauthorized, Unreachable
+from auricle.values.limits import MAX_ENDPOINT_MS, MAX_MAX_LAG_S, MIN_ENDPOINT_MS, MIN_MAX_LAG_S
+from auricle.values.types import Task
 
 FILE_AHEAD_S = 40.0
 """Read-ahead of a recording, in seconds; reading waits for the server."""

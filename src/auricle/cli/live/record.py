@@ -9,13 +9,13 @@ import typer
 
 from auricle.cli.support.output import OutputFormat, content, write
 from auricle.client import LiveClient
-from auricle.errors import SetupError
-from auricle.events import Final, SpeakerRevision, SpeakerSegment
 from auricle.files.transcribe import FileTranscript
-from auricle.languages import SPACELESS_LANGUAGES
-from auricle.protocol.gaps import gap_line
-from auricle.protocol.subtitle_layout import USUAL, SubtitleLimits
-from auricle.types import Gap, Segment, Speaker, Transcript, Word
+from auricle.text.formats.gaps import gap_line
+from auricle.text.formats.subtitle_layout import USUAL, SubtitleLimits
+from auricle.values.errors import SetupError
+from auricle.values.events import Final, SpeakerRevision, SpeakerSegment
+from auricle.values.languages import SPACELESS_LANGUAGES
+from auricle.values.types import Gap, Segment, Speaker, Transcript, Word
 
 FIELDS_UNKNOWN_LIVE = ("language_probability", "timing_ms", "attempts")
 """Fields that are known for utterances, but not for a live stream."""

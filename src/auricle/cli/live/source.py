@@ -11,8 +11,8 @@ import anyio
 import numpy as np
 
 from auricle.client import LiveClient
-from auricle.errors import AuricleError, RequestError, SetupError
-from auricle.types import SAMPLE_RATE_HZ, Pcm16
+from auricle.values.errors import AuricleError, RequestError, SetupError
+from auricle.values.types import SAMPLE_RATE_HZ, Pcm16
 
 STEP_SAMPLES = SAMPLE_RATE_HZ // 20
 """Step in which a recording is played, 50 ms."""
@@ -50,8 +50,8 @@ class FileSource:
 
     def __init__(self, path: Path, *, is_fast: bool) -> None:
         try:
-            from auricle.workers.decode.container import ContainerReader
-            from auricle.workers.decode.input_file import InputFile
+            from auricle.workers.kinds.decode.container import ContainerReader
+            from auricle.workers.kinds.decode.input_file import InputFile
         except ModuleNotFoundError as exc:
             raise SetupError(
                 "Playing a recording requires PyAV. Run: pip install 'av>=18.1,<19'."

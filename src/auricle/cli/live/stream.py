@@ -10,10 +10,10 @@ from auricle.cli.live.captions import CaptionScreen
 from auricle.cli.live.record import LiveRecord
 from auricle.cli.live.source import AudioSource
 from auricle.client import Connected, LiveClient
-from auricle.errors import AuricleError
-from auricle.events import Final, SpeakerRevision
-from auricle.groups import first_error
-from auricle.types import Gap
+from auricle.system.groups import first_error
+from auricle.values.errors import AuricleError
+from auricle.values.events import Final, SpeakerRevision
+from auricle.values.types import Gap
 
 PROBLEM_POLL_S = 0.5
 """Interval at which a connecting client is polled for problems, in seconds."""

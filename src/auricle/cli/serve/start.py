@@ -28,21 +28,21 @@ from auricle import __version__
 from auricle.cli.settings import changed_settings, unknown_variable_warnings
 from auricle.cli.support.console import EXIT_UNUSABLE, errors, is_terminal, results
 from auricle.config.settings import ServerSettings, Settings
-from auricle.errors import AuricleError, SetupError
-from auricle.logs import configure_logging, log_uncaught
-from auricle.machine import shorten_collections
+from auricle.system.logs import configure_logging, log_uncaught
+from auricle.system.machine import shorten_collections
+from auricle.values.errors import AuricleError, SetupError
 
 if TYPE_CHECKING:
     from auricle.cluster.gateway.transcriber import RemoteTranscriber
-    from auricle.engine.models import Models, ModelTable
-    from auricle.server.api.keyless_port import KeylessPort
+    from auricle.engines.models import Models, ModelTable
+    from auricle.server.access.keyless_port import KeylessPort
     from auricle.server.live.admission.memory import Machine
-    from auricle.workers.asr.model_pools import ModelPools
     from auricle.workers.crash_audio import CrashAudio
-    from auricle.workers.decode.pool import DecodePool
-    from auricle.workers.partials.pool import PartialPool
+    from auricle.workers.kinds.asr.model_pools import ModelPools
+    from auricle.workers.kinds.decode.pool import DecodePool
+    from auricle.workers.kinds.partials.pool import PartialPool
+    from auricle.workers.kinds.speakers.pool import SpeakerPool
     from auricle.workers.process.poison import CrashBudget
-    from auricle.workers.speakers.pool import SpeakerPool
 
 WORKERS_PER_RECOGNISER = 2
 """Until finals show what the recognisers hold."""
@@ -90,8 +90,8 @@ async def _serve(settings: Settings) -> None:
     Raises:
         SetupError: The server can't start; the message says what to do.
     """
-    from auricle.engine.models import ModelTable
-    from auricle.server.api.keyless_port import KeylessPort
+    from auricle.engines.models import ModelTable
+    from auricle.server.access.keyless_port import KeylessPort
     from auricle.workers.crash_audio import CrashAudio
     from auricle.workers.process.channel import keep_memory_private
     from auricle.workers.process.poison import CrashBudget
@@ -118,14 +118,14 @@ async def _serve(settings: Settings) -> None:
         await pool.start()
         # One core imports the server while the other one loads the model.
         await anyio.to_thread.run_sync(_import_server)
+        from auricle.apis.wyoming.live import WyomingServer, announcer
         from auricle.server.access.exposure import is_exposed, listen
-        from auricle.server.api.wyoming import WyomingServer, announcer
         from auricle.server.app import create_app
         from auricle.server.main import serve
         from auricle.server.net.listen import base_url
-        from auricle.workers.decode.frame_pool import FramePool
-        from auricle.workers.decode.pool import DecodePool
-        from auricle.workers.turns.pool import TurnPool
+        from auricle.workers.kinds.decode.pool import DecodePool
+        from auricle.workers.kinds.frames.pool import FramePool
+        from auricle.workers.kinds.turns.pool import TurnPool
 
         decoder = DecodePool(
             settings.worker,
@@ -200,7 +200,7 @@ def _check(settings: ServerSettings, *keyless: "KeylessPort") -> None:
     """
     from auricle.server.access.exposure import listen
     from auricle.server.access.key_file import read_keys
-    from auricle.server.api.keyless_port import check_announcement
+    from auricle.server.access.keyless_port import check_announcement
     from auricle.server.net.tls import Certificate
 
     if settings.keys_file is not None:
@@ -213,7 +213,7 @@ def _check(settings: ServerSettings, *keyless: "KeylessPort") -> None:
 
 def _import_server() -> None:
     """Import what needs 0.8 s of CPU time, in a thread."""
-    import auricle.server.api.wyoming
+    import auricle.apis.wyoming.live
     import auricle.server.app
     import auricle.server.main  # noqa: F401
 
@@ -289,9 +289,9 @@ async def _engine(
         facts: dict[str, object] = {"recognisers": len(urls)}
         return _Engine(remote, fleet, f"sends jobs to {count}", facts, machine)
 
-    from auricle.engine.placement import measured_of, plan_models
-    from auricle.machine import available_memory_bytes
-    from auricle.workers.asr.model_pools import ModelPools
+    from auricle.engines.placement import measured_of, plan_models
+    from auricle.system.machine import available_memory_bytes
+    from auricle.workers.kinds.asr.model_pools import ModelPools
 
     in_log = not is_terminal(sys.stderr)
     memory_mb = available_memory_bytes() / 1e6
@@ -356,8 +356,8 @@ async def _partials(
     """
     if settings.engine.engine_urls and settings.live.partial_model is None:
         return None
-    from auricle.engine.partial_model import find_partial_model, place_partial_model
-    from auricle.workers.partials.pool import PartialPool
+    from auricle.engines.partial_model import find_partial_model, place_partial_model
+    from auricle.workers.kinds.partials.pool import PartialPool
 
     name = settings.live.partial_model
     model = find_partial_model(name, models)
@@ -382,7 +382,7 @@ def _speakers(settings: Settings) -> "SpeakerPool | None":
     Raises:
         SetupError: The file of the setting is not a speaker model.
     """
-    from auricle.workers.speakers.pool import SpeakerPool
+    from auricle.workers.kinds.speakers.pool import SpeakerPool
 
     if not settings.speakers.speaker_workers:
         return None

@@ -10,7 +10,7 @@ from typing import ParamSpec, TextIO, TypeVar
 import typer
 from rich.console import Console
 
-from auricle.errors import AuricleError
+from auricle.values.errors import AuricleError
 
 EXIT_UNUSABLE = 2
 """Settings, model, port or files can't be used; nothing was done."""

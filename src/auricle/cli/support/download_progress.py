@@ -24,7 +24,7 @@ LINE_EVERY_S = 10.0
 
 
 class DownloadProgress:
-    """An :class:`auricle.engine.pull.download.PullProgress` on stderr."""
+    """An :class:`auricle.engines.pull.download.PullProgress` on stderr."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         """Show a bar if stderr is a terminal; ``clock`` times the plain lines."""

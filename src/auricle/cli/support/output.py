@@ -6,18 +6,18 @@ import os
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from auricle.atomic_file import replacing
-from auricle.errors import SetupError
 from auricle.files.transcribe import FileTranscript
-from auricle.protocol.docx import to_docx
-from auricle.protocol.gaps import text_with_gaps
-from auricle.protocol.markdown import to_markdown
-from auricle.protocol.native.utterance import transcript_body
-from auricle.protocol.paragraphs import Paragraph, clock, paragraphs_of
-from auricle.protocol.rttm import to_rttm
-from auricle.protocol.subtitle_layout import USUAL, SubtitleLimits
-from auricle.protocol.subtitles import to_srt, to_vtt
-from auricle.types import Transcript
+from auricle.system.atomic_file import replacing
+from auricle.text.formats.docx import to_docx
+from auricle.text.formats.gaps import text_with_gaps
+from auricle.text.formats.markdown import to_markdown
+from auricle.text.formats.native_json import transcript_body
+from auricle.text.formats.paragraphs import Paragraph, clock, paragraphs_of
+from auricle.text.formats.rttm import to_rttm
+from auricle.text.formats.subtitle_layout import USUAL, SubtitleLimits
+from auricle.text.formats.subtitles import to_srt, to_vtt
+from auricle.values.errors import SetupError
+from auricle.values.types import Transcript
 
 
 class OutputFormat(enum.StrEnum):

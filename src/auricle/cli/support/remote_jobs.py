@@ -27,10 +27,10 @@ from auricle.client.api.conversion import recognised
 from auricle.client.api.options import JobOptions
 from auricle.client.api.transport import TIMEOUT_S
 from auricle.config.settings import ClientSettings
-from auricle.errors import AuricleError, NotFound, RequestError, SetupError, Unreachable
 from auricle.files.transcribe import FileTranscript
-from auricle.limits import MAX_FILE_NAME_CHARACTERS
-from auricle.types import Options, SpeakerOptions
+from auricle.values.errors import AuricleError, NotFound, RequestError, SetupError, Unreachable
+from auricle.values.limits import MAX_FILE_NAME_CHARACTERS
+from auricle.values.types import Options, SpeakerOptions
 
 POLL_S = 0.3
 PATIENCE_S = 900.0

@@ -10,7 +10,7 @@ from auricle.client.api.calls import MAX_PAGE, Call, base_url
 from auricle.client.api.connection import Connection
 from auricle.client.api.transport import TIMEOUT_S
 from auricle.config.settings import ClientSettings, Settings, variable
-from auricle.errors import (
+from auricle.values.errors import (
     AuricleError,
     NotFound,
     RequestError,

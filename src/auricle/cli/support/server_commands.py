@@ -17,7 +17,7 @@ from auricle.cli.support.output import (
 )
 from auricle.cli.support.setting_options import server_url, setting
 from auricle.config.settings import Settings
-from auricle.errors import NotFound
+from auricle.values.errors import NotFound
 
 if TYPE_CHECKING:
     from auricle.cli.support.server import Server

@@ -14,7 +14,7 @@ import numpy as np
 
 from auricle.audio.opus import LibOpus, OpusPacketDecoder
 from auricle.protocol.framing import PacketFramer
-from auricle.types import OpusPacket, Pcm16
+from auricle.values.types import OpusPacket, Pcm16
 
 PACKET_S = 0.02
 LANGUAGE = "en"

@@ -4,10 +4,10 @@ from typing import Annotated
 
 import typer
 
-from auricle.errors import BadRequest, SetupError
-from auricle.languages import language_choice
-from auricle.protocol.subtitle_layout import MAX_LINE_WIDTH, MAX_LINES, MIN_LINE_WIDTH
-from auricle.types import MAX_SPEAKERS, SpeakerOptions, Task
+from auricle.text.formats.subtitle_layout import MAX_LINE_WIDTH, MAX_LINES, MIN_LINE_WIDTH
+from auricle.values.errors import BadRequest, SetupError
+from auricle.values.languages import language_choice
+from auricle.values.types import MAX_SPEAKERS, SpeakerOptions, Task
 
 Language = Annotated[
     str | None,

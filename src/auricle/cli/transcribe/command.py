@@ -9,7 +9,6 @@ from typing import Annotated
 import anyio
 import typer
 
-from auricle.audio_formats import FILE_NAMES
 from auricle.cli.support.console import INSTALL_SERVER, errors
 from auricle.cli.support.output import (
     OutputFormat,
@@ -38,10 +37,11 @@ from auricle.cli.support.speech_options import (
 )
 from auricle.cli.transcribe.recogniser import FileRecogniser, RecogniserRequest
 from auricle.config.settings import Settings
-from auricle.errors import AuricleError, RequestError, SetupError
 from auricle.files.transcribe import FileTranscript
-from auricle.protocol.subtitle_layout import USUAL, SubtitleLimits
-from auricle.types import DEFAULT_BEAM_SIZE, MAX_BEAM_SIZE, SAMPLE_RATE_HZ, Options, Task
+from auricle.text.formats.subtitle_layout import USUAL, SubtitleLimits
+from auricle.values.audio_formats import FILE_NAMES
+from auricle.values.errors import AuricleError, RequestError, SetupError
+from auricle.values.types import DEFAULT_BEAM_SIZE, MAX_BEAM_SIZE, SAMPLE_RATE_HZ, Options, Task
 
 FILES_AT_ONCE = 4
 """Short files share a worker's batch; more concurrent files would only delay each one."""
@@ -220,7 +220,7 @@ def _recogniser(settings: Settings) -> FileRecogniser:
         return RemoteRecogniser(settings.client)
     try:
         from auricle.cli.transcribe.local import LocalRecogniser
-        from auricle.logs import configure_logging
+        from auricle.system.logs import configure_logging
     except ModuleNotFoundError as exc:
         raise SetupError(
             f"Set --url to transcribe with a server, or {INSTALL_SERVER}: "

@@ -9,7 +9,7 @@ from auricle.cli.support.console import errors
 from auricle.cli.support.remote_jobs import RemoteJobs
 from auricle.cli.transcribe.recogniser import RecogniserRequest
 from auricle.config.settings import ClientSettings
-from auricle.errors import AuricleError
+from auricle.values.errors import AuricleError
 
 
 async def submit(

@@ -13,8 +13,7 @@ from auricle.cli.support.console import errors
 from auricle.cli.support.progress import OnProgress
 from auricle.cli.transcribe.recogniser import RecogniserRequest
 from auricle.config.settings import Settings
-from auricle.engine.placement import prepare
-from auricle.errors import RequestError
+from auricle.engines.placement import prepare
 from auricle.files.channels import transcribe_channels
 from auricle.files.fair_semaphore import FairSemaphore
 from auricle.files.transcribe import (
@@ -25,11 +24,12 @@ from auricle.files.transcribe import (
     transcribe_file,
 )
 from auricle.files.voices import VoiceRequest
-from auricle.transcriber import Decoder, Progress
-from auricle.types import ANONYMOUS, SAMPLE_RATE_HZ, ClientId, Source
-from auricle.workers.asr.pool import WorkerPool
-from auricle.workers.decode.pool import DecodePool
-from auricle.workers.speakers.pool import SpeakerPool
+from auricle.values.errors import RequestError
+from auricle.values.transcriber import Decoder, Progress
+from auricle.values.types import ANONYMOUS, SAMPLE_RATE_HZ, ClientId, Source
+from auricle.workers.kinds.asr.pool import WorkerPool
+from auricle.workers.kinds.decode.pool import DecodePool
+from auricle.workers.kinds.speakers.pool import SpeakerPool
 
 
 class LocalRecogniser:

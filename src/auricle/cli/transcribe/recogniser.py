@@ -7,7 +7,7 @@ from typing import Protocol
 
 from auricle.cli.support.progress import OnProgress
 from auricle.files.transcribe import FileTranscript
-from auricle.types import Options, SpeakerOptions
+from auricle.values.types import Options, SpeakerOptions
 
 
 @dataclass(frozen=True, slots=True)

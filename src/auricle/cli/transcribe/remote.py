@@ -15,8 +15,8 @@ from auricle.cli.support.progress import OnProgress
 from auricle.cli.support.remote_jobs import RemoteJobs
 from auricle.cli.transcribe.recogniser import RecogniserRequest
 from auricle.config.settings import ClientSettings
-from auricle.errors import NotFound, RequestError
 from auricle.files.transcribe import FileTranscript
+from auricle.values.errors import NotFound, RequestError
 
 MAX_UPLOADS = 3
 

@@ -17,7 +17,7 @@ from auricle.client.api.transport import (
     timeout_of,
 )
 from auricle.client.network import key_headers
-from auricle.errors import AudioError, AuricleError, JobConflict, Unreachable
+from auricle.values.errors import AudioError, AuricleError, JobConflict, Unreachable
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ from typing import BinaryIO, Protocol
 
 import anyio
 
-from auricle.errors import RequestError
+from auricle.values.errors import RequestError
 
 AudioInput = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
 """A path; the content of a file; or a file opened in binary mode that can seek, read from its

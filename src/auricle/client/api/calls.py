@@ -22,7 +22,7 @@ from auricle.client.api.results import (
     Transcript,
     TranscriptSummary,
 )
-from auricle.errors import BadRequest, SetupError
+from auricle.values.errors import BadRequest, SetupError
 
 T = TypeVar("T")
 Item = TypeVar("Item")

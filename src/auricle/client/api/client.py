@@ -25,7 +25,7 @@ from auricle.client.api.results import (
     TranscriptSummary,
 )
 from auricle.client.api.transport import PATIENCE_S, TIMEOUT_S
-from auricle.errors import AuricleError, NotFound, Unreachable
+from auricle.values.errors import AuricleError, NotFound, Unreachable
 
 if TYPE_CHECKING:
     from auricle.client.api.live_options import LiveOptions

@@ -7,9 +7,9 @@ from auricle.client.api.results import (
     Transcript,
     TranscriptSegment,
 )
-from auricle.protocol.subtitles import to_srt, to_vtt
-from auricle.types import SAMPLE_RATE_HZ, Gap, Segment, Speaker, Word
-from auricle.types import Transcript as Recognised
+from auricle.text.formats.subtitles import to_srt, to_vtt
+from auricle.values.types import SAMPLE_RATE_HZ, Gap, Segment, Speaker, Word
+from auricle.values.types import Transcript as Recognised
 
 
 def recognised(transcript: Transcript) -> tuple[Recognised, tuple[Gap, ...]]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 import msgspec
 
 from auricle.client.backoff import Backoff, ClientRules
-from auricle.errors import (
+from auricle.values.errors import (
     AuricleError,
     BadRequest,
     DeadlineExceeded,

@@ -6,8 +6,8 @@ from typing import Literal, TypedDict
 import msgspec
 
 from auricle.client.api.options import TaskName
-from auricle.commands import StreamParameters
-from auricle.errors import BadRequest
+from auricle.values.commands import StreamParameters
+from auricle.values.errors import BadRequest
 
 
 class LiveOptions(TypedDict, total=False):

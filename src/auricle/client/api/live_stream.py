@@ -9,8 +9,8 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from auricle.client.conversation import LiveEvent
 from auricle.client.live import LiveClient
-from auricle.commands import Configure, StreamParameters
-from auricle.types import Pcm16
+from auricle.values.commands import Configure, StreamParameters
+from auricle.values.types import Pcm16
 
 
 class LiveStream:

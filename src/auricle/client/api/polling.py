@@ -4,7 +4,7 @@ import msgspec
 
 from auricle.client.api.failures import not_auricle
 from auricle.client.api.results import Job
-from auricle.errors import DeadlineExceeded
+from auricle.values.errors import DeadlineExceeded
 
 FIRST_DELAY_S, MAX_DELAY_S, GROWTH = 0.1, 1.0, 1.3
 """A short job is noticed soon; a long one costs the server a query a second."""

@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 
 from auricle.client.api.failures import Problem, error_of
-from auricle.errors import RequestError
+from auricle.values.errors import RequestError
 
 JobState = Literal["queued", "running", "done", "failed", "cancelled"]
 SubtitleFormat = Literal["srt", "vtt"]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import httpx2 as httpx
 
 from auricle.client.network import describe_failure
-from auricle.errors import AuricleError, SetupError, Unreachable
+from auricle.values.errors import AuricleError, SetupError, Unreachable
 
 CONNECT_LIMIT_S = 10.0
 TIMEOUT_S = 60.0

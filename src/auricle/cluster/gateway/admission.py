@@ -1,7 +1,7 @@
 """Admission and reservations of a gateway. No I/O, no clock.
 
-The rules are those of the pool (:mod:`auricle.workers.asr.admission`), with less information. A
-gateway knows its own jobs, but not which of them run already; it knows other gateways' jobs only
+The rules are those of the pool (:mod:`auricle.workers.kinds.asr.admission`), with less information.
+A gateway knows its own jobs, but not which of them run already; it knows other gateways' jobs only
 from the recognisers' latest reports. Audio of other gateways that waits counts as one reservation,
 and a gateway admits at most its share of the recognisers' queues.
 """
@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 from auricle.cluster.gateway.view import ModelCapacity
 from auricle.config.settings import QueueSettings
-from auricle.engine.base import CostModel
-from auricle.errors import Overloaded
-from auricle.types import ClientId, Job, JobKind, ReservationRequest
-from auricle.workers.asr.admission import Admission
-from auricle.workers.asr.backlog import Backlog, Ticket
-from auricle.workers.asr.speed import Speed, Workers
+from auricle.engines.base import CostModel
+from auricle.values.errors import Overloaded
+from auricle.values.types import ClientId, Job, JobKind, ReservationRequest
+from auricle.workers.kinds.asr.admission import Admission
+from auricle.workers.kinds.asr.backlog import Backlog, Ticket
+from auricle.workers.kinds.asr.speed import Speed, Workers
 
 OTHERS = ClientId("\0others")
 """Client ID for the work of other gateways; no key has such a name."""

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator, Mapping
 import structlog
 
 from auricle.config.settings import ModelSettings
-from auricle.engine.models import Choice, ModelTable, ServedModel
-from auricle.errors import ModelUnavailable, SetupError
-from auricle.transcriber import ModelStats, ModelTraits
+from auricle.engines.models import Choice, ModelTable, ServedModel
+from auricle.values.errors import ModelUnavailable, SetupError
+from auricle.values.transcriber import ModelStats, ModelTraits
 
 RETRY_AFTER_S = 2
 
@@ -15,7 +15,7 @@ log = structlog.get_logger(__name__)
 
 
 class FleetModels:
-    """An :class:`auricle.engine.models.Models` that changes with the recognisers.
+    """An :class:`auricle.engines.models.Models` that changes with the recognisers.
 
     Until a recogniser has reported its models, they are those of the gateway's settings.
 

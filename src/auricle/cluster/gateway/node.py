@@ -1,7 +1,7 @@
 """HTTP client for one recogniser URL: sends jobs and checks health.
 
-A job has one of three outcomes: a transcript, an :class:`~auricle.errors.AuricleError` from the
-recogniser, or :class:`RecogniserLost`. The latter covers a failed connection, an answer that is
+A job has one of three outcomes: a transcript, an :class:`~auricle.values.errors.AuricleError` from
+the recogniser, or :class:`RecogniserLost`. The latter covers a failed connection, an answer that is
 truncated, invalid or silent, and any response of a proxy.
 """
 
@@ -29,8 +29,8 @@ from auricle.cluster.wire.messages import (
     pack_job,
     read_done,
 )
-from auricle.errors import RemoteProtocolError, SetupError, Unauthorized
-from auricle.types import Job, Transcript
+from auricle.values.errors import RemoteProtocolError, SetupError, Unauthorized
+from auricle.values.types import Job, Transcript
 
 KEEP_ALIVE_S = 2.0
 """Shorter than servers' keep-alive (uvicorn: 5 s), so that no job meets a closing connection."""

@@ -43,9 +43,9 @@ from auricle.cluster.gateway.view import (
 )
 from auricle.cluster.wire.capacity import Capacity
 from auricle.config.settings import QueueSettings, RemoteEngineSettings
-from auricle.engine.base import CostModel
-from auricle.engine.models import not_served
-from auricle.errors import (
+from auricle.engines.base import CostModel
+from auricle.engines.models import not_served
+from auricle.values.errors import (
     AuricleError,
     DeadlineExceeded,
     Draining,
@@ -57,9 +57,9 @@ from auricle.errors import (
     Superseded,
     WorkerError,
 )
-from auricle.transcriber import Counters, ModelStats, Stats
-from auricle.types import SAMPLE_RATE_HZ, Job, JobId, Options, ReservationRequest, Transcript
-from auricle.workers.asr.backlog import Ticket, is_early
+from auricle.values.transcriber import Counters, ModelStats, Stats
+from auricle.values.types import SAMPLE_RATE_HZ, Job, JobId, Options, ReservationRequest, Transcript
+from auricle.workers.kinds.asr.backlog import Ticket, is_early
 from auricle.workers.process.poison import CrashBudget, PoisonTracker
 
 MAX_LOSSES = 2
@@ -108,7 +108,7 @@ class _Call:
 
 
 class RemoteTranscriber:
-    """Send jobs to recognisers; see the module and :class:`auricle.transcriber.Transcriber`.
+    """Send jobs to recognisers; see the module and :class:`auricle.values.transcriber.Transcriber`.
 
     Call :meth:`start` once, from the event loop that uses it, and :meth:`aclose` at the end.
 
@@ -207,7 +207,7 @@ class RemoteTranscriber:
         await self._http.aclose()
 
     async def transcribe(self, job: Job) -> Transcript:
-        """See :class:`auricle.transcriber.Transcriber`."""
+        """See :class:`auricle.values.transcriber.Transcriber`."""
         now = time.monotonic()
         try:
             self._poison.refuse_poison(job.pcm, now)
@@ -227,7 +227,7 @@ class RemoteTranscriber:
         return transcript
 
     def reserve(self, request: ReservationRequest) -> str:
-        """See :class:`auricle.transcriber.Transcriber`.
+        """See :class:`auricle.values.transcriber.Transcriber`.
 
         The decision uses the latest reports of the recognisers, and the jobs that this gateway has
         admitted since.
@@ -250,7 +250,7 @@ class RemoteTranscriber:
         return id
 
     def release(self, reservation: str) -> None:
-        """See :class:`auricle.transcriber.Transcriber`."""
+        """See :class:`auricle.values.transcriber.Transcriber`."""
         if (found := self._reservations.pop(reservation, None)) is not None:
             admission, name = found
             admission.release(name)
@@ -266,7 +266,7 @@ class RemoteTranscriber:
         return self._models
 
     def stats(self) -> Stats:
-        """See :class:`auricle.transcriber.Transcriber`; uses the recognisers' latest reports."""
+        """See :class:`.Transcriber`; uses the recognisers' latest reports."""
         return stats_of(
             self._views(),
             self._counters,

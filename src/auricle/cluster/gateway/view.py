@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 from auricle.cluster.gateway.ejection import Ejection
 from auricle.cluster.wire.capacity import Capacity
-from auricle.errors import AuricleError, Overloaded, RateLimited, RequestError, Superseded
-from auricle.transcriber import (
+from auricle.values.errors import AuricleError, Overloaded, RateLimited, RequestError, Superseded
+from auricle.values.transcriber import (
     Counters,
     ModelState,
     ModelStats,

@@ -34,12 +34,12 @@ from auricle.cluster.recogniser.service import RecogniserService
 from auricle.cluster.wire.capacity import Capacity, capacity_of
 from auricle.cluster.wire.messages import JobHead, audio_s_of
 from auricle.config.settings import Settings
-from auricle.engine.base import CostModel
-from auricle.engine.models import ModelTable
-from auricle.errors import SetupError, WorkerError
-from auricle.logs import configure_logging
-from auricle.machine import shorten_collections
-from auricle.transcriber import Stats
+from auricle.engines.base import CostModel
+from auricle.engines.models import ModelTable
+from auricle.system.logs import configure_logging
+from auricle.system.machine import shorten_collections
+from auricle.values.errors import SetupError, WorkerError
+from auricle.values.transcriber import Stats
 
 REPORT_TIMEOUT_S = 1.0
 FIRST_REPORTS_S = 2.5

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from auricle.config.environment import SECRET_VARIABLES
 from auricle.config.settings import Settings, fields, variable
-from auricle.errors import SetupError
+from auricle.values.errors import SetupError
 
 
 def settings_from(arguments: Mapping[str, object]) -> Settings:

@@ -9,9 +9,9 @@ import random
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from auricle.engine.base import CostModel
-from auricle.errors import NoWorkerReady
-from auricle.transcriber import Stats
+from auricle.engines.base import CostModel
+from auricle.values.errors import NoWorkerReady
+from auricle.values.transcriber import Stats
 
 STALE_S = 2.0
 """Time without a report after which a replica is ranked last."""

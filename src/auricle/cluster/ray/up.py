@@ -16,8 +16,8 @@ from ray import serve
 
 from auricle.cluster.ray.app import application
 from auricle.config.settings import Settings
-from auricle.errors import SetupError
-from auricle.machine import usable_cores
+from auricle.system.machine import usable_cores
+from auricle.values.errors import SetupError
 
 APPLICATION = "auricle"
 RAY_SETTINGS = {

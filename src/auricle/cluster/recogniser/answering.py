@@ -8,8 +8,8 @@ import anyio
 
 from auricle.cluster.wire.failures import remote_error
 from auricle.cluster.wire.messages import BEAT_S, Beat, Done, ErrorFrame
-from auricle.errors import AuricleError
-from auricle.types import Job, Transcript
+from auricle.values.errors import AuricleError
+from auricle.values.types import Job, Transcript
 from auricle.workers.process.framing import pack
 
 Transcribe = Callable[[Job], Awaitable[Transcript]]

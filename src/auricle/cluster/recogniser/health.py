@@ -6,7 +6,7 @@ worker becomes ready, or jobs wait without any progress, not even a worker's dea
 
 from dataclasses import dataclass, field
 
-from auricle.transcriber import Stats
+from auricle.values.transcriber import Stats
 
 STALL_S = 300.0
 """Time without progress after which a replica is unhealthy. On hardware that suits the model a pool

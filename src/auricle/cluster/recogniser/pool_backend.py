@@ -5,8 +5,8 @@ from collections.abc import AsyncGenerator
 from auricle.cluster.recogniser.answering import answer
 from auricle.cluster.wire.capacity import Capacity, capacity_of
 from auricle.cluster.wire.messages import JobHead, parse_job
-from auricle.workers.asr.model_pools import ModelPools
-from auricle.workers.asr.pool import WorkerPool
+from auricle.workers.kinds.asr.model_pools import ModelPools
+from auricle.workers.kinds.asr.pool import WorkerPool
 
 
 class PoolBackend:

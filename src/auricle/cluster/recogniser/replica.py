@@ -14,13 +14,13 @@ from auricle.cluster.recogniser.pool_backend import PoolBackend
 from auricle.cluster.recogniser.scaling import ONGOING_AUDIO
 from auricle.cluster.wire.messages import parse_head
 from auricle.config.settings import Settings
-from auricle.engine.models import ModelTable
-from auricle.engine.placement import plan_models
-from auricle.errors import WorkerError
-from auricle.logs import configure_logging
-from auricle.transcriber import Stats
-from auricle.workers.asr.model_pools import ModelPools
+from auricle.engines.models import ModelTable
+from auricle.engines.placement import plan_models
+from auricle.system.logs import configure_logging
+from auricle.values.errors import WorkerError
+from auricle.values.transcriber import Stats
 from auricle.workers.crash_audio import CrashAudio
+from auricle.workers.kinds.asr.model_pools import ModelPools
 
 
 def cores_of(settings: Settings) -> int:

@@ -14,7 +14,6 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from auricle.asgi import while_connected
 from auricle.cluster.wire.capacity import Capacity, pack_capacity
 from auricle.cluster.wire.failures import pack_error
 from auricle.cluster.wire.messages import (
@@ -25,7 +24,8 @@ from auricle.cluster.wire.messages import (
     JobHead,
     parse_head,
 )
-from auricle.errors import (
+from auricle.system.asgi import while_connected
+from auricle.values.errors import (
     AuricleError,
     IdleTimeout,
     NotFound,

@@ -5,8 +5,8 @@ from dataclasses import astuple, replace
 
 import msgspec
 
-from auricle.errors import RemoteProtocolError
-from auricle.transcriber import (
+from auricle.values.errors import RemoteProtocolError
+from auricle.values.transcriber import (
     Counters,
     ModelStats,
     ModelTraits,
@@ -17,7 +17,7 @@ from auricle.transcriber import (
     total,
     total_models,
 )
-from auricle.workers.asr.codec import clean_text
+from auricle.workers.kinds.asr.codec import clean_text
 from auricle.workers.process.framing import decode
 from auricle.workers.process.stack_frames import MAX_STACK_FRAMES
 

@@ -8,7 +8,7 @@ status. Any other response with an error status comes from a proxy, not from a r
 import msgspec
 
 from auricle.cluster.wire.messages import RemoteError
-from auricle.errors import (
+from auricle.values.errors import (
     AudioError,
     AuricleError,
     BadRequest,

@@ -18,14 +18,14 @@ from dataclasses import astuple, fields
 import msgspec
 import numpy as np
 
-from auricle.errors import (
+from auricle.values.errors import (
     BadRequest,
     LocalProtocolError,
     RemoteProtocolError,
     TooLarge,
     WorkerError,
 )
-from auricle.types import (
+from auricle.values.types import (
     MAX_BEAM_SIZE,
     MAX_JOB_SAMPLES,
     SAMPLE_BYTES,
@@ -37,7 +37,7 @@ from auricle.types import (
     Options,
     Transcript,
 )
-from auricle.workers.asr.codec import validated
+from auricle.workers.kinds.asr.codec import validated
 from auricle.workers.process.framing import LENGTH, decode, pack
 
 JOBS_PATH = "/v1/jobs"
@@ -103,7 +103,7 @@ class Done(_Frame, frozen=True):
 
 
 class RemoteError(msgspec.Struct, frozen=True):
-    """An error of a recogniser; ``code`` is that of an error class of :mod:`auricle.errors`."""
+    """An error of a recogniser; ``code`` is that of an error class of :mod:`.errors`."""
 
     code: str
     message: str

@@ -7,10 +7,10 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from auricle.durable import sync_directory
-from auricle.errors import LedgerFull, LedgerReadOnly, LedgerUnavailable
 from auricle.ledger.audio.store import COPY_BYTES, NAME, RETRY_S, missing_audio, unavailable_audio
 from auricle.ledger.database import Checkpoint, no_checkpoint
+from auricle.system.durable import sync_directory
+from auricle.values.errors import LedgerFull, LedgerReadOnly, LedgerUnavailable
 
 _PARTIAL = ".part"
 

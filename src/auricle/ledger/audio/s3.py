@@ -25,8 +25,8 @@ from botocore.exceptions import (
     PartialCredentialsError,
 )
 
-from auricle.errors import LedgerFull, LedgerUnavailable, SetupError, TooLarge
 from auricle.ledger.audio.store import COPY_BYTES, NAME, RETRY_S, missing_audio, unavailable_audio
+from auricle.values.errors import LedgerFull, LedgerUnavailable, SetupError, TooLarge
 
 CONNECT_S = 5.0
 READ_S = 20.0

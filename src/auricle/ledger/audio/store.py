@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
-from auricle.errors import AudioMissing, LedgerUnavailable
+from auricle.values.errors import AudioMissing, LedgerUnavailable
 
 RETRY_S = 30
 COPY_BYTES = 2**20

@@ -17,7 +17,7 @@ import socket
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from auricle.errors import BadRequest
+from auricle.values.errors import BadRequest
 
 MAX_URL_CHARACTERS = 2048
 SECRET_PREFIX = "whsec_"

@@ -11,9 +11,9 @@ or with the next frame.
 
 from dataclasses import dataclass
 
-from auricle.errors import AudioError
 from auricle.protocol.frames.splitter import JunkLimit, frame_of
-from auricle.types import CompressedFrame
+from auricle.values.errors import AudioError
+from auricle.values.types import CompressedFrame
 
 _MAGIC = b"fLaC"
 _BLOCK_HEADER_BYTES = 4

@@ -4,7 +4,6 @@ Each frame states its size. The first frame, and the first after other bytes, is
 header of the next one. ID3v2 tags are skipped.
 """
 
-from auricle.errors import AudioError
 from auricle.protocol.frames.mpeg_header import (
     ADTS_HEADER_BYTES,
     MP3_HEADER_BYTES,
@@ -12,7 +11,8 @@ from auricle.protocol.frames.mpeg_header import (
     parse_mp3_header,
 )
 from auricle.protocol.frames.splitter import MAX_TAG_BYTES, JunkLimit, frame_of
-from auricle.types import CompressedFrame, FrameCodec
+from auricle.values.errors import AudioError
+from auricle.values.types import CompressedFrame, FrameCodec
 
 _TAG = b"ID3"
 _TAG_HEADER_BYTES = 10  # ID3v2.4 §3.1: "ID3", version, flags, size in four bytes of seven bits

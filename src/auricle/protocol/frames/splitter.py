@@ -2,8 +2,8 @@
 
 from typing import Protocol
 
-from auricle.errors import AudioError
-from auricle.types import SAMPLE_RATE_HZ, CompressedFrame
+from auricle.values.errors import AudioError
+from auricle.values.types import SAMPLE_RATE_HZ, CompressedFrame
 
 MAX_JUNK_BYTES = 64 * 1024
 """Bytes between two frames that are passed over; more are not audio."""

@@ -7,9 +7,9 @@ are released when the request ends, also if it fails or is cancelled.
 import contextlib
 from collections.abc import Iterator
 
-from auricle.audio_formats import CONTAINERS, OPUS_BYTES_PER_S, AudioFormat
-from auricle.transcriber import Transcriber
-from auricle.types import MAX_JOB_S, SAMPLE_RATE_HZ, ClientId, ReservationRequest
+from auricle.values.audio_formats import CONTAINERS, OPUS_BYTES_PER_S, AudioFormat
+from auricle.values.transcriber import Transcriber
+from auricle.values.types import MAX_JOB_S, SAMPLE_RATE_HZ, ClientId, ReservationRequest
 
 MAX_UTTERANCE_S = float(MAX_JOB_S)
 """Longer audio is handled as a file."""

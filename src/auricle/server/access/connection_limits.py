@@ -19,11 +19,11 @@ from typing import Any
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from auricle.config.settings import ServerSettings
-from auricle.errors import AuricleError, Overloaded, RateLimited
-from auricle.machine import raise_open_files
 from auricle.server.http.client_address import Address, Network, client_address
 from auricle.server.http.errors import refuse
 from auricle.server.http.request_log import request_log
+from auricle.system.machine import raise_open_files
+from auricle.values.errors import AuricleError, Overloaded, RateLimited
 
 MARGIN = 32
 """Connections above the total limit that receive an error response; loopback and trusted proxies

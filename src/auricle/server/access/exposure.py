@@ -4,8 +4,8 @@ import ipaddress
 import socket
 
 from auricle.config.settings import ServerSettings
-from auricle.errors import SetupError
 from auricle.server.net.listen import open_sockets
+from auricle.values.errors import SetupError
 
 
 def listen(settings: ServerSettings) -> list[socket.socket]:

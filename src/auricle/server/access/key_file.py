@@ -23,11 +23,11 @@ from pathlib import Path
 
 import structlog
 
-from auricle.atomic_file import replacing
-from auricle.errors import SetupError
 from auricle.server.access.rate_limits import NO_OWN_LIMITS, KeyLimits, parse_limits
 from auricle.server.net.file_watch import CHECK_INTERVAL_S, is_open_to_others, watch_files
-from auricle.types import RESERVED_CLIENTS
+from auricle.system.atomic_file import replacing
+from auricle.values.errors import SetupError
+from auricle.values.types import RESERVED_CLIENTS
 
 MAX_FILE_BYTES = 2**20
 

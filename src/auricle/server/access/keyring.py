@@ -21,11 +21,11 @@ from dataclasses import dataclass
 from pydantic import SecretStr
 from starlette.datastructures import Headers
 
-from auricle.errors import SetupError, Unauthorized
 from auricle.server.access.key_file import StoredKey, hashed
 from auricle.server.access.rate_limits import NO_OWN_LIMITS, KeyLimits
 from auricle.server.access.tokens import TokenSigner, check_time, is_token, reads
-from auricle.types import ANONYMOUS, RESERVED_CLIENTS, ClientId
+from auricle.values.errors import SetupError, Unauthorized
+from auricle.values.types import ANONYMOUS, RESERVED_CLIENTS, ClientId
 
 _SCHEMES = ("bearer ", "token ")
 AZURE_HEADER = "api-key"

@@ -4,7 +4,7 @@ A browser sends requests for any page and names the page's origin in ``Origin``.
 itself and of ``AURICLE_ALLOWED_ORIGINS`` are accepted, over HTTP (CORS) and every kind of
 WebSocket. Pages from other origins, including the opaque origin ``null``, are rejected. There are
 no cookies, so a browser adds no credentials to a page's request; a password, which it might add, is
-accepted for POST to two paths only (:mod:`auricle.server.api.asr_webservice.asr`).
+accepted for POST to two paths only (:mod:`auricle.apis.asr_webservice.files`).
 
 Without keys that is not enough: any site could point one of its names at this machine (DNS
 rebinding), and its pages would then have the server's origin. So a server without keys accepts
@@ -22,10 +22,10 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from auricle.config.settings import ORIGIN, ServerSettings
-from auricle.errors import ForbiddenHost, ForbiddenOrigin
 from auricle.protocol.ignored import WARNINGS_HEADER
 from auricle.server.http.errors import refuse
 from auricle.server.http.request_log import REQUEST_ID, request_log
+from auricle.values.errors import ForbiddenHost, ForbiddenOrigin
 
 _HOST = re.compile(r"([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::(\d{1,5}))?", re.ASCII)
 _DEFAULT_PORTS = {"http": "80", "https": "443"}

@@ -11,8 +11,8 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from auricle.errors import RateLimited
-from auricle.types import ClientId
+from auricle.values.errors import RateLimited
+from auricle.values.types import ClientId
 
 SESSION_RETRY_S = 10
 _MINUTE_S = 60.0

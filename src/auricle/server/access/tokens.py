@@ -21,7 +21,7 @@ import hmac
 import math
 import re
 
-from auricle.errors import TokenExpired
+from auricle.values.errors import TokenExpired
 
 _VERSION = "tok1"
 _READING = "tok2"

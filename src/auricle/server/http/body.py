@@ -8,7 +8,7 @@ from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
-from auricle.errors import BadRequest, TooLarge
+from auricle.values.errors import BadRequest, TooLarge
 
 MIN_BYTES_PER_S = 1000
 """Minimum average rate of a body, after one pause: a slower one occupies a slot for too long."""

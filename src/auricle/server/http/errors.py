@@ -18,7 +18,10 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from auricle.errors import (
+from auricle.protocol.errors import ErrorBody, ErrorResponse
+from auricle.server.http.request_log import REQUEST_ID, request_id_of, request_log
+from auricle.system.groups import first_error
+from auricle.values.errors import (
     AudioError,
     AudioMissing,
     AuricleError,
@@ -32,9 +35,6 @@ from auricle.errors import (
     RequestError,
     ServerFull,
 )
-from auricle.groups import first_error
-from auricle.protocol.native.errors import ErrorBody, ErrorResponse
-from auricle.server.http.request_log import REQUEST_ID, request_id_of, request_log
 
 CLIENT_VISIBLE_ERRORS = (
     RequestError,

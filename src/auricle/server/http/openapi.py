@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from auricle.protocol.native.errors import ErrorResponse
+from auricle.protocol.errors import ErrorResponse
 
 Schema = dict[str, Any]
 Answers = dict[int | str, dict[str, Any]]

@@ -7,8 +7,8 @@ of a POST. HEAD returns the headers of GET (RFC 9110 §9.3.2); monitors use it.
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from auricle.errors import NotFound
 from auricle.server.http.errors import deny_handshake
+from auricle.values.errors import NotFound
 
 _IS_HEAD = "auricle.is_head"
 

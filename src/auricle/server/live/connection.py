@@ -20,17 +20,8 @@ import anyio
 from starlette.types import Message, Scope
 from starlette.websockets import WebSocketDisconnect, WebSocketDisconnected
 
+from auricle.apis.native.dialect import NativeDialect
 from auricle.audio.g711 import alaw_to_pcm16, mulaw_to_pcm16
-from auricle.commands import SessionCommand
-from auricle.errors import (
-    AuricleError,
-    BadRequest,
-    IdleTimeout,
-    Overloaded,
-    RemoteProtocolError,
-    TakenOver,
-)
-from auricle.events import Closed, Failed, Final, SessionEvent, Warned, WarningCode
 from auricle.protocol.dialect import (
     Companded,
     Dialect,
@@ -49,12 +40,21 @@ from auricle.server.http.errors import (
 )
 from auricle.server.http.request_log import request_log
 from auricle.server.live.frame_stream import FrameStream
-from auricle.server.live.native_dialect import NativeDialect
 from auricle.server.live.outbox import Outbox
 from auricle.server.live.registry import LiveSessions
 from auricle.server.live.runner import LiveRunner
 from auricle.server.net.loop_budget import TimeShare
 from auricle.server.net.peer import peer_of
+from auricle.values.commands import SessionCommand
+from auricle.values.errors import (
+    AuricleError,
+    BadRequest,
+    IdleTimeout,
+    Overloaded,
+    RemoteProtocolError,
+    TakenOver,
+)
+from auricle.values.events import Closed, Failed, Final, SessionEvent, Warned, WarningCode
 
 __all__ = ["End", "LiveConnection", "Socket"]
 

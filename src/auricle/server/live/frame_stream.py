@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from auricle.errors import UnsupportedFormat
 from auricle.protocol.dialect import EncodedFrames
-from auricle.transcriber import DecodingStream, FrameDecoder
-from auricle.types import ClientId
+from auricle.values.errors import UnsupportedFormat
+from auricle.values.transcriber import DecodingStream, FrameDecoder
+from auricle.values.types import ClientId
 
 
 class FrameStream:
@@ -30,7 +30,7 @@ class FrameStream:
 
         Raises:
             UnsupportedFormat: There is no decoder.
-            AuricleError: See :class:`auricle.transcriber.FrameDecoder`.
+            AuricleError: See :class:`auricle.values.transcriber.FrameDecoder`.
         """
         if self._decoder is None:
             raise UnsupportedFormat("This server decodes no live MP3, FLAC or AAC.")

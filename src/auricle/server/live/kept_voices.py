@@ -16,13 +16,13 @@ import anyio
 import structlog
 from anyio import CapacityLimiter, to_thread
 
-from auricle.errors import AuricleError
 from auricle.ledger.voices import SessionVoices, StoredVoices
 from auricle.server.http.errors import log_unexpected
 from auricle.server.live.session_secrets import RETURN_S
 from auricle.session.live import LiveSession
 from auricle.speakers.known_voices import KnownVoices
-from auricle.types import ClientId
+from auricle.values.errors import AuricleError
+from auricle.values.types import ClientId
 
 INTERVAL_S = 1.0
 MAX_BATCH = 20

@@ -5,7 +5,7 @@ load rises, and none at full load. Queued files and live backlogs do not count, 
 priority than optional jobs.
 """
 
-from auricle.transcriber import Stats, WorkerState
+from auricle.values.transcriber import Stats, WorkerState
 
 FULL_WAIT_S = 1.0
 """Queued work per worker, in seconds, at which the load is full: finals would be late."""

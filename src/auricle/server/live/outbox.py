@@ -9,7 +9,8 @@ client may resume.
 import math
 from collections import deque
 
-from auricle.events import (
+from auricle.protocol.dialect import OutboundItem
+from auricle.values.events import (
     AudioProgress,
     Final,
     Partial,
@@ -18,7 +19,6 @@ from auricle.events import (
     Warned,
     WarningCode,
 )
-from auricle.protocol.dialect import OutboundItem
 
 MAX_NEWS = 64
 """Queue length from which speech events and warnings are dropped."""

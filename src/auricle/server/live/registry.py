@@ -19,14 +19,11 @@ import structlog
 from anyio import to_thread
 from anyio.abc import TaskGroup
 
+from auricle.apis.native.wire.stream import Resume
 from auricle.audio.opus import LibOpus
-from auricle.commands import StreamParameters
 from auricle.config.settings import LiveSettings
-from auricle.engine.models import Models
-from auricle.errors import Draining, Overloaded, RateLimited, ServerFull, TakenOver
+from auricle.engines.models import Models
 from auricle.ledger.transcripts import NOTHING_KEPT, KeptEnd
-from auricle.machine import available_memory_bytes
-from auricle.protocol.native.stream import Resume
 from auricle.server.access.connection_limits import network_of
 from auricle.server.access.rate_limits import RateLimiter
 from auricle.server.http.client_address import Address, Network
@@ -45,14 +42,17 @@ from auricle.server.live.transcript_keeper import SessionIdentity, TranscriptKee
 from auricle.server.telemetry.live_metrics import LiveMetrics
 from auricle.session.intake import check_channels
 from auricle.session.live import LiveSession
-from auricle.transcriber import (
+from auricle.system.machine import available_memory_bytes
+from auricle.values.commands import StreamParameters
+from auricle.values.errors import Draining, Overloaded, RateLimited, ServerFull, TakenOver
+from auricle.values.transcriber import (
     FrameDecoder,
     PartialTranscriber,
     Transcriber,
     TurnJudge,
     VoiceEmbedder,
 )
-from auricle.types import SAMPLE_RATE_HZ, ClientId, Options, ReservationRequest
+from auricle.values.types import SAMPLE_RATE_HZ, ClientId, Options, ReservationRequest
 
 PLACE_RETRY_S = 10
 NATIVE = "native"

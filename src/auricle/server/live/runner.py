@@ -14,16 +14,6 @@ import structlog
 from anyio.abc import TaskGroup, TaskStatus
 from msgspec import UNSET
 
-from auricle.commands import Configure, SessionCommand
-from auricle.errors import (
-    AuricleError,
-    SpeakersUnavailable,
-    TakenOver,
-    TurnsUnavailable,
-    WorkerError,
-)
-from auricle.events import Closed, Final, SessionEvent
-from auricle.groups import first_error
 from auricle.server.http.errors import log_unexpected
 from auricle.server.live.readers.feed import SessionFeed
 from auricle.server.net.loop_budget import SHARE
@@ -38,8 +28,26 @@ from auricle.session.output import (
     Revised,
     Submit,
 )
-from auricle.transcriber import PartialTranscriber, Transcriber, TurnJudge, VoiceEmbedder
-from auricle.types import ClientId, EmbedJob, Job, JobId, SpeakerEmbeddings, Transcript, TurnJob
+from auricle.system.groups import first_error
+from auricle.values.commands import Configure, SessionCommand
+from auricle.values.errors import (
+    AuricleError,
+    SpeakersUnavailable,
+    TakenOver,
+    TurnsUnavailable,
+    WorkerError,
+)
+from auricle.values.events import Closed, Final, SessionEvent
+from auricle.values.transcriber import PartialTranscriber, Transcriber, TurnJudge, VoiceEmbedder
+from auricle.values.types import (
+    ClientId,
+    EmbedJob,
+    Job,
+    JobId,
+    SpeakerEmbeddings,
+    Transcript,
+    TurnJob,
+)
 
 MIN_SLEEP_S = 0.005
 """Shortest timer, in seconds, so that no timer can keep the event loop busy."""

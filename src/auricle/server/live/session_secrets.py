@@ -13,7 +13,7 @@ import os
 import secrets
 from pathlib import Path
 
-from auricle.types import ClientId
+from auricle.values.types import ClientId
 
 FILE = "session-key"
 KEY_BYTES = 32

@@ -17,8 +17,6 @@ import anyio
 import structlog
 from anyio import CapacityLimiter, to_thread
 
-from auricle.errors import AuricleError
-from auricle.events import Final
 from auricle.ledger.kept_words import kept_words
 from auricle.ledger.transcripts import (
     NOTHING_KEPT,
@@ -28,7 +26,9 @@ from auricle.ledger.transcripts import (
     Transcripts,
 )
 from auricle.server.http.errors import log_unexpected
-from auricle.types import SAMPLE_RATE_HZ, ClientId
+from auricle.values.errors import AuricleError
+from auricle.values.events import Final
+from auricle.values.types import SAMPLE_RATE_HZ, ClientId
 
 MAX_PENDING = 10_000
 """Finals that wait for the database; several minutes of a busy server."""

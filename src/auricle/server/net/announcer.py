@@ -16,7 +16,7 @@ import anyio
 import structlog
 
 from auricle.config.environment import worker_environment
-from auricle.errors import SetupError
+from auricle.values.errors import SetupError
 
 PROGRAM = "auricle.server.net.mdns_responder"
 RESTART_S = 60.0

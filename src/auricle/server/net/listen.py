@@ -4,7 +4,7 @@ import socket
 from collections.abc import Sequence
 
 from auricle.config.settings import ServerSettings
-from auricle.errors import SetupError
+from auricle.values.errors import SetupError
 
 BACKLOG = 1024
 ACCEPTS_AT_ONCE = 16

@@ -12,8 +12,8 @@ from typing import Any
 import structlog
 
 from auricle.config.settings import ServerSettings
-from auricle.errors import SetupError
 from auricle.server.net.file_watch import CHECK_INTERVAL_S, is_open_to_others, watch_files
+from auricle.values.errors import SetupError
 
 MAX_FILE_BYTES = 2**20
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from auricle.types import ClientId
+from auricle.values.types import ClientId
 
 MAX_CLIENTS = 100
 OTHER = "_other"

@@ -17,7 +17,7 @@ import anyio
 
 from auricle.server.http.errors import log_unexpected
 from auricle.server.telemetry.host import HostUsage
-from auricle.transcriber import Stats, WorkerExit, WorkerState
+from auricle.values.transcriber import Stats, WorkerExit, WorkerState
 
 SAMPLE_INTERVAL_S = 1.0
 SAMPLE_EVERY_S = 5.0

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import psutil
 
-from auricle.machine import available_memory_bytes, usable_memory_bytes
+from auricle.system.machine import available_memory_bytes, usable_memory_bytes
 
 
 @dataclass(frozen=True, slots=True)

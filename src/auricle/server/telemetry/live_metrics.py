@@ -6,9 +6,9 @@ from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from auricle.errors import TooLate
-from auricle.events import Closed, Final
 from auricle.server.telemetry.client_metrics import ClientMetrics
+from auricle.values.errors import TooLate
+from auricle.values.events import Closed, Final
 
 _FINAL_BUCKETS_S = (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10, 30, 60)
 _MAX_RECENT = 1000

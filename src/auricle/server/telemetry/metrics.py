@@ -33,13 +33,13 @@ from auricle import __version__ as _VERSION
 from auricle.ledger.job import JobState
 from auricle.ledger.outbox import Delivery, DeliveryState
 from auricle.ledger.store import Backlog
-from auricle.protocol.native.errors import ErrorResponse
+from auricle.protocol.errors import ErrorResponse
 from auricle.server.access.keyring import Keyring
 from auricle.server.http.openapi import answer, refusals
 from auricle.server.telemetry.client_metrics import ClientMetrics
 from auricle.server.telemetry.history import REFUSALS
 from auricle.server.telemetry.live_metrics import NODE_BUCKETS_S, LiveMetrics
-from auricle.transcriber import (
+from auricle.values.transcriber import (
     Decoder,
     ModelState,
     ModelStats,
@@ -47,7 +47,7 @@ from auricle.transcriber import (
     Transcriber,
     WorkerState,
 )
-from auricle.types import Timing
+from auricle.values.types import Timing
 
 _DELAY_BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
 LOOP_EVERY_S = 0.1

@@ -12,8 +12,8 @@ from typing import TypeVar
 
 import structlog
 
-from auricle.errors import LedgerFailed, LedgerUnavailable
 from auricle.ledger.database import Database, Transaction
+from auricle.values.errors import LedgerFailed, LedgerUnavailable
 
 T = TypeVar("T")
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 import anyio
 from starlette.types import Message, Receive
 
-from auricle.errors import Overloaded
 from auricle.server.uploads.upload_room import early_s
-from auricle.types import ANONYMOUS
+from auricle.values.errors import Overloaded
+from auricle.values.types import ANONYMOUS
 
 RETRY_S = 10
 """Retry-After when no file slot is free. Slots take minutes to free; clients should retry sooner.

@@ -11,11 +11,11 @@ from typing import Any
 import msgspec
 from anyio import to_thread
 
-from auricle.errors import BadRequest
 from auricle.protocol.fields import InvalidJson, convert, decode_json
 from auricle.protocol.ignored import field_beginnings
 from auricle.protocol.json_audio import is_longer_outside_audio
 from auricle.server.uploads.params import JsonRequest, TranscriptionParams, check, ignored_fields
+from auricle.values.errors import BadRequest
 
 THREAD_ABOVE_BYTES = 256 * 1024
 SLICE_CHARACTERS = 2**20  # a multiple of 4; about 2 ms

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 
-from auricle.errors import BadRequest
 from auricle.server.uploads.spool import SpoolFile
+from auricle.values.errors import BadRequest
 
 FILE_FIELD = "file"
 

@@ -9,11 +9,14 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 from starlette.datastructures import QueryParams
 
-from auricle.audio_formats import FORMAT_OPTIONS
-from auricle.engine.models import Models
-from auricle.errors import BadRequest, UnsupportedFormat
-from auricle.languages import language_choice
-from auricle.limits import (
+from auricle.apis.deepgram.wire.results import FileResponse
+from auricle.engines.models import Models
+from auricle.protocol.fields import convert_texts
+from auricle.protocol.ignored import ignored_options
+from auricle.values.audio_formats import FORMAT_OPTIONS
+from auricle.values.errors import BadRequest, UnsupportedFormat
+from auricle.values.languages import language_choice
+from auricle.values.limits import (
     MAX_CHANNELS,
     MAX_KEEP_AUDIO_S,
     MAX_PACKET_BYTES,
@@ -27,10 +30,7 @@ from auricle.limits import (
     Prompt,
     StrictLanguage,
 )
-from auricle.protocol.deepgram.results import FileResponse
-from auricle.protocol.fields import convert_texts
-from auricle.protocol.ignored import ignored_options
-from auricle.types import (
+from auricle.values.types import (
     DEFAULT_BEAM_SIZE,
     MAX_BEAM_SIZE,
     MAX_SPEAKERS,

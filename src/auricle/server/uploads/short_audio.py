@@ -14,13 +14,13 @@ from anyio import to_thread
 from auricle.audio.opus import LibOpus, OpusPacketDecoder, packet_samples
 from auricle.audio.pipeline import OpusPacketDecodingPipeline
 from auricle.audio.resample import resample
-from auricle.audio_formats import AudioFormat
-from auricle.errors import AudioError, EmptyAudio, OpusWithoutBoundaries, RemoteProtocolError
 from auricle.protocol.detect import detect, walk_packets
 from auricle.protocol.framing import PacketFramer
 from auricle.server.access.admission import MAX_UTTERANCE_S
 from auricle.server.uploads.params import TranscriptionParams
-from auricle.types import SAMPLE_BYTES, SAMPLE_RATE_HZ, OpusPacket, Pcm16
+from auricle.values.audio_formats import AudioFormat
+from auricle.values.errors import AudioError, EmptyAudio, OpusWithoutBoundaries, RemoteProtocolError
+from auricle.values.types import SAMPLE_BYTES, SAMPLE_RATE_HZ, OpusPacket, Pcm16
 
 DIRECT_FORMATS = frozenset({"pcm16", "opus"})
 

@@ -26,7 +26,7 @@ import anyio
 import structlog
 from anyio import to_thread
 
-from auricle.errors import LedgerFull, Overloaded, SetupError
+from auricle.values.errors import LedgerFull, Overloaded, SetupError
 
 BUFFER_BYTES = 2**20
 """Bytes per write, which is made in a thread so that a slow disk doesn't block other requests."""

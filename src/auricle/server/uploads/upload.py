@@ -5,7 +5,7 @@ import contextlib
 from auricle.protocol.detect import DETECT_HEAD_BYTES
 from auricle.server.uploads.params import TranscriptionParams
 from auricle.server.uploads.spool import SpoolDirectory, SpoolFile
-from auricle.types import Source
+from auricle.values.types import Source
 
 
 class Upload:

@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 
-from auricle.transcriber import Transcriber
-from auricle.types import ClientId, ReservationRequest
+from auricle.values.transcriber import Transcriber
+from auricle.values.types import ClientId, ReservationRequest
 
 MAX_EARLY = 2
 """Maximum early reservations per key, and per address."""

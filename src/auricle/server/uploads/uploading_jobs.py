@@ -8,7 +8,7 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from auricle.types import ClientId
+from auricle.values.types import ClientId
 
 
 @dataclass(slots=True, eq=False)

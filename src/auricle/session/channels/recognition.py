@@ -9,15 +9,15 @@ from math import inf
 from typing import TypeVar
 
 from auricle.audio.endpointer import Endpointing
-from auricle.errors import AuricleError
-from auricle.events import EagerFinal, Final, Partial
 from auricle.session.arrivals import ArrivalLog
 from auricle.session.channels.segmenters import ChannelEvent
 from auricle.session.output import Cancel, Submit, UnfinishedAudio
 from auricle.session.recognition import Recognition, RecognitionOutput
 from auricle.session.utterances.segmenter import SpeechSegmenter
 from auricle.session.utterances.utterance import Caller, UtteranceNumbers
-from auricle.types import JobId, Options, Redact, Transcript, TurnDetection
+from auricle.values.errors import AuricleError
+from auricle.values.events import EagerFinal, Final, Partial
+from auricle.values.types import JobId, Options, Redact, Transcript, TurnDetection
 
 T = TypeVar("T")
 

@@ -13,9 +13,9 @@ import numpy.typing as npt
 from auricle.audio.channel_comparison import ChannelComparison, SimilarChannels
 from auricle.audio.endpointer import Endpointing, EndpointRules
 from auricle.audio.gate import SpeechProbabilities, VoiceDetector
-from auricle.commands import StreamParameters
-from auricle.events import Warned, WarningCode
 from auricle.session.utterances.segmenter import SpeechSegmenter
+from auricle.values.commands import StreamParameters
+from auricle.values.events import Warned, WarningCode
 
 
 class ChannelEvent(NamedTuple):

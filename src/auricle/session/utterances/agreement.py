@@ -16,8 +16,8 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from auricle.languages import SPACELESS_LANGUAGES
-from auricle.types import SAMPLE_RATE_HZ, Transcript, Word
+from auricle.values.languages import SPACELESS_LANGUAGES
+from auricle.values.types import SAMPLE_RATE_HZ, Transcript, Word
 
 MIN_APART_SAMPLES = SAMPLE_RATE_HZ // 2
 EDGE_SAMPLES = SAMPLE_RATE_HZ // 2

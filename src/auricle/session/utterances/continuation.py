@@ -9,7 +9,7 @@ A cut utterance, and one that is decoded together with the speech before it, may
 although the previous text was sent with a full stop. Then the first letter is a capital.
 """
 
-from auricle.types import SAMPLE_RATE_HZ
+from auricle.values.types import SAMPLE_RATE_HZ
 
 MAX_PAUSE_SAMPLES = 3 * SAMPLE_RATE_HZ
 """A longer pause starts a new sentence."""

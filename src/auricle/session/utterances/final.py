@@ -14,7 +14,10 @@ the transcriber then uses its result, and the first of both to be done counts.
 from dataclasses import dataclass, replace
 from math import inf
 
-from auricle.errors import (
+from auricle.session.context import NO_CONTEXT, DecodingContext
+from auricle.session.output import Cancel, Submit
+from auricle.session.utterances.utterance import JobFactory, Speculation
+from auricle.values.errors import (
     AudioError,
     AuricleError,
     DeadlineExceeded,
@@ -25,11 +28,8 @@ from auricle.errors import (
     Superseded,
     TooLate,
 )
-from auricle.events import Trigger
-from auricle.session.context import NO_CONTEXT, DecodingContext
-from auricle.session.output import Cancel, Submit
-from auricle.session.utterances.utterance import JobFactory, Speculation
-from auricle.types import JobId, JobKind, Options, Pcm16, Transcript
+from auricle.values.events import Trigger
+from auricle.values.types import JobId, JobKind, Options, Pcm16, Transcript
 
 RETRY_FIRST_S = 0.25
 RETRY_MAX_S = 5.0
@@ -99,8 +99,8 @@ class PendingFinal:
         is_unfinished: Whether it was ended in the middle of speech, and the engine returns words.
         context: Preceding speech that it is decoded together with.
         give_up_at: Monotonic time after which its job must not start.
-        end_of_turn: As in :class:`auricle.events.Final`.
-        trigger: As in :class:`auricle.events.Final`.
+        end_of_turn: As in :class:`auricle.values.events.Final`.
+        trigger: As in :class:`auricle.values.events.Final`.
         result: The result, or ``None`` while it is pending.
     """
 

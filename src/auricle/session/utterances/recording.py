@@ -6,7 +6,7 @@ session is silent, half a minute during speech (docs/decisions/135).
 
 import numpy as np
 
-from auricle.types import SAMPLE_BYTES, Pcm16
+from auricle.values.types import SAMPLE_BYTES, Pcm16
 
 
 class Recording:

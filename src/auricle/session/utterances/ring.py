@@ -6,7 +6,7 @@ was not transcribed when the high-water mark is reached is lost, and counted.
 
 import numpy as np
 
-from auricle.types import Pcm16
+from auricle.values.types import Pcm16
 
 
 class PCM16RingBuffer:

@@ -18,7 +18,7 @@ from auricle.audio.vad import WINDOW_SAMPLES
 from auricle.session.context import NO_CONTEXT, DecodingContext
 from auricle.session.utterances.recording import Recording
 from auricle.session.utterances.ring import PCM16RingBuffer
-from auricle.types import SAMPLE_RATE_HZ, Pcm16
+from auricle.values.types import SAMPLE_RATE_HZ, Pcm16
 
 PAUSE_SAMPLES = 4 * WINDOW_SAMPLES
 """Silence that is a pause, with the last window incomplete: longer than most plosives."""

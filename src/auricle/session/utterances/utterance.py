@@ -5,12 +5,12 @@ from dataclasses import dataclass, field, replace
 from math import inf
 
 from auricle.audio.endpointer import Pause
-from auricle.errors import AuricleError, PoisonJob, Superseded
-from auricle.events import Partial
 from auricle.session.context import NO_CONTEXT, DecodingContext
 from auricle.session.output import Cancel, Submit
 from auricle.session.utterances.agreement import Agreement
-from auricle.types import (
+from auricle.values.errors import AuricleError, PoisonJob, Superseded
+from auricle.values.events import Partial
+from auricle.values.types import (
     SAMPLE_RATE_HZ,
     ClientId,
     Job,

@@ -6,8 +6,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from auricle.events import SwitchFormat, Warned
-from auricle.types import Pcm16
+from auricle.values.events import SwitchFormat, Warned
+from auricle.values.types import Pcm16
 
 NO_AUDIO: Pcm16 = np.zeros(0, np.int16)
 NO_AUDIO.setflags(write=False)

@@ -8,10 +8,10 @@ from collections import deque
 from auricle.audio.demux.ogg import OggDemuxer
 from auricle.audio.demux.webm import WebmDemuxer
 from auricle.audio.opus import LibOpus
-from auricle.commands import StreamParameters
-from auricle.events import Wire
 from auricle.session.wire_formats.base import NO_AUDIO, Audio, DecodedAudio, StreamCounts
 from auricle.session.wire_formats.packets import PacketReceiver
+from auricle.values.commands import StreamParameters
+from auricle.values.events import Wire
 
 SLICE_BYTES = 64
 """Maximum bytes passed to a demuxer at once: a message may hold half a million elements without a

@@ -6,13 +6,13 @@ import numpy as np
 
 from auricle.audio.opus import LibOpus, OpusPacketDecoder
 from auricle.audio.pipeline import MAX_CONCEALED_SAMPLES, OpusPacketDecodingPipeline
-from auricle.commands import StreamParameters
-from auricle.errors import RemoteProtocolError
-from auricle.events import SwitchFormat, Warned, WarningCode, Wire
-from auricle.limits import DEFAULT_PACKET_MS
 from auricle.protocol.opus_packet import TICKS_HZ, parse_packet
 from auricle.session.wire_formats.base import Audio, DecodedAudio, Lost, StreamCounts
-from auricle.types import SAMPLE_RATE_HZ, OpusPacket
+from auricle.values.commands import StreamParameters
+from auricle.values.errors import RemoteProtocolError
+from auricle.values.events import SwitchFormat, Warned, WarningCode, Wire
+from auricle.values.limits import DEFAULT_PACKET_MS
+from auricle.values.types import SAMPLE_RATE_HZ, OpusPacket
 
 FAILURES_IN_A_ROW = 3
 """Consecutive decode failures that reset the decoder; as many again switch the format."""

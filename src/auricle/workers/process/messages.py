@@ -2,8 +2,8 @@
 
 Layout of a message: ``[uint32_le length][msgpack map]``. Both sides reject a length above their
 limits. The parent decodes strictly into these classes, which contain the values of
-:mod:`auricle.types`, and validates all lengths and numbers. A worker imports this module in its
-sandbox only: NumPy starts threads, which the sandbox would not cover.
+:mod:`auricle.values.types`, and validates all lengths and numbers. A worker imports this module in
+its sandbox only: NumPy starts threads, which the sandbox would not cover.
 """
 
 from typing import Annotated
@@ -11,7 +11,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from auricle.types import FrameCodec, Options, Source, Transcript
+from auricle.values.types import FrameCodec, Options, Source, Transcript
 from auricle.workers.process.framing import decode
 
 MAX_START_ANSWER_BYTES = 64 * 2**10
@@ -196,7 +196,7 @@ class StartFailed(Message, frozen=True):
 
 
 class JobDone(Message, frozen=True):
-    """One job's transcript; untrusted until :mod:`auricle.workers.asr.codec` has validated it."""
+    """One job's transcript; untrusted until :mod:`.codec` has validated it."""
 
     id: str
     transcript: Transcript

@@ -9,8 +9,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
-from auricle.errors import PoisonJob, RateLimited
-from auricle.types import ANONYMOUS, ClientId, Pcm16
+from auricle.values.errors import PoisonJob, RateLimited
+from auricle.values.types import ANONYMOUS, ClientId, Pcm16
 
 SAME_SIGNATURE_CONVICTS = 2
 """Crashes with the same signal in the same frame that quarantine a job."""

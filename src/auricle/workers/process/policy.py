@@ -15,7 +15,7 @@ import enum
 import math
 from dataclasses import dataclass, field
 
-from auricle.transcriber import WorkerState
+from auricle.values.transcriber import WorkerState
 
 
 class Action(enum.Enum):

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from auricle.errors import SetupError
+from auricle.values.errors import SetupError
 from auricle.workers.process.channel import (
     EXIT_START_FAILED,
     EXIT_STOPPED,

@@ -19,9 +19,9 @@ import anyio.abc
 import structlog
 
 from auricle.config.settings import WorkerSettings
-from auricle.errors import WorkerError
-from auricle.logs import log_safely
-from auricle.transcriber import WorkerExit, WorkerState, WorkerStats
+from auricle.system.logs import log_safely
+from auricle.values.errors import WorkerError
+from auricle.values.transcriber import WorkerExit, WorkerState, WorkerStats
 from auricle.workers.process.messages import Message, StartFailed, StopWorker, ToParent, WorkerReady
 from auricle.workers.process.policy import Action, WorkerPolicy
 from auricle.workers.process.process import ProcessExit, WorkerProcess

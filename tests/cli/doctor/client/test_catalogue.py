@@ -12,7 +12,7 @@ from auricle.cli.doctor.client.catalogue import (
     read_text,
     read_timed_text,
 )
-from auricle.errors import SetupError
+from auricle.values.errors import SetupError
 
 pytestmark = pytest.mark.unit
 

@@ -3,7 +3,7 @@
 import anyio
 
 from auricle.client import ClientRules, Final, LiveClient, StreamParameters
-from auricle.errors import AuricleError
+from auricle.values.errors import AuricleError
 from tests.resilience.chaos.clients.site import Broken, Site, chunks, paced
 from tests.resilience.chaos.recordings import Recording
 

@@ -10,7 +10,7 @@ import soxr
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
-from auricle.types import SAMPLE_RATE_HZ, Pcm16
+from auricle.values.types import SAMPLE_RATE_HZ, Pcm16
 from tests.resilience.chaos.clients.site import Broken, Site, chunks, paced
 from tests.resilience.chaos.recordings import Recording
 

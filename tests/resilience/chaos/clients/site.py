@@ -11,7 +11,7 @@ import httpx2
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidHandshake, InvalidStatus
 
-from auricle.types import SAMPLE_RATE_HZ, Pcm16
+from auricle.values.types import SAMPLE_RATE_HZ, Pcm16
 
 CHUNK_S = 0.1
 CONNECT_LIMIT_S = 30.0

@@ -4,8 +4,8 @@ import asyncio
 import json
 from collections.abc import Mapping
 
-from auricle.protocol.wyoming.framing import EventFramer, WyomingEvent
-from auricle.types import SAMPLE_RATE_HZ
+from auricle.apis.wyoming.wire.framing import EventFramer, WyomingEvent
+from auricle.values.types import SAMPLE_RATE_HZ
 from tests.resilience.chaos.clients.site import Broken, Refused, Site, chunks, paced
 from tests.resilience.chaos.recordings import Recording
 

@@ -11,7 +11,7 @@ from auricle.server.live.admission.activity import (
     Activity,
     Newcomer,
 )
-from auricle.types import ClientId
+from auricle.values.types import ClientId
 
 pytestmark = pytest.mark.unit
 

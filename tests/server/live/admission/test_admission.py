@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auricle.errors import ServerFull
 from auricle.server.live.admission.activity import SILENT, SPEAKING
 from auricle.server.live.admission.admission import (
     FIRST_WORDS_S,
@@ -18,7 +17,8 @@ from auricle.server.live.admission.admission import (
 )
 from auricle.server.live.admission.capacity import LATE_S, STEP_S, Sample, SpeakerCapacity
 from auricle.server.live.admission.line import DEFAULT_RETRY_S, GRACE_S, Waiter
-from auricle.types import ClientId
+from auricle.values.errors import ServerFull
+from auricle.values.types import ClientId
 
 pytestmark = pytest.mark.unit
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from auricle.errors import ServerFull
 from auricle.server.live.admission import memory
 from auricle.server.live.admission.admission import LiveAdmission
 from auricle.server.live.admission.capacity import (
@@ -19,7 +18,8 @@ from auricle.server.live.admission.capacity import (
 )
 from auricle.server.live.admission.line import Waiter
 from auricle.server.live.admission.memory import FILE, CapacityMemory, Machine
-from auricle.types import ClientId
+from auricle.values.errors import ServerFull
+from auricle.values.types import ClientId
 
 pytestmark = pytest.mark.unit
 

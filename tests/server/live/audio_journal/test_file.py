@@ -15,7 +15,7 @@ from auricle.server.live.audio_journal.file import (
     JournalHeader,
     read_journal,
 )
-from auricle.types import MAX_JOB_SAMPLES, ClientId, Options, Pcm16, Task
+from auricle.values.types import MAX_JOB_SAMPLES, ClientId, Options, Pcm16, Task
 
 pytestmark = pytest.mark.unit
 

@@ -11,10 +11,10 @@ import pytest
 from structlog.testing import LogCapture
 
 from auricle.config.settings import LedgerSettings
-from auricle.durable import try_lock
 from auricle.server.live.audio_journal import journal as audio_journal
 from auricle.server.live.audio_journal.file import JournalFile, JournalledUtterance, read_journal
 from auricle.server.live.audio_journal.journal import AudioJournal, delete_left, has_left
+from auricle.system.durable import try_lock
 from tests.apis.test_vanished_clients import LINEAR, segments
 from tests.support.service import Live, live, poll_until
 from tests.support.stream import SPEECH, call, pcm

@@ -9,12 +9,12 @@ import pytest
 from structlog.testing import LogCapture
 
 from auricle.config.settings import LedgerSettings
-from auricle.errors import AudioError, NoWorkerReady, PoisonJob, WorkerError
 from auricle.ledger.sqlite import SqliteDatabase
 from auricle.ledger.transcripts import KeptSegment, KeptTranscript, Transcripts
 from auricle.server.live.audio_journal import journal as audio_journal
 from auricle.server.live.audio_journal.file import JournalFile, JournalHeader
-from auricle.types import ANONYMOUS, JobKind, Options
+from auricle.values.errors import AudioError, NoWorkerReady, PoisonJob, WorkerError
+from auricle.values.types import ANONYMOUS, JobKind, Options
 from tests.support.service import Service, build, listening, live, poll_until
 from tests.support.stream import SPEECH
 

@@ -5,12 +5,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from auricle.commands import StreamParameters
+from auricle.apis.native.wire.stream import Resume
 from auricle.config.settings import LiveSettings
-from auricle.events import Final, Wire
-from auricle.protocol.native.stream import Resume
 from auricle.server.live.connection import End, LiveConnection
 from auricle.server.live.runner import LiveRunner
+from auricle.values.commands import StreamParameters
+from auricle.values.events import Final, Wire
 from tests.support.live_sessions import ALICE, Sessions, sessions
 from tests.support.service import poll_until
 from tests.support.stream import SPEECH, pcm

@@ -9,11 +9,11 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from auricle.commands import Flush, StreamParameters
-from auricle.errors import BadRequest, Overloaded
-from auricle.events import SessionEvent, Wire
 from auricle.protocol.dialect import ClosingMessages, Companded, Law, Reply, Step
 from auricle.server.live.connection import MAX_BAD_MESSAGES, End, LiveConnection
+from auricle.values.commands import Flush, StreamParameters
+from auricle.values.errors import BadRequest, Overloaded
+from auricle.values.events import SessionEvent, Wire
 from tests.server.live.connection.helpers import PLAIN, Line
 from tests.support.live_sessions import sessions
 from tests.support.service import poll_until

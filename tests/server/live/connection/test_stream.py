@@ -7,10 +7,7 @@ import anyio.lowlevel
 import pytest
 from structlog.testing import LogCapture
 
-from auricle.commands import StreamParameters
 from auricle.config.settings import LiveSettings
-from auricle.errors import AudioError, BadRequest, Draining, Overloaded, RemoteProtocolError
-from auricle.events import Partial, Wire
 from auricle.server.live import connection as live_connection
 from auricle.server.live.connection import (
     MAX_BAD_MESSAGES,
@@ -21,6 +18,9 @@ from auricle.server.live.connection import (
     failed_of,
 )
 from auricle.server.live.outbox import MAX_EVENTS
+from auricle.values.commands import StreamParameters
+from auricle.values.errors import AudioError, BadRequest, Draining, Overloaded, RemoteProtocolError
+from auricle.values.events import Partial, Wire
 from tests.server.live.connection.helpers import Line, connected, final, one_line
 from tests.support.live_sessions import sessions
 from tests.support.service import poll_until

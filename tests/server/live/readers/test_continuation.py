@@ -4,7 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from auricle.events import (
+from auricle.server.live.readers.continuation import Continuation
+from auricle.server.live.readers.wire.events import Readable
+from auricle.values.events import (
     Final,
     FinalSpeakers,
     Partial,
@@ -12,9 +14,7 @@ from auricle.events import (
     SpeechEnded,
     SpeechStarted,
 )
-from auricle.protocol.readers.events import Readable
-from auricle.server.live.readers.continuation import Continuation
-from auricle.types import SAMPLE_RATE_HZ
+from auricle.values.types import SAMPLE_RATE_HZ
 
 pytestmark = pytest.mark.unit
 

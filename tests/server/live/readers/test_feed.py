@@ -3,18 +3,6 @@ from dataclasses import replace
 
 import pytest
 
-from auricle.errors import BadRequest, NotFound
-from auricle.events import (
-    AudioProgress,
-    Final,
-    FinalSpeakers,
-    Partial,
-    Ready,
-    SpeakerRevision,
-    SpeakerSegment,
-    SpeechStarted,
-)
-from auricle.protocol.readers.events import FeedEvent
 from auricle.server.live.readers.feed import (
     MAX_AT_ONCE,
     MAX_CHARACTERS,
@@ -26,7 +14,19 @@ from auricle.server.live.readers.feed import (
     FeedCursor,
     SessionFeed,
 )
-from auricle.types import ANONYMOUS, SAMPLE_RATE_HZ
+from auricle.server.live.readers.wire.events import FeedEvent
+from auricle.values.errors import BadRequest, NotFound
+from auricle.values.events import (
+    AudioProgress,
+    Final,
+    FinalSpeakers,
+    Partial,
+    Ready,
+    SpeakerRevision,
+    SpeakerSegment,
+    SpeechStarted,
+)
+from auricle.values.types import ANONYMOUS, SAMPLE_RATE_HZ
 
 pytestmark = pytest.mark.unit
 

@@ -2,10 +2,10 @@ from contextlib import ExitStack
 
 import pytest
 
-from auricle.errors import NotFound, Overloaded
 from auricle.server.live.readers.feed import SessionFeed
 from auricle.server.live.readers.feeds import ENDED_S, KEEP_ALIVE_S, MAX_ENDED, Feeds
-from auricle.types import ANONYMOUS, SAMPLE_RATE_HZ, ClientId
+from auricle.values.errors import NotFound, Overloaded
+from auricle.values.types import ANONYMOUS, SAMPLE_RATE_HZ, ClientId
 
 pytestmark = pytest.mark.unit
 

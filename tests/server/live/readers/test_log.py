@@ -10,8 +10,6 @@ import anyio
 import pytest
 from structlog.testing import LogCapture
 
-from auricle.errors import LedgerUnavailable
-from auricle.events import FinalSpeakers, SpeakerRevision
 from auricle.ledger.database import T, Transaction
 from auricle.ledger.feeds import StoredFeeds
 from auricle.ledger.sqlite import SqliteDatabase
@@ -19,7 +17,9 @@ from auricle.server.live.readers import log as log_module
 from auricle.server.live.readers.feed import MAX_FINALS, SessionFeed
 from auricle.server.live.readers.feeds import Feeds
 from auricle.server.live.readers.log import LedgerFeedLog
-from auricle.types import SAMPLE_RATE_HZ, ClientId
+from auricle.values.errors import LedgerUnavailable
+from auricle.values.events import FinalSpeakers, SpeakerRevision
+from auricle.values.types import SAMPLE_RATE_HZ, ClientId
 from tests.server.live.readers.test_feed import (
     LONG,
     OTHER_SPEAKERS,

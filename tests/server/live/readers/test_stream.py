@@ -9,10 +9,10 @@ import httpx2
 import pytest
 
 from auricle.config.settings import LiveSettings
-from auricle.events import Final, Partial
 from auricle.server.live.readers.feed import SessionFeed
 from auricle.server.net.uvicorn_overrides.http_connection import HttpConnection
-from auricle.types import ANONYMOUS
+from auricle.values.events import Final, Partial
+from auricle.values.types import ANONYMOUS
 from tests.support.service import Live, live, poll_until
 
 pytestmark = pytest.mark.server

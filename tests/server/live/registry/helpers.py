@@ -1,10 +1,10 @@
 """What the tests of the registry share."""
 
-from auricle.commands import StreamParameters
-from auricle.errors import AuricleError
-from auricle.events import SessionEvent, Wire
-from auricle.protocol.native.stream import Resume
+from auricle.apis.native.wire.stream import Resume
 from auricle.server.live.runner import LiveRunner
+from auricle.values.commands import StreamParameters
+from auricle.values.errors import AuricleError
+from auricle.values.events import SessionEvent, Wire
 from tests.support.live_sessions import Sessions
 from tests.support.service import poll_until
 from tests.support.stream import SPEECH, pcm

@@ -9,17 +9,7 @@ from struct import pack
 import anyio
 import pytest
 
-from auricle.commands import Configure, StreamParameters
 from auricle.config.settings import LiveSettings
-from auricle.errors import (
-    BadRequest,
-    ModelNotFound,
-    NoWorkerReady,
-    Overloaded,
-    RateLimited,
-    ServerFull,
-)
-from auricle.events import Wire
 from auricle.server.access.rate_limits import SESSION_RETRY_S, KeyLimits
 from auricle.server.live.admission.capacity import SPEAKERS_PER_WORKER, STEP_S
 from auricle.server.live.registry import (
@@ -27,8 +17,18 @@ from auricle.server.live.registry import (
     MAX_SILENT_READ_INTERVAL_S,
     PLACE_RETRY_S,
 )
-from auricle.transcriber import QueueStats, WorkerState
-from auricle.types import ClientId, ReservationRequest
+from auricle.values.commands import Configure, StreamParameters
+from auricle.values.errors import (
+    BadRequest,
+    ModelNotFound,
+    NoWorkerReady,
+    Overloaded,
+    RateLimited,
+    ServerFull,
+)
+from auricle.values.events import Wire
+from auricle.values.transcriber import QueueStats, WorkerState
+from auricle.values.types import ClientId, ReservationRequest
 from tests.server.live.registry.helpers import PLAIN, SECOND, Ear, looks, resume_of, speak
 from tests.support.live_sessions import ALICE, Sessions, sessions
 from tests.support.models import models_of

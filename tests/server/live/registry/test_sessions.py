@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 from structlog.testing import LogCapture
 
-from auricle.commands import Finalize, Stop
+from auricle.apis.native.wire.stream import Resume
 from auricle.config.settings import LiveSettings
-from auricle.errors import Draining
-from auricle.protocol.native.stream import Resume
 from auricle.server.live.registry import FIRST_RETURN_S, RETURNS_PER_S
-from auricle.types import ClientId
+from auricle.values.commands import Finalize, Stop
+from auricle.values.errors import Draining
+from auricle.values.types import ClientId
 from tests.server.live.registry.helpers import PLAIN, SECOND, Ear, looks, resume_of
 from tests.support.live_sessions import ALICE, Sessions, sessions
 from tests.support.service import poll_until

@@ -27,7 +27,7 @@ from auricle.cli.doctor.client.scripts.vosk import (
     VoskScript,
 )
 from auricle.cli.doctor.client.scripts.wyoming import DescribeScript, UtteranceScript
-from auricle.errors import SetupError
+from auricle.values.errors import SetupError
 
 FILE = ("file", None)
 WHISPER_1 = ("model", "whisper-1")

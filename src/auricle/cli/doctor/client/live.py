@@ -26,7 +26,7 @@ from auricle.cli.doctor.client.transport import (
     uses_tls,
 )
 from auricle.cli.doctor.finding import Finding, Level
-from auricle.types import Pcm16
+from auricle.values.types import Pcm16
 
 BYTES_PER_SAMPLE = 2
 DESCRIBE_S = 3.0

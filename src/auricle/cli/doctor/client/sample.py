@@ -10,7 +10,7 @@ import soxr
 from auricle.audio.opus import LibOpus
 from auricle.cli.doctor.client.profile import Container
 from auricle.cli.support.speech_clip import speech_clip
-from auricle.types import SAMPLE_RATE_HZ, Pcm16
+from auricle.values.types import SAMPLE_RATE_HZ, Pcm16
 
 SENTENCES = 2
 MARGIN_S = 0.3

@@ -6,7 +6,7 @@ not count, nor does one whose client is gone, once its audio is finished.
 
 from dataclasses import dataclass
 
-from auricle.types import ClientId
+from auricle.values.types import ClientId
 
 RISE_S, DECAY_S = 1.0, 4.0
 """Time constants of speech and of silence: the pauses between sentences are bridged."""

@@ -17,7 +17,6 @@ from collections import defaultdict
 from dataclasses import dataclass
 from math import inf
 
-from auricle.errors import ServerFull
 from auricle.server.live.admission.activity import (
     SILENT,
     SPEAKER_WEIGHT,
@@ -27,7 +26,8 @@ from auricle.server.live.admission.activity import (
 )
 from auricle.server.live.admission.capacity import HALF, SpeakerCapacity
 from auricle.server.live.admission.line import Waiter, WaitingLine
-from auricle.types import ClientId
+from auricle.values.errors import ServerFull
+from auricle.values.types import ClientId
 
 RETURN_S = 10.0
 """Time after the start for which places are kept for the sessions of the server's last run."""

@@ -11,9 +11,9 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from auricle.atomic_file import replacing
 from auricle.server.live.admission.admission import LiveAdmission
 from auricle.server.live.admission.capacity import SPEAKERS_PER_WORKER, SpeakerCapacity
+from auricle.system.atomic_file import replacing
 
 FILE = "speakers.json"
 MAX_FILE_BYTES = 10_000

@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from auricle.types import MAX_JOB_SAMPLES, SAMPLE_BYTES, ClientId, Options, Pcm16
+from auricle.values.types import MAX_JOB_SAMPLES, SAMPLE_BYTES, ClientId, Options, Pcm16
 
 MAGIC = b"auricle journal 1\n"
 MAX_FILE_BYTES = 4 * MAX_JOB_SAMPLES * SAMPLE_BYTES

@@ -20,14 +20,14 @@ import anyio
 import structlog
 from anyio import CapacityLimiter, to_thread
 
-from auricle.durable import sync_directory, try_lock
-from auricle.errors import LedgerReadOnly
 from auricle.server.http.errors import log_unexpected
 from auricle.server.live.audio_journal.file import JournalFile, JournalHeader
 from auricle.server.live.session_secrets import ID_PATTERN
 from auricle.server.live.transcript_keeper import SessionIdentity
 from auricle.session.live import LiveSession
 from auricle.session.output import UnfinishedAudio
+from auricle.system.durable import sync_directory, try_lock
+from auricle.values.errors import LedgerReadOnly
 
 FOLDER = "journal"
 INTERVAL_S = 1.0

@@ -7,10 +7,8 @@ import numpy as np
 import structlog
 from anyio import to_thread
 
-from auricle.engine.base import EngineSpec
-from auricle.engine.models import Models
-from auricle.errors import AuricleError
-from auricle.events import Final
+from auricle.engines.base import EngineSpec
+from auricle.engines.models import Models
 from auricle.server.http.errors import log_unexpected
 from auricle.server.live.audio_journal.file import JournalledUtterance, read_journal
 from auricle.server.live.audio_journal.journal import AudioJournal, LeftFile
@@ -18,8 +16,10 @@ from auricle.server.live.transcript_keeper import SessionIdentity, TranscriptKee
 from auricle.session.context import NO_CONTEXT, DecodingContext
 from auricle.session.utterances.final import PendingFinal
 from auricle.session.utterances.utterance import Caller, JobFactory
-from auricle.transcriber import Transcriber
-from auricle.types import JobKind, Transcript
+from auricle.values.errors import AuricleError
+from auricle.values.events import Final
+from auricle.values.transcriber import Transcriber
+from auricle.values.types import JobKind, Transcript
 
 _log = structlog.get_logger("auricle.server")
 

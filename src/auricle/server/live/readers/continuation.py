@@ -7,8 +7,8 @@ repeat some that readers have, because the speaker had not got them when the ser
 from collections.abc import Iterable
 from dataclasses import replace
 
-from auricle.events import Final, Partial, SpeakerRevision, SpeechEnded, SpeechStarted
-from auricle.protocol.readers.events import Readable
+from auricle.server.live.readers.wire.events import Readable
+from auricle.values.events import Final, Partial, SpeakerRevision, SpeechEnded, SpeechStarted
 
 
 class Continuation:

@@ -15,9 +15,10 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Protocol
 
-from auricle.errors import BadRequest, NotFound
-from auricle.events import Final, Partial, SessionEvent, SpeakerRevision
-from auricle.protocol.readers.events import (
+from auricle.server.access.tokens import expiry_of, reads
+from auricle.server.live.readers.bell import Bell
+from auricle.server.live.readers.continuation import Continuation
+from auricle.server.live.readers.wire.events import (
     Ended,
     FeedEvent,
     KeepAlive,
@@ -25,12 +26,11 @@ from auricle.protocol.readers.events import (
     SpeakerAway,
     SpeakerBack,
 )
-from auricle.protocol.readers.hls import LISTED_SEGMENTS, SEGMENT_MS, encode_playlist
-from auricle.protocol.readers.webvtt import encode_segment
-from auricle.server.access.tokens import expiry_of, reads
-from auricle.server.live.readers.bell import Bell
-from auricle.server.live.readers.continuation import Continuation
-from auricle.types import SAMPLE_RATE_HZ, ClientId
+from auricle.server.live.readers.wire.hls import LISTED_SEGMENTS, SEGMENT_MS, encode_playlist
+from auricle.server.live.readers.wire.webvtt import encode_segment
+from auricle.values.errors import BadRequest, NotFound
+from auricle.values.events import Final, Partial, SessionEvent, SpeakerRevision
+from auricle.values.types import SAMPLE_RATE_HZ, ClientId
 
 MAX_RECENT = 256
 """Events of any kind that are kept: a minute of lively speech."""

@@ -5,11 +5,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from auricle.errors import NotFound, Overloaded
-from auricle.protocol.readers.events import KeepAlive
 from auricle.server.live.readers.feed import SessionFeed
 from auricle.server.live.readers.log import LedgerFeedLog
-from auricle.types import ANONYMOUS, ClientId
+from auricle.server.live.readers.wire.events import KeepAlive
+from auricle.values.errors import NotFound, Overloaded
+from auricle.values.types import ANONYMOUS, ClientId
 
 KEEP_ALIVE_S = 15.0
 """Longest silence of a feed, in seconds; proxies time out after 60 s."""

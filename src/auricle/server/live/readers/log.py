@@ -16,8 +16,6 @@ import msgspec
 import structlog
 from anyio import CapacityLimiter, to_thread
 
-from auricle.errors import AuricleError
-from auricle.events import Final
 from auricle.ledger.feeds import (
     FeedChange,
     FeedEnd,
@@ -28,7 +26,9 @@ from auricle.ledger.feeds import (
 )
 from auricle.server.http.errors import log_unexpected
 from auricle.server.live.readers.feed import SessionFeed
-from auricle.types import SAMPLES_PER_MS, ClientId
+from auricle.values.errors import AuricleError
+from auricle.values.events import Final
+from auricle.values.types import SAMPLES_PER_MS, ClientId
 
 MAX_PENDING = 10_000
 """Changes that wait for the database; several minutes of a busy server."""

@@ -16,13 +16,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
-from auricle.errors import AuricleError, HeadTooLarge, IdleTimeout, RemoteProtocolError
 from auricle.server.http.errors import raw_error_response
 from auricle.server.http.request_log import new_request_id, request_id_of
 from auricle.server.net.http_framing import BadFraming, ServerConnection
 from auricle.server.net.lingering import DiscardedBody, end_writing
 from auricle.server.net.peer import BODY_EXTENSION
 from auricle.server.net.read_throttle import PacedReading
+from auricle.values.errors import AuricleError, HeadTooLarge, IdleTimeout, RemoteProtocolError
 
 HEAD_S = 30.0
 """Timeout for receiving a request head, in seconds; for the first one, from the connection's start.

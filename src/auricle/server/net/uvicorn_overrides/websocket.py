@@ -30,12 +30,12 @@ from websockets.exceptions import SecurityError
 from websockets.frames import Frame, Opcode
 from websockets.server import ServerProtocol
 
-from auricle.errors import AuricleError, HeadTooLarge, RemoteProtocolError
 from auricle.server.http.errors import log_unseen, raw_error_response
 from auricle.server.http.request_log import REQUEST_ID, new_request_id, request_id_of
 from auricle.server.http.uniform_routes import without_slash
 from auricle.server.net.peer import PEER_EXTENSION
 from auricle.server.net.read_throttle import PacedReading
+from auricle.values.errors import AuricleError, HeadTooLarge, RemoteProtocolError
 
 if TYPE_CHECKING:
     from websockets.http11 import Request, Response

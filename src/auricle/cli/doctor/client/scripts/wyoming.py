@@ -4,8 +4,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from auricle.errors import AuricleError
-from auricle.protocol.wyoming.framing import EventFramer, WyomingEvent
+from auricle.apis.wyoming.wire.framing import EventFramer, WyomingEvent
+from auricle.values.errors import AuricleError
 
 FORMAT = {"rate": 16000, "width": 2, "channels": 1}
 

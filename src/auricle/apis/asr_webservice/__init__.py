@@ -1,0 +1,1 @@
+"""whisper-asr-webservice's API, see :mod:`auricle.apis.asr_webservice.wire`."""

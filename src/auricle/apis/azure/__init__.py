@@ -1,0 +1,1 @@
+"""Azure OpenAI's paths, which serve OpenAI's API."""

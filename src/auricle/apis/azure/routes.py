@@ -1,0 +1,58 @@
+"""OpenAI's API at Azure OpenAI's paths, for its clients.
+
+========================================  =========================================================
+path                                      clients
+========================================  =========================================================
+``/openai/deployments/NAME/audio/…``      ``AzureOpenAI``: NAME is the model; the form may lack one
+``/v1/deployments/NAME/audio/…``          ``AzureOpenAI`` with ``base_url=…/v1``: as above
+``/openai/…``                             ``AzureOpenAI`` for all else: models, Realtime
+``/openai/v1/…``                          ``OpenAI`` with Azure's base URL
+========================================  =========================================================
+
+Clients add ``api-version`` to each query; it has no effect. They send keys as ``api-key``
+(:mod:`auricle.server.access.keyring`). Errors have OpenAI's format.
+"""
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from auricle.apis.openai import files as transcriptions
+from auricle.apis.openai import live as realtime
+from auricle.apis.openai import models
+from auricle.apis.openai.files import FORM, RESPONSES, answer_form
+from auricle.values.types import Task
+
+PREFIX = "/openai"
+
+deployments = APIRouter(default_response_class=Response)
+
+
+@deployments.post(
+    "/deployments/{deployment:path}/audio/transcriptions",
+    summary="Transcribe audio (Azure OpenAI)",
+    responses=RESPONSES,
+    openapi_extra=FORM,
+)
+async def post_transcription(request: Request, deployment: str) -> Response:
+    """Return the transcript of a file; the deployment is the model."""
+    return await answer_form(request, Task.TRANSCRIBE, deployment)
+
+
+@deployments.post(
+    "/deployments/{deployment:path}/audio/translations",
+    summary="Translate audio into English (Azure OpenAI)",
+    responses=RESPONSES,
+    openapi_extra=FORM,
+)
+async def post_translation(request: Request, deployment: str) -> Response:
+    """Return the English text of a file in any language; the deployment is the model."""
+    return await answer_form(request, Task.TRANSLATE, deployment)
+
+
+router = APIRouter(prefix=PREFIX, default_response_class=Response)
+router.include_router(deployments)
+router.include_router(deployments, prefix="/v1", include_in_schema=False)
+for _prefix in ("", "/v1"):
+    for _module in (transcriptions, models, realtime):
+        router.include_router(_module.router, prefix=_prefix, include_in_schema=False)

@@ -1,0 +1,204 @@
+"""``POST /utterance``: transcribes audio in a JSON body, or as the body itself.
+
+Key, origin, size and queue room are checked before the body is read. Short PCM16 and framed Opus
+are decoded in this process; other audio is written to a file and decoded by a worker. With
+``wait=0`` the response is a job, which ``/jobs/{id}`` returns.
+"""
+
+from dataclasses import replace
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from auricle.files.transcribe import FileTranscript
+from auricle.protocol.errors import ErrorResponse
+from auricle.protocol.ignored import warning_headers
+from auricle.server.access.admission import estimate_json_s, estimate_s
+from auricle.server.http.body import check_length, media_type
+from auricle.server.http.openapi import (
+    POSTED,
+    answer,
+    audio_bodies,
+    query_parameters,
+    refusals,
+    schema_of,
+)
+from auricle.server.http.responses import json_response
+from auricle.server.jobs.background_jobs.bodies import JobBody, uploading_body
+from auricle.server.jobs.background_jobs.requests import (
+    accept_job,
+    check_job_quota,
+    delete_job,
+)
+from auricle.server.jobs.intake import UploadContext
+from auricle.server.jobs.webhooks import WebhookEvent, check_callback
+from auricle.server.uploads.params import (
+    Fields,
+    JsonRequest,
+    TranscriptionParams,
+    check,
+    ignored_fields,
+    parse_query,
+    with_model,
+)
+from auricle.server.uploads.short_audio import audio_format_of
+from auricle.server.uploads.upload import Upload
+from auricle.server.uploads.uploading_jobs import UploadingJob
+from auricle.text.formats.native_json import TranscriptBody, transcript_body
+from auricle.values.audio_formats import CONTAINERS
+from auricle.values.errors import BadRequest, UnsupportedFormat
+
+_MB = 1_000_000
+# curl's default type is a form's; a body that isn't JSON gets an error that says so.
+_JSON_TYPES = ("application/json", "text/json", "application/x-www-form-urlencoded", "")
+_AUDIO_TYPES = {"application/octet-stream"}.union(
+    *(each.media_types for each in CONTAINERS.values())
+)
+
+_CALLBACK = "callback_url"
+_WAIT = {
+    "name": "wait",
+    "in": "query",
+    "schema": {"type": "integer", "enum": [0, 1], "default": 1},
+    "description": "0: return 202 and a job at once; poll it at `/jobs/{job_id}`.",
+}
+
+_RECEIVER = {
+    "summary": "Receive a job that has ended (Standard Webhooks)",
+    "requestBody": {"content": {"application/json": {"schema": schema_of(WebhookEvent)}}},
+    "responses": {
+        "2XX": {"description": "Received."},
+        "4XX": {"description": "Refused, not sent again; but 408 and 429."},
+        "5XX": {"description": "Sent again later."},
+    },
+}
+
+router = APIRouter(default_response_class=Response)
+
+
+@router.post(
+    "/utterance",
+    summary="Transcribe audio",
+    responses={
+        200: answer("The transcript.", TranscriptBody),
+        202: answer("A job (`wait=0`).", JobBody),
+        **refusals(ErrorResponse, *POSTED, 409, 415, 422, 504),
+    },
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "description": "JSON with base64 audio (at most 25 MB), or the audio itself, with "
+            "all other fields in the query.",
+            "content": {"application/json": {"schema": schema_of(JsonRequest)}, **audio_bodies()},
+        },
+        "parameters": [_WAIT, *query_parameters(Fields, " Only if the body is the audio itself.")],
+        "callbacks": {"jobEnded": {"{$request.query.callback_url}": {"post": _RECEIVER}}},
+    },
+)
+async def post_utterance(request: Request) -> Response:
+    """Return the transcript of an utterance or a file, or a job (``wait=0``)."""
+    sent_type = media_type(request.headers)
+    async with UploadContext(request) as context:
+        if sent_type in _JSON_TYPES or sent_type.endswith("+json"):
+            return await _answer_json(context)
+        if sent_type in _AUDIO_TYPES or sent_type.startswith(("audio/", "video/")):
+            return await _answer_audio(context)
+    raise UnsupportedFormat(
+        "Send JSON (Content-Type: application/json) or the audio itself (Content-Type: audio/*)."
+    )
+
+
+async def _answer_json(context: UploadContext) -> Response:
+    """Transcribe a JSON body with base64 audio."""
+    request = context.request
+    max_bytes = int(context.server.settings.max_json_mb * _MB)
+    length = check_length(request.headers, max_bytes)
+    context.enter(estimate_json_s(length), size_bytes=length, is_job=_is_job(request))
+    params, upload = await context.read_json(max_bytes)
+    params = with_model(_with_callback(context, params), context.server.models)
+    context.note(params, upload.size_bytes)
+    return await _answer(context, params, upload, _uploading(context, params))
+
+
+async def _answer_audio(context: UploadContext) -> Response:
+    """Transcribe a body that is the audio, via a file."""
+    request = context.request
+    query = request.query_params
+    params = check(parse_query(query), ignored_fields(query.multi_items()))
+    params = with_model(_with_callback(context, params), context.server.models)
+    length = check_length(request.headers, context.max_upload_bytes)
+    context.note(params, length or 0)
+    audio_s = estimate_s(length, params.audio_format, params.sample_rate_hz)
+    context.enter(
+        audio_s,
+        params.max_wait_s,
+        size_bytes=length,
+        is_job=_is_job(request),
+        model=params.options.model,
+    )
+    if _is_job(request):
+        await check_job_quota(context.server, context.client, params.job_id, length or 0)
+    uploading = _uploading(context, params)
+    spool = await context.store_body()
+    context.note(params, spool.size_bytes)
+    return await _answer(context, params, Upload(spool), uploading)
+
+
+async def _answer(
+    context: UploadContext,
+    params: TranscriptionParams,
+    upload: Upload,
+    uploading: UploadingJob | None,
+) -> Response:
+    audio_format = audio_format_of(params, await upload.head(), upload.size_bytes)
+    if uploading is not None:
+        params = replace(params, audio_format=audio_format)
+        body = await _accept(context, params, upload, uploading)
+        return json_response(body, 202, {"location": f"/jobs/{params.job_id}"})
+    result = await context.transcribe(params, upload, audio_format)
+    model = context.server.models.find(params.options.model).name
+    return await context.respond(result, lambda _: _response(params, model, result))
+
+
+async def _accept(
+    context: UploadContext, params: TranscriptionParams, upload: Upload, uploading: UploadingJob
+) -> JobBody:
+    """Accept a job, unless its caller has cancelled it during its upload."""
+    server, client = context.server, context.client
+    if uploading.is_cancelled:
+        return uploading_body(uploading)
+    body = await accept_job(server, client, params, upload, context.resources)
+    if uploading.is_cancelled:
+        return await delete_job(server, client, params.job_id)
+    return body
+
+
+def _with_callback(context: UploadContext, params: TranscriptionParams) -> TranscriptionParams:
+    if params.callback is None:
+        return params
+    if not _is_job(context.request):
+        raise BadRequest("callback_url needs `wait=0`: the response is the result.", _CALLBACK)
+    headers = context.request.headers
+    callback = check_callback(context.server, headers, params.callback, _CALLBACK)
+    return replace(params, callback=callback)
+
+
+def _response(params: TranscriptionParams, model: str, result: FileTranscript) -> Response:
+    warnings = (*params.warnings, *result.warnings)
+    body = transcript_body(
+        params.job_id, params.trace_id, result.transcript, result.gaps, warnings, model=model
+    )
+    return json_response(body, headers=dict(warning_headers(warnings)))
+
+
+def _uploading(context: UploadContext, params: TranscriptionParams) -> UploadingJob | None:
+    """Return the job that the request uploads, if it is to be one."""
+    if not _is_job(context.request):
+        return None
+    uploading = context.server.uploading.add(context.client, params.job_id, params.trace_id)
+    return context.resources.enter_context(uploading)
+
+
+def _is_job(request: Request) -> bool:
+    return request.query_params.get("wait", "1").lower() in ("0", "false", "no")

@@ -1,0 +1,532 @@
+"""Kept transcripts: list, search, read, change and delete. Each key sees its own.
+
+They are kept only with ``AURICLE_KEEP_TRANSCRIPTS``; otherwise all paths return 404. They need the
+key itself: tokens are refused.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from operator import attrgetter
+from typing import Annotated, Literal, NotRequired, TypedDict, TypeVar
+
+import msgspec
+from fastapi import APIRouter
+from msgspec import Meta
+from starlette.requests import Request
+from starlette.responses import Response
+
+from auricle.ledger.kept_parts import ParagraphChange
+from auricle.ledger.transcripts import (
+    Filter,
+    KeptSegment,
+    KeptTranscript,
+    MadeOnAccess,
+    Match,
+    Transcripts,
+)
+from auricle.protocol.errors import ErrorResponse
+from auricle.protocol.fields import convert_texts, decode_json
+from auricle.server.context import state_of
+from auricle.server.http.body import check_length, read_body
+from auricle.server.http.openapi import (
+    KEYED,
+    POSTED,
+    answer,
+    json_body,
+    query_parameters,
+    refusals,
+)
+from auricle.server.http.responses import json_response
+from auricle.system.asgi import while_connected
+from auricle.text.formats.docx import MEDIA_TYPE as DOCX_TYPE
+from auricle.text.formats.docx import to_docx
+from auricle.text.formats.markdown import to_markdown
+from auricle.text.formats.native_json import SpeakerBody
+from auricle.text.formats.paragraphs import clock, paragraphs_of
+from auricle.text.formats.rttm import to_rttm
+from auricle.text.formats.subtitles import SAMPLES_PER_MS, to_srt, to_vtt
+from auricle.values.errors import BadRequest, NotFound
+from auricle.values.types import ClientId, GiveWay, Segment, Speaker, Word
+
+T = TypeVar("T")
+
+_MEDIA_TYPES = {
+    "json": "application/json",
+    "txt": "text/plain",
+    "srt": "application/x-subrip",
+    "vtt": "text/vtt",
+    "docx": DOCX_TYPE,
+    "md": "text/markdown",
+    "rttm": "text/plain",
+}
+MAX_CHANGE_BYTES = 4096
+"""Maximum size of the body that changes a speaker."""
+MAX_NAME_CHARACTERS = 100
+MAX_CHANGES = 100
+"""Maximum number of changes of paragraphs in one request: each is compared with each segment."""
+MAX_CHANGES_BYTES = 32 * 1024
+
+router = APIRouter()
+
+
+class WordBody(TypedDict):
+    """A word with the space before it."""
+
+    start_ms: int
+    end_ms: int
+    word: str
+
+
+class SegmentBody(TypedDict):
+    """A segment of a transcript.
+
+    ``speaker`` only if it is known, ``words`` only in a transcript, if their times were requested,
+    ``starts_paragraph`` only if it was set. Parts of a segment that was split have the same ``id``.
+    """
+
+    id: int
+    start_ms: int
+    end_ms: int
+    text: str
+    speaker: NotRequired[int]
+    words: NotRequired[list[WordBody]]
+    starts_paragraph: NotRequired[bool]
+
+
+class TranscriptBody(TypedDict):
+    """A transcript without its segments."""
+
+    id: str
+    source: str
+    language: str
+    started_at: float
+    ended_at: float
+
+
+class WholeTranscriptBody(TranscriptBody):
+    """A transcript; ``speakers`` is empty if they are unknown."""
+
+    text: str
+    speakers: list[SpeakerBody]
+    segments: list[SegmentBody]
+
+
+class MatchBody(TypedDict):
+    """A segment that a search found."""
+
+    transcript: TranscriptBody
+    segment: SegmentBody
+
+
+class PageBody(TypedDict):
+    """A page of transcripts, or of a search's matches."""
+
+    transcripts: NotRequired[list[TranscriptBody]]
+    matches: NotRequired[list[MatchBody]]
+    next: int | None
+
+
+_Words = Annotated[str, Meta(max_length=1000)]
+_LanguageCode = Annotated[str, Meta(pattern=r"^[A-Za-z]{2,3}$")]
+_UnixTime = Annotated[float, Meta(ge=0, le=2**53)]
+_RowNumber = Annotated[int, Meta(ge=0, le=2**53)]
+
+
+class ListQuery(msgspec.Struct):
+    """The query of a list or a search."""
+
+    q: Annotated[
+        _Words | None, Meta(description="Words that a segment must contain; else all are listed.")
+    ] = None
+    language: Annotated[_LanguageCode | None, Meta(description="Language code.")] = None
+    source: Annotated[
+        Literal["native", "deepgram", "flux", "openai-realtime", "wyoming", "vosk", "job"] | None,
+        Meta(description="API that the session used; `job` for background jobs."),
+    ] = None
+    since: Annotated[_UnixTime | None, Meta(description="Earliest start, in Unix seconds.")] = None
+    until: Annotated[_UnixTime | None, Meta(description="Latest start, in Unix seconds.")] = None
+    before: Annotated[_RowNumber | None, Meta(description="`next` of the previous page.")] = None
+    limit: Annotated[int, Meta(ge=1, le=1000, description="Maximum number of results.")] = 100
+
+
+class FormatQuery(msgspec.Struct):
+    """The query of a transcript."""
+
+    format: Annotated[
+        Literal["json", "txt", "srt", "vtt", "docx", "md", "rttm"],
+        Meta(description="Format of the response."),
+    ] = "json"
+
+
+class SpeakerChange(msgspec.Struct):
+    """A change of a speaker: a name, or another speaker who is the same person."""
+
+    name: Annotated[
+        Annotated[str, Meta(max_length=MAX_NAME_CHARACTERS)] | None,
+        Meta(description="Name of the speaker; empty: none."),
+    ] = None
+    merge_into: Annotated[
+        int | None, Meta(description="Number of the speaker who gets all segments of this one.")
+    ] = None
+
+
+_Milliseconds = Annotated[int, Meta(ge=0, le=2**53)]
+_SpeakerNumber = Annotated[int, Meta(ge=0, le=99_999)]
+
+
+class ChangeBody(msgspec.Struct):
+    """A change of the words that a speaker begins in a range of time."""
+
+    start_ms: Annotated[_Milliseconds, Meta(description="Start of the first word.")]
+    end_ms: Annotated[
+        _Milliseconds, Meta(description="End; a word that starts here is not changed.")
+    ]
+    from_speaker: Annotated[
+        _SpeakerNumber | None, Meta(description="Who has said the words so far; null: unknown.")
+    ] = None
+    speaker: Annotated[
+        _SpeakerNumber | None,
+        Meta(description="Who has said them, also a speaker with a new number; null: unknown."),
+    ] = None
+    starts_paragraph: Annotated[
+        bool | None,
+        Meta(
+            description="Whether a paragraph starts with the first word; null: as pauses and "
+            "speakers say."
+        ),
+    ] = None
+
+
+class ParagraphChanges(msgspec.Struct):
+    """Changes of paragraphs, one after the other."""
+
+    changes: Annotated[list[ChangeBody], Meta(min_length=1, max_length=MAX_CHANGES)]
+
+
+@router.get(
+    "/v1/transcripts",
+    summary="List or search kept transcripts",
+    response_class=Response,
+    responses={
+        200: answer("The newest first: `matches` of a search, otherwise `transcripts`.", PageBody),
+        **refusals(ErrorResponse, 400, 404, *KEYED),
+    },
+    openapi_extra={"parameters": query_parameters(ListQuery)},
+)
+async def list_transcripts(request: Request) -> Response:
+    """Return the key's transcripts, or segments that contain the words of ``q``."""
+    owner, transcripts = _admit(request)
+    query = convert_texts(request.query_params.multi_items(), ListQuery, "query")
+    filter = Filter(query.language, query.source, query.since, query.until)
+    before, limit = query.before, query.limit
+    if (words := query.q) is None:
+        page = await _in_thread(
+            request, lambda: transcripts.page(owner, filter, before=before, limit=limit)
+        )
+        following = page[-1][0] if len(page) == limit else None
+        listed = [_transcript_body(transcript) for _, transcript in page]
+        return json_response({"transcripts": listed, "next": following})
+    matches = await _in_thread(
+        request, lambda: transcripts.search(owner, words, filter, before=before, limit=limit)
+    )
+    following = matches[-1].number if len(matches) == limit else None
+    return json_response({"matches": [_match_body(match) for match in matches], "next": following})
+
+
+_WHOLE = answer("The transcript, in the requested format.", WholeTranscriptBody)
+_WHOLE["content"] = {
+    name: {"schema": {"type": "string"}} for name in _MEDIA_TYPES.values()
+} | _WHOLE["content"]
+
+
+@router.get(
+    "/v1/transcripts/{transcript_id}",
+    summary="Read a kept transcript",
+    response_class=Response,
+    responses={
+        200: _WHOLE,
+        **refusals(ErrorResponse, 400, 404, *KEYED),
+    },
+    openapi_extra={"parameters": query_parameters(FormatQuery)},
+)
+async def get_transcript(request: Request, transcript_id: str) -> Response:
+    """Return a transcript as JSON, text, SubRip, WebVTT, a Word document, Markdown or RTTM."""
+    owner, transcripts = _admit(request)
+    query = convert_texts(request.query_params.multi_items(), FormatQuery, "query")
+    return await _answer(request, owner, transcripts, transcript_id, query.format)
+
+
+@router.patch(
+    "/v1/transcripts/{transcript_id}/speakers/{speaker}",
+    summary="Name a speaker of a kept transcript, or merge two",
+    response_class=Response,
+    responses={
+        200: answer("The changed transcript.", WholeTranscriptBody),
+        **refusals(ErrorResponse, *POSTED, 404),
+    },
+    openapi_extra=json_body(SpeakerChange, is_required=True),
+)
+async def patch_speaker(request: Request, transcript_id: str, speaker: str) -> Response:
+    """Name a speaker, or give all segments of the speaker to another one.
+
+    Later finals of an open session may still have the number of a speaker that was merged.
+    """
+    owner, transcripts = _admit(request)
+    change = await _read_change(request)
+    number = int(speaker) if re.fullmatch("[0-9]{1,5}", speaker) else -1
+    if change.merge_into is None:
+        work = partial(transcripts.rename_speaker, owner, transcript_id, number, change.name or "")
+    else:
+        work = partial(transcripts.merge_speakers, owner, transcript_id, number, change.merge_into)
+    if not await _in_thread(request, work):
+        raise NotFound("Unknown transcript, or it has no such speaker.")
+    return await _answer(request, owner, transcripts, transcript_id, "json")
+
+
+@router.patch(
+    "/v1/transcripts/{transcript_id}/paragraphs",
+    summary="Change who said words of a kept transcript, and where paragraphs start",
+    response_class=Response,
+    responses={
+        200: answer("The changed transcript.", WholeTranscriptBody),
+        **refusals(ErrorResponse, *POSTED, 404),
+    },
+    openapi_extra=json_body(ParagraphChanges, is_required=True),
+)
+async def patch_paragraphs(request: Request, transcript_id: str) -> Response:
+    """Give words to other speakers, and start or join paragraphs. Repeating it changes nothing.
+
+    Words keep their times. A change without words of its speaker in its range is ignored.
+    """
+    owner, transcripts = _admit(request)
+    body = await _read_json(request, ParagraphChanges, MAX_CHANGES_BYTES)
+    changes = [
+        ParagraphChange(
+            each.start_ms, each.end_ms, each.from_speaker, each.speaker, each.starts_paragraph
+        )
+        for each in body.changes
+    ]
+    work = partial(transcripts.change_paragraphs, owner, transcript_id, changes)
+    if not await _in_thread(request, work):
+        raise NotFound("Unknown transcript, or the speakers say nothing in these ranges.")
+    return await _answer(request, owner, transcripts, transcript_id, "json")
+
+
+async def _read_json(request: Request, into: type[T], max_bytes: int) -> T:
+    """Return the JSON body.
+
+    Raises:
+        BadRequest: It is not JSON, or not valid.
+        TooLarge: It is too large.
+    """
+    check_length(request.headers, max_bytes)
+    pause_s = state_of(request).settings.body_timeout_s
+    body = await read_body(request.receive, max_bytes=max_bytes, pause_s=pause_s)
+    return decode_json(body, into, "JSON body")
+
+
+async def _read_change(request: Request) -> SpeakerChange:
+    """Return the body's change.
+
+    Raises:
+        BadRequest: It is not JSON, or not exactly one valid change.
+        TooLarge: It is too large.
+    """
+    change = await _read_json(request, SpeakerChange, MAX_CHANGE_BYTES)
+    if (change.name is None) == (change.merge_into is None):
+        raise BadRequest("Send either name or merge_into.")
+    if change.name is not None and not change.name.isprintable():
+        raise BadRequest("name must be printable.", "name")
+    return change
+
+
+@router.delete(
+    "/v1/transcripts/{transcript_id}",
+    summary="Delete a kept transcript",
+    status_code=204,
+    response_class=Response,
+    responses=refusals(ErrorResponse, 404, *KEYED),
+)
+async def delete_transcript(request: Request, transcript_id: str) -> Response:
+    """Delete a transcript and its segments; later finals of an open session are kept again."""
+    owner, transcripts = _admit(request)
+    if not await _in_thread(request, partial(transcripts.delete, owner, transcript_id)):
+        raise _unknown()
+    return Response(status_code=204)
+
+
+def _admit(request: Request) -> tuple[ClientId, Transcripts]:
+    """Return the key's name and the transcripts, for a key only.
+
+    A token is held by a visitor of a page, and transcripts of its key are those of all visitors.
+    """
+    state = state_of(request)
+    owner = state.admit(request)
+    state.keyring.check_is_key(request.headers)
+    transcripts = state.running.transcripts
+    if transcripts is None:
+        raise NotFound("This server keeps no transcripts; see AURICLE_KEEP_TRANSCRIPTS.")
+    return owner, transcripts
+
+
+async def _in_thread(request: Request, work: Callable[[], T]) -> T:
+    return await state_of(request).running.in_database_thread(work)
+
+
+def _unknown() -> NotFound:
+    return NotFound("Unknown transcript. It may have been deleted or have expired.")
+
+
+async def _answer(
+    request: Request, owner: ClientId, transcripts: Transcripts, uid: str, format: str
+) -> Response:
+    """Return a transcript in a format.
+
+    Raises:
+        NotFound: The owner has no such transcript.
+        Overloaded: The owner's earlier requests took too long.
+        ClientDisconnect: The client has disconnected.
+    """
+    version = await _in_thread(request, partial(transcripts.version, owner, uid))
+    if version is None:
+        raise _unknown()
+    async with while_connected(request.receive):
+        body = await state_of(request).renderer.render_once(
+            owner, (owner, uid, format), version, partial(_render, transcripts, owner, uid, format)
+        )
+    return Response(body, media_type=_MEDIA_TYPES[format])
+
+
+def _render(
+    transcripts: Transcripts, owner: ClientId, uid: str, format: str, give_way: GiveWay
+) -> bytes:
+    """Read a transcript and write it in a format.
+
+    Raises:
+        NotFound: It has just been deleted.
+    """
+    found = transcripts.find(owner, uid, give_way, with_words=format in ("json", "srt", "vtt"))
+    if found is None:
+        raise _unknown()
+    transcript, segments = found
+    speakers = _speakers(transcript, segments, give_way)
+    spoken = MadeOnAccess(segments, _spoken)
+    match format:
+        case "json":
+            return _json(transcript, segments, speakers, give_way)
+        case "docx" | "md":
+            return _document(transcript, segments, speakers, format, give_way)
+        case "srt":
+            text = to_srt(spoken, speakers=speakers, give_way=give_way)
+        case "vtt":
+            text = to_vtt(spoken, speakers=speakers, give_way=give_way)
+        case "rttm":
+            text = to_rttm(spoken, speakers, uid, give_way)
+        case _:
+            labels: dict[int | None, str] = {each.number: f"{each.label}: " for each in speakers}
+            lines: list[str] = []
+            for segment in segments:
+                lines.append(f"{labels.get(segment.speaker, '')}{segment.text}\n")
+                give_way()
+            text = "".join(lines)
+    return text.encode()
+
+
+def _speakers(
+    transcript: KeptTranscript, segments: Iterable[KeptSegment], give_way: GiveWay
+) -> list[Speaker]:
+    numbers: set[int] = set()
+    for segment in segments:
+        give_way()
+        if segment.speaker is not None:
+            numbers.add(segment.speaker)
+    return [Speaker(number, transcript.speaker_names.get(number)) for number in sorted(numbers)]
+
+
+def _document(
+    transcript: KeptTranscript,
+    segments: Sequence[KeptSegment],
+    speakers: Sequence[Speaker],
+    format: str,
+    give_way: GiveWay,
+) -> bytes:
+    """Return a document whose title is the start of the audio."""
+    spoken = MadeOnAccess(segments, _spoken)
+    language = transcript.language or None
+    starts = MadeOnAccess(segments, attrgetter("starts_paragraph"))
+    paragraphs = paragraphs_of(spoken, (), speakers, language, starts, give_way)
+    title = f"{datetime.fromtimestamp(transcript.started_at, UTC):%Y-%m-%d %H:%M} UTC"
+    note = clock(max((segment.end_sample for segment in spoken), default=0))
+    if format == "md":
+        return to_markdown(title, note, paragraphs, give_way).encode()
+    return to_docx(title, note, paragraphs, language, give_way)
+
+
+def _json(
+    transcript: KeptTranscript,
+    segments: Iterable[KeptSegment],
+    speakers: Sequence[Speaker],
+    give_way: GiveWay,
+) -> bytes:
+    """Return a :class:`WholeTranscriptBody`, whose segments are encoded one by one."""
+    encoded: list[bytes] = []
+    texts: list[str] = []
+    for segment in segments:
+        encoded.append(msgspec.json.encode(_segment_body(segment)))
+        texts.append(segment.text)
+        give_way()
+    body = {
+        **_transcript_body(transcript),
+        "text": " ".join(texts),
+        "speakers": [SpeakerBody(speaker=each.number, name=each.name) for each in speakers],
+        "segments": msgspec.Raw(b"[" + b",".join(encoded) + b"]"),
+    }
+    return msgspec.json.encode(body)
+
+
+def _spoken(segment: KeptSegment) -> Segment:
+    """Return a segment with times in samples."""
+    words = tuple(
+        Word(word.start_ms * SAMPLES_PER_MS, word.end_ms * SAMPLES_PER_MS, word.text, 1.0)
+        for word in segment.words
+    )
+    start, end = segment.start_ms * SAMPLES_PER_MS, segment.end_ms * SAMPLES_PER_MS
+    return Segment(start, end, segment.text, words, speaker=segment.speaker)
+
+
+def _transcript_body(transcript: KeptTranscript) -> TranscriptBody:
+    return {
+        "id": transcript.uid,
+        "source": transcript.source,
+        "language": transcript.language,
+        "started_at": round(transcript.started_at, 3),
+        "ended_at": round(transcript.ended_at, 3),
+    }
+
+
+def _segment_body(segment: KeptSegment) -> SegmentBody:
+    body: SegmentBody = {
+        "id": segment.position,
+        "start_ms": segment.start_ms,
+        "end_ms": segment.end_ms,
+        "text": segment.text,
+    }
+    if segment.speaker is not None:
+        body["speaker"] = segment.speaker
+    if segment.words:
+        body["words"] = [
+            {"start_ms": word.start_ms, "end_ms": word.end_ms, "word": word.text}
+            for word in segment.words
+        ]
+    if segment.starts_paragraph is not None:
+        body["starts_paragraph"] = segment.starts_paragraph
+    return body
+
+
+def _match_body(match: Match) -> MatchBody:
+    return {
+        "transcript": _transcript_body(match.transcript),
+        "segment": _segment_body(match.segment),
+    }

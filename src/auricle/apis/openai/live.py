@@ -1,0 +1,197 @@
+"""``/v1/realtime``: OpenAI's Realtime transcription, and its client secrets.
+
+A secret consists of ``ek_``, a token (:mod:`.tokens`), ``~`` and the initial session configuration.
+The server stores no secrets, and any server with the same key accepts them. The configuration isn't
+signed, because the holder can change it with ``session.update`` anyway.
+"""
+
+import base64
+import binascii
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, TypedDict
+
+import msgspec
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.websockets import WebSocket
+
+from auricle.apis.openai.wire.errors import ErrorResponse
+from auricle.apis.openai.wire.realtime import RealtimeDialect
+from auricle.apis.openai.wire.realtime_config import RealtimeConfig, decode_session
+from auricle.protocol.fields import decode_json
+from auricle.server.access.keyring import presented_key
+from auricle.server.context import ServerState, read_json, state_of
+from auricle.server.dialect_session import Handshake, serve_dialect
+from auricle.server.http.openapi import POSTED, answer, json_body, refusals
+from auricle.server.http.responses import json_response
+from auricle.values.errors import BadRequest
+
+SUBPROTOCOL = "realtime"
+_BETA_SUBPROTOCOL = "openai-beta.realtime-v1"
+
+DEFAULT_TTL_S, BETA_TTL_S = 600, 60
+"""OpenAI's defaults, in seconds."""
+MAX_CONFIG_CHARACTERS = 4000
+"""Many proxies limit a header to 8 KB."""
+_MAX_BODY_BYTES = 64 * 1024
+
+_Ttl = Annotated[int, msgspec.Meta(ge=10, le=7200)]
+
+router = APIRouter(default_response_class=Response)
+
+
+class _Expiry(msgspec.Struct):
+    seconds: _Ttl | None = None
+
+
+class _SecretFields(msgspec.Struct):
+    expires_after: _Expiry | None = None
+    session: (
+        Annotated[
+            msgspec.Raw,
+            msgspec.Meta(
+                description="As in `session.update`.", extra_json_schema={"type": "object"}
+            ),
+        ]
+        | msgspec.UnsetType
+    ) = msgspec.UNSET
+
+
+class _BetaSecret(msgspec.Struct):
+    expires_at: _Expiry | None = None
+
+
+class _BetaFields(msgspec.Struct):
+    client_secret: _BetaSecret | None = None
+
+
+class _Secret(TypedDict):
+    value: str
+    expires_at: int
+    session: dict[str, Any]
+
+
+class _BetaSecretBody(TypedDict):
+    value: str
+    expires_at: int
+
+
+class _BetaSession(TypedDict):
+    id: str
+    client_secret: _BetaSecretBody
+
+
+@router.websocket("/realtime")
+async def realtime(websocket: WebSocket) -> None:
+    """Serve an OpenAI Realtime client; unknown query parameters are ignored."""
+    await serve_dialect(websocket, "openai-realtime", _read)
+
+
+@router.post(
+    "/realtime/client_secrets",
+    summary="Create a client secret for Realtime transcription (OpenAI)",
+    responses={200: answer("The secret.", _Secret), **refusals(ErrorResponse, *POSTED)},
+    openapi_extra=json_body(_SecretFields),
+)
+async def post_client_secret(request: Request) -> Response:
+    """Return a short-lived secret with which a browser can open ``/v1/realtime``."""
+    return await _respond(request, _client_secret)
+
+
+@router.post(
+    "/realtime/transcription_sessions",
+    summary="Create a Realtime transcription session (OpenAI beta)",
+    responses={200: answer("The session.", _BetaSession), **refusals(ErrorResponse, *POSTED)},
+    openapi_extra=json_body(_BetaFields),
+)
+async def post_transcription_session(request: Request) -> Response:
+    """Return a session with its client secret."""
+    return await _respond(request, _transcription_session)
+
+
+def _read(websocket: WebSocket) -> Handshake:
+    server: ServerState = websocket.app.state.auricle
+    offered = websocket.scope.get("subprotocols", [])
+    secret = presented_key(websocket.headers, offered)
+    config = _config_of(secret, _default_config(server))
+    query = websocket.query_params
+    if model := query.get("deployment") or query.get("model"):  # a deployment, at Azure OpenAI
+        config = config.with_model(model)
+    is_beta = _BETA_SUBPROTOCOL in offered or "openai-beta" in websocket.headers
+    dialect = RealtimeDialect(secrets.token_hex(8), config, is_beta=is_beta)
+    chosen = SUBPROTOCOL if SUBPROTOCOL in offered else None
+    warnings = server.models.choose(config.model).warnings
+    return Handshake(dialect, config.parameters(), chosen, warnings)
+
+
+async def _respond(request: Request, body_of: Callable[[Request], Awaitable[object]]) -> Response:
+    """Authenticate a request, and return an answer that must not be cached."""
+    state_of(request).admit(request)
+    return json_response(await body_of(request), headers={"cache-control": "no-store"})
+
+
+async def _client_secret(request: Request) -> _Secret:
+    fields = decode_json(await read_json(request, _MAX_BODY_BYTES), _SecretFields, "body")
+    ttl_s = (fields.expires_after and fields.expires_after.seconds) or DEFAULT_TTL_S
+    config = _default_config(state_of(request)).merged(decode_session(fields.session or b"{}"))
+    value, expires_at = _secret(request, config, ttl_s)
+    session = _without_nulls(config.session(f"sess_{secrets.token_hex(8)}"))
+    return {"value": value, "expires_at": expires_at, "session": session}
+
+
+def _without_nulls(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return a JSON object without the fields that are null, also in its parts.
+
+    Clients that check the answer accept a field that is missing, but not always one that is null.
+    """
+    return {
+        name: _without_nulls(value) if isinstance(value, dict) else value
+        for name, value in fields.items()
+        if value is not None
+    }
+
+
+async def _transcription_session(request: Request) -> dict[str, Any]:
+    body = await read_json(request, _MAX_BODY_BYTES)
+    fields = decode_json(body, _BetaFields, "body")
+    expiry = fields.client_secret and fields.client_secret.expires_at
+    config = _default_config(state_of(request)).merged(decode_session(body))
+    value, expires_at = _secret(request, config, (expiry and expiry.seconds) or BETA_TTL_S)
+    session = config.beta_session(f"sess_{secrets.token_hex(8)}")
+    return session | {"client_secret": {"value": value, "expires_at": expires_at}}
+
+
+def _default_config(server: ServerState) -> RealtimeConfig:
+    endpoint_ms = server.live.settings.endpoint_ms
+    return RealtimeConfig(silence_ms=endpoint_ms, default_endpoint_ms=endpoint_ms)
+
+
+def _secret(request: Request, config: RealtimeConfig, ttl_s: int) -> tuple[str, int]:
+    """Return a secret, and its expiry in seconds since 1970."""
+    now = time.time()
+    token = state_of(request).keyring.issue_token(request.headers, ttl_s, now=now)
+    is_default = config == _default_config(state_of(request))
+    session = b"" if is_default else msgspec.json.encode(config.session(""))
+    packed = base64.urlsafe_b64encode(session).rstrip(b"=").decode()
+    if len(packed) > MAX_CONFIG_CHARACTERS:
+        raise BadRequest("The prompt and keywords are too long for a secret; use session.update.")
+    return f"ek_{token}" + (f"~{packed}" if packed else ""), int(now) + ttl_s
+
+
+def _config_of(presented: str, default: RealtimeConfig) -> RealtimeConfig:
+    """Return the session configuration in a secret; the default for a key.
+
+    Raises:
+        BadRequest: The configuration is malformed or invalid.
+    """
+    packed = presented.partition("~")[2] if presented.startswith("ek_") else ""
+    if not packed:
+        return default
+    try:
+        session = base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4))
+    except (binascii.Error, ValueError):
+        raise BadRequest("Malformed client secret; request a new one.") from None
+    return default.merged(decode_session(session))

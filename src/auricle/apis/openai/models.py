@@ -1,0 +1,111 @@
+"""``/v1/models``: the server's models, in OpenAI's format with more fields, or in Deepgram's.
+
+The models come first, the default before the others; then the names that mean one of them: the
+operator's aliases, and OpenAI's names, because some programs offer only names that are listed.
+
+Deepgram has its list at the same path. Its clients get that one: they send ``Authorization:
+Token``, or Deepgram's name as their user agent. See docs/decisions/144.
+"""
+
+import time
+from collections.abc import Iterator
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from auricle.apis.deepgram.models import find_model, is_from_deepgram, list_models
+from auricle.apis.deepgram.wire.models import ModelList, SttModel
+from auricle.apis.openai.wire.errors import ErrorResponse
+from auricle.apis.openai.wire.models import DataFlow, Model, Models
+from auricle.engines.aliases import OPENAI_MODELS
+from auricle.engines.models import ServedModel
+from auricle.server.context import ServerState, state_of
+from auricle.server.http.openapi import KEYED, either, refusals
+from auricle.server.http.responses import json_response
+from auricle.values.transcriber import ModelState
+
+_SINCE = int(time.time())
+_PUBLISHER = "auricle"
+
+router = APIRouter(default_response_class=Response)
+
+
+@router.get(
+    "/models",
+    summary="List models (OpenAI)",
+    responses={
+        200: either("All models; `stt` for Deepgram's clients.", Models, ModelList),
+        **refusals(ErrorResponse, *KEYED),
+    },
+)
+async def get_models(request: Request) -> Response:
+    """Return the models and the other names that requests may use."""
+    server = state_of(request)
+    server.admit(request)
+    if is_from_deepgram(request):
+        return json_response(list_models(server))
+    models = [_body(server, name, model) for name, model in _named(server)]
+    return json_response(Models(object="list", data=models, data_flow=_data_flow(server)))
+
+
+@router.get(
+    "/models/{name:path}",
+    summary="Get a model (OpenAI)",
+    responses={
+        200: either("The model.", Model, SttModel),
+        **refusals(ErrorResponse, *KEYED, 404),
+    },
+)
+async def get_model(request: Request, name: str) -> Response:
+    """Return the model that requests mean by a name."""
+    server = state_of(request)
+    server.admit(request)
+    if is_from_deepgram(request):
+        return json_response(find_model(server, name))
+    return json_response(_body(server, name, server.models.choose(name).model))
+
+
+def _data_flow(server: ServerState) -> DataFlow:
+    ledger = server.ledger_settings
+    return {
+        "recognition": "recognisers" if server.has_remote_recognisers else "server",
+        "job_audio": "server" if ledger.audio_url is None else "s3",
+        "database": "server" if ledger.database_url is None else "postgresql",
+        "keeps_transcripts": ledger.keep_transcripts,
+    }
+
+
+def _named(server: ServerState) -> Iterator[tuple[str, ServedModel]]:
+    """Yield the names of the list, each once, with their models."""
+    models = server.models
+    own = {model.name: model for model in models}
+    yield from own.items()
+    for name in dict.fromkeys((*models.aliases, *OPENAI_MODELS)):
+        if name not in own:
+            yield name, models.choose(name).model
+
+
+def _body(server: ServerState, name: str, model: ServedModel) -> Model:
+    engine = model.engine
+    return {
+        "id": name,
+        "object": "model",
+        "created": _SINCE,
+        "owned_by": engine.author or _PUBLISHER,
+        "root": model.name,
+        "engine": engine.name,
+        "languages": sorted(engine.languages),
+        "detects_language": engine.detects_language,
+        "translates": engine.translates,
+        "word_times": engine.has_word_times,
+        "streaming": engine.streams,
+        "loaded": _is_loaded(server, model),
+    }
+
+
+def _is_loaded(server: ServerState, model: ServedModel) -> bool:
+    stats = server.transcriber.stats()
+    if not stats.models:  # there are no workers here
+        return stats.ready
+    return any(each.name == model.name and each.state is ModelState.READY for each in stats.models)

@@ -1,0 +1,1 @@
+"""Vosk's WebSocket, on a separate port."""

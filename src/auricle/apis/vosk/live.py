@@ -1,0 +1,100 @@
+"""Vosk's WebSocket, on a separate port: for meeting and telephony programs.
+
+The programs connect to any path and send no key, so all of them count as one client in the queue,
+and clients on other machines are accepted only if the operator allows them. The language may be in
+the URL, because most programs can't send one: ``ws://host:2700/de``, or ``?language=de``.
+
+Browsers name the page in ``Origin``; a page from another origin is rejected as everywhere. Whether
+a page is the server's own is only believed for host names that no other site can own, because no
+key protects this port (:mod:`auricle.server.access.origins`).
+"""
+
+from dataclasses import dataclass, replace
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocket
+
+from auricle.apis.vosk.wire.live import VoskDialect
+from auricle.apis.vosk.wire.options import VoskOptions
+from auricle.server.access.origins import Origins
+from auricle.server.context import ServerState
+from auricle.server.dialect_session import Handshake, serve_dialect
+from auricle.server.http.errors import deny_handshake, refuse
+from auricle.server.http.request_log import request_log
+from auricle.values.errors import AuricleError, BadRequest, NotFound
+from auricle.values.types import VOSK
+
+
+@dataclass(frozen=True, slots=True)
+class _Route:
+    """The name of the route in metrics and logs, as for all other routes."""
+
+    path: str = "vosk"
+
+
+class VoskPort:
+    """ASGI middleware that serves the connections of Vosk's port, and passes on all others."""
+
+    def __init__(self, app: ASGIApp, server: ServerState) -> None:
+        self._app, self._server = app, server
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a Vosk client, or run the application."""
+        port = self._server.vosk_port
+        if (
+            port is None
+            or scope["type"] == "lifespan"
+            or (scope.get("server") or ("", 0))[1] != port
+        ):
+            await self._app(scope, receive, send)
+            return
+        scope["route"] = _Route()
+        if scope["type"] == "http":
+            error = NotFound("This port serves Vosk's WebSocket only.")
+            request_log(scope).code = error.code
+            await refuse(scope, error)(scope, receive, send)
+            return
+        websocket = WebSocket(scope, receive, send)
+        try:
+            _check_page(self._server, websocket)
+        except AuricleError as error:
+            await deny_handshake(websocket, error)
+            return
+        await serve_dialect(websocket, "vosk", _read, VOSK)
+
+
+def _check_page(server: ServerState, websocket: WebSocket) -> None:
+    """Reject a page of another site.
+
+    Raises:
+        ForbiddenOrigin: The page's origin is not accepted.
+        ForbiddenHost: The page's host name may belong to another site.
+    """
+    headers: Headers = websocket.headers
+    if "origin" not in headers:  # not a browser
+        return
+    origins: Origins = replace(server.origins, has_keys=False, is_open=server.settings.vosk_open)
+    origins.check_origin(headers, websocket.scope["scheme"])
+    origins.check_host(headers)
+
+
+def _read(websocket: WebSocket) -> Handshake:
+    server: ServerState = websocket.app.state.auricle
+    values: dict[str, object] = dict(websocket.query_params)
+    options, warnings = VoskOptions().merged(values)
+    if "language" in values:
+        options = options.with_language(values["language"])
+    else:
+        options = _with_language_of_path(options, websocket.url.path)
+    choice = server.models.choose(options.model)
+    warnings += choice.warnings
+    return Handshake(VoskDialect(options, warnings), options.parameters(), None, warnings)
+
+
+def _with_language_of_path(options: VoskOptions, path: str) -> VoskOptions:
+    """Use the language that a path ends with; other paths say nothing."""
+    try:
+        return options.with_language(path.rstrip("/").rpartition("/")[2])
+    except BadRequest:
+        return options

@@ -1,0 +1,356 @@
+"""Wyoming over TCP: Home Assistant's protocol for voice services.
+
+Each utterance is a live session, served by a :class:`LiveConnection`; events between utterances are
+answered here. ``describe`` is answered even if no worker is ready.
+
+Wyoming has no authentication: all its clients count as one in the queue, and clients on other
+machines are accepted only if the operator allows them.
+"""
+
+import asyncio
+import contextlib
+import socket
+import time
+from collections.abc import Sequence
+
+import anyio
+import anyio.lowlevel
+import structlog
+from anyio.abc import TaskGroup
+from starlette.types import Message, Scope
+from starlette.websockets import WebSocketDisconnect
+
+import auricle
+from auricle.apis.wyoming.wire.events import DescribedModel, WyomingDialect, info_event
+from auricle.apis.wyoming.wire.framing import error_event
+from auricle.config.settings import ServerSettings
+from auricle.protocol.dialect import Reply
+from auricle.server.access.connection_limits import LimitedListener, Peer
+from auricle.server.context import RETRY_S, ServerState
+from auricle.server.http.client_address import client_address
+from auricle.server.http.errors import CLIENT_LEFT_STATUS, CLIENT_VISIBLE_ERRORS, log_unexpected
+from auricle.server.http.request_log import log_session, request_log
+from auricle.server.live.connection import (
+    CLIENT_LEFT,
+    DONE,
+    LiveConnection,
+    end_of,
+    note_end,
+)
+from auricle.server.net.announcer import Announcer
+from auricle.server.net.listen import ACCEPTS_AT_ONCE, BACKLOG
+from auricle.server.net.loop_budget import TimeShare
+from auricle.server.net.peer import PEER_EXTENSION
+from auricle.server.net.uvicorn_overrides.websocket import READ_BYTES, WRITE_BUFFER_BYTES
+from auricle.values.commands import StreamParameters
+from auricle.values.errors import AuricleError, Draining, IdleTimeout, Overloaded
+from auricle.values.types import WYOMING
+
+MAX_CONNECTIONS = 256
+"""Maximum open connections, most of them idle; an utterance also needs a live session."""
+SEND_S = 5.0
+"""Maximum time to send a reply between utterances, in seconds."""
+LINGER_S = 5.0
+"""Time that a rejected client that still sends audio has to read the error, in seconds."""
+
+SERVICE_TYPE = "_wyoming._tcp"
+"""Type of the service in announcements, as Home Assistant looks for it."""
+
+_log = structlog.get_logger("auricle.server")
+
+
+def announcer(settings: ServerSettings, port: int) -> Announcer | None:
+    """Return what announces the port, not started; ``None`` if the settings don't request it.
+
+    Args:
+        settings: The settings of the port.
+        port: The port, if the settings leave the choice.
+    """
+    if not settings.wyoming_zeroconf:
+        return None
+    return Announcer(SERVICE_TYPE, settings.wyoming_host, port)
+
+
+class WyomingServer:
+    """Serves Wyoming's clients while the application runs.
+
+    Args:
+        server: The application's parts.
+    """
+
+    def __init__(self, server: ServerState) -> None:
+        self._server = server
+        self._connections = 0
+
+    async def serve(self, sockets: Sequence[socket.socket]) -> None:
+        """Accept and serve clients until cancelled; closes the sockets at the end."""
+        async with contextlib.AsyncExitStack() as stack, anyio.create_task_group() as group:
+
+            def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                self._accept(_Pipe(reader, writer), group)
+
+            for plain in sockets:
+                limited = LimitedListener.around(plain, self._server.connection_limiter)
+                listener = await asyncio.start_server(
+                    accept, sock=limited, limit=READ_BYTES, backlog=ACCEPTS_AT_ONCE
+                )
+                limited.listen(BACKLOG)
+                stack.callback(listener.close)
+            await anyio.sleep_forever()
+
+    def _accept(self, pipe: "_Pipe", group: TaskGroup) -> None:
+        error = self._server.connection_limiter.refusal(pipe.peer)
+        if self._connections >= MAX_CONNECTIONS:
+            error = Overloaded("The server has reached its limit of Wyoming connections.", RETRY_S)
+        if error is not None:
+            pipe.refuse(error)
+            return
+        self._connections += 1
+        group.start_soon(self._serve, pipe)
+
+    def _described(self) -> list[DescribedModel]:
+        return [
+            DescribedModel(
+                model.name,
+                model.engine.name,
+                model.engine.languages,
+                model.engine.author,
+                model.engine.url,
+            )
+            for model in self._server.models
+        ]
+
+    async def _serve(self, pipe: "_Pipe") -> None:
+        dialect = WyomingDialect(info_event(self._described(), auricle.__version__))
+        try:
+            await _Connection(self._server, pipe, dialect).run()
+        except Exception as error:
+            log_unexpected(error)
+        finally:
+            self._connections -= 1
+            await pipe.close()
+
+
+class _Pipe:
+    """A TCP connection; the :class:`auricle.server.net.peer.Peer` of its utterances."""
+
+    violation_code: int | None = None
+    has_more = True  # unknown, and finding it out would cost an event loop iteration
+    read_interval_s = 0.0  # without effect: clients send chunks of 64 ms
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+        self.peer: Peer = tuple((writer.get_extra_info("peername") or ("", 0))[:2])
+        self.received_at = time.monotonic()
+        writer.transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
+
+    async def receive(self) -> bytes:
+        """Return received data; empty if the client has closed its side."""
+        try:
+            data = await self._reader.read(READ_BYTES)
+        except OSError:
+            return b""
+        self.received_at = time.monotonic()
+        return data
+
+    async def send(self, text: str) -> None:
+        """Send an event completely, or not at all if cancelled.
+
+        Raises:
+            OSError: The client has disconnected.
+        """
+        await self._writer.drain()
+        self._writer.write(text.encode())
+
+    def take_binary(self) -> list[bytes]:
+        """Return nothing: data is read as it arrives."""
+        return []
+
+    def give_up(self, code: int, reason: str) -> None:
+        """Abort the connection."""
+        self._writer.transport.abort()
+
+    def refuse(self, error: AuricleError) -> None:
+        """Send an error, and close at once."""
+        self._writer.write(error_event(error.code, str(error)).encode())
+        self._writer.close()
+
+    async def linger(self) -> None:
+        """Close the sending side, and discard received data until the client closes.
+
+        Closing a socket with unread bytes would discard data that was sent.
+        """
+        with contextlib.suppress(OSError), anyio.move_on_after(LINGER_S):
+            self._writer.write_eof()
+            while await self._reader.read(READ_BYTES):
+                await anyio.lowlevel.checkpoint()
+
+    async def close(self) -> None:
+        """Close; data that the client doesn't read in time is lost."""
+        self._writer.close()
+        with contextlib.suppress(OSError), anyio.move_on_after(SEND_S):
+            await self._writer.wait_closed()
+            return
+        self._writer.transport.abort()
+
+
+class _Connection:
+    """One client: a sequence of utterances."""
+
+    def __init__(self, server: ServerState, pipe: _Pipe, dialect: WyomingDialect) -> None:
+        self._server = server
+        self._pipe = pipe
+        self._dialect = dialect
+        self._share = TimeShare(time.monotonic())
+        self.has_ended = False
+
+    async def run(self) -> None:
+        """Serve until either side closes."""
+        try:
+            await self._converse()
+        except OSError:
+            return
+        except CLIENT_VISIBLE_ERRORS as error:
+            failed = self._dialect.closing_messages(end_of(error))
+            with contextlib.suppress(OSError), anyio.move_on_after(SEND_S):
+                for text in failed.texts:
+                    await self._pipe.send(text)
+        if not self.has_ended:
+            await self._pipe.linger()
+
+    async def _converse(self) -> None:
+        data = b""
+        while True:
+            began_at = time.monotonic()
+            for step in self._dialect.receive_bytes(data):
+                if isinstance(step, Reply):  # the only step outside of an utterance
+                    await self._answer(step)
+            if self._dialect.requested is not None:
+                if not await self._serve_utterance(self._dialect.requested):
+                    return
+                data = b""
+                continue
+            if self.has_ended:
+                return
+            await anyio.sleep(self._share.pause_s(began_at, time.monotonic()))
+            data = await self._next_data()
+            if not data:
+                self.has_ended = True
+                return
+
+    async def _answer(self, reply: Reply) -> None:
+        with anyio.move_on_after(SEND_S):
+            for text in reply.texts:
+                await self._pipe.send(text)
+            return
+        raise IdleTimeout("The client is not reading fast enough; its send buffer is full.")
+
+    async def _next_data(self) -> bytes:
+        limit_s = self._server.live.settings.idle_timeout_s
+        with anyio.move_on_after(limit_s):
+            return await self._pipe.receive()
+        raise IdleTimeout(f"No data received for {limit_s:g} s.")
+
+    async def _serve_utterance(self, parameters: StreamParameters) -> bool:
+        """Serve an utterance as a session, and return whether another one may follow.
+
+        Raises:
+            AuricleError: The session was rejected, or the server is shutting down.
+        """
+        began_at = time.monotonic()
+        utterance = _WyomingSocket(self, self._pipe, self._dialect)
+        log = request_log(utterance.scope)
+        log.client = WYOMING
+        status = 200
+        try:
+            with self._server.request_scope():  # cancelled when draining is over
+                return await self._listen(parameters, utterance)
+            raise Draining()
+        except AuricleError as error:
+            log.code, status = error.code, error.http_status
+            raise
+        except anyio.get_cancelled_exc_class():
+            status = CLIENT_LEFT_STATUS
+            raise
+        finally:
+            self._server.metrics.count_request("TCP", "wyoming", status, log.code)
+            duration_ms = round((time.monotonic() - began_at) * 1000, 1)
+            _log.info(
+                "request", route="wyoming", status=status, duration_ms=duration_ms, **log.line()
+            )
+
+    async def _listen(self, parameters: StreamParameters, utterance: "_WyomingSocket") -> bool:
+        live, log = self._server.live, request_log(utterance.scope)
+        self._server.check_serving()
+        address = client_address(utterance.scope)
+        place = live.admit(WYOMING, address, model=parameters.model)
+        owner = self._server.keyless_owner
+        group = self._server.running.background
+        runner = await live.open(group, WYOMING, parameters, place, source="wyoming", owner=owner)
+        live.metrics.count_dialect_session("wyoming")
+        log.details["session"] = runner.session.id
+        log_session("session_started", utterance.scope, runner.session.id, "wyoming")
+        self._dialect.begin()
+        try:
+            end = await LiveConnection(
+                utterance,
+                live,
+                runner,
+                self._dialect,
+                drain_s=self._server.connection_drain_s,
+                lets_finish=True,
+            ).run()
+        finally:
+            runner.finish()
+        note_end(utterance, live, end)
+        has_failed = self._dialect.has_failed
+        self._dialect.finish()
+        self.has_ended |= end is CLIENT_LEFT
+        return end is DONE and not has_failed
+
+
+class _WyomingSocket:
+    """Stands in for a WebSocket in :class:`LiveConnection`; never closes the connection."""
+
+    def __init__(self, connection: _Connection, pipe: _Pipe, dialect: WyomingDialect) -> None:
+        self.scope: Scope = {
+            "type": "wyoming",
+            "client": pipe.peer,
+            "extensions": {PEER_EXTENSION: {"peer": pipe}},
+        }
+        self._connection = connection
+        self._pipe = pipe
+        self._dialect = dialect
+        self._has_begun = False
+
+    async def receive(self) -> Message:
+        """Return received data; the first call returns what was read before."""
+        if self._has_begun:
+            if self._dialect.has_pending_event:
+                await anyio.sleep_forever()
+            if not self._connection.has_ended:
+                data = await self._pipe.receive()
+                # The utterance may be over by now; then the data is for the connection.
+                self._dialect.put(data)
+                self._connection.has_ended = not data
+            if self._connection.has_ended and self._dialect.is_owing:
+                await anyio.sleep_forever()  # the client may have closed only its sending side
+            if self._connection.has_ended:
+                return {"type": "websocket.disconnect", "code": 1005}
+        self._has_begun = True
+        return {"type": "websocket.receive", "bytes": b""}
+
+    async def send_text(self, data: str) -> None:
+        """Send an event.
+
+        Raises:
+            WebSocketDisconnect: The client has disconnected.
+        """
+        try:
+            await self._pipe.send(data)
+        except OSError as error:
+            raise WebSocketDisconnect(1006) from error
+
+    async def close(self, code: int = 1000, reason: str | None = None) -> None:
+        """Do nothing: :class:`_Connection` decides whether the TCP connection closes."""

@@ -1,0 +1,337 @@
+"""Wyoming, the protocol of Home Assistant's voice services, as a dialect.
+
+One object serves one connection, one request after another. Each request has a separate session,
+from its first ``audio-chunk`` to the transcript that its ``audio-stop`` requests.
+
+::
+
+    → describe, ping                            ← info, pong                  at any time
+    → transcribe, audio-start                   stored
+    → audio-chunk                               ``requested``: a session is needed, see ``begin``
+    → audio-chunk…                              ← voice-started, transcript-start,
+                                                  transcript-chunk…, voice-stopped
+    → audio-stop                                ``is_owing`` until ``finish``
+                                                ← transcript, transcript-stop
+
+Pauses still end utterances of the session; their finals are joined. Transcript chunks contain only
+stable text, which is never retracted; ``transcript`` is authoritative. While a transcript is
+pending, the events of the next request stay in the buffer.
+
+An ``error`` instead of a transcript ends the connection, because Home Assistant ignores the error
+and waits for a transcript or the end of the connection. For an invalid event that is not essential,
+an error is sent and the connection continues.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Meta
+
+from auricle.apis.wyoming.wire.framing import EventFramer, WyomingEvent, error_event, pack_event
+from auricle.apis.wyoming.wire.transcript import RequestTranscript
+from auricle.protocol.dialect import ClosingMessages, End, Reply, Step
+from auricle.protocol.fields import convert
+from auricle.values.commands import Stop, StreamParameters, UpdateConfig
+from auricle.values.errors import AudioError, BadRequest, RemoteProtocolError, UnsupportedFormat
+from auricle.values.events import (
+    Closed,
+    Failed,
+    Final,
+    Partial,
+    SessionEvent,
+    SpeechEnded,
+    SpeechStarted,
+    Warned,
+    Wire,
+)
+from auricle.values.languages import language_code
+from auricle.values.limits import (
+    MAX_HOTWORD_CHARACTERS,
+    MAX_HOTWORDS,
+    MixedChannels,
+    ModelName,
+    RateHz,
+)
+from auricle.values.types import SAMPLE_RATE_HZ
+
+MAX_REJECTED = 10
+"""Invalid events after which a connection is closed."""
+
+_OF_UTTERANCES = frozenset({"transcribe", "audio-start", "audio-chunk", "audio-stop"})
+
+
+class PcmFormat(msgspec.Struct, frozen=True):
+    """The sample format of a chunk; ``width`` is in bytes."""
+
+    rate: RateHz
+    width: Annotated[int, Meta(ge=2, le=4)]
+    channels: MixedChannels
+
+
+class Transcribe(msgspec.Struct, frozen=True):
+    """The supported fields of a ``transcribe`` event; other fields have no effect."""
+
+    name: ModelName | None = None
+    language: str | None = None
+    transcript_names: list[str] | None = None
+    transcript_terms: list[str] | None = None
+    strict_language: bool | None = None
+
+    @property
+    def hotwords(self) -> tuple[str, ...]:
+        """Words to expect: names first, within the limits on number and length."""
+        words = [*(self.transcript_names or ()), *(self.transcript_terms or ())]
+        fitting = [word for word in words if 0 < len(word) <= MAX_HOTWORD_CHARACTERS]
+        return tuple(fitting[:MAX_HOTWORDS])
+
+
+@dataclass(frozen=True, slots=True)
+class DescribedModel:
+    """What ``describe`` returns of a model.
+
+    Attributes:
+        name: Its name.
+        engine: Name of its engine.
+        languages: Codes of its languages.
+        author: Who published it.
+        url: Address of its page.
+    """
+
+    name: str
+    engine: str
+    languages: frozenset[str]
+    author: str
+    url: str
+
+
+def info_event(models: Sequence[DescribedModel], version: str) -> str:
+    """Return the response to ``describe``: all models, the default first, and Auricle's version."""
+    common = {"installed": True, "version": version}
+    described = [
+        {
+            **common,
+            "name": model.name,
+            "description": f"{model.engine} {model.name}",
+            "attribution": {"name": model.author, "url": model.url},
+            "languages": sorted(model.languages),
+        }
+        for model in models
+    ]
+    program = {
+        **common,
+        "name": "Auricle",
+        "attribution": {"name": "Auricle", "url": ""},
+        "description": "Self-hosted speech to text that does not go down",
+        "models": described,
+        "supports_transcript_streaming": True,
+        "requires_external_vad": True,
+        "prefers_auto_gain_enabled": False,
+        "prefers_noise_reduction_enabled": False,
+    }
+    return pack_event("info", {"asr": [program]})
+
+
+class WyomingDialect:
+    """One connection; see the module docstring and :class:`auricle.protocol.dialect.Dialect`.
+
+    Args:
+        info: The response to ``describe``, from :func:`info_event`.
+    """
+
+    is_resumable = False
+    idle_timeout_s = None
+
+    def __init__(self, info: str) -> None:
+        self._info = info
+        self._framer = EventFramer()
+        self._pending_event: WyomingEvent | None = None
+        self._request = Transcribe()
+        self._started_with: dict[str, Any] = {}
+        self._format: PcmFormat | None = None
+        self._first_ms = 0
+        self._transcript = RequestTranscript()
+        self._rejected = 0
+        self.requested: StreamParameters | None = None
+        self.is_owing = False
+
+    @property
+    def has_pending_event(self) -> bool:
+        """Whether an event is held back, so that no more data should be read."""
+        return self._pending_event is not None
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether an error was sent instead of a transcript."""
+        return self._transcript.error is not None
+
+    def begin(self) -> None:
+        """Start the ``requested`` session; its audio follows with the next steps."""
+        self.requested = None
+
+    def finish(self) -> None:
+        """Finish the request, so that the next one may begin."""
+        self.is_owing, self._format = False, None
+        self._request, self._started_with, self._transcript = Transcribe(), {}, RequestTranscript()
+
+    def put(self, data: bytes) -> None:
+        """Buffer received data; ``receive_bytes`` processes it."""
+        self._framer.receive_data(data)
+
+    def receive_text(self, text: str) -> Iterable[Step]:
+        """Reject text messages; Wyoming is a byte stream.
+
+        Raises:
+            RemoteProtocolError: Always.
+        """
+        raise RemoteProtocolError("Text messages are not supported; Wyoming is a byte stream.")
+
+    def receive_bytes(self, data: bytes) -> Iterable[Step]:
+        """Process received data; empty data continues with the event that was held back.
+
+        Raises:
+            AuricleError: The connection cannot continue.
+        """
+        self.put(data)
+        while self.requested is None:
+            event = self._pending_event = self._pending_event or self._framer.next_event()
+            if event is None or (self.is_owing and event.type in _OF_UTTERANCES):
+                return
+            yield from self._handle(event)  # without a next call, its step was not executed
+            if self.requested is None:
+                self._pending_event = None
+
+    def _handle(self, event: WyomingEvent) -> Iterable[Step]:
+        match event.type:
+            case "describe":
+                yield Reply((self._info,))
+            case "ping":
+                text = event.data.get("text")
+                yield Reply((pack_event("pong", {"text": text} if isinstance(text, str) else {}),))
+            case "transcribe":
+                yield from self._handle_transcribe(event)
+            case "audio-start":
+                self._started_with = _present(event)
+            case "audio-chunk":
+                yield from self._handle_chunk(event)
+            case "audio-stop":
+                yield self._stop()
+            case _:
+                pass  # events of other services and later versions
+
+    def _handle_transcribe(self, event: WyomingEvent) -> Iterable[Step]:
+        try:
+            request = convert(event.data, Transcribe, "data")
+            language = language_code(request.language)
+        except BadRequest as error:
+            yield self._reject(f"Invalid transcribe event: {error}")
+            return
+        self._request = msgspec.structs.replace(request, language=language)
+        if self._format is not None:
+            yield UpdateConfig(
+                model=request.name or UNSET,
+                language=language,
+                strict_language=bool(request.strict_language),
+                hotwords=request.hotwords or UNSET,
+            )
+
+    def _handle_chunk(self, event: WyomingEvent) -> Iterable[Step]:
+        try:
+            format = convert(self._started_with | _present(event), PcmFormat, "audio format")
+        except BadRequest as error:
+            raise UnsupportedFormat(
+                "Unsupported audio format; use PCM with rate 8000 to 96000, width 2, 3 or 4, and "
+                "1 or 2 channels."
+            ) from error
+        if len(event.payload) % (format.width * format.channels):
+            raise AudioError("audio-chunk must hold whole samples of all channels.")
+        if self._format is None:
+            self._request_session(format, event)
+            return
+        if format != self._format:
+            raise UnsupportedFormat(
+                "All audio-chunk events up to audio-stop must have the same format."
+            )
+        if event.payload:
+            yield _to_pcm16(event.payload, format.width)
+
+    def _request_session(self, format: PcmFormat, event: WyomingEvent) -> None:
+        """Request a session; the chunk is processed after ``begin``."""
+        self._format = format
+        timestamp_ms = event.data.get("timestamp")
+        self._first_ms = (
+            timestamp_ms if isinstance(timestamp_ms, int) and abs(timestamp_ms) < 2**53 else 0
+        )
+        self.requested = StreamParameters(
+            format=Wire.PCM16,
+            sample_rate=format.rate,
+            channels=format.channels,
+            model=self._request.name or "",
+            language=self._request.language,
+            strict_language=bool(self._request.strict_language),
+            hotwords=self._request.hotwords,
+        )
+
+    def _stop(self) -> Step:
+        if self._format is None:  # no audio, so the transcript is empty
+            texts = tuple(self._transcript.close(self._request.language))
+            self.finish()
+            return Reply(texts)
+        self.is_owing = True
+        return Stop()
+
+    def _reject(self, text: str) -> Reply:
+        self._rejected += 1
+        if self._rejected >= MAX_REJECTED:
+            raise RemoteProtocolError(f"Too many invalid events; the limit is {MAX_REJECTED}.")
+        return Reply((error_event(BadRequest.code, text),))
+
+    def encode(self, event: SessionEvent) -> Iterable[str]:
+        """Return the Wyoming events for a session event."""
+        match event:
+            case SpeechStarted(at_sample):
+                self._transcript.started()
+                return (pack_event("voice-started", {"timestamp": self._ms(at_sample)}),)
+            case SpeechEnded(at_sample):
+                return (pack_event("voice-stopped", {"timestamp": self._ms(at_sample)}),)
+            case Partial():
+                return self._transcript.partial(event, self._request.language)
+            case Final():
+                return self._transcript.final(event, self._request.language)
+            case Warned():
+                self._transcript.warn(event.message)
+                return ()
+            case Closed():
+                return self._transcript.close(self._request.language)
+            case Failed():
+                return (error_event(event.code, event.message),)
+            case _:
+                return ()
+
+    def closing_messages(self, end: End) -> ClosingMessages:
+        """Return the transcript, if all finals are known, and the error."""
+        texts = (
+            list(self._transcript.close(self._request.language))
+            if self._transcript.is_whole
+            else []
+        )
+        if end.failed is not None:
+            texts.extend(self.encode(end.failed))
+        return ClosingMessages(tuple(texts), end.close_code, end.how)
+
+    def _ms(self, sample: int) -> int:
+        return self._first_ms + sample * 1000 // SAMPLE_RATE_HZ
+
+
+def _present(event: WyomingEvent) -> dict[str, Any]:
+    return {name: value for name, value in event.data.items() if value is not None}
+
+
+def _to_pcm16(payload: bytes, width: int) -> bytes:
+    """Return the upper 16 bits of each sample, little endian."""
+    if width == 2:
+        return payload
+    kept = bytearray(len(payload) // width * 2)
+    kept[0::2], kept[1::2] = payload[width - 2 :: width], payload[width - 1 :: width]
+    return bytes(kept)

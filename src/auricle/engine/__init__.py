@@ -1,1 +1,0 @@
-"""Speech engines: the seam that they fit (:mod:`auricle.engine.base`), and one folder for each."""

@@ -1,0 +1,171 @@
+"""The names that requests use for models, and the served model that each means.
+
+Programs name models as their usual service does: OpenAI's ``whisper-1``, Deepgram's ``nova-3``,
+the hub's ``Systran/faster-whisper-base``. Names of known weights mean a served model with these
+weights. Names of products that exist only at a service mean the default model.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from auricle.values.errors import SetupError
+
+DEFAULT_NAMES = frozenset({"default", "auto"})
+"""Names of the default model; Wyoming's programs send ``auto``."""
+
+OPENAI_MODELS = (
+    "whisper-1",
+    "gpt-transcribe",
+    "gpt-4o-transcribe",
+    "gpt-4o-mini-transcribe",
+    "gpt-4o-mini-transcribe-2025-12-15",
+)
+"""OpenAI's names for files, listed by ``GET /v1/models``: some programs offer only listed names."""
+
+_OPENAI_OTHERS = frozenset(
+    {
+        *("gpt-4o-transcribe-latest", "gpt-4o-mini-transcribe-latest", "gpt-4o-transcribe-diarize"),
+        *("gpt-realtime", "gpt-realtime-mini", "gpt-realtime-whisper", "gpt-live-transcribe"),
+        *("gpt-4o-realtime-preview", "gpt-4o-mini-realtime-preview"),
+    }
+)
+_DEEPGRAM_FAMILIES = ("nova", "nova-2", "nova-3", "enhanced", "base")
+_DEEPGRAM_USES = (
+    *("general", "medical", "meeting", "phonecall", "finance", "conversationalai", "voicemail"),
+    *("video", "drivethru", "automotive", "atc"),
+)
+_DEEPGRAM = frozenset(
+    {
+        *_DEEPGRAM_FAMILIES,
+        *(f"{family}-{use}" for family in _DEEPGRAM_FAMILIES for use in _DEEPGRAM_USES),
+        *_DEEPGRAM_USES,  # with `tier`
+        *("whisper", "whisper-cloud", "flux-general-en", "flux-general-multi"),
+    }
+)
+PRODUCTS = frozenset(OPENAI_MODELS) | _OPENAI_OTHERS | _DEEPGRAM
+"""Products of services; each means the default model, unless it is also the name of weights."""
+
+_SNAPSHOT = re.compile(r"-\d{4}-\d{2}-\d{2}$")
+
+_PUBLISHERS = frozenset(
+    {
+        *("openai", "systran", "guillaumekln", "deepdml", "mobiuslabsgmbh", "distil-whisper"),
+        *("rhasspy", "ggerganov", "mlx-community", "onnx-community", "xenova"),
+        *("usefulsensors", "moonshine-ai", "nvidia", "istupakov", "csukuangfj", "k2-fsa"),
+    }
+)
+"""Accounts of the hub that publish the original weights or conversions of them. A model of another
+account may have been trained further, so it is not the one after which it is named."""
+
+_PACKAGING = re.compile(r"^(sherpa-onnx-|ggml-|nemo-|faster-)+")
+_NUMBERS = re.compile(
+    r"(\.bin|\.onnx|\.nemo|[-_](ct2|onnx|mlx|int8|fp16|float16|float32|[48]bit))+$"
+)
+
+_WHISPER = {
+    **{
+        name: name
+        for name in (
+            *("tiny", "tiny.en", "base", "base.en", "small", "small.en", "medium", "medium.en"),
+            *("large-v1", "large-v2", "large-v3", "large-v3-turbo"),
+            *("distil-small.en", "distil-medium.en"),
+            *("distil-large-v2", "distil-large-v3", "distil-large-v3.5"),
+        )
+    },
+    "large": "large-v3",
+    "turbo": "large-v3-turbo",
+    "large-turbo": "large-v3-turbo",
+    "distil-large-v3-en": "distil-large-v3",
+}
+_MOONSHINE = {
+    **dict.fromkeys(("moonshine-tiny", "moonshine/tiny"), "moonshine-tiny-en"),
+    **dict.fromkeys(("moonshine-base", "moonshine/base"), "moonshine-base-en"),
+}
+
+
+def weights_of(name: str) -> str:
+    """Return one spelling of the weights that a name means: ``whisper-base`` for all below.
+
+    Examples: ``base``, ``openai/whisper-base``, ``Systran/faster-whisper-base``, ``base-int8``,
+    ``ggml-base.bin``. A name of unknown weights is returned in lower case.
+    """
+    lower = name.strip().lower()
+    if lower in _MOONSHINE:
+        return _MOONSHINE[lower]
+    publisher, _, last = lower.rpartition("/")
+    if publisher and publisher not in _PUBLISHERS:
+        return lower
+    plain = _NUMBERS.sub("", _PACKAGING.sub("", last))
+    whisper = _WHISPER.get(plain.replace("whisper-", "", 1))
+    if whisper is not None:
+        return f"whisper-{whisper}"
+    return _MOONSHINE.get(plain, plain)
+
+
+def usual_name(name: str) -> str:
+    """Return one spelling of the name of known weights; other names unchanged."""
+    weights = weights_of(name)
+    return weights if weights.removeprefix("whisper-") in _WHISPER else name
+
+
+def served_name(
+    requested: str, served: Mapping[str, Iterable[str]], aliases: Mapping[str, str]
+) -> str | None:
+    """Return the name of the served model that a request means.
+
+    The first match counts: a served name, an alias of the operator, the weights of a served model,
+    a product.
+
+    Args:
+        requested: The name in the request, in any case; empty: the default model.
+        served: The models, the default first: names, each with names of its weights.
+        aliases: The operator's aliases in lower case, each with a served name.
+
+    Returns:
+        The served name; ``None`` if the name is unknown.
+    """
+    default = next(iter(served))
+    name = requested.strip().lower()
+    if not name:
+        return default
+    for each in served:
+        if each.lower() == name:
+            return each
+    if name in aliases:
+        return aliases[name]
+    if weights := weights_of(name):
+        for each, models in served.items():
+            if weights in map(weights_of, (each, *models)):
+                return each
+    products = DEFAULT_NAMES | PRODUCTS
+    return default if name in products or _SNAPSHOT.sub("", name) in products else None
+
+
+def parse_aliases(pairs: Sequence[str], served: Sequence[str]) -> dict[str, str]:
+    """Return the operator's aliases in lower case, each with a served name.
+
+    Args:
+        pairs: Texts such as ``fast=tiny``.
+        served: The names of the served models.
+
+    Raises:
+        SetupError: A text has another form, an alias is the name of a model, or its model is not
+            served.
+    """
+    aliases: dict[str, str] = {}
+    names = {name.lower(): name for name in served}
+    for pair in pairs:
+        alias, equals, name = (part.strip() for part in pair.partition("="))
+        if not (alias and equals and name):
+            raise SetupError(
+                "AURICLE_MODEL_ALIASES must be pairs such as `fast=tiny`, comma-separated."
+            )
+        if alias.lower() in names:
+            raise SetupError(f"AURICLE_MODEL_ALIASES: {alias} is the name of a model.")
+        if name.lower() not in names:
+            raise SetupError(
+                f"AURICLE_MODEL_ALIASES: {alias} names the model {name}, which is not served; "
+                f"use one of {', '.join(served)}."
+            )
+        aliases[alias.lower()] = names[name.lower()]
+    return aliases

@@ -1,1 +1,0 @@
-"""Routes: one folder for each wire API."""

@@ -1,1 +1,0 @@
-"""whisper-asr-webservice's API, see :mod:`auricle.protocol.asr_webservice`."""

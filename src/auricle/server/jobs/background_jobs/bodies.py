@@ -1,0 +1,111 @@
+"""Response bodies of background jobs."""
+
+from typing import Annotated, Literal, NotRequired, TypedDict
+
+import msgspec
+
+from auricle.ledger.job import Job, JobState
+from auricle.ledger.outbox import Delivery, DeliveryState
+from auricle.protocol.errors import ErrorBody
+from auricle.server.uploads.uploading_jobs import UploadingJob
+
+
+class WebhookBody(TypedDict):
+    """The delivery of a job's end; times are Unix seconds."""
+
+    state: Literal["waiting", "pending", "delivered", "refused", "failed"]
+    attempts: int
+    last_status: int | None
+    next_attempt: float | None
+
+
+class JobBody(TypedDict):
+    """The response body of ``GET /jobs/{id}``.
+
+    ``transcript_id`` is there if the server keeps the transcript of a job that is done, ``webhook``
+    if the job has a callback.
+    """
+
+    job_id: str
+    trace_id: str
+    state: JobState
+    progress: float
+    starts_in_s: int | None
+    text: str
+    result: Annotated[
+        msgspec.Raw | None, msgspec.Meta(extra_json_schema={"type": ["object", "null"]})
+    ]
+    error: ErrorBody | None
+    transcript_id: NotRequired[str]
+    webhook: NotRequired[WebhookBody]
+
+
+def job_body(
+    job: Job, starts_in_s: int | None = None, *, keeps_transcripts: bool = False
+) -> JobBody:
+    """Return the response body of a stored job, without its webhook."""
+    body: JobBody = {
+        "job_id": job.spec.job_id,
+        "trace_id": job.spec.trace_id,
+        "state": job.state,
+        "progress": round(job.progress, 4),
+        "starts_in_s": starts_in_s,
+        "text": job.text,
+        "result": None if job.result is None else msgspec.Raw(job.result),
+        "error": None if job.error is None else msgspec.json.decode(job.error, type=ErrorBody),
+    }
+    if keeps_transcripts and job.state is JobState.DONE and job.text:  # others have no transcript
+        body["transcript_id"] = job.spec.uid
+    return body
+
+
+def webhook_body(delivery: Delivery | None) -> WebhookBody:
+    """Return the state of a delivery; ``None``: the job has not ended."""
+    if delivery is None:
+        return {"state": "waiting", "attempts": 0, "last_status": None, "next_attempt": None}
+    is_pending = delivery.state is DeliveryState.PENDING
+    return {
+        "state": delivery.state.value,
+        "attempts": delivery.attempts,
+        "last_status": delivery.status,
+        "next_attempt": delivery.next_at if is_pending else None,
+    }
+
+
+def uploading_body(job: UploadingJob) -> JobBody:
+    """Return the response body of a job whose upload is in progress."""
+    return {
+        "job_id": job.job_id,
+        "trace_id": job.trace_id,
+        "state": JobState.CANCELLED if job.is_cancelled else JobState.QUEUED,
+        "progress": 0.0,
+        "starts_in_s": None,
+        "text": "",
+        "result": None,
+        "error": None,
+    }
+
+
+class JobSummary(TypedDict):
+    """A job in the list of ``GET /jobs``.
+
+    ``file_name`` is empty if the caller has sent none; ``duration_ms`` is the length of the audio,
+    of a job that is done.
+    """
+
+    job_id: str
+    trace_id: str
+    state: JobState
+    progress: float
+    accepted_at: float
+    finished_at: float | None
+    audio_bytes: int
+    file_name: str
+    duration_ms: int | None
+
+
+class JobsBody(TypedDict):
+    """The response body of ``GET /jobs``."""
+
+    jobs: list[JobSummary]
+    next: int | None

@@ -1,0 +1,276 @@
+"""What callers do with background jobs: accept, find, list and delete them."""
+
+import hashlib
+import secrets
+import time
+from collections.abc import Collection
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import anyio
+from anyio import to_thread
+
+from auricle.ledger import job as jobs
+from auricle.ledger.job import Job, JobSpec, JobState, digest_of
+from auricle.ledger.quota import Usage
+from auricle.server.context import ServerState
+from auricle.server.jobs.background_jobs.bodies import (
+    JobBody,
+    JobsBody,
+    JobSummary,
+    job_body,
+    uploading_body,
+    webhook_body,
+)
+from auricle.server.uploads.params import TranscriptionParams, encode_params
+from auricle.server.uploads.upload import Upload
+from auricle.values.errors import (
+    JobConflict,
+    LedgerFull,
+    NotFound,
+)
+from auricle.values.types import ClientId
+
+EARLY_CHECK_S = 1.0
+"""Longest wait for the database before an upload; others' searches may take longer."""
+
+
+async def check_job_quota(
+    server: ServerState, client: ClientId, job_id: str, size_bytes: int
+) -> None:
+    """Refuse a job before its upload if the client's quota is full.
+
+    While the database is busy, the job is not refused: its acceptance checks the quota again.
+
+    Args:
+        server: The server's state.
+        client: The key that sends the job.
+        job_id: The job's id; a job that exists is not refused.
+        size_bytes: Size of the body; 0 if unknown.
+
+    Raises:
+        LedgerFull: The client's quota is full.
+        LedgerUnavailable: The database does not answer.
+    """
+    running, quota = server.running, server.job_quota
+
+    def check() -> None:
+        if not running.early_checks.acquire(blocking=False):
+            return
+        try:
+            running.ledger.check_quota(client, job_id, size_bytes, quota)
+        finally:
+            running.early_checks.release()
+
+    with anyio.move_on_after(EARLY_CHECK_S):
+        # A thread that is abandoned is no longer counted by its limiter.
+        await to_thread.run_sync(check, limiter=running.database_threads, abandon_on_cancel=True)
+
+
+async def accept_job(
+    server: ServerState,
+    client: ClientId,
+    params: TranscriptionParams,
+    upload: Upload,
+    resources: AsyncExitStack,
+) -> JobBody:
+    """Store the audio durably, then the job, and return it, or the same job accepted earlier.
+
+    Args:
+        server: The server's state.
+        client: The key that sent the job.
+        params: The request's parameters, with the detected format.
+        upload: The audio.
+        resources: Removes the uploaded file.
+
+    Raises:
+        JobConflict: The client has a job with this id and other audio or options.
+        LedgerFull: The disk or the client's quota is full.
+        LedgerUnavailable: The job can't be stored now.
+    """
+    spool = server.running.spool
+    source = await upload.source(params, params.audio_format, spool, resources)
+    return await to_thread.run_sync(
+        _accept,
+        server,
+        client,
+        params,
+        Path(source.path),
+        upload.size_bytes,
+        limiter=server.running.accept_threads,
+    )
+
+
+def _accept(
+    server: ServerState, client: ClientId, params: TranscriptionParams, path: Path, size_bytes: int
+) -> JobBody:
+    running = server.running
+    with path.open("rb") as file:
+        audio_sha256 = hashlib.file_digest(file, "sha256").digest()
+    name = running.audio.put(path)
+    spec = JobSpec(
+        owner=client,
+        job_id=params.job_id,
+        uid=secrets.token_hex(16),
+        trace_id=params.trace_id,
+        digest=digest_of(_identity(params), audio_sha256),
+        request=encode_params(params),
+        audio=name,
+        audio_bytes=size_bytes,
+        callback_url=None if params.callback is None else params.callback.url,
+        keep_audio_s=server.keep_audio_s(params.keep_audio_s),
+        file_name=params.file_name,
+    )
+    try:
+        job, is_new = running.ledger.accept(spec, server.job_quota, time.time())
+    except (JobConflict, LedgerFull):  # after other errors the row may exist: a sweep decides
+        running.runner.delete_audio(name)
+        raise
+    if is_new:
+        return _new_body(server, job)
+    running.runner.delete_audio(name)
+    return _body(server, job)
+
+
+def _identity(params: TranscriptionParams) -> bytes:
+    """Return the options of a job, without what may differ between two attempts of a caller."""
+    return encode_params(replace(params, job_id="", trace_id="", file_name=""))
+
+
+def _new_body(server: ServerState, job: Job) -> JobBody:
+    """Return the response body of a job that was just accepted, without reading the database."""
+    before = server.start_estimate.backlog.queued_of.get(job.spec.owner, Usage())
+    body = job_body(server.running.runner.current(job), _starts_in_s(server, job, before))
+    if job.spec.callback_url is not None:
+        body["webhook"] = webhook_body(None)
+    return body
+
+
+def _body(server: ServerState, job: Job) -> JobBody:
+    """Return the response body of a stored job with its webhook; blocks."""
+    running = server.running
+    before = running.ledger.queued_before(job) if job.state is JobState.QUEUED else Usage()
+    body = job_body(
+        running.runner.current(job),
+        _starts_in_s(server, job, before),
+        keeps_transcripts=running.transcripts is not None,
+    )
+    if job.spec.callback_url is not None:
+        body["webhook"] = webhook_body(next(iter(running.ledger.deliveries(job.number)), None))
+    return body
+
+
+async def find_job(server: ServerState, client: ClientId, job_id: str) -> JobBody:
+    """Return the state of a job.
+
+    Raises:
+        NotFound: The client has no job with this id, or it has expired.
+        LedgerUnavailable: The database does not answer.
+    """
+    body = await server.running.in_database_thread(lambda: _find(server, client, job_id))
+    if body is not None:
+        return body
+    if (uploading := server.uploading.find(client, job_id)) is not None:
+        return uploading_body(uploading)
+    raise NotFound("Unknown job_id. Jobs are deleted a while after their end.")
+
+
+def _find(server: ServerState, client: ClientId, job_id: str) -> JobBody | None:
+    job = server.running.ledger.find(client, job_id)
+    return None if job is None else _body(server, job)
+
+
+def _starts_in_s(server: ServerState, job: Job, before: Usage) -> int | None:
+    """Return the estimated time until a job starts, in seconds; ``None`` if unknown.
+
+    Args:
+        server: The server's state.
+        job: The job.
+        before: The queued jobs of its owner that were accepted earlier.
+    """
+    if job.state is not JobState.QUEUED:
+        return None
+    slots = server.running.runner.max_running
+    return server.start_estimate.starts_in_s(job.spec.owner, before, slots)
+
+
+async def list_jobs(
+    server: ServerState,
+    client: ClientId,
+    states: Collection[JobState],
+    before: int | None,
+    limit: int,
+) -> JobsBody:
+    """Return a page of the client's jobs, the newest first.
+
+    Raises:
+        LedgerUnavailable: The database does not answer.
+    """
+    running = server.running
+    page = await running.in_database_thread(
+        lambda: running.ledger.page(client, states, before=before, limit=limit)
+    )
+    summaries: list[JobSummary] = [
+        {
+            "job_id": job.spec.job_id,
+            "trace_id": job.spec.trace_id,
+            "state": job.state,
+            "progress": round(job.progress, 4),
+            "accepted_at": job.accepted_at,
+            "finished_at": job.finished_at,
+            "audio_bytes": job.spec.audio_bytes,
+            "file_name": job.spec.file_name,
+            "duration_ms": job.duration_ms,
+        }
+        for job in map(running.runner.current, page)
+    ]
+    return {"jobs": summaries, "next": page[-1].number if len(page) == limit else None}
+
+
+async def delete_job(server: ServerState, client: ClientId, job_id: str) -> JobBody:
+    """Delete a job in any state, stop its work, and return its last state.
+
+    An unfinished job with a callback is cancelled instead, so that its receiver is notified.
+
+    Raises:
+        NotFound: The client has no job with this id.
+        LedgerUnavailable: The database does not answer.
+    """
+    running = server.running
+    uploading = server.uploading.cancel(client, job_id)
+    removed = await running.in_database_thread(lambda: _remove(server, client, job_id))
+    if removed is None:
+        if uploading is None:
+            raise NotFound("Unknown job_id. Jobs are deleted a while after their end.")
+        return uploading_body(uploading)
+    job, is_cancelled = removed
+    if job.state.is_final and not is_cancelled:
+        if job.has_audio:
+            await _delete_audio(server, job)
+        return job_body(job, keeps_transcripts=running.transcripts is not None)
+    job = running.runner.current(job)
+    running.runner.stop(job.number)
+    await _delete_audio(server, job)
+    if is_cancelled:
+        server.wake_webhooks()
+        return await running.in_database_thread(lambda: _body(server, job))
+    return job_body(jobs.cancel(job, 0.0, time.time()))
+
+
+def _remove(server: ServerState, client: ClientId, job_id: str) -> tuple[Job, bool] | None:
+    """Delete or cancel a job; return it, and whether it was cancelled. Blocks."""
+    ledger = server.running.ledger
+    job = ledger.find(client, job_id)
+    if job is not None and job.spec.callback_url is not None and not job.state.is_final:
+        job = ledger.cancel(client, job_id, server.settings.keep_results_s, time.time())
+        return None if job is None else (job, job.state is JobState.CANCELLED)
+    job = ledger.delete(client, job_id)
+    return None if job is None else (job, False)
+
+
+async def _delete_audio(server: ServerState, job: Job) -> None:
+    running = server.running
+    await to_thread.run_sync(
+        running.runner.delete_audio, job.spec.audio, limiter=running.accept_threads
+    )

@@ -1,0 +1,46 @@
+"""Results of background jobs as kept transcripts."""
+
+from auricle.ledger.database import Transaction
+from auricle.ledger.job import JobSpec
+from auricle.ledger.kept_words import kept_words
+from auricle.ledger.store import Also
+from auricle.ledger.transcripts import KeptSegment, KeptTranscript, store_transcript
+from auricle.values.types import SAMPLE_RATE_HZ, SAMPLES_PER_MS, Transcript
+
+SOURCE = "job"
+
+
+def keeping(spec: JobSpec, transcript: Transcript, ended_at: float) -> Also:
+    """Return what stores a result in the transaction that ends its job; nothing without text.
+
+    Args:
+        spec: The job.
+        transcript: Its result.
+        ended_at: End of the job, in Unix seconds; when the audio was recorded is unknown.
+    """
+    kept = KeptTranscript(
+        uid=spec.uid,
+        owner=spec.owner,
+        source=SOURCE,
+        language=transcript.language or "",
+        started_at=ended_at - transcript.duration_samples / SAMPLE_RATE_HZ,
+        ended_at=ended_at,
+    )
+    segments = [
+        KeptSegment(
+            position,
+            segment.start_sample // SAMPLES_PER_MS,
+            segment.end_sample // SAMPLES_PER_MS,
+            text,
+            segment.speaker,
+            kept_words(segment.words),
+        )
+        for position, segment in enumerate(transcript.segments, 1)
+        if (text := segment.text.strip())
+    ]
+
+    def store(transaction: Transaction) -> None:
+        if segments:
+            store_transcript(transaction, kept, segments)
+
+    return store

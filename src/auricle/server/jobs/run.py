@@ -1,0 +1,183 @@
+"""Transcribes the audio of a validated request; shared by JSON and streamed bodies."""
+
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+import anyio
+
+from auricle.audio.chunks import CutRules
+from auricle.audio.in_memory import InMemory
+from auricle.files.beginning import SpeechBeginning
+from auricle.files.channels import transcribe_channels
+from auricle.files.transcribe import (
+    FileRequest,
+    FileTranscript,
+    FinishedChunks,
+    OnProgress,
+    transcribe_file,
+)
+from auricle.files.voices import VoiceRequest
+from auricle.server.context import RETRY_S, ServerState
+from auricle.server.http.request_log import RequestLog
+from auricle.server.uploads.params import TranscriptionParams
+from auricle.speakers.names import Reference
+from auricle.values.errors import DeadlineExceeded
+from auricle.values.transcriber import Reader
+from auricle.values.types import SAMPLE_RATE_HZ, ClientId, Pcm16, Source
+
+_NOWHERE = Source("")
+"""Source of audio that is not on disk."""
+
+
+class Deadline:
+    """A caller's deadline, counted from the time when all of the audio was received."""
+
+    def __init__(self, max_wait_s: float) -> None:
+        self._ends_at = time.monotonic() + max_wait_s
+
+    def left_s(self) -> float:
+        """Return the remaining time in seconds.
+
+        Raises:
+            DeadlineExceeded: No time is left.
+        """
+        left_s = self._ends_at - time.monotonic()
+        if left_s <= 0:
+            raise DeadlineExceeded(retry_after_s=RETRY_S)
+        return left_s
+
+
+async def transcribe_short(
+    server: ServerState,
+    params: TranscriptionParams,
+    pcm: Pcm16,
+    *,
+    client: ClientId,
+    reservation: str | None,
+    deadline: Deadline,
+    decode_s: float,
+    references: Sequence[Reference] = (),
+) -> FileTranscript:
+    """Transcribe a decoded utterance; silence needs no job.
+
+    ``references`` are named voices, for its speakers.
+
+    Raises:
+        AuricleError: The audio can't be transcribed.
+    """
+    request = _request(server, params, _NOWHERE, client, reservation, deadline, references)
+    request = replace(request, tells_refusal=True)
+    engine = server.models.find(params.options.model).engine
+    reader = InMemory(pcm, CutRules().within(engine.max_audio_samples))
+    result = await transcribe_file(
+        server.transcriber, reader, request, chunk_slots=server.chunk_slots
+    )
+    timing = result.transcript.timing
+    timing = replace(timing, decode_ms=timing.decode_ms + decode_s * 1000)
+    return replace(result, transcript=replace(result.transcript, timing=timing))
+
+
+async def transcribe_spooled(
+    server: ServerState,
+    params: TranscriptionParams,
+    source: Source,
+    *,
+    client: ClientId,
+    reservation: str | None = None,
+    deadline: Deadline | None = None,
+    on_progress: OnProgress | None = None,
+    finished: FinishedChunks | None = None,
+    references: Sequence[Reference] = (),
+) -> FileTranscript:
+    """Transcribe a file on the server's disk.
+
+    Args:
+        server: The server's state.
+        params: The request's parameters.
+        source: The file.
+        client: The client that sent the file.
+        reservation: Queue reservation, if the file may be an utterance.
+        deadline: Deadline of an utterance; ``None`` for a background job. A long file has a
+            deadline only if its request set one.
+        on_progress: Called after each chunk.
+        finished: Chunks that need not be transcribed again.
+        references: Named voices, for the file's speakers.
+
+    Raises:
+        AuricleError: The file can't be decoded or transcribed.
+    """
+    request = _request(server, params, source, client, reservation, deadline, references)
+    limit_s = None if deadline is None or params.max_wait_s is None else deadline.left_s()
+    reader: Reader = server.decoder
+    if params.max_speech_samples is not None:
+        reader = SpeechBeginning(reader, params.max_speech_samples)
+    with anyio.move_on_after(limit_s):
+        transcribe = transcribe_channels if params.is_multichannel else transcribe_file
+        return await transcribe(
+            server.transcriber,
+            reader,
+            request,
+            chunk_slots=server.chunk_slots,
+            on_progress=on_progress,
+            finished=finished,
+        )
+    raise DeadlineExceeded(retry_after_s=RETRY_S)
+
+
+def _request(
+    server: ServerState,
+    params: TranscriptionParams,
+    source: Source,
+    client: ClientId,
+    reservation: str | None,
+    deadline: Deadline | None,
+    references: Sequence[Reference],
+) -> FileRequest:
+    voices = None
+    if params.speakers is not None:
+        voices = VoiceRequest(server.speakers, params.speakers, tuple(references))
+    return FileRequest(
+        source=source,
+        id=internal_id(params.job_id),
+        options=server.models.find(params.options.model).engine.fit(params.options),
+        client=client,
+        trace_id=params.trace_id,
+        condition_on_previous_text=params.condition_on_previous_text,
+        is_urgent=deadline is not None,
+        max_wait_s=None if deadline is None else deadline.left_s(),
+        reservation=reservation,
+        voices=voices,
+        redact=params.redact,
+    )
+
+
+def internal_id(job_id: str) -> str:
+    """Return an id that is unique in the server; callers may choose the same job ids."""
+    return f"{job_id}#{secrets.token_hex(4)}"
+
+
+def note_answer(
+    server: ServerState, log: RequestLog, result: FileTranscript, total_s: float
+) -> None:
+    """Count a response, charge its audio, and add its figures to the log, never its text.
+
+    Channels that were transcribed apart are charged each.
+    """
+    transcript = result.transcript
+    channels = max(1, len(result.channels))
+    audio_s = transcript.duration_samples * channels / SAMPLE_RATE_HZ
+    server.metrics.count_answer(transcript.timing, total_s, audio_s)
+    if log.client is not None:
+        client = ClientId(log.client)
+        server.rate_limiter.charge_audio(client, audio_s, time.monotonic())
+        server.metrics.clients.count_audio(client, audio_s)
+    log.details |= {
+        "audio_s": round(audio_s, 3),
+        "segments": len(transcript.segments),
+        "decode_ms": round(transcript.timing.decode_ms, 1),
+        "queue_ms": round(transcript.timing.queue_ms, 1),
+        "asr_ms": round(transcript.timing.asr_ms, 1),
+        "attempts": transcript.attempts,
+    }

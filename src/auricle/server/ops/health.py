@@ -1,0 +1,253 @@
+"""Probes: ``/livez`` (the event loop runs), ``/readyz`` (a worker is ready), ``/health``."""
+
+import time
+from dataclasses import asdict
+from importlib.metadata import version
+from typing import Any, TypedDict
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from auricle.ledger.job import JobState
+from auricle.protocol.errors import ErrorResponse
+from auricle.server.context import RETRY_S, ServerState, state_of
+from auricle.server.http.errors import error_response
+from auricle.server.http.openapi import answer, refusals
+from auricle.server.http.responses import json_response
+from auricle.server.telemetry.history import exit_body
+from auricle.values.errors import Draining, NoWorkerReady
+from auricle.values.transcriber import ModelStats, Stats, WorkerStats
+
+_VERSION = version("auricle")
+
+_REFUSALS = refusals(ErrorResponse)
+
+router = APIRouter(default_response_class=Response)
+
+
+class _Alive(TypedDict):
+    alive: bool
+
+
+class _Ready(TypedDict):
+    ready: bool
+
+
+@router.head("/livez", include_in_schema=False)
+@router.get(
+    "/livez",
+    summary="Liveness",
+    responses={200: answer("The server is alive.", _Alive), **_REFUSALS},
+)
+async def get_livez() -> Response:
+    """Return 200 while the event loop runs."""
+    return json_response(_Alive(alive=True))
+
+
+@router.head("/readyz", include_in_schema=False)
+@router.get(
+    "/readyz",
+    summary="Readiness",
+    responses={200: answer("The server is ready.", _Ready), **_REFUSALS},
+)
+async def get_readyz(request: Request) -> Response:
+    """Return 200 only while a ready worker has lately finished a job or passed a self-test."""
+    server = state_of(request)
+    if server.is_draining:
+        return error_response(Draining())
+    if not server.transcriber.stats().is_working:
+        return error_response(NoWorkerReady("No worker is ready, or all are overdue.", RETRY_S))
+    return json_response(_Ready(ready=True))
+
+
+@router.head("/health", include_in_schema=False)
+@router.get(
+    "/health",
+    summary="Health",
+    responses={200: answer("The current state.", dict[str, Any]), **_REFUSALS},
+)
+async def get_health(request: Request) -> Response:
+    """Return the state of workers, queue and jobs; stacks and clients for the operator only."""
+    server = state_of(request)
+    return json_response(health_body(server, server.keyring.is_operator(request.headers)))
+
+
+@router.get(
+    "/health/history",
+    summary="History of the last 15 minutes",
+    responses={200: answer("The current state.", dict[str, Any]), **_REFUSALS},
+)
+async def get_history(request: Request) -> Response:
+    """Return the last 15 minutes; crash stacks only with the operator's key."""
+    server = state_of(request)
+    is_operator = server.keyring.is_operator(request.headers)
+    return json_response(
+        server.history.body(time.monotonic(), time.time(), with_stacks=is_operator)
+    )
+
+
+def health_body(server: ServerState, is_operator: bool) -> dict[str, object]:
+    """Return the body of ``/health``."""
+    asr, decode = server.transcriber.stats(), server.decoder.stats()
+    return {
+        "status": _status(asr, decode, server),
+        "draining": server.is_draining,
+        "version": _VERSION,
+        "model": asr.model,
+        "models": [_model(model, is_operator) for model in asr.models],
+        "workers": [_worker(worker, is_operator) for worker in asr.workers],
+        "decode_workers": [_worker(worker, is_operator) for worker in decode.workers],
+        "partials": _partials(server, is_operator),
+        "speakers": _speakers(server, is_operator),
+        "turns": _turns(server, is_operator),
+        "frames": _frames(server, is_operator),
+        "queue": {
+            "jobs": asr.queue.waiting_jobs,
+            "audio_s": round(asr.queue.waiting_audio_s, 3),
+            "reserved_audio_s": round(asr.queue.reserved_audio_s, 3),
+            "max_audio_s": round(asr.queue.max_audio_s, 3),
+        },
+        "jobs": asdict(asr.jobs),
+        "background_jobs": _background_jobs(server),
+        "files": {
+            "working": server.file_slots.taken + len(server.running.runner),
+            "max": server.file_slots.total + server.running.runner.max_running,
+            "storable": not server.is_spool_failing,
+        },
+        "database": {"working": not server.is_database_failing},
+        "sessions": {
+            "connected": server.live.connected,
+            "waiting": server.live.waiting,
+            "max": server.live.settings.max_sessions,
+        },
+        "live": _live(server),
+        "host": _host(server),
+        "clients": _clients(server) if is_operator or not server.keyring.has_keys else None,
+    }
+
+
+def _background_jobs(server: ServerState) -> dict[str, object]:
+    """Return the unfinished jobs in the database, and those that this server has ended."""
+    backlog, ended = server.start_estimate.backlog, server.metrics.job_runs
+    return {
+        "queued": backlog.queued,
+        "running": backlog.running,
+        "done": ended[JobState.DONE],
+        "failed": ended[JobState.FAILED],
+        "cancelled": ended[JobState.CANCELLED],
+    }
+
+
+def _live(server: ServerState) -> dict[str, object]:
+    """Return how many people are transcribed live, and how many the machine holds."""
+    load = server.live.admission.load()
+    return {
+        "speakers": round(load.speakers, 1),
+        "capacity": round(load.capacity, 1),
+        "learned": load.is_learned,
+        "fixed": load.is_fixed,
+        "late": load.is_late,
+        "waiting_clients": load.waiting,
+    }
+
+
+def _host(server: ServerState) -> dict[str, object] | None:
+    """Return the use of the host; ``None`` before it was read."""
+    if (host := server.history.host) is None:
+        return None
+    return {
+        "cores": host.cores,
+        "cpu_percent": round(host.cpu_percent, 1),
+        "memory_mb": round(host.memory_bytes / 1e6),
+        "memory_used_mb": round(host.memory_used_bytes / 1e6),
+    }
+
+
+def _clients(server: ServerState) -> list[dict[str, object]]:
+    return [
+        {
+            "client": usage.client,
+            "requests": usage.requests,
+            "audio_s": round(usage.audio_s, 1),
+            "sessions": usage.sessions,
+        }
+        for usage in server.metrics.clients.usage()
+    ]
+
+
+def _partials(server: ServerState, with_stacks: bool) -> dict[str, object] | None:
+    """Return the state of the workers of partials; ``None`` if those of finals recognise them."""
+    if server.live.partials is None:
+        return None
+    return _optional_pool(server.live.partials.stats(), with_stacks)
+
+
+def _speakers(server: ServerState, with_stacks: bool) -> dict[str, object] | None:
+    """Return the state of the speaker workers, which the first job starts; ``None``: disabled."""
+    if server.speakers is None:
+        return None
+    return _optional_pool(server.speakers.stats(), with_stacks)
+
+
+def _turns(server: ServerState, with_stacks: bool) -> dict[str, object] | None:
+    """Return the state of the turn workers, which the first session starts; ``None``: disabled."""
+    if server.live.judge is None:
+        return None
+    return _optional_pool(server.live.judge.stats(), with_stacks)
+
+
+def _frames(server: ServerState, with_stacks: bool) -> dict[str, object] | None:
+    """Return the state of the workers of live MP3, FLAC and AAC; ``None``: disabled."""
+    if server.live.frames is None:
+        return None
+    return _optional_pool(server.live.frames.stats(), with_stacks)
+
+
+def _optional_pool(stats: Stats, with_stacks: bool) -> dict[str, object]:
+    return {
+        "model": stats.model,
+        "ready": stats.ready,
+        "workers": [_worker(worker, with_stacks) for worker in stats.workers],
+        "waiting_jobs": stats.queue.waiting_jobs,
+        "jobs": asdict(stats.jobs),
+    }
+
+
+def _status(asr: Stats, decode: Stats, server: ServerState) -> str:
+    if server.is_draining or not asr.ready:
+        return "down"
+    workers = (*asr.workers, *decode.workers)
+    is_well = asr.is_working and decode.ready and all(worker.state.is_up for worker in workers)
+    is_well = is_well and not any(model.error for model in asr.models)
+    is_well = is_well and not server.is_spool_failing and not server.is_database_failing
+    return "ok" if is_well else "degraded"
+
+
+def _model(model: ModelStats, is_operator: bool) -> dict[str, object]:
+    """Return the state of a model; why it can't be loaded may contain paths."""
+    body: dict[str, object] = {
+        "name": model.name,
+        "state": model.state,
+        "workers": model.workers,
+        "ready_workers": model.ready_workers,
+        "waiting_jobs": model.queue.waiting_jobs,
+        "waiting_audio_s": round(model.queue.waiting_audio_s, 3),
+        "jobs": asdict(model.jobs),
+    }
+    return body | {"error": model.error} if is_operator and model.error else body
+
+
+def _worker(worker: WorkerStats, with_stacks: bool) -> dict[str, object]:
+    last = worker.last_exit
+    return {
+        "id": worker.id,
+        **({"model": worker.model} if worker.model else {}),
+        "pid": worker.pid,
+        "state": worker.state,
+        "overdue": worker.overdue,
+        "restarts": worker.restarts,
+        "jobs_done": worker.jobs_done,
+        "rss_mb": round(worker.rss_bytes / 1e6, 1),
+        "last_exit": None if last is None else exit_body(last, with_stacks),
+    }

@@ -1,0 +1,108 @@
+"""The web pages: captions at ``/``, for readers at ``/reader``, the server's state at ``/status``.
+
+``make web`` builds them from ``web/page`` into the server's ``static/`` folder, and wheels include
+them. Without them, a plain page says how to build them. They are read at start and kept in memory,
+so requests cause no file I/O and can't name a path on disk. Files below ``assets/`` have a content
+hash in their name, so browsers cache them.
+"""
+
+import gzip
+import re
+from pathlib import Path
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from auricle.server.http.responses import json_response
+from auricle.server.http.static_file import StaticFile, policy_hashes
+from auricle.values.errors import NotFound
+
+STATIC = Path(__file__).parents[1] / "static"
+
+_CAPTIONS, _STATUS, _READER = _PAGES = ("index.html", "status.html", "reader.html")
+_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".mp3": "audio/mpeg",
+}
+"""All file types that the build creates; any other is a bug in the build."""
+
+_UNBUILT = b"""<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>Auricle</title>
+<h1>Auricle is running</h1>
+<p>The API works. The web pages are not built: run <code>make web</code>, then restart
+the server.</p>
+</html>
+"""
+
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src {styles}; connect-src 'self'; "
+    "worker-src 'self'; img-src 'self'; media-src blob:; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
+_STYLE = re.compile(rb"<style>(.*?)</style>", re.DOTALL)
+_PERMISSIONS = "microphone=(self), display-capture=(self), camera=(), geolocation=()"
+_KEPT = "public, max-age=31536000, immutable"
+
+
+def pages_router(folder: Path = STATIC, version: str | None = None) -> APIRouter:
+    """Read the built pages in a folder, and return their routes.
+
+    Args:
+        folder: The folder.
+        version: What ``/status`` returns as JSON to programs that don't accept HTML, such as
+            Bazarr's connection test; ``None``: the page.
+    """
+    files = _read(folder)
+    router = APIRouter(include_in_schema=False)
+
+    @router.api_route("/", methods=["GET", "HEAD"])
+    async def get_captions(request: Request) -> Response:
+        return files[_CAPTIONS].respond(request)
+
+    @router.api_route("/status", methods=["GET", "HEAD"])
+    async def get_status(request: Request) -> Response:
+        if version is not None and "text/html" not in request.headers.get("accept", ""):
+            return json_response({"version": version}, headers={"vary": "accept"})
+        return files[_STATUS].respond(request)
+
+    @router.api_route("/reader", methods=["GET", "HEAD"])
+    async def get_reader(request: Request) -> Response:
+        return files[_READER].respond(request)
+
+    @router.api_route("/assets/{name}", methods=["GET", "HEAD"])
+    async def get_asset(request: Request, name: str) -> Response:
+        if (file := files.get(f"assets/{name}")) is None:
+            raise NotFound("No such path.")
+        return file.respond(request)
+
+    return router
+
+
+def _read(folder: Path) -> dict[str, StaticFile]:
+    if not all((folder / page).is_file() for page in _PAGES):
+        return {page: _file(page, _UNBUILT) for page in _PAGES}
+    names = [*_PAGES, *(f"assets/{path.name}" for path in folder.glob("assets/*"))]
+    return {name: _file(name, (folder / name).read_bytes()) for name in names}
+
+
+def _file(name: str, body: bytes) -> StaticFile:
+    headers = {
+        "permissions-policy": _PERMISSIONS,
+        "content-type": _TYPES[Path(name).suffix],
+        "content-security-policy": _policy(body),  # a web worker uses its script's policy
+        "cache-control": _KEPT if name.startswith("assets/") else "no-cache",
+    }
+    return StaticFile.of(gzip.compress(body, mtime=0), is_zipped=True, headers=headers)
+
+
+def _policy(body: bytes) -> str:
+    """Return a page's content security policy, with the hashes of its inline styles."""
+    styles = " ".join(policy_hashes(_STYLE.findall(body))) or "'none'"
+    return _POLICY.format(styles=styles)

@@ -1,0 +1,1 @@
+"""Formats of transcripts: documents, subtitles and JSON."""

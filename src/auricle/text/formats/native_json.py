@@ -1,0 +1,193 @@
+"""Response bodies of the native API."""
+
+from typing import Annotated, NotRequired, TypedDict
+
+from msgspec import Meta
+
+from auricle.protocol.errors import ErrorBody
+from auricle.text.formats.gaps import gap_reason
+from auricle.values.types import SAMPLE_RATE_HZ, Gap, Segment, Transcript, Word
+
+_Seconds = Annotated[float, Meta(description="In seconds.")]
+
+
+class SpeakerBody(TypedDict):
+    """A speaker of the transcript."""
+
+    speaker: Annotated[int, Meta(description="Number, from 0 by first appearance.")]
+    name: Annotated[str | None, Meta(description="Name of a known speaker.")]
+
+
+class WordBody(TypedDict):
+    """A word of a segment; the speaker only if speakers were requested."""
+
+    start: _Seconds
+    end: _Seconds
+    word: str
+    probability: float
+    speaker: NotRequired[int | None]
+    speaker_confidence: NotRequired[Annotated[float | None, Meta(description="From 0 to 1.")]]
+
+
+class SegmentBody(TypedDict):
+    """A segment of a transcript; the speaker only if speakers were requested."""
+
+    start: _Seconds
+    end: _Seconds
+    text: str
+    language: str | None
+    words: list[WordBody] | None
+    speaker: NotRequired[int | None]
+    channel: NotRequired[
+        Annotated[int, Meta(description="From 0; only if channels were transcribed apart.")]
+    ]
+
+
+class GapBody(TypedDict):
+    """Audio without a transcript."""
+
+    start: _Seconds
+    end: _Seconds
+    code: str
+    reason: str
+    channel: NotRequired[int]
+
+
+class GapsBody(ErrorBody):
+    """The error of a transcript with gaps."""
+
+    gaps: list[GapBody]
+
+
+class TimingBody(TypedDict):
+    """Times that the transcript took, in milliseconds."""
+
+    decode: float
+    queue: float
+    ipc: float
+    asr: float
+
+
+class TranscriptBody(TypedDict):
+    """The response body of ``POST /utterance``; ``speakers`` only if there are any."""
+
+    job_id: str
+    trace_id: str
+    model: str
+    text: str
+    language: str | None
+    language_probability: float
+    duration_ms: int
+    segments: list[SegmentBody]
+    speakers: NotRequired[list[SpeakerBody]]
+    timing_ms: TimingBody
+    attempts: int
+    error: GapsBody | None
+    warnings: NotRequired[tuple[str, ...]]
+
+
+def transcript_body(
+    job_id: str,
+    trace_id: str,
+    transcript: Transcript,
+    gaps: tuple[Gap, ...] = (),
+    warnings: tuple[str, ...] = (),
+    *,
+    model: str = "",
+) -> TranscriptBody:
+    """Return the JSON body for a transcript of a model.
+
+    Gaps are in ``error``; ``warnings`` is present only if there are any.
+    """
+    timing = transcript.timing
+    body: TranscriptBody = {
+        "job_id": job_id,
+        "trace_id": trace_id,
+        "model": model,
+        "text": transcript.text,
+        "language": transcript.language,
+        "language_probability": float(f"{transcript.language_probability:.4g}"),
+        "duration_ms": round(transcript.duration_samples * 1000 / SAMPLE_RATE_HZ),
+        "segments": [
+            _segment(segment, has_speakers=bool(transcript.speakers))
+            for segment in transcript.segments
+        ],
+        "timing_ms": {
+            "decode": round(timing.decode_ms, 3),
+            "queue": round(timing.queue_ms, 3),
+            "ipc": round(timing.ipc_ms, 3),
+            "asr": round(timing.asr_ms, 3),
+        },
+        "attempts": transcript.attempts,
+        "error": _gaps(gaps) if gaps else None,
+    }
+    if transcript.speakers:
+        body["speakers"] = [
+            {"speaker": speaker.number, "name": speaker.name} for speaker in transcript.speakers
+        ]
+    if warnings:
+        body["warnings"] = warnings
+    return body
+
+
+def _segment(segment: Segment, *, has_speakers: bool) -> SegmentBody:
+    words = segment.words
+    body: SegmentBody = {
+        "start": _seconds(segment.start_sample),
+        "end": _seconds(segment.end_sample),
+        "text": segment.text,
+        "language": segment.language,
+        "words": None
+        if words is None
+        else [_word(word, has_speakers=has_speakers) for word in words],
+    }
+    if has_speakers:
+        body["speaker"] = segment.speaker
+    if segment.channel is not None:
+        body["channel"] = segment.channel
+    return body
+
+
+def _word(word: Word, *, has_speakers: bool) -> WordBody:
+    body: WordBody = {
+        "start": _seconds(word.start_sample),
+        "end": _seconds(word.end_sample),
+        "word": word.text,
+        "probability": round(word.probability, 4),
+    }
+    if has_speakers:
+        confidence = word.speaker_confidence
+        body["speaker"] = word.speaker
+        body["speaker_confidence"] = None if confidence is None else round(confidence, 4)
+    return body
+
+
+def _gaps(gaps: tuple[Gap, ...]) -> GapsBody:
+    return {
+        "code": gaps[0].code,
+        "message": "Some parts of the audio could not be transcribed; see `gaps`.",
+        "retryable": False,
+        "retry_after_s": None,
+        "gaps": gap_fields(gaps),
+    }
+
+
+def gap_fields(gaps: tuple[Gap, ...]) -> list[GapBody]:
+    """Return the gaps with their start and end in seconds and their reason."""
+    return [_gap(gap) for gap in gaps]
+
+
+def _gap(gap: Gap) -> GapBody:
+    body: GapBody = {
+        "start": _seconds(gap.start_sample),
+        "end": _seconds(gap.end_sample),
+        "code": gap.code,
+        "reason": gap_reason(gap.code),
+    }
+    if gap.channel is not None:
+        body["channel"] = gap.channel
+    return body
+
+
+def _seconds(samples: int) -> float:
+    return round(samples / SAMPLE_RATE_HZ, 3)

@@ -1,0 +1,1 @@
+"""Values that every room shares: types, events, commands, errors, limits and protocols."""

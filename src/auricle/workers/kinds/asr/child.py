@@ -1,0 +1,76 @@
+"""The ASR worker, run by :mod:`auricle.workers.process.child` and controlled by the pool.
+
+It loads one engine, warms it up, sends ``WorkerReady``, and answers each ``RunBatch`` with one
+``BatchDone``. Invalid input is answered with ``JobFailed``; any other exception ends the process,
+because the model's state is unknown afterwards.
+"""
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from auricle.engines.base import Engine, EngineSettings
+from auricle.engines.registry import find_factory
+from auricle.values.errors import AudioError
+from auricle.values.types import Job, JobId, Transcript
+from auricle.workers.kinds.asr.loading import load_model
+from auricle.workers.process import heap
+from auricle.workers.process.channel import Channel, armed
+from auricle.workers.process.messages import (
+    BatchDone,
+    JobDone,
+    JobFailed,
+    JobMessage,
+    RunBatch,
+    StartAsr,
+    parse_for_asr,
+)
+from auricle.workers.process.serving import Loaded, serve_messages
+
+
+def serve(channel: Channel, seal: Callable[[], tuple[str, ...]]) -> int:
+    """Load the engine and run batches until a stop message; return the exit code.
+
+    ``seal`` blocks what only loading needs, and returns the restrictions that were not applied.
+    """
+
+    def load(start: StartAsr) -> Loaded:
+        engine, warm_up_s = load_model(start, _load)
+        heap.reuse_large_blocks()
+        heap.trim()
+        keeper = heap.HeapKeeper()
+
+        def handle(batch: RunBatch) -> None:
+            with armed(batch.dump_after_s):
+                done = _run(engine, batch)
+            channel.send(done)
+            keeper.worked(done.asr_s)
+            keeper.before_wait(channel.has_input)
+
+        return Loaded(handle, warm_up_s)
+
+    return serve_messages(channel, seal, parse_for_asr, StartAsr, load)
+
+
+def _load(name: str, settings: EngineSettings) -> Engine:
+    return find_factory(name)(settings)
+
+
+def _run(engine: Engine, batch: RunBatch) -> BatchDone:
+    jobs = [_job(message) for message in batch.jobs]
+    started_s = time.perf_counter()
+    results = engine.transcribe(jobs)
+    asr_s = time.perf_counter() - started_s
+    answers = tuple(_answer(job, result) for job, result in zip(jobs, results, strict=True))
+    return BatchDone(batch.id, answers, asr_s)
+
+
+def _job(message: JobMessage) -> Job:
+    return Job(JobId(message.id), np.frombuffer(message.pcm, "<i2"), message.options)
+
+
+def _answer(job: Job, result: Transcript | AudioError) -> JobDone | JobFailed:
+    if isinstance(result, AudioError):
+        return JobFailed(job.id, result.code)
+    return JobDone(job.id, result)

@@ -1,0 +1,1 @@
+"""Decode the compressed frames of live sessions, in dedicated workers."""

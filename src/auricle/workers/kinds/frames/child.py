@@ -1,0 +1,75 @@
+"""The worker of live streams, run by :mod:`auricle.workers.process.child`.
+
+Each ``DecodeFrames`` is answered by one ``FramesDecoded``. Streams stay open between steps. An
+unknown exception ends the process; the pool counts the crash and continues on another worker.
+"""
+
+from collections.abc import Callable
+
+from auricle.workers.kinds.frames.decoder import LiveFrameDecoder
+from auricle.workers.process.channel import Channel, WireBroken, armed
+from auricle.workers.process.messages import (
+    CloseStream,
+    DecodeFrames,
+    FrameMessage,
+    FramesDecoded,
+    StartFrames,
+    parse_for_frames,
+)
+from auricle.workers.process.serving import Loaded, serve_messages
+
+
+class OpenFrameStreams:
+    """The open streams of this worker; the pool bounds their number."""
+
+    def __init__(self) -> None:
+        self._decoders: dict[str, LiveFrameDecoder] = {}
+
+    def step(self, step: DecodeFrames) -> FramesDecoded:
+        """Decode the frames of a step.
+
+        Raises:
+            WireBroken: The stream is not open.
+        """
+        if step.opens:
+            decoder = LiveFrameDecoder(step.codec, step.header)
+            decoder.decode(_plain(step.warm_up))
+            decoder.failures = 0
+            self._decoders[step.stream] = decoder
+        elif (known := self._decoders.get(step.stream)) is not None:
+            decoder = known
+        else:
+            raise WireBroken
+        pcm = decoder.decode(_plain(step.frames))
+        failures = min(decoder.failures, len(step.frames))
+        return FramesDecoded(step.id, pcm.astype("<i2", copy=False).tobytes(), failures)
+
+    def close(self, name: str) -> None:
+        """Close a stream; names that are not open are ignored."""
+        self._decoders.pop(name, None)
+
+
+def _plain(frames: tuple[FrameMessage, ...]) -> list[tuple[bytes, int]]:
+    return [(frame.data, frame.samples) for frame in frames]
+
+
+def serve(channel: Channel, seal: Callable[[], tuple[str, ...]]) -> int:
+    """Run steps until a stop message; return the exit code.
+
+    ``seal`` blocks what only loading needs, and returns the restrictions that were not applied.
+    """
+
+    def load(start: StartFrames) -> Loaded:
+        streams = OpenFrameStreams()
+
+        def handle(message: DecodeFrames | CloseStream) -> None:
+            if isinstance(message, CloseStream):
+                streams.close(message.stream)
+                return
+            with armed(message.dump_after_s):
+                answer = streams.step(message)
+            channel.send(answer)
+
+        return Loaded(handle)
+
+    return serve_messages(channel, seal, parse_for_frames, StartFrames, load)

@@ -1,0 +1,41 @@
+"""The worker of speakers, run by :mod:`auricle.workers.process.child`.
+
+It loads the model and answers each ``EmbedStretches`` with one ``StretchesEmbedded``. Any exception
+ends the process.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from auricle.workers.kinds.speakers.embedder import SpeakerEmbedder
+from auricle.workers.process.channel import Channel, armed
+from auricle.workers.process.messages import (
+    EmbedStretches,
+    StartModel,
+    StretchesEmbedded,
+    parse_for_speakers,
+)
+from auricle.workers.process.priority import yield_to_others
+from auricle.workers.process.serving import Loaded, serve_messages
+
+
+def serve(channel: Channel, seal: Callable[[], tuple[str, ...]]) -> int:
+    """Load the model and embed stretches until a stop message; return the exit code.
+
+    ``seal`` blocks what only loading needs, and returns the restrictions that were not applied.
+    """
+
+    def load(start: StartModel) -> Loaded:
+        embedder = SpeakerEmbedder(Path(start.model), start.threads)
+        yield_to_others()
+
+        def handle(step: EmbedStretches) -> None:
+            with armed(step.dump_after_s):
+                vectors = embedder.embed(np.frombuffer(step.pcm, "<i2"), step.stretches)
+            channel.send(StretchesEmbedded(step.id, vectors.astype("<f4").tobytes()))
+
+        return Loaded(handle)
+
+    return serve_messages(channel, seal, parse_for_speakers, StartModel, load)

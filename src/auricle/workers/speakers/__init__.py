@@ -1,1 +1,0 @@
-"""Speaker embeddings, in dedicated workers."""

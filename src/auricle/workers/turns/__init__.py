@@ -1,1 +1,0 @@
-"""Ends of turns, in dedicated workers."""

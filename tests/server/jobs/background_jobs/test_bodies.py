@@ -1,0 +1,71 @@
+"""Response bodies of background jobs."""
+
+from dataclasses import replace
+
+import msgspec
+import pytest
+
+from auricle.ledger.job import JobState
+from auricle.ledger.outbox import Delivery, DeliveryState
+from auricle.server.jobs.background_jobs.bodies import (
+    job_body,
+    uploading_body,
+    webhook_body,
+)
+from auricle.server.uploads.uploading_jobs import UploadingJob
+from tests.support.ledger import a_job
+
+pytestmark = pytest.mark.unit
+
+DELIVERY = Delivery("event", 1, "key", "https://a.example", "a.example", 1.0, next_at=2.0)
+
+
+def test_the_result_of_a_job_is_json_in_its_body() -> None:
+    job = replace(a_job(), state=JobState.DONE, progress=0.123456, result=b'{"text": "words"}')
+    body = msgspec.json.decode(msgspec.json.encode(job_body(job)))
+
+    assert body["result"] == {"text": "words"}
+    assert (body["state"], body["progress"], body["error"]) == ("done", 0.1235, None)
+    assert "webhook" not in body
+
+
+@pytest.mark.parametrize(
+    ("keeps", "state", "text", "expected"),
+    [
+        (True, JobState.DONE, "words", "uid"),
+        (False, JobState.DONE, "words", None),
+        (True, JobState.DONE, "", None),
+        (True, JobState.RUNNING, "words", None),
+    ],
+)
+def test_a_job_names_its_transcript_once_one_is_kept(
+    keeps: bool, state: JobState, text: str, expected: str | None
+) -> None:
+    job = a_job()
+    job = replace(job, state=state, text=text, spec=replace(job.spec, uid="uid"))
+    assert job_body(job, keeps_transcripts=keeps).get("transcript_id") == expected
+
+
+@pytest.mark.parametrize(
+    ("delivery", "state", "next_attempt"),
+    [
+        (None, "waiting", None),
+        (DELIVERY, "pending", 2.0),
+        (replace(DELIVERY, state=DeliveryState.DELIVERED), "delivered", None),
+    ],
+)
+def test_a_webhook_has_a_next_attempt_while_it_is_pending(
+    delivery: Delivery | None, state: str, next_attempt: float | None
+) -> None:
+    body = webhook_body(delivery)
+
+    assert (body["state"], body["next_attempt"]) == (state, next_attempt)
+
+
+@pytest.mark.parametrize(
+    ("is_cancelled", "state"), [(False, JobState.QUEUED), (True, JobState.CANCELLED)]
+)
+def test_a_job_whose_upload_is_in_progress_is_queued(is_cancelled: bool, state: JobState) -> None:
+    body = uploading_body(UploadingJob("job", "trace", is_cancelled))
+
+    assert (body["job_id"], body["trace_id"], body["state"]) == ("job", "trace", state)

@@ -1,0 +1,417 @@
+"""Callbacks of jobs: a real server, a real receiver, and the sockets between them."""
+
+import hashlib
+import itertools
+import json
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx2
+import pytest
+from structlog.testing import LogCapture
+
+from auricle.config.settings import LedgerSettings
+from auricle.ledger.webhooks.request import secret_of_owner, signature
+from auricle.values.errors import AudioError
+from auricle.values.types import ANONYMOUS
+from tests.support.decoder import file_of
+from tests.support.receiver import Receiver, receiver_running
+from tests.support.service import CLIP, WAV, Live, keys, live, poll_until, speech_json
+
+pytestmark = pytest.mark.server
+
+CLIP_BYTES = CLIP.path.read_bytes()
+SECRET = "a secret of more than thirty-two characters"
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiver_running() as server:
+        yield server
+
+
+def sending(folder: Path, **settings: Any) -> LedgerSettings:
+    """Return settings with which webhooks are sent, also to this machine."""
+    options = {"webhook_secret": SECRET, "webhook_allow_private": True, **settings}
+    return LedgerSettings(state_dir=folder / "state", **options)
+
+
+@pytest.fixture
+async def running(tmp_path: Path) -> AsyncIterator[Live]:
+    async with live(tmp_path / "spool", ledger=sending(tmp_path, keep_transcripts=True)) as started:
+        yield started
+
+
+@pytest.fixture
+async def client(running: Live) -> AsyncIterator[httpx2.AsyncClient]:
+    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as made:
+        yield made
+
+
+async def post(client: httpx2.AsyncClient, job_id: str = "a1", **query: str) -> httpx2.Response:
+    params = {"wait": "0", "job_id": job_id, **query}
+    return await client.post("/utterance", params=params, content=CLIP_BYTES, headers=WAV)
+
+
+async def until_sent(client: httpx2.AsyncClient, state: str, job_id: str = "a1") -> Any:
+    """Return the job once its webhook is in a state."""
+    return await until(client, lambda webhook: webhook["state"] == state, job_id)
+
+
+async def until_attempted(client: httpx2.AsyncClient) -> Any:
+    """Return the job once its receiver has answered."""
+    return await until(client, lambda webhook: webhook["last_status"] is not None)
+
+
+async def until(
+    client: httpx2.AsyncClient, condition: Callable[[Any], bool], job_id: str = "a1"
+) -> Any:
+    with anyio.fail_after(60):
+        while True:
+            body = (await client.get(f"/jobs/{job_id}")).json()
+            if condition(body["webhook"]):
+                return body
+            await anyio.sleep(0.01)
+
+
+async def test_the_receiver_of_a_job_gets_it_when_it_is_done(
+    client: httpx2.AsyncClient, receiver: Receiver
+) -> None:
+    accepted = await post(client, callback_url=receiver.url())
+    assert accepted.status_code == 202
+    assert accepted.json()["webhook"] == {
+        "state": "waiting",
+        "attempts": 0,
+        "last_status": None,
+        "next_attempt": None,
+    }
+    job = await until_sent(client, "delivered")
+    ((_, headers, body),) = receiver.requests
+    event = json.loads(body)
+
+    assert job["webhook"] == {
+        "state": "delivered",
+        "attempts": 1,
+        "last_status": 200,
+        "next_attempt": None,
+    }
+    assert (event["type"], event["event_id"]) == ("job.done", headers["webhook-id"])
+    assert event["data"] == {name: value for name, value in job.items() if name != "webhook"}
+    assert event["data"]["result"]["text"] == "hello"
+    assert "transcript_id" in job
+    secret = secret_of_owner(SECRET.encode(), ANONYMOUS)
+    timestamp = int(headers["webhook-timestamp"])
+    expected = signature(secret, headers["webhook-id"], timestamp, body)
+    assert headers["webhook-signature"] == expected
+    assert receiver.methods == ["POST"]
+
+
+async def test_json_has_a_callback_too(client: httpx2.AsyncClient, receiver: Receiver) -> None:
+    fields = speech_json(job_id="a1", callback_url=receiver.url())
+    accepted = await client.post("/utterance?wait=0", json=fields)
+    assert accepted.status_code == 202
+    await until_sent(client, "delivered")
+
+
+async def test_the_end_of_a_job_is_sent_at_once(
+    running: Live, client: httpx2.AsyncClient, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    webhooks = running.state.running.webhooks
+    assert webhooks is not None
+    monkeypatch.setattr(webhooks, "_poll_s", 3600)
+    await poll_until(lambda: not webhooks.has_work)
+    await post(client, "first", callback_url=receiver.url())  # during the last short wait
+    await until_sent(client, "delivered", "first")
+    await post(client, callback_url=receiver.url())
+    await until_sent(client, "delivered")
+
+
+async def test_the_receiver_of_a_job_that_failed_gets_the_error(
+    running: Live, client: httpx2.AsyncClient, receiver: Receiver
+) -> None:
+    running.decoder.script = [AudioError("Broken.")]
+    await post(client, callback_url=receiver.url())
+    await until_sent(client, "delivered")
+    event = json.loads(receiver.requests[0][2])
+
+    assert (event["type"], event["data"]["state"]) == ("job.failed", "failed")
+    assert event["data"]["error"]["code"] == "bad_audio"
+
+
+async def test_the_receiver_of_a_job_that_was_cancelled_is_notified(
+    running: Live, client: httpx2.AsyncClient, receiver: Receiver
+) -> None:
+    running.decoder.script = file_of(20)
+    running.transcriber.gate = anyio.Event()
+    await post(client, callback_url=receiver.url())
+    await poll_until(lambda: running.transcriber.in_flight)
+    cancelled = (await client.delete("/jobs/a1")).json()
+    assert (cancelled["state"], cancelled["webhook"]["state"]) == ("cancelled", "pending")
+    job = await until_sent(client, "delivered")
+    assert json.loads(receiver.requests[0][2])["type"] == "job.cancelled"
+    await running.until_at_rest()
+    assert list(running.state.running.audio.names(float("inf"))) == []
+
+    again = (await client.delete("/jobs/a1")).json()
+    assert again == {name: value for name, value in job.items() if name != "webhook"}
+    assert (await client.get("/jobs/a1")).status_code == 404
+
+
+async def test_a_failed_attempt_is_shown_and_counted(
+    client: httpx2.AsyncClient, receiver: Receiver
+) -> None:
+    await post(client, callback_url=receiver.url("/500"))
+    body = await until_attempted(client)
+    metrics = (await client.get("/metrics")).text
+
+    assert (body["state"], body["webhook"]["state"]) == ("done", "pending")
+    assert body["webhook"]["last_status"] == 500
+    assert body["webhook"]["next_attempt"] > 0
+    assert 'auricle_webhook_attempts_total{outcome="retried"} 1.0' in metrics
+    assert 'auricle_webhook_attempts_total{outcome="delivered"} 0.0' in metrics
+
+
+async def test_the_same_id_with_another_callback_is_another_job(
+    client: httpx2.AsyncClient, receiver: Receiver
+) -> None:
+    await post(client, callback_url=receiver.url())
+    assert (await post(client, callback_url=receiver.url())).status_code == 202
+    other = await post(client, callback_url=receiver.url("/204"))
+    assert (other.status_code, other.json()["error"]["code"]) == (409, "job_conflict")
+    await until_sent(client, "delivered")
+    again = await post(client, callback_url=receiver.url())
+    assert again.json()["webhook"]["state"] == "delivered"
+    assert len(receiver.requests) == 1
+
+
+async def test_each_key_has_its_own_secret(tmp_path: Path, receiver: Receiver) -> None:
+    api_keys = keys("anna:one", "ben:two")
+    async with (
+        live(tmp_path / "spool", ledger=sending(tmp_path), api_keys=api_keys) as running,
+        httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as client,
+    ):
+        for key in ("one", "two"):
+            client.headers["authorization"] = f"Bearer {key}"
+            await post(client, callback_url=receiver.url())
+            await until_sent(client, "delivered")
+    for name, (_, headers, body) in zip(("anna", "ben"), receiver.requests, strict=True):
+        secret = secret_of_owner(SECRET.encode(), name)
+        timestamp = int(headers["webhook-timestamp"])
+        expected = signature(secret, headers["webhook-id"], timestamp, body)
+        assert headers["webhook-signature"] == expected
+
+
+async def test_a_token_can_not_have_its_key_s_signature_sent_elsewhere(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    async with (
+        live(tmp_path / "spool", ledger=sending(tmp_path), api_keys=keys("anna:one")) as running,
+        httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as client,
+    ):
+        client.headers["authorization"] = "Bearer one"
+        issued = await client.post("/v1/auth/token")
+        client.headers["authorization"] = f"Bearer {issued.json()['token']}"
+        refused = await post(client, callback_url=receiver.url())
+        assert (refused.status_code, refused.json()["error"]["code"]) == (401, "unauthorized")
+        query = {"callback": receiver.url()}
+        refused = await client.post("/v1/listen", params=query, content=CLIP_BYTES, headers=WAV)
+        assert refused.status_code == 401
+        assert (await post(client)).status_code == 202
+    assert receiver.requests == []
+
+
+async def test_texts_and_urls_are_not_logged(
+    client: httpx2.AsyncClient, receiver: Receiver, logged: LogCapture
+) -> None:
+    await post(client, callback_url=receiver.url("/200?token=private"))
+    await until_sent(client, "delivered")
+    (line,) = [entry for entry in logged.entries if entry["event"] == "webhook"]
+    assert (line["status"], line["state"], line["attempts"]) == (200, "delivered", 1)
+    assert "private" not in str(logged.entries)
+    assert "hello" not in str(logged.entries)
+
+
+async def test_a_restarted_server_sends_what_is_left(tmp_path: Path, receiver: Receiver) -> None:
+    ledger = sending(tmp_path)
+    for path in ("/500", "/200"):
+        async with (
+            live(tmp_path / "spool", ledger=ledger) as running,
+            httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as client,
+        ):
+            if path == "/500":
+                receiver.statuses = [500]
+                await post(client, callback_url=receiver.url())
+                await until_attempted(client)
+            else:
+                await until_sent(client, "delivered")
+    ids = [headers["webhook-id"] for _, headers, _ in receiver.requests]
+
+    assert len(ids) == 2
+    assert len(set(ids)) == 1
+
+
+# Deepgram's API.
+
+
+async def listen(client: httpx2.AsyncClient, **query: str) -> httpx2.Response:
+    return await client.post("/v1/listen", params=query, content=CLIP_BYTES, headers=WAV)
+
+
+async def test_deepgrams_callback_gets_deepgrams_response(
+    client: httpx2.AsyncClient, receiver: Receiver
+) -> None:
+    accepted = await listen(
+        client, callback=receiver.url(), callback_method="put", punctuate="true", tag="a"
+    )
+    request_id = accepted.json()["request_id"]
+    assert (accepted.status_code, accepted.json()) == (200, {"request_id": request_id})
+    assert accepted.headers["dg-request-id"] == request_id
+    await until_sent(client, "delivered", request_id)
+    body = json.loads(receiver.requests[0][2])
+    at_once = (await listen(client, punctuate="true", tag="a")).json()
+
+    assert body["results"] == at_once["results"]
+    assert body["metadata"]["request_id"] == request_id
+    assert body["metadata"]["sha256"] == hashlib.sha256(CLIP_BYTES).hexdigest()
+    assert body["metadata"].keys() == at_once["metadata"].keys()
+    assert receiver.methods == ["PUT"]
+
+
+async def test_deepgrams_callback_is_refused_before_the_upload_if_the_quota_is_full(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    ledger = sending(tmp_path, key_jobs=1)
+    async with live(tmp_path / "spool", ledger=ledger) as running:
+        running.transcriber.gate = anyio.Event()
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as client:
+            await listen(client, callback=receiver.url())
+        head = (
+            f"POST /v1/listen?callback={receiver.url()} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+            "Content-Type: audio/wav\r\nContent-Length: 1000000\r\n\r\n"
+        )
+        async with await running.connect() as connection:
+            await connection.send(head.encode())
+            with anyio.fail_after(60):
+                refusal = b""
+                while b"ledger_full" not in refusal:
+                    refusal += await connection.receive()
+        running.transcriber.gate.set()
+    assert refusal.startswith(b"HTTP/1.1 503")
+
+
+async def test_deepgrams_callback_gets_the_error_of_a_file_that_failed(
+    running: Live, client: httpx2.AsyncClient, receiver: Receiver
+) -> None:
+    running.decoder.script = [AudioError("Broken.")]
+    request_id = (await listen(client, callback=receiver.url())).json()["request_id"]
+    await until_sent(client, "delivered", request_id)
+
+    assert json.loads(receiver.requests[0][2]) == {
+        "err_code": "BAD_AUDIO",
+        "err_msg": "Broken.",
+        "request_id": request_id,
+        "code": "bad_audio",
+    }
+
+
+async def test_deepgrams_callback_gets_an_error_if_the_job_is_cancelled(
+    running: Live, client: httpx2.AsyncClient, receiver: Receiver
+) -> None:
+    running.transcriber.gate = anyio.Event()
+    request_id = (await listen(client, callback=receiver.url())).json()["request_id"]
+    await poll_until(lambda: running.transcriber.in_flight)
+    await client.delete(f"/jobs/{request_id}")
+    await until_sent(client, "delivered", request_id)
+    error = json.loads(receiver.requests[0][2])
+
+    assert (error["err_code"], error["code"]) == ("CANCELLED", "cancelled")
+
+
+# Bad input.
+
+
+@pytest.mark.parametrize("url", ["ftp://a.example", "/path", "https://u:p@a.example", "x" * 3000])
+async def test_an_unusable_callback_is_refused(
+    running: Live, client: httpx2.AsyncClient, url: str
+) -> None:
+    native = await post(client, callback_url=url)
+    deepgram = await listen(client, callback=url)
+    assert (native.status_code, native.json()["error"]["code"]) == (400, "bad_request")
+    assert "callback_url" in native.json()["error"]["message"]
+    assert (deepgram.status_code, deepgram.json()["code"]) == (400, "bad_request")
+    assert "callback " in deepgram.json()["err_msg"]
+    assert running.is_at_rest()
+
+
+async def test_a_callback_of_a_request_that_waits_is_refused(
+    client: httpx2.AsyncClient, receiver: Receiver
+) -> None:
+    answer = await post(client, wait="1", callback_url=receiver.url())
+    assert answer.status_code == 400
+    assert "wait=0" in answer.json()["error"]["message"]
+
+
+async def test_an_unknown_callback_method_is_refused(
+    client: httpx2.AsyncClient, receiver: Receiver
+) -> None:
+    answer = await listen(client, callback=receiver.url(), callback_method="delete")
+    assert answer.status_code == 400
+    assert "callback_method" in answer.json()["err_msg"]
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("127.0.0.1", "localhost", "169.254.169.254", "[::1]", "10.0.0.1"),
+        *("127.1", "0x7f000001", "017700000001", "2130706433", "127.0.0.1."),
+    ],
+)
+async def test_a_private_callback_is_refused(tmp_path: Path, host: str) -> None:
+    ledger = sending(tmp_path, webhook_allow_private=False)
+    async with (
+        live(tmp_path / "spool", ledger=ledger) as running,
+        httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as client,
+    ):
+        answer = await post(client, callback_url=f"http://{host}/")
+        deepgram = await listen(client, callback=f"http://{host}/")
+    assert answer.status_code == 400
+    assert "private" in answer.json()["error"]["message"]
+    assert deepgram.status_code == 400
+    assert "private" in deepgram.json()["err_msg"]
+
+
+async def test_a_name_of_a_private_address_is_not_connected_to(
+    tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    addresses = itertools.repeat([(2, 1, 6, "", ("127.0.0.1", receiver.server_address[1]))])
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: next(addresses))
+    ledger = sending(tmp_path, webhook_allow_private=False)
+    async with (
+        live(tmp_path / "spool", ledger=ledger) as running,
+        httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as client,
+    ):
+        answer = await post(client, callback_url=receiver.url(host="receiver.example"))
+        assert answer.status_code == 202
+        registry = running.state.metrics.registry
+        retried = partial(
+            registry.get_sample_value,
+            "auricle_webhook_attempts_total",
+            {"outcome": "retried"},
+        )
+        await poll_until(lambda: retried() == 1)
+    assert receiver.requests == []
+
+
+async def test_without_a_secret_callbacks_are_refused(tmp_path: Path) -> None:
+    async with (
+        live(tmp_path / "spool") as running,
+        httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as client,
+    ):
+        native = await post(client, callback_url="https://receiver.example/")
+        deepgram = await listen(client, callback="https://receiver.example/")
+    assert native.status_code == deepgram.status_code == 400
+    assert "AURICLE_WEBHOOK_SECRET" in native.json()["error"]["message"]
+    assert "AURICLE_WEBHOOK_SECRET" in deepgram.json()["err_msg"]

@@ -1,0 +1,524 @@
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from auricle.audio.g711 import alaw_to_pcm16
+from auricle.config.settings import DecodeSettings, WorkerSettings
+from auricle.values.errors import (
+    AudioError,
+    Draining,
+    Overloaded,
+    PoisonJob,
+    RateLimited,
+    TooLong,
+    UnsupportedFormat,
+    WorkerError,
+)
+from auricle.values.transcriber import Progress
+from auricle.values.types import ANONYMOUS, SAMPLE_RATE_HZ, ClientId, Source
+from auricle.workers.kinds.decode.pool import HUNG_PATIENCE_S, SLOW_S, DecodePool, lie_within
+from auricle.workers.process.messages import DecodeStep, StepDone, StepFailed
+from auricle.workers.process.poison import CrashBudget
+from auricle.workers.process.process import ProcessExit
+from tests.support.clips import CLIPS
+from tests.support.containers import tag_bomb
+from tests.support.poll import poll_until
+from tests.support.telephone import call_of, companded, wav_of
+
+pytestmark = pytest.mark.process
+
+DecodeFactory = Callable[..., AbstractAsyncContextManager[DecodePool]]
+
+
+@asynccontextmanager
+async def open_decoder(**settings: float) -> AsyncIterator[DecodePool]:
+    worker = {k: v for k, v in settings.items() if k in WorkerSettings.model_fields}
+    decode = {k: v for k, v in settings.items() if k in DecodeSettings.model_fields}
+    assert len(worker) + len(decode) == len(settings), "an unknown setting"
+    pool = DecodePool(
+        WorkerSettings.model_validate(worker),
+        DecodeSettings.model_validate({"decode_budget_s": 60.0} | decode),
+    )
+    await pool.start()
+    try:
+        yield pool
+    finally:
+        await pool.aclose()
+
+
+def long_file(tmp_path: Path, repeats: int = 12) -> Path:
+    """Write speech and pauses as PCM16, long enough for many steps."""
+    pcm = CLIPS["pair.wav"].pcm
+    path = tmp_path / "long.pcm"
+    path.write_bytes(np.tile(np.concatenate([pcm, np.zeros(16_000, np.int16)]), repeats).tobytes())
+    return path
+
+
+async def read_all(pool: DecodePool, source: Source) -> list[Progress]:
+    return [progress async for progress in pool.decode(source)]
+
+
+def spans(steps: list[Progress]) -> list[tuple[int, int]]:
+    return [
+        (step.chunk.start_sample, step.chunk.start_sample + step.chunk.pcm.size)
+        for step in steps
+        if step.chunk is not None
+    ]
+
+
+async def test_a_files_name_need_not_be_unicode(tmp_path: Path) -> None:
+    path = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.wav")
+    shutil.copy(CLIPS["pair.wav"].path, path)
+    async with open_decoder() as pool:
+        assert (await read_all(pool, Source(path)))[-1].done
+
+
+async def test_a_file_comes_as_chunks_in_order(tmp_path: Path) -> None:
+    path = long_file(tmp_path)
+    async with open_decoder() as pool:
+        steps = await read_all(pool, Source(str(path), "pcm16"))
+        found = spans(steps)
+        assert len(found) >= 3
+        assert all(
+            a_end <= b_start for (_, a_end), (b_start, _) in zip(found, found[1:], strict=False)
+        )
+        assert steps[-1].done
+        assert steps[-1].duration_samples == path.stat().st_size // 2
+        fractions = [step.fraction for step in steps]
+        assert fractions == sorted(fractions)
+
+
+async def test_each_channel_of_a_recorded_call_is_read_apart(tmp_path: Path) -> None:
+    path = tmp_path / "call.wav"
+    call = call_of((0.0, CLIPS["short.wav"].pcm), (4.0, CLIPS["pair.wav"].pcm))
+    path.write_bytes(wav_of(companded(call, alaw_to_pcm16), channels=2, is_a_law=True))
+    async with open_decoder() as pool:
+        left, right = [await read_all(pool, Source(str(path), channel=at)) for at in (0, 1)]
+    assert {step.channels for step in (*left, *right)} == {2}
+    assert spans(left)[-1][1] < 4 * SAMPLE_RATE_HZ < spans(right)[0][0] + SAMPLE_RATE_HZ
+    assert left[-1].duration_samples == right[-1].duration_samples == call.size
+
+
+async def test_after_its_workers_death_a_file_continues_where_it_was(tmp_path: Path) -> None:
+    source = Source(str(long_file(tmp_path)), "pcm16")
+    async with open_decoder() as pool:
+        undisturbed = spans(await read_all(pool, source))
+        steps: list[Progress] = []
+        async for progress in pool.decode(source):
+            steps.append(progress)
+            if len(steps) in (1, 3):
+                await kill_all(pool)
+        disturbed = spans(steps)
+        total = sum(end - start for start, end in undisturbed)
+        covered = sum(end - start for start, end in disturbed)
+        assert abs(total - covered) < 0.1 * total
+        assert all(
+            a_end <= b_start
+            for (_, a_end), (b_start, _) in zip(disturbed, disturbed[1:], strict=False)
+        )
+        assert sum(worker.restarts for worker in pool.stats().workers) >= 2
+
+
+async def kill_all(pool: DecodePool) -> None:
+    for pid in [worker.pid for worker in pool.stats().workers if worker.pid is not None]:
+        os.kill(pid, signal.SIGKILL)
+        await poll_until(partial(is_gone, pool, pid))
+
+
+def is_gone(pool: DecodePool, pid: int) -> bool:
+    return pid not in [worker.pid for worker in pool.stats().workers]
+
+
+async def test_a_stopped_worker_costs_its_budget_and_no_speech(tmp_path: Path) -> None:
+    source = Source(str(long_file(tmp_path)), "pcm16")
+    async with open_decoder(decode_workers=1, decode_budget_s=2.0) as pool:
+        undisturbed = spans(await read_all(pool, source))
+        steps: list[Progress] = []
+        async for progress in pool.decode(source):
+            steps.append(progress)
+            if len(steps) == 1:
+                (pid,) = [worker.pid for worker in pool.stats().workers if worker.pid]
+                os.kill(pid, signal.SIGSTOP)
+        total = sum(end - start for start, end in undisturbed)
+        assert abs(total - sum(end - start for start, end in spans(steps))) < 0.1 * total
+        assert pool.stats().jobs.retried == 1
+
+
+async def test_what_is_no_audio_is_refused_and_the_next_file_is_read(tmp_path: Path) -> None:
+    text = tmp_path / "list.txt"
+    text.write_text("ffconcat version 1.0\nfile /etc/passwd\n")
+    async with open_decoder(decode_workers=1) as pool:
+        with pytest.raises((UnsupportedFormat, AudioError)):
+            await read_all(pool, Source(str(text)))
+        assert spans(await read_all(pool, Source(str(CLIPS["pair.wav"].path))))
+        assert pool.stats().workers[0].restarts == 0
+
+
+async def test_a_header_that_takes_too_much_work_costs_its_key_and_not_the_budget_of_a_step(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "bomb.mkv"
+    path.write_bytes(tag_bomb())
+    budget = CrashBudget(1, window_s=60)
+    pool = DecodePool(
+        WorkerSettings(decode_workers=1), DecodeSettings(decode_budget_s=600), crash_budget=budget
+    )
+    await pool.start()
+    try:
+        with pytest.raises(AudioError, match="too much work"):
+            await anext(pool.decode(Source(str(path)), client=MALLORY))
+        with pytest.raises(RateLimited):
+            await anext(pool.decode(Source(str(path)), client=MALLORY))
+        assert spans(await read_all(pool, Source(str(CLIPS["pair.wav"].path))))
+    finally:
+        await pool.aclose()
+
+
+async def test_audio_longer_than_allowed_is_refused(tmp_path: Path) -> None:
+    async with open_decoder(max_audio_s=5.0) as pool:
+        with pytest.raises(TooLong):
+            await read_all(pool, Source(str(long_file(tmp_path)), "pcm16"))
+
+
+async def test_open_files_are_limited_and_a_reader_that_leaves_frees_its_slot(
+    tmp_path: Path,
+) -> None:
+    source = Source(str(long_file(tmp_path)), "pcm16")
+    async with open_decoder(open_files=1) as pool:
+        first = pool.decode(source)
+        assert not (await anext(first)).done
+        with pytest.raises(Overloaded):
+            await read_all(pool, source)
+        await first.aclose()
+        assert (await read_all(pool, source))[-1].done
+
+
+async def test_a_file_that_was_read_to_its_end_keeps_no_place_while_its_reader_is_busy(
+    tmp_path: Path,
+) -> None:
+    source = Source(str(long_file(tmp_path)), "pcm16")
+    async with open_decoder(open_files=1) as pool, aclosing(pool.decode(source)) as first:
+        while not (await anext(first)).done:
+            pass
+        assert (await read_all(pool, source))[-1].done
+
+
+async def test_closing_fails_the_readers_and_leaves_no_child(tmp_path: Path) -> None:
+    async with open_decoder() as pool:
+        reader = pool.decode(Source(str(long_file(tmp_path)), "pcm16"))
+        assert not (await anext(reader)).done
+        children = psutil.Process().children()
+        await pool.aclose()
+        with pytest.raises(Draining):
+            await anext(reader)
+        assert children
+        assert not any(child.is_running() for child in children)
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def source(name: str) -> Source:
+    """Return a file that is never read, in the test's folder."""
+    Path(name).write_bytes(b"x")
+    return Source(name)
+
+
+async def first_of(
+    pool: DecodePool, name: str, client: ClientId = ANONYMOUS
+) -> "asyncio.Task[Progress]":
+    """Request a file, and return its first progress; the test plays the worker."""
+    return await next_of(pool, pool.decode(source(name), client=client))
+
+
+async def next_of(pool: DecodePool, reading: AsyncGenerator[Progress]) -> "asyncio.Task[Progress]":
+    """Request a file's next progress."""
+    waiting = pool.stats().queue.waiting_jobs
+    asked = asyncio.create_task(anext(reading))
+    await poll_until(lambda: pool.stats().queue.waiting_jobs == waiting + 1)
+    return asked
+
+
+def given(pool: DecodePool, worker: str, now: float) -> DecodeStep:
+    assignment = pool.next_assignment(worker, now)
+    assert assignment is not None
+    step = assignment.message
+    assert isinstance(step, DecodeStep)
+    return step
+
+
+def name_of(pool: DecodePool, step: DecodeStep) -> str:
+    (stream,) = [stream for stream in pool._streams if stream.id == step.stream]
+    return stream.source.path
+
+
+def done(step: DecodeStep, decoded_s: float) -> StepDone:
+    return StepDone(step.id, 0.1, int(decoded_s * SAMPLE_RATE_HZ), 0, 0, b"", done=False)
+
+
+@pytest.mark.parametrize(("samples", "is_valid"), [(48_000, True), (48_001, False)])
+async def test_a_chunk_is_not_longer_than_a_job_of_the_engine(samples: int, is_valid: bool) -> None:
+    pool = DecodePool(WorkerSettings(), DecodeSettings(), max_chunk_samples=48_000)
+    reading = await first_of(pool, "speech")
+    step = given(pool, "one", 10.0)
+    message = StepDone(step.id, 0.5, samples, samples, 0, b"\0" * (2 * samples), done=False)
+    with contextlib.nullcontext() if is_valid else pytest.raises(WorkerError):
+        pool.received("one", message, 10.1)
+    reading.cancel()
+
+
+@pytest.mark.parametrize(("decoded_s", "took_s"), [(0.0, SLOW_S + 1), (100.0, SLOW_S + 101)])
+async def test_a_file_that_takes_far_longer_than_it_lasts_is_refused(
+    decoded_s: float, took_s: float
+) -> None:
+    pool = DecodePool(WorkerSettings(), DecodeSettings())
+    slow = await first_of(pool, "slow")
+    step = given(pool, "one", 10.0)
+    pool.received("one", done(step, decoded_s), 10.0 + took_s)
+    with pytest.raises(AudioError, match="too long"):
+        await slow
+    well = await first_of(pool, "well")
+    step = given(pool, "one", 500.0)
+    pool.received("one", done(step, decoded_s), 500.0 + took_s - 2)
+    assert (await well).duration_samples == decoded_s * SAMPLE_RATE_HZ
+
+
+async def test_the_file_with_the_least_work_done_continues_first() -> None:
+    pool = DecodePool(WorkerSettings(), DecodeSettings())
+    reading = pool.decode(source("slow"))
+    slow = asyncio.create_task(anext(reading))
+    await poll_until(lambda: pool.stats().queue.waiting_jobs == 1)
+    pool.received("one", done(given(pool, "one", 0.0), 1.0), 30.0)
+    await slow
+    slow = asyncio.create_task(anext(reading))
+    await poll_until(lambda: pool.stats().queue.waiting_jobs == 1)
+    quick = await first_of(pool, "quick")
+    step = given(pool, "one", 30.0)
+    assert name_of(pool, step) == "quick"
+    pool.received("one", done(step, 1.0), 31.0)
+    await quick
+    assert name_of(pool, given(pool, "one", 31.0)) == "slow"
+    slow.cancel()
+    await asyncio.wait([slow])
+
+
+HANG = ProcessExit("SIGKILL", None, ("av/container.py:1 read",))
+MALLORY, ALICE = ClientId("mallory"), ClientId("alice")
+
+
+async def test_a_file_of_the_key_with_the_least_decoding_time_is_next() -> None:
+    pool = DecodePool(WorkerSettings(), DecodeSettings())
+    flood = [await first_of(pool, f"small{n}", MALLORY) for n in range(4)]
+    began_at = time.monotonic()
+    for now in (began_at, began_at + 1.0):
+        pool.received("one", done(given(pool, "one", now), 1.0), now + 1.0)
+    reading = pool.decode(source("film"), client=ALICE)
+    film = await next_of(pool, reading)
+    for now in (began_at + 2.0, began_at + 2.1):  # files without a step do not overtake it again
+        step = given(pool, "one", now)
+        assert name_of(pool, step) == "film"
+        pool.received("one", done(step, 1.0), now + 0.1)
+        await film
+        film = await next_of(pool, reading)
+    for task in (film, *flood):
+        task.cancel()
+    await asyncio.wait([film, *flood])
+
+
+@pytest.mark.parametrize("end", ["failed", "abandoned", "crashed"])
+async def test_a_step_is_charged_to_its_key_however_it_ends(end: str) -> None:
+    pool = DecodePool(WorkerSettings(), DecodeSettings())
+    bad = await first_of(pool, "bad", MALLORY)
+    began_at = time.monotonic()
+    step = given(pool, "one", began_at)
+    if end == "abandoned":
+        bad.cancel()
+        await asyncio.wait([bad])
+    if end == "crashed":
+        pool.died("one", HANG, "memory", began_at + 10.0)
+    else:
+        pool.received("one", StepFailed(step.id, AudioError.code, "no"), began_at + 10.0)
+    later = [await first_of(pool, "more", MALLORY), await first_of(pool, "well", ALICE)]
+    assert name_of(pool, given(pool, "two", began_at + 10.0)) == "well"
+    for task in (bad, *later):
+        task.cancel()
+    await asyncio.wait([bad, *later])
+
+
+async def test_a_file_moves_once_its_worker_is_busy_for_as_long_as_it_took_itself() -> None:
+    pool = DecodePool(WorkerSettings(), DecodeSettings())
+    reading = pool.decode(source("well"), client=ALICE)
+    well = await next_of(pool, reading)
+    pool.received("one", done(given(pool, "one", 0.0), 1.0), 2.0)
+    await well
+    slow = await first_of(pool, "slow", MALLORY)
+    given(pool, "one", 2.0)
+    well = await next_of(pool, reading)
+    assert pool.next_assignment("two", 3.9) is None
+    assert pool.poll(3.9) == 4.0
+    assert name_of(pool, given(pool, "two", 4.0)) == "well"
+    for task in (well, slow):
+        task.cancel()
+    await asyncio.wait([well, slow])
+
+
+async def test_a_file_that_moved_has_the_same_chunks(tmp_path: Path) -> None:
+    """The worker that has it open is stopped, so that the other one decodes all of it again."""
+    source = Source(str(long_file(tmp_path)), "pcm16")
+    async with open_decoder(decode_workers=2) as pool:
+        undisturbed = spans(await read_all(pool, source))
+        await poll_until(lambda: pool.stats().ready and len(pids_of(pool)) == 2)
+        first = pool.decode(source, client=ALICE)
+        steps = [await anext(first)]
+        (own,) = [stream.worker for stream in pool._streams]
+        (pid,) = [worker.pid for worker in pool.stats().workers if worker.id == own]
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)
+        held = asyncio.create_task(read_all(pool, source))
+        others = asyncio.create_task(read_all(pool, source))
+        await poll_until(lambda: own in pool._steps)
+        steps += [step async for step in first]
+        assert not (held.done() and others.done())
+        os.kill(pid, signal.SIGCONT)
+        assert spans(steps) == undisturbed
+        assert spans(await held) == spans(await others) == undisturbed
+        assert pool.stats().replaced == pool.stats().jobs.retried == 0
+
+
+def pids_of(pool: DecodePool) -> list[int]:
+    return [worker.pid for worker in pool.stats().workers if worker.pid is not None]
+
+
+async def test_one_key_leaves_a_quarter_of_the_open_files_to_others() -> None:
+    pool = DecodePool(WorkerSettings(), DecodeSettings(open_files=4))
+    files = [await first_of(pool, f"file{n}", MALLORY) for n in range(3)]
+    with pytest.raises(Overloaded):
+        await anext(pool.decode(source("file4"), client=MALLORY))
+    files.append(await first_of(pool, "well", ALICE))
+    for task in files:
+        task.cancel()
+    await asyncio.wait(files)
+
+
+async def test_a_file_that_hung_once_runs_again_only_when_no_other_waits() -> None:
+    pool = DecodePool(WorkerSettings(decode_workers=1), DecodeSettings())
+    slow = await first_of(pool, "hangs")
+    given(pool, "one", 0.0)
+    pool.died("one", HANG, "hung", 15.0)
+    others = [await first_of(pool, f"other{n}") for n in range(2)]
+    for now in (16.0, 17.0):
+        step = given(pool, "one", now)
+        assert name_of(pool, step) != "hangs"
+        pool.received("one", done(step, 1.0), now + 0.1)
+    assert name_of(pool, given(pool, "one", 18.0)) == "hangs"
+    pool.died("one", HANG, "hung", 33.0)
+    with pytest.raises(PoisonJob):
+        await slow
+    await asyncio.wait(others)
+
+
+async def test_a_file_that_hung_once_does_not_wait_forever() -> None:
+    pool = DecodePool(WorkerSettings(decode_workers=1), DecodeSettings())
+    slow = await first_of(pool, "hangs")
+    given(pool, "one", 0.0)
+    pool.died("one", HANG, "hung", 15.0)
+    busy = await first_of(pool, "other")
+    assert pool.poll(16.0) == 15.0 + HUNG_PATIENCE_S
+    assert not slow.done()
+    pool.poll(15.0 + HUNG_PATIENCE_S)
+    with pytest.raises(PoisonJob):
+        await slow
+    busy.cancel()
+    await asyncio.wait([busy])
+
+
+async def test_a_quarantine_is_charged_to_the_key_whose_file_it_was() -> None:
+    budget = CrashBudget(max_convictions=1, window_s=600)
+    pool = DecodePool(WorkerSettings(decode_workers=1), DecodeSettings(), crash_budget=budget)
+    asked = asyncio.create_task(anext(pool.decode(source("bad"), client=MALLORY)))
+    await poll_until(lambda: pool.stats().queue.waiting_jobs == 1)
+    now = time.monotonic()
+    for _ in range(2):
+        given(pool, "one", now)
+        pool.died("one", HANG, "hung", now)
+    with pytest.raises(PoisonJob):
+        await asked
+    assert budget.exhausted_for_s(MALLORY, now) > 0
+    with pytest.raises(RateLimited):
+        await anext(pool.decode(source("another"), client=MALLORY))
+    other = asyncio.create_task(anext(pool.decode(source("well"), client=ALICE)))
+    await poll_until(lambda: pool.stats().queue.waiting_jobs == 1)
+    other.cancel()
+    await asyncio.wait([other])
+
+
+async def test_a_file_that_is_removed_while_it_is_read_is_read_to_its_end(tmp_path: Path) -> None:
+    path = long_file(tmp_path)
+    async with open_decoder(decode_workers=1) as pool:
+        steps: list[Progress] = []
+        async for progress in pool.decode(Source(str(path), "pcm16")):
+            if not steps:
+                path.unlink()
+                await kill_all(pool)
+            steps.append(progress)
+        assert steps[-1].done
+        assert steps[-1].duration_samples == 12 * (CLIPS["pair.wav"].pcm.size + 16_000)
+
+
+@pytest.mark.parametrize("kind", ["nothing", "folder", "pipe"])
+async def test_what_is_no_file_is_refused(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / kind
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    pool = DecodePool(WorkerSettings(), DecodeSettings())
+    with pytest.raises(AudioError, match="cannot be read") as caught:
+        await anext(pool.decode(Source(str(path))))
+    assert str(path) not in str(caught.value)
+
+
+async def test_files_are_closed_when_their_reading_ends(tmp_path: Path) -> None:
+    process = psutil.Process()
+    async with open_decoder(decode_workers=1) as pool:
+        assert (await read_all(pool, Source(str(CLIPS["pair.wav"].path))))[-1].done
+        before = process.num_fds()
+        for _ in range(5):
+            assert (await read_all(pool, Source(str(CLIPS["pair.wav"].path))))[-1].done
+            async with aclosing(pool.decode(Source(str(long_file(tmp_path)), "pcm16"))) as reading:
+                await anext(reading)
+        assert process.num_fds() <= before
+        (pid,) = [worker.pid for worker in pool.stats().workers if worker.pid]
+        assert psutil.Process(pid).num_fds() < 20
+
+
+@pytest.mark.parametrize(
+    ("spans", "is_possible"),
+    [
+        ((), True),
+        (((100, 200), (300, 1100)), True),
+        (((99, 200),), False),
+        (((100, 1101),), False),
+        (((200, 200),), False),
+        (((300, 400), (200, 250)), False),
+        (((100, 200), (150, 300)), False),
+        (tuple((at, at + 1) for at in range(100, 1000, 2)), False),
+    ],
+)
+def test_voiced_ranges_lie_inside_the_chunk_and_are_bounded(
+    spans: tuple[tuple[int, int], ...], is_possible: bool
+) -> None:
+    assert lie_within(spans, 100, 1100) is is_possible

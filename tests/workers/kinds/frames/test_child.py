@@ -1,0 +1,53 @@
+import numpy as np
+import pytest
+
+from auricle.values.types import FrameCodec
+from auricle.workers.kinds.frames.child import OpenFrameStreams
+from auricle.workers.process.channel import WireBroken
+from auricle.workers.process.messages import DecodeFrames, FrameMessage
+from tests.support.clips import CLIPS
+from tests.support.compressed import encoded, split, splitter_of
+
+pytestmark = pytest.mark.unit
+
+FRAMES = tuple(
+    FrameMessage(frame.data, frame.samples)
+    for frame in split(encoded(CLIPS["short.wav"].pcm, FrameCodec.MP3), splitter_of(FrameCodec.MP3))
+)
+
+
+def step(
+    frames: tuple[FrameMessage, ...],
+    *,
+    opens: bool = False,
+    warm_up: tuple[FrameMessage, ...] = (),
+) -> DecodeFrames:
+    return DecodeFrames(7, "s", FrameCodec.MP3, b"", opens, warm_up, frames, 10.0)
+
+
+def test_a_stream_that_opens_again_has_the_samples_that_follow() -> None:
+    streams = OpenFrameStreams()
+    streams.step(step(FRAMES[:20], opens=True))
+    expected = np.frombuffer(streams.step(step(FRAMES[20:])).pcm, "<i2").astype(int)
+    again = OpenFrameStreams().step(step(FRAMES[20:], opens=True, warm_up=FRAMES[:20]))
+    resumed = np.frombuffer(again.pcm, "<i2").astype(int)
+    assert (again.id, again.failures) == (7, 0)
+    assert resumed.tolist() == expected.tolist()
+
+
+def test_failures_are_those_at_the_end_of_the_step() -> None:
+    streams = OpenFrameStreams()
+    broken = FrameMessage(b"no frame", 576)
+    opened = step((broken, FRAMES[0], broken, broken), opens=True, warm_up=(broken,))
+    assert streams.step(opened).failures == 2
+    assert streams.step(step((broken, broken))).failures == 2
+    assert streams.step(step((broken, FRAMES[1]))).failures == 0
+
+
+def test_a_closed_stream_is_not_open() -> None:
+    streams = OpenFrameStreams()
+    streams.step(step(FRAMES[:1], opens=True))
+    streams.close("s")
+    streams.close("s")
+    with pytest.raises(WireBroken):
+        streams.step(step(FRAMES[:1]))
