@@ -64,9 +64,10 @@ _MAX_DOUBTFUL_GAP_SAMPLES = 4 * SAMPLE_RATE_HZ
 _MAX_SENTENCE_GAP_SAMPLES = SAMPLE_RATE_HZ * 8 // 10
 """The same for any utterance. The gap counts from the start of the last clear window, some 0.1 s
 before the end of speech; after a longer one, a new sentence usually starts."""
-_SENTENCE_END_SAMPLES = DEFAULT_ENDPOINT_MS * SAMPLES_PER_MS
-"""Silence that mostly ends a sentence. Where it ends utterances, they are decoded alone: a context
-corrected no word of 438 and took 8 to 27 % more CPU time (docs/decisions/082)."""
+_SENTENCE_END_SAMPLES = 500 * SAMPLES_PER_MS
+"""Silence that mostly ends a sentence. Where it ends utterances, they are decoded alone: at 500 ms
+of silence a context corrected no word of 438 and took 8 to 27 % more CPU time, at 300 ms it joined
+sentences (docs/decisions/082). Another default for ``endpoint_ms`` does not change this figure."""
 _ONSET_MAX_WINDOWS = 9
 """A sound that began less than 0.3 s before a request to end, after a pause, is the next word: the
 model recognises neither part of a word that is cut there (docs/decisions/154)."""
