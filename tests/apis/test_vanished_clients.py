@@ -12,7 +12,7 @@ from auricle.config.settings import LedgerSettings, LiveSettings
 from auricle.ledger.transcripts import KeptSegment, Transcripts
 from auricle.server.live import runner as live_runner
 from auricle.values.types import ANONYMOUS
-from tests.support.service import Live, Service, live, poll_until
+from tests.support.service import FakeService, Live, live, poll_until
 from tests.support.stream import PACKETS, SPEECH, call, framed, pcm
 from tests.support.vosk import vosk
 from tests.support.wyoming import MONO_16, event, wyoming
@@ -35,7 +35,7 @@ async def service(tmp_path: Path) -> AsyncIterator[Live]:
         yield started
 
 
-def segments(service: Service) -> list[KeptSegment]:
+def segments(service: FakeService) -> list[KeptSegment]:
     """Return the segments of all kept transcripts."""
     transcripts = service.state.running.transcripts
     assert transcripts is not None
@@ -51,14 +51,14 @@ def found(transcripts: Transcripts, uid: str) -> list[KeptSegment]:
     return [] if transcript is None else list(transcript[1])
 
 
-async def assert_kept(service: Service) -> None:
+async def assert_kept(service: FakeService) -> None:
     await poll_until(lambda: segments(service))
     (segment,) = segments(service)
     assert (segment.position, segment.text) == (1, "hello")
     await poll_until(lambda: is_at_rest(service))
 
 
-def is_at_rest(service: Service) -> bool:
+def is_at_rest(service: FakeService) -> bool:
     live = service.state.live
     is_empty = not live.connected and not live.waiting and not live.finishing
     return is_empty and not service.transcriber.reserved and not service.transcriber.in_flight

@@ -17,8 +17,8 @@ from auricle.config.settings import (
     WorkerSettings,
 )
 from auricle.server.app import create_app
-from auricle.server.context import ServerState
 from auricle.server.live.admission.capacity import SpeakerCapacity
+from auricle.server.service import Service
 from auricle.values.errors import Overloaded
 from auricle.values.types import ANONYMOUS, ReservationRequest
 from auricle.workers.kinds.asr.pool import WorkerPool
@@ -39,7 +39,7 @@ START: dict[str, Any] = {"format": "pcm16", "seq": 0, "partials": 0}
 class Served:
     pool: WorkerPool
     port: int
-    state: ServerState
+    state: Service
 
     async def refused(self, **query: Any) -> tuple[int, str, str | None]:
         with pytest.raises(InvalidStatus) as caught:

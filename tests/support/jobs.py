@@ -16,27 +16,27 @@ from auricle.server.startup import run
 from auricle.server.uploads.params import Fields, check
 from auricle.server.uploads.upload import Upload
 from auricle.values.types import ANONYMOUS
-from tests.support.service import Service, build
+from tests.support.service import FakeService, build
 
 NEVER, FAR_FUTURE = 0.0, 1e11
 PARAMS = check(Fields(job_id="job", audio_format="pcm16"))
 
 
 @asynccontextmanager
-async def running(folder: Path, **ledger: Any) -> AsyncIterator[Service]:
+async def running(folder: Path, **ledger: Any) -> AsyncIterator[FakeService]:
     settings = LedgerSettings(state_dir=folder / "state", **ledger)
     service = build(folder / "spool", ledger=settings)
     async with run(service.state):
         yield service
 
 
-async def accept(service: Service, **options: Any) -> None:
+async def accept(service: FakeService, **options: Any) -> None:
     params = replace(PARAMS, **options)
     async with AsyncExitStack() as resources:
         await accept_job(service.state, ANONYMOUS, params, Upload(bytes(32_000)), resources)
 
 
-async def ended(service: Service, job_id: str = "job") -> Job:
+async def ended(service: FakeService, job_id: str = "job") -> Job:
     ledger = service.state.running.ledger
     with anyio.fail_after(60):
         while True:
@@ -47,7 +47,7 @@ async def ended(service: Service, job_id: str = "job") -> Job:
             await anyio.sleep(0.01)
 
 
-def stored(service: Service) -> list[str]:
+def stored(service: FakeService) -> list[str]:
     """Return the names of all stored audio."""
     return list(service.state.running.audio.names(FAR_FUTURE))
 

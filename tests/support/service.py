@@ -23,9 +23,9 @@ from auricle.config.settings import (
     Settings,
 )
 from auricle.server.app import create_app
-from auricle.server.context import ServerState
 from auricle.server.net.tls import Certificate
 from auricle.server.net.uvicorn_overrides.server import Server, uvicorn_config
+from auricle.server.service import Service
 from auricle.server.uploads.spool import CHECK_PREFIX
 from tests.support.clips import CLIPS
 from tests.support.decoder import FakeDecoder
@@ -49,15 +49,15 @@ def keys(*settings: str) -> tuple[SecretStr, ...]:
 
 
 @dataclass
-class Service:
+class FakeService:
     app: FastAPI
     transcriber: FakeTranscriber
     decoder: FakeDecoder
 
     @property
-    def state(self) -> ServerState:
+    def state(self) -> Service:
         state = self.app.state.auricle
-        assert isinstance(state, ServerState)
+        assert isinstance(state, Service)
         return state
 
     @property
@@ -95,7 +95,7 @@ def build(
     ledger: LedgerSettings | None = None,
     model: ModelSettings | None = None,
     **settings: Any,
-) -> Service:
+) -> FakeService:
     transcriber, decoder = FakeTranscriber(), FakeDecoder()
     server = ServerSettings(spool_dir=spool_dir, **settings)
     if ledger is None:
@@ -107,11 +107,11 @@ def build(
         model=model or ModelSettings(),
     )
     app = create_app(transcriber, decoder, whole)
-    return Service(app, transcriber, decoder)
+    return FakeService(app, transcriber, decoder)
 
 
 @dataclass
-class InProcess(Service):
+class InProcess(FakeService):
     client: TestClient = field(kw_only=True)
 
     def post(self, **fields: object) -> Any:
@@ -135,7 +135,7 @@ def in_process(spool_dir: Path, **settings: Any) -> Iterator[InProcess]:
 
 
 @dataclass
-class Live(Service):
+class Live(FakeService):
     port: int = field(kw_only=True)
 
     async def connect(self) -> SocketStream:

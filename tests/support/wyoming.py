@@ -14,10 +14,10 @@ from anyio.abc import SocketStream
 from auricle.apis.wyoming.live import WyomingServer
 from auricle.apis.wyoming.wire.framing import EventFramer, WyomingEvent
 from auricle.config.settings import LiveSettings
-from auricle.server.context import ServerState
 from auricle.server.net.listen import open_sockets
+from auricle.server.service import Service
 from auricle.values.types import Pcm16
-from tests.support.service import Service, build, listening
+from tests.support.service import FakeService, build, listening
 from tests.support.stream import SPEECH
 
 LIMIT_S = 30.0
@@ -103,7 +103,7 @@ class WyomingCaller:
 
 
 @asynccontextmanager
-async def wyoming_port(state: ServerState) -> AsyncIterator[int]:
+async def wyoming_port(state: Service) -> AsyncIterator[int]:
     """Let an application that does not run yet serve Wyoming on a free loopback port."""
     sockets = open_sockets("127.0.0.1", 0, "AURICLE_WYOMING_PORT")
     state.background_tasks.append(partial(WyomingServer(state).serve, sockets))
@@ -111,7 +111,7 @@ async def wyoming_port(state: ServerState) -> AsyncIterator[int]:
 
 
 @dataclass
-class WyomingService(Service):
+class WyomingService(FakeService):
     port: int = field(kw_only=True)
 
     @asynccontextmanager

@@ -45,7 +45,6 @@ from auricle.config.settings import Settings
 from auricle.engines.models import Models, ModelTable
 from auricle.server.access.connection_limits import ConnectionLimitMiddleware
 from auricle.server.access.origins import TrustedHostMiddleware, cross_origin
-from auricle.server.context import ServerState
 from auricle.server.http.client_address import TrustedProxies
 from auricle.server.http.errors import EXCEPTION_HANDLERS, ErrorBoundaryMiddleware
 from auricle.server.http.openapi import complete
@@ -58,6 +57,7 @@ from auricle.server.ops import health
 from auricle.server.ops.access_log import AccessLogMiddleware
 from auricle.server.ops.documentation import documentation_router
 from auricle.server.ops.pages import pages_router
+from auricle.server.service import Service
 from auricle.server.startup import run
 from auricle.server.telemetry import metrics
 from auricle.values.errors import SetupError
@@ -82,7 +82,7 @@ class _Application(FastAPI):
 
     def openapi(self) -> dict[str, Any]:
         """Return the OpenAPI document of all routes, generated on first use."""
-        server: ServerState = self.state.auricle
+        server: Service = self.state.auricle
         return self.openapi_schema or complete(super().openapi(), has_keys=server.settings.has_keys)
 
 
@@ -116,9 +116,7 @@ def create_app(
     libopus = find_libopus(settings.decode.libopus)
     if models is None:
         models = ModelTable.of(settings.model)
-    server = ServerState.build(
-        transcriber, decoder, models, settings, libopus, machine or Machine()
-    )
+    server = Service.build(transcriber, decoder, models, settings, libopus, machine or Machine())
     server.live.partials = partials
     if partials is not None:
         server.metrics.add_pool("partials", partials.stats)
@@ -189,7 +187,7 @@ def create_app(
     return app
 
 
-async def _send_lifespan(server: ServerState, send: Send, message: Message) -> None:
+async def _send_lifespan(server: Service, send: Send, message: Message) -> None:
     """Send a message of the lifespan, without the traceback of a start that can't succeed.
 
     The caller raises the ``SetupError``, whose message says what to do.
@@ -206,7 +204,7 @@ async def _not_found(otherwise: ASGIApp, scope: Scope, receive: Receive, send: S
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    server: ServerState = app.state.auricle
+    server: Service = app.state.auricle
     try:
         async with run(server):
             yield

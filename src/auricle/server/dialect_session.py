@@ -11,11 +11,11 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from auricle.protocol.dialect import Dialect
 from auricle.protocol.ignored import warning_headers
-from auricle.server.context import ServerState
 from auricle.server.http.client_address import client_address
 from auricle.server.http.errors import deny_handshake
 from auricle.server.http.request_log import log_session, request_id_of, request_log
 from auricle.server.live.connection import LiveConnection, disconnect_reason, note_end
+from auricle.server.service import Service
 from auricle.values.commands import StreamParameters
 from auricle.values.types import ClientId
 
@@ -51,7 +51,7 @@ async def serve_dialect(
         read: Parses the handshake; an error that it raises rejects the handshake.
         keyless: The client of a port without keys; ``None``: the one of the handshake's key.
     """
-    server: ServerState = websocket.app.state.auricle
+    server: Service = websocket.app.state.auricle
     log = request_log(websocket.scope)
     log.details["dialect"] = name
     log.client = keyless

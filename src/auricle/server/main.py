@@ -19,12 +19,12 @@ from fastapi import FastAPI
 from auricle.config.settings import ServerSettings
 from auricle.server.access.connection_limits import LimitedListener
 from auricle.server.access.exposure import listen
-from auricle.server.context import ServerState
 from auricle.server.drain import Drain, DrainStep
 from auricle.server.net.listen import open_sockets
 from auricle.server.net.tls import Certificate
 from auricle.server.net.uvicorn_overrides.server import Server, uvicorn_config
 from auricle.server.ops.agent_check import serve_agent
+from auricle.server.service import Service
 from auricle.values.errors import SetupError
 
 _log = structlog.get_logger("auricle.server")
@@ -60,7 +60,7 @@ async def serve(
         SetupError: The sockets can't be opened, the certificate can't be loaded, or the
             application can't start.
     """
-    state: ServerState = app.state.auricle
+    state: Service = app.state.auricle
     certificate = Certificate.of(settings)
     if certificate is not None:
         state.background_tasks.append(certificate.follow)
@@ -94,7 +94,7 @@ class _ServerDrain:
         drain_s: Maximum wait for accepted work, in seconds.
     """
 
-    def __init__(self, state: ServerState, drain_s: float) -> None:
+    def __init__(self, state: Service, drain_s: float) -> None:
         self._state = state
         self._drain_s = drain_s
         self._drain: Drain | None = None

@@ -29,7 +29,6 @@ from auricle.ledger.webhooks.deliveries import WebhookRunner
 from auricle.ledger.webhooks.request import secret_of_owner
 from auricle.ledger.webhooks.sender import WebhookSender
 from auricle.server.access.key_file import follow_keys
-from auricle.server.context import MAX_JOB_UPLOADS, ServerState
 from auricle.server.http.errors import error_body
 from auricle.server.jobs.background_jobs.work import work_on
 from auricle.server.jobs.upkeep import keep_up
@@ -42,6 +41,7 @@ from auricle.server.live.readers.log import TOUCH_S, LedgerFeedLog
 from auricle.server.live.session_secrets import RETURN_S
 from auricle.server.live.transcript_keeper import TranscriptKeeper
 from auricle.server.running import Running
+from auricle.server.service import MAX_JOB_UPLOADS, Service
 from auricle.server.telemetry.history import Snapshot, sample_loop
 from auricle.server.telemetry.host import HostReader
 from auricle.server.telemetry.watched_database import WatchedDatabase
@@ -61,7 +61,7 @@ _log = structlog.get_logger("auricle.server")
 
 
 @asynccontextmanager
-async def run(server: ServerState) -> AsyncIterator[None]:
+async def run(server: Service) -> AsyncIterator[None]:
     """Open the database and the spool, and run the background tasks meanwhile.
 
     Raises:
@@ -137,15 +137,13 @@ async def run(server: ServerState) -> AsyncIterator[None]:
             server.resources = None
 
 
-def _open_database(server: ServerState) -> Database:
+def _open_database(server: Service) -> Database:
     settings = server.ledger_settings
     url = settings.database_url
     return open_database(settings.directory, None if url is None else url.get_secret_value())
 
 
-def _open_jobs(
-    server: ServerState, database: Database, audio: AudioStore
-) -> tuple[Ledger, JobRunner]:
+def _open_jobs(server: Service, database: Database, audio: AudioStore) -> tuple[Ledger, JobRunner]:
     """Open the jobs in a database; those of a dead server are queued again.
 
     Raises:
@@ -175,7 +173,7 @@ def _open_jobs(
     return ledger, runner
 
 
-def _gateway_of(server: ServerState) -> str | None:
+def _gateway_of(server: Service) -> str | None:
     """Return the name by which the database distinguishes the sessions of this server.
 
     ``None``: the sessions of gateways without names in one database can't be distinguished.
@@ -184,7 +182,7 @@ def _gateway_of(server: ServerState) -> str | None:
     return None if server.shares_jobs and not gateway else gateway
 
 
-def _open_feed_log(server: ServerState, database: Database) -> LedgerFeedLog | None:
+def _open_feed_log(server: Service, database: Database) -> LedgerFeedLog | None:
     """Open the log of what readers get; ``None``: they lose it with this server."""
     gateway = _gateway_of(server)
     return None if gateway is None else LedgerFeedLog(StoredFeeds(database), gateway)
@@ -199,7 +197,7 @@ def _restored_feeds(feed_log: LedgerFeedLog | None) -> list[SessionFeed]:
         return []
 
 
-def _restore_voices(server: ServerState, database: Database) -> None:
+def _restore_voices(server: Service, database: Database) -> None:
     """Read the voices of the last run's sessions, and keep those of new ones."""
     gateway, model = _gateway_of(server), server.speaker_model
     if gateway is None:
@@ -213,7 +211,7 @@ def _restore_voices(server: ServerState, database: Database) -> None:
         _log.warning("voices_not_restored", code=error.code)
 
 
-def _open_journal(server: ServerState) -> AudioJournal | None:
+def _open_journal(server: Service) -> AudioJournal | None:
     """Open the journal if audio is written, or was left by a process that has died."""
     settings = server.ledger_settings
     directory = settings.directory
@@ -226,7 +224,7 @@ def _open_journal(server: ServerState) -> AudioJournal | None:
 
 
 def _follow(
-    server: ServerState, journal: AudioJournal, keeper: TranscriptKeeper, background: TaskGroup
+    server: Service, journal: AudioJournal, keeper: TranscriptKeeper, background: TaskGroup
 ) -> None:
     """Start to write the audio of sessions, and recover what was left by dead processes."""
     is_writing, live = server.ledger_settings.journal_audio, server.live
@@ -238,7 +236,7 @@ def _follow(
 
 
 async def _open_webhooks(
-    server: ServerState, ledger: Ledger, opened: AsyncExitStack
+    server: Service, ledger: Ledger, opened: AsyncExitStack
 ) -> WebhookRunner | None:
     settings = server.ledger_settings
     if settings.webhook_secret is None:
@@ -257,11 +255,11 @@ async def _open_webhooks(
     )
 
 
-def _set_chunk_slots(server: ServerState, asr: Stats) -> None:
+def _set_chunk_slots(server: Service, asr: Stats) -> None:
     server.chunk_slots.width = max_chunks_in_flight(len(asr.workers), server.batch_jobs)
 
 
-def _snapshot(server: ServerState, host: HostReader) -> Snapshot:
+def _snapshot(server: Service, host: HostReader) -> Snapshot:
     asr = server.transcriber.stats()
     _set_chunk_slots(server, asr)  # the number of recognisers in a cluster changes
     return Snapshot(
@@ -275,7 +273,7 @@ def _snapshot(server: ServerState, host: HostReader) -> Snapshot:
     )
 
 
-def _accept_threads(server: ServerState) -> int:
+def _accept_threads(server: Service) -> int:
     """Number of threads that store audio; those that wait for a network need no cores."""
     return ACCEPT_THREADS if server.ledger_settings.audio_url is None else MAX_JOB_UPLOADS
 

@@ -13,7 +13,7 @@ from auricle.ledger.kept_words import KeptWord
 from auricle.ledger.transcripts import KeptSegment, KeptTranscript
 from auricle.values.types import ANONYMOUS, Segment, Word
 from tests.support.jobs import PARAMS, accept, ended, running
-from tests.support.service import CLIP, WAV, Service, keys, live, poll_until
+from tests.support.service import CLIP, WAV, FakeService, keys, live, poll_until
 from tests.support.transcriber import heard
 
 pytestmark = pytest.mark.server
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.server
 TWO = Segment(1600, 6400, " Two", words=(Word(1600, 6400, " Two", 0.9),))
 
 
-def kept(service: Service, uid: str) -> tuple[KeptTranscript, list[KeptSegment]] | None:
+def kept(service: FakeService, uid: str) -> tuple[KeptTranscript, list[KeptSegment]] | None:
     transcripts = service.state.running.transcripts
     assert transcripts is not None
     found = transcripts.find(ANONYMOUS, uid)

@@ -8,9 +8,9 @@ from starlette.websockets import WebSocket
 from auricle.apis.deepgram.live import introduced_subprotocol
 from auricle.apis.deepgram.wire.flux import FluxDialect
 from auricle.apis.deepgram.wire.flux_query import parameters_of, parse_listen_turns
-from auricle.server.context import ServerState
 from auricle.server.dialect_session import Handshake, serve_dialect
 from auricle.server.http.request_log import request_id_of
+from auricle.server.service import Service
 
 router = APIRouter()
 
@@ -22,7 +22,7 @@ async def listen(websocket: WebSocket) -> None:
 
 
 def _read(websocket: WebSocket) -> Handshake:
-    server: ServerState = websocket.app.state.auricle
+    server: Service = websocket.app.state.auricle
     query = parse_listen_turns(websocket.query_params.multi_items())
     choice = server.models.choose(query.model)
     query = replace(query, warnings=(*query.warnings, *choice.warnings))

@@ -11,9 +11,9 @@ from auricle.apis.deepgram.wire.live import DeepgramDialect, parameters_of
 from auricle.apis.deepgram.wire.query import parse_listen
 from auricle.apis.deepgram.wire.results import ModelInfo
 from auricle.engines.models import ServedModel
-from auricle.server.context import ServerState
 from auricle.server.dialect_session import Handshake, serve_dialect
 from auricle.server.http.request_log import request_id_of
+from auricle.server.service import Service
 from auricle.values.errors import BadRequest
 
 _VERSION = version("auricle")  # read once: it is in a file
@@ -29,7 +29,7 @@ async def listen(websocket: WebSocket) -> None:
 
 
 def _read(websocket: WebSocket) -> Handshake:
-    server: ServerState = websocket.app.state.auricle
+    server: Service = websocket.app.state.auricle
     items = websocket.query_params.multi_items()
     query = parse_listen(items, server.live.settings.endpoint_ms)
     if query.callback:

@@ -5,7 +5,7 @@ from starlette.requests import Request
 from auricle import __version__
 from auricle.apis.deepgram.wire.models import ModelList, SttModel, is_deepgram, model_uuid
 from auricle.engines.models import ServedModel
-from auricle.server.context import ServerState
+from auricle.server.service import Service
 
 
 def is_from_deepgram(request: Request) -> bool:
@@ -14,13 +14,13 @@ def is_from_deepgram(request: Request) -> bool:
     return is_deepgram(headers.get("authorization", ""), headers.get("user-agent", ""))
 
 
-def list_models(server: ServerState) -> ModelList:
+def list_models(server: Service) -> ModelList:
     """Return the models, and the operator's aliases of them."""
     found = [_body(name, server.models.choose(name).model) for name in _names(server)]
     return {"stt": found, "tts": []}
 
 
-def find_model(server: ServerState, name: str) -> SttModel:
+def find_model(server: Service, name: str) -> SttModel:
     """Return a model by its UUID, which Deepgram's clients send, or by its name.
 
     Raises:
@@ -30,7 +30,7 @@ def find_model(server: ServerState, name: str) -> SttModel:
     return _body(listed, server.models.choose(listed).model)
 
 
-def _names(server: ServerState) -> list[str]:
+def _names(server: Service) -> list[str]:
     models = server.models
     return list(dict.fromkeys((*(model.name for model in models), *models.aliases)))
 

@@ -15,7 +15,6 @@ from starlette.responses import Response
 from auricle.ledger.job import JobState
 from auricle.protocol.errors import ErrorResponse
 from auricle.protocol.fields import convert_texts
-from auricle.server.context import state_of
 from auricle.server.http.openapi import (
     KEYED,
     answer,
@@ -29,6 +28,7 @@ from auricle.server.http.uniform_routes import is_head
 from auricle.server.jobs.background_jobs.bodies import JobBody, JobsBody
 from auricle.server.jobs.background_jobs.requests import delete_job, find_job, list_jobs
 from auricle.server.jobs.job_events import JobEvents
+from auricle.server.service import service_of
 
 MAX_LIMIT = 1000
 
@@ -62,7 +62,7 @@ async def get_jobs(request: Request) -> Response:
     Tokens are refused: the visitors of a page share a key, and the list would give each of them
     the IDs, and so the texts, of the others' jobs.
     """
-    server = state_of(request)
+    server = service_of(request)
     client = server.admit(request)
     server.keyring.check_is_key(request.headers)
     query = convert_texts(request.query_params.multi_items(), JobsQuery, "query string")
@@ -77,7 +77,7 @@ async def get_jobs(request: Request) -> Response:
 )
 async def get_job(request: Request, job_id: str) -> Response:
     """Return the state of a job, its progress (0..1) and its text so far."""
-    server = state_of(request)
+    server = service_of(request)
     return _answer(request, await find_job(server, server.admit(request), job_id))
 
 
@@ -94,7 +94,7 @@ async def get_job(request: Request, job_id: str) -> Response:
 )
 async def get_job_events(request: Request, job_id: str) -> Response:
     """Stream a job's changes until it has ended."""
-    server = state_of(request)
+    server = service_of(request)
     client = server.admit(request)
     job = await find_job(server, client, job_id)
     _note(request, job)
@@ -110,7 +110,7 @@ async def get_job_events(request: Request, job_id: str) -> Response:
 )
 async def delete(request: Request, job_id: str) -> Response:
     """Cancel a job that is queued or running; delete one that is finished."""
-    server = state_of(request)
+    server = service_of(request)
     return _answer(request, await delete_job(server, server.admit(request), job_id))
 
 

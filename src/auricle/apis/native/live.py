@@ -29,7 +29,6 @@ from auricle.apis.native.wire.stream import (
     ignored_parameters,
     parse_query,
 )
-from auricle.server.context import ServerState
 from auricle.server.http.client_address import Address, client_address
 from auricle.server.http.errors import CLIENT_VISIBLE_ERRORS, deny_handshake, log_unexpected
 from auricle.server.http.request_log import log_session, request_id_of, request_log
@@ -42,6 +41,7 @@ from auricle.server.live.connection import (
 )
 from auricle.server.live.registry import NATIVE, NO_CLAIM
 from auricle.server.live.runner import LiveRunner
+from auricle.server.service import Service
 from auricle.values.commands import StreamParameters
 from auricle.values.errors import (
     Draining,
@@ -66,7 +66,7 @@ router = APIRouter()
 @router.websocket("/v1/stream")
 async def stream(websocket: WebSocket) -> None:
     """Accept a client, and serve it until either side closes."""
-    server: ServerState = websocket.app.state.auricle
+    server: Service = websocket.app.state.auricle
     try:
         handshake = _enter(server, websocket)
     except Exception as error:
@@ -82,7 +82,7 @@ async def stream(websocket: WebSocket) -> None:
         handshake.leave()
 
 
-def _enter(server: ServerState, websocket: WebSocket) -> "_StreamHandshake":
+def _enter(server: Service, websocket: WebSocket) -> "_StreamHandshake":
     """Check a handshake, and admit its session if the client does not resume one.
 
     Raises:
@@ -119,7 +119,7 @@ def _checked(parameters: StreamParameters) -> StreamParameters:
 class _StreamHandshake:
     """A connection whose handshake was accepted, until its end."""
 
-    server: ServerState
+    server: Service
     websocket: WebSocket
     client: ClientId
     parameters: StreamParameters

@@ -19,7 +19,6 @@ from starlette.responses import Response
 from auricle.protocol.errors import ErrorResponse
 from auricle.protocol.fields import convert_texts, decode_json
 from auricle.server.access.keyring import Reader
-from auricle.server.context import ServerState, read_json, state_of
 from auricle.server.http.openapi import (
     KEYED,
     POSTED,
@@ -35,6 +34,7 @@ from auricle.server.live.readers.feed import MAX_FINALS, MAX_WITHDRAWN, NO_TOKEN
 from auricle.server.live.readers.stream import FeedStream
 from auricle.server.live.readers.wire.events import encode_feed_event, encode_start
 from auricle.server.live.readers.wire.webvtt import START, encode_cues
+from auricle.server.service import Service, read_json, service_of
 from auricle.system.asgi import while_connected
 from auricle.values.errors import BadRequest, NotFound, TokenExpired
 
@@ -127,7 +127,7 @@ def _text(description: str, media_type: str) -> dict[str, object]:
 )
 async def list_sessions(request: Request) -> Response:
     """Return the key's live sessions on this server, of all APIs."""
-    server = state_of(request)
+    server = service_of(request)
     client = server.admit(request)
     server.keyring.check_is_key(request.headers)
     sessions: list[SessionBody] = [
@@ -154,7 +154,7 @@ async def list_sessions(request: Request) -> Response:
 )
 async def post_reading_token(request: Request, session_id: str) -> Response:
     """Return a token that reads this session only, for ``ttl_s`` seconds."""
-    server = state_of(request)
+    server = service_of(request)
     client = server.admit(request)
     body = await read_json(request, _MAX_BODY_BYTES)
     ttl_s = int(decode_json(body, _TokenFields, "body").ttl_s)
@@ -182,7 +182,7 @@ async def post_reading_token(request: Request, session_id: str) -> Response:
 )
 async def delete_reading_token(request: Request, session_id: str) -> Response:
     """Refuse a reading token from now on; other tokens of the session stay valid."""
-    server = state_of(request)
+    server = service_of(request)
     client = server.admit(request)
     server.keyring.check_is_key(request.headers)
     query = convert_texts(request.query_params.multi_items(), WithdrawalQuery, "query")
@@ -297,8 +297,8 @@ async def get_segment(request: Request, session_id: str, segment: str) -> Respon
     return Response(feed.segment(int(segment)), headers=_SEGMENT_AGE, media_type=_VTT)
 
 
-async def _admit(request: Request, session_id: str) -> tuple[ServerState, Reader, SessionFeed]:
-    server = state_of(request)
+async def _admit(request: Request, session_id: str) -> tuple[Service, Reader, SessionFeed]:
+    server = service_of(request)
     reader = server.admit_reader(request, session_id)
     feed = server.live.feeds.find(reader.client, session_id)
     if feed.is_withdrawn(reader.token):

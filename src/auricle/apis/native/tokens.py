@@ -14,9 +14,9 @@ from starlette.responses import Response
 from auricle.apis.deepgram.wire.errors import DeepgramError
 from auricle.protocol.errors import ErrorResponse
 from auricle.protocol.fields import decode_json
-from auricle.server.context import read_json, state_of
 from auricle.server.http.openapi import POSTED, answer, json_body, refusals
 from auricle.server.http.responses import json_response
+from auricle.server.service import read_json, service_of
 
 DEFAULT_TTL_S, MAX_TTL_S = 60, 3600
 
@@ -56,7 +56,7 @@ class _Grant(TypedDict):
 )
 async def post_token(request: Request) -> Response:
     """Return a token that replaces the request's key for ``ttl_s`` seconds."""
-    state_of(request).admit(request)
+    service_of(request).admit(request)
     body = await read_json(request, _MAX_BODY_BYTES)
     ttl_s = int(decode_json(body, _TokenFields, "body").ttl_s)
     return _answer(_Token(token=_issue(request, ttl_s), expires_in_s=ttl_s))
@@ -73,14 +73,14 @@ async def post_token(request: Request) -> Response:
 )
 async def post_grant(request: Request) -> Response:
     """Return a token that replaces the request's key for ``ttl_seconds``."""
-    state_of(request).admit(request)
+    service_of(request).admit(request)
     body = await read_json(request, _MAX_BODY_BYTES)
     ttl_s = int(decode_json(body, _GrantFields, "body").ttl_seconds)
     return _answer(_Grant(access_token=_issue(request, ttl_s), expires_in=ttl_s))
 
 
 def _issue(request: Request, ttl_s: int) -> str:
-    return state_of(request).keyring.issue_token(request.headers, ttl_s, now=time.time())
+    return service_of(request).keyring.issue_token(request.headers, ttl_s, now=time.time())
 
 
 def _answer(body: _Token | _Grant) -> Response:

@@ -28,7 +28,6 @@ from auricle.ledger.transcripts import (
 )
 from auricle.protocol.errors import ErrorResponse
 from auricle.protocol.fields import convert_texts, decode_json
-from auricle.server.context import state_of
 from auricle.server.http.body import check_length, read_body
 from auricle.server.http.openapi import (
     KEYED,
@@ -39,6 +38,7 @@ from auricle.server.http.openapi import (
     refusals,
 )
 from auricle.server.http.responses import json_response
+from auricle.server.service import service_of
 from auricle.system.asgi import while_connected
 from auricle.text.formats.docx import MEDIA_TYPE as DOCX_TYPE
 from auricle.text.formats.docx import to_docx
@@ -322,7 +322,7 @@ async def _read_json(request: Request, into: type[T], max_bytes: int) -> T:
         TooLarge: It is too large.
     """
     check_length(request.headers, max_bytes)
-    pause_s = state_of(request).settings.body_timeout_s
+    pause_s = service_of(request).settings.body_timeout_s
     body = await read_body(request.receive, max_bytes=max_bytes, pause_s=pause_s)
     return decode_json(body, into, "JSON body")
 
@@ -362,7 +362,7 @@ def _admit(request: Request) -> tuple[ClientId, Transcripts]:
 
     A token is held by a visitor of a page, and transcripts of its key are those of all visitors.
     """
-    state = state_of(request)
+    state = service_of(request)
     owner = state.admit(request)
     state.keyring.check_is_key(request.headers)
     transcripts = state.running.transcripts
@@ -372,7 +372,7 @@ def _admit(request: Request) -> tuple[ClientId, Transcripts]:
 
 
 async def _in_thread(request: Request, work: Callable[[], T]) -> T:
-    return await state_of(request).running.in_database_thread(work)
+    return await service_of(request).running.in_database_thread(work)
 
 
 def _unknown() -> NotFound:
@@ -393,7 +393,7 @@ async def _answer(
     if version is None:
         raise _unknown()
     async with while_connected(request.receive):
-        body = await state_of(request).renderer.render_once(
+        body = await service_of(request).renderer.render_once(
             owner, (owner, uid, format), version, partial(_render, transcripts, owner, uid, format)
         )
     return Response(body, media_type=_MEDIA_TYPES[format])

@@ -23,10 +23,10 @@ from auricle.apis.openai.wire.realtime import RealtimeDialect
 from auricle.apis.openai.wire.realtime_config import RealtimeConfig, decode_session
 from auricle.protocol.fields import decode_json
 from auricle.server.access.keyring import presented_key
-from auricle.server.context import ServerState, read_json, state_of
 from auricle.server.dialect_session import Handshake, serve_dialect
 from auricle.server.http.openapi import POSTED, answer, json_body, refusals
 from auricle.server.http.responses import json_response
+from auricle.server.service import Service, read_json, service_of
 from auricle.values.errors import BadRequest
 
 SUBPROTOCOL = "realtime"
@@ -113,7 +113,7 @@ async def post_transcription_session(request: Request) -> Response:
 
 
 def _read(websocket: WebSocket) -> Handshake:
-    server: ServerState = websocket.app.state.auricle
+    server: Service = websocket.app.state.auricle
     offered = websocket.scope.get("subprotocols", [])
     secret = presented_key(websocket.headers, offered)
     config = _config_of(secret, _default_config(server))
@@ -129,14 +129,14 @@ def _read(websocket: WebSocket) -> Handshake:
 
 async def _respond(request: Request, body_of: Callable[[Request], Awaitable[object]]) -> Response:
     """Authenticate a request, and return an answer that must not be cached."""
-    state_of(request).admit(request)
+    service_of(request).admit(request)
     return json_response(await body_of(request), headers={"cache-control": "no-store"})
 
 
 async def _client_secret(request: Request) -> _Secret:
     fields = decode_json(await read_json(request, _MAX_BODY_BYTES), _SecretFields, "body")
     ttl_s = (fields.expires_after and fields.expires_after.seconds) or DEFAULT_TTL_S
-    config = _default_config(state_of(request)).merged(decode_session(fields.session or b"{}"))
+    config = _default_config(service_of(request)).merged(decode_session(fields.session or b"{}"))
     value, expires_at = _secret(request, config, ttl_s)
     session = _without_nulls(config.session(f"sess_{secrets.token_hex(8)}"))
     return {"value": value, "expires_at": expires_at, "session": session}
@@ -158,13 +158,13 @@ async def _transcription_session(request: Request) -> dict[str, Any]:
     body = await read_json(request, _MAX_BODY_BYTES)
     fields = decode_json(body, _BetaFields, "body")
     expiry = fields.client_secret and fields.client_secret.expires_at
-    config = _default_config(state_of(request)).merged(decode_session(body))
+    config = _default_config(service_of(request)).merged(decode_session(body))
     value, expires_at = _secret(request, config, (expiry and expiry.seconds) or BETA_TTL_S)
     session = config.beta_session(f"sess_{secrets.token_hex(8)}")
     return session | {"client_secret": {"value": value, "expires_at": expires_at}}
 
 
-def _default_config(server: ServerState) -> RealtimeConfig:
+def _default_config(server: Service) -> RealtimeConfig:
     endpoint_ms = server.live.settings.endpoint_ms
     return RealtimeConfig(silence_ms=endpoint_ms, default_endpoint_ms=endpoint_ms)
 
@@ -172,8 +172,8 @@ def _default_config(server: ServerState) -> RealtimeConfig:
 def _secret(request: Request, config: RealtimeConfig, ttl_s: int) -> tuple[str, int]:
     """Return a secret, and its expiry in seconds since 1970."""
     now = time.time()
-    token = state_of(request).keyring.issue_token(request.headers, ttl_s, now=now)
-    is_default = config == _default_config(state_of(request))
+    token = service_of(request).keyring.issue_token(request.headers, ttl_s, now=now)
+    is_default = config == _default_config(service_of(request))
     session = b"" if is_default else msgspec.json.encode(config.session(""))
     packed = base64.urlsafe_b64encode(session).rstrip(b"=").decode()
     if len(packed) > MAX_CONFIG_CHARACTERS:

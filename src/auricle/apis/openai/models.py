@@ -20,9 +20,9 @@ from auricle.apis.openai.wire.errors import ErrorResponse
 from auricle.apis.openai.wire.models import DataFlow, Model, Models
 from auricle.engines.aliases import OPENAI_MODELS
 from auricle.engines.models import ServedModel
-from auricle.server.context import ServerState, state_of
 from auricle.server.http.openapi import KEYED, either, refusals
 from auricle.server.http.responses import json_response
+from auricle.server.service import Service, service_of
 from auricle.values.transcriber import ModelState
 
 _SINCE = int(time.time())
@@ -41,7 +41,7 @@ router = APIRouter(default_response_class=Response)
 )
 async def get_models(request: Request) -> Response:
     """Return the models and the other names that requests may use."""
-    server = state_of(request)
+    server = service_of(request)
     server.admit(request)
     if is_from_deepgram(request):
         return json_response(list_models(server))
@@ -59,14 +59,14 @@ async def get_models(request: Request) -> Response:
 )
 async def get_model(request: Request, name: str) -> Response:
     """Return the model that requests mean by a name."""
-    server = state_of(request)
+    server = service_of(request)
     server.admit(request)
     if is_from_deepgram(request):
         return json_response(find_model(server, name))
     return json_response(_body(server, name, server.models.choose(name).model))
 
 
-def _data_flow(server: ServerState) -> DataFlow:
+def _data_flow(server: Service) -> DataFlow:
     ledger = server.ledger_settings
     return {
         "recognition": "recognisers" if server.has_remote_recognisers else "server",
@@ -76,7 +76,7 @@ def _data_flow(server: ServerState) -> DataFlow:
     }
 
 
-def _named(server: ServerState) -> Iterator[tuple[str, ServedModel]]:
+def _named(server: Service) -> Iterator[tuple[str, ServedModel]]:
     """Yield the names of the list, each once, with their models."""
     models = server.models
     own = {model.name: model for model in models}
@@ -86,7 +86,7 @@ def _named(server: ServerState) -> Iterator[tuple[str, ServedModel]]:
             yield name, models.choose(name).model
 
 
-def _body(server: ServerState, name: str, model: ServedModel) -> Model:
+def _body(server: Service, name: str, model: ServedModel) -> Model:
     engine = model.engine
     return {
         "id": name,
@@ -104,7 +104,7 @@ def _body(server: ServerState, name: str, model: ServedModel) -> Model:
     }
 
 
-def _is_loaded(server: ServerState, model: ServedModel) -> bool:
+def _is_loaded(server: Service, model: ServedModel) -> bool:
     stats = server.transcriber.stats()
     if not stats.models:  # there are no workers here
         return stats.ready

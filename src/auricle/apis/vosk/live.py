@@ -18,10 +18,10 @@ from starlette.websockets import WebSocket
 from auricle.apis.vosk.wire.live import VoskDialect
 from auricle.apis.vosk.wire.options import VoskOptions
 from auricle.server.access.origins import Origins
-from auricle.server.context import ServerState
 from auricle.server.dialect_session import Handshake, serve_dialect
 from auricle.server.http.errors import deny_handshake, refuse
 from auricle.server.http.request_log import request_log
+from auricle.server.service import Service
 from auricle.values.errors import AuricleError, BadRequest, NotFound
 from auricle.values.types import VOSK
 
@@ -36,7 +36,7 @@ class _Route:
 class VoskPort:
     """ASGI middleware that serves the connections of Vosk's port, and passes on all others."""
 
-    def __init__(self, app: ASGIApp, server: ServerState) -> None:
+    def __init__(self, app: ASGIApp, server: Service) -> None:
         self._app, self._server = app, server
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -64,7 +64,7 @@ class VoskPort:
         await serve_dialect(websocket, "vosk", _read, VOSK)
 
 
-def _check_page(server: ServerState, websocket: WebSocket) -> None:
+def _check_page(server: Service, websocket: WebSocket) -> None:
     """Reject a page of another site.
 
     Raises:
@@ -80,7 +80,7 @@ def _check_page(server: ServerState, websocket: WebSocket) -> None:
 
 
 def _read(websocket: WebSocket) -> Handshake:
-    server: ServerState = websocket.app.state.auricle
+    server: Service = websocket.app.state.auricle
     values: dict[str, object] = dict(websocket.query_params)
     options, warnings = VoskOptions().merged(values)
     if "language" in values:

@@ -26,7 +26,6 @@ from auricle.apis.wyoming.wire.framing import error_event
 from auricle.config.settings import ServerSettings
 from auricle.protocol.dialect import Reply
 from auricle.server.access.connection_limits import LimitedListener, Peer
-from auricle.server.context import RETRY_S, ServerState
 from auricle.server.http.client_address import client_address
 from auricle.server.http.errors import CLIENT_LEFT_STATUS, CLIENT_VISIBLE_ERRORS, log_unexpected
 from auricle.server.http.request_log import log_session, request_log
@@ -42,6 +41,7 @@ from auricle.server.net.listen import ACCEPTS_AT_ONCE, BACKLOG
 from auricle.server.net.loop_budget import TimeShare
 from auricle.server.net.peer import PEER_EXTENSION
 from auricle.server.net.uvicorn_overrides.websocket import READ_BYTES, WRITE_BUFFER_BYTES
+from auricle.server.service import RETRY_S, Service
 from auricle.values.commands import StreamParameters
 from auricle.values.errors import AuricleError, Draining, IdleTimeout, Overloaded
 from auricle.values.types import WYOMING
@@ -78,7 +78,7 @@ class WyomingServer:
         server: The application's parts.
     """
 
-    def __init__(self, server: ServerState) -> None:
+    def __init__(self, server: Service) -> None:
         self._server = server
         self._connections = 0
 
@@ -198,7 +198,7 @@ class _Pipe:
 class _Connection:
     """One client: a sequence of utterances."""
 
-    def __init__(self, server: ServerState, pipe: _Pipe, dialect: WyomingDialect) -> None:
+    def __init__(self, server: Service, pipe: _Pipe, dialect: WyomingDialect) -> None:
         self._server = server
         self._pipe = pipe
         self._dialect = dialect

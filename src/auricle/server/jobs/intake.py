@@ -18,7 +18,6 @@ from auricle.audio.opus import LibOpus
 from auricle.files.transcribe import FileTranscript, OnProgress
 from auricle.server.access.admission import MAX_UTTERANCE_S, MIN_ESTIMATE_S, check_open, estimate_s
 from auricle.server.access.connection_limits import network_of
-from auricle.server.context import state_of
 from auricle.server.http.body import body_chunks
 from auricle.server.http.client_address import client_address
 from auricle.server.http.request_log import request_log
@@ -28,6 +27,7 @@ from auricle.server.jobs.run import (
     transcribe_short,
     transcribe_spooled,
 )
+from auricle.server.service import service_of
 from auricle.server.uploads.file_slots import FileSlot, FileSlots
 from auricle.server.uploads.json_audio import parse_payload
 from auricle.server.uploads.params import TranscriptionParams
@@ -70,7 +70,7 @@ class UploadContext:
         """
         self._began_at = time.monotonic()
         self.request = request
-        self.server = state_of(request)
+        self.server = service_of(request)
         self.client = self.server.admit(request, accepts_basic=accepts_basic)
         self.server.check_serving()
         self.resources = contextlib.AsyncExitStack()

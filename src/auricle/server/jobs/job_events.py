@@ -8,12 +8,12 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from auricle.server.context import ServerState
 from auricle.server.http.request_log import request_log
 from auricle.server.job_followers import Followed
 from auricle.server.jobs.background_jobs.bodies import JobBody
 from auricle.server.jobs.background_jobs.requests import find_job
 from auricle.server.jobs.event_stream import KEEP_ALIVE_S
+from auricle.server.service import Service
 from auricle.system.asgi import while_connected
 from auricle.values.errors import LedgerUnavailable, NotFound
 from auricle.values.types import ClientId
@@ -35,7 +35,7 @@ class JobEvents(Response):
     media_type = "text/event-stream"
     charset = "utf-8"
 
-    def __init__(self, server: ServerState, client: ClientId, job: JobBody) -> None:
+    def __init__(self, server: Service, client: ClientId, job: JobBody) -> None:
         self.status_code = 200
         self.background = None
         self.init_headers({"cache-control": "no-cache", "x-accel-buffering": "no"})

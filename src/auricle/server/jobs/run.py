@@ -19,8 +19,8 @@ from auricle.files.transcribe import (
     transcribe_file,
 )
 from auricle.files.voices import VoiceRequest
-from auricle.server.context import RETRY_S, ServerState
 from auricle.server.http.request_log import RequestLog
+from auricle.server.service import RETRY_S, Service
 from auricle.server.uploads.params import TranscriptionParams
 from auricle.speakers.names import Reference
 from auricle.values.errors import DeadlineExceeded
@@ -50,7 +50,7 @@ class Deadline:
 
 
 async def transcribe_short(
-    server: ServerState,
+    server: Service,
     params: TranscriptionParams,
     pcm: Pcm16,
     *,
@@ -80,7 +80,7 @@ async def transcribe_short(
 
 
 async def transcribe_spooled(
-    server: ServerState,
+    server: Service,
     params: TranscriptionParams,
     source: Source,
     *,
@@ -127,7 +127,7 @@ async def transcribe_spooled(
 
 
 def _request(
-    server: ServerState,
+    server: Service,
     params: TranscriptionParams,
     source: Source,
     client: ClientId,
@@ -158,9 +158,7 @@ def internal_id(job_id: str) -> str:
     return f"{job_id}#{secrets.token_hex(4)}"
 
 
-def note_answer(
-    server: ServerState, log: RequestLog, result: FileTranscript, total_s: float
-) -> None:
+def note_answer(server: Service, log: RequestLog, result: FileTranscript, total_s: float) -> None:
     """Count a response, charge its audio, and add its figures to the log, never its text.
 
     Channels that were transcribed apart are charged each.

@@ -8,8 +8,8 @@ from anyio import to_thread
 
 from auricle.ledger.audio.store import sweep
 from auricle.ledger.store import REFUSALS
-from auricle.server.context import ServerState
 from auricle.server.http.errors import code_of, log_unexpected
+from auricle.server.service import Service
 
 BACKLOG_EVERY_S = 5.0
 UPKEEP_EVERY_S = 60.0
@@ -23,7 +23,7 @@ ORPHAN_S = 3600.0
 _log = structlog.get_logger("auricle.server")
 
 
-async def keep_up(server: ServerState) -> None:
+async def keep_up(server: Service) -> None:
     """Delete what has expired and report the backlog, until cancelled."""
     horizon = SweepHorizon(time.time(), time.monotonic())
     next_upkeep_at = next_sweep_at = 0.0
@@ -47,7 +47,7 @@ async def keep_up(server: ServerState) -> None:
         await anyio.sleep(BACKLOG_EVERY_S)
 
 
-def delete_expired(server: ServerState) -> None:
+def delete_expired(server: Service) -> None:
     """Delete kept audio and jobs whose time is over; blocks.
 
     Audio that can't be deleted now is deleted by the next call. Only its jobs are kept until then.
@@ -85,7 +85,7 @@ class SweepHorizon:
         return min(past_at, now - (monotonic_s - past_s))  # the latter: the clock was set back
 
 
-def sweep_audio(server: ServerState, orphaned_before: float) -> None:
+def sweep_audio(server: Service, orphaned_before: float) -> None:
     """Delete audio that no job needs; blocks.
 
     Args:

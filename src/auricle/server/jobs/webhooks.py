@@ -17,8 +17,8 @@ from auricle.ledger.job import Job, JobState
 from auricle.ledger.outbox import Delivery
 from auricle.ledger.webhooks.request import Payload, check_callback_url
 from auricle.protocol.errors import ErrorBody
-from auricle.server.context import ServerState
 from auricle.server.jobs.background_jobs.bodies import JobBody, job_body
+from auricle.server.service import Service
 from auricle.server.uploads.params import Callback, decode_params
 from auricle.values.errors import BadRequest
 
@@ -39,9 +39,7 @@ class WebhookEvent(TypedDict):
     data: JobBody
 
 
-def check_callback(
-    server: ServerState, headers: Headers, callback: Callback, field: str
-) -> Callback:
+def check_callback(server: Service, headers: Headers, callback: Callback, field: str) -> Callback:
     """Return a callback that this server may send to.
 
     Visitors of a page have tokens of its key: they can't have the key's signature sent elsewhere.

@@ -10,11 +10,11 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from auricle.server.access.connection_limits import network_of
-from auricle.server.context import ServerState
 from auricle.server.http.client_address import client_address
 from auricle.server.http.errors import CLIENT_LEFT_STATUS, UNMATCHED, refuse
 from auricle.server.http.log_sampling import LineSampler
 from auricle.server.http.request_log import request_log
+from auricle.server.service import Service
 from auricle.values.errors import Draining
 
 _PROBES = frozenset({"/livez", "/readyz", "/health", "/health/history", "/metrics"})
@@ -25,7 +25,7 @@ _log = structlog.get_logger("auricle.server")
 class AccessLogMiddleware:
     """ASGI middleware that counts, logs and cancels requests."""
 
-    def __init__(self, app: ASGIApp, server: ServerState) -> None:
+    def __init__(self, app: ASGIApp, server: Service) -> None:
         self._app = app
         self._server = server
         self._unauthorized = LineSampler()

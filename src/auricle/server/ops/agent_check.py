@@ -11,7 +11,7 @@ import math
 import socket
 from collections.abc import Sequence
 
-from auricle.server.context import ServerState
+from auricle.server.service import Service
 
 MIN_PERCENT = 1
 """A full server still answers clients, with Retry-After; a weight of 0 would drain it."""
@@ -34,7 +34,7 @@ def agent_line(*, is_ready: bool, is_draining: bool, free_share: float) -> bytes
     return b"up ready %d%%\n" % percent  # `up` undoes `down`, `ready` undoes `drain`
 
 
-def line_of(server: ServerState) -> bytes:
+def line_of(server: Service) -> bytes:
     """Return the current line for a server.
 
     The free share is the lower one of two: live session slots, and recognition capacity.
@@ -49,7 +49,7 @@ def line_of(server: ServerState) -> bytes:
 class _Answer(asyncio.Protocol):
     """One connection: sends the line, then closes."""
 
-    def __init__(self, server: ServerState) -> None:
+    def __init__(self, server: Service) -> None:
         self._server = server
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -62,7 +62,7 @@ class _Answer(asyncio.Protocol):
             transport.close()
 
 
-async def serve_agent(server: ServerState, sockets: Sequence[socket.socket]) -> None:
+async def serve_agent(server: Service, sockets: Sequence[socket.socket]) -> None:
     """Serve agent checks until cancelled; closes the sockets at the end."""
     loop = asyncio.get_running_loop()
     listeners = [

@@ -11,10 +11,10 @@ from starlette.responses import Response
 
 from auricle.ledger.job import JobState
 from auricle.protocol.errors import ErrorResponse
-from auricle.server.context import RETRY_S, ServerState, state_of
 from auricle.server.http.errors import error_response
 from auricle.server.http.openapi import answer, refusals
 from auricle.server.http.responses import json_response
+from auricle.server.service import RETRY_S, Service, service_of
 from auricle.server.telemetry.history import exit_body
 from auricle.values.errors import Draining, NoWorkerReady
 from auricle.values.transcriber import ModelStats, Stats, WorkerStats
@@ -53,7 +53,7 @@ async def get_livez() -> Response:
 )
 async def get_readyz(request: Request) -> Response:
     """Return 200 only while a ready worker has lately finished a job or passed a self-test."""
-    server = state_of(request)
+    server = service_of(request)
     if server.is_draining:
         return error_response(Draining())
     if not server.transcriber.stats().is_working:
@@ -69,7 +69,7 @@ async def get_readyz(request: Request) -> Response:
 )
 async def get_health(request: Request) -> Response:
     """Return the state of workers, queue and jobs; stacks and clients for the operator only."""
-    server = state_of(request)
+    server = service_of(request)
     return json_response(health_body(server, server.keyring.is_operator(request.headers)))
 
 
@@ -80,14 +80,14 @@ async def get_health(request: Request) -> Response:
 )
 async def get_history(request: Request) -> Response:
     """Return the last 15 minutes; crash stacks only with the operator's key."""
-    server = state_of(request)
+    server = service_of(request)
     is_operator = server.keyring.is_operator(request.headers)
     return json_response(
         server.history.body(time.monotonic(), time.time(), with_stacks=is_operator)
     )
 
 
-def health_body(server: ServerState, is_operator: bool) -> dict[str, object]:
+def health_body(server: Service, is_operator: bool) -> dict[str, object]:
     """Return the body of ``/health``."""
     asr, decode = server.transcriber.stats(), server.decoder.stats()
     return {
@@ -127,7 +127,7 @@ def health_body(server: ServerState, is_operator: bool) -> dict[str, object]:
     }
 
 
-def _background_jobs(server: ServerState) -> dict[str, object]:
+def _background_jobs(server: Service) -> dict[str, object]:
     """Return the unfinished jobs in the database, and those that this server has ended."""
     backlog, ended = server.start_estimate.backlog, server.metrics.job_runs
     return {
@@ -139,7 +139,7 @@ def _background_jobs(server: ServerState) -> dict[str, object]:
     }
 
 
-def _live(server: ServerState) -> dict[str, object]:
+def _live(server: Service) -> dict[str, object]:
     """Return how many people are transcribed live, and how many the machine holds."""
     load = server.live.admission.load()
     return {
@@ -152,7 +152,7 @@ def _live(server: ServerState) -> dict[str, object]:
     }
 
 
-def _host(server: ServerState) -> dict[str, object] | None:
+def _host(server: Service) -> dict[str, object] | None:
     """Return the use of the host; ``None`` before it was read."""
     if (host := server.history.host) is None:
         return None
@@ -164,7 +164,7 @@ def _host(server: ServerState) -> dict[str, object] | None:
     }
 
 
-def _clients(server: ServerState) -> list[dict[str, object]]:
+def _clients(server: Service) -> list[dict[str, object]]:
     return [
         {
             "client": usage.client,
@@ -176,28 +176,28 @@ def _clients(server: ServerState) -> list[dict[str, object]]:
     ]
 
 
-def _partials(server: ServerState, with_stacks: bool) -> dict[str, object] | None:
+def _partials(server: Service, with_stacks: bool) -> dict[str, object] | None:
     """Return the state of the workers of partials; ``None`` if those of finals recognise them."""
     if server.live.partials is None:
         return None
     return _optional_pool(server.live.partials.stats(), with_stacks)
 
 
-def _speakers(server: ServerState, with_stacks: bool) -> dict[str, object] | None:
+def _speakers(server: Service, with_stacks: bool) -> dict[str, object] | None:
     """Return the state of the speaker workers, which the first job starts; ``None``: disabled."""
     if server.speakers is None:
         return None
     return _optional_pool(server.speakers.stats(), with_stacks)
 
 
-def _turns(server: ServerState, with_stacks: bool) -> dict[str, object] | None:
+def _turns(server: Service, with_stacks: bool) -> dict[str, object] | None:
     """Return the state of the turn workers, which the first session starts; ``None``: disabled."""
     if server.live.judge is None:
         return None
     return _optional_pool(server.live.judge.stats(), with_stacks)
 
 
-def _frames(server: ServerState, with_stacks: bool) -> dict[str, object] | None:
+def _frames(server: Service, with_stacks: bool) -> dict[str, object] | None:
     """Return the state of the workers of live MP3, FLAC and AAC; ``None``: disabled."""
     if server.live.frames is None:
         return None
@@ -214,7 +214,7 @@ def _optional_pool(stats: Stats, with_stacks: bool) -> dict[str, object]:
     }
 
 
-def _status(asr: Stats, decode: Stats, server: ServerState) -> str:
+def _status(asr: Stats, decode: Stats, server: Service) -> str:
     if server.is_draining or not asr.ready:
         return "down"
     workers = (*asr.workers, *decode.workers)

@@ -18,7 +18,7 @@ from auricle.values.types import ANONYMOUS
 from tests.support.decoder import file_of
 from tests.support.jobs import accept, audio_settings, ended, running, stored
 from tests.support.s3 import S3Server
-from tests.support.service import Service, poll_until
+from tests.support.service import FakeService, poll_until
 from tests.support.tcp_proxy import proxy_to
 from tests.support.transcriber import READY, heard
 
@@ -90,7 +90,7 @@ async def test_progress_moves_between_the_results_of_two_batches(
     monkeypatch.setattr(work, "PROGRESS_S", 0.01)
     seen: set[float] = set()
 
-    def progress(service: Service) -> float:
+    def progress(service: FakeService) -> float:
         job = service.state.running.ledger.find(ANONYMOUS, "job")
         assert job is not None
         seen.add(service.state.running.runner.current(job).progress)

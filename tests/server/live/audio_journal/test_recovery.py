@@ -15,7 +15,7 @@ from auricle.server.live.audio_journal import journal as audio_journal
 from auricle.server.live.audio_journal.file import JournalFile, JournalHeader
 from auricle.values.errors import AudioError, NoWorkerReady, PoisonJob, WorkerError
 from auricle.values.types import ANONYMOUS, JobKind, Options
-from tests.support.service import Service, build, listening, live, poll_until
+from tests.support.service import FakeService, build, listening, live, poll_until
 from tests.support.stream import SPEECH
 
 pytestmark = pytest.mark.server
@@ -45,14 +45,16 @@ def kept_in(directory: Path, **settings: Any) -> LedgerSettings:
     return LedgerSettings(state_dir=directory / "state", keep_transcripts=True, **settings)
 
 
-def found(service: Service) -> tuple[KeptTranscript, list[KeptSegment]] | None:
+def found(service: FakeService) -> tuple[KeptTranscript, list[KeptSegment]] | None:
     transcripts = service.state.running.transcripts
     assert transcripts is not None
     kept = transcripts.find(ANONYMOUS, UID)
     return None if kept is None else (kept[0], list(kept[1]))
 
 
-async def recovered(service: Service, directory: Path) -> tuple[KeptTranscript, list[KeptSegment]]:
+async def recovered(
+    service: FakeService, directory: Path
+) -> tuple[KeptTranscript, list[KeptSegment]]:
     """Wait until nothing is left, and return the transcript."""
     await poll_until(lambda: not left(directory))
     transcript = found(service)

@@ -14,7 +14,6 @@ from anyio import to_thread
 from auricle.ledger import job as jobs
 from auricle.ledger.job import Job, JobSpec, JobState, digest_of
 from auricle.ledger.quota import Usage
-from auricle.server.context import ServerState
 from auricle.server.jobs.background_jobs.bodies import (
     JobBody,
     JobsBody,
@@ -23,6 +22,7 @@ from auricle.server.jobs.background_jobs.bodies import (
     uploading_body,
     webhook_body,
 )
+from auricle.server.service import Service
 from auricle.server.uploads.params import TranscriptionParams, encode_params
 from auricle.server.uploads.upload import Upload
 from auricle.values.errors import (
@@ -36,9 +36,7 @@ EARLY_CHECK_S = 1.0
 """Longest wait for the database before an upload; others' searches may take longer."""
 
 
-async def check_job_quota(
-    server: ServerState, client: ClientId, job_id: str, size_bytes: int
-) -> None:
+async def check_job_quota(server: Service, client: ClientId, job_id: str, size_bytes: int) -> None:
     """Refuse a job before its upload if the client's quota is full.
 
     While the database is busy, the job is not refused: its acceptance checks the quota again.
@@ -69,7 +67,7 @@ async def check_job_quota(
 
 
 async def accept_job(
-    server: ServerState,
+    server: Service,
     client: ClientId,
     params: TranscriptionParams,
     upload: Upload,
@@ -103,7 +101,7 @@ async def accept_job(
 
 
 def _accept(
-    server: ServerState, client: ClientId, params: TranscriptionParams, path: Path, size_bytes: int
+    server: Service, client: ClientId, params: TranscriptionParams, path: Path, size_bytes: int
 ) -> JobBody:
     running = server.running
     with path.open("rb") as file:
@@ -138,7 +136,7 @@ def _identity(params: TranscriptionParams) -> bytes:
     return encode_params(replace(params, job_id="", trace_id="", file_name=""))
 
 
-def _new_body(server: ServerState, job: Job) -> JobBody:
+def _new_body(server: Service, job: Job) -> JobBody:
     """Return the response body of a job that was just accepted, without reading the database."""
     before = server.start_estimate.backlog.queued_of.get(job.spec.owner, Usage())
     body = job_body(server.running.runner.current(job), _starts_in_s(server, job, before))
@@ -147,7 +145,7 @@ def _new_body(server: ServerState, job: Job) -> JobBody:
     return body
 
 
-def _body(server: ServerState, job: Job) -> JobBody:
+def _body(server: Service, job: Job) -> JobBody:
     """Return the response body of a stored job with its webhook; blocks."""
     running = server.running
     before = running.ledger.queued_before(job) if job.state is JobState.QUEUED else Usage()
@@ -161,7 +159,7 @@ def _body(server: ServerState, job: Job) -> JobBody:
     return body
 
 
-async def find_job(server: ServerState, client: ClientId, job_id: str) -> JobBody:
+async def find_job(server: Service, client: ClientId, job_id: str) -> JobBody:
     """Return the state of a job.
 
     Raises:
@@ -176,12 +174,12 @@ async def find_job(server: ServerState, client: ClientId, job_id: str) -> JobBod
     raise NotFound("Unknown job_id. Jobs are deleted a while after their end.")
 
 
-def _find(server: ServerState, client: ClientId, job_id: str) -> JobBody | None:
+def _find(server: Service, client: ClientId, job_id: str) -> JobBody | None:
     job = server.running.ledger.find(client, job_id)
     return None if job is None else _body(server, job)
 
 
-def _starts_in_s(server: ServerState, job: Job, before: Usage) -> int | None:
+def _starts_in_s(server: Service, job: Job, before: Usage) -> int | None:
     """Return the estimated time until a job starts, in seconds; ``None`` if unknown.
 
     Args:
@@ -196,7 +194,7 @@ def _starts_in_s(server: ServerState, job: Job, before: Usage) -> int | None:
 
 
 async def list_jobs(
-    server: ServerState,
+    server: Service,
     client: ClientId,
     states: Collection[JobState],
     before: int | None,
@@ -228,7 +226,7 @@ async def list_jobs(
     return {"jobs": summaries, "next": page[-1].number if len(page) == limit else None}
 
 
-async def delete_job(server: ServerState, client: ClientId, job_id: str) -> JobBody:
+async def delete_job(server: Service, client: ClientId, job_id: str) -> JobBody:
     """Delete a job in any state, stop its work, and return its last state.
 
     An unfinished job with a callback is cancelled instead, so that its receiver is notified.
@@ -258,7 +256,7 @@ async def delete_job(server: ServerState, client: ClientId, job_id: str) -> JobB
     return job_body(jobs.cancel(job, 0.0, time.time()))
 
 
-def _remove(server: ServerState, client: ClientId, job_id: str) -> tuple[Job, bool] | None:
+def _remove(server: Service, client: ClientId, job_id: str) -> tuple[Job, bool] | None:
     """Delete or cancel a job; return it, and whether it was cancelled. Blocks."""
     ledger = server.running.ledger
     job = ledger.find(client, job_id)
@@ -269,7 +267,7 @@ def _remove(server: ServerState, client: ClientId, job_id: str) -> tuple[Job, bo
     return None if job is None else (job, False)
 
 
-async def _delete_audio(server: ServerState, job: Job) -> None:
+async def _delete_audio(server: Service, job: Job) -> None:
     running = server.running
     await to_thread.run_sync(
         running.runner.delete_audio, job.spec.audio, limiter=running.accept_threads

@@ -15,11 +15,11 @@ from auricle.files.progress_estimate import ProgressEstimate
 from auricle.files.transcribe import FileProgress, FileTranscript, OnProgress
 from auricle.ledger.job import JobSpec, JobState, Outcome
 from auricle.ledger.runner import RunningJob
-from auricle.server.context import ServerState
 from auricle.server.http.errors import code_of, error_body, log_unexpected
 from auricle.server.http.request_log import RequestLog
 from auricle.server.jobs.kept_result import keeping
 from auricle.server.jobs.run import note_answer, transcribe_spooled
+from auricle.server.service import Service
 from auricle.server.uploads.params import TranscriptionParams, decode_params
 from auricle.system.groups import first_error
 from auricle.text.formats.native_json import transcript_body
@@ -39,7 +39,7 @@ PROGRESS_S = 2.0
 _log = structlog.get_logger("auricle.server")
 
 
-async def work_on(server: ServerState, running: RunningJob) -> Outcome:
+async def work_on(server: Service, running: RunningJob) -> Outcome:
     """Transcribe a leased job and return how it ended.
 
     Raises:
@@ -65,7 +65,7 @@ async def work_on(server: ServerState, running: RunningJob) -> Outcome:
 
 
 async def _transcribe(
-    server: ServerState, running: RunningJob, log: RequestLog, began_at: float
+    server: Service, running: RunningJob, log: RequestLog, began_at: float
 ) -> Outcome:
     spec, keep_s = running.job.spec, server.settings.keep_results_s
     try:
@@ -108,7 +108,7 @@ async def _transcribe(
 
 
 @asynccontextmanager
-async def _reporting(server: ServerState, running: RunningJob) -> AsyncIterator[OnProgress]:
+async def _reporting(server: Service, running: RunningJob) -> AsyncIterator[OnProgress]:
     """Keep a job's progress up to date, also between results; yield what notes them."""
     stats = server.transcriber.stats()
     workers = max(1, len(stats.workers))
@@ -136,7 +136,7 @@ async def _reporting(server: ServerState, running: RunningJob) -> AsyncIterator[
 
 
 @asynccontextmanager
-async def _local_audio(server: ServerState, spec: JobSpec) -> AsyncIterator[str]:
+async def _local_audio(server: Service, spec: JobSpec) -> AsyncIterator[str]:
     """Fetch the audio of a job, and yield the path of a local file.
 
     Raises:
@@ -172,7 +172,7 @@ def _encoded(params: TranscriptionParams, model: str, result: FileTranscript) ->
     )
 
 
-def _weights(server: ServerState, model: ServedModel) -> str:
+def _weights(server: Service, model: ServedModel) -> str:
     """Return what identifies a model's weights, so that other weights of its name are others."""
     if model is server.models.default:
         return server.transcriber.stats().model

@@ -1,4 +1,4 @@
-"""State that the routes of an application share."""
+"""The parts of a running server, which the routes of an application share."""
 
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
@@ -51,7 +51,7 @@ _log = structlog.get_logger("auricle.server")
 
 
 @dataclass(slots=True)
-class ServerState:
+class Service:
     """The application's parts; ``background_tasks`` run while the application does."""
 
     transcriber: Transcriber
@@ -101,7 +101,7 @@ class ServerState:
         all_settings: Settings,
         libopus: LibOpus,
         machine: Machine,
-    ) -> "ServerState":
+    ) -> "Service":
         """Build the parts from the settings.
 
         Raises:
@@ -341,12 +341,12 @@ async def read_json(request: Request, max_bytes: int) -> bytes:
         BadRequest: The client stopped sending, or is too slow.
         ClientDisconnect: The client has disconnected.
     """
-    pause_s = state_of(request).settings.body_timeout_s
+    pause_s = service_of(request).settings.body_timeout_s
     return bytes(await read_body(request.receive, max_bytes=max_bytes, pause_s=pause_s)) or b"{}"
 
 
-def state_of(request: Request) -> ServerState:
+def service_of(request: Request) -> Service:
     """Return the state of the application that serves a request."""
     state = request.app.state.auricle
-    assert isinstance(state, ServerState)
+    assert isinstance(state, Service)
     return state
