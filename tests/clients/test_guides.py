@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from auricle.cli.doctor.client.catalogue import CLIENTS
-from auricle.cli.doctor.client.profile import Upload
+from auricle.cli.doctor.client.catalogue import clients
+from auricle.protocol.client_profile import Upload
 from tests.clients.environment import PAGES, Client, program, snippet
 from tests.clients.scores import Scores
 from tests.clients.server import RealServer
@@ -86,7 +86,8 @@ def assert_is_understood(shown: str) -> None:
 def test_what_each_program_sends_is_understood(server: RealServer, tmp_path: Path) -> None:
     lines = {line for page in PAGES.glob("*.md") for line in DOCTOR.findall(page.read_text())}
     named = {line: line.partition("--client ")[2].split()[0] for line in lines}
-    files = {line for line in lines if isinstance(CLIENTS[named[line]].traffic, Upload)}
+    programs = clients()
+    files = {line for line in lines if isinstance(programs[named[line]].traffic, Upload)}
     server.until_at_rest()
     with ThreadPoolExecutor(max_workers=4) as pool:  # streams last as long as the speech
         streams = [

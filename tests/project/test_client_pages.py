@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from auricle.cli.doctor.client.catalogue import CLIENTS
-from auricle.cli.doctor.client.profile import ClientProfile, KeyStyle
+from auricle.cli.doctor.client.catalogue import clients
+from auricle.protocol.client_profile import ClientProfile, KeyStyle
 
 pytestmark = pytest.mark.unit
 
@@ -14,7 +14,7 @@ PAGES = Path(__file__).parents[2] / "docs" / "clients"
 DOCTOR = re.compile(r"^(.*)auricle doctor --client (\S+) (\S+)$", re.MULTILINE)
 REFERENCE = "openai-api.md"
 PROGRAMS = pytest.mark.parametrize(
-    "profile", CLIENTS.values(), ids=lambda profile: str(profile.name)
+    "profile", clients().values(), ids=lambda profile: str(profile.name)
 )
 
 

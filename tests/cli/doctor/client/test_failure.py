@@ -5,7 +5,9 @@ import ssl
 
 import pytest
 
-from auricle.cli.doctor.client.catalogue import BAZARR, LIBRECHAT, N8N
+from auricle.apis.asr_webservice.client_check import BAZARR
+from auricle.apis.deepgram.client_check.programs import PIPECAT
+from auricle.apis.openai.client_check.programs import LIBRECHAT, N8N
 from auricle.cli.doctor.client.failure import (
     expected_url,
     ignored_options,
@@ -14,6 +16,7 @@ from auricle.cli.doctor.client.failure import (
     unreachable,
 )
 from auricle.cli.doctor.finding import Level
+from auricle.protocol.client_profile import ClientProfile
 
 pytestmark = pytest.mark.unit
 
@@ -59,18 +62,21 @@ def test_a_server_that_is_busy_or_away(status: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "reported"),
+    ("profile", "body", "reported"),
     [
-        (b'{"error": {"code": "a", "message": "b"}}', ("a", "b")),
-        (b'{"err_code": "a", "err_msg": "b"}', ("a", "b")),
-        (b'{"code": "a", "detail": "b"}', ("a", "b")),
-        (b'{"error": {"code": null}}', ("", "")),
-        (b'{"error": "text"}', ("", "")),
-        (b"<html>", ("", "")),
+        (N8N, b'{"error": {"code": "a", "message": "b"}}', ("a", "b")),
+        (N8N, b'{"code": "a", "message": "b"}', ("a", "b")),
+        (PIPECAT, b'{"err_code": "a", "err_msg": "b"}', ("a", "b")),
+        (BAZARR, b'{"code": "a", "detail": "b"}', ("a", "b")),
+        (N8N, b'{"error": {"code": null}}', ("", "")),
+        (N8N, b'{"error": "text"}', ("", "")),
+        (N8N, b"<html>", ("", "")),
     ],
 )
-def test_errors_of_every_api_are_read(body: bytes, reported: tuple[str, str]) -> None:
-    assert reported_error(body) == reported
+def test_errors_of_the_program_s_api_are_read(
+    profile: ClientProfile, body: bytes, reported: tuple[str, str]
+) -> None:
+    assert reported_error(profile, body) == reported
 
 
 @pytest.mark.parametrize(

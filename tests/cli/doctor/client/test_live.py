@@ -2,9 +2,10 @@
 
 import pytest
 
-from auricle.cli.doctor.client.catalogue import JITSI, LIVEKIT, PIPECAT
+from auricle.apis.deepgram.client_check.programs import LIVEKIT, PIPECAT
+from auricle.apis.openai.client_check.programs import JITSI
 from auricle.cli.doctor.client.live import stream_url
-from auricle.cli.doctor.client.profile import ClientProfile, Stream
+from auricle.protocol.client_profile import ClientProfile, Stream
 
 pytestmark = pytest.mark.unit
 

@@ -6,8 +6,8 @@ import av
 import pytest
 
 from auricle.audio.opus import find_libopus
-from auricle.cli.doctor.client.profile import Container
 from auricle.cli.doctor.client.sample import SpeechSample, speech_sample
+from auricle.protocol.client_profile import Container
 
 pytestmark = pytest.mark.unit
 

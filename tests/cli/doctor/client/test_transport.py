@@ -4,7 +4,6 @@ import socket
 
 import pytest
 
-from auricle.cli.doctor.client.profile import KeyStyle
 from auricle.cli.doctor.client.transport import (
     MAX_RETRY_S,
     key_headers,
@@ -12,6 +11,7 @@ from auricle.cli.doctor.client.transport import (
     shown_url,
     uses_tls,
 )
+from auricle.protocol.client_profile import KeyStyle
 
 pytestmark = pytest.mark.unit
 

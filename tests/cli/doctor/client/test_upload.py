@@ -4,14 +4,16 @@ import re
 
 import pytest
 
-from auricle.cli.doctor.client.catalogue import BAZARR, CLIENTS, LIBRECHAT, OPEN_WEBUI, VEXA
-from auricle.cli.doctor.client.profile import ClientProfile, Upload
+from auricle.apis.asr_webservice.client_check import BAZARR
+from auricle.apis.openai.client_check.programs import LIBRECHAT, OPEN_WEBUI, VEXA
+from auricle.cli.doctor.client.catalogue import clients
 from auricle.cli.doctor.client.transport import key_headers
 from auricle.cli.doctor.client.upload import build_request, encode_form
+from auricle.protocol.client_profile import ClientProfile, Upload
 
 pytestmark = pytest.mark.unit
 
-UPLOADS = [p for p in CLIENTS.values() if isinstance(p.traffic, Upload)]
+UPLOADS = [p for p in clients().values() if isinstance(p.traffic, Upload)]
 
 VEXA_BODY = b"""\
 --B\r

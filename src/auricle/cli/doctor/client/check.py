@@ -7,12 +7,12 @@ from urllib.parse import urlsplit
 from auricle.audio.opus import find_libopus
 from auricle.cli.doctor.client.catalogue import find_client
 from auricle.cli.doctor.client.live import send_command, stream_speech
-from auricle.cli.doctor.client.profile import ClientProfile, Commands, Stream, Upload
 from auricle.cli.doctor.client.sample import SpeechSample, speech_sample
 from auricle.cli.doctor.client.transport import shown_url
 from auricle.cli.doctor.client.upload import send_file
 from auricle.cli.doctor.finding import Finding, Level
 from auricle.config.settings import Settings
+from auricle.protocol.client_profile import ClientProfile, Commands, Stream, Upload
 
 NO_KEY = "none"
 """Programs require a key; a server without keys accepts any."""

@@ -4,33 +4,17 @@ import ssl
 from collections.abc import Mapping
 from urllib.parse import urlsplit, urlunsplit
 
-import msgspec
-
-from auricle.cli.doctor.client.profile import ClientProfile, KeyStyle
 from auricle.cli.doctor.client.transport import shown_url
 from auricle.cli.doctor.finding import Finding, Level
 from auricle.client.network import describe_failure
 from auricle.config.settings import variable
+from auricle.protocol.client_profile import ClientProfile, KeyStyle
 from auricle.protocol.ignored import WARNINGS_HEADER
+from auricle.protocol.json_object import json_object
 
 MAX_SHOWN_CHARACTERS = 200
 _ENCRYPTED = {"http": "https", "ws": "wss"}
 _UNENCRYPTED = {encrypted: plain for plain, encrypted in _ENCRYPTED.items()}
-
-
-class _Reported(msgspec.Struct):
-    code: str | None = None
-    message: str | None = None
-
-
-class _Body(msgspec.Struct):
-    """An error as OpenAI, Deepgram, whisper-asr-webservice or Auricle's own API writes it."""
-
-    error: _Reported | None = None
-    err_code: str | None = None
-    err_msg: str | None = None
-    code: str | None = None
-    detail: str | None = None
 
 
 def expected_url(profile: ClientProfile, url: str) -> str:
@@ -49,20 +33,26 @@ def refusal(profile: ClientProfile, url: str, what: str, status: int, body: byte
         status: HTTP status.
         body: Body of the response.
     """
-    code, message = reported_error(body)
+    code, message = reported_error(profile, body)
     text = f"{what}: HTTP {status}" + (f", {message}" if message else "")
     return Finding("request", Level.WRONG, text, _advice(profile, url, status, code))
 
 
-def reported_error(body: bytes) -> tuple[str, str]:
-    """Return the code and the message of an error response; empty if there are none."""
+def reported_error(profile: ClientProfile, body: bytes) -> tuple[str, str]:
+    """Return the code and the message of an error response; empty if there are none.
+
+    Args:
+        profile: The program, for the names of its API's fields.
+        body: Body of the response.
+    """
     try:
-        found = msgspec.json.decode(body, type=_Body)
-    except msgspec.DecodeError:
+        found = json_object(body)
+    except ValueError:
         return "", ""
-    other = _Reported(found.err_code or found.code, found.err_msg or found.detail)
-    error = found.error or other
-    return error.code or "", (error.message or "")[:MAX_SHOWN_CHARACTERS]
+    error = found.get("error", found)
+    values = [error.get(name) if isinstance(error, dict) else None for name in profile.error_fields]
+    code, message = (value if isinstance(value, str) else "" for value in values)
+    return code, message[:MAX_SHOWN_CHARACTERS]
 
 
 def _advice(profile: ClientProfile, url: str, status: int, code: str) -> str:

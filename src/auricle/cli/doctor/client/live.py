@@ -16,7 +16,6 @@ from auricle.cli.doctor.client.failure import (
     unreachable,
 )
 from auricle.cli.doctor.client.play import NO_ANSWER, Played, chunks_of, play
-from auricle.cli.doctor.client.profile import ClientProfile, Commands, KeyStyle, Stream
 from auricle.cli.doctor.client.sample import SpeechSample
 from auricle.cli.doctor.client.speech import speech_finding
 from auricle.cli.doctor.client.transport import (
@@ -26,11 +25,10 @@ from auricle.cli.doctor.client.transport import (
     uses_tls,
 )
 from auricle.cli.doctor.finding import Finding, Level
+from auricle.protocol.client_profile import ClientProfile, Commands, Stream
 from auricle.values.types import Pcm16
 
 BYTES_PER_SAMPLE = 2
-DESCRIBE_S = 3.0
-"""Maximum time for a description; Home Assistant waits for 1 s, up to three times."""
 _WEB_SOCKET = {"http": "ws", "https": "wss"}
 
 
@@ -64,11 +62,7 @@ async def _stream_speech(
     limit_s: float,
 ) -> Sequence[Finding]:
     address = stream_url(stream, url)
-    subprotocols = (
-        ("realtime", f"openai-insecure-api-key.{key}")
-        if profile.key is KeyStyle.SUBPROTOCOL
-        else ()
-    )
+    subprotocols = [name.replace("{key}", key) for name in stream.subprotocols]
     shown = f"WebSocket {address.partition('?')[0]}"
     refusals = 0
     while True:
@@ -127,7 +121,9 @@ async def _send_command(
     try:
         connection: Connection = await TcpConnection.open(*address)
         try:
-            described = await play(connection, commands.describe(), [], 1.0, 0.0, DESCRIBE_S)
+            described = await play(
+                connection, commands.describe(), [], 1.0, 0.0, commands.describe_limit_s
+            )
         finally:
             await connection.aclose()
         if described.problem:

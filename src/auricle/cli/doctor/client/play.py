@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import anyio
 
 from auricle.cli.doctor.client.connection import Connection
-from auricle.cli.doctor.client.profile import LiveScript
+from auricle.protocol.client_profile import LiveScript
 
 NO_ANSWER = "the server does not answer"
 

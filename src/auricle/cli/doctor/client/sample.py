@@ -8,8 +8,8 @@ import numpy as np
 import soxr
 
 from auricle.audio.opus import LibOpus
-from auricle.cli.doctor.client.profile import Container
 from auricle.cli.support.speech_clip import speech_clip
+from auricle.protocol.client_profile import Container
 from auricle.values.types import SAMPLE_RATE_HZ, Pcm16
 
 SENTENCES = 2

@@ -5,7 +5,7 @@ import ssl
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from auricle.cli.doctor.client.profile import KeyStyle
+from auricle.protocol.client_profile import KeyStyle
 
 TLS_PROBE_S = 5.0
 MAX_RETRIES = 5

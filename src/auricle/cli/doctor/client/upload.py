@@ -14,7 +14,6 @@ from auricle.cli.doctor.client.failure import (
     too_slow,
     unreachable,
 )
-from auricle.cli.doctor.client.profile import ClientProfile, Form, Probe, Upload
 from auricle.cli.doctor.client.sample import SpeechSample
 from auricle.cli.doctor.client.speech import speech_finding
 from auricle.cli.doctor.client.transport import (
@@ -26,6 +25,7 @@ from auricle.cli.doctor.client.transport import (
 )
 from auricle.cli.doctor.finding import Finding, Level
 from auricle.client.api.transport import certificate_errors
+from auricle.protocol.client_profile import ClientProfile, Form, Probe, Upload
 
 CONNECT_S = 10.0
 NOT_AUDIO = b"a"

@@ -1,7 +1,8 @@
 """What a program sends to a speech-to-text server, and what it reads of the response.
 
-A profile is data: the programs are in :mod:`auricle.cli.doctor.client.catalogue`. It is written
-from the program's source or recorded from the program, in the version that it names.
+A profile is data, in the folder of the API that the program uses. It is written from the program's
+source or recorded from the program, in the version that it names. ``auricle doctor --client`` sends
+what it describes. No I/O.
 """
 
 import enum
@@ -139,6 +140,7 @@ class Stream:
         silence_s: Silence that it sends after the speech.
         script: Makes the messages of a stream.
         ends_by_close: Whether the program waits until the server closes the connection.
+        subprotocols: WebSocket subprotocols that it offers; ``{key}`` stands for its key.
     """
 
     path: str
@@ -148,6 +150,7 @@ class Stream:
     silence_s: float
     script: Callable[[], LiveScript]
     ends_by_close: bool = False
+    subprotocols: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,12 +161,14 @@ class Commands:
         rate_hz: Sample rate.
         chunk_ms: Length of the audio in each message.
         describe: Makes the messages of a first connection, which carries no audio.
+        describe_limit_s: Longest wait for the end of the first connection, in seconds.
         script: Makes the messages of a command.
     """
 
     rate_hz: int
     chunk_ms: int
     describe: Callable[[], LiveScript]
+    describe_limit_s: float
     script: Callable[[], LiveScript]
 
 
@@ -181,6 +186,7 @@ class ClientProfile:
         runs_in_container: Whether it usually runs in a container, where 127.0.0.1 is the container.
         command: The command that starts a server for it.
         host_setting: The setting of the address on which this server listens.
+        error_fields: Names of the code and the message in the API's errors.
     """
 
     name: str
@@ -192,3 +198,4 @@ class ClientProfile:
     runs_in_container: bool = field(default=False, kw_only=True)
     command: str = field(default="auricle serve", kw_only=True)
     host_setting: str = field(default="host", kw_only=True)
+    error_fields: tuple[str, str] = field(default=("code", "message"), kw_only=True)

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from auricle.cli.doctor.client.scripts.deepgram import CLOSE_STREAM
-from auricle.cli.doctor.client.scripts.flux import FluxScript
+from auricle.apis.deepgram.client_check.flux import FluxScript
+from auricle.apis.deepgram.client_check.live import CLOSE_STREAM
 
 pytestmark = pytest.mark.unit
 

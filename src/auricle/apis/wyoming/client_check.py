@@ -1,13 +1,16 @@
-"""Wyoming as Home Assistant's integration uses it. No I/O."""
+"""Wyoming as Home Assistant's integration uses it, for ``auricle doctor --client``. No I/O."""
 
 import json
 from collections.abc import Sequence
 from typing import Any
 
 from auricle.apis.wyoming.wire.framing import EventFramer, WyomingEvent
+from auricle.protocol.client_profile import ClientProfile, Commands, KeyStyle
 from auricle.values.errors import AuricleError
 
 FORMAT = {"rate": 16000, "width": 2, "channels": 1}
+DESCRIBE_S = 3.0
+"""Maximum time for a description; Home Assistant waits for 1 s, up to three times."""
 
 
 def wire_event(type: str, data: dict[str, Any] | None = None, payload: bytes = b"") -> bytes:
@@ -143,3 +146,18 @@ class UtteranceScript:
     def failure(self) -> str:
         """What the server reported as an error."""
         return self._failure
+
+
+HOME_ASSISTANT = ClientProfile(
+    "home-assistant",
+    "Home Assistant",
+    "wyoming 1.10.0",
+    "tcp://127.0.0.1:10300",
+    Commands(16_000, 64, DescribeScript, DESCRIBE_S, UtteranceScript),
+    KeyStyle.NONE,
+    runs_in_container=True,
+    command="auricle serve --wyoming",
+    host_setting="wyoming_host",
+)
+
+CLIENTS = (HOME_ASSISTANT,)

@@ -1,8 +1,14 @@
-"""Vosk's WebSocket as Nextcloud's live transcription and Jitsi's Jigasi use it. No I/O."""
+"""Vosk's WebSocket as Nextcloud's live transcription and Jitsi's Jigasi use it. No I/O.
+
+``auricle doctor --client`` stands in for them; the messages are those of the sources of the
+versions named.
+"""
 
 from collections.abc import Sequence
+from functools import partial
 
-from auricle.cli.doctor.client.messages import json_object
+from auricle.protocol.client_profile import ClientProfile, KeyStyle, Stream
+from auricle.protocol.json_object import json_object
 
 NEXTCLOUD_CONFIG = '{"config": {"sample_rate": 48000, "language": "en"}}'
 JIGASI_CONFIG = '{"config" : {"sample_rate" : 48000.0 }}'
@@ -67,3 +73,29 @@ class VoskScript:
     def failure(self) -> str:
         """Nothing: Vosk reports errors only when it closes the connection."""
         return ""
+
+
+JIGASI = ClientProfile(
+    "jigasi",
+    "Jigasi",
+    "6fbf4f2 (June 2026)",
+    "ws://127.0.0.1:2700/en",
+    Stream("", (), 48_000, 20, 0.0, partial(VoskScript, JIGASI_CONFIG)),
+    KeyStyle.NONE,
+    runs_in_container=True,
+    command="auricle serve --vosk",
+    host_setting="vosk_host",
+)
+NEXTCLOUD_TALK = ClientProfile(
+    "nextcloud-talk",
+    "Nextcloud's live transcription",
+    "cd40c0e (August 2026)",
+    "ws://127.0.0.1:2700",
+    Stream("", (), 48_000, 400, 0.0, partial(VoskScript, NEXTCLOUD_CONFIG)),
+    KeyStyle.NONE,
+    runs_in_container=True,
+    command="auricle serve --vosk",
+    host_setting="vosk_host",
+)
+
+CLIENTS = (JIGASI, NEXTCLOUD_TALK)

@@ -4,7 +4,7 @@ import base64
 import json
 from collections.abc import Sequence
 
-from auricle.cli.doctor.client.messages import json_object
+from auricle.protocol.json_object import json_object
 
 TRANSCRIPTION = "conversation.item.input_audio_transcription"
 COMMIT_EMPTY = "input_audio_buffer_commit_empty"

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from auricle.apis.wyoming.client_check import DescribeScript, UtteranceScript, wire_event
 from auricle.apis.wyoming.wire.framing import EventFramer
-from auricle.cli.doctor.client.scripts.wyoming import DescribeScript, UtteranceScript, wire_event
 
 pytestmark = pytest.mark.unit
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from auricle.cli.doctor.client.messages import json_object
-from auricle.cli.doctor.client.scripts.deepgram import CLOSE_STREAM
+from auricle.apis.deepgram.client_check.live import CLOSE_STREAM
+from auricle.protocol.json_object import json_object
 
 
 class FluxScript:

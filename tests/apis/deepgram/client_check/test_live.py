@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from auricle.cli.doctor.client.scripts.deepgram import (
+from auricle.apis.deepgram.client_check.live import (
     CLOSE_STREAM,
     FINALIZE,
     KEEP_ALIVE,

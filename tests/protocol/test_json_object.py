@@ -2,7 +2,7 @@
 
 import pytest
 
-from auricle.cli.doctor.client.messages import json_object
+from auricle.protocol.json_object import json_object
 
 pytestmark = pytest.mark.unit
 

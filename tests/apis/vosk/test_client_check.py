@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from auricle.cli.doctor.client.scripts.vosk import (
+from auricle.apis.vosk.client_check import (
     EOF,
     JIGASI_CONFIG,
     NEXTCLOUD_CONFIG,

@@ -1,1 +1,0 @@
-"""What programs send over live connections, and what they read; no I/O."""
