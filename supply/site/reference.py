@@ -15,7 +15,7 @@ from typer.core import TyperCommand, TyperGroup, TyperOption
 from auricle.cli import app as command_line
 from auricle.config.settings import ServerSettings, Settings
 from auricle.server.app import create_app
-from auricle.server.context import ServerState
+from auricle.server.service import Service
 from auricle.values.errors import (
     AuricleError,
     LeaseLost,
@@ -132,7 +132,7 @@ def metrics() -> Iterator[str]:
     """Yield a row in Markdown for each metric."""
     pool = FakeTranscriber()
     app = create_app(pool, FakeDecoder(), Settings())
-    state: ServerState = app.state.auricle
+    state: Service = app.state.auricle
     state.metrics.add_pool("partials", pool.stats)
     for registry in (state.metrics.registry, state.metrics.clients.registry):
         collectors = registry._names_to_collectors  # labels of series without a value yet
