@@ -7,7 +7,9 @@ weights. Names of products that exist only at a service mean the default model.
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 
+from auricle.engines.registry import BUILT_IN, find_engine
 from auricle.values.errors import SetupError
 
 DEFAULT_NAMES = frozenset({"default", "auto"})
@@ -62,25 +64,12 @@ _NUMBERS = re.compile(
     r"(\.bin|\.onnx|\.nemo|[-_](ct2|onnx|mlx|int8|fp16|float16|float32|[48]bit))+$"
 )
 
-_WHISPER = {
-    **{
-        name: name
-        for name in (
-            *("tiny", "tiny.en", "base", "base.en", "small", "small.en", "medium", "medium.en"),
-            *("large-v1", "large-v2", "large-v3", "large-v3-turbo"),
-            *("distil-small.en", "distil-medium.en"),
-            *("distil-large-v2", "distil-large-v3", "distil-large-v3.5"),
-        )
-    },
-    "large": "large-v3",
-    "turbo": "large-v3-turbo",
-    "large-turbo": "large-v3-turbo",
-    "distil-large-v3-en": "distil-large-v3",
-}
-_MOONSHINE = {
-    **dict.fromkeys(("moonshine-tiny", "moonshine/tiny"), "moonshine-tiny-en"),
-    **dict.fromkeys(("moonshine-base", "moonshine/base"), "moonshine-base-en"),
-}
+
+@cache
+def _spellings() -> Mapping[str, str]:
+    """Return the spellings of weights that the engines know, each with the usual name."""
+    engines = map(find_engine, BUILT_IN)
+    return {name: usual for engine in engines for name, usual in engine.spellings.items()}
 
 
 def weights_of(name: str) -> str:
@@ -90,22 +79,20 @@ def weights_of(name: str) -> str:
     ``ggml-base.bin``. A name of unknown weights is returned in lower case.
     """
     lower = name.strip().lower()
-    if lower in _MOONSHINE:
-        return _MOONSHINE[lower]
+    spellings = _spellings()
+    if lower in spellings:
+        return spellings[lower]
     publisher, _, last = lower.rpartition("/")
     if publisher and publisher not in _PUBLISHERS:
         return lower
     plain = _NUMBERS.sub("", _PACKAGING.sub("", last))
-    whisper = _WHISPER.get(plain.replace("whisper-", "", 1))
-    if whisper is not None:
-        return f"whisper-{whisper}"
-    return _MOONSHINE.get(plain, plain)
+    return spellings.get(plain, plain)
 
 
 def usual_name(name: str) -> str:
     """Return one spelling of the name of known weights; other names unchanged."""
     weights = weights_of(name)
-    return weights if weights.removeprefix("whisper-") in _WHISPER else name
+    return weights if weights in _spellings().values() else name
 
 
 def served_name(

@@ -9,8 +9,8 @@ An engine whose spec says ``streams`` has a third name: ``load_streaming``, a
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -366,6 +366,9 @@ class EngineSpec:
         has_word_times: Whether it returns words with times.
         reads_prompts: Whether it uses an initial prompt and hot words.
         streams: Whether the module has ``load_streaming``, which follows unfinished speech.
+        is_cheap: Whether its partials cost so little that they replace those of a larger model of
+            another engine, unless a setting says otherwise.
+        spellings: What programs call its weights, in lower case, each with the usual name.
         author: Who published the model; shown to clients, with the address.
         url: Address of the model's page.
         libraries: Modules that its factory imports; ``auricle doctor`` tries them.
@@ -386,6 +389,8 @@ class EngineSpec:
     has_word_times: bool = True
     reads_prompts: bool = False
     streams: bool = False
+    is_cheap: bool = False
+    spellings: Mapping[str, str] = field(default_factory=dict, hash=False)
     author: str = ""
     url: str = ""
     libraries: tuple[str, ...] = ()

@@ -1,19 +1,17 @@
 """Choose the model for partials.
 
-By default, English partials come from Moonshine, if it is installed, is no larger than the model of
-the final, and the server runs on a CPU: a partial costs a fifth of one of Whisper base, and fewer
-of its words change later (measured 2026-11-27, docs/decisions/080). All others come from the model
-of the final.
+By default, partials come from an engine that calls itself cheap, if its model is on this machine,
+is no larger than the model of the final and knows one of its languages, and the server runs on a
+CPU (measured 2026-11-27, docs/decisions/080). All others come from the model of the final.
 """
 
 from auricle.config.settings import NO_PARTIALS, ModelSettings, WorkerSettings, variable
 from auricle.engines.models import Models, ServedModel
 from auricle.engines.placement import Placement, resolve_placement
-from auricle.engines.registry import find_engine
+from auricle.engines.registry import BUILT_IN, find_engine
 from auricle.values.errors import SetupError
 
 SAME = "same"
-CHEAP_ENGINE = "moonshine"
 WORKERS_PER_WORKER = 4
 """Workers of finals for each worker of partials."""
 
@@ -40,13 +38,20 @@ def find_partial_model(name: str | None, models: Models) -> ServedModel | None:
     default = models.default
     if default.settings.device != "cpu":
         return None
+    return next((model for name in BUILT_IN if (model := _cheap_model(name, default))), None)
+
+
+def _cheap_model(engine_name: str, default: ServedModel) -> ServedModel | None:
+    """Return an engine's model for partials, if it is cheaper than the default model."""
+    engine = find_engine(engine_name)
+    if not engine.is_cheap or not engine.languages & default.engine.languages:
+        return None
     settings = ModelSettings.model_validate(
         default.settings.model_dump()
-        | {"engine": CHEAP_ENGINE, "model": None, "models": (), "compute_type": "default"}
+        | {"engine": engine_name, "model": None, "models": (), "compute_type": "default"}
     )
-    engine = find_engine(CHEAP_ENGINE)
     local = [model for model in engine.models.named(settings.cache_dir) if model.is_local]
-    if not local or not engine.languages & default.engine.languages:
+    if not local:
         return None
     if min(m.size_mb for m in local) > default.engine.models.status(default.settings).size_mb:
         return None

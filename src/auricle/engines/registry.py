@@ -2,21 +2,32 @@
 
 import difflib
 import importlib
+import importlib.util
 import os
+import pkgutil
 import sys
 from pathlib import Path
 from types import ModuleType
 
+import auricle.engines
 from auricle.engines.base import EngineFactory, EngineSpec, StreamingFactory
 from auricle.engines.catalogue import CatalogueModel
 from auricle.values.errors import SetupError
 
-BUILT_IN = {
-    "whisper": "auricle.engines.whisper.spec",
-    "faster-whisper": "auricle.engines.whisper.faster_whisper",
-    "moonshine": "auricle.engines.moonshine.spec",
-    "sherpa": "auricle.engines.sherpa.spec",
-}
+DEFAULT_ENGINE = "whisper"
+
+
+def _folders() -> dict[str, str]:
+    """Return the engines of this installation, the default first, each with its module."""
+    folders = sorted(
+        (module.name for module in pkgutil.iter_modules(auricle.engines.__path__) if module.ispkg),
+        key=lambda name: (name != DEFAULT_ENGINE, name),
+    )
+    modules = {name.replace("_", "-"): f"auricle.engines.{name}.spec" for name in folders}
+    return {name: module for name, module in modules.items() if importlib.util.find_spec(module)}
+
+
+BUILT_IN = _folders()
 
 
 def find_engine(name: str) -> EngineSpec:

@@ -370,7 +370,7 @@ async def _partials(
     except SetupError as exc:
         if name is not None:
             raise
-        _warn("partial_model_not_used", f"Moonshine is not used for partials: {exc}")
+        _warn("partial_model_not_used", f"{model.engine.name} is not used for partials: {exc}")
         return None
     log.info("partials", model=place.model.name, workers=place.worker.workers)
     return PartialPool(place)

@@ -73,6 +73,12 @@ SPEC = EngineSpec(
     detects_language=False,
     has_word_times=False,  # the graph does not return its attention
     streams=True,
+    # A partial costs a fifth of one of Whisper base (docs/decisions/080).
+    is_cheap=True,
+    spellings={
+        **dict.fromkeys(("moonshine-tiny", "moonshine/tiny"), "moonshine-tiny-en"),
+        **dict.fromkeys(("moonshine-base", "moonshine/base"), "moonshine-base-en"),
+    },
     author="Moonshine AI",
     url="https://github.com/moonshine-ai/moonshine",
     libraries=("onnxruntime",),

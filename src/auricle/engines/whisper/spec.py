@@ -98,10 +98,34 @@ class WhisperSpec(EngineSpec):
         return is_whisper_name(name)
 
 
+def _spellings() -> dict[str, str]:
+    """Return what programs call Whisper's weights: ``base`` and ``whisper-base`` are the same."""
+    weights = {
+        name: name
+        for name in (
+            *("tiny", "tiny.en", "base", "base.en", "small", "small.en", "medium", "medium.en"),
+            *("large-v1", "large-v2", "large-v3", "large-v3-turbo"),
+            *("distil-small.en", "distil-medium.en"),
+            *("distil-large-v2", "distil-large-v3", "distil-large-v3.5"),
+        )
+    } | {
+        "large": "large-v3",
+        "turbo": "large-v3-turbo",
+        "large-turbo": "large-v3-turbo",
+        "distil-large-v3-en": "distil-large-v3",
+    }
+    return {
+        spelling: f"whisper-{usual}"
+        for name, usual in weights.items()
+        for spelling in (name, f"whisper-{name}", name.replace("distil-", "distil-whisper-"))
+    }
+
+
 SPEC = WhisperSpec(
     name="Whisper",
     translates=True,
     reads_prompts=True,
+    spellings=_spellings(),
     author="OpenAI",
     url="https://github.com/openai/whisper",
     libraries=("faster_whisper", "ctranslate2"),

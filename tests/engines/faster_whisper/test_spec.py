@@ -8,7 +8,7 @@ import pytest
 from faster_whisper import WhisperModel
 
 from auricle.engines.base import EngineSettings
-from auricle.engines.whisper.faster_whisper import FasterWhisperEngine, load
+from auricle.engines.faster_whisper.spec import FasterWhisperEngine, load
 from auricle.values.errors import AudioError, SetupError
 from auricle.values.types import Job, JobId, Options, Pcm16, Task, Transcript
 from tests.support.clips import CLIPS, Clip, words

@@ -1,0 +1,1 @@
+"""Whisper through faster-whisper, unchanged: a reference for the default engine."""
