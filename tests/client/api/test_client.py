@@ -1,5 +1,6 @@
 """``Client`` with a real server."""
 
+import inspect
 import threading
 import wave
 from collections.abc import Iterator
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from auricle import Client
+from auricle import AsyncClient, Client
 from auricle.client import Closed, Connected, Job, Transcript
 from auricle.values.errors import (
     BadRequest,
@@ -316,3 +317,40 @@ def test_a_response_of_another_program_is_reported(server: ScriptedServer, tmp_p
     server.jobs = [(200, {"hello": 1})]
     with Client(server.url) as client, pytest.raises(Exception, match="not from an Auricle server"):
         client.jobs.get("a")
+
+
+def test_an_interrupt_cancels_the_job(server: ScriptedServer) -> None:
+    def interrupt(job: Job) -> None:
+        raise KeyboardInterrupt
+
+    server.jobs = [RUNNING]
+    with Client(server.url) as client:
+        with pytest.raises(KeyboardInterrupt):
+            client.transcribe(LONG, on_progress=interrupt)
+        assert server.requests[-1].startswith("DELETE /jobs/")
+
+
+@pytest.mark.anyio
+async def test_a_client_blocks_even_in_a_program_with_an_event_loop(client: Client) -> None:
+    job = client.jobs.create(CLIP)
+    assert [each.state for each in client.jobs.events(job.id)][-1] == "done"
+    client.jobs.delete(job.id)
+
+
+def test_both_clients_have_the_same_methods_and_their_help() -> None:
+    def methods(client: object) -> dict[str, tuple[list[str], str | None]]:
+        return {
+            name: ([*inspect.signature(method).parameters], inspect.getdoc(method))
+            for name, method in inspect.getmembers(client, inspect.ismethod)
+            if not name.startswith("_")
+        }
+
+    url = "http://127.0.0.1:1"
+    blocking, waiting = Client(url), AsyncClient(url)
+    for group in ("jobs", "transcripts", "sessions"):
+        assert methods(getattr(blocking, group)) == methods(getattr(waiting, group))
+    own, other = methods(blocking), methods(waiting)
+    assert own.pop("close") == other.pop("aclose")
+    assert own.pop("live")[0] == other.pop("live")[0]
+    assert own == other
+    blocking.close()

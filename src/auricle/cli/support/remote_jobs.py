@@ -14,7 +14,6 @@ import anyio
 
 from auricle.cli.support.progress import OnProgress
 from auricle.cli.support.server import checked_url, key_of, unreachable
-from auricle.client.api.async_connection import AsyncConnection
 from auricle.client.api.audio import open_audio
 from auricle.client.api.calls import (
     CLEANUP_LIMIT_S,
@@ -23,6 +22,7 @@ from auricle.client.api.calls import (
     get_job,
     get_liveness,
 )
+from auricle.client.api.connection import Connection
 from auricle.client.api.conversion import recognised
 from auricle.client.api.options import JobOptions
 from auricle.client.api.transport import TIMEOUT_S
@@ -54,7 +54,7 @@ class RemoteJobs:
         self, url: str, settings: ClientSettings, on_absence: Callable[[], None] | None = None
     ) -> None:
         self._on_absence = on_absence
-        self._connection = AsyncConnection(
+        self._connection = Connection(
             checked_url(url),
             key_of(settings),
             timeout_s=TIMEOUT_S,

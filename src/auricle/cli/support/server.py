@@ -6,8 +6,10 @@ from urllib.parse import quote
 
 import msgspec
 
+from auricle.client.api.blocking import run
 from auricle.client.api.calls import MAX_PAGE, Call, base_url
 from auricle.client.api.connection import Connection
+from auricle.client.api.http import BlockingTransport
 from auricle.client.api.transport import TIMEOUT_S
 from auricle.config.settings import ClientSettings, Settings, variable
 from auricle.values.errors import (
@@ -36,14 +38,18 @@ class Server:
     def __init__(self, settings: Settings) -> None:
         self.url = url_of(settings)
         self._connection = Connection(
-            self.url, key_of(settings.client), timeout_s=TIMEOUT_S, patience_s=0
+            self.url,
+            key_of(settings.client),
+            timeout_s=TIMEOUT_S,
+            patience_s=0,
+            transport=BlockingTransport,
         )
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._connection.close()
+        run(self._connection.aclose())
 
     def send(
         self,
@@ -68,7 +74,7 @@ class Server:
         target = "/" + "/".join(quote(part, safe="") for part in path)
         call = Call(method, target, bytes, query or {}, json)
         try:
-            return self._connection.send(call)
+            return run(self._connection.send(call))
         except (SetupError, NotFound):
             raise
         except Unreachable as error:

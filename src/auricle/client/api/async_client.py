@@ -1,18 +1,17 @@
-"""The asynchronous client of a server: the methods of :mod:`.client`, with ``await``."""
+"""The asynchronous client of a server."""
 
 import contextlib
+import time
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, Unpack
-
-import anyio
+from typing import TYPE_CHECKING, ClassVar, Self, Unpack
 
 from auricle.client.api import calls
-from auricle.client.api.async_connection import AsyncConnection
 from auricle.client.api.audio import Audio, AudioInput, open_audio
 from auricle.client.api.calls import ExportFormat, Moment
-from auricle.client.api.client import DEFAULT_URL, MAX_UPLOADS, OnJob
+from auricle.client.api.connection import Connection
+from auricle.client.api.http import AsyncTransport, Transport
 from auricle.client.api.options import JobOptions, TranscribeOptions
 from auricle.client.api.polling import Polls, event_of
 from auricle.client.api.results import (
@@ -32,6 +31,11 @@ from auricle.values.errors import AuricleError, NotFound, Unreachable
 if TYPE_CHECKING:
     from auricle.client.api.live_options import LiveOptions
     from auricle.client.live import LiveClient
+
+OnJob = Callable[[Job], object]
+DEFAULT_URL = "http://127.0.0.1:6007"
+MAX_UPLOADS = 3
+"""A server that has lost its state directory gets the recording again."""
 
 
 class AsyncClient:
@@ -60,6 +64,8 @@ class AsyncClient:
         SetupError: The URL, the key or the certificates can't be used.
     """
 
+    _transport: ClassVar[type[Transport]] = AsyncTransport
+
     def __init__(
         self,
         url: str = DEFAULT_URL,
@@ -69,8 +75,12 @@ class AsyncClient:
         patience_s: float = PATIENCE_S,
     ) -> None:
         self._api_key = api_key
-        self._connection = AsyncConnection(
-            calls.base_url(url), api_key, timeout_s=timeout_s, patience_s=patience_s
+        self._connection = Connection(
+            calls.base_url(url),
+            api_key,
+            timeout_s=timeout_s,
+            patience_s=patience_s,
+            transport=self._transport,
         )
         self.jobs = AsyncJobs(self._connection)
         self.transcripts = AsyncTranscripts(self._connection)
@@ -136,11 +146,12 @@ class AsyncClient:
                     if uploads == MAX_UPLOADS:
                         raise
             finally:
+                limit_s = calls.CLEANUP_LIMIT_S
                 with (
                     contextlib.suppress(AuricleError),
-                    anyio.move_on_after(calls.CLEANUP_LIMIT_S, shield=True),
+                    self._connection.transport.cleanup(limit_s),
                 ):
-                    await self._connection.send(calls.delete_job(job_id), patience_s=0)
+                    await self._connection.send(calls.delete_job(job_id, limit_s), patience_s=0)
         raise AssertionError("unreachable")
 
     async def create_token(self, ttl_s: int = 60) -> Token:
@@ -172,7 +183,7 @@ class AsyncClient:
 class AsyncJobs:
     """Background jobs of a server: ``client.jobs``."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def create(self, audio: AudioInput, **options: Unpack[JobOptions]) -> Job:
@@ -215,9 +226,9 @@ class AsyncJobs:
             AuricleError: The job failed or was cancelled, or the server doesn't know it or was
                 unavailable for too long or until the timeout.
         """
-        polls = Polls(timeout_s, anyio.current_time())
+        polls = Polls(timeout_s, time.monotonic())
         while True:
-            patience_s = polls.left_s(anyio.current_time())
+            patience_s = polls.left_s(time.monotonic())
             job = await self._connection.send(
                 calls.get_job(job_id), patience_s=patience_s, is_known=True
             )
@@ -225,9 +236,9 @@ class AsyncJobs:
                 on_progress(job)
             if job.has_ended:
                 return job.transcript
-            await anyio.sleep(polls.next_delay_s(job, anyio.current_time()))
+            await self._connection.transport.sleep(polls.next_delay_s(job, time.monotonic()))
 
-    async def events(self, job_id: str) -> AsyncIterator[Job]:
+    async def events(self, job_id: str) -> AsyncGenerator[Job, None]:
         """Iterate over the states of a job, until it has ended; survives lost connections.
 
         Raises:
@@ -250,7 +261,7 @@ class AsyncJobs:
                 failure = error
             await self._connection.sleep(retries, failure)
 
-    def list(self, *states: JobState, limit: int = 100) -> AsyncIterator[JobSummary]:
+    def list(self, *states: JobState, limit: int = 100) -> AsyncGenerator[JobSummary, None]:
         """Iterate over the jobs of the key, the newest first.
 
         Args:
@@ -278,7 +289,7 @@ class AsyncTranscripts:
     ``NotFound``. They need the key: tokens are refused.
     """
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     def list(
@@ -289,7 +300,7 @@ class AsyncTranscripts:
         since: Moment | None = None,
         until: Moment | None = None,
         limit: int = 100,
-    ) -> AsyncIterator[TranscriptSummary]:
+    ) -> AsyncGenerator[TranscriptSummary, None]:
         """Iterate over the kept transcripts of the key, the newest first.
 
         Args:
@@ -314,7 +325,7 @@ class AsyncTranscripts:
         since: Moment | None = None,
         until: Moment | None = None,
         limit: int = 100,
-    ) -> AsyncIterator[Match]:
+    ) -> AsyncGenerator[Match, None]:
         """Iterate over segments that contain all words, the newest first.
 
         Args:
@@ -387,7 +398,7 @@ class AsyncTranscripts:
 class AsyncSessions:
     """Live sessions of the key, of every API: ``client.sessions``."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def list(self) -> Sequence[LiveSession]:

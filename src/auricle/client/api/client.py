@@ -1,18 +1,22 @@
-"""The synchronous client of a server."""
+"""The synchronous client of a server: the methods of :mod:`.async_client`, without ``await``."""
 
-import contextlib
-import time
-import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, Unpack
 
-from auricle.client.api import calls
-from auricle.client.api.audio import Audio, AudioInput, open_audio
+from auricle.client.api.async_client import (
+    DEFAULT_URL,
+    AsyncClient,
+    AsyncJobs,
+    AsyncSessions,
+    AsyncTranscripts,
+    OnJob,
+)
+from auricle.client.api.audio import AudioInput
+from auricle.client.api.blocking import iterate, run
 from auricle.client.api.calls import ExportFormat, Moment
-from auricle.client.api.connection import Connection
+from auricle.client.api.http import BlockingTransport
 from auricle.client.api.options import JobOptions, TranscribeOptions
-from auricle.client.api.polling import Polls, event_of
 from auricle.client.api.results import (
     Job,
     JobState,
@@ -25,16 +29,16 @@ from auricle.client.api.results import (
     TranscriptSummary,
 )
 from auricle.client.api.transport import PATIENCE_S, TIMEOUT_S
-from auricle.values.errors import AuricleError, NotFound, Unreachable
 
 if TYPE_CHECKING:
     from auricle.client.api.live_options import LiveOptions
     from auricle.client.api.live_stream import LiveStream
 
-OnJob = Callable[[Job], object]
-DEFAULT_URL = "http://127.0.0.1:6007"
-MAX_UPLOADS = 3
-"""A server that has lost its state directory gets the recording again."""
+
+class _Client(AsyncClient):
+    """A client whose methods never suspend."""
+
+    _transport = BlockingTransport
 
 
 class Client:
@@ -72,17 +76,15 @@ class Client:
         patience_s: float = PATIENCE_S,
     ) -> None:
         self._api_key = api_key
-        self._connection = Connection(
-            calls.base_url(url), api_key, timeout_s=timeout_s, patience_s=patience_s
-        )
-        self.jobs = Jobs(self._connection)
-        self.transcripts = Transcripts(self._connection)
-        self.sessions = Sessions(self._connection)
+        self._client = _Client(url, api_key=api_key, timeout_s=timeout_s, patience_s=patience_s)
+        self.jobs = Jobs(self._client.jobs)
+        self.transcripts = Transcripts(self._client.transcripts)
+        self.sessions = Sessions(self._client.sessions)
 
     @property
     def url(self) -> str:
         """The base URL of the server, without a trailing slash."""
-        return self._connection.url
+        return self._client.url
 
     def __enter__(self) -> Self:
         return self
@@ -97,7 +99,7 @@ class Client:
 
     def close(self) -> None:
         """Close all connections."""
-        self._connection.close()
+        run(self._client.aclose())
 
     def transcribe(
         self,
@@ -120,29 +122,7 @@ class Client:
             AuricleError: The recording can't be read or transcribed, or the server rejected the
                 request or was unavailable for too long.
         """
-        recording = open_audio(audio)
-        if recording.size_bytes <= calls.MAX_DIRECT_BYTES:
-            return self._connection.send(calls.transcribe(recording, options))
-        return self._transcribe_as_job(recording, on_progress, options)
-
-    def _transcribe_as_job(
-        self, recording: Audio, on_progress: OnJob | None, options: TranscribeOptions
-    ) -> Transcript:
-        for uploads in range(1, MAX_UPLOADS + 1):
-            job_id = uuid.uuid4().hex
-            create = calls.create_job(recording, job_id, options)
-            try:
-                self._connection.send(create)
-                try:
-                    return self.jobs.wait(job_id, on_progress=on_progress)
-                except NotFound:  # the server has lost the job with its state directory
-                    if uploads == MAX_UPLOADS:
-                        raise
-            finally:
-                delete = calls.delete_job(job_id, calls.CLEANUP_LIMIT_S)
-                with contextlib.suppress(AuricleError):
-                    self._connection.send(delete, patience_s=0)
-        raise AssertionError("unreachable")
+        return run(self._client.transcribe(audio, on_progress=on_progress, **options))
 
     def create_token(self, ttl_s: int = 60) -> Token:
         """Create a token that replaces the key for a while, for a page.
@@ -153,7 +133,7 @@ class Client:
         Raises:
             AuricleError: The server rejected the request or was unavailable for too long.
         """
-        return self._connection.send(calls.create_token(ttl_s))
+        return run(self._client.create_token(ttl_s))
 
     def live(self, **options: Unpack["LiveOptions"]) -> "LiveStream":
         """Return a live stream; use it as a context manager.
@@ -173,8 +153,8 @@ class Client:
 class Jobs:
     """Background jobs of a server: ``client.jobs``."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, jobs: AsyncJobs) -> None:
+        self._jobs = jobs
 
     def create(self, audio: AudioInput, **options: Unpack[JobOptions]) -> Job:
         """Upload a recording as a job; the server has accepted it when this returns.
@@ -187,8 +167,7 @@ class Jobs:
             AuricleError: The recording can't be read, or the server rejected it or was unavailable
                 for too long.
         """
-        job_id = options.pop("job_id", None) or uuid.uuid4().hex
-        return self._connection.send(calls.create_job(open_audio(audio), job_id, options))
+        return run(self._jobs.create(audio, **options))
 
     def get(self, job_id: str) -> Job:
         """Return a job with its state, progress and text so far.
@@ -196,7 +175,7 @@ class Jobs:
         Raises:
             NotFound: There is no such job.
         """
-        return self._connection.send(calls.get_job(job_id))
+        return run(self._jobs.get(job_id))
 
     def wait(
         self, job_id: str, *, timeout_s: float | None = None, on_progress: OnJob | None = None
@@ -216,15 +195,7 @@ class Jobs:
             AuricleError: The job failed or was cancelled, or the server doesn't know it or was
                 unavailable for too long or until the timeout.
         """
-        polls = Polls(timeout_s, time.monotonic())
-        while True:
-            patience_s = polls.left_s(time.monotonic())
-            job = self._connection.send(calls.get_job(job_id), patience_s=patience_s, is_known=True)
-            if on_progress is not None:
-                on_progress(job)
-            if job.has_ended:
-                return job.transcript
-            time.sleep(polls.next_delay_s(job, time.monotonic()))
+        return run(self._jobs.wait(job_id, timeout_s=timeout_s, on_progress=on_progress))
 
     def events(self, job_id: str) -> Iterator[Job]:
         """Iterate over the states of a job, until it has ended; survives lost connections.
@@ -232,22 +203,7 @@ class Jobs:
         Raises:
             AuricleError: The server doesn't know the job, or was unavailable for too long.
         """
-        path = calls.job_events_path(job_id)
-        retries = self._connection.retries(is_known=True)  # as in wait()
-        while True:
-            failure: AuricleError = Unreachable("The stream of events ended early.")
-            try:
-                with contextlib.closing(self._connection.lines(path)) as lines:
-                    for line in lines:
-                        if (job := event_of(line)) is None:
-                            continue
-                        retries = self._connection.retries()
-                        yield job
-                        if job.has_ended:
-                            return
-            except AuricleError as error:
-                failure = error
-            self._connection.sleep(retries, failure)
+        return iterate(self._jobs.events(job_id))
 
     def list(self, *states: JobState, limit: int = 100) -> Iterator[JobSummary]:
         """Iterate over the jobs of the key, the newest first.
@@ -259,7 +215,7 @@ class Jobs:
         Raises:
             AuricleError: The server rejected the request or was unavailable for too long.
         """
-        return self._connection.items(calls.list_jobs(states), limit)
+        return iterate(self._jobs.list(*states, limit=limit))
 
     def delete(self, job_id: str) -> Job:
         """Cancel a job that is queued or running, or delete one that has ended with its text.
@@ -267,7 +223,7 @@ class Jobs:
         Raises:
             NotFound: There is no such job.
         """
-        return self._connection.send(calls.delete_job(job_id))
+        return run(self._jobs.delete(job_id))
 
 
 class Transcripts:
@@ -277,8 +233,8 @@ class Transcripts:
     ``NotFound``. They need the key: tokens are refused.
     """
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, transcripts: AsyncTranscripts) -> None:
+        self._transcripts = transcripts
 
     def list(
         self,
@@ -301,8 +257,11 @@ class Transcripts:
         Raises:
             AuricleError: The server rejected the request or was unavailable for too long.
         """
-        filter = calls.transcript_filter(language, source, since, until)
-        return self._connection.items(calls.list_transcripts(filter), limit)
+        return iterate(
+            self._transcripts.list(
+                language=language, source=source, since=since, until=until, limit=limit
+            )
+        )
 
     def search(
         self,
@@ -327,8 +286,11 @@ class Transcripts:
         Raises:
             AuricleError: The server rejected the request or was unavailable for too long.
         """
-        filter = calls.transcript_filter(language, source, since, until)
-        return self._connection.items(calls.search_transcripts(words, filter), limit)
+        return iterate(
+            self._transcripts.search(
+                words, language=language, source=source, since=since, until=until, limit=limit
+            )
+        )
 
     def get(self, transcript_id: str) -> KeptTranscript:
         """Return a transcript with its segments.
@@ -336,7 +298,7 @@ class Transcripts:
         Raises:
             NotFound: There is no such transcript.
         """
-        return self._connection.send(calls.get_transcript(transcript_id))
+        return run(self._transcripts.get(transcript_id))
 
     def export(self, transcript_id: str, format: ExportFormat = "txt") -> str:
         """Return a transcript as text, subtitles, JSON or RTTM.
@@ -344,7 +306,7 @@ class Transcripts:
         Raises:
             NotFound: There is no such transcript.
         """
-        return self._connection.send(calls.export_transcript(transcript_id, format))
+        return run(self._transcripts.export(transcript_id, format))
 
     def rename_speaker(self, transcript_id: str, speaker: int, name: str) -> KeptTranscript:
         """Name a speaker, and return the transcript; an empty name removes the name.
@@ -357,8 +319,7 @@ class Transcripts:
         Raises:
             NotFound: There is no such transcript or speaker.
         """
-        change = {"name": name}
-        return self._connection.send(calls.change_speaker(transcript_id, speaker, change))
+        return run(self._transcripts.rename_speaker(transcript_id, speaker, name))
 
     def merge_speakers(self, transcript_id: str, speaker: int, into: int) -> KeptTranscript:
         """Give all segments of a speaker to another one, and return the transcript.
@@ -371,8 +332,7 @@ class Transcripts:
         Raises:
             NotFound: There is no such transcript or speaker.
         """
-        change = {"merge_into": into}
-        return self._connection.send(calls.change_speaker(transcript_id, speaker, change))
+        return run(self._transcripts.merge_speakers(transcript_id, speaker, into))
 
     def delete(self, transcript_id: str) -> None:
         """Delete a transcript; this can't be undone.
@@ -380,14 +340,14 @@ class Transcripts:
         Raises:
             NotFound: There is no such transcript.
         """
-        self._connection.send(calls.delete_transcript(transcript_id))
+        run(self._transcripts.delete(transcript_id))
 
 
 class Sessions:
     """Live sessions of the key, of every API: ``client.sessions``."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, sessions: AsyncSessions) -> None:
+        self._sessions = sessions
 
     def list(self) -> Sequence[LiveSession]:
         """Return the live sessions of the key, the oldest first.
@@ -395,7 +355,7 @@ class Sessions:
         Raises:
             AuricleError: The server rejected the request or was unavailable for too long.
         """
-        return self._connection.send(calls.list_sessions())
+        return run(self._sessions.list())
 
     def create_reader_token(self, session_id: str, ttl_s: int = 3600) -> Token:
         """Create a token that reads a live session and nothing else.
@@ -407,4 +367,4 @@ class Sessions:
         Raises:
             NotFound: There is no such session.
         """
-        return self._connection.send(calls.create_reader_token(session_id, ttl_s))
+        return run(self._sessions.create_reader_token(session_id, ttl_s))

@@ -1,20 +1,16 @@
-"""The HTTP connections of the synchronous client."""
+"""Requests to a server, repeated while it is busy or restarts."""
 
 import contextlib
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import AsyncGenerator
 from typing import TypeVar
 
 import httpx2 as httpx
 
 from auricle.client.api.calls import Call, Item, Page, get_liveness, next_page
 from auricle.client.api.failures import Retries, error_of_response
-from auricle.client.api.transport import (
-    certificate_errors,
-    is_cut_off,
-    network_errors,
-    timeout_of,
-)
+from auricle.client.api.http import AsyncTransport, Transport
+from auricle.client.api.transport import certificate_errors, is_cut_off, network_errors
 from auricle.client.network import key_headers
 from auricle.values.errors import AudioError, AuricleError, JobConflict, Unreachable
 
@@ -22,36 +18,42 @@ T = TypeVar("T")
 
 
 class Connection:
-    """Sends requests and repeats those that may succeed later; threads may share it.
+    """Sends requests and repeats those that may succeed later.
 
     Args:
         url: The server's URL, without a trailing slash.
         api_key: The key, if the server requires one.
         timeout_s: Longest silence of the server within a request, in seconds.
         patience_s: Time for which a busy or restarting server is asked again, in seconds.
+        transport: How it waits.
 
     Raises:
         SetupError: The certificates can't be read, or the key is invalid.
     """
 
     def __init__(
-        self, url: str, api_key: str | None, *, timeout_s: float, patience_s: float
+        self,
+        url: str,
+        api_key: str | None,
+        *,
+        timeout_s: float,
+        patience_s: float,
+        transport: type[Transport] = AsyncTransport,
     ) -> None:
         self.url = url
-        self._timeout_s, self._patience_s = timeout_s, patience_s
+        self._patience_s = patience_s
         self._has_answered = False
+        headers = httpx.Headers(key_headers(api_key), encoding="latin-1")
         with certificate_errors():
-            self._http = httpx.Client(
-                base_url=url,
-                headers=httpx.Headers(key_headers(api_key), encoding="latin-1"),
-                timeout=timeout_of(timeout_s),
-            )
+            self.transport = transport(url, headers, timeout_s)
 
-    def close(self) -> None:
+    async def aclose(self) -> None:
         """Close all connections."""
-        self._http.close()
+        await self.transport.aclose()
 
-    def send(self, call: Call[T], *, patience_s: float | None = None, is_known: bool = False) -> T:
+    async def send(
+        self, call: Call[T], *, patience_s: float | None = None, is_known: bool = False
+    ) -> T:
         """Return the result of a request.
 
         Args:
@@ -64,33 +66,36 @@ class Connection:
         """
         if call.is_large and not self._has_answered:
             # So that an upload that is interrupted is repeated.
-            self.send(get_liveness(), patience_s=patience_s)
+            await self.send(get_liveness(), patience_s=patience_s)
         retries = self.retries(patience_s, is_repeatable=call.is_repeatable, is_known=is_known)
         while True:
             try:
-                return self._send_once(call)
+                return await self._send_once(call)
             except AuricleError as error:
-                self.sleep(retries, error)
+                await self.sleep(retries, error)
 
-    def lines(self, path: str) -> Generator[str, None, None]:
+    async def lines(self, path: str) -> AsyncGenerator[str, None]:
         """Iterate over the lines of a response that continues.
 
         Raises:
             AuricleError: The server rejected the request, or the connection was lost.
         """
-        with network_errors(self.url), self._http.stream("GET", path) as response:
-            self._has_answered = True
-            if not response.is_success:
-                body = response.read()
-                raise error_of_response(response.status_code, response.headers, body)
-            yield from response.iter_lines()
+        with network_errors(self.url):
+            async with self.transport.stream(path) as response:
+                self._has_answered = True
+                if not response.is_success:
+                    body = await self.transport.read(response)
+                    raise error_of_response(response.status_code, response.headers, body)
+                async for line in self.transport.lines(response):
+                    yield line
 
-    def items(self, call: Call[Page[Item]], limit: int) -> Iterator[Item]:
+    async def items(self, call: Call[Page[Item]], limit: int) -> AsyncGenerator[Item, None]:
         """Iterate over a list, page by page, up to a number of items."""
         before: int | None = None
         while limit > 0:
-            page = self.send(next_page(call, limit, before))
-            yield from page.items
+            page = await self.send(next_page(call, limit, before))
+            for item in page.items:
+                yield item
             limit, before = limit - len(page.items), page.next
             if before is None:
                 return
@@ -109,38 +114,31 @@ class Connection:
             is_repeatable=is_repeatable,
         )
 
-    def sleep(self, retries: Retries, error: AuricleError) -> None:
+    async def sleep(self, retries: Retries, error: AuricleError) -> None:
         """Wait before the next attempt, or raise the error."""
-        time.sleep(retries.delay_s(error, time.monotonic()))
+        await self.transport.sleep(retries.delay_s(error, time.monotonic()))
 
-    def _send_once(self, call: Call[T]) -> T:
+    async def _send_once(self, call: Call[T]) -> T:
         try:
-            return self._exchange(call)
+            return await self._exchange(call)
         except Unreachable as error:
             if call.audio is None or not is_cut_off(error):
                 raise
-            self._check_refusal(call)
+            await self._check_refusal(call)
             raise
 
-    def _check_refusal(self, call: Call[T]) -> None:
+    async def _check_refusal(self, call: Call[T]) -> None:
         """Raise the error for which the server refused an upload, if it did.
 
         A server that refuses a large recording closes the connection while it is being sent, and
         the response is lost. It refuses the same request without a recording for the same reason.
         """
         with contextlib.suppress(AudioError, JobConflict, Unreachable):
-            self._exchange(call.without_audio())
+            await self._exchange(call.without_audio())
 
-    def _exchange(self, call: Call[T]) -> T:
+    async def _exchange(self, call: Call[T]) -> T:
         with network_errors(self.url):
-            response = self._http.request(
-                call.method,
-                call.path,
-                params=call.query,
-                content=call.content if call.audio is None else call.audio.chunks(),
-                headers=call.headers,
-                timeout=timeout_of(call.limit_s or self._timeout_s),
-            )
+            response = await self.transport.request(call)
         self._has_answered = True
         if response.is_success:
             return call.decode(response.content)
