@@ -11,6 +11,7 @@ import pytest
 
 from auricle.config.settings import LedgerSettings
 from auricle.ledger.job import Job
+from auricle.server.job_answers import AnswerFormat
 from auricle.server.jobs.background_jobs.requests import accept_job
 from auricle.server.startup import run
 from auricle.server.uploads.params import Fields, check
@@ -30,10 +31,10 @@ async def running(folder: Path, **ledger: Any) -> AsyncIterator[FakeService]:
         yield service
 
 
-async def accept(service: FakeService, **options: Any) -> None:
-    params = replace(PARAMS, **options)
+async def accept(service: FakeService, api: str = "native", **options: Any) -> None:
+    params, answer = replace(PARAMS, **options), AnswerFormat(api)
     async with AsyncExitStack() as resources:
-        await accept_job(service.state, ANONYMOUS, params, Upload(bytes(32_000)), resources)
+        await accept_job(service.state, ANONYMOUS, params, answer, Upload(bytes(32_000)), resources)
 
 
 async def ended(service: FakeService, job_id: str = "job") -> Job:

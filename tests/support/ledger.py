@@ -31,6 +31,8 @@ def a_spec(
         trace_id=f"trace-{job_id}",
         digest=digest,
         request=b"{}",
+        api="native",
+        answer=b"",
         audio=audio,
         audio_bytes=audio_bytes,
         callback_url=callback_url,

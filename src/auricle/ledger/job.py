@@ -42,6 +42,8 @@ class JobSpec:
         trace_id: Logged together with the job's ids.
         digest: From :func:`digest_of`; the same id with another digest is a conflict.
         request: All parameters of the request, encoded; opaque to the ledger.
+        api: Name of the API that accepted the job and answers it.
+        answer: What that API's answers depend on besides the request, encoded; opaque, too.
         audio: Name of the audio in the audio store.
         audio_bytes: Size of the audio.
         callback_url: Where a webhook is sent when the job ends; ``None``: nowhere.
@@ -55,6 +57,8 @@ class JobSpec:
     trace_id: str
     digest: str
     request: bytes
+    api: str
+    answer: bytes
     audio: str
     audio_bytes: int
     callback_url: str | None = None

@@ -215,14 +215,21 @@ _VOICES = (
     """,
 )
 
+_JOB_APIS = (
+    "ALTER TABLE jobs ADD COLUMN api TEXT NOT NULL DEFAULT 'native'",
+    "ALTER TABLE jobs ADD COLUMN answer {bytes} NOT NULL DEFAULT {no_bytes}",
+)
+
 _SQLITE_TYPES = {
     "serial": "INTEGER PRIMARY KEY AUTOINCREMENT",  # numbers of deleted rows are not used again
     "bytes": "BLOB",
+    "no_bytes": "x''",
     "real": "REAL",
 }
 _POSTGRES_TYPES = {
     "serial": "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
     "bytes": "BYTEA",
+    "no_bytes": "''",
     "real": "DOUBLE PRECISION",
 }
 
@@ -247,6 +254,7 @@ SQLITE_MIGRATIONS: Migrations = (
     _PARTS,
     _in_types(_SQLITE_TYPES, _FEEDS),
     _in_types(_SQLITE_TYPES, _VOICES),
+    _in_types(_SQLITE_TYPES, _JOB_APIS),
 )
 POSTGRES_MIGRATIONS: Migrations = (
     _in_types(_POSTGRES_TYPES, _JOBS),
@@ -261,4 +269,5 @@ POSTGRES_MIGRATIONS: Migrations = (
     _PARTS,
     _in_types(_POSTGRES_TYPES, _FEEDS),
     _in_types(_POSTGRES_TYPES, _VOICES),
+    _in_types(_POSTGRES_TYPES, _JOB_APIS),
 )

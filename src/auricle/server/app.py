@@ -30,9 +30,11 @@ from auricle.apis.asr_webservice.errors import refusal as asr_refusal
 from auricle.apis.azure import routes as azure
 from auricle.apis.deepgram import files as deepgram_file
 from auricle.apis.deepgram import flux
+from auricle.apis.deepgram import job_answers as deepgram_answers
 from auricle.apis.deepgram import live as deepgram
 from auricle.apis.deepgram.errors import refusal as deepgram_refusal
 from auricle.apis.native import files as utterance
+from auricle.apis.native import job_answers as native_answers
 from auricle.apis.native import jobs, sessions, tokens, transcripts
 from auricle.apis.native import live as stream
 from auricle.apis.openai import files as openai
@@ -141,6 +143,10 @@ def create_app(
         exception_handlers=EXCEPTION_HANDLERS,
     )
     app.state.auricle = server
+    server.job_answers = {
+        native_answers.API: native_answers.ANSWERS,
+        deepgram_answers.API: deepgram_answers.ANSWERS,
+    }
     app.state.refusals = {
         "/v1/audio/": openai_refusal,
         "/v1/models": openai_refusal,

@@ -1,7 +1,7 @@
 """The parts of a running server, which the routes of an application share."""
 
 import time
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +24,7 @@ from auricle.server.access.origins import Origins
 from auricle.server.access.rate_limits import KeyLimits, RateLimiter
 from auricle.server.http.body import read_body
 from auricle.server.http.request_log import request_log
+from auricle.server.job_answers import JobAnswers
 from auricle.server.job_followers import JobFollowers
 from auricle.server.live.admission.memory import CapacityMemory, Machine
 from auricle.server.live.connection import GOODBYE_S
@@ -82,6 +83,8 @@ class Service:
     renderer: Renderer = field(default_factory=Renderer)
     history: History = field(default_factory=History)
     start_estimate: StartEstimate = field(default_factory=StartEstimate)
+    job_answers: Mapping[str, JobAnswers] = field(default_factory=dict)
+    """How the APIs answer background jobs, by the names of the APIs."""
     job_followers: JobFollowers[Any] = field(default_factory=JobFollowers)
     is_draining: bool = False
     requests: set[anyio.CancelScope] = field(default_factory=set)

@@ -249,7 +249,7 @@ async def _open_webhooks(
     return WebhookRunner(
         ledger,
         sender,
-        render=partial(payload_of, keeps_transcripts=settings.keep_transcripts),
+        render=partial(payload_of, server),
         secret_of=partial(secret_of_owner, secret),
         note_attempt=server.metrics.count_webhook,
     )

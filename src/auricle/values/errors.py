@@ -30,14 +30,15 @@ class AuricleError(Exception):
     * WorkerError                 a worker died, hung or could not start
         * PoisonJob               this audio killed workers repeatedly
     * AudioMissing                the stored audio of a job is missing or damaged
+    * ApiUnavailable              the API that accepted a job is no longer there
     * LeaseLost                   another gateway has taken over the job, or it was cancelled
     * Unreachable                 a client can't reach its server
     * SetupError                  the operator's settings, model or port can't be used
         * LedgerUnusable              and its kinds: the job database can't be opened
 
     ``str(error)`` is a sentence that says what to do next. Clients receive it for
-    ``RequestError``, ``AudioError``, ``Overloaded``, ``DeadlineExceeded``, ``PoisonJob`` and
-    ``AudioMissing``, so it must not contain speech, text, paths or keys.
+    ``RequestError``, ``AudioError``, ``Overloaded``, ``DeadlineExceeded``, ``PoisonJob``,
+    ``AudioMissing`` and ``ApiUnavailable``, so it must not contain speech, text, paths or keys.
     """
 
     code: ClassVar[str] = "internal"
@@ -351,6 +352,12 @@ class AudioMissing(AuricleError):
     """The stored audio of a job is missing or damaged, so the job can't be done."""
 
     code = "audio_missing"
+
+
+class ApiUnavailable(AuricleError):
+    """The API that accepted a job is no longer part of this server, so nothing can answer it."""
+
+    code = "api_unavailable"
 
 
 class LeaseLost(AuricleError):

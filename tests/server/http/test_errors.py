@@ -53,6 +53,7 @@ TABLE = {
     errors.DeadlineExceeded: (504, "deadline_exceeded"),
     errors.PoisonJob: (500, "poison_job"),
     errors.AudioMissing: (500, "audio_missing"),
+    errors.ApiUnavailable: (500, "api_unavailable"),
     errors.RemoteProtocolError: (400, "protocol_error"),
 }
 

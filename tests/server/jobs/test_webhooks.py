@@ -1,80 +1,35 @@
 """Callbacks of jobs: a real server, a real receiver, and the sockets between them."""
 
-import hashlib
 import itertools
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import anyio
 import httpx2
 import pytest
 from structlog.testing import LogCapture
 
-from auricle.config.settings import LedgerSettings
 from auricle.ledger.webhooks.request import secret_of_owner, signature
 from auricle.values.errors import AudioError
 from auricle.values.types import ANONYMOUS
 from tests.support.decoder import file_of
-from tests.support.receiver import Receiver, receiver_running
-from tests.support.service import CLIP, WAV, Live, keys, live, poll_until, speech_json
+from tests.support.receiver import Receiver
+from tests.support.service import Live, keys, live, poll_until, speech_json
+from tests.support.webhooks import (
+    SECRET,
+    client,
+    post,
+    receiver,
+    running,
+    sending,
+    until_attempted,
+    until_sent,
+)
+
+__all__ = ["client", "receiver", "running"]
 
 pytestmark = pytest.mark.server
-
-CLIP_BYTES = CLIP.path.read_bytes()
-SECRET = "a secret of more than thirty-two characters"
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiver_running() as server:
-        yield server
-
-
-def sending(folder: Path, **settings: Any) -> LedgerSettings:
-    """Return settings with which webhooks are sent, also to this machine."""
-    options = {"webhook_secret": SECRET, "webhook_allow_private": True, **settings}
-    return LedgerSettings(state_dir=folder / "state", **options)
-
-
-@pytest.fixture
-async def running(tmp_path: Path) -> AsyncIterator[Live]:
-    async with live(tmp_path / "spool", ledger=sending(tmp_path, keep_transcripts=True)) as started:
-        yield started
-
-
-@pytest.fixture
-async def client(running: Live) -> AsyncIterator[httpx2.AsyncClient]:
-    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as made:
-        yield made
-
-
-async def post(client: httpx2.AsyncClient, job_id: str = "a1", **query: str) -> httpx2.Response:
-    params = {"wait": "0", "job_id": job_id, **query}
-    return await client.post("/utterance", params=params, content=CLIP_BYTES, headers=WAV)
-
-
-async def until_sent(client: httpx2.AsyncClient, state: str, job_id: str = "a1") -> Any:
-    """Return the job once its webhook is in a state."""
-    return await until(client, lambda webhook: webhook["state"] == state, job_id)
-
-
-async def until_attempted(client: httpx2.AsyncClient) -> Any:
-    """Return the job once its receiver has answered."""
-    return await until(client, lambda webhook: webhook["last_status"] is not None)
-
-
-async def until(
-    client: httpx2.AsyncClient, condition: Callable[[Any], bool], job_id: str = "a1"
-) -> Any:
-    with anyio.fail_after(60):
-        while True:
-            body = (await client.get(f"/jobs/{job_id}")).json()
-            if condition(body["webhook"]):
-                return body
-            await anyio.sleep(0.01)
 
 
 async def test_the_receiver_of_a_job_gets_it_when_it_is_done(
@@ -216,9 +171,6 @@ async def test_a_token_can_not_have_its_key_s_signature_sent_elsewhere(
         client.headers["authorization"] = f"Bearer {issued.json()['token']}"
         refused = await post(client, callback_url=receiver.url())
         assert (refused.status_code, refused.json()["error"]["code"]) == (401, "unauthorized")
-        query = {"callback": receiver.url()}
-        refused = await client.post("/v1/listen", params=query, content=CLIP_BYTES, headers=WAV)
-        assert refused.status_code == 401
         assert (await post(client)).status_code == 202
     assert receiver.requests == []
 
@@ -253,83 +205,6 @@ async def test_a_restarted_server_sends_what_is_left(tmp_path: Path, receiver: R
     assert len(set(ids)) == 1
 
 
-# Deepgram's API.
-
-
-async def listen(client: httpx2.AsyncClient, **query: str) -> httpx2.Response:
-    return await client.post("/v1/listen", params=query, content=CLIP_BYTES, headers=WAV)
-
-
-async def test_deepgrams_callback_gets_deepgrams_response(
-    client: httpx2.AsyncClient, receiver: Receiver
-) -> None:
-    accepted = await listen(
-        client, callback=receiver.url(), callback_method="put", punctuate="true", tag="a"
-    )
-    request_id = accepted.json()["request_id"]
-    assert (accepted.status_code, accepted.json()) == (200, {"request_id": request_id})
-    assert accepted.headers["dg-request-id"] == request_id
-    await until_sent(client, "delivered", request_id)
-    body = json.loads(receiver.requests[0][2])
-    at_once = (await listen(client, punctuate="true", tag="a")).json()
-
-    assert body["results"] == at_once["results"]
-    assert body["metadata"]["request_id"] == request_id
-    assert body["metadata"]["sha256"] == hashlib.sha256(CLIP_BYTES).hexdigest()
-    assert body["metadata"].keys() == at_once["metadata"].keys()
-    assert receiver.methods == ["PUT"]
-
-
-async def test_deepgrams_callback_is_refused_before_the_upload_if_the_quota_is_full(
-    tmp_path: Path, receiver: Receiver
-) -> None:
-    ledger = sending(tmp_path, key_jobs=1)
-    async with live(tmp_path / "spool", ledger=ledger) as running:
-        running.transcriber.gate = anyio.Event()
-        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as client:
-            await listen(client, callback=receiver.url())
-        head = (
-            f"POST /v1/listen?callback={receiver.url()} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
-            "Content-Type: audio/wav\r\nContent-Length: 1000000\r\n\r\n"
-        )
-        async with await running.connect() as connection:
-            await connection.send(head.encode())
-            with anyio.fail_after(60):
-                refusal = b""
-                while b"ledger_full" not in refusal:
-                    refusal += await connection.receive()
-        running.transcriber.gate.set()
-    assert refusal.startswith(b"HTTP/1.1 503")
-
-
-async def test_deepgrams_callback_gets_the_error_of_a_file_that_failed(
-    running: Live, client: httpx2.AsyncClient, receiver: Receiver
-) -> None:
-    running.decoder.script = [AudioError("Broken.")]
-    request_id = (await listen(client, callback=receiver.url())).json()["request_id"]
-    await until_sent(client, "delivered", request_id)
-
-    assert json.loads(receiver.requests[0][2]) == {
-        "err_code": "BAD_AUDIO",
-        "err_msg": "Broken.",
-        "request_id": request_id,
-        "code": "bad_audio",
-    }
-
-
-async def test_deepgrams_callback_gets_an_error_if_the_job_is_cancelled(
-    running: Live, client: httpx2.AsyncClient, receiver: Receiver
-) -> None:
-    running.transcriber.gate = anyio.Event()
-    request_id = (await listen(client, callback=receiver.url())).json()["request_id"]
-    await poll_until(lambda: running.transcriber.in_flight)
-    await client.delete(f"/jobs/{request_id}")
-    await until_sent(client, "delivered", request_id)
-    error = json.loads(receiver.requests[0][2])
-
-    assert (error["err_code"], error["code"]) == ("CANCELLED", "cancelled")
-
-
 # Bad input.
 
 
@@ -337,12 +212,9 @@ async def test_deepgrams_callback_gets_an_error_if_the_job_is_cancelled(
 async def test_an_unusable_callback_is_refused(
     running: Live, client: httpx2.AsyncClient, url: str
 ) -> None:
-    native = await post(client, callback_url=url)
-    deepgram = await listen(client, callback=url)
-    assert (native.status_code, native.json()["error"]["code"]) == (400, "bad_request")
-    assert "callback_url" in native.json()["error"]["message"]
-    assert (deepgram.status_code, deepgram.json()["code"]) == (400, "bad_request")
-    assert "callback " in deepgram.json()["err_msg"]
+    refused = await post(client, callback_url=url)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "bad_request")
+    assert "callback_url" in refused.json()["error"]["message"]
     assert running.is_at_rest()
 
 
@@ -352,14 +224,6 @@ async def test_a_callback_of_a_request_that_waits_is_refused(
     answer = await post(client, wait="1", callback_url=receiver.url())
     assert answer.status_code == 400
     assert "wait=0" in answer.json()["error"]["message"]
-
-
-async def test_an_unknown_callback_method_is_refused(
-    client: httpx2.AsyncClient, receiver: Receiver
-) -> None:
-    answer = await listen(client, callback=receiver.url(), callback_method="delete")
-    assert answer.status_code == 400
-    assert "callback_method" in answer.json()["err_msg"]
 
 
 @pytest.mark.parametrize(
@@ -376,11 +240,8 @@ async def test_a_private_callback_is_refused(tmp_path: Path, host: str) -> None:
         httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as client,
     ):
         answer = await post(client, callback_url=f"http://{host}/")
-        deepgram = await listen(client, callback=f"http://{host}/")
     assert answer.status_code == 400
     assert "private" in answer.json()["error"]["message"]
-    assert deepgram.status_code == 400
-    assert "private" in deepgram.json()["err_msg"]
 
 
 async def test_a_name_of_a_private_address_is_not_connected_to(
@@ -410,8 +271,28 @@ async def test_without_a_secret_callbacks_are_refused(tmp_path: Path) -> None:
         live(tmp_path / "spool") as running,
         httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as client,
     ):
-        native = await post(client, callback_url="https://receiver.example/")
-        deepgram = await listen(client, callback="https://receiver.example/")
-    assert native.status_code == deepgram.status_code == 400
-    assert "AURICLE_WEBHOOK_SECRET" in native.json()["error"]["message"]
-    assert "AURICLE_WEBHOOK_SECRET" in deepgram.json()["err_msg"]
+        refused = await post(client, callback_url="https://receiver.example/")
+    assert refused.status_code == 400
+    assert "AURICLE_WEBHOOK_SECRET" in refused.json()["error"]["message"]
+
+
+async def test_the_receiver_of_a_job_whose_api_is_gone_gets_an_error(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    ledger = sending(tmp_path)
+    async with (
+        live(tmp_path / "spool", ledger=ledger) as running,
+        httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as client,
+    ):
+        running.state.running.runner.drain()
+        await post(client, callback_url=receiver.url())
+    async with (
+        live(tmp_path / "spool", ledger=ledger) as running,
+        httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as client,
+    ):
+        running.state.job_answers = {}
+        job = await until_sent(client, "delivered")
+    ((_, _, body),) = receiver.requests
+
+    assert job["error"]["code"] == "api_unavailable"
+    assert json.loads(body)["error"] == job["error"]

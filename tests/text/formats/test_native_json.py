@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from auricle.text.formats.native_json import gap_fields, transcript_body
+from auricle.text.formats.gaps import gap_fields
+from auricle.text.formats.native_json import transcript_body
 from auricle.values.types import Gap, Segment, Speaker, Timing, Transcript, Word
 
 pytestmark = pytest.mark.unit

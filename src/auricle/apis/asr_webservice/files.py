@@ -34,7 +34,7 @@ from auricle.server.uploads.multipart import boundary_of, read_form_parts
 from auricle.server.uploads.params import Fields, TranscriptionParams, check, with_model
 from auricle.server.uploads.short_audio import audio_format_of
 from auricle.server.uploads.upload import Upload
-from auricle.text.formats.native_json import gap_fields
+from auricle.text.formats.gaps import gap_fields
 from auricle.values.types import SAMPLE_RATE_HZ, GiveWay
 
 PATHS = ("/asr", "/detect-language")

@@ -12,6 +12,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from auricle.apis.deepgram.job_answers import answer_format
 from auricle.apis.deepgram.live import model_info, utc_now
 from auricle.apis.deepgram.wire.errors import DeepgramError
 from auricle.apis.deepgram.wire.query import (
@@ -131,8 +132,8 @@ async def _accept(
     context: UploadContext, params: TranscriptionParams, upload: Upload, response: FileResponse
 ) -> Response:
     """Accept a job, whose transcript is sent to its callback."""
-    job = replace(params, deepgram=response)
-    await accept_job(context.server, context.client, job, upload, context.resources)
+    answer = answer_format(response)
+    await accept_job(context.server, context.client, params, answer, upload, context.resources)
     body: AcceptedBody = {"request_id": response.metadata.request_id}
     return json_response(body, headers=_headers(response))
 

@@ -11,6 +11,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from auricle.apis.native.job_answers import FORMAT, WebhookEvent, result_body
 from auricle.files.transcribe import FileTranscript
 from auricle.protocol.errors import ErrorResponse
 from auricle.protocol.ignored import warning_headers
@@ -32,7 +33,7 @@ from auricle.server.jobs.background_jobs.requests import (
     delete_job,
 )
 from auricle.server.jobs.intake import UploadContext
-from auricle.server.jobs.webhooks import WebhookEvent, check_callback
+from auricle.server.jobs.webhooks import check_callback
 from auricle.server.uploads.params import (
     Fields,
     JsonRequest,
@@ -45,7 +46,7 @@ from auricle.server.uploads.params import (
 from auricle.server.uploads.short_audio import audio_format_of
 from auricle.server.uploads.upload import Upload
 from auricle.server.uploads.uploading_jobs import UploadingJob
-from auricle.text.formats.native_json import TranscriptBody, transcript_body
+from auricle.text.formats.native_json import TranscriptBody
 from auricle.values.audio_formats import CONTAINERS
 from auricle.values.errors import BadRequest, UnsupportedFormat
 
@@ -168,7 +169,7 @@ async def _accept(
     server, client = context.server, context.client
     if uploading.is_cancelled:
         return uploading_body(uploading)
-    body = await accept_job(server, client, params, upload, context.resources)
+    body = await accept_job(server, client, params, FORMAT, upload, context.resources)
     if uploading.is_cancelled:
         return await delete_job(server, client, params.job_id)
     return body
@@ -186,9 +187,7 @@ def _with_callback(context: UploadContext, params: TranscriptionParams) -> Trans
 
 def _response(params: TranscriptionParams, model: str, result: FileTranscript) -> Response:
     warnings = (*params.warnings, *result.warnings)
-    body = transcript_body(
-        params.job_id, params.trace_id, result.transcript, result.gaps, warnings, model=model
-    )
+    body = result_body(params, model, result)
     return json_response(body, headers=dict(warning_headers(warnings)))
 
 

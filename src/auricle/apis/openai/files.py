@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from auricle.apis.openai.errors import openai_error
+from auricle.apis.openai.references import read_references
 from auricle.apis.openai.wire.errors import ErrorResponse
 from auricle.apis.openai.wire.known_speakers import REFERENCES
 from auricle.apis.openai.wire.transcription_form import FIELDS, Form, SpeechRequest, read_form
@@ -34,12 +35,11 @@ from auricle.server.http.request_log import request_log
 from auricle.server.http.responses import GAPS_HEADER
 from auricle.server.jobs.event_stream import EventStream
 from auricle.server.jobs.intake import UploadContext
-from auricle.server.jobs.references import read_references
 from auricle.server.uploads.multipart import boundary_of, read_form_parts
 from auricle.server.uploads.params import Fields, check, with_model
 from auricle.server.uploads.short_audio import audio_format_of
 from auricle.server.uploads.upload import Upload
-from auricle.text.formats.native_json import gap_fields
+from auricle.text.formats.gaps import gap_fields
 from auricle.values.types import GiveWay, Task
 
 _FIELDS = schema_of(Form)

@@ -22,6 +22,7 @@ from auricle.protocol.errors import ErrorBody, ErrorResponse
 from auricle.server.http.request_log import REQUEST_ID, request_id_of, request_log
 from auricle.system.groups import first_error
 from auricle.values.errors import (
+    ApiUnavailable,
     AudioError,
     AudioMissing,
     AuricleError,
@@ -43,6 +44,7 @@ CLIENT_VISIBLE_ERRORS = (
     DeadlineExceeded,
     PoisonJob,
     AudioMissing,
+    ApiUnavailable,
     RemoteProtocolError,
 )
 """Errors whose messages are sent to clients; others are only logged, as a class name."""

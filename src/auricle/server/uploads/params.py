@@ -9,7 +9,6 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 from starlette.datastructures import QueryParams
 
-from auricle.apis.deepgram.wire.results import FileResponse
 from auricle.engines.models import Models
 from auricle.protocol.fields import convert_texts
 from auricle.protocol.ignored import ignored_options
@@ -232,7 +231,6 @@ class TranscriptionParams:
         callback: The receiver of a background job, if there is one.
         speakers: What is known of the number of speakers; ``None``: not requested.
         redact: What to hide in the transcript.
-        deepgram: How a background job answers in Deepgram's format; ``None`` for the native one.
         max_speech_samples: Transcribe only the first speech of a long file, of about this many
             16 kHz samples; ``None``: all of it.
     """
@@ -253,7 +251,6 @@ class TranscriptionParams:
     callback: Callback | None = None
     speakers: SpeakerOptions | None = None
     redact: tuple[Redact, ...] = ()
-    deepgram: FileResponse | None = None
     max_speech_samples: int | None = None
 
     def source(self, path: str, audio_format: str) -> Source:

@@ -1,8 +1,11 @@
-"""Format gaps in a transcript as visible lines."""
+"""Format gaps in a transcript as visible lines, and as fields of JSON."""
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
+from typing import Annotated, NotRequired, TypedDict
+
+from msgspec import Meta
 
 from auricle.values.languages import SPACELESS_LANGUAGES
 from auricle.values.types import SAMPLE_RATE_HZ, Gap, Transcript
@@ -26,6 +29,19 @@ _REASONS = {
     STOPPED: "stopped before its text arrived",
     TOO_LATE: "the server was too busy to transcribe it in time",
 }
+
+
+_Seconds = Annotated[float, Meta(description="In seconds.")]
+
+
+class GapBody(TypedDict):
+    """Audio without a transcript."""
+
+    start: _Seconds
+    end: _Seconds
+    code: str
+    reason: str
+    channel: NotRequired[int]
 
 
 def gap_reason(code: str) -> str:
@@ -59,3 +75,24 @@ def _lines(transcript: Transcript, gaps: Sequence[Gap]) -> Iterator[str]:
     for (is_text, label), group in groupby(parts, key=itemgetter(1, 2)):
         lines = [line for _, _, _, line in group]
         yield from [label + space.join(lines)] if is_text else lines
+
+
+def gap_fields(gaps: tuple[Gap, ...]) -> list[GapBody]:
+    """Return the gaps with their start and end in seconds and their reason."""
+    return [_gap(gap) for gap in gaps]
+
+
+def _gap(gap: Gap) -> GapBody:
+    body: GapBody = {
+        "start": _seconds(gap.start_sample),
+        "end": _seconds(gap.end_sample),
+        "code": gap.code,
+        "reason": gap_reason(gap.code),
+    }
+    if gap.channel is not None:
+        body["channel"] = gap.channel
+    return body
+
+
+def _seconds(samples: int) -> float:
+    return round(samples / SAMPLE_RATE_HZ, 3)

@@ -5,7 +5,7 @@ from typing import Annotated, NotRequired, TypedDict
 from msgspec import Meta
 
 from auricle.protocol.errors import ErrorBody
-from auricle.text.formats.gaps import gap_reason
+from auricle.text.formats.gaps import GapBody, gap_fields
 from auricle.values.types import SAMPLE_RATE_HZ, Gap, Segment, Transcript, Word
 
 _Seconds = Annotated[float, Meta(description="In seconds.")]
@@ -41,16 +41,6 @@ class SegmentBody(TypedDict):
     channel: NotRequired[
         Annotated[int, Meta(description="From 0; only if channels were transcribed apart.")]
     ]
-
-
-class GapBody(TypedDict):
-    """Audio without a transcript."""
-
-    start: _Seconds
-    end: _Seconds
-    code: str
-    reason: str
-    channel: NotRequired[int]
 
 
 class GapsBody(ErrorBody):
@@ -170,23 +160,6 @@ def _gaps(gaps: tuple[Gap, ...]) -> GapsBody:
         "retry_after_s": None,
         "gaps": gap_fields(gaps),
     }
-
-
-def gap_fields(gaps: tuple[Gap, ...]) -> list[GapBody]:
-    """Return the gaps with their start and end in seconds and their reason."""
-    return [_gap(gap) for gap in gaps]
-
-
-def _gap(gap: Gap) -> GapBody:
-    body: GapBody = {
-        "start": _seconds(gap.start_sample),
-        "end": _seconds(gap.end_sample),
-        "code": gap.code,
-        "reason": gap_reason(gap.code),
-    }
-    if gap.channel is not None:
-        body["channel"] = gap.channel
-    return body
 
 
 def _seconds(samples: int) -> float:

@@ -56,6 +56,20 @@ async def test_a_bug_reveals_nothing(tmp_path: Path) -> None:
     assert b"a transcript" not in (job.error or b"")
 
 
+async def test_a_job_whose_api_is_gone_fails_without_work(tmp_path: Path) -> None:
+    async with running(tmp_path) as service:
+        await accept(service, api="gone")
+        job = await ended(service)
+        assert service.transcriber.jobs == []
+    error = json.loads(job.error or b"")
+    assert (job.state, error["code"], error["retryable"]) == (
+        JobState.FAILED,
+        "api_unavailable",
+        False,
+    )
+    assert "`gone`" in error["message"]
+
+
 async def test_finished_chunks_are_not_transcribed_again(tmp_path: Path) -> None:
     is_interrupted = anyio.Event()
 

@@ -14,6 +14,7 @@ from anyio import to_thread
 from auricle.ledger import job as jobs
 from auricle.ledger.job import Job, JobSpec, JobState, digest_of
 from auricle.ledger.quota import Usage
+from auricle.server.job_answers import AnswerFormat
 from auricle.server.jobs.background_jobs.bodies import (
     JobBody,
     JobsBody,
@@ -70,6 +71,7 @@ async def accept_job(
     server: Service,
     client: ClientId,
     params: TranscriptionParams,
+    answer: AnswerFormat,
     upload: Upload,
     resources: AsyncExitStack,
 ) -> JobBody:
@@ -79,6 +81,7 @@ async def accept_job(
         server: The server's state.
         client: The key that sent the job.
         params: The request's parameters, with the detected format.
+        answer: The format of the job's answers.
         upload: The audio.
         resources: Removes the uploaded file.
 
@@ -94,6 +97,7 @@ async def accept_job(
         server,
         client,
         params,
+        answer,
         Path(source.path),
         upload.size_bytes,
         limiter=server.running.accept_threads,
@@ -101,7 +105,12 @@ async def accept_job(
 
 
 def _accept(
-    server: Service, client: ClientId, params: TranscriptionParams, path: Path, size_bytes: int
+    server: Service,
+    client: ClientId,
+    params: TranscriptionParams,
+    answer: AnswerFormat,
+    path: Path,
+    size_bytes: int,
 ) -> JobBody:
     running = server.running
     with path.open("rb") as file:
@@ -112,8 +121,10 @@ def _accept(
         job_id=params.job_id,
         uid=secrets.token_hex(16),
         trace_id=params.trace_id,
-        digest=digest_of(_identity(params), audio_sha256),
+        digest=digest_of(_identity(params, answer), audio_sha256),
         request=encode_params(params),
+        api=answer.api,
+        answer=answer.options,
         audio=name,
         audio_bytes=size_bytes,
         callback_url=None if params.callback is None else params.callback.url,
@@ -131,9 +142,10 @@ def _accept(
     return _body(server, job)
 
 
-def _identity(params: TranscriptionParams) -> bytes:
+def _identity(params: TranscriptionParams, answer: AnswerFormat) -> bytes:
     """Return the options of a job, without what may differ between two attempts of a caller."""
-    return encode_params(replace(params, job_id="", trace_id="", file_name=""))
+    params = replace(params, job_id="", trace_id="", file_name="")
+    return b"\n".join((encode_params(params), answer.api.encode(), answer.options))
 
 
 def _new_body(server: Service, job: Job) -> JobBody:

@@ -12,17 +12,17 @@ from anyio import from_thread, to_thread
 
 from auricle.engines.models import ServedModel, model_name
 from auricle.files.progress_estimate import ProgressEstimate
-from auricle.files.transcribe import FileProgress, FileTranscript, OnProgress
+from auricle.files.transcribe import FileProgress, OnProgress
 from auricle.ledger.job import JobSpec, JobState, Outcome
 from auricle.ledger.runner import RunningJob
 from auricle.server.http.errors import code_of, error_body, log_unexpected
 from auricle.server.http.request_log import RequestLog
+from auricle.server.job_answers import answers_of
 from auricle.server.jobs.kept_result import keeping
 from auricle.server.jobs.run import note_answer, transcribe_spooled
 from auricle.server.service import Service
-from auricle.server.uploads.params import TranscriptionParams, decode_params
+from auricle.server.uploads.params import decode_params
 from auricle.system.groups import first_error
-from auricle.text.formats.native_json import transcript_body
 from auricle.values.errors import (
     AuricleError,
     Draining,
@@ -69,6 +69,7 @@ async def _transcribe(
 ) -> Outcome:
     spec, keep_s = running.job.spec, server.settings.keep_results_s
     try:
+        answers = answers_of(server.job_answers, spec.api)
         params = decode_params(spec.request)
         model = server.models.find(params.options.model)
         async with _local_audio(server, spec) as path, _reporting(server, running) as on_progress:
@@ -93,9 +94,7 @@ async def _transcribe(
         encoded = msgspec.json.encode(error_body(error))
         return Outcome(JobState.FAILED, keep_s, error=encoded, text=running.text)
     transcript = result.transcript
-    encoded = await to_thread.run_sync(
-        _encoded, params, model.name, result
-    )  # large for hours of audio
+    encoded = await to_thread.run_sync(answers.result, spec, params, model.name, result)
     run_s = time.monotonic() - began_at
     note_answer(server, log, result, run_s)
     server.start_estimate.note_run(spec.audio_bytes, run_s)
@@ -157,19 +156,6 @@ async def _local_audio(server: Service, spec: JobSpec) -> AsyncIterator[str]:
     finally:
         with anyio.CancelScope(shield=True):
             await to_thread.run_sync(audio.release, path)
-
-
-def _encoded(params: TranscriptionParams, model: str, result: FileTranscript) -> bytes:
-    """Return the response of the API that accepted the job, as JSON."""
-    transcript, gaps = result.transcript, result.gaps
-    if params.deepgram is not None:
-        return msgspec.json.encode(
-            params.deepgram.body(transcript, gaps, result.warnings, result.channels)
-        )
-    warnings = (*params.warnings, *result.warnings)
-    return msgspec.json.encode(
-        transcript_body(params.job_id, params.trace_id, transcript, gaps, warnings, model=model)
-    )
 
 
 def _weights(server: Service, model: ServedModel) -> str:

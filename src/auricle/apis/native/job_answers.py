@@ -1,0 +1,58 @@
+"""Background jobs in the native format: the transcript, and the event that a job has ended.
+
+The receiver of a webhook gets an event as the Standard Webhooks specification describes it, with
+the job as ``GET /jobs/{id}`` returns it.
+"""
+
+from datetime import UTC, datetime
+from typing import Literal, TypedDict
+
+import msgspec
+
+from auricle.files.transcribe import FileTranscript
+from auricle.ledger.job import JobSpec
+from auricle.server.job_answers import AnswerFormat, EndedJob, JobAnswers
+from auricle.server.jobs.background_jobs.bodies import JobBody, job_body
+from auricle.server.uploads.params import TranscriptionParams
+from auricle.text.formats.native_json import TranscriptBody, transcript_body
+
+API = "native"
+FORMAT = AnswerFormat(API)
+
+
+class WebhookEvent(TypedDict):
+    """The body of a webhook, without the state of its delivery."""
+
+    type: Literal["job.done", "job.failed", "job.cancelled"]
+    event_id: str
+    timestamp: str
+    data: JobBody
+
+
+def result_body(params: TranscriptionParams, model: str, result: FileTranscript) -> TranscriptBody:
+    """Return the response for a transcript; takes a second for hours of audio."""
+    warnings = (*params.warnings, *result.warnings)
+    return transcript_body(
+        params.job_id, params.trace_id, result.transcript, result.gaps, warnings, model=model
+    )
+
+
+def _result(
+    spec: JobSpec, params: TranscriptionParams, model: str, result: FileTranscript
+) -> bytes:
+    return msgspec.json.encode(result_body(params, model, result))
+
+
+def _webhook(ended: EndedJob) -> bytes:
+    job, delivery = ended.job, ended.delivery
+    ended_at = datetime.fromtimestamp(delivery.created_at, UTC)
+    event: WebhookEvent = {
+        "type": f"job.{job.state.value}",  # type: ignore[typeddict-item]  # the job has ended
+        "event_id": delivery.event_id,
+        "timestamp": ended_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "data": job_body(job, keeps_transcripts=ended.keeps_transcripts),
+    }
+    return msgspec.json.encode(event)
+
+
+ANSWERS = JobAnswers(_result, _webhook)
