@@ -106,6 +106,19 @@ export class Auricle {
 		process.kill(pid, signal);
 	}
 
+	/** Restarts that worker, and stops it before it is ready; returns a function that lets it continue. */
+	async holdStart(): Promise<() => void> {
+		for (;;) {
+			const { pid, state } = await this.worker();
+			const isHeld = signal(pid, state === 'starting' ? 'SIGSTOP' : 'SIGKILL');
+			await sleep(100); // what it sent before arrives
+			const now = await this.worker();
+			if (isHeld && now.pid === pid && now.state === 'starting') {
+				return () => void signal(pid, 'SIGCONT');
+			}
+		}
+	}
+
 	/** Stops each of its workers for a while, also those that replace a stopped one. */
 	async hangWorkers(milliseconds: number): Promise<void> {
 		const until = Date.now() + milliseconds;
@@ -198,4 +211,13 @@ function portOf(child: ChildProcess): Promise<number> {
 			}
 		});
 	});
+}
+
+/** Sends a signal; returns whether the process was there. */
+function signal(pid: number | null, name: NodeJS.Signals): boolean {
+	try {
+		return pid !== null && process.kill(pid, name);
+	} catch {
+		return false; // it has just ended
+	}
 }

@@ -283,11 +283,10 @@ test('says that captions are late while a recogniser hangs, and what is kept', a
 });
 
 test('shows that the server is starting, and goes on soon after', async ({ captions: page, server }) => {
-	const killing = setInterval(() => void server.killWorker().catch(() => undefined), 100);
-	await expect.poll(async () => (await fetch(`http://127.0.0.1:${server.port}/readyz`)).status).toBe(503);
+	const release = await server.holdStart();
 	await page.getByRole('button', { name: 'Start' }).click();
 	await expect(page.locator('#state')).toHaveText('Starting');
-	clearInterval(killing);
+	release();
 	await expect(page.locator('#state')).toHaveText('Listening');
 	await expect(page.locator('#lines .lost')).toHaveCount(0);
 });
