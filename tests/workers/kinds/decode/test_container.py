@@ -338,7 +338,7 @@ def test_damage_anywhere_gives_samples_or_says_whose_fault_it_is(
     path = tmp_path_factory.getbasetemp() / "damaged"
     path.write_bytes(damaged)
     with suppress(AudioError, RequestError):
-        pcm, _ = read(path, max_samples=600 * SAMPLE_RATE_HZ)
+        pcm, _ = read(path, max_samples=30 * SAMPLE_RATE_HZ)
         assert pcm.dtype == np.int16
 
 
