@@ -6,7 +6,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from auricle.cli import app
-from auricle.config.settings import fields, variable
+from auricle.config.section import variable
+from auricle.config.settings import fields
 from tests.support.job_server_fixtures import recording, server
 from tests.support.s3_fixtures import bucket_settings, s3
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from auricle.cli.settings import markdown_page, values_text
-from auricle.config.settings import fields, variable
+from auricle.config.section import variable
+from auricle.config.settings import fields
 from tests.cli.conftest import Run
 
 pytestmark = pytest.mark.unit

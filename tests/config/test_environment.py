@@ -14,7 +14,8 @@ from auricle.config.environment import (
     unknown_variables,
     worker_environment,
 )
-from auricle.config.settings import fields, variable
+from auricle.config.section import variable
+from auricle.config.settings import fields
 
 pytestmark = pytest.mark.unit
 

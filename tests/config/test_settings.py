@@ -8,7 +8,8 @@ import pytest
 from auricle.config.environment import (
     SECRET_VARIABLES,
 )
-from auricle.config.settings import SECTIONS, Settings, fields, variable
+from auricle.config.section import variable
+from auricle.config.settings import Settings, fields, section_classes
 from auricle.values.errors import SetupError
 
 pytestmark = pytest.mark.unit
@@ -154,7 +155,7 @@ def test_every_setting_is_described_and_named_once() -> None:
     names = [name for name, _ in fields()]
     assert len(names) == len(set(names))
     assert all(definition.description for _, definition in fields())
-    assert {name for section in SECTIONS.values() for name in section.model_fields} == set(names)
+    assert {name for section in section_classes() for name in section.model_fields} == set(names)
 
 
 def test_no_setting_is_endless_by_default() -> None:

@@ -15,7 +15,8 @@ from pathlib import Path
 import psutil
 
 from auricle.cluster.gateway.transcriber import RemoteTranscriber
-from auricle.config.settings import QueueSettings, RemoteEngineSettings, fields, variable
+from auricle.config.section import variable
+from auricle.config.settings import QueueSettings, RemoteEngineSettings, fields
 from auricle.engines.base import CostModel
 from tests.conformance.subject import (
     DEFAULTS,

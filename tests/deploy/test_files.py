@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from auricle import __version__
-from auricle.config.settings import fields, variable
+from auricle.config.section import variable
+from auricle.config.settings import fields
 from tests.deploy.tools import DEPLOY, accepted, documents, tool
 from tests.support.command import ROOT
 

@@ -21,7 +21,8 @@ from typer.core import TyperCommand, TyperGroup
 from websockets.sync.client import connect
 
 from auricle.cli import app
-from auricle.config.settings import fields, variable
+from auricle.config.section import variable
+from auricle.config.settings import fields
 from tests.support.command import LIMIT_S, ROOT, completed, environment, serving
 from tests.support.poll import wait_until
 

@@ -16,7 +16,8 @@ from typing import IO, Any, TextIO
 import psutil
 from typer.testing import CliRunner
 
-from auricle.config.settings import fields, variable
+from auricle.config.section import variable
+from auricle.config.settings import fields
 from tests.surroundings import MEASURED
 
 ROOT = Path(__file__).parents[2]

@@ -52,6 +52,7 @@ def _run(settings: Settings, host: str, port: int) -> None:
     Raises:
         SetupError: The key, port, model or Ray installation can't be used.
     """
+    from auricle.cluster.settings import ClusterSettings
     from auricle.engines.models import ModelTable
     from auricle.server.access.exposure import is_loopback
     from auricle.server.net.listen import open_sockets
@@ -77,7 +78,7 @@ def _run(settings: Settings, host: str, port: int) -> None:
         began_at = time.monotonic()
         with errors.status("Starting Ray and the recognisers…"):  # shown on terminals only
             stack.enter_context(running(settings, host, port))
-        count, took_s = settings.cluster.replicas, time.monotonic() - began_at
+        count, took_s = settings.section(ClusterSettings).replicas, time.monotonic() - began_at
         results.print(f"{count} recogniser{'s' * (count > 1)} started in {took_s:.1f} s.")
         results.print("Start a gateway that uses them:")
         key = "AURICLE_ENGINE_KEY=KEY " if has_key else ""

@@ -10,7 +10,8 @@ from rich.text import Text
 from auricle.cli.support.console import errors, results
 from auricle.cli.support.setting_options import default_text
 from auricle.config.environment import unknown_variables
-from auricle.config.settings import SECTIONS, Settings, variable
+from auricle.config.section import variable
+from auricle.config.settings import Settings, section_classes
 
 PAGE_START = """\
 # Settings
@@ -36,10 +37,10 @@ def settings(
         typer.echo(markdown_page())
         return
     loaded = Settings.load()
-    for section, section_class in SECTIONS.items():
-        for name, field in section_class.model_fields.items():
-            now, default = value_text(getattr(getattr(loaded, section), name)), default_text(name)
-            is_changed = name in getattr(loaded, section).model_fields_set
+    for section in loaded.sections():
+        for name, field in type(section).model_fields.items():
+            now, default = value_text(getattr(section, name)), default_text(name)
+            is_changed = name in section.model_fields_set
             line = Text(f"{variable(name)}={now}", style="bold" if is_changed else "")
             line.append(f"  (default: {default})" if is_changed else "", style="dim")
             results.print(line)
@@ -69,10 +70,10 @@ def value_text(value: object) -> str:
 def markdown_page() -> str:
     """Return docs/reference/settings.md: a table for each section."""
     lines = [PAGE_START]
-    for section, section_class in SECTIONS.items():
-        lines += ["", f"## {section.title()}", "", section_class.__doc__ or "", ""]
+    for section in section_classes():
+        lines += ["", f"## {section.title}", "", section.__doc__ or "", ""]
         lines += ["| variable | default | values | description |", "|---|---|---|---|"]
-        for name, field in section_class.model_fields.items():
+        for name, field in section.model_fields.items():
             cells = f"`{variable(name)}`", default_text(name), values_text(field), field.description
             lines.append(f"| {' | '.join(map(str, cells))} |")
     return "\n".join(lines)
@@ -98,9 +99,9 @@ def changed_settings(settings: Settings) -> dict[str, object]:
     Keys are replaced by their number; paths of key files are not secret.
     """
     changed: dict[str, object] = {}
-    for section, section_class in SECTIONS.items():
-        for name, field in section_class.model_fields.items():
-            value = getattr(getattr(settings, section), name)
+    for section in settings.sections():
+        for name, field in type(section).model_fields.items():
+            value = getattr(section, name)
             if value != field.get_default(call_default_factory=True):
                 is_plain = isinstance(value, bool | int | float)
                 changed[variable(name)] = value if is_plain else value_text(value)

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from auricle.config.settings import PREFIX, fields
+from auricle.config.section import PREFIX
+from auricle.config.settings import fields
 
 SECRET_VARIABLES = frozenset(
     {"AURICLE_API_KEYS", "AURICLE_KEYS_FILE", "AURICLE_OPERATOR_KEY", "AURICLE_API_KEY"}

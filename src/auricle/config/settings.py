@@ -1,15 +1,16 @@
-"""Settings: all configuration of Auricle, and the only module that reads the environment.
+"""Settings: the core's sections, and all sections as they are loaded from the environment.
 
 Each field is one ``AURICLE_*`` variable. Sections are frozen and passed separately, so that each
-package receives only the settings that it uses.
+package receives only the settings that it uses. Optional folders have their own sections
+(:mod:`auricle.config.optional`).
 """
 
 import dataclasses
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Literal, Self, cast
+from typing import Annotated, Literal, Self, TypeVar, cast
 from urllib.parse import urlsplit
 
 import platformdirs
@@ -22,8 +23,10 @@ from pydantic import (
     field_validator,
 )
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode
 
+from auricle.config.optional import optional_sections
+from auricle.config.section import Section, split_at_commas, variable
 from auricle.values.errors import SetupError
 from auricle.values.limits import (
     DEFAULT_ENDPOINT_MS,
@@ -34,8 +37,6 @@ from auricle.values.limits import (
     MIN_MAX_LAG_S,
 )
 from auricle.values.types import LIVE_BEAM_SIZE
-
-PREFIX = "AURICLE_"
 
 MIN_SECRET_CHARACTERS = 32
 
@@ -51,33 +52,38 @@ AUDIO_URL = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._/-]*
 """Bucket and prefix, in characters that need no escapes anywhere."""
 
 
-def _is_service_url(url: str) -> bool:
+def is_service_url(url: str) -> bool:
+    """Return whether this is the URL of a service, without a name or key in it."""
     try:
         return SERVICE_URL.fullmatch(url) is not None and urlsplit(url).port != 0
     except ValueError:  # there can be no such port
         return False
 
 
-class _Section(BaseSettings):
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX,
-        env_ignore_empty=True,  # compose files write an unset variable as an empty one
-        extra="ignore",
-        frozen=True,
-        allow_inf_nan=False,
-        hide_input_in_errors=True,  # the input may be a key
-    )
-
-
-def _parts(value: object) -> object:
-    """Split a string at its commas; return other values unchanged."""
-    if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-    return value
-
-
-class ServerSettings(_Section):
+class ServerSettings(Section):
     """Addresses, access control and limits of the server."""
+
+    title = "Server"
+    options = (
+        "host",
+        "port",
+        "keys_file",
+        "insecure_no_auth",
+        "tls_cert",
+        "tls_key",
+        "wyoming",
+        "wyoming_host",
+        "wyoming_port",
+        "wyoming_open",
+        "wyoming_zeroconf",
+        "vosk",
+        "vosk_host",
+        "vosk_port",
+        "vosk_open",
+        "drain_s",
+        "keep_audio",
+        "log_level",
+    )
 
     host: str = Field(
         "127.0.0.1", description="Address to listen on; a non-loopback address requires keys."
@@ -198,7 +204,7 @@ class ServerSettings(_Section):
     @field_validator("api_keys", "allowed_origins", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return _parts(value)
+        return split_at_commas(value)
 
     @field_validator("allowed_origins")
     @classmethod
@@ -210,8 +216,11 @@ class ServerSettings(_Section):
         return tuple(match[0].removesuffix(ports.get(match[1], "/")) for match in matches)
 
 
-class ModelSettings(_Section):
+class ModelSettings(Section):
     """The model and how it is loaded."""
+
+    title = "Model"
+    options = ("model", "device", "compute_type")
 
     model: str | None = Field(
         None,
@@ -260,11 +269,14 @@ class ModelSettings(_Section):
     @field_validator("models", "model_aliases", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return _parts(value)
+        return split_at_commas(value)
 
 
-class WorkerSettings(_Section):
+class WorkerSettings(Section):
     """Number of workers, their timeouts and limits."""
+
+    title = "Worker"
+    options = ("workers", "worker_threads", "decode_workers")
 
     workers: int = Field(
         0, ge=0, le=256, description="Worker processes; 0: as many as cores and memory allow."
@@ -319,11 +331,14 @@ class WorkerSettings(_Section):
     @field_validator("sandbox_folders", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return _parts(value)
+        return split_at_commas(value)
 
 
-class QueueSettings(_Section):
+class QueueSettings(Section):
     """Limits of the queue, and the handling of poison jobs."""
+
+    title = "Queue"
+    options = ("queue_audio_s",)
 
     queue_audio_s: float = Field(
         600, gt=0, description="Maximum queued audio of uploads and files, in seconds."
@@ -358,8 +373,11 @@ class QueueSettings(_Section):
     )
 
 
-class DecodeSettings(_Section):
+class DecodeSettings(Section):
     """Limits on audio files."""
+
+    title = "Decode"
+    options = ("max_audio_s",)
 
     max_audio_s: float = Field(
         4 * 3600, gt=0, description="Maximum duration of an audio file, in seconds."
@@ -382,8 +400,10 @@ class DecodeSettings(_Section):
     )
 
 
-class SpeakerSettings(_Section):
+class SpeakerSettings(Section):
     """Workers that distinguish the speakers of a recording."""
+
+    title = "Speakers"
 
     speaker_workers: int = Field(
         1,
@@ -399,8 +419,10 @@ class SpeakerSettings(_Section):
     )
 
 
-class TurnSettings(_Section):
+class TurnSettings(Section):
     """Workers that judge whether a speaker has finished."""
+
+    title = "Turns"
 
     turn_workers: int = Field(
         1,
@@ -415,8 +437,10 @@ NO_PARTIALS = "none"
 """Value of ``partial_model`` that disables partials."""
 
 
-class LiveSettings(_Section):
+class LiveSettings(Section):
     """Limits and timeouts of live sessions."""
+
+    title = "Live"
 
     max_sessions: int = Field(
         1000,
@@ -481,8 +505,10 @@ class LiveSettings(_Section):
         return lag_s
 
 
-class RemoteEngineSettings(_Section):
+class RemoteEngineSettings(Section):
     """Recognisers on other machines, used by a gateway."""
+
+    title = "Engine"
 
     engine_urls: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="URLs of recognisers, comma-separated; none: the server runs workers."
@@ -497,18 +523,20 @@ class RemoteEngineSettings(_Section):
     @field_validator("engine_urls", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return _parts(value)
+        return split_at_commas(value)
 
     @field_validator("engine_urls")
     @classmethod
     def _as_they_are_joined(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
-        if not all(map(_is_service_url, urls)):
+        if not all(map(is_service_url, urls)):
             raise ValueError("write each as http://host:port, without a name or key in it")
         return tuple(dict.fromkeys(url.rstrip("/") for url in urls))
 
 
-class LedgerSettings(_Section):
+class LedgerSettings(Section):
     """The database, and what is kept in it."""
+
+    title = "Ledger"
 
     state_dir: Path | None = Field(
         None,
@@ -589,7 +617,7 @@ class LedgerSettings(_Section):
     @field_validator("audio_endpoint")
     @classmethod
     def _check_audio_endpoint(cls, url: str | None) -> str | None:
-        if url is not None and not _is_service_url(url):
+        if url is not None and not is_service_url(url):
             raise ValueError("write it as https://host:port, without a name or key in it")
         return url
 
@@ -604,31 +632,10 @@ def spool_directory(server: ServerSettings, ledger: LedgerSettings) -> Path:
     return server.spool_dir or ledger.directory / "spool"
 
 
-class ClusterSettings(_Section):
-    """Recognisers on Ray Serve, used by gateways."""
-
-    replicas: int = Field(2, ge=1, description="Minimum number of recognisers on Ray.")
-    max_replicas: int = Field(
-        0, ge=0, description="Maximum number of recognisers on Ray; 0: as AURICLE_REPLICAS."
-    )
-    replica_audio_s: float = Field(
-        30, gt=0, description="Autoscaling target: seconds of audio in flight per recogniser."
-    )
-    replica_cpus: float = Field(
-        2, gt=0, description="CPUs per recogniser on Ray; one worker per CPU, at least two."
-    )
-    replica_gpus: float = Field(
-        0,
-        ge=0,
-        description="GPUs per recogniser on Ray; 0: one if the device is `cuda`, else none.",
-    )
-    ray_ingress_replicas: int = Field(
-        2, ge=1, description="Number of Ray ingress replicas, which route jobs to the recognisers."
-    )
-
-
-class ClientSettings(_Section):
+class ClientSettings(Section):
     """How the command line reaches a running server."""
+
+    title = "Client"
 
     url: str | None = Field(
         None,
@@ -644,9 +651,20 @@ class ClientSettings(_Section):
     )
 
 
+AnySection = TypeVar("AnySection", bound=Section)
+
+
+def _optional_defaults() -> Mapping[type[Section], Section]:
+    return {section: section() for section in optional_sections()}
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All sections of the settings."""
+    """All sections of the settings.
+
+    Attributes:
+        optional: The sections of optional folders.
+    """
 
     server: ServerSettings = field(default_factory=ServerSettings)
     model: ModelSettings = field(default_factory=ModelSettings)
@@ -658,8 +676,8 @@ class Settings:
     live: LiveSettings = field(default_factory=LiveSettings)
     engine: RemoteEngineSettings = field(default_factory=RemoteEngineSettings)
     ledger: LedgerSettings = field(default_factory=LedgerSettings)
-    cluster: ClusterSettings = field(default_factory=ClusterSettings)
     client: ClientSettings = field(default_factory=ClientSettings)
+    optional: Mapping[type[Section], Section] = field(default_factory=_optional_defaults)
 
     @classmethod
     def load(cls, overrides: Mapping[str, object] | None = None) -> Self:
@@ -673,28 +691,45 @@ class Settings:
             SetupError: Some values are invalid; the message names each variable or option.
         """
         options = {name: value for name, value in (overrides or {}).items() if value is not None}
-        sections: dict[str, _Section] = {}
         problems: list[str] = []
-        for section, section_class in SECTIONS.items():
-            own = {name: options[name] for name in section_class.model_fields if name in options}
-            try:
-                sections[section] = section_class.model_validate(own)
-            except ValidationError as exc:
-                problems += [_problem(str(e["loc"][0]), e["msg"], options) for e in exc.errors()]
+        core = {name: _read(section, options, problems) for name, section in _CORE.items()}
+        others = {section: _read(section, options, problems) for section in optional_sections()}
         if problems:
             raise SetupError(f"Invalid settings: {'; '.join(problems)}")
-        return cls(**sections)  # type: ignore[arg-type]  # SECTIONS has the fields' own classes
+        return cls(**core, optional=others)  # type: ignore[arg-type]  # _CORE has the fields' own classes
+
+    def section(self, section: type[AnySection]) -> AnySection:
+        """Return the section of an optional folder."""
+        found = self.optional[section]
+        assert isinstance(found, section)
+        return found
+
+    def with_section(self, section: Section) -> Self:
+        """Return a copy with another section of an optional folder."""
+        return replace(self, optional={**self.optional, type(section): section})
+
+    def sections(self) -> tuple[Section, ...]:
+        """Return all sections, in the order of :func:`section_classes`."""
+        return (*(getattr(self, name) for name in _CORE), *self.optional.values())
 
 
-SECTIONS: Mapping[str, type[_Section]] = {
-    section.name: cast(type[_Section], section.default_factory)
+_CORE: Mapping[str, type[Section]] = {
+    section.name: cast(type[Section], section.default_factory)
     for section in dataclasses.fields(Settings)
+    if section.name != "optional"
 }
 
 
-def variable(name: str) -> str:
-    """Return the environment variable of a field."""
-    return PREFIX + name.upper()
+def _read(
+    section: type[Section], options: Mapping[str, object], problems: list[str]
+) -> Section | None:
+    """Return a section as read; add what is wrong with it to ``problems``."""
+    own = {name: options[name] for name in section.model_fields if name in options}
+    try:
+        return section.model_validate(own)
+    except ValidationError as exc:
+        problems += [_problem(str(e["loc"][0]), e["msg"], options) for e in exc.errors()]
+        return None
 
 
 def _problem(name: str, message: str, options: Mapping[str, object]) -> str:
@@ -702,7 +737,12 @@ def _problem(name: str, message: str, options: Mapping[str, object]) -> str:
     return f"{source}: {message}"
 
 
+def section_classes() -> tuple[type[Section], ...]:
+    """Return all sections: the core's, and those of optional folders."""
+    return (*_CORE.values(), *optional_sections())
+
+
 def fields() -> Iterator[tuple[str, FieldInfo]]:
     """Yield the name and definition of every setting, in the order of sections."""
-    for section in SECTIONS.values():
+    for section in section_classes():
         yield from section.model_fields.items()

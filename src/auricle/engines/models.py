@@ -20,7 +20,8 @@ from typing import Protocol
 
 from pydantic import ValidationError
 
-from auricle.config.settings import ModelSettings, WorkerSettings, variable
+from auricle.config.section import variable
+from auricle.config.settings import ModelSettings, WorkerSettings
 from auricle.engines.aliases import parse_aliases, served_name, usual_name
 from auricle.engines.base import MIN_AUDIO_S, EngineSpec, NoModelFiles
 from auricle.engines.registry import BUILT_IN, find_engine

@@ -5,7 +5,8 @@ is no larger than the model of the final and knows one of its languages, and the
 CPU (measured 2026-11-27, docs/decisions/080). All others come from the model of the final.
 """
 
-from auricle.config.settings import NO_PARTIALS, ModelSettings, WorkerSettings, variable
+from auricle.config.section import variable
+from auricle.config.settings import NO_PARTIALS, ModelSettings, WorkerSettings
 from auricle.engines.models import Models, ServedModel
 from auricle.engines.placement import Placement, resolve_placement
 from auricle.engines.registry import BUILT_IN, find_engine

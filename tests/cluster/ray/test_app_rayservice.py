@@ -32,12 +32,13 @@ def test_the_application_is_what_its_arguments_say(
 ) -> None:
     pytest.importorskip("ray", reason="see `make test-cluster`")
     from auricle.cluster.ray import app
+    from auricle.cluster.settings import ClusterSettings
     from auricle.config.settings import Settings, fields
 
     monkeypatch.setenv("AURICLE_MODEL", "scripted")
     [application] = configuration["applications"]
     assert application["import_path"] == "auricle.cluster.ray.app:app"
     assert set(application["args"]) <= {name for name, _ in fields()}
-    cluster = Settings.load(application["args"]).cluster
+    cluster = Settings.load(application["args"]).section(ClusterSettings)
     assert (cluster.replicas, cluster.max_replicas, cluster.replica_cpus) == (2, 8, 2)
     assert app.app(application["args"]) is not None

@@ -3,6 +3,7 @@
 import pytest
 
 from auricle.cluster.ray.arguments import settings_from
+from auricle.cluster.settings import ClusterSettings
 from auricle.values.errors import SetupError
 
 pytestmark = pytest.mark.unit
@@ -11,7 +12,7 @@ pytestmark = pytest.mark.unit
 def test_they_win_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AURICLE_REPLICAS", "3")
     monkeypatch.setenv("AURICLE_RAY_INGRESS_REPLICAS", "4")
-    cluster = settings_from({"replicas": "5", "replica_cpus": 1.5}).cluster
+    cluster = settings_from({"replicas": "5", "replica_cpus": 1.5}).section(ClusterSettings)
     assert (cluster.replicas, cluster.ray_ingress_replicas, cluster.replica_cpus) == (5, 4, 1.5)
 
 

@@ -10,7 +10,8 @@ import msgspec
 from auricle.cli.bench.score import MAX_P95_S, LevelResult
 from auricle.cli.bench.yardstick import Yardstick
 from auricle.config.capacity import Capacity, Measured
-from auricle.config.settings import Settings, variable
+from auricle.config.section import variable
+from auricle.config.settings import Settings
 
 MAX_OTHER_CORES_SHARE = 0.1
 """Other programs that use more of the machine's cores make the figures too low."""

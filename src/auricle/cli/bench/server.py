@@ -19,7 +19,8 @@ import httpx2 as httpx
 import psutil
 
 from auricle.config.environment import other_environment
-from auricle.config.settings import Settings, variable
+from auricle.config.section import variable
+from auricle.config.settings import Settings
 from auricle.values.errors import SetupError
 from auricle.values.transcriber import WorkerState
 

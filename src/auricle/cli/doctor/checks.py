@@ -19,7 +19,8 @@ import httpx2
 from auricle.audio.opus import find_libopus
 from auricle.cli.doctor.finding import LIMIT_S, Finding, Level
 from auricle.config.environment import unknown_variables, worker_environment
-from auricle.config.settings import Settings, spool_directory, variable
+from auricle.config.section import variable
+from auricle.config.settings import Settings, spool_directory
 from auricle.engines.base import EngineSpec, MemoryEstimate
 from auricle.engines.models import ModelTable, chosen_model
 from auricle.engines.placement import on_cpu, plan_models

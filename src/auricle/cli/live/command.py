@@ -36,7 +36,8 @@ from auricle.cli.support.speech_options import (
     split_hotwords,
 )
 from auricle.client import ClientRules, LiveClient
-from auricle.config.settings import Settings, variable
+from auricle.config.section import variable
+from auricle.config.settings import Settings
 from auricle.text.formats.subtitle_layout import USUAL, SubtitleLimits
 from auricle.values.audio_formats import FILE_NAMES
 from auricle.values.commands import StreamParameters

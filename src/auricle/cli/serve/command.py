@@ -1,38 +1,16 @@
 """``auricle serve``: its options. The server itself is imported when the command runs."""
 
-from typing import Annotated
+import inspect
+from collections.abc import Iterator
+from typing import Annotated, get_args
+
+from pydantic.fields import FieldInfo
 
 from auricle.cli.support.setting_options import setting
+from auricle.config.settings import section_classes
 
 
-def serve(
-    host: Annotated[str | None, setting("host")] = None,
-    port: Annotated[int | None, setting("port")] = None,
-    keys_file: Annotated[str | None, setting("keys_file")] = None,
-    insecure_no_auth: Annotated[bool | None, setting("insecure_no_auth")] = None,
-    tls_cert: Annotated[str | None, setting("tls_cert")] = None,
-    tls_key: Annotated[str | None, setting("tls_key")] = None,
-    wyoming: Annotated[bool | None, setting("wyoming")] = None,
-    wyoming_host: Annotated[str | None, setting("wyoming_host")] = None,
-    wyoming_port: Annotated[int | None, setting("wyoming_port")] = None,
-    wyoming_open: Annotated[bool | None, setting("wyoming_open")] = None,
-    wyoming_zeroconf: Annotated[bool | None, setting("wyoming_zeroconf")] = None,
-    vosk: Annotated[bool | None, setting("vosk")] = None,
-    vosk_host: Annotated[str | None, setting("vosk_host")] = None,
-    vosk_port: Annotated[int | None, setting("vosk_port")] = None,
-    vosk_open: Annotated[bool | None, setting("vosk_open")] = None,
-    model: Annotated[str | None, setting("model")] = None,
-    device: Annotated[str | None, setting("device")] = None,
-    compute_type: Annotated[str | None, setting("compute_type")] = None,
-    workers: Annotated[int | None, setting("workers")] = None,
-    worker_threads: Annotated[int | None, setting("worker_threads")] = None,
-    decode_workers: Annotated[int | None, setting("decode_workers")] = None,
-    queue_audio_s: Annotated[float | None, setting("queue_audio_s")] = None,
-    max_audio_s: Annotated[float | None, setting("max_audio_s")] = None,
-    drain_s: Annotated[float | None, setting("drain_s")] = None,
-    keep_audio: Annotated[str | None, setting("keep_audio")] = None,
-    log_level: Annotated[str | None, setting("log_level")] = None,
-) -> None:
+def serve(**options: object) -> None:
     """Serve speech to text over HTTP.
 
     The port answers at once; until the first worker is ready, requests get 503 with Retry-After. A
@@ -45,34 +23,27 @@ def serve(
 
     Ctrl-C finishes accepted work and exits; a second Ctrl-C exits at once.
     """
-    overrides: dict[str, object] = {
-        "host": host,
-        "port": port,
-        "keys_file": keys_file,
-        "insecure_no_auth": insecure_no_auth,
-        "tls_cert": tls_cert,
-        "tls_key": tls_key,
-        "wyoming": wyoming,
-        "wyoming_host": wyoming_host,
-        "wyoming_port": wyoming_port,
-        "wyoming_open": wyoming_open,
-        "wyoming_zeroconf": wyoming_zeroconf,
-        "vosk": vosk,
-        "vosk_host": vosk_host,
-        "vosk_port": vosk_port,
-        "vosk_open": vosk_open,
-        "model": model,
-        "device": device,
-        "compute_type": compute_type,
-        "workers": workers,
-        "worker_threads": worker_threads,
-        "decode_workers": decode_workers,
-        "queue_audio_s": queue_audio_s,
-        "max_audio_s": max_audio_s,
-        "drain_s": drain_s,
-        "keep_audio": keep_audio,
-        "log_level": log_level,
-    }
     from auricle.cli.serve.start import run
 
-    run(overrides)
+    run(options)
+
+
+def _parameters() -> Iterator[inspect.Parameter]:
+    for section in section_classes():
+        for name in section.options:
+            kind = _option_type(section.model_fields[name])
+            yield inspect.Parameter(
+                name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=None,
+                annotation=Annotated[kind | None, setting(name)],
+            )
+
+
+def _option_type(field: FieldInfo) -> type[bool | float | str]:
+    """Return the type as which an option is parsed; the section validates it."""
+    kinds = get_args(field.annotation) or (field.annotation,)
+    return next((kind for kind in (bool, int, float) if kind in kinds), str)
+
+
+serve.__signature__ = inspect.Signature([*_parameters()])  # type: ignore[attr-defined]  # Typer reads it

@@ -11,7 +11,8 @@ from auricle.client.api.calls import MAX_PAGE, Call, base_url
 from auricle.client.api.connection import Connection
 from auricle.client.api.http import BlockingTransport
 from auricle.client.api.transport import TIMEOUT_S
-from auricle.config.settings import ClientSettings, Settings, variable
+from auricle.config.section import variable
+from auricle.config.settings import ClientSettings, Settings
 from auricle.values.errors import (
     AuricleError,
     NotFound,

@@ -4,7 +4,8 @@ import typer
 import typer.models
 from rich.markup import escape
 
-from auricle.config.settings import fields, variable
+from auricle.config.section import variable
+from auricle.config.settings import fields
 
 _FIELDS = dict(fields())
 

@@ -31,6 +31,7 @@ from auricle.cluster.ray.router import PreferredReplicaRouter
 from auricle.cluster.recogniser.replica import RecogniserReplica
 from auricle.cluster.recogniser.scaling import AudioLoadPolicy, ingresses_per_machine
 from auricle.cluster.recogniser.service import RecogniserService
+from auricle.cluster.settings import ClusterSettings
 from auricle.cluster.wire.capacity import Capacity, capacity_of
 from auricle.cluster.wire.messages import JobHead, audio_s_of
 from auricle.config.settings import Settings
@@ -221,7 +222,7 @@ def app(args: Mapping[str, object]) -> serve.Application:
 
 def application(settings: Settings) -> serve.Application:
     """Build the application from settings."""
-    cluster = settings.cluster
+    cluster = settings.section(ClusterSettings)
     to_end_s = settings.server.drain_s + DRAIN_MARGIN_S
     gpus = cluster.replica_gpus or (1 if settings.model.device == "cuda" else 0)
     max_replicas = max(cluster.replicas, cluster.max_replicas)

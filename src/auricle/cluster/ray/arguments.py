@@ -4,7 +4,8 @@ import difflib
 from collections.abc import Mapping
 
 from auricle.config.environment import SECRET_VARIABLES
-from auricle.config.settings import Settings, fields, variable
+from auricle.config.section import variable
+from auricle.config.settings import Settings, fields
 from auricle.values.errors import SetupError
 
 

@@ -9,12 +9,12 @@ import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
 import ray
 from ray import serve
 
 from auricle.cluster.ray.app import application
+from auricle.cluster.settings import ClusterSettings
 from auricle.config.settings import Settings
 from auricle.system.machine import usable_cores
 from auricle.values.errors import SetupError
@@ -39,13 +39,14 @@ def running(settings: Settings, host: str, port: int) -> Iterator[None]:
     """
     cores = usable_cores()
     settings = with_shared_cpus(settings, cores)
-    max_replicas = max(settings.cluster.replicas, settings.cluster.max_replicas)
+    cluster = settings.section(ClusterSettings)
+    max_replicas = max(cluster.replicas, cluster.max_replicas)
     for name, value in RAY_SETTINGS.items():
         os.environ.setdefault(name, value)
     try:
         ray.init(
             address="local",  # never join a running cluster
-            num_cpus=max(cores, math.ceil(max_replicas * settings.cluster.replica_cpus)),
+            num_cpus=max(cores, math.ceil(max_replicas * cluster.replica_cpus)),
             include_dashboard=False,
             log_to_driver=False,
             logging_level=logging.ERROR,
@@ -66,11 +67,11 @@ def running(settings: Settings, host: str, port: int) -> Iterator[None]:
 
 def with_shared_cpus(settings: Settings, cores: int) -> Settings:
     """Return the settings with ``replica_cpus`` set to an equal share of the cores, if unset."""
-    cluster = settings.cluster
+    cluster = settings.section(ClusterSettings)
     if "replica_cpus" in cluster.model_fields_set:
         return settings
     each = max(1, cores // max(cluster.replicas, cluster.max_replicas))
-    return replace(settings, cluster=cluster.model_copy(update={"replica_cpus": each}))
+    return settings.with_section(cluster.model_copy(update={"replica_cpus": each}))
 
 
 def _deploy(settings: Settings) -> None:

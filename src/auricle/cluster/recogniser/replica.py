@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator, Sequence
 from auricle.cluster.recogniser.health import Health
 from auricle.cluster.recogniser.pool_backend import PoolBackend
 from auricle.cluster.recogniser.scaling import ONGOING_AUDIO
+from auricle.cluster.settings import ClusterSettings
 from auricle.cluster.wire.messages import parse_head
 from auricle.config.settings import Settings
 from auricle.engines.models import ModelTable
@@ -25,7 +26,7 @@ from auricle.workers.kinds.asr.model_pools import ModelPools
 
 def cores_of(settings: Settings) -> int:
     """Return the number of CPU cores for the workers of a replica."""
-    return max(1, int(settings.cluster.replica_cpus))
+    return max(1, int(settings.section(ClusterSettings).replica_cpus))
 
 
 class RecogniserReplica:

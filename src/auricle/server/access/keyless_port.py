@@ -7,7 +7,8 @@ it.
 import socket
 from dataclasses import dataclass
 
-from auricle.config.settings import ServerSettings, variable
+from auricle.config.section import variable
+from auricle.config.settings import ServerSettings
 from auricle.server.access.exposure import is_loopback
 from auricle.server.net.announcer import check_announcer
 from auricle.server.net.listen import open_sockets

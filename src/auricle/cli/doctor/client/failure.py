@@ -7,7 +7,7 @@ from urllib.parse import urlsplit, urlunsplit
 from auricle.cli.doctor.client.transport import shown_url
 from auricle.cli.doctor.finding import Finding, Level
 from auricle.client.network import describe_failure
-from auricle.config.settings import variable
+from auricle.config.section import variable
 from auricle.protocol.client_profile import ClientProfile, KeyStyle
 from auricle.protocol.ignored import WARNINGS_HEADER
 from auricle.protocol.json_object import json_object

@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-from auricle.config.settings import variable
+from auricle.config.section import variable
 from auricle.engines.onnx_file import BadFile, read_onnx
 from auricle.values.errors import SetupError
 from auricle.workers.kinds.speakers.fbank import BANDS
