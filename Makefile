@@ -51,6 +51,9 @@ test-unit: setup ## Run the tests that start no server and no process (takes sec
 test-slow: setup ## Run the long tests: soak, overload, killed servers under load, word for word
 	@$(PYTEST) -m slow $(or $(ARGS),$(IN_PARALLEL))
 
+test-optional: setup ## Delete each optional folder in turn, and test that the rest is whole
+	@$(PYTEST) tests/optional $(or $(ARGS),-n 2 -q)
+
 check: setup format-check lint types layers prose coverage ## Everything that CI checks: format, lint, types, layers, prose, tests, coverage
 	@echo "check: all is well"
 

@@ -24,6 +24,7 @@ BY_PURPOSE = {
     "deploy": "the files of deploy/",
     "fuzz": "the fuzz targets",
     "images": "the container images, run by `make test-images`",
+    "optional": "the package without a folder, run by `make test-optional`",
     "project": "the repository itself",
     "research": "measurements",
     "resilience": "faults while everything runs",

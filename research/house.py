@@ -1,0 +1,162 @@
+"""How large the core is, and what knows an optional part.
+
+    python -m research.house [SRC]
+
+Counts code lines, without blank lines, comments and docstrings: of the whole package, of what
+``auricle serve`` can import with every optional folder, and of the same without any. ``SRC`` is
+another version's ``src``. Imports inside functions count as well.
+"""
+
+import ast
+import io
+import sys
+import tokenize
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import grimp
+
+ROOT = Path(__file__).parents[1]
+CORE = {
+    "apis": {"native", "openai"},
+    "engines": {"whisper", "pull"},
+    "workers/kinds": {"asr", "decode"},
+}
+"""Folders of parts, each with those of its folders that belong to the core."""
+OPTIONAL_ROOMS = {"cluster"}
+CLI = "auricle.cli"
+START = "auricle.cli.serve.start"
+
+
+@dataclass(frozen=True)
+class House:
+    """One version of the package.
+
+    Attributes:
+        source: The directory of the package.
+        graph: Its imports.
+    """
+
+    source: Path
+    graph: grimp.ImportGraph
+
+    @classmethod
+    def of(cls, src: Path = ROOT / "src") -> "House":
+        """Read the package in a directory that is on the search path."""
+        return cls(
+            src / "auricle",
+            grimp.build_graph("auricle", exclude_type_checking_imports=True, cache_dir=None),
+        )
+
+    @property
+    def optional(self) -> tuple[str, ...]:
+        """Paths of the folders that can be deleted, relative to the package."""
+        parts = [
+            f"{room}/{folder.name}"
+            for room, core in CORE.items()
+            for folder in sorted((self.source / room).iterdir())
+            if (folder / "__init__.py").exists() and folder.name not in core
+        ]
+        return (*parts, *sorted(OPTIONAL_ROOMS))
+
+    def modules_in(self, folder: str) -> frozenset[str]:
+        """Return the modules in a folder."""
+        name = f"auricle.{folder.replace('/', '.')}"
+        return frozenset(
+            each for each in self.graph.modules if each == name or each.startswith(f"{name}.")
+        )
+
+    def imports_of(self, folder: str) -> list[str]:
+        """Return who imports a folder from outside of it, as ``importer -> imported``."""
+        inside = self.modules_in(folder)
+        return sorted(
+            f"{importer} -> {module}"
+            for module in inside
+            for importer in self.graph.find_modules_that_directly_import(module) - inside
+        )
+
+    def served(self, *, with_optional: bool) -> frozenset[str]:
+        """Return the modules that ``auricle serve`` and its processes can import."""
+        parts = [
+            f"{room}/{folder.name}"
+            for room in CORE
+            for folder in (self.source / room).iterdir()
+            if (folder / "__init__.py").exists()
+        ]
+        optional = {
+            module
+            for folder in self.optional
+            for module in self.modules_in(folder)
+            if not with_optional
+        }
+        waiting = {START, *(module for part in parts for module in self.modules_in(part))}
+        if with_optional:
+            waiting |= {module for room in OPTIONAL_ROOMS for module in self.modules_in(room)}
+        waiting -= optional
+        reached: set[str] = set()
+        while waiting:
+            module = waiting.pop()
+            reached.add(module)
+            waiting |= self.graph.find_modules_directly_imported_by(module) - reached - optional
+        return frozenset(reached)
+
+    def lines(self, modules: frozenset[str]) -> int:
+        """Return the number of code lines of modules."""
+        return sum(code_lines(self.path_of(module)) for module in modules)
+
+    def path_of(self, module: str) -> Path:
+        """Return the file of a module."""
+        path = self.source.joinpath(*module.split(".")[1:])
+        return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+@cache
+def code_lines(path: Path) -> int:
+    """Return the number of lines with code: no blank lines, comments and docstrings."""
+    text = path.read_text(encoding="utf-8")
+    documented = {
+        line
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+        for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)
+    }
+    ignored = {
+        *(tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT),
+        tokenize.ENDMARKER,
+    }
+    lines = {
+        line
+        for token in tokenize.generate_tokens(io.StringIO(text).readline)
+        if token.type not in ignored
+        for line in range(token.start[0], token.end[0] + 1)
+    }
+    return len(lines - documented)
+
+
+def main(arguments: list[str]) -> None:
+    """Print the figures of one version."""
+    src = Path(arguments[0]).resolve() if arguments else ROOT / "src"
+    sys.path.insert(0, str(src))
+    house = House.of(src)
+    modules = frozenset(house.graph.modules)
+    served, core = house.served(with_optional=True), house.served(with_optional=False)
+    about_speakers = [
+        path
+        for path in sorted(house.source.rglob("*.py"))
+        if "speaker" in path.read_text(encoding="utf-8").lower()
+    ]
+    print(f"code lines: {house.lines(modules)} in all, in {len(modules)} modules")
+    print(f"auricle serve: {house.lines(served)} with every optional folder, {len(served)} modules")
+    print(f"auricle serve: {house.lines(core)} without any, {len(core)} modules")
+    folders = {path.parent for path in about_speakers}
+    print(f"'speaker': in {len(about_speakers)} modules of {len(folders)} folders")
+    for folder in house.optional:
+        lines = house.lines(house.modules_in(folder))
+        print(f"{folder}: {lines} code lines; imported by {house.imports_of(folder) or 'nothing'}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

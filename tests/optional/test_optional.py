@@ -1,0 +1,142 @@
+"""Each optional folder can be deleted: the rest of the server is whole.
+
+Run by ``make test-optional``. A copy of the package without the folder serves the real model.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from research.house import House
+from tests.support.clips import CLIPS, words
+from tests.support.command import LIMIT_S, ROOT, environment, started_at
+from tests.support.model import CACHE_DIR, bundled_model
+
+pytestmark = pytest.mark.model
+
+SOURCE = ROOT / "src/auricle"
+OPTIONAL = House.of().optional
+PAGES = tuple(
+    name for name in ("server/static", "server/documentation.zip") if (SOURCE / name).exists()
+)
+CLIP = CLIPS["short.wav"]
+IMPORT_ALL = """
+import importlib, pkgutil, auricle
+for module in pkgutil.walk_packages(auricle.__path__, "auricle."):
+    if not module.name.endswith("__main__"):
+        try:
+            importlib.import_module(module.name)
+        except ModuleNotFoundError as error:
+            if (error.name or "").partition(".")[0] == "auricle":
+                raise
+"""
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A copy of the package, of which a part is missing, and a server that runs from it."""
+
+    environ: dict[str, str]
+    url: str
+
+    def run(self, *arguments: str) -> str:
+        """Run a program of the copy, which must succeed, and return what it prints."""
+        done = subprocess.run(
+            [sys.executable, *arguments],
+            env=self.environ,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=LIMIT_S,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def get(self, path: str) -> str:
+        """Return the body of a page, which must be there."""
+        answer = httpx2.get(f"{self.url}{path}", timeout=LIMIT_S)
+        assert answer.status_code == 200, (path, answer.text)
+        return answer.text
+
+
+def without(folders: tuple[str, ...], target: Path) -> Path:
+    """Copy the package without some of its folders, and return the search path."""
+    gone = {SOURCE / folder for folder in folders}
+    assert all(path.exists() for path in gone)
+
+    def left_out(folder: str, names: list[str]) -> set[str]:
+        return {name for name in names if Path(folder, name) in gone or name == "__pycache__"}
+
+    shutil.copytree(SOURCE, target / "auricle", ignore=left_out)
+    return target
+
+
+CASES = {**{folder: (folder,) for folder in (*OPTIONAL, *PAGES)}, "all": OPTIONAL}
+
+
+@pytest.fixture(scope="module", params=CASES)
+def copy(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Copy]:
+    bundled_model()
+    folder = tmp_path_factory.mktemp("optional")
+    source = without(CASES[request.param], folder / "src")
+    environ = environment(
+        folder, engine="whisper", model="base", cache_dir=CACHE_DIR, workers=1, decode_workers=1
+    )
+    environ["PYTHONPATH"] = os.pathsep.join([str(source), environ["PYTHONPATH"]])
+    server = subprocess.Popen(
+        [sys.executable, "-m", "auricle", "serve"],
+        env=environ,
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert server.stderr is not None
+    try:
+        yield Copy(environ, started_at(server.stderr))
+    finally:
+        server.terminate()
+        server.communicate(timeout=LIMIT_S)
+
+
+def test_nothing_imports_what_is_missing(copy: Copy) -> None:
+    copy.run("-c", IMPORT_ALL)
+
+
+def test_its_commands_are_whole(copy: Copy) -> None:
+    for command in ("--help", "settings", "models"):
+        assert copy.run("-m", "auricle", command)
+    assert copy.run("-m", "auricle", "doctor")
+
+
+def test_its_pages_for_operators_are_whole(copy: Copy) -> None:
+    assert json.loads(copy.get("/health"))["status"] == "ok"
+    assert "auricle_" in copy.get("/metrics")
+    assert "/v1/audio/transcriptions" in json.loads(copy.get("/openapi.json"))["paths"]
+
+
+def test_a_file_is_transcribed(copy: Copy) -> None:
+    answer = httpx2.post(
+        f"{copy.url}/v1/audio/transcriptions",
+        data={"model": "whisper-1"},
+        files={"file": (CLIP.path.name, CLIP.path.read_bytes())},
+        timeout=LIMIT_S,
+    )
+    assert words(answer.json()["text"]) == words(CLIP.text)
+
+
+def test_live_speech_is_transcribed(copy: Copy) -> None:
+    captions = copy.run("-m", "auricle", "live", str(CLIP.path), "--url", copy.url)
+    assert words(captions) == words(CLIP.text)
