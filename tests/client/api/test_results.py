@@ -1,10 +1,19 @@
 """Documents of the API as values."""
 
+from typing import Any
+
 import msgspec
 import pytest
 
+from auricle.apis.native import sessions, tokens, transcripts
+from auricle.client.api import results
+from auricle.client.api.failures import Problem
 from auricle.client.api.results import Job, Transcript
-from auricle.text.formats.native_json import transcript_body
+from auricle.protocol.errors import ErrorBody
+from auricle.server.jobs.background_jobs import bodies
+from auricle.text.formats import gaps, native_json
+from auricle.text.formats.native_json import parse_transcript, transcript_body
+from auricle.text.formats.subtitles import to_srt
 from auricle.values.errors import PoisonJob, RequestError
 from auricle.values.types import Gap, Segment, Speaker, Word
 from auricle.values.types import Transcript as Recognised
@@ -63,7 +72,10 @@ def test_a_transcript_has_all_that_the_server_sends() -> None:
 
 def test_a_transcript_becomes_subtitles() -> None:
     transcript = msgspec.json.decode(document(), type=Transcript)
-    assert "Ann: Good morning." in transcript.to_subtitles()
+    assert parse_transcript(msgspec.to_builtins(transcript)) == (RECOGNISED, GAPS)
+    expected = to_srt(RECOGNISED.segments, GAPS, speakers=RECOGNISED.speakers)
+    assert transcript.to_subtitles() == expected
+    assert "Ann: Good morning." in expected
     assert transcript.to_subtitles("vtt").startswith("WEBVTT")
 
 
@@ -78,3 +90,61 @@ def test_a_job_without_a_transcript_says_why() -> None:
         _ = failed.transcript
     with pytest.raises(RequestError, match="running"):
         _ = Job("a", "running", 0.5).transcript
+
+
+DOCUMENTS: list[tuple[Any, Any, set[str]]] = [
+    (Problem, ErrorBody, {"speakers", "capacity"}),
+    (results.Transcript, native_json.TranscriptBody, {"timing_ms"}),
+    (results.TranscriptSegment, native_json.SegmentBody, set()),
+    (results.SpokenWord, native_json.WordBody, set()),
+    (results.NamedSpeaker, native_json.SpeakerBody, set()),
+    (results.MissingPart, gaps.GapBody, set()),
+    (results.Job, bodies.JobBody, set()),
+    (results.Webhook, bodies.WebhookBody, set()),
+    (results.JobSummary, bodies.JobSummary, set()),
+    (results.KeptTranscript, transcripts.WholeTranscriptBody, set()),
+    (results.TranscriptSummary, transcripts.TranscriptBody, set()),
+    (results.KeptSegment, transcripts.SegmentBody, {"starts_paragraph"}),
+    (results.KeptWord, transcripts.WordBody, set()),
+    (results.Match, transcripts.MatchBody, set()),
+    (results.LiveSession, sessions.SessionBody, set()),
+    (results.Token, sessions._TokenBody, set()),
+    (results.Token, tokens._Token, set()),
+]
+"""A value of the client, the server's document, and fields of it that the client ignores."""
+
+
+def schema(kind: type) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the schema of a type and those that it refers to."""
+    [_], schemas = msgspec.json.schema_components([kind])
+    return schemas[kind.__name__], schemas
+
+
+def types(field: dict[str, Any], schemas: dict[str, Any]) -> set[str]:
+    """Return the kinds of JSON values of a field, or the values where they are listed."""
+    match field:
+        case {"type": str(name)}:
+            return {name}
+        case {"type": names}:
+            return set(names)
+        case {"enum": values}:
+            return set(map(str, values))
+        case {"$ref": name}:
+            return types(schemas[name.rpartition("/")[2]], schemas)
+    return set().union(*(types(each, schemas) for each in field["anyOf"]))
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "ignored"), DOCUMENTS, ids=lambda each: getattr(each, "__name__", "")
+)
+def test_a_value_has_the_fields_of_the_server_s_document(
+    ours: type, theirs: type, ignored: set[str]
+) -> None:
+    value, values = schema(ours)
+    body, bodies = schema(theirs)
+    assert set(body["properties"]) - set(value["properties"]) == ignored
+    assert set(value["properties"]) <= set(body["properties"])
+    assert set(value["required"]) <= set(body["required"])
+    for name, field in value["properties"].items():
+        sent, accepted = types(body["properties"][name], bodies), types(field, values)
+        assert sent - accepted <= ({"integer"} if "number" in accepted else set()), name

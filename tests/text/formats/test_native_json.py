@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from auricle.text.formats.gaps import gap_fields
-from auricle.text.formats.native_json import transcript_body
+from auricle.text.formats.native_json import parse_transcript, transcript_body
 from auricle.values.types import Gap, Segment, Speaker, Timing, Transcript, Word
 
 pytestmark = pytest.mark.unit
@@ -77,3 +77,33 @@ def test_warnings_are_listed_only_if_there_are_any() -> None:
     assert "warnings" not in transcript_body("job", "trace", TRANSCRIPT)
     body = transcript_body("job", "trace", TRANSCRIPT, warnings=("An option has no effect.",))
     assert body["warnings"] == ("An option has no effect.",)
+
+
+def test_a_body_is_parsed_to_the_transcript_that_it_was_made_of() -> None:
+    transcript = Transcript(
+        text="Good morning.",
+        language="en",
+        language_probability=0.9,
+        duration_samples=32_000,
+        segments=(
+            Segment(0, 8_000, "Good", (Word(0, 4_000, "Good", 0.8),), language="en", channel=1),
+            Segment(8_000, 16_000, "morning.", language="en"),
+        ),
+        attempts=2,
+    )
+    gaps = (Gap(16_000, 32_000, "poison_job", 1),)
+    assert parse_transcript(transcript_body("a", "t", transcript, gaps)) == (transcript, gaps)
+    named = replace(
+        transcript,
+        segments=(
+            Segment(
+                0,
+                8_000,
+                "Hi",
+                (Word(0, 4_000, "Hi", 0.8, speaker=0, speaker_confidence=0.7),),
+                speaker=0,
+            ),
+        ),
+        speakers=(Speaker(0, "Ann"), Speaker(1)),
+    )
+    assert parse_transcript(transcript_body("a", "t", named)) == (named, ())

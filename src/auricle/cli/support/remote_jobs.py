@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 import anyio
+import msgspec
 
 from auricle.cli.support.progress import OnProgress
 from auricle.cli.support.server import checked_url, key_of, unreachable
@@ -23,11 +24,11 @@ from auricle.client.api.calls import (
     get_liveness,
 )
 from auricle.client.api.connection import Connection
-from auricle.client.api.conversion import recognised
 from auricle.client.api.options import JobOptions
 from auricle.client.api.transport import TIMEOUT_S
 from auricle.config.settings import ClientSettings
 from auricle.files.transcribe import FileTranscript
+from auricle.text.formats.native_json import parse_transcript
 from auricle.values.errors import AuricleError, NotFound, RequestError, SetupError, Unreachable
 from auricle.values.limits import MAX_FILE_NAME_CHARACTERS
 from auricle.values.types import Options, SpeakerOptions
@@ -136,8 +137,8 @@ class RemoteJobs:
                 job = await self._connection.send(get_job(job_id), is_known=True)
                 on_progress(job.progress, 0.0)
                 if job.has_ended:
-                    transcript = job.transcript
-                    return FileTranscript(*recognised(transcript), transcript.warnings)
+                    body = msgspec.to_builtins(job.transcript)
+                    return FileTranscript(*parse_transcript(body), job.transcript.warnings)
                 await anyio.sleep(POLL_S)
 
     @property

@@ -122,9 +122,12 @@ class Transcript(msgspec.Struct, frozen=True, rename={"problem": "error"}):
         Set ``word_timestamps`` when transcribing, so that long sentences are split at the right
         times.
         """
-        from auricle.client.api.conversion import subtitles  # loads NumPy; most programs need none
+        from auricle.text.formats.native_json import parse_transcript  # loads NumPy
+        from auricle.text.formats.subtitles import to_srt, to_vtt
 
-        return subtitles(self, format)
+        transcript, gaps = parse_transcript(msgspec.to_builtins(self))
+        write = to_vtt if format == "vtt" else to_srt
+        return write(transcript.segments, gaps, speakers=transcript.speakers)
 
 
 class Webhook(msgspec.Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""Response bodies of the native API."""
+"""The transcript of the native API: from a result to the response body, and back."""
 
 from typing import Annotated, NotRequired, TypedDict
 
@@ -6,7 +6,7 @@ from msgspec import Meta
 
 from auricle.protocol.errors import ErrorBody
 from auricle.text.formats.gaps import GapBody, gap_fields
-from auricle.values.types import SAMPLE_RATE_HZ, Gap, Segment, Transcript, Word
+from auricle.values.types import SAMPLE_RATE_HZ, Gap, Segment, Speaker, Transcript, Word
 
 _Seconds = Annotated[float, Meta(description="In seconds.")]
 
@@ -164,3 +164,49 @@ def _gaps(gaps: tuple[Gap, ...]) -> GapsBody:
 
 def _seconds(samples: int) -> float:
     return round(samples / SAMPLE_RATE_HZ, 3)
+
+
+def parse_transcript(body: TranscriptBody) -> tuple[Transcript, tuple[Gap, ...]]:
+    """Return the transcript of a body, in samples at 16 kHz, and its gaps."""
+    transcript = Transcript(
+        text=body["text"],
+        language=body["language"],
+        language_probability=body["language_probability"],
+        duration_samples=_samples(body["duration_ms"] / 1000),
+        segments=tuple(map(_parse_segment, body["segments"])),
+        attempts=body["attempts"],
+        speakers=tuple(Speaker(each["speaker"], each["name"]) for each in body.get("speakers", ())),
+    )
+    return transcript, tuple(map(_parse_gap, body["error"]["gaps"] if body["error"] else ()))
+
+
+def _parse_segment(body: SegmentBody) -> Segment:
+    words = body["words"]
+    return Segment(
+        _samples(body["start"]),
+        _samples(body["end"]),
+        body["text"],
+        None if words is None else tuple(map(_parse_word, words)),
+        language=body["language"],
+        speaker=body.get("speaker"),
+        channel=body.get("channel"),
+    )
+
+
+def _parse_word(body: WordBody) -> Word:
+    return Word(
+        _samples(body["start"]),
+        _samples(body["end"]),
+        body["word"],
+        body["probability"],
+        speaker=body.get("speaker"),
+        speaker_confidence=body.get("speaker_confidence"),
+    )
+
+
+def _parse_gap(body: GapBody) -> Gap:
+    return Gap(_samples(body["start"]), _samples(body["end"]), body["code"], body.get("channel"))
+
+
+def _samples(seconds: float) -> int:
+    return round(seconds * SAMPLE_RATE_HZ)
