@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from auricle.apis.native.job_answers import FORMAT, WebhookEvent, result_body
+from auricle.apis.native.job_bodies import JobBody, body_of
 from auricle.files.transcribe import FileTranscript
 from auricle.protocol.errors import ErrorResponse
 from auricle.protocol.ignored import warning_headers
@@ -26,12 +27,12 @@ from auricle.server.http.openapi import (
     schema_of,
 )
 from auricle.server.http.responses import json_response
-from auricle.server.jobs.background_jobs.bodies import JobBody, uploading_body
 from auricle.server.jobs.background_jobs.requests import (
     accept_job,
     check_job_quota,
     delete_job,
 )
+from auricle.server.jobs.background_jobs.view import JobView
 from auricle.server.jobs.intake import UploadContext
 from auricle.server.jobs.webhooks import check_callback
 from auricle.server.uploads.params import (
@@ -155,8 +156,8 @@ async def _answer(
     audio_format = audio_format_of(params, await upload.head(), upload.size_bytes)
     if uploading is not None:
         params = replace(params, audio_format=audio_format)
-        body = await _accept(context, params, upload, uploading)
-        return json_response(body, 202, {"location": f"/jobs/{params.job_id}"})
+        job = await _accept(context, params, upload, uploading)
+        return json_response(body_of(job), 202, {"location": f"/jobs/{params.job_id}"})
     result = await context.transcribe(params, upload, audio_format)
     model = context.server.models.find(params.options.model).name
     return await context.respond(result, lambda _: _response(params, model, result))
@@ -164,15 +165,15 @@ async def _answer(
 
 async def _accept(
     context: UploadContext, params: TranscriptionParams, upload: Upload, uploading: UploadingJob
-) -> JobBody:
+) -> JobView:
     """Accept a job, unless its caller has cancelled it during its upload."""
     server, client = context.server, context.client
     if uploading.is_cancelled:
-        return uploading_body(uploading)
-    body = await accept_job(server, client, params, FORMAT, upload, context.resources)
+        return uploading
+    job = await accept_job(server, client, params, FORMAT, upload, context.resources)
     if uploading.is_cancelled:
         return await delete_job(server, client, params.job_id)
-    return body
+    return job
 
 
 def _with_callback(context: UploadContext, params: TranscriptionParams) -> TranscriptionParams:

@@ -9,10 +9,10 @@ from typing import Literal, TypedDict
 
 import msgspec
 
+from auricle.apis.native.job_bodies import JobBody, job_body
 from auricle.files.transcribe import FileTranscript
 from auricle.ledger.job import JobSpec
 from auricle.server.job_answers import AnswerFormat, EndedJob, JobAnswers
-from auricle.server.jobs.background_jobs.bodies import JobBody, job_body
 from auricle.server.uploads.params import TranscriptionParams
 from auricle.text.formats.native_json import TranscriptBody, transcript_body
 

@@ -12,6 +12,8 @@ from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import Response
 
+from auricle.apis.native.job_bodies import JobBody, JobsBody, body_of, jobs_body
+from auricle.apis.native.job_events import JobEvents
 from auricle.ledger.job import JobState
 from auricle.protocol.errors import ErrorResponse
 from auricle.protocol.fields import convert_texts
@@ -25,9 +27,8 @@ from auricle.server.http.openapi import (
 from auricle.server.http.request_log import request_log
 from auricle.server.http.responses import json_response
 from auricle.server.http.uniform_routes import is_head
-from auricle.server.jobs.background_jobs.bodies import JobBody, JobsBody
 from auricle.server.jobs.background_jobs.requests import delete_job, find_job, list_jobs
-from auricle.server.jobs.job_events import JobEvents
+from auricle.server.jobs.background_jobs.view import JobView
 from auricle.server.service import service_of
 
 MAX_LIMIT = 1000
@@ -67,7 +68,8 @@ async def get_jobs(request: Request) -> Response:
     server.keyring.check_is_key(request.headers)
     query = convert_texts(request.query_params.multi_items(), JobsQuery, "query string")
     states = query.state or tuple(JobState)
-    return json_response(await list_jobs(server, client, states, query.before, query.limit))
+    page = await list_jobs(server, client, states, query.before, query.limit)
+    return json_response(jobs_body(page))
 
 
 @router.get(
@@ -96,7 +98,7 @@ async def get_job_events(request: Request, job_id: str) -> Response:
     """Stream a job's changes until it has ended."""
     server = service_of(request)
     client = server.admit(request)
-    job = await find_job(server, client, job_id)
+    job = body_of(await find_job(server, client, job_id))
     _note(request, job)
     if is_head(request.scope):
         return Response(media_type=JobEvents.media_type)
@@ -114,7 +116,8 @@ async def delete(request: Request, job_id: str) -> Response:
     return _answer(request, await delete_job(server, server.admit(request), job_id))
 
 
-def _answer(request: Request, body: JobBody) -> Response:
+def _answer(request: Request, view: JobView) -> Response:
+    body = body_of(view)
     _note(request, body)
     return json_response(body)
 

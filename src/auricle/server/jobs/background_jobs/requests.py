@@ -11,18 +11,11 @@ from pathlib import Path
 import anyio
 from anyio import to_thread
 
-from auricle.ledger import job as jobs
+from auricle.ledger import job as job_rules
 from auricle.ledger.job import Job, JobSpec, JobState, digest_of
 from auricle.ledger.quota import Usage
 from auricle.server.job_answers import AnswerFormat
-from auricle.server.jobs.background_jobs.bodies import (
-    JobBody,
-    JobsBody,
-    JobSummary,
-    job_body,
-    uploading_body,
-    webhook_body,
-)
+from auricle.server.jobs.background_jobs.view import JobsPage, JobView, StoredJob
 from auricle.server.service import Service
 from auricle.server.uploads.params import TranscriptionParams, encode_params
 from auricle.server.uploads.upload import Upload
@@ -74,7 +67,7 @@ async def accept_job(
     answer: AnswerFormat,
     upload: Upload,
     resources: AsyncExitStack,
-) -> JobBody:
+) -> StoredJob:
     """Store the audio durably, then the job, and return it, or the same job accepted earlier.
 
     Args:
@@ -111,7 +104,7 @@ def _accept(
     answer: AnswerFormat,
     path: Path,
     size_bytes: int,
-) -> JobBody:
+) -> StoredJob:
     running = server.running
     with path.open("rb") as file:
         audio_sha256 = hashlib.file_digest(file, "sha256").digest()
@@ -137,9 +130,9 @@ def _accept(
         running.runner.delete_audio(name)
         raise
     if is_new:
-        return _new_body(server, job)
+        return _new_view(server, job)
     running.runner.delete_audio(name)
-    return _body(server, job)
+    return _view(server, job)
 
 
 def _identity(params: TranscriptionParams, answer: AnswerFormat) -> bytes:
@@ -148,47 +141,49 @@ def _identity(params: TranscriptionParams, answer: AnswerFormat) -> bytes:
     return b"\n".join((encode_params(params), answer.api.encode(), answer.options))
 
 
-def _new_body(server: Service, job: Job) -> JobBody:
-    """Return the response body of a job that was just accepted, without reading the database."""
+def _new_view(server: Service, job: Job) -> StoredJob:
+    """Return a job that was just accepted, without reading the database."""
     before = server.start_estimate.backlog.queued_of.get(job.spec.owner, Usage())
-    body = job_body(server.running.runner.current(job), _starts_in_s(server, job, before))
-    if job.spec.callback_url is not None:
-        body["webhook"] = webhook_body(None)
-    return body
+    return StoredJob(
+        server.running.runner.current(job),
+        _starts_in_s(server, job, before),
+        shows_webhook=job.spec.callback_url is not None,
+    )
 
 
-def _body(server: Service, job: Job) -> JobBody:
-    """Return the response body of a stored job with its webhook; blocks."""
+def _view(server: Service, job: Job) -> StoredJob:
+    """Return a stored job with its webhook; blocks."""
     running = server.running
     before = running.ledger.queued_before(job) if job.state is JobState.QUEUED else Usage()
-    body = job_body(
+    has_webhook = job.spec.callback_url is not None
+    deliveries = running.ledger.deliveries(job.number) if has_webhook else []
+    return StoredJob(
         running.runner.current(job),
         _starts_in_s(server, job, before),
         keeps_transcripts=running.transcripts is not None,
+        shows_webhook=has_webhook,
+        delivery=next(iter(deliveries), None),
     )
-    if job.spec.callback_url is not None:
-        body["webhook"] = webhook_body(next(iter(running.ledger.deliveries(job.number)), None))
-    return body
 
 
-async def find_job(server: Service, client: ClientId, job_id: str) -> JobBody:
+async def find_job(server: Service, client: ClientId, job_id: str) -> JobView:
     """Return the state of a job.
 
     Raises:
         NotFound: The client has no job with this id, or it has expired.
         LedgerUnavailable: The database does not answer.
     """
-    body = await server.running.in_database_thread(lambda: _find(server, client, job_id))
-    if body is not None:
-        return body
+    stored = await server.running.in_database_thread(lambda: _find(server, client, job_id))
+    if stored is not None:
+        return stored
     if (uploading := server.uploading.find(client, job_id)) is not None:
-        return uploading_body(uploading)
+        return uploading
     raise NotFound("Unknown job_id. Jobs are deleted a while after their end.")
 
 
-def _find(server: Service, client: ClientId, job_id: str) -> JobBody | None:
+def _find(server: Service, client: ClientId, job_id: str) -> StoredJob | None:
     job = server.running.ledger.find(client, job_id)
-    return None if job is None else _body(server, job)
+    return None if job is None else _view(server, job)
 
 
 def _starts_in_s(server: Service, job: Job, before: Usage) -> int | None:
@@ -211,7 +206,7 @@ async def list_jobs(
     states: Collection[JobState],
     before: int | None,
     limit: int,
-) -> JobsBody:
+) -> JobsPage:
     """Return a page of the client's jobs, the newest first.
 
     Raises:
@@ -221,24 +216,11 @@ async def list_jobs(
     page = await running.in_database_thread(
         lambda: running.ledger.page(client, states, before=before, limit=limit)
     )
-    summaries: list[JobSummary] = [
-        {
-            "job_id": job.spec.job_id,
-            "trace_id": job.spec.trace_id,
-            "state": job.state,
-            "progress": round(job.progress, 4),
-            "accepted_at": job.accepted_at,
-            "finished_at": job.finished_at,
-            "audio_bytes": job.spec.audio_bytes,
-            "file_name": job.spec.file_name,
-            "duration_ms": job.duration_ms,
-        }
-        for job in map(running.runner.current, page)
-    ]
-    return {"jobs": summaries, "next": page[-1].number if len(page) == limit else None}
+    jobs = tuple(map(running.runner.current, page))
+    return JobsPage(jobs, page[-1].number if len(page) == limit else None)
 
 
-async def delete_job(server: Service, client: ClientId, job_id: str) -> JobBody:
+async def delete_job(server: Service, client: ClientId, job_id: str) -> JobView:
     """Delete a job in any state, stop its work, and return its last state.
 
     An unfinished job with a callback is cancelled instead, so that its receiver is notified.
@@ -253,19 +235,19 @@ async def delete_job(server: Service, client: ClientId, job_id: str) -> JobBody:
     if removed is None:
         if uploading is None:
             raise NotFound("Unknown job_id. Jobs are deleted a while after their end.")
-        return uploading_body(uploading)
+        return uploading
     job, is_cancelled = removed
     if job.state.is_final and not is_cancelled:
         if job.has_audio:
             await _delete_audio(server, job)
-        return job_body(job, keeps_transcripts=running.transcripts is not None)
+        return StoredJob(job, keeps_transcripts=running.transcripts is not None)
     job = running.runner.current(job)
     running.runner.stop(job.number)
     await _delete_audio(server, job)
     if is_cancelled:
         server.wake_webhooks()
-        return await running.in_database_thread(lambda: _body(server, job))
-    return job_body(jobs.cancel(job, 0.0, time.time()))
+        return await running.in_database_thread(lambda: _view(server, job))
+    return StoredJob(job_rules.cancel(job, 0.0, time.time()))
 
 
 def _remove(server: Service, client: ClientId, job_id: str) -> tuple[Job, bool] | None:

@@ -7,6 +7,7 @@ import msgspec
 from auricle.ledger.job import Job, JobState
 from auricle.ledger.outbox import Delivery, DeliveryState
 from auricle.protocol.errors import ErrorBody
+from auricle.server.jobs.background_jobs.view import JobsPage, JobView
 from auricle.server.uploads.uploading_jobs import UploadingJob
 
 
@@ -40,6 +41,16 @@ class JobBody(TypedDict):
     webhook: NotRequired[WebhookBody]
 
 
+def body_of(view: JobView) -> JobBody:
+    """Return the response body of a job."""
+    if isinstance(view, UploadingJob):
+        return _uploading_body(view)
+    body = job_body(view.job, view.starts_in_s, keeps_transcripts=view.keeps_transcripts)
+    if view.shows_webhook:
+        body["webhook"] = _webhook_body(view.delivery)
+    return body
+
+
 def job_body(
     job: Job, starts_in_s: int | None = None, *, keeps_transcripts: bool = False
 ) -> JobBody:
@@ -59,7 +70,7 @@ def job_body(
     return body
 
 
-def webhook_body(delivery: Delivery | None) -> WebhookBody:
+def _webhook_body(delivery: Delivery | None) -> WebhookBody:
     """Return the state of a delivery; ``None``: the job has not ended."""
     if delivery is None:
         return {"state": "waiting", "attempts": 0, "last_status": None, "next_attempt": None}
@@ -72,7 +83,7 @@ def webhook_body(delivery: Delivery | None) -> WebhookBody:
     }
 
 
-def uploading_body(job: UploadingJob) -> JobBody:
+def _uploading_body(job: UploadingJob) -> JobBody:
     """Return the response body of a job whose upload is in progress."""
     return {
         "job_id": job.job_id,
@@ -109,3 +120,22 @@ class JobsBody(TypedDict):
 
     jobs: list[JobSummary]
     next: int | None
+
+
+def jobs_body(page: JobsPage) -> JobsBody:
+    """Return the response body of a page of jobs."""
+    summaries: list[JobSummary] = [
+        {
+            "job_id": job.spec.job_id,
+            "trace_id": job.spec.trace_id,
+            "state": job.state,
+            "progress": round(job.progress, 4),
+            "accepted_at": job.accepted_at,
+            "finished_at": job.finished_at,
+            "audio_bytes": job.spec.audio_bytes,
+            "file_name": job.spec.file_name,
+            "duration_ms": job.duration_ms,
+        }
+        for job in page.jobs
+    ]
+    return {"jobs": summaries, "next": page.next}

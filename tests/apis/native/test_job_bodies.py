@@ -5,13 +5,10 @@ from dataclasses import replace
 import msgspec
 import pytest
 
+from auricle.apis.native.job_bodies import body_of, job_body
 from auricle.ledger.job import JobState
 from auricle.ledger.outbox import Delivery, DeliveryState
-from auricle.server.jobs.background_jobs.bodies import (
-    job_body,
-    uploading_body,
-    webhook_body,
-)
+from auricle.server.jobs.background_jobs.view import StoredJob
 from auricle.server.uploads.uploading_jobs import UploadingJob
 from tests.support.ledger import a_job
 
@@ -22,7 +19,7 @@ DELIVERY = Delivery("event", 1, "key", "https://a.example", "a.example", 1.0, ne
 
 def test_the_result_of_a_job_is_json_in_its_body() -> None:
     job = replace(a_job(), state=JobState.DONE, progress=0.123456, result=b'{"text": "words"}')
-    body = msgspec.json.decode(msgspec.json.encode(job_body(job)))
+    body = msgspec.json.decode(msgspec.json.encode(body_of(StoredJob(job))))
 
     assert body["result"] == {"text": "words"}
     assert (body["state"], body["progress"], body["error"]) == ("done", 0.1235, None)
@@ -57,7 +54,7 @@ def test_a_job_names_its_transcript_once_one_is_kept(
 def test_a_webhook_has_a_next_attempt_while_it_is_pending(
     delivery: Delivery | None, state: str, next_attempt: float | None
 ) -> None:
-    body = webhook_body(delivery)
+    body = body_of(StoredJob(a_job(), shows_webhook=True, delivery=delivery))["webhook"]
 
     assert (body["state"], body["next_attempt"]) == (state, next_attempt)
 
@@ -66,6 +63,6 @@ def test_a_webhook_has_a_next_attempt_while_it_is_pending(
     ("is_cancelled", "state"), [(False, JobState.QUEUED), (True, JobState.CANCELLED)]
 )
 def test_a_job_whose_upload_is_in_progress_is_queued(is_cancelled: bool, state: JobState) -> None:
-    body = uploading_body(UploadingJob("job", "trace", is_cancelled))
+    body = body_of(UploadingJob("job", "trace", is_cancelled))
 
     assert (body["job_id"], body["trace_id"], body["state"]) == ("job", "trace", state)

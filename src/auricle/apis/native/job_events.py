@@ -1,16 +1,14 @@
 """Streams a job's progress as server-sent events, until the job has ended."""
 
-from functools import partial
-
 import anyio
 import msgspec
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from auricle.apis.native.job_bodies import JobBody, body_of
 from auricle.server.http.request_log import request_log
 from auricle.server.job_followers import Followed
-from auricle.server.jobs.background_jobs.bodies import JobBody
 from auricle.server.jobs.background_jobs.requests import find_job
 from auricle.server.jobs.event_stream import KEEP_ALIVE_S
 from auricle.server.service import Service
@@ -73,6 +71,9 @@ class JobEvents(Response):
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
                 return
 
+    async def _read(self) -> JobBody:
+        return body_of(await find_job(self._server, self._client, self._job["job_id"]))
+
     async def _has_changed(self, followed: Followed[JobBody], send: Send) -> bool:
         """Wait for a change; return ``False`` if there will be none."""
         silent_since = anyio.current_time()
@@ -80,9 +81,7 @@ class JobEvents(Response):
             interval_s = self._server.job_followers.interval_s(self._client)
             await anyio.sleep(interval_s)
             try:
-                job = await followed.latest(
-                    partial(find_job, self._server, self._client, self._job["job_id"]), interval_s
-                )
+                job = await followed.latest(self._read, interval_s)
             except NotFound:
                 return False
             except LedgerUnavailable:
