@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry, Metric
 from pydantic import SecretStr
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
+from auricle.apis.registry import find_apis
 from auricle.cli import app as command_line
 from auricle.config.settings import ServerSettings, Settings
 from auricle.server.app import create_app
@@ -131,7 +132,7 @@ def _plain(text: str | None) -> str:
 def metrics() -> Iterator[str]:
     """Yield a row in Markdown for each metric."""
     pool = FakeTranscriber()
-    app = create_app(pool, FakeDecoder(), Settings())
+    app = create_app(pool, FakeDecoder(), Settings(), apis=find_apis())
     state: Service = app.state.auricle
     state.metrics.add_pool("partials", pool.stats)
     for registry in (state.metrics.registry, state.metrics.clients.registry):
@@ -180,6 +181,6 @@ def _kinds(kind: type[AuricleError]) -> Iterator[type[AuricleError]]:
 def openapi() -> dict[str, object]:
     """Return the OpenAPI document of a server with keys; its address is relative to the page."""
     settings = Settings(server=ServerSettings(api_keys=(SecretStr("any:key"),)))
-    app = create_app(FakeTranscriber(), FakeDecoder(), settings)
+    app = create_app(FakeTranscriber(), FakeDecoder(), settings, apis=find_apis())
     document: dict[str, object] = app.openapi()
     return document | {"servers": [{"url": "../../"}]}

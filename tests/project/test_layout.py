@@ -34,6 +34,8 @@ BY_PURPOSE = {
 TESTED_ELSEWHERE = {
     "cluster/ray/router.py": "runs in processes of Ray only: tests/cluster/ray/test_up.py",
 }
+SPECS = "apis/*/spec.py"
+"""The tests of an API's routes and ports test what its spec mounts."""
 MAX_LINES = 560
 
 
@@ -68,6 +70,7 @@ def test_every_module_with_behaviour_has_tests_at_the_same_path() -> None:
         for module in modules()
         if module.name != "__init__.py"
         and str(module) not in TESTED_ELSEWHERE
+        and not module.match(SPECS)
         and has_behaviour(module)
         and not find_tests(module)
     ]

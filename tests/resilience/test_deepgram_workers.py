@@ -13,6 +13,7 @@ import httpx2
 import pytest
 from websockets.exceptions import InvalidStatus
 
+from auricle.apis.registry import find_apis
 from auricle.config.settings import (
     LedgerSettings,
     LiveSettings,
@@ -74,7 +75,7 @@ async def served(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serv
             ledger=LedgerSettings(state_dir=tmp_path_factory.mktemp("state")),
             live=LiveSettings(live_speakers=1),
         )
-        app = create_app(pool, FakeDecoder(), settings)
+        app = create_app(pool, FakeDecoder(), settings, apis=find_apis())
         async with listening(app) as port:
             yield Served(pool, port, app.state.auricle.live)
     finally:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from anyio.abc import SocketStream
 
+from auricle.apis.registry import find_apis
 from auricle.config.settings import (
     DecodeSettings,
     LedgerSettings,
@@ -78,7 +79,12 @@ async def decoding(
     ledger = LedgerSettings(state_dir=own_state(tmp_path))
     server = ServerSettings(spool_dir=tmp_path, api_keys=KEYS)
     pool = Observed(worker, DecodeSettings.model_validate(decode))
-    app = create_app(FakeTranscriber(), pool, Settings(server=server, worker=worker, ledger=ledger))
+    app = create_app(
+        FakeTranscriber(),
+        pool,
+        Settings(server=server, worker=worker, ledger=ledger),
+        apis=find_apis(),
+    )
     await pool.start()
     try:
         await poll_until(lambda: pool.stats().ready)

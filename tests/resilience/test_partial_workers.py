@@ -11,6 +11,7 @@ from typing import Any
 import anyio
 import pytest
 
+from auricle.apis.registry import find_apis
 from auricle.config.settings import (
     LedgerSettings,
     ModelSettings,
@@ -59,7 +60,7 @@ async def served(
         await partials.start()
         await finals.wait_ready(60)
         await poll_until(lambda: partials.is_ready)
-        app = create_app(finals, FakeDecoder(), settings, partials)
+        app = create_app(finals, FakeDecoder(), settings, partials, apis=find_apis())
         async with listening(app) as port:
             yield port, partials
     finally:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from websockets.exceptions import InvalidStatus
 
+from auricle.apis.registry import find_apis
 from auricle.config.settings import (
     LedgerSettings,
     QueueSettings,
@@ -63,7 +64,7 @@ async def served(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serv
             server=ServerSettings(spool_dir=tmp_path_factory.mktemp("spool")),
             ledger=LedgerSettings(state_dir=tmp_path_factory.mktemp("state")),
         )
-        app = create_app(pool, FakeDecoder(), settings)
+        app = create_app(pool, FakeDecoder(), settings, apis=find_apis())
         async with listening(app) as port:
             yield Served(pool, port, app.state.auricle)
     finally:

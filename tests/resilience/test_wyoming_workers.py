@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from auricle.apis.registry import find_apis
 from auricle.config.settings import (
     LedgerSettings,
     LiveSettings,
@@ -63,7 +64,7 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
         ledger=ledger,
         live=LiveSettings(live_speakers=1),
     )
-    app = create_app(pool, FakeDecoder(), settings)
+    app = create_app(pool, FakeDecoder(), settings, apis=find_apis())
     async with wyoming_port(app.state.auricle) as port, listening(app):
         try:
             yield Served(pool, WyomingService(app, None, None, port=port))  # type: ignore[arg-type]  # no fakes here

@@ -15,6 +15,7 @@ import httpx2
 import pytest
 from anyio.abc import Process
 
+from auricle.apis.registry import find_apis
 from auricle.config.settings import LedgerSettings, ServerSettings, Settings
 from auricle.server.access.exposure import listen
 from auricle.server.app import create_app
@@ -104,7 +105,9 @@ async def test_an_application_that_cannot_start_says_why(tmp_path: Path) -> None
     (tmp_path / "file").write_text("in the way")
     settings = ServerSettings(port=0, spool_dir=tmp_path / "file")
     ledger = LedgerSettings(state_dir=tmp_path / "state")
-    app = create_app(FakeTranscriber(), FakeDecoder(), Settings(server=settings, ledger=ledger))
+    app = create_app(
+        FakeTranscriber(), FakeDecoder(), Settings(server=settings, ledger=ledger), apis=find_apis()
+    )
     with pytest.raises(SetupError, match="AURICLE_SPOOL_DIR"):
         await serve(app, settings)
 
@@ -112,6 +115,7 @@ async def test_an_application_that_cannot_start_says_why(tmp_path: Path) -> None
 PROGRAM = """
 import asyncio, sys
 from auricle.config.settings import Settings
+from auricle.apis.registry import find_apis
 from auricle.server.app import create_app
 from auricle.system.logs import configure_logging
 from auricle.server.access.exposure import listen
@@ -132,7 +136,7 @@ async def main():
         transcriber.gate.set()
 
     task = asyncio.create_task(steer())
-    app = create_app(transcriber, FakeDecoder(), settings)
+    app = create_app(transcriber, FakeDecoder(), settings, apis=find_apis())
     await serve(app, settings.server, sockets)
     task.cancel()
     print("stopped", len(transcriber.jobs), len(transcriber.cancelled), flush=True)

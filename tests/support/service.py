@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
+from auricle.apis.registry import find_apis
 from auricle.config.settings import (
     LedgerSettings,
     LiveSettings,
@@ -106,7 +107,7 @@ def build(
         ledger=ledger,
         model=model or ModelSettings(),
     )
-    app = create_app(transcriber, decoder, whole)
+    app = create_app(transcriber, decoder, whole, apis=find_apis())
     return FakeService(app, transcriber, decoder)
 
 

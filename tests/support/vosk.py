@@ -11,6 +11,7 @@ import anyio
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from auricle.apis.vosk.live import VoskApp
 from auricle.config.settings import LedgerSettings, LiveSettings
 from auricle.server.access.connection_limits import LimitedListener
 from auricle.server.net.listen import open_sockets
@@ -93,7 +94,8 @@ async def vosk(
     """Serve the API and Vosk on free loopback ports, in this event loop."""
     service = build(spool_dir, live, ledger, **settings)
     sockets = open_sockets("127.0.0.1", 0, "AURICLE_VOSK_PORT")
-    vosk_port = service.state.vosk_port = sockets[0].getsockname()[1]
+    vosk_port = sockets[0].getsockname()[1]
+    service.app.state.port_apps[vosk_port] = VoskApp(service.state)
     limiter = service.state.connection_limiter
     limited = [LimitedListener.around(listener, limiter) for listener in sockets]
     async with listening(service.app, plain=limited) as port:

@@ -14,6 +14,7 @@ from anyio.abc import SocketStream
 from auricle.apis.wyoming.live import WyomingServer
 from auricle.apis.wyoming.wire.framing import EventFramer, WyomingEvent
 from auricle.config.settings import LiveSettings
+from auricle.server.access.connection_limits import LimitedListener
 from auricle.server.net.listen import open_sockets
 from auricle.server.service import Service
 from auricle.values.types import Pcm16
@@ -106,8 +107,9 @@ class WyomingCaller:
 async def wyoming_port(state: Service) -> AsyncIterator[int]:
     """Let an application that does not run yet serve Wyoming on a free loopback port."""
     sockets = open_sockets("127.0.0.1", 0, "AURICLE_WYOMING_PORT")
-    state.background_tasks.append(partial(WyomingServer(state).serve, sockets))
-    yield sockets[0].getsockname()[1]
+    limited = [LimitedListener.around(each, state.connection_limiter) for each in sockets]
+    state.background_tasks.append(partial(WyomingServer(state).serve, limited))
+    yield limited[0].getsockname()[1]
 
 
 @dataclass

@@ -6,7 +6,7 @@
       AccessLogMiddleware       counts and logs each request
         LingeringClose            delivers a response to a client that still sends its body
           ConnectionLimitMiddleware rejects requests above the connection limits
-            VoskPort                  serves the connections of Vosk's port
+            PortApps                  passes on the connections of APIs' ports
             TrustedHostMiddleware     rejects unknown host names if there are no keys
               cross_origin              sets the CORS headers
                 ErrorBoundaryMiddleware   returns ``internal`` for unexpected exceptions
@@ -16,7 +16,7 @@
 WebSockets pass LingeringClose and the last three unchanged: their handlers send errors themselves.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from importlib.metadata import version
@@ -25,31 +25,16 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from auricle.apis.asr_webservice import files as asr
-from auricle.apis.asr_webservice.errors import refusal as asr_refusal
-from auricle.apis.azure import routes as azure
-from auricle.apis.deepgram import files as deepgram_file
-from auricle.apis.deepgram import flux
-from auricle.apis.deepgram import job_answers as deepgram_answers
-from auricle.apis.deepgram import live as deepgram
-from auricle.apis.deepgram.errors import refusal as deepgram_refusal
-from auricle.apis.native import files as utterance
-from auricle.apis.native import job_answers as native_answers
-from auricle.apis.native import jobs, sessions, tokens, transcripts
-from auricle.apis.native import live as stream
-from auricle.apis.openai import files as openai
-from auricle.apis.openai import live as realtime
-from auricle.apis.openai import models as openai_models
-from auricle.apis.openai.errors import openai_refusal
-from auricle.apis.vosk.live import VoskPort
 from auricle.audio.opus import find_libopus
 from auricle.config.settings import Settings
 from auricle.engines.models import Models, ModelTable
 from auricle.server.access.connection_limits import ConnectionLimitMiddleware
 from auricle.server.access.origins import TrustedHostMiddleware, cross_origin
+from auricle.server.api_spec import ApiSpec
 from auricle.server.http.client_address import TrustedProxies
 from auricle.server.http.errors import EXCEPTION_HANDLERS, ErrorBoundaryMiddleware
 from auricle.server.http.openapi import complete
+from auricle.server.http.port_apps import PortApps
 from auricle.server.http.request_log import with_request_id
 from auricle.server.http.uniform_routes import refuse_socket, serve_uniformly
 from auricle.server.live.admission.memory import Machine
@@ -98,6 +83,8 @@ def create_app(
     turns: TurnJudge | None = None,
     frames: FrameDecoder | None = None,
     machine: Machine | None = None,
+    *,
+    apis: Sequence[ApiSpec],
 ) -> FastAPI:
     """Return the application. It uses the pools, but the caller starts and stops them.
 
@@ -111,6 +98,7 @@ def create_app(
         turns: Judges the ends of turns; ``None``: silence ends utterances.
         frames: Decodes live MP3, FLAC and AAC; ``None``: they are rejected.
         machine: What its capacity of live speech depends on; ``None``: unknown.
+        apis: The APIs to serve.
 
     Raises:
         SetupError: A model, a key, the key file or the libopus in the settings is unusable.
@@ -143,38 +131,25 @@ def create_app(
         exception_handlers=EXCEPTION_HANDLERS,
     )
     app.state.auricle = server
+    mounted = [api.mount(server) for api in apis]
     server.job_answers = {
-        native_answers.API: native_answers.ANSWERS,
-        deepgram_answers.API: deepgram_answers.ANSWERS,
+        name: answers for api in mounted for name, answers in api.job_answers.items()
     }
     app.state.refusals = {
-        "/v1/audio/": openai_refusal,
-        "/v1/models": openai_refusal,
-        "/v1/realtime": openai_refusal,
-        "/v1/deployments/": openai_refusal,
-        f"{azure.PREFIX}/": openai_refusal,
-        "/v1/listen": deepgram_refusal,
-        "/v2/listen": deepgram_refusal,
-        "/v1/auth/grant": deepgram_refusal,
+        start: refusal for api in mounted for start, refusal in api.refusals.items()
     }
-    for tag, modules in {
-        "Transcribe": (utterance, stream),
-        "Jobs": (jobs,),
-        "Transcripts": (transcripts,),
-        "Live sessions": (sessions,),
-        "Tokens": (tokens,),
-        "Health": (health, metrics),
-        "Deepgram": (deepgram, deepgram_file, flux),
-        "Azure OpenAI": (azure,),
-    }.items():
-        for module in modules:
-            app.include_router(module.router, tags=[tag])
-    for module in (openai, openai_models, realtime):
-        app.include_router(module.router, prefix="/v1", tags=["OpenAI"])
-    app.include_router(azure.deployments, prefix="/v1", include_in_schema=False)
-    if settings.server.asr_webservice:
-        app.include_router(asr.router, tags=["whisper-asr-webservice"])
-        app.state.refusals |= dict.fromkeys(asr.PATHS, asr_refusal)
+    app.state.ports = [port for api in mounted for port in api.ports]
+    app.state.port_apps = {}
+    for api in mounted:
+        for routes in api.routes:
+            app.include_router(
+                routes.router,
+                prefix=routes.prefix,
+                tags=[routes.tag],
+                include_in_schema=routes.is_listed,
+            )
+    for router in (health.router, metrics.router):
+        app.include_router(router, tags=["Health"])
     status = f"Auricle {app.version}" if settings.server.asr_webservice else None
     app.include_router(pages_router(version=status))
     app.include_router(documentation_router())
@@ -183,7 +158,7 @@ def create_app(
     app.add_middleware(ErrorBoundaryMiddleware)
     app.add_middleware(cross_origin, allowed=server.origins.allowed)
     app.add_middleware(TrustedHostMiddleware, origins=server.origins)
-    app.add_middleware(VoskPort, server=server)
+    app.add_middleware(PortApps, apps=app.state.port_apps)
     app.add_middleware(ConnectionLimitMiddleware, limiter=server.connection_limiter)
     app.add_middleware(LingeringClose)
     app.add_middleware(AccessLogMiddleware, server=server)

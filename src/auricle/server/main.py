@@ -10,7 +10,7 @@ has to stop its workers.
 
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import structlog
@@ -19,6 +19,7 @@ from fastapi import FastAPI
 from auricle.config.settings import ServerSettings
 from auricle.server.access.connection_limits import LimitedListener
 from auricle.server.access.exposure import listen
+from auricle.server.api_spec import ApiPort, HttpPort, TcpPort
 from auricle.server.drain import Drain, DrainStep
 from auricle.server.net.listen import open_sockets
 from auricle.server.net.tls import Certificate
@@ -26,6 +27,8 @@ from auricle.server.net.uvicorn_overrides.server import Server, uvicorn_config
 from auricle.server.ops.agent_check import serve_agent
 from auricle.server.service import Service
 from auricle.values.errors import SetupError
+
+_NO_PORTS: Mapping[ApiPort, Sequence[socket.socket]] = {}
 
 _log = structlog.get_logger("auricle.server")
 
@@ -45,7 +48,7 @@ async def serve(
     app: FastAPI,
     settings: ServerSettings,
     sockets: Sequence[socket.socket] | None = None,
-    vosk: Sequence[socket.socket] = (),
+    ports: Mapping[ApiPort, Sequence[socket.socket]] = _NO_PORTS,
 ) -> None:
     """Serve until a signal arrives and accepted work is done.
 
@@ -53,8 +56,8 @@ async def serve(
         app: From :func:`auricle.server.app.create_app`.
         settings: The settings' server section.
         sockets: From :func:`listen`; closed on return.
-        vosk: Listening sockets for Vosk's clients, which need neither keys nor TLS; closed on
-            return.
+        ports: The listening sockets of the APIs' ports, whose clients need neither keys nor TLS;
+            closed on return.
 
     Raises:
         SetupError: The sockets can't be opened, the certificate can't be loaded, or the
@@ -66,13 +69,19 @@ async def serve(
         state.background_tasks.append(certificate.follow)
     if sockets is None:
         sockets = listen(settings)
-    vosk = [LimitedListener.around(listening, state.connection_limiter) for listening in vosk]
-    state.vosk_port = vosk[0].getsockname()[1] if vosk else None
+    limited = {
+        port: [LimitedListener.around(each, state.connection_limiter) for each in opened]
+        for port, opened in ports.items()
+    }
+    for port, listening in limited.items():
+        _attach(app, port, listening)
+    of_ports = [each for listening in limited.values() for each in listening]
+    plain = [each for port in limited if isinstance(port, HttpPort) for each in limited[port]]
     server = Server(
         uvicorn_config(app),
         None if certificate is None else certificate.context,
         _ServerDrain(state, settings.drain_s).may_exit,
-        vosk,
+        plain,
     )
     if agent := agent_sockets(settings):
         state.background_tasks.append(partial(serve_agent, state, agent))
@@ -82,8 +91,23 @@ async def serve(
     except SystemExit as error:  # uvicorn exits if the application did not start
         raise state.setup_error or SetupError("The server failed to start.") from error
     finally:
-        for listening in (*sockets, *vosk, *agent):
-            listening.close()
+        for each in (*sockets, *of_ports, *agent):
+            each.close()
+
+
+def _attach(app: FastAPI, port: ApiPort, sockets: Sequence[socket.socket]) -> None:
+    """Serve a port of an API while the application runs, and announce it if it is configured."""
+    if not sockets:
+        return
+    number = sockets[0].getsockname()[1]
+    tasks = app.state.auricle.background_tasks
+    match port:
+        case HttpPort():
+            app.state.port_apps[number] = port.app
+        case TcpPort():
+            tasks.append(partial(port.serve, sockets))
+    if port.keyless.service_type:
+        tasks.append(port.keyless.announcer(number).serve)
 
 
 class _ServerDrain:

@@ -92,8 +92,6 @@ class Service:
     setup_error: SetupError | None = None
     resources: Running | None = None
     """Set while the application runs."""
-    vosk_port: int | None = None
-    """The port that serves Vosk's WebSocket only."""
 
     @classmethod
     def build(

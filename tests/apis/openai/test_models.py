@@ -7,6 +7,7 @@ import pytest
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
+from auricle.apis.registry import find_apis
 from auricle.config.settings import LedgerSettings, ModelSettings, RemoteEngineSettings, Settings
 from auricle.server.app import create_app
 from tests.support.decoder import FakeDecoder
@@ -51,7 +52,7 @@ def test_models_come_first_and_then_names_that_mean_one_of_them(tmp_path: Path) 
 
 def test_the_list_says_where_speech_and_text_go() -> None:
     def flow_of(**parts: Any) -> object:
-        app = create_app(FakeTranscriber(), FakeDecoder(), Settings(**parts))
+        app = create_app(FakeTranscriber(), FakeDecoder(), Settings(**parts), apis=find_apis())
         return TestClient(app, base_url="http://127.0.0.1").get("/v1/models").json()["data_flow"]
 
     assert flow_of() == {

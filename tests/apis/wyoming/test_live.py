@@ -10,10 +10,10 @@ import pytest
 from structlog.testing import LogCapture
 
 from auricle.apis.wyoming import live as wyoming_server
-from auricle.apis.wyoming.live import MAX_CONNECTIONS, announcer
+from auricle.apis.wyoming.live import MAX_CONNECTIONS
+from auricle.apis.wyoming.spec import wyoming_port
 from auricle.apis.wyoming.wire.framing import MAX_PAYLOAD_BYTES
 from auricle.config.settings import LiveSettings, ServerSettings
-from auricle.server.access.keyless_port import check_announcement
 from auricle.values.errors import NoWorkerReady, Overloaded, PoisonJob, SetupError
 from auricle.values.types import WYOMING, Job
 from tests.support.poll import poll_until
@@ -436,12 +436,12 @@ def test_a_port_that_other_machines_do_not_reach_is_not_announced(
     settings: ServerSettings, problem: str
 ) -> None:
     with pytest.raises(SetupError, match=problem):
-        check_announcement(settings)
+        wyoming_port(settings).check_announcement()
 
 
 def test_a_port_is_announced_if_the_operator_wants_it() -> None:
     settings = announced(wyoming=True, wyoming_host="0.0.0.0", wyoming_open=True)
-    check_announcement(settings)
-    assert announcer(settings, 10300) is not None
-    check_announcement(ServerSettings())
-    assert announcer(ServerSettings(), 10300) is None
+    wyoming_port(settings).check_announcement()
+    assert wyoming_port(settings).service_type
+    wyoming_port(ServerSettings()).check_announcement()
+    assert not wyoming_port(ServerSettings()).service_type

@@ -363,7 +363,7 @@ def test_its_life_is_in_the_log_as_events(tmp_path: Path) -> None:
         assert server.wait() == 0
     assert server.stdout == ""
     events = server.events()  # each line is JSON
-    life = ("wyoming_started", "vosk_started", "started", "ready", "draining", "stopped")
+    life = ("vosk_started", "wyoming_started", "started", "ready", "draining", "stopped")
     assert [event["event"] for event in events if event["event"] in life] == [*life]
     by_name = {event["event"]: event for event in events}
     started, ready, stopped = by_name["started"], by_name["ready"], by_name["stopped"]

@@ -3,6 +3,8 @@ from typing import Any
 
 import pytest
 
+from auricle.apis.vosk.spec import vosk_port
+from auricle.apis.wyoming.spec import wyoming_port
 from auricle.config.settings import ServerSettings
 from auricle.server.access.keyless_port import KeylessPort
 from auricle.values.errors import SetupError
@@ -18,7 +20,7 @@ def name(request: pytest.FixtureRequest) -> str:
 
 
 def port(name: str, **settings: Any) -> KeylessPort:
-    kind: Kind = getattr(KeylessPort, name)
+    kind: Kind = {"wyoming": wyoming_port, "vosk": vosk_port}[name]
     given = {f"{name}_{key}" if key else name: value for key, value in settings.items()}
     return kind(ServerSettings(**given))
 
@@ -40,14 +42,6 @@ def test_other_machines_need_a_word_of_the_operator_s(name: str) -> None:
     with pytest.raises(SetupError, match=f"AURICLE_{name.upper()}_OPEN"):
         port(name, **settings).listen()
     assert close(port(name, **settings, open=True)) == 1
-
-
-def test_vosk_has_another_port_than_the_api_also_on_another_address() -> None:
-    settings = ServerSettings(host="127.0.0.2", port=2700, vosk=True, vosk_port=2700)
-    with pytest.raises(SetupError, match="AURICLE_VOSK_PORT and AURICLE_PORT are both 2700"):
-        KeylessPort.vosk(settings)
-    free = ServerSettings(port=0, vosk=True, vosk_port=0)  # picked apart by the system
-    assert KeylessPort.vosk(free).is_enabled
 
 
 def test_what_can_t_be_listened_on_is_reported_with_the_setting(name: str) -> None:

@@ -29,10 +29,13 @@ def test_a_machine_s_name_becomes_a_label(hostname: str, name: str) -> None:
 
 
 def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    check_announcer()
+    check_announcer("AURICLE_WYOMING_ZEROCONF")
     monkeypatch.setattr(announcing, "find_spec", lambda name: importlib.util.find_spec("nowhere"))
-    with pytest.raises(SetupError, match="pip install 'zeroconf>="):
-        check_announcer()
+    with pytest.raises(
+        SetupError,
+        match="^AURICLE_WYOMING_ZEROCONF.*pip install 'zeroconf>=",
+    ):
+        check_announcer("AURICLE_WYOMING_ZEROCONF")
 
 
 def responders() -> list[psutil.Process]:

@@ -140,10 +140,11 @@ def test_each_model_is_reported_with_its_state_and_jobs(service: InProcess) -> N
 
 
 def test_two_applications_count_for_themselves(service: InProcess) -> None:
+    from auricle.apis.registry import find_apis
     from auricle.config.settings import Settings
     from auricle.server.app import create_app
 
-    other = create_app(service.transcriber, service.decoder, Settings())
+    other = create_app(service.transcriber, service.decoder, Settings(), apis=find_apis())
     service.post()
     assert other.state.auricle.metrics.registry is not service.state.metrics.registry
 

@@ -12,7 +12,7 @@ key protects this port (:mod:`auricle.server.access.origins`).
 from dataclasses import dataclass, replace
 
 from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from auricle.apis.vosk.wire.live import VoskDialect
@@ -33,22 +33,14 @@ class _Route:
     path: str = "vosk"
 
 
-class VoskPort:
-    """ASGI middleware that serves the connections of Vosk's port, and passes on all others."""
+class VoskApp:
+    """The ASGI application of Vosk's port."""
 
-    def __init__(self, app: ASGIApp, server: Service) -> None:
-        self._app, self._server = app, server
+    def __init__(self, server: Service) -> None:
+        self._server = server
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a Vosk client, or run the application."""
-        port = self._server.vosk_port
-        if (
-            port is None
-            or scope["type"] == "lifespan"
-            or (scope.get("server") or ("", 0))[1] != port
-        ):
-            await self._app(scope, receive, send)
-            return
+        """Serve a Vosk client."""
         scope["route"] = _Route()
         if scope["type"] == "http":
             error = NotFound("This port serves Vosk's WebSocket only.")

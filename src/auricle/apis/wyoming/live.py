@@ -23,9 +23,8 @@ from starlette.websockets import WebSocketDisconnect
 import auricle
 from auricle.apis.wyoming.wire.events import DescribedModel, WyomingDialect, info_event
 from auricle.apis.wyoming.wire.framing import error_event
-from auricle.config.settings import ServerSettings
 from auricle.protocol.dialect import Reply
-from auricle.server.access.connection_limits import LimitedListener, Peer
+from auricle.server.access.connection_limits import Peer
 from auricle.server.http.client_address import client_address
 from auricle.server.http.errors import CLIENT_LEFT_STATUS, CLIENT_VISIBLE_ERRORS, log_unexpected
 from auricle.server.http.request_log import log_session, request_log
@@ -36,7 +35,6 @@ from auricle.server.live.connection import (
     end_of,
     note_end,
 )
-from auricle.server.net.announcer import Announcer
 from auricle.server.net.listen import ACCEPTS_AT_ONCE, BACKLOG
 from auricle.server.net.loop_budget import TimeShare
 from auricle.server.net.peer import PEER_EXTENSION
@@ -53,22 +51,7 @@ SEND_S = 5.0
 LINGER_S = 5.0
 """Time that a rejected client that still sends audio has to read the error, in seconds."""
 
-SERVICE_TYPE = "_wyoming._tcp"
-"""Type of the service in announcements, as Home Assistant looks for it."""
-
 _log = structlog.get_logger("auricle.server")
-
-
-def announcer(settings: ServerSettings, port: int) -> Announcer | None:
-    """Return what announces the port, not started; ``None`` if the settings don't request it.
-
-    Args:
-        settings: The settings of the port.
-        port: The port, if the settings leave the choice.
-    """
-    if not settings.wyoming_zeroconf:
-        return None
-    return Announcer(SERVICE_TYPE, settings.wyoming_host, port)
 
 
 class WyomingServer:
@@ -89,12 +72,11 @@ class WyomingServer:
             def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
                 self._accept(_Pipe(reader, writer), group)
 
-            for plain in sockets:
-                limited = LimitedListener.around(plain, self._server.connection_limiter)
+            for listening in sockets:
                 listener = await asyncio.start_server(
-                    accept, sock=limited, limit=READ_BYTES, backlog=ACCEPTS_AT_ONCE
+                    accept, sock=listening, limit=READ_BYTES, backlog=ACCEPTS_AT_ONCE
                 )
-                limited.listen(BACKLOG)
+                listening.listen(BACKLOG)
                 stack.callback(listener.close)
             await anyio.sleep_forever()
 

@@ -90,8 +90,8 @@ async def _serve(settings: Settings) -> None:
     Raises:
         SetupError: The server can't start; the message says what to do.
     """
+    from auricle.apis.registry import find_apis
     from auricle.engines.models import ModelTable
-    from auricle.server.access.keyless_port import KeylessPort
     from auricle.workers.crash_audio import CrashAudio
     from auricle.workers.process.channel import keep_memory_private
     from auricle.workers.process.poison import CrashBudget
@@ -100,8 +100,8 @@ async def _serve(settings: Settings) -> None:
     if _hangup_is_reload():
         signal.signal(signal.SIGHUP, lambda *_: None)  # until models are there to be reloaded
     keep_memory_private()
-    wyoming, vosk = KeylessPort.wyoming(settings.server), KeylessPort.vosk(settings.server)
-    _check(settings.server, wyoming, vosk)
+    apis = find_apis()
+    _check(settings.server, [port(settings.server) for api in apis for port in api.ports])
     speakers = _speakers(settings)
     folder = settings.server.keep_audio
     crash_audio = None if folder is None else CrashAudio.open(folder)
@@ -118,7 +118,6 @@ async def _serve(settings: Settings) -> None:
         await pool.start()
         # One core imports the server while the other one loads the model.
         await anyio.to_thread.run_sync(_import_server)
-        from auricle.apis.wyoming.live import WyomingServer, announcer
         from auricle.server.access.exposure import is_exposed, listen
         from auricle.server.app import create_app
         from auricle.server.main import serve
@@ -139,7 +138,8 @@ async def _serve(settings: Settings) -> None:
         frames = None
         if settings.decode.frame_workers:
             frames = FramePool(settings.worker, settings.decode, crash_budget)
-        app = create_app(
+        create = partial(
+            create_app,
             pool,
             decoder,
             settings,
@@ -149,7 +149,9 @@ async def _serve(settings: Settings) -> None:
             turns,
             frames,
             engine.machine,
+            apis=apis,
         )
+        app = await anyio.to_thread.run_sync(create)  # imports the APIs' routes
         sockets = listen(settings.server)
         if is_exposed(settings.server):
             _warn(
@@ -157,16 +159,10 @@ async def _serve(settings: Settings) -> None:
                 "No keys are set: every machine that reaches this server can use it.",
             )
         url = base_url(settings.server, sockets)
-        background_tasks = app.state.auricle.background_tasks
-        if wyoming_sockets := wyoming.listen():
-            wyoming_server = WyomingServer(app.state.auricle)
-            background_tasks.append(partial(wyoming_server.serve, wyoming_sockets))
-            announced = announcer(settings.server, wyoming_sockets[0].getsockname()[1])
-            if announced is not None:
-                background_tasks.append(announced.serve)
-            _announce_port(wyoming, wyoming_sockets, "Home Assistant")
-        if vosk_sockets := vosk.listen():
-            _announce_port(vosk, vosk_sockets, "telephony and meetings")
+        ports = {port: port.keyless.listen() for port in app.state.ports}
+        for port, opened in ports.items():
+            if opened:
+                _announce_port(port.keyless, opened)
         optional = [each for each in (partials, speakers, turns, frames) if each is not None]
         for owned in (decoder, *optional):
             stack.push_async_callback(owned.aclose)
@@ -182,7 +178,7 @@ async def _serve(settings: Settings) -> None:
             )
             tasks.start_soon(_warn_of_open_recognisers, settings.engine.engine_urls)
             try:
-                await serve(app, settings.server, sockets, vosk_sockets)
+                await serve(app, settings.server, sockets, ports)
             except SetupError as exc:  # a task group would raise it as a group
                 problems.append(exc)
             tasks.cancel_scope.cancel()
@@ -192,7 +188,7 @@ async def _serve(settings: Settings) -> None:
     log.info("stopped", version=__version__, uptime_s=uptime_s)
 
 
-def _check(settings: ServerSettings, *keyless: "KeylessPort") -> None:
+def _check(settings: ServerSettings, keyless: "Sequence[KeylessPort]") -> None:
     """Check what can be checked before the model is fetched.
 
     Raises:
@@ -200,20 +196,19 @@ def _check(settings: ServerSettings, *keyless: "KeylessPort") -> None:
     """
     from auricle.server.access.exposure import listen
     from auricle.server.access.key_file import read_keys
-    from auricle.server.access.keyless_port import check_announcement
     from auricle.server.net.tls import Certificate
 
     if settings.keys_file is not None:
         read_keys(settings.keys_file)
     Certificate.of(settings)
-    check_announcement(settings)
+    for port in keyless:
+        port.check_announcement()
     for sock in (*listen(settings), *(sock for port in keyless for sock in port.listen())):
         sock.close()
 
 
 def _import_server() -> None:
     """Import what needs 0.8 s of CPU time, in a thread."""
-    import auricle.apis.wyoming.live
     import auricle.server.app
     import auricle.server.main  # noqa: F401
 
@@ -389,12 +384,12 @@ def _speakers(settings: Settings) -> "SpeakerPool | None":
     return SpeakerPool(settings.worker, settings.speakers, settings.queue)
 
 
-def _announce_port(keyless: "KeylessPort", sockets: Sequence[socket.socket], users: str) -> None:
+def _announce_port(keyless: "KeylessPort", sockets: Sequence[socket.socket]) -> None:
     """Report the address of a port without keys, and warn if other machines can use it."""
     port = sockets[0].getsockname()[1]
     where = f"{keyless.host} port {port}"
     log.info(f"{keyless.name}_started", host=keyless.host, port=port)
-    _show(f"{keyless.protocol} for {users}: {where}.")
+    _show(f"{keyless.protocol} for {keyless.users}: {where}.")
     if keyless.is_exposed:
         _warn(
             f"{keyless.name}_open",

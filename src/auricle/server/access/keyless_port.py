@@ -1,4 +1,4 @@
-"""A port for a protocol without authentication: Wyoming, Vosk.
+"""A port for a protocol without authentication.
 
 Its clients can send no key, so it is reachable from this machine only, unless the operator opens
 it.
@@ -8,9 +8,8 @@ import socket
 from dataclasses import dataclass
 
 from auricle.config.section import variable
-from auricle.config.settings import ServerSettings
 from auricle.server.access.exposure import is_loopback
-from auricle.server.net.announcer import check_announcer
+from auricle.server.net.announcer import Announcer, check_announcer
 from auricle.server.net.listen import open_sockets
 from auricle.values.errors import SetupError
 
@@ -26,6 +25,9 @@ class KeylessPort:
         host: Address to listen on.
         port: Port; 0 picks a free port.
         is_open: Whether other machines are allowed.
+        users: Who connects to it, for the terminal.
+        service_type: Announces the port on the local network as this type, such as
+            ``_wyoming._tcp``; empty: it is not announced. The setting ends in ``_zeroconf``.
     """
 
     protocol: str
@@ -34,40 +36,8 @@ class KeylessPort:
     host: str
     port: int
     is_open: bool
-
-    @classmethod
-    def wyoming(cls, settings: ServerSettings) -> "KeylessPort":
-        """Return Wyoming's port."""
-        return cls(
-            "Wyoming",
-            "wyoming",
-            settings.wyoming,
-            settings.wyoming_host,
-            settings.wyoming_port,
-            settings.wyoming_open,
-        )
-
-    @classmethod
-    def vosk(cls, settings: ServerSettings) -> "KeylessPort":
-        """Return Vosk's port.
-
-        Raises:
-            SetupError: It has the number of the API's port. Its clients are known by that number,
-                so those of the API would need no key.
-        """
-        if settings.vosk and settings.vosk_port == settings.port != 0:
-            raise SetupError(
-                f"{variable('vosk_port')} and {variable('port')} are both {settings.port}, and "
-                "Vosk has no authentication. Set different ports, also on different addresses."
-            )
-        return cls(
-            "Vosk",
-            "vosk",
-            settings.vosk,
-            settings.vosk_host,
-            settings.vosk_port,
-            settings.vosk_open,
-        )
+    users: str
+    service_type: str = ""
 
     @property
     def is_exposed(self) -> bool:
@@ -95,21 +65,30 @@ class KeylessPort:
             )
         return open_sockets(self.host, self.port, variable(f"{self.name}_port"))
 
+    def announcer(self, port: int) -> Announcer:
+        """Return what announces the port, not started.
 
-def check_announcement(settings: ServerSettings) -> None:
-    """Check that the port can be announced, if the settings request it.
+        Args:
+            port: The port, if the settings leave the choice.
+        """
+        return Announcer(self.service_type, self.host, port)
 
-    Raises:
-        SetupError: The port is not served, other machines can't reach it, or the library is
-            missing.
-    """
-    if not settings.wyoming_zeroconf:
-        return
-    if not settings.wyoming:
-        raise SetupError("AURICLE_WYOMING_ZEROCONF requires AURICLE_WYOMING=1.")
-    if not KeylessPort.wyoming(settings).is_exposed:
-        raise SetupError(
-            "AURICLE_WYOMING_ZEROCONF announces Wyoming to other machines, but it accepts "
-            "connections from this one only: set AURICLE_WYOMING_HOST and AURICLE_WYOMING_OPEN=1."
-        )
-    check_announcer()
+    def check_announcement(self) -> None:
+        """Check that the port can be announced, if the settings request it.
+
+        Raises:
+            SetupError: The port is not served, other machines can't reach it, or the library is
+                missing.
+        """
+        if not self.service_type:
+            return
+        setting = variable(f"{self.name}_zeroconf")
+        if not self.is_enabled:
+            raise SetupError(f"{setting} requires {variable(self.name)}=1.")
+        if not self.is_exposed:
+            raise SetupError(
+                f"{setting} announces {self.protocol} to other machines, but it accepts "
+                f"connections from this one only: set {variable(f'{self.name}_host')} and "
+                f"{variable(f'{self.name}_open')}=1."
+            )
+        check_announcer(setting)

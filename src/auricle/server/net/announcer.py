@@ -29,16 +29,14 @@ REQUIREMENT = "zeroconf>=0.140"
 _log = structlog.get_logger("auricle.server")
 
 
-def check_announcer() -> None:
-    """Check that services can be announced.
+def check_announcer(setting: str) -> None:
+    """Check that services can be announced, as a setting requests it.
 
     Raises:
         SetupError: The library is missing.
     """
     if find_spec("zeroconf") is None:
-        raise SetupError(
-            f"AURICLE_WYOMING_ZEROCONF requires zeroconf. Run: pip install '{REQUIREMENT}'"
-        )
+        raise SetupError(f"{setting} requires zeroconf. Run: pip install '{REQUIREMENT}'")
 
 
 def instance_name(hostname: str) -> str:

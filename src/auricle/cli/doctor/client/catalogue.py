@@ -2,19 +2,14 @@
 
 from collections.abc import Mapping
 
-from auricle.apis.asr_webservice import client_check as asr_webservice
-from auricle.apis.deepgram.client_check import programs as deepgram
-from auricle.apis.openai.client_check import programs as openai
-from auricle.apis.vosk import client_check as vosk
-from auricle.apis.wyoming import client_check as wyoming
+from auricle.apis.registry import find_apis
 from auricle.protocol.client_profile import ClientProfile
 from auricle.values.errors import SetupError
 
 
 def clients() -> Mapping[str, ClientProfile]:
     """Return the programs by name, in alphabetical order."""
-    modules = (asr_webservice, deepgram, openai, vosk, wyoming)
-    profiles = [profile for module in modules for profile in module.CLIENTS]
+    profiles = [profile for api in find_apis() for profile in api.client_checks()]
     return {profile.name: profile for profile in sorted(profiles, key=lambda each: each.name)}
 
 

@@ -1,0 +1,38 @@
+"""The API of whisper-asr-webservice."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from auricle.protocol.client_profile import ClientProfile
+from auricle.server.api_spec import ApiRoutes, ApiSpec, MountedApi
+
+if TYPE_CHECKING:
+    from auricle.server.service import Service
+
+_TITLE = "whisper-asr-webservice"
+
+
+def _mount(server: "Service") -> MountedApi:
+    if not server.settings.asr_webservice:
+        return MountedApi()
+    from auricle.apis.asr_webservice import files
+    from auricle.apis.asr_webservice.errors import refusal
+
+    return MountedApi(
+        routes=(ApiRoutes(files.router, _TITLE),), refusals=dict.fromkeys(files.PATHS, refusal)
+    )
+
+
+def _clients() -> Sequence[ClientProfile]:
+    from auricle.apis.asr_webservice.client_check import CLIENTS
+
+    return CLIENTS
+
+
+SPEC = ApiSpec(
+    name="asr_webservice",
+    title=_TITLE,
+    page="clients/asr-webservice.md",
+    mount=_mount,
+    client_checks=_clients,
+)

@@ -1,0 +1,35 @@
+"""Deepgram's API: live and for files, and Flux."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from auricle.protocol.client_profile import ClientProfile
+from auricle.server.api_spec import ApiRoutes, ApiSpec, MountedApi
+
+if TYPE_CHECKING:
+    from auricle.server.service import Service
+
+_TITLE = "Deepgram"
+
+
+def _mount(server: "Service") -> MountedApi:
+    from auricle.apis.deepgram import files, flux, live
+    from auricle.apis.deepgram.errors import refusal
+    from auricle.apis.deepgram.job_answers import ANSWERS, API
+
+    return MountedApi(
+        routes=[ApiRoutes(each.router, _TITLE) for each in (live, files, flux)],
+        refusals=dict.fromkeys(("/v1/listen", "/v2/listen", "/v1/auth/grant"), refusal),
+        job_answers={API: ANSWERS},
+    )
+
+
+def _clients() -> Sequence[ClientProfile]:
+    from auricle.apis.deepgram.client_check.programs import CLIENTS
+
+    return CLIENTS
+
+
+SPEC = ApiSpec(
+    name="deepgram", title=_TITLE, page="clients/deepgram.md", mount=_mount, client_checks=_clients
+)

@@ -1,0 +1,28 @@
+"""Auricle's own API."""
+
+from typing import TYPE_CHECKING
+
+from auricle.server.api_spec import ApiRoutes, ApiSpec, MountedApi
+
+if TYPE_CHECKING:
+    from auricle.server.service import Service
+
+
+def _mount(server: "Service") -> MountedApi:
+    from auricle.apis.native import files, jobs, live, sessions, tokens, transcripts
+    from auricle.apis.native.job_answers import ANSWERS, API
+
+    return MountedApi(
+        routes=(
+            ApiRoutes(files.router, "Transcribe"),
+            ApiRoutes(live.router, "Transcribe"),
+            ApiRoutes(jobs.router, "Jobs"),
+            ApiRoutes(transcripts.router, "Transcripts"),
+            ApiRoutes(sessions.router, "Live sessions"),
+            ApiRoutes(tokens.router, "Tokens"),
+        ),
+        job_answers={API: ANSWERS},
+    )
+
+
+SPEC = ApiSpec(name="native", title="Auricle", page="reference/README.md", mount=_mount)

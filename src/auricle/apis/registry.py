@@ -1,0 +1,59 @@
+"""Find the APIs: the folders next to this module, and other packages' by an entry point.
+
+A package adds an API with an entry point of the group ``auricle.apis`` that names its ``SPEC``::
+
+    [project.entry-points."auricle.apis"]
+    subtitles = "subtitle_api:SPEC"
+"""
+
+import importlib
+import pkgutil
+from importlib.metadata import EntryPoint, entry_points
+
+import auricle.apis
+from auricle.server.api_spec import ApiSpec
+from auricle.values.errors import SetupError
+
+GROUP = "auricle.apis"
+
+_CORE = ("native", "openai")
+"""Listed first; an installation may lack any other folder."""
+
+
+def find_apis() -> tuple[ApiSpec, ...]:
+    """Return the APIs of this installation, in the order of the documentation.
+
+    Raises:
+        SetupError: An entry point is unusable; the message says which.
+    """
+    folders = [each.name for each in pkgutil.iter_modules(auricle.apis.__path__) if each.ispkg]
+    folders.sort(key=lambda name: (name not in _CORE, name))
+    specs = {name: _built_in(name) for name in folders}
+    for entry in sorted(entry_points(group=GROUP)):
+        spec = _loaded(entry)
+        if spec.name in specs:
+            raise _unusable(entry, f"there is another API named {spec.name}")
+        specs[spec.name] = spec
+    return tuple(specs.values())
+
+
+def _built_in(name: str) -> ApiSpec:
+    spec: ApiSpec = importlib.import_module(f"{auricle.apis.__name__}.{name}.spec").SPEC
+    return spec
+
+
+def _loaded(entry: EntryPoint) -> ApiSpec:
+    try:
+        spec = entry.load()
+    except (ImportError, AttributeError) as exc:
+        raise _unusable(entry, str(exc)) from exc
+    if not isinstance(spec, ApiSpec):
+        raise _unusable(entry, "it is not an ApiSpec")
+    return spec
+
+
+def _unusable(entry: EntryPoint, reason: str) -> SetupError:
+    return SetupError(
+        f"The API {entry.name!r} ({entry.value}) can't be used: {reason}. Fix or uninstall the "
+        "package that provides it."
+    )

@@ -1,0 +1,61 @@
+"""Vosk's WebSocket."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from auricle.config.section import variable
+from auricle.config.settings import ServerSettings
+from auricle.protocol.client_profile import ClientProfile
+from auricle.server.api_spec import ApiSpec, HttpPort, MountedApi
+from auricle.values.errors import SetupError
+
+if TYPE_CHECKING:
+    from auricle.server.access.keyless_port import KeylessPort
+    from auricle.server.service import Service
+
+
+def vosk_port(settings: ServerSettings) -> "KeylessPort":
+    """Return Vosk's port.
+
+    Raises:
+        SetupError: It has the number of the API's port. Its clients are known by that number,
+            so those of the API would need no key.
+    """
+    from auricle.server.access.keyless_port import KeylessPort
+
+    if settings.vosk and settings.vosk_port == settings.port != 0:
+        raise SetupError(
+            f"{variable('vosk_port')} and {variable('port')} are both {settings.port}, and "
+            "Vosk has no authentication. Set different ports, also on different addresses."
+        )
+    return KeylessPort(
+        "Vosk",
+        "vosk",
+        settings.vosk,
+        settings.vosk_host,
+        settings.vosk_port,
+        settings.vosk_open,
+        "telephony and meetings",
+    )
+
+
+def _mount(server: "Service") -> MountedApi:
+    from auricle.apis.vosk.live import VoskApp
+
+    return MountedApi(ports=(HttpPort(vosk_port(server.settings), VoskApp(server)),))
+
+
+def _clients() -> Sequence[ClientProfile]:
+    from auricle.apis.vosk.client_check import CLIENTS
+
+    return CLIENTS
+
+
+SPEC = ApiSpec(
+    name="vosk",
+    title="Vosk",
+    page="clients/vosk.md",
+    mount=_mount,
+    client_checks=_clients,
+    ports=(vosk_port,),
+)

@@ -1,0 +1,53 @@
+"""Wyoming, Home Assistant's protocol for voice services."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from auricle.config.settings import ServerSettings
+from auricle.protocol.client_profile import ClientProfile
+from auricle.server.api_spec import ApiSpec, MountedApi, TcpPort
+
+if TYPE_CHECKING:
+    from auricle.server.access.keyless_port import KeylessPort
+    from auricle.server.service import Service
+
+SERVICE_TYPE = "_wyoming._tcp"
+"""Type of the service in announcements, as Home Assistant looks for it."""
+
+
+def wyoming_port(settings: ServerSettings) -> "KeylessPort":
+    """Return Wyoming's port."""
+    from auricle.server.access.keyless_port import KeylessPort
+
+    return KeylessPort(
+        "Wyoming",
+        "wyoming",
+        settings.wyoming,
+        settings.wyoming_host,
+        settings.wyoming_port,
+        settings.wyoming_open,
+        "Home Assistant",
+        SERVICE_TYPE if settings.wyoming_zeroconf else "",
+    )
+
+
+def _mount(server: "Service") -> MountedApi:
+    from auricle.apis.wyoming.live import WyomingServer
+
+    return MountedApi(ports=(TcpPort(wyoming_port(server.settings), WyomingServer(server).serve),))
+
+
+def _clients() -> Sequence[ClientProfile]:
+    from auricle.apis.wyoming.client_check import CLIENTS
+
+    return CLIENTS
+
+
+SPEC = ApiSpec(
+    name="wyoming",
+    title="Wyoming",
+    page="clients/home-assistant.md",
+    mount=_mount,
+    client_checks=_clients,
+    ports=(wyoming_port,),
+)

@@ -1,0 +1,108 @@
+"""What the server knows of an API.
+
+Each folder of :mod:`auricle.apis` has a module ``spec`` whose ``SPEC`` describes one API;
+:mod:`auricle.apis.registry` finds them. Specs are light to import, because ``auricle doctor`` reads
+them without the server's packages: ``mount`` imports the routes.
+"""
+
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
+from socket import socket
+from typing import TYPE_CHECKING, Any
+
+from auricle.config.settings import ServerSettings
+from auricle.protocol.client_profile import ClientProfile
+
+if TYPE_CHECKING:
+    from fastapi import APIRouter
+    from starlette.types import ASGIApp
+
+    from auricle.server.access.keyless_port import KeylessPort
+    from auricle.server.http.errors import Refusal
+    from auricle.server.job_answers import JobAnswers
+    from auricle.server.service import Service
+
+
+@dataclass(frozen=True, slots=True)
+class ApiRoutes:
+    """Routes of an API.
+
+    Attributes:
+        router: The routes.
+        tag: Their heading in the OpenAPI document.
+        prefix: Precedes their paths.
+        is_listed: Whether the OpenAPI document lists them.
+    """
+
+    router: "APIRouter"
+    tag: str
+    prefix: str = ""
+    is_listed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class HttpPort:
+    """A port whose connections the HTTP server passes to an application of the API.
+
+    Attributes:
+        keyless: Its settings.
+        app: Serves HTTP requests and WebSockets of the port.
+    """
+
+    keyless: "KeylessPort"
+    app: "ASGIApp"
+
+
+@dataclass(frozen=True, slots=True)
+class TcpPort:
+    """A port of a protocol that is not HTTP.
+
+    Attributes:
+        keyless: Its settings.
+        serve: Serves the clients of listening sockets until cancelled, and closes the sockets.
+    """
+
+    keyless: "KeylessPort"
+    serve: Callable[[Sequence[socket]], Coroutine[Any, Any, None]]
+
+
+ApiPort = HttpPort | TcpPort
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MountedApi:
+    """What an API adds to one server.
+
+    Attributes:
+        routes: Its routes.
+        refusals: The format of its errors, by the beginning of its paths.
+        ports: Its ports, enabled or not.
+        job_answers: How it answers background jobs, by the name in their stored format.
+    """
+
+    routes: Sequence[ApiRoutes] = ()
+    refusals: Mapping[str, "Refusal"] = field(default_factory=dict)
+    ports: Sequence[ApiPort] = ()
+    job_answers: "Mapping[str, JobAnswers]" = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiSpec:
+    """An API of the server.
+
+    Attributes:
+        name: The name of its folder.
+        title: Its name in the OpenAPI document and in messages.
+        page: Its page in the documentation, relative to ``docs/``.
+        mount: Returns what it adds to a server.
+        ports: Return the settings of its ports, which can be checked before a model is loaded.
+            Their clients, which have no keys, count as one client with the name of the API.
+        client_checks: Returns the programs whose use of it ``auricle doctor`` can check.
+    """
+
+    name: str
+    title: str
+    page: str
+    mount: "Callable[[Service], MountedApi]"
+    ports: "Sequence[Callable[[ServerSettings], KeylessPort]]" = ()
+    client_checks: Callable[[], Sequence[ClientProfile]] = tuple
