@@ -5,12 +5,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from auricle.apis.native import sessions, tokens, transcripts
+from auricle.apis.native import job_bodies, sessions, tokens, transcripts
 from auricle.client.api import results
 from auricle.client.api.failures import Problem
 from auricle.client.api.results import Job, Transcript
 from auricle.protocol.errors import ErrorBody
-from auricle.server.jobs.background_jobs import bodies
 from auricle.text.formats import gaps, native_json
 from auricle.text.formats.native_json import parse_transcript, transcript_body
 from auricle.text.formats.subtitles import to_srt
@@ -99,9 +98,9 @@ DOCUMENTS: list[tuple[Any, Any, set[str]]] = [
     (results.SpokenWord, native_json.WordBody, set()),
     (results.NamedSpeaker, native_json.SpeakerBody, set()),
     (results.MissingPart, gaps.GapBody, set()),
-    (results.Job, bodies.JobBody, set()),
-    (results.Webhook, bodies.WebhookBody, set()),
-    (results.JobSummary, bodies.JobSummary, set()),
+    (results.Job, job_bodies.JobBody, set()),
+    (results.Webhook, job_bodies.WebhookBody, set()),
+    (results.JobSummary, job_bodies.JobSummary, set()),
     (results.KeptTranscript, transcripts.WholeTranscriptBody, set()),
     (results.TranscriptSummary, transcripts.TranscriptBody, set()),
     (results.KeptSegment, transcripts.SegmentBody, {"starts_paragraph"}),
