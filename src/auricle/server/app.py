@@ -36,6 +36,7 @@ from auricle.server.http.errors import EXCEPTION_HANDLERS, ErrorBoundaryMiddlewa
 from auricle.server.http.openapi import complete
 from auricle.server.http.port_apps import PortApps
 from auricle.server.http.request_log import with_request_id
+from auricle.server.http.selective_route import add_alternatives, is_selective
 from auricle.server.http.uniform_routes import refuse_socket, serve_uniformly
 from auricle.server.live.admission.memory import Machine
 from auricle.server.net.hsts import StrictTransport
@@ -69,8 +70,12 @@ class _Application(FastAPI):
 
     def openapi(self) -> dict[str, Any]:
         """Return the OpenAPI document of all routes, generated on first use."""
+        if self.openapi_schema:
+            return self.openapi_schema
         server: Service = self.state.auricle
-        return self.openapi_schema or complete(super().openapi(), has_keys=server.settings.has_keys)
+        document = complete(super().openapi(), has_keys=server.settings.has_keys)
+        add_alternatives(document, self.state.selective_routers)
+        return document
 
 
 def create_app(
@@ -140,8 +145,12 @@ def create_app(
     }
     app.state.ports = [port for api in mounted for port in api.ports]
     app.state.port_apps = {}
-    for api in mounted:
-        for routes in api.routes:
+    all_routes = [routes for api in mounted for routes in api.routes]
+    app.state.selective_routers = [each.router for each in all_routes if is_selective(each.router)]
+    for router in app.state.selective_routers:
+        app.include_router(router, include_in_schema=False)
+    for routes in all_routes:
+        if not is_selective(routes.router):
             app.include_router(
                 routes.router,
                 prefix=routes.prefix,
@@ -150,8 +159,7 @@ def create_app(
             )
     for router in (health.router, metrics.router):
         app.include_router(router, tags=["Health"])
-    status = f"Auricle {app.version}" if settings.server.asr_webservice else None
-    app.include_router(pages_router(version=status))
+    app.include_router(pages_router())
     app.include_router(documentation_router())
     app.router.default = partial(_not_found, app.router.default)
     # The last middleware added is the outermost.

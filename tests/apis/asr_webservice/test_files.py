@@ -146,13 +146,6 @@ def test_silence_has_no_language(asr: InProcess) -> None:
     assert bazarr(asr, audio=bytes(64_000)).text == ""
 
 
-def test_bazarr_s_connection_test_finds_a_version(asr: InProcess) -> None:
-    answer = asr.client.get("/status", headers={"Accept": "*/*"})
-    assert answer.json()["version"].startswith("Auricle ")
-    page = asr.client.get("/status", headers={"Accept": "text/html,*/*;q=0.8"})
-    assert page.headers["content-type"].startswith("text/html")
-
-
 async def test_clients_that_stop_sending_or_hang_up_leave_nothing(tmp_path: Path) -> None:
     async with live(tmp_path, asr_webservice=True, body_timeout_s=0.2) as service:
         request = head(SUBTITLES, f"Content-Type: {BAZARR['Content-Type']}", "Content-Length: 9999")

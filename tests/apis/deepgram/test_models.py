@@ -44,3 +44,15 @@ def test_deepgram_s_clients_get_deepgram_s_list(tmp_path: Path, headers: dict[st
 def test_all_others_get_openai_s_list(tmp_path: Path, headers: dict[str, str]) -> None:
     with in_process(tmp_path) as service:
         assert service.client.get("/v1/models", headers=headers).json()["object"] == "list"
+
+
+def test_the_document_describes_both_forms(tmp_path: Path) -> None:
+    with in_process(tmp_path) as service:
+        paths = service.client.get("/openapi.json").json()["paths"]
+    fields = {"/v1/models": ("object", "stt"), "/v1/models/{name}": ("object", "uuid")}
+    for path, (of_openai, of_deepgram) in fields.items():
+        response = paths[path]["get"]["responses"]["200"]
+        openai, deepgram = response["content"]["application/json"]["schema"]["anyOf"]
+        assert of_openai in openai["properties"]
+        assert of_deepgram in deepgram["properties"]
+        assert "Deepgram" in response["description"]

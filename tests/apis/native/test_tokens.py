@@ -9,7 +9,7 @@ from tests.support.service import InProcess, in_process, keys
 
 pytestmark = pytest.mark.server
 
-TOKEN, GRANT = "/v1/auth/token", "/v1/auth/grant"
+TOKEN = "/v1/auth/token"
 
 
 @pytest.fixture
@@ -34,15 +34,6 @@ def test_a_token_is_given_for_a_key_and_does_in_its_place(
     assert asked.status_code == 404
     assert token not in str(logged.entries)
     assert logged.entries[-1]["client"] == "alice"
-
-
-def test_deepgrams_clients_get_theirs(locked: InProcess) -> None:
-    key = {"authorization": "Token secret"}
-    answer = locked.client.post(GRANT, headers=key, json={"ttl_seconds": 90.0})
-    token = answer.json()["access_token"]
-    assert answer.json() == {"access_token": token, "expires_in": 90}
-    assert locked.client.get("/jobs/none", headers=bearer(token)).status_code == 404
-    assert locked.client.post(GRANT, headers=key).json()["expires_in"] == 30
 
 
 @pytest.mark.parametrize("ttl_s", [1, 3600])
@@ -74,14 +65,11 @@ def test_a_body_that_is_long_is_refused(locked: InProcess) -> None:
     assert (answer.status_code, answer.json()["error"]["code"]) == (413, "too_large")
 
 
-@pytest.mark.parametrize("path", [TOKEN, GRANT])
-def test_a_token_gets_no_other(locked: InProcess, path: str) -> None:
+def test_a_token_gets_no_other(locked: InProcess) -> None:
     token = locked.client.post(TOKEN, headers=bearer("secret")).json()["token"]
     for presented in (token, "wrong"):
-        answer = locked.client.post(path, headers=bearer(presented))
-        body = answer.json()
-        told = body if path == GRANT else body["error"]  # Deepgram's clients have a shape of theirs
-        assert (answer.status_code, told["code"]) == (401, "unauthorized")
+        answer = locked.client.post(TOKEN, headers=bearer(presented))
+        assert (answer.status_code, answer.json()["error"]["code"]) == (401, "unauthorized")
 
 
 def test_a_page_of_another_site_gets_none(locked: InProcess) -> None:

@@ -15,11 +15,12 @@ _TITLE = "whisper-asr-webservice"
 def _mount(server: "Service") -> MountedApi:
     if not server.settings.asr_webservice:
         return MountedApi()
-    from auricle.apis.asr_webservice import files
+    from auricle.apis.asr_webservice import files, status
     from auricle.apis.asr_webservice.errors import refusal
 
     return MountedApi(
-        routes=(ApiRoutes(files.router, _TITLE),), refusals=dict.fromkeys(files.PATHS, refusal)
+        routes=[ApiRoutes(each.router, _TITLE) for each in (files, status)],
+        refusals=dict.fromkeys(files.PATHS, refusal),
     )
 
 

@@ -1,33 +1,51 @@
-"""Deepgram's form of ``/v1/models``, which OpenAI has at the same path."""
+"""Deepgram's form of ``/v1/models``, which OpenAI has at the same path.
 
+Deepgram's clients send ``Authorization: Token``, or Deepgram's name as their user agent. All others
+get OpenAI's form. See docs/decisions/144.
+"""
+
+from fastapi import APIRouter
+from starlette.datastructures import Headers
 from starlette.requests import Request
+from starlette.responses import Response
 
 from auricle import __version__
 from auricle.apis.deepgram.wire.models import ModelList, SttModel, is_deepgram, model_uuid
 from auricle.engines.models import ServedModel
-from auricle.server.service import Service
+from auricle.server.http.openapi import answer
+from auricle.server.http.responses import json_response
+from auricle.server.http.selective_route import SelectiveRoute
+from auricle.server.service import Service, service_of
 
 
-def is_from_deepgram(request: Request) -> bool:
-    """Return whether a client expects Deepgram's form."""
-    headers = request.headers
-    return is_deepgram(headers.get("authorization", ""), headers.get("user-agent", ""))
+class _DeepgramRoute(SelectiveRoute):
+    def accepts(self, headers: Headers) -> bool:
+        """Return whether a client expects Deepgram's form."""
+        return is_deepgram(headers.get("authorization", ""), headers.get("user-agent", ""))
 
 
-def list_models(server: Service) -> ModelList:
+router = APIRouter(route_class=_DeepgramRoute, default_response_class=Response)
+
+
+@router.get("/v1/models", responses={200: answer("`stt` is for Deepgram's clients.", ModelList)})
+async def get_models(request: Request) -> Response:
     """Return the models, and the operator's aliases of them."""
-    found = [_body(name, server.models.choose(name).model) for name in _names(server)]
-    return {"stt": found, "tts": []}
+    server = service_of(request)
+    server.admit(request)
+    models = [_body(name, server.models.choose(name).model) for name in _names(server)]
+    return json_response(ModelList(stt=models, tts=[]))
 
 
-def find_model(server: Service, name: str) -> SttModel:
-    """Return a model by its UUID, which Deepgram's clients send, or by its name.
-
-    Raises:
-        ModelNotFound: There is no such model.
-    """
+@router.get(
+    "/v1/models/{name:path}",
+    responses={200: answer("Deepgram's clients get the same in Deepgram's form.", SttModel)},
+)
+async def get_model(request: Request, name: str) -> Response:
+    """Return a model by its UUID, which Deepgram's clients send, or by its name."""
+    server = service_of(request)
+    server.admit(request)
     listed = next((each for each in _names(server) if model_uuid(each) == name), name)
-    return _body(listed, server.models.choose(listed).model)
+    return json_response(_body(listed, server.models.choose(listed).model))
 
 
 def _names(server: Service) -> list[str]:

@@ -13,12 +13,15 @@ _TITLE = "Deepgram"
 
 
 def _mount(server: "Service") -> MountedApi:
-    from auricle.apis.deepgram import files, flux, live
+    from auricle.apis.deepgram import files, flux, live, models, tokens
     from auricle.apis.deepgram.errors import refusal
     from auricle.apis.deepgram.job_answers import ANSWERS, API
 
     return MountedApi(
-        routes=[ApiRoutes(each.router, _TITLE) for each in (live, files, flux)],
+        routes=(
+            *(ApiRoutes(each.router, _TITLE) for each in (live, files, flux, models)),
+            ApiRoutes(tokens.router, "Tokens"),
+        ),
         refusals=dict.fromkeys(("/v1/listen", "/v2/listen", "/v1/auth/grant"), refusal),
         job_answers={API: ANSWERS},
     )

@@ -1,10 +1,7 @@
-"""``/v1/models``: the server's models, in OpenAI's format with more fields, or in Deepgram's.
+"""``/v1/models``: the server's models, in OpenAI's format with more fields.
 
 The models come first, the default before the others; then the names that mean one of them: the
 operator's aliases, and OpenAI's names, because some programs offer only names that are listed.
-
-Deepgram has its list at the same path. Its clients get that one: they send ``Authorization:
-Token``, or Deepgram's name as their user agent. See docs/decisions/144.
 """
 
 import time
@@ -14,13 +11,11 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from auricle.apis.deepgram.models import find_model, is_from_deepgram, list_models
-from auricle.apis.deepgram.wire.models import ModelList, SttModel
 from auricle.apis.openai.wire.errors import ErrorResponse
 from auricle.apis.openai.wire.models import DataFlow, Model, Models
 from auricle.engines.aliases import OPENAI_MODELS
 from auricle.engines.models import ServedModel
-from auricle.server.http.openapi import KEYED, either, refusals
+from auricle.server.http.openapi import KEYED, answer, refusals
 from auricle.server.http.responses import json_response
 from auricle.server.service import Service, service_of
 from auricle.values.transcriber import ModelState
@@ -35,7 +30,7 @@ router = APIRouter(default_response_class=Response)
     "/models",
     summary="List models (OpenAI)",
     responses={
-        200: either("All models; `stt` for Deepgram's clients.", Models, ModelList),
+        200: answer("All models.", Models),
         **refusals(ErrorResponse, *KEYED),
     },
 )
@@ -43,8 +38,6 @@ async def get_models(request: Request) -> Response:
     """Return the models and the other names that requests may use."""
     server = service_of(request)
     server.admit(request)
-    if is_from_deepgram(request):
-        return json_response(list_models(server))
     models = [_body(server, name, model) for name, model in _named(server)]
     return json_response(Models(object="list", data=models, data_flow=_data_flow(server)))
 
@@ -53,7 +46,7 @@ async def get_models(request: Request) -> Response:
     "/models/{name:path}",
     summary="Get a model (OpenAI)",
     responses={
-        200: either("The model.", Model, SttModel),
+        200: answer("The model.", Model),
         **refusals(ErrorResponse, *KEYED, 404),
     },
 )
@@ -61,8 +54,6 @@ async def get_model(request: Request, name: str) -> Response:
     """Return the model that requests mean by a name."""
     server = service_of(request)
     server.admit(request)
-    if is_from_deepgram(request):
-        return json_response(find_model(server, name))
     return json_response(_body(server, name, server.models.choose(name).model))
 
 

@@ -74,12 +74,6 @@ def answer(description: str, shape: Any, media_type: str = "application/json") -
     return {"description": description, "content": {media_type: {"schema": schema_of(shape)}}}
 
 
-def either(description: str, *shapes: Any) -> Schema:
-    """Return the OpenAPI description of a response in JSON whose body has one of these shapes."""
-    schema = {"anyOf": [schema_of(shape) for shape in shapes]}
-    return {"description": description, "content": {"application/json": {"schema": schema}}}
-
-
 def refusals(error: Any, *statuses: int) -> Answers:
     """Return the OpenAPI descriptions of these error statuses and of the common ones."""
     listed = sorted({*statuses, *_ALWAYS})

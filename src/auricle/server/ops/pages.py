@@ -14,7 +14,6 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from auricle.server.http.responses import json_response
 from auricle.server.http.static_file import StaticFile, policy_hashes
 from auricle.values.errors import NotFound
 
@@ -51,14 +50,8 @@ _PERMISSIONS = "microphone=(self), display-capture=(self), camera=(), geolocatio
 _KEPT = "public, max-age=31536000, immutable"
 
 
-def pages_router(folder: Path = STATIC, version: str | None = None) -> APIRouter:
-    """Read the built pages in a folder, and return their routes.
-
-    Args:
-        folder: The folder.
-        version: What ``/status`` returns as JSON to programs that don't accept HTML, such as
-            Bazarr's connection test; ``None``: the page.
-    """
+def pages_router(folder: Path = STATIC) -> APIRouter:
+    """Read the built pages in a folder, and return their routes."""
     files = _read(folder)
     router = APIRouter(include_in_schema=False)
 
@@ -68,8 +61,6 @@ def pages_router(folder: Path = STATIC, version: str | None = None) -> APIRouter
 
     @router.api_route("/status", methods=["GET", "HEAD"])
     async def get_status(request: Request) -> Response:
-        if version is not None and "text/html" not in request.headers.get("accept", ""):
-            return json_response({"version": version}, headers={"vary": "accept"})
         return files[_STATUS].respond(request)
 
     @router.api_route("/reader", methods=["GET", "HEAD"])

@@ -1,0 +1,44 @@
+"""``POST /v1/auth/grant`` issues a short-lived token for a key in Deepgram's format."""
+
+from typing import TypedDict
+
+import msgspec
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from auricle.apis.deepgram.wire.errors import DeepgramError
+from auricle.apis.native.tokens import MAX_BODY_BYTES, NO_STORE, Ttl, issue_token
+from auricle.protocol.fields import decode_json
+from auricle.server.http.openapi import POSTED, answer, json_body, refusals
+from auricle.server.http.responses import json_response
+from auricle.server.service import read_json, service_of
+
+router = APIRouter(default_response_class=Response)
+
+
+class _GrantFields(msgspec.Struct):
+    ttl_seconds: Ttl = 30  # Deepgram's default
+
+
+class _Grant(TypedDict):
+    access_token: str
+    expires_in: int
+
+
+@router.post(
+    "/v1/auth/grant",
+    summary="Issue a short-lived token (Deepgram)",
+    responses={
+        200: answer("The token.", _Grant),
+        **refusals(DeepgramError, *POSTED),
+    },
+    openapi_extra=json_body(_GrantFields),
+)
+async def post_grant(request: Request) -> Response:
+    """Return a token that replaces the request's key for ``ttl_seconds``."""
+    service_of(request).admit(request)
+    body = await read_json(request, MAX_BODY_BYTES)
+    ttl_s = int(decode_json(body, _GrantFields, "body").ttl_seconds)
+    grant = _Grant(access_token=issue_token(request, ttl_s), expires_in=ttl_s)
+    return json_response(grant, headers=NO_STORE)
