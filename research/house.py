@@ -2,9 +2,9 @@
 
     python -m research.house [SRC]
 
-Counts code lines, without blank lines, comments and docstrings: of the whole package, of what
-``auricle serve`` can import with every optional folder, and of the same without any. ``SRC`` is
-another version's ``src``. Imports inside functions count as well.
+Counts code lines, without blank lines, comments and docstrings: of the whole package, of what the
+process of ``auricle serve`` can import with every optional folder, and of the same without any.
+``SRC`` is another version's ``src``. Imports inside functions count as well.
 """
 
 import ast
@@ -25,7 +25,6 @@ CORE = {
 }
 """Folders of parts, each with those of its folders that belong to the core."""
 OPTIONAL_ROOMS = {"cluster"}
-CLI = "auricle.cli"
 START = "auricle.cli.serve.start"
 
 
@@ -77,28 +76,18 @@ class House:
         )
 
     def served(self, *, with_optional: bool) -> frozenset[str]:
-        """Return the modules that ``auricle serve`` and its processes can import."""
-        parts = [
-            f"{room}/{folder.name}"
-            for room in CORE
-            for folder in (self.source / room).iterdir()
-            if (folder / "__init__.py").exists()
-        ]
-        optional = {
-            module
-            for folder in self.optional
-            for module in self.modules_in(folder)
-            if not with_optional
-        }
-        waiting = {START, *(module for part in parts for module in self.modules_in(part))}
-        if with_optional:
-            waiting |= {module for room in OPTIONAL_ROOMS for module in self.modules_in(room)}
-        waiting -= optional
-        reached: set[str] = set()
+        """Return the modules that the process of ``auricle serve`` can import.
+
+        A part is found by its folder, so its ``spec`` counts as imported.
+        """
+        optional = {module for folder in self.optional for module in self.modules_in(folder)}
+        without = frozenset() if with_optional else optional
+        specs = {module for module in self.graph.modules if module.endswith(".spec")}
+        waiting, reached = {START} | specs - without, set[str]()
         while waiting:
             module = waiting.pop()
             reached.add(module)
-            waiting |= self.graph.find_modules_directly_imported_by(module) - reached - optional
+            waiting |= self.graph.find_modules_directly_imported_by(module) - reached - without
         return frozenset(reached)
 
     def lines(self, modules: frozenset[str]) -> int:

@@ -23,6 +23,7 @@ _ELSEWHERE = {
     "research/README.md": "benchmarks/research.md",
     "docs/README.md": "index.md",
     "docs/decisions": DECISIONS,
+    "docs/decisions/README.md": f"{DECISIONS}#decisions",
 }
 _ATTACHED = {".svg", ".png", ".json", ".py", ".conf", ".cfg", ".yaml", ".yml", ".service"}
 _LINK = re.compile(r"(\[[^\]]*\])\((?!https?:|mailto:)([^)#\s]*)(#[^)\s]*)?\)")
@@ -44,7 +45,7 @@ def site_paths(root: Path = ROOT) -> dict[str, str]:
     for page in root.glob("deploy/**/README.md"):
         name = page.parent.name if page.parent.name != "deploy" else "index"
         paths[page.relative_to(root).as_posix()] = f"how-to/deploy/{name}.md"
-    for page in sorted(root.glob("docs/decisions/*.md")):
+    for page in sorted(root.glob("docs/decisions/[0-9]*.md")):
         place = f"{DECISIONS}#{anchor_of(_decision_heading(page))}"
         paths[page.relative_to(root).as_posix()] = place
     for path in sorted([*root.glob("docs/**/*"), *root.glob("deploy/**/*")]):
@@ -108,9 +109,10 @@ def _decision_heading(page: Path) -> str:
 
 
 def _decisions(root: Path, paths: Mapping[str, str]) -> str:
-    """Return one page of all decisions, which are ten lines each."""
-    parts = ["# Decisions\n\nDesign decisions that may be surprising, with their reasons.\n"]
-    for page in sorted(root.glob("docs/decisions/*.md")):
+    """Return one page of all decisions: the index by topic, then their texts."""
+    index = root / "docs/decisions/README.md"
+    parts = [relinked(index.read_text("utf-8"), "docs/decisions/README.md", DECISIONS, paths)]
+    for page in sorted(root.glob("docs/decisions/[0-9]*.md")):
         name = page.relative_to(root).as_posix()
         text = relinked(page.read_text("utf-8"), name, DECISIONS, paths)
         _, _, body = text.partition("\n")
