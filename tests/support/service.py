@@ -168,7 +168,10 @@ async def listening(
     """Run an application under uvicorn as we run it, and give its port."""
     listener = socket.create_server(("127.0.0.1", 0))
     tls = None if certificate is None else certificate.context
-    server = Server(uvicorn_config(app), tls, plain=plain)
+    config = uvicorn_config(app)
+    if hasattr(app.state, "max_message_bytes"):
+        config.max_message_bytes = app.state.max_message_bytes
+    server = Server(config, tls, plain=plain)
     async with anyio.create_task_group() as group:
         group.start_soon(server._serve, [listener])  # serve() would take over the signals
         await poll_until(lambda: server.started and server.servers)

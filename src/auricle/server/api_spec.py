@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from auricle.config.settings import ServerSettings
 from auricle.protocol.client_profile import ClientProfile
+from auricle.server.access.key_style import BEARER, KeyStyle
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
@@ -77,12 +78,16 @@ class MountedApi:
         routes: Its routes.
         refusals: The format of its errors, by the beginning of its paths.
         ports: Its ports, enabled or not.
+        max_message_bytes: The largest message of WebSockets, by path; that of others is 1 MiB.
+        exposed_headers: Headers of its responses that pages of other origins may read.
         job_answers: How it answers background jobs, by the name in their stored format.
     """
 
     routes: Sequence[ApiRoutes] = ()
     refusals: Mapping[str, "Refusal"] = field(default_factory=dict)
     ports: Sequence[ApiPort] = ()
+    max_message_bytes: Mapping[str, int] = field(default_factory=dict)
+    exposed_headers: Sequence[str] = ()
     job_answers: "Mapping[str, JobAnswers]" = field(default_factory=dict)
 
 
@@ -97,6 +102,7 @@ class ApiSpec:
         mount: Returns what it adds to a server.
         ports: Return the settings of its ports, which can be checked before a model is loaded.
             Their clients, which have no keys, count as one client with the name of the API.
+        key_style: How its clients send keys.
         client_checks: Returns the programs whose use of it ``auricle doctor`` can check.
     """
 
@@ -105,4 +111,5 @@ class ApiSpec:
     page: str
     mount: "Callable[[Service], MountedApi]"
     ports: "Sequence[Callable[[ServerSettings], KeylessPort]]" = ()
+    key_style: KeyStyle = BEARER
     client_checks: Callable[[], Sequence[ClientProfile]] = tuple

@@ -29,6 +29,7 @@ from auricle.audio.opus import find_libopus
 from auricle.config.settings import Settings
 from auricle.engines.models import Models, ModelTable
 from auricle.server.access.connection_limits import ConnectionLimitMiddleware
+from auricle.server.access.key_style import KeyStyle
 from auricle.server.access.origins import TrustedHostMiddleware, cross_origin
 from auricle.server.api_spec import ApiSpec
 from auricle.server.http.client_address import TrustedProxies
@@ -111,7 +112,15 @@ def create_app(
     libopus = find_libopus(settings.decode.libopus)
     if models is None:
         models = ModelTable.of(settings.model)
-    server = Service.build(transcriber, decoder, models, settings, libopus, machine or Machine())
+    server = Service.build(
+        transcriber,
+        decoder,
+        models,
+        settings,
+        libopus,
+        machine or Machine(),
+        KeyStyle.all_of(api.key_style for api in apis),
+    )
     server.live.partials = partials
     if partials is not None:
         server.metrics.add_pool("partials", partials.stats)
@@ -145,6 +154,10 @@ def create_app(
     }
     app.state.ports = [port for api in mounted for port in api.ports]
     app.state.port_apps = {}
+    app.state.max_message_bytes = {
+        path: limit for api in mounted for path, limit in api.max_message_bytes.items()
+    }
+    exposed = [header for api in mounted for header in api.exposed_headers]
     all_routes = [routes for api in mounted for routes in api.routes]
     app.state.selective_routers = [each.router for each in all_routes if is_selective(each.router)]
     for router in app.state.selective_routers:
@@ -164,7 +177,7 @@ def create_app(
     app.router.default = partial(_not_found, app.router.default)
     # The last middleware added is the outermost.
     app.add_middleware(ErrorBoundaryMiddleware)
-    app.add_middleware(cross_origin, allowed=server.origins.allowed)
+    app.add_middleware(cross_origin, allowed=server.origins.allowed, exposed_headers=exposed)
     app.add_middleware(TrustedHostMiddleware, origins=server.origins)
     app.add_middleware(PortApps, apps=app.state.port_apps)
     app.add_middleware(ConnectionLimitMiddleware, limiter=server.connection_limiter)

@@ -77,8 +77,10 @@ async def serve(
         _attach(app, port, listening)
     of_ports = [each for listening in limited.values() for each in listening]
     plain = [each for port in limited if isinstance(port, HttpPort) for each in limited[port]]
+    config = uvicorn_config(app)
+    config.max_message_bytes = app.state.max_message_bytes
     server = Server(
-        uvicorn_config(app),
+        config,
         None if certificate is None else certificate.context,
         _ServerDrain(state, settings.drain_s).may_exit,
         plain,

@@ -19,6 +19,7 @@ from auricle.files.fair_semaphore import FairSemaphore
 from auricle.ledger.quota import Quota
 from auricle.server.access.connection_limits import ConnectionLimiter
 from auricle.server.access.key_file import read_keys
+from auricle.server.access.key_style import KeyStyle
 from auricle.server.access.keyring import Keyring, Reader
 from auricle.server.access.origins import Origins
 from auricle.server.access.rate_limits import KeyLimits, RateLimiter
@@ -102,6 +103,7 @@ class Service:
         all_settings: Settings,
         libopus: LibOpus,
         machine: Machine,
+        key_style: KeyStyle,
     ) -> "Service":
         """Build the parts from the settings.
 
@@ -111,7 +113,7 @@ class Service:
         settings = all_settings.server
         keys_file = settings.keys_file
         stored = None if keys_file is None else read_keys(keys_file)
-        keyring = Keyring(settings.api_keys, settings.operator_key, stored)
+        keyring = Keyring(settings.api_keys, settings.operator_key, stored, key_style)
         limits = KeyLimits(settings.key_sessions, settings.key_audio_s, settings.key_requests)
         rate_limiter = RateLimiter(limits, keyring.limits_of)
         metrics = Metrics(transcriber, decoder)

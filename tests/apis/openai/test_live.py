@@ -15,8 +15,8 @@ from structlog.testing import LogCapture
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
+from auricle.apis.openai.live import MAX_MESSAGE_BYTES
 from auricle.audio.g711 import mulaw_to_pcm16
-from auricle.server.net.uvicorn_overrides.websocket import MAX_JSON_AUDIO_BYTES
 from auricle.values.errors import NoWorkerReady
 from tests.support.service import Live, keys, live, poll_until
 from tests.support.stream import SPEECH, Caller, call, pcm
@@ -161,7 +161,7 @@ async def test_the_largest_message_is_taken_while_others_continue(service: Live)
         for _ in range(3):
             await other.caption()
         assert (await it.completed())["transcript"] == ""
-        await it.connection.send("x" * (MAX_JSON_AUDIO_BYTES + 1))
+        await it.connection.send("x" * (MAX_MESSAGE_BYTES + 1))
         assert (await it.until_closed())[0] == 1009
 
 

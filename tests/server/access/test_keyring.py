@@ -10,7 +10,9 @@ from starlette.datastructures import Headers
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
+from auricle.apis.registry import find_apis
 from auricle.server.access.key_file import StoredKey, add_key, hashed, parse_keys
+from auricle.server.access.key_style import KeyStyle
 from auricle.server.access.keyring import Keyring, Reader
 from auricle.server.access.rate_limits import KeyLimits
 from auricle.values.errors import SetupError, TokenExpired, Unauthorized
@@ -20,6 +22,7 @@ from tests.support.service import keys, live
 pytestmark = pytest.mark.server
 
 NOW = 1_700_000_000.0
+STYLE = KeyStyle.all_of(api.key_style for api in find_apis())
 
 
 def bearer(key: str) -> Headers:
@@ -48,7 +51,7 @@ def test_the_scheme_is_read_without_regard_to_case() -> None:
 
 
 def test_azure_s_header_does_in_the_place_of_authorization() -> None:
-    ring = Keyring(keys("alice:secret-a", "bob:secret-b"))
+    ring = Keyring(keys("alice:secret-a", "bob:secret-b"), style=STYLE)
     assert ring.identify(Headers({"api-key": " secret-a "}), now=NOW) == "alice"
     both = Headers({"authorization": "Bearer secret-b", "api-key": "secret-a"})
     assert ring.identify(both, now=NOW) == "bob"
@@ -59,7 +62,7 @@ def test_azure_s_header_does_in_the_place_of_authorization() -> None:
 
 
 def test_the_key_may_be_a_password_where_that_is_accepted() -> None:
-    ring = Keyring(keys("alice:secret", "bob:b"))
+    ring = Keyring(keys("alice:secret", "bob:b"), style=STYLE)
     headers = Headers({"authorization": "Basic OnNlY3JldA=="})  # :secret
     assert ring.identify(headers, now=NOW, accepts_basic=True) == "alice"
     with pytest.raises(Unauthorized):
@@ -134,7 +137,7 @@ def test_only_the_operators_key_is_the_operators() -> None:
 
 
 def test_a_token_does_in_the_place_of_its_key() -> None:
-    ring = Keyring(keys("alice:secret-a", "bob:secret-b"))
+    ring = Keyring(keys("alice:secret-a", "bob:secret-b"), style=STYLE)
     token = ring.issue_token(bearer("secret-a"), 60, now=NOW)
     assert ring.identify(bearer(token), now=NOW + 59) == "alice"
     assert ring.identify(Headers({}), ["auricle", f"key.{token}"], now=NOW) == "alice"
@@ -142,7 +145,7 @@ def test_a_token_does_in_the_place_of_its_key() -> None:
 
 
 def test_deepgrams_name_of_the_scheme_is_known() -> None:
-    ring = Keyring(keys("alice:secret"))
+    ring = Keyring(keys("alice:secret"), style=STYLE)
     assert ring.identify(Headers({"authorization": "Token secret"}), now=NOW) == "alice"
 
 
@@ -158,7 +161,7 @@ def test_deepgrams_name_of_the_scheme_is_known() -> None:
 def test_browsers_of_other_services_give_keys_and_tokens_as_they_are_used_to(
     offered: list[str],
 ) -> None:
-    ring = Keyring(keys("alice:secret-a", "bob:secret-b"))
+    ring = Keyring(keys("alice:secret-a", "bob:secret-b"), style=STYLE)
     token = ring.issue_token(bearer("secret-a"), 60, now=NOW)
     protocols = [name.format(token) for name in offered]
     assert ring.identify(Headers({}), protocols, now=NOW) == "alice"

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from auricle.server.access.key_style import KeyStyle
 from auricle.server.api_spec import ApiRoutes, ApiSpec, MountedApi
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ _TITLE = "Azure OpenAI"
 def _mount(server: "Service") -> MountedApi:
     from auricle.apis.azure.routes import PREFIX, deployments, router
     from auricle.apis.openai.errors import openai_refusal
+    from auricle.apis.openai.live import MAX_MESSAGE_BYTES
 
     return MountedApi(
         routes=(
@@ -20,7 +22,16 @@ def _mount(server: "Service") -> MountedApi:
             ApiRoutes(deployments, _TITLE, "/v1", is_listed=False),
         ),
         refusals=dict.fromkeys((f"{PREFIX}/", "/v1/deployments/"), openai_refusal),
+        max_message_bytes=dict.fromkeys(
+            (f"{PREFIX}/realtime", f"{PREFIX}/v1/realtime"), MAX_MESSAGE_BYTES
+        ),
     )
 
 
-SPEC = ApiSpec(name="azure", title=_TITLE, page="clients/azure-openai.md", mount=_mount)
+SPEC = ApiSpec(
+    name="azure",
+    title=_TITLE,
+    page="clients/azure-openai.md",
+    mount=_mount,
+    key_style=KeyStyle(headers=("api-key",)),
+)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from auricle.protocol.client_profile import ClientProfile
+from auricle.server.access.key_style import KeyStyle
 from auricle.server.api_spec import ApiRoutes, ApiSpec, MountedApi
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ def _mount(server: "Service") -> MountedApi:
         ),
         refusals=dict.fromkeys(("/v1/listen", "/v2/listen", "/v1/auth/grant"), refusal),
         job_answers={API: ANSWERS},
+        exposed_headers=("dg-request-id", "dg-error"),
     )
 
 
@@ -34,5 +36,10 @@ def _clients() -> Sequence[ClientProfile]:
 
 
 SPEC = ApiSpec(
-    name="deepgram", title=_TITLE, page="clients/deepgram.md", mount=_mount, client_checks=_clients
+    name="deepgram",
+    title=_TITLE,
+    page="clients/deepgram.md",
+    mount=_mount,
+    key_style=KeyStyle(schemes=("token",), introductions=("token", "bearer")),
+    client_checks=_clients,
 )

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from auricle.server.access.key_style import KeyStyle
 from auricle.server.api_spec import ApiRoutes, ApiSpec, MountedApi
 
 if TYPE_CHECKING:
@@ -25,4 +26,10 @@ def _mount(server: "Service") -> MountedApi:
     )
 
 
-SPEC = ApiSpec(name="native", title="Auricle", page="reference/README.md", mount=_mount)
+SPEC = ApiSpec(
+    name="native",
+    title="Auricle",
+    page="reference/README.md",
+    mount=_mount,
+    key_style=KeyStyle(subprotocols=("key.",)),
+)

@@ -18,11 +18,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.websockets import WebSocket
 
+from auricle.apis.openai.spec import EPHEMERAL_PREFIX
 from auricle.apis.openai.wire.errors import ErrorResponse
 from auricle.apis.openai.wire.realtime import RealtimeDialect
 from auricle.apis.openai.wire.realtime_config import RealtimeConfig, decode_session
 from auricle.protocol.fields import decode_json
-from auricle.server.access.keyring import presented_key
 from auricle.server.dialect_session import Handshake, serve_dialect
 from auricle.server.http.openapi import POSTED, answer, json_body, refusals
 from auricle.server.http.responses import json_response
@@ -30,6 +30,8 @@ from auricle.server.service import Service, read_json, service_of
 from auricle.values.errors import BadRequest
 
 SUBPROTOCOL = "realtime"
+MAX_MESSAGE_BYTES = 16 * 2**20
+"""Maximum message; OpenAI allows 15 MiB of base64."""
 _BETA_SUBPROTOCOL = "openai-beta.realtime-v1"
 
 DEFAULT_TTL_S, BETA_TTL_S = 600, 60
@@ -115,7 +117,7 @@ async def post_transcription_session(request: Request) -> Response:
 def _read(websocket: WebSocket) -> Handshake:
     server: Service = websocket.app.state.auricle
     offered = websocket.scope.get("subprotocols", [])
-    secret = presented_key(websocket.headers, offered)
+    secret = server.keyring.style.presented(websocket.headers, offered)
     config = _config_of(secret, _default_config(server))
     query = websocket.query_params
     if model := query.get("deployment") or query.get("model"):  # a deployment, at Azure OpenAI
@@ -178,7 +180,7 @@ def _secret(request: Request, config: RealtimeConfig, ttl_s: int) -> tuple[str, 
     packed = base64.urlsafe_b64encode(session).rstrip(b"=").decode()
     if len(packed) > MAX_CONFIG_CHARACTERS:
         raise BadRequest("The prompt and keywords are too long for a secret; use session.update.")
-    return f"ek_{token}" + (f"~{packed}" if packed else ""), int(now) + ttl_s
+    return f"{EPHEMERAL_PREFIX}{token}" + (f"~{packed}" if packed else ""), int(now) + ttl_s
 
 
 def _config_of(presented: str, default: RealtimeConfig) -> RealtimeConfig:
@@ -187,7 +189,7 @@ def _config_of(presented: str, default: RealtimeConfig) -> RealtimeConfig:
     Raises:
         BadRequest: The configuration is malformed or invalid.
     """
-    packed = presented.partition("~")[2] if presented.startswith("ek_") else ""
+    packed = presented.partition("~")[2] if presented.startswith(EPHEMERAL_PREFIX) else ""
     if not packed:
         return default
     try:

@@ -4,10 +4,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from auricle.protocol.client_profile import ClientProfile
+from auricle.server.access.key_style import KeyStyle
 from auricle.server.api_spec import ApiRoutes, ApiSpec, MountedApi
 
 if TYPE_CHECKING:
     from auricle.server.service import Service
+
+EPHEMERAL_PREFIX = "ek_"
+"""Prefix of OpenAI's short-lived keys. Tokens issued to OpenAI clients have it, and may carry
+session options after a ``~`` (:mod:`.live`)."""
 
 _TITLE = "OpenAI"
 
@@ -20,6 +25,7 @@ def _mount(server: "Service") -> MountedApi:
     return MountedApi(
         routes=[ApiRoutes(each.router, _TITLE, "/v1") for each in (files, models, live)],
         refusals=dict.fromkeys(paths, openai_refusal),
+        max_message_bytes={"/v1/realtime": live.MAX_MESSAGE_BYTES},
     )
 
 
@@ -30,5 +36,12 @@ def _clients() -> Sequence[ClientProfile]:
 
 
 SPEC = ApiSpec(
-    name="openai", title=_TITLE, page="clients/openai-api.md", mount=_mount, client_checks=_clients
+    name="openai",
+    title=_TITLE,
+    page="clients/openai-api.md",
+    mount=_mount,
+    key_style=KeyStyle(
+        subprotocols=("openai-insecure-api-key.",), token_prefixes=(EPHEMERAL_PREFIX,)
+    ),
+    client_checks=_clients,
 )

@@ -6,7 +6,8 @@ loopback only, unless the operator overrides that.
 need no key: probes carry none, and these endpoints return no transcripts. Crash stacks require the
 operator key.
 Keys come from the settings, from a key file (:mod:`.key_file`), or from both.
-They are sent as ``Authorization: Bearer KEY``, or as ``api-key: KEY`` by Azure OpenAI's clients.
+They are sent as ``Authorization: Bearer KEY``, or as the clients of an API send them
+(:mod:`.key_style`).
 A short-lived token (:mod:`.tokens`) is accepted wherever its key is, except to issue tokens, list
 jobs, have webhooks sent, read or delete kept transcripts, and read live sessions.
 A reading token is accepted to read its live session only.
@@ -22,21 +23,12 @@ from pydantic import SecretStr
 from starlette.datastructures import Headers
 
 from auricle.server.access.key_file import StoredKey, hashed
+from auricle.server.access.key_style import BEARER, KeyStyle
 from auricle.server.access.rate_limits import NO_OWN_LIMITS, KeyLimits
 from auricle.server.access.tokens import TokenSigner, check_time, is_token, reads
 from auricle.values.errors import SetupError, Unauthorized
 from auricle.values.types import ANONYMOUS, RESERVED_CLIENTS, ClientId
 
-_SCHEMES = ("bearer ", "token ")
-AZURE_HEADER = "api-key"
-"""The header with which Azure OpenAI's clients send a key."""
-_KEYS = ("key.", "openai-insecure-api-key.")
-"""Prefixes of subprotocols that carry a key; the second is OpenAI's."""
-_INTRODUCTIONS = ("token", "bearer")
-"""Subprotocols that announce a key in the next one, as in Deepgram's protocol."""
-_EPHEMERAL = "ek_"
-"""Prefix of OpenAI's short-lived keys. Tokens issued to OpenAI clients have it too, and may carry
-session options after a ``~`` (:mod:`.realtime`)."""
 _BASIC = "basic "
 
 
@@ -71,8 +63,10 @@ class Keyring:
         keys: Sequence[SecretStr],
         operator_key: SecretStr | None = None,
         stored: Sequence[StoredKey] | None = None,
+        style: KeyStyle = BEARER,
     ) -> None:
         """Load the keys from the settings and, if there is one, the key file."""
+        self.style = style
         self._own = tuple(_parsed(key.get_secret_value()) for key in keys)
         self._keys = self._own
         self._is_open = not keys and stored is None
@@ -120,8 +114,7 @@ class Keyring:
 
         Args:
             headers: The request's headers.
-            subprotocols: The WebSocket subprotocols offered. A browser can't set headers on a
-                WebSocket; it sends its key as ``key.KEY``, or in OpenAI's or Deepgram's form.
+            subprotocols: The WebSocket subprotocols offered; one may carry the key.
             token: The token in a WebSocket's URL. Keys are not accepted there, as URLs are logged.
             now: Seconds since 1970.
             accepts_basic: Whether the key may be the password of ``Authorization: Basic``, for
@@ -133,12 +126,12 @@ class Keyring:
         """
         if self._is_open:
             return ANONYMOUS
-        presented = presented_key(headers, subprotocols)
+        presented = self.style.presented(headers, subprotocols)
         if accepts_basic and not presented:
             presented = _password(headers)
         if (key := self._find(presented.encode("latin-1"))) is not None:
             return key.client
-        token = (presented or token).removeprefix(_EPHEMERAL).partition("~")[0]
+        token = self.style.token_of(presented or token)
         author = None
         if is_token(token):
             for key in self._keys:
@@ -164,7 +157,7 @@ class Keyring:
             Unauthorized: There is no key or reading token, or it is invalid.
             TokenExpired: The token is genuine but has expired.
         """
-        presented = _sent_key(headers)
+        presented = self._sent(headers)
         token = presented.decode("latin-1") or token
         if self._is_open:
             return Reader(ANONYMOUS, token=token)
@@ -187,7 +180,7 @@ class Keyring:
         Raises:
             Unauthorized: It carries none.
         """
-        if not self._is_open and self._find(_sent_key(headers)) is None:
+        if not self._is_open and self._find(self._sent(headers)) is None:
             raise Unauthorized("A token is not accepted here; use its key.")
 
     def issue_token(self, headers: Headers, ttl_s: int, *, now: float) -> str:
@@ -213,7 +206,7 @@ class Keyring:
         """Return whether a request carries the operator key."""
         if self._operator is None:
             return False
-        return hmac.compare_digest(hashed(_sent_key(headers)), self._operator)
+        return hmac.compare_digest(hashed(self._sent(headers)), self._operator)
 
     def _signer(self, headers: Headers) -> TokenSigner:
         """Return the signer of the key in a request.
@@ -223,9 +216,12 @@ class Keyring:
         """
         if self._is_open:
             return TokenSigner(secrets.token_bytes())
-        if (key := self._find(_sent_key(headers))) is None:
+        if (key := self._find(self._sent(headers))) is None:
             raise Unauthorized("Tokens are issued for keys only: `Authorization: Bearer KEY`.")
         return key.tokens
+
+    def _sent(self, headers: Headers) -> bytes:
+        return self.style.sent(headers).encode("latin-1")  # the original bytes
 
     def _find(self, presented: bytes) -> _Key | None:
         digest, match = hashed(presented), None
@@ -233,11 +229,6 @@ class Keyring:
             if hmac.compare_digest(digest, key.hash):
                 match = key
         return match
-
-
-def presented_key(headers: Headers, subprotocols: Sequence[str] = ()) -> str:
-    """Return the key or token in a request, valid or not; empty if there is none."""
-    return (_sent_key(headers) or _offered(subprotocols)).decode("latin-1")
 
 
 def _password(headers: Headers) -> str:
@@ -250,25 +241,6 @@ def _password(headers: Headers) -> str:
     except ValueError:
         return ""
     return decoded.partition(b":")[2].decode("latin-1")
-
-
-def _sent_key(headers: Headers) -> bytes:
-    value = headers.get("authorization", "")
-    scheme = next((name for name in _SCHEMES if value.lower().startswith(name)), None)
-    key = "" if scheme is None else value[len(scheme) :].strip()
-    return (key or headers.get(AZURE_HEADER, "").strip()).encode("latin-1")  # the original bytes
-
-
-def _offered(subprotocols: Sequence[str]) -> bytes:
-    keys = [
-        name.removeprefix(start)
-        for name in subprotocols
-        for start in _KEYS
-        if name.startswith(start)
-    ]
-    if len(subprotocols) > 1 and subprotocols[0].lower() in _INTRODUCTIONS:
-        keys.append(subprotocols[1])
-    return next(iter(keys), "").encode("latin-1")  # the original bytes
 
 
 def _parsed(setting: str) -> _Key:

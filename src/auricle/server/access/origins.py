@@ -4,7 +4,7 @@ A browser sends requests for any page and names the page's origin in ``Origin``.
 itself and of ``AURICLE_ALLOWED_ORIGINS`` are accepted, over HTTP (CORS) and every kind of
 WebSocket. Pages from other origins, including the opaque origin ``null``, are rejected. There are
 no cookies, so a browser adds no credentials to a page's request; a password, which it might add, is
-accepted for POST to two paths only (:mod:`auricle.apis.asr_webservice.files`).
+accepted only where :meth:`.Service.admit` says so, for POST.
 
 Without keys that is not enough: any site could point one of its names at this machine (DNS
 rebinding), and its pages would then have the server's origin. So a server without keys accepts
@@ -14,6 +14,7 @@ only Host names that no other site can own. With keys, such a page lacks the key
 import ipaddress
 import re
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -35,7 +36,7 @@ _LOCAL = ("localhost", ".localhost")  # RFC 6761 §6.3
 _PRIVATE = (".local", ".internal", ".home.arpa")
 """Suffixes that do not exist in public DNS: RFC 6762, ICANN 2024, RFC 8375."""
 _METHODS = ("GET", "HEAD", "POST", "PATCH", "DELETE")
-_EXPOSED_HEADERS = ("retry-after", REQUEST_ID, "dg-request-id", "dg-error", WARNINGS_HEADER)
+_EXPOSED_HEADERS = ("retry-after", REQUEST_ID, WARNINGS_HEADER)
 """Response headers that pages from other origins may read, in addition to the safelisted ones."""
 
 
@@ -142,11 +143,18 @@ class TrustedHostMiddleware:
         await self._app(scope, receive, send)
 
 
-def cross_origin(app: ASGIApp, allowed: frozenset[str]) -> ASGIApp:
+def cross_origin(
+    app: ASGIApp, allowed: frozenset[str], exposed_headers: Sequence[str] = ()
+) -> ASGIApp:
     """Add CORS for the allowed origins to an application.
 
     All request headers are allowed: each dialect's clients send different ones, and the server
     ignores those it does not know.
+
+    Args:
+        app: The application.
+        allowed: The origins, as browsers write them.
+        exposed_headers: Headers of the APIs' responses that pages may read.
     """
     if not allowed:
         return app
@@ -155,6 +163,6 @@ def cross_origin(app: ASGIApp, allowed: frozenset[str]) -> ASGIApp:
         allow_origins=allowed,
         allow_methods=_METHODS,
         allow_headers=("*",),
-        expose_headers=_EXPOSED_HEADERS,
+        expose_headers=(*_EXPOSED_HEADERS, *exposed_headers),
         allow_private_network=True,
     )

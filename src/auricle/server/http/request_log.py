@@ -59,7 +59,7 @@ def request_log(scope: Scope) -> RequestLog:
 
 
 def new_request_id() -> str:
-    """Return a new request id: a UUID, as Deepgram's clients expect."""
+    """Return a new request id: a UUID, as clients of some APIs expect."""
     return str(uuid.uuid4())
 
 

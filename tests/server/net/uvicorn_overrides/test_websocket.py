@@ -24,6 +24,7 @@ from auricle.server.net.uvicorn_overrides.websocket import (
     MAX_MESSAGE_BYTES,
     MAX_UNREAD_BYTES,
     READ_BYTES,
+    AppConfig,
     WebSocketConnection,
 )
 from tests.support.service import listening, poll_until, read_answer
@@ -160,7 +161,8 @@ async def test_the_largest_message_comes_through_and_a_larger_one_is_refused() -
 @pytest.fixture
 def large_messages(monkeypatch: pytest.MonkeyPatch) -> None:
     """Allow large messages, two at a time, for half a second each."""
-    monkeypatch.setitem(server_websocket._MAX_BYTES_AT, "/", 4 * MAX_MESSAGE_BYTES)
+    limits = {"/": 4 * MAX_MESSAGE_BYTES}
+    monkeypatch.setattr(AppConfig, "max_message_bytes", limits)
     monkeypatch.setattr(server_websocket, "MAX_LARGE_MESSAGES", 2)
     monkeypatch.setattr(server_websocket, "LARGE_MESSAGE_S", 0.5)
 

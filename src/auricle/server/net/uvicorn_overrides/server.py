@@ -19,7 +19,11 @@ from uvicorn.lifespan.on import LifespanOn
 
 from auricle.server.net.listen import ACCEPTS_AT_ONCE, BACKLOG
 from auricle.server.net.uvicorn_overrides.http_connection import MAX_HEAD_BYTES, HttpConnection
-from auricle.server.net.uvicorn_overrides.websocket import MAX_MESSAGE_BYTES, WebSocketConnection
+from auricle.server.net.uvicorn_overrides.websocket import (
+    MAX_MESSAGE_BYTES,
+    AppConfig,
+    WebSocketConnection,
+)
 
 KEEP_ALIVE_S = 65  # longer than load balancers' 60 s, so that they close first
 CLOSE_S = 2
@@ -32,9 +36,9 @@ SHUTDOWN_S = 60.0
 _TLS_READ_BYTES = 16 * 1024
 
 
-def uvicorn_config(app: FastAPI) -> uvicorn.Config:
+def uvicorn_config(app: FastAPI) -> AppConfig:
     """Return the configuration of uvicorn."""
-    return uvicorn.Config(
+    return AppConfig(
         app,
         http=HttpConnection,
         h11_max_incomplete_event_size=MAX_HEAD_BYTES,

@@ -21,9 +21,11 @@ import logging
 import socket
 import time
 from asyncio.transports import BaseTransport
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+import uvicorn
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.exceptions import SecurityError
@@ -43,12 +45,16 @@ if TYPE_CHECKING:
 MAX_MESSAGE_BYTES = 2**20
 """Maximum message: half a minute of PCM16, minutes of Opus. Larger ones are closed with 1009."""
 
-MAX_JSON_AUDIO_BYTES = 16 * 2**20
-"""Maximum message on paths that carry audio in JSON; OpenAI allows 15 MiB of base64."""
 
-_MAX_BYTES_AT = dict.fromkeys(
-    ("/v1/realtime", "/openai/realtime", "/openai/v1/realtime"), MAX_JSON_AUDIO_BYTES
-)
+class AppConfig(uvicorn.Config):
+    """uvicorn's configuration, with the message limits of an application.
+
+    Attributes:
+        max_message_bytes: The largest message by path; that of others is ``MAX_MESSAGE_BYTES``.
+    """
+
+    max_message_bytes: Mapping[str, int] = MappingProxyType({})
+
 
 MAX_LARGE_MESSAGES, LARGE_MESSAGE_S = 8, 30.0
 """Messages above ``MAX_MESSAGE_BYTES`` that may be arriving, 128 MB in all, and the time in seconds
@@ -142,7 +148,9 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         super().handle_connect(event)
         if self.response.status_code == 101:
             path = without_slash(self.scope["path"])
-            self.conn.max_message_size = _MAX_BYTES_AT.get(path, self.conn.max_message_size)
+            assert isinstance(self.config, AppConfig)
+            limit = self.config.max_message_bytes.get(path, self.conn.max_message_size)
+            self.conn.max_message_size = limit
             self.scope["extensions"][PEER_EXTENSION] = {"peer": self}
 
     def handle_cont(self, event: "Frame") -> None:
