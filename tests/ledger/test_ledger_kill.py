@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from auricle.ledger.audio.store import sweep
+from auricle.ledger.events import StoredEvents
 from auricle.ledger.job import JobState
+from auricle.ledger.job_events import subject_of
 from auricle.ledger.lease import claim_of
 from auricle.ledger.outbox import DeliveryState
 from auricle.ledger.store import Ledger
@@ -114,7 +116,7 @@ def recover(location: str, audio_location: str, upload: Path, steps: list[str]) 
     """Do what the caller, the next server and the receiver do, and check what is left."""
     database = open_at(location)
     audio = open_audio_at(audio_location)
-    ledger = Ledger(database, "successor", POISONED)
+    ledger, events = Ledger(database, "successor", POISONED), StoredEvents(database)
     sweep(audio, ledger.needed_audio, older_than=1e12)
     if "accepted" not in steps:  # the caller got no answer and repeats its request
         spec = a_spec(audio=audio.put(upload), callback_url=URL)
@@ -138,10 +140,10 @@ def recover(location: str, audio_location: str, upload: Path, steps: list[str]) 
     assert job is not None
     assert job.state is JobState.DONE
     assert "done" not in steps or job.result == DONE.result
-    while (due := ledger.next_delivery(LATER)) is not None:
+    while (due := events.next_delivery(LATER)) is not None:
         assert "delivered" not in steps
-        ledger.end_attempt(due[0], 200, LATER)
-    (delivery,) = ledger.deliveries(job.number)
+        events.end_attempt(due, 200, LATER)
+    (delivery,) = events.of(subject_of(job.spec.uid))
     assert delivery.state is DeliveryState.DELIVERED
     assert len(ledger.page(job.spec.owner)) == 1
     sweep(audio, ledger.needed_audio, older_than=1e12)

@@ -2,7 +2,6 @@ from dataclasses import replace
 
 import pytest
 
-from auricle.ledger.job import JobState, Outcome, end
 from auricle.ledger.outbox import (
     FIRST_RETRY_S,
     GIVE_UP_S,
@@ -10,30 +9,26 @@ from auricle.ledger.outbox import (
     SEND_S,
     Delivery,
     DeliveryState,
-    delivery_of,
+    Event,
     end_attempt,
     interrupt_attempt,
+    new_delivery,
     retry_delay_s,
     start_attempt,
 )
-from tests.support.ledger import a_job, a_spec
 
 pytestmark = pytest.mark.unit
 
 
+EVENT = Event("uid.done", "job.done", "jobs/uid", "key")
+
+
 def a_delivery(now: float = 0.0) -> Delivery:
-    done = end(
-        a_job(spec=a_spec(callback_url="https://receiver.example")),
-        Outcome(JobState.DONE, keep_s=60),
-        now,
-    )
-    delivery = delivery_of(done, now)
-    assert delivery is not None
-    return delivery
+    return new_delivery(EVENT, "https://receiver.example", now)
 
 
 def is_due(delivery: Delivery, now: float) -> bool:
-    """Return whether the next attempt may start, by the rule of ``Ledger.next_delivery``."""
+    """Return whether the next attempt may start, by the rule of ``StoredEvents.next_delivery``."""
     is_waiting = now < delivery.next_at <= now + MAX_RETRY_S
     return delivery.state is DeliveryState.PENDING and not is_waiting
 
@@ -43,12 +38,8 @@ def after(status: int | None, now: float = 0.0) -> Delivery:
     return end_attempt(attempt, attempt, status, now)
 
 
-def test_a_job_without_callback_has_no_delivery() -> None:
-    assert delivery_of(end(a_job(), Outcome(JobState.DONE, keep_s=60), 0), 0) is None
-
-
-def test_the_event_id_depends_on_acceptance_and_outcome_only() -> None:
-    assert a_delivery(0).event_id == a_delivery(100).event_id == "uid-key-job-1.done"
+def test_the_first_attempt_may_have_to_wait() -> None:
+    assert new_delivery(EVENT, "https://receiver.example", 10.0, wait_s=5).next_at == 15.0
 
 
 def test_a_delivery_is_not_attempted_twice_at_once() -> None:

@@ -12,6 +12,7 @@ import pytest
 from auricle.cli.backup import DUMP, RESTORE
 from auricle.ledger.job import JobState, Outcome
 from auricle.ledger.quota import Quota
+from auricle.ledger.schema import POSTGRES_MIGRATIONS
 from auricle.ledger.store import Ledger
 from auricle.values.errors import (
     LedgerCorrupt,
@@ -21,7 +22,7 @@ from auricle.values.errors import (
     LedgerUnavailable,
     LedgerUnusable,
 )
-from tests.support.ledger import a_spec
+from tests.support.ledger import a_spec, assert_webhook_was_migrated, earlier_webhook
 from tests.support.postgres import PostgresServer
 
 postgres_module = pytest.importorskip(
@@ -99,6 +100,15 @@ def test_another_programs_tables_are_refused(conninfo: str) -> None:
 
     with pytest.raises(LedgerForeign):
         PostgresDatabase.open(conninfo)
+
+
+def test_webhooks_of_an_earlier_version_are_events(conninfo: str) -> None:
+    before = PostgresDatabase.open(conninfo, migrations=POSTGRES_MIGRATIONS[:12])
+    earlier_webhook(before)
+    before.close()
+    database = PostgresDatabase.open(conninfo)
+    assert_webhook_was_migrated(database)
+    database.close()
 
 
 def test_a_newer_version_is_refused(conninfo: str) -> None:

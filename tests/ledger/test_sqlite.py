@@ -33,7 +33,7 @@ from auricle.values.errors import (
     SetupError,
 )
 from auricle.values.types import ClientId
-from tests.support.ledger import a_spec, damage
+from tests.support.ledger import a_spec, assert_webhook_was_migrated, damage, earlier_webhook
 
 POISONED = Outcome(JobState.FAILED, keep_s=60)
 QUOTA = Quota(max_jobs=10**6, max_ended_jobs=10**6, max_audio_bytes=10**12)
@@ -209,6 +209,15 @@ def test_an_older_version_is_migrated_and_keeps_its_jobs(tmp_path: Path) -> None
 
     assert database.read(lambda t: t.execute("SELECT COUNT(*) FROM jobs")) == [(1,)]
     assert database.read(lambda t: t.execute("SELECT COUNT(*) FROM further")) == [(0,)]
+    database.close()
+
+
+def test_webhooks_of_an_earlier_version_are_events(tmp_path: Path) -> None:
+    before = SqliteDatabase.open(tmp_path, migrations=SQLITE_MIGRATIONS[:12])
+    earlier_webhook(before)
+    before.close()
+    database = SqliteDatabase.open(tmp_path)
+    assert_webhook_was_migrated(database)
     database.close()
 
 

@@ -7,9 +7,11 @@ from dataclasses import replace
 import pytest
 
 from auricle.ledger.database import Database
+from auricle.ledger.events import StoredEvents, queue_single
 from auricle.ledger.job import JobState, Outcome
+from auricle.ledger.job_events import job_progressed, subject_of
 from auricle.ledger.lease import LEASE_S, MAX_LOSSES, Claim, claim_of
-from auricle.ledger.outbox import ABANDON_S, FIRST_RETRY_S, DeliveryState
+from auricle.ledger.outbox import ABANDON_S
 from auricle.ledger.quota import Quota, Usage
 from auricle.ledger.store import Ledger
 from auricle.values.errors import JobConflict, LeaseLost, LedgerFull
@@ -27,6 +29,11 @@ NOW = 1.8e9
 @pytest.fixture
 def ledger(database: Database) -> Ledger:
     return Ledger(database, "gateway-1", POISONED)
+
+
+@pytest.fixture
+def events(database: Database) -> StoredEvents:
+    return StoredEvents(database)
 
 
 @pytest.fixture
@@ -237,13 +244,13 @@ def test_finished_chunks_outlive_their_gateway_and_are_deleted_with_the_end(
     assert other.chunks(number) == {}
 
 
-def test_a_finish_that_is_repeated_has_one_effect(ledger: Ledger) -> None:
+def test_a_finish_that_is_repeated_has_one_effect(ledger: Ledger, events: StoredEvents) -> None:
     ledger.accept(a_spec(callback_url="https://receiver.example"), QUOTA, NOW)
     claim = lease(ledger)
     first = ledger.finish(claim, DONE, NOW)
 
     assert ledger.finish(claim, replace(DONE, result=b"other"), NOW + 1) == first
-    assert len(ledger.deliveries(first.number)) == 1
+    assert len(events.of(subject_of(first.spec.uid))) == 1
 
 
 def test_a_released_job_is_leased_at_once_and_has_lost_nothing(
@@ -269,7 +276,9 @@ def test_when_a_server_starts_again_its_jobs_need_not_wait_for_their_leases(
     assert other.lease(NOW + 1) is not None
 
 
-def test_a_job_that_kills_its_gateways_fails_as_poison_with_a_webhook(ledger: Ledger) -> None:
+def test_a_job_that_kills_its_gateways_fails_as_poison_with_a_webhook(
+    ledger: Ledger, events: StoredEvents
+) -> None:
     ledger.accept(a_spec(callback_url="https://receiver.example"), QUOTA, NOW)
     for hour in range(2 * MAX_LOSSES):  # each loss may be followed by a delay
         ledger.lease(NOW + hour * HOUR_S)
@@ -277,7 +286,8 @@ def test_a_job_that_kills_its_gateways_fails_as_poison_with_a_webhook(ledger: Le
 
     assert job is not None
     assert (job.state, job.error) == (JobState.FAILED, POISONED.error)
-    assert [d.event_id for d in ledger.deliveries(job.number)] == ["uid-key-job-1.failed"]
+    (delivery,) = events.of(subject_of(job.spec.uid))
+    assert delivery.event.id == "uid-key-job-1.failed"
 
 
 @pytest.mark.parametrize("jump_s", [HOUR_S, -HOUR_S])
@@ -351,7 +361,36 @@ def test_a_page_lists_the_newest_first_without_large_fields(ledger: Ledger) -> N
     assert [job.spec.job_id for job in ledger.page(KEY, [JobState.DONE])] == ["0"]
 
 
-def test_expired_jobs_are_deleted_but_not_before_their_webhook_has_ended(ledger: Ledger) -> None:
+def test_a_job_that_is_deleted_leaves_no_events(ledger: Ledger, events: StoredEvents) -> None:
+    ledger.accept(a_spec(callback_url="https://receiver.example"), QUOTA, NOW)
+    ledger.finish(lease(ledger), DONE, NOW)
+    ledger.delete(KEY, "job-1")
+
+    assert events.next_delivery(NOW) is None
+
+
+def test_the_end_of_a_job_replaces_its_progress(ledger: Ledger, events: StoredEvents) -> None:
+    ledger.accept(a_spec(callback_url="https://receiver.example"), QUOTA, NOW)
+    job = ledger.lease(NOW)
+    assert job is not None
+    progressed = job_progressed(job, "https://receiver.example", NOW)
+    ledger.renew(claim_of(job), NOW, 0.5, "so", lambda t: queue_single(t, progressed))
+    assert [each.event.type for each in events.of(subject_of(job.spec.uid))] == ["job.progress"]
+    ledger.finish(claim_of(job), DONE, NOW)
+
+    assert [each.event.type for each in events.of(subject_of(job.spec.uid))] == ["job.done"]
+
+
+def test_a_job_is_found_by_its_acceptance(ledger: Ledger) -> None:
+    accept(ledger)
+
+    assert ledger.accepted("uid-key-job-1") == ledger.find(KEY, "job-1")
+    assert ledger.accepted("uid-other") is None
+
+
+def test_expired_jobs_are_deleted_but_not_before_their_webhook_has_ended(
+    ledger: Ledger, events: StoredEvents
+) -> None:
     accept(ledger, "quiet")
     ledger.accept(a_spec("loud", callback_url="https://receiver.example"), QUOTA, NOW)
     accept(ledger, "unfinished")
@@ -360,83 +399,12 @@ def test_expired_jobs_are_deleted_but_not_before_their_webhook_has_ended(ledger:
 
     assert ledger.expire(NOW + DONE.keep_s - 1) == 0
     assert ledger.expire(NOW + DONE.keep_s) == 1
-    due = ledger.next_delivery(NOW + HOUR_S)
+    due = events.next_delivery(NOW + HOUR_S)
     assert due is not None
-    ledger.end_attempt(due[0], 200, NOW + HOUR_S)
+    events.end_attempt(due, 200, NOW + HOUR_S)
     assert ledger.expire(NOW + HOUR_S) == 1
+    assert events.of(due.event.subject) == []
     assert [job.spec.job_id for job in ledger.page(KEY)] == ["unfinished"]
-
-
-def test_a_delivery_is_attempted_by_one_gateway_until_it_succeeds(
-    ledger: Ledger, other: Ledger
-) -> None:
-    ledger.accept(a_spec(callback_url="https://receiver.example"), QUOTA, NOW)
-    finished = ledger.finish(lease(ledger), DONE, NOW)
-    due = ledger.next_delivery(NOW)
-
-    assert due is not None
-    attempt, job = due
-    assert (attempt.url, attempt.attempts, job) == ("https://receiver.example", 1, finished)
-    assert other.next_delivery(NOW) is None
-    ledger.end_attempt(attempt, 503, NOW)
-    assert other.next_delivery(NOW + FIRST_RETRY_S - 1) is None
-    again = other.next_delivery(NOW + FIRST_RETRY_S)
-    assert again is not None
-    assert again[0].event_id == attempt.event_id
-    other.end_attempt(again[0], 204, NOW + FIRST_RETRY_S)
-    assert other.next_delivery(NOW + HOUR_S) is None
-    (delivery,) = ledger.deliveries(job.number)
-    assert (delivery.state, delivery.status) == (DeliveryState.DELIVERED, 204)
-
-
-def test_when_a_server_starts_again_webhooks_that_were_cut_off_are_due(
-    ledger: Ledger, other: Ledger
-) -> None:
-    ledger.accept(a_spec(callback_url="https://receiver.example"), QUOTA, NOW)
-    ledger.finish(lease(ledger), DONE, NOW)
-    first = ledger.next_delivery(NOW)
-    assert other.next_delivery(NOW + 1) is None
-    other.requeue_all(NOW + 1)
-    second = other.next_delivery(NOW + 1)
-
-    assert first is not None
-    assert second is not None
-    assert first[0].event_id == second[0].event_id
-
-
-def test_full_receivers_and_owners_are_left_out(ledger: Ledger) -> None:
-    for owner, host in (("a", "one.example"), ("a", "two.example"), ("b", "two.example:81")):
-        spec = a_spec(host, owner, callback_url=f"https://{host}/hook")
-        ledger.accept(spec, QUOTA, NOW)
-        ledger.finish(lease(ledger), DONE, NOW)
-
-    assert ledger.next_delivery(NOW, ["one.example", "two.example"], ["b"]) is None
-    due = ledger.next_delivery(NOW, ["two.example"], ["b"])
-    assert due is not None
-    assert due[0].receiver == "one.example"
-    due = ledger.next_delivery(NOW, [], ["a"])
-    assert due is not None
-    assert due[0].receiver == "two.example:81"
-
-
-def test_an_attempt_in_progress_is_not_repeated_if_the_clock_jumps(ledger: Ledger) -> None:
-    ledger.accept(a_spec(callback_url="https://receiver.example"), QUOTA, NOW)
-    ledger.finish(lease(ledger), DONE, NOW)
-    due = ledger.next_delivery(NOW)
-
-    assert due is not None
-    assert ledger.next_delivery(NOW + HOUR_S, running=[due[0].event_id]) is None
-    assert ledger.next_delivery(NOW + HOUR_S) is not None
-
-
-def test_after_the_clock_was_set_back_a_webhook_does_not_wait_for_the_old_time(
-    ledger: Ledger,
-) -> None:
-    ledger.accept(a_spec(callback_url="https://receiver.example"), QUOTA, NOW)
-    ledger.finish(lease(ledger), DONE, NOW)
-
-    assert ledger.next_delivery(NOW - 1) is None
-    assert ledger.next_delivery(NOW - 2 * HOUR_S) is not None
 
 
 def test_a_webhook_that_is_never_sent_does_not_keep_its_job_for_ever(ledger: Ledger) -> None:
@@ -447,13 +415,15 @@ def test_a_webhook_that_is_never_sent_does_not_keep_its_job_for_ever(ledger: Led
     assert ledger.expire(NOW + ABANDON_S) == 1
 
 
-def test_the_backlog_counts_webhooks_that_have_not_ended(ledger: Ledger) -> None:
+def test_the_backlog_counts_webhooks_that_have_not_ended(
+    ledger: Ledger, events: StoredEvents
+) -> None:
     ledger.accept(a_spec(callback_url="https://receiver.example"), QUOTA, NOW)
     ledger.finish(lease(ledger), DONE, NOW)
     assert ledger.backlog().webhooks == 1
-    due = ledger.next_delivery(NOW)
+    due = events.next_delivery(NOW)
     assert due is not None
-    ledger.end_attempt(due[0], 200, NOW)
+    events.end_attempt(due, 200, NOW)
 
     assert ledger.backlog().webhooks == 0
 

@@ -1,16 +1,22 @@
 """Jobs and databases for tests of the ledger."""
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from auricle.ledger.audio.directory import AudioDirectory
 from auricle.ledger.audio.store import AudioStore
-from auricle.ledger.database import Checkpoint, Database, T, Transaction, no_checkpoint
-from auricle.ledger.job import Job, JobSpec
+from auricle.ledger.database import Checkpoint, Database, T, Transaction, Value, no_checkpoint
+from auricle.ledger.events import StoredEvents
+from auricle.ledger.job import Job, JobSpec, JobState, Outcome
+from auricle.ledger.outbox import Delivery, DeliveryState, Event
 from auricle.ledger.sqlite import SqliteDatabase
+from auricle.ledger.store import Ledger
 from auricle.values.errors import LedgerUnavailable
 from auricle.values.types import ClientId
+
+POISONED = Outcome(JobState.FAILED, keep_s=60)
 
 
 def a_spec(
@@ -107,3 +113,40 @@ class DatabaseAway:
         if self.is_away:
             self.refusals += 1
             raise self.error
+
+
+def earlier_webhook(database: Database) -> None:
+    """Store a job that has failed, and its webhook, as version 12 of the schema did."""
+    job: dict[str, Value] = {
+        **{"owner": "key", "job_id": "job-1", "uid": "uid-1", "trace_id": "t", "digest": "d"},
+        **{"request": b"{}", "audio": "a", "audio_bytes": 1, "callback_url": "https://a.example"},
+        **{"accepted_at": 1.0, "ready_at": 1.0, "state": "failed", "fence": 1, "lease_until": 0.0},
+        **{"losses": 0, "has_audio": 0, "progress": 0.5, "text": ""},
+    }
+    webhook: dict[str, Value] = {
+        **{"event_id": "uid-1.failed", "job_number": 1, "owner": "key"},
+        **{"url": "https://a.example/hook", "receiver": "a.example", "created_at": 1.0},
+        **{"next_at": 2.0, "state": "pending", "attempts": 3, "status": 500},
+    }
+    for table, row in (("jobs", job), ("deliveries", webhook)):
+        marks = ", ".join("?" for _ in row)
+        statement = f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})"
+        database.write("row", partial(_execute, statement, list(row.values())))
+
+
+def _execute(statement: str, values: Sequence[Value], transaction: Transaction) -> None:
+    transaction.execute(statement, *values)
+
+
+def assert_webhook_was_migrated(database: Database) -> None:
+    """Check that the webhook is an event of its job, and ends as if nothing had happened."""
+    events, ledger = StoredEvents(database), Ledger(database, "gateway", POISONED)
+    event = Event("uid-1.failed", "job.failed", "jobs/uid-1", "key")
+    url, pending = "https://a.example/hook", DeliveryState.PENDING
+    assert events.of("jobs/uid-1") == [Delivery(event, url, "a.example", 1.0, 2.0, pending, 3, 500)]
+    job = ledger.accepted("uid-1")
+    assert job is not None
+    assert (job.spec.api, job.spec.answer) == ("native", b"")
+    attempt = events.next_delivery(2.0)
+    assert attempt is not None
+    assert events.end_attempt(attempt, 200, 2.0) is not None

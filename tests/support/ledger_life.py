@@ -10,6 +10,7 @@ import signal
 import sys
 from pathlib import Path
 
+from auricle.ledger.events import StoredEvents
 from auricle.ledger.job import JobState, Outcome
 from auricle.ledger.lease import claim_of
 from auricle.ledger.quota import Quota
@@ -35,7 +36,7 @@ def live(checkpoint: int, location: str, audio_path: str, upload: str) -> None:
 
     database = open_at(location, pass_checkpoint)
     audio = open_audio_at(audio_path, pass_checkpoint)
-    ledger = Ledger(database, "first", POISONED)
+    ledger, events = Ledger(database, "first", POISONED), StoredEvents(database)
 
     name = audio.put(Path(upload))
     pass_checkpoint("audio: after put")
@@ -52,10 +53,10 @@ def live(checkpoint: int, location: str, audio_path: str, upload: str) -> None:
     print("done", flush=True)
     audio.delete(spec.audio)
     pass_checkpoint("audio: after delete")
-    due = ledger.next_delivery(NOW)
+    due = events.next_delivery(NOW)
     assert due is not None
     print("sent", flush=True)
-    ledger.end_attempt(due[0], 200, NOW)
+    events.end_attempt(due, 200, NOW)
     print("delivered", flush=True)
     database.close()
 

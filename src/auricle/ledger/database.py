@@ -77,6 +77,14 @@ class Transaction(Protocol):
         ...
 
 
+Also = Callable[[Transaction], None]
+"""Stores further rows in a transaction; it may run again, as the transaction."""
+
+
+def nothing_else(_: Transaction) -> None:
+    """Store nothing."""
+
+
 class Database(Protocol):
     """A database that runs transactions."""
 

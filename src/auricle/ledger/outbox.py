@@ -1,14 +1,11 @@
 """Webhook deliveries: when to send, when to send again, when to give up. No I/O.
 
-A delivery is stored in the transaction that ends its job. It is sent at least once; receivers
-recognise a repeated delivery by its event id.
+A delivery is stored in the transaction of what it reports. It is sent at least once.
 """
 
 import enum
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
-
-from auricle.ledger.job import Job
 
 SEND_S = 60.0
 """Time in which an attempt must have ended; then another gateway may try."""
@@ -17,7 +14,7 @@ MAX_RETRY_S = 3600.0
 GIVE_UP_S = 24 * 3600.0
 """Age at which a delivery that never succeeded has failed."""
 ABANDON_S = 7 * GIVE_UP_S
-"""Age at which a pending delivery no longer keeps its job, if no server sends webhooks."""
+"""Age at which a pending delivery no longer keeps its subject, if no server sends webhooks."""
 
 
 class DeliveryState(enum.StrEnum):
@@ -32,25 +29,40 @@ class DeliveryState(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
-    """One row of the outbox.
+class Event:
+    """What a receiver is told.
 
     Attributes:
-        event_id: Stable id of the event.
-        job_number: The job that ended; its row gives the body.
-        owner: The job's owner, whose secret signs the body.
+        id: Stable id; receivers recognise a repeated delivery by it.
+        type: What happened, such as ``job.done``.
+        subject: What it happened to, such as ``jobs/UID``; its events are deleted with it.
+        owner: The owner of the subject, whose secret signs the body.
+        payload: Data of the event as JSON; empty: the subject's row gives them at each attempt.
+    """
+
+    id: str
+    type: str
+    subject: str
+    owner: str
+    payload: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """The delivery of an event to a receiver: one row of the outbox.
+
+    Attributes:
+        event: The event.
         url: Where the event is sent.
         receiver: Host and port of the URL: one slow receiver must not delay others.
-        created_at: When the job ended.
+        created_at: When the event happened.
         next_at: Earliest time of the next attempt.
         state: State of the delivery.
         attempts: Number of attempts that were started.
         status: Latest HTTP status; ``None``: no answer so far.
     """
 
-    event_id: str
-    job_number: int
-    owner: str
+    event: Event
     url: str
     receiver: str
     created_at: float
@@ -60,19 +72,14 @@ class Delivery:
     status: int | None = None
 
 
-def delivery_of(job: Job, now: float) -> Delivery | None:
-    """Return the delivery of a job that has just ended; ``None`` if it has no callback."""
-    spec = job.spec
-    if spec.callback_url is None:
-        return None
+def new_delivery(event: Event, url: str, now: float, wait_s: float = 0.0) -> Delivery:
+    """Return the delivery of an event that happens now; its first attempt may have to wait."""
     return Delivery(
-        event_id=f"{spec.uid}.{job.state.value}",
-        job_number=job.number,
-        owner=spec.owner,
-        url=spec.callback_url,
-        receiver=urlsplit(spec.callback_url).netloc.lower(),
+        event=event,
+        url=url,
+        receiver=urlsplit(url).netloc.lower(),
         created_at=now,
-        next_at=now,
+        next_at=now + wait_s,
     )
 
 

@@ -18,9 +18,10 @@ from anyio import CapacityLimiter, to_thread
 from anyio.abc import TaskGroup
 
 from auricle.ledger.audio.store import AudioStore
+from auricle.ledger.database import Also, nothing_else
 from auricle.ledger.job import Job, JobState, Outcome
 from auricle.ledger.lease import RENEW_S, claim_of
-from auricle.ledger.store import REFUSALS, Also, Ledger, nothing_else
+from auricle.ledger.store import REFUSALS, Ledger
 from auricle.values.errors import (
     AuricleError,
     Draining,
@@ -62,6 +63,7 @@ class RunningJob:
         progress: Fraction of the audio, from 0 to 1; stored with each renewal.
         text: Text so far; stored with each renewal.
         also: Stores what belongs to the outcome, in the transaction that ends the job.
+        also_renewed: Stores what belongs to the progress, in the transaction of each renewal.
         postponed_s: Time until the job, which can't be done for the moment, is tried again.
         is_lost: Whether another gateway has taken over the job, or it was deleted.
     """
@@ -75,6 +77,7 @@ class RunningJob:
     text: str = ""
     postponed_s: float | None = None
     also: Also = nothing_else
+    also_renewed: Also = nothing_else
     is_lost: bool = False
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
 
@@ -102,7 +105,8 @@ class RunningJob:
             LeaseLost: Another gateway works on the job, or it was cancelled.
             LedgerUnavailable: The database does not answer.
         """
-        self._ledger.renew(claim_of(self.job), self._now(), self.progress, self.text)
+        claim = claim_of(self.job)
+        self._ledger.renew(claim, self._now(), self.progress, self.text, self.also_renewed)
 
 
 Work = Callable[[RunningJob], Awaitable[Outcome]]

@@ -220,6 +220,42 @@ _JOB_APIS = (
     "ALTER TABLE jobs ADD COLUMN answer {bytes} NOT NULL DEFAULT {no_bytes}",
 )
 
+_EVENTS = (
+    "CREATE INDEX jobs_uid ON jobs (uid)",
+    "DROP INDEX deliveries_due",
+    "DROP INDEX deliveries_job",
+    "ALTER TABLE deliveries RENAME TO deliveries_of_jobs",
+    """
+    CREATE TABLE deliveries (
+        event_id TEXT PRIMARY KEY,
+        type TEXT NOT NULL,
+        subject TEXT NOT NULL,
+        owner TEXT NOT NULL,
+        payload {bytes} NOT NULL,
+        url TEXT NOT NULL,
+        receiver TEXT NOT NULL,
+        created_at {real} NOT NULL,
+        next_at {real} NOT NULL,
+        state TEXT NOT NULL,
+        attempts INTEGER NOT NULL,
+        status INTEGER
+    )
+    """,
+    """
+    INSERT INTO deliveries
+    SELECT event_id, 'job.' || jobs.state, 'jobs/' || jobs.uid, deliveries_of_jobs.owner,
+           CAST('' AS {bytes}), url, receiver, created_at, next_at, deliveries_of_jobs.state,
+           attempts, status
+    FROM deliveries_of_jobs JOIN jobs ON jobs.number = job_number
+    """,
+    "DROP TABLE deliveries_of_jobs",
+    """
+    CREATE INDEX deliveries_due ON deliveries (next_at, receiver, owner)
+    WHERE state = 'pending'
+    """,
+    "CREATE INDEX deliveries_subject ON deliveries (subject)",
+)
+
 _SQLITE_TYPES = {
     "serial": "INTEGER PRIMARY KEY AUTOINCREMENT",  # numbers of deleted rows are not used again
     "bytes": "BLOB",
@@ -255,6 +291,7 @@ SQLITE_MIGRATIONS: Migrations = (
     _in_types(_SQLITE_TYPES, _FEEDS),
     _in_types(_SQLITE_TYPES, _VOICES),
     _in_types(_SQLITE_TYPES, _JOB_APIS),
+    _in_types(_SQLITE_TYPES, _EVENTS),
 )
 POSTGRES_MIGRATIONS: Migrations = (
     _in_types(_POSTGRES_TYPES, _JOBS),
@@ -270,4 +307,5 @@ POSTGRES_MIGRATIONS: Migrations = (
     _in_types(_POSTGRES_TYPES, _FEEDS),
     _in_types(_POSTGRES_TYPES, _VOICES),
     _in_types(_POSTGRES_TYPES, _JOB_APIS),
+    _in_types(_POSTGRES_TYPES, _EVENTS),
 )

@@ -5,17 +5,18 @@ commit. ``now`` is Unix time in seconds.
 """
 
 import enum
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import astuple, dataclass, field, fields, replace
 from typing import Any
 
 from auricle.ledger import job as jobs
 from auricle.ledger import lease as leases
 from auricle.ledger import outbox
-from auricle.ledger.database import Database, Row, Transaction, Value
+from auricle.ledger.database import Also, Database, Row, Transaction, Value, nothing_else
+from auricle.ledger.events import count_pending, delete_events, make_due, queue
 from auricle.ledger.job import Job, JobSpec, JobState, Outcome
+from auricle.ledger.job_events import job_ended, subject_of
 from auricle.ledger.lease import LEASE_S, MAX_DELAY_S, MAX_SKEW_S, Claim
-from auricle.ledger.outbox import Delivery, DeliveryState
 from auricle.ledger.quota import Quota, Share, Usage, check_quota, owners_in_turn
 from auricle.values.errors import LeaseLost, LedgerFull, LedgerUnavailable
 from auricle.values.types import ClientId
@@ -31,11 +32,9 @@ _SPEC = [field.name for field in fields(JobSpec)]
 _STATUS = [field.name for field in fields(Job) if field.name not in ("number", "spec")]
 _FIXED = ("accepted_at",)
 _CHANGING = [name for name in _STATUS if name not in _FIXED]
-_DELIVERY = [field.name for field in fields(Delivery)]
 
 _JOB_COLUMNS = ", ".join(["number", *_SPEC, *_STATUS])
 _SELECT_JOB = f"SELECT {_JOB_COLUMNS} FROM jobs"
-_SELECT_DELIVERY = f"SELECT {', '.join(_DELIVERY)} FROM deliveries"
 # Every statement with these words uses the index of unfinished jobs.
 _UNFINISHED = "state IN ('queued', 'running')"
 _READY = "(ready_at <= ? OR ready_at > ?)"
@@ -59,16 +58,8 @@ class Backlog:
     """Queued jobs of each owner."""
 
 
-Also = Callable[[Transaction], None]
-"""Stores further rows in a transaction; it may run again, as the transaction."""
-
-
-def nothing_else(_: Transaction) -> None:
-    """Store nothing."""
-
-
 class Ledger:
-    """Jobs and webhook deliveries in a database.
+    """Jobs in a database.
 
     Args:
         database: Runs the transactions.
@@ -129,6 +120,11 @@ class Ledger:
 
         self._database.read(work)
 
+    def accepted(self, uid: str) -> Job | None:
+        """Return a job by the id of its acceptance; ``None`` if it was deleted."""
+        rows = self._database.read(lambda t: t.execute(f"{_SELECT_JOB} WHERE uid = ?", uid))
+        return _job(rows[0]) if rows else None
+
     def find(self, owner: ClientId, job_id: str) -> Job | None:
         """Return a job, or ``None``: jobs of other owners don't exist for a caller."""
         return self._database.read(lambda transaction: _find(transaction, owner, job_id))
@@ -179,7 +175,7 @@ class Ledger:
         return self._database.write("cancel", work)
 
     def delete(self, owner: ClientId, job_id: str) -> Job | None:
-        """Delete a job in any state, with its chunks and deliveries, and return it."""
+        """Delete a job in any state, with its chunks and events, and return it."""
 
         def work(transaction: Transaction) -> Job | None:
             if _NUL in job_id:
@@ -189,7 +185,11 @@ class Ledger:
                 owner,
                 job_id,
             )
-            return _job(rows[0]) if rows else None
+            if not rows:
+                return None
+            job = _job(rows[0])
+            delete_events(transaction, [subject_of(job.spec.uid)])
+            return job
 
         return self._database.write("delete", work)
 
@@ -232,28 +232,30 @@ class Ledger:
     def requeue_all(self, now: float) -> int:
         """Queue all running jobs again, and return their number.
 
-        Webhooks whose attempts the end of the last server has cut off are due again, with others
-        that would be due within ``SEND_S`` anyway. Only for a database of one server, when it
-        starts: no other process can hold a lease or send a webhook.
+        Webhooks whose attempts the end of the last server has cut off are due again. Only for a
+        database of one server, when it starts: no other process can hold a lease or send a webhook.
         """
 
         def work(transaction: Transaction) -> int:
             rows = transaction.execute(f"{_SELECT_JOB} WHERE state = 'running'")
             for row in rows:
                 self._lose(transaction, _job(row), now)
-            transaction.execute(
-                "UPDATE deliveries SET next_at = ? WHERE state = 'pending' "
-                "AND next_at > ? AND next_at <= ?",
-                now,
-                now,
-                now + outbox.SEND_S,
-            )
+            make_due(transaction, now)
             return len(rows)
 
         return self._database.write("requeue", work)
 
-    def renew(self, claim: Claim, now: float, progress: float, text: str) -> None:
+    def renew(
+        self, claim: Claim, now: float, progress: float, text: str, also: Also = nothing_else
+    ) -> None:
         """Renew a lease and store the progress that callers see.
+
+        Args:
+            claim: The lease.
+            now: Unix time in seconds.
+            progress: Fraction of the audio, from 0 to 1.
+            text: Text so far.
+            also: Stores what belongs to the progress, in the same transaction.
 
         Raises:
             LeaseLost: The claim is no longer valid.
@@ -262,6 +264,7 @@ class Ledger:
         def work(transaction: Transaction) -> None:
             job = leases.renew(_claimed(transaction, claim), claim, now, progress, text)
             _update(transaction, job)
+            also(transaction)
 
         self._database.write("renew", work)
 
@@ -338,83 +341,6 @@ class Ledger:
 
         return self._database.write("finish", work)
 
-    # Webhooks.
-
-    def next_delivery(
-        self,
-        now: float,
-        full_receivers: Collection[str] = (),
-        full_owners: Collection[str] = (),
-        running: Collection[str] = (),
-    ) -> tuple[Delivery, Job] | None:
-        """Start an attempt of the delivery that is due the longest; ``None`` if none is due.
-
-        Args:
-            now: Unix time.
-            full_receivers: Receivers to leave out, because enough attempts are in progress.
-            full_owners: Owners to leave out for the same reason.
-            running: Event ids of this process's attempts; the clock may have been set since.
-        """
-
-        def work(transaction: Transaction) -> tuple[Delivery, Job] | None:
-            rows = transaction.execute(
-                f"{_SELECT_DELIVERY} WHERE state = 'pending' AND (next_at <= ? OR next_at > ?) "
-                f"{_except('receiver', full_receivers)}{_except('owner', full_owners)}"
-                f"{_except('event_id', running)}"
-                f"ORDER BY next_at LIMIT 1{transaction.skip_locked}",
-                now,
-                now + outbox.MAX_RETRY_S,
-                *full_receivers,
-                *full_owners,
-                *running,
-            )
-            if not rows:
-                return None
-            attempt = outbox.start_attempt(_delivery(rows[0]), now)
-            _update_delivery(transaction, attempt)
-            (row,) = transaction.execute(f"{_SELECT_JOB} WHERE number = ?", attempt.job_number)
-            return attempt, _job(row)
-
-        return self._database.write("attempt", work)
-
-    def end_attempt(self, attempt: Delivery, status: int | None, now: float) -> Delivery | None:
-        """Store the outcome of an attempt: an HTTP status, or ``None`` if there was no answer.
-
-        Returns:
-            The delivery after it; ``None`` if the job was deleted meanwhile.
-        """
-        return self._change_delivery(
-            attempt, lambda current: outbox.end_attempt(current, attempt, status, now)
-        )
-
-    def interrupt_attempt(self, attempt: Delivery, now: float) -> None:
-        """Make a delivery due again whose attempt was cut off, because this process stops."""
-        self._change_delivery(
-            attempt, lambda current: outbox.interrupt_attempt(current, attempt, now)
-        )
-
-    def _change_delivery(
-        self, attempt: Delivery, change: Callable[[Delivery], Delivery]
-    ) -> Delivery | None:
-        def work(transaction: Transaction) -> Delivery | None:
-            rows = transaction.execute(
-                f"{_SELECT_DELIVERY} WHERE event_id = ?{transaction.for_update}", attempt.event_id
-            )
-            if not rows:
-                return None
-            changed = change(_delivery(rows[0]))
-            _update_delivery(transaction, changed)
-            return changed
-
-        return self._database.write("delivery", work)
-
-    def deliveries(self, number: int) -> list[Delivery]:
-        """Return the deliveries of a job."""
-        statement = f"{_SELECT_DELIVERY} WHERE job_number = ?"
-        return self._database.read(
-            lambda transaction: [_delivery(row) for row in transaction.execute(statement, number)]
-        )
-
     # Upkeep.
 
     def expire(self, now: float) -> int:
@@ -428,13 +354,15 @@ class Ledger:
             rows = transaction.execute(
                 "DELETE FROM jobs WHERE number IN (SELECT number FROM jobs WHERE expires_at <= ? "
                 "AND audio_until IS NULL AND NOT EXISTS "
-                "(SELECT 1 FROM deliveries WHERE job_number = jobs.number "
+                "(SELECT 1 FROM deliveries WHERE subject = ? || jobs.uid "
                 "AND deliveries.state = 'pending' AND deliveries.created_at > ?) "
-                "ORDER BY expires_at LIMIT ?) RETURNING number",
+                "ORDER BY expires_at LIMIT ?) RETURNING uid",
                 now,
+                subject_of(""),
                 now - outbox.ABANDON_S,
                 MAX_SWEPT,
             )
+            delete_events(transaction, [subject_of(uid) for (uid,) in rows])
             return len(rows)
 
         return self._database.write("expire", work)
@@ -548,8 +476,8 @@ def _backlog(transaction: Transaction) -> Backlog:
         )
     }
     queued = sum(usage.jobs for usage in queued_of.values())
-    ((pending,),) = transaction.execute("SELECT COUNT(*) FROM deliveries WHERE state = 'pending'")
-    return Backlog(queued, int(running), oldest, int(pending), float(running_bytes), queued_of)
+    pending = count_pending(transaction)
+    return Backlog(queued, int(running), oldest, pending, float(running_bytes), queued_of)
 
 
 def _shares(transaction: Transaction, now: float) -> list[Share]:
@@ -591,26 +519,12 @@ def _end(transaction: Transaction, job: Job, now: float) -> None:
     """Store a job that has ended, and queue its webhook."""
     _update(transaction, job)
     transaction.execute("DELETE FROM chunks WHERE job_number = ?", job.number)
-    delivery = outbox.delivery_of(job, now)
-    if delivery is not None:
-        values = _values(delivery, _DELIVERY)
-        transaction.execute(
-            f"INSERT INTO deliveries ({', '.join(_DELIVERY)}) VALUES ({_marks(values)})", *values
-        )
+    if job.spec.callback_url is not None:
+        delete_events(transaction, [subject_of(job.spec.uid)])  # progress is out of date
+        queue(transaction, job_ended(job, job.spec.callback_url, now))
 
 
-def _update_delivery(transaction: Transaction, delivery: Delivery) -> None:
-    transaction.execute(
-        "UPDATE deliveries SET next_at = ?, state = ?, attempts = ?, status = ? WHERE event_id = ?",
-        delivery.next_at,
-        delivery.state.value,
-        delivery.attempts,
-        delivery.status,
-        delivery.event_id,
-    )
-
-
-def _values(row: Job | Delivery, names: Sequence[str]) -> list[Value]:
+def _values(row: Job, names: Sequence[str]) -> list[Value]:
     """Return fields as plain values: not all drivers know enums, and SQLite has no booleans."""
     return [_plain(getattr(row, name)) for name in names]
 
@@ -629,15 +543,6 @@ def _job(row: Row) -> Job:
     status["state"] = JobState(status["state"])
     status["has_audio"] = bool(status["has_audio"])
     return Job(number, JobSpec(*values[: len(_SPEC)]), **status)
-
-
-def _delivery(row: Row) -> Delivery:
-    values = dict(zip(_DELIVERY, row, strict=True))
-    return Delivery(**values | {"state": DeliveryState(values["state"])})
-
-
-def _except(column: str, values: Collection[str]) -> str:
-    return f"AND {column} NOT IN ({_marks(values)}) " if values else ""
 
 
 def _marks(values: Collection[object]) -> str:

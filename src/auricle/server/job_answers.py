@@ -28,8 +28,8 @@ class AnswerFormat:
 
 
 @dataclass(frozen=True, slots=True)
-class EndedJob:
-    """A job that has ended, for its webhook.
+class ReportedJob:
+    """A job and an event of it, for a webhook.
 
     Attributes:
         job: The job.
@@ -49,11 +49,11 @@ class JobAnswers:
     Attributes:
         result: Returns the response for the transcript of a job by a model, as JSON; takes a second
             for hours of audio.
-        webhook: Returns the JSON body of the webhook of a job that has ended.
+        webhook: Returns the JSON body of a job's webhook.
     """
 
     result: Callable[[JobSpec, TranscriptionParams, str, FileTranscript], bytes]
-    webhook: Callable[[EndedJob], bytes]
+    webhook: Callable[[ReportedJob], bytes]
 
 
 def answers_of(apis: Mapping[str, JobAnswers], api: str) -> JobAnswers:

@@ -10,6 +10,7 @@ from anyio import CapacityLimiter, to_thread
 from anyio.abc import TaskGroup
 
 from auricle.ledger.audio.store import AudioStore
+from auricle.ledger.events import StoredEvents
 from auricle.ledger.runner import JobRunner
 from auricle.ledger.store import Ledger
 from auricle.ledger.transcripts import Transcripts
@@ -35,6 +36,7 @@ class Running:
     background: TaskGroup
     database: WatchedDatabase
     ledger: Ledger
+    events: StoredEvents
     audio: AudioStore
     """Audio of unfinished jobs."""
     runner: JobRunner

@@ -18,6 +18,7 @@ from auricle.config.settings import spool_directory
 from auricle.files.transcribe import max_chunks_in_flight
 from auricle.ledger.audio.store import AudioStore
 from auricle.ledger.database import Database
+from auricle.ledger.events import StoredEvents
 from auricle.ledger.feeds import StoredFeeds
 from auricle.ledger.job import JobState, Outcome
 from auricle.ledger.location import open_audio, open_database
@@ -81,7 +82,8 @@ async def run(server: Service) -> AsyncIterator[None]:
         opened.callback(spool.close)
         audio = await to_thread.run_sync(open_audio, server.ledger_settings, spool.path)
         ledger, runner = await to_thread.run_sync(_open_jobs, server, database, audio)
-        webhooks = await _open_webhooks(server, ledger, opened)
+        events = StoredEvents(database)
+        webhooks = await _open_webhooks(server, events, opened)
         transcripts = Transcripts(database)
         keeper = TranscriptKeeper(
             transcripts,
@@ -99,6 +101,7 @@ async def run(server: Service) -> AsyncIterator[None]:
                     background,
                     database,
                     ledger,
+                    events,
                     audio,
                     runner,
                     webhooks,
@@ -236,7 +239,7 @@ def _follow(
 
 
 async def _open_webhooks(
-    server: Service, ledger: Ledger, opened: AsyncExitStack
+    server: Service, events: StoredEvents, opened: AsyncExitStack
 ) -> WebhookRunner | None:
     settings = server.ledger_settings
     if settings.webhook_secret is None:
@@ -247,7 +250,7 @@ async def _open_webhooks(
     opened.push_async_callback(sender.aclose)
     secret = settings.webhook_secret.get_secret_value().encode()
     return WebhookRunner(
-        ledger,
+        events,
         sender,
         render=partial(payload_of, server),
         secret_of=partial(secret_of_owner, secret),

@@ -7,6 +7,7 @@ import pytest
 
 from auricle.apis.native.job_bodies import body_of, job_body
 from auricle.ledger.job import JobState
+from auricle.ledger.job_events import job_ended
 from auricle.ledger.outbox import Delivery, DeliveryState
 from auricle.server.jobs.background_jobs.view import StoredJob
 from auricle.server.uploads.uploading_jobs import UploadingJob
@@ -14,7 +15,7 @@ from tests.support.ledger import a_job
 
 pytestmark = pytest.mark.unit
 
-DELIVERY = Delivery("event", 1, "key", "https://a.example", "a.example", 1.0, next_at=2.0)
+DELIVERY = job_ended(a_job(), "https://a.example", 2.0)
 
 
 def test_the_result_of_a_job_is_json_in_its_body() -> None:

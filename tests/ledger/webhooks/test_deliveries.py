@@ -8,20 +8,16 @@ import pytest
 
 from auricle.ledger import outbox
 from auricle.ledger.database import Database, T, Transaction
-from auricle.ledger.job import Job, JobState, Outcome
-from auricle.ledger.lease import claim_of
-from auricle.ledger.outbox import FIRST_RETRY_S, Delivery, DeliveryState
-from auricle.ledger.quota import Quota
-from auricle.ledger.store import Ledger
+from auricle.ledger.events import StoredEvents, queue
+from auricle.ledger.outbox import FIRST_RETRY_S, Delivery, DeliveryState, Event, new_delivery
 from auricle.ledger.webhooks import deliveries
 from auricle.ledger.webhooks.deliveries import MAX_PER_RECEIVER, WebhookRunner
 from auricle.ledger.webhooks.request import Payload, secret_of_owner, signature
 from auricle.ledger.webhooks.sender import MAX_CONCURRENT, WebhookSender
-from tests.support.ledger import DatabaseAway, a_spec
+from tests.support.ledger import DatabaseAway
 from tests.support.poll import poll_until
 from tests.support.receiver import receiver_running
 
-QUOTA = Quota(max_jobs=1000, max_ended_jobs=1000, max_audio_bytes=10**9)
 NOW = 1.8e9
 
 PENDING, DELIVERED = DeliveryState.PENDING, DeliveryState.DELIVERED
@@ -29,22 +25,23 @@ REFUSED, FAILED = DeliveryState.REFUSED, DeliveryState.FAILED
 
 
 @pytest.fixture
-def ledger(database: Database) -> Ledger:
-    return Ledger(database, "gateway", Outcome(JobState.FAILED, keep_s=60))
+def events(database: Database) -> StoredEvents:
+    return StoredEvents(database)
 
 
-def finish_job(ledger: Ledger, job_id: str, url: str, owner: str = "key", now: float = NOW) -> int:
-    ledger.accept(a_spec(job_id, owner, callback_url=url), QUOTA, now)
-    job = ledger.lease(now)
-    assert job is not None
-    ledger.finish(claim_of(job), Outcome(JobState.DONE, keep_s=60, result=b"{}"), now)
-    return job.number
+def report(database: Database, name: str, url: str, owner: str = "key", now: float = NOW) -> str:
+    """Queue an event, and return its subject."""
+    event = Event(f"{name}.done", "job.done", f"jobs/{name}", owner)
+    database.write("event", lambda t: queue(t, new_delivery(event, url, now)))
+    return event.subject
 
 
-def render(delivery: Delivery, job: Job) -> Payload:
-    if job.spec.job_id == "unreadable":
+def render(delivery: Delivery) -> Payload | None:
+    if delivery.event.subject == "jobs/unreadable":
         raise ValueError
-    body = f'{{"id": "{delivery.event_id}", "state": "{job.state}"}}'
+    if delivery.event.subject == "jobs/deleted":
+        return None
+    body = f'{{"id": "{delivery.event.id}", "type": "{delivery.event.type}"}}'
     return Payload("POST", body.encode())
 
 
@@ -69,13 +66,16 @@ class FailingOnce(DatabaseAway):
 
 
 async def deliver(
-    ledger: Ledger, is_over: Callable[[], bool], now: Callable[[], float], timeout_s: float = 60
+    events: StoredEvents,
+    is_over: Callable[[], bool],
+    now: Callable[[], float],
+    timeout_s: float = 60,
 ) -> list[Delivery]:
     """Deliver until something holds, and return the deliveries after each attempt."""
     attempts: list[Delivery] = []
     sender = WebhookSender(allow_private=True, timeout_s=timeout_s)
     runner = WebhookRunner(
-        ledger,
+        events,
         sender,
         render=render,
         secret_of=secret_of,
@@ -97,30 +97,34 @@ def ticking(step_s: float) -> Callable[[], float]:
     return lambda: next(times)
 
 
-def state_of(ledger: Ledger, number: int) -> DeliveryState:
-    (delivery,) = ledger.deliveries(number)
+def state_of(events: StoredEvents, subject: str) -> DeliveryState:
+    (delivery,) = events.of(subject)
     return delivery.state
 
 
-async def test_the_end_of_a_job_is_delivered_signed(ledger: Ledger) -> None:
+async def test_an_event_is_delivered_signed(database: Database, events: StoredEvents) -> None:
     with receiver_running() as receiver:
-        number = finish_job(ledger, "job", receiver.url("/204"))
-        await deliver(ledger, lambda: state_of(ledger, number) is DELIVERED, lambda: NOW)
+        subject = report(database, "job", receiver.url("/204"))
+        await deliver(events, lambda: state_of(events, subject) is DELIVERED, lambda: NOW)
     ((_, headers, body),) = receiver.requests
 
-    assert body == b'{"id": "uid-key-job.done", "state": "done"}'
-    expected = signature(secret_of("key"), "uid-key-job.done", int(NOW), body)
+    assert body == b'{"id": "job.done", "type": "job.done"}'
+    expected = signature(secret_of("key"), "job.done", int(NOW), body)
     assert headers["webhook-signature"] == expected
 
 
-async def test_a_receiver_that_fails_gets_the_same_event_again(ledger: Ledger) -> None:
+async def test_a_receiver_that_fails_gets_the_same_event_again(
+    database: Database, events: StoredEvents
+) -> None:
     with receiver_running() as receiver:
         receiver.statuses = [500, 503, 429]
-        number = finish_job(ledger, "job", receiver.url("/200"))
-        attempts = await deliver(ledger, lambda: state_of(ledger, number) is DELIVERED, ticking(10))
+        subject = report(database, "job", receiver.url("/200"))
+        attempts = await deliver(
+            events, lambda: state_of(events, subject) is DELIVERED, ticking(10)
+        )
     ids = [headers["webhook-id"] for _, headers, _ in receiver.requests]
 
-    assert ids == ["uid-key-job.done"] * 4
+    assert ids == ["job.done"] * 4
     assert [(d.state, d.status) for d in attempts] == [
         *((PENDING, status) for status in (500, 503, 429)),
         (DELIVERED, 200),
@@ -128,7 +132,7 @@ async def test_a_receiver_that_fails_gets_the_same_event_again(ledger: Ledger) -
 
 
 async def test_a_receiver_that_fails_for_an_hour_gets_the_event_once_it_works(
-    ledger: Ledger,
+    database: Database, events: StoredEvents
 ) -> None:
     clock = ticking(20)
 
@@ -138,75 +142,83 @@ async def test_a_receiver_that_fails_for_an_hour_gets_the_event_once_it_works(
         return time
 
     with receiver_running() as receiver:
-        number = finish_job(ledger, "job", receiver.url("/200"))
-        attempts = await deliver(ledger, lambda: state_of(ledger, number) is DELIVERED, now)
+        subject = report(database, "job", receiver.url("/200"))
+        attempts = await deliver(events, lambda: state_of(events, subject) is DELIVERED, now)
     states = [delivery.state for delivery in attempts]
 
     assert states == [PENDING] * (len(states) - 1) + [DELIVERED]
     assert 5 < len(states) < 15  # waits that double, not an attempt each few seconds
 
 
-async def test_a_receiver_that_fails_for_a_day_gets_the_event_no_more(ledger: Ledger) -> None:
+async def test_a_receiver_that_fails_for_a_day_gets_the_event_no_more(
+    database: Database, events: StoredEvents
+) -> None:
     with receiver_running() as receiver:
-        number = finish_job(ledger, "job", receiver.url("/500"))
-        attempts = await deliver(ledger, lambda: state_of(ledger, number) is FAILED, ticking(600))
+        subject = report(database, "job", receiver.url("/500"))
+        attempts = await deliver(events, lambda: state_of(events, subject) is FAILED, ticking(600))
 
     assert attempts[-1].state is FAILED
     assert len(receiver.requests) == len(attempts)
 
 
-async def test_receivers_that_hang_do_not_delay_others(ledger: Ledger) -> None:
+async def test_receivers_that_hang_do_not_delay_others(
+    database: Database, events: StoredEvents
+) -> None:
     with receiver_running() as slow, receiver_running() as receiver:
         for count in range(MAX_CONCURRENT):
-            finish_job(ledger, f"hangs-{count}", slow.url(f"/hang?{count}"))
-        number = finish_job(ledger, "works", receiver.url(), now=NOW + 1)
-        await deliver(ledger, lambda: state_of(ledger, number) is DELIVERED, lambda: NOW + 1)
+            report(database, f"hangs-{count}", slow.url(f"/hang?{count}"))
+        subject = report(database, "works", receiver.url(), now=NOW + 1)
+        await deliver(events, lambda: state_of(events, subject) is DELIVERED, lambda: NOW + 1)
 
     assert len(slow.requests) <= MAX_PER_RECEIVER
 
 
 async def test_a_key_with_many_receivers_that_hang_does_not_delay_other_keys(
-    ledger: Ledger,
+    database: Database, events: StoredEvents
 ) -> None:
     with receiver_running("0.0.0.0") as slow, receiver_running() as receiver:
         for count in range(MAX_CONCURRENT):
-            finish_job(ledger, f"{count}", slow.url("/hang", host=f"127.0.0.{count + 1}"))
-        number = finish_job(ledger, "works", receiver.url(), "other", NOW + 1)
-        await deliver(ledger, lambda: state_of(ledger, number) is DELIVERED, lambda: NOW + 1)
+            report(database, f"{count}", slow.url("/hang", host=f"127.0.0.{count + 1}"))
+        subject = report(database, "works", receiver.url(), "other", NOW + 1)
+        await deliver(events, lambda: state_of(events, subject) is DELIVERED, lambda: NOW + 1)
 
 
-async def test_a_full_receiver_gets_further_events_when_its_attempts_end(ledger: Ledger) -> None:
+async def test_a_full_receiver_gets_further_events_when_its_attempts_end(
+    database: Database, events: StoredEvents
+) -> None:
     with receiver_running() as receiver:
-        numbers = [finish_job(ledger, f"{n}", receiver.url()) for n in range(3 * MAX_PER_RECEIVER)]
+        subjects = [report(database, f"{n}", receiver.url()) for n in range(3 * MAX_PER_RECEIVER)]
         await deliver(
-            ledger, lambda: all(state_of(ledger, n) is DELIVERED for n in numbers), lambda: NOW
+            events, lambda: all(state_of(events, s) is DELIVERED for s in subjects), lambda: NOW
         )
 
-    assert len(receiver.requests) == len(numbers)
+    assert len(receiver.requests) == len(subjects)
 
 
 @pytest.mark.parametrize("path", ["/302", "/close", "/garbage"])
 async def test_a_redirect_or_a_broken_answer_is_an_attempt_that_failed(
-    ledger: Ledger, path: str
+    database: Database, events: StoredEvents, path: str
 ) -> None:
     with receiver_running() as receiver:
-        number = finish_job(ledger, "job", receiver.url(path))
+        subject = report(database, "job", receiver.url(path))
         await deliver(
-            ledger,
-            lambda: ledger.deliveries(number)[0].next_at == NOW + FIRST_RETRY_S,
+            events,
+            lambda: events.of(subject)[0].next_at == NOW + FIRST_RETRY_S,
             lambda: NOW,
         )
 
-    assert state_of(ledger, number) is PENDING
+    assert state_of(events, subject) is PENDING
     assert len(receiver.requests) == 1
 
 
-async def test_an_attempt_that_hangs_ends_after_a_while(ledger: Ledger) -> None:
+async def test_an_attempt_that_hangs_ends_after_a_while(
+    database: Database, events: StoredEvents
+) -> None:
     with receiver_running() as receiver:
-        number = finish_job(ledger, "job", receiver.url("/hang"))
+        subject = report(database, "job", receiver.url("/hang"))
         (attempt,) = await deliver(
-            ledger,
-            lambda: ledger.deliveries(number)[0].next_at == NOW + FIRST_RETRY_S,
+            events,
+            lambda: events.of(subject)[0].next_at == NOW + FIRST_RETRY_S,
             lambda: NOW,
             timeout_s=0.5,
         )
@@ -214,27 +226,40 @@ async def test_an_attempt_that_hangs_ends_after_a_while(ledger: Ledger) -> None:
     assert (attempt.state, attempt.status) == (PENDING, None)
 
 
-async def test_an_answer_of_10_mb_is_not_read(ledger: Ledger) -> None:
+async def test_an_answer_of_10_mb_is_not_read(database: Database, events: StoredEvents) -> None:
     with receiver_running() as receiver:
-        number = finish_job(ledger, "job", receiver.url("/long"))
-        await deliver(ledger, lambda: state_of(ledger, number) is DELIVERED, lambda: NOW)
+        subject = report(database, "job", receiver.url("/long"))
+        await deliver(events, lambda: state_of(events, subject) is DELIVERED, lambda: NOW)
 
 
-async def test_a_refused_event_is_not_sent_again(ledger: Ledger) -> None:
+async def test_a_refused_event_is_not_sent_again(database: Database, events: StoredEvents) -> None:
     with receiver_running() as receiver:
-        number = finish_job(ledger, "job", receiver.url("/410"))
-        await deliver(ledger, lambda: state_of(ledger, number) is REFUSED, lambda: NOW)
+        subject = report(database, "job", receiver.url("/410"))
+        await deliver(events, lambda: state_of(events, subject) is REFUSED, lambda: NOW)
 
     assert len(receiver.requests) == 1
 
 
-async def test_a_job_that_cannot_be_sent_does_not_end_the_delivery_of_others(
-    ledger: Ledger,
+async def test_an_event_whose_subject_was_deleted_is_not_sent(
+    database: Database, events: StoredEvents
 ) -> None:
     with receiver_running() as receiver:
-        finish_job(ledger, "unreadable", receiver.url())
-        number = finish_job(ledger, "job", receiver.url())
-        await deliver(ledger, lambda: state_of(ledger, number) is DELIVERED, lambda: NOW)
+        report(database, "deleted", receiver.url())
+        (attempt,) = await deliver(
+            events, lambda: events.of("jobs/deleted")[0].next_at == NOW + FIRST_RETRY_S, lambda: NOW
+        )
+
+    assert attempt.status is None
+    assert receiver.requests == []
+
+
+async def test_an_event_that_cannot_be_sent_does_not_end_the_delivery_of_others(
+    database: Database, events: StoredEvents
+) -> None:
+    with receiver_running() as receiver:
+        report(database, "unreadable", receiver.url())
+        subject = report(database, "job", receiver.url())
+        await deliver(events, lambda: state_of(events, subject) is DELIVERED, lambda: NOW)
 
     assert len(receiver.requests) == 1
 
@@ -245,32 +270,38 @@ async def test_an_unexpected_error_of_the_database_does_not_end_the_runner(
 ) -> None:
     monkeypatch.setattr(deliveries, "FAILED_RETRY_S", 0.01)
     failing = FailingOnce(database, name)
-    ledger = Ledger(failing, "gateway", Outcome(JobState.FAILED, keep_s=60))
+    events = StoredEvents(failing)
     with receiver_running() as receiver:
-        number = finish_job(ledger, "job", receiver.url())
-        await deliver(ledger, lambda: state_of(ledger, number) is DELIVERED, ticking(outbox.SEND_S))
+        subject = report(database, "job", receiver.url())
+        await deliver(
+            events, lambda: state_of(events, subject) is DELIVERED, ticking(outbox.SEND_S)
+        )
 
     assert failing.has_failed
 
 
-async def test_an_attempt_that_was_cut_off_is_repeated_at_the_next_start(ledger: Ledger) -> None:
+async def test_an_attempt_that_was_cut_off_is_repeated_at_the_next_start(
+    database: Database, events: StoredEvents
+) -> None:
     with receiver_running() as receiver:
-        number = finish_job(ledger, "job", receiver.url("/hang"))
-        await deliver(ledger, lambda: bool(receiver.requests), lambda: NOW)
-        due = ledger.next_delivery(NOW)
+        subject = report(database, "job", receiver.url("/hang"))
+        await deliver(events, lambda: bool(receiver.requests), lambda: NOW)
+        due = events.next_delivery(NOW)
 
     assert due is not None
-    assert (due[0].job_number, due[0].attempts) == (number, 2)
+    assert (due.event.subject, due.attempts) == (subject, 2)
 
 
-async def test_the_runner_has_no_work_once_nothing_is_due(ledger: Ledger) -> None:
+async def test_the_runner_has_no_work_once_nothing_is_due(
+    database: Database, events: StoredEvents
+) -> None:
     sender = WebhookSender(allow_private=True, timeout_s=60)
-    runner = WebhookRunner(ledger, sender, render=render, secret_of=secret_of, poll_s=60)
+    runner = WebhookRunner(events, sender, render=render, secret_of=secret_of, poll_s=60)
     with receiver_running() as receiver:
         async with anyio.create_task_group() as group:
             group.start_soon(runner.run)
             await poll_until(lambda: not runner.has_work)
-            finish_job(ledger, "job", receiver.url())
+            report(database, "job", receiver.url())
             runner.wake()
             has_had_work = runner.has_work
             await poll_until(lambda: not runner.has_work)

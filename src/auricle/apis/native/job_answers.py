@@ -4,7 +4,6 @@ The receiver of a webhook gets an event as the Standard Webhooks specification d
 the job as ``GET /jobs/{id}`` returns it.
 """
 
-from datetime import UTC, datetime
 from typing import Literal, TypedDict
 
 import msgspec
@@ -12,7 +11,8 @@ import msgspec
 from auricle.apis.native.job_bodies import JobBody, job_body
 from auricle.files.transcribe import FileTranscript
 from auricle.ledger.job import JobSpec
-from auricle.server.job_answers import AnswerFormat, EndedJob, JobAnswers
+from auricle.server.job_answers import AnswerFormat, JobAnswers, ReportedJob
+from auricle.server.jobs.webhooks import event_body
 from auricle.server.uploads.params import TranscriptionParams
 from auricle.text.formats.native_json import TranscriptBody, transcript_body
 
@@ -43,16 +43,9 @@ def _result(
     return msgspec.json.encode(result_body(params, model, result))
 
 
-def _webhook(ended: EndedJob) -> bytes:
-    job, delivery = ended.job, ended.delivery
-    ended_at = datetime.fromtimestamp(delivery.created_at, UTC)
-    event: WebhookEvent = {
-        "type": f"job.{job.state.value}",  # type: ignore[typeddict-item]  # the job has ended
-        "event_id": delivery.event_id,
-        "timestamp": ended_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        "data": job_body(job, keeps_transcripts=ended.keeps_transcripts),
-    }
-    return msgspec.json.encode(event)
+def _webhook(reported: ReportedJob) -> bytes:
+    data = job_body(reported.job, keeps_transcripts=reported.keeps_transcripts)
+    return event_body(reported.delivery, data)
 
 
 ANSWERS = JobAnswers(_result, _webhook)

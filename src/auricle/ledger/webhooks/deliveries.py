@@ -8,9 +8,9 @@ import anyio
 import structlog
 from anyio import to_thread
 
-from auricle.ledger.job import Job
+from auricle.ledger.events import StoredEvents
 from auricle.ledger.outbox import Delivery
-from auricle.ledger.store import REFUSALS, Ledger
+from auricle.ledger.store import REFUSALS
 from auricle.ledger.webhooks.request import Payload, WebhookRequest, new_request
 from auricle.ledger.webhooks.sender import MAX_CONCURRENT, WebhookSender
 
@@ -32,9 +32,9 @@ class WebhookRunner:
     """Sends what is due, several requests at a time, few of them to one receiver.
 
     Args:
-        ledger: The outbox.
+        events: The outbox.
         sender: Sends requests.
-        render: Returns the payload for a job that has ended; the same for each attempt.
+        render: Returns what the receiver of an event gets; ``None``: its subject was deleted.
         secret_of: Returns the secret of an owner.
         note_attempt: Called with each delivery after an attempt.
         now: Returns Unix time in seconds.
@@ -43,16 +43,16 @@ class WebhookRunner:
 
     def __init__(
         self,
-        ledger: Ledger,
+        events: StoredEvents,
         sender: WebhookSender,
         *,
-        render: Callable[[Delivery, Job], Payload],
+        render: Callable[[Delivery], Payload | None],
         secret_of: Callable[[str], bytes],
         note_attempt: Callable[[Delivery], None] = lambda delivery: None,
         now: Callable[[], float] = time.time,
         poll_s: float = POLL_S,
     ) -> None:
-        self._ledger = ledger
+        self._events = events
         self._sender = sender
         self._render = render
         self._secret_of = secret_of
@@ -71,7 +71,7 @@ class WebhookRunner:
         return bool(self._running) or self._may_be_due
 
     def wake(self) -> None:
-        """Look for due deliveries at once: a job with a callback has ended."""
+        """Look for due deliveries at once: an event was queued."""
         self._may_be_due = True
         self._news.set()
 
@@ -80,11 +80,11 @@ class WebhookRunner:
         async with anyio.create_task_group() as group:
             while True:
                 await self._slots.acquire()
-                attempt, job = await self._next()
-                self._running[attempt.event_id] = attempt
-                group.start_soon(self._deliver, attempt, job)
+                attempt = await self._next()
+                self._running[attempt.event.id] = attempt
+                group.start_soon(self._deliver, attempt)
 
-    async def _next(self) -> tuple[Delivery, Job]:
+    async def _next(self) -> Delivery:
         while True:
             news = self._news = anyio.Event()
             try:
@@ -102,62 +102,65 @@ class WebhookRunner:
             with anyio.move_on_after(self._poll_s):
                 await news.wait()
 
-    def _start_attempt(self) -> tuple[Delivery, Job] | None:
+    def _start_attempt(self) -> Delivery | None:
         running = tuple(self._running.values())
-        return self._ledger.next_delivery(
+        return self._events.next_delivery(
             self._now(),
             _full((attempt.receiver for attempt in running), MAX_PER_RECEIVER),
-            _full((attempt.owner for attempt in running), MAX_PER_OWNER),
-            [attempt.event_id for attempt in running],
+            _full((attempt.event.owner for attempt in running), MAX_PER_OWNER),
+            [attempt.event.id for attempt in running],
         )
 
-    async def _deliver(self, attempt: Delivery, job: Job) -> None:
+    async def _deliver(self, attempt: Delivery) -> None:
         try:
-            status = await self._send(attempt, job)
+            status = await self._send(attempt)
             await self._end(attempt, status)
         except Exception as error:  # the attempt is repeated after SEND_S
-            _log.error("webhook_not_stored", event_id=attempt.event_id, error=type(error).__name__)
+            _log.error("webhook_not_stored", event_id=attempt.event.id, error=type(error).__name__)
         except anyio.get_cancelled_exc_class():
             with anyio.move_on_after(INTERRUPT_S, shield=True):
                 await self._interrupt(attempt)
             raise
         finally:
-            del self._running[attempt.event_id]
+            del self._running[attempt.event.id]
             self._slots.release()
             self.wake()
 
-    async def _send(self, attempt: Delivery, job: Job) -> int | None:
+    async def _send(self, attempt: Delivery) -> int | None:
         """Return the receiver's status; ``None`` if it sent none, or there is no request."""
         try:
-            request = await to_thread.run_sync(self._request, attempt, job, limiter=self._threads)
-            return await self._sender.send(request)
-        except Exception as error:  # one URL or job must not end the delivery of all others
-            _log.error("webhook_not_sent", event_id=attempt.event_id, error=type(error).__name__)
+            request = await to_thread.run_sync(self._request, attempt, limiter=self._threads)
+            return None if request is None else await self._sender.send(request)
+        except Exception as error:  # one URL or event must not end the delivery of all others
+            _log.error("webhook_not_sent", event_id=attempt.event.id, error=type(error).__name__)
             return None
 
-    def _request(self, attempt: Delivery, job: Job) -> WebhookRequest:
+    def _request(self, attempt: Delivery) -> WebhookRequest | None:
+        payload = self._render(attempt)
+        if payload is None:
+            return None
         return new_request(
             attempt.url,
-            self._render(attempt, job),
-            event_id=attempt.event_id,
-            secret=self._secret_of(attempt.owner),
+            payload,
+            event_id=attempt.event.id,
+            secret=self._secret_of(attempt.event.owner),
             timestamp=int(self._now()),
         )
 
     async def _end(self, attempt: Delivery, status: int | None) -> None:
         try:
             delivery = await to_thread.run_sync(
-                lambda: self._ledger.end_attempt(attempt, status, self._now()),
+                lambda: self._events.end_attempt(attempt, status, self._now()),
                 limiter=self._threads,
             )
         except REFUSALS as error:  # the receiver may get the event again
-            _log.warning("webhook_not_stored", event_id=attempt.event_id, code=error.code)
+            _log.warning("webhook_not_stored", event_id=attempt.event.id, code=error.code)
             return
         if delivery is not None:
             self._note_attempt(delivery)
             _log.info(
                 "webhook",
-                event_id=delivery.event_id,
+                event_id=delivery.event.id,
                 status=status,
                 state=delivery.state.value,
                 attempts=delivery.attempts,
@@ -166,11 +169,11 @@ class WebhookRunner:
     async def _interrupt(self, attempt: Delivery) -> None:
         try:
             await to_thread.run_sync(
-                lambda: self._ledger.interrupt_attempt(attempt, self._now()),
+                lambda: self._events.interrupt_attempt(attempt, self._now()),
                 limiter=self._threads,
             )
         except REFUSALS as error:  # the attempt is repeated after SEND_S
-            _log.warning("webhook_not_stored", event_id=attempt.event_id, code=error.code)
+            _log.warning("webhook_not_stored", event_id=attempt.event.id, code=error.code)
 
 
 def _full(names: Iterable[str], maximum: int) -> list[str]:

@@ -1,9 +1,8 @@
 """Results of background jobs as kept transcripts."""
 
-from auricle.ledger.database import Transaction
+from auricle.ledger.database import Also, Transaction
 from auricle.ledger.job import JobSpec
 from auricle.ledger.kept_words import kept_words
-from auricle.ledger.store import Also
 from auricle.ledger.transcripts import KeptSegment, KeptTranscript, store_transcript
 from auricle.values.types import SAMPLE_RATE_HZ, SAMPLES_PER_MS, Transcript
 

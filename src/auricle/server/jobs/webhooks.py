@@ -1,19 +1,21 @@
 """Webhooks: whether a request may have a callback, and what its receiver gets.
 
-That is in the format of the API that accepted the job.
+That is in the format of the API that accepted the job, or if the event is not of a job, as the
+Standard Webhooks specification describes it.
 """
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import msgspec
 from starlette.datastructures import Headers
 
-from auricle.ledger.job import Job
+from auricle.ledger.job_events import uid_in
 from auricle.ledger.outbox import Delivery
 from auricle.ledger.webhooks.request import Payload, check_callback_url
 from auricle.protocol.errors import ErrorResponse
 from auricle.server.http.errors import error_body
-from auricle.server.job_answers import EndedJob, answers_of
+from auricle.server.job_answers import ReportedJob, answers_of
 from auricle.server.service import Service
 from auricle.server.uploads.params import Callback, decode_params
 from auricle.values.errors import ApiUnavailable, BadRequest
@@ -45,13 +47,36 @@ def check_callback(server: Service, headers: Headers, callback: Callback, field:
     return replace(callback, url=url)
 
 
-def payload_of(server: Service, delivery: Delivery, job: Job) -> Payload:
-    """Return what the receiver of a job gets when the job has ended; the same for each attempt."""
+def payload_of(server: Service, delivery: Delivery) -> Payload | None:
+    """Return what the receiver of an event gets; ``None`` if its subject was deleted.
+
+    An event that has its data is sent in the format of the Standard Webhooks specification. Of a
+    job, the API that accepted it renders the event.
+    """
+    event = delivery.event
+    if event.payload:
+        return Payload("POST", event_body(delivery, msgspec.Raw(event.payload)))
+    job = server.running.ledger.accepted(uid_in(event.subject))
+    if job is None:
+        return None
     params = decode_params(job.spec.request)
     assert params.callback is not None, "the job has a delivery"
-    ended = EndedJob(job, delivery, server.ledger_settings.keep_transcripts)
+    reported = ReportedJob(job, delivery, server.ledger_settings.keep_transcripts)
     try:
-        body = answers_of(server.job_answers, job.spec.api).webhook(ended)
+        body = answers_of(server.job_answers, job.spec.api).webhook(reported)
     except ApiUnavailable as error:
         body = msgspec.json.encode(ErrorResponse(error=error_body(error)))
     return Payload(params.callback.method, body)
+
+
+def event_body(delivery: Delivery, data: object) -> bytes:
+    """Return an event with its data as the Standard Webhooks specification describes it."""
+    happened_at = datetime.fromtimestamp(delivery.created_at, UTC)
+    return msgspec.json.encode(
+        {
+            "type": delivery.event.type,
+            "event_id": delivery.event.id,
+            "timestamp": happened_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "data": data,
+        }
+    )

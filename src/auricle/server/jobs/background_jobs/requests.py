@@ -13,6 +13,8 @@ from anyio import to_thread
 
 from auricle.ledger import job as job_rules
 from auricle.ledger.job import Job, JobSpec, JobState, digest_of
+from auricle.ledger.job_events import subject_of
+from auricle.ledger.outbox import Delivery
 from auricle.ledger.quota import Usage
 from auricle.server.job_answers import AnswerFormat
 from auricle.server.jobs.background_jobs.view import JobsPage, JobView, StoredJob
@@ -156,7 +158,9 @@ def _view(server: Service, job: Job) -> StoredJob:
     running = server.running
     before = running.ledger.queued_before(job) if job.state is JobState.QUEUED else Usage()
     has_webhook = job.spec.callback_url is not None
-    deliveries = running.ledger.deliveries(job.number) if has_webhook else []
+    deliveries: list[Delivery] = []
+    if has_webhook and job.state.is_final:
+        deliveries = running.events.of(subject_of(job.spec.uid))
     return StoredJob(
         running.runner.current(job),
         _starts_in_s(server, job, before),
