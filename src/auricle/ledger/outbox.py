@@ -30,7 +30,7 @@ class DeliveryState(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What a receiver is told.
+    """What is reported to a receiver.
 
     Attributes:
         id: Stable id; receivers recognise a repeated delivery by it.
