@@ -24,9 +24,17 @@ import numpy as np
 import psutil
 import structlog
 
-from auricle.config.settings import LiveSettings, ModelSettings, QueueSettings, WorkerSettings
+from auricle.config.settings import ModelSettings, QueueSettings, WorkerSettings
 from auricle.engines.whisper.models.fetch import resolve
-from auricle.values.types import SAMPLE_RATE_HZ, Job, JobId, JobKind, Options, Pcm16
+from auricle.values.types import (
+    LIVE_BEAM_SIZE,
+    SAMPLE_RATE_HZ,
+    Job,
+    JobId,
+    JobKind,
+    Options,
+    Pcm16,
+)
 from auricle.workers.kinds.asr.pool import WorkerPool
 from bench.lib.charts import Bars, draw
 from bench.lib.report import machine, write_json
@@ -122,7 +130,7 @@ async def lone(pool: WorkerPool, speech: Speech, seconds: float, beam_size: int)
 async def live(pool: WorkerPool, speech: Speech, streams: int) -> dict[str, float]:
     """Return the delay of finals for a number of streams without pauses."""
     chance = random.Random(1)
-    beam_size = LiveSettings().live_beam_size
+    beam_size = LIVE_BEAM_SIZE
     took_s: list[float] = []
     ends_at = time.perf_counter() + PLAY_S
 

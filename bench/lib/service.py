@@ -16,6 +16,7 @@ from typing import Any
 import httpx2
 import psutil
 
+from bench.lib import fixed_values
 from bench.lib.report import ROOT
 
 READY_LIMIT_S = 180.0
@@ -46,7 +47,12 @@ class Server:
         self.url = f"http://127.0.0.1:{self.port}"
         self._log, self._program = log, program
         self._root, self._python = checkout
-        variables = {f"AURICLE_{name.upper()}": str(value) for name, value in settings.items()}
+        if self._root == ROOT:
+            variables = fixed_values.variables(settings)
+        else:  # a version with other settings
+            variables = {f"AURICLE_{name.upper()}": str(value) for name, value in settings.items()}
+        if program == ("auricle",):
+            self._program = (fixed_values.command_line(variables),)
         # Engines that are not part of Auricle are imported from this repository.
         own = str(self._root / "src"), str(self._root)
         path = os.pathsep.join([*own, *filter(None, [os.environ.get("PYTHONPATH")])])

@@ -74,8 +74,8 @@ def test_the_reference_page_is_the_one_that_the_command_prints() -> None:
     ("name", "values"),
     [
         ("port", "≥ 0, ≤ 65535"),
-        ("worker_max_jobs", "≥ 1"),
-        ("key_share", "> 0, ≤ 1"),
+        ("max_sessions", "≥ 1"),
+        ("keep_audio_s", "≥ 0, ≤ 2592000"),
         ("sandbox", "`auto`, `off`"),
         ("wyoming", "`0`, `1`"),
         ("host", ""),

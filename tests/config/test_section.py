@@ -2,7 +2,7 @@
 
 import pytest
 
-from auricle.config.section import Section, split_at_commas, variable
+from auricle.config.section import Section, fixed, split_at_commas, variable
 
 pytestmark = pytest.mark.unit
 
@@ -13,6 +13,7 @@ class Mood(Section):
     title = "Mood"
 
     mood: str = "calm"
+    temper: int = fixed(1)
 
 
 def test_a_section_reads_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -21,6 +22,13 @@ def test_a_section_reads_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Mood().mood == "calm"
     monkeypatch.setenv("AURICLE_MOOD", "brave")
     assert Mood().mood == "brave"
+
+
+def test_no_variable_sets_a_fixed_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AURICLE_TEMPER", "2")
+    assert [*Mood.variables()] == ["mood"]
+    assert Mood().temper == 1
+    assert Mood(temper=3).temper == 3
 
 
 def test_strings_are_split_at_commas() -> None:

@@ -18,6 +18,7 @@ from auricle.cluster.gateway.transcriber import RemoteTranscriber
 from auricle.config.section import variable
 from auricle.config.settings import QueueSettings, RemoteEngineSettings, fields
 from auricle.engines.base import CostModel
+from bench.lib.fixed_values import variables
 from tests.conformance.subject import (
     DEFAULTS,
     ROOT,
@@ -111,7 +112,7 @@ async def _start(
     """Start a recogniser, and return it with its port once it listens."""
     ours = {variable(name) for name, _ in fields()} - {"AURICLE_SANDBOX_FOLDERS"}
     environ = {name: value for name, value in os.environ.items() if name not in ours}
-    environ |= {variable(name): str(value) for name, value in settings.items()}
+    environ |= variables(settings)
     environ["PYTHONPATH"] = python_path()
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(

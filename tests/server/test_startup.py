@@ -7,7 +7,7 @@ import anyio
 import pytest
 from anyio import to_thread
 
-from auricle.config.settings import LedgerSettings
+from auricle.config.settings import LedgerSettings, WorkerSettings
 from auricle.files.transcribe import max_chunks_in_flight
 from auricle.ledger.database import Transaction
 from auricle.server.startup import run
@@ -32,9 +32,8 @@ async def test_resources_exist_only_while_the_application_runs(tmp_path: Path) -
 async def test_chunks_in_flight_fill_the_batches_of_the_settings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, urls: str, batch_jobs: int
 ) -> None:
-    monkeypatch.setenv("AURICLE_BATCH_JOBS", "2")
     monkeypatch.setenv("AURICLE_ENGINE_URLS", urls)
-    state = build(tmp_path).state
+    state = build(tmp_path, worker=WorkerSettings(batch_jobs=2)).state
     workers = len(state.transcriber.stats().workers)
     async with run(state):
         assert state.chunk_slots.width == max_chunks_in_flight(workers, batch_jobs)

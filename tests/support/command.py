@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from auricle.config.section import variable
 from auricle.config.settings import fields
+from bench.lib.fixed_values import command_line, variables
 from tests.surroundings import MEASURED
 
 ROOT = Path(__file__).parents[2]
@@ -27,7 +28,10 @@ STEP_S = 0.02
 
 
 def environment(folder: Path, **settings: object) -> dict[str, str]:
-    """Return an environment with these settings and no others, and nothing written elsewhere."""
+    """Return an environment with these settings and no others, and nothing written elsewhere.
+
+    Settings may be fixed values, too, which only :class:`Command` applies.
+    """
     ours = {variable(name) for name, _ in fields()}
     kept = {name: value for name, value in os.environ.items() if name not in ours}
     defaults: dict[str, object] = {
@@ -40,17 +44,20 @@ def environment(folder: Path, **settings: object) -> dict[str, str]:
     }
     if "models" in settings:
         del defaults["engine"]
-    given = {variable(name): str(value) for name, value in (defaults | settings).items()}
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-    return kept | given | {"PYTHONPATH": path, "COLUMNS": "200", "PYTHONUNBUFFERED": "1"}
+    return (
+        kept
+        | variables(defaults | settings)
+        | {"PYTHONPATH": path, "COLUMNS": "200", "PYTHONUNBUFFERED": "1"}
+    )
 
 
 class Command:
-    """``python -m auricle ARGUMENTS``, running; its output is kept as it comes."""
+    """``auricle ARGUMENTS``, running; its output is kept as it comes."""
 
     def __init__(self, arguments: list[str], environ: dict[str, str]) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "auricle", *arguments],
+            [sys.executable, "-m", command_line(environ), *arguments],
             env=environ,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

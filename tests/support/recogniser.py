@@ -16,11 +16,13 @@ from auricle.engines.models import ModelTable
 from auricle.engines.placement import plan_models
 from auricle.system.logs import configure_logging
 from auricle.workers.kinds.asr.model_pools import ModelPools
+from bench.lib.fixed_values import apply
 
 GOODBYE_S = 2
 
 
 async def main() -> None:
+    apply()
     settings = Settings.load()
     configure_logging(settings.server.log_level)  # to stderr: only the port is read from stdout
     plans = plan_models(settings.worker, ModelTable.of(settings.model))

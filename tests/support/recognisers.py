@@ -16,6 +16,7 @@ from auricle.cluster.gateway.transcriber import RemoteTranscriber
 from auricle.config.section import variable
 from auricle.config.settings import QueueSettings, RemoteEngineSettings, fields
 from auricle.engines.base import CostModel
+from bench.lib.fixed_values import variables
 from tests.support.poll import poll_until
 
 ROOT = Path(__file__).parents[2]
@@ -65,7 +66,7 @@ def running_recogniser(**settings: object) -> Iterator[Recogniser]:
     defaults = DEFAULTS | {"sandbox_folders": f"{tempfile.gettempdir()},{ROOT}"}
     if "models" in settings:
         defaults = {name: defaults[name] for name in defaults if name not in ("engine", "model")}
-    given = {variable(name): str(value) for name, value in (defaults | settings).items()}
+    given = variables(defaults | settings)
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.support.recogniser"],

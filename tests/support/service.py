@@ -22,6 +22,7 @@ from auricle.config.settings import (
     ModelSettings,
     ServerSettings,
     Settings,
+    WorkerSettings,
 )
 from auricle.server.app import create_app
 from auricle.server.net.tls import Certificate
@@ -95,6 +96,7 @@ def build(
     live: LiveSettings | None = None,
     ledger: LedgerSettings | None = None,
     model: ModelSettings | None = None,
+    worker: WorkerSettings | None = None,
     **settings: Any,
 ) -> FakeService:
     transcriber, decoder = FakeTranscriber(), FakeDecoder()
@@ -106,6 +108,7 @@ def build(
         live=live or LiveSettings(),
         ledger=ledger,
         model=model or ModelSettings(),
+        worker=worker or WorkerSettings(),
     )
     app = create_app(transcriber, decoder, whole, apis=find_apis())
     return FakeService(app, transcriber, decoder)

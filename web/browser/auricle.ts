@@ -167,7 +167,8 @@ export class Auricle {
 async function launch(port: number, settings: Settings): Promise<[ChildProcess, number]> {
 	const isOurs = (name: string): boolean => name.startsWith('AURICLE_') || name === 'FORCE_COLOR';
 	const kept = Object.entries(process.env).filter(([name]) => !isOurs(name));
-	const child = spawn(PYTHON, ['-m', 'auricle', 'serve'], {
+	const module = 'BENCH_FIXED_VALUES' in settings ? 'bench.lib.fixed_values' : 'auricle';
+	const child = spawn(PYTHON, ['-m', module, 'serve'], {
 		cwd: ROOT,
 		stdio: ['ignore', 'ignore', 'pipe'],
 		env: {

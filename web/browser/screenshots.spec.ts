@@ -23,7 +23,10 @@ const test = base.extend<{ captions: Page }, { crashing: Auricle }>({
 	},
 	crashing: [
 		async ({}, use) => {
-			const server = await Auricle.start({ AURICLE_WORKERS: '2', AURICLE_BACKOFF_FIRST_S: '8' });
+			const server = await Auricle.start({
+				AURICLE_WORKERS: '2',
+				BENCH_FIXED_VALUES: JSON.stringify({ backoff_first_s: 8 }),
+			});
 			await use(server);
 			await server.stop();
 		},
@@ -35,7 +38,8 @@ const delayed = test.extend<object, { server: Auricle }>({
 	server: [
 		async ({}, use) => {
 			const server = await Auricle.start({
-				...{ AURICLE_BACKOFF_FIRST_S: '30', AURICLE_JOB_TIMEOUT_MIN_S: '120' }, // long enough for pictures
+				// long enough for pictures
+				BENCH_FIXED_VALUES: JSON.stringify({ backoff_first_s: 30, job_timeout_min_s: 120 }),
 			});
 			await use(server);
 			await server.stop();

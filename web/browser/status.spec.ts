@@ -18,7 +18,7 @@ const test = base.extend<{ status: Page }, { server: Auricle }>({
 		async ({}, use) => {
 			const server = await Auricle.start({
 				AURICLE_WORKERS: '2',
-				AURICLE_BACKOFF_FIRST_S: `${BACK_OFF_SECONDS}`,
+				BENCH_FIXED_VALUES: JSON.stringify({ backoff_first_s: BACK_OFF_SECONDS }),
 			});
 			await use(server);
 			await server.stop();

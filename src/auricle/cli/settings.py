@@ -38,7 +38,7 @@ def settings(
         return
     loaded = Settings.load()
     for section in loaded.sections():
-        for name, field in type(section).model_fields.items():
+        for name, field in section.variables().items():
             now, default = value_text(getattr(section, name)), default_text(name)
             is_changed = name in section.model_fields_set
             line = Text(f"{variable(name)}={now}", style="bold" if is_changed else "")
@@ -73,7 +73,7 @@ def markdown_page() -> str:
     for section in section_classes():
         lines += ["", f"## {section.title}", "", section.__doc__ or "", ""]
         lines += ["| variable | default | values | description |", "|---|---|---|---|"]
-        for name, field in section.model_fields.items():
+        for name, field in section.variables().items():
             cells = f"`{variable(name)}`", default_text(name), values_text(field), field.description
             lines.append(f"| {' | '.join(map(str, cells))} |")
     return "\n".join(lines)
@@ -100,7 +100,7 @@ def changed_settings(settings: Settings) -> dict[str, object]:
     """
     changed: dict[str, object] = {}
     for section in settings.sections():
-        for name, field in type(section).model_fields.items():
+        for name, field in section.variables().items():
             value = getattr(section, name)
             if value != field.get_default(call_default_factory=True):
                 is_plain = isinstance(value, bool | int | float)

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from auricle.config.section import Section
+from auricle.config.section import Section, fixed
 
 
 class ClusterSettings(Section):
@@ -25,6 +25,5 @@ class ClusterSettings(Section):
         ge=0,
         description="GPUs per recogniser on Ray; 0: one if the device is `cuda`, else none.",
     )
-    ray_ingress_replicas: int = Field(
-        2, ge=1, description="Number of Ray ingress replicas, which route jobs to the recognisers."
-    )
+    ray_ingress_replicas: int = fixed(2)
+    """Ray ingress replicas, which route jobs to recognisers: the loss of one interrupts nothing."""

@@ -1,14 +1,39 @@
 """What all sections of settings share, in this folder and in optional ones."""
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field
+from pydantic.config import JsonDict
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 PREFIX = "AURICLE_"
+_FIXED: JsonDict = {"fixed": True}
+
+
+def fixed(value: Any) -> Any:
+    """Return the definition of a field that is no setting: no operator can choose it sensibly.
+
+    No variable sets it. Sections are constructed with other values by tests and measurements only.
+    """
+    return Field(value, json_schema_extra=_FIXED)
+
+
+class _Variables(EnvSettingsSource):
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        if field.json_schema_extra == _FIXED:
+            return None, field_name, False
+        return super().get_field_value(field, field_name)
 
 
 class Section(BaseSettings):
-    """A frozen group of settings; each field is one variable of the environment.
+    """A frozen group of settings; each field is one variable, unless it is :func:`fixed`.
 
     Attributes:
         title: Its heading in the reference of settings.
@@ -25,6 +50,27 @@ class Section(BaseSettings):
     )
     title: ClassVar[str]
     options: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def variables(cls) -> Mapping[str, FieldInfo]:
+        """Return the names and definitions of the fields that variables set."""
+        return {
+            name: field
+            for name, field in cls.model_fields.items()
+            if field.json_schema_extra != _FIXED
+        }
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read what the caller gives and the environment; there are no other sources."""
+        return init_settings, _Variables(settings_cls)
 
 
 def variable(name: str) -> str:

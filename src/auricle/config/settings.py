@@ -26,7 +26,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import NoDecode
 
 from auricle.config.optional import optional_sections
-from auricle.config.section import Section, split_at_commas, variable
+from auricle.config.section import Section, fixed, split_at_commas, variable
 from auricle.values.errors import SetupError
 from auricle.values.limits import (
     DEFAULT_ENDPOINT_MS,
@@ -36,7 +36,6 @@ from auricle.values.limits import (
     MIN_ENDPOINT_MS,
     MIN_MAX_LAG_S,
 )
-from auricle.values.types import LIVE_BEAM_SIZE
 
 MIN_SECRET_CHARACTERS = 32
 
@@ -139,17 +138,16 @@ class ServerSettings(Section):
     vosk_open: bool = Field(
         False, description="Allow other machines to use Vosk, which has no authentication."
     )
-    max_json_mb: float = Field(25, gt=0, description="Maximum JSON body, in MB (10^6 bytes).")
+    max_json_mb: float = fixed(25.0)
+    """Maximum JSON body, in MB (10^6 bytes): ten minutes of PCM at 16 kHz, in base64."""
     max_upload_mb: float = Field(2000, gt=0, description="Maximum audio body, in MB.")
     spool_dir: Path | None = Field(
         None, description="Directory for spooled uploads; none: `spool` in the state directory."
     )
-    max_wait_s: float = Field(
-        30, gt=0, description="Default deadline of a request without one, in seconds."
-    )
-    body_timeout_s: float = Field(
-        30, gt=0, description="Maximum pause while a request body arrives, in seconds."
-    )
+    max_wait_s: float = fixed(30.0)
+    """Deadline of an utterance without one, in seconds: more than a server on time needs."""
+    body_timeout_s: float = fixed(30.0)
+    """Maximum pause while a request body arrives, in seconds; a minimum rate is required, too."""
     max_connections: int = Field(
         4096, ge=1, description="Maximum open connections, within the file limit; more get a 503."
     )
@@ -284,40 +282,29 @@ class WorkerSettings(Section):
     worker_threads: int = Field(
         0, ge=0, le=64, description="Threads per worker; 0: cores divided by workers."
     )
-    batch_jobs: int = Field(8, ge=1, le=64, description="Maximum number of jobs in a batch.")
+    batch_jobs: int = fixed(8)
+    """Maximum jobs in a batch, within that of the engine: more gain nothing (decision 8)."""
     start_budget_s: float = Field(
         120, gt=0, description="Maximum time for a worker to load and warm up, in seconds."
     )
-    job_timeout_min_s: float = Field(
-        10, gt=0, description="Minimum time budget of a batch, in seconds."
-    )
-    job_timeout_factor: float = Field(
-        20,
-        ge=1,
-        description="Time budget of a batch, in multiples of its usual time; noise needs 10.",
-    )
-    backoff_first_s: float = Field(
-        0.5, gt=0, description="Delay before the second restart of a worker in a row, in seconds."
-    )
-    backoff_max_s: float = Field(
-        30, gt=0, description="Maximum delay between restarts of a worker, in seconds."
-    )
-    worker_max_jobs: int = Field(
-        10_000, ge=1, description="Number of jobs after which a worker is replaced."
-    )
-    worker_soft_mb: float = Field(
-        0,
-        ge=0,
-        description="Memory in MB above which a worker is replaced; 0: 700 more than at start.",
-    )
-    worker_hard_mb: float = Field(
-        0,
-        ge=0,
-        description="Memory in MB above which a worker is killed; 0: 2000 more than at start.",
-    )
-    self_test_s: float = Field(
-        300, gt=0, description="Interval between self-tests of an idle worker, in seconds."
-    )
+    job_timeout_min_s: float = fixed(10.0)
+    """Minimum time budget of a batch, in seconds, on machines that are busy with other things."""
+    job_timeout_factor: float = fixed(20.0)
+    """Time budget of a batch, in multiples of its usual time; noise needs 10."""
+    backoff_first_s: float = fixed(0.5)
+    """Delay before the second restart of a worker in a row, in seconds; it doubles each time."""
+    backoff_max_s: float = fixed(30.0)
+    """Maximum delay between restarts of a worker, in seconds: the cause may be gone by then."""
+    worker_max_jobs: int = fixed(10_000)
+    """Jobs after which a worker is replaced, so that small leaks of libraries end."""
+    worker_soft_mb: float = fixed(0.0)
+    """Memory in MB above which a worker is replaced; 0: 700 more than at start, and more for large
+    models (:mod:`auricle.engines.placement`)."""
+    worker_hard_mb: float = fixed(0.0)
+    """Memory in MB above which a worker is killed; 0: 2000 more than at start, and more for large
+    models."""
+    self_test_s: float = fixed(300.0)
+    """Interval between self-tests of an idle worker, in seconds; `/readyz` depends on them."""
     decode_workers: int = Field(
         2, ge=1, le=64, description="Number of processes that decode audio files."
     )
@@ -344,33 +331,21 @@ class QueueSettings(Section):
         600, gt=0, description="Maximum queued audio of uploads and files, in seconds."
     )
     queue_jobs: int = Field(256, ge=1, description="Maximum number of queued jobs.")
-    key_share: float = Field(
-        0.6,
-        gt=0,
-        le=1,
-        description="Maximum share of the queue for one key while others use it, from 0 to 1.",
-    )
-    file_share: float = Field(
-        0.1, ge=0, le=1, description="Minimum share of worker time for files, from 0 to 1."
-    )
-    file_workers: int = Field(
-        0, ge=0, le=256, description="Maximum workers used for files at once; 0: all but one."
-    )
-    poison_attempts: int = Field(
-        4, ge=1, description="Number of worker deaths after which a job is quarantined."
-    )
-    poison_ttl_s: float = Field(
-        600, gt=0, description="Time for which quarantined audio is rejected, in seconds."
-    )
-    max_crashes_per_key: int = Field(
-        10,
-        ge=1,
-        description="Poison jobs of a key within AURICLE_CRASH_WINDOW_S, after which the key is "
-        "rejected.",
-    )
-    crash_window_s: float = Field(
-        600, gt=0, description="Window for AURICLE_MAX_CRASHES_PER_KEY, in seconds."
-    )
+    key_share: float = fixed(0.6)
+    """Maximum share of the queue for one key while others use it."""
+    file_share: float = fixed(0.1)
+    """Minimum share of worker time for files, so that live speech never stops them."""
+    file_workers: int = fixed(0)
+    """Maximum workers used for files at once; 0: all but one, which live speech then finds idle."""
+    poison_attempts: int = fixed(4)
+    """Worker deaths after which a job is quarantined; two that are alike suffice."""
+    poison_ttl_s: float = fixed(600.0)
+    """Time for which quarantined audio is rejected, in seconds: clients retry for minutes."""
+    max_crashes_per_key: int = fixed(10)
+    """Poison jobs of a key within ``crash_window_s`` after which the key is rejected: each costs a
+    worker up to four restarts."""
+    crash_window_s: float = fixed(600.0)
+    """Window for ``max_crashes_per_key``, in seconds."""
 
 
 class DecodeSettings(Section):
@@ -382,15 +357,13 @@ class DecodeSettings(Section):
     max_audio_s: float = Field(
         4 * 3600, gt=0, description="Maximum duration of an audio file, in seconds."
     )
-    decode_budget_s: float = Field(
-        15, gt=0, description="Maximum time for one step of a decode worker, in seconds."
-    )
+    decode_budget_s: float = fixed(15.0)
+    """Maximum time for one step of a decode worker, in seconds; 4 s of it may be processor time."""
     libopus: str | None = Field(
         None, description="Path of the libopus that decodes packets; none: PyAV's."
     )
-    open_files: int = Field(
-        32, ge=1, description="Maximum files open at once in all decode workers."
-    )
+    open_files: int = fixed(32)
+    """Maximum files open at once in all decode workers, whose memory limit allows no more."""
     frame_workers: int = Field(
         1,
         ge=0,
@@ -462,12 +435,6 @@ class LiveSettings(Section):
         ge=0,
         description="Maximum connected readers of live sessions, half of them of one session; more "
         "get a 503.",
-    )
-    live_beam_size: int = Field(
-        LIVE_BEAM_SIZE,
-        ge=1,
-        le=10,
-        description="Beam size of live finals; partials use 1.",
     )
     partial_model: str | None = Field(
         None,
@@ -745,4 +712,4 @@ def section_classes() -> tuple[type[Section], ...]:
 def fields() -> Iterator[tuple[str, FieldInfo]]:
     """Yield the name and definition of every setting, in the order of sections."""
     for section in section_classes():
-        yield from section.model_fields.items()
+        yield from section.variables().items()

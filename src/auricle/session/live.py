@@ -84,6 +84,7 @@ from auricle.values.events import (
     WarningCode,
 )
 from auricle.values.types import (
+    LIVE_BEAM_SIZE,
     SAMPLE_RATE_HZ,
     ClientId,
     JobId,
@@ -181,7 +182,7 @@ class LiveSession:
             language=parameters.language,
             languages=parameters.languages,
             task=parameters.task,
-            beam_size=settings.live_beam_size,
+            beam_size=LIVE_BEAM_SIZE,
             initial_prompt=parameters.prompt or None,
             hotwords=parameters.hotwords,
             word_timestamps=parameters.word_timestamps,

@@ -8,11 +8,11 @@ pytestmark = pytest.mark.unit
 
 
 def test_an_option_has_the_settings_name_description_and_default() -> None:
-    option = setting("job_timeout_min_s", "-t", panel="Workers")
-    assert (option.default, option.param_decls) == ("--job-timeout-min-s", ("-t",))
+    option = setting("start_budget_s", "-t", panel="Workers")
+    assert (option.default, option.param_decls) == ("--start-budget-s", ("-t",))
     assert option.rich_help_panel == "Workers"
-    assert "AURICLE_JOB_TIMEOUT_MIN_S" in (option.help or "")
-    assert default_text("job_timeout_min_s") in (option.help or "")
+    assert "AURICLE_START_BUDGET_S" in (option.help or "")
+    assert default_text("start_budget_s") in (option.help or "")
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ pytestmark = pytest.mark.unit
 
 def test_they_win_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AURICLE_REPLICAS", "3")
-    monkeypatch.setenv("AURICLE_RAY_INGRESS_REPLICAS", "4")
+    monkeypatch.setenv("AURICLE_MAX_REPLICAS", "6")
     cluster = settings_from({"replicas": "5", "replica_cpus": 1.5}).section(ClusterSettings)
-    assert (cluster.replicas, cluster.ray_ingress_replicas, cluster.replica_cpus) == (5, 4, 1.5)
+    assert (cluster.replicas, cluster.max_replicas, cluster.replica_cpus) == (5, 6, 1.5)
 
 
 def test_a_misspelled_one_is_reported() -> None:

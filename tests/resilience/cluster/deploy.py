@@ -13,11 +13,13 @@ from ray import serve
 
 from auricle.cluster.ray.app import application
 from auricle.config.settings import Settings
+from bench.lib import fixed_values
 
 LIMIT_S = 60.0
 
 
 def main() -> None:
+    fixed_values.apply()
     address, nodes, port = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     deadline = time.monotonic() + LIMIT_S
     while True:

@@ -20,6 +20,7 @@ import psutil
 
 from auricle.cluster.wire.capacity import Capacity, parse_capacity
 from auricle.values.errors import RemoteProtocolError
+from bench.lib.fixed_values import variables
 from bench.lib.report import ROOT
 from tests.support.poll import wait_until
 
@@ -153,7 +154,7 @@ class Cluster:
         (self.folder / "gcs").mkdir(parents=True, exist_ok=True)
         of_ours = {"replicas": self.count, "ray_ingress_replicas": self.count, "replica_cpus": 1}
         settings = {**of_ours, **self.settings}
-        given = {f"AURICLE_{name.upper()}": str(value) for name, value in settings.items()}
+        given = variables(settings)
         path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
         self._environment = (
             os.environ

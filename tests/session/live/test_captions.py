@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from auricle.apis.native.wire.stream import encode_event
-from auricle.config.settings import LiveSettings
 from auricle.values.commands import Configure, Stop, StreamParameters
 from auricle.values.errors import BadRequest
 from auricle.values.events import (
@@ -22,7 +21,7 @@ from auricle.values.events import (
     Warned,
     WarningCode,
 )
-from auricle.values.types import Job, JobKind
+from auricle.values.types import LIVE_BEAM_SIZE, Job, JobKind
 from tests.session.live.helpers import DAMAGED, FELLOW, PAIR_PACKETS, SECOND, codes
 from tests.support.clips import CLIPS
 from tests.support.opus import encode_packets
@@ -204,7 +203,7 @@ def test_the_jobs_are_asked_as_the_client_and_the_settings_say() -> None:
         "Namen.",
         ("Ohr",),
     )
-    assert options.beam_size == LiveSettings().live_beam_size
+    assert options.beam_size == LIVE_BEAM_SIZE
     assert options.word_timestamps
     assert options.prefix_tokens == ()
 
