@@ -28,6 +28,7 @@ from auricle.values.types import (
     SpeakerEmbeddings,
 )
 from auricle.workers.kinds.speakers.embedder import SpeakerEmbedder
+from auricle.workers.kinds.speakers.local import LiveLabelling
 
 CLIENT = ClientId("speaker")
 MESSAGE_SAMPLES = SAMPLE_RATE_HZ // 10
@@ -75,7 +76,7 @@ class Session:
             reservations={},
             now=0.0,
             models=ModelTable.of(ModelSettings()),
-            embeds_voices=True,
+            speakers=LiveLabelling(),
         )
         self._session.attach(0.0)
 

@@ -6,8 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from auricle.values.speakers import NO_SPEAKERS
 from auricle.values.transcriber import Progress
 from auricle.values.types import Chunk
+from auricle.workers.kinds.speakers.local import LocalSpeakers
 from tests.support.embedder import LOUDNESS, FakeEmbedder
 from tests.support.service import InProcess
 
@@ -29,7 +31,7 @@ def dialogue(service: InProcess) -> InProcess:
         *(Progress(0.3, chunk.start_sample + 6 * SECOND, chunk) for chunk in chunks),
         Progress(1.0, 24 * SECOND, done=True),
     ]
-    service.state.speakers = FakeEmbedder()
+    service.state.speakers = LocalSpeakers(FakeEmbedder())
     return service
 
 
@@ -117,7 +119,7 @@ def test_deepgram(dialogue: InProcess) -> None:
 
 
 def test_a_server_without_workers_for_speakers_says_so(dialogue: InProcess) -> None:
-    dialogue.state.speakers = None
+    dialogue.state.speakers = NO_SPEAKERS
     for path, key in (("/utterance?speakers=true", None), ("/v1/listen?diarize=true", "metadata")):
         body = post(dialogue, path)
         (warning,) = (body if key is None else body[key])["warnings"]

@@ -8,10 +8,12 @@ from auricle.audio.endpointer import Endpointing, EndpointRules, SpeechStart, Ut
 from auricle.session.arrivals import ArrivalLog
 from auricle.session.output import Submit
 from auricle.session.recognition import Recognition
+from auricle.session.speakers import SessionSpeakers
 from auricle.session.utterances.segmenter import SpeechSegmenter
 from auricle.session.utterances.utterance import Caller
 from auricle.values.errors import AuricleError
 from auricle.values.events import Final
+from auricle.values.speakers import NO_SPEAKERS
 from auricle.values.types import Job, JobKind, Options, Redact, Transcript
 from tests.support.session import CLIENT
 
@@ -36,12 +38,13 @@ class Stage:
             Caller("S", CLIENT, {"": "room"}),
             self.segmenter,
             self.arrivals,
+            options or Options(language="en"),
+            SessionSpeakers(NO_SPEAKERS, "S", CLIENT, b""),
             wants_partials=wants_partials,
             has_word_times=has_word_times,
             streamed_languages=streamed_languages,
             redact=redact,
         )
-        self.options = options or Options(language="en")
         self.is_ahead = False
         self.told: list[Any] = []
         self.now = 0.0
@@ -59,9 +62,7 @@ class Stage:
 
     def happen(self, *found: Endpointing) -> None:
         for endpointing in found:
-            self.told += self.it.receive(
-                endpointing, self.options, self.now, is_ahead=self.is_ahead
-            )
+            self.told += self.it.receive(endpointing, self.now, is_ahead=self.is_ahead)
         self.poll()
 
     def utterance(self, start: float, end: float) -> None:

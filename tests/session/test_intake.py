@@ -5,6 +5,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -24,6 +25,7 @@ from auricle.session.intake import (
     IntakeEvent,
     OrderedCommand,
 )
+from auricle.session.utterances.segmenter import SpeechSegmenter
 from auricle.values.commands import Configure, Finalize, Stop, StreamParameters
 from auricle.values.errors import AuricleError, LocalProtocolError, RemoteProtocolError
 from auricle.values.events import SwitchFormat, Warned, WarningCode, Wire
@@ -39,9 +41,41 @@ PACKETS = encode_packets(tone(300, 16_000))
 PCM = {"format": Wire.PCM16, "seq": True}
 
 
-def intake(**parameters: object) -> Intake:
-    asked = StreamParameters(**({"seq": True} | parameters))  # type: ignore[arg-type]  # fields by name
-    return Intake(asked, EndpointRules(), find_libopus(), now=0.0)
+class Stage(Intake):
+    """An intake whose audio segmenters receive, one for each channel."""
+
+    def __init__(self, parameters: StreamParameters) -> None:
+        super().__init__(parameters, find_libopus(), 0.0, self.is_open)
+        self.segmenters = [
+            SpeechSegmenter(EndpointRules(), parameters.start_sample)
+            for _ in range(parameters.separate_channels)
+        ]
+        self.endpointings: list[tuple[int, Endpointing]] = []
+
+    def is_open(self) -> bool:
+        return any(each.is_open for each in self.segmenters)
+
+    def next_event(self, now: float) -> IntakeEvent | None:
+        event = super().next_event(now)
+        if event is not None:
+            for each in self.segmenters if event.skipped_samples else ():
+                each.skip(event.skipped_samples)
+            self.hear(event.pcm)
+        return event
+
+    def receive_rest(self, now: float) -> npt.NDArray[np.int16]:
+        return self.hear(super().receive_rest(now))
+
+    def hear(self, pcm: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
+        for number, each in enumerate(self.segmenters):
+            own = pcm[number] if pcm.ndim > 1 else pcm
+            self.endpointings += [(number, found) for found in each.receive(own)]
+            assert each.received_sample == self.clock_sample
+        return pcm
+
+
+def intake(**parameters: object) -> Stage:
+    return Stage(StreamParameters(**({"seq": True} | parameters)))  # type: ignore[arg-type]  # fields by name
 
 
 def drain(it: Intake, now: float = 0.0) -> list[IntakeEvent]:
@@ -57,10 +91,6 @@ def numbered(*numbers: int) -> bytes:
 
 def at(position: int, pcm: Pcm16) -> bytes:
     return struct.pack("<Q", position) + pcm.tobytes()
-
-
-def found(happened: list[IntakeEvent]) -> list[Endpointing]:
-    return [found.event for one in happened for found in one.endpointings]
 
 
 def gaps_ms(happened: list[IntakeEvent]) -> list[int | None]:
@@ -150,7 +180,7 @@ def test_a_gap_is_reported_and_filled_so_that_the_clock_is_right() -> None:
     happened = drain(it)
     assert gaps_ms(happened) == [500]
     assert it.received_sample == 27 * 320
-    assert it.segmenters.received_sample == it.received_sample
+    assert it.clock_sample == it.received_sample
     assert it.counts.lost_packets == 25
 
 
@@ -158,7 +188,7 @@ def test_after_100_ms_of_concealment_a_gap_is_exact_silence() -> None:
     it = intake()
     it.put(numbered(0, 1, 2, 22))
     drain(it)
-    gap = it.segmenters.all[0].read(3 * 320, 22 * 320)
+    gap = it.segmenters[0].read(3 * 320, 22 * 320)
     assert gap[:1600].any()
     assert not gap[1600:].any()
 
@@ -177,7 +207,7 @@ def test_the_time_of_a_gap_counts_as_received_before_it_is_worked_off() -> None:
     it.put(numbered(0, 1 + 250))
     while not gaps_ms([it.next_event(0.0) or IntakeEvent()]):
         pass
-    assert it.segmenters.received_sample == 320 + 1600
+    assert it.clock_sample == 320 + 1600
     assert it.received_sample == 251 * 320
 
 
@@ -186,10 +216,10 @@ def test_a_long_gap_is_processed_in_steps() -> None:
     it.put(numbered(0, 1 + SKIP_FROM_SAMPLES // 320))
     most = 0
     while True:
-        before = it.segmenters.received_sample
+        before = it.clock_sample
         if it.next_event(0.0) is None:
             break
-        most = max(most, it.segmenters.received_sample - before)
+        most = max(most, it.clock_sample - before)
     assert most == MAX_STEP_SAMPLES
 
 
@@ -200,7 +230,7 @@ def test_a_gap_of_an_hour_is_skipped_and_what_follows_is_transcribed() -> None:
     happened = drain(it)
     assert len(happened) < 20
     assert it.received_sample == 3600 * 16_000 + SPEECH.size
-    (start,) = [event for event in found(happened) if isinstance(event, SpeechStart)]
+    (start,) = [event for _, event in it.endpointings if isinstance(event, SpeechStart)]
     assert 3600 * 16_000 <= start.start_sample < 3600 * 16_000 + SPEECH.size
 
 
@@ -208,7 +238,8 @@ def test_an_utterance_ends_before_a_gap_is_jumped_over() -> None:
     it = intake(**PCM)
     it.put(at(0, SPEECH))
     it.put(at(SPEECH.size + 600 * 16_000, silence(0.1)))
-    events = found(drain(it))
+    drain(it)
+    events = [event for _, event in it.endpointings]
     assert [type(event) for event in events if isinstance(event, SpeechStart | UtteranceEnd)] == [
         SpeechStart,
         UtteranceEnd,
@@ -220,7 +251,7 @@ def test_naming_the_format_that_is_there_changes_nothing() -> None:
     it = intake()
     it.put(numbered(0, 1, 2))
     drain(it)
-    assert it.configure(Configure(format=Wire.OPUS, sample_rate=8000), 0.0) == []
+    assert not it.configure(Configure(format=Wire.OPUS, sample_rate=8000), 0.0).size
     it.put(numbered(1, 2, 3))
     drain(it)
     assert it.received_sample == 4 * 320
@@ -328,7 +359,7 @@ def test_decoded_audio_is_the_audio_that_was_sent() -> None:
     it = intake(**PCM)
     it.put(at(0, SPEECH))
     drain(it)
-    assert np.array_equal(it.segmenters.all[0].read(0, SPEECH.size), SPEECH)
+    assert np.array_equal(it.segmenters[0].read(0, SPEECH.size), SPEECH)
 
 
 def test_packets_that_arrived_together_are_processed_together_up_to_a_tenth_of_a_second() -> None:
@@ -410,28 +441,25 @@ PAIR_PACKETS = encode_packets(PAIR)
 Message = bytes | OrderedCommand
 
 
-def outcome(it: Intake, groups: list[list[Message]]) -> dict[str, Any]:
+def outcome(it: Stage, groups: list[list[Message]]) -> dict[str, Any]:
     """Return all that messages became; those of a group arrive together."""
     others: list[object] = []
-    events: dict[int, list[Endpointing]] = {}
     for group in groups:
         for message in group:
             it.put(message)
         for happened in iter(lambda: it.next_event(0.0), None):
-            found = list(happened.endpointings)
             if happened.command is not None:
                 others.append(it.received_sample)
-                found += it.segmenters.finalize()
-            for channel, event in found:
-                events.setdefault(channel, []).append(event)
+                for number, each in enumerate(it.segmenters):
+                    it.endpointings += [(number, found) for found in each.finalize()]
             others += [happened.notice] if happened.notice is not None else []
     last_sample = it.received_sample
     marks = [it.arrivals.settle(sample) for sample in range(0, last_sample, 1000)]
     return {
-        "events": events,
+        "events": sorted(it.endpointings, key=lambda found: found[0]),
         "others": others,
         "received": (last_sample, it.received_seq),
-        "audio": [each.read(0, last_sample).tobytes() for each in it.segmenters.all],
+        "audio": [each.read(0, last_sample).tobytes() for each in it.segmenters],
         "marks": None if it.received_seq is None else marks,  # samples are safe one by one
         "counts": (it.counts.packets, it.counts.lost_packets),
     }

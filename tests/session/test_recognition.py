@@ -23,7 +23,7 @@ def test_an_utterance_becomes_one_job_with_its_audio_and_one_final() -> None:
     assert stage.of(SpeechStarted) == [SpeechStarted(17_600)]
     assert stage.of(SpeechEnded) == [SpeechEnded(44_800)]
     (job,) = stage.jobs()
-    assert (job.kind, job.pcm.size, job.options) == (JobKind.FINAL, 2 * SECOND, stage.options)
+    assert (job.kind, job.pcm.size, job.options) == (JobKind.FINAL, 2 * SECOND, stage.it.options)
     assert stage.it.next_final(1, stage.now) is None
     stage.answer(job, transcript(" hello ", job))
     outcome = stage.outcome()
@@ -399,7 +399,7 @@ def test_without_word_times_an_utterance_is_decoded_alone() -> None:
     stage.until(5.2)
     stage.happen(SpeechStart(3 * SECOND, 3 * SECOND), Pause(5 * SECOND, context_sample=SECOND))
     (early,) = stage.jobs()
-    assert (early.pcm.size, early.options) == (2 * SECOND, stage.options)
+    assert (early.pcm.size, early.options) == (2 * SECOND, stage.it.options)
 
 
 def test_in_a_pause_there_are_no_partials() -> None:
@@ -433,7 +433,7 @@ def test_an_engine_without_word_times_is_not_asked_for_words_and_its_text_is_kep
     assert not stage.jobs(JobKind.PARTIAL)[0].options.word_timestamps
     stage.happen(UtteranceEnd(0, SECOND, SECOND, is_cut=False, is_doubtful=True))
     (job,) = stage.jobs(JobKind.FINAL)
-    assert (job.pcm.size, job.options) == (SECOND, stage.options)
+    assert (job.pcm.size, job.options) == (SECOND, stage.it.options)
     stage.answer(job, transcript("yes", job, segments=(Segment(0, SECOND, "yes"),)))
     assert stage.outcome().text == "yes"
 

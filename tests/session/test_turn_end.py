@@ -60,10 +60,10 @@ def test_a_late_or_failed_answer_leaves_ordinary_silence() -> None:
     assert not it.is_overdue(it.due_at - 0.001)
     assert it.is_overdue(it.due_at)
     assert not it.answered(job_id, 0.9)
-    assert (it.has_failed, it.silence_ms, it.due_at) == (True, None, inf)
+    assert (it.take_failure(), it.silence_ms, it.due_at) == (True, None, inf)
     other, job_id = asked()
     assert other.answered(job_id, TurnsUnavailable())
-    assert (other.has_failed, other.silence_ms) == (True, None)
+    assert (other.take_failure(), other.silence_ms) == (True, None)
     assert other.trigger(EndCause.SILENCE) is Trigger.TIMEOUT
 
 

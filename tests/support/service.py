@@ -29,6 +29,7 @@ from auricle.server.net.tls import Certificate
 from auricle.server.net.uvicorn_overrides.server import Server, uvicorn_config
 from auricle.server.service import Service
 from auricle.server.uploads.spool import CHECK_PREFIX
+from auricle.values.speakers import NO_SPEAKERS, Speakers
 from tests.support.clips import CLIPS
 from tests.support.decoder import FakeDecoder
 from tests.support.transcriber import FakeTranscriber
@@ -97,6 +98,7 @@ def build(
     ledger: LedgerSettings | None = None,
     model: ModelSettings | None = None,
     worker: WorkerSettings | None = None,
+    speakers: Speakers = NO_SPEAKERS,
     **settings: Any,
 ) -> FakeService:
     transcriber, decoder = FakeTranscriber(), FakeDecoder()
@@ -110,7 +112,7 @@ def build(
         model=model or ModelSettings(),
         worker=worker or WorkerSettings(),
     )
-    app = create_app(transcriber, decoder, whole, apis=find_apis())
+    app = create_app(transcriber, decoder, whole, speakers=speakers, apis=find_apis())
     return FakeService(app, transcriber, decoder)
 
 

@@ -16,10 +16,10 @@ from auricle.engines.whisper.spec import SPEC
 from auricle.protocol.framing import pack
 from auricle.session.live import Cancel, Embed, LiveSession, PrepareEmbedder, Submit
 from auricle.session.output import Judge, PrepareJudge, Revised
-from auricle.speakers.known_voices import KnownVoices
 from auricle.values.commands import StreamParameters
 from auricle.values.errors import AuricleError
 from auricle.values.events import AudioProgress, Final, Partial, SessionEvent, Warned
+from auricle.values.speakers import NO_SPEAKERS
 from auricle.values.types import (
     SAMPLE_RATE_HZ,
     ClientId,
@@ -35,6 +35,7 @@ from auricle.values.types import (
     TurnJob,
     Word,
 )
+from auricle.workers.kinds.speakers.local import LiveLabelling
 from tests.support.models import models_of
 
 CLIENT = ClientId("tester")
@@ -110,7 +111,7 @@ class Rig:
     streamed_languages: frozenset[str] = frozenset()
     embed_with: Callable[[EmbedJob], Voices] | None = None
     judge_with: Callable[[TurnJob], Judged] | None = None
-    known_voices: KnownVoices | None = None
+    known_voices: bytes = b""
     turn_jobs: list[TurnJob] = field(default_factory=list)
     voice_jobs: list[EmbedJob] = field(default_factory=list)
     events: list[SessionEvent] = field(default_factory=list)
@@ -133,7 +134,7 @@ class Rig:
             now=self.now,
             models=self.models,
             streamed_languages=self.streamed_languages,
-            embeds_voices=self.embed_with is not None,
+            speakers=NO_SPEAKERS if self.embed_with is None else LiveLabelling(),
             judges_turns=self.judge_with is not None,
             known_voices=self.known_voices,
         )

@@ -45,12 +45,12 @@ class ChannelComparison:
     """Compares the channels of one stream once, after enough sound.
 
     Args:
-        channels: Number of channels.
+        channels: Number of channels; one is not compared.
     """
 
     def __init__(self, channels: int) -> None:
         self._products = np.zeros((channels, channels))
-        self._samples = 0
+        self._samples = 0 if channels > 1 else COMPARED_SAMPLES
 
     def receive(self, pcm: npt.NDArray[np.int16] | Sequence[Pcm16]) -> SimilarChannels | None:
         """Add the next samples; return a finding at most once.

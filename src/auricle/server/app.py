@@ -50,15 +50,14 @@ from auricle.server.service import Service
 from auricle.server.startup import run
 from auricle.server.telemetry import metrics
 from auricle.values.errors import SetupError
+from auricle.values.speakers import NO_SPEAKERS, Speakers
 from auricle.values.transcriber import (
     Decoder,
     FrameDecoder,
     PartialTranscriber,
     Transcriber,
     TurnJudge,
-    VoiceEmbedder,
 )
-from auricle.workers.kinds.speakers.model_file import BUNDLED_MODEL
 
 
 class _Application(FastAPI):
@@ -85,7 +84,7 @@ def create_app(
     settings: Settings,
     partials: PartialTranscriber | None = None,
     models: Models | None = None,
-    speakers: VoiceEmbedder | None = None,
+    speakers: Speakers = NO_SPEAKERS,
     turns: TurnJudge | None = None,
     frames: FrameDecoder | None = None,
     machine: Machine | None = None,
@@ -100,7 +99,7 @@ def create_app(
         settings: All settings.
         partials: Recognises partials; ``None``: the transcriber does.
         models: The transcriber's models; ``None``: those of the settings.
-        speakers: Embeds speech for speakers; ``None``: transcripts have none.
+        speakers: Distinguishes speakers.
         turns: Judges the ends of turns; ``None``: silence ends utterances.
         frames: Decodes live MP3, FLAC and AAC; ``None``: they are rejected.
         machine: What its capacity of live speech depends on; ``None``: unknown.
@@ -124,9 +123,8 @@ def create_app(
     server.live.partials = partials
     if partials is not None:
         server.metrics.add_pool("partials", partials.stats)
-    if speakers is not None:
-        server.speakers = server.live.embedder = speakers
-        server.speaker_model = settings.speakers.speaker_model or BUNDLED_MODEL
+    server.speakers = server.live.speakers = speakers
+    if speakers.is_available:
         server.metrics.add_pool("speakers", speakers.stats)
     server.live.judge = turns
     if turns is not None:

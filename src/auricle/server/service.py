@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import anyio
@@ -40,7 +39,8 @@ from auricle.server.uploads.file_slots import FileSlots
 from auricle.server.uploads.upload_room import EarlyReservations
 from auricle.server.uploads.uploading_jobs import UploadingJobs
 from auricle.values.errors import Draining, RateLimited, SetupError
-from auricle.values.transcriber import Decoder, Transcriber, VoiceEmbedder
+from auricle.values.speakers import NO_SPEAKERS, Speakers
+from auricle.values.transcriber import Decoder, Transcriber
 from auricle.values.types import ANONYMOUS, ClientId
 
 RETRY_S = 5
@@ -77,10 +77,7 @@ class Service:
     large_json: FairSemaphore
     """Slots for parsing large JSON bodies, which takes up to 45 MB of memory each."""
     live: LiveSessions
-    speakers: VoiceEmbedder | None = None
-    """Embeds speech for speakers; ``None``: transcripts have none."""
-    speaker_model: Path | None = None
-    """The file of its model."""
+    speakers: Speakers = NO_SPEAKERS
     renderer: Renderer = field(default_factory=Renderer)
     history: History = field(default_factory=History)
     start_estimate: StartEstimate = field(default_factory=StartEstimate)

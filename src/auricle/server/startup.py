@@ -50,7 +50,6 @@ from auricle.server.uploads.spool import SpoolDirectory
 from auricle.values.errors import LedgerUnusable, PoisonJob
 from auricle.values.transcriber import Stats
 from auricle.values.types import SAMPLE_RATE_HZ
-from auricle.workers.kinds.speakers.model_file import digest_of
 
 DATABASE_THREADS = 4
 ACCEPT_THREADS = 8
@@ -202,14 +201,13 @@ def _restored_feeds(feed_log: LedgerFeedLog | None) -> list[SessionFeed]:
 
 def _restore_voices(server: Service, database: Database) -> None:
     """Read the voices of the last run's sessions, and keep those of new ones."""
-    gateway, model = _gateway_of(server), server.speaker_model
+    gateway, voices = _gateway_of(server), server.live.voices
     if gateway is None:
         return
     try:
-        digest = "" if model is None else digest_of(model)
-        server.live.voices.keep_in(StoredVoices(database), gateway, digest)
-        now = time.monotonic()
-        server.live.voices.restore(time.time() - RETURN_S - REWRITE_S, now + RETURN_S)
+        voices.keep_in(StoredVoices(database), gateway)
+        seen_after, until = time.time() - RETURN_S - REWRITE_S, time.monotonic() + RETURN_S
+        voices.restore(server.speakers.can_continue, seen_after, until)
     except REFUSALS as error:
         _log.warning("voices_not_restored", code=error.code)
 

@@ -1,27 +1,27 @@
-"""Process client messages in order and in steps: messages to audio, audio to utterances.
+"""Process client messages in order and in steps: messages to audio, on the session's clock.
 
 A few bytes may encode hours of audio, so a message is processed in steps of bounded length.
 Commands wait for the audio that was received before them. Gaps are filled with silence; a long gap
 is skipped when no utterance is open.
 
-Channels that are transcribed apart arrive together, and each has its own utterances.
+This is the session's clock: it counts samples, and nothing else advances it. Channels that are
+transcribed apart arrive together, so that they have the same clock.
 """
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from auricle.audio.endpointer import EndpointRules
-from auricle.audio.gate import SpeechProbabilities, VoiceDetector
 from auricle.audio.opus import LibOpus
+from auricle.audio.vad import WINDOW_SAMPLES
 from auricle.session.arrivals import ArrivalLog
-from auricle.session.channels.segmenters import ChannelEvent, ChannelSegmenters
 from auricle.session.pace import Pace
 from auricle.session.wire_formats.base import (
+    NO_AUDIO,
     Audio,
     DecodedAudio,
     Lost,
@@ -56,28 +56,34 @@ MAX_PACKET_CHANNELS = 2
 OrderedCommand = Finalize | Configure | Stop | Flush | Discard
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # an ndarray has no useful ==
 class IntakeEvent:
-    """The endpointing events of some audio, a notice, or the next command.
+    """Some audio, a notice, or the next command.
 
-    ``steps`` is the number of packets or container slices that were processed.
+    Attributes:
+        pcm: The next samples, shape [samples], for all channels; [channels, samples] if channels
+            are transcribed apart.
+        skipped_samples: Length of a silence before later audio that no channel processes.
+        notice: A message for the client, which follows the audio.
+        command: The next command.
+        steps: Number of packets or container slices that were processed.
     """
 
-    endpointings: tuple[ChannelEvent, ...] = ()
+    pcm: npt.NDArray[np.int16] = field(default_factory=lambda: NO_AUDIO)
+    skipped_samples: int = 0
     notice: Warned | SwitchFormat | None = None
     command: OrderedCommand | None = None
     steps: int = 1
 
 
 class Intake:
-    """Turns the messages of a client into endpointing events.
+    """Turns the messages of a client into audio.
 
     Args:
         parameters: The stream parameters from the client.
-        rules: The endpointing rules.
         libopus: The library that decodes packets.
         now: Monotonic time in seconds.
-        detector: Creates the detector of speech of a channel.
+        is_open: Whether an utterance is open in any channel.
         is_resuming: Whether the session replaces one that is lost, so that audio is sent again.
 
     Raises:
@@ -87,10 +93,9 @@ class Intake:
     def __init__(
         self,
         parameters: StreamParameters,
-        rules: EndpointRules,
         libopus: LibOpus,
         now: float,
-        detector: Callable[[], SpeechProbabilities] = VoiceDetector,
+        is_open: Callable[[], bool],
         *,
         is_resuming: bool = False,
     ) -> None:
@@ -98,7 +103,9 @@ class Intake:
         self.counts = StreamCounts()
         self._parameters = parameters
         self._libopus = libopus
-        self.segmenters = ChannelSegmenters(rules, parameters, detector)
+        self.clock_sample = parameters.start_sample
+        """The position of the next sample to process."""
+        self._is_open = is_open
         self._step_samples = MAX_STEP_SAMPLES // parameters.separate_channels
         self.arrivals = ArrivalLog(parameters.resume_sample)
         self.pace = Pace(now, RESENT_S if is_resuming or parameters.start_sample else 0.0)
@@ -108,15 +115,12 @@ class Intake:
         self._held: DecodedAudio | AuricleError | None = None  # follows what was processed together
         self._silence_samples = 0
         self._silence_seq: int | None = None
-        self._is_broken = False
-        self._end_sample: int | None = None
+        self._is_broken = self._is_over = False
 
     @property
     def received_sample(self) -> int:
         """The position of the next expected sample."""
-        if self._end_sample is not None:
-            return self._end_sample
-        return self.segmenters.received_sample + self._silence_samples
+        return self.clock_sample + self._silence_samples
 
     @property
     def received_seq(self) -> int | None:
@@ -136,7 +140,7 @@ class Intake:
         Raises:
             LocalProtocolError: The inbox is full.
         """
-        if self._is_broken or self._end_sample is not None:
+        if self._is_broken or self._is_over:
             return
         self._inbox_bytes += _cost_bytes(item)
         if self._inbox_bytes > MAX_INBOX_BYTES:
@@ -164,21 +168,18 @@ class Intake:
             self._is_broken = True
             raise
 
-    def configure(self, command: Configure, now: float) -> list[ChannelEvent]:
-        """Change format or endpointing; return events for audio that the old format buffered.
+    def configure(self, command: Configure, now: float) -> npt.NDArray[np.int16]:
+        """Change the format; return audio that the old format buffered.
 
         Raises:
             BadRequest: The new format does not have these channels.
         """
-        endpointings: list[ChannelEvent] = []
-        parameters = self.configured(command)
-        if command.endpoint_ms is not msgspec.UNSET:
-            self.segmenters.configure(command.endpoint_ms)
-        before, self._parameters = _kind_of(self._parameters), parameters
-        if _kind_of(self._parameters) != before:  # otherwise sequence numbers continue
-            endpointings += self._receive_rest(now)
-            self._wire = self._make_wire()
-        return endpointings
+        before, self._parameters = _kind_of(self._parameters), self.configured(command)
+        if _kind_of(self._parameters) == before:  # sequence numbers continue
+            return NO_AUDIO
+        rest = self.receive_rest(now)
+        self._wire = self._make_wire()
+        return rest
 
     def configured(self, command: Configure) -> StreamParameters:
         """Return the parameters after a command.
@@ -195,40 +196,32 @@ class Intake:
         check_channels(parameters)
         return parameters
 
-    def flush(
-        self, channel: int | None, now: float, *, spares_onset: bool = False
-    ) -> list[ChannelEvent]:
-        """End the open utterances after all buffered audio; the stream may continue.
+    def receive_rest(self, now: float) -> npt.NDArray[np.int16]:
+        """Return the audio that the wire format still buffers; the stream may continue."""
+        rest = self._wire.finish()
+        return self._noted(rest.pcm, None, now) if isinstance(rest, Audio) else NO_AUDIO
 
-        Args:
-            channel: The channel whose utterance ends; ``None``: that of each.
-            now: Monotonic time in seconds.
-            spares_onset: As for :meth:`.SpeechSegmenter.flush`.
-        """
-        rest = self._receive_rest(now)
-        return rest + self.segmenters.flush(channel, spares_onset=spares_onset)
-
-    def finish(self, now: float) -> list[ChannelEvent]:
-        """End the stream; drop data that was received after its end."""
-        endpointings = self._receive_rest(now)
-        self._end_sample = self.segmenters.received_sample
+    def finish(self, now: float) -> npt.NDArray[np.int16]:
+        """End the stream and return its last audio; drop data that was received after its end."""
+        rest = self.receive_rest(now)
+        self._is_over = True
         self._drop_inbox()
-        endpointings += self.segmenters.finish()
-        self.arrivals.note(self.segmenters.received_sample, now)
-        return endpointings
+        # The last utterance may end in the silence that pads the last window.
+        self.arrivals.note(self.clock_sample + -self.clock_sample % WINDOW_SAMPLES, now)
+        return rest
 
     def _make_wire(self) -> WireFormat:
         match self._parameters.format:
             case Wire.OPUS | Wire.OPUS_MESSAGE:
                 return OpusWire(self._libopus, self._parameters, self.counts)
             case Wire.PCM16:
-                return PcmWire(self._parameters, self.segmenters.received_sample)
+                return PcmWire(self._parameters, self.clock_sample)
             case Wire.OGG | Wire.WEBM:
                 return ContainerWire(self._libopus, self._parameters, self.counts)
 
     def _next_event(self, now: float) -> IntakeEvent | None:
         if self._silence_samples:
-            return IntakeEvent(tuple(self._hear_silence(now)))
+            return self._next_silence(now)
         item = self._next_decoded()
         match item:
             case None:
@@ -238,23 +231,18 @@ class Intake:
                 if len(parts) > 1:
                     pcm = np.concatenate([part.pcm for part in parts], axis=-1)
                 self.pace.receive(pcm.shape[-1], now)
-                at_sample = self.segmenters.received_sample
-                endpointings = self.segmenters.receive(pcm) if pcm.size else []
                 for part in parts:
-                    at_sample += part.pcm.shape[-1]
-                    if part.pcm.size:  # not a repeated packet
-                        self.arrivals.note(at_sample, now, part.seq)
-                notice = self.segmenters.compare(pcm)
-                return IntakeEvent(tuple(endpointings), notice, steps=len(parts))
+                    self._noted(part.pcm, part.seq, now)
+                return IntakeEvent(pcm, steps=len(parts))
             case Lost(samples, pcm, seq):
                 self._silence_samples = samples - pcm.size
                 self._silence_seq = seq
-                endpointings = self._receive_audio(pcm, None if self._silence_samples else seq, now)
+                self._noted(pcm, None if self._silence_samples else seq, now)
                 gap_ms = round(samples * 1000 / SAMPLE_RATE_HZ)
                 warning = Warned(
                     WarningCode.AUDIO_GAP, "Audio is missing; replaced by silence.", gap_ms
                 )
-                return IntakeEvent(tuple(endpointings), warning)
+                return IntakeEvent(pcm, notice=warning)
             case _:
                 return IntakeEvent(notice=item)
 
@@ -292,32 +280,29 @@ class Intake:
         self._wire.receive_data(item)
         return IntakeEvent()
 
-    def _hear_silence(self, now: float) -> list[ChannelEvent]:
-        """Process the next step of silence in a gap, or skip the gap."""
+    def _next_silence(self, now: float) -> IntakeEvent:
+        """Return the next step of silence in a gap, or skip the gap."""
         left = self._silence_samples
-        if left > SKIP_FROM_SAMPLES and not self.segmenters.is_open:
-            self.segmenters.skip(left)
+        if left > SKIP_FROM_SAMPLES and not self._is_open():
             self._silence_samples = 0
-            self.arrivals.note(self.segmenters.received_sample, now, self._silence_seq)
-            return []
+            self._advance(left, self._silence_seq, now)
+            return IntakeEvent(skipped_samples=left)
         bite = min(left, self._step_samples)
         self._silence_samples -= bite
         seq = None if self._silence_samples else self._silence_seq
-        return self._receive_audio(np.zeros(bite, np.int16), seq, now)
+        return IntakeEvent(self._noted(np.zeros(bite, np.int16), seq, now))
 
-    def _receive_rest(self, now: float) -> list[ChannelEvent]:
-        """Process the audio that the wire format still buffers."""
-        rest = self._wire.finish()
-        return self._receive_audio(rest.pcm, None, now) if isinstance(rest, Audio) else []
-
-    def _receive_audio(
+    def _noted(
         self, pcm: npt.NDArray[np.int16], seq: int | None, now: float
-    ) -> list[ChannelEvent]:
-        if not pcm.size:  # a repeated packet
-            return []
-        endpointings = self.segmenters.receive(pcm)
-        self.arrivals.note(self.segmenters.received_sample, now, seq)
-        return endpointings
+    ) -> npt.NDArray[np.int16]:
+        """Return audio, after which the clock continues."""
+        if pcm.size:  # not a repeated packet
+            self._advance(pcm.shape[-1], seq, now)
+        return pcm
+
+    def _advance(self, samples: int, seq: int | None, now: float) -> None:
+        self.clock_sample += samples
+        self.arrivals.note(self.clock_sample, now, seq)
 
     def _drop_inbox(self) -> None:
         self._inbox.clear()

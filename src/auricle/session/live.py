@@ -6,38 +6,35 @@ calls :meth:`LiveSession.poll` at :attr:`LiveSession.wake_at`. Both may have cha
 
 ::
 
-    messages → intake (wire format → clock → voice → endpoints) → recognition → finals → journal
-                                                                      ↓ ↑                    ↓
-                                                                  jobs, results      events, replays
+    messages → intake (wire format, clock) → channels (endpoints, recognition) → finals → journal
+                                                           ↓ ↑                               ↓
+                                                       jobs, results                events, replays
 
-Channels that are transcribed apart (:mod:`.channels.recognition`) have their own utterances, and
-share the rest.
+A channel (:mod:`.channel`) has its own utterances, and its own order of finals. What joins several
+channels is here: all finals share one sequence of numbers, in the order in which they are done.
 
 A session outlives its connections. Without a connection, it continues to process the audio that it
 has received, and keeps only finals, to replay them later.
 """
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from math import inf
 
+import numpy as np
+import numpy.typing as npt
 from msgspec import UNSET, structs
 
-from auricle.audio.endpointer import (
-    EndpointRules,
-    Pause,
-    SpeechStart,
-    TurnQuestion,
-    UtteranceEnd,
-)
+from auricle.audio.channel_comparison import ChannelComparison, SimilarChannels
+from auricle.audio.endpointer import EndpointRules
 from auricle.audio.gate import SpeechProbabilities, VoiceDetector
 from auricle.audio.opus import LibOpus
 from auricle.config.settings import NO_PARTIALS, LiveSettings
-from auricle.engines.models import Models, ServedModel
+from auricle.engines.models import Models
 from auricle.session.arrivals import SafeMark
-from auricle.session.channels.recognition import ChannelRecognition
-from auricle.session.channels.segmenters import ChannelEvent
+from auricle.session.channel import Channel
+from auricle.session.choice import ModelChoice
 from auricle.session.intake import MAX_STEP_SAMPLES, Intake, IntakeEvent, OrderedCommand
 from auricle.session.journal import Journal
 from auricle.session.output import (
@@ -51,11 +48,11 @@ from auricle.session.output import (
     Submit,
     UnfinishedAudio,
 )
-from auricle.session.speaker_labels import LAST_PATIENCE_S, SpeakerLabels, revision
-from auricle.session.turn_end import ASK_MS
-from auricle.session.utterances.utterance import Caller
+from auricle.session.recognition import Recognition
+from auricle.session.speakers import SessionSpeakers, revision
+from auricle.session.utterances.segmenter import SpeechSegmenter
+from auricle.session.utterances.utterance import Caller, UtteranceNumbers
 from auricle.session.warnings import HeldWarnings
-from auricle.speakers.known_voices import KnownVoices
 from auricle.values.commands import (
     Ack,
     Configure,
@@ -79,17 +76,16 @@ from auricle.values.events import (
     Finalized,
     Flushed,
     Ready,
-    SwitchFormat,
+    SpeechEnded,
+    SpeechStarted,
     Warned,
     WarningCode,
 )
+from auricle.values.speakers import NO_SPEAKERS, SpeakerLabelling
 from auricle.values.types import (
-    LIVE_BEAM_SIZE,
     SAMPLE_RATE_HZ,
     ClientId,
     JobId,
-    JobKind,
-    Options,
     SpeakerEmbeddings,
     SpeakerOptions,
     Transcript,
@@ -100,9 +96,6 @@ __all__ = ["Cancel", "Embed", "LiveSession", "Output", "PrepareEmbedder", "Submi
 
 MAX_UNFINISHED_SAMPLES = 60 * SAMPLE_RATE_HZ
 """With more audio than this pending in the utterances of a channel, no messages are read."""
-MAX_PATIENT_LOAD = 0.5
-"""Load up to which a final waits for its speaker. Above it, most workers are busy: finals wait for
-each other, and voices are late, too."""
 MAX_FLUSHES = 100
 """Flushes that may wait for their finals; at this number, no messages are read."""
 SPARED_S = 0.3
@@ -111,10 +104,6 @@ MARK_EVERY_SAMPLES = SAMPLE_RATE_HZ
 BITE_STEPS = 100
 """Maximum packets or container slices processed in one step, regardless of their duration."""
 
-NO_SPEAKERS = Warned(
-    WarningCode.SPEAKERS_UNAVAILABLE,
-    "The voices can't be compared now; some text has no speakers.",
-)
 NO_TURNS = Warned(
     WarningCode.TURNS_UNAVAILABLE,
     "The end of turns can't be judged now; silence ends utterances.",
@@ -137,9 +126,9 @@ class LiveSession:
         models: The models of the server.
         streamed_languages: Languages whose partials are recognised apart from all other jobs, if
             :meth:`set_load` says so.
-        embeds_voices: Whether :class:`.Embed` can be executed; otherwise speakers stay unknown.
+        speakers: Labels the speakers by the results of :class:`.Embed`.
         judges_turns: Whether :class:`.Judge` can be executed; otherwise silence ends utterances.
-        known_voices: The voices of a lost session, whose speakers' numbers continue.
+        known_voices: The voices of a lost session, whose speakers' numbers continue; empty: none.
         detector: Creates the detector of speech of a channel.
 
     Raises:
@@ -162,10 +151,10 @@ class LiveSession:
         now: float,
         models: Models,
         streamed_languages: frozenset[str] = frozenset(),
-        embeds_voices: bool = False,
+        speakers: SpeakerLabelling = NO_SPEAKERS,
         judges_turns: bool = False,
         is_resuming: bool = False,
-        known_voices: KnownVoices | None = None,
+        known_voices: bytes = b"",
         detector: Callable[[], SpeechProbabilities] = VoiceDetector,
     ) -> None:
         self.id = id
@@ -174,42 +163,41 @@ class LiveSession:
             parameters = structs.replace(parameters, max_lag_s=settings.max_lag_s)
         self.parameters = parameters
         self._models = models
-        choice = models.choose(parameters.model)
-        self.model = choice.model.name
-        """Name of the model of later utterances."""
-        self._requested = Options(
-            model=choice.option,
-            language=parameters.language,
-            languages=parameters.languages,
-            task=parameters.task,
-            beam_size=LIVE_BEAM_SIZE,
-            initial_prompt=parameters.prompt or None,
-            hotwords=parameters.hotwords,
-            word_timestamps=parameters.word_timestamps,
-            strict_language=parameters.strict_language,
-        )
-        engine = choice.model.engine
-        self._options = engine.fit(self._requested)
+        self._choice = ModelChoice.of(parameters, models)
+        engine = self._choice.model.engine
         rules = EndpointRules(endpoint_ms=parameters.endpoint_ms or settings.endpoint_ms)
         rules = rules.within(engine.max_audio_s)
-        self._intake = Intake(parameters, rules, libopus, now, detector, is_resuming=is_resuming)
-        self._recognition = ChannelRecognition(
-            Caller(id, client, reservations),
-            self._intake.segmenters.all,
-            self._intake.arrivals,
-            is_apart=parameters.multichannel,
-            wants_partials=parameters.partials and settings.partial_model != NO_PARTIALS,
-            has_word_times=engine.has_word_times,
-            streamed_languages=streamed_languages,
-            redact=parameters.redact,
-            max_lag_s=parameters.max_lag_s,
-        )
-        self._client = client
-        self._embeds_voices = embeds_voices
-        self._known_voices = known_voices
-        self._speakers: SpeakerLabels | None = None
-        self._wants_speakers = False
-        self._has_word_times = engine.has_word_times
+        self._intake = Intake(parameters, libopus, now, self._is_any_open, is_resuming=is_resuming)
+        self._numbers = UtteranceNumbers()
+        self._speakers = SessionSpeakers(speakers, id, client, known_voices)
+        caller = Caller(id, client, reservations)
+
+        def channel(number: int) -> Channel:
+            segmenter = SpeechSegmenter(
+                rules,
+                parameters.start_sample,
+                parameters.resume_sample_of(number),
+                max_lag_s=parameters.max_lag_s,
+                detector=detector,
+            )
+            recognition = Recognition(
+                caller,
+                segmenter,
+                self._intake.arrivals,
+                self._choice.options,
+                self._speakers,
+                wants_partials=parameters.partials and settings.partial_model != NO_PARTIALS,
+                has_word_times=engine.has_word_times,
+                streamed_languages=streamed_languages,
+                numbers=self._numbers,
+                channel=number if parameters.multichannel else None,
+                redact=parameters.redact,
+                max_lag_s=parameters.max_lag_s,
+            )
+            return Channel(segmenter, recognition)
+
+        self._channels = tuple(map(channel, range(parameters.separate_channels)))
+        self._comparison = ChannelComparison(len(self._channels))
         self._load = 0.0
         self._stopped_at = inf
         self._step_samples = MAX_STEP_SAMPLES // parameters.separate_channels
@@ -232,6 +220,11 @@ class LiveSession:
     # State.
 
     @property
+    def model(self) -> str:
+        """Name of the model of later utterances."""
+        return self._choice.model.name
+
+    @property
     def is_stopping(self) -> bool:
         """Whether the client has ended the audio."""
         return self._is_stopping
@@ -239,7 +232,7 @@ class LiveSession:
     @property
     def owes_finals(self) -> bool:
         """Whether the final of an ended utterance is pending."""
-        return self._recognition.owes_finals
+        return any(channel.recognition.owes_finals for channel in self._channels)
 
     @property
     def owed_since(self) -> float:
@@ -248,12 +241,14 @@ class LiveSession:
         In monotonic seconds. It is infinity for a stream that is ahead of real time, too, which
         waits for live speech.
         """
-        return inf if self.is_ahead else self._recognition.owed_since
+        if self.is_ahead:
+            return inf
+        return min(channel.recognition.owed_since for channel in self._channels)
 
     @property
     def busy_channels(self) -> int:
         """Number of channels with an open utterance or a pending final."""
-        return self._recognition.busy_channels
+        return sum(not channel.recognition.is_done for channel in self._channels)
 
     @property
     def is_closed(self) -> bool:
@@ -298,31 +293,32 @@ class LiveSession:
     @property
     def labelled_finals(self) -> int:
         """Number of finals with speakers; if it is the same, so are the known voices."""
-        return 0 if self._speakers is None else self._speakers.labelled_finals
+        return self._speakers.labelled_finals
 
     @property
     def has_voices(self) -> bool:
         """Whether there are known voices."""
-        return self._known_voices is not None or self.labelled_finals > 0
+        return self._speakers.has_voices
 
-    def known_voices(self) -> KnownVoices | None:
-        """Return the voices of all speakers so far, also of a lost session; ``None``: no voice."""
-        if self._speakers is None or not self._speakers.labelled_finals:
-            return self._known_voices
-        return self._speakers.known_voices()
+    def known_voices(self) -> bytes:
+        """Return the voices of all speakers so far, also of a lost session; empty: no voice."""
+        return self._speakers.voices()
 
     @property
     def wake_at(self) -> float:
         """When to call :meth:`poll` next; infinity if there is nothing to do."""
         if self._is_behind and self._has_room:
             return self._now
-        wake_at = self._recognition.wake_at(is_ahead=self.is_ahead)
+        is_ahead = self.is_ahead
+        wake_at = min(
+            [channel.recognition.wake_at(is_ahead=is_ahead) for channel in self._channels]
+        )
         if self._spared is not None:
             wake_at = min(wake_at, self._spared[1])
-        if self._speakers is None:
+        if not self._speakers.has_started:
             return wake_at
-        last = inf if self._may_close else self._stopped_at + LAST_PATIENCE_S
-        return min(wake_at, self._speakers.wake_at, last if self._recognition.is_done else inf)
+        stopped_at = self._stopped_at if self._is_done else inf
+        return min(wake_at, self._speakers.wake_at(stopped_at, self._now))
 
     def unfinished_audio(self, written: Mapping[int, int]) -> list[UnfinishedAudio]:
         """Return the utterances without a final, in the order of each channel.
@@ -331,7 +327,11 @@ class LiveSession:
             written: Samples of them that were written, by the number of the utterance; the audio
                 after them is returned.
         """
-        return self._recognition.unfinished_audio(written)
+        return [
+            audio
+            for channel in self._channels
+            for audio in channel.recognition.unfinished_audio(written)
+        ]
 
     # Input.
 
@@ -362,15 +362,13 @@ class LiveSession:
                 received_sample=self.received_sample,
                 safe_sample=safe_sample,
                 model=self.model,
-                speakers_continue=self._known_voices is not None and self._embeds_voices,
+                speakers_continue=self._speakers.continue_known,
             )
         )
         for final in missed:
             self._put(final)
-        if self._speakers is not None and (
-            known := self._speakers.revised_before(last_result or 0)
-        ):
-            self._put(revision(known))
+        if (revised := self._speakers.revision_until(last_result or 0)) is not None:
+            self._put(revised)
         if missed:
             self._mark()
         self._was_attached = True
@@ -416,7 +414,8 @@ class LiveSession:
             case Keepalive():
                 pass
             case Configure():
-                self._configured(command)
+                self._intake.configured(command)
+                self._choice.after(command, self._models)
                 self._intake.put(command)
             case Finalize() | Stop() | Flush() | Discard():
                 self._intake.put(command)
@@ -425,17 +424,17 @@ class LiveSession:
     def conclude(self, now: float) -> None:
         """End the open utterance now, even after a protocol error."""
         self._tick(now)
-        endpointings = [] if self._is_stopping else self._intake.segmenters.finalize()
-        if endpointings:
-            self._take_endpointings(endpointings, now)
+        if self._is_stopping:
+            return
+        is_ahead = self.is_ahead
+        if self._put_all(each.finalize(now, is_ahead=is_ahead) for each in self._channels):
             self._mark()
             self._settle()
 
     def job_done(self, job_id: JobId, result: Transcript | AuricleError, now: float) -> None:
         """Receive the result of a job; results of unknown jobs are ignored."""
         self._tick(now)
-        for output in self._recognition.job_done(job_id, result, now):
-            self._put(output)
+        self._put_all(each.recognition.job_done(job_id, result, now) for each in self._channels)
         self._settle()
 
     def embed_done(
@@ -443,14 +442,16 @@ class LiveSession:
     ) -> None:
         """Receive the result of an :class:`.Embed`; results of unknown jobs are ignored."""
         self._tick(now)
-        if self._speakers is not None:
-            self._speakers.job_done(job_id, result, now)
+        self._speakers.job_done(job_id, result, now)
         self._settle()
 
     def turn_judged(self, job_id: JobId, result: float | AuricleError, now: float) -> None:
         """Receive the probability that a turn has ended; results of unknown jobs are ignored."""
         self._tick(now)
-        self._take_endpointings(self._recognition.turn_judged(job_id, result), now)
+        is_ahead = self.is_ahead
+        self._put_all(
+            each.turn_judged(job_id, result, now, is_ahead=is_ahead) for each in self._channels
+        )
         self._settle()
 
     def set_load(self, load: float, *, has_streams: bool = False) -> None:
@@ -461,7 +462,8 @@ class LiveSession:
             has_streams: Whether partials are recognised apart from all other jobs now.
         """
         self._load = min(max(load, 0.0), 1.0)
-        self._recognition.set_load(self._load, has_streams=has_streams)
+        for channel in self._channels:
+            channel.recognition.load, channel.recognition.has_streams = self._load, has_streams
 
     def poll(self, now: float) -> None:
         """Perform all work that is due.
@@ -483,25 +485,40 @@ class LiveSession:
 
     @property
     def _has_room(self) -> bool:
-        is_full = self._recognition.unfinished_samples > MAX_UNFINISHED_SAMPLES
-        return not is_full and len(self._flushes) < MAX_FLUSHES
+        if len(self._flushes) >= MAX_FLUSHES:
+            return False
+        for channel in self._channels:
+            if channel.recognition.unfinished_samples > MAX_UNFINISHED_SAMPLES:
+                return False
+        return True
+
+    @property
+    def _is_done(self) -> bool:
+        """Whether no utterance is open and no final is pending."""
+        return all(channel.recognition.is_done for channel in self._channels)
+
+    def _is_any_open(self) -> bool:
+        """Return whether an utterance is open in any channel."""
+        return any(channel.segmenter.is_open for channel in self._channels)
 
     def _go_on(self, now: float) -> None:
         """Process one step of the received data, and all other work that is due."""
         self._tick(now)
-        self._take_endpointings(self._recognition.drop_overdue_turns(now), now)
-        segmenters = self._intake.segmenters
-        until_sample = segmenters.received_sample + self._step_samples
+        is_ahead = self.is_ahead
+        self._put_all(each.drop_overdue_turn(now, is_ahead=is_ahead) for each in self._channels)
+        intake = self._intake
+        until_sample = intake.clock_sample + self._step_samples
         steps, self._is_behind = 0, not self._has_room
         try:
-            while not self._is_behind and (event := self._intake.next_event(now)) is not None:
+            while not self._is_behind and (event := intake.next_event(now)) is not None:
                 self._take(event, now)
                 steps += event.steps
-                is_done = steps >= BITE_STEPS or segmenters.received_sample >= until_sample
+                is_done = steps >= BITE_STEPS or intake.clock_sample >= until_sample
                 self._is_behind = is_done or not self._has_room
             self._end_spared(now)
         finally:
-            segmenters.forget(self._recognition.unread_samples)
+            for channel in self._channels:
+                channel.forget()
             self._settle()
 
     def _tick(self, now: float) -> None:
@@ -510,58 +527,46 @@ class LiveSession:
         self._now = now
 
     def _take(self, event: IntakeEvent, now: float) -> None:
-        self._take_endpointings(event.endpointings, now)
+        if event.pcm.size:
+            self._hear(event.pcm, now)
+            if event.pcm.ndim > 1:
+                self._warn_of_similarity(self._comparison.receive(event.pcm))
+        elif event.skipped_samples:
+            for channel in self._channels:
+                channel.segmenter.skip(event.skipped_samples)
         if isinstance(event.notice, Warned):
             self._warnings.add(event.notice)
             self._warn(self.received_sample)
-        elif isinstance(event.notice, SwitchFormat):
+        elif event.notice is not None:
             self._put(event.notice)
         if event.command is not None:
             self._do(event.command, now)
 
-    def _take_endpointings(self, endpointings: Sequence[ChannelEvent], now: float) -> None:
-        for channel, event in endpointings:
-            if not isinstance(event, TurnQuestion):
-                self._pause = event if isinstance(event, Pause) else None
-            for output in self._recognition.receive(
-                channel, event, self._utterance_options(), now, is_ahead=self.is_ahead
-            ):
-                self._put(output)
-            if isinstance(event, UtteranceEnd):
-                self._embed(event, now)
+    def _hear(self, pcm: npt.NDArray[np.int16], now: float) -> list[Output]:
+        """Pass samples to the channels; return their outputs, which are emitted.
 
-    def _utterance_options(self) -> Options:
-        """Return the options of an utterance that starts now.
-
-        Word times, which split a final between speakers, cost a tenth of its recognition. While
-        other work waits, only a client that requested them gets them.
+        Args:
+            pcm: Shape [channels, samples]; [samples] is for all channels, such as silence.
+            now: Monotonic time in seconds.
         """
-        is_labelled = self._speakers is not None and self._wants_speakers
-        splits = is_labelled and self._has_word_times and not self._load
-        options = self._options
-        return replace(options, word_timestamps=options.word_timestamps or splits)
-
-    def _embed(self, event: Pause | UtteranceEnd, now: float) -> None:
-        """Embed the voice of an utterance that pauses or has ended, if speakers are requested."""
-        speakers = self._speakers
-        if speakers is None or not self._wants_speakers:
-            return
-        (segmenter,) = self._intake.segmenters.all  # separate channels have no speakers
-        pcm = segmenter.read(event.start_sample, event.end_sample)
-        number = self._recognition.utterances
-        is_over = isinstance(event, UtteranceEnd)
-        receive = speakers.utterance_ended if is_over else speakers.utterance_paused
-        receive(number, pcm, event.start_sample, event.voiced, now)
+        is_ahead, is_apart = self.is_ahead, pcm.ndim > 1
+        return self._put_all(
+            channel.receive(pcm[number] if is_apart else pcm, now, is_ahead=is_ahead)
+            for number, channel in enumerate(self._channels)
+        )
 
     def _do(self, command: OrderedCommand, now: float) -> None:
         if self._is_stopping:
             return
         match command:
             case Finalize():
-                endpointings = self._intake.segmenters.finalize(spares_onset=True)
-                self._take_endpointings(endpointings, now)
+                is_ahead = self.is_ahead
+                outputs = self._put_all(
+                    each.finalize(now, is_ahead=is_ahead, spares_onset=True)
+                    for each in self._channels
+                )
                 self._mark()
-                self._spare_onset(endpointings, now)
+                self._spare_onset(outputs, now)
             case Flush():
                 self._flush(command, now)
             case Discard():
@@ -570,33 +575,41 @@ class LiveSession:
                 self._configure(command, now)
             case Stop():
                 self._is_stopping, self._stopped_at = True, now
-                self._take_endpointings(self._intake.finish(now), now)
-                if (warning := self._intake.segmenters.end_comparison()) is not None:
-                    self._warnings.add(warning)
+                self._hear(self._intake.finish(now), now)
+                is_ahead = self.is_ahead
+                self._put_all(each.finish(now, is_ahead=is_ahead) for each in self._channels)
+                self._warn_of_similarity(self._comparison.finish())
 
     def _flush(self, command: Flush, now: float) -> None:
         """End the open utterances, and confirm it for each channel, or for one."""
-        only, endpointings = command.channel, list[ChannelEvent]()
         is_spared = self._is_spared(command.spares)
+        outputs: list[Output] = []
         if not is_spared:
-            spares_onset = command.spares is Spare.ONSET
-            endpointings = self._intake.flush(only, now, spares_onset=spares_onset)
-        self._take_endpointings(endpointings, now)
+            is_onset_spared = command.spares is Spare.ONSET
+            outputs = self._end(command.channel, now, spares_onset=is_onset_spared)
         self._mark()
         at_sample = self.received_sample
         if is_spared:
             self._spared = at_sample, now + SPARED_S
-        self._spare_onset(endpointings, now)
-        for channel in range(self.parameters.separate_channels):
-            if only not in (None, channel):
-                continue
-            events = [event for at, event in endpointings if at == channel]
-            ended = any(isinstance(event, UtteranceEnd) for event in events)
-            name = channel if self.parameters.multichannel else None
-            is_open = self._intake.segmenters.all[channel].is_open
-            self._put(Flushed(at_sample, ended, name, is_open))
-            finalized = Finalized(at_sample, name)
-            self._flushes.append((finalized, self._recognition.utterances))
+        self._spare_onset(outputs, now)
+        ended = {output.channel for output in outputs if isinstance(output, SpeechEnded)}
+        for number, channel in self._chosen(command.channel):
+            name = number if self.parameters.multichannel else None
+            self._put(Flushed(at_sample, name in ended, name, channel.segmenter.is_open))
+            self._flushes.append((Finalized(at_sample, name), self._numbers.last))
+
+    def _end(self, only: int | None, now: float, *, spares_onset: bool = False) -> list[Output]:
+        """End the open utterances, or one channel's, after all buffered audio."""
+        outputs = self._hear(self._intake.receive_rest(now), now)
+        is_ahead = self.is_ahead
+        return outputs + self._put_all(
+            channel.flush(now, is_ahead=is_ahead, spares_onset=spares_onset)
+            for _, channel in self._chosen(only)
+        )
+
+    def _chosen(self, only: int | None) -> list[tuple[int, Channel]]:
+        """Return a channel with its number; ``None``: all of them."""
+        return [each for each in enumerate(self._channels) if only in (None, each[0])]
 
     def _is_spared(self, spares: Spare) -> bool:
         """Return whether a flush spares what may be open."""
@@ -604,13 +617,13 @@ class LiveSession:
             case Spare.NOTHING | Spare.ONSET:
                 return False
             case Spare.SPEECH:
-                return any(each.is_speaking for each in self._intake.segmenters.all)
+                return any(each.segmenter.is_speaking for each in self._channels)
             case Spare.UTTERANCE:
                 return True
 
-    def _spare_onset(self, endpointings: Sequence[ChannelEvent], now: float) -> None:
+    def _spare_onset(self, outputs: Iterable[Output], now: float) -> None:
         """Wait for audio after a sound that a request has spared, to end it if none follows."""
-        if any(isinstance(event, SpeechStart) for _, event in endpointings):
+        if any(isinstance(output, SpeechStarted) for output in outputs):
             self._spared = self.received_sample, now + SPARED_S
 
     def _end_spared(self, now: float) -> None:
@@ -622,140 +635,113 @@ class LiveSession:
             return
         self._spared = None
         if self.received_sample == at_sample:
-            self._take_endpointings(self._intake.flush(None, now), now)
+            self._end(None, now)
             self._mark()
 
     def _discard(self) -> None:
-        self._intake.segmenters.discard()
-        for cancel in self._recognition.discard():
-            self._put(cancel)
+        self._put_all(each.discard() for each in self._channels)
         self._mark()
         self._put(Discarded(self.received_sample))
 
     def _configure(self, command: Configure, now: float) -> None:
-        requested, model = self._configured(command)
-        self._take_endpointings(self._intake.configure(command, now), now)
-        self._requested, self._options = requested, model.engine.fit(requested)
-        self.model = model.name
-        self._has_word_times = model.engine.has_word_times
-        self._recognition.set_word_times(has_word_times=self._has_word_times)
-        self._intake.segmenters.limit(model.engine.max_audio_s)
+        choice = self._choice.after(command, self._models)
+        if command.endpoint_ms is not UNSET:
+            for channel in self._channels:
+                channel.segmenter.configure(command.endpoint_ms)
+        self._hear(self._intake.configure(command, now), now)
+        self._choice = choice
+        for channel in self._channels:
+            channel.use(choice)
         if isinstance(command, UpdateConfig) and command.speakers is not UNSET:
             self._request_speakers(SpeakerOptions() if command.speakers else None)
         if isinstance(command, UpdateConfig) and command.turns is not UNSET:
             self._request_turns(command.turns)
 
-    def _configured(self, command: Configure) -> tuple[Options, ServedModel]:
-        """Return the requested options and the model after a command.
-
-        Raises:
-            ModelNotFound: There is no such model.
-            BadRequest: The model does not support the language or the task, or the format does not
-                have the channels.
-        """
-        self._intake.configured(command)
-        options, model = self._requested, self._models.find(self._requested.model)
-        if command.model is not UNSET:
-            choice = self._models.choose(command.model)
-            options, model = replace(options, model=choice.option), choice.model
-        if command.language is not UNSET:
-            options = replace(options, language=command.language)
-        if command.languages is not UNSET:
-            options = replace(options, languages=command.languages)
-        if command.strict_language is not UNSET:
-            options = replace(options, strict_language=command.strict_language)
-        if command.task is not UNSET:
-            options = replace(options, task=command.task)
-        if command.prompt is not UNSET:
-            options = replace(options, initial_prompt=command.prompt or None)
-        if command.hotwords is not UNSET:
-            options = replace(options, hotwords=command.hotwords)
-        model.engine.fit(options)
-        return options, model
-
     def _settle(self) -> None:
         """Emit the finals, jobs, warnings and marks that are due after a change."""
-        if self._recognition.take_turn_failure():
-            self._warn_of_turns()
-        self._recognition.read_ended(self._now)
+        for channel in self._channels:
+            if channel.recognition.turn_end.take_failure():
+                self._warn_of_turns()
+            channel.recognition.read_ended(self._now)
         self._tell_finalized()
         while final := self._next_final():
-            self._warn_of_language()
             self._journal.add(final)
             self._put(final)
             self._mark()
             self._tell_finalized()
-        self._compare_speakers()
-        for submit in self._recognition.poll(self._now, is_ahead=self.is_ahead):
-            self._put(submit)
+        if self._speakers.has_started:
+            self._compare_speakers()
+        is_ahead = self.is_ahead
+        self._put_all(
+            each.recognition.poll(self._now, is_ahead=is_ahead) for each in self._channels
+        )
         self._warn(self.received_sample)
         if self.received_sample - self._marked_sample >= MARK_EVERY_SAMPLES:
             self._mark()
         self._close_if_done()
 
     def _next_final(self) -> Final | None:
-        """Return the next final, with its speakers if they are known soon enough.
-
-        While recognition is behind, it does not wait for them: a revision follows.
-        """
-        speakers, utterance = self._speakers, self._recognition.ready_utterance
-        if utterance is None:
+        """Return the next final of any channel, with its speakers if they are known soon enough."""
+        for channel in self._channels:
+            utterance = channel.recognition.ready_utterance
+            if utterance is not None:
+                break
+        else:
             return None
-        is_busy = self._load > MAX_PATIENT_LOAD
-        if speakers is not None and not is_busy and speakers.holds(utterance, self._now):
+        if self._speakers.hold(utterance, self._now, self._load):
             return None
-        final = self._recognition.next_final(self._journal.next_id, self._now)
-        if final is None or speakers is None:
+        final = channel.recognition.next_final(self._journal.next_id, self._now)
+        assert final is not None, "it is ready"
+        self._warn_of_language(channel)
+        if not self._speakers.has_started:
             return final
-        final = speakers.labelled(final)
+        return self._sent(self._speakers.labelled(final))
+
+    def _sent(self, final: Final) -> Final:
+        """Return a labelled final as the client gets it: with words only if it requested them."""
         return final if self.parameters.word_timestamps else replace(final, words=None)
 
-    def _warn_of_language(self) -> None:
+    def _warn_of_language(self, channel: Channel) -> None:
         """Warn, before a final, that it is probably not in the requested language."""
-        warning = self._recognition.take_language_warning()
+        warning = channel.recognition.language_warning
         if warning is not None:
             self._warnings.add(Warned(WarningCode.LANGUAGE_IMPROBABLE, warning))
             self._warn(self.received_sample)
 
+    def _warn_of_similarity(self, similar: SimilarChannels | None) -> None:
+        if similar is not None:
+            self._warnings.add(Warned(WarningCode.SIMILAR_CHANNELS, similar.message))
+
     def _compare_speakers(self) -> None:
         """Emit the jobs for voices that are due, and the speakers that have changed."""
         speakers = self._speakers
-        if speakers is None:
-            return
         for job in speakers.due_jobs(self._now, is_live=not self.is_ahead):
             self._put(Embed(job))
-        if self._may_close:
-            speakers.finish()
-        if revised := speakers.revised():
+        if revised := speakers.revised(is_over=self._may_close):
             self._put(revision(revised))
             self._put(Revised(tuple(revised)))
         for final in revised:
-            has_words = self.parameters.word_timestamps
-            self._journal.replace(final if has_words else replace(final, words=None))
-        if speakers.has_unknown:
-            speakers.has_unknown = False
-            self._warnings.add(NO_SPEAKERS)
+            self._journal.replace(self._sent(final))
+        if (warning := speakers.take_warning()) is not None:
+            self._warnings.add(warning)
 
     def _request_speakers(self, options: SpeakerOptions | None) -> None:
         """Label later utterances, or stop to."""
-        self._wants_speakers = options is not None
-        if options is None:
-            return
-        if not self._embeds_voices:
-            self._warnings.add(NO_SPEAKERS)
-        elif self._speakers is None:
-            self._speakers = SpeakerLabels(self.id, self._client, options, self._known_voices)
-            self._put(PrepareEmbedder())
+        output = self._speakers.request(options)
+        if isinstance(output, Warned):
+            self._warnings.add(output)
+        elif output is not None:
+            self._put(output)
 
     def _request_turns(self, turns: TurnDetection | None) -> None:
         """End later utterances by how they sound, or by silence only."""
         if turns is not None and not self._judges_turns:
             self._warn_of_turns()
-        self._recognition.set_turns(turns)
         asks = turns is not None and self._judges_turns
         if asks:
             self._put(PrepareJudge())
-        self._intake.segmenters.ask_after(ASK_MS if asks else None)
+        for channel in self._channels:
+            channel.detect_turns(turns, asks=asks)
 
     def _warn_of_turns(self) -> None:
         """Warn once that silence ends utterances."""
@@ -766,14 +752,15 @@ class LiveSession:
     def _tell_finalized(self) -> None:
         for flush in tuple(self._flushes):
             finalized, utterance = flush
-            if not self._recognition.owes(utterance, finalized.channel or 0):
+            channel = self._channels[finalized.channel or 0]
+            if not channel.recognition.owes(utterance):
                 self._flushes.remove(flush)
                 self._put(finalized)
 
     def _mark(self) -> None:
         mark = self._intake.arrivals.settle(
             # An utterance may end in the silence that pads the last window.
-            min(self._recognition.needed_sample, self.received_sample)
+            min(self.received_sample, *self._needed_samples)
         )
         if mark.sample >= self._safe.sample:  # a session may start before its first safe mark
             self._safe = mark
@@ -790,6 +777,11 @@ class LiveSession:
         )
 
     @property
+    def _needed_samples(self) -> tuple[int, ...]:
+        """The position in each channel from which audio is needed."""
+        return tuple(channel.recognition.needed_sample for channel in self._channels)
+
+    @property
     def _channels_safe(self) -> tuple[int, ...]:
         """The positions up to which the speech of each separate channel is in finals."""
         if not self.parameters.multichannel:
@@ -798,17 +790,15 @@ class LiveSession:
             return (self._safe.sample,) * self.parameters.separate_channels
         return tuple(
             max(self._safe.sample, min(sample, self.received_sample))
-            for sample in self._recognition.needed_samples
+            for sample in self._needed_samples
         )
 
     @property
     def _may_close(self) -> bool:
         """Whether all finals were sent, and their speakers are known or have had their time."""
-        if not self._is_stopping or not self._recognition.is_done:
+        if not self._is_stopping or not self._is_done:
             return False
-        if self._speakers is None or self._speakers.is_settled:
-            return True
-        return self._now >= self._stopped_at + LAST_PATIENCE_S
+        return not self._speakers.delay_end(self._stopped_at, self._now)
 
     def _close_if_done(self) -> None:
         if self._is_closed or not self._is_attached or not self._may_close:
@@ -837,12 +827,17 @@ class LiveSession:
 
     def _put(self, output: Output) -> None:
         """Emit a job for the recogniser, or an event if a connection is attached."""
-        if isinstance(output, Submit) and output.job.kind is JobKind.SPECULATIVE and self._pause:
-            self._embed(self._pause, self._now)
         if isinstance(output, EagerFinal) and not self.parameters.word_timestamps:
             output = replace(output, words=None)
         if self._is_attached or isinstance(output, _WORK):
             self._outputs.append(output)
+
+    def _put_all(self, groups: Iterable[Iterable[Output]]) -> list[Output]:
+        """Emit outputs in order, and return them."""
+        outputs = [output for group in groups for output in group]
+        for output in outputs:
+            self._put(output)
+        return outputs
 
     def _drop_events(self) -> None:
         """Drop the events of an old connection; finals are in the journal."""

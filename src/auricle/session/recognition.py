@@ -22,6 +22,7 @@ from auricle.audio.voice import fit_words
 from auricle.session.arrivals import ArrivalLog
 from auricle.session.context import NO_CONTEXT, DecodingContext
 from auricle.session.output import Cancel, Judge, Submit, UnfinishedAudio
+from auricle.session.speakers import SessionSpeakers
 from auricle.session.turn_end import TurnEnd
 from auricle.session.utterances.agreement import continues
 from auricle.session.utterances.continuation import MAX_PAUSE_SAMPLES, continued, is_open
@@ -121,6 +122,8 @@ class Recognition:
         caller: The owner of the jobs.
         segmenter: The source of the audio.
         arrivals: The arrival times of the audio.
+        options: The options of later utterances.
+        speakers: Labels the utterances.
         wants_partials: Whether the client requested partials.
         streamed_languages: Languages whose partials are recognised apart from all other jobs, while
             ``has_streams``.
@@ -131,6 +134,7 @@ class Recognition:
             first. ``None``: nothing is dropped.
 
     Attributes:
+        options: The options of later utterances.
         load: The load of the recognisers, from 0 to 1.
         has_word_times: Whether the engine of later utterances returns words. Without their
             probabilities, the text of a doubtful utterance is kept.
@@ -144,6 +148,8 @@ class Recognition:
         caller: Caller,
         segmenter: SpeechSegmenter,
         arrivals: ArrivalLog,
+        options: Options,
+        speakers: SessionSpeakers,
         *,
         wants_partials: bool,
         has_word_times: bool = True,
@@ -161,6 +167,8 @@ class Recognition:
         self._segmenter = segmenter
         self._arrivals = arrivals
         self._wants_partials = wants_partials
+        self.options = options
+        self._speakers = speakers
         self.has_word_times = has_word_times
         self._streamed_languages = streamed_languages
         self._open: OpenUtterance | None = None
@@ -237,9 +245,7 @@ class Recognition:
         """Start of the audio of ended utterances that is not read yet, if there is some."""
         return min((ended.first_sample for ended in self._ended), default=None)
 
-    def receive(
-        self, event: Endpointing, options: Options, now: float, *, is_ahead: bool
-    ) -> list[RecognitionOutput]:
+    def receive(self, event: Endpointing, now: float, *, is_ahead: bool) -> list[RecognitionOutput]:
         """Process an endpointing event."""
         match event:
             case SpeechStart():
@@ -248,7 +254,7 @@ class Recognition:
                     factory,
                     event.start_sample,
                     event.at_sample,
-                    options,
+                    self._utterance_options(),
                     self._language,
                     now,
                     self.has_word_times,
@@ -268,18 +274,15 @@ class Recognition:
             case UtteranceEnd():
                 return self._end(event, now)
 
-    def turn_judged(self, job_id: JobId, result: float | AuricleError) -> list[Endpointing]:
-        """Receive the result of a :class:`.Judge`; return the events that waited for it.
+    def _utterance_options(self) -> Options:
+        """Return the options of an utterance that starts now.
 
-        Results of unknown jobs are ignored.
+        Word times, which split a final between speakers, cost a tenth of its recognition. While
+        other work waits, only a client that requested them gets them.
         """
-        if not self.turn_end.answered(job_id, result):
-            return []
-        return self._segmenter.answer(self.turn_end.silence_ms)
-
-    def drop_overdue_turn(self, now: float) -> list[Endpointing]:
-        """Stop waiting for an answer that is too late; return the events that waited for it."""
-        return self._segmenter.answer(None) if self.turn_end.is_overdue(now) else []
+        splits = self._speakers.is_labelling and self.has_word_times and not self.load
+        options = self.options
+        return replace(options, word_timestamps=True) if splits else options
 
     def poll(self, now: float, *, is_ahead: bool) -> list[Submit | EagerFinal]:
         """Return the jobs that are due, and the eager final of a pause."""
@@ -333,7 +336,7 @@ class Recognition:
         """
         if not self._pending or (result := self._pending[0].result) is None:
             return None
-        pending = self._pending.popleft()
+        pending, self.language_warning = self._pending.popleft(), None
         if isinstance(result, Transcript):
             self._learn_language(result)
             self.language_warning = language_warning(
@@ -430,6 +433,7 @@ class Recognition:
         if not is_urgent and waited_samples < LONG_PAUSE_SAMPLES:
             return []
         self._pause, self._speculated_at = None, inf
+        self._speakers.receive(utterance.number, pause, self._segmenter, now)
         pcm = self._segmenter.read(utterance.start_sample, pause.end_sample)
         context = self._context(utterance, pause.context_sample, pause.end_sample)
         return [utterance.start_speculation(pcm, now, context)]
@@ -501,6 +505,7 @@ class Recognition:
         """End the open utterance; its final becomes pending."""
         utterance, self._open, self._pause = self._open, None, None
         assert utterance is not None
+        self._speakers.receive(utterance.number, event, self._segmenter, now)
         outputs: list[RecognitionOutput] = [SpeechEnded(event.speech_end_sample, self._channel)]
         early = utterance.speculation
         if early is None or early.result is None:

@@ -52,13 +52,12 @@ class TurnEnd:
     Attributes:
         turns: What the client requested; ``None``: silence ends utterances.
         probability: The answer in the present pause; ``None`` before, or without one.
-        has_failed: Whether a question was not answered since this was last reset.
     """
 
     def __init__(self, name: str) -> None:
         self.turns: TurnDetection | None = None
         self.probability: float | None = None
-        self.has_failed = False
+        self._has_failed = False
         self._name = name
         self._questions = 0
         self._job_id: JobId | None = None
@@ -89,14 +88,19 @@ class TurnEnd:
         if isinstance(result, float):
             self.probability = result
         else:
-            self.has_failed = True
+            self._has_failed = True
         return True
+
+    def take_failure(self) -> bool:
+        """Return whether a question was not answered since the last call."""
+        has_failed, self._has_failed = self._has_failed, False
+        return has_failed
 
     def is_overdue(self, now: float) -> bool:
         """Return whether the answer is too late; then the question is dropped."""
         if now < self._due_at:
             return False
-        self._job_id, self._due_at, self.has_failed = None, inf, True
+        self._job_id, self._due_at, self._has_failed = None, inf, True
         return True
 
     def resume(self) -> None:

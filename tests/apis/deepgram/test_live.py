@@ -26,6 +26,7 @@ from auricle.values.types import (
     Transcript,
     Word,
 )
+from auricle.workers.kinds.speakers.local import LocalSpeakers
 from tests.apis.test_vanished_clients import segments
 from tests.support.containers import ogg_stream, webm_stream
 from tests.support.embedder import TwoVoices
@@ -118,7 +119,7 @@ async def test_a_result_ends_where_the_voice_changes_and_the_first_voice_is_0(
 ) -> None:
     text = "And so my fellow. Ask not what you can."
     service.transcriber.answer_with = lambda job: spoken(text, job)
-    service.state.live.embedder = TwoVoices()
+    service.state.live.speakers = LocalSpeakers(TwoVoices())
     loud = SPEECH[: 3 * SAMPLE_RATE_HZ]
     quiet = (np.tile(loud, 2) / 6).astype(np.int16)  # speaks longer
     async with listen(service, **LINEAR, diarize="true", endpointing=1500) as caller:

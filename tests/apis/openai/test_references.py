@@ -9,6 +9,7 @@ import pytest
 from auricle.values.errors import AudioError, UnsupportedFormat
 from auricle.values.transcriber import Progress
 from auricle.values.types import Chunk
+from auricle.workers.kinds.speakers.local import LocalSpeakers
 from tests.support.embedder import LOUDNESS, FakeEmbedder
 from tests.support.service import InProcess
 
@@ -23,7 +24,8 @@ def reference(seconds: float, kind: str = "audio/wav") -> str:
 
 
 def ask(service: InProcess, *references: str, **fields: Any) -> Any:
-    service.state.speakers = service.state.speakers or FakeEmbedder()
+    if not service.state.speakers.is_available:
+        service.state.speakers = LocalSpeakers(FakeEmbedder())
     return service.client.post(
         "/v1/audio/transcriptions",
         files={"file": ("a.wav", FILE)},
@@ -75,7 +77,7 @@ def test_a_recording_that_can_not_be_used_is_named(
 
 
 def test_without_workers_for_speakers_the_text_is_returned(service: InProcess) -> None:
-    service.state.speakers = FakeEmbedder(refusals=10**9)
+    service.state.speakers = LocalSpeakers(FakeEmbedder(refusals=10**9))
     service.decoder.script = speech(1)
     answer = ask(service, reference(5))
     assert answer.status_code == 200

@@ -32,6 +32,7 @@ from auricle.values.events import (
 )
 from auricle.values.transcriber import Stats
 from auricle.values.types import EmbedJob, Job, JobKind, SpeakerEmbeddings, Transcript, TurnJob
+from auricle.workers.kinds.speakers.local import LocalSpeakers
 from tests.support.live_sessions import ALICE, Sessions, sessions
 from tests.support.service import poll_until
 from tests.support.session import silence
@@ -117,7 +118,8 @@ class OneVoice:
 async def test_a_final_whose_speaker_is_late_is_sent_and_revised(
     fakes: Sessions,
 ) -> None:
-    fakes.live.embedder = voice = OneVoice()
+    voice = OneVoice()
+    fakes.live.speakers = LocalSpeakers(voice)
     runner, ear = await opened(fakes, StreamParameters(format=Wire.PCM16, speakers=True))
     speak(runner)
     runner.receive_command(Stop())

@@ -26,6 +26,7 @@ from auricle.values.types import (
     Transcript,
     TurnJob,
 )
+from auricle.workers.kinds.speakers.local import LocalSpeakers
 from tests.support.service import CLIP, WAV, InProcess, in_process, keys
 from tests.support.transcriber import READY
 
@@ -267,7 +268,7 @@ class FakeSpeakers:
 
 def test_health_reports_the_speaker_workers(service: InProcess) -> None:
     assert service.client.get("/health").json()["speakers"] is None
-    service.state.speakers = FakeSpeakers()
+    service.state.speakers = LocalSpeakers(FakeSpeakers())
     speakers = service.client.get("/health").json()["speakers"]
     assert (speakers["model"], speakers["ready"], speakers["workers"]) == ("campplus", True, [])
 

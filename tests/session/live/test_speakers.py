@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
-from auricle.session.speaker_labels import LAST_PATIENCE_S, PATIENCE_S
+from auricle.session.speakers import LAST_PATIENCE_S
 from auricle.speakers.known_voices import KnownVoices
 from auricle.values.commands import Finalize, Stop, StreamParameters, UpdateConfig
 from auricle.values.errors import BadRequest
 from auricle.values.events import Closed, Ready, SpeakerRevision, WarningCode, Wire
 from auricle.values.types import EmbedJob, Job, JobKind
+from auricle.workers.kinds.speakers.labels import PATIENCE_S
 from tests.session.live.helpers import FELLOW, codes
 from tests.support.session import Answer, Rig, Voices, by_loudness, silence, spoken
 
@@ -27,9 +28,7 @@ def late(job: EmbedJob) -> Voices:
     return None
 
 
-def rig_of(
-    embed_with: object = by_loudness, known_voices: KnownVoices | None = None, **changes: object
-) -> Rig:
+def rig_of(embed_with: object = by_loudness, known_voices: bytes = b"", **changes: object) -> Rig:
     values = {"format": Wire.PCM16, "language": "en", "speakers": True} | changes
     parameters = StreamParameters(**values)  # type: ignore[arg-type]  # fields by name
     return Rig(
@@ -232,20 +231,20 @@ def knows_voices(rig: Rig) -> bool:
 
 def test_numbers_continue_with_the_voices_of_a_lost_session() -> None:
     lost = rig_of()
-    assert (lost.session.has_voices, lost.session.known_voices()) == (False, None)
+    assert (lost.session.has_voices, lost.session.known_voices()) == (False, b"")
     lost.speak_pcm(DIALOGUE, message_samples=1600)
     assert [final.speaker for final in lost.finals] == [0, 1]
     assert lost.session.labelled_finals == 2
     known = lost.session.known_voices()
-    assert known is not None
     again = rig_of(known_voices=known)
     assert (knows_voices(lost), knows_voices(again)) == (False, True)
     assert again.session.known_voices() is known
     again.speak_pcm(np.concatenate([QUIET, silence(0.7), LOUD, silence(0.7)]), message_samples=1600)
     assert [final.speaker for final in again.finals] == [1, 0]
-    more = again.session.known_voices()
+    counts, more = (KnownVoices.decoded(each, "") for each in (known, again.session.known_voices()))
+    assert counts is not None
     assert more is not None
-    assert (more.counts > known.counts).all()
+    assert (more.counts > counts.counts).all()
 
 
 def test_known_voices_are_used_when_speakers_are_requested_later() -> None:

@@ -48,7 +48,8 @@ async def read_references(
 
 async def _reference(context: UploadContext, number: int, known: KnownSpeaker) -> Reference:
     server = context.server
-    request = VoiceRequest(server.speakers, SpeakerOptions())
+    embedder = server.speakers if server.speakers.is_available else None
+    request = VoiceRequest(embedder, SpeakerOptions())
     file_id = internal_id(f"reference-{number}")
     voices = FileVoices(request, file_id, context.client, server.settings.max_wait_s)
     try:

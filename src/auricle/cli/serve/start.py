@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from auricle.engines.models import Models, ModelTable
     from auricle.server.access.keyless_port import KeylessPort
     from auricle.server.live.admission.memory import Machine
+    from auricle.values.speakers import Speakers
     from auricle.workers.crash_audio import CrashAudio
     from auricle.workers.kinds.asr.model_pools import ModelPools
     from auricle.workers.kinds.decode.pool import DecodePool
@@ -102,7 +103,7 @@ async def _serve(settings: Settings) -> None:
     keep_memory_private()
     apis = find_apis()
     _check(settings.server, [port(settings.server) for api in apis for port in api.ports])
-    speakers = _speakers(settings)
+    speaker_pool, speakers = _speakers(settings)
     folder = settings.server.keep_audio
     crash_audio = None if folder is None else CrashAudio.open(folder)
     crash_budget = CrashBudget(settings.queue.max_crashes_per_key, settings.queue.crash_window_s)
@@ -163,10 +164,10 @@ async def _serve(settings: Settings) -> None:
         for port, opened in ports.items():
             if opened:
                 _announce_port(port.keyless, opened)
-        optional = [each for each in (partials, speakers, turns, frames) if each is not None]
+        optional = [each for each in (partials, speaker_pool, turns, frames) if each is not None]
         for owned in (decoder, *optional):
             stack.push_async_callback(owned.aclose)
-        for lazy in (speakers, turns, frames):  # the first job starts their workers
+        for lazy in (speaker_pool, turns, frames):  # the first job starts their workers
             if lazy is not None:
                 await lazy.start()
         shorten_collections()
@@ -371,17 +372,21 @@ async def _partials(
     return PartialPool(place)
 
 
-def _speakers(settings: Settings) -> "SpeakerPool | None":
-    """Return the workers for speakers, not started; ``None`` if they are disabled.
+def _speakers(settings: Settings) -> "tuple[SpeakerPool | None, Speakers]":
+    """Return the workers for speakers, not started (``None`` if they are disabled), and their use.
 
     Raises:
         SetupError: The file of the setting is not a speaker model.
     """
+    from auricle.values.speakers import NO_SPEAKERS
+    from auricle.workers.kinds.speakers.local import LocalSpeakers
+    from auricle.workers.kinds.speakers.model_file import BUNDLED_MODEL, digest_of
     from auricle.workers.kinds.speakers.pool import SpeakerPool
 
     if not settings.speakers.speaker_workers:
-        return None
-    return SpeakerPool(settings.worker, settings.speakers, settings.queue)
+        return None, NO_SPEAKERS
+    pool = SpeakerPool(settings.worker, settings.speakers, settings.queue)
+    return pool, LocalSpeakers(pool, digest_of(settings.speakers.speaker_model or BUNDLED_MODEL))
 
 
 def _announce_port(keyless: "KeylessPort", sockets: Sequence[socket.socket]) -> None:

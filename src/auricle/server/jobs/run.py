@@ -137,7 +137,8 @@ def _request(
 ) -> FileRequest:
     voices = None
     if params.speakers is not None:
-        voices = VoiceRequest(server.speakers, params.speakers, tuple(references))
+        embedder = server.speakers if server.speakers.is_available else None
+        voices = VoiceRequest(embedder, params.speakers, tuple(references))
     return FileRequest(
         source=source,
         id=internal_id(params.job_id),

@@ -8,7 +8,7 @@ then, its client may not know that session.
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import inf
 
@@ -20,7 +20,6 @@ from auricle.ledger.voices import SessionVoices, StoredVoices
 from auricle.server.http.errors import log_unexpected
 from auricle.server.live.session_secrets import RETURN_S
 from auricle.session.live import LiveSession
-from auricle.speakers.known_voices import KnownVoices
 from auricle.values.errors import AuricleError
 from auricle.values.types import ClientId
 
@@ -53,7 +52,7 @@ class _Running:
 @dataclass(slots=True, eq=False)
 class _Lost:
     client: ClientId
-    voices: KnownVoices
+    voices: bytes
     until: float
     is_written: bool = True
 
@@ -66,28 +65,30 @@ class KeptVoices:
         self._lost: dict[str, _Lost] = {}
         self._removed: set[str] = set()
         self._stored: StoredVoices | None = None
-        self._gateway = self._model = ""
+        self._gateway = ""
         self._threads = CapacityLimiter(1)
 
-    def keep_in(self, stored: StoredVoices, gateway: str, model: str) -> None:
+    def keep_in(self, stored: StoredVoices, gateway: str) -> None:
         """Write voices to a database; without one they end with the server.
 
         Args:
             stored: The database.
             gateway: The name of this server.
-            model: Identifies the model of the embeddings.
         """
-        self._stored, self._gateway, self._model = stored, gateway, model
+        self._stored, self._gateway = stored, gateway
 
     # Called by the registry.
 
-    def find(self, client: ClientId, session_id: str) -> KnownVoices | None:
-        """Return the voices of a client's session, which it must have proved to be its own."""
+    def find(self, client: ClientId, session_id: str) -> bytes:
+        """Return the voices of a client's session, which it must have proved to be its own.
+
+        They are empty if none are kept.
+        """
         if (lost := self._lost.get(session_id)) is not None:
-            return lost.voices if lost.client == client else None
+            return lost.voices if lost.client == client else b""
         running = self._running.get(session_id)  # it is finishing
         if running is None or running.client != client:
-            return None
+            return b""
         return running.session.known_voices()
 
     def open(self, session: LiveSession, client: ClientId, continues: str) -> None:
@@ -113,8 +114,8 @@ class KeptVoices:
             return
         session, labelled = running.session, running.session.labelled_finals
         self._forget_continued(running)
-        voices = session.known_voices() if may_return else None
-        if voices is not None:
+        voices = session.known_voices() if may_return else b""
+        if voices:
             is_written = running.written == labelled
             self._lost.pop(session_id, None)
             self._lost[session_id] = _Lost(running.client, voices, now + RETURN_S, is_written)
@@ -188,7 +189,7 @@ class KeptVoices:
         for id, each in lost:
             records.append(self._record(id, each.client, each.voices))
         for one in running:
-            if (voices := one.session.known_voices()) is not None:
+            if voices := one.session.known_voices():
                 records.append(self._record(one.session.id, one.client, voices))
                 counts.append((one, one.session.labelled_finals))
         try:
@@ -210,15 +211,18 @@ class KeptVoices:
         for one, labelled in counts:
             one.written, one.written_at = labelled, now
 
-    def _record(self, session_id: str, client: ClientId, voices: KnownVoices) -> SessionVoices:
-        return SessionVoices(session_id, self._gateway, client, voices.encoded(self._model))
+    def _record(self, session_id: str, client: ClientId, voices: bytes) -> SessionVoices:
+        return SessionVoices(session_id, self._gateway, client, voices)
 
     # At the start.
 
-    def restore(self, seen_after: float, until: float) -> None:
+    def restore(
+        self, can_continue: Callable[[bytes], bool], seen_after: float, until: float
+    ) -> None:
         """Read the voices of this server's last run; blocks.
 
         Args:
+            can_continue: Whether a session can continue with these voices; others are deleted.
             seen_after: Unix time in seconds; voices that were written earlier are deleted.
             until: Monotonic time until which their sessions may be continued.
 
@@ -228,11 +232,10 @@ class KeptVoices:
         """
         assert self._stored is not None, "there is a database"
         for record in reversed(self._stored.take_over(self._gateway, seen_after, MAX_LOST)):
-            voices = KnownVoices.decoded(record.voices, self._model)
-            if voices is None:  # of another model or version
-                self._remove(record.session)
+            if can_continue(record.voices):
+                self._lost[record.session] = _Lost(ClientId(record.owner), record.voices, until)
             else:
-                self._lost[record.session] = _Lost(ClientId(record.owner), voices, until)
+                self._remove(record.session)
 
 
 def _is_due(running: _Running, now: float) -> bool:

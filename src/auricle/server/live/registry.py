@@ -45,12 +45,12 @@ from auricle.session.live import LiveSession
 from auricle.system.machine import available_memory_bytes
 from auricle.values.commands import StreamParameters
 from auricle.values.errors import Draining, Overloaded, RateLimited, ServerFull, TakenOver
+from auricle.values.speakers import NO_SPEAKERS
 from auricle.values.transcriber import (
     FrameDecoder,
     PartialTranscriber,
     Transcriber,
     TurnJudge,
-    VoiceEmbedder,
 )
 from auricle.values.types import SAMPLE_RATE_HZ, ClientId, Options, ReservationRequest
 
@@ -159,8 +159,7 @@ class LiveSessions:
         """Keeps their unfinished audio on the disk; ``None``: it is in memory only."""
         self.partials: PartialTranscriber | None = None
         """Recognises partials apart from all other jobs; ``None``: the transcriber does."""
-        self.embedder: VoiceEmbedder | None = None
-        """Embeds voices; ``None``: speakers stay unknown."""
+        self.speakers = NO_SPEAKERS
         self.judge: TurnJudge | None = None
         """Judges the ends of turns; ``None``: silence ends utterances."""
         self.frames: FrameDecoder | None = None
@@ -391,7 +390,7 @@ class LiveSessions:
                 now=time.monotonic(),
                 models=self._models,
                 streamed_languages=streamed,
-                embeds_voices=self.embedder is not None,
+                speakers=self.speakers,
                 judges_turns=self.judge is not None,
                 is_resuming=is_resuming,
                 known_voices=known_voices,
@@ -427,7 +426,7 @@ class LiveSessions:
             revise=revise,
             until_kept=partial(self._until_kept, feed),
             partials=self.partials,
-            embedder=self.embedder,
+            speakers=self.speakers,
             judge=self.judge,
             feed=feed,
             may_speak=partial(self._check_first_words, place),

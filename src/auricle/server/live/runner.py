@@ -38,7 +38,8 @@ from auricle.values.errors import (
     WorkerError,
 )
 from auricle.values.events import Closed, Final, SessionEvent
-from auricle.values.transcriber import PartialTranscriber, Transcriber, TurnJudge, VoiceEmbedder
+from auricle.values.speakers import NO_SPEAKERS, Speakers
+from auricle.values.transcriber import PartialTranscriber, Transcriber, TurnJudge
 from auricle.values.types import (
     ClientId,
     EmbedJob,
@@ -84,7 +85,7 @@ class LiveRunner:
         revise: Called with each kept final whose speakers have changed.
         until_kept: Waits until the final of an utterance is stored, for a limited time.
         partials: Runs those partials that it recognises instead of the transcriber.
-        embedder: Embeds the session's voices; ``None`` if the session submits none.
+        speakers: Embeds the session's voices.
         judge: Judges the ends of its turns; ``None`` if the session asks for none.
         feed: Gets all events, for the session's readers; ``None``: it has none.
         may_speak: Called when the session first begins to speak; raises if it must not.
@@ -103,7 +104,7 @@ class LiveRunner:
         revise: Callable[[Final], None] | None = None,
         until_kept: Callable[[int], Awaitable[None]] | None = None,
         partials: PartialTranscriber | None = None,
-        embedder: VoiceEmbedder | None = None,
+        speakers: Speakers = NO_SPEAKERS,
         judge: TurnJudge | None = None,
         feed: SessionFeed | None = None,
         may_speak: Callable[[], None] = lambda: None,
@@ -120,7 +121,7 @@ class LiveRunner:
         self._revise = revise
         self._until_kept = until_kept
         self._partials = partials
-        self._embedder = embedder
+        self._speakers = speakers
         self._judge = judge
         self._feed = feed
         self._may_speak = may_speak
@@ -301,8 +302,7 @@ class LiveRunner:
                 case Submit():
                     self._submit(output.job)
                 case PrepareEmbedder():
-                    assert self._embedder is not None
-                    self._embedder.prepare()
+                    self._speakers.prepare()
                 case Embed():
                     self._start_embedding(output.job)
                 case PrepareJudge():
@@ -399,8 +399,7 @@ class LiveRunner:
     async def _embed(self, job: EmbedJob) -> None:
         result: SpeakerEmbeddings | AuricleError = SpeakersUnavailable()
         try:
-            if self._embedder is not None:
-                result = await self._embedder.embed(job)
+            result = await self._speakers.embed(job)
         except AuricleError as error:
             result = error
         except Exception as error:

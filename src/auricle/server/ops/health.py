@@ -185,7 +185,7 @@ def _partials(server: Service, with_stacks: bool) -> dict[str, object] | None:
 
 def _speakers(server: Service, with_stacks: bool) -> dict[str, object] | None:
     """Return the state of the speaker workers, which the first job starts; ``None``: disabled."""
-    if server.speakers is None:
+    if not server.speakers.is_available:
         return None
     return _optional_pool(server.speakers.stats(), with_stacks)
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from auricle.config.settings import LedgerSettings, LiveSettings
+from auricle.workers.kinds.speakers.local import LocalSpeakers
 from tests.support.embedder import TwoVoices
 from tests.support.service import Live, keys, live, poll_until
 from tests.support.session import silence, spoken
@@ -26,9 +27,9 @@ ALICE, BOB = ({"authorization": f"Bearer a-secret-of-{name}"} for name in ("alic
 async def served(folder: Path, grace_s: float = 60.0) -> AsyncIterator[Live]:
     settings, ledger = LiveSettings(resume_grace_s=grace_s), LedgerSettings(state_dir=folder)
     secrets = keys("alice:a-secret-of-alice", "bob:a-secret-of-bob")
-    async with live(folder, settings, ledger, api_keys=secrets) as service:
+    speakers = LocalSpeakers(TwoVoices())
+    async with live(folder, settings, ledger, api_keys=secrets, speakers=speakers) as service:
         service.transcriber.answer_with = lambda job: spoken("And so my fellow.", job)
-        service.state.live.embedder = TwoVoices()
         yield service
 
 

@@ -14,7 +14,7 @@ still unknown. If it is sent without a speaker, a revision follows.
 """
 
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from math import inf
@@ -22,14 +22,13 @@ from math import inf
 import numpy as np
 import numpy.typing as npt
 
-from auricle.session.wire_formats.base import NO_AUDIO
 from auricle.speakers.known_voices import KnownVoices
 from auricle.speakers.online import SpeakerTracker
 from auricle.speakers.stretches import Span, cut_live_stretches
 from auricle.speakers.turns import Turn
 from auricle.speakers.words import SENTENCE_ENDS, assign_speakers
 from auricle.values.errors import AuricleError
-from auricle.values.events import Final, FinalSpeakers, SpeakerRevision, SpeakerSegment
+from auricle.values.events import Final, SpeakerSegment
 from auricle.values.types import (
     SAMPLE_RATE_HZ,
     ClientId,
@@ -43,13 +42,11 @@ from auricle.values.types import (
 )
 
 Vector = npt.NDArray[np.float32]
+NO_AUDIO: Pcm16 = np.zeros(0, np.int16)
 
 PATIENCE_S = 0.5
 """Maximum delay of a final by its speaker. An utterance of 5 s is embedded in about 0.1 s, while
 its text is decoded; on a busy machine it takes longer, and not every protocol has revisions."""
-LAST_PATIENCE_S = 5.0
-"""Maximum delay of the end of a session by its last speakers. A worker that has died is back in
-about two seconds."""
 RETRY_FIRST_S, RETRY_MAX_S = 0.5, 8.0
 GIVE_UP_S = 60.0
 """Time after which a voice stays unknown."""
@@ -142,6 +139,7 @@ class SpeakerLabels:
         client: The client that jobs are charged to.
         options: What is known about the number of speakers.
         known: The voices of an earlier session, whose numbers continue.
+        model: Identifies the model of the embeddings.
     """
 
     def __init__(
@@ -150,9 +148,12 @@ class SpeakerLabels:
         client: ClientId,
         options: SpeakerOptions,
         known: KnownVoices | None = None,
+        *,
+        model: str = "",
     ) -> None:
         self._session = session
         self._client = client
+        self._model = model
         self._tracker = SpeakerTracker(options, known)
         self._voices: deque[_Voice] = deque()
         self._finals: dict[int, Final] = {}  # as sent, by utterance, the newest last
@@ -162,8 +163,7 @@ class SpeakerLabels:
         self._changed: set[int] = set()  # utterances whose turns changed after their final was sent
         self._revised: set[int] = set()
         self._is_finished = False
-        self.has_unknown = False
-        """Whether a voice stays unknown; the caller resets it."""
+        self._has_unknown = False
 
     @property
     def wake_at(self) -> float:
@@ -176,9 +176,14 @@ class SpeakerLabels:
         """Number of finals that were labelled; if it is the same, so are the known voices."""
         return len(self._tracked)
 
-    def known_voices(self) -> KnownVoices:
+    def voices(self) -> bytes:
         """Return the voices of all finals that were labelled, and those known before."""
-        return self._tracker.known_voices()
+        return self._tracker.known_voices().encoded(self._model)
+
+    def take_unknown(self) -> bool:
+        """Return whether a voice stays unknown since the last call."""
+        has_unknown, self._has_unknown = self._has_unknown, False
+        return has_unknown
 
     @property
     def is_settled(self) -> bool:
@@ -328,7 +333,7 @@ class SpeakerLabels:
 
     def _give_up(self, voice: _Voice) -> None:
         voice.is_unknown, voice.pcm = True, NO_AUDIO
-        self.has_unknown = True
+        self._has_unknown = True
 
     def _label(self) -> None:
         """Label all utterances whose turn it is: embedded, and the final is known.
@@ -384,13 +389,6 @@ class SpeakerLabels:
         self._stretches.pop(number, None)
         self._changed.discard(number)
         self._revised.discard(number)
-
-
-def revision(finals: Iterable[Final]) -> SpeakerRevision:
-    """Return the event that reports the speakers of finals."""
-    return SpeakerRevision(
-        tuple(FinalSpeakers(final.id, final.speaker, final.segments or ()) for final in finals)
-    )
 
 
 def turns_of(stretches: Sequence[Span], labels: Sequence[int], words: Sequence[Word]) -> list[Turn]:

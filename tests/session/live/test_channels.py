@@ -172,7 +172,7 @@ def test_a_silent_channel_holds_no_audio_and_no_mark() -> None:
     for _ in range(60):
         speak(it, np.zeros((SECOND, 3), np.int16), step=SECOND)
     assert it.marks[-1].safe_sample > it.session.received_sample - SECOND
-    held = [each._recording for each in it.session._intake.segmenters.all]
+    held = [each.segmenter._recording for each in it.session._channels]
     assert all(recording.end_sample - recording.start_sample < SECOND for recording in held)
 
 
@@ -214,6 +214,15 @@ def test_one_channel_that_is_sent_as_two_is_reported(samples: Pcm16) -> None:
     speak(it, samples[: samples.size // 2 * 2].reshape(-1, 2))
     it.command(Stop())
     assert [warning.code for warning in it.warnings] == [WarningCode.SIMILAR_CHANNELS]
+
+
+def test_a_warning_names_channels_with_the_same_audio() -> None:
+    it = rig(partials=False, channels=3)
+    pair = PAIR[: PAIR.size // 2]
+    speak(it, np.stack([pair, np.zeros_like(pair), pair], axis=1))
+    it.command(Stop())
+    (warning,) = it.warnings
+    assert warning.message.startswith("Channels 0 and 2 carry the same audio.")
 
 
 def test_formats_without_these_channels_are_refused() -> None:

@@ -9,18 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auricle.session.speaker_labels import (
-    GIVE_UP_S,
-    MAX_HELD_SAMPLES,
-    MAX_REVISABLE,
-    PATIENCE_S,
-    RETRY_FIRST_S,
-    SpeakerLabels,
-    revision,
-    turns_of,
-)
 from auricle.values.errors import SpeakersUnavailable
-from auricle.values.events import Final, FinalSpeakers
+from auricle.values.events import Final
 from auricle.values.types import (
     ANONYMOUS,
     SAMPLE_RATE_HZ,
@@ -28,6 +18,15 @@ from auricle.values.types import (
     SpeakerEmbeddings,
     SpeakerOptions,
     Word,
+)
+from auricle.workers.kinds.speakers.labels import (
+    GIVE_UP_S,
+    MAX_HELD_SAMPLES,
+    MAX_REVISABLE,
+    PATIENCE_S,
+    RETRY_FIRST_S,
+    SpeakerLabels,
+    turns_of,
 )
 
 pytestmark = pytest.mark.unit
@@ -99,8 +98,8 @@ class Stage:
         return final
 
     def note(self) -> None:
-        for revised in revision(self.labels.revised()).finals:
-            self.known[revised.id] = tuple(part.speaker for part in revised.segments)
+        for revised in self.labels.revised():
+            self.known[revised.id] = tuple(part.speaker for part in revised.segments or ())
 
 
 def test_a_final_waits_for_its_speaker() -> None:
@@ -174,7 +173,7 @@ def test_a_failed_job_is_repeated_with_growing_delays_until_the_voice_stays_unkn
     assert again.id != job.id
     stage.now += GIVE_UP_S
     stage.fail(again)
-    assert (stage.labels.has_unknown, stage.labels.is_settled) == (True, True)
+    assert (stage.labels.take_unknown(), stage.labels.is_settled) == (True, True)
     assert stage.known == {1: ()}
 
 
@@ -233,9 +232,9 @@ def test_audio_that_waits_is_bounded() -> None:
     stage = Stage()
     for _ in range(MAX_HELD_SAMPLES // LENGTH):
         stage.speak(0)
-    assert not stage.labels.has_unknown
+    assert not stage.labels.take_unknown()
     stage.speak(0)
-    assert stage.labels.has_unknown
+    assert stage.labels.take_unknown()
     assert len(stage.jobs()) == MAX_HELD_SAMPLES // LENGTH
 
 
@@ -261,7 +260,6 @@ def test_finals_that_were_revised_are_known_for_a_client_that_resumes() -> None:
     (revised,) = stage.labels.revised_before(final.id)
     assert revised.speaker == 0
     assert not stage.labels.revised_before(final.id - 1)
-    assert revision([revised]).finals == (FinalSpeakers(1, 0, revised.segments or ()),)
 
 
 def test_only_the_newest_finals_are_kept() -> None:
@@ -339,7 +337,7 @@ def test_speakers_do_not_depend_on_failures_delays_and_order(seed: int) -> None:
             go_on()
     while unsent <= stage.number or not stage.labels.is_settled:
         go_on()
-    assert not stage.labels.has_unknown
+    assert not stage.labels.take_unknown()
     stage.labels.finish()
     stage.note()
     assert stage.known == PEACE

@@ -1,1 +1,0 @@
-"""Channels that are transcribed apart, behind the interfaces of one."""

@@ -1,0 +1,209 @@
+"""What the core asks of :mod:`auricle.workers.kinds.speakers`, which distinguishes speakers.
+
+That part is optional. Without it, or if it is switched off, :data:`NO_SPEAKERS` takes its place.
+"""
+
+from collections.abc import Sequence
+from math import inf
+from typing import Protocol
+
+from auricle.values.errors import AuricleError, SpeakersUnavailable
+from auricle.values.events import Final
+from auricle.values.transcriber import Stats, VoiceEmbedder
+from auricle.values.types import (
+    ClientId,
+    EmbedJob,
+    JobId,
+    Pcm16,
+    SpeakerEmbeddings,
+    SpeakerOptions,
+)
+
+Span = tuple[int, int]
+"""(start, end) in samples."""
+
+
+class SpeakerLabeller(Protocol):
+    """Labels the finals of one live session with speakers; no I/O, and ``now`` is an argument.
+
+    Finals reach it in order. A label may change after its final was sent.
+    """
+
+    @property
+    def wake_at(self) -> float:
+        """When to call :meth:`due_jobs` next, or to ask again whether a final must wait."""
+        ...
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the speakers of all finals that were sent are known or stay unknown."""
+        ...
+
+    @property
+    def labelled_finals(self) -> int:
+        """Number of finals that were labelled; if it is the same, so are the voices."""
+        ...
+
+    def voices(self) -> bytes:
+        """Return the voices of all finals that were labelled, and those known before."""
+        ...
+
+    def utterance_paused(
+        self, number: int, pcm: Pcm16, start_sample: int, voiced: Sequence[Span], now: float
+    ) -> None:
+        """Receive an open utterance, which probably ends here.
+
+        Args:
+            number: Number of the utterance.
+            pcm: Its audio so far.
+            start_sample: Position of the audio in the session.
+            voiced: Where there is speech, in the session.
+            now: Monotonic time in seconds.
+        """
+        ...
+
+    def utterance_ended(
+        self, number: int, pcm: Pcm16, start_sample: int, voiced: Sequence[Span], now: float
+    ) -> None:
+        """Receive an utterance that has ended; its final follows. As :meth:`utterance_paused`."""
+        ...
+
+    def due_jobs(self, now: float, *, is_live: bool) -> Sequence[EmbedJob]:
+        """Return the jobs that are due.
+
+        Args:
+            now: Monotonic time in seconds.
+            is_live: Whether the audio arrives in real time.
+        """
+        ...
+
+    def job_done(self, job_id: JobId, result: SpeakerEmbeddings | AuricleError, now: float) -> None:
+        """Receive the result of a job; results of unknown jobs are ignored."""
+        ...
+
+    def holds(self, number: int, now: float) -> bool:
+        """Return whether the final of an utterance, whose text is known, must wait."""
+        ...
+
+    def labelled(self, final: Final) -> Final:
+        """Return a final, which is sent now, with its speakers if they are known.
+
+        Called once for each final, in order. ``words`` are the words that the recogniser found,
+        even if the client does not want them.
+        """
+        ...
+
+    def revised(self) -> Sequence[Final]:
+        """Return the finals whose speakers have changed since they were sent."""
+        ...
+
+    def revised_before(self, id: int) -> Sequence[Final]:
+        """Return all finals up to an id that were ever revised, for a client that resumes."""
+        ...
+
+    def take_unknown(self) -> bool:
+        """Return whether a voice stays unknown since the last call."""
+        ...
+
+    def finish(self) -> None:
+        """Take a last look at all speech; :meth:`revised` returns what changes."""
+        ...
+
+
+class SpeakerLabelling(Protocol):
+    """Starts the labels of live sessions."""
+
+    @property
+    def is_available(self) -> bool:
+        """Whether voices can be compared; otherwise all speakers stay unknown."""
+        ...
+
+    def label_session(
+        self, session: str, client: ClientId, options: SpeakerOptions, known_voices: bytes
+    ) -> SpeakerLabeller:
+        """Return the labeller of a session.
+
+        Args:
+            session: ID of the session; its jobs begin with it.
+            client: The client that jobs are charged to.
+            options: What is known about the number of speakers.
+            known_voices: The voices of an earlier session, whose numbers continue; empty: none.
+        """
+        ...
+
+    def can_continue(self, voices: bytes) -> bool:
+        """Return whether these are voices that a session can continue with."""
+        ...
+
+
+class Speakers(SpeakerLabelling, VoiceEmbedder, Protocol):
+    """Distinguishes speakers, in live sessions and in files."""
+
+
+class _NoLabeller:
+    """Labels no final."""
+
+    wake_at = inf
+    is_settled = True
+    labelled_finals = 0
+
+    def voices(self) -> bytes:
+        return b""
+
+    def utterance_paused(
+        self, number: int, pcm: Pcm16, start_sample: int, voiced: Sequence[Span], now: float
+    ) -> None:
+        pass
+
+    utterance_ended = utterance_paused
+
+    def due_jobs(self, now: float, *, is_live: bool) -> Sequence[EmbedJob]:
+        return ()
+
+    def job_done(self, job_id: JobId, result: SpeakerEmbeddings | AuricleError, now: float) -> None:
+        pass
+
+    def holds(self, number: int, now: float) -> bool:
+        return False
+
+    def labelled(self, final: Final) -> Final:
+        return final
+
+    def revised(self) -> Sequence[Final]:
+        return ()
+
+    def revised_before(self, id: int) -> Sequence[Final]:
+        return ()
+
+    def take_unknown(self) -> bool:
+        return False
+
+    def finish(self) -> None:
+        pass
+
+
+class _NoSpeakers:
+    """Distinguishes no speakers."""
+
+    is_available = False
+
+    def prepare(self) -> None:
+        pass
+
+    async def embed(self, job: EmbedJob) -> SpeakerEmbeddings:
+        raise SpeakersUnavailable
+
+    def stats(self) -> Stats:
+        return Stats()
+
+    def label_session(
+        self, session: str, client: ClientId, options: SpeakerOptions, known_voices: bytes
+    ) -> SpeakerLabeller:
+        return NO_LABELLER
+
+    def can_continue(self, voices: bytes) -> bool:
+        return False
+
+
+NO_LABELLER: SpeakerLabeller = _NoLabeller()
+NO_SPEAKERS: Speakers = _NoSpeakers()

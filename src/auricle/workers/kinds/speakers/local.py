@@ -1,0 +1,59 @@
+"""Distinguishes speakers by embeddings: :class:`auricle.values.speakers.Speakers`."""
+
+from auricle.speakers.known_voices import KnownVoices
+from auricle.values.transcriber import Stats, VoiceEmbedder
+from auricle.values.types import ClientId, EmbedJob, SpeakerEmbeddings, SpeakerOptions
+from auricle.workers.kinds.speakers.labels import SpeakerLabels
+
+
+class LiveLabelling:
+    """Labels live sessions; their jobs are run elsewhere.
+
+    Args:
+        model: Identifies the model of the embeddings; voices of another one can't be compared.
+    """
+
+    is_available = True
+
+    def __init__(self, model: str = "") -> None:
+        self._model = model
+
+    def label_session(
+        self, session: str, client: ClientId, options: SpeakerOptions, known_voices: bytes
+    ) -> SpeakerLabels:
+        """Return the labeller of a session; see :meth:`.SpeakerLabelling.label_session`."""
+        known = KnownVoices.decoded(known_voices, self._model)
+        return SpeakerLabels(session, client, options, known, model=self._model)
+
+    def can_continue(self, voices: bytes) -> bool:
+        """Return whether voices are valid, and of the same model."""
+        return KnownVoices.decoded(voices, self._model) is not None
+
+
+class LocalSpeakers(LiveLabelling):
+    """Distinguishes speakers in sessions and in files.
+
+    Args:
+        embedder: Embeds voices.
+        model: Identifies its model.
+    """
+
+    def __init__(self, embedder: VoiceEmbedder, model: str = "") -> None:
+        super().__init__(model)
+        self._embedder = embedder
+
+    def prepare(self) -> None:
+        """Begin to get ready."""
+        self._embedder.prepare()
+
+    async def embed(self, job: EmbedJob) -> SpeakerEmbeddings:
+        """Return embeddings; see :meth:`.VoiceEmbedder.embed`.
+
+        Raises:
+            SpeakersUnavailable: They can't be computed now.
+        """
+        return await self._embedder.embed(job)
+
+    def stats(self) -> Stats:
+        """Return a snapshot of the state of the workers."""
+        return self._embedder.stats()

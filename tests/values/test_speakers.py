@@ -1,0 +1,40 @@
+"""Without the part that distinguishes speakers, none is found, and nothing waits for one."""
+
+from math import inf
+
+import numpy as np
+import pytest
+
+from auricle.values.errors import SpeakersUnavailable
+from auricle.values.events import Final
+from auricle.values.speakers import NO_SPEAKERS
+from auricle.values.types import ANONYMOUS, EmbedJob, JobId, SpeakerOptions
+
+pytestmark = [pytest.mark.unit, pytest.mark.anyio]
+
+FINAL = Final(1, 1, "One.", 0, 1600, "en", None, 0.0, False)
+JOB = EmbedJob(JobId("S:1:v1"), np.zeros(16_000, np.int16), ((0, 16_000),))
+
+
+async def test_nothing_is_embedded() -> None:
+    NO_SPEAKERS.prepare()
+    with pytest.raises(SpeakersUnavailable):
+        await NO_SPEAKERS.embed(JOB)
+    assert not NO_SPEAKERS.stats().ready
+    assert not NO_SPEAKERS.is_available
+
+
+def test_a_session_has_no_labels() -> None:
+    it = NO_SPEAKERS.label_session("S", ANONYMOUS, SpeakerOptions(), b"voices")
+    it.utterance_paused(1, JOB.pcm, 0, [(0, 16_000)], 0.0)
+    it.utterance_ended(1, JOB.pcm, 0, [(0, 16_000)], 0.0)
+    it.job_done(JOB.id, SpeakersUnavailable(), 0.0)
+    assert not it.due_jobs(0.0, is_live=True)
+    assert not it.holds(1, 0.0)
+    assert it.labelled(FINAL) is FINAL
+    it.finish()
+    assert not it.revised()
+    assert not it.revised_before(1)
+    assert not it.take_unknown()
+    assert (it.wake_at, it.is_settled, it.labelled_finals, it.voices()) == (inf, True, 0, b"")
+    assert not NO_SPEAKERS.can_continue(b"voices")
