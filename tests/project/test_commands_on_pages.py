@@ -136,6 +136,7 @@ NOT_RUN = {
     "/speakers/0": "needs a speaker: tests/apis/native/test_transcripts.py",
     "/speakers/2": "needs three speakers: the same tests",
     "/paragraphs": "needs speech of a speaker at these times: the same tests",
+    "/inference": "needs the package of the example: tests/project/test_api_example.py",
     "@call.wav": "needs a call with a party in each channel: tests/apis/test_channels.py",
 }
 REFUSED = {"endpoint_ms=9": 400}
