@@ -269,8 +269,9 @@ class Partials:
             self._clock.at(self._clock.now, partial(call.answer, error))
             return
         self._calls[ticket], call.partial = call, ticket
-        while failure := self._schedule.next_failure():
-            late, reason = failure
+        while self._schedule.outcomes:
+            late, reason = self._schedule.outcomes.popleft()
+            assert isinstance(reason, AuricleError)
             if (other := self._calls.pop(late, None)) is not None:
                 self._clock.at(self._clock.now, partial(other.answer, reason))
         self._give_work()

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from auricle.values.errors import AudioError
 from auricle.values.types import SAMPLE_RATE_HZ, CompressedFrame, FrameCodec
 from auricle.workers.kinds.frames.decoder import LiveFrameDecoder
-from auricle.workers.kinds.frames.pool import MAX_STRETCH
+from auricle.workers.kinds.frames.schedule import MAX_STRETCH
 from fuzz.checks import same_in_any_split
 from fuzz.target import Target
 from tests.support.clips import CLIPS

@@ -11,22 +11,17 @@ from auricle.values.errors import WorkerError
 from auricle.values.types import Job, JobId, Segment, Transcript, Word
 from auricle.workers.kinds.asr.backlog import Ticket
 from auricle.workers.kinds.asr.codec import read_outcome
-from auricle.workers.process.framing import LENGTH, pack
-from auricle.workers.process.messages import (
-    MAX_TEXT_CHARS,
-    BatchDone,
-    JobDone,
-    JobFailed,
-    StartFailed,
-    StepDone,
-    StepFailed,
-    WorkerReady,
-    parse_from_child,
-)
+from auricle.workers.kinds.asr.messages import MAX_TEXT_CHARS, BatchDone, JobDone, JobFailed
+from auricle.workers.kinds.decode.messages import StepDone, StepFailed
+from auricle.workers.process.framing import LENGTH, decode, pack
+from auricle.workers.process.messages import StartFailed, WorkDone, WorkerReady
 from fuzz.mutation import changed_document
 from fuzz.target import Blind, Target
 
 _SAMPLES = 16_000
+_ANSWERS = msgspec.msgpack.Decoder(
+    WorkerReady | StartFailed | WorkDone[BatchDone | StepDone | StepFailed]
+)
 _TICKET = Ticket(
     Job(JobId("a"), np.zeros(_SAMPLES, np.int16)), 1.0, 9.0, attempts=1, started_at=2.0
 )
@@ -35,6 +30,7 @@ _WORDS = (
         "type",
         "WorkerReady",
         "StartFailed",
+        "WorkDone",
         "BatchDone",
         "StepDone",
         "StepFailed",
@@ -43,6 +39,7 @@ _WORDS = (
     ),
     *(
         "id",
+        "result",
         "results",
         "asr_s",
         "language",
@@ -68,14 +65,14 @@ _WORDS = (
 def run(data: bytes) -> None:
     """Parse, send again, and believe only what can be."""
     try:
-        message = parse_from_child(data)
+        message = decode(_ANSWERS, data)
     except msgspec.DecodeError:
         return
-    again = parse_from_child(pack(message)[LENGTH.size :])
+    again = decode(_ANSWERS, pack(message)[LENGTH.size :])
     assert repr(again) == repr(message), "it changes on its way"  # NaN is not equal to itself
-    if isinstance(message, BatchDone):
-        for result in message.results:
-            _read(result, message.asr_s)
+    if isinstance(message, WorkDone) and isinstance(message.result, BatchDone):
+        for result in message.result.results:
+            _read(result, message.result.asr_s)
 
 
 def _read(result: JobDone | JobFailed, asr_s: float) -> None:
@@ -105,15 +102,15 @@ def seeds() -> Iterator[bytes]:
         JobFailed("b", "empty_audio"),
     )
     for message in (
-        BatchDone(1, results, 0.5),
-        BatchDone(1, (JobDone("a", Transcript("", None, 0.0, 16_000)),), 0.5),
+        WorkDone(1, BatchDone(results, 0.5)),
+        WorkDone(1, BatchDone((JobDone("a", Transcript("", None, 0.0, 16_000)),), 0.5)),
         WorkerReady(5, 10**9, 0.3),
         StartFailed("no model"),
-        StepDone(1, 0.5, 16_000, 16_000, 0, bytes(20), False),
-        StepFailed(1, "bad_audio", "broken"),
+        WorkDone(1, StepDone(0.5, 16_000, 16_000, 0, bytes(20), False)),
+        WorkDone(1, StepFailed("bad_audio", "broken")),
     ):
         yield pack(message)[LENGTH.size :]
-    yield pack(BatchDone(1, results[:1], 0.5))[LENGTH.size : -30] + b"\x91" * 900
+    yield pack(WorkDone(1, BatchDone(results[:1], 0.5)))[LENGTH.size : -30] + b"\x91" * 900
 
 
 def _mutate(data: bytes, rng: Random, change: Blind) -> bytes:

@@ -7,16 +7,24 @@ import threading
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
+import msgspec
+
+from auricle.workers.kinds.asr.messages import BatchDone
+from auricle.workers.kinds.decode.messages import StepDone, StepFailed
+from auricle.workers.kinds.speakers.messages import StretchesEmbedded
+from auricle.workers.kinds.turns.messages import TurnJudged
 from auricle.workers.process.framing import LENGTH, pack
-from auricle.workers.process.messages import Message, ToParent, parse_from_child
+from auricle.workers.process.messages import Message, StartFailed, Submit, WorkDone, WorkerReady
 from auricle.workers.sandbox.confinement import SandboxPolicy, program
 
 ROOT = Path(__file__).parents[2]
 LIMIT_S = 150.0
 """Upper bound of any wait; tests that pass wait much less."""
 POLL_S = 0.02
+Result = BatchDone | StepDone | StepFailed | StretchesEmbedded | TurnJudged
+ANSWERS = msgspec.msgpack.Decoder(WorkerReady | StartFailed | WorkDone[Result])
 
 
 class Child:
@@ -31,6 +39,7 @@ class Child:
             stderr=subprocess.PIPE,
             env=os.environ | {"PYTHONPATH": path},
         )
+        self._submitted: list[int] = []
         self._watchdog = threading.Timer(LIMIT_S, self.process.kill)
         self._watchdog.daemon = True
         self._watchdog.start()
@@ -39,6 +48,8 @@ class Child:
         self._drain.start()
 
     def send(self, *messages: Message) -> None:
+        """Send messages; work is sent as :class:`.Submit`."""
+        self._submitted += [each.id for each in messages if isinstance(each, Submit)]
         self.send_raw(b"".join(map(pack, messages)))
 
     def send_raw(self, data: bytes) -> None:
@@ -46,9 +57,15 @@ class Child:
         self.process.stdin.write(data)
         self.process.stdin.flush()
 
-    def receive(self) -> ToParent:
+    def receive(self) -> WorkerReady | StartFailed | Result:
+        """Return the next message, or the result of the work that is due."""
         (length,) = LENGTH.unpack(self.read(LENGTH.size))
-        return parse_from_child(self.read(length))
+        answer: Any = ANSWERS.decode(self.read(length))
+        if isinstance(answer, WorkerReady | StartFailed):
+            return answer
+        assert answer.id == self._submitted.pop(0)
+        result: Result = answer.result
+        return result
 
     def read(self, size_bytes: int) -> bytes:
         assert self.process.stdout

@@ -7,23 +7,19 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from auricle.workers.kinds.decode.messages import TO_CHILD, StepFailed
 from auricle.workers.process.channel import EXIT_STOPPED, Channel
-from auricle.workers.process.messages import (
-    DecodeStep,
-    StepFailed,
-    StopWorker,
-    WorkerReady,
-    parse_for_decode,
-)
+from auricle.workers.process.messages import StopWorker, Submit, WorkDone, WorkerReady
 
 
 def serve(channel: Channel, seal: Callable[[], tuple[str, ...]]) -> int:
-    parse_for_decode(channel.receive_body())
+    TO_CHILD.decode(channel.receive_body())
     channel.send(WorkerReady(os.getpid(), 10**8, unconfined=seal()))
-    while not isinstance(message := parse_for_decode(channel.receive_body()), StopWorker):
-        if isinstance(message, DecodeStep):
-            assert message.path is None
-            channel.send(StepFailed(message.id, "bad_audio", tried(channel.receive_file())))
+    while not isinstance(message := TO_CHILD.decode(channel.receive_body()), StopWorker):
+        if isinstance(message, Submit):
+            assert message.work.path is None
+            failed = StepFailed("bad_audio", tried(channel.receive_file()))
+            channel.send(WorkDone(message.id, failed))
     return EXIT_STOPPED
 
 

@@ -43,8 +43,8 @@ from auricle.values.types import (
     Transcript,
     Word,
 )
+from auricle.workers.kinds.asr.messages import MAX_TEXT_CHARS
 from auricle.workers.process.framing import LENGTH, pack
-from auricle.workers.process.messages import MAX_TEXT_CHARS
 
 pytestmark = pytest.mark.unit
 

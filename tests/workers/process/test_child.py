@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from auricle.workers.process.channel import EXIT_CRASHED, EXIT_STOPPED
+from auricle.workers.process.messages import StartFailed
 from auricle.workers.sandbox.confinement import SandboxPolicy
 from auricle.workers.sandbox.landlock import version
 from tests.support.child import Child
@@ -44,14 +45,18 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 @pytest.mark.skipif(version() < 3, reason="this kernel has no Landlock, or an old one")
 def test_a_policy_holds_before_the_worker_is_imported(module: str) -> None:
     with Child(module, SandboxPolicy()) as child:
-        assert child.receive().message == "PermissionError PermissionError ()"  # type: ignore[union-attr]
+        message = child.receive()
+        assert isinstance(message, StartFailed)
+        assert message.message == "PermissionError PermissionError ()"
         assert child.wait() == EXIT_STOPPED
 
 
 @pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="only root may signal 1")
 def test_without_a_policy_nothing_is_given_up(module: str) -> None:
     with Child(module) as child:
-        assert child.receive().message == "done done ()"  # type: ignore[union-attr]
+        message = child.receive()
+        assert isinstance(message, StartFailed)
+        assert message.message == "done done ()"
 
 
 def test_a_worker_that_is_not_there_ends_as_a_crash() -> None:

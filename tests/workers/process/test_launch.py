@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from auricle.config.settings import WorkerSettings
-from auricle.workers.process.launch import confined_program, hard_limit_bytes
-from auricle.workers.process.supervisor import HARD_MEMORY_BYTES
+from auricle.workers.process.launch import HARD_MEMORY_BYTES, confined_program, hard_limit_bytes
 
 pytestmark = pytest.mark.unit
 

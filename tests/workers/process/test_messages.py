@@ -2,15 +2,16 @@ import msgspec
 import pytest
 
 from auricle.values.types import Segment, Transcript
-from auricle.workers.process.framing import LENGTH, pack
-from auricle.workers.process.messages import BatchDone, JobDone, parse_from_child
+from auricle.workers.kinds.asr.messages import FROM_CHILD, BatchDone, JobDone
+from auricle.workers.process.framing import LENGTH, decode, pack
+from auricle.workers.process.messages import WorkDone
 
 pytestmark = pytest.mark.unit
 
 SEGMENT = Segment(0, 800, " Hi")
-BODY = pack(BatchDone(1, (JobDone("a", Transcript(" Hi", "en", 0.9, 800, (SEGMENT,))),), 0.5))[
-    LENGTH.size :
-]
+BODY = pack(
+    WorkDone(1, BatchDone((JobDone("a", Transcript(" Hi", "en", 0.9, 800, (SEGMENT,))),), 0.5))
+)[LENGTH.size :]
 
 
 def with_one_more_field(segment: bytes, value: bytes) -> bytes:
@@ -22,7 +23,7 @@ def with_one_more_field(segment: bytes, value: bytes) -> bytes:
 def test_fields_of_later_versions_are_ignored() -> None:
     segment = msgspec.msgpack.encode(SEGMENT)
     body = BODY.replace(segment, with_one_more_field(segment, b"\xc0"))
-    assert parse_from_child(body) == parse_from_child(BODY)
+    assert decode(FROM_CHILD, body) == decode(FROM_CHILD, BODY)
 
 
 @pytest.mark.parametrize(
@@ -38,4 +39,4 @@ def test_fields_of_later_versions_are_ignored() -> None:
 )
 def test_whatever_is_wrong_with_a_message_is_one_error(good: bytes, bad: bytes) -> None:
     with pytest.raises(msgspec.DecodeError):
-        parse_from_child(BODY.replace(good, bad))
+        decode(FROM_CHILD, BODY.replace(good, bad))

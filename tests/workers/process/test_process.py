@@ -2,12 +2,18 @@ import os
 from pathlib import Path
 
 import anyio
+import msgspec
 import psutil
 import pytest
 
 from auricle.config.environment import worker_environment
 from auricle.workers.process.framing import LENGTH, pack
-from auricle.workers.process.messages import MAX_START_ANSWER_BYTES, ToParent, WorkerReady
+from auricle.workers.process.messages import (
+    MAX_START_ANSWER_BYTES,
+    FromChild,
+    StartFailed,
+    WorkerReady,
+)
 from auricle.workers.process.priority import lower_priority
 from auricle.workers.process.process import WorkerProcess
 from auricle.workers.process.stack_frames import crash_frames
@@ -16,15 +22,17 @@ from tests.support.poll import poll_until
 
 pytestmark = pytest.mark.process
 
+ANSWERS = msgspec.msgpack.Decoder(WorkerReady | StartFailed)
+
 
 async def run_script(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, source: str
-) -> tuple[WorkerProcess, list[ToParent], str | None, int | None, tuple[str, ...]]:
+) -> tuple[WorkerProcess, list[FromChild], str | None, int | None, tuple[str, ...]]:
     """Run a child program made of this source; return what came of it."""
     (tmp_path / "child_under_test.py").write_text(source)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    process = await WorkerProcess.spawn(["child_under_test"], worker_environment(1))
-    received: list[ToParent] = []
+    process = await WorkerProcess.spawn(["child_under_test"], worker_environment(1), ANSWERS)
+    received: list[FromChild] = []
     exit = await process.run(received.append)
     return process, received, exit.signal, exit.code, exit.stack
 
@@ -43,7 +51,7 @@ async def test_a_child_yields_to_the_server_from_its_start(
 ) -> None:
     (tmp_path / "child_under_test.py").write_text("import time; time.sleep(600)")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    process = await WorkerProcess.spawn(["child_under_test"], worker_environment(1))
+    process = await WorkerProcess.spawn(["child_under_test"], worker_environment(1), ANSWERS)
     own = psutil.Process()
     for _ in range(2):  # the worker lowers its priority too, which must not add up
         assert psutil.Process(process.pid).nice() == min(19, own.nice() + 5)
@@ -106,7 +114,7 @@ async def test_a_child_that_prints_without_end_does_not_delay_the_event_loop(
     )
     (tmp_path / "child_under_test.py").write_text(source)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    process = await WorkerProcess.spawn(["child_under_test"], worker_environment(1))
+    process = await WorkerProcess.spawn(["child_under_test"], worker_environment(1), ANSWERS)
     delays_s: list[float] = []
 
     async def watch() -> None:
@@ -240,7 +248,7 @@ async def test_work_that_is_given_to_a_dying_child_leaves_its_stack(
     )
     source = f"import sys; print({dump!r}, file=sys.stderr, flush=True); sys.stdin.read()"
     (folder / "child_under_test.py").write_text(source)
-    process = await WorkerProcess.spawn(["child_under_test"], worker_environment(1))
+    process = await WorkerProcess.spawn(["child_under_test"], worker_environment(1), ANSWERS)
 
     async def give_work() -> None:
         await poll_until(lambda: any("decode" in line for line in process.stderr_tail))

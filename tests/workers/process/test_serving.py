@@ -2,30 +2,32 @@
 
 import os
 from collections.abc import Iterator
-from typing import Any
 
+import msgspec
 import pytest
 
 from auricle.values.errors import SetupError
+from auricle.workers.kinds.turns.messages import FROM_CHILD, JudgeTurn, TurnJudged
 from auricle.workers.process.channel import EXIT_START_FAILED, EXIT_STOPPED, Channel, WireBroken
 from auricle.workers.process.framing import LENGTH
 from auricle.workers.process.messages import (
-    JudgeTurn,
+    CloseStream,
     Message,
     StartFailed,
     StartModel,
     StopWorker,
-    TurnJudged,
+    Submit,
+    WorkDone,
     WorkerReady,
-    parse_for_turns,
-    parse_from_child,
 )
 from auricle.workers.process.serving import Loaded, serve_messages
 
 pytestmark = pytest.mark.unit
 
 START = StartModel("model", 1, 0)
-JUDGE = JudgeTurn(7, memoryview(b"\0\0"), 1.0)
+JUDGE = Submit(7, 1.0, JudgeTurn(memoryview(b"\0\0")))
+CLOSE = CloseStream("s")
+MESSAGES = msgspec.msgpack.Decoder(StartModel | Submit[JudgeTurn] | CloseStream | StopWorker)
 
 
 class Pipes:
@@ -35,6 +37,7 @@ class Pipes:
         self.in_read, self.in_write = os.pipe()
         self.out_read, self.out_write = os.pipe()
         self.channel = Channel(self.in_read, self.out_write)
+        self.calls: list[object] = []
 
     def serve(self, *messages: Message, error: SetupError | None = None) -> int:
         sender = Channel(self.in_read, self.in_write)
@@ -46,19 +49,20 @@ class Pipes:
                 raise error
             assert start == START
 
-            def handle(message: Any) -> None:
-                self.channel.send(TurnJudged(message.id, 0.5))
+            def judge(turn: JudgeTurn) -> TurnJudged:
+                self.calls.append("judge")
+                return TurnJudged(0.5)
 
-            return Loaded(handle, 2.5)
+            return Loaded(judge, 2.5, self.calls.append, self.calls.append)
 
-        return serve_messages(self.channel, lambda: ("network",), parse_for_turns, StartModel, load)
+        return serve_messages(self.channel, lambda: ("network",), MESSAGES, StartModel, load)
 
     def answers(self) -> list[Message]:
         os.close(self.out_write)
         answers: list[Message] = []
         with os.fdopen(self.out_read, "rb", closefd=False) as sent:
             while head := sent.read(LENGTH.size):
-                answers.append(parse_from_child(sent.read(*LENGTH.unpack(head))))
+                answers.append(FROM_CHILD.decode(sent.read(*LENGTH.unpack(head))))
         self.out_write = os.open(os.devnull, os.O_WRONLY)
         return answers
 
@@ -71,12 +75,14 @@ def pipes() -> Iterator[Pipes]:
         os.close(fd)
 
 
-def test_messages_are_handled_until_the_stop(pipes: Pipes) -> None:
-    assert pipes.serve(START, JUDGE, JUDGE, StopWorker()) == EXIT_STOPPED
+def test_work_is_done_until_the_stop(pipes: Pipes) -> None:
+    assert pipes.serve(START, JUDGE, CLOSE, JUDGE, StopWorker()) == EXIT_STOPPED
     ready, *answers = pipes.answers()
     assert isinstance(ready, WorkerReady)
     assert (ready.pid, ready.warm_up_s, ready.unconfined) == (os.getpid(), 2.5, ("network",))
-    assert answers == [TurnJudged(7, 0.5)] * 2
+    assert answers == [WorkDone(7, TurnJudged(0.5))] * 2
+    done = TurnJudged(0.5)
+    assert pipes.calls == ["judge", done, CLOSE, "judge", done]
 
 
 def test_what_cannot_be_loaded_is_reported(pipes: Pipes) -> None:

@@ -3,20 +3,29 @@
 import asyncio
 import math
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 import psutil
 import pytest
 
 from auricle.config.environment import worker_environment
 from auricle.config.settings import WorkerSettings
 from auricle.values.errors import WorkerError
-from auricle.workers.process.messages import CloseStream, Message, StopWorker, ToParent, WorkerReady
+from auricle.workers.process.assignment import Assignment
+from auricle.workers.process.launch import Launch
+from auricle.workers.process.messages import (
+    CloseStream,
+    StartFailed,
+    StopWorker,
+    WorkDone,
+    WorkerReady,
+)
 from auricle.workers.process.process import ProcessExit
-from auricle.workers.process.supervisor import Assignment, CrewOnDemand, WorkerSupervisor
+from auricle.workers.process.supervisor import WorkerSupervisor
 from tests.support.poll import poll_until
 
 pytestmark = pytest.mark.process
@@ -24,7 +33,10 @@ pytestmark = pytest.mark.process
 CHILD = """
 import os, sys
 from auricle.workers.process.framing import pack
-from auricle.workers.process.messages import StartFailed, WorkerReady
+from auricle.workers.process.messages import CloseStream, StartFailed, Submit, WorkDone, WorkerReady
+import msgspec
+
+TO_CHILD = msgspec.msgpack.Decoder(Submit[CloseStream])
 
 def read():
     length = int.from_bytes(sys.stdin.buffer.read(4), "little")
@@ -41,7 +53,8 @@ write(WorkerReady(os.getpid(), 1))
 while b"StopWorker" not in (message := read()):
     if b"exit" in message:
         os._exit(7)
-    write(WorkerReady(os.getpid(), 2))
+    other = 1 if b"other" in message else 0
+    write(WorkDone(TO_CHILD.decode(message).id + other, StartFailed("done")))
 """
 
 
@@ -56,11 +69,13 @@ class Delegate:
     deaths: list[tuple[str, int | None]] = field(default_factory=list)
     ready: int = 0
 
-    def program(self) -> Sequence[str]:
-        return ("child_under_test",)
-
-    def start_message(self, slot: int) -> Message:
-        return CloseStream(self.start)
+    def launch(self) -> Launch:
+        return Launch(
+            program=lambda: ("child_under_test",),
+            start_message=lambda slot: CloseStream(self.start),
+            environment=worker_environment(1),
+            answers=msgspec.msgpack.Decoder(WorkerReady | StartFailed | WorkDone[StartFailed]),
+        )
 
     def workers_changed(self, ready: int) -> None:
         self.ready = ready
@@ -73,7 +88,8 @@ class Delegate:
             return None
         return Assignment(CloseStream(self.work.pop(0)), 10_000, budget_s=600.0)
 
-    def received(self, worker: str, message: ToParent, now: float) -> None:
+    def received(self, worker: str, result: StartFailed, now: float) -> None:
+        assert result == StartFailed("done")
         if self.rejects:
             raise WorkerError("unexpected")
         self.answers.append(worker)
@@ -99,7 +115,7 @@ async def supervised(
 ) -> AsyncIterator[WorkerSupervisor]:
     values = {"backoff_first_s": 0.05, "start_budget_s": 60.0} | settings
     supervisor = WorkerSupervisor(
-        "worker", size, WorkerSettings.model_validate(values), worker_environment(1), delegate
+        "worker", size, WorkerSettings.model_validate(values), delegate.launch(), delegate
     )
     task = asyncio.create_task(supervisor.run())
     try:
@@ -133,6 +149,14 @@ async def test_a_worker_that_exits_is_started_again(folder: Path) -> None:
         assert worker.last_exit is not None
         assert (worker.last_exit.reason, worker.last_exit.code) == ("exited", 7)
         assert delegate.deaths == [("exited", 7)]
+
+
+async def test_an_answer_to_other_work_ends_its_worker(folder: Path) -> None:
+    delegate = Delegate(work=["other"])
+    async with supervised(delegate):
+        await poll_until(lambda: bool(delegate.deaths))
+    assert delegate.deaths[0][0] == "protocol"
+    assert not delegate.answers
 
 
 async def test_an_answer_that_the_delegate_rejects_ends_its_worker(folder: Path) -> None:
@@ -170,33 +194,3 @@ async def test_messages_go_only_to_a_worker_that_runs(folder: Path) -> None:
         assert supervisor.idle_since("worker-1") > 0
         supervisor.tell("worker-1", StopWorker())
         await poll_until(lambda: delegate.deaths == [("exited", 0)])
-
-
-class BrokenSupervisor(WorkerSupervisor):
-    """A supervisor with a bug that ends it."""
-
-    async def run(self) -> None:
-        raise RuntimeError("a bug")
-
-
-async def test_a_bug_that_ends_the_workers_of_a_pool_is_reported_once_they_are_wanted() -> None:
-    reports: list[str] = []
-    broken = BrokenSupervisor("worker", 1, WorkerSettings(), worker_environment(1), Delegate())
-    crew = CrewOnDemand("scripted", broken, lambda: reports.append("ended"))
-    crew.start()
-    await asyncio.sleep(0)
-    assert not reports
-    crew.want()
-    await poll_until(lambda: bool(reports))
-    await crew.aclose()
-    assert reports == ["ended"]
-
-
-async def test_a_pool_that_nobody_wants_has_no_workers_and_closes_without_a_report() -> None:
-    reports: list[str] = []
-    idle = WorkerSupervisor("worker", 1, WorkerSettings(), worker_environment(1), Delegate())
-    crew = CrewOnDemand("scripted", idle, lambda: reports.append("ended"))
-    crew.start()
-    assert (crew.stats(), crew.can_start) == ((), True)
-    await crew.aclose()
-    assert not reports

@@ -1,10 +1,37 @@
 """What the pools of all kinds start their workers with."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
 
 from auricle.config.settings import WorkerSettings
-from auricle.workers.process.supervisor import HARD_MEMORY_BYTES
+from auricle.workers.process.messages import Message
 from auricle.workers.sandbox.confinement import SandboxPolicy, program
+
+HARD_MEMORY_BYTES = 2000 * 10**6
+"""Growth over the memory in use once ready, above which a worker is killed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """How the workers of a pool are started.
+
+    Attributes:
+        program: Returns the module of a new worker and its arguments.
+        start_message: Returns the first message to a new worker in a slot (0-based; replacements
+            keep it).
+        environment: Environment of the workers.
+        answers: Decodes their messages.
+        gets_files: Whether open files are sent to them.
+    """
+
+    program: Callable[[], Sequence[str]]
+    start_message: Callable[[int], Message]
+    environment: Mapping[str, str]
+    answers: msgspec.msgpack.Decoder[Any]
+    gets_files: bool = False
 
 
 def confined_program(

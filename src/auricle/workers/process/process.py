@@ -18,13 +18,12 @@ from typing import Any, Self
 import anyio
 import msgspec
 
-from auricle.workers.process.framing import LENGTH, pack
+from auricle.workers.process.framing import LENGTH, decode, pack
 from auricle.workers.process.handover import FILES_VARIABLE, FileSender
 from auricle.workers.process.messages import (
     MAX_START_ANSWER_BYTES,
+    FromChild,
     Message,
-    ToParent,
-    parse_from_child,
 )
 from auricle.workers.process.priority import lower_priority
 from auricle.workers.process.stack_frames import crash_frames
@@ -74,9 +73,13 @@ class WorkerProcess:
     """
 
     def __init__(
-        self, process: asyncio.subprocess.Process, files: FileSender | None = None
+        self,
+        process: asyncio.subprocess.Process,
+        answers: msgspec.msgpack.Decoder[Any],
+        files: FileSender | None = None,
     ) -> None:
         self._process = process
+        self._answers = answers
         self._files = files
         self._stderr = StderrTail()
         self.max_message_bytes = MAX_START_ANSWER_BYTES
@@ -86,13 +89,19 @@ class WorkerProcess:
 
     @classmethod
     async def spawn(
-        cls, program: Sequence[str], environment: Mapping[str, str], *, gets_files: bool = False
+        cls,
+        program: Sequence[str],
+        environment: Mapping[str, str],
+        answers: msgspec.msgpack.Decoder[Any],
+        *,
+        gets_files: bool = False,
     ) -> Self:
         """Start ``python -m PROGRAM``.
 
         Args:
             program: The module and its arguments.
             environment: The complete environment of the child.
+            answers: Decodes the child's messages.
             gets_files: Whether open files can be sent to the child.
 
         Raises:
@@ -120,7 +129,7 @@ class WorkerProcess:
             files.started()
         lower_priority(process.pid, os.getpid())
         _widen_pipe(process)
-        return cls(process, files)
+        return cls(process, answers, files)
 
     @property
     def pid(self) -> int:
@@ -169,7 +178,7 @@ class WorkerProcess:
                 # which then has no exit code (CPython 3.11, subprocess.send_signal).
                 os.kill(self._process.pid, signal.SIGKILL)
 
-    async def run(self, on_message: Callable[[ToParent], None]) -> ProcessExit:
+    async def run(self, on_message: Callable[[FromChild], None]) -> ProcessExit:
         """Read messages until the child closes its stdout, reap it, and return how it exited.
 
         An invalid message kills the child. Cancelling this method kills and reaps the child.
@@ -189,14 +198,15 @@ class WorkerProcess:
                 self._files.close()
         return self._exit(code)
 
-    async def _read_messages(self, on_message: Callable[[ToParent], None]) -> None:
+    async def _read_messages(self, on_message: Callable[[FromChild], None]) -> None:
         assert self._process.stdout is not None
         try:
             while True:
                 (length,) = LENGTH.unpack(await self._process.stdout.readexactly(LENGTH.size))
                 if length > self.max_message_bytes:
                     raise ValueError(f"message of {length} bytes")
-                on_message(parse_from_child(await self._process.stdout.readexactly(length)))
+                body = await self._process.stdout.readexactly(length)
+                on_message(decode(self._answers, body))
         except asyncio.IncompleteReadError:
             return  # the child closed its stdout: it is exiting
         except (ValueError, msgspec.DecodeError) as exc:

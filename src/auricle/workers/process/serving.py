@@ -1,8 +1,10 @@
-"""The loop of a worker: load, report that it is ready, and answer messages until a stop message."""
+"""The loop of a worker: load, report that it is ready, and do work until a stop message."""
 
 import os
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol, TypeVar
+
+import msgspec
 
 from auricle.values.errors import SetupError
 from auricle.workers.process.channel import (
@@ -10,10 +12,18 @@ from auricle.workers.process.channel import (
     EXIT_STOPPED,
     Channel,
     WireBroken,
+    armed,
     limit_memory,
     rss_bytes,
 )
-from auricle.workers.process.messages import Message, StartFailed, StopWorker, WorkerReady
+from auricle.workers.process.messages import (
+    Message,
+    StartFailed,
+    StopWorker,
+    Submit,
+    WorkDone,
+    WorkerReady,
+)
 
 
 class Start(Protocol):
@@ -28,38 +38,46 @@ class Start(Protocol):
 S = TypeVar("S", bound=Start)
 
 
+def _ignore(_: Any) -> None:
+    pass
+
+
 class Loaded(NamedTuple):
     """What a worker has loaded.
 
     Attributes:
-        handle: Does the work of a message, and sends the answer.
+        work: Does the work of a message, and returns its result.
         warm_up_s: Duration of the warm-up.
+        answered: Called with each result that was sent.
+        notice: Handles a message that has no answer.
     """
 
-    handle: Callable[[Any], None]
+    work: Callable[[Any], Message]
     warm_up_s: float = 0.0
+    answered: Callable[[Any], None] = _ignore
+    notice: Callable[[Any], None] = _ignore
 
 
 def serve_messages(
     channel: Channel,
     seal: Callable[[], tuple[str, ...]],
-    parse: Callable[[bytearray], Message],
+    messages: msgspec.msgpack.Decoder[Any],
     start_type: type[S],
     load: Callable[[S], Loaded],
 ) -> int:
-    """Load, then handle messages until a stop message; return the exit code.
+    """Load, then do work until a stop message; return the exit code.
 
     Args:
         channel: The pool's pipes.
         seal: Blocks what only loading needs, and returns the restrictions that were not applied.
-        parse: Parses a message of the pool.
+        messages: Decodes a message of the pool.
         start_type: The first message.
         load: Loads what the first message says; its ``SetupError`` is reported to the pool.
 
     Raises:
         WireBroken: The first message is another one, or a second one follows.
     """
-    start: Any = parse(channel.receive_body())
+    start: Any = messages.decode(channel.receive_body())
     if not isinstance(start, start_type):
         raise WireBroken
     try:
@@ -70,9 +88,15 @@ def serve_messages(
     limit_memory(start.hard_limit_bytes)
     channel.send(WorkerReady(os.getpid(), rss_bytes(), loaded.warm_up_s, unconfined=seal()))
     while True:
-        message: Any = parse(channel.receive_body())
-        if isinstance(message, StopWorker):
+        message: Any = messages.decode(channel.receive_body())
+        if isinstance(message, Submit):
+            with armed(message.dump_after_s):
+                result = loaded.work(message.work)
+            channel.send(WorkDone(message.id, result))
+            loaded.answered(result)
+        elif isinstance(message, StopWorker):
             return EXIT_STOPPED
-        if isinstance(message, start_type):
+        elif isinstance(message, start_type):
             raise WireBroken
-        loaded.handle(message)
+        else:
+            loaded.notice(message)

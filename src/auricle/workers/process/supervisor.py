@@ -10,9 +10,9 @@ import itertools
 import math
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import anyio
 import anyio.abc
@@ -22,7 +22,17 @@ from auricle.config.settings import WorkerSettings
 from auricle.system.logs import log_safely
 from auricle.values.errors import WorkerError
 from auricle.values.transcriber import WorkerExit, WorkerState, WorkerStats
-from auricle.workers.process.messages import Message, StartFailed, StopWorker, ToParent, WorkerReady
+from auricle.workers.process.assignment import ORDERLY, Assignment
+from auricle.workers.process.launch import HARD_MEMORY_BYTES, Launch
+from auricle.workers.process.messages import (
+    FromChild,
+    Message,
+    StartFailed,
+    StopWorker,
+    Submit,
+    WorkDone,
+    WorkerReady,
+)
 from auricle.workers.process.policy import Action, WorkerPolicy
 from auricle.workers.process.process import ProcessExit, WorkerProcess
 from auricle.workers.process.usage import ProcessUsage, UsageWatch
@@ -32,48 +42,15 @@ TICK_S = 1.0
 STOP_GRACE_S = 5.0
 """Time from the stop message to the kill."""
 SOFT_MEMORY_BYTES = 700 * 10**6
-HARD_MEMORY_BYTES = 2000 * 10**6
-"""Growth over the memory in use once ready: above the first a worker is replaced, above the second
-killed."""
-ORDERLY = frozenset({"replaced", "stopped"})
-"""Exit reasons that the supervisor requested; they are not failures."""
+"""Growth over the memory in use once ready, above which a worker is replaced."""
 DUMP_MARGIN = 0.9
 """The child dumps its stack at this fraction of its budget, before it is killed."""
 
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Assignment:
-    """Work for an idle worker, with its limits.
-
-    Attributes:
-        message: The message to send.
-        max_answer_bytes: Maximum answer size; a worker that exceeds it is killed.
-        budget_s: Time after which the worker is killed.
-        overdue_s: Time after which the worker is reported as overdue.
-        file: Descriptor of an open file; its owner keeps it open until the answer.
-        max_pause_s: Time without CPU time after which the worker is killed.
-    """
-
-    message: Message
-    max_answer_bytes: int
-    budget_s: float
-    overdue_s: float = math.inf
-    file: int | None = None
-    max_pause_s: float = math.inf
-
-
 class SupervisorDelegate(Protocol):
     """Owner of a supervisor. No method may block."""
-
-    def program(self) -> Sequence[str]:
-        """Return the module of a new worker and its arguments."""
-        ...
-
-    def start_message(self, slot: int) -> Message:
-        """Return the first message to a new worker in this slot (0-based; replacements keep it)."""
-        ...
 
     def workers_changed(self, ready: int) -> None:
         """Handle a change in the number of workers that are ready or busy."""
@@ -87,11 +64,11 @@ class SupervisorDelegate(Protocol):
         """Return work for an idle worker, or ``None``."""
         ...
 
-    def received(self, worker: str, message: ToParent, now: float) -> None:
-        """Handle the answer of a busy worker.
+    def received(self, worker: str, result: Any, now: float) -> None:
+        """Handle the result of a worker's assignment.
 
         Raises:
-            WorkerError: The answer does not match the assignment; the worker is killed.
+            WorkerError: The result cannot be that of the assignment; the worker is killed.
         """
         ...
 
@@ -112,6 +89,7 @@ class _Worker:
     replaces: "str | None" = None
     process: WorkerProcess | None = None
     is_retiring: bool = False
+    work_id: int = 0
     kill_reason: str = "exited"
     jobs_done: int = 0
     jobs_since_start: int = 0
@@ -130,9 +108,8 @@ class WorkerSupervisor:
         name: Prefix of worker IDs.
         size: Number of workers.
         settings: Budgets, limits and backoff.
-        environment: Environment of the children.
+        launch: How they are started.
         shift: The delegate.
-        gets_files: Whether open files are sent to the workers.
     """
 
     def __init__(
@@ -140,17 +117,15 @@ class WorkerSupervisor:
         name: str,
         size: int,
         settings: WorkerSettings,
-        environment: Mapping[str, str],
+        launch: Launch,
         shift: SupervisorDelegate,
-        *,
-        gets_files: bool = False,
     ) -> None:
         self._name = name
         self._settings = settings
-        self._environment = environment
+        self._launch = launch
         self._shift = shift
-        self._gets_files = gets_files
         self._ids = itertools.count(1)
+        self._work_ids = itertools.count(1)
         self._workers = [self._new_worker(slot) for slot in range(size)]
         self._changed = asyncio.Event()
         self._looked_at = 0.0
@@ -271,7 +246,10 @@ class WorkerSupervisor:
             worker.process.max_message_bytes = assignment.max_answer_bytes
             worker.policy.batch_started(now, assignment.budget_s, assignment.overdue_s)
             worker.max_pause_s = assignment.max_pause_s
-            worker.process.send(assignment.message, assignment.file)
+            worker.work_id = next(self._work_ids)
+            dump_after_s = assignment.budget_s * DUMP_MARGIN
+            submit = Submit(worker.work_id, dump_after_s, assignment.work)
+            worker.process.send(submit, assignment.file)
 
     async def _live(self, worker: _Worker) -> None:
         """Run a worker from spawn to exit; an error affects only this worker."""
@@ -288,12 +266,13 @@ class WorkerSupervisor:
 
     async def _run(self, worker: _Worker) -> ProcessExit:
         with anyio.CancelScope(shield=True):  # an unregistered child is never reaped
+            launch = self._launch
             process = await WorkerProcess.spawn(
-                self._shift.program(), self._environment, gets_files=self._gets_files
+                launch.program(), launch.environment, launch.answers, gets_files=launch.gets_files
             )
         worker.process = process
         try:
-            process.send(self._shift.start_message(worker.slot))
+            process.send(launch.start_message(worker.slot))
         except Exception as exc:  # such as a model path that is not valid Unicode
             log_safely(log.error, "worker_message_not_sent", worker=worker.id, exc_info=exc)
             process.kill()
@@ -302,7 +281,7 @@ class WorkerSupervisor:
             worker.kill_reason = "protocol"
         return exit
 
-    def _on_message(self, worker: _Worker, message: ToParent) -> None:
+    def _on_message(self, worker: _Worker, message: FromChild) -> None:
         now = time.monotonic()
         try:
             match worker.policy.state, message:
@@ -314,8 +293,8 @@ class WorkerSupervisor:
                     log_safely(
                         log.error, "worker_start_failed", worker=worker.id, reason=message.message
                     )
-                case WorkerState.BUSY, _:
-                    self._shift.received(worker.id, message, now)
+                case WorkerState.BUSY, WorkDone() if message.id == worker.work_id:
+                    self._shift.received(worker.id, message.result, now)
                     worker.policy.batch_finished()
                     worker.worked_at = now
                     worker.jobs_done += 1
@@ -445,55 +424,3 @@ class WorkerSupervisor:
 
     def _with_process(self) -> Iterator[_Worker]:
         return (worker for worker in list(self._workers) if worker.process is not None)
-
-
-class CrewOnDemand:
-    """Runs the workers of a pool from its first job on.
-
-    Args:
-        name: Name of the pool, for its task and logs.
-        crew: The pool's workers.
-        ended: Called if a bug ends them, so that no caller waits forever.
-    """
-
-    def __init__(self, name: str, crew: WorkerSupervisor, ended: Callable[[], None]) -> None:
-        self._name = name
-        self._crew = crew
-        self._ended = ended
-        self._is_wanted = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Start the workers when they are wanted."""
-        self._task = asyncio.create_task(self._run(), name=f"{self._name} pool")
-        self._task.add_done_callback(self._done)
-
-    async def aclose(self) -> None:
-        """Stop the workers."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
-            self._task = None
-
-    def want(self) -> None:
-        """Start the workers, which takes about a second; idempotent."""
-        self._is_wanted.set()
-
-    @property
-    def can_start(self) -> bool:
-        """Whether workers are ready, or no start has failed."""
-        return self._crew.start_error is None or self._crew.ready > 0
-
-    def stats(self) -> tuple[WorkerStats, ...]:
-        """Return the state of the workers; none before they are wanted."""
-        return self._crew.stats() if self._is_wanted.is_set() else ()
-
-    async def _run(self) -> None:
-        await self._is_wanted.wait()
-        await self._crew.run()
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        if task.cancelled() or (error := task.exception()) is None:
-            return
-        self._ended()
-        log.critical(f"{self._name}_pool_ended", error=type(error).__name__, exc_info=error)

@@ -9,6 +9,14 @@ import psutil
 import pytest
 
 from auricle.values.types import Options, Pcm16
+from auricle.workers.kinds.asr.messages import (
+    BatchDone,
+    JobDone,
+    JobFailed,
+    JobMessage,
+    RunBatch,
+    StartAsr,
+)
 from auricle.workers.process.channel import (
     EXIT_CRASHED,
     EXIT_OUT_OF_MEMORY,
@@ -18,17 +26,7 @@ from auricle.workers.process.channel import (
     MAX_MESSAGE_BYTES,
 )
 from auricle.workers.process.framing import LENGTH
-from auricle.workers.process.messages import (
-    BatchDone,
-    JobDone,
-    JobFailed,
-    JobMessage,
-    RunBatch,
-    StartAsr,
-    StartFailed,
-    StopWorker,
-    WorkerReady,
-)
+from auricle.workers.process.messages import StartFailed, StopWorker, Submit, WorkerReady
 from tests.support.child import Child
 from tests.support.clips import CLIPS, words
 from tests.support.model import bundled_model
@@ -50,8 +48,8 @@ def job(prompt: str | None = None, id: str = "a", pcm: Pcm16 = PCM, **options: A
     return JobMessage(id, memoryview(pcm.tobytes()), Options(initial_prompt=prompt, **options))
 
 
-def run(*jobs: JobMessage, id: int = 1, dump_after_s: float = 30.0) -> RunBatch:
-    return RunBatch(id, jobs, dump_after_s)
+def run(*jobs: JobMessage, id: int = 1, dump_after_s: float = 30.0) -> Submit[RunBatch]:
+    return Submit(id, dump_after_s, RunBatch(jobs))
 
 
 @pytest.fixture
@@ -87,7 +85,7 @@ def test_a_batch_is_answered_in_its_order(ready: Child) -> None:
     first, second = reply.results
     assert isinstance(first, JobDone)
     assert isinstance(second, JobDone)
-    assert (reply.id, first.id, second.id) == (7, "b", "a")
+    assert (first.id, second.id) == ("b", "a")
     assert [s.text for s in first.transcript.segments] == [answer(PCM)]
     assert first.transcript.segments[0].words is None
     assert (first.transcript.language, second.transcript.language) == ("en", "de")

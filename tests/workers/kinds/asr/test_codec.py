@@ -11,13 +11,15 @@ from auricle.workers.kinds.asr.backlog import Ticket
 from auricle.workers.kinds.asr.codec import (
     job_message,
     read_outcome,
+    read_outcomes,
     refuse_unsendable,
 )
-from auricle.workers.process.messages import (
+from auricle.workers.kinds.asr.messages import (
     MAX_LANGUAGE_CHARS,
     MAX_SEGMENTS,
     MAX_TEXT_CHARS,
     MAX_TOKENS,
+    BatchDone,
     JobDone,
     JobFailed,
 )
@@ -120,3 +122,16 @@ def test_text_that_is_no_unicode_never_reaches_a_worker() -> None:
     job = Job(JobId("a"), np.ones(10, np.int16), Options(initial_prompt="\ud800"))
     with pytest.raises(BadRequest):
         refuse_unsendable(job)
+
+
+@pytest.mark.parametrize("jobs", [["b"], [], ["a", "a"]])
+def test_results_of_other_jobs_are_rejected(jobs: list[str]) -> None:
+    results = tuple(JobFailed(job, "bad_audio") for job in jobs)
+    with pytest.raises(WorkerError):
+        read_outcomes([ticket()], BatchDone(results, 0.5), now=5.0)
+
+
+def test_the_results_of_a_batch_are_read_in_its_order() -> None:
+    (outcome,) = read_outcomes([ticket()], BatchDone((done(segment()),), 1.5), now=5.0)
+    assert isinstance(outcome, Transcript)
+    assert outcome.text == "hello"

@@ -10,7 +10,7 @@ from auricle.engines.base import LocalModel
 from auricle.engines.placement import Placement
 from auricle.engines.registry import find_engine
 from auricle.workers.kinds.asr.launch import start_message, worker_program
-from auricle.workers.process.supervisor import HARD_MEMORY_BYTES
+from auricle.workers.process.launch import HARD_MEMORY_BYTES
 from tests.support.pool import SCRIPTED
 
 pytestmark = pytest.mark.unit

@@ -7,7 +7,7 @@ import pytest
 from auricle.engines.base import EngineSettings
 from auricle.values.errors import SetupError
 from auricle.workers.kinds.asr.loading import load_model
-from auricle.workers.process.messages import StartAsr
+from auricle.workers.kinds.asr.messages import StartAsr
 
 pytestmark = pytest.mark.unit
 

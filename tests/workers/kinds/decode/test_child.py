@@ -1,6 +1,5 @@
 """Real decode workers, spoken to over real pipes."""
 
-import itertools
 import os
 import struct
 from collections.abc import Callable, Iterator
@@ -21,16 +20,9 @@ from auricle.values.errors import (
     UnsupportedFormat,
 )
 from auricle.values.types import MAX_JOB_SAMPLES, SAMPLE_RATE_HZ, OpusPacket, Source
+from auricle.workers.kinds.decode.messages import DecodeStep, StartDecode, StepDone, StepFailed
 from auricle.workers.process.channel import EXIT_PROTOCOL, EXIT_STOPPED
-from auricle.workers.process.messages import (
-    CloseStream,
-    DecodeStep,
-    StartDecode,
-    StepDone,
-    StepFailed,
-    StopWorker,
-    WorkerReady,
-)
+from auricle.workers.process.messages import CloseStream, Message, StopWorker, Submit, WorkerReady
 from tests.support.child import Child
 from tests.support.clips import CLIPS, TESTDATA
 
@@ -46,7 +38,7 @@ PAIR = TESTDATA / "pair.wav"
 def step(path: str | Path, from_sample: int = 0, **changes: Any) -> DecodeStep:
     """Return a step; ``changes`` are fields of the step or of its source."""
     of_source = {name: changes.pop(name) for name in tuple(changes) if hasattr(Source(""), name)}
-    fields: dict[str, Any] = {"id": 1, "stream": "s", "dump_after_s": 30.0} | changes
+    fields: dict[str, Any] = {"stream": "s"} | changes
     source = Source("", **of_source)
     return DecodeStep(path=os.fsencode(path), source=source, from_sample=from_sample, **fields)
 
@@ -74,10 +66,9 @@ def child() -> Iterator[Child]:
 
 
 def ask(child: Child, request: DecodeStep) -> StepDone | StepFailed:
-    child.send(request)
+    child.send(Submit(1, 30.0, request))
     answer = child.receive()
     assert isinstance(answer, StepDone | StepFailed)
-    assert answer.id == request.id
     return answer
 
 
@@ -101,12 +92,11 @@ def failed(child: Child, request: DecodeStep) -> StepFailed:
 def read_all(child: Child, path: Path, **changes: object) -> list[StepDone]:
     answers: list[StepDone] = []
     place = 0
-    for number in itertools.count(1):
-        answers.append(done(child, step(path, place, id=number, **changes)))
+    while True:
+        answers.append(done(child, step(path, place, **changes)))
         if answers[-1].done:
             return answers
         place = answers[-1].next_sample
-    raise AssertionError
 
 
 def spans(answers: list[StepDone]) -> list[tuple[int, int]]:
@@ -314,8 +304,8 @@ def test_a_closed_pipe_ends_it(child: Child) -> None:
     assert child.wait() == EXIT_STOPPED
 
 
-@pytest.mark.parametrize("first", [step(PAIR), StopWorker()])
-def test_anything_before_the_start_is_refused(first: DecodeStep | StopWorker) -> None:
+@pytest.mark.parametrize("first", [Submit(1, 30.0, step(PAIR)), StopWorker()])
+def test_anything_before_the_start_is_refused(first: Message) -> None:
     with Child(MODULE) as child:
         child.send(first)
         assert child.wait() == EXIT_PROTOCOL

@@ -27,8 +27,9 @@ from auricle.values.errors import (
 )
 from auricle.values.transcriber import Progress
 from auricle.values.types import ANONYMOUS, SAMPLE_RATE_HZ, ClientId, Source
-from auricle.workers.kinds.decode.pool import HUNG_PATIENCE_S, SLOW_S, DecodePool, lie_within
-from auricle.workers.process.messages import DecodeStep, StepDone, StepFailed
+from auricle.workers.kinds.decode.messages import DecodeStep, StepDone, StepFailed
+from auricle.workers.kinds.decode.pool import DecodePool
+from auricle.workers.kinds.decode.schedule import HUNG_PATIENCE_S, SLOW_S, lie_within
 from auricle.workers.process.poison import CrashBudget
 from auricle.workers.process.process import ProcessExit
 from tests.support.clips import CLIPS
@@ -255,26 +256,26 @@ async def next_of(pool: DecodePool, reading: AsyncGenerator[Progress]) -> "async
 def given(pool: DecodePool, worker: str, now: float) -> DecodeStep:
     assignment = pool.next_assignment(worker, now)
     assert assignment is not None
-    step = assignment.message
+    step = assignment.work
     assert isinstance(step, DecodeStep)
     return step
 
 
 def name_of(pool: DecodePool, step: DecodeStep) -> str:
-    (stream,) = [stream for stream in pool._streams if stream.id == step.stream]
+    (stream,) = [stream for stream in pool._schedule._files if stream.id == step.stream]
     return stream.source.path
 
 
 def done(step: DecodeStep, decoded_s: float) -> StepDone:
-    return StepDone(step.id, 0.1, int(decoded_s * SAMPLE_RATE_HZ), 0, 0, b"", done=False)
+    return StepDone(0.1, int(decoded_s * SAMPLE_RATE_HZ), 0, 0, b"", done=False)
 
 
 @pytest.mark.parametrize(("samples", "is_valid"), [(48_000, True), (48_001, False)])
 async def test_a_chunk_is_not_longer_than_a_job_of_the_engine(samples: int, is_valid: bool) -> None:
     pool = DecodePool(WorkerSettings(), DecodeSettings(), max_chunk_samples=48_000)
     reading = await first_of(pool, "speech")
-    step = given(pool, "one", 10.0)
-    message = StepDone(step.id, 0.5, samples, samples, 0, b"\0" * (2 * samples), done=False)
+    given(pool, "one", 10.0)
+    message = StepDone(0.5, samples, samples, 0, b"\0" * (2 * samples), done=False)
     with contextlib.nullcontext() if is_valid else pytest.raises(WorkerError):
         pool.received("one", message, 10.1)
     reading.cancel()
@@ -343,14 +344,14 @@ async def test_a_step_is_charged_to_its_key_however_it_ends(end: str) -> None:
     pool = DecodePool(WorkerSettings(), DecodeSettings())
     bad = await first_of(pool, "bad", MALLORY)
     began_at = time.monotonic()
-    step = given(pool, "one", began_at)
+    given(pool, "one", began_at)
     if end == "abandoned":
         bad.cancel()
         await asyncio.wait([bad])
     if end == "crashed":
         pool.died("one", HANG, "memory", began_at + 10.0)
     else:
-        pool.received("one", StepFailed(step.id, AudioError.code, "no"), began_at + 10.0)
+        pool.received("one", StepFailed(AudioError.code, "no"), began_at + 10.0)
     later = [await first_of(pool, "more", MALLORY), await first_of(pool, "well", ALICE)]
     assert name_of(pool, given(pool, "two", began_at + 10.0)) == "well"
     for task in (bad, *later):
@@ -383,13 +384,13 @@ async def test_a_file_that_moved_has_the_same_chunks(tmp_path: Path) -> None:
         await poll_until(lambda: pool.stats().ready and len(pids_of(pool)) == 2)
         first = pool.decode(source, client=ALICE)
         steps = [await anext(first)]
-        (own,) = [stream.worker for stream in pool._streams]
+        (own,) = [stream.worker for stream in pool._schedule._files]
         (pid,) = [worker.pid for worker in pool.stats().workers if worker.id == own]
         assert pid is not None
         os.kill(pid, signal.SIGSTOP)
         held = asyncio.create_task(read_all(pool, source))
         others = asyncio.create_task(read_all(pool, source))
-        await poll_until(lambda: own in pool._steps)
+        await poll_until(lambda: own in pool._schedule._running)
         steps += [step async for step in first]
         assert not (held.done() and others.done())
         os.kill(pid, signal.SIGCONT)

@@ -20,13 +20,13 @@ from auricle.values.errors import (
     WorkerError,
 )
 from auricle.values.types import ClientId, CompressedFrame, FrameCodec, Pcm16
-from auricle.workers.kinds.frames.pool import (
+from auricle.workers.kinds.frames.messages import DecodeFrames, FramesDecoded
+from auricle.workers.kinds.frames.pool import FramePool
+from auricle.workers.kinds.frames.schedule import (
     MAX_FAILED_FRAMES,
     MAX_STREAMS_PER_WORKER,
     WARM_UP_FRAMES,
-    FramePool,
 )
-from auricle.workers.process.messages import DecodeFrames, FramesDecoded
 from auricle.workers.process.poison import CrashBudget
 from auricle.workers.process.process import ProcessExit
 from tests.support.clips import CLIPS
@@ -140,15 +140,15 @@ async def waiting(pool: FramePool) -> "tuple[asyncio.Task[Pcm16], DecodeFrames]"
     await asyncio.sleep(0)
     assignment = pool.next_assignment("w", 0.0)
     assert assignment is not None
-    assert isinstance(assignment.message, DecodeFrames)
-    pool.received("w", FramesDecoded(assignment.message.id, bytes(24_000), 0), 0.0)
+    assert isinstance(assignment.work, DecodeFrames)
+    pool.received("w", FramesDecoded(bytes(24_000), 0), 0.0)
     await first
     task = asyncio.create_task(stream.decode([CompressedFrame(b"last", 400)]))
     await asyncio.sleep(0)
     assignment = pool.next_assignment("w", 0.0)
     assert assignment is not None
-    assert isinstance(assignment.message, DecodeFrames)
-    return task, assignment.message
+    assert isinstance(assignment.work, DecodeFrames)
+    return task, assignment.work
 
 
 async def test_after_a_death_the_frames_before_come_again_and_then_the_step() -> None:
@@ -158,13 +158,13 @@ async def test_after_a_death_the_frames_before_come_again_and_then_the_step() ->
     pool.died("w", died(), "exited", 0.0)
     again = pool.next_assignment("other", 0.0)
     assert again is not None
-    assert isinstance(again.message, DecodeFrames)
-    assert again.message.opens
-    assert [frame.data for frame in again.message.warm_up] == [
+    assert isinstance(again.work, DecodeFrames)
+    assert again.work.opens
+    assert [frame.data for frame in again.work.warm_up] == [
         bytes([n]) for n in range(30 - WARM_UP_FRAMES, 30)
     ]
-    assert [frame.data for frame in again.message.frames] == [b"last"]
-    pool.received("other", FramesDecoded(again.message.id, bytes(800), 0), 0.0)
+    assert [frame.data for frame in again.work.frames] == [b"last"]
+    pool.received("other", FramesDecoded(bytes(800), 0), 0.0)
     assert (await task).size == 400
 
 
@@ -176,16 +176,16 @@ async def test_what_is_kept_for_a_new_worker_is_bounded() -> None:
     await asyncio.sleep(0)
     first = pool.next_assignment("w", 0.0)
     assert first is not None
-    assert isinstance(first.message, DecodeFrames)
-    pool.received("w", FramesDecoded(first.message.id, b"", 0), 0.0)
+    assert isinstance(first.work, DecodeFrames)
+    pool.received("w", FramesDecoded(b"", 0), 0.0)
     await task
     pool.died("w", died(), "exited", 0.0)
     task = asyncio.create_task(stream.decode(frames[:1]))
     await asyncio.sleep(0)
     again = pool.next_assignment("w", 0.0)
     assert again is not None
-    assert isinstance(again.message, DecodeFrames)
-    assert [frame.data[0] for frame in again.message.warm_up] == [17, 18, 19]
+    assert isinstance(again.work, DecodeFrames)
+    assert [frame.data[0] for frame in again.work.warm_up] == [17, 18, 19]
     task.cancel()
 
 
@@ -204,11 +204,9 @@ async def test_frames_that_kill_workers_again_are_poison_and_are_charged() -> No
 @pytest.mark.parametrize("answer", [b"odd", bytes(80_000)])
 async def test_samples_that_can_not_be_are_no_answer(answer: bytes) -> None:
     pool = pool_of()
-    task, message = await waiting(pool)
+    task, _ = await waiting(pool)
     with pytest.raises(WorkerError):
-        pool.received("w", FramesDecoded(message.id, answer, 0), 0.0)
-    with pytest.raises(WorkerError):
-        pool.received("w", FramesDecoded(message.id + 1, b"", 0), 0.0)
+        pool.received("w", FramesDecoded(answer, 0), 0.0)
     task.cancel()
 
 

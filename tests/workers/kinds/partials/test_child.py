@@ -7,23 +7,15 @@ import numpy as np
 import pytest
 
 from auricle.values.types import MAX_JOB_SAMPLES, Options, Pcm16
+from auricle.workers.kinds.asr.messages import BatchDone, JobDone, JobFailed, StartAsr
+from auricle.workers.kinds.partials.messages import RunStreams, StreamStep
 from auricle.workers.process.channel import (
     EXIT_CRASHED,
     EXIT_PROTOCOL,
     EXIT_START_FAILED,
     EXIT_STOPPED,
 )
-from auricle.workers.process.messages import (
-    BatchDone,
-    JobDone,
-    JobFailed,
-    RunStreams,
-    StartAsr,
-    StartFailed,
-    StopWorker,
-    StreamStep,
-    WorkerReady,
-)
+from auricle.workers.process.messages import StartFailed, StopWorker, Submit, WorkerReady
 from tests.support.child import Child
 from tests.support.scripted_engine import SECRET, answer
 
@@ -42,8 +34,8 @@ def step(stream: str, pcm: Pcm16, prompt: str | None = None, *, opens: bool = Fa
     return StreamStep(f"job of {stream}", stream, opens, memoryview(pcm.tobytes()), options)
 
 
-def run(*steps: StreamStep, closed: tuple[str, ...] = ()) -> RunStreams:
-    return RunStreams(1, steps, closed, 30.0)
+def run(*steps: StreamStep, closed: tuple[str, ...] = ()) -> Submit[RunStreams]:
+    return Submit(1, 30.0, RunStreams(steps, closed))
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from auricle.values.errors import Draining, PoisonJob, Superseded
+from auricle.values.errors import PoisonJob, Superseded
+from auricle.values.transcriber import QueueStats
 from auricle.values.types import ClientId, Job, JobId, JobKind, Options
 from auricle.workers.kinds.partials.schedule import (
     CLOSE_AFTER_S,
@@ -15,8 +16,12 @@ from auricle.workers.kinds.partials.schedule import (
     PartialSchedule,
     StreamBatch,
 )
+from auricle.workers.process.assignment import Death
+from auricle.workers.schedule import Down
 
 pytestmark = pytest.mark.unit
+
+DEATH = Death("exited")
 
 
 def job(utterance: str, samples: int = 8000, client: str = "a", **options: Any) -> Job:
@@ -30,6 +35,10 @@ def start(schedule: PartialSchedule, now: float, worker: str = "w") -> StreamBat
     batch = schedule.next_batch(worker, now)
     assert batch is not None
     return batch
+
+
+def next_failure(schedule: PartialSchedule) -> tuple[Any, Any] | None:
+    return schedule.outcomes.popleft() if schedule.outcomes else None
 
 
 def finish(schedule: PartialSchedule, worker: str = "w") -> None:
@@ -80,7 +89,7 @@ def test_a_stream_moves_with_all_its_audio_when_its_worker_dies() -> None:
     schedule = PartialSchedule(1)
     schedule.submit(job("u"), 0)
     run(schedule, 0, "first")
-    schedule.worker_died("first")
+    schedule.worker_died("first", DEATH, 0)
     schedule.submit(job("u", 16000), 1)
     batch = run(schedule, 1, "second")
     assert [(step.opens, step.pcm.size) for step in batch.steps] == [(True, 16000)]
@@ -91,12 +100,12 @@ def test_a_death_costs_the_running_partial_only() -> None:
     schedule = PartialSchedule(1)
     running, waiting = schedule.submit(job("u"), 0), schedule.submit(job("v"), 0)
     start(schedule, 0)
-    schedule.worker_died("w")
-    failure = schedule.next_failure()
+    schedule.worker_died("w", DEATH, 0)
+    failure = next_failure(schedule)
     assert failure is not None
     assert failure[0] is running
     assert isinstance(failure[1], Superseded)
-    assert schedule.next_failure() is None
+    assert next_failure(schedule) is None
     assert start(schedule, 1, "x").tickets == (waiting,)
 
 
@@ -105,9 +114,9 @@ def test_an_utterance_that_kills_workers_gets_no_more_partials() -> None:
     for now in range(MAX_DEATHS):
         schedule.submit(job("u", 8000 + now), now)
         start(schedule, now, f"w{now}")
-        schedule.worker_died(f"w{now}")
+        schedule.worker_died(f"w{now}", DEATH, 0)
     errors = []
-    while failure := schedule.next_failure():
+    while failure := next_failure(schedule):
         errors.append((failure[0].job.utterance, type(failure[1])))
     assert errors == [("u", Superseded), ("u", PoisonJob)]
     with pytest.raises(PoisonJob):
@@ -118,7 +127,7 @@ def test_an_utterance_that_killed_a_worker_runs_alone() -> None:
     schedule = PartialSchedule(4)
     schedule.submit(job("u"), 0)
     start(schedule, 0)
-    schedule.worker_died("w")
+    schedule.worker_died("w", DEATH, 0)
     for name in ("u", "v", "w"):
         schedule.submit(job(name, 9000), 1)
     together = [[ticket.job.utterance for ticket in run(schedule, 1).tickets] for _ in range(2)]
@@ -129,7 +138,7 @@ def test_a_newer_partial_replaces_a_waiting_one() -> None:
     schedule = PartialSchedule(1)
     older = schedule.submit(job("u"), 0)
     newer = schedule.submit(job("u", 9000), 1)
-    failure = schedule.next_failure()
+    failure = next_failure(schedule)
     assert failure is not None
     assert failure[0] is older
     assert isinstance(failure[1], Superseded)
@@ -193,7 +202,7 @@ def test_waiting_jobs_are_bounded() -> None:
     with pytest.raises(Superseded):
         schedule.submit(job("one more"), 0)
     schedule.submit(job("u0", 9000), 0)  # replaces
-    assert schedule.waiting == MAX_WAITING
+    assert schedule.queue().waiting_jobs == MAX_WAITING
 
 
 def test_cancelled_jobs_are_not_run_and_not_answered() -> None:
@@ -203,7 +212,7 @@ def test_cancelled_jobs_are_not_run_and_not_answered() -> None:
     assert schedule.next_batch("w", 0) is None
     running = schedule.submit(job("v"), 0)
     start(schedule, 0)
-    assert (schedule.waiting, schedule.running) == (0, 1)
+    assert schedule.queue() == QueueStats(0, 1)
     schedule.cancel(running)
     (ticket,) = schedule.batch_done("w").tickets
     assert not schedule.settle(ticket)
@@ -214,8 +223,8 @@ def test_a_drain_fails_all_jobs() -> None:
     schedule = PartialSchedule(1)
     running, waiting = schedule.submit(job("u"), 0), schedule.submit(job("v"), 0)
     start(schedule, 0)
-    schedule.drain(Draining("over", 5))
+    schedule.fail_all(Down.CLOSED)
     failed = []
-    while failure := schedule.next_failure():
+    while failure := next_failure(schedule):
         failed.append(failure[0])
     assert {running, waiting} == set(failed)

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from auricle.workers.kinds.speakers.messages import EmbedStretches, StretchesEmbedded
 from auricle.workers.kinds.speakers.model_file import BUNDLED_MODEL
-from auricle.workers.kinds.speakers.pool import read_vectors
+from auricle.workers.kinds.speakers.schedule import read_vectors
 from auricle.workers.process.channel import (
     EXIT_CRASHED,
     EXIT_PROTOCOL,
@@ -15,11 +16,10 @@ from auricle.workers.process.channel import (
     EXIT_STOPPED,
 )
 from auricle.workers.process.messages import (
-    EmbedStretches,
     StartFailed,
     StartModel,
     StopWorker,
-    StretchesEmbedded,
+    Submit,
     WorkerReady,
 )
 from tests.support.child import Child
@@ -34,8 +34,8 @@ def start(model: Path = BUNDLED_MODEL) -> StartModel:
     return StartModel(str(model), 1, 512 * 2**20)
 
 
-def embed(*stretches: tuple[int, int]) -> EmbedStretches:
-    return EmbedStretches(7, memoryview(PCM.tobytes()), stretches, 30.0)
+def embed(*stretches: tuple[int, int]) -> Submit[EmbedStretches]:
+    return Submit(7, 30.0, EmbedStretches(memoryview(PCM.tobytes()), stretches))
 
 
 @pytest.fixture
@@ -50,7 +50,6 @@ def test_stretches_are_embedded_until_the_stop(child: Child) -> None:
     child.send(embed((0, 24_000), (24_000, 48_000)))
     done = child.receive()
     assert isinstance(done, StretchesEmbedded)
-    assert done.id == 7
     first, second = read_vectors(done.vectors, 2)
     assert np.dot(first, second) > 0.6
     child.send(StopWorker())

@@ -16,9 +16,10 @@ from auricle.config.settings import QueueSettings, SpeakerSettings, WorkerSettin
 from auricle.values.errors import SetupError, SpeakersUnavailable, WorkerError
 from auricle.values.transcriber import WorkerState
 from auricle.values.types import ClientId, EmbedJob, JobId
+from auricle.workers.kinds.speakers.messages import EmbedStretches, StretchesEmbedded
 from auricle.workers.kinds.speakers.model_file import MAX_DIMENSIONS
-from auricle.workers.kinds.speakers.pool import SpeakerPool, read_vectors
-from auricle.workers.process.messages import EmbedStretches, StretchesEmbedded
+from auricle.workers.kinds.speakers.pool import SpeakerPool
+from auricle.workers.kinds.speakers.schedule import read_vectors
 from auricle.workers.process.process import ProcessExit
 from tests.support.clips import CLIPS
 from tests.support.onnx_writer import FLOAT, graph, node, onnx_file
@@ -175,9 +176,9 @@ async def test_a_step_is_repeated_after_other_deaths(frames: tuple[str | None, .
         pool.died("w", exit, "exited", time.monotonic())
     assignment = pool.next_assignment("w", 0.0)
     assert assignment is not None
-    assert isinstance(assignment.message, EmbedStretches)
+    assert isinstance(assignment.work, EmbedStretches)
     vector = np.eye(1, 192, dtype="<f4").tobytes()
-    pool.received("w", StretchesEmbedded(assignment.message.id, vector), 0.0)
+    pool.received("w", StretchesEmbedded(vector), 0.0)
     assert (await result).stretches == LONG[:1]
 
 

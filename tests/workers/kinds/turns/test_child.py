@@ -6,15 +6,10 @@ import numpy as np
 import pytest
 
 from auricle.values.types import MAX_TURN_SAMPLES
+from auricle.workers.kinds.turns.messages import JudgeTurn, TurnJudged
 from auricle.workers.kinds.turns.model_file import BUNDLED_MODEL
 from auricle.workers.process.channel import EXIT_CRASHED, EXIT_STOPPED
-from auricle.workers.process.messages import (
-    JudgeTurn,
-    StartModel,
-    StopWorker,
-    TurnJudged,
-    WorkerReady,
-)
+from auricle.workers.process.messages import StartModel, StopWorker, Submit, WorkerReady
 from tests.support.child import Child
 from tests.support.clips import CLIPS
 
@@ -33,10 +28,10 @@ def test_turns_are_judged_until_the_stop(child: Child) -> None:
     child.send(START)
     assert isinstance(child.receive(), WorkerReady)
     pcm = CLIPS["fellow.wav"].pcm
-    child.send(JudgeTurn(7, memoryview(pcm.tobytes()), 30.0))
+    child.send(Submit(7, 30.0, JudgeTurn(memoryview(pcm.tobytes()))))
     judged = child.receive()
     assert isinstance(judged, TurnJudged)
-    assert judged.id == 7
+    assert judged.probability > 0
     child.send(StopWorker())
     assert child.wait() == EXIT_STOPPED
 
@@ -45,5 +40,5 @@ def test_too_much_audio_ends_the_process(child: Child) -> None:
     child.send(START)
     child.receive()
     pcm = np.zeros(MAX_TURN_SAMPLES + 1, np.int16)
-    child.send(JudgeTurn(7, memoryview(pcm.tobytes()), 30.0))
+    child.send(Submit(7, 30.0, JudgeTurn(memoryview(pcm.tobytes()))))
     assert child.wait() == EXIT_CRASHED

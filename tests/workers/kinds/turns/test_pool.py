@@ -12,11 +12,12 @@ import psutil
 import pytest
 
 from auricle.config.settings import TurnSettings, WorkerSettings
-from auricle.values.errors import TurnsUnavailable, WorkerError
+from auricle.values.errors import TurnsUnavailable
 from auricle.values.types import JobId, TurnJob
-from auricle.workers.kinds.turns.pool import MAX_WAITING, TurnPool
+from auricle.workers.kinds.turns.messages import JudgeTurn, TurnJudged
+from auricle.workers.kinds.turns.pool import TurnPool
+from auricle.workers.kinds.turns.schedule import MAX_WAITING
 from auricle.workers.kinds.turns.smart_turn import SmartTurn
-from auricle.workers.process.messages import JudgeTurn, StartFailed, TurnJudged
 from auricle.workers.process.process import ProcessExit
 from tests.support.clips import CLIPS
 
@@ -85,8 +86,8 @@ async def test_jobs_are_done_in_their_order_and_bounded() -> None:
     for probability in (0.25, 0.75):
         assignment = pool.next_assignment("w", 0.0)
         assert assignment is not None
-        assert isinstance(assignment.message, JudgeTurn)
-        pool.received("w", TurnJudged(assignment.message.id, probability), 0.0)
+        assert isinstance(assignment.work, JudgeTurn)
+        pool.received("w", TurnJudged(probability), 0.0)
     assert [await each for each in jobs[:2]] == [0.25, 0.75]
     jobs[2].cancel()
     await asyncio.wait([jobs[2]])
@@ -98,14 +99,11 @@ async def test_jobs_are_done_in_their_order_and_bounded() -> None:
     assert pool.stats().queue.waiting_jobs == 0
 
 
-async def test_an_answer_to_another_job_is_rejected() -> None:
+async def test_the_job_of_a_worker_that_dies_fails() -> None:
     pool = not_started()
     task = asyncio.create_task(pool.judge(job()))
     await asyncio.sleep(0)
     assert pool.next_assignment("w", 0.0) is not None
-    for answer in (TurnJudged(99, 0.5), StartFailed("no")):
-        with pytest.raises(WorkerError):
-            pool.received("w", answer, 0.0)
     pool.died("w", DEAD, "exited", 0.0)
     with pytest.raises(TurnsUnavailable, match="died"):
         await task

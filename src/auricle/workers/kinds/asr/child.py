@@ -7,6 +7,7 @@ because the model's state is unknown afterwards.
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -15,17 +16,17 @@ from auricle.engines.registry import find_factory
 from auricle.values.errors import AudioError
 from auricle.values.types import Job, JobId, Transcript
 from auricle.workers.kinds.asr.loading import load_model
-from auricle.workers.process import heap
-from auricle.workers.process.channel import Channel, armed
-from auricle.workers.process.messages import (
+from auricle.workers.kinds.asr.messages import (
+    TO_CHILD,
     BatchDone,
     JobDone,
     JobFailed,
     JobMessage,
     RunBatch,
     StartAsr,
-    parse_for_asr,
 )
+from auricle.workers.process import heap
+from auricle.workers.process.channel import Channel
 from auricle.workers.process.serving import Loaded, serve_messages
 
 
@@ -41,16 +42,13 @@ def serve(channel: Channel, seal: Callable[[], tuple[str, ...]]) -> int:
         heap.trim()
         keeper = heap.HeapKeeper()
 
-        def handle(batch: RunBatch) -> None:
-            with armed(batch.dump_after_s):
-                done = _run(engine, batch)
-            channel.send(done)
+        def answered(done: BatchDone) -> None:
             keeper.worked(done.asr_s)
             keeper.before_wait(channel.has_input)
 
-        return Loaded(handle, warm_up_s)
+        return Loaded(partial(_run, engine), warm_up_s, answered)
 
-    return serve_messages(channel, seal, parse_for_asr, StartAsr, load)
+    return serve_messages(channel, seal, TO_CHILD, StartAsr, load)
 
 
 def _load(name: str, settings: EngineSettings) -> Engine:
@@ -63,7 +61,7 @@ def _run(engine: Engine, batch: RunBatch) -> BatchDone:
     results = engine.transcribe(jobs)
     asr_s = time.perf_counter() - started_s
     answers = tuple(_answer(job, result) for job, result in zip(jobs, results, strict=True))
-    return BatchDone(batch.id, answers, asr_s)
+    return BatchDone(answers, asr_s)
 
 
 def _job(message: JobMessage) -> Job:

@@ -10,16 +10,17 @@ from msgspec import structs
 from auricle.values.errors import AudioError, BadRequest, EmptyAudio, WorkerError
 from auricle.values.types import Job, Segment, Timing, Transcript, Word
 from auricle.workers.kinds.asr.backlog import Ticket
-from auricle.workers.process.framing import pack
-from auricle.workers.process.messages import (
+from auricle.workers.kinds.asr.messages import (
     MAX_LANGUAGE_CHARS,
     MAX_SEGMENTS,
     MAX_TEXT_CHARS,
     MAX_TOKENS,
+    BatchDone,
     JobDone,
     JobFailed,
     JobMessage,
 )
+from auricle.workers.process.framing import pack
 
 T = TypeVar("T", Transcript, Segment, Word)
 
@@ -45,6 +46,31 @@ def refuse_unsendable(job: Job) -> None:
         pack(structs.replace(job_message(job), pcm=memoryview(b"")))
     except (UnicodeEncodeError, OverflowError) as exc:
         raise BadRequest("The options contain invalid Unicode or a number beyond 64 bits.") from exc
+
+
+def check_jobs(done: BatchDone, jobs: Sequence[str]) -> None:
+    """Check that the results are those of these jobs, in this order.
+
+    Raises:
+        WorkerError: They are not.
+    """
+    if [result.id for result in done.results] != jobs:
+        raise WorkerError("results do not match the jobs of the batch")
+
+
+def read_outcomes(
+    tickets: Sequence[Ticket], done: BatchDone, now: float
+) -> list[Transcript | AudioError]:
+    """Validate a worker's results of these jobs, and convert them.
+
+    Raises:
+        WorkerError: They are those of other jobs, or a number or a length is out of range.
+    """
+    check_jobs(done, [ticket.job.id for ticket in tickets])
+    return [
+        read_outcome(ticket, result, now, done.asr_s)
+        for ticket, result in zip(tickets, done.results, strict=True)
+    ]
 
 
 def read_outcome(

@@ -2,8 +2,8 @@
 
 from auricle.engines.placement import Placement
 from auricle.engines.registry import working_directory_of
+from auricle.workers.kinds.asr.messages import StartAsr
 from auricle.workers.process.launch import confined_program, hard_limit_bytes
-from auricle.workers.process.messages import StartAsr
 from auricle.workers.sandbox.confinement import readable_model
 
 

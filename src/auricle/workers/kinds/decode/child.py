@@ -12,7 +12,6 @@ import sys
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 
 import numpy as np
 
@@ -21,17 +20,17 @@ from auricle.audio.opus import LibOpus, find_libopus
 from auricle.audio.vad import WINDOW_SAMPLES, SpeechDetector
 from auricle.values.errors import AudioError, RequestError
 from auricle.workers.kinds.decode.input_file import InputFile
-from auricle.workers.kinds.decode.reader import open_reader
-from auricle.workers.kinds.decode.stream import FileStream
-from auricle.workers.process.channel import Channel, armed
-from auricle.workers.process.messages import (
-    CloseStream,
+from auricle.workers.kinds.decode.messages import (
+    TO_CHILD,
     DecodeStep,
     StartDecode,
     StepDone,
     StepFailed,
-    parse_for_decode,
 )
+from auricle.workers.kinds.decode.reader import open_reader
+from auricle.workers.kinds.decode.stream import FileStream
+from auricle.workers.process.channel import Channel
+from auricle.workers.process.messages import CloseStream
 from auricle.workers.process.serving import Loaded, serve_messages
 
 STEP_CPU_S = 4.0
@@ -77,7 +76,6 @@ class OpenStreams:
             self.close(step.stream)
         chunk = result.chunk
         return StepDone(
-            id=step.id,
             fraction=1.0 if result.is_done else stream.fraction,
             duration_samples=stream.duration_samples,
             next_sample=stream.next_sample,
@@ -112,7 +110,7 @@ class OpenStreams:
 
     def _failed(self, step: DecodeStep, code: str, message: str) -> StepFailed:
         self.close(step.stream)
-        return StepFailed(step.id, code, message)
+        return StepFailed(code, message)
 
 
 def serve(channel: Channel, seal: Callable[[], tuple[str, ...]]) -> int:
@@ -125,20 +123,18 @@ def serve(channel: Channel, seal: Callable[[], tuple[str, ...]]) -> int:
         library = find_libopus(start.libopus)
         streams = OpenStreams(library, start.max_samples, start.max_chunk_samples)
         SpeechDetector().probabilities(np.zeros(WINDOW_SAMPLES, np.int16))
-        return Loaded(partial(_handle, channel, streams))
 
-    return serve_messages(channel, seal, parse_for_decode, StartDecode, load)
-
-
-def _handle(channel: Channel, streams: OpenStreams, message: DecodeStep | CloseStream) -> None:
-    match message:
-        case DecodeStep() as step:
+        def run(step: DecodeStep) -> StepDone | StepFailed:
             file = channel.receive_file() if step.path is None else os.fsdecode(step.path)
-            with armed(step.dump_after_s), _cpu_limited():
-                answer = streams.step(step, file)
-            channel.send(answer)
-        case CloseStream(stream=name):
-            streams.close(name)
+            with _cpu_limited():
+                return streams.step(step, file)
+
+        def close(message: CloseStream) -> None:
+            streams.close(message.stream)
+
+        return Loaded(run, notice=close)
+
+    return serve_messages(channel, seal, TO_CHILD, StartDecode, load)
 
 
 @contextmanager

@@ -7,15 +7,15 @@ unknown exception ends the process; the pool counts the crash and continues on a
 from collections.abc import Callable
 
 from auricle.workers.kinds.frames.decoder import LiveFrameDecoder
-from auricle.workers.process.channel import Channel, WireBroken, armed
-from auricle.workers.process.messages import (
-    CloseStream,
+from auricle.workers.kinds.frames.messages import (
+    TO_CHILD,
     DecodeFrames,
     FrameMessage,
     FramesDecoded,
     StartFrames,
-    parse_for_frames,
 )
+from auricle.workers.process.channel import Channel, WireBroken
+from auricle.workers.process.messages import CloseStream
 from auricle.workers.process.serving import Loaded, serve_messages
 
 
@@ -42,11 +42,11 @@ class OpenFrameStreams:
             raise WireBroken
         pcm = decoder.decode(_plain(step.frames))
         failures = min(decoder.failures, len(step.frames))
-        return FramesDecoded(step.id, pcm.astype("<i2", copy=False).tobytes(), failures)
+        return FramesDecoded(pcm.astype("<i2", copy=False).tobytes(), failures)
 
-    def close(self, name: str) -> None:
+    def close(self, message: CloseStream) -> None:
         """Close a stream; names that are not open are ignored."""
-        self._decoders.pop(name, None)
+        self._decoders.pop(message.stream, None)
 
 
 def _plain(frames: tuple[FrameMessage, ...]) -> list[tuple[bytes, int]]:
@@ -61,15 +61,6 @@ def serve(channel: Channel, seal: Callable[[], tuple[str, ...]]) -> int:
 
     def load(start: StartFrames) -> Loaded:
         streams = OpenFrameStreams()
+        return Loaded(streams.step, notice=streams.close)
 
-        def handle(message: DecodeFrames | CloseStream) -> None:
-            if isinstance(message, CloseStream):
-                streams.close(message.stream)
-                return
-            with armed(message.dump_after_s):
-                answer = streams.step(message)
-            channel.send(answer)
-
-        return Loaded(handle)
-
-    return serve_messages(channel, seal, parse_for_frames, StartFrames, load)
+    return serve_messages(channel, seal, TO_CHILD, StartFrames, load)

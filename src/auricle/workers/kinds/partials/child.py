@@ -6,6 +6,7 @@ in between. Any exception other than a returned ``AudioError`` ends the process.
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -15,16 +16,9 @@ from auricle.engines.whole_utterances import WholeUtterances
 from auricle.values.errors import AudioError
 from auricle.values.types import MAX_JOB_SAMPLES, Transcript
 from auricle.workers.kinds.asr.loading import load_model
-from auricle.workers.process.channel import Channel, WireBroken, armed
-from auricle.workers.process.messages import (
-    BatchDone,
-    JobDone,
-    JobFailed,
-    RunStreams,
-    StartAsr,
-    StreamStep,
-    parse_for_streams,
-)
+from auricle.workers.kinds.asr.messages import BatchDone, JobDone, JobFailed, StartAsr
+from auricle.workers.kinds.partials.messages import TO_CHILD, RunStreams, StreamStep
+from auricle.workers.process.channel import Channel, WireBroken
 from auricle.workers.process.priority import yield_to_others
 from auricle.workers.process.serving import Loaded, serve_messages
 
@@ -38,16 +32,9 @@ def serve(channel: Channel, seal: Callable[[], tuple[str, ...]]) -> int:
     def load(start: StartAsr) -> Loaded:
         recognizer, warm_up_s = load_model(start, _load)
         yield_to_others()
-        fed: dict[str, int] = {}
+        return Loaded(partial(_run, recognizer, {}), warm_up_s)
 
-        def handle(batch: RunStreams) -> None:
-            with armed(batch.dump_after_s):
-                done = _run(recognizer, fed, batch)
-            channel.send(done)
-
-        return Loaded(handle, warm_up_s)
-
-    return serve_messages(channel, seal, parse_for_streams, StartAsr, load)
+    return serve_messages(channel, seal, TO_CHILD, StartAsr, load)
 
 
 def _load(name: str, settings: EngineSettings) -> StreamingRecognizer:
@@ -65,7 +52,7 @@ def _run(recognizer: StreamingRecognizer, fed: dict[str, int], batch: RunStreams
     results = recognizer.results([step.stream for step in batch.steps])
     asr_s = time.perf_counter() - started_s
     answers = tuple(_answer(s.id, result) for s, result in zip(batch.steps, results, strict=True))
-    return BatchDone(batch.id, answers, asr_s)
+    return BatchDone(answers, asr_s)
 
 
 def _feed(recognizer: StreamingRecognizer, fed: dict[str, int], step: StreamStep) -> None:

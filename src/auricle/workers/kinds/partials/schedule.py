@@ -11,11 +11,24 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from itertools import count
 
-from auricle.values.errors import AuricleError, PoisonJob, Superseded
-from auricle.values.transcriber import Counters
-from auricle.values.types import ClientId, Job, Options, Pcm16
+from auricle.values.errors import (
+    AudioError,
+    AuricleError,
+    Draining,
+    PoisonJob,
+    Superseded,
+    WorkerError,
+)
+from auricle.values.transcriber import QueueStats
+from auricle.values.types import ClientId, Job, Options, Pcm16, Transcript
 from auricle.workers.fair_queue import FairQueue
 from auricle.workers.kinds.asr.backlog import Ticket
+from auricle.workers.kinds.asr.codec import read_outcomes
+from auricle.workers.kinds.asr.messages import MAX_JOB_ANSWER_BYTES, BatchDone
+from auricle.workers.kinds.partials.messages import RunStreams, StreamStep
+from auricle.workers.process.assignment import Assignment, Death
+from auricle.workers.process.messages import MAX_START_ANSWER_BYTES
+from auricle.workers.schedule import Down, Schedule
 
 MAX_STREAMS = 64
 """Streams of a worker: 60 MB, if each has the longest audio."""
@@ -25,6 +38,8 @@ CLOSE_AFTER_S = 10.0
 """Time without new audio after which a stream is closed; its utterance has probably ended."""
 MAX_DEATHS = 2
 """Deaths of workers after which an utterance gets no more partials."""
+OVERDUE_SHARE = 0.3
+"""A batch is reported as overdue after this share of its budget."""
 FIRST = 1e9
 """Ranks jobs before all moments of the monotonic clock."""
 
@@ -87,34 +102,30 @@ class _Held:
     running: StreamBatch | None = None
 
 
-class PartialSchedule:
-    """The waiting partials and the streams of all workers.
-
-    After each call, drain :meth:`next_failure`.
+class PartialSchedule(Schedule[Job, Transcript]):
+    """The waiting partials, the streams of each worker and its batch.
 
     Args:
         max_jobs: Maximum streams that are recognised together.
+        budget_s: Time after which a worker is killed.
     """
 
-    def __init__(self, max_jobs: int) -> None:
+    def __init__(self, max_jobs: int, budget_s: float = math.inf) -> None:
+        super().__init__()
         self._max_jobs = max_jobs
+        self._budget_s = budget_s
         self._waiting: FairQueue[Ticket] = FairQueue()
         self._streams: dict[StreamKey, _Stream] = {}
         self._workers: dict[str, _Held] = {}
-        self._failures: list[tuple[Ticket, AuricleError]] = []
         self._ids = count(1)
-        self.counters = Counters()
 
-    @property
-    def waiting(self) -> int:
-        """Number of waiting jobs."""
-        return len(self._waiting)
+    def queue(self) -> QueueStats:
+        """Return the jobs that wait and run."""
+        return QueueStats(len(self._waiting), sum(len(batch.steps) for batch in self._running()))
 
-    @property
-    def running(self) -> int:
-        """Number of running jobs."""
-        batches = [held.running for held in self._workers.values() if held.running]
-        return sum(len(batch.steps) for batch in batches)
+    def stalled(self, since: float) -> int:
+        """Return the number of workers whose batch began before ``since``."""
+        return sum(batch.tickets[0].started_at < since for batch in self._running())
 
     def submit(self, job: Job, now: float) -> Ticket:
         """Accept a partial; it replaces a waiting one of the same utterance.
@@ -142,6 +153,26 @@ class PartialSchedule:
         """Cancel a job: remove it if it waits, ignore its result if it runs."""
         ticket.is_settled = True
         self._waiting.remove(ticket)
+
+    def next_work(self, worker: str, now: float) -> Assignment | None:
+        """Start the next batch of an idle worker, or return ``None``."""
+        batch = self.next_batch(worker, now)
+        if batch is None:
+            return None
+        work = RunStreams(tuple(map(_message, batch.steps)), batch.closed)
+        max_answer_bytes = MAX_START_ANSWER_BYTES + len(batch.steps) * MAX_JOB_ANSWER_BYTES
+        overdue_s = OVERDUE_SHARE * self._budget_s
+        return Assignment(work, max_answer_bytes, self._budget_s, overdue_s)
+
+    def done(self, worker: str, result: BatchDone, now: float) -> None:
+        """Validate the results of a batch, and record them."""
+        held = self._workers[worker].running
+        assert held is not None
+        outcomes = read_outcomes(held.tickets, result, now)
+        self.batch_done(worker)
+        for ticket, outcome in zip(held.tickets, outcomes, strict=True):
+            if self.settle(ticket, failed=isinstance(outcome, AudioError)):
+                self.outcomes.append((ticket, outcome))
 
     def next_batch(self, worker: str, now: float) -> StreamBatch | None:
         """Start and return the next batch of an idle worker, or ``None``.
@@ -176,7 +207,7 @@ class PartialSchedule:
         self.counters.failed += is_awaited and failed
         return is_awaited
 
-    def worker_died(self, worker: str) -> None:
+    def worker_died(self, worker: str, death: Death, now: float) -> None:
         """Fail the batch of a worker that died, and forget its streams."""
         held = self._workers.pop(worker, _Held())
         for stream in self._streams.values():
@@ -193,24 +224,23 @@ class PartialSchedule:
             if not ticket.is_settled:
                 self._fail(ticket, error)
 
-    def drain(self, error: AuricleError) -> None:
+    def fail_all(self, down: Down) -> None:
         """Fail all jobs."""
-        running = [held.running.tickets for held in self._workers.values() if held.running]
-        for ticket in [*self._waiting, *(each for batch in running for each in batch)]:
+        error = WorkerError("the pool of partials has ended") if down is Down.ENDED else Draining()
+        for ticket in [*self._waiting, *(t for batch in self._running() for t in batch.tickets)]:
             self._waiting.remove(ticket)
             if not ticket.is_settled:
                 self._fail(ticket, error)
 
-    def next_failure(self) -> tuple[Ticket, AuricleError] | None:
-        """Return the oldest undelivered failure, once; ``None`` if there is none."""
-        return self._failures.pop(0) if self._failures else None
-
     # Internals.
+
+    def _running(self) -> list[StreamBatch]:
+        return [held.running for held in self._workers.values() if held.running]
 
     def _fail(self, ticket: Ticket, error: AuricleError) -> None:
         ticket.is_settled = True
         self.counters.failed += not isinstance(error, Superseded)
-        self._failures.append((ticket, error))
+        self.outcomes.append((ticket, error))
 
     def _may_run(self, ticket: Ticket, worker: str) -> bool:
         stream = self._streams.get(_key(ticket))
@@ -276,3 +306,8 @@ def _key(ticket: Ticket) -> StreamKey:
 def _continues(stream: _Stream, job: Job) -> bool:
     """Return whether a job has the options of a stream and more audio."""
     return stream.options == job.options and job.pcm.size > stream.fed_samples
+
+
+def _message(step: Step) -> StreamStep:
+    job = step.ticket.job
+    return StreamStep(job.id, step.stream, step.opens, step.pcm.data.cast("B"), job.options)

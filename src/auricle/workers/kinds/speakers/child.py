@@ -10,13 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from auricle.workers.kinds.speakers.embedder import SpeakerEmbedder
-from auricle.workers.process.channel import Channel, armed
-from auricle.workers.process.messages import (
-    EmbedStretches,
-    StartModel,
-    StretchesEmbedded,
-    parse_for_speakers,
-)
+from auricle.workers.kinds.speakers.messages import TO_CHILD, EmbedStretches, StretchesEmbedded
+from auricle.workers.process.channel import Channel
+from auricle.workers.process.messages import StartModel
 from auricle.workers.process.priority import yield_to_others
 from auricle.workers.process.serving import Loaded, serve_messages
 
@@ -31,11 +27,10 @@ def serve(channel: Channel, seal: Callable[[], tuple[str, ...]]) -> int:
         embedder = SpeakerEmbedder(Path(start.model), start.threads)
         yield_to_others()
 
-        def handle(step: EmbedStretches) -> None:
-            with armed(step.dump_after_s):
-                vectors = embedder.embed(np.frombuffer(step.pcm, "<i2"), step.stretches)
-            channel.send(StretchesEmbedded(step.id, vectors.astype("<f4").tobytes()))
+        def embed(step: EmbedStretches) -> StretchesEmbedded:
+            vectors = embedder.embed(np.frombuffer(step.pcm, "<i2"), step.stretches)
+            return StretchesEmbedded(vectors.astype("<f4").tobytes())
 
-        return Loaded(handle)
+        return Loaded(embed)
 
-    return serve_messages(channel, seal, parse_for_speakers, StartModel, load)
+    return serve_messages(channel, seal, TO_CHILD, StartModel, load)

@@ -9,14 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
+from auricle.workers.kinds.turns.messages import TO_CHILD, JudgeTurn, TurnJudged
 from auricle.workers.kinds.turns.smart_turn import SmartTurn
-from auricle.workers.process.channel import Channel, armed
-from auricle.workers.process.messages import (
-    JudgeTurn,
-    StartModel,
-    TurnJudged,
-    parse_for_turns,
-)
+from auricle.workers.process.channel import Channel
+from auricle.workers.process.messages import StartModel
 from auricle.workers.process.serving import Loaded, serve_messages
 
 
@@ -29,11 +25,9 @@ def serve(channel: Channel, seal: Callable[[], tuple[str, ...]]) -> int:
     def load(start: StartModel) -> Loaded:
         model = SmartTurn(Path(start.model), start.threads)
 
-        def handle(turn: JudgeTurn) -> None:
-            with armed(turn.dump_after_s):
-                probability = model.probability(np.frombuffer(turn.pcm, "<i2"))
-            channel.send(TurnJudged(turn.id, probability))
+        def judge(turn: JudgeTurn) -> TurnJudged:
+            return TurnJudged(model.probability(np.frombuffer(turn.pcm, "<i2")))
 
-        return Loaded(handle)
+        return Loaded(judge)
 
-    return serve_messages(channel, seal, parse_for_turns, StartModel, load)
+    return serve_messages(channel, seal, TO_CHILD, StartModel, load)
