@@ -1,0 +1,199 @@
+"""What all pools share: a scripted schedule, and workers that the tests play."""
+
+import asyncio
+from typing import Any
+
+import msgspec
+import pytest
+
+from auricle.config.settings import WorkerSettings
+from auricle.values.errors import Draining, Overloaded, WorkerError
+from auricle.workers.pool import Pool
+from auricle.workers.process.launch import Launch
+from auricle.workers.process.messages import CloseStream, Message, WorkerReady
+from auricle.workers.process.process import ProcessExit
+from auricle.workers.process.supervisor import WorkerSupervisor
+from auricle.workers.process.usage import SUSPENDED
+from tests.support.poll import poll_until
+from tests.support.scripted_schedule import ScriptedSchedule, Ticket
+
+LAUNCH = Launch(
+    program=lambda: ("no_such_module",),
+    start_message=lambda slot: CloseStream(f"start {slot}"),
+    environment={},
+    answers=msgspec.msgpack.Decoder(WorkerReady),
+)
+SEGFAULT = ProcessExit("SIGSEGV", None, ("a.py:1 f",))
+
+
+class ScriptedPool(Pool[str, str]):
+    def __init__(self, *, is_lazy: bool = True) -> None:
+        self.schedule = ScriptedSchedule()
+        self.kept: list[tuple[str, str, bool]] = []
+        super().__init__("scripted", self.schedule, LAUNCH, WorkerSettings(), 1, is_lazy=is_lazy)
+
+    def keep_audio(
+        self, worker: str, ticket: Ticket, exit: ProcessExit, reason: str, *, is_convicted: bool
+    ) -> None:
+        self.kept.append((ticket.name, reason, is_convicted))
+
+
+async def submitted(pool: ScriptedPool, *names: str) -> "list[asyncio.Task[str]]":
+    tasks = [asyncio.create_task(pool.submit(name)) for name in names]
+    await asyncio.sleep(0)
+    return tasks
+
+
+async def test_each_caller_gets_the_result_of_its_job() -> None:
+    pool = ScriptedPool()
+    first, second = await submitted(pool, "first", "second")
+    for worker in ("a", "b"):
+        assert pool.next_assignment(worker, 0.0) is not None
+    assert (pool.stats().queue.waiting_jobs, pool.stats().queue.running_jobs) == (0, 2)
+    pool.received("b", "two", 1.0)
+    pool.received("a", "one", 1.0)
+    assert (await first, await second) == ("one", "two")
+    assert pool.stats().jobs.done == 2
+    assert pool.next_assignment("a", 1.0) is None
+
+
+async def test_an_impossible_result_changes_nothing() -> None:
+    pool = ScriptedPool()
+    (task,) = await submitted(pool, "job")
+    pool.next_assignment("a", 0.0)
+    with pytest.raises(WorkerError):
+        pool.received("a", "wrong", 0.0)
+    pool.received("a", "right", 0.0)
+    assert await task == "right"
+
+
+async def test_a_job_that_needs_no_worker_starts_none() -> None:
+    pool = ScriptedPool()
+    assert await pool.submit("at once") == "done at once"
+    assert pool.stats().workers == ()
+    await submitted(pool, "job")
+    assert len(pool.stats().workers) == 1
+
+
+async def test_workers_that_are_not_lazy_are_shown_before_their_start() -> None:
+    assert len(ScriptedPool(is_lazy=False).stats().workers) == 1
+    assert not ScriptedPool(is_lazy=False).is_ready
+    assert ScriptedPool().is_ready
+
+
+async def test_a_job_that_is_refused_is_not_waited_for() -> None:
+    pool = ScriptedPool()
+    with pytest.raises(Overloaded):
+        await pool.submit("full")
+
+
+async def test_a_caller_that_leaves_cancels_its_job() -> None:
+    pool = ScriptedPool()
+    running, waiting = await submitted(pool, "running", "waiting")
+    pool.next_assignment("a", 0.0)
+    for task in (running, waiting):
+        task.cancel()
+    await asyncio.wait([running, waiting])
+    assert pool.schedule.cancelled == ["running", "waiting"]
+    pool.received("a", "late", 0.0)
+    assert pool.stats().queue.waiting_jobs == 0
+
+
+@pytest.mark.parametrize(
+    ("reason", "is_kept"), [("exited", True), (SUSPENDED, False), ("stopped", False)]
+)
+async def test_the_job_that_crashed_a_worker_is_kept(reason: str, is_kept: bool) -> None:
+    pool = ScriptedPool()
+    (task,) = await submitted(pool, "job")
+    pool.next_assignment("a", 0.0)
+    pool.died("a", SEGFAULT, reason, 1.0)
+    with pytest.raises(WorkerError, match=f"{reason} SIGSEGV a.py:1 f"):
+        await task
+    assert pool.kept == ([("job", reason, True)] if is_kept else [])
+    pool.died("a", SEGFAULT, "exited", 2.0)
+    assert len(pool.kept) == is_kept
+
+
+async def test_the_schedule_is_polled_and_told_the_number_of_workers() -> None:
+    pool = ScriptedPool()
+    assert (pool.poll(3.0), pool.schedule.polled) == (10.0, 1)
+    pool.workers_changed(2)
+    assert pool.schedule.ready_workers == 2
+
+
+async def test_messages_without_an_answer_are_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[Any] = []
+
+    def tell(self: WorkerSupervisor, worker: str, message: Message) -> None:
+        sent.append((worker, message))
+
+    monkeypatch.setattr(WorkerSupervisor, "tell", tell)
+    pool = ScriptedPool()
+    pool.schedule.notices.append(("a", CloseStream("s")))
+    pool.poll(0.0)
+    assert sent == [("a", CloseStream("s"))]
+
+
+async def test_closing_waits_for_accepted_jobs_and_then_refuses_new_ones() -> None:
+    pool = ScriptedPool()
+    (task,) = await submitted(pool, "job")
+    pool.next_assignment("a", 0.0)
+    closing = asyncio.create_task(pool.aclose(drain_s=60.0))
+    await asyncio.sleep(0)
+    assert not pool.stats().ready
+    pool.received("a", "done", 0.0)
+    await closing
+    assert await task == "done"
+    with pytest.raises(Draining):
+        await pool.submit("late")
+    with pytest.raises(Draining):
+        pool.refuse_when_down()
+
+
+async def test_closing_fails_what_is_left() -> None:
+    pool = ScriptedPool()
+    (task,) = await submitted(pool, "job")
+    await pool.aclose(drain_s=0.01)
+    with pytest.raises(WorkerError, match="closed"):
+        await task
+
+
+async def test_jobs_are_refused_while_workers_cannot_start() -> None:
+    pool = ScriptedPool()
+    pool.refuse_when_down()
+    pool._crew.start_error = "no model"
+    with pytest.raises(Draining):
+        pool.refuse_when_down()
+
+
+async def test_a_bug_that_ends_the_workers_fails_all_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def run(self: WorkerSupervisor) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(WorkerSupervisor, "run", run)
+    pool = ScriptedPool()
+    await pool.start()
+    await asyncio.sleep(0)
+    assert pool.is_ready
+    (task,) = await submitted(pool, "job")
+    await poll_until(task.done)
+    with pytest.raises(WorkerError, match="ended"):
+        await task
+    with pytest.raises(Draining):
+        await pool.submit("late")
+    await pool.aclose()
+
+
+async def test_lazy_workers_that_nobody_wants_are_never_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def run(self: WorkerSupervisor) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(WorkerSupervisor, "run", run)
+    pool = ScriptedPool()
+    await pool.start()
+    await asyncio.sleep(0)
+    await pool.aclose()
+    with pytest.raises(Draining):
+        await pool.submit("late")
