@@ -34,8 +34,9 @@ BY_PURPOSE = {
 TESTED_ELSEWHERE = {
     "cluster/ray/router.py": "runs in processes of Ray only: tests/cluster/ray/test_up.py",
 }
-SPECS = "apis/*/spec.py"
-"""The tests of an API's routes and ports test what its spec mounts."""
+SPECS = "*/*/spec.py"
+"""The tests of an API's routes and ports test what its spec mounts, and those of the registry of
+workers open what their specs do."""
 MAX_LINES = 560
 
 

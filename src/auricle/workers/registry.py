@@ -1,0 +1,35 @@
+"""Find the optional kinds of workers: the folders in ``kinds`` that have a spec."""
+
+import importlib
+import importlib.util
+import pkgutil
+from collections.abc import Mapping
+from typing import Any
+
+import auricle.workers.kinds
+from auricle.workers.pool import Pool
+from auricle.workers.spec import PoolContext, WorkerSpec
+
+
+def find_kinds() -> Mapping[str, WorkerSpec]:
+    """Return the kinds of this installation by name, in alphabetical order."""
+    package = auricle.workers.kinds
+    folders = sorted(each.name for each in pkgutil.iter_modules(package.__path__) if each.ispkg)
+    modules = {name: f"{package.__name__}.{name}.spec" for name in folders}
+    return {
+        name: importlib.import_module(module).SPEC
+        for name, module in modules.items()
+        if importlib.util.find_spec(module) is not None
+    }
+
+
+async def open_pools(
+    kinds: Mapping[str, WorkerSpec], context: PoolContext
+) -> Mapping[str, Pool[Any, Any]]:
+    """Return the pools that the settings ask for, by kind; not started.
+
+    Raises:
+        SetupError: A pool can't be opened; the message says what to do.
+    """
+    opened = {name: await spec.open(context) for name, spec in kinds.items()}
+    return {name: pool for name, pool in opened.items() if pool is not None}

@@ -1,0 +1,68 @@
+"""Which servers have workers for partials."""
+
+import pytest
+
+from auricle.config.settings import (
+    LiveSettings,
+    ModelSettings,
+    RemoteEngineSettings,
+    Settings,
+)
+from auricle.engines.models import ModelTable
+from auricle.values.errors import SetupError
+from auricle.workers.kinds.partials import spec
+from auricle.workers.kinds.partials.spec import SPEC
+from auricle.workers.process.poison import CrashBudget
+from auricle.workers.spec import PoolContext
+from tests.support.pool import SCRIPTED
+
+pytestmark = pytest.mark.unit
+
+MODELS = ModelSettings.model_validate({"models": (f"large={SCRIPTED}", f"small={SCRIPTED}")})
+
+
+def context(settings: Settings, warnings: list[str]) -> PoolContext:
+    def warn(event: str, sentence: str) -> None:
+        warnings.append(f"{event}: {sentence}")
+
+    return PoolContext(settings, ModelTable.of(settings.model), 8, CrashBudget(1, 60.0), warn)
+
+
+async def test_a_model_of_the_setting_has_workers() -> None:
+    settings = Settings(model=MODELS, live=LiveSettings(partial_model="small"))
+    pool = await SPEC.open(context(settings, []))
+    assert pool is not None
+    stats = pool.stats()
+    assert (len(stats.workers), stats.ready) == (2, False)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        Settings(model=MODELS, live=LiveSettings(partial_model="same")),
+        Settings(engine=RemoteEngineSettings(engine_urls=("http://one:1",))),
+    ],
+)
+async def test_finals_and_partials_have_the_same_workers(settings: Settings) -> None:
+    assert await SPEC.open(context(settings, [])) is None
+
+
+@pytest.mark.parametrize("name", [None, "small"])
+async def test_a_model_that_cannot_be_used_is_an_error_only_if_it_was_named(
+    name: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def place(*_: object) -> None:
+        raise SetupError("no memory")
+
+    monkeypatch.setattr(spec, "place_partial_model", place)
+    settings = Settings(model=MODELS, live=LiveSettings(partial_model=name))
+    models = ModelTable.of(MODELS)
+    monkeypatch.setattr(spec, "find_partial_model", lambda *_: models.find("small"))
+    warnings: list[str] = []
+    if name is None:
+        assert await SPEC.open(context(settings, warnings)) is None
+        assert len(warnings) == 1
+        assert warnings[0].endswith("is not used for partials: no memory")
+    else:
+        with pytest.raises(SetupError, match="no memory"):
+            await SPEC.open(context(settings, warnings))
