@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from starlette.testclient import TestClient
 
 from auricle.apis.registry import find_apis
+from auricle.config.optional import optional_sections
 from auricle.config.settings import (
     LedgerSettings,
     LiveSettings,
@@ -111,6 +112,7 @@ def build(
         ledger=ledger,
         model=model or ModelSettings(),
         worker=worker or WorkerSettings(),
+        optional={section: section(**settings) for section in optional_sections()},
     )
     app = create_app(transcriber, decoder, whole, speakers=speakers, apis=find_apis())
     return FakeService(app, transcriber, decoder)

@@ -70,15 +70,6 @@ class ServerSettings(Section):
         "insecure_no_auth",
         "tls_cert",
         "tls_key",
-        "wyoming",
-        "wyoming_host",
-        "wyoming_port",
-        "wyoming_open",
-        "wyoming_zeroconf",
-        "vosk",
-        "vosk_host",
-        "vosk_port",
-        "vosk_open",
         "drain_s",
         "keep_audio",
         "log_level",
@@ -110,33 +101,6 @@ class ServerSettings(Section):
     trusted_proxies: Annotated[tuple[IPvAnyNetwork, ...], NoDecode] = Field(
         (),
         description="Trusted proxies (X-Forwarded-*), comma-separated: addresses or networks.",
-    )
-    asr_webservice: bool = Field(
-        False, description="Also serve whisper-asr-webservice's API, for Bazarr: `/asr`."
-    )
-    wyoming: bool = Field(False, description="Also serve the Wyoming protocol, for Home Assistant.")
-    wyoming_host: str = Field(
-        "127.0.0.1",
-        description="Wyoming address; a non-loopback address requires AURICLE_WYOMING_OPEN.",
-    )
-    wyoming_port: int = Field(10300, ge=0, le=65535, description="Wyoming port; 0: any free port.")
-    wyoming_open: bool = Field(
-        False, description="Allow other machines to use Wyoming, which has no authentication."
-    )
-    wyoming_zeroconf: bool = Field(
-        False,
-        description="Announce the Wyoming port on the local network, so that Home Assistant finds "
-        "it. Requires the extra `zeroconf` and an address that other machines reach.",
-    )
-    vosk: bool = Field(
-        False, description="Also serve Vosk's WebSocket, for telephony and meeting programs."
-    )
-    vosk_host: str = Field(
-        "127.0.0.1", description="Vosk address; a non-loopback address requires AURICLE_VOSK_OPEN."
-    )
-    vosk_port: int = Field(2700, ge=0, le=65535, description="Vosk port; 0: any free port.")
-    vosk_open: bool = Field(
-        False, description="Allow other machines to use Vosk, which has no authentication."
     )
     max_json_mb: float = fixed(25.0)
     """Maximum JSON body, in MB (10^6 bytes): ten minutes of PCM at 16 kHz, in base64."""

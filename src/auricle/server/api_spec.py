@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from socket import socket
 from typing import TYPE_CHECKING, Any
 
-from auricle.config.settings import ServerSettings
+from auricle.config.settings import Settings
 from auricle.protocol.client_profile import ClientProfile
 from auricle.server.access.key_style import BEARER, KeyStyle
 
@@ -110,6 +110,6 @@ class ApiSpec:
     title: str
     page: str
     mount: "Callable[[Service], MountedApi]"
-    ports: "Sequence[Callable[[ServerSettings], KeylessPort]]" = ()
+    ports: "Sequence[Callable[[Settings], KeylessPort]]" = ()
     key_style: KeyStyle = BEARER
     client_checks: Callable[[], Sequence[ClientProfile]] = tuple

@@ -59,6 +59,7 @@ class Service:
     transcriber: Transcriber
     decoder: Decoder
     models: Models
+    all_settings: Settings
     settings: ServerSettings
     ledger_settings: LedgerSettings
     libopus: LibOpus
@@ -122,6 +123,7 @@ class Service:
             transcriber=transcriber,
             decoder=decoder,
             models=models,
+            all_settings=all_settings,
             settings=settings,
             ledger_settings=all_settings.ledger,
             libopus=libopus,

@@ -13,7 +13,7 @@ from auricle.apis.wyoming import live as wyoming_server
 from auricle.apis.wyoming.live import MAX_CONNECTIONS
 from auricle.apis.wyoming.spec import wyoming_port
 from auricle.apis.wyoming.wire.framing import MAX_PAYLOAD_BYTES
-from auricle.config.settings import LiveSettings, ServerSettings
+from auricle.config.settings import LiveSettings, Settings
 from auricle.values.errors import NoWorkerReady, Overloaded, PoisonJob, SetupError
 from auricle.values.types import WYOMING, Job
 from tests.support.poll import poll_until
@@ -421,8 +421,8 @@ async def test_each_utterance_is_counted_and_logged_without_a_word_of_it(
 # The announcement on the network.
 
 
-def announced(**settings: Any) -> ServerSettings:
-    return ServerSettings(wyoming_zeroconf=True, **settings)
+def announced(**settings: Any) -> Settings:
+    return Settings.load({"wyoming_zeroconf": True} | settings)
 
 
 @pytest.mark.parametrize(
@@ -433,7 +433,7 @@ def announced(**settings: Any) -> ServerSettings:
     ],
 )
 def test_a_port_that_other_machines_do_not_reach_is_not_announced(
-    settings: ServerSettings, problem: str
+    settings: Settings, problem: str
 ) -> None:
     with pytest.raises(SetupError, match=problem):
         wyoming_port(settings).check_announcement()
@@ -443,5 +443,5 @@ def test_a_port_is_announced_if_the_operator_wants_it() -> None:
     settings = announced(wyoming=True, wyoming_host="0.0.0.0", wyoming_open=True)
     wyoming_port(settings).check_announcement()
     assert wyoming_port(settings).service_type
-    wyoming_port(ServerSettings()).check_announcement()
-    assert not wyoming_port(ServerSettings()).service_type
+    wyoming_port(Settings()).check_announcement()
+    assert not wyoming_port(Settings()).service_type

@@ -5,13 +5,13 @@ import pytest
 
 from auricle.apis.vosk.spec import vosk_port
 from auricle.apis.wyoming.spec import wyoming_port
-from auricle.config.settings import ServerSettings
+from auricle.config.settings import Settings
 from auricle.server.access.keyless_port import KeylessPort
 from auricle.values.errors import SetupError
 
 pytestmark = pytest.mark.server
 
-Kind = Callable[[ServerSettings], KeylessPort]
+Kind = Callable[[Settings], KeylessPort]
 
 
 @pytest.fixture(params=["wyoming", "vosk"])
@@ -22,7 +22,7 @@ def name(request: pytest.FixtureRequest) -> str:
 def port(name: str, **settings: Any) -> KeylessPort:
     kind: Kind = {"wyoming": wyoming_port, "vosk": vosk_port}[name]
     given = {f"{name}_{key}" if key else name: value for key, value in settings.items()}
-    return kind(ServerSettings(**given))
+    return kind(Settings.load(given))
 
 
 def close(opened: KeylessPort) -> int:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from auricle.apis.asr_webservice.settings import AsrWebserviceSettings
 from auricle.protocol.client_profile import ClientProfile
 from auricle.server.api_spec import ApiRoutes, ApiSpec, MountedApi
 
@@ -13,7 +14,7 @@ _TITLE = "whisper-asr-webservice"
 
 
 def _mount(server: "Service") -> MountedApi:
-    if not server.settings.asr_webservice:
+    if not server.all_settings.section(AsrWebserviceSettings).asr_webservice:
         return MountedApi()
     from auricle.apis.asr_webservice import files, status
     from auricle.apis.asr_webservice.errors import refusal

@@ -15,6 +15,7 @@ from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
+from auricle.apis.vosk.settings import VoskSettings
 from auricle.apis.vosk.wire.live import VoskDialect
 from auricle.apis.vosk.wire.options import VoskOptions
 from auricle.server.access.origins import Origins
@@ -66,7 +67,8 @@ def _check_page(server: Service, websocket: WebSocket) -> None:
     headers: Headers = websocket.headers
     if "origin" not in headers:  # not a browser
         return
-    origins: Origins = replace(server.origins, has_keys=False, is_open=server.settings.vosk_open)
+    is_open = server.all_settings.section(VoskSettings).vosk_open
+    origins: Origins = replace(server.origins, has_keys=False, is_open=is_open)
     origins.check_origin(headers, websocket.scope["scheme"])
     origins.check_host(headers)
 

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from auricle.apis.vosk.settings import VoskSettings
 from auricle.config.section import variable
-from auricle.config.settings import ServerSettings
+from auricle.config.settings import Settings
 from auricle.protocol.client_profile import ClientProfile
 from auricle.server.api_spec import ApiSpec, HttpPort, MountedApi
 from auricle.values.errors import SetupError
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from auricle.server.service import Service
 
 
-def vosk_port(settings: ServerSettings) -> "KeylessPort":
+def vosk_port(settings: Settings) -> "KeylessPort":
     """Return Vosk's port.
 
     Raises:
@@ -23,18 +24,19 @@ def vosk_port(settings: ServerSettings) -> "KeylessPort":
     """
     from auricle.server.access.keyless_port import KeylessPort
 
-    if settings.vosk and settings.vosk_port == settings.port != 0:
+    own, port = settings.section(VoskSettings), settings.server.port
+    if own.vosk and own.vosk_port == port != 0:
         raise SetupError(
-            f"{variable('vosk_port')} and {variable('port')} are both {settings.port}, and "
+            f"{variable('vosk_port')} and {variable('port')} are both {port}, and "
             "Vosk has no authentication. Set different ports, also on different addresses."
         )
     return KeylessPort(
         "Vosk",
         "vosk",
-        settings.vosk,
-        settings.vosk_host,
-        settings.vosk_port,
-        settings.vosk_open,
+        own.vosk,
+        own.vosk_host,
+        own.vosk_port,
+        own.vosk_open,
         "telephony and meetings",
     )
 
@@ -42,7 +44,7 @@ def vosk_port(settings: ServerSettings) -> "KeylessPort":
 def _mount(server: "Service") -> MountedApi:
     from auricle.apis.vosk.live import VoskApp
 
-    return MountedApi(ports=(HttpPort(vosk_port(server.settings), VoskApp(server)),))
+    return MountedApi(ports=(HttpPort(vosk_port(server.all_settings), VoskApp(server)),))
 
 
 def _clients() -> Sequence[ClientProfile]:

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from auricle.config.settings import ServerSettings
+from auricle.apis.wyoming.settings import WyomingSettings
+from auricle.config.settings import Settings
 from auricle.protocol.client_profile import ClientProfile
 from auricle.server.api_spec import ApiSpec, MountedApi, TcpPort
 
@@ -15,26 +16,28 @@ SERVICE_TYPE = "_wyoming._tcp"
 """Type of the service in announcements, as Home Assistant looks for it."""
 
 
-def wyoming_port(settings: ServerSettings) -> "KeylessPort":
+def wyoming_port(settings: Settings) -> "KeylessPort":
     """Return Wyoming's port."""
     from auricle.server.access.keyless_port import KeylessPort
 
+    own = settings.section(WyomingSettings)
     return KeylessPort(
         "Wyoming",
         "wyoming",
-        settings.wyoming,
-        settings.wyoming_host,
-        settings.wyoming_port,
-        settings.wyoming_open,
+        own.wyoming,
+        own.wyoming_host,
+        own.wyoming_port,
+        own.wyoming_open,
         "Home Assistant",
-        SERVICE_TYPE if settings.wyoming_zeroconf else "",
+        SERVICE_TYPE if own.wyoming_zeroconf else "",
     )
 
 
 def _mount(server: "Service") -> MountedApi:
     from auricle.apis.wyoming.live import WyomingServer
 
-    return MountedApi(ports=(TcpPort(wyoming_port(server.settings), WyomingServer(server).serve),))
+    port = wyoming_port(server.all_settings)
+    return MountedApi(ports=(TcpPort(port, WyomingServer(server).serve),))
 
 
 def _clients() -> Sequence[ClientProfile]:

@@ -102,7 +102,7 @@ async def _serve(settings: Settings) -> None:
         signal.signal(signal.SIGHUP, lambda *_: None)  # until models are there to be reloaded
     keep_memory_private()
     apis = find_apis()
-    _check(settings.server, [port(settings.server) for api in apis for port in api.ports])
+    _check(settings.server, [port(settings) for api in apis for port in api.ports])
     speaker_pool, speakers = _speakers(settings)
     folder = settings.server.keep_audio
     crash_audio = None if folder is None else CrashAudio.open(folder)

@@ -1,4 +1,4 @@
-"""The programs that ``auricle doctor --client`` stands in for: those of every API."""
+"""The programs that ``auricle doctor --client`` stands in for: those of the installed APIs."""
 
 from collections.abc import Mapping
 
