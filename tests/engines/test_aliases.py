@@ -2,8 +2,8 @@
 
 import pytest
 
+from auricle.apis.registry import all_products, find_apis
 from auricle.engines.aliases import (
-    PRODUCTS,
     parse_aliases,
     served_name,
     usual_name,
@@ -13,6 +13,7 @@ from auricle.values.errors import SetupError
 
 pytestmark = pytest.mark.unit
 
+PRODUCTS = all_products(find_apis())
 SERVED = {
     "whisper-base": ("base", "whisper-base"),
     "tiny": ("tiny-en", "moonshine-tiny-en"),
@@ -85,7 +86,7 @@ def test_only_known_weights_have_a_usual_name() -> None:
 )
 def test_a_request_means_a_served_model(requested: str, name: str) -> None:
     aliases = parse_aliases(("fast=tiny", "Nova-3 = Parakeet"), list(SERVED))
-    assert served_name(requested, SERVED, aliases) == name
+    assert served_name(requested, SERVED, aliases, PRODUCTS) == name
 
 
 @pytest.mark.parametrize(
@@ -93,11 +94,11 @@ def test_a_request_means_a_served_model(requested: str, name: str) -> None:
     ["large-v3", "openai/whisper-small", "gpt-5", "somebody/whisper-base", "nova-4", "whisper-2"],
 )
 def test_other_names_are_unknown(requested: str) -> None:
-    assert served_name(requested, SERVED, {}) is None
+    assert served_name(requested, SERVED, {}, PRODUCTS) is None
 
 
 def test_a_product_that_is_the_name_of_other_weights_is_the_default_model() -> None:
-    assert served_name("base", {"tiny": ("moonshine-tiny-en",)}, {}) == "tiny"
+    assert served_name("base", {"tiny": ("moonshine-tiny-en",)}, {}, PRODUCTS) == "tiny"
 
 
 def test_products_are_written_in_lower_case() -> None:

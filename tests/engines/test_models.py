@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from auricle.apis.registry import all_products, find_apis
 from auricle.config.settings import ModelSettings, WorkerSettings
 from auricle.engines.models import Load, ModelTable, chosen_model
 from auricle.values.errors import BadRequest, ModelNotFound, SetupError
@@ -13,7 +14,8 @@ pytestmark = pytest.mark.unit
 
 
 def table(models: str = "", **settings: object) -> ModelTable:
-    return ModelTable.of(ModelSettings.model_validate({"models": models, **settings}))
+    parsed = ModelSettings.model_validate({"models": models, **settings})
+    return ModelTable.of(parsed, all_products(find_apis()))
 
 
 def test_without_the_setting_there_is_the_one_model_of_the_engine() -> None:

@@ -8,6 +8,7 @@ A package adds an API with an entry point of the group ``auricle.apis`` that nam
 
 import importlib
 import pkgutil
+from collections.abc import Iterable
 from importlib.metadata import EntryPoint, entry_points
 
 import auricle.apis
@@ -35,6 +36,11 @@ def find_apis() -> tuple[ApiSpec, ...]:
             raise _unusable(entry, f"there is another API named {spec.name}")
         specs[spec.name] = spec
     return tuple(specs.values())
+
+
+def all_products(apis: Iterable[ApiSpec]) -> frozenset[str]:
+    """Return the names of all services' models, in lower case."""
+    return frozenset().union(*(api.products for api in apis))
 
 
 def _built_in(name: str) -> ApiSpec:

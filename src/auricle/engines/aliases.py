@@ -1,51 +1,19 @@
 """The names that requests use for models, and the served model that each means.
 
-Programs name models as their usual service does: OpenAI's ``whisper-1``, Deepgram's ``nova-3``,
-the hub's ``Systran/faster-whisper-base``. Names of known weights mean a served model with these
-weights. Names of products that exist only at a service mean the default model.
+Programs name models as their usual service does: ``whisper-1``, or the hub's
+``Systran/faster-whisper-base``. Names of known weights mean a served model with these weights.
+Names of products that exist only at a service, which the APIs name, mean the default model.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache
 
 from auricle.engines.registry import BUILT_IN, find_engine
 from auricle.values.errors import SetupError
 
 DEFAULT_NAMES = frozenset({"default", "auto"})
-"""Names of the default model; Wyoming's programs send ``auto``."""
-
-OPENAI_MODELS = (
-    "whisper-1",
-    "gpt-transcribe",
-    "gpt-4o-transcribe",
-    "gpt-4o-mini-transcribe",
-    "gpt-4o-mini-transcribe-2025-12-15",
-)
-"""OpenAI's names for files, listed by ``GET /v1/models``: some programs offer only listed names."""
-
-_OPENAI_OTHERS = frozenset(
-    {
-        *("gpt-4o-transcribe-latest", "gpt-4o-mini-transcribe-latest", "gpt-4o-transcribe-diarize"),
-        *("gpt-realtime", "gpt-realtime-mini", "gpt-realtime-whisper", "gpt-live-transcribe"),
-        *("gpt-4o-realtime-preview", "gpt-4o-mini-realtime-preview"),
-    }
-)
-_DEEPGRAM_FAMILIES = ("nova", "nova-2", "nova-3", "enhanced", "base")
-_DEEPGRAM_USES = (
-    *("general", "medical", "meeting", "phonecall", "finance", "conversationalai", "voicemail"),
-    *("video", "drivethru", "automotive", "atc"),
-)
-_DEEPGRAM = frozenset(
-    {
-        *_DEEPGRAM_FAMILIES,
-        *(f"{family}-{use}" for family in _DEEPGRAM_FAMILIES for use in _DEEPGRAM_USES),
-        *_DEEPGRAM_USES,  # with `tier`
-        *("whisper", "whisper-cloud", "flux-general-en", "flux-general-multi"),
-    }
-)
-PRODUCTS = frozenset(OPENAI_MODELS) | _OPENAI_OTHERS | _DEEPGRAM
-"""Products of services; each means the default model, unless it is also the name of weights."""
+"""Names of the default model."""
 
 _SNAPSHOT = re.compile(r"-\d{4}-\d{2}-\d{2}$")
 
@@ -96,7 +64,10 @@ def usual_name(name: str) -> str:
 
 
 def served_name(
-    requested: str, served: Mapping[str, Iterable[str]], aliases: Mapping[str, str]
+    requested: str,
+    served: Mapping[str, Iterable[str]],
+    aliases: Mapping[str, str],
+    products: Collection[str] = (),
 ) -> str | None:
     """Return the name of the served model that a request means.
 
@@ -107,6 +78,7 @@ def served_name(
         requested: The name in the request, in any case; empty: the default model.
         served: The models, the default first: names, each with names of its weights.
         aliases: The operator's aliases in lower case, each with a served name.
+        products: Products of services in lower case; each means the default model.
 
     Returns:
         The served name; ``None`` if the name is unknown.
@@ -124,8 +96,8 @@ def served_name(
         for each, models in served.items():
             if weights in map(weights_of, (each, *models)):
                 return each
-    products = DEFAULT_NAMES | PRODUCTS
-    return default if name in products or _SNAPSHOT.sub("", name) in products else None
+    meant = DEFAULT_NAMES.union(products)
+    return default if name in meant or _SNAPSHOT.sub("", name) in meant else None
 
 
 def parse_aliases(pairs: Sequence[str], served: Sequence[str]) -> dict[str, str]:

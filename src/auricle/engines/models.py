@@ -184,22 +184,29 @@ class ModelTable:
         models: The models.
         aliases: The operator's aliases in lower case, each with the name of a model.
         accepts_unknown: Whether a request for a model that is not served gets the default model.
+        products: Products of services in lower case; each means the default model, unless it is
+            also the name of weights.
     """
 
     models: tuple[ServedModel, ...]
     aliases: Mapping[str, str] = field(default_factory=dict)
     accepts_unknown: bool = True
+    products: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, settings: ModelSettings) -> "ModelTable":
+    def of(cls, settings: ModelSettings, products: frozenset[str] = frozenset()) -> "ModelTable":
         """Return the table of the settings; no model is loaded, and none is downloaded.
+
+        Args:
+            settings: The settings.
+            products: Products of services in lower case, which mean the default model.
 
         Raises:
             SetupError: An entry is invalid or an engine is not available; the message says what to
                 do.
         """
         if not settings.models:
-            return cls.with_models((_only_model(settings),), settings)
+            return cls.with_models((_only_model(settings),), settings, products)
         also = {"engine"} & settings.model_fields_set
         if settings.model is not None:
             also |= {"model"}
@@ -223,10 +230,15 @@ class ModelTable:
                 f"AURICLE_MODELS: {models[0].name!r} is the default model, so it can't have "
                 "load=demand; list another model first."
             )
-        return cls.with_models(models, settings)
+        return cls.with_models(models, settings, products)
 
     @classmethod
-    def with_models(cls, models: tuple[ServedModel, ...], settings: ModelSettings) -> "ModelTable":
+    def with_models(
+        cls,
+        models: tuple[ServedModel, ...],
+        settings: ModelSettings,
+        products: frozenset[str] = frozenset(),
+    ) -> "ModelTable":
         """Return the table of these models, with the names and aliases of the settings.
 
         Raises:
@@ -235,7 +247,7 @@ class ModelTable:
         aliases = parse_aliases(settings.model_aliases, [model.name for model in models])
         is_lenient = settings.unknown_models == "default"
         is_lenient |= settings.unknown_models == "auto" and len(models) == 1
-        return cls(models, aliases, is_lenient)
+        return cls(models, aliases, is_lenient, products)
 
     def __iter__(self) -> Iterator[ServedModel]:
         return iter(self.models)
@@ -278,7 +290,7 @@ class ModelTable:
             ModelNotFound: It is unknown, and the operator wants a 404; the message lists the names.
         """
         weights = {each.name: _names_of_weights(each) for each in self.models}
-        name = served_name(requested, weights, self.aliases)
+        name = served_name(requested, weights, self.aliases, self.products)
         warnings: tuple[str, ...] = ()
         if name is None and self.accepts_unknown:
             name = self.default.name

@@ -102,6 +102,8 @@ class ApiSpec:
         mount: Returns what it adds to a server.
         ports: Return the settings of its ports, which can be checked before a model is loaded.
             Their clients, which have no keys, count as one client with the name of the API.
+        products: Names of the service's models in lower case, which mean the default model unless
+            they are also names of weights.
         key_style: How its clients send keys.
         client_checks: Returns the programs whose use of it ``auricle doctor`` can check.
     """
@@ -111,5 +113,6 @@ class ApiSpec:
     page: str
     mount: "Callable[[Service], MountedApi]"
     ports: "Sequence[Callable[[Settings], KeylessPort]]" = ()
+    products: frozenset[str] = frozenset()
     key_style: KeyStyle = BEARER
     client_checks: Callable[[], Sequence[ClientProfile]] = tuple

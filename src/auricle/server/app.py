@@ -110,7 +110,7 @@ def create_app(
     """
     libopus = find_libopus(settings.decode.libopus)
     if models is None:
-        models = ModelTable.of(settings.model)
+        models = ModelTable.of(settings.model, frozenset().union(*(api.products for api in apis)))
     server = Service.build(
         transcriber,
         decoder,

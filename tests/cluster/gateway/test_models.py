@@ -19,7 +19,8 @@ def reported(
 
 
 def fleet(*models: ModelStats, **settings: object) -> FleetModels:
-    return FleetModels(ModelSettings.model_validate(settings), lambda: models)
+    parsed = ModelSettings.model_validate(settings)
+    return FleetModels(parsed, lambda: models, frozenset({"whisper-1"}))
 
 
 def test_they_are_known_from_the_reports() -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from auricle.apis.deepgram.wire.products import PRODUCTS
 from auricle.protocol.client_profile import ClientProfile
 from auricle.server.access.key_style import KeyStyle
 from auricle.server.api_spec import ApiRoutes, ApiSpec, MountedApi
@@ -40,6 +41,7 @@ SPEC = ApiSpec(
     title=_TITLE,
     page="clients/deepgram.md",
     mount=_mount,
+    products=PRODUCTS,
     key_style=KeyStyle(schemes=("token",), introductions=("token", "bearer")),
     client_checks=_clients,
 )

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from auricle.apis.openai.wire.errors import ErrorResponse
 from auricle.apis.openai.wire.models import DataFlow, Model, Models
-from auricle.engines.aliases import OPENAI_MODELS
+from auricle.apis.openai.wire.products import FILE_MODELS
 from auricle.engines.models import ServedModel
 from auricle.server.http.openapi import KEYED, answer, refusals
 from auricle.server.http.responses import json_response
@@ -72,7 +72,7 @@ def _named(server: Service) -> Iterator[tuple[str, ServedModel]]:
     models = server.models
     own = {model.name: model for model in models}
     yield from own.items()
-    for name in dict.fromkeys((*models.aliases, *OPENAI_MODELS)):
+    for name in dict.fromkeys((*models.aliases, *FILE_MODELS)):
         if name not in own:
             yield name, models.choose(name).model
 

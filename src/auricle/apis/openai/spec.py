@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from auricle.apis.openai.wire.products import PRODUCTS
 from auricle.protocol.client_profile import ClientProfile
 from auricle.server.access.key_style import KeyStyle
 from auricle.server.api_spec import ApiRoutes, ApiSpec, MountedApi
@@ -40,6 +41,7 @@ SPEC = ApiSpec(
     title=_TITLE,
     page="clients/openai-api.md",
     mount=_mount,
+    products=PRODUCTS,
     key_style=KeyStyle(
         subprotocols=("openai-insecure-api-key.",), token_prefixes=(EPHEMERAL_PREFIX,)
     ),

@@ -91,7 +91,7 @@ async def _serve(settings: Settings) -> None:
     Raises:
         SetupError: The server can't start; the message says what to do.
     """
-    from auricle.apis.registry import find_apis
+    from auricle.apis.registry import all_products, find_apis
     from auricle.engines.models import ModelTable
     from auricle.workers.crash_audio import CrashAudio
     from auricle.workers.process.channel import keep_memory_private
@@ -107,7 +107,7 @@ async def _serve(settings: Settings) -> None:
     folder = settings.server.keep_audio
     crash_audio = None if folder is None else CrashAudio.open(folder)
     crash_budget = CrashBudget(settings.queue.max_crashes_per_key, settings.queue.crash_window_s)
-    table = ModelTable.of(settings.model)
+    table = ModelTable.of(settings.model, all_products(apis))
     engine = await _engine(settings, table, crash_audio, crash_budget)
     pool = engine.transcriber
     problems: list[SetupError] = []
@@ -280,7 +280,7 @@ async def _engine(
         count = f"{len(urls)} recognisers" if len(urls) > 1 else "a recogniser"
         costs = models.default.engine.costs
         remote = RemoteTranscriber(settings.engine, settings.queue, costs, crash_budget)
-        fleet = FleetModels(settings.model, remote.models)
+        fleet = FleetModels(settings.model, remote.models, models.products)
         machine = Machine(f"{__version__} {sorted(urls)}", WORKERS_PER_RECOGNISER * len(urls))
         facts: dict[str, object] = {"recognisers": len(urls)}
         return _Engine(remote, fleet, f"sends jobs to {count}", facts, machine)

@@ -22,19 +22,24 @@ class FleetModels:
     Args:
         settings: The gateway's section for models.
         reported: Returns the models of all recognisers, the default first.
+        products: Products of services in lower case, which mean the default model.
 
     Raises:
         SetupError: The settings are invalid.
     """
 
     def __init__(
-        self, settings: ModelSettings, reported: Callable[[], tuple[ModelStats, ...]]
+        self,
+        settings: ModelSettings,
+        reported: Callable[[], tuple[ModelStats, ...]],
+        products: frozenset[str] = frozenset(),
     ) -> None:
         self._settings = settings
+        self._products = products
         self._reported = reported
         self._seen: tuple[ModelStats, ...] | None = None
         self._known: tuple[tuple[str, ModelTraits], ...] = ()
-        self._table = ModelTable.of(settings.model_copy(update={"model_aliases": ()}))
+        self._table = ModelTable.of(settings.model_copy(update={"model_aliases": ()}), products)
 
     def __iter__(self) -> Iterator[ServedModel]:
         return iter(self._current)
@@ -97,9 +102,9 @@ class FleetModels:
             self._known = known
             models = tuple(ServedModel.with_traits(*each, self._settings) for each in known)
             try:
-                self._table = ModelTable.with_models(models, self._settings)
+                self._table = ModelTable.with_models(models, self._settings, self._products)
             except SetupError as exc:
                 log.error("aliases_not_used", reason=str(exc))
                 plain = self._settings.model_copy(update={"model_aliases": ()})
-                self._table = ModelTable.with_models(models, plain)
+                self._table = ModelTable.with_models(models, plain, self._products)
         return self._table
