@@ -1,5 +1,6 @@
 """``auricle settings``: current values, without keys."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,17 @@ def test_the_reference_page_has_a_row_for_each(auricle: Run) -> None:
     assert [page.count(f"| `{variable(name)}` |") for name, _ in fields()] == [1] * len(
         list(fields())
     )
+
+
+def test_the_reference_page_begins_with_common_settings(auricle: Run) -> None:
+    first, *sections = auricle("settings", "--markdown").stdout.split("\n## ")[1:]
+    assert first.startswith("Common settings")
+    common = re.findall(r"\| \[`(\w+)`\]\(#([\w-]+)\)", first)
+    assert {"AURICLE_HOST", "AURICLE_MODEL", "AURICLE_WYOMING"} <= {name for name, _ in common}
+    assert len(common) < 16
+    for name, anchor in common:
+        [section] = [each for each in sections if f"| `{name}` |" in each]
+        assert section.split("\n")[0].lower().replace(" ", "-") == anchor
 
 
 def test_the_reference_page_is_the_one_that_the_command_prints() -> None:

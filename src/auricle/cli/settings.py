@@ -1,5 +1,6 @@
 """``auricle settings``: list all settings with their descriptions and values."""
 
+import re
 from typing import Annotated, Literal, get_args, get_origin
 
 import typer
@@ -68,8 +69,13 @@ def value_text(value: object) -> str:
 
 
 def markdown_page() -> str:
-    """Return docs/reference/settings.md: a table for each section."""
-    lines = [PAGE_START]
+    """Return docs/reference/settings.md: the common settings, and a table for each section."""
+    lines = [PAGE_START, "", "## Common settings", "", "| variable | description |", "|---|---|"]
+    for section in section_classes():
+        anchor = re.sub(r"[^a-z0-9]+", "-", section.title.lower())
+        for name in section.common:
+            description = section.model_fields[name].description
+            lines.append(f"| [`{variable(name)}`](#{anchor}) | {description} |")
     for section in section_classes():
         lines += ["", f"## {section.title}", "", section.__doc__ or "", ""]
         lines += ["| variable | default | values | description |", "|---|---|---|---|"]

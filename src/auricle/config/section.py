@@ -38,6 +38,7 @@ class Section(BaseSettings):
     Attributes:
         title: Its heading in the reference of settings.
         options: The fields that are options of ``auricle serve``, too.
+        common: The fields with which the reference begins: most servers set some of them.
     """
 
     model_config = SettingsConfigDict(
@@ -50,6 +51,7 @@ class Section(BaseSettings):
     )
     title: ClassVar[str]
     options: ClassVar[tuple[str, ...]] = ()
+    common: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     def variables(cls) -> Mapping[str, FieldInfo]:

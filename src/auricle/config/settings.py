@@ -63,6 +63,7 @@ class ServerSettings(Section):
     """Addresses, access control and limits of the server."""
 
     title = "Server"
+    common = ("host", "port", "api_keys", "keys_file", "tls_cert", "tls_key", "log_level")
     options = (
         "host",
         "port",
@@ -182,6 +183,7 @@ class ModelSettings(Section):
     """The model and how it is loaded."""
 
     title = "Model"
+    common = ("model", "device")
     options = ("model", "device", "compute_type")
 
     model: str | None = Field(
@@ -202,9 +204,7 @@ class ModelSettings(Section):
     )
     engine: str = Field(
         "whisper",
-        description=(
-            "Engine: `whisper`, `faster-whisper`, `moonshine`, `sherpa` or the name of a module."
-        ),
+        description="Engine: one that `auricle models` lists, or the name of a module.",
     )
     models: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
@@ -237,7 +237,8 @@ class ModelSettings(Section):
 class WorkerSettings(Section):
     """Number of workers, their timeouts and limits."""
 
-    title = "Worker"
+    title = "Workers"
+    common = ("workers",)
     options = ("workers", "worker_threads", "decode_workers")
 
     workers: int = Field(
@@ -315,7 +316,7 @@ class QueueSettings(Section):
 class DecodeSettings(Section):
     """Limits on audio files."""
 
-    title = "Decode"
+    title = "Audio files"
     options = ("max_audio_s",)
 
     max_audio_s: float = Field(
@@ -377,7 +378,8 @@ NO_PARTIALS = "none"
 class LiveSettings(Section):
     """Limits and timeouts of live sessions."""
 
-    title = "Live"
+    title = "Live sessions"
+    common = ("max_sessions",)
 
     max_sessions: int = Field(
         1000,
@@ -403,8 +405,7 @@ class LiveSettings(Section):
     partial_model: str | None = Field(
         None,
         description="Model for partials: a name of AURICLE_MODELS, `same` (the model of the final) "
-        "or `none` (no partials); not set: Moonshine for English where it is installed, else "
-        "`same`.",
+        "or `none` (no partials); not set: an installed model with cheap partials, else `same`.",
     )
     max_lag_s: float = Field(
         0,
@@ -439,7 +440,7 @@ class LiveSettings(Section):
 class RemoteEngineSettings(Section):
     """Recognisers on other machines, used by a gateway."""
 
-    title = "Engine"
+    title = "Gateway"
 
     engine_urls: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="URLs of recognisers, comma-separated; none: the server runs workers."
@@ -467,7 +468,8 @@ class RemoteEngineSettings(Section):
 class LedgerSettings(Section):
     """The database, and what is kept in it."""
 
-    title = "Ledger"
+    title = "Storage"
+    common = ("state_dir", "keep_transcripts")
 
     state_dir: Path | None = Field(
         None,
@@ -566,7 +568,7 @@ def spool_directory(server: ServerSettings, ledger: LedgerSettings) -> Path:
 class ClientSettings(Section):
     """How the command line reaches a running server."""
 
-    title = "Client"
+    title = "Command line"
 
     url: str | None = Field(
         None,

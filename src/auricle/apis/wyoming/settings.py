@@ -9,6 +9,7 @@ class WyomingSettings(Section):
     """Home Assistant's protocol, which has no authentication."""
 
     title = "Wyoming"
+    common = ("wyoming",)
     options = ("wyoming", "wyoming_host", "wyoming_port", "wyoming_open", "wyoming_zeroconf")
 
     wyoming: bool = Field(False, description="Also serve the Wyoming protocol, for Home Assistant.")
