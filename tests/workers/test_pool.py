@@ -33,9 +33,9 @@ class ScriptedPool(Pool[str, str]):
         super().__init__("scripted", self.schedule, LAUNCH, WorkerSettings(), 1, is_lazy=is_lazy)
 
     def keep_audio(
-        self, worker: str, ticket: Ticket, exit: ProcessExit, reason: str, *, is_convicted: bool
+        self, worker: str, ticket: Ticket, exit: ProcessExit, reason: str, *, is_poison: bool
     ) -> None:
-        self.kept.append((ticket.name, reason, is_convicted))
+        self.kept.append((ticket.name, reason, is_poison))
 
 
 async def submitted(pool: ScriptedPool, *names: str) -> "list[asyncio.Task[str]]":
@@ -161,7 +161,7 @@ async def test_closing_fails_what_is_left() -> None:
 async def test_jobs_are_refused_while_workers_cannot_start() -> None:
     pool = ScriptedPool()
     pool.refuse_when_down()
-    pool._crew.start_error = "no model"
+    pool._supervisor.start_error = "no model"
     with pytest.raises(Draining):
         pool.refuse_when_down()
 

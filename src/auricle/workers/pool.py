@@ -60,7 +60,7 @@ class Pool(Generic[J, R]):
         self._jobs = schedule
         self._model = model
         self._is_lazy = is_lazy
-        self._crew = WorkerSupervisor(name, size, settings, launch, self)
+        self._supervisor = WorkerSupervisor(name, size, settings, launch, self)
         self._futures: dict[Hashable, asyncio.Future[R]] = {}
         self._driver: asyncio.Task[None] | None = None
         self._is_wanted = asyncio.Event()
@@ -105,7 +105,7 @@ class Pool(Generic[J, R]):
         self._deliver()  # also jobs that were replaced or made room
         if not future.done():
             self.prepare()
-            self._crew.wake()
+            self._supervisor.wake()
         try:
             return await future
         finally:
@@ -128,17 +128,17 @@ class Pool(Generic[J, R]):
     @property
     def is_ready(self) -> bool:
         """Whether jobs are done; lazy workers may not have been started."""
-        return self._can_start if self._is_lazy else self._crew.ready > 0
+        return self._can_start if self._is_lazy else self._supervisor.ready > 0
 
     def stats(self) -> Stats:
         """Return a snapshot of the current state; cheap, never waits."""
         is_started = self._is_wanted.is_set() or not self._is_lazy
         return Stats(
-            workers=self._crew.stats() if is_started else (),
+            workers=self._supervisor.stats() if is_started else (),
             ready=self.is_ready and not self._is_draining,
             queue=self._jobs.queue(),
             jobs=replace(self._jobs.counters),
-            replaced=self._crew.replaced,
+            replaced=self._supervisor.replaced,
             model=self._model,
         )
 
@@ -169,8 +169,8 @@ class Pool(Generic[J, R]):
         suspect, poison = self._jobs.suspect(worker), self._jobs.counters.poison
         self._jobs.worker_died(worker, death, now)
         if suspect is not None and death.is_blamed and not death.is_orderly:
-            is_convicted = self._jobs.counters.poison > poison
-            self.keep_audio(worker, suspect, exit, reason, is_convicted=is_convicted)
+            is_poison = self._jobs.counters.poison > poison
+            self.keep_audio(worker, suspect, exit, reason, is_poison=is_poison)
         self._deliver()
 
     def poll(self, now: float) -> float:
@@ -180,7 +180,7 @@ class Pool(Generic[J, R]):
         return due_at
 
     def keep_audio(
-        self, worker: str, ticket: Any, exit: ProcessExit, reason: str, *, is_convicted: bool
+        self, worker: str, ticket: Any, exit: ProcessExit, reason: str, *, is_poison: bool
     ) -> None:
         """Keep the audio that crashed a worker, if this kind does and the operator wants it."""
 
@@ -188,11 +188,11 @@ class Pool(Generic[J, R]):
 
     @property
     def _can_start(self) -> bool:
-        return self._crew.start_error is None or self._crew.ready > 0
+        return self._supervisor.start_error is None or self._supervisor.ready > 0
 
     async def _run(self) -> None:
         await self._is_wanted.wait()
-        await self._crew.run()
+        await self._supervisor.run()
 
     def _deliver(self) -> None:
         jobs = self._jobs
@@ -200,7 +200,7 @@ class Pool(Generic[J, R]):
             ticket, outcome = jobs.outcomes.popleft()
             deliver(self._futures.pop(ticket, None), outcome)
         while jobs.notices:
-            self._crew.tell(*jobs.notices.popleft())
+            self._supervisor.tell(*jobs.notices.popleft())
 
     def _close(self, down: Down) -> None:
         self._is_draining = self._is_closed = True

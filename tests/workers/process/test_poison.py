@@ -12,7 +12,7 @@ SEGV = "SIGSEGV model.py:1 decode"
 
 
 def blame() -> PoisonTracker:
-    return PoisonTracker(attempts=4, ttl_s=600, budget=CrashBudget(max_convictions=3, window_s=600))
+    return PoisonTracker(attempts=4, ttl_s=600, budget=CrashBudget(max_poison_jobs=3, window_s=600))
 
 
 def test_the_same_death_twice_quarantines() -> None:
@@ -64,7 +64,7 @@ def test_quarantined_audio_is_refused_until_its_time_is_over() -> None:
 
 
 def test_a_budget_is_used_up_by_quarantines_and_restored() -> None:
-    budget = CrashBudget(max_convictions=3, window_s=600)
+    budget = CrashBudget(max_poison_jobs=3, window_s=600)
     it = PoisonTracker(attempts=4, ttl_s=600, budget=budget)
     for n in range(3):
         assert budget.exhausted_for_s(ALICE, now=float(n)) == 0.0
@@ -85,7 +85,7 @@ def test_what_is_remembered_is_bounded() -> None:
 
 
 def test_a_budget_is_used_up_until_enough_of_the_newest_quarantines_are_old() -> None:
-    budget = CrashBudget(max_convictions=3, window_s=600)
+    budget = CrashBudget(max_poison_jobs=3, window_s=600)
     for now in (0.0, 100.0, 200.0, 300.0):
         budget.charge(ALICE, now)
     assert budget.exhausted_for_s(ALICE, now=300.0) == 400.0

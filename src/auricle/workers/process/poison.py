@@ -37,19 +37,19 @@ class CrashBudget:
     """Count poison jobs of each client, over all worker pools of a server.
 
     Args:
-        max_convictions: Poison jobs within the window that exhaust a client's budget.
+        max_poison_jobs: Poison jobs within the window that exhaust a client's budget.
         window_s: Length of the window, in seconds.
     """
 
-    def __init__(self, max_convictions: int, window_s: float) -> None:
-        self._max_convictions = max_convictions
+    def __init__(self, max_poison_jobs: int, window_s: float) -> None:
+        self._max_poison_jobs = max_poison_jobs
         self._window_s = window_s
-        self._convictions: dict[ClientId, deque[float]] = {}
+        self._poison_jobs: dict[ClientId, deque[float]] = {}
 
     def charge(self, client: ClientId, now: float) -> None:
         """Count a poison job of this client."""
-        self._convictions.setdefault(client, deque(maxlen=self._max_convictions)).append(now)
-        _forget_oldest(self._convictions)
+        self._poison_jobs.setdefault(client, deque(maxlen=self._max_poison_jobs)).append(now)
+        _forget_oldest(self._poison_jobs)
 
     def refuse_exhausted(self, client: ClientId, now: float) -> None:
         """Reject a client whose budget is exhausted; clients without a key have no budget.
@@ -66,8 +66,8 @@ class CrashBudget:
 
     def exhausted_for_s(self, client: ClientId, now: float) -> float:
         """Return for how many seconds the client's budget stays exhausted; 0 if it is not."""
-        times = self._convictions.get(client)
-        if times is None or len(times) < self._max_convictions:
+        times = self._poison_jobs.get(client)
+        if times is None or len(times) < self._max_poison_jobs:
             return 0.0
         return max(0.0, times[0] + self._window_s - now)
 

@@ -102,14 +102,14 @@ class _Worker:
 
 
 class WorkerSupervisor:
-    """Keep ``size`` workers running and give them work from ``shift``.
+    """Keep ``size`` workers running and give them work from their owner.
 
     Args:
         name: Prefix of worker IDs.
         size: Number of workers.
         settings: Budgets, limits and backoff.
         launch: How they are started.
-        shift: The delegate.
+        delegate: Their owner.
     """
 
     def __init__(
@@ -118,12 +118,12 @@ class WorkerSupervisor:
         size: int,
         settings: WorkerSettings,
         launch: Launch,
-        shift: SupervisorDelegate,
+        delegate: SupervisorDelegate,
     ) -> None:
         self._name = name
         self._settings = settings
         self._launch = launch
-        self._shift = shift
+        self._delegate = delegate
         self._ids = itertools.count(1)
         self._work_ids = itertools.count(1)
         self._workers = [self._new_worker(slot) for slot in range(size)]
@@ -219,7 +219,7 @@ class WorkerSupervisor:
                 case None:
                     pass
         self._replace_one()
-        wake_at = min(wake_at, self._shift.poll(now))
+        wake_at = min(wake_at, self._delegate.poll(now))
         for worker in list(self._workers):
             if worker.policy.state is WorkerState.READY:
                 self._give_work(worker, now)
@@ -240,8 +240,8 @@ class WorkerSupervisor:
             worker.kill_reason = "replaced"
             worker.process.send(StopWorker())
             worker.policy.stopping(kill_at=now + STOP_GRACE_S)
-            self._shift.workers_changed(self.ready)
-        elif assignment := self._shift.next_assignment(worker.id, now):
+            self._delegate.workers_changed(self.ready)
+        elif assignment := self._delegate.next_assignment(worker.id, now):
             worker.process.forget_stderr()
             worker.process.max_message_bytes = assignment.max_answer_bytes
             worker.policy.batch_started(now, assignment.budget_s, assignment.overdue_s)
@@ -294,7 +294,7 @@ class WorkerSupervisor:
                         log.error, "worker_start_failed", worker=worker.id, reason=message.message
                     )
                 case WorkerState.BUSY, WorkDone() if message.id == worker.work_id:
-                    self._shift.received(worker.id, message.result, now)
+                    self._delegate.received(worker.id, message.result, now)
                     worker.policy.batch_finished()
                     worker.worked_at = now
                     worker.jobs_done += 1
@@ -319,8 +319,8 @@ class WorkerSupervisor:
                 old.is_retiring |= old.id == worker.replaces
             worker.replaces = None
             self.replaced += 1
-        self._shift.workers_changed(self.ready)
-        self._shift.became_ready(worker.id, message, now)
+        self._delegate.workers_changed(self.ready)
+        self._delegate.became_ready(worker.id, message, now)
         if message.unconfined not in ((), self._unconfined):  # log once, not at every start
             self._unconfined = message.unconfined
             log_safely(log.warning, "workers_not_kept_from", what=list(message.unconfined))
@@ -338,7 +338,7 @@ class WorkerSupervisor:
         worker.policy.stopping()
         if worker.process is not None:
             worker.process.kill()
-        self._shift.workers_changed(self.ready)
+        self._delegate.workers_changed(self.ready)
 
     def _after_exit(self, worker: _Worker, exit: ProcessExit) -> None:
         now = time.monotonic()
@@ -351,8 +351,8 @@ class WorkerSupervisor:
             self._workers.remove(worker)
         else:
             worker.policy.exited(now, random.random())
-        self._shift.workers_changed(self.ready)
-        self._shift.died(worker.id, exit, worker.kill_reason, now)
+        self._delegate.workers_changed(self.ready)
+        self._delegate.died(worker.id, exit, worker.kill_reason, now)
         log_safely(
             log.info if worker.kill_reason in ORDERLY else log.warning,
             "worker_exited",

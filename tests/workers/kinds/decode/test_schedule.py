@@ -221,7 +221,7 @@ async def test_a_file_that_hung_once_does_not_wait_forever() -> None:
 
 
 async def test_a_quarantine_is_charged_to_the_key_whose_file_it_was() -> None:
-    budget = CrashBudget(max_convictions=1, window_s=600)
+    budget = CrashBudget(max_poison_jobs=1, window_s=600)
     pool = DecodePool(WorkerSettings(decode_workers=1), DecodeSettings(), crash_budget=budget)
     asked = asyncio.create_task(anext(pool.decode(source("bad"), client=MALLORY)))
     await poll_until(lambda: pool.stats().queue.waiting_jobs == 1)

@@ -246,17 +246,21 @@ class Admission:
             if ticket not in shed:
                 each = held.setdefault(ticket.client, _Held())
                 each.audio_s, each.jobs = each.audio_s + ticket.audio_s, each.jobs + 1
-        for room in self._reservations.values():
-            if not room.standing:
-                each = held.setdefault(room.client, _Held())
-                each.audio_s, each.jobs = each.audio_s + room.audio_s, each.jobs + 1
+        for reservation in self._reservations.values():
+            if not reservation.standing:
+                each = held.setdefault(reservation.client, _Held())
+                each.audio_s, each.jobs = each.audio_s + reservation.audio_s, each.jobs + 1
         return held
 
     def _holders(self) -> set[ClientId]:
         """Return the clients with work that waits, runs or is reserved."""
-        rooms = (room.client for room in self._reservations.values() if not room.standing)
+        clients = (
+            reservation.client
+            for reservation in self._reservations.values()
+            if not reservation.standing
+        )
         running = (ticket.client for ticket in self._backlog.in_flight())
-        return {*rooms, *running, *(ticket.client for ticket in self._backlog.waiting())}
+        return {*clients, *running, *(ticket.client for ticket in self._backlog.waiting())}
 
     def _load_ahead_s(self, client: ClientId | None, kind: JobKind) -> float:
         """Return the load, in seconds, that runs before a new job of this client and kind.

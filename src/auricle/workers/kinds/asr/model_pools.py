@@ -205,8 +205,8 @@ class ModelPools:
 
     def release(self, reservation: str) -> None:
         """See :class:`auricle.values.transcriber.Transcriber`."""
-        room = self._reservations.pop(reservation, None)
-        for pool, name in room.names.items() if room is not None else ():
+        held = self._reservations.pop(reservation, None)
+        for pool, name in held.names.items() if held is not None else ():
             pool.release(name)
 
     def stats(self) -> Stats:
@@ -277,9 +277,9 @@ class ModelPools:
             entry.pool, entry.error = new, None
             self._policy.loading(entry.name, began_at)
             self._policy.loaded(entry.name, time.monotonic())
-            for room in self._reservations.values():
-                if room.names.pop(old, None) is not None:
-                    room.name_in(new)
+            for held in self._reservations.values():
+                if held.names.pop(old, None) is not None:
+                    held.name_in(new)
             after_s = round(time.monotonic() - began_at, 1)
             log_safely(log.info, "model_replaced", model=entry.name, after_s=after_s)
             await old.aclose(REPLACED_DRAIN_S)
@@ -337,8 +337,8 @@ class ModelPools:
             max_wait_s -= time.monotonic() - began_at
             if max_wait_s <= 0:
                 raise DeadlineExceeded()
-        room = self._reservations.get(job.reservation) if job.reservation is not None else None
-        name = room.name_in(pool) if room is not None else None
+        held = self._reservations.get(job.reservation) if job.reservation is not None else None
+        name = held.name_in(pool) if held is not None else None
         if name == job.reservation and max_wait_s == job.max_wait_s:
             return job
         return replace(job, reservation=name, max_wait_s=max_wait_s)
@@ -413,7 +413,7 @@ class ModelPools:
 
     async def _take_steps(self, tasks: TaskGroup) -> None:
         now = time.monotonic()
-        reserved = {pool for room in self._reservations.values() for pool in room.names}
+        reserved = {pool for held in self._reservations.values() for pool in held.names}
         for entry in self._entries.values():
             is_used = any(pool in reserved or pool.has_jobs for pool in entry.pools)
             self._policy.note_use(entry.name, is_used=is_used, now=now)

@@ -103,14 +103,14 @@ class WorkerPool(Pool[Job, Transcript]):
             SetupError: No worker was ready in time, or the model cannot be loaded.
         """
         with anyio.move_on_after(timeout_s):
-            while not self._crew.ready:
-                if self._crew.start_error is not None:
-                    raise SetupError(self._crew.start_error)
+            while not self._supervisor.ready:
+                if self._supervisor.start_error is not None:
+                    raise SetupError(self._supervisor.start_error)
                 if max_failed_starts is not None and self._failed_starts > max_failed_starts:
                     raise SetupError(f"{self._failed_starts} workers died while they started")
                 self._news.clear()
                 await self._news.wait()
-        if not self._crew.ready:
+        if not self._supervisor.ready:
             raise SetupError(f"no worker was ready after {timeout_s:.0f} s")
 
     async def transcribe(self, job: Job) -> Transcript:
@@ -155,7 +155,7 @@ class WorkerPool(Pool[Job, Transcript]):
     def is_ready(self) -> bool:
         """Whether a worker is ready and recently finished a job or self-test."""
         lately = time.monotonic() - 2 * self._worker.self_test_s - self._worker.job_timeout_min_s
-        return self._crew.has_worked_since(lately)
+        return self._supervisor.has_worked_since(lately)
 
     def stats(self) -> Stats:
         """See :class:`auricle.values.transcriber.Transcriber`."""
@@ -182,7 +182,7 @@ class WorkerPool(Pool[Job, Transcript]):
         super().died(worker, exit, reason, now)
 
     def keep_audio(
-        self, worker: str, ticket: Ticket, exit: ProcessExit, reason: str, *, is_convicted: bool
+        self, worker: str, ticket: Ticket, exit: ProcessExit, reason: str, *, is_poison: bool
     ) -> None:
         """Keep the job that crashed a worker, if the operator wants it."""
         if self._crash_audio is None:
@@ -199,7 +199,7 @@ class WorkerPool(Pool[Job, Transcript]):
             compute_type=settings.compute_type,
             threads=self._threads,
             attempts=ticket.attempts,
-            is_convicted=is_convicted,
+            is_convicted=is_poison,
         )
 
     # Internals.
@@ -207,7 +207,7 @@ class WorkerPool(Pool[Job, Transcript]):
     def _refuse_when_down(self) -> None:
         if self._is_draining:
             raise Draining()
-        if not self._crew.ready:
+        if not self._supervisor.ready:
             self._scheduler.counters.refused += 1
-            retry_after_s = max(1, math.ceil(self._crew.start_estimate_s))
+            retry_after_s = max(1, math.ceil(self._supervisor.start_estimate_s))
             raise NoWorkerReady("The recognisers are starting; try again.", retry_after_s)

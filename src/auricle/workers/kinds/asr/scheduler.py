@@ -201,7 +201,7 @@ class Scheduler:
             if ticket.is_settled:  # see PoisonTracker.carry_over
                 blamed = fingerprint(ticket.job.pcm).hex()
             if was_alone and self._poison.record_crash(blamed, signature):
-                self._convict(ticket, blamed, now)
+                self._quarantine(ticket, blamed, now)
             elif was_alone and self._poison.is_poison(ticket.job.pcm, now):
                 self._poison.clear(blamed)
                 self._refuse_poison(ticket)
@@ -268,15 +268,15 @@ class Scheduler:
         self.counters.failed += not isinstance(error, Superseded)
         self._failures.append(Failure(ticket, error))
 
-    def _convict(self, ticket: Ticket, blamed: str, now: float) -> None:
+    def _quarantine(self, ticket: Ticket, blamed: str, now: float) -> None:
         self.counters.poison += 1
         self._poison.quarantine(ticket.client, ticket.job.pcm, now)
         self._poison.clear(blamed)
         self._refuse_poison(ticket)
         # Jobs with the same audio would crash as many workers again.
-        convicted = fingerprint(ticket.job.pcm)
+        poison = fingerprint(ticket.job.pcm)
         for other in list(self.backlog.waiting()):
-            if other.audio_s == ticket.audio_s and fingerprint(other.job.pcm) == convicted:
+            if other.audio_s == ticket.audio_s and fingerprint(other.job.pcm) == poison:
                 self.backlog.remove(other)
                 self._refuse_poison(other)
 

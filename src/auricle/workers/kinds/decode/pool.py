@@ -103,7 +103,7 @@ class DecodePool(Pool[OpenFile, StepDone]):
             self._forget(file)
 
     def keep_audio(
-        self, worker: str, ticket: OpenFile, exit: ProcessExit, reason: str, *, is_convicted: bool
+        self, worker: str, ticket: OpenFile, exit: ProcessExit, reason: str, *, is_poison: bool
     ) -> None:
         """Keep the file that crashed a worker, if the operator wants it."""
         if self._crash_audio is not None and exit.signal != CPU_LIMIT_SIGNAL:
@@ -113,7 +113,7 @@ class DecodePool(Pool[OpenFile, StepDone]):
                 exit,
                 reason,
                 from_sample=ticket.from_sample,
-                is_convicted=is_convicted,
+                is_convicted=is_poison,
             )
 
     # Internals.

@@ -73,7 +73,7 @@ class PartialPool(Pool[Job, Transcript]):
     def is_ready(self) -> bool:
         """Whether a worker is ready, or busy and not stalled."""
         stalled = self._schedule.stalled(time.monotonic() - STALLED_S)
-        return not self._is_closed and self._crew.ready > stalled
+        return not self._is_closed and self._supervisor.ready > stalled
 
     async def transcribe(self, job: Job) -> Transcript:
         """Return the hypothesis for the utterance so far; cancelling the call cancels the job.

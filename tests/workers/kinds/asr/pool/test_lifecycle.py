@@ -82,7 +82,7 @@ async def test_a_worker_that_never_gets_ready_is_killed_and_started_again(
 
 async def test_workers_are_dealt_out_to_the_gpus() -> None:
     pool = worker_pool(WorkerSettings(workers=4), device="cuda", gpus=2)
-    dealt = [pool._crew._launch.start_message(slot) for slot in range(4)]
+    dealt = [pool._supervisor._launch.start_message(slot) for slot in range(4)]
     assert [m.device_index for m in dealt if isinstance(m, StartAsr)] == [0, 1, 0, 1]
 
 
