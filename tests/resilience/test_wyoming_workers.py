@@ -29,14 +29,14 @@ from tests.support.wyoming import WyomingService, event, spoken, wyoming_port
 
 pytestmark = pytest.mark.process
 
-BATCH_S = 0.3
-"""Long enough for a kill to hit a worker while it works."""
-
 
 @dataclass
 class Served:
+    """A pool, what serves it, and the file that holds its batches while it exists."""
+
     pool: WorkerPool
     service: WyomingService
+    held: Path
 
     def kill_busy(self) -> bool:
         """Kill the busy workers; return whether any work has to be done again.
@@ -56,7 +56,7 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
     pool = worker_pool(
         WorkerSettings(workers=2, job_timeout_min_s=60, backoff_first_s=0.01),
         QueueSettings(),
-        model=f"scripted:slow:{BATCH_S}",
+        model=f"scripted:hold:{tmp_path / 'held'}",
     )
     ledger = LedgerSettings(state_dir=tmp_path / "state")
     settings = Settings(
@@ -67,7 +67,8 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
     app = create_app(pool, FakeDecoder(), settings, apis=find_apis())
     async with wyoming_port(app.state.auricle) as port, listening(app):
         try:
-            yield Served(pool, WyomingService(app, None, None, port=port))  # type: ignore[arg-type]  # no fakes here
+            service = WyomingService(app, None, None, port=port)  # type: ignore[arg-type]  # no fakes here
+            yield Served(pool, service, tmp_path / "held")
         finally:
             await pool.aclose()
 
@@ -86,8 +87,10 @@ async def test_worker_deaths_cost_no_word_and_no_worker_at_all_is_no_reason_to_b
     async with served.service.call() as caller:
         heard = await caller.ask()
         assert heard
+        served.held.touch()
         await caller.send(spoken())
         await poll_until(served.kill_busy)
+        served.held.unlink()
         assert (await caller.until("transcript")).data["text"] == heard
         assert caller.of("error") == []
 

@@ -12,7 +12,8 @@ to stderr), wrong-count.
 
 The model's name may be a script of the same form, for the load: ``scripted:setup-error``,
 ``scripted:raise``, ``scripted:exit:CODE``, ``scripted:hang``, ``scripted:sleep:SECONDS``;
-``scripted:slow:SECONDS`` takes this time for the warm-up and for each batch.
+``scripted:slow:SECONDS`` takes this time for the warm-up and for each batch, and
+``scripted:hold:FILE`` holds each batch, but not the load, until the file is gone.
 """
 
 import ctypes
@@ -52,7 +53,8 @@ def load(settings: EngineSettings) -> "ScriptedEngine":
     name, argument = _script(settings.model)
     if name == "setup-error":
         raise SetupError("There is no such model; scripted engines have none.")
-    _misbehave(name, argument)
+    if name != "hold":
+        _misbehave(name, argument)
     return ScriptedEngine(settings.model)
 
 
@@ -69,6 +71,9 @@ class ScriptedEngine:
 
     def transcribe(self, jobs: Sequence[Job]) -> list[Transcript | AudioError]:
         self.warm_up()
+        name, argument = _script(self.name)
+        if name == "hold":
+            _misbehave(name, argument)
         results = [self._one(job) for job in jobs]
         if any(_script(job.options.initial_prompt)[0] == "wrong-count" for job in jobs):
             return results[1:]
