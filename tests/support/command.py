@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, TextIO
@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 from auricle.config.section import variable
 from auricle.config.settings import fields
 from bench.lib.fixed_values import command_line, variables
+from tests.support.forked import Forked
 from tests.surroundings import MEASURED
 
 ROOT = Path(__file__).parents[2]
@@ -55,17 +56,23 @@ def environment(folder: Path, **settings: object) -> dict[str, str]:
 class Command:
     """``auricle ARGUMENTS``, running; its output is kept as it comes."""
 
-    def __init__(self, arguments: list[str], environ: dict[str, str]) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", command_line(environ), *arguments],
-            env=environ,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            encoding="utf-8",
-            cwd=ROOT,
-        )
+    def __init__(
+        self, arguments: list[str], environ: dict[str, str], *, is_forked: bool = False
+    ) -> None:
+        self.process: Forked | subprocess.Popen[str]
+        if is_forked:
+            self.process = Forked(arguments, environ)
+        else:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", command_line(environ), *arguments],
+                env=environ,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                encoding="utf-8",
+                cwd=ROOT,
+            )
         assert self.process.stdout
         assert self.process.stderr
         self.stdout, self.stderr = "", ""
@@ -151,8 +158,8 @@ def until(condition: Callable[[], object], running: Command) -> None:
 
 
 @contextmanager
-def command(*arguments: str, environ: dict[str, str]) -> Iterator[Command]:
-    running = Command(list(arguments), environ)
+def command(*arguments: str, environ: dict[str, str], is_forked: bool = False) -> Iterator[Command]:
+    running = Command(list(arguments), environ, is_forked=is_forked)
     try:
         yield running
     finally:
@@ -166,11 +173,29 @@ def command(*arguments: str, environ: dict[str, str]) -> Iterator[Command]:
 def serving(folder: Path, *arguments: str, **settings: object) -> Iterator[tuple[Command, str]]:
     """Run ``auricle serve`` and give its URL once it is ready.
 
-    It has one worker of each kind unless settings say otherwise, and its coverage is not measured.
+    It has one worker of each kind unless settings say otherwise, its coverage is not measured, and
+    its process is forked.
     """
+    with _serving(folder, arguments, settings, is_forked=True) as found:
+        yield found
+
+
+@contextmanager
+def serving_anew(
+    folder: Path, *arguments: str, **settings: object
+) -> Iterator[tuple[Command, str]]:
+    """Do the same with a new interpreter, as users do."""
+    with _serving(folder, arguments, settings, is_forked=False) as found:
+        yield found
+
+
+@contextmanager
+def _serving(
+    folder: Path, arguments: Sequence[str], settings: dict[str, object], *, is_forked: bool
+) -> Iterator[tuple[Command, str]]:
     environ = environment(folder, **({"workers": 1, "decode_workers": 1} | settings))
     environ.pop(MEASURED, None)
-    with command("serve", *arguments, environ=environ) as server:
+    with command("serve", *arguments, environ=environ, is_forked=is_forked) as server:
         url = str(server.event("started")["url"])
         server.event("ready")
         yield server, url

@@ -2,7 +2,7 @@
 
 Each result is made of all samples of its stream, so it shows whether a stream has all its audio.
 The model ``growing`` keeps 256 MB more with each call. Its workers have their share of the
-processor: as real ones, which leave it to all others, they might get none while other tests compute.
+processor: as real ones, which leave it to all others, they might get none beside other tests.
 """
 
 import os

@@ -24,7 +24,16 @@ from auricle import __version__
 from auricle.audio.chunks import find_chunks
 from auricle.cli.serve.start import curl_line
 from tests.support.clips import CLIPS
-from tests.support.command import LIMIT_S, ROOT, command, environment, serving, started_at, until
+from tests.support.command import (
+    LIMIT_S,
+    ROOT,
+    command,
+    environment,
+    serving,
+    serving_anew,
+    started_at,
+    until,
+)
 from tests.support.model import bundled_model
 from tests.support.scripted_engine import answer
 from tests.support.wyoming import spoken
@@ -55,7 +64,7 @@ def running_jobs(url: str) -> int:
 
 
 def test_it_serves_speech_and_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
-    with serving(tmp_path, workers=2, decode_workers=2) as (server, url):
+    with serving_anew(tmp_path, workers=2, decode_workers=2) as (server, url):
         answered = post(url)
         assert answered.status_code == 200
         until(lambda: len(server.children()) == 4, server)  # workers of files start last
@@ -82,7 +91,7 @@ def test_garbage_collection_looks_at_nothing_that_was_loaded_at_the_start(
         "atexit.register(report)\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    with serving(tmp_path) as (server, url):
+    with serving_anew(tmp_path) as (server, url):
         assert post(url).status_code == 200
         server.interrupt()
         assert server.wait() == 0
