@@ -31,7 +31,7 @@ _Source = Annotated[
     str | None,
     typer.Option(
         metavar="API",
-        help="Only this API: native, deepgram, flux, openai-realtime, wyoming, vosk; job: jobs.",
+        help="Only this API, such as native or openai-realtime; job: jobs.",
     ),
 ]
 _Since = Annotated[

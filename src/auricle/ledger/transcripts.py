@@ -97,7 +97,7 @@ class KeptTranscript:
     Attributes:
         uid: Unique id: that of the session, or of the job's acceptance.
         owner: The key that may see it.
-        source: The API that the audio came from, such as ``deepgram`` or ``job``.
+        source: The API that the audio came from, such as ``native`` or ``job``.
         language: Language code of the first segment with one; empty if unknown.
         started_at: Unix time of the start of the audio.
         ended_at: Unix time of the latest segment.

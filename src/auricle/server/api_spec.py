@@ -102,6 +102,7 @@ class ApiSpec:
         mount: Returns what it adds to a server.
         ports: Return the settings of its ports, which can be checked before a model is loaded.
             Their clients, which have no keys, count as one client with the name of the API.
+        sources: Names of its live sessions in transcripts, logs and metrics.
         products: Names of the service's models in lower case, which mean the default model unless
             they are also names of weights.
         key_style: How its clients send keys.
@@ -113,6 +114,7 @@ class ApiSpec:
     page: str
     mount: "Callable[[Service], MountedApi]"
     ports: "Sequence[Callable[[Settings], KeylessPort]]" = ()
+    sources: Sequence[str] = ()
     products: frozenset[str] = frozenset()
     key_style: KeyStyle = BEARER
     client_checks: Callable[[], Sequence[ClientProfile]] = tuple

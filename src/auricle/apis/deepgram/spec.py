@@ -41,6 +41,7 @@ SPEC = ApiSpec(
     title=_TITLE,
     page="clients/deepgram.md",
     mount=_mount,
+    sources=("deepgram", "flux"),
     products=PRODUCTS,
     key_style=KeyStyle(schemes=("token",), introductions=("token", "bearer")),
     client_checks=_clients,

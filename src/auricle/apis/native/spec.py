@@ -31,5 +31,6 @@ SPEC = ApiSpec(
     title="Auricle",
     page="reference/README.md",
     mount=_mount,
+    sources=("native",),
     key_style=KeyStyle(subprotocols=("key.",)),
 )

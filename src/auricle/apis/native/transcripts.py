@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from operator import attrgetter
-from typing import Annotated, Literal, NotRequired, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, NotRequired, TypedDict, TypeVar
 
 import msgspec
 from fastapi import APIRouter
@@ -17,6 +17,7 @@ from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import Response
 
+from auricle.apis.registry import find_apis
 from auricle.ledger.kept_parts import ParagraphChange
 from auricle.ledger.transcripts import (
     Filter,
@@ -51,6 +52,11 @@ from auricle.values.errors import BadRequest, NotFound
 from auricle.values.types import ClientId, GiveWay, Segment, Speaker, Word
 
 T = TypeVar("T")
+
+if TYPE_CHECKING:
+    Source = str
+else:
+    Source = Literal[(*(source for api in find_apis() for source in api.sources), "job")]
 
 _MEDIA_TYPES = {
     "json": "application/json",
@@ -142,7 +148,7 @@ class ListQuery(msgspec.Struct):
     ] = None
     language: Annotated[_LanguageCode | None, Meta(description="Language code.")] = None
     source: Annotated[
-        Literal["native", "deepgram", "flux", "openai-realtime", "wyoming", "vosk", "job"] | None,
+        Source | None,
         Meta(description="API that the session used; `job` for background jobs."),
     ] = None
     since: Annotated[_UnixTime | None, Meta(description="Earliest start, in Unix seconds.")] = None

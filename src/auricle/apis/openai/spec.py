@@ -41,6 +41,7 @@ SPEC = ApiSpec(
     title=_TITLE,
     page="clients/openai-api.md",
     mount=_mount,
+    sources=("openai-realtime",),
     products=PRODUCTS,
     key_style=KeyStyle(
         subprotocols=("openai-insecure-api-key.",), token_prefixes=(EPHEMERAL_PREFIX,)

@@ -58,6 +58,7 @@ SPEC = ApiSpec(
     title="Vosk",
     page="clients/vosk.md",
     mount=_mount,
+    sources=("vosk",),
     client_checks=_clients,
     ports=(vosk_port,),
 )

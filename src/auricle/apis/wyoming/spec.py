@@ -51,6 +51,7 @@ SPEC = ApiSpec(
     title="Wyoming",
     page="clients/home-assistant.md",
     mount=_mount,
+    sources=("wyoming",),
     client_checks=_clients,
     ports=(wyoming_port,),
 )

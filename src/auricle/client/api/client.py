@@ -249,7 +249,7 @@ class Transcripts:
 
         Args:
             language: Only this language.
-            source: Only this API, such as ``native``, ``deepgram`` or ``job``.
+            source: Only this API, such as ``native`` or ``job``.
             since: Only those that started then or later.
             until: Only those that started then or earlier.
             limit: Maximum number of transcripts.
