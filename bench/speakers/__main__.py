@@ -18,10 +18,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from auricle.speakers.turns import Turn
-from auricle.speakers.words import assign_speakers
 from auricle.values.types import SpeakerOptions
 from auricle.workers.kinds.speakers.embedder import SpeakerEmbedder
+from auricle.workers.kinds.speakers.voices.turns import Turn
+from auricle.workers.kinds.speakers.voices.words import assign_speakers
 from bench.lib.charts import Bars
 from bench.lib.engine import load_engine
 from bench.lib.report import command_line, publish, show_targets

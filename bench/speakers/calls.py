@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from auricle.engines.base import Engine
-from auricle.speakers.turns import Turn
 from auricle.values.events import Final
 from auricle.values.types import Segment, Word
 from auricle.workers.kinds.speakers.embedder import SpeakerEmbedder
+from auricle.workers.kinds.speakers.voices.turns import Turn
 from bench.lib import scoring
 from bench.lib.engine import load_engine
 from bench.lib.report import command_line, publish, show_targets

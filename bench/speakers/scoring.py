@@ -5,8 +5,8 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from auricle.speakers.turns import Turn
 from auricle.values.types import SAMPLE_RATE_HZ
+from auricle.workers.kinds.speakers.voices.turns import Turn
 from bench.lib.report import ROOT
 from bench.speakers.conversations import Conversation, SpokenTurn
 

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 from auricle.client import ClientRules, LiveClient
-from auricle.speakers.known_voices import KnownVoices
 from auricle.values.commands import StreamParameters
 from auricle.values.events import Final, SpeakerRevision
 from auricle.values.types import SAMPLE_RATE_HZ
 from auricle.workers.kinds.speakers.model_file import BUNDLED_MODEL, digest_of
+from auricle.workers.kinds.speakers.voices.known_voices import KnownVoices
 from tests.support.command import Command, serving
 from tests.support.dialogue import JOE, deeper
 from tests.support.poll import poll_until

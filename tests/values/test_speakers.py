@@ -7,8 +7,8 @@ import pytest
 
 from auricle.values.errors import SpeakersUnavailable
 from auricle.values.events import Final
-from auricle.values.speakers import NO_SPEAKERS
-from auricle.values.types import ANONYMOUS, EmbedJob, JobId, SpeakerOptions
+from auricle.values.speakers import NO_SPEAKERS, NONE_FOUND, UnusableVoice
+from auricle.values.types import ANONYMOUS, Chunk, EmbedJob, JobId, SpeakerOptions, Transcript
 
 pytestmark = [pytest.mark.unit, pytest.mark.anyio]
 
@@ -38,3 +38,20 @@ def test_a_session_has_no_labels() -> None:
     assert not it.take_unknown()
     assert (it.wake_at, it.is_settled, it.labelled_finals, it.voices()) == (inf, True, 0, b"")
     assert not NO_SPEAKERS.can_continue(b"voices")
+
+
+async def test_a_file_with_speech_has_a_warning() -> None:
+    transcript = Transcript("One.", "en", 1.0, 16_000)
+    it = NO_SPEAKERS.label_file("f", ANONYMOUS, None, SpeakerOptions())
+    assert it.assign(transcript) == (transcript, ())
+    await it.add(Chunk(0, JOB.pcm))
+    assert it.assign(transcript) == (transcript, (NONE_FOUND,))
+
+
+async def test_a_recording_has_no_voice() -> None:
+    it = NO_SPEAKERS.read_voice("f", ANONYMOUS, None)
+    with pytest.raises(UnusableVoice, match="no speech"):
+        it.named("Ann")
+    await it.add(Chunk(0, JOB.pcm))
+    with pytest.raises(SpeakersUnavailable):
+        it.named("Ann")

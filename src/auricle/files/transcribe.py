@@ -14,7 +14,7 @@ language (:class:`auricle.files.assemble.FileLanguages`). A file may thus contai
 and the text does not depend on which chunk is done first.
 
 **Speakers.** If requested, the voices of each chunk are embedded while it is recognised; the
-speakers are found at the end (:mod:`.voices`).
+speakers are found at the end (:class:`auricle.values.speakers.FileSpeakers`).
 
 **Overload.** An accepted file never fails because of other requests: a refused chunk waits for the
 delay given in the refusal and is submitted again. Only a server that shuts down ends it.
@@ -41,7 +41,6 @@ from auricle.files.assemble import (
     TranscriptAssembler,
 )
 from auricle.files.fair_semaphore import FairSemaphore
-from auricle.files.voices import FileVoices, VoiceRequest
 from auricle.system.groups import first_error
 from auricle.text.transcripts import redacted
 from auricle.values.errors import (
@@ -53,6 +52,7 @@ from auricle.values.errors import (
     RateLimited,
     Superseded,
 )
+from auricle.values.speakers import FileSpeakers, SpeakerRequest
 from auricle.values.transcriber import Progress, Reader, Transcriber
 from auricle.values.types import (
     ANONYMOUS,
@@ -106,7 +106,7 @@ class FileRequest:
         max_wait_s: The deadline of such finals, and of waiting for a busy decoder.
         reservation: Queue room reserved for the first of them.
         tells_refusal: A refusal of the first of them is reported, not retried as a file job.
-        voices: How to find the speakers; ``None``: they are not requested.
+        speakers: How to find the speakers; ``None``: they are not requested.
         redact: What to hide in the transcript; its progress then has no text.
     """
 
@@ -120,7 +120,7 @@ class FileRequest:
     max_wait_s: float | None = None
     reservation: str | None = None
     tells_refusal: bool = False
-    voices: VoiceRequest | None = None
+    speakers: SpeakerRequest | None = None
     redact: tuple[Redact, ...] = ()
 
 
@@ -259,13 +259,15 @@ class _FileWork:
         self._finished = finished
         self._request = request
         self._chunk_slots = chunk_slots
-        self._voices: FileVoices | None = None
-        if request.voices is not None:
+        self._speakers: FileSpeakers | None = None
+        if (found := request.speakers) is not None:
             max_wait_s = request.max_wait_s if request.is_urgent else None
-            self._voices = FileVoices(request.voices, request.id, request.client, max_wait_s)
+            self._speakers = found.speakers.label_file(
+                request.id, request.client, max_wait_s, found.options, found.known
+            )
         self._assembler = TranscriptAssembler(
             _without_text(on_progress) if request.redact else on_progress,
-            keep_words=request.options.word_timestamps or request.voices is not None,
+            keep_words=request.options.word_timestamps or request.speakers is not None,
         )
         self._languages = FileLanguages(request.options.language)
         # Chunks whose language is detected: results that wait for those of earlier chunks, and
@@ -305,12 +307,15 @@ class _FileWork:
             for _ in self._in_slot:  # those of tasks that were cancelled before their first step
                 self._chunk_slots.leave(self._request.client)
         result = self._assembler.result(duration_samples, reading.waited_s, self._languages)
-        if self._voices is not None:
-            result = await anyio.to_thread.run_sync(self._voices.assigned, result)
+        if self._speakers is not None:
+            assign = self._speakers.assign
+            transcript, warnings = await anyio.to_thread.run_sync(assign, result.transcript)
+            warnings = (*result.warnings, *warnings)
+            result = replace(result, transcript=transcript, warnings=warnings)
         if kinds := self._request.redact:  # slow for hours of speech
             hidden = await anyio.to_thread.run_sync(redacted, result.transcript, kinds)
             result = replace(result, transcript=hidden)
-        if self._voices is None or self._request.options.word_timestamps:
+        if self._speakers is None or self._request.options.word_timestamps:
             return result
         return result.without_words()
 
@@ -343,8 +348,8 @@ class _FileWork:
     async def _run(self, item: _SlottedChunk) -> None:
         try:
             async with anyio.create_task_group() as tasks:
-                if self._voices is not None:
-                    tasks.start_soon(self._voices.add, item.chunk)
+                if self._speakers is not None:
+                    tasks.start_soon(self._speakers.add, item.chunk)
                 transcript = await self._recognise(item)
             if item in self._detecting:
                 self._detecting.discard(item)
@@ -427,7 +432,7 @@ class _FileWork:
             is_chunk=True,
             word_timestamps=request.options.word_timestamps
             or request.options.sentence_times
-            or request.voices is not None,
+            or request.speakers is not None,
         )
         if request.condition_on_previous_text:
             prompt = self._assembler.prompt(item.slot.index, options.initial_prompt)

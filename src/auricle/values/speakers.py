@@ -4,6 +4,7 @@ That part is optional. Without it, or if it is switched off, :data:`NO_SPEAKERS`
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import inf
 from typing import Protocol
 
@@ -11,16 +12,23 @@ from auricle.values.errors import AuricleError, SpeakersUnavailable
 from auricle.values.events import Final
 from auricle.values.transcriber import Stats, VoiceEmbedder
 from auricle.values.types import (
+    Chunk,
     ClientId,
     EmbedJob,
     JobId,
     Pcm16,
     SpeakerEmbeddings,
     SpeakerOptions,
+    Transcript,
 )
 
 Span = tuple[int, int]
 """(start, end) in samples."""
+
+NONE_FOUND = "Speakers could not be distinguished now; the transcript has none."
+"""The warning of a transcript without speakers that were requested."""
+NO_SPEECH = "contains no speech"
+"""What is wrong with a silent recording."""
 
 
 class SpeakerLabeller(Protocol):
@@ -136,8 +144,91 @@ class SpeakerLabelling(Protocol):
         ...
 
 
-class Speakers(SpeakerLabelling, VoiceEmbedder, Protocol):
+class NamedVoice(Protocol):
+    """The voice of a known speaker; only what made it can compare it."""
+
+    @property
+    def name(self) -> str:
+        """The name to give to its speaker."""
+        ...
+
+
+class UnusableVoice(Exception):
+    """A recording is not one of a known speaker's voice; the message is what is wrong with it."""
+
+
+class FileSpeakers(Protocol):
+    """Collects the voices of one file, and finds its speakers at the end."""
+
+    async def add(self, chunk: Chunk) -> None:
+        """Embed the voices of a chunk; if that is impossible, the chunk has no speakers."""
+        ...
+
+    def assign(self, transcript: Transcript) -> tuple[Transcript, tuple[str, ...]]:
+        """Return the transcript with its speakers, and warnings that say where it has none.
+
+        Takes about a second for an hour of speech.
+        """
+        ...
+
+
+class VoiceReader(Protocol):
+    """Reads the voice of a known speaker from a recording."""
+
+    async def add(self, chunk: Chunk) -> None:
+        """Embed the voices of a chunk of the recording."""
+        ...
+
+    def named(self, name: str) -> NamedVoice:
+        """Return the voice.
+
+        Raises:
+            SpeakersUnavailable: It could not be embedded now.
+            UnusableVoice: The recording has no speech, or several voices.
+        """
+        ...
+
+
+class FileLabelling(Protocol):
+    """Starts the search for the speakers of files.
+
+    ``file`` is the ID of the file, with which its jobs begin, ``client`` the client whose crashes
+    are counted, and ``max_wait_s`` the deadline of each job if a client waits, otherwise ``None``.
+    """
+
+    def label_file(
+        self,
+        file: str,
+        client: ClientId,
+        max_wait_s: float | None,
+        options: SpeakerOptions,
+        known: Sequence[NamedVoice] = (),
+    ) -> FileSpeakers:
+        """Return what finds the speakers of a file, which get the names of known voices."""
+        ...
+
+    def read_voice(self, file: str, client: ClientId, max_wait_s: float | None) -> VoiceReader:
+        """Return what reads the voice of a known speaker."""
+        ...
+
+
+class Speakers(SpeakerLabelling, FileLabelling, VoiceEmbedder, Protocol):
     """Distinguishes speakers, in live sessions and in files."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakerRequest:
+    """A request for the speakers of a file.
+
+    Attributes:
+        speakers: Distinguishes them.
+        options: What is known of their number.
+        known: The voices of known speakers.
+    """
+
+    speakers: FileLabelling
+    options: SpeakerOptions
+    known: tuple[NamedVoice, ...] = ()
 
 
 class _NoLabeller:
@@ -182,6 +273,22 @@ class _NoLabeller:
         pass
 
 
+class _NoFileSpeakers:
+    """Finds no speakers in a file, and no voice in a recording."""
+
+    def __init__(self) -> None:
+        self._has_speech = False
+
+    async def add(self, chunk: Chunk) -> None:
+        self._has_speech = True
+
+    def assign(self, transcript: Transcript) -> tuple[Transcript, tuple[str, ...]]:
+        return transcript, (NONE_FOUND,) if self._has_speech else ()
+
+    def named(self, name: str) -> NamedVoice:
+        raise SpeakersUnavailable if self._has_speech else UnusableVoice(NO_SPEECH)
+
+
 class _NoSpeakers:
     """Distinguishes no speakers."""
 
@@ -203,6 +310,19 @@ class _NoSpeakers:
 
     def can_continue(self, voices: bytes) -> bool:
         return False
+
+    def label_file(
+        self,
+        file: str,
+        client: ClientId,
+        max_wait_s: float | None,
+        options: SpeakerOptions,
+        known: Sequence[NamedVoice] = (),
+    ) -> FileSpeakers:
+        return _NoFileSpeakers()
+
+    def read_voice(self, file: str, client: ClientId, max_wait_s: float | None) -> VoiceReader:
+        return _NoFileSpeakers()
 
 
 NO_LABELLER: SpeakerLabeller = _NoLabeller()

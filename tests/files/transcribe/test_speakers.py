@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from auricle.files.transcribe import FileRequest, chunk_semaphore, transcribe_file
-from auricle.files.voices import VoiceRequest
 from auricle.values.errors import PoisonJob
+from auricle.values.speakers import SpeakerRequest
 from auricle.values.transcriber import Progress
 from auricle.values.types import (
     Chunk,
@@ -20,6 +20,7 @@ from auricle.values.types import (
     Transcript,
     Word,
 )
+from auricle.workers.kinds.speakers.local import LocalSpeakers
 from tests.files.transcribe.helpers import ENGLISH, SECOND, SOURCE, run
 from tests.support.decoder import FakeDecoder
 from tests.support.embedder import LOUDNESS, FakeEmbedder
@@ -52,8 +53,8 @@ def word_each_second(job: Job) -> Transcript:
 
 
 def request(embedder: FakeEmbedder, options: Options = ENGLISH) -> FileRequest:
-    voices = VoiceRequest(embedder, SpeakerOptions(2), patience_s=0.0)
-    return FileRequest(SOURCE, "f", options=options, voices=voices)
+    speakers = SpeakerRequest(LocalSpeakers(embedder, patience_s=0.0), SpeakerOptions(2))
+    return FileRequest(SOURCE, "f", options=options, speakers=speakers)
 
 
 async def test_a_segment_of_two_speakers_is_split_between_their_words() -> None:
@@ -77,7 +78,7 @@ async def test_words_are_requested_for_speakers_and_left_out_of_the_result() -> 
 
 
 async def test_text_does_not_depend_on_speakers() -> None:
-    plain = replace(request(FakeEmbedder()), voices=None)
+    plain = replace(request(FakeEmbedder()), speakers=None)
     texts = [
         (await run(FakeTranscriber(answer_with=word_each_second), dialogue(), each)).transcript.text
         for each in (plain, request(FakeEmbedder()), request(FakeEmbedder(refusals=100)))
@@ -98,8 +99,8 @@ async def test_a_chunk_that_is_not_recognised_leaves_a_gap_and_the_speakers_of_t
 
 async def test_a_cancelled_file_cancels_its_embedding() -> None:
     embedder, transcriber = FakeEmbedder(refusals=10**9), FakeTranscriber()
-    patient = VoiceRequest(embedder, SpeakerOptions())
-    asked = replace(request(embedder), voices=patient)
+    patient = SpeakerRequest(LocalSpeakers(embedder), SpeakerOptions())
+    asked = replace(request(embedder), speakers=patient)
     with anyio.move_on_after(0.1):
         await run(transcriber, dialogue(), asked)
     tried = len(embedder.jobs)

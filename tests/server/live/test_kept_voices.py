@@ -16,12 +16,12 @@ from auricle.server.live import kept_voices as module
 from auricle.server.live.kept_voices import KeptVoices
 from auricle.server.live.session_secrets import RETURN_S
 from auricle.session.live import LiveSession
-from auricle.speakers.known_voices import KnownVoices
 from auricle.values.commands import StreamParameters
 from auricle.values.errors import LedgerUnavailable
 from auricle.values.events import Wire
 from auricle.values.types import ClientId
 from auricle.workers.kinds.speakers.local import LiveLabelling
+from auricle.workers.kinds.speakers.voices.known_voices import KnownVoices
 from tests.support.clips import CLIPS
 from tests.support.poll import poll_until
 from tests.support.session import Rig, by_loudness, silence, spoken

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from auricle.session.speakers import LAST_PATIENCE_S
-from auricle.speakers.known_voices import KnownVoices
 from auricle.values.commands import Finalize, Stop, StreamParameters, UpdateConfig
 from auricle.values.errors import BadRequest
 from auricle.values.events import Closed, Ready, SpeakerRevision, WarningCode, Wire
 from auricle.values.types import EmbedJob, Job, JobKind
 from auricle.workers.kinds.speakers.labels import PATIENCE_S
+from auricle.workers.kinds.speakers.voices.known_voices import KnownVoices
 from tests.session.live.helpers import FELLOW, codes
 from tests.support.session import Answer, Rig, Voices, by_loudness, silence, spoken
 

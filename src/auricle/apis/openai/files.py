@@ -127,13 +127,13 @@ async def answer_form(request: Request, task: Task, deployment: str | None = Non
         if speech.is_streamed:
             return EventStream(
                 context,
-                partial(context.recognise, params, upload, audio_format, references=references),
+                partial(context.recognise, params, upload, audio_format, named_voices=references),
                 encode_delta=delta_event,
                 encode_done=partial(_encode_done, speech),
                 encode_error=_encode_error,
                 headers=warning_headers(speech.warnings),
             )
-        result = await context.transcribe(params, upload, audio_format, references=references)
+        result = await context.transcribe(params, upload, audio_format, named_voices=references)
         return await context.respond(result, partial(_response, speech, result))
 
 

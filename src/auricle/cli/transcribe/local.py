@@ -23,12 +23,13 @@ from auricle.files.transcribe import (
     chunk_semaphore,
     transcribe_file,
 )
-from auricle.files.voices import VoiceRequest
 from auricle.values.errors import RequestError
+from auricle.values.speakers import NO_SPEAKERS, SpeakerRequest
 from auricle.values.transcriber import Decoder, Progress
 from auricle.values.types import ANONYMOUS, SAMPLE_RATE_HZ, ClientId, Source
 from auricle.workers.kinds.asr.pool import WorkerPool
 from auricle.workers.kinds.decode.pool import DecodePool
+from auricle.workers.kinds.speakers.local import LocalSpeakers
 from auricle.workers.kinds.speakers.pool import SpeakerPool
 
 
@@ -45,7 +46,7 @@ class LocalRecogniser:
         self._chunk_slots: FairSemaphore
         self._decoder: DecodePool
         self._transcriber: WorkerPool
-        self._speakers: SpeakerPool | None = None
+        self._speakers = NO_SPEAKERS
 
     async def __aenter__(self) -> Self:
         """Download the model if needed, start the workers, and wait until one is ready.
@@ -67,9 +68,10 @@ class LocalRecogniser:
         self._transcriber = WorkerPool(place, queue)
         async with contextlib.AsyncExitStack() as stack:
             if settings.speakers.speaker_workers:
-                self._speakers = SpeakerPool(settings.worker, settings.speakers, settings.queue)
-                stack.push_async_callback(self._speakers.aclose)
-                await self._speakers.start()  # its workers start when they are needed
+                speaker_pool = SpeakerPool(settings.worker, settings.speakers, settings.queue)
+                stack.push_async_callback(speaker_pool.aclose)
+                await speaker_pool.start()  # its workers start when they are needed
+                self._speakers = LocalSpeakers(speaker_pool)
             for pool in (self._decoder, self._transcriber):
                 stack.push_async_callback(pool.aclose)
             await self._decoder.start()
@@ -100,15 +102,18 @@ class LocalRecogniser:
         def report(progress: FileProgress) -> None:
             on_progress(progress.fraction, progress.fraction * decoder.total_s)
 
-        voices = None
+        speakers = None
         if request.speakers is not None:
-            voices = VoiceRequest(self._speakers, request.speakers)
+            speakers = SpeakerRequest(self._speakers, request.speakers)
         transcribe = transcribe_channels if request.is_multichannel else transcribe_file
         return await transcribe(
             self._transcriber,
             decoder,
             FileRequest(
-                _source(request.path), id=uuid.uuid4().hex, options=request.options, voices=voices
+                _source(request.path),
+                id=uuid.uuid4().hex,
+                options=request.options,
+                speakers=speakers,
             ),
             chunk_slots=self._chunk_slots,
             on_progress=report,

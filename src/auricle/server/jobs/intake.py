@@ -35,8 +35,8 @@ from auricle.server.uploads.short_audio import DIRECT_FORMATS, MAX_DIRECT_BYTES,
 from auricle.server.uploads.spool import SpoolFile
 from auricle.server.uploads.upload import Upload
 from auricle.server.uploads.upload_room import UploadReservation
-from auricle.speakers.names import Reference
 from auricle.system.asgi import while_connected
+from auricle.values.speakers import NamedVoice
 from auricle.values.types import ANONYMOUS, GiveWay, Pcm16
 
 T = TypeVar("T")
@@ -246,7 +246,7 @@ class UploadContext:
         upload: Upload,
         audio_format: str,
         *,
-        references: Sequence[Reference] = (),
+        named_voices: Sequence[NamedVoice] = (),
     ) -> FileTranscript:
         """Transcribe the upload while the client is connected, and count the result.
 
@@ -255,7 +255,7 @@ class UploadContext:
             ClientDisconnect: The client has disconnected.
         """
         async with while_connected(self.request.receive):
-            result = await self.recognise(params, upload, audio_format, references=references)
+            result = await self.recognise(params, upload, audio_format, named_voices=named_voices)
         self.count(result)
         return result
 
@@ -266,7 +266,7 @@ class UploadContext:
         audio_format: str,
         on_progress: OnProgress | None = None,
         *,
-        references: Sequence[Reference] = (),
+        named_voices: Sequence[NamedVoice] = (),
     ) -> FileTranscript:
         """Transcribe the upload; the deadline starts now.
 
@@ -275,7 +275,7 @@ class UploadContext:
             upload: The audio.
             audio_format: The format, from :func:`.audio_format_of`.
             on_progress: Called after each chunk of a long file.
-            references: Named voices, for the speakers.
+            named_voices: Voices of known speakers, for the speakers.
 
         Raises:
             AuricleError: The audio can't be decoded or transcribed.
@@ -294,7 +294,7 @@ class UploadContext:
                 reservation=reservation,
                 deadline=deadline,
                 decode_s=time.perf_counter() - began_at,
-                references=references,
+                named_voices=named_voices,
             )
         return await transcribe_spooled(
             server,
@@ -304,7 +304,7 @@ class UploadContext:
             reservation=reservation,
             deadline=deadline,
             on_progress=on_progress,
-            references=references,
+            named_voices=named_voices,
         )
 
     async def render(self, result: FileTranscript, work: Callable[[GiveWay], T]) -> T:

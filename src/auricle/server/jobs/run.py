@@ -18,12 +18,11 @@ from auricle.files.transcribe import (
     OnProgress,
     transcribe_file,
 )
-from auricle.files.voices import VoiceRequest
 from auricle.server.http.request_log import RequestLog
 from auricle.server.service import RETRY_S, Service
 from auricle.server.uploads.params import TranscriptionParams
-from auricle.speakers.names import Reference
 from auricle.values.errors import DeadlineExceeded
+from auricle.values.speakers import NamedVoice, SpeakerRequest
 from auricle.values.transcriber import Reader
 from auricle.values.types import SAMPLE_RATE_HZ, ClientId, Pcm16, Source
 
@@ -58,16 +57,16 @@ async def transcribe_short(
     reservation: str | None,
     deadline: Deadline,
     decode_s: float,
-    references: Sequence[Reference] = (),
+    named_voices: Sequence[NamedVoice] = (),
 ) -> FileTranscript:
     """Transcribe a decoded utterance; silence needs no job.
 
-    ``references`` are named voices, for its speakers.
+    ``named_voices`` are those of known speakers.
 
     Raises:
         AuricleError: The audio can't be transcribed.
     """
-    request = _request(server, params, _NOWHERE, client, reservation, deadline, references)
+    request = _request(server, params, _NOWHERE, client, reservation, deadline, named_voices)
     request = replace(request, tells_refusal=True)
     engine = server.models.find(params.options.model).engine
     reader = InMemory(pcm, CutRules().within(engine.max_audio_samples))
@@ -89,7 +88,7 @@ async def transcribe_spooled(
     deadline: Deadline | None = None,
     on_progress: OnProgress | None = None,
     finished: FinishedChunks | None = None,
-    references: Sequence[Reference] = (),
+    named_voices: Sequence[NamedVoice] = (),
 ) -> FileTranscript:
     """Transcribe a file on the server's disk.
 
@@ -103,12 +102,12 @@ async def transcribe_spooled(
             deadline only if its request set one.
         on_progress: Called after each chunk.
         finished: Chunks that need not be transcribed again.
-        references: Named voices, for the file's speakers.
+        named_voices: Voices of known speakers, for the file's speakers.
 
     Raises:
         AuricleError: The file can't be decoded or transcribed.
     """
-    request = _request(server, params, source, client, reservation, deadline, references)
+    request = _request(server, params, source, client, reservation, deadline, named_voices)
     limit_s = None if deadline is None or params.max_wait_s is None else deadline.left_s()
     reader: Reader = server.decoder
     if params.max_speech_samples is not None:
@@ -133,12 +132,11 @@ def _request(
     client: ClientId,
     reservation: str | None,
     deadline: Deadline | None,
-    references: Sequence[Reference],
+    named_voices: Sequence[NamedVoice],
 ) -> FileRequest:
-    voices = None
+    speakers = None
     if params.speakers is not None:
-        embedder = server.speakers if server.speakers.is_available else None
-        voices = VoiceRequest(embedder, params.speakers, tuple(references))
+        speakers = SpeakerRequest(server.speakers, params.speakers, tuple(named_voices))
     return FileRequest(
         source=source,
         id=internal_id(params.job_id),
@@ -149,7 +147,7 @@ def _request(
         is_urgent=deadline is not None,
         max_wait_s=None if deadline is None else deadline.left_s(),
         reservation=reservation,
-        voices=voices,
+        speakers=speakers,
         redact=params.redact,
     )
 

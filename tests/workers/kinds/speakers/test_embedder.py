@@ -3,10 +3,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from auricle.speakers.stretches import MIN_STRETCH_SAMPLES
 from auricle.values.errors import SetupError
 from auricle.values.types import SAMPLE_RATE_HZ
 from auricle.workers.kinds.speakers.embedder import SpeakerEmbedder
+from auricle.workers.kinds.speakers.voices.stretches import MIN_STRETCH_SAMPLES
 from tests.support.clips import CLIPS
 from tests.support.onnx_writer import FLOAT, graph, node, onnx_file
 

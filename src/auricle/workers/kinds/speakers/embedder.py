@@ -12,11 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from auricle.engines.onnx_session import open_session
-from auricle.speakers.stretches import MIN_STRETCH_SAMPLES
 from auricle.values.errors import SetupError
 from auricle.values.types import SAMPLE_RATE_HZ, Pcm16
 from auricle.workers.kinds.speakers.fbank import BANDS, filter_bank, is_silent
 from auricle.workers.kinds.speakers.model_file import BUNDLED_MODEL
+from auricle.workers.kinds.speakers.voices.stretches import MIN_STRETCH_SAMPLES
 
 Embeddings = npt.NDArray[np.float32]
 """float32, shape [stretches, dimensions]."""

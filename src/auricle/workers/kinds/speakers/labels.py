@@ -22,11 +22,6 @@ from math import inf
 import numpy as np
 import numpy.typing as npt
 
-from auricle.speakers.known_voices import KnownVoices
-from auricle.speakers.online import SpeakerTracker
-from auricle.speakers.stretches import Span, cut_live_stretches
-from auricle.speakers.turns import Turn
-from auricle.speakers.words import SENTENCE_ENDS, assign_speakers
 from auricle.values.errors import AuricleError
 from auricle.values.events import Final, SpeakerSegment
 from auricle.values.types import (
@@ -40,6 +35,11 @@ from auricle.values.types import (
     SpeakerOptions,
     Word,
 )
+from auricle.workers.kinds.speakers.voices.known_voices import KnownVoices
+from auricle.workers.kinds.speakers.voices.online import SpeakerTracker
+from auricle.workers.kinds.speakers.voices.stretches import Span, cut_live_stretches
+from auricle.workers.kinds.speakers.voices.turns import Turn
+from auricle.workers.kinds.speakers.voices.words import SENTENCE_ENDS, assign_speakers
 
 Vector = npt.NDArray[np.float32]
 NO_AUDIO: Pcm16 = np.zeros(0, np.int16)

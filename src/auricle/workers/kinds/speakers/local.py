@@ -1,9 +1,15 @@
 """Distinguishes speakers by embeddings: :class:`auricle.values.speakers.Speakers`."""
 
-from auricle.speakers.known_voices import KnownVoices
+from collections.abc import Sequence
+
+from auricle.values.speakers import NamedVoice
 from auricle.values.transcriber import Stats, VoiceEmbedder
 from auricle.values.types import ClientId, EmbedJob, SpeakerEmbeddings, SpeakerOptions
+from auricle.workers.kinds.speakers.file_voices import PATIENCE_S, FileVoices
 from auricle.workers.kinds.speakers.labels import SpeakerLabels
+from auricle.workers.kinds.speakers.recorded_voice import RecordedVoice
+from auricle.workers.kinds.speakers.voices.known_voices import KnownVoices
+from auricle.workers.kinds.speakers.voices.names import Reference
 
 
 class LiveLabelling:
@@ -36,11 +42,15 @@ class LocalSpeakers(LiveLabelling):
     Args:
         embedder: Embeds voices.
         model: Identifies its model.
+        patience_s: Time for which a chunk of a file is repeated, in seconds.
     """
 
-    def __init__(self, embedder: VoiceEmbedder, model: str = "") -> None:
+    def __init__(
+        self, embedder: VoiceEmbedder, model: str = "", *, patience_s: float = PATIENCE_S
+    ) -> None:
         super().__init__(model)
         self._embedder = embedder
+        self._patience_s = patience_s
 
     def prepare(self) -> None:
         """Begin to get ready."""
@@ -57,3 +67,27 @@ class LocalSpeakers(LiveLabelling):
     def stats(self) -> Stats:
         """Return a snapshot of the state of the workers."""
         return self._embedder.stats()
+
+    def label_file(
+        self,
+        file: str,
+        client: ClientId,
+        max_wait_s: float | None,
+        options: SpeakerOptions,
+        known: Sequence[NamedVoice] = (),
+    ) -> FileVoices:
+        """Return what finds the speakers of a file; see :class:`.FileLabelling`."""
+        references = [voice for voice in known if isinstance(voice, Reference)]
+        return FileVoices(
+            self._embedder,
+            file,
+            client,
+            max_wait_s,
+            options,
+            references,
+            patience_s=self._patience_s,
+        )
+
+    def read_voice(self, file: str, client: ClientId, max_wait_s: float | None) -> RecordedVoice:
+        """Return what reads the voice of a known speaker; see :class:`.FileLabelling`."""
+        return RecordedVoice(self.label_file(file, client, max_wait_s, SpeakerOptions()))

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from auricle.speakers.stretches import MIN_STRETCH_SAMPLES
 from auricle.values.errors import RateLimited, SpeakersUnavailable, WorkerError
 from auricle.values.transcriber import QueueStats
 from auricle.values.types import SAMPLE_RATE_HZ, ClientId, EmbedJob, Pcm16, SpeakerEmbeddings
@@ -20,6 +19,7 @@ from auricle.workers.fair_queue import FairQueue
 from auricle.workers.kinds.speakers.fbank import is_silent
 from auricle.workers.kinds.speakers.messages import EmbedStretches, StretchesEmbedded
 from auricle.workers.kinds.speakers.model_file import BUNDLED_DIMENSIONS, MAX_DIMENSIONS
+from auricle.workers.kinds.speakers.voices.stretches import MIN_STRETCH_SAMPLES
 from auricle.workers.process.assignment import Assignment, Death
 from auricle.workers.process.messages import MAX_START_ANSWER_BYTES
 from auricle.workers.process.poison import CrashBudget, PoisonTracker

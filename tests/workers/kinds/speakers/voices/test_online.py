@@ -4,9 +4,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from auricle.speakers.known_voices import KnownVoices
-from auricle.speakers.online import MAX_STRETCHES, SpeakerTracker
 from auricle.values.types import SpeakerOptions
+from auricle.workers.kinds.speakers.voices.known_voices import KnownVoices
+from auricle.workers.kinds.speakers.voices.online import MAX_STRETCHES, SpeakerTracker
 from tests.support.made_up_voices import BETWEEN, SPREAD, embeddings
 
 pytestmark = pytest.mark.unit

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from auricle.speakers.clustering import cluster
-from auricle.speakers.names import Reference, match_names
-from auricle.speakers.stretches import Span
-from auricle.speakers.turns import Turn, find_turns
-from auricle.speakers.words import assign_speakers
 from auricle.values.types import SAMPLE_RATE_HZ, Segment, Speaker, SpeakerOptions
+from auricle.workers.kinds.speakers.voices.clustering import cluster
+from auricle.workers.kinds.speakers.voices.names import Reference, match_names
+from auricle.workers.kinds.speakers.voices.stretches import Span
+from auricle.workers.kinds.speakers.voices.turns import Turn, find_turns
+from auricle.workers.kinds.speakers.voices.words import assign_speakers
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ def diarize(
     Args:
         voiced: Where there is speech, in samples, in order, without overlaps.
         stretches: The parts of it that were embedded, in order of their start: those of
-            :func:`~auricle.speakers.stretches.cut_stretches`, or fewer if some failed.
+            :func:`.cut_stretches`, or fewer if some failed.
         vectors: Their embeddings, of unit length, shape [stretches, dimensions].
         options: What is known of the number of speakers.
         references: Named voices.

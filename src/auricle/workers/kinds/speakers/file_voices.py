@@ -13,11 +13,8 @@ import anyio
 import numpy as np
 import numpy.typing as npt
 
-from auricle.files.assemble import FileTranscript
-from auricle.speakers.diarization import Turns, diarize
-from auricle.speakers.names import Reference
-from auricle.speakers.stretches import Span, cut_stretches
 from auricle.values.errors import SpeakersUnavailable
+from auricle.values.speakers import NONE_FOUND
 from auricle.values.transcriber import VoiceEmbedder
 from auricle.values.types import (
     SAMPLE_RATE_HZ,
@@ -28,32 +25,19 @@ from auricle.values.types import (
     Segment,
     SpeakerEmbeddings,
     SpeakerOptions,
+    Transcript,
 )
+from auricle.workers.kinds.speakers.voices.diarization import Turns, diarize
+from auricle.workers.kinds.speakers.voices.names import Reference
+from auricle.workers.kinds.speakers.voices.stretches import Span, cut_stretches
 
+PATIENCE_S = 60.0
+"""Time for which a chunk is repeated, in seconds."""
 MAX_URGENT_PATIENCE_S = 5.0
 """Maximum time for which a chunk is repeated while a client waits."""
 RETRY_S = 0.5
 MAX_WAIT_S = 600.0
 """Maximum wait for one chunk of a background job, in seconds; its embedding takes half a second."""
-
-_NO_SPEAKERS = "Speakers could not be distinguished now; the transcript has none."
-
-
-@dataclass(frozen=True, slots=True)
-class VoiceRequest:
-    """What a file's speakers depend on besides its audio.
-
-    Attributes:
-        embedder: Embeds the voices; ``None`` if this server has none.
-        options: What is known of the number of speakers.
-        references: Named voices.
-        patience_s: Time for which a chunk is repeated, in seconds; less if a client waits.
-    """
-
-    embedder: VoiceEmbedder | None
-    options: SpeakerOptions
-    references: tuple[Reference, ...] = ()
-    patience_s: float = 60.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,19 +53,33 @@ class FileVoices:
     """Collects the voices of a file and finds its speakers.
 
     Args:
-        request: What to find.
-        file_id: ID of the file; jobs have the IDs ``file_id:start:voices``.
+        embedder: Embeds the voices.
+        file: ID of the file; jobs have the IDs ``file:start:voices``.
         client: The client whose crashes are counted.
         max_wait_s: Deadline of each job if a client waits, otherwise ``None``.
+        options: What is known of the number of speakers.
+        references: Named voices.
+        patience_s: Time for which a chunk is repeated, in seconds; less if a client waits.
     """
 
     def __init__(
-        self, request: VoiceRequest, file_id: str, client: ClientId, max_wait_s: float | None
+        self,
+        embedder: VoiceEmbedder,
+        file: str,
+        client: ClientId,
+        max_wait_s: float | None,
+        options: SpeakerOptions,
+        references: Sequence[Reference] = (),
+        *,
+        patience_s: float = PATIENCE_S,
     ) -> None:
-        self._request = request
-        self._file_id = file_id
+        self._embedder = embedder
+        self._file = file
         self._client = client
         self._max_wait_s = max_wait_s
+        self._options = options
+        self._references = references
+        self._patience_s = patience_s
         self._found: dict[int, _Voices] = {}
         self._missing: list[Span] = []
 
@@ -105,7 +103,7 @@ class FileVoices:
         if not stretches:
             return
         job = EmbedJob(
-            id=JobId(f"{self._file_id}:{start}:voices"),
+            id=JobId(f"{self._file}:{start}:voices"),
             pcm=chunk.pcm,
             stretches=tuple((first - start, last - start) for first, last in stretches),
             client=self._client,
@@ -120,10 +118,7 @@ class FileVoices:
             self._found[start] = _Voices(voiced, heard, embeddings.vectors)
 
     async def _embed(self, job: EmbedJob) -> SpeakerEmbeddings:
-        embedder = self._request.embedder
-        if embedder is None:
-            raise SpeakersUnavailable
-        patience_s = self._request.patience_s
+        patience_s = self._patience_s
         if self._max_wait_s is not None:
             patience_s = min(patience_s, MAX_URGENT_PATIENCE_S)
         if self._missing:  # one chunk was patient for all
@@ -132,7 +127,7 @@ class FileVoices:
         while True:
             try:
                 with anyio.move_on_after(job.max_wait_s):
-                    return await embedder.embed(job)
+                    return await self._embedder.embed(job)
                 raise SpeakersUnavailable
             except SpeakersUnavailable:
                 if time.monotonic() + RETRY_S > until:
@@ -148,29 +143,24 @@ class FileVoices:
             [span for voices in found for span in voices.voiced],
             [stretch for voices in found for stretch in voices.stretches],
             self.vectors,
-            self._request.options,
-            self._request.references,
+            self._options,
+            self._references,
         )
 
-    def assigned(self, result: FileTranscript) -> FileTranscript:
-        """Return the file's transcript with its speakers, or with a warning that says why not.
+    def assign(self, transcript: Transcript) -> tuple[Transcript, tuple[str, ...]]:
+        """Return the transcript with its speakers, and warnings that say where it has none.
 
         Takes as long as :meth:`turns`.
         """
         turns, missing = self.turns(), self.missing
-        transcript = replace(
-            result.transcript,
-            segments=tuple(_assigned(result.transcript.segments, turns, missing)),
-            speakers=turns.speakers,
-        )
+        segments = tuple(_assigned(transcript.segments, turns, missing))
+        labelled = replace(transcript, segments=segments, speakers=turns.speakers)
         if missing and not turns.speakers:
-            warnings = [_NO_SPEAKERS]
-        else:
-            warnings = [
-                f"No speakers from {start / SAMPLE_RATE_HZ:g} to {end / SAMPLE_RATE_HZ:g} s."
-                for start, end in missing
-            ]
-        return replace(result, transcript=transcript, warnings=(*result.warnings, *warnings))
+            return labelled, (NONE_FOUND,)
+        return labelled, tuple(
+            f"No speakers from {start / SAMPLE_RATE_HZ:g} to {end / SAMPLE_RATE_HZ:g} s."
+            for start, end in missing
+        )
 
     def _in_order(self) -> list[_Voices]:
         return [self._found[start] for start in sorted(self._found)]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auricle.speakers.stretches import (
+from auricle.workers.kinds.speakers.voices.stretches import (
     HOP_SAMPLES,
     MIN_STRETCH_SAMPLES,
     STRETCH_SAMPLES,

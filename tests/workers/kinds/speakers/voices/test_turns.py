@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from auricle.speakers.stretches import Span, cut_stretches
-from auricle.speakers.turns import Turn, best_path, find_turns
+from auricle.workers.kinds.speakers.voices.stretches import Span, cut_stretches
+from auricle.workers.kinds.speakers.voices.turns import Turn, best_path, find_turns
 
 pytestmark = pytest.mark.unit
 

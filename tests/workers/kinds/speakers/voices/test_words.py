@@ -1,8 +1,8 @@
 import pytest
 
-from auricle.speakers.turns import Turn
-from auricle.speakers.words import assign_speakers
 from auricle.values.types import Segment, Word
+from auricle.workers.kinds.speakers.voices.turns import Turn
+from auricle.workers.kinds.speakers.voices.words import assign_speakers
 
 pytestmark = pytest.mark.unit
 

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from auricle.speakers.diarization import Turns, diarize
-from auricle.speakers.names import Reference
-from auricle.speakers.stretches import cut_stretches
-from auricle.speakers.turns import LEAD_SAMPLES, TRAIL_SAMPLES
 from auricle.values.types import Segment, Speaker, SpeakerOptions, Word
+from auricle.workers.kinds.speakers.voices.diarization import Turns, diarize
+from auricle.workers.kinds.speakers.voices.names import Reference
+from auricle.workers.kinds.speakers.voices.stretches import cut_stretches
+from auricle.workers.kinds.speakers.voices.turns import LEAD_SAMPLES, TRAIL_SAMPLES
 from tests.support.made_up_voices import embeddings
 
 pytestmark = pytest.mark.unit

@@ -6,8 +6,6 @@ import anyio
 import numpy as np
 import pytest
 
-from auricle.files.assemble import FileTranscript
-from auricle.files.voices import FileVoices, VoiceRequest
 from auricle.values.types import (
     ANONYMOUS,
     SAMPLE_RATE_HZ,
@@ -18,6 +16,7 @@ from auricle.values.types import (
     SpeakerOptions,
     Transcript,
 )
+from auricle.workers.kinds.speakers.file_voices import FileVoices
 from tests.support.embedder import LOUDNESS, FakeEmbedder
 
 pytestmark = pytest.mark.unit
@@ -34,38 +33,39 @@ def chunk(index: int, voice: int) -> Chunk:
 
 
 CHUNKS = [chunk(index, voice) for index, voice in enumerate((2, 1, 1, 2))]
-RESULT = FileTranscript(
-    Transcript(
-        "",
-        "en",
-        1.0,
-        28 * SECOND,
-        tuple(Segment(each.start_sample, each.start_sample + SECOND, "x") for each in CHUNKS),
-    )
+TRANSCRIPT = Transcript(
+    "",
+    "en",
+    1.0,
+    28 * SECOND,
+    tuple(Segment(each.start_sample, each.start_sample + SECOND, "x") for each in CHUNKS),
 )
+Assigned = tuple[Transcript, tuple[str, ...]]
 
 
-def voices(embedder: FakeEmbedder | None, patience_s: float = 0.0) -> FileVoices:
-    request = VoiceRequest(embedder, SpeakerOptions(), patience_s=patience_s)
-    return FileVoices(request, "f", ANONYMOUS, None)
+def voices(
+    embedder: FakeEmbedder, patience_s: float = 0.0, max_wait_s: float | None = None
+) -> FileVoices:
+    options = SpeakerOptions()
+    return FileVoices(embedder, "f", ANONYMOUS, max_wait_s, options, patience_s=patience_s)
 
 
-def speakers(result: FileTranscript) -> list[int | None]:
-    return [segment.speaker for segment in result.transcript.segments]
+def speakers(result: Assigned) -> list[int | None]:
+    return [segment.speaker for segment in result[0].segments]
 
 
-async def assigned(found: FileVoices, chunks: list[Chunk]) -> FileTranscript:
+async def assigned(found: FileVoices, chunks: list[Chunk]) -> Assigned:
     for each in chunks:
         await found.add(each)
-    return found.assigned(RESULT)
+    return found.assign(TRANSCRIPT)
 
 
 @pytest.mark.parametrize("order", [1, -1], ids=["in order", "reversed"])
 async def test_speakers_do_not_depend_on_which_chunk_is_embedded_first(order: int) -> None:
     result = await assigned(voices(FakeEmbedder()), CHUNKS[::order])
     assert speakers(result) == [0, 1, 1, 0]
-    assert [speaker.number for speaker in result.transcript.speakers] == [0, 1]
-    assert result.warnings == ()
+    assert [speaker.number for speaker in result[0].speakers] == [0, 1]
+    assert result[1] == ()
 
 
 async def test_stretches_are_counted_from_the_start_of_their_chunk() -> None:
@@ -79,7 +79,7 @@ async def test_a_chunk_that_is_not_embedded_has_no_speakers_and_the_others_have(
     embedder = FakeEmbedder(refused_starts=frozenset({CHUNKS[1].start_sample}))
     result = await assigned(voices(embedder), CHUNKS)
     assert speakers(result) == [0, None, 1, 0]
-    assert result.warnings == ("No speakers from 7 to 13 s.",)
+    assert result[1] == ("No speakers from 7 to 13 s.",)
 
 
 async def test_a_refused_chunk_is_repeated_and_only_one_is_patient() -> None:
@@ -98,18 +98,16 @@ async def test_an_embedder_that_does_not_answer_is_not_waited_for_forever() -> N
             await anyio.sleep_forever()
             raise AssertionError
 
-    request = VoiceRequest(Silent(), SpeakerOptions(), patience_s=0.0)
-    result = await assigned(FileVoices(request, "f", ANONYMOUS, 0.05), CHUNKS)
+    result = await assigned(voices(Silent(), max_wait_s=0.05), CHUNKS)
     assert speakers(result) == [None] * 4
-    assert len(result.warnings) == 1
+    assert len(result[1]) == 1
 
 
-@pytest.mark.parametrize("embedder", [None, FakeEmbedder(refusals=100)], ids=["none", "broken"])
-async def test_a_transcript_without_speakers_says_so(embedder: FakeEmbedder | None) -> None:
-    result = await assigned(voices(embedder), CHUNKS)
+async def test_a_transcript_without_speakers_says_so() -> None:
+    result = await assigned(voices(FakeEmbedder(refusals=100)), CHUNKS)
     assert speakers(result) == [None] * 4
-    assert result.transcript.speakers == ()
-    (warning,) = result.warnings
+    assert result[0].speakers == ()
+    (warning,) = result[1]
     assert "has none" in warning
 
 
@@ -120,8 +118,8 @@ async def test_stretches_without_a_signal_have_no_voice() -> None:
     assert len(found.turns().speakers) == 2
     silent = voices(FakeEmbedder())
     await silent.add(chunk(0, 0))
-    assert silent.assigned(RESULT) == RESULT
+    assert silent.assign(TRANSCRIPT) == (TRANSCRIPT, ())
 
 
 async def test_silence_has_no_speakers_and_no_warning() -> None:
-    assert (await assigned(voices(FakeEmbedder()), [])) == RESULT
+    assert (await assigned(voices(FakeEmbedder()), [])) == (TRANSCRIPT, ())

@@ -3,8 +3,8 @@ from itertools import chain, repeat
 import numpy as np
 import pytest
 
-from auricle.speakers.clustering import BLOCK_STRETCHES, cluster
 from auricle.values.types import SpeakerOptions
+from auricle.workers.kinds.speakers.voices.clustering import BLOCK_STRETCHES, cluster
 from tests.support.made_up_voices import embeddings
 
 pytestmark = pytest.mark.unit

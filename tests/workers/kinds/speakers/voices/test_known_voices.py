@@ -2,8 +2,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from auricle.speakers.known_voices import MAX_BYTES, KnownVoices
 from auricle.values.types import MAX_SPEAKERS
+from auricle.workers.kinds.speakers.voices.known_voices import MAX_BYTES, KnownVoices
 
 pytestmark = pytest.mark.unit
 

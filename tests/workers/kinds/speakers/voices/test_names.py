@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from auricle.speakers.names import Reference, match_names
+from auricle.workers.kinds.speakers.voices.names import Reference, match_names
 from tests.support.made_up_voices import DIMENSIONS, embeddings, voice
 
 pytestmark = pytest.mark.unit

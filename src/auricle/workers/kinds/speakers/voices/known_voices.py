@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 
-from auricle.speakers.clustering import Labels, Seconds, Vectors
 from auricle.values.types import MAX_SPEAKERS
+from auricle.workers.kinds.speakers.voices.clustering import Labels, Seconds, Vectors
 
 MAX_BYTES = 128 * 1024
 """Maximum size of encoded voices; 16 of 1024 dimensions have 64 KiB, 16 of CAM++ 12 KiB."""

@@ -13,11 +13,16 @@ from itertools import groupby
 
 import numpy as np
 
-from auricle.speakers.clustering import Labels, Seconds, Vectors, cluster
-from auricle.speakers.known_voices import KnownVoices
-from auricle.speakers.stretches import Span
-from auricle.speakers.turns import SAMPLE_WEIGHT, Scores, best_path, change_costs
 from auricle.values.types import MAX_SPEAKERS, SAMPLE_RATE_HZ, SpeakerOptions
+from auricle.workers.kinds.speakers.voices.clustering import Labels, Seconds, Vectors, cluster
+from auricle.workers.kinds.speakers.voices.known_voices import KnownVoices
+from auricle.workers.kinds.speakers.voices.stretches import Span
+from auricle.workers.kinds.speakers.voices.turns import (
+    SAMPLE_WEIGHT,
+    Scores,
+    best_path,
+    change_costs,
+)
 
 SAME_VOICE_COSINE = 0.57
 """A part of a final that is less similar to every voice so far is a new speaker. On the tuning half
@@ -142,7 +147,7 @@ class SpeakerTracker:
 
         Args:
             stretches: Parts of the final in order, without overlaps, in samples of the session:
-                those of :func:`~auricle.speakers.stretches.cut_live_stretches`, or fewer.
+                those of :func:`.cut_live_stretches`, or fewer.
             vectors: Their embeddings, of unit length, shape [stretches, dimensions].
         """
         index, self._next_index = self._next_index, self._next_index + 1

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 
-from auricle.speakers.turns import Turn
 from auricle.values.types import Segment, Word
+from auricle.workers.kinds.speakers.voices.turns import Turn
 
 SENTENCE_ENDS = frozenset(".?!。？！…")
 
