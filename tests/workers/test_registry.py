@@ -8,7 +8,7 @@ import auricle.workers.kinds
 from auricle.config.settings import DecodeSettings, Settings, SpeakerSettings, TurnSettings
 from auricle.engines.models import ModelTable
 from auricle.workers.process.poison import CrashBudget
-from auricle.workers.registry import find_kinds, open_pools
+from auricle.workers.registry import find_kinds, open_workers
 from auricle.workers.spec import PoolContext
 
 FOLDERS = Path(auricle.workers.kinds.__file__).parent
@@ -29,14 +29,14 @@ def test_a_kind_is_a_folder_with_a_spec(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
 async def test_the_settings_exclude_pools() -> None:
     kinds = {name: spec for name, spec in find_kinds().items() if not spec.is_started_late}
-    pools = await open_pools(kinds, context(Settings()))
+    pools = await open_workers(kinds, context(Settings()))
     assert set(pools) == set(kinds)
     off = Settings(
         speakers=SpeakerSettings(speaker_workers=0),
         turns=TurnSettings(turn_workers=0),
         decode=DecodeSettings(frame_workers=0),
     )
-    assert await open_pools(kinds, context(off)) == {}
+    assert await open_workers(kinds, context(off)) == {}
 
 
 def test_a_spec_without_conditions_accepts_any_settings() -> None:

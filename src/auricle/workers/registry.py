@@ -4,11 +4,9 @@ import importlib
 import importlib.util
 import pkgutil
 from collections.abc import Mapping
-from typing import Any
 
 import auricle.workers.kinds
-from auricle.workers.pool import Pool
-from auricle.workers.spec import PoolContext, WorkerSpec
+from auricle.workers.spec import OpenWorkers, PoolContext, WorkerSpec
 
 
 def find_kinds() -> Mapping[str, WorkerSpec]:
@@ -23,13 +21,13 @@ def find_kinds() -> Mapping[str, WorkerSpec]:
     }
 
 
-async def open_pools(
+async def open_workers(
     kinds: Mapping[str, WorkerSpec], context: PoolContext
-) -> Mapping[str, Pool[Any, Any]]:
-    """Return the pools that the settings ask for, by kind; not started.
+) -> Mapping[str, OpenWorkers]:
+    """Return the workers that the settings ask for, by kind; not started.
 
     Raises:
-        SetupError: A pool can't be opened; the message says what to do.
+        SetupError: Some can't be opened; the message says what to do.
     """
     opened = {name: await spec.open(context) for name, spec in kinds.items()}
-    return {name: pool for name, pool in opened.items() if pool is not None}
+    return {name: workers for name, workers in opened.items() if workers is not None}
