@@ -4,9 +4,10 @@ import importlib
 import importlib.util
 import pkgutil
 from collections.abc import Mapping
+from typing import Any
 
 import auricle.workers.kinds
-from auricle.workers.spec import OpenWorkers, PoolContext, WorkerSpec
+from auricle.workers.spec import PoolContext, WorkerSpec
 
 
 def find_kinds() -> Mapping[str, WorkerSpec]:
@@ -21,10 +22,10 @@ def find_kinds() -> Mapping[str, WorkerSpec]:
     }
 
 
-async def open_workers(
-    kinds: Mapping[str, WorkerSpec], context: PoolContext
-) -> Mapping[str, OpenWorkers]:
+async def open_workers(kinds: Mapping[str, WorkerSpec], context: PoolContext) -> Mapping[str, Any]:
     """Return the workers that the settings ask for, by kind; not started.
+
+    Each is an :class:`.OpenWorkers`, and what the core uses of this kind.
 
     Raises:
         SetupError: Some can't be opened; the message says what to do.

@@ -2,10 +2,10 @@
 
 import contextlib
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import anyio
 
@@ -13,6 +13,7 @@ from auricle.cli.support.console import errors
 from auricle.cli.support.progress import OnProgress
 from auricle.cli.transcribe.recogniser import RecogniserRequest
 from auricle.config.settings import Settings
+from auricle.engines.models import ModelTable
 from auricle.engines.placement import prepare
 from auricle.files.channels import transcribe_channels
 from auricle.files.fair_semaphore import FairSemaphore
@@ -29,8 +30,9 @@ from auricle.values.transcriber import Decoder, Progress
 from auricle.values.types import ANONYMOUS, SAMPLE_RATE_HZ, ClientId, Source
 from auricle.workers.kinds.asr.pool import WorkerPool
 from auricle.workers.kinds.decode.pool import DecodePool
-from auricle.workers.kinds.speakers.local import LocalSpeakers
-from auricle.workers.kinds.speakers.pool import SpeakerPool
+from auricle.workers.process.poison import CrashBudget
+from auricle.workers.registry import find_kinds, open_workers
+from auricle.workers.spec import PoolContext
 
 
 class LocalRecogniser:
@@ -67,11 +69,10 @@ class LocalRecogniser:
         )  # there are no live sessions
         self._transcriber = WorkerPool(place, queue)
         async with contextlib.AsyncExitStack() as stack:
-            if settings.speakers.speaker_workers:
-                speaker_pool = SpeakerPool(settings.worker, settings.speakers, settings.queue)
-                stack.push_async_callback(speaker_pool.aclose)
-                await speaker_pool.start()  # its workers start when they are needed
-                self._speakers = LocalSpeakers(speaker_pool)
+            for speakers in (await _open_speakers(settings, workers)).values():
+                stack.push_async_callback(speakers.aclose)
+                await speakers.start()  # its workers start when they are needed
+                self._speakers = speakers
             for pool in (self._decoder, self._transcriber):
                 stack.push_async_callback(pool.aclose)
             await self._decoder.start()
@@ -132,6 +133,24 @@ def _source(path: Path) -> Source:
     except OSError as exc:
         raise RequestError(f"can't be read: {exc.strerror or exc}") from exc
     return Source(str(path.absolute()))
+
+
+async def _open_speakers(settings: Settings, final_workers: int) -> Mapping[str, Any]:
+    """Return the workers of speakers, not started, if there are some.
+
+    Raises:
+        SetupError: The file of the setting is not a speaker model.
+    """
+    queue = settings.queue
+    context = PoolContext(
+        settings,
+        ModelTable.of(settings.model),
+        final_workers,
+        CrashBudget(queue.max_crashes_per_key, queue.crash_window_s),
+        warn=lambda event, sentence: errors.print(sentence),
+    )
+    kinds = {kind: spec for kind, spec in find_kinds().items() if kind == "speakers"}
+    return await open_workers(kinds, context)
 
 
 class _WatchedDecoder:
