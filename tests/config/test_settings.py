@@ -168,3 +168,16 @@ def test_the_journal_requires_kept_transcripts(monkeypatch: pytest.MonkeyPatch) 
         Settings.load()
     monkeypatch.setenv("AURICLE_KEEP_TRANSCRIPTS", "1")
     assert Settings.load().ledger.journal_audio
+
+
+@pytest.mark.parametrize("missing", ["AURICLE_KEEP_TRANSCRIPTS", "AURICLE_WEBHOOK_SECRET"])
+def test_a_receiver_of_transcripts_needs_transcripts_and_a_secret(
+    monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
+    monkeypatch.setenv("AURICLE_TRANSCRIPT_WEBHOOK_URL", "https://a.example/")
+    monkeypatch.setenv("AURICLE_KEEP_TRANSCRIPTS", "1")
+    monkeypatch.setenv("AURICLE_WEBHOOK_SECRET", "x" * 32)
+    assert Settings.load().ledger.transcript_webhook_url == "https://a.example/"
+    monkeypatch.delenv(missing)
+    with pytest.raises(SetupError, match=missing):
+        Settings.load()

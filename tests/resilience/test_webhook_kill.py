@@ -12,11 +12,13 @@ import pytest
 from tests.support.clips import CLIPS
 from tests.support.command import Command, serving, until
 from tests.support.receiver import Receiver, receiver_running
+from tests.support.stream import SPEECH, call, pcm
 
 pytestmark = pytest.mark.process
 
 CLIP = CLIPS["fellow.wav"].pcm.tobytes()
-SETTINGS = {
+LINEAR: dict[str, Any] = {"encoding": "linear16", "sample_rate": 16_000}
+SETTINGS: dict[str, object] = {
     "webhook_secret": "a secret of more than thirty-two characters",
     "webhook_allow_private": "1",
     "workers": 1,
@@ -143,3 +145,33 @@ def test_a_receiver_that_hangs_does_not_keep_a_hurried_server_and_gets_the_event
     first, second = events(receiver)
 
     assert first == second
+
+
+async def test_a_killed_server_reports_the_transcript_of_a_session_at_its_next_start(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    settings: dict[str, object] = {
+        **SETTINGS,
+        "keep_transcripts": 1,
+        "transcript_webhook_url": receiver.url(),
+        "state_dir": tmp_path / "state",
+    }
+    with serving(tmp_path, **settings) as (server, url):
+        async with call(int(url.rpartition(":")[2]), path="/v1/listen", **LINEAR) as speaker:
+            await speaker.send(pcm(SPEECH))
+            await speaker.tell("Finalize")
+            await speaker.until("Results", is_final=True)
+            assert events(receiver) == []  # the session goes on
+            kill(server)
+    with serving(tmp_path, **settings) as (server, url):
+        until(lambda: receiver.requests, server)
+        (transcript,) = httpx2.get(f"{url}/v1/transcripts", timeout=60).json()["transcripts"]
+        ((_, kind),) = events(receiver)
+        assert kind == "transcript.kept"
+        assert json.loads(receiver.requests[0][2])["data"]["id"] == transcript["id"]
+
+        async with call(int(url.rpartition(":")[2]), path="/v1/listen", **LINEAR) as speaker:
+            await speaker.send(pcm(SPEECH))
+            await speaker.tell("CloseStream")
+            await speaker.until("Metadata")
+        until(lambda: len(receiver.requests) == 2, server)  # at its end, not after a minute

@@ -507,6 +507,20 @@ class LedgerSettings(Section):
     webhook_allow_private: bool = Field(
         False, description="Also send webhooks to private and loopback addresses."
     )
+    transcript_webhook_url: str | None = Field(
+        None,
+        description="URL that gets the webhook `transcript.kept` of every key; requires "
+        "AURICLE_KEEP_TRANSCRIPTS and AURICLE_WEBHOOK_SECRET.",
+    )
+
+    @field_validator("transcript_webhook_url")
+    @classmethod
+    def _check_transcript_webhook(cls, url: str | None, info: ValidationInfo) -> str | None:
+        for name in ("keep_transcripts", "webhook_secret"):
+            if url is not None and not info.data.get(name):
+                raise ValueError(f"requires {variable(name)}")
+        return url
+
     key_jobs: int = Field(
         10_000, ge=1, description="Maximum unfinished jobs (`wait=0`) per key; more get a 503."
     )

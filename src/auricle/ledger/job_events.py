@@ -1,4 +1,7 @@
-"""The events of a job, for its callback. No I/O."""
+"""The events of a job, for its callback. No I/O.
+
+Its end is always sent, its progress on request.
+"""
 
 from auricle.ledger.job import Job
 from auricle.ledger.outbox import Delivery, Event, new_delivery

@@ -12,7 +12,8 @@ from typing import Any, TypeVar, overload
 
 import msgspec
 
-from auricle.ledger.database import Database, Row, Transaction, Value
+from auricle.ledger.database import Also, Database, Row, Transaction, Value
+from auricle.ledger.events import delete_events
 from auricle.ledger.kept_parts import KeptSegment as KeptSegment
 from auricle.ledger.kept_parts import (
     ParagraphChange,
@@ -157,21 +158,51 @@ _FOUND_COLUMNS = ", ".join(f"segments.{name}" for name in _SEGMENT)
 _SEGMENT_COLUMNS = f"{_FOUND_COLUMNS}, segments.words, segments.parts"
 
 
+Stored = Callable[[Transaction, KeptTranscript], None]
+"""Stores what belongs to a transcript in its transaction; it may run again, as the transaction."""
+
+
+def nothing_stored(_: Transaction, __: KeptTranscript) -> None:
+    """Store nothing."""
+
+
+def subject_of(uid: str) -> str:
+    """Return the subject of a transcript's events."""
+    return f"transcripts/{uid}"
+
+
 class Transcripts:
     """The transcripts in a database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, transcript: KeptTranscript, segments: Sequence[KeptSegment]) -> None:
+    def add(
+        self,
+        transcript: KeptTranscript,
+        segments: Sequence[KeptSegment],
+        also: Stored = nothing_stored,
+    ) -> None:
         """Add segments to a transcript, which is created if necessary.
 
         Of a transcript that exists, only the end changes, and the language if it was unknown.
         Segments that are stored already stay as they are, so that a call can be repeated.
+
+        Args:
+            transcript: The transcript.
+            segments: The segments.
+            also: Stores what belongs to it, in the same transaction.
         """
         self._database.write(
-            "transcript", lambda transaction: store_transcript(transaction, transcript, segments)
+            "transcript",
+            lambda transaction: also(
+                transaction, store_transcript(transaction, transcript, segments)
+            ),
         )
+
+    def write(self, work: Also) -> None:
+        """Store what belongs to transcripts in a separate transaction."""
+        self._database.write("transcript", work)
 
     def find(
         self,
@@ -318,7 +349,7 @@ class Transcripts:
         """Delete a transcript and its segments; return whether the owner had it."""
         if "\0" in uid:
             return False
-        statement = "DELETE FROM transcripts WHERE owner = ? AND uid = ? RETURNING number"
+        statement = "DELETE FROM transcripts WHERE owner = ? AND uid = ? RETURNING uid"
         return self._database.write("forget", lambda t: bool(_delete(t, statement, owner, uid)))
 
     def rename_speaker(self, owner: ClientId, uid: str, speaker: int, name: str) -> bool:
@@ -487,7 +518,7 @@ class Transcripts:
         """
         statement = (
             "DELETE FROM transcripts WHERE number IN (SELECT number FROM transcripts "
-            "WHERE ended_at < ? ORDER BY ended_at LIMIT ?) RETURNING number"
+            "WHERE ended_at < ? ORDER BY ended_at LIMIT ?) RETURNING uid"
         )
         return self._database.write(
             "expire", lambda t: _delete(t, statement, ended_before, MAX_EXPIRED)
@@ -516,8 +547,9 @@ def _read_segments(
 
 
 def _delete(transaction: Transaction, statement: str, *values: Value) -> int:
-    """Delete transcripts, and words that only they have from the index; return their number."""
+    """Delete transcripts, their events and their words in the index; return their number."""
     rows = transaction.execute(statement, *values)
+    delete_events(transaction, [subject_of(uid) for (uid,) in rows])
     if rows and transaction.search.purge:
         transaction.execute(transaction.search.purge)
     return len(rows)
@@ -525,14 +557,15 @@ def _delete(transaction: Transaction, statement: str, *values: Value) -> int:
 
 def store_transcript(
     transaction: Transaction, transcript: KeptTranscript, segments: Sequence[KeptSegment]
-) -> None:
-    """Store in a transaction what :meth:`Transcripts.add` adds."""
-    ((number,),) = transaction.execute(
+) -> KeptTranscript:
+    """Store in a transaction what :meth:`Transcripts.add` adds; return it as it is stored."""
+    ((number, language, started_at),) = transaction.execute(
         "INSERT INTO transcripts (uid, owner, source, language, started_at, ended_at) "
         "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (uid) DO UPDATE "
         "SET ended_at = excluded.ended_at, revision = transcripts.revision + 1, "
         "language = CASE transcripts.language "
-        "WHEN '' THEN excluded.language ELSE transcripts.language END RETURNING number",
+        "WHEN '' THEN excluded.language ELSE transcripts.language END "
+        "RETURNING number, language, started_at",
         transcript.uid,
         transcript.owner,
         transcript.source,
@@ -565,6 +598,7 @@ def store_transcript(
             max(added),
             number,
         )
+    return replace(transcript, language=language, started_at=started_at)
 
 
 def _range(transaction: Transaction, owner: ClientId, filter: Filter, last: int) -> tuple[int, int]:

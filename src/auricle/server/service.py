@@ -16,6 +16,7 @@ from auricle.config.settings import LedgerSettings, ServerSettings, Settings
 from auricle.engines.models import Models
 from auricle.files.fair_semaphore import FairSemaphore
 from auricle.ledger.quota import Quota
+from auricle.ledger.transcript_events import TranscriptEvents
 from auricle.server.access.connection_limits import ConnectionLimiter
 from auricle.server.access.key_file import read_keys
 from auricle.server.access.key_style import KeyStyle
@@ -211,6 +212,11 @@ class Service:
         """Whether webhooks are being sent, or may be due."""
         webhooks = self.running.webhooks
         return webhooks is not None and webhooks.has_work
+
+    @property
+    def transcript_events(self) -> TranscriptEvents:
+        """Reports the transcripts of all keys to the operator's receiver, if there is one."""
+        return TranscriptEvents(self.ledger_settings.transcript_webhook_url or "")
 
     def wake_webhooks(self) -> None:
         """Send the webhook of a job that has just ended."""

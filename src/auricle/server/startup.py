@@ -14,7 +14,8 @@ from anyio import CapacityLimiter, to_thread
 from anyio.abc import TaskGroup
 
 from auricle.audio.vad import has_speech
-from auricle.config.settings import spool_directory
+from auricle.config.section import variable
+from auricle.config.settings import LedgerSettings, spool_directory
 from auricle.files.transcribe import max_chunks_in_flight
 from auricle.ledger.audio.store import AudioStore
 from auricle.ledger.database import Database
@@ -27,7 +28,7 @@ from auricle.ledger.store import REFUSALS, Ledger
 from auricle.ledger.transcripts import Transcripts
 from auricle.ledger.voices import StoredVoices
 from auricle.ledger.webhooks.deliveries import WebhookRunner
-from auricle.ledger.webhooks.request import secret_of_owner
+from auricle.ledger.webhooks.request import check_callback_url, secret_of_owner
 from auricle.ledger.webhooks.sender import WebhookSender
 from auricle.server.access.key_file import follow_keys
 from auricle.server.http.errors import error_body
@@ -47,7 +48,7 @@ from auricle.server.telemetry.history import Snapshot, sample_loop
 from auricle.server.telemetry.host import HostReader
 from auricle.server.telemetry.watched_database import WatchedDatabase
 from auricle.server.uploads.spool import SpoolDirectory
-from auricle.values.errors import LedgerUnusable, PoisonJob
+from auricle.values.errors import BadRequest, LedgerUnusable, PoisonJob, SetupError
 from auricle.values.transcriber import Stats
 from auricle.values.types import SAMPLE_RATE_HZ
 
@@ -88,6 +89,7 @@ async def run(server: Service) -> AsyncIterator[None]:
             transcripts,
             server.ledger_settings.keep_transcripts_s,
             server.metrics.live.not_kept.inc,
+            server.transcript_events,
         )
         keeps_transcripts = server.ledger_settings.keep_transcripts
         feed_log = _open_feed_log(server, database)
@@ -236,12 +238,23 @@ def _follow(
     background.start_soon(Recovery(journal, keeper, server.transcriber, server.models).run)
 
 
+def _check_receiver(settings: LedgerSettings) -> None:
+    if (url := settings.transcript_webhook_url) is None:
+        return
+    name = variable("transcript_webhook_url")
+    try:
+        check_callback_url(url, allow_private=settings.webhook_allow_private, field=name)
+    except BadRequest as error:
+        raise SetupError(str(error)) from error
+
+
 async def _open_webhooks(
     server: Service, events: StoredEvents, opened: AsyncExitStack
 ) -> WebhookRunner | None:
     settings = server.ledger_settings
     if settings.webhook_secret is None:
         return None
+    _check_receiver(settings)
     sender = await to_thread.run_sync(
         partial(WebhookSender, allow_private=settings.webhook_allow_private)
     )

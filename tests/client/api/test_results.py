@@ -9,6 +9,7 @@ from auricle.apis.native import job_bodies, sessions, tokens, transcripts
 from auricle.client.api import results
 from auricle.client.api.failures import Problem
 from auricle.client.api.results import Job, Transcript
+from auricle.ledger import transcript_events
 from auricle.protocol.errors import ErrorBody
 from auricle.text.formats import gaps, native_json
 from auricle.text.formats.native_json import parse_transcript, transcript_body
@@ -102,7 +103,7 @@ DOCUMENTS: list[tuple[Any, Any, set[str]]] = [
     (results.Webhook, job_bodies.WebhookBody, set()),
     (results.JobSummary, job_bodies.JobSummary, set()),
     (results.KeptTranscript, transcripts.WholeTranscriptBody, set()),
-    (results.TranscriptSummary, transcripts.TranscriptBody, set()),
+    (results.TranscriptSummary, transcript_events.TranscriptSummary, set()),
     (results.KeptSegment, transcripts.SegmentBody, {"starts_paragraph"}),
     (results.KeptWord, transcripts.WordBody, set()),
     (results.Match, transcripts.MatchBody, set()),

@@ -11,11 +11,12 @@ import pytest
 from structlog.testing import LogCapture
 
 from auricle.ledger.webhooks.request import secret_of_owner, signature
-from auricle.values.errors import AudioError
+from auricle.server.startup import run
+from auricle.values.errors import AudioError, SetupError
 from auricle.values.types import ANONYMOUS
 from tests.support.decoder import file_of
 from tests.support.receiver import Receiver
-from tests.support.service import Live, keys, live, poll_until, speech_json
+from tests.support.service import Live, build, keys, live, poll_until, speech_json
 from tests.support.webhooks import (
     SECRET,
     client,
@@ -205,6 +206,129 @@ async def test_a_restarted_server_sends_what_is_left(tmp_path: Path, receiver: R
     assert len(set(ids)) == 1
 
 
+# Further events.
+
+
+def types(receiver: Receiver) -> list[str]:
+    return [json.loads(body)["type"] for _, _, body in receiver.requests]
+
+
+async def test_progress_is_sent_on_request_one_event_at_a_time(
+    running: Live, client: httpx2.AsyncClient, receiver: Receiver
+) -> None:
+    running.state.running.runner._renew_s = 0.05
+    running.decoder.script = file_of(20, 15)
+    running.transcriber.gate = anyio.Event()
+    await post(client, callback_url=receiver.url("/hang"), webhook_events="job.progress")
+    await poll_until(lambda: receiver.requests)
+    ((_, headers, body),) = receiver.requests
+    await anyio.sleep(0.5)  # several renewals
+    assert types(receiver) == ["job.progress"]
+    running.transcriber.gate.set()
+    await poll_until(lambda: len(receiver.requests) > 1)
+    event = json.loads(body)
+
+    assert event["event_id"] == headers["webhook-id"]
+    assert (event["data"]["job_id"], event["data"]["state"]) == ("a1", "running")
+    assert 0 <= event["data"]["progress"] < 1
+    assert types(receiver) == ["job.progress", "job.done"]
+
+
+async def test_each_renewal_after_a_delivery_sends_the_latest_progress(
+    running: Live, client: httpx2.AsyncClient, receiver: Receiver
+) -> None:
+    running.state.running.runner._renew_s = 0.05
+    running.decoder.script = file_of(20, 15)
+    running.transcriber.gate = anyio.Event()
+    accepted = await post(client, callback_url=receiver.url(), webhook_events="job.progress")
+    await poll_until(lambda: len(receiver.requests) > 2)
+    assert (await client.get("/jobs/a1")).json()["webhook"] == accepted.json()["webhook"]
+    running.transcriber.gate.set()
+    await until_sent(client, "delivered")
+    ids = {headers["webhook-id"] for _, headers, _ in receiver.requests}
+
+    assert len(ids) > 1
+    assert types(receiver)[-1] == "job.done"
+
+
+async def test_a_job_whose_transcript_is_kept_is_reported_on_request(
+    client: httpx2.AsyncClient, receiver: Receiver
+) -> None:
+    fields = speech_json(
+        job_id="a1", callback_url=receiver.url(), webhook_events=["transcript.kept"]
+    )
+    assert (await client.post("/utterance?wait=0", json=fields)).status_code == 202
+    await poll_until(lambda: len(receiver.requests) == 2)
+    events = {
+        event["type"]: event for _, _, body in receiver.requests for event in [json.loads(body)]
+    }
+    transcript = events["transcript.kept"]["data"]
+    listed = (await client.get("/v1/transcripts")).json()["transcripts"]
+
+    assert events.keys() == {"job.done", "transcript.kept"}
+    assert transcript["id"] == events["job.done"]["data"]["transcript_id"]
+    assert listed == [transcript]
+
+
+async def test_the_operators_receiver_gets_the_transcripts_of_all_keys_signed(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    ledger = sending(tmp_path, keep_transcripts=True, transcript_webhook_url=receiver.url())
+    async with (
+        live(tmp_path / "spool", ledger=ledger, api_keys=keys("anna:one", "ben:two")) as running,
+        httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as client,
+    ):
+        for key in ("one", "two"):
+            client.headers["authorization"] = f"Bearer {key}"
+            assert (await post(client)).status_code == 202
+        await poll_until(lambda: len(receiver.requests) == 2)
+    signatures = {headers["webhook-signature"] for _, headers, _ in receiver.requests}
+    expected = {
+        signature(
+            secret_of_owner(SECRET.encode(), name),
+            headers["webhook-id"],
+            int(headers["webhook-timestamp"]),
+            body,
+        )
+        for _, headers, body in receiver.requests
+        for name in ("anna", "ben")
+    }
+    assert types(receiver) == ["transcript.kept"] * 2
+    assert len(signatures) == 2
+    assert signatures < expected
+
+
+@pytest.mark.parametrize(
+    ("query", "reason"),
+    [
+        ({"webhook_events": "job.started"}, "webhook_events"),
+        (
+            {"webhook_events": "job.progress", "callback_url": ""},
+            "webhook_events needs callback_url",
+        ),
+    ],
+)
+async def test_events_that_cannot_be_sent_are_refused(
+    client: httpx2.AsyncClient, receiver: Receiver, query: dict[str, str], reason: str
+) -> None:
+    refused = await post(client, **{"callback_url": receiver.url(), **query})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "bad_request")
+    assert reason in refused.json()["error"]["message"]
+
+
+async def test_transcripts_that_are_not_kept_are_not_reported(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    async with (
+        live(tmp_path / "spool", ledger=sending(tmp_path)) as running,
+        httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as client,
+    ):
+        query = {"callback_url": receiver.url(), "webhook_events": "transcript.kept"}
+        refused = await post(client, **query)
+    assert refused.status_code == 400
+    assert "AURICLE_KEEP_TRANSCRIPTS" in refused.json()["error"]["message"]
+
+
 # Bad input.
 
 
@@ -286,13 +410,25 @@ async def test_the_receiver_of_a_job_whose_api_is_gone_gets_an_error(
     ):
         running.state.running.runner.drain()
         await post(client, callback_url=receiver.url())
+        database = running.state.running.database
+        database.write("removal", lambda t: t.execute("UPDATE jobs SET api = 'gone'"))
     async with (
         live(tmp_path / "spool", ledger=ledger) as running,
         httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as client,
     ):
-        running.state.job_answers = {}
         job = await until_sent(client, "delivered")
     ((_, _, body),) = receiver.requests
 
     assert job["error"]["code"] == "api_unavailable"
     assert json.loads(body)["error"] == job["error"]
+
+
+@pytest.mark.parametrize("url", ["ftp://a.example/", "http://127.0.0.1/"])
+async def test_the_operators_receiver_is_checked_at_the_start(tmp_path: Path, url: str) -> None:
+    ledger = sending(
+        tmp_path, keep_transcripts=True, webhook_allow_private=False, transcript_webhook_url=url
+    )
+    service = build(tmp_path / "spool", ledger=ledger)
+    with pytest.raises(SetupError, match="AURICLE_TRANSCRIPT_WEBHOOK_URL must"):
+        async with run(service.state):
+            pass

@@ -1,3 +1,4 @@
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -6,8 +7,10 @@ import anyio
 import pytest
 from structlog.testing import LogCapture
 
+from auricle.ledger.events import StoredEvents
 from auricle.ledger.kept_words import KeptWord
 from auricle.ledger.sqlite import SqliteDatabase
+from auricle.ledger.transcript_events import TranscriptEvents
 from auricle.ledger.transcripts import (
     NOTHING_KEPT,
     KeptEnd,
@@ -51,7 +54,9 @@ class Stored:
         self.texts: list[str] = []
         self.broken_session: str | None = None
 
-    def add(self, transcript: KeptTranscript, segments: list[KeptSegment]) -> None:
+    def add(
+        self, transcript: KeptTranscript, segments: list[KeptSegment], also: object = None
+    ) -> None:
         """Store segments, or refuse."""
         if transcript.uid == self.broken_session:
             raise ValueError("secret words")
@@ -300,3 +305,32 @@ async def test_finals_that_are_not_kept_are_sent_at_once() -> None:
     keeper.keep(SESSION, replace(FINAL, text=""))
     await keeper.until_stored(SESSION.id, FINAL.utterance)
     await keeper.until_stored("another session", 7)
+
+
+async def test_a_session_that_ended_is_reported_after_its_finals(tmp_path: Path) -> None:
+    database = SqliteDatabase.open(tmp_path)
+    reports = TranscriptEvents("https://receiver.example")
+    keeper = TranscriptKeeper(Transcripts(database), keep_s=1e9, events=reports)
+    keeper.keep(SESSION, a_final(1))
+    keeper.keep(replace(SESSION, id="open"), a_final(1))
+    keeper.end(SESSION)
+    await run_until(keeper, lambda: not keeper.waiting)
+    events = StoredEvents(database)
+    due = events.next_delivery(time.time())
+
+    assert due is not None
+    assert due.event.id == "session.kept.1"
+    assert events.next_delivery(time.time()) is None
+    assert [each.event.id for each in events.of("transcripts/open")] == ["open.kept.1"]
+    database.close()
+
+
+async def test_the_end_of_a_session_without_finals_is_not_reported(tmp_path: Path) -> None:
+    database = SqliteDatabase.open(tmp_path)
+    reports = TranscriptEvents("https://receiver.example")
+    keeper = TranscriptKeeper(Transcripts(database), keep_s=1e9, events=reports)
+    keeper.end(SESSION)
+    await run_until(keeper, lambda: not keeper.waiting)
+
+    assert StoredEvents(database).of("transcripts/session") == []
+    database.close()

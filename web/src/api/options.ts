@@ -57,6 +57,8 @@ export interface JobOptions extends TranscribeOptions {
 	readonly keepAudioSeconds?: number;
 	/** URL to which the server sends the job at its end. */
 	readonly callbackUrl?: string;
+	/** Types of further events that it gets: `job.progress`, `transcript.kept`. */
+	readonly webhookEvents?: readonly string[];
 }
 
 /** Names of the server's parameters; the compiler finds an option that is missing here. */
@@ -85,6 +87,7 @@ const NAMES: Record<keyof JobOptions, string> = {
 	fileName: 'file_name',
 	keepAudioSeconds: 'keep_audio_s',
 	callbackUrl: 'callback_url',
+	webhookEvents: 'webhook_events',
 };
 
 /** As in the server's `limits.py`. */

@@ -11,7 +11,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from auricle.apis.native.job_answers import FORMAT, WebhookEvent, result_body
+from auricle.apis.native.job_answers import FORMAT, TranscriptKept, WebhookEvent, result_body
 from auricle.apis.native.job_bodies import JobBody, body_of
 from auricle.files.transcribe import FileTranscript
 from auricle.protocol.errors import ErrorResponse
@@ -67,8 +67,14 @@ _WAIT = {
 }
 
 _RECEIVER = {
-    "summary": "Receive a job that has ended (Standard Webhooks)",
-    "requestBody": {"content": {"application/json": {"schema": schema_of(WebhookEvent)}}},
+    "summary": "Receive a job that has ended, or another event (Standard Webhooks)",
+    "requestBody": {
+        "content": {
+            "application/json": {
+                "schema": {"anyOf": [schema_of(WebhookEvent), schema_of(TranscriptKept)]}
+            }
+        }
+    },
     "responses": {
         "2XX": {"description": "Received."},
         "4XX": {"description": "Refused, not sent again; but 408 and 429."},

@@ -11,6 +11,7 @@ import msgspec
 from auricle.apis.native.job_bodies import JobBody, job_body
 from auricle.files.transcribe import FileTranscript
 from auricle.ledger.job import JobSpec
+from auricle.ledger.transcript_events import TranscriptSummary
 from auricle.server.job_answers import AnswerFormat, JobAnswers, ReportedJob
 from auricle.server.jobs.webhooks import event_body
 from auricle.server.uploads.params import TranscriptionParams
@@ -21,12 +22,21 @@ FORMAT = AnswerFormat(API)
 
 
 class WebhookEvent(TypedDict):
-    """The body of a webhook, without the state of its delivery."""
+    """The body of a job's webhook, without the state of its delivery."""
 
-    type: Literal["job.done", "job.failed", "job.cancelled"]
+    type: Literal["job.done", "job.failed", "job.cancelled", "job.progress"]
     event_id: str
     timestamp: str
     data: JobBody
+
+
+class TranscriptKept(TypedDict):
+    """The body of the webhook for a transcript that is kept."""
+
+    type: Literal["transcript.kept"]
+    event_id: str
+    timestamp: str
+    data: TranscriptSummary
 
 
 def result_body(params: TranscriptionParams, model: str, result: FileTranscript) -> TranscriptBody:

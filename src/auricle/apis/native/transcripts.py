@@ -19,6 +19,7 @@ from starlette.responses import Response
 
 from auricle.apis.registry import find_apis
 from auricle.ledger.kept_parts import ParagraphChange
+from auricle.ledger.transcript_events import TranscriptSummary, transcript_summary
 from auricle.ledger.transcripts import (
     Filter,
     KeptSegment,
@@ -101,17 +102,7 @@ class SegmentBody(TypedDict):
     starts_paragraph: NotRequired[bool]
 
 
-class TranscriptBody(TypedDict):
-    """A transcript without its segments."""
-
-    id: str
-    source: str
-    language: str
-    started_at: float
-    ended_at: float
-
-
-class WholeTranscriptBody(TranscriptBody):
+class WholeTranscriptBody(TranscriptSummary):
     """A transcript; ``speakers`` is empty if they are unknown."""
 
     text: str
@@ -122,14 +113,14 @@ class WholeTranscriptBody(TranscriptBody):
 class MatchBody(TypedDict):
     """A segment that a search found."""
 
-    transcript: TranscriptBody
+    transcript: TranscriptSummary
     segment: SegmentBody
 
 
 class PageBody(TypedDict):
     """A page of transcripts, or of a search's matches."""
 
-    transcripts: NotRequired[list[TranscriptBody]]
+    transcripts: NotRequired[list[TranscriptSummary]]
     matches: NotRequired[list[MatchBody]]
     next: int | None
 
@@ -232,7 +223,7 @@ async def list_transcripts(request: Request) -> Response:
             request, lambda: transcripts.page(owner, filter, before=before, limit=limit)
         )
         following = page[-1][0] if len(page) == limit else None
-        listed = [_transcript_body(transcript) for _, transcript in page]
+        listed = [transcript_summary(transcript) for _, transcript in page]
         return json_response({"transcripts": listed, "next": following})
     matches = await _in_thread(
         request, lambda: transcripts.search(owner, words, filter, before=before, limit=limit)
@@ -484,7 +475,7 @@ def _json(
         texts.append(segment.text)
         give_way()
     body = {
-        **_transcript_body(transcript),
+        **transcript_summary(transcript),
         "text": " ".join(texts),
         "speakers": [SpeakerBody(speaker=each.number, name=each.name) for each in speakers],
         "segments": msgspec.Raw(b"[" + b",".join(encoded) + b"]"),
@@ -500,16 +491,6 @@ def _spoken(segment: KeptSegment) -> Segment:
     )
     start, end = segment.start_ms * SAMPLES_PER_MS, segment.end_ms * SAMPLES_PER_MS
     return Segment(start, end, segment.text, words, speaker=segment.speaker)
-
-
-def _transcript_body(transcript: KeptTranscript) -> TranscriptBody:
-    return {
-        "id": transcript.uid,
-        "source": transcript.source,
-        "language": transcript.language,
-        "started_at": round(transcript.started_at, 3),
-        "ended_at": round(transcript.ended_at, 3),
-    }
 
 
 def _segment_body(segment: KeptSegment) -> SegmentBody:
@@ -533,6 +514,6 @@ def _segment_body(segment: KeptSegment) -> SegmentBody:
 
 def _match_body(match: Match) -> MatchBody:
     return {
-        "transcript": _transcript_body(match.transcript),
+        "transcript": transcript_summary(match.transcript),
         "segment": _segment_body(match.segment),
     }

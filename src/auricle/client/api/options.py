@@ -64,12 +64,14 @@ class JobOptions(TranscribeOptions, total=False):
         file_name: Name of the recording, for lists of jobs.
         keep_audio_s: How long the server keeps the audio after the end, in seconds.
         callback_url: URL to which the server sends the job at its end.
+        webhook_events: Types of further events that it gets, such as ``job.progress``.
     """
 
     job_id: str | None
     file_name: str | None
     keep_audio_s: float | None
     callback_url: str | None
+    webhook_events: Sequence[str] | None
 
 
 def query_of(options: TranscribeOptions, allowed: type[TranscribeOptions]) -> dict[str, str]:

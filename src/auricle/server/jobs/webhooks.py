@@ -12,6 +12,7 @@ from starlette.datastructures import Headers
 
 from auricle.ledger.job_events import uid_in
 from auricle.ledger.outbox import Delivery
+from auricle.ledger.transcript_events import KEPT
 from auricle.ledger.webhooks.request import Payload, check_callback_url
 from auricle.protocol.errors import ErrorResponse
 from auricle.server.http.errors import error_body
@@ -33,7 +34,8 @@ def check_callback(server: Service, headers: Headers, callback: Callback, field:
         field: Name of its URL in the request.
 
     Raises:
-        BadRequest: The server sends no webhooks, or the URL is invalid or private.
+        BadRequest: The server sends no webhooks or not these events, or the URL is invalid or
+            private.
         Unauthorized: The request carries a token, not a key.
     """
     server.keyring.check_is_key(headers)
@@ -41,6 +43,11 @@ def check_callback(server: Service, headers: Headers, callback: Callback, field:
     if settings.webhook_secret is None:
         raise BadRequest(
             f"{field} is not available: the operator has to set AURICLE_WEBHOOK_SECRET.", field
+        )
+    if KEPT in callback.events and not settings.keep_transcripts:
+        raise BadRequest(
+            f"`{KEPT}` is not available: the operator has to set AURICLE_KEEP_TRANSCRIPTS=1.",
+            "webhook_events",
         )
     allow_private = settings.webhook_allow_private
     url = check_callback_url(callback.url, allow_private=allow_private, field=field)

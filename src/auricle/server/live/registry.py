@@ -605,7 +605,9 @@ class LiveSessions:
                 self._end_feed(runner)
             del self._charged_samples[runner.session.id]
             del self._runners[runner.session.id]
-            self._kept.pop(runner.session.id, None)
+            identity = self._kept.pop(runner.session.id, None)
+            if self.keeper is not None and identity is not None:
+                self.keeper.end(identity)
             self.leave(runner.place)
 
     def _feed_readers(self, now: float) -> None:

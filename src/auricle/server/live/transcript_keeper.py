@@ -9,7 +9,7 @@ logged without text. A failing database never ends a live session.
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby, islice
 
@@ -18,6 +18,7 @@ import structlog
 from anyio import CapacityLimiter, to_thread
 
 from auricle.ledger.kept_words import kept_words
+from auricle.ledger.transcript_events import NO_RECEIVER, TranscriptEvents
 from auricle.ledger.transcripts import (
     NOTHING_KEPT,
     KeptEnd,
@@ -75,6 +76,13 @@ class SessionIdentity:
 
 
 @dataclass(frozen=True, slots=True)
+class _Ended:
+    """The end of a session, after its last final."""
+
+    session: SessionIdentity
+
+
+@dataclass(frozen=True, slots=True)
 class _Kept:
     """A final to store; ``is_revised``: it may be stored already, with other speakers."""
 
@@ -88,6 +96,9 @@ class _Kept:
         return self.session.before.position + self.final.utterance
 
 
+_Change = _Kept | _Ended
+
+
 class TranscriptKeeper:
     """Stores finals in the background; see the module.
 
@@ -95,6 +106,7 @@ class TranscriptKeeper:
         transcripts: Where they are stored.
         keep_s: Retention in seconds.
         count_not_kept: Called with the number of finals that are not kept.
+        events: Reports the transcripts.
     """
 
     def __init__(
@@ -102,14 +114,16 @@ class TranscriptKeeper:
         transcripts: Transcripts,
         keep_s: float,
         count_not_kept: Callable[[int], object] = lambda count: None,
+        events: TranscriptEvents = NO_RECEIVER,
     ) -> None:
         self._transcripts = transcripts
         self._keep_s = keep_s
         self._count_not_kept = count_not_kept
+        self._events = events
         self.forget: Callable[[str, int], object] = lambda session, utterance: None
         """Called with the session's id and an utterance's number once its final is stored, or when
         it never will be."""
-        self._pending: deque[_Kept] = deque()
+        self._pending: deque[_Change] = deque()
         self._kept_at: dict[tuple[str, int], float] = {}
         self._news = anyio.Event()
         self._progress = anyio.Event()
@@ -138,6 +152,12 @@ class TranscriptKeeper:
         """Queue other speakers of a final that was queued before."""
         if len(self._pending) < MAX_PENDING:
             self._pending.append(_Kept(session, final, is_revised=True))
+            self._news.set()
+
+    def end(self, session: SessionIdentity) -> None:
+        """Report the transcript of a session that has ended, once its finals are stored."""
+        if len(self._pending) < MAX_PENDING:
+            self._pending.append(_Ended(session))
             self._news.set()
 
     async def end_of(self, owner: ClientId, session_id: str) -> KeptEnd:
@@ -182,7 +202,7 @@ class TranscriptKeeper:
         finally:
             with anyio.move_on_after(LAST_WRITES_S, shield=True):
                 await self._store()
-            if count := sum(not each.is_revised for each in self._pending):
+            if count := len(_finals(self._pending)):
                 _log.error("finals_not_kept", count=count)
                 self._count_not_kept(count)
 
@@ -190,35 +210,36 @@ class TranscriptKeeper:
         """Store all pending finals; each leaves the queue once it is stored or was refused."""
         while self._pending:
             batch = list(islice(self._pending, MAX_BATCH))
-            for session, kept in _by_session(batch):
-                await self._store_session(session, kept)
-                for final in (each.final for each in kept if not each.is_revised):
-                    self.forget(session.id, final.utterance)
-                    self._kept_at.pop((session.id, final.utterance), None)
+            for session, changes in _by_session(batch):
+                await self._store_session(session, changes)
+                for each in _finals(changes):
+                    self.forget(session.id, each.final.utterance)
+                    self._kept_at.pop((session.id, each.final.utterance), None)
                 self._progress.set()
                 self._progress = anyio.Event()
             for _ in batch:
                 self._pending.popleft()
 
-    async def _store_session(self, session: SessionIdentity, kept: list[_Kept]) -> None:
+    async def _store_session(self, session: SessionIdentity, changes: list[_Change]) -> None:
         while True:
             try:
                 await to_thread.run_sync(
-                    self._write, session, kept, abandon_on_cancel=True, limiter=self._threads
+                    self._write, session, changes, abandon_on_cancel=True, limiter=self._threads
                 )
             except AuricleError as error:
                 _log.warning("finals_wait", count=len(self._pending), code=error.code)
                 await anyio.sleep(RETRY_S)
             except Exception as error:  # the database refuses them, so that waiting is of no use
-                count = sum(not each.is_revised for each in kept)
+                count = len(_finals(changes))
                 log_unexpected(error, session=session.id, not_kept=count)
                 self._count_not_kept(count)
                 return
             else:
                 return
 
-    def _write(self, session: SessionIdentity, kept: list[_Kept]) -> None:
-        if new := [each for each in kept if not each.is_revised]:
+    def _write(self, session: SessionIdentity, changes: list[_Change]) -> None:
+        now = time.time()
+        if new := _finals(changes):
             finals = [each.final for each in new]
             transcript = KeptTranscript(
                 uid=session.id,
@@ -226,11 +247,19 @@ class TranscriptKeeper:
                 source=session.source,
                 language=next((final.language for final in finals if final.language), ""),
                 started_at=session.started_at,
-                ended_at=time.time() if session.ended_at is None else session.ended_at,
+                ended_at=now if session.ended_at is None else session.ended_at,
             )
-            self._transcripts.add(transcript, [_segment(each) for each in new])
+            position = max(each.position for each in new)
+            self._transcripts.add(
+                transcript,
+                [_segment(each) for each in new],
+                lambda transaction, stored: self._events.grew(transaction, stored, position, now),
+            )
+        kept = [each for each in changes if isinstance(each, _Kept)]
         if speakers := {each.position: each.final.speaker for each in kept if each.is_revised}:
             self._transcripts.relabel(session.owner, session.id, speakers)
+        if len(kept) < len(changes):
+            self._transcripts.write(lambda t: self._events.ended(t, session.id, now))
 
     async def _expire(self) -> None:
         while True:
@@ -249,11 +278,16 @@ class TranscriptKeeper:
             await anyio.sleep(EXPIRY_S)
 
 
-def _by_session(batch: list[_Kept]) -> Iterator[tuple[SessionIdentity, list[_Kept]]]:
+def _by_session(batch: list[_Change]) -> Iterator[tuple[SessionIdentity, list[_Change]]]:
     ordered = sorted(batch, key=lambda item: item.session.id)
     for _, items in groupby(ordered, key=lambda item: item.session.id):
-        kept = list(items)
-        yield kept[0].session, kept
+        changes = list(items)
+        yield changes[0].session, changes
+
+
+def _finals(changes: Iterable[_Change]) -> list[_Kept]:
+    """Return the finals that are new."""
+    return [each for each in changes if isinstance(each, _Kept) and not each.is_revised]
 
 
 def _segment(kept: _Kept) -> KeptSegment:

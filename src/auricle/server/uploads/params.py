@@ -3,13 +3,16 @@
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 from starlette.datastructures import QueryParams
 
 from auricle.engines.models import Models
+from auricle.ledger.job_events import PROGRESS
+from auricle.ledger.lease import RENEW_S
+from auricle.ledger.transcript_events import KEPT
 from auricle.protocol.fields import convert_texts
 from auricle.protocol.ignored import ignored_options
 from auricle.values.audio_formats import FORMAT_OPTIONS
@@ -42,6 +45,8 @@ from auricle.values.types import (
 )
 
 MAX_WAIT_S = 24 * 3600.0
+
+OptionalEvent = Literal["job.progress", "transcript.kept"]
 
 _JOB_ID = r"^[A-Za-z0-9._~:-]{0,128}$(?!\n)"
 _TRACE_ID = r"^[\x21-\x7e]{0,256}$(?!\n)"
@@ -186,6 +191,15 @@ class Fields(msgspec.Struct, kw_only=True):
         Meta(description="URL to which the job is sent when it has ended; only with `wait=0`."),
     ] = ""
 
+    webhook_events: Annotated[
+        tuple[OptionalEvent, ...],
+        Meta(
+            description="Further events for `callback_url`; comma-separated in a query: "
+            f"`{PROGRESS}` every {RENEW_S:g} s while the job runs, `{KEPT}` when its transcript "
+            "is kept."
+        ),
+    ] = ()
+
 
 class JsonRequest(Fields, kw_only=True):
     """A JSON body; ``audio`` references it without a copy."""
@@ -204,10 +218,17 @@ _KNOWN = frozenset((*JsonRequest.__struct_fields__, "wait", "token"))
 
 @dataclass(frozen=True, slots=True)
 class Callback:
-    """Where a job is sent when it has ended, and with which HTTP method."""
+    """Where a job is sent when it has ended, and with which HTTP method.
+
+    Attributes:
+        url: The receiver.
+        method: The HTTP method.
+        events: Types of further events that it gets.
+    """
 
     url: str
     method: str = "POST"
+    events: tuple[OptionalEvent, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,13 +303,15 @@ def check(fields: Fields, warnings: tuple[str, ...] = ()) -> TranscriptionParams
         warnings: Warnings of ignored fields, from :func:`ignored_fields`.
 
     Raises:
-        BadRequest: The language or task is unknown, or options exclude each other.
+        BadRequest: The language or task is unknown, or options exclude or need each other.
         UnsupportedFormat: The audio format is unknown.
     """
     job_id = fields.job_id or secrets.token_hex(8)
     audio_format = (fields.audio_format or "auto").lower()
     if audio_format not in FORMAT_OPTIONS:
         raise UnsupportedFormat(f"audio_format must be one of {', '.join(FORMAT_OPTIONS)}.")
+    if fields.webhook_events and not fields.callback_url:
+        raise BadRequest("webhook_events needs callback_url.", "webhook_events")
     speakers = _speakers(fields)
     if fields.multichannel and speakers is not None:
         raise BadRequest("multichannel and speakers exclude each other: a channel is one speaker.")
@@ -306,7 +329,7 @@ def check(fields: Fields, warnings: tuple[str, ...] = ()) -> TranscriptionParams
         is_multichannel=fields.multichannel,
         file_name=fields.file_name,
         warnings=warnings,
-        callback=Callback(fields.callback_url) if fields.callback_url else None,
+        callback=_callback(fields),
         speakers=speakers,
     )
 
@@ -332,6 +355,11 @@ def encode_params(params: TranscriptionParams) -> bytes:
 def decode_params(request: bytes) -> TranscriptionParams:
     """Return the parameters in a row of the ledger; fields of later versions are ignored."""
     return msgspec.json.decode(request, type=TranscriptionParams)
+
+
+def _callback(fields: Fields) -> Callback | None:
+    url = fields.callback_url
+    return Callback(url, events=fields.webhook_events) if url else None
 
 
 def _speakers(fields: Fields) -> SpeakerOptions | None:

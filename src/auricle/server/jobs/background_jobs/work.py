@@ -2,8 +2,9 @@
 
 import hashlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 
 import anyio
 import msgspec
@@ -13,15 +14,19 @@ from anyio import from_thread, to_thread
 from auricle.engines.models import ServedModel, model_name
 from auricle.files.progress_estimate import ProgressEstimate
 from auricle.files.transcribe import FileProgress, OnProgress
-from auricle.ledger.job import JobSpec, JobState, Outcome
+from auricle.ledger.database import Transaction
+from auricle.ledger.events import queue_single
+from auricle.ledger.job import Job, JobSpec, JobState, Outcome
+from auricle.ledger.job_events import PROGRESS, job_progressed
 from auricle.ledger.runner import RunningJob
+from auricle.ledger.transcript_events import KEPT, TranscriptEvents
 from auricle.server.http.errors import code_of, error_body, log_unexpected
 from auricle.server.http.request_log import RequestLog
 from auricle.server.job_answers import answers_of
 from auricle.server.jobs.kept_result import keeping
 from auricle.server.jobs.run import note_answer, transcribe_spooled
 from auricle.server.service import Service
-from auricle.server.uploads.params import decode_params
+from auricle.server.uploads.params import Callback, decode_params
 from auricle.system.groups import first_error
 from auricle.values.errors import (
     AuricleError,
@@ -72,6 +77,9 @@ async def _transcribe(
         answers = answers_of(server.job_answers, spec.api)
         params = decode_params(spec.request)
         model = server.models.find(params.options.model)
+        callback = params.callback
+        if callback is not None and PROGRESS in callback.events:
+            running.also_renewed = partial(_report_progress, running.job, callback.url)
         async with _local_audio(server, spec) as path, _reporting(server, running) as on_progress:
             result = await transcribe_spooled(
                 server,
@@ -99,11 +107,27 @@ async def _transcribe(
     note_answer(server, log, result, run_s)
     server.start_estimate.note_run(spec.audio_bytes, run_s)
     if server.running.transcripts is not None:
-        running.also = keeping(spec, transcript, time.time())
+        running.also = keeping(
+            spec, transcript, time.time(), _receivers(server.transcript_events, params.callback)
+        )
     duration_ms = round(transcript.duration_samples * 1000 / SAMPLE_RATE_HZ)
     return Outcome(
         JobState.DONE, keep_s, result=encoded, text=transcript.text, duration_ms=duration_ms
     )
+
+
+def _report_progress(job: Job, url: str, transaction: Transaction) -> None:
+    queue_single(transaction, job_progressed(job, url, time.time()))
+
+
+def _receivers(
+    operators: TranscriptEvents, callback: Callback | None
+) -> Mapping[str, TranscriptEvents]:
+    """Return who gets the event that the transcript of a job is kept."""
+    receivers = {"operator": operators}
+    if callback is not None and KEPT in callback.events:
+        receivers["callback"] = TranscriptEvents(callback.url)
+    return receivers
 
 
 @asynccontextmanager
