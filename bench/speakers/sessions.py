@@ -13,8 +13,8 @@ from auricle.audio.opus import find_libopus
 from auricle.config.settings import LiveSettings, ModelSettings
 from auricle.engines.base import Engine
 from auricle.engines.models import ModelTable
-from auricle.session.live import Embed, LiveSession, Submit
-from auricle.session.output import Revised
+from auricle.session.live import LiveSession
+from auricle.session.output import Embed, Revised, Submit
 from auricle.values.commands import Stop, StreamParameters
 from auricle.values.errors import Superseded
 from auricle.values.events import Closed, Final, Wire

@@ -23,7 +23,8 @@ from auricle.server.live.registry import (
     READ_INTERVAL_PER_CLIENT_S,
     TICK_S,
 )
-from auricle.session.live import Cancel, LiveSession, Submit
+from auricle.session.live import LiveSession
+from auricle.session.output import Cancel, Submit
 from auricle.values.commands import StreamParameters
 from auricle.values.errors import AuricleError
 from auricle.values.events import Final, Partial, Wire

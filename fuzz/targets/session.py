@@ -17,7 +17,8 @@ from auricle.audio.vad import WINDOW_SAMPLES, Probabilities
 from auricle.config.settings import LiveSettings
 from auricle.engines.whisper.spec import SPEC
 from auricle.protocol.framing import pack
-from auricle.session.live import Cancel, LiveSession, Submit
+from auricle.session.live import LiveSession
+from auricle.session.output import Cancel, Submit
 from auricle.values.commands import (
     Ack,
     Configure,

@@ -14,8 +14,16 @@ from auricle.config.settings import LiveSettings
 from auricle.engines.models import ModelTable
 from auricle.engines.whisper.spec import SPEC
 from auricle.protocol.framing import pack
-from auricle.session.live import Cancel, Embed, LiveSession, PrepareEmbedder, Submit
-from auricle.session.output import Judge, PrepareJudge, Revised
+from auricle.session.live import LiveSession
+from auricle.session.output import (
+    Cancel,
+    Embed,
+    Judge,
+    PrepareEmbedder,
+    PrepareJudge,
+    Revised,
+    Submit,
+)
 from auricle.values.commands import StreamParameters
 from auricle.values.errors import AuricleError
 from auricle.values.events import AudioProgress, Final, Partial, SessionEvent, Warned

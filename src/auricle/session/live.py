@@ -17,7 +17,6 @@ A session outlives its connections. Without a connection, it continues to proces
 has received, and keeps only finals, to replay them later.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from math import inf
@@ -32,27 +31,24 @@ from auricle.audio.gate import SpeechProbabilities, VoiceDetector
 from auricle.audio.opus import LibOpus
 from auricle.config.settings import NO_PARTIALS, LiveSettings
 from auricle.engines.models import Models
-from auricle.session.arrivals import SafeMark
 from auricle.session.channel import Channel
 from auricle.session.choice import ModelChoice
+from auricle.session.flushes import PendingFlushes
 from auricle.session.intake import MAX_STEP_SAMPLES, Intake, IntakeEvent, OrderedCommand
 from auricle.session.journal import Journal
+from auricle.session.marks import Marks
+from auricle.session.outbox import Outbox
 from auricle.session.output import (
-    Cancel,
     Embed,
-    Judge,
     Output,
-    PrepareEmbedder,
     PrepareJudge,
     Revised,
-    Submit,
     UnfinishedAudio,
 )
 from auricle.session.recognition import Recognition
 from auricle.session.speakers import SessionSpeakers, revision
 from auricle.session.utterances.segmenter import SpeechSegmenter
 from auricle.session.utterances.utterance import Caller, UtteranceNumbers
-from auricle.session.warnings import HeldWarnings
 from auricle.values.commands import (
     Ack,
     Configure,
@@ -68,7 +64,6 @@ from auricle.values.commands import (
 )
 from auricle.values.errors import AuricleError
 from auricle.values.events import (
-    AudioProgress,
     Closed,
     Discarded,
     EagerFinal,
@@ -92,15 +87,10 @@ from auricle.values.types import (
     TurnDetection,
 )
 
-__all__ = ["Cancel", "Embed", "LiveSession", "Output", "PrepareEmbedder", "Submit"]
-
 MAX_UNFINISHED_SAMPLES = 60 * SAMPLE_RATE_HZ
 """With more audio than this pending in the utterances of a channel, no messages are read."""
-MAX_FLUSHES = 100
-"""Flushes that may wait for their finals; at this number, no messages are read."""
 SPARED_S = 0.3
 """Wait for audio after a request that spared an utterance; live audio continues within 0.1 s."""
-MARK_EVERY_SAMPLES = SAMPLE_RATE_HZ
 BITE_STEPS = 100
 """Maximum packets or container slices processed in one step, regardless of their duration."""
 
@@ -108,7 +98,6 @@ NO_TURNS = Warned(
     WarningCode.TURNS_UNAVAILABLE,
     "The end of turns can't be judged now; silence ends utterances.",
 )
-_WORK = Submit | Cancel | PrepareEmbedder | Embed | PrepareJudge | Judge | Revised
 
 
 class LiveSession:
@@ -202,14 +191,12 @@ class LiveSession:
         self._stopped_at = inf
         self._step_samples = MAX_STEP_SAMPLES // parameters.separate_channels
         self._journal = Journal()
-        self._outputs: deque[Output] = deque()
-        self._flushes: deque[tuple[Finalized, int]] = deque()  # and the last utterance before it
+        self._outbox = Outbox()
+        self._flushes = PendingFlushes(self._channels)
+        self._marks = Marks(parameters, self._intake, self._channels)
         self._spared: tuple[int, float] | None = None  # at which position, until when
-        self._safe = SafeMark(parameters.resume_sample)
-        self._marked_sample = parameters.start_sample
-        self._warnings = HeldWarnings()
         self._now = now
-        self._is_attached = self._was_attached = False
+        self._was_attached = False
         self._is_behind = False
         self._is_stopping = self._is_closed = False
         self._judges_turns = judges_turns
@@ -268,7 +255,7 @@ class LiveSession:
     @property
     def safe_sample(self) -> int:
         """The position up to which all speech is in finals."""
-        return self._safe.sample
+        return self._marks.safe_sample
 
     @property
     def is_ahead(self) -> bool:
@@ -342,17 +329,17 @@ class LiveSession:
         connection is dropped, because the client sends it again.
         """
         self._tick(now)
-        self._drop_events()
+        self._outbox.drop_events()
         if self._was_attached:
-            if self._is_attached and not self.is_resumable:  # taken over; see detach
+            if self._outbox.is_attached and not self.is_resumable:  # taken over; see detach
                 self.conclude(now)
             self._intake.reconnect()
             self._is_behind = False
         self._journal.acknowledge(last_result or 0)
         missed = self._journal.finals
-        self._is_attached = True
+        self._outbox.is_attached = True
         # Until the client has the missed finals, it must keep their audio.
-        safe_sample = min([self._safe.sample, *(final.start_sample for final in missed)])
+        safe_sample = min([self.safe_sample, *(final.start_sample for final in missed)])
         self._put(
             Ready(
                 session=self.id,
@@ -384,8 +371,8 @@ class LiveSession:
         if not self.is_resumable:
             self.conclude(now)
         self._tick(now)
-        self._is_attached = False
-        self._drop_events()
+        self._outbox.is_attached = False
+        self._outbox.drop_events()
 
     def receive_data(self, *messages: bytes, now: float) -> None:
         """Receive binary messages that arrived together; they are ignored after ``stop``.
@@ -475,17 +462,17 @@ class LiveSession:
 
     def remark(self) -> None:
         """Send the marks again, as a sign of life while the server does not read."""
-        self._put_marks()
+        self._put(self._marks.progress())
 
     def next_output(self) -> Output | None:
         """Return the next output; ``None`` when there is none left."""
-        return self._outputs.popleft() if self._outputs else None
+        return self._outbox.next()
 
     # Implementation.
 
     @property
     def _has_room(self) -> bool:
-        if len(self._flushes) >= MAX_FLUSHES:
+        if self._flushes.is_full:
             return False
         for channel in self._channels:
             if channel.recognition.unfinished_samples > MAX_UNFINISHED_SAMPLES:
@@ -535,8 +522,8 @@ class LiveSession:
             for channel in self._channels:
                 channel.segmenter.skip(event.skipped_samples)
         if isinstance(event.notice, Warned):
-            self._warnings.add(event.notice)
-            self._warn(self.received_sample)
+            self._outbox.hold(event.notice)
+            self._outbox.warn(self.received_sample)
         elif event.notice is not None:
             self._put(event.notice)
         if event.command is not None:
@@ -596,7 +583,7 @@ class LiveSession:
         for number, channel in self._chosen(command.channel):
             name = number if self.parameters.multichannel else None
             self._put(Flushed(at_sample, name in ended, name, channel.segmenter.is_open))
-            self._flushes.append((Finalized(at_sample, name), self._numbers.last))
+            self._flushes.add(Finalized(at_sample, name), self._numbers.last)
 
     def _end(self, only: int | None, now: float, *, spares_onset: bool = False) -> list[Output]:
         """End the open utterances, or one channel's, after all buffered audio."""
@@ -675,8 +662,8 @@ class LiveSession:
         self._put_all(
             each.recognition.poll(self._now, is_ahead=is_ahead) for each in self._channels
         )
-        self._warn(self.received_sample)
-        if self.received_sample - self._marked_sample >= MARK_EVERY_SAMPLES:
+        self._outbox.warn(self.received_sample)
+        if self._marks.are_due:
             self._mark()
         self._close_if_done()
 
@@ -705,12 +692,12 @@ class LiveSession:
         """Warn, before a final, that it is probably not in the requested language."""
         warning = channel.recognition.language_warning
         if warning is not None:
-            self._warnings.add(Warned(WarningCode.LANGUAGE_IMPROBABLE, warning))
-            self._warn(self.received_sample)
+            self._outbox.hold(Warned(WarningCode.LANGUAGE_IMPROBABLE, warning))
+            self._outbox.warn(self.received_sample)
 
     def _warn_of_similarity(self, similar: SimilarChannels | None) -> None:
         if similar is not None:
-            self._warnings.add(Warned(WarningCode.SIMILAR_CHANNELS, similar.message))
+            self._outbox.hold(Warned(WarningCode.SIMILAR_CHANNELS, similar.message))
 
     def _compare_speakers(self) -> None:
         """Emit the jobs for voices that are due, and the speakers that have changed."""
@@ -723,13 +710,13 @@ class LiveSession:
         for final in revised:
             self._journal.replace(self._sent(final))
         if (warning := speakers.take_warning()) is not None:
-            self._warnings.add(warning)
+            self._outbox.hold(warning)
 
     def _request_speakers(self, options: SpeakerOptions | None) -> None:
         """Label later utterances, or stop to."""
         output = self._speakers.request(options)
         if isinstance(output, Warned):
-            self._warnings.add(output)
+            self._outbox.hold(output)
         elif output is not None:
             self._put(output)
 
@@ -747,51 +734,14 @@ class LiveSession:
         """Warn once that silence ends utterances."""
         if not self._has_warned_of_turns:
             self._has_warned_of_turns = True
-            self._warnings.add(NO_TURNS)
+            self._outbox.hold(NO_TURNS)
 
     def _tell_finalized(self) -> None:
-        for flush in tuple(self._flushes):
-            finalized, utterance = flush
-            channel = self._channels[finalized.channel or 0]
-            if not channel.recognition.owes(utterance):
-                self._flushes.remove(flush)
-                self._put(finalized)
+        for finalized in self._flushes.take_finalized():
+            self._put(finalized)
 
     def _mark(self) -> None:
-        mark = self._intake.arrivals.settle(
-            # An utterance may end in the silence that pads the last window.
-            min(self.received_sample, *self._needed_samples)
-        )
-        if mark.sample >= self._safe.sample:  # a session may start before its first safe mark
-            self._safe = mark
-        self._marked_sample = self.received_sample
-        self._put_marks()
-
-    def _put_marks(self) -> None:
-        received_seq = self._intake.received_seq
-        safe_seq = None if received_seq is None else self._safe.seq
-        self._put(
-            AudioProgress(
-                self.received_sample, self._safe.sample, received_seq, safe_seq, self._channels_safe
-            )
-        )
-
-    @property
-    def _needed_samples(self) -> tuple[int, ...]:
-        """The position in each channel from which audio is needed."""
-        return tuple(channel.recognition.needed_sample for channel in self._channels)
-
-    @property
-    def _channels_safe(self) -> tuple[int, ...]:
-        """The positions up to which the speech of each separate channel is in finals."""
-        if not self.parameters.multichannel:
-            return ()
-        if self._is_closed:
-            return (self._safe.sample,) * self.parameters.separate_channels
-        return tuple(
-            max(self._safe.sample, min(sample, self.received_sample))
-            for sample in self._needed_samples
-        )
+        self._put(self._marks.advance())
 
     @property
     def _may_close(self) -> bool:
@@ -801,13 +751,11 @@ class LiveSession:
         return not self._speakers.delay_end(self._stopped_at, self._now)
 
     def _close_if_done(self) -> None:
-        if self._is_closed or not self._is_attached or not self._may_close:
+        if self._is_closed or not self._outbox.is_attached or not self._may_close:
             return
-        self._warn(inf)
+        self._outbox.warn(inf)
         self._is_closed = True
-        safe_sample = max(self.received_sample, self._safe.sample)
-        self._safe = SafeMark(safe_sample, self._intake.received_seq)
-        self._put_marks()
+        self._put(self._marks.finish())
         counts = self._intake.counts
         self._put(
             Closed(
@@ -819,18 +767,11 @@ class LiveSession:
             )
         )
 
-    def _warn(self, until_sample: float) -> None:
-        """Send the warnings that are due; without a connection they are held."""
-        if self._is_attached:
-            for warning in self._warnings.due(until_sample):
-                self._put(warning)
-
     def _put(self, output: Output) -> None:
-        """Emit a job for the recogniser, or an event if a connection is attached."""
+        """Emit an output; the words of an eager final only if the client requested them."""
         if isinstance(output, EagerFinal) and not self.parameters.word_timestamps:
             output = replace(output, words=None)
-        if self._is_attached or isinstance(output, _WORK):
-            self._outputs.append(output)
+        self._outbox.put(output)
 
     def _put_all(self, groups: Iterable[Iterable[Output]]) -> list[Output]:
         """Emit outputs in order, and return them."""
@@ -838,7 +779,3 @@ class LiveSession:
         for output in outputs:
             self._put(output)
         return outputs
-
-    def _drop_events(self) -> None:
-        """Drop the events of an old connection; finals are in the journal."""
-        self._outputs = deque(o for o in self._outputs if isinstance(o, _WORK))

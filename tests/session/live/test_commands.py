@@ -7,7 +7,8 @@ import pytest
 
 from auricle.config.settings import LiveSettings
 from auricle.protocol.framing import pack
-from auricle.session.live import MAX_FLUSHES, SPARED_S
+from auricle.session.flushes import MAX_FLUSHES
+from auricle.session.live import SPARED_S
 from auricle.values.commands import (
     Ack,
     Configure,

@@ -16,7 +16,7 @@ from tests.support.session import Rig, spoken
 
 pytestmark = pytest.mark.unit
 
-MODELS = models_of(WHISPER, tiny=MOONSHINE)
+MODELS = replace(models_of(WHISPER, tiny=MOONSHINE), products=frozenset({"whisper-1"}))
 
 
 def rig_of(**parameters: object) -> Rig:
