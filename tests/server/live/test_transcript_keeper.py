@@ -18,9 +18,9 @@ from auricle.ledger.transcripts import (
     KeptTranscript,
     Transcripts,
 )
-from auricle.server.live import transcript_keeper
+from auricle.server.live import background_writer, transcript_keeper
+from auricle.server.live.background_writer import MAX_PENDING
 from auricle.server.live.transcript_keeper import (
-    MAX_PENDING,
     UNKNOWN_END,
     SessionIdentity,
     TranscriptKeeper,
@@ -288,7 +288,7 @@ async def test_a_database_that_is_away_delays_a_final_for_a_limited_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(transcript_keeper, "SEND_LIMIT_S", 0.1)
-    monkeypatch.setattr(transcript_keeper, "LAST_WRITES_S", 0.1)
+    monkeypatch.setattr(background_writer, "LAST_WRITES_S", 0.1)
     stored = Stored()
     stored.is_away = True
     keeper = TranscriptKeeper(stored, keep_s=60)  # type: ignore[arg-type]

@@ -8,10 +8,9 @@ logged without text. A failing database never ends a live session.
 """
 
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby, islice
+from itertools import groupby
 
 import anyio
 import structlog
@@ -27,18 +26,13 @@ from auricle.ledger.transcripts import (
     Transcripts,
 )
 from auricle.server.http.errors import log_unexpected
+from auricle.server.live.background_writer import BackgroundWriter
 from auricle.values.errors import AuricleError
 from auricle.values.events import Final
 from auricle.values.types import SAMPLE_RATE_HZ, ClientId
 
-MAX_PENDING = 10_000
-"""Finals that wait for the database; several minutes of a busy server."""
-MAX_BATCH = 500
-RETRY_S = 1.0
 SEND_LIMIT_S = 1.0
 """Longest time that a final waits for its storage before it is sent."""
-LAST_WRITES_S = 5.0
-"""Longest time to store what is left when the server stops."""
 UNKNOWN_END = KeptEnd(1_000_000, {})
 """More utterances than a session has before a restart."""
 EXPIRY_S = 60.0
@@ -123,42 +117,44 @@ class TranscriptKeeper:
         self.forget: Callable[[str, int], object] = lambda session, utterance: None
         """Called with the session's id and an utterance's number once its final is stored, or when
         it never will be."""
-        self._pending: deque[_Change] = deque()
         self._kept_at: dict[tuple[str, int], float] = {}
-        self._news = anyio.Event()
-        self._progress = anyio.Event()
         self._threads = CapacityLimiter(2)  # one stores, one deletes; others are for requests
+        self._writer = BackgroundWriter[_Change](
+            write=self._write,
+            done=self._forget,
+            give_up=self._give_up,
+            wait=self._note_wait,
+            threads=self._threads,
+            parts=_by_session,
+        )
 
     @property
     def waiting(self) -> int:
         """Number of finals that wait for the database."""
-        return len(self._pending)
+        return len(self._writer.pending)
 
     def keep(self, session: SessionIdentity, final: Final) -> None:
         """Queue a final; those without text, or that repeat what was kept, are left out."""
         if not final.text or session.has(final):
             self.forget(session.id, final.utterance)
             return
-        if len(self._pending) >= MAX_PENDING:
+        if self._writer.is_full:
             _log.error("final_not_kept", session=session.id, final=final.id)
             self._count_not_kept(1)
             self.forget(session.id, final.utterance)
             return
-        self._pending.append(_Kept(session, final))
         self._kept_at[session.id, final.utterance] = time.monotonic()
-        self._news.set()
+        self._writer.put(_Kept(session, final))
 
     def revise(self, session: SessionIdentity, final: Final) -> None:
         """Queue other speakers of a final that was queued before."""
-        if len(self._pending) < MAX_PENDING:
-            self._pending.append(_Kept(session, final, is_revised=True))
-            self._news.set()
+        if not self._writer.is_full:
+            self._writer.put(_Kept(session, final, is_revised=True))
 
     def end(self, session: SessionIdentity) -> None:
         """Report the transcript of a session that has ended, once its finals are stored."""
-        if len(self._pending) < MAX_PENDING:
-            self._pending.append(_Ended(session))
-            self._news.set()
+        if not self._writer.is_full:
+            self._writer.put(_Ended(session))
 
     async def end_of(self, owner: ClientId, session_id: str) -> KeptEnd:
         """Return where the transcript of a session ends, which another one continues.
@@ -186,7 +182,7 @@ class TranscriptKeeper:
         """Wait until a final is stored or refused, or has waited for ``SEND_LIMIT_S``."""
         while (kept_at := self._kept_at.get((session_id, utterance))) is not None:
             with anyio.move_on_after(kept_at + SEND_LIMIT_S - time.monotonic()) as limit:
-                await self._progress.wait()
+                await self._writer.progress()
             if limit.cancelled_caught:
                 return
 
@@ -195,50 +191,29 @@ class TranscriptKeeper:
         try:
             async with anyio.create_task_group() as group:
                 group.start_soon(self._expire)
-                while True:
-                    await self._news.wait()
-                    self._news = anyio.Event()
-                    await self._store()
+                await self._writer.run()
         finally:
-            with anyio.move_on_after(LAST_WRITES_S, shield=True):
-                await self._store()
-            if count := len(_finals(self._pending)):
+            if count := len(_finals(self._writer.pending)):
                 _log.error("finals_not_kept", count=count)
                 self._count_not_kept(count)
 
-    async def _store(self) -> None:
-        """Store all pending finals; each leaves the queue once it is stored or was refused."""
-        while self._pending:
-            batch = list(islice(self._pending, MAX_BATCH))
-            for session, changes in _by_session(batch):
-                await self._store_session(session, changes)
-                for each in _finals(changes):
-                    self.forget(session.id, each.final.utterance)
-                    self._kept_at.pop((session.id, each.final.utterance), None)
-                self._progress.set()
-                self._progress = anyio.Event()
-            for _ in batch:
-                self._pending.popleft()
+    def _forget(self, changes: Sequence[_Change]) -> None:
+        """Note that finals of a session are stored, or never will be."""
+        for kept in _finals(changes):
+            utterance = kept.session.id, kept.final.utterance
+            self.forget(*utterance)
+            self._kept_at.pop(utterance, None)
 
-    async def _store_session(self, session: SessionIdentity, changes: list[_Change]) -> None:
-        while True:
-            try:
-                await to_thread.run_sync(
-                    self._write, session, changes, abandon_on_cancel=True, limiter=self._threads
-                )
-            except AuricleError as error:
-                _log.warning("finals_wait", count=len(self._pending), code=error.code)
-                await anyio.sleep(RETRY_S)
-            except Exception as error:  # the database refuses them, so that waiting is of no use
-                count = len(_finals(changes))
-                log_unexpected(error, session=session.id, not_kept=count)
-                self._count_not_kept(count)
-                return
-            else:
-                return
+    def _give_up(self, changes: Sequence[_Change], error: Exception) -> None:
+        count = len(_finals(changes))
+        log_unexpected(error, session=changes[0].session.id, not_kept=count)
+        self._count_not_kept(count)
 
-    def _write(self, session: SessionIdentity, changes: list[_Change]) -> None:
-        now = time.time()
+    def _note_wait(self, error: AuricleError) -> None:
+        _log.warning("finals_wait", count=self.waiting, code=error.code)
+
+    def _write(self, changes: Sequence[_Change]) -> None:
+        session, now = changes[0].session, time.time()
         if new := _finals(changes):
             finals = [each.final for each in new]
             transcript = KeptTranscript(
@@ -278,11 +253,10 @@ class TranscriptKeeper:
             await anyio.sleep(EXPIRY_S)
 
 
-def _by_session(batch: list[_Change]) -> Iterator[tuple[SessionIdentity, list[_Change]]]:
-    ordered = sorted(batch, key=lambda item: item.session.id)
-    for _, items in groupby(ordered, key=lambda item: item.session.id):
-        changes = list(items)
-        yield changes[0].session, changes
+def _by_session(batch: Sequence[_Change]) -> Iterator[list[_Change]]:
+    ordered = sorted(batch, key=lambda change: change.session.id)
+    for _, changes in groupby(ordered, key=lambda change: change.session.id):
+        yield list(changes)
 
 
 def _finals(changes: Iterable[_Change]) -> list[_Kept]:

@@ -161,13 +161,13 @@ async def test_a_final_that_waits_for_the_database_stays_on_the_disk(
     assert transcripts is not None
     keeper = service.state.live.keeper
     assert keeper is not None
-    store = keeper._store_session
+    store = keeper._writer._write_part
 
     async def wait_and_store(*arguments: Any) -> None:
         await release.wait()
         await store(*arguments)
 
-    monkeypatch.setattr(keeper, "_store_session", wait_and_store)
+    monkeypatch.setattr(keeper._writer, "_write_part", wait_and_store)
     async with call(service.port, **LISTEN) as caller:
         await caller.send(pcm(HALF))
         await journalled(tmp_path, 8000)

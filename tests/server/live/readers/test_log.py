@@ -13,7 +13,7 @@ from structlog.testing import LogCapture
 from auricle.ledger.database import T, Transaction
 from auricle.ledger.feeds import StoredFeeds
 from auricle.ledger.sqlite import SqliteDatabase
-from auricle.server.live.readers import log as log_module
+from auricle.server.live import background_writer
 from auricle.server.live.readers.feed import MAX_FINALS, SessionFeed
 from auricle.server.live.readers.feeds import Feeds
 from auricle.server.live.readers.log import LedgerFeedLog
@@ -214,7 +214,7 @@ async def test_a_feed_that_the_database_refuses_ends_with_the_server(
 async def test_a_feed_is_given_up_when_too_much_waits(
     database: Unreliable, monkeypatch: pytest.MonkeyPatch, logged: LogCapture
 ) -> None:
-    monkeypatch.setattr(log_module, "MAX_PENDING", 10)
+    monkeypatch.setattr(background_writer, "MAX_PENDING", 10)
     feed, shown = new_feed(), Shown()
     database.error = LedgerUnavailable("away", 1)
     async with running(database) as log:
@@ -223,7 +223,7 @@ async def test_a_feed_is_given_up_when_too_much_waits(
             feed.publish(final(number))
         assert not feed.is_logged
         assert len(read(feed.cursor(shown, 0))) == 20
-        assert len(log._pending) == 11
+        assert len(log._writer.pending) == 11
         database.error = None
     assert LedgerFeedLog(StoredFeeds(database), "").restored(0) == []
 

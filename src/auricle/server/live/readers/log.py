@@ -6,10 +6,8 @@ database refuses one, the feed is given up: it is deleted and ends with the serv
 """
 
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 import anyio
 import msgspec
@@ -25,20 +23,15 @@ from auricle.ledger.feeds import (
     StoredFeeds,
 )
 from auricle.server.http.errors import log_unexpected
+from auricle.server.live.background_writer import BackgroundWriter
 from auricle.server.live.readers.feed import SessionFeed
 from auricle.values.errors import AuricleError
 from auricle.values.events import Final
 from auricle.values.types import SAMPLES_PER_MS, ClientId
 
-MAX_PENDING = 10_000
-"""Changes that wait for the database; several minutes of a busy server."""
-MAX_BATCH = 500
-RETRY_S = 1.0
 SHOW_LIMIT_S = 1.0
 """Longest time that a final waits for its storage before readers and speaker get it."""
 CHECK_S = 0.25
-LAST_WRITES_S = 5.0
-"""Longest time to store what is left when the server stops."""
 TOUCH_S = 60.0
 """Interval of noting which sessions this server still has, in seconds."""
 MAX_RESTORED = 1000
@@ -92,11 +85,15 @@ class LedgerFeedLog:
         self._gateway = gateway
         self.sessions: Callable[[], Sequence[str]] = tuple
         """Returns the ids of the sessions whose feeds are stored."""
-        self._pending: deque[_Pending] = deque()
         self._added = self._done = 0
-        self._news = anyio.Event()
-        self._progress = anyio.Event()
         self._threads = CapacityLimiter(1)
+        self._writer = BackgroundWriter[_Pending](
+            write=self._write,
+            done=self._show,
+            give_up=self._refuse,
+            wait=self._note_wait,
+            threads=self._threads,
+        )
 
     # Called by a feed.
 
@@ -132,15 +129,14 @@ class LedgerFeedLog:
         self._append(feed, FeedEnd(feed.id))
 
     def _put(self, feed: SessionFeed, change: FeedChange) -> None:
-        if len(self._pending) < MAX_PENDING:
-            self._append(feed, change)
-        else:
+        if self._writer.is_full:
             self._give_up(feed)
+        else:
+            self._append(feed, change)
 
     def _append(self, feed: SessionFeed, change: FeedChange) -> None:
-        self._pending.append(_Pending(feed, change, time.monotonic()))
         self._added += 1
-        self._news.set()
+        self._writer.put(_Pending(feed, change, time.monotonic()))
 
     def _give_up(self, feed: SessionFeed) -> None:
         if feed.is_logged:
@@ -155,7 +151,7 @@ class LedgerFeedLog:
         added = self._added
         with anyio.move_on_after(SHOW_LIMIT_S):
             while self._done < added:
-                await self._progress.wait()
+                await self._writer.progress()
 
     async def run(self) -> None:
         """Store changes until cancelled; then store what is left."""
@@ -163,54 +159,32 @@ class LedgerFeedLog:
             async with anyio.create_task_group() as group:
                 group.start_soon(self._show_late)
                 group.start_soon(self._touch)
-                while True:
-                    await self._news.wait()
-                    self._news = anyio.Event()
-                    await self._store()
+                await self._writer.run()
         finally:
-            with anyio.move_on_after(LAST_WRITES_S, shield=True):
-                await self._store()
-            if self._pending:
-                _log.error("feeds_not_kept", changes=len(self._pending))
+            if changes := len(self._writer.pending):
+                _log.error("feeds_not_kept", changes=changes)
 
-    async def _store(self) -> None:
-        while self._pending:
-            batch = list(islice(self._pending, MAX_BATCH))
-            await self._write(batch)
-            for each in batch:
-                self._pending.popleft()
-                each.show()
-            self._done += len(batch)
-            self._progress.set()
-            self._progress = anyio.Event()
+    def _write(self, batch: Sequence[_Pending]) -> None:
+        self._stored.write([each.change for each in batch], time.time())
 
-    async def _write(self, batch: Sequence[_Pending]) -> None:
-        changes = [each.change for each in batch]
-        while True:
-            try:
-                await to_thread.run_sync(
-                    self._stored.write,
-                    changes,
-                    time.time(),
-                    abandon_on_cancel=True,
-                    limiter=self._threads,
-                )
-            except AuricleError as error:
-                _log.warning("feeds_wait", changes=len(self._pending), code=error.code)
-                await anyio.sleep(RETRY_S)
-            except Exception as error:  # the database refuses it, so that waiting is of no use
-                log_unexpected(error)
-                for each in batch:
-                    self._give_up(each.feed)
-                return
-            else:
-                return
+    def _show(self, batch: Sequence[_Pending]) -> None:
+        self._done += len(batch)
+        for each in batch:
+            each.show()
+
+    def _refuse(self, batch: Sequence[_Pending], error: Exception) -> None:
+        log_unexpected(error)
+        for each in batch:
+            self._give_up(each.feed)
+
+    def _note_wait(self, error: AuricleError) -> None:
+        _log.warning("feeds_wait", changes=len(self._writer.pending), code=error.code)
 
     async def _show_late(self) -> None:
         while True:
             await anyio.sleep(CHECK_S)
             late_at = time.monotonic() - SHOW_LIMIT_S
-            for each in self._pending:
+            for each in self._writer.pending:
                 if each.at > late_at:
                     break
                 each.show()
@@ -227,7 +201,7 @@ class LedgerFeedLog:
                     limiter=self._threads,
                 )
             except AuricleError as error:
-                _log.warning("feeds_wait", changes=len(self._pending), code=error.code)
+                self._note_wait(error)
             except Exception as error:
                 log_unexpected(error)
 
