@@ -58,7 +58,7 @@ class BackgroundWriter(Generic[T]):
 
     @property
     def is_full(self) -> bool:
-        """Whether so many items wait that no more should be put."""
+        """Whether the maximum number of items waits."""
         return len(self.pending) >= MAX_PENDING
 
     def put(self, item: T) -> None:
