@@ -144,8 +144,11 @@ def test_an_event_replaces_an_earlier_one_that_was_never_sent(
     assert ids(events) == ["uid.2"]
     assert events.next_delivery(NOW + 2) is not None
     report(3)
-
     assert ids(events) == ["uid.2", "uid.3"]  # the second may have been sent without the third
+    events.end_attempt(a_delivery("uid.2"), 200, NOW + 3)
+    report(4)
+
+    assert ids(events) == ["uid.4"]
 
 
 def test_events_of_other_types_subjects_and_receivers_are_not_replaced(

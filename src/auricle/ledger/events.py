@@ -39,11 +39,11 @@ def queue(transaction: Transaction, delivery: Delivery) -> None:
 
 
 def queue_newer(transaction: Transaction, delivery: Delivery) -> None:
-    """Queue an event in place of an earlier one of its type and subject that was never sent."""
+    """Queue an event in place of earlier ones of its type and subject, but attempts go on."""
     event = delivery.event
     transaction.execute(
         "DELETE FROM deliveries WHERE subject = ? AND type = ? AND url = ? "
-        "AND state = 'pending' AND attempts = 0",
+        "AND (state <> 'pending' OR attempts = 0)",
         event.subject,
         event.type,
         delivery.url,

@@ -67,8 +67,7 @@ class TranscriptEvents:
 
     def ended(self, transaction: Transaction, uid: str, now: float) -> None:
         """Make the event of a transcript due that does not grow any more."""
-        if self.url:
-            hasten(transaction, KEPT, subject_of(uid), now)
+        hasten(transaction, KEPT, subject_of(uid), now)
 
     def kept(
         self, transaction: Transaction, transcript: KeptTranscript, receiver: str, now: float

@@ -153,7 +153,7 @@ class TranscriptKeeper:
 
     def end(self, session: SessionIdentity) -> None:
         """Report the transcript of a session that has ended, once its finals are stored."""
-        if not self._writer.is_full:
+        if self._events.url and not self._writer.is_full:
             self._writer.put(_Ended(session))
 
     async def end_of(self, owner: ClientId, session_id: str) -> KeptEnd:
