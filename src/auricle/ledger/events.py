@@ -39,7 +39,7 @@ def queue(transaction: Transaction, delivery: Delivery) -> None:
 
 
 def queue_newer(transaction: Transaction, delivery: Delivery) -> None:
-    """Queue an event in place of earlier ones of its type and subject, but attempts go on."""
+    """Queue an event in place of earlier ones of its type and subject, except attempts."""
     event = delivery.event
     transaction.execute(
         "DELETE FROM deliveries WHERE subject = ? AND type = ? AND url = ? "
