@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import anyio
@@ -12,11 +13,8 @@ from prometheus_client import CollectorRegistry, Metric
 from pydantic import SecretStr
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
-from auricle.apis.registry import find_apis
 from auricle.cli import app as command_line
-from auricle.config.settings import ServerSettings, Settings
-from auricle.server.app import create_app
-from auricle.server.service import Service
+from auricle.server.telemetry.metrics import Metrics
 from auricle.values.errors import (
     AuricleError,
     LeaseLost,
@@ -28,6 +26,7 @@ from auricle.values.errors import (
     Unreachable,
 )
 from tests.support.decoder import FakeDecoder
+from tests.support.service import opened
 from tests.support.transcriber import FakeTranscriber
 
 _MARKUP = re.compile(r"\[(?:bold|/)\]|\\(?=\[)")
@@ -132,10 +131,8 @@ def _plain(text: str | None) -> str:
 def metrics() -> Iterator[str]:
     """Yield a row in Markdown for each metric."""
     pool = FakeTranscriber()
-    app = create_app(pool, FakeDecoder(), Settings(), apis=find_apis())
-    state: Service = app.state.auricle
-    state.metrics.add_pool("partials", pool.stats)
-    for registry in (state.metrics.registry, state.metrics.clients.registry):
+    figures = Metrics(pool, FakeDecoder(), {"partials": pool.stats})
+    for registry in (figures.registry, figures.clients.registry):
         collectors = registry._names_to_collectors  # labels of series without a value yet
         for family in anyio.run(_families, registry):
             labels = getattr(collectors.get(family.name, family), "_labelnames", ())
@@ -180,7 +177,10 @@ def _kinds(kind: type[AuricleError]) -> Iterator[type[AuricleError]]:
 
 def openapi() -> dict[str, object]:
     """Return the OpenAPI document of a server with keys; its address is relative to the page."""
-    settings = Settings(server=ServerSettings(api_keys=(SecretStr("any:key"),)))
-    app = create_app(FakeTranscriber(), FakeDecoder(), settings, apis=find_apis())
-    document: dict[str, object] = app.openapi()
-    return document | {"servers": [{"url": "../../"}]}
+    return anyio.run(_openapi) | {"servers": [{"url": "../../"}]}
+
+
+async def _openapi() -> dict[str, Any]:
+    with TemporaryDirectory() as name:
+        async with opened(Path(name) / "spool", api_keys=(SecretStr("any:key"),)) as service:
+            return service.app.openapi()

@@ -1,17 +1,19 @@
 """Speakers of a file, as every API shows them."""
 
 import json
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from auricle.values.speakers import NO_SPEAKERS
+from auricle.values.optional_workers import OptionalWorkers
 from auricle.values.transcriber import Progress
 from auricle.values.types import Chunk
 from auricle.workers.kinds.speakers.local import LocalSpeakers
 from tests.support.embedder import LOUDNESS, FakeEmbedder
-from tests.support.service import InProcess
+from tests.support.service import InProcess, in_process
 
 pytestmark = pytest.mark.server
 
@@ -20,9 +22,8 @@ WAV = {"content-type": "audio/wav"}
 BODY = bytes(1000)
 
 
-@pytest.fixture
-def dialogue(service: InProcess) -> InProcess:
-    """Return a server whose decoder finds voice 2, voice 1 and voice 2 again."""
+def hold_dialogue(service: InProcess) -> None:
+    """Let the decoder find voice 2, voice 1 and voice 2 again."""
     chunks = [
         Chunk(n * 8 * SECOND, np.full(6 * SECOND, voice * LOUDNESS, np.int16))
         for n, voice in enumerate((2, 1, 2))
@@ -31,8 +32,15 @@ def dialogue(service: InProcess) -> InProcess:
         *(Progress(0.3, chunk.start_sample + 6 * SECOND, chunk) for chunk in chunks),
         Progress(1.0, 24 * SECOND, done=True),
     ]
-    service.state.speakers = LocalSpeakers(FakeEmbedder())
-    return service
+
+
+@pytest.fixture
+def dialogue(tmp_path: Path) -> Iterator[InProcess]:
+    with in_process(
+        tmp_path, workers=OptionalWorkers(speakers=LocalSpeakers(FakeEmbedder()))
+    ) as service:
+        hold_dialogue(service)
+        yield service
 
 
 def post(service: InProcess, path: str) -> Any:
@@ -118,9 +126,9 @@ def test_deepgram(dialogue: InProcess) -> None:
     assert body["metadata"]["diarize_info"]["arch"] == "v1"
 
 
-def test_a_server_without_workers_for_speakers_says_so(dialogue: InProcess) -> None:
-    dialogue.state.speakers = NO_SPEAKERS
+def test_a_server_without_workers_for_speakers_says_so(service: InProcess) -> None:
+    hold_dialogue(service)
     for path, key in (("/utterance?speakers=true", None), ("/v1/listen?diarize=true", "metadata")):
-        body = post(dialogue, path)
+        body = post(service, path)
         (warning,) = (body if key is None else body[key])["warnings"]
         assert "could not be distinguished" in warning

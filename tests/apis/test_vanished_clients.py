@@ -38,7 +38,6 @@ async def service(tmp_path: Path) -> AsyncIterator[Live]:
 def segments(service: FakeService) -> list[KeptSegment]:
     """Return the segments of all kept transcripts."""
     transcripts = service.state.running.transcripts
-    assert transcripts is not None
     return [
         segment
         for _, transcript in transcripts.page(ANONYMOUS)

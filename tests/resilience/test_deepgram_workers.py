@@ -13,7 +13,6 @@ import httpx2
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from auricle.apis.registry import find_apis
 from auricle.config.settings import (
     LedgerSettings,
     LiveSettings,
@@ -22,12 +21,11 @@ from auricle.config.settings import (
     Settings,
     WorkerSettings,
 )
-from auricle.server.app import create_app
 from auricle.server.live.registry import LiveSessions
 from auricle.workers.kinds.asr.pool import WorkerPool
 from tests.support.decoder import FakeDecoder
 from tests.support.pool import worker_pool
-from tests.support.service import CLIP, listening, poll_until
+from tests.support.service import CLIP, application, listening, poll_until
 from tests.support.stream import SPEECH, Caller, call, pcm
 
 pytestmark = pytest.mark.process
@@ -75,8 +73,7 @@ async def served(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serv
             ledger=LedgerSettings(state_dir=tmp_path_factory.mktemp("state")),
             live=LiveSettings(live_speakers=1),
         )
-        app = create_app(pool, FakeDecoder(), settings, apis=find_apis())
-        async with listening(app) as port:
+        async with application(settings, pool, FakeDecoder()) as app, listening(app) as port:
             yield Served(pool, port, app.state.auricle.live)
     finally:
         await pool.aclose()

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from anyio.abc import SocketStream
 
-from auricle.apis.registry import find_apis
 from auricle.config.settings import (
     DecodeSettings,
     LedgerSettings,
@@ -19,7 +18,6 @@ from auricle.config.settings import (
     Settings,
     WorkerSettings,
 )
-from auricle.server.app import create_app
 from auricle.server.uploads import upload_room
 from auricle.values.transcriber import Progress
 from auricle.values.types import ANONYMOUS, SAMPLE_RATE_HZ, ClientId, FrameCodec, Source
@@ -30,6 +28,7 @@ from tests.support.service import (
     CLIP,
     WAV,
     Live,
+    application,
     head,
     keys,
     listening,
@@ -79,16 +78,14 @@ async def decoding(
     ledger = LedgerSettings(state_dir=own_state(tmp_path))
     server = ServerSettings(spool_dir=tmp_path, api_keys=KEYS)
     pool = Observed(worker, DecodeSettings.model_validate(decode))
-    app = create_app(
-        FakeTranscriber(),
-        pool,
-        Settings(server=server, worker=worker, ledger=ledger),
-        apis=find_apis(),
-    )
+    settings = Settings(server=server, worker=worker, ledger=ledger)
     await pool.start()
     try:
         await poll_until(lambda: pool.stats().ready)
-        async with listening(app) as port:
+        async with (
+            application(settings, FakeTranscriber(), pool) as app,
+            listening(app) as port,
+        ):
             yield pool, f"http://127.0.0.1:{port}"
     finally:
         await pool.aclose()

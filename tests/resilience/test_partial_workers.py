@@ -11,7 +11,6 @@ from typing import Any
 import anyio
 import pytest
 
-from auricle.apis.registry import find_apis
 from auricle.config.settings import (
     LedgerSettings,
     ModelSettings,
@@ -21,11 +20,11 @@ from auricle.config.settings import (
 )
 from auricle.engines.placement import Placement
 from auricle.engines.registry import find_engine
-from auricle.server.app import create_app
+from auricle.values.optional_workers import OptionalWorkers
 from auricle.workers.kinds.partials.pool import PartialPool
 from tests.support.decoder import FakeDecoder
 from tests.support.pool import worker_pool
-from tests.support.service import listening, poll_until
+from tests.support.service import application, listening, poll_until
 from tests.support.stream import SPEECH, call, pcm
 
 pytestmark = pytest.mark.process
@@ -60,8 +59,11 @@ async def served(
         await partials.start()
         await finals.wait_ready(60)
         await poll_until(lambda: partials.is_ready)
-        app = create_app(finals, FakeDecoder(), settings, partials, apis=find_apis())
-        async with listening(app) as port:
+        workers = OptionalWorkers(partials=partials)
+        async with (
+            application(settings, finals, FakeDecoder(), workers) as app,
+            listening(app) as port,
+        ):
             yield port, partials
     finally:
         await partials.aclose()

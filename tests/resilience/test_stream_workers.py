@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from auricle.apis.registry import find_apis
 from auricle.config.settings import (
     LedgerSettings,
     QueueSettings,
@@ -17,7 +16,6 @@ from auricle.config.settings import (
     Settings,
     WorkerSettings,
 )
-from auricle.server.app import create_app
 from auricle.server.live.admission.capacity import SpeakerCapacity
 from auricle.server.service import Service
 from auricle.values.errors import Overloaded
@@ -25,7 +23,7 @@ from auricle.values.types import ANONYMOUS, ReservationRequest
 from auricle.workers.kinds.asr.pool import WorkerPool
 from tests.support.decoder import FakeDecoder
 from tests.support.pool import worker_pool
-from tests.support.service import listening, poll_until
+from tests.support.service import application, listening, poll_until
 from tests.support.stream import SPEECH, call, pcm
 
 pytestmark = pytest.mark.process
@@ -64,8 +62,7 @@ async def served(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serv
             server=ServerSettings(spool_dir=tmp_path_factory.mktemp("spool")),
             ledger=LedgerSettings(state_dir=tmp_path_factory.mktemp("state")),
         )
-        app = create_app(pool, FakeDecoder(), settings, apis=find_apis())
-        async with listening(app) as port:
+        async with application(settings, pool, FakeDecoder()) as app, listening(app) as port:
             yield Served(pool, port, app.state.auricle)
     finally:
         await pool.aclose()

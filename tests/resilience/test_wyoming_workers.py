@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from auricle.apis.registry import find_apis
 from auricle.config.settings import (
     LedgerSettings,
     LiveSettings,
@@ -18,12 +17,11 @@ from auricle.config.settings import (
     Settings,
     WorkerSettings,
 )
-from auricle.server.app import create_app
 from auricle.workers.kinds.asr.pool import WorkerPool
 from tests.support.decoder import FakeDecoder
 from tests.support.poll import poll_until
 from tests.support.pool import worker_pool
-from tests.support.service import listening
+from tests.support.service import application, listening
 from tests.support.stream import SPEECH
 from tests.support.wyoming import WyomingService, event, spoken, wyoming_port
 
@@ -64,8 +62,11 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
         ledger=ledger,
         live=LiveSettings(live_speakers=1),
     )
-    app = create_app(pool, FakeDecoder(), settings, apis=find_apis())
-    async with wyoming_port(app.state.auricle) as port, listening(app):
+    async with (
+        application(settings, pool, FakeDecoder()) as app,
+        wyoming_port(app.state.auricle) as port,
+        listening(app),
+    ):
         try:
             service = WyomingService(app, None, None, port=port)  # type: ignore[arg-type]  # no fakes here
             yield Served(pool, service, tmp_path / "held")

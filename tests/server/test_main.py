@@ -15,15 +15,12 @@ import httpx2
 import pytest
 from anyio.abc import Process
 
-from auricle.apis.registry import find_apis
 from auricle.config.settings import LedgerSettings, ServerSettings, Settings
 from auricle.server.access.exposure import listen
-from auricle.server.app import create_app
-from auricle.server.main import serve
 from auricle.server.net.listen import base_url
 from auricle.values.errors import SetupError
 from tests.support.decoder import FakeDecoder
-from tests.support.service import keys, own_state, poll_until, speech_json
+from tests.support.service import application, keys, own_state, poll_until, speech_json
 from tests.support.stream import call
 from tests.support.transcriber import FakeTranscriber
 
@@ -105,23 +102,21 @@ async def test_an_application_that_cannot_start_says_why(tmp_path: Path) -> None
     (tmp_path / "file").write_text("in the way")
     settings = ServerSettings(port=0, spool_dir=tmp_path / "file")
     ledger = LedgerSettings(state_dir=tmp_path / "state")
-    app = create_app(
-        FakeTranscriber(), FakeDecoder(), Settings(server=settings, ledger=ledger), apis=find_apis()
-    )
+    whole = Settings(server=settings, ledger=ledger)
     with pytest.raises(SetupError, match="AURICLE_SPOOL_DIR"):
-        await serve(app, settings)
+        async with application(whole, FakeTranscriber(), FakeDecoder()):
+            pass
 
 
 PROGRAM = """
 import asyncio, sys
 from auricle.config.settings import Settings
-from auricle.apis.registry import find_apis
-from auricle.server.app import create_app
 from auricle.system.logs import configure_logging
 from auricle.server.access.exposure import listen
 from auricle.server.main import serve
 from auricle.server.net.listen import base_url
 from tests.support.decoder import FakeDecoder
+from tests.support.service import application
 from tests.support.transcriber import FakeTranscriber
 
 async def main():
@@ -136,8 +131,8 @@ async def main():
         transcriber.gate.set()
 
     task = asyncio.create_task(steer())
-    app = create_app(transcriber, FakeDecoder(), settings, apis=find_apis())
-    await serve(app, settings.server, sockets)
+    async with application(settings, transcriber, FakeDecoder()) as app:
+        await serve(app, sockets)
     task.cancel()
     print("stopped", len(transcriber.jobs), len(transcriber.cancelled), flush=True)
 

@@ -188,9 +188,7 @@ async def service(tmp_path: Path) -> AsyncIterator[Live]:
 
 
 def transcripts_of(service: Live) -> Transcripts:
-    transcripts = service.state.running.transcripts
-    assert transcripts is not None
-    return transcripts
+    return service.state.running.transcripts
 
 
 async def keep(service: Live, uid: str, owner: str, segments: int) -> None:

@@ -1,28 +1,21 @@
-"""Requests that are registered while in progress."""
+"""The parts of a server."""
 
-from pathlib import Path
+from dataclasses import is_dataclass
+from typing import get_args, get_type_hints
 
-import anyio
 import pytest
 
-from auricle.values.errors import Draining
-from tests.support.service import build
+from auricle.server.live.registry import LiveStorage
+from auricle.server.running import Running
+from auricle.server.service import Backends, Service
+from auricle.values.optional_workers import OptionalWorkers
 
-pytestmark = pytest.mark.server
-
-
-async def test_requests_in_progress_can_be_ended(tmp_path: Path) -> None:
-    state = build(tmp_path).state
-    with state.request_scope() as scope:
-        state.end_requests()
-        await anyio.sleep_forever()
-    assert scope.cancelled_caught
-    assert not state.requests
+pytestmark = pytest.mark.unit
 
 
-async def test_after_draining_new_work_is_refused(tmp_path: Path) -> None:
-    state = build(tmp_path).state
-    state.check_serving()
-    state.drain()
-    with pytest.raises(Draining):
-        state.check_serving()
+@pytest.mark.parametrize("part", [Service, Running, Backends, OptionalWorkers, LiveStorage])
+def test_parts_are_frozen_and_none_is_optional(part: type) -> None:
+    assert is_dataclass(part)
+    assert part.__dataclass_params__.frozen  # type: ignore[attr-defined]
+    optional = [name for name, kind in get_type_hints(part).items() if type(None) in get_args(kind)]
+    assert optional == []

@@ -13,11 +13,10 @@ from auricle.config.settings import LedgerSettings
 from auricle.ledger.job import Job
 from auricle.server.job_answers import AnswerFormat
 from auricle.server.jobs.background_jobs.requests import accept_job
-from auricle.server.startup import run
 from auricle.server.uploads.params import Fields, check
 from auricle.server.uploads.upload import Upload
 from auricle.values.types import ANONYMOUS
-from tests.support.service import FakeService, build
+from tests.support.service import FakeService, opened
 
 NEVER, FAR_FUTURE = 0.0, 1e11
 PARAMS = check(Fields(job_id="job", audio_format="pcm16"))
@@ -26,8 +25,7 @@ PARAMS = check(Fields(job_id="job", audio_format="pcm16"))
 @asynccontextmanager
 async def running(folder: Path, **ledger: Any) -> AsyncIterator[FakeService]:
     settings = LedgerSettings(state_dir=folder / "state", **ledger)
-    service = build(folder / "spool", ledger=settings)
-    async with run(service.state):
+    async with opened(folder / "spool", ledger=settings) as service:
         yield service
 
 

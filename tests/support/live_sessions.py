@@ -16,12 +16,13 @@ from auricle.config.settings import LiveSettings
 from auricle.engines.models import ModelTable
 from auricle.server.access.rate_limits import NO_OWN_LIMITS, KeyLimits, RateLimiter
 from auricle.server.live.admission.memory import CapacityMemory, Machine
-from auricle.server.live.registry import LiveSessions
+from auricle.server.live.registry import LiveSessions, LiveStorage
 from auricle.server.live.runner import LiveRunner
 from auricle.server.live.session_secrets import SessionSecrets
 from auricle.server.telemetry.live_metrics import LiveMetrics
 from auricle.values.commands import StreamParameters
 from auricle.values.events import Wire
+from auricle.values.optional_workers import NO_OPTIONAL_WORKERS, OptionalWorkers
 from auricle.values.types import ClientId
 from tests.support.models import models_of
 from tests.support.scripted_engine import SPEC
@@ -59,6 +60,8 @@ async def sessions(
     limits: KeyLimits = NO_OWN_LIMITS,
     id_prefix: str = "",
     models: ModelTable | None = None,
+    workers: OptionalWorkers = NO_OPTIONAL_WORKERS,
+    storage: LiveStorage | None = None,
 ) -> AsyncIterator[Sessions]:
     registry, transcriber = CollectorRegistry(), FakeTranscriber()
     metrics = LiveMetrics(registry)
@@ -70,11 +73,13 @@ async def sessions(
             settings,
             models or models_of(SPEC),
             transcriber,
+            workers,
             find_libopus(),
             metrics,
             rate_limiter,
             SessionSecrets(b"a key of this server" * 2, time.monotonic(), id_prefix),
             CapacityMemory(directory, Machine(), settings.live_speakers),
+            storage or LiveStorage(),
         )
         async with anyio.create_task_group() as group:
             group.start_soon(live.watch)

@@ -11,11 +11,12 @@ from typing import Any
 
 import anyio
 from anyio.abc import SocketStream
+from anyio.from_thread import start_blocking_portal
 from fastapi import FastAPI
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
-from auricle.apis.registry import find_apis
+from auricle.apis.registry import all_products, find_apis
 from auricle.config.optional import optional_sections
 from auricle.config.settings import (
     LedgerSettings,
@@ -25,12 +26,15 @@ from auricle.config.settings import (
     Settings,
     WorkerSettings,
 )
+from auricle.engines.models import ModelTable
 from auricle.server.app import create_app
 from auricle.server.net.tls import Certificate
 from auricle.server.net.uvicorn_overrides.server import Server, uvicorn_config
-from auricle.server.service import Service
+from auricle.server.service import Backends, Service
+from auricle.server.startup import open_service
 from auricle.server.uploads.spool import CHECK_PREFIX
-from auricle.values.speakers import NO_SPEAKERS, Speakers
+from auricle.values.optional_workers import NO_OPTIONAL_WORKERS, OptionalWorkers
+from auricle.values.transcriber import Decoder, Transcriber
 from tests.support.clips import CLIPS
 from tests.support.decoder import FakeDecoder
 from tests.support.transcriber import FakeTranscriber
@@ -93,16 +97,39 @@ def own_state(spool_dir: Path) -> Path:
     return Path(tempfile.mkdtemp(prefix=f"{spool_dir.name}-state-", dir=spool_dir.parent))
 
 
-def build(
+@asynccontextmanager
+async def application(
+    settings: Settings,
+    transcriber: Transcriber,
+    decoder: Decoder,
+    workers: OptionalWorkers = NO_OPTIONAL_WORKERS,
+) -> AsyncIterator[FastAPI]:
+    """Open the parts of a server, and yield its application, which nothing serves yet."""
+    apis = find_apis()
+    backends = Backends(
+        transcriber=transcriber,
+        decoder=decoder,
+        models=ModelTable.of(settings.model, all_products(apis)),
+        optional=workers,
+    )
+    async with open_service(settings, backends, apis) as service:
+        yield create_app(service)
+
+
+@asynccontextmanager
+async def opened(
     spool_dir: Path,
     live: LiveSettings | None = None,
     ledger: LedgerSettings | None = None,
     model: ModelSettings | None = None,
     worker: WorkerSettings | None = None,
-    speakers: Speakers = NO_SPEAKERS,
+    *,
+    transcriber: FakeTranscriber | None = None,
+    workers: OptionalWorkers = NO_OPTIONAL_WORKERS,
     **settings: Any,
-) -> FakeService:
-    transcriber, decoder = FakeTranscriber(), FakeDecoder()
+) -> AsyncIterator[FakeService]:
+    """Open the whole application on fakes; nothing serves it yet."""
+    transcriber, decoder = transcriber or FakeTranscriber(), FakeDecoder()
     server = ServerSettings(spool_dir=spool_dir, **settings)
     if ledger is None:
         ledger = LedgerSettings(state_dir=own_state(spool_dir))
@@ -114,8 +141,8 @@ def build(
         worker=worker or WorkerSettings(),
         optional={section: section(**settings) for section in optional_sections()},
     )
-    app = create_app(transcriber, decoder, whole, speakers=speakers, apis=find_apis())
-    return FakeService(app, transcriber, decoder)
+    async with application(whole, transcriber, decoder, workers) as app:
+        yield FakeService(app, transcriber, decoder)
 
 
 @dataclass
@@ -137,8 +164,12 @@ class InProcess(FakeService):
 
 @contextmanager
 def in_process(spool_dir: Path, **settings: Any) -> Iterator[InProcess]:
-    service = build(spool_dir, **settings)
-    with TestClient(service.app, base_url="http://127.0.0.1") as client:
+    with (
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(opened(spool_dir, **settings)) as service,
+    ):
+        client = TestClient(service.app, base_url="http://127.0.0.1")
+        client.portal = portal  # requests run in the loop of the service
         yield InProcess(service.app, service.transcriber, service.decoder, client=client)
 
 
@@ -161,8 +192,10 @@ async def live(
     **settings: Any,
 ) -> AsyncIterator[Live]:
     """Serve on a free loopback port, in this event loop."""
-    service = build(spool_dir, live, ledger, **settings)
-    async with listening(service.app) as port:
+    async with (
+        opened(spool_dir, live, ledger, **settings) as service,
+        listening(service.app) as port,
+    ):
         yield Live(service.app, service.transcriber, service.decoder, port=port)
 
 

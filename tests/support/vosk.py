@@ -15,7 +15,7 @@ from auricle.apis.vosk.live import VoskApp
 from auricle.config.settings import LedgerSettings, LiveSettings
 from auricle.server.access.connection_limits import LimitedListener
 from auricle.server.net.listen import open_sockets
-from tests.support.service import Live, build, listening
+from tests.support.service import Live, listening, opened
 
 LIMIT_S = 30.0
 EOF = '{"eof" : 1}'
@@ -92,13 +92,13 @@ async def vosk(
     **settings: Any,
 ) -> AsyncIterator[VoskService]:
     """Serve the API and Vosk on free loopback ports, in this event loop."""
-    service = build(spool_dir, live, ledger, **settings)
-    sockets = open_sockets("127.0.0.1", 0, "AURICLE_VOSK_PORT")
-    vosk_port = sockets[0].getsockname()[1]
-    service.app.state.port_apps[vosk_port] = VoskApp(service.state)
-    limiter = service.state.connection_limiter
-    limited = [LimitedListener.around(listener, limiter) for listener in sockets]
-    async with listening(service.app, plain=limited) as port:
-        yield VoskService(
-            service.app, service.transcriber, service.decoder, port=port, vosk_port=vosk_port
-        )
+    async with opened(spool_dir, live, ledger, **settings) as service:
+        sockets = open_sockets("127.0.0.1", 0, "AURICLE_VOSK_PORT")
+        vosk_port = sockets[0].getsockname()[1]
+        service.app.state.port_apps[vosk_port] = VoskApp(service.state)
+        limiter = service.state.connection_limiter
+        limited = [LimitedListener.around(listener, limiter) for listener in sockets]
+        async with listening(service.app, plain=limited) as port:
+            yield VoskService(
+                service.app, service.transcriber, service.decoder, port=port, vosk_port=vosk_port
+            )

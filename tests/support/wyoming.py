@@ -4,7 +4,6 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from auricle.server.access.connection_limits import LimitedListener
 from auricle.server.net.listen import open_sockets
 from auricle.server.service import Service
 from auricle.values.types import Pcm16
-from tests.support.service import FakeService, build, listening
+from tests.support.service import FakeService, listening, opened
 from tests.support.stream import SPEECH
 
 LIMIT_S = 30.0
@@ -105,11 +104,13 @@ class WyomingCaller:
 
 @asynccontextmanager
 async def wyoming_port(state: Service) -> AsyncIterator[int]:
-    """Let an application that does not run yet serve Wyoming on a free loopback port."""
+    """Serve Wyoming on a free loopback port."""
     sockets = open_sockets("127.0.0.1", 0, "AURICLE_WYOMING_PORT")
     limited = [LimitedListener.around(each, state.connection_limiter) for each in sockets]
-    state.background_tasks.append(partial(WyomingServer(state).serve, limited))
-    yield limited[0].getsockname()[1]
+    async with anyio.create_task_group() as group:
+        group.start_soon(WyomingServer(state).serve, limited)
+        yield limited[0].getsockname()[1]
+        group.cancel_scope.cancel()
 
 
 @dataclass
@@ -127,6 +128,9 @@ async def wyoming(
     spool_dir: Path, live: LiveSettings | None = None, **settings: Any
 ) -> AsyncIterator[WyomingService]:
     """Serve on fakes, in this event loop."""
-    service = build(spool_dir, live, **settings)
-    async with wyoming_port(service.state) as port, listening(service.app):
+    async with (
+        opened(spool_dir, live, **settings) as service,
+        wyoming_port(service.state) as port,
+        listening(service.app),
+    ):
         yield WyomingService(service.app, service.transcriber, service.decoder, port=port)

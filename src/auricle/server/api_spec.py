@@ -80,7 +80,6 @@ class MountedApi:
         ports: Its ports, enabled or not.
         max_message_bytes: The largest message of WebSockets, by path; that of others is 1 MiB.
         exposed_headers: Headers of its responses that pages of other origins may read.
-        job_answers: How it answers background jobs, by the name in their stored format.
     """
 
     routes: Sequence[ApiRoutes] = ()
@@ -88,7 +87,6 @@ class MountedApi:
     ports: Sequence[ApiPort] = ()
     max_message_bytes: Mapping[str, int] = field(default_factory=dict)
     exposed_headers: Sequence[str] = ()
-    job_answers: "Mapping[str, JobAnswers]" = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +105,7 @@ class ApiSpec:
             they are also names of weights.
         key_style: How its clients send keys.
         client_checks: Returns the programs whose use of it ``auricle doctor`` can check.
+        job_answers: Returns how it answers background jobs, by the name in their stored format.
     """
 
     name: str
@@ -118,3 +117,4 @@ class ApiSpec:
     products: frozenset[str] = frozenset()
     key_style: KeyStyle = BEARER
     client_checks: Callable[[], Sequence[ClientProfile]] = tuple
+    job_answers: "Callable[[], Mapping[str, JobAnswers]]" = dict

@@ -58,7 +58,7 @@ async def serve_dialect(
     try:
         client = keyless or server.admit_socket(websocket)
         owner = server.keyless_owner if keyless else client
-        server.check_serving()
+        server.lifecycle.check_serving()
         handshake = read(websocket)
         server.live.check(handshake.parameters)
         place = server.live.admit(

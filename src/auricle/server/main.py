@@ -11,14 +11,14 @@ has to stop its workers.
 import socket
 import time
 from collections.abc import Mapping, Sequence
-from functools import partial
 
+import anyio
 import structlog
+from anyio.abc import TaskGroup
 from fastapi import FastAPI
 
 from auricle.config.settings import ServerSettings
 from auricle.server.access.connection_limits import LimitedListener
-from auricle.server.access.exposure import listen
 from auricle.server.api_spec import ApiPort, HttpPort, TcpPort
 from auricle.server.drain import Drain, DrainStep
 from auricle.server.net.listen import open_sockets
@@ -26,7 +26,6 @@ from auricle.server.net.tls import Certificate
 from auricle.server.net.uvicorn_overrides.server import Server, uvicorn_config
 from auricle.server.ops.agent_check import serve_agent
 from auricle.server.service import Service
-from auricle.values.errors import SetupError
 
 _NO_PORTS: Mapping[ApiPort, Sequence[socket.socket]] = {}
 
@@ -46,35 +45,28 @@ def agent_sockets(settings: ServerSettings) -> list[socket.socket]:
 
 async def serve(
     app: FastAPI,
-    settings: ServerSettings,
-    sockets: Sequence[socket.socket] | None = None,
+    sockets: Sequence[socket.socket],
     ports: Mapping[ApiPort, Sequence[socket.socket]] = _NO_PORTS,
 ) -> None:
     """Serve until a signal arrives and accepted work is done.
 
     Args:
         app: From :func:`auricle.server.app.create_app`.
-        settings: The settings' server section.
-        sockets: From :func:`listen`; closed on return.
+        sockets: From :func:`.exposure.listen`; closed on return.
         ports: The listening sockets of the APIs' ports, whose clients need neither keys nor TLS;
             closed on return.
 
     Raises:
-        SetupError: The sockets can't be opened, the certificate can't be loaded, or the
-            application can't start.
+        SetupError: The socket of the agent check can't be opened, or the certificate can't be
+            loaded.
     """
-    state: Service = app.state.auricle
+    service: Service = app.state.auricle
+    settings = service.settings
     certificate = Certificate.of(settings)
-    if certificate is not None:
-        state.background_tasks.append(certificate.follow)
-    if sockets is None:
-        sockets = listen(settings)
     limited = {
-        port: [LimitedListener.around(each, state.connection_limiter) for each in opened]
+        port: [LimitedListener.around(each, service.connection_limiter) for each in opened]
         for port, opened in ports.items()
     }
-    for port, listening in limited.items():
-        _attach(app, port, listening)
     of_ports = [each for listening in limited.values() for each in listening]
     plain = [each for port in limited if isinstance(port, HttpPort) for each in limited[port]]
     config = uvicorn_config(app)
@@ -82,62 +74,63 @@ async def serve(
     server = Server(
         config,
         None if certificate is None else certificate.context,
-        _ServerDrain(state, settings.drain_s).may_exit,
+        _ServerDrain(service).may_exit,
         plain,
     )
-    if agent := agent_sockets(settings):
-        state.background_tasks.append(partial(serve_agent, state, agent))
-    sockets = [LimitedListener.around(listening, state.connection_limiter) for listening in sockets]
+    agent = agent_sockets(settings)
+    sockets = [
+        LimitedListener.around(listening, service.connection_limiter) for listening in sockets
+    ]
     try:
-        await server.serve(sockets=list(sockets))
-    except SystemExit as error:  # uvicorn exits if the application did not start
-        raise state.setup_error or SetupError("The server failed to start.") from error
+        async with anyio.create_task_group() as tasks:
+            if certificate is not None:
+                tasks.start_soon(certificate.follow)
+            if agent:
+                tasks.start_soon(serve_agent, service, agent)
+            for port, listening in limited.items():
+                _attach(app, tasks, port, listening)
+            await server.serve(sockets=list(sockets))
+            tasks.cancel_scope.cancel()
     finally:
         for each in (*sockets, *of_ports, *agent):
             each.close()
 
 
-def _attach(app: FastAPI, port: ApiPort, sockets: Sequence[socket.socket]) -> None:
-    """Serve a port of an API while the application runs, and announce it if it is configured."""
+def _attach(
+    app: FastAPI, tasks: TaskGroup, port: ApiPort, sockets: Sequence[socket.socket]
+) -> None:
+    """Serve a port of an API, and announce it if it is configured."""
     if not sockets:
         return
     number = sockets[0].getsockname()[1]
-    tasks = app.state.auricle.background_tasks
     match port:
         case HttpPort():
             app.state.port_apps[number] = port.app
         case TcpPort():
-            tasks.append(partial(port.serve, sockets))
+            tasks.start_soon(port.serve, sockets)
     if port.keyless.service_type:
-        tasks.append(port.keyless.announcer(number).serve)
+        tasks.start_soon(port.keyless.announcer(number).serve)
 
 
 class _ServerDrain:
-    """Drains a server after a signal, and decides when it may exit.
+    """Drains a server after a signal, and decides when it may exit."""
 
-    Args:
-        state: The application's parts.
-        drain_s: Maximum wait for accepted work, in seconds.
-    """
-
-    def __init__(self, state: Service, drain_s: float) -> None:
-        self._state = state
-        self._drain_s = drain_s
+    def __init__(self, service: Service) -> None:
+        self._service = service
         self._drain: Drain | None = None
 
     def may_exit(self, signals: int) -> bool:
         """Take the next step of the drain; return whether the server may exit."""
-        state, now = self._state, time.monotonic()
-        running_jobs = len(state.running.runner)
+        service, now = self._service, time.monotonic()
+        requests, jobs = service.lifecycle.requests, len(service.running.runner)
         if self._drain is None:
-            self._drain = Drain(self._drain_s, now)
-            state.drain()
-            _log.info("draining", requests=len(state.requests), jobs=running_jobs)
-        has_work = bool(
-            state.requests or running_jobs or state.live.finishing or state.has_webhooks_to_send
-        )
+            self._drain = Drain(service.settings.drain_s, now)
+            service.drain()
+            _log.info("draining", requests=requests, jobs=jobs)
+        has_webhooks = service.running.webhooks.has_work
+        has_work = bool(requests or jobs or service.live.finishing or has_webhooks)
         step = self._drain.next_step(now, has_work=has_work, is_hurried=signals > 1)
         if step is DrainStep.GIVE_UP:
-            state.end_requests()
+            service.lifecycle.end_requests()
             self._drain.gave_up()
         return step is DrainStep.LEAVE

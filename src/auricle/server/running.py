@@ -1,9 +1,9 @@
-"""Resources that exist only while the application runs."""
+"""The jobs, the transcripts and their threads, and what else is open while a server runs."""
 
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import anyio
 from anyio import CapacityLimiter, to_thread
@@ -14,7 +14,6 @@ from auricle.ledger.events import StoredEvents
 from auricle.ledger.runner import JobRunner
 from auricle.ledger.store import Ledger
 from auricle.ledger.transcripts import Transcripts
-from auricle.ledger.webhooks.deliveries import WebhookRunner
 from auricle.server.telemetry.watched_database import WatchedDatabase
 from auricle.server.uploads.spool import SpoolDirectory
 from auricle.values.errors import LedgerUnavailable
@@ -28,9 +27,38 @@ EARLY_CHECKS = 8
 """Maximum threads that check quotas before uploads; more requests skip that check."""
 
 
+class Webhooks(Protocol):
+    """Sends webhooks."""
+
+    @property
+    def has_work(self) -> bool:
+        """Whether webhooks are being sent, or may be due."""
+        ...
+
+    def wake(self) -> None:
+        """Send the webhook of a job that has just ended."""
+        ...
+
+    async def run(self) -> None:
+        """Send webhooks until cancelled."""
+        ...
+
+
+class NoWebhooks:
+    """Sends none."""
+
+    has_work = False
+
+    def wake(self) -> None:
+        """Do nothing."""
+
+    async def run(self) -> None:
+        """Return at once."""
+
+
 @dataclass(frozen=True, slots=True)
 class Running:
-    """Resources that exist only while the application runs."""
+    """What is open while a server runs."""
 
     spool: SpoolDirectory
     background: TaskGroup
@@ -40,10 +68,9 @@ class Running:
     audio: AudioStore
     """Audio of unfinished jobs."""
     runner: JobRunner
-    webhooks: WebhookRunner | None
-    """Sends webhooks; ``None`` if the server sends none."""
-    transcripts: Transcripts | None
-    """Kept transcripts; ``None`` if the server keeps none."""
+    webhooks: Webhooks
+    transcripts: Transcripts
+    """Kept transcripts; none are added unless the settings request it."""
     database_threads: CapacityLimiter
     """Threads of requests that use the database; others are left for uploads while it is slow."""
     accept_threads: CapacityLimiter

@@ -1,13 +1,10 @@
 """The parts of a running server, which the routes of an application share."""
 
 import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import anyio
-import structlog
 from starlette.requests import HTTPConnection, Request
 from starlette.websockets import WebSocket
 
@@ -18,19 +15,18 @@ from auricle.files.fair_semaphore import FairSemaphore
 from auricle.ledger.quota import Quota
 from auricle.ledger.transcript_events import TranscriptEvents
 from auricle.server.access.connection_limits import ConnectionLimiter
-from auricle.server.access.key_file import read_keys
-from auricle.server.access.key_style import KeyStyle
 from auricle.server.access.keyring import Keyring, Reader
 from auricle.server.access.origins import Origins
-from auricle.server.access.rate_limits import KeyLimits, RateLimiter
+from auricle.server.access.rate_limits import RateLimiter
+from auricle.server.api_spec import ApiSpec
 from auricle.server.http.body import read_body
 from auricle.server.http.request_log import request_log
 from auricle.server.job_answers import JobAnswers
 from auricle.server.job_followers import JobFollowers
-from auricle.server.live.admission.memory import CapacityMemory, Machine
+from auricle.server.lifecycle import Lifecycle
+from auricle.server.live.admission.memory import Machine
 from auricle.server.live.connection import GOODBYE_S
 from auricle.server.live.registry import LiveSessions
-from auricle.server.live.session_secrets import SessionSecrets
 from auricle.server.rendering import Renderer
 from auricle.server.running import Running
 from auricle.server.telemetry.history import History
@@ -39,27 +35,41 @@ from auricle.server.telemetry.start_estimate import StartEstimate
 from auricle.server.uploads.file_slots import FileSlots
 from auricle.server.uploads.upload_room import EarlyReservations
 from auricle.server.uploads.uploading_jobs import UploadingJobs
-from auricle.values.errors import Draining, RateLimited, SetupError
-from auricle.values.speakers import NO_SPEAKERS, Speakers
+from auricle.values.errors import RateLimited
+from auricle.values.optional_workers import NO_OPTIONAL_WORKERS, OptionalWorkers
 from auricle.values.transcriber import Decoder, Transcriber
 from auricle.values.types import ANONYMOUS, ClientId
 
 RETRY_S = 5
-MAX_JOB_UPLOADS = 64
-"""Maximum concurrent uploads of background jobs."""
-MAX_LARGE_JSON = 2
-"""Large JSON bodies that are parsed at the same time."""
-
-_log = structlog.get_logger("auricle.server")
 
 
-@dataclass(slots=True)
-class Service:
-    """The application's parts; ``background_tasks`` run while the application does."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backends:
+    """What decodes and transcribes audio for a server; its owner starts and stops it.
+
+    Attributes:
+        transcriber: Runs the jobs.
+        decoder: Reads audio files.
+        models: The transcriber's models.
+        optional: The workers that the server can do without.
+        machine: What its capacity of live speech depends on.
+    """
 
     transcriber: Transcriber
     decoder: Decoder
     models: Models
+    optional: OptionalWorkers = NO_OPTIONAL_WORKERS
+    machine: Machine = Machine()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """The parts of a server, from :func:`auricle.server.startup.open_service`."""
+
+    transcriber: Transcriber
+    decoder: Decoder
+    models: Models
+    workers: OptionalWorkers
     all_settings: Settings
     settings: ServerSettings
     ledger_settings: LedgerSettings
@@ -79,98 +89,15 @@ class Service:
     large_json: FairSemaphore
     """Slots for parsing large JSON bodies, which takes up to 45 MB of memory each."""
     live: LiveSessions
-    speakers: Speakers = NO_SPEAKERS
-    renderer: Renderer = field(default_factory=Renderer)
-    history: History = field(default_factory=History)
-    start_estimate: StartEstimate = field(default_factory=StartEstimate)
-    job_answers: Mapping[str, JobAnswers] = field(default_factory=dict)
+    renderer: Renderer
+    history: History
+    start_estimate: StartEstimate
+    apis: Sequence[ApiSpec]
+    job_answers: Mapping[str, JobAnswers]
     """How the APIs answer background jobs, by the names of the APIs."""
-    job_followers: JobFollowers[Any] = field(default_factory=JobFollowers)
-    is_draining: bool = False
-    requests: set[anyio.CancelScope] = field(default_factory=set)
-    background_tasks: list[Callable[[], Coroutine[Any, Any, None]]] = field(default_factory=list)
-    setup_error: SetupError | None = None
-    resources: Running | None = None
-    """Set while the application runs."""
-
-    @classmethod
-    def build(
-        cls,
-        transcriber: Transcriber,
-        decoder: Decoder,
-        models: Models,
-        all_settings: Settings,
-        libopus: LibOpus,
-        machine: Machine,
-        key_style: KeyStyle,
-    ) -> "Service":
-        """Build the parts from the settings.
-
-        Raises:
-            SetupError: A key or the key file is unusable.
-        """
-        settings = all_settings.server
-        keys_file = settings.keys_file
-        stored = None if keys_file is None else read_keys(keys_file)
-        keyring = Keyring(settings.api_keys, settings.operator_key, stored, key_style)
-        limits = KeyLimits(settings.key_sessions, settings.key_audio_s, settings.key_requests)
-        rate_limiter = RateLimiter(limits, keyring.limits_of)
-        metrics = Metrics(transcriber, decoder)
-        batch_jobs = max(model.engine.batches.max_jobs for model in models)
-        has_remote_recognisers = bool(all_settings.engine.engine_urls)
-        if not has_remote_recognisers:  # recognisers have their own settings
-            batch_jobs = min(batch_jobs, all_settings.worker.batch_jobs)
-        state = cls(
-            transcriber=transcriber,
-            decoder=decoder,
-            models=models,
-            all_settings=all_settings,
-            settings=settings,
-            ledger_settings=all_settings.ledger,
-            libopus=libopus,
-            keyring=keyring,
-            origins=Origins.of(settings),
-            rate_limiter=rate_limiter,
-            metrics=metrics,
-            uploading=UploadingJobs(),
-            connection_limiter=ConnectionLimiter.of(settings),
-            file_slots=FileSlots(settings.max_file_jobs),
-            job_upload_slots=FileSlots(MAX_JOB_UPLOADS),
-            early=EarlyReservations(),
-            batch_jobs=batch_jobs,
-            has_remote_recognisers=has_remote_recognisers,
-            large_json=FairSemaphore(MAX_LARGE_JSON),
-            chunk_slots=FairSemaphore(0),  # the start and each snapshot set the width
-            live=LiveSessions(
-                all_settings.live,
-                models,
-                transcriber,
-                libopus,
-                metrics.live,
-                rate_limiter,
-                SessionSecrets.stored_in(
-                    all_settings.ledger.directory,
-                    time.monotonic(),
-                    # By it, a load balancer routes a resuming client to its gateway.
-                    f"{settings.gateway_id}-" if settings.gateway_id else "",
-                ),
-                CapacityMemory(
-                    all_settings.ledger.directory, machine, all_settings.live.live_speakers
-                ),
-            ),
-        )
-        metrics.follow(
-            lambda: state.is_draining,
-            lambda: state.is_spool_failing,
-            lambda: state.is_database_failing,
-        )
-        return state
-
-    @property
-    def running(self) -> Running:
-        """Resources that exist while the application runs."""
-        assert self.resources is not None, "the application is not running"
-        return self.resources
+    job_followers: JobFollowers[Any]
+    lifecycle: Lifecycle
+    running: Running
 
     @property
     def keyless_owner(self) -> ClientId | None:
@@ -203,50 +130,14 @@ class Service:
         )
 
     @property
-    def is_spool_failing(self) -> bool:
-        """Whether uploads can't be stored on disk at the moment."""
-        return self.resources is not None and self.resources.spool.is_failing
-
-    @property
-    def has_webhooks_to_send(self) -> bool:
-        """Whether webhooks are being sent, or may be due."""
-        webhooks = self.running.webhooks
-        return webhooks is not None and webhooks.has_work
-
-    @property
     def transcript_events(self) -> TranscriptEvents:
         """Reports the transcripts of all keys to the operator's receiver, if there is one."""
         return TranscriptEvents(self.ledger_settings.transcript_webhook_url or "")
-
-    def wake_webhooks(self) -> None:
-        """Send the webhook of a job that has just ended."""
-        if self.resources is not None and self.resources.webhooks is not None:
-            self.resources.webhooks.wake()
-
-    @property
-    def is_database_failing(self) -> bool:
-        """Whether jobs and transcripts can't be stored at the moment."""
-        return self.resources is not None and self.resources.database.is_failing
 
     @property
     def connection_drain_s(self) -> float:
         """Time for the last finals of a live connection when the server stops, in seconds."""
         return max(0.0, self.settings.drain_s - GOODBYE_S)
-
-    @contextmanager
-    def request_scope(self) -> Iterator[anyio.CancelScope]:
-        """Register a request while it is in progress; :meth:`end_requests` cancels the scope."""
-        with anyio.CancelScope() as scope:
-            self.requests.add(scope)
-            try:
-                yield scope
-            finally:
-                self.requests.discard(scope)
-
-    def end_requests(self) -> None:
-        """Cancel the requests in progress; their clients get a retryable error."""
-        for scope in self.requests:
-            scope.cancel()
 
     def admit(self, request: Request, *, accepts_basic: bool = False) -> ClientId:
         """Authenticate a request, check its origin and rate limit, and return its client.
@@ -326,19 +217,9 @@ class Service:
 
     def drain(self) -> None:
         """Refuse new work from now on, and ask live clients to reconnect to another server."""
-        self.is_draining = True
+        self.lifecycle.drain()
         self.live.drain()
-        if self.resources is not None:
-            self.resources.runner.drain()
-
-    def check_serving(self) -> None:
-        """Check that the server accepts new work.
-
-        Raises:
-            Draining: The service is shutting down.
-        """
-        if self.is_draining:
-            raise Draining()
+        self.running.runner.drain()
 
 
 async def read_json(request: Request, max_bytes: int) -> bytes:

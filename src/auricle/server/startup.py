@@ -1,8 +1,8 @@
-"""Opens what the application needs while it runs, and runs its background tasks."""
+"""Builds the parts of a server in order, and runs its background tasks while it is open."""
 
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
@@ -11,47 +11,70 @@ import msgspec
 import numpy as np
 import structlog
 from anyio import CapacityLimiter, to_thread
-from anyio.abc import TaskGroup
 
+from auricle.audio.opus import find_libopus
 from auricle.audio.vad import has_speech
 from auricle.config.section import variable
-from auricle.config.settings import LedgerSettings, spool_directory
+from auricle.config.settings import LedgerSettings, ServerSettings, Settings, spool_directory
+from auricle.files.fair_semaphore import FairSemaphore
 from auricle.files.transcribe import max_chunks_in_flight
-from auricle.ledger.audio.store import AudioStore
 from auricle.ledger.database import Database
 from auricle.ledger.events import StoredEvents
 from auricle.ledger.feeds import StoredFeeds
 from auricle.ledger.job import JobState, Outcome
 from auricle.ledger.location import open_audio, open_database
-from auricle.ledger.runner import JobRunner
+from auricle.ledger.outbox import Delivery
+from auricle.ledger.runner import JobRunner, RunningJob
 from auricle.ledger.store import REFUSALS, Ledger
+from auricle.ledger.transcript_events import TranscriptEvents
 from auricle.ledger.transcripts import Transcripts
 from auricle.ledger.voices import StoredVoices
 from auricle.ledger.webhooks.deliveries import WebhookRunner
-from auricle.ledger.webhooks.request import check_callback_url, secret_of_owner
+from auricle.ledger.webhooks.request import Payload, check_callback_url, secret_of_owner
 from auricle.ledger.webhooks.sender import WebhookSender
-from auricle.server.access.key_file import follow_keys
+from auricle.server.access.connection_limits import ConnectionLimiter
+from auricle.server.access.key_file import follow_keys, read_keys
+from auricle.server.access.key_style import KeyStyle
+from auricle.server.access.keyring import Keyring
+from auricle.server.access.origins import Origins
+from auricle.server.access.rate_limits import KeyLimits, RateLimiter
+from auricle.server.api_spec import ApiSpec
 from auricle.server.http.errors import error_body
+from auricle.server.job_answers import JobAnswers
+from auricle.server.job_followers import JobFollowers
 from auricle.server.jobs.background_jobs.work import work_on
 from auricle.server.jobs.upkeep import keep_up
 from auricle.server.jobs.webhooks import payload_of
+from auricle.server.lifecycle import Lifecycle
+from auricle.server.live.admission.memory import CapacityMemory
 from auricle.server.live.audio_journal.journal import AudioJournal, delete_left, has_left
 from auricle.server.live.audio_journal.recovery import Recovery
-from auricle.server.live.kept_voices import REWRITE_S
-from auricle.server.live.readers.feed import SessionFeed
+from auricle.server.live.kept_voices import REWRITE_S, KeptVoices
+from auricle.server.live.readers.feed import NO_FEED_LOG, SessionFeed
 from auricle.server.live.readers.log import TOUCH_S, LedgerFeedLog
-from auricle.server.live.session_secrets import RETURN_S
-from auricle.server.live.transcript_keeper import TranscriptKeeper
-from auricle.server.running import Running
-from auricle.server.service import MAX_JOB_UPLOADS, Service
-from auricle.server.telemetry.history import Snapshot, sample_loop
+from auricle.server.live.registry import LiveSessions, LiveStorage
+from auricle.server.live.session_secrets import RETURN_S, SessionSecrets
+from auricle.server.live.transcript_keeper import NO_JOURNAL, NO_KEEPER, TranscriptKeeper
+from auricle.server.rendering import Renderer
+from auricle.server.running import NoWebhooks, Running, Webhooks
+from auricle.server.service import Backends, Service
+from auricle.server.telemetry.history import History, Snapshot, sample_loop
 from auricle.server.telemetry.host import HostReader
+from auricle.server.telemetry.metrics import Metrics
+from auricle.server.telemetry.start_estimate import StartEstimate
 from auricle.server.telemetry.watched_database import WatchedDatabase
+from auricle.server.uploads.file_slots import FileSlots
 from auricle.server.uploads.spool import SpoolDirectory
+from auricle.server.uploads.upload_room import EarlyReservations
+from auricle.server.uploads.uploading_jobs import UploadingJobs
+from auricle.system.groups import first_error
 from auricle.values.errors import BadRequest, LedgerUnusable, PoisonJob, SetupError
-from auricle.values.transcriber import Stats
 from auricle.values.types import SAMPLE_RATE_HZ
 
+MAX_JOB_UPLOADS = 64
+"""Maximum concurrent uploads of background jobs."""
+MAX_LARGE_JSON = 2
+"""Large JSON bodies that are parsed at the same time."""
 DATABASE_THREADS = 4
 ACCEPT_THREADS = 8
 """Threads that store accepted audio on a local disk."""
@@ -62,92 +85,210 @@ _log = structlog.get_logger("auricle.server")
 
 
 @asynccontextmanager
-async def run(server: Service) -> AsyncIterator[None]:
-    """Open the database and the spool, and run the background tasks meanwhile.
+async def open_service(
+    settings: Settings, backends: Backends, apis: Sequence[ApiSpec]
+) -> AsyncIterator[Service]:
+    """Build the parts of a server, and run its background tasks until the context is left.
+
+    Args:
+        settings: All settings.
+        backends: What decodes and transcribes; the caller starts and stops it.
+        apis: The APIs to serve.
 
     Raises:
-        SetupError: Uploads can't be stored, the voice detector is missing, or the database
-            can't be used.
+        SetupError: A key, the key file or the libopus in the settings is unusable, uploads can't be
+            stored, the voice detector is missing, or the database can't be used.
     """
+    server, stored = settings.server, settings.ledger
+    transcriber, decoder = backends.transcriber, backends.decoder
+    libopus = find_libopus(settings.decode.libopus)
+    keyring = _keyring(server, apis)
+    answers = await to_thread.run_sync(_job_answers, apis)
     await to_thread.run_sync(has_speech, np.zeros(SAMPLE_RATE_HZ, np.int16))  # loads the model
-    _set_chunk_slots(server, server.transcriber.stats())
-    directory = spool_directory(server.settings, server.ledger_settings)
     async with AsyncExitStack() as opened:
-        database = WatchedDatabase(await to_thread.run_sync(_open_database, server))
+        lifecycle = Lifecycle()
+        database = WatchedDatabase(await to_thread.run_sync(_open_database, stored))
         opened.push_async_callback(_close, database.close)
-        journal = await to_thread.run_sync(_open_journal, server)
+        journal = await to_thread.run_sync(_open_journal, stored)
         if journal is not None:
             opened.push_async_callback(_close, journal.close)
-        spool = await to_thread.run_sync(SpoolDirectory.open, directory)
+        spool = await to_thread.run_sync(SpoolDirectory.open, spool_directory(server, stored))
         opened.callback(spool.close)
-        audio = await to_thread.run_sync(open_audio, server.ledger_settings, spool.path)
-        ledger, runner = await to_thread.run_sync(_open_jobs, server, database, audio)
+        audio = await to_thread.run_sync(open_audio, stored, spool.path)
+        ledger = await to_thread.run_sync(_open_ledger, settings, database)
+        metrics = Metrics(
+            transcriber,
+            decoder,
+            backends.optional.statistics(),
+            is_draining=lambda: lifecycle.is_draining,
+            is_spool_failing=lambda: spool.is_failing,
+            is_database_failing=lambda: database.is_failing,
+        )
         events = StoredEvents(database)
-        webhooks = await _open_webhooks(server, events, opened)
+        render = partial(payload_of, ledger, answers, keeps_transcripts=stored.keep_transcripts)
+        webhooks = await _open_webhooks(stored, events, render, metrics, opened)
         transcripts = Transcripts(database)
         keeper = TranscriptKeeper(
             transcripts,
-            server.ledger_settings.keep_transcripts_s,
-            server.metrics.live.not_kept.inc,
-            server.transcript_events,
+            stored.keep_transcripts_s,
+            metrics.live.not_kept.inc,
+            TranscriptEvents(stored.transcript_webhook_url or ""),
+            NO_JOURNAL if journal is None else journal,
         )
-        keeps_transcripts = server.ledger_settings.keep_transcripts
-        feed_log = _open_feed_log(server, database)
-        restored = await to_thread.run_sync(_restored_feeds, feed_log)
-        await to_thread.run_sync(_restore_voices, server, database)
+        feed_log = _open_feed_log(settings, database)
+        feeds = await to_thread.run_sync(_restored_feeds, feed_log)
+        voices = await to_thread.run_sync(_open_voices, settings, backends, database)
+        rate_limiter = RateLimiter(_key_limits(server), keyring.limits_of)
+        live = LiveSessions(
+            settings.live,
+            backends.models,
+            transcriber,
+            backends.optional,
+            libopus,
+            metrics.live,
+            rate_limiter,
+            SessionSecrets.stored_in(stored.directory, time.monotonic(), _id_prefix(server)),
+            CapacityMemory(stored.directory, backends.machine, settings.live.live_speakers),
+            LiveStorage(
+                keeper=keeper if stored.keep_transcripts else NO_KEEPER,
+                journal=NO_JOURNAL if journal is None else journal,
+                feed_log=NO_FEED_LOG if feed_log is None else feed_log,
+                voices=voices,
+            ),
+        )
+        live.feeds.restore(feeds, time.monotonic() + RETURN_S)
+
+        async def work(job: RunningJob) -> Outcome:
+            return await work_on(service, job)
+
+        runner = JobRunner(
+            ledger,
+            audio,
+            work,
+            max_running=server.max_file_jobs,
+            is_ready=lambda: transcriber.stats().ready,
+            note_lost=metrics.leases_lost.inc,
+            note_end=webhooks.wake,
+        )
+        batch_jobs = _batch_jobs(settings, backends)
         try:
             async with anyio.create_task_group() as background:
-                server.resources = Running(
-                    spool,
-                    background,
-                    database,
-                    ledger,
-                    events,
-                    audio,
-                    runner,
-                    webhooks,
-                    transcripts if keeps_transcripts else None,
-                    CapacityLimiter(DATABASE_THREADS),
-                    CapacityLimiter(_accept_threads(server)),
-                    CapacityLimiter(server.settings.max_file_jobs),
+                service = Service(
+                    transcriber=transcriber,
+                    decoder=decoder,
+                    models=backends.models,
+                    workers=backends.optional,
+                    all_settings=settings,
+                    settings=server,
+                    ledger_settings=stored,
+                    libopus=libopus,
+                    keyring=keyring,
+                    origins=Origins.of(server),
+                    rate_limiter=rate_limiter,
+                    metrics=metrics,
+                    uploading=UploadingJobs(),
+                    connection_limiter=ConnectionLimiter.of(server),
+                    file_slots=FileSlots(server.max_file_jobs),
+                    job_upload_slots=FileSlots(MAX_JOB_UPLOADS),
+                    early=EarlyReservations(),
+                    batch_jobs=batch_jobs,
+                    has_remote_recognisers=bool(settings.engine.engine_urls),
+                    chunk_slots=FairSemaphore(_chunks_in_flight(backends, batch_jobs)),
+                    large_json=FairSemaphore(MAX_LARGE_JSON),
+                    live=live,
+                    renderer=Renderer(),
+                    history=History(),
+                    start_estimate=StartEstimate(),
+                    apis=apis,
+                    job_answers=answers,
+                    job_followers=JobFollowers(),
+                    lifecycle=lifecycle,
+                    running=Running(
+                        spool,
+                        background,
+                        database,
+                        ledger,
+                        events,
+                        audio,
+                        runner,
+                        webhooks,
+                        transcripts,
+                        CapacityLimiter(DATABASE_THREADS),
+                        CapacityLimiter(_accept_threads(stored)),
+                        CapacityLimiter(server.max_file_jobs),
+                    ),
                 )
-                server.live.keeper = keeper if keeps_transcripts else None
-                server.live.feeds.log = feed_log
                 if feed_log is not None:
-                    server.live.feeds.restore(restored, time.monotonic() + RETURN_S)
-                    feed_log.sessions = server.live.feeds.logged
-                    background.start_soon(feed_log.run)
-                background.start_soon(server.live.voices.run)
+                    background.start_soon(feed_log.run, live.feeds.logged)
+                background.start_soon(voices.run)
                 background.start_soon(keeper.run)  # earlier transcripts expire in any case
                 if journal is not None:
-                    _follow(server, journal, keeper, background)
-                background.start_soon(server.live.watch)
-                background.start_soon(server.metrics.watch_loop)
+                    sessions = live.unresumable if stored.journal_audio else tuple
+                    background.start_soon(journal.run, sessions)
+                    recovery = Recovery(journal, keeper, transcriber, backends.models)
+                    background.start_soon(recovery.run)
+                background.start_soon(live.watch)
+                background.start_soon(metrics.watch_loop)
                 background.start_soon(spool.watch)
-                background.start_soon(
-                    sample_loop, server.history, partial(_snapshot, server, HostReader())
-                )
+                snapshot = partial(_snapshot, service, HostReader())
+                background.start_soon(sample_loop, service.history, snapshot)
                 background.start_soon(runner.run)
-                if webhooks is not None:
-                    background.start_soon(webhooks.run)
-                if (keys_file := server.settings.keys_file) is not None:
-                    background.start_soon(follow_keys, keys_file, server.keyring.replace_stored)
-                background.start_soon(keep_up, server)
-                for work in server.background_tasks:
-                    background.start_soon(work)
-                yield
+                background.start_soon(webhooks.run)
+                if (keys_file := server.keys_file) is not None:
+                    background.start_soon(follow_keys, keys_file, keyring.replace_stored)
+                background.start_soon(keep_up, service)
+                yield service
                 background.cancel_scope.cancel()
-        finally:
-            server.resources = None
+        except BaseExceptionGroup as errors:  # an anyio group wraps even a single failure
+            raise first_error(errors) from errors
 
 
-def _open_database(server: Service) -> Database:
-    settings = server.ledger_settings
+def _job_answers(apis: Sequence[ApiSpec]) -> Mapping[str, JobAnswers]:
+    """Return how the APIs answer background jobs, by the names in their stored format."""
+    return {name: answers for api in apis for name, answers in api.job_answers().items()}
+
+
+def _keyring(settings: ServerSettings, apis: Sequence[ApiSpec]) -> Keyring:
+    """Return the keys of the settings.
+
+    Raises:
+        SetupError: A key or the key file is unusable.
+    """
+    stored = None if settings.keys_file is None else read_keys(settings.keys_file)
+    style = KeyStyle.all_of(api.key_style for api in apis)
+    return Keyring(settings.api_keys, settings.operator_key, stored, style)
+
+
+def _key_limits(settings: ServerSettings) -> KeyLimits:
+    return KeyLimits(settings.key_sessions, settings.key_audio_s, settings.key_requests)
+
+
+def _id_prefix(settings: ServerSettings) -> str:
+    """Return what the ids of sessions begin with.
+
+    By it, a load balancer routes a resuming client to its gateway.
+    """
+    return f"{settings.gateway_id}-" if settings.gateway_id else ""
+
+
+def _batch_jobs(settings: Settings, backends: Backends) -> int:
+    """Return the number of jobs that fill a batch of a worker."""
+    batch_jobs = max(model.engine.batches.max_jobs for model in backends.models)
+    if settings.engine.engine_urls:  # recognisers have their own settings
+        return batch_jobs
+    return min(batch_jobs, settings.worker.batch_jobs)
+
+
+def _chunks_in_flight(backends: Backends, batch_jobs: int) -> int:
+    return max_chunks_in_flight(len(backends.transcriber.stats().workers), batch_jobs)
+
+
+def _open_database(settings: LedgerSettings) -> Database:
     url = settings.database_url
     return open_database(settings.directory, None if url is None else url.get_secret_value())
 
 
-def _open_jobs(server: Service, database: Database, audio: AudioStore) -> tuple[Ledger, JobRunner]:
+def _open_ledger(settings: Settings, database: Database) -> Ledger:
     """Open the jobs in a database; those of a dead server are queued again.
 
     Raises:
@@ -156,39 +297,34 @@ def _open_jobs(server: Service, database: Database, audio: AudioStore) -> tuple[
     error = PoisonJob("This job ended its server repeatedly; it is not tried again.")
     poisoned = Outcome(
         JobState.FAILED,
-        server.settings.keep_results_s,
+        settings.server.keep_results_s,
         error=msgspec.json.encode(error_body(error)),
     )
     ledger = Ledger(database, secrets.token_hex(8), poisoned)
-    if not server.shares_jobs:  # the lock of the database proves that no other server runs
+    if not _shares_jobs(settings):  # the lock of the database proves that no other server runs
         try:
             ledger.requeue_all(time.time())
         except REFUSALS as exc:
             raise LedgerUnusable(f"Jobs of the last server can't continue. {exc}") from exc
-    runner = JobRunner(
-        ledger,
-        audio,
-        partial(work_on, server),
-        max_running=server.settings.max_file_jobs,
-        is_ready=lambda: server.transcriber.stats().ready,
-        note_lost=server.metrics.leases_lost.inc,
-        note_end=server.wake_webhooks,
-    )
-    return ledger, runner
+    return ledger
 
 
-def _gateway_of(server: Service) -> str | None:
+def _shares_jobs(settings: Settings) -> bool:
+    return settings.ledger.database_url is not None
+
+
+def _gateway_of(settings: Settings) -> str | None:
     """Return the name by which the database distinguishes the sessions of this server.
 
     ``None``: the sessions of gateways without names in one database can't be distinguished.
     """
-    gateway = server.settings.gateway_id
-    return None if server.shares_jobs and not gateway else gateway
+    gateway = settings.server.gateway_id
+    return None if _shares_jobs(settings) and not gateway else gateway
 
 
-def _open_feed_log(server: Service, database: Database) -> LedgerFeedLog | None:
+def _open_feed_log(settings: Settings, database: Database) -> LedgerFeedLog | None:
     """Open the log of what readers get; ``None``: they lose it with this server."""
-    gateway = _gateway_of(server)
+    gateway = _gateway_of(settings)
     return None if gateway is None else LedgerFeedLog(StoredFeeds(database), gateway)
 
 
@@ -201,22 +337,22 @@ def _restored_feeds(feed_log: LedgerFeedLog | None) -> list[SessionFeed]:
         return []
 
 
-def _restore_voices(server: Service, database: Database) -> None:
+def _open_voices(settings: Settings, backends: Backends, database: Database) -> KeptVoices:
     """Read the voices of the last run's sessions, and keep those of new ones."""
-    gateway, voices = _gateway_of(server), server.live.voices
+    gateway = _gateway_of(settings)
     if gateway is None:
-        return
+        return KeptVoices()
+    voices = KeptVoices(StoredVoices(database), gateway)
     try:
-        voices.keep_in(StoredVoices(database), gateway)
         seen_after, until = time.time() - RETURN_S - REWRITE_S, time.monotonic() + RETURN_S
-        voices.restore(server.speakers.can_continue, seen_after, until)
+        voices.restore(backends.optional.speakers.can_continue, seen_after, until)
     except REFUSALS as error:
         _log.warning("voices_not_restored", code=error.code)
+    return voices
 
 
-def _open_journal(server: Service) -> AudioJournal | None:
+def _open_journal(settings: LedgerSettings) -> AudioJournal | None:
     """Open the journal if audio is written, or was left by a process that has died."""
-    settings = server.ledger_settings
     directory = settings.directory
     if settings.keep_transcripts:
         if settings.journal_audio or has_left(directory):
@@ -224,18 +360,6 @@ def _open_journal(server: Service) -> AudioJournal | None:
     elif deleted := delete_left(directory):
         _log.warning("journal_deleted", files=deleted)
     return None
-
-
-def _follow(
-    server: Service, journal: AudioJournal, keeper: TranscriptKeeper, background: TaskGroup
-) -> None:
-    """Start to write the audio of sessions, and recover what was left by dead processes."""
-    is_writing, live = server.ledger_settings.journal_audio, server.live
-    keeper.forget = journal.forget
-    journal.is_waiting = keeper.is_waiting
-    live.journal = journal if is_writing else None
-    background.start_soon(journal.run, live.unresumable if is_writing else tuple)
-    background.start_soon(Recovery(journal, keeper, server.transcriber, server.models).run)
 
 
 def _check_receiver(settings: LedgerSettings) -> None:
@@ -249,11 +373,14 @@ def _check_receiver(settings: LedgerSettings) -> None:
 
 
 async def _open_webhooks(
-    server: Service, events: StoredEvents, opened: AsyncExitStack
-) -> WebhookRunner | None:
-    settings = server.ledger_settings
+    settings: LedgerSettings,
+    events: StoredEvents,
+    render: Callable[[Delivery], Payload | None],
+    metrics: Metrics,
+    opened: AsyncExitStack,
+) -> Webhooks:
     if settings.webhook_secret is None:
-        return None
+        return NoWebhooks()
     _check_receiver(settings)
     sender = await to_thread.run_sync(
         partial(WebhookSender, allow_private=settings.webhook_allow_private)
@@ -263,33 +390,30 @@ async def _open_webhooks(
     return WebhookRunner(
         events,
         sender,
-        render=partial(payload_of, server),
+        render=render,
         secret_of=partial(secret_of_owner, secret),
-        note_attempt=server.metrics.count_webhook,
+        note_attempt=metrics.count_webhook,
     )
 
 
-def _set_chunk_slots(server: Service, asr: Stats) -> None:
-    server.chunk_slots.width = max_chunks_in_flight(len(asr.workers), server.batch_jobs)
-
-
-def _snapshot(server: Service, host: HostReader) -> Snapshot:
-    asr = server.transcriber.stats()
-    _set_chunk_slots(server, asr)  # the number of recognisers in a cluster changes
+def _snapshot(service: Service, host: HostReader) -> Snapshot:
+    asr = service.transcriber.stats()
+    # The number of recognisers in a cluster changes.
+    service.chunk_slots.width = max_chunks_in_flight(len(asr.workers), service.batch_jobs)
     return Snapshot(
         asr=asr,
-        decode=server.decoder.stats(),
-        connected=server.live.connected,
-        waiting=server.live.waiting,
-        errors=server.metrics.errors.copy(),
-        final_delays_s=server.metrics.live.take_final_delays(),
+        decode=service.decoder.stats(),
+        connected=service.live.connected,
+        waiting=service.live.waiting,
+        errors=service.metrics.errors.copy(),
+        final_delays_s=service.metrics.live.take_final_delays(),
         host=host.read(),
     )
 
 
-def _accept_threads(server: Service) -> int:
+def _accept_threads(settings: LedgerSettings) -> int:
     """Number of threads that store audio; those that wait for a network need no cores."""
-    return ACCEPT_THREADS if server.ledger_settings.audio_url is None else MAX_JOB_UPLOADS
+    return ACCEPT_THREADS if settings.audio_url is None else MAX_JOB_UPLOADS
 
 
 async def _close(close: Callable[[], None]) -> None:

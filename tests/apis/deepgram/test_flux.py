@@ -15,6 +15,7 @@ from websockets.typing import Subprotocol
 from auricle.apis.deepgram.wire.flux import FluxDialect
 from auricle.audio.g711 import mulaw_to_pcm16
 from auricle.values.errors import NoWorkerReady, TurnsUnavailable
+from auricle.values.optional_workers import OptionalWorkers
 from auricle.values.transcriber import Stats
 from auricle.values.types import TurnJob
 from tests.support.containers import ogg_stream
@@ -56,8 +57,7 @@ class DeadJudge(Judge):
 
 @pytest.fixture
 async def service(tmp_path: Path) -> AsyncIterator[Live]:
-    async with live(tmp_path) as started:
-        started.state.live.judge = Judge(0.0)
+    async with live(tmp_path, workers=OptionalWorkers(turns=Judge(0.0))) as started:
         yield started
 
 
@@ -86,7 +86,7 @@ SENTENCE = pcm(SPEECH[:32_000])
 
 
 async def test_a_turn_from_its_first_words_to_its_end(service: Live, logged: LogCapture) -> None:
-    service.state.live.judge = Judge(0.9)
+    service.state.live.workers = OptionalWorkers(turns=Judge(0.9))
     async with listen(service, **LINEAR) as caller:
         assert (await caller.until("Connected"))["sequence_id"] == 0
         await speak(caller, SENTENCE, silence(1))
@@ -103,7 +103,7 @@ async def test_a_turn_from_its_first_words_to_its_end(service: Live, logged: Log
 
 
 async def test_an_eager_end_is_confirmed_or_resumed(service: Live) -> None:
-    service.state.live.judge = Judge(0.5, 0.8)
+    service.state.live.workers = OptionalWorkers(turns=Judge(0.5, 0.8))
     service.transcriber.answer_with = echo
     query = LINEAR | {"eager_eot_threshold": 0.4}
     async with listen(service, **query) as caller:
@@ -125,7 +125,7 @@ async def test_silence_ends_a_turn_that_does_not_sound_finished(service: Live) -
 
 
 async def test_a_judge_that_dies_costs_no_turn(service: Live) -> None:
-    service.state.live.judge = DeadJudge()
+    service.state.live.workers = OptionalWorkers(turns=DeadJudge())
     async with listen(service, **LINEAR) as caller:
         await speak(caller, SENTENCE, silence(2))
         await caller.until("TurnInfo", event="EndOfTurn")
@@ -135,7 +135,7 @@ async def test_a_judge_that_dies_costs_no_turn(service: Live) -> None:
 
 
 async def test_a_client_ends_turns_itself(service: Live) -> None:
-    service.state.live.judge = Judge(0.99)
+    service.state.live.workers = OptionalWorkers(turns=Judge(0.99))
     async with listen(service, **LINEAR, eot_threshold=1.0) as caller:
         await caller.tell("ForceEndTurn")
         await speak(caller, SENTENCE, silence(0.5))
@@ -148,7 +148,7 @@ async def test_a_client_ends_turns_itself(service: Live) -> None:
 
 
 async def test_thresholds_and_keyterms_are_changed_in_mid_stream(service: Live) -> None:
-    service.state.live.judge = Judge(0.6)
+    service.state.live.workers = OptionalWorkers(turns=Judge(0.6))
     async with listen(service, **LINEAR, keyterm="Auricle") as caller:
         await speak(caller, SENTENCE)
         await caller.tell(

@@ -19,6 +19,7 @@ from auricle.audio.g711 import alaw_to_pcm16, mulaw_to_pcm16
 from auricle.config.settings import LedgerSettings
 from auricle.server.live.connection import MAX_BAD_MESSAGES
 from auricle.values.errors import Draining, NoWorkerReady, Overloaded, RateLimited, ServerFull
+from auricle.values.optional_workers import OptionalWorkers
 from auricle.values.types import (
     SAMPLE_RATE_HZ,
     Job,
@@ -119,7 +120,7 @@ async def test_a_result_ends_where_the_voice_changes_and_the_first_voice_is_0(
 ) -> None:
     text = "And so my fellow. Ask not what you can."
     service.transcriber.answer_with = lambda job: spoken(text, job)
-    service.state.live.speakers = LocalSpeakers(TwoVoices())
+    service.state.live.workers = OptionalWorkers(speakers=LocalSpeakers(TwoVoices()))
     loud = SPEECH[: 3 * SAMPLE_RATE_HZ]
     quiet = (np.tile(loud, 2) / 6).astype(np.int16)  # speaks longer
     async with listen(service, **LINEAR, diarize="true", endpointing=1500) as caller:

@@ -76,7 +76,7 @@ async def test_a_client_that_leaves_ends_the_stream(
     async with client.stream("GET", "/jobs/a1/events") as response:
         async for _ in events(response):
             break
-    await poll_until(lambda: not running.state.requests)
+    await poll_until(lambda: not running.state.lifecycle.requests)
 
 
 async def test_head_does_not_wait_for_the_end(client: httpx2.AsyncClient) -> None:

@@ -239,7 +239,7 @@ async def test_a_player_that_leaves_before_the_first_segment_is_not_waited_for(
             head(path_of(speaker, "captions.m3u8"), "Authorization: Bearer alice-key", method="GET")
         )
         await poll_until(lambda: feeds.readers == 1)  # it is one of those that are limited
-    await poll_until(lambda: len(running.state.requests) == 1)  # the speaker's
+    await poll_until(lambda: running.state.lifecycle.requests == 1)  # the speaker's
     assert feeds.readers == 0
 
 
@@ -325,4 +325,4 @@ async def test_readers_stay_until_the_last_final_of_a_server_that_stops(
                 read = [message async for message in reader]
     assert [each["text"] for each in read if each["type"] == "final"] == ["hello"]
     assert read[-1] == {"type": "ended", "reason": "draining"}
-    await poll_until(lambda: not running.state.requests)
+    await poll_until(lambda: not running.state.lifecycle.requests)

@@ -51,7 +51,6 @@ def add(service: InProcess, uid: str, *texts: str, owner: str = "alice", **field
     )
     segments = [KeptSegment(n, n * 1000, n * 1000 + 900, text) for n, text in enumerate(texts)]
     transcripts = service.state.running.transcripts
-    assert transcripts is not None
     transcripts.add(transcript, segments)
 
 
@@ -91,7 +90,6 @@ async def test_a_session_whose_client_vanished_can_be_read(
         await caller.until("final" if source == "native" else "Results")
         caller.connection.transport.abort()
     transcripts = running.state.running.transcripts
-    assert transcripts is not None
     await poll_until(lambda: transcripts.page(ClientId("anonymous")))
     (transcript,) = await listed(running)
     assert (transcript["source"], transcript["language"]) == (source, "en")
@@ -112,7 +110,6 @@ async def test_a_realtime_session_is_found_by_its_source(running: Live) -> None:
         await caller.tell("input_audio_buffer.commit")
         await caller.until("conversation.item.input_audio_transcription.completed")
     transcripts = running.state.running.transcripts
-    assert transcripts is not None
     await poll_until(lambda: transcripts.page(ClientId("anonymous")))
     async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as client:
         response = await client.get("/v1/transcripts", params={"source": "openai-realtime"})
@@ -121,7 +118,6 @@ async def test_a_realtime_session_is_found_by_its_source(running: Live) -> None:
 
 async def test_requests_that_wait_for_the_database_leave_threads_for_others(running: Live) -> None:
     transcripts = running.state.running.transcripts
-    assert transcripts is not None
     database = transcripts._database
     release = threading.Event()
     threads = running.state.running.database_threads
@@ -306,7 +302,6 @@ def test_a_second_server_on_the_same_directory_does_not_start(
 @pytest.fixture
 def dialogue(service: InProcess) -> InProcess:
     transcripts = service.state.running.transcripts
-    assert transcripts is not None
     transcript = KeptTranscript("a", ClientId("alice"), "native", "en", 1.8e9, 1.8e9 + 10)
     spoken = [(0, "One."), (1, "Two."), (0, "Three."), (None, "Four.")]
     transcripts.add(
@@ -321,7 +316,6 @@ def dialogue(service: InProcess) -> InProcess:
 
 def test_words_have_their_times_and_cut_subtitles(service: InProcess) -> None:
     transcripts = service.state.running.transcripts
-    assert transcripts is not None
     said = ["The train leaves at noon, and nobody", " knows whether it will stop at the border."]
     words = (KeptWord(0, 1500, said[0]), KeptWord(6000, 9000, said[1]))
     transcript = KeptTranscript("a", ClientId("alice"), "job", "en", 1.8e9, 1.8e9 + 10)

@@ -193,7 +193,7 @@ async def test_a_server_that_shuts_down_says_so_in_a_stream_that_has_begun(runni
         received = b""
         while b"transcript.text.delta" not in received:
             received += await stream.receive()
-        running.state.end_requests()
+        running.state.lifecycle.end_requests()
         async for part in stream:
             received += part
     assert b'"code":"draining"' in received.split(b"data: ")[-1]

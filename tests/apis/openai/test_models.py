@@ -1,5 +1,6 @@
 """``/v1/models``: what is listed, and what a name means."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,12 +8,9 @@ import pytest
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
-from auricle.apis.registry import find_apis
-from auricle.config.settings import LedgerSettings, ModelSettings, RemoteEngineSettings, Settings
+from auricle.config.settings import LedgerSettings, ModelSettings
 from auricle.server.app import create_app
-from tests.support.decoder import FakeDecoder
-from tests.support.service import in_process
-from tests.support.transcriber import FakeTranscriber
+from tests.support.service import InProcess, in_process
 
 pytestmark = pytest.mark.server
 
@@ -50,9 +48,10 @@ def test_models_come_first_and_then_names_that_mean_one_of_them(tmp_path: Path) 
         assert [other["root"] for other in others][:3] == ["tiny", "tiny", "whisper-base"]
 
 
-def test_the_list_says_where_speech_and_text_go() -> None:
+def test_the_list_says_where_speech_and_text_go(service: InProcess) -> None:
     def flow_of(**parts: Any) -> object:
-        app = create_app(FakeTranscriber(), FakeDecoder(), Settings(**parts), apis=find_apis())
+        elsewhere = replace(service.state, **parts)
+        app = create_app(elsewhere)
         return TestClient(app, base_url="http://127.0.0.1").get("/v1/models").json()["data_flow"]
 
     assert flow_of() == {
@@ -62,8 +61,8 @@ def test_the_list_says_where_speech_and_text_go() -> None:
         "keeps_transcripts": False,
     }
     elsewhere = flow_of(
-        engine=RemoteEngineSettings(engine_urls=("http://recogniser:6008",)),
-        ledger=LedgerSettings(
+        has_remote_recognisers=True,
+        ledger_settings=LedgerSettings(
             audio_url="s3://audio/jobs",
             database_url=SecretStr("postgresql://database/auricle"),
             keep_transcripts=True,

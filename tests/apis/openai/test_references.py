@@ -1,17 +1,20 @@
 """Recordings of known speakers: what is refused, and that nothing of them is left."""
 
 import base64
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from auricle.values.errors import AudioError, UnsupportedFormat
+from auricle.values.optional_workers import OptionalWorkers
 from auricle.values.transcriber import Progress
 from auricle.values.types import Chunk
 from auricle.workers.kinds.speakers.local import LocalSpeakers
 from tests.support.embedder import LOUDNESS, FakeEmbedder
-from tests.support.service import InProcess
+from tests.support.service import InProcess, in_process
 
 pytestmark = pytest.mark.server
 
@@ -19,13 +22,22 @@ SECOND = 16_000
 FILE = bytes(20 * 2 * SECOND)
 
 
+@pytest.fixture
+def speakers() -> FakeEmbedder:
+    return FakeEmbedder()
+
+
+@pytest.fixture
+def service(tmp_path: Path, speakers: FakeEmbedder) -> Iterator[InProcess]:
+    with in_process(tmp_path, workers=OptionalWorkers(speakers=LocalSpeakers(speakers))) as started:
+        yield started
+
+
 def reference(seconds: float, kind: str = "audio/wav") -> str:
     return f"data:{kind};base64," + base64.b64encode(bytes(int(seconds * 2 * SECOND))).decode()
 
 
 def ask(service: InProcess, *references: str, **fields: Any) -> Any:
-    if not service.state.speakers.is_available:
-        service.state.speakers = LocalSpeakers(FakeEmbedder())
     return service.client.post(
         "/v1/audio/transcriptions",
         files={"file": ("a.wav", FILE)},
@@ -76,8 +88,10 @@ def test_a_recording_that_can_not_be_used_is_named(
     assert not service.spooled
 
 
-def test_without_workers_for_speakers_the_text_is_returned(service: InProcess) -> None:
-    service.state.speakers = LocalSpeakers(FakeEmbedder(refusals=10**9))
+def test_without_workers_for_speakers_the_text_is_returned(
+    service: InProcess, speakers: FakeEmbedder
+) -> None:
+    speakers.refusals = 10**9
     service.decoder.script = speech(1)
     answer = ask(service, reference(5))
     assert answer.status_code == 200

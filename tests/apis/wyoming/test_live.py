@@ -372,10 +372,10 @@ async def test_an_open_utterance_is_finished_when_the_server_goes(
         await late.until_closed()
         assert [reply.type for reply in late.received] == ["info", "error"]
         assert late.of("error")[0]["code"] == "draining"
-    assert service.state.requests  # what the server waits for
+    assert service.state.lifecycle.requests  # what the server waits for
     await caller.send(CHUNK + event("audio-stop"))
     assert (await caller.until("transcript")).data["text"] == "hello"
-    await poll_until(lambda: not service.state.requests)
+    await poll_until(lambda: not service.state.lifecycle.requests)
 
 
 async def test_an_utterance_longer_than_the_limit_gets_an_error(
@@ -384,7 +384,7 @@ async def test_an_utterance_longer_than_the_limit_gets_an_error(
     await caller.send(CHUNK)
     await caller.until("voice-started")
     service.state.drain()
-    service.state.end_requests()
+    service.state.lifecycle.end_requests()
     await caller.until_closed()
     assert [error["code"] for error in caller.of("error")] == ["draining"]
     await assert_at_rest(service)

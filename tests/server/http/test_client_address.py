@@ -16,7 +16,7 @@ from websockets.asyncio.client import connect
 from auricle.config.settings import ServerSettings, Settings
 from auricle.server.http.client_address import TrustedProxies, client_address
 from auricle.values.errors import SetupError
-from tests.support.service import build, listening
+from tests.support.service import listening, opened
 
 pytestmark = pytest.mark.server
 
@@ -24,7 +24,6 @@ pytestmark = pytest.mark.server
 @asynccontextmanager
 async def server(tmp_path: Path, trusted: str) -> AsyncIterator[str]:
     """The application with two more routes, which return what they know of their client."""
-    app = build(tmp_path, trusted_proxies=trusted).app
 
     async def http(request: Request) -> dict[str, Any]:
         return {"client": str(client_address(request.scope)), **forwarded(request.scope)}
@@ -36,10 +35,11 @@ async def server(tmp_path: Path, trusted: str) -> AsyncIterator[str]:
         )
         await websocket.close()
 
-    app.add_api_route("/who", http)
-    app.add_api_websocket_route("/who", socket)
-    async with listening(app) as port:
-        yield f"127.0.0.1:{port}"
+    async with opened(tmp_path, trusted_proxies=trusted) as service:
+        service.app.add_api_route("/who", http)
+        service.app.add_api_websocket_route("/who", socket)
+        async with listening(service.app) as port:
+            yield f"127.0.0.1:{port}"
 
 
 def forwarded(scope: Scope) -> dict[str, Any]:

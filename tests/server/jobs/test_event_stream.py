@@ -14,7 +14,7 @@ from auricle.server.jobs.event_stream import EventStream
 from auricle.server.jobs.intake import UploadContext
 from auricle.values.errors import AudioError
 from auricle.values.types import Transcript
-from tests.support.service import build
+from tests.support.service import opened
 
 pytestmark = pytest.mark.server
 
@@ -29,32 +29,32 @@ async def never() -> Message:
 
 async def events(folder: Path, recognise: Recognise) -> list[Message]:
     """Return the messages of a response, up to the first error before it began."""
-    service = build(folder)
-    scope = {
-        "type": "http",
-        "app": service.app,
-        "method": "POST",
-        "path": "/",
-        "headers": [],
-        "query_string": b"",
-        "client": ("127.0.0.1", 1),
-        "scheme": "http",
-        "state": {},
-    }
-    sent: list[Message] = []
+    async with opened(folder) as service:
+        scope = {
+            "type": "http",
+            "app": service.app,
+            "method": "POST",
+            "path": "/",
+            "headers": [],
+            "query_string": b"",
+            "client": ("127.0.0.1", 1),
+            "scheme": "http",
+            "state": {},
+        }
+        sent: list[Message] = []
 
-    async def send(message: Message) -> None:
-        sent.append(message)
+        async def send(message: Message) -> None:
+            sent.append(message)
 
-    stream = EventStream(
-        UploadContext(Request(scope, never)),
-        recognise,
-        encode_delta=str.encode,
-        encode_done=lambda result: f"done {result.transcript.text}".encode(),
-        encode_error=lambda error: f"error {error}".encode(),
-    )
-    await stream(scope, never, send)
-    return sent
+        stream = EventStream(
+            UploadContext(Request(scope, never)),
+            recognise,
+            encode_delta=str.encode,
+            encode_done=lambda result: f"done {result.transcript.text}".encode(),
+            encode_error=lambda error: f"error {error}".encode(),
+        )
+        await stream(scope, never, send)
+        return sent
 
 
 def bodies(messages: list[Message]) -> list[bytes]:

@@ -23,7 +23,6 @@ TWO = Segment(1600, 6400, " Two", words=(Word(1600, 6400, " Two", 0.9),))
 
 def kept(service: FakeService, uid: str) -> tuple[KeptTranscript, list[KeptSegment]] | None:
     transcripts = service.state.running.transcripts
-    assert transcripts is not None
     found = transcripts.find(ANONYMOUS, uid)
     return None if found is None else (found[0], list(found[1]))
 

@@ -11,7 +11,7 @@ from auricle.server.jobs.run import (
 from auricle.server.uploads.params import Fields, check
 from auricle.values.errors import DeadlineExceeded
 from auricle.values.types import ANONYMOUS
-from tests.support.service import CLIP, build
+from tests.support.service import CLIP, opened
 
 pytestmark = pytest.mark.server
 
@@ -28,29 +28,30 @@ def test_ids_of_our_own_differ_and_hold_the_callers() -> None:
 
 
 async def test_an_utterance_that_took_too_long_to_decode_is_not_submitted(tmp_path: Path) -> None:
-    service = build(tmp_path)
-    with pytest.raises(DeadlineExceeded):
-        await transcribe_short(
-            service.state,
-            check(Fields()),
-            CLIP.pcm,
-            client=ANONYMOUS,
-            reservation=None,
-            deadline=Deadline(0),
-            decode_s=1,
-        )
-    assert service.transcriber.jobs == []
+    async with opened(tmp_path) as service:
+        with pytest.raises(DeadlineExceeded):
+            await transcribe_short(
+                service.state,
+                check(Fields()),
+                CLIP.pcm,
+                client=ANONYMOUS,
+                reservation=None,
+                deadline=Deadline(0),
+                decode_s=1,
+            )
+        assert service.transcriber.jobs == []
 
 
 async def test_silence_reports_its_length_and_time(tmp_path: Path) -> None:
-    result = await transcribe_short(
-        build(tmp_path).state,
-        check(Fields()),
-        np.zeros(16_000, np.int16),
-        client=ANONYMOUS,
-        reservation=None,
-        deadline=Deadline(5),
-        decode_s=0.25,
-    )
+    async with opened(tmp_path) as service:
+        result = await transcribe_short(
+            service.state,
+            check(Fields()),
+            np.zeros(16_000, np.int16),
+            client=ANONYMOUS,
+            reservation=None,
+            deadline=Deadline(5),
+            decode_s=0.25,
+        )
     assert (result.transcript.text, result.transcript.duration_samples) == ("", 16_000)
     assert result.transcript.timing.decode_ms >= 250

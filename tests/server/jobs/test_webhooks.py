@@ -11,12 +11,11 @@ import pytest
 from structlog.testing import LogCapture
 
 from auricle.ledger.webhooks.request import secret_of_owner, signature
-from auricle.server.startup import run
 from auricle.values.errors import AudioError, SetupError
 from auricle.values.types import ANONYMOUS
 from tests.support.decoder import file_of
 from tests.support.receiver import Receiver
-from tests.support.service import Live, build, keys, live, poll_until, speech_json
+from tests.support.service import Live, keys, live, opened, poll_until, speech_json
 from tests.support.webhooks import (
     SECRET,
     client,
@@ -428,7 +427,6 @@ async def test_the_operators_receiver_is_checked_at_the_start(tmp_path: Path, ur
     ledger = sending(
         tmp_path, keep_transcripts=True, webhook_allow_private=False, transcript_webhook_url=url
     )
-    service = build(tmp_path / "spool", ledger=ledger)
     with pytest.raises(SetupError, match="AURICLE_TRANSCRIPT_WEBHOOK_URL must"):
-        async with run(service.state):
+        async with opened(tmp_path / "spool", ledger=ledger):
             pass

@@ -12,6 +12,7 @@ from auricle.config.settings import DecodeSettings, WorkerSettings
 from auricle.protocol.dialect import EncodedFrames
 from auricle.server.live.frame_stream import FrameStream
 from auricle.values.errors import UnsupportedFormat
+from auricle.values.optional_workers import NO_FRAME_DECODER, OptionalWorkers
 from auricle.values.types import ANONYMOUS, CompressedFrame, FrameCodec
 from auricle.workers.kinds.frames.pool import FramePool
 from auricle.workers.process.poison import CrashBudget
@@ -30,8 +31,7 @@ async def service(tmp_path: Path) -> AsyncIterator[Live]:
     worker = WorkerSettings.model_validate({"backoff_first_s": 0.05})
     pool = FramePool(worker, DecodeSettings(), CrashBudget(3, 60))
     await pool.start()
-    async with live(tmp_path) as started:
-        started.state.live.frames = pool
+    async with live(tmp_path, workers=OptionalWorkers(frames=pool)) as started:
         yield started
         await pool.aclose()
 
@@ -47,8 +47,7 @@ async def test_compressed_speech_is_transcribed_and_outlives_a_worker(
     service: Live, codec: FrameCodec
 ) -> None:
     data = encoded(PCM, codec)
-    frames = service.state.live.frames
-    assert frames is not None
+    frames = service.state.workers.frames
     async with call(service.port, path="/v1/listen", channels=2, endpointing=5000) as caller:
         for at in range(0, len(data), 2000):
             await caller.send(data[at : at + 2000])
@@ -74,9 +73,8 @@ async def test_frames_that_can_not_be_decoded_end_the_connection(service: Live) 
     await service.until_at_rest()
 
 
-async def test_a_server_without_such_workers_says_so(service: Live) -> None:
-    service.state.live.frames = None
-    async with call(service.port, path="/v1/listen") as caller:
+async def test_a_server_without_such_workers_says_so(tmp_path: Path) -> None:
+    async with live(tmp_path) as service, call(service.port, path="/v1/listen") as caller:
         await caller.send(encoded(PCM, FrameCodec.MP3))
         code, reason = await caller.until_closed()
     assert (code, reason) == (1008, "DATA-0000: This server decodes no live MP3, FLAC or AAC.")
@@ -84,7 +82,7 @@ async def test_a_server_without_such_workers_says_so(service: Live) -> None:
 
 async def test_no_frames_open_no_stream() -> None:
     received: list[bytes] = []
-    stream = FrameStream(None, ANONYMOUS, 1)
+    stream = FrameStream(NO_FRAME_DECODER, ANONYMOUS, 1)
     with pytest.raises(UnsupportedFormat):
         await stream.decode(EncodedFrames(FrameCodec.MP3, b"", ()), received.append)
     stream.close()

@@ -73,9 +73,7 @@ def stored(database: SqliteDatabase) -> StoredVoices:
 
 
 def kept_in(stored: StoredVoices) -> KeptVoices:
-    kept = KeptVoices()
-    kept.keep_in(stored, "")
-    return kept
+    return KeptVoices(stored)
 
 
 def restored(stored: StoredVoices, model: str = MODEL) -> KeptVoices:

@@ -30,6 +30,7 @@ from auricle.values.events import (
     Trigger,
     Wire,
 )
+from auricle.values.optional_workers import OptionalWorkers
 from auricle.values.transcriber import Stats
 from auricle.values.types import EmbedJob, Job, JobKind, SpeakerEmbeddings, Transcript, TurnJob
 from auricle.workers.kinds.speakers.local import LocalSpeakers
@@ -119,7 +120,7 @@ async def test_a_final_whose_speaker_is_late_is_sent_and_revised(
     fakes: Sessions,
 ) -> None:
     voice = OneVoice()
-    fakes.live.speakers = LocalSpeakers(voice)
+    fakes.live.workers = OptionalWorkers(speakers=LocalSpeakers(voice))
     runner, ear = await opened(fakes, StreamParameters(format=Wire.PCM16, speakers=True))
     speak(runner)
     runner.receive_command(Stop())
@@ -154,7 +155,8 @@ class Judge:
 
 
 async def test_turns_are_judged_and_end_by_silence_after_failures(fakes: Sessions) -> None:
-    fakes.live.judge = judge = Judge()
+    judge = Judge()
+    fakes.live.workers = OptionalWorkers(turns=judge)
     runner, ear = await opened(fakes, StreamParameters(format=Wire.PCM16, turn_detection=True))
     assert judge.is_prepared
     for count in (1, 2, 3):
@@ -391,7 +393,8 @@ class FakePartials:
 async def test_partials_go_to_their_own_pool_while_it_is_ready(
     fakes: Sessions, is_ready: bool
 ) -> None:
-    fakes.live.partials = partials = FakePartials(is_ready)
+    partials = FakePartials(is_ready)
+    fakes.live.workers = OptionalWorkers(partials=partials)
     runner, ear = await opened(fakes, StreamParameters(format=Wire.PCM16, language="en"))
     speak(runner)
     await poll_until(lambda: any(isinstance(event, Partial) for event in ear.heard))

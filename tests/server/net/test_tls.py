@@ -31,7 +31,7 @@ from auricle.server.net.tls import Certificate
 from auricle.server.net.uvicorn_overrides import server as run
 from auricle.values.errors import SetupError
 from tests.support.certificates import Issued, issued
-from tests.support.service import CLIP, WAV, build, listening, poll_until
+from tests.support.service import CLIP, WAV, listening, opened, poll_until
 from tests.support.stream import Caller, pcm, silence
 
 pytestmark = pytest.mark.process  # openssl makes the certificates
@@ -65,14 +65,15 @@ def mine(first: Issued, second: Issued, tmp_path: Path) -> Issued:
 @asynccontextmanager
 async def serving(tmp_path: Path, files: Issued) -> AsyncIterator[int]:
     """The application behind TLS; files that change are taken at once."""
-    service = build(tmp_path / "spool", **files.settings)
-    certificate = Certificate.of(service.state.settings)
-    assert certificate is not None
-    service.state.background_tasks.append(
-        partial(certificate.follow, check_interval_s=CHECK_INTERVAL_S)
-    )
-    async with listening(service.app, certificate) as port:
-        yield port
+    async with opened(tmp_path / "spool", **files.settings) as service:
+        certificate = Certificate.of(service.state.settings)
+        assert certificate is not None
+        follow = partial(certificate.follow, check_interval_s=CHECK_INTERVAL_S)
+        async with anyio.create_task_group() as group:
+            group.start_soon(follow)
+            async with listening(service.app, certificate) as port:
+                yield port
+            group.cancel_scope.cancel()
 
 
 def certificate_of(port: int, files: Issued, name: str | None = "localhost") -> str:
@@ -125,11 +126,10 @@ async def test_live_sessions_come_through(tmp_path: Path, first: Issued) -> None
 
 
 async def test_further_ports_stay_without_tls(tmp_path: Path, first: Issued) -> None:
-    service = build(tmp_path / "spool", **first.settings)
-    certificate = Certificate.of(service.state.settings)
     plain = open_sockets("127.0.0.1", 0, "AURICLE_VOSK_PORT")
     async with (
-        listening(service.app, certificate, plain) as port,
+        opened(tmp_path / "spool", **first.settings) as service,
+        listening(service.app, Certificate.of(service.state.settings), plain) as port,
         httpx2.AsyncClient(verify=first.client()) as client,
     ):
         for scheme, listened in (("https", port), ("http", plain[0].getsockname()[1])):

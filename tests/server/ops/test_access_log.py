@@ -35,24 +35,24 @@ async def test_requests_that_are_ended_are_asked_to_retry(
         lines = ("Content-Type: audio/wav", f"Content-Length: {len(content)}")
         await stream.send(head("/utterance", *lines) + content)
         await poll_until(lambda: service.transcriber.in_flight == 1)
-        assert len(service.state.requests) == 1
-        service.state.end_requests()
+        assert service.state.lifecycle.requests == 1
+        service.state.lifecycle.end_requests()
         status, headers, body = await read_answer(stream)
     assert (status, headers["connection"], headers["retry-after"]) == (503, "close", "5")
     assert b"draining" in body
     await service.until_at_rest()
     (line,) = [entry for entry in logged.entries if entry["event"] == "request"]
     assert (line["status"], line["code"]) == (503, "draining")
-    assert not service.state.requests
+    assert not service.state.lifecycle.requests
 
 
 async def test_a_client_that_left_is_logged_as_such(service: Live, logged: LogCapture) -> None:
     async with await service.connect() as stream:
         lines = ("Content-Type: audio/wav", "Content-Length: 100")
         await stream.send(head("/utterance", *lines) + b"x")
-        await poll_until(lambda: service.state.requests)
+        await poll_until(lambda: service.state.lifecycle.requests)
     await service.until_at_rest()
-    await poll_until(lambda: not service.state.requests)
+    await poll_until(lambda: not service.state.lifecycle.requests)
     (line,) = [entry for entry in logged.entries if entry["event"] == "request"]
     assert (line["status"], line["code"]) == (499, "client_left")
 

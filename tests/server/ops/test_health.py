@@ -7,6 +7,7 @@ import pytest
 from structlog.testing import LogCapture
 
 from auricle.ledger.job import JobState
+from auricle.values.optional_workers import OptionalWorkers
 from auricle.values.transcriber import (
     Counters,
     DecodingStream,
@@ -59,7 +60,7 @@ def test_a_server_with_a_worker_is_ready(service: InProcess) -> None:
 
 
 def test_a_server_that_shuts_down_is_alive_and_not_ready(service: InProcess) -> None:
-    service.state.is_draining = True
+    service.state.lifecycle.drain()
     assert service.client.get("/livez").status_code == 200
     answer = service.client.get("/readyz")
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "draining")
@@ -266,10 +267,11 @@ class FakeSpeakers:
         return replace(stats(), ready=True, model="campplus")
 
 
-def test_health_reports_the_speaker_workers(service: InProcess) -> None:
+def test_health_reports_the_speaker_workers(service: InProcess, tmp_path: Path) -> None:
     assert service.client.get("/health").json()["speakers"] is None
-    service.state.speakers = LocalSpeakers(FakeSpeakers())
-    speakers = service.client.get("/health").json()["speakers"]
+    workers = OptionalWorkers(speakers=LocalSpeakers(FakeSpeakers()))
+    with in_process(tmp_path / "other", workers=workers) as other:
+        speakers = other.client.get("/health").json()["speakers"]
     assert (speakers["model"], speakers["ready"], speakers["workers"]) == ("campplus", True, [])
 
 
@@ -286,10 +288,11 @@ class FakeTurns:
         return replace(stats(), ready=True, model="smart-turn")
 
 
-def test_health_reports_the_turn_workers(service: InProcess) -> None:
+def test_health_reports_the_turn_workers(service: InProcess, tmp_path: Path) -> None:
     assert service.client.get("/health").json()["turns"] is None
-    service.state.live.judge = FakeTurns()
-    turns = service.client.get("/health").json()["turns"]
+    workers = OptionalWorkers(turns=FakeTurns())
+    with in_process(tmp_path / "other", workers=workers) as other:
+        turns = other.client.get("/health").json()["turns"]
     assert (turns["model"], turns["ready"], turns["workers"]) == ("smart-turn", True, [])
 
 
@@ -303,10 +306,11 @@ class FakeFrames:
         return replace(stats(), ready=True)
 
 
-def test_health_reports_the_workers_of_live_streams(service: InProcess) -> None:
+def test_health_reports_the_workers_of_live_streams(service: InProcess, tmp_path: Path) -> None:
     assert service.client.get("/health").json()["frames"] is None
-    service.state.live.frames = FakeFrames()
-    frames = service.client.get("/health").json()["frames"]
+    workers = OptionalWorkers(frames=FakeFrames())
+    with in_process(tmp_path / "other", workers=workers) as other:
+        frames = other.client.get("/health").json()["frames"]
     assert (frames["ready"], frames["workers"]) == (True, [])
 
 
@@ -327,13 +331,14 @@ class FakePartials:
 
 
 def test_health_reports_the_workers_of_partials_which_no_probe_depends_on(
-    service: InProcess,
+    service: InProcess, tmp_path: Path
 ) -> None:
     assert service.client.get("/health").json()["partials"] is None
-    service.state.live.partials = FakePartials()
-    health = service.client.get("/health").json()
+    workers = OptionalWorkers(partials=FakePartials())
+    with in_process(tmp_path / "other", workers=workers) as other:
+        health = other.client.get("/health").json()
+        assert other.client.get("/readyz").status_code == 200
     assert health["status"] == "ok"
     partials = health["partials"]
     assert (partials["model"], partials["ready"], partials["waiting_jobs"]) == ("tiny", False, 0)
     assert [each["id"] for each in partials["workers"]] == ["partial-1"]
-    assert service.client.get("/readyz").status_code == 200

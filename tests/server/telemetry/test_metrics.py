@@ -114,14 +114,15 @@ def test_workers_and_jobs_are_reported_as_they_are_now(service: InProcess) -> No
     assert get("auricle_requests_in_progress") == 1  # the scrape itself
 
 
-def test_another_pool_is_reported_with_its_workers_and_jobs(service: InProcess) -> None:
+def test_another_pool_is_reported_with_its_workers_and_jobs() -> None:
     dead = WorkerStats("partial-1", None, WorkerState("backing_off"), 3, 0, 100, None)
     pool = Stats(workers=(dead,), jobs=Counters(done=5, failed=1))
-    service.state.metrics.add_pool("partials", lambda: pool)
-    assert value(service, "auricle_workers", pool="partials", state="backing_off") == 1
-    assert value(service, "auricle_worker_restarts_total", pool="partials") == 3
-    assert value(service, "auricle_optional_jobs_total", pool="partials", outcome="done") == 5
-    assert value(service, "auricle_worker_jobs_total", outcome="done") == 0
+    metrics = Metrics(FakeTranscriber(), FakeDecoder(), {"partials": lambda: pool})
+    get = metrics.registry.get_sample_value
+    assert get("auricle_workers", {"pool": "partials", "state": "backing_off"}) == 1
+    assert get("auricle_worker_restarts_total", {"pool": "partials"}) == 3
+    assert get("auricle_optional_jobs_total", {"pool": "partials", "outcome": "done"}) == 5
+    assert get("auricle_worker_jobs_total", {"outcome": "done"}) == 0
 
 
 def test_each_model_is_reported_with_its_state_and_jobs(service: InProcess) -> None:
@@ -139,14 +140,11 @@ def test_each_model_is_reported_with_its_state_and_jobs(service: InProcess) -> N
     assert value(service, "auricle_model_jobs_total", model="main", outcome="done") == 7
 
 
-def test_two_applications_count_for_themselves(service: InProcess) -> None:
-    from auricle.apis.registry import find_apis
-    from auricle.config.settings import Settings
-    from auricle.server.app import create_app
-
-    other = create_app(service.transcriber, service.decoder, Settings(), apis=find_apis())
-    service.post()
-    assert other.state.auricle.metrics.registry is not service.state.metrics.registry
+def test_two_applications_count_for_themselves(service: InProcess, tmp_path: Path) -> None:
+    with in_process(tmp_path / "other") as other:
+        service.post()
+        assert value(other, "auricle_http_requests_total", method="POST", route="/utterance") == 0
+        assert other.state.metrics.registry is not service.state.metrics.registry
 
 
 async def test_how_late_the_event_loop_is_can_be_read() -> None:

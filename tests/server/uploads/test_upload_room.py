@@ -114,7 +114,7 @@ async def test_slow_bodies_hold_little_room_and_not_for_long(
         await poll_until(lambda: len(running.transcriber.reservations) == 8)
         assert len(running.transcriber.reserved) <= 2
         await poll_until(lambda: not running.transcriber.reserved)
-        assert len(running.state.requests) == 8
+        assert running.state.lifecycle.requests == 8
         for stream in slow:  # each has room once it is there
             await stream.send(SHORT)
             assert (await read_answer(stream))[0] == 200

@@ -1,6 +1,6 @@
 """Deepgram's API: live and for files, and Flux."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from auricle.apis.deepgram.wire.products import PRODUCTS
@@ -9,6 +9,7 @@ from auricle.server.access.key_style import KeyStyle
 from auricle.server.api_spec import ApiRoutes, ApiSpec, MountedApi
 
 if TYPE_CHECKING:
+    from auricle.server.job_answers import JobAnswers
     from auricle.server.service import Service
 
 _TITLE = "Deepgram"
@@ -17,7 +18,6 @@ _TITLE = "Deepgram"
 def _mount(server: "Service") -> MountedApi:
     from auricle.apis.deepgram import files, flux, live, models, tokens
     from auricle.apis.deepgram.errors import refusal
-    from auricle.apis.deepgram.job_answers import ANSWERS, API
 
     return MountedApi(
         routes=(
@@ -25,9 +25,14 @@ def _mount(server: "Service") -> MountedApi:
             ApiRoutes(tokens.router, "Tokens"),
         ),
         refusals=dict.fromkeys(("/v1/listen", "/v2/listen", "/v1/auth/grant"), refusal),
-        job_answers={API: ANSWERS},
         exposed_headers=("dg-request-id", "dg-error"),
     )
+
+
+def _job_answers() -> "Mapping[str, JobAnswers]":
+    from auricle.apis.deepgram.job_answers import ANSWERS, API
+
+    return {API: ANSWERS}
 
 
 def _clients() -> Sequence[ClientProfile]:
@@ -44,5 +49,6 @@ SPEC = ApiSpec(
     sources=("deepgram", "flux"),
     products=PRODUCTS,
     key_style=KeyStyle(schemes=("token",), introductions=("token", "bearer")),
+    job_answers=_job_answers,
     client_checks=_clients,
 )

@@ -77,7 +77,7 @@ class JobEvents(Response):
     async def _has_changed(self, followed: Followed[JobBody], send: Send) -> bool:
         """Wait for a change; return ``False`` if there will be none."""
         silent_since = anyio.current_time()
-        while not self._server.is_draining:
+        while not self._server.lifecycle.is_draining:
             interval_s = self._server.job_followers.interval_s(self._client)
             await anyio.sleep(interval_s)
             try:

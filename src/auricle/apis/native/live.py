@@ -89,7 +89,7 @@ def _enter(server: Service, websocket: WebSocket) -> "_StreamHandshake":
         AuricleError: The handshake is rejected.
     """
     client = server.admit_socket(websocket)
-    server.check_serving()
+    server.lifecycle.check_serving()
     query = websocket.query_params
     parameters = _checked(parse_query(query))
     is_resuming = query.get("resume") == "1"

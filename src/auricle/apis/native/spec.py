@@ -1,17 +1,18 @@
 """Auricle's own API."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from auricle.server.access.key_style import KeyStyle
 from auricle.server.api_spec import ApiRoutes, ApiSpec, MountedApi
 
 if TYPE_CHECKING:
+    from auricle.server.job_answers import JobAnswers
     from auricle.server.service import Service
 
 
 def _mount(server: "Service") -> MountedApi:
     from auricle.apis.native import files, jobs, live, sessions, tokens, transcripts
-    from auricle.apis.native.job_answers import ANSWERS, API
 
     return MountedApi(
         routes=(
@@ -22,8 +23,13 @@ def _mount(server: "Service") -> MountedApi:
             ApiRoutes(sessions.router, "Live sessions"),
             ApiRoutes(tokens.router, "Tokens"),
         ),
-        job_answers={API: ANSWERS},
     )
+
+
+def _job_answers() -> "Mapping[str, JobAnswers]":
+    from auricle.apis.native.job_answers import ANSWERS, API
+
+    return {API: ANSWERS}
 
 
 SPEC = ApiSpec(
@@ -33,4 +39,5 @@ SPEC = ApiSpec(
     mount=_mount,
     sources=("native",),
     key_style=KeyStyle(subprotocols=("key.",)),
+    job_answers=_job_answers,
 )

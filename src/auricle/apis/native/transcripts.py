@@ -362,10 +362,9 @@ def _admit(request: Request) -> tuple[ClientId, Transcripts]:
     state = service_of(request)
     owner = state.admit(request)
     state.keyring.check_is_key(request.headers)
-    transcripts = state.running.transcripts
-    if transcripts is None:
+    if not state.ledger_settings.keep_transcripts:
         raise NotFound("This server keeps no transcripts; see AURICLE_KEEP_TRANSCRIPTS.")
-    return owner, transcripts
+    return owner, state.running.transcripts
 
 
 async def _in_thread(request: Request, work: Callable[[], T]) -> T:

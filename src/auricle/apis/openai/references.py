@@ -41,7 +41,7 @@ async def read_references(
 async def _reference(context: UploadContext, number: int, known: KnownSpeaker) -> NamedVoice:
     server = context.server
     file = internal_id(f"reference-{number}")
-    voice = server.speakers.read_voice(file, context.client, server.settings.max_wait_s)
+    voice = server.workers.speakers.read_voice(file, context.client, server.settings.max_wait_s)
     try:
         duration_s = await _read(context, known, voice)
     except (AudioError, UnsupportedFormat):

@@ -246,7 +246,7 @@ class _Connection:
         log.client = WYOMING
         status = 200
         try:
-            with self._server.request_scope():  # cancelled when draining is over
+            with self._server.lifecycle.request_scope():  # cancelled when draining is over
                 return await self._listen(parameters, utterance)
             raise Draining()
         except AuricleError as error:
@@ -264,7 +264,7 @@ class _Connection:
 
     async def _listen(self, parameters: StreamParameters, utterance: "_WyomingSocket") -> bool:
         live, log = self._server.live, request_log(utterance.scope)
-        self._server.check_serving()
+        self._server.lifecycle.check_serving()
         address = client_address(utterance.scope)
         place = live.admit(WYOMING, address, model=parameters.model)
         owner = self._server.keyless_owner

@@ -72,7 +72,7 @@ class UploadContext:
         self.request = request
         self.server = service_of(request)
         self.client = self.server.admit(request, accepts_basic=accepts_basic)
-        self.server.check_serving()
+        self.server.lifecycle.check_serving()
         self.resources = contextlib.AsyncExitStack()
         self._room: UploadReservation | None = None
         self._slot: FileSlot | None = None

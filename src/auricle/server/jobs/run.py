@@ -136,7 +136,7 @@ def _request(
 ) -> FileRequest:
     speakers = None
     if params.speakers is not None:
-        speakers = SpeakerRequest(server.speakers, params.speakers, tuple(named_voices))
+        speakers = SpeakerRequest(server.workers.speakers, params.speakers, tuple(named_voices))
     return FileRequest(
         source=source,
         id=internal_id(params.job_id),

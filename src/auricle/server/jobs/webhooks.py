@@ -4,6 +4,7 @@ That is in the format of the API that accepted the job, or if the event is not o
 Standard Webhooks specification describes it.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -12,11 +13,12 @@ from starlette.datastructures import Headers
 
 from auricle.ledger.job_events import uid_in
 from auricle.ledger.outbox import Delivery
+from auricle.ledger.store import Ledger
 from auricle.ledger.transcript_events import KEPT
 from auricle.ledger.webhooks.request import Payload, check_callback_url
 from auricle.protocol.errors import ErrorResponse
 from auricle.server.http.errors import error_body
-from auricle.server.job_answers import ReportedJob, answers_of
+from auricle.server.job_answers import JobAnswers, ReportedJob, answers_of
 from auricle.server.service import Service
 from auricle.server.uploads.params import Callback, decode_params
 from auricle.values.errors import ApiUnavailable, BadRequest
@@ -54,7 +56,9 @@ def check_callback(server: Service, headers: Headers, callback: Callback, field:
     return replace(callback, url=url)
 
 
-def payload_of(server: Service, delivery: Delivery) -> Payload | None:
+def payload_of(
+    ledger: Ledger, apis: Mapping[str, JobAnswers], delivery: Delivery, *, keeps_transcripts: bool
+) -> Payload | None:
     """Return what the receiver of an event gets; ``None`` if its subject was deleted.
 
     An event that has its data is sent in the format of the Standard Webhooks specification. Of a
@@ -63,14 +67,14 @@ def payload_of(server: Service, delivery: Delivery) -> Payload | None:
     event = delivery.event
     if event.payload:
         return Payload("POST", event_body(delivery, msgspec.Raw(event.payload)))
-    job = server.running.ledger.accepted(uid_in(event.subject))
+    job = ledger.accepted(uid_in(event.subject))
     if job is None:
         return None
     params = decode_params(job.spec.request)
     assert params.callback is not None, "the job has a delivery"
-    reported = ReportedJob(job, delivery, server.ledger_settings.keep_transcripts)
+    reported = ReportedJob(job, delivery, keeps_transcripts)
     try:
-        body = answers_of(server.job_answers, job.spec.api).webhook(reported)
+        body = answers_of(apis, job.spec.api).webhook(reported)
     except ApiUnavailable as error:
         body = msgspec.json.encode(ErrorResponse(error=error_body(error)))
     return Payload(params.callback.method, body)

@@ -213,7 +213,7 @@ class LiveConnection:
         self._share = TimeShare(time.monotonic())
         self._bad_messages = 0
         channels = runner.session.parameters.channels
-        self._frames = FrameStream(live.frames, runner.client, channels)
+        self._frames = FrameStream(live.workers.frames, runner.client, channels)
 
     async def run(self, last_result: int | None = None) -> End:
         """Serve the connection until it ends; return the reason.

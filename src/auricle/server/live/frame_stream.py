@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from auricle.protocol.dialect import EncodedFrames
-from auricle.values.errors import UnsupportedFormat
+from auricle.values.optional_workers import NO_FRAME_DECODER
 from auricle.values.transcriber import DecodingStream, FrameDecoder
 from auricle.values.types import ClientId
 
@@ -14,12 +14,12 @@ class FrameStream:
     """Decodes the frames of a connection; its first frame opens the stream.
 
     Args:
-        decoder: Decodes frames; ``None``: they are rejected.
+        decoder: Decodes frames.
         client: The connection's client.
         channels: Channels of the PCM16 that the session expects; all get the same samples.
     """
 
-    def __init__(self, decoder: FrameDecoder | None, client: ClientId, channels: int) -> None:
+    def __init__(self, decoder: FrameDecoder, client: ClientId, channels: int) -> None:
         self._decoder = decoder
         self._client = client
         self._channels = channels
@@ -29,12 +29,10 @@ class FrameStream:
         """Decode the frames of a step, and pass on their samples, PCM16 at 16 kHz.
 
         Raises:
-            UnsupportedFormat: There is no decoder.
+            UnsupportedFormat: The server decodes no such streams.
             AuricleError: See :class:`auricle.values.transcriber.FrameDecoder`.
         """
-        if self._decoder is None:
-            raise UnsupportedFormat("This server decodes no live MP3, FLAC or AAC.")
-        if not step.frames:
+        if not step.frames and self._decoder is not NO_FRAME_DECODER:
             return
         if self._stream is None:
             self._stream = self._decoder.open(step.codec, step.header, client=self._client)

@@ -8,15 +8,16 @@ then, its client may not know that session.
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from math import inf
+from typing import Protocol
 
 import anyio
 import structlog
 from anyio import CapacityLimiter, to_thread
 
-from auricle.ledger.voices import SessionVoices, StoredVoices
+from auricle.ledger.voices import SessionVoices
 from auricle.server.http.errors import log_unexpected
 from auricle.server.live.session_secrets import RETURN_S
 from auricle.session.live import LiveSession
@@ -57,25 +58,46 @@ class _Lost:
     is_written: bool = True
 
 
-class KeptVoices:
-    """The kept voices of one server; see the module."""
+class VoiceStore(Protocol):
+    """Stores voices; its methods block. See :class:`.StoredVoices`."""
 
-    def __init__(self) -> None:
+    def write(self, removed: Collection[str], written: Sequence[SessionVoices], now: float) -> None:
+        """Delete the voices of sessions, then store others."""
+        ...
+
+    def take_over(self, gateway: str, seen_after: float, limit: int) -> list[SessionVoices]:
+        """Return the newest voices of a server, and delete those that are older."""
+        ...
+
+
+class NoVoiceStore:
+    """Stores no voices, so that they end with the server."""
+
+    def write(self, removed: Collection[str], written: Sequence[SessionVoices], now: float) -> None:
+        """Do nothing."""
+
+    def take_over(self, gateway: str, seen_after: float, limit: int) -> list[SessionVoices]:
+        """Return none."""
+        return []
+
+
+NO_VOICE_STORE = NoVoiceStore()
+
+
+class KeptVoices:
+    """The kept voices of one server; see the module.
+
+    Args:
+        stored: Where they are stored.
+        gateway: The name of this server.
+    """
+
+    def __init__(self, stored: VoiceStore = NO_VOICE_STORE, gateway: str = "") -> None:
         self._running: dict[str, _Running] = {}
         self._lost: dict[str, _Lost] = {}
         self._removed: set[str] = set()
-        self._stored: StoredVoices | None = None
-        self._gateway = ""
-        self._threads = CapacityLimiter(1)
-
-    def keep_in(self, stored: StoredVoices, gateway: str) -> None:
-        """Write voices to a database; without one they end with the server.
-
-        Args:
-            stored: The database.
-            gateway: The name of this server.
-        """
         self._stored, self._gateway = stored, gateway
+        self._threads = CapacityLimiter(1)
 
     # Called by the registry.
 
@@ -140,7 +162,7 @@ class KeptVoices:
             self._remove(session_id)
 
     def _remove(self, session_id: str) -> None:
-        if self._stored is not None and len(self._removed) < MAX_REMOVED:
+        if self._stored is not NO_VOICE_STORE and len(self._removed) < MAX_REMOVED:
             self._removed.add(session_id)
 
     # Background work.
@@ -160,23 +182,19 @@ class KeptVoices:
             self._forget(session_id)
         for running in list(self._running.values()):
             self._forget_continued(running)
-        if self._stored is None:
+        if self._stored is NO_VOICE_STORE:
             return
         running_due = [each for each in self._running.values() if _is_due(each, now)]
         lost_due = [(id, each) for id, each in self._lost.items() if not each.is_written]
         try:
             while self._removed or running_due or lost_due:
-                await self._write(self._stored, running_due[:MAX_BATCH], lost_due[:MAX_BATCH], now)
+                await self._write(running_due[:MAX_BATCH], lost_due[:MAX_BATCH], now)
                 del running_due[:MAX_BATCH], lost_due[:MAX_BATCH]
         except AuricleError as error:  # the next time, what has not changed by then is written
             _log.warning("voices_wait", code=error.code)
 
     async def _write(
-        self,
-        stored: StoredVoices,
-        running: Iterable[_Running],
-        lost: Iterable[tuple[str, _Lost]],
-        now: float,
+        self, running: Iterable[_Running], lost: Iterable[tuple[str, _Lost]], now: float
     ) -> None:
         """Write voices, and delete those of ended sessions.
 
@@ -194,7 +212,7 @@ class KeptVoices:
                 counts.append((one, one.session.labelled_finals))
         try:
             await to_thread.run_sync(
-                stored.write,
+                self._stored.write,
                 removed,
                 records,
                 time.time(),
@@ -230,7 +248,6 @@ class KeptVoices:
             LedgerUnavailable: The database does not answer.
             LedgerFull: The disk is full.
         """
-        assert self._stored is not None, "there is a database"
         for record in reversed(self._stored.take_over(self._gateway, seen_after, MAX_LOST)):
             if can_continue(record.voices):
                 self._lost[record.session] = _Lost(ClientId(record.owner), record.voices, until)

@@ -10,7 +10,7 @@ import itertools
 import random
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from math import inf
 
@@ -31,27 +31,29 @@ from auricle.server.http.errors import log_unexpected
 from auricle.server.live.admission.capacity import Sample
 from auricle.server.live.admission.line import Waiter
 from auricle.server.live.admission.memory import CapacityMemory
-from auricle.server.live.audio_journal.journal import AudioJournal
 from auricle.server.live.kept_voices import KeptVoices
 from auricle.server.live.load_meter import LoadMeter
-from auricle.server.live.readers.feed import SessionFeed
+from auricle.server.live.readers.feed import NO_FEED_LOG, FeedLog, SessionFeed
 from auricle.server.live.readers.feeds import Feeds
 from auricle.server.live.runner import MIN_SLEEP_S, LiveRunner
 from auricle.server.live.session_secrets import RETURN_S, SessionSecrets
-from auricle.server.live.transcript_keeper import SessionIdentity, TranscriptKeeper
+from auricle.server.live.transcript_keeper import (
+    NO_JOURNAL,
+    NO_KEEPER,
+    NO_RECORD,
+    Keeper,
+    SessionIdentity,
+    SessionRecord,
+    UtteranceJournal,
+)
 from auricle.server.telemetry.live_metrics import LiveMetrics
 from auricle.session.intake import check_channels
 from auricle.session.live import LiveSession
 from auricle.system.machine import available_memory_bytes
 from auricle.values.commands import StreamParameters
 from auricle.values.errors import Draining, Overloaded, RateLimited, ServerFull, TakenOver
-from auricle.values.speakers import NO_SPEAKERS
-from auricle.values.transcriber import (
-    FrameDecoder,
-    PartialTranscriber,
-    Transcriber,
-    TurnJudge,
-)
+from auricle.values.optional_workers import OptionalWorkers
+from auricle.values.transcriber import Transcriber
 from auricle.values.types import SAMPLE_RATE_HZ, ClientId, Options, ReservationRequest
 
 PLACE_RETRY_S = 10
@@ -119,6 +121,23 @@ class Claim:
 NO_CLAIM = Claim()
 
 
+@dataclass(frozen=True, slots=True)
+class LiveStorage:
+    """What live sessions leave in the database and on the disk.
+
+    Attributes:
+        keeper: Stores the finals of sessions with an owner.
+        journal: Has their unfinished audio on the disk.
+        feed_log: Keeps their feeds over a restart of the server.
+        voices: Keeps the voices of their speakers.
+    """
+
+    keeper: Keeper = NO_KEEPER
+    journal: UtteranceJournal = NO_JOURNAL
+    feed_log: FeedLog = NO_FEED_LOG
+    voices: KeptVoices = field(default_factory=KeptVoices)
+
+
 class LiveSessions:
     """The registry of live sessions; see the module.
 
@@ -126,11 +145,13 @@ class LiveSessions:
         settings: The settings of live sessions.
         models: The models of the transcriber.
         transcriber: Runs the sessions' jobs and holds their reservations.
+        workers: Run the jobs that the sessions can do without.
         libopus: Decodes Opus packets.
         metrics: Metrics of live sessions.
         rate_limiter: Rate limits per key.
         secrets: Derives the secrets of sessions.
         memory: Keeps what was learned of the machine.
+        storage: What the sessions leave in the database and on the disk.
     """
 
     def __init__(
@@ -138,11 +159,13 @@ class LiveSessions:
         settings: LiveSettings,
         models: Models,
         transcriber: Transcriber,
+        workers: OptionalWorkers,
         libopus: LibOpus,
         metrics: LiveMetrics,
         rate_limiter: RateLimiter,
         secrets: SessionSecrets,
         memory: CapacityMemory,
+        storage: LiveStorage,
     ) -> None:
         self.settings = settings
         self.admission = memory.restored()
@@ -150,20 +173,10 @@ class LiveSessions:
         self._memory = memory
         self.metrics = metrics
         self.draining = anyio.Event()
-        self.feeds = Feeds(settings.max_readers)
-        self.voices = KeptVoices()
+        self.feeds = Feeds(settings.max_readers, storage.feed_log)
+        self.workers = workers
+        self.storage = storage
         self._models = models
-        self.keeper: TranscriptKeeper | None = None
-        """Stores the finals of sessions with an owner; ``None``: nothing is kept."""
-        self.journal: AudioJournal | None = None
-        """Keeps their unfinished audio on the disk; ``None``: it is in memory only."""
-        self.partials: PartialTranscriber | None = None
-        """Recognises partials apart from all other jobs; ``None``: the transcriber does."""
-        self.speakers = NO_SPEAKERS
-        self.judge: TurnJudge | None = None
-        """Judges the ends of turns; ``None``: silence ends utterances."""
-        self.frames: FrameDecoder | None = None
-        """Decodes live MP3, FLAC and AAC; ``None``: they are rejected."""
         self._read_interval_s = 0.0  # before it is limited
         self._transcriber = transcriber
         self._libopus = libopus
@@ -375,10 +388,9 @@ class LiveSessions:
             ModelNotFound: There is no such model.
             BadRequest: The parameters are incompatible with each other or with the model.
         """
-        streamed = frozenset[str]() if self.partials is None else self.partials.languages
         try:
             id = claim.id or self._secrets.new_id()
-            known_voices = self.voices.find(client, claim.lost)
+            known_voices = self.storage.voices.find(client, claim.lost)
             session = LiveSession(
                 parameters,
                 self.settings,
@@ -389,9 +401,9 @@ class LiveSessions:
                 reservations=self._places[place].reservations,
                 now=time.monotonic(),
                 models=self._models,
-                streamed_languages=streamed,
-                speakers=self.speakers,
-                judges_turns=self.judge is not None,
+                streamed_languages=self.workers.partials.languages,
+                speakers=self.workers.speakers,
+                judges_turns=self.workers.judges_turns,
                 is_resuming=is_resuming,
                 known_voices=known_voices,
             )
@@ -408,26 +420,23 @@ class LiveSessions:
             can_return=can_return,
         )
         if can_return:
-            self.voices.open(session, client, claim.lost)
-        keep = revise = None
-        if self.keeper is not None and owner is not None:
+            self.storage.voices.open(session, client, claim.lost)
+        record: SessionRecord = NO_RECORD
+        if owner is not None:
             identity = SessionIdentity(session.id, owner, source, time.time(), before=claim.kept)
-            self._kept[session.id] = identity
-            keep = partial(self.keeper.keep, identity)
-            revise = partial(self.keeper.revise, identity)
+            record = self.storage.keeper.record(identity)
+            if record.is_kept:
+                self._kept[session.id] = identity
         runner = LiveRunner(
             session,
             place,
             client=client,
             transcriber=self._transcriber,
+            workers=self.workers,
             metrics=self.metrics,
             reserve=partial(self._change_model, place),
-            keep=keep,
-            revise=revise,
+            record=record,
             until_kept=partial(self._until_kept, feed),
-            partials=self.partials,
-            speakers=self.speakers,
-            judge=self.judge,
             feed=feed,
             may_speak=partial(self._check_first_words, place),
         )
@@ -473,14 +482,12 @@ class LiveSessions:
         has_readers = is_free and self.feeds.is_waiting(client, session_id)
         if not has_readers:
             return Claim(session_id)
-        keeper = self.keeper
-        kept = NOTHING_KEPT if keeper is None else await keeper.end_of(client, session_id)
+        kept = await self.storage.keeper.end_of(client, session_id)
         return Claim(session_id, session_id, kept)
 
     async def _until_kept(self, feed: SessionFeed, utterance: int) -> None:
         """Wait until the final of an utterance may be sent: all that keep it have stored it."""
-        if self.keeper is not None:
-            await self.keeper.until_stored(feed.id, utterance)
+        await self.storage.keeper.until_stored(feed.id, utterance)
         await self.feeds.until_stored(feed)
 
     def unresumable(self) -> Iterator[tuple[SessionIdentity, LiveSession]]:
@@ -594,20 +601,20 @@ class LiveSessions:
         try:
             await runner.run(task_status=task_status)
             is_over = True
-            if self.journal is not None:  # not if the server is stopped: its next start continues
-                self.journal.abandon(runner.session.id)
+            # Not if the server is stopped: its next start continues.
+            self.storage.journal.abandon(runner.session.id)
         finally:
             self.metrics.clients.session_ended(runner.client)
             self._charge(runner)
             may_return = not runner.session.is_closed
-            self.voices.end(runner.session.id, time.monotonic(), may_return=may_return)
+            self.storage.voices.end(runner.session.id, time.monotonic(), may_return=may_return)
             if is_over or not self.feeds.is_logged(runner.session.id):
                 self._end_feed(runner)
             del self._charged_samples[runner.session.id]
             del self._runners[runner.session.id]
             identity = self._kept.pop(runner.session.id, None)
-            if self.keeper is not None and identity is not None:
-                self.keeper.end(identity)
+            if identity is not None:
+                self.storage.keeper.end(identity)
             self.leave(runner.place)
 
     def _feed_readers(self, now: float) -> None:

@@ -16,6 +16,7 @@ from msgspec import UNSET
 
 from auricle.server.http.errors import log_unexpected
 from auricle.server.live.readers.feed import SessionFeed
+from auricle.server.live.transcript_keeper import SessionRecord
 from auricle.server.net.loop_budget import SHARE
 from auricle.server.telemetry.live_metrics import LiveMetrics
 from auricle.session.live import LiveSession
@@ -38,8 +39,8 @@ from auricle.values.errors import (
     WorkerError,
 )
 from auricle.values.events import Closed, Final, SessionEvent
-from auricle.values.speakers import NO_SPEAKERS, Speakers
-from auricle.values.transcriber import PartialTranscriber, Transcriber, TurnJudge
+from auricle.values.optional_workers import OptionalWorkers
+from auricle.values.transcriber import PartialTranscriber, Transcriber
 from auricle.values.types import (
     ClientId,
     EmbedJob,
@@ -78,16 +79,14 @@ class LiveRunner:
         place: Names its place in :class:`.LiveSessions`.
         client: The session's client.
         transcriber: Runs the session's jobs.
+        workers: Recognise those partials that they can, embed voices, and judge turns.
         metrics: Metrics of live sessions.
         reserve: Called before a session changes its model, with the name in the request; reserves
             queue room for the model's finals.
-        keep: Called with each final, once, whether or not a client is connected; stores it.
-        revise: Called with each kept final whose speakers have changed.
+        record: Stores each final, once, whether or not a client is connected, and the speakers of
+            stored finals when they change.
         until_kept: Waits until the final of an utterance is stored, for a limited time.
-        partials: Runs those partials that it recognises instead of the transcriber.
-        speakers: Embeds the session's voices.
-        judge: Judges the ends of its turns; ``None`` if the session asks for none.
-        feed: Gets all events, for the session's readers; ``None``: it has none.
+        feed: Gets all events, for the session's readers.
         may_speak: Called when the session first begins to speak; raises if it must not.
     """
 
@@ -98,16 +97,13 @@ class LiveRunner:
         *,
         client: ClientId,
         transcriber: Transcriber,
+        workers: OptionalWorkers,
         metrics: LiveMetrics,
-        reserve: Callable[[str], None] = lambda model: None,
-        keep: Callable[[Final], None] | None = None,
-        revise: Callable[[Final], None] | None = None,
-        until_kept: Callable[[int], Awaitable[None]] | None = None,
-        partials: PartialTranscriber | None = None,
-        speakers: Speakers = NO_SPEAKERS,
-        judge: TurnJudge | None = None,
-        feed: SessionFeed | None = None,
-        may_speak: Callable[[], None] = lambda: None,
+        reserve: Callable[[str], None],
+        record: SessionRecord,
+        until_kept: Callable[[int], Awaitable[None]],
+        feed: SessionFeed,
+        may_speak: Callable[[], None],
     ) -> None:
         self.session = session
         self.place = place
@@ -117,12 +113,9 @@ class LiveRunner:
         self._transcriber = transcriber
         self._metrics = metrics
         self._reserve = reserve
-        self._keep = keep
-        self._revise = revise
+        self._record = record
         self._until_kept = until_kept
-        self._partials = partials
-        self._speakers = speakers
-        self._judge = judge
+        self._workers = workers
         self._feed = feed
         self._may_speak = may_speak
         self._has_spoken = False
@@ -170,7 +163,7 @@ class LiveRunner:
 
         If its finals are kept, the open utterance ends first and its final is kept, too.
         """
-        if self._keep is None or self._group is None or self.session.is_closed:
+        if not self._record.is_kept or self._group is None or self.session.is_closed:
             self.end()
         elif not self.is_finishing:
             self.is_finishing = True
@@ -267,8 +260,7 @@ class LiveRunner:
 
     async def until_kept(self, final: Final) -> None:
         """Wait until a final may be sent: it is stored, if finals or its feed are kept."""
-        if self._until_kept is not None:
-            await self._until_kept(final.utterance)
+        await self._until_kept(final.utterance)
 
     async def until_data_wanted(self) -> None:
         """Wait until the session wants data or is over."""
@@ -283,8 +275,7 @@ class LiveRunner:
 
     def set_load(self, load: float) -> None:
         """Set the load of the workers, from 0 (idle) to 1 (full)."""
-        has_streams = self._partials is not None and self._partials.is_ready
-        self.session.set_load(load, has_streams=has_streams)
+        self.session.set_load(load, has_streams=self._workers.partials.is_ready)
         self._execute()
 
     # Internals.
@@ -302,12 +293,11 @@ class LiveRunner:
                 case Submit():
                     self._submit(output.job)
                 case PrepareEmbedder():
-                    self._speakers.prepare()
+                    self._workers.speakers.prepare()
                 case Embed():
                     self._start_embedding(output.job)
                 case PrepareJudge():
-                    assert self._judge is not None
-                    self._judge.prepare()
+                    self._workers.turns.prepare()
                 case Judge():
                     self._start_judging(output.job)
                 case Revised():
@@ -327,8 +317,6 @@ class LiveRunner:
             self._alarm.set()
 
     def _publish(self, event: SessionEvent) -> None:
-        if self._feed is None:
-            return
         if isinstance(event, Final):
             if event.id <= self._last_published:  # a replay for a client that resumes
                 return
@@ -347,17 +335,16 @@ class LiveRunner:
 
     def _keep_finals(self) -> None:
         """Keep new finals; without a client, they are no outputs."""
-        if self._keep is None or self.session.last_final == self._last_kept:
+        if not self._record.is_kept or self.session.last_final == self._last_kept:
             return
         for final in self.session.unacknowledged:
             if final.id > self._last_kept:
-                self._keep(final)
+                self._record.keep(final)
         self._last_kept = self.session.last_final
 
     def _revise_kept(self, finals: tuple[Final, ...]) -> None:
-        if self._revise is not None:
-            for final in finals:
-                self._revise(final)
+        for final in finals:
+            self._record.revise(final)
 
     def _deliver(self, event: SessionEvent) -> None:
         if isinstance(event, Final) and event.id > self._last_final:
@@ -399,7 +386,7 @@ class LiveRunner:
     async def _embed(self, job: EmbedJob) -> None:
         result: SpeakerEmbeddings | AuricleError = SpeakersUnavailable()
         try:
-            result = await self._speakers.embed(job)
+            result = await self._workers.speakers.embed(job)
         except AuricleError as error:
             result = error
         except Exception as error:
@@ -414,8 +401,7 @@ class LiveRunner:
     async def _judge_turn(self, job: TurnJob) -> None:
         result: float | AuricleError = TurnsUnavailable()
         try:
-            if self._judge is not None:
-                result = await self._judge.judge(job)
+            result = await self._workers.turns.judge(job)
         except AuricleError as error:
             result = error
         except Exception as error:
@@ -424,10 +410,8 @@ class LiveRunner:
         self._execute()
 
     def _backend(self, job: Job) -> Transcriber | PartialTranscriber:
-        partials = self._partials
-        if partials is not None and partials.recognises(job):
-            return partials
-        return self._transcriber
+        partials = self._workers.partials
+        return partials if partials.recognises(job) else self._transcriber
 
     async def _run_timers(self) -> None:
         while True:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Protocol
 
 import anyio
 import structlog
@@ -93,6 +94,111 @@ class _Kept:
 _Change = _Kept | _Ended
 
 
+class UtteranceJournal(Protocol):
+    """Has the audio of utterances until their finals are stored."""
+
+    def hold(self, uid: str, utterance: int) -> None:
+        """Note that the final of an utterance exists, and waits to be stored."""
+        ...
+
+    def forget(self, uid: str, utterance: int) -> None:
+        """Delete an utterance's audio soon: its final is stored, or never will be."""
+        ...
+
+    def abandon(self, uid: str) -> None:
+        """Delete the audio of a session that has ended, except where a final waits."""
+        ...
+
+
+class NoJournal:
+    """Has no audio: it is in memory only."""
+
+    def hold(self, uid: str, utterance: int) -> None:
+        """Do nothing."""
+
+    def forget(self, uid: str, utterance: int) -> None:
+        """Do nothing."""
+
+    def abandon(self, uid: str) -> None:
+        """Do nothing."""
+
+
+NO_JOURNAL = NoJournal()
+
+
+class SessionRecord(Protocol):
+    """Stores the finals of one session."""
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether they are stored."""
+        ...
+
+    def keep(self, final: Final) -> None:
+        """Queue a final."""
+        ...
+
+    def revise(self, final: Final) -> None:
+        """Queue other speakers of a final that was queued before."""
+        ...
+
+
+class NoRecord:
+    """Stores nothing."""
+
+    is_kept = False
+
+    def keep(self, final: Final) -> None:
+        """Do nothing."""
+
+    def revise(self, final: Final) -> None:
+        """Do nothing."""
+
+
+NO_RECORD = NoRecord()
+
+
+class Keeper(Protocol):
+    """Stores the finals of sessions."""
+
+    def record(self, session: SessionIdentity) -> SessionRecord:
+        """Return what stores the finals of a session."""
+        ...
+
+    def end(self, session: SessionIdentity) -> None:
+        """Report the transcript of a session that has ended, once its finals are stored."""
+        ...
+
+    async def end_of(self, owner: ClientId, session_id: str) -> KeptEnd:
+        """Return where the transcript of a session ends, which another one continues."""
+        ...
+
+    async def until_stored(self, session_id: str, utterance: int) -> None:
+        """Wait until a final is stored or refused, for a limited time."""
+        ...
+
+
+class NoKeeper:
+    """Stores no finals."""
+
+    def record(self, session: SessionIdentity) -> SessionRecord:
+        """Return what stores nothing."""
+        return NO_RECORD
+
+    def end(self, session: SessionIdentity) -> None:
+        """Do nothing."""
+
+    async def end_of(self, owner: ClientId, session_id: str) -> KeptEnd:
+        """Return that nothing is stored."""
+        return NOTHING_KEPT
+
+    async def until_stored(self, session_id: str, utterance: int) -> None:
+        """Return at once."""
+
+
+NO_KEEPER = NoKeeper()
+
+
 class TranscriptKeeper:
     """Stores finals in the background; see the module.
 
@@ -101,6 +207,7 @@ class TranscriptKeeper:
         keep_s: Retention in seconds.
         count_not_kept: Called with the number of finals that are not kept.
         events: Reports the transcripts.
+        journal: Has the audio of utterances until their finals are stored.
     """
 
     def __init__(
@@ -109,14 +216,13 @@ class TranscriptKeeper:
         keep_s: float,
         count_not_kept: Callable[[int], object] = lambda count: None,
         events: TranscriptEvents = NO_RECEIVER,
+        journal: UtteranceJournal = NO_JOURNAL,
     ) -> None:
         self._transcripts = transcripts
         self._keep_s = keep_s
         self._count_not_kept = count_not_kept
         self._events = events
-        self.forget: Callable[[str, int], object] = lambda session, utterance: None
-        """Called with the session's id and an utterance's number once its final is stored, or when
-        it never will be."""
+        self._journal = journal
         self._kept_at: dict[tuple[str, int], float] = {}
         self._threads = CapacityLimiter(2)  # one stores, one deletes; others are for requests
         self._writer = BackgroundWriter[_Change](
@@ -133,17 +239,22 @@ class TranscriptKeeper:
         """Number of finals that wait for the database."""
         return len(self._writer.pending)
 
+    def record(self, session: SessionIdentity) -> SessionRecord:
+        """Return what stores the finals of a session."""
+        return _Record(self, session)
+
     def keep(self, session: SessionIdentity, final: Final) -> None:
         """Queue a final; those without text, or that repeat what was kept, are left out."""
         if not final.text or session.has(final):
-            self.forget(session.id, final.utterance)
+            self._journal.forget(session.id, final.utterance)
             return
         if self._writer.is_full:
             _log.error("final_not_kept", session=session.id, final=final.id)
             self._count_not_kept(1)
-            self.forget(session.id, final.utterance)
+            self._journal.forget(session.id, final.utterance)
             return
         self._kept_at[session.id, final.utterance] = time.monotonic()
+        self._journal.hold(session.id, final.utterance)
         self._writer.put(_Kept(session, final))
 
     def revise(self, session: SessionIdentity, final: Final) -> None:
@@ -174,10 +285,6 @@ class TranscriptKeeper:
             _log.warning("transcript_end_unknown", session=session_id)
             return UNKNOWN_END
 
-    def is_waiting(self, session_id: str, utterance: int) -> bool:
-        """Return whether the final of an utterance waits to be stored."""
-        return (session_id, utterance) in self._kept_at
-
     async def until_stored(self, session_id: str, utterance: int) -> None:
         """Wait until a final is stored or refused, or has waited for ``SEND_LIMIT_S``."""
         while (kept_at := self._kept_at.get((session_id, utterance))) is not None:
@@ -201,7 +308,7 @@ class TranscriptKeeper:
         """Note that finals of a session are stored, or never will be."""
         for kept in _finals(changes):
             utterance = kept.session.id, kept.final.utterance
-            self.forget(*utterance)
+            self._journal.forget(*utterance)
             self._kept_at.pop(utterance, None)
 
     def _give_up(self, changes: Sequence[_Change], error: Exception) -> None:
@@ -251,6 +358,19 @@ class TranscriptKeeper:
             except Exception as error:
                 log_unexpected(error)
             await anyio.sleep(EXPIRY_S)
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    keeper: TranscriptKeeper
+    session: SessionIdentity
+    is_kept: bool = True
+
+    def keep(self, final: Final) -> None:
+        self.keeper.keep(self.session, final)
+
+    def revise(self, final: Final) -> None:
+        self.keeper.revise(self.session, final)
 
 
 def _by_session(batch: Sequence[_Change]) -> Iterator[list[_Change]]:

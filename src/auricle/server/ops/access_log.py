@@ -48,7 +48,7 @@ class AccessLogMiddleware:
 
         self._server.metrics.in_progress.inc()
         try:
-            with self._server.request_scope() as time_is_up:
+            with self._server.lifecycle.request_scope() as time_is_up:
                 await self._app(scope, receive, noting_send)
             if time_is_up.cancelled_caught and status == CLIENT_LEFT_STATUS:
                 request_log(scope).code = Draining.code
@@ -75,7 +75,7 @@ class AccessLogMiddleware:
             await send(message)
 
         try:
-            with self._server.request_scope():
+            with self._server.lifecycle.request_scope():
                 await self._app(scope, receive, noting_send)
         finally:
             self._note(scope, status, time.monotonic() - began_at)

@@ -41,7 +41,7 @@ def line_of(server: Service) -> bytes:
     """
     return agent_line(
         is_ready=server.transcriber.stats().is_working,
-        is_draining=server.is_draining,
+        is_draining=server.lifecycle.is_draining,
         free_share=min(server.live.free_share, 1.0 - server.live.load),
     )
 

@@ -17,6 +17,7 @@ from auricle.server.http.responses import json_response
 from auricle.server.service import RETRY_S, Service, service_of
 from auricle.server.telemetry.history import exit_body
 from auricle.values.errors import Draining, NoWorkerReady
+from auricle.values.optional_workers import OPTIONAL_KINDS, OptionalWorkers
 from auricle.values.transcriber import ModelStats, Stats, WorkerStats
 
 _VERSION = version("auricle")
@@ -54,7 +55,7 @@ async def get_livez() -> Response:
 async def get_readyz(request: Request) -> Response:
     """Return 200 only while a ready worker has lately finished a job or passed a self-test."""
     server = service_of(request)
-    if server.is_draining:
+    if server.lifecycle.is_draining:
         return error_response(Draining())
     if not server.transcriber.stats().is_working:
         return error_response(NoWorkerReady("No worker is ready, or all are overdue.", RETRY_S))
@@ -92,16 +93,13 @@ def health_body(server: Service, is_operator: bool) -> dict[str, object]:
     asr, decode = server.transcriber.stats(), server.decoder.stats()
     return {
         "status": _status(asr, decode, server),
-        "draining": server.is_draining,
+        "draining": server.lifecycle.is_draining,
         "version": _VERSION,
         "model": asr.model,
         "models": [_model(model, is_operator) for model in asr.models],
         "workers": [_worker(worker, is_operator) for worker in asr.workers],
         "decode_workers": [_worker(worker, is_operator) for worker in decode.workers],
-        "partials": _partials(server, is_operator),
-        "speakers": _speakers(server, is_operator),
-        "turns": _turns(server, is_operator),
-        "frames": _frames(server, is_operator),
+        **_optional_pools(server.workers, is_operator),
         "queue": {
             "jobs": asr.queue.waiting_jobs,
             "audio_s": round(asr.queue.waiting_audio_s, 3),
@@ -113,9 +111,9 @@ def health_body(server: Service, is_operator: bool) -> dict[str, object]:
         "files": {
             "working": server.file_slots.taken + len(server.running.runner),
             "max": server.file_slots.total + server.running.runner.max_running,
-            "storable": not server.is_spool_failing,
+            "storable": not server.running.spool.is_failing,
         },
-        "database": {"working": not server.is_database_failing},
+        "database": {"working": not server.running.database.is_failing},
         "sessions": {
             "connected": server.live.connected,
             "waiting": server.live.waiting,
@@ -176,32 +174,15 @@ def _clients(server: Service) -> list[dict[str, object]]:
     ]
 
 
-def _partials(server: Service, with_stacks: bool) -> dict[str, object] | None:
-    """Return the state of the workers of partials; ``None`` if those of finals recognise them."""
-    if server.live.partials is None:
-        return None
-    return _optional_pool(server.live.partials.stats(), with_stacks)
-
-
-def _speakers(server: Service, with_stacks: bool) -> dict[str, object] | None:
-    """Return the state of the speaker workers, which the first job starts; ``None``: disabled."""
-    if not server.speakers.is_available:
-        return None
-    return _optional_pool(server.speakers.stats(), with_stacks)
-
-
-def _turns(server: Service, with_stacks: bool) -> dict[str, object] | None:
-    """Return the state of the turn workers, which the first session starts; ``None``: disabled."""
-    if server.live.judge is None:
-        return None
-    return _optional_pool(server.live.judge.stats(), with_stacks)
-
-
-def _frames(server: Service, with_stacks: bool) -> dict[str, object] | None:
-    """Return the state of the workers of live MP3, FLAC and AAC; ``None``: disabled."""
-    if server.live.frames is None:
-        return None
-    return _optional_pool(server.live.frames.stats(), with_stacks)
+def _optional_pools(
+    workers: OptionalWorkers, with_stacks: bool
+) -> dict[str, dict[str, object] | None]:
+    """Return the state of the optional workers by their kind; ``None``: the server has none."""
+    pools = workers.statistics()
+    return {
+        kind: _optional_pool(pools[kind](), with_stacks) if kind in pools else None
+        for kind in OPTIONAL_KINDS
+    }
 
 
 def _optional_pool(stats: Stats, with_stacks: bool) -> dict[str, object]:
@@ -215,12 +196,13 @@ def _optional_pool(stats: Stats, with_stacks: bool) -> dict[str, object]:
 
 
 def _status(asr: Stats, decode: Stats, server: Service) -> str:
-    if server.is_draining or not asr.ready:
+    if server.lifecycle.is_draining or not asr.ready:
         return "down"
     workers = (*asr.workers, *decode.workers)
     is_well = asr.is_working and decode.ready and all(worker.state.is_up for worker in workers)
     is_well = is_well and not any(model.error for model in asr.models)
-    is_well = is_well and not server.is_spool_failing and not server.is_database_failing
+    storage = server.running
+    is_well = is_well and not storage.spool.is_failing and not storage.database.is_failing
     return "ok" if is_well else "degraded"
 
 

@@ -8,7 +8,7 @@ import asyncio
 import platform
 import time
 from collections import Counter as Counts
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 
@@ -52,6 +52,7 @@ from auricle.values.types import Timing
 _DELAY_BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
 LOOP_EVERY_S = 0.1
 _OTHER = "other"
+NO_POOLS: Mapping[str, Callable[[], Stats]] = {}
 _METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "OPTIONS", "PUT", "PATCH"})
 
 _WEBHOOK_OUTCOMES = {
@@ -66,10 +67,32 @@ disable_created_metrics()  # type: ignore[no-untyped-call]  # unused series
 router = APIRouter(default_response_class=Response)
 
 
-class Metrics:
-    """The server's counters, and the worker pools' statistics at each scrape."""
+def _never() -> bool:
+    return False
 
-    def __init__(self, transcriber: Transcriber, decoder: Decoder) -> None:
+
+class Metrics:
+    """The server's counters, and the worker pools' statistics at each scrape.
+
+    Args:
+        transcriber: Its workers are the pool ``asr``.
+        decoder: Its workers are the pool ``decode``.
+        others: The statistics of other pools by their names.
+        is_draining: Returns whether the server drains.
+        is_spool_failing: Returns whether uploads can't be stored on disk.
+        is_database_failing: Returns whether jobs and transcripts can't be stored.
+    """
+
+    def __init__(
+        self,
+        transcriber: Transcriber,
+        decoder: Decoder,
+        others: Mapping[str, Callable[[], Stats]] = NO_POOLS,
+        *,
+        is_draining: Callable[[], bool] = _never,
+        is_spool_failing: Callable[[], bool] = _never,
+        is_database_failing: Callable[[], bool] = _never,
+    ) -> None:
         self.registry = CollectorRegistry()
         counter = partial(Counter, registry=self.registry)
         gauge = partial(Gauge, registry=self.registry)
@@ -78,8 +101,7 @@ class Metrics:
         """Number of responses with each error code."""
         self.job_runs: Counts[str] = Counts()
         """Number of runs of background jobs here by the job's state after it."""
-        self._workers = _WorkerMetrics(transcriber, decoder)
-        self.registry.register(self._workers)
+        self.registry.register(_WorkerMetrics(transcriber, decoder, others))
         self._requests = counter(
             "auricle_http_requests",
             "HTTP requests by method, route and status.",
@@ -122,16 +144,16 @@ class Metrics:
         for state in JobState:
             if state is not JobState.RUNNING:
                 self._job_runs.labels(state.value)
-        self._draining = gauge(
-            "auricle_draining", "1 while the server drains and refuses new work."
+        gauge("auricle_draining", "1 while the server drains and refuses new work.").set_function(
+            is_draining
         )
-        self._spool_failing = gauge(
-            "auricle_spool_failing", "1 while uploads cannot be stored on disk."
+        gauge("auricle_spool_failing", "1 while uploads cannot be stored on disk.").set_function(
+            is_spool_failing
         )
-        self._database_failing = gauge(
+        gauge(
             "auricle_database_failing",
             "1 while the database of jobs and transcripts does not answer, or is damaged.",
-        )
+        ).set_function(is_database_failing)
         self.loop_delay = histogram(
             "auricle_event_loop_delay_seconds",
             "Delay of the event loop, measured ten times a second.",
@@ -141,26 +163,6 @@ class Metrics:
         tasks = gauge("auricle_asyncio_tasks", "Tasks of the event loop.")
         tasks.set_function(lambda: len(asyncio.all_tasks()))
         self.in_progress = gauge("auricle_requests_in_progress", "HTTP requests in progress.")
-
-    def add_pool(self, name: str, stats: Callable[[], Stats]) -> None:
-        """Report the workers of another pool at each scrape.
-
-        Args:
-            name: The label ``pool`` of its workers and jobs.
-            stats: Returns a snapshot; called at each scrape.
-        """
-        self._workers.others[name] = stats
-
-    def follow(
-        self,
-        is_draining: Callable[[], bool],
-        is_spool_failing: Callable[[], bool],
-        is_database_failing: Callable[[], bool],
-    ) -> None:
-        """Report the server's state at each scrape."""
-        self._draining.set_function(is_draining)
-        self._spool_failing.set_function(is_spool_failing)
-        self._database_failing.set_function(is_database_failing)
 
     def report_backlog(self, backlog: Backlog, now: float) -> None:
         """Report the unfinished background jobs and webhooks; ``now`` is Unix time in seconds."""
@@ -205,15 +207,20 @@ class Metrics:
 class _WorkerMetrics(Collector):
     """The worker pools' statistics at the time of a scrape."""
 
-    def __init__(self, transcriber: Transcriber, decoder: Decoder) -> None:
+    def __init__(
+        self,
+        transcriber: Transcriber,
+        decoder: Decoder,
+        others: Mapping[str, Callable[[], Stats]],
+    ) -> None:
         self._transcriber = transcriber
         self._decoder = decoder
-        self.others: dict[str, Callable[[], Stats]] = {}
+        self._others = others
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics of all pools."""
         pools = {"asr": self._transcriber.stats(), "decode": self._decoder.stats()}
-        others = {name: stats() for name, stats in self.others.items()}
+        others = {name: stats() for name, stats in self._others.items()}
         yield _build_info(pools["asr"].model)
         yield from _worker_families(pools | others)
         yield _optional_jobs(others)

@@ -206,9 +206,9 @@ def test_no_room_is_reported_before_anything_is_read(service: InProcess, error: 
 
 
 def test_while_shutting_down_new_work_is_refused(service: InProcess) -> None:
-    service.state.is_draining = True
-    assert_error(service.post(), 503, "draining")
-    service.state.is_draining = False
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(service.state.lifecycle, "_is_draining", True)
+        assert_error(service.post(), 503, "draining")
     service.assert_works()
 
 

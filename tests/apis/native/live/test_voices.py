@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from auricle.config.settings import LedgerSettings, LiveSettings
+from auricle.values.optional_workers import OptionalWorkers
 from auricle.workers.kinds.speakers.local import LocalSpeakers
 from tests.support.embedder import TwoVoices
 from tests.support.service import Live, keys, live, poll_until
@@ -27,8 +28,8 @@ ALICE, BOB = ({"authorization": f"Bearer a-secret-of-{name}"} for name in ("alic
 async def served(folder: Path, grace_s: float = 60.0) -> AsyncIterator[Live]:
     settings, ledger = LiveSettings(resume_grace_s=grace_s), LedgerSettings(state_dir=folder)
     secrets = keys("alice:a-secret-of-alice", "bob:a-secret-of-bob")
-    speakers = LocalSpeakers(TwoVoices())
-    async with live(folder, settings, ledger, api_keys=secrets, speakers=speakers) as service:
+    workers = OptionalWorkers(speakers=LocalSpeakers(TwoVoices()))
+    async with live(folder, settings, ledger, workers=workers, api_keys=secrets) as service:
         service.transcriber.answer_with = lambda job: spoken("And so my fellow.", job)
         yield service
 

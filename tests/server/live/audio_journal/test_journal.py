@@ -14,6 +14,7 @@ from auricle.config.settings import LedgerSettings
 from auricle.server.live.audio_journal import journal as audio_journal
 from auricle.server.live.audio_journal.file import JournalFile, JournalledUtterance, read_journal
 from auricle.server.live.audio_journal.journal import AudioJournal, delete_left, has_left
+from auricle.server.live.transcript_keeper import TranscriptKeeper
 from auricle.system.durable import try_lock
 from tests.apis.test_vanished_clients import LINEAR, segments
 from tests.support.service import Live, live, poll_until
@@ -157,10 +158,9 @@ async def test_a_client_that_can_resume_keeps_its_audio_itself(
 async def test_a_final_that_waits_for_the_database_stays_on_the_disk(
     service: Live, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    transcripts, release = service.state.running.transcripts, anyio.Event()
-    assert transcripts is not None
-    keeper = service.state.live.keeper
-    assert keeper is not None
+    release = anyio.Event()
+    keeper = service.state.live.storage.keeper
+    assert isinstance(keeper, TranscriptKeeper)
     store = keeper._writer._write_part
 
     async def wait_and_store(*arguments: Any) -> None:

@@ -15,8 +15,9 @@ from auricle.server.live.audio_journal import journal as audio_journal
 from auricle.server.live.audio_journal.file import JournalFile, JournalHeader
 from auricle.values.errors import AudioError, NoWorkerReady, PoisonJob, WorkerError
 from auricle.values.types import ANONYMOUS, JobKind, Options
-from tests.support.service import FakeService, build, listening, live, poll_until
+from tests.support.service import FakeService, live, poll_until
 from tests.support.stream import SPEECH
+from tests.support.transcriber import FakeTranscriber
 
 pytestmark = pytest.mark.server
 
@@ -47,7 +48,6 @@ def kept_in(directory: Path, **settings: Any) -> LedgerSettings:
 
 def found(service: FakeService) -> tuple[KeptTranscript, list[KeptSegment]] | None:
     transcripts = service.state.running.transcripts
-    assert transcripts is not None
     kept = transcripts.find(ANONYMOUS, UID)
     return None if kept is None else (kept[0], list(kept[1]))
 
@@ -121,9 +121,8 @@ async def test_recovering_the_same_audio_twice_changes_nothing(tmp_path: Path) -
 
 async def test_audio_waits_for_workers_that_start_or_die(tmp_path: Path) -> None:
     leave(tmp_path)
-    service = build(tmp_path, ledger=kept_in(tmp_path))
-    service.transcriber.script += [NoWorkerReady("not yet", 1), WorkerError("died")]
-    async with listening(service.app):
+    transcriber = FakeTranscriber(script=[NoWorkerReady("not yet", 1), WorkerError("died")])
+    async with live(tmp_path, ledger=kept_in(tmp_path), transcriber=transcriber) as service:
         _, segments = await recovered(service, tmp_path)
     assert [segment.text for segment in segments] == ["hello"]
 
@@ -133,9 +132,8 @@ async def test_audio_that_cant_be_transcribed_is_given_up(
     tmp_path: Path, error: Exception, logged: LogCapture
 ) -> None:
     leave(tmp_path)
-    service = build(tmp_path, ledger=kept_in(tmp_path))
-    service.transcriber.script.append(error)
-    async with listening(service.app):
+    transcriber = FakeTranscriber(script=[error])
+    async with live(tmp_path, ledger=kept_in(tmp_path), transcriber=transcriber) as service:
         await poll_until(lambda: not left(tmp_path))
         assert found(service) is None
     assert "secret" not in str(logged.entries)
@@ -174,10 +172,9 @@ async def test_what_is_not_recovered_before_the_server_stops_is_at_the_next_star
     tmp_path: Path,
 ) -> None:
     leave(tmp_path)
-    stopped = build(tmp_path, ledger=kept_in(tmp_path))
-    stopped.transcriber.gate = anyio.Event()
-    async with listening(stopped.app):
-        await poll_until(lambda: stopped.transcriber.in_flight)
+    transcriber = FakeTranscriber(gate=anyio.Event())
+    async with live(tmp_path, ledger=kept_in(tmp_path), transcriber=transcriber):
+        await poll_until(lambda: transcriber.in_flight)
     assert len(left(tmp_path)) == 1
     async with live(tmp_path, ledger=kept_in(tmp_path)) as service:
         await recovered(service, tmp_path)

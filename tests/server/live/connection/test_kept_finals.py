@@ -8,6 +8,7 @@ import pytest
 from auricle.ledger.sqlite import SqliteDatabase
 from auricle.ledger.transcripts import Transcripts
 from auricle.server.live import transcript_keeper
+from auricle.server.live.registry import LiveStorage
 from auricle.server.live.transcript_keeper import TranscriptKeeper
 from tests.server.live.connection.helpers import PLAIN, connected
 from tests.support.live_sessions import ALICE, sessions
@@ -23,8 +24,8 @@ async def test_a_final_is_sent_only_after_it_was_stored(
     monkeypatch.setattr(transcript_keeper, "SEND_LIMIT_S", 60.0)
     database = SqliteDatabase.open(tmp_path)
     transcripts = Transcripts(database)
-    async with sessions() as fakes:
-        keeper = fakes.live.keeper = TranscriptKeeper(transcripts, keep_s=1e9)
+    keeper = TranscriptKeeper(transcripts, keep_s=1e9)
+    async with sessions(storage=LiveStorage(keeper=keeper)) as fakes:
         place = fakes.live.admit(ALICE, None)
         runner = await fakes.live.open(fakes.group, ALICE, PLAIN, place, owner=ALICE)
         line = await connected(fakes, runner)

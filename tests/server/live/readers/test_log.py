@@ -75,7 +75,7 @@ async def running(database: Any) -> Any:
     """Run a log; what waits is stored at the end."""
     log = LedgerFeedLog(StoredFeeds(database), "")
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(log.run)
+        tasks.start_soon(log.run, list[str])
         yield log
         tasks.cancel_scope.cancel()
 

@@ -164,7 +164,7 @@ def _view(server: Service, job: Job) -> StoredJob:
     return StoredJob(
         running.runner.current(job),
         _starts_in_s(server, job, before),
-        keeps_transcripts=running.transcripts is not None,
+        keeps_transcripts=server.ledger_settings.keep_transcripts,
         shows_webhook=has_webhook,
         delivery=next(iter(deliveries), None),
     )
@@ -244,12 +244,12 @@ async def delete_job(server: Service, client: ClientId, job_id: str) -> JobView:
     if job.state.is_final and not is_cancelled:
         if job.has_audio:
             await _delete_audio(server, job)
-        return StoredJob(job, keeps_transcripts=running.transcripts is not None)
+        return StoredJob(job, keeps_transcripts=server.ledger_settings.keep_transcripts)
     job = running.runner.current(job)
     running.runner.stop(job.number)
     await _delete_audio(server, job)
     if is_cancelled:
-        server.wake_webhooks()
+        server.running.webhooks.wake()
         return await running.in_database_thread(lambda: _view(server, job))
     return StoredJob(job_rules.cancel(job, 0.0, time.time()))
 

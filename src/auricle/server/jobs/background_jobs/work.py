@@ -90,7 +90,7 @@ async def _transcribe(
                 finished=StoredChunks(running, _weights(server, model)),
             )
     except Draining:
-        if server.is_draining:  # this server stops, and the runner queues the job again
+        if server.lifecycle.is_draining:  # this server stops, and the runner queues the job again
             await anyio.sleep_forever()
         raise
     except (LeaseLost, LedgerUnavailable, ModelUnavailable):
@@ -106,7 +106,7 @@ async def _transcribe(
     run_s = time.monotonic() - began_at
     note_answer(server, log, result, run_s)
     server.start_estimate.note_run(spec.audio_bytes, run_s)
-    if server.running.transcripts is not None:
+    if server.ledger_settings.keep_transcripts:
         running.also = keeping(
             spec, transcript, time.time(), _receivers(server.transcript_events, params.callback)
         )

@@ -59,11 +59,10 @@ class AudioJournal:
         """Take over a directory, its lock, and the files that others have left in it."""
         self.left = left
         """Utterances to recover."""
-        self.is_waiting: Callable[[str, int], bool] = lambda uid, utterance: False
-        """Returns whether the final of an utterance exists and waits to be stored."""
         self._path = path
         self._lock = lock
         self._files: dict[Key, JournalFile] = {}
+        self._waiting: set[Key] = set()
         self._finished: dict[Key, Path] = {}
         self._left_paths = {file.key: file.path for file in left}
         self._threads = CapacityLimiter(1)
@@ -94,9 +93,14 @@ class AudioJournal:
                 left += _take_over(directory, path)
         return cls(path, lock, left)
 
+    def hold(self, uid: str, utterance: int) -> None:
+        """Note that the final of an utterance exists, and waits to be stored."""
+        self._waiting.add((uid, utterance))
+
     def forget(self, uid: str, utterance: int) -> None:
         """Delete an utterance's audio soon: its final is stored, or never will be."""
         key = uid, utterance
+        self._waiting.discard(key)
         if (file := self._files.pop(key, None)) is not None:
             self._finished[key] = file.path
         elif (path := self._left_paths.pop(key, None)) is not None:
@@ -105,7 +109,7 @@ class AudioJournal:
     def abandon(self, uid: str) -> None:
         """Delete the audio of a session that has ended, except where a final waits to be stored."""
         for of_session, utterance in list(self._files):
-            if of_session == uid and not self.is_waiting(uid, utterance):
+            if of_session == uid and (uid, utterance) not in self._waiting:
                 self.forget(uid, utterance)
 
     async def run(
@@ -155,7 +159,7 @@ class AudioJournal:
         unfinished = session.unfinished_audio(written)
         pending = {audio.utterance for audio in unfinished}
         for utterance in written:
-            if utterance not in pending and not self.is_waiting(session.id, utterance):
+            if utterance not in pending and (session.id, utterance) not in self._waiting:
                 self.forget(session.id, utterance)
         return [audio for audio in unfinished if written.get(audio.utterance) != audio.samples]
 

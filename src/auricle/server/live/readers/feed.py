@@ -74,6 +74,32 @@ class FeedLog(Protocol):
         """Delete the feed, whose session has ended."""
         ...
 
+    async def until_stored(self) -> None:
+        """Wait until all changes so far are stored, for a limited time."""
+        ...
+
+
+class NoFeedLog:
+    """Stores nothing, so that feeds end with the server."""
+
+    def save(self, feed: "SessionFeed") -> None:
+        """Do nothing."""
+
+    def add(self, feed: "SessionFeed", number: int, final: Final, first_number: int) -> None:
+        """Do nothing."""
+
+    def progress(self, feed: "SessionFeed", final_ms: int) -> None:
+        """Do nothing."""
+
+    def remove(self, feed: "SessionFeed") -> None:
+        """Do nothing."""
+
+    async def until_stored(self) -> None:
+        """Return at once."""
+
+
+NO_FEED_LOG = NoFeedLog()
+
 
 @dataclass(slots=True)
 class _Entry:

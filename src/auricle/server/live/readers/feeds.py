@@ -5,8 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from auricle.server.live.readers.feed import SessionFeed
-from auricle.server.live.readers.log import LedgerFeedLog
+from auricle.server.live.readers.feed import NO_FEED_LOG, FeedLog, SessionFeed
 from auricle.server.live.readers.wire.events import KeepAlive
 from auricle.values.errors import NotFound, Overloaded
 from auricle.values.types import ANONYMOUS, ClientId
@@ -30,16 +29,16 @@ class Feeds:
 
     Args:
         max_readers: Maximum readers that are connected at once.
+        log: Keeps feeds over a restart of the server.
     """
 
-    def __init__(self, max_readers: int) -> None:
+    def __init__(self, max_readers: int, log: FeedLog = NO_FEED_LOG) -> None:
         self._max_readers = max_readers
+        self._log = log
         self._feeds: dict[str, SessionFeed] = {}
         self._ended_at: dict[str, float] = {}
         self._news_at: dict[str, tuple[int, float]] = {}
         self._waits_until: dict[str, float] = {}
-        self.log: LedgerFeedLog | None = None
-        """Keeps feeds over a restart of the server; ``None``: they end with it."""
         self.readers = 0
 
     def open(
@@ -67,7 +66,7 @@ class Feeds:
             time.time(),
             start_sample,
             request_id,
-            can_return=can_return,
+            can_return=can_return and self._log is not NO_FEED_LOG,
         )
         self._feeds[session_id] = feed
         return feed
@@ -79,15 +78,15 @@ class Feeds:
 
         It waits until that is stored, for a limited time.
         """
-        if self.log is None or not feed.can_return or feed.is_logged or feed.is_ended:
+        if not feed.can_return or feed.is_logged or feed.is_ended:
             return
-        feed.keep_in(self.log)
-        await self.log.until_stored()
+        feed.keep_in(self._log)
+        await self._log.until_stored()
 
     async def until_stored(self, feed: SessionFeed) -> None:
         """Wait until all finals of a feed are stored, for a limited time, if it is kept."""
-        if self.log is not None and feed.is_logged:
-            await self.log.until_stored()
+        if feed.is_logged:
+            await self._log.until_stored()
 
     def restore(self, feeds: Iterable[SessionFeed], until: float) -> None:
         """Take restored feeds, which wait for their speakers until a monotonic time."""

@@ -83,8 +83,6 @@ class LedgerFeedLog:
     def __init__(self, stored: StoredFeeds, gateway: str) -> None:
         self._stored = stored
         self._gateway = gateway
-        self.sessions: Callable[[], Sequence[str]] = tuple
-        """Returns the ids of the sessions whose feeds are stored."""
         self._added = self._done = 0
         self._threads = CapacityLimiter(1)
         self._writer = BackgroundWriter[_Pending](
@@ -153,12 +151,16 @@ class LedgerFeedLog:
             while self._done < added:
                 await self._writer.progress()
 
-    async def run(self) -> None:
-        """Store changes until cancelled; then store what is left."""
+    async def run(self, sessions: Callable[[], Sequence[str]]) -> None:
+        """Store changes until cancelled; then store what is left.
+
+        Args:
+            sessions: Returns the ids of the sessions whose feeds are stored.
+        """
         try:
             async with anyio.create_task_group() as group:
                 group.start_soon(self._show_late)
-                group.start_soon(self._touch)
+                group.start_soon(self._touch, sessions)
                 await self._writer.run()
         finally:
             if changes := len(self._writer.pending):
@@ -189,13 +191,13 @@ class LedgerFeedLog:
                     break
                 each.show()
 
-    async def _touch(self) -> None:
+    async def _touch(self, sessions: Callable[[], Sequence[str]]) -> None:
         while True:
             await anyio.sleep(TOUCH_S)
             try:
                 await to_thread.run_sync(
                     self._stored.touch,
-                    self.sessions(),
+                    sessions(),
                     time.time(),
                     abandon_on_cancel=True,
                     limiter=self._threads,

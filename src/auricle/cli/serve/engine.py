@@ -1,0 +1,123 @@
+"""What recognises speech for a server: local workers, or recognisers on other machines."""
+
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import anyio
+
+from auricle import __version__
+from auricle.cli.serve.operator_warnings import warn
+from auricle.cli.support.console import is_terminal
+from auricle.config.settings import Settings
+
+if TYPE_CHECKING:
+    from auricle.cluster.gateway.transcriber import RemoteTranscriber
+    from auricle.engines.models import Models, ModelTable
+    from auricle.server.live.admission.memory import Machine
+    from auricle.workers.crash_audio import CrashAudio
+    from auricle.workers.kinds.asr.model_pools import ModelPools
+    from auricle.workers.process.poison import CrashBudget
+
+WORKERS_PER_RECOGNISER = 2
+"""Until finals show what the recognisers hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """A transcriber that has not been started.
+
+    Attributes:
+        transcriber: Owned by the caller.
+        models: Its models.
+        summary: Describes what it is starting, for the terminal.
+        facts: The same as fields for the log.
+        machine: What its capacity of live speech depends on.
+        model: Name of the requested model; empty if only the recognisers know it.
+        reload: Replaces the models whose files have changed; ``None``: there are none here.
+    """
+
+    transcriber: "ModelPools | RemoteTranscriber"
+    models: "Models"
+    summary: str
+    facts: Mapping[str, object]
+    machine: "Machine"
+    model: str = ""
+    reload: Callable[[], Awaitable[None]] | None = None
+
+
+async def find_engine(
+    settings: Settings,
+    models: "ModelTable",
+    crash_audio: "CrashAudio | None",
+    crash_budget: "CrashBudget",
+) -> Engine:
+    """Return the transcriber: a pool of local workers, or a client of recognisers.
+
+    Raises:
+        SetupError: The model or the GPU is not available.
+    """
+    from auricle.server.live.admission.memory import Machine
+
+    if urls := settings.engine.engine_urls:
+        from auricle.cluster.gateway.models import FleetModels
+        from auricle.cluster.gateway.transcriber import RemoteTranscriber
+
+        count = f"{len(urls)} recognisers" if len(urls) > 1 else "a recogniser"
+        costs = models.default.engine.costs
+        remote = RemoteTranscriber(settings.engine, settings.queue, costs, crash_budget)
+        fleet = FleetModels(settings.model, remote.models, models.products)
+        machine = Machine(f"{__version__} {sorted(urls)}", WORKERS_PER_RECOGNISER * len(urls))
+        facts: dict[str, object] = {"recognisers": len(urls)}
+        return Engine(remote, fleet, f"sends jobs to {count}", facts, machine)
+
+    from auricle.engines.placement import measured_of, plan_models
+    from auricle.system.machine import available_memory_bytes
+    from auricle.workers.kinds.asr.model_pools import ModelPools
+
+    in_log = not is_terminal(sys.stderr)
+    memory_mb = available_memory_bytes() / 1e6
+    plans = await anyio.to_thread.run_sync(
+        partial(plan_models, settings.worker, models, memory_mb=memory_mb)
+    )
+    place = await anyio.to_thread.run_sync(partial(plans[0].place, in_log=in_log))
+    if place.gpu_issue is not None:
+        warn("gpu_not_used", f"Not using a GPU: {place.gpu_issue.text}.")
+    pool = ModelPools(
+        plans,
+        place,
+        settings.queue,
+        crash_audio,
+        crash_budget,
+        idle_s=settings.model.model_idle_s,
+        memory_mb=memory_mb,
+    )
+    workers = place.worker.workers
+    summary = f"loads {place.model.name} in {workers} worker{'s' * (workers > 1)}"
+    if others := [plan.model.name for plan in plans[1:]]:
+        summary += f", and serves {', '.join(others)}"
+    facts = {
+        "engine": place.engine.name,
+        "model": place.model.name,
+        "revision": place.model.revision,
+        "device": place.settings.device,
+        "compute_type": place.settings.compute_type,
+        "workers": workers,
+        "worker_threads": place.worker.worker_threads,
+    }
+    if others:
+        facts["models"] = [
+            {
+                "name": plan.model.name,
+                "engine": plan.model.engine.name,
+                "load": plan.model.load.value,
+                "workers": plan.worker.workers,
+                "memory_mb": round(plan.memory_mb),
+            }
+            for plan in plans
+        ]
+    measured = place.capacity.live_sessions if place.capacity is not None else 0
+    machine = Machine(f"{__version__} {measured_of(place)}", workers, measured)
+    return Engine(pool, models, summary, facts, machine, models.default.name, pool.reload)

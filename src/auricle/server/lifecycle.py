@@ -1,0 +1,54 @@
+"""Requests in progress, and whether the server still accepts new work."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import anyio
+
+from auricle.values.errors import Draining
+
+
+class Lifecycle:
+    """From the start of a server until it has drained."""
+
+    def __init__(self) -> None:
+        self._is_draining = False
+        self._requests: set[anyio.CancelScope] = set()
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether new work is refused."""
+        return self._is_draining
+
+    @property
+    def requests(self) -> int:
+        """Number of requests in progress."""
+        return len(self._requests)
+
+    @contextmanager
+    def request_scope(self) -> Iterator[anyio.CancelScope]:
+        """Register a request while it is in progress; :meth:`end_requests` cancels the scope."""
+        with anyio.CancelScope() as scope:
+            self._requests.add(scope)
+            try:
+                yield scope
+            finally:
+                self._requests.discard(scope)
+
+    def check_serving(self) -> None:
+        """Check that the server accepts new work.
+
+        Raises:
+            Draining: The service is shutting down.
+        """
+        if self._is_draining:
+            raise Draining()
+
+    def drain(self) -> None:
+        """Refuse new work from now on."""
+        self._is_draining = True
+
+    def end_requests(self) -> None:
+        """Cancel the requests in progress; their clients get a retryable error."""
+        for scope in self._requests:
+            scope.cancel()
