@@ -12,12 +12,11 @@ import pytest
 from auricle.ledger.audio.store import sweep
 from auricle.ledger.events import StoredEvents
 from auricle.ledger.job import JobState
-from auricle.ledger.job_events import subject_of
 from auricle.ledger.lease import claim_of
 from auricle.ledger.outbox import DeliveryState
 from auricle.ledger.store import Ledger
 from tests.support.ledger import a_spec, open_at, open_audio_at
-from tests.support.ledger_life import DONE, NOW, POISONED, QUOTA, URL
+from tests.support.ledger_life import DONE, NOW, POISONED, QUOTA, URL, keep_transcript
 from tests.support.postgres import PostgresServer
 
 pytestmark = [
@@ -134,7 +133,7 @@ def recover(location: str, audio_location: str, upload: Path, steps: list[str]) 
         path = audio.fetch(taken.spec.audio, 4)
         assert path.read_bytes() == b"RIFF"
         audio.release(path)
-        ledger.finish(claim_of(taken), SUCCESSOR, LATER)
+        ledger.finish(claim_of(taken), SUCCESSOR, LATER, keep_transcript)
         audio.delete(taken.spec.audio)
     job = ledger.find(a_spec().owner, "job-1")
     assert job is not None
@@ -143,8 +142,9 @@ def recover(location: str, audio_location: str, upload: Path, steps: list[str]) 
     while (due := events.next_delivery(LATER)) is not None:
         assert "delivered" not in steps
         events.end_attempt(due, 200, LATER)
-    (delivery,) = events.of(subject_of(job.spec.uid))
-    assert delivery.state is DeliveryState.DELIVERED
+    for subject in (f"jobs/{job.spec.uid}", f"transcripts/{a_spec().uid}"):
+        (delivery,) = events.of(subject)
+        assert delivery.state is DeliveryState.DELIVERED
     assert len(ledger.page(job.spec.owner)) == 1
     sweep(audio, ledger.needed_audio, older_than=1e12)
     assert list(audio.names(older_than=1e12)) == []

@@ -10,11 +10,14 @@ import signal
 import sys
 from pathlib import Path
 
+from auricle.ledger.database import Transaction
 from auricle.ledger.events import StoredEvents
 from auricle.ledger.job import JobState, Outcome
 from auricle.ledger.lease import claim_of
 from auricle.ledger.quota import Quota
 from auricle.ledger.store import Ledger
+from auricle.ledger.transcript_events import TranscriptEvents
+from auricle.ledger.transcripts import KeptSegment, KeptTranscript, store_transcript
 from tests.support.ledger import a_spec, open_at, open_audio_at
 
 NOW = 1.8e9
@@ -22,6 +25,14 @@ URL = "https://receiver.example"
 QUOTA = Quota(max_jobs=10, max_ended_jobs=1000, max_audio_bytes=10**6)
 DONE = Outcome(JobState.DONE, keep_s=60, result=b'{"by": "first"}')
 POISONED = Outcome(JobState.FAILED, keep_s=60)
+
+
+def keep_transcript(transaction: Transaction) -> None:
+    """Keep the result of the job, and report it."""
+    spec = a_spec()
+    kept = KeptTranscript(spec.uid, spec.owner, "job", "en", NOW, NOW)
+    stored = store_transcript(transaction, kept, [KeptSegment(1, 0, 900, "Hello.")])
+    TranscriptEvents(URL).kept(transaction, stored, "operator", NOW)
 
 
 def live(checkpoint: int, location: str, audio_path: str, upload: str) -> None:
@@ -49,14 +60,13 @@ def live(checkpoint: int, location: str, audio_path: str, upload: str) -> None:
     ledger.renew(claim, NOW, 0.1, "")
     ledger.add_chunk(claim, "0", b"zero", NOW)
     print("chunk", flush=True)
-    ledger.finish(claim, DONE, NOW)
+    ledger.finish(claim, DONE, NOW, keep_transcript)
     print("done", flush=True)
     audio.delete(spec.audio)
     pass_checkpoint("audio: after delete")
-    due = events.next_delivery(NOW)
-    assert due is not None
-    print("sent", flush=True)
-    events.end_attempt(due, 200, NOW)
+    while (due := events.next_delivery(NOW)) is not None:
+        print("sent", flush=True)
+        events.end_attempt(due, 200, NOW)
     print("delivered", flush=True)
     database.close()
 
