@@ -54,10 +54,13 @@ def environment(folder: Path, **settings: object) -> dict[str, str]:
 
 
 class Command:
-    """``auricle ARGUMENTS``, running; its output is kept as it comes."""
+    """``auricle ARGUMENTS``, running; its output is kept as it comes.
+
+    Its process is forked, unless it is to begin as users' do, with a new interpreter.
+    """
 
     def __init__(
-        self, arguments: list[str], environ: dict[str, str], *, is_forked: bool = False
+        self, arguments: list[str], environ: dict[str, str], *, is_forked: bool = True
     ) -> None:
         self.process: Forked | subprocess.Popen[str]
         if is_forked:
@@ -158,7 +161,7 @@ def until(condition: Callable[[], object], running: Command) -> None:
 
 
 @contextmanager
-def command(*arguments: str, environ: dict[str, str], is_forked: bool = False) -> Iterator[Command]:
+def command(*arguments: str, environ: dict[str, str], is_forked: bool = True) -> Iterator[Command]:
     running = Command(list(arguments), environ, is_forked=is_forked)
     try:
         yield running
@@ -173,8 +176,7 @@ def command(*arguments: str, environ: dict[str, str], is_forked: bool = False) -
 def serving(folder: Path, *arguments: str, **settings: object) -> Iterator[tuple[Command, str]]:
     """Run ``auricle serve`` and give its URL once it is ready.
 
-    It has one worker of each kind unless settings say otherwise, its coverage is not measured, and
-    its process is forked.
+    It has one worker of each kind unless settings say otherwise, and its coverage is not measured.
     """
     with _serving(folder, arguments, settings, is_forked=True) as found:
         yield found
@@ -184,7 +186,7 @@ def serving(folder: Path, *arguments: str, **settings: object) -> Iterator[tuple
 def serving_anew(
     folder: Path, *arguments: str, **settings: object
 ) -> Iterator[tuple[Command, str]]:
-    """Do the same with a new interpreter, as users do."""
+    """Do the same with a new interpreter."""
     with _serving(folder, arguments, settings, is_forked=False) as found:
         yield found
 

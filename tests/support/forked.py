@@ -1,7 +1,8 @@
 """``auricle`` commands in processes that are forked from one that has imported all that they need.
 
 The imports of ``auricle serve`` take a second of processor time in each new process; a fork of this
-one takes 20 ms. What depends on a new interpreter, such as ``sitecustomize``, needs one.
+one takes 20 ms. Coverage is measured from then on. What depends on a new interpreter, such as
+``sitecustomize`` and the encoding of the outputs, needs one.
 """
 
 import atexit
@@ -21,13 +22,14 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import coverage
+
 import auricle
 from bench.lib import fixed_values
+from tests.surroundings import MEASURED
 
 ROOT = Path(__file__).parents[2]
-IMPORTED = re.compile(
-    r"auricle\.(cli\.serve\.|server\.|apis\..+\.spec|workers\..+\.pool|ledger\.sqlite)"
-)
+IMPORTED = re.compile(r"auricle\.(cli\.|server\.|apis\..+\.spec|workers\..+\.pool|ledger\.sqlite)")
 MAX_REQUEST_BYTES = 2**17
 _NUMBER = struct.Struct("i")
 
@@ -81,9 +83,11 @@ def _zygote() -> socket.socket:
     """Start the process that is forked, and return the socket that it listens on."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environ = os.environ | {"PYTHONPATH": path, "COLUMNS": "200", "PYTHONUNBUFFERED": "1"}
+    environ.pop(MEASURED, None)
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.support.forked", str(theirs.fileno())],
-        env=os.environ | {"PYTHONPATH": path, "COLUMNS": "200", "PYTHONUNBUFFERED": "1"},
+        env=environ,
         stdin=subprocess.DEVNULL,
         pass_fds=[theirs.fileno()],
         cwd=ROOT,
@@ -124,6 +128,8 @@ def _serve(control: socket.socket) -> list[str]:
     arguments, environ = json.loads(request)
     os.environ.clear()
     os.environ.update(environ)
+    if MEASURED in environ:
+        coverage.process_startup()
     return list(arguments)
 
 

@@ -70,7 +70,8 @@ def test_a_letter_that_the_locale_lacks_costs_no_transcript(
     meeting = tmp_path / os.fsdecode("会議.wav".encode())  # independent of this process' encoding
     meeting.write_bytes(SHORT.path.read_bytes())
     environ = environment(tmp_path) | variables
-    with command("transcribe", str(meeting), str(PAIR.path), environ=environ) as running:
+    files = str(meeting), str(PAIR.path)
+    with command("transcribe", *files, environ=environ, is_forked=False) as running:
         assert running.wait() == 0
     assert shown in running.stdout
     assert "29376 " in running.stdout
