@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import auricle.workers.kinds
-from auricle.config.settings import DecodeSettings, Settings, SpeakerSettings, TurnSettings
+from auricle.config.settings import Settings
 from auricle.engines.models import ModelTable
 from auricle.workers.process.poison import CrashBudget
 from auricle.workers.registry import find_kinds, open_workers
@@ -31,11 +31,7 @@ async def test_the_settings_exclude_pools() -> None:
     kinds = {name: spec for name, spec in find_kinds().items() if not spec.is_started_late}
     pools = await open_workers(kinds, context(Settings()))
     assert set(pools) == set(kinds)
-    off = Settings(
-        speakers=SpeakerSettings(speaker_workers=0),
-        turns=TurnSettings(turn_workers=0),
-        decode=DecodeSettings(frame_workers=0),
-    )
+    off = Settings.load({"speaker_workers": 0, "turn_workers": 0, "frame_workers": 0})
     assert await open_workers(kinds, context(off)) == {}
 
 

@@ -329,46 +329,6 @@ class DecodeSettings(Section):
     )
     open_files: int = fixed(32)
     """Maximum files open at once in all decode workers, whose memory limit allows no more."""
-    frame_workers: int = Field(
-        1,
-        ge=0,
-        le=64,
-        description="Worker processes for live MP3, FLAC and AAC, started by the first such "
-        "stream; 0: these streams are rejected.",
-    )
-
-
-class SpeakerSettings(Section):
-    """Workers that distinguish the speakers of a recording."""
-
-    title = "Speakers"
-
-    speaker_workers: int = Field(
-        1,
-        ge=0,
-        le=64,
-        description="Worker processes for speakers, started by the first request for speakers; "
-        "0: transcripts have none.",
-    )
-    speaker_model: Path | None = Field(
-        None,
-        description="Speaker model in ONNX, from Kaldi filter banks [batch, frames, 80] to "
-        "embeddings; none: CAM++, which is part of Auricle.",
-    )
-
-
-class TurnSettings(Section):
-    """Workers that judge whether a speaker has finished."""
-
-    title = "Turns"
-
-    turn_workers: int = Field(
-        1,
-        ge=0,
-        le=64,
-        description="Worker processes for the end of turns, started by the first session with turn "
-        "detection; 0: silence ends utterances.",
-    )
 
 
 NO_PARTIALS = "none"
@@ -618,8 +578,6 @@ class Settings:
     worker: WorkerSettings = field(default_factory=WorkerSettings)
     queue: QueueSettings = field(default_factory=QueueSettings)
     decode: DecodeSettings = field(default_factory=DecodeSettings)
-    speakers: SpeakerSettings = field(default_factory=SpeakerSettings)
-    turns: TurnSettings = field(default_factory=TurnSettings)
     live: LiveSettings = field(default_factory=LiveSettings)
     engine: RemoteEngineSettings = field(default_factory=RemoteEngineSettings)
     ledger: LedgerSettings = field(default_factory=LedgerSettings)

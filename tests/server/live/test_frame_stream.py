@@ -15,6 +15,7 @@ from auricle.values.errors import UnsupportedFormat
 from auricle.values.optional_workers import NO_FRAME_DECODER, OptionalWorkers
 from auricle.values.types import ANONYMOUS, CompressedFrame, FrameCodec
 from auricle.workers.kinds.frames.pool import FramePool
+from auricle.workers.kinds.frames.settings import FrameSettings
 from auricle.workers.process.poison import CrashBudget
 from tests.support.clips import CLIPS
 from tests.support.compressed import encoded, likeness
@@ -29,7 +30,7 @@ PCM = CLIPS["fellow.wav"].pcm
 @pytest.fixture
 async def service(tmp_path: Path) -> AsyncIterator[Live]:
     worker = WorkerSettings.model_validate({"backoff_first_s": 0.05})
-    pool = FramePool(worker, DecodeSettings(), CrashBudget(3, 60))
+    pool = FramePool(worker, DecodeSettings(), FrameSettings(), CrashBudget(3, 60))
     await pool.start()
     async with live(tmp_path, workers=OptionalWorkers(frames=pool)) as started:
         yield started

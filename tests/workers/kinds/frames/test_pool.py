@@ -18,6 +18,7 @@ from auricle.workers.kinds.frames.pool import FramePool
 from auricle.workers.kinds.frames.schedule import (
     MAX_FAILED_FRAMES,
 )
+from auricle.workers.kinds.frames.settings import FrameSettings
 from auricle.workers.process.poison import CrashBudget
 from tests.support.clips import CLIPS
 from tests.support.compressed import encoded, split, splitter_of
@@ -43,7 +44,8 @@ def frames_of(codec: FrameCodec) -> tuple[list[CompressedFrame], bytes]:
 async def opened(workers: int = 1) -> AsyncIterator[FramePool]:
     pool = FramePool(
         WorkerSettings.model_validate({"backoff_first_s": 0.05}),
-        DecodeSettings(frame_workers=workers),
+        DecodeSettings(),
+        FrameSettings(frame_workers=workers),
         CrashBudget(1, 60),
     )
     await pool.start()

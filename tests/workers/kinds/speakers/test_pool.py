@@ -12,7 +12,7 @@ import numpy as np
 import psutil
 import pytest
 
-from auricle.config.settings import QueueSettings, SpeakerSettings, WorkerSettings
+from auricle.config.settings import QueueSettings, WorkerSettings
 from auricle.values.errors import SetupError, SpeakersUnavailable, WorkerError
 from auricle.values.transcriber import WorkerState
 from auricle.values.types import ClientId, EmbedJob, JobId
@@ -20,6 +20,7 @@ from auricle.workers.kinds.speakers.messages import EmbedStretches, StretchesEmb
 from auricle.workers.kinds.speakers.model_file import MAX_DIMENSIONS
 from auricle.workers.kinds.speakers.pool import SpeakerPool
 from auricle.workers.kinds.speakers.schedule import read_vectors
+from auricle.workers.kinds.speakers.settings import SpeakerSettings
 from auricle.workers.process.process import ProcessExit
 from tests.support.clips import CLIPS
 from tests.support.onnx_writer import FLOAT, graph, node, onnx_file

@@ -9,10 +9,11 @@ from contextlib import asynccontextmanager
 import psutil
 import pytest
 
-from auricle.config.settings import TurnSettings, WorkerSettings
+from auricle.config.settings import WorkerSettings
 from auricle.values.errors import TurnsUnavailable
 from auricle.values.types import JobId, TurnJob
 from auricle.workers.kinds.turns.pool import TurnPool
+from auricle.workers.kinds.turns.settings import TurnSettings
 from auricle.workers.kinds.turns.smart_turn import SmartTurn
 from tests.support.clips import CLIPS
 

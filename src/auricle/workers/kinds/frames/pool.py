@@ -20,6 +20,7 @@ from auricle.workers.kinds.frames.schedule import (
     FrameStep,
     Stream,
 )
+from auricle.workers.kinds.frames.settings import FrameSettings
 from auricle.workers.pool import Pool
 from auricle.workers.process.launch import Launch, confined_program, hard_limit_bytes
 from auricle.workers.process.poison import CrashBudget
@@ -48,14 +49,19 @@ class FramePool(Pool[FrameStep, Pcm16]):
 
     Args:
         worker: Budgets, limits and backoff of workers.
-        decode: Number of workers, at least 1, and the budget of a step.
+        decode: The budget of a step.
+        frames: Number of workers, at least 1.
         crash_budget: Crash budget that poison frames are charged to.
     """
 
     def __init__(
-        self, worker: WorkerSettings, decode: DecodeSettings, crash_budget: CrashBudget
+        self,
+        worker: WorkerSettings,
+        decode: DecodeSettings,
+        frames: FrameSettings,
+        crash_budget: CrashBudget,
     ) -> None:
-        size = decode.frame_workers
+        size = frames.frame_workers
         self._schedule = FrameSchedule(size, decode.decode_budget_s, crash_budget)
         super().__init__(
             "frame",

@@ -1,11 +1,12 @@
 """SpeakerPool: a VoiceEmbedder on local processes."""
 
 from auricle.config.environment import worker_environment
-from auricle.config.settings import QueueSettings, SpeakerSettings, WorkerSettings
+from auricle.config.settings import QueueSettings, WorkerSettings
 from auricle.values.types import EmbedJob, SpeakerEmbeddings
 from auricle.workers.kinds.speakers.messages import FROM_CHILD
 from auricle.workers.kinds.speakers.model_file import BUNDLED_MODEL, check_file
 from auricle.workers.kinds.speakers.schedule import SpeakerSchedule
+from auricle.workers.kinds.speakers.settings import SpeakerSettings
 from auricle.workers.pool import Pool
 from auricle.workers.process.launch import Launch, confined_program, hard_limit_bytes
 from auricle.workers.process.messages import StartModel

@@ -8,6 +8,7 @@ from auricle.config.settings import Settings
 from auricle.workers.kinds.speakers.local import LocalSpeakers
 from auricle.workers.kinds.speakers.model_file import BUNDLED_MODEL, check_file, digest_of
 from auricle.workers.kinds.speakers.pool import SpeakerPool
+from auricle.workers.kinds.speakers.settings import SpeakerSettings
 from auricle.workers.spec import PoolContext, WorkerSpec
 
 
@@ -21,19 +22,19 @@ class _OpenSpeakers(LocalSpeakers):
 
 
 def _model(settings: Settings) -> Path:
-    return settings.speakers.speaker_model or BUNDLED_MODEL
+    return settings.section(SpeakerSettings).speaker_model or BUNDLED_MODEL
 
 
 def _check(settings: Settings) -> None:
-    if settings.speakers.speaker_workers:
+    if settings.section(SpeakerSettings).speaker_workers:
         check_file(_model(settings))
 
 
 async def _open(context: PoolContext) -> _OpenSpeakers | None:
-    settings = context.settings
-    if not settings.speakers.speaker_workers:
+    settings, speakers = context.settings, context.settings.section(SpeakerSettings)
+    if not speakers.speaker_workers:
         return None
-    pool = SpeakerPool(settings.worker, settings.speakers, settings.queue)
+    pool = SpeakerPool(settings.worker, speakers, settings.queue)
     return _OpenSpeakers(pool, await anyio.to_thread.run_sync(digest_of, _model(settings)))
 
 

@@ -1,11 +1,12 @@
 """TurnPool: a TurnJudge on local processes."""
 
 from auricle.config.environment import worker_environment
-from auricle.config.settings import TurnSettings, WorkerSettings
+from auricle.config.settings import WorkerSettings
 from auricle.values.types import TurnJob
 from auricle.workers.kinds.turns.messages import FROM_CHILD
 from auricle.workers.kinds.turns.model_file import BUNDLED_MODEL
 from auricle.workers.kinds.turns.schedule import TurnSchedule
+from auricle.workers.kinds.turns.settings import TurnSettings
 from auricle.workers.pool import Pool
 from auricle.workers.process.launch import Launch, confined_program, hard_limit_bytes
 from auricle.workers.process.messages import StartModel
