@@ -1,6 +1,7 @@
 """Environment variables: those of child processes, and those that are not settings."""
 
 import difflib
+import functools
 import importlib.util
 import os
 import sys
@@ -8,14 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from auricle.config.section import PREFIX
+from auricle.config.section import PREFIX, variable
 from auricle.config.settings import fields
 
-SECRET_VARIABLES = frozenset(
-    {"AURICLE_API_KEYS", "AURICLE_KEYS_FILE", "AURICLE_OPERATOR_KEY", "AURICLE_API_KEY"}
-    | {"AURICLE_TLS_KEY", "AURICLE_ENGINE_KEY", "AURICLE_DATABASE_URL", "AURICLE_WEBHOOK_SECRET"}
-)
-"""Not passed to any child process."""
+_SECRET_FILES = frozenset({"AURICLE_KEYS_FILE", "AURICLE_TLS_KEY"})
 
 WORKER_VARIABLES = frozenset(
     {"PATH", "HOME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "XDG_CACHE_HOME"}
@@ -38,10 +35,17 @@ _FIXED_VARIABLES = {
 }
 
 
+@functools.cache
+def secret_variables() -> frozenset[str]:
+    """Return the variables that are not passed to any child process: keys and files of keys."""
+    secrets = (name for name, field in fields() if "SecretStr" in str(field.annotation))
+    return _SECRET_FILES | {variable(name) for name in secrets}
+
+
 def other_environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the environment for child processes other than workers: ours without the keys."""
     source = os.environ if environ is None else environ
-    result = {name: value for name, value in source.items() if name not in SECRET_VARIABLES}
+    result = {name: value for name, value in source.items() if name not in secret_variables()}
     return result | _FIXED_VARIABLES
 
 

@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Mapping
 
-from auricle.config.environment import SECRET_VARIABLES
+from auricle.config.environment import secret_variables
 from auricle.config.section import variable
 from auricle.config.settings import Settings, fields
 from auricle.values.errors import SetupError
@@ -21,7 +21,7 @@ def settings_from(arguments: Mapping[str, object]) -> Settings:
             similar = difflib.get_close_matches(name, names, n=1, cutoff=0.8)
             hint = f" Did you mean {similar[0]}?" if similar else ""
             raise SetupError(f"There is no setting {name!r}.{hint}")
-        if variable(name) in SECRET_VARIABLES:
+        if variable(name) in secret_variables():
             raise SetupError(
                 f"{name} is a secret and Serve's API shows arguments; set {variable(name)} instead."
             )
