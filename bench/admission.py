@@ -36,22 +36,24 @@ from typing import Any
 
 import anyio
 import numpy as np
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import InvalidMessage, InvalidStatus
 
+from auricle.cli.bench.score import percentile
+from auricle.cli.bench.stream import Played, StreamPlayer, frame_of, framed
+from auricle.client.connection import open_websocket, stream_url
 from auricle.client.live import LiveClient
 from auricle.protocol.framing import pack
 from auricle.values.commands import StreamParameters
 from auricle.values.events import Final
-from auricle.values.types import SAMPLE_RATE_HZ, OpusPacket, Pcm16
+from auricle.values.types import SAMPLE_RATE_HZ, Pcm16
 from bench.lib.audio import opus_packets
 from bench.lib.report import command_line, publish, show_targets
 from bench.lib.service import Server, running
 from bench.lib.speech import speeches
-from bench.live.play import framed
-from bench.live.score import percentile
 
 PACKET_S, TOGETHER = 0.02, 5
+PACKET_SAMPLES = round(PACKET_S * SAMPLE_RATE_HZ)
 SPEAKERS, SILENT, SILENT_SPEAKERS, DROPPED = 16, 300, 12, 40
 SILENT_INTERVAL_S = 0.05
 FLOOD_PER_S, FLOOD_LEAD_S, FLOOD_FACTOR = 50, 2.0, 1.25
@@ -63,7 +65,8 @@ OPEN_LIMIT_S = 20.0
 LAST_FINAL_S = 30.0
 LEARNING_S, LEARNING_SPEAKERS = 120.0, 64
 CRASH_AT_S, CRASH_SPEECH_S, BACK_S, LATE_S = 8.0, 30.0, 10.0, 3.0
-QUERY = "/v1/stream?format=opus&seq=1&frame_ms=20&language=en"
+QUERY = "format=opus&seq=1&frame_ms=20&language=en"
+STOP = frame_of('{"type":"stop"}')
 
 
 @dataclass(slots=True)
@@ -77,11 +80,8 @@ class Spoken:
 
 async def open_stream(url: str) -> ClientConnection | dict[str, Any]:
     """Open a stream; return the error of a server that refuses it."""
-    address = url.replace("http", "ws", 1) + QUERY
     try:
-        connection = await connect(
-            address, compression=None, ping_interval=None, open_timeout=OPEN_LIMIT_S
-        )
+        connection = await open_websocket(f"{stream_url(url)}?{QUERY}", OPEN_LIMIT_S)
     except InvalidStatus as refusal:
         error: dict[str, Any] = json.loads(refusal.response.body)["error"]
         return error
@@ -89,39 +89,44 @@ async def open_stream(url: str) -> ClientConnection | dict[str, Any]:
     return connection
 
 
-async def speak(url: str, packets: Sequence[OpusPacket], after_s: float = 0.0) -> Spoken:
+async def speak(url: str, frames: Sequence[bytes], after_s: float = 0.0) -> Spoken:
     """Open a stream and speak in real time, to the last final."""
     await asyncio.sleep(after_s)
-    spoken, began_at = Spoken(), time.monotonic()
+    spoken, asked_at = Spoken(), time.monotonic()
     connection = await open_stream(url)
     if isinstance(connection, dict):
-        spoken.refusal, spoken.refused_after_s = connection, time.monotonic() - began_at
+        spoken.refusal, spoken.refused_after_s = connection, time.monotonic() - asked_at
         return spoken
-    began_at = time.monotonic()
-    reading = asyncio.create_task(_read(connection, spoken, began_at))
-    try:
-        for seq, packet in enumerate(packets):
-            await asyncio.sleep(began_at + (seq + 1) * PACKET_S - time.monotonic())
-            await connection.send(pack(packet, seq))
-        await connection.send('{"type":"stop"}')
-        await asyncio.wait_for(reading, LAST_FINAL_S)
-    except (ConnectionClosed, TimeoutError):
-        reading.cancel()
-    finally:
-        await connection.close()
-    return spoken
-
-
-async def _read(connection: ClientConnection, spoken: Spoken, began_at: float) -> None:
-    async for message in connection:
+    began_at = asyncio.get_running_loop().time()
+    for at_s, message in (await play(connection, frames, 1, LAST_FINAL_S, STOP)).received:
         event = json.loads(message)
         match event["type"]:
             case "final" if event["text"]:
-                spoken.delays_s.append(time.monotonic() - began_at - event["end_s"])
+                spoken.delays_s.append(at_s - began_at - event["end_s"])
             case "error":
                 spoken.refusal = event
-            case "closed":
-                return
+    return spoken
+
+
+async def play(
+    connection: ClientConnection,
+    frames: Sequence[bytes],
+    packets: int,
+    patience_s: float,
+    ending: bytes = b"",
+) -> Played:
+    """Play frames of some packets each in real time, and close the connection."""
+    player = StreamPlayer(
+        connection.transport,
+        connection,
+        frames,
+        Played(packets * PACKET_SAMPLES),
+        ending=ending,
+        is_last=lambda message: '"type":"closed"' in message,
+    )
+    await player.play(asyncio.get_running_loop().time(), patience_s)
+    await connection.close()
+    return player.played
 
 
 async def be_silent(url: str, frames: Sequence[bytes]) -> bool:
@@ -129,11 +134,7 @@ async def be_silent(url: str, frames: Sequence[bytes]) -> bool:
     connection = await open_stream(url)
     if isinstance(connection, dict):
         return False
-    began_at = time.monotonic()
-    for number, frame in enumerate(frames, 1):
-        await asyncio.sleep(began_at + number * TOGETHER * PACKET_S - time.monotonic())
-        connection.transport.write(frame)
-    await connection.close()
+    await play(connection, frames, TOGETHER, 0.0)
     return True
 
 
@@ -150,9 +151,12 @@ def silent_frames(seconds: float) -> list[bytes]:
     )
 
 
-def packets_of(seconds: float, streams: int) -> list[list[OpusPacket]]:
-    """Return speech for each stream."""
-    return [opus_packets(pcm) for pcm in speeches(seconds, streams)]
+def frames_of(seconds: float, streams: int) -> list[list[bytes]]:
+    """Return speech for each stream, as a frame for each packet."""
+    return [
+        framed(pack(packet, seq) for seq, packet in enumerate(opus_packets(pcm)))
+        for pcm in speeches(seconds, streams)
+    ]
 
 
 @contextlib.contextmanager
@@ -183,22 +187,22 @@ def figures(spoken: Sequence[Spoken]) -> dict[str, Any]:
     return shown
 
 
-async def _speakers(url: str, packets: Sequence[Sequence[OpusPacket]]) -> dict[str, Any]:
-    spread_s = 2.0 / len(packets)
-    streams = (speak(url, each, i * spread_s) for i, each in enumerate(packets))
+async def _speakers(url: str, frames: Sequence[Sequence[bytes]]) -> dict[str, Any]:
+    spread_s = 2.0 / len(frames)
+    streams = (speak(url, each, i * spread_s) for i, each in enumerate(frames))
     return figures(await asyncio.gather(*streams))
 
 
 def speakers() -> dict[str, Any]:
     """See the module."""
-    packets = packets_of(SPEECH_S, SPEAKERS)
+    frames = frames_of(SPEECH_S, SPEAKERS)
     shown = {}
     with running() as server:
-        shown["idle"] = asyncio.run(_speakers(server.url, packets))
+        shown["idle"] = asyncio.run(_speakers(server.url, frames))
     with contextlib.ExitStack() as stack:
         with busy_processes(BUSY_PROCESSES):
             server = stack.enter_context(running())
-        shown["busy start"] = asyncio.run(_speakers(server.url, packets))
+        shown["busy start"] = asyncio.run(_speakers(server.url, frames))
     return shown
 
 
@@ -224,7 +228,7 @@ def dropped() -> dict[str, Any]:
 
 def flood() -> dict[str, Any]:
     """See the module."""
-    packets = packets_of(SPEECH_S, 1)
+    frames = frames_of(SPEECH_S, 1)
 
     async def drop(url: str, outcomes: Counter[str]) -> None:
         try:
@@ -239,9 +243,9 @@ def flood() -> dict[str, Any]:
                 connection.transport.abort()
 
     async def run(url: str) -> dict[str, Any]:
-        calm, outcomes = await _speakers(url, packets), Counter[str]()
+        calm, outcomes = await _speakers(url, frames), Counter[str]()
         async with anyio.create_task_group() as tasks:
-            honest = asyncio.create_task(speak(url, packets[0], FLOOD_LEAD_S))
+            honest = asyncio.create_task(speak(url, frames[0], FLOOD_LEAD_S))
             while not honest.done():
                 tasks.start_soon(drop, url, outcomes)
                 await asyncio.sleep(1 / FLOOD_PER_S)
@@ -253,18 +257,18 @@ def flood() -> dict[str, Any]:
 
 def silent() -> dict[str, Any]:
     """See the module."""
-    packets = packets_of(SPEECH_S, SILENT_SPEAKERS)
-    frames = silent_frames(SILENT * SILENT_INTERVAL_S + SPEECH_S + LAST_FINAL_S)
+    frames = frames_of(SPEECH_S, SILENT_SPEAKERS)
+    silence = silent_frames(SILENT * SILENT_INTERVAL_S + SPEECH_S + LAST_FINAL_S)
 
     async def run(server: Server) -> dict[str, Any]:
         sessions = []
         for number in range(SILENT):
             # All end together, when the speakers have had time for their last finals.
-            own = frames[: len(frames) - int(number * SILENT_INTERVAL_S / (TOGETHER * PACKET_S))]
+            own = silence[: len(silence) - int(number * SILENT_INTERVAL_S / (TOGETHER * PACKET_S))]
             sessions.append(asyncio.create_task(be_silent(server.url, own)))
             await asyncio.sleep(SILENT_INTERVAL_S)
         began_at, cpu_s = time.monotonic(), sum(server.process.cpu_times()[:2])
-        shown = await _speakers(server.url, packets)
+        shown = await _speakers(server.url, frames)
         cpu_s = sum(server.process.cpu_times()[:2]) - cpu_s
         health = server.health()
         return {
@@ -357,12 +361,12 @@ def crash() -> dict[str, Any]:
 
 def learning() -> dict[str, Any]:
     """See the module."""
-    packets = packets_of(20.0, LEARNING_SPEAKERS)
+    frames = frames_of(20.0, LEARNING_SPEAKERS)
 
     async def one(url: str, number: int, until: float, all_spoken: list[Spoken]) -> None:
         await asyncio.sleep(number * LEARNING_S / 2 / LEARNING_SPEAKERS)
         while time.monotonic() < until:
-            spoken = await speak(url, packets[number])
+            spoken = await speak(url, frames[number])
             all_spoken.append(spoken)
             if spoken.refusal:
                 await asyncio.sleep(spoken.refusal["retry_after_s"])

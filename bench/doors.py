@@ -8,6 +8,7 @@ English sentences are sent with the code of a language that they are not in: no 
 and each answer must say that the speech is in another language.
 """
 
+import asyncio
 import base64
 import json
 import socket
@@ -22,10 +23,12 @@ from urllib.parse import urlencode
 import httpx2
 import numpy as np
 import soxr
+from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import InvalidStatus
-from websockets.sync.client import ClientConnection, connect
 
 from auricle.apis.wyoming.wire.framing import EventFramer
+from auricle.cli.bench.stream import Played, StreamPlayer, frame_of, framed
+from auricle.client.connection import open_websocket
 from auricle.values.types import SAMPLE_RATE_HZ, Pcm16
 from bench.lib.audio import as_wav
 from bench.lib.report import command_line, publish, require
@@ -123,44 +126,49 @@ class Live:
 
 
 def chunks_of(pcm: Pcm16, rate_hz: int, silence_s: float) -> Iterator[bytes]:
-    """Yield speech and silence in chunks, each when a microphone would have recorded it."""
+    """Yield speech and silence in chunks."""
     samples = soxr.resample(pcm, SAMPLE_RATE_HZ, rate_hz) if rate_hz != SAMPLE_RATE_HZ else pcm
     samples = np.concatenate([samples, np.zeros(int(silence_s * rate_hz), np.int16)])
-    step, began_at = int(rate_hz * CHUNK_S), time.monotonic()
+    step = int(rate_hz * CHUNK_S)
     for at in range(0, samples.size, step):
-        due_at = began_at + (at + step) / rate_hz
-        time.sleep(max(0.0, due_at - time.monotonic()))
         yield samples[at : at + step].astype("<i2").tobytes()
 
 
-def opened(url: str) -> ClientConnection:
+async def opened(url: str) -> ClientConnection:
     """Return an open connection; a busy server is asked again."""
     while True:
         try:
-            return connect(url, proxy=None, open_timeout=LIMIT_S)
+            return await open_websocket(url, LIMIT_S)
         except InvalidStatus as error:
             if error.response.status_code not in BUSY:
                 raise
-            time.sleep(float(error.response.headers.get("Retry-After", 1)))
+            await asyncio.sleep(float(error.response.headers.get("Retry-After", 1)))
+
+
+async def played(live: Live, url: str, pcm: Pcm16, language: str) -> Played:
+    """Stream speech over a WebSocket."""
+    connection = await opened(url)
+    if live.opening is not None:
+        await connection.send(live.opening(language))
+    player = StreamPlayer(
+        connection.transport,
+        connection,
+        framed(map(live.framed, chunks_of(pcm, live.rate_hz, live.silence_s))),
+        Played(int(CHUNK_S * SAMPLE_RATE_HZ)),
+        ending=frame_of(live.ending),
+        is_last=lambda text: live.is_last(json.loads(text)),
+    )
+    await player.play(asyncio.get_running_loop().time(), LIMIT_S)
+    player.close()
+    return player.played
 
 
 def of_live(port: int, live: Live, pcm: Pcm16, language: str) -> Answer:
-    """Stream speech over a WebSocket."""
-    texts, says = [], False
-    with opened(live.url.format(port=port, language=language)) as connection:
-        if live.opening is not None:
-            connection.send(live.opening(language))
-        for chunk in chunks_of(pcm, live.rate_hz, live.silence_s):
-            connection.send(live.framed(chunk))
-        connection.send(live.ending)
-        for text in connection:
-            says |= SAYS in str(text)
-            message = json.loads(text)
-            final = live.final(message)
-            texts += [final] if final else []
-            if live.is_last(message):
-                break
-    return Answer(" ".join(texts), says)
+    """Stream speech over a WebSocket, and return the finals."""
+    url = live.url.format(port=port, language=language)
+    messages = [text for _, text in asyncio.run(played(live, url, pcm, language)).received]
+    finals = [live.final(json.loads(text)) for text in messages]
+    return Answer(" ".join(filter(None, finals)), any(SAYS in text for text in messages))
 
 
 def of_wyoming(port: int, pcm: Pcm16, language: str) -> Answer:
@@ -169,7 +177,9 @@ def of_wyoming(port: int, pcm: Pcm16, language: str) -> Answer:
     with socket.create_connection(("127.0.0.1", port), LIMIT_S) as connection:
         connection.sendall(event("transcribe", {"language": language}))
         connection.sendall(event("audio-start", MONO_16))
-        for chunk in chunks_of(pcm, SAMPLE_RATE_HZ, 0.0):
+        began_at = time.monotonic()
+        for number, chunk in enumerate(chunks_of(pcm, SAMPLE_RATE_HZ, 0.0), 1):
+            time.sleep(max(0.0, began_at + number * CHUNK_S - time.monotonic()))
             connection.sendall(event("audio-chunk", MONO_16, chunk))
         connection.sendall(event("audio-stop"))
         while data := connection.recv(65_536):

@@ -19,6 +19,8 @@ from typing import Any
 
 from websockets.asyncio.client import ClientConnection
 
+from auricle.cli.bench.score import percentile
+from auricle.cli.bench.stream import Played, framed
 from auricle.text.formats.gaps import TOO_LATE
 from bench.compare.__main__ import bundled_model
 from bench.lib.report import command_line, publish, show_targets
@@ -26,8 +28,8 @@ from bench.lib.scoring import Errors, total
 from bench.lib.service import Server, running
 from bench.lib.speech import CORPUS
 from bench.live.auricle import Auricle, stream_url
-from bench.live.play import Played, Run, Running, framed, play
-from bench.live.score import percentile, score_stream
+from bench.live.play import Run, Running, play
+from bench.live.score import score_stream
 from bench.live.speech import Spoken, Talk, aligned_clips, talk
 
 MAX_LAG_S = 5

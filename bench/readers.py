@@ -9,6 +9,7 @@ of the same event at a reader. ``latency_ms`` of the finals shows what the speak
 """
 
 import asyncio
+import itertools
 import json
 import multiprocessing
 import resource
@@ -21,13 +22,13 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
-import websockets
-
+from auricle.cli.bench.score import percentile
+from auricle.cli.bench.stream import Played, StreamPlayer, frame_of, framed
+from auricle.client.connection import open_websocket
 from bench.lib.charts import Bars, Chart
 from bench.lib.cpu import tree_cpu_s
 from bench.lib.report import command_line, publish, require
 from bench.lib.service import Server, running
-from bench.live.score import percentile
 from tests.support.clips import CLIPS
 
 CHUNK_SAMPLES = 1600
@@ -84,31 +85,27 @@ def read_all(pipe: Connection, port: int, crowd: Crowd) -> None:
 async def speak(port: int, seconds: float, pipe: Connection | None) -> list[tuple[float, str]]:
     """Speak in real time; return the messages with the time of their arrival."""
     clip = CLIPS["fellow.wav"].pcm
-    received: list[tuple[float, str]] = []
+    padded = clip.tobytes() + bytes(2 * PAUSE_SAMPLES)
+    sizes = range(0, len(padded), 2 * CHUNK_SAMPLES)
+    turn = [padded[at : at + 2 * CHUNK_SAMPLES].ljust(2 * CHUNK_SAMPLES, b"\0") for at in sizes]
+    chunks = itertools.islice(itertools.cycle(turn), int(seconds * 16_000 / CHUNK_SAMPLES))
     url = f"ws://127.0.0.1:{port}/v1/stream?format=pcm16&language=en"
-    async with websockets.connect(url) as stream:
-        ready = json.loads(await stream.recv())
-        if pipe is not None:
-            pipe.send(ready["session"])
-            await asyncio.to_thread(pipe.recv)
-            await asyncio.sleep(1)  # their first bytes
-
-        async def receive() -> None:
-            async for message in stream:
-                received.append((time.monotonic(), str(message)))
-
-        receiving = asyncio.create_task(receive())
-        began_at = time.monotonic()
-        length = len(clip) + PAUSE_SAMPLES
-        for number in range(int(seconds * 16_000 / CHUNK_SAMPLES)):
-            at = number * CHUNK_SAMPLES % length
-            chunk = clip[at : at + CHUNK_SAMPLES].tobytes().ljust(2 * CHUNK_SAMPLES, b"\0")
-            due_at = began_at + (number + 1) * CHUNK_SAMPLES / 16_000
-            await asyncio.sleep(due_at - time.monotonic())
-            await stream.send(chunk)
-        await stream.send('{"type":"stop"}')
-        await asyncio.wait([receiving], timeout=END_S)
-    return received
+    stream = await open_websocket(url, OPEN_S)
+    ready = json.loads(await stream.recv())
+    if pipe is not None:
+        pipe.send(ready["session"])
+        await asyncio.to_thread(pipe.recv)
+        await asyncio.sleep(1)  # their first bytes
+    player = StreamPlayer(
+        stream.transport,
+        stream,
+        framed(chunks),
+        Played(CHUNK_SAMPLES),
+        ending=frame_of('{"type":"stop"}'),
+    )
+    await player.play(asyncio.get_running_loop().time(), END_S)
+    player.close()
+    return player.played.received
 
 
 def events(data: bytes) -> list[str]:

@@ -21,6 +21,7 @@ from typing import Any
 
 import httpx2
 
+from auricle.cli.bench.stream import framed
 from auricle.cli.bench.yardstick import measure_yardstick
 from auricle.config.settings import Settings
 from auricle.engines.registry import find_engine
@@ -33,7 +34,7 @@ from bench.lib.scoring import word_errors
 from bench.lib.service import Server
 from bench.lib.speech import CORPUS
 from bench.live.auricle import Auricle, stream_url
-from bench.live.play import Running, framed, play
+from bench.live.play import Running, play
 from bench.live.score import score_stream
 from bench.live.speech import AlignedClip, Talk, aligned_clips, talk
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from auricle.cli.bench.score import percentile
 from bench.lib.scoring import Errors, total
-from bench.live.score import percentile
 
 DRAWS = 2000
 INTERVAL = 5.0, 95.0

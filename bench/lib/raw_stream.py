@@ -5,7 +5,7 @@ import base64
 import os
 import struct
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -55,15 +55,22 @@ def handshake(host: str, query: str = "language=en", key: str | None = None) -> 
     return "\r\n".join((*lines, "", "")).encode()
 
 
-async def next_text(reader: asyncio.StreamReader) -> bytes | None:
-    """Return the server's next message, ``None`` when it closes; it sends whole frames only."""
-    head, size = await reader.readexactly(2)
-    if size == _LONG:
-        (size,) = struct.unpack(">H", await reader.readexactly(2))
-    elif size == _LONGEST:
-        (size,) = struct.unpack(">Q", await reader.readexactly(8))
-    payload = await reader.readexactly(size)
-    return None if head & _OPCODE == _CLOSE else payload
+async def messages(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
+    """Iterate over the server's messages until it closes; it sends whole frames only.
+
+    Raises:
+        EOFError: The connection was lost.
+    """
+    while True:
+        head, size = await reader.readexactly(2)
+        if size == _LONG:
+            (size,) = struct.unpack(">H", await reader.readexactly(2))
+        elif size == _LONGEST:
+            (size,) = struct.unpack(">Q", await reader.readexactly(8))
+        payload = await reader.readexactly(size)
+        if head & _OPCODE == _CLOSE:
+            return
+        yield payload
 
 
 def noise_packets() -> list[OpusPacket]:

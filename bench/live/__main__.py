@@ -28,14 +28,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from auricle.cli.bench.score import percentile
+from auricle.cli.bench.stream import framed
 from auricle.cli.bench.yardstick import measure_yardstick
 from auricle.config.settings import Settings
 from bench.lib.charts import Lines
 from bench.lib.report import command_line, machine, publish, read_json, show_targets
 from bench.lib.speech import CORPUS
 from bench.live.auricle import NAME, WITH_SPEAKERS, Auricle
-from bench.live.play import LiveServer, framed, play
-from bench.live.score import percentile, score_stream, summary
+from bench.live.play import LiveServer, play
+from bench.live.score import score_stream, summary
 from bench.live.speech import AlignedClip, aligned_clips, talk
 
 ServerFactory = Callable[[Path], LiveServer]

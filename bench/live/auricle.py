@@ -9,9 +9,10 @@ from typing import Any
 
 import httpx2
 from prometheus_client.parser import text_string_to_metric_families
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import InvalidStatus
 
+from auricle.client.connection import open_websocket
 from auricle.protocol.framing import pack
 from auricle.values.types import Pcm16
 from bench.lib.audio import opus_packets
@@ -23,6 +24,7 @@ FRAME_MS = 20
 SHORT_WINDOW = "whisper"
 NODE_DELAY = "auricle_live_node_delay_seconds_bucket"
 REFUSED = (429, 503)
+OPEN_LIMIT_S = 10.0
 
 
 class Auricle:
@@ -54,12 +56,12 @@ class Auricle:
     async def open(self, url: str) -> ClientConnection | None:
         """Open a session."""
         try:
-            connection = await connect(url, compression=None, ping_interval=None)
+            connection = await open_websocket(url, OPEN_LIMIT_S)
         except InvalidStatus as refusal:
             if refusal.response.status_code in REFUSED:
                 return None
             raise
-        await asyncio.wait_for(connection.recv(), 10)  # `ready`
+        await asyncio.wait_for(connection.recv(), OPEN_LIMIT_S)  # `ready`
         return connection
 
     def end_message(self) -> str | bytes | None:

@@ -19,14 +19,17 @@ import math
 import statistics
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from faster_whisper import WhisperModel
-from websockets.asyncio.client import ClientConnection, connect
 
+from auricle.cli.bench.score import percentile
+from auricle.cli.bench.stream import Played, StreamPlayer, frame_of
+from auricle.client.connection import open_websocket, stream_url
 from auricle.protocol.framing import pack
 from auricle.values.types import SAMPLE_RATE_HZ, OpusPacket, Pcm16
 from bench.lib.audio import opus_packets
@@ -35,10 +38,11 @@ from bench.lib.report import command_line, machine, publish
 from bench.lib.scoring import total, word_errors
 from bench.lib.service import running
 from bench.lib.speech import CORPUS, READ, Clip, corpus
-from bench.live.score import percentile
 from bench.live.speech import ROOM_TONE
 
 FRAME_S = 0.02
+FRAME_SAMPLES = int(FRAME_S * SAMPLE_RATE_HZ)
+OPEN_LIMIT_S = 10.0
 FINALIZE_AFTER_S = 0.2
 PAUSE_S = 1.5
 """Noise after each clip."""
@@ -48,7 +52,7 @@ PERCENTILES = (50, 95, 100)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Played:
+class Utterance:
     """One clip with noise after it, as packets."""
 
     clip: Clip
@@ -63,14 +67,14 @@ class Heard:
     text: str
 
 
-def prepare(clips: Sequence[Clip]) -> list[Played]:
+def prepare(clips: Sequence[Clip]) -> list[Utterance]:
     """Return the clips of one stream as packets; the encoder runs over all of them."""
     noise = np.random.default_rng(1)
-    step, pause = int(FRAME_S * SAMPLE_RATE_HZ), int(PAUSE_S * SAMPLE_RATE_HZ)
+    step, pause = FRAME_SAMPLES, int(PAUSE_S * SAMPLE_RATE_HZ)
     parts = [_padded(clip.pcm, pause - clip.pcm.size % step, noise) for clip in clips]
     packets = iter(opus_packets(np.concatenate(parts)))
     return [
-        Played(clip, [next(packets) for _ in range(part.size // step)])
+        Utterance(clip, [next(packets) for _ in range(part.size // step)])
         for clip, part in zip(clips, parts, strict=True)
     ]
 
@@ -79,22 +83,36 @@ def _padded(pcm: Pcm16, samples: int, noise: np.random.Generator) -> Pcm16:
     return np.concatenate([pcm, noise.normal(0, ROOM_TONE, samples).astype(np.int16)])
 
 
-async def play(url: str, played: Sequence[Played], mode: str, endpoint_ms: int) -> list[Heard]:
+async def play(
+    url: str, utterances: Sequence[Utterance], mode: str, endpoint_ms: int
+) -> list[Heard]:
     """Play the clips in one session, and return what came back of each."""
     query = f"format=opus&seq=1&frame_ms=20&language=en&endpoint_ms={endpoint_ms}"
-    address = f"{url.replace('http', 'ws', 1)}/v1/stream?{query}"
-    async with connect(address, compression=None, ping_interval=None) as connection:
-        await asyncio.wait_for(connection.recv(), 10)  # `ready`
-        reader = asyncio.create_task(_read(connection))
-        began_at = await _send(connection, played, mode)
-        finals = await asyncio.wait_for(reader, LAST_FINAL_S)
+    connection = await open_websocket(f"{stream_url(url)}?{query}", OPEN_LIMIT_S)
+    await asyncio.wait_for(connection.recv(), OPEN_LIMIT_S)  # `ready`
+    player = StreamPlayer(
+        connection.transport,
+        connection,
+        frames_of(utterances, mode),
+        Played(FRAME_SAMPLES),
+        ending=frame_of('{"type":"stop"}'),
+        is_last=lambda message: '"type":"closed"' in message,
+    )
+    began_at = asyncio.get_running_loop().time()
+    with closing(player):
+        await player.play(began_at, LAST_FINAL_S)
+    finals = [
+        (at_s, event)
+        for at_s, message in player.played.received
+        if (event := json.loads(message))["type"] == "final" and event["text"]
+    ]
     heard, start_s = [], 0.0
-    for one in played:
+    for one in utterances:
         end_s = start_s + len(one.packets) * FRAME_S
         own = [
             (at, event)
             for at, event in finals
-            if event["text"] and start_s <= (event["start_s"] + event["end_s"]) / 2 < end_s
+            if start_s <= (event["start_s"] + event["end_s"]) / 2 < end_s
         ]
         ended_at = began_at + start_s + one.clip.seconds
         delay_s = own[-1][0] - ended_at if own else math.inf
@@ -103,43 +121,23 @@ async def play(url: str, played: Sequence[Played], mode: str, endpoint_ms: int) 
     return heard
 
 
-async def _send(connection: ClientConnection, played: Sequence[Played], mode: str) -> float:
-    """Send all packets in real time, and return when the first sample was spoken."""
-    loop = asyncio.get_running_loop()
-    began_at = due_at = loop.time()
-    seq = 0
-    for one in played:
-        finalize_at = due_at + one.clip.seconds + FINALIZE_AFTER_S
-        is_finalized = mode != "finalize"
-        for packet in one.packets:
-            due_at += FRAME_S  # a packet is sent when its last sample has been spoken
-            await asyncio.sleep(due_at - loop.time())
-            await connection.send(pack(packet, seq))
-            seq += 1
-            if not is_finalized and due_at >= finalize_at:
-                await connection.send('{"type":"finalize"}')
-                is_finalized = True
-    await connection.send('{"type":"stop"}')
-    return began_at
-
-
-async def _read(connection: ClientConnection) -> list[tuple[float, dict[str, Any]]]:
-    """Return the finals with the time of their arrival, once the session is closed."""
-    loop = asyncio.get_running_loop()
-    finals: list[tuple[float, dict[str, Any]]] = []
-    async for message in connection:
-        event = json.loads(message)
-        if event["type"] == "final":
-            finals.append((loop.time(), event))
-        elif event["type"] == "closed":
-            break
-    return finals
+def frames_of(utterances: Sequence[Utterance], mode: str) -> list[bytes]:
+    """Return a frame for each packet; in one mode, ``finalize`` follows the speech of each clip."""
+    frames: list[bytes] = []
+    for one in utterances:
+        finalize_at = math.ceil((one.clip.seconds + FINALIZE_AFTER_S) / FRAME_S) - 1
+        for number, packet in enumerate(one.packets):
+            message = frame_of(pack(packet, len(frames)))
+            if mode == "finalize" and number == finalize_at:
+                message += frame_of('{"type":"finalize"}')
+            frames.append(message)
+    return frames
 
 
 def measure(
     source: Path | None,
     model: Path,
-    played: Sequence[Played],
+    played: Sequence[Utterance],
     modes: Sequence[str],
     endpoint_ms: int,
 ) -> dict[str, Any]:

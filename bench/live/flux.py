@@ -24,19 +24,22 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
 
+from auricle.cli.bench.score import percentile
+from auricle.cli.bench.stream import Played, framed
+from auricle.client.connection import open_websocket
 from auricle.values.types import SAMPLE_RATE_HZ, Pcm16
 from bench.lib.charts import Bars
 from bench.lib.report import command_line, publish, read_json
 from bench.lib.scoring import total, word_errors
 from bench.lib.service import running
 from bench.lib.speech import CORPUS
-from bench.live.play import Caption, Played, Running, framed, play
-from bench.live.score import percentile
+from bench.live.play import Caption, Running, play
 from bench.live.speech import AlignedClip, Spoken, Talk, aligned_clips, talk
 
 PAUSE_S = (3.5, 4.5)
+OPEN_LIMIT_S = 10.0
 EAGER, RESUMED, STARTED = "EagerEndOfTurn", "TurnResumed", "StartOfTurn"
 NO_END = "is_final"
 """A final result of ``/v1/listen`` after which the speaker continued."""
@@ -85,7 +88,7 @@ class Door:
 
     async def open(self, url: str) -> ClientConnection | None:
         """Open a stream."""
-        return await connect(url, compression=None, ping_interval=None)
+        return await open_websocket(url, OPEN_LIMIT_S)
 
     def end_message(self) -> str | bytes | None:
         """Return the message that ends a stream."""

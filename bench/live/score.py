@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from auricle.cli.bench.score import percentile
+from auricle.cli.bench.stream import Played
 from bench.lib.scoring import Errors, total, word_errors, words
-from bench.live.play import Caption, Played
+from bench.live.play import Caption
 from bench.live.speech import Spoken, SpokenWord, Talk
 
 NEAR_S = 0.3
@@ -106,12 +108,6 @@ def _words_near_end(caption: Caption, clip: Spoken) -> list[str]:
     """Return where the clip's last word must be: at the end, or anywhere in a long caption."""
     tokens = words(caption.text)
     return tokens if caption.end_s > clip.end_s + LONG_S else tokens[-FIRST_WORDS:]
-
-
-def percentile(values: Sequence[float], percent: float) -> float:
-    """Return the smallest value that this share of all values does not exceed; may be infinite."""
-    ordered = sorted(values)
-    return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)]
 
 
 def summary(scores: Sequence[StreamScore], seconds: float) -> dict[str, Any]:

@@ -8,22 +8,25 @@ import asyncio
 import itertools
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from auricle.cli.bench.stream import Played, StreamPlayer
 from auricle.protocol.framing import pack
 from auricle.values.errors import ServerFull
 from auricle.values.types import SAMPLE_RATE_HZ, Pcm16
 from bench.lib.audio import opus_packets
 from bench.lib.posting import Outcome, read_response
-from bench.lib.raw_stream import SWITCHED, TEXT, frame, handshake, next_text
+from bench.lib.raw_stream import SWITCHED, TEXT, frame, handshake, messages
 
 STEP_S = 0.1
 STEP_SAMPLES = int(STEP_S * SAMPLE_RATE_HZ)
 OPEN_LIMIT_S = 20.0
 LAST_FINAL_LIMIT_S = 60.0
 BROKEN = 0
+UNFINISHED = "unfinished"
+"""Code of a session whose connection was lost, or whose last final did not come in time."""
 REFUSED_LATER = ServerFull.close_code
 """Status of an admitted session that may not begin to speak: its connection is closed with it."""
 STOP = frame(b'{"type":"stop"}', TEXT)
@@ -103,65 +106,48 @@ class Sessions:
             if response.status != SWITCHED:
                 code = json.loads(response.content)["error"]["code"]
                 return outcome(response.status, response.retry_after_s, code=code)
-            session = _Session(talk, writer)
-            async with asyncio.timeout(talk.audio_s + LAST_FINAL_LIMIT_S):
-                await session.run(reader)
-            status = 200 if session.is_closed and not session.code else BROKEN
-            if session.code == ServerFull.code and not session.texts:
-                status = REFUSED_LATER
-            return outcome(
-                status,
-                session.retry_after_s,
-                text=" ".join(session.texts),
-                code=session.code,
-                final_delays_s=tuple(session.delays_s),
+            player = StreamPlayer(
+                writer.transport,
+                messages(reader),
+                talk.frames,
+                Played(STEP_SAMPLES),
+                ending=STOP,
+                is_last=lambda message: '"type":"closed"' in message,
             )
+            began_at = asyncio.get_running_loop().time()
+            await player.play(began_at, LAST_FINAL_LIMIT_S)
+            return _outcome(outcome, player.played.received, began_at)
         except (OSError, EOFError, TimeoutError) as error:
             return outcome(BROKEN, code=type(error).__name__)
         finally:
             writer.close()
 
 
-class _Session:
-    """One admitted session."""
-
-    def __init__(self, talk: Talk, writer: asyncio.StreamWriter) -> None:
-        self._talk, self._writer = talk, writer
-        self.texts: list[str] = []
-        self.delays_s: list[float] = []
-        self.is_closed = False
-        self.code = ""
-        self.retry_after_s: int | None = None
-        self._began_at = 0.0
-
-    async def run(self, reader: asyncio.StreamReader) -> None:
-        """Send speech, and receive until the server closes the session or the connection."""
-        self._began_at = time.monotonic()
-        sending = asyncio.create_task(self._send())
-        try:
-            while (text := await next_text(reader)) is not None:
-                self._take(text)
-        finally:
-            sending.cancel()
-
-    async def _send(self) -> None:
-        for step, message in enumerate(self._talk.frames, 1):
-            await asyncio.sleep(max(0.0, self._began_at + step * STEP_S - time.monotonic()))
-            self._writer.write(message)
-        self._writer.write(STOP)
-
-    def _take(self, text: bytes) -> None:
+def _outcome(
+    outcome: Callable[..., Outcome], received: Sequence[tuple[float, str]], began_at: float
+) -> Outcome:
+    """Return the outcome of an admitted session from its messages."""
+    texts, delays_s, code, retry_after_s, is_closed = [], [], "", None, False
+    for at_s, text in received:
         message = json.loads(text)
         match message["type"]:
             case "final":
-                self.texts.append(message["text"])
-                spoken_at = self._began_at + message["end_s"]
-                self.delays_s.append(time.monotonic() - spoken_at)
-                self.code = self.code or message["error"] or ""
+                texts.append(message["text"])
+                delays_s.append(at_s - began_at - message["end_s"])
+                code = code or message["error"] or ""
             case "error":
-                self.code = message["code"]
-                self.retry_after_s = message["retry_after_s"]
+                code, retry_after_s = message["code"], message["retry_after_s"]
             case "closed":
-                self.is_closed = True
-            case _:
-                pass
+                is_closed = True
+    if not is_closed:
+        code = code or UNFINISHED
+    status = BROKEN if code else 200
+    if code == ServerFull.code and not texts:
+        status = REFUSED_LATER
+    return outcome(
+        status,
+        retry_after_s,
+        text=" ".join(texts),
+        code=code,
+        final_delays_s=tuple(delays_s),
+    )

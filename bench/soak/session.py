@@ -7,10 +7,11 @@ import zlib
 from dataclasses import dataclass, field
 from typing import Any
 
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from auricle.apis.native.wire.stream import Resume, decode_event, encode_command
+from auricle.client.connection import open_websocket, stream_url
 from auricle.values.commands import Ack, Stop
 from auricle.values.events import AudioProgress, Closed, Failed, Final, Partial, Ready, Warned
 from auricle.values.types import SAMPLE_RATE_HZ, Pcm16
@@ -21,6 +22,7 @@ MAX_AHEAD_STEPS = 200
 """A client this far ahead of the server waits: sockets can hold an hour of Opus."""
 RETRIES = 20
 RETRY_S = 0.2
+OPEN_LIMIT_S = 10.0
 LAST_FINAL_LIMIT_S = 120.0
 
 
@@ -56,11 +58,8 @@ class Session:
         began_at, tries = time.monotonic(), 0
         while self.closed is None:
             try:
-                async with connect(
-                    f"{url.replace('http', 'ws', 1)}/v1/stream?{self._query()}",
-                    compression=None,
-                    ping_interval=None,
-                    max_size=None,
+                async with await open_websocket(
+                    f"{stream_url(url)}?{self._query()}", OPEN_LIMIT_S
                 ) as socket:
                     sent_before = self.sent_steps
                     await self._converse(socket, began_at, speed)

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from auricle.cli.bench.score import percentile
 from auricle.values.events import Final, Partial
 from auricle.values.types import SAMPLE_RATE_HZ, JobKind
 from auricle.workers.kinds.asr.scheduler import Scheduler
-from bench.live.score import percentile
 from bench.work.play import Run, Speaker
 from bench.work.speech import Clip, Sentence, stream
 

@@ -1,15 +1,13 @@
-"""Open a WebSocket to a server, and convert failures to Auricle errors.
+"""Open a WebSocket to a server, and convert failures to Auricle errors."""
 
-The automatic pings of the library are disabled: a server with enough audio stops reading, and so
-does not answer pings for a while. :mod:`auricle.client.live` sends pings itself.
-"""
-
+from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 from websockets.http11 import Response
+from websockets.typing import Subprotocol
 
 from auricle.client.network import describe_failure, key_headers
 from auricle.values.errors import (
@@ -94,6 +92,46 @@ def stream_url(url: str) -> str:
     return urlunsplit((scheme, parts.netloc, path, "", ""))
 
 
+async def open_websocket(
+    url: str,
+    limit_s: float,
+    *,
+    headers: Mapping[str, str] | None = None,
+    subprotocols: Sequence[str] = (),
+    ping_interval_s: float | None = None,
+    max_message_bytes: int = MAX_MESSAGE_BYTES,
+) -> ClientConnection:
+    """Return an open WebSocket.
+
+    Pings are off by default: a server with enough audio stops reading, and so does not answer them
+    for a while. :mod:`auricle.client.live` sends pings itself.
+
+    Args:
+        url: Its URL.
+        limit_s: Longest time until it is open, in seconds.
+        headers: Headers of the handshake.
+        subprotocols: Names of subprotocols, if any.
+        ping_interval_s: Interval between pings, in seconds; ``None``: none are sent.
+        max_message_bytes: Maximum size of a received message.
+
+    Raises:
+        OSError: The server does not answer.
+        TimeoutError: It has not answered in time.
+        EOFError: It has closed the connection.
+        InvalidHandshake: It does not accept the connection.
+    """
+    return await connect(
+        url,
+        additional_headers=headers,
+        subprotocols=[Subprotocol(name) for name in subprotocols] or None,
+        compression=None,  # costs 95 ms for 2 MB of audio, which is incompressible
+        ping_interval=ping_interval_s,
+        open_timeout=limit_s,
+        close_timeout=CLOSE_LIMIT_S,
+        max_size=max_message_bytes,
+    )
+
+
 async def open_connection(
     url: str, api_key: str | None, connect_limit_s: float
 ) -> ClientConnection:
@@ -104,15 +142,7 @@ async def open_connection(
         AuricleError: The server rejected the request; a retry would fail too.
     """
     try:
-        return await connect(
-            url,
-            additional_headers=key_headers(api_key),
-            compression=None,  # costs 95 ms for 2 MB of audio, which is incompressible
-            ping_interval=None,
-            open_timeout=connect_limit_s,
-            close_timeout=CLOSE_LIMIT_S,
-            max_size=MAX_MESSAGE_BYTES,
-        )
+        return await open_websocket(url, connect_limit_s, headers=key_headers(api_key))
     except InvalidStatus as exc:
         raise _refusal(exc.response) from exc
     except (OSError, TimeoutError, InvalidHandshake, EOFError) as exc:

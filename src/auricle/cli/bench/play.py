@@ -1,19 +1,15 @@
 """Plays a level: many live streams in real time, from one process next to the server.
 
-Messages are framed in advance and written to the sockets by timers, and messages that arrive are
-kept with their time and decoded after the level, so that little of the machine is used for it.
+:class:`.stream.StreamPlayer` is the load generator.
 """
 
 import asyncio
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from urllib.parse import urlencode
 
 import psutil
-from websockets.asyncio.client import ClientConnection
-from websockets.exceptions import ConnectionClosed
-from websockets.frames import Frame, Opcode
 
 from auricle.apis.native.wire.stream import decode_event
 from auricle.cli.bench.score import (
@@ -24,13 +20,15 @@ from auricle.cli.bench.score import (
     level_result,
 )
 from auricle.cli.bench.speech import StreamSpeech, stream_speech
+from auricle.cli.bench.stream import Played, StreamPlayer, frame_of, framed
 from auricle.cli.support.speech_clip import LANGUAGE, PACKET_S, SpeechClip
 from auricle.client.connection import ConnectionFailed, open_connection, stream_url
 from auricle.values.events import Final, Partial
 from auricle.values.types import SAMPLE_RATE_HZ
 
 OPEN_LIMIT_S = 30.0
-STOP = '{"type":"stop"}'
+PACKET_SAMPLES = round(PACKET_S * SAMPLE_RATE_HZ)
+STOP = frame_of('{"type":"stop"}')
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,19 +63,19 @@ async def play_level(
         for i in range(level.streams)
     ]
     address = f"{stream_url(url)}?{_query(level)}"
-    players = [_Player(speech) for speech in speeches]
+    streams = [_Stream(speech) for speech in speeches]
     try:
-        for player in players:
-            await player.open(address)
+        for stream in streams:
+            await stream.open(address)
         usage = _Usage(server)
         began_at = asyncio.get_running_loop().time()
-        await asyncio.gather(*(player.play(began_at) for player in players))
+        await asyncio.gather(*(stream.play(began_at) for stream in streams))
         cores, other_cores = usage.cores()
     finally:
-        for player in players:
-            player.close()
+        for stream in streams:
+            stream.close()
     return level_result(
-        [player.played() for player in players],
+        [stream.played() for stream in streams],
         has_partials=level.has_partials,
         seconds=level.seconds + PATIENCE_S,
         cores=cores,
@@ -98,70 +96,51 @@ def _query(level: Level) -> str:
     )
 
 
-@dataclass(slots=True)
-class _Player:
-    """One stream."""
+class _Stream:
+    """One stream of a level."""
 
-    speech: StreamSpeech
-    _connection: ClientConnection | None = None
-    _began_at: float = 0.0
-    _received: list[tuple[float, str]] = field(default_factory=list)
-    _late_s: list[float] = field(default_factory=list)
+    def __init__(self, speech: StreamSpeech) -> None:
+        self._speech = speech
+        self._frames = framed(speech.messages)
+        self._played = Played(PACKET_SAMPLES)
+        self._began_at = 0.0
+        self._player: StreamPlayer | None = None
 
     async def open(self, address: str) -> None:
         """Open the connection; a server that is full leaves the stream unplayed."""
-        with suppress(ConnectionFailed):
-            self._connection = await open_connection(address, None, OPEN_LIMIT_S)
-            await asyncio.wait_for(self._connection.recv(), OPEN_LIMIT_S)  # ``ready``
+        try:
+            connection = await open_connection(address, None, OPEN_LIMIT_S)
+        except ConnectionFailed:
+            self._played.is_refused = True
+            return
+        self._player = StreamPlayer(
+            connection.transport, connection, self._frames, self._played, ending=STOP
+        )
+        await asyncio.wait_for(connection.recv(), OPEN_LIMIT_S)  # ``ready``
 
     async def play(self, at: float) -> None:
         """Play the stream to its end, from ``at`` on the loop's clock."""
-        if self._connection is None:
-            return
-        self._began_at = at + self.speech.delay_s
-        reading = asyncio.create_task(self._read(self._connection))
-        try:
-            await self._write(self._connection)
-            with suppress(ConnectionClosed):
-                await self._connection.send(STOP)
-        finally:
-            reading.cancel()
-
-    async def _write(self, connection: ClientConnection) -> None:
-        loop = asyncio.get_running_loop()
-        frames = [
-            Frame(Opcode.BINARY, message).serialize(mask=True) for message in self.speech.messages
-        ]
-        for number, frame in enumerate(frames):
-            due_at = self._began_at + (number + 1) * PACKET_S
-            if (early_s := due_at - loop.time()) > 0:
-                await asyncio.sleep(early_s)
-            if connection.transport.is_closing():
-                return
-            self._late_s.append(loop.time() - due_at)
-            connection.transport.write(frame)
-
-    async def _read(self, connection: ClientConnection) -> None:
-        loop = asyncio.get_running_loop()
-        with suppress(ConnectionClosed):
-            async for message in connection:
-                self._received.append((loop.time() - self._began_at, str(message)))
+        if self._player is not None:
+            self._began_at = at + self._speech.delay_s
+            await self._player.play(self._began_at, 0.0)
 
     def close(self) -> None:
         """Drop the connection."""
-        if self._connection is not None:
-            self._connection.transport.abort()
+        if self._player is not None:
+            self._player.close()
 
     def played(self) -> PlayedStream:
         """Return what was sent and received."""
-        played = PlayedStream(self.speech.ends_s, self._late_s, is_refused=self._connection is None)
-        for at_s, message in self._received:
+        played = PlayedStream(
+            self._speech.ends_s, [*self._played.late_s], is_refused=self._played.is_refused
+        )
+        for at_s, message in self._played.received:
             match decode_event(message):
                 case Partial():
                     played.partials += 1
                 case Final(text=text, start_sample=start, end_sample=end) if text:
                     span_s = start / SAMPLE_RATE_HZ, end / SAMPLE_RATE_HZ
-                    played.finals.append(ReceivedFinal(at_s, *span_s))
+                    played.finals.append(ReceivedFinal(at_s - self._began_at, *span_s))
         return played
 
 

@@ -6,12 +6,12 @@ from typing import Protocol
 import anyio
 from anyio.abc import ByteStream
 from websockets.asyncio.client import ClientConnection
-from websockets.asyncio.client import connect as connect_websocket
 from websockets.exceptions import ConnectionClosed
-from websockets.typing import Subprotocol
+
+from auricle.client.connection import open_websocket
 
 CONNECT_S = 10.0
-CLOSE_S = 2.0
+PING_INTERVAL_S = 20.0  # as in clients that use the library with its defaults
 MAX_MESSAGE_BYTES = 2**22
 
 
@@ -57,14 +57,13 @@ class WebSocketConnection:
             InvalidHandshake: It does not accept the connection.
         """
         return cls(
-            await connect_websocket(
+            await open_websocket(
                 url,
-                additional_headers=headers,
-                subprotocols=[Subprotocol(name) for name in subprotocols] or None,
-                compression=None,
-                open_timeout=CONNECT_S,
-                close_timeout=CLOSE_S,
-                max_size=MAX_MESSAGE_BYTES,
+                CONNECT_S,
+                headers=headers,
+                subprotocols=subprotocols,
+                ping_interval_s=PING_INTERVAL_S,
+                max_message_bytes=MAX_MESSAGE_BYTES,
             )
         )
 
