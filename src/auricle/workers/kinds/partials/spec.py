@@ -5,8 +5,8 @@ from functools import partial
 import anyio
 import structlog
 
-from auricle.engines.partial_model import find_partial_model, place_partial_model
 from auricle.values.errors import SetupError
+from auricle.workers.kinds.partials.model import find_partial_model, place_partial_model
 from auricle.workers.kinds.partials.pool import PartialPool
 from auricle.workers.spec import PoolContext, WorkerSpec
 

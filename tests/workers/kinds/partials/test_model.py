@@ -5,8 +5,8 @@ import pytest
 from auricle.config.settings import NO_PARTIALS, ModelSettings, WorkerSettings
 from auricle.engines.models import ModelTable
 from auricle.engines.moonshine import spec as moonshine
-from auricle.engines.partial_model import SAME, find_partial_model, place_partial_model
 from auricle.values.errors import SetupError
+from auricle.workers.kinds.partials.model import SAME, find_partial_model, place_partial_model
 from tests.support.pool import SCRIPTED
 
 pytestmark = pytest.mark.unit
