@@ -23,6 +23,8 @@ def test_it_has_the_settings_but_no_limits_and_ends_with_its_workers(
     monkeypatch.setenv("AURICLE_API_KEYS", "name:a-key-that-clients-would-need")
     monkeypatch.setenv("AURICLE_QUEUE_AUDIO_S", "7")
     monkeypatch.setenv("AURICLE_LIVE_SPEAKERS", "1")
+    monkeypatch.setenv("AURICLE_WYOMING", "1")
+    monkeypatch.setenv("AURICLE_WYOMING_HOST", "0.0.0.0")  # a server would refuse it
 
     async def look() -> tuple[dict[str, Any], list[psutil.Process]]:
         async with running_server(Settings.load()) as server:

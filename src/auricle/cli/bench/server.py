@@ -19,6 +19,7 @@ import httpx2 as httpx
 import psutil
 
 from auricle.config.environment import other_environment
+from auricle.config.optional import optional_sections
 from auricle.config.section import variable
 from auricle.config.settings import Settings
 from auricle.values.errors import SetupError
@@ -34,7 +35,7 @@ _OVERRIDES: Mapping[str, object] = {
     # An empty variable is an unset one: no keys, certificates, databases or other listeners.
     **dict.fromkeys(("tls_cert", "tls_key", "allowed_origins", "agent_check_port"), ""),
     **dict.fromkeys(("spool_dir", "database_url", "audio_url", "keep_audio", "gateway_id"), ""),
-    **dict.fromkeys(("wyoming", "vosk", "keep_transcripts", "journal_audio"), 0),
+    **dict.fromkeys(("keep_transcripts", "journal_audio"), 0),
     **dict.fromkeys(("max_sessions_per_address", "address_connections", "max_lag_s"), 0),
     "max_connections": MANY,
     "max_sessions": MANY,
@@ -75,7 +76,8 @@ async def running_server(settings: Settings) -> AsyncIterator[RunningServer]:
             "workers": settings.worker.workers,
             "worker_threads": settings.worker.worker_threads,
         }
-        overrides = {**_OVERRIDES, **options, "state_dir": folder}
+        own = [name for section in optional_sections() for name in section.variables()]
+        overrides = {**dict.fromkeys(own, ""), **_OVERRIDES, **options, "state_dir": folder}
         environment = other_environment() | {
             variable(name): str(value) for name, value in overrides.items()
         }
