@@ -40,6 +40,7 @@ class Version:
     def running(self) -> Iterator[Server]:
         """Run its server with default settings, but with room for all streams."""
         with running(
+            environment={"PYTHONPATH": str(self.root / "src")},  # not the caller's
             checkout=(self.root, self.python),
             cache_dir=MODELS,
             queue_audio_s=ROOM_S,
