@@ -76,8 +76,8 @@ TARGETS: dict[str, tuple[str, ...]] = {
     ),
     "wyoming": ("auricle.apis.wyoming.wire.events", "auricle.apis.wyoming.wire.framing"),
     "readers": (
-        "auricle.server.live.readers.wire",
-        "auricle.server.live.readers.feed",
+        "auricle.apis.readers.wire",
+        "auricle.apis.readers.feed",
         "auricle.server.access.tokens",
     ),
     "opus_packet": ("auricle.protocol.opus_packet",),

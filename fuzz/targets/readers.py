@@ -10,11 +10,11 @@ import msgspec
 from pydantic import SecretStr
 from starlette.datastructures import Headers
 
+from auricle.apis.readers.feed import FeedCursor, SessionFeed
+from auricle.apis.readers.wire.events import KeepAlive, encode_feed_event
+from auricle.apis.readers.wire.hls import SEGMENT_MS
+from auricle.apis.readers.wire.webvtt import encode_cues
 from auricle.server.access.keyring import Keyring
-from auricle.server.live.readers.feed import FeedCursor, SessionFeed
-from auricle.server.live.readers.wire.events import KeepAlive, encode_feed_event
-from auricle.server.live.readers.wire.hls import SEGMENT_MS
-from auricle.server.live.readers.wire.webvtt import encode_cues
 from auricle.values.errors import NotFound, TokenExpired, Unauthorized
 from auricle.values.events import (
     Final,

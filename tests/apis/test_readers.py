@@ -9,6 +9,7 @@ import anyio
 import httpx2
 import pytest
 
+from auricle.apis.readers.routes import feeds_of
 from tests.apis.openai.test_live import PCM_16K, client
 from tests.support.service import Live, live, poll_until
 from tests.support.stream import SPEECH, call, pcm
@@ -34,7 +35,7 @@ async def reader(service: Live, source: str) -> AsyncIterator[list[str]]:
         with anyio.fail_after(60):
             async with anyio.create_task_group() as group:
                 group.start_soon(read)
-                await poll_until(lambda: service.state.live.feeds.readers)
+                await poll_until(lambda: feeds_of(service.state).readers)
                 yield texts
 
 

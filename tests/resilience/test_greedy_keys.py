@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from anyio.abc import SocketStream
 
+from auricle.apis.readers.routes import feeds_of
 from auricle.config.settings import (
     DecodeSettings,
     LedgerSettings,
-    LiveSettings,
     ServerSettings,
     Settings,
     WorkerSettings,
@@ -270,13 +270,12 @@ async def test_slow_bodies_of_one_key_yield_to_another_key(
 
 @pytest.mark.server
 async def test_one_reading_link_leaves_places_to_readers_of_other_sessions(tmp_path: Path) -> None:
-    settings = LiveSettings(max_readers=8)
     async with (
-        live(tmp_path, settings, api_keys=KEYS) as service,
+        live(tmp_path, api_keys=KEYS, max_readers=8) as service,
         httpx2.AsyncClient(base_url=f"http://127.0.0.1:{service.port}") as client,
         contextlib.AsyncExitStack() as stack,
     ):
-        feeds = service.state.live.feeds
+        feeds = feeds_of(service.state)
         for name, owner in (("link", "greedy"), ("own", "greedy"), ("other", "modest")):
             feeds.open(name, ClientId(owner), "native")
         answer = await client.post("/v1/sessions/link/token", json={}, headers=GREEDY)

@@ -1,11 +1,12 @@
 """Live sessions on fakes, without a server around them."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 
 import anyio
 from anyio.abc import TaskGroup
@@ -16,6 +17,7 @@ from auricle.config.settings import LiveSettings
 from auricle.engines.models import ModelTable
 from auricle.server.access.rate_limits import NO_OWN_LIMITS, KeyLimits, RateLimiter
 from auricle.server.live.admission.memory import CapacityMemory, Machine
+from auricle.server.live.followers import SessionFollowers
 from auricle.server.live.registry import LiveSessions, LiveStorage
 from auricle.server.live.runner import LiveRunner
 from auricle.server.live.session_secrets import SessionSecrets
@@ -62,6 +64,7 @@ async def sessions(
     models: ModelTable | None = None,
     workers: OptionalWorkers = NO_OPTIONAL_WORKERS,
     storage: LiveStorage | None = None,
+    followers: Mapping[str, SessionFollowers] = MappingProxyType({}),
 ) -> AsyncIterator[Sessions]:
     registry, transcriber = CollectorRegistry(), FakeTranscriber()
     metrics = LiveMetrics(registry)
@@ -80,6 +83,7 @@ async def sessions(
             SessionSecrets(b"a key of this server" * 2, time.monotonic(), id_prefix),
             CapacityMemory(directory, Machine(), settings.live_speakers),
             storage or LiveStorage(),
+            followers,
         )
         async with anyio.create_task_group() as group:
             group.start_soon(live.watch)

@@ -356,12 +356,6 @@ class LiveSettings(Section):
     max_sessions_per_address: int = Field(
         500, ge=0, description="Maximum live sessions per address; more get a 429. 0: no limit."
     )
-    max_readers: int = Field(
-        2000,
-        ge=0,
-        description="Maximum connected readers of live sessions, half of them of one session; more "
-        "get a 503.",
-    )
     partial_model: str | None = Field(
         None,
         description="Model for partials: a name of AURICLE_MODELS, `same` (the model of the final) "

@@ -6,6 +6,7 @@ them without the server's packages: ``mount`` imports the routes.
 """
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from socket import socket
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
     from auricle.server.access.keyless_port import KeylessPort
     from auricle.server.http.errors import Refusal
     from auricle.server.job_answers import JobAnswers
+    from auricle.server.live.followers import FollowerContext, SessionFollowers
     from auricle.server.service import Service
+
+    OpenFollowers = Callable[[FollowerContext], AbstractAsyncContextManager[SessionFollowers]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,7 @@ class ApiSpec:
         products: Names of the service's models in lower case, which mean the default model unless
             they are also names of weights.
         key_style: How its clients send keys.
+        followers: Open what follows the live sessions of a server, by the name of the API.
         client_checks: Returns the programs whose use of it ``auricle doctor`` can check.
         job_answers: Returns how it answers background jobs, by the name in their stored format.
     """
@@ -116,5 +121,6 @@ class ApiSpec:
     sources: Sequence[str] = ()
     products: frozenset[str] = frozenset()
     key_style: KeyStyle = BEARER
+    followers: "Mapping[str, OpenFollowers]" = field(default_factory=dict)
     client_checks: Callable[[], Sequence[ClientProfile]] = tuple
     job_answers: "Callable[[], Mapping[str, JobAnswers]]" = dict

@@ -20,7 +20,6 @@ from auricle.files.fair_semaphore import FairSemaphore
 from auricle.files.transcribe import max_chunks_in_flight
 from auricle.ledger.database import Database
 from auricle.ledger.events import StoredEvents
-from auricle.ledger.feeds import StoredFeeds
 from auricle.ledger.job import JobState, Outcome
 from auricle.ledger.location import open_audio, open_database
 from auricle.ledger.outbox import Delivery
@@ -49,9 +48,8 @@ from auricle.server.lifecycle import Lifecycle
 from auricle.server.live.admission.memory import CapacityMemory
 from auricle.server.live.audio_journal.journal import AudioJournal, delete_left, has_left
 from auricle.server.live.audio_journal.recovery import Recovery
+from auricle.server.live.followers import FollowerContext
 from auricle.server.live.kept_voices import REWRITE_S, KeptVoices
-from auricle.server.live.readers.feed import NO_FEED_LOG, SessionFeed
-from auricle.server.live.readers.log import TOUCH_S, LedgerFeedLog
 from auricle.server.live.registry import LiveSessions, LiveStorage
 from auricle.server.live.session_secrets import RETURN_S, SessionSecrets
 from auricle.server.live.transcript_keeper import NO_JOURNAL, NO_KEEPER, TranscriptKeeper
@@ -135,8 +133,13 @@ async def open_service(
             TranscriptEvents(stored.transcript_webhook_url or ""),
             NO_JOURNAL if journal is None else journal,
         )
-        feed_log = _open_feed_log(settings, database)
-        feeds = await to_thread.run_sync(_restored_feeds, feed_log)
+        gateway = _gateway_of(settings)
+        context = FollowerContext(settings, database, gateway, metrics.registry)
+        followers = {
+            name: await opened.enter_async_context(follow(context))
+            for api in apis
+            for name, follow in api.followers.items()
+        }
         voices = await to_thread.run_sync(_open_voices, settings, backends, database)
         rate_limiter = RateLimiter(_key_limits(server), keyring.limits_of)
         live = LiveSessions(
@@ -152,11 +155,10 @@ async def open_service(
             LiveStorage(
                 keeper=keeper if stored.keep_transcripts else NO_KEEPER,
                 journal=NO_JOURNAL if journal is None else journal,
-                feed_log=NO_FEED_LOG if feed_log is None else feed_log,
                 voices=voices,
             ),
+            followers,
         )
-        live.feeds.restore(feeds, time.monotonic() + RETURN_S)
 
         async def work(job: RunningJob) -> Outcome:
             return await work_on(service, job)
@@ -218,8 +220,6 @@ async def open_service(
                         CapacityLimiter(server.max_file_jobs),
                     ),
                 )
-                if feed_log is not None:
-                    background.start_soon(feed_log.run, live.feeds.logged)
                 background.start_soon(voices.run)
                 background.start_soon(keeper.run)  # earlier transcripts expire in any case
                 if journal is not None:
@@ -320,21 +320,6 @@ def _gateway_of(settings: Settings) -> str | None:
     """
     gateway = settings.server.gateway_id
     return None if _shares_jobs(settings) and not gateway else gateway
-
-
-def _open_feed_log(settings: Settings, database: Database) -> LedgerFeedLog | None:
-    """Open the log of what readers get; ``None``: they lose it with this server."""
-    gateway = _gateway_of(settings)
-    return None if gateway is None else LedgerFeedLog(StoredFeeds(database), gateway)
-
-
-def _restored_feeds(feed_log: LedgerFeedLog | None) -> list[SessionFeed]:
-    """Return the feeds of the last run, or none if the database does not answer."""
-    try:
-        return [] if feed_log is None else feed_log.restored(time.time() - RETURN_S - TOUCH_S)
-    except REFUSALS as error:
-        _log.warning("feeds_not_restored", code=error.code)
-        return []
 
 
 def _open_voices(settings: Settings, backends: Backends, database: Database) -> KeptVoices:

@@ -5,7 +5,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from auricle.apis.native import job_bodies, sessions, tokens, transcripts
+from auricle.apis.native import job_bodies, tokens, transcripts
+from auricle.apis.readers import routes
 from auricle.client.api import results
 from auricle.client.api.failures import Problem
 from auricle.client.api.results import Job, Transcript
@@ -107,8 +108,8 @@ DOCUMENTS: list[tuple[Any, Any, set[str]]] = [
     (results.KeptSegment, transcripts.SegmentBody, {"starts_paragraph"}),
     (results.KeptWord, transcripts.WordBody, set()),
     (results.Match, transcripts.MatchBody, set()),
-    (results.LiveSession, sessions.SessionBody, set()),
-    (results.Token, sessions._TokenBody, set()),
+    (results.LiveSession, routes.SessionBody, set()),
+    (results.Token, routes._TokenBody, set()),
     (results.Token, tokens._Token, set()),
 ]
 """A value of the client, the server's document, and fields of it that the client ignores."""

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from structlog.testing import LogCapture
 
+from auricle.apis.readers.feeds import Feeds
 from auricle.server.live.runner import LiveRunner
 from auricle.values.commands import Configure, Finalize, Stop, StreamParameters
 from auricle.values.errors import (
@@ -406,20 +407,22 @@ async def test_partials_go_to_their_own_pool_while_it_is_ready(
     assert others & {JobKind.FINAL, JobKind.SPECULATIVE}
 
 
-async def test_readers_get_each_final_once_also_while_the_speaker_is_away(fakes: Sessions) -> None:
-    fakes.transcriber.gate = anyio.Event()
-    place = fakes.live.admit(ALICE, None)
-    runner = await fakes.live.open(fakes.group, ALICE, PLAIN, place, owner=ALICE)
-    runner.attach(ear := Ear())
-    feed = fakes.live.feeds.find(ALICE, runner.session.id)
-    speak(runner)
-    runner.receive_command(Finalize())
-    runner.detach(ear)
-    fakes.transcriber.gate.set()
-    await poll_until(lambda: list(feed.finals))
-    assert not ear.finals
-    runner.attach(returned := Ear(), last_result=0)  # which replays the final
-    assert returned.finals == list(feed.finals)
-    runner.receive_command(Stop())
-    await poll_until(lambda: feed.is_ended)
-    assert returned.finals == list(feed.finals)
+async def test_readers_get_each_final_once_also_while_the_speaker_is_away() -> None:
+    feeds = Feeds(8)
+    async with sessions(followers={"readers": feeds}) as fakes:
+        fakes.transcriber.gate = anyio.Event()
+        place = fakes.live.admit(ALICE, None)
+        runner = await fakes.live.open(fakes.group, ALICE, PLAIN, place, owner=ALICE)
+        runner.attach(ear := Ear())
+        feed = feeds.find(ALICE, runner.session.id)
+        speak(runner)
+        runner.receive_command(Finalize())
+        runner.detach(ear)
+        fakes.transcriber.gate.set()
+        await poll_until(lambda: list(feed.finals))
+        assert not ear.finals
+        runner.attach(returned := Ear(), last_result=0)  # which replays the final
+        assert returned.finals == list(feed.finals)
+        runner.receive_command(Stop())
+        await poll_until(lambda: feed.is_ended)
+        assert returned.finals == list(feed.finals)

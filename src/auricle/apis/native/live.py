@@ -21,6 +21,7 @@ from msgspec import structs
 from starlette.types import Message
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from auricle.apis.native.dialect import NativeDialect
 from auricle.apis.native.wire.stream import (
     Resume,
     Start,
@@ -177,7 +178,7 @@ class _StreamHandshake:
                 log_unexpected(error)
             is_drained = isinstance(error, Draining)
             end = end_of(*self.server.live.closing_messages()) if is_drained else end_of(error)
-            await close_gracefully(self.websocket, end)
+            await close_gracefully(self.websocket, NativeDialect(), end)
         else:
             scope, session_id = self.websocket.scope, runner.session.id
             request_log(scope).details["session"] = session_id
@@ -187,6 +188,7 @@ class _StreamHandshake:
                 self.websocket,
                 self.server.live,
                 runner,
+                NativeDialect(),
                 drain_s=self.server.connection_drain_s,
                 warnings=self.warnings,
             ).run(last_result)
@@ -226,7 +228,7 @@ class _StreamHandshake:
     async def _session(self, first: Start | Resume | None) -> tuple[int | None, LiveRunner]:
         live = self.server.live
         if isinstance(first, Resume):
-            if (runner := live.find(self.client, first)) is not None:
+            if (runner := live.find(self.client, first.session, first.secret)) is not None:
                 live.metrics.count_start("resumed")
                 self.leave()  # the session has its place already
                 return first.last_result, runner
@@ -236,7 +238,10 @@ class _StreamHandshake:
         if isinstance(first, Start):
             fields = {name: getattr(first, name) for name in _PARAMETERS}
             self.parameters = _checked(StreamParameters(**fields))
-        self.admit(is_known=isinstance(first, Resume) and live.returns(self.client, first))
+        is_known = isinstance(first, Resume) and live.returns(
+            self.client, first.session, first.secret
+        )
+        self.admit(is_known=is_known)
         assert self.place is not None
         self.warnings += self.server.models.choose(self.parameters.model).warnings
         claim = NO_CLAIM

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def _mount(server: "Service") -> MountedApi:
-    from auricle.apis.native import files, jobs, live, sessions, tokens, transcripts
+    from auricle.apis.native import files, jobs, live, tokens, transcripts
 
     return MountedApi(
         routes=(
@@ -20,7 +20,6 @@ def _mount(server: "Service") -> MountedApi:
             ApiRoutes(live.router, "Transcribe"),
             ApiRoutes(jobs.router, "Jobs"),
             ApiRoutes(transcripts.router, "Transcripts"),
-            ApiRoutes(sessions.router, "Live sessions"),
             ApiRoutes(tokens.router, "Tokens"),
         ),
     )

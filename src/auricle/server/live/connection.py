@@ -20,7 +20,6 @@ import anyio
 from starlette.types import Message, Scope
 from starlette.websockets import WebSocketDisconnect, WebSocketDisconnected
 
-from auricle.apis.native.dialect import NativeDialect
 from auricle.audio.g711 import alaw_to_pcm16, mulaw_to_pcm16
 from auricle.protocol.dialect import (
     Companded,
@@ -143,13 +142,9 @@ def note_end(websocket: Socket, live: LiveSessions, end: End) -> None:
 
 
 async def close_gracefully(
-    websocket: Socket,
-    end: End,
-    remaining: Iterable[OutboundItem] = (),
-    dialect: Dialect | None = None,
+    websocket: Socket, dialect: Dialect, end: End, remaining: Iterable[OutboundItem] = ()
 ) -> None:
     """Send the remaining messages and the reason, and close; abort if the client doesn't read."""
-    dialect = dialect or NativeDialect()
     texts = [text for item in remaining for text in _texts(dialect, item)]
     closing_messages = dialect.closing_messages(end)
     gone = contextlib.suppress(WebSocketDisconnect, WebSocketDisconnected)
@@ -173,7 +168,7 @@ class LiveConnection:
         websocket: The accepted WebSocket.
         live: The registry of sessions.
         runner: The session's runner.
-        dialect: The client's wire protocol; native if ``None``.
+        dialect: The client's wire protocol.
         drain_s: Longest wait for finals when the server shuts down, in seconds. For clients that
             can resume on the next server it is at most ``DRAIN_S``.
         lets_finish: When the server shuts down, let the client finish speaking, in the part of
@@ -186,7 +181,7 @@ class LiveConnection:
         websocket: Socket,
         live: LiveSessions,
         runner: LiveRunner,
-        dialect: Dialect | None = None,
+        dialect: Dialect,
         *,
         drain_s: float = DRAIN_S,
         lets_finish: bool = False,
@@ -198,7 +193,7 @@ class LiveConnection:
         self._websocket = websocket
         self._live = live
         self._runner = runner
-        self._dialect = dialect or NativeDialect()
+        self._dialect = dialect
         self._peer = peer_of(websocket.scope)
         self._outbox = Outbox(keeps_news=not self._dialect.is_resumable)
         self._in_flight: deque[str] = deque()
@@ -247,7 +242,7 @@ class LiveConnection:
             remaining: list[OutboundItem] = [Reply(tuple(self._in_flight))]
             while (item := self._outbox.next_event()) is not None:
                 remaining.append(item)
-            await close_gracefully(self._websocket, end, remaining, self._dialect)
+            await close_gracefully(self._websocket, self._dialect, end, remaining)
         return end
 
     # Called by the session.

@@ -9,17 +9,17 @@ import contextlib
 import itertools
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from math import inf
+from types import MappingProxyType
 
 import anyio
 import structlog
 from anyio import to_thread
 from anyio.abc import TaskGroup
 
-from auricle.apis.native.wire.stream import Resume
 from auricle.audio.opus import LibOpus
 from auricle.config.settings import LiveSettings
 from auricle.engines.models import Models
@@ -31,10 +31,9 @@ from auricle.server.http.errors import log_unexpected
 from auricle.server.live.admission.capacity import Sample
 from auricle.server.live.admission.line import Waiter
 from auricle.server.live.admission.memory import CapacityMemory
+from auricle.server.live.followers import SessionFollower, SessionFollowers
 from auricle.server.live.kept_voices import KeptVoices
 from auricle.server.live.load_meter import LoadMeter
-from auricle.server.live.readers.feed import NO_FEED_LOG, FeedLog, SessionFeed
-from auricle.server.live.readers.feeds import Feeds
 from auricle.server.live.runner import MIN_SLEEP_S, LiveRunner
 from auricle.server.live.session_secrets import RETURN_S, SessionSecrets
 from auricle.server.live.transcript_keeper import (
@@ -75,7 +74,7 @@ LOG_INTERVAL_S = 10.0
 """Minimum time between two log lines on the load, in seconds."""
 
 AWAY_S = 3.0
-"""Time without a connection after which readers learn that the speaker is away, in seconds."""
+"""Time without a connection after which followers learn that the speaker is away, in seconds."""
 TAKEOVER_S = 5.0
 """Longest time for the end of a session whose client has not got its secret, in seconds."""
 
@@ -128,13 +127,11 @@ class LiveStorage:
     Attributes:
         keeper: Stores the finals of sessions with an owner.
         journal: Has their unfinished audio on the disk.
-        feed_log: Keeps their feeds over a restart of the server.
         voices: Keeps the voices of their speakers.
     """
 
     keeper: Keeper = NO_KEEPER
     journal: UtteranceJournal = NO_JOURNAL
-    feed_log: FeedLog = NO_FEED_LOG
     voices: KeptVoices = field(default_factory=KeptVoices)
 
 
@@ -152,6 +149,7 @@ class LiveSessions:
         secrets: Derives the secrets of sessions.
         memory: Keeps what was learned of the machine.
         storage: What the sessions leave in the database and on the disk.
+        followers: Who follows the sessions besides their speakers, by the name of the API.
     """
 
     def __init__(
@@ -166,6 +164,7 @@ class LiveSessions:
         secrets: SessionSecrets,
         memory: CapacityMemory,
         storage: LiveStorage,
+        followers: Mapping[str, SessionFollowers] = MappingProxyType({}),
     ) -> None:
         self.settings = settings
         self.admission = memory.restored()
@@ -173,7 +172,7 @@ class LiveSessions:
         self._memory = memory
         self.metrics = metrics
         self.draining = anyio.Event()
-        self.feeds = Feeds(settings.max_readers, storage.feed_log)
+        self.followers = followers
         self.workers = workers
         self.storage = storage
         self._models = models
@@ -192,7 +191,6 @@ class LiveSessions:
         metrics.connected.set_function(lambda: self.connected)
         metrics.waiting.set_function(lambda: self.waiting)
         metrics.load.set_function(lambda: self._meter.load)
-        metrics.readers.set_function(lambda: self.feeds.readers)
         admission = self.admission
         metrics.speakers.set_function(lambda: admission.load().speakers)
         metrics.capacity.set_function(lambda: admission.load().capacity)
@@ -411,14 +409,17 @@ class LiveSessions:
             self.leave(place)
             raise
         can_return = source == NATIVE and session.is_resumable and owner is not None
-        feed = self.feeds.open(
-            session.id,
-            owner,
-            source,
-            session.received_sample,
-            request_id,
-            can_return=can_return,
-        )
+        followers = [
+            each.open(
+                session.id,
+                owner,
+                source,
+                session.received_sample,
+                request_id,
+                can_return=can_return,
+            )
+            for each in self.followers.values()
+        ]
         if can_return:
             self.storage.voices.open(session, client, claim.lost)
         record: SessionRecord = NO_RECORD
@@ -436,8 +437,8 @@ class LiveSessions:
             metrics=self.metrics,
             reserve=partial(self._change_model, place),
             record=record,
-            until_kept=partial(self._until_kept, feed),
-            feed=feed,
+            until_kept=partial(self._until_kept, session.id, followers),
+            followers=followers,
             may_speak=partial(self._check_first_words, place),
         )
         runner.set_load(self._meter.load)
@@ -446,22 +447,22 @@ class LiveSessions:
         await group.start(self._run, runner)
         return runner
 
-    def find(self, client: ClientId, resume: Resume) -> LiveRunner | None:
+    def find(self, client: ClientId, session_id: str, secret: str) -> LiveRunner | None:
         """Return the session to resume if it is the client's and the secret matches.
 
         The time taken does not reveal whether the session id or the secret is wrong.
         """
-        runner = self._runners.get(resume.session)
-        is_right = self._secrets.is_genuine(resume.session, resume.secret, client)
-        if not is_right or runner is None or runner.session.secret != resume.secret:
+        runner = self._runners.get(session_id)
+        is_right = self._secrets.is_genuine(session_id, secret, client)
+        if not is_right or runner is None or runner.session.secret != secret:
             return None
         if runner.is_over or runner.is_finishing:
             return None
         return runner
 
-    def returns(self, client: ClientId, resume: Resume) -> bool:
+    def returns(self, client: ClientId, session_id: str, secret: str) -> bool:
         """Return whether a client returns with a session of the server's last run."""
-        return self._secrets.returns(resume.session, resume.secret, client, time.monotonic())
+        return self._secrets.returns(session_id, secret, client, time.monotonic())
 
     async def reclaim(self, client: ClientId, session_id: str, secret: str) -> Claim:
         """Return what a client may continue of a lost session: its readers, and its voices.
@@ -473,22 +474,29 @@ class LiveSessions:
             return NO_CLAIM
         runner = self._runners.get(session_id)
         if runner is not None and runner.session.secret != secret:
-            self.feeds.await_speaker(session_id, time.monotonic() + RETURN_S)
+            for each in self.followers.values():
+                each.await_speaker(session_id, time.monotonic() + RETURN_S)
             runner.end(TakenOver("Another connection has continued this session."))
             with anyio.move_on_after(TAKEOVER_S):
                 while session_id in self._runners:  # noqa: ASYNC110  # no event
                     await anyio.sleep(MIN_SLEEP_S)
         is_free = session_id not in self._runners
-        has_readers = is_free and self.feeds.is_waiting(client, session_id)
-        if not has_readers:
+        if not is_free or not self._is_awaited(client, session_id):
             return Claim(session_id)
         kept = await self.storage.keeper.end_of(client, session_id)
         return Claim(session_id, session_id, kept)
 
-    async def _until_kept(self, feed: SessionFeed, utterance: int) -> None:
+    def _is_awaited(self, client: ClientId, session_id: str) -> bool:
+        """Return whether followers wait for another session of a client's speaker."""
+        return any(each.is_waiting(client, session_id) for each in self.followers.values())
+
+    async def _until_kept(
+        self, session_id: str, followers: Sequence[SessionFollower], utterance: int
+    ) -> None:
         """Wait until the final of an utterance may be sent: all that keep it have stored it."""
-        await self.storage.keeper.until_stored(feed.id, utterance)
-        await self.feeds.until_stored(feed)
+        await self.storage.keeper.until_stored(session_id, utterance)
+        for each in followers:
+            await each.until_stored()
 
     def unresumable(self) -> Iterator[tuple[SessionIdentity, LiveSession]]:
         """Iterate over the kept sessions whose clients can't send unfinished audio again."""
@@ -525,7 +533,7 @@ class LiveSessions:
                 self._charge(runner)
             now = time.monotonic()
             self._end_expired(now)
-            self._feed_readers(now)
+            self._inform_followers(now)
             if now >= store_at:
                 await self.store_capacity()
                 store_at = now + STORE_S
@@ -584,7 +592,8 @@ class LiveSessions:
     def drain(self) -> None:
         """Signal every connection to close; sessions can't be resumed here any more."""
         self.draining.set()
-        self.feeds.suspend_waiting()
+        for followers in self.followers.values():
+            followers.suspend_waiting()
         for runner in self._runners.values():
             if runner.detached_at is not None and runner.was_attached:
                 runner.finish()
@@ -608,8 +617,9 @@ class LiveSessions:
             self._charge(runner)
             may_return = not runner.session.is_closed
             self.storage.voices.end(runner.session.id, time.monotonic(), may_return=may_return)
-            if is_over or not self.feeds.is_logged(runner.session.id):
-                self._end_feed(runner)
+            for each in self.followers.values():
+                if is_over or not each.is_logged(runner.session.id):
+                    self._end_for(each, runner)
             del self._charged_samples[runner.session.id]
             del self._runners[runner.session.id]
             identity = self._kept.pop(runner.session.id, None)
@@ -617,29 +627,33 @@ class LiveSessions:
                 self.storage.keeper.end(identity)
             self.leave(runner.place)
 
-    def _feed_readers(self, now: float) -> None:
-        for runner in self._runners.values():
-            session, detached_at = runner.session, runner.detached_at
-            if self.draining.is_set() and detached_at is not None and not runner.is_finishing:
-                self._end_feed(runner)
-            else:
-                self.feeds.complete(session.id, session.safe_sample)
-            if session.is_resumable and not session.is_closed and not runner.is_finishing:
-                is_away = detached_at is not None and now - detached_at >= AWAY_S
-                self.feeds.set_away(session.id, is_away=is_away)
-        self.feeds.tick(now)
+    def _inform_followers(self, now: float) -> None:
+        for followers in self.followers.values():
+            for runner in self._runners.values():
+                self._inform(followers, runner, now)
+            followers.tick(now)
 
-    def _end_feed(self, runner: LiveRunner) -> None:
-        """End the feed of a session, unless another session of its speaker may continue it."""
+    def _inform(self, followers: SessionFollowers, runner: LiveRunner, now: float) -> None:
+        session, detached_at = runner.session, runner.detached_at
+        if self.draining.is_set() and detached_at is not None and not runner.is_finishing:
+            self._end_for(followers, runner)
+        else:
+            followers.complete(session.id, session.safe_sample)
+        if session.is_resumable and not session.is_closed and not runner.is_finishing:
+            is_away = detached_at is not None and now - detached_at >= AWAY_S
+            followers.set_away(session.id, is_away=is_away)
+
+    def _end_for(self, followers: SessionFollowers, runner: LiveRunner) -> None:
+        """End a session for its followers, unless another one of its speaker may continue it."""
         session = runner.session
-        if self.feeds.is_waiting(runner.client, session.id):
+        if followers.is_waiting(runner.client, session.id):
             return
         is_draining = self.draining.is_set()
-        if is_draining and not session.is_closed and self.feeds.is_logged(session.id):
-            self.feeds.suspend(session.id)
+        if is_draining and not session.is_closed and followers.is_logged(session.id):
+            followers.suspend(session.id)
             return
-        reason = "draining" if self.draining.is_set() else "speaker_left"
-        self.feeds.end(
+        reason = "draining" if is_draining else "speaker_left"
+        followers.end(
             session.id,
             "closed" if session.is_closed else reason,
             session.received_sample,

@@ -6,7 +6,7 @@ event loop and none of them waits, so the session is never entered concurrently.
 
 import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 import anyio
@@ -15,7 +15,7 @@ from anyio.abc import TaskGroup, TaskStatus
 from msgspec import UNSET
 
 from auricle.server.http.errors import log_unexpected
-from auricle.server.live.readers.feed import SessionFeed
+from auricle.server.live.followers import SessionFollower
 from auricle.server.live.transcript_keeper import SessionRecord
 from auricle.server.net.loop_budget import SHARE
 from auricle.server.telemetry.live_metrics import LiveMetrics
@@ -86,7 +86,7 @@ class LiveRunner:
         record: Stores each final, once, whether or not a client is connected, and the speakers of
             stored finals when they change.
         until_kept: Waits until the final of an utterance is stored, for a limited time.
-        feed: Gets all events, for the session's readers.
+        followers: Get all events.
         may_speak: Called when the session first begins to speak; raises if it must not.
     """
 
@@ -102,7 +102,7 @@ class LiveRunner:
         reserve: Callable[[str], None],
         record: SessionRecord,
         until_kept: Callable[[int], Awaitable[None]],
-        feed: SessionFeed,
+        followers: Sequence[SessionFollower],
         may_speak: Callable[[], None],
     ) -> None:
         self.session = session
@@ -116,7 +116,7 @@ class LiveRunner:
         self._record = record
         self._until_kept = until_kept
         self._workers = workers
-        self._feed = feed
+        self._followers = followers
         self._may_speak = may_speak
         self._has_spoken = False
         self._listener: Listener | None = None
@@ -321,10 +321,11 @@ class LiveRunner:
             if event.id <= self._last_published:  # a replay for a client that resumes
                 return
             self._last_published = event.id
-        self._feed.publish(event)
-        if isinstance(event, Closed):
-            self._feed.finals_until(self.session.received_sample)
-            self._feed.end("closed")
+        for follower in self._followers:
+            follower.publish(event)
+            if isinstance(event, Closed):
+                follower.finals_until(self.session.received_sample)
+                follower.end("closed")
 
     def _publish_finals(self) -> None:
         """Publish new finals that were no outputs, as there is no client."""

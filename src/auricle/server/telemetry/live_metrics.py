@@ -35,7 +35,6 @@ class LiveMetrics:
         )
         self.connected = sessions.labels("connected")
         self.waiting = sessions.labels("waiting")
-        self.readers = gauge("auricle_live_readers", "Connected readers of live sessions.")
         self._starts = counter(
             "auricle_live_starts",
             "Connections by how they began: a new, a resumed or an unknown session.",

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from auricle.apis.native.wire.stream import Resume
+from auricle.apis.native.dialect import NativeDialect
 from auricle.config.settings import LiveSettings
 from auricle.server.live.connection import End, LiveConnection
 from auricle.server.live.runner import LiveRunner
@@ -43,7 +43,7 @@ class Line:
 
     def find_again(self) -> LiveRunner | None:
         session = self.runner.session
-        return self.fakes.live.find(ALICE, Resume(session.id, session.secret))
+        return self.fakes.live.find(ALICE, session.id, session.secret)
 
     async def caption(self) -> dict[str, Any]:
         """Say something and return its final."""
@@ -59,7 +59,7 @@ async def connected(
 ) -> Line:
     runner = runner or await fakes.open(PLAIN)
     socket = FakeWebSocket(peer or FakePeer())
-    connection = LiveConnection(await socket.accept(), fakes.live, runner)
+    connection = LiveConnection(await socket.accept(), fakes.live, runner, NativeDialect())
     line = Line(fakes, runner, socket, connection)
     fakes.group.start_soon(line.serve)
     await poll_until(lambda: socket.of("ready") or line.end)

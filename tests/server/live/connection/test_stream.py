@@ -7,6 +7,7 @@ import anyio.lowlevel
 import pytest
 from structlog.testing import LogCapture
 
+from auricle.apis.native.dialect import NativeDialect
 from auricle.config.settings import LiveSettings
 from auricle.server.live import connection as live_connection
 from auricle.server.live.connection import (
@@ -106,7 +107,7 @@ async def test_another_connection_takes_over(line: Line) -> None:
 
 async def test_a_message_that_came_just_before_the_takeover_is_left_out(line: Line) -> None:
     socket = FakeWebSocket()
-    second = LiveConnection(await socket.accept(), line.fakes.live, line.runner)
+    second = LiveConnection(await socket.accept(), line.fakes.live, line.runner, NativeDialect())
     line.socket.send(b"half a sample and more that is never completed")
     line.runner.attach(second)  # before the reader of the first has its turn
     assert (await line.ended()).how == "taken_over"
@@ -172,7 +173,7 @@ async def test_closing_a_lost_connection_is_no_error() -> None:
     websocket = await socket.accept()
     socket.is_gone = True
     for _ in range(2):  # the second time it is known
-        await close_gracefully(websocket, end_of(BadRequest("why")), [final(1)])
+        await close_gracefully(websocket, NativeDialect(), end_of(BadRequest("why")), [final(1)])
     assert socket.peer.given_up is None
 
 

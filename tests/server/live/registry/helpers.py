@@ -1,6 +1,5 @@
 """What the tests of the registry share."""
 
-from auricle.apis.native.wire.stream import Resume
 from auricle.server.live.runner import LiveRunner
 from auricle.values.commands import StreamParameters
 from auricle.values.errors import AuricleError
@@ -32,8 +31,8 @@ def speak(runner: LiveRunner) -> None:
     runner.receive_data(bytes(8) + pcm(SPEECH[:SECOND]))
 
 
-def resume_of(runner: LiveRunner, secret: str | None = None) -> Resume:
-    return Resume(runner.session.id, runner.session.secret if secret is None else secret)
+def resume_of(runner: LiveRunner, secret: str | None = None) -> tuple[str, str]:
+    return runner.session.id, runner.session.secret if secret is None else secret
 
 
 async def looks(fakes: Sessions, count: int) -> None:

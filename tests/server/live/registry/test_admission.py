@@ -123,7 +123,7 @@ async def test_no_session_is_given_up_for_one_that_is_refused() -> None:
         fakes.transcriber.refuse = NoWorkerReady("none", 1)
         with pytest.raises(NoWorkerReady):
             await fakes.open()
-        assert fakes.live.find(ALICE, resume_of(runner)) is runner
+        assert fakes.live.find(ALICE, *resume_of(runner)) is runner
 
 
 async def test_only_as_many_people_as_the_machine_holds_may_speak() -> None:
@@ -262,7 +262,7 @@ async def test_the_id_of_a_session_begins_with_the_prefix_of_its_server(
     async with sessions(id_prefix=prefix) as fakes:
         runner = await fakes.open()
         assert re.fullmatch(shape, runner.session.id)
-        assert fakes.live.find(ALICE, resume_of(runner)) is runner
+        assert fakes.live.find(ALICE, *resume_of(runner)) is runner
 
 
 @pytest.mark.parametrize("ends", [False, True])

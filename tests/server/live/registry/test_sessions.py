@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 from structlog.testing import LogCapture
 
-from auricle.apis.native.wire.stream import Resume
 from auricle.config.settings import LiveSettings
 from auricle.server.live.registry import FIRST_RETURN_S, RETURNS_PER_S
 from auricle.values.commands import Finalize, Stop
@@ -25,11 +24,11 @@ pytestmark = pytest.mark.server
 
 async def test_only_the_right_secret_of_the_right_client_finds_a_session(fakes: Sessions) -> None:
     runner = await fakes.open()
-    assert fakes.live.find(ALICE, resume_of(runner)) is runner
-    assert fakes.live.find(ALICE, resume_of(runner, "")) is None
-    assert fakes.live.find(ALICE, resume_of(runner, runner.session.secret[:-1])) is None
-    assert fakes.live.find(ClientId("bob"), resume_of(runner)) is None
-    assert fakes.live.find(ALICE, Resume("other", runner.session.secret)) is None
+    assert fakes.live.find(ALICE, *resume_of(runner)) is runner
+    assert fakes.live.find(ALICE, *resume_of(runner, "")) is None
+    assert fakes.live.find(ALICE, *resume_of(runner, runner.session.secret[:-1])) is None
+    assert fakes.live.find(ClientId("bob"), *resume_of(runner)) is None
+    assert fakes.live.find(ALICE, "other", runner.session.secret) is None
     assert fakes.live.has_waiting_session(ALICE)
     assert not fakes.live.has_waiting_session(ClientId("bob"))
 
@@ -43,7 +42,7 @@ async def test_no_two_sessions_share_a_name_or_a_secret(fakes: Sessions) -> None
 async def test_a_session_that_is_over_is_not_found(fakes: Sessions) -> None:
     runner = await fakes.open()
     runner.end()
-    assert fakes.live.find(ALICE, resume_of(runner)) is None
+    assert fakes.live.find(ALICE, *resume_of(runner)) is None
     await poll_until(lambda: not fakes.transcriber.reserved)
     assert not fakes.live.has_waiting_session(ALICE)
 
@@ -69,7 +68,7 @@ async def test_where_no_audio_comes_any_more_no_place_is_kept(fakes: Sessions) -
     staying.detach(ear)
     await poll_until(lambda: len(fakes.transcriber.reserved) == 1)
     assert fakes.live.waiting == 2
-    assert fakes.live.find(ALICE, resume_of(going)) is going  # for its last finals
+    assert fakes.live.find(ALICE, *resume_of(going)) is going  # for its last finals
 
 
 async def test_a_client_that_comes_back_to_a_session_without_a_place_may_speak(

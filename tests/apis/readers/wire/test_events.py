@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from auricle.server.live.readers.wire.events import (
+from auricle.apis.readers.wire.events import (
     Ended,
     KeepAlive,
     encode_feed_event,

@@ -10,17 +10,17 @@ import anyio
 import pytest
 from structlog.testing import LogCapture
 
+from auricle.apis.readers.feed import MAX_FINALS, SessionFeed
+from auricle.apis.readers.feeds import Feeds
+from auricle.apis.readers.log import LedgerFeedLog
 from auricle.ledger.database import T, Transaction
 from auricle.ledger.feeds import StoredFeeds
 from auricle.ledger.sqlite import SqliteDatabase
 from auricle.server.live import background_writer
-from auricle.server.live.readers.feed import MAX_FINALS, SessionFeed
-from auricle.server.live.readers.feeds import Feeds
-from auricle.server.live.readers.log import LedgerFeedLog
 from auricle.values.errors import LedgerUnavailable
 from auricle.values.events import FinalSpeakers, SpeakerRevision
 from auricle.values.types import SAMPLE_RATE_HZ, ClientId
-from tests.server.live.readers.test_feed import (
+from tests.apis.readers.test_feed import (
     LONG,
     OTHER_SPEAKERS,
     SAID,

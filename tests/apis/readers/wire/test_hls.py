@@ -1,6 +1,6 @@
 import pytest
 
-from auricle.server.live.readers.wire.hls import encode_playlist
+from auricle.apis.readers.wire.hls import encode_playlist
 
 pytestmark = pytest.mark.unit
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from auricle.server.live.readers.continuation import Continuation
-from auricle.server.live.readers.wire.events import Readable
+from auricle.apis.readers.continuation import Continuation
+from auricle.apis.readers.wire.events import Readable
 from auricle.values.events import (
     Final,
     FinalSpeakers,

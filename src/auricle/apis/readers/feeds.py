@@ -1,12 +1,15 @@
-"""The feeds of all live sessions, and how many read them."""
+"""The feeds of all live sessions, and how many read them.
+
+They are the :class:`.SessionFollowers` of the server.
+"""
 
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from auricle.server.live.readers.feed import NO_FEED_LOG, FeedLog, SessionFeed
-from auricle.server.live.readers.wire.events import KeepAlive
+from auricle.apis.readers.feed import NO_FEED_LOG, FeedLog, SessionFeed
+from auricle.apis.readers.wire.events import KeepAlive
 from auricle.values.errors import NotFound, Overloaded
 from auricle.values.types import ANONYMOUS, ClientId
 
@@ -53,7 +56,7 @@ class Feeds:
     ) -> SessionFeed:
         """Open the feed of a new session, or continue the one that waits for its speaker.
 
-        See :class:`.SessionFeed` for the arguments.
+        See :meth:`.SessionFollowers.open` for the arguments.
         """
         if self._waits_until.pop(session_id, None) is not None:
             feed = self._feeds[session_id]
@@ -82,11 +85,6 @@ class Feeds:
             return
         feed.keep_in(self._log)
         await self._log.until_stored()
-
-    async def until_stored(self, feed: SessionFeed) -> None:
-        """Wait until all finals of a feed are stored, for a limited time, if it is kept."""
-        if feed.is_logged:
-            await self._log.until_stored()
 
     def restore(self, feeds: Iterable[SessionFeed], until: float) -> None:
         """Take restored feeds, which wait for their speakers until a monotonic time."""

@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from auricle.server.live.readers.wire.events import KeepAlive
-from auricle.server.live.readers.wire.webvtt import START, encode_cues, encode_segment
+from auricle.apis.readers.wire.events import KeepAlive
+from auricle.apis.readers.wire.webvtt import START, encode_cues, encode_segment
 from auricle.values.events import Final, Partial, SpeakerSegment
 
 pytestmark = pytest.mark.unit

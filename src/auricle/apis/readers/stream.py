@@ -14,10 +14,10 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from auricle.apis.readers.bell import Bell
+from auricle.apis.readers.feed import FeedCursor
 from auricle.server.http.request_log import request_log
 from auricle.server.http.uniform_routes import is_head
-from auricle.server.live.readers.bell import Bell
-from auricle.server.live.readers.feed import FeedCursor
 from auricle.server.net.peer import BodyWriter, body_writer_of
 from auricle.system.asgi import while_connected
 

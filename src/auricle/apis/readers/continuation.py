@@ -7,7 +7,7 @@ repeat some that readers have, because the speaker had not got them when the ser
 from collections.abc import Iterable
 from dataclasses import replace
 
-from auricle.server.live.readers.wire.events import Readable
+from auricle.apis.readers.wire.events import Readable
 from auricle.values.events import Final, Partial, SpeakerRevision, SpeechEnded, SpeechStarted
 
 

@@ -7,7 +7,7 @@ it is first read. Times are those of the session's audio.
 
 from collections.abc import Iterable
 
-from auricle.server.live.readers.wire.events import FeedEvent, KeepAlive
+from auricle.apis.readers.wire.events import FeedEvent, KeepAlive
 from auricle.text.formats.subtitle_layout import MAX_CUE_MS, Cue
 from auricle.text.formats.subtitles import SAMPLES_PER_MS, cues, vtt_cue
 from auricle.values.events import Final

@@ -8,8 +8,8 @@ import anyio
 import httpx2
 import pytest
 
-from auricle.config.settings import LiveSettings
-from auricle.server.live.readers.feed import SessionFeed
+from auricle.apis.readers.feed import SessionFeed
+from auricle.apis.readers.routes import feeds_of
 from auricle.server.net.uvicorn_overrides.http_connection import HttpConnection
 from auricle.values.events import Final, Partial
 from auricle.values.types import ANONYMOUS
@@ -26,13 +26,13 @@ def final(number: int, text: str = "so it is.") -> Final:
 
 @pytest.fixture
 async def running(tmp_path: Path) -> AsyncIterator[Live]:
-    async with live(tmp_path / "live", LiveSettings(max_readers=4)) as started:
+    async with live(tmp_path / "live", max_readers=4) as started:
         yield started
 
 
 @pytest.fixture
 def feed(running: Live) -> SessionFeed:
-    return running.state.live.feeds.open("s1", ANONYMOUS, "native")
+    return feeds_of(running.state).open("s1", ANONYMOUS, "native")
 
 
 def client_of(running: Live) -> httpx2.AsyncClient:
@@ -56,7 +56,7 @@ async def test_events_arrive_as_they_are_published_until_the_end(
             assert "so it was." in await anext(parts)
             feed.end("closed")
             assert '"ended"' in "".join([part async for part in parts])
-    assert running.state.live.feeds.readers == 0
+    assert feeds_of(running.state).readers == 0
 
 
 async def test_more_readers_than_allowed_get_503(running: Live, feed: SessionFeed) -> None:

@@ -14,6 +14,7 @@ import msgspec
 import structlog
 from anyio import CapacityLimiter, to_thread
 
+from auricle.apis.readers.feed import SessionFeed
 from auricle.ledger.feeds import (
     FeedChange,
     FeedEnd,
@@ -24,7 +25,6 @@ from auricle.ledger.feeds import (
 )
 from auricle.server.http.errors import log_unexpected
 from auricle.server.live.background_writer import BackgroundWriter
-from auricle.server.live.readers.feed import SessionFeed
 from auricle.values.errors import AuricleError
 from auricle.values.events import Final
 from auricle.values.types import SAMPLES_PER_MS, ClientId

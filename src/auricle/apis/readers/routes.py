@@ -16,6 +16,12 @@ from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import Response
 
+from auricle.apis.readers.feed import MAX_FINALS, MAX_WITHDRAWN, NO_TOKEN, SessionFeed
+from auricle.apis.readers.feeds import Feeds
+from auricle.apis.readers.spec import NAME
+from auricle.apis.readers.stream import FeedStream
+from auricle.apis.readers.wire.events import encode_feed_event, encode_start
+from auricle.apis.readers.wire.webvtt import START, encode_cues
 from auricle.protocol.errors import ErrorResponse
 from auricle.protocol.fields import convert_texts, decode_json
 from auricle.server.access.keyring import Reader
@@ -30,10 +36,6 @@ from auricle.server.http.openapi import (
 )
 from auricle.server.http.request_log import request_log
 from auricle.server.http.responses import json_response
-from auricle.server.live.readers.feed import MAX_FINALS, MAX_WITHDRAWN, NO_TOKEN, SessionFeed
-from auricle.server.live.readers.stream import FeedStream
-from auricle.server.live.readers.wire.events import encode_feed_event, encode_start
-from auricle.server.live.readers.wire.webvtt import START, encode_cues
 from auricle.server.service import Service, read_json, service_of
 from auricle.system.asgi import while_connected
 from auricle.values.errors import BadRequest, NotFound, TokenExpired
@@ -138,7 +140,7 @@ async def list_sessions(request: Request) -> Response:
             "started_at": round(feed.started_at, 3),
             "readers": feed.readers,
         }
-        for feed in server.live.feeds.of(client)
+        for feed in feeds_of(server).of(client)
     ]
     return json_response({"sessions": sessions}, headers=_NO_STORE)
 
@@ -159,14 +161,14 @@ async def post_reading_token(request: Request, session_id: str) -> Response:
     body = await read_json(request, _MAX_BODY_BYTES)
     ttl_s = int(decode_json(body, _TokenFields, "body").ttl_s)
     token = server.keyring.issue_reading_token(request.headers, session_id, ttl_s, now=time.time())
-    feed = server.live.feeds.find(client, session_id)
+    feed = feeds_of(server).find(client, session_id)
     if feed.is_withdrawn(token):
         raise BadRequest(
             f"More than {MAX_WITHDRAWN} tokens of this session were withdrawn; ask for a longer "
             "ttl_s.",
             "ttl_s",
         )
-    await server.live.feeds.keep(feed)
+    await feeds_of(server).keep(feed)
     return json_response(_TokenBody(token=token, expires_in_s=ttl_s), headers=_NO_STORE)
 
 
@@ -186,11 +188,11 @@ async def delete_reading_token(request: Request, session_id: str) -> Response:
     client = server.admit(request)
     server.keyring.check_is_key(request.headers)
     query = convert_texts(request.query_params.multi_items(), WithdrawalQuery, "query")
-    feed = server.live.feeds.find(client, session_id)
+    feed = feeds_of(server).find(client, session_id)
     if not server.keyring.has_issued(client, query.token):  # mistyped: the real one stays valid
         raise BadRequest(NO_TOKEN)
     feed.withdraw(query.token)
-    await server.live.feeds.until_stored(feed)
+    await feed.until_stored()
     return Response(status_code=204)
 
 
@@ -224,7 +226,7 @@ async def get_events(request: Request, session_id: str) -> Response:
         _EVENTS,
         encode_start(feed.id, feed.source, feed.started_at),
         _limit_s(reader),
-        server.live.feeds.reading(feed),
+        feeds_of(server).reading(feed),
         partial(feed.is_withdrawn, reader.token),
     )
 
@@ -255,7 +257,7 @@ async def get_captions(request: Request, session_id: str) -> Response:
         _VTT,
         START,
         _limit_s(reader),
-        server.live.feeds.reading(feed),
+        feeds_of(server).reading(feed),
         partial(feed.is_withdrawn, reader.token),
     )
 
@@ -273,7 +275,7 @@ async def get_playlist(request: Request, session_id: str) -> Response:
     """Return the playlist of the segments whose captions are final."""
     server, _, feed = await _admit(request, session_id)
     if not feed.segments and not feed.is_ended:
-        with server.live.feeds.reading(feed):
+        with feeds_of(server).reading(feed):
             async with while_connected(request.receive):
                 await _until_first_segment(feed)
     query = f"?{request.url.query}" if request.url.query else ""  # its token, for the segments
@@ -297,14 +299,21 @@ async def get_segment(request: Request, session_id: str, segment: str) -> Respon
     return Response(feed.segment(int(segment)), headers=_SEGMENT_AGE, media_type=_VTT)
 
 
+def feeds_of(server: Service) -> Feeds:
+    """Return the feeds of a server."""
+    feeds = server.live.followers[NAME]
+    assert isinstance(feeds, Feeds)
+    return feeds
+
+
 async def _admit(request: Request, session_id: str) -> tuple[Service, Reader, SessionFeed]:
     server = service_of(request)
     reader = server.admit_reader(request, session_id)
-    feed = server.live.feeds.find(reader.client, session_id)
+    feed = feeds_of(server).find(reader.client, session_id)
     if feed.is_withdrawn(reader.token):
         raise TokenExpired("The token was withdrawn; ask its issuer for a new one.")
     request_log(request.scope).details["session"] = feed.id
-    await server.live.feeds.keep(feed)
+    await feeds_of(server).keep(feed)
     return server, reader, feed
 
 

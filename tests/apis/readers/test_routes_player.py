@@ -8,6 +8,7 @@ import av
 import pytest
 from anyio import to_thread
 
+from auricle.apis.readers.routes import feeds_of
 from auricle.values.events import Final
 from auricle.values.types import ANONYMOUS, SAMPLE_RATE_HZ
 from tests.support.service import Live, live
@@ -35,7 +36,7 @@ async def running(tmp_path: Path) -> AsyncIterator[Live]:
 
 
 async def test_ffmpeg_follows_the_playlist_to_its_end(running: Live) -> None:
-    feed = running.state.live.feeds.open("s1", ANONYMOUS, "native")
+    feed = feeds_of(running.state).open("s1", ANONYMOUS, "native")
     played: list[tuple[int | None, str]] = []
 
     async def listen() -> None:

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from auricle.server.live.readers.feed import (
+from auricle.apis.readers.feed import (
     MAX_AT_ONCE,
     MAX_CHARACTERS,
     MAX_FINALS,
@@ -14,7 +14,7 @@ from auricle.server.live.readers.feed import (
     FeedCursor,
     SessionFeed,
 )
-from auricle.server.live.readers.wire.events import FeedEvent
+from auricle.apis.readers.wire.events import FeedEvent
 from auricle.values.errors import BadRequest, NotFound
 from auricle.values.events import (
     AudioProgress,

@@ -2,8 +2,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from auricle.server.live.readers.feed import SessionFeed
-from auricle.server.live.readers.feeds import ENDED_S, KEEP_ALIVE_S, MAX_ENDED, Feeds
+from auricle.apis.readers.feed import SessionFeed
+from auricle.apis.readers.feeds import ENDED_S, KEEP_ALIVE_S, MAX_ENDED, Feeds
 from auricle.values.errors import NotFound, Overloaded
 from auricle.values.types import ANONYMOUS, SAMPLE_RATE_HZ, ClientId
 

@@ -10,8 +10,9 @@ import httpx2
 import pytest
 from structlog.testing import LogCapture
 
+from auricle.apis.readers import feed
+from auricle.apis.readers.routes import feeds_of
 from auricle.config.settings import LiveSettings
-from auricle.server.live.readers import feed
 from auricle.values.types import SAMPLE_RATE_HZ
 from tests.support.service import Live, head, keys, live, poll_until
 from tests.support.stream import SPEECH, Caller, call, pcm, silence
@@ -233,7 +234,7 @@ async def test_a_player_gets_a_playlist_and_its_segments_with_its_token(
 async def test_a_player_that_leaves_before_the_first_segment_is_not_waited_for(
     running: Live, http: httpx2.AsyncClient, speaker: Caller
 ) -> None:
-    feeds = running.state.live.feeds
+    feeds = feeds_of(running.state)
     async with await running.connect() as player:
         await player.send(
             head(path_of(speaker, "captions.m3u8"), "Authorization: Bearer alice-key", method="GET")

@@ -6,7 +6,7 @@ import anyio.lowlevel
 import pytest
 from structlog.testing import LogCapture
 
-from auricle.server.live.readers.bell import GROUP, Bell
+from auricle.apis.readers.bell import GROUP, Bell
 from tests.support.service import poll_until
 
 pytestmark = pytest.mark.server

@@ -15,10 +15,9 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Protocol
 
-from auricle.server.access.tokens import expiry_of, reads
-from auricle.server.live.readers.bell import Bell
-from auricle.server.live.readers.continuation import Continuation
-from auricle.server.live.readers.wire.events import (
+from auricle.apis.readers.bell import Bell
+from auricle.apis.readers.continuation import Continuation
+from auricle.apis.readers.wire.events import (
     Ended,
     FeedEvent,
     KeepAlive,
@@ -26,8 +25,9 @@ from auricle.server.live.readers.wire.events import (
     SpeakerAway,
     SpeakerBack,
 )
-from auricle.server.live.readers.wire.hls import LISTED_SEGMENTS, SEGMENT_MS, encode_playlist
-from auricle.server.live.readers.wire.webvtt import encode_segment
+from auricle.apis.readers.wire.hls import LISTED_SEGMENTS, SEGMENT_MS, encode_playlist
+from auricle.apis.readers.wire.webvtt import encode_segment
+from auricle.server.access.tokens import expiry_of, reads
 from auricle.values.errors import BadRequest, NotFound
 from auricle.values.events import Final, Partial, SessionEvent, SpeakerRevision
 from auricle.values.types import SAMPLE_RATE_HZ, ClientId
@@ -220,6 +220,11 @@ class SessionFeed:
         log.save(self)
         for entry in self._finals:
             log.add(self, entry.number, _final(entry), self._finals[0].number)
+
+    async def until_stored(self) -> None:
+        """Wait until all finals are stored, for a limited time, if the feed survives a restart."""
+        if self._log is not None:
+            await self._log.until_stored()
 
     def drop_log(self) -> None:
         """Continue without a log, which has given up."""
