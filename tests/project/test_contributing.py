@@ -38,8 +38,8 @@ def code() -> str:
     )
 
 
-def test_there_are_ten_recipes() -> None:
-    assert len(re.findall(r"^### ", RECIPES, re.MULTILINE)) == 10
+def test_there_are_eleven_recipes() -> None:
+    assert len(re.findall(r"^### ", RECIPES, re.MULTILINE)) == 11
 
 
 @pytest.mark.parametrize("name", [name for name in NAMED if PATH.fullmatch(name)])

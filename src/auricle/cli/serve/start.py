@@ -103,7 +103,7 @@ async def _serve(settings: Settings) -> None:
         spec.check(settings)
     folder = settings.server.keep_audio
     crash_audio = None if folder is None else CrashAudio.open(folder)
-    crash_budget = CrashBudget(settings.queue.max_crashes_per_key, settings.queue.crash_window_s)
+    crash_budget = CrashBudget.of(settings.queue)
     table = ModelTable.of(settings.model, all_products(apis))
     engine = await find_engine(settings, table, crash_audio, crash_budget)
     pool = engine.transcriber

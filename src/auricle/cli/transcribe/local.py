@@ -141,12 +141,11 @@ async def _open_speakers(settings: Settings, final_workers: int) -> Mapping[str,
     Raises:
         SetupError: The file of the setting is not a speaker model.
     """
-    queue = settings.queue
     context = PoolContext(
         settings,
         ModelTable.of(settings.model),
         final_workers,
-        CrashBudget(queue.max_crashes_per_key, queue.crash_window_s),
+        CrashBudget.of(settings.queue),
         warn=lambda event, sentence: errors.print(sentence),
     )
     kinds = {kind: spec for kind, spec in find_kinds().items() if kind == "speakers"}

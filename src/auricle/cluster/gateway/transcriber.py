@@ -152,9 +152,7 @@ class RemoteTranscriber:
         self._waking: dict[str, asyncio.Task[None]] = {}
         self._reports: list[tuple[Capacity | None, bool]] = []
         self._models: tuple[ModelStats, ...] = ()
-        self._crash_budget = crash_budget or CrashBudget(
-            queue.max_crashes_per_key, queue.crash_window_s
-        )
+        self._crash_budget = crash_budget or CrashBudget.of(queue)
         self._poison = PoisonTracker(queue.poison_attempts, queue.poison_ttl_s, self._crash_budget)
         self._counters = Counters()
         self._calls: dict[Ticket, _Call] = {}

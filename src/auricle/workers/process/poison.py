@@ -7,8 +7,9 @@ import hashlib
 import math
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
+from auricle.config.settings import QueueSettings
 from auricle.values.errors import PoisonJob, RateLimited
 from auricle.values.types import ANONYMOUS, ClientId, Pcm16
 
@@ -45,6 +46,11 @@ class CrashBudget:
         self._max_poison_jobs = max_poison_jobs
         self._window_s = window_s
         self._poison_jobs: dict[ClientId, deque[float]] = {}
+
+    @classmethod
+    def of(cls, settings: QueueSettings) -> Self:
+        """Return the budget of these settings."""
+        return cls(settings.max_crashes_per_key, settings.crash_window_s)
 
     def charge(self, client: ClientId, now: float) -> None:
         """Count a poison job of this client."""

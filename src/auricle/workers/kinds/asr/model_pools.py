@@ -122,7 +122,7 @@ class ModelPools:
         idle_s: float = 0.0,
         memory_mb: float | None = None,
     ) -> None:
-        budget = crash_budget or CrashBudget(queue.max_crashes_per_key, queue.crash_window_s)
+        budget = crash_budget or CrashBudget.of(queue)
         self._open: Callable[..., WorkerPool] = partial(
             WorkerPool, queue=queue, crash_audio=crash_audio, crash_budget=budget
         )

@@ -76,9 +76,7 @@ class Scheduler:
         self.backlog = Backlog()
         self.admission = Admission(settings, self.backlog, speed)
         self._failures: list[Failure] = []
-        self._crash_budget = crash_budget or CrashBudget(
-            settings.max_crashes_per_key, settings.crash_window_s
-        )
+        self._crash_budget = crash_budget or CrashBudget.of(settings)
         self._poison = PoisonTracker(
             settings.poison_attempts, settings.poison_ttl_s, self._crash_budget
         )

@@ -51,8 +51,7 @@ class DecodePool(Pool[OpenFile, StepDone]):
         max_chunk_samples: int = MAX_JOB_SAMPLES,
     ) -> None:
         self._crash_audio = crash_audio
-        queue = QueueSettings()
-        budget = crash_budget or CrashBudget(queue.max_crashes_per_key, queue.crash_window_s)
+        budget = crash_budget or CrashBudget.of(QueueSettings())
         size = worker.decode_workers
         self._schedule = DecodeSchedule(size, decode, budget, max_chunk_samples)
         start = StartDecode(

@@ -36,7 +36,7 @@ class SpeakerPool(Pool[EmbedJob, SpeakerEmbeddings]):
     ) -> None:
         path = settings.speaker_model or BUNDLED_MODEL
         check_file(path)
-        budget = CrashBudget(queue.max_crashes_per_key, queue.crash_window_s)
+        budget = CrashBudget.of(queue)
         poison = PoisonTracker(queue.poison_attempts, queue.poison_ttl_s, budget)
         model = str(path)
         super().__init__(
