@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx2
 import numpy as np
+import psycopg
 import pytest
 
 from tests.support.clips import CLIPS
@@ -59,8 +60,11 @@ def test_another_gateway_finishes_a_file_without_repeating_finished_chunks(
         post(first_url, "long", prompt)
         until(lambda: len(begun(notes)) >= 3, first)
         gate.touch()  # the chunk that runs, or the next one, waits
-        with serving(tmp_path, **shared) as (second, second_url):
-            until(lambda: stored(postgres) == len(begun(notes)) - 1, first)
+        with (
+            serving(tmp_path, **shared) as (second, second_url),
+            psycopg.connect(postgres.conninfo, autocommit=True) as database,
+        ):
+            until(lambda: stored(database) == len(begun(notes)) - 1, first)
             first.process.kill()
             first.wait()
             before = begun(notes)
@@ -74,10 +78,7 @@ def test_another_gateway_finishes_a_file_without_repeating_finished_chunks(
     assert len(after) == len(set(after))
 
 
-def stored(postgres: PostgresServer) -> int:
+def stored(database: psycopg.Connection) -> int:
     """Return the number of finished chunks in the database."""
-    import psycopg
-
-    with psycopg.connect(postgres.conninfo) as connection:
-        row = connection.execute("SELECT COUNT(*) FROM chunks").fetchone()
+    row = database.execute("SELECT COUNT(*) FROM chunks").fetchone()
     return int(row[0]) if row else 0
