@@ -1,1 +1,5 @@
 """OpenAI's REST and Realtime APIs."""
+
+EPHEMERAL_PREFIX = "ek_"
+"""Prefix of OpenAI's short-lived keys. Tokens issued to OpenAI clients have it, and may carry
+session options after a ``~`` (:mod:`.live`)."""

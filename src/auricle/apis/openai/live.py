@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.websockets import WebSocket
 
-from auricle.apis.openai.spec import EPHEMERAL_PREFIX
+from auricle.apis.openai import EPHEMERAL_PREFIX
 from auricle.apis.openai.wire.errors import ErrorResponse
 from auricle.apis.openai.wire.realtime import RealtimeDialect
 from auricle.apis.openai.wire.realtime_config import RealtimeConfig, decode_session

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from auricle.apis.openai import EPHEMERAL_PREFIX
 from auricle.apis.openai.wire.products import PRODUCTS
 from auricle.protocol.client_profile import ClientProfile
 from auricle.server.access.key_style import KeyStyle
@@ -10,10 +11,6 @@ from auricle.server.api_spec import ApiRoutes, ApiSpec, MountedApi
 
 if TYPE_CHECKING:
     from auricle.server.service import Service
-
-EPHEMERAL_PREFIX = "ek_"
-"""Prefix of OpenAI's short-lived keys. Tokens issued to OpenAI clients have it, and may carry
-session options after a ``~`` (:mod:`.live`)."""
 
 _TITLE = "OpenAI"
 

@@ -16,9 +16,9 @@ from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import Response
 
+from auricle.apis.readers import NAME
 from auricle.apis.readers.feed import MAX_FINALS, MAX_WITHDRAWN, NO_TOKEN, SessionFeed
 from auricle.apis.readers.feeds import Feeds
-from auricle.apis.readers.spec import NAME
 from auricle.apis.readers.stream import FeedStream
 from auricle.apis.readers.wire.events import encode_feed_event, encode_start
 from auricle.apis.readers.wire.webvtt import START, encode_cues

@@ -3,13 +3,12 @@
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING
 
+from auricle.apis.readers import NAME
 from auricle.server.api_spec import ApiRoutes, ApiSpec, MountedApi
 
 if TYPE_CHECKING:
     from auricle.server.live.followers import FollowerContext, SessionFollowers
     from auricle.server.service import Service
-
-NAME = "readers"
 
 
 def _mount(server: "Service") -> MountedApi:
