@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from auricle.cli.doctor.client.catalogue import clients
-from auricle.protocol.client_profile import ClientProfile, KeyStyle
+from auricle.protocol.client_profile import ClientProfile, KeyScheme
 
 pytestmark = pytest.mark.unit
 
@@ -38,8 +38,8 @@ def test_the_page_checks_the_url_that_the_program_needs(profile: ClientProfile) 
         if name == profile.name
     ]
     with_key = profile.url.replace("://", "://:YOUR_KEY@")
-    assert url == (with_key if profile.key is KeyStyle.BASIC else profile.url)
-    sends_key = profile.key not in (KeyStyle.BASIC, KeyStyle.NONE)
+    assert url == (with_key if profile.key is KeyScheme.BASIC else profile.url)
+    sends_key = profile.key not in (KeyScheme.BASIC, KeyScheme.NONE)
     assert prefix == ("AURICLE_API_KEY=YOUR_KEY " if sends_key else "")
 
 

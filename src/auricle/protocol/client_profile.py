@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 
-class KeyStyle(enum.Enum):
+class KeyScheme(enum.Enum):
     """How a program sends its key."""
 
     BEARER = "bearer"
@@ -194,7 +194,7 @@ class ClientProfile:
     version: str
     url: str
     traffic: Upload | Stream | Commands
-    key: KeyStyle = KeyStyle.BEARER
+    key: KeyScheme = KeyScheme.BEARER
     runs_in_container: bool = field(default=False, kw_only=True)
     command: str = field(default="auricle serve", kw_only=True)
     host_setting: str = field(default="host", kw_only=True)

@@ -6,7 +6,7 @@ from auricle.protocol.client_profile import (
     ClientProfile,
     Container,
     Form,
-    KeyStyle,
+    KeyScheme,
     Probe,
     Upload,
 )
@@ -47,7 +47,7 @@ BAZARR = ClientProfile(
             ),
         ),
     ),
-    KeyStyle.BASIC,
+    KeyScheme.BASIC,
     runs_in_container=True,
     error_fields=("code", "detail"),
     command="AURICLE_ASR_WEBSERVICE=1 auricle serve",

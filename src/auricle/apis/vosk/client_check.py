@@ -7,7 +7,7 @@ versions named.
 from collections.abc import Sequence
 from functools import partial
 
-from auricle.protocol.client_profile import ClientProfile, KeyStyle, Stream
+from auricle.protocol.client_profile import ClientProfile, KeyScheme, Stream
 from auricle.protocol.json_object import json_object
 
 NEXTCLOUD_CONFIG = '{"config": {"sample_rate": 48000, "language": "en"}}'
@@ -81,7 +81,7 @@ JIGASI = ClientProfile(
     "6fbf4f2 (June 2026)",
     "ws://127.0.0.1:2700/en",
     Stream("", (), 48_000, 20, 0.0, partial(VoskScript, JIGASI_CONFIG)),
-    KeyStyle.NONE,
+    KeyScheme.NONE,
     runs_in_container=True,
     command="auricle serve --vosk",
     host_setting="vosk_host",
@@ -92,7 +92,7 @@ NEXTCLOUD_TALK = ClientProfile(
     "cd40c0e (August 2026)",
     "ws://127.0.0.1:2700",
     Stream("", (), 48_000, 400, 0.0, partial(VoskScript, NEXTCLOUD_CONFIG)),
-    KeyStyle.NONE,
+    KeyScheme.NONE,
     runs_in_container=True,
     command="auricle serve --vosk",
     host_setting="vosk_host",

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from auricle.apis.wyoming.wire.framing import EventFramer, WyomingEvent
-from auricle.protocol.client_profile import ClientProfile, Commands, KeyStyle
+from auricle.protocol.client_profile import ClientProfile, Commands, KeyScheme
 from auricle.values.errors import AuricleError
 
 FORMAT = {"rate": 16000, "width": 2, "channels": 1}
@@ -154,7 +154,7 @@ HOME_ASSISTANT = ClientProfile(
     "wyoming 1.10.0",
     "tcp://127.0.0.1:10300",
     Commands(16_000, 64, DescribeScript, DESCRIBE_S, UtteranceScript),
-    KeyStyle.NONE,
+    KeyScheme.NONE,
     runs_in_container=True,
     command="auricle serve --wyoming",
     host_setting="wyoming_host",

@@ -4,6 +4,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from auricle.apis.registry import find_apis
+from auricle.cli.doctor.client import catalogue
 from auricle.cli.doctor.client.catalogue import clients, find_client
 from auricle.values.errors import SetupError
 
@@ -20,3 +22,10 @@ def test_a_program_is_found_by_its_name(name: str) -> None:
 def test_an_unknown_name_lists_the_others() -> None:
     with pytest.raises(SetupError, match=f"use one of {', '.join(sorted(clients()))}"):
         find_client("siri")
+
+
+def test_without_an_api_its_programs_are_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    rest = [api for api in find_apis() if api.name != "vosk"]
+    monkeypatch.setattr(catalogue, "find_apis", lambda: rest)
+    with pytest.raises(SetupError, match="'jigasi'; use one of attendee, bazarr"):
+        find_client("jigasi")

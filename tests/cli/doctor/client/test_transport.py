@@ -11,15 +11,15 @@ from auricle.cli.doctor.client.transport import (
     shown_url,
     uses_tls,
 )
-from auricle.protocol.client_profile import KeyStyle
+from auricle.protocol.client_profile import KeyScheme
 
 pytestmark = pytest.mark.unit
 
 
 def test_keys_are_sent_as_the_program_sends_them() -> None:
-    assert key_headers(KeyStyle.BEARER, "k") == {"Authorization": "Bearer k"}
-    assert key_headers(KeyStyle.TOKEN, "k") == {"Authorization": "Token k"}
-    assert key_headers(KeyStyle.SUBPROTOCOL, "k") == key_headers(KeyStyle.NONE, "k") == {}
+    assert key_headers(KeyScheme.BEARER, "k") == {"Authorization": "Bearer k"}
+    assert key_headers(KeyScheme.TOKEN, "k") == {"Authorization": "Token k"}
+    assert key_headers(KeyScheme.SUBPROTOCOL, "k") == key_headers(KeyScheme.NONE, "k") == {}
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from functools import partial
 
 from auricle.apis.deepgram.client_check.flux import FluxScript
 from auricle.apis.deepgram.client_check.live import KEEP_ALIVE, DeepgramScript
-from auricle.protocol.client_profile import ClientProfile, KeyStyle, Stream
+from auricle.protocol.client_profile import ClientProfile, KeyScheme, Stream
 
 TURN_SILENCE_S = 2.0
 """Silence after the speech, in which the last turn ends."""
@@ -42,7 +42,7 @@ LIVEKIT = ClientProfile(
         0.0,
         partial(DeepgramScript, (KEEP_ALIVE,), closes=True),
     ),
-    KeyStyle.TOKEN,
+    KeyScheme.TOKEN,
     error_fields=ERROR_FIELDS,
 )
 LIVEKIT_FLUX = ClientProfile(
@@ -65,7 +65,7 @@ LIVEKIT_FLUX = ClientProfile(
         FluxScript,
         ends_by_close=True,
     ),
-    KeyStyle.TOKEN,
+    KeyScheme.TOKEN,
     error_fields=ERROR_FIELDS,
 )
 PIPECAT = ClientProfile(
@@ -95,7 +95,7 @@ PIPECAT = ClientProfile(
         0.2,
         partial(DeepgramScript, (), closes=False),
     ),
-    KeyStyle.TOKEN,
+    KeyScheme.TOKEN,
     error_fields=ERROR_FIELDS,
 )
 PIPECAT_FLUX = ClientProfile(
@@ -116,7 +116,7 @@ PIPECAT_FLUX = ClientProfile(
         FluxScript,
         ends_by_close=True,
     ),
-    KeyStyle.TOKEN,
+    KeyScheme.TOKEN,
     error_fields=ERROR_FIELDS,
 )
 

@@ -8,7 +8,7 @@ from auricle.protocol.client_profile import (
     ClientProfile,
     Container,
     Form,
-    KeyStyle,
+    KeyScheme,
     Probe,
     Stream,
     Upload,
@@ -84,7 +84,7 @@ JITSI = ClientProfile(
         RealtimeScript,
         subprotocols=("realtime", "openai-insecure-api-key.{key}"),
     ),
-    KeyStyle.SUBPROTOCOL,
+    KeyScheme.SUBPROTOCOL,
     runs_in_container=True,
 )
 LIBRECHAT = ClientProfile(

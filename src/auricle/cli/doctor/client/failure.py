@@ -8,7 +8,7 @@ from auricle.cli.doctor.client.transport import shown_url
 from auricle.cli.doctor.finding import Finding, Level
 from auricle.client.network import describe_failure
 from auricle.config.section import variable
-from auricle.protocol.client_profile import ClientProfile, KeyStyle
+from auricle.protocol.client_profile import ClientProfile, KeyScheme
 from auricle.protocol.ignored import WARNINGS_HEADER
 from auricle.protocol.json_object import json_object
 
@@ -56,7 +56,7 @@ def reported_error(profile: ClientProfile, body: bytes) -> tuple[str, str]:
 
 
 def _advice(profile: ClientProfile, url: str, status: int, code: str) -> str:
-    if status == 401 and profile.key is KeyStyle.BASIC:
+    if status == 401 and profile.key is KeyScheme.BASIC:
         parts = urlsplit(url)
         return f"Enter the URL {parts.scheme}://:KEY@{parts.netloc.rpartition('@')[2]} with a key."
     if status == 401:

@@ -5,7 +5,7 @@ import ssl
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from auricle.protocol.client_profile import KeyStyle
+from auricle.protocol.client_profile import KeyScheme
 
 TLS_PROBE_S = 5.0
 MAX_RETRIES = 5
@@ -13,17 +13,17 @@ MAX_RETRY_S = 5.0
 """Maximum delay before a busy server is tried again; a longer one would hide the finding."""
 
 
-def key_headers(style: KeyStyle, key: str) -> dict[str, str]:
+def key_headers(style: KeyScheme, key: str) -> dict[str, str]:
     """Return the headers with which a program sends its key.
 
-    A password in the URL (``KeyStyle.BASIC``) becomes a header where the request is sent.
+    A password in the URL (``KeyScheme.BASIC``) becomes a header where the request is sent.
     """
     match style:
-        case KeyStyle.BEARER:
+        case KeyScheme.BEARER:
             return {"Authorization": f"Bearer {key}"}
-        case KeyStyle.TOKEN:
+        case KeyScheme.TOKEN:
             return {"Authorization": f"Token {key}"}
-        case KeyStyle.SUBPROTOCOL | KeyStyle.BASIC | KeyStyle.NONE:
+        case KeyScheme.SUBPROTOCOL | KeyScheme.BASIC | KeyScheme.NONE:
             return {}
 
 
