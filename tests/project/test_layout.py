@@ -1,8 +1,9 @@
-"""``tests/`` mirrors ``src/``: each module with behaviour has tests at the same path.
+"""``tests/`` mirrors ``src/``: each module with behaviour is tested at its path or by its room.
 
 Tests of ``room/module.py`` are ``room/test_module.py``, ``room/test_module_FEATURE.py`` or files in
-the folder ``room/module/``; those of a whole room are ``room/test_room.py``. Tests of several rooms
-are in folders named by purpose.
+the folder ``room/module/``; those of a whole room are ``room/test_room.py``. A module needs no file
+if tests in the folder of its room import it, since one behaviour may be that of several modules.
+Tests of several rooms are in folders named by purpose.
 """
 
 import ast
@@ -65,7 +66,26 @@ def find_tests(module: Path) -> list[Path]:
     ]
 
 
-def test_every_module_with_behaviour_has_tests_at_the_same_path() -> None:
+def imported_by_tests_of(room: Path) -> set[str]:
+    """Return what the tests of a room import, as dotted names: modules and what is in them."""
+    alone, together = TESTS / room, (TESTS / room.parent).glob(f"test_{room.name}*.py")
+    files = [*alone.rglob("test_*.py"), *together]
+    names: set[str] = set()
+    for node in (node for file in files for node in ast.walk(ast.parse(file.read_text("utf-8")))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
+
+
+def is_tested_by_its_room(module: Path) -> bool:
+    room = module.parent
+    name = ".".join(("auricle", *module.with_suffix("").parts))
+    return room != Path() and name in imported_by_tests_of(room)
+
+
+def test_every_module_with_behaviour_is_tested_at_the_same_path_or_by_its_room() -> None:
     missing = [
         str(module)
         for module in modules()
@@ -74,6 +94,7 @@ def test_every_module_with_behaviour_has_tests_at_the_same_path() -> None:
         and not module.match(SPECS)
         and has_behaviour(module)
         and not find_tests(module)
+        and not is_tested_by_its_room(module)
     ]
     assert not missing, f"modules without tests: {missing}"
 
