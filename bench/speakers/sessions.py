@@ -14,7 +14,7 @@ from auricle.config.settings import LiveSettings, ModelSettings
 from auricle.engines.base import Engine
 from auricle.engines.models import ModelTable
 from auricle.session.live import LiveSession
-from auricle.session.output import Embed, Revised, Submit
+from auricle.session.output import Revised, Submit
 from auricle.values.commands import Stop, StreamParameters
 from auricle.values.errors import Superseded
 from auricle.values.events import Closed, Final, Wire
@@ -111,9 +111,9 @@ class Session:
     def _drain(self) -> None:
         while (output := self._session.next_output()) is not None:
             match output:
-                case Submit(job):
+                case Submit(Job() as job):
                     self._later(FINAL_S, partial(self._transcribe, job))
-                case Embed(embed_job):
+                case Submit(EmbedJob() as embed_job):
                     self._later(EMBED_S, partial(self._embed, embed_job))
                 case Final():
                     self._sent[output.id] = output
@@ -139,7 +139,7 @@ class Session:
 
     def _embed(self, job: EmbedJob) -> None:
         vectors = self._embedder.embed(job.pcm, job.stretches)
-        self._session.embed_done(job.id, SpeakerEmbeddings(job.stretches, vectors), self._now)
+        self._session.job_done(job.id, SpeakerEmbeddings(job.stretches, vectors), self._now)
 
 
 def changes_of(finals: Sequence[Final]) -> int:

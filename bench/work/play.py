@@ -389,7 +389,7 @@ class Speaker:
     def _execute(self) -> None:
         while (output := self.session.next_output()) is not None:
             match output:
-                case Submit(job):
+                case Submit(Job() as job):
                     call = self._calls[job.id] = _Call(self, job)
                     self._run.pool_of(job).submit(job, call)
                 case Cancel(job_id):

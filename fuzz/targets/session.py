@@ -253,7 +253,7 @@ class _World:
     def _drain(self) -> None:
         while (output := self._session.next_output()) is not None:
             match output:
-                case Submit(job):
+                case Submit(Job() as job):
                     assert 0 < job.pcm.size <= _MAX_JOB_SAMPLES, "a job is too long"
                     self._jobs.append(job)
                 case Cancel(job_id):

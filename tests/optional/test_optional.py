@@ -140,3 +140,17 @@ def test_a_file_is_transcribed(copy: Copy) -> None:
 def test_live_speech_is_transcribed(copy: Copy) -> None:
     captions = copy.run("-m", "auricle", "live", str(CLIP.path), "--url", copy.url)
     assert words(captions) == words(CLIP.text)
+
+
+def test_a_file_has_speakers_or_a_warning(copy: Copy) -> None:
+    can_compare = json.loads(copy.get("/health"))["speakers"] is not None
+    answer = httpx2.post(
+        f"{copy.url}/utterance?speakers=true",
+        content=CLIP.path.read_bytes(),
+        headers={"content-type": "audio/wav"},
+        timeout=LIMIT_S,
+    )
+    body = answer.json()
+    assert words(body["text"]) == words(CLIP.text)
+    assert ("speaker" in body["segments"][0]) == can_compare
+    assert ("warnings" in body) != can_compare

@@ -12,7 +12,7 @@ from auricle.engines.whisper.spec import SPEC
 from auricle.session.arrivals import ArrivalLog
 from auricle.session.channel import Channel
 from auricle.session.choice import ModelChoice
-from auricle.session.output import Judge
+from auricle.session.output import Submit
 from auricle.session.recognition import Recognition, RecognitionOutput
 from auricle.session.speakers import SessionSpeakers
 from auricle.session.utterances.segmenter import SpeechSegmenter
@@ -20,7 +20,7 @@ from auricle.session.utterances.utterance import Caller
 from auricle.values.commands import StreamParameters
 from auricle.values.events import SpeechEnded, SpeechStarted
 from auricle.values.speakers import NO_SPEAKERS
-from auricle.values.types import JobId, Options, Pcm16, TurnDetection
+from auricle.values.types import JobId, Options, Pcm16, TurnDetection, TurnJob
 from tests.support.clips import CLIPS
 from tests.support.models import models_of
 from tests.support.session import CLIENT, silence
@@ -107,24 +107,25 @@ def test_another_model_limits_utterances_and_decides_about_words() -> None:
     assert max(after - before for before, after in pairwise(starts)) <= 10 * 16_000
 
 
-def asked(limit_ms: int = 3000) -> tuple[Channel, Judge]:
+def asked(limit_ms: int = 3000) -> tuple[Channel, TurnJob]:
     """Return a channel in a pause, and its question."""
     it = channel()
     it.detect_turns(TurnDetection(limit_ms=limit_ms), asks=True)
-    (judge,) = [each for each in hear(it, SPEECH, QUIET) if isinstance(each, Judge)]
-    return it, judge
+    jobs = [each.job for each in hear(it, SPEECH, QUIET) if isinstance(each, Submit)]
+    (job,) = [job for job in jobs if isinstance(job, TurnJob)]
+    return it, job
 
 
 def test_an_answer_ends_a_turn_in_the_audio_that_waited_for_it() -> None:
-    it, judge = asked()
+    it, job = asked()
     assert it.turn_judged(JobId("another"), 1.0, 9.0, is_ahead=False) == []
-    assert kinds(it.turn_judged(judge.job.id, 1.0, 9.0, is_ahead=False)) == [SpeechEnded]
-    assert it.turn_judged(judge.job.id, 1.0, 9.0, is_ahead=False) == []
+    assert kinds(it.turn_judged(job.id, 1.0, 9.0, is_ahead=False)) == [SpeechEnded]
+    assert it.turn_judged(job.id, 1.0, 9.0, is_ahead=False) == []
 
 
 def test_without_an_answer_silence_ends_the_turn() -> None:
-    it, judge = asked()
+    it, job = asked()
     due_at = it.recognition.turn_end.due_at
     assert it.drop_overdue_turn(due_at - 0.01, is_ahead=False) == []
     assert kinds(it.drop_overdue_turn(due_at, is_ahead=False)) == [SpeechEnded]
-    assert it.turn_judged(judge.job.id, 1.0, 9.0, is_ahead=False) == []
+    assert it.turn_judged(job.id, 1.0, 9.0, is_ahead=False) == []

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from auricle.audio.endpointer import EndpointRules, Pause, UtteranceEnd
-from auricle.session.output import PrepareEmbedder
+from auricle.session.output import Prepare
 from auricle.session.speakers import (
     LAST_PATIENCE_S,
     MAX_PATIENT_LOAD,
@@ -19,7 +19,7 @@ from auricle.session.speakers import (
 from auricle.session.utterances.segmenter import SpeechSegmenter
 from auricle.values.events import Final, FinalSpeakers, SpeakerSegment
 from auricle.values.speakers import NO_LABELLER, NO_SPEAKERS, SpeakerLabeller
-from auricle.values.types import ClientId, Pcm16, SpeakerOptions
+from auricle.values.types import ClientId, EmbedJob, Pcm16, SpeakerOptions
 from tests.support.session import CLIENT
 
 pytestmark = pytest.mark.unit
@@ -90,7 +90,7 @@ def test_nothing_is_labelled_before_speakers_are_requested_and_after() -> None:
     labelling, options = Labelling(), SpeakerOptions(2)
     it = SessionSpeakers(labelling, "S", CLIENT, b"known")
     it.receive(1, END, segmenter(), 0.0)
-    assert isinstance(it.request(options), PrepareEmbedder)
+    assert it.request(options) == Prepare(EmbedJob)
     assert labelling.started == [("S", CLIENT, options, b"known")]
     it.receive(2, PAUSE, segmenter(), 0.0)
     it.receive(2, END, segmenter(), 0.0)

@@ -15,15 +15,7 @@ from auricle.engines.models import ModelTable
 from auricle.engines.whisper.spec import SPEC
 from auricle.protocol.framing import pack
 from auricle.session.live import LiveSession
-from auricle.session.output import (
-    Cancel,
-    Embed,
-    Judge,
-    PrepareEmbedder,
-    PrepareJudge,
-    Revised,
-    Submit,
-)
+from auricle.session.output import Cancel, Prepare, Revised, SessionJob, Submit
 from auricle.values.commands import StreamParameters
 from auricle.values.errors import AuricleError
 from auricle.values.events import AudioProgress, Final, Partial, SessionEvent, Warned
@@ -154,16 +146,11 @@ class Rig:
         while True:
             while (output := self.session.next_output()) is not None:
                 match output:
-                    case Submit(job):
-                        self._take(job)
-                    case Embed(voice_job):
-                        self._embed(voice_job)
-                    case Judge(turn_job):
-                        self._judge(turn_job)
-                    case PrepareJudge():
-                        assert self.judge_with is not None
-                    case PrepareEmbedder():
-                        assert self.embed_with is not None
+                    case Submit():
+                        self._submit(output.job)
+                    case Prepare(kind):
+                        answer = self.judge_with if kind is TurnJob else self.embed_with
+                        assert answer is not None
                     case Revised():
                         pass  # the event says the same
                     case Cancel(job_id):
@@ -174,13 +161,22 @@ class Rig:
             if self._answers:
                 self.session.job_done(*self._answers.popleft(), self.now)
             elif self._judged:
-                self.session.turn_judged(*self._judged.popleft(), self.now)
+                self.session.job_done(*self._judged.popleft(), self.now)
             elif self._voices:
-                self.session.embed_done(*self._voices.popleft(), self.now)
+                self.session.job_done(*self._voices.popleft(), self.now)
             elif self.session.wake_at <= self.now:
                 self.session.poll(self.now)
             else:
                 return
+
+    def _submit(self, job: SessionJob) -> None:
+        match job:
+            case Job():
+                self._take(job)
+            case EmbedJob():
+                self._embed(job)
+            case TurnJob():
+                self._judge(job)
 
     def _take(self, job: Job) -> None:
         assert job.id not in [other.id for other in self.jobs]
@@ -206,12 +202,12 @@ class Rig:
 
     def judged(self, job: TurnJob, result: float | AuricleError) -> None:
         """Answer an unanswered question whether a turn has ended."""
-        self.session.turn_judged(job.id, result, self.now)
+        self.session.job_done(job.id, result, self.now)
         self.drain()
 
     def embedded(self, job: EmbedJob, result: SpeakerEmbeddings | AuricleError) -> None:
         """Answer an unanswered job for voices."""
-        self.session.embed_done(job.id, result, self.now)
+        self.session.job_done(job.id, result, self.now)
         self.drain()
 
     def send(self, data: bytes) -> None:

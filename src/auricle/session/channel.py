@@ -85,14 +85,14 @@ class Channel:
     def turn_judged(
         self, job_id: JobId, result: float | AuricleError, now: float, *, is_ahead: bool
     ) -> list[RecognitionOutput]:
-        """Receive the result of a :class:`.Judge`; results of unknown jobs are ignored."""
+        """Receive the result of a :class:`.TurnJob`; results of unknown jobs are ignored."""
         turn_end = self.recognition.turn_end
         if not turn_end.answered(job_id, result):
             return []
         return self._recognise(self.segmenter.answer(turn_end.silence_ms), now, is_ahead=is_ahead)
 
     def drop_overdue_turn(self, now: float, *, is_ahead: bool) -> list[RecognitionOutput]:
-        """Stop waiting for the answer of a :class:`.Judge` that is too late."""
+        """Stop waiting for the answer to a :class:`.TurnJob` that is too late."""
         if not self.recognition.turn_end.is_overdue(now):
             return []
         return self._recognise(self.segmenter.answer(None), now, is_ahead=is_ahead)

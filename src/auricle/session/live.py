@@ -38,13 +38,7 @@ from auricle.session.intake import MAX_STEP_SAMPLES, Intake, IntakeEvent, Ordere
 from auricle.session.journal import Journal
 from auricle.session.marks import Marks
 from auricle.session.outbox import Outbox
-from auricle.session.output import (
-    Embed,
-    Output,
-    PrepareJudge,
-    Revised,
-    UnfinishedAudio,
-)
+from auricle.session.output import JobResult, Output, Prepare, Revised, Submit, UnfinishedAudio
 from auricle.session.recognition import Recognition
 from auricle.session.speakers import SessionSpeakers, revision
 from auricle.session.utterances.segmenter import SpeechSegmenter
@@ -85,6 +79,7 @@ from auricle.values.types import (
     SpeakerOptions,
     Transcript,
     TurnDetection,
+    TurnJob,
 )
 
 MAX_UNFINISHED_SAMPLES = 60 * SAMPLE_RATE_HZ
@@ -115,8 +110,8 @@ class LiveSession:
         models: The models of the server.
         streamed_languages: Languages whose partials are recognised apart from all other jobs, if
             :meth:`set_load` says so.
-        speakers: Labels the speakers by the results of :class:`.Embed`.
-        judges_turns: Whether :class:`.Judge` can be executed; otherwise silence ends utterances.
+        speakers: Labels the speakers by the results of its jobs.
+        judges_turns: Whether turns can be judged; otherwise silence ends utterances.
         known_voices: The voices of a lost session, whose speakers' numbers continue; empty: none.
         detector: Creates the detector of speech of a channel.
 
@@ -418,27 +413,18 @@ class LiveSession:
             self._mark()
             self._settle()
 
-    def job_done(self, job_id: JobId, result: Transcript | AuricleError, now: float) -> None:
+    def job_done(self, job_id: JobId, result: JobResult, now: float) -> None:
         """Receive the result of a job; results of unknown jobs are ignored."""
         self._tick(now)
-        self._put_all(each.recognition.job_done(job_id, result, now) for each in self._channels)
-        self._settle()
-
-    def embed_done(
-        self, job_id: JobId, result: SpeakerEmbeddings | AuricleError, now: float
-    ) -> None:
-        """Receive the result of an :class:`.Embed`; results of unknown jobs are ignored."""
-        self._tick(now)
-        self._speakers.job_done(job_id, result, now)
-        self._settle()
-
-    def turn_judged(self, job_id: JobId, result: float | AuricleError, now: float) -> None:
-        """Receive the probability that a turn has ended; results of unknown jobs are ignored."""
-        self._tick(now)
-        is_ahead = self.is_ahead
-        self._put_all(
-            each.turn_judged(job_id, result, now, is_ahead=is_ahead) for each in self._channels
-        )
+        if isinstance(result, Transcript | AuricleError):
+            self._put_all(each.recognition.job_done(job_id, result, now) for each in self._channels)
+        if isinstance(result, SpeakerEmbeddings | AuricleError):
+            self._speakers.job_done(job_id, result, now)
+        if isinstance(result, float | AuricleError):
+            is_ahead = self.is_ahead
+            self._put_all(
+                each.turn_judged(job_id, result, now, is_ahead=is_ahead) for each in self._channels
+            )
         self._settle()
 
     def set_load(self, load: float, *, has_streams: bool = False) -> None:
@@ -703,7 +689,7 @@ class LiveSession:
         """Emit the jobs for voices that are due, and the speakers that have changed."""
         speakers = self._speakers
         for job in speakers.due_jobs(self._now, is_live=not self.is_ahead):
-            self._put(Embed(job))
+            self._put(Submit(job))
         if revised := speakers.revised(is_over=self._may_close):
             self._put(revision(revised))
             self._put(Revised(tuple(revised)))
@@ -726,7 +712,7 @@ class LiveSession:
             self._warn_of_turns()
         asks = turns is not None and self._judges_turns
         if asks:
-            self._put(PrepareJudge())
+            self._put(Prepare(TurnJob))
         for channel in self._channels:
             channel.detect_turns(turns, asks=asks)
 

@@ -2,20 +2,11 @@
 
 from collections import deque
 
-from auricle.session.output import (
-    Cancel,
-    Embed,
-    Judge,
-    Output,
-    PrepareEmbedder,
-    PrepareJudge,
-    Revised,
-    Submit,
-)
+from auricle.session.output import Cancel, Output, Prepare, Revised, Submit
 from auricle.session.warnings import HeldWarnings
 from auricle.values.events import Warned
 
-_WORK = Submit | Cancel | PrepareEmbedder | Embed | PrepareJudge | Judge | Revised
+_WORK = (Submit, Cancel, Prepare, Revised)
 
 
 class Outbox:

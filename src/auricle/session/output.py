@@ -1,41 +1,40 @@
 """The outputs of a session: events for the client, and jobs to submit or to cancel."""
 
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from auricle.session.context import NO_CONTEXT, DecodingContext
+from auricle.values.errors import AuricleError
 from auricle.values.events import Final, SessionEvent
-from auricle.values.types import EmbedJob, Job, JobId, Options, Pcm16, TurnJob
+from auricle.values.types import (
+    EmbedJob,
+    Job,
+    JobId,
+    Options,
+    Pcm16,
+    SpeakerEmbeddings,
+    Transcript,
+    TurnJob,
+)
+
+SessionJob = Job | EmbedJob | TurnJob
+AnyJob = TypeVar("AnyJob", bound=SessionJob, covariant=True)
+JobResult = Transcript | SpeakerEmbeddings | float | AuricleError
+"""The result of a job: in the order of :data:`SessionJob`, or why there is none."""
 
 
 @dataclass(frozen=True, slots=True)
-class Submit:
-    """Submit the job to the recogniser; pass its result to ``job_done``."""
+class Submit(Generic[AnyJob]):
+    """Submit the job to the workers of its kind; pass its result to ``job_done``."""
 
-    job: Job
-
-
-@dataclass(frozen=True, slots=True)
-class PrepareEmbedder:
-    """Prepare to embed voices; the first ones follow when an utterance ends."""
+    job: AnyJob
 
 
 @dataclass(frozen=True, slots=True)
-class Embed:
-    """Embed voices; pass the result to ``embed_done``."""
+class Prepare:
+    """Prepare the workers of a kind of jobs; the first one follows in a pause."""
 
-    job: EmbedJob
-
-
-@dataclass(frozen=True, slots=True)
-class PrepareJudge:
-    """Prepare to judge turns; the first question follows in a pause."""
-
-
-@dataclass(frozen=True, slots=True)
-class Judge:
-    """Judge whether a turn has ended; pass the result to ``turn_judged``."""
-
-    job: TurnJob
+    kind: type[EmbedJob | TurnJob]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,7 @@ class Revised:
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """Cancel the job; its result is no longer needed."""
+    """Cancel the job of a recogniser; its result is no longer needed."""
 
     job_id: JobId
 
@@ -80,4 +79,4 @@ class UnfinishedAudio:
     channel: int | None = None
 
 
-Output = SessionEvent | Submit | Cancel | PrepareEmbedder | Embed | PrepareJudge | Judge | Revised
+Output = SessionEvent | Submit[SessionJob] | Cancel | Prepare | Revised

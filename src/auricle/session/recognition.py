@@ -21,7 +21,7 @@ from auricle.audio.vad import WINDOW_SAMPLES
 from auricle.audio.voice import fit_words
 from auricle.session.arrivals import ArrivalLog
 from auricle.session.context import NO_CONTEXT, DecodingContext
-from auricle.session.output import Cancel, Judge, Submit, UnfinishedAudio
+from auricle.session.output import Cancel, Submit, UnfinishedAudio
 from auricle.session.speakers import SessionSpeakers
 from auricle.session.turn_end import TurnEnd
 from auricle.session.utterances.agreement import continues
@@ -52,12 +52,14 @@ from auricle.values.languages import language_warning
 from auricle.values.types import (
     MAX_TURN_SAMPLES,
     SAMPLE_RATE_HZ,
+    Job,
     JobId,
     JobKind,
     Options,
     Redact,
     Task,
     Transcript,
+    TurnJob,
     Word,
 )
 
@@ -84,7 +86,13 @@ SPARE_S = 0.1
 """A speculative final that was done this long before the end of its utterance may start later."""
 
 RecognitionOutput = (
-    Submit | Cancel | Judge | SpeechStarted | SpeechEnded | Partial | EagerFinal | TurnResumed
+    Submit[Job | TurnJob]
+    | Cancel
+    | SpeechStarted
+    | SpeechEnded
+    | Partial
+    | EagerFinal
+    | TurnResumed
 )
 
 
@@ -284,13 +292,13 @@ class Recognition:
         options = self.options
         return replace(options, word_timestamps=True) if splits else options
 
-    def poll(self, now: float, *, is_ahead: bool) -> list[Submit | EagerFinal]:
+    def poll(self, now: float, *, is_ahead: bool) -> list[Submit[Job] | EagerFinal]:
         """Return the jobs that are due, and the eager final of a pause."""
         if self.is_done:
             return []
         kind = JobKind.FILE if is_ahead else JobKind.FINAL
         due = [pending.submit(kind, now) for pending in self._pending]
-        outputs: list[Submit | EagerFinal] = [submit for submit in due if submit is not None]
+        outputs: list[Submit[Job] | EagerFinal] = [submit for submit in due if submit is not None]
         outputs += self._speculate(now, is_ahead=is_ahead)
         outputs += self._eager_final(now)
         if self._partial_due_at(is_ahead=is_ahead) <= now:
@@ -416,7 +424,7 @@ class Recognition:
         cancels = (utterance.drop_speculation(), utterance.drop_partial())
         return [cancel for cancel in cancels if cancel is not None]
 
-    def _speculate(self, now: float, *, is_ahead: bool) -> list[Submit]:
+    def _speculate(self, now: float, *, is_ahead: bool) -> list[Submit[Job]]:
         """Submit the speculative final of a pause.
 
         It is submitted at once if workers are idle and the previous one was not done early enough,
@@ -618,7 +626,7 @@ class Recognition:
             return inf
         return utterance.next_partial_at
 
-    def _start_partial(self, now: float) -> Submit:
+    def _start_partial(self, now: float) -> Submit[Job]:
         utterance = self._open
         assert utterance is not None
         pcm = self._segmenter.read(utterance.start_sample, self._segmenter.received_sample)

@@ -7,7 +7,7 @@ and where they can't be distinguished, nothing here costs anything.
 from collections.abc import Sequence
 
 from auricle.audio.endpointer import Pause, UtteranceEnd
-from auricle.session.output import PrepareEmbedder
+from auricle.session.output import Prepare
 from auricle.session.utterances.segmenter import SpeechSegmenter
 from auricle.values.errors import AuricleError
 from auricle.values.events import Final, FinalSpeakers, SpeakerRevision, Warned, WarningCode
@@ -70,7 +70,7 @@ class SessionSpeakers:
         """Return the voices of all speakers so far, also of a lost session; empty: no voice."""
         return self._labeller.voices() if self.labelled_finals else self._known_voices
 
-    def request(self, options: SpeakerOptions | None) -> PrepareEmbedder | Warned | None:
+    def request(self, options: SpeakerOptions | None) -> Prepare | Warned | None:
         """Label later utterances, or stop to (``None``); return what follows from it."""
         is_available = self._labelling.is_available
         self.is_labelling = options is not None and is_available
@@ -82,7 +82,7 @@ class SessionSpeakers:
         self._labeller = self._labelling.label_session(
             self._session, self._client, options, self._known_voices
         )
-        return PrepareEmbedder()
+        return Prepare(EmbedJob)
 
     def receive(
         self, number: int, event: Pause | UtteranceEnd, segmenter: SpeechSegmenter, now: float

@@ -12,7 +12,7 @@ the same turns. Without an answer, because the worker is busy or has died, the s
 from math import inf
 
 from auricle.audio.endpointer import EndCause
-from auricle.session.output import Judge
+from auricle.session.output import Submit
 from auricle.values.errors import AuricleError
 from auricle.values.events import Trigger
 from auricle.values.types import JobId, Pcm16, TurnDetection, TurnJob
@@ -68,7 +68,7 @@ class TurnEnd:
         """Monotonic time at which the answer is too late; infinity if there is no question."""
         return self._due_at
 
-    def ask(self, pcm: Pcm16, now: float) -> Judge:
+    def ask(self, pcm: Pcm16, now: float) -> Submit[TurnJob]:
         """Return the question of a pause.
 
         Args:
@@ -78,7 +78,7 @@ class TurnEnd:
         self._questions += 1
         self._job_id = JobId(f"{self._name}:t{self._questions}")
         self._due_at = now + ANSWER_S
-        return Judge(TurnJob(self._job_id, pcm, ANSWER_S))
+        return Submit(TurnJob(self._job_id, pcm, ANSWER_S))
 
     def answered(self, job_id: JobId, result: float | AuricleError) -> bool:
         """Receive a probability, or an error; return whether it answers the question."""

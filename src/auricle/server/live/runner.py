@@ -6,8 +6,8 @@ event loop and none of them waits, so the session is never entered concurrently.
 
 import math
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 import anyio
 import structlog
@@ -20,33 +20,22 @@ from auricle.server.live.transcript_keeper import SessionRecord
 from auricle.server.net.loop_budget import SHARE
 from auricle.server.telemetry.live_metrics import LiveMetrics
 from auricle.session.live import LiveSession
-from auricle.session.output import (
-    Cancel,
-    Embed,
-    Judge,
-    PrepareEmbedder,
-    PrepareJudge,
-    Revised,
-    Submit,
-)
+from auricle.session.output import Cancel, JobResult, Prepare, Revised, SessionJob, Submit
 from auricle.system.groups import first_error
 from auricle.values.commands import Configure, SessionCommand
 from auricle.values.errors import (
     AuricleError,
-    SpeakersUnavailable,
     TakenOver,
-    TurnsUnavailable,
     WorkerError,
 )
 from auricle.values.events import Closed, Final, SessionEvent
 from auricle.values.optional_workers import OptionalWorkers
-from auricle.values.transcriber import PartialTranscriber, Transcriber
+from auricle.values.transcriber import Transcriber
 from auricle.values.types import (
     ClientId,
     EmbedJob,
     Job,
     JobId,
-    SpeakerEmbeddings,
     Transcript,
     TurnJob,
 )
@@ -115,7 +104,13 @@ class LiveRunner:
         self._reserve = reserve
         self._record = record
         self._until_kept = until_kept
-        self._workers = workers
+        self._partials = workers.partials
+        self._run: Mapping[type[SessionJob], Callable[[Any], Awaitable[JobResult]]] = {
+            Job: self._transcribe,
+            EmbedJob: workers.speakers.embed,
+            TurnJob: workers.turns.judge,
+        }
+        self._prepare = {EmbedJob: workers.speakers.prepare, TurnJob: workers.turns.prepare}
         self._followers = followers
         self._may_speak = may_speak
         self._has_spoken = False
@@ -275,7 +270,7 @@ class LiveRunner:
 
     def set_load(self, load: float) -> None:
         """Set the load of the workers, from 0 (idle) to 1 (full)."""
-        self.session.set_load(load, has_streams=self._workers.partials.is_ready)
+        self.session.set_load(load, has_streams=self._partials.is_ready)
         self._execute()
 
     # Internals.
@@ -292,14 +287,8 @@ class LiveRunner:
             match output:
                 case Submit():
                     self._submit(output.job)
-                case PrepareEmbedder():
-                    self._workers.speakers.prepare()
-                case Embed():
-                    self._start_embedding(output.job)
-                case PrepareJudge():
-                    self._workers.turns.prepare()
-                case Judge():
-                    self._start_judging(output.job)
+                case Prepare():
+                    self._prepare[output.kind]()
                 case Revised():
                     self._revise_kept(output.finals)
                 case Cancel():
@@ -358,61 +347,32 @@ class LiveRunner:
             self._listener.deliver(event)
         self._publish(event)  # the speaker's connection comes first
 
-    def _submit(self, job: Job) -> None:
+    def _submit(self, job: SessionJob) -> None:
         if self._group is None or self.is_over:
             return
         scope = anyio.CancelScope()
-        self._jobs[job.id] = scope
-        self._group.start_soon(self._transcribe, job, scope)
+        if isinstance(job, Job):
+            self._jobs[job.id] = scope
+        self._group.start_soon(self._run_job, job, scope)
 
-    async def _transcribe(self, job: Job, scope: anyio.CancelScope) -> None:
-        result: Transcript | AuricleError = WorkerError("The transcriber failed.")
+    async def _run_job(self, job: SessionJob, scope: anyio.CancelScope) -> None:
+        result: JobResult = WorkerError("The workers failed.")
         try:
             with scope:
-                result = await self._backend(job).transcribe(job)
+                result = await self._run[type(job)](job)
         except AuricleError as error:
             result = error
         except Exception as error:
             log_unexpected(error, session=self.session.id, job_id=job.id)
         finally:
-            del self._jobs[job.id]
+            self._jobs.pop(job.id, None)
         if not scope.cancelled_caught:
             self.session.job_done(job.id, result, time.monotonic())
             self._execute()
 
-    def _start_embedding(self, job: EmbedJob) -> None:
-        if self._group is not None and not self.is_over:
-            self._group.start_soon(self._embed, job)
-
-    async def _embed(self, job: EmbedJob) -> None:
-        result: SpeakerEmbeddings | AuricleError = SpeakersUnavailable()
-        try:
-            result = await self._workers.speakers.embed(job)
-        except AuricleError as error:
-            result = error
-        except Exception as error:
-            log_unexpected(error, session=self.session.id, job_id=job.id)
-        self.session.embed_done(job.id, result, time.monotonic())
-        self._execute()
-
-    def _start_judging(self, job: TurnJob) -> None:
-        if self._group is not None and not self.is_over:
-            self._group.start_soon(self._judge_turn, job)
-
-    async def _judge_turn(self, job: TurnJob) -> None:
-        result: float | AuricleError = TurnsUnavailable()
-        try:
-            result = await self._workers.turns.judge(job)
-        except AuricleError as error:
-            result = error
-        except Exception as error:
-            log_unexpected(error, session=self.session.id, job_id=job.id)
-        self.session.turn_judged(job.id, result, time.monotonic())
-        self._execute()
-
-    def _backend(self, job: Job) -> Transcriber | PartialTranscriber:
-        partials = self._workers.partials
-        return partials if partials.recognises(job) else self._transcriber
+    async def _transcribe(self, job: Job) -> Transcript:
+        is_partial = self._partials.recognises(job)
+        return await (self._partials if is_partial else self._transcriber).transcribe(job)
 
     async def _run_timers(self) -> None:
         while True:

@@ -29,7 +29,7 @@ from auricle.values.errors import (
     TooLate,
 )
 from auricle.values.events import Trigger
-from auricle.values.types import JobId, JobKind, Options, Pcm16, Transcript
+from auricle.values.types import Job, JobId, JobKind, Options, Pcm16, Transcript
 
 RETRY_FIRST_S = 0.25
 RETRY_MAX_S = 5.0
@@ -139,7 +139,7 @@ class PendingFinal:
         """When to submit the next job; infinity while one is running or when there is a result."""
         return inf if self.result is not None or self._job_id is not None else self._due_at
 
-    def submit(self, kind: JobKind, now: float) -> Submit | None:
+    def submit(self, kind: JobKind, now: float) -> Submit[Job] | None:
         """Return the next job to submit, or ``None`` if none is due."""
         if self.wake_at > now:
             return None

@@ -175,7 +175,9 @@ class OpenUtterance:
         least = MIN_NEW_SAMPLES if self.agreement.stable else MIN_EARLY_SAMPLES
         return received_sample - self._heard_sample >= least
 
-    def start_partial(self, pcm: Pcm16, next_at: float, *, is_streamed: bool = False) -> Submit:
+    def start_partial(
+        self, pcm: Pcm16, next_at: float, *, is_streamed: bool = False
+    ) -> Submit[Job]:
         """Return a job for a partial of the utterance so far.
 
         Args:
@@ -200,7 +202,7 @@ class OpenUtterance:
 
     def start_speculation(
         self, pcm: Pcm16, now: float, context: DecodingContext = NO_CONTEXT
-    ) -> Submit:
+    ) -> Submit[Job]:
         """Return a job for the speculative final, which holds if no more speech follows."""
         self._speculations += 1
         suffix = f"s{self._speculations}"
