@@ -30,7 +30,8 @@ from typing import Any
 import numpy as np
 
 from auricle.cluster.gateway.transcriber import RemoteTranscriber
-from auricle.config.settings import QueueSettings, RemoteEngineSettings, WorkerSettings
+from auricle.cluster.settings import GatewaySettings
+from auricle.config.settings import QueueSettings, WorkerSettings
 from auricle.engines.base import CostModel
 from auricle.engines.whisper.models.bundled import ensure_bundled_base
 from auricle.values.transcriber import Transcriber
@@ -141,7 +142,7 @@ async def remote(
     try:
         await asyncio.to_thread(cluster.start)
         transcriber = RemoteTranscriber(
-            RemoteEngineSettings(engine_urls=cluster.urls), QueueSettings(), CostModel()
+            GatewaySettings(engine_urls=cluster.urls), QueueSettings(), CostModel()
         )
         await transcriber.start()
         try:

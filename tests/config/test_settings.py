@@ -5,9 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from auricle.config.environment import (
-    secret_variables,
-)
 from auricle.config.section import variable
 from auricle.config.settings import Settings, fields, section_classes
 from auricle.values.errors import SetupError
@@ -69,17 +66,6 @@ def test_keys_are_cut_at_commas_and_never_shown(monkeypatch: pytest.MonkeyPatch)
     keys = [key.get_secret_value() for key in settings.server.api_keys]
     assert keys == ["anna:first-key", "second-key"]
     assert "first-key" not in repr(settings)
-
-
-def test_recognisers_are_cut_at_commas_and_count_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(
-        "AURICLE_ENGINE_URLS", "http://10.0.0.1:8000/, https://b.example/asr,,http://10.0.0.1:8000"
-    )
-    monkeypatch.setenv("AURICLE_ENGINE_KEY", "between-machines")
-    engine = Settings.load().engine
-    assert engine.engine_urls == ("http://10.0.0.1:8000", "https://b.example/asr")
-    assert "between-machines" not in repr(engine)
-    assert variable("engine_key") in secret_variables()
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ from pathlib import Path
 import psutil
 
 from auricle.cluster.gateway.transcriber import RemoteTranscriber
-from auricle.config.settings import QueueSettings, RemoteEngineSettings
+from auricle.cluster.settings import GatewaySettings
+from auricle.config.settings import QueueSettings
 from auricle.engines.base import CostModel
 from bench.lib.service import free_port
 from tests.conformance.remote import MAX_LOSSES, all_ready
@@ -123,7 +124,7 @@ def ray_maker(ray: LocalRay, folder: Path) -> Maker:
         async with proxy_to(ray.port) as one, proxy_to(ray.port) as other:
             urls = (one.url, other.url)
             transcriber = RemoteTranscriber(
-                RemoteEngineSettings(engine_urls=urls), QueueSettings(), CostModel()
+                GatewaySettings(engine_urls=urls), QueueSettings(), CostModel()
             )
             await transcriber.start()
             try:

@@ -15,8 +15,9 @@ from pathlib import Path
 import psutil
 
 from auricle.cluster.gateway.transcriber import RemoteTranscriber
+from auricle.cluster.settings import GatewaySettings
 from auricle.config.section import variable
-from auricle.config.settings import QueueSettings, RemoteEngineSettings, fields
+from auricle.config.settings import QueueSettings, fields
 from auricle.engines.base import CostModel
 from bench.lib.fixed_values import variables
 from tests.conformance.subject import (
@@ -35,7 +36,7 @@ STOP_LIMIT_S = 20.0
 MAX_LOSSES = 2
 """What the network swallowed is asked for once more, and not again."""
 
-Make = Callable[[RemoteEngineSettings, QueueSettings, CostModel], RemoteTranscriber]
+Make = Callable[[GatewaySettings, QueueSettings, CostModel], RemoteTranscriber]
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def remote_maker(folder: Path, make: Make = RemoteTranscriber) -> Maker:
                 for process, port in recognisers
             }
             urls = tuple(proxy.url for proxy in proxies.values())
-            transcriber = make(RemoteEngineSettings(engine_urls=urls), QueueSettings(), CostModel())
+            transcriber = make(GatewaySettings(engine_urls=urls), QueueSettings(), CostModel())
             stack.push_async_callback(transcriber.aclose)
             await transcriber.start()
             if ready and models:

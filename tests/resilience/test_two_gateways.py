@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from auricle.cluster.gateway.transcriber import RemoteTranscriber
-from auricle.config.settings import QueueSettings, RemoteEngineSettings
+from auricle.cluster.settings import GatewaySettings
+from auricle.config.settings import QueueSettings
 from auricle.engines.base import CostModel
 from auricle.values.errors import Overloaded, PoisonJob
 from auricle.values.types import ANONYMOUS, Job, JobId, JobKind, ReservationRequest
@@ -25,15 +26,13 @@ async def two_gateways(
 ) -> AsyncIterator[tuple[RemoteSubject, RemoteTranscriber]]:
     """Give a gateway with its recognisers, and another one that asks the same."""
 
-    def half(
-        engine: RemoteEngineSettings, queue: QueueSettings, costs: CostModel
-    ) -> RemoteTranscriber:
+    def half(engine: GatewaySettings, queue: QueueSettings, costs: CostModel) -> RemoteTranscriber:
         return RemoteTranscriber(engine.model_copy(update={"gateways": 2}), queue, costs)
 
     async with remote_maker(folder, half)(nodes=1, queue_audio_s=queue_audio_s) as first:
         assert isinstance(first, RemoteSubject)
         urls = tuple(proxy.url for proxy in first.proxies.values())
-        second = half(RemoteEngineSettings(engine_urls=urls), QueueSettings(), CostModel())
+        second = half(GatewaySettings(engine_urls=urls), QueueSettings(), CostModel())
         await second.start()
         try:
             await all_ready(second, 1)

@@ -11,6 +11,7 @@ import uvicorn
 
 from auricle.cluster.recogniser.pool_backend import PoolBackend
 from auricle.cluster.recogniser.service import RecogniserService
+from auricle.cluster.settings import GatewaySettings
 from auricle.config.settings import Settings
 from auricle.engines.models import ModelTable
 from auricle.engines.placement import plan_models
@@ -31,7 +32,7 @@ async def main() -> None:
     try:
         listener = socket.create_server(("127.0.0.1", 0))
         print(listener.getsockname()[1], flush=True)
-        key = settings.engine.engine_key
+        key = settings.section(GatewaySettings).engine_key
         app = RecogniserService(
             PoolBackend(pool, os.urandom(8).hex()), None if key is None else key.get_secret_value()
         )

@@ -13,8 +13,9 @@ from pathlib import Path
 import psutil
 
 from auricle.cluster.gateway.transcriber import RemoteTranscriber
+from auricle.cluster.settings import GatewaySettings
 from auricle.config.section import variable
-from auricle.config.settings import QueueSettings, RemoteEngineSettings, fields
+from auricle.config.settings import QueueSettings, fields
 from auricle.engines.base import CostModel
 from bench.lib.fixed_values import variables
 from tests.support.poll import poll_until
@@ -97,7 +98,7 @@ async def gateway(
     *urls: str, ready: int | None = None, key: str | None = None, gateways: int = 1, **queue: float
 ) -> AsyncIterator[RemoteTranscriber]:
     """Open a transcriber; wait until the workers (by default one for each URL) are ready."""
-    engine = RemoteEngineSettings.model_validate(
+    engine = GatewaySettings.model_validate(
         {"engine_urls": urls, "gateways": gateways} | ({} if key is None else {"engine_key": key})
     )
     remote = RemoteTranscriber(engine, QueueSettings.model_validate(queue), CostModel())

@@ -18,7 +18,9 @@ def context(settings: Settings) -> PoolContext:
     def warn(event: str, sentence: str) -> None:
         raise AssertionError(event)
 
-    return PoolContext(settings, ModelTable.of(settings.model), 1, CrashBudget(1, 60.0), warn)
+    return PoolContext(
+        settings, ModelTable.of(settings.model), 1, False, CrashBudget(1, 60.0), warn
+    )
 
 
 def test_a_kind_is_a_folder_with_a_spec(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

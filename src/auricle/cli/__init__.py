@@ -13,7 +13,6 @@ import typer
 import auricle
 from auricle.cli import (
     backup,
-    cluster,
     dev_cert,
     jobs,
     keys,
@@ -25,6 +24,7 @@ from auricle.cli import (
 from auricle.cli.bench.command import bench as bench_command
 from auricle.cli.doctor.command import doctor as doctor_command
 from auricle.cli.live.command import live as live_command
+from auricle.cli.part import find_parts
 from auricle.cli.serve.command import serve as serve_command
 from auricle.cli.support.console import plain_errors, prepare_stdout
 from auricle.cli.transcribe.command import transcribe as transcribe_command
@@ -157,10 +157,8 @@ _add(sessions.share, _sessions)
 _add(sessions.withdraw, _sessions)
 app.add_typer(_sessions, name="sessions")
 
-_cluster = typer.Typer(
-    help="Run recognisers on Ray Serve, for gateways.",
-    no_args_is_help=True,
-    rich_markup_mode="rich",
-)
-_add(cluster.up, _cluster)
-app.add_typer(_cluster, name="cluster")
+for _part in find_parts():
+    _group = typer.Typer(help=_part.help, no_args_is_help=True, rich_markup_mode="rich")
+    for _command in _part.commands():
+        _add(_command, _group)
+    app.add_typer(_group, name=_part.name)

@@ -1,8 +1,40 @@
-"""Settings of recognisers on Ray Serve."""
+"""Settings of gateways, and of recognisers on Ray Serve."""
 
-from pydantic import Field
+from typing import Annotated
 
-from auricle.config.section import Section, fixed
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import NoDecode
+
+from auricle.config.section import Section, fixed, split_at_commas
+from auricle.config.settings import is_service_url
+
+
+class GatewaySettings(Section):
+    """Recognisers on other machines, used by a gateway."""
+
+    title = "Gateway"
+
+    engine_urls: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="URLs of recognisers, comma-separated; none: the server runs workers."
+    )
+    engine_key: SecretStr | None = Field(
+        None, description="Key that recognisers require and gateways send."
+    )
+    gateways: int = Field(
+        1, ge=1, description="Number of gateways that share the recognisers; each admits its share."
+    )
+
+    @field_validator("engine_urls", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return split_at_commas(value)
+
+    @field_validator("engine_urls")
+    @classmethod
+    def _as_they_are_joined(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(map(is_service_url, urls)):
+            raise ValueError("write each as http://host:port, without a name or key in it")
+        return tuple(dict.fromkeys(url.rstrip("/") for url in urls))
 
 
 class ClusterSettings(Section):

@@ -391,34 +391,6 @@ class LiveSettings(Section):
         return lag_s
 
 
-class RemoteEngineSettings(Section):
-    """Recognisers on other machines, used by a gateway."""
-
-    title = "Gateway"
-
-    engine_urls: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="URLs of recognisers, comma-separated; none: the server runs workers."
-    )
-    engine_key: SecretStr | None = Field(
-        None, description="Key that recognisers require and gateways send."
-    )
-    gateways: int = Field(
-        1, ge=1, description="Number of gateways that share the recognisers; each admits its share."
-    )
-
-    @field_validator("engine_urls", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        return split_at_commas(value)
-
-    @field_validator("engine_urls")
-    @classmethod
-    def _as_they_are_joined(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
-        if not all(map(is_service_url, urls)):
-            raise ValueError("write each as http://host:port, without a name or key in it")
-        return tuple(dict.fromkeys(url.rstrip("/") for url in urls))
-
-
 class LedgerSettings(Section):
     """The database, and what is kept in it."""
 
@@ -573,7 +545,6 @@ class Settings:
     queue: QueueSettings = field(default_factory=QueueSettings)
     decode: DecodeSettings = field(default_factory=DecodeSettings)
     live: LiveSettings = field(default_factory=LiveSettings)
-    engine: RemoteEngineSettings = field(default_factory=RemoteEngineSettings)
     ledger: LedgerSettings = field(default_factory=LedgerSettings)
     client: ClientSettings = field(default_factory=ClientSettings)
     optional: Mapping[type[Section], Section] = field(default_factory=_optional_defaults)

@@ -53,6 +53,7 @@ class Backends:
         models: The transcriber's models.
         optional: The workers that the server can do without.
         machine: What its capacity of live speech depends on.
+        is_remote: Whether other machines recognise, with settings of their own.
     """
 
     transcriber: Transcriber
@@ -60,6 +61,7 @@ class Backends:
     models: Models
     optional: OptionalWorkers = NO_OPTIONAL_WORKERS
     machine: Machine = Machine()
+    is_remote: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -194,7 +194,7 @@ async def open_service(
                     job_upload_slots=FileSlots(MAX_JOB_UPLOADS),
                     early=EarlyReservations(),
                     batch_jobs=batch_jobs,
-                    has_remote_recognisers=bool(settings.engine.engine_urls),
+                    has_remote_recognisers=backends.is_remote,
                     chunk_slots=FairSemaphore(_chunks_in_flight(backends, batch_jobs)),
                     large_json=FairSemaphore(MAX_LARGE_JSON),
                     live=live,
@@ -274,7 +274,7 @@ def _id_prefix(settings: ServerSettings) -> str:
 def _batch_jobs(settings: Settings, backends: Backends) -> int:
     """Return the number of jobs that fill a batch of a worker."""
     batch_jobs = max(model.engine.batches.max_jobs for model in backends.models)
-    if settings.engine.engine_urls:  # recognisers have their own settings
+    if backends.is_remote:  # recognisers have their own settings
         return batch_jobs
     return min(batch_jobs, settings.worker.batch_jobs)
 

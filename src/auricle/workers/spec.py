@@ -18,6 +18,7 @@ class PoolContext:
         settings: All settings.
         models: The models of this process.
         final_workers: Number of workers of finals, or of recognisers.
+        is_gateway: Whether other machines recognise, so that this one may be small.
         crash_budget: Crash budget of the clients, shared by all pools.
         warn: Reports a problem to the operator: the log's event, and a sentence.
     """
@@ -25,6 +26,7 @@ class PoolContext:
     settings: Settings
     models: Models
     final_workers: int
+    is_gateway: bool
     crash_budget: CrashBudget
     warn: Callable[[str, str], None]
 

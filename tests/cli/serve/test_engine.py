@@ -1,29 +1,23 @@
-"""What recognises for a gateway; local workers are tested with ``auricle serve``."""
+"""What recognises on this machine; that of a gateway is in tests/cluster."""
 
 import pytest
 
 from auricle.cli.serve.engine import find_engine
-from auricle.cluster.gateway.transcriber import RemoteTranscriber
-from auricle.config.settings import RemoteEngineSettings, Settings
+from auricle.config.settings import ModelSettings, Settings, WorkerSettings
 from auricle.engines.models import ModelTable
+from auricle.workers.kinds.asr.model_pools import ModelPools
 from auricle.workers.process.poison import CrashBudget
+from tests.support.pool import SCRIPTED
 
 pytestmark = pytest.mark.unit
 
 
-@pytest.mark.parametrize(
-    ("urls", "summary"),
-    [
-        (("http://127.0.0.1:1",), "sends jobs to a recogniser"),
-        (("http://127.0.0.1:1", "http://127.0.0.1:2"), "sends jobs to 2 recognisers"),
-    ],
-)
-async def test_a_gateway_sends_jobs_to_its_recognisers(urls: tuple[str, ...], summary: str) -> None:
-    settings = Settings(engine=RemoteEngineSettings(engine_urls=urls))
-    table = ModelTable.of(settings.model)
-    engine = await find_engine(settings, table, None, CrashBudget(3, 60))
-    assert isinstance(engine.transcriber, RemoteTranscriber)
-    assert (engine.summary, engine.facts) == (summary, {"recognisers": len(urls)})
-    assert engine.machine.workers == 2 * len(urls)
-    assert engine.reload is None
+async def test_workers_of_this_machine_recognise() -> None:
+    models = ModelSettings.model_validate({"models": (f"large={SCRIPTED}", f"small={SCRIPTED}")})
+    settings = Settings(model=models, worker=WorkerSettings(workers=3))
+    engine = await find_engine(settings, ModelTable.of(models), None, CrashBudget(3, 60))
+    assert isinstance(engine.transcriber, ModelPools)
+    assert engine.summary == "loads scripted in 3 workers, and serves small"
+    assert (engine.model, engine.machine.workers, engine.is_remote) == ("large", 3, False)
+    assert [model["name"] for model in engine.facts["models"]] == ["large", "small"]
     await engine.transcriber.aclose()

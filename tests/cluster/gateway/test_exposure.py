@@ -1,8 +1,5 @@
 import pytest
-import structlog
-from structlog.testing import capture_logs
 
-from auricle.cli.serve.start import _warn_of_open_recognisers
 from auricle.cluster.gateway.exposure import unencrypted_public_urls
 
 pytestmark = pytest.mark.unit
@@ -28,12 +25,3 @@ pytestmark = pytest.mark.unit
 )
 async def test_only_unencrypted_ways_over_other_networks_are_open(url: str, is_open: bool) -> None:
     assert await unencrypted_public_urls([url]) == ([url] if is_open else [])
-
-
-async def test_a_server_warns_of_them_at_its_start() -> None:
-    structlog.reset_defaults()  # a command that ran before may log nothing but errors
-    with capture_logs() as logs:
-        await _warn_of_open_recognisers(["http://8.8.8.8:8000", "http://127.0.0.1:8000"])
-    (line,) = logs
-    assert (line["event"], line["log_level"]) == ("recogniser_unencrypted", "warning")
-    assert "http://8.8.8.8:8000" in line["message"]

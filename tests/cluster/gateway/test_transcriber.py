@@ -15,7 +15,8 @@ import pytest
 import structlog
 
 from auricle.cluster.gateway.transcriber import RETRY_PATIENCE_S, RemoteTranscriber
-from auricle.config.settings import QueueSettings, RemoteEngineSettings
+from auricle.cluster.settings import GatewaySettings
+from auricle.config.settings import QueueSettings
 from auricle.engines.base import CostModel
 from auricle.values.errors import (
     AuricleError,
@@ -356,7 +357,7 @@ async def test_the_key_is_shown_and_a_wrong_one_is_reported() -> None:
 async def test_what_can_be_no_address_is_reported_at_once() -> None:
     with pytest.raises(SetupError, match="AURICLE_ENGINE_URLS"):
         RemoteTranscriber(
-            RemoteEngineSettings(engine_urls=("http://999.1.1.1",)), QueueSettings(), CostModel()
+            GatewaySettings(engine_urls=("http://999.1.1.1",)), QueueSettings(), CostModel()
         )
 
 

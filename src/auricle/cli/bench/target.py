@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from auricle.cli.part import find_parts
 from auricle.cli.support.speech_clip import LANGUAGE
 from auricle.config.settings import Settings
 from auricle.engines.models import ModelTable
@@ -34,10 +35,8 @@ def find_target(settings: Settings, name: str = "") -> Target:
         SetupError: It is not on this machine, does not know the language of the clip, or can't run;
             or the server is a gateway.
     """
-    if settings.engine.engine_urls:
-        raise SetupError(
-            "This server is a gateway (AURICLE_ENGINE_URLS); run `auricle bench` on a recogniser."
-        )
+    if any(part.is_engine(settings) for part in find_parts()):
+        raise SetupError("This server is a gateway; run `auricle bench` on a recogniser.")
     table = ModelTable.of(settings.model)
     model = table.find(name)
     status = model.engine.models.status(model.settings)

@@ -1,51 +1,22 @@
-"""What recognises speech for a server: local workers, or recognisers on other machines."""
+"""What recognises speech for a server: workers of this machine, or an optional part."""
 
 import sys
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
 
 from auricle import __version__
+from auricle.cli.engine import Engine
+from auricle.cli.part import find_parts
 from auricle.cli.serve.operator_warnings import warn
 from auricle.cli.support.console import is_terminal
 from auricle.config.settings import Settings
 
 if TYPE_CHECKING:
-    from auricle.cluster.gateway.transcriber import RemoteTranscriber
-    from auricle.engines.models import Models, ModelTable
-    from auricle.server.live.admission.memory import Machine
+    from auricle.engines.models import ModelTable
     from auricle.workers.crash_audio import CrashAudio
-    from auricle.workers.kinds.asr.model_pools import ModelPools
     from auricle.workers.process.poison import CrashBudget
-
-WORKERS_PER_RECOGNISER = 2
-"""Until finals show what the recognisers hold."""
-
-
-@dataclass(frozen=True, slots=True)
-class Engine:
-    """A transcriber that has not been started.
-
-    Attributes:
-        transcriber: Owned by the caller.
-        models: Its models.
-        summary: Describes what it is starting, for the terminal.
-        facts: The same as fields for the log.
-        machine: What its capacity of live speech depends on.
-        model: Name of the requested model; empty if only the recognisers know it.
-        reload: Replaces the models whose files have changed; ``None``: there are none here.
-    """
-
-    transcriber: "ModelPools | RemoteTranscriber"
-    models: "Models"
-    summary: str
-    facts: Mapping[str, object]
-    machine: "Machine"
-    model: str = ""
-    reload: Callable[[], Awaitable[None]] | None = None
 
 
 async def find_engine(
@@ -54,24 +25,16 @@ async def find_engine(
     crash_audio: "CrashAudio | None",
     crash_budget: "CrashBudget",
 ) -> Engine:
-    """Return the transcriber: a pool of local workers, or a client of recognisers.
+    """Return the transcriber: that of an optional part by the settings, else local workers.
 
     Raises:
         SetupError: The model or the GPU is not available.
     """
     from auricle.server.live.admission.memory import Machine
 
-    if urls := settings.engine.engine_urls:
-        from auricle.cluster.gateway.models import FleetModels
-        from auricle.cluster.gateway.transcriber import RemoteTranscriber
-
-        count = f"{len(urls)} recognisers" if len(urls) > 1 else "a recogniser"
-        costs = models.default.engine.costs
-        remote = RemoteTranscriber(settings.engine, settings.queue, costs, crash_budget)
-        fleet = FleetModels(settings.model, remote.models, models.products)
-        machine = Machine(f"{__version__} {sorted(urls)}", WORKERS_PER_RECOGNISER * len(urls))
-        facts: dict[str, object] = {"recognisers": len(urls)}
-        return Engine(remote, fleet, f"sends jobs to {count}", facts, machine)
+    for part in find_parts():
+        if part.is_engine(settings):
+            return await part.open_engine(settings, models, crash_budget)
 
     from auricle.engines.placement import measured_of, plan_models
     from auricle.system.machine import available_memory_bytes
@@ -120,4 +83,4 @@ async def find_engine(
         ]
     measured = place.capacity.live_sessions if place.capacity is not None else 0
     machine = Machine(f"{__version__} {measured_of(place)}", workers, measured)
-    return Engine(pool, models, summary, facts, machine, models.default.name, pool.reload)
+    return Engine(pool, models, summary, facts, machine, models.default.name, reload=pool.reload)

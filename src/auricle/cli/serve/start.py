@@ -12,7 +12,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,8 @@ from anyio.abc import TaskStatus
 from rich.text import Text
 
 from auricle import __version__
-from auricle.cli.serve.engine import Engine, find_engine
+from auricle.cli.engine import Engine, EngineTranscriber
+from auricle.cli.serve.engine import find_engine
 from auricle.cli.serve.operator_warnings import warn
 from auricle.cli.settings import changed_settings, unknown_variable_warnings
 from auricle.cli.support.console import EXIT_UNUSABLE, is_terminal, results
@@ -34,11 +35,9 @@ from auricle.values.errors import AuricleError, SetupError
 from auricle.values.optional_workers import OptionalWorkers
 
 if TYPE_CHECKING:
-    from auricle.cluster.gateway.transcriber import RemoteTranscriber
     from auricle.server.access.keyless_port import KeylessPort
     from auricle.server.api_spec import ApiSpec
     from auricle.server.service import Backends
-    from auricle.workers.kinds.asr.model_pools import ModelPools
 
 OTHERS_WAIT_S = 10.0
 """Maximum time that other workers wait for the first recogniser, which takes 3 s on two cores, and
@@ -123,7 +122,7 @@ async def _serve(settings: Settings) -> None:
             settings.worker, settings.decode, crash_audio, crash_budget, max_samples
         )
         final_workers = len(pool.stats().workers)
-        context = PoolContext(settings, table, final_workers, crash_budget, warn)
+        context = PoolContext(settings, table, final_workers, engine.is_remote, crash_budget, warn)
         workers = await open_workers(kinds, context)
         for owned in (decoder, *workers.values()):
             stack.push_async_callback(owned.aclose)
@@ -140,6 +139,7 @@ async def _serve(settings: Settings) -> None:
             models=engine.models,
             optional=OptionalWorkers(**workers),
             machine=engine.machine,
+            is_remote=engine.is_remote,
         )
         await _open_and_serve(settings, engine, backends, late, apis)
     uptime_s = round(time.monotonic() - began_at, 1)
@@ -186,11 +186,11 @@ async def _open_and_serve(
             if opened:
                 _announce_port(port.keyless, opened)
         async with anyio.create_task_group() as tasks:
-            await tasks.start(_reload_at_hangup, engine.reload)
+            await tasks.start(_reload_at_hangup, engine)
             tasks.start_soon(_announce, settings, engine, url, problems)
             returning = service.live.admission.returning
             tasks.start_soon(_start_late, late, engine.transcriber, returning)
-            tasks.start_soon(_warn_of_open_recognisers, settings.engine.engine_urls)
+            tasks.start_soon(engine.watch)
             await serve(app, sockets, ports)
             tasks.cancel_scope.cancel()
     if problems:
@@ -222,9 +222,7 @@ def _import_server() -> None:
     import auricle.server.main  # noqa: F401
 
 
-async def _start_late(
-    late: Sequence[Any], pool: "ModelPools | RemoteTranscriber", returning: int
-) -> None:
+async def _start_late(late: Sequence[Any], pool: EngineTranscriber, returning: int) -> None:
     """Start workers that finals of live sessions do not need.
 
     Args:
@@ -286,9 +284,7 @@ def _hangup_is_reload() -> bool:
     return hasattr(signal, "SIGHUP") and not is_terminal(sys.stderr)
 
 
-async def _reload_at_hangup(
-    reload: Callable[[], Awaitable[None]] | None, *, task_status: TaskStatus[None]
-) -> None:
+async def _reload_at_hangup(engine: Engine, *, task_status: TaskStatus[None]) -> None:
     """Reload models at each SIGHUP, which a service manager sends for `reload`."""
     if not _hangup_is_reload():
         task_status.started()
@@ -296,27 +292,14 @@ async def _reload_at_hangup(
     with anyio.open_signal_receiver(signal.SIGHUP) as hangups:
         task_status.started()
         async for _ in hangups:
-            log.info("reloading", models=reload is not None)
-            if reload is not None:
-                await reload()
+            log.info("reloading", models=not engine.is_remote)
+            await engine.reload()
 
 
 def _show(line: str | Text) -> None:
     """Print a line on a terminal; log collectors receive the JSON events instead."""
     if is_terminal(sys.stdout):
         results.print(line)
-
-
-async def _warn_of_open_recognisers(urls: Sequence[str]) -> None:
-    if not urls:
-        return
-    from auricle.cluster.gateway.exposure import unencrypted_public_urls
-
-    for url in await unencrypted_public_urls(urls):
-        warn(
-            "recogniser_unencrypted",
-            f"Speech and the key are sent unencrypted to {url}: use https.",
-        )
 
 
 def curl_line(url: str, *, has_keys: bool) -> str:

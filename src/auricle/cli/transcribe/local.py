@@ -145,6 +145,7 @@ async def _open_speakers(settings: Settings, final_workers: int) -> Mapping[str,
         settings,
         ModelTable.of(settings.model),
         final_workers,
+        False,
         CrashBudget.of(settings.queue),
         warn=lambda event, sentence: errors.print(sentence),
     )

@@ -41,8 +41,9 @@ from auricle.cluster.gateway.view import (
     model_capacity,
     stats_of,
 )
+from auricle.cluster.settings import GatewaySettings
 from auricle.cluster.wire.capacity import Capacity
-from auricle.config.settings import QueueSettings, RemoteEngineSettings
+from auricle.config.settings import QueueSettings
 from auricle.engines.base import CostModel
 from auricle.engines.models import not_served
 from auricle.values.errors import (
@@ -124,7 +125,7 @@ class RemoteTranscriber:
 
     def __init__(
         self,
-        engine: RemoteEngineSettings,
+        engine: GatewaySettings,
         queue: QueueSettings,
         costs: CostModel,
         crash_budget: CrashBudget | None = None,

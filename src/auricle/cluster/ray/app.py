@@ -31,7 +31,7 @@ from auricle.cluster.ray.router import PreferredReplicaRouter
 from auricle.cluster.recogniser.replica import RecogniserReplica
 from auricle.cluster.recogniser.scaling import AudioLoadPolicy, ingresses_per_machine
 from auricle.cluster.recogniser.service import RecogniserService
-from auricle.cluster.settings import ClusterSettings
+from auricle.cluster.settings import ClusterSettings, GatewaySettings
 from auricle.cluster.wire.capacity import Capacity, capacity_of
 from auricle.cluster.wire.messages import JobHead, audio_s_of
 from auricle.config.settings import Settings
@@ -179,7 +179,7 @@ class Ingress:
         self._replicas = Replicas(
             recogniser, REPLICA_TABLE, f"{context.get_session_name()}/{application}"
         )
-        self._key = settings.engine.engine_key
+        self._key = settings.section(GatewaySettings).engine_key
         self._watch = asyncio.ensure_future(self._replicas.watch())
         shorten_collections()
 

@@ -2,12 +2,7 @@
 
 import pytest
 
-from auricle.config.settings import (
-    LiveSettings,
-    ModelSettings,
-    RemoteEngineSettings,
-    Settings,
-)
+from auricle.config.settings import LiveSettings, ModelSettings, Settings
 from auricle.engines.models import ModelTable
 from auricle.values.errors import SetupError
 from auricle.workers.kinds.partials import spec
@@ -21,11 +16,13 @@ pytestmark = pytest.mark.unit
 MODELS = ModelSettings.model_validate({"models": (f"large={SCRIPTED}", f"small={SCRIPTED}")})
 
 
-def context(settings: Settings, warnings: list[str]) -> PoolContext:
+def context(settings: Settings, warnings: list[str], *, is_gateway: bool = False) -> PoolContext:
     def warn(event: str, sentence: str) -> None:
         warnings.append(f"{event}: {sentence}")
 
-    return PoolContext(settings, ModelTable.of(settings.model), 8, CrashBudget(1, 60.0), warn)
+    return PoolContext(
+        settings, ModelTable.of(settings.model), 8, is_gateway, CrashBudget(1, 60.0), warn
+    )
 
 
 async def test_a_model_of_the_setting_has_workers() -> None:
@@ -36,15 +33,15 @@ async def test_a_model_of_the_setting_has_workers() -> None:
     assert (len(stats.workers), stats.ready) == (2, False)
 
 
-@pytest.mark.parametrize(
-    "settings",
-    [
-        Settings(model=MODELS, live=LiveSettings(partial_model="same")),
-        Settings(engine=RemoteEngineSettings(engine_urls=("http://one:1",))),
-    ],
-)
-async def test_finals_and_partials_have_the_same_workers(settings: Settings) -> None:
+async def test_finals_and_partials_have_the_same_workers() -> None:
+    settings = Settings(model=MODELS, live=LiveSettings(partial_model="same"))
     assert await SPEC.open(context(settings, [])) is None
+
+
+async def test_a_gateway_has_workers_only_for_a_named_model() -> None:
+    assert await SPEC.open(context(Settings(model=MODELS), [], is_gateway=True)) is None
+    named = Settings(model=MODELS, live=LiveSettings(partial_model="small"))
+    assert await SPEC.open(context(named, [], is_gateway=True)) is not None
 
 
 @pytest.mark.parametrize("name", [None, "small"])

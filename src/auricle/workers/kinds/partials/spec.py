@@ -23,7 +23,7 @@ async def _open(context: PoolContext) -> PartialPool | None:
     """
     settings = context.settings
     name = settings.live.partial_model
-    if settings.engine.engine_urls and name is None:
+    if context.is_gateway and name is None:
         return None
     model = find_partial_model(name, context.models)
     if model is None:

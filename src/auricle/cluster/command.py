@@ -11,6 +11,7 @@ import typer
 from auricle.cli.settings import warn_of_unknown_variables
 from auricle.cli.support.console import errors, results
 from auricle.cli.support.setting_options import setting
+from auricle.cluster.settings import ClusterSettings, GatewaySettings
 from auricle.config.settings import Settings
 from auricle.values.errors import SetupError
 
@@ -52,12 +53,11 @@ def _run(settings: Settings, host: str, port: int) -> None:
     Raises:
         SetupError: The key, port, model or Ray installation can't be used.
     """
-    from auricle.cluster.settings import ClusterSettings
     from auricle.engines.models import ModelTable
     from auricle.server.access.exposure import is_loopback
     from auricle.server.net.listen import open_sockets
 
-    has_key = settings.engine.engine_key is not None
+    has_key = settings.section(GatewaySettings).engine_key is not None
     if not has_key and not is_loopback(host, "--host"):
         raise SetupError(
             f"Listening on {host} allows access from other machines and requires a key: set "

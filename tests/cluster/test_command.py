@@ -5,7 +5,9 @@ import sys
 
 import pytest
 
-from tests.cli.conftest import Run
+from tests.cli.conftest import Run, auricle
+
+__all__ = ["auricle"]
 
 pytestmark = pytest.mark.unit
 
