@@ -45,7 +45,7 @@ class Engine:
         facts: The same as fields for the log.
         machine: What its capacity of live speech depends on.
         model: Name of the requested model; empty if only the recognisers know it.
-        is_remote: Whether other machines recognise, with settings of their own.
+        is_remote: Whether other machines recognise, with other settings.
         reload: Replaces the models whose files have changed, if they are here.
         watch: Runs while the server does, and warns the operator.
     """

@@ -53,7 +53,7 @@ class Backends:
         models: The transcriber's models.
         optional: The workers that the server can do without.
         machine: What its capacity of live speech depends on.
-        is_remote: Whether other machines recognise, with settings of their own.
+        is_remote: Whether other machines recognise, with other settings.
     """
 
     transcriber: Transcriber

@@ -19,5 +19,7 @@ async def test_workers_of_this_machine_recognise() -> None:
     assert isinstance(engine.transcriber, ModelPools)
     assert engine.summary == "loads scripted in 3 workers, and serves small"
     assert (engine.model, engine.machine.workers, engine.is_remote) == ("large", 3, False)
-    assert [model["name"] for model in engine.facts["models"]] == ["large", "small"]
+    models_in_log = engine.facts["models"]
+    assert isinstance(models_in_log, list)
+    assert [model["name"] for model in models_in_log] == ["large", "small"]
     await engine.transcriber.aclose()
