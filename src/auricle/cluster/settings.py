@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import NoDecode
 
-from auricle.config.section import Section, fixed, split_at_commas
+from auricle.config.section import Section, split_at_commas
 from auricle.config.settings import is_service_url
 
 
@@ -57,5 +57,6 @@ class ClusterSettings(Section):
         ge=0,
         description="GPUs per recogniser on Ray; 0: one if the device is `cuda`, else none.",
     )
-    ray_ingress_replicas: int = fixed(2)
-    """Ray ingress replicas, which route jobs to recognisers: the loss of one interrupts nothing."""
+    ray_ingress_replicas: int = Field(
+        2, ge=1, description="Number of Ray ingress replicas, which route jobs to the recognisers."
+    )
