@@ -76,8 +76,10 @@ def test_an_engine_without_streams_serves_them(child: Child) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "SCHED_IDLE"), reason="Linux only")
-def test_it_uses_only_the_time_that_others_leave(ready: Child) -> None:
-    for thread in os.listdir(f"/proc/{ready.process.pid}/task"):
+def test_it_uses_only_the_time_that_others_leave(child: Child) -> None:
+    child.send(start("tests.support.scripted_engine"))  # scripted_streams does not let it
+    assert isinstance(child.receive(), WorkerReady)
+    for thread in os.listdir(f"/proc/{child.process.pid}/task"):
         assert os.sched_getscheduler(int(thread)) == os.SCHED_IDLE
 
 
