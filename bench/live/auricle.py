@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import InvalidStatus
 
-from auricle.client.connection import open_websocket
+from auricle.client import connection
 from auricle.protocol.framing import pack
 from auricle.values.types import Pcm16
 from bench.lib.audio import opus_packets
@@ -56,13 +56,13 @@ class Auricle:
     async def open(self, url: str) -> ClientConnection | None:
         """Open a session."""
         try:
-            connection = await open_websocket(url, OPEN_LIMIT_S)
+            opened = await connection.open_websocket(url, OPEN_LIMIT_S)
         except InvalidStatus as refusal:
             if refusal.response.status_code in REFUSED:
                 return None
             raise
-        await asyncio.wait_for(connection.recv(), OPEN_LIMIT_S)  # `ready`
-        return connection
+        await asyncio.wait_for(opened.recv(), OPEN_LIMIT_S)  # `ready`
+        return opened
 
     def end_message(self) -> str | bytes | None:
         """Return the command that ends a session."""
@@ -99,7 +99,7 @@ class Auricle:
 def stream_url(url: str, *, has_speakers: bool = False) -> str:
     """Return the address of a stream of Opus packets, from the server's base URL."""
     query = f"format=opus&seq=1&frame_ms={FRAME_MS}&language=en&speakers={has_speakers:d}"
-    return url.replace("http", "ws", 1) + f"/v1/stream?{query}"
+    return f"{connection.stream_url(url)}?{query}"
 
 
 def node_delay(url: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
-from typing import Any, Protocol
+from typing import Any
 
 import anyio
 import httpx2 as httpx
@@ -18,52 +18,14 @@ from auricle.client.api.calls import Call
 from auricle.client.api.transport import timeout_of
 
 
-class Transport(Protocol):
-    """Sends requests and waits.
+class AsyncTransport:
+    """Sends requests and waits on an event loop, whose tasks may share it.
 
     Args:
         url: The server's URL, without a trailing slash.
         headers: Headers of all requests.
         timeout_s: Longest silence of the server within a request, in seconds.
     """
-
-    def __init__(self, url: str, headers: httpx.Headers, timeout_s: float) -> None: ...
-
-    async def aclose(self) -> None:
-        """Close all connections."""
-        ...
-
-    async def request(self, call: Call[Any]) -> httpx.Response:
-        """Return the response to a request, with its body."""
-        ...
-
-    def stream(self, path: str) -> AbstractAsyncContextManager[httpx.Response]:
-        """Return a response, before its body arrives."""
-        ...
-
-    async def read(self, response: httpx.Response) -> bytes:
-        """Return the body of a response of :meth:`stream`."""
-        ...
-
-    def lines(self, response: httpx.Response) -> AsyncIterator[str]:
-        """Iterate over the lines of a response of :meth:`stream`."""
-        ...
-
-    async def sleep(self, delay_s: float) -> None:
-        """Wait, in seconds."""
-        ...
-
-    def cleanup(self, limit_s: float) -> AbstractContextManager[object]:
-        """Return the context of requests that are sent even if the caller was cancelled.
-
-        Args:
-            limit_s: Longest time that they take together, in seconds.
-        """
-        ...
-
-
-class AsyncTransport:
-    """A :class:`Transport` of an event loop; its tasks may share it."""
 
     def __init__(self, url: str, headers: httpx.Headers, timeout_s: float) -> None:
         self._timeout_s = timeout_s
@@ -106,7 +68,7 @@ class AsyncTransport:
 
 
 class BlockingTransport:
-    """A :class:`Transport` without an event loop; threads may share it."""
+    """The same without an event loop; threads may share it."""
 
     def __init__(self, url: str, headers: httpx.Headers, timeout_s: float) -> None:
         self._timeout_s = timeout_s
@@ -149,3 +111,6 @@ class BlockingTransport:
     def cleanup(self, limit_s: float) -> AbstractContextManager[object]:
         """Return a context without an effect: nothing cancels, and requests have their limits."""
         return contextlib.nullcontext()
+
+
+Transport = AsyncTransport | BlockingTransport
