@@ -39,5 +39,5 @@ def test_the_message_names_the_packages_that_the_extra_pins() -> None:
 
 def test_the_message_names_the_ray_version_that_the_extra_pins() -> None:
     [requirement] = PROJECT["optional-dependencies"]["cluster"]
-    source = (ROOT / "src/auricle/cli/cluster.py").read_text()
+    source = (ROOT / "src/auricle/cluster/command.py").read_text()
     assert source.count(f"pip install '{requirement}'") == 2
