@@ -36,11 +36,13 @@ def add(
     The key file stores only its hash. A server that uses the file accepts the key within two
     seconds.
     """
+    from auricle.apis.registry import find_apis
     from auricle.server.access.key_file import add_key
     from auricle.server.access.rate_limits import KeyLimits
+    from auricle.server.api_spec import reserved_clients
 
     path = _path(keys_file)
-    key = add_key(path, name, KeyLimits(sessions, audio_s, requests))
+    key = add_key(path, name, KeyLimits(sessions, audio_s, requests), reserved_clients(find_apis()))
     errors.print(f"The hash of {name}'s key was added to {path}. The key:")
     results.print(key)
 

@@ -5,7 +5,7 @@ Each folder of :mod:`auricle.apis` has a module ``spec`` whose ``SPEC`` describe
 them without the server's packages: ``mount`` imports the routes.
 """
 
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from socket import socket
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from auricle.config.settings import Settings
 from auricle.protocol.client_profile import ClientProfile
 from auricle.server.access.key_style import BEARER, KeyStyle
+from auricle.values.types import RESERVED_CLIENTS, ClientId
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
@@ -103,7 +104,8 @@ class ApiSpec:
         page: Its page in the documentation, relative to ``docs/``.
         mount: Returns what it adds to a server.
         ports: Return the settings of its ports, which can be checked before a model is loaded.
-            Their clients, which have no keys, count as one client with the name of the API.
+            Their clients, which have no keys, count as one client with the name of the API, which
+            no key can have.
         sources: Names of its live sessions in transcripts, logs and metrics.
         products: Names of the service's models in lower case, which mean the default model unless
             they are also names of weights.
@@ -124,3 +126,8 @@ class ApiSpec:
     followers: "Mapping[str, OpenFollowers]" = field(default_factory=dict)
     client_checks: Callable[[], Sequence[ClientProfile]] = tuple
     job_answers: "Callable[[], Mapping[str, JobAnswers]]" = dict
+
+
+def reserved_clients(apis: Iterable[ApiSpec]) -> frozenset[ClientId]:
+    """Return the names that no key can have: those of clients without a key."""
+    return RESERVED_CLIENTS.union(ClientId(api.name) for api in apis if api.ports)

@@ -37,7 +37,7 @@ from auricle.server.access.key_style import KeyStyle
 from auricle.server.access.keyring import Keyring
 from auricle.server.access.origins import Origins
 from auricle.server.access.rate_limits import KeyLimits, RateLimiter
-from auricle.server.api_spec import ApiSpec
+from auricle.server.api_spec import ApiSpec, reserved_clients
 from auricle.server.http.errors import error_body
 from auricle.server.job_answers import JobAnswers
 from auricle.server.job_followers import JobFollowers
@@ -235,7 +235,8 @@ async def open_service(
                 background.start_soon(runner.run)
                 background.start_soon(webhooks.run)
                 if (keys_file := server.keys_file) is not None:
-                    background.start_soon(follow_keys, keys_file, keyring.replace_stored)
+                    follow = partial(follow_keys, reserved=reserved_clients(apis))
+                    background.start_soon(follow, keys_file, keyring.replace_stored)
                 background.start_soon(keep_up, service)
                 yield service
                 background.cancel_scope.cancel()
@@ -254,9 +255,10 @@ def _keyring(settings: ServerSettings, apis: Sequence[ApiSpec]) -> Keyring:
     Raises:
         SetupError: A key or the key file is unusable.
     """
-    stored = None if settings.keys_file is None else read_keys(settings.keys_file)
+    reserved = reserved_clients(apis)
+    stored = None if settings.keys_file is None else read_keys(settings.keys_file, reserved)
     style = KeyStyle.all_of(api.key_style for api in apis)
-    return Keyring(settings.api_keys, settings.operator_key, stored, style)
+    return Keyring(settings.api_keys, settings.operator_key, stored, style, reserved)
 
 
 def _key_limits(settings: ServerSettings) -> KeyLimits:

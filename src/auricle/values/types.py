@@ -37,8 +37,7 @@ ClientId = NewType("ClientId", str)
 """The name of a request's key; queues are shared fairly between clients."""
 
 ANONYMOUS = ClientId("anonymous")
-WYOMING, VOSK = ClientId("wyoming"), ClientId("vosk")
-RESERVED_CLIENTS = frozenset({ANONYMOUS, WYOMING, VOSK})
+RESERVED_CLIENTS = frozenset({ANONYMOUS})
 """Clients without a key; a key of such a name would share their transcripts and limits."""
 
 

@@ -11,9 +11,10 @@ import pytest
 from structlog.testing import LogCapture
 from websockets.exceptions import InvalidStatus
 
+from auricle.apis.vosk.live import VOSK
 from auricle.config.settings import LedgerSettings, LiveSettings
 from auricle.values.errors import NoWorkerReady
-from auricle.values.types import ANONYMOUS, VOSK, JobKind
+from auricle.values.types import ANONYMOUS, JobKind
 from tests.support.service import keys, poll_until
 from tests.support.stream import SPEECH, silence
 from tests.support.transcriber import heard

@@ -10,12 +10,12 @@ import pytest
 from structlog.testing import LogCapture
 
 from auricle.apis.wyoming import live as wyoming_server
-from auricle.apis.wyoming.live import MAX_CONNECTIONS
+from auricle.apis.wyoming.live import MAX_CONNECTIONS, WYOMING
 from auricle.apis.wyoming.spec import wyoming_port
 from auricle.apis.wyoming.wire.framing import MAX_PAYLOAD_BYTES
 from auricle.config.settings import LiveSettings, Settings
 from auricle.values.errors import NoWorkerReady, Overloaded, PoisonJob, SetupError
-from auricle.values.types import WYOMING, Job
+from auricle.values.types import Job
 from tests.support.poll import poll_until
 from tests.support.stream import SPEECH, echo
 from tests.support.transcriber import heard

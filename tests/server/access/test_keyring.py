@@ -15,6 +15,7 @@ from auricle.server.access.key_file import StoredKey, add_key, hashed, parse_key
 from auricle.server.access.key_style import KeyStyle
 from auricle.server.access.keyring import Keyring, Reader
 from auricle.server.access.rate_limits import KeyLimits
+from auricle.server.api_spec import reserved_clients
 from auricle.values.errors import SetupError, TokenExpired, Unauthorized
 from auricle.values.types import ANONYMOUS, ClientId
 from tests.support.service import keys, live
@@ -22,6 +23,7 @@ from tests.support.service import keys, live
 pytestmark = pytest.mark.server
 
 NOW = 1_700_000_000.0
+RESERVED = reserved_clients(find_apis())
 STYLE = KeyStyle.all_of(api.key_style for api in find_apis())
 
 
@@ -114,11 +116,11 @@ def test_no_key_and_a_wrong_key_get_the_same_answer(headers: Headers) -> None:
 @pytest.mark.parametrize("name", ["anonymous", "wyoming", "vosk"])
 def test_the_name_of_clients_without_a_key_is_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(SetupError, match="reserved"):
-        Keyring(keys(f"{name}:secret"))
+        Keyring(keys(f"{name}:secret"), reserved=RESERVED)
     with pytest.raises(SetupError, match="reserved"):
-        parse_keys(f"{name} sha256:{'a' * 64}", "keys")
+        parse_keys(f"{name} sha256:{'a' * 64}", "keys", RESERVED)
     with pytest.raises(SetupError, match="reserved"):
-        add_key(tmp_path / "keys", name)
+        add_key(tmp_path / "keys", name, reserved=RESERVED)
 
 
 @pytest.mark.parametrize("setting", ["alice:", ":secret"])

@@ -24,7 +24,10 @@ from auricle.server.http.errors import deny_handshake, refuse
 from auricle.server.http.request_log import request_log
 from auricle.server.service import Service
 from auricle.values.errors import AuricleError, BadRequest, NotFound
-from auricle.values.types import VOSK
+from auricle.values.types import ClientId
+
+VOSK = ClientId("vosk")
+"""The client of all connections."""
 
 
 @dataclass(frozen=True, slots=True)

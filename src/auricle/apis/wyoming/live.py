@@ -42,8 +42,10 @@ from auricle.server.net.uvicorn_overrides.websocket import READ_BYTES, WRITE_BUF
 from auricle.server.service import RETRY_S, Service
 from auricle.values.commands import StreamParameters
 from auricle.values.errors import AuricleError, Draining, IdleTimeout, Overloaded
-from auricle.values.types import WYOMING
+from auricle.values.types import ClientId
 
+WYOMING = ClientId("wyoming")
+"""The client of all connections."""
 MAX_CONNECTIONS = 256
 """Maximum open connections, most of them idle; an utterance also needs a live session."""
 SEND_S = 5.0

@@ -28,7 +28,7 @@ from auricle.cli.serve.engine import find_engine
 from auricle.cli.serve.operator_warnings import warn
 from auricle.cli.settings import changed_settings, unknown_variable_warnings
 from auricle.cli.support.console import EXIT_UNUSABLE, is_terminal, results
-from auricle.config.settings import ServerSettings, Settings
+from auricle.config.settings import Settings
 from auricle.system.logs import configure_logging, log_uncaught
 from auricle.system.machine import shorten_collections
 from auricle.values.errors import AuricleError, SetupError
@@ -96,7 +96,7 @@ async def _serve(settings: Settings) -> None:
         signal.signal(signal.SIGHUP, lambda *_: None)  # until models are there to be reloaded
     keep_memory_private()
     apis = find_apis()
-    _check(settings.server, [port(settings) for api in apis for port in api.ports])
+    _check(settings, apis)
     kinds = find_kinds()
     for spec in kinds.values():
         spec.check(settings)
@@ -197,7 +197,7 @@ async def _open_and_serve(
         raise problems[0]
 
 
-def _check(settings: ServerSettings, keyless: "Sequence[KeylessPort]") -> None:
+def _check(settings: Settings, apis: "Sequence[ApiSpec]") -> None:
     """Check what can be checked before the model is fetched.
 
     Raises:
@@ -205,14 +205,17 @@ def _check(settings: ServerSettings, keyless: "Sequence[KeylessPort]") -> None:
     """
     from auricle.server.access.exposure import listen
     from auricle.server.access.key_file import read_keys
+    from auricle.server.api_spec import reserved_clients
     from auricle.server.net.tls import Certificate
 
-    if settings.keys_file is not None:
-        read_keys(settings.keys_file)
-    Certificate.of(settings)
+    server = settings.server
+    if server.keys_file is not None:
+        read_keys(server.keys_file, reserved_clients(apis))
+    Certificate.of(server)
+    keyless = [port(settings) for api in apis for port in api.ports]
     for port in keyless:
         port.check_announcement()
-    for sock in (*listen(settings), *(sock for port in keyless for sock in port.listen())):
+    for sock in (*listen(server), *(sock for port in keyless for sock in port.listen())):
         sock.close()
 
 

@@ -16,7 +16,7 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -53,12 +53,15 @@ def hashed(key: bytes) -> bytes:
     return hashlib.sha256(key).digest()
 
 
-def parse_keys(text: str, source: str) -> tuple[StoredKey, ...]:
+def parse_keys(
+    text: str, source: str, reserved: Collection[str] = RESERVED_CLIENTS
+) -> tuple[StoredKey, ...]:
     """Parse the contents of a key file.
 
     Args:
         text: The contents.
         source: The file's name, for errors. Errors never quote the text: it may hold a key.
+        reserved: Names of clients without a key.
 
     Raises:
         SetupError: A line is malformed, or a name or hash is a duplicate.
@@ -75,7 +78,7 @@ def parse_keys(text: str, source: str) -> tuple[StoredKey, ...]:
                 f"{source}, line {number}: expected `NAME sha256:HASH [LIMIT=NUMBER ...]`. "
                 "Correct it, or remove it and create a key with `auricle keys add NAME`."
             )
-        if words[0] in RESERVED_CLIENTS:
+        if words[0] in reserved:
             raise SetupError(
                 f"{source}, line {number}: the name {words[0]} is reserved; rename it."
             )
@@ -86,8 +89,12 @@ def parse_keys(text: str, source: str) -> tuple[StoredKey, ...]:
     return tuple(keys)
 
 
-def read_keys(path: Path) -> tuple[StoredKey, ...]:
+def read_keys(path: Path, reserved: Collection[str] = RESERVED_CLIENTS) -> tuple[StoredKey, ...]:
     """Read a key file.
+
+    Args:
+        path: The key file.
+        reserved: Names of clients without a key.
 
     Raises:
         SetupError: The file can't be read or is not a valid key file.
@@ -97,7 +104,7 @@ def read_keys(path: Path) -> tuple[StoredKey, ...]:
             data = file.read(MAX_FILE_BYTES + 1)
         if len(data) > MAX_FILE_BYTES:
             raise SetupError(f"{path} is larger than 1 MiB, so it is not a key file.")
-        return parse_keys(data.decode(), str(path))
+        return parse_keys(data.decode(), str(path), reserved)
     except FileNotFoundError as error:
         raise SetupError(
             f"{path} does not exist: create it with `auricle keys add NAME`, or unset "
@@ -111,17 +118,28 @@ def read_keys(path: Path) -> tuple[StoredKey, ...]:
         raise SetupError(f"{path} is not UTF-8 text, so it is not a key file.") from error
 
 
-def add_key(path: Path, name: str, limits: KeyLimits = NO_OWN_LIMITS) -> str:
+def add_key(
+    path: Path,
+    name: str,
+    limits: KeyLimits = NO_OWN_LIMITS,
+    reserved: Collection[str] = RESERVED_CLIENTS,
+) -> str:
     """Create a key, append its hash to the file, and return the key, which is stored nowhere.
 
     A missing file is created with mode 0600.
+
+    Args:
+        path: The key file.
+        name: The key's name.
+        limits: The key's limits.
+        reserved: Names of clients without a key.
 
     Raises:
         SetupError: The name is invalid or in use, or the file can't be read or written.
     """
     if not _NAME.fullmatch(name):
         raise SetupError("A key's name is 1 to 64 letters, digits, dots, hyphens or underscores.")
-    if name in RESERVED_CLIENTS:
+    if name in reserved:
         raise SetupError(f"The name {name} is reserved for clients without a key; use another.")
     key = _PREFIX + secrets.token_urlsafe(32)
     line = f"{name} sha256:{hashed(key.encode()).hex()} {limits.text()}".rstrip() + "\n"
@@ -172,6 +190,7 @@ async def follow_keys(
     path: Path,
     use: Callable[[Sequence[StoredKey]], None],
     *,
+    reserved: Collection[str] = RESERVED_CLIENTS,
     check_interval_s: float = CHECK_INTERVAL_S,
 ) -> None:
     """Load the key file now and whenever it changes; runs until cancelled.
@@ -181,14 +200,18 @@ async def follow_keys(
     Args:
         path: The key file.
         use: Receives the keys; called in a thread.
+        reserved: Names of clients without a key.
         check_interval_s: Seconds between checks of the file.
     """
-    await watch_files((path,), partial(_refresh, path, use), check_interval_s=check_interval_s)
+    refresh = partial(_refresh, path, use, reserved)
+    await watch_files((path,), refresh, check_interval_s=check_interval_s)
 
 
-def _refresh(path: Path, use: Callable[[Sequence[StoredKey]], None]) -> None:
+def _refresh(
+    path: Path, use: Callable[[Sequence[StoredKey]], None], reserved: Collection[str]
+) -> None:
     try:
-        keys = read_keys(path)
+        keys = read_keys(path, reserved)
     except SetupError as error:
         _log.warning("keys_file_unusable", reason=str(error), keys="unchanged")
         return

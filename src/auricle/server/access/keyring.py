@@ -16,7 +16,7 @@ A reading token is accepted to read its live session only.
 import base64
 import hmac
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from pydantic import SecretStr
@@ -64,10 +64,11 @@ class Keyring:
         operator_key: SecretStr | None = None,
         stored: Sequence[StoredKey] | None = None,
         style: KeyStyle = BEARER,
+        reserved: Collection[str] = RESERVED_CLIENTS,
     ) -> None:
         """Load the keys from the settings and, if there is one, the key file."""
         self.style = style
-        self._own = tuple(_parsed(key.get_secret_value()) for key in keys)
+        self._own = tuple(_parsed(key.get_secret_value(), reserved) for key in keys)
         self._keys = self._own
         self._is_open = not keys and stored is None
         self._operator = (
@@ -243,7 +244,7 @@ def _password(headers: Headers) -> str:
     return decoded.partition(b":")[2].decode("latin-1")
 
 
-def _parsed(setting: str) -> _Key:
+def _parsed(setting: str, reserved: Collection[str]) -> _Key:
     """Parse ``key`` or ``name:key``."""
     name, colon, key = setting.partition(":")
     if not colon:
@@ -252,7 +253,7 @@ def _parsed(setting: str) -> _Key:
         return _Key(digest, ClientId(signer.key_name), signer)
     if not name or not key:
         raise SetupError("AURICLE_API_KEYS has an empty name or key; use `key` or `name:key`.")
-    if name in RESERVED_CLIENTS:
+    if name in reserved:
         raise SetupError(f"AURICLE_API_KEYS has a key named {name}, which is reserved; rename it.")
     digest = hashed(key.encode())
     return _Key(digest, ClientId(name), TokenSigner(digest))
