@@ -17,19 +17,15 @@ from auricle.audio.endpointer import (
     TurnQuestion,
     UtteranceEnd,
 )
-from auricle.audio.vad import WINDOW_SAMPLES
-from auricle.audio.voice import fit_words
 from auricle.session.arrivals import ArrivalLog
 from auricle.session.context import NO_CONTEXT, DecodingContext
 from auricle.session.output import Cancel, Submit, UnfinishedAudio
 from auricle.session.speakers import SessionSpeakers
 from auricle.session.turn_end import TurnEnd
-from auricle.session.utterances.agreement import continues
-from auricle.session.utterances.continuation import MAX_PAUSE_SAMPLES, continued, is_open
 from auricle.session.utterances.final import PendingFinal
 from auricle.session.utterances.segmenter import SpeechSegmenter
+from auricle.session.utterances.text import ChannelText
 from auricle.session.utterances.utterance import (
-    SURE_PROBABILITY,
     Caller,
     JobFactory,
     OpenUtterance,
@@ -37,7 +33,6 @@ from auricle.session.utterances.utterance import (
     UtteranceNumbers,
 )
 from auricle.session.wire_formats.base import NO_AUDIO
-from auricle.text.live_redaction import LiveRedaction
 from auricle.values.errors import AuricleError, TooLate
 from auricle.values.events import (
     EagerFinal,
@@ -48,7 +43,6 @@ from auricle.values.events import (
     Trigger,
     TurnResumed,
 )
-from auricle.values.languages import language_warning
 from auricle.values.types import (
     MAX_TURN_SAMPLES,
     SAMPLE_RATE_HZ,
@@ -60,7 +54,6 @@ from auricle.values.types import (
     Task,
     Transcript,
     TurnJob,
-    Word,
 )
 
 PARTIAL_INTERVAL_S = 1.0
@@ -94,14 +87,6 @@ RecognitionOutput = (
     | EagerFinal
     | TurnResumed
 )
-
-
-@dataclass(frozen=True, slots=True)
-class _Before:
-    """The text and the end of the last final with text."""
-
-    text: str
-    end_sample: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +133,6 @@ class Recognition:
             probabilities, the text of a doubtful utterance is kept.
         has_streams: Whether partials in the streamed languages are recognised apart now.
         turn_end: The question whether the turn has ended.
-        language_warning: A warning that the last final is probably not in the requested language.
     """
 
     def __init__(
@@ -190,12 +174,9 @@ class Recognition:
         self.turn_end = TurnEnd(
             caller.session if channel is None else f"{caller.session}:{channel}"
         )
-        self._redaction = LiveRedaction(redact)
-        self._language: str | None = None
-        self._before: _Before | None = None
+        self._text = ChannelText(channel, redact)
         self.load = 0.0
         self.has_streams = False
-        self.language_warning: str | None = None
 
     @property
     def is_done(self) -> bool:
@@ -263,7 +244,7 @@ class Recognition:
                     event.start_sample,
                     event.at_sample,
                     self._utterance_options(),
-                    self._language,
+                    self._text.language,
                     now,
                     self.has_word_times,
                 )
@@ -321,7 +302,7 @@ class Recognition:
             early = self._open.speculation
             partial = self._open.job_done(job_id, result)
             if partial is not None:
-                outputs.append(self._shown(partial))
+                outputs.append(self._text.shown(partial))
             if early is not None and early.job_id == job_id:
                 self._speculation_done(self._open, now)
         for pending in self._pending:
@@ -342,22 +323,14 @@ class Recognition:
             id: The number of the final in its session.
             now: Monotonic time, in seconds.
         """
-        if not self._pending or (result := self._pending[0].result) is None:
+        if not self._pending or self._pending[0].result is None:
             return None
-        pending, self.language_warning = self._pending.popleft(), None
-        if isinstance(result, Transcript):
-            self._learn_language(result)
-            self.language_warning = language_warning(
-                pending.options.language, result.language, result.language_probability
-            )
-            result = self._joined(pending, result)
-        final = _final(id, pending, result, now)
-        text, words = self._redaction.final(final.text, final.words)
-        return replace(final, text=text, words=words, channel=self._channel)
+        return self._text.final(id, self._pending.popleft(), now)
 
-    def _shown(self, partial: Partial) -> Partial:
-        stable, unstable = self._redaction.partial(partial.stable, partial.unstable)
-        return replace(partial, stable=stable, unstable=unstable, channel=self._channel)
+    @property
+    def language_warning(self) -> str | None:
+        """A warning that the last final is probably not in the requested language."""
+        return self._text.language_warning
 
     def unfinished_audio(self, written: Mapping[int, int]) -> list[UnfinishedAudio]:
         """Return the utterances without a final; see :class:`.LiveSession`."""
@@ -473,27 +446,12 @@ class Recognition:
             return []
         speech_end_sample = pause.voiced[-1][1] if pause.voiced else pause.end_sample
         pending = self._pending_final(utterance, pause, speech_end_sample, early, now)
-        if not isinstance(pending.result, Transcript):
-            return []
-        result = self._continue_sentence(pending, pending.result)
-        final = _final(0, pending, result, now)
         assert turn_end.probability is not None
-        if not final.text:
+        final = self._text.eager(pending, turn_end.probability, now)
+        if final is None:
             return []
         utterance.has_eager = True
-        text, words = self._redaction.speculative(final.text, final.words)
-        return [
-            EagerFinal(
-                utterance=final.utterance,
-                text=text,
-                start_sample=final.start_sample,
-                end_sample=final.end_sample,
-                language=final.language,
-                words=words,
-                probability=turn_end.probability,
-                channel=self._channel,
-            )
-        ]
+        return [final]
 
     def _resume(self) -> list[RecognitionOutput]:
         utterance, self._pause = self._open, None
@@ -651,74 +609,3 @@ class Recognition:
         leave: one every 2 s while the recognisers are busy.
         """
         return min(self.load, MAX_STREAMED_LOAD) if self._is_streamed(utterance) else self.load
-
-    def _joined(self, pending: PendingFinal, transcript: Transcript) -> Transcript:
-        """Begin the text as the previous final ends: in a sentence, or after one."""
-        text = transcript.text.strip()
-        if not text:
-            return transcript
-        joined = self._continue_sentence(pending, transcript)
-        self._before = _Before(text, pending.end_sample)
-        return joined
-
-    def _continue_sentence(self, pending: PendingFinal, transcript: Transcript) -> Transcript:
-        before, text = self._before, transcript.text.strip()
-        if not text or before is None:
-            return transcript
-        pause_samples = pending.start_sample - before.end_sample
-        if pause_samples > MAX_PAUSE_SAMPLES and is_open(before.text):
-            return transcript
-        return _continued(replace(transcript, text=text), before.text)
-
-    def _learn_language(self, transcript: Transcript) -> None:
-        if transcript.text and transcript.language_probability >= SURE_PROBABILITY:
-            self._language = transcript.language
-
-
-def _continued(transcript: Transcript, before: str) -> Transcript:
-    """Return a transcript whose first letter fits the end of the text before."""
-    segments = list(transcript.segments)
-    for index, segment in enumerate(segments):
-        if segment.words:
-            first, *others = segment.words
-            small = continued(first.text, before, transcript.language)
-            segments[index] = replace(segment, words=(replace(first, text=small), *others))
-            break
-    text = continued(transcript.text, before, transcript.language)
-    return replace(transcript, text=text, segments=tuple(segments))
-
-
-def _final(id: int, pending: PendingFinal, result: Transcript | AuricleError, now: float) -> Final:
-    transcript = result if isinstance(result, Transcript) else None
-    text = transcript.text.strip() if transcript else ""
-    language = transcript.language if transcript else pending.options.language
-    return Final(
-        id=id,
-        utterance=pending.factory.number,
-        text=text,
-        start_sample=pending.start_sample,
-        end_sample=pending.end_sample,
-        language=language,
-        words=_words(pending, result),
-        latency_ms=max(0.0, now - pending.arrived_at) * 1000,
-        revised=not continues(pending.stable, text, language),
-        error=None if isinstance(result, Transcript) else result.code,
-        end_of_turn=pending.end_of_turn,
-        trigger=pending.trigger,
-    )
-
-
-def _words(pending: PendingFinal, result: Transcript | AuricleError) -> tuple[Word, ...] | None:
-    """Return the words with their times in the session, if the client requested them.
-
-    Words are clipped to the speech: from one VAD window before its detection to its end.
-    """
-    if not pending.options.word_timestamps or not isinstance(result, Transcript):
-        return None
-    voiced = ((pending.speech_sample - WINDOW_SAMPLES, pending.speech_end_sample),)
-    words = tuple(
-        word.shifted(pending.start_sample)
-        for segment in result.segments
-        for word in segment.words or ()
-    )
-    return fit_words(words, voiced)
