@@ -40,7 +40,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import InvalidMessage, InvalidStatus
 
 from auricle.cli.bench.score import percentile
-from auricle.cli.bench.stream import Played, StreamPlayer, frame_of, framed
+from auricle.cli.bench.stream import frame_of, framed, play_stream
 from auricle.client.connection import open_websocket, stream_url
 from auricle.client.live import LiveClient
 from auricle.protocol.framing import pack
@@ -97,36 +97,15 @@ async def speak(url: str, frames: Sequence[bytes], after_s: float = 0.0) -> Spok
     if isinstance(connection, dict):
         spoken.refusal, spoken.refused_after_s = connection, time.monotonic() - asked_at
         return spoken
-    began_at = asyncio.get_running_loop().time()
-    for at_s, message in (await play(connection, frames, 1, LAST_FINAL_S, STOP)).received:
+    played = await play_stream(connection, frames, PACKET_SAMPLES, LAST_FINAL_S, ending=STOP)
+    for at_s, message in played.received:
         event = json.loads(message)
         match event["type"]:
             case "final" if event["text"]:
-                spoken.delays_s.append(at_s - began_at - event["end_s"])
+                spoken.delays_s.append(at_s - played.began_at - event["end_s"])
             case "error":
                 spoken.refusal = event
     return spoken
-
-
-async def play(
-    connection: ClientConnection,
-    frames: Sequence[bytes],
-    packets: int,
-    patience_s: float,
-    ending: bytes = b"",
-) -> Played:
-    """Play frames of some packets each in real time, and close the connection."""
-    player = StreamPlayer(
-        connection.transport,
-        connection,
-        frames,
-        Played(packets * PACKET_SAMPLES),
-        ending=ending,
-        is_last=lambda message: '"type":"closed"' in message,
-    )
-    await player.play(asyncio.get_running_loop().time(), patience_s)
-    await connection.close()
-    return player.played
 
 
 async def be_silent(url: str, frames: Sequence[bytes]) -> bool:
@@ -134,7 +113,7 @@ async def be_silent(url: str, frames: Sequence[bytes]) -> bool:
     connection = await open_stream(url)
     if isinstance(connection, dict):
         return False
-    await play(connection, frames, TOGETHER, 0.0)
+    await play_stream(connection, frames, TOGETHER * PACKET_SAMPLES, 0.0)
     return True
 
 

@@ -27,7 +27,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import InvalidStatus
 
 from auricle.apis.wyoming.wire.framing import EventFramer
-from auricle.cli.bench.stream import Played, StreamPlayer, frame_of, framed
+from auricle.cli.bench.stream import Played, frame_of, framed, play_stream
 from auricle.client.connection import open_websocket
 from auricle.values.types import SAMPLE_RATE_HZ, Pcm16
 from bench.lib.audio import as_wav
@@ -150,17 +150,14 @@ async def played(live: Live, url: str, pcm: Pcm16, language: str) -> Played:
     connection = await opened(url)
     if live.opening is not None:
         await connection.send(live.opening(language))
-    player = StreamPlayer(
-        connection.transport,
+    return await play_stream(
         connection,
         framed(map(live.framed, chunks_of(pcm, live.rate_hz, live.silence_s))),
-        Played(int(CHUNK_S * SAMPLE_RATE_HZ)),
+        int(CHUNK_S * SAMPLE_RATE_HZ),
+        LIMIT_S,
         ending=frame_of(live.ending),
         is_last=lambda text: live.is_last(json.loads(text)),
     )
-    await player.play(asyncio.get_running_loop().time(), LIMIT_S)
-    player.close()
-    return player.played
 
 
 def of_live(port: int, live: Live, pcm: Pcm16, language: str) -> Answer:

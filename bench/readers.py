@@ -23,7 +23,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from auricle.cli.bench.score import percentile
-from auricle.cli.bench.stream import Played, StreamPlayer, frame_of, framed
+from auricle.cli.bench.stream import frame_of, framed, play_stream
 from auricle.client.connection import open_websocket
 from bench.lib.charts import Bars, Chart
 from bench.lib.cpu import tree_cpu_s
@@ -96,16 +96,9 @@ async def speak(port: int, seconds: float, pipe: Connection | None) -> list[tupl
         pipe.send(ready["session"])
         await asyncio.to_thread(pipe.recv)
         await asyncio.sleep(1)  # their first bytes
-    player = StreamPlayer(
-        stream.transport,
-        stream,
-        framed(chunks),
-        Played(CHUNK_SAMPLES),
-        ending=frame_of('{"type":"stop"}'),
-    )
-    await player.play(asyncio.get_running_loop().time(), END_S)
-    player.close()
-    return player.played.received
+    ending = frame_of('{"type":"stop"}')
+    played = await play_stream(stream, framed(chunks), CHUNK_SAMPLES, END_S, ending=ending)
+    return played.received
 
 
 def events(data: bytes) -> list[str]:

@@ -19,7 +19,6 @@ import math
 import statistics
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,7 @@ import numpy as np
 from faster_whisper import WhisperModel
 
 from auricle.cli.bench.score import percentile
-from auricle.cli.bench.stream import Played, StreamPlayer, frame_of
+from auricle.cli.bench.stream import frame_of, play_stream
 from auricle.client.connection import open_websocket, stream_url
 from auricle.protocol.framing import pack
 from auricle.values.types import SAMPLE_RATE_HZ, OpusPacket, Pcm16
@@ -90,20 +89,16 @@ async def play(
     query = f"format=opus&seq=1&frame_ms=20&language=en&endpoint_ms={endpoint_ms}"
     connection = await open_websocket(f"{stream_url(url)}?{query}", OPEN_LIMIT_S)
     await asyncio.wait_for(connection.recv(), OPEN_LIMIT_S)  # `ready`
-    player = StreamPlayer(
-        connection.transport,
+    played = await play_stream(
         connection,
         frames_of(utterances, mode),
-        Played(FRAME_SAMPLES),
+        FRAME_SAMPLES,
+        LAST_FINAL_S,
         ending=frame_of('{"type":"stop"}'),
-        is_last=lambda message: '"type":"closed"' in message,
     )
-    began_at = asyncio.get_running_loop().time()
-    with closing(player):
-        await player.play(began_at, LAST_FINAL_S)
     finals = [
         (at_s, event)
-        for at_s, message in player.played.received
+        for at_s, message in played.received
         if (event := json.loads(message))["type"] == "final" and event["text"]
     ]
     heard, start_s = [], 0.0
@@ -114,7 +109,7 @@ async def play(
             for at, event in finals
             if start_s <= (event["start_s"] + event["end_s"]) / 2 < end_s
         ]
-        ended_at = began_at + start_s + one.clip.seconds
+        ended_at = played.began_at + start_s + one.clip.seconds
         delay_s = own[-1][0] - ended_at if own else math.inf
         heard.append(Heard(delay_s, " ".join(event["text"] for _, event in own)))
         start_s = end_s

@@ -114,26 +114,23 @@ class Sessions:
                 ending=STOP,
                 is_last=lambda message: '"type":"closed"' in message,
             )
-            began_at = asyncio.get_running_loop().time()
-            await player.play(began_at, LAST_FINAL_LIMIT_S)
-            return _outcome(outcome, player.played.received, began_at)
+            await player.play(asyncio.get_running_loop().time(), LAST_FINAL_LIMIT_S)
+            return _outcome(outcome, player.played)
         except (OSError, EOFError, TimeoutError) as error:
             return outcome(BROKEN, code=type(error).__name__)
         finally:
             writer.close()
 
 
-def _outcome(
-    outcome: Callable[..., Outcome], received: Sequence[tuple[float, str]], began_at: float
-) -> Outcome:
+def _outcome(outcome: Callable[..., Outcome], played: Played) -> Outcome:
     """Return the outcome of an admitted session from its messages."""
     texts, delays_s, code, retry_after_s, is_closed = [], [], "", None, False
-    for at_s, text in received:
+    for at_s, text in played.received:
         message = json.loads(text)
         match message["type"]:
             case "final":
                 texts.append(message["text"])
-                delays_s.append(at_s - began_at - message["end_s"])
+                delays_s.append(at_s - played.began_at - message["end_s"])
                 code = code or message["error"] or ""
             case "error":
                 code, retry_after_s = message["code"], message["retry_after_s"]

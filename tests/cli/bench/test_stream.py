@@ -8,7 +8,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.server import ServerConnection, serve
 
-from auricle.cli.bench.stream import Played, StreamPlayer, frame_of, framed
+from auricle.cli.bench.stream import Played, StreamPlayer, frame_of, framed, play_stream
 from auricle.client.connection import open_websocket
 
 pytestmark = [pytest.mark.process, pytest.mark.anyio]
@@ -94,4 +94,15 @@ async def test_messages_after_the_patience_are_not_kept() -> None:
         await stream.play(asyncio.get_running_loop().time() - 1, 0.0)
         assert not stream.played.received
         stream.close()
+        assert connection.transport.is_closing()
+
+
+async def test_a_stream_is_played_at_once_and_its_connection_closed() -> None:
+    last = '{"type":"closed"}'
+    async with connected() as connection:
+        played = await play_stream(
+            connection, framed(["one"]), STEP_SAMPLES, LIMIT_S, ending=frame_of(last)
+        )
+        assert [text for _, text in played.received] == ["one", last]
+        assert played.sent_at_s[0] - played.began_at >= STEP_S
         assert connection.transport.is_closing()

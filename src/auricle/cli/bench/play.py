@@ -103,7 +103,6 @@ class _Stream:
         self._speech = speech
         self._frames = framed(speech.messages)
         self._played = Played(PACKET_SAMPLES)
-        self._began_at = 0.0
         self._player: StreamPlayer | None = None
 
     async def open(self, address: str) -> None:
@@ -121,8 +120,7 @@ class _Stream:
     async def play(self, at: float) -> None:
         """Play the stream to its end, from ``at`` on the loop's clock."""
         if self._player is not None:
-            self._began_at = at + self._speech.delay_s
-            await self._player.play(self._began_at, 0.0)
+            await self._player.play(at + self._speech.delay_s, 0.0)
 
     def close(self) -> None:
         """Drop the connection."""
@@ -140,7 +138,7 @@ class _Stream:
                     played.partials += 1
                 case Final(text=text, start_sample=start, end_sample=end) if text:
                     span_s = start / SAMPLE_RATE_HZ, end / SAMPLE_RATE_HZ
-                    played.finals.append(ReceivedFinal(at_s - self._began_at, *span_s))
+                    played.finals.append(ReceivedFinal(at_s - self._played.began_at, *span_s))
         return played
 
 

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterable, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
 
@@ -37,6 +38,7 @@ class Played:
 
     Attributes:
         step_samples: Length of the audio of a frame, at 16 kHz.
+        began_at: When its first sample was spoken.
         sent_at_s: When each frame was sent.
         late_s: How late that was.
         received: The messages, with the time of their arrival.
@@ -44,6 +46,7 @@ class Played:
     """
 
     step_samples: int
+    began_at: float = 0.0
     sent_at_s: "array[float]" = field(default_factory=lambda: array("d"))
     late_s: "array[float]" = field(default_factory=lambda: array("d"))
     received: list[tuple[float, str]] = field(default_factory=list)
@@ -82,7 +85,6 @@ class StreamPlayer:
         self._ending = ending
         self._is_last = is_last
         self._loop = asyncio.get_running_loop()
-        self._began_at = 0.0
         self._next = 0
         self._is_sent = asyncio.Event()
         self._messages = messages
@@ -98,7 +100,7 @@ class StreamPlayer:
     def start(self, began_at: float) -> None:
         """Start to read now, and to play at this time of the event loop."""
         self._reading = asyncio.create_task(self._read())
-        self._began_at = began_at
+        self.played.began_at = began_at
         self._loop.call_at(self._due_at(), self._send)
 
     async def sent(self) -> None:
@@ -116,7 +118,8 @@ class StreamPlayer:
 
     def _due_at(self) -> float:
         """A step is sent when its last sample has been spoken."""
-        return self._began_at + (self._next + 1) * self.played.step_samples / SAMPLE_RATE_HZ
+        spoken_samples = (self._next + 1) * self.played.step_samples
+        return self.played.began_at + spoken_samples / SAMPLE_RATE_HZ
 
     def _send(self) -> None:
         if self._is_sent.is_set():  # the connection has ended
@@ -149,3 +152,35 @@ class StreamPlayer:
             return
         finally:
             self._is_sent.set()
+
+
+async def play_stream(
+    connection: ClientConnection,
+    frames: Sequence[bytes],
+    step_samples: int,
+    patience_s: float,
+    *,
+    ending: bytes = b"",
+    is_last: Callable[[str], bool] = lambda message: '"type":"closed"' in message,
+) -> Played:
+    """Play a stream from now on, and close the connection.
+
+    Args:
+        connection: The connection, ready for audio.
+        frames: One for each step.
+        step_samples: Length of a step, at 16 kHz.
+        patience_s: How long to wait for the last message after the last frame, in seconds.
+        ending: Sent after the last frame.
+        is_last: Whether a message is the last one; by default, as in the native protocol.
+    """
+    player = StreamPlayer(
+        connection.transport,
+        connection,
+        frames,
+        Played(step_samples),
+        ending=ending,
+        is_last=is_last,
+    )
+    await player.play(asyncio.get_running_loop().time(), patience_s)
+    await connection.close()
+    return player.played
