@@ -1,6 +1,7 @@
 import subprocess
 import sys
 from importlib.metadata import EntryPoint
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from auricle.values.errors import SetupError
 
 pytestmark = pytest.mark.unit
 
+ROOT = Path(__file__).parents[2]
 TOY = ApiSpec(name="toy", title="Toy", page="toy.md", mount=lambda server: MountedApi())
 
 
@@ -64,3 +66,10 @@ def test_specs_need_none_of_the_server_s_packages() -> None:
         [sys.executable, "-c", code], capture_output=True, check=True, text=True
     )
     assert output.stdout.strip() == "[]"
+
+
+def test_each_api_has_a_page_in_the_navigation() -> None:
+    navigation = (ROOT / "supply/site/mkdocs.yml").read_text()
+    for spec in find_apis():
+        assert (ROOT / "docs" / spec.page).is_file(), spec.name
+        assert spec.page in navigation, spec.name

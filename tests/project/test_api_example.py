@@ -40,7 +40,7 @@ def environ(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def client(environ: dict[str, str]) -> Iterator[httpx2.Client]:
-    with command("serve", environ=environ) as server:
+    with command("serve", environ=environ, is_forked=False) as server:
         url = str(server.event("started")["url"])
         server.event("ready")
         with httpx2.Client(base_url=url, timeout=LIMIT_S) as client:

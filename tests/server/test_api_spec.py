@@ -1,7 +1,8 @@
 import pytest
+from fastapi import APIRouter
 
 from auricle.apis.registry import find_apis
-from auricle.server.api_spec import ApiSpec, MountedApi, reserved_clients
+from auricle.server.api_spec import ApiRoutes, ApiSpec, MountedApi, reserved_clients
 
 pytestmark = pytest.mark.unit
 
@@ -15,3 +16,17 @@ def test_an_api_needs_a_name_and_routes_only() -> None:
     spec = ApiSpec(name="toy", title="Toy", page="toy.md", mount=lambda server: MountedApi())
     optional = (spec.ports, spec.sources, spec.products, spec.followers, spec.client_checks())
     assert not any(optional)
+
+
+def test_routes_without_a_heading_have_the_title_of_their_api() -> None:
+    router = APIRouter()
+    mounted = MountedApi(routes=(ApiRoutes(router), ApiRoutes(router, tag="Tokens")))
+    assert [routes.tag for routes in mounted.titled("Toy").routes] == ["Toy", "Tokens"]
+
+
+def test_apis_are_mounted_together() -> None:
+    first = MountedApi(max_message_bytes={"/a": 1}, exposed_headers=("a",))
+    second = MountedApi(max_message_bytes={"/b": 2}, routes=(ApiRoutes(APIRouter()),))
+    both = MountedApi.all_of([first, second])
+    assert both.max_message_bytes == {"/a": 1, "/b": 2}
+    assert (list(both.exposed_headers), len(both.routes)) == (["a"], 1)

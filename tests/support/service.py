@@ -209,8 +209,8 @@ async def listening(
     listener = socket.create_server(("127.0.0.1", 0))
     tls = None if certificate is None else certificate.context
     config = uvicorn_config(app)
-    if hasattr(app.state, "max_message_bytes"):
-        config.max_message_bytes = app.state.max_message_bytes
+    if hasattr(app.state, "apis"):
+        config.max_message_bytes = app.state.apis.max_message_bytes
     server = Server(config, tls, plain=plain)
     async with anyio.create_task_group() as group:
         group.start_soon(server._serve, [listener])  # serve() would take over the signals

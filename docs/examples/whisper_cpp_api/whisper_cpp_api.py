@@ -56,7 +56,7 @@ def _refusal(error: BaseException, request_id: str) -> Response:
 
 
 def _mount(service: Service) -> MountedApi:
-    return MountedApi(routes=[ApiRoutes(router, "whisper.cpp")], refusals={PATH: _refusal})
+    return MountedApi(routes=[ApiRoutes(router)], refusals={PATH: _refusal})
 
 
 SPEC = ApiSpec(name="whisper_cpp", title="whisper.cpp", page="how-to/apis.md", mount=_mount)

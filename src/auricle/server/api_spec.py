@@ -7,7 +7,7 @@ them without the server's packages: ``mount`` imports the routes.
 
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from socket import socket
 from typing import TYPE_CHECKING, Any
 
@@ -35,14 +35,14 @@ class ApiRoutes:
 
     Attributes:
         router: The routes.
-        tag: Their heading in the OpenAPI document.
         prefix: Precedes their paths.
+        tag: Their heading in the OpenAPI document; empty: the title of the API.
         is_listed: Whether the OpenAPI document lists them.
     """
 
     router: "APIRouter"
-    tag: str
     prefix: str = ""
+    tag: str = ""
     is_listed: bool = True
 
 
@@ -93,6 +93,25 @@ class MountedApi:
     max_message_bytes: Mapping[str, int] = field(default_factory=dict)
     exposed_headers: Sequence[str] = ()
 
+    @classmethod
+    def all_of(cls, apis: Iterable["MountedApi"]) -> "MountedApi":
+        """Return what several APIs add together."""
+        parts = tuple(apis)
+        return cls(
+            routes=[each for api in parts for each in api.routes],
+            refusals={start: each for api in parts for start, each in api.refusals.items()},
+            ports=[each for api in parts for each in api.ports],
+            max_message_bytes={
+                path: each for api in parts for path, each in api.max_message_bytes.items()
+            },
+            exposed_headers=[each for api in parts for each in api.exposed_headers],
+        )
+
+    def titled(self, title: str) -> "MountedApi":
+        """Return the same with a heading for routes that have none."""
+        routes = [replace(each, tag=each.tag or title) for each in self.routes]
+        return replace(self, routes=routes)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiSpec:
@@ -100,7 +119,7 @@ class ApiSpec:
 
     Attributes:
         name: The name of its folder.
-        title: Its name in the OpenAPI document and in messages.
+        title: Its name in the OpenAPI document.
         page: Its page in the documentation, relative to ``docs/``.
         mount: Returns what it adds to a server.
         ports: Return the settings of its ports, which can be checked before a model is loaded.

@@ -16,6 +16,7 @@
 WebSockets pass LingeringClose and the last three unchanged: their handlers send errors themselves.
 """
 
+from collections.abc import Sequence
 from functools import partial
 from importlib.metadata import version
 from typing import Any
@@ -25,6 +26,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from auricle.server.access.connection_limits import ConnectionLimitMiddleware
 from auricle.server.access.origins import TrustedHostMiddleware, cross_origin
+from auricle.server.api_spec import ApiRoutes, MountedApi
 from auricle.server.http.client_address import TrustedProxies
 from auricle.server.http.errors import EXCEPTION_HANDLERS, ErrorBoundaryMiddleware
 from auricle.server.http.openapi import complete
@@ -54,7 +56,8 @@ class _Application(FastAPI):
             return self.openapi_schema
         server: Service = self.state.auricle
         document = complete(super().openapi(), has_keys=server.settings.has_keys)
-        add_alternatives(document, self.state.selective_routers)
+        routers = (routes.router for routes in self.state.apis.routes)
+        add_alternatives(document, filter(is_selective, routers))
         return document
 
 
@@ -71,28 +74,11 @@ def create_app(service: Service) -> FastAPI:
         exception_handlers=EXCEPTION_HANDLERS,
     )
     app.state.auricle = service
-    mounted = [api.mount(service) for api in service.apis]
-    app.state.refusals = {
-        start: refusal for api in mounted for start, refusal in api.refusals.items()
-    }
-    app.state.ports = [port for api in mounted for port in api.ports]
-    app.state.port_apps = {}
-    app.state.max_message_bytes = {
-        path: limit for api in mounted for path, limit in api.max_message_bytes.items()
-    }
-    exposed = [header for api in mounted for header in api.exposed_headers]
-    all_routes = [routes for api in mounted for routes in api.routes]
-    app.state.selective_routers = [each.router for each in all_routes if is_selective(each.router)]
-    for router in app.state.selective_routers:
-        app.include_router(router, include_in_schema=False)
-    for routes in all_routes:
-        if not is_selective(routes.router):
-            app.include_router(
-                routes.router,
-                prefix=routes.prefix,
-                tags=[routes.tag],
-                include_in_schema=routes.is_listed,
-            )
+    apis = MountedApi.all_of(api.mount(service).titled(api.title) for api in service.apis)
+    app.state.apis = apis
+    app.state.refusals = apis.refusals
+    app.state.port_apps = {}  # once they listen
+    _include(app, apis.routes)
     for router in (health.router, metrics.router):
         app.include_router(router, tags=["Health"])
     app.include_router(pages_router())
@@ -100,7 +86,9 @@ def create_app(service: Service) -> FastAPI:
     app.router.default = partial(_not_found, app.router.default)
     # The last middleware added is the outermost.
     app.add_middleware(ErrorBoundaryMiddleware)
-    app.add_middleware(cross_origin, allowed=service.origins.allowed, exposed_headers=exposed)
+    app.add_middleware(
+        cross_origin, allowed=service.origins.allowed, exposed_headers=apis.exposed_headers
+    )
     app.add_middleware(TrustedHostMiddleware, origins=service.origins)
     app.add_middleware(PortApps, apps=app.state.port_apps)
     app.add_middleware(ConnectionLimitMiddleware, limiter=service.connection_limiter)
@@ -110,6 +98,17 @@ def create_app(service: Service) -> FastAPI:
         app.add_middleware(StrictTransport, max_age_s=settings.hsts_s)
     app.add_middleware(TrustedProxies, trusted=settings.trusted_proxies)
     return app
+
+
+def _include(app: FastAPI, all_routes: Sequence[ApiRoutes]) -> None:
+    """Add the routes of the APIs, those of certain clients first."""
+    for routes in sorted(all_routes, key=lambda each: not is_selective(each.router)):
+        app.include_router(
+            routes.router,
+            prefix=routes.prefix,
+            tags=[routes.tag],
+            include_in_schema=routes.is_listed and not is_selective(routes.router),
+        )
 
 
 async def _not_found(otherwise: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:

@@ -70,7 +70,7 @@ async def serve(
     of_ports = [each for listening in limited.values() for each in listening]
     plain = [each for port in limited if isinstance(port, HttpPort) for each in limited[port]]
     config = uvicorn_config(app)
-    config.max_message_bytes = app.state.max_message_bytes
+    config.max_message_bytes = app.state.apis.max_message_bytes
     server = Server(
         config,
         None if certificate is None else certificate.context,

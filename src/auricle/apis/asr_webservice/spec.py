@@ -10,8 +10,6 @@ from auricle.server.api_spec import ApiRoutes, ApiSpec, MountedApi
 if TYPE_CHECKING:
     from auricle.server.service import Service
 
-_TITLE = "whisper-asr-webservice"
-
 
 def _mount(server: "Service") -> MountedApi:
     if not server.all_settings.section(AsrWebserviceSettings).asr_webservice:
@@ -20,7 +18,7 @@ def _mount(server: "Service") -> MountedApi:
     from auricle.apis.asr_webservice.errors import refusal
 
     return MountedApi(
-        routes=[ApiRoutes(each.router, _TITLE) for each in (files, status)],
+        routes=[ApiRoutes(each.router) for each in (files, status)],
         refusals=dict.fromkeys(files.PATHS, refusal),
     )
 
@@ -33,7 +31,7 @@ def _clients() -> Sequence[ClientProfile]:
 
 SPEC = ApiSpec(
     name="asr_webservice",
-    title=_TITLE,
+    title="whisper-asr-webservice",
     page="clients/asr-webservice.md",
     mount=_mount,
     client_checks=_clients,

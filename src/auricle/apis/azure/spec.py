@@ -8,8 +8,6 @@ from auricle.server.api_spec import ApiRoutes, ApiSpec, MountedApi
 if TYPE_CHECKING:
     from auricle.server.service import Service
 
-_TITLE = "Azure OpenAI"
-
 
 def _mount(server: "Service") -> MountedApi:
     from auricle.apis.azure.routes import PREFIX, deployments, router
@@ -18,8 +16,8 @@ def _mount(server: "Service") -> MountedApi:
 
     return MountedApi(
         routes=(
-            ApiRoutes(router, _TITLE),
-            ApiRoutes(deployments, _TITLE, "/v1", is_listed=False),
+            ApiRoutes(router),
+            ApiRoutes(deployments, "/v1", is_listed=False),
         ),
         refusals=dict.fromkeys((f"{PREFIX}/", "/v1/deployments/"), openai_refusal),
         max_message_bytes=dict.fromkeys(
@@ -30,7 +28,7 @@ def _mount(server: "Service") -> MountedApi:
 
 SPEC = ApiSpec(
     name="azure",
-    title=_TITLE,
+    title="Azure OpenAI",
     page="clients/azure-openai.md",
     mount=_mount,
     key_style=KeyStyle(headers=("api-key",)),

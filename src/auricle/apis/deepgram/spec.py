@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from auricle.server.job_answers import JobAnswers
     from auricle.server.service import Service
 
-_TITLE = "Deepgram"
-
 
 def _mount(server: "Service") -> MountedApi:
     from auricle.apis.deepgram import files, flux, live, models, tokens
@@ -21,8 +19,8 @@ def _mount(server: "Service") -> MountedApi:
 
     return MountedApi(
         routes=(
-            *(ApiRoutes(each.router, _TITLE) for each in (live, files, flux, models)),
-            ApiRoutes(tokens.router, "Tokens"),
+            *(ApiRoutes(each.router) for each in (live, files, flux, models)),
+            ApiRoutes(tokens.router, tag="Tokens"),
         ),
         refusals=dict.fromkeys(("/v1/listen", "/v2/listen", "/v1/auth/grant"), refusal),
         exposed_headers=("dg-request-id", "dg-error"),
@@ -43,7 +41,7 @@ def _clients() -> Sequence[ClientProfile]:
 
 SPEC = ApiSpec(
     name="deepgram",
-    title=_TITLE,
+    title="Deepgram",
     page="clients/deepgram.md",
     mount=_mount,
     sources=("deepgram", "flux"),

@@ -16,11 +16,11 @@ def _mount(server: "Service") -> MountedApi:
 
     return MountedApi(
         routes=(
-            ApiRoutes(files.router, "Transcribe"),
-            ApiRoutes(live.router, "Transcribe"),
-            ApiRoutes(jobs.router, "Jobs"),
-            ApiRoutes(transcripts.router, "Transcripts"),
-            ApiRoutes(tokens.router, "Tokens"),
+            ApiRoutes(files.router, tag="Transcribe"),
+            ApiRoutes(live.router, tag="Transcribe"),
+            ApiRoutes(jobs.router, tag="Jobs"),
+            ApiRoutes(transcripts.router, tag="Transcripts"),
+            ApiRoutes(tokens.router, tag="Tokens"),
         ),
     )
 
@@ -34,7 +34,7 @@ def _job_answers() -> "Mapping[str, JobAnswers]":
 SPEC = ApiSpec(
     name="native",
     title="Auricle",
-    page="reference/README.md",
+    page="reference/protocol.md",
     mount=_mount,
     sources=("native",),
     key_style=KeyStyle(subprotocols=("key.",)),

@@ -12,8 +12,6 @@ from auricle.server.api_spec import ApiRoutes, ApiSpec, MountedApi
 if TYPE_CHECKING:
     from auricle.server.service import Service
 
-_TITLE = "OpenAI"
-
 
 def _mount(server: "Service") -> MountedApi:
     from auricle.apis.openai import files, live, models
@@ -21,7 +19,7 @@ def _mount(server: "Service") -> MountedApi:
 
     paths = ("/v1/audio/", "/v1/models", "/v1/realtime")
     return MountedApi(
-        routes=[ApiRoutes(each.router, _TITLE, "/v1") for each in (files, models, live)],
+        routes=[ApiRoutes(each.router, "/v1") for each in (files, models, live)],
         refusals=dict.fromkeys(paths, openai_refusal),
         max_message_bytes={"/v1/realtime": live.MAX_MESSAGE_BYTES},
     )
@@ -35,7 +33,7 @@ def _clients() -> Sequence[ClientProfile]:
 
 SPEC = ApiSpec(
     name="openai",
-    title=_TITLE,
+    title="OpenAI",
     page="clients/openai-api.md",
     mount=_mount,
     sources=("openai-realtime",),
