@@ -7,6 +7,7 @@ import numpy as np
 from auricle.audio.endpointer import Endpointing, EndpointRules, SpeechStart, UtteranceEnd
 from auricle.session.arrivals import ArrivalLog
 from auricle.session.output import Submit
+from auricle.session.pace import Pace
 from auricle.session.recognition import Recognition
 from auricle.session.speakers import SessionSpeakers
 from auricle.session.utterances.segmenter import SpeechSegmenter
@@ -18,6 +19,17 @@ from auricle.values.types import Job, JobKind, Options, Redact, Transcript
 from tests.support.session import CLIENT
 
 SECOND = 16_000
+
+
+class HandPace(Pace):
+    """A pace that the test sets."""
+
+    def __init__(self) -> None:
+        super().__init__(0.0)
+        self.is_fast = False
+
+    def is_ahead(self, now: float) -> bool:
+        return self.is_fast
 
 
 class Stage:
@@ -34,10 +46,12 @@ class Stage:
     ) -> None:
         self.segmenter = SpeechSegmenter(EndpointRules(), 0)
         self.arrivals = ArrivalLog(0)
+        self.pace = HandPace()
         self.it = Recognition(
             Caller("S", CLIENT, {"": "room"}),
             self.segmenter,
             self.arrivals,
+            self.pace,
             options or Options(language="en"),
             SessionSpeakers(NO_SPEAKERS, "S", CLIENT, b""),
             wants_partials=wants_partials,
@@ -45,7 +59,6 @@ class Stage:
             streamed_languages=streamed_languages,
             redact=redact,
         )
-        self.is_ahead = False
         self.told: list[Any] = []
         self.now = 0.0
 
@@ -58,11 +71,11 @@ class Stage:
             self.poll()
 
     def poll(self) -> None:
-        self.told += self.it.poll(self.now, is_ahead=self.is_ahead)
+        self.told += self.it.poll(self.now)
 
     def happen(self, *found: Endpointing) -> None:
         for endpointing in found:
-            self.told += self.it.receive(endpointing, self.now, is_ahead=self.is_ahead)
+            self.told += self.it.receive(endpointing, self.now)
         self.poll()
 
     def utterance(self, start: float, end: float) -> None:

@@ -13,6 +13,7 @@ from auricle.session.arrivals import ArrivalLog
 from auricle.session.channel import Channel
 from auricle.session.choice import ModelChoice
 from auricle.session.output import Submit
+from auricle.session.pace import Pace
 from auricle.session.recognition import Recognition, RecognitionOutput
 from auricle.session.speakers import SessionSpeakers
 from auricle.session.utterances.segmenter import SpeechSegmenter
@@ -39,6 +40,7 @@ def channel(number: int | None = None, *, resume_sample: int = 0) -> Channel:
             Caller("S", CLIENT, {}),
             segmenter,
             ArrivalLog(0),
+            Pace(0.0),
             Options(language="en"),
             SessionSpeakers(NO_SPEAKERS, "S", CLIENT, b""),
             wants_partials=False,
@@ -52,7 +54,7 @@ def hear(it: Channel, *parts: Pcm16) -> list[RecognitionOutput]:
     return [
         output
         for at in range(0, pcm.size, 320)
-        for output in it.receive(pcm[at : at + 320], at / 16_000, is_ahead=False)
+        for output in it.receive(pcm[at : at + 320], at / 16_000)
     ]
 
 
@@ -75,9 +77,9 @@ def test_a_channel_starts_after_the_finals_that_its_client_has() -> None:
 def test_an_open_utterance_ends_once(end: Callable[..., list[RecognitionOutput]]) -> None:
     it = channel()
     hear(it, SPEECH)
-    assert kinds(end(it, 9.0, is_ahead=False)) == [SpeechEnded]
+    assert kinds(end(it, 9.0)) == [SpeechEnded]
     assert it.recognition.owes_finals
-    assert kinds(end(it, 9.0, is_ahead=False)) == []
+    assert kinds(end(it, 9.0)) == []
 
 
 def test_a_discarded_utterance_has_no_final() -> None:
@@ -118,14 +120,14 @@ def asked(limit_ms: int = 3000) -> tuple[Channel, TurnJob]:
 
 def test_an_answer_ends_a_turn_in_the_audio_that_waited_for_it() -> None:
     it, job = asked()
-    assert it.turn_judged(JobId("another"), 1.0, 9.0, is_ahead=False) == []
-    assert kinds(it.turn_judged(job.id, 1.0, 9.0, is_ahead=False)) == [SpeechEnded]
-    assert it.turn_judged(job.id, 1.0, 9.0, is_ahead=False) == []
+    assert it.turn_judged(JobId("another"), 1.0, 9.0) == []
+    assert kinds(it.turn_judged(job.id, 1.0, 9.0)) == [SpeechEnded]
+    assert it.turn_judged(job.id, 1.0, 9.0) == []
 
 
 def test_without_an_answer_silence_ends_the_turn() -> None:
     it, job = asked()
     due_at = it.recognition.turn_end.due_at
-    assert it.drop_overdue_turn(due_at - 0.01, is_ahead=False) == []
-    assert kinds(it.drop_overdue_turn(due_at, is_ahead=False)) == [SpeechEnded]
-    assert it.turn_judged(job.id, 1.0, 9.0, is_ahead=False) == []
+    assert it.drop_overdue_turn(due_at - 0.01) == []
+    assert kinds(it.drop_overdue_turn(due_at)) == [SpeechEnded]
+    assert it.turn_judged(job.id, 1.0, 9.0) == []

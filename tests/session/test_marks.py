@@ -39,6 +39,7 @@ class Stage:
                 Caller("S", CLIENT, {}),
                 segmenter,
                 self.intake.arrivals,
+                self.intake.pace,
                 Options(),
                 SessionSpeakers(NO_SPEAKERS, "S", CLIENT, b""),
                 wants_partials=False,
@@ -51,7 +52,7 @@ class Stage:
         while (event := self.intake.next_event(0.0)) is not None:
             for number, channel in enumerate(self.channels):
                 own = event.pcm[number] if event.pcm.ndim > 1 else event.pcm
-                channel.receive(own, 0.0, is_ahead=False)
+                channel.receive(own, 0.0)
 
 
 def test_marks_are_due_once_a_second() -> None:

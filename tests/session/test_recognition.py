@@ -48,7 +48,7 @@ def test_silence_costs_nothing() -> None:
     stage = Stage()
     stage.until(60)
     assert stage.told == []
-    assert stage.it.wake_at(is_ahead=False) == inf
+    assert stage.it.wake_at(stage.now) == inf
     assert stage.it.unfinished_samples == 0
 
 
@@ -206,9 +206,9 @@ def test_one_partial_at_a_time() -> None:
     stage.happen(SpeechStart(0, 1600))
     stage.until(6)
     (job,) = stage.jobs()
-    assert stage.it.wake_at(is_ahead=False) == inf
+    assert stage.it.wake_at(stage.now) == inf
     stage.answer(job, Overloaded("full", 1))
-    assert stage.it.wake_at(is_ahead=False) <= stage.now
+    assert stage.it.wake_at(stage.now) <= stage.now
 
 
 @pytest.mark.parametrize(
@@ -225,7 +225,7 @@ def test_partials_become_rarer_under_load(load: float, interval_s: float) -> Non
     asked_at = stage.now
     stage.until(1.5)
     stage.answer(job, spoken("word", job))
-    due_at = stage.it.wake_at(is_ahead=False)
+    due_at = stage.it.wake_at(stage.now)
     assert due_at == pytest.approx(asked_at + interval_s)
 
 
@@ -246,12 +246,12 @@ def test_under_load_there_are_no_partials() -> None:
     for change in ("load", "ahead", "unwanted"):
         stage = Stage(wants_partials=change != "unwanted")
         stage.it.load = NO_PARTIALS_LOAD if change == "load" else 0.0
-        stage.is_ahead = change == "ahead"
+        stage.pace.is_fast = change == "ahead"
         stage.until(0.3)
         stage.happen(SpeechStart(0, 1600))
         stage.until(3)
         assert stage.jobs() == []
-        assert stage.it.wake_at(is_ahead=stage.is_ahead) == inf
+        assert stage.it.wake_at(stage.now) == inf
         stage.happen(ended(0, 2.5))
         assert len(stage.jobs()) == 1
 
@@ -322,7 +322,7 @@ def test_a_final_in_advance_of_another_end_is_of_no_use() -> None:
 
 def test_a_session_that_catches_up_has_no_speculative_finals() -> None:
     stage = Stage(wants_partials=False)
-    stage.is_ahead = True
+    stage.pace.is_fast = True
     stage.until(2.2)
     stage.happen(SpeechStart(0, 1600), Pause(2 * SECOND))
     assert stage.jobs() == []
@@ -452,9 +452,9 @@ def test_a_partial_in_flight_when_the_utterance_ends_is_cancelled() -> None:
 
 def test_a_file_that_is_piped_in_is_asked_for_as_one_until_it_has_caught_up() -> None:
     stage = Stage(wants_partials=False)
-    stage.is_ahead = True
+    stage.pace.is_fast = True
     stage.utterance(1, 2)
-    stage.is_ahead = False
+    stage.pace.is_fast = False
     stage.utterance(3, 4)
     assert [job.kind for job in stage.jobs()] == [JobKind.FILE, JobKind.FINAL]
 
@@ -464,7 +464,7 @@ def test_a_refused_final_comes_again_by_itself() -> None:
     stage.utterance(1, 2)
     (job,) = stage.jobs()
     stage.answer(job, Overloaded("full", 1))
-    due_at = stage.it.wake_at(is_ahead=False)
+    due_at = stage.it.wake_at(stage.now)
     assert due_at > stage.now
     stage.now = due_at
     stage.poll()

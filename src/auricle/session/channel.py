@@ -27,35 +27,29 @@ class Channel:
     Args:
         segmenter: Finds the utterances, and keeps their audio.
         recognition: Recognises what the segmenter finds.
-
-    ``is_ahead`` of the methods says whether the audio arrives faster than real time.
     """
 
     def __init__(self, segmenter: SpeechSegmenter, recognition: Recognition) -> None:
         self.segmenter = segmenter
         self.recognition = recognition
 
-    def receive(self, pcm: Pcm16, now: float, *, is_ahead: bool) -> list[RecognitionOutput]:
+    def receive(self, pcm: Pcm16, now: float) -> list[RecognitionOutput]:
         """Process the next samples."""
-        return self._recognise(self.segmenter.receive(pcm), now, is_ahead=is_ahead)
+        return self._recognise(self.segmenter.receive(pcm), now)
 
-    def finalize(
-        self, now: float, *, is_ahead: bool, spares_onset: bool = False
-    ) -> list[RecognitionOutput]:
+    def finalize(self, now: float, *, spares_onset: bool = False) -> list[RecognitionOutput]:
         """End the open utterance now; see :meth:`.SpeechSegmenter.finalize`."""
         events = self.segmenter.finalize(spares_onset=spares_onset)
-        return self._recognise(events, now, is_ahead=is_ahead)
+        return self._recognise(events, now)
 
-    def flush(
-        self, now: float, *, is_ahead: bool, spares_onset: bool = False
-    ) -> list[RecognitionOutput]:
+    def flush(self, now: float, *, spares_onset: bool = False) -> list[RecognitionOutput]:
         """End the open utterance now; see :meth:`.SpeechSegmenter.flush`."""
         events = self.segmenter.flush(spares_onset=spares_onset)
-        return self._recognise(events, now, is_ahead=is_ahead)
+        return self._recognise(events, now)
 
-    def finish(self, now: float, *, is_ahead: bool) -> list[RecognitionOutput]:
+    def finish(self, now: float) -> list[RecognitionOutput]:
         """End the stream; its last, incomplete window is padded with silence and evaluated."""
-        return self._recognise(self.segmenter.finish(), now, is_ahead=is_ahead)
+        return self._recognise(self.segmenter.finish(), now)
 
     def discard(self) -> list[RecognitionOutput]:
         """Drop the open utterance, and cancel its jobs."""
@@ -83,25 +77,19 @@ class Channel:
         self.segmenter.ask_after(ASK_MS if asks else None)
 
     def turn_judged(
-        self, job_id: JobId, result: float | AuricleError, now: float, *, is_ahead: bool
+        self, job_id: JobId, result: float | AuricleError, now: float
     ) -> list[RecognitionOutput]:
         """Receive the result of a :class:`.TurnJob`; results of unknown jobs are ignored."""
         turn_end = self.recognition.turn_end
         if not turn_end.answered(job_id, result):
             return []
-        return self._recognise(self.segmenter.answer(turn_end.silence_ms), now, is_ahead=is_ahead)
+        return self._recognise(self.segmenter.answer(turn_end.silence_ms), now)
 
-    def drop_overdue_turn(self, now: float, *, is_ahead: bool) -> list[RecognitionOutput]:
+    def drop_overdue_turn(self, now: float) -> list[RecognitionOutput]:
         """Stop waiting for the answer to a :class:`.TurnJob` that is too late."""
         if not self.recognition.turn_end.is_overdue(now):
             return []
-        return self._recognise(self.segmenter.answer(None), now, is_ahead=is_ahead)
+        return self._recognise(self.segmenter.answer(None), now)
 
-    def _recognise(
-        self, events: Sequence[Endpointing], now: float, *, is_ahead: bool
-    ) -> list[RecognitionOutput]:
-        return [
-            output
-            for event in events
-            for output in self.recognition.receive(event, now, is_ahead=is_ahead)
-        ]
+    def _recognise(self, events: Sequence[Endpointing], now: float) -> list[RecognitionOutput]:
+        return [output for event in events for output in self.recognition.receive(event, now)]

@@ -168,6 +168,7 @@ class LiveSession:
                 caller,
                 segmenter,
                 self._intake.arrivals,
+                self._intake.pace,
                 self._choice.options,
                 self._speakers,
                 wants_partials=parameters.partials and settings.partial_model != NO_PARTIALS,
@@ -291,10 +292,7 @@ class LiveSession:
         """When to call :meth:`poll` next; infinity if there is nothing to do."""
         if self._is_behind and self._has_room:
             return self._now
-        is_ahead = self.is_ahead
-        wake_at = min(
-            [channel.recognition.wake_at(is_ahead=is_ahead) for channel in self._channels]
-        )
+        wake_at = min([channel.recognition.wake_at(self._now) for channel in self._channels])
         if self._spared is not None:
             wake_at = min(wake_at, self._spared[1])
         if not self._speakers.has_started:
@@ -408,8 +406,7 @@ class LiveSession:
         self._tick(now)
         if self._is_stopping:
             return
-        is_ahead = self.is_ahead
-        if self._put_all(each.finalize(now, is_ahead=is_ahead) for each in self._channels):
+        if self._put_all(each.finalize(now) for each in self._channels):
             self._mark()
             self._settle()
 
@@ -421,10 +418,7 @@ class LiveSession:
         if isinstance(result, SpeakerEmbeddings | AuricleError):
             self._speakers.job_done(job_id, result, now)
         if isinstance(result, float | AuricleError):
-            is_ahead = self.is_ahead
-            self._put_all(
-                each.turn_judged(job_id, result, now, is_ahead=is_ahead) for each in self._channels
-            )
+            self._put_all(each.turn_judged(job_id, result, now) for each in self._channels)
         self._settle()
 
     def set_load(self, load: float, *, has_streams: bool = False) -> None:
@@ -477,8 +471,7 @@ class LiveSession:
     def _go_on(self, now: float) -> None:
         """Process one step of the received data, and all other work that is due."""
         self._tick(now)
-        is_ahead = self.is_ahead
-        self._put_all(each.drop_overdue_turn(now, is_ahead=is_ahead) for each in self._channels)
+        self._put_all(each.drop_overdue_turn(now) for each in self._channels)
         intake = self._intake
         until_sample = intake.clock_sample + self._step_samples
         steps, self._is_behind = 0, not self._has_room
@@ -522,9 +515,9 @@ class LiveSession:
             pcm: Shape [channels, samples]; [samples] is for all channels, such as silence.
             now: Monotonic time in seconds.
         """
-        is_ahead, is_apart = self.is_ahead, pcm.ndim > 1
+        is_apart = pcm.ndim > 1
         return self._put_all(
-            channel.receive(pcm[number] if is_apart else pcm, now, is_ahead=is_ahead)
+            channel.receive(pcm[number] if is_apart else pcm, now)
             for number, channel in enumerate(self._channels)
         )
 
@@ -533,10 +526,8 @@ class LiveSession:
             return
         match command:
             case Finalize():
-                is_ahead = self.is_ahead
                 outputs = self._put_all(
-                    each.finalize(now, is_ahead=is_ahead, spares_onset=True)
-                    for each in self._channels
+                    each.finalize(now, spares_onset=True) for each in self._channels
                 )
                 self._mark()
                 self._spare_onset(outputs, now)
@@ -549,8 +540,7 @@ class LiveSession:
             case Stop():
                 self._is_stopping, self._stopped_at = True, now
                 self._hear(self._intake.finish(now), now)
-                is_ahead = self.is_ahead
-                self._put_all(each.finish(now, is_ahead=is_ahead) for each in self._channels)
+                self._put_all(each.finish(now) for each in self._channels)
                 self._warn_of_similarity(self._comparison.finish())
 
     def _flush(self, command: Flush, now: float) -> None:
@@ -574,10 +564,8 @@ class LiveSession:
     def _end(self, only: int | None, now: float, *, spares_onset: bool = False) -> list[Output]:
         """End the open utterances, or one channel's, after all buffered audio."""
         outputs = self._hear(self._intake.receive_rest(now), now)
-        is_ahead = self.is_ahead
         return outputs + self._put_all(
-            channel.flush(now, is_ahead=is_ahead, spares_onset=spares_onset)
-            for _, channel in self._chosen(only)
+            channel.flush(now, spares_onset=spares_onset) for _, channel in self._chosen(only)
         )
 
     def _chosen(self, only: int | None) -> list[tuple[int, Channel]]:
@@ -644,10 +632,7 @@ class LiveSession:
             self._tell_finalized()
         if self._speakers.has_started:
             self._compare_speakers()
-        is_ahead = self.is_ahead
-        self._put_all(
-            each.recognition.poll(self._now, is_ahead=is_ahead) for each in self._channels
-        )
+        self._put_all(each.recognition.poll(self._now) for each in self._channels)
         self._outbox.warn(self.received_sample)
         if self._marks.are_due:
             self._mark()

@@ -20,6 +20,7 @@ from auricle.audio.endpointer import (
 from auricle.session.arrivals import ArrivalLog
 from auricle.session.context import NO_CONTEXT, DecodingContext
 from auricle.session.output import Cancel, Submit, UnfinishedAudio
+from auricle.session.pace import Pace
 from auricle.session.speakers import SessionSpeakers
 from auricle.session.turn_end import TurnEnd
 from auricle.session.utterances.final import PendingFinal
@@ -115,6 +116,7 @@ class Recognition:
         caller: The owner of the jobs.
         segmenter: The source of the audio.
         arrivals: The arrival times of the audio.
+        pace: Whether it arrives faster than real time.
         options: The options of later utterances.
         speakers: Labels the utterances.
         wants_partials: Whether the client requested partials.
@@ -140,6 +142,7 @@ class Recognition:
         caller: Caller,
         segmenter: SpeechSegmenter,
         arrivals: ArrivalLog,
+        pace: Pace,
         options: Options,
         speakers: SessionSpeakers,
         *,
@@ -158,6 +161,7 @@ class Recognition:
         self._caller = caller
         self._segmenter = segmenter
         self._arrivals = arrivals
+        self._pace = pace
         self._wants_partials = wants_partials
         self.options = options
         self._speakers = speakers
@@ -234,7 +238,7 @@ class Recognition:
         """Start of the audio of ended utterances that is not read yet, if there is some."""
         return min((ended.first_sample for ended in self._ended), default=None)
 
-    def receive(self, event: Endpointing, now: float, *, is_ahead: bool) -> list[RecognitionOutput]:
+    def receive(self, event: Endpointing, now: float) -> list[RecognitionOutput]:
         """Process an endpointing event."""
         match event:
             case SpeechStart():
@@ -253,7 +257,7 @@ class Recognition:
                 assert self._open is not None
                 self._open.pause, self._retry_at = event, -inf
                 self._pause = None if event.is_doubtful else event
-                return list(self._speculate(now, is_ahead=is_ahead))
+                return list(self._speculate(now))
             case TurnQuestion():
                 first_sample = max(event.start_sample, event.at_sample - MAX_TURN_SAMPLES)
                 pcm = self._segmenter.read(first_sample, event.at_sample)
@@ -273,25 +277,25 @@ class Recognition:
         options = self.options
         return replace(options, word_timestamps=True) if splits else options
 
-    def poll(self, now: float, *, is_ahead: bool) -> list[Submit[Job] | EagerFinal]:
+    def poll(self, now: float) -> list[Submit[Job] | EagerFinal]:
         """Return the jobs that are due, and the eager final of a pause."""
         if self.is_done:
             return []
-        kind = JobKind.FILE if is_ahead else JobKind.FINAL
+        kind = JobKind.FILE if self._pace.is_ahead(now) else JobKind.FINAL
         due = [pending.submit(kind, now) for pending in self._pending]
         outputs: list[Submit[Job] | EagerFinal] = [submit for submit in due if submit is not None]
-        outputs += self._speculate(now, is_ahead=is_ahead)
+        outputs += self._speculate(now)
         outputs += self._eager_final(now)
-        if self._partial_due_at(is_ahead=is_ahead) <= now:
+        if self._partial_due_at(now) <= now:
             outputs.append(self._start_partial(now))
         return outputs
 
-    def wake_at(self, *, is_ahead: bool) -> float:
+    def wake_at(self, now: float) -> float:
         """Return when to call :meth:`poll` next; infinity if there is nothing to do."""
         if self.is_done:
             return inf
         finals = min((pending.wake_at for pending in self._pending), default=inf)
-        return min(finals, self._partial_due_at(is_ahead=is_ahead), self.turn_end.due_at)
+        return min(finals, self._partial_due_at(now), self.turn_end.due_at)
 
     def job_done(
         self, job_id: JobId, result: Transcript | AuricleError, now: float
@@ -397,7 +401,7 @@ class Recognition:
         cancels = (utterance.drop_speculation(), utterance.drop_partial())
         return [cancel for cancel in cancels if cancel is not None]
 
-    def _speculate(self, now: float, *, is_ahead: bool) -> list[Submit[Job]]:
+    def _speculate(self, now: float) -> list[Submit[Job]]:
         """Submit the speculative final of a pause.
 
         It is submitted at once if workers are idle and the previous one was not done early enough,
@@ -405,7 +409,7 @@ class Recognition:
         starts it only where it delays no final.
         """
         utterance, pause = self._open, self._pause
-        if utterance is None or pause is None or is_ahead:
+        if utterance is None or pause is None or self._pace.is_ahead(now):
             return []
         if now < self._retry_at:
             return []
@@ -572,9 +576,9 @@ class Recognition:
             context=self._context(utterance, end.context_sample, end.end_sample),
         )
 
-    def _partial_due_at(self, *, is_ahead: bool) -> float:
+    def _partial_due_at(self, now: float) -> float:
         utterance = self._open
-        if utterance is None or is_ahead or not self._wants_partials:
+        if utterance is None or not self._wants_partials or self._pace.is_ahead(now):
             return inf
         if self._partial_load(utterance) >= NO_PARTIALS_LOAD:
             return inf
