@@ -6,7 +6,7 @@ Between the two there is a TCP proxy for each, so that a test can lose a connect
 import asyncio
 import contextlib
 import os
-import sys
+import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -22,13 +22,13 @@ from auricle.engines.base import CostModel
 from bench.lib.fixed_values import variables
 from tests.conformance.subject import (
     DEFAULTS,
-    ROOT,
     SCRIPTED,
     Maker,
     Subject,
     are_ready,
     python_path,
 )
+from tests.support.forked import Forked
 from tests.support.poll import poll_until
 from tests.support.tcp_proxy import TcpProxy, proxy_to
 
@@ -57,7 +57,8 @@ class RemoteSubject:
         self.proxies[self.part(worker_pid).pid].cut()
 
     def processes(self) -> list[psutil.Process]:
-        return psutil.Process().children(recursive=True)
+        recognisers = [psutil.Process(pid) for pid in self.proxies]
+        return [*recognisers, *(child for each in recognisers for child in each.children())]
 
 
 def remote_maker(folder: Path, make: Make = RemoteTranscriber) -> Maker:
@@ -109,37 +110,30 @@ async def all_ready(transcriber: RemoteTranscriber, workers: int) -> None:
 
 async def _start(
     log: Path, settings: dict[str, object], stack: AsyncExitStack
-) -> tuple[asyncio.subprocess.Process, int]:
+) -> tuple[Forked, int]:
     """Start a recogniser, and return it with its port once it listens."""
     ours = {variable(name) for name, _ in fields()} - {"AURICLE_SANDBOX_FOLDERS"}
     environ = {name: value for name, value in os.environ.items() if name not in ours}
     environ |= variables(settings)
     environ["PYTHONPATH"] = python_path()
     with log.open("wb") as output:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "tests.support.recogniser"),
-            env=environ,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=output,
-            cwd=ROOT,
-        )
+        process = Forked([], environ, "tests.support.recogniser", stderr=output.fileno())
     stack.push_async_callback(_stop, process)
-    assert process.stdout is not None
-    port = await asyncio.wait_for(process.stdout.readline(), 60)
+    with process.stdout as said:
+        port = await asyncio.wait_for(asyncio.to_thread(said.readline), 60)
     assert port, f"no recogniser; see {log}"
     return process, int(port)
 
 
-async def _stop(process: asyncio.subprocess.Process) -> None:
+async def _stop(process: Forked) -> None:
     """End a recogniser, which ends its workers; one that a test has stopped is killed."""
     with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):
         process.terminate()
         if psutil.Process(process.pid).status() == psutil.STATUS_STOPPED:
             process.kill()
     try:
-        await asyncio.wait_for(process.wait(), STOP_LIMIT_S)
-    except TimeoutError:
+        await asyncio.to_thread(process.wait, STOP_LIMIT_S)
+    except subprocess.TimeoutExpired:
         process.kill()
-        await process.wait()
+        process.wait()
         raise AssertionError("a recogniser did not end") from None

@@ -5,7 +5,6 @@ one takes 20 ms. Coverage is measured from then on. What depends on a new interp
 ``sitecustomize`` and the encoding of the outputs, needs one.
 """
 
-import atexit
 import functools
 import gc
 import importlib
@@ -25,7 +24,6 @@ from pathlib import Path
 import coverage
 
 import auricle
-from bench.lib import fixed_values
 from tests.surroundings import MEASURED
 
 ROOT = Path(__file__).parents[2]
@@ -35,16 +33,32 @@ _NUMBER = struct.Struct("i")
 
 
 class Forked:
-    """A process that was forked; the part of :class:`subprocess.Popen` that tests need."""
+    """A process that was forked; the part of :class:`subprocess.Popen` that tests need.
 
-    def __init__(self, arguments: Sequence[str], environ: Mapping[str, str]) -> None:
-        (out, stdout), (err, stderr), (self._status, status) = (os.pipe() for _ in range(3))
-        request = json.dumps([list(arguments), dict(environ)]).encode()
-        socket.send_fds(_zygote(), [request], [stdout, stderr, status])
-        for fd in (stdout, stderr, status):
+    Args:
+        arguments: Arguments of its command line.
+        environ: Its environment.
+        module: Module whose ``main`` it runs.
+        stderr: Where it writes its log, instead of to a pipe.
+    """
+
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        environ: Mapping[str, str],
+        module: str = "bench.lib.fixed_values",
+        stderr: int | None = None,
+    ) -> None:
+        (out, stdout), (err, log), (self._status, status) = (os.pipe() for _ in range(3))
+        request = json.dumps([list(arguments), dict(environ), module]).encode()
+        fds = [stdout, log if stderr is None else stderr, status]
+        socket.send_fds(_zygote(), [request], fds)
+        for fd in (stdout, log, status):
             os.close(fd)
         self.stdout = open(out, encoding="utf-8")  # noqa: SIM115  # closed by who reads it
         self.stderr = open(err, encoding="utf-8")  # noqa: SIM115
+        if stderr is not None:
+            self.stderr.close()
         self.pid = self._number()
         self.returncode: int | None = None
 
@@ -80,30 +94,25 @@ class Forked:
 
 @functools.cache
 def _zygote() -> socket.socket:
-    """Start the process that is forked, and return the socket that it listens on."""
+    """Start the process that is forked, and return its socket; it ends when that is closed."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     environ = os.environ | {"PYTHONPATH": path, "COLUMNS": "200", "PYTHONUNBUFFERED": "1"}
     environ.pop(MEASURED, None)
-    process = subprocess.Popen(
+    subprocess.run(
         [sys.executable, "-m", "tests.support.forked", str(theirs.fileno())],
         env=environ,
         stdin=subprocess.DEVNULL,
         pass_fds=[theirs.fileno()],
         cwd=ROOT,
+        check=True,
     )
     theirs.close()
-
-    def end() -> None:
-        ours.close()
-        process.wait()
-
-    atexit.register(end)
     return ours
 
 
-def _serve(control: socket.socket) -> list[str]:
-    """Fork a process for each request; return the arguments in the processes that were forked."""
+def _serve(control: socket.socket) -> str:
+    """Fork a process for each request; return the module in the processes that were forked."""
     while True:
         request, fds, _, _ = socket.recv_fds(control, MAX_REQUEST_BYTES, 3)
         if not request:
@@ -125,12 +134,13 @@ def _serve(control: socket.socket) -> list[str]:
         open(fd, "w", encoding="utf-8", buffering=1)  # noqa: SIM115  # to the end of the process
         for fd in (1, 2)
     )
-    arguments, environ = json.loads(request)
+    arguments, environ, module = json.loads(request)
+    sys.argv[1:] = arguments
     os.environ.clear()
     os.environ.update(environ)
     if MEASURED in environ:
         coverage.process_startup()
-    return list(arguments)
+    return str(module)
 
 
 def _report(pid: int, status: int, others: Sequence[int]) -> None:
@@ -151,10 +161,13 @@ def _reap() -> None:
 
 
 if __name__ == "__main__":
+    if os.fork() != 0:
+        os._exit(0)  # no child of a test's process remains: tests look at their children
     for module in pkgutil.walk_packages(auricle.__path__, "auricle."):
         if IMPORTED.match(module.name):
             importlib.import_module(module.name)
+    importlib.import_module("tests.support.recogniser")
     gc.freeze()
-    sys.argv[1:] = _serve(socket.socket(fileno=int(sys.argv[1])))
+    chosen = _serve(socket.socket(fileno=int(sys.argv[1])))
     gc.unfreeze()
-    fixed_values.main()
+    importlib.import_module(chosen).main()

@@ -1,4 +1,4 @@
-"""A recogniser without Ray, in a separate process: ``python -m tests.support.recogniser``.
+"""A recogniser without Ray, in a process that :mod:`tests.support.forked` forks.
 
 Settings come from the environment. Its first line on stdout is its port; SIGTERM ends it.
 """
@@ -22,7 +22,7 @@ from bench.lib.fixed_values import apply
 GOODBYE_S = 2
 
 
-async def main() -> None:
+async def serve() -> None:
     apply()
     settings = Settings.load()
     configure_logging(settings.server.log_level)  # to stderr: only the port is read from stdout
@@ -48,5 +48,5 @@ async def main() -> None:
         await pool.aclose()
 
 
-if __name__ == "__main__":
-    asyncio.run(main())
+def main() -> None:
+    asyncio.run(serve())

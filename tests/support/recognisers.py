@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
@@ -18,6 +16,7 @@ from auricle.config.section import variable
 from auricle.config.settings import QueueSettings, fields
 from auricle.engines.base import CostModel
 from bench.lib.fixed_values import variables
+from tests.support.forked import Forked
 from tests.support.poll import poll_until
 
 ROOT = Path(__file__).parents[2]
@@ -36,7 +35,7 @@ DEFAULTS: dict[str, object] = {
 class Recogniser:
     """One that runs."""
 
-    process: "subprocess.Popen[str]"
+    process: Forked
     port: int
 
     @property
@@ -69,15 +68,8 @@ def running_recogniser(**settings: object) -> Iterator[Recogniser]:
         defaults = {name: defaults[name] for name in defaults if name not in ("engine", "model")}
     given = variables(defaults | settings)
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.support.recogniser"],
-        env=kept | given | {"PYTHONPATH": path},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=ROOT,
-    )
-    assert process.stdout
+    environ = kept | given | {"PYTHONPATH": path}
+    process = Forked([], environ, "tests.support.recogniser", stderr=2)
     try:
         with process.stdout as said:
             line = said.readline()
