@@ -19,6 +19,7 @@ from research.house import House
 from tests.support.clips import CLIPS, words
 from tests.support.command import LIMIT_S, ROOT, environment, started_at
 from tests.support.model import CACHE_DIR, bundled_model
+from tests.support.poll import wait_until
 
 pytestmark = pytest.mark.model
 
@@ -122,7 +123,7 @@ def test_its_commands_are_whole(copy: Copy) -> None:
 
 
 def test_its_pages_for_operators_are_whole(copy: Copy) -> None:
-    assert json.loads(copy.get("/health"))["status"] == "ok"
+    wait_until(lambda: json.loads(copy.get("/health"))["status"] == "ok", "all workers")
     assert "auricle_" in copy.get("/metrics")
     assert "/v1/audio/transcriptions" in json.loads(copy.get("/openapi.json"))["paths"]
 
