@@ -37,7 +37,7 @@ async def service(tmp_path: Path) -> AsyncIterator[Live]:
 
 def segments(service: FakeService) -> list[KeptSegment]:
     """Return the segments of all kept transcripts."""
-    transcripts = service.state.running.transcripts
+    transcripts = service.state.storage.transcripts
     return [
         segment
         for _, transcript in transcripts.page(ANONYMOUS)

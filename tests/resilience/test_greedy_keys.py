@@ -176,7 +176,7 @@ async def begin_upload(service: Live, door: Door, *lines: str) -> SocketStream:
 
 
 def taken(service: Live) -> int:
-    return service.state.file_slots.taken + service.state.job_upload_slots.taken
+    return service.state.uploads.file_slots.taken + service.state.uploads.job_slots.taken
 
 
 async def until_taken(service: Live, slots: int) -> None:
@@ -206,7 +206,7 @@ async def test_slow_bodies_of_many_addresses_yield_to_a_new_upload(
         ) as service,
         contextlib.AsyncExitStack() as stack,
     ):
-        service.state.job_upload_slots.total = 2
+        service.state.uploads.job_slots.total = 2
         slow = []
         for number in range(2):
             line = f"X-Forwarded-For: 203.0.113.{number}"

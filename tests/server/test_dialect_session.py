@@ -43,7 +43,7 @@ async def serving(folder: Path) -> AsyncIterator[Live]:
 
         @service.app.websocket("/toy")
         async def toy(websocket: WebSocket) -> None:
-            await serve_dialect(websocket, "toy", read)
+            await serve_dialect(service.state.streams, websocket, "toy", read)
 
         yield service
 

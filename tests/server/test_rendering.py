@@ -188,7 +188,7 @@ async def service(tmp_path: Path) -> AsyncIterator[Live]:
 
 
 def transcripts_of(service: Live) -> Transcripts:
-    return service.state.running.transcripts
+    return service.state.storage.transcripts
 
 
 async def keep(service: Live, uid: str, owner: str, segments: int) -> None:
@@ -216,7 +216,7 @@ class Reads:
 
     def __init__(self, service: Live) -> None:
         self.count = 0
-        self._read = service.state.running.database.read
+        self._read = service.state.storage.database.read
         transcripts_of(service)._database.read = self._counted  # type: ignore[method-assign]
 
     def _counted(self, work: Callable[[Transaction], T]) -> T:

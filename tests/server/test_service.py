@@ -5,15 +5,27 @@ from typing import get_args, get_type_hints
 
 import pytest
 
+from auricle.server.access.access import Access
+from auricle.server.dialect_session import Streams
+from auricle.server.jobs.background_jobs.jobs import BackgroundJobs
+from auricle.server.jobs.background_jobs.work import JobWork
+from auricle.server.jobs.intake import Uploads
 from auricle.server.live.registry import LiveStorage
-from auricle.server.running import Running
+from auricle.server.recognition import Recognition
 from auricle.server.service import Backends, Service
+from auricle.server.storage import Storage
 from auricle.values.optional_workers import OptionalWorkers
 
 pytestmark = pytest.mark.unit
 
 
-@pytest.mark.parametrize("part", [Service, Running, Backends, OptionalWorkers, LiveStorage])
+@pytest.mark.parametrize(
+    "part",
+    [
+        *(Service, Access, Recognition, Storage, Uploads, BackgroundJobs, JobWork, Streams),
+        *(Backends, OptionalWorkers, LiveStorage),
+    ],
+)
 def test_parts_are_frozen_and_none_is_optional(part: type) -> None:
     assert is_dataclass(part)
     assert part.__dataclass_params__.frozen  # type: ignore[attr-defined]

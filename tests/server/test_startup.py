@@ -18,11 +18,11 @@ pytestmark = pytest.mark.server
 
 async def test_the_parts_are_open_while_the_context_is(tmp_path: Path) -> None:
     async with opened(tmp_path) as service:
-        running = service.state.running
-        assert not running.spool.is_failing
-        assert running.spool.path.is_dir()
-        assert service.state.chunk_slots.width > 0
-    assert not running.spool.path.exists()
+        spool = service.state.storage.spool
+        assert not spool.is_failing
+        assert spool.path.is_dir()
+        assert service.state.recognition.chunk_slots.width > 0
+    assert not spool.path.exists()
 
 
 async def test_an_error_of_the_owner_is_raised_as_it_is(tmp_path: Path) -> None:
@@ -31,14 +31,14 @@ async def test_an_error_of_the_owner_is_raised_as_it_is(tmp_path: Path) -> None:
             raise SetupError("the port is in use")
 
 
-@pytest.mark.parametrize(("urls", "batch_jobs"), [("", 2), ("http://127.0.0.1:1", 8)])
+@pytest.mark.parametrize(("is_remote", "batch_jobs"), [(False, 2), (True, 8)])
 async def test_chunks_in_flight_fill_the_batches_of_the_settings(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, urls: str, batch_jobs: int
+    tmp_path: Path, is_remote: bool, batch_jobs: int
 ) -> None:
-    monkeypatch.setenv("AURICLE_ENGINE_URLS", urls)
-    async with opened(tmp_path, worker=WorkerSettings(batch_jobs=2)) as service:
+    worker = WorkerSettings(batch_jobs=2)
+    async with opened(tmp_path, worker=worker, is_remote=is_remote) as service:
         workers = len(service.transcriber.stats().workers)
-        width = service.state.chunk_slots.width
+        width = service.state.recognition.chunk_slots.width
     assert width == max_chunks_in_flight(workers, batch_jobs)
 
 
@@ -53,7 +53,7 @@ async def test_background_tasks_end_with_the_service(tmp_path: Path) -> None:
             ended.set()
 
     async with opened(tmp_path) as service:
-        service.state.running.background.start_soon(work)
+        service.state.streams.background.start_soon(work)
         await began.wait()
     assert ended.is_set()
 
@@ -70,7 +70,7 @@ async def test_a_busy_database_does_not_stop_the_server_from_ending(
         release.wait(20)
 
     async with opened(tmp_path, ledger=settings) as service:
-        database = service.state.running.transcripts._database
+        database = service.state.storage.transcripts._database
         writer = threading.Thread(target=lambda: database.write("slow", work))
         writer.start()
         await to_thread.run_sync(began.wait)

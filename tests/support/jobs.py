@@ -32,11 +32,13 @@ async def running(folder: Path, **ledger: Any) -> AsyncIterator[FakeService]:
 async def accept(service: FakeService, api: str = "native", **options: Any) -> None:
     params, answer = replace(PARAMS, **options), AnswerFormat(api)
     async with AsyncExitStack() as resources:
-        await accept_job(service.state, ANONYMOUS, params, answer, Upload(bytes(32_000)), resources)
+        await accept_job(
+            service.state.jobs, ANONYMOUS, params, answer, Upload(bytes(32_000)), resources
+        )
 
 
 async def ended(service: FakeService, job_id: str = "job") -> Job:
-    ledger = service.state.running.ledger
+    ledger = service.state.storage.ledger
     with anyio.fail_after(60):
         while True:
             job = ledger.find(ANONYMOUS, job_id)
@@ -48,7 +50,7 @@ async def ended(service: FakeService, job_id: str = "job") -> Job:
 
 def stored(service: FakeService) -> list[str]:
     """Return the names of all stored audio."""
-    return list(service.state.running.audio.names(FAR_FUTURE))
+    return list(service.state.storage.audio.names(FAR_FUTURE))
 
 
 @pytest.fixture(params=["directory", "bucket"])

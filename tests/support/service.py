@@ -73,7 +73,7 @@ class FakeService:
         """What lies in the spool directory."""
         return [
             path
-            for path in self.state.running.spool.path.iterdir()
+            for path in self.state.storage.spool.path.iterdir()
             if not path.name.startswith(CHECK_PREFIX)
         ]
 
@@ -83,11 +83,11 @@ class FakeService:
             not self.spooled
             and not self.transcriber.reserved
             and not self.transcriber.in_flight
-            and not self.state.file_slots.taken
-            and not self.state.job_upload_slots.taken
-            and not self.state.uploading
-            and not self.state.running.runner
-            and not self.state.chunk_slots.held
+            and not self.state.uploads.file_slots.taken
+            and not self.state.uploads.job_slots.taken
+            and not self.state.jobs.uploading
+            and not self.state.jobs.runner
+            and not self.state.recognition.chunk_slots.held
             and not self.decoder.open_readings
         )
 
@@ -103,6 +103,8 @@ async def application(
     transcriber: Transcriber,
     decoder: Decoder,
     workers: OptionalWorkers = NO_OPTIONAL_WORKERS,
+    *,
+    is_remote: bool = False,
 ) -> AsyncIterator[FastAPI]:
     """Open the parts of a server, and yield its application, which nothing serves yet."""
     apis = find_apis()
@@ -111,6 +113,7 @@ async def application(
         decoder=decoder,
         models=ModelTable.of(settings.model, all_products(apis)),
         optional=workers,
+        is_remote=is_remote,
     )
     async with open_service(settings, backends, apis) as service:
         yield create_app(service)
@@ -126,6 +129,7 @@ async def opened(
     *,
     transcriber: FakeTranscriber | None = None,
     workers: OptionalWorkers = NO_OPTIONAL_WORKERS,
+    is_remote: bool = False,
     **settings: Any,
 ) -> AsyncIterator[FakeService]:
     """Open the whole application on fakes; nothing serves it yet."""
@@ -141,7 +145,7 @@ async def opened(
         worker=worker or WorkerSettings(),
         optional={section: section(**settings) for section in optional_sections()},
     )
-    async with application(whole, transcriber, decoder, workers) as app:
+    async with application(whole, transcriber, decoder, workers, is_remote=is_remote) as app:
         yield FakeService(app, transcriber, decoder)
 
 

@@ -96,7 +96,7 @@ async def vosk(
         sockets = open_sockets("127.0.0.1", 0, "AURICLE_VOSK_PORT")
         vosk_port = sockets[0].getsockname()[1]
         service.app.state.port_apps[vosk_port] = VoskApp(service.state)
-        limiter = service.state.connection_limiter
+        limiter = service.state.access.connection_limiter
         limited = [LimitedListener.around(listener, limiter) for listener in sockets]
         async with listening(service.app, plain=limited) as port:
             yield VoskService(

@@ -106,7 +106,7 @@ class WyomingCaller:
 async def wyoming_port(state: Service) -> AsyncIterator[int]:
     """Serve Wyoming on a free loopback port."""
     sockets = open_sockets("127.0.0.1", 0, "AURICLE_WYOMING_PORT")
-    limited = [LimitedListener.around(each, state.connection_limiter) for each in sockets]
+    limited = [LimitedListener.around(each, state.access.connection_limiter) for each in sockets]
     async with anyio.create_task_group() as group:
         group.start_soon(WyomingServer(state).serve, limited)
         yield limited[0].getsockname()[1]

@@ -22,31 +22,35 @@ from auricle.values.errors import BadRequest
 PATH = "/inference"
 FIELDS = ("language", "response_format", "temperature")
 
-router = APIRouter()
 
+def routes(service: Service) -> APIRouter:
+    """Return the routes of a server."""
+    router = APIRouter()
 
-@router.post(PATH, summary="Transcribe a file (whisper.cpp)")
-async def post_inference(request: Request) -> Response:
-    """Return the transcript of a file."""
-    async with UploadContext(request) as context:  # authenticates the request
-        boundary = boundary_of(request.headers.get("content-type", ""))
-        length = check_length(request.headers, context.max_upload_bytes)
-        context.enter(estimate_s(length), size_bytes=length)  # before the body is read
-        spool = await context.new_file()
-        form = await read_form_parts(boundary, context.body(), spool, FIELDS)
-        fields = {name: values[-1] for name, values in form.fields.items()}
-        answer = fields.get("response_format", "json")
-        if answer not in ("json", "text"):
-            raise BadRequest("response_format is json or text.", "response_format")
-        params = check(Fields(language=fields.get("language", "auto")))
-        params = with_model(params, context.server.models)
-        await spool.flush()
-        context.note(params, spool.size_bytes)
-        upload = Upload(spool)
-        audio_format = audio_format_of(params, await upload.head(), upload.size_bytes)
-        result = await context.transcribe(params, upload, audio_format)
-        text = result.transcript.text
-        return PlainTextResponse(text) if answer == "text" else JSONResponse({"text": text})
+    @router.post(PATH, summary="Transcribe a file (whisper.cpp)")
+    async def post_inference(request: Request) -> Response:
+        """Return the transcript of a file."""
+        async with UploadContext(service.uploads, request) as context:  # authenticates the request
+            boundary = boundary_of(request.headers.get("content-type", ""))
+            length = check_length(request.headers, context.max_upload_bytes)
+            context.enter(estimate_s(length), size_bytes=length)  # before the body is read
+            spool = await context.new_file()
+            form = await read_form_parts(boundary, context.body(), spool, FIELDS)
+            fields = {name: values[-1] for name, values in form.fields.items()}
+            answer = fields.get("response_format", "json")
+            if answer not in ("json", "text"):
+                raise BadRequest("response_format is json or text.", "response_format")
+            params = check(Fields(language=fields.get("language", "auto")))
+            params = with_model(params, service.recognition.models)
+            await spool.flush()
+            context.note(params, spool.size_bytes)
+            upload = Upload(spool)
+            audio_format = audio_format_of(params, await upload.head(), upload.size_bytes)
+            result = await context.transcribe(params, upload, audio_format)
+            text = result.transcript.text
+            return PlainTextResponse(text) if answer == "text" else JSONResponse({"text": text})
+
+    return router
 
 
 def _refusal(error: BaseException, request_id: str) -> Response:
@@ -56,7 +60,7 @@ def _refusal(error: BaseException, request_id: str) -> Response:
 
 
 def _mount(service: Service) -> MountedApi:
-    return MountedApi(routes=[ApiRoutes(router)], refusals={PATH: _refusal})
+    return MountedApi(routes=[ApiRoutes(routes(service))], refusals={PATH: _refusal})
 
 
 SPEC = ApiSpec(name="whisper_cpp", title="whisper.cpp", page="how-to/apis.md", mount=_mount)

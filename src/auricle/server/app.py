@@ -55,7 +55,7 @@ class _Application(FastAPI):
         if self.openapi_schema:
             return self.openapi_schema
         server: Service = self.state.auricle
-        document = complete(super().openapi(), has_keys=server.settings.has_keys)
+        document = complete(super().openapi(), has_keys=server.settings.server.has_keys)
         routers = (routes.router for routes in self.state.apis.routes)
         add_alternatives(document, filter(is_selective, routers))
         return document
@@ -63,7 +63,7 @@ class _Application(FastAPI):
 
 def create_app(service: Service) -> FastAPI:
     """Return the application of a server; imports the routes of its APIs, which takes 0.5 s."""
-    settings = service.settings
+    settings = service.settings.server
     app = _Application(
         title="Auricle",
         summary="Self-hosted speech to text that does not go down",
@@ -87,11 +87,11 @@ def create_app(service: Service) -> FastAPI:
     # The last middleware added is the outermost.
     app.add_middleware(ErrorBoundaryMiddleware)
     app.add_middleware(
-        cross_origin, allowed=service.origins.allowed, exposed_headers=apis.exposed_headers
+        cross_origin, allowed=service.access.origins.allowed, exposed_headers=apis.exposed_headers
     )
-    app.add_middleware(TrustedHostMiddleware, origins=service.origins)
+    app.add_middleware(TrustedHostMiddleware, origins=service.access.origins)
     app.add_middleware(PortApps, apps=app.state.port_apps)
-    app.add_middleware(ConnectionLimitMiddleware, limiter=service.connection_limiter)
+    app.add_middleware(ConnectionLimitMiddleware, limiter=service.access.connection_limiter)
     app.add_middleware(LingeringClose)
     app.add_middleware(AccessLogMiddleware, server=service)
     if settings.hsts_s:

@@ -7,6 +7,9 @@ import anyio
 
 from auricle.values.errors import Draining
 
+RETRY_S = 5
+"""Time after which clients retry what the server can't do now, in seconds."""
+
 
 class Lifecycle:
     """From the start of a server until it has drained."""

@@ -61,10 +61,10 @@ async def serve(
             loaded.
     """
     service: Service = app.state.auricle
-    settings = service.settings
+    settings = service.settings.server
     certificate = Certificate.of(settings)
     limited = {
-        port: [LimitedListener.around(each, service.connection_limiter) for each in opened]
+        port: [LimitedListener.around(each, service.access.connection_limiter) for each in opened]
         for port, opened in ports.items()
     }
     of_ports = [each for listening in limited.values() for each in listening]
@@ -79,7 +79,8 @@ async def serve(
     )
     agent = agent_sockets(settings)
     sockets = [
-        LimitedListener.around(listening, service.connection_limiter) for listening in sockets
+        LimitedListener.around(listening, service.access.connection_limiter)
+        for listening in sockets
     ]
     try:
         async with anyio.create_task_group() as tasks:
@@ -122,12 +123,12 @@ class _ServerDrain:
     def may_exit(self, signals: int) -> bool:
         """Take the next step of the drain; return whether the server may exit."""
         service, now = self._service, time.monotonic()
-        requests, jobs = service.lifecycle.requests, len(service.running.runner)
+        requests, jobs = service.lifecycle.requests, len(service.jobs.runner)
         if self._drain is None:
-            self._drain = Drain(service.settings.drain_s, now)
+            self._drain = Drain(service.settings.server.drain_s, now)
             service.drain()
             _log.info("draining", requests=requests, jobs=jobs)
-        has_webhooks = service.running.webhooks.has_work
+        has_webhooks = service.jobs.webhooks.has_work
         has_work = bool(requests or jobs or service.live.finishing or has_webhooks)
         step = self._drain.next_step(now, has_work=has_work, is_hurried=signals > 1)
         if step is DrainStep.GIVE_UP:

@@ -23,7 +23,7 @@ from auricle.ledger.events import StoredEvents
 from auricle.ledger.job import JobState, Outcome
 from auricle.ledger.location import open_audio, open_database
 from auricle.ledger.outbox import Delivery
-from auricle.ledger.runner import JobRunner, RunningJob
+from auricle.ledger.runner import JobRunner
 from auricle.ledger.store import REFUSALS, Ledger
 from auricle.ledger.transcript_events import TranscriptEvents
 from auricle.ledger.transcripts import Transcripts
@@ -31,6 +31,7 @@ from auricle.ledger.voices import StoredVoices
 from auricle.ledger.webhooks.deliveries import WebhookRunner
 from auricle.ledger.webhooks.request import Payload, check_callback_url, secret_of_owner
 from auricle.ledger.webhooks.sender import WebhookSender
+from auricle.server.access.access import Access
 from auricle.server.access.connection_limits import ConnectionLimiter
 from auricle.server.access.key_file import follow_keys, read_keys
 from auricle.server.access.key_style import KeyStyle
@@ -38,24 +39,30 @@ from auricle.server.access.keyring import Keyring
 from auricle.server.access.origins import Origins
 from auricle.server.access.rate_limits import KeyLimits, RateLimiter
 from auricle.server.api_spec import ApiSpec, reserved_clients
+from auricle.server.dialect_session import Streams
 from auricle.server.http.errors import error_body
 from auricle.server.job_answers import JobAnswers
 from auricle.server.job_followers import JobFollowers
-from auricle.server.jobs.background_jobs.work import work_on
+from auricle.server.jobs.background_jobs.jobs import BackgroundJobs, NoWebhooks, Webhooks
+from auricle.server.jobs.background_jobs.work import JobWork, work_on
+from auricle.server.jobs.intake import Uploads
+from auricle.server.jobs.run import Accounting
 from auricle.server.jobs.upkeep import keep_up
 from auricle.server.jobs.webhooks import payload_of
 from auricle.server.lifecycle import Lifecycle
 from auricle.server.live.admission.memory import CapacityMemory
 from auricle.server.live.audio_journal.journal import AudioJournal, delete_left, has_left
 from auricle.server.live.audio_journal.recovery import Recovery
+from auricle.server.live.connection import GOODBYE_S
 from auricle.server.live.followers import FollowerContext
 from auricle.server.live.kept_voices import REWRITE_S, KeptVoices
 from auricle.server.live.registry import LiveSessions, LiveStorage
 from auricle.server.live.session_secrets import RETURN_S, SessionSecrets
 from auricle.server.live.transcript_keeper import NO_JOURNAL, NO_KEEPER, TranscriptKeeper
+from auricle.server.recognition import Recognition
 from auricle.server.rendering import Renderer
-from auricle.server.running import NoWebhooks, Running, Webhooks
 from auricle.server.service import Backends, Service
+from auricle.server.storage import Storage
 from auricle.server.telemetry.history import History, Snapshot, sample_loop
 from auricle.server.telemetry.host import HostReader
 from auricle.server.telemetry.metrics import Metrics
@@ -103,122 +110,149 @@ async def open_service(
     keyring = _keyring(server, apis)
     answers = await to_thread.run_sync(_job_answers, apis)
     await to_thread.run_sync(has_speech, np.zeros(SAMPLE_RATE_HZ, np.int16))  # loads the model
-    async with AsyncExitStack() as opened:
-        lifecycle = Lifecycle()
-        database = WatchedDatabase(await to_thread.run_sync(_open_database, stored))
-        opened.push_async_callback(_close, database.close)
-        journal = await to_thread.run_sync(_open_journal, stored)
-        if journal is not None:
-            opened.push_async_callback(_close, journal.close)
-        spool = await to_thread.run_sync(SpoolDirectory.open, spool_directory(server, stored))
-        opened.callback(spool.close)
-        audio = await to_thread.run_sync(open_audio, stored, spool.path)
-        ledger = await to_thread.run_sync(_open_ledger, settings, database)
-        metrics = Metrics(
-            transcriber,
-            decoder,
-            backends.optional.statistics(),
-            is_draining=lambda: lifecycle.is_draining,
-            is_spool_failing=lambda: spool.is_failing,
-            is_database_failing=lambda: database.is_failing,
-        )
-        events = StoredEvents(database)
-        render = partial(payload_of, ledger, answers, keeps_transcripts=stored.keep_transcripts)
-        webhooks = await _open_webhooks(stored, events, render, metrics, opened)
-        transcripts = Transcripts(database)
-        keeper = TranscriptKeeper(
-            transcripts,
-            stored.keep_transcripts_s,
-            metrics.live.not_kept.inc,
-            TranscriptEvents(stored.transcript_webhook_url or ""),
-            NO_JOURNAL if journal is None else journal,
-        )
-        gateway = _gateway_of(settings)
-        context = FollowerContext(settings, database, gateway, metrics.registry)
-        followers = {
-            name: await opened.enter_async_context(follow(context))
-            for api in apis
-            for name, follow in api.followers.items()
-        }
-        voices = await to_thread.run_sync(_open_voices, settings, backends, database)
-        rate_limiter = RateLimiter(_key_limits(server), keyring.limits_of)
-        live = LiveSessions(
-            settings.live,
-            backends.models,
-            transcriber,
-            backends.optional,
-            libopus,
-            metrics.live,
-            rate_limiter,
-            SessionSecrets.stored_in(stored.directory, time.monotonic(), _id_prefix(server)),
-            CapacityMemory(stored.directory, backends.machine, settings.live.live_speakers),
-            LiveStorage(
-                keeper=keeper if stored.keep_transcripts else NO_KEEPER,
-                journal=NO_JOURNAL if journal is None else journal,
-                voices=voices,
-            ),
-            followers,
-        )
+    try:
+        async with AsyncExitStack() as opened:
+            lifecycle = Lifecycle()
+            database = WatchedDatabase(await to_thread.run_sync(_open_database, stored))
+            opened.push_async_callback(_close, database.close)
+            journal = await to_thread.run_sync(_open_journal, stored)
+            if journal is not None:
+                opened.push_async_callback(_close, journal.close)
+            spool = await to_thread.run_sync(SpoolDirectory.open, spool_directory(server, stored))
+            opened.callback(spool.close)
+            audio = await to_thread.run_sync(open_audio, stored, spool.path)
+            ledger = await to_thread.run_sync(_open_ledger, settings, database)
+            metrics = Metrics(
+                transcriber,
+                decoder,
+                backends.optional.statistics(),
+                is_draining=lambda: lifecycle.is_draining,
+                is_spool_failing=lambda: spool.is_failing,
+                is_database_failing=lambda: database.is_failing,
+            )
+            events = StoredEvents(database)
+            render = partial(payload_of, ledger, answers, keeps_transcripts=stored.keep_transcripts)
+            webhooks = await _open_webhooks(stored, events, render, metrics, opened)
+            transcripts = Transcripts(database)
+            keeper = TranscriptKeeper(
+                transcripts,
+                stored.keep_transcripts_s,
+                metrics.live.not_kept.inc,
+                TranscriptEvents(stored.transcript_webhook_url or ""),
+                NO_JOURNAL if journal is None else journal,
+            )
+            gateway = _gateway_of(settings)
+            context = FollowerContext(settings, database, gateway, metrics.registry)
+            followers = {
+                name: await opened.enter_async_context(follow(context))
+                for api in apis
+                for name, follow in api.followers.items()
+            }
+            voices = await to_thread.run_sync(_open_voices, settings, backends, database)
+            rate_limiter = RateLimiter(_key_limits(server), keyring.limits_of)
+            live = LiveSessions(
+                settings.live,
+                backends.models,
+                transcriber,
+                backends.optional,
+                libopus,
+                metrics.live,
+                rate_limiter,
+                SessionSecrets.stored_in(stored.directory, time.monotonic(), _id_prefix(server)),
+                CapacityMemory(stored.directory, backends.machine, settings.live.live_speakers),
+                LiveStorage(
+                    keeper=keeper if stored.keep_transcripts else NO_KEEPER,
+                    journal=NO_JOURNAL if journal is None else journal,
+                    voices=voices,
+                ),
+                followers,
+            )
 
-        async def work(job: RunningJob) -> Outcome:
-            return await work_on(service, job)
-
-        runner = JobRunner(
-            ledger,
-            audio,
-            work,
-            max_running=server.max_file_jobs,
-            is_ready=lambda: transcriber.stats().ready,
-            note_lost=metrics.leases_lost.inc,
-            note_end=webhooks.wake,
-        )
-        batch_jobs = _batch_jobs(settings, backends)
-        try:
+            access = Access(
+                keyring,
+                Origins.of(server),
+                rate_limiter,
+                ConnectionLimiter.of(server),
+                metrics.clients.count_request,
+                live.has_waiting_session,
+            )
+            storage = Storage(
+                spool,
+                database,
+                ledger,
+                events,
+                audio,
+                transcripts,
+                CapacityLimiter(DATABASE_THREADS),
+                CapacityLimiter(_accept_threads(stored)),
+                CapacityLimiter(server.max_file_jobs),
+            )
+            recognition = _recognition(settings, backends)
+            accounting = Accounting(metrics, rate_limiter)
+            renderer, start_estimate = Renderer(), StartEstimate()
+            keep_results_s = server.keep_results_s
+            work = JobWork(
+                recognition,
+                storage,
+                answers,
+                lifecycle,
+                accounting,
+                start_estimate,
+                stored,
+                keep_results_s,
+            )
+            runner = JobRunner(
+                ledger,
+                audio,
+                partial(work_on, work),
+                max_running=server.max_file_jobs,
+                is_ready=lambda: transcriber.stats().ready,
+                note_lost=metrics.leases_lost.inc,
+                note_end=webhooks.wake,
+            )
+            jobs = BackgroundJobs(
+                storage,
+                stored,
+                keep_results_s,
+                answers,
+                UploadingJobs(),
+                runner,
+                webhooks,
+                JobFollowers(),
+                start_estimate,
+            )
+            uploads = Uploads(
+                access=access,
+                lifecycle=lifecycle,
+                recognition=recognition,
+                accounting=accounting,
+                jobs=jobs,
+                settings=server,
+                libopus=libopus,
+                spool=spool,
+                renderer=renderer,
+                file_slots=FileSlots(server.max_file_jobs),
+                job_slots=FileSlots(MAX_JOB_UPLOADS),
+                early=EarlyReservations(),
+                large_json=FairSemaphore(MAX_LARGE_JSON),
+            )
             async with anyio.create_task_group() as background:
+                drain_s = max(0.0, server.drain_s - GOODBYE_S)
                 service = Service(
-                    transcriber=transcriber,
-                    decoder=decoder,
-                    models=backends.models,
-                    workers=backends.optional,
-                    all_settings=settings,
-                    settings=server,
-                    ledger_settings=stored,
-                    libopus=libopus,
-                    keyring=keyring,
-                    origins=Origins.of(server),
-                    rate_limiter=rate_limiter,
-                    metrics=metrics,
-                    uploading=UploadingJobs(),
-                    connection_limiter=ConnectionLimiter.of(server),
-                    file_slots=FileSlots(server.max_file_jobs),
-                    job_upload_slots=FileSlots(MAX_JOB_UPLOADS),
-                    early=EarlyReservations(),
-                    batch_jobs=batch_jobs,
-                    has_remote_recognisers=backends.is_remote,
-                    chunk_slots=FairSemaphore(_chunks_in_flight(backends, batch_jobs)),
-                    large_json=FairSemaphore(MAX_LARGE_JSON),
-                    live=live,
-                    renderer=Renderer(),
-                    history=History(),
-                    start_estimate=StartEstimate(),
+                    settings=settings,
                     apis=apis,
-                    job_answers=answers,
-                    job_followers=JobFollowers(),
+                    access=access,
                     lifecycle=lifecycle,
-                    running=Running(
-                        spool,
-                        background,
-                        database,
-                        ledger,
-                        events,
-                        audio,
-                        runner,
-                        webhooks,
-                        transcripts,
-                        CapacityLimiter(DATABASE_THREADS),
-                        CapacityLimiter(_accept_threads(stored)),
-                        CapacityLimiter(server.max_file_jobs),
-                    ),
+                    recognition=recognition,
+                    workers=backends.optional,
+                    storage=storage,
+                    uploads=uploads,
+                    jobs=jobs,
+                    live=live,
+                    streams=Streams(access, lifecycle, live, backends.models, background, drain_s),
+                    metrics=metrics,
+                    history=History(),
+                    renderer=renderer,
                 )
                 background.start_soon(voices.run)
                 background.start_soon(keeper.run)  # earlier transcripts expire in any case
@@ -237,11 +271,11 @@ async def open_service(
                 if (keys_file := server.keys_file) is not None:
                     follow = partial(follow_keys, reserved=reserved_clients(apis))
                     background.start_soon(follow, keys_file, keyring.replace_stored)
-                background.start_soon(keep_up, service)
+                background.start_soon(keep_up, jobs, metrics)
                 yield service
                 background.cancel_scope.cancel()
-        except BaseExceptionGroup as errors:  # an anyio group wraps even a single failure
-            raise first_error(errors) from errors
+    except BaseExceptionGroup as errors:  # an anyio group wraps even a single failure
+        raise first_error(errors) from errors
 
 
 def _job_answers(apis: Sequence[ApiSpec]) -> Mapping[str, JobAnswers]:
@@ -273,16 +307,20 @@ def _id_prefix(settings: ServerSettings) -> str:
     return f"{settings.gateway_id}-" if settings.gateway_id else ""
 
 
-def _batch_jobs(settings: Settings, backends: Backends) -> int:
-    """Return the number of jobs that fill a batch of a worker."""
+def _recognition(settings: Settings, backends: Backends) -> Recognition:
     batch_jobs = max(model.engine.batches.max_jobs for model in backends.models)
-    if backends.is_remote:  # recognisers have their own settings
-        return batch_jobs
-    return min(batch_jobs, settings.worker.batch_jobs)
-
-
-def _chunks_in_flight(backends: Backends, batch_jobs: int) -> int:
-    return max_chunks_in_flight(len(backends.transcriber.stats().workers), batch_jobs)
+    if not backends.is_remote:  # recognisers have their own settings
+        batch_jobs = min(batch_jobs, settings.worker.batch_jobs)
+    workers = len(backends.transcriber.stats().workers)
+    return Recognition(
+        backends.transcriber,
+        backends.decoder,
+        backends.models,
+        backends.optional.speakers,
+        FairSemaphore(max_chunks_in_flight(workers, batch_jobs)),
+        batch_jobs,
+        backends.is_remote,
+    )
 
 
 def _open_database(settings: LedgerSettings) -> Database:
@@ -384,16 +422,18 @@ async def _open_webhooks(
 
 
 def _snapshot(service: Service, host: HostReader) -> Snapshot:
-    asr = service.transcriber.stats()
+    recognition, live, metrics = service.recognition, service.live, service.metrics
+    asr = recognition.transcriber.stats()
     # The number of recognisers in a cluster changes.
-    service.chunk_slots.width = max_chunks_in_flight(len(asr.workers), service.batch_jobs)
+    slots = max_chunks_in_flight(len(asr.workers), recognition.batch_jobs)
+    recognition.chunk_slots.width = slots
     return Snapshot(
         asr=asr,
-        decode=service.decoder.stats(),
-        connected=service.live.connected,
-        waiting=service.live.waiting,
-        errors=service.metrics.errors.copy(),
-        final_delays_s=service.metrics.live.take_final_delays(),
+        decode=recognition.decoder.stats(),
+        connected=live.connected,
+        waiting=live.waiting,
+        errors=metrics.errors.copy(),
+        final_delays_s=metrics.live.take_final_delays(),
         host=host.read(),
     )
 

@@ -93,7 +93,7 @@ async def test_an_unknown_job_has_no_events(client: httpx2.AsyncClient) -> None:
 async def test_many_streams_of_a_job_read_the_database_as_often_as_one(
     running: Live, client: httpx2.AsyncClient
 ) -> None:
-    ledger = running.state.running.ledger
+    ledger = running.state.storage.ledger
     find, reads, began_at = ledger.find, list[float](), time.monotonic()
 
     def counted(owner: ClientId, job_id: str) -> Job | None:

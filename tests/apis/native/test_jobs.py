@@ -14,7 +14,7 @@ from structlog.testing import LogCapture
 from auricle.config.settings import LedgerSettings
 from auricle.ledger.database import Transaction
 from auricle.ledger.sqlite import FILE_NAME, SqliteDatabase
-from auricle.server import running as running_module
+from auricle.server import storage
 from auricle.server.jobs.background_jobs import requests
 from auricle.values.errors import AudioError, NoWorkerReady
 from auricle.values.types import ANONYMOUS, JobKind
@@ -63,8 +63,8 @@ async def test_a_request_does_not_wait_long_for_a_busy_database(
     method: str,
     path: str,
 ) -> None:
-    monkeypatch.setattr(running_module, "DATABASE_THREAD_WAIT_S", 0.1)
-    threads = running.state.running.database_threads
+    monkeypatch.setattr(storage, "DATABASE_THREAD_WAIT_S", 0.1)
+    threads = running.state.storage.database_threads
     for borrower in range(int(threads.total_tokens)):
         threads.acquire_on_behalf_of_nowait(borrower)
     with anyio.fail_after(60):
@@ -207,7 +207,7 @@ async def test_deleting_a_job_cancels_it(
     await running.until_at_rest()
     assert len(running.transcriber.cancelled) == 1
     assert (await client.get("/jobs/a1")).status_code == 404
-    assert list(running.state.running.audio.names(float("inf"))) == []
+    assert list(running.state.storage.audio.names(float("inf"))) == []
     assert [entry["state"] for entry in logged.entries if entry["event"] == "job"] == ["cancelled"]
 
 
@@ -236,7 +236,7 @@ async def test_the_same_submission_is_the_same_job(
     assert (await until(client, "a1", "done"))["text"] == "hello"
     await running.until_at_rest()
     assert len(running.transcriber.jobs) == 1
-    assert list(running.state.running.audio.names(float("inf"))) == []
+    assert list(running.state.storage.audio.names(float("inf"))) == []
 
 
 @pytest.mark.parametrize("is_finished", [False, True])
@@ -257,7 +257,7 @@ async def test_an_id_with_other_audio_or_options_is_a_conflict(
     running.transcriber.gate.set()
     assert (await until(client, "a1", "done"))["text"] == "hello"
     await running.until_at_rest()
-    assert list(running.state.running.audio.names(float("inf"))) == []
+    assert list(running.state.storage.audio.names(float("inf"))) == []
 
 
 async def test_an_id_is_free_again_once_its_job_is_deleted(
@@ -292,7 +292,7 @@ async def test_the_start_of_a_queued_job_is_estimated(
     await post(client, "first")
     assert (await until(client, "first", "done"))["starts_in_s"] is None
     running.transcriber.gate = anyio.Event()
-    ids = [f"job-{number}" for number in range(running.state.settings.max_file_jobs + 2)]
+    ids = [f"job-{number}" for number in range(running.state.settings.server.max_file_jobs + 2)]
     for job_id in ids:
         accepted = await post(client, job_id)
     assert accepted.json()["starts_in_s"] >= 0
@@ -313,7 +313,7 @@ async def test_a_slow_search_does_not_delay_the_acceptance_of_a_job(
         may_end.wait()
 
     async with anyio.create_task_group() as group:
-        group.start_soon(to_thread.run_sync, running.state.running.database.read, search)
+        group.start_soon(to_thread.run_sync, running.state.storage.database.read, search)
         await to_thread.run_sync(has_begun.wait)
         accepted = await post(client, "a1")
         may_end.set()
@@ -329,7 +329,7 @@ async def test_a_full_quota_refuses_a_job(tmp_path: Path) -> None:
             await post(client, "a1")
             refused = await post(client, "a2")
             assert (refused.status_code, refused.json()["error"]["code"]) == (503, "ledger_full")
-            assert len(list(running.state.running.audio.names(float("inf")))) == 1
+            assert len(list(running.state.storage.audio.names(float("inf")))) == 1
             running.transcriber.gate.set()
             await until(client, "a1", "done")
             assert (await post(client, "a2")).status_code == 202

@@ -50,7 +50,7 @@ def add(service: InProcess, uid: str, *texts: str, owner: str = "alice", **field
         }
     )
     segments = [KeptSegment(n, n * 1000, n * 1000 + 900, text) for n, text in enumerate(texts)]
-    transcripts = service.state.running.transcripts
+    transcripts = service.state.storage.transcripts
     transcripts.add(transcript, segments)
 
 
@@ -89,7 +89,7 @@ async def test_a_session_whose_client_vanished_can_be_read(
         await caller.tell("finalize" if source == "native" else "Finalize")
         await caller.until("final" if source == "native" else "Results")
         caller.connection.transport.abort()
-    transcripts = running.state.running.transcripts
+    transcripts = running.state.storage.transcripts
     await poll_until(lambda: transcripts.page(ClientId("anonymous")))
     (transcript,) = await listed(running)
     assert (transcript["source"], transcript["language"]) == (source, "en")
@@ -109,7 +109,7 @@ async def test_a_realtime_session_is_found_by_its_source(running: Live) -> None:
         await caller.tell("input_audio_buffer.append", audio=b64encode(pcm(SPEECH)).decode())
         await caller.tell("input_audio_buffer.commit")
         await caller.until("conversation.item.input_audio_transcription.completed")
-    transcripts = running.state.running.transcripts
+    transcripts = running.state.storage.transcripts
     await poll_until(lambda: transcripts.page(ClientId("anonymous")))
     async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as client:
         response = await client.get("/v1/transcripts", params={"source": "openai-realtime"})
@@ -117,10 +117,10 @@ async def test_a_realtime_session_is_found_by_its_source(running: Live) -> None:
 
 
 async def test_requests_that_wait_for_the_database_leave_threads_for_others(running: Live) -> None:
-    transcripts = running.state.running.transcripts
+    transcripts = running.state.storage.transcripts
     database = transcripts._database
     release = threading.Event()
-    threads = running.state.running.database_threads
+    threads = running.state.storage.database_threads
     async with httpx2.AsyncClient() as client, anyio.create_task_group() as group:
         group.start_soon(to_thread.run_sync, partial(database.read, lambda t: release.wait(60)))
         url = f"http://127.0.0.1:{running.port}/v1/transcripts"
@@ -285,7 +285,7 @@ async def test_transcripts_expire_after_the_setting_was_turned_off(tmp_path: Pat
         old = KeptTranscript("old", ClientId("alice"), "native", "en", started_at=0, ended_at=1)
         Transcripts(database).add(old, [KeptSegment(0, 0, 900, "word")])
     async with live(tmp_path, ledger=settings) as service:
-        transcripts = Transcripts(service.state.running.ledger._database)
+        transcripts = Transcripts(service.state.storage.ledger._database)
         await poll_until(lambda: transcripts.find(ClientId("alice"), "old") is None)
 
 
@@ -301,7 +301,7 @@ def test_a_second_server_on_the_same_directory_does_not_start(
 
 @pytest.fixture
 def dialogue(service: InProcess) -> InProcess:
-    transcripts = service.state.running.transcripts
+    transcripts = service.state.storage.transcripts
     transcript = KeptTranscript("a", ClientId("alice"), "native", "en", 1.8e9, 1.8e9 + 10)
     spoken = [(0, "One."), (1, "Two."), (0, "Three."), (None, "Four.")]
     transcripts.add(
@@ -315,7 +315,7 @@ def dialogue(service: InProcess) -> InProcess:
 
 
 def test_words_have_their_times_and_cut_subtitles(service: InProcess) -> None:
-    transcripts = service.state.running.transcripts
+    transcripts = service.state.storage.transcripts
     said = ["The train leaves at noon, and nobody", " knows whether it will stop at the border."]
     words = (KeptWord(0, 1500, said[0]), KeptWord(6000, 9000, said[1]))
     transcript = KeptTranscript("a", ClientId("alice"), "job", "en", 1.8e9, 1.8e9 + 10)

@@ -365,7 +365,7 @@ async def test_a_file_that_turns_out_to_be_long_keeps_no_place(running: Live) ->
     async with await running.connect() as stream:
         await stream.send(request_bytes(body(mp3, stream="true", language="en")))
         await poll_until(lambda: running.transcriber.in_flight)
-        assert (running.state.file_slots.taken, running.transcriber.reserved) == (1, {})
+        assert (running.state.uploads.file_slots.taken, running.transcriber.reserved) == (1, {})
     await running.until_at_rest()
 
 

@@ -50,8 +50,7 @@ def test_models_come_first_and_then_names_that_mean_one_of_them(tmp_path: Path) 
 
 def test_the_list_says_where_speech_and_text_go(service: InProcess) -> None:
     def flow_of(**parts: Any) -> object:
-        elsewhere = replace(service.state, **parts)
-        app = create_app(elsewhere)
+        app = create_app(replace(service.state, **parts))
         return TestClient(app, base_url="http://127.0.0.1").get("/v1/models").json()["data_flow"]
 
     assert flow_of() == {
@@ -60,13 +59,14 @@ def test_the_list_says_where_speech_and_text_go(service: InProcess) -> None:
         "database": "server",
         "keeps_transcripts": False,
     }
+    ledger = LedgerSettings(
+        audio_url="s3://audio/jobs",
+        database_url=SecretStr("postgresql://database/auricle"),
+        keep_transcripts=True,
+    )
     elsewhere = flow_of(
-        has_remote_recognisers=True,
-        ledger_settings=LedgerSettings(
-            audio_url="s3://audio/jobs",
-            database_url=SecretStr("postgresql://database/auricle"),
-            keep_transcripts=True,
-        ),
+        recognition=replace(service.state.recognition, has_remote_recognisers=True),
+        settings=replace(service.state.settings, ledger=ledger),
     )
     assert elsewhere == {
         "recognition": "recognisers",

@@ -126,7 +126,7 @@ async def test_it_needs_no_key_and_its_transcripts_belong_to_nobody_who_has_one(
     async with vosk(tmp_path, ledger=ledger, api_keys=keys("anna:secret")) as service:
         async with service.call(host="auricle:2700") as caller:
             assert (await caller.ask(EOF))["text"] == ""
-        transcripts = service.state.running.transcripts
+        transcripts = service.state.storage.transcripts
         assert not list(transcripts.page(ANONYMOUS))
     [session] = [entry for entry in logged.entries if entry["event"] == "session_started"]
     assert (session["dialect"], session["client"]) == ("vosk", "vosk")

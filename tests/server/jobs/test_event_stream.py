@@ -47,7 +47,7 @@ async def events(folder: Path, recognise: Recognise) -> list[Message]:
             sent.append(message)
 
         stream = EventStream(
-            UploadContext(Request(scope, never)),
+            UploadContext(service.state.uploads, Request(scope, never)),
             recognise,
             encode_delta=str.encode,
             encode_done=lambda result: f"done {result.transcript.text}".encode(),

@@ -22,7 +22,7 @@ TWO = Segment(1600, 6400, " Two", words=(Word(1600, 6400, " Two", 0.9),))
 
 
 def kept(service: FakeService, uid: str) -> tuple[KeptTranscript, list[KeptSegment]] | None:
-    transcripts = service.state.running.transcripts
+    transcripts = service.state.storage.transcripts
     found = transcripts.find(ANONYMOUS, uid)
     return None if found is None else (found[0], list(found[1]))
 
@@ -52,7 +52,7 @@ async def test_nothing_is_kept_without_text_or_without_the_setting(
             service.transcriber.answer_with = lambda job: heard("", job, segments=())
         await accept(service)
         await ended(service)
-        database = service.state.running.ledger._database
+        database = service.state.storage.ledger._database
         assert database.read(lambda t: t.execute("SELECT count(*) FROM transcripts")) == [(0,)]
 
 
@@ -70,7 +70,7 @@ async def test_the_result_is_found_by_its_words_and_only_by_its_key(tmp_path: Pa
         url, audio = "/utterance?wait=0&job_id=a", CLIP.path.read_bytes()
         response = await client.post(url, content=audio, headers=WAV | alice)
         assert response.status_code == 202
-        database = service.state.running.ledger._database
+        database = service.state.storage.ledger._database
         await poll_until(lambda: database.read(lambda t: t.execute("SELECT 1 FROM transcripts")))
         own = (await client.get("/v1/transcripts", params=search, headers=alice)).json()
         others = (await client.get("/v1/transcripts", params=search, headers=bob)).json()

@@ -31,7 +31,7 @@ async def test_an_utterance_that_took_too_long_to_decode_is_not_submitted(tmp_pa
     async with opened(tmp_path) as service:
         with pytest.raises(DeadlineExceeded):
             await transcribe_short(
-                service.state,
+                service.state.recognition,
                 check(Fields()),
                 CLIP.pcm,
                 client=ANONYMOUS,
@@ -45,7 +45,7 @@ async def test_an_utterance_that_took_too_long_to_decode_is_not_submitted(tmp_pa
 async def test_silence_reports_its_length_and_time(tmp_path: Path) -> None:
     async with opened(tmp_path) as service:
         result = await transcribe_short(
-            service.state,
+            service.state.recognition,
             check(Fields()),
             np.zeros(16_000, np.int16),
             client=ANONYMOUS,

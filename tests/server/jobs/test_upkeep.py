@@ -31,11 +31,11 @@ async def test_audio_is_kept_for_the_time_of_the_setting(
         await accept(service)
         job = await ended(service)
         await poll_until(service.is_at_rest)
-        delete_expired(service.state)
+        delete_expired(service.state.storage)
         assert stored(service) == [job.spec.audio]
 
         monkeypatch.setattr(time, "time", lambda: float(job.audio_until or 0))
-        delete_expired(service.state)
+        delete_expired(service.state.storage)
         assert stored(service) == []
 
 
@@ -52,10 +52,10 @@ async def test_kept_audio_that_could_not_be_deleted_is_deleted_later(
             proxy.is_refusing = True
             proxy.cut()
             with pytest.raises(LedgerUnavailable):
-                await to_thread.run_sync(delete_expired, service.state)
+                await to_thread.run_sync(delete_expired, service.state.storage)
             proxy.is_refusing = False
             assert await to_thread.run_sync(stored, service) == [job.spec.audio]
-            await to_thread.run_sync(delete_expired, service.state)
+            await to_thread.run_sync(delete_expired, service.state.storage)
             assert await to_thread.run_sync(stored, service) == []
 
 
@@ -68,18 +68,18 @@ async def test_jobs_expire_while_the_audio_of_others_cannot_be_deleted(
         await accept(service, job_id="other")
         await ended(service, "other")
         await poll_until(service.is_at_rest)
-        ledger, (name,) = service.state.running.ledger, stored(service)
+        ledger, (name,) = service.state.storage.ledger, stored(service)
         audio = tmp_path / "state" / "audio" / name
         audio.unlink()
         audio.mkdir()  # can't be deleted as a file
         monkeypatch.setattr(time, "time", lambda: FAR_FUTURE)
         with pytest.raises(LedgerUnavailable):
-            delete_expired(service.state)
+            delete_expired(service.state.storage)
         assert ledger.find(ANONYMOUS, "other") is None
         assert ledger.find(ANONYMOUS, "job") is not None
 
         audio.rmdir()
-        delete_expired(service.state)
+        delete_expired(service.state.storage)
         assert ledger.find(ANONYMOUS, "job") is None
 
 
@@ -89,12 +89,12 @@ async def test_a_sweep_deletes_old_orphans_of_each_store(
     upload = tmp_path / "upload"
     upload.write_bytes(b"RIFF")
     async with running(tmp_path, **audio_settings) as service:
-        orphan = service.state.running.audio.put(upload)
-        sweep_audio(service.state, NEVER)
+        orphan = service.state.storage.audio.put(upload)
+        sweep_audio(service.state.jobs, NEVER)
         assert stored(service) == [orphan]
 
         monkeypatch.setattr(time, "time", lambda: FAR_FUTURE)
-        sweep_audio(service.state, FAR_FUTURE)
+        sweep_audio(service.state.jobs, FAR_FUTURE)
         assert stored(service) == []
 
 

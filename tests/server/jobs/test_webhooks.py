@@ -74,7 +74,7 @@ async def test_json_has_a_callback_too(client: httpx2.AsyncClient, receiver: Rec
 async def test_the_end_of_a_job_is_sent_at_once(
     running: Live, client: httpx2.AsyncClient, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    webhooks = running.state.running.webhooks
+    webhooks = running.state.jobs.webhooks
     assert webhooks is not None
     monkeypatch.setattr(webhooks, "_poll_s", 3600)
     await poll_until(lambda: not webhooks.has_work)
@@ -108,7 +108,7 @@ async def test_the_receiver_of_a_job_that_was_cancelled_is_notified(
     job = await until_sent(client, "delivered")
     assert json.loads(receiver.requests[0][2])["type"] == "job.cancelled"
     await running.until_at_rest()
-    assert list(running.state.running.audio.names(float("inf"))) == []
+    assert list(running.state.storage.audio.names(float("inf"))) == []
 
     again = (await client.delete("/jobs/a1")).json()
     assert again == {name: value for name, value in job.items() if name != "webhook"}
@@ -215,7 +215,7 @@ def types(receiver: Receiver) -> list[str]:
 async def test_progress_is_sent_on_request_one_event_at_a_time(
     running: Live, client: httpx2.AsyncClient, receiver: Receiver
 ) -> None:
-    running.state.running.runner._renew_s = 0.05
+    running.state.jobs.runner._renew_s = 0.05
     running.decoder.script = file_of(20, 15)
     running.transcriber.gate = anyio.Event()
     await post(client, callback_url=receiver.url("/hang"), webhook_events="job.progress")
@@ -236,7 +236,7 @@ async def test_progress_is_sent_on_request_one_event_at_a_time(
 async def test_each_renewal_after_a_delivery_sends_the_latest_progress(
     running: Live, client: httpx2.AsyncClient, receiver: Receiver
 ) -> None:
-    running.state.running.runner._renew_s = 0.05
+    running.state.jobs.runner._renew_s = 0.05
     running.decoder.script = file_of(20, 15)
     running.transcriber.gate = anyio.Event()
     accepted = await post(client, callback_url=receiver.url(), webhook_events="job.progress")
@@ -407,9 +407,9 @@ async def test_the_receiver_of_a_job_whose_api_is_gone_gets_an_error(
         live(tmp_path / "spool", ledger=ledger) as running,
         httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as client,
     ):
-        running.state.running.runner.drain()
+        running.state.jobs.runner.drain()
         await post(client, callback_url=receiver.url())
-        database = running.state.running.database
+        database = running.state.storage.database
         database.write("removal", lambda t: t.execute("UPDATE jobs SET api = 'gone'"))
     async with (
         live(tmp_path / "spool", ledger=ledger) as running,

@@ -66,7 +66,7 @@ def mine(first: Issued, second: Issued, tmp_path: Path) -> Issued:
 async def serving(tmp_path: Path, files: Issued) -> AsyncIterator[int]:
     """The application behind TLS; files that change are taken at once."""
     async with opened(tmp_path / "spool", **files.settings) as service:
-        certificate = Certificate.of(service.state.settings)
+        certificate = Certificate.of(service.state.settings.server)
         assert certificate is not None
         follow = partial(certificate.follow, check_interval_s=CHECK_INTERVAL_S)
         async with anyio.create_task_group() as group:
@@ -129,7 +129,7 @@ async def test_further_ports_stay_without_tls(tmp_path: Path, first: Issued) -> 
     plain = open_sockets("127.0.0.1", 0, "AURICLE_VOSK_PORT")
     async with (
         opened(tmp_path / "spool", **first.settings) as service,
-        listening(service.app, Certificate.of(service.state.settings), plain) as port,
+        listening(service.app, Certificate.of(service.state.settings.server), plain) as port,
         httpx2.AsyncClient(verify=first.client()) as client,
     ):
         for scheme, listened in (("https", port), ("http", plain[0].getsockname()[1])):

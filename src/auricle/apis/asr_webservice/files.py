@@ -30,6 +30,7 @@ from auricle.server.http.openapi import POSTED, answer, query_parameters, refusa
 from auricle.server.http.request_log import request_log
 from auricle.server.http.responses import GAPS_HEADER, json_response
 from auricle.server.jobs.intake import UploadContext
+from auricle.server.service import service_of
 from auricle.server.uploads.multipart import boundary_of, read_form_parts
 from auricle.server.uploads.params import Fields, TranscriptionParams, check, with_model
 from auricle.server.uploads.short_audio import audio_format_of
@@ -74,7 +75,7 @@ router = APIRouter(default_response_class=Response)
 )
 async def post_asr(request: Request) -> Response:
     """Return the transcript of a file as text, subtitles, TSV or JSON."""
-    async with UploadContext(request, accepts_basic=True) as context:
+    async with UploadContext(service_of(request).uploads, request, accepts_basic=True) as context:
         query, result = await _transcribe(context, parse_asr)
         return await context.respond(result, partial(_response, query, result))
 
@@ -90,7 +91,7 @@ async def post_asr(request: Request) -> Response:
 )
 async def post_detect_language(request: Request) -> Response:
     """Return the language of the first 30 s of speech, wherever in the file they are."""
-    async with UploadContext(request, accepts_basic=True) as context:
+    async with UploadContext(service_of(request).uploads, request, accepts_basic=True) as context:
         _, result = await _transcribe(context, parse_detection, DETECTION_SAMPLES)
         return json_response(detection(result.transcript))
 
@@ -104,7 +105,7 @@ async def _transcribe(
     request = context.request
     request_log(request.scope).details["dialect"] = "asr-webservice"
     query = parse(request.query_params.multi_items())
-    params = with_model(_params(query, max_speech_samples), context.server.models)
+    params = with_model(_params(query, max_speech_samples), context.uploads.recognition.models)
     boundary = boundary_of(request.headers.get("content-type", ""))
     length = check_length(request.headers, context.max_upload_bytes)
     context.enter(

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def _mount(server: "Service") -> MountedApi:
-    if not server.all_settings.section(AsrWebserviceSettings).asr_webservice:
+    if not server.settings.section(AsrWebserviceSettings).asr_webservice:
         return MountedApi()
     from auricle.apis.asr_webservice import files, status
     from auricle.apis.asr_webservice.errors import refusal

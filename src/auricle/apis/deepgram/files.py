@@ -36,6 +36,7 @@ from auricle.server.http.responses import json_response
 from auricle.server.jobs.background_jobs.requests import accept_job, check_job_quota
 from auricle.server.jobs.intake import UploadContext
 from auricle.server.jobs.webhooks import check_callback
+from auricle.server.service import service_of
 from auricle.server.uploads.params import Callback, TranscriptionParams, with_model
 from auricle.server.uploads.short_audio import audio_format_of
 from auricle.server.uploads.upload import Upload
@@ -73,7 +74,7 @@ router = APIRouter(default_response_class=Response)
 async def post_listen(request: Request) -> Response:
     """Return the transcript of the file in the body."""
     request_log(request.scope).details["dialect"] = "deepgram"
-    async with UploadContext(request) as context:
+    async with UploadContext(service_of(request).uploads, request) as context:
         query = parse_listen(request.query_params.multi_items())
         _check(request, query)
         return await _answer(context, query)
@@ -88,13 +89,14 @@ def _check(request: Request, query: Listen) -> None:
 
 async def _answer(context: UploadContext, query: Listen) -> Response:
     created, request_id = utc_now(), request_id_of(context.request.scope)
-    models = context.server.models
+    models = context.uploads.recognition.models
     params = with_model(_params(query, request_id), models)
     query = replace(query, warnings=params.warnings)
     if query.callback:
         callback = Callback(query.callback, query.callback_method)
         headers = context.request.headers
-        callback = check_callback(context.server, headers, callback, "callback")
+        keyring, settings = context.uploads.access.keyring, context.uploads.jobs.settings
+        callback = check_callback(keyring, settings, headers, callback, "callback")
         params = replace(params, callback=callback)
     length = check_length(context.request.headers, context.max_upload_bytes)
     if length is not None and query.encoding in _EXPAND:
@@ -108,7 +110,7 @@ async def _answer(context: UploadContext, query: Listen) -> Response:
         model=params.options.model,
     )
     if params.callback is not None:
-        await check_job_quota(context.server, context.client, params.job_id, length or 0)
+        await check_job_quota(context.uploads.jobs, context.client, params.job_id, length or 0)
     sha256 = hashlib.sha256()
 
     def expand(chunk: bytes) -> bytes:
@@ -133,7 +135,9 @@ async def _accept(
 ) -> Response:
     """Accept a job, whose transcript is sent to its callback."""
     answer = answer_format(response)
-    await accept_job(context.server, context.client, params, answer, upload, context.resources)
+    await accept_job(
+        context.uploads.jobs, context.client, params, answer, upload, context.resources
+    )
     body: AcceptedBody = {"request_id": response.metadata.request_id}
     return json_response(body, headers=_headers(response))
 

@@ -18,13 +18,13 @@ router = APIRouter()
 @router.websocket("/v2/listen")
 async def listen(websocket: WebSocket) -> None:
     """Accept a client, and serve it until either side closes."""
-    await serve_dialect(websocket, "flux", _read)
+    await serve_dialect(websocket.app.state.auricle.streams, websocket, "flux", _read)
 
 
 def _read(websocket: WebSocket) -> Handshake:
     server: Service = websocket.app.state.auricle
     query = parse_listen_turns(websocket.query_params.multi_items())
-    choice = server.models.choose(query.model)
+    choice = server.recognition.models.choose(query.model)
     query = replace(query, warnings=(*query.warnings, *choice.warnings))
     dialect = FluxDialect(query, request_id=request_id_of(websocket.scope))
     subprotocol = introduced_subprotocol(websocket)

@@ -25,7 +25,7 @@ router = APIRouter()
 @router.websocket("/v1/listen")
 async def listen(websocket: WebSocket) -> None:
     """Accept a client, and serve it until either side closes."""
-    await serve_dialect(websocket, "deepgram", _read)
+    await serve_dialect(websocket.app.state.auricle.streams, websocket, "deepgram", _read)
 
 
 def _read(websocket: WebSocket) -> Handshake:
@@ -34,7 +34,7 @@ def _read(websocket: WebSocket) -> Handshake:
     query = parse_listen(items, server.live.settings.endpoint_ms)
     if query.callback:
         raise BadRequest("callback is not supported; results are sent over this connection.")
-    choice = server.models.choose(query.model)
+    choice = server.recognition.models.choose(query.model)
     query = replace(query, warnings=(*query.warnings, *choice.warnings))
     dialect = DeepgramDialect(
         query,

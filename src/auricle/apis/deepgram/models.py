@@ -31,8 +31,8 @@ router = APIRouter(route_class=_DeepgramRoute, default_response_class=Response)
 async def get_models(request: Request) -> Response:
     """Return the models, and the operator's aliases of them."""
     server = service_of(request)
-    server.admit(request)
-    models = [_body(name, server.models.choose(name).model) for name in _names(server)]
+    server.access.admit(request)
+    models = [_body(name, server.recognition.models.choose(name).model) for name in _names(server)]
     return json_response(ModelList(stt=models, tts=[]))
 
 
@@ -43,13 +43,13 @@ async def get_models(request: Request) -> Response:
 async def get_model(request: Request, name: str) -> Response:
     """Return a model by its UUID, which Deepgram's clients send, or by its name."""
     server = service_of(request)
-    server.admit(request)
+    server.access.admit(request)
     listed = next((each for each in _names(server) if model_uuid(each) == name), name)
-    return json_response(_body(listed, server.models.choose(listed).model))
+    return json_response(_body(listed, server.recognition.models.choose(listed).model))
 
 
 def _names(server: Service) -> list[str]:
-    models = server.models
+    models = server.recognition.models
     return list(dict.fromkeys((*(model.name for model in models), *models.aliases)))
 
 

@@ -37,7 +37,7 @@ class _Grant(TypedDict):
 )
 async def post_grant(request: Request) -> Response:
     """Return a token that replaces the request's key for ``ttl_seconds``."""
-    service_of(request).admit(request)
+    service_of(request).access.admit(request)
     body = await read_json(request, MAX_BODY_BYTES)
     ttl_s = int(decode_json(body, _GrantFields, "body").ttl_seconds)
     grant = _Grant(access_token=issue_token(request, ttl_s), expires_in=ttl_s)

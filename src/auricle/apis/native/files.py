@@ -35,6 +35,7 @@ from auricle.server.jobs.background_jobs.requests import (
 from auricle.server.jobs.background_jobs.view import JobView
 from auricle.server.jobs.intake import UploadContext
 from auricle.server.jobs.webhooks import check_callback
+from auricle.server.service import service_of
 from auricle.server.uploads.params import (
     Fields,
     JsonRequest,
@@ -107,7 +108,7 @@ router = APIRouter(default_response_class=Response)
 async def post_utterance(request: Request) -> Response:
     """Return the transcript of an utterance or a file, or a job (``wait=0``)."""
     sent_type = media_type(request.headers)
-    async with UploadContext(request) as context:
+    async with UploadContext(service_of(request).uploads, request) as context:
         if sent_type in _JSON_TYPES or sent_type.endswith("+json"):
             return await _answer_json(context)
         if sent_type in _AUDIO_TYPES or sent_type.startswith(("audio/", "video/")):
@@ -120,11 +121,11 @@ async def post_utterance(request: Request) -> Response:
 async def _answer_json(context: UploadContext) -> Response:
     """Transcribe a JSON body with base64 audio."""
     request = context.request
-    max_bytes = int(context.server.settings.max_json_mb * _MB)
+    max_bytes = int(context.uploads.settings.max_json_mb * _MB)
     length = check_length(request.headers, max_bytes)
     context.enter(estimate_json_s(length), size_bytes=length, is_job=_is_job(request))
     params, upload = await context.read_json(max_bytes)
-    params = with_model(_with_callback(context, params), context.server.models)
+    params = with_model(_with_callback(context, params), context.uploads.recognition.models)
     context.note(params, upload.size_bytes)
     return await _answer(context, params, upload, _uploading(context, params))
 
@@ -134,7 +135,7 @@ async def _answer_audio(context: UploadContext) -> Response:
     request = context.request
     query = request.query_params
     params = check(parse_query(query), ignored_fields(query.multi_items()))
-    params = with_model(_with_callback(context, params), context.server.models)
+    params = with_model(_with_callback(context, params), context.uploads.recognition.models)
     length = check_length(request.headers, context.max_upload_bytes)
     context.note(params, length or 0)
     audio_s = estimate_s(length, params.audio_format, params.sample_rate_hz)
@@ -146,7 +147,7 @@ async def _answer_audio(context: UploadContext) -> Response:
         model=params.options.model,
     )
     if _is_job(request):
-        await check_job_quota(context.server, context.client, params.job_id, length or 0)
+        await check_job_quota(context.uploads.jobs, context.client, params.job_id, length or 0)
     uploading = _uploading(context, params)
     spool = await context.store_body()
     context.note(params, spool.size_bytes)
@@ -165,7 +166,7 @@ async def _answer(
         job = await _accept(context, params, upload, uploading)
         return json_response(body_of(job), 202, {"location": f"/jobs/{params.job_id}"})
     result = await context.transcribe(params, upload, audio_format)
-    model = context.server.models.find(params.options.model).name
+    model = context.uploads.recognition.models.find(params.options.model).name
     return await context.respond(result, lambda _: _response(params, model, result))
 
 
@@ -173,12 +174,12 @@ async def _accept(
     context: UploadContext, params: TranscriptionParams, upload: Upload, uploading: UploadingJob
 ) -> JobView:
     """Accept a job, unless its caller has cancelled it during its upload."""
-    server, client = context.server, context.client
+    jobs, client = context.uploads.jobs, context.client
     if uploading.is_cancelled:
         return uploading
-    job = await accept_job(server, client, params, FORMAT, upload, context.resources)
+    job = await accept_job(jobs, client, params, FORMAT, upload, context.resources)
     if uploading.is_cancelled:
-        return await delete_job(server, client, params.job_id)
+        return await delete_job(jobs, client, params.job_id)
     return job
 
 
@@ -188,7 +189,9 @@ def _with_callback(context: UploadContext, params: TranscriptionParams) -> Trans
     if not _is_job(context.request):
         raise BadRequest("callback_url needs `wait=0`: the response is the result.", _CALLBACK)
     headers = context.request.headers
-    callback = check_callback(context.server, headers, params.callback, _CALLBACK)
+    uploads = context.uploads
+    keyring, settings = uploads.access.keyring, uploads.jobs.settings
+    callback = check_callback(keyring, settings, headers, params.callback, _CALLBACK)
     return replace(params, callback=callback)
 
 
@@ -202,7 +205,7 @@ def _uploading(context: UploadContext, params: TranscriptionParams) -> Uploading
     """Return the job that the request uploads, if it is to be one."""
     if not _is_job(context.request):
         return None
-    uploading = context.server.uploading.add(context.client, params.job_id, params.trace_id)
+    uploading = context.uploads.jobs.uploading.add(context.client, params.job_id, params.trace_id)
     return context.resources.enter_context(uploading)
 
 

@@ -47,7 +47,7 @@ class JobEvents(Response):
         Raises:
             Overloaded: There are too many streams.
         """
-        with self._server.job_followers.follow(self._client, self._job["job_id"]) as followed:
+        with self._server.jobs.followers.follow(self._client, self._job["job_id"]) as followed:
             await send(
                 {
                     "type": "http.response.start",
@@ -72,13 +72,13 @@ class JobEvents(Response):
                 return
 
     async def _read(self) -> JobBody:
-        return body_of(await find_job(self._server, self._client, self._job["job_id"]))
+        return body_of(await find_job(self._server.jobs, self._client, self._job["job_id"]))
 
     async def _has_changed(self, followed: Followed[JobBody], send: Send) -> bool:
         """Wait for a change; return ``False`` if there will be none."""
         silent_since = anyio.current_time()
         while not self._server.lifecycle.is_draining:
-            interval_s = self._server.job_followers.interval_s(self._client)
+            interval_s = self._server.jobs.followers.interval_s(self._client)
             await anyio.sleep(interval_s)
             try:
                 job = await followed.latest(self._read, interval_s)

@@ -64,11 +64,11 @@ async def get_jobs(request: Request) -> Response:
     the IDs, and so the texts, of the others' jobs.
     """
     server = service_of(request)
-    client = server.admit(request)
-    server.keyring.check_is_key(request.headers)
+    client = server.access.admit(request)
+    server.access.keyring.check_is_key(request.headers)
     query = convert_texts(request.query_params.multi_items(), JobsQuery, "query string")
     states = query.state or tuple(JobState)
-    page = await list_jobs(server, client, states, query.before, query.limit)
+    page = await list_jobs(server.jobs, client, states, query.before, query.limit)
     return json_response(jobs_body(page))
 
 
@@ -80,7 +80,7 @@ async def get_jobs(request: Request) -> Response:
 async def get_job(request: Request, job_id: str) -> Response:
     """Return the state of a job, its progress (0..1) and its text so far."""
     server = service_of(request)
-    return _answer(request, await find_job(server, server.admit(request), job_id))
+    return _answer(request, await find_job(server.jobs, server.access.admit(request), job_id))
 
 
 @router.get(
@@ -97,8 +97,8 @@ async def get_job(request: Request, job_id: str) -> Response:
 async def get_job_events(request: Request, job_id: str) -> Response:
     """Stream a job's changes until it has ended."""
     server = service_of(request)
-    client = server.admit(request)
-    job = body_of(await find_job(server, client, job_id))
+    client = server.access.admit(request)
+    job = body_of(await find_job(server.jobs, client, job_id))
     _note(request, job)
     if is_head(request.scope):
         return Response(media_type=JobEvents.media_type)
@@ -113,7 +113,7 @@ async def get_job_events(request: Request, job_id: str) -> Response:
 async def delete(request: Request, job_id: str) -> Response:
     """Cancel a job that is queued or running; delete one that is finished."""
     server = service_of(request)
-    return _answer(request, await delete_job(server, server.admit(request), job_id))
+    return _answer(request, await delete_job(server.jobs, server.access.admit(request), job_id))
 
 
 def _answer(request: Request, view: JobView) -> Response:

@@ -89,7 +89,7 @@ def _enter(server: Service, websocket: WebSocket) -> "_StreamHandshake":
     Raises:
         AuricleError: The handshake is rejected.
     """
-    client = server.admit_socket(websocket)
+    client = server.access.admit_socket(websocket)
     server.lifecycle.check_serving()
     query = websocket.query_params
     parameters = _checked(parse_query(query))
@@ -106,7 +106,7 @@ def _enter(server: Service, websocket: WebSocket) -> "_StreamHandshake":
                 handshake.admit()
         except (Overloaded, RateLimited):
             # If there are several models, `start` may name one that is ready.
-            if handshake.starts_at_once or len(server.models) == 1:
+            if handshake.starts_at_once or len(server.recognition.models) == 1:
                 raise
     return handshake
 
@@ -145,7 +145,7 @@ class _StreamHandshake:
             Overloaded: The machine holds no other speaker, or no worker is ready.
             RateLimited: The client has reached one of its limits.
         """
-        model = self.server.models.choose(self.parameters.model).option
+        model = self.server.recognition.models.choose(self.parameters.model).option
         if self.place is not None and model == self.place_model:
             return
         self.leave()
@@ -189,7 +189,7 @@ class _StreamHandshake:
                 self.server.live,
                 runner,
                 NativeDialect(),
-                drain_s=self.server.connection_drain_s,
+                drain_s=self.server.streams.drain_s,
                 warnings=self.warnings,
             ).run(last_result)
         note_end(self.websocket, self.server.live, end)
@@ -243,14 +243,14 @@ class _StreamHandshake:
         )
         self.admit(is_known=is_known)
         assert self.place is not None
-        self.warnings += self.server.models.choose(self.parameters.model).warnings
+        self.warnings += self.server.recognition.models.choose(self.parameters.model).warnings
         claim = NO_CLAIM
         # Without parameters in the query, a client stops this session and starts another.
         has_parameters = not _PARAMETERS.isdisjoint(self.websocket.query_params)
         if isinstance(first, Start) or (isinstance(first, Resume) and has_parameters):
             claim = await live.reclaim(self.client, first.session, first.secret)
         place, self.place = self.place, None
-        group = self.server.running.background
+        group = self.server.streams.background
         return None, await live.open(
             group,
             self.client,

@@ -44,7 +44,7 @@ class _Token(TypedDict):
 )
 async def post_token(request: Request) -> Response:
     """Return a token that replaces the request's key for ``ttl_s`` seconds."""
-    service_of(request).admit(request)
+    service_of(request).access.admit(request)
     body = await read_json(request, MAX_BODY_BYTES)
     ttl_s = int(decode_json(body, _TokenFields, "body").ttl_s)
     token = _Token(token=issue_token(request, ttl_s), expires_in_s=ttl_s)
@@ -57,4 +57,4 @@ def issue_token(request: Request, ttl_s: int) -> str:
     Raises:
         Unauthorized: There is no valid key; a token can't issue tokens.
     """
-    return service_of(request).keyring.issue_token(request.headers, ttl_s, now=time.time())
+    return service_of(request).access.keyring.issue_token(request.headers, ttl_s, now=time.time())

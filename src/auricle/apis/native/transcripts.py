@@ -319,7 +319,7 @@ async def _read_json(request: Request, into: type[T], max_bytes: int) -> T:
         TooLarge: It is too large.
     """
     check_length(request.headers, max_bytes)
-    pause_s = service_of(request).settings.body_timeout_s
+    pause_s = service_of(request).settings.server.body_timeout_s
     body = await read_body(request.receive, max_bytes=max_bytes, pause_s=pause_s)
     return decode_json(body, into, "JSON body")
 
@@ -360,15 +360,15 @@ def _admit(request: Request) -> tuple[ClientId, Transcripts]:
     A token is held by a visitor of a page, and transcripts of its key are those of all visitors.
     """
     state = service_of(request)
-    owner = state.admit(request)
-    state.keyring.check_is_key(request.headers)
-    if not state.ledger_settings.keep_transcripts:
+    owner = state.access.admit(request)
+    state.access.keyring.check_is_key(request.headers)
+    if not state.settings.ledger.keep_transcripts:
         raise NotFound("This server keeps no transcripts; see AURICLE_KEEP_TRANSCRIPTS.")
-    return owner, state.running.transcripts
+    return owner, state.storage.transcripts
 
 
 async def _in_thread(request: Request, work: Callable[[], T]) -> T:
-    return await service_of(request).running.in_database_thread(work)
+    return await service_of(request).storage.in_database_thread(work)
 
 
 def _unknown() -> NotFound:

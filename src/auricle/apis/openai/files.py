@@ -35,6 +35,7 @@ from auricle.server.http.request_log import request_log
 from auricle.server.http.responses import GAPS_HEADER
 from auricle.server.jobs.event_stream import EventStream
 from auricle.server.jobs.intake import UploadContext
+from auricle.server.service import service_of
 from auricle.server.uploads.multipart import boundary_of, read_form_parts
 from auricle.server.uploads.params import Fields, check, with_model
 from auricle.server.uploads.short_audio import audio_format_of
@@ -97,7 +98,7 @@ async def answer_form(request: Request, task: Task, deployment: str | None = Non
     Raises:
         AuricleError: The request can't be served.
     """
-    async with UploadContext(request) as context:
+    async with UploadContext(service_of(request).uploads, request) as context:
         boundary = boundary_of(request.headers.get("content-type", ""))
         length = check_length(request.headers, context.max_upload_bytes)
         context.enter(estimate_s(length), size_bytes=length)
@@ -114,7 +115,7 @@ async def answer_form(request: Request, task: Task, deployment: str | None = Non
             speakers=speech.speakers,
             warnings=speech.warnings,
         )
-        params = with_model(params, context.server.models)
+        params = with_model(params, context.uploads.recognition.models)
         speech = replace(speech, options=params.options, warnings=params.warnings)
         await spool.flush()
         context.note(params, spool.size_bytes)

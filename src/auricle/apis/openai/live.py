@@ -89,7 +89,7 @@ class _BetaSession(TypedDict):
 @router.websocket("/realtime")
 async def realtime(websocket: WebSocket) -> None:
     """Serve an OpenAI Realtime client; unknown query parameters are ignored."""
-    await serve_dialect(websocket, "openai-realtime", _read)
+    await serve_dialect(websocket.app.state.auricle.streams, websocket, "openai-realtime", _read)
 
 
 @router.post(
@@ -117,7 +117,7 @@ async def post_transcription_session(request: Request) -> Response:
 def _read(websocket: WebSocket) -> Handshake:
     server: Service = websocket.app.state.auricle
     offered = websocket.scope.get("subprotocols", [])
-    secret = server.keyring.style.presented(websocket.headers, offered)
+    secret = server.access.keyring.style.presented(websocket.headers, offered)
     config = _config_of(secret, _default_config(server))
     query = websocket.query_params
     if model := query.get("deployment") or query.get("model"):  # a deployment, at Azure OpenAI
@@ -125,13 +125,13 @@ def _read(websocket: WebSocket) -> Handshake:
     is_beta = _BETA_SUBPROTOCOL in offered or "openai-beta" in websocket.headers
     dialect = RealtimeDialect(secrets.token_hex(8), config, is_beta=is_beta)
     chosen = SUBPROTOCOL if SUBPROTOCOL in offered else None
-    warnings = server.models.choose(config.model).warnings
+    warnings = server.recognition.models.choose(config.model).warnings
     return Handshake(dialect, config.parameters(), chosen, warnings)
 
 
 async def _respond(request: Request, body_of: Callable[[Request], Awaitable[object]]) -> Response:
     """Authenticate a request, and return an answer that must not be cached."""
-    service_of(request).admit(request)
+    service_of(request).access.admit(request)
     return json_response(await body_of(request), headers={"cache-control": "no-store"})
 
 
@@ -174,7 +174,7 @@ def _default_config(server: Service) -> RealtimeConfig:
 def _secret(request: Request, config: RealtimeConfig, ttl_s: int) -> tuple[str, int]:
     """Return a secret, and its expiry in seconds since 1970."""
     now = time.time()
-    token = service_of(request).keyring.issue_token(request.headers, ttl_s, now=now)
+    token = service_of(request).access.keyring.issue_token(request.headers, ttl_s, now=now)
     is_default = config == _default_config(service_of(request))
     session = b"" if is_default else msgspec.json.encode(config.session(""))
     packed = base64.urlsafe_b64encode(session).rstrip(b"=").decode()

@@ -37,7 +37,7 @@ router = APIRouter(default_response_class=Response)
 async def get_models(request: Request) -> Response:
     """Return the models and the other names that requests may use."""
     server = service_of(request)
-    server.admit(request)
+    server.access.admit(request)
     models = [_body(server, name, model) for name, model in _named(server)]
     return json_response(Models(object="list", data=models, data_flow=_data_flow(server)))
 
@@ -53,14 +53,14 @@ async def get_models(request: Request) -> Response:
 async def get_model(request: Request, name: str) -> Response:
     """Return the model that requests mean by a name."""
     server = service_of(request)
-    server.admit(request)
-    return json_response(_body(server, name, server.models.choose(name).model))
+    server.access.admit(request)
+    return json_response(_body(server, name, server.recognition.models.choose(name).model))
 
 
 def _data_flow(server: Service) -> DataFlow:
-    ledger = server.ledger_settings
+    ledger = server.settings.ledger
     return {
-        "recognition": "recognisers" if server.has_remote_recognisers else "server",
+        "recognition": "recognisers" if server.recognition.has_remote_recognisers else "server",
         "job_audio": "server" if ledger.audio_url is None else "s3",
         "database": "server" if ledger.database_url is None else "postgresql",
         "keeps_transcripts": ledger.keep_transcripts,
@@ -69,7 +69,7 @@ def _data_flow(server: Service) -> DataFlow:
 
 def _named(server: Service) -> Iterator[tuple[str, ServedModel]]:
     """Yield the names of the list, each once, with their models."""
-    models = server.models
+    models = server.recognition.models
     own = {model.name: model for model in models}
     yield from own.items()
     for name in dict.fromkeys((*models.aliases, *FILE_MODELS)):
@@ -96,7 +96,7 @@ def _body(server: Service, name: str, model: ServedModel) -> Model:
 
 
 def _is_loaded(server: Service, model: ServedModel) -> bool:
-    stats = server.transcriber.stats()
+    stats = server.recognition.transcriber.stats()
     if not stats.models:  # there are no workers here
         return stats.ready
     return any(each.name == model.name and each.state is ModelState.READY for each in stats.models)

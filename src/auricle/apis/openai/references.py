@@ -39,9 +39,11 @@ async def read_references(
 
 
 async def _reference(context: UploadContext, number: int, known: KnownSpeaker) -> NamedVoice:
-    server = context.server
+    uploads = context.uploads
     file = internal_id(f"reference-{number}")
-    voice = server.workers.speakers.read_voice(file, context.client, server.settings.max_wait_s)
+    voice = uploads.recognition.speakers.read_voice(
+        file, context.client, uploads.settings.max_wait_s
+    )
     try:
         duration_s = await _read(context, known, voice)
     except (AudioError, UnsupportedFormat):
@@ -56,11 +58,11 @@ async def _reference(context: UploadContext, number: int, known: KnownSpeaker) -
 
 async def _read(context: UploadContext, known: KnownSpeaker, voice: VoiceReader) -> float:
     """Embed the voices of a recording; return its length in seconds, or more than the maximum."""
-    server, upload, params = context.server, Upload(known.audio), check(Fields())
+    uploads, upload, params = context.uploads, Upload(known.audio), check(Fields())
     audio_format = audio_format_of(params, await upload.head(), upload.size_bytes)
-    source = await upload.source(params, audio_format, server.running.spool, context.resources)
+    source = await upload.source(params, audio_format, uploads.spool, context.resources)
     duration_s = 0.0
-    reading = server.decoder.decode(source, client=context.client)
+    reading = uploads.recognition.decoder.decode(source, client=context.client)
     try:
         async for progress in reading:
             duration_s = progress.duration_samples / SAMPLE_RATE_HZ

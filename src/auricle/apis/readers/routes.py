@@ -130,8 +130,8 @@ def _text(description: str, media_type: str) -> dict[str, object]:
 async def list_sessions(request: Request) -> Response:
     """Return the key's live sessions on this server, of all APIs."""
     server = service_of(request)
-    client = server.admit(request)
-    server.keyring.check_is_key(request.headers)
+    client = server.access.admit(request)
+    server.access.keyring.check_is_key(request.headers)
     sessions: list[SessionBody] = [
         {
             "id": feed.id,
@@ -157,10 +157,12 @@ async def list_sessions(request: Request) -> Response:
 async def post_reading_token(request: Request, session_id: str) -> Response:
     """Return a token that reads this session only, for ``ttl_s`` seconds."""
     server = service_of(request)
-    client = server.admit(request)
+    client = server.access.admit(request)
     body = await read_json(request, _MAX_BODY_BYTES)
     ttl_s = int(decode_json(body, _TokenFields, "body").ttl_s)
-    token = server.keyring.issue_reading_token(request.headers, session_id, ttl_s, now=time.time())
+    token = server.access.keyring.issue_reading_token(
+        request.headers, session_id, ttl_s, now=time.time()
+    )
     feed = feeds_of(server).find(client, session_id)
     if feed.is_withdrawn(token):
         raise BadRequest(
@@ -185,11 +187,13 @@ async def post_reading_token(request: Request, session_id: str) -> Response:
 async def delete_reading_token(request: Request, session_id: str) -> Response:
     """Refuse a reading token from now on; other tokens of the session stay valid."""
     server = service_of(request)
-    client = server.admit(request)
-    server.keyring.check_is_key(request.headers)
+    client = server.access.admit(request)
+    server.access.keyring.check_is_key(request.headers)
     query = convert_texts(request.query_params.multi_items(), WithdrawalQuery, "query")
     feed = feeds_of(server).find(client, session_id)
-    if not server.keyring.has_issued(client, query.token):  # mistyped: the real one stays valid
+    if not server.access.keyring.has_issued(
+        client, query.token
+    ):  # mistyped: the real one stays valid
         raise BadRequest(NO_TOKEN)
     feed.withdraw(query.token)
     await feed.until_stored()
@@ -308,7 +312,7 @@ def feeds_of(server: Service) -> Feeds:
 
 async def _admit(request: Request, session_id: str) -> tuple[Service, Reader, SessionFeed]:
     server = service_of(request)
-    reader = server.admit_reader(request, session_id)
+    reader = server.access.admit_reader(request, session_id)
     feed = feeds_of(server).find(reader.client, session_id)
     if feed.is_withdrawn(reader.token):
         raise TokenExpired("The token was withdrawn; ask its issuer for a new one.")

@@ -57,7 +57,7 @@ class VoskApp:
         except AuricleError as error:
             await deny_handshake(websocket, error)
             return
-        await serve_dialect(websocket, "vosk", _read, VOSK)
+        await serve_dialect(self._server.streams, websocket, "vosk", _read, VOSK)
 
 
 def _check_page(server: Service, websocket: WebSocket) -> None:
@@ -70,8 +70,8 @@ def _check_page(server: Service, websocket: WebSocket) -> None:
     headers: Headers = websocket.headers
     if "origin" not in headers:  # not a browser
         return
-    is_open = server.all_settings.section(VoskSettings).vosk_open
-    origins: Origins = replace(server.origins, has_keys=False, is_open=is_open)
+    is_open = server.settings.section(VoskSettings).vosk_open
+    origins: Origins = replace(server.access.origins, has_keys=False, is_open=is_open)
     origins.check_origin(headers, websocket.scope["scheme"])
     origins.check_host(headers)
 
@@ -84,7 +84,7 @@ def _read(websocket: WebSocket) -> Handshake:
         options = options.with_language(values["language"])
     else:
         options = _with_language_of_path(options, websocket.url.path)
-    choice = server.models.choose(options.model)
+    choice = server.recognition.models.choose(options.model)
     warnings += choice.warnings
     return Handshake(VoskDialect(options, warnings), options.parameters(), None, warnings)
 

@@ -44,7 +44,7 @@ def vosk_port(settings: Settings) -> "KeylessPort":
 def _mount(server: "Service") -> MountedApi:
     from auricle.apis.vosk.live import VoskApp
 
-    return MountedApi(ports=(HttpPort(vosk_port(server.all_settings), VoskApp(server)),))
+    return MountedApi(ports=(HttpPort(vosk_port(server.settings), VoskApp(server)),))
 
 
 def _clients() -> Sequence[ClientProfile]:

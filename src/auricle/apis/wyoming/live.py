@@ -28,6 +28,7 @@ from auricle.server.access.connection_limits import Peer
 from auricle.server.http.client_address import client_address
 from auricle.server.http.errors import CLIENT_LEFT_STATUS, CLIENT_VISIBLE_ERRORS, log_unexpected
 from auricle.server.http.request_log import log_session, request_log
+from auricle.server.lifecycle import RETRY_S
 from auricle.server.live.connection import (
     CLIENT_LEFT,
     DONE,
@@ -39,7 +40,7 @@ from auricle.server.net.listen import ACCEPTS_AT_ONCE, BACKLOG
 from auricle.server.net.loop_budget import TimeShare
 from auricle.server.net.peer import PEER_EXTENSION
 from auricle.server.net.uvicorn_overrides.websocket import READ_BYTES, WRITE_BUFFER_BYTES
-from auricle.server.service import RETRY_S, Service
+from auricle.server.service import Service
 from auricle.values.commands import StreamParameters
 from auricle.values.errors import AuricleError, Draining, IdleTimeout, Overloaded
 from auricle.values.types import ClientId
@@ -83,7 +84,7 @@ class WyomingServer:
             await anyio.sleep_forever()
 
     def _accept(self, pipe: "_Pipe", group: TaskGroup) -> None:
-        error = self._server.connection_limiter.refusal(pipe.peer)
+        error = self._server.access.connection_limiter.refusal(pipe.peer)
         if self._connections >= MAX_CONNECTIONS:
             error = Overloaded("The server has reached its limit of Wyoming connections.", RETRY_S)
         if error is not None:
@@ -101,7 +102,7 @@ class WyomingServer:
                 model.engine.author,
                 model.engine.url,
             )
-            for model in self._server.models
+            for model in self._server.recognition.models
         ]
 
     async def _serve(self, pipe: "_Pipe") -> None:
@@ -269,8 +270,8 @@ class _Connection:
         self._server.lifecycle.check_serving()
         address = client_address(utterance.scope)
         place = live.admit(WYOMING, address, model=parameters.model)
-        owner = self._server.keyless_owner
-        group = self._server.running.background
+        owner = self._server.access.keyless_owner
+        group = self._server.streams.background
         runner = await live.open(group, WYOMING, parameters, place, source="wyoming", owner=owner)
         live.metrics.count_dialect_session("wyoming")
         log.details["session"] = runner.session.id
@@ -282,7 +283,7 @@ class _Connection:
                 live,
                 runner,
                 self._dialect,
-                drain_s=self._server.connection_drain_s,
+                drain_s=self._server.streams.drain_s,
                 lets_finish=True,
             ).run()
         finally:

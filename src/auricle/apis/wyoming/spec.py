@@ -36,7 +36,7 @@ def wyoming_port(settings: Settings) -> "KeylessPort":
 def _mount(server: "Service") -> MountedApi:
     from auricle.apis.wyoming.live import WyomingServer
 
-    port = wyoming_port(server.all_settings)
+    port = wyoming_port(server.settings)
     return MountedApi(ports=(TcpPort(port, WyomingServer(server).serve),))
 
 

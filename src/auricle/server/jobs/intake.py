@@ -7,6 +7,7 @@ key, origin, size and queue room.
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Hashable, Sequence
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -15,26 +16,32 @@ from starlette.responses import Response
 from starlette.types import Message
 
 from auricle.audio.opus import LibOpus
+from auricle.config.settings import ServerSettings
+from auricle.files.fair_semaphore import FairSemaphore
 from auricle.files.transcribe import FileTranscript, OnProgress
+from auricle.server.access.access import Access
 from auricle.server.access.admission import MAX_UTTERANCE_S, MIN_ESTIMATE_S, check_open, estimate_s
 from auricle.server.access.connection_limits import network_of
 from auricle.server.http.body import body_chunks
 from auricle.server.http.client_address import client_address
 from auricle.server.http.request_log import request_log
+from auricle.server.jobs.background_jobs.jobs import BackgroundJobs
 from auricle.server.jobs.run import (
+    Accounting,
     Deadline,
-    note_answer,
     transcribe_short,
     transcribe_spooled,
 )
-from auricle.server.service import service_of
+from auricle.server.lifecycle import Lifecycle
+from auricle.server.recognition import Recognition
+from auricle.server.rendering import Renderer
 from auricle.server.uploads.file_slots import FileSlot, FileSlots
 from auricle.server.uploads.json_audio import parse_payload
 from auricle.server.uploads.params import TranscriptionParams
 from auricle.server.uploads.short_audio import DIRECT_FORMATS, MAX_DIRECT_BYTES, decode_short
-from auricle.server.uploads.spool import SpoolFile
+from auricle.server.uploads.spool import SpoolDirectory, SpoolFile
 from auricle.server.uploads.upload import Upload
-from auricle.server.uploads.upload_room import UploadReservation
+from auricle.server.uploads.upload_room import EarlyReservations, UploadReservation
 from auricle.system.asgi import while_connected
 from auricle.values.speakers import NamedVoice
 from auricle.values.types import ANONYMOUS, GiveWay, Pcm16
@@ -47,6 +54,41 @@ MAX_JSON_BYTES_IN_MEMORY = 2**20
 _MB = 1_000_000
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uploads:
+    """What receives and transcribes uploads.
+
+    Attributes:
+        access: Authenticates clients.
+        lifecycle: Whether new work is accepted.
+        recognition: Transcribes the audio.
+        accounting: Counts and charges it.
+        jobs: Accepts uploads as background jobs.
+        settings: The limits of requests.
+        libopus: Decodes Opus packets.
+        spool: Has the audio until it is transcribed.
+        renderer: Renders large responses.
+        file_slots: Slots for long files.
+        job_slots: Slots for the uploads of jobs.
+        early: Reservations of utterances before they have arrived.
+        large_json: Slots for parsing large JSON bodies, which takes up to 45 MB of memory each.
+    """
+
+    access: Access
+    lifecycle: Lifecycle
+    recognition: Recognition
+    accounting: Accounting
+    jobs: BackgroundJobs
+    settings: ServerSettings
+    libopus: LibOpus
+    spool: SpoolDirectory
+    renderer: Renderer
+    file_slots: FileSlots
+    job_slots: FileSlots
+    early: EarlyReservations
+    large_json: FairSemaphore
+
+
 class UploadContext:
     """The resources of a request; a context manager that releases them when the request ends.
 
@@ -54,10 +96,11 @@ class UploadContext:
         resources: The exit stack that releases the resources.
     """
 
-    def __init__(self, request: Request, *, accepts_basic: bool = False) -> None:
+    def __init__(self, uploads: Uploads, request: Request, *, accepts_basic: bool = False) -> None:
         """Authenticate and admit the request.
 
         Args:
+            uploads: Receives and transcribes the upload.
             request: The request.
             accepts_basic: Whether the key may be a password, see :meth:`.Keyring.identify`.
 
@@ -70,9 +113,9 @@ class UploadContext:
         """
         self._began_at = time.monotonic()
         self.request = request
-        self.server = service_of(request)
-        self.client = self.server.admit(request, accepts_basic=accepts_basic)
-        self.server.lifecycle.check_serving()
+        self.uploads = uploads
+        self.client = uploads.access.admit(request, accepts_basic=accepts_basic)
+        uploads.lifecycle.check_serving()
         self.resources = contextlib.AsyncExitStack()
         self._room: UploadReservation | None = None
         self._slot: FileSlot | None = None
@@ -92,7 +135,7 @@ class UploadContext:
     @property
     def max_upload_bytes(self) -> int:
         """Maximum size of a body that is or contains audio."""
-        return int(self.server.settings.max_upload_mb * _MB)
+        return int(self.uploads.settings.max_upload_mb * _MB)
 
     def enter(
         self,
@@ -122,23 +165,25 @@ class UploadContext:
             Overloaded: The queue is full, no worker is ready, or the server is draining.
             RateLimited: The client has used up its crash budget or its audio quota.
         """
-        server = self.server
-        server.rate_limiter.check_audio(self.client, time.monotonic())
+        uploads = self.uploads
+        uploads.access.rate_limiter.check_audio(self.client, time.monotonic())
         if is_job:
-            self._slot = self._take(server.job_upload_slots)
+            self._slot = self._take(uploads.job_slots)
             return
-        if model is None and len(server.models) == 1:
+        if model is None and len(uploads.recognition.models) == 1:
             model = ""
         self._is_model_open = model is not None
         if audio_s is None or audio_s > MAX_UTTERANCE_S:
             if model is not None:
-                check_open(server.transcriber, self.client, model)
-            self._slot = self._take(server.file_slots)
+                check_open(uploads.recognition.transcriber, self.client, model)
+            self._slot = self._take(uploads.file_slots)
             return
-        room = UploadReservation(server.transcriber, server.early, self.client, self._owners())
+        room = UploadReservation(
+            uploads.recognition.transcriber, uploads.early, self.client, self._owners()
+        )
         self.resources.callback(room.close)
         if model is not None:
-            limit_s = max_wait_s or server.settings.max_wait_s
+            limit_s = max_wait_s or uploads.settings.max_wait_s
             room.reserve_early(audio_s, size_bytes, limit_s, model)
         self._room = room
 
@@ -163,7 +208,7 @@ class UploadContext:
         Raises:
             LedgerFull: The disk is full.
         """
-        return await self.resources.enter_async_context(self.server.running.spool.file())
+        return await self.resources.enter_async_context(self.uploads.spool.file())
 
     def body(self) -> AsyncIterator[bytes]:
         """Iterate over the body; see :func:`.body_chunks` and :meth:`.FileSlot.receive`."""
@@ -173,7 +218,7 @@ class UploadContext:
         return body_chunks(
             self._receive,
             max_bytes=max_bytes,
-            pause_s=self.server.settings.body_timeout_s,
+            pause_s=self.uploads.settings.body_timeout_s,
         )
 
     async def read_json(self, max_bytes: int) -> tuple[TranscriptionParams, Upload]:
@@ -207,7 +252,7 @@ class UploadContext:
             return params, Upload(audio)
         await spool.flush()
         audio_file = await self.new_file()
-        slots = self.server.large_json
+        slots = self.uploads.large_json
         await slots.enter(self.client)
         try:
             params, audio = await parse_payload(await spool.read())
@@ -280,14 +325,14 @@ class UploadContext:
         Raises:
             AuricleError: The audio can't be decoded or transcribed.
         """
-        server = self.server
+        uploads = self.uploads
         reservation = self._reserve(params, upload, audio_format)
-        deadline = Deadline(params.max_wait_s or server.settings.max_wait_s)
+        deadline = Deadline(params.max_wait_s or uploads.settings.max_wait_s)
         began_at = time.perf_counter()
-        pcm = await _decoded_here(params, upload, audio_format, server.libopus)
+        pcm = await _decoded_here(params, upload, audio_format, uploads.libopus)
         if pcm is not None:
             return await transcribe_short(
-                server,
+                uploads.recognition,
                 params,
                 pcm,
                 client=self.client,
@@ -297,9 +342,9 @@ class UploadContext:
                 named_voices=named_voices,
             )
         return await transcribe_spooled(
-            server,
+            uploads.recognition,
             params,
-            await upload.source(params, audio_format, server.running.spool, self.resources),
+            await upload.source(params, audio_format, uploads.spool, self.resources),
             client=self.client,
             reservation=reservation,
             deadline=deadline,
@@ -310,7 +355,7 @@ class UploadContext:
     async def render(self, result: FileTranscript, work: Callable[[GiveWay], T]) -> T:
         """Return what ``work`` makes of a result; see :meth:`.Renderer.render`."""
         samples = result.transcript.duration_samples
-        return await self.server.renderer.render(self.client, samples, work)
+        return await self.uploads.renderer.render(self.client, samples, work)
 
     async def respond(
         self, result: FileTranscript, work: Callable[[GiveWay], Response]
@@ -329,17 +374,17 @@ class UploadContext:
         """Return a reservation for a received utterance, or take a file slot if it is long."""
         model = params.options.model
         if not self._is_model_open:
-            check_open(self.server.transcriber, self.client, model)
+            check_open(self.uploads.recognition.transcriber, self.client, model)
         if self._room is None:
             return None
         audio_s = (
             estimate_s(upload.size_bytes, audio_format, params.sample_rate_hz) or MIN_ESTIMATE_S
         )
         if audio_s > MAX_UTTERANCE_S:
-            self._take(self.server.file_slots, is_received=True)
+            self._take(self.uploads.file_slots, is_received=True)
             self._room.close()
             return None
-        limit_s = params.max_wait_s or self.server.settings.max_wait_s
+        limit_s = params.max_wait_s or self.uploads.settings.max_wait_s
         return self._room.reserve(audio_s, limit_s, model)
 
     def note(self, params: TranscriptionParams, size_bytes: int) -> None:
@@ -351,7 +396,7 @@ class UploadContext:
     def count(self, result: FileTranscript) -> None:
         """Count the response in the metrics, and add its figures to the request log."""
         log, total_s = request_log(self.request.scope), time.monotonic() - self._began_at
-        note_answer(self.server, log, result, total_s)
+        self.uploads.accounting.note(log, result, total_s)
 
 
 async def _decoded_here(

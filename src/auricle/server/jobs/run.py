@@ -3,7 +3,7 @@
 import secrets
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import anyio
 
@@ -18,8 +18,11 @@ from auricle.files.transcribe import (
     OnProgress,
     transcribe_file,
 )
+from auricle.server.access.rate_limits import RateLimiter
 from auricle.server.http.request_log import RequestLog
-from auricle.server.service import RETRY_S, Service
+from auricle.server.lifecycle import RETRY_S
+from auricle.server.recognition import Recognition
+from auricle.server.telemetry.metrics import Metrics
 from auricle.server.uploads.params import TranscriptionParams
 from auricle.values.errors import DeadlineExceeded
 from auricle.values.speakers import NamedVoice, SpeakerRequest
@@ -49,7 +52,7 @@ class Deadline:
 
 
 async def transcribe_short(
-    server: Service,
+    recognition: Recognition,
     params: TranscriptionParams,
     pcm: Pcm16,
     *,
@@ -66,12 +69,12 @@ async def transcribe_short(
     Raises:
         AuricleError: The audio can't be transcribed.
     """
-    request = _request(server, params, _NOWHERE, client, reservation, deadline, named_voices)
+    request = _request(recognition, params, _NOWHERE, client, reservation, deadline, named_voices)
     request = replace(request, tells_refusal=True)
-    engine = server.models.find(params.options.model).engine
+    engine = recognition.models.find(params.options.model).engine
     reader = InMemory(pcm, CutRules().within(engine.max_audio_samples))
     result = await transcribe_file(
-        server.transcriber, reader, request, chunk_slots=server.chunk_slots
+        recognition.transcriber, reader, request, chunk_slots=recognition.chunk_slots
     )
     timing = result.transcript.timing
     timing = replace(timing, decode_ms=timing.decode_ms + decode_s * 1000)
@@ -79,7 +82,7 @@ async def transcribe_short(
 
 
 async def transcribe_spooled(
-    server: Service,
+    recognition: Recognition,
     params: TranscriptionParams,
     source: Source,
     *,
@@ -93,7 +96,7 @@ async def transcribe_spooled(
     """Transcribe a file on the server's disk.
 
     Args:
-        server: The server's state.
+        recognition: What transcribes.
         params: The request's parameters.
         source: The file.
         client: The client that sent the file.
@@ -107,18 +110,18 @@ async def transcribe_spooled(
     Raises:
         AuricleError: The file can't be decoded or transcribed.
     """
-    request = _request(server, params, source, client, reservation, deadline, named_voices)
+    request = _request(recognition, params, source, client, reservation, deadline, named_voices)
     limit_s = None if deadline is None or params.max_wait_s is None else deadline.left_s()
-    reader: Reader = server.decoder
+    reader: Reader = recognition.decoder
     if params.max_speech_samples is not None:
         reader = SpeechBeginning(reader, params.max_speech_samples)
     with anyio.move_on_after(limit_s):
         transcribe = transcribe_channels if params.is_multichannel else transcribe_file
         return await transcribe(
-            server.transcriber,
+            recognition.transcriber,
             reader,
             request,
-            chunk_slots=server.chunk_slots,
+            chunk_slots=recognition.chunk_slots,
             on_progress=on_progress,
             finished=finished,
         )
@@ -126,7 +129,7 @@ async def transcribe_spooled(
 
 
 def _request(
-    server: Service,
+    recognition: Recognition,
     params: TranscriptionParams,
     source: Source,
     client: ClientId,
@@ -136,11 +139,11 @@ def _request(
 ) -> FileRequest:
     speakers = None
     if params.speakers is not None:
-        speakers = SpeakerRequest(server.workers.speakers, params.speakers, tuple(named_voices))
+        speakers = SpeakerRequest(recognition.speakers, params.speakers, tuple(named_voices))
     return FileRequest(
         source=source,
         id=internal_id(params.job_id),
-        options=server.models.find(params.options.model).engine.fit(params.options),
+        options=recognition.models.find(params.options.model).engine.fit(params.options),
         client=client,
         trace_id=params.trace_id,
         condition_on_previous_text=params.condition_on_previous_text,
@@ -157,24 +160,31 @@ def internal_id(job_id: str) -> str:
     return f"{job_id}#{secrets.token_hex(4)}"
 
 
-def note_answer(server: Service, log: RequestLog, result: FileTranscript, total_s: float) -> None:
-    """Count a response, charge its audio, and add its figures to the log, never its text.
+@dataclass(frozen=True, slots=True)
+class Accounting:
+    """Counts responses, and charges their audio."""
 
-    Channels that were transcribed apart are charged each.
-    """
-    transcript = result.transcript
-    channels = max(1, len(result.channels))
-    audio_s = transcript.duration_samples * channels / SAMPLE_RATE_HZ
-    server.metrics.count_answer(transcript.timing, total_s, audio_s)
-    if log.client is not None:
-        client = ClientId(log.client)
-        server.rate_limiter.charge_audio(client, audio_s, time.monotonic())
-        server.metrics.clients.count_audio(client, audio_s)
-    log.details |= {
-        "audio_s": round(audio_s, 3),
-        "segments": len(transcript.segments),
-        "decode_ms": round(transcript.timing.decode_ms, 1),
-        "queue_ms": round(transcript.timing.queue_ms, 1),
-        "asr_ms": round(transcript.timing.asr_ms, 1),
-        "attempts": transcript.attempts,
-    }
+    metrics: Metrics
+    rate_limiter: RateLimiter
+
+    def note(self, log: RequestLog, result: FileTranscript, total_s: float) -> None:
+        """Count a response, charge its audio, and add its figures to the log, never its text.
+
+        Channels that were transcribed apart are charged each.
+        """
+        transcript = result.transcript
+        channels = max(1, len(result.channels))
+        audio_s = transcript.duration_samples * channels / SAMPLE_RATE_HZ
+        self.metrics.count_answer(transcript.timing, total_s, audio_s)
+        if log.client is not None:
+            client = ClientId(log.client)
+            self.rate_limiter.charge_audio(client, audio_s, time.monotonic())
+            self.metrics.clients.count_audio(client, audio_s)
+        log.details |= {
+            "audio_s": round(audio_s, 3),
+            "segments": len(transcript.segments),
+            "decode_ms": round(transcript.timing.decode_ms, 1),
+            "queue_ms": round(transcript.timing.queue_ms, 1),
+            "asr_ms": round(transcript.timing.asr_ms, 1),
+            "attempts": transcript.attempts,
+        }

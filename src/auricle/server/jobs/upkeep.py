@@ -9,7 +9,9 @@ from anyio import to_thread
 from auricle.ledger.audio.store import sweep
 from auricle.ledger.store import REFUSALS
 from auricle.server.http.errors import code_of, log_unexpected
-from auricle.server.service import Service
+from auricle.server.jobs.background_jobs.jobs import BackgroundJobs
+from auricle.server.storage import Storage
+from auricle.server.telemetry.metrics import Metrics
 
 BACKLOG_EVERY_S = 5.0
 UPKEEP_EVERY_S = 60.0
@@ -23,23 +25,23 @@ ORPHAN_S = 3600.0
 _log = structlog.get_logger("auricle.server")
 
 
-async def keep_up(server: Service) -> None:
+async def keep_up(jobs: BackgroundJobs, metrics: Metrics) -> None:
     """Delete what has expired and report the backlog, until cancelled."""
     horizon = SweepHorizon(time.time(), time.monotonic())
     next_upkeep_at = next_sweep_at = 0.0
-    sweep_every_s = SHARED_SWEEP_EVERY_S if server.shares_audio else UPKEEP_EVERY_S
+    sweep_every_s = SHARED_SWEEP_EVERY_S if jobs.shares_audio else UPKEEP_EVERY_S
     while True:
         try:
-            backlog = await to_thread.run_sync(server.running.ledger.backlog)
-            server.metrics.report_backlog(backlog, time.time())
-            server.start_estimate.backlog = backlog
+            backlog = await to_thread.run_sync(jobs.storage.ledger.backlog)
+            metrics.report_backlog(backlog, time.time())
+            jobs.start_estimate.backlog = backlog
             if time.monotonic() >= next_upkeep_at:
                 next_upkeep_at = time.monotonic() + UPKEEP_EVERY_S
-                await to_thread.run_sync(delete_expired, server)
+                await to_thread.run_sync(delete_expired, jobs.storage)
             if time.monotonic() >= next_sweep_at:
                 next_sweep_at = time.monotonic() + sweep_every_s
                 orphaned_before = horizon.stored_before(time.time(), time.monotonic())
-                await to_thread.run_sync(sweep_audio, server, orphaned_before)
+                await to_thread.run_sync(sweep_audio, jobs, orphaned_before)
         except (*REFUSALS, OSError) as error:
             _log.warning("jobs_not_expired", code=code_of(error))
         except Exception as error:  # the server and its live sessions must not end
@@ -47,12 +49,12 @@ async def keep_up(server: Service) -> None:
         await anyio.sleep(BACKLOG_EVERY_S)
 
 
-def delete_expired(server: Service) -> None:
+def delete_expired(storage: Storage) -> None:
     """Delete kept audio and jobs whose time is over; blocks.
 
     Audio that can't be deleted now is deleted by the next call. Only its jobs are kept until then.
     """
-    ledger, audio, now = server.running.ledger, server.running.audio, time.time()
+    ledger, audio, now = storage.ledger, storage.audio, time.time()
     try:
         while kept := ledger.expired_audio(now):
             for name in kept.values():
@@ -85,14 +87,14 @@ class SweepHorizon:
         return min(past_at, now - (monotonic_s - past_s))  # the latter: the clock was set back
 
 
-def sweep_audio(server: Service, orphaned_before: float) -> None:
+def sweep_audio(jobs: BackgroundJobs, orphaned_before: float) -> None:
     """Delete audio that no job needs; blocks.
 
     Args:
-        server: The server's state.
+        jobs: The jobs.
         orphaned_before: Time before which a store that is not shared has orphans; see
             :class:`SweepHorizon`.
     """
-    running = server.running
-    older_than = time.time() - SHARED_ORPHAN_S if server.shares_audio else orphaned_before
-    sweep(running.audio, running.ledger.needed_audio, older_than)
+    storage = jobs.storage
+    older_than = time.time() - SHARED_ORPHAN_S if jobs.shares_audio else orphaned_before
+    sweep(storage.audio, storage.ledger.needed_audio, older_than)

@@ -11,26 +11,30 @@ from datetime import UTC, datetime
 import msgspec
 from starlette.datastructures import Headers
 
+from auricle.config.settings import LedgerSettings
 from auricle.ledger.job_events import uid_in
 from auricle.ledger.outbox import Delivery
 from auricle.ledger.store import Ledger
 from auricle.ledger.transcript_events import KEPT
 from auricle.ledger.webhooks.request import Payload, check_callback_url
 from auricle.protocol.errors import ErrorResponse
+from auricle.server.access.keyring import Keyring
 from auricle.server.http.errors import error_body
 from auricle.server.job_answers import JobAnswers, ReportedJob, answers_of
-from auricle.server.service import Service
 from auricle.server.uploads.params import Callback, decode_params
 from auricle.values.errors import ApiUnavailable, BadRequest
 
 
-def check_callback(server: Service, headers: Headers, callback: Callback, field: str) -> Callback:
+def check_callback(
+    keyring: Keyring, settings: LedgerSettings, headers: Headers, callback: Callback, field: str
+) -> Callback:
     """Return a callback that this server may send to.
 
     Visitors of a page have tokens of its key: they can't have the key's signature sent elsewhere.
 
     Args:
-        server: The server's state.
+        keyring: The keys.
+        settings: Whether the server sends webhooks.
         headers: The request's headers.
         callback: The callback.
         field: Name of its URL in the request.
@@ -40,8 +44,7 @@ def check_callback(server: Service, headers: Headers, callback: Callback, field:
             private.
         Unauthorized: The request carries a token, not a key.
     """
-    server.keyring.check_is_key(headers)
-    settings = server.ledger_settings
+    keyring.check_is_key(headers)
     if settings.webhook_secret is None:
         raise BadRequest(
             f"{field} is not available: the operator has to set AURICLE_WEBHOOK_SECRET.", field

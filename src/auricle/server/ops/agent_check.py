@@ -40,7 +40,7 @@ def line_of(server: Service) -> bytes:
     The free share is the lower one of two: live session slots, and recognition capacity.
     """
     return agent_line(
-        is_ready=server.transcriber.stats().is_working,
+        is_ready=server.recognition.transcriber.stats().is_working,
         is_draining=server.lifecycle.is_draining,
         free_share=min(server.live.free_share, 1.0 - server.live.load),
     )

@@ -14,7 +14,8 @@ from auricle.protocol.errors import ErrorResponse
 from auricle.server.http.errors import error_response
 from auricle.server.http.openapi import answer, refusals
 from auricle.server.http.responses import json_response
-from auricle.server.service import RETRY_S, Service, service_of
+from auricle.server.lifecycle import RETRY_S
+from auricle.server.service import Service, service_of
 from auricle.server.telemetry.history import exit_body
 from auricle.values.errors import Draining, NoWorkerReady
 from auricle.values.optional_workers import OPTIONAL_KINDS, OptionalWorkers
@@ -57,7 +58,7 @@ async def get_readyz(request: Request) -> Response:
     server = service_of(request)
     if server.lifecycle.is_draining:
         return error_response(Draining())
-    if not server.transcriber.stats().is_working:
+    if not server.recognition.transcriber.stats().is_working:
         return error_response(NoWorkerReady("No worker is ready, or all are overdue.", RETRY_S))
     return json_response(_Ready(ready=True))
 
@@ -71,7 +72,7 @@ async def get_readyz(request: Request) -> Response:
 async def get_health(request: Request) -> Response:
     """Return the state of workers, queue and jobs; stacks and clients for the operator only."""
     server = service_of(request)
-    return json_response(health_body(server, server.keyring.is_operator(request.headers)))
+    return json_response(health_body(server, server.access.keyring.is_operator(request.headers)))
 
 
 @router.get(
@@ -82,7 +83,7 @@ async def get_health(request: Request) -> Response:
 async def get_history(request: Request) -> Response:
     """Return the last 15 minutes; crash stacks only with the operator's key."""
     server = service_of(request)
-    is_operator = server.keyring.is_operator(request.headers)
+    is_operator = server.access.keyring.is_operator(request.headers)
     return json_response(
         server.history.body(time.monotonic(), time.time(), with_stacks=is_operator)
     )
@@ -90,7 +91,7 @@ async def get_history(request: Request) -> Response:
 
 def health_body(server: Service, is_operator: bool) -> dict[str, object]:
     """Return the body of ``/health``."""
-    asr, decode = server.transcriber.stats(), server.decoder.stats()
+    asr, decode = server.recognition.transcriber.stats(), server.recognition.decoder.stats()
     return {
         "status": _status(asr, decode, server),
         "draining": server.lifecycle.is_draining,
@@ -109,11 +110,11 @@ def health_body(server: Service, is_operator: bool) -> dict[str, object]:
         "jobs": asdict(asr.jobs),
         "background_jobs": _background_jobs(server),
         "files": {
-            "working": server.file_slots.taken + len(server.running.runner),
-            "max": server.file_slots.total + server.running.runner.max_running,
-            "storable": not server.running.spool.is_failing,
+            "working": server.uploads.file_slots.taken + len(server.jobs.runner),
+            "max": server.uploads.file_slots.total + server.jobs.runner.max_running,
+            "storable": not server.storage.spool.is_failing,
         },
-        "database": {"working": not server.running.database.is_failing},
+        "database": {"working": not server.storage.database.is_failing},
         "sessions": {
             "connected": server.live.connected,
             "waiting": server.live.waiting,
@@ -121,13 +122,13 @@ def health_body(server: Service, is_operator: bool) -> dict[str, object]:
         },
         "live": _live(server),
         "host": _host(server),
-        "clients": _clients(server) if is_operator or not server.keyring.has_keys else None,
+        "clients": _clients(server) if is_operator or not server.access.keyring.has_keys else None,
     }
 
 
 def _background_jobs(server: Service) -> dict[str, object]:
     """Return the unfinished jobs in the database, and those that this server has ended."""
-    backlog, ended = server.start_estimate.backlog, server.metrics.job_runs
+    backlog, ended = server.jobs.start_estimate.backlog, server.metrics.job_runs
     return {
         "queued": backlog.queued,
         "running": backlog.running,
@@ -201,7 +202,7 @@ def _status(asr: Stats, decode: Stats, server: Service) -> str:
     workers = (*asr.workers, *decode.workers)
     is_well = asr.is_working and decode.ready and all(worker.state.is_up for worker in workers)
     is_well = is_well and not any(model.error for model in asr.models)
-    storage = server.running
+    storage = server.storage
     is_well = is_well and not storage.spool.is_failing and not storage.database.is_failing
     return "ok" if is_well else "degraded"
 

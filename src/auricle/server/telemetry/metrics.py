@@ -336,7 +336,7 @@ def _model_families(models: Sequence[ModelStats]) -> Iterator[Metric]:
 async def get_metrics(request: Request) -> Response:
     """Return all metrics in Prometheus' text format; those per client only to the operator."""
     metrics: Metrics = request.app.state.auricle.metrics
-    keyring: Keyring = request.app.state.auricle.keyring
+    keyring: Keyring = request.app.state.auricle.access.keyring
     text = generate_latest(metrics.registry)
     if not keyring.has_keys or keyring.is_operator(request.headers):
         text += generate_latest(metrics.clients.registry)

@@ -101,7 +101,7 @@ async def test_large_json_is_in_a_file_while_it_arrives(running: Live) -> None:
     """Slow clients with many unfinished bodies would otherwise hold all memory."""
     size = 20_000_000
     content = b'{"audio_format": "pcm16", "audio": "' + b"A" * size + b'"}'
-    spool = running.state.running.spool.path
+    spool = running.state.storage.spool.path
 
     def stored_bytes() -> int:
         return sum(path.stat().st_size for path in spool.iterdir())

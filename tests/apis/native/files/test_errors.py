@@ -238,7 +238,7 @@ def test_a_long_file_has_the_deadline_that_was_named(service: InProcess) -> None
 def test_files_have_their_own_bound(tmp_path: Path) -> None:
     with (
         in_process(tmp_path, max_file_jobs=1) as service,
-        service.state.file_slots.take(ANONYMOUS, time.monotonic()),
+        service.state.uploads.file_slots.take(ANONYMOUS, time.monotonic()),
     ):
         long = bytes(9_000_000)
         answer = service.client.post("/utterance", content=long, headers=WAV)

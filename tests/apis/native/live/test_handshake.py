@@ -122,7 +122,7 @@ async def test_a_key_comes_in_a_header_or_as_a_subprotocol_that_is_not_echoed(
 async def test_a_token_comes_in_the_address_too(tmp_path: Path) -> None:
     async with live(tmp_path, api_keys=keys("alice:secret")) as service:
         headers, now = Headers({"authorization": "Bearer secret"}), time.time()
-        ring = service.state.keyring
+        ring = service.state.access.keyring
         token = ring.issue_token(headers, 60, now=now)
         for how in ({"token": token}, {"subprotocols": ["auricle", f"key.{token}"]}):
             async with call(service.port, **START, **how) as caller:

@@ -9,7 +9,7 @@ from anyio import to_thread
 from auricle.ledger.database import Transaction
 from auricle.server.jobs.background_jobs import requests
 from auricle.server.jobs.background_jobs.requests import check_job_quota, delete_job
-from auricle.server.running import EARLY_CHECKS
+from auricle.server.storage import EARLY_CHECKS
 from auricle.values.errors import LedgerUnavailable
 from auricle.values.types import ANONYMOUS
 from tests.support.jobs import accept, audio_settings, ended, running, stored
@@ -32,7 +32,7 @@ async def test_a_job_is_refused_while_its_audio_cannot_be_stored(
             proxy.cut()
             with pytest.raises(LedgerUnavailable) as refusal:
                 await accept(service)
-            assert service.state.running.ledger.find(ANONYMOUS, "job") is None
+            assert service.state.storage.ledger.find(ANONYMOUS, "job") is None
     assert (refusal.value.http_status, refusal.value.retry_after_s) == (503, 30)
 
 
@@ -47,12 +47,12 @@ async def test_quota_checks_that_wait_for_the_database_take_few_threads(
         release.wait(60)
 
     async with running(tmp_path) as service:
-        reader = threading.Thread(target=lambda: service.state.running.database.read(read))
+        reader = threading.Thread(target=lambda: service.state.storage.database.read(read))
         reader.start()
         await to_thread.run_sync(is_reading.wait)
         before = threading.active_count()
         for _ in range(10 * EARLY_CHECKS):
-            await check_job_quota(service.state, ANONYMOUS, "job", 0)
+            await check_job_quota(service.state.jobs, ANONYMOUS, "job", 0)
         added = threading.active_count() - before
         release.set()
         await to_thread.run_sync(reader.join)
@@ -77,5 +77,5 @@ async def test_deleting_a_job_deletes_its_kept_audio(
         await accept(service)
         await ended(service)
         await poll_until(service.is_at_rest)
-        await delete_job(service.state, ANONYMOUS, "job")
+        await delete_job(service.state.jobs, ANONYMOUS, "job")
         assert stored(service) == []

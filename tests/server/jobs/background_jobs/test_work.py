@@ -87,7 +87,7 @@ async def test_finished_chunks_are_not_transcribed_again(tmp_path: Path) -> None
         service.transcriber.answer_with = lambda job: heard("first", job)
         await accept(service)
         await is_interrupted.wait()
-        ledger = service.state.running.ledger
+        ledger = service.state.storage.ledger
         number = ledger.find(ANONYMOUS, "job").number  # type: ignore[union-attr]
         await poll_until(lambda: len(ledger.chunks(number)) == 1)
     async with running(tmp_path) as service:
@@ -105,9 +105,9 @@ async def test_progress_moves_between_the_results_of_two_batches(
     seen: set[float] = set()
 
     def progress(service: FakeService) -> float:
-        job = service.state.running.ledger.find(ANONYMOUS, "job")
+        job = service.state.storage.ledger.find(ANONYMOUS, "job")
         assert job is not None
-        seen.add(service.state.running.runner.current(job).progress)
+        seen.add(service.state.jobs.runner.current(job).progress)
         return max(seen)
 
     async with running(tmp_path) as service:
@@ -125,12 +125,12 @@ async def test_a_job_taken_over_by_another_gateway_is_not_logged_as_cancelled(
 ) -> None:
     async with running(tmp_path) as service:
         service.transcriber.gate = anyio.Event()
-        runner = service.state.running.runner
+        runner = service.state.jobs.runner
         runner._renew_s = 0.01
         await accept(service)
         await poll_until(lambda: service.transcriber.in_flight == 1)
         runner.drain()
-        other = Ledger(service.state.running.database, "other", Outcome(JobState.FAILED, 60))
+        other = Ledger(service.state.storage.database, "other", Outcome(JobState.FAILED, 60))
         assert other.lease(time.time() + 3600) is not None
         await poll_until(lambda: not runner)
     ends = [entry["state"] for entry in logged.entries if entry["event"] == "job"]
@@ -145,7 +145,7 @@ async def test_a_server_that_dies_while_its_workers_start_does_not_count_against
         service.transcriber.current = replace(READY, ready=False)
         await accept(service)
         await anyio.sleep(0.3)
-        job = service.state.running.ledger.find(ANONYMOUS, "job")
+        job = service.state.storage.ledger.find(ANONYMOUS, "job")
         assert job is not None
         assert job.state is JobState.QUEUED
         service.transcriber.current = READY
@@ -154,7 +154,7 @@ async def test_a_server_that_dies_while_its_workers_start_does_not_count_against
 
 async def test_a_job_without_its_audio_fails(tmp_path: Path) -> None:
     async with running(tmp_path) as service:
-        service.state.running.runner.drain()
+        service.state.jobs.runner.drain()
         await accept(service)
     for audio in (tmp_path / "state" / "audio").iterdir():
         audio.unlink()
@@ -169,7 +169,7 @@ async def test_gateways_share_audio_in_a_bucket(
     tmp_path: Path, bucket_settings: dict[str, str]
 ) -> None:
     async with running(tmp_path, **bucket_settings) as service:
-        service.state.running.runner.drain()
+        service.state.jobs.runner.drain()
         await accept(service)
         assert len(stored(service)) == 1
     assert not (tmp_path / "state" / "audio").exists()
@@ -189,7 +189,7 @@ async def test_a_job_waits_while_its_audio_cannot_be_read(
 ) -> None:
     monkeypatch.setattr(runner, "POSTPONED_RETRY_S", 0.1)
     async with running(tmp_path, **bucket_settings) as service:
-        service.state.running.runner.drain()
+        service.state.jobs.runner.drain()
         await accept(service)
     async with proxy_to(s3.port) as proxy:
         proxy.is_refusing = True
@@ -219,7 +219,7 @@ async def test_a_job_waits_in_the_ledger_while_its_model_is_loaded(
         service.transcriber.script = [ModelUnavailable("The model is being loaded.", 1)] * 2
         await accept(service)
         await poll_until(lambda: count(logged, "job_postponed") == 1)
-        await poll_until(lambda: not service.state.running.runner)  # it occupies no slot
+        await poll_until(lambda: not service.state.jobs.runner)  # it occupies no slot
         job = await ended(service)
     assert (job.state, job.text, job.losses) == (JobState.DONE, "hello", 0)
     assert count(logged, "job_postponed") == 2
@@ -229,17 +229,17 @@ async def test_a_job_that_is_deleted_during_its_download_ends_at_once(
     tmp_path: Path, s3: S3Server, bucket_settings: dict[str, str]
 ) -> None:
     async with running(tmp_path, **bucket_settings) as service:
-        service.state.running.runner.drain()
+        service.state.jobs.runner.drain()
         await accept(service)
     async with proxy_to(s3.port) as proxy:
         proxied = bucket_settings | {"audio_endpoint": proxy.url}
         async with running(tmp_path, **proxied) as service:
             proxy.freeze()
-            await poll_until(lambda: len(service.state.running.runner) == 1)
-            await poll_until(lambda: service.state.running.fetch_threads.borrowed_tokens == 1)
-            service.state.running.ledger.delete(ANONYMOUS, "job")
-            service.state.running.runner.stop(1)
-            await poll_until(lambda: len(service.state.running.runner) == 0)
+            await poll_until(lambda: len(service.state.jobs.runner) == 1)
+            await poll_until(lambda: service.state.storage.fetch_threads.borrowed_tokens == 1)
+            service.state.storage.ledger.delete(ANONYMOUS, "job")
+            service.state.jobs.runner.stop(1)
+            await poll_until(lambda: len(service.state.jobs.runner) == 0)
             proxy.cut()
 
 

@@ -47,7 +47,7 @@ def kept_in(directory: Path, **settings: Any) -> LedgerSettings:
 
 
 def found(service: FakeService) -> tuple[KeptTranscript, list[KeptSegment]] | None:
-    transcripts = service.state.running.transcripts
+    transcripts = service.state.storage.transcripts
     kept = transcripts.find(ANONYMOUS, UID)
     return None if kept is None else (kept[0], list(kept[1]))
 

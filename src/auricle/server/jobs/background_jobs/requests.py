@@ -17,8 +17,8 @@ from auricle.ledger.job_events import subject_of
 from auricle.ledger.outbox import Delivery
 from auricle.ledger.quota import Usage
 from auricle.server.job_answers import AnswerFormat
+from auricle.server.jobs.background_jobs.jobs import BackgroundJobs
 from auricle.server.jobs.background_jobs.view import JobsPage, JobView, StoredJob
-from auricle.server.service import Service
 from auricle.server.uploads.params import TranscriptionParams, encode_params
 from auricle.server.uploads.upload import Upload
 from auricle.values.errors import (
@@ -32,13 +32,15 @@ EARLY_CHECK_S = 1.0
 """Longest wait for the database before an upload; others' searches may take longer."""
 
 
-async def check_job_quota(server: Service, client: ClientId, job_id: str, size_bytes: int) -> None:
+async def check_job_quota(
+    jobs: BackgroundJobs, client: ClientId, job_id: str, size_bytes: int
+) -> None:
     """Refuse a job before its upload if the client's quota is full.
 
     While the database is busy, the job is not refused: its acceptance checks the quota again.
 
     Args:
-        server: The server's state.
+        jobs: The jobs.
         client: The key that sends the job.
         job_id: The job's id; a job that exists is not refused.
         size_bytes: Size of the body; 0 if unknown.
@@ -47,23 +49,23 @@ async def check_job_quota(server: Service, client: ClientId, job_id: str, size_b
         LedgerFull: The client's quota is full.
         LedgerUnavailable: The database does not answer.
     """
-    running, quota = server.running, server.job_quota
+    storage, quota = jobs.storage, jobs.quota
 
     def check() -> None:
-        if not running.early_checks.acquire(blocking=False):
+        if not storage.early_checks.acquire(blocking=False):
             return
         try:
-            running.ledger.check_quota(client, job_id, size_bytes, quota)
+            storage.ledger.check_quota(client, job_id, size_bytes, quota)
         finally:
-            running.early_checks.release()
+            storage.early_checks.release()
 
     with anyio.move_on_after(EARLY_CHECK_S):
         # A thread that is abandoned is no longer counted by its limiter.
-        await to_thread.run_sync(check, limiter=running.database_threads, abandon_on_cancel=True)
+        await to_thread.run_sync(check, limiter=storage.database_threads, abandon_on_cancel=True)
 
 
 async def accept_job(
-    server: Service,
+    jobs: BackgroundJobs,
     client: ClientId,
     params: TranscriptionParams,
     answer: AnswerFormat,
@@ -73,7 +75,7 @@ async def accept_job(
     """Store the audio durably, then the job, and return it, or the same job accepted earlier.
 
     Args:
-        server: The server's state.
+        jobs: The jobs.
         client: The key that sent the job.
         params: The request's parameters, with the detected format.
         answer: The format of the job's answers.
@@ -85,32 +87,32 @@ async def accept_job(
         LedgerFull: The disk or the client's quota is full.
         LedgerUnavailable: The job can't be stored now.
     """
-    spool = server.running.spool
+    spool = jobs.storage.spool
     source = await upload.source(params, params.audio_format, spool, resources)
     return await to_thread.run_sync(
         _accept,
-        server,
+        jobs,
         client,
         params,
         answer,
         Path(source.path),
         upload.size_bytes,
-        limiter=server.running.accept_threads,
+        limiter=jobs.storage.accept_threads,
     )
 
 
 def _accept(
-    server: Service,
+    jobs: BackgroundJobs,
     client: ClientId,
     params: TranscriptionParams,
     answer: AnswerFormat,
     path: Path,
     size_bytes: int,
 ) -> StoredJob:
-    running = server.running
+    storage = jobs.storage
     with path.open("rb") as file:
         audio_sha256 = hashlib.file_digest(file, "sha256").digest()
-    name = running.audio.put(path)
+    name = storage.audio.put(path)
     spec = JobSpec(
         owner=client,
         job_id=params.job_id,
@@ -123,18 +125,18 @@ def _accept(
         audio=name,
         audio_bytes=size_bytes,
         callback_url=None if params.callback is None else params.callback.url,
-        keep_audio_s=server.keep_audio_s(params.keep_audio_s),
+        keep_audio_s=jobs.keep_audio_s(params.keep_audio_s),
         file_name=params.file_name,
     )
     try:
-        job, is_new = running.ledger.accept(spec, server.job_quota, time.time())
+        job, is_new = storage.ledger.accept(spec, jobs.quota, time.time())
     except (JobConflict, LedgerFull):  # after other errors the row may exist: a sweep decides
-        running.runner.delete_audio(name)
+        jobs.runner.delete_audio(name)
         raise
     if is_new:
-        return _new_view(server, job)
-    running.runner.delete_audio(name)
-    return _view(server, job)
+        return _new_view(jobs, job)
+    jobs.runner.delete_audio(name)
+    return _view(jobs, job)
 
 
 def _identity(params: TranscriptionParams, answer: AnswerFormat) -> bytes:
@@ -143,69 +145,69 @@ def _identity(params: TranscriptionParams, answer: AnswerFormat) -> bytes:
     return b"\n".join((encode_params(params), answer.api.encode(), answer.options))
 
 
-def _new_view(server: Service, job: Job) -> StoredJob:
+def _new_view(jobs: BackgroundJobs, job: Job) -> StoredJob:
     """Return a job that was just accepted, without reading the database."""
-    before = server.start_estimate.backlog.queued_of.get(job.spec.owner, Usage())
+    before = jobs.start_estimate.backlog.queued_of.get(job.spec.owner, Usage())
     return StoredJob(
-        server.running.runner.current(job),
-        _starts_in_s(server, job, before),
+        jobs.runner.current(job),
+        _starts_in_s(jobs, job, before),
         shows_webhook=job.spec.callback_url is not None,
     )
 
 
-def _view(server: Service, job: Job) -> StoredJob:
+def _view(jobs: BackgroundJobs, job: Job) -> StoredJob:
     """Return a stored job with its webhook; blocks."""
-    running = server.running
-    before = running.ledger.queued_before(job) if job.state is JobState.QUEUED else Usage()
+    storage = jobs.storage
+    before = storage.ledger.queued_before(job) if job.state is JobState.QUEUED else Usage()
     has_webhook = job.spec.callback_url is not None
     deliveries: list[Delivery] = []
     if has_webhook and job.state.is_final:
-        deliveries = running.events.of(subject_of(job.spec.uid))
+        deliveries = storage.events.of(subject_of(job.spec.uid))
     return StoredJob(
-        running.runner.current(job),
-        _starts_in_s(server, job, before),
-        keeps_transcripts=server.ledger_settings.keep_transcripts,
+        jobs.runner.current(job),
+        _starts_in_s(jobs, job, before),
+        keeps_transcripts=jobs.settings.keep_transcripts,
         shows_webhook=has_webhook,
         delivery=next(iter(deliveries), None),
     )
 
 
-async def find_job(server: Service, client: ClientId, job_id: str) -> JobView:
+async def find_job(jobs: BackgroundJobs, client: ClientId, job_id: str) -> JobView:
     """Return the state of a job.
 
     Raises:
         NotFound: The client has no job with this id, or it has expired.
         LedgerUnavailable: The database does not answer.
     """
-    stored = await server.running.in_database_thread(lambda: _find(server, client, job_id))
+    stored = await jobs.storage.in_database_thread(lambda: _find(jobs, client, job_id))
     if stored is not None:
         return stored
-    if (uploading := server.uploading.find(client, job_id)) is not None:
+    if (uploading := jobs.uploading.find(client, job_id)) is not None:
         return uploading
     raise NotFound("Unknown job_id. Jobs are deleted a while after their end.")
 
 
-def _find(server: Service, client: ClientId, job_id: str) -> StoredJob | None:
-    job = server.running.ledger.find(client, job_id)
-    return None if job is None else _view(server, job)
+def _find(jobs: BackgroundJobs, client: ClientId, job_id: str) -> StoredJob | None:
+    job = jobs.storage.ledger.find(client, job_id)
+    return None if job is None else _view(jobs, job)
 
 
-def _starts_in_s(server: Service, job: Job, before: Usage) -> int | None:
+def _starts_in_s(jobs: BackgroundJobs, job: Job, before: Usage) -> int | None:
     """Return the estimated time until a job starts, in seconds; ``None`` if unknown.
 
     Args:
-        server: The server's state.
+        jobs: The jobs.
         job: The job.
         before: The queued jobs of its owner that were accepted earlier.
     """
     if job.state is not JobState.QUEUED:
         return None
-    slots = server.running.runner.max_running
-    return server.start_estimate.starts_in_s(job.spec.owner, before, slots)
+    slots = jobs.runner.max_running
+    return jobs.start_estimate.starts_in_s(job.spec.owner, before, slots)
 
 
 async def list_jobs(
-    server: Service,
+    jobs: BackgroundJobs,
     client: ClientId,
     states: Collection[JobState],
     before: int | None,
@@ -216,15 +218,15 @@ async def list_jobs(
     Raises:
         LedgerUnavailable: The database does not answer.
     """
-    running = server.running
-    page = await running.in_database_thread(
-        lambda: running.ledger.page(client, states, before=before, limit=limit)
+    storage = jobs.storage
+    page = await storage.in_database_thread(
+        lambda: storage.ledger.page(client, states, before=before, limit=limit)
     )
-    jobs = tuple(map(running.runner.current, page))
-    return JobsPage(jobs, page[-1].number if len(page) == limit else None)
+    current = tuple(map(jobs.runner.current, page))
+    return JobsPage(current, page[-1].number if len(page) == limit else None)
 
 
-async def delete_job(server: Service, client: ClientId, job_id: str) -> JobView:
+async def delete_job(jobs: BackgroundJobs, client: ClientId, job_id: str) -> JobView:
     """Delete a job in any state, stop its work, and return its last state.
 
     An unfinished job with a callback is cancelled instead, so that its receiver is notified.
@@ -233,9 +235,9 @@ async def delete_job(server: Service, client: ClientId, job_id: str) -> JobView:
         NotFound: The client has no job with this id.
         LedgerUnavailable: The database does not answer.
     """
-    running = server.running
-    uploading = server.uploading.cancel(client, job_id)
-    removed = await running.in_database_thread(lambda: _remove(server, client, job_id))
+    storage = jobs.storage
+    uploading = jobs.uploading.cancel(client, job_id)
+    removed = await storage.in_database_thread(lambda: _remove(jobs, client, job_id))
     if removed is None:
         if uploading is None:
             raise NotFound("Unknown job_id. Jobs are deleted a while after their end.")
@@ -243,30 +245,30 @@ async def delete_job(server: Service, client: ClientId, job_id: str) -> JobView:
     job, is_cancelled = removed
     if job.state.is_final and not is_cancelled:
         if job.has_audio:
-            await _delete_audio(server, job)
-        return StoredJob(job, keeps_transcripts=server.ledger_settings.keep_transcripts)
-    job = running.runner.current(job)
-    running.runner.stop(job.number)
-    await _delete_audio(server, job)
+            await _delete_audio(jobs, job)
+        return StoredJob(job, keeps_transcripts=jobs.settings.keep_transcripts)
+    job = jobs.runner.current(job)
+    jobs.runner.stop(job.number)
+    await _delete_audio(jobs, job)
     if is_cancelled:
-        server.running.webhooks.wake()
-        return await running.in_database_thread(lambda: _view(server, job))
+        jobs.webhooks.wake()
+        return await storage.in_database_thread(lambda: _view(jobs, job))
     return StoredJob(job_rules.cancel(job, 0.0, time.time()))
 
 
-def _remove(server: Service, client: ClientId, job_id: str) -> tuple[Job, bool] | None:
+def _remove(jobs: BackgroundJobs, client: ClientId, job_id: str) -> tuple[Job, bool] | None:
     """Delete or cancel a job; return it, and whether it was cancelled. Blocks."""
-    ledger = server.running.ledger
+    ledger = jobs.storage.ledger
     job = ledger.find(client, job_id)
     if job is not None and job.spec.callback_url is not None and not job.state.is_final:
-        job = ledger.cancel(client, job_id, server.settings.keep_results_s, time.time())
+        job = ledger.cancel(client, job_id, jobs.keep_results_s, time.time())
         return None if job is None else (job, job.state is JobState.CANCELLED)
     job = ledger.delete(client, job_id)
     return None if job is None else (job, False)
 
 
-async def _delete_audio(server: Service, job: Job) -> None:
-    running = server.running
+async def _delete_audio(jobs: BackgroundJobs, job: Job) -> None:
+    storage = jobs.storage
     await to_thread.run_sync(
-        running.runner.delete_audio, job.spec.audio, limiter=running.accept_threads
+        jobs.runner.delete_audio, job.spec.audio, limiter=storage.accept_threads
     )

@@ -4,6 +4,7 @@ import hashlib
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 
 import anyio
@@ -11,6 +12,7 @@ import msgspec
 import structlog
 from anyio import from_thread, to_thread
 
+from auricle.config.settings import LedgerSettings
 from auricle.engines.models import ServedModel, model_name
 from auricle.files.progress_estimate import ProgressEstimate
 from auricle.files.transcribe import FileProgress, OnProgress
@@ -22,10 +24,13 @@ from auricle.ledger.runner import RunningJob
 from auricle.ledger.transcript_events import KEPT, TranscriptEvents
 from auricle.server.http.errors import code_of, error_body, log_unexpected
 from auricle.server.http.request_log import RequestLog
-from auricle.server.job_answers import answers_of
+from auricle.server.job_answers import JobAnswers, answers_of
 from auricle.server.jobs.kept_result import keeping
-from auricle.server.jobs.run import note_answer, transcribe_spooled
-from auricle.server.service import Service
+from auricle.server.jobs.run import Accounting, transcribe_spooled
+from auricle.server.lifecycle import Lifecycle
+from auricle.server.recognition import Recognition
+from auricle.server.storage import Storage
+from auricle.server.telemetry.start_estimate import StartEstimate
 from auricle.server.uploads.params import Callback, decode_params
 from auricle.system.groups import first_error
 from auricle.values.errors import (
@@ -36,7 +41,7 @@ from auricle.values.errors import (
     ModelUnavailable,
 )
 from auricle.values.types import SAMPLE_RATE_HZ, Transcript
-from auricle.values.types import Job as Recognition
+from auricle.values.types import Job as RecognitionJob
 
 PROGRESS_S = 2.0
 """Interval of estimating a job's progress; streams of events send the text so far with each."""
@@ -44,7 +49,32 @@ PROGRESS_S = 2.0
 _log = structlog.get_logger("auricle.server")
 
 
-async def work_on(server: Service, running: RunningJob) -> Outcome:
+@dataclass(frozen=True, slots=True)
+class JobWork:
+    """What a job is done with.
+
+    Attributes:
+        recognition: Transcribes its audio.
+        storage: Has its audio.
+        answers: How the APIs answer jobs, by the names of the APIs.
+        lifecycle: Whether the server drains.
+        accounting: Counts and charges its audio.
+        start_estimate: Learns how long jobs run.
+        settings: The settings of the database.
+        keep_results_s: Retention of results, in seconds.
+    """
+
+    recognition: Recognition
+    storage: Storage
+    answers: Mapping[str, JobAnswers]
+    lifecycle: Lifecycle
+    accounting: Accounting
+    start_estimate: StartEstimate
+    settings: LedgerSettings
+    keep_results_s: float
+
+
+async def work_on(work: JobWork, running: RunningJob) -> Outcome:
     """Transcribe a leased job and return how it ended.
 
     Raises:
@@ -58,39 +88,39 @@ async def work_on(server: Service, running: RunningJob) -> Outcome:
     log = RequestLog(spec.job_id, spec.trace_id, spec.owner)
     state = JobState.QUEUED  # the server stops, or another gateway continues
     try:
-        outcome = await _transcribe(server, running, log, began_at)
+        outcome = await _transcribe(work, running, log, began_at)
         state = outcome.state
         return outcome
     finally:
         if running.scope.cancel_called and not running.is_lost:
             state = JobState.CANCELLED
-        server.metrics.count_job_run(state)
+        work.accounting.metrics.count_job_run(state)
         duration_ms = round((time.monotonic() - began_at) * 1000, 1)
         _log.info("job", state=state.value, duration_ms=duration_ms, **log.line())
 
 
 async def _transcribe(
-    server: Service, running: RunningJob, log: RequestLog, began_at: float
+    work: JobWork, running: RunningJob, log: RequestLog, began_at: float
 ) -> Outcome:
-    spec, keep_s = running.job.spec, server.settings.keep_results_s
+    spec, keep_s = running.job.spec, work.keep_results_s
     try:
-        answers = answers_of(server.job_answers, spec.api)
+        answers = answers_of(work.answers, spec.api)
         params = decode_params(spec.request)
-        model = server.models.find(params.options.model)
+        model = work.recognition.models.find(params.options.model)
         callback = params.callback
         if callback is not None and PROGRESS in callback.events:
             running.also_renewed = partial(_report_progress, running.job, callback.url)
-        async with _local_audio(server, spec) as path, _reporting(server, running) as on_progress:
+        async with _local_audio(work, spec) as path, _reporting(work, running) as on_progress:
             result = await transcribe_spooled(
-                server,
+                work.recognition,
                 params,
                 params.source(path, params.audio_format),
                 client=spec.owner,
                 on_progress=on_progress,
-                finished=StoredChunks(running, _weights(server, model)),
+                finished=StoredChunks(running, _weights(work.recognition, model)),
             )
     except Draining:
-        if server.lifecycle.is_draining:  # this server stops, and the runner queues the job again
+        if work.lifecycle.is_draining:  # this server stops, and the runner queues the job again
             await anyio.sleep_forever()
         raise
     except (LeaseLost, LedgerUnavailable, ModelUnavailable):
@@ -104,11 +134,15 @@ async def _transcribe(
     transcript = result.transcript
     encoded = await to_thread.run_sync(answers.result, spec, params, model.name, result)
     run_s = time.monotonic() - began_at
-    note_answer(server, log, result, run_s)
-    server.start_estimate.note_run(spec.audio_bytes, run_s)
-    if server.ledger_settings.keep_transcripts:
+    work.accounting.note(log, result, run_s)
+    work.start_estimate.note_run(spec.audio_bytes, run_s)
+    if work.settings.keep_transcripts:
+        operators = TranscriptEvents(work.settings.transcript_webhook_url or "")
         running.also = keeping(
-            spec, transcript, time.time(), _receivers(server.transcript_events, params.callback)
+            spec,
+            transcript,
+            time.time(),
+            _receivers(operators, params.callback),
         )
     duration_ms = round(transcript.duration_samples * 1000 / SAMPLE_RATE_HZ)
     return Outcome(
@@ -131,12 +165,12 @@ def _receivers(
 
 
 @asynccontextmanager
-async def _reporting(server: Service, running: RunningJob) -> AsyncIterator[OnProgress]:
+async def _reporting(work: JobWork, running: RunningJob) -> AsyncIterator[OnProgress]:
     """Keep a job's progress up to date, also between results; yield what notes them."""
-    stats = server.transcriber.stats()
+    stats = work.recognition.transcriber.stats()
     workers = max(1, len(stats.workers))
     estimate = ProgressEstimate(
-        server.batch_jobs * workers, stats.seconds_per_audio_s / workers, running.progress
+        work.recognition.batch_jobs * workers, stats.seconds_per_audio_s / workers, running.progress
     )
 
     def note(progress: FileProgress) -> None:
@@ -159,14 +193,14 @@ async def _reporting(server: Service, running: RunningJob) -> AsyncIterator[OnPr
 
 
 @asynccontextmanager
-async def _local_audio(server: Service, spec: JobSpec) -> AsyncIterator[str]:
+async def _local_audio(work: JobWork, spec: JobSpec) -> AsyncIterator[str]:
     """Fetch the audio of a job, and yield the path of a local file.
 
     Raises:
         AudioMissing: It is not in the store, or was changed there.
         LedgerUnavailable: It can't be read now.
     """
-    audio, threads = server.running.audio, server.running.fetch_threads
+    audio, threads = work.storage.audio, work.storage.fetch_threads
     path = await to_thread.run_sync(
         audio.fetch,
         spec.audio,
@@ -182,10 +216,10 @@ async def _local_audio(server: Service, spec: JobSpec) -> AsyncIterator[str]:
             await to_thread.run_sync(audio.release, path)
 
 
-def _weights(server: Service, model: ServedModel) -> str:
+def _weights(recognition: Recognition, model: ServedModel) -> str:
     """Return what identifies a model's weights, so that other weights of its name are others."""
-    if model is server.models.default:
-        return server.transcriber.stats().model
+    if model is recognition.models.default:
+        return recognition.transcriber.stats().model
     return f"{model.engine.name} {model_name(model.settings, model.engine)}"
 
 
@@ -199,7 +233,7 @@ class StoredChunks:
         self._running = running
         self._model = model
 
-    def find(self, job: Recognition) -> Transcript | None:
+    def find(self, job: RecognitionJob) -> Transcript | None:
         """Return the transcript that an earlier attempt stored, or ``None``."""
         payload = self._running.chunks.get(self._key(job))
         if payload is None:
@@ -209,7 +243,7 @@ class StoredChunks:
         except msgspec.ValidationError:  # another version stored it
             return None
 
-    async def store(self, job: Recognition, transcript: Transcript) -> None:
+    async def store(self, job: RecognitionJob, transcript: Transcript) -> None:
         """Store a transcript.
 
         Raises:
@@ -217,7 +251,7 @@ class StoredChunks:
         """
         await self._running.store_chunk(self._key(job), msgspec.json.encode(transcript))
 
-    def _key(self, job: Recognition) -> str:
+    def _key(self, job: RecognitionJob) -> str:
         digest = hashlib.sha256(f"{self._model}\n{job.options!r}\n".encode())
         digest.update(job.pcm.tobytes())
         return digest.hexdigest()

@@ -1,19 +1,18 @@
-"""The jobs, the transcripts and their threads, and what else is open while a server runs."""
+"""What a server stores: jobs, events, transcripts and audio, and the threads that use them."""
 
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import anyio
 from anyio import CapacityLimiter, to_thread
-from anyio.abc import TaskGroup
 
 from auricle.ledger.audio.store import AudioStore
 from auricle.ledger.events import StoredEvents
-from auricle.ledger.runner import JobRunner
 from auricle.ledger.store import Ledger
 from auricle.ledger.transcripts import Transcripts
+from auricle.server.lifecycle import RETRY_S
 from auricle.server.telemetry.watched_database import WatchedDatabase
 from auricle.server.uploads.spool import SpoolDirectory
 from auricle.values.errors import LedgerUnavailable
@@ -22,53 +21,20 @@ T = TypeVar("T")
 
 DATABASE_THREAD_WAIT_S = 10.0
 """Longest wait of a request for a thread that uses the database."""
-RETRY_S = 5
 EARLY_CHECKS = 8
 """Maximum threads that check quotas before uploads; more requests skip that check."""
 
 
-class Webhooks(Protocol):
-    """Sends webhooks."""
-
-    @property
-    def has_work(self) -> bool:
-        """Whether webhooks are being sent, or may be due."""
-        ...
-
-    def wake(self) -> None:
-        """Send the webhook of a job that has just ended."""
-        ...
-
-    async def run(self) -> None:
-        """Send webhooks until cancelled."""
-        ...
-
-
-class NoWebhooks:
-    """Sends none."""
-
-    has_work = False
-
-    def wake(self) -> None:
-        """Do nothing."""
-
-    async def run(self) -> None:
-        """Return at once."""
-
-
 @dataclass(frozen=True, slots=True)
-class Running:
-    """What is open while a server runs."""
+class Storage:
+    """The database, the audio of jobs, and the files of uploads."""
 
     spool: SpoolDirectory
-    background: TaskGroup
     database: WatchedDatabase
     ledger: Ledger
     events: StoredEvents
     audio: AudioStore
     """Audio of unfinished jobs."""
-    runner: JobRunner
-    webhooks: Webhooks
     transcripts: Transcripts
     """Kept transcripts; none are added unless the settings request it."""
     database_threads: CapacityLimiter

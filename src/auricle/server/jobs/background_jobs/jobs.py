@@ -1,0 +1,87 @@
+"""The background jobs of a server."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from auricle.config.settings import LedgerSettings
+from auricle.ledger.quota import Quota
+from auricle.ledger.runner import JobRunner
+from auricle.server.job_answers import JobAnswers
+from auricle.server.job_followers import JobFollowers
+from auricle.server.storage import Storage
+from auricle.server.telemetry.start_estimate import StartEstimate
+from auricle.server.uploads.uploading_jobs import UploadingJobs
+
+
+class Webhooks(Protocol):
+    """Sends webhooks."""
+
+    @property
+    def has_work(self) -> bool:
+        """Whether webhooks are being sent, or may be due."""
+        ...
+
+    def wake(self) -> None:
+        """Send the webhook of a job that has just ended."""
+        ...
+
+    async def run(self) -> None:
+        """Send webhooks until cancelled."""
+        ...
+
+
+class NoWebhooks:
+    """Sends none."""
+
+    has_work = False
+
+    def wake(self) -> None:
+        """Do nothing."""
+
+    async def run(self) -> None:
+        """Return at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class BackgroundJobs:
+    """What accepts, runs and shows jobs.
+
+    Attributes:
+        storage: Where they are stored.
+        settings: The settings of the database.
+        keep_results_s: Retention of results, in seconds.
+        answers: How the APIs answer jobs, by the names of the APIs.
+        uploading: Jobs that are being uploaded.
+        runner: Runs them.
+        webhooks: Notifies their receivers.
+        followers: Who follows their progress.
+        start_estimate: Estimates when they start.
+    """
+
+    storage: Storage
+    settings: LedgerSettings
+    keep_results_s: float
+    answers: Mapping[str, JobAnswers]
+    uploading: UploadingJobs
+    runner: JobRunner
+    webhooks: Webhooks
+    followers: JobFollowers[Any]
+    start_estimate: StartEstimate
+
+    def keep_audio_s(self, requested_s: float | None) -> float:
+        """Return the retention of a job's audio after its end, in seconds."""
+        return self.settings.keep_audio_s if requested_s is None else requested_s
+
+    @property
+    def quota(self) -> Quota:
+        """Maximum of jobs of one key, and of their audio."""
+        settings = self.settings
+        return Quota(
+            settings.key_jobs, settings.key_ended_jobs, int(settings.key_jobs_mb * 1_000_000)
+        )
+
+    @property
+    def shares_audio(self) -> bool:
+        """Whether other gateways may be storing audio in the same place."""
+        return self.settings.database_url is not None or self.settings.audio_url is not None
