@@ -10,11 +10,12 @@ import numpy.typing as npt
 from auricle.audio.chunks import ChunkCutter, CutRules
 from auricle.audio.endpointer import Endpointer, EndpointRules, UtteranceEnd
 from auricle.audio.vad import SpeechDetector
+from auricle.values.speakers import Span
 from auricle.values.types import Chunk, Pcm16, SpeakerOptions
 from auricle.workers.kinds.speakers.embedder import SpeakerEmbedder
 from auricle.workers.kinds.speakers.voices.diarization import Turns, diarize
 from auricle.workers.kinds.speakers.voices.online import SpeakerTracker
-from auricle.workers.kinds.speakers.voices.stretches import Span, cut_live_stretches, cut_stretches
+from auricle.workers.kinds.speakers.voices.stretches import cut_live_stretches, cut_stretches
 from auricle.workers.kinds.speakers.voices.turns import Turn
 
 NOT_ASKED = SpeakerOptions()

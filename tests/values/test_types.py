@@ -6,6 +6,7 @@ import pytest
 from auricle.values.errors import BadRequest
 from auricle.values.types import (
     MAX_SPEAKERS,
+    NO_AUDIO,
     SAMPLE_RATE_HZ,
     EmbedJob,
     Job,
@@ -122,3 +123,8 @@ def test_turn_detection_names_the_parameter_that_is_out_of_range() -> None:
         with pytest.raises(BadRequest) as rejected:
             TurnDetection(**wrong)
         assert rejected.value.field == f"turn_{next(iter(wrong))}"
+
+
+def test_no_audio_is_read_only() -> None:
+    assert (NO_AUDIO.size, NO_AUDIO.flags.writeable) == (0, False)
+    assert NO_AUDIO.dtype == np.int16

@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from auricle.session.wire_formats.base import NO_AUDIO
-from auricle.values.types import SAMPLE_RATE_HZ, Options, Pcm16, Segment, Transcript
+from auricle.values.types import NO_AUDIO, SAMPLE_RATE_HZ, Options, Pcm16, Segment, Transcript
 
 MAX_DECODED_S = 12.0
 """Maximum length of an utterance and its context together; the context is cut at its start."""

@@ -21,7 +21,6 @@ from auricle.audio.vad import WINDOW_SAMPLES
 from auricle.session.arrivals import ArrivalLog
 from auricle.session.pace import Pace
 from auricle.session.wire_formats.base import (
-    NO_AUDIO,
     Audio,
     DecodedAudio,
     Lost,
@@ -34,7 +33,7 @@ from auricle.session.wire_formats.pcm import PcmWire
 from auricle.values.commands import Configure, Discard, Finalize, Flush, Stop, StreamParameters
 from auricle.values.errors import AuricleError, BadRequest, LocalProtocolError
 from auricle.values.events import SwitchFormat, Warned, WarningCode, Wire
-from auricle.values.types import SAMPLE_RATE_HZ
+from auricle.values.types import NO_AUDIO, SAMPLE_RATE_HZ
 
 MAX_INBOX_BYTES = 8 * 2**20
 """Several messages of maximum size; the caller stops reading long before this limit."""

@@ -33,7 +33,6 @@ from auricle.session.utterances.utterance import (
     Speculation,
     UtteranceNumbers,
 )
-from auricle.session.wire_formats.base import NO_AUDIO
 from auricle.values.errors import AuricleError, TooLate
 from auricle.values.events import (
     EagerFinal,
@@ -46,6 +45,7 @@ from auricle.values.events import (
 )
 from auricle.values.types import (
     MAX_TURN_SAMPLES,
+    NO_AUDIO,
     SAMPLE_RATE_HZ,
     Job,
     JobId,

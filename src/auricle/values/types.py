@@ -28,6 +28,8 @@ MAX_TURN_SAMPLES = 8 * SAMPLE_RATE_HZ
 
 Pcm16 = Annotated[npt.NDArray[np.int16], "shape [samples]"]
 """Mono speech at 16 kHz, int16, shape [samples], read-only once shared."""
+NO_AUDIO: Pcm16 = np.zeros(0, np.int16)
+NO_AUDIO.setflags(write=False)
 
 OpusPacket = NewType("OpusPacket", bytes)
 """One Opus packet (RFC 6716 §3), at least one byte."""

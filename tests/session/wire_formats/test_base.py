@@ -2,11 +2,10 @@
 
 from collections.abc import Callable
 
-import numpy as np
 import pytest
 
 from auricle.audio.opus import find_libopus
-from auricle.session.wire_formats.base import NO_AUDIO, StreamCounts, WireFormat
+from auricle.session.wire_formats.base import StreamCounts, WireFormat
 from auricle.session.wire_formats.container import ContainerWire
 from auricle.session.wire_formats.opus import OpusWire
 from auricle.session.wire_formats.pcm import PcmWire
@@ -39,8 +38,3 @@ def test_every_format_is_silent_until_it_has_data_and_holds_nothing_back_at_its_
     assert wire.next_decoded() is None
     assert wire.received_seq is None
     assert not wire.is_resumable
-
-
-def test_shared_tables_of_formats_are_read_only() -> None:
-    assert (NO_AUDIO.size, NO_AUDIO.flags.writeable) == (0, False)
-    assert NO_AUDIO.dtype == np.int16

@@ -9,9 +9,6 @@ import numpy.typing as npt
 from auricle.values.events import SwitchFormat, Warned
 from auricle.values.types import Pcm16
 
-NO_AUDIO: Pcm16 = np.zeros(0, np.int16)
-NO_AUDIO.setflags(write=False)
-
 
 @dataclass(frozen=True, slots=True, eq=False)  # an ndarray has no useful ==
 class Audio:

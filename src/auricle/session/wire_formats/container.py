@@ -8,10 +8,11 @@ from collections import deque
 from auricle.audio.demux.ogg import OggDemuxer
 from auricle.audio.demux.webm import WebmDemuxer
 from auricle.audio.opus import LibOpus
-from auricle.session.wire_formats.base import NO_AUDIO, Audio, DecodedAudio, StreamCounts
+from auricle.session.wire_formats.base import Audio, DecodedAudio, StreamCounts
 from auricle.session.wire_formats.packets import PacketReceiver
 from auricle.values.commands import StreamParameters
 from auricle.values.events import Wire
+from auricle.values.types import NO_AUDIO
 
 SLICE_BYTES = 64
 """Maximum bytes passed to a demuxer at once: a message may hold half a million elements without a

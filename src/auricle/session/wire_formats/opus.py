@@ -9,13 +9,13 @@ from collections import deque
 
 from auricle.audio.opus import LibOpus
 from auricle.protocol.framing import SEQ, PacketFramer
-from auricle.session.wire_formats.base import NO_AUDIO, Audio, DecodedAudio, StreamCounts
+from auricle.session.wire_formats.base import Audio, DecodedAudio, StreamCounts
 from auricle.session.wire_formats.packets import PacketReceiver
 from auricle.values.commands import StreamParameters
 from auricle.values.errors import RemoteProtocolError
 from auricle.values.events import Warned, WarningCode, Wire
 from auricle.values.limits import MAX_PACKET_BYTES
-from auricle.values.types import SAMPLE_RATE_HZ, OpusPacket
+from auricle.values.types import NO_AUDIO, SAMPLE_RATE_HZ, OpusPacket
 
 MAX_GAP_S = 3600
 """Longest gap, in seconds; a sequence number further ahead is an error."""

@@ -15,12 +15,12 @@ from struct import Struct
 import numpy as np
 
 from auricle.audio.resample import Resampler
-from auricle.session.wire_formats.base import NO_AUDIO, Audio, DecodedAudio, Lost
+from auricle.session.wire_formats.base import Audio, DecodedAudio, Lost
 from auricle.session.wire_formats.opus import MAX_GAP_S
 from auricle.values.commands import StreamParameters
 from auricle.values.errors import RemoteProtocolError
 from auricle.values.events import Warned, WarningCode
-from auricle.values.types import SAMPLE_BYTES, SAMPLE_RATE_HZ, Pcm16
+from auricle.values.types import NO_AUDIO, SAMPLE_BYTES, SAMPLE_RATE_HZ, Pcm16
 
 POSITION = Struct("<Q")
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from auricle.values.errors import SpeakersUnavailable
-from auricle.values.speakers import NONE_FOUND
+from auricle.values.speakers import NONE_FOUND, Span
 from auricle.values.transcriber import VoiceEmbedder
 from auricle.values.types import (
     SAMPLE_RATE_HZ,
@@ -29,7 +29,7 @@ from auricle.values.types import (
 )
 from auricle.workers.kinds.speakers.voices.diarization import Turns, diarize
 from auricle.workers.kinds.speakers.voices.names import Reference
-from auricle.workers.kinds.speakers.voices.stretches import Span, cut_stretches
+from auricle.workers.kinds.speakers.voices.stretches import cut_stretches
 
 PATIENCE_S = 60.0
 """Time for which a chunk is repeated, in seconds."""

@@ -24,7 +24,9 @@ import numpy.typing as npt
 
 from auricle.values.errors import AuricleError
 from auricle.values.events import Final, SpeakerSegment
+from auricle.values.speakers import Span
 from auricle.values.types import (
+    NO_AUDIO,
     SAMPLE_RATE_HZ,
     ClientId,
     EmbedJob,
@@ -37,12 +39,11 @@ from auricle.values.types import (
 )
 from auricle.workers.kinds.speakers.voices.known_voices import KnownVoices
 from auricle.workers.kinds.speakers.voices.online import SpeakerTracker
-from auricle.workers.kinds.speakers.voices.stretches import Span, cut_live_stretches
+from auricle.workers.kinds.speakers.voices.stretches import cut_live_stretches
 from auricle.workers.kinds.speakers.voices.turns import Turn
 from auricle.workers.kinds.speakers.voices.words import SENTENCE_ENDS, assign_speakers
 
 Vector = npt.NDArray[np.float32]
-NO_AUDIO: Pcm16 = np.zeros(0, np.int16)
 
 PATIENCE_S = 0.5
 """Maximum delay of a final by its speaker. An utterance of 5 s is embedded in about 0.1 s, while

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from auricle.values.speakers import Span
 from auricle.workers.kinds.speakers.voices.stretches import (
     HOP_SAMPLES,
     MIN_STRETCH_SAMPLES,
     STRETCH_SAMPLES,
-    Span,
     cut_live_stretches,
     cut_stretches,
 )

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from auricle.workers.kinds.speakers.voices.stretches import Span, cut_stretches
+from auricle.values.speakers import Span
+from auricle.workers.kinds.speakers.voices.stretches import cut_stretches
 from auricle.workers.kinds.speakers.voices.turns import Turn, best_path, find_turns
 
 pytestmark = pytest.mark.unit

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from auricle.values.speakers import Span
 from auricle.values.types import SAMPLE_RATE_HZ, Segment, Speaker, SpeakerOptions
 from auricle.workers.kinds.speakers.voices.clustering import cluster
 from auricle.workers.kinds.speakers.voices.names import Reference, match_names
-from auricle.workers.kinds.speakers.voices.stretches import Span
 from auricle.workers.kinds.speakers.voices.turns import Turn, find_turns
 from auricle.workers.kinds.speakers.voices.words import assign_speakers
 

@@ -13,10 +13,10 @@ from itertools import groupby
 
 import numpy as np
 
+from auricle.values.speakers import Span
 from auricle.values.types import MAX_SPEAKERS, SAMPLE_RATE_HZ, SpeakerOptions
 from auricle.workers.kinds.speakers.voices.clustering import Labels, Seconds, Vectors, cluster
 from auricle.workers.kinds.speakers.voices.known_voices import KnownVoices
-from auricle.workers.kinds.speakers.voices.stretches import Span
 from auricle.workers.kinds.speakers.voices.turns import (
     SAMPLE_WEIGHT,
     Scores,

@@ -11,10 +11,8 @@
 import itertools
 from collections.abc import Sequence
 
+from auricle.values.speakers import Span
 from auricle.values.types import SAMPLE_RATE_HZ
-
-Span = tuple[int, int]
-"""(start, end) in samples."""
 
 STRETCH_SAMPLES = SAMPLE_RATE_HZ * 3 // 2
 """Usual in diarization: shorter ones separate speakers less well, longer ones blur changes."""

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from auricle.values.speakers import Span
 from auricle.values.types import SAMPLE_RATE_HZ
-from auricle.workers.kinds.speakers.voices.stretches import Span
 
 ATOM_SAMPLES = SAMPLE_RATE_HZ // 4
 SAMPLE_WEIGHT = 12.0 / SAMPLE_RATE_HZ
