@@ -8,6 +8,7 @@ one takes 20 ms. Coverage is measured from then on. What depends on a new interp
 import functools
 import gc
 import importlib
+import io
 import json
 import os
 import pkgutil
@@ -130,10 +131,7 @@ def _serve(control: socket.socket) -> str:
     os.dup2(stderr, 2)
     for fd in fds:
         os.close(fd)
-    sys.stdout, sys.stderr = (
-        open(fd, "w", encoding="utf-8", buffering=1)  # noqa: SIM115  # to the end of the process
-        for fd in (1, 2)
-    )
+    sys.stdout, sys.stderr = map(_unbuffered, (1, 2))
     arguments, environ, module = json.loads(request)
     sys.argv[1:] = arguments
     os.environ.clear()
@@ -141,6 +139,11 @@ def _serve(control: socket.socket) -> str:
     if MEASURED in environ:
         coverage.process_startup()
     return str(module)
+
+
+def _unbuffered(fd: int) -> io.TextIOWrapper:
+    """Return an output as ``PYTHONUNBUFFERED`` makes it."""
+    return io.TextIOWrapper(io.FileIO(fd, "w"), encoding="utf-8", write_through=True)
 
 
 def _report(pid: int, status: int, others: Sequence[int]) -> None:

@@ -98,7 +98,7 @@ def test_a_second_ctrl_c_leaves_a_server_that_does_not_answer(tmp_path: Path) ->
     with serving(tmp_path) as (server, server_url):
         arguments = [str(STORY.path), "-f", "vtt"]
         with command("live", *arguments, environ=environment(tmp_path, url=server_url)) as running:
-            until(lambda: connected(server_url) == 1, running)
+            until(lambda: has_audio(server_url), running)  # before, the first Ctrl-C ends it
             server.process.send_signal(signal.SIGSTOP)
             try:
                 running.interrupt()
@@ -109,6 +109,13 @@ def test_a_second_ctrl_c_leaves_a_server_that_does_not_answer(tmp_path: Path) ->
                 server.process.send_signal(signal.SIGCONT)
     assert running.stdout.startswith("WEBVTT")
     assert running.stderr.count("\n") == 1
+
+
+def has_audio(url: str) -> bool:
+    return (
+        'auricle_client_audio_seconds_total{client="anonymous"}'
+        in httpx2.get(f"{url}/metrics").text
+    )
 
 
 def connected(url: str) -> int:
