@@ -54,7 +54,7 @@ class Story:
         self.told_finals = 0
 
     @property
-    def is_owing(self) -> bool:
+    def has_pending_answer(self) -> bool:
         """Whether something is to come by itself."""
         return bool(self._owed or self._flushes) or self._is_stopping
 

@@ -149,7 +149,7 @@ class _World:
         self._answer_until(lambda: self._session.is_closed)
         assert self._session.is_closed, "it never ends"
         assert self._closed, "nobody is told of the end"
-        assert not self._session.owes_finals, "a final is missing"
+        assert not self._session.has_pending_finals, "a final is missing"
 
     def _play(self, kind: int, payload: bytes) -> None:
         match kind:

@@ -43,8 +43,8 @@ class _Connection:
     def feed(self, chunk: bytes) -> None:
         """Take bytes, and go on until nothing more can be done with them."""
         self._take(chunk)
-        while self.dialect.requested is not None or self.dialect.is_owing:
-            if self.dialect.is_owing:
+        while self.dialect.requested is not None or self.dialect.has_pending_answer:
+            if self.dialect.has_pending_answer:
                 self._finish()
             if self.dialect.requested is not None:
                 self._begin(self.dialect.requested)

@@ -169,7 +169,7 @@ async def test_wyoming(tmp_path: Path, last: bytes, code: str) -> None:
 
 
 async def test_wyoming_speaks_longer_than_the_server_waits(tmp_path: Path) -> None:
-    drain_s = live_connection.GOODBYE_S + live_connection.LAST_FINAL_S + 0.1
+    drain_s = live_connection.CLOSE_HANDSHAKE_S + live_connection.LAST_FINAL_S + 0.1
     async with wyoming(tmp_path, drain_s=drain_s) as service, service.call() as it:
         await it.send(CHUNK)
         await it.until("voice-started")

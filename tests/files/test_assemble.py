@@ -34,11 +34,11 @@ def test_text_in_a_doubtful_language_is_not_stable_until_it_is_trusted_or_correc
         stitching.mark_uncertain(index)
     for index, text in enumerate("xbc"):
         stitching.add(place(index), heard(text))
-    assert {progress.firm_text for progress in seen} == {""}
+    assert {progress.stable_text for progress in seen} == {""}
     stitching.mark_final(1)  # nothing before it is stable yet
     stitching.add(place(0), heard("a"))
     stitching.mark_final(0)
-    assert [progress.firm_text for progress in seen][3:] == ["", "a b c"]
+    assert [progress.stable_text for progress in seen][3:] == ["", "a b c"]
     assert seen[-1] == FileProgress(0.75, "a b c", "a b c")
 
 

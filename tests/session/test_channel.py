@@ -78,7 +78,7 @@ def test_an_open_utterance_ends_once(end: Callable[..., list[RecognitionOutput]]
     it = channel()
     hear(it, SPEECH)
     assert kinds(end(it, 9.0)) == [SpeechEnded]
-    assert it.recognition.owes_finals
+    assert it.recognition.has_pending_finals
     assert kinds(end(it, 9.0)) == []
 
 

@@ -20,8 +20,8 @@ class Channels:
 
     def __getitem__(self, number: int) -> Any:
         owed = self.owed[number]
-        owes = lambda utterance: any(each <= utterance for each in owed)  # noqa: E731
-        return SimpleNamespace(recognition=SimpleNamespace(owes=owes))
+        has_pending = lambda utterance: any(each <= utterance for each in owed)  # noqa: E731
+        return SimpleNamespace(recognition=SimpleNamespace(has_pending=has_pending))
 
 
 def test_a_flush_is_confirmed_once_when_nothing_is_owed() -> None:

@@ -19,7 +19,7 @@ from auricle.system.logs import configure_logging
 from auricle.workers.kinds.asr.model_pools import ModelPools
 from bench.lib.fixed_values import apply
 
-GOODBYE_S = 2
+CLOSE_HANDSHAKE_S = 2
 
 
 async def serve() -> None:
@@ -41,7 +41,7 @@ async def serve() -> None:
             log_config=None,
             access_log=False,
             lifespan="off",
-            timeout_graceful_shutdown=GOODBYE_S,
+            timeout_graceful_shutdown=CLOSE_HANDSHAKE_S,
         )
         await uvicorn.Server(config).serve([listener])
     finally:

@@ -74,7 +74,7 @@ async def test_what_kills_is_kept_with_how_it_ended_and_nothing_that_was_typed(
         await pool.transcribe(job("good", ""))
     deaths = told(folder)
     assert len(deaths) == 2
-    assert {death["is_convicted"] for death in deaths} == {False, True}
+    assert {death["is_quarantined"] for death in deaths} == {False, True}
     assert {(d["job"], d["signal"], d["reason"]) for d in deaths} == {
         ("poison", "SIGSEGV", "exited")
     }
@@ -95,7 +95,7 @@ async def test_what_hangs_is_kept(tmp_path: Path) -> None:
     async with crashing_pool(tmp_path / "kept", job_timeout_min_s=1.0) as pool:
         await pool.transcribe(job("slow", f"hang-once:{tmp_path / 'once'}"))
     (death,) = told(tmp_path / "kept")
-    assert (death["reason"], death["is_convicted"]) == ("hung", False)
+    assert (death["reason"], death["is_quarantined"]) == ("hung", False)
 
 
 async def test_other_jobs_of_the_batch_are_not_kept(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ WARM_UP_WINDOWS = 16
 """Half a second: the audio before the opening window that Silero processes first, and the length of
 a pause after which it is restarted."""
 
-_APART_SAMPLES = 6
+_LAG_SAMPLES = 6
 """Differences of samples this far apart are strongest from 0.5 to 2.2 kHz, where speech is."""
 _OPENING_RATIO = 10**0.2
 """Minimum ratio of a window's power to the floor: 2 dB."""
@@ -91,7 +91,7 @@ def powers(windows: Windows) -> list[float]:
     Their sum in 64 bits is exact, so it does not depend on how many windows are given.
     """
     samples = windows.astype(np.float64)
-    differences = samples[:, _APART_SAMPLES:] - samples[:, :-_APART_SAMPLES]
+    differences = samples[:, _LAG_SAMPLES:] - samples[:, :-_LAG_SAMPLES]
     means = np.einsum("ij,ij->i", differences, differences) / differences.shape[1]
     return cast("list[float]", means.tolist())
 

@@ -106,7 +106,7 @@ class LiveClient:
         self._sink: MemoryObjectSendStream[LiveEvent]
         self._events: MemoryObjectReceiveStream[LiveEvent]
         self._tasks: TaskGroup
-        self._news = anyio.Event()  # for the writer
+        self._changed = anyio.Event()  # for the writer
         self._room = anyio.Event()  # for senders
         self._received_at = -math.inf
         self._is_delivering = False
@@ -219,24 +219,24 @@ class LiveClient:
         self._check()
         self._conversation.skip(samples)
         self._conversation.limit(self._max_kept_samples)
-        self._news.set()
+        self._changed.set()
 
     def finalize(self) -> None:
         """Request the final of the speech so far, without waiting for silence."""
         self._check()
         self._conversation.finalize()
-        self._news.set()
+        self._changed.set()
 
     def configure(self, change: Configure) -> None:
         """Change parameters from the next utterance on; the format can't be changed."""
         self._check()
         self._conversation.configure(change)
-        self._news.set()
+        self._changed.set()
 
     def finish(self) -> None:
         """End the audio; iteration ends after the last final."""
         self._conversation.finish()
-        self._news.set()
+        self._changed.set()
 
     def __aiter__(self) -> AsyncIterator[LiveEvent]:
         """Iterate over the events.
@@ -258,7 +258,7 @@ class LiveClient:
         if self._conversation.is_finished:
             raise ValueError("speech after finish()")
         self._conversation.receive_pcm(pcm)
-        self._news.set()
+        self._changed.set()
 
     def _check(self) -> None:
         if self._failure is not None:
@@ -369,7 +369,7 @@ class LiveClient:
             self._is_delivering = False
         if self._conversation.furthest_sample > before:
             self._backoff.worked()
-        self._news.set()
+        self._changed.set()
         self._room.set()
 
     async def _write(self, connection: ClientConnection) -> None:
@@ -377,11 +377,11 @@ class LiveClient:
         try:
             await connection.send(self._conversation.connected())
             while True:
-                self._news = anyio.Event()
+                self._changed = anyio.Event()
                 while (message := self._conversation.next_message()) is not None:
                     await connection.send(message)
                 with anyio.move_on_after(self._rules.keepalive_s) as quiet:
-                    await self._news.wait()
+                    await self._changed.wait()
                 if quiet.cancelled_caught:
                     await connection.send(encode_command(Keepalive()))
         except ConnectionClosed:

@@ -185,7 +185,7 @@ class ModelTable:
         aliases: The operator's aliases in lower case, each with the name of a model.
         accepts_unknown: Whether a request for a model that is not served gets the default model.
         products: Products of services in lower case; each means the default model, unless it is
-            also the name of weights.
+            others_set the name of weights.
     """
 
     models: tuple[ServedModel, ...]
@@ -207,11 +207,11 @@ class ModelTable:
         """
         if not settings.models:
             return cls.with_models((_only_model(settings),), settings, products)
-        also = {"engine"} & settings.model_fields_set
+        others_set = {"engine"} & settings.model_fields_set
         if settings.model is not None:
-            also |= {"model"}
-        if also:
-            others = " and ".join(variable(name) for name in sorted(also))
+            others_set |= {"model"}
+        if others_set:
+            others = " and ".join(variable(name) for name in sorted(others_set))
             raise SetupError(
                 f"AURICLE_MODELS lists all models, so {others} must not be set; write the model as "
                 "an entry NAME=ENGINE:MODEL of AURICLE_MODELS."

@@ -39,13 +39,13 @@ class FileProgress:
     Attributes:
         fraction: From 0 to 1.
         text: Text of that fraction; text in a doubtful language may still be corrected.
-        firm_text: The stable beginning of the text: it only grows.
+        stable_text: The stable beginning of the text: it only grows.
         pending: The chunks that were submitted and have no result yet, in order.
     """
 
     fraction: float
     text: str
-    firm_text: str
+    stable_text: str
     pending: tuple[PendingChunk, ...] = ()
 
 

@@ -105,7 +105,7 @@ class FileRequest:
         is_urgent: A client waits: the chunks of a short file run as finals, not as file jobs.
         max_wait_s: The deadline of such finals, and of waiting for a busy decoder.
         reservation: Queue room reserved for the first of them.
-        tells_refusal: A refusal of the first of them is reported, not retried as a file job.
+        reports_refusal: A refusal of the first of them is reported, not retried as a file job.
         speakers: How to find the speakers; ``None``: they are not requested.
         redact: What to hide in the transcript; its progress then has no text.
     """
@@ -119,7 +119,7 @@ class FileRequest:
     is_urgent: bool = False
     max_wait_s: float | None = None
     reservation: str | None = None
-    tells_refusal: bool = False
+    reports_refusal: bool = False
     speakers: SpeakerRequest | None = None
     redact: tuple[Redact, ...] = ()
 
@@ -278,7 +278,7 @@ class _FileWork:
         self._in_slot: set[_SlottedChunk] = set()
         # Chunks that are being recognised to detect their language.
         self._detecting: set[_SlottedChunk] = set()
-        self._news = anyio.Event()
+        self._changed = anyio.Event()
         self._started = 0
 
     async def run(self, reading: _Reading) -> FileTranscript:
@@ -290,7 +290,7 @@ class _FileWork:
                 async for progress in reading:
                     duration_samples = progress.duration_samples
                     if withheld is not None and duration_samples > MAX_SHORT_SAMPLES:
-                        self._release_room()
+                        self._release_reservation()
                         for item in withheld:
                             await self._start(tasks, item)
                         withheld = None
@@ -319,7 +319,7 @@ class _FileWork:
             return result
         return result.without_words()
 
-    def _release_room(self) -> None:
+    def _release_reservation(self) -> None:
         """Release the reservation of a file that turned out to be long."""
         if self._request.reservation is not None:
             self._transcriber.release(self._request.reservation)
@@ -332,7 +332,7 @@ class _FileWork:
     async def _start(self, tasks: TaskGroup, item: _SlottedChunk) -> None:
         """Start a chunk in parallel, or run it now if the next one depends on its text."""
         while len(self._detecting) + len(self._transcribed) >= MAX_IN_FLIGHT:
-            await self._news.wait()
+            await self._changed.wait()
         if item.kind is JobKind.FILE:
             await self._chunk_slots.enter(self._request.client)
             self._in_slot.add(item)
@@ -360,8 +360,8 @@ class _FileWork:
             if item in self._in_slot:
                 self._in_slot.discard(item)
                 self._chunk_slots.leave(self._request.client)
-            self._news.set()
-            self._news = anyio.Event()
+            self._changed.set()
+            self._changed = anyio.Event()
 
     def _decide(self) -> list[tuple[int, str | None]]:
         """Process results in the order of the chunks, so that their completion order is irrelevant.
@@ -407,7 +407,7 @@ class _FileWork:
                 raise
             except (Overloaded, RateLimited) as error:
                 if kind is JobKind.FINAL:  # it had no reservation; there is a slot
-                    if self._request.tells_refusal and item.slot.index == 0:
+                    if self._request.reports_refusal and item.slot.index == 0:
                         raise
                     kind = JobKind.FILE
                 else:
@@ -452,4 +452,4 @@ class _FileWork:
 def _without_text(on_progress: OnProgress | None) -> OnProgress | None:
     if on_progress is None:
         return None
-    return lambda progress: on_progress(replace(progress, text="", firm_text=""))
+    return lambda progress: on_progress(replace(progress, text="", stable_text=""))

@@ -77,11 +77,11 @@ class Transaction(Protocol):
         ...
 
 
-Also = Callable[[Transaction], None]
+TransactionStep = Callable[[Transaction], None]
 """Stores further rows in a transaction; it may run again, as the transaction."""
 
 
-def nothing_else(_: Transaction) -> None:
+def no_step(_: Transaction) -> None:
     """Store nothing."""
 
 

@@ -18,7 +18,7 @@ from anyio import CapacityLimiter, to_thread
 from anyio.abc import TaskGroup
 
 from auricle.ledger.audio.store import AudioStore
-from auricle.ledger.database import Also, nothing_else
+from auricle.ledger.database import TransactionStep, no_step
 from auricle.ledger.job import Job, JobState, Outcome
 from auricle.ledger.lease import RENEW_S, claim_of
 from auricle.ledger.store import REFUSALS, Ledger
@@ -62,7 +62,7 @@ class RunningJob:
         chunks: Finished chunks of earlier attempts by their keys.
         progress: Fraction of the audio, from 0 to 1; stored with each renewal.
         text: Text so far; stored with each renewal.
-        also: Stores what belongs to the outcome, in the transaction that ends the job.
+        step: Stores what belongs to the outcome, in the transaction that ends the job.
         also_renewed: Stores what belongs to the progress, in the transaction of each renewal.
         postponed_s: Time until the job, which can't be done for the moment, is tried again.
         is_lost: Whether another gateway has taken over the job, or it was deleted.
@@ -76,8 +76,8 @@ class RunningJob:
     progress: float = 0.0
     text: str = ""
     postponed_s: float | None = None
-    also: Also = nothing_else
-    also_renewed: Also = nothing_else
+    step: TransactionStep = no_step
+    also_renewed: TransactionStep = no_step
     is_lost: bool = False
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
 
@@ -300,7 +300,7 @@ class JobRunner:
         await self._until_answered(
             "job_not_stored",
             claim.number,
-            lambda: self._ledger.finish(claim, outcome, self._now(), running.also),
+            lambda: self._ledger.finish(claim, outcome, self._now(), running.step),
         )
         self._note_end()
         await to_thread.run_sync(

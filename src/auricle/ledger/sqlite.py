@@ -89,7 +89,7 @@ class SqliteDatabase:
         self._checkpoint = checkpoint
         self._write_turn = threading.Lock()
         self._read_turn = threading.Lock()
-        self._news = threading.Condition()
+        self._changed = threading.Condition()
         self._announcements = self._seen = 0
 
     @classmethod
@@ -149,9 +149,9 @@ class SqliteDatabase:
                 raise
             self._checkpoint(f"{name}: after commit")
         if transaction.has_announced:
-            with self._news:
+            with self._changed:
                 self._announcements += 1
-                self._news.notify_all()
+                self._changed.notify_all()
         return result
 
     def read(self, work: Callable[[Transaction], T]) -> T:
@@ -168,8 +168,8 @@ class SqliteDatabase:
 
     def wait_for_work(self, timeout_s: float) -> bool:
         """Wait for an announcement that no call has returned yet."""
-        with self._news:
-            is_new = self._news.wait_for(lambda: self._announcements != self._seen, timeout_s)
+        with self._changed:
+            is_new = self._changed.wait_for(lambda: self._announcements != self._seen, timeout_s)
             self._seen = self._announcements
             return is_new
 

@@ -12,7 +12,7 @@ from typing import Any
 from auricle.ledger import job as jobs
 from auricle.ledger import lease as leases
 from auricle.ledger import outbox
-from auricle.ledger.database import Also, Database, Row, Transaction, Value, nothing_else
+from auricle.ledger.database import Database, Row, Transaction, TransactionStep, Value, no_step
 from auricle.ledger.events import count_pending, delete_events, make_due, queue
 from auricle.ledger.job import Job, JobSpec, JobState, Outcome
 from auricle.ledger.job_events import job_ended, subject_of
@@ -246,7 +246,7 @@ class Ledger:
         return self._database.write("requeue", work)
 
     def renew(
-        self, claim: Claim, now: float, progress: float, text: str, also: Also = nothing_else
+        self, claim: Claim, now: float, progress: float, text: str, step: TransactionStep = no_step
     ) -> None:
         """Renew a lease and store the progress that callers see.
 
@@ -255,7 +255,7 @@ class Ledger:
             now: Unix time in seconds.
             progress: Fraction of the audio, from 0 to 1.
             text: Text so far.
-            also: Stores what belongs to the progress, in the same transaction.
+            step: Stores what belongs to the progress, in the same transaction.
 
         Raises:
             LeaseLost: The claim is no longer valid.
@@ -264,7 +264,7 @@ class Ledger:
         def work(transaction: Transaction) -> None:
             job = leases.renew(_claimed(transaction, claim), claim, now, progress, text)
             _update(transaction, job)
-            also(transaction)
+            step(transaction)
 
         self._database.write("renew", work)
 
@@ -318,14 +318,16 @@ class Ledger:
 
         self._database.write("release", work)
 
-    def finish(self, claim: Claim, outcome: Outcome, now: float, also: Also = nothing_else) -> Job:
+    def finish(
+        self, claim: Claim, outcome: Outcome, now: float, step: TransactionStep = no_step
+    ) -> Job:
         """End a job; its chunks are deleted, and its webhook is queued in the same transaction.
 
         Args:
             claim: The lease.
             outcome: How the job ended.
             now: Unix time in seconds.
-            also: Stores what belongs to the outcome, in the same transaction.
+            step: Stores what belongs to the outcome, in the same transaction.
 
         Raises:
             LeaseLost: The claim is no longer valid.
@@ -336,7 +338,7 @@ class Ledger:
             finished = leases.finish(job, claim, outcome, now)
             if finished is not job:
                 _end(transaction, finished, now)
-                also(transaction)
+                step(transaction)
             return finished
 
         return self._database.write("finish", work)

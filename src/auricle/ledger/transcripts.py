@@ -12,7 +12,7 @@ from typing import Any, TypeVar, overload
 
 import msgspec
 
-from auricle.ledger.database import Also, Database, Row, Transaction, Value
+from auricle.ledger.database import Database, Row, Transaction, TransactionStep, Value
 from auricle.ledger.events import delete_events
 from auricle.ledger.kept_parts import KeptSegment as KeptSegment
 from auricle.ledger.kept_parts import (
@@ -181,7 +181,7 @@ class Transcripts:
         self,
         transcript: KeptTranscript,
         segments: Sequence[KeptSegment],
-        also: Stored = nothing_stored,
+        step: Stored = nothing_stored,
     ) -> None:
         """Add segments to a transcript, which is created if necessary.
 
@@ -191,16 +191,16 @@ class Transcripts:
         Args:
             transcript: The transcript.
             segments: The segments.
-            also: Stores what belongs to it, in the same transaction.
+            step: Stores what belongs to it, in the same transaction.
         """
         self._database.write(
             "transcript",
-            lambda transaction: also(
+            lambda transaction: step(
                 transaction, store_transcript(transaction, transcript, segments)
             ),
         )
 
-    def write(self, work: Also) -> None:
+    def write(self, work: TransactionStep) -> None:
         """Store what belongs to transcripts in a separate transaction."""
         self._database.write("transcript", work)
 

@@ -24,18 +24,18 @@ class Drain:
         self._gives_up_at = now + drain_s
         self._has_given_up = False
 
-    def next_step(self, now: float, *, has_work: bool, is_hurried: bool) -> DrainStep:
+    def next_step(self, now: float, *, has_work: bool, is_forced: bool) -> DrainStep:
         """Return the next step.
 
         Args:
             now: Monotonic seconds.
             has_work: Whether a request, a running job, a webhook, or a final of a client that is
                 gone is left.
-            is_hurried: Whether a second signal arrived.
+            is_forced: Whether a second signal arrived.
         """
         if self._has_given_up:
             return DrainStep.LEAVE
-        is_over = not has_work or is_hurried or now >= self._gives_up_at
+        is_over = not has_work or is_forced or now >= self._gives_up_at
         return DrainStep.GIVE_UP if is_over else DrainStep.WAIT
 
     def gave_up(self) -> None:

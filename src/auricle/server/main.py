@@ -130,7 +130,7 @@ class _ServerDrain:
             _log.info("draining", requests=requests, jobs=jobs)
         has_webhooks = service.jobs.webhooks.has_work
         has_work = bool(requests or jobs or service.live.finishing or has_webhooks)
-        step = self._drain.next_step(now, has_work=has_work, is_hurried=signals > 1)
+        step = self._drain.next_step(now, has_work=has_work, is_forced=signals > 1)
         if step is DrainStep.GIVE_UP:
             service.lifecycle.end_requests()
             self._drain.gave_up()

@@ -53,7 +53,7 @@ from auricle.server.lifecycle import Lifecycle
 from auricle.server.live.admission.memory import CapacityMemory
 from auricle.server.live.audio_journal.journal import AudioJournal, delete_left, has_left
 from auricle.server.live.audio_journal.recovery import Recovery
-from auricle.server.live.connection import GOODBYE_S
+from auricle.server.live.connection import CLOSE_HANDSHAKE_S
 from auricle.server.live.followers import FollowerContext
 from auricle.server.live.kept_voices import REWRITE_S, KeptVoices
 from auricle.server.live.registry import LiveSessions, LiveStorage
@@ -237,7 +237,7 @@ async def open_service(
                 large_json=FairSemaphore(MAX_LARGE_JSON),
             )
             async with anyio.create_task_group() as background:
-                drain_s = max(0.0, server.drain_s - GOODBYE_S)
+                drain_s = max(0.0, server.drain_s - CLOSE_HANDSHAKE_S)
                 service = Service(
                     settings=settings,
                     apis=apis,

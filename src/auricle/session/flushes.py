@@ -34,10 +34,10 @@ class PendingFlushes:
         """Remove and return the confirmations whose finals were all sent."""
         if not self._flushes:
             return []
-        pending = [flush for flush in self._flushes if self._owes(*flush)]
+        pending = [flush for flush in self._flushes if self._is_pending(*flush)]
         finalized = [flush[0] for flush in self._flushes if flush not in pending]
         self._flushes = deque(pending)
         return finalized
 
-    def _owes(self, finalized: Finalized, utterance: int) -> bool:
-        return self._channels[finalized.channel or 0].recognition.owes(utterance)
+    def _is_pending(self, finalized: Finalized, utterance: int) -> bool:
+        return self._channels[finalized.channel or 0].recognition.has_pending(utterance)

@@ -286,10 +286,10 @@ class Intake:
             self._silence_samples = 0
             self._advance(left, self._silence_seq, now)
             return IntakeEvent(skipped_samples=left)
-        bite = min(left, self._step_samples)
-        self._silence_samples -= bite
+        chunk_samples = min(left, self._step_samples)
+        self._silence_samples -= chunk_samples
         seq = None if self._silence_samples else self._silence_seq
-        return IntakeEvent(self._noted(np.zeros(bite, np.int16), seq, now))
+        return IntakeEvent(self._noted(np.zeros(chunk_samples, np.int16), seq, now))
 
     def _noted(
         self, pcm: npt.NDArray[np.int16], seq: int | None, now: float

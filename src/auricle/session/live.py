@@ -86,7 +86,7 @@ MAX_UNFINISHED_SAMPLES = 60 * SAMPLE_RATE_HZ
 """With more audio than this pending in the utterances of a channel, no messages are read."""
 SPARED_S = 0.3
 """Wait for audio after a request that spared an utterance; live audio continues within 0.1 s."""
-BITE_STEPS = 100
+MAX_STEPS_AT_ONCE = 100
 """Maximum packets or container slices processed in one step, regardless of their duration."""
 
 NO_TURNS = Warned(
@@ -213,12 +213,12 @@ class LiveSession:
         return self._is_stopping
 
     @property
-    def owes_finals(self) -> bool:
+    def has_pending_finals(self) -> bool:
         """Whether the final of an ended utterance is pending."""
-        return any(channel.recognition.owes_finals for channel in self._channels)
+        return any(channel.recognition.has_pending_finals for channel in self._channels)
 
     @property
-    def owed_since(self) -> float:
+    def pending_since(self) -> float:
         """When the oldest utterance without a final ended; infinity if there is none.
 
         In monotonic seconds. It is infinity for a stream that is ahead of real time, too, which
@@ -226,7 +226,7 @@ class LiveSession:
         """
         if self.is_ahead:
             return inf
-        return min(channel.recognition.owed_since for channel in self._channels)
+        return min(channel.recognition.pending_since for channel in self._channels)
 
     @property
     def busy_channels(self) -> int:
@@ -479,7 +479,7 @@ class LiveSession:
             while not self._is_behind and (event := intake.next_event(now)) is not None:
                 self._take(event, now)
                 steps += event.steps
-                is_done = steps >= BITE_STEPS or intake.clock_sample >= until_sample
+                is_done = steps >= MAX_STEPS_AT_ONCE or intake.clock_sample >= until_sample
                 self._is_behind = is_done or not self._has_room
             self._end_spared(now)
         finally:
@@ -494,7 +494,7 @@ class LiveSession:
 
     def _take(self, event: IntakeEvent, now: float) -> None:
         if event.pcm.size:
-            self._hear(event.pcm, now)
+            self._segment(event.pcm, now)
             if event.pcm.ndim > 1:
                 self._warn_of_similarity(self._comparison.receive(event.pcm))
         elif event.skipped_samples:
@@ -508,16 +508,16 @@ class LiveSession:
         if event.command is not None:
             self._do(event.command, now)
 
-    def _hear(self, pcm: npt.NDArray[np.int16], now: float) -> list[Output]:
+    def _segment(self, pcm: npt.NDArray[np.int16], now: float) -> list[Output]:
         """Pass samples to the channels; return their outputs, which are emitted.
 
         Args:
             pcm: Shape [channels, samples]; [samples] is for all channels, such as silence.
             now: Monotonic time in seconds.
         """
-        is_apart = pcm.ndim > 1
+        is_multichannel = pcm.ndim > 1
         return self._put_all(
-            channel.receive(pcm[number] if is_apart else pcm, now)
+            channel.receive(pcm[number] if is_multichannel else pcm, now)
             for number, channel in enumerate(self._channels)
         )
 
@@ -539,7 +539,7 @@ class LiveSession:
                 self._configure(command, now)
             case Stop():
                 self._is_stopping, self._stopped_at = True, now
-                self._hear(self._intake.finish(now), now)
+                self._segment(self._intake.finish(now), now)
                 self._put_all(each.finish(now) for each in self._channels)
                 self._warn_of_similarity(self._comparison.finish())
 
@@ -563,7 +563,7 @@ class LiveSession:
 
     def _end(self, only: int | None, now: float, *, spares_onset: bool = False) -> list[Output]:
         """End the open utterances, or one channel's, after all buffered audio."""
-        outputs = self._hear(self._intake.receive_rest(now), now)
+        outputs = self._segment(self._intake.receive_rest(now), now)
         return outputs + self._put_all(
             channel.flush(now, spares_onset=spares_onset) for _, channel in self._chosen(only)
         )
@@ -609,7 +609,7 @@ class LiveSession:
         if command.endpoint_ms is not UNSET:
             for channel in self._channels:
                 channel.segmenter.configure(command.endpoint_ms)
-        self._hear(self._intake.configure(command, now), now)
+        self._segment(self._intake.configure(command, now), now)
         self._choice = choice
         for channel in self._channels:
             channel.use(choice)
@@ -624,12 +624,12 @@ class LiveSession:
             if channel.recognition.turn_end.take_failure():
                 self._warn_of_turns()
             channel.recognition.read_ended(self._now)
-        self._tell_finalized()
+        self._report_finalized()
         while final := self._next_final():
             self._journal.add(final)
             self._put(final)
             self._mark()
-            self._tell_finalized()
+            self._report_finalized()
         if self._speakers.has_started:
             self._compare_speakers()
         self._put_all(each.recognition.poll(self._now) for each in self._channels)
@@ -707,7 +707,7 @@ class LiveSession:
             self._has_warned_of_turns = True
             self._outbox.hold(NO_TURNS)
 
-    def _tell_finalized(self) -> None:
+    def _report_finalized(self) -> None:
         for finalized in self._flushes.take_finalized():
             self._put(finalized)
 

@@ -26,7 +26,7 @@ class Marks:
     ) -> None:
         self._intake = intake
         self._channels = channels
-        self._is_apart = parameters.multichannel
+        self._is_multichannel = parameters.multichannel
         self._safe = SafeMark(parameters.resume_sample)
         self._marked_sample = parameters.start_sample
         self._is_over = False
@@ -70,7 +70,7 @@ class Marks:
 
     def _channels_safe(self) -> tuple[int, ...]:
         """Return the positions up to which the speech of each separate channel is in finals."""
-        if not self._is_apart:
+        if not self._is_multichannel:
             return ()
         safe_sample, received_sample = self._safe.sample, self._intake.received_sample
         if self._is_over:

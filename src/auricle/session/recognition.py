@@ -185,21 +185,21 @@ class Recognition:
     @property
     def is_done(self) -> bool:
         """Whether no utterance is open and no final is pending."""
-        return self._open is None and not self.owes_finals
+        return self._open is None and not self.has_pending_finals
 
     @property
-    def owes_finals(self) -> bool:
+    def has_pending_finals(self) -> bool:
         """Whether the final of an ended utterance is pending."""
         return bool(self._pending or self._ended)
 
     @property
-    def owed_since(self) -> float:
+    def pending_since(self) -> float:
         """When the oldest utterance without a final ended; infinity if there is none."""
         if self._pending:
             return self._pending[0].ended_at
         return self._ended[0].ended_at if self._ended else inf
 
-    def owes(self, utterance: int) -> bool:
+    def has_pending(self, utterance: int) -> bool:
         """Return whether a final up to that of this ended utterance is pending."""
         if self._pending:
             return self._pending[0].factory.number <= utterance

@@ -76,7 +76,7 @@ def test_likely_words_over_no_speech_are_dropped_if_others_were_unlikely_before(
 
 
 def test_an_improbable_partial_is_accepted_unless_it_loops() -> None:
-    policy = POLICY.for_guesses()
+    policy = POLICY.for_partials()
     for unlikely in (replace(GOOD, avg_logprob=-3.0), replace(GOOD, no_speech_prob=0.9)):
         assert judge_short(unlikely, FRAMES, LIMIT, policy) is Verdict.ACCEPT
         assert judge_full(unlikely, policy) is Verdict.ACCEPT

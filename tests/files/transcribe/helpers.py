@@ -44,9 +44,9 @@ async def run(
     finally:
         assert decoder.open_readings == 0
         assert transcriber.in_flight == 0
-    firm = [*(progress.firm_text for progress in told), result.transcript.text]
+    firm = [*(progress.stable_text for progress in told), result.transcript.text]
     assert all(later.startswith(earlier) for earlier, later in pairwise(firm))
-    assert not told or told[-1].firm_text == result.transcript.text
+    assert not told or told[-1].stable_text == result.transcript.text
     return result
 
 

@@ -241,4 +241,4 @@ async def test_private_numbers_are_in_no_progress_and_not_in_the_transcript() ->
     )
     assert result.transcript.text == "It is [CREDIT_CARD]."
     assert seen[-1].fraction > 0
-    assert not any(progress.text or progress.firm_text for progress in seen)
+    assert not any(progress.text or progress.stable_text for progress in seen)

@@ -140,7 +140,7 @@ async def test_progress_grows_and_ends_with_the_text() -> None:
         "9s 9s",
         "9s 9s 9s",
     ]
-    assert seen[-1].firm_text == "9s 9s 9s"
+    assert seen[-1].stable_text == "9s 9s 9s"
     fractions = [progress.fraction for progress in seen]
     assert fractions == sorted(fractions)
     assert fractions[-1] == 1.0

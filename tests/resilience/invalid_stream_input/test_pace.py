@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from auricle.config.settings import LiveSettings
-from auricle.server.live.outbox import MAX_NEWS
+from auricle.server.live.outbox import MAX_WAITING
 from auricle.values.types import Job, Transcript
 from tests.resilience.invalid_stream_input.helpers import (
     SECOND,
@@ -87,7 +87,7 @@ async def test_a_client_that_stops_reading_is_closed_with_1013_and_loses_no_fina
     service.transcriber.answer_with = echo
     ids = [final["id"] for final in read + again.of("final")]
     assert ids == list(range(1, len(ids) + 1))
-    assert len(ids) > MAX_NEWS  # how many more depends on what the system buffers
+    assert len(ids) > MAX_WAITING  # how many more depends on what the system buffers
 
 
 def long_echo(job: Job) -> Transcript:

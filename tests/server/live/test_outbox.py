@@ -1,7 +1,7 @@
 import pytest
 
 from auricle.protocol.dialect import OutboundItem, Reply
-from auricle.server.live.outbox import MAX_EVENTS, MAX_NEWS, SLOW, Outbox
+from auricle.server.live.outbox import MAX_EVENTS, MAX_WAITING, SLOW, Outbox
 from auricle.values.events import (
     AudioProgress,
     Event,
@@ -73,10 +73,10 @@ def test_only_the_newest_marks_wait_and_never_before_their_final() -> None:
 
 
 def test_news_that_can_be_done_without_is_left_out_when_much_waits() -> None:
-    outbox = filled(*map(final, range(MAX_NEWS)), SpeechStarted(1), SpeechEnded(2))
+    outbox = filled(*map(final, range(MAX_WAITING)), SpeechStarted(1), SpeechEnded(2))
     switch = SwitchFormat(Wire.PCM16, "why")
     outbox.put(switch)
-    assert drained(outbox) == [*map(final, range(MAX_NEWS)), switch]
+    assert drained(outbox) == [*map(final, range(MAX_WAITING)), switch]
 
 
 def test_results_are_never_left_out_silently() -> None:
@@ -99,8 +99,8 @@ def test_finals_that_are_sent_again_don_t_count() -> None:
 
 
 def test_essential_events_are_kept_for_clients() -> None:
-    outbox = Outbox(keeps_news=True)
-    events = [SpeechStarted(number) for number in range(MAX_NEWS + 10)]
+    outbox = Outbox(keeps_all=True)
+    events = [SpeechStarted(number) for number in range(MAX_WAITING + 10)]
     for event in events:
         outbox.put(event)
     outbox.put(Reply(("text",)))

@@ -10,7 +10,7 @@ from auricle.config.settings import NO_PARTIALS, LiveSettings
 from auricle.protocol.framing import pack
 from auricle.session.intake import MERGED_PACKETS
 from auricle.session.journal import MAX_FINALS
-from auricle.session.live import BITE_STEPS, MAX_UNFINISHED_SAMPLES
+from auricle.session.live import MAX_STEPS_AT_ONCE, MAX_UNFINISHED_SAMPLES
 from auricle.values.commands import Finalize, Keepalive, Stop, StreamParameters
 from auricle.values.errors import (
     AuricleError,
@@ -174,7 +174,7 @@ def test_a_message_of_hours_in_a_few_bytes_is_worked_off_in_bites() -> None:
 
 def test_packets_without_audio_are_worked_off_in_bites_too() -> None:
     rig = Rig()
-    rig.session.receive_data(pack(PAIR_PACKETS[0], 0) * (3 * BITE_STEPS), now=rig.now)
+    rig.session.receive_data(pack(PAIR_PACKETS[0], 0) * (3 * MAX_STEPS_AT_ONCE), now=rig.now)
     assert not rig.session.wants_data
     rig.drain()
     assert rig.session.wants_data
@@ -183,14 +183,14 @@ def test_packets_without_audio_are_worked_off_in_bites_too() -> None:
 
 def test_packets_that_are_processed_together_count_one_by_one() -> None:
     rig = Rig(StreamParameters(seq=True, frame_ms=2.5))
-    packets = encode_packets(silence(0.0025 * 3 * BITE_STEPS), 2.5)
+    packets = encode_packets(silence(0.0025 * 3 * MAX_STEPS_AT_ONCE), 2.5)
     rig.session.receive_data(
         b"".join(pack(packet, number) for number, packet in enumerate(packets)), now=rig.now
     )
-    assert 0 < rig.session.received_sample < (BITE_STEPS + MERGED_PACKETS) * 40
+    assert 0 < rig.session.received_sample < (MAX_STEPS_AT_ONCE + MERGED_PACKETS) * 40
     assert not rig.session.wants_data
     rig.drain()
-    assert rig.session.received_sample == 3 * BITE_STEPS * 40
+    assert rig.session.received_sample == 3 * MAX_STEPS_AT_ONCE * 40
 
 
 def test_messages_that_arrive_together_are_received_in_one_call() -> None:

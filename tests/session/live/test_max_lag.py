@@ -133,7 +133,7 @@ def test_what_is_dropped_is_not_decoded_and_marks_go_on() -> None:
     assert dropped
     assert not dropped & set(busy.decoded)
     assert busy.rig.marks[-1].safe_sample == busy.rig.marks[-1].received_sample
-    assert busy.rig.session.owed_since == float("inf")
+    assert busy.rig.session.pending_since == float("inf")
 
 
 def test_one_final_is_decoded_at_a_time_and_the_newest_follows_the_present_one() -> None:
@@ -148,7 +148,7 @@ def test_one_final_is_decoded_at_a_time_and_the_newest_follows_the_present_one()
     assert newest.utterance == f"S:{UTTERANCES}"
     busy.rig.answer(newest.id, transcript("six", newest))
     assert busy.rig.finals[-1].text == "six"
-    assert busy.rig.session.owed_since == float("inf")
+    assert busy.rig.session.pending_since == float("inf")
 
 
 def test_a_final_that_was_not_begun_in_time_is_given_up() -> None:

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Protocol
 
-from auricle.apis.readers.bell import Bell
 from auricle.apis.readers.continuation import Continuation
+from auricle.apis.readers.notifier import Notifier
 from auricle.apis.readers.wire.events import (
     Ended,
     FeedEvent,
@@ -145,7 +145,7 @@ class SessionFeed:
         self.started_at = started_at
         self.request_id = request_id
         self.can_return = can_return
-        self.bell = Bell()
+        self.notifier = Notifier()
         self.readers = 0
         self.start_ms = self._final_ms = start_sample // _SAMPLES_PER_MS
         self._recent: deque[_Entry] = deque(maxlen=MAX_RECENT)
@@ -207,7 +207,7 @@ class SessionFeed:
     def suspend(self) -> None:
         """End the streams of readers: the server stops, and the next one continues them."""
         self._is_suspended = True
-        self.bell.ring()
+        self.notifier.ring()
 
     @property
     def is_logged(self) -> bool:
@@ -231,14 +231,14 @@ class SessionFeed:
         self._log, self.can_return = None, False
         self._held.clear()
         self._final_ms = self._progress_ms
-        self.bell.ring()
+        self.notifier.ring()
 
     def note_stored(self, number: int) -> None:
         """Show the finals up to this number to readers."""
         if self._held and self._held[0].number <= number:
             while self._held and self._held[0].number <= number:
                 self._held.popleft()
-            self.bell.ring()
+            self.notifier.ring()
 
     def note_progress(self, final_ms: int) -> None:
         """List the captions up to a position for players."""
@@ -300,7 +300,7 @@ class SessionFeed:
                 self._held.append(entry)
                 first = self._finals[0] if self._finals else entry
                 self._log.add(self, entry.number, event, first.number)
-        self.bell.ring()
+        self.notifier.ring()
         return entry
 
     def _revise(self, revision: SpeakerRevision) -> None:
@@ -327,7 +327,7 @@ class SessionFeed:
             self._refused_until = max(self._refused_until, self._withdrawn.pop(first))
         if self._log is not None:
             self._log.save(self)
-        self.bell.ring()
+        self.notifier.ring()
 
     # Read by its readers.
 

@@ -40,7 +40,7 @@ class Feeds:
         self._log = log
         self._feeds: dict[str, SessionFeed] = {}
         self._ended_at: dict[str, float] = {}
-        self._news_at: dict[str, tuple[int, float]] = {}
+        self._changed_at: dict[str, tuple[int, float]] = {}
         self._waits_until: dict[str, float] = {}
         self.readers = 0
 
@@ -189,10 +189,10 @@ class Feeds:
     def tick(self, now: float) -> None:
         """Keep silent connections alive, and forget sessions that have ended a while ago."""
         for id, feed in self._feeds.items():
-            number, news_at = self._news_at.get(id, (-1, now))
+            number, changed_at = self._changed_at.get(id, (-1, now))
             if feed.last_number != number:
-                self._news_at[id] = feed.last_number, now
-            elif now - news_at >= KEEP_ALIVE_S and feed.readers and not feed.is_ended:
+                self._changed_at[id] = feed.last_number, now
+            elif now - changed_at >= KEEP_ALIVE_S and feed.readers and not feed.is_ended:
                 feed.publish(KeepAlive())
         for id in [id for id, until in self._waits_until.items() if now >= until]:
             self.end(id, "speaker_left", 0, now)
@@ -206,5 +206,5 @@ class Feeds:
         self._forget(next(id for id in self._ended_at if self._feeds[id].owner == owner))
 
     def _forget(self, session_id: str) -> None:
-        for kept in (self._feeds, self._ended_at, self._news_at):
+        for kept in (self._feeds, self._ended_at, self._changed_at):
             kept.pop(session_id, None)

@@ -226,7 +226,7 @@ async def get_events(request: Request, session_id: str) -> Response:
         number = feed.number_before(query.history)
     return FeedStream(
         feed.cursor(encode_feed_event, number),
-        feed.bell,
+        feed.notifier,
         _EVENTS,
         encode_start(feed.id, feed.source, feed.started_at),
         _limit_s(reader),
@@ -257,7 +257,7 @@ async def get_captions(request: Request, session_id: str) -> Response:
         return Response(b"".join(captions), headers=_NO_STORE, media_type=_VTT)
     return FeedStream(
         cursor,
-        feed.bell,
+        feed.notifier,
         _VTT,
         START,
         _limit_s(reader),

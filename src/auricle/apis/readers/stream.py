@@ -14,8 +14,8 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from auricle.apis.readers.bell import Bell
 from auricle.apis.readers.feed import FeedCursor
+from auricle.apis.readers.notifier import Notifier
 from auricle.server.http.request_log import request_log
 from auricle.server.http.uniform_routes import is_head
 from auricle.server.net.peer import BodyWriter, body_writer_of
@@ -27,7 +27,7 @@ class FeedStream(Response):
 
     Args:
         cursor: The reader's place in the feed.
-        bell: Rings when the feed has news.
+        notifier: Rings when the feed has news.
         media_type: The media type.
         start: Bytes before the first event.
         limit_s: Time until the reader's token expires, in seconds; ``None``: it does not.
@@ -40,7 +40,7 @@ class FeedStream(Response):
     def __init__(
         self,
         cursor: FeedCursor,
-        bell: Bell,
+        notifier: Notifier,
         media_type: str,
         start: bytes,
         limit_s: float | None,
@@ -52,7 +52,7 @@ class FeedStream(Response):
         self.media_type = media_type
         self.init_headers({"cache-control": "no-store", "x-accel-buffering": "no"})
         self._cursor = cursor
-        self._bell = bell
+        self._notifier = notifier
         self._start = start
         self._limit_s = limit_s
         self._reading = reading
@@ -85,22 +85,22 @@ class FeedStream(Response):
     async def _stream(self, writer: BodyWriter) -> None:
         is_done = anyio.Event()
 
-        def write_news() -> None:
+        def write_changes() -> None:
             if self._is_withdrawn():
                 is_done.set()
             if writer.is_full or is_done.is_set():
                 return  # `on_writable` calls this again
             writer.write_body(self._cursor.next_bytes())
             if self._cursor.is_behind:
-                asyncio.get_running_loop().call_soon(write_news)
+                asyncio.get_running_loop().call_soon(write_changes)
             elif self._cursor.is_done:
                 is_done.set()
 
         writer.write_body(self._start)
-        writer.on_writable = write_news
+        writer.on_writable = write_changes
         try:
-            with self._bell.heard_by(write_news):
-                write_news()
+            with self._notifier.subscribed(write_changes):
+                write_changes()
                 await is_done.wait()
         finally:
             writer.on_writable = None

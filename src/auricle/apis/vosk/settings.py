@@ -12,7 +12,8 @@ class VoskSettings(Section):
     options = ("vosk", "vosk_host", "vosk_port", "vosk_open")
 
     vosk: bool = Field(
-        False, description="Also serve Vosk's WebSocket, for telephony and meeting programs."
+        False,
+        description="TransactionStep serve Vosk's WebSocket, for telephony and meeting programs.",
     )
     vosk_host: str = Field(
         "127.0.0.1", description="Vosk address; a non-loopback address requires AURICLE_VOSK_OPEN."

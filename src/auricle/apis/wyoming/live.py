@@ -319,7 +319,7 @@ class _WyomingSocket:
                 # The utterance may be over by now; then the data is for the connection.
                 self._dialect.put(data)
                 self._connection.has_ended = not data
-            if self._connection.has_ended and self._dialect.is_owing:
+            if self._connection.has_ended and self._dialect.has_pending_answer:
                 await anyio.sleep_forever()  # the client may have closed only its sending side
             if self._connection.has_ended:
                 return {"type": "websocket.disconnect", "code": 1005}

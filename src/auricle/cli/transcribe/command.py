@@ -151,7 +151,7 @@ def transcribe(
     style = _Style(chosen, SubtitleLimits(max_line_width, max_lines))
     if all(recording.problem for recording in recordings):
         for recording in recordings:
-            _tell(recording, style, is_one_of_several=True)
+            _report_source(recording, style, is_one_of_several=True)
     else:
         asyncio.run(_run(_recogniser(settings), recordings, style))
     if any(recording.problem for recording in recordings):
@@ -247,7 +247,7 @@ async def _run(recogniser: FileRecogniser, recordings: list[_Recording], style: 
                     await recording.is_done.wait()
                     try:
                         with bars.hidden():
-                            _tell(recording, style, is_one_of_several=len(recordings) > 1)
+                            _report_source(recording, style, is_one_of_several=len(recordings) > 1)
                     except BrokenPipeError:  # the reader has closed the pipe, as `| head` does
                         is_read = False
                         work.cancel_scope.cancel()
@@ -274,7 +274,7 @@ async def _recognise(
             recording.is_done.set()
 
 
-def _tell(recording: _Recording, style: _Style, *, is_one_of_several: bool) -> None:
+def _report_source(recording: _Recording, style: _Style, *, is_one_of_several: bool) -> None:
     """Write one recording's transcript, or its error."""
     path, result = recording.request.path, recording.result
     if result is not None and recording.target is not None:

@@ -40,13 +40,13 @@ class DraftDecoder(Protocol):
 class _Stream:
     """The audio of an utterance, and its text so far, with a log-probability for each token.
 
-    ``heard_at`` is, for each token, the length in samples of the audio with which it was found;
+    ``found_at_samples`` is, for each token, the length of the audio with which it was found;
     it and all before it have stayed the same since. ``decoded_samples`` is that of the latest.
     """
 
     parts: list[Pcm16] = field(default_factory=list)
     tokens: tuple[int, ...] = ()
-    heard_at: tuple[int, ...] = ()
+    found_at_samples: tuple[int, ...] = ()
     logprobs: tuple[float, ...] = ()
     decoded_samples: int = 0
 
@@ -64,7 +64,9 @@ class _Stream:
         shortest = min(len(self.tokens), len(tokens))
         same = next((i for i, (old, new) in pairs if old != new), shortest)
         self.decoded_samples = self.pcm.size
-        self.heard_at = self.heard_at[:same] + (self.decoded_samples,) * (len(tokens) - same)
+        self.found_at_samples = self.found_at_samples[:same] + (self.decoded_samples,) * (
+            len(tokens) - same
+        )
         self.tokens = tokens
 
 
@@ -119,7 +121,9 @@ class MoonshineStreams:
     def _settled(self, stream: _Stream) -> int:
         """Return how many tokens of the text so far begin the next one, up to the end of a word."""
         until_sample = stream.decoded_samples - EDGE_SAMPLES
-        count = sum(heard_at <= until_sample for heard_at in stream.heard_at)
+        count = sum(
+            found_at_samples <= until_sample for found_at_samples in stream.found_at_samples
+        )
         starts = (*map(self._vocabulary.starts_word, stream.tokens), False)
         while count and not starts[count]:
             count -= 1
@@ -133,19 +137,23 @@ class MoonshineStreams:
         new and not the only one is left out, because every second one changes (measured
         2026-11-27).
         """
-        tokens, heard_at, end_sample = stream.tokens, stream.heard_at, stream.decoded_samples
+        tokens, found_at_samples, end_sample = (
+            stream.tokens,
+            stream.found_at_samples,
+            stream.decoded_samples,
+        )
         is_first = (not i or self._vocabulary.starts_word(token) for i, token in enumerate(tokens))
         starts = [i for i, starts_word in enumerate(is_first) if starts_word]
         words: list[Word] = []
         is_sure = True
         for first, end in pairwise([*starts, len(tokens)]):
             is_last = end == len(tokens)
-            if is_last and words and heard_at[first] == end_sample:
+            if is_last and words and found_at_samples[first] == end_sample:
                 break
             if text := self._vocabulary.text_of(tokens[first:end]):
                 from_sample = words[-1].end_sample if words else 0
                 probability = exp(min(stream.logprobs[first:end]))
                 is_sure = is_sure and probability >= SURE_PROBABILITY and not is_last
-                until_sample = heard_at[end - 1] if is_sure else end_sample
+                until_sample = found_at_samples[end - 1] if is_sure else end_sample
                 words.append(Word(from_sample, until_sample, f" {text}", probability))
         return tuple(words)

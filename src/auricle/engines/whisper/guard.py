@@ -114,7 +114,7 @@ class GuardPolicy:
     spoken_min_prob: float = 0.5
     full_beam_size: int = 1
 
-    def for_guesses(self) -> "GuardPolicy":
+    def for_partials(self) -> "GuardPolicy":
         """Return the policy for partials: audio cut within a word has improbable last words.
 
         Decoding a partial again takes four times as long as the partial, and finals wait for it.

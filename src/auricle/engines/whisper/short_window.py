@@ -129,7 +129,7 @@ class _PendingWindow:
         )
 
     @property
-    def is_hushed(self) -> bool:
+    def is_emptied_by_context(self) -> bool:
         """Whether there was no text after earlier text and hot words, which may be the cause."""
         return bool(self.prompt.context and self.attempts and not self.attempts[-1].text.strip())
 
@@ -137,7 +137,9 @@ class _PendingWindow:
     def next_prompt(self) -> Prompt:
         """The prompt for decoding the audio again."""
         return replace(
-            self.prompt, prefix=(), context=() if self.is_hushed else self.prompt.context
+            self.prompt,
+            prefix=(),
+            context=() if self.is_emptied_by_context else self.prompt.context,
         )
 
 
@@ -196,7 +198,7 @@ class ShortWindowEngine:
 
     def _full_window(self, window: _PendingWindow) -> _PendingWindow:
         """Return the window for the second decoding: full length and without a prefix."""
-        attempts = [] if window.prompt.prefix or window.is_hushed else window.attempts
+        attempts = [] if window.prompt.prefix or window.is_emptied_by_context else window.attempts
         return _PendingWindow(window.decoding, FULL_FRAMES, window.next_prompt, attempts)
 
     def _prompt(
@@ -368,8 +370,8 @@ class ShortWindowEngine:
         if guard is None:
             return Verdict.ACCEPT
         if window.decoding.job.options.is_partial:
-            guard = guard.for_guesses()
-        elif window.is_hushed:
+            guard = guard.for_partials()
+        elif window.is_emptied_by_context:
             return Verdict.DOUBT
         if window.frames == FULL_FRAMES:
             return judge_full(attempt, guard, window.attempts)
@@ -400,8 +402,8 @@ class ShortWindowEngine:
             attempt = self._attempt(window, hypothesis, temperature, new_tokens)
             window.attempts.append(attempt)
             verdict = judge_full(attempt, guard, window.attempts)
-            is_babble = attempt.is_cut and new_tokens < MAX_NEW_TOKENS
-            if verdict is not Verdict.DOUBT and not is_babble:
+            is_endless = attempt.is_cut and new_tokens < MAX_NEW_TOKENS
+            if verdict is not Verdict.DOUBT and not is_endless:
                 return attempt, verdict
         return best_of(window.attempts, guard), Verdict.ACCEPT
 

@@ -62,7 +62,7 @@ class WebhookRunner:
         self._slots = anyio.Semaphore(MAX_CONCURRENT)
         self._threads = anyio.CapacityLimiter(THREADS)
         self._running: dict[str, Delivery] = {}
-        self._news = anyio.Event()
+        self._changed = anyio.Event()
         self._may_be_due = True
 
     @property
@@ -73,7 +73,7 @@ class WebhookRunner:
     def wake(self) -> None:
         """Look for due deliveries at once: an event was queued."""
         self._may_be_due = True
-        self._news.set()
+        self._changed.set()
 
     async def run(self) -> None:
         """Deliver until cancelled. An attempt that was cancelled is repeated at once later."""
@@ -86,7 +86,7 @@ class WebhookRunner:
 
     async def _next(self) -> Delivery:
         while True:
-            news = self._news = anyio.Event()
+            changed = self._changed = anyio.Event()
             try:
                 due = await to_thread.run_sync(self._start_attempt, limiter=self._threads)
             except REFUSALS as error:
@@ -98,9 +98,9 @@ class WebhookRunner:
                 due = None
             if due is not None:
                 return due
-            self._may_be_due = news.is_set()
+            self._may_be_due = changed.is_set()
             with anyio.move_on_after(self._poll_s):
-                await news.wait()
+                await changed.wait()
 
     def _start_attempt(self) -> Delivery | None:
         running = tuple(self._running.values())

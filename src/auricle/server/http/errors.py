@@ -194,7 +194,7 @@ async def _respond_to_framework(request: Request, error: Exception) -> Response:
     return response
 
 
-async def _respond_to_nobody(request: Request, error: Exception) -> Response:
+async def _respond_after_disconnect(request: Request, error: Exception) -> Response:
     request_log(request.scope).code = "client_left"
     return Response(status_code=CLIENT_LEFT_STATUS)
 
@@ -204,7 +204,7 @@ EXCEPTION_HANDLERS: dict[
 ] = {
     AuricleError: _respond,
     HTTPException: _respond_to_framework,
-    ClientDisconnect: _respond_to_nobody,
+    ClientDisconnect: _respond_after_disconnect,
 }
 
 
@@ -235,7 +235,7 @@ class ErrorBoundaryMiddleware:
             if has_started:
                 raise  # cut the connection: a partial response must not look complete
             cause = first_error(error) if isinstance(error, BaseExceptionGroup) else error
-            handler = _respond_to_nobody if isinstance(cause, ClientDisconnect) else _respond
+            handler = _respond_after_disconnect if isinstance(cause, ClientDisconnect) else _respond
             response = await handler(Request(scope), _as_exception(cause))
             await response(scope, receive, send)
 

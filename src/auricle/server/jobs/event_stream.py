@@ -23,7 +23,7 @@ from auricle.values.errors import Draining
 KEEP_ALIVE_S = 15.0
 """Interval of keep-alive comments, in seconds; proxies time out after 60 s of silence."""
 _COMMENT = b": still working\n\n"
-_FAREWELL_S = 1.0
+_CLOSE_S = 1.0
 
 
 class EventStream(Response):
@@ -80,7 +80,7 @@ class EventStream(Response):
                 await self._break_off(scope, send, error)
             except anyio.get_cancelled_exc_class():  # the server stops
                 if self._has_begun:
-                    with anyio.move_on_after(_FAREWELL_S, shield=True):
+                    with anyio.move_on_after(_CLOSE_S, shield=True):
                         draining = Draining()
                         await self._break_off(scope, send, draining)
                 raise
@@ -127,7 +127,7 @@ class EventStream(Response):
         return results[0]
 
     def _note(self, progress: FileProgress) -> None:
-        self._stable_text = progress.firm_text
+        self._stable_text = progress.stable_text
         self._progress_made.set()
 
     async def _send_text(self, send: Send, text: str) -> None:

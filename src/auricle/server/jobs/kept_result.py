@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from auricle.ledger.database import Also, Transaction
+from auricle.ledger.database import Transaction, TransactionStep
 from auricle.ledger.job import JobSpec
 from auricle.ledger.kept_words import kept_words
 from auricle.ledger.transcript_events import TranscriptEvents
@@ -17,7 +17,7 @@ def keeping(
     transcript: Transcript,
     ended_at: float,
     receivers: Mapping[str, TranscriptEvents],
-) -> Also:
+) -> TransactionStep:
     """Return what stores a result in the transaction that ends its job; nothing without text.
 
     Args:

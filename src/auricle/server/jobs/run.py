@@ -70,7 +70,7 @@ async def transcribe_short(
         AuricleError: The audio can't be transcribed.
     """
     request = _request(recognition, params, _NOWHERE, client, reservation, deadline, named_voices)
-    request = replace(request, tells_refusal=True)
+    request = replace(request, reports_refusal=True)
     engine = recognition.models.find(params.options.model).engine
     reader = InMemory(pcm, CutRules().within(engine.max_audio_samples))
     result = await transcribe_file(

@@ -53,7 +53,7 @@ class BackgroundWriter(Generic[T]):
         self._threads = threads
         self._parts = parts
         self.pending: deque[T] = deque()
-        self._news = anyio.Event()
+        self._changed = anyio.Event()
         self._progress = anyio.Event()
 
     @property
@@ -64,7 +64,7 @@ class BackgroundWriter(Generic[T]):
     def put(self, item: T) -> None:
         """Queue an item."""
         self.pending.append(item)
-        self._news.set()
+        self._changed.set()
 
     async def progress(self) -> None:
         """Wait until the next part is done."""
@@ -74,8 +74,8 @@ class BackgroundWriter(Generic[T]):
         """Write until cancelled; then write what is left, for a limited time."""
         try:
             while True:
-                await self._news.wait()
-                self._news = anyio.Event()
+                await self._changed.wait()
+                self._changed = anyio.Event()
                 await self._write_pending()
         finally:
             with anyio.move_on_after(LAST_WRITES_S, shield=True):

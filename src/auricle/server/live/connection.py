@@ -57,7 +57,7 @@ from auricle.values.events import Closed, Failed, Final, SessionEvent, Warned, W
 
 __all__ = ["End", "LiveConnection", "Socket"]
 
-GOODBYE_S = 1.0
+CLOSE_HANDSHAKE_S = 1.0
 """Time to send the remaining messages when a connection ends, in seconds."""
 DRAIN_S = 2.0
 """Wait for the finals of ended utterances when the server shuts down, in seconds. A client that
@@ -148,12 +148,12 @@ async def close_gracefully(
     texts = [text for item in remaining for text in _texts(dialect, item)]
     closing_messages = dialect.closing_messages(end)
     gone = contextlib.suppress(WebSocketDisconnect, WebSocketDisconnected)
-    with anyio.move_on_after(GOODBYE_S) as patience, gone:
+    with anyio.move_on_after(CLOSE_HANDSHAKE_S) as closing, gone:
         for text in (*texts, *closing_messages.texts):
             await websocket.send_text(text)
         await websocket.close(closing_messages.close_code, closing_messages.reason)
     peer = peer_of(websocket.scope)
-    if patience.cancelled_caught and peer is not None:
+    if closing.cancelled_caught and peer is not None:
         peer.give_up(closing_messages.close_code, closing_messages.reason)
 
 
@@ -195,7 +195,7 @@ class LiveConnection:
         self._runner = runner
         self._dialect = dialect
         self._peer = peer_of(websocket.scope)
-        self._outbox = Outbox(keeps_news=not self._dialect.is_resumable)
+        self._outbox = Outbox(keeps_all=not self._dialect.is_resumable)
         self._in_flight: deque[str] = deque()
         self._item_queued = anyio.Event()
         self._end: End | None = None
@@ -440,23 +440,23 @@ class LiveConnection:
 
     async def _watch_idle(self) -> None:
         limit_s = self._dialect.idle_timeout_s or self._live.settings.idle_timeout_s
-        owed_at = -math.inf
+        pending_at = -math.inf
         while True:
             now = time.monotonic()
-            if is_owing := self._owes_client:
-                owed_at = now
-            idle_s = now - max(self._idle_since(), owed_at)
+            if is_pending := self._has_pending_answer:
+                pending_at = now
+            idle_s = now - max(self._idle_since(), pending_at)
             if self._reading_since is not None and idle_s >= limit_s:
                 raise IdleTimeout(f"No data received for {limit_s:g} s.")
-            await anyio.sleep(limit_s / 10 if is_owing else max(limit_s - idle_s, limit_s / 10))
+            await anyio.sleep(limit_s / 10 if is_pending else max(limit_s - idle_s, limit_s / 10))
 
     @property
-    def _owes_client(self) -> bool:
+    def _has_pending_answer(self) -> bool:
         """Whether the client is waiting for the server; closing now could lose finals."""
         session = self._runner.session
         if session.is_stopping:
             return not session.is_closed
-        return session.owes_finals and not self._can_resume
+        return session.has_pending_finals and not self._can_resume
 
     def _idle_since(self) -> float:
         """Return when bytes were last received, or when reading resumed if that is later."""

@@ -20,7 +20,7 @@ from auricle.values.events import (
     WarningCode,
 )
 
-MAX_NEWS = 64
+MAX_WAITING = 64
 """Queue length from which speech events and warnings are dropped."""
 MAX_EVENTS = 128
 """Maximum queue length, not counting the replay after a resume; less than the journal holds."""
@@ -34,11 +34,11 @@ class Outbox:
     """The events and replies of one connection, in order.
 
     Args:
-        keeps_news: Drop partials only, for clients that depend on all other events.
+        keeps_all: Drop partials only, for clients that depend on all other events.
     """
 
-    def __init__(self, *, keeps_news: bool = False) -> None:
-        self._keeps_news = keeps_news
+    def __init__(self, *, keeps_all: bool = False) -> None:
+        self._keeps_all = keeps_all
         self._waiting: deque[OutboundItem] = deque()
         self._is_slow = False
         self._limit = math.inf
@@ -67,7 +67,7 @@ class Outbox:
             case AudioProgress():
                 self._drop_progress()
             case SpeechStarted() | SpeechEnded() | Warned():
-                if len(self._waiting) >= MAX_NEWS and not self._keeps_news:
+                if len(self._waiting) >= MAX_WAITING and not self._keeps_all:
                     return
             case _:
                 pass

@@ -558,8 +558,8 @@ class LiveSessions:
             session, is_gone = runner.session, runner.detached_at is not None
             busy, live_jobs = session.busy_channels, live_jobs + runner.running_jobs
             self.admission.observe(runner.place, busy, now, is_abandoned=is_gone)
-            if session.owed_since < inf:
-                pending_s.append(now - session.owed_since)
+            if session.pending_since < inf:
+                pending_s.append(now - session.pending_since)
         self.admission.capacity.observe(
             Sample(
                 self.admission.speakers,
@@ -683,9 +683,9 @@ class LiveSessions:
                 kept += 1
             if detached_at is None:
                 continue
-            is_told = session.is_closed and not session.unacknowledged
+            is_acknowledged = session.is_closed and not session.unacknowledged
             is_late = now - detached_at >= self.settings.resume_grace_s
             if kept > self.settings.max_sessions:
                 runner.end()
-            elif is_told or is_late:
+            elif is_acknowledged or is_late:
                 runner.finish()

@@ -194,7 +194,7 @@ class LiveRunner:
 
     async def until_settled(self) -> None:
         """Wait until every utterance that has ended has its final."""
-        while self.session.owes_finals and not self.is_over:
+        while self.session.has_pending_finals and not self.is_over:
             self._settled = anyio.Event()
             await self._settled.wait()
 
@@ -298,7 +298,7 @@ class LiveRunner:
                     self._deliver(output)
         self._publish_finals()
         self._keep_finals()
-        if not self.session.owes_finals:
+        if not self.session.has_pending_finals:
             self._settled.set()
         if self.session.wants_data:
             self._data_wanted.set()

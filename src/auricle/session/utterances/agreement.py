@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from auricle.values.languages import SPACELESS_LANGUAGES
 from auricle.values.types import SAMPLE_RATE_HZ, Transcript, Word
 
-MIN_APART_SAMPLES = SAMPLE_RATE_HZ // 2
+MIN_INTERVAL_SAMPLES = SAMPLE_RATE_HZ // 2
 EDGE_SAMPLES = SAMPLE_RATE_HZ // 2
 
 
@@ -74,7 +74,7 @@ class Agreement:
         units = units_of(transcript)
         if self._previous is None:
             self._previous, self._previous_samples = units, audio_samples
-        elif audio_samples - self._previous_samples >= MIN_APART_SAMPLES:
+        elif audio_samples - self._previous_samples >= MIN_INTERVAL_SAMPLES:
             self._agree(units, audio_samples - EDGE_SAMPLES)
             self._previous, self._previous_samples = units, audio_samples
         self._unstable = self._after_stable(units)

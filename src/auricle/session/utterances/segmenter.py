@@ -127,9 +127,9 @@ class SpeechSegmenter:
         """Process the next samples; return endpointing events in order."""
         if not pcm.size:
             return []
-        if (unheard := self._first_sample - self.received_sample) > 0:
-            self._recording = self._new_recording(self.received_sample + min(pcm.size, unheard))
-            return self.receive(pcm[unheard:])
+        if (skipped := self._first_sample - self.received_sample) > 0:
+            self._recording = self._new_recording(self.received_sample + min(pcm.size, skipped))
+            return self.receive(pcm[skipped:])
         self._recording.write(pcm)
         return self._endpointer.receive(pcm, self._detector.probabilities(pcm))
 

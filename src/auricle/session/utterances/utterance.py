@@ -142,10 +142,10 @@ class OpenUtterance:
     speculation: Speculation | None = None
     _language: str | None = None
     _partial_job: _PartialJob | None = None
-    _guesses: int = 0
+    _partial_count: int = 0
     _answers: int = 0
     _speculations: int = 0
-    _heard_sample: int | None = None
+    _decoded_sample: int | None = None
     _retry_sample: int = 0
     _shown_sample: int = 0
     _is_poison: bool = False
@@ -169,11 +169,11 @@ class OpenUtterance:
         """Return whether there is enough new audio for a partial."""
         if self._partial_job is not None or self.pause is not None or self._is_poison:
             return False
-        if self._heard_sample is None:
+        if self._decoded_sample is None:
             first_sample = self.speech_sample + FIRST_PARTIAL_SAMPLES
             return received_sample >= max(first_sample, self._retry_sample)
         least = MIN_NEW_SAMPLES if self.agreement.stable else MIN_EARLY_SAMPLES
-        return received_sample - self._heard_sample >= least
+        return received_sample - self._decoded_sample >= least
 
     def start_partial(
         self, pcm: Pcm16, next_at: float, *, is_streamed: bool = False
@@ -185,9 +185,9 @@ class OpenUtterance:
             next_at: Earliest time of the next partial.
             is_streamed: Whether another model may recognise it, which returns words.
         """
-        self._guesses += 1
+        self._partial_count += 1
         self.next_partial_at = next_at
-        self._heard_sample = self.start_sample + pcm.size
+        self._decoded_sample = self.start_sample + pcm.size
         language = self.language
         options = replace(
             self.options,
@@ -196,8 +196,8 @@ class OpenUtterance:
             language=language,
             is_partial=True,
         )
-        job = self.factory.job(f"p{self._guesses}", pcm, options, JobKind.PARTIAL)
-        self._partial_job = _PartialJob(job.id, self._heard_sample, language)
+        job = self.factory.job(f"p{self._partial_count}", pcm, options, JobKind.PARTIAL)
+        self._partial_job = _PartialJob(job.id, self._decoded_sample, language)
         return Submit(job)
 
     def start_speculation(
@@ -241,7 +241,7 @@ class OpenUtterance:
             return self._use(job, result)
         self._is_poison |= isinstance(result, PoisonJob)
         if isinstance(result, Superseded) and not self._answers:
-            self._heard_sample, self.next_partial_at = None, -inf
+            self._decoded_sample, self.next_partial_at = None, -inf
             self._retry_sample = job.end_sample + FIRST_RETRY_SAMPLES
         return None
 

@@ -36,7 +36,7 @@ class PacketReceiver:
         self._declared = declared
         frame_ms = DEFAULT_PACKET_MS if declared is None else declared.frame_ms
         self._packet_samples = round(frame_ms * SAMPLE_RATE_HZ / 1000)
-        self._told: set[str] = set()
+        self._warned_of: set[str] = set()
         self._compared_head = b""
         self._failures_in_a_row = 0
         self._is_rebuilt = False
@@ -89,16 +89,16 @@ class PacketReceiver:
         except RemoteProtocolError:  # the decoder reports it
             return
         lasts_ms = shape.ticks * 1000 / TICKS_HZ
-        if lasts_ms != declared.frame_ms and "frame_ms" not in self._told:
-            self._told.add("frame_ms")
+        if lasts_ms != declared.frame_ms and "frame_ms" not in self._warned_of:
+            self._warned_of.add("frame_ms")
             yield Warned(
                 WarningCode.FORMAT_MISMATCH,
                 f"Declared frame_ms={declared.frame_ms:g}, but packets last "
                 f"{lasts_ms:g} ms; they are decoded with their actual length.",
             )
         # The reverse is valid: a stereo encoder may send quiet passages as mono.
-        if shape.is_stereo and declared.channels == 1 and "channels" not in self._told:
-            self._told.add("channels")
+        if shape.is_stereo and declared.channels == 1 and "channels" not in self._warned_of:
+            self._warned_of.add("channels")
             yield Warned(
                 WarningCode.FORMAT_MISMATCH,
                 "Declared channels=1, but packets are stereo; they are mixed to mono.",

@@ -89,7 +89,7 @@ class _Unit:
 
 
 # The cost of a break by its position. Only the relative values matter.
-_AT_SENTENCE, _AT_CLAUSE, _AT_CONJUNCTION, _ELSEWHERE, _CLINGING = 0, 100, 250, 500, 300
+_AT_SENTENCE, _AT_CLAUSE, _AT_CONJUNCTION, _ELSEWHERE, _AT_BOUND_WORD = 0, 100, 250, 500, 300
 _CUE_COST = 100
 _INNER_SENTENCE_COST = 400
 _SLACK_COST = 150
@@ -128,7 +128,7 @@ _CONJUNCTIONS = (
 )
 CONJUNCTIONS = frozenset(_CONJUNCTIONS.split())
 """Words that start a new clause."""
-_CLINGING_WORDS = (
+_BOUND_WORDS_TEXT = (
     "a an the of to in on at by for with from my your his her its our their this these those"
     " i we he she they is are was were be very not no so and but or"
     " mr. mrs. ms. dr. st. prof."
@@ -137,7 +137,7 @@ _CLINGING_WORDS = (
     " le la les un une du de à au aux en dans pour par sur ce cette et ou"
     " el los las unos unas del al con por para su y o"
 )
-CLINGING = frozenset(_CLINGING_WORDS.split())
+BOUND_WORDS = frozenset(_BOUND_WORDS_TEXT.split())
 """Words that belong to the next word; a line should not end with them."""
 
 
@@ -378,13 +378,13 @@ def _joined(units: Sequence[_Unit]) -> str:
 
 def _break_cost(before: str, after: str) -> int:
     """Return the cost of a line or cue break between two units."""
-    clings = before.lower() in CLINGING
-    if not clings and _SENTENCE_END.search(before):
+    is_bound = before.lower() in BOUND_WORDS
+    if not is_bound and _SENTENCE_END.search(before):
         return _AT_CLAUSE if _SHORT.search(before) else _AT_SENTENCE
     if _CLAUSE_END.search(before):
         return _AT_CLAUSE
     cost = _AT_CONJUNCTION if after.lower() in CONJUNCTIONS else _ELSEWHERE
-    return cost + (_CLINGING if clings else 0)
+    return cost + (_AT_BOUND_WORD if is_bound else 0)
 
 
 def _slack_cost(width: int, capacity: int) -> int:

@@ -36,18 +36,18 @@ class FileSender:
     """The server's end: pass the other end to a new worker, then call :meth:`started`."""
 
     def __init__(self) -> None:
-        self._ours, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._ours.setblocking(False)
-        self._ours.shutdown(socket.SHUT_RD)  # workers send nothing on this socket
+        self._parent_end, self._child_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._parent_end.setblocking(False)
+        self._parent_end.shutdown(socket.SHUT_RD)  # workers send nothing on this socket
 
     @property
     def worker_end(self) -> int:
         """Descriptor that the worker inherits."""
-        return self._theirs.fileno()
+        return self._child_end.fileno()
 
     def started(self) -> None:
         """Close the server's copy of the worker's end, once the worker was started."""
-        self._theirs.close()
+        self._child_end.close()
 
     def send(self, descriptor: int) -> None:
         """Send a file; it stays open in this process.
@@ -56,12 +56,12 @@ class FileSender:
             OSError: The socket is full: the worker did not receive earlier files.
         """
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the worker is exiting
-            socket.send_fds(self._ours, [b"f"], [descriptor])
+            socket.send_fds(self._parent_end, [b"f"], [descriptor])
 
     def close(self) -> None:
         """Close both ends; idempotent."""
-        self._ours.close()
-        self._theirs.close()
+        self._parent_end.close()
+        self._child_end.close()
 
 
 class FileReceiver:

@@ -13,7 +13,7 @@ from auricle.config.settings import QueueSettings
 from auricle.values.errors import PoisonJob, RateLimited
 from auricle.values.types import ANONYMOUS, ClientId, Pcm16
 
-SAME_SIGNATURE_CONVICTS = 2
+SAME_SIGNATURE_DEATHS = 2
 """Crashes with the same signal in the same frame that quarantine a job."""
 MAX_SIGNATURES = 20
 COMMON_SIGNATURE = 5
@@ -109,7 +109,7 @@ class PoisonTracker:
             self._latest.append((signature, utterance))
             same = 0 if self._is_common(signature) else record.signatures.count(signature)
         _forget_oldest(self._records)
-        return same >= SAME_SIGNATURE_CONVICTS or record.deaths >= self._attempts
+        return same >= SAME_SIGNATURE_DEATHS or record.deaths >= self._attempts
 
     def _is_common(self, signature: str) -> bool:
         utterances = {utterance for seen, utterance in self._latest if seen == signature}

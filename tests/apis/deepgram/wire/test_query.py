@@ -21,7 +21,7 @@ def test_what_is_left_out_is_as_at_deepgram() -> None:
     assert parsed.language == "en"
     assert not parsed.wants_interim
     assert not parsed.punctuates
-    assert parsed.tells_endpoints
+    assert parsed.sends_endpoints
     assert parsed.endpoint_ms == MIN_ENDPOINT_MS
 
 
@@ -56,7 +56,7 @@ def test_an_endpoint_is_a_silence_that_people_make(
     text: str, endpoint_ms: int, is_told: bool
 ) -> None:
     parsed = listen(f"endpointing={text}")
-    assert (parsed.endpoint_ms, parsed.tells_endpoints) == (endpoint_ms, is_told)
+    assert (parsed.endpoint_ms, parsed.sends_endpoints) == (endpoint_ms, is_told)
 
 
 @pytest.mark.parametrize(("query", "endpoint_ms"), [("endpointing=false", 900), ("", 300)])

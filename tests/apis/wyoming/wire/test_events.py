@@ -255,7 +255,7 @@ def test_a_next_utterance_waits_for_the_transcript_of_this_one(talk: Talk) -> No
     talk.begin(CHUNK)
     asked = event("transcribe", {"language": "de"})
     assert talk.hear(STOP, asked, event("audio-start"), CHUNK) == [Stop()]
-    assert talk.dialect.is_owing
+    assert talk.dialect.has_pending_answer
     assert talk.dialect.has_pending_event
     assert talk.hear() == []
     talk.tell(CLOSED)

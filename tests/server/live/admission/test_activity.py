@@ -9,7 +9,7 @@ from auricle.server.live.admission.activity import (
     SPEAKER_WEIGHT,
     SPEAKING,
     Activity,
-    Newcomer,
+    NewSession,
 )
 from auricle.values.types import ClientId
 
@@ -19,7 +19,7 @@ ALICE = ClientId("alice")
 TICK_S = 0.5
 
 
-def newcomer(newcomer: Newcomer = SILENT, *, has_spoken: bool = False) -> Activity:
+def newcomer(newcomer: NewSession = SILENT, *, has_spoken: bool = False) -> Activity:
     return Activity(ALICE, 100.0, newcomer, has_spoken=has_spoken)
 
 
@@ -32,7 +32,7 @@ def observe(it: Activity, speaking: int, start: float, end: float) -> None:
 
 
 @pytest.mark.parametrize("kind", [SILENT, SPEAKING])
-def test_a_silent_session_counts_while_it_may_still_be_about_to_speak(kind: Newcomer) -> None:
+def test_a_silent_session_counts_while_it_may_still_be_about_to_speak(kind: NewSession) -> None:
     it = newcomer(kind)
     assert it.weight == kind.weight
     it.observe(0, 100 + kind.time_s - 0.1)
@@ -95,7 +95,7 @@ def test_a_clock_that_goes_back_changes_nothing() -> None:
     has_spoken=st.booleans(),
 )
 def test_no_session_counts_as_less_than_none_or_more_than_all_its_channels(
-    samples: list[tuple[int, float, bool]], kind: Newcomer, has_spoken: bool
+    samples: list[tuple[int, float, bool]], kind: NewSession, has_spoken: bool
 ) -> None:
     it, now, most = newcomer(kind, has_spoken=has_spoken), 100.0, kind.weight
     for speaking, passed_s, is_abandoned in samples:

@@ -134,7 +134,7 @@ class ChannelResults:
         finalize = next((finalize for finalize in self._finalizes if finalize.last is ended), None)
         if finalize is not None:
             finalize.is_answered = True
-        is_endpoint = self._query.tells_endpoints and not ended.continues
+        is_endpoint = self._query.sends_endpoints and not ended.continues
         return [
             self._results(
                 part.start_sample,

@@ -142,7 +142,7 @@ class FileQuery(msgspec.Struct, kw_only=True):
 
 
 class _Query(FileQuery, kw_only=True):
-    """Also the parameters of a live stream, and those that are rejected."""
+    """TransactionStep the parameters of a live stream, and those that are rejected."""
 
     dictation: bool = False
     interim_results: bool = False
@@ -178,7 +178,7 @@ class Listen:
         hotwords: Keyterms, and keywords without their weights.
         wants_interim: Whether to send partials.
         endpoint_ms: Silence that ends an utterance.
-        tells_endpoints: Whether to send ``speech_final`` at endpoints.
+        sends_endpoints: Whether to send ``speech_final`` at endpoints.
         utterance_end_ms: Silence after the last word that triggers ``UtteranceEnd``.
         wants_speech_started: Whether to send ``SpeechStarted``.
         punctuates: Whether the text has punctuation and capitals.
@@ -199,7 +199,7 @@ class Listen:
     hotwords: tuple[str, ...]
     wants_interim: bool
     endpoint_ms: int
-    tells_endpoints: bool
+    sends_endpoints: bool
     utterance_end_ms: int | None
     wants_speech_started: bool
     punctuates: bool
@@ -264,7 +264,7 @@ def parse_listen(
         hotwords=_hotwords(query),
         wants_interim=query.interim_results,
         endpoint_ms=default_endpoint_ms if endpoint_ms is None else endpoint_ms,
-        tells_endpoints=endpoint_ms is not None,
+        sends_endpoints=endpoint_ms is not None,
         utterance_end_ms=_silence_ms("utterance_end_ms", query.utterance_end_ms),
         wants_speech_started=query.vad_events,
         punctuates=query.smart_format or query.punctuate or query.dictation,

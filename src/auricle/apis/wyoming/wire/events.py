@@ -10,7 +10,7 @@ from its first ``audio-chunk`` to the transcript that its ``audio-stop`` request
     → audio-chunk                               ``requested``: a session is needed, see ``begin``
     → audio-chunk…                              ← voice-started, transcript-start,
                                                   transcript-chunk…, voice-stopped
-    → audio-stop                                ``is_owing`` until ``finish``
+    → audio-stop                                ``has_pending_answer`` until ``finish``
                                                 ← transcript, transcript-stop
 
 Pauses still end utterances of the session; their finals are joined. Transcript chunks contain only
@@ -154,7 +154,7 @@ class WyomingDialect:
         self._transcript = RequestTranscript()
         self._rejected = 0
         self.requested: StreamParameters | None = None
-        self.is_owing = False
+        self.has_pending_answer = False
 
     @property
     def has_pending_event(self) -> bool:
@@ -172,7 +172,7 @@ class WyomingDialect:
 
     def finish(self) -> None:
         """Finish the request, so that the next one may begin."""
-        self.is_owing, self._format = False, None
+        self.has_pending_answer, self._format = False, None
         self._request, self._started_with, self._transcript = Transcribe(), {}, RequestTranscript()
 
     def put(self, data: bytes) -> None:
@@ -196,7 +196,7 @@ class WyomingDialect:
         self.put(data)
         while self.requested is None:
             event = self._pending_event = self._pending_event or self._framer.next_event()
-            if event is None or (self.is_owing and event.type in _OF_UTTERANCES):
+            if event is None or (self.has_pending_answer and event.type in _OF_UTTERANCES):
                 return
             yield from self._handle(event)  # without a next call, its step was not executed
             if self.requested is None:
@@ -278,7 +278,7 @@ class WyomingDialect:
             texts = tuple(self._transcript.close(self._request.language))
             self.finish()
             return Reply(texts)
-        self.is_owing = True
+        self.has_pending_answer = True
         return Stop()
 
     def _reject(self, text: str) -> Reply:

@@ -138,7 +138,7 @@ async def _transcribe(
     work.start_estimate.note_run(spec.audio_bytes, run_s)
     if work.settings.keep_transcripts:
         operators = TranscriptEvents(work.settings.transcript_webhook_url or "")
-        running.also = keeping(
+        running.step = keeping(
             spec,
             transcript,
             time.time(),

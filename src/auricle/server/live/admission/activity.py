@@ -17,7 +17,7 @@ SETTLED_WEIGHT = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Newcomer:
+class NewSession:
     """How a session counts before it is known whether it speaks, and for how long.
 
     So the number of connections that arrive together is bounded.
@@ -27,9 +27,9 @@ class Newcomer:
     time_s: float
 
 
-SILENT = Newcomer(0.2, 1.0)
+SILENT = NewSession(0.2, 1.0)
 """While the machine is half free: most of many sessions that start together are silent."""
-SPEAKING = Newcomer(1.0, 3.0)
+SPEAKING = NewSession(1.0, 3.0)
 """While it is not: each may be the one that is too many."""
 
 
@@ -47,7 +47,7 @@ class Activity:
 
     client: ClientId
     joined_at: float
-    newcomer: Newcomer
+    newcomer: NewSession
     has_spoken: bool = False
     weight: float = 0.0
     _at: float = 0.0

@@ -22,7 +22,7 @@ from auricle.server.live.admission.activity import (
     SPEAKER_WEIGHT,
     SPEAKING,
     Activity,
-    Newcomer,
+    NewSession,
 )
 from auricle.server.live.admission.capacity import HALF, SpeakerCapacity
 from auricle.server.live.admission.line import Waiter, WaitingLine
@@ -182,7 +182,7 @@ class LiveAdmission:
             raise self._refusal(waiter, now)
 
     @property
-    def _newcomer(self) -> Newcomer:
+    def _newcomer(self) -> NewSession:
         return SPEAKING if self.speakers > HALF * self.capacity.speakers else SILENT
 
     def _has_place(self, client: ClientId, waiter: Waiter, now: float) -> bool:

@@ -123,15 +123,15 @@ class AudioJournal:
         while True:
             await anyio.sleep(INTERVAL_S)
             try:
-                news = [
+                unwritten = [
                     (self._file_of(identity, audio), audio)
                     for identity, session in sessions()
-                    for audio in self._news_of(session)
+                    for audio in self._unwritten_of(session)
                 ]
                 finished = dict(self._finished)
-                if news or finished:
+                if unwritten or finished:
                     paths = list(finished.values())
-                    await to_thread.run_sync(self._apply, news, paths, limiter=self._threads)
+                    await to_thread.run_sync(self._apply, unwritten, paths, limiter=self._threads)
                 for key in finished:
                     del self._finished[key]
             except Exception as error:  # a defect here must end neither sessions nor the server
@@ -144,7 +144,7 @@ class AudioJournal:
         _remove_if_empty(self._path)
         self._lock.close()
 
-    def _news_of(self, session: LiveSession) -> list[UnfinishedAudio]:
+    def _unwritten_of(self, session: LiveSession) -> list[UnfinishedAudio]:
         """Return a session's audio that is not on the disk; forget discarded utterances.
 
         The audio of a session that hides private data is not written: it has that data.
@@ -181,14 +181,16 @@ class AudioJournal:
             self._files[key] = file
         return file
 
-    def _apply(self, news: list[tuple[JournalFile, UnfinishedAudio]], finished: list[Path]) -> None:
+    def _apply(
+        self, unwritten: list[tuple[JournalFile, UnfinishedAudio]], finished: list[Path]
+    ) -> None:
         """Delete and write; blocks. What can't be written now is written a second later."""
         for path in finished:
             with self._reported():
                 path.unlink(missing_ok=True)
         room_bytes = MAX_BYTES - sum(file.size_bytes for file in list(self._files.values()))
         is_new = False
-        for file, audio in news:
+        for file, audio in unwritten:
             if (room_bytes := room_bytes - audio.pcm.nbytes) < 0:
                 self._warn("too much audio waits for the database")
                 break

@@ -199,7 +199,7 @@ class WorkerPool(Pool[Job, Transcript]):
             compute_type=settings.compute_type,
             threads=self._threads,
             attempts=ticket.attempts,
-            is_convicted=is_poison,
+            is_quarantined=is_poison,
         )
 
     # Internals.

@@ -112,7 +112,7 @@ class DecodePool(Pool[OpenFile, StepDone]):
                 exit,
                 reason,
                 from_sample=ticket.from_sample,
-                is_convicted=is_poison,
+                is_quarantined=is_poison,
             )
 
     # Internals.

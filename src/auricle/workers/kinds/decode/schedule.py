@@ -232,22 +232,22 @@ class DecodeSchedule(Schedule[OpenFile, StepDone]):
         step = self._running.pop(worker, None)
         if step is None or step.file not in self._files:
             return
-        culprit = step.file
+        crashed = step.file
         if death.signal == CPU_LIMIT_SIGNAL:
-            self._crash_budget.charge(culprit.client, now)
-            self._poison.clear(culprit.id)
-            self._fail(culprit, AudioError("The file takes too much work to decode."))
+            self._crash_budget.charge(crashed.client, now)
+            self._poison.clear(crashed.id)
+            self._fail(crashed, AudioError("The file takes too much work to decode."))
             return
         if death.reason == "hung":
-            culprit.hung_at = now
-        if self._poison.record_crash(culprit.id, death.signature):
+            crashed.hung_at = now
+        if self._poison.record_crash(crashed.id, death.signature):
             self.counters.poison += 1
-            self._crash_budget.charge(culprit.client, now)
-            self._poison.clear(culprit.id)
-            self._fail(culprit, PoisonJob("This file crashed the decoder repeatedly."))
+            self._crash_budget.charge(crashed.client, now)
+            self._poison.clear(crashed.id)
+            self._fail(crashed, PoisonJob("This file crashed the decoder repeatedly."))
         else:
             self.counters.retried += 1
-            self._waiting.appendleft(culprit)
+            self._waiting.appendleft(crashed)
 
     def fail_all(self, down: Down) -> None:
         """Fail all files."""

@@ -118,9 +118,9 @@ class FileStream:
             TooLong: The duration exceeds the maximum.
         """
         ends_at_s = time.monotonic() + STEP_S
-        heard_until = self._decoded_samples + STEP_SAMPLES
+        decode_until = self._decoded_samples + STEP_SAMPLES
         while not self._chunks and not self._is_at_end:
-            if self._decoded_samples >= heard_until or time.monotonic() >= ends_at_s:
+            if self._decoded_samples >= decode_until or time.monotonic() >= ends_at_s:
                 break
             pcm = self._reader.read()
             if pcm is None:

@@ -206,11 +206,11 @@ class FrameSchedule(Schedule[FrameStep, Pcm16]):
         step = self._running.pop(worker, None)
         if step is None or step.stream not in self._streams:
             return
-        culprit = step.stream
-        if self._poison.record_crash(culprit.name, death.signature):
+        crashed = step.stream
+        if self._poison.record_crash(crashed.name, death.signature):
             self.counters.poison += 1
-            self._crash_budget.charge(culprit.client, now)
-            self._poison.clear(culprit.name)
+            self._crash_budget.charge(crashed.client, now)
+            self._poison.clear(crashed.name)
             self.outcomes.append((step, PoisonJob("This audio crashed the decoder repeatedly.")))
         else:
             self.counters.retried += 1

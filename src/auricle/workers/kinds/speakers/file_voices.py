@@ -114,8 +114,10 @@ class FileVoices:
         except SpeakersUnavailable:
             self._missing.append(span)
         else:
-            heard = [(first + start, last + start) for first, last in embeddings.stretches]
-            self._found[start] = _Voices(voiced, heard, embeddings.vectors)
+            voiced_stretches = [
+                (first + start, last + start) for first, last in embeddings.stretches
+            ]
+            self._found[start] = _Voices(voiced, voiced_stretches, embeddings.vectors)
 
     async def _embed(self, job: EmbedJob) -> SpeakerEmbeddings:
         patience_s = self._patience_s

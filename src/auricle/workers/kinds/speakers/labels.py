@@ -205,7 +205,7 @@ class SpeakerLabels:
             voiced: Where there is speech, in the session.
             now: Monotonic time in seconds.
         """
-        self._heard(number, pcm, start_sample, voiced, now)
+        self._voice_of(number, pcm, start_sample, voiced, now)
 
     def utterance_ended(
         self, number: int, pcm: Pcm16, start_sample: int, voiced: Sequence[Span], now: float
@@ -219,7 +219,7 @@ class SpeakerLabels:
             voiced: Where there is speech, in the session.
             now: Monotonic time in seconds.
         """
-        voice = self._heard(number, pcm, start_sample, voiced, now)
+        voice = self._voice_of(number, pcm, start_sample, voiced, now)
         voice.is_ended, voice.ended_at = True, now
         waiting = [voice for voice in self._voices if not voice.is_ready]
         while sum(voice.pcm.size for voice in waiting) > MAX_HELD_SAMPLES:
@@ -303,7 +303,7 @@ class SpeakerLabels:
             self._is_finished = True
             self._note(self._tracker.finish())
 
-    def _heard(
+    def _voice_of(
         self, number: int, pcm: Pcm16, start_sample: int, voiced: Sequence[Span], now: float
     ) -> _Voice:
         """Return an utterance with its audio so far, which is to be embedded now."""

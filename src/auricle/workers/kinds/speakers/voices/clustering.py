@@ -193,8 +193,8 @@ def _find_speakers(tree: _Linkage, options: SpeakerOptions, same_likeness: float
     low = options.num_speakers or options.min_speakers or 1
     high = options.num_speakers or options.max_speakers or MAX_SPEAKERS
     while tree.count > low:
-        is_apart = tree.best_likeness < same_likeness
-        if is_apart and tree.count_speakers() <= high:
+        is_separate = tree.best_likeness < same_likeness
+        if is_separate and tree.count_speakers() <= high:
             break
         tree.merge()
     return tree.speakers(at_least=low)

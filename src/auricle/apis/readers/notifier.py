@@ -17,7 +17,7 @@ GROUP = 32
 Listener = Callable[[], None]
 
 
-class Bell:
+class Notifier:
     """Calls all listeners, in their order; see the module."""
 
     def __init__(self) -> None:
@@ -26,7 +26,7 @@ class Bell:
         self._rings_again = False
 
     @contextmanager
-    def heard_by(self, listener: Listener) -> Iterator[None]:
+    def subscribed(self, listener: Listener) -> Iterator[None]:
         """Call a listener on each ring; it must not wait."""
         self._listeners[listener] = None
         try:

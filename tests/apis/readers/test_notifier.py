@@ -6,7 +6,7 @@ import anyio.lowlevel
 import pytest
 from structlog.testing import LogCapture
 
-from auricle.apis.readers.bell import GROUP, Bell
+from auricle.apis.readers.notifier import GROUP, Notifier
 from tests.support.service import poll_until
 
 pytestmark = pytest.mark.server
@@ -15,11 +15,11 @@ READERS = 2 * GROUP + 1
 
 
 async def test_all_are_called_in_groups_and_others_work_meanwhile() -> None:
-    bell, order = Bell(), list[object]()
+    notifier, order = Notifier(), list[object]()
     with ExitStack() as listening:
         for number in range(READERS):
-            listening.enter_context(bell.heard_by(partial(order.append, number)))
-        bell.ring()
+            listening.enter_context(notifier.subscribed(partial(order.append, number)))
+        notifier.ring()
         assert order == []  # the session goes on first
         while READERS - 1 not in order:
             order.append("work")
@@ -29,17 +29,17 @@ async def test_all_are_called_in_groups_and_others_work_meanwhile() -> None:
 
 
 async def test_news_while_some_are_being_called_reach_all_once_more() -> None:
-    bell, called = Bell(), list[int]()
+    notifier, called = Notifier(), list[int]()
 
     def call(number: int) -> None:
         called.append(number)
         if len(called) in (1, 2):
-            bell.ring()
+            notifier.ring()
 
     with ExitStack() as listening:
         for number in range(READERS):
-            listening.enter_context(bell.heard_by(partial(call, number)))
-        bell.ring()
+            listening.enter_context(notifier.subscribed(partial(call, number)))
+        notifier.ring()
         await poll_until(lambda: len(called) >= 2 * READERS)
         await anyio.wait_all_tasks_blocked()
     assert called == 2 * list(range(READERS))
@@ -48,16 +48,16 @@ async def test_news_while_some_are_being_called_reach_all_once_more() -> None:
 async def test_a_reader_that_leaves_is_not_called_and_one_that_fails_silences_nobody(
     logged: LogCapture,
 ) -> None:
-    bell, called = Bell(), list[str]()
+    notifier, called = Notifier(), list[str]()
 
     def fail() -> None:
         raise RuntimeError("what somebody said")
 
-    with bell.heard_by(fail), bell.heard_by(lambda: called.append("second")):
-        with bell.heard_by(lambda: called.append("gone")):
-            bell.ring()
+    with notifier.subscribed(fail), notifier.subscribed(lambda: called.append("second")):
+        with notifier.subscribed(lambda: called.append("gone")):
+            notifier.ring()
         await poll_until(lambda: called)
-    bell.ring()
+    notifier.ring()
     await anyio.wait_all_tasks_blocked()
     assert called == ["second"]
     assert [entry["event"] for entry in logged.entries] == ["unexpected_error"]
