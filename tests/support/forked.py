@@ -5,6 +5,7 @@ one takes 20 ms. Coverage is measured from then on. What depends on a new interp
 ``sitecustomize`` and the encoding of the outputs, needs one.
 """
 
+import atexit
 import functools
 import gc
 import importlib
@@ -109,6 +110,7 @@ def _zygote() -> socket.socket:
         check=True,
     )
     theirs.close()
+    atexit.register(ours.close)
     return ours
 
 
