@@ -30,8 +30,7 @@ from auricle.engines.models import ModelTable
 from auricle.server.app import create_app
 from auricle.server.net.tls import Certificate
 from auricle.server.net.uvicorn_overrides.server import Server, uvicorn_config
-from auricle.server.service import Backends, Service
-from auricle.server.startup import open_service
+from auricle.server.service import Backends, Service, open_service
 from auricle.server.uploads.spool import CHECK_PREFIX
 from auricle.values.optional_workers import NO_OPTIONAL_WORKERS, OptionalWorkers
 from auricle.values.transcriber import Decoder, Transcriber

@@ -1,28 +1,74 @@
-"""The parts of a running server, which the routes of an application share."""
+"""The composition root: builds the parts of a server in order, as one frozen value."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
+import anyio
+import numpy as np
+from anyio import to_thread
+from anyio.abc import TaskGroup
 from starlette.requests import Request
 
+from auricle.audio.opus import find_libopus
+from auricle.audio.vad import has_speech
 from auricle.config.settings import Settings
 from auricle.engines.models import Models
+from auricle.files.fair_semaphore import FairSemaphore
+from auricle.files.transcribe import max_chunks_in_flight
+from auricle.ledger.runner import JobRunner
+from auricle.ledger.transcript_events import TranscriptEvents
 from auricle.server.access.access import Access
-from auricle.server.api_spec import ApiSpec
+from auricle.server.access.connection_limits import ConnectionLimiter
+from auricle.server.access.key_file import follow_keys
+from auricle.server.access.key_style import KeyStyle
+from auricle.server.access.origins import Origins
+from auricle.server.access.rate_limits import KeyLimits, RateLimiter
+from auricle.server.api_spec import ApiSpec, reserved_clients
 from auricle.server.dialect_session import Streams
 from auricle.server.http.body import read_body
-from auricle.server.jobs.background_jobs.jobs import BackgroundJobs
+from auricle.server.job_answers import JobAnswers
+from auricle.server.job_followers import JobFollowers
+from auricle.server.jobs.background_jobs.jobs import BackgroundJobs, Webhooks
+from auricle.server.jobs.background_jobs.work import JobWork, work_on
 from auricle.server.jobs.intake import Uploads
+from auricle.server.jobs.run import Accounting
+from auricle.server.jobs.upkeep import keep_up
 from auricle.server.lifecycle import Lifecycle
-from auricle.server.live.admission.memory import Machine
-from auricle.server.live.registry import LiveSessions
+from auricle.server.live.admission.memory import CapacityMemory, Machine
+from auricle.server.live.audio_journal.recovery import Recovery
+from auricle.server.live.connection import CLOSE_HANDSHAKE_S
+from auricle.server.live.followers import FollowerContext
+from auricle.server.live.registry import LiveSessions, LiveStorage
+from auricle.server.live.transcript_keeper import NO_JOURNAL, NO_KEEPER, TranscriptKeeper
+from auricle.server.opening import (
+    MAX_JOB_UPLOADS,
+    gateway_of,
+    open_journal,
+    open_keyring,
+    open_session_secrets,
+    open_storage,
+    open_voices,
+    open_webhooks,
+)
 from auricle.server.recognition import Recognition
 from auricle.server.rendering import Renderer
 from auricle.server.storage import Storage
-from auricle.server.telemetry.history import History
+from auricle.server.telemetry.history import History, Snapshot, sample_loop
+from auricle.server.telemetry.host import HostReader
 from auricle.server.telemetry.metrics import Metrics
+from auricle.server.telemetry.start_estimate import StartEstimate
+from auricle.server.uploads.file_slots import FileSlots
+from auricle.server.uploads.upload_room import EarlyReservations
+from auricle.server.uploads.uploading_jobs import UploadingJobs
+from auricle.system.groups import first_error
 from auricle.values.optional_workers import NO_OPTIONAL_WORKERS, OptionalWorkers
 from auricle.values.transcriber import Decoder, Transcriber
+from auricle.values.types import SAMPLE_RATE_HZ
+
+MAX_LARGE_JSON = 2
+"""Large JSON bodies that are parsed at the same time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +94,7 @@ class Backends:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """The parts of a server, from :func:`auricle.server.startup.open_service`.
+    """The parts of a server, from :func:`open_service`.
 
     Attributes:
         settings: All settings.
@@ -87,6 +133,232 @@ class Service:
         self.lifecycle.drain()
         self.live.drain()
         self.jobs.runner.drain()
+
+
+@asynccontextmanager
+async def open_service(
+    settings: Settings, backends: Backends, apis: Sequence[ApiSpec]
+) -> AsyncIterator[Service]:
+    """Build the parts of a server, and run its background tasks until the context is left.
+
+    Args:
+        settings: All settings.
+        backends: What decodes and transcribes; the caller starts and stops it.
+        apis: The APIs to serve.
+
+    Raises:
+        SetupError: A key, the key file or the libopus in the settings is unusable, uploads can't be
+            stored, the voice detector is missing, or the database can't be used.
+    """
+    server, stored = settings.server, settings.ledger
+    libopus = find_libopus(settings.decode.libopus)
+    style = KeyStyle.all_of(api.key_style for api in apis)
+    keyring = open_keyring(server, style, reserved_clients(apis))
+    answers = await to_thread.run_sync(_job_answers, apis)
+    await to_thread.run_sync(has_speech, np.zeros(SAMPLE_RATE_HZ, np.int16))  # loads the model
+    try:
+        async with AsyncExitStack() as opened:
+            lifecycle = Lifecycle()
+            storage = await open_storage(settings, opened)
+            journal = await open_journal(stored, opened)
+            metrics = Metrics(
+                backends.transcriber,
+                backends.decoder,
+                backends.optional.statistics(),
+                is_draining=lambda: lifecycle.is_draining,
+                is_spool_failing=lambda: storage.spool.is_failing,
+                is_database_failing=lambda: storage.database.is_failing,
+            )
+            webhooks = await open_webhooks(stored, storage, answers, metrics, opened)
+            keeper = TranscriptKeeper(
+                storage.transcripts,
+                stored.keep_transcripts_s,
+                metrics.live.not_kept.inc,
+                TranscriptEvents(stored.transcript_webhook_url or ""),
+                NO_JOURNAL if journal is None else journal,
+            )
+            context = FollowerContext(
+                settings, storage.database, gateway_of(settings), metrics.registry
+            )
+            followers = {
+                name: await opened.enter_async_context(follow(context))
+                for api in apis
+                for name, follow in api.followers.items()
+            }
+            speakers = backends.optional.speakers
+            voices = await to_thread.run_sync(open_voices, settings, speakers, storage.database)
+            limits = KeyLimits(server.key_sessions, server.key_audio_s, server.key_requests)
+            rate_limiter = RateLimiter(limits, keyring.limits_of)
+            live = LiveSessions(
+                settings.live,
+                backends.models,
+                backends.transcriber,
+                backends.optional,
+                libopus,
+                metrics.live,
+                rate_limiter,
+                open_session_secrets(settings),
+                CapacityMemory(stored.directory, backends.machine, settings.live.live_speakers),
+                LiveStorage(
+                    keeper=keeper if stored.keep_transcripts else NO_KEEPER,
+                    journal=NO_JOURNAL if journal is None else journal,
+                    voices=voices,
+                ),
+                followers,
+            )
+            access = Access(
+                keyring,
+                Origins.of(server),
+                rate_limiter,
+                ConnectionLimiter.of(server),
+                metrics.clients.count_request,
+                live.has_waiting_session,
+            )
+            recognition = _recognition(settings, backends)
+            accounting = Accounting(metrics, rate_limiter)
+            jobs = _jobs(settings, recognition, storage, answers, lifecycle, accounting, webhooks)
+            renderer = Renderer()
+            uploads = Uploads(
+                access=access,
+                lifecycle=lifecycle,
+                recognition=recognition,
+                accounting=accounting,
+                jobs=jobs,
+                settings=server,
+                libopus=libopus,
+                spool=storage.spool,
+                renderer=renderer,
+                file_slots=FileSlots(server.max_file_jobs),
+                job_slots=FileSlots(MAX_JOB_UPLOADS),
+                early=EarlyReservations(),
+                large_json=FairSemaphore(MAX_LARGE_JSON),
+            )
+            async with anyio.create_task_group() as background:
+                drain_s = max(0.0, server.drain_s - CLOSE_HANDSHAKE_S)
+                service = Service(
+                    settings=settings,
+                    apis=apis,
+                    access=access,
+                    lifecycle=lifecycle,
+                    recognition=recognition,
+                    workers=backends.optional,
+                    storage=storage,
+                    uploads=uploads,
+                    jobs=jobs,
+                    live=live,
+                    streams=Streams(access, lifecycle, live, backends.models, background, drain_s),
+                    metrics=metrics,
+                    history=History(),
+                    renderer=renderer,
+                )
+                background.start_soon(voices.run)
+                background.start_soon(keeper.run)  # earlier transcripts expire in any case
+                if journal is not None:
+                    sessions = live.unresumable if stored.journal_audio else tuple
+                    background.start_soon(journal.run, sessions)
+                    recovery = Recovery(journal, keeper, backends.transcriber, backends.models)
+                    background.start_soon(recovery.run)
+                _start(service, background)
+                yield service
+                background.cancel_scope.cancel()
+    except BaseExceptionGroup as errors:  # an anyio group wraps even a single failure
+        raise first_error(errors) from errors
+
+
+def _start(service: Service, background: TaskGroup) -> None:
+    """Start the tasks that every server has."""
+    jobs, metrics = service.jobs, service.metrics
+    background.start_soon(service.live.watch)
+    background.start_soon(metrics.watch_loop)
+    background.start_soon(service.storage.spool.watch)
+    snapshot = partial(_snapshot, service, HostReader())
+    background.start_soon(sample_loop, service.history, snapshot)
+    background.start_soon(jobs.runner.run)
+    background.start_soon(jobs.webhooks.run)
+    if (keys_file := service.settings.server.keys_file) is not None:
+        follow = partial(follow_keys, reserved=reserved_clients(service.apis))
+        background.start_soon(follow, keys_file, service.access.keyring.replace_stored)
+    background.start_soon(keep_up, jobs, metrics)
+
+
+def _jobs(
+    settings: Settings,
+    recognition: Recognition,
+    storage: Storage,
+    answers: Mapping[str, JobAnswers],
+    lifecycle: Lifecycle,
+    accounting: Accounting,
+    webhooks: Webhooks,
+) -> BackgroundJobs:
+    start_estimate, keep_results_s = StartEstimate(), settings.server.keep_results_s
+    work = JobWork(
+        recognition,
+        storage,
+        answers,
+        lifecycle,
+        accounting,
+        start_estimate,
+        settings.ledger,
+        keep_results_s,
+    )
+    runner = JobRunner(
+        storage.ledger,
+        storage.audio,
+        partial(work_on, work),
+        max_running=settings.server.max_file_jobs,
+        is_ready=lambda: recognition.transcriber.stats().ready,
+        note_lost=accounting.metrics.leases_lost.inc,
+        note_end=webhooks.wake,
+    )
+    return BackgroundJobs(
+        storage,
+        settings.ledger,
+        keep_results_s,
+        answers,
+        UploadingJobs(),
+        runner,
+        webhooks,
+        JobFollowers(),
+        start_estimate,
+    )
+
+
+def _recognition(settings: Settings, backends: Backends) -> Recognition:
+    batch_jobs = max(model.engine.batches.max_jobs for model in backends.models)
+    if not backends.is_remote:  # recognisers have their own settings
+        batch_jobs = min(batch_jobs, settings.worker.batch_jobs)
+    workers = len(backends.transcriber.stats().workers)
+    return Recognition(
+        backends.transcriber,
+        backends.decoder,
+        backends.models,
+        backends.optional.speakers,
+        FairSemaphore(max_chunks_in_flight(workers, batch_jobs)),
+        batch_jobs,
+        backends.is_remote,
+    )
+
+
+def _job_answers(apis: Sequence[ApiSpec]) -> Mapping[str, JobAnswers]:
+    """Return how the APIs answer background jobs, by the names in their stored format."""
+    return {name: answers for api in apis for name, answers in api.job_answers().items()}
+
+
+def _snapshot(service: Service, host: HostReader) -> Snapshot:
+    recognition, live, metrics = service.recognition, service.live, service.metrics
+    asr = recognition.transcriber.stats()
+    # The number of recognisers in a cluster changes.
+    slots = max_chunks_in_flight(len(asr.workers), recognition.batch_jobs)
+    recognition.chunk_slots.width = slots
+    return Snapshot(
+        asr=asr,
+        decode=recognition.decoder.stats(),
+        connected=live.connected,
+        waiting=live.waiting,
+        errors=metrics.errors.copy(),
+        final_delays_s=metrics.live.take_final_delays(),
+        host=host.read(),
+    )
 
 
 async def read_json(request: Request, max_bytes: int) -> bytes:

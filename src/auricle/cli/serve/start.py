@@ -169,7 +169,7 @@ async def _open_and_serve(
     from auricle.server.app import create_app
     from auricle.server.main import serve
     from auricle.server.net.listen import base_url
-    from auricle.server.startup import open_service
+    from auricle.server.service import open_service
 
     sockets = listen(settings.server)
     if is_exposed(settings.server):

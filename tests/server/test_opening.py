@@ -61,7 +61,7 @@ async def test_background_tasks_end_with_the_service(tmp_path: Path) -> None:
 async def test_a_busy_database_does_not_stop_the_server_from_ending(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("auricle.server.startup.CLOSE_S", 0.01)
+    monkeypatch.setattr("auricle.server.opening.CLOSE_S", 0.01)
     settings = LedgerSettings(state_dir=tmp_path / "state", keep_transcripts=True)
     began, release = threading.Event(), threading.Event()
 

@@ -1,0 +1,224 @@
+"""Opens what a server reads and writes while it runs; see :mod:`auricle.server.service`."""
+
+import secrets
+import time
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AsyncExitStack
+from functools import partial
+
+import anyio
+import msgspec
+import structlog
+from anyio import CapacityLimiter, to_thread
+
+from auricle.config.section import variable
+from auricle.config.settings import LedgerSettings, ServerSettings, Settings, spool_directory
+from auricle.ledger.database import Database
+from auricle.ledger.events import StoredEvents
+from auricle.ledger.job import JobState, Outcome
+from auricle.ledger.location import open_audio, open_database
+from auricle.ledger.store import REFUSALS, Ledger
+from auricle.ledger.transcripts import Transcripts
+from auricle.ledger.voices import StoredVoices
+from auricle.ledger.webhooks.deliveries import WebhookRunner
+from auricle.ledger.webhooks.request import check_callback_url, secret_of_owner
+from auricle.ledger.webhooks.sender import WebhookSender
+from auricle.server.access.key_file import read_keys
+from auricle.server.access.key_style import KeyStyle
+from auricle.server.access.keyring import Keyring
+from auricle.server.http.errors import error_body
+from auricle.server.job_answers import JobAnswers
+from auricle.server.jobs.background_jobs.jobs import NoWebhooks, Webhooks
+from auricle.server.jobs.webhooks import payload_of
+from auricle.server.live.audio_journal.journal import AudioJournal, delete_left, has_left
+from auricle.server.live.kept_voices import REWRITE_S, KeptVoices
+from auricle.server.live.session_secrets import RETURN_S, SessionSecrets
+from auricle.server.storage import Storage
+from auricle.server.telemetry.metrics import Metrics
+from auricle.server.telemetry.watched_database import WatchedDatabase
+from auricle.server.uploads.spool import SpoolDirectory
+from auricle.values.errors import BadRequest, LedgerUnusable, PoisonJob, SetupError
+from auricle.values.speakers import SpeakerLabelling
+
+MAX_JOB_UPLOADS = 64
+"""Maximum concurrent uploads of background jobs."""
+DATABASE_THREADS = 4
+ACCEPT_THREADS = 8
+"""Threads that store accepted audio on a local disk."""
+CLOSE_S = 2.0
+"""Longest wait for the database to close; a commit in progress may wait for another program."""
+
+_log = structlog.get_logger("auricle.server")
+
+
+def open_keyring(settings: ServerSettings, style: KeyStyle, reserved: Collection[str]) -> Keyring:
+    """Return the keys of the settings.
+
+    Raises:
+        SetupError: A key or the key file is unusable.
+    """
+    stored = None if settings.keys_file is None else read_keys(settings.keys_file, reserved)
+    return Keyring(settings.api_keys, settings.operator_key, stored, style, reserved)
+
+
+async def open_storage(settings: Settings, opened: AsyncExitStack) -> Storage:
+    """Open the database, the spool and the store of audio; ``opened`` closes them.
+
+    Raises:
+        SetupError: Uploads can't be stored, or the database can't be used.
+    """
+    server, stored = settings.server, settings.ledger
+    database = WatchedDatabase(await to_thread.run_sync(_open_database, stored))
+    opened.push_async_callback(_close, database.close)
+    spool = await to_thread.run_sync(SpoolDirectory.open, spool_directory(server, stored))
+    opened.callback(spool.close)
+    audio = await to_thread.run_sync(open_audio, stored, spool.path)
+    ledger = await to_thread.run_sync(_open_ledger, settings, database)
+    return Storage(
+        spool,
+        database,
+        ledger,
+        StoredEvents(database),
+        audio,
+        Transcripts(database),
+        CapacityLimiter(DATABASE_THREADS),
+        CapacityLimiter(_accept_threads(stored)),
+        CapacityLimiter(server.max_file_jobs),
+    )
+
+
+async def open_journal(settings: LedgerSettings, opened: AsyncExitStack) -> AudioJournal | None:
+    """Open the journal if audio is written, or was left; ``opened`` closes it.
+
+    Raises:
+        LedgerReadOnly: Its directory can't be created.
+    """
+    journal = await to_thread.run_sync(_open_journal, settings)
+    if journal is not None:
+        opened.push_async_callback(_close, journal.close)
+    return journal
+
+
+def _open_database(settings: LedgerSettings) -> Database:
+    url = settings.database_url
+    return open_database(settings.directory, None if url is None else url.get_secret_value())
+
+
+def _open_ledger(settings: Settings, database: Database) -> Ledger:
+    """Open the jobs in a database; those of a dead server are queued again.
+
+    Raises:
+        LedgerUnusable: The database can't be written.
+    """
+    error = PoisonJob("This job ended its server repeatedly; it is not tried again.")
+    poisoned = Outcome(
+        JobState.FAILED,
+        settings.server.keep_results_s,
+        error=msgspec.json.encode(error_body(error)),
+    )
+    ledger = Ledger(database, secrets.token_hex(8), poisoned)
+    if not _shares_jobs(settings):  # the lock of the database proves that no other server runs
+        try:
+            ledger.requeue_all(time.time())
+        except REFUSALS as exc:
+            raise LedgerUnusable(f"Jobs of the last server can't continue. {exc}") from exc
+    return ledger
+
+
+def _shares_jobs(settings: Settings) -> bool:
+    return settings.ledger.database_url is not None
+
+
+def gateway_of(settings: Settings) -> str | None:
+    """Return the name by which the database distinguishes the sessions of this server.
+
+    ``None``: the sessions of gateways without names in one database can't be distinguished.
+    """
+    gateway = settings.server.gateway_id
+    return None if _shares_jobs(settings) and not gateway else gateway
+
+
+def _open_journal(settings: LedgerSettings) -> AudioJournal | None:
+    """Return the journal if audio is written, or was left by a process that has died."""
+    directory = settings.directory
+    if settings.keep_transcripts:
+        if settings.journal_audio or has_left(directory):
+            return AudioJournal.open(directory)
+    elif deleted := delete_left(directory):
+        _log.warning("journal_deleted", files=deleted)
+    return None
+
+
+def open_voices(settings: Settings, speakers: SpeakerLabelling, database: Database) -> KeptVoices:
+    """Read the voices of the last run's sessions, and keep those of new ones."""
+    gateway = gateway_of(settings)
+    if gateway is None:
+        return KeptVoices()
+    voices = KeptVoices(StoredVoices(database), gateway)
+    try:
+        seen_after, until = time.time() - RETURN_S - REWRITE_S, time.monotonic() + RETURN_S
+        voices.restore(speakers.can_continue, seen_after, until)
+    except REFUSALS as error:
+        _log.warning("voices_not_restored", code=error.code)
+    return voices
+
+
+def open_session_secrets(settings: Settings) -> SessionSecrets:
+    """Return what derives the secrets of sessions, with the prefix of their ids.
+
+    By it, a load balancer routes a resuming client to its gateway.
+    """
+    gateway = settings.server.gateway_id
+    prefix = f"{gateway}-" if gateway else ""
+    return SessionSecrets.stored_in(settings.ledger.directory, time.monotonic(), prefix)
+
+
+async def open_webhooks(
+    settings: LedgerSettings,
+    storage: Storage,
+    answers: Mapping[str, JobAnswers],
+    metrics: Metrics,
+    opened: AsyncExitStack,
+) -> Webhooks:
+    """Open what sends webhooks.
+
+    Raises:
+        SetupError: The operator's receiver is invalid or private.
+    """
+    if settings.webhook_secret is None:
+        return NoWebhooks()
+    _check_receiver(settings)
+    sender = await to_thread.run_sync(
+        partial(WebhookSender, allow_private=settings.webhook_allow_private)
+    )
+    opened.push_async_callback(sender.aclose)
+    secret = settings.webhook_secret.get_secret_value().encode()
+    return WebhookRunner(
+        storage.events,
+        sender,
+        render=partial(
+            payload_of, storage.ledger, answers, keeps_transcripts=settings.keep_transcripts
+        ),
+        secret_of=partial(secret_of_owner, secret),
+        note_attempt=metrics.count_webhook,
+    )
+
+
+def _check_receiver(settings: LedgerSettings) -> None:
+    if (url := settings.transcript_webhook_url) is None:
+        return
+    name = variable("transcript_webhook_url")
+    try:
+        check_callback_url(url, allow_private=settings.webhook_allow_private, field=name)
+    except BadRequest as error:
+        raise SetupError(str(error)) from error
+
+
+def _accept_threads(settings: LedgerSettings) -> int:
+    """Number of threads that store audio; those that wait for a network need no cores."""
+    return ACCEPT_THREADS if settings.audio_url is None else MAX_JOB_UPLOADS
+
+
+async def _close(close: Callable[[], None]) -> None:
+    with anyio.move_on_after(CLOSE_S, shield=True):
+        await to_thread.run_sync(close, abandon_on_cancel=True)
