@@ -36,7 +36,7 @@ from auricle.server.http.responses import json_response
 from auricle.server.jobs.background_jobs.requests import accept_job, check_job_quota
 from auricle.server.jobs.intake import UploadContext
 from auricle.server.jobs.webhooks import check_callback
-from auricle.server.service import service_of
+from auricle.server.service import Service
 from auricle.server.uploads.params import Callback, TranscriptionParams, with_model
 from auricle.server.uploads.short_audio import audio_format_of
 from auricle.server.uploads.upload import Upload
@@ -45,39 +45,43 @@ from auricle.values.types import Options
 
 _EXPAND: dict[str | None, Callable[[bytes], bytes]] = {MULAW: mulaw_to_pcm16, ALAW: alaw_to_pcm16}
 
-router = APIRouter(default_response_class=Response)
 
+def routes(service: Service) -> APIRouter:
+    """Return the routes of a server."""
+    router = APIRouter(default_response_class=Response)
 
-@router.post(
-    "/v1/listen",
-    summary="Transcribe a file (Deepgram)",
-    responses={
-        200: {
-            "description": "The transcript; with `callback` a request id.",
-            "content": {
-                "application/json": {
-                    "schema": {"anyOf": [schema_of(FileBody), schema_of(AcceptedBody)]}
-                }
+    @router.post(
+        "/v1/listen",
+        summary="Transcribe a file (Deepgram)",
+        responses={
+            200: {
+                "description": "The transcript; with `callback` a request id.",
+                "content": {
+                    "application/json": {
+                        "schema": {"anyOf": [schema_of(FileBody), schema_of(AcceptedBody)]}
+                    }
+                },
             },
+            **refusals(DeepgramError, *POSTED, 504),
         },
-        **refusals(DeepgramError, *POSTED, 504),
-    },
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "description": "The audio itself, of any type but `application/json`.",
-            "content": audio_bodies(),
+        openapi_extra={
+            "requestBody": {
+                "required": True,
+                "description": "The audio itself, of any type but `application/json`.",
+                "content": audio_bodies(),
+            },
+            "parameters": query_parameters(FileQuery),
         },
-        "parameters": query_parameters(FileQuery),
-    },
-)
-async def post_listen(request: Request) -> Response:
-    """Return the transcript of the file in the body."""
-    request_log(request.scope).details["dialect"] = "deepgram"
-    async with UploadContext(service_of(request).uploads, request) as context:
-        query = parse_listen(request.query_params.multi_items())
-        _check(request, query)
-        return await _answer(context, query)
+    )
+    async def post_listen(request: Request) -> Response:
+        """Return the transcript of the file in the body."""
+        request_log(request.scope).details["dialect"] = "deepgram"
+        async with UploadContext(service.uploads, request) as context:
+            query = parse_listen(request.query_params.multi_items())
+            _check(request, query)
+            return await _answer(context, query)
+
+    return router
 
 
 def _check(request: Request, query: Listen) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 
 from fastapi import APIRouter
@@ -11,7 +12,7 @@ from auricle.apis.deepgram.wire.live import DeepgramDialect, parameters_of
 from auricle.apis.deepgram.wire.query import parse_listen
 from auricle.apis.deepgram.wire.results import ModelInfo
 from auricle.engines.models import ServedModel
-from auricle.server.dialect_session import Handshake, serve_dialect
+from auricle.server.dialect_session import Handshake, Streams, serve_dialect
 from auricle.server.http.request_log import request_id_of
 from auricle.server.service import Service
 from auricle.values.errors import BadRequest
@@ -19,22 +20,25 @@ from auricle.values.errors import BadRequest
 _VERSION = version("auricle")  # read once: it is in a file
 _INTRODUCTIONS = ("token", "bearer")
 
-router = APIRouter()
+
+def routes(service: Service) -> APIRouter:
+    """Return the routes of a server."""
+    router = APIRouter()
+
+    @router.websocket("/v1/listen")
+    async def listen(websocket: WebSocket) -> None:
+        """Accept a client, and serve it until either side closes."""
+        await serve_dialect(service.streams, websocket, "deepgram", partial(_read, service.streams))
+
+    return router
 
 
-@router.websocket("/v1/listen")
-async def listen(websocket: WebSocket) -> None:
-    """Accept a client, and serve it until either side closes."""
-    await serve_dialect(websocket.app.state.auricle.streams, websocket, "deepgram", _read)
-
-
-def _read(websocket: WebSocket) -> Handshake:
-    server: Service = websocket.app.state.auricle
+def _read(streams: Streams, websocket: WebSocket) -> Handshake:
     items = websocket.query_params.multi_items()
-    query = parse_listen(items, server.live.settings.endpoint_ms)
+    query = parse_listen(items, streams.live.settings.endpoint_ms)
     if query.callback:
         raise BadRequest("callback is not supported; results are sent over this connection.")
-    choice = server.recognition.models.choose(query.model)
+    choice = streams.models.choose(query.model)
     query = replace(query, warnings=(*query.warnings, *choice.warnings))
     dialect = DeepgramDialect(
         query,

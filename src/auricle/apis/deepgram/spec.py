@@ -19,8 +19,8 @@ def _mount(server: "Service") -> MountedApi:
 
     return MountedApi(
         routes=(
-            *(ApiRoutes(each.router) for each in (live, files, flux, models)),
-            ApiRoutes(tokens.router, tag="Tokens"),
+            *(ApiRoutes(each.routes(server)) for each in (live, files, flux, models)),
+            ApiRoutes(tokens.routes(server), tag="Tokens"),
         ),
         refusals=dict.fromkeys(("/v1/listen", "/v2/listen", "/v1/auth/grant"), refusal),
         exposed_headers=("dg-request-id", "dg-error"),

@@ -12,9 +12,7 @@ from auricle.apis.native.tokens import MAX_BODY_BYTES, NO_STORE, Ttl, issue_toke
 from auricle.protocol.fields import decode_json
 from auricle.server.http.openapi import POSTED, answer, json_body, refusals
 from auricle.server.http.responses import json_response
-from auricle.server.service import read_json, service_of
-
-router = APIRouter(default_response_class=Response)
+from auricle.server.service import Service, read_json
 
 
 class _GrantFields(msgspec.Struct):
@@ -26,19 +24,25 @@ class _Grant(TypedDict):
     expires_in: int
 
 
-@router.post(
-    "/v1/auth/grant",
-    summary="Issue a short-lived token (Deepgram)",
-    responses={
-        200: answer("The token.", _Grant),
-        **refusals(DeepgramError, *POSTED),
-    },
-    openapi_extra=json_body(_GrantFields),
-)
-async def post_grant(request: Request) -> Response:
-    """Return a token that replaces the request's key for ``ttl_seconds``."""
-    service_of(request).access.admit(request)
-    body = await read_json(request, MAX_BODY_BYTES)
-    ttl_s = int(decode_json(body, _GrantFields, "body").ttl_seconds)
-    grant = _Grant(access_token=issue_token(request, ttl_s), expires_in=ttl_s)
-    return json_response(grant, headers=NO_STORE)
+def routes(service: Service) -> APIRouter:
+    """Return the routes of a server."""
+    router = APIRouter(default_response_class=Response)
+
+    @router.post(
+        "/v1/auth/grant",
+        summary="Issue a short-lived token (Deepgram)",
+        responses={
+            200: answer("The token.", _Grant),
+            **refusals(DeepgramError, *POSTED),
+        },
+        openapi_extra=json_body(_GrantFields),
+    )
+    async def post_grant(request: Request) -> Response:
+        """Return a token that replaces the request's key for ``ttl_seconds``."""
+        service.access.admit(request)
+        body = await read_json(request, MAX_BODY_BYTES)
+        ttl_s = int(decode_json(body, _GrantFields, "body").ttl_seconds)
+        grant = _Grant(access_token=issue_token(request, ttl_s), expires_in=ttl_s)
+        return json_response(grant, headers=NO_STORE)
+
+    return router
