@@ -57,7 +57,8 @@ describe('the page', () => {
 	});
 
 	it("lists the server's languages with their names", () => {
-		const table = /LANGUAGE_NAMES[^{]+\{([^}]+)\}/.exec(read('../../src/auricle/values/languages.py'))?.[1] ?? '';
+		const table =
+			/LANGUAGE_NAMES[^{]+\{([^}]+)\}/.exec(read('../../src/auricle/values/languages.py'))?.[1] ?? '';
 		expect(LANGUAGE_CODES).toEqual([...table.matchAll(/"(\w+)": "/g)].map(([, code]) => code));
 		const names = new Map(namedLanguages('en'));
 		expect(names.get('jw')).toBe('Javanese');
