@@ -27,8 +27,8 @@ Ordering guarantees:
   ``Finalized`` after the finals of all speech before it, even if there are none.
 - ``Stop`` is answered by ``Closed`` after the last final; then the server closes the connection.
 
-To add a dialect, write its class and tests in ``protocol/``, then a route that converts its query
-to parameters (:func:`auricle.server.dialect_session.serve_dialect`). The native protocol
+To add a dialect, write its class in the ``wire`` folder of its API, then a route that converts its
+query to parameters (:func:`auricle.server.dialect_session.serve_dialect`). The native protocol
 (:mod:`auricle.apis.native.dialect`) is the smallest example;
 :mod:`auricle.apis.openai.wire.realtime` is one with state.
 """

@@ -16,7 +16,7 @@ class AuricleError(Exception):
     * RequestError                the request is invalid or not permitted
         * BadRequest, Unauthorized, TokenExpired, ForbiddenOrigin, ForbiddenHost, NotFound,
           ModelNotFound, MethodNotAllowed, TooLarge, HeadTooLarge, TooLong, UnsupportedFormat,
-          RateLimited, IdleTimeout, TakenOver
+          RateLimited, IdleTimeout, TakenOver, JobConflict
     * AudioError                  this input can't be decoded or transcribed
         * EmptyAudio, OpusWithoutBoundaries
     * Overloaded                  a bounded queue is full: retry later
@@ -29,6 +29,7 @@ class AuricleError(Exception):
     * TooLate                     a session drops speech whose text would be late
     * WorkerError                 a worker died, hung or could not start
         * PoisonJob               this audio killed workers repeatedly
+        * SpeakersUnavailable, TurnsUnavailable   no worker of this kind answered
     * AudioMissing                the stored audio of a job is missing or damaged
     * ApiUnavailable              the API that accepted a job is no longer there
     * LeaseLost                   another gateway has taken over the job, or it was cancelled
