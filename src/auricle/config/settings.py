@@ -431,7 +431,7 @@ class LedgerSettings(Section):
         f"{MIN_SECRET_CHARACTERS} characters; none: no webhooks.",
     )
     webhook_allow_private: bool = Field(
-        False, description="TransactionStep send webhooks to private and loopback addresses."
+        False, description="Also send webhooks to private and loopback addresses."
     )
     transcript_webhook_url: str | None = Field(
         None,

@@ -185,7 +185,7 @@ class ModelTable:
         aliases: The operator's aliases in lower case, each with the name of a model.
         accepts_unknown: Whether a request for a model that is not served gets the default model.
         products: Products of services in lower case; each means the default model, unless it is
-            others_set the name of weights.
+            also the name of weights.
     """
 
     models: tuple[ServedModel, ...]

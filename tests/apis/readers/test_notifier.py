@@ -19,7 +19,7 @@ async def test_all_are_called_in_groups_and_others_work_meanwhile() -> None:
     with ExitStack() as listening:
         for number in range(READERS):
             listening.enter_context(notifier.subscribed(partial(order.append, number)))
-        notifier.ring()
+        notifier.notify()
         assert order == []  # the session goes on first
         while READERS - 1 not in order:
             order.append("work")
@@ -34,12 +34,12 @@ async def test_news_while_some_are_being_called_reach_all_once_more() -> None:
     def call(number: int) -> None:
         called.append(number)
         if len(called) in (1, 2):
-            notifier.ring()
+            notifier.notify()
 
     with ExitStack() as listening:
         for number in range(READERS):
             listening.enter_context(notifier.subscribed(partial(call, number)))
-        notifier.ring()
+        notifier.notify()
         await poll_until(lambda: len(called) >= 2 * READERS)
         await anyio.wait_all_tasks_blocked()
     assert called == 2 * list(range(READERS))
@@ -55,9 +55,9 @@ async def test_a_reader_that_leaves_is_not_called_and_one_that_fails_silences_no
 
     with notifier.subscribed(fail), notifier.subscribed(lambda: called.append("second")):
         with notifier.subscribed(lambda: called.append("gone")):
-            notifier.ring()
+            notifier.notify()
         await poll_until(lambda: called)
-    notifier.ring()
+    notifier.notify()
     await anyio.wait_all_tasks_blocked()
     assert called == ["second"]
     assert [entry["event"] for entry in logged.entries] == ["unexpected_error"]

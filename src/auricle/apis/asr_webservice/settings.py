@@ -11,5 +11,5 @@ class AsrWebserviceSettings(Section):
     title = "whisper-asr-webservice"
 
     asr_webservice: bool = Field(
-        False, description="TransactionStep serve whisper-asr-webservice's API, for Bazarr: `/asr`."
+        False, description="Also serve whisper-asr-webservice's API, for Bazarr: `/asr`."
     )

@@ -207,7 +207,7 @@ class SessionFeed:
     def suspend(self) -> None:
         """End the streams of readers: the server stops, and the next one continues them."""
         self._is_suspended = True
-        self.notifier.ring()
+        self.notifier.notify()
 
     @property
     def is_logged(self) -> bool:
@@ -231,14 +231,14 @@ class SessionFeed:
         self._log, self.can_return = None, False
         self._held.clear()
         self._final_ms = self._progress_ms
-        self.notifier.ring()
+        self.notifier.notify()
 
     def note_stored(self, number: int) -> None:
         """Show the finals up to this number to readers."""
         if self._held and self._held[0].number <= number:
             while self._held and self._held[0].number <= number:
                 self._held.popleft()
-            self.notifier.ring()
+            self.notifier.notify()
 
     def note_progress(self, final_ms: int) -> None:
         """List the captions up to a position for players."""
@@ -300,7 +300,7 @@ class SessionFeed:
                 self._held.append(entry)
                 first = self._finals[0] if self._finals else entry
                 self._log.add(self, entry.number, event, first.number)
-        self.notifier.ring()
+        self.notifier.notify()
         return entry
 
     def _revise(self, revision: SpeakerRevision) -> None:
@@ -327,7 +327,7 @@ class SessionFeed:
             self._refused_until = max(self._refused_until, self._withdrawn.pop(first))
         if self._log is not None:
             self._log.save(self)
-        self.notifier.ring()
+        self.notifier.notify()
 
     # Read by its readers.
 

@@ -1,4 +1,4 @@
-"""Calls the readers of a feed when it has news, a few at a time.
+"""Calls the readers of a feed when it has changed, a few at a time.
 
 Sending to hundreds of readers at once would hold the event loop and delay the audio of every
 speaker. So other work gets its turn after each group.
@@ -23,21 +23,21 @@ class Notifier:
     def __init__(self) -> None:
         self._listeners: dict[Listener, None] = {}
         self._waiting: deque[Listener] = deque()
-        self._rings_again = False
+        self._is_repeated = False
 
     @contextmanager
     def subscribed(self, listener: Listener) -> Iterator[None]:
-        """Call a listener on each ring; it must not wait."""
+        """Call a listener at each change; it must not wait."""
         self._listeners[listener] = None
         try:
             yield
         finally:
             del self._listeners[listener]
 
-    def ring(self) -> None:
-        """Call all listeners soon; once more, if some of an earlier ring are still waiting."""
+    def notify(self) -> None:
+        """Call all listeners soon; once more, if some of an earlier call are still waiting."""
         if self._waiting:
-            self._rings_again = True
+            self._is_repeated = True
         elif self._listeners:
             self._waiting.extend(self._listeners)
             asyncio.get_running_loop().call_soon(self._call_group)
@@ -52,6 +52,6 @@ class Notifier:
                     log_unexpected(error)
         if self._waiting:
             asyncio.get_running_loop().call_soon(self._call_group)
-        elif self._rings_again:
-            self._rings_again = False
-            self.ring()
+        elif self._is_repeated:
+            self._is_repeated = False
+            self.notify()

@@ -27,7 +27,7 @@ class FeedStream(Response):
 
     Args:
         cursor: The reader's place in the feed.
-        notifier: Rings when the feed has news.
+        notifier: Wakes the readers when the feed has changed.
         media_type: The media type.
         start: Bytes before the first event.
         limit_s: Time until the reader's token expires, in seconds; ``None``: it does not.

@@ -13,7 +13,7 @@ class VoskSettings(Section):
 
     vosk: bool = Field(
         False,
-        description="TransactionStep serve Vosk's WebSocket, for telephony and meeting programs.",
+        description="Also serve Vosk's WebSocket, for telephony and meeting programs.",
     )
     vosk_host: str = Field(
         "127.0.0.1", description="Vosk address; a non-loopback address requires AURICLE_VOSK_OPEN."

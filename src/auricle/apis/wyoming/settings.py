@@ -12,9 +12,7 @@ class WyomingSettings(Section):
     common = ("wyoming",)
     options = ("wyoming", "wyoming_host", "wyoming_port", "wyoming_open", "wyoming_zeroconf")
 
-    wyoming: bool = Field(
-        False, description="TransactionStep serve the Wyoming protocol, for Home Assistant."
-    )
+    wyoming: bool = Field(False, description="Also serve the Wyoming protocol, for Home Assistant.")
     wyoming_host: str = Field(
         "127.0.0.1",
         description="Wyoming address; a non-loopback address requires AURICLE_WYOMING_OPEN.",

@@ -31,7 +31,7 @@ def bench(
         ),
     ] = False,
     json_file: Annotated[
-        str | None, typer.Option("--json", help="TransactionStep write all figures to this file.")
+        str | None, typer.Option("--json", help="Also write all figures to this file.")
     ] = None,
     model: Annotated[
         str | None,

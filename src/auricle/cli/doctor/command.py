@@ -14,7 +14,7 @@ from auricle.config.settings import Settings
 
 def doctor(
     gpu: Annotated[
-        bool, typer.Option("--gpu", help="TransactionStep check the GPU and CUDA's libraries.")
+        bool, typer.Option("--gpu", help="Also check the GPU and CUDA's libraries.")
     ] = False,
     model: Annotated[
         str | None,

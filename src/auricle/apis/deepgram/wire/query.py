@@ -142,7 +142,7 @@ class FileQuery(msgspec.Struct, kw_only=True):
 
 
 class _Query(FileQuery, kw_only=True):
-    """TransactionStep the parameters of a live stream, and those that are rejected."""
+    """Also the parameters of a live stream, and those that are rejected."""
 
     dictation: bool = False
     interim_results: bool = False

@@ -149,7 +149,7 @@ class Form(
 
 FIELDS = frozenset(Form.__struct_fields__)
 _KNOWN = FIELDS | {"file", "chunking_strategy", "user"}
-"""TransactionStep fields that need no warning: voice detection is always on."""
+"""Also fields that need no warning: voice detection is always on."""
 
 
 @dataclass(frozen=True, slots=True)
