@@ -11,6 +11,7 @@ from auricle.server.http.body import (
     check_length,
     content_length,
     read_body,
+    read_json,
 )
 from auricle.values.errors import BadRequest, TooLarge
 
@@ -54,6 +55,11 @@ def test_a_declared_length_above_the_limit_is_refused(declared: int, is_refused:
 @pytest.mark.parametrize("chunks", [[b"abcdefghij"], [b"ab", b"", b"cdefg", b"hij"], []])
 async def test_a_body_is_what_came_in_however_it_was_cut(chunks: Sequence[bytes]) -> None:
     assert await read_body(arriving(*chunks), max_bytes=10, pause_s=5) == b"".join(chunks)
+
+
+async def test_an_empty_json_body_is_an_object_without_fields() -> None:
+    assert await read_json(arriving(), max_bytes=10, pause_s=5) == b"{}"
+    assert await read_json(arriving(b"[", b"]"), max_bytes=10, pause_s=5) == b"[]"
 
 
 async def test_a_body_that_declared_nothing_is_cut_off_at_the_limit() -> None:

@@ -1,5 +1,6 @@
 """``POST /v1/auth/grant`` issues a short-lived token for a key in Deepgram's format."""
 
+import time
 from typing import TypedDict
 
 import msgspec
@@ -8,11 +9,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from auricle.apis.deepgram.wire.errors import DeepgramError
-from auricle.apis.native.tokens import MAX_BODY_BYTES, NO_STORE, Ttl, issue_token
+from auricle.apis.native.tokens import MAX_BODY_BYTES, NO_STORE, Ttl
 from auricle.protocol.fields import decode_json
+from auricle.server.http.body import read_json
 from auricle.server.http.openapi import POSTED, answer, json_body, refusals
 from auricle.server.http.responses import json_response
-from auricle.server.service import Service, read_json
+from auricle.server.service import Service
 
 
 class _GrantFields(msgspec.Struct):
@@ -27,6 +29,7 @@ class _Grant(TypedDict):
 def routes(service: Service) -> APIRouter:
     """Return the routes of a server."""
     router = APIRouter(default_response_class=Response)
+    access, pause_s = service.access, service.settings.server.body_timeout_s
 
     @router.post(
         "/v1/auth/grant",
@@ -39,10 +42,10 @@ def routes(service: Service) -> APIRouter:
     )
     async def post_grant(request: Request) -> Response:
         """Return a token that replaces the request's key for ``ttl_seconds``."""
-        service.access.admit(request)
-        body = await read_json(request, MAX_BODY_BYTES)
+        access.admit(request)
+        body = await read_json(request.receive, max_bytes=MAX_BODY_BYTES, pause_s=pause_s)
         ttl_s = int(decode_json(body, _GrantFields, "body").ttl_seconds)
-        grant = _Grant(access_token=issue_token(request, ttl_s), expires_in=ttl_s)
-        return json_response(grant, headers=NO_STORE)
+        token = access.keyring.issue_token(request.headers, ttl_s, now=time.time())
+        return json_response(_Grant(access_token=token, expires_in=ttl_s), headers=NO_STORE)
 
     return router

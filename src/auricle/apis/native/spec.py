@@ -20,7 +20,7 @@ def _mount(server: "Service") -> MountedApi:
             ApiRoutes(live.router, tag="Transcribe"),
             ApiRoutes(jobs.router, tag="Jobs"),
             ApiRoutes(transcripts.router, tag="Transcripts"),
-            ApiRoutes(tokens.router, tag="Tokens"),
+            ApiRoutes(tokens.routes(server), tag="Tokens"),
         ),
     )
 

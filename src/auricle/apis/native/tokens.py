@@ -10,9 +10,10 @@ from starlette.responses import Response
 
 from auricle.protocol.errors import ErrorResponse
 from auricle.protocol.fields import decode_json
+from auricle.server.http.body import read_json
 from auricle.server.http.openapi import POSTED, answer, json_body, refusals
 from auricle.server.http.responses import json_response
-from auricle.server.service import read_json, service_of
+from auricle.server.service import Service
 
 DEFAULT_TTL_S, MAX_TTL_S = 60, 3600
 
@@ -20,8 +21,6 @@ MAX_BODY_BYTES = 4096
 NO_STORE = {"cache-control": "no-store"}
 
 Ttl = Annotated[float, msgspec.Meta(ge=1, le=MAX_TTL_S, multiple_of=1)]
-
-router = APIRouter(default_response_class=Response)
 
 
 class _TokenFields(msgspec.Struct):
@@ -33,28 +32,26 @@ class _Token(TypedDict):
     expires_in_s: int
 
 
-@router.post(
-    "/v1/auth/token",
-    summary="Issue a short-lived token",
-    responses={
-        200: answer("The token.", _Token),
-        **refusals(ErrorResponse, *POSTED),
-    },
-    openapi_extra=json_body(_TokenFields),
-)
-async def post_token(request: Request) -> Response:
-    """Return a token that replaces the request's key for ``ttl_s`` seconds."""
-    service_of(request).access.admit(request)
-    body = await read_json(request, MAX_BODY_BYTES)
-    ttl_s = int(decode_json(body, _TokenFields, "body").ttl_s)
-    token = _Token(token=issue_token(request, ttl_s), expires_in_s=ttl_s)
-    return json_response(token, headers=NO_STORE)
+def routes(service: Service) -> APIRouter:
+    """Return the routes of a server."""
+    router = APIRouter(default_response_class=Response)
+    access, pause_s = service.access, service.settings.server.body_timeout_s
 
+    @router.post(
+        "/v1/auth/token",
+        summary="Issue a short-lived token",
+        responses={
+            200: answer("The token.", _Token),
+            **refusals(ErrorResponse, *POSTED),
+        },
+        openapi_extra=json_body(_TokenFields),
+    )
+    async def post_token(request: Request) -> Response:
+        """Return a token that replaces the request's key for ``ttl_s`` seconds."""
+        access.admit(request)
+        body = await read_json(request.receive, max_bytes=MAX_BODY_BYTES, pause_s=pause_s)
+        ttl_s = int(decode_json(body, _TokenFields, "body").ttl_s)
+        token = access.keyring.issue_token(request.headers, ttl_s, now=time.time())
+        return json_response(_Token(token=token, expires_in_s=ttl_s), headers=NO_STORE)
 
-def issue_token(request: Request, ttl_s: int) -> str:
-    """Issue a token for the key of a request.
-
-    Raises:
-        Unauthorized: There is no valid key; a token can't issue tokens.
-    """
-    return service_of(request).access.keyring.issue_token(request.headers, ttl_s, now=time.time())
+    return router

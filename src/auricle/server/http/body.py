@@ -91,3 +91,14 @@ async def read_body(receive: Receive, *, max_bytes: int, pause_s: float) -> byte
     async for chunk in body_chunks(receive, max_bytes=max_bytes, pause_s=pause_s):
         body += chunk
     return body
+
+
+async def read_json(receive: Receive, *, max_bytes: int, pause_s: float) -> bytes:
+    """Return a small JSON body; an empty one is an object without fields.
+
+    Raises:
+        TooLarge: The body is larger.
+        BadRequest: The client stopped sending, or is too slow.
+        ClientDisconnect: The client has disconnected.
+    """
+    return bytes(await read_body(receive, max_bytes=max_bytes, pause_s=pause_s)) or b"{}"
