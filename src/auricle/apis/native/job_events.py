@@ -9,9 +9,10 @@ from starlette.types import Receive, Scope, Send
 from auricle.apis.native.job_bodies import JobBody, body_of
 from auricle.server.http.request_log import request_log
 from auricle.server.job_followers import Followed
+from auricle.server.jobs.background_jobs.jobs import BackgroundJobs
 from auricle.server.jobs.background_jobs.requests import find_job
 from auricle.server.jobs.event_stream import KEEP_ALIVE_S
-from auricle.server.service import Service
+from auricle.server.lifecycle import Lifecycle
 from auricle.system.asgi import while_connected
 from auricle.values.errors import LedgerUnavailable, NotFound
 from auricle.values.types import ClientId
@@ -25,7 +26,8 @@ class JobEvents(Response):
     The stream also ends if the job is deleted or the server drains: its client asks again.
 
     Args:
-        server: The server's state.
+        jobs: The server's jobs.
+        lifecycle: Whether the server drains.
         client: The job's client.
         job: The job's present state.
     """
@@ -33,11 +35,14 @@ class JobEvents(Response):
     media_type = "text/event-stream"
     charset = "utf-8"
 
-    def __init__(self, server: Service, client: ClientId, job: JobBody) -> None:
+    def __init__(
+        self, jobs: BackgroundJobs, lifecycle: Lifecycle, client: ClientId, job: JobBody
+    ) -> None:
         self.status_code = 200
         self.background = None
         self.init_headers({"cache-control": "no-cache", "x-accel-buffering": "no"})
-        self._server = server
+        self._jobs = jobs
+        self._lifecycle = lifecycle
         self._client = client
         self._job = job
 
@@ -47,7 +52,7 @@ class JobEvents(Response):
         Raises:
             Overloaded: There are too many streams.
         """
-        with self._server.jobs.followers.follow(self._client, self._job["job_id"]) as followed:
+        with self._jobs.followers.follow(self._client, self._job["job_id"]) as followed:
             await send(
                 {
                     "type": "http.response.start",
@@ -72,13 +77,13 @@ class JobEvents(Response):
                 return
 
     async def _read(self) -> JobBody:
-        return body_of(await find_job(self._server.jobs, self._client, self._job["job_id"]))
+        return body_of(await find_job(self._jobs, self._client, self._job["job_id"]))
 
     async def _has_changed(self, followed: Followed[JobBody], send: Send) -> bool:
         """Wait for a change; return ``False`` if there will be none."""
         silent_since = anyio.current_time()
-        while not self._server.lifecycle.is_draining:
-            interval_s = self._server.jobs.followers.interval_s(self._client)
+        while not self._lifecycle.is_draining:
+            interval_s = self._jobs.followers.interval_s(self._client)
             await anyio.sleep(interval_s)
             try:
                 job = await followed.latest(self._read, interval_s)

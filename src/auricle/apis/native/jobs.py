@@ -29,13 +29,11 @@ from auricle.server.http.responses import json_response
 from auricle.server.http.uniform_routes import is_head
 from auricle.server.jobs.background_jobs.requests import delete_job, find_job, list_jobs
 from auricle.server.jobs.background_jobs.view import JobView
-from auricle.server.service import service_of
+from auricle.server.service import Service
 
 MAX_LIMIT = 1000
 
 _RESPONSES = {200: answer("The job.", JobBody), **refusals(ErrorResponse, *KEYED, 404)}
-
-router = APIRouter(default_response_class=Response)
 
 
 class JobsQuery(msgspec.Struct, kw_only=True):
@@ -51,69 +49,72 @@ class JobsQuery(msgspec.Struct, kw_only=True):
     limit: Annotated[int, Meta(ge=1, le=MAX_LIMIT, description="Maximum number of jobs.")] = 100
 
 
-@router.get(
-    "/jobs",
-    summary="The key's jobs, the newest first",
-    responses={200: answer("A page of jobs.", JobsBody), **refusals(ErrorResponse, *KEYED, 400)},
-    openapi_extra={"parameters": query_parameters(JobsQuery)},
-)
-async def get_jobs(request: Request) -> Response:
-    """Return a page of jobs, without their texts and results.
+def routes(service: Service) -> APIRouter:
+    """Return the routes of a server."""
+    router = APIRouter(default_response_class=Response)
+    access, jobs = service.access, service.jobs
 
-    Tokens are refused: the visitors of a page share a key, and the list would give each of them
-    the IDs, and so the texts, of the others' jobs.
-    """
-    server = service_of(request)
-    client = server.access.admit(request)
-    server.access.keyring.check_is_key(request.headers)
-    query = convert_texts(request.query_params.multi_items(), JobsQuery, "query string")
-    states = query.state or tuple(JobState)
-    page = await list_jobs(server.jobs, client, states, query.before, query.limit)
-    return json_response(jobs_body(page))
-
-
-@router.get(
-    "/jobs/{job_id}",
-    summary="State, progress and result of a job",
-    responses=_RESPONSES,
-)
-async def get_job(request: Request, job_id: str) -> Response:
-    """Return the state of a job, its progress (0..1) and its text so far."""
-    server = service_of(request)
-    return _answer(request, await find_job(server.jobs, server.access.admit(request), job_id))
-
-
-@router.get(
-    "/jobs/{job_id}/events",
-    summary="Progress of a job as server-sent events",
-    responses={
-        200: {
-            "description": "Events with the job, the last one with its result.",
-            "content": server_sent_events(JobBody),
+    @router.get(
+        "/jobs",
+        summary="The key's jobs, the newest first",
+        responses={
+            200: answer("A page of jobs.", JobsBody),
+            **refusals(ErrorResponse, *KEYED, 400),
         },
-        **refusals(ErrorResponse, *KEYED, 404),
-    },
-)
-async def get_job_events(request: Request, job_id: str) -> Response:
-    """Stream a job's changes until it has ended."""
-    server = service_of(request)
-    client = server.access.admit(request)
-    job = body_of(await find_job(server.jobs, client, job_id))
-    _note(request, job)
-    if is_head(request.scope):
-        return Response(media_type=JobEvents.media_type)
-    return JobEvents(server, client, job)
+        openapi_extra={"parameters": query_parameters(JobsQuery)},
+    )
+    async def get_jobs(request: Request) -> Response:
+        """Return a page of jobs, without their texts and results.
 
+        Tokens are refused: the visitors of a page share a key, and the list would give each of them
+        the IDs, and so the texts, of the others' jobs.
+        """
+        client = access.admit(request)
+        access.keyring.check_is_key(request.headers)
+        query = convert_texts(request.query_params.multi_items(), JobsQuery, "query string")
+        states = query.state or tuple(JobState)
+        page = await list_jobs(jobs, client, states, query.before, query.limit)
+        return json_response(jobs_body(page))
 
-@router.delete(
-    "/jobs/{job_id}",
-    summary="Cancel or delete a job",
-    responses=_RESPONSES,
-)
-async def delete(request: Request, job_id: str) -> Response:
-    """Cancel a job that is queued or running; delete one that is finished."""
-    server = service_of(request)
-    return _answer(request, await delete_job(server.jobs, server.access.admit(request), job_id))
+    @router.get(
+        "/jobs/{job_id}",
+        summary="State, progress and result of a job",
+        responses=_RESPONSES,
+    )
+    async def get_job(request: Request, job_id: str) -> Response:
+        """Return the state of a job, its progress (0..1) and its text so far."""
+        return _answer(request, await find_job(jobs, access.admit(request), job_id))
+
+    @router.get(
+        "/jobs/{job_id}/events",
+        summary="Progress of a job as server-sent events",
+        responses={
+            200: {
+                "description": "Events with the job, the last one with its result.",
+                "content": server_sent_events(JobBody),
+            },
+            **refusals(ErrorResponse, *KEYED, 404),
+        },
+    )
+    async def get_job_events(request: Request, job_id: str) -> Response:
+        """Stream a job's changes until it has ended."""
+        client = access.admit(request)
+        job = body_of(await find_job(jobs, client, job_id))
+        _note(request, job)
+        if is_head(request.scope):
+            return Response(media_type=JobEvents.media_type)
+        return JobEvents(jobs, service.lifecycle, client, job)
+
+    @router.delete(
+        "/jobs/{job_id}",
+        summary="Cancel or delete a job",
+        responses=_RESPONSES,
+    )
+    async def delete(request: Request, job_id: str) -> Response:
+        """Cancel a job that is queued or running; delete one that is finished."""
+        return _answer(request, await delete_job(jobs, access.admit(request), job_id))
+
+    return router
 
 
 def _answer(request: Request, view: JobView) -> Response:

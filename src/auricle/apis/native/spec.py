@@ -18,7 +18,7 @@ def _mount(server: "Service") -> MountedApi:
         routes=(
             ApiRoutes(files.router, tag="Transcribe"),
             ApiRoutes(live.router, tag="Transcribe"),
-            ApiRoutes(jobs.router, tag="Jobs"),
+            ApiRoutes(jobs.routes(server), tag="Jobs"),
             ApiRoutes(transcripts.router, tag="Transcripts"),
             ApiRoutes(tokens.routes(server), tag="Tokens"),
         ),
