@@ -35,7 +35,7 @@ from auricle.server.jobs.background_jobs.requests import (
 from auricle.server.jobs.background_jobs.view import JobView
 from auricle.server.jobs.intake import UploadContext
 from auricle.server.jobs.webhooks import check_callback
-from auricle.server.service import service_of
+from auricle.server.service import Service
 from auricle.server.uploads.params import (
     Fields,
     JsonRequest,
@@ -83,39 +83,50 @@ _RECEIVER = {
     },
 }
 
-router = APIRouter(default_response_class=Response)
 
+def routes(service: Service) -> APIRouter:
+    """Return the routes of a server."""
+    router = APIRouter(default_response_class=Response)
 
-@router.post(
-    "/utterance",
-    summary="Transcribe audio",
-    responses={
-        200: answer("The transcript.", TranscriptBody),
-        202: answer("A job (`wait=0`).", JobBody),
-        **refusals(ErrorResponse, *POSTED, 409, 415, 422, 504),
-    },
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "description": "JSON with base64 audio (at most 25 MB), or the audio itself, with "
-            "all other fields in the query.",
-            "content": {"application/json": {"schema": schema_of(JsonRequest)}, **audio_bodies()},
+    @router.post(
+        "/utterance",
+        summary="Transcribe audio",
+        responses={
+            200: answer("The transcript.", TranscriptBody),
+            202: answer("A job (`wait=0`).", JobBody),
+            **refusals(ErrorResponse, *POSTED, 409, 415, 422, 504),
         },
-        "parameters": [_WAIT, *query_parameters(Fields, " Only if the body is the audio itself.")],
-        "callbacks": {"jobEnded": {"{$request.query.callback_url}": {"post": _RECEIVER}}},
-    },
-)
-async def post_utterance(request: Request) -> Response:
-    """Return the transcript of an utterance or a file, or a job (``wait=0``)."""
-    sent_type = media_type(request.headers)
-    async with UploadContext(service_of(request).uploads, request) as context:
-        if sent_type in _JSON_TYPES or sent_type.endswith("+json"):
-            return await _answer_json(context)
-        if sent_type in _AUDIO_TYPES or sent_type.startswith(("audio/", "video/")):
-            return await _answer_audio(context)
-    raise UnsupportedFormat(
-        "Send JSON (Content-Type: application/json) or the audio itself (Content-Type: audio/*)."
+        openapi_extra={
+            "requestBody": {
+                "required": True,
+                "description": "JSON with base64 audio (at most 25 MB), or the audio itself, with "
+                "all other fields in the query.",
+                "content": {
+                    "application/json": {"schema": schema_of(JsonRequest)},
+                    **audio_bodies(),
+                },
+            },
+            "parameters": [
+                _WAIT,
+                *query_parameters(Fields, " Only if the body is the audio itself."),
+            ],
+            "callbacks": {"jobEnded": {"{$request.query.callback_url}": {"post": _RECEIVER}}},
+        },
     )
+    async def post_utterance(request: Request) -> Response:
+        """Return the transcript of an utterance or a file, or a job (``wait=0``)."""
+        sent_type = media_type(request.headers)
+        async with UploadContext(service.uploads, request) as context:
+            if sent_type in _JSON_TYPES or sent_type.endswith("+json"):
+                return await _answer_json(context)
+            if sent_type in _AUDIO_TYPES or sent_type.startswith(("audio/", "video/")):
+                return await _answer_audio(context)
+        raise UnsupportedFormat(
+            "Send JSON (Content-Type: application/json) or the audio itself "
+            "(Content-Type: audio/*)."
+        )
+
+    return router
 
 
 async def _answer_json(context: UploadContext) -> Response:

@@ -30,6 +30,7 @@ from auricle.apis.native.wire.stream import (
     ignored_parameters,
     parse_query,
 )
+from auricle.server.dialect_session import Streams
 from auricle.server.http.client_address import Address, client_address
 from auricle.server.http.errors import CLIENT_VISIBLE_ERRORS, deny_handshake, log_unexpected
 from auricle.server.http.request_log import log_session, request_id_of, request_log
@@ -61,52 +62,56 @@ START_S = 10.0
 
 _PARAMETERS = frozenset(StreamParameters.__struct_fields__)
 
-router = APIRouter()
+
+def routes(service: Service) -> APIRouter:
+    """Return the routes of a server."""
+    router = APIRouter()
+    streams = service.streams
+
+    @router.websocket("/v1/stream")
+    async def stream(websocket: WebSocket) -> None:
+        """Accept a client, and serve it until either side closes."""
+        try:
+            handshake = _enter(streams, websocket)
+        except Exception as error:
+            await deny_handshake(websocket, error)
+            return
+        try:
+            offered = SUBPROTOCOL in websocket.scope.get("subprotocols", [])
+            await websocket.accept(SUBPROTOCOL if offered else None)
+            await handshake.serve()
+        except WebSocketDisconnect:
+            note_end(websocket, streams.live, disconnect_reason(websocket))
+        finally:
+            handshake.leave()
+
+    return router
 
 
-@router.websocket("/v1/stream")
-async def stream(websocket: WebSocket) -> None:
-    """Accept a client, and serve it until either side closes."""
-    server: Service = websocket.app.state.auricle
-    try:
-        handshake = _enter(server, websocket)
-    except Exception as error:
-        await deny_handshake(websocket, error)
-        return
-    try:
-        offered = SUBPROTOCOL in websocket.scope.get("subprotocols", [])
-        await websocket.accept(SUBPROTOCOL if offered else None)
-        await handshake.serve()
-    except WebSocketDisconnect:
-        note_end(websocket, server.live, disconnect_reason(websocket))
-    finally:
-        handshake.leave()
-
-
-def _enter(server: Service, websocket: WebSocket) -> "_StreamHandshake":
+def _enter(streams: Streams, websocket: WebSocket) -> "_StreamHandshake":
     """Check a handshake, and admit its session if the client does not resume one.
 
     Raises:
         AuricleError: The handshake is rejected.
     """
-    client = server.access.admit_socket(websocket)
-    server.lifecycle.check_serving()
+    client = streams.access.admit_socket(websocket)
+    streams.lifecycle.check_serving()
     query = websocket.query_params
     parameters = _checked(parse_query(query))
     is_resuming = query.get("resume") == "1"
-    handshake = _StreamHandshake(server, websocket, client, parameters)
+    handshake = _StreamHandshake(streams, websocket, client, parameters)
     handshake.starts_at_once = not is_resuming and not _PARAMETERS.isdisjoint(query)
     handshake.warnings = ignored_parameters(query.multi_items())
-    server.live.check(parameters)
-    if handshake.starts_at_once or not server.live.has_waiting_session(client):
+    streams.live.check(parameters)
+    if handshake.starts_at_once or not streams.live.has_waiting_session(client):
         try:
             if is_resuming:
-                server.live.check_ready(client, parameters.model)
+                streams.live.check_ready(client, parameters.model)
             else:
                 handshake.admit()
         except (Overloaded, RateLimited):
             # If there are several models, `start` may name one that is ready.
-            if handshake.starts_at_once or len(server.recognition.models) == 1:
+            if handshake.starts_at_once or len(streams.models) == 1:
                 raise
     return handshake
 
@@ -120,7 +125,7 @@ def _checked(parameters: StreamParameters) -> StreamParameters:
 class _StreamHandshake:
     """A connection whose handshake was accepted, until its end."""
 
-    server: Service
+    streams: Streams
     websocket: WebSocket
     client: ClientId
     parameters: StreamParameters
@@ -145,11 +150,11 @@ class _StreamHandshake:
             Overloaded: The machine holds no other speaker, or no worker is ready.
             RateLimited: The client has reached one of its limits.
         """
-        model = self.server.recognition.models.choose(self.parameters.model).option
+        model = self.streams.models.choose(self.parameters.model).option
         if self.place is not None and model == self.place_model:
             return
         self.leave()
-        self.place = self.server.live.admit(
+        self.place = self.streams.live.admit(
             self.client,
             self.address,
             model=model,
@@ -162,7 +167,7 @@ class _StreamHandshake:
         """Free the place, unless a session has taken it over."""
         place, self.place = self.place, None
         if place is not None:
-            self.server.live.leave(place)
+            self.streams.live.leave(place)
 
     async def serve(self) -> None:
         """Resume or start the session, and serve it."""
@@ -177,7 +182,7 @@ class _StreamHandshake:
             if not isinstance(error, CLIENT_VISIBLE_ERRORS):
                 log_unexpected(error)
             is_drained = isinstance(error, Draining)
-            end = end_of(*self.server.live.closing_messages()) if is_drained else end_of(error)
+            end = end_of(*self.streams.live.closing_messages()) if is_drained else end_of(error)
             await close_gracefully(self.websocket, NativeDialect(), end)
         else:
             scope, session_id = self.websocket.scope, runner.session.id
@@ -186,16 +191,16 @@ class _StreamHandshake:
             log_session(event, scope, session_id, NATIVE)
             end = await LiveConnection(
                 self.websocket,
-                self.server.live,
+                self.streams.live,
                 runner,
                 NativeDialect(),
-                drain_s=self.server.streams.drain_s,
+                drain_s=self.streams.drain_s,
                 warnings=self.warnings,
             ).run(last_result)
-        note_end(self.websocket, self.server.live, end)
+        note_end(self.websocket, self.streams.live, end)
 
     async def _first_message(self) -> Start | Resume:
-        limit_s = min(START_S, self.server.live.settings.idle_timeout_s)
+        limit_s = min(START_S, self.streams.live.settings.idle_timeout_s)
         with anyio.move_on_after(limit_s):
             if (message := await self._receive()) is None:
                 raise Draining()
@@ -216,7 +221,7 @@ class _StreamHandshake:
         message: Message | None = None
 
         async def watch_drain() -> None:
-            await self.server.live.draining.wait()
+            await self.streams.live.draining.wait()
             group.cancel_scope.cancel()
 
         async with anyio.create_task_group() as group:
@@ -226,7 +231,7 @@ class _StreamHandshake:
         return message
 
     async def _session(self, first: Start | Resume | None) -> tuple[int | None, LiveRunner]:
-        live = self.server.live
+        live = self.streams.live
         if isinstance(first, Resume):
             if (runner := live.find(self.client, first.session, first.secret)) is not None:
                 live.metrics.count_start("resumed")
@@ -243,14 +248,14 @@ class _StreamHandshake:
         )
         self.admit(is_known=is_known)
         assert self.place is not None
-        self.warnings += self.server.recognition.models.choose(self.parameters.model).warnings
+        self.warnings += self.streams.models.choose(self.parameters.model).warnings
         claim = NO_CLAIM
         # Without parameters in the query, a client stops this session and starts another.
         has_parameters = not _PARAMETERS.isdisjoint(self.websocket.query_params)
         if isinstance(first, Start) or (isinstance(first, Resume) and has_parameters):
             claim = await live.reclaim(self.client, first.session, first.secret)
         place, self.place = self.place, None
-        group = self.server.streams.background
+        group = self.streams.background
         return None, await live.open(
             group,
             self.client,

@@ -16,8 +16,8 @@ def _mount(server: "Service") -> MountedApi:
 
     return MountedApi(
         routes=(
-            ApiRoutes(files.router, tag="Transcribe"),
-            ApiRoutes(live.router, tag="Transcribe"),
+            ApiRoutes(files.routes(server), tag="Transcribe"),
+            ApiRoutes(live.routes(server), tag="Transcribe"),
             ApiRoutes(jobs.routes(server), tag="Jobs"),
             ApiRoutes(transcripts.router, tag="Transcripts"),
             ApiRoutes(tokens.routes(server), tag="Tokens"),
