@@ -19,7 +19,7 @@ def _mount(server: "Service") -> MountedApi:
             ApiRoutes(files.routes(server), tag="Transcribe"),
             ApiRoutes(live.routes(server), tag="Transcribe"),
             ApiRoutes(jobs.routes(server), tag="Jobs"),
-            ApiRoutes(transcripts.router, tag="Transcripts"),
+            ApiRoutes(transcripts.routes(server), tag="Transcripts"),
             ApiRoutes(tokens.routes(server), tag="Tokens"),
         ),
     )

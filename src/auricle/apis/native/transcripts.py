@@ -5,7 +5,7 @@ key itself: tokens are refused.
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from operator import attrgetter
@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from auricle.apis.registry import find_apis
+from auricle.config.settings import LedgerSettings
 from auricle.ledger.kept_parts import ParagraphChange
 from auricle.ledger.transcript_events import TranscriptSummary, transcript_summary
 from auricle.ledger.transcripts import (
@@ -30,6 +31,7 @@ from auricle.ledger.transcripts import (
 )
 from auricle.protocol.errors import ErrorResponse
 from auricle.protocol.fields import convert_texts, decode_json
+from auricle.server.access.access import Access
 from auricle.server.http.body import check_length, read_body
 from auricle.server.http.openapi import (
     KEYED,
@@ -40,7 +42,9 @@ from auricle.server.http.openapi import (
     refusals,
 )
 from auricle.server.http.responses import json_response
-from auricle.server.service import service_of
+from auricle.server.rendering import Renderer
+from auricle.server.service import Service
+from auricle.server.storage import Storage
 from auricle.system.asgi import while_connected
 from auricle.text.formats.docx import MEDIA_TYPE as DOCX_TYPE
 from auricle.text.formats.docx import to_docx
@@ -74,8 +78,6 @@ MAX_NAME_CHARACTERS = 100
 MAX_CHANGES = 100
 """Maximum number of changes of paragraphs in one request: each is compared with each segment."""
 MAX_CHANGES_BYTES = 32 * 1024
-
-router = APIRouter()
 
 
 class WordBody(TypedDict):
@@ -202,116 +204,146 @@ class ParagraphChanges(msgspec.Struct):
     changes: Annotated[list[ChangeBody], Meta(min_length=1, max_length=MAX_CHANGES)]
 
 
-@router.get(
-    "/v1/transcripts",
-    summary="List or search kept transcripts",
-    response_class=Response,
-    responses={
-        200: answer("The newest first: `matches` of a search, otherwise `transcripts`.", PageBody),
-        **refusals(ErrorResponse, 400, 404, *KEYED),
-    },
-    openapi_extra={"parameters": query_parameters(ListQuery)},
-)
-async def list_transcripts(request: Request) -> Response:
-    """Return the key's transcripts, or segments that contain the words of ``q``."""
-    owner, transcripts = _admit(request)
-    query = convert_texts(request.query_params.multi_items(), ListQuery, "query")
-    filter = Filter(query.language, query.source, query.since, query.until)
-    before, limit = query.before, query.limit
-    if (words := query.q) is None:
-        page = await _in_thread(
-            request, lambda: transcripts.page(owner, filter, before=before, limit=limit)
-        )
-        following = page[-1][0] if len(page) == limit else None
-        listed = [transcript_summary(transcript) for _, transcript in page]
-        return json_response({"transcripts": listed, "next": following})
-    matches = await _in_thread(
-        request, lambda: transcripts.search(owner, words, filter, before=before, limit=limit)
-    )
-    following = matches[-1].number if len(matches) == limit else None
-    return json_response({"matches": [_match_body(match) for match in matches], "next": following})
-
-
 _WHOLE = answer("The transcript, in the requested format.", WholeTranscriptBody)
 _WHOLE["content"] = {
     name: {"schema": {"type": "string"}} for name in _MEDIA_TYPES.values()
 } | _WHOLE["content"]
 
 
-@router.get(
-    "/v1/transcripts/{transcript_id}",
-    summary="Read a kept transcript",
-    response_class=Response,
-    responses={
-        200: _WHOLE,
-        **refusals(ErrorResponse, 400, 404, *KEYED),
-    },
-    openapi_extra={"parameters": query_parameters(FormatQuery)},
-)
-async def get_transcript(request: Request, transcript_id: str) -> Response:
-    """Return a transcript as JSON, text, SubRip, WebVTT, a Word document, Markdown or RTTM."""
-    owner, transcripts = _admit(request)
-    query = convert_texts(request.query_params.multi_items(), FormatQuery, "query")
-    return await _answer(request, owner, transcripts, transcript_id, query.format)
+def routes(service: Service) -> APIRouter:
+    """Return the routes of a server."""
+    router = APIRouter()
+    settings, storage = service.settings, service.storage
+    transcripts, in_thread = storage.transcripts, storage.in_database_thread
+    pause_s = settings.server.body_timeout_s
+    admit = partial(_admit, service.access, settings.ledger)
+    respond = partial(_answer, storage, service.renderer)
 
-
-@router.patch(
-    "/v1/transcripts/{transcript_id}/speakers/{speaker}",
-    summary="Name a speaker of a kept transcript, or merge two",
-    response_class=Response,
-    responses={
-        200: answer("The changed transcript.", WholeTranscriptBody),
-        **refusals(ErrorResponse, *POSTED, 404),
-    },
-    openapi_extra=json_body(SpeakerChange, is_required=True),
-)
-async def patch_speaker(request: Request, transcript_id: str, speaker: str) -> Response:
-    """Name a speaker, or give all segments of the speaker to another one.
-
-    Later finals of an open session may still have the number of a speaker that was merged.
-    """
-    owner, transcripts = _admit(request)
-    change = await _read_change(request)
-    number = int(speaker) if re.fullmatch("[0-9]{1,5}", speaker) else -1
-    if change.merge_into is None:
-        work = partial(transcripts.rename_speaker, owner, transcript_id, number, change.name or "")
-    else:
-        work = partial(transcripts.merge_speakers, owner, transcript_id, number, change.merge_into)
-    if not await _in_thread(request, work):
-        raise NotFound("Unknown transcript, or it has no such speaker.")
-    return await _answer(request, owner, transcripts, transcript_id, "json")
-
-
-@router.patch(
-    "/v1/transcripts/{transcript_id}/paragraphs",
-    summary="Change who said words of a kept transcript, and where paragraphs start",
-    response_class=Response,
-    responses={
-        200: answer("The changed transcript.", WholeTranscriptBody),
-        **refusals(ErrorResponse, *POSTED, 404),
-    },
-    openapi_extra=json_body(ParagraphChanges, is_required=True),
-)
-async def patch_paragraphs(request: Request, transcript_id: str) -> Response:
-    """Give words to other speakers, and start or join paragraphs. Repeating it changes nothing.
-
-    Words keep their times. A change without words of its speaker in its range is ignored.
-    """
-    owner, transcripts = _admit(request)
-    body = await _read_json(request, ParagraphChanges, MAX_CHANGES_BYTES)
-    changes = [
-        ParagraphChange(
-            each.start_ms, each.end_ms, each.from_speaker, each.speaker, each.starts_paragraph
+    @router.get(
+        "/v1/transcripts",
+        summary="List or search kept transcripts",
+        response_class=Response,
+        responses={
+            200: answer(
+                "The newest first: `matches` of a search, otherwise `transcripts`.", PageBody
+            ),
+            **refusals(ErrorResponse, 400, 404, *KEYED),
+        },
+        openapi_extra={"parameters": query_parameters(ListQuery)},
+    )
+    async def list_transcripts(request: Request) -> Response:
+        """Return the key's transcripts, or segments that contain the words of ``q``."""
+        owner = admit(request)
+        query = convert_texts(request.query_params.multi_items(), ListQuery, "query")
+        filter = Filter(query.language, query.source, query.since, query.until)
+        before, limit = query.before, query.limit
+        if (words := query.q) is None:
+            page = await in_thread(
+                lambda: transcripts.page(owner, filter, before=before, limit=limit)
+            )
+            following = page[-1][0] if len(page) == limit else None
+            listed = [transcript_summary(transcript) for _, transcript in page]
+            return json_response({"transcripts": listed, "next": following})
+        matches = await in_thread(
+            lambda: transcripts.search(owner, words, filter, before=before, limit=limit)
         )
-        for each in body.changes
-    ]
-    work = partial(transcripts.change_paragraphs, owner, transcript_id, changes)
-    if not await _in_thread(request, work):
-        raise NotFound("Unknown transcript, or the speakers say nothing in these ranges.")
-    return await _answer(request, owner, transcripts, transcript_id, "json")
+        following = matches[-1].number if len(matches) == limit else None
+        return json_response(
+            {"matches": [_match_body(match) for match in matches], "next": following}
+        )
+
+    @router.get(
+        "/v1/transcripts/{transcript_id}",
+        summary="Read a kept transcript",
+        response_class=Response,
+        responses={
+            200: _WHOLE,
+            **refusals(ErrorResponse, 400, 404, *KEYED),
+        },
+        openapi_extra={"parameters": query_parameters(FormatQuery)},
+    )
+    async def get_transcript(request: Request, transcript_id: str) -> Response:
+        """Return a transcript as JSON, text, SubRip, WebVTT, a Word document, Markdown or RTTM."""
+        owner = admit(request)
+        query = convert_texts(request.query_params.multi_items(), FormatQuery, "query")
+        return await respond(request, owner, transcript_id, query.format)
+
+    @router.patch(
+        "/v1/transcripts/{transcript_id}/speakers/{speaker}",
+        summary="Name a speaker of a kept transcript, or merge two",
+        response_class=Response,
+        responses={
+            200: answer("The changed transcript.", WholeTranscriptBody),
+            **refusals(ErrorResponse, *POSTED, 404),
+        },
+        openapi_extra=json_body(SpeakerChange, is_required=True),
+    )
+    async def patch_speaker(request: Request, transcript_id: str, speaker: str) -> Response:
+        """Name a speaker, or give all segments of the speaker to another one.
+
+        Later finals of an open session may still have the number of a speaker that was merged.
+        """
+        owner = admit(request)
+        change = await _read_change(request, pause_s)
+        number = int(speaker) if re.fullmatch("[0-9]{1,5}", speaker) else -1
+        if change.merge_into is None:
+            work = partial(
+                transcripts.rename_speaker, owner, transcript_id, number, change.name or ""
+            )
+        else:
+            work = partial(
+                transcripts.merge_speakers, owner, transcript_id, number, change.merge_into
+            )
+        if not await in_thread(work):
+            raise NotFound("Unknown transcript, or it has no such speaker.")
+        return await respond(request, owner, transcript_id, "json")
+
+    @router.patch(
+        "/v1/transcripts/{transcript_id}/paragraphs",
+        summary="Change who said words of a kept transcript, and where paragraphs start",
+        response_class=Response,
+        responses={
+            200: answer("The changed transcript.", WholeTranscriptBody),
+            **refusals(ErrorResponse, *POSTED, 404),
+        },
+        openapi_extra=json_body(ParagraphChanges, is_required=True),
+    )
+    async def patch_paragraphs(request: Request, transcript_id: str) -> Response:
+        """Give words to other speakers, and start or join paragraphs. Repeating it changes nothing.
+
+        Words keep their times. A change without words of its speaker in its range is ignored.
+        """
+        owner = admit(request)
+        body = await _read_json(request, pause_s, ParagraphChanges, MAX_CHANGES_BYTES)
+        changes = [
+            ParagraphChange(
+                each.start_ms, each.end_ms, each.from_speaker, each.speaker, each.starts_paragraph
+            )
+            for each in body.changes
+        ]
+        work = partial(transcripts.change_paragraphs, owner, transcript_id, changes)
+        if not await in_thread(work):
+            raise NotFound("Unknown transcript, or the speakers say nothing in these ranges.")
+        return await respond(request, owner, transcript_id, "json")
+
+    @router.delete(
+        "/v1/transcripts/{transcript_id}",
+        summary="Delete a kept transcript",
+        status_code=204,
+        response_class=Response,
+        responses=refusals(ErrorResponse, 404, *KEYED),
+    )
+    async def delete_transcript(request: Request, transcript_id: str) -> Response:
+        """Delete a transcript and its segments; later finals of an open session are kept again."""
+        owner = admit(request)
+        if not await in_thread(partial(transcripts.delete, owner, transcript_id)):
+            raise _unknown()
+        return Response(status_code=204)
+
+    return router
 
 
-async def _read_json(request: Request, into: type[T], max_bytes: int) -> T:
+async def _read_json(request: Request, pause_s: float, into: type[T], max_bytes: int) -> T:
     """Return the JSON body.
 
     Raises:
@@ -319,19 +351,18 @@ async def _read_json(request: Request, into: type[T], max_bytes: int) -> T:
         TooLarge: It is too large.
     """
     check_length(request.headers, max_bytes)
-    pause_s = service_of(request).settings.server.body_timeout_s
     body = await read_body(request.receive, max_bytes=max_bytes, pause_s=pause_s)
     return decode_json(body, into, "JSON body")
 
 
-async def _read_change(request: Request) -> SpeakerChange:
+async def _read_change(request: Request, pause_s: float) -> SpeakerChange:
     """Return the body's change.
 
     Raises:
         BadRequest: It is not JSON, or not exactly one valid change.
         TooLarge: It is too large.
     """
-    change = await _read_json(request, SpeakerChange, MAX_CHANGE_BYTES)
+    change = await _read_json(request, pause_s, SpeakerChange, MAX_CHANGE_BYTES)
     if (change.name is None) == (change.merge_into is None):
         raise BadRequest("Send either name or merge_into.")
     if change.name is not None and not change.name.isprintable():
@@ -339,36 +370,16 @@ async def _read_change(request: Request) -> SpeakerChange:
     return change
 
 
-@router.delete(
-    "/v1/transcripts/{transcript_id}",
-    summary="Delete a kept transcript",
-    status_code=204,
-    response_class=Response,
-    responses=refusals(ErrorResponse, 404, *KEYED),
-)
-async def delete_transcript(request: Request, transcript_id: str) -> Response:
-    """Delete a transcript and its segments; later finals of an open session are kept again."""
-    owner, transcripts = _admit(request)
-    if not await _in_thread(request, partial(transcripts.delete, owner, transcript_id)):
-        raise _unknown()
-    return Response(status_code=204)
-
-
-def _admit(request: Request) -> tuple[ClientId, Transcripts]:
-    """Return the key's name and the transcripts, for a key only.
+def _admit(access: Access, settings: LedgerSettings, request: Request) -> ClientId:
+    """Return the key's name, for a key only.
 
     A token is held by a visitor of a page, and transcripts of its key are those of all visitors.
     """
-    state = service_of(request)
-    owner = state.access.admit(request)
-    state.access.keyring.check_is_key(request.headers)
-    if not state.settings.ledger.keep_transcripts:
+    owner = access.admit(request)
+    access.keyring.check_is_key(request.headers)
+    if not settings.keep_transcripts:
         raise NotFound("This server keeps no transcripts; see AURICLE_KEEP_TRANSCRIPTS.")
-    return owner, state.storage.transcripts
-
-
-async def _in_thread(request: Request, work: Callable[[], T]) -> T:
-    return await service_of(request).storage.in_database_thread(work)
+    return owner
 
 
 def _unknown() -> NotFound:
@@ -376,7 +387,7 @@ def _unknown() -> NotFound:
 
 
 async def _answer(
-    request: Request, owner: ClientId, transcripts: Transcripts, uid: str, format: str
+    storage: Storage, renderer: Renderer, request: Request, owner: ClientId, uid: str, format: str
 ) -> Response:
     """Return a transcript in a format.
 
@@ -385,11 +396,12 @@ async def _answer(
         Overloaded: The owner's earlier requests took too long.
         ClientDisconnect: The client has disconnected.
     """
-    version = await _in_thread(request, partial(transcripts.version, owner, uid))
+    transcripts = storage.transcripts
+    version = await storage.in_database_thread(partial(transcripts.version, owner, uid))
     if version is None:
         raise _unknown()
     async with while_connected(request.receive):
-        body = await service_of(request).renderer.render_once(
+        body = await renderer.render_once(
             owner, (owner, uid, format), version, partial(_render, transcripts, owner, uid, format)
         )
     return Response(body, media_type=_MEDIA_TYPES[format])
