@@ -24,7 +24,9 @@ from auricle.apis.readers.wire.events import encode_feed_event, encode_start
 from auricle.apis.readers.wire.webvtt import START, encode_cues
 from auricle.protocol.errors import ErrorResponse
 from auricle.protocol.fields import convert_texts, decode_json
+from auricle.server.access.access import Access
 from auricle.server.access.keyring import Reader
+from auricle.server.http.body import read_json
 from auricle.server.http.openapi import (
     KEYED,
     POSTED,
@@ -36,7 +38,7 @@ from auricle.server.http.openapi import (
 )
 from auricle.server.http.request_log import request_log
 from auricle.server.http.responses import json_response
-from auricle.server.service import Service, read_json, service_of
+from auricle.server.service import Service
 from auricle.system.asgi import while_connected
 from auricle.values.errors import BadRequest, NotFound, TokenExpired
 
@@ -50,8 +52,6 @@ _EVENTS, _VTT, _HLS = "text/event-stream", "text/vtt", "application/vnd.apple.mp
 _NO_STORE = {"cache-control": "no-store"}
 _SEGMENT_AGE = {"cache-control": "private, max-age=60"}
 """No shared cache may answer with a token that was withdrawn."""
-
-router = APIRouter(default_response_class=Response)
 
 
 class SessionBody(TypedDict):
@@ -119,188 +119,186 @@ def _text(description: str, media_type: str) -> dict[str, object]:
     return {"description": description, "content": {media_type: {"schema": {"type": "string"}}}}
 
 
-@router.get(
-    "/v1/sessions",
-    summary="List live sessions",
-    responses={
-        200: answer("The key's live sessions.", SessionsBody),
-        **refusals(ErrorResponse, *KEYED),
-    },
-)
-async def list_sessions(request: Request) -> Response:
-    """Return the key's live sessions on this server, of all APIs."""
-    server = service_of(request)
-    client = server.access.admit(request)
-    server.access.keyring.check_is_key(request.headers)
-    sessions: list[SessionBody] = [
-        {
-            "id": feed.id,
-            "request_id": feed.request_id,
-            "source": feed.source,
-            "started_at": round(feed.started_at, 3),
-            "readers": feed.readers,
-        }
-        for feed in feeds_of(server).of(client)
-    ]
-    return json_response({"sessions": sessions}, headers=_NO_STORE)
+def routes(service: Service) -> APIRouter:
+    """Return the routes of a server."""
+    router = APIRouter(default_response_class=Response)
+    access, feeds = service.access, feeds_of(service)
+    pause_s = service.settings.server.body_timeout_s
+    admit = partial(_admit, access, feeds)
 
-
-@router.post(
-    "/v1/sessions/{session_id}/token",
-    summary="Issue a token that reads a session",
-    responses={
-        200: answer("The token.", _TokenBody),
-        **refusals(ErrorResponse, *POSTED, 404),
-    },
-    openapi_extra=json_body(_TokenFields),
-)
-async def post_reading_token(request: Request, session_id: str) -> Response:
-    """Return a token that reads this session only, for ``ttl_s`` seconds."""
-    server = service_of(request)
-    client = server.access.admit(request)
-    body = await read_json(request, _MAX_BODY_BYTES)
-    ttl_s = int(decode_json(body, _TokenFields, "body").ttl_s)
-    token = server.access.keyring.issue_reading_token(
-        request.headers, session_id, ttl_s, now=time.time()
-    )
-    feed = feeds_of(server).find(client, session_id)
-    if feed.is_withdrawn(token):
-        raise BadRequest(
-            f"More than {MAX_WITHDRAWN} tokens of this session were withdrawn; ask for a longer "
-            "ttl_s.",
-            "ttl_s",
-        )
-    await feeds_of(server).keep(feed)
-    return json_response(_TokenBody(token=token, expires_in_s=ttl_s), headers=_NO_STORE)
-
-
-@router.delete(
-    "/v1/sessions/{session_id}/token",
-    status_code=204,
-    summary="Withdraw a token that reads a session",
-    responses={
-        204: {"description": "It was withdrawn, and streams of its readers end."},
-        **refusals(ErrorResponse, 400, 404, *KEYED),
-    },
-    openapi_extra={"parameters": query_parameters(WithdrawalQuery)},
-)
-async def delete_reading_token(request: Request, session_id: str) -> Response:
-    """Refuse a reading token from now on; other tokens of the session stay valid."""
-    server = service_of(request)
-    client = server.access.admit(request)
-    server.access.keyring.check_is_key(request.headers)
-    query = convert_texts(request.query_params.multi_items(), WithdrawalQuery, "query")
-    feed = feeds_of(server).find(client, session_id)
-    if not server.access.keyring.has_issued(
-        client, query.token
-    ):  # mistyped: the real one stays valid
-        raise BadRequest(NO_TOKEN)
-    feed.withdraw(query.token)
-    await feed.until_stored()
-    return Response(status_code=204)
-
-
-@router.get(
-    "/v1/sessions/{session_id}/events",
-    summary="Follow a live session as server-sent events",
-    responses={
-        200: {
-            "description": "Earlier finals, then each event; the last is `ended`.",
-            "content": server_sent_events(dict[str, Any]),
+    @router.get(
+        "/v1/sessions",
+        summary="List live sessions",
+        responses={
+            200: answer("The key's live sessions.", SessionsBody),
+            **refusals(ErrorResponse, *KEYED),
         },
-        204: {"description": "The session has ended, and `Last-Event-ID` was its last event."},
-        **refusals(ErrorResponse, 400, 404, *KEYED),
-    },
-    openapi_extra={"parameters": query_parameters(EventsQuery)},
-)
-async def get_events(request: Request, session_id: str) -> Response:
-    """Stream the events of a session; with ``Last-Event-ID`` continue after that event."""
-    server, reader, feed = await _admit(request, session_id)
-    query = convert_texts(request.query_params.multi_items(), EventsQuery, "query")
-    last = request.headers.get("last-event-id", "")
-    if last.isascii() and last.isdecimal() and len(last) < 16:
-        number = int(last)
-        if feed.is_ended and number >= feed.last_number:
-            return Response(status_code=204)  # a browser does not connect again
-    else:
-        number = feed.number_before(query.history)
-    return FeedStream(
-        feed.cursor(encode_feed_event, number),
-        feed.notifier,
-        _EVENTS,
-        encode_start(feed.id, feed.source, feed.started_at),
-        _limit_s(reader),
-        feeds_of(server).reading(feed),
-        partial(feed.is_withdrawn, reader.token),
     )
+    async def list_sessions(request: Request) -> Response:
+        """Return the key's live sessions on this server, of all APIs."""
+        client = access.admit(request)
+        access.keyring.check_is_key(request.headers)
+        sessions: list[SessionBody] = [
+            {
+                "id": feed.id,
+                "request_id": feed.request_id,
+                "source": feed.source,
+                "started_at": round(feed.started_at, 3),
+                "readers": feed.readers,
+            }
+            for feed in feeds.of(client)
+        ]
+        return json_response({"sessions": sessions}, headers=_NO_STORE)
 
-
-@router.get(
-    "/v1/sessions/{session_id}/captions.vtt",
-    summary="Follow a live session as WebVTT",
-    responses={
-        200: _text("Cues of earlier finals, then of each final as it is said.", _VTT),
-        **refusals(ErrorResponse, 400, 404, *KEYED),
-    },
-    openapi_extra={"parameters": query_parameters(CaptionsQuery)},
-)
-async def get_captions(request: Request, session_id: str) -> Response:
-    """Stream the finals of a session as WebVTT, or return those until now."""
-    server, reader, feed = await _admit(request, session_id)
-    query = convert_texts(request.query_params.multi_items(), CaptionsQuery, "query")
-    cursor = feed.cursor(encode_cues, feed.number_before(query.history))
-    if not query.follow:
-        captions = [START, cursor.next_bytes()]
-        while cursor.is_behind:
-            await anyio.lowlevel.checkpoint()
-            captions.append(cursor.next_bytes())
-        return Response(b"".join(captions), headers=_NO_STORE, media_type=_VTT)
-    return FeedStream(
-        cursor,
-        feed.notifier,
-        _VTT,
-        START,
-        _limit_s(reader),
-        feeds_of(server).reading(feed),
-        partial(feed.is_withdrawn, reader.token),
+    @router.post(
+        "/v1/sessions/{session_id}/token",
+        summary="Issue a token that reads a session",
+        responses={
+            200: answer("The token.", _TokenBody),
+            **refusals(ErrorResponse, *POSTED, 404),
+        },
+        openapi_extra=json_body(_TokenFields),
     )
+    async def post_reading_token(request: Request, session_id: str) -> Response:
+        """Return a token that reads this session only, for ``ttl_s`` seconds."""
+        client = access.admit(request)
+        body = await read_json(request.receive, max_bytes=_MAX_BODY_BYTES, pause_s=pause_s)
+        ttl_s = int(decode_json(body, _TokenFields, "body").ttl_s)
+        token = access.keyring.issue_reading_token(
+            request.headers, session_id, ttl_s, now=time.time()
+        )
+        feed = feeds.find(client, session_id)
+        if feed.is_withdrawn(token):
+            raise BadRequest(
+                f"More than {MAX_WITHDRAWN} tokens of this session were withdrawn; ask for a "
+                "longer ttl_s.",
+                "ttl_s",
+            )
+        await feeds.keep(feed)
+        return json_response(_TokenBody(token=token, expires_in_s=ttl_s), headers=_NO_STORE)
 
+    @router.delete(
+        "/v1/sessions/{session_id}/token",
+        status_code=204,
+        summary="Withdraw a token that reads a session",
+        responses={
+            204: {"description": "It was withdrawn, and streams of its readers end."},
+            **refusals(ErrorResponse, 400, 404, *KEYED),
+        },
+        openapi_extra={"parameters": query_parameters(WithdrawalQuery)},
+    )
+    async def delete_reading_token(request: Request, session_id: str) -> Response:
+        """Refuse a reading token from now on; other tokens of the session stay valid."""
+        client = access.admit(request)
+        access.keyring.check_is_key(request.headers)
+        query = convert_texts(request.query_params.multi_items(), WithdrawalQuery, "query")
+        feed = feeds.find(client, session_id)
+        if not access.keyring.has_issued(client, query.token):  # mistyped: the real one stays valid
+            raise BadRequest(NO_TOKEN)
+        feed.withdraw(query.token)
+        await feed.until_stored()
+        return Response(status_code=204)
 
-@router.get(
-    "/v1/sessions/{session_id}/captions.m3u8",
-    summary="Captions of a live session as an HLS playlist",
-    responses={
-        200: _text("The playlist of the newest segments.", _HLS),
-        **refusals(ErrorResponse, 404, *KEYED),
-    },
-    openapi_extra={"parameters": query_parameters(TokenQuery)},
-)
-async def get_playlist(request: Request, session_id: str) -> Response:
-    """Return the playlist of the segments whose captions are final."""
-    server, _, feed = await _admit(request, session_id)
-    if not feed.segments and not feed.is_ended:
-        with feeds_of(server).reading(feed):
-            async with while_connected(request.receive):
-                await _until_first_segment(feed)
-    query = f"?{request.url.query}" if request.url.query else ""  # its token, for the segments
-    return Response(feed.playlist(query), headers=_NO_STORE, media_type=_HLS)
+    @router.get(
+        "/v1/sessions/{session_id}/events",
+        summary="Follow a live session as server-sent events",
+        responses={
+            200: {
+                "description": "Earlier finals, then each event; the last is `ended`.",
+                "content": server_sent_events(dict[str, Any]),
+            },
+            204: {"description": "The session has ended, and `Last-Event-ID` was its last event."},
+            **refusals(ErrorResponse, 400, 404, *KEYED),
+        },
+        openapi_extra={"parameters": query_parameters(EventsQuery)},
+    )
+    async def get_events(request: Request, session_id: str) -> Response:
+        """Stream the events of a session; with ``Last-Event-ID`` continue after that event."""
+        reader, feed = await admit(request, session_id)
+        query = convert_texts(request.query_params.multi_items(), EventsQuery, "query")
+        last = request.headers.get("last-event-id", "")
+        if last.isascii() and last.isdecimal() and len(last) < 16:
+            number = int(last)
+            if feed.is_ended and number >= feed.last_number:
+                return Response(status_code=204)  # a browser does not connect again
+        else:
+            number = feed.number_before(query.history)
+        return FeedStream(
+            feed.cursor(encode_feed_event, number),
+            feed.notifier,
+            _EVENTS,
+            encode_start(feed.id, feed.source, feed.started_at),
+            _limit_s(reader),
+            feeds.reading(feed),
+            partial(feed.is_withdrawn, reader.token),
+        )
 
+    @router.get(
+        "/v1/sessions/{session_id}/captions.vtt",
+        summary="Follow a live session as WebVTT",
+        responses={
+            200: _text("Cues of earlier finals, then of each final as it is said.", _VTT),
+            **refusals(ErrorResponse, 400, 404, *KEYED),
+        },
+        openapi_extra={"parameters": query_parameters(CaptionsQuery)},
+    )
+    async def get_captions(request: Request, session_id: str) -> Response:
+        """Stream the finals of a session as WebVTT, or return those until now."""
+        reader, feed = await admit(request, session_id)
+        query = convert_texts(request.query_params.multi_items(), CaptionsQuery, "query")
+        cursor = feed.cursor(encode_cues, feed.number_before(query.history))
+        if not query.follow:
+            captions = [START, cursor.next_bytes()]
+            while cursor.is_behind:
+                await anyio.lowlevel.checkpoint()
+                captions.append(cursor.next_bytes())
+            return Response(b"".join(captions), headers=_NO_STORE, media_type=_VTT)
+        return FeedStream(
+            cursor,
+            feed.notifier,
+            _VTT,
+            START,
+            _limit_s(reader),
+            feeds.reading(feed),
+            partial(feed.is_withdrawn, reader.token),
+        )
 
-@router.get(
-    "/v1/sessions/{session_id}/captions/{segment}.vtt",
-    summary="A segment of HLS captions",
-    responses={
-        200: _text("The captions of 6 seconds.", _VTT),
-        **refusals(ErrorResponse, 404, *KEYED),
-    },
-    openapi_extra={"parameters": query_parameters(TokenQuery)},
-)
-async def get_segment(request: Request, session_id: str, segment: str) -> Response:
-    """Return a segment that is in the playlist."""
-    _, _, feed = await _admit(request, session_id)
-    if not (segment.isascii() and segment.isdecimal() and len(segment) < 10):
-        raise NotFound("This segment is not in the playlist.")
-    return Response(feed.segment(int(segment)), headers=_SEGMENT_AGE, media_type=_VTT)
+    @router.get(
+        "/v1/sessions/{session_id}/captions.m3u8",
+        summary="Captions of a live session as an HLS playlist",
+        responses={
+            200: _text("The playlist of the newest segments.", _HLS),
+            **refusals(ErrorResponse, 404, *KEYED),
+        },
+        openapi_extra={"parameters": query_parameters(TokenQuery)},
+    )
+    async def get_playlist(request: Request, session_id: str) -> Response:
+        """Return the playlist of the segments whose captions are final."""
+        _, feed = await admit(request, session_id)
+        if not feed.segments and not feed.is_ended:
+            with feeds.reading(feed):
+                async with while_connected(request.receive):
+                    await _until_first_segment(feed)
+        query = f"?{request.url.query}" if request.url.query else ""  # its token, for the segments
+        return Response(feed.playlist(query), headers=_NO_STORE, media_type=_HLS)
+
+    @router.get(
+        "/v1/sessions/{session_id}/captions/{segment}.vtt",
+        summary="A segment of HLS captions",
+        responses={
+            200: _text("The captions of 6 seconds.", _VTT),
+            **refusals(ErrorResponse, 404, *KEYED),
+        },
+        openapi_extra={"parameters": query_parameters(TokenQuery)},
+    )
+    async def get_segment(request: Request, session_id: str, segment: str) -> Response:
+        """Return a segment that is in the playlist."""
+        _, feed = await admit(request, session_id)
+        if not (segment.isascii() and segment.isdecimal() and len(segment) < 10):
+            raise NotFound("This segment is not in the playlist.")
+        return Response(feed.segment(int(segment)), headers=_SEGMENT_AGE, media_type=_VTT)
+
+    return router
 
 
 def feeds_of(server: Service) -> Feeds:
@@ -310,15 +308,16 @@ def feeds_of(server: Service) -> Feeds:
     return feeds
 
 
-async def _admit(request: Request, session_id: str) -> tuple[Service, Reader, SessionFeed]:
-    server = service_of(request)
-    reader = server.access.admit_reader(request, session_id)
-    feed = feeds_of(server).find(reader.client, session_id)
+async def _admit(
+    access: Access, feeds: Feeds, request: Request, session_id: str
+) -> tuple[Reader, SessionFeed]:
+    reader = access.admit_reader(request, session_id)
+    feed = feeds.find(reader.client, session_id)
     if feed.is_withdrawn(reader.token):
         raise TokenExpired("The token was withdrawn; ask its issuer for a new one.")
     request_log(request.scope).details["session"] = feed.id
-    await feeds_of(server).keep(feed)
-    return server, reader, feed
+    await feeds.keep(feed)
+    return reader, feed
 
 
 async def _until_first_segment(feed: SessionFeed) -> None:

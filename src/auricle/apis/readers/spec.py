@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def _mount(server: "Service") -> MountedApi:
     from auricle.apis.readers import routes
 
-    return MountedApi(routes=(ApiRoutes(routes.router, tag="Live sessions"),))
+    return MountedApi(routes=(ApiRoutes(routes.routes(server), tag="Live sessions"),))
 
 
 def _follow(context: "FollowerContext") -> "AbstractAsyncContextManager[SessionFollowers]":
