@@ -21,38 +21,48 @@ from auricle.apis.openai import files as transcriptions
 from auricle.apis.openai import live as realtime
 from auricle.apis.openai import models
 from auricle.apis.openai.files import FORM, RESPONSES, answer_form
+from auricle.server.service import Service
 from auricle.values.types import Task
 
 PREFIX = "/openai"
 
-deployments = APIRouter(default_response_class=Response)
+
+def routes(service: Service) -> APIRouter:
+    """Return the routes of a server below ``/openai``."""
+    deployments = deployment_routes(service)
+    others = [each.routes(service) for each in (transcriptions, models, realtime)]
+    router = APIRouter(prefix=PREFIX, default_response_class=Response)
+    router.include_router(deployments)
+    router.include_router(deployments, prefix="/v1", include_in_schema=False)
+    for prefix in ("", "/v1"):
+        for each in others:
+            router.include_router(each, prefix=prefix, include_in_schema=False)
+    return router
 
 
-@deployments.post(
-    "/deployments/{deployment:path}/audio/transcriptions",
-    summary="Transcribe audio (Azure OpenAI)",
-    responses=RESPONSES,
-    openapi_extra=FORM,
-)
-async def post_transcription(request: Request, deployment: str) -> Response:
-    """Return the transcript of a file; the deployment is the model."""
-    return await answer_form(request, Task.TRANSCRIBE, deployment)
+def deployment_routes(service: Service) -> APIRouter:
+    """Return the routes whose path names the model."""
+    router = APIRouter(default_response_class=Response)
+    uploads = service.uploads
 
+    @router.post(
+        "/deployments/{deployment:path}/audio/transcriptions",
+        summary="Transcribe audio (Azure OpenAI)",
+        responses=RESPONSES,
+        openapi_extra=FORM,
+    )
+    async def post_transcription(request: Request, deployment: str) -> Response:
+        """Return the transcript of a file; the deployment is the model."""
+        return await answer_form(uploads, request, Task.TRANSCRIBE, deployment)
 
-@deployments.post(
-    "/deployments/{deployment:path}/audio/translations",
-    summary="Translate audio into English (Azure OpenAI)",
-    responses=RESPONSES,
-    openapi_extra=FORM,
-)
-async def post_translation(request: Request, deployment: str) -> Response:
-    """Return the English text of a file in any language; the deployment is the model."""
-    return await answer_form(request, Task.TRANSLATE, deployment)
+    @router.post(
+        "/deployments/{deployment:path}/audio/translations",
+        summary="Translate audio into English (Azure OpenAI)",
+        responses=RESPONSES,
+        openapi_extra=FORM,
+    )
+    async def post_translation(request: Request, deployment: str) -> Response:
+        """Return the English text of a file in any language; the deployment is the model."""
+        return await answer_form(uploads, request, Task.TRANSLATE, deployment)
 
-
-router = APIRouter(prefix=PREFIX, default_response_class=Response)
-router.include_router(deployments)
-router.include_router(deployments, prefix="/v1", include_in_schema=False)
-for _prefix in ("", "/v1"):
-    for _module in (transcriptions, models, realtime):
-        router.include_router(_module.router, prefix=_prefix, include_in_schema=False)
+    return router

@@ -10,14 +10,14 @@ if TYPE_CHECKING:
 
 
 def _mount(server: "Service") -> MountedApi:
-    from auricle.apis.azure.routes import PREFIX, deployments, router
+    from auricle.apis.azure.routes import PREFIX, deployment_routes, routes
     from auricle.apis.openai.errors import openai_refusal
     from auricle.apis.openai.live import MAX_MESSAGE_BYTES
 
     return MountedApi(
         routes=(
-            ApiRoutes(router),
-            ApiRoutes(deployments, "/v1", is_listed=False),
+            ApiRoutes(routes(server)),
+            ApiRoutes(deployment_routes(server), "/v1", is_listed=False),
         ),
         refusals=dict.fromkeys((f"{PREFIX}/", "/v1/deployments/"), openai_refusal),
         max_message_bytes=dict.fromkeys(

@@ -34,8 +34,8 @@ from auricle.server.http.openapi import POSTED, Answers, refusals, schema_of, se
 from auricle.server.http.request_log import request_log
 from auricle.server.http.responses import GAPS_HEADER
 from auricle.server.jobs.event_stream import EventStream
-from auricle.server.jobs.intake import UploadContext
-from auricle.server.service import service_of
+from auricle.server.jobs.intake import UploadContext, Uploads
+from auricle.server.service import Service
 from auricle.server.uploads.multipart import boundary_of, read_form_parts
 from auricle.server.uploads.params import Fields, check, with_model
 from auricle.server.uploads.short_audio import audio_format_of
@@ -67,38 +67,44 @@ RESPONSES: Answers = {
     **refusals(ErrorResponse, *POSTED, 404, 504),
 }
 
-router = APIRouter(default_response_class=Response)
+
+def routes(service: Service) -> APIRouter:
+    """Return the routes of a server."""
+    router = APIRouter(default_response_class=Response)
+    uploads = service.uploads
+
+    @router.post(
+        "/audio/transcriptions",
+        summary="Transcribe audio (OpenAI)",
+        responses=RESPONSES,
+        openapi_extra=FORM,
+    )
+    async def post_transcription(request: Request) -> Response:
+        """Return the transcript of a file in the requested format, or stream it."""
+        return await answer_form(uploads, request, Task.TRANSCRIBE)
+
+    @router.post(
+        "/audio/translations",
+        summary="Translate audio into English (OpenAI)",
+        responses=RESPONSES,
+        openapi_extra=FORM,
+    )
+    async def post_translation(request: Request) -> Response:
+        """Return the English text of a file in any language."""
+        return await answer_form(uploads, request, Task.TRANSLATE)
+
+    return router
 
 
-@router.post(
-    "/audio/transcriptions",
-    summary="Transcribe audio (OpenAI)",
-    responses=RESPONSES,
-    openapi_extra=FORM,
-)
-async def post_transcription(request: Request) -> Response:
-    """Return the transcript of a file in the requested format, or stream it."""
-    return await answer_form(request, Task.TRANSCRIBE)
-
-
-@router.post(
-    "/audio/translations",
-    summary="Translate audio into English (OpenAI)",
-    responses=RESPONSES,
-    openapi_extra=FORM,
-)
-async def post_translation(request: Request) -> Response:
-    """Return the English text of a file in any language."""
-    return await answer_form(request, Task.TRANSLATE)
-
-
-async def answer_form(request: Request, task: Task, deployment: str | None = None) -> Response:
+async def answer_form(
+    uploads: Uploads, request: Request, task: Task, deployment: str | None = None
+) -> Response:
     """Return the response to a form; ``deployment`` replaces its field ``model``.
 
     Raises:
         AuricleError: The request can't be served.
     """
-    async with UploadContext(service_of(request).uploads, request) as context:
+    async with UploadContext(uploads, request) as context:
         boundary = boundary_of(request.headers.get("content-type", ""))
         length = check_length(request.headers, context.max_upload_bytes)
         context.enter(estimate_s(length), size_bytes=length)
@@ -115,7 +121,7 @@ async def answer_form(request: Request, task: Task, deployment: str | None = Non
             speakers=speech.speakers,
             warnings=speech.warnings,
         )
-        params = with_model(params, context.uploads.recognition.models)
+        params = with_model(params, uploads.recognition.models)
         speech = replace(speech, options=params.options, warnings=params.warnings)
         await spool.flush()
         context.note(params, spool.size_bytes)

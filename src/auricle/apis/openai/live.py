@@ -9,11 +9,13 @@ import base64
 import binascii
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, TypedDict
 
 import msgspec
 from fastapi import APIRouter
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.websockets import WebSocket
@@ -23,10 +25,12 @@ from auricle.apis.openai.wire.errors import ErrorResponse
 from auricle.apis.openai.wire.realtime import RealtimeDialect
 from auricle.apis.openai.wire.realtime_config import RealtimeConfig, decode_session
 from auricle.protocol.fields import decode_json
-from auricle.server.dialect_session import Handshake, serve_dialect
+from auricle.server.access.keyring import Keyring
+from auricle.server.dialect_session import Handshake, Streams, serve_dialect
+from auricle.server.http.body import read_json
 from auricle.server.http.openapi import POSTED, answer, json_body, refusals
 from auricle.server.http.responses import json_response
-from auricle.server.service import Service, read_json, service_of
+from auricle.server.service import Service
 from auricle.values.errors import BadRequest
 
 SUBPROTOCOL = "realtime"
@@ -39,10 +43,9 @@ DEFAULT_TTL_S, BETA_TTL_S = 600, 60
 MAX_CONFIG_CHARACTERS = 4000
 """Many proxies limit a header to 8 KB."""
 _MAX_BODY_BYTES = 64 * 1024
+_NO_STORE = {"cache-control": "no-store"}
 
 _Ttl = Annotated[int, msgspec.Meta(ge=10, le=7200)]
-
-router = APIRouter(default_response_class=Response)
 
 
 class _Expiry(msgspec.Struct):
@@ -86,62 +89,113 @@ class _BetaSession(TypedDict):
     client_secret: _BetaSecretBody
 
 
-@router.websocket("/realtime")
-async def realtime(websocket: WebSocket) -> None:
-    """Serve an OpenAI Realtime client; unknown query parameters are ignored."""
-    await serve_dialect(websocket.app.state.auricle.streams, websocket, "openai-realtime", _read)
+def routes(service: Service) -> APIRouter:
+    """Return the routes of a server."""
+    router = APIRouter(default_response_class=Response)
+    access, streams = service.access, service.streams
+    default = _default_config(service.live.settings.endpoint_ms)
+    client_secrets = _ClientSecrets(access.keyring, default)
+    pause_s = service.settings.server.body_timeout_s
+
+    async def read_body(request: Request) -> bytes:
+        access.admit(request)
+        return await read_json(request.receive, max_bytes=_MAX_BODY_BYTES, pause_s=pause_s)
+
+    @router.websocket("/realtime")
+    async def realtime(websocket: WebSocket) -> None:
+        """Serve an OpenAI Realtime client; unknown query parameters are ignored."""
+        read = partial(_read, streams, default)
+        await serve_dialect(streams, websocket, "openai-realtime", read)
+
+    @router.post(
+        "/realtime/client_secrets",
+        summary="Create a client secret for Realtime transcription (OpenAI)",
+        responses={200: answer("The secret.", _Secret), **refusals(ErrorResponse, *POSTED)},
+        openapi_extra=json_body(_SecretFields),
+    )
+    async def post_client_secret(request: Request) -> Response:
+        """Return a short-lived secret with which a browser can open ``/v1/realtime``."""
+        body = await read_body(request)
+        return json_response(client_secrets.issue(request.headers, body), headers=_NO_STORE)
+
+    @router.post(
+        "/realtime/transcription_sessions",
+        summary="Create a Realtime transcription session (OpenAI beta)",
+        responses={200: answer("The session.", _BetaSession), **refusals(ErrorResponse, *POSTED)},
+        openapi_extra=json_body(_BetaFields),
+    )
+    async def post_transcription_session(request: Request) -> Response:
+        """Return a session with its client secret."""
+        body = await read_body(request)
+        session = client_secrets.issue_session(request.headers, body)
+        return json_response(session, headers=_NO_STORE)
+
+    return router
 
 
-@router.post(
-    "/realtime/client_secrets",
-    summary="Create a client secret for Realtime transcription (OpenAI)",
-    responses={200: answer("The secret.", _Secret), **refusals(ErrorResponse, *POSTED)},
-    openapi_extra=json_body(_SecretFields),
-)
-async def post_client_secret(request: Request) -> Response:
-    """Return a short-lived secret with which a browser can open ``/v1/realtime``."""
-    return await _respond(request, _client_secret)
-
-
-@router.post(
-    "/realtime/transcription_sessions",
-    summary="Create a Realtime transcription session (OpenAI beta)",
-    responses={200: answer("The session.", _BetaSession), **refusals(ErrorResponse, *POSTED)},
-    openapi_extra=json_body(_BetaFields),
-)
-async def post_transcription_session(request: Request) -> Response:
-    """Return a session with its client secret."""
-    return await _respond(request, _transcription_session)
-
-
-def _read(websocket: WebSocket) -> Handshake:
-    server: Service = websocket.app.state.auricle
+def _read(streams: Streams, default: RealtimeConfig, websocket: WebSocket) -> Handshake:
     offered = websocket.scope.get("subprotocols", [])
-    secret = server.access.keyring.style.presented(websocket.headers, offered)
-    config = _config_of(secret, _default_config(server))
+    secret = streams.access.keyring.style.presented(websocket.headers, offered)
+    config = _config_of(secret, default)
     query = websocket.query_params
     if model := query.get("deployment") or query.get("model"):  # a deployment, at Azure OpenAI
         config = config.with_model(model)
     is_beta = _BETA_SUBPROTOCOL in offered or "openai-beta" in websocket.headers
     dialect = RealtimeDialect(secrets.token_hex(8), config, is_beta=is_beta)
     chosen = SUBPROTOCOL if SUBPROTOCOL in offered else None
-    warnings = server.recognition.models.choose(config.model).warnings
+    warnings = streams.models.choose(config.model).warnings
     return Handshake(dialect, config.parameters(), chosen, warnings)
 
 
-async def _respond(request: Request, body_of: Callable[[Request], Awaitable[object]]) -> Response:
-    """Authenticate a request, and return an answer that must not be cached."""
-    service_of(request).access.admit(request)
-    return json_response(await body_of(request), headers={"cache-control": "no-store"})
+@dataclass(frozen=True, slots=True)
+class _ClientSecrets:
+    """Issues client secrets.
 
+    Attributes:
+        keyring: Issues their tokens.
+        default: The configuration that a secret need not contain.
+    """
 
-async def _client_secret(request: Request) -> _Secret:
-    fields = decode_json(await read_json(request, _MAX_BODY_BYTES), _SecretFields, "body")
-    ttl_s = (fields.expires_after and fields.expires_after.seconds) or DEFAULT_TTL_S
-    config = _default_config(service_of(request)).merged(decode_session(fields.session or b"{}"))
-    value, expires_at = _secret(request, config, ttl_s)
-    session = _without_nulls(config.session(f"sess_{secrets.token_hex(8)}"))
-    return {"value": value, "expires_at": expires_at, "session": session}
+    keyring: Keyring
+    default: RealtimeConfig
+
+    def issue(self, headers: Headers, body: bytes) -> _Secret:
+        """Return the answer to a request for a secret.
+
+        Raises:
+            BadRequest: A field is invalid, or the configuration is too long.
+        """
+        fields = decode_json(body, _SecretFields, "body")
+        ttl_s = (fields.expires_after and fields.expires_after.seconds) or DEFAULT_TTL_S
+        config = self.default.merged(decode_session(fields.session or b"{}"))
+        value, expires_at = self._secret(headers, config, ttl_s)
+        session = _without_nulls(config.session(f"sess_{secrets.token_hex(8)}"))
+        return {"value": value, "expires_at": expires_at, "session": session}
+
+    def issue_session(self, headers: Headers, body: bytes) -> dict[str, Any]:
+        """Return the answer to a request for a session of the beta.
+
+        Raises:
+            BadRequest: A field is invalid, or the configuration is too long.
+        """
+        fields = decode_json(body, _BetaFields, "body")
+        expiry = fields.client_secret and fields.client_secret.expires_at
+        config = self.default.merged(decode_session(body))
+        value, expires_at = self._secret(headers, config, (expiry and expiry.seconds) or BETA_TTL_S)
+        session = config.beta_session(f"sess_{secrets.token_hex(8)}")
+        return session | {"client_secret": {"value": value, "expires_at": expires_at}}
+
+    def _secret(self, headers: Headers, config: RealtimeConfig, ttl_s: int) -> tuple[str, int]:
+        """Return a secret, and its expiry in seconds since 1970."""
+        now = time.time()
+        token = self.keyring.issue_token(headers, ttl_s, now=now)
+        session = b"" if config == self.default else msgspec.json.encode(config.session(""))
+        packed = base64.urlsafe_b64encode(session).rstrip(b"=").decode()
+        if len(packed) > MAX_CONFIG_CHARACTERS:
+            raise BadRequest(
+                "The prompt and keywords are too long for a secret; use session.update."
+            )
+        return f"{EPHEMERAL_PREFIX}{token}" + (f"~{packed}" if packed else ""), int(now) + ttl_s
 
 
 def _without_nulls(fields: dict[str, Any]) -> dict[str, Any]:
@@ -156,31 +210,8 @@ def _without_nulls(fields: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-async def _transcription_session(request: Request) -> dict[str, Any]:
-    body = await read_json(request, _MAX_BODY_BYTES)
-    fields = decode_json(body, _BetaFields, "body")
-    expiry = fields.client_secret and fields.client_secret.expires_at
-    config = _default_config(service_of(request)).merged(decode_session(body))
-    value, expires_at = _secret(request, config, (expiry and expiry.seconds) or BETA_TTL_S)
-    session = config.beta_session(f"sess_{secrets.token_hex(8)}")
-    return session | {"client_secret": {"value": value, "expires_at": expires_at}}
-
-
-def _default_config(server: Service) -> RealtimeConfig:
-    endpoint_ms = server.live.settings.endpoint_ms
+def _default_config(endpoint_ms: int) -> RealtimeConfig:
     return RealtimeConfig(silence_ms=endpoint_ms, default_endpoint_ms=endpoint_ms)
-
-
-def _secret(request: Request, config: RealtimeConfig, ttl_s: int) -> tuple[str, int]:
-    """Return a secret, and its expiry in seconds since 1970."""
-    now = time.time()
-    token = service_of(request).access.keyring.issue_token(request.headers, ttl_s, now=now)
-    is_default = config == _default_config(service_of(request))
-    session = b"" if is_default else msgspec.json.encode(config.session(""))
-    packed = base64.urlsafe_b64encode(session).rstrip(b"=").decode()
-    if len(packed) > MAX_CONFIG_CHARACTERS:
-        raise BadRequest("The prompt and keywords are too long for a secret; use session.update.")
-    return f"{EPHEMERAL_PREFIX}{token}" + (f"~{packed}" if packed else ""), int(now) + ttl_s
 
 
 def _config_of(presented: str, default: RealtimeConfig) -> RealtimeConfig:

@@ -14,62 +14,66 @@ from starlette.responses import Response
 from auricle.apis.openai.wire.errors import ErrorResponse
 from auricle.apis.openai.wire.models import DataFlow, Model, Models
 from auricle.apis.openai.wire.products import FILE_MODELS
+from auricle.config.settings import LedgerSettings
 from auricle.engines.models import ServedModel
 from auricle.server.http.openapi import KEYED, answer, refusals
 from auricle.server.http.responses import json_response
-from auricle.server.service import Service, service_of
+from auricle.server.recognition import Recognition
+from auricle.server.service import Service
 from auricle.values.transcriber import ModelState
 
 _SINCE = int(time.time())
 _PUBLISHER = "auricle"
 
-router = APIRouter(default_response_class=Response)
+
+def routes(service: Service) -> APIRouter:
+    """Return the routes of a server."""
+    router = APIRouter(default_response_class=Response)
+    access, recognition = service.access, service.recognition
+    data_flow = _data_flow(service.settings.ledger, recognition)
+
+    @router.get(
+        "/models",
+        summary="List models (OpenAI)",
+        responses={
+            200: answer("All models.", Models),
+            **refusals(ErrorResponse, *KEYED),
+        },
+    )
+    async def get_models(request: Request) -> Response:
+        """Return the models and the other names that requests may use."""
+        access.admit(request)
+        models = [_body(recognition, name, model) for name, model in _named(recognition)]
+        return json_response(Models(object="list", data=models, data_flow=data_flow))
+
+    @router.get(
+        "/models/{name:path}",
+        summary="Get a model (OpenAI)",
+        responses={
+            200: answer("The model.", Model),
+            **refusals(ErrorResponse, *KEYED, 404),
+        },
+    )
+    async def get_model(request: Request, name: str) -> Response:
+        """Return the model that requests mean by a name."""
+        access.admit(request)
+        return json_response(_body(recognition, name, recognition.models.choose(name).model))
+
+    return router
 
 
-@router.get(
-    "/models",
-    summary="List models (OpenAI)",
-    responses={
-        200: answer("All models.", Models),
-        **refusals(ErrorResponse, *KEYED),
-    },
-)
-async def get_models(request: Request) -> Response:
-    """Return the models and the other names that requests may use."""
-    server = service_of(request)
-    server.access.admit(request)
-    models = [_body(server, name, model) for name, model in _named(server)]
-    return json_response(Models(object="list", data=models, data_flow=_data_flow(server)))
-
-
-@router.get(
-    "/models/{name:path}",
-    summary="Get a model (OpenAI)",
-    responses={
-        200: answer("The model.", Model),
-        **refusals(ErrorResponse, *KEYED, 404),
-    },
-)
-async def get_model(request: Request, name: str) -> Response:
-    """Return the model that requests mean by a name."""
-    server = service_of(request)
-    server.access.admit(request)
-    return json_response(_body(server, name, server.recognition.models.choose(name).model))
-
-
-def _data_flow(server: Service) -> DataFlow:
-    ledger = server.settings.ledger
+def _data_flow(ledger: LedgerSettings, recognition: Recognition) -> DataFlow:
     return {
-        "recognition": "recognisers" if server.recognition.has_remote_recognisers else "server",
+        "recognition": "recognisers" if recognition.has_remote_recognisers else "server",
         "job_audio": "server" if ledger.audio_url is None else "s3",
         "database": "server" if ledger.database_url is None else "postgresql",
         "keeps_transcripts": ledger.keep_transcripts,
     }
 
 
-def _named(server: Service) -> Iterator[tuple[str, ServedModel]]:
+def _named(recognition: Recognition) -> Iterator[tuple[str, ServedModel]]:
     """Yield the names of the list, each once, with their models."""
-    models = server.recognition.models
+    models = recognition.models
     own = {model.name: model for model in models}
     yield from own.items()
     for name in dict.fromkeys((*models.aliases, *FILE_MODELS)):
@@ -77,7 +81,7 @@ def _named(server: Service) -> Iterator[tuple[str, ServedModel]]:
             yield name, models.choose(name).model
 
 
-def _body(server: Service, name: str, model: ServedModel) -> Model:
+def _body(recognition: Recognition, name: str, model: ServedModel) -> Model:
     engine = model.engine
     return {
         "id": name,
@@ -91,12 +95,12 @@ def _body(server: Service, name: str, model: ServedModel) -> Model:
         "translates": engine.translates,
         "word_times": engine.has_word_times,
         "streaming": engine.streams,
-        "loaded": _is_loaded(server, model),
+        "loaded": _is_loaded(recognition, model),
     }
 
 
-def _is_loaded(server: Service, model: ServedModel) -> bool:
-    stats = server.recognition.transcriber.stats()
+def _is_loaded(recognition: Recognition, model: ServedModel) -> bool:
+    stats = recognition.transcriber.stats()
     if not stats.models:  # there are no workers here
         return stats.ready
     return any(each.name == model.name and each.state is ModelState.READY for each in stats.models)

@@ -19,7 +19,7 @@ def _mount(server: "Service") -> MountedApi:
 
     paths = ("/v1/audio/", "/v1/models", "/v1/realtime")
     return MountedApi(
-        routes=[ApiRoutes(each.router, "/v1") for each in (files, models, live)],
+        routes=[ApiRoutes(each.routes(server), "/v1") for each in (files, models, live)],
         refusals=dict.fromkeys(paths, openai_refusal),
         max_message_bytes={"/v1/realtime": live.MAX_MESSAGE_BYTES},
     )
