@@ -30,7 +30,7 @@ from auricle.server.http.openapi import POSTED, answer, query_parameters, refusa
 from auricle.server.http.request_log import request_log
 from auricle.server.http.responses import GAPS_HEADER, json_response
 from auricle.server.jobs.intake import UploadContext
-from auricle.server.service import service_of
+from auricle.server.service import Service
 from auricle.server.uploads.multipart import boundary_of, read_form_parts
 from auricle.server.uploads.params import Fields, TranscriptionParams, check, with_model
 from auricle.server.uploads.short_audio import audio_format_of
@@ -58,42 +58,46 @@ _FORM: dict[str, Any] = {
     },
 }
 
-router = APIRouter(default_response_class=Response)
 
+def routes(service: Service) -> APIRouter:
+    """Return the routes of a server."""
+    router = APIRouter(default_response_class=Response)
+    uploads = service.uploads
 
-@router.post(
-    "/asr",
-    summary="Transcribe a file (whisper-asr-webservice)",
-    responses={
-        200: {
-            "description": "The transcript in the requested format.",
-            "content": {"text/plain": {"schema": {"type": "string"}}},
+    @router.post(
+        "/asr",
+        summary="Transcribe a file (whisper-asr-webservice)",
+        responses={
+            200: {
+                "description": "The transcript in the requested format.",
+                "content": {"text/plain": {"schema": {"type": "string"}}},
+            },
+            **refusals(ErrorBody, *POSTED, 404, 415, 422, 504),
         },
-        **refusals(ErrorBody, *POSTED, 404, 415, 422, 504),
-    },
-    openapi_extra={"requestBody": _FORM, "parameters": query_parameters(AsrQuery)},
-)
-async def post_asr(request: Request) -> Response:
-    """Return the transcript of a file as text, subtitles, TSV or JSON."""
-    async with UploadContext(service_of(request).uploads, request, accepts_basic=True) as context:
-        query, result = await _transcribe(context, parse_asr)
-        return await context.respond(result, partial(_response, query, result))
+        openapi_extra={"requestBody": _FORM, "parameters": query_parameters(AsrQuery)},
+    )
+    async def post_asr(request: Request) -> Response:
+        """Return the transcript of a file as text, subtitles, TSV or JSON."""
+        async with UploadContext(uploads, request, accepts_basic=True) as context:
+            query, result = await _transcribe(context, parse_asr)
+            return await context.respond(result, partial(_response, query, result))
 
+    @router.post(
+        "/detect-language",
+        summary="Detect the language of a file (whisper-asr-webservice)",
+        responses={
+            200: answer("The language of the first speech.", Detection),
+            **refusals(ErrorBody, *POSTED, 404, 415, 422, 504),
+        },
+        openapi_extra={"requestBody": _FORM, "parameters": query_parameters(DetectionQuery)},
+    )
+    async def post_detect_language(request: Request) -> Response:
+        """Return the language of the first 30 s of speech, wherever in the file they are."""
+        async with UploadContext(uploads, request, accepts_basic=True) as context:
+            _, result = await _transcribe(context, parse_detection, DETECTION_SAMPLES)
+            return json_response(detection(result.transcript))
 
-@router.post(
-    "/detect-language",
-    summary="Detect the language of a file (whisper-asr-webservice)",
-    responses={
-        200: answer("The language of the first speech.", Detection),
-        **refusals(ErrorBody, *POSTED, 404, 415, 422, 504),
-    },
-    openapi_extra={"requestBody": _FORM, "parameters": query_parameters(DetectionQuery)},
-)
-async def post_detect_language(request: Request) -> Response:
-    """Return the language of the first 30 s of speech, wherever in the file they are."""
-    async with UploadContext(service_of(request).uploads, request, accepts_basic=True) as context:
-        _, result = await _transcribe(context, parse_detection, DETECTION_SAMPLES)
-        return json_response(detection(result.transcript))
+    return router
 
 
 async def _transcribe(

@@ -18,7 +18,7 @@ def _mount(server: "Service") -> MountedApi:
     from auricle.apis.asr_webservice.errors import refusal
 
     return MountedApi(
-        routes=[ApiRoutes(each.router) for each in (files, status)],
+        routes=(ApiRoutes(files.routes(server)), ApiRoutes(status.routes())),
         refusals=dict.fromkeys(files.PATHS, refusal),
     )
 

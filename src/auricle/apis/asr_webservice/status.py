@@ -15,10 +15,13 @@ class _ProgramRoute(SelectiveRoute):
         return "text/html" not in headers.get("accept", "")
 
 
-router = APIRouter(route_class=_ProgramRoute, include_in_schema=False)
+def routes() -> APIRouter:
+    """Return the routes."""
+    router = APIRouter(route_class=_ProgramRoute, include_in_schema=False)
 
+    @router.get("/status")
+    async def get_version() -> Response:
+        """Return Auricle's version as JSON."""
+        return json_response({"version": f"Auricle {__version__}"}, headers={"vary": "accept"})
 
-@router.get("/status")
-async def get_version() -> Response:
-    """Return Auricle's version as JSON."""
-    return json_response({"version": f"Auricle {__version__}"}, headers={"vary": "accept"})
+    return router
