@@ -95,7 +95,7 @@ async def vosk(
     async with opened(spool_dir, live, ledger, **settings) as service:
         sockets = open_sockets("127.0.0.1", 0, "AURICLE_VOSK_PORT")
         vosk_port = sockets[0].getsockname()[1]
-        service.app.state.port_apps[vosk_port] = VoskApp(service.state)
+        service.app.state.port_apps[vosk_port] = VoskApp(service.state.streams, is_open=False)
         limiter = service.state.access.connection_limiter
         limited = [LimitedListener.around(listener, limiter) for listener in sockets]
         async with listening(service.app, plain=limited) as port:

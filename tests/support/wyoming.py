@@ -108,7 +108,7 @@ async def wyoming_port(state: Service) -> AsyncIterator[int]:
     sockets = open_sockets("127.0.0.1", 0, "AURICLE_WYOMING_PORT")
     limited = [LimitedListener.around(each, state.access.connection_limiter) for each in sockets]
     async with anyio.create_task_group() as group:
-        group.start_soon(WyomingServer(state).serve, limited)
+        group.start_soon(WyomingServer(state.streams, state.metrics).serve, limited)
         yield limited[0].getsockname()[1]
         group.cancel_scope.cancel()
 

@@ -10,19 +10,19 @@ key protects this port (:mod:`auricle.server.access.origins`).
 """
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from auricle.apis.vosk.settings import VoskSettings
 from auricle.apis.vosk.wire.live import VoskDialect
 from auricle.apis.vosk.wire.options import VoskOptions
+from auricle.engines.models import Models
 from auricle.server.access.origins import Origins
-from auricle.server.dialect_session import Handshake, serve_dialect
+from auricle.server.dialect_session import Handshake, Streams, serve_dialect
 from auricle.server.http.errors import deny_handshake, refuse
 from auricle.server.http.request_log import request_log
-from auricle.server.service import Service
 from auricle.values.errors import AuricleError, BadRequest, NotFound
 from auricle.values.types import ClientId
 
@@ -38,10 +38,16 @@ class _Route:
 
 
 class VoskApp:
-    """The ASGI application of Vosk's port."""
+    """The ASGI application of Vosk's port.
 
-    def __init__(self, server: Service) -> None:
-        self._server = server
+    Args:
+        streams: Serves the clients.
+        is_open: Whether other machines may use the port.
+    """
+
+    def __init__(self, streams: Streams, *, is_open: bool) -> None:
+        self._streams = streams
+        self._origins: Origins = replace(streams.access.origins, has_keys=False, is_open=is_open)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a Vosk client."""
@@ -53,14 +59,15 @@ class VoskApp:
             return
         websocket = WebSocket(scope, receive, send)
         try:
-            _check_page(self._server, websocket)
+            _check_page(self._origins, websocket)
         except AuricleError as error:
             await deny_handshake(websocket, error)
             return
-        await serve_dialect(self._server.streams, websocket, "vosk", _read, VOSK)
+        read = partial(_read, self._streams.models)
+        await serve_dialect(self._streams, websocket, "vosk", read, VOSK)
 
 
-def _check_page(server: Service, websocket: WebSocket) -> None:
+def _check_page(origins: Origins, websocket: WebSocket) -> None:
     """Reject a page of another site.
 
     Raises:
@@ -70,21 +77,18 @@ def _check_page(server: Service, websocket: WebSocket) -> None:
     headers: Headers = websocket.headers
     if "origin" not in headers:  # not a browser
         return
-    is_open = server.settings.section(VoskSettings).vosk_open
-    origins: Origins = replace(server.access.origins, has_keys=False, is_open=is_open)
     origins.check_origin(headers, websocket.scope["scheme"])
     origins.check_host(headers)
 
 
-def _read(websocket: WebSocket) -> Handshake:
-    server: Service = websocket.app.state.auricle
+def _read(models: Models, websocket: WebSocket) -> Handshake:
     values: dict[str, object] = dict(websocket.query_params)
     options, warnings = VoskOptions().merged(values)
     if "language" in values:
         options = options.with_language(values["language"])
     else:
         options = _with_language_of_path(options, websocket.url.path)
-    choice = server.recognition.models.choose(options.model)
+    choice = models.choose(options.model)
     warnings += choice.warnings
     return Handshake(VoskDialect(options, warnings), options.parameters(), None, warnings)
 

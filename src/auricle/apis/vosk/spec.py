@@ -44,7 +44,8 @@ def vosk_port(settings: Settings) -> "KeylessPort":
 def _mount(server: "Service") -> MountedApi:
     from auricle.apis.vosk.live import VoskApp
 
-    return MountedApi(ports=(HttpPort(vosk_port(server.settings), VoskApp(server)),))
+    port = vosk_port(server.settings)
+    return MountedApi(ports=(HttpPort(port, VoskApp(server.streams, is_open=port.is_open)),))
 
 
 def _clients() -> Sequence[ClientProfile]:

@@ -25,6 +25,7 @@ from auricle.apis.wyoming.wire.events import DescribedModel, WyomingDialect, inf
 from auricle.apis.wyoming.wire.framing import error_event
 from auricle.protocol.dialect import Reply
 from auricle.server.access.connection_limits import Peer
+from auricle.server.dialect_session import Streams
 from auricle.server.http.client_address import client_address
 from auricle.server.http.errors import CLIENT_LEFT_STATUS, CLIENT_VISIBLE_ERRORS, log_unexpected
 from auricle.server.http.request_log import log_session, request_log
@@ -40,7 +41,7 @@ from auricle.server.net.listen import ACCEPTS_AT_ONCE, BACKLOG
 from auricle.server.net.loop_budget import TimeShare
 from auricle.server.net.peer import PEER_EXTENSION
 from auricle.server.net.uvicorn_overrides.websocket import READ_BYTES, WRITE_BUFFER_BYTES
-from auricle.server.service import Service
+from auricle.server.telemetry.metrics import Metrics
 from auricle.values.commands import StreamParameters
 from auricle.values.errors import AuricleError, Draining, IdleTimeout, Overloaded
 from auricle.values.types import ClientId
@@ -61,11 +62,13 @@ class WyomingServer:
     """Serves Wyoming's clients while the application runs.
 
     Args:
-        server: The application's parts.
+        streams: Serves the utterances.
+        metrics: Count them.
     """
 
-    def __init__(self, server: Service) -> None:
-        self._server = server
+    def __init__(self, streams: Streams, metrics: Metrics) -> None:
+        self._streams = streams
+        self._metrics = metrics
         self._connections = 0
 
     async def serve(self, sockets: Sequence[socket.socket]) -> None:
@@ -84,7 +87,7 @@ class WyomingServer:
             await anyio.sleep_forever()
 
     def _accept(self, pipe: "_Pipe", group: TaskGroup) -> None:
-        error = self._server.access.connection_limiter.refusal(pipe.peer)
+        error = self._streams.access.connection_limiter.refusal(pipe.peer)
         if self._connections >= MAX_CONNECTIONS:
             error = Overloaded("The server has reached its limit of Wyoming connections.", RETRY_S)
         if error is not None:
@@ -102,13 +105,13 @@ class WyomingServer:
                 model.engine.author,
                 model.engine.url,
             )
-            for model in self._server.recognition.models
+            for model in self._streams.models
         ]
 
     async def _serve(self, pipe: "_Pipe") -> None:
         dialect = WyomingDialect(info_event(self._described(), auricle.__version__))
         try:
-            await _Connection(self._server, pipe, dialect).run()
+            await _Connection(self._streams, self._metrics, pipe, dialect).run()
         except Exception as error:
             log_unexpected(error)
         finally:
@@ -183,8 +186,11 @@ class _Pipe:
 class _Connection:
     """One client: a sequence of utterances."""
 
-    def __init__(self, server: Service, pipe: _Pipe, dialect: WyomingDialect) -> None:
-        self._server = server
+    def __init__(
+        self, streams: Streams, metrics: Metrics, pipe: _Pipe, dialect: WyomingDialect
+    ) -> None:
+        self._streams = streams
+        self._metrics = metrics
         self._pipe = pipe
         self._dialect = dialect
         self._share = TimeShare(time.monotonic())
@@ -232,7 +238,7 @@ class _Connection:
         raise IdleTimeout("The client is not reading fast enough; its send buffer is full.")
 
     async def _next_data(self) -> bytes:
-        limit_s = self._server.live.settings.idle_timeout_s
+        limit_s = self._streams.live.settings.idle_timeout_s
         with anyio.move_on_after(limit_s):
             return await self._pipe.receive()
         raise IdleTimeout(f"No data received for {limit_s:g} s.")
@@ -249,7 +255,7 @@ class _Connection:
         log.client = WYOMING
         status = 200
         try:
-            with self._server.lifecycle.request_scope():  # cancelled when draining is over
+            with self._streams.lifecycle.request_scope():  # cancelled when draining is over
                 return await self._listen(parameters, utterance)
             raise Draining()
         except AuricleError as error:
@@ -259,19 +265,19 @@ class _Connection:
             status = CLIENT_LEFT_STATUS
             raise
         finally:
-            self._server.metrics.count_request("TCP", "wyoming", status, log.code)
+            self._metrics.count_request("TCP", "wyoming", status, log.code)
             duration_ms = round((time.monotonic() - began_at) * 1000, 1)
             _log.info(
                 "request", route="wyoming", status=status, duration_ms=duration_ms, **log.line()
             )
 
     async def _listen(self, parameters: StreamParameters, utterance: "_WyomingSocket") -> bool:
-        live, log = self._server.live, request_log(utterance.scope)
-        self._server.lifecycle.check_serving()
+        live, log = self._streams.live, request_log(utterance.scope)
+        self._streams.lifecycle.check_serving()
         address = client_address(utterance.scope)
         place = live.admit(WYOMING, address, model=parameters.model)
-        owner = self._server.access.keyless_owner
-        group = self._server.streams.background
+        owner = self._streams.access.keyless_owner
+        group = self._streams.background
         runner = await live.open(group, WYOMING, parameters, place, source="wyoming", owner=owner)
         live.metrics.count_dialect_session("wyoming")
         log.details["session"] = runner.session.id
@@ -283,7 +289,7 @@ class _Connection:
                 live,
                 runner,
                 self._dialect,
-                drain_s=self._server.streams.drain_s,
+                drain_s=self._streams.drain_s,
                 lets_finish=True,
             ).run()
         finally:

@@ -36,8 +36,8 @@ def wyoming_port(settings: Settings) -> "KeylessPort":
 def _mount(server: "Service") -> MountedApi:
     from auricle.apis.wyoming.live import WyomingServer
 
-    port = wyoming_port(server.settings)
-    return MountedApi(ports=(TcpPort(port, WyomingServer(server).serve),))
+    own = WyomingServer(server.streams, server.metrics)
+    return MountedApi(ports=(TcpPort(wyoming_port(server.settings), own.serve),))
 
 
 def _clients() -> Sequence[ClientProfile]:
