@@ -14,7 +14,6 @@ import h11
 import pytest
 import uvicorn
 from starlette.applications import Starlette
-from uvicorn.lifespan.on import LifespanOn
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -23,7 +22,7 @@ from websockets.server import ServerProtocol
 
 from auricle.server.net.http_framing import ServerConnection
 from auricle.server.net.uvicorn_overrides.http_connection import HttpConnection
-from auricle.server.net.uvicorn_overrides.server import Lifespan, Server
+from auricle.server.net.uvicorn_overrides.server import Server
 from auricle.server.net.uvicorn_overrides.websocket import WebSocketConnection
 
 pytestmark = pytest.mark.unit
@@ -31,10 +30,6 @@ pytestmark = pytest.mark.unit
 CONFIG = uvicorn.Config(Starlette(), log_config=None)
 
 USED_OF_SERVER = {"config", "handle_exit", "on_tick", "server_state", "should_exit", "startup"}
-USED_OF_LIFESPAN = {
-    *("error_occurred", "main", "receive_queue", "should_exit", "startup", "startup_event"),
-    "startup_failed",
-}
 SET_WHEN_IT_STARTS = {"lifespan", "servers"}
 
 USED_OF_HTTP = {
@@ -121,12 +116,6 @@ async def test_of_the_server() -> None:
     sources = source_of(uvicorn.Server._serve) + source_of(uvicorn.Server.startup)
     assert {name for name in SET_WHEN_IT_STARTS if f"self.{name}" not in sources} == set()
     assert asyncio.iscoroutinefunction(uvicorn.Server.on_tick)
-
-
-async def test_of_the_lifespan() -> None:
-    base = LifespanOn(CONFIG)
-    assert used(Lifespan, base) == USED_OF_LIFESPAN
-    assert "config.lifespan_class(config)" in source_of(uvicorn.Server._serve)
 
 
 def test_of_tls_in_asyncio() -> None:

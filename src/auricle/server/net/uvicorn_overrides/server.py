@@ -1,4 +1,4 @@
-"""uvicorn's server, with TLS timeouts, two backlogs, and a start and exit that its owner reports.
+"""uvicorn's server, with TLS timeouts, two backlogs, and an exit that its owner decides.
 
 asyncio allocates a 256 KiB read buffer per TLS connection before any authentication: a thousand
 silent connections would hold 256 MB. A TLS record has at most 16 KiB, so a buffer of that size is
@@ -15,7 +15,6 @@ from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
-from uvicorn.lifespan.on import LifespanOn
 
 from auricle.server.net.listen import ACCEPTS_AT_ONCE, BACKLOG
 from auricle.server.net.uvicorn_overrides.http_connection import MAX_HEAD_BYTES, HttpConnection
@@ -46,7 +45,7 @@ def uvicorn_config(app: FastAPI) -> AppConfig:
         ws_max_size=MAX_MESSAGE_BYTES,
         ws_ping_interval=None,  # we stop reading as back-pressure, which would delay pongs
         ws_per_message_deflate=False,  # costs 95 ms for 2 MB of audio and saves nothing
-        lifespan="on",
+        lifespan="off",
         log_config=None,
         access_log=False,
         proxy_headers=False,
@@ -55,17 +54,6 @@ def uvicorn_config(app: FastAPI) -> AppConfig:
         timeout_graceful_shutdown=CLOSE_S,
         backlog=ACCEPTS_AT_ONCE,
     )
-
-
-class Lifespan(LifespanOn):
-    """Starts and stops the application; the caller reports that it can't start."""
-
-    async def startup(self) -> None:
-        """Start the application; ``should_exit`` says that it failed."""
-        self._running = asyncio.create_task(self.main())  # a task that is not referenced may vanish
-        await self.receive_queue.put({"type": "lifespan.startup"})
-        await self.startup_event.wait()
-        self.should_exit = self.startup_failed or self.error_occurred
 
 
 class Server(uvicorn.Server):
@@ -89,14 +77,13 @@ class Server(uvicorn.Server):
         super().__init__(config)
         if not config.loaded:
             config.load()
-        config.lifespan_class = Lifespan  # there is no parameter for it
         self._tls = tls
         self._may_exit = may_exit
         self._plain = plain
         self._signals = 0
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start the application, then listen.
+        """Listen.
 
         uvicorn has no settings for TLS timeouts, and one number for both backlogs: the sockets'
         backlog is larger than the number of connections accepted at once.
