@@ -79,7 +79,7 @@ def create_app(service: Service) -> FastAPI:
     app.state.refusals = apis.refusals
     app.state.port_apps = {}  # once they listen
     _include(app, apis.routes)
-    for router in (health.router, metrics.router):
+    for router in (health.routes(service), metrics.routes(service.metrics, service.access.keyring)):
         app.include_router(router, tags=["Health"])
     app.include_router(pages_router())
     app.include_router(documentation_router())
@@ -93,7 +93,7 @@ def create_app(service: Service) -> FastAPI:
     app.add_middleware(PortApps, apps=app.state.port_apps)
     app.add_middleware(ConnectionLimitMiddleware, limiter=service.access.connection_limiter)
     app.add_middleware(LingeringClose)
-    app.add_middleware(AccessLogMiddleware, server=service)
+    app.add_middleware(AccessLogMiddleware, lifecycle=service.lifecycle, metrics=service.metrics)
     if settings.hsts_s:
         app.add_middleware(StrictTransport, max_age_s=settings.hsts_s)
     app.add_middleware(TrustedProxies, trusted=settings.trusted_proxies)

@@ -11,6 +11,7 @@ has to stop its workers.
 import socket
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import anyio
 import structlog
@@ -24,7 +25,7 @@ from auricle.server.drain import Drain, DrainStep
 from auricle.server.net.listen import open_sockets
 from auricle.server.net.tls import Certificate
 from auricle.server.net.uvicorn_overrides.server import Server, uvicorn_config
-from auricle.server.ops.agent_check import serve_agent
+from auricle.server.ops.agent_check import line_of, serve_agent
 from auricle.server.service import Service
 
 _NO_PORTS: Mapping[ApiPort, Sequence[socket.socket]] = {}
@@ -87,7 +88,9 @@ async def serve(
             if certificate is not None:
                 tasks.start_soon(certificate.follow)
             if agent:
-                tasks.start_soon(serve_agent, service, agent)
+                transcriber = service.recognition.transcriber
+                line = partial(line_of, transcriber, service.lifecycle, service.live)
+                tasks.start_soon(serve_agent, line, agent)
             for port, listening in limited.items():
                 _attach(app, tasks, port, listening)
             await server.serve(sockets=list(sockets))

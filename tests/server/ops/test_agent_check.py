@@ -8,7 +8,7 @@ import pytest
 
 from auricle.config.settings import LiveSettings, ServerSettings
 from auricle.server.main import agent_sockets
-from auricle.server.ops.agent_check import agent_line, serve_agent
+from auricle.server.ops.agent_check import agent_line, line_of, serve_agent
 from auricle.values.errors import SetupError
 from auricle.values.transcriber import WorkerState, WorkerStats
 from auricle.values.types import ANONYMOUS
@@ -57,7 +57,9 @@ async def ask(port: int, said: bytes = b"") -> bytes:
 def agent_beside(service: Live, group: anyio.abc.TaskGroup) -> int:
     listener = socket.create_server(("127.0.0.1", 0))
     listener.setblocking(False)
-    group.start_soon(partial(serve_agent, service.state, [listener]))
+    state = service.state
+    line = partial(line_of, state.recognition.transcriber, state.lifecycle, state.live)
+    group.start_soon(serve_agent, line, [listener])
     return int(listener.getsockname()[1])
 
 

@@ -14,7 +14,8 @@ from auricle.server.http.client_address import client_address
 from auricle.server.http.errors import CLIENT_LEFT_STATUS, UNMATCHED, refuse
 from auricle.server.http.log_sampling import LineSampler
 from auricle.server.http.request_log import request_log
-from auricle.server.service import Service
+from auricle.server.lifecycle import Lifecycle
+from auricle.server.telemetry.metrics import Metrics
 from auricle.values.errors import Draining
 
 _PROBES = frozenset({"/livez", "/readyz", "/health", "/health/history", "/metrics"})
@@ -25,9 +26,10 @@ _log = structlog.get_logger("auricle.server")
 class AccessLogMiddleware:
     """ASGI middleware that counts, logs and cancels requests."""
 
-    def __init__(self, app: ASGIApp, server: Service) -> None:
+    def __init__(self, app: ASGIApp, lifecycle: Lifecycle, metrics: Metrics) -> None:
         self._app = app
-        self._server = server
+        self._lifecycle = lifecycle
+        self._metrics = metrics
         self._unauthorized = LineSampler()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -46,9 +48,9 @@ class AccessLogMiddleware:
                 status = message["status"]
             await send(message)
 
-        self._server.metrics.in_progress.inc()
+        self._metrics.in_progress.inc()
         try:
-            with self._server.lifecycle.request_scope() as time_is_up:
+            with self._lifecycle.request_scope() as time_is_up:
                 await self._app(scope, receive, noting_send)
             if time_is_up.cancelled_caught and status == CLIENT_LEFT_STATUS:
                 request_log(scope).code = Draining.code
@@ -56,7 +58,7 @@ class AccessLogMiddleware:
                 response.headers["connection"] = "close"
                 await response(scope, receive, noting_send)
         finally:
-            self._server.metrics.in_progress.dec()
+            self._metrics.in_progress.dec()
             self._note(scope, status, time.monotonic() - began_at)
 
     async def _watch_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -75,7 +77,7 @@ class AccessLogMiddleware:
             await send(message)
 
         try:
-            with self._server.lifecycle.request_scope():
+            with self._lifecycle.request_scope():
                 await self._app(scope, receive, noting_send)
         finally:
             self._note(scope, status, time.monotonic() - began_at)
@@ -83,7 +85,7 @@ class AccessLogMiddleware:
     def _note(self, scope: Scope, status: int, duration_s: float) -> None:
         record, route = request_log(scope), _route(scope)
         method = scope.get("method", "GET")  # a WebSocket handshake is a GET
-        self._server.metrics.count_request(method, route, status, record.code)
+        self._metrics.count_request(method, route, status, record.code)
         sampled: dict[str, object] = {}
         if status == 401:
             address = client_address(scope)

@@ -9,9 +9,11 @@ once.
 import asyncio
 import math
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from auricle.server.service import Service
+from auricle.server.lifecycle import Lifecycle
+from auricle.server.live.registry import LiveSessions
+from auricle.values.transcriber import Transcriber
 
 MIN_PERCENT = 1
 """A full server still answers clients, with Retry-After; a weight of 0 would drain it."""
@@ -34,39 +36,44 @@ def agent_line(*, is_ready: bool, is_draining: bool, free_share: float) -> bytes
     return b"up ready %d%%\n" % percent  # `up` undoes `down`, `ready` undoes `drain`
 
 
-def line_of(server: Service) -> bytes:
+def line_of(transcriber: Transcriber, lifecycle: Lifecycle, live: LiveSessions) -> bytes:
     """Return the current line for a server.
 
     The free share is the lower one of two: live session slots, and recognition capacity.
     """
     return agent_line(
-        is_ready=server.recognition.transcriber.stats().is_working,
-        is_draining=server.lifecycle.is_draining,
-        free_share=min(server.live.free_share, 1.0 - server.live.load),
+        is_ready=transcriber.stats().is_working,
+        is_draining=lifecycle.is_draining,
+        free_share=min(live.free_share, 1.0 - live.load),
     )
 
 
 class _Answer(asyncio.Protocol):
     """One connection: sends the line, then closes."""
 
-    def __init__(self, server: Service) -> None:
-        self._server = server
+    def __init__(self, line: Callable[[], bytes]) -> None:
+        self._line = line
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         transport.pause_reading()
-        transport.write(line_of(self._server))
+        transport.write(self._line())
         if transport.get_write_buffer_size():  # the line doesn't fit the socket's buffer
             transport.abort()
         else:
             transport.close()
 
 
-async def serve_agent(server: Service, sockets: Sequence[socket.socket]) -> None:
-    """Serve agent checks until cancelled; closes the sockets at the end."""
+async def serve_agent(line: Callable[[], bytes], sockets: Sequence[socket.socket]) -> None:
+    """Serve agent checks until cancelled; closes the sockets at the end.
+
+    Args:
+        line: Returns the current line.
+        sockets: The listening sockets.
+    """
     loop = asyncio.get_running_loop()
     listeners = [
-        await loop.create_server(lambda: _Answer(server), sock=listening, backlog=BACKLOG)
+        await loop.create_server(lambda: _Answer(line), sock=listening, backlog=BACKLOG)
         for listening in sockets
     ]
     try:

@@ -14,9 +14,13 @@ from auricle.protocol.errors import ErrorResponse
 from auricle.server.http.errors import error_response
 from auricle.server.http.openapi import answer, refusals
 from auricle.server.http.responses import json_response
-from auricle.server.lifecycle import RETRY_S
-from auricle.server.service import Service, service_of
-from auricle.server.telemetry.history import exit_body
+from auricle.server.jobs.background_jobs.jobs import BackgroundJobs
+from auricle.server.lifecycle import RETRY_S, Lifecycle
+from auricle.server.live.registry import LiveSessions
+from auricle.server.service import Service
+from auricle.server.storage import Storage
+from auricle.server.telemetry.history import History, exit_body
+from auricle.server.telemetry.metrics import Metrics
 from auricle.values.errors import Draining, NoWorkerReady
 from auricle.values.optional_workers import OPTIONAL_KINDS, OptionalWorkers
 from auricle.values.transcriber import ModelStats, Stats, WorkerStats
@@ -24,8 +28,6 @@ from auricle.values.transcriber import ModelStats, Stats, WorkerStats
 _VERSION = version("auricle")
 
 _REFUSALS = refusals(ErrorResponse)
-
-router = APIRouter(default_response_class=Response)
 
 
 class _Alive(TypedDict):
@@ -36,64 +38,64 @@ class _Ready(TypedDict):
     ready: bool
 
 
-@router.head("/livez", include_in_schema=False)
-@router.get(
-    "/livez",
-    summary="Liveness",
-    responses={200: answer("The server is alive.", _Alive), **_REFUSALS},
-)
-async def get_livez() -> Response:
-    """Return 200 while the event loop runs."""
-    return json_response(_Alive(alive=True))
+def routes(service: Service) -> APIRouter:
+    """Return the routes of a server."""
+    router = APIRouter(default_response_class=Response)
+    keyring, history = service.access.keyring, service.history
 
-
-@router.head("/readyz", include_in_schema=False)
-@router.get(
-    "/readyz",
-    summary="Readiness",
-    responses={200: answer("The server is ready.", _Ready), **_REFUSALS},
-)
-async def get_readyz(request: Request) -> Response:
-    """Return 200 only while a ready worker has lately finished a job or passed a self-test."""
-    server = service_of(request)
-    if server.lifecycle.is_draining:
-        return error_response(Draining())
-    if not server.recognition.transcriber.stats().is_working:
-        return error_response(NoWorkerReady("No worker is ready, or all are overdue.", RETRY_S))
-    return json_response(_Ready(ready=True))
-
-
-@router.head("/health", include_in_schema=False)
-@router.get(
-    "/health",
-    summary="Health",
-    responses={200: answer("The current state.", dict[str, Any]), **_REFUSALS},
-)
-async def get_health(request: Request) -> Response:
-    """Return the state of workers, queue and jobs; stacks and clients for the operator only."""
-    server = service_of(request)
-    return json_response(health_body(server, server.access.keyring.is_operator(request.headers)))
-
-
-@router.get(
-    "/health/history",
-    summary="History of the last 15 minutes",
-    responses={200: answer("The current state.", dict[str, Any]), **_REFUSALS},
-)
-async def get_history(request: Request) -> Response:
-    """Return the last 15 minutes; crash stacks only with the operator's key."""
-    server = service_of(request)
-    is_operator = server.access.keyring.is_operator(request.headers)
-    return json_response(
-        server.history.body(time.monotonic(), time.time(), with_stacks=is_operator)
+    @router.head("/livez", include_in_schema=False)
+    @router.get(
+        "/livez",
+        summary="Liveness",
+        responses={200: answer("The server is alive.", _Alive), **_REFUSALS},
     )
+    async def get_livez() -> Response:
+        """Return 200 while the event loop runs."""
+        return json_response(_Alive(alive=True))
+
+    @router.head("/readyz", include_in_schema=False)
+    @router.get(
+        "/readyz",
+        summary="Readiness",
+        responses={200: answer("The server is ready.", _Ready), **_REFUSALS},
+    )
+    async def get_readyz() -> Response:
+        """Return 200 only while a ready worker has lately finished a job or passed a self-test."""
+        if service.lifecycle.is_draining:
+            return error_response(Draining())
+        if not service.recognition.transcriber.stats().is_working:
+            return error_response(NoWorkerReady("No worker is ready, or all are overdue.", RETRY_S))
+        return json_response(_Ready(ready=True))
+
+    @router.head("/health", include_in_schema=False)
+    @router.get(
+        "/health",
+        summary="Health",
+        responses={200: answer("The current state.", dict[str, Any]), **_REFUSALS},
+    )
+    async def get_health(request: Request) -> Response:
+        """Return the state of workers, queue and jobs; stacks and clients for the operator only."""
+        return json_response(health_body(service, keyring.is_operator(request.headers)))
+
+    @router.get(
+        "/health/history",
+        summary="History of the last 15 minutes",
+        responses={200: answer("The current state.", dict[str, Any]), **_REFUSALS},
+    )
+    async def get_history(request: Request) -> Response:
+        """Return the last 15 minutes; crash stacks only with the operator's key."""
+        is_operator = keyring.is_operator(request.headers)
+        body = history.body(time.monotonic(), time.time(), with_stacks=is_operator)
+        return json_response(body)
+
+    return router
 
 
 def health_body(server: Service, is_operator: bool) -> dict[str, object]:
     """Return the body of ``/health``."""
     asr, decode = server.recognition.transcriber.stats(), server.recognition.decoder.stats()
     return {
-        "status": _status(asr, decode, server),
+        "status": _status(asr, decode, server.lifecycle, server.storage),
         "draining": server.lifecycle.is_draining,
         "version": _VERSION,
         "model": asr.model,
@@ -108,7 +110,7 @@ def health_body(server: Service, is_operator: bool) -> dict[str, object]:
             "max_audio_s": round(asr.queue.max_audio_s, 3),
         },
         "jobs": asdict(asr.jobs),
-        "background_jobs": _background_jobs(server),
+        "background_jobs": _background_jobs(server.jobs, server.metrics),
         "files": {
             "working": server.uploads.file_slots.taken + len(server.jobs.runner),
             "max": server.uploads.file_slots.total + server.jobs.runner.max_running,
@@ -120,15 +122,17 @@ def health_body(server: Service, is_operator: bool) -> dict[str, object]:
             "waiting": server.live.waiting,
             "max": server.live.settings.max_sessions,
         },
-        "live": _live(server),
-        "host": _host(server),
-        "clients": _clients(server) if is_operator or not server.access.keyring.has_keys else None,
+        "live": _live(server.live),
+        "host": _host(server.history),
+        "clients": _clients(server.metrics)
+        if is_operator or not server.access.keyring.has_keys
+        else None,
     }
 
 
-def _background_jobs(server: Service) -> dict[str, object]:
+def _background_jobs(jobs: BackgroundJobs, metrics: Metrics) -> dict[str, object]:
     """Return the unfinished jobs in the database, and those that this server has ended."""
-    backlog, ended = server.jobs.start_estimate.backlog, server.metrics.job_runs
+    backlog, ended = jobs.start_estimate.backlog, metrics.job_runs
     return {
         "queued": backlog.queued,
         "running": backlog.running,
@@ -138,9 +142,9 @@ def _background_jobs(server: Service) -> dict[str, object]:
     }
 
 
-def _live(server: Service) -> dict[str, object]:
+def _live(live: LiveSessions) -> dict[str, object]:
     """Return how many people are transcribed live, and how many the machine holds."""
-    load = server.live.admission.load()
+    load = live.admission.load()
     return {
         "speakers": round(load.speakers, 1),
         "capacity": round(load.capacity, 1),
@@ -151,9 +155,9 @@ def _live(server: Service) -> dict[str, object]:
     }
 
 
-def _host(server: Service) -> dict[str, object] | None:
+def _host(history: History) -> dict[str, object] | None:
     """Return the use of the host; ``None`` before it was read."""
-    if (host := server.history.host) is None:
+    if (host := history.host) is None:
         return None
     return {
         "cores": host.cores,
@@ -163,7 +167,7 @@ def _host(server: Service) -> dict[str, object] | None:
     }
 
 
-def _clients(server: Service) -> list[dict[str, object]]:
+def _clients(metrics: Metrics) -> list[dict[str, object]]:
     return [
         {
             "client": usage.client,
@@ -171,7 +175,7 @@ def _clients(server: Service) -> list[dict[str, object]]:
             "audio_s": round(usage.audio_s, 1),
             "sessions": usage.sessions,
         }
-        for usage in server.metrics.clients.usage()
+        for usage in metrics.clients.usage()
     ]
 
 
@@ -196,13 +200,12 @@ def _optional_pool(stats: Stats, with_stacks: bool) -> dict[str, object]:
     }
 
 
-def _status(asr: Stats, decode: Stats, server: Service) -> str:
-    if server.lifecycle.is_draining or not asr.ready:
+def _status(asr: Stats, decode: Stats, lifecycle: Lifecycle, storage: Storage) -> str:
+    if lifecycle.is_draining or not asr.ready:
         return "down"
     workers = (*asr.workers, *decode.workers)
     is_well = asr.is_working and decode.ready and all(worker.state.is_up for worker in workers)
     is_well = is_well and not any(model.error for model in asr.models)
-    storage = server.storage
     is_well = is_well and not storage.spool.is_failing and not storage.database.is_failing
     return "ok" if is_well else "degraded"
 

@@ -64,8 +64,6 @@ _WEBHOOK_OUTCOMES = {
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # unused series
 
-router = APIRouter(default_response_class=Response)
-
 
 def _never() -> bool:
     return False
@@ -328,16 +326,20 @@ def _model_families(models: Sequence[ModelStats]) -> Iterator[Metric]:
     yield from (states, workers, audio, jobs)
 
 
-@router.get(
-    "/metrics",
-    summary="Prometheus metrics",
-    responses={200: answer("All metrics.", str, "text/plain"), **refusals(ErrorResponse)},
-)
-async def get_metrics(request: Request) -> Response:
-    """Return all metrics in Prometheus' text format; those per client only to the operator."""
-    metrics: Metrics = request.app.state.auricle.metrics
-    keyring: Keyring = request.app.state.auricle.access.keyring
-    text = generate_latest(metrics.registry)
-    if not keyring.has_keys or keyring.is_operator(request.headers):
-        text += generate_latest(metrics.clients.registry)
-    return Response(text, media_type=CONTENT_TYPE_LATEST)
+def routes(metrics: Metrics, keyring: Keyring) -> APIRouter:
+    """Return the routes of a server."""
+    router = APIRouter(default_response_class=Response)
+
+    @router.get(
+        "/metrics",
+        summary="Prometheus metrics",
+        responses={200: answer("All metrics.", str, "text/plain"), **refusals(ErrorResponse)},
+    )
+    async def get_metrics(request: Request) -> Response:
+        """Return all metrics in Prometheus' text format; those per client only to the operator."""
+        text = generate_latest(metrics.registry)
+        if not keyring.has_keys or keyring.is_operator(request.headers):
+            text += generate_latest(metrics.clients.registry)
+        return Response(text, media_type=CONTENT_TYPE_LATEST)
+
+    return router
