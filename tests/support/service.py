@@ -3,7 +3,7 @@
 import base64
 import socket
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +15,7 @@ from anyio.from_thread import start_blocking_portal
 from fastapi import FastAPI
 from pydantic import SecretStr
 from starlette.testclient import TestClient
+from starlette.types import ASGIApp
 
 from auricle.apis.registry import all_products, find_apis
 from auricle.config.optional import optional_sections
@@ -29,7 +30,7 @@ from auricle.config.settings import (
 from auricle.engines.models import ModelTable
 from auricle.server.app import create_app
 from auricle.server.net.tls import Certificate
-from auricle.server.net.uvicorn_overrides.server import Server, uvicorn_config
+from auricle.server.net.uvicorn_overrides.server import NO_PORT_APPS, Server, uvicorn_config
 from auricle.server.service import Backends, Service, open_service
 from auricle.server.uploads.spool import CHECK_PREFIX
 from auricle.values.optional_workers import NO_OPTIONAL_WORKERS, OptionalWorkers
@@ -206,7 +207,7 @@ async def live(
 async def listening(
     app: FastAPI,
     certificate: Certificate | None = None,
-    plain: Sequence[socket.socket] = (),
+    port_apps: Mapping[socket.socket, ASGIApp] = NO_PORT_APPS,
 ) -> AsyncIterator[int]:
     """Run an application under uvicorn as we run it, and give its port."""
     listener = socket.create_server(("127.0.0.1", 0))
@@ -214,7 +215,7 @@ async def listening(
     config = uvicorn_config(app)
     if hasattr(app.state, "apis"):
         config.max_message_bytes = app.state.apis.max_message_bytes
-    server = Server(config, tls, plain=plain)
+    server = Server(config, tls, port_apps=port_apps)
     async with anyio.create_task_group() as group:
         group.start_soon(server._serve, [listener])  # serve() would take over the signals
         await poll_until(lambda: server.started and server.servers)

@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from socket import socket
 from typing import Any
 
 import anyio
+from starlette.types import ASGIApp
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
@@ -95,10 +97,12 @@ async def vosk(
     async with opened(spool_dir, live, ledger, **settings) as service:
         sockets = open_sockets("127.0.0.1", 0, "AURICLE_VOSK_PORT")
         vosk_port = sockets[0].getsockname()[1]
-        service.app.state.port_apps[vosk_port] = VoskApp(service.state.streams, is_open=False)
+        app = VoskApp(service.state.streams, is_open=False)
         limiter = service.state.access.connection_limiter
-        limited = [LimitedListener.around(listener, limiter) for listener in sockets]
-        async with listening(service.app, plain=limited) as port:
+        apps: dict[socket, ASGIApp] = {
+            LimitedListener.around(listener, limiter): app for listener in sockets
+        }
+        async with listening(service.app, port_apps=apps) as port:
             yield VoskService(
                 service.app, service.transcriber, service.decoder, port=port, vosk_port=vosk_port
             )

@@ -77,7 +77,6 @@ def create_app(service: Service) -> FastAPI:
     apis = MountedApi.all_of(api.mount(service).titled(api.title) for api in service.apis)
     app.state.apis = apis
     app.state.refusals = apis.refusals
-    app.state.port_apps = {}  # once they listen
     _include(app, apis.routes)
     for router in (health.routes(service), metrics.routes(service.metrics, service.access.keyring)):
         app.include_router(router, tags=["Health"])
@@ -90,7 +89,7 @@ def create_app(service: Service) -> FastAPI:
         cross_origin, allowed=service.access.origins.allowed, exposed_headers=apis.exposed_headers
     )
     app.add_middleware(TrustedHostMiddleware, origins=service.access.origins)
-    app.add_middleware(PortApps, apps=app.state.port_apps)
+    app.add_middleware(PortApps)
     app.add_middleware(ConnectionLimitMiddleware, limiter=service.access.connection_limiter)
     app.add_middleware(LingeringClose)
     app.add_middleware(AccessLogMiddleware, lifecycle=service.lifecycle, metrics=service.metrics)

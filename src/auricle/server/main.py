@@ -17,6 +17,7 @@ import anyio
 import structlog
 from anyio.abc import TaskGroup
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from auricle.config.settings import ServerSettings
 from auricle.server.access.connection_limits import LimitedListener
@@ -69,14 +70,19 @@ async def serve(
         for port, opened in ports.items()
     }
     of_ports = [each for listening in limited.values() for each in listening]
-    plain = [each for port in limited if isinstance(port, HttpPort) for each in limited[port]]
+    port_apps: Mapping[socket.socket, ASGIApp] = {
+        listening: port.app
+        for port, opened in limited.items()
+        if isinstance(port, HttpPort)
+        for listening in opened
+    }
     config = uvicorn_config(app)
     config.max_message_bytes = app.state.apis.max_message_bytes
     server = Server(
         config,
         None if certificate is None else certificate.context,
         _ServerDrain(service).may_exit,
-        plain,
+        port_apps,
     )
     agent = agent_sockets(settings)
     sockets = [
@@ -92,7 +98,7 @@ async def serve(
                 line = partial(line_of, transcriber, service.lifecycle, service.live)
                 tasks.start_soon(serve_agent, line, agent)
             for port, listening in limited.items():
-                _attach(app, tasks, port, listening)
+                _attach(tasks, port, listening)
             await server.serve(sockets=list(sockets))
             tasks.cancel_scope.cancel()
     finally:
@@ -100,19 +106,14 @@ async def serve(
             each.close()
 
 
-def _attach(
-    app: FastAPI, tasks: TaskGroup, port: ApiPort, sockets: Sequence[socket.socket]
-) -> None:
-    """Serve a port of an API, and announce it if it is configured."""
+def _attach(tasks: TaskGroup, port: ApiPort, sockets: Sequence[socket.socket]) -> None:
+    """Serve a port of an API that is not HTTP, and announce it if it is configured."""
     if not sockets:
         return
-    number = sockets[0].getsockname()[1]
-    match port:
-        case HttpPort():
-            app.state.port_apps[number] = port.app
-        case TcpPort():
-            tasks.start_soon(port.serve, sockets)
+    if isinstance(port, TcpPort):
+        tasks.start_soon(port.serve, sockets)
     if port.keyless.service_type:
+        number = sockets[0].getsockname()[1]
         tasks.start_soon(port.keyless.announcer(number).serve)
 
 

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from auricle.server.http.port_apps import PortApps
+from auricle.server.http.port_apps import PORT_APP, PortApps
 
 pytestmark = pytest.mark.unit
 
@@ -15,18 +15,15 @@ def note(called: list[str], name: str) -> ASGIApp:
     return app
 
 
-@pytest.mark.parametrize(
-    ("scope", "name"),
-    [
-        ({"type": "http", "server": ("127.0.0.1", 2700)}, "port"),
-        ({"type": "websocket", "server": ("::1", 2700)}, "port"),
-        ({"type": "http", "server": ("127.0.0.1", 8000)}, "main"),
-        ({"type": "http", "server": None}, "main"),
-        ({"type": "lifespan"}, "main"),
-    ],
-)
-async def test_the_port_chooses_the_application(scope: Any, name: str) -> None:
+@pytest.mark.parametrize("kind", ["http", "websocket"])
+async def test_the_port_chooses_the_application(kind: str) -> None:
     called: list[str] = []
-    apps = PortApps(note(called, "main"), {2700: note(called, "port")})
-    await apps(scope, None, None)  # type: ignore[arg-type]  # neither is called
-    assert called == [name]
+    apps = PortApps(note(called, "main"))
+    states: list[dict[str, Any]] = [
+        {"state": {PORT_APP: note(called, "port")}},
+        {"state": {}},
+        {},  # other ASGI servers
+    ]
+    for state in states:
+        await apps({"type": kind, **state}, None, None)  # type: ignore[arg-type]  # neither is called
+    assert called == ["port", "main", "main"]

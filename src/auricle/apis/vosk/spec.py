@@ -19,8 +19,8 @@ def vosk_port(settings: Settings) -> "KeylessPort":
     """Return Vosk's port.
 
     Raises:
-        SetupError: It has the number of the API's port. Its clients are known by that number,
-            so those of the API would need no key.
+        SetupError: It has the number of the API's port. Firewalls know ports by their number, and
+            only clients of the API need a key.
     """
     from auricle.server.access.keyless_port import KeylessPort
 

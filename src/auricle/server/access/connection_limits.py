@@ -206,7 +206,7 @@ class ConnectionLimitMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the application, or reject the request."""
-        if scope["type"] == "lifespan" or scope["path"] == "/livez":  # liveness is never limited
+        if scope["path"] == "/livez":  # liveness is never limited
             await self._app(scope, receive, send)
             return
         network = network_of(client_address(scope))

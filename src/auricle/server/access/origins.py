@@ -133,13 +133,12 @@ class TrustedHostMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the application if the Host name is accepted."""
-        if scope["type"] != "lifespan":
-            try:
-                self._origins.check_host(Headers(scope=scope))
-            except ForbiddenHost as error:
-                request_log(scope).code = error.code
-                await refuse(scope, error)(scope, receive, send)
-                return
+        try:
+            self._origins.check_host(Headers(scope=scope))
+        except ForbiddenHost as error:
+            request_log(scope).code = error.code
+            await refuse(scope, error)(scope, receive, send)
+            return
         await self._app(scope, receive, send)
 
 

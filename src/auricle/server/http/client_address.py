@@ -56,8 +56,7 @@ class TrustedProxies:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the application."""
-        if scope["type"] != "lifespan":
-            self._resolve(scope)
+        self._resolve(scope)
         await self._app(scope, receive, send)
 
     def _resolve(self, scope: Scope) -> None:

@@ -70,8 +70,6 @@ def request_id_of(scope: Scope) -> str:
 
 def with_request_id(scope: Scope, send: Send) -> Send:
     """Return a ``send`` that adds the request's id to the response headers."""
-    if scope["type"] not in ("http", "websocket"):
-        return send
     header = (REQUEST_ID.encode(), request_id_of(scope).encode())
 
     async def send_with_id(message: Message) -> None:

@@ -15,9 +15,6 @@ _IS_HEAD = "auricle.is_head"
 
 async def serve_uniformly(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
     """Run the application with the trailing slash removed, and with GET in place of HEAD."""
-    if scope["type"] not in ("http", "websocket"):
-        await app(scope, receive, send)
-        return
     scope["path"] = without_slash(scope["path"])
     if scope["type"] == "websocket" or scope["method"] != "HEAD":
         await app(scope, receive, send)

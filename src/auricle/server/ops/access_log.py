@@ -37,9 +37,6 @@ class AccessLogMiddleware:
         if scope["type"] == "websocket":
             await self._watch_socket(scope, receive, send)
             return
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
         began_at, status = time.monotonic(), CLIENT_LEFT_STATUS
 
         async def noting_send(message: Message) -> None:

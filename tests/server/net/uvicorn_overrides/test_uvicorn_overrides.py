@@ -30,7 +30,7 @@ pytestmark = pytest.mark.unit
 CONFIG = uvicorn.Config(Starlette(), log_config=None)
 
 USED_OF_SERVER = {"config", "handle_exit", "on_tick", "server_state", "should_exit", "startup"}
-SET_WHEN_IT_STARTS = {"lifespan", "servers"}
+SET_WHEN_IT_STARTS = {"servers"}
 
 USED_OF_HTTP = {
     *("app", "conn", "cycle", "flow", "loop", "transport"),

@@ -9,13 +9,16 @@ import asyncio
 import asyncio.sslproto
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
+from functools import partial
 from types import FrameType
 from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
+from auricle.server.http.port_apps import PORT_APP
 from auricle.server.net.listen import ACCEPTS_AT_ONCE, BACKLOG
 from auricle.server.net.uvicorn_overrides.http_connection import MAX_HEAD_BYTES, HttpConnection
 from auricle.server.net.uvicorn_overrides.websocket import (
@@ -31,6 +34,8 @@ HANDSHAKE_S = 10.0
 """Timeout for the TLS handshake, in seconds; asyncio's default is 60."""
 SHUTDOWN_S = 60.0
 """Timeout for the client to read the rest of its response and close TLS, in seconds."""
+
+NO_PORT_APPS: Mapping[socket.socket, ASGIApp] = {}
 
 _TLS_READ_BYTES = 16 * 1024
 
@@ -64,7 +69,8 @@ class Server(uvicorn.Server):
         tls: Context of the listening sockets; ``None`` serves plain HTTP.
         may_exit: Called with the number of signals, ten times a second from the first one on;
             returns whether to exit now.
-        plain: Further listening sockets, which serve plain HTTP in any case.
+        port_apps: Further listening sockets, which serve plain HTTP in any case, each with the
+            application of its port.
     """
 
     def __init__(
@@ -72,14 +78,14 @@ class Server(uvicorn.Server):
         config: uvicorn.Config,
         tls: ssl.SSLContext | None = None,
         may_exit: Callable[[int], bool] = bool,
-        plain: Sequence[socket.socket] = (),
+        port_apps: Mapping[socket.socket, ASGIApp] = NO_PORT_APPS,
     ) -> None:
         super().__init__(config)
         if not config.loaded:
             config.load()
         self._tls = tls
         self._may_exit = may_exit
-        self._plain = plain
+        self._port_apps = port_apps
         self._signals = 0
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -96,17 +102,21 @@ class Server(uvicorn.Server):
             options["ssl_handshake_timeout"] = HANDSHAKE_S
             options["ssl_shutdown_timeout"] = SHUTDOWN_S
         loop = asyncio.get_running_loop()
-        tls_of = [(listening, options) for listening in sockets or ()]
-        for listening, tls in (*tls_of, *((listening, {}) for listening in self._plain)):
+        served: list[tuple[socket.socket, dict[str, Any], dict[str, Any]]] = [
+            *((listening, options, {}) for listening in sockets or ()),
+            *((listening, {}, {PORT_APP: app}) for listening, app in self._port_apps.items()),
+        ]
+        for listening, tls, state in served:
+            connection = partial(self._connection, state)
             listener = await loop.create_server(
-                self._connection, sock=listening, backlog=self.config.backlog, **tls
+                connection, sock=listening, backlog=self.config.backlog, **tls
             )
             self.servers.append(listener)
             listening.listen(BACKLOG)
 
-    def _connection(self) -> asyncio.Protocol:
+    def _connection(self, state: dict[str, Any]) -> asyncio.Protocol:
         return self.config.http_protocol_class(  # type: ignore[call-arg]  # as in uvicorn
-            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+            config=self.config, server_state=self.server_state, app_state=state
         )
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
