@@ -9,7 +9,6 @@ import anyio
 import numpy as np
 from anyio import to_thread
 from anyio.abc import TaskGroup
-from starlette.requests import Request
 
 from auricle.audio.opus import find_libopus
 from auricle.audio.vad import has_speech
@@ -27,7 +26,6 @@ from auricle.server.access.origins import Origins
 from auricle.server.access.rate_limits import KeyLimits, RateLimiter
 from auricle.server.api_spec import ApiSpec, reserved_clients
 from auricle.server.dialect_session import Streams
-from auricle.server.http.body import read_body
 from auricle.server.job_answers import JobAnswers
 from auricle.server.job_followers import JobFollowers
 from auricle.server.jobs.background_jobs.jobs import BackgroundJobs, Webhooks
@@ -359,22 +357,3 @@ def _snapshot(service: Service, host: HostReader) -> Snapshot:
         final_delays_s=metrics.live.take_final_delays(),
         host=host.read(),
     )
-
-
-async def read_json(request: Request, max_bytes: int) -> bytes:
-    """Return a small JSON body; an empty one is an object without fields.
-
-    Raises:
-        TooLarge: The body is larger.
-        BadRequest: The client stopped sending, or is too slow.
-        ClientDisconnect: The client has disconnected.
-    """
-    pause_s = service_of(request).settings.server.body_timeout_s
-    return bytes(await read_body(request.receive, max_bytes=max_bytes, pause_s=pause_s)) or b"{}"
-
-
-def service_of(request: Request) -> Service:
-    """Return the state of the application that serves a request."""
-    state = request.app.state.auricle
-    assert isinstance(state, Service)
-    return state
