@@ -108,7 +108,7 @@ class Listener:
     def _jobs(self) -> Iterator[Job]:
         while (output := self._session.next_output()) is not None:
             match output:
-                case Submit(job):
+                case Submit(Job() as job):
                     yield job
                 case SpeechStarted():
                     self.counts.utterances += 1
