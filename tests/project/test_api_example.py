@@ -3,9 +3,7 @@
 import os
 import subprocess
 import sys
-import sysconfig
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx2
 import pytest
@@ -18,7 +16,6 @@ pytestmark = pytest.mark.process
 PAGE = (ROOT / "docs" / "how-to" / "apis.md").read_text()
 EXAMPLE = ROOT / "docs" / "examples" / "whisper_cpp_api"
 INSTALL = "pip install docs/examples/whisper_cpp_api"
-UV = str(Path(sysconfig.get_path("scripts")) / "uv")
 CLIP = CLIPS["short.wav"].path
 
 
@@ -27,9 +24,9 @@ def environ(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Install the example in a folder, next to the packages that are there."""
     folder = tmp_path_factory.mktemp("api")
     site = folder / "site-packages"
-    place = ["--target", str(site), "--python", sys.executable]
+    options = ["--no-index", "--no-deps", "--no-build-isolation", "--target", str(site)]
     subprocess.run(
-        [UV, "pip", "install", "--offline", "--no-deps", "--no-build-isolation", *place, EXAMPLE],
+        [sys.executable, "-m", "pip", "install", *options, str(EXAMPLE)],
         check=True,
         capture_output=True,
         timeout=LIMIT_S,
