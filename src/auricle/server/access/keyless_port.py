@@ -27,7 +27,7 @@ class KeylessPort:
         is_open: Whether other machines are allowed.
         users: Who connects to it, for the terminal.
         service_type: Announces the port on the local network as this type, such as
-            ``_wyoming._tcp``; empty: it is not announced. The setting ends in ``_zeroconf``.
+            ``_http._tcp``; empty: it is not announced. The setting ends in ``_zeroconf``.
     """
 
     protocol: str

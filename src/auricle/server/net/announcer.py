@@ -49,7 +49,7 @@ class Announcer:
     """Announces a service while the application runs.
 
     Args:
-        service_type: Such as ``_wyoming._tcp``.
+        service_type: Such as ``_http._tcp``.
         host: Address on which the service listens.
         port: TCP port of the service.
         restart_s: Pause before the process is started again, in seconds.

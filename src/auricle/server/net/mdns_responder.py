@@ -35,7 +35,7 @@ async def announce(
     """Announce a service until ``wait`` returns ``True``, then withdraw it.
 
     Args:
-        service_type: Such as ``_wyoming._tcp``.
+        service_type: Such as ``_http._tcp``.
         name: Instance name; another one is chosen if the network already has it.
         host: Address on which the service listens; a wildcard means the machine's own address.
         port: TCP port of the service.
