@@ -1,6 +1,7 @@
 """The whole application on fakes: in process for most tests, behind a real socket for some."""
 
 import base64
+import functools
 import socket
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -40,6 +41,7 @@ from tests.support.decoder import FakeDecoder
 from tests.support.transcriber import FakeTranscriber
 
 CLIP = CLIPS["fellow.wav"]
+_installed_apis = functools.cache(find_apis)
 WAV = {"content-type": "audio/wav"}
 
 
@@ -107,7 +109,7 @@ async def application(
     is_remote: bool = False,
 ) -> AsyncIterator[FastAPI]:
     """Open the parts of a server, and yield its application, which nothing serves yet."""
-    apis = find_apis()
+    apis = _installed_apis()
     backends = Backends(
         transcriber=transcriber,
         decoder=decoder,

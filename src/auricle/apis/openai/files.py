@@ -43,13 +43,11 @@ from auricle.server.uploads.upload import Upload
 from auricle.text.formats.gaps import gap_fields
 from auricle.values.types import GiveWay, Task
 
-_FIELDS = schema_of(Form)
-_FIELDS["properties"]["file"] = {
-    "type": "string",
-    "format": "binary",
-    "description": "The audio.",
+_FILE = {"type": "string", "format": "binary", "description": "The audio."}
+_FIELDS = schema_of(Form) | {
+    "properties": schema_of(Form)["properties"] | {"file": _FILE},
+    "required": ["file"],
 }
-_FIELDS["required"] = ["file"]
 FORM = {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _FIELDS}}}}
 
 RESPONSES: Answers = {

@@ -1,5 +1,6 @@
 """OpenAPI, generated from the types that validate requests and shape responses."""
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -47,8 +48,12 @@ _OF_CLASSES = ("title", "description")
 """Keys with the names and docstrings of classes, which are for the server's developers."""
 
 
+@functools.cache
 def schema_of(shape: Any) -> Schema:
-    """Return the schema of a type, with the schemas of its parts in place."""
+    """Return the schema of a type, with the schemas of its parts in place.
+
+    Many routes describe the same errors, so all callers share one schema and must not change it.
+    """
     (schema,), parts = msgspec.json.schema_components((shape,), ref_template="{name}")
     inlined: Schema = _inlined(schema, parts)
     return inlined
@@ -107,8 +112,8 @@ def query_parameters(fields: Any, note: str = "") -> list[Schema]:
         {
             "name": name,
             "in": "query",
-            "description": f"{schema.pop('description')}{note}",
-            "schema": schema,
+            "description": f"{schema['description']}{note}",
+            "schema": {key: value for key, value in schema.items() if key != "description"},
         }
         for name, schema in schema_of(fields)["properties"].items()
     ]

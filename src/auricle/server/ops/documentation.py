@@ -6,6 +6,7 @@ they are. A name in a request is looked up among the archive's names, so it can'
 disk.
 """
 
+import functools
 import gzip
 import re
 import zipfile
@@ -83,9 +84,12 @@ class _Site:
         return _file("missing.html", page.encode(), is_zipped=False)
 
 
+_site_of = functools.cache(_Site)
+
+
 def documentation_router(archive: Path = ARCHIVE) -> APIRouter:
-    """Read the documentation site, and return its routes."""
-    site = _Site(archive)
+    """Return the routes of the documentation site, which a process reads once."""
+    site = _site_of(archive)
     router = APIRouter(include_in_schema=False)
 
     @router.api_route("/docs", methods=["GET", "HEAD"])

@@ -6,6 +6,7 @@ so requests cause no file I/O and can't name a path on disk. Files below ``asset
 hash in their name, so browsers cache them.
 """
 
+import functools
 import gzip
 import re
 from pathlib import Path
@@ -51,7 +52,7 @@ _KEPT = "public, max-age=31536000, immutable"
 
 
 def pages_router(folder: Path = STATIC) -> APIRouter:
-    """Read the built pages in a folder, and return their routes."""
+    """Return the routes of the built pages in a folder, which a process reads once."""
     files = _read(folder)
     router = APIRouter(include_in_schema=False)
 
@@ -76,6 +77,7 @@ def pages_router(folder: Path = STATIC) -> APIRouter:
     return router
 
 
+@functools.cache
 def _read(folder: Path) -> dict[str, StaticFile]:
     if not all((folder / page).is_file() for page in _PAGES):
         return {page: _file(page, _UNBUILT) for page in _PAGES}
