@@ -58,9 +58,9 @@ TARGETS: dict[str, tuple[str, ...]] = {
         "auricle.text.formats.whisper_json",
     ),
     "openai_realtime": (
-        "auricle.apis.openai.wire.realtime",
-        "auricle.apis.openai.wire.realtime_config",
-        "auricle.apis.openai.wire.realtime_items",
+        "auricle.apis.openai_realtime.wire.live",
+        "auricle.apis.openai_realtime.wire.config",
+        "auricle.apis.openai_realtime.wire.items",
     ),
     "deepgram_query": ("auricle.apis.deepgram.wire.query", "auricle.apis.deepgram.wire.results"),
     "deepgram": ("auricle.apis.deepgram.wire.live", "auricle.apis.deepgram.wire.audio_input"),

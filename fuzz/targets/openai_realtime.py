@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-from auricle.apis.openai.wire.realtime import RealtimeDialect
-from auricle.apis.openai.wire.realtime_config import RealtimeConfig
+from auricle.apis.openai_realtime.wire.config import RealtimeConfig
+from auricle.apis.openai_realtime.wire.live import RealtimeDialect
 from fuzz.grammars import join_steps, split_steps
 from fuzz.mutation import blind, json_mutation, script_mutation
 from fuzz.talk import EVENTS, TEXT, Talk

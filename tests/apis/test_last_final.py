@@ -8,13 +8,13 @@ import anyio
 import pytest
 
 from auricle.apis.deepgram.wire.live import DeepgramDialect
-from auricle.apis.openai.wire.realtime import RealtimeDialect
+from auricle.apis.openai_realtime.wire.live import RealtimeDialect
 from auricle.apis.vosk.wire.live import VoskDialect
 from auricle.config.settings import LiveSettings
 from auricle.server.live import connection as live_connection
 from auricle.server.live.connection import MAX_BAD_MESSAGES
 from auricle.server.net.uvicorn_overrides.websocket import MAX_MESSAGE_BYTES
-from tests.apis.openai.test_live import PCM_16K, TRANSCRIPTION, client
+from tests.apis.openai_realtime.test_live import PCM_16K, TRANSCRIPTION, client
 from tests.support.containers import ogg_stream
 from tests.support.service import Live, live, poll_until
 from tests.support.stream import PACKETS, SPEECH, Caller, call, framed, pcm

@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from auricle.apis.readers.routes import feeds_of
-from tests.apis.openai.test_live import PCM_16K, client
+from tests.apis.openai_realtime.test_live import PCM_16K, client
 from tests.support.service import Live, live, poll_until
 from tests.support.stream import SPEECH, call, pcm
 

@@ -10,8 +10,8 @@ from msgspec import Meta
 from auricle.apis.asr_webservice.wire.query import parse_asr
 from auricle.apis.deepgram.wire.query import parse_listen
 from auricle.apis.native.wire.stream import decode_command
-from auricle.apis.openai.wire.realtime_config import RealtimeConfig, decode_session
 from auricle.apis.openai.wire.transcription_form import read_form
+from auricle.apis.openai_realtime.wire.config import RealtimeConfig, decode_session
 from auricle.protocol.fields import (
     MAX_LIST_VALUES,
     InvalidJson,

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from auricle.apis.deepgram.wire.live import DeepgramDialect
 from auricle.apis.deepgram.wire.query import parse_listen
 from auricle.apis.deepgram.wire.results import ModelInfo
-from auricle.apis.openai.wire.realtime import RealtimeDialect
-from auricle.apis.openai.wire.realtime_config import RealtimeConfig
+from auricle.apis.openai_realtime.wire.config import RealtimeConfig
+from auricle.apis.openai_realtime.wire.live import RealtimeDialect
 from auricle.protocol.dialect import End
 from auricle.protocol.framing import pack
 from auricle.session.utterances.final import MAX_FAILURES

@@ -9,8 +9,8 @@ from auricle.apis.deepgram.wire.live import parameters_of as listen_parameters
 from auricle.apis.deepgram.wire.query import parse_listen
 from auricle.apis.native.dialect import NativeDialect
 from auricle.apis.native.wire.stream import parse_query
-from auricle.apis.openai.wire.realtime_config import RealtimeConfig, decode_session
 from auricle.apis.openai.wire.transcription_form import read_form
+from auricle.apis.openai_realtime.wire.config import RealtimeConfig, decode_session
 from auricle.apis.vosk.wire.options import VoskOptions
 from auricle.apis.wyoming.wire.events import WyomingDialect
 from auricle.cli.support.speech_options import parse_languages

@@ -29,8 +29,7 @@ Ordering guarantees:
 
 To add a dialect, write its class in the ``wire`` folder of its API, then a route that converts its
 query to parameters (:func:`auricle.server.dialect_session.serve_dialect`). The native protocol
-(:mod:`auricle.apis.native.dialect`) is the smallest example;
-:mod:`auricle.apis.openai.wire.realtime` is one with state.
+(:mod:`auricle.apis.native.dialect`) is the smallest example.
 """
 
 import enum

@@ -8,8 +8,10 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
+from auricle.apis.registry import find_apis
 from auricle.config.settings import ModelSettings
 from auricle.values.types import Task
+from tests.support import service as fakes
 from tests.support.service import CLIP, InProcess, in_process, keys, live
 from tests.support.stream import Caller
 
@@ -140,3 +142,14 @@ async def test_realtime_has_the_deployment_as_its_model(tmp_path: Path, path: st
             await connect(url, additional_headers={"api-key": "wrong"}, proxy=None)
         assert refused.value.response.status_code == 401
         assert b"invalid_api_key" in refused.value.response.body
+
+
+def test_without_realtime_files_are_transcribed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rest = tuple(api for api in find_apis() if api.name != "openai_realtime")
+    monkeypatch.setattr(fakes, "find_apis", lambda: rest)
+    with in_process(tmp_path) as service:
+        assert post(service, f"{DEPLOYMENT}/transcriptions").json()["text"] == "hello"
+        assert service.client.get("/openai/models").status_code == 200
+        assert service.client.post("/openai/realtime/client_secrets").status_code == 404

@@ -13,29 +13,33 @@ Clients add ``api-version`` to each query; it has no effect. They send keys as `
 (:mod:`auricle.server.access.keyring`). Errors have OpenAI's format.
 """
 
+from collections.abc import Iterable
+
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from auricle.apis.openai import files as transcriptions
-from auricle.apis.openai import live as realtime
-from auricle.apis.openai import models
 from auricle.apis.openai.files import FORM, RESPONSES, answer_form
 from auricle.server.service import Service
 from auricle.values.types import Task
 
-PREFIX = "/openai"
+PREFIXES = ("/openai", "/openai/v1")
+"""What precedes OpenAI's paths instead of ``/v1``."""
 
 
-def routes(service: Service) -> APIRouter:
-    """Return the routes of a server below ``/openai``."""
+def routes(service: Service, openai: Iterable[APIRouter]) -> APIRouter:
+    """Return the routes of a server below ``/openai``.
+
+    Args:
+        service: The server.
+        openai: The routes of OpenAI's APIs, which are repeated.
+    """
     deployments = deployment_routes(service)
-    others = [each.routes(service) for each in (transcriptions, models, realtime)]
-    router = APIRouter(prefix=PREFIX, default_response_class=Response)
-    router.include_router(deployments)
-    router.include_router(deployments, prefix="/v1", include_in_schema=False)
-    for prefix in ("", "/v1"):
-        for each in others:
+    router = APIRouter(default_response_class=Response)
+    router.include_router(deployments, prefix=PREFIXES[0])
+    router.include_router(deployments, prefix=PREFIXES[1], include_in_schema=False)
+    for each in openai:
+        for prefix in PREFIXES:
             router.include_router(each, prefix=prefix, include_in_schema=False)
     return router
 

@@ -1,5 +1,1 @@
-"""OpenAI's REST and Realtime APIs."""
-
-EPHEMERAL_PREFIX = "ek_"
-"""Prefix of OpenAI's short-lived keys. Tokens issued to OpenAI clients have it, and may carry
-session options after a ``~`` (:mod:`.live`)."""
+"""OpenAI's API for files, and its list of models."""

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
-from auricle.apis.openai.client_check.programs import ATTENDEE
+from auricle.apis.openai.client_check import ATTENDEE
 from auricle.audio.opus import find_libopus
 from auricle.cli.doctor.client.check import url_problem
 from auricle.cli.doctor.client.sample import speech_sample

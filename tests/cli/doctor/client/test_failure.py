@@ -7,7 +7,7 @@ import pytest
 
 from auricle.apis.asr_webservice.client_check import BAZARR
 from auricle.apis.deepgram.client_check.programs import PIPECAT
-from auricle.apis.openai.client_check.programs import LIBRECHAT, N8N
+from auricle.apis.openai.client_check import LIBRECHAT, N8N
 from auricle.cli.doctor.client.failure import (
     expected_url,
     ignored_options,

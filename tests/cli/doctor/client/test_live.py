@@ -3,7 +3,7 @@
 import pytest
 
 from auricle.apis.deepgram.client_check.programs import LIVEKIT, PIPECAT
-from auricle.apis.openai.client_check.programs import JITSI
+from auricle.apis.openai_realtime.client_check import JITSI
 from auricle.cli.doctor.client.live import stream_url
 from auricle.protocol.client_profile import ClientProfile, Stream
 

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from auricle.apis.asr_webservice.client_check import BAZARR
-from auricle.apis.openai.client_check.programs import LIBRECHAT, OPEN_WEBUI, VEXA
+from auricle.apis.openai.client_check import LIBRECHAT, OPEN_WEBUI, VEXA
 from auricle.cli.doctor.client.catalogue import clients
 from auricle.cli.doctor.client.transport import key_headers
 from auricle.cli.doctor.client.upload import build_request, encode_form

@@ -1,1 +1,1 @@
-"""OpenAI's wire protocols."""
+"""OpenAI's wire formats for files and models."""

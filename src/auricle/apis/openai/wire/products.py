@@ -1,4 +1,4 @@
-"""OpenAI's models, whose names mean the default model."""
+"""OpenAI's models for files, whose names mean the default model."""
 
 FILE_MODELS = (
     "whisper-1",
@@ -13,7 +13,5 @@ PRODUCTS = frozenset(
     {
         *FILE_MODELS,
         *("gpt-4o-transcribe-latest", "gpt-4o-mini-transcribe-latest", "gpt-4o-transcribe-diarize"),
-        *("gpt-realtime", "gpt-realtime-mini", "gpt-realtime-whisper", "gpt-live-transcribe"),
-        *("gpt-4o-realtime-preview", "gpt-4o-mini-realtime-preview"),
     }
 )

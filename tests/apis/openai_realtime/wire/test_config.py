@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from msgspec import UNSET
 
-from auricle.apis.openai.wire.realtime_config import ConfigError, RealtimeConfig, decode_session
+from auricle.apis.openai_realtime.wire.config import ConfigError, RealtimeConfig, decode_session
 from auricle.protocol.dialect import Law
 from auricle.values.events import Wire
 from auricle.values.limits import MAX_HOTWORDS, MAX_PROMPT_CHARACTERS

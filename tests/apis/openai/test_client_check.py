@@ -2,7 +2,7 @@
 
 import pytest
 
-from auricle.apis.openai.client_check.programs import (
+from auricle.apis.openai.client_check import (
     read_segments,
     read_text,
     read_timed_text,

@@ -6,7 +6,7 @@
           ↓                                             ↓
     session.updated    speech_started → delta … → speech_stopped, committed, item → completed
 
-Each commit creates an item (:mod:`.realtime_items`). Each item gets one ``completed`` or ``failed``
+Each commit creates an item (:mod:`.items`). Each item gets one ``completed`` or ``failed``
 event with its ``item_id``, possibly after later items have started. Clients disconnect on any
 ``error``, so errors are sent only for requests that cannot be fulfilled, and none of them closes
 the connection.
@@ -18,8 +18,8 @@ from typing import Any
 
 import msgspec
 
-from auricle.apis.openai.wire.realtime_config import ConfigError, RealtimeConfig, decode_session
-from auricle.apis.openai.wire.realtime_items import Items, ServerEvent
+from auricle.apis.openai_realtime.wire.config import ConfigError, RealtimeConfig, decode_session
+from auricle.apis.openai_realtime.wire.items import Items, ServerEvent
 from auricle.protocol.dialect import ClosingMessages, Companded, End, Reply, Step
 from auricle.protocol.fields import InvalidJson, decode_json
 from auricle.protocol.json_audio import is_longer_outside_audio

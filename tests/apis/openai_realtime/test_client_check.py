@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from auricle.apis.openai.client_check.realtime import COMMIT_EMPTY, TRANSCRIPTION, RealtimeScript
+from auricle.apis.openai_realtime.client_check import COMMIT_EMPTY, TRANSCRIPTION, RealtimeScript
 
 pytestmark = pytest.mark.unit
 

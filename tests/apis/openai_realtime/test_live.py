@@ -15,7 +15,7 @@ from structlog.testing import LogCapture
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from auricle.apis.openai.live import MAX_MESSAGE_BYTES
+from auricle.apis.openai_realtime.live import MAX_MESSAGE_BYTES
 from auricle.audio.g711 import mulaw_to_pcm16
 from auricle.values.errors import NoWorkerReady
 from tests.support.service import Live, keys, live, poll_until

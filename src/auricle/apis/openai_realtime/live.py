@@ -1,6 +1,7 @@
 """``/v1/realtime``: OpenAI's Realtime transcription, and its client secrets.
 
-A secret consists of ``ek_``, a token (:mod:`.tokens`), ``~`` and the initial session configuration.
+A secret consists of ``ek_``, a token (:mod:`auricle.server.access.tokens`), ``~`` and the initial
+session configuration.
 The server stores no secrets, and any server with the same key accepts them. The configuration isn't
 signed, because the holder can change it with ``session.update`` anyway.
 """
@@ -20,10 +21,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.websockets import WebSocket
 
-from auricle.apis.openai import EPHEMERAL_PREFIX
 from auricle.apis.openai.wire.errors import ErrorResponse
-from auricle.apis.openai.wire.realtime import RealtimeDialect
-from auricle.apis.openai.wire.realtime_config import RealtimeConfig, decode_session
+from auricle.apis.openai_realtime import EPHEMERAL_PREFIX
+from auricle.apis.openai_realtime.wire.config import RealtimeConfig, decode_session
+from auricle.apis.openai_realtime.wire.live import RealtimeDialect
 from auricle.protocol.fields import decode_json
 from auricle.server.access.keyring import Keyring
 from auricle.server.dialect_session import Handshake, Streams, serve_dialect

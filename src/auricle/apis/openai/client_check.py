@@ -1,16 +1,13 @@
-"""Programs that use OpenAI's API, as ``auricle doctor --client`` stands in for them.
+"""Programs that use OpenAI's API for files, as ``auricle doctor --client`` stands in for them.
 
 The requests are those of the sources of the versions named; the key is the only difference.
 """
 
-from auricle.apis.openai.client_check.realtime import RealtimeScript
 from auricle.protocol.client_profile import (
     ClientProfile,
     Container,
     Form,
-    KeyScheme,
     Probe,
-    Stream,
     Upload,
 )
 from auricle.protocol.json_object import json_object
@@ -68,23 +65,6 @@ ATTENDEE = ClientProfile(
         Container.MP3,
         read_text,
     ),
-    runs_in_container=True,
-)
-JITSI = ClientProfile(
-    "jitsi",
-    "Jitsi's opus-transcriber-proxy",
-    "d413315 (July 2026)",
-    "ws://127.0.0.1:6007/v1/realtime?intent=transcription",
-    Stream(
-        "",
-        (),
-        24_000,
-        20,
-        1.0,
-        RealtimeScript,
-        subprotocols=("realtime", "openai-insecure-api-key.{key}"),
-    ),
-    KeyScheme.SUBPROTOCOL,
     runs_in_container=True,
 )
 LIBRECHAT = ClientProfile(
@@ -194,4 +174,4 @@ VEXA = ClientProfile(
     runs_in_container=True,
 )
 
-CLIENTS = (ATTENDEE, JITSI, LIBRECHAT, LITELLM, N8N, NEXTCLOUD, OPEN_WEBUI, VEXA)
+CLIENTS = (ATTENDEE, LIBRECHAT, LITELLM, N8N, NEXTCLOUD, OPEN_WEBUI, VEXA)

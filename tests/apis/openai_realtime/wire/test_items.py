@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from auricle.apis.openai.wire.realtime_items import MAX_WITHOUT_SPEAKERS, Items
+from auricle.apis.openai_realtime.wire.items import MAX_WITHOUT_SPEAKERS, Items
 from auricle.values.events import (
     Final,
     FinalSpeakers,

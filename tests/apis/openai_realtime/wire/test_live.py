@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from auricle.apis.openai.wire.realtime import SLICE_CHARACTERS, RealtimeDialect
-from auricle.apis.openai.wire.realtime_config import RealtimeConfig
+from auricle.apis.openai_realtime.wire.config import RealtimeConfig
+from auricle.apis.openai_realtime.wire.live import SLICE_CHARACTERS, RealtimeDialect
 from auricle.protocol.dialect import Companded, End, Law, Reply, Step
 from auricle.values.commands import Discard, Flush, Spare, UpdateConfig
 from auricle.values.errors import BadRequest, Draining

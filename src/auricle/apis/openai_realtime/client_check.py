@@ -1,9 +1,13 @@
-"""OpenAI's Realtime API as Jitsi's transcriber proxy uses it. No I/O."""
+"""OpenAI's Realtime API as Jitsi's transcriber proxy uses it. No I/O.
+
+``auricle doctor --client`` stands in for it; the messages are those of the version named.
+"""
 
 import base64
 import json
 from collections.abc import Sequence
 
+from auricle.protocol.client_profile import ClientProfile, KeyScheme, Stream
 from auricle.protocol.json_object import json_object
 
 TRANSCRIPTION = "conversation.item.input_audio_transcription"
@@ -103,3 +107,24 @@ def _message(event: dict[str, object]) -> str:
     error = event.get("error")
     message = error.get("message") if isinstance(error, dict) else None
     return str(message or "an error without a message")
+
+
+JITSI = ClientProfile(
+    "jitsi",
+    "Jitsi's opus-transcriber-proxy",
+    "d413315 (July 2026)",
+    "ws://127.0.0.1:6007/v1/realtime?intent=transcription",
+    Stream(
+        "",
+        (),
+        24_000,
+        20,
+        1.0,
+        RealtimeScript,
+        subprotocols=("realtime", "openai-insecure-api-key.{key}"),
+    ),
+    KeyScheme.SUBPROTOCOL,
+    runs_in_container=True,
+)
+
+CLIENTS = (JITSI,)

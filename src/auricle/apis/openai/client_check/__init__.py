@@ -1,1 +1,0 @@
-"""The programs of ``auricle doctor --client`` that use OpenAI's API."""
