@@ -88,7 +88,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
         "auricle.session.wire_formats.pcm",
         "auricle.session.wire_formats.packets",
     ),
-    "frames": ("auricle.protocol.frames",),
+    "frames": ("auricle.apis.deepgram.wire.frames",),
     "redaction": ("auricle.text",),
     "session": ("auricle.session",),
     "opening": (

@@ -7,9 +7,9 @@ import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 
-from auricle.protocol.frames.flac import FlacSplitter
-from auricle.protocol.frames.mpeg import MpegSplitter
-from auricle.protocol.frames.splitter import FrameSplitter
+from auricle.apis.deepgram.wire.frames.flac import FlacSplitter
+from auricle.apis.deepgram.wire.frames.mpeg import MpegSplitter
+from auricle.apis.deepgram.wire.frames.splitter import FrameSplitter
 from auricle.values.types import SAMPLE_RATE_HZ, CompressedFrame, FrameCodec, Pcm16
 
 _ENCODERS = {

@@ -10,8 +10,8 @@ Nothing is decoded. A signature identifies the format, but the data may still be
 
 from dataclasses import dataclass
 
-from auricle.protocol.frames.mpeg_header import parse_adts_header, parse_mp3_header
 from auricle.protocol.framing import LENGTH
+from auricle.protocol.mpeg_header import parse_adts_header, parse_mp3_header
 from auricle.protocol.opus_packet import parse_packet
 from auricle.values.audio_formats import CONTAINERS, AudioFormat
 from auricle.values.errors import RemoteProtocolError

@@ -5,17 +5,17 @@ Without ``encoding``, the format is detected from the first bytes: Ogg, WebM, WA
 
 from collections.abc import Iterable, Iterator
 
+from auricle.apis.deepgram.wire.frames.flac import FlacSplitter
+from auricle.apis.deepgram.wire.frames.mpeg import MpegSplitter
+from auricle.apis.deepgram.wire.frames.splitter import FrameSplitter
 from auricle.apis.deepgram.wire.query import ALAW, LINEAR16, MULAW, OGG_OPUS, OPUS
 from auricle.protocol.detect import detect
 from auricle.protocol.dialect import Companded, EncodedFrames, Law, Step
-from auricle.protocol.frames.flac import FlacSplitter
-from auricle.protocol.frames.mpeg import MpegSplitter
-from auricle.protocol.frames.mpeg_header import (
+from auricle.protocol.mpeg_header import (
     ADTS_HEADER_BYTES,
     parse_adts_header,
     parse_mp3_header,
 )
-from auricle.protocol.frames.splitter import FrameSplitter
 from auricle.protocol.wav import A_LAW, MU_LAW, PCM, parse_wav_head
 from auricle.values.audio_formats import AudioFormat
 from auricle.values.commands import Configure

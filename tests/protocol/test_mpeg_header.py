@@ -1,6 +1,6 @@
 import pytest
 
-from auricle.protocol.frames.mpeg_header import MpegHeader, parse_adts_header, parse_mp3_header
+from auricle.protocol.mpeg_header import MpegHeader, parse_adts_header, parse_mp3_header
 
 pytestmark = pytest.mark.unit
 

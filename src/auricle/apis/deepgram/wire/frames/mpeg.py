@@ -4,13 +4,13 @@ Each frame states its size. The first frame, and the first after other bytes, is
 header of the next one. ID3v2 tags are skipped.
 """
 
-from auricle.protocol.frames.mpeg_header import (
+from auricle.apis.deepgram.wire.frames.splitter import MAX_TAG_BYTES, JunkLimit, frame_of
+from auricle.protocol.mpeg_header import (
     ADTS_HEADER_BYTES,
     MP3_HEADER_BYTES,
     parse_adts_header,
     parse_mp3_header,
 )
-from auricle.protocol.frames.splitter import MAX_TAG_BYTES, JunkLimit, frame_of
 from auricle.values.errors import AudioError
 from auricle.values.types import CompressedFrame, FrameCodec
 

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auricle.protocol.frames.flac import MAX_FRAME_BYTES, FlacSplitter, parse_flac_header
-from auricle.protocol.frames.splitter import MAX_JUNK_BYTES
+from auricle.apis.deepgram.wire.frames.flac import MAX_FRAME_BYTES, FlacSplitter, parse_flac_header
+from auricle.apis.deepgram.wire.frames.splitter import MAX_JUNK_BYTES
 from auricle.values.errors import AudioError
 from auricle.values.types import FrameCodec
 from tests.support.clips import CLIPS

@@ -11,7 +11,7 @@ or with the next frame.
 
 from dataclasses import dataclass
 
-from auricle.protocol.frames.splitter import JunkLimit, frame_of
+from auricle.apis.deepgram.wire.frames.splitter import JunkLimit, frame_of
 from auricle.values.errors import AudioError
 from auricle.values.types import CompressedFrame
 

@@ -1,6 +1,6 @@
 import pytest
 
-from auricle.protocol.frames.splitter import MAX_JUNK_BYTES, JunkLimit, frame_of
+from auricle.apis.deepgram.wire.frames.splitter import MAX_JUNK_BYTES, JunkLimit, frame_of
 from auricle.values.errors import AudioError
 from auricle.values.types import CompressedFrame
 

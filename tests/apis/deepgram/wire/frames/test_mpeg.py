@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auricle.protocol.frames.mpeg import MpegSplitter
-from auricle.protocol.frames.splitter import MAX_JUNK_BYTES
+from auricle.apis.deepgram.wire.frames.mpeg import MpegSplitter
+from auricle.apis.deepgram.wire.frames.splitter import MAX_JUNK_BYTES
 from auricle.values.errors import AudioError
 from auricle.values.types import FrameCodec
 from tests.support.clips import CLIPS

@@ -1,1 +1,0 @@
-"""Split live MP3, AAC and FLAC into frames for decode workers; nothing is decoded here."""
