@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[1]
 CORE = {
     "apis": {"native", "openai"},
     "engines": {"whisper", "pull"},
+    "text/filters": set(),
     "workers/kinds": {"asr", "decode"},
 }
 """Folders of parts, each with those of its folders that belong to the core."""

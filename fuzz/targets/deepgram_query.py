@@ -6,11 +6,16 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from auricle.apis.deepgram.wire.live import parameters_of
-from auricle.apis.deepgram.wire.query import ENCODINGS, MAX_UTT_SPLIT_S, Listen, parse_listen
+from auricle.apis.deepgram.wire.query import (
+    ENCODINGS,
+    MAX_UTT_SPLIT_S,
+    Listen,
+    numeral_filters,
+    parse_listen,
+)
 from auricle.apis.deepgram.wire.results import Metadata, ModelInfo, file_body
 from auricle.apis.native.wire.stream import Start, decode_command, encode_command
 from auricle.text.formats.spoken_words import plain
-from auricle.text.transcripts import with_numerals
 from auricle.values.errors import BadRequest
 from auricle.values.languages import LANGUAGES
 from auricle.values.limits import MAX_ENDPOINT_MS, MAX_HOTWORDS
@@ -69,8 +74,7 @@ def _answer(asked: Listen) -> None:
     transcript = Transcript(text, "en", 0.5, 480_000, tuple(segments))
     body = msgspec.json.decode(msgspec.json.encode(file_body(transcript, asked, _METADATA)))
     found = body["results"]["channels"][0]["alternatives"][0]
-    if asked.writes_numerals:
-        text = with_numerals(transcript).text
+    text = numeral_filters(writes_numerals=asked.writes_numerals).transcript(transcript).text
     shown = text.strip() if asked.punctuates else plain(text)
     assert found["transcript"] == shown
     assert all(word["word"] for word in found["words"]), "a word without letters"

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from auricle.text.edits import Edit, edited_text, edited_words, text_of
-from auricle.text.numerals import numeral_edits
-from auricle.text.redaction import open_digits, partial_edits, redaction_edits
+from auricle.text.filters.numerals.rules import numeral_edits
+from auricle.text.filters.redaction.rules import open_digits, partial_edits, redaction_edits
 from auricle.values.types import Redact, Word
 from fuzz.mutation import blind, script_mutation
 from fuzz.target import Target

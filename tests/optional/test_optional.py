@@ -14,6 +14,8 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
 from research.house import House
 from tests.support.clips import CLIPS, words
@@ -155,3 +157,31 @@ def test_a_file_has_speakers_or_a_warning(copy: Copy) -> None:
     assert words(body["text"]) == words(CLIP.text)
     assert ("speaker" in body["segments"][0]) == can_compare
     assert ("warnings" in body) != can_compare
+
+
+def test_a_request_for_a_missing_text_filter_is_refused(copy: Copy) -> None:
+    def answer_to(query: str) -> tuple[int, str | None]:
+        answer = httpx2.post(
+            f"{copy.url}/v1/listen?{query}", content=CLIP.path.read_bytes(), timeout=LIMIT_S
+        )
+        return answer.status_code, answer.json().get("code")
+
+    def stream(query: str) -> tuple[int, str | None]:
+        url = f"{copy.url.replace('http', 'ws', 1)}/v1/stream?{query}"
+        try:
+            with connect(url, open_timeout=LIMIT_S):
+                return 200, None
+        except InvalidStatus as refused:
+            body = json.loads(refused.response.body or b"")
+            return refused.response.status_code, body["error"]["code"]
+
+    find = "from auricle.text.filters.registry import FILTERS; print(*FILTERS)"
+    filters = copy.run("-c", find).split()
+    expected = {
+        name: (200, None) if name in filters else (400, "unsupported_option")
+        for name in ("redaction", "numerals")
+    }
+    assert stream("redact=pci") == expected["redaction"]
+    if answer_to("")[0] != 404:  # Deepgram's API is there
+        assert answer_to("redact=pci") == expected["redaction"]
+        assert answer_to("numerals=true") == expected["numerals"]

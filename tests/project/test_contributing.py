@@ -38,8 +38,8 @@ def code() -> str:
     )
 
 
-def test_there_are_eleven_recipes() -> None:
-    assert len(re.findall(r"^### ", RECIPES, re.MULTILINE)) == 11
+def test_there_are_twelve_recipes() -> None:
+    assert len(re.findall(r"^### ", RECIPES, re.MULTILINE)) == 12
 
 
 @pytest.mark.parametrize("name", [name for name in NAMED if PATH.fullmatch(name)])

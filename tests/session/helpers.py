@@ -15,7 +15,8 @@ from auricle.session.utterances.utterance import Caller
 from auricle.values.errors import AuricleError
 from auricle.values.events import Final
 from auricle.values.speakers import NO_SPEAKERS
-from auricle.values.types import Job, JobKind, Options, Redact, Transcript
+from auricle.values.text_filters import FilterChoice
+from auricle.values.types import Job, JobKind, Options, Transcript
 from tests.support.session import CLIENT
 
 SECOND = 16_000
@@ -41,7 +42,7 @@ class Stage:
         wants_partials: bool = True,
         options: Options | None = None,
         has_word_times: bool = True,
-        redact: tuple[Redact, ...] = (),
+        filters: tuple[FilterChoice, ...] = (),
         streamed_languages: frozenset[str] = frozenset(),
     ) -> None:
         self.segmenter = SpeechSegmenter(EndpointRules(), 0)
@@ -57,7 +58,7 @@ class Stage:
             wants_partials=wants_partials,
             has_word_times=has_word_times,
             streamed_languages=streamed_languages,
-            redact=redact,
+            filters=filters,
         )
         self.told: list[Any] = []
         self.now = 0.0

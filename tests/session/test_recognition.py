@@ -10,6 +10,7 @@ from auricle.session.output import Cancel
 from auricle.session.recognition import EARLY_INTERVAL_S, LONG_PAUSE_SAMPLES, NO_PARTIALS_LOAD
 from auricle.values.errors import Overloaded, PoisonJob
 from auricle.values.events import Partial, SpeechEnded, SpeechStarted
+from auricle.values.text_filters import redaction
 from auricle.values.types import JobKind, Options, Redact, Segment, Word
 from tests.session.helpers import SECOND, Stage, ended
 from tests.support.session import spoken, transcript
@@ -76,7 +77,7 @@ def test_words_get_their_times_in_the_session_if_asked_for_and_begin_with_the_vo
 
 def test_private_numbers_are_in_no_partial_and_in_no_final() -> None:
     options = Options(language="en", word_timestamps=True)
-    stage = Stage(options=options, redact=(Redact.PCI,))
+    stage = Stage(options=options, filters=redaction((Redact.PCI,)))
     stage.until(0.3)
     stage.happen(SpeechStart(0, 1600))
     stage.until(1.0)

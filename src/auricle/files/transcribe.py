@@ -42,7 +42,7 @@ from auricle.files.assemble import (
 )
 from auricle.files.fair_semaphore import FairSemaphore
 from auricle.system.groups import first_error
-from auricle.text.transcripts import redacted
+from auricle.text.filters.registry import open_filters
 from auricle.values.errors import (
     AudioError,
     Draining,
@@ -53,6 +53,7 @@ from auricle.values.errors import (
     Superseded,
 )
 from auricle.values.speakers import FileSpeakers, SpeakerRequest
+from auricle.values.text_filters import FilterChoice
 from auricle.values.transcriber import Progress, Reader, Transcriber
 from auricle.values.types import (
     ANONYMOUS,
@@ -63,7 +64,6 @@ from auricle.values.types import (
     JobId,
     JobKind,
     Options,
-    Redact,
     Source,
     Transcript,
 )
@@ -107,7 +107,7 @@ class FileRequest:
         reservation: Queue room reserved for the first of them.
         reports_refusal: A refusal of the first of them is reported, not retried as a file job.
         speakers: How to find the speakers; ``None``: they are not requested.
-        redact: What to hide in the transcript; its progress then has no text.
+        filters: Text filters for the transcript; its progress then has no text.
     """
 
     source: Source
@@ -121,7 +121,7 @@ class FileRequest:
     reservation: str | None = None
     reports_refusal: bool = False
     speakers: SpeakerRequest | None = None
-    redact: tuple[Redact, ...] = ()
+    filters: tuple[FilterChoice, ...] = ()
 
 
 def chunk_semaphore(workers: int, batch_jobs: int) -> FairSemaphore:
@@ -259,6 +259,7 @@ class _FileWork:
         self._finished = finished
         self._request = request
         self._chunk_slots = chunk_slots
+        self._filters = open_filters(request.filters)
         self._speakers: FileSpeakers | None = None
         if (found := request.speakers) is not None:
             max_wait_s = request.max_wait_s if request.is_urgent else None
@@ -266,7 +267,7 @@ class _FileWork:
                 request.id, request.client, max_wait_s, found.options, found.known
             )
         self._assembler = TranscriptAssembler(
-            _without_text(on_progress) if request.redact else on_progress,
+            _without_text(on_progress) if request.filters else on_progress,
             keep_words=request.options.word_timestamps or request.speakers is not None,
         )
         self._languages = FileLanguages(request.options.language)
@@ -312,9 +313,9 @@ class _FileWork:
             transcript, warnings = await anyio.to_thread.run_sync(assign, result.transcript)
             warnings = (*result.warnings, *warnings)
             result = replace(result, transcript=transcript, warnings=warnings)
-        if kinds := self._request.redact:  # slow for hours of speech
-            hidden = await anyio.to_thread.run_sync(redacted, result.transcript, kinds)
-            result = replace(result, transcript=hidden)
+        if self._request.filters:  # slow for hours of speech
+            filtered = await anyio.to_thread.run_sync(self._filters.transcript, result.transcript)
+            result = replace(result, transcript=filtered)
         if self._speakers is None or self._request.options.word_timestamps:
             return result
         return result.without_words()

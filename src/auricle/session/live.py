@@ -176,7 +176,7 @@ class LiveSession:
                 streamed_languages=streamed_languages,
                 numbers=self._numbers,
                 channel=number if parameters.multichannel else None,
-                redact=parameters.redact,
+                filters=parameters.filters,
                 max_lag_s=parameters.max_lag_s,
             )
             return Channel(segmenter, recognition)

@@ -43,6 +43,7 @@ from auricle.values.events import (
     Trigger,
     TurnResumed,
 )
+from auricle.values.text_filters import FilterChoice
 from auricle.values.types import (
     MAX_TURN_SAMPLES,
     NO_AUDIO,
@@ -51,7 +52,6 @@ from auricle.values.types import (
     JobId,
     JobKind,
     Options,
-    Redact,
     Task,
     Transcript,
     TurnJob,
@@ -124,7 +124,7 @@ class Recognition:
             ``has_streams``.
         numbers: Numbers the utterances; shared by the channels of a session.
         channel: The channel of the audio; ``None`` if channels are not transcribed apart.
-        redact: What to hide in partials and finals.
+        filters: Text filters for partials and finals.
         max_lag_s: Maximum delay of a final; speech whose final would come later is dropped, oldest
             first. ``None``: nothing is dropped.
 
@@ -151,7 +151,7 @@ class Recognition:
         streamed_languages: frozenset[str] = frozenset(),
         numbers: UtteranceNumbers | None = None,
         channel: int | None = None,
-        redact: Collection[Redact] = (),
+        filters: Collection[FilterChoice] = (),
         max_lag_s: float | None = None,
     ) -> None:
         self._max_lag_s = inf if max_lag_s is None else max_lag_s
@@ -178,7 +178,7 @@ class Recognition:
         self.turn_end = TurnEnd(
             caller.session if channel is None else f"{caller.session}:{channel}"
         )
-        self._text = ChannelText(channel, redact)
+        self._text = ChannelText(channel, filters)
         self.load = 0.0
         self.has_streams = False
 

@@ -1,1 +1,1 @@
-"""Rewrite transcripts: numbers in digits, and private numbers and addresses hidden."""
+"""The text of transcripts: filters that change it, and formats that it is written in."""

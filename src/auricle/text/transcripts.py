@@ -1,32 +1,17 @@
 """Rewrite the transcript of a file: its text, segments and words alike."""
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from auricle.text.edits import Edit, numbered_edited_words, text_of
-from auricle.text.numerals import LANGUAGE, numeral_edits
-from auricle.text.redaction import redaction_edits
 from auricle.values.languages import SPACELESS_LANGUAGES
-from auricle.values.types import Redact, Segment, Transcript, Word
+from auricle.values.types import Segment, Transcript, Word
 
 
-def redacted(transcript: Transcript, kinds: Collection[Redact]) -> Transcript:
-    """Return a transcript without private data; a number may continue in the next segment."""
-    segments = transcript.segments
-    return _with(transcript, _edited(segments, lambda text: redaction_edits(text, kinds)))
-
-
-def with_numerals(transcript: Transcript) -> Transcript:
-    """Return a transcript whose English segments have their numbers in digits."""
-    segments: list[Segment] = []
-    for segment in transcript.segments:
-        is_english = (segment.language or transcript.language) == LANGUAGE
-        segments += _edited([segment], numeral_edits) if is_english else [segment]
-    return _with(transcript, segments)
-
-
-def _edited(segments: Sequence[Segment], edits_of: Callable[[str], list[Edit]]) -> list[Segment]:
+def edited_segments(
+    segments: Sequence[Segment], edits_of: Callable[[str], list[Edit]]
+) -> list[Segment]:
     """Edit segments as one text; a replacement belongs to the segment in which it begins."""
     words: list[Word] = []
     owners: list[int] = []
@@ -49,7 +34,8 @@ def _rewritten(segment: Segment, words: Sequence[Word]) -> Segment:
     return replace(segment, text=text, words=tuple(words) if segment.words else segment.words)
 
 
-def _with(transcript: Transcript, segments: Sequence[Segment]) -> Transcript:
+def with_segments(transcript: Transcript, segments: Sequence[Segment]) -> Transcript:
+    """Return a transcript with other segments, and the text that they make up."""
     if segments == list(transcript.segments):
         return transcript
     text = ""

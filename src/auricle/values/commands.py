@@ -24,6 +24,7 @@ from auricle.values.limits import (
     Prompt,
     RateHz,
 )
+from auricle.values.text_filters import FilterChoice, redaction
 from auricle.values.types import SAMPLE_RATE_HZ, Redact, SpeakerOptions, Task, TurnDetection
 
 _Position = Annotated[int, Meta(ge=0, le=2**53)]
@@ -105,6 +106,11 @@ class StreamParameters(msgspec.Struct, frozen=True, kw_only=True):
         }
         chosen: Any = {name: number for name, number in numbers.items() if number is not None}
         return TurnDetection(**chosen) if self.turn_detection or chosen else None
+
+    @property
+    def filters(self) -> tuple[FilterChoice, ...]:
+        """The text filters for all events and kept transcripts."""
+        return redaction(self.redact)
 
     @property
     def separate_channels(self) -> int:

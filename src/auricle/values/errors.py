@@ -16,7 +16,7 @@ class AuricleError(Exception):
     * RequestError                the request is invalid or not permitted
         * BadRequest, Unauthorized, TokenExpired, ForbiddenOrigin, ForbiddenHost, NotFound,
           ModelNotFound, MethodNotAllowed, TooLarge, HeadTooLarge, TooLong, UnsupportedFormat,
-          RateLimited, IdleTimeout, TakenOver, JobConflict
+          UnsupportedOption, RateLimited, IdleTimeout, TakenOver, JobConflict
     * AudioError                  this input can't be decoded or transcribed
         * EmptyAudio, OpusWithoutBoundaries
     * Overloaded                  a bounded queue is full: retry later
@@ -166,6 +166,12 @@ class UnsupportedFormat(RequestError):
 
     code = "unsupported_format"
     http_status = 415
+
+
+class UnsupportedOption(BadRequest):
+    """The request has an option that this installation lacks."""
+
+    code = "unsupported_option"
 
 
 class RateLimited(RequestError):

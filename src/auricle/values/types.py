@@ -73,7 +73,7 @@ class Task(enum.StrEnum):
 
 
 class Redact(enum.StrEnum):
-    """What to hide in a transcript; :mod:`auricle.text.redaction` has the rules."""
+    """What to hide in a transcript; docs/reference/protocol.md has the rules."""
 
     PCI = "pci"
     SSN = "ssn"

@@ -14,6 +14,7 @@ from auricle.values.errors import (
     Overloaded,
     PoisonJob,
 )
+from auricle.values.text_filters import redaction
 from auricle.values.transcriber import Progress
 from auricle.values.types import (
     ANONYMOUS,
@@ -235,7 +236,7 @@ async def test_private_numbers_are_in_no_progress_and_not_in_the_transcript() ->
     result = await transcribe_file(
         FakeTranscriber(answer_with=card),
         FakeDecoder(file_of(5)),
-        replace(REQUEST, redact=(Redact.PCI,)),
+        replace(REQUEST, filters=redaction((Redact.PCI,))),
         chunk_slots=chunk_semaphore(2, 8),
         on_progress=seen.append,
     )

@@ -38,6 +38,7 @@ TABLE = {
     errors.HeadTooLarge: (431, "head_too_large"),
     errors.TooLong: (413, "too_long"),
     errors.UnsupportedFormat: (415, "unsupported_format"),
+    errors.UnsupportedOption: (400, "unsupported_option"),
     errors.RateLimited: (429, "rate_limited"),
     errors.AudioError: (422, "bad_audio"),
     errors.EmptyAudio: (422, "empty_audio"),

@@ -15,7 +15,8 @@ from auricle.server.uploads.params import (
 )
 from auricle.values.audio_formats import FORMAT_OPTIONS
 from auricle.values.errors import BadRequest, UnsupportedFormat
-from auricle.values.types import DEFAULT_BEAM_SIZE, Options, Task
+from auricle.values.text_filters import redaction
+from auricle.values.types import DEFAULT_BEAM_SIZE, Options, Redact, Task
 
 pytestmark = pytest.mark.unit
 
@@ -171,7 +172,13 @@ def test_parameters_survive_storing() -> None:
         hotwords=("Auricle",),
         languages=("de", "en"),
     )
-    params = replace(PARAMS, options=options, max_wait_s=2.5, warnings=("x has no effect",))
+    params = replace(
+        PARAMS,
+        options=options,
+        max_wait_s=2.5,
+        warnings=("x has no effect",),
+        filters=redaction((Redact.PCI, Redact.EMAIL)),
+    )
     assert decode_params(encode_params(params)) == params
 
 

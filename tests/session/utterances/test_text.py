@@ -10,6 +10,7 @@ from auricle.session.utterances.text import ChannelText
 from auricle.session.utterances.utterance import Caller, JobFactory
 from auricle.values.errors import TooLate
 from auricle.values.events import Partial
+from auricle.values.text_filters import redaction
 from auricle.values.types import Options, Redact, Segment, Transcript, Word
 from tests.support.session import CLIENT
 
@@ -96,7 +97,7 @@ def test_a_warning_belongs_to_one_final() -> None:
 
 
 def test_partials_and_finals_are_redacted() -> None:
-    it = ChannelText(1, (Redact.NUMBERS,))
+    it = ChannelText(1, redaction((Redact.NUMBERS,)))
     partial = it.shown(Partial(1, "Call 555 0199", " now", 0, SECOND))
     assert "555" not in partial.stable + partial.unstable
     assert partial.channel == 1

@@ -41,6 +41,7 @@ from auricle.server.uploads.params import Callback, TranscriptionParams, with_mo
 from auricle.server.uploads.short_audio import audio_format_of
 from auricle.server.uploads.upload import Upload
 from auricle.values.errors import BadRequest
+from auricle.values.text_filters import redaction
 from auricle.values.types import Options
 
 _EXPAND: dict[str | None, Callable[[bytes], bytes]] = {MULAW: mulaw_to_pcm16, ALAW: alaw_to_pcm16}
@@ -176,5 +177,5 @@ def _params(query: Listen, request_id: str) -> TranscriptionParams:
         ),
         warnings=query.warnings,
         speakers=query.speakers,
-        redact=query.redact,
+        filters=redaction(query.redact),
     )

@@ -151,7 +151,7 @@ def _request(
         max_wait_s=None if deadline is None else deadline.left_s(),
         reservation=reservation,
         speakers=speakers,
-        redact=params.redact,
+        filters=params.filters,
     )
 
 

@@ -49,6 +49,7 @@ from auricle.server.telemetry.live_metrics import LiveMetrics
 from auricle.session.intake import check_channels
 from auricle.session.live import LiveSession
 from auricle.system.machine import available_memory_bytes
+from auricle.text.filters.registry import open_filters
 from auricle.values.commands import StreamParameters
 from auricle.values.errors import Draining, Overloaded, RateLimited, ServerFull, TakenOver
 from auricle.values.optional_workers import OptionalWorkers
@@ -230,12 +231,14 @@ class LiveSessions:
         """Check the channels, and that the requested model knows the language and the task.
 
         Raises:
+            UnsupportedOption: This installation lacks a text filter.
             ModelNotFound: There is no such model.
             BadRequest: The model does not support the language or the task, the numbers of speakers
                 are impossible, a number of turn detection is out of range, or the format does not
                 have the channels.
         """
         _ = parameters.speaker_options, parameters.turns
+        open_filters(parameters.filters)
         check_channels(parameters)
         self._models.choose(parameters.model).model.engine.fit(
             Options(

@@ -32,13 +32,13 @@ from auricle.values.limits import (
     Prompt,
     StrictLanguage,
 )
+from auricle.values.text_filters import FilterChoice
 from auricle.values.types import (
     DEFAULT_BEAM_SIZE,
     MAX_BEAM_SIZE,
     MAX_SPEAKERS,
     SAMPLE_RATE_HZ,
     Options,
-    Redact,
     Source,
     SpeakerOptions,
     Task,
@@ -251,7 +251,7 @@ class TranscriptionParams:
         warnings: Warnings of options that have no effect.
         callback: The receiver of a background job, if there is one.
         speakers: What is known of the number of speakers; ``None``: not requested.
-        redact: What to hide in the transcript.
+        filters: Text filters for the transcript.
         max_speech_samples: Transcribe only the first speech of a long file, of about this many
             16 kHz samples; ``None``: all of it.
     """
@@ -271,7 +271,7 @@ class TranscriptionParams:
     warnings: tuple[str, ...] = ()
     callback: Callback | None = None
     speakers: SpeakerOptions | None = None
-    redact: tuple[Redact, ...] = ()
+    filters: tuple[FilterChoice, ...] = ()
     max_speech_samples: int | None = None
 
     def source(self, path: str, audio_format: str) -> Source:

@@ -12,11 +12,12 @@ from auricle.session.utterances.agreement import continues
 from auricle.session.utterances.continuation import MAX_PAUSE_SAMPLES, continued, is_open
 from auricle.session.utterances.final import PendingFinal
 from auricle.session.utterances.utterance import SURE_PROBABILITY
-from auricle.text.live_redaction import LiveRedaction
+from auricle.text.filters.registry import open_filters
 from auricle.values.errors import AuricleError
 from auricle.values.events import EagerFinal, Final, Partial
 from auricle.values.languages import language_warning
-from auricle.values.types import Redact, Transcript, Word
+from auricle.values.text_filters import FilterChoice
+from auricle.values.types import Transcript, Word
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,23 +33,23 @@ class ChannelText:
 
     Args:
         channel: The channel; ``None`` if channels are not transcribed apart.
-        redact: What to hide in partials and finals.
+        filters: Text filters for partials and finals.
 
     Attributes:
         language: The language of the last final whose language is certain.
         language_warning: A warning that the last final is probably not in the requested language.
     """
 
-    def __init__(self, channel: int | None, redact: Collection[Redact]) -> None:
+    def __init__(self, channel: int | None, filters: Collection[FilterChoice]) -> None:
         self._channel = channel
-        self._redaction = LiveRedaction(redact)
+        self._filters = open_filters(filters)
         self._before: _Before | None = None
         self.language: str | None = None
         self.language_warning: str | None = None
 
     def shown(self, partial: Partial) -> Partial:
         """Return a partial as the client gets it."""
-        stable, unstable = self._redaction.partial(partial.stable, partial.unstable)
+        stable, unstable = self._filters.partial(partial.stable, partial.unstable)
         return replace(partial, stable=stable, unstable=unstable, channel=self._channel)
 
     def final(self, id: int, pending: PendingFinal, now: float) -> Final:
@@ -69,7 +70,7 @@ class ChannelText:
             )
             result = self._joined(pending, result)
         final = _final(id, pending, result, now)
-        text, words = self._redaction.final(final.text, final.words)
+        text, words = self._filters.final(final.text, final.words, final.language)
         return replace(final, text=text, words=words, channel=self._channel)
 
     def eager(self, pending: PendingFinal, probability: float, now: float) -> EagerFinal | None:
@@ -85,7 +86,7 @@ class ChannelText:
         final = _final(0, pending, self._continue_sentence(pending, pending.result), now)
         if not final.text:
             return None
-        text, words = self._redaction.speculative(final.text, final.words)
+        text, words = self._filters.speculative(final.text, final.words, final.language)
         return EagerFinal(
             utterance=final.utterance,
             text=text,

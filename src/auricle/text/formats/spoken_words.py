@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from difflib import SequenceMatcher
 
-from auricle.text.redaction import PLACEHOLDERS
+from auricle.text.filters.registry import PLACEHOLDERS
 from auricle.values.types import Word
 
 INTERIM_CONFIDENCE = 0.5
@@ -18,7 +18,7 @@ _INSIDE_WORDS = frozenset("'’-")
 
 
 def plain(text: str) -> str:
-    """Return a text without capitals and punctuation; placeholders of redaction stay."""
+    """Return a text without capitals and punctuation; placeholders of text filters stay."""
     return " ".join(word for word in map(_plain_word, text.split()) if word)
 
 

@@ -15,14 +15,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 
-from auricle.apis.deepgram.wire.query import Listen
+from auricle.apis.deepgram.wire.query import Listen, numeral_filters
 from auricle.apis.deepgram.wire.results import (
     Json,
     ModelInfo,
     alternative,
     seconds,
 )
-from auricle.text import numerals
 from auricle.text.formats.spoken_words import INTERIM_CONFIDENCE, spaced_words
 from auricle.values.events import (
     AudioProgress,
@@ -67,7 +66,7 @@ class ChannelResults:
         channel: The channel, from 0.
 
     Attributes:
-        writes_numerals: Whether English numbers of later results are written in digits.
+        filters: Text filters for later results.
     """
 
     def __init__(self, query: Listen, *, request_id: str, model: ModelInfo, channel: int) -> None:
@@ -75,7 +74,7 @@ class ChannelResults:
         self._request_id = request_id
         self._model = model
         self._channel = channel
-        self.writes_numerals = query.writes_numerals
+        self.filters = numeral_filters(writes_numerals=query.writes_numerals)
         self._index = [channel, query.separate_channels]
         self._is_speaking = False
         self._pending: deque[_PendingFinal] = deque()
@@ -154,9 +153,8 @@ class ChannelResults:
         return result
 
     def _alternative(self, text: str, words: Sequence[Word], language: str | None) -> Json:
-        if self.writes_numerals and language == numerals.LANGUAGE:
-            text, words = numerals.with_numerals(text, words)
-        return alternative(text, words, punctuates=self._query.punctuates)
+        text, shown = self.filters.final(text, words, language)
+        return alternative(text, shown or (), punctuates=self._query.punctuates)
 
     def _finalized(self, at_sample: int) -> Iterable[Json]:
         """Answer a ``Finalize`` that no result has answered; later words start after its end."""

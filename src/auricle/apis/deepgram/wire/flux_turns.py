@@ -17,8 +17,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from auricle.apis.deepgram.wire.flux_query import ListenTurns
+from auricle.apis.deepgram.wire.query import numeral_filters
 from auricle.apis.deepgram.wire.results import Json, seconds
-from auricle.text import numerals
 from auricle.text.formats.spoken_words import spaced_words
 from auricle.values.events import (
     AudioProgress,
@@ -100,12 +100,12 @@ class Turns:
 
     Attributes:
         timeout_ms: Silence that ends a turn whose last utterance had the maximum length.
-        writes_numerals: Whether English numbers of later messages are written in digits.
+        filters: Text filters for later messages.
     """
 
     def __init__(self, query: ListenTurns) -> None:
         self.timeout_ms = query.thresholds.eot_timeout_ms
-        self.writes_numerals = query.writes_numerals
+        self.filters = numeral_filters(writes_numerals=query.writes_numerals)
         self._reports_languages = query.detects_language
         self._language = query.language
         self._index = 0
@@ -249,10 +249,9 @@ class Turns:
 
     def _joined(self, text: str, words: Sequence[Word]) -> _Text:
         """Return the text of the turn with that of its last utterance."""
-        if self.writes_numerals and self._language == numerals.LANGUAGE:
-            text, words = numerals.with_numerals(text, words)
+        text, shown = self.filters.final(text, words, self._language)
         glue = "" if self._language in SPACELESS_LANGUAGES else " "
-        return self._turn.settled.joined(_Text(text.strip(), tuple(words)), glue)
+        return self._turn.settled.joined(_Text(text.strip(), shown or ()), glue)
 
     def _message(self, event: str, text: _Text, **fields: str) -> Json:
         turn = self._turn

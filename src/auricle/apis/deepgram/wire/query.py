@@ -15,7 +15,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from auricle.protocol.fields import convert_texts, split_list
 from auricle.protocol.ignored import ignored_options
-from auricle.text import numerals
+from auricle.text.filters.registry import TextFilters, open_filters
 from auricle.values.errors import BadRequest
 from auricle.values.languages import language_choice
 from auricle.values.limits import (
@@ -32,6 +32,7 @@ from auricle.values.limits import (
     StrictLanguage,
     are_valid_hotwords,
 )
+from auricle.values.text_filters import FilterChoice, redaction
 from auricle.values.types import Redact, SpeakerOptions
 
 LINEAR16, MULAW, ALAW, OPUS, OGG_OPUS = "linear16", "mulaw", "alaw", "opus", "ogg-opus"
@@ -251,6 +252,7 @@ def parse_listen(
         raise BadRequest(f"callback_method must be one of {', '.join(CALLBACK_METHODS)}.")
     if encoding == LINEAR16 and query.sample_rate is UNSET:
         raise BadRequest("sample_rate is required with encoding=linear16.")
+    numeral_filters(writes_numerals=query.numerals)
     endpoint_ms = _endpoint_ms(query)
     language, languages = _languages(query)
     return Listen(
@@ -284,7 +286,7 @@ def parse_listen(
 
 def _limits_of(query: _Query, language: str | None) -> Iterator[str]:
     """Yield a warning for each feature that has only a part of its effect."""
-    if query.numerals and language not in (None, numerals.LANGUAGE):
+    if query.numerals and language not in (None, "en"):
         yield "numerals has an effect on English only."
     if query.dictation:
         yield "dictation adds punctuation, but spoken commands stay words."
@@ -297,12 +299,26 @@ def parse_redact(values: Iterable[str]) -> tuple[Redact, ...]:
 
     Raises:
         BadRequest: A value names what can't be hidden.
+        UnsupportedOption: This installation hides nothing.
     """
     names = [name.lower() for value in values for name in split_list("redact", value)]
     names = [name for name in names if name not in _FALSE]
     if any(name not in _REDACT for name in names):
         raise BadRequest(f"redact must be {', '.join(Redact)}; nothing else can be hidden.")
-    return tuple(dict.fromkeys(_REDACT[name] for name in names))
+    kinds = tuple(dict.fromkeys(_REDACT[name] for name in names))
+    open_filters(redaction(kinds))
+    return kinds
+
+
+def numeral_filters(*, writes_numerals: bool) -> TextFilters:
+    """Return what writes English numbers in digits, if a client wants it.
+
+    Messages have digits, kept transcripts do not: a client may change this during a session.
+
+    Raises:
+        UnsupportedOption: This installation writes no digits.
+    """
+    return open_filters([FilterChoice("numerals")] if writes_numerals else [])
 
 
 def check_hotwords(words: Iterable[str]) -> tuple[str, ...]:

@@ -9,9 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypedDict
 
-from auricle.apis.deepgram.wire.query import Listen
+from auricle.apis.deepgram.wire.query import Listen, numeral_filters
 from auricle.text.formats.spoken_words import approximate_words, plain
-from auricle.text.transcripts import with_numerals
 from auricle.values.types import SAMPLE_RATE_HZ, Gap, Segment, Transcript, Word
 
 PARAGRAPH_PAUSE_SAMPLES = 2 * SAMPLE_RATE_HZ
@@ -144,9 +143,8 @@ def file_body(
         metadata: The metadata of the response.
         separate: The transcripts of channels that were transcribed apart; empty: they were mixed.
     """
-    channels = separate or (transcript,)
-    if query.writes_numerals:
-        channels = [with_numerals(channel) for channel in channels]
+    filters = numeral_filters(writes_numerals=query.writes_numerals)
+    channels = [filters.transcript(channel) for channel in separate or (transcript,)]
     words_of = [
         [word for each in channel.segments for word in _words_of(each)] for channel in channels
     ]

@@ -27,6 +27,7 @@ from auricle.server.live.transcript_keeper import SessionIdentity
 from auricle.session.live import LiveSession
 from auricle.session.output import UnfinishedAudio
 from auricle.system.durable import sync_directory, try_lock
+from auricle.text.filters.registry import hides_text
 from auricle.values.errors import LedgerReadOnly
 
 FOLDER = "journal"
@@ -149,7 +150,7 @@ class AudioJournal:
 
         The audio of a session that hides private data is not written: it has that data.
         """
-        if session.parameters.redact:
+        if hides_text(session.parameters.filters):
             return []
         written = {
             utterance: file.samples

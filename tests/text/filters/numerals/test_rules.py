@@ -1,7 +1,7 @@
 import pytest
 
 from auricle.text.edits import edited_text
-from auricle.text.numerals import numeral_edits
+from auricle.text.filters.numerals.rules import numeral_edits
 
 pytestmark = pytest.mark.unit
 

@@ -7,11 +7,8 @@ Digits that are said one by one are joined from three on, and the two halves of 
 
 from collections.abc import Sequence
 
-from auricle.text.edits import Edit, core, edit_of, edited_text, edited_words, text_of, tokens_of
+from auricle.text.edits import Edit, core, edit_of, tokens_of
 from auricle.text.spoken_numbers import Number, ends_phrase, numbers_in
-from auricle.values.types import Word
-
-LANGUAGE = "en"
 
 MIN_ORDINAL = 10
 MIN_JOINED_DIGITS = 3
@@ -20,17 +17,6 @@ _YEAR_HUNDREDS = range(15, 21)
 _DECADES = frozenset(
     f"{tens}ies" for tens in ["twent", "thirt", "fort", "fift", "sixt", "sevent", "eight", "ninet"]
 )
-
-
-def with_numerals(text: str, words: Sequence[Word]) -> tuple[str, tuple[Word, ...]]:
-    """Return an English text and its words with their numbers in digits.
-
-    Args:
-        text: The text.
-        words: Its words, with the spaces before them.
-    """
-    written = edited_words(words, numeral_edits(text_of(words)))
-    return edited_text(text, numeral_edits(text)), written
 
 
 def numeral_edits(text: str) -> list[Edit]:

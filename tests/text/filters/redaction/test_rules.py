@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auricle.text.edits import edited_text
-from auricle.text.redaction import (
+from auricle.text.filters.redaction.rules import (
     PLACEHOLDERS,
     open_digits,
     partial_edits,

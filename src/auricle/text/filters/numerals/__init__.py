@@ -1,0 +1,1 @@
+"""English numbers are written in digits."""

@@ -1,0 +1,1 @@
+"""Private numbers and addresses are hidden."""
