@@ -18,9 +18,11 @@ from pathlib import Path
 import grimp
 
 ROOT = Path(__file__).parents[1]
-CORE = {
+CORE: dict[str, set[str]] = {
     "apis": {"native", "openai"},
     "engines": {"whisper", "pull"},
+    "ledger/audio": set(),
+    "ledger/databases": set(),
     "text/filters": set(),
     "workers/kinds": {"asr", "decode"},
 }

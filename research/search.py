@@ -20,8 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from auricle.ledger.database import Database
-from auricle.ledger.sqlite import SqliteDatabase
+from auricle.ledger.databases.database import Database
+from auricle.ledger.databases.sqlite import SqliteDatabase
 from auricle.ledger.transcripts import Filter, KeptSegment, KeptTranscript, Transcripts
 from auricle.values.types import ClientId
 from bench.lib.report import command_line, publish, show_targets
@@ -115,7 +115,7 @@ def opened(kind: str) -> Iterator[Database | None]:
     if (binaries := programs()) is None:
         yield None
         return
-    from auricle.ledger.postgres import PostgresDatabase  # may be missing
+    from auricle.ledger.databases.postgres.database import PostgresDatabase  # may be missing
 
     with (
         postgres_server(binaries) as server,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from auricle.ledger.sqlite import SqliteDatabase
+from auricle.ledger.databases.sqlite import SqliteDatabase
 from auricle.ledger.transcripts import KeptSegment, KeptTranscript, Transcripts
 from auricle.values.types import ClientId
 from tests.support.command import completed, environment, serving

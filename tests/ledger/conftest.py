@@ -7,7 +7,7 @@ import pytest
 
 from auricle.ledger.audio.directory import AudioDirectory
 from auricle.ledger.audio.store import AudioStore
-from auricle.ledger.database import Database
+from auricle.ledger.databases.database import Database
 from tests.support.ledger import open_at
 from tests.support.postgres import PostgresServer, postgres_server
 from tests.support.postgres_fixtures import required_programs

@@ -12,10 +12,10 @@ import pytest
 
 from auricle.ledger.audio.directory import AudioDirectory
 from auricle.ledger.backup import Copied, back_up, restore
+from auricle.ledger.databases.sqlite import FILE_NAME, SqliteDatabase
 from auricle.ledger.job import JobState, Outcome
 from auricle.ledger.lease import claim_of
 from auricle.ledger.quota import Quota
-from auricle.ledger.sqlite import FILE_NAME, SqliteDatabase
 from auricle.ledger.store import Ledger
 from auricle.ledger.transcripts import KeptSegment, KeptTranscript, Transcripts
 from auricle.values.errors import LedgerCorrupt, LedgerForeign, LedgerInUse, SetupError

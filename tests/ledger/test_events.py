@@ -2,7 +2,7 @@
 
 import pytest
 
-from auricle.ledger.database import Database, Transaction
+from auricle.ledger.databases.database import Database, Transaction
 from auricle.ledger.events import (
     StoredEvents,
     count_pending,

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from auricle.ledger.database import Database
+from auricle.ledger.databases.database import Database
 from auricle.ledger.feeds import (
     RESTART_NUMBERS,
     FeedChange,

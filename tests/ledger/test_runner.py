@@ -13,7 +13,7 @@ import pytest
 
 from auricle.ledger import runner as runner_module
 from auricle.ledger.audio.directory import AudioDirectory
-from auricle.ledger.database import Database
+from auricle.ledger.databases.database import Database
 from auricle.ledger.job import Job, JobState, Outcome
 from auricle.ledger.lease import LEASE_S, claim_of
 from auricle.ledger.quota import Quota

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from auricle.ledger.database import Database
+from auricle.ledger.databases.database import Database
 from auricle.ledger.events import StoredEvents, queue_single
 from auricle.ledger.job import JobState, Outcome
 from auricle.ledger.job_events import job_progressed, subject_of

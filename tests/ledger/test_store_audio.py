@@ -2,7 +2,7 @@
 
 import pytest
 
-from auricle.ledger.database import Database
+from auricle.ledger.databases.database import Database
 from auricle.ledger.job import JobState, Outcome
 from auricle.ledger.lease import Claim, claim_of
 from auricle.ledger.quota import Quota

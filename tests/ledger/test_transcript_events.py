@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from auricle.ledger.database import Database, Transaction
+from auricle.ledger.databases.database import Database, Transaction
 from auricle.ledger.events import StoredEvents
 from auricle.ledger.outbox import Delivery
 from auricle.ledger.transcript_events import KEPT, NO_RECEIVER, QUIET_S, TranscriptEvents

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from auricle.ledger.database import Database, Transaction
+from auricle.ledger.databases.database import Database, Transaction
+from auricle.ledger.databases.schema import SQLITE_MIGRATIONS
+from auricle.ledger.databases.sqlite import SqliteDatabase
 from auricle.ledger.job import JobState, Outcome
 from auricle.ledger.kept_parts import ParagraphChange
 from auricle.ledger.kept_words import KeptWord
 from auricle.ledger.lease import LEASE_S, MAX_SKEW_S, Claim, claim_of
 from auricle.ledger.quota import Quota
-from auricle.ledger.schema import SQLITE_MIGRATIONS
-from auricle.ledger.sqlite import SqliteDatabase
 from auricle.ledger.store import Ledger
 from auricle.ledger.transcripts import (
     MAX_EXPIRED,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from auricle.ledger.database import Database
+from auricle.ledger.databases.database import Database
 from auricle.ledger.voices import SessionVoices, StoredVoices
 
 NOW = 1.8e9

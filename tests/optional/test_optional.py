@@ -86,6 +86,15 @@ def without(folders: tuple[str, ...], target: Path) -> Path:
 CASES = {**{folder: (folder,) for folder in (*OPTIONAL, *PAGES)}, "all": OPTIONAL}
 
 
+def environment_of(source: Path, folder: Path) -> dict[str, str]:
+    """Return the environment in which a copy runs, with its own state in a folder."""
+    environ = environment(
+        folder, engine="whisper", model="base", cache_dir=CACHE_DIR, workers=1, decode_workers=1
+    )
+    environ["PYTHONPATH"] = os.pathsep.join([str(source), environ["PYTHONPATH"]])
+    return environ
+
+
 @pytest.fixture(scope="module", params=CASES)
 def copy(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
@@ -93,10 +102,7 @@ def copy(
     bundled_model()
     folder = tmp_path_factory.mktemp("optional")
     source = without(CASES[request.param], folder / "src")
-    environ = environment(
-        folder, engine="whisper", model="base", cache_dir=CACHE_DIR, workers=1, decode_workers=1
-    )
-    environ["PYTHONPATH"] = os.pathsep.join([str(source), environ["PYTHONPATH"]])
+    environ = environment_of(source, folder)
     server = subprocess.Popen(
         [sys.executable, "-m", "auricle", "serve"],
         env=environ,
@@ -185,3 +191,29 @@ def test_a_request_for_a_missing_text_filter_is_refused(copy: Copy) -> None:
     if answer_to("")[0] != 404:  # Deepgram's API is there
         assert answer_to("redact=pci") == expected["redaction"]
         assert answer_to("numerals=true") == expected["numerals"]
+
+
+@pytest.mark.parametrize(
+    ("folder", "variable", "url"),
+    [
+        ("ledger/audio/s3", "AURICLE_AUDIO_URL", "s3://bucket/prefix"),
+        ("ledger/databases/postgres", "AURICLE_DATABASE_URL", "postgresql://db/auricle"),
+    ],
+)
+def test_a_url_is_refused_at_start_without_the_folder_of_its_scheme(
+    folder: str, variable: str, url: str, tmp_path: Path
+) -> None:
+    source = without((folder,), tmp_path / "src")
+    done = subprocess.run(
+        [sys.executable, "-m", "auricle", "serve"],
+        env=environment_of(source, tmp_path) | {variable: url},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=LIMIT_S,
+    )
+    assert done.returncode == 2, done.stderr
+    message = json.loads(done.stderr.splitlines()[-1])["message"]
+    assert message.startswith(f"{variable}: this installation does not support the scheme"), message
+    assert message.endswith("Supported: nothing; unset the variable."), message

@@ -104,7 +104,7 @@ OTHER_PROGRAMS = {
     "systemctl": "tests/deploy checks the unit",
     "node": "tests/clients/test_tls.py runs the snippet",
     "litellm vosk-transcriber": "large packages; run by hand in the versions of the pages",
-    "pg_dump pg_restore": "tests/ledger/test_postgres.py",
+    "pg_dump pg_restore": "tests/ledger/databases/postgres/test_database.py",
     "ln cd cat cp chmod mkdir install export pkill kill jq ssh grep printf": "of the system",
 }
 """Programs in shell code besides auricle and curl, and what shows that they are used correctly."""

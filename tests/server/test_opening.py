@@ -9,7 +9,7 @@ from anyio import to_thread
 
 from auricle.config.settings import LedgerSettings, WorkerSettings
 from auricle.files.transcribe import max_chunks_in_flight
-from auricle.ledger.database import Transaction
+from auricle.ledger.databases.database import Transaction
 from auricle.values.errors import SetupError
 from tests.support.service import opened
 

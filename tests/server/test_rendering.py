@@ -14,7 +14,7 @@ import pytest
 from anyio import to_thread
 
 from auricle.config.settings import LedgerSettings
-from auricle.ledger.database import Transaction
+from auricle.ledger.databases.database import Transaction
 from auricle.ledger.kept_words import KeptWord
 from auricle.ledger.transcripts import KeptSegment, KeptTranscript, Transcripts
 from auricle.server import rendering

@@ -23,9 +23,9 @@ PARAMS = check(Fields(job_id="job", audio_format="pcm16"))
 
 
 @asynccontextmanager
-async def running(folder: Path, **ledger: Any) -> AsyncIterator[FakeService]:
-    settings = LedgerSettings(state_dir=folder / "state", **ledger)
-    async with opened(folder / "spool", ledger=settings) as service:
+async def running(folder: Path, **settings: Any) -> AsyncIterator[FakeService]:
+    ledger = LedgerSettings(state_dir=folder / "state", **settings)
+    async with opened(folder / "spool", ledger=ledger, **settings) as service:
         yield service
 
 

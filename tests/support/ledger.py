@@ -7,11 +7,18 @@ from pathlib import Path
 
 from auricle.ledger.audio.directory import AudioDirectory
 from auricle.ledger.audio.store import AudioStore
-from auricle.ledger.database import Checkpoint, Database, T, Transaction, Value, no_checkpoint
+from auricle.ledger.databases.database import (
+    Checkpoint,
+    Database,
+    T,
+    Transaction,
+    Value,
+    no_checkpoint,
+)
+from auricle.ledger.databases.sqlite import SqliteDatabase
 from auricle.ledger.events import StoredEvents
 from auricle.ledger.job import Job, JobSpec, JobState, Outcome
 from auricle.ledger.outbox import Delivery, DeliveryState, Event
-from auricle.ledger.sqlite import SqliteDatabase
 from auricle.ledger.store import Ledger
 from auricle.values.errors import LedgerUnavailable
 from auricle.values.types import ClientId
@@ -63,7 +70,9 @@ def open_at(location: str, checkpoint: Checkpoint = no_checkpoint) -> Database:
     """Open the database in a directory, or at a connection string of PostgreSQL."""
     if "host=" not in location:
         return SqliteDatabase.open(Path(location), checkpoint=checkpoint)
-    from auricle.ledger.postgres import PostgresDatabase  # psycopg may be missing
+    from auricle.ledger.databases.postgres.database import (
+        PostgresDatabase,  # psycopg may be missing
+    )
 
     return PostgresDatabase.open(location, checkpoint=checkpoint)
 
@@ -72,7 +81,7 @@ def open_audio_at(location: str, checkpoint: Checkpoint = no_checkpoint) -> Audi
     """Open the store of audio in a directory, or at ``s3://`` at ``AWS_ENDPOINT_URL_S3``."""
     if not location.startswith("s3://"):
         return AudioDirectory(Path(location), checkpoint)
-    from auricle.ledger.audio.s3 import AudioBucket  # botocore may be missing
+    from auricle.ledger.audio.s3.bucket import AudioBucket  # botocore may be missing
 
     return AudioBucket(location, Path(tempfile.gettempdir()))
 

@@ -10,7 +10,7 @@ import signal
 import sys
 from pathlib import Path
 
-from auricle.ledger.database import Transaction
+from auricle.ledger.databases.database import Transaction
 from auricle.ledger.events import StoredEvents
 from auricle.ledger.job import JobState, Outcome
 from auricle.ledger.lease import claim_of

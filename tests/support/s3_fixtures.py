@@ -43,7 +43,7 @@ def bucket_settings(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> dict[str, 
 @pytest.fixture
 def open_bucket(bucket_settings: dict[str, str], tmp_path: Path) -> OpenBucket:
     """Return a function that opens a store of audio with a prefix of the test's own."""
-    from auricle.ledger.audio.s3 import AudioBucket  # botocore may be missing
+    from auricle.ledger.audio.s3.bucket import AudioBucket  # botocore may be missing
 
     (tmp_path / "copies").mkdir()
 

@@ -13,9 +13,6 @@ from auricle.values.errors import SetupError
 if TYPE_CHECKING:
     from auricle.ledger.backup import Copied
 
-DUMP = 'pg_dump --dbname="$AURICLE_DATABASE_URL" --format=custom --file=auricle.dump'
-RESTORE = 'pg_restore --clean --if-exists --no-owner --dbname="$AURICLE_DATABASE_URL" auricle.dump'
-
 _StateDir = Annotated[str | None, setting("state_dir")]
 
 
@@ -33,17 +30,20 @@ def backup(
     FOLDER gets one snapshot of the database, checked for integrity, and the audio that its jobs
     need. Settings, keys and models are not included. Run it as the server's user or as root.
 
-    With AURICLE_DATABASE_URL, the command prints how to use PostgreSQL's pg_dump instead.
+    With AURICLE_DATABASE_URL, the command prints how to back up that database instead.
     """
     from auricle.ledger.backup import back_up
+    from auricle.ledger.location import database_at
 
     settings = Settings.load({"state_dir": state_dir}).ledger
     if settings.database_url is not None:
+        shared = database_at(settings.database_url.get_secret_value())
         raise SetupError(
-            f"The jobs are in PostgreSQL. Back them up with `{DUMP}`.{_bucket(settings)}"
+            f"The jobs are in {shared.title}. Back them up with `{shared.backup}`."
+            f"{_audio_elsewhere(settings)}"
         )
     copied = back_up(settings.directory, folder, replaces=force)
-    errors.print(f"{folder} has {_text(copied)}.{_bucket(settings)}")
+    errors.print(f"{folder} has {_text(copied)}.{_audio_elsewhere(settings)}")
 
 
 def restore(
@@ -60,17 +60,20 @@ def restore(
     FOLDER is that of [bold]auricle backup[/], or a copy of a state directory. It is checked before
     anything is replaced. Unfinished jobs continue when the server starts.
 
-    With AURICLE_DATABASE_URL, the command prints how to use PostgreSQL's pg_restore instead.
+    With AURICLE_DATABASE_URL, the command prints how to restore that database instead.
     """
     from auricle.ledger.backup import restore as restore_backup
+    from auricle.ledger.location import database_at
 
     settings = Settings.load({"state_dir": state_dir}).ledger
     if settings.database_url is not None:
+        shared = database_at(settings.database_url.get_secret_value())
         raise SetupError(
-            f"The jobs are in PostgreSQL. Stop all servers, and run `{RESTORE}`.{_bucket(settings)}"
+            f"The jobs are in {shared.title}. Stop all servers, and run `{shared.restore}`."
+            f"{_audio_elsewhere(settings)}"
         )
     copied = restore_backup(folder, settings.directory, replaces=force)
-    errors.print(f"{settings.directory} has {_text(copied)} again.{_bucket(settings)}")
+    errors.print(f"{settings.directory} has {_text(copied)} again.{_audio_elsewhere(settings)}")
 
 
 def _text(copied: "Copied") -> str:
@@ -85,8 +88,8 @@ def _number(count: int, what: str) -> str:
     return f"{count} {what}{'' if count == 1 else 's'}"
 
 
-def _bucket(settings: LedgerSettings) -> str:
+def _audio_elsewhere(settings: LedgerSettings) -> str:
     """Return a sentence on audio that is elsewhere."""
     if settings.audio_url is None:
         return ""
-    return f" The audio is in {settings.audio_url}: back up that bucket as well."
+    return f" The audio is in {settings.audio_url}: back it up as well."

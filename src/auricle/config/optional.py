@@ -18,7 +18,13 @@ from auricle.values.errors import SetupError
 
 GROUP = "auricle.settings"
 _PACKAGE = Path(__file__).parents[1]
-_MODULES = ("apis/*/settings.py", "cluster/settings.py", "workers/kinds/*/settings.py")
+_MODULES = (
+    "apis/*/settings.py",
+    "cluster/settings.py",
+    "ledger/audio/*/settings.py",
+    "ledger/databases/*/settings.py",
+    "workers/kinds/*/settings.py",
+)
 """Where optional folders are; these modules import nothing but this folder."""
 
 

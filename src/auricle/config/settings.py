@@ -47,8 +47,6 @@ ORIGIN = re.compile(
 SERVICE_URL = re.compile(
     r"https?://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[1-9]\d{0,4})?(/[a-z0-9._~/-]*)?", re.ASCII | re.I
 )
-AUDIO_URL = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._/-]*)?", re.ASCII)
-"""Bucket and prefix, in characters that need no escapes anywhere."""
 
 
 def is_service_url(url: str) -> bool:
@@ -403,7 +401,9 @@ class LedgerSettings(Section):
         "user's state folder.",
     )
     database_url: SecretStr | None = Field(
-        None, description="PostgreSQL connection string, for several gateways; none: SQLite."
+        None,
+        description="URL of a database that several gateways share; none: SQLite in the state "
+        "directory.",
     )
     keep_transcripts: bool = Field(
         False, description="Keep transcripts of live sessions and jobs, for /v1/transcripts."
@@ -471,28 +471,9 @@ class LedgerSettings(Section):
     )
     audio_url: str | None = Field(
         None,
-        description="Bucket for the audio of jobs, `s3://NAME/PREFIX`; none: the state directory.",
+        description="URL of a store that several gateways share, for the audio of jobs; none: the "
+        "state directory.",
     )
-    audio_endpoint: str | None = Field(
-        None, description="URL of the S3-compatible service; none: AWS_ENDPOINT_URL_S3, or Amazon."
-    )
-    audio_region: str | None = Field(
-        None, description="Region of the S3 bucket; none: AWS_DEFAULT_REGION."
-    )
-
-    @field_validator("audio_url")
-    @classmethod
-    def _check_audio_url(cls, url: str | None) -> str | None:
-        if url is not None and not AUDIO_URL.fullmatch(url):
-            raise ValueError("write it as s3://bucket/prefix")
-        return url
-
-    @field_validator("audio_endpoint")
-    @classmethod
-    def _check_audio_endpoint(cls, url: str | None) -> str | None:
-        if url is not None and not is_service_url(url):
-            raise ValueError("write it as https://host:port, without a name or key in it")
-        return url
 
     @property
     def directory(self) -> Path:

@@ -2,9 +2,7 @@
 
 import difflib
 import importlib
-import importlib.util
 import os
-import pkgutil
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -12,6 +10,7 @@ from types import ModuleType
 import auricle.engines
 from auricle.engines.base import EngineFactory, EngineSpec, StreamingFactory
 from auricle.engines.catalogue import CatalogueModel
+from auricle.system.spec_modules import find_spec_modules
 from auricle.values.errors import SetupError
 
 DEFAULT_ENGINE = "whisper"
@@ -19,12 +18,9 @@ DEFAULT_ENGINE = "whisper"
 
 def _folders() -> dict[str, str]:
     """Return the engines of this installation, the default first, each with its module."""
-    folders = sorted(
-        (module.name for module in pkgutil.iter_modules(auricle.engines.__path__) if module.ispkg),
-        key=lambda name: (name != DEFAULT_ENGINE, name),
-    )
-    modules = {name.replace("_", "-"): f"auricle.engines.{name}.spec" for name in folders}
-    return {name: module for name, module in modules.items() if importlib.util.find_spec(module)}
+    modules = find_spec_modules(auricle.engines)
+    names = sorted(modules, key=lambda name: name != DEFAULT_ENGINE)
+    return {name.replace("_", "-"): modules[name] for name in names}
 
 
 BUILT_IN = _folders()

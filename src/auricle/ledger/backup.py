@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from auricle.ledger.audio.store import NAME
+from auricle.ledger.databases.schema import SQLITE_MIGRATIONS
+from auricle.ledger.databases.sqlite import FILE_NAME, check_file, lock_directory, translated
 from auricle.ledger.location import AUDIO_DIRECTORY
-from auricle.ledger.schema import SQLITE_MIGRATIONS
-from auricle.ledger.sqlite import FILE_NAME, check_file, lock_directory, translated
 from auricle.system.atomic_file import replacing
 from auricle.system.durable import sync_directory
 from auricle.values.errors import LedgerCorrupt, LedgerInUse, SetupError

@@ -7,7 +7,7 @@ Unix time in seconds.
 from collections.abc import Callable, Collection, Sequence
 
 from auricle.ledger import outbox
-from auricle.ledger.database import Database, Row, Transaction
+from auricle.ledger.databases.database import Database, Row, Transaction
 from auricle.ledger.outbox import Delivery, DeliveryState, Event
 
 _COLUMNS = (

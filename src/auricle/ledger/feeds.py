@@ -7,7 +7,7 @@ A final is bytes that only the server understands.
 from collections.abc import Collection, Sequence
 from dataclasses import astuple, dataclass, fields, replace
 
-from auricle.ledger.database import Database, Transaction
+from auricle.ledger.databases.database import Database, Transaction
 
 RESTART_NUMBERS = 1_000_000
 """Numbers that a feed leaves out after a restart: events without text are not stored, but

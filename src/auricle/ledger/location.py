@@ -1,44 +1,83 @@
-"""Chooses where jobs are kept: in PostgreSQL or SQLite, their audio in a bucket or a directory."""
+"""Finds where jobs are kept: in SQLite and a directory, or where the URLs of the settings lead.
 
+The folders of :mod:`auricle.ledger.databases` and :mod:`auricle.ledger.audio` that have a module
+``spec`` add databases and stores of audio, each with the schemes of its URLs.
+"""
+
+import importlib
+import re
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import structlog
 
-from auricle.config.settings import LedgerSettings
+import auricle.ledger.audio
+import auricle.ledger.databases
+from auricle.config.section import variable
+from auricle.config.settings import LedgerSettings, Settings
 from auricle.ledger.audio.directory import AudioDirectory
+from auricle.ledger.audio.spec import AudioSpec
 from auricle.ledger.audio.store import AudioStore
-from auricle.ledger.database import Database
-from auricle.ledger.sqlite import SqliteDatabase
+from auricle.ledger.databases.database import Database
+from auricle.ledger.databases.spec import DatabaseSpec
+from auricle.ledger.databases.sqlite import SqliteDatabase
+from auricle.system.spec_modules import find_spec_modules
 from auricle.values.errors import LedgerUnavailable, SetupError
 
 AUDIO_DIRECTORY = "audio"
 """Name of the directory of audio in the state directory."""
 
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://", re.ASCII)
 _log = structlog.get_logger("auricle.ledger")
 
 
-def open_database(state_dir: Path, url: str | None) -> Database:
-    """Open the database, and create or migrate its tables; blocks.
+def check_urls(settings: LedgerSettings) -> None:
+    """Check the URLs of the database and of the store of audio; connects to nothing.
 
-    Args:
-        state_dir: Directory of the SQLite file.
-        url: Connection string of PostgreSQL.
+    Raises:
+        SetupError: This installation does not support one, or it is malformed.
+    """
+    if settings.database_url is not None:
+        database_at(settings.database_url.get_secret_value())
+    if settings.audio_url is not None:
+        audio_at(settings.audio_url)
+
+
+def database_at(url: str) -> DatabaseSpec:
+    """Return what opens the database at a URL.
+
+    Raises:
+        SetupError: This installation does not support the URL.
+    """
+    spec: DatabaseSpec = _spec_of(auricle.ledger.databases, "database_url", url)
+    return spec
+
+
+def audio_at(url: str) -> AudioSpec:
+    """Return what opens the store of audio at a URL.
+
+    Raises:
+        SetupError: This installation does not support the URL, or it is malformed.
+    """
+    spec: AudioSpec = _spec_of(auricle.ledger.audio, "audio_url", url)
+    spec.check_url(url)
+    return spec
+
+
+def open_database(settings: LedgerSettings) -> Database:
+    """Open the database, and create or migrate its tables; blocks.
 
     Raises:
         SetupError: The database can't be used; the message says why.
     """
-    if url is None:
-        return SqliteDatabase.open(state_dir)
-    try:
-        from auricle.ledger.postgres import PostgresDatabase
-    except ModuleNotFoundError as error:
-        raise SetupError(
-            "AURICLE_DATABASE_URL requires psycopg. Run: pip install 'psycopg[binary,pool]>=3.2'"
-        ) from error
-    return PostgresDatabase.open(url)
+    if settings.database_url is None:
+        return SqliteDatabase.open(settings.directory)
+    url = settings.database_url.get_secret_value()
+    return database_at(url).open(url)
 
 
-def open_audio(settings: LedgerSettings, copies: Path) -> AudioStore:
+def open_audio(settings: Settings, copies: Path) -> AudioStore:
     """Open the store of audio; blocks. A service that does not answer is no error.
 
     Args:
@@ -48,26 +87,32 @@ def open_audio(settings: LedgerSettings, copies: Path) -> AudioStore:
     Raises:
         SetupError: The store can't be used; the message says why.
     """
-    if settings.audio_url is None:
-        return AudioDirectory(settings.directory / AUDIO_DIRECTORY)
-    bucket = open_bucket(settings.audio_url, settings, copies)
+    url = settings.ledger.audio_url
+    if url is None:
+        return AudioDirectory(settings.ledger.directory / AUDIO_DIRECTORY)
+    store = audio_at(url).open(url, settings, copies)
     try:
-        bucket.check()
+        store.check()
     except LedgerUnavailable as error:  # live speech needs no jobs
         _log.warning("audio_store_failed", action="check", error=type(error.__cause__).__name__)
-    return bucket
+    return store
 
 
-def open_bucket(url: str, settings: LedgerSettings, copies: Path) -> AudioStore:
-    """Return the bucket of a URL; connects to nothing.
+def _spec_of(package: ModuleType, setting: str, url: str) -> Any:
+    """Return the spec of the folder that supports the scheme of a URL, which may have a password.
 
     Raises:
-        SetupError: The client is missing, or the settings can't be used.
+        SetupError: There is no such folder.
     """
-    try:
-        from auricle.ledger.audio.s3 import AudioBucket
-    except ModuleNotFoundError as error:
-        raise SetupError(
-            "AURICLE_AUDIO_URL requires botocore. Run: pip install 'botocore>=1.36'"
-        ) from error
-    return AudioBucket(url, copies, endpoint=settings.audio_endpoint, region=settings.audio_region)
+    specs = [importlib.import_module(name).SPEC for name in find_spec_modules(package).values()]
+    match = _SCHEME.match(url)
+    scheme = match[1] if match else ""
+    for spec in specs:
+        if scheme in spec.schemes:
+            return spec
+    what = f"the scheme {scheme}://" if scheme else "a text without a scheme"
+    supported = ", ".join(f"{each}://" for spec in specs for each in spec.schemes if each)
+    raise SetupError(
+        f"{variable(setting)}: this installation does not support {what}, since no folder of "
+        f"{package.__name__} does. Supported: {supported or 'nothing; unset the variable'}."
+    )

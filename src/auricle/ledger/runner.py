@@ -18,7 +18,7 @@ from anyio import CapacityLimiter, to_thread
 from anyio.abc import TaskGroup
 
 from auricle.ledger.audio.store import AudioStore
-from auricle.ledger.database import TransactionStep, no_step
+from auricle.ledger.databases.database import TransactionStep, no_step
 from auricle.ledger.job import Job, JobState, Outcome
 from auricle.ledger.lease import RENEW_S, claim_of
 from auricle.ledger.store import REFUSALS, Ledger

@@ -12,7 +12,14 @@ from typing import Any
 from auricle.ledger import job as jobs
 from auricle.ledger import lease as leases
 from auricle.ledger import outbox
-from auricle.ledger.database import Database, Row, Transaction, TransactionStep, Value, no_step
+from auricle.ledger.databases.database import (
+    Database,
+    Row,
+    Transaction,
+    TransactionStep,
+    Value,
+    no_step,
+)
 from auricle.ledger.events import count_pending, delete_events, make_due, queue
 from auricle.ledger.job import Job, JobSpec, JobState, Outcome
 from auricle.ledger.job_events import job_ended, subject_of
@@ -39,7 +46,7 @@ _SELECT_JOB = f"SELECT {_JOB_COLUMNS} FROM jobs"
 _UNFINISHED = "state IN ('queued', 'running')"
 _READY = "(ready_at <= ? OR ready_at > ?)"
 _NUL = "\0"
-"""A character that texts in PostgreSQL can't contain."""
+"""A character that not every database can store in a text."""
 
 
 @dataclass(frozen=True, slots=True)

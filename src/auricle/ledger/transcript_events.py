@@ -9,7 +9,7 @@ from typing import TypedDict
 
 import msgspec
 
-from auricle.ledger.database import Transaction
+from auricle.ledger.databases.database import Transaction
 from auricle.ledger.events import hasten, queue, queue_newer
 from auricle.ledger.outbox import Event, new_delivery
 from auricle.ledger.transcripts import KeptTranscript, subject_of

@@ -12,7 +12,7 @@ from typing import Any, TypeVar, overload
 
 import msgspec
 
-from auricle.ledger.database import Database, Row, Transaction, TransactionStep, Value
+from auricle.ledger.databases.database import Database, Row, Transaction, TransactionStep, Value
 from auricle.ledger.events import delete_events
 from auricle.ledger.kept_parts import KeptSegment as KeptSegment
 from auricle.ledger.kept_parts import (

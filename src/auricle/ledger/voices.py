@@ -6,7 +6,7 @@ Voices are bytes that only the server understands.
 from collections.abc import Collection, Sequence
 from dataclasses import astuple, dataclass, fields
 
-from auricle.ledger.database import Database, Transaction
+from auricle.ledger.databases.database import Database, Transaction
 
 
 @dataclass(frozen=True, slots=True)

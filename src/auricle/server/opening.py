@@ -13,7 +13,7 @@ from anyio import CapacityLimiter, to_thread
 
 from auricle.config.section import variable
 from auricle.config.settings import LedgerSettings, ServerSettings, Settings, spool_directory
-from auricle.ledger.database import Database
+from auricle.ledger.databases.database import Database
 from auricle.ledger.events import StoredEvents
 from auricle.ledger.job import JobState, Outcome
 from auricle.ledger.location import open_audio, open_database
@@ -68,11 +68,11 @@ async def open_storage(settings: Settings, opened: AsyncExitStack) -> Storage:
         SetupError: Uploads can't be stored, or the database can't be used.
     """
     server, stored = settings.server, settings.ledger
-    database = WatchedDatabase(await to_thread.run_sync(_open_database, stored))
+    database = WatchedDatabase(await to_thread.run_sync(open_database, stored))
     opened.push_async_callback(_close, database.close)
     spool = await to_thread.run_sync(SpoolDirectory.open, spool_directory(server, stored))
     opened.callback(spool.close)
-    audio = await to_thread.run_sync(open_audio, stored, spool.path)
+    audio = await to_thread.run_sync(open_audio, settings, spool.path)
     ledger = await to_thread.run_sync(_open_ledger, settings, database)
     return Storage(
         spool,
@@ -97,11 +97,6 @@ async def open_journal(settings: LedgerSettings, opened: AsyncExitStack) -> Audi
     if journal is not None:
         opened.push_async_callback(_close, journal.close)
     return journal
-
-
-def _open_database(settings: LedgerSettings) -> Database:
-    url = settings.database_url
-    return open_database(settings.directory, None if url is None else url.get_secret_value())
 
 
 def _open_ledger(settings: Settings, database: Database) -> Ledger:

@@ -1,25 +1,18 @@
 """Find the optional kinds of workers: the folders in ``kinds`` that have a spec."""
 
 import importlib
-import importlib.util
-import pkgutil
 from collections.abc import Mapping
 from typing import Any
 
 import auricle.workers.kinds
+from auricle.system.spec_modules import find_spec_modules
 from auricle.workers.spec import PoolContext, WorkerSpec
 
 
 def find_kinds() -> Mapping[str, WorkerSpec]:
     """Return the kinds of this installation by name, in alphabetical order."""
-    package = auricle.workers.kinds
-    folders = sorted(each.name for each in pkgutil.iter_modules(package.__path__) if each.ispkg)
-    modules = {name: f"{package.__name__}.{name}.spec" for name in folders}
-    return {
-        name: importlib.import_module(module).SPEC
-        for name, module in modules.items()
-        if importlib.util.find_spec(module) is not None
-    }
+    modules = find_spec_modules(auricle.workers.kinds)
+    return {name: importlib.import_module(module).SPEC for name, module in modules.items()}
 
 
 async def open_workers(kinds: Mapping[str, WorkerSpec], context: PoolContext) -> Mapping[str, Any]:

@@ -12,8 +12,8 @@ from anyio import to_thread
 from structlog.testing import LogCapture
 
 from auricle.config.settings import LedgerSettings
-from auricle.ledger.database import Transaction
-from auricle.ledger.sqlite import FILE_NAME, SqliteDatabase
+from auricle.ledger.databases.database import Transaction
+from auricle.ledger.databases.sqlite import FILE_NAME, SqliteDatabase
 from auricle.server import storage
 from auricle.server.jobs.background_jobs import requests
 from auricle.values.errors import AudioError, NoWorkerReady

@@ -17,8 +17,8 @@ from anyio import to_thread
 from structlog.testing import LogCapture
 
 from auricle.config.settings import LedgerSettings
+from auricle.ledger.databases.sqlite import SqliteDatabase
 from auricle.ledger.kept_words import KeptWord
-from auricle.ledger.sqlite import SqliteDatabase
 from auricle.ledger.transcripts import KeptSegment, KeptTranscript, Transcripts
 from auricle.text.formats.docx import MEDIA_TYPE
 from auricle.values.errors import LedgerInUse

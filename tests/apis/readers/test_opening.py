@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry
 from auricle.apis.readers.opening import open_feeds
 from auricle.apis.readers.settings import ReadersSettings
 from auricle.config.settings import Settings
-from auricle.ledger.sqlite import SqliteDatabase
+from auricle.ledger.databases.sqlite import SqliteDatabase
 from auricle.server.live.followers import FollowerContext
 from auricle.values.errors import NotFound
 from auricle.values.types import ClientId

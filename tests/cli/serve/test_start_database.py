@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from auricle.ledger.sqlite import FILE_NAME, SqliteDatabase
+from auricle.ledger.databases.sqlite import FILE_NAME, SqliteDatabase
 from tests.support.command import LIMIT_S, ROOT, command, environment
 
 pytestmark = pytest.mark.process

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from auricle.ledger.sqlite import SqliteDatabase
+from auricle.ledger.databases.sqlite import SqliteDatabase
 from auricle.ledger.transcripts import KeptSegment, KeptTranscript, Transcripts
 from auricle.values.types import ClientId
 from tests.support.command import serving

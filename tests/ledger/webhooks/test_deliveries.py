@@ -7,7 +7,7 @@ import anyio
 import pytest
 
 from auricle.ledger import outbox
-from auricle.ledger.database import Database, T, Transaction
+from auricle.ledger.databases.database import Database, T, Transaction
 from auricle.ledger.events import StoredEvents, queue
 from auricle.ledger.outbox import FIRST_RETRY_S, Delivery, DeliveryState, Event, new_delivery
 from auricle.ledger.webhooks import deliveries

@@ -6,6 +6,7 @@ It imports nothing but Auricle, so that the version that is attacked can run it.
 import sys
 from pathlib import Path
 
+from auricle.config.settings import LedgerSettings
 from auricle.ledger.kept_words import KeptWord
 from auricle.ledger.location import open_database
 from auricle.ledger.transcripts import KeptSegment, KeptTranscript, Transcripts
@@ -20,7 +21,7 @@ TRANSCRIPTS = (("hour", "attacker", 1), ("day", "attacker", 35), ("short", "othe
 
 def main() -> None:
     """Write the transcripts: eleven words every four seconds, three speakers."""
-    database = open_database(Path(sys.argv[1]), None)
+    database = open_database(LedgerSettings(state_dir=Path(sys.argv[1])))
     transcripts = Transcripts(database)
     for uid, owner, hours in TRANSCRIPTS:
         end_s = hours * 3600

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from structlog.testing import LogCapture
 
-from auricle.ledger.sqlite import SqliteDatabase
+from auricle.ledger.databases.sqlite import SqliteDatabase
 from auricle.ledger.voices import StoredVoices
 from auricle.server.live import kept_voices as module
 from auricle.server.live.kept_voices import KeptVoices

@@ -7,9 +7,9 @@ import anyio
 import pytest
 from structlog.testing import LogCapture
 
+from auricle.ledger.databases.sqlite import SqliteDatabase
 from auricle.ledger.events import StoredEvents
 from auricle.ledger.kept_words import KeptWord
-from auricle.ledger.sqlite import SqliteDatabase
 from auricle.ledger.transcript_events import TranscriptEvents
 from auricle.ledger.transcripts import (
     NOTHING_KEPT,

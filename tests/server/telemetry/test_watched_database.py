@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import LogCapture
 
-from auricle.ledger.sqlite import SqliteDatabase
+from auricle.ledger.databases.sqlite import SqliteDatabase
 from auricle.server.telemetry.watched_database import DAMAGE_S, WatchedDatabase
 from auricle.values.errors import LedgerFailed, LedgerUnavailable
 from tests.support.ledger import DatabaseAway

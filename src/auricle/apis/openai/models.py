@@ -16,6 +16,7 @@ from auricle.apis.openai.wire.models import DataFlow, Model, Models
 from auricle.apis.openai.wire.products import FILE_MODELS
 from auricle.config.settings import LedgerSettings
 from auricle.engines.models import ServedModel
+from auricle.ledger.location import audio_at, database_at
 from auricle.server.http.openapi import KEYED, answer, refusals
 from auricle.server.http.responses import json_response
 from auricle.server.recognition import Recognition
@@ -63,10 +64,13 @@ def routes(service: Service) -> APIRouter:
 
 
 def _data_flow(ledger: LedgerSettings, recognition: Recognition) -> DataFlow:
+    audio, database = ledger.audio_url, ledger.database_url
     return {
         "recognition": "recognisers" if recognition.has_remote_recognisers else "server",
-        "job_audio": "server" if ledger.audio_url is None else "s3",
-        "database": "server" if ledger.database_url is None else "postgresql",
+        "job_audio": "server" if audio is None else audio_at(audio).schemes[0],
+        "database": "server"
+        if database is None
+        else database_at(database.get_secret_value()).schemes[0],
         "keeps_transcripts": ledger.keep_transcripts,
     }
 

@@ -25,7 +25,7 @@ from auricle.engines.base import EngineSpec, MemoryEstimate
 from auricle.engines.models import ModelTable, chosen_model
 from auricle.engines.placement import on_cpu, plan_models
 from auricle.engines.registry import find_engine
-from auricle.ledger.location import AUDIO_DIRECTORY, open_bucket
+from auricle.ledger.location import AUDIO_DIRECTORY, audio_at
 from auricle.server.access.exposure import check_exposure, is_exposed, listen
 from auricle.system.machine import available_memory_bytes, usable_cores
 from auricle.values.errors import LedgerUnavailable, SetupError
@@ -322,18 +322,18 @@ def check_disk(settings: Settings) -> Finding:
 
 
 def check_audio(settings: Settings) -> Finding:
-    """Check the bucket for the audio of jobs; :func:`check_disk` checks directories."""
+    """Check the store of the audio of jobs; :func:`check_disk` checks directories."""
     ledger = settings.ledger
-    if ledger.audio_url is None:
-        return Finding("audio", Level.OK, f"jobs store it in {ledger.directory / AUDIO_DIRECTORY}")
     where = ledger.audio_url
+    if where is None:
+        return Finding("audio", Level.OK, f"jobs store it in {ledger.directory / AUDIO_DIRECTORY}")
     try:
-        open_bucket(where, ledger, spool_directory(settings.server, ledger)).check()
+        spec = audio_at(where)
+        spec.open(where, settings, spool_directory(settings.server, ledger)).check()
     except SetupError as exc:
         return Finding("audio", Level.WRONG, f"{where} can't be used", str(exc))
     except LedgerUnavailable:
-        advice = "Check AURICLE_AUDIO_ENDPOINT, AURICLE_AUDIO_REGION and the network."
-        return Finding("audio", Level.WARNING, f"{where} does not answer", advice)
+        return Finding("audio", Level.WARNING, f"{where} does not answer", spec.advice)
     return Finding("audio", Level.OK, f"jobs store it in {where}")
 
 

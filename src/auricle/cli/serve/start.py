@@ -201,13 +201,16 @@ def _check(settings: Settings, apis: "Sequence[ApiSpec]") -> None:
     """Check what can be checked before the model is fetched.
 
     Raises:
-        SetupError: A port is in use, or the key file or the certificate is invalid.
+        SetupError: A port is in use, the key file or the certificate is invalid, or this
+            installation does not support the database or the store of audio.
     """
+    from auricle.ledger.location import check_urls
     from auricle.server.access.exposure import listen
     from auricle.server.access.key_file import read_keys
     from auricle.server.api_spec import reserved_clients
     from auricle.server.net.tls import Certificate
 
+    check_urls(settings.ledger)
     server = settings.server
     if server.keys_file is not None:
         read_keys(server.keys_file, reserved_clients(apis))

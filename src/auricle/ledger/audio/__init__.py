@@ -1,1 +1,1 @@
-"""Audio of accepted jobs: a directory, or a bucket for several gateways."""
+"""The audio of accepted jobs: in a directory, or in a store that a folder with a ``spec`` adds."""

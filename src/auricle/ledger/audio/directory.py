@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from auricle.ledger.audio.store import COPY_BYTES, NAME, RETRY_S, missing_audio, unavailable_audio
-from auricle.ledger.database import Checkpoint, no_checkpoint
+from auricle.ledger.databases.database import Checkpoint, no_checkpoint
 from auricle.system.durable import sync_directory
 from auricle.values.errors import LedgerFull, LedgerReadOnly, LedgerUnavailable
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from auricle.ledger.database import Transaction, TransactionStep
+from auricle.ledger.databases.database import Transaction, TransactionStep
 from auricle.ledger.job import JobSpec
 from auricle.ledger.kept_words import kept_words
 from auricle.ledger.transcript_events import TranscriptEvents

@@ -10,7 +10,7 @@ from typing import Protocol
 from prometheus_client import CollectorRegistry
 
 from auricle.config.settings import Settings
-from auricle.ledger.database import Database
+from auricle.ledger.databases.database import Database
 from auricle.values.events import SessionEvent
 from auricle.values.types import ClientId
 

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import structlog
 
-from auricle.ledger.database import Database, Transaction
+from auricle.ledger.databases.database import Database, Transaction
 from auricle.values.errors import LedgerFailed, LedgerUnavailable
 
 T = TypeVar("T")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from anyio import to_thread
 
-from auricle.ledger.database import Transaction
+from auricle.ledger.databases.database import Transaction
 from auricle.server.jobs.background_jobs import requests
 from auricle.server.jobs.background_jobs.requests import check_job_quota, delete_job
 from auricle.server.storage import EARLY_CHECKS

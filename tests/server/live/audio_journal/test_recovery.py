@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import LogCapture
 
 from auricle.config.settings import LedgerSettings
-from auricle.ledger.sqlite import SqliteDatabase
+from auricle.ledger.databases.sqlite import SqliteDatabase
 from auricle.ledger.transcripts import KeptSegment, KeptTranscript, Transcripts
 from auricle.server.live.audio_journal import journal as audio_journal
 from auricle.server.live.audio_journal.file import JournalFile, JournalHeader

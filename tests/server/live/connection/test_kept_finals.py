@@ -5,7 +5,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from auricle.ledger.sqlite import SqliteDatabase
+from auricle.ledger.databases.sqlite import SqliteDatabase
 from auricle.ledger.transcripts import Transcripts
 from auricle.server.live import transcript_keeper
 from auricle.server.live.registry import LiveStorage

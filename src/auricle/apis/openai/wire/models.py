@@ -30,11 +30,11 @@ class DataFlow(TypedDict):
         Meta(description="`recognisers`: they may run on other machines."),
     ]
     job_audio: Annotated[
-        Literal["server", "s3"], Meta(description="Where the audio of jobs is stored.")
+        str, Meta(description="Where the audio of jobs is stored: `server`, or a shared store.")
     ]
     database: Annotated[
-        Literal["server", "postgresql"],
-        Meta(description="Where jobs and kept transcripts are stored."),
+        str,
+        Meta(description="Where jobs and kept transcripts are: `server`, or a shared database."),
     ]
     keeps_transcripts: bool
 

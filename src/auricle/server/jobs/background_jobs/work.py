@@ -16,7 +16,7 @@ from auricle.config.settings import LedgerSettings
 from auricle.engines.models import ServedModel, model_name
 from auricle.files.progress_estimate import ProgressEstimate
 from auricle.files.transcribe import FileProgress, OnProgress
-from auricle.ledger.database import Transaction
+from auricle.ledger.databases.database import Transaction
 from auricle.ledger.events import queue_single
 from auricle.ledger.job import Job, JobSpec, JobState, Outcome
 from auricle.ledger.job_events import PROGRESS, job_progressed

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from auricle.ledger.schema import POSTGRES_MIGRATIONS, SQLITE_MIGRATIONS
+from auricle.ledger.databases.postgres.schema import POSTGRES_MIGRATIONS
+from auricle.ledger.databases.schema import SQLITE_MIGRATIONS
 
 pytestmark = pytest.mark.unit
 

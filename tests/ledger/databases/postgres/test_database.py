@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from auricle.cli.backup import DUMP, RESTORE
+from auricle.ledger.databases.postgres.schema import POSTGRES_MIGRATIONS
+from auricle.ledger.databases.postgres.spec import SPEC
 from auricle.ledger.job import JobState, Outcome
 from auricle.ledger.quota import Quota
-from auricle.ledger.schema import POSTGRES_MIGRATIONS
 from auricle.ledger.store import Ledger
 from auricle.values.errors import (
     LedgerCorrupt,
@@ -26,7 +26,8 @@ from tests.support.ledger import a_spec, assert_webhook_was_migrated, earlier_we
 from tests.support.postgres import PostgresServer
 
 postgres_module = pytest.importorskip(
-    "auricle.ledger.postgres", reason="psycopg is missing: pip install 'psycopg[binary,pool]'"
+    "auricle.ledger.databases.postgres.database",
+    reason="psycopg is missing: pip install 'psycopg[binary,pool]'",
 )
 psycopg = pytest.importorskip("psycopg")
 PostgresDatabase = postgres_module.PostgresDatabase
@@ -237,10 +238,10 @@ def test_the_commands_of_auricle_backup_save_and_restore_jobs(
     ledger.accept(a_spec("kept"), QUOTA, NOW)
     environ = {**os.environ, "AURICLE_DATABASE_URL": conninfo}
     run = functools.partial(subprocess.run, shell=True, check=True, cwd=tmp_path, env=environ)
-    run(DUMP)
+    run(SPEC.backup)
     ledger.accept(a_spec("later"), QUOTA, NOW)
     database.close()
-    run(RESTORE)
+    run(SPEC.restore)
 
     database = PostgresDatabase.open(conninfo)
     assert database.read(lambda t: t.execute("SELECT job_id FROM jobs")) == [("kept",)]

@@ -19,7 +19,7 @@ import psycopg
 import psycopg.conninfo
 import psycopg_pool
 
-from auricle.ledger.database import (
+from auricle.ledger.databases.database import (
     DAMAGED,
     FAILED_RETRY_S,
     READ_ONLY,
@@ -30,7 +30,8 @@ from auricle.ledger.database import (
     Value,
     no_checkpoint,
 )
-from auricle.ledger.schema import POSTGRES_MIGRATIONS, Migrations
+from auricle.ledger.databases.postgres.schema import POSTGRES_MIGRATIONS
+from auricle.ledger.databases.schema import Migrations
 from auricle.values.errors import (
     AuricleError,
     LedgerCorrupt,

@@ -12,12 +12,12 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from auricle.ledger.database import Transaction
+from auricle.ledger.databases.database import Transaction
+from auricle.ledger.databases.schema import SQLITE_MIGRATIONS
+from auricle.ledger.databases.sqlite import FILE_NAME, LOCK_NAME, SqliteDatabase
 from auricle.ledger.job import JobState, Outcome
 from auricle.ledger.lease import claim_of
 from auricle.ledger.quota import Quota
-from auricle.ledger.schema import SQLITE_MIGRATIONS
-from auricle.ledger.sqlite import FILE_NAME, LOCK_NAME, SqliteDatabase
 from auricle.ledger.store import Ledger
 from auricle.ledger.transcripts import KeptSegment, KeptTranscript, Transcripts
 from auricle.values.errors import (
@@ -102,7 +102,7 @@ def test_a_second_server_is_refused_in_words(tmp_path: Path) -> None:
     first = SqliteDatabase.open(tmp_path)
     program = (
         "import sys, pathlib\n"
-        "from auricle.ledger.sqlite import SqliteDatabase\n"
+        "from auricle.ledger.databases.sqlite import SqliteDatabase\n"
         "SqliteDatabase.open(pathlib.Path(sys.argv[1]))\n"
     )
     child = subprocess.run(
@@ -304,7 +304,7 @@ def test_a_disk_that_is_full_at_the_first_start_is_reported(tmp_path: Path) -> N
         "import resource, sys; from pathlib import Path\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024))\n"
         "from auricle.values.errors import SetupError\n"
-        "from auricle.ledger.sqlite import SqliteDatabase\n"
+        "from auricle.ledger.databases.sqlite import SqliteDatabase\n"
         "try: SqliteDatabase.open(Path(sys.argv[1]))\n"
         "except SetupError as error: print(error)"
     )
@@ -330,7 +330,7 @@ def test_a_write_that_the_system_refuses_is_a_passing_error(tmp_path: Path) -> N
     program = (
         "import sys, pathlib, resource, signal\n"
         "from auricle.values.errors import Overloaded\n"
-        "from tests.ledger.test_sqlite import *\n"
+        "from tests.ledger.databases.test_sqlite import *\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "database = SqliteDatabase.open(pathlib.Path(sys.argv[1]))\n"
         "ledger = Ledger(database, 'gateway', POISONED)\n"

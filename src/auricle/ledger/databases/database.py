@@ -1,6 +1,6 @@
 """The seam between the ledger's transactions and a database.
 
-The transactions are written once, in SQL that SQLite and PostgreSQL share. A database runs them: it
+The transactions are written once, in SQL that all databases share. A database runs them: it
 owns connections, locks, deadlines, migrations and the translation of errors.
 
 All calls block; the server makes them in threads. They may be made from any thread.

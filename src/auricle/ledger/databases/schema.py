@@ -5,6 +5,7 @@ transaction with the update of the version number.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 _JOBS = (
     """
@@ -137,13 +138,6 @@ _SQLITE_SEARCH = (
     END
     """,
 )
-_POSTGRES_SEARCH = (
-    """
-    ALTER TABLE segments ADD COLUMN search TSVECTOR
-    GENERATED ALWAYS AS (to_tsvector('simple', scope || ' ' || text)) STORED
-    """,
-    "CREATE INDEX segments_search ON segments USING GIN (search)",
-)
 
 _SEGMENT_RANGES = (
     "ALTER TABLE transcripts ADD COLUMN first_segment BIGINT",
@@ -256,56 +250,65 @@ _EVENTS = (
     "CREATE INDEX deliveries_subject ON deliveries (subject)",
 )
 
-_SQLITE_TYPES = {
-    "serial": "INTEGER PRIMARY KEY AUTOINCREMENT",  # numbers of deleted rows are not used again
-    "bytes": "BLOB",
-    "no_bytes": "x''",
-    "real": "REAL",
-}
-_POSTGRES_TYPES = {
-    "serial": "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
-    "bytes": "BYTEA",
-    "no_bytes": "''",
-    "real": "DOUBLE PRECISION",
-}
-
 Migrations = Sequence[Sequence[str]]
 """The statements of each migration; the first leads from version 0, an empty database, to 1."""
 
 
-def _in_types(types: dict[str, str], statements: Sequence[str]) -> list[str]:
-    return [statement.format_map(types) for statement in statements]
+@dataclass(frozen=True, slots=True)
+class SchemaDialect:
+    """How the tables are written for one database.
+
+    Attributes:
+        serial: Type of a primary key that counts up; numbers of deleted rows are not used again.
+        bytes: Type of bytes.
+        no_bytes: The literal of no bytes.
+        real: Type of a floating-point number with 64 bits.
+        search: Statements that add the index of texts to ``segments``.
+    """
+
+    serial: str
+    bytes: str
+    no_bytes: str
+    real: str
+    search: Sequence[str]
 
 
-SQLITE_MIGRATIONS: Migrations = (
-    _in_types(_SQLITE_TYPES, _JOBS),
-    [*_in_types(_SQLITE_TYPES, _TRANSCRIPTS), *_SQLITE_SEARCH],
-    _in_types(_SQLITE_TYPES, _KEPT_AUDIO),
-    _RECEIVERS,
-    _SEGMENT_RANGES,
-    _SPEAKERS,
-    _WORDS,
-    _FILE_NAMES,
-    _REVISIONS,
-    _PARTS,
-    _in_types(_SQLITE_TYPES, _FEEDS),
-    _in_types(_SQLITE_TYPES, _VOICES),
-    _in_types(_SQLITE_TYPES, _JOB_APIS),
-    _in_types(_SQLITE_TYPES, _EVENTS),
-)
-POSTGRES_MIGRATIONS: Migrations = (
-    _in_types(_POSTGRES_TYPES, _JOBS),
-    [*_in_types(_POSTGRES_TYPES, _TRANSCRIPTS), *_POSTGRES_SEARCH],
-    _in_types(_POSTGRES_TYPES, _KEPT_AUDIO),
-    _RECEIVERS,
-    _SEGMENT_RANGES,
-    _SPEAKERS,
-    _WORDS,
-    _FILE_NAMES,
-    _REVISIONS,
-    _PARTS,
-    _in_types(_POSTGRES_TYPES, _FEEDS),
-    _in_types(_POSTGRES_TYPES, _VOICES),
-    _in_types(_POSTGRES_TYPES, _JOB_APIS),
-    _in_types(_POSTGRES_TYPES, _EVENTS),
+def migrations_for(dialect: SchemaDialect) -> Migrations:
+    """Return all migrations of a database."""
+    types = {
+        "serial": dialect.serial,
+        "bytes": dialect.bytes,
+        "no_bytes": dialect.no_bytes,
+        "real": dialect.real,
+    }
+
+    def written(statements: Sequence[str]) -> list[str]:
+        return [statement.format_map(types) for statement in statements]
+
+    return (
+        written(_JOBS),
+        [*written(_TRANSCRIPTS), *dialect.search],
+        written(_KEPT_AUDIO),
+        written(_RECEIVERS),
+        written(_SEGMENT_RANGES),
+        written(_SPEAKERS),
+        written(_WORDS),
+        written(_FILE_NAMES),
+        written(_REVISIONS),
+        written(_PARTS),
+        written(_FEEDS),
+        written(_VOICES),
+        written(_JOB_APIS),
+        written(_EVENTS),
+    )
+
+
+SQLITE_MIGRATIONS = migrations_for(
+    SchemaDialect(
+        serial="INTEGER PRIMARY KEY AUTOINCREMENT",
+        bytes="BLOB",
+        no_bytes="x''",
+        real="REAL",
+        search=_SQLITE_SEARCH,
+    )
 )

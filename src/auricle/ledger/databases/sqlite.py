@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
-from auricle.ledger.database import (
+from auricle.ledger.databases.database import (
     DAMAGED,
     FAILED_RETRY_S,
     READ_ONLY,
@@ -31,7 +31,7 @@ from auricle.ledger.database import (
     Value,
     no_checkpoint,
 )
-from auricle.ledger.schema import SQLITE_MIGRATIONS, Migrations
+from auricle.ledger.databases.schema import SQLITE_MIGRATIONS, Migrations
 from auricle.system.durable import sync_directory, try_lock
 from auricle.values.errors import (
     AuricleError,
@@ -357,7 +357,7 @@ def lock_directory(directory: Path) -> BinaryIO:
     if lock is None:
         raise LedgerInUse(
             f"Another server uses {directory}. Set AURICLE_STATE_DIR to a directory for each "
-            "server, or use PostgreSQL."
+            "server, or AURICLE_DATABASE_URL to a database that they share."
         )
     return lock
 
