@@ -15,7 +15,6 @@ from functools import partial
 
 import anyio
 import structlog
-from anyio.abc import TaskGroup
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
@@ -98,23 +97,13 @@ async def serve(
                 line = partial(line_of, transcriber, service.lifecycle, service.live)
                 tasks.start_soon(serve_agent, line, agent)
             for port, listening in limited.items():
-                _attach(tasks, port, listening)
+                if listening and isinstance(port, TcpPort):
+                    tasks.start_soon(port.serve, listening)
             await server.serve(sockets=list(sockets))
             tasks.cancel_scope.cancel()
     finally:
         for each in (*sockets, *of_ports, *agent):
             each.close()
-
-
-def _attach(tasks: TaskGroup, port: ApiPort, sockets: Sequence[socket.socket]) -> None:
-    """Serve a port of an API that is not HTTP, and announce it if it is configured."""
-    if not sockets:
-        return
-    if isinstance(port, TcpPort):
-        tasks.start_soon(port.serve, sockets)
-    if port.keyless.service_type:
-        number = sockets[0].getsockname()[1]
-        tasks.start_soon(port.keyless.announcer(number).serve)
 
 
 class _ServerDrain:

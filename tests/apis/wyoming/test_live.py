@@ -11,10 +11,9 @@ from structlog.testing import LogCapture
 
 from auricle.apis.wyoming import live as wyoming_server
 from auricle.apis.wyoming.live import MAX_CONNECTIONS, WYOMING
-from auricle.apis.wyoming.spec import wyoming_port
 from auricle.apis.wyoming.wire.framing import MAX_PAYLOAD_BYTES
-from auricle.config.settings import LiveSettings, Settings
-from auricle.values.errors import NoWorkerReady, Overloaded, PoisonJob, SetupError
+from auricle.config.settings import LiveSettings
+from auricle.values.errors import NoWorkerReady, Overloaded, PoisonJob
 from auricle.values.types import Job
 from tests.support.poll import poll_until
 from tests.support.stream import SPEECH, echo
@@ -416,32 +415,3 @@ async def test_each_utterance_is_counted_and_logged_without_a_word_of_it(
     served = {"method": "other", "route": "wyoming"}
     assert figure("auricle_http_requests_total", **served, status="200") == 1
     assert figure("auricle_http_requests_total", **served, status="503") == 1
-
-
-# The announcement on the network.
-
-
-def announced(**settings: Any) -> Settings:
-    return Settings.load({"wyoming_zeroconf": True} | settings)
-
-
-@pytest.mark.parametrize(
-    ("settings", "problem"),
-    [
-        (announced(), "requires AURICLE_WYOMING=1"),
-        (announced(wyoming=True), "set AURICLE_WYOMING_HOST and AURICLE_WYOMING_OPEN=1"),
-    ],
-)
-def test_a_port_that_other_machines_do_not_reach_is_not_announced(
-    settings: Settings, problem: str
-) -> None:
-    with pytest.raises(SetupError, match=problem):
-        wyoming_port(settings).check_announcement()
-
-
-def test_a_port_is_announced_if_the_operator_wants_it() -> None:
-    settings = announced(wyoming=True, wyoming_host="0.0.0.0", wyoming_open=True)
-    wyoming_port(settings).check_announcement()
-    assert wyoming_port(settings).service_type
-    wyoming_port(Settings()).check_announcement()
-    assert not wyoming_port(Settings()).service_type

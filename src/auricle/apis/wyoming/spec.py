@@ -12,16 +12,18 @@ if TYPE_CHECKING:
     from auricle.server.access.keyless_port import KeylessPort
     from auricle.server.service import Service
 
-SERVICE_TYPE = "_wyoming._tcp"
-"""Type of the service in announcements, as Home Assistant looks for it."""
-
 
 def wyoming_port(settings: Settings) -> "KeylessPort":
-    """Return Wyoming's port."""
+    """Return Wyoming's port.
+
+    Raises:
+        SetupError: The settings request an announcement of the port, which is not possible.
+    """
+    from auricle.apis.wyoming.announcer import check_announcement
     from auricle.server.access.keyless_port import KeylessPort
 
     own = settings.section(WyomingSettings)
-    return KeylessPort(
+    port = KeylessPort(
         "Wyoming",
         "wyoming",
         own.wyoming,
@@ -29,15 +31,21 @@ def wyoming_port(settings: Settings) -> "KeylessPort":
         own.wyoming_port,
         own.wyoming_open,
         "Home Assistant",
-        SERVICE_TYPE if own.wyoming_zeroconf else "",
     )
+    if own.wyoming_zeroconf:
+        check_announcement(port)
+    return port
 
 
 def _mount(server: "Service") -> MountedApi:
+    from auricle.apis.wyoming.announcer import announced
     from auricle.apis.wyoming.live import WyomingServer
 
-    own = WyomingServer(server.streams, server.metrics)
-    return MountedApi(ports=(TcpPort(wyoming_port(server.settings), own.serve),))
+    port = wyoming_port(server.settings)
+    serve = WyomingServer(server.streams, server.metrics).serve
+    is_announced = server.settings.section(WyomingSettings).wyoming_zeroconf
+    tcp_port = TcpPort(port, announced(serve, port.host) if is_announced else serve)
+    return MountedApi(ports=(tcp_port,))
 
 
 def _clients() -> Sequence[ClientProfile]:

@@ -216,8 +216,6 @@ def _check(settings: Settings, apis: "Sequence[ApiSpec]") -> None:
         read_keys(server.keys_file, reserved_clients(apis))
     Certificate.of(server)
     keyless = [port(settings) for api in apis for port in api.ports]
-    for port in keyless:
-        port.check_announcement()
     for sock in (*listen(server), *(sock for port in keyless for sock in port.listen())):
         sock.close()
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from auricle.config.section import variable
 from auricle.server.access.exposure import is_loopback
-from auricle.server.net.announcer import Announcer, check_announcer
 from auricle.server.net.listen import open_sockets
 from auricle.values.errors import SetupError
 
@@ -26,8 +25,6 @@ class KeylessPort:
         port: Port; 0 picks a free port.
         is_open: Whether other machines are allowed.
         users: Who connects to it, for the terminal.
-        service_type: Announces the port on the local network as this type, such as
-            ``_http._tcp``; empty: it is not announced. The setting ends in ``_zeroconf``.
     """
 
     protocol: str
@@ -37,7 +34,6 @@ class KeylessPort:
     port: int
     is_open: bool
     users: str
-    service_type: str = ""
 
     @property
     def is_exposed(self) -> bool:
@@ -64,31 +60,3 @@ class KeylessPort:
                 f"{variable(f'{self.name}_host')}=127.0.0.1."
             )
         return open_sockets(self.host, self.port, variable(f"{self.name}_port"))
-
-    def announcer(self, port: int) -> Announcer:
-        """Return what announces the port, not started.
-
-        Args:
-            port: The port, if the settings leave the choice.
-        """
-        return Announcer(self.service_type, self.host, port)
-
-    def check_announcement(self) -> None:
-        """Check that the port can be announced, if the settings request it.
-
-        Raises:
-            SetupError: The port is not served, other machines can't reach it, or the library is
-                missing.
-        """
-        if not self.service_type:
-            return
-        setting = variable(f"{self.name}_zeroconf")
-        if not self.is_enabled:
-            raise SetupError(f"{setting} requires {variable(self.name)}=1.")
-        if not self.is_exposed:
-            raise SetupError(
-                f"{setting} announces {self.protocol} to other machines, but it accepts "
-                f"connections from this one only: set {variable(f'{self.name}_host')} and "
-                f"{variable(f'{self.name}_open')}=1."
-            )
-        check_announcer(setting)

@@ -1,7 +1,7 @@
-"""Keep a process that announces a service on the local network.
+"""Keep a process that announces Wyoming's port on the local network.
 
-:mod:`auricle.server.net.mdns_responder` runs in it. If it ends, it is started again after a pause;
-the server is not affected.
+:mod:`auricle.apis.wyoming.mdns_responder` runs in it. If it ends, it is started again after a
+pause; the server is not affected.
 """
 
 import asyncio
@@ -10,15 +10,21 @@ import re
 import socket
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import Callable, Coroutine, Sequence
 from importlib.util import find_spec
+from typing import Any
 
 import anyio
 import structlog
 
 from auricle.config.environment import worker_environment
+from auricle.config.section import variable
+from auricle.server.access.keyless_port import KeylessPort
 from auricle.values.errors import SetupError
 
-PROGRAM = "auricle.server.net.mdns_responder"
+PROGRAM = "auricle.apis.wyoming.mdns_responder"
+SERVICE_TYPE = "_wyoming._tcp"
+"""Type of the service, as Home Assistant looks for it."""
 RESTART_S = 60.0
 """Pause before another start; the first one may fail because the network is not up."""
 STOP_S = 3.0
@@ -26,17 +32,46 @@ STOP_S = 3.0
 MAX_LABEL_BYTES = 63  # RFC 6763 §7.2
 REQUIREMENT = "zeroconf>=0.140"
 
+Serve = Callable[[Sequence[socket.socket]], Coroutine[Any, Any, None]]
+
 _log = structlog.get_logger("auricle.server")
 
 
-def check_announcer(setting: str) -> None:
-    """Check that services can be announced, as a setting requests it.
+def check_announcement(port: KeylessPort) -> None:
+    """Check that the port can be announced, as the settings request it.
 
     Raises:
-        SetupError: The library is missing.
+        SetupError: The port is not served, other machines can't reach it, or the library is
+            missing.
     """
+    setting = variable(f"{port.name}_zeroconf")
+    if not port.is_enabled:
+        raise SetupError(f"{setting} requires {variable(port.name)}=1.")
+    if not port.is_exposed:
+        raise SetupError(
+            f"{setting} announces {port.protocol} to other machines, but it accepts "
+            f"connections from this one only: set {variable(f'{port.name}_host')} and "
+            f"{variable(f'{port.name}_open')}=1."
+        )
     if find_spec("zeroconf") is None:
         raise SetupError(f"{setting} requires zeroconf. Run: pip install '{REQUIREMENT}'")
+
+
+def announced(serve: Serve, host: str) -> Serve:
+    """Return a function that serves listening sockets, and announces the port of the first one.
+
+    Args:
+        serve: Serves listening sockets until cancelled.
+        host: Address on which they listen.
+    """
+
+    async def serve_announced(sockets: Sequence[socket.socket]) -> None:
+        announcer = Announcer(SERVICE_TYPE, host, sockets[0].getsockname()[1])
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(announcer.serve)
+            await serve(sockets)
+
+    return serve_announced
 
 
 def instance_name(hostname: str) -> str:

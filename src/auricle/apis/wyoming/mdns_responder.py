@@ -1,6 +1,6 @@
 """Announce a TCP service on the local network by zeroconf (mDNS and DNS-SD, RFC 6762 and 6763).
 
-A separate program, started by :mod:`auricle.server.net.announcer`: it parses packets of every
+A separate program, started by :mod:`auricle.apis.wyoming.announcer`: it parses packets of every
 machine on the network, which must not delay or crash the server. It prints the announced address
 after each change, and exits when its standard input closes.
 

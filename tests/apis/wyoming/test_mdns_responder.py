@@ -10,8 +10,8 @@ import pytest
 from zeroconf import IPVersion, ServiceStateChange
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
 
-from auricle.server.net import mdns_responder
-from auricle.server.net.mdns_responder import address_of, announce
+from auricle.apis.wyoming import mdns_responder
+from auricle.apis.wyoming.mdns_responder import address_of, announce
 
 pytestmark = pytest.mark.server
 
