@@ -8,6 +8,8 @@ import pytest
 
 from auricle.engines.moonshine.model_files import REQUIREMENT
 from auricle.engines.whisper.models.bundled import BUNDLED_PACKAGES
+from auricle.ledger.audio.s3.spec import CLIENT
+from auricle.ledger.databases.postgres.spec import DRIVER
 
 pytestmark = pytest.mark.unit
 
@@ -35,6 +37,12 @@ def test_the_message_names_the_packages_that_the_extra_pins() -> None:
     *whisper, moonshine = PROJECT["optional-dependencies"]["bundled-model"]
     assert BUNDLED_PACKAGES.split() == whisper
     assert moonshine.startswith(f"{REQUIREMENT};")
+
+
+def test_the_messages_name_the_packages_of_shared_databases_and_stores_of_audio() -> None:
+    extras = PROJECT["optional-dependencies"]
+    assert extras["postgres"] == [DRIVER]
+    assert extras["s3"] == [CLIENT]
 
 
 def test_the_message_names_the_ray_version_that_the_extra_pins() -> None:

@@ -1,12 +1,11 @@
 """Find the text filters: the folders next to this module that have a spec."""
 
 import importlib
-import importlib.util
-import pkgutil
 from collections.abc import Iterable, Mapping, Sequence
 
 import auricle.text.filters
 from auricle.protocol.fields import decode_json
+from auricle.system.spec_modules import find_spec_modules
 from auricle.text.filters.base import FilterSpec, Stage, TextFilter
 from auricle.values.errors import UnsupportedOption
 from auricle.values.text_filters import FilterChoice
@@ -15,14 +14,8 @@ from auricle.values.types import Transcript, Word
 
 def find_filters() -> Mapping[str, FilterSpec]:
     """Return the filters of this installation by name, in alphabetical order."""
-    package = auricle.text.filters
-    folders = sorted(each.name for each in pkgutil.iter_modules(package.__path__) if each.ispkg)
-    modules = {name: f"{package.__name__}.{name}.spec" for name in folders}
-    return {
-        name: importlib.import_module(module).SPEC
-        for name, module in modules.items()
-        if importlib.util.find_spec(module) is not None
-    }
+    modules = find_spec_modules(auricle.text.filters)
+    return {name: importlib.import_module(module).SPEC for name, module in modules.items()}
 
 
 FILTERS = find_filters()
