@@ -12,13 +12,13 @@ from typing import Any
 
 import coverage
 
-from fuzz.target import TARGETS, inputs, load
+from fuzz.target import inputs, load, modules_of
 
 
 def main() -> None:
     """Replay a corpus and count."""
     name, corpus = sys.argv[1], Path(sys.argv[2])
-    modules = [module for module in TARGETS[name] if module.startswith("auricle.")]
+    modules = modules_of(name)
     watch = coverage.Coverage(
         data_file=None, branch=True, source_pkgs=modules, config_file="pyproject.toml"
     )

@@ -1,12 +1,18 @@
-"""What a target is, and the table of all of them. Imports nothing of what is fuzzed."""
+"""What a target is, and where all of them are. Imports nothing of what is fuzzed.
 
+The module of a target has two constants: ``TARGET``, and ``MODULES``, the names of the modules
+whose lines it is to reach.
+"""
+
+import ast
 import importlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-CASES = Path(__file__).parent / "cases"
+ROOT = Path(__file__).parents[1]
+CASES = ROOT / "fuzz/cases"
 """Inputs that once broke something, a folder for each target."""
 
 Blind = Callable[[bytes], bytes]
@@ -40,71 +46,40 @@ class Target:
     loop_bytes: int = 0
 
 
-_DEMUXING = ("auricle.audio.demux.feed", "auricle.audio.demux.track")
+FOLDERS = {"fuzz/targets": "[!_]*.py", "tests/apis": "*/fuzz_*.py"}
+"""Where the modules of targets are; those of an API are with its tests."""
 
-TARGETS: dict[str, tuple[str, ...]] = {
-    "framing": ("auricle.protocol.framing",),
-    "detect": ("auricle.protocol.detect", "auricle.protocol.opus_packet"),
-    "ogg": ("auricle.audio.demux.ogg", *_DEMUXING),
-    "webm": ("auricle.audio.demux.webm", *_DEMUXING),
-    "wav_head": ("auricle.protocol.wav",),
-    "native": ("auricle.apis.native.wire.stream",),
-    "worker_messages": ("auricle.workers.process.messages", "auricle.workers.kinds.asr.codec"),
-    "utterance": ("auricle.server.uploads.json_audio", "auricle.server.uploads.params"),
-    "form": ("auricle.server.uploads.multipart",),
-    "openai_rest": ("auricle.apis.openai.wire.transcriptions", "auricle.text.formats.subtitles"),
-    "asr_webservice": (
-        "auricle.apis.asr_webservice.wire",
-        "auricle.text.formats.whisper_json",
-    ),
-    "openai_realtime": (
-        "auricle.apis.openai_realtime.wire.live",
-        "auricle.apis.openai_realtime.wire.config",
-        "auricle.apis.openai_realtime.wire.items",
-    ),
-    "deepgram_query": ("auricle.apis.deepgram.wire.query", "auricle.apis.deepgram.wire.results"),
-    "deepgram": ("auricle.apis.deepgram.wire.live", "auricle.apis.deepgram.wire.audio_input"),
-    "flux": (
-        "auricle.apis.deepgram.wire.flux",
-        "auricle.apis.deepgram.wire.flux_query",
-        "auricle.apis.deepgram.wire.flux_turns",
-    ),
-    "vosk": (
-        "auricle.apis.vosk.wire.live",
-        "auricle.apis.vosk.wire.options",
-        "auricle.apis.vosk.wire.results",
-    ),
-    "wyoming": ("auricle.apis.wyoming.wire.events", "auricle.apis.wyoming.wire.framing"),
-    "readers": (
-        "auricle.apis.readers.wire",
-        "auricle.apis.readers.feed",
-        "auricle.server.access.tokens",
-    ),
-    "opus_packet": ("auricle.protocol.opus_packet",),
-    "opus": ("auricle.audio.opus", "auricle.audio.pipeline"),
-    "wires": (
-        "auricle.session.wire_formats.opus",
-        "auricle.session.wire_formats.container",
-        "auricle.session.wire_formats.pcm",
-        "auricle.session.wire_formats.packets",
-    ),
-    "frames": ("auricle.apis.deepgram.wire.frames",),
-    "redaction": ("auricle.text",),
-    "session": ("auricle.session",),
-    "opening": (
-        "auricle.workers.kinds.decode.container",
-        "auricle.workers.kinds.decode.input_file",
-        "auricle.workers.kinds.decode.raw",
-        "auricle.workers.kinds.decode.reader",
-    ),
-}
-"""Each target's name, which is that of its module in :mod:`fuzz.targets`, and the modules whose
-lines it is to reach."""
+
+def _find_targets() -> dict[str, Path]:
+    paths = [path for folder, names in FOLDERS.items() for path in (ROOT / folder).glob(names)]
+    named = {path.stem.removeprefix("fuzz_"): path for path in paths}
+    assert len(named) == len(paths), "two targets have one name"
+    return dict(sorted(named.items()))
+
+
+TARGETS = _find_targets()
+"""The module of each target, by its name: the module's, without ``fuzz_``."""
+
+
+def modules_of(name: str) -> tuple[str, ...]:
+    """Return the modules whose lines a target is to reach: ``MODULES`` in its module.
+
+    That is read from the source, since they must not be imported yet.
+
+    Raises:
+        LookupError: The module states none.
+    """
+    for node in ast.parse(TARGETS[name].read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "MODULES":
+            modules: tuple[str, ...] = ast.literal_eval(node.value)
+            return modules
+    raise LookupError(f"{TARGETS[name]} has no MODULES")
 
 
 def load(name: str) -> Target:
     """Return a target."""
-    target: Target = importlib.import_module(f"fuzz.targets.{name}").TARGET
+    module = ".".join(TARGETS[name].relative_to(ROOT).with_suffix("").parts)
+    target: Target = importlib.import_module(module).TARGET
     return target
 
 

@@ -15,7 +15,7 @@ import atheris
 from fuzz.cpu import INPUT_CPU_LIMIT_S, LOOP_CPU_LIMIT_S, bound_input, stop_after
 from fuzz.instrumentation import instrumented
 from fuzz.mutation import blind
-from fuzz.target import TARGETS, Target, inputs, load
+from fuzz.target import Target, inputs, load, modules_of
 
 _FRESH_SHARE = 0.1
 """So many mutations begin with a seed: what C code parses looks all the same to the fuzzer, and it
@@ -25,7 +25,7 @@ forgets inputs that show it nothing new."""
 def main() -> None:
     """Fuzz until libFuzzer ends."""
     name, cpu_s, arguments = sys.argv[1], float(sys.argv[2]), sys.argv[3:]
-    with instrumented(TARGETS[name]):
+    with instrumented(modules_of(name)):
         target = load(name)
     known = inputs(name, target)
     warm_up = bound_input(target.run)

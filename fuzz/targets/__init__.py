@@ -1,1 +1,1 @@
-"""One module for each target: a function of bytes, its seeds, and the format's shape."""
+"""Targets that belong to no API: functions of bytes, their seeds, and the shapes of formats."""

@@ -13,6 +13,7 @@ from fuzz.mutation import Grammar
 from fuzz.target import Target
 from tests.support.clips import TESTDATA
 
+MODULES = ("auricle.protocol.detect", "auricle.protocol.opus_packet")
 _HEAD_BYTES = 600
 
 

@@ -19,6 +19,7 @@ from fuzz.checks import same_in_any_split
 from fuzz.mutation import Grammar
 from fuzz.target import Blind, Target
 
+MODULES = ("auricle.server.uploads.multipart",)
 _USUAL = "XyZ"
 _BARE_LF = re.compile(rb"(?<!\r)\n")
 _SEPARATOR = b"--XyZ"

@@ -12,6 +12,7 @@ from fuzz.material import PACKETS
 from fuzz.mutation import Grammar
 from fuzz.target import Blind, Target
 
+MODULES = ("auricle.protocol.framing",)
 _MAX_HELD_BYTES = 2 + MAX_PACKET_BYTES + 4
 
 Outcome = tuple[list[bytes], str | None]

@@ -13,6 +13,8 @@ from fuzz.target import Target
 from tests.support.clips import TESTDATA
 from tests.support.containers import CONTINUED, FIRST, LAST, ogg_page, ogg_stream, opus_head
 
+MODULES = ("auricle.audio.demux.ogg", "auricle.audio.demux.feed", "auricle.audio.demux.track")
+
 
 def run(data: bytes) -> None:
     """Demux, whole and in pieces."""

@@ -32,6 +32,12 @@ from fuzz.target import Blind, Mutate, Target
 from tests.support.clips import CLIPS, TESTDATA
 from tests.support.containers import muxed
 
+MODULES = (
+    "auricle.workers.kinds.decode.container",
+    "auricle.workers.kinds.decode.input_file",
+    "auricle.workers.kinds.decode.raw",
+    "auricle.workers.kinds.decode.reader",
+)
 _HEAD = Struct("<BHH")
 _FORMATS = ("auto", "opus", "pcm16")
 _MAX_FILE_BYTES = 2**21

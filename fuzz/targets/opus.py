@@ -19,6 +19,7 @@ from fuzz.material import PACKETS
 from fuzz.mutation import blind, script_mutation
 from fuzz.target import Target
 
+MODULES = ("auricle.audio.opus", "auricle.audio.pipeline")
 _DECODE, _GAP, _RECOVER, _CONCEAL = range(4)
 _MAX_STEPS = 8
 _LIMIT_SAMPLES = 3 * SAMPLE_RATE_HZ

@@ -11,6 +11,7 @@ from auricle.values.types import OpusPacket
 from fuzz.material import PACKETS
 from fuzz.target import Blind, Target
 
+MODULES = ("auricle.protocol.opus_packet",)
 _TICKS_PER_SAMPLE = 3
 _parse = find_libopus().functions.opus_packet_parse
 _parse.argtypes = (

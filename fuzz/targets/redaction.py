@@ -9,6 +9,7 @@ from auricle.values.types import Redact, Word
 from fuzz.mutation import blind, script_mutation
 from fuzz.target import Target
 
+MODULES = ("auricle.text",)
 _KINDS = tuple(Redact)
 _MAX_WORDS = 25
 _WORDS = (

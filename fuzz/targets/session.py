@@ -69,6 +69,7 @@ from fuzz.target import Target
 from tests.support.containers import ogg_stream
 from tests.support.models import models_of
 
+MODULES = ("auricle.session",)
 _MESSAGE, _SOUND, _COMMANDS, _WORLD = range(4)
 _MAX_STEPS = 10
 _MAX_CHOICES = 8

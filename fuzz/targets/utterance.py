@@ -20,6 +20,7 @@ from auricle.values.types import MAX_BEAM_SIZE
 from fuzz.mutation import json_mutation, query_mutation, tagged
 from fuzz.target import Target
 
+MODULES = ("auricle.server.uploads.json_audio", "auricle.server.uploads.params")
 _WORDS = (*Fields.__struct_fields__, "audio", "auto", "pcm16", "translate", "en", "9" * 400)
 
 

@@ -9,6 +9,7 @@ from fuzz.checks import MAX_SPLIT_BYTES, pieces
 from fuzz.target import Target
 from tests.support.clips import TESTDATA
 
+MODULES = ("auricle.protocol.wav",)
 _GONE = "refused"
 
 

@@ -25,6 +25,7 @@ from tests.support.containers import (
     webm_stream,
 )
 
+MODULES = ("auricle.audio.demux.webm", "auricle.audio.demux.feed", "auricle.audio.demux.track")
 _TRACKS = b"\x16\x54\xae\x6b"
 _NESTED = (b"\xae", b"\x1a\x45\xdf\xa3")
 

@@ -37,6 +37,12 @@ from fuzz.mutation import Grammar, blind
 from fuzz.target import Blind, Target
 from tests.support.containers import ogg_stream, webm_stream
 
+MODULES = (
+    "auricle.session.wire_formats.opus",
+    "auricle.session.wire_formats.container",
+    "auricle.session.wire_formats.pcm",
+    "auricle.session.wire_formats.packets",
+)
 _FORMATS = (Wire.OPUS, Wire.OPUS_MESSAGE, Wire.PCM16, Wire.OGG, Wire.WEBM)
 _STREAMS = (Wire.OPUS, Wire.OGG, Wire.WEBM)
 _RATES_HZ = (8000, 16_000, 24_000, 44_100, 48_000, 96_000)

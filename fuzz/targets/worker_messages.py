@@ -18,6 +18,7 @@ from auricle.workers.process.messages import StartFailed, WorkDone, WorkerReady
 from fuzz.mutation import changed_document
 from fuzz.target import Blind, Target
 
+MODULES = ("auricle.workers.process.messages", "auricle.workers.kinds.asr.codec")
 _SAMPLES = 16_000
 _ANSWERS = msgspec.msgpack.Decoder(
     WorkerReady | StartFailed | WorkDone[BatchDone | StepDone | StepFailed]

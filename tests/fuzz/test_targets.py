@@ -1,10 +1,11 @@
 """Each target's seeds and once-broken inputs, and some mutations of them, without the fuzzer."""
 
+from importlib.util import find_spec
 from random import Random
 
 import pytest
 
-from fuzz.target import TARGETS, inputs, is_inside, load
+from fuzz.target import TARGETS, inputs, is_inside, load, modules_of
 
 MUTATIONS = 150
 COSTLY = {"opening": 30}  # most of its inputs use up their limit of processor time
@@ -40,8 +41,15 @@ def test_a_target_takes_what_is_near_it(name: str) -> None:
 
 @pytest.mark.unit
 def test_only_the_modules_of_a_target_are_instrumented() -> None:
-    names = TARGETS["webm"]
+    names = modules_of("webm")
     assert is_inside("auricle.audio.demux.webm", names)
-    assert is_inside("auricle.session.live", TARGETS["session"])
+    assert is_inside("auricle.session.live", modules_of("session"))
     for other in ("auricle", "auricle.audio", "auricle.audio.demux.webm2", "fuzz.mutation"):
         assert not is_inside(other, names), other
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize("name", TARGETS)
+def test_a_target_states_modules_that_exist(name: str) -> None:
+    assert modules_of(name)
+    assert all(find_spec(module) for module in modules_of(name))

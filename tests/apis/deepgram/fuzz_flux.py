@@ -15,6 +15,11 @@ from fuzz.mutation import blind, json_mutation, script_mutation
 from fuzz.talk import BYTES, EVENTS, TEXT, Talk
 from fuzz.target import Blind, Target
 
+MODULES = (
+    "auricle.apis.deepgram.wire.flux",
+    "auricle.apis.deepgram.wire.flux_query",
+    "auricle.apis.deepgram.wire.flux_turns",
+)
 _ENCODINGS = (None, *ENCODINGS)
 _OPTIONS = (
     ("model", "flux-general-en"),

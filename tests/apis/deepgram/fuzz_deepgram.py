@@ -20,6 +20,7 @@ from fuzz.talk import BYTES, EVENTS, TEXT, Talk
 from fuzz.target import Blind, Target
 from tests.support.clips import TESTDATA
 
+MODULES = ("auricle.apis.deepgram.wire.live", "auricle.apis.deepgram.wire.audio_input")
 _ENCODINGS = (None, *ENCODINGS)
 _OPTIONS = (
     ("interim_results", "true"),

@@ -30,6 +30,11 @@ from fuzz.mutation import Grammar
 from fuzz.target import Target
 from fuzz.transcripts import count_cues
 
+MODULES = (
+    "auricle.apis.readers.wire",
+    "auricle.apis.readers.feed",
+    "auricle.server.access.tokens",
+)
 _PARTIAL, _FINAL, _REVISION, _OTHER, _PROGRESS, _END, _READ, _ENTER, _CREDENTIAL = range(9)
 _MAX_STEPS = 30
 _MAX_READERS = 6

@@ -11,6 +11,7 @@ from fuzz.target import Target
 from tests.support.clips import CLIPS
 from tests.support.compressed import encoded, splitter_of
 
+MODULES = ("auricle.apis.deepgram.wire.frames",)
 _CODECS = tuple(FrameCodec)
 _MAX_DECODED = 8
 _SPEECH = CLIPS["short.wav"].pcm[8_000:12_000]

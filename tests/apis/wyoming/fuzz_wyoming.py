@@ -19,6 +19,7 @@ from fuzz.story import Story
 from fuzz.target import Blind, Target
 from tests.support.wyoming import MONO_16, event
 
+MODULES = ("auricle.apis.wyoming.wire.events", "auricle.apis.wyoming.wire.framing")
 _INFO = info_event([DescribedModel("base", "Whisper", frozenset({"en"}), "", "")], "1")
 _WORDS = (
     *("type", "data", "data_length", "payload_length", "describe", "ping", "transcribe"),

@@ -19,6 +19,11 @@ from fuzz.talk import BYTES, EVENTS, TEXT, Talk
 from fuzz.target import Blind, Target
 from tests.support.clips import TESTDATA
 
+MODULES = (
+    "auricle.apis.vosk.wire.live",
+    "auricle.apis.vosk.wire.options",
+    "auricle.apis.vosk.wire.results",
+)
 _WORDS = (
     *("config", "sample_rate", "language", "words", "max_alternatives", "phrase_list", "model"),
     *("punctuate", "eof", "reset", "[unk]", "16000", "48000.0", "en", "de"),

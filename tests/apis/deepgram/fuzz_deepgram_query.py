@@ -23,6 +23,7 @@ from auricle.values.types import Segment, Transcript, Word
 from fuzz.mutation import query_mutation
 from fuzz.target import Target
 
+MODULES = ("auricle.apis.deepgram.wire.query", "auricle.apis.deepgram.wire.results")
 _ID = "5b1d2a8e-0000-4000-8000-000000000000"
 _METADATA = Metadata(_ID, "0" * 64, "now", ModelInfo("base", "1", "whisper"))
 _WORDS = (

@@ -33,6 +33,7 @@ from auricle.values.types import Word
 from fuzz.mutation import json_mutation, query_mutation, tagged
 from fuzz.target import Target
 
+MODULES = ("auricle.apis.native.wire.stream",)
 _COMMANDS: tuple[Command, ...] = (
     Start(language="en", hotwords=("Auricle",), prompt="Hello"),
     Resume("session", "secret", 3),

@@ -22,6 +22,7 @@ from fuzz.mutation import query_mutation
 from fuzz.target import Target
 from fuzz.transcripts import count_cues, transcript_of
 
+MODULES = ("auricle.apis.asr_webservice.wire", "auricle.text.formats.whisper_json")
 _FIELDS = frozenset(AsrQuery.__struct_fields__)
 _WORDS = (
     *sorted(_FIELDS),

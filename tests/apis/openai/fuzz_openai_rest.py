@@ -16,6 +16,7 @@ from fuzz.mutation import query_mutation
 from fuzz.target import Target
 from fuzz.transcripts import count_cues, transcript_of
 
+MODULES = ("auricle.apis.openai.wire.transcriptions", "auricle.text.formats.subtitles")
 _WORDS = (
     *sorted(FIELDS),
     *("text", "pieces", "starts", "json", "srt", "vtt", "verbose_json", "diarized_json"),
