@@ -35,7 +35,7 @@ from bench.lib.report import command_line, publish, require
 from bench.lib.scoring import Errors, character_errors, total, word_errors
 from bench.lib.service import Server, free_port, running
 from bench.lib.speech import AN4, CORPUS, READ, Clip, corpus
-from tests.support.wyoming import MONO_16, event
+from tests.apis.wyoming.service import MONO_16, event
 
 LIMIT_S = 120.0
 BUSY = (503, 504)

@@ -16,11 +16,11 @@ import httpx2
 import pytest
 from websockets.asyncio.client import connect
 
+from tests.apis.wyoming.service import read, spoken
 from tests.support.clips import CLIPS, words
 from tests.support.command import LIMIT_S, Command, completed, environment, serving
 from tests.support.model import CACHE_DIR, bundled_model
 from tests.support.stream import call
-from tests.support.wyoming import read, spoken
 
 pytestmark = [pytest.mark.model, pytest.mark.process]
 

@@ -15,11 +15,11 @@ from auricle.server.live import connection as live_connection
 from auricle.server.live.connection import MAX_BAD_MESSAGES
 from auricle.server.net.uvicorn_overrides.websocket import MAX_MESSAGE_BYTES
 from tests.apis.openai_realtime.test_live import PCM_16K, TRANSCRIPTION, client
+from tests.apis.vosk.service import vosk
+from tests.apis.wyoming.service import MONO_16, event, wyoming
 from tests.support.containers import ogg_stream
 from tests.support.service import Live, live, poll_until
 from tests.support.stream import PACKETS, SPEECH, Caller, call, framed, pcm
-from tests.support.vosk import vosk
-from tests.support.wyoming import MONO_16, event, wyoming
 
 pytestmark = pytest.mark.server
 

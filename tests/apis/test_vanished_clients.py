@@ -12,10 +12,10 @@ from auricle.config.settings import LedgerSettings, LiveSettings
 from auricle.ledger.transcripts import KeptSegment, Transcripts
 from auricle.server.live import runner as live_runner
 from auricle.values.types import ANONYMOUS
+from tests.apis.vosk.service import vosk
+from tests.apis.wyoming.service import MONO_16, event, wyoming
 from tests.support.service import FakeService, Live, live, poll_until
 from tests.support.stream import PACKETS, SPEECH, call, framed, pcm
-from tests.support.vosk import vosk
-from tests.support.wyoming import MONO_16, event, wyoming
 
 pytestmark = pytest.mark.server
 

@@ -66,7 +66,7 @@ def test_the_reference_page_begins_with_common_settings(auricle: Run) -> None:
     first, *sections = auricle("settings", "--markdown").stdout.split("\n## ")[1:]
     assert first.startswith("Common settings")
     common = re.findall(r"\| \[`(\w+)`\]\(#([\w-]+)\)", first)
-    assert {"AURICLE_HOST", "AURICLE_MODEL", "AURICLE_WYOMING"} <= {name for name, _ in common}
+    assert {"AURICLE_HOST", "AURICLE_MODEL"} <= {name for name, _ in common}
     assert len(common) < 16
     for name, anchor in common:
         [section] = [each for each in sections if f"| `{name}` |" in each]
@@ -89,7 +89,7 @@ def test_the_reference_page_is_the_one_that_the_command_prints() -> None:
         ("max_sessions", "≥ 1"),
         ("keep_audio_s", "≥ 0, ≤ 2592000"),
         ("sandbox", "`auto`, `off`"),
-        ("wyoming", "`0`, `1`"),
+        ("insecure_no_auth", "`0`, `1`"),
         ("host", ""),
     ],
 )

@@ -41,7 +41,7 @@ def url(folder: Path) -> Iterator[str]:
         ("other", "ben", "en", NOON, ("A secret report.",)),
     ):
         transcripts.add(
-            KeptTranscript(uid, ClientId(owner), "deepgram", language, started_at, started_at + 75),
+            KeptTranscript(uid, ClientId(owner), "native", language, started_at, started_at + 75),
             [
                 KeptSegment(number, number * 65_000, number * 65_000 + 1500, text)
                 for number, text in enumerate(texts)
@@ -71,8 +71,8 @@ def test_the_list_has_the_newest_of_the_key_first(transcripts: Run) -> None:
     assert header.split() == ["id", "started", "length", "language", "api"]
     assert [line.index(line.split()[-1]) for line in lines] == [header.index("api")] * 3
     assert [line.split() for line in lines] == [
-        ["second", "2027-01-15", "13:00:00", "0:01:15", "de", "deepgram"],
-        ["first", "2027-01-15", "12:00:00", "0:01:15", "en", "deepgram"],
+        ["second", "2027-01-15", "13:00:00", "0:01:15", "de", "native"],
+        ["first", "2027-01-15", "12:00:00", "0:01:15", "en", "native"],
         ["dialogue", "2027-01-15", "10:00:00", "1:00:00", "fr", "job"],
     ]
 
@@ -81,7 +81,7 @@ def test_the_list_has_the_newest_of_the_key_first(transcripts: Run) -> None:
     ("options", "ids"),
     [
         (["--language", "en"], ["first"]),
-        (["--source", "native"], []),
+        (["--source", "native"], ["second", "first"]),
         (["--since", "2027-01-15 12:30:00"], ["second"]),
         (["--until", "2027-01-15T12:30:00"], ["first", "dialogue"]),
         (["--limit", "1"], ["second"]),

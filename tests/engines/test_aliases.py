@@ -78,7 +78,7 @@ def test_only_known_weights_have_a_usual_name() -> None:
         ("gpt-4o-mini-transcribe-2025-03-20", "whisper-base"),
         ("gpt-4o-transcribe-diarize", "whisper-base"),
         ("gpt-realtime-whisper", "whisper-base"),
-        ("base", "whisper-base"),  # also a product of Deepgram
+        ("base", "whisper-base"),  # also a product of another service
         ("Systran/faster-whisper-base", "whisper-base"),
         ("moonshine-tiny", "tiny"),
         ("nvidia/parakeet-tdt-0.6b-v3", "parakeet"),

@@ -47,7 +47,7 @@ def a_transcript(
     uid: str = "session",
     owner: ClientId = KEY,
     *,
-    source: str = "deepgram",
+    source: str = "native",
     language: str = "en",
     started_at: float = NOW,
     ended_at: float | None = None,
@@ -189,7 +189,7 @@ def test_segments_in_several_languages_are_found_in_that_of_their_transcript(
     for position, language in enumerate(("", "en", "de")):
         transcripts.add(a_transcript(language=language), segments("word", start=position))
 
-    assert len(transcripts.search(KEY, "word", Filter(language="en", source="deepgram"))) == 3
+    assert len(transcripts.search(KEY, "word", Filter(language="en", source="native"))) == 3
     assert transcripts.search(KEY, "word", Filter(language="de")) == []
 
 

@@ -12,11 +12,11 @@ import pytest
 from anyio import to_thread
 
 from auricle.server.live.audio_journal.file import read_journal
+from tests.apis.wyoming.service import MONO_16, WyomingCaller, event
 from tests.support.command import serving
 from tests.support.scripted_engine import answer
 from tests.support.service import poll_until
 from tests.support.stream import SPEECH, call, pcm
-from tests.support.wyoming import MONO_16, WyomingCaller, event
 
 pytestmark = pytest.mark.process
 

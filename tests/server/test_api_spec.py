@@ -1,14 +1,20 @@
+from dataclasses import replace
+
 import pytest
 from fastapi import APIRouter
 
-from auricle.apis.registry import find_apis
+from auricle.server.access.keyless_port import KeylessPort
 from auricle.server.api_spec import ApiRoutes, ApiSpec, MountedApi, reserved_clients
 
 pytestmark = pytest.mark.unit
 
+PORT = KeylessPort("Toy", "toy", True, "127.0.0.1", 0, False, "toys")
+
 
 def test_clients_of_ports_without_keys_have_the_name_of_the_api() -> None:
-    assert reserved_clients(find_apis()) == {"anonymous", "vosk", "wyoming"}
+    plain = ApiSpec(name="toy", title="Toy", page="toy.md", mount=lambda server: MountedApi())
+    with_port = replace(plain, name="phone", ports=(lambda settings: PORT,))
+    assert reserved_clients([plain, with_port]) == {"anonymous", "phone"}
     assert reserved_clients(()) == {"anonymous"}
 
 

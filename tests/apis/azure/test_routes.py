@@ -5,11 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.datastructures import Headers
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from auricle.apis.registry import find_apis
 from auricle.config.settings import ModelSettings
+from auricle.server.access.key_style import KeyStyle
+from auricle.server.access.keyring import Keyring
 from auricle.values.types import Task
 from tests.support import service as fakes
 from tests.support.service import CLIP, InProcess, in_process, keys, live
@@ -19,6 +22,8 @@ pytestmark = pytest.mark.server
 
 CLIP_BYTES = CLIP.path.read_bytes()
 VERSION = "api-version=2024-10-21"
+STYLE = KeyStyle.all_of(api.key_style for api in find_apis())
+NOW = 1_700_000_000.0
 DEPLOYMENT = "/openai/deployments/my-whisper/audio"
 
 
@@ -153,3 +158,14 @@ def test_without_realtime_files_are_transcribed(
         assert post(service, f"{DEPLOYMENT}/transcriptions").json()["text"] == "hello"
         assert service.client.get("/openai/models").status_code == 200
         assert service.client.post("/openai/realtime/client_secrets").status_code == 404
+
+
+def test_the_header_does_in_the_place_of_authorization() -> None:
+    ring = Keyring(keys("alice:secret-a", "bob:secret-b"), style=STYLE)
+    assert ring.identify(Headers({"api-key": " secret-a "}), now=NOW) == "alice"
+    both = Headers({"authorization": "Bearer secret-b", "api-key": "secret-a"})
+    assert ring.identify(both, now=NOW) == "bob"
+    other = Headers({"authorization": "Basic c2VjcmV0", "api-key": "secret-a"})  # a proxy's
+    assert ring.identify(other, now=NOW) == "alice"
+    assert ring.issue_token(Headers({"api-key": "secret-a"}), 60, now=NOW)
+    ring.check_is_key(Headers({"api-key": "secret-a"}))

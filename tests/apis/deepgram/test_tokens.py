@@ -2,7 +2,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from starlette.datastructures import Headers
 
+from auricle.apis.deepgram.spec import SPEC
+from auricle.server.access.key_style import BEARER, KeyStyle
+from auricle.server.access.keyring import Keyring
 from tests.support.service import InProcess, in_process, keys
 
 pytestmark = pytest.mark.server
@@ -35,3 +39,9 @@ def test_a_token_gets_no_other(locked: InProcess) -> None:
     for presented in (token, "wrong"):
         answer = locked.client.post(GRANT, headers=bearer(presented))
         assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")
+
+
+def test_deepgram_s_name_of_the_scheme_is_known() -> None:
+    style = KeyStyle.all_of([BEARER, SPEC.key_style])
+    ring = Keyring(keys("alice:secret"), style=style)
+    assert ring.identify(Headers({"authorization": "Token secret"}), now=0.0) == "alice"

@@ -17,7 +17,7 @@ def test_a_session_is_found_by_its_key_only() -> None:
     feed = feeds.open("s1", ALICE, "native")
     assert feeds.find(ALICE, "s1") is feed
     assert (feeds.of(ALICE), feeds.of(BOB)) == ([feed], [])
-    feeds.open("s3", None, "vosk")  # on a server with keys, a speaker without one
+    feeds.open("s3", None, "phone")  # on a server with keys, a speaker without one
     for client, id in ((BOB, "s1"), (ALICE, "s2"), (ALICE, "s3")):
         with pytest.raises(NotFound):
             feeds.find(client, id)

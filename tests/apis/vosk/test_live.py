@@ -15,10 +15,10 @@ from auricle.apis.vosk.live import VOSK
 from auricle.config.settings import LedgerSettings, LiveSettings
 from auricle.values.errors import NoWorkerReady
 from auricle.values.types import ANONYMOUS, JobKind
+from tests.apis.vosk.service import EOF, VoskService, vosk
 from tests.support.service import keys, poll_until
 from tests.support.stream import SPEECH, silence
 from tests.support.transcriber import heard
-from tests.support.vosk import EOF, VoskService, vosk
 
 pytestmark = pytest.mark.server
 

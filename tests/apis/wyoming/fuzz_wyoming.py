@@ -17,7 +17,7 @@ from fuzz.checks import same_in_any_split
 from fuzz.mutation import Grammar, json_mutation
 from fuzz.story import Story
 from fuzz.target import Blind, Target
-from tests.support.wyoming import MONO_16, event
+from tests.apis.wyoming.service import MONO_16, event
 
 MODULES = ("auricle.apis.wyoming.wire.events", "auricle.apis.wyoming.wire.framing")
 _INFO = info_event([DescribedModel("base", "Whisper", frozenset({"en"}), "", "")], "1")

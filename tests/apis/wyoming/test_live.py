@@ -15,10 +15,7 @@ from auricle.apis.wyoming.wire.framing import MAX_PAYLOAD_BYTES
 from auricle.config.settings import LiveSettings
 from auricle.values.errors import NoWorkerReady, Overloaded, PoisonJob
 from auricle.values.types import Job
-from tests.support.poll import poll_until
-from tests.support.stream import SPEECH, echo
-from tests.support.transcriber import heard
-from tests.support.wyoming import (
+from tests.apis.wyoming.service import (
     MONO_16,
     WyomingCaller,
     WyomingService,
@@ -26,6 +23,9 @@ from tests.support.wyoming import (
     spoken,
     wyoming,
 )
+from tests.support.poll import poll_until
+from tests.support.stream import SPEECH, echo
+from tests.support.transcriber import heard
 
 pytestmark = pytest.mark.server
 

@@ -9,6 +9,7 @@ import httpx2
 import psutil
 import pytest
 
+from auricle.apis.registry import find_apis
 from auricle.cli.bench.server import MANY, running_server
 from auricle.config.settings import Settings
 from auricle.values.errors import SetupError
@@ -23,8 +24,9 @@ def test_it_has_the_settings_but_no_limits_and_ends_with_its_workers(
     monkeypatch.setenv("AURICLE_API_KEYS", "name:a-key-that-clients-would-need")
     monkeypatch.setenv("AURICLE_QUEUE_AUDIO_S", "7")
     monkeypatch.setenv("AURICLE_LIVE_SPEAKERS", "1")
-    monkeypatch.setenv("AURICLE_WYOMING", "1")
-    monkeypatch.setenv("AURICLE_WYOMING_HOST", "0.0.0.0")  # a server would refuse it
+    for name in (api.name.upper() for api in find_apis() if api.ports):
+        monkeypatch.setenv(f"AURICLE_{name}", "1")
+        monkeypatch.setenv(f"AURICLE_{name}_HOST", "0.0.0.0")  # a server would refuse it
 
     async def look() -> tuple[dict[str, Any], list[psutil.Process]]:
         async with running_server(Settings.load()) as server:

@@ -18,9 +18,9 @@ import httpx2
 import psutil
 import pytest
 from websockets.asyncio.client import connect
-from websockets.sync.client import connect as connect_sync
 
 from auricle import __version__
+from auricle.apis.registry import find_apis
 from auricle.audio.chunks import find_chunks
 from auricle.cli.serve.start import curl_line
 from tests.support.clips import CLIPS
@@ -36,12 +36,13 @@ from tests.support.command import (
 )
 from tests.support.model import bundled_model
 from tests.support.scripted_engine import answer
-from tests.support.wyoming import spoken
 
 pytestmark = pytest.mark.process
 
 CLIP = CLIPS["short.wav"]
 WAV = {"content-type": "audio/wav"}
+APIS_WITH_PORTS = [api.name for api in find_apis() if api.ports]
+PORTS_STARTED = [f"{name}_started" for name in APIS_WITH_PORTS]
 
 
 def post(url: str, **query: str) -> Any:
@@ -211,28 +212,6 @@ def test_a_hang_of_every_worker_shows_before_their_budget_is_used_up(tmp_path: P
         assert [worker["pid"] for worker in health()["workers"]] == pids
 
 
-def test_home_assistant_gets_its_transcript_after_ctrl_c(tmp_path: Path) -> None:
-    options = ("--wyoming", "--wyoming-host", "0.0.0.0", "--wyoming-port", "0", "--wyoming-open")
-    with serving(tmp_path, *options, drain_s=LIMIT_S) as (server, _):
-        events = {event["event"]: event for event in server.events()}
-        port = events["wyoming_started"]["port"]
-        assert f"0.0.0.0 port {port}" in events["wyoming_open"]["message"]
-        with socket.create_connection(("127.0.0.1", port), LIMIT_S) as home:
-            said = spoken()
-            home.sendall(said[: len(said) // 2])
-            assert "voice-started" in home.makefile().readline()
-            server.interrupt()
-            server.line_with("draining")
-            home.sendall(said[len(said) // 2 :])
-            home.shutdown(socket.SHUT_WR)
-            assert '"transcript-stop"' in home.makefile().read()
-        [session] = [e for e in server.events() if e["event"] == "session_started"]
-        assert (session["dialect"], session["client"]) == ("wyoming", "wyoming")
-        assert (session["address"], session["user_agent"]) == ("127.0.0.1", None)
-        assert server.wait() == 0
-    assert "Traceback" not in server.stderr
-
-
 def _is_answered(url: str) -> bool:
     try:
         answered = post(url, initial_prompt="scripted:sleep:1000", max_wait_s="2000")
@@ -255,7 +234,10 @@ def _is_answered(url: str) -> bool:
                 ({"engine": "whisper", "model": "no-such-model"}, "auricle models"),
                 ({"api_keys": "anna:"}, "AURICLE_API_KEYS"),
                 ({"keys_file": "/nowhere/at/all"}, "auricle keys add"),
-                ({"wyoming": 1, "wyoming_host": "0.0.0.0"}, "AURICLE_WYOMING_OPEN"),
+                *(
+                    ({name: 1, f"{name}_host": "0.0.0.0"}, f"AURICLE_{name.upper()}_OPEN")
+                    for name in APIS_WITH_PORTS
+                ),
             )
         ),
     ],
@@ -362,18 +344,18 @@ def test_its_logs_are_json_and_contain_no_speech(tmp_path: Path) -> None:
 
 def test_its_life_is_in_the_log_as_events(tmp_path: Path) -> None:
     keys = {"api_keys": "anna:secret-of-anna", "operator_key": "secret-of-the-operator"}
-    ports = ("--wyoming", "--wyoming-port", "0", "--vosk", "--vosk-port", "0")
-    with serving(tmp_path, *ports, key_sessions=3, **keys) as (server, url):
-        [vosk] = [event for event in server.events() if event["event"] == "vosk_started"]
-        with connect_sync(f"ws://127.0.0.1:{vosk['port']}", proxy=None) as caller:
-            caller.send('{"eof" : 1}')
-            assert caller.recv() == '{"text":""}'
+    options = [part for name in APIS_WITH_PORTS for part in (f"--{name}", f"--{name}-port", "0")]
+    with serving(tmp_path, *options, key_sessions=3, **keys) as (server, url):
+        ports = [e["port"] for e in server.events() if e["event"] in PORTS_STARTED]
+        assert len(ports) == len(PORTS_STARTED)
+        for port in ports:
+            socket.create_connection(("127.0.0.1", port), LIMIT_S).close()
         server.interrupt()
         assert server.wait() == 0
     assert server.stdout == ""
     events = server.events()  # each line is JSON
-    life = ("vosk_started", "wyoming_started", "started", "ready", "draining", "stopped")
-    assert [event["event"] for event in events if event["event"] in life] == [*life]
+    life = [*PORTS_STARTED, "started", "ready", "draining", "stopped"]
+    assert [event["event"] for event in events if event["event"] in life] == life
     by_name = {event["event"]: event for event in events}
     started, ready, stopped = by_name["started"], by_name["ready"], by_name["stopped"]
     assert {started["version"], ready["version"], stopped["version"]} == {__version__}
@@ -386,10 +368,8 @@ def test_its_life_is_in_the_log_as_events(tmp_path: Path) -> None:
         "AURICLE_PORT": 0,
         "AURICLE_API_KEYS": "1 set",
         "AURICLE_OPERATOR_KEY": "set",
-        "AURICLE_WYOMING": True,
-        "AURICLE_WYOMING_PORT": 0,
-        "AURICLE_VOSK": True,
-        "AURICLE_VOSK_PORT": 0,
+        **{f"AURICLE_{name.upper()}": True for name in APIS_WITH_PORTS},
+        **{f"AURICLE_{name.upper()}_PORT": 0 for name in APIS_WITH_PORTS},
         "AURICLE_KEY_SESSIONS": 3,
         "AURICLE_SPOOL_DIR": str(tmp_path / "spool"),
         "AURICLE_STATE_DIR": str(tmp_path / "state"),

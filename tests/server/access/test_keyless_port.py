@@ -1,28 +1,25 @@
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from auricle.apis.vosk.spec import vosk_port
-from auricle.apis.wyoming.spec import wyoming_port
+from auricle.apis.registry import find_apis
 from auricle.config.settings import Settings
 from auricle.server.access.keyless_port import KeylessPort
 from auricle.values.errors import SetupError
 
 pytestmark = pytest.mark.server
 
-Kind = Callable[[Settings], KeylessPort]
+PORTS = {api.name: port for api in find_apis() for port in api.ports}
 
 
-@pytest.fixture(params=["wyoming", "vosk"])
+@pytest.fixture(params=PORTS)
 def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
 def port(name: str, **settings: Any) -> KeylessPort:
-    kind: Kind = {"wyoming": wyoming_port, "vosk": vosk_port}[name]
     given = {f"{name}_{key}" if key else name: value for key, value in settings.items()}
-    return kind(Settings.load(given))
+    return PORTS[name](Settings.load(given))
 
 
 def close(opened: KeylessPort) -> int:

@@ -31,7 +31,7 @@ from auricle.values.types import ClientId, Word
 from tests.support.poll import poll_until
 
 KEY = ClientId("key")
-SESSION = SessionIdentity("session", KEY, "deepgram", started_at=1.8e9)
+SESSION = SessionIdentity("session", KEY, "native", started_at=1.8e9)
 FINAL = Final(
     id=1,
     utterance=1,
@@ -98,7 +98,7 @@ async def test_finals_are_stored_with_their_times_and_those_without_text_left_ou
     assert found is not None
     transcript, segments = found[0], list(found[1])
     assert (transcript.source, transcript.language, transcript.started_at) == (
-        "deepgram",
+        "native",
         "en",
         1.8e9,
     )

@@ -126,7 +126,7 @@ async def test_live_sessions_come_through(tmp_path: Path, first: Issued) -> None
 
 
 async def test_further_ports_stay_without_tls(tmp_path: Path, first: Issued) -> None:
-    plain = open_sockets("127.0.0.1", 0, "AURICLE_VOSK_PORT")
+    plain = open_sockets("127.0.0.1", 0, "AURICLE_OTHER_PORT")
     apps = dict.fromkeys(plain, PlainTextResponse("of the port"))
     async with (
         opened(tmp_path / "spool", **first.settings) as service,

@@ -11,6 +11,10 @@ from auricle.apis.deepgram.client_check.live import (
     KEEP_ALIVE,
     DeepgramScript,
 )
+from auricle.apis.deepgram.client_check.programs import LIVEKIT, PIPECAT
+from auricle.cli.doctor.client.failure import reported_error
+from auricle.cli.doctor.client.live import stream_url
+from auricle.protocol.client_profile import ClientProfile, Stream
 
 pytestmark = pytest.mark.unit
 
@@ -58,3 +62,17 @@ def test_errors_are_reported() -> None:
     assert script.failure == ""
     script.receive('{"type": "Error", "description": "No such thing."}')
     assert script.failure == "No such thing."
+
+
+def address(profile: ClientProfile, url: str) -> str:
+    assert isinstance(profile.traffic, Stream)
+    return stream_url(profile.traffic, url)
+
+
+def test_agents_complete_the_url() -> None:
+    assert address(LIVEKIT, "https://s/v1/listen").startswith("wss://s/v1/listen?model=nova-3&")
+    assert address(PIPECAT, "http://s").startswith("ws://s/v1/listen?detect_entities=false&")
+
+
+def test_errors_have_deepgram_s_fields() -> None:
+    assert reported_error(PIPECAT, b'{"err_code": "a", "err_msg": "b"}') == ("a", "b")

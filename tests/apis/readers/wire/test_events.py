@@ -41,11 +41,11 @@ def test_a_comment_keeps_the_connection_and_has_no_number() -> None:
 
 
 def test_a_stream_begins_with_the_session() -> None:
-    sent = fields(encode_start("a-1f", "deepgram", 1_700_000_000.12345))
+    sent = fields(encode_start("a-1f", "native", 1_700_000_000.12345))
     assert sent["retry"] == "2000"
     assert json.loads(sent["data"]) == {
         "type": "session",
         "session": "a-1f",
-        "source": "deepgram",
+        "source": "native",
         "started_at": 1_700_000_000.123,
     }

@@ -31,7 +31,7 @@ from auricle.values.events import (
 )
 from auricle.values.languages import LANGUAGES
 from auricle.values.limits import MAX_HOTWORDS
-from tests.support.wyoming import MONO_16, event, read
+from tests.apis.wyoming.service import MONO_16, event, read
 
 pytestmark = pytest.mark.unit
 

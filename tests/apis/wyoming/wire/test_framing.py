@@ -13,7 +13,7 @@ from auricle.apis.wyoming.wire.framing import (
     pack_event,
 )
 from auricle.values.errors import AuricleError, RemoteProtocolError, TooLarge
-from tests.support.wyoming import event, read
+from tests.apis.wyoming.service import event, read
 
 pytestmark = pytest.mark.unit
 

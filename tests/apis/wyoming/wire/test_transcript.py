@@ -2,7 +2,7 @@ import pytest
 
 from auricle.apis.wyoming.wire.transcript import RequestTranscript
 from auricle.values.events import Final, Partial
-from tests.support.wyoming import read
+from tests.apis.wyoming.service import read
 
 pytestmark = pytest.mark.unit
 

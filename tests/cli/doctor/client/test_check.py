@@ -1,14 +1,11 @@
 """``auricle doctor --client`` with real servers."""
 
 import json
-import re
-import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
@@ -19,43 +16,15 @@ from auricle.cli.doctor.client.sample import speech_sample
 from auricle.cli.doctor.finding import Level
 from tests.support.certificates import issued
 from tests.support.command import completed, environment, serving
+from tests.support.doctor import doctor, served
 
 pytestmark = pytest.mark.process
 
-KEY = "sk-of-the-tests"
-
-
-class Served(NamedTuple):
-    """Addresses of a server."""
-
-    url: str
-    wyoming: str
-
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with serving(
-        tmp_path_factory.mktemp("server"),
-        api_keys=f"tests:{KEY}",
-        unknown_models="reject",
-        wyoming=1,
-        wyoming_port=0,
-    ) as (command, url):
-        found = re.search(r'"port": (\d+), "event": "wyoming_started"', command.stderr)
-        assert found
-        yield Served(url, f"tcp://127.0.0.1:{found[1]}")
-
-
-@pytest.fixture
-def url(served: Served) -> str:
-    return served.url
-
-
-def doctor(
-    folder: Path, name: str, url: str, key: str | None = KEY
-) -> subprocess.CompletedProcess[str]:
-    settings = {} if key is None else {"api_key": key}
-    return completed("doctor", "--client", name, url, environ=environment(folder, **settings))
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with served(tmp_path_factory.mktemp("server")) as (_, url):
+        yield url
 
 
 def test_a_request_is_sent_as_the_program_sends_it(url: str, tmp_path: Path) -> None:
@@ -68,36 +37,6 @@ def test_a_request_is_sent_as_the_program_sends_it(url: str, tmp_path: Path) -> 
     assert f"ok       request   POST {url}/v1/audio/transcriptions: HTTP 200" in request
     assert speech.startswith("wrong    speech    100.0% word errors")  # of a scripted engine
     assert done.returncode == 1
-
-
-def test_speech_is_streamed_as_the_program_streams_it(served: Served, tmp_path: Path) -> None:
-    done = doctor(tmp_path, "pipecat", served.url)
-    assert re.search(r"speech    [\d.]+% word errors in 30 words, text [\d.]+ s after", done.stdout)
-    assert done.returncode == 1  # the engine is scripted
-
-
-def test_a_command_is_sent_as_home_assistant_sends_it(served: Served, tmp_path: Path) -> None:
-    done = doctor(tmp_path, "home-assistant", served.wyoming)
-    assert re.search(r"ok       services  Auricle with \d+ languages", done.stdout)
-    assert re.search(r"speech    [\d.]+% word errors in 30 words, text [\d.]+ s after", done.stdout)
-
-
-def test_a_stream_at_a_wrong_path_or_with_a_wrong_key(url: str, tmp_path: Path) -> None:
-    done = doctor(tmp_path, "livekit", url)
-    assert f"Enter the URL {url}/v1/listen in LiveKit Agents." in done.stdout
-    done = doctor(tmp_path, "pipecat", url, "sk-of-somebody-else")
-    assert "HTTP 401" in done.stdout
-    done = doctor(tmp_path, "pipecat", url.replace("http", "wss"))
-    assert "Enter the URL ws://" in done.stdout
-
-
-def test_a_port_that_is_not_wyoming_s(url: str, tmp_path: Path) -> None:
-    done = doctor(tmp_path, "home-assistant", url.replace("http", "tcp"))
-    assert "the server does not answer" in done.stdout
-    assert "Enter the host and port of a server: 127.0.0.1:10300." in done.stdout
-    done = doctor(tmp_path, "home-assistant", "tcp://127.0.0.1:1")
-    assert "Start the server with `auricle serve --wyoming`." in done.stdout
-    assert "set AURICLE_WYOMING_HOST" in done.stdout
 
 
 def test_a_path_that_the_program_does_not_complete(url: str, tmp_path: Path) -> None:

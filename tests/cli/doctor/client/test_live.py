@@ -2,24 +2,22 @@
 
 import pytest
 
-from auricle.apis.deepgram.client_check.programs import LIVEKIT, PIPECAT
-from auricle.apis.openai_realtime.client_check import JITSI
 from auricle.cli.doctor.client.live import stream_url
-from auricle.protocol.client_profile import ClientProfile, Stream
+from auricle.protocol.client_profile import LiveScript, Stream
 
 pytestmark = pytest.mark.unit
 
 
-def address(profile: ClientProfile, url: str) -> str:
-    assert isinstance(profile.traffic, Stream)
-    return stream_url(profile.traffic, url)
+def script() -> LiveScript:
+    raise AssertionError("an address needs no messages")
 
 
 def test_a_program_completes_the_url() -> None:
-    assert address(LIVEKIT, "https://s/v1/listen").startswith("wss://s/v1/listen?model=nova-3&")
-    assert address(PIPECAT, "http://s").startswith("ws://s/v1/listen?detect_entities=false&")
+    stream = Stream("/v1/listen", (("model", "nova-3"), ("a", "b c")), 16_000, 20, 1.0, script)
+    assert stream_url(stream, "http://s") == "ws://s/v1/listen?model=nova-3&a=b+c"
+    assert stream_url(stream, "https://s").startswith("wss://s/v1/listen?")
 
 
 def test_a_url_with_a_query_is_used_as_it_is() -> None:
     url = "ws://s/v1/realtime?intent=transcription"
-    assert address(JITSI, url) == url
+    assert stream_url(Stream("", (), 16_000, 20, 1.0, script), url) == url

@@ -4,7 +4,6 @@ import re
 
 import pytest
 
-from auricle.apis.asr_webservice.client_check import BAZARR
 from auricle.apis.openai.client_check import LIBRECHAT, OPEN_WEBUI, VEXA
 from auricle.cli.doctor.client.catalogue import clients
 from auricle.cli.doctor.client.transport import key_headers
@@ -55,14 +54,6 @@ def test_parts_may_have_a_type_before_their_name() -> None:
         b'Content-Disposition: form-data; name="model"\r\n\r\nwhisper-1\r\n'
         b"--B\r\nContent-Type: application/octet-stream\r\n"
         b'Content-Disposition: form-data; name="file"; filename="speech.wav"\r\n\r\n'
-        b"pcm\r\n--B--\r\n"
-    )
-
-
-def test_a_file_may_have_no_type() -> None:
-    assert isinstance(BAZARR.traffic, Upload)
-    assert encode_form(BAZARR.traffic.form, b"pcm", "B") == (
-        b'--B\r\nContent-Disposition: form-data; name="audio_file"; filename="audio_file"\r\n\r\n'
         b"pcm\r\n--B--\r\n"
     )
 

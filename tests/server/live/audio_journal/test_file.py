@@ -21,7 +21,7 @@ pytestmark = pytest.mark.unit
 
 OPTIONS = Options(language="de", task=Task.TRANSLATE, hotwords=("Ä",), initial_prompt="so")
 HEADER = JournalHeader(
-    "5e1a90c27b3f4d6801234567", ClientId("anna"), "deepgram", 1.5, 3, 16_000, OPTIONS
+    "5e1a90c27b3f4d6801234567", ClientId("anna"), "native", 1.5, 3, 16_000, OPTIONS
 )
 
 

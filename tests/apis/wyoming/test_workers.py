@@ -18,12 +18,12 @@ from auricle.config.settings import (
     WorkerSettings,
 )
 from auricle.workers.kinds.asr.pool import WorkerPool
+from tests.apis.wyoming.service import WyomingService, event, spoken, wyoming_port
 from tests.support.decoder import FakeDecoder
 from tests.support.poll import poll_until
 from tests.support.pool import worker_pool
 from tests.support.service import application, listening
 from tests.support.stream import SPEECH
-from tests.support.wyoming import WyomingService, event, spoken, wyoming_port
 
 pytestmark = pytest.mark.process
 
