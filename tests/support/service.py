@@ -41,7 +41,7 @@ from tests.support.decoder import FakeDecoder
 from tests.support.transcriber import FakeTranscriber
 
 CLIP = CLIPS["fellow.wav"]
-_installed_apis = functools.cache(find_apis)
+installed_apis = functools.cache(find_apis)
 WAV = {"content-type": "audio/wav"}
 
 
@@ -109,7 +109,7 @@ async def application(
     is_remote: bool = False,
 ) -> AsyncIterator[FastAPI]:
     """Open the parts of a server, and yield its application, which nothing serves yet."""
-    apis = _installed_apis()
+    apis = installed_apis()
     backends = Backends(
         transcriber=transcriber,
         decoder=decoder,

@@ -153,7 +153,7 @@ def test_without_realtime_files_are_transcribed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rest = tuple(api for api in find_apis() if api.name != "openai_realtime")
-    monkeypatch.setattr(fakes, "find_apis", lambda: rest)
+    monkeypatch.setattr(fakes, "installed_apis", lambda: rest)
     with in_process(tmp_path) as service:
         assert post(service, f"{DEPLOYMENT}/transcriptions").json()["text"] == "hello"
         assert service.client.get("/openai/models").status_code == 200
