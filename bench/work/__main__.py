@@ -49,7 +49,7 @@ def figures(scheduler: type[Scheduler] = Scheduler) -> dict[str, dict[str, float
 def before_4b2b4df2() -> dict[str, dict[str, float]]:
     """Return the figures with the pauses of the commit before 4b2b4df2, which made them 96 ms."""
     rules = partial(EndpointRules, post_roll_ms=LONG_PAUSE_MS, speculate_ms=LONG_PAUSE_MS)
-    with patch("auricle.session.live.EndpointRules", rules):
+    with patch("auricle.session.channels.EndpointRules", rules):
         return figures(WithoutRoom)
 
 

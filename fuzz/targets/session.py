@@ -150,7 +150,7 @@ class _World:
         self._answer_until(lambda: self._session.is_closed)
         assert self._session.is_closed, "it never ends"
         assert self._closed, "nobody is told of the end"
-        assert not self._session.has_pending_finals, "a final is missing"
+        assert not self._session.channels.has_pending_finals, "a final is missing"
 
     def _play(self, kind: int, payload: bytes) -> None:
         match kind:
@@ -218,7 +218,7 @@ class _World:
 
     def _acknowledge(self, result: int) -> None:
         """Expect no final that is acknowledged, even one that was never sent to the client."""
-        known = [final.id for final in self._session.unacknowledged if final.id <= result]
+        known = [final.id for final in self._session.journal.finals if final.id <= result]
         self._finals = max([self._finals, *known])
 
     def _reconnect(self, last_result: int) -> None:

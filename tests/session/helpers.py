@@ -5,21 +5,70 @@ from typing import Any
 import numpy as np
 
 from auricle.audio.endpointer import Endpointing, EndpointRules, SpeechStart, UtteranceEnd
+from auricle.audio.gate import VoiceDetector
+from auricle.audio.opus import find_libopus
+from auricle.config.settings import LiveSettings
+from auricle.engines.whisper.spec import SPEC
 from auricle.session.arrivals import ArrivalLog
-from auricle.session.output import Submit
+from auricle.session.channels import open_channels
+from auricle.session.choice import ModelChoice
+from auricle.session.intake import Intake
+from auricle.session.outbox import Outbox
+from auricle.session.output import Output, Submit
 from auricle.session.pace import Pace
 from auricle.session.recognition import Recognition
 from auricle.session.speakers import SessionSpeakers
 from auricle.session.utterances.segmenter import SpeechSegmenter
-from auricle.session.utterances.utterance import Caller
+from auricle.session.utterances.utterance import Caller, UtteranceNumbers
+from auricle.values.commands import StreamParameters
 from auricle.values.errors import AuricleError
-from auricle.values.events import Final
+from auricle.values.events import Final, Wire
 from auricle.values.speakers import NO_SPEAKERS
 from auricle.values.text_filters import FilterChoice
-from auricle.values.types import Job, JobKind, Options, Transcript
+from auricle.values.types import Job, JobKind, Options, Pcm16, Transcript
+from tests.support.models import models_of
 from tests.support.session import CLIENT
 
 SECOND = 16_000
+
+
+MODELS = models_of(SPEC, other=SPEC)
+
+
+class Parts:
+    """The parts of a session: intake, channels, speakers, and an outbox with a connection."""
+
+    def __init__(self, channels: int = 1) -> None:
+        self.parameters = StreamParameters(
+            format=Wire.PCM16, channels=channels, multichannel=channels > 1
+        )
+        self.choice = ModelChoice.of(self.parameters, MODELS)
+        self.intake = Intake(self.parameters, find_libopus(), 0.0, lambda: False)
+        self.speakers = SessionSpeakers(NO_SPEAKERS, "S", CLIENT, b"")
+        self.numbers = UtteranceNumbers()
+        self.channels = open_channels(
+            self.parameters,
+            LiveSettings(),
+            self.choice,
+            self.intake,
+            self.speakers,
+            self.numbers,
+            Caller("S", CLIENT, {}),
+            frozenset(),
+            VoiceDetector,
+        )
+        self.outbox = Outbox()
+        self.outbox.is_attached = True
+
+    def hear(self, *tracks: Pcm16) -> None:
+        """Process the audio of each channel; drop what follows from it."""
+        self.intake.put(np.stack(tracks, axis=-1).tobytes())
+        while (event := self.intake.next_event(0.0)) is not None:
+            self.channels.receive(event.pcm, 0.0)
+
+    def emitted(self) -> list[Output]:
+        """Return the outputs since the last call."""
+        return list(iter(self.outbox.next, None))
 
 
 class HandPace(Pace):

@@ -3,56 +3,23 @@
 import numpy as np
 import pytest
 
-from auricle.audio.endpointer import EndpointRules
-from auricle.audio.opus import find_libopus
-from auricle.session.channel import Channel
-from auricle.session.intake import Intake
 from auricle.session.marks import MARK_EVERY_SAMPLES, Marks
-from auricle.session.recognition import Recognition
-from auricle.session.speakers import SessionSpeakers
-from auricle.session.utterances.segmenter import SpeechSegmenter
-from auricle.session.utterances.utterance import Caller
-from auricle.values.commands import StreamParameters
-from auricle.values.events import AudioProgress, Wire
-from auricle.values.speakers import NO_SPEAKERS
-from auricle.values.types import Options, Pcm16
+from auricle.values.events import AudioProgress
+from tests.session.helpers import Parts
 from tests.support.clips import CLIPS
-from tests.support.session import CLIENT, silence
+from tests.support.session import silence
 
 pytestmark = pytest.mark.unit
 
 SECOND = 16_000
 
 
-class Stage:
-    """A silent stream, whose channels get utterances by hand."""
+class Stage(Parts):
+    """A stream with marks."""
 
     def __init__(self, channels: int) -> None:
-        parameters = StreamParameters(
-            format=Wire.PCM16, channels=channels, multichannel=channels > 1
-        )
-        self.intake = Intake(parameters, find_libopus(), 0.0, lambda: False)
-        self.channels = []
-        for _ in range(channels):
-            segmenter = SpeechSegmenter(EndpointRules(), 0)
-            recognition = Recognition(
-                Caller("S", CLIENT, {}),
-                segmenter,
-                self.intake.arrivals,
-                self.intake.pace,
-                Options(),
-                SessionSpeakers(NO_SPEAKERS, "S", CLIENT, b""),
-                wants_partials=False,
-            )
-            self.channels.append(Channel(segmenter, recognition))
-        self.marks = Marks(parameters, self.intake, self.channels)
-
-    def hear(self, *tracks: Pcm16) -> None:
-        self.intake.put(np.stack(tracks, axis=-1).tobytes())
-        while (event := self.intake.next_event(0.0)) is not None:
-            for number, channel in enumerate(self.channels):
-                own = event.pcm[number] if event.pcm.ndim > 1 else event.pcm
-                channel.receive(own, 0.0)
+        super().__init__(channels)
+        self.marks = Marks(self.parameters, self.intake, self.channels)
 
 
 def test_marks_are_due_once_a_second() -> None:

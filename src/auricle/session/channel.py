@@ -7,7 +7,7 @@
                 └── audio of an utterance ────────┘
 
 A session has one channel, or several that are transcribed apart. These share the clock, the numbers
-of utterances and the sequence of finals (:mod:`.live`); everything else is a channel's own.
+of utterances and the sequence of finals (:mod:`.finals`); everything else is a channel's own.
 """
 
 from collections.abc import Sequence

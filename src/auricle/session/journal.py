@@ -14,12 +14,13 @@ class Journal:
 
     def __init__(self) -> None:
         self._finals: deque[Final] = deque(maxlen=MAX_FINALS)
-        self._last_id = 0
+        self.last_id = 0
+        """The number of the newest final; 0 if there is none."""
 
     @property
     def next_id(self) -> int:
         """The number of the next final."""
-        return self._last_id + 1
+        return self.last_id + 1
 
     @property
     def finals(self) -> tuple[Final, ...]:
@@ -35,7 +36,7 @@ class Journal:
         if final.id != self.next_id:
             raise ValueError(f"final has id {final.id}; expected {self.next_id}")
         self._finals.append(final)
-        self._last_id = final.id
+        self.last_id = final.id
 
     def replace(self, final: Final) -> None:
         """Replace the unacknowledged final with the same ``id``, if there is one."""

@@ -337,7 +337,7 @@ class Recognition:
         return self._text.language_warning
 
     def unfinished_audio(self, written: Mapping[int, int]) -> list[UnfinishedAudio]:
-        """Return the utterances without a final; see :class:`.LiveSession`."""
+        """Return the utterances without a final; see :class:`.Channels`."""
         unfinished = []
         for pending in self._pending:
             if not pending.pcm.size:  # dropped

@@ -51,7 +51,7 @@ def spoke(name: str = "A", known: bytes = b"") -> LiveSession:
     """Return a session with a voice."""
     rig = a_rig(name, known)
     say(rig)
-    assert rig.session.labelled_finals == 1
+    assert rig.session.speakers.labelled_finals == 1
     return rig.session
 
 
@@ -150,7 +150,7 @@ async def test_the_next_server_has_the_newest_voices(stored: StoredVoices) -> No
         say(rig)
         await until_written(stored, "A")
         say(rig)
-    assert restored(stored).find(ALICE, "A") == rig.session.known_voices()
+    assert restored(stored).find(ALICE, "A") == rig.session.speakers.voices()
     assert not restored(stored).find(BOB, "A")
 
 
@@ -214,7 +214,7 @@ async def test_a_session_with_the_id_of_the_lost_one_keeps_its_voices(
         await until_written(stored, "A")
         say(rig)
         await poll_until(lambda: not kept._lost, "the lost session forgotten")
-    assert restored(stored).find(ALICE, "A") == rig.session.known_voices()
+    assert restored(stored).find(ALICE, "A") == rig.session.speakers.voices()
 
 
 async def test_a_session_that_its_client_stops_unused_leaves_the_lost_one(

@@ -305,7 +305,7 @@ async def test_a_waiting_task_learns_that_it_has_ended(fakes: Sessions) -> None:
     runner.set_load(0.9)  # no final in advance
     speak(runner)
     runner.receive_command(Finalize())
-    await poll_until(lambda: runner.session.has_pending_finals)
+    await poll_until(lambda: runner.session.channels.has_pending_finals)
     runner.receive_data(pcm(np.zeros(30 * 16_000, np.int16)))
     async with anyio.create_task_group() as group:
         group.start_soon(runner.until_settled)
@@ -322,7 +322,7 @@ async def test_finals_in_flight_settle_with_their_answers(fakes: Sessions) -> No
         await runner.until_settled()  # there are none
     speak(runner)
     runner.receive_command(Finalize())
-    await poll_until(lambda: runner.session.has_pending_finals)
+    await poll_until(lambda: runner.session.channels.has_pending_finals)
     async with anyio.create_task_group() as group:
         group.start_soon(runner.until_settled)
         await anyio.wait_all_tasks_blocked()

@@ -172,7 +172,7 @@ def test_a_silent_channel_holds_no_audio_and_no_mark() -> None:
     for _ in range(60):
         speak(it, np.zeros((SECOND, 3), np.int16), step=SECOND)
     assert it.marks[-1].safe_sample > it.session.received_sample - SECOND
-    held = [each.segmenter._recording for each in it.session._channels]
+    held = [each.segmenter._recording for each in it.session.channels]
     assert all(recording.end_sample - recording.start_sample < SECOND for recording in held)
 
 
@@ -191,18 +191,18 @@ def test_finalize_ends_the_utterances_of_all_channels() -> None:
     it = rig(partials=False)
     speak(it, CALL[: 4 * SECOND])
     it.command(Finalize())
-    assert not it.session.unfinished_audio({})
+    assert not it.session.channels.unfinished_audio({})
     assert {final.channel for final in it.finals} == {0, 1}
 
 
 def test_unfinished_audio_has_the_numbers_of_its_utterances() -> None:
     it = rig(partials=False)
     speak(it, CALL[: 4 * SECOND])
-    left, right = it.session.unfinished_audio({})
+    left, right = it.session.channels.unfinished_audio({})
     assert left.utterance != right.utterance
     (rest,) = [
         audio
-        for audio in it.session.unfinished_audio({right.utterance: right.samples - 100})
+        for audio in it.session.channels.unfinished_audio({right.utterance: right.samples - 100})
         if audio.utterance == right.utterance
     ]
     assert rest.pcm.size == 100

@@ -7,8 +7,8 @@ import pytest
 
 from auricle.config.settings import LiveSettings
 from auricle.protocol.framing import pack
+from auricle.session.end_requests import SPARED_S
 from auricle.session.flushes import MAX_FLUSHES
-from auricle.session.live import SPARED_S
 from auricle.values.commands import (
     Ack,
     Configure,

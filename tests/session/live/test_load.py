@@ -224,7 +224,7 @@ def test_unacknowledged_finals_are_bounded() -> None:
             rig.send(pack(packet, number))
             number += 1
         rig.command(Finalize())
-    assert len(rig.session.unacknowledged) == MAX_FINALS
+    assert len(rig.session.journal.finals) == MAX_FINALS
 
 
 def test_two_sessions_at_one_transcriber_have_separate_jobs() -> None:

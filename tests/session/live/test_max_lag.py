@@ -229,7 +229,7 @@ def test_audio_that_is_not_decoded_yet_is_unfinished_and_what_was_dropped_is_not
     unfinished, expected = (
         [
             (each.utterance, each.start_sample, each.samples, each.pcm.tobytes())
-            for each in busy.rig.session.unfinished_audio({1: 100})
+            for each in busy.rig.session.channels.unfinished_audio({1: 100})
         ]
         for busy in (with_lag, without)
     )
@@ -239,7 +239,7 @@ def test_audio_that_is_not_decoded_yet_is_unfinished_and_what_was_dropped_is_not
     with_lag.rig.wait(20)
     with_lag.rig.answer(job.id, transcript("one", job))
     assert [final.error for final in with_lag.rig.finals] == [None, "too_late", "too_late"]
-    assert not with_lag.rig.session.unfinished_audio({})
+    assert not with_lag.rig.session.channels.unfinished_audio({})
 
 
 def test_the_setting_is_the_maximum_of_sessions_that_set_none() -> None:

@@ -55,7 +55,7 @@ def test_finals_without_a_connection_are_kept() -> None:
     for job in list(rig.open_jobs.values()):
         rig.answer(job.id, transcript(job.id, job))
     assert len(rig.events) == events
-    assert [final.utterance for final in rig.session.unacknowledged] == [1, 2]
+    assert [final.utterance for final in rig.session.journal.finals] == [1, 2]
     rig.session.attach(rig.now, 0)
     rig.drain()
     ready = rig.of(Ready)[-1]

@@ -231,17 +231,19 @@ def knows_voices(rig: Rig) -> bool:
 
 def test_numbers_continue_with_the_voices_of_a_lost_session() -> None:
     lost = rig_of()
-    assert (lost.session.has_voices, lost.session.known_voices()) == (False, b"")
+    assert (lost.session.speakers.has_voices, lost.session.speakers.voices()) == (False, b"")
     lost.speak_pcm(DIALOGUE, message_samples=1600)
     assert [final.speaker for final in lost.finals] == [0, 1]
-    assert lost.session.labelled_finals == 2
-    known = lost.session.known_voices()
+    assert lost.session.speakers.labelled_finals == 2
+    known = lost.session.speakers.voices()
     again = rig_of(known_voices=known)
     assert (knows_voices(lost), knows_voices(again)) == (False, True)
-    assert again.session.known_voices() is known
+    assert again.session.speakers.voices() is known
     again.speak_pcm(np.concatenate([QUIET, silence(0.7), LOUD, silence(0.7)]), message_samples=1600)
     assert [final.speaker for final in again.finals] == [1, 0]
-    counts, more = (KnownVoices.decoded(each, "") for each in (known, again.session.known_voices()))
+    counts, more = (
+        KnownVoices.decoded(each, "") for each in (known, again.session.speakers.voices())
+    )
     assert counts is not None
     assert more is not None
     assert (more.counts > counts.counts).all()
@@ -250,8 +252,8 @@ def test_numbers_continue_with_the_voices_of_a_lost_session() -> None:
 def test_known_voices_are_used_when_speakers_are_requested_later() -> None:
     lost = rig_of()
     lost.speak_pcm(DIALOGUE, message_samples=1600)
-    rig = rig_of(known_voices=lost.session.known_voices(), speakers=False)
-    assert rig.session.has_voices
+    rig = rig_of(known_voices=lost.session.speakers.voices(), speakers=False)
+    assert rig.session.speakers.has_voices
     rig.command(UpdateConfig(speakers=True))
     rig.speak_pcm(np.concatenate([QUIET, silence(0.7)]), message_samples=1600)
     assert [final.speaker for final in rig.finals] == [1]
@@ -260,4 +262,4 @@ def test_known_voices_are_used_when_speakers_are_requested_later() -> None:
 def test_numbers_do_not_continue_if_no_voices_can_be_embedded() -> None:
     lost = rig_of()
     lost.speak_pcm(DIALOGUE, message_samples=1600)
-    assert not knows_voices(rig_of(None, known_voices=lost.session.known_voices()))
+    assert not knows_voices(rig_of(None, known_voices=lost.session.speakers.voices()))

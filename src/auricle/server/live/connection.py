@@ -456,7 +456,7 @@ class LiveConnection:
         session = self._runner.session
         if session.is_stopping:
             return not session.is_closed
-        return session.has_pending_finals and not self._can_resume
+        return session.channels.has_pending_finals and not self._can_resume
 
     def _idle_since(self) -> float:
         """Return when bytes were last received, or when reading resumed if that is later."""

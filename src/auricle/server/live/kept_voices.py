@@ -111,7 +111,7 @@ class KeptVoices:
         running = self._running.get(session_id)  # it is finishing
         if running is None or running.client != client:
             return b""
-        return running.session.known_voices()
+        return running.session.speakers.voices()
 
     def open(self, session: LiveSession, client: ClientId, continues: str) -> None:
         """Keep the voices of a session.
@@ -134,21 +134,21 @@ class KeptVoices:
         """
         if (running := self._running.pop(session_id, None)) is None:
             return
-        session, labelled = running.session, running.session.labelled_finals
+        session, labelled = running.session, running.session.speakers.labelled_finals
         self._forget_continued(running)
-        voices = session.known_voices() if may_return else b""
+        voices = session.speakers.voices() if may_return else b""
         if voices:
             is_written = running.written == labelled
             self._lost.pop(session_id, None)
             self._lost[session_id] = _Lost(running.client, voices, now + RETURN_S, is_written)
             while len(self._lost) > MAX_LOST:
                 self._forget(next(iter(self._lost)))
-        elif session.has_voices and session_id not in self._lost:
+        elif session.speakers.has_voices and session_id not in self._lost:
             self._remove(session_id)
 
     def _forget_continued(self, running: _Running) -> None:
         """Forget the session that another one continues, whose client knows that by now."""
-        if not running.continues or not running.session.labelled_finals:
+        if not running.continues or not running.session.speakers.labelled_finals:
             return
         lost, running.continues = running.continues, ""
         self._lost.pop(lost, None)
@@ -207,9 +207,9 @@ class KeptVoices:
         for id, each in lost:
             records.append(self._record(id, each.client, each.voices))
         for one in running:
-            if voices := one.session.known_voices():
+            if voices := one.session.speakers.voices():
                 records.append(self._record(one.session.id, one.client, voices))
-                counts.append((one, one.session.labelled_finals))
+                counts.append((one, one.session.speakers.labelled_finals))
         try:
             await to_thread.run_sync(
                 self._stored.write,
@@ -257,6 +257,8 @@ class KeptVoices:
 
 def _is_due(running: _Running, now: float) -> bool:
     session = running.session
-    if not session.has_voices:
+    if not session.speakers.has_voices:
         return False
-    return running.written != session.labelled_finals or now >= running.written_at + REWRITE_S
+    return (
+        running.written != session.speakers.labelled_finals or now >= running.written_at + REWRITE_S
+    )

@@ -347,7 +347,7 @@ class LiveSessions:
             if runner.detached_at is not None
             and runner.was_attached
             and runner.place in self._places
-            and not runner.session.busy_channels
+            and not runner.session.channels.busy
         ]
         return min(gone, key=lambda runner: runner.detached_at or 0.0, default=None)
 
@@ -511,7 +511,7 @@ class LiveSessions:
 
     def read_interval_s(self, runner: LiveRunner) -> float:
         """Return the minimum time between two reads from a session's connection, in seconds."""
-        is_silent = self.admission.is_silent(runner.place) and not runner.session.busy_channels
+        is_silent = self.admission.is_silent(runner.place) and not runner.session.channels.busy
         longest_s = MAX_SILENT_READ_INTERVAL_S if is_silent else MAX_READ_INTERVAL_S
         return min(longest_s, self._read_interval_s)
 
@@ -559,7 +559,7 @@ class LiveSessions:
         live_jobs = 0
         for runner in self._runners.values():
             session, is_gone = runner.session, runner.detached_at is not None
-            busy, live_jobs = session.busy_channels, live_jobs + runner.running_jobs
+            busy, live_jobs = session.channels.busy, live_jobs + runner.running_jobs
             self.admission.observe(runner.place, busy, now, is_abandoned=is_gone)
             if session.pending_since < inf:
                 pending_s.append(now - session.pending_since)
@@ -686,7 +686,7 @@ class LiveSessions:
                 kept += 1
             if detached_at is None:
                 continue
-            is_acknowledged = session.is_closed and not session.unacknowledged
+            is_acknowledged = session.is_closed and not session.journal.finals
             is_late = now - detached_at >= self.settings.resume_grace_s
             if kept > self.settings.max_sessions:
                 runner.end()

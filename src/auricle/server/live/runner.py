@@ -23,22 +23,11 @@ from auricle.session.live import LiveSession
 from auricle.session.output import Cancel, JobResult, Prepare, Revised, SessionJob, Submit
 from auricle.system.groups import first_error
 from auricle.values.commands import Configure, SessionCommand
-from auricle.values.errors import (
-    AuricleError,
-    TakenOver,
-    WorkerError,
-)
+from auricle.values.errors import AuricleError, TakenOver, WorkerError
 from auricle.values.events import Closed, Final, SessionEvent
 from auricle.values.optional_workers import OptionalWorkers
 from auricle.values.transcriber import Transcriber
-from auricle.values.types import (
-    ClientId,
-    EmbedJob,
-    Job,
-    JobId,
-    Transcript,
-    TurnJob,
-)
+from auricle.values.types import ClientId, EmbedJob, Job, JobId, Transcript, TurnJob
 
 MIN_SLEEP_S = 0.005
 """Shortest timer, in seconds, so that no timer can keep the event loop busy."""
@@ -194,7 +183,7 @@ class LiveRunner:
 
     async def until_settled(self) -> None:
         """Wait until every utterance that has ended has its final."""
-        while self.session.has_pending_finals and not self.is_over:
+        while self.session.channels.has_pending_finals and not self.is_over:
             self._settled = anyio.Event()
             await self._settled.wait()
 
@@ -276,7 +265,7 @@ class LiveRunner:
     # Internals.
 
     def _execute(self) -> None:
-        if not self._has_spoken and self.session.busy_channels:
+        if not self._has_spoken and self.session.channels.busy:
             self._has_spoken = True
             try:
                 self._may_speak()
@@ -298,7 +287,7 @@ class LiveRunner:
                     self._deliver(output)
         self._publish_finals()
         self._keep_finals()
-        if not self.session.has_pending_finals:
+        if not self.session.channels.has_pending_finals:
             self._settled.set()
         if self.session.wants_data:
             self._data_wanted.set()
@@ -318,19 +307,19 @@ class LiveRunner:
 
     def _publish_finals(self) -> None:
         """Publish new finals that were no outputs, as there is no client."""
-        if self.session.last_final > self._last_published:
-            for final in self.session.unacknowledged:
+        if self.session.journal.last_id > self._last_published:
+            for final in self.session.journal.finals:
                 self._publish(final)
-            self._last_published = self.session.last_final
+            self._last_published = self.session.journal.last_id
 
     def _keep_finals(self) -> None:
         """Keep new finals; without a client, they are no outputs."""
-        if not self._record.is_kept or self.session.last_final == self._last_kept:
+        if not self._record.is_kept or self.session.journal.last_id == self._last_kept:
             return
-        for final in self.session.unacknowledged:
+        for final in self.session.journal.finals:
             if final.id > self._last_kept:
                 self._record.keep(final)
-        self._last_kept = self.session.last_final
+        self._last_kept = self.session.journal.last_id
 
     def _revise_kept(self, finals: tuple[Final, ...]) -> None:
         for final in finals:

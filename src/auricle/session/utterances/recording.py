@@ -10,30 +10,24 @@ from auricle.values.types import SAMPLE_BYTES, Pcm16
 
 
 class Recording:
-    """Samples from :attr:`start_sample` to :attr:`end_sample`.
+    """Samples from ``start_sample`` to ``end_sample``.
 
     Args:
         start_sample: Position of the first added sample.
+
+    Attributes:
+        start_sample: The position of the oldest sample held.
+        end_sample: The position after the newest sample.
     """
 
     def __init__(self, start_sample: int) -> None:
-        self._start = self._end = start_sample
+        self.start_sample = self.end_sample = start_sample
         self._bytes = bytearray()  # deletes its front without moving the rest
-
-    @property
-    def start_sample(self) -> int:
-        """The position of the oldest sample held."""
-        return self._start
-
-    @property
-    def end_sample(self) -> int:
-        """The position after the newest sample."""
-        return self._end
 
     def write(self, pcm: Pcm16) -> int:
         """Add samples at the end; return 0, as none are dropped."""
         self._bytes += pcm.tobytes()
-        self._end += pcm.size
+        self.end_sample += pcm.size
         return 0
 
     def read(self, start_sample: int, end_sample: int) -> Pcm16:
@@ -42,15 +36,14 @@ class Recording:
         Raises:
             IndexError: Some of them are not held.
         """
-        if not self._start <= start_sample <= end_sample <= self._end:
-            raise IndexError(
-                f"samples {start_sample} to {end_sample} are not in {self._start} to {self._end}"
-            )
-        first, last = ((at - self._start) * SAMPLE_BYTES for at in (start_sample, end_sample))
+        if not self.start_sample <= start_sample <= end_sample <= self.end_sample:
+            held = f"{self.start_sample} to {self.end_sample}"
+            raise IndexError(f"samples {start_sample} to {end_sample} are not in {held}")
+        first, last = ((at - self.start_sample) * SAMPLE_BYTES for at in (start_sample, end_sample))
         return np.frombuffer(bytes(self._bytes[first:last]), np.int16)
 
     def discard_before(self, sample: int) -> None:
         """Drop the samples before a position."""
-        gone = max(0, min(sample, self._end) - self._start)
+        gone = max(0, min(sample, self.end_sample) - self.start_sample)
         del self._bytes[: gone * SAMPLE_BYTES]
-        self._start += gone
+        self.start_sample += gone

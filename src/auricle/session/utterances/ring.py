@@ -15,32 +15,22 @@ class PCM16RingBuffer:
     Args:
         capacity_samples: The high-water mark: the maximum number of samples held.
         start_sample: Position of the first sample that will be written.
+
+    Attributes:
+        start_sample: The position of the oldest sample held.
+        end_sample: The position after the newest sample.
+        dropped_samples: Number of samples that were dropped for newer ones.
     """
 
     def __init__(self, capacity_samples: int, start_sample: int = 0) -> None:
         if capacity_samples < 1:
             raise ValueError(f"a ring of {capacity_samples} samples holds nothing")
         self._ring = np.zeros(capacity_samples, np.int16)
-        self._start = self._end = start_sample
-        self._dropped_samples = 0
-
-    @property
-    def start_sample(self) -> int:
-        """The position of the oldest sample held."""
-        return self._start
-
-    @property
-    def end_sample(self) -> int:
-        """The position after the newest sample."""
-        return self._end
-
-    @property
-    def dropped_samples(self) -> int:
-        """Number of samples that were dropped for newer ones."""
-        return self._dropped_samples
+        self.start_sample = self.end_sample = start_sample
+        self.dropped_samples = 0
 
     def __len__(self) -> int:
-        return self._end - self._start
+        return self.end_sample - self.start_sample
 
     def write(self, pcm: Pcm16) -> int:
         """Add samples at the end; return how many older ones were dropped.
@@ -50,15 +40,15 @@ class PCM16RingBuffer:
         if pcm.dtype != np.int16 or pcm.ndim != 1:
             raise ValueError(f"pcm is {pcm.dtype} {pcm.shape}, not int16 [samples]")
         capacity = self._ring.size
-        end = self._end + pcm.size
+        end = self.end_sample + pcm.size
         newest = pcm[-capacity:]
         at = (end - newest.size) % capacity
         first = min(newest.size, capacity - at)
         self._ring[at : at + first] = newest[:first]
         self._ring[: newest.size - first] = newest[first:]
-        dropped = max(0, end - self._start - capacity)
-        self._start, self._end = self._start + dropped, end
-        self._dropped_samples += dropped
+        dropped = max(0, end - self.start_sample - capacity)
+        self.start_sample, self.end_sample = self.start_sample + dropped, end
+        self.dropped_samples += dropped
         return dropped
 
     def read(self, start_sample: int, end_sample: int) -> Pcm16:
@@ -67,10 +57,9 @@ class PCM16RingBuffer:
         Raises:
             IndexError: Some of them are not held.
         """
-        if not self._start <= start_sample <= end_sample <= self._end:
-            raise IndexError(
-                f"samples {start_sample} to {end_sample} are not in {self._start} to {self._end}"
-            )
+        if not self.start_sample <= start_sample <= end_sample <= self.end_sample:
+            held = f"{self.start_sample} to {self.end_sample}"
+            raise IndexError(f"samples {start_sample} to {end_sample} are not in {held}")
         capacity = self._ring.size
         at, size = start_sample % capacity, end_sample - start_sample
         first = min(size, capacity - at)
@@ -78,4 +67,4 @@ class PCM16RingBuffer:
 
     def discard_before(self, sample: int) -> None:
         """Release the samples before a position; they do not count as dropped."""
-        self._start = min(max(self._start, sample), self._end)
+        self.start_sample = min(max(self.start_sample, sample), self.end_sample)

@@ -167,7 +167,7 @@ async def test_a_session_without_resume_is_not_idle_while_finals_are_due() -> No
         line.socket.send(pcm(SPEECH[:16_000]))
         line.socket.tell("flush")
         fakes.group.start_soon(line.serve)
-        await poll_until(lambda: line.runner.session.has_pending_finals)
+        await poll_until(lambda: line.runner.session.channels.has_pending_finals)
         await mute.serve()  # longer than that
         assert mute.end is not None
         assert mute.end.how == "idle_timeout"
@@ -205,7 +205,7 @@ async def test_words_are_waited_for_as_long_as_it_may_take_and_no_longer() -> No
             line.socket.send(pcm(SPEECH[:16_000]))
             line.socket.tell("flush")
             fakes.group.start_soon(line.serve)
-            await poll_until(lambda line=line: line.runner.session.has_pending_finals)
+            await poll_until(lambda line=line: line.runner.session.channels.has_pending_finals)
         fakes.live.drain()
         assert (await other.ended()).how == "draining"
         assert not other.socket.of("Final")

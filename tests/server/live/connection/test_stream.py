@@ -283,7 +283,7 @@ async def test_when_the_server_stops_imminent_finals_are_sent_first(line: Line) 
     line.fakes.transcriber.gate = anyio.Event()
     line.socket.send(pcm(SPEECH[:16_000]))
     line.socket.tell("finalize")
-    await poll_until(lambda: line.runner.session.has_pending_finals)
+    await poll_until(lambda: line.runner.session.channels.has_pending_finals)
     line.fakes.live.drain()
     await anyio.wait_all_tasks_blocked()
     line.socket.send(pcm(SPEECH[16_000:]))  # too late: it is sent again to the next server

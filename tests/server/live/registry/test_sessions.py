@@ -80,7 +80,7 @@ async def test_a_client_that_comes_back_to_a_session_without_a_place_may_speak(
     await poll_until(lambda: not fakes.transcriber.reserved)
     runner.attach(ear)
     runner.receive_data(pcm(SPEECH[:SECOND]))
-    assert runner.session.busy_channels == 1
+    assert runner.session.channels.busy == 1
     assert not ear.dismissals
 
 

@@ -157,7 +157,7 @@ class AudioJournal:
             for (uid, utterance), file in self._files.items()
             if uid == session.id
         }
-        unfinished = session.unfinished_audio(written)
+        unfinished = session.channels.unfinished_audio(written)
         pending = {audio.utterance for audio in unfinished}
         for utterance in written:
             if utterance not in pending and (session.id, utterance) not in self._waiting:
