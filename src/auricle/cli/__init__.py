@@ -11,16 +11,7 @@ from typing import Annotated
 import typer
 
 import auricle
-from auricle.cli import (
-    backup,
-    dev_cert,
-    jobs,
-    keys,
-    models,
-    sessions,
-    settings,
-    transcripts,
-)
+from auricle.cli import backup, dev_cert, jobs, keys, models, sessions, settings, transcripts
 from auricle.cli.bench.command import bench as bench_command
 from auricle.cli.doctor.command import doctor as doctor_command
 from auricle.cli.live.command import live as live_command

@@ -20,13 +20,7 @@ from auricle.audio.opus import LibOpus
 from auricle.audio.vad import WINDOW_SAMPLES
 from auricle.session.arrivals import ArrivalLog
 from auricle.session.pace import Pace
-from auricle.session.wire_formats.base import (
-    Audio,
-    DecodedAudio,
-    Lost,
-    StreamCounts,
-    WireFormat,
-)
+from auricle.session.wire_formats.base import Audio, DecodedAudio, Lost, StreamCounts, WireFormat
 from auricle.session.wire_formats.container import ContainerWire
 from auricle.session.wire_formats.opus import OpusWire
 from auricle.session.wire_formats.pcm import PcmWire

@@ -3,11 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 
-from auricle.values.errors import (
-    NoWorkerReady,
-    TurnsUnavailable,
-    UnsupportedFormat,
-)
+from auricle.values.errors import NoWorkerReady, TurnsUnavailable, UnsupportedFormat
 from auricle.values.speakers import NO_SPEAKERS, Speakers
 from auricle.values.transcriber import (
     DecodingStream,
@@ -16,13 +12,7 @@ from auricle.values.transcriber import (
     Stats,
     TurnJudge,
 )
-from auricle.values.types import (
-    ClientId,
-    FrameCodec,
-    Job,
-    Transcript,
-    TurnJob,
-)
+from auricle.values.types import ClientId, FrameCodec, Job, Transcript, TurnJob
 
 
 class _NoWorkers:

@@ -2,14 +2,7 @@
 
 import re
 
-from auricle.protocol.client_profile import (
-    ClientProfile,
-    Container,
-    Form,
-    KeyScheme,
-    Probe,
-    Upload,
-)
+from auricle.protocol.client_profile import ClientProfile, Container, Form, KeyScheme, Probe, Upload
 
 AUDIO_FILE = Form((("audio_file", None),), "audio_file", "")
 _CUE = re.compile(r"\d+\n[\d:,]+ --> [\d:,]+\n(.+?)(?:\n\n|\n?\Z)", re.DOTALL)

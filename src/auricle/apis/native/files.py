@@ -27,11 +27,7 @@ from auricle.server.http.openapi import (
     schema_of,
 )
 from auricle.server.http.responses import json_response
-from auricle.server.jobs.background_jobs.requests import (
-    accept_job,
-    check_job_quota,
-    delete_job,
-)
+from auricle.server.jobs.background_jobs.requests import accept_job, check_job_quota, delete_job
 from auricle.server.jobs.background_jobs.view import JobView
 from auricle.server.jobs.intake import UploadContext
 from auricle.server.jobs.webhooks import check_callback

@@ -3,13 +3,7 @@
 The requests are those of the sources of the versions named; the key is the only difference.
 """
 
-from auricle.protocol.client_profile import (
-    ClientProfile,
-    Container,
-    Form,
-    Probe,
-    Upload,
-)
+from auricle.protocol.client_profile import ClientProfile, Container, Form, Probe, Upload
 from auricle.protocol.json_object import json_object
 
 FILE = ("file", None)

@@ -57,13 +57,7 @@ def doctor(
 
     The exit code is 1 if there is an error, and 0 if all is well or there are only warnings.
     """
-    from auricle.cli.doctor.checks import (
-        CHECKS,
-        PROBES,
-        check_gpu,
-        check_models,
-        of_default_model,
-    )
+    from auricle.cli.doctor.checks import CHECKS, PROBES, check_gpu, check_models, of_default_model
 
     if (client is None) != (url is None) or (client is not None and model is not None):
         raise typer.BadParameter("--client requires a URL, and excludes --model.")

@@ -13,12 +13,7 @@ from auricle.cli.live.record import LiveRecord
 from auricle.cli.live.source import AudioSource, FileSource, MicrophoneSource
 from auricle.cli.live.stream import LiveStream
 from auricle.cli.support.console import EXIT_INTERRUPTED
-from auricle.cli.support.output import (
-    OutputFormat,
-    check_stdout,
-    check_target,
-    chosen_format,
-)
+from auricle.cli.support.output import OutputFormat, check_stdout, check_target, chosen_format
 from auricle.cli.support.setting_options import server_url, setting
 from auricle.cli.support.speech_options import (
     Hotwords,

@@ -16,13 +16,7 @@ import msgspec
 from auricle.cli.support.progress import OnProgress
 from auricle.cli.support.server import checked_url, key_of, unreachable
 from auricle.client.api.audio import open_audio
-from auricle.client.api.calls import (
-    CLEANUP_LIMIT_S,
-    create_job,
-    delete_job,
-    get_job,
-    get_liveness,
-)
+from auricle.client.api.calls import CLEANUP_LIMIT_S, create_job, delete_job, get_job, get_liveness
 from auricle.client.api.connection import Connection
 from auricle.client.api.options import JobOptions
 from auricle.client.api.transport import TIMEOUT_S

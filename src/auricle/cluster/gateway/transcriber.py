@@ -34,13 +34,7 @@ import structlog
 
 from auricle.cluster.gateway.admission import GatewayAdmission
 from auricle.cluster.gateway.node import KEEP_ALIVE_S, MAX_KEPT_CONNECTIONS, Node, RecogniserLost
-from auricle.cluster.gateway.view import (
-    NodeView,
-    count,
-    fleet_models,
-    model_capacity,
-    stats_of,
-)
+from auricle.cluster.gateway.view import NodeView, count, fleet_models, model_capacity, stats_of
 from auricle.cluster.settings import GatewaySettings
 from auricle.cluster.wire.capacity import Capacity
 from auricle.config.settings import QueueSettings

@@ -25,13 +25,7 @@ from auricle.cluster.wire.messages import (
     parse_head,
 )
 from auricle.system.asgi import while_connected
-from auricle.values.errors import (
-    AuricleError,
-    IdleTimeout,
-    NotFound,
-    TooLarge,
-    Unauthorized,
-)
+from auricle.values.errors import AuricleError, IdleTimeout, NotFound, TooLarge, Unauthorized
 
 JSON = "application/json"
 

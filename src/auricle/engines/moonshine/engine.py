@@ -10,12 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
-from auricle.engines.moonshine.guard import (
-    Hypothesis,
-    is_doubtful,
-    is_text,
-    max_tokens,
-)
+from auricle.engines.moonshine.guard import Hypothesis, is_doubtful, is_text, max_tokens
 from auricle.engines.moonshine.vocabulary import Vocabulary
 from auricle.engines.plausibility import first_repeat, is_quiet
 from auricle.values.errors import AudioError

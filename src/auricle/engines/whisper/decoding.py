@@ -11,12 +11,7 @@ from auricle.engines.log_mel import SAMPLES_PER_FRAME, Features
 from auricle.engines.whisper.alignment import AlignedSpan
 from auricle.engines.whisper.guard import Attempt
 from auricle.engines.whisper.segmentation import Split, TokenSpan
-from auricle.engines.whisper.window import (
-    FRAMES_PER_SECOND,
-    FULL_FRAMES,
-    padded,
-    silence_of,
-)
+from auricle.engines.whisper.window import FRAMES_PER_SECOND, FULL_FRAMES, padded, silence_of
 from auricle.values.types import SAMPLE_RATE_HZ, Job, Segment, Transcript, Word
 
 MIN_REST_FRAMES = 30

@@ -17,12 +17,7 @@ import numpy as np
 from auricle.engines.base import EngineSettings
 from auricle.engines.plausibility import is_quiet
 from auricle.engines.whisper.alignment import AlignedSpan, align_spans, timed_words
-from auricle.engines.whisper.ctranslate2_model import (
-    Encoded,
-    Hypothesis,
-    WhisperBackend,
-    likeliest,
-)
+from auricle.engines.whisper.ctranslate2_model import Encoded, Hypothesis, WhisperBackend, likeliest
 from auricle.engines.whisper.decoding import JobDecoding
 from auricle.engines.whisper.guard import (
     Attempt,

@@ -21,12 +21,7 @@ from auricle.engines.pulled import read_lock
 from auricle.engines.whisper.gpu import GPU_SUPPORT
 from auricle.engines.whisper.models.bundled import bundled_directory, bundled_revision
 from auricle.engines.whisper.models.catalogue import BUNDLED_NAME, CATALOGUE
-from auricle.engines.whisper.models.fetch import (
-    is_in_hub_cache,
-    known_models,
-    resolve,
-    source_of,
-)
+from auricle.engines.whisper.models.fetch import is_in_hub_cache, known_models, resolve, source_of
 from auricle.engines.whisper.models.files import (
     BASE_MODEL_MB,
     check_model_directory,

@@ -26,12 +26,7 @@ from auricle.server.http.body import body_chunks
 from auricle.server.http.client_address import client_address
 from auricle.server.http.request_log import request_log
 from auricle.server.jobs.background_jobs.jobs import BackgroundJobs
-from auricle.server.jobs.run import (
-    Accounting,
-    Deadline,
-    transcribe_short,
-    transcribe_spooled,
-)
+from auricle.server.jobs.run import Accounting, Deadline, transcribe_short, transcribe_spooled
 from auricle.server.lifecycle import Lifecycle
 from auricle.server.recognition import Recognition
 from auricle.server.rendering import Renderer

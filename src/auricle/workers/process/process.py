@@ -20,11 +20,7 @@ import msgspec
 
 from auricle.workers.process.framing import LENGTH, decode, pack
 from auricle.workers.process.handover import FILES_VARIABLE, FileSender
-from auricle.workers.process.messages import (
-    MAX_START_ANSWER_BYTES,
-    FromChild,
-    Message,
-)
+from auricle.workers.process.messages import MAX_START_ANSWER_BYTES, FromChild, Message
 from auricle.workers.process.priority import lower_priority
 from auricle.workers.process.stack_frames import crash_frames
 from auricle.workers.process.stderr_tail import StderrTail

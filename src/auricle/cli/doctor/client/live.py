@@ -8,22 +8,11 @@ import numpy as np
 from websockets.exceptions import InvalidHandshake, InvalidStatus
 
 from auricle.cli.doctor.client.connection import Connection, TcpConnection, WebSocketConnection
-from auricle.cli.doctor.client.failure import (
-    busy,
-    ignored_options,
-    refusal,
-    too_slow,
-    unreachable,
-)
+from auricle.cli.doctor.client.failure import busy, ignored_options, refusal, too_slow, unreachable
 from auricle.cli.doctor.client.play import NO_ANSWER, Played, chunks_of, play
 from auricle.cli.doctor.client.sample import SpeechSample
 from auricle.cli.doctor.client.speech import speech_finding
-from auricle.cli.doctor.client.transport import (
-    MAX_RETRIES,
-    key_headers,
-    retry_after_s,
-    uses_tls,
-)
+from auricle.cli.doctor.client.transport import MAX_RETRIES, key_headers, retry_after_s, uses_tls
 from auricle.cli.doctor.finding import Finding, Level
 from auricle.protocol.client_profile import ClientProfile, Commands, Stream
 from auricle.values.types import Pcm16

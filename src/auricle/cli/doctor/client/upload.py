@@ -7,13 +7,7 @@ from functools import partial
 
 import httpx2
 
-from auricle.cli.doctor.client.failure import (
-    busy,
-    ignored_options,
-    refusal,
-    too_slow,
-    unreachable,
-)
+from auricle.cli.doctor.client.failure import busy, ignored_options, refusal, too_slow, unreachable
 from auricle.cli.doctor.client.sample import SpeechSample
 from auricle.cli.doctor.client.speech import speech_finding
 from auricle.cli.doctor.client.transport import (

@@ -21,11 +21,7 @@ from auricle.server.jobs.background_jobs.jobs import BackgroundJobs
 from auricle.server.jobs.background_jobs.view import JobsPage, JobView, StoredJob
 from auricle.server.uploads.params import TranscriptionParams, encode_params
 from auricle.server.uploads.upload import Upload
-from auricle.values.errors import (
-    JobConflict,
-    LedgerFull,
-    NotFound,
-)
+from auricle.values.errors import JobConflict, LedgerFull, NotFound
 from auricle.values.types import ClientId
 
 EARLY_CHECK_S = 1.0

@@ -6,14 +6,7 @@ import numpy as np
 
 from auricle.values.errors import AudioError, Draining, WorkerError
 from auricle.values.transcriber import QueueStats
-from auricle.values.types import (
-    SAMPLE_RATE_HZ,
-    Job,
-    JobId,
-    Options,
-    ReservationRequest,
-    Transcript,
-)
+from auricle.values.types import SAMPLE_RATE_HZ, Job, JobId, Options, ReservationRequest, Transcript
 from auricle.workers.kinds.asr.backlog import Batch, Ticket
 from auricle.workers.kinds.asr.codec import check_jobs, job_message, read_outcomes
 from auricle.workers.kinds.asr.messages import MAX_JOB_ANSWER_BYTES, BatchDone, RunBatch
