@@ -1,6 +1,7 @@
 """English speech with ``language=ja`` and others, at every API of a real server.
 
-The text is never empty: it is in the language that is spoken, and every API reports it.
+The text is never empty: it is in the language that is spoken, and every API reports it. The native
+API is tried with each language, since the others only render what the same engine returned.
 """
 
 import base64
@@ -74,6 +75,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     bundled_model()
     ports = {"vosk": 1, "vosk_port": 0, "wyoming": 1, "wyoming_port": 0}
     settings = {"engine": "whisper", "model": "base", "cache_dir": CACHE_DIR, **ports}
+    settings |= {"max_wait_s": LIMIT_S}  # a busy machine takes long
     folder = tmp_path_factory.mktemp("server")
     with serving(folder, asr_webservice=1, **settings) as (command, url):
         yield Server(command, url)
@@ -110,22 +112,16 @@ def test_native_job(server: Server) -> None:
     check_warning(job["result"]["warnings"][0], "ja")
 
 
-@pytest.mark.parametrize(
-    ("format", "language"),
-    [
-        *(("srt", language) for language in LANGUAGES),
-        *((format, "ja") for format in ("vtt", "verbose_json", "json", "text")),
-    ],
-)
-def test_openai(server: Server, format: str, language: str) -> None:
-    answer = server.openai(language=language, response_format=format)
-    check_warning(answer.headers[HEADER], language)
+@pytest.mark.parametrize("format", ["srt", "vtt", "verbose_json", "json", "text"])
+def test_openai(server: Server, format: str) -> None:
+    answer = server.openai(language="ja", response_format=format)
+    check_warning(answer.headers[HEADER], "ja")
     if "json" not in format:
         assert subtitle_words(answer.text) == SPOKEN
         return
     body = answer.json()
     assert words(body["text"]) == SPOKEN
-    check_warning(body["warnings"][0], language)
+    check_warning(body["warnings"][0], "ja")
     if format == "verbose_json":
         assert body["language"] == "english"
 
@@ -137,31 +133,24 @@ def test_openai_stream(server: Server) -> None:
     check_warning(done["warnings"][0], "ja")
 
 
-@pytest.mark.parametrize(
-    ("output", "language"),
-    [
-        *(("srt", language) for language in LANGUAGES),
-        *((output, "ja") for output in ("vtt", "txt", "json")),
-    ],
-)
-def test_asr_webservice(server: Server, output: str, language: str) -> None:
-    answer = server.asr(language=language, output=output)
-    check_warning(answer.headers[HEADER], language)
+@pytest.mark.parametrize("output", ["srt", "vtt", "txt", "json"])
+def test_asr_webservice(server: Server, output: str) -> None:
+    answer = server.asr(language="ja", output=output)
+    check_warning(answer.headers[HEADER], "ja")
     if output == "json":
         body = answer.json()
         assert (words(body["text"]), body["language"]) == (SPOKEN, "en")
-        check_warning(body["warnings"][0], language)
+        check_warning(body["warnings"][0], "ja")
     else:
         assert subtitle_words(answer.text) == SPOKEN
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_deepgram(server: Server, language: str) -> None:
-    answer = server.post("/v1/listen", language=language)
+def test_deepgram(server: Server) -> None:
+    answer = server.post("/v1/listen", language="ja")
     body = answer.json()
     assert words(body["results"]["channels"][0]["alternatives"][0]["transcript"]) == SPOKEN
-    check_warning(body["metadata"]["warnings"][0], language)
-    check_warning(answer.headers[HEADER], language)
+    check_warning(body["metadata"]["warnings"][0], "ja")
+    check_warning(answer.headers[HEADER], "ja")
 
 
 def test_strict_language_keeps_the_requested_one_at_every_api(server: Server) -> None:
@@ -182,10 +171,9 @@ def test_strict_language_keeps_the_requested_one_at_every_api(server: Server) ->
         assert "probably not in Japanese" in answer.headers[HEADER]
 
 
-@pytest.mark.parametrize("language", ["ja", "zh"])
-def test_text_in_other_letters_is_reported_at_every_api(server: Server, language: str) -> None:
+def test_text_in_other_letters_is_reported_at_every_api(server: Server) -> None:
     """Its decoding in the requested language looks sound: English words."""
-    audio = UTTERANCE.path.read_bytes()
+    audio, language = UTTERANCE.path.read_bytes(), "zh"
     asr = f"/asr?language={language}&output=json"
     answers = [
         server.post("/utterance", audio, language=language),

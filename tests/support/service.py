@@ -29,6 +29,7 @@ from auricle.config.settings import (
     WorkerSettings,
 )
 from auricle.engines.models import ModelTable
+from auricle.ledger.databases.sqlite import FILE_NAME, SqliteDatabase
 from auricle.server.app import create_app
 from auricle.server.net.tls import Certificate
 from auricle.server.net.uvicorn_overrides.server import NO_PORT_APPS, Server, uvicorn_config
@@ -95,8 +96,18 @@ class FakeService:
 
 
 def own_state(spool_dir: Path) -> Path:
-    """Create a state directory beside a spool directory, for one server."""
-    return Path(tempfile.mkdtemp(prefix=f"{spool_dir.name}-state-", dir=spool_dir.parent))
+    """Create a state directory beside a spool directory, for one server; its tables exist."""
+    state = Path(tempfile.mkdtemp(prefix=f"{spool_dir.name}-state-", dir=spool_dir.parent))
+    (state / FILE_NAME).write_bytes(_empty_database())
+    return state
+
+
+@functools.cache
+def _empty_database() -> bytes:
+    """Return the file of a new database, whose tables take longer to create than a server."""
+    with tempfile.TemporaryDirectory() as folder:
+        SqliteDatabase.open(Path(folder)).close()
+        return (Path(folder) / FILE_NAME).read_bytes()
 
 
 @asynccontextmanager

@@ -39,8 +39,10 @@ def test_a_quick_run_prints_and_writes_its_figures(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_ends_it_with_its_server(tmp_path: Path) -> None:
-    environ = environment(tmp_path)
+    (tmp_path / "file").touch()
+    environ = environment(tmp_path, cache_dir=tmp_path / "file" / "cache")
     with command("bench", "--quick", environ=environ) as running:
+        assert "not measured" in running.line_with("yardstick")  # it takes seconds
         running.line_with("recording")  # the server is ready
         children = running.children()
         assert len(children) > 3
