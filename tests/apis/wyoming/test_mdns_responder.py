@@ -1,6 +1,7 @@
 """Announcements on the network, as another machine's zeroconf finds them."""
 
 import asyncio
+import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.server
 
 TYPE = "_auricle-test._tcp"
 DOMAIN = f"{TYPE}.local."
-NAME = "auricle-tests"
+NAME = f"auricle-tests-{os.getpid()}"  # several may run on one machine
 LIMIT_S = 30.0
 
 
