@@ -26,10 +26,15 @@ from pathlib import Path
 import coverage
 
 import auricle
+from auricle.server.ops.documentation import documentation_router
+from auricle.server.ops.pages import pages_router
 from tests.surroundings import MEASURED
 
 ROOT = Path(__file__).parents[2]
-IMPORTED = re.compile(r"auricle\.(cli\.|server\.|apis\..+\.spec|workers\..+\.pool|ledger\.sqlite)")
+IMPORTED = re.compile(
+    r"auricle\.(cli|server|apis)\.|auricle\.(engines\..+\.spec|workers\..+\.pool)$"
+    r"|auricle\.ledger\.databases\.sqlite"
+)
 MAX_REQUEST_BYTES = 2**17
 _NUMBER = struct.Struct("i")
 
@@ -172,6 +177,8 @@ if __name__ == "__main__":
         if IMPORTED.match(module.name):
             importlib.import_module(module.name)
     importlib.import_module("tests.support.recogniser")
+    pages_router()  # these two read their files once
+    documentation_router()
     gc.freeze()
     chosen = _serve(socket.socket(fileno=int(sys.argv[1])))
     gc.unfreeze()
