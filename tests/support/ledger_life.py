@@ -36,12 +36,16 @@ def keep_transcript(transaction: Transaction) -> None:
 
 
 def live(checkpoint: int, location: str, audio_path: str, upload: str) -> None:
-    """Accept, work and deliver; SIGKILL at the checkpoint with this number."""
-    passed = 0
+    """Accept, work and deliver; SIGKILL at the checkpoint with this number.
 
-    def pass_checkpoint(_: str) -> None:
+    With a bucket, which takes 0.3 s of processor time for each life, statements are no checkpoints:
+    nothing that another process sees changes before a commit.
+    """
+    passed, has_bucket = 0, audio_path.startswith("s3://")
+
+    def pass_checkpoint(name: str) -> None:
         nonlocal passed
-        passed += 1
+        passed += not (has_bucket and name.endswith(": statement"))
         if passed == checkpoint:
             os.kill(os.getpid(), signal.SIGKILL)
 
