@@ -6,7 +6,7 @@ local processes, ``cluster`` with recognisers on other machines.
 
 import enum
 from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import astuple, dataclass, field, replace
+from dataclasses import astuple, dataclass, field
 from typing import Protocol, TypeVar
 
 from auricle.values.types import (
@@ -221,44 +221,6 @@ class Stats:
         A stuck pool still accepts work, since its workers are about to be replaced.
         """
         return self.ready and not self.is_stuck
-
-
-def total_models(tables: Iterable[Sequence[ModelStats]]) -> tuple[ModelStats, ...]:
-    """Return the models of several recognisers together: each name once, in the first's order.
-
-    A model's state is the best that it has anywhere.
-    """
-    by_name: dict[str, list[ModelStats]] = {}
-    for table in tables:
-        for model in table:
-            by_name.setdefault(model.name, []).append(model)
-    return tuple(
-        replace(
-            min(parts, key=lambda part: _BEST_FIRST.index(part.state)),
-            workers=sum(part.workers for part in parts),
-            ready_workers=sum(part.ready_workers for part in parts),
-            queue=total(QueueStats, [part.queue for part in parts]),
-            jobs=total(Counters, [part.jobs for part in parts]),
-            seconds_per_audio_s=_mean([part.seconds_per_audio_s for part in parts]),
-            traits=next((part.traits for part in parts if part.traits is not None), None),
-        )
-        for parts in by_name.values()
-    )
-
-
-def _mean(speeds: Sequence[float]) -> float:
-    """Return the mean of those that were measured."""
-    measured = [speed for speed in speeds if speed]
-    return sum(measured) / len(measured) if measured else 0.0
-
-
-_BEST_FIRST = (
-    ModelState.READY,
-    ModelState.RESTARTING,
-    ModelState.LOADING,
-    ModelState.UNLOADED,
-    ModelState.FAILED,
-)
 
 
 class Transcriber(Protocol):

@@ -16,11 +16,7 @@ from fuzz.mutation import blind, json_mutation, script_mutation
 from fuzz.talk import EVENTS, TEXT, Talk
 from fuzz.target import Blind, Target
 
-MODULES = (
-    "auricle.apis.openai_realtime.wire.live",
-    "auricle.apis.openai_realtime.wire.config",
-    "auricle.apis.openai_realtime.wire.items",
-)
+MODULES = ("auricle.apis.openai_realtime.wire",)
 _MADE = {"conversation.item.added", "conversation.item.created"}
 _ENDED = {
     "conversation.item.input_audio_transcription.completed",

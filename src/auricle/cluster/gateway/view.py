@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from auricle.cluster.gateway.ejection import Ejection
 from auricle.cluster.wire.capacity import Capacity
+from auricle.cluster.wire.model_totals import total_models
 from auricle.values.errors import AuricleError, Overloaded, RateLimited, RequestError, Superseded
 from auricle.values.transcriber import (
     Counters,
@@ -15,7 +16,6 @@ from auricle.values.transcriber import (
     WorkerState,
     WorkerStats,
     total,
-    total_models,
 )
 
 

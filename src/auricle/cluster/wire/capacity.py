@@ -5,6 +5,7 @@ from dataclasses import astuple, replace
 
 import msgspec
 
+from auricle.cluster.wire.model_totals import total_models
 from auricle.values.errors import RemoteProtocolError
 from auricle.values.transcriber import (
     Counters,
@@ -15,7 +16,6 @@ from auricle.values.transcriber import (
     WorkerExit,
     WorkerStats,
     total,
-    total_models,
 )
 from auricle.workers.kinds.asr.codec import clean_text
 from auricle.workers.process.framing import decode

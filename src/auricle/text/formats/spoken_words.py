@@ -1,9 +1,8 @@
-"""The words of a text: without capitals and punctuation, with approximate times, or the last."""
+"""The words of a text: without capitals and punctuation, or with approximate times."""
 
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import replace
-from difflib import SequenceMatcher
 
 from auricle.text.filters.registry import PLACEHOLDERS
 from auricle.values.types import Word
@@ -11,9 +10,6 @@ from auricle.values.types import Word
 INTERIM_CONFIDENCE = 0.5
 """Confidence of partials, which have no probability; clients require one."""
 
-_MAX_SHIFT = 2
-"""Words by which a final may be longer or shorter than the stable text that it begins with. In a
-wider range, a frequent word is found in the wrong place."""
 _INSIDE_WORDS = frozenset("'’-")
 
 
@@ -58,30 +54,3 @@ def spaced_words(text: str, start_sample: int, end_sample: int) -> list[Word]:
     """Return the words of a text with approximate times, and with the spaces before them."""
     words = approximate_words(text, start_sample, end_sample)
     return [replace(word, text=f" {word.text}") for word in words]
-
-
-def text_after(text: str, said: str, *, is_spaceless: bool = False) -> str:
-    """Return the rest of a text after words that it begins with, perhaps in another form.
-
-    A final has the words of the stable text before it, with other capitals and punctuation; rarely
-    it has other words.
-
-    Args:
-        text: The text.
-        said: Its beginning, as it was known before.
-        is_spaceless: Whether the language has no spaces between words.
-    """
-    if text.startswith(said):
-        return text[len(said) :].strip()
-    words, before = _units(text, is_spaceless=is_spaceless), _units(said, is_spaceless=is_spaceless)
-    keys, keys_before = [plain(word) for word in words], [plain(word) for word in before]
-    matcher = SequenceMatcher(None, keys_before, keys[: len(before) + _MAX_SHIFT], autojunk=False)
-    *blocks, _ = matcher.get_matching_blocks()
-    end = len(before)
-    if blocks:
-        end += blocks[-1].b - blocks[-1].a
-    return ("" if is_spaceless else " ").join(words[end:])
-
-
-def _units(text: str, *, is_spaceless: bool) -> list[str]:
-    return list(text) if is_spaceless else text.split()

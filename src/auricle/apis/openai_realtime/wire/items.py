@@ -22,8 +22,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from auricle.apis.openai_realtime.wire.continued_text import text_after
 from auricle.protocol.ignored import MAX_WARNINGS
-from auricle.text.formats.spoken_words import text_after
 from auricle.text.formats.stable_text import StableText
 from auricle.values.events import (
     Final,

@@ -2,13 +2,13 @@
 
 import pytest
 
+from auricle.cluster.wire.model_totals import total_models
 from auricle.values.transcriber import (
     Counters,
     ModelState,
     ModelStats,
     ModelTraits,
     QueueStats,
-    total_models,
 )
 
 pytestmark = pytest.mark.unit
@@ -56,3 +56,18 @@ def test_figures_are_summed_and_the_best_state_counts() -> None:
 def test_a_model_that_restarts_is_better_than_one_that_is_not_loaded(worse: ModelState) -> None:
     (merged,) = total_models([[model("a", worse)], [model("a", ModelState.RESTARTING)]])
     assert merged.state is ModelState.RESTARTING
+
+
+def test_models_of_several_recognisers_are_summed_by_name() -> None:
+    main = ModelStats("main", ModelState.READY, 2, 2, QueueStats(waiting_jobs=1), Counters(done=3))
+    loading = ModelStats("other", ModelState.LOADING, 1)
+    ready = ModelStats("other", ModelState.READY, 1, 1)
+    first, second = total_models([(main, loading), (main, ready)])
+    assert (first.name, first.workers, first.ready_workers) == ("main", 4, 4)
+    assert (first.queue.waiting_jobs, first.jobs.done) == (2, 6)
+    assert (second.name, second.state, second.workers, second.ready_workers) == (
+        "other",
+        ModelState.READY,
+        2,
+        1,
+    )
