@@ -60,6 +60,7 @@ GROUPS = {
             "workers/kinds/asr/backlog",
             "workers/process/poison",
             "workers/kinds/asr/speed",
+            "engines/base",
         ),
         tests=(
             "workers/kinds/asr/scheduler",
@@ -69,6 +70,15 @@ GROUPS = {
             "workers/kinds/asr/test_backlog.py",
             "workers/process/test_poison.py",
             "workers/kinds/asr/test_speed.py",
+            "engines/test_base.py",
+        ),
+    ),
+    "pool": Group(
+        ("workers/pool", "workers/delivery", "workers/kinds/asr/schedule"),
+        (
+            "workers/test_pool.py",
+            "workers/test_delivery.py",
+            "workers/kinds/asr/test_schedule.py",
         ),
     ),
     "policy": Group(("workers/process/policy",), ("workers/process/test_policy.py",)),
@@ -79,6 +89,16 @@ GROUPS = {
             "session/test_arrivals.py",
             "session/utterances/test_recording.py",
         ),
+    ),
+    "channel": Group(("session/channel",), ("session/test_channel.py",)),
+    "admission": Group(
+        (
+            "server/live/admission/admission",
+            "server/live/admission/capacity",
+            "server/live/admission/line",
+            "server/live/admission/activity",
+        ),
+        ("server/live/admission",),
     ),
     "ledger": Group(
         ("ledger/job", "ledger/lease", "ledger/outbox", "ledger/quota"),
@@ -146,6 +166,12 @@ def write_out_properties(source: str) -> str:
     return "\n".join(text) + "\n"
 
 
+def commit() -> str:
+    """Return the commit that is checked out."""
+    command = ["git", "rev-parse", "--short=8", "HEAD"]
+    return subprocess.check_output(command, cwd=ROOT, text=True).strip()
+
+
 def mutmut(*arguments: str) -> str:
     """Run a command of mutmut's in the copy; return what it printed."""
     done = subprocess.run(
@@ -171,19 +197,26 @@ def outcomes(module: str) -> dict[str, str]:
     }
 
 
+def variants(source: str) -> dict[str, list[str]]:
+    """Return the lines of each variant of each function, by mutmut's name for it."""
+    text = source.splitlines()
+    return {
+        node.name: [
+            text[node.lineno - 1].replace(node.name, node.name.rpartition("__mutmut_")[0]),
+            *text[node.lineno : node.end_lineno],
+        ]
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and "__mutmut_" in node.name
+    }
+
+
 def changes(module: str) -> dict[str, list[str]]:
     """Return the lines that each mutant of a module takes out and puts in, by its name."""
-    source = (WORK / f"mutants/src/auricle/{module}.py").read_text()
-    text = source.splitlines()
-    bodies = {
-        node.name: text[node.lineno : node.end_lineno]
-        for node in ast.walk(ast.parse(source))
-        if isinstance(node, ast.FunctionDef) and "__mutmut_" in node.name
-    }
+    functions = variants((WORK / f"mutants/src/auricle/{module}.py").read_text())
     package = "auricle." + module.replace("/", ".")
     found = {}
-    for name, body in bodies.items():
-        original = bodies[name.rpartition("__mutmut_")[0] + "__mutmut_orig"]
+    for name, body in functions.items():
+        original = functions[name.rpartition("__mutmut_")[0] + "__mutmut_orig"]
         diff = difflib.unified_diff(original, body, n=0, lineterm="")
         kept = [line for line in diff if line[:1] in "+-" and line[:3] not in ("+++", "---")]
         found[f"{package}.{name}"] = kept
@@ -212,7 +245,7 @@ def row(module: str, counts: collections.Counter[str]) -> dict[str, float]:
     found = killed + timeouts
     percent = round(100 * found / max(1, mutants), 1)
     print(
-        f"{module:24} {mutants:7} {killed:7} {timeouts:9} {mutants - found:9} {percent:8}",
+        f"{module:32} {mutants:7} {killed:7} {timeouts:9} {mutants - found:9} {percent:8}",
         flush=True,
     )
     return {
@@ -231,9 +264,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "bench/results/mutants.json")
     arguments = parser.parse_args()
     started_at = time.monotonic()
-    result: dict[str, Any] = {"machine": machine(), "modules": {}, "survivors": {}}
+    result: dict[str, Any] = {
+        "machine": machine(),
+        "commit": commit(),
+        "modules": {},
+        "survivors": {},
+    }
     total: collections.Counter[str] = collections.Counter()
-    print(f"{'module':24} mutants  killed  timeouts  survived  percent", flush=True)
+    print(f"{'module':32} mutants  killed  timeouts  survived  percent", flush=True)
     for name in arguments.groups or GROUPS:
         for module, fates in try_out(GROUPS[name], arguments.processes).items():
             counts = collections.Counter(fates.values())

@@ -3,7 +3,7 @@
 import pytest
 
 from bench.lib.report import ROOT
-from research.mutants import GROUPS, write_out_properties
+from research.mutants import GROUPS, variants, write_out_properties
 
 pytestmark = pytest.mark.unit
 
@@ -45,6 +45,29 @@ def test_properties_become_functions_that_can_be_changed_and_stay_properties() -
     exec(written, scope)
     clock = scope["Clock"]()
     assert (clock.hours, clock.minutes, clock.name()) == (23, 23 * 60, "clock")
+
+
+def test_all_variants_of_a_function_can_be_compared_with_their_heads() -> None:
+    source = """
+async def start__mutmut_orig(after_s: float = 1.0) -> None:
+    await sleep(after_s)
+
+async def start__mutmut_1(after_s: float = 2.0) -> None:
+    await sleep(after_s)
+
+def stop() -> None:
+    pass
+"""
+    assert variants(source) == {
+        "start__mutmut_orig": [
+            "async def start(after_s: float = 1.0) -> None:",
+            "    await sleep(after_s)",
+        ],
+        "start__mutmut_1": [
+            "async def start(after_s: float = 2.0) -> None:",
+            "    await sleep(after_s)",
+        ],
+    }
 
 
 def test_code_without_properties_stays_as_it_is() -> None:
