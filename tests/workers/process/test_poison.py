@@ -1,9 +1,16 @@
 import numpy as np
 import pytest
 
-from auricle.values.errors import RateLimited
+from auricle.values.errors import PoisonJob, RateLimited
 from auricle.values.types import ANONYMOUS, ClientId
-from auricle.workers.process.poison import MAX_REMEMBERED, CrashBudget, PoisonTracker, fingerprint
+from auricle.workers.process.poison import (
+    COMMON_SIGNATURE,
+    MAX_REMEMBERED,
+    MAX_SIGNATURES,
+    CrashBudget,
+    PoisonTracker,
+    fingerprint,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -45,6 +52,22 @@ def test_a_death_that_other_audio_dies_too_proves_nothing_of_one() -> None:
     assert it.record_crash("u", "SIGSEGV other.py:1 f")
 
 
+def test_a_death_that_little_other_audio_dies_still_proves_something() -> None:
+    it = blame()
+    for other in "vwxyz"[: COMMON_SIGNATURE - 1]:
+        it.record_crash(other, SEGV)
+    assert [it.record_crash("u", SEGV) for _ in range(2)] == [False, True]
+
+
+def test_a_death_of_long_ago_says_nothing_of_later_ones() -> None:
+    it = blame()
+    for other in "vwxyz":
+        it.record_crash(other, SEGV)
+    for n in range(MAX_SIGNATURES):
+        it.record_crash(f"later {n}", f"{SEGV}{n}")
+    assert [it.record_crash("u", SEGV) for _ in range(2)] == [False, True]
+
+
 def test_getting_through_clears_the_record() -> None:
     it = blame()
     it.record_crash("u", SEGV)
@@ -60,6 +83,10 @@ def test_quarantined_audio_is_refused_until_its_time_is_over() -> None:
     it.quarantine(ALICE, pcm, now=0.0)
     assert it.is_poison(pcm.copy(), now=599.0)
     assert not it.is_poison(pcm + 1, now=599.0)
+    with pytest.raises(PoisonJob) as caught:
+        it.refuse_poison(pcm, now=599.0)
+    assert str(caught.value) == "This audio crashed the engine before; it is temporarily rejected."
+    it.refuse_poison(pcm + 1, now=599.0)
     assert not it.is_poison(pcm, now=600.0)
 
 
@@ -90,8 +117,10 @@ def test_a_budget_is_used_up_until_enough_of_the_newest_quarantines_are_old() ->
         budget.charge(ALICE, now)
     assert budget.exhausted_for_s(ALICE, now=300.0) == 400.0
     assert budget.exhausted_for_s(ALICE, now=699.5) == 0.5
-    with pytest.raises(RateLimited):
+    with pytest.raises(RateLimited) as caught:
         budget.refuse_exhausted(ALICE, now=699.5)
+    assert str(caught.value) == "Too much audio of this key crashed the engine; try again later."
+    assert caught.value.retry_after_s == 1
     for _ in range(3):
         budget.charge(ANONYMOUS, now=300.0)
     budget.refuse_exhausted(ANONYMOUS, now=300.0)  # all callers without a key would be refused

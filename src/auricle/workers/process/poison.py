@@ -103,13 +103,15 @@ class PoisonTracker:
         """
         record = self._records.setdefault(utterance, _Record())
         record.deaths += 1
-        same = 0
         if signature is not None:
             record.signatures.append(signature)
             self._latest.append((signature, utterance))
-            same = 0 if self._is_common(signature) else record.signatures.count(signature)
         _forget_oldest(self._records)
-        return same >= SAME_SIGNATURE_DEATHS or record.deaths >= self._attempts
+        return record.deaths >= self._attempts or (
+            signature is not None
+            and record.signatures.count(signature) >= SAME_SIGNATURE_DEATHS
+            and not self._is_common(signature)
+        )
 
     def _is_common(self, signature: str) -> bool:
         utterances = {utterance for seen, utterance in self._latest if seen == signature}

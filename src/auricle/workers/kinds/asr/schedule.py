@@ -71,12 +71,12 @@ class AsrSchedule(Schedule[Job, Transcript]):
         """Return the next batch, or a self-test if the worker has been idle for a long time."""
         batch = self.scheduler.next_batch(worker, now)
         if batch is not None:
-            return self._assign(worker, batch, batch, now)
+            return self._assign(worker, batch, batch)
         if now - self._worked_at.get(worker, now) < self._self_test_s:
             return None
         speed, tickets = self.scheduler.speed, (Ticket(self._self_test, now, math.inf),)
         test = Batch(tickets, speed.budget_s(tickets), speed.overdue_s(tickets))
-        return self._assign(worker, None, test, now)
+        return self._assign(worker, None, test)
 
     def done(self, worker: str, result: BatchDone, now: float) -> None:
         """Validate a batch's results, and record them."""
@@ -127,7 +127,7 @@ class AsrSchedule(Schedule[Job, Transcript]):
 
     # Internals.
 
-    def _assign(self, worker: str, runs: Batch | None, batch: Batch, now: float) -> Assignment:
+    def _assign(self, worker: str, runs: Batch | None, batch: Batch) -> Assignment:
         self._batches[worker] = runs
         jobs = tuple(job_message(ticket.job) for ticket in batch.tickets)
         return Assignment(

@@ -1,6 +1,7 @@
 """Attempts, deadlines and cancelled jobs."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -19,6 +20,16 @@ def test_a_second_attempt_has_twice_the_budget() -> None:
     assert first is not None
     assert second is not None
     assert second.budget_s == 2 * first.budget_s
+
+
+def test_a_batch_has_the_times_of_all_its_jobs() -> None:
+    it = scheduler()
+    tickets = [it.submit(job(name, 20.0), 0.0) for name in "ab"]
+    it.speed.observe(1.0)
+    batch = it.next_batch("w1", 0.0)
+    assert batch is not None
+    assert batch.budget_s == it.speed.budget_s([replace(each, attempts=0) for each in tickets])
+    assert batch.overdue_s == it.speed.overdue_s(tickets) == 2 * (40.0 + 2 * 5.0)
 
 
 def test_deadlines_pass_for_waiting_and_running_jobs() -> None:

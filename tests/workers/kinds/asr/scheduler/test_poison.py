@@ -32,7 +32,12 @@ def test_the_same_death_alone_twice_quarantines_the_audio() -> None:
     it.worker_died("w1", SEGV, 1.0)
     it.next_batch("w1", 2.0)
     it.worker_died("w1", SEGV, 3.0)
-    assert failures(it) == [("poison", PoisonJob)]
+    failure = it.next_failure()
+    assert failure is not None
+    assert failure.ticket.job is poison
+    assert isinstance(failure.error, PoisonJob)
+    assert str(failure.error) == "This audio crashed the engine repeatedly."
+    assert failures(it) == []
     with pytest.raises(PoisonJob):
         it.submit(Job(JobId("again"), poison.pcm.copy()), 4.0)
     with pytest.raises(PoisonJob):

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from auricle.values.errors import Overloaded, Superseded
+from auricle.values.transcriber import QueueStats
 from auricle.values.types import ClientId, Job, JobId, JobKind, Options, ReservationRequest
 from auricle.workers.kinds.asr.speed import MAX_RETRY_AFTER_S, whole_seconds
 from tests.workers.kinds.asr.scheduler.helpers import failures, job, run_next, scheduler
@@ -241,3 +242,27 @@ def test_a_final_finds_the_running_speculative_job_of_the_same_audio_and_options
     assert [it.running_twin(other) for other in others] == [None] * 4
     it.cancel(ticket)
     assert it.running_twin(final) is None
+
+
+def test_the_queue_reports_what_waits_what_runs_and_what_is_reserved() -> None:
+    it = scheduler(queue_audio_s=100)
+    assert it.stats() == QueueStats(max_audio_s=100)
+    it.submit(job("running", 2.0), 0.0)
+    assert it.next_batch("w1", 0.0)
+    for waiting in (
+        job("final", 4.0),
+        job("file", 8.0, JobKind.FILE),
+        job("another file", 16.0, JobKind.FILE),
+    ):
+        it.submit(waiting, 0.0)
+    it.reserve(ReservationRequest(ClientId("a"), 32.0), 0.0)
+    assert it.stats() == QueueStats(
+        waiting_jobs=3,
+        running_jobs=1,
+        waiting_audio_s=28.0,
+        running_audio_s=2.0,
+        waiting_file_jobs=2,
+        waiting_file_audio_s=24.0,
+        max_audio_s=100,
+        reserved_audio_s=32.0,
+    )
