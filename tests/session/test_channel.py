@@ -29,11 +29,16 @@ from tests.support.session import CLIENT, silence
 pytestmark = pytest.mark.unit
 
 SPEECH = CLIPS["short.wav"].pcm
+FELLOW = CLIPS["fellow.wav"].pcm
+ONSET_END_SAMPLE = 31_744 + 1600
+"""0.1 s of a word after a pause."""
 QUIET = silence(2)
 
 
-def channel(number: int | None = None, *, resume_sample: int = 0) -> Channel:
-    segmenter = SpeechSegmenter(EndpointRules(), 0, resume_sample)
+def channel(
+    number: int | None = None, *, resume_sample: int = 0, max_lag_s: float | None = None
+) -> Channel:
+    segmenter = SpeechSegmenter(EndpointRules(), 0, resume_sample, max_lag_s=max_lag_s)
     return Channel(
         segmenter,
         Recognition(
@@ -45,6 +50,7 @@ def channel(number: int | None = None, *, resume_sample: int = 0) -> Channel:
             SessionSpeakers(NO_SPEAKERS, "S", CLIENT, b""),
             wants_partials=False,
             channel=number,
+            max_lag_s=max_lag_s,
         ),
     )
 
@@ -82,6 +88,19 @@ def test_an_open_utterance_ends_once(end: Callable[..., list[RecognitionOutput]]
     assert kinds(end(it, 9.0)) == []
 
 
+@pytest.mark.parametrize("end", [Channel.finalize, Channel.flush])
+def test_a_word_that_has_just_begun_starts_the_next_utterance_if_it_is_spared(
+    end: Callable[..., list[RecognitionOutput]],
+) -> None:
+    onset = FELLOW[:ONSET_END_SAMPLE]
+    it = channel()
+    hear(it, onset)
+    assert kinds(end(it, 9.0)) == [SpeechEnded]
+    it = channel()
+    hear(it, onset)
+    assert kinds(end(it, 9.0, spares_onset=True)) == [SpeechEnded, SpeechStarted]
+
+
 def test_a_discarded_utterance_has_no_final() -> None:
     it = channel()
     hear(it, SPEECH)
@@ -97,13 +116,26 @@ def test_audio_without_an_utterance_is_forgotten() -> None:
     assert not it.segmenter.holds(0)
 
 
+def test_audio_of_an_utterance_that_waits_for_an_earlier_final_is_kept() -> None:
+    it = channel(max_lag_s=60.0)
+    hear(it, SPEECH, QUIET, SPEECH, silence(10))
+    unread_sample = it.recognition.unread_sample
+    assert unread_sample is not None
+    it.forget()
+    assert it.segmenter.holds(unread_sample)
+    assert not it.segmenter.holds(0)
+
+
 def test_another_model_limits_utterances_and_decides_about_words() -> None:
     it = channel()
     engine = replace(SPEC, max_audio_s=10.0, has_word_times=False)
-    parameters = StreamParameters(language="en")
-    choice = ModelChoice.of(parameters, models_of(engine))
-    it.use(choice)
-    assert not it.recognition.has_word_times
+    parameters = StreamParameters(language="de")
+    for has_word_times in (True, False):
+        model = replace(engine, has_word_times=has_word_times)
+        choice = ModelChoice.of(parameters, models_of(model))
+        it.use(choice)
+        assert it.recognition.has_word_times is has_word_times
+        assert it.recognition.options.language == "de"
     outputs = hear(it, np.tile(SPEECH, 20 * 16_000 // SPEECH.size))
     starts = [each.at_sample for each in outputs if isinstance(each, SpeechStarted)]
     assert max(after - before for before, after in pairwise(starts)) <= 10 * 16_000
@@ -123,6 +155,22 @@ def test_an_answer_ends_a_turn_in_the_audio_that_waited_for_it() -> None:
     assert it.turn_judged(JobId("another"), 1.0, 9.0) == []
     assert kinds(it.turn_judged(job.id, 1.0, 9.0)) == [SpeechEnded]
     assert it.turn_judged(job.id, 1.0, 9.0) == []
+
+
+def test_a_turn_that_does_not_sound_finished_lasts_until_its_limit() -> None:
+    it, job = asked(limit_ms=5000)
+    assert kinds(it.turn_judged(job.id, 0.0, 9.0)) == []
+    assert kinds(hear(it, silence(1))) == []
+    assert kinds(hear(it, silence(3))) == [SpeechEnded]
+
+
+def test_silence_ends_a_turn_if_no_model_can_be_asked() -> None:
+    it = channel()
+    it.detect_turns(TurnDetection(), asks=False)
+    outputs = hear(it, SPEECH, QUIET)
+    assert kinds(outputs) == [SpeechStarted, SpeechEnded]
+    jobs = [each.job for each in outputs if isinstance(each, Submit)]
+    assert not [job for job in jobs if isinstance(job, TurnJob)]
 
 
 def test_without_an_answer_silence_ends_the_turn() -> None:

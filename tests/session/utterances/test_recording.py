@@ -17,7 +17,7 @@ def ramp(start: int, end: int) -> Pcm16:
 
 def test_it_reads_what_it_was_given_at_its_place() -> None:
     recording = Recording(1000)
-    recording.write(ramp(0, 100))
+    assert recording.write(ramp(0, 100)) == 0
     recording.write(ramp(100, 300))
     assert (recording.start_sample, recording.end_sample) == (1000, 1300)
     assert recording.read(1050, 1150).tolist() == list(range(50, 150))
