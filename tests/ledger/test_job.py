@@ -25,6 +25,9 @@ def test_the_same_id_with_other_audio_or_options_is_a_conflict() -> None:
         check_same(replace(a_spec(), digest="other"), a_job())
 
     assert (conflict.value.code, conflict.value.http_status) == ("job_conflict", 409)
+    assert str(conflict.value) == (
+        "A job with this job_id and different audio or options exists; use another job_id."
+    )
 
 
 def test_a_job_that_is_done_keeps_its_result_and_needs_no_audio() -> None:
@@ -33,6 +36,14 @@ def test_a_job_that_is_done_keeps_its_result_and_needs_no_audio() -> None:
     assert done.state.is_final
     assert (done.progress, done.text, done.result, done.has_audio) == (1.0, "words", b"{}", False)
     assert (done.finished_at, done.expires_at) == (100, 160)
+
+
+def test_the_lease_ends_with_the_job_and_its_fencing_number_stays() -> None:
+    running = replace(a_job(), state=JobState.RUNNING, gateway="a", lease_until=500.0, fence=3)
+    done = end(running, Outcome(JobState.DONE, keep_s=60, duration_ms=1500), now=100)
+
+    assert (done.gateway, done.lease_until, done.fence) == (None, 0.0, 3)
+    assert done.duration_ms == 1500
 
 
 def test_a_failed_job_keeps_its_text_and_progress_so_far() -> None:
@@ -50,6 +61,8 @@ def test_audio_is_kept_for_its_time_after_the_end_and_the_job_with_it(state: Job
     assert (ended.has_audio, ended.audio_until) == (True, 3700)
     assert ended.expires_at == 3700
     assert end(job, Outcome(state, keep_s=7200), now=100).expires_at == 7300
+    short = end(a_job(spec=a_spec(keep_audio_s=0.5)), Outcome(state, keep_s=60), now=100)
+    assert (short.has_audio, short.audio_until) == (True, 100.5)
 
 
 def test_audio_of_a_cancelled_job_is_not_kept() -> None:

@@ -10,6 +10,8 @@ from auricle.ledger.lease import (
     LEASE_S,
     MAX_DELAY_S,
     MAX_LOSSES,
+    MAX_SKEW_S,
+    Claim,
     check,
     claim_of,
     finish,
@@ -35,6 +37,13 @@ def leased(now: float = 0.0) -> Job:
     return lease(a_job(), "gateway", now)
 
 
+def test_a_lease_belongs_to_its_gateway_and_has_a_fencing_number() -> None:
+    job = leased(now=100)
+
+    assert (job.state, job.gateway, job.fence) == (JobState.RUNNING, "gateway", 1)
+    assert claim_of(job) == Claim(job.number, 1)
+
+
 def test_a_lease_expires_after_its_time() -> None:
     job = leased(now=100)
 
@@ -51,6 +60,8 @@ def test_a_renewed_lease_lasts_longer_and_reports_progress() -> None:
 
 def test_a_lease_taken_before_the_clock_was_set_back_an_hour_is_void() -> None:
     assert has_expired(leased(now=HOUR_S), now=0)
+    assert not has_expired(leased(now=HOUR_S), now=HOUR_S - MAX_SKEW_S)
+    assert has_expired(leased(now=HOUR_S), now=HOUR_S - MAX_SKEW_S - 1)
 
 
 def test_after_the_clock_was_set_forward_an_hour_a_gateway_keeps_its_unclaimed_jobs() -> None:
@@ -80,8 +91,9 @@ def test_a_late_writer_is_refused_after_a_takeover() -> None:
         lambda: finish(None, claim, DONE, 0),  # deleted
     ]
     for write in writes:
-        with pytest.raises(LeaseLost):
+        with pytest.raises(LeaseLost) as refusal:
             write()
+        assert str(refusal.value) == "Another gateway has taken over this job, or it has ended."
 
 
 def test_a_finish_that_is_repeated_changes_nothing() -> None:
@@ -96,6 +108,7 @@ def test_a_released_job_is_ready_at_once_and_is_not_held_against_it() -> None:
     queued = release(job, claim_of(job), 10)
 
     assert (queued.state, queued.losses) == (JobState.QUEUED, 0)
+    assert (queued.gateway, queued.lease_until, queued.fence) == (None, 0.0, job.fence + 1)
     assert is_leasable(queued, 10)
 
 
@@ -116,9 +129,20 @@ def test_a_job_that_loses_lease_after_lease_waits_longer_and_then_fails() -> Non
 
     assert (job.state, job.error, job.losses) == (JobState.FAILED, POISONED.error, MAX_LOSSES)
     assert delays[:FREE_LOSSES] == [0] * FREE_LOSSES
-    assert delays[FREE_LOSSES] == FIRST_DELAY_S
-    assert delays[FREE_LOSSES:-1] == sorted(delays[FREE_LOSSES:-1])
-    assert max(delays) <= MAX_DELAY_S
+    assert delays[FREE_LOSSES:-1] == [
+        min(MAX_DELAY_S, FIRST_DELAY_S * 2**n) for n in range(MAX_LOSSES - FREE_LOSSES - 1)
+    ]
+    assert max(delays) == MAX_DELAY_S
+    assert job.fence == 2 * MAX_LOSSES
+
+
+def test_the_delays_of_jobs_are_spread_from_the_whole_to_a_half() -> None:
+    suspects = [
+        replace(leased(), number=number, losses=FREE_LOSSES) for number in (1, 2, 9, 16, 17)
+    ]
+    delays = [lose(job, POISONED, 0.0).ready_at for job in suspects]
+
+    assert delays == [FIRST_DELAY_S * part / 32 for part in (32, 31, 24, 17, 32)]
 
 
 @pytest.mark.parametrize("killer", [1, 8, 16])
@@ -144,7 +168,8 @@ def test_progress_forgives_earlier_losses() -> None:
     job = lease(lose(leased(), POISONED, 0), "gateway", 0)
 
     assert job.losses == 1
-    assert progressed(job, claim_of(job), 0).losses == 0
+    later = progressed(job, claim_of(job), 20)
+    assert (later.losses, later.lease_until) == (0, 20 + LEASE_S)
 
 
 def test_a_delayed_job_is_not_leased_early_unless_the_clock_was_set_back() -> None:
@@ -152,4 +177,5 @@ def test_a_delayed_job_is_not_leased_early_unless_the_clock_was_set_back() -> No
 
     assert not is_leasable(job, HOUR_S - 1)
     assert is_leasable(job, HOUR_S)
-    assert is_leasable(job, 0)
+    assert not is_leasable(job, HOUR_S - MAX_DELAY_S)
+    assert is_leasable(job, HOUR_S - MAX_DELAY_S - 1)

@@ -33,13 +33,17 @@ def is_due(delivery: Delivery, now: float) -> bool:
     return delivery.state is DeliveryState.PENDING and not is_waiting
 
 
-def after(status: int | None, now: float = 0.0) -> Delivery:
-    attempt = start_attempt(a_delivery(), now)
+def after(status: int | None, now: float = 0.0, created_at: float = 0.0) -> Delivery:
+    attempt = start_attempt(a_delivery(created_at), now)
     return end_attempt(attempt, attempt, status, now)
 
 
 def test_the_first_attempt_may_have_to_wait() -> None:
-    assert new_delivery(EVENT, "https://receiver.example", 10.0, wait_s=5).next_at == 15.0
+    url = "https://Receiver.example:8443/hook"
+    now = Delivery(EVENT, url, "receiver.example:8443", created_at=10.0, next_at=10.0)
+
+    assert new_delivery(EVENT, url, 10.0) == now
+    assert new_delivery(EVENT, url, 10.0, wait_s=5) == replace(now, next_at=15.0)
 
 
 def test_a_delivery_is_not_attempted_twice_at_once() -> None:
@@ -51,19 +55,19 @@ def test_a_delivery_is_not_attempted_twice_at_once() -> None:
 
 @pytest.mark.parametrize("status", [200, 204, 299])
 def test_success_ends_a_delivery(status: int) -> None:
-    assert after(status).state is DeliveryState.DELIVERED
+    assert (after(status).state, after(status).status) == (DeliveryState.DELIVERED, status)
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 410, 422, 499])
 def test_a_client_error_ends_a_delivery(status: int) -> None:
-    assert after(status).state is DeliveryState.REFUSED
+    assert (after(status).state, after(status).status) == (DeliveryState.REFUSED, status)
 
 
-@pytest.mark.parametrize("status", [None, 302, 408, 429, 500, 503])
+@pytest.mark.parametrize("status", [None, 300, 302, 408, 429, 500, 503])
 def test_a_passing_failure_is_tried_again(status: int | None) -> None:
     delivery = after(status)
 
-    assert delivery.state is DeliveryState.PENDING
+    assert (delivery.state, delivery.status) == (DeliveryState.PENDING, status)
     assert delivery.next_at == FIRST_RETRY_S
 
 
@@ -76,8 +80,11 @@ def test_delays_double_up_to_an_hour() -> None:
 
 
 def test_a_delivery_fails_after_a_day() -> None:
-    assert after(500, GIVE_UP_S - 1).state is DeliveryState.PENDING
-    assert after(500, GIVE_UP_S).state is DeliveryState.FAILED
+    for created_at in (0.0, 2 * GIVE_UP_S):
+        until = created_at + GIVE_UP_S
+        assert after(500, until - 1, created_at).state is DeliveryState.PENDING
+        failed = after(500, until, created_at)
+        assert (failed.state, failed.status) == (DeliveryState.FAILED, 500)
 
 
 def test_a_late_attempt_reports_success_only() -> None:
