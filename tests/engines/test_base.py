@@ -1,11 +1,22 @@
 """The values of the seam."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from auricle.engines.base import BatchRules, CostModel, EngineSpec, NoModelFiles
+from auricle.config.settings import ModelSettings
+from auricle.engines.base import (
+    BatchRules,
+    CostModel,
+    EngineSpec,
+    LocalModel,
+    MemoryEstimate,
+    ModelStatus,
+    NamedModel,
+    NoModelFiles,
+)
 from auricle.values.errors import BadRequest
 from auricle.values.types import Options, Task
 
@@ -23,6 +34,10 @@ def test_an_engine_that_claims_to_need_endless_time_is_rejected(factor: float) -
 def test_a_cost_that_is_no_time_is_rejected(name: str, cost: float) -> None:
     with pytest.raises(ValueError, match="positive and finite"):
         CostModel(**{name: cost})
+
+
+def test_the_load_of_a_job_is_its_audio_and_the_fixed_cost() -> None:
+    assert CostModel(job_overhead_s=3.0).load_s(2.5) == 5.5
 
 
 @pytest.mark.parametrize("name", ["max_jobs", "max_final_jobs", "max_optional_jobs"])
@@ -55,6 +70,43 @@ def test_a_length_class_ends_with_its_upper_end_and_the_last_one_has_none() -> N
         2,
     ]
     assert BatchRules(length_classes_s=()).length_class(30.0) == 0
+
+
+def test_the_memory_of_a_worker_grows_with_its_model() -> None:
+    assert MemoryEstimate(fixed_mb=300.0, per_model_mb=2.0).worker_mb(100.0) == 500.0
+
+
+def test_an_engine_without_model_files_has_the_model_that_is_named(tmp_path: Path) -> None:
+    models = NoModelFiles("ours")
+    for settings, name in ((ModelSettings(), "ours"), (ModelSettings(model="other"), "other")):
+        assert models.find(settings) == LocalModel(name, name)
+        text = f"{name}, part of the engine"
+        assert models.status(settings) == ModelStatus(text, 0.0, is_local=True)
+    assert models.named(tmp_path) == (NamedModel("ours", "engine", 0, is_local=True),)
+
+
+class ByName(EngineSpec):
+    """An engine whose models are named by their language."""
+
+    def parse_languages(self, model: str) -> frozenset[str]:
+        return frozenset({model})
+
+
+def test_the_languages_of_an_engine_are_those_of_its_model() -> None:
+    spec = ByName("ours", models=NoModelFiles("en"))
+    assert spec.for_model(ModelSettings()) == replace(spec, languages=frozenset({"en"}))
+    assert spec.for_model(ModelSettings(model="de")).languages == {"de"}
+    assert ENGLISH.for_model(ModelSettings(model="de")) == ENGLISH
+
+
+def test_requests_may_call_the_model_by_its_name() -> None:
+    assert ENGLISH.is_model_name("ours")
+    assert not ENGLISH.is_model_name("other")
+
+
+def test_the_longest_audio_of_a_job_is_also_known_in_samples() -> None:
+    assert replace(ENGLISH, max_audio_s=3.0).max_audio_samples == 48_000
+    assert replace(ENGLISH, max_audio_s=30.0).max_audio_samples == 480_000
 
 
 @pytest.mark.parametrize("max_audio_s", [2.9, 30.1, float("nan")])
@@ -95,6 +147,9 @@ def test_what_an_engine_can_not_do_is_rejected(options: Options, said: str) -> N
 def test_an_engine_that_detects_the_language_advises_it() -> None:
     with pytest.raises(BadRequest, match=r"such as en, or omit it to detect it\.$"):
         replace(ENGLISH, detects_language=True).fit(Options(language="de"))
+    both = replace(ENGLISH, languages=frozenset({"fr", "en"}))
+    with pytest.raises(BadRequest, match=r"such as en, fr\.$"):
+        both.fit(Options(language="de"))
 
 
 def test_an_engine_that_detects_no_language_must_be_told_it() -> None:
