@@ -60,7 +60,6 @@ GROUPS = {
             "workers/kinds/asr/backlog",
             "workers/process/poison",
             "workers/kinds/asr/speed",
-            "engines/base",
         ),
         tests=(
             "workers/kinds/asr/scheduler",
@@ -70,9 +69,9 @@ GROUPS = {
             "workers/kinds/asr/test_backlog.py",
             "workers/process/test_poison.py",
             "workers/kinds/asr/test_speed.py",
-            "engines/test_base.py",
         ),
     ),
+    "engine": Group(("engines/base",), ("engines/test_base.py",)),
     "pool": Group(
         ("workers/pool", "workers/delivery", "workers/kinds/asr/schedule"),
         (
