@@ -99,10 +99,3 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         rank = next((i for i, name in enumerate(MARKERS_BY_DURATION) if name in names), 0)
         ranks[item.path] = min(rank, ranks.get(item.path, rank))
     items.sort(key=lambda item: ranks[item.path])
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Show why a test failed at first that CI has tried once more."""
-    for report in terminalreporter.stats.get("rerun", ()):
-        terminalreporter.write_sep("_", f"{report.nodeid} failed at first")
-        terminalreporter.write_line(report.longreprtext)
