@@ -54,8 +54,10 @@ test-slow: setup ## Run the long tests: soak, overload, killed servers under loa
 test-optional: setup ## Delete each optional folder in turn, and test that the rest is whole
 	@$(PYTEST) tests/optional $(or $(ARGS),-n 2 -q)
 
-check: setup format-check lint types layers prose coverage ## Everything that CI checks: format, lint, types, layers, prose, tests, coverage
+check: check-static coverage ## Everything that CI checks first: format, lint, types, layers, prose, tests, coverage
 	@echo "check: all is well"
+
+check-static: setup format-check lint types layers prose
 
 format: setup ## Format the code
 	@"$(BIN)/ruff" format $(PYTHON_CODE)

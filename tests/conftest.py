@@ -2,6 +2,7 @@
 
 import gc
 import os
+import re
 import tempfile
 from collections.abc import Generator
 from pathlib import Path
@@ -41,6 +42,7 @@ def anyio_backend() -> str:
 ROOMS = {path.name for path in (ROOT / "src/auricle").iterdir()}
 COVERAGE = os.environ.get(MEASURED)
 MEASUREMENT = Coverage.current()
+POOL = re.compile("[/_]pool")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -60,11 +62,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
     Coverage, which makes code take 1.8 times as long, is measured for tests of one room, in child
     processes too. Those of several rooms, as in `tests/resilience`, and properties reach nothing
-    that the rooms' examples do not.
+    that the rooms' examples do not, and the workers of pools nothing that their own tests do not.
     """
     structlog.reset_defaults()
-    is_of_room = item.path.relative_to(ROOT / "tests").parts[0] in ROOMS
-    if COVERAGE is not None and is_of_room:
+    path = item.path.relative_to(ROOT / "tests")
+    is_of_room = path.parts[0] in ROOMS
+    if COVERAGE is not None and is_of_room and not POOL.search(str(path)):
         os.environ[MEASURED] = COVERAGE
     else:
         os.environ.pop(MEASURED, None)
@@ -77,8 +80,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Run three workers on each core: most tests wait for child processes or sockets."""
-    return min(8, 3 * (os.cpu_count() or 1))
+    """Run four workers on each core: most tests wait for child processes or sockets."""
+    return min(8, 4 * (os.cpu_count() or 1))
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
