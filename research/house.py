@@ -4,11 +4,14 @@
 
 Counts code lines, without blank lines, comments and docstrings: of the whole package, of what the
 process of ``auricle serve`` can import with every optional folder, and of the same without any.
+For each optional API, it lists the folders of the repository in which its name stands; that of
+``readers`` and other words of the language says little.
 ``SRC`` is another version's ``src``. Imports inside functions count as well.
 """
 
 import ast
 import io
+import subprocess
 import sys
 import tokenize
 from dataclasses import dataclass
@@ -29,6 +32,8 @@ CORE: dict[str, set[str]] = {
 """Folders of parts, each with those of its folders that belong to the core."""
 OPTIONAL_ROOMS = {"cluster"}
 START = "auricle.cli.serve.start"
+NOT_COUNTED = ("CHANGELOG.md", "docs/decisions", "docs/benchmarks", "requirements*", "*lock*")
+"""What happened, and lists that programs write."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +81,30 @@ class House:
             f"{importer} -> {module}"
             for module in inside
             for importer in self.graph.find_modules_that_directly_import(module) - inside
+        )
+
+    def places_of(self, api: str) -> list[str]:
+        """Return the folders of the repository in which the name of an API stands.
+
+        What is below its folders in ``src`` and ``tests`` counts as one.
+        """
+        root, pattern = self.source.parents[1], api.replace("_", "[-_ ]?")
+        command = [
+            "git",
+            "grep",
+            "-ilE",
+            pattern,
+            "--",
+            ".",
+            *(f":!{each}" for each in NOT_COUNTED),
+        ]
+        files = subprocess.run(command, cwd=root, capture_output=True, check=True, text=True)
+        own = (f"src/auricle/apis/{api}", f"tests/apis/{api}")
+        return sorted(
+            {
+                next((each for each in own if file.startswith(f"{each}/")), str(Path(file).parent))
+                for file in files.stdout.splitlines()
+            }
         )
 
     def served(self, *, with_optional: bool) -> frozenset[str]:
@@ -148,6 +177,9 @@ def main(arguments: list[str]) -> None:
     for folder in house.optional:
         lines = house.lines(house.modules_in(folder))
         print(f"{folder}: {lines} code lines; imported by {house.imports_of(folder) or 'nothing'}")
+    for api in (folder.removeprefix("apis/") for folder in house.optional if "apis/" in folder):
+        places = house.places_of(api)
+        print(f"{api}: named in {len(places)} folders: {' '.join(places)}")
 
 
 if __name__ == "__main__":
