@@ -152,18 +152,9 @@ async def test_header_bombs_of_one_key_are_refused_and_the_file_of_another_does_
 
 LONG_BYTES = 9_000_000
 """Size of a body that is a file, not an utterance."""
-FORM_START = b'--b\r\nContent-Disposition: form-data; name="%s"; filename="a.wav"\r\n\r\n'
-FORM = "multipart/form-data; boundary=b"
-DOORS = {
-    "native": ("/utterance", "audio/wav", b"R"),
-    "native job": ("/utterance?wait=0", "audio/wav", b"R"),
-    "native job in JSON": ("/utterance?wait=0", "application/json", b"{"),
-    "Deepgram": ("/v1/listen", "audio/wav", b"R"),
-    "OpenAI": ("/v1/audio/transcriptions", FORM, FORM_START % b"file"),
-    "asr-webservice": ("/asr", FORM, FORM_START % b"audio_file"),
-}
-"""Path, type and first bytes of a body, for each way to upload a file."""
 Door = tuple[str, str, bytes]
+"""Path, type and first bytes of a body: a way to upload a file."""
+NATIVE: Door = ("/utterance", "audio/wav", b"R")
 
 
 async def begin_upload(service: Live, door: Door, *lines: str) -> SocketStream:
@@ -194,44 +185,6 @@ async def answer_of(service: Live, *lines: str) -> tuple[int, bytes]:
 
 
 @pytest.mark.server
-@pytest.mark.parametrize("door", DOORS.values(), ids=DOORS)
-async def test_slow_bodies_of_many_addresses_yield_to_a_new_upload(
-    door: Door, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Each address is behind a trusted proxy, which is loopback here, and holds one slot."""
-    monkeypatch.setattr(upload_room, "EARLY_S", 0.0)
-    async with (
-        live(
-            tmp_path, max_file_jobs=2, trusted_proxies="127.0.0.1", asr_webservice=True
-        ) as service,
-        contextlib.AsyncExitStack() as stack,
-    ):
-        service.state.uploads.job_slots.total = 2
-        slow = []
-        for number in range(2):
-            line = f"X-Forwarded-For: 203.0.113.{number}"
-            slow.append(await stack.enter_async_context(await begin_upload(service, door, line)))
-        await until_taken(service, 2)
-        new = await stack.enter_async_context(
-            await begin_upload(service, door, "X-Forwarded-For: 203.0.113.9")
-        )
-        refused: list[tuple[SocketStream, int, str]] = []
-        async with anyio.create_task_group() as group:
-
-            async def first_answer(stream: SocketStream) -> None:
-                status, headers, _ = await read_answer(stream)
-                refused.append((stream, status, headers["retry-after"]))
-                group.cancel_scope.cancel()
-
-            for stream in (*slow, new):
-                group.start_soon(first_answer, stream)
-        (first,) = refused
-        assert first[0] in slow
-        assert first[1:] == (503, "10")
-        assert taken(service) == 2
-
-
-@pytest.mark.server
 async def test_slow_bodies_of_one_address_leave_slots_to_others(tmp_path: Path) -> None:
     async with (
         live(tmp_path, max_file_jobs=4, trusted_proxies="127.0.0.1") as service,
@@ -239,7 +192,7 @@ async def test_slow_bodies_of_one_address_leave_slots_to_others(tmp_path: Path) 
     ):
         greedy, modest = (f"X-Forwarded-For: 203.0.113.{number}" for number in (1, 2))
         for number in range(3):
-            await stack.enter_async_context(await begin_upload(service, DOORS["native"], greedy))
+            await stack.enter_async_context(await begin_upload(service, NATIVE, greedy))
             await until_taken(service, number + 1)
         status, body = await answer_of(service, greedy)
         assert (status, b"queue_full" in body) == (503, True)
@@ -259,7 +212,7 @@ async def test_slow_bodies_of_one_key_yield_to_another_key(
     ):
         streams = []
         for line in (greedy, greedy, greedy, modest):
-            stream = await begin_upload(service, DOORS["native"], line)
+            stream = await begin_upload(service, NATIVE, line)
             streams.append(await stack.enter_async_context(stream))
             await until_taken(service, len(streams))
         assert (await answer_of(service, modest))[0] == 200

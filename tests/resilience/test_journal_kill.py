@@ -1,18 +1,15 @@
 """SIGKILL of the server in mid-utterance: its next start completes the kept transcripts."""
 
 import json
-import socket
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import anyio
 import pytest
 from anyio import to_thread
 
 from auricle.server.live.audio_journal.file import read_journal
-from tests.apis.wyoming.service import MONO_16, WyomingCaller, event
 from tests.support.command import serving
 from tests.support.scripted_engine import answer
 from tests.support.service import poll_until
@@ -21,7 +18,6 @@ from tests.support.stream import SPEECH, call, pcm
 pytestmark = pytest.mark.process
 
 HALF = SPEECH[:16_000]
-LINEAR: dict[str, Any] = {"encoding": "linear16", "sample_rate": 16_000, "vad_events": "true"}
 
 
 def files(folder: Path) -> list[Path]:
@@ -54,29 +50,23 @@ async def until(condition: Callable[[], object]) -> None:
 
 
 async def test_the_open_utterances_of_a_killed_server_are_kept(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        wyoming_port = free.getsockname()[1]
     settings: dict[str, object] = {
         "state_dir": tmp_path / "state",
         "keep_transcripts": 1,
         "journal_audio": 1,
-        "wyoming": 1,
-        "wyoming_host": "127.0.0.1",
-        "wyoming_port": wyoming_port,
         "workers": 1,
     }
     with serving(tmp_path, **settings) as (server, url):
         port = int(url.rpartition(":")[2])
         async with (
-            call(port, path="/v1/listen", **LINEAR) as deepgram,
-            await anyio.connect_tcp("127.0.0.1", wyoming_port) as stream,
+            call(port, format="pcm16") as second,
+            call(port, format="pcm16") as first,
         ):
-            wyoming = WyomingCaller(stream)
-            await deepgram.send(pcm(HALF))
-            await deepgram.tell("Finalize")
-            await deepgram.until("Results", is_final=True)
-            await deepgram.send(pcm(HALF))
-            await wyoming.send(event("audio-chunk", MONO_16, HALF.tobytes()))
+            await second.send(pcm(HALF))
+            await second.tell("finalize")
+            await second.until("final")
+            await second.send(pcm(HALF))  # its second utterance
+            await first.send(pcm(HALF))
             await until(lambda: sorted(file.suffix for file in files(tmp_path)) == [".1", ".2"])
             await until(lambda: min(journalled_samples(tmp_path)) > 8000)
             expected = {
@@ -94,5 +84,5 @@ async def test_the_open_utterances_of_a_killed_server_are_kept(tmp_path: Path) -
             for segment in transcript["segments"]
         }
     assert {name: kept[name][1] for name in expected} == expected
-    assert sorted(source for source, _ in kept.values()) == ["deepgram", "deepgram", "wyoming"]
+    assert sorted(source for source, _ in kept.values()) == ["native"] * 3
     assert files(tmp_path) == []

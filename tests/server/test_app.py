@@ -3,7 +3,6 @@ from pathlib import Path
 
 import pytest
 
-from auricle.apis.deepgram.wire.query import parse_listen
 from auricle.server.uploads.params import Fields
 from auricle.values.audio_formats import FORMAT_OPTIONS
 from tests.support.service import InProcess, in_process, keys
@@ -87,19 +86,6 @@ def test_the_document_describes_what_may_be_posted(
 ) -> None:
     post = service.client.get("/openapi.json").json()["paths"][path]["post"]
     assert field in post["requestBody"]["content"]["application/json"]["schema"]["properties"]
-
-
-def test_the_document_describes_a_file_for_deepgram_as_it_is_read(service: InProcess) -> None:
-    post = service.client.get("/openapi.json").json()["paths"]["/v1/listen"]["post"]
-    schemas = {parameter["name"]: parameter["schema"] for parameter in post["parameters"]}
-    values = {"boolean": "true", "integer": "9000", "number": "0.5", "string": "de", "array": "de"}
-    raw = ("encoding", "mulaw")
-    for name, schema in schemas.items():
-        choices = schema.get("enum") or schema.get("items", {}).get("enum")
-        value = str(choices[-1] if choices else values[schema["type"]])
-        value = str(schema.get("maximum", value)) if schema["type"] == "integer" else value
-        others = [raw] if name == "sample_rate" else []
-        assert parse_listen([(name, value), *others]) != parse_listen(others), name
 
 
 def test_every_parameter_is_described(service: InProcess) -> None:

@@ -5,23 +5,15 @@ jobs the recogniser rejects or delays, or how often the connection is lost.
 """
 
 import functools
-import json
 import struct
 import zlib
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from auricle.apis.deepgram.wire.live import DeepgramDialect
-from auricle.apis.deepgram.wire.query import parse_listen
-from auricle.apis.deepgram.wire.results import ModelInfo
-from auricle.apis.openai_realtime.wire.config import RealtimeConfig
-from auricle.apis.openai_realtime.wire.live import RealtimeDialect
-from auricle.protocol.dialect import End
 from auricle.protocol.framing import pack
 from auricle.session.utterances.final import MAX_FAILURES
 from auricle.values.commands import Ack, Discard, Flush, Stop, StreamParameters
@@ -429,50 +421,3 @@ def test_an_eager_final_is_the_final_unless_the_turn_resumes(
             case _:
                 pass
     assert eager is None
-
-
-@settings(max_examples=20)
-@given(orders=ORDERS, fates=st.lists(FATES, max_size=40))
-def test_dialects_report_every_word_once_and_answer_every_flush(
-    orders: list[tuple[float, str]], fates: list[Fate]
-) -> None:
-    events = obey(orders, fates)
-    # Speech that a flush leaves is doubtful, and the fake model has low word probabilities.
-    words = [event.text for event in events if isinstance(event, Final) and event.text]
-    flushes = [what for _, what in orders].count("flush")
-    asked = parse_listen({"punctuate": "true"}.items())
-    deepgram = DeepgramDialect(
-        asked, request_id="", created="", model=ModelInfo("base", "1", "whisper")
-    )
-    results = [
-        message
-        for event in events
-        for message in map(json.loads, deepgram.encode(event))
-        if message["type"] == "Results" and message["is_final"]
-    ]
-    texts = [result["channel"]["alternatives"][0]["transcript"] for result in results]
-    assert [text for text in texts if text] == words
-    assert sum(result["from_finalize"] for result in results) == flushes
-    for one, next_one in pairwise(results):
-        assert one["start"] + one["duration"] <= next_one["start"] + 0.002  # all three are rounded
-
-    realtime = RealtimeDialect("name", RealtimeConfig(turn_detection=None))
-    told = [message for event in events for message in map(json.loads, realtime.encode(event))]
-    told += map(json.loads, realtime.closing_messages(End("done", 1000)).texts)
-    ids: dict[str, list[str]] = {"committed": [], "completed": []}
-    deltas: dict[str, str] = {}
-    said: list[str] = []
-    for message in told:
-        verb = message["type"].rpartition(".")[2]
-        if verb in ids:
-            ids[verb].append(message["item_id"])
-        if verb == "delta":
-            item = message["item_id"]
-            deltas[item] = deltas.get(item, "") + message["delta"]
-        if verb == "completed":
-            assert message["transcript"] == deltas.get(message["item_id"], "")
-            said += message["transcript"].split()
-    assert sorted(ids["completed"]) == sorted(ids["committed"])  # silence is completed at once
-    assert len(ids["committed"]) in (flushes, flushes + 1)  # the uncommitted item comes last
-    has_discards = "discard" in [what for _, what in orders]  # of ended utterances too
-    assert has_discards or said == words

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from structlog.testing import LogCapture
 
+from auricle.apis.deepgram.wire.query import parse_listen
 from auricle.audio.chunks import find_chunks
 from auricle.values.errors import (
     AudioError,
@@ -307,3 +308,16 @@ async def test_a_body_that_breaks_off_or_stops_coming_in_leaves_nothing(tmp_path
         assert headers["dg-error"].startswith("No body data")
         await service.until_at_rest()
         assert service.transcriber.jobs == []
+
+
+def test_the_document_describes_a_file_as_it_is_read(service: InProcess) -> None:
+    post = service.client.get("/openapi.json").json()["paths"]["/v1/listen"]["post"]
+    schemas = {parameter["name"]: parameter["schema"] for parameter in post["parameters"]}
+    values = {"boolean": "true", "integer": "9000", "number": "0.5", "string": "de", "array": "de"}
+    raw = ("encoding", "mulaw")
+    for name, schema in schemas.items():
+        choices = schema.get("enum") or schema.get("items", {}).get("enum")
+        value = str(choices[-1] if choices else values[schema["type"]])
+        value = str(schema.get("maximum", value)) if schema["type"] == "integer" else value
+        others = [raw] if name == "sample_rate" else []
+        assert parse_listen([(name, value), *others]) != parse_listen(others), name

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import httpx2
 import numpy as np
 import pytest
 from structlog.testing import LogCapture
@@ -465,3 +466,24 @@ async def test_keys_come_as_clients_of_deepgram_send_them(tmp_path: Path) -> Non
         assert headers["www-authenticate"] == "Token"
         status, _, _ = await refused(service, subprotocols=["token", "nope"])
         assert status == 401
+
+
+async def test_a_path_that_there_is_not_is_refused_in_deepgram_s_shape(service: Live) -> None:
+    with pytest.raises(InvalidStatus) as caught:
+        async with call(service.port, path="/v1/listen/other"):
+            pass
+    body = caught.value.response.body
+    assert body is not None
+    assert set(json.loads(body)) == {"err_code", "err_msg", "request_id", "code"}
+
+
+@pytest.mark.parametrize("path", ["/v1/listen/", "/v2/listen/"])
+async def test_a_stream_s_path_may_end_in_a_slash(service: Live, path: str) -> None:
+    async with call(service.port, path=path, encoding="opus") as caller:
+        await caller.send(b"")
+
+
+async def test_a_file_s_path_may_end_in_a_slash(service: Live) -> None:
+    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{service.port}") as http:
+        answer = await http.post("/v1/listen/", content=WAV, headers={"content-type": "audio/wav"})
+    assert answer.status_code == 200

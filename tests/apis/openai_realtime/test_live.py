@@ -341,3 +341,10 @@ async def test_secrets_are_refused_in_openai_s_shape(tmp_path: Path, path: str) 
         token = (await posted(service, path, {})).json()
         value = token.get("value") or token["client_secret"]["value"]
         assert (await posted(service, path, {}, key=value)).status_code == 401  # no key itself
+
+
+async def test_the_path_may_end_in_a_slash_and_messages_are_as_large(service: Live) -> None:
+    async with call(service.port, path="/v1/realtime/") as caller:
+        await caller.tell("input_audio_buffer.append", audio="A" * 2**21)
+        await caller.until("session.created")
+        await caller.send(b"")

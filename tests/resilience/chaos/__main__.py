@@ -2,9 +2,9 @@
 
     python -m tests.resilience.chaos [--form scripted|model] [--minutes 10] [--seed 7]
 
-Live streams (Auricle's client on a network that fails, OpenAI's Realtime, Deepgram's, Wyoming's),
-utterances, OpenAI's and Deepgram's files and long jobs are sent to one server, at 80 % of its
-capacity under the same faults. Meanwhile
+Live streams (Auricle's client on a network that fails, and those of other APIs), utterances, files
+and long jobs are sent to one server, at 80 % of its capacity under the same faults. Clients of an
+optional API are in ``chaos.py`` among its tests. Meanwhile
 
 - workers, decode workers included, are killed and stopped, have segmentation faults, run out of
   memory and become slow;
@@ -105,7 +105,7 @@ async def run(plan: Plan, stage: Stage, folder: Path) -> dict[str, Any]:
     dice = random.Random(f"{plan.seed} load")
     recordings = make_recordings(is_brief=plan.is_brief, with_real_speech=not plan.is_scripted)
     async with network_to(stage.server.port) as network:
-        site = Site(stage.server.port, stage.wyoming_port, network.url, stage.keys)
+        site = Site(stage.server.port, stage.ports, network.url, stage.keys)
         load = Load(site, recordings, dice)
         world = World(service, load, network, stage.marks, stage.disk, stage.clock)
         print("every request once, without faults", flush=True)

@@ -1,6 +1,7 @@
 """The load: every kind of client at once, and the result of each request."""
 
 import asyncio
+import importlib
 import itertools
 import random
 import time
@@ -10,37 +11,32 @@ from dataclasses import dataclass, field
 
 import anyio
 
-from tests.resilience.chaos.clients import (
-    deepgram,
-    job,
-    native,
-    openai_realtime,
-    openai_rest,
-    utterance,
-    wyoming,
-)
+from bench.lib.report import ROOT
+from tests.resilience.chaos.clients import job, native, openai_rest, utterance
 from tests.resilience.chaos.clients.site import Broken, Refused, Site
 from tests.resilience.chaos.recordings import Recording, Recordings
 
 ClientCall = Callable[[Site, Recording], Awaitable[str]]
 
-SPEAKERS: dict[str, ClientCall] = {
-    native.KIND: native.transcribe,
-    openai_realtime.KIND: openai_realtime.transcribe,
-    deepgram.LIVE: deepgram.transcribe_live,
-    wyoming.KIND: wyoming.transcribe,
-}
+OPTIONAL = [
+    importlib.import_module(f"tests.apis.{path.parent.name}.chaos")
+    for path in sorted((ROOT / "tests/apis").glob("*/chaos.py"))
+]
+"""Clients of optional APIs, which are among the tests of each: ``SPEAKERS`` and ``CALLERS``."""
+SPEAKERS: dict[str, ClientCall] = {native.KIND: native.transcribe}
 """They send live speech."""
 CALLERS: dict[str, ClientCall] = {
     utterance.FILE: utterance.transcribe_file,
     utterance.JSON: utterance.transcribe_json,
     openai_rest.WHOLE: openai_rest.transcribe_whole,
     openai_rest.STREAM: openai_rest.transcribe_stream,
-    deepgram.FILE: deepgram.transcribe_file,
 }
 """They send some seconds of speech and wait for the text."""
 JOBS: dict[str, ClientCall] = {job.KIND: job.transcribe}
 """They send long files."""
+for module in OPTIONAL:
+    SPEAKERS |= module.SPEAKERS
+    CALLERS |= getattr(module, "CALLERS", {})
 KINDS = SPEAKERS | CALLERS | JOBS
 
 CALLS_A_JOB = 9

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from auricle.apis.registry import find_apis
 from bench.lib.service import Server, free_port, running
 from tests.resilience.chaos.load import KINDS
 
@@ -36,7 +37,7 @@ class Stage:
     Attributes:
         server: The running server.
         keys: By kind of client.
-        wyoming_port: Port of Wyoming.
+        ports: Of APIs that have one, by their names.
         marks: The folder of :mod:`tests.support.faulty_engine`.
         spool: Folder of uploads.
         disk: The same, if it is a separate file system.
@@ -46,7 +47,7 @@ class Stage:
 
     server: Server
     keys: dict[str, str]
-    wyoming_port: int
+    ports: dict[str, int]
     marks: Path
     spool: Path
     disk: Path | None
@@ -58,6 +59,7 @@ class Stage:
 def staged(log: Path, *, is_scripted: bool) -> Iterator[Stage]:
     """Run a server with a separate disk and clock, where the machine allows that."""
     keys = {kind: f"bench-chaos-{kind}" for kind in KINDS}
+    ports = {api.name: free_port() for api in find_apis() if api.ports}
     missing: dict[str, str] = {}
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -70,8 +72,8 @@ def staged(log: Path, *, is_scripted: bool) -> Iterator[Stage]:
             "engine": "tests.support.faulty_engine",
             "spool_dir": spool,
             "api_keys": ",".join(f"{kind}_client:{key}" for kind, key in keys.items()),
-            "wyoming": 1,
-            "wyoming_port": free_port(),
+            **dict.fromkeys(ports, 1),
+            **{f"{name}_port": port for name, port in ports.items()},
         }
         if is_scripted:
             environment |= {"AURICLE_BENCH_ENGINE": SCRIPTED, "AURICLE_BENCH_PACE": str(PACE)}
@@ -86,7 +88,7 @@ def staged(log: Path, *, is_scripted: bool) -> Iterator[Stage]:
         yield Stage(
             server,
             keys,
-            int(str(settings["wyoming_port"])),
+            ports,
             marks,
             spool,
             None if "disk fills" in missing else spool,

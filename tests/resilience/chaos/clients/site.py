@@ -37,13 +37,13 @@ class Site:
 
     Attributes:
         port: Of HTTP and WebSockets.
-        wyoming_port: Of Wyoming.
+        ports: Of APIs that have one, by their names.
         network_url: The server behind a network that fails.
         keys: By kind of client.
     """
 
     port: int
-    wyoming_port: int
+    ports: dict[str, int]
     network_url: str
     keys: dict[str, str]
     _tokens: dict[str, str] = field(default_factory=dict)

@@ -1,12 +1,10 @@
 """The journal of a running application: what is on the disk, and when it is deleted."""
 
-from base64 import b64encode
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import anyio
-import numpy as np
 import pytest
 from structlog.testing import LogCapture
 
@@ -16,7 +14,7 @@ from auricle.server.live.audio_journal.file import JournalFile, JournalledUttera
 from auricle.server.live.audio_journal.journal import AudioJournal, delete_left, has_left
 from auricle.server.live.transcript_keeper import TranscriptKeeper
 from auricle.system.durable import try_lock
-from tests.apis.test_vanished_clients import LINEAR, segments
+from tests.apis.test_vanished_clients import segments
 from tests.support.service import Live, live, poll_until
 from tests.support.stream import SPEECH, call, pcm
 
@@ -24,7 +22,7 @@ pytestmark = pytest.mark.server
 
 HALF = SPEECH[:16_000]
 UID = "5e1a90c27b3f4d6801234567"
-LISTEN: dict[str, Any] = LINEAR | {"path": "/v1/listen"}
+LISTEN: dict[str, Any] = {"format": "pcm16"}
 
 
 @pytest.fixture(autouse=True)
@@ -65,36 +63,15 @@ async def test_an_open_utterance_is_on_the_disk_and_grows_until_its_final_is_sto
         await caller.send(pcm(HALF))
         first = await journalled(tmp_path, 8000)
         assert first.header.options.language == "de"
-        assert (first.header.owner, first.header.source) == ("anonymous", "deepgram")
+        assert (first.header.owner, first.header.source) == ("anonymous", "native")
         start = first.header.start_sample
         assert first.pcm.tolist() == SPEECH[start : start + first.pcm.size].tolist()
         await caller.send(pcm(SPEECH[16_000:24_000]))
         second = await journalled(tmp_path, first.pcm.size + 7000)
         assert second.pcm.tolist() == SPEECH[start : start + second.pcm.size].tolist()
         assert len(files(tmp_path)) == 1
-        await caller.tell("Finalize")
+        await caller.tell("finalize")
         await poll_until(lambda: segments(service) and not files(tmp_path))
-
-
-async def test_open_utterances_of_both_channels_are_on_the_disk(
-    service: Live, tmp_path: Path
-) -> None:
-    async with call(service.port, **LISTEN, channels=2, multichannel="true") as caller:
-        await caller.send(np.repeat(HALF, 2).tobytes())
-        await poll_until(lambda: len(utterances(tmp_path)) == 2)
-        found = {each.header.channel: each.header.utterance for each in utterances(tmp_path)}
-        assert set(found) == {0, 1}
-        await caller.tell("Finalize", channel=0)  # that of the other keeps its file
-        await poll_until(lambda: segments(service) and len(files(tmp_path)) == 1)
-        (left,) = utterances(tmp_path)
-        assert (left.header.channel, left.header.utterance) == (1, found[1])
-        await caller.tell("Finalize")
-        await poll_until(lambda: not files(tmp_path))
-    kept = segments(service)
-    assert kept is not None
-    assert sorted((each.position, each.speaker) for each in kept) == sorted(
-        (utterance, channel) for channel, utterance in found.items()
-    )
 
 
 async def test_the_audio_of_hidden_numbers_is_not_stored(
@@ -118,26 +95,9 @@ async def test_silence_is_not_stored(service: Live, monkeypatch: pytest.MonkeyPa
     )
     async with call(service.port, **LISTEN) as caller:
         await caller.send(bytes(3 * 32_000))
-        await caller.tell("CloseStream")
-        await caller.until("Metadata")
+        await caller.tell("stop")
+        await caller.until("closed")
     assert written == []
-
-
-async def test_a_discarded_utterance_leaves_the_disk(service: Live, tmp_path: Path) -> None:
-    async with call(service.port, path="/v1/realtime", intent="transcription") as caller:
-        audio = {"turn_detection": None, "format": {"type": "audio/pcm", "rate": 16_000}}
-        session = {"type": "transcription", "audio": {"input": audio}}
-        await caller.tell("session.update", session=session)
-        await append(caller, HALF)
-        await journalled(tmp_path, 8000)
-        await caller.tell("input_audio_buffer.clear")
-        await poll_until(lambda: not files(tmp_path))
-        await append(caller, HALF)
-        assert (await journalled(tmp_path, 8000)).header.utterance == 2
-
-
-async def append(caller: Any, samples: Any) -> None:
-    await caller.tell("input_audio_buffer.append", audio=b64encode(pcm(samples)).decode())
 
 
 async def test_a_client_that_can_resume_keeps_its_audio_itself(
@@ -171,10 +131,10 @@ async def test_a_final_that_waits_for_the_database_stays_on_the_disk(
     async with call(service.port, **LISTEN) as caller:
         await caller.send(pcm(HALF))
         await journalled(tmp_path, 8000)
-        await caller.tell("Finalize")
-        await caller.until("Results", is_final=True)
-        await caller.tell("CloseStream")
-        await caller.until("Metadata")
+        await caller.tell("finalize")
+        await caller.until("final")
+        await caller.tell("stop")
+        await caller.until("closed")
     await poll_until(lambda: not service.state.live.connected)
     assert len(files(tmp_path)) == 1
     release.set()
@@ -197,8 +157,8 @@ async def test_a_full_disk_costs_the_journal_only(
         full.unlink()
         assert (await journalled(tmp_path, 8000)).header.utterance == 1
         service.transcriber.gate.set()
-        await caller.tell("Finalize")
-        await caller.until("Results", is_final=True)
+        await caller.tell("finalize")
+        await caller.until("final")
     assert [entry for entry in logged.entries if entry["event"] == "audio_not_journalled"] == [
         {
             "event": "audio_not_journalled",
@@ -216,8 +176,8 @@ async def test_too_much_audio_is_refused_and_reported(
         await caller.send(pcm(HALF))
         await poll_until(lambda: "audio_not_journalled" in str(logged.entries))
         assert files(tmp_path) == []
-        await caller.tell("Finalize")
-        await caller.until("Results", is_final=True)
+        await caller.tell("finalize")
+        await caller.until("final")
 
 
 async def test_nothing_is_left_after_a_normal_end(tmp_path: Path) -> None:
@@ -225,8 +185,8 @@ async def test_nothing_is_left_after_a_normal_end(tmp_path: Path) -> None:
         async with call(service.port, **LISTEN) as caller:
             await caller.send(pcm(HALF))
             await journalled(tmp_path, 8000)
-            await caller.tell("Finalize")
-            await caller.until("Results", is_final=True)
+            await caller.tell("finalize")
+            await caller.until("final")
         await poll_until(lambda: not service.state.live.connected)
     assert list((tmp_path / "state" / "journal").iterdir()) == []
 

@@ -1,4 +1,4 @@
-"""Deepgram's API: live speech, and a file."""
+"""Deepgram's clients under faults: live speech, and a file."""
 
 import asyncio
 import contextlib
@@ -53,3 +53,7 @@ async def transcribe_file(site: Site, recording: Recording) -> str:
         FILE, LISTEN, content=recording.wav, headers={"content-type": "audio/wav"}
     )
     return str(response.json()["results"]["channels"][0]["alternatives"][0]["transcript"])
+
+
+SPEAKERS = {LIVE: transcribe_live}
+CALLERS = {FILE: transcribe_file}

@@ -82,3 +82,6 @@ async def _receive(socket: ClientConnection, turns: int) -> list[str]:
 
 async def _send_event(socket: ClientConnection, kind: str, **fields: object) -> None:
     await socket.send(json.dumps({"type": kind, **fields}))
+
+
+SPEAKERS = {KIND: transcribe}

@@ -23,7 +23,7 @@ async def transcribe(site: Site, recording: Recording) -> str:
         Broken: There is no transcript, or more than one.
     """
     try:
-        reader, writer = await asyncio.open_connection("127.0.0.1", site.wyoming_port)
+        reader, writer = await asyncio.open_connection("127.0.0.1", site.ports[KIND])
     except OSError:
         raise Refused("no_connection", 0.5) from None
     sending = asyncio.create_task(_send(writer, recording))
@@ -79,3 +79,6 @@ def _event(kind: str, data: Mapping[str, object] | None = None, payload: bytes =
     body = json.dumps(data).encode() if data else b""
     head = {"type": kind, "data_length": len(body), "payload_length": len(payload)}
     return json.dumps(head).encode() + b"\n" + body + payload
+
+
+SPEAKERS = {KIND: transcribe}
