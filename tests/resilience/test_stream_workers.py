@@ -63,7 +63,7 @@ async def served(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serv
             ledger=LedgerSettings(state_dir=tmp_path_factory.mktemp("state")),
         )
         async with application(settings, pool, FakeDecoder()) as app, listening(app) as port:
-            yield Served(pool, port, app.state.auricle)
+            yield Served(pool, port, app.service)
     finally:
         await pool.aclose()
 

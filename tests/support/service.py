@@ -30,7 +30,7 @@ from auricle.config.settings import (
 )
 from auricle.engines.models import ModelTable
 from auricle.ledger.databases.sqlite import FILE_NAME, SqliteDatabase
-from auricle.server.app import create_app
+from auricle.server.app import Application, create_app
 from auricle.server.net.tls import Certificate
 from auricle.server.net.uvicorn_overrides.server import NO_PORT_APPS, Server, uvicorn_config
 from auricle.server.service import Backends, Service, open_service
@@ -61,15 +61,13 @@ def keys(*settings: str) -> tuple[SecretStr, ...]:
 
 @dataclass
 class FakeService:
-    app: FastAPI
+    app: Application
     transcriber: FakeTranscriber
     decoder: FakeDecoder
 
     @property
     def state(self) -> Service:
-        state = self.app.state.auricle
-        assert isinstance(state, Service)
-        return state
+        return self.app.service
 
     @property
     def spooled(self) -> list[Path]:
@@ -118,7 +116,7 @@ async def application(
     workers: OptionalWorkers = NO_OPTIONAL_WORKERS,
     *,
     is_remote: bool = False,
-) -> AsyncIterator[FastAPI]:
+) -> AsyncIterator[Application]:
     """Open the parts of a server, and yield its application, which nothing serves yet."""
     apis = installed_apis()
     backends = Backends(
@@ -226,8 +224,8 @@ async def listening(
     listener = socket.create_server(("127.0.0.1", 0))
     tls = None if certificate is None else certificate.context
     config = uvicorn_config(app)
-    if hasattr(app.state, "apis"):
-        config.max_message_bytes = app.state.apis.max_message_bytes
+    if isinstance(app, Application):
+        config.max_message_bytes = app.apis.max_message_bytes
     server = Server(config, tls, port_apps=port_apps)
     async with anyio.create_task_group() as group:
         group.start_soon(server._serve, [listener])  # serve() would take over the signals

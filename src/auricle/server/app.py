@@ -44,7 +44,28 @@ from auricle.server.service import Service
 from auricle.server.telemetry import metrics
 
 
-class _Application(FastAPI):
+class Application(FastAPI):
+    """The application of a server.
+
+    Args:
+        service: The parts of the server.
+        apis: What its APIs add.
+    """
+
+    def __init__(self, service: Service, apis: MountedApi) -> None:
+        super().__init__(
+            title="Auricle",
+            summary="Self-hosted speech to text that does not go down",
+            version=version("auricle"),
+            docs_url=None,  # its page loads scripts from a CDN
+            redoc_url=None,
+            redirect_slashes=False,
+            exception_handlers=EXCEPTION_HANDLERS,
+        )
+        self.service = service
+        self.apis = apis
+        self.state.refusals = apis.refusals  # handlers of errors have the ASGI scope only
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the application; add the request's id to the response of any layer."""
         answering = with_request_id(scope, send)
@@ -54,29 +75,16 @@ class _Application(FastAPI):
         """Return the OpenAPI document of all routes, generated on first use."""
         if self.openapi_schema:
             return self.openapi_schema
-        server: Service = self.state.auricle
-        document = complete(super().openapi(), has_keys=server.settings.server.has_keys)
-        routers = (routes.router for routes in self.state.apis.routes)
-        add_alternatives(document, filter(is_selective, routers))
+        document = complete(super().openapi(), has_keys=self.service.settings.server.has_keys)
+        add_alternatives(document, filter(is_selective, (each.router for each in self.apis.routes)))
         return document
 
 
-def create_app(service: Service) -> FastAPI:
+def create_app(service: Service) -> Application:
     """Return the application of a server; imports the routes of its APIs, which takes 0.5 s."""
     settings = service.settings.server
-    app = _Application(
-        title="Auricle",
-        summary="Self-hosted speech to text that does not go down",
-        version=version("auricle"),
-        docs_url=None,  # its page loads scripts from a CDN
-        redoc_url=None,
-        redirect_slashes=False,
-        exception_handlers=EXCEPTION_HANDLERS,
-    )
-    app.state.auricle = service
     apis = MountedApi.all_of(api.mount(service).titled(api.title) for api in service.apis)
-    app.state.apis = apis
-    app.state.refusals = apis.refusals
+    app = Application(service, apis)
     _include(app, apis.routes)
     for router in (health.routes(service), metrics.routes(service.metrics, service.access.keyring)):
         app.include_router(router, tags=["Health"])

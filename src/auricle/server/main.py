@@ -15,12 +15,12 @@ from functools import partial
 
 import anyio
 import structlog
-from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from auricle.config.settings import ServerSettings
 from auricle.server.access.connection_limits import LimitedListener
 from auricle.server.api_spec import ApiPort, HttpPort, TcpPort
+from auricle.server.app import Application
 from auricle.server.drain import Drain, DrainStep
 from auricle.server.net.listen import open_sockets
 from auricle.server.net.tls import Certificate
@@ -45,7 +45,7 @@ def agent_sockets(settings: ServerSettings) -> list[socket.socket]:
 
 
 async def serve(
-    app: FastAPI,
+    app: Application,
     sockets: Sequence[socket.socket],
     ports: Mapping[ApiPort, Sequence[socket.socket]] = _NO_PORTS,
 ) -> None:
@@ -61,7 +61,7 @@ async def serve(
         SetupError: The socket of the agent check can't be opened, or the certificate can't be
             loaded.
     """
-    service: Service = app.state.auricle
+    service = app.service
     settings = service.settings.server
     certificate = Certificate.of(settings)
     limited = {
@@ -76,7 +76,7 @@ async def serve(
         for listening in opened
     }
     config = uvicorn_config(app)
-    config.max_message_bytes = app.state.apis.max_message_bytes
+    config.max_message_bytes = app.apis.max_message_bytes
     server = Server(
         config,
         None if certificate is None else certificate.context,

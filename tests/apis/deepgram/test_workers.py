@@ -74,7 +74,7 @@ async def served(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serv
             live=LiveSettings(live_speakers=1),
         )
         async with application(settings, pool, FakeDecoder()) as app, listening(app) as port:
-            yield Served(pool, port, app.state.auricle.live)
+            yield Served(pool, port, app.service.live)
     finally:
         await pool.aclose()
 

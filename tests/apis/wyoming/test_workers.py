@@ -64,7 +64,7 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
     )
     async with (
         application(settings, pool, FakeDecoder()) as app,
-        wyoming_port(app.state.auricle) as port,
+        wyoming_port(app.service) as port,
         listening(app),
     ):
         try:
@@ -103,7 +103,7 @@ async def test_a_full_server_says_so_and_never_to_those_that_are_in(served: Serv
     async with served.service.call() as within:
         await within.send(first)
         await within.until("voice-started")
-        live = served.service.app.state.auricle.live
+        live = served.service.app.service.live
         await poll_until(lambda: live.admission.speakers == 1)
         async with served.service.call() as refused:
             await refused.send(spoken(SPEECH[:16_000]))

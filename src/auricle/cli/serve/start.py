@@ -181,7 +181,7 @@ async def _open_and_serve(
     problems: list[SetupError] = []
     async with open_service(settings, backends, apis) as service:
         app = await anyio.to_thread.run_sync(create_app, service)  # imports the APIs' routes
-        ports = {port: port.keyless.listen() for port in app.state.apis.ports}
+        ports = {port: port.keyless.listen() for port in app.apis.ports}
         for port, opened in ports.items():
             if opened:
                 _announce_port(port.keyless, opened)
