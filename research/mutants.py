@@ -58,7 +58,7 @@ GROUPS = {
             "workers/kinds/asr/admission",
             "workers/fair_queue",
             "workers/kinds/asr/backlog",
-            "workers/process/poison",
+            "workers/poison",
             "workers/kinds/asr/speed",
         ),
         tests=(
@@ -67,7 +67,7 @@ GROUPS = {
             "workers/kinds/asr/test_admission.py",
             "workers/test_fair_queue.py",
             "workers/kinds/asr/test_backlog.py",
-            "workers/process/test_poison.py",
+            "workers/test_poison.py",
             "workers/kinds/asr/test_speed.py",
         ),
     ),

@@ -13,12 +13,12 @@ from auricle.workers.kinds.asr.backlog import Ticket
 from auricle.workers.kinds.asr.codec import read_outcome
 from auricle.workers.kinds.asr.messages import MAX_TEXT_CHARS, BatchDone, JobDone, JobFailed
 from auricle.workers.kinds.decode.messages import StepDone, StepFailed
-from auricle.workers.process.framing import LENGTH, decode, pack
-from auricle.workers.process.messages import StartFailed, WorkDone, WorkerReady
+from auricle.workers.wire.framing import LENGTH, decode, pack
+from auricle.workers.wire.messages import StartFailed, WorkDone, WorkerReady
 from fuzz.mutation import changed_document
 from fuzz.target import Blind, Target
 
-MODULES = ("auricle.workers.process.messages", "auricle.workers.kinds.asr.codec")
+MODULES = ("auricle.workers.wire.messages", "auricle.workers.kinds.asr.codec")
 _SAMPLES = 16_000
 _ANSWERS = msgspec.msgpack.Decoder(
     WorkerReady | StartFailed | WorkDone[BatchDone | StepDone | StepFailed]

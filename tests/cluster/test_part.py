@@ -10,7 +10,7 @@ from auricle.cluster.gateway.transcriber import RemoteTranscriber
 from auricle.cluster.settings import GatewaySettings
 from auricle.config.settings import Settings
 from auricle.engines.models import ModelTable
-from auricle.workers.process.poison import CrashBudget
+from auricle.workers.poison import CrashBudget
 
 pytestmark = pytest.mark.unit
 

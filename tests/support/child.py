@@ -15,9 +15,9 @@ from auricle.workers.kinds.asr.messages import BatchDone
 from auricle.workers.kinds.decode.messages import StepDone, StepFailed
 from auricle.workers.kinds.speakers.messages import StretchesEmbedded
 from auricle.workers.kinds.turns.messages import TurnJudged
-from auricle.workers.process.framing import LENGTH, pack
-from auricle.workers.process.messages import Message, StartFailed, Submit, WorkDone, WorkerReady
 from auricle.workers.sandbox.confinement import SandboxPolicy, program
+from auricle.workers.wire.framing import LENGTH, pack
+from auricle.workers.wire.messages import Message, StartFailed, Submit, WorkDone, WorkerReady
 
 ROOT = Path(__file__).parents[2]
 LIMIT_S = 150.0

@@ -7,9 +7,9 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from auricle.workers.child.channel import EXIT_STOPPED, Channel
 from auricle.workers.kinds.decode.messages import TO_CHILD, StepFailed
-from auricle.workers.process.channel import EXIT_STOPPED, Channel
-from auricle.workers.process.messages import StopWorker, Submit, WorkDone, WorkerReady
+from auricle.workers.wire.messages import StopWorker, Submit, WorkDone, WorkerReady
 
 
 def serve(channel: Channel, seal: Callable[[], tuple[str, ...]]) -> int:

@@ -7,8 +7,8 @@ from typing import Any
 from auricle.values.errors import Overloaded, WorkerError
 from auricle.values.transcriber import QueueStats
 from auricle.workers.process.assignment import Assignment, Death
-from auricle.workers.process.messages import CloseStream
 from auricle.workers.schedule import Down, Schedule
+from auricle.workers.wire.messages import CloseStream
 
 
 @dataclass(eq=False)

@@ -13,11 +13,11 @@ from auricle.values.errors import Draining, Overloaded, WorkerError
 from auricle.workers.pool import Pool
 from auricle.workers.process.assignment import Assignment, Death
 from auricle.workers.process.launch import Launch
-from auricle.workers.process.messages import CloseStream, Message, WorkerReady
 from auricle.workers.process.process import ProcessExit
 from auricle.workers.process.supervisor import WorkerSupervisor
 from auricle.workers.process.usage import SUSPENDED
 from auricle.workers.schedule import Down
+from auricle.workers.wire.messages import CloseStream, Message, WorkerReady
 from tests.support.poll import poll_until
 from tests.support.scripted_schedule import ScriptedSchedule, Ticket
 

@@ -7,7 +7,7 @@ import pytest
 import auricle.workers.kinds
 from auricle.config.settings import Settings
 from auricle.engines.models import ModelTable
-from auricle.workers.process.poison import CrashBudget
+from auricle.workers.poison import CrashBudget
 from auricle.workers.registry import find_kinds, open_workers
 from auricle.workers.spec import PoolContext
 

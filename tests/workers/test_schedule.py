@@ -4,8 +4,8 @@ from collections.abc import Callable
 import pytest
 
 from auricle.values.errors import Draining
-from auricle.workers.process.messages import WorkerReady
 from auricle.workers.schedule import Down, Schedule
+from auricle.workers.wire.messages import WorkerReady
 from tests.support.scripted_schedule import ScriptedSchedule
 
 pytestmark = pytest.mark.unit

@@ -16,7 +16,7 @@ from auricle.config.settings import Settings
 if TYPE_CHECKING:
     from auricle.cli.engine import Engine
     from auricle.engines.models import ModelTable
-    from auricle.workers.process.poison import CrashBudget
+    from auricle.workers.poison import CrashBudget
 
 
 HERE = Path(__file__).parent

@@ -11,7 +11,7 @@ from auricle.config.settings import Settings
 if TYPE_CHECKING:
     from auricle.cli.engine import Engine
     from auricle.engines.models import ModelTable
-    from auricle.workers.process.poison import CrashBudget
+    from auricle.workers.poison import CrashBudget
 
 WORKERS_PER_RECOGNISER = 2
 """Until finals show what the recognisers hold."""

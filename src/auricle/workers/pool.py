@@ -19,10 +19,10 @@ from auricle.values.transcriber import Stats
 from auricle.workers.delivery import deliver
 from auricle.workers.process.assignment import Assignment, Death
 from auricle.workers.process.launch import Launch
-from auricle.workers.process.messages import WorkerReady
 from auricle.workers.process.process import ProcessExit
 from auricle.workers.process.supervisor import WorkerSupervisor
 from auricle.workers.schedule import Down, Schedule
+from auricle.workers.wire.messages import WorkerReady
 
 J = TypeVar("J")
 R = TypeVar("R")

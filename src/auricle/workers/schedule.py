@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 from auricle.values.errors import AuricleError, Draining
 from auricle.values.transcriber import Counters, QueueStats
 from auricle.workers.process.assignment import Assignment, Death
-from auricle.workers.process.messages import Message, WorkerReady
+from auricle.workers.wire.messages import Message, WorkerReady
 
 J = TypeVar("J")
 R = TypeVar("R")

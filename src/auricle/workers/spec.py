@@ -7,7 +7,7 @@ from typing import Protocol
 from auricle.config.settings import Settings
 from auricle.engines.models import Models
 from auricle.values.transcriber import Stats
-from auricle.workers.process.poison import CrashBudget
+from auricle.workers.poison import CrashBudget
 
 
 @dataclass(frozen=True, slots=True)

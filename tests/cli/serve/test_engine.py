@@ -6,7 +6,7 @@ from auricle.cli.serve.engine import find_engine
 from auricle.config.settings import ModelSettings, Settings, WorkerSettings
 from auricle.engines.models import ModelTable
 from auricle.workers.kinds.asr.model_pools import ModelPools
-from auricle.workers.process.poison import CrashBudget
+from auricle.workers.poison import CrashBudget
 from tests.support.pool import SCRIPTED
 
 pytestmark = pytest.mark.unit

@@ -33,7 +33,7 @@ from auricle.values.errors import (
 )
 from auricle.values.transcriber import Stats
 from auricle.values.types import Job, JobId, Segment, Timing, Transcript
-from auricle.workers.process.framing import LENGTH, pack
+from auricle.workers.wire.framing import LENGTH, pack
 from tests.cluster.liar import STREAM, Asked, Say, chunk, lying, saying, whole
 from tests.support.poll import poll_until
 from tests.support.recognisers import Recogniser, gateway

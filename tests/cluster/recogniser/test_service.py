@@ -30,7 +30,7 @@ from auricle.cluster.wire.messages import (
 from auricle.values.errors import Overloaded
 from auricle.values.transcriber import Stats
 from auricle.values.types import Job, JobId
-from auricle.workers.process.framing import pack
+from auricle.workers.wire.framing import pack
 from tests.support.poll import poll_until
 
 pytestmark = pytest.mark.process

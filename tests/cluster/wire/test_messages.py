@@ -44,7 +44,7 @@ from auricle.values.types import (
     Word,
 )
 from auricle.workers.kinds.asr.messages import MAX_TEXT_CHARS
-from auricle.workers.process.framing import LENGTH, pack
+from auricle.workers.wire.framing import LENGTH, pack
 
 pytestmark = pytest.mark.unit
 

@@ -16,7 +16,7 @@ from auricle.values.optional_workers import NO_FRAME_DECODER, OptionalWorkers
 from auricle.values.types import ANONYMOUS, CompressedFrame, FrameCodec
 from auricle.workers.kinds.frames.pool import FramePool
 from auricle.workers.kinds.frames.settings import FrameSettings
-from auricle.workers.process.poison import CrashBudget
+from auricle.workers.poison import CrashBudget
 from tests.support.clips import CLIPS
 from tests.support.compressed import encoded, likeness
 from tests.support.service import Live, live, poll_until

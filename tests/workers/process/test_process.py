@@ -7,17 +7,17 @@ import psutil
 import pytest
 
 from auricle.config.environment import worker_environment
-from auricle.workers.process.framing import LENGTH, pack
-from auricle.workers.process.messages import (
+from auricle.workers.priority import lower_priority
+from auricle.workers.process.process import WorkerProcess
+from auricle.workers.process.stack_frames import crash_frames
+from auricle.workers.process.stderr_tail import MAX_LINE_BYTES, MAX_LINES
+from auricle.workers.wire.framing import LENGTH, pack
+from auricle.workers.wire.messages import (
     MAX_START_ANSWER_BYTES,
     FromChild,
     StartFailed,
     WorkerReady,
 )
-from auricle.workers.process.priority import lower_priority
-from auricle.workers.process.process import WorkerProcess
-from auricle.workers.process.stack_frames import crash_frames
-from auricle.workers.process.stderr_tail import MAX_LINE_BYTES, MAX_LINES
 from tests.support.poll import poll_until
 
 pytestmark = pytest.mark.process

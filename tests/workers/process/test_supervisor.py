@@ -17,23 +17,23 @@ from auricle.config.settings import WorkerSettings
 from auricle.values.errors import WorkerError
 from auricle.workers.process.assignment import Assignment
 from auricle.workers.process.launch import Launch
-from auricle.workers.process.messages import (
+from auricle.workers.process.process import ProcessExit
+from auricle.workers.process.supervisor import WorkerSupervisor
+from auricle.workers.wire.messages import (
     CloseStream,
     StartFailed,
     StopWorker,
     WorkDone,
     WorkerReady,
 )
-from auricle.workers.process.process import ProcessExit
-from auricle.workers.process.supervisor import WorkerSupervisor
 from tests.support.poll import poll_until
 
 pytestmark = pytest.mark.process
 
 CHILD = """
 import os, sys
-from auricle.workers.process.framing import pack
-from auricle.workers.process.messages import CloseStream, StartFailed, Submit, WorkDone, WorkerReady
+from auricle.workers.wire.framing import pack
+from auricle.workers.wire.messages import CloseStream, StartFailed, Submit, WorkDone, WorkerReady
 import msgspec
 
 TO_CHILD = msgspec.msgpack.Decoder(Submit[CloseStream])

@@ -16,7 +16,7 @@ from auricle.config.settings import Settings
 if TYPE_CHECKING:
     from auricle.engines.models import ModelTable
     from auricle.workers.crash_audio import CrashAudio
-    from auricle.workers.process.poison import CrashBudget
+    from auricle.workers.poison import CrashBudget
 
 
 async def find_engine(

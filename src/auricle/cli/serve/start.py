@@ -85,9 +85,9 @@ async def _serve(settings: Settings) -> None:
     """
     from auricle.apis.registry import all_products, find_apis
     from auricle.engines.models import ModelTable
+    from auricle.workers.child.channel import keep_memory_private
     from auricle.workers.crash_audio import CrashAudio
-    from auricle.workers.process.channel import keep_memory_private
-    from auricle.workers.process.poison import CrashBudget
+    from auricle.workers.poison import CrashBudget
     from auricle.workers.registry import find_kinds, open_workers
     from auricle.workers.spec import PoolContext
 

@@ -30,7 +30,7 @@ from auricle.values.transcriber import Decoder, Progress
 from auricle.values.types import ANONYMOUS, SAMPLE_RATE_HZ, ClientId, Source
 from auricle.workers.kinds.asr.pool import WorkerPool
 from auricle.workers.kinds.decode.pool import DecodePool
-from auricle.workers.process.poison import CrashBudget
+from auricle.workers.poison import CrashBudget
 from auricle.workers.registry import find_kinds, open_workers
 from auricle.workers.spec import PoolContext
 

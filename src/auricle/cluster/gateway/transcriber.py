@@ -55,7 +55,7 @@ from auricle.values.errors import (
 from auricle.values.transcriber import Counters, ModelStats, Stats
 from auricle.values.types import SAMPLE_RATE_HZ, Job, JobId, Options, ReservationRequest, Transcript
 from auricle.workers.kinds.asr.backlog import Ticket, is_early
-from auricle.workers.process.poison import CrashBudget, PoisonTracker
+from auricle.workers.poison import CrashBudget, PoisonTracker
 
 MAX_LOSSES = 2
 """Losses after which a job fails, unless it is a live final; after the first it is sent again."""

@@ -10,7 +10,7 @@ from auricle.cluster.wire.failures import remote_error
 from auricle.cluster.wire.messages import BEAT_S, Beat, Done, ErrorFrame
 from auricle.values.errors import AuricleError
 from auricle.values.types import Job, Transcript
-from auricle.workers.process.framing import pack
+from auricle.workers.wire.framing import pack
 
 Transcribe = Callable[[Job], Awaitable[Transcript]]
 

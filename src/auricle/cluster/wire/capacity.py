@@ -18,8 +18,8 @@ from auricle.values.transcriber import (
     total,
 )
 from auricle.workers.kinds.asr.codec import clean_text
-from auricle.workers.process.framing import decode
 from auricle.workers.process.stack_frames import MAX_STACK_FRAMES
+from auricle.workers.wire.framing import decode
 
 MAX_WORKERS = 1024
 MAX_CAPACITY_BYTES = MAX_WORKERS * 4096

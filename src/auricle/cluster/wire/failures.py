@@ -30,7 +30,7 @@ from auricle.values.errors import (
     Unauthorized,
     WorkerError,
 )
-from auricle.workers.process.framing import decode
+from auricle.workers.wire.framing import decode
 
 _PLAIN: dict[str, type[AuricleError]] = {
     error.code: error

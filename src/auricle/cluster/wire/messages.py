@@ -38,7 +38,7 @@ from auricle.values.types import (
     Transcript,
 )
 from auricle.workers.kinds.asr.codec import validated
-from auricle.workers.process.framing import LENGTH, decode, pack
+from auricle.workers.wire.framing import LENGTH, decode, pack
 
 JOBS_PATH = "/v1/jobs"
 CAPACITY_PATH = "/v1/capacity"

@@ -1,1 +1,1 @@
-"""Child processes: their supervisor, messages and limits."""
+"""The server's side of a child process: its supervisor, its life and its limits."""

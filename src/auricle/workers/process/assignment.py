@@ -3,8 +3,8 @@
 import math
 from dataclasses import dataclass
 
-from auricle.workers.process.messages import Message
 from auricle.workers.process.usage import SUSPENDED
+from auricle.workers.wire.messages import Message
 
 ORDERLY = frozenset({"replaced", "stopped"})
 """Exit reasons that the supervisor requested; they are not failures."""

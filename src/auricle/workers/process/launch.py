@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 
 from auricle.config.settings import WorkerSettings
-from auricle.workers.process.messages import Message
 from auricle.workers.sandbox.confinement import SandboxPolicy, program
+from auricle.workers.wire.messages import Message
 
 HARD_MEMORY_BYTES = 2000 * 10**6
 """Growth over the memory in use once ready, above which a worker is killed."""

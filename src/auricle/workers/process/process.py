@@ -18,12 +18,12 @@ from typing import Any, Self
 import anyio
 import msgspec
 
-from auricle.workers.process.framing import LENGTH, decode, pack
-from auricle.workers.process.handover import FILES_VARIABLE, FileSender
-from auricle.workers.process.messages import MAX_START_ANSWER_BYTES, FromChild, Message
-from auricle.workers.process.priority import lower_priority
+from auricle.workers.priority import lower_priority
 from auricle.workers.process.stack_frames import crash_frames
 from auricle.workers.process.stderr_tail import StderrTail
+from auricle.workers.wire.framing import LENGTH, decode, pack
+from auricle.workers.wire.handover import FILES_VARIABLE, FileSender
+from auricle.workers.wire.messages import MAX_START_ANSWER_BYTES, FromChild, Message
 
 STDERR_PART_BYTES, STDERR_PAUSE_S = 2**16, 0.005
 """Bytes of stderr read at once, and the pause after a full part: a child that prints without end

@@ -24,7 +24,10 @@ from auricle.values.errors import WorkerError
 from auricle.values.transcriber import WorkerExit, WorkerState, WorkerStats
 from auricle.workers.process.assignment import ORDERLY, Assignment
 from auricle.workers.process.launch import HARD_MEMORY_BYTES, Launch
-from auricle.workers.process.messages import (
+from auricle.workers.process.policy import Action, WorkerPolicy
+from auricle.workers.process.process import ProcessExit, WorkerProcess
+from auricle.workers.process.usage import ProcessUsage, UsageWatch
+from auricle.workers.wire.messages import (
     FromChild,
     Message,
     StartFailed,
@@ -33,9 +36,6 @@ from auricle.workers.process.messages import (
     WorkDone,
     WorkerReady,
 )
-from auricle.workers.process.policy import Action, WorkerPolicy
-from auricle.workers.process.process import ProcessExit, WorkerProcess
-from auricle.workers.process.usage import ProcessUsage, UsageWatch
 
 TICK_S = 1.0
 """Maximum interval between two checks of usage and policies."""

@@ -1,6 +1,6 @@
 """Measure a worker's resource usage and detect usage that its work does not explain.
 
-The kernel enforces the memory limit (:func:`auricle.workers.process.channel.limit_memory`), but
+The kernel enforces the memory limit (:func:`auricle.workers.child.channel.limit_memory`), but
 has no limit on the threads of one process or on CPU time while the worker is idle.
 """
 

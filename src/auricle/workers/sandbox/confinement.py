@@ -79,7 +79,7 @@ def program(module: str, policy: SandboxPolicy | None) -> tuple[str, ...]:
         policy: Its sandbox policy; ``None`` starts it without a sandbox.
     """
     arguments = () if policy is None else (policy.to_argument(),)
-    return ("auricle.workers.process.child", module, *arguments)
+    return ("auricle.workers.child.main", module, *arguments)
 
 
 def readable_model(path: str) -> list[str]:

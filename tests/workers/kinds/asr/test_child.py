@@ -9,6 +9,14 @@ import psutil
 import pytest
 
 from auricle.values.types import Options, Pcm16
+from auricle.workers.child.channel import (
+    EXIT_CRASHED,
+    EXIT_OUT_OF_MEMORY,
+    EXIT_PROTOCOL,
+    EXIT_START_FAILED,
+    EXIT_STOPPED,
+    MAX_MESSAGE_BYTES,
+)
 from auricle.workers.kinds.asr.messages import (
     BatchDone,
     JobDone,
@@ -17,16 +25,8 @@ from auricle.workers.kinds.asr.messages import (
     RunBatch,
     StartAsr,
 )
-from auricle.workers.process.channel import (
-    EXIT_CRASHED,
-    EXIT_OUT_OF_MEMORY,
-    EXIT_PROTOCOL,
-    EXIT_START_FAILED,
-    EXIT_STOPPED,
-    MAX_MESSAGE_BYTES,
-)
-from auricle.workers.process.framing import LENGTH
-from auricle.workers.process.messages import StartFailed, StopWorker, Submit, WorkerReady
+from auricle.workers.wire.framing import LENGTH
+from auricle.workers.wire.messages import StartFailed, StopWorker, Submit, WorkerReady
 from tests.support.child import Child
 from tests.support.clips import CLIPS, words
 from tests.support.model import bundled_model

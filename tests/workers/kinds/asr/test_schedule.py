@@ -21,9 +21,9 @@ from auricle.workers.kinds.asr.schedule import AsrSchedule
 from auricle.workers.kinds.asr.scheduler import Scheduler
 from auricle.workers.kinds.asr.speed import OVERDUE_FACTOR, SLOWEST_MARGIN, Speed, Workers
 from auricle.workers.process.assignment import Assignment, Death
-from auricle.workers.process.messages import MAX_START_ANSWER_BYTES, WorkerReady
 from auricle.workers.process.usage import SUSPENDED
 from auricle.workers.schedule import Down
+from auricle.workers.wire.messages import MAX_START_ANSWER_BYTES, WorkerReady
 
 pytestmark = pytest.mark.unit
 

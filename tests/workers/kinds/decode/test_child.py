@@ -20,9 +20,9 @@ from auricle.values.errors import (
     UnsupportedFormat,
 )
 from auricle.values.types import MAX_JOB_SAMPLES, SAMPLE_RATE_HZ, OpusPacket, Source
+from auricle.workers.child.channel import EXIT_PROTOCOL, EXIT_STOPPED
 from auricle.workers.kinds.decode.messages import DecodeStep, StartDecode, StepDone, StepFailed
-from auricle.workers.process.channel import EXIT_PROTOCOL, EXIT_STOPPED
-from auricle.workers.process.messages import CloseStream, Message, StopWorker, Submit, WorkerReady
+from auricle.workers.wire.messages import CloseStream, Message, StopWorker, Submit, WorkerReady
 from tests.support.child import Child
 from tests.support.clips import CLIPS, TESTDATA
 

@@ -24,7 +24,7 @@ from auricle.values.errors import (
 from auricle.values.transcriber import Progress
 from auricle.values.types import SAMPLE_RATE_HZ, ClientId, Source
 from auricle.workers.kinds.decode.pool import DecodePool
-from auricle.workers.process.poison import CrashBudget
+from auricle.workers.poison import CrashBudget
 from auricle.workers.process.process import ProcessExit
 from tests.support.clips import CLIPS
 from tests.support.containers import tag_bomb

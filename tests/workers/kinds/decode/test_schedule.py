@@ -21,7 +21,7 @@ from auricle.values.types import ANONYMOUS, SAMPLE_RATE_HZ, ClientId, Source
 from auricle.workers.kinds.decode.messages import DecodeStep, StepDone, StepFailed
 from auricle.workers.kinds.decode.pool import DecodePool
 from auricle.workers.kinds.decode.schedule import HUNG_PATIENCE_S, SLOW_S, lie_within
-from auricle.workers.process.poison import CrashBudget
+from auricle.workers.poison import CrashBudget
 from auricle.workers.process.process import ProcessExit
 from tests.support.poll import poll_until
 

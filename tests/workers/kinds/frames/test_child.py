@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from auricle.values.types import FrameCodec
+from auricle.workers.child.channel import WireBroken
 from auricle.workers.kinds.frames.child import OpenFrameStreams
 from auricle.workers.kinds.frames.messages import DecodeFrames, FrameMessage
-from auricle.workers.process.channel import WireBroken
-from auricle.workers.process.messages import CloseStream
+from auricle.workers.wire.messages import CloseStream
 from tests.support.clips import CLIPS
 from tests.support.compressed import encoded, split, splitter_of
 

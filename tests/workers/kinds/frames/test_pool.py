@@ -19,7 +19,7 @@ from auricle.workers.kinds.frames.schedule import (
     MAX_FAILED_FRAMES,
 )
 from auricle.workers.kinds.frames.settings import FrameSettings
-from auricle.workers.process.poison import CrashBudget
+from auricle.workers.poison import CrashBudget
 from tests.support.clips import CLIPS
 from tests.support.compressed import encoded, split, splitter_of
 

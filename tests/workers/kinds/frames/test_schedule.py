@@ -24,10 +24,10 @@ from auricle.workers.kinds.frames.schedule import (
     FrameStep,
     Stream,
 )
+from auricle.workers.poison import CrashBudget
 from auricle.workers.process.assignment import Death
-from auricle.workers.process.messages import CloseStream
-from auricle.workers.process.poison import CrashBudget
 from auricle.workers.schedule import Down
+from auricle.workers.wire.messages import CloseStream
 
 pytestmark = pytest.mark.unit
 

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 
 from auricle.values.types import MAX_JOB_SAMPLES, Options, Pcm16
-from auricle.workers.kinds.asr.messages import BatchDone, JobDone, JobFailed, StartAsr
-from auricle.workers.kinds.partials.messages import RunStreams, StreamStep
-from auricle.workers.process.channel import (
+from auricle.workers.child.channel import (
     EXIT_CRASHED,
     EXIT_PROTOCOL,
     EXIT_START_FAILED,
     EXIT_STOPPED,
 )
-from auricle.workers.process.messages import StartFailed, StopWorker, Submit, WorkerReady
+from auricle.workers.kinds.asr.messages import BatchDone, JobDone, JobFailed, StartAsr
+from auricle.workers.kinds.partials.messages import RunStreams, StreamStep
+from auricle.workers.wire.messages import StartFailed, StopWorker, Submit, WorkerReady
 from tests.support.child import Child
 from tests.support.scripted_engine import SECRET, answer
 

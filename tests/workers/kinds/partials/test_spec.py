@@ -7,7 +7,7 @@ from auricle.engines.models import ModelTable
 from auricle.values.errors import SetupError
 from auricle.workers.kinds.partials import spec
 from auricle.workers.kinds.partials.spec import SPEC
-from auricle.workers.process.poison import CrashBudget
+from auricle.workers.poison import CrashBudget
 from auricle.workers.spec import PoolContext
 from tests.support.pool import SCRIPTED
 

@@ -6,16 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from auricle.workers.kinds.speakers.messages import EmbedStretches, StretchesEmbedded
-from auricle.workers.kinds.speakers.model_file import BUNDLED_MODEL
-from auricle.workers.kinds.speakers.schedule import read_vectors
-from auricle.workers.process.channel import (
+from auricle.workers.child.channel import (
     EXIT_CRASHED,
     EXIT_PROTOCOL,
     EXIT_START_FAILED,
     EXIT_STOPPED,
 )
-from auricle.workers.process.messages import (
+from auricle.workers.kinds.speakers.messages import EmbedStretches, StretchesEmbedded
+from auricle.workers.kinds.speakers.model_file import BUNDLED_MODEL
+from auricle.workers.kinds.speakers.schedule import read_vectors
+from auricle.workers.wire.messages import (
     StartFailed,
     StartModel,
     StopWorker,

@@ -17,8 +17,8 @@ from auricle.workers.kinds.speakers.schedule import (
     SpeakerSchedule,
     result_of,
 )
+from auricle.workers.poison import CrashBudget, PoisonTracker
 from auricle.workers.process.assignment import Death
-from auricle.workers.process.poison import CrashBudget, PoisonTracker
 from auricle.workers.schedule import Down
 
 pytestmark = pytest.mark.unit

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from auricle.values.types import MAX_TURN_SAMPLES
+from auricle.workers.child.channel import EXIT_CRASHED, EXIT_STOPPED
 from auricle.workers.kinds.turns.messages import JudgeTurn, TurnJudged
 from auricle.workers.kinds.turns.model_file import BUNDLED_MODEL
-from auricle.workers.process.channel import EXIT_CRASHED, EXIT_STOPPED
-from auricle.workers.process.messages import StartModel, StopWorker, Submit, WorkerReady
+from auricle.workers.wire.messages import StartModel, StopWorker, Submit, WorkerReady
 from tests.support.child import Child
 from tests.support.clips import CLIPS
 

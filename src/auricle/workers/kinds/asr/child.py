@@ -1,4 +1,4 @@
-"""The ASR worker, run by :mod:`auricle.workers.process.child` and controlled by the pool.
+"""The ASR worker, run by :mod:`auricle.workers.child.main` and controlled by the pool.
 
 It loads one engine, warms it up, sends ``WorkerReady``, and answers each ``RunBatch`` with one
 ``BatchDone``. Invalid input is answered with ``JobFailed``; any other exception ends the process,
@@ -15,6 +15,9 @@ from auricle.engines.base import Engine, EngineSettings
 from auricle.engines.registry import find_factory
 from auricle.values.errors import AudioError
 from auricle.values.types import Job, JobId, Transcript
+from auricle.workers.child import heap
+from auricle.workers.child.channel import Channel
+from auricle.workers.child.serving import Loaded, serve_messages
 from auricle.workers.kinds.asr.loading import load_model
 from auricle.workers.kinds.asr.messages import (
     TO_CHILD,
@@ -25,9 +28,6 @@ from auricle.workers.kinds.asr.messages import (
     RunBatch,
     StartAsr,
 )
-from auricle.workers.process import heap
-from auricle.workers.process.channel import Channel
-from auricle.workers.process.serving import Loaded, serve_messages
 
 
 def serve(channel: Channel, seal: Callable[[], tuple[str, ...]]) -> int:

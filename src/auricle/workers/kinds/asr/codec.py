@@ -20,7 +20,7 @@ from auricle.workers.kinds.asr.messages import (
     JobFailed,
     JobMessage,
 )
-from auricle.workers.process.framing import pack
+from auricle.workers.wire.framing import pack
 
 T = TypeVar("T", Transcript, Segment, Word)
 

@@ -6,8 +6,8 @@ from typing import Protocol, TypeVar
 
 from auricle.engines.base import EngineSettings
 from auricle.values.errors import SetupError
+from auricle.workers.child.channel import dump_frames
 from auricle.workers.kinds.asr.messages import StartAsr
-from auricle.workers.process.channel import dump_frames
 
 
 class _Model(Protocol):

@@ -3,7 +3,7 @@
 from msgspec import msgpack
 
 from auricle.values.types import Options, Transcript
-from auricle.workers.process.messages import (
+from auricle.workers.wire.messages import (
     Message,
     StartFailed,
     StopWorker,

@@ -38,7 +38,7 @@ from auricle.values.types import Job, ReservationRequest, Transcript
 from auricle.workers.crash_audio import CrashAudio
 from auricle.workers.kinds.asr.model_policy import ModelNeed, ModelPolicy, Step
 from auricle.workers.kinds.asr.pool import WorkerPool
-from auricle.workers.process.poison import CrashBudget
+from auricle.workers.poison import CrashBudget
 
 TICK_S = 1.0
 """Interval at which use is recorded and the policy is asked."""

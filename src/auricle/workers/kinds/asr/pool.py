@@ -22,11 +22,11 @@ from auricle.workers.kinds.asr.messages import FROM_CHILD
 from auricle.workers.kinds.asr.schedule import AsrSchedule
 from auricle.workers.kinds.asr.scheduler import Scheduler
 from auricle.workers.kinds.asr.speed import Speed, Workers
+from auricle.workers.poison import CrashBudget
 from auricle.workers.pool import Pool
 from auricle.workers.process.launch import Launch
-from auricle.workers.process.messages import WorkerReady
-from auricle.workers.process.poison import CrashBudget
 from auricle.workers.process.process import ProcessExit
+from auricle.workers.wire.messages import WorkerReady
 
 CHILD = "auricle.workers.kinds.asr.child"
 

@@ -12,8 +12,8 @@ from auricle.workers.kinds.asr.codec import check_jobs, job_message, read_outcom
 from auricle.workers.kinds.asr.messages import MAX_JOB_ANSWER_BYTES, BatchDone, RunBatch
 from auricle.workers.kinds.asr.scheduler import Scheduler
 from auricle.workers.process.assignment import Assignment, Death
-from auricle.workers.process.messages import MAX_START_ANSWER_BYTES, WorkerReady
 from auricle.workers.schedule import Down, Schedule
+from auricle.workers.wire.messages import MAX_START_ANSWER_BYTES, WorkerReady
 
 
 class AsrSchedule(Schedule[Job, Transcript]):

@@ -25,7 +25,7 @@ from auricle.values.types import ClientId, Job, JobKind, ReservationRequest
 from auricle.workers.kinds.asr.admission import SHEDDABLE, Admission
 from auricle.workers.kinds.asr.backlog import Backlog, Batch, Ticket, batch_class, is_early
 from auricle.workers.kinds.asr.speed import Speed, Workers
-from auricle.workers.process.poison import CrashBudget, PoisonTracker, fingerprint
+from auricle.workers.poison import CrashBudget, PoisonTracker, fingerprint
 
 MAX_FILE_CREDIT_S = 60.0
 """Maximum credit that files accumulate while live speech keeps the workers busy."""

@@ -1,4 +1,4 @@
-"""The decode worker, run by :mod:`auricle.workers.process.child` and controlled by its pool.
+"""The decode worker, run by :mod:`auricle.workers.child.main` and controlled by its pool.
 
 Only this process opens untrusted audio files. Each ``DecodeStep`` is answered by exactly one
 ``StepDone`` or ``StepFailed``. Files stay open between steps, by stream name; a step for a file
@@ -19,6 +19,8 @@ from auricle.audio.chunks import CutRules
 from auricle.audio.opus import LibOpus, find_libopus
 from auricle.audio.vad import WINDOW_SAMPLES, SpeechDetector
 from auricle.values.errors import AudioError, RequestError
+from auricle.workers.child.channel import Channel
+from auricle.workers.child.serving import Loaded, serve_messages
 from auricle.workers.kinds.decode.input_file import InputFile
 from auricle.workers.kinds.decode.messages import (
     TO_CHILD,
@@ -29,9 +31,7 @@ from auricle.workers.kinds.decode.messages import (
 )
 from auricle.workers.kinds.decode.reader import open_reader
 from auricle.workers.kinds.decode.stream import FileStream
-from auricle.workers.process.channel import Channel
-from auricle.workers.process.messages import CloseStream
-from auricle.workers.process.serving import Loaded, serve_messages
+from auricle.workers.wire.messages import CloseStream
 
 STEP_CPU_S = 4.0
 """CPU time after which the kernel ends this process in a step. FFmpeg may compute for hours without

@@ -5,7 +5,7 @@ from typing import Annotated
 from msgspec import Meta, msgpack
 
 from auricle.values.types import Source
-from auricle.workers.process.messages import (
+from auricle.workers.wire.messages import (
     CloseStream,
     Message,
     StartFailed,

@@ -21,11 +21,11 @@ from auricle.workers.kinds.decode.schedule import (
     DecodeSchedule,
     OpenFile,
 )
+from auricle.workers.poison import CrashBudget
 from auricle.workers.pool import Pool
-from auricle.workers.process import handover
 from auricle.workers.process.launch import Launch, confined_program, hard_limit_bytes
-from auricle.workers.process.poison import CrashBudget
 from auricle.workers.process.process import ProcessExit
+from auricle.workers.wire import handover
 
 CHILD = "auricle.workers.kinds.decode.child"
 

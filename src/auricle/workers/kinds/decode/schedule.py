@@ -39,10 +39,10 @@ from auricle.workers.kinds.decode.messages import (
     StepDone,
     StepFailed,
 )
+from auricle.workers.poison import CrashBudget, PoisonTracker
 from auricle.workers.process.assignment import Assignment, Death
-from auricle.workers.process.messages import CloseStream
-from auricle.workers.process.poison import CrashBudget, PoisonTracker
 from auricle.workers.schedule import Down, Schedule
+from auricle.workers.wire.messages import CloseStream
 
 POISON_DEATHS = 4
 """Crashes of any kind in one step that make a file poison; two with one signature suffice, too."""

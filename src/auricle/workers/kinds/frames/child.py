@@ -1,4 +1,4 @@
-"""The worker of live streams, run by :mod:`auricle.workers.process.child`.
+"""The worker of live streams, run by :mod:`auricle.workers.child.main`.
 
 Each ``DecodeFrames`` is answered by one ``FramesDecoded``. Streams stay open between steps. An
 unknown exception ends the process; the pool counts the crash and continues on another worker.
@@ -6,6 +6,8 @@ unknown exception ends the process; the pool counts the crash and continues on a
 
 from collections.abc import Callable
 
+from auricle.workers.child.channel import Channel, WireBroken
+from auricle.workers.child.serving import Loaded, serve_messages
 from auricle.workers.kinds.frames.decoder import LiveFrameDecoder
 from auricle.workers.kinds.frames.messages import (
     TO_CHILD,
@@ -14,9 +16,7 @@ from auricle.workers.kinds.frames.messages import (
     FramesDecoded,
     StartFrames,
 )
-from auricle.workers.process.channel import Channel, WireBroken
-from auricle.workers.process.messages import CloseStream
-from auricle.workers.process.serving import Loaded, serve_messages
+from auricle.workers.wire.messages import CloseStream
 
 
 class OpenFrameStreams:

@@ -16,9 +16,9 @@ from auricle.values.types import ClientId, CompressedFrame, FrameCodec, Pcm16
 from auricle.workers.kinds.frames.messages import FROM_CHILD, StartFrames
 from auricle.workers.kinds.frames.schedule import RETRY_AFTER_S, FrameSchedule, FrameStep, Stream
 from auricle.workers.kinds.frames.settings import FrameSettings
+from auricle.workers.poison import CrashBudget
 from auricle.workers.pool import Pool
 from auricle.workers.process.launch import Launch, confined_program, hard_limit_bytes
-from auricle.workers.process.poison import CrashBudget
 
 CHILD = "auricle.workers.kinds.frames.child"
 PATIENCE_S = 30.0

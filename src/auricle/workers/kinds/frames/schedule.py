@@ -31,10 +31,10 @@ from auricle.values.types import (
     Pcm16,
 )
 from auricle.workers.kinds.frames.messages import DecodeFrames, FrameMessage, FramesDecoded
+from auricle.workers.poison import CrashBudget, PoisonTracker
 from auricle.workers.process.assignment import Assignment, Death
-from auricle.workers.process.messages import MAX_START_ANSWER_BYTES, CloseStream
-from auricle.workers.process.poison import CrashBudget, PoisonTracker
 from auricle.workers.schedule import Down, Schedule
+from auricle.workers.wire.messages import MAX_START_ANSWER_BYTES, CloseStream
 
 MAX_STREAMS_PER_WORKER = 64
 """A stream takes less than 1 ms of processor time for a second of audio (measured 2026-11-27)."""

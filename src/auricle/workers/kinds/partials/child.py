@@ -1,4 +1,4 @@
-"""The worker of partials, run by :mod:`auricle.workers.process.child`.
+"""The worker of partials, run by :mod:`auricle.workers.child.main`.
 
 It loads one model, answers each ``RunStreams`` with one ``BatchDone``, and keeps the open streams
 in between. Any exception other than a returned ``AudioError`` ends the process.
@@ -15,12 +15,12 @@ from auricle.engines.registry import find_factory, find_streaming_factory
 from auricle.engines.whole_utterances import WholeUtterances
 from auricle.values.errors import AudioError
 from auricle.values.types import MAX_JOB_SAMPLES, Transcript
+from auricle.workers.child.channel import Channel, WireBroken
+from auricle.workers.child.serving import Loaded, serve_messages
 from auricle.workers.kinds.asr.loading import load_model
 from auricle.workers.kinds.asr.messages import BatchDone, JobDone, JobFailed, StartAsr
 from auricle.workers.kinds.partials.messages import TO_CHILD, RunStreams, StreamStep
-from auricle.workers.process.channel import Channel, WireBroken
-from auricle.workers.process.priority import yield_to_others
-from auricle.workers.process.serving import Loaded, serve_messages
+from auricle.workers.priority import yield_to_others
 
 
 def serve(channel: Channel, seal: Callable[[], tuple[str, ...]]) -> int:

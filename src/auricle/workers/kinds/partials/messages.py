@@ -4,7 +4,7 @@ from msgspec import msgpack
 
 from auricle.values.types import Options
 from auricle.workers.kinds.asr.messages import StartAsr
-from auricle.workers.process.messages import Message, StopWorker, Submit
+from auricle.workers.wire.messages import Message, StopWorker, Submit
 
 
 class StreamStep(Message, frozen=True):

@@ -14,8 +14,8 @@ from auricle.workers.kinds.asr.launch import start_message, worker_program
 from auricle.workers.kinds.asr.messages import FROM_CHILD
 from auricle.workers.kinds.partials.schedule import PartialSchedule
 from auricle.workers.pool import Pool
+from auricle.workers.priority import STARVED_FACTOR
 from auricle.workers.process.launch import Launch
-from auricle.workers.process.priority import STARVED_FACTOR
 
 CHILD = "auricle.workers.kinds.partials.child"
 STALLED_S = 3.0

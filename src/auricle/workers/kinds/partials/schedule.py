@@ -27,8 +27,8 @@ from auricle.workers.kinds.asr.codec import read_outcomes
 from auricle.workers.kinds.asr.messages import MAX_JOB_ANSWER_BYTES, BatchDone
 from auricle.workers.kinds.partials.messages import RunStreams, StreamStep
 from auricle.workers.process.assignment import Assignment, Death
-from auricle.workers.process.messages import MAX_START_ANSWER_BYTES
 from auricle.workers.schedule import Down, Schedule
+from auricle.workers.wire.messages import MAX_START_ANSWER_BYTES
 
 MAX_STREAMS = 64
 """Streams of a worker: 60 MB, if each has the longest audio."""

@@ -1,4 +1,4 @@
-"""The worker of speakers, run by :mod:`auricle.workers.process.child`.
+"""The worker of speakers, run by :mod:`auricle.workers.child.main`.
 
 It loads the model and answers each ``EmbedStretches`` with one ``StretchesEmbedded``. Any exception
 ends the process.
@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
+from auricle.workers.child.channel import Channel
+from auricle.workers.child.serving import Loaded, serve_messages
 from auricle.workers.kinds.speakers.embedder import SpeakerEmbedder
 from auricle.workers.kinds.speakers.messages import TO_CHILD, EmbedStretches, StretchesEmbedded
-from auricle.workers.process.channel import Channel
-from auricle.workers.process.messages import StartModel
-from auricle.workers.process.priority import yield_to_others
-from auricle.workers.process.serving import Loaded, serve_messages
+from auricle.workers.priority import yield_to_others
+from auricle.workers.wire.messages import StartModel
 
 
 def serve(channel: Channel, seal: Callable[[], tuple[str, ...]]) -> int:

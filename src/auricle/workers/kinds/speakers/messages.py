@@ -2,7 +2,7 @@
 
 from msgspec import msgpack
 
-from auricle.workers.process.messages import (
+from auricle.workers.wire.messages import (
     Message,
     StartFailed,
     StartModel,

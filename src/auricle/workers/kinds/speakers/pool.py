@@ -7,11 +7,11 @@ from auricle.workers.kinds.speakers.messages import FROM_CHILD
 from auricle.workers.kinds.speakers.model_file import BUNDLED_MODEL, check_file
 from auricle.workers.kinds.speakers.schedule import SpeakerSchedule
 from auricle.workers.kinds.speakers.settings import SpeakerSettings
+from auricle.workers.poison import CrashBudget, PoisonTracker
 from auricle.workers.pool import Pool
+from auricle.workers.priority import STARVED_FACTOR
 from auricle.workers.process.launch import Launch, confined_program, hard_limit_bytes
-from auricle.workers.process.messages import StartModel
-from auricle.workers.process.poison import CrashBudget, PoisonTracker
-from auricle.workers.process.priority import STARVED_FACTOR
+from auricle.workers.wire.messages import StartModel
 
 CHILD = "auricle.workers.kinds.speakers.child"
 THREADS = 1

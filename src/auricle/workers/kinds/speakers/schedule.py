@@ -20,10 +20,10 @@ from auricle.workers.kinds.speakers.fbank import is_silent
 from auricle.workers.kinds.speakers.messages import EmbedStretches, StretchesEmbedded
 from auricle.workers.kinds.speakers.model_file import BUNDLED_DIMENSIONS, MAX_DIMENSIONS
 from auricle.workers.kinds.speakers.voices.stretches import MIN_STRETCH_SAMPLES
+from auricle.workers.poison import CrashBudget, PoisonTracker
 from auricle.workers.process.assignment import Assignment, Death
-from auricle.workers.process.messages import MAX_START_ANSWER_BYTES
-from auricle.workers.process.poison import CrashBudget, PoisonTracker
 from auricle.workers.schedule import Down, Schedule
+from auricle.workers.wire.messages import MAX_START_ANSWER_BYTES
 
 Stretch = tuple[int, int]
 

@@ -1,4 +1,4 @@
-"""The worker of turns, run by :mod:`auricle.workers.process.child`.
+"""The worker of turns, run by :mod:`auricle.workers.child.main`.
 
 It loads the model and answers each ``JudgeTurn`` with one ``TurnJudged``. Any exception ends the
 process.
@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from auricle.workers.child.channel import Channel
+from auricle.workers.child.serving import Loaded, serve_messages
 from auricle.workers.kinds.turns.messages import TO_CHILD, JudgeTurn, TurnJudged
 from auricle.workers.kinds.turns.smart_turn import SmartTurn
-from auricle.workers.process.channel import Channel
-from auricle.workers.process.messages import StartModel
-from auricle.workers.process.serving import Loaded, serve_messages
+from auricle.workers.wire.messages import StartModel
 
 
 def serve(channel: Channel, seal: Callable[[], tuple[str, ...]]) -> int:

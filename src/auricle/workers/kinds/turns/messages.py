@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, msgpack
 
-from auricle.workers.process.messages import (
+from auricle.workers.wire.messages import (
     Message,
     StartFailed,
     StartModel,

@@ -9,7 +9,7 @@ from auricle.workers.kinds.turns.schedule import TurnSchedule
 from auricle.workers.kinds.turns.settings import TurnSettings
 from auricle.workers.pool import Pool
 from auricle.workers.process.launch import Launch, confined_program, hard_limit_bytes
-from auricle.workers.process.messages import StartModel
+from auricle.workers.wire.messages import StartModel
 
 CHILD = "auricle.workers.kinds.turns.child"
 THREADS = 1

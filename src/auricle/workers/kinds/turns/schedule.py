@@ -13,8 +13,8 @@ from auricle.values.transcriber import QueueStats
 from auricle.values.types import TurnJob
 from auricle.workers.kinds.turns.messages import JudgeTurn, TurnJudged
 from auricle.workers.process.assignment import Assignment, Death
-from auricle.workers.process.messages import MAX_START_ANSWER_BYTES
 from auricle.workers.schedule import Down, Schedule
+from auricle.workers.wire.messages import MAX_START_ANSWER_BYTES
 
 MAX_WAITING = 64
 """Waiting jobs; a job has at most 0.25 MB of audio, and a worker does 20 a second."""

@@ -7,10 +7,11 @@ import msgspec
 import pytest
 
 from auricle.values.errors import SetupError
+from auricle.workers.child.channel import EXIT_START_FAILED, EXIT_STOPPED, Channel, WireBroken
+from auricle.workers.child.serving import Loaded, serve_messages
 from auricle.workers.kinds.turns.messages import FROM_CHILD, JudgeTurn, TurnJudged
-from auricle.workers.process.channel import EXIT_START_FAILED, EXIT_STOPPED, Channel, WireBroken
-from auricle.workers.process.framing import LENGTH
-from auricle.workers.process.messages import (
+from auricle.workers.wire.framing import LENGTH
+from auricle.workers.wire.messages import (
     CloseStream,
     Message,
     StartFailed,
@@ -20,7 +21,6 @@ from auricle.workers.process.messages import (
     WorkDone,
     WorkerReady,
 )
-from auricle.workers.process.serving import Loaded, serve_messages
 
 pytestmark = pytest.mark.unit
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 import msgspec
 
 from auricle.values.errors import SetupError
-from auricle.workers.process.channel import (
+from auricle.workers.child.channel import (
     EXIT_START_FAILED,
     EXIT_STOPPED,
     Channel,
@@ -16,7 +16,7 @@ from auricle.workers.process.channel import (
     limit_memory,
     rss_bytes,
 )
-from auricle.workers.process.messages import (
+from auricle.workers.wire.messages import (
     Message,
     StartFailed,
     StopWorker,

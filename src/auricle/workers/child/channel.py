@@ -1,7 +1,7 @@
 """The worker's end of the channel to its pool, and the setup and exit of a worker process.
 
 A child reads ``[uint32_le length][msgpack]`` from stdin and writes the same to stdout
-(:mod:`auricle.workers.process.messages`). It first moves both to private descriptors, so that
+(:mod:`auricle.workers.wire.messages`). It first moves both to private descriptors, so that
 libraries print to stderr and read from an empty stdin.
 
 A child is crash-only. It exits immediately, without the interpreter's teardown (native libraries
@@ -25,9 +25,9 @@ from typing import NoReturn
 import msgspec
 import psutil
 
-from auricle.workers.process.framing import LENGTH, pack
-from auricle.workers.process.handover import FileReceiver
-from auricle.workers.process.priority import lower_priority
+from auricle.workers.priority import lower_priority
+from auricle.workers.wire.framing import LENGTH, pack
+from auricle.workers.wire.handover import FileReceiver
 
 MAX_MESSAGE_BYTES = 64 * 2**20  # 64 jobs of 30 s of PCM16 are 61 MB.
 """Maximum size of a message to a child; the limit of an answer depends on the request."""

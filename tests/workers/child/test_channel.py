@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from auricle.workers.process.channel import (
+from auricle.workers.child.channel import (
     MAX_MESSAGE_BYTES,
     Channel,
     ParentGone,
@@ -21,9 +21,9 @@ from auricle.workers.process.channel import (
     limit_memory,
     rss_bytes,
 )
-from auricle.workers.process.framing import LENGTH, pack
-from auricle.workers.process.messages import StartFailed, StopWorker
 from auricle.workers.process.stack_frames import crash_frames
+from auricle.workers.wire.framing import LENGTH, pack
+from auricle.workers.wire.messages import StartFailed, StopWorker
 
 pytestmark = pytest.mark.process
 
@@ -103,8 +103,8 @@ def test_the_announced_length_is_checked_before_anything_is_read(
 def test_prints_go_to_stderr_and_reads_are_empty() -> None:
     done = run(
         "import os, sys\n"
-        "from auricle.workers.process.channel import open_channel, leave\n"
-        "from auricle.workers.process.messages import StopWorker\n"
+        "from auricle.workers.child.channel import open_channel, leave\n"
+        "from auricle.workers.wire.messages import StopWorker\n"
         "channel = open_channel()\n"
         "print('a library speaks'); os.system('echo a program speaks')\n"
         "assert sys.stdin.read() == ''\n"
@@ -124,8 +124,8 @@ def test_prints_go_to_stderr_and_reads_are_empty() -> None:
 )
 def test_each_end_has_its_own_code(raised: str, code: int) -> None:
     done = run(
-        "from auricle.workers.process.channel import *\n"
-        "from auricle.workers.process.channel import ParentGone, WireBroken\n"
+        "from auricle.workers.child.channel import *\n"
+        "from auricle.workers.child.channel import ParentGone, WireBroken\n"
         "def serve(channel):\n"
         f"    raise {raised}\n"
         "run_child(serve)\n"
@@ -150,7 +150,7 @@ def test_a_crash_leaves_frames_that_the_parent_can_read(capsys: pytest.CaptureFi
 def test_a_block_that_runs_too_long_shows_its_stack(dump_after_s: float, is_dumped: bool) -> None:
     done = run(
         "import faulthandler, time\n"
-        "from auricle.workers.process.channel import armed\n"
+        "from auricle.workers.child.channel import armed\n"
         "def too_long():\n"
         "    time.sleep(0.5)\n"
         f"with armed({dump_after_s}):\n"
@@ -163,7 +163,7 @@ def test_a_block_that_runs_too_long_shows_its_stack(dump_after_s: float, is_dump
 @pytest.mark.skipif("sys.platform != 'linux'")
 def test_memory_beyond_the_limit_is_refused() -> None:
     done = run(
-        "from auricle.workers.process.channel import limit_memory\n"
+        "from auricle.workers.child.channel import limit_memory\n"
         "assert limit_memory(64 * 2**20)\n"
         "small = b'x' * 2**25\n"
         "try:\n"
@@ -178,7 +178,7 @@ CRASH = """
 import os, resource, sys
 resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 os.chdir(sys.argv[1])
-from auricle.workers.process.channel import keep_memory_private
+from auricle.workers.child.channel import keep_memory_private
 if sys.argv[2] == "private":
     keep_memory_private()
     assert resource.getrlimit(resource.RLIMIT_CORE) == (0, 0)
@@ -202,7 +202,7 @@ def test_speech_is_in_no_core_file(tmp_path: Path, wish: str) -> None:
 def test_no_program_of_the_system_gets_its_memory_when_it_dies() -> None:
     done = run(
         "import ctypes\n"
-        "from auricle.workers.process.channel import prepare_process\n"
+        "from auricle.workers.child.channel import prepare_process\n"
         "prepare_process()\n"
         "print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))\n"  # PR_GET_DUMPABLE
     )
@@ -224,7 +224,7 @@ def test_it_dies_with_its_parent_even_when_it_hangs() -> None:
         "import subprocess, sys, time\n"
         "child = subprocess.Popen([sys.executable, '-c', '''\n"
         "import time\n"
-        "from auricle.workers.process.channel import prepare_process\n"
+        "from auricle.workers.child.channel import prepare_process\n"
         "prepare_process()\n"
         'print("prepared", flush=True)\n'
         "time.sleep(1000)\n"

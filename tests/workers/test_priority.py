@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from auricle.workers.process.priority import NICENESS, lower_priority
+from auricle.workers.priority import NICENESS, lower_priority
 
 pytestmark = [
     pytest.mark.process,

@@ -1,7 +1,7 @@
 import msgspec
 import pytest
 
-from auricle.workers.process.framing import LENGTH, decode, pack
+from auricle.workers.wire.framing import LENGTH, decode, pack
 
 pytestmark = pytest.mark.unit
 

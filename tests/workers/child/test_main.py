@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from auricle.workers.process.channel import EXIT_CRASHED, EXIT_STOPPED
-from auricle.workers.process.messages import StartFailed
+from auricle.workers.child.channel import EXIT_CRASHED, EXIT_STOPPED
 from auricle.workers.sandbox.confinement import SandboxPolicy
 from auricle.workers.sandbox.landlock import version
+from auricle.workers.wire.messages import StartFailed
 from tests.support.child import Child
 
 pytestmark = pytest.mark.process
 
 MODULE = """
 import os
-from auricle.workers.process.messages import StartFailed
+from auricle.workers.wire.messages import StartFailed
 
 def met(action):
     try:
@@ -67,7 +67,7 @@ def test_a_worker_that_is_not_there_ends_as_a_crash() -> None:
 @pytest.mark.skipif("sys.platform != 'linux'")
 def test_it_is_sandboxed_before_a_library_starts_threads() -> None:
     code = (
-        "import sys, auricle.workers.process.child;"
+        "import sys, auricle.workers.child.main;"
         "print('numpy' in sys.modules, len(__import__('os').listdir('/proc/self/task')))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

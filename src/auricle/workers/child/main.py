@@ -1,4 +1,4 @@
-"""Entry point of every worker: ``python -m auricle.workers.process.child MODULE [POLICY]``.
+"""Entry point of every worker: ``python -m auricle.workers.child.main MODULE [POLICY]``.
 
 The process enters its sandbox before it imports MODULE, because libraries start threads on import
 and the sandbox would not cover these. MODULE's ``serve`` then communicates with the pool. Without
@@ -8,7 +8,7 @@ a POLICY (:class:`auricle.workers.sandbox.confinement.SandboxPolicy`) there is n
 import importlib
 import sys
 
-from auricle.workers.process.channel import Channel, run_child
+from auricle.workers.child.channel import Channel, run_child
 from auricle.workers.sandbox.confinement import SandboxPolicy, enter, seal
 
 

@@ -3,8 +3,8 @@ import pytest
 
 from auricle.values.types import Segment, Transcript
 from auricle.workers.kinds.asr.messages import FROM_CHILD, BatchDone, JobDone
-from auricle.workers.process.framing import LENGTH, decode, pack
-from auricle.workers.process.messages import WorkDone
+from auricle.workers.wire.framing import LENGTH, decode, pack
+from auricle.workers.wire.messages import WorkDone
 
 pytestmark = pytest.mark.unit
 

@@ -6,14 +6,14 @@ import sys
 
 import pytest
 
-from auricle.workers.process import heap
-from auricle.workers.process.heap import MAX_BUSY_S, HeapKeeper
+from auricle.workers.child import heap
+from auricle.workers.child.heap import MAX_BUSY_S, HeapKeeper
 
 pytestmark = pytest.mark.process
 
 GROW_AND_TRIM = """
-from auricle.workers.process import heap
-from auricle.workers.process.channel import rss_bytes
+from auricle.workers.child import heap
+from auricle.workers.child.channel import rss_bytes
 
 blocks = [bytearray(100_000) for _ in range(1000)]
 last = bytearray(100_000)
@@ -27,7 +27,7 @@ print(kept - rss_bytes())
 REUSE_AND_TRIM = """
 import resource
 import numpy as np
-from auricle.workers.process import heap
+from auricle.workers.child import heap
 
 
 def faults():

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from auricle.workers.process.handover import (
+from auricle.workers.wire.handover import (
     FILES_VARIABLE,
     FileReceiver,
     FileSender,

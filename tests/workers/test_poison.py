@@ -3,7 +3,7 @@ import pytest
 
 from auricle.values.errors import PoisonJob, RateLimited
 from auricle.values.types import ANONYMOUS, ClientId
-from auricle.workers.process.poison import (
+from auricle.workers.poison import (
     COMMON_SIGNATURE,
     MAX_REMEMBERED,
     MAX_SIGNATURES,
