@@ -47,6 +47,10 @@ class Speakers:
     def hold(self, utterance: int, now: float, load: float) -> bool:
         return utterance in self.waiting
 
+    @property
+    def labeller(self) -> "Speakers":
+        return self
+
     def labelled(self, final: Final) -> Final:
         return replace(final, speaker=2)
 

@@ -109,7 +109,7 @@ def test_where_speakers_are_not_told_apart_each_request_is_answered_by_a_warning
     assert it.request(SpeakerOptions()) is UNAVAILABLE
     it.receive(1, END, segmenter(), 0.0)
     assert not it.hold(1, 0.0, 0.0)
-    assert it.labelled(FINAL) is FINAL
+    assert it.labeller.labelled(FINAL) is FINAL
     assert (it.continue_known, it.has_voices, it.voices()) == (False, True, b"known")
     assert (it.wake_at(0.0, 0.0), it.delay_end(0.0, 0.0)) == (inf, False)
 

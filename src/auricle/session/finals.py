@@ -54,7 +54,7 @@ class Finals:
         assert final is not None, "it is ready"
         self._warn_of_language(channel)
         if self.speakers.has_started:
-            final = self._sent(self.speakers.labelled(final))
+            final = self._sent(self.speakers.labeller.labelled(final))
         self.journal.add(final)
         self.outbox.put(final)
         return True

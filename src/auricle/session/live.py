@@ -329,7 +329,7 @@ class LiveSession:
                 each.recognition.job_done(job_id, result, now) for each in self.channels
             )
         if isinstance(result, SpeakerEmbeddings | AuricleError):
-            self.speakers.job_done(job_id, result, now)
+            self.speakers.labeller.job_done(job_id, result, now)
         if isinstance(result, float | AuricleError):
             self._outbox.put_all(each.turn_judged(job_id, result, now) for each in self.channels)
         self._settle()
@@ -443,7 +443,7 @@ class LiveSession:
             self._mark()
             self._report_finalized()
         if self.speakers.has_started:
-            jobs = self.speakers.due_jobs(self._now, is_live=not self.is_ahead)
+            jobs = self.speakers.labeller.due_jobs(self._now, is_live=not self.is_ahead)
             self._outbox.put_all([map(Submit, jobs)])
             self._finals.revise(is_over=self._may_close)
         self._outbox.put_all(each.recognition.poll(self._now) for each in self.channels)

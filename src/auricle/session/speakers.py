@@ -9,10 +9,9 @@ from collections.abc import Sequence
 from auricle.audio.endpointer import Pause, UtteranceEnd
 from auricle.session.output import Prepare
 from auricle.session.utterances.segmenter import SpeechSegmenter
-from auricle.values.errors import AuricleError
 from auricle.values.events import Final, FinalSpeakers, SpeakerRevision, Warned, WarningCode
 from auricle.values.speakers import NO_LABELLER, SpeakerLabelling
-from auricle.values.types import ClientId, EmbedJob, JobId, SpeakerEmbeddings, SpeakerOptions
+from auricle.values.types import ClientId, EmbedJob, SpeakerOptions
 
 LAST_PATIENCE_S = 5.0
 """Maximum delay of the end of a session by its last speakers. A worker that has died is back in
@@ -38,6 +37,7 @@ class SessionSpeakers:
 
     Attributes:
         has_started: Whether speakers were requested; before, nothing is due and nothing waits.
+        labeller: Finds the speakers of the session.
         is_labelling: Whether utterances that start or end now are labelled.
     """
 
@@ -48,7 +48,7 @@ class SessionSpeakers:
         self._session = session
         self._client = client
         self._known_voices = known_voices
-        self._labeller = NO_LABELLER
+        self.labeller = NO_LABELLER
         self.has_started = self.is_labelling = False
 
     @property
@@ -59,7 +59,7 @@ class SessionSpeakers:
     @property
     def labelled_finals(self) -> int:
         """Number of finals with speakers; if it is the same, so are the voices."""
-        return self._labeller.labelled_finals
+        return self.labeller.labelled_finals
 
     @property
     def has_voices(self) -> bool:
@@ -68,7 +68,7 @@ class SessionSpeakers:
 
     def voices(self) -> bytes:
         """Return the voices of all speakers so far, also of a lost session; empty: no voice."""
-        return self._labeller.voices() if self.labelled_finals else self._known_voices
+        return self.labeller.voices() if self.labelled_finals else self._known_voices
 
     def request(self, options: SpeakerOptions | None) -> Prepare | Warned | None:
         """Label later utterances, or stop to (``None``); return what follows from it."""
@@ -79,7 +79,7 @@ class SessionSpeakers:
         if not is_available:
             return UNAVAILABLE
         self.has_started = True
-        self._labeller = self._labelling.label_session(
+        self.labeller = self._labelling.label_session(
             self._session, self._client, options, self._known_voices
         )
         return Prepare(EmbedJob)
@@ -98,17 +98,9 @@ class SessionSpeakers:
         if not self.is_labelling:
             return
         pcm = segmenter.read(event.start_sample, event.end_sample)
-        is_over, labeller = isinstance(event, UtteranceEnd), self._labeller
+        is_over, labeller = isinstance(event, UtteranceEnd), self.labeller
         receive = labeller.utterance_ended if is_over else labeller.utterance_paused
         receive(number, pcm, event.start_sample, event.voiced, now)
-
-    def job_done(self, job_id: JobId, result: SpeakerEmbeddings | AuricleError, now: float) -> None:
-        """Receive the result of a job; results of unknown jobs are ignored."""
-        self._labeller.job_done(job_id, result, now)
-
-    def due_jobs(self, now: float, *, is_live: bool) -> Sequence[EmbedJob]:
-        """Return the jobs that are due; ``is_live``: whether audio arrives in real time."""
-        return self._labeller.due_jobs(now, is_live=is_live)
 
     def wake_at(self, stopped_at: float, now: float) -> float:
         """Return when jobs are due, or something that waits for speakers waits no longer.
@@ -117,7 +109,7 @@ class SessionSpeakers:
             stopped_at: When the audio ended, if all finals were sent; otherwise infinity.
             now: Monotonic time in seconds.
         """
-        wake_at = self._labeller.wake_at
+        wake_at = self.labeller.wake_at
         delays = self.delay_end(stopped_at, now)
         return min(wake_at, stopped_at + LAST_PATIENCE_S) if delays else wake_at
 
@@ -126,11 +118,7 @@ class SessionSpeakers:
 
         While recognition is behind, it does not: a revision follows.
         """
-        return load <= MAX_PATIENT_LOAD and self._labeller.holds(utterance, now)
-
-    def labelled(self, final: Final) -> Final:
-        """Return a final, which is sent now, with its speakers if they are known."""
-        return self._labeller.labelled(final)
+        return load <= MAX_PATIENT_LOAD and self.labeller.holds(utterance, now)
 
     def revised(self, *, is_over: bool) -> Sequence[Final]:
         """Return the finals whose speakers have changed since they were sent.
@@ -139,21 +127,21 @@ class SessionSpeakers:
             is_over: Whether no more speech follows.
         """
         if is_over:
-            self._labeller.finish()
-        return self._labeller.revised()
+            self.labeller.finish()
+        return self.labeller.revised()
 
     def revision_until(self, id: int) -> SpeakerRevision | None:
         """Return all revisions of finals up to an id, for a client that resumes."""
-        revised = self._labeller.revised_before(id)
+        revised = self.labeller.revised_before(id)
         return revision(revised) if revised else None
 
     def take_warning(self) -> Warned | None:
         """Return a warning if a voice stays unknown since the last call."""
-        return UNAVAILABLE if self._labeller.take_unknown() else None
+        return UNAVAILABLE if self.labeller.take_unknown() else None
 
     def delay_end(self, stopped_at: float, now: float) -> bool:
         """Return whether the end of the session waits for the speakers of its last finals."""
-        return not self._labeller.is_settled and now < stopped_at + LAST_PATIENCE_S
+        return not self.labeller.is_settled and now < stopped_at + LAST_PATIENCE_S
 
 
 def revision(finals: Sequence[Final]) -> SpeakerRevision:

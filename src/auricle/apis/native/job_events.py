@@ -3,11 +3,11 @@
 import anyio
 import msgspec
 from starlette.requests import ClientDisconnect
-from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from auricle.apis.native.job_bodies import JobBody, body_of
 from auricle.server.http.request_log import request_log
+from auricle.server.http.responses import StreamedResponse
 from auricle.server.job_followers import Followed
 from auricle.server.jobs.background_jobs.jobs import BackgroundJobs
 from auricle.server.jobs.background_jobs.requests import find_job
@@ -20,7 +20,7 @@ from auricle.values.types import ClientId
 _COMMENT = b": still working\n\n"
 
 
-class JobEvents(Response):
+class JobEvents(StreamedResponse):
     """A response with an event for each change of a job; the last one has its result.
 
     The stream also ends if the job is deleted or the server drains: its client asks again.
@@ -32,15 +32,10 @@ class JobEvents(Response):
         job: The job's present state.
     """
 
-    media_type = "text/event-stream"
-    charset = "utf-8"
-
     def __init__(
         self, jobs: BackgroundJobs, lifecycle: Lifecycle, client: ClientId, job: JobBody
     ) -> None:
-        self.status_code = 200
-        self.background = None
-        self.init_headers({"cache-control": "no-cache", "x-accel-buffering": "no"})
+        super().__init__({"cache-control": "no-cache"})
         self._jobs = jobs
         self._lifecycle = lifecycle
         self._client = client
@@ -53,13 +48,7 @@ class JobEvents(Response):
             Overloaded: There are too many streams.
         """
         with self._jobs.followers.follow(self._client, self._job["job_id"]) as followed:
-            await send(
-                {
-                    "type": "http.response.start",
-                    "status": self.status_code,
-                    "headers": self.raw_headers,
-                }
-            )
+            await self.begin(send)
             try:
                 async with while_connected(receive):
                     await self._stream(followed, send)

@@ -23,7 +23,9 @@ NO_STORE = {"cache-control": "no-store"}
 Ttl = Annotated[float, msgspec.Meta(ge=1, le=MAX_TTL_S, multiple_of=1)]
 
 
-class _TokenFields(msgspec.Struct):
+class TokenFields(msgspec.Struct):
+    """The body of a request for a token."""
+
     ttl_s: Ttl = DEFAULT_TTL_S
 
 
@@ -35,7 +37,6 @@ class _Token(TypedDict):
 def routes(service: Service) -> APIRouter:
     """Return the routes of a server."""
     router = APIRouter(default_response_class=Response)
-    access, pause_s = service.access, service.settings.server.body_timeout_s
 
     @router.post(
         "/v1/auth/token",
@@ -44,14 +45,22 @@ def routes(service: Service) -> APIRouter:
             200: answer("The token.", _Token),
             **refusals(ErrorResponse, *POSTED),
         },
-        openapi_extra=json_body(_TokenFields),
+        openapi_extra=json_body(TokenFields),
     )
     async def post_token(request: Request) -> Response:
         """Return a token that replaces the request's key for ``ttl_s`` seconds."""
-        access.admit(request)
-        body = await read_json(request.receive, max_bytes=MAX_BODY_BYTES, pause_s=pause_s)
-        ttl_s = int(decode_json(body, _TokenFields, "body").ttl_s)
-        token = access.keyring.issue_token(request.headers, ttl_s, now=time.time())
+        token, ttl_s = await issue_token(service, request, TokenFields)
         return json_response(_Token(token=token, expires_in_s=ttl_s), headers=NO_STORE)
 
     return router
+
+
+async def issue_token(
+    service: Service, request: Request, fields: type[TokenFields]
+) -> tuple[str, int]:
+    """Return a token that replaces the key of a request, and its lifetime in seconds."""
+    service.access.admit(request)
+    pause_s = service.settings.server.body_timeout_s
+    body = await read_json(request.receive, max_bytes=MAX_BODY_BYTES, pause_s=pause_s)
+    ttl_s = int(decode_json(body, fields, "body").ttl_s)
+    return service.access.keyring.issue_token(request.headers, ttl_s, now=time.time()), ttl_s

@@ -11,18 +11,18 @@ from contextlib import AbstractContextManager
 
 import anyio
 from starlette.requests import ClientDisconnect
-from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from auricle.apis.readers.feed import FeedCursor
 from auricle.apis.readers.notifier import Notifier
 from auricle.server.http.request_log import request_log
+from auricle.server.http.responses import StreamedResponse
 from auricle.server.http.uniform_routes import is_head
 from auricle.server.net.peer import BodyWriter, body_writer_of
 from auricle.system.asgi import while_connected
 
 
-class FeedStream(Response):
+class FeedStream(StreamedResponse):
     """The events of a feed until it ends, the reader leaves, or its token expires or is withdrawn.
 
     Args:
@@ -35,8 +35,6 @@ class FeedStream(Response):
         is_withdrawn: Returns whether the reader's token was withdrawn, which ends the response.
     """
 
-    charset = "utf-8"
-
     def __init__(
         self,
         cursor: FeedCursor,
@@ -47,10 +45,7 @@ class FeedStream(Response):
         reading: AbstractContextManager[None],
         is_withdrawn: Callable[[], bool],
     ) -> None:
-        self.status_code = 200
-        self.background = None
-        self.media_type = media_type
-        self.init_headers({"cache-control": "no-store", "x-accel-buffering": "no"})
+        super().__init__({"cache-control": "no-store"}, media_type)
         self._cursor = cursor
         self._notifier = notifier
         self._start = start
@@ -65,13 +60,7 @@ class FeedStream(Response):
             Overloaded: There are too many readers.
         """
         with self._reading:
-            await send(
-                {
-                    "type": "http.response.start",
-                    "status": self.status_code,
-                    "headers": self.raw_headers,
-                }
-            )
+            await self.begin(send)
             try:
                 if not is_head(scope):
                     async with while_connected(receive):

@@ -9,12 +9,12 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import anyio
 from starlette.requests import ClientDisconnect
-from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from auricle.files.transcribe import FileProgress, FileTranscript, OnProgress
 from auricle.server.http.errors import CLIENT_VISIBLE_ERRORS, code_of, log_unexpected
 from auricle.server.http.request_log import request_log
+from auricle.server.http.responses import StreamedResponse
 from auricle.server.jobs.intake import UploadContext
 from auricle.system.asgi import while_connected
 from auricle.system.groups import first_error
@@ -26,7 +26,7 @@ _COMMENT = b": still working\n\n"
 _CLOSE_S = 1.0
 
 
-class EventStream(Response):
+class EventStream(StreamedResponse):
     """A response of server-sent events; see the module.
 
     Args:
@@ -39,9 +39,6 @@ class EventStream(Response):
         headers: Additional response headers.
     """
 
-    media_type = "text/event-stream"
-    charset = "utf-8"
-
     def __init__(
         self,
         context: UploadContext,
@@ -52,11 +49,7 @@ class EventStream(Response):
         encode_error: Callable[[BaseException], bytes],
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        self.status_code = 200
-        self.background = None
-        self.init_headers(
-            {"cache-control": "no-cache", "x-accel-buffering": "no", **(headers or {})}
-        )
+        super().__init__({"cache-control": "no-cache", **(headers or {})})
         self._context = context
         self._resources = context.resources.pop_all()
         self._recognise = recognise
@@ -139,11 +132,5 @@ class EventStream(Response):
     async def _send(self, send: Send, body: bytes, *, is_last: bool = False) -> None:
         if not self._has_begun:
             self._has_begun = True
-            await send(
-                {
-                    "type": "http.response.start",
-                    "status": self.status_code,
-                    "headers": self.raw_headers,
-                }
-            )
+            await self.begin(send)
         await send({"type": "http.response.body", "body": body, "more_body": not is_last})
