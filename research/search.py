@@ -20,9 +20,14 @@ from typing import Any
 
 import numpy as np
 
+from auricle.apis.transcripts.stored.transcripts import (
+    Filter,
+    KeptSegment,
+    KeptTranscript,
+    Transcripts,
+)
 from auricle.ledger.databases.database import Database
 from auricle.ledger.databases.sqlite import SqliteDatabase
-from auricle.ledger.transcripts import Filter, KeptSegment, KeptTranscript, Transcripts
 from auricle.values.types import ClientId
 from bench.lib.report import command_line, publish, show_targets
 from tests.support.postgres import postgres_server, programs

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from auricle.apis.transcripts.stored.transcripts import KeptSegment, KeptTranscript, Transcripts
 from auricle.ledger.databases.sqlite import SqliteDatabase
-from auricle.ledger.transcripts import KeptSegment, KeptTranscript, Transcripts
 from auricle.values.types import ClientId
 from tests.support.command import completed, environment, serving
 

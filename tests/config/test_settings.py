@@ -138,24 +138,3 @@ def test_every_setting_is_described_and_named_once() -> None:
 def test_no_setting_is_endless_by_default() -> None:
     numbers = [d.default for _, d in fields() if isinstance(d.default, int | float)]
     assert all(math.isfinite(number) for number in numbers)
-
-
-def test_the_journal_requires_kept_transcripts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AURICLE_JOURNAL_AUDIO", "1")
-    with pytest.raises(SetupError, match="AURICLE_JOURNAL_AUDIO: .*AURICLE_KEEP_TRANSCRIPTS=1"):
-        Settings.load()
-    monkeypatch.setenv("AURICLE_KEEP_TRANSCRIPTS", "1")
-    assert Settings.load().ledger.journal_audio
-
-
-@pytest.mark.parametrize("missing", ["AURICLE_KEEP_TRANSCRIPTS", "AURICLE_WEBHOOK_SECRET"])
-def test_a_receiver_of_transcripts_needs_transcripts_and_a_secret(
-    monkeypatch: pytest.MonkeyPatch, missing: str
-) -> None:
-    monkeypatch.setenv("AURICLE_TRANSCRIPT_WEBHOOK_URL", "https://a.example/")
-    monkeypatch.setenv("AURICLE_KEEP_TRANSCRIPTS", "1")
-    monkeypatch.setenv("AURICLE_WEBHOOK_SECRET", "x" * 32)
-    assert Settings.load().ledger.transcript_webhook_url == "https://a.example/"
-    monkeypatch.delenv(missing)
-    with pytest.raises(SetupError, match=missing):
-        Settings.load()

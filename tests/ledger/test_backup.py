@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from auricle.apis.transcripts.stored.transcripts import KeptSegment, KeptTranscript, Transcripts
 from auricle.ledger.audio.directory import AudioDirectory
 from auricle.ledger.backup import Copied, back_up, restore
 from auricle.ledger.databases.sqlite import FILE_NAME, SqliteDatabase
@@ -17,7 +18,6 @@ from auricle.ledger.job import JobState, Outcome
 from auricle.ledger.lease import claim_of
 from auricle.ledger.quota import Quota
 from auricle.ledger.store import Ledger
-from auricle.ledger.transcripts import KeptSegment, KeptTranscript, Transcripts
 from auricle.values.errors import LedgerCorrupt, LedgerForeign, LedgerInUse, SetupError
 from auricle.values.types import ClientId
 from tests.support.ledger import a_spec, damage

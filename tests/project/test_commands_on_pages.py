@@ -133,7 +133,7 @@ def test_python_and_json_on_a_page_are_valid(path: Path) -> None:
 # What the pages show, tried with a real server.
 
 NOT_RUN = {
-    "/speakers/0": "needs a speaker: tests/apis/native/test_transcripts.py",
+    "/speakers/0": "needs a speaker: tests/apis/transcripts/test_routes.py",
     "/speakers/2": "needs three speakers: the same tests",
     "/paragraphs": "needs speech of a speaker at these times: the same tests",
     "/inference": "needs the package of the example: tests/project/test_api_example.py",

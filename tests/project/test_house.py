@@ -6,8 +6,8 @@ from research.house import House
 
 pytestmark = pytest.mark.unit
 
-MAX_CORE_LINES = 31_200
-"""Code lines that the process of ``auricle serve`` can import without any optional folder; 31,116
+MAX_CORE_LINES = 29_000
+"""Code lines that the process of ``auricle serve`` can import without any optional folder; 28,985
 measured. Who makes the core larger changes this number, and says why."""
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from anyio import to_thread
 
-from auricle.server.live.audio_journal.file import read_journal
+from auricle.apis.transcripts.audio_journal.file import read_journal
 from tests.support.command import serving
 from tests.support.scripted_engine import answer
 from tests.support.service import poll_until

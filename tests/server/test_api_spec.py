@@ -21,7 +21,7 @@ def test_clients_of_ports_without_keys_have_the_name_of_the_api() -> None:
 def test_an_api_needs_a_name_and_routes_only() -> None:
     spec = ApiSpec(name="toy", title="Toy", page="toy.md", mount=lambda server: MountedApi())
     optional = (spec.ports, spec.sources, spec.products, spec.followers, spec.client_checks())
-    assert not any(optional)
+    assert not any((*optional, spec.job_answers(), spec.result_keepers))
 
 
 def test_routes_without_a_heading_have_the_title_of_their_api() -> None:

@@ -62,7 +62,7 @@ async def test_a_busy_database_does_not_stop_the_server_from_ending(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("auricle.server.opening.CLOSE_S", 0.01)
-    settings = LedgerSettings(state_dir=tmp_path / "state", keep_transcripts=True)
+    settings = LedgerSettings(state_dir=tmp_path / "state")
     began, release = threading.Event(), threading.Event()
 
     def work(_: Transaction) -> None:
@@ -70,7 +70,7 @@ async def test_a_busy_database_does_not_stop_the_server_from_ending(
         release.wait(20)
 
     async with opened(tmp_path, ledger=settings) as service:
-        database = service.state.storage.transcripts._database
+        database = service.state.storage.database
         writer = threading.Thread(target=lambda: database.write("slow", work))
         writer.start()
         await to_thread.run_sync(began.wait)

@@ -10,8 +10,8 @@ from auricle.server.dialect_session import Streams
 from auricle.server.jobs.background_jobs.jobs import BackgroundJobs
 from auricle.server.jobs.background_jobs.work import JobWork
 from auricle.server.jobs.intake import Uploads
-from auricle.server.live.registry import LiveStorage
 from auricle.server.recognition import Recognition
+from auricle.server.result_keepers import ResultKeeper
 from auricle.server.service import Backends, Service
 from auricle.server.storage import Storage
 from auricle.values.optional_workers import OptionalWorkers
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.unit
     "part",
     [
         *(Service, Access, Recognition, Storage, Uploads, BackgroundJobs, JobWork, Streams),
-        *(Backends, OptionalWorkers, LiveStorage),
+        *(Backends, OptionalWorkers, ResultKeeper),
     ],
 )
 def test_parts_are_frozen_and_none_is_optional(part: type) -> None:

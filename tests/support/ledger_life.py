@@ -10,14 +10,18 @@ import signal
 import sys
 from pathlib import Path
 
+from auricle.apis.transcripts.stored.events import TranscriptEvents
+from auricle.apis.transcripts.stored.transcripts import (
+    KeptSegment,
+    KeptTranscript,
+    store_transcript,
+)
 from auricle.ledger.databases.database import Transaction
 from auricle.ledger.events import StoredEvents
 from auricle.ledger.job import JobState, Outcome
 from auricle.ledger.lease import claim_of
 from auricle.ledger.quota import Quota
 from auricle.ledger.store import Ledger
-from auricle.ledger.transcript_events import TranscriptEvents
-from auricle.ledger.transcripts import KeptSegment, KeptTranscript, store_transcript
 from tests.support.ledger import a_spec, open_at, open_audio_at
 
 NOW = 1.8e9

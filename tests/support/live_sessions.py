@@ -18,7 +18,8 @@ from auricle.engines.models import ModelTable
 from auricle.server.access.rate_limits import NO_OWN_LIMITS, KeyLimits, RateLimiter
 from auricle.server.live.admission.memory import CapacityMemory, Machine
 from auricle.server.live.followers import SessionFollowers
-from auricle.server.live.registry import LiveSessions, LiveStorage
+from auricle.server.live.kept_voices import KeptVoices
+from auricle.server.live.registry import LiveSessions
 from auricle.server.live.runner import LiveRunner
 from auricle.server.live.session_secrets import SessionSecrets
 from auricle.server.telemetry.live_metrics import LiveMetrics
@@ -63,7 +64,6 @@ async def sessions(
     id_prefix: str = "",
     models: ModelTable | None = None,
     workers: OptionalWorkers = NO_OPTIONAL_WORKERS,
-    storage: LiveStorage | None = None,
     followers: Mapping[str, SessionFollowers] = MappingProxyType({}),
 ) -> AsyncIterator[Sessions]:
     registry, transcriber = CollectorRegistry(), FakeTranscriber()
@@ -82,7 +82,7 @@ async def sessions(
             rate_limiter,
             SessionSecrets(b"a key of this server" * 2, time.monotonic(), id_prefix),
             CapacityMemory(directory, Machine(), settings.live_speakers),
-            storage or LiveStorage(),
+            KeptVoices(),
             followers,
         )
         async with anyio.create_task_group() as group:

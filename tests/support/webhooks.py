@@ -30,7 +30,8 @@ def sending(folder: Path, **settings: Any) -> LedgerSettings:
 
 @pytest.fixture
 async def running(tmp_path: Path) -> AsyncIterator[Live]:
-    async with live(tmp_path / "spool", ledger=sending(tmp_path, keep_transcripts=True)) as started:
+    ledger = sending(tmp_path)
+    async with live(tmp_path / "spool", ledger=ledger, keep_transcripts=True) as started:
         yield started
 
 

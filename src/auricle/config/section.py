@@ -53,6 +53,14 @@ class Section(BaseSettings):
     options: ClassVar[tuple[str, ...]] = ()
     common: ClassVar[tuple[str, ...]] = ()
 
+    def problems(self, core: Mapping[str, object]) -> Mapping[str, str]:
+        """Return which fields of an optional section contradict the core's settings, and why.
+
+        Args:
+            core: The values of all sections of the core, by field name.
+        """
+        return {}
+
     @classmethod
     def variables(cls) -> Mapping[str, FieldInfo]:
         """Return the names and definitions of the fields that variables set."""

@@ -19,7 +19,6 @@ from pydantic import (
     IPvAnyNetwork,
     SecretStr,
     ValidationError,
-    ValidationInfo,
     field_validator,
 )
 from pydantic.fields import FieldInfo
@@ -393,7 +392,7 @@ class LedgerSettings(Section):
     """The database, and what is kept in it."""
 
     title = "Storage"
-    common = ("state_dir", "keep_transcripts")
+    common = ("state_dir",)
 
     state_dir: Path | None = Field(
         None,
@@ -405,25 +404,6 @@ class LedgerSettings(Section):
         description="URL of a database that several gateways share; none: SQLite in the state "
         "directory.",
     )
-    keep_transcripts: bool = Field(
-        False, description="Keep transcripts of live sessions and jobs, for /v1/transcripts."
-    )
-    keep_transcripts_s: float = Field(
-        30 * 24 * 3600, gt=0, description="Retention of kept transcripts, in seconds."
-    )
-    journal_audio: bool = Field(
-        False,
-        description="Keep the audio of open utterances on disk until their finals are stored, for "
-        "clients that can't resume; requires AURICLE_KEEP_TRANSCRIPTS.",
-    )
-
-    @field_validator("journal_audio")
-    @classmethod
-    def _check_journal(cls, journal_audio: bool, info: ValidationInfo) -> bool:
-        if journal_audio and not info.data.get("keep_transcripts"):
-            raise ValueError(f"requires {variable('keep_transcripts')}=1")
-        return journal_audio
-
     webhook_secret: SecretStr | None = Field(
         None,
         min_length=MIN_SECRET_CHARACTERS,
@@ -433,20 +413,6 @@ class LedgerSettings(Section):
     webhook_allow_private: bool = Field(
         False, description="Also send webhooks to private and loopback addresses."
     )
-    transcript_webhook_url: str | None = Field(
-        None,
-        description="URL that gets the webhook `transcript.kept` of every key; requires "
-        "AURICLE_KEEP_TRANSCRIPTS and AURICLE_WEBHOOK_SECRET.",
-    )
-
-    @field_validator("transcript_webhook_url")
-    @classmethod
-    def _check_transcript_webhook(cls, url: str | None, info: ValidationInfo) -> str | None:
-        for name in ("keep_transcripts", "webhook_secret"):
-            if url is not None and not info.data.get(name):
-                raise ValueError(f"requires {variable(name)}")
-        return url
-
     key_jobs: int = Field(
         10_000, ge=1, description="Maximum unfinished jobs (`wait=0`) per key; more get a 503."
     )
@@ -545,9 +511,15 @@ class Settings:
         problems: list[str] = []
         core = {name: _read(section, options, problems) for name, section in _CORE.items()}
         others = {section: _read(section, options, problems) for section in optional_sections()}
+        read = cls(**core, optional=others)  # type: ignore[arg-type]  # _CORE has the fields' own classes
+        if not problems:
+            values = {name: value for part in _CORE for name, value in getattr(read, part)}
+            for section in read.optional.values():
+                found = section.problems(values).items()
+                problems += [_problem(name, problem, options) for name, problem in found]
         if problems:
             raise SetupError(f"Invalid settings: {'; '.join(problems)}")
-        return cls(**core, optional=others)  # type: ignore[arg-type]  # _CORE has the fields' own classes
+        return read
 
     def section(self, section: type[AnySection]) -> AnySection:
         """Return the section of an optional folder."""

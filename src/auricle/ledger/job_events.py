@@ -7,6 +7,8 @@ from auricle.ledger.job import Job
 from auricle.ledger.outbox import Delivery, Event, new_delivery
 
 PROGRESS = "job.progress"
+KEPT = "transcript.kept"
+"""The result is kept; queued by what keeps it."""
 
 _SUBJECTS = "jobs/"
 

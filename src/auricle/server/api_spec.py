@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from auricle.server.http.errors import Refusal
     from auricle.server.job_answers import JobAnswers
     from auricle.server.live.followers import FollowerContext, SessionFollowers
+    from auricle.server.result_keepers import ResultKeeper
     from auricle.server.service import Service
 
     OpenFollowers = Callable[[FollowerContext], AbstractAsyncContextManager[SessionFollowers]]
@@ -132,6 +133,7 @@ class ApiSpec:
         followers: Open what follows the live sessions of a server, by the name of the API.
         client_checks: Returns the programs whose use of it ``auricle doctor`` can check.
         job_answers: Returns how it answers background jobs, by the name in their stored format.
+        result_keepers: Return what keeps the results of all background jobs.
     """
 
     name: str
@@ -145,6 +147,7 @@ class ApiSpec:
     followers: "Mapping[str, OpenFollowers]" = field(default_factory=dict)
     client_checks: Callable[[], Sequence[ClientProfile]] = tuple
     job_answers: "Callable[[], Mapping[str, JobAnswers]]" = dict
+    result_keepers: "Sequence[Callable[[Settings], ResultKeeper]]" = ()
 
 
 def reserved_clients(apis: Iterable[ApiSpec]) -> frozenset[ClientId]:

@@ -34,12 +34,12 @@ class ReportedJob:
     Attributes:
         job: The job.
         delivery: The webhook.
-        keeps_transcripts: Whether the server keeps the transcripts of jobs.
+        keeps_results: Whether the server keeps the results of jobs as transcripts.
     """
 
     job: Job
     delivery: Delivery
-    keeps_transcripts: bool = False
+    keeps_results: bool = False
 
 
 @dataclass(frozen=True, slots=True)

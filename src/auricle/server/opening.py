@@ -11,17 +11,15 @@ import msgspec
 import structlog
 from anyio import CapacityLimiter, to_thread
 
-from auricle.config.section import variable
 from auricle.config.settings import LedgerSettings, ServerSettings, Settings, spool_directory
 from auricle.ledger.databases.database import Database
 from auricle.ledger.events import StoredEvents
 from auricle.ledger.job import JobState, Outcome
 from auricle.ledger.location import open_audio, open_database
 from auricle.ledger.store import REFUSALS, Ledger
-from auricle.ledger.transcripts import Transcripts
 from auricle.ledger.voices import StoredVoices
 from auricle.ledger.webhooks.deliveries import WebhookRunner
-from auricle.ledger.webhooks.request import check_callback_url, secret_of_owner
+from auricle.ledger.webhooks.request import secret_of_owner
 from auricle.ledger.webhooks.sender import WebhookSender
 from auricle.server.access.key_file import read_keys
 from auricle.server.access.key_style import KeyStyle
@@ -30,14 +28,13 @@ from auricle.server.http.errors import error_body
 from auricle.server.job_answers import JobAnswers
 from auricle.server.jobs.background_jobs.jobs import NoWebhooks, Webhooks
 from auricle.server.jobs.webhooks import payload_of
-from auricle.server.live.audio_journal.journal import AudioJournal, delete_left, has_left
 from auricle.server.live.kept_voices import REWRITE_S, KeptVoices
 from auricle.server.live.session_secrets import RETURN_S, SessionSecrets
 from auricle.server.storage import Storage
 from auricle.server.telemetry.metrics import Metrics
 from auricle.server.telemetry.watched_database import WatchedDatabase
 from auricle.server.uploads.spool import SpoolDirectory
-from auricle.values.errors import BadRequest, LedgerUnusable, PoisonJob, SetupError
+from auricle.values.errors import LedgerUnusable, PoisonJob
 from auricle.values.speakers import SpeakerLabelling
 
 MAX_JOB_UPLOADS = 64
@@ -80,23 +77,10 @@ async def open_storage(settings: Settings, opened: AsyncExitStack) -> Storage:
         ledger,
         StoredEvents(database),
         audio,
-        Transcripts(database),
         CapacityLimiter(DATABASE_THREADS),
         CapacityLimiter(_accept_threads(stored)),
         CapacityLimiter(server.max_file_jobs),
     )
-
-
-async def open_journal(settings: LedgerSettings, opened: AsyncExitStack) -> AudioJournal | None:
-    """Open the journal if audio is written, or was left; ``opened`` closes it.
-
-    Raises:
-        LedgerReadOnly: Its directory can't be created.
-    """
-    journal = await to_thread.run_sync(_open_journal, settings)
-    if journal is not None:
-        opened.push_async_callback(_close, journal.close)
-    return journal
 
 
 def _open_ledger(settings: Settings, database: Database) -> Ledger:
@@ -133,17 +117,6 @@ def gateway_of(settings: Settings) -> str | None:
     return None if _shares_jobs(settings) and not gateway else gateway
 
 
-def _open_journal(settings: LedgerSettings) -> AudioJournal | None:
-    """Return the journal if audio is written, or was left by a process that has died."""
-    directory = settings.directory
-    if settings.keep_transcripts:
-        if settings.journal_audio or has_left(directory):
-            return AudioJournal.open(directory)
-    elif deleted := delete_left(directory):
-        _log.warning("journal_deleted", files=deleted)
-    return None
-
-
 def open_voices(settings: Settings, speakers: SpeakerLabelling, database: Database) -> KeptVoices:
     """Read the voices of the last run's sessions, and keep those of new ones."""
     gateway = gateway_of(settings)
@@ -174,15 +147,12 @@ async def open_webhooks(
     answers: Mapping[str, JobAnswers],
     metrics: Metrics,
     opened: AsyncExitStack,
+    *,
+    keeps_results: bool,
 ) -> Webhooks:
-    """Open what sends webhooks.
-
-    Raises:
-        SetupError: The operator's receiver is invalid or private.
-    """
+    """Open what sends webhooks."""
     if settings.webhook_secret is None:
         return NoWebhooks()
-    _check_receiver(settings)
     sender = await to_thread.run_sync(
         partial(WebhookSender, allow_private=settings.webhook_allow_private)
     )
@@ -191,22 +161,10 @@ async def open_webhooks(
     return WebhookRunner(
         storage.events,
         sender,
-        render=partial(
-            payload_of, storage.ledger, answers, keeps_transcripts=settings.keep_transcripts
-        ),
+        render=partial(payload_of, storage.ledger, answers, keeps_results=keeps_results),
         secret_of=partial(secret_of_owner, secret),
         note_attempt=metrics.count_webhook,
     )
-
-
-def _check_receiver(settings: LedgerSettings) -> None:
-    if (url := settings.transcript_webhook_url) is None:
-        return
-    name = variable("transcript_webhook_url")
-    try:
-        check_callback_url(url, allow_private=settings.webhook_allow_private, field=name)
-    except BadRequest as error:
-        raise SetupError(str(error)) from error
 
 
 def _accept_threads(settings: LedgerSettings) -> int:

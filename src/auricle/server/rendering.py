@@ -3,15 +3,12 @@
 The subtitles of an hour take a second of computing. Python runs one thread at a time, so a thread
 that computes delays the event loop at each of its system calls, and several threads do so in turn.
 Therefore a client has one rendering at a time, all of them together use at most half of the
-interpreter's time, and each ends soon after its client has left. Results are kept for a while: a
-request for the same version of a transcript computes nothing.
+interpreter's time, and each ends soon after its client has left.
 """
 
 import time
-from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Hashable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
@@ -27,8 +24,6 @@ T = TypeVar("T")
 MAX_RENDERINGS, MAX_RENDERINGS_PER_CLIENT = 4, 1
 """Each has a transcript in memory: some 200 MB for a day of speech with the times of words, whose
 objects the garbage collector visits again and again."""
-MAX_WAIT_S = 60.0
-"""Longest wait of a request for its turn."""
 RETRY_S = 10
 BURST_S = 0.002
 """CPU time between two pauses, in seconds; CPython switches threads every 5 ms by itself."""
@@ -36,10 +31,6 @@ MAX_PAUSE_S = 0.1
 """Longest pause, so that a rendering soon notices that its client has left."""
 SHORT_SAMPLES = 120 * SAMPLE_RATE_HZ
 """Speech whose transcript is written at once, in some 10 ms."""
-MAX_KEPT_BYTES = 16_000_000
-"""All results that are kept; one of more than a quarter is not."""
-KEPT_S = 60.0
-"""Retention of a result, in seconds."""
 
 
 class Renderer:
@@ -48,7 +39,6 @@ class Renderer:
     def __init__(self) -> None:
         self._slots = FairSemaphore(MAX_RENDERINGS, MAX_RENDERINGS_PER_CLIENT)
         self._threads = CapacityLimiter(MAX_RENDERINGS)
-        self._results = _Results()
 
     @property
     def running(self) -> int:
@@ -67,37 +57,20 @@ class Renderer:
         """
         if audio_samples <= SHORT_SAMPLES:
             return await to_thread.run_sync(work, do_nothing)
-        async with self._turn(client, None):
-            return await self._run(client, work)
+        async with self.turn(client):
+            return await self.run(client, work)
 
-    async def render_once(
-        self,
-        client: ClientId,
-        name: Hashable,
-        version: Hashable,
-        work: Callable[[GiveWay], bytes],
-    ) -> bytes:
-        """Return a rendering that is kept, or what ``work`` returns, in its turn.
+    @asynccontextmanager
+    async def turn(self, client: ClientId, max_wait_s: float | None = None) -> AsyncIterator[None]:
+        """Wait for a client's turn to call :meth:`run`, which lasts as long as the context.
 
         Args:
             client: The client.
-            name: What is rendered: the client's transcript, and the format.
-            version: Its version, read before this call; an earlier one is not returned.
-            work: Renders it, and calls its argument between small parts of the work.
+            max_wait_s: Longest wait, in seconds; ``None``: without a limit.
 
         Raises:
             Overloaded: Earlier requests of the client took too long.
         """
-        if (body := self._results.find(name, version)) is not None:
-            return body
-        async with self._turn(client, MAX_WAIT_S):
-            if (body := self._results.find(name, version)) is None:
-                body = await self._run(client, work)
-                self._results.keep(name, version, body)
-        return body
-
-    @asynccontextmanager
-    async def _turn(self, client: ClientId, max_wait_s: float | None) -> AsyncIterator[None]:
         try:
             with anyio.fail_after(max_wait_s):
                 await self._slots.enter(client)
@@ -110,7 +83,9 @@ class Renderer:
         finally:
             self._slots.leave(client)
 
-    async def _run(self, client: ClientId, work: Callable[[GiveWay], T]) -> T:
+    async def run(self, client: ClientId, work: Callable[[GiveWay], T]) -> T:
+        """Return what ``work`` returns, in a thread; only in a client's :meth:`turn`."""
+
         def paced() -> T:
             return work(_Pace(partial(self._slots.share, client)).give_way)
 
@@ -143,43 +118,3 @@ class _Pace:
         from_thread.check_cancelled()
         time.sleep(min(MAX_PAUSE_S, used_s * (2 / self._share() - 1)))
         self._paused_at_s = time.thread_time()
-
-
-@dataclass(frozen=True, slots=True)
-class _Result:
-    version: Hashable
-    body: bytes
-    expires_at: float
-
-
-@dataclass(slots=True)
-class _Results:
-    """Results by name, the one that was kept first at the front."""
-
-    _by_name: OrderedDict[Hashable, _Result] = field(default_factory=OrderedDict)
-    _size_bytes: int = 0
-
-    def find(self, name: Hashable, version: Hashable) -> bytes | None:
-        """Return the result of this version, ``None`` if it is not kept."""
-        self._expire()
-        result = self._by_name.get(name)
-        return None if result is None or result.version != version else result.body
-
-    def keep(self, name: Hashable, version: Hashable, body: bytes) -> None:
-        """Keep a result, in place of an earlier one of its name."""
-        if name in self._by_name:
-            self._size_bytes -= len(self._by_name.pop(name).body)
-        if len(body) > MAX_KEPT_BYTES // 4:
-            return
-        self._by_name[name] = _Result(version, body, time.monotonic() + KEPT_S)
-        self._size_bytes += len(body)
-        self._expire()
-
-    def _expire(self) -> None:
-        now = time.monotonic()
-        while self._by_name:
-            oldest = next(iter(self._by_name.values()))
-            if oldest.expires_at > now and self._size_bytes <= MAX_KEPT_BYTES:
-                return
-            self._by_name.popitem(last=False)
-            self._size_bytes -= len(oldest.body)

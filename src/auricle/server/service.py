@@ -17,7 +17,6 @@ from auricle.engines.models import Models
 from auricle.files.fair_semaphore import FairSemaphore
 from auricle.files.transcribe import max_chunks_in_flight
 from auricle.ledger.runner import JobRunner
-from auricle.ledger.transcript_events import TranscriptEvents
 from auricle.server.access.access import Access
 from auricle.server.access.connection_limits import ConnectionLimiter
 from auricle.server.access.key_file import follow_keys
@@ -35,15 +34,12 @@ from auricle.server.jobs.run import Accounting
 from auricle.server.jobs.upkeep import keep_up
 from auricle.server.lifecycle import Lifecycle
 from auricle.server.live.admission.memory import CapacityMemory, Machine
-from auricle.server.live.audio_journal.recovery import Recovery
 from auricle.server.live.connection import CLOSE_HANDSHAKE_S
 from auricle.server.live.followers import FollowerContext
-from auricle.server.live.registry import LiveSessions, LiveStorage
-from auricle.server.live.transcript_keeper import NO_JOURNAL, NO_KEEPER, TranscriptKeeper
+from auricle.server.live.registry import LiveSessions
 from auricle.server.opening import (
     MAX_JOB_UPLOADS,
     gateway_of,
-    open_journal,
     open_keyring,
     open_session_secrets,
     open_storage,
@@ -52,6 +48,7 @@ from auricle.server.opening import (
 )
 from auricle.server.recognition import Recognition
 from auricle.server.rendering import Renderer
+from auricle.server.result_keepers import ResultKeeper
 from auricle.server.storage import Storage
 from auricle.server.telemetry.history import History, Snapshot, sample_loop
 from auricle.server.telemetry.host import HostReader
@@ -153,12 +150,12 @@ async def open_service(
     style = KeyStyle.all_of(api.key_style for api in apis)
     keyring = open_keyring(server, style, reserved_clients(apis))
     answers = await to_thread.run_sync(_job_answers, apis)
+    result_keepers = [keeper(settings) for api in apis for keeper in api.result_keepers]
     await to_thread.run_sync(has_speech, np.zeros(SAMPLE_RATE_HZ, np.int16))  # loads the model
     try:
         async with AsyncExitStack() as opened:
             lifecycle = Lifecycle()
             storage = await open_storage(settings, opened)
-            journal = await open_journal(stored, opened)
             metrics = Metrics(
                 backends.transcriber,
                 backends.decoder,
@@ -167,16 +164,21 @@ async def open_service(
                 is_spool_failing=lambda: storage.spool.is_failing,
                 is_database_failing=lambda: storage.database.is_failing,
             )
-            webhooks = await open_webhooks(stored, storage, answers, metrics, opened)
-            keeper = TranscriptKeeper(
-                storage.transcripts,
-                stored.keep_transcripts_s,
-                metrics.live.not_kept.inc,
-                TranscriptEvents(stored.transcript_webhook_url or ""),
-                NO_JOURNAL if journal is None else journal,
+            webhooks = await open_webhooks(
+                stored,
+                storage,
+                answers,
+                metrics,
+                opened,
+                keeps_results=any(each.is_on for each in result_keepers),
             )
             context = FollowerContext(
-                settings, storage.database, gateway_of(settings), metrics.registry
+                settings,
+                storage.database,
+                gateway_of(settings),
+                metrics.registry,
+                backends.transcriber,
+                backends.models,
             )
             followers = {
                 name: await opened.enter_async_context(follow(context))
@@ -197,11 +199,7 @@ async def open_service(
                 rate_limiter,
                 open_session_secrets(settings),
                 CapacityMemory(stored.directory, backends.machine, settings.live.live_speakers),
-                LiveStorage(
-                    keeper=keeper if stored.keep_transcripts else NO_KEEPER,
-                    journal=NO_JOURNAL if journal is None else journal,
-                    voices=voices,
-                ),
+                voices,
                 followers,
             )
             access = Access(
@@ -214,7 +212,16 @@ async def open_service(
             )
             recognition = _recognition(settings, backends)
             accounting = Accounting(metrics, rate_limiter)
-            jobs = _jobs(settings, recognition, storage, answers, lifecycle, accounting, webhooks)
+            jobs = _jobs(
+                settings,
+                recognition,
+                storage,
+                answers,
+                result_keepers,
+                lifecycle,
+                accounting,
+                webhooks,
+            )
             renderer = Renderer()
             uploads = Uploads(
                 access=access,
@@ -250,12 +257,6 @@ async def open_service(
                     renderer=renderer,
                 )
                 background.start_soon(voices.run)
-                background.start_soon(keeper.run)  # earlier transcripts expire in any case
-                if journal is not None:
-                    sessions = live.unresumable if stored.journal_audio else tuple
-                    background.start_soon(journal.run, sessions)
-                    recovery = Recovery(journal, keeper, backends.transcriber, backends.models)
-                    background.start_soon(recovery.run)
                 _start(service, background)
                 yield service
                 background.cancel_scope.cancel()
@@ -284,6 +285,7 @@ def _jobs(
     recognition: Recognition,
     storage: Storage,
     answers: Mapping[str, JobAnswers],
+    result_keepers: Sequence[ResultKeeper],
     lifecycle: Lifecycle,
     accounting: Accounting,
     webhooks: Webhooks,
@@ -296,7 +298,7 @@ def _jobs(
         lifecycle,
         accounting,
         start_estimate,
-        settings.ledger,
+        result_keepers,
         keep_results_s,
     )
     runner = JobRunner(
@@ -313,6 +315,7 @@ def _jobs(
         settings.ledger,
         keep_results_s,
         answers,
+        result_keepers,
         UploadingJobs(),
         runner,
         webhooks,

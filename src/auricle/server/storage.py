@@ -1,4 +1,4 @@
-"""What a server stores: jobs, events, transcripts and audio, and the threads that use them."""
+"""What a server stores: jobs, events and audio, and the threads that use them."""
 
 import threading
 from collections.abc import Callable
@@ -11,7 +11,6 @@ from anyio import CapacityLimiter, to_thread
 from auricle.ledger.audio.store import AudioStore
 from auricle.ledger.events import StoredEvents
 from auricle.ledger.store import Ledger
-from auricle.ledger.transcripts import Transcripts
 from auricle.server.lifecycle import RETRY_S
 from auricle.server.telemetry.watched_database import WatchedDatabase
 from auricle.server.uploads.spool import SpoolDirectory
@@ -35,8 +34,6 @@ class Storage:
     events: StoredEvents
     audio: AudioStore
     """Audio of unfinished jobs."""
-    transcripts: Transcripts
-    """Kept transcripts; none are added unless the settings request it."""
     database_threads: CapacityLimiter
     """Threads of requests that use the database; others are left for uploads while it is slow."""
     accept_threads: CapacityLimiter

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from auricle.server.live.audio_journal import journal as audio_journal
-from tests.apis.test_vanished_clients import LINEAR, segments
-from tests.server.live.audio_journal.test_journal import HALF, files, journalling, utterances
+from auricle.apis.transcripts.audio_journal import journal as audio_journal
+from tests.apis.transcripts.audio_journal.test_journal import HALF, files, journalling, utterances
+from tests.apis.transcripts.test_vanished_clients import LINEAR, segments
 from tests.support.service import Live, live, poll_until
 from tests.support.stream import call
 
@@ -21,7 +21,7 @@ LISTEN: dict[str, Any] = LINEAR | {"path": "/v1/listen"}
 @pytest.fixture
 async def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Live]:
     monkeypatch.setattr(audio_journal, "INTERVAL_S", 0.01)
-    async with live(tmp_path, ledger=journalling(tmp_path)) as started:
+    async with live(tmp_path, **journalling(tmp_path)) as started:
         yield started
 
 

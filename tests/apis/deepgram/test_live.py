@@ -17,7 +17,6 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from auricle.apis.deepgram.wire.live import DeepgramDialect
 from auricle.audio.g711 import alaw_to_pcm16, mulaw_to_pcm16
-from auricle.config.settings import LedgerSettings
 from auricle.server.live.connection import MAX_BAD_MESSAGES
 from auricle.values.errors import Draining, NoWorkerReady, Overloaded, RateLimited, ServerFull
 from auricle.values.optional_workers import OptionalWorkers
@@ -29,7 +28,7 @@ from auricle.values.types import (
     Word,
 )
 from auricle.workers.kinds.speakers.local import LocalSpeakers
-from tests.apis.test_vanished_clients import segments
+from tests.apis.transcripts.test_vanished_clients import segments
 from tests.support.containers import ogg_stream, webm_stream
 from tests.support.embedder import TwoVoices
 from tests.support.service import Live, keys, live, poll_until
@@ -37,6 +36,7 @@ from tests.support.session import spoken
 from tests.support.stream import LIMIT_S, PACKETS, SPEECH, Caller, call, pcm, silence
 from tests.support.telephone import companded
 from tests.support.transcriber import heard
+from tests.support.transcripts import kept_in
 
 pytestmark = pytest.mark.server
 
@@ -391,8 +391,7 @@ async def test_a_private_number_is_nowhere(tmp_path: Path, logged: LogCapture) -
         text = "My card is 4111-1111-1111-1111 okay."
         return heard(text, job, segments=(Segment(0, 16_000, text),))
 
-    ledger = LedgerSettings(state_dir=tmp_path / "state", keep_transcripts=True)
-    async with live(tmp_path, ledger=ledger) as service:
+    async with live(tmp_path, **kept_in(tmp_path)) as service:
         service.transcriber.answer_with = card
         how = LINEAR | {"redact": "pci", "interim_results": "true"}
         async with listen(service, **how) as caller:

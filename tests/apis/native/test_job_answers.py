@@ -31,7 +31,7 @@ def test_the_event_has_the_id_of_a_transcript_that_is_kept() -> None:
     outcome = Outcome(JobState.DONE, 60.0, result=b'{"text": "Hello."}', text="Hello.")
     job = end(a_job(), outcome, 1.5)
     delivery = job_ended(job, "https://a.example/", 1.5)
-    event = json.loads(ANSWERS.webhook(ReportedJob(job, delivery, keeps_transcripts=True)))
+    event = json.loads(ANSWERS.webhook(ReportedJob(job, delivery, keeps_results=True)))
 
     assert event["data"]["transcript_id"] == job.spec.uid
     assert event["data"]["result"] == msgspec.json.decode(job.result or b"")

@@ -41,7 +41,7 @@ def test_a_job_names_its_transcript_once_one_is_kept(
 ) -> None:
     job = a_job()
     job = replace(job, state=state, text=text, spec=replace(job.spec, uid="uid"))
-    assert job_body(job, keeps_transcripts=keeps).get("transcript_id") == expected
+    assert job_body(job, keeps_results=keeps).get("transcript_id") == expected
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,9 @@ from pydantic import SecretStr
 from starlette.testclient import TestClient
 
 from auricle.config.settings import LedgerSettings, ModelSettings
+from auricle.ledger.databases.database import no_step
 from auricle.server.app import create_app
+from auricle.server.result_keepers import ResultKeeper
 from tests.support.service import InProcess, in_process
 
 pytestmark = pytest.mark.server
@@ -62,11 +64,12 @@ def test_the_list_says_where_speech_and_text_go(service: InProcess) -> None:
     ledger = LedgerSettings(
         audio_url="s3://audio/jobs",
         database_url=SecretStr("postgresql://database/auricle"),
-        keep_transcripts=True,
     )
+    keeper = ResultKeeper(True, "", dict, lambda *_: no_step)
     elsewhere = flow_of(
         recognition=replace(service.state.recognition, has_remote_recognisers=True),
         settings=replace(service.state.settings, ledger=ledger),
+        jobs=replace(service.state.jobs, result_keepers=[keeper]),
     )
     assert elsewhere == {
         "recognition": "recognisers",

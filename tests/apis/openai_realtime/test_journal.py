@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from auricle.server.live.audio_journal import journal as audio_journal
-from tests.server.live.audio_journal.test_journal import HALF, files, journalled, journalling
+from auricle.apis.transcripts.audio_journal import journal as audio_journal
+from tests.apis.transcripts.audio_journal.test_journal import HALF, files, journalled, journalling
 from tests.support.service import Live, live, poll_until
 from tests.support.stream import call, pcm
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.server
 @pytest.fixture
 async def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Live]:
     monkeypatch.setattr(audio_journal, "INTERVAL_S", 0.01)
-    async with live(tmp_path, ledger=journalling(tmp_path)) as started:
+    async with live(tmp_path, **journalling(tmp_path)) as started:
         yield started
 
 

@@ -12,6 +12,9 @@ from auricle.server.live.followers import FollowerContext
 from auricle.values.errors import NotFound
 from auricle.values.types import ClientId
 from tests.apis.readers.test_feed import final
+from tests.support.models import models_of
+from tests.support.scripted_engine import SPEC
+from tests.support.transcriber import FakeTranscriber
 
 pytestmark = pytest.mark.anyio
 
@@ -27,7 +30,8 @@ def database(tmp_path: Path) -> Iterator[SqliteDatabase]:
 
 
 def context(database: SqliteDatabase, gateway: str | None) -> FollowerContext:
-    return FollowerContext(SETTINGS, database, gateway, CollectorRegistry())
+    models, registry = models_of(SPEC), CollectorRegistry()
+    return FollowerContext(SETTINGS, database, gateway, registry, FakeTranscriber(), models)
 
 
 async def test_a_feed_that_is_read_continues_on_the_next_server(database: SqliteDatabase) -> None:

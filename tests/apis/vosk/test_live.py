@@ -11,14 +11,16 @@ import pytest
 from structlog.testing import LogCapture
 from websockets.exceptions import InvalidStatus
 
+from auricle.apis.transcripts.stored.transcripts import Transcripts
 from auricle.apis.vosk.live import VOSK
-from auricle.config.settings import LedgerSettings, LiveSettings
+from auricle.config.settings import LiveSettings
 from auricle.values.errors import NoWorkerReady
 from auricle.values.types import ANONYMOUS, JobKind
 from tests.apis.vosk.service import EOF, VoskService, vosk
 from tests.support.service import keys, poll_until
 from tests.support.stream import SPEECH, silence
 from tests.support.transcriber import heard
+from tests.support.transcripts import kept_in
 
 pytestmark = pytest.mark.server
 
@@ -122,11 +124,10 @@ async def test_what_has_no_effect_is_reported(service: VoskService) -> None:
 async def test_it_needs_no_key_and_its_transcripts_belong_to_nobody_who_has_one(
     tmp_path: Path, logged: LogCapture
 ) -> None:
-    ledger = LedgerSettings(state_dir=tmp_path / "state", keep_transcripts=True)
-    async with vosk(tmp_path, ledger=ledger, api_keys=keys("anna:secret")) as service:
+    async with vosk(tmp_path, **kept_in(tmp_path), api_keys=keys("anna:secret")) as service:
         async with service.call(host="auricle:2700") as caller:
             assert (await caller.ask(EOF))["text"] == ""
-        transcripts = service.state.storage.transcripts
+        transcripts = Transcripts(service.state.storage.database)
         assert not list(transcripts.page(ANONYMOUS))
     [session] = [entry for entry in logged.entries if entry["event"] == "session_started"]
     assert (session["dialect"], session["client"]) == ("vosk", "vosk")

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from auricle.apis.transcripts.stored.transcripts import KeptSegment, KeptTranscript, Transcripts
 from auricle.ledger.databases.sqlite import SqliteDatabase
-from auricle.ledger.transcripts import KeptSegment, KeptTranscript, Transcripts
 from auricle.values.types import ClientId
 from tests.support.command import serving
 from tests.support.job_server_fixtures import server

@@ -5,12 +5,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from auricle.apis.native import job_bodies, tokens, transcripts
+from auricle.apis.native import job_bodies, tokens
 from auricle.apis.readers import routes
+from auricle.apis.transcripts import routes as transcripts
+from auricle.apis.transcripts.stored import events as transcript_events
 from auricle.client.api import results
 from auricle.client.api.failures import Problem
 from auricle.client.api.results import Job, Transcript
-from auricle.ledger import transcript_events
 from auricle.protocol.errors import ErrorBody
 from auricle.text.formats import gaps, native_json
 from auricle.text.formats.native_json import parse_transcript, transcript_body

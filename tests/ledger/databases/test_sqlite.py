@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from auricle.apis.transcripts.stored.transcripts import KeptSegment, KeptTranscript, Transcripts
 from auricle.ledger.databases.database import Transaction
 from auricle.ledger.databases.schema import SQLITE_MIGRATIONS
 from auricle.ledger.databases.sqlite import FILE_NAME, LOCK_NAME, SqliteDatabase
@@ -19,7 +20,6 @@ from auricle.ledger.job import JobState, Outcome
 from auricle.ledger.lease import claim_of
 from auricle.ledger.quota import Quota
 from auricle.ledger.store import Ledger
-from auricle.ledger.transcripts import KeptSegment, KeptTranscript, Transcripts
 from auricle.values.errors import (
     LedgerCorrupt,
     LedgerFailed,

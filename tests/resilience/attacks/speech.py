@@ -6,10 +6,10 @@ It imports nothing but Auricle, so that the version that is attacked can run it.
 import sys
 from pathlib import Path
 
+from auricle.apis.transcripts.stored.transcripts import KeptSegment, KeptTranscript, Transcripts
+from auricle.apis.transcripts.stored.words import KeptWord
 from auricle.config.settings import LedgerSettings
-from auricle.ledger.kept_words import KeptWord
 from auricle.ledger.location import open_database
-from auricle.ledger.transcripts import KeptSegment, KeptTranscript, Transcripts
 from auricle.values.types import ClientId
 
 WORDS = ("the", "train", "leaves", "at", "half", "past", "seven,", "and", "we", "should", "wait")

@@ -100,8 +100,8 @@ async def _answer(context: UploadContext, query: Listen) -> Response:
     if query.callback:
         callback = Callback(query.callback, query.callback_method)
         headers = context.request.headers
-        keyring, settings = context.uploads.access.keyring, context.uploads.jobs.settings
-        callback = check_callback(keyring, settings, headers, callback, "callback")
+        keyring, jobs = context.uploads.access.keyring, context.uploads.jobs
+        callback = check_callback(keyring, jobs, headers, callback, "callback")
         params = replace(params, callback=callback)
     length = check_length(context.request.headers, context.max_upload_bytes)
     if length is not None and query.encoding in _EXPAND:

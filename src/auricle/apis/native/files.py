@@ -5,13 +5,15 @@ are decoded in this process; other audio is written to a file and decoded by a w
 ``wait=0`` the response is a job, which ``/jobs/{id}`` returns.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from auricle.apis.native.job_answers import FORMAT, TranscriptKept, WebhookEvent, result_body
+from auricle.apis.native.job_answers import FORMAT, WebhookEvent, result_body
 from auricle.apis.native.job_bodies import JobBody, body_of
 from auricle.files.transcribe import FileTranscript
 from auricle.protocol.errors import ErrorResponse
@@ -63,26 +65,26 @@ _WAIT = {
     "description": "0: return 202 and a job at once; poll it at `/jobs/{job_id}`.",
 }
 
-_RECEIVER = {
-    "summary": "Receive a job that has ended, or another event (Standard Webhooks)",
-    "requestBody": {
-        "content": {
-            "application/json": {
-                "schema": {"anyOf": [schema_of(WebhookEvent), schema_of(TranscriptKept)]}
-            }
-        }
-    },
-    "responses": {
-        "2XX": {"description": "Received."},
-        "4XX": {"description": "Refused, not sent again; but 408 and 429."},
-        "5XX": {"description": "Sent again later."},
-    },
-}
+
+def _receiver(events: Sequence[type]) -> dict[str, Any]:
+    """Return the OpenAPI description of a callback that gets events of these shapes."""
+    schema = {"anyOf": [schema_of(each) for each in events]}
+    return {
+        "summary": "Receive a job that has ended, or another event (Standard Webhooks)",
+        "requestBody": {"content": {"application/json": {"schema": schema}}},
+        "responses": {
+            "2XX": {"description": "Received."},
+            "4XX": {"description": "Refused, not sent again; but 408 and 429."},
+            "5XX": {"description": "Sent again later."},
+        },
+    }
 
 
 def routes(service: Service) -> APIRouter:
     """Return the routes of a server."""
     router = APIRouter(default_response_class=Response)
+    kept = (each.event_body for each in service.jobs.result_keepers)
+    receiver = _receiver((WebhookEvent, *kept))
 
     @router.post(
         "/utterance",
@@ -106,7 +108,7 @@ def routes(service: Service) -> APIRouter:
                 _WAIT,
                 *query_parameters(Fields, " Only if the body is the audio itself."),
             ],
-            "callbacks": {"jobEnded": {"{$request.query.callback_url}": {"post": _RECEIVER}}},
+            "callbacks": {"jobEnded": {"{$request.query.callback_url}": {"post": receiver}}},
         },
     )
     async def post_utterance(request: Request) -> Response:
@@ -197,8 +199,8 @@ def _with_callback(context: UploadContext, params: TranscriptionParams) -> Trans
         raise BadRequest("callback_url needs `wait=0`: the response is the result.", _CALLBACK)
     headers = context.request.headers
     uploads = context.uploads
-    keyring, settings = uploads.access.keyring, uploads.jobs.settings
-    callback = check_callback(keyring, settings, headers, params.callback, _CALLBACK)
+    keyring, jobs = uploads.access.keyring, uploads.jobs
+    callback = check_callback(keyring, jobs, headers, params.callback, _CALLBACK)
     return replace(params, callback=callback)
 
 

@@ -11,7 +11,6 @@ import msgspec
 from auricle.apis.native.job_bodies import JobBody, job_body
 from auricle.files.transcribe import FileTranscript
 from auricle.ledger.job import JobSpec
-from auricle.ledger.transcript_events import TranscriptSummary
 from auricle.server.job_answers import AnswerFormat, JobAnswers, ReportedJob
 from auricle.server.jobs.webhooks import event_body
 from auricle.server.uploads.params import TranscriptionParams
@@ -30,15 +29,6 @@ class WebhookEvent(TypedDict):
     data: JobBody
 
 
-class TranscriptKept(TypedDict):
-    """The body of the webhook for a transcript that is kept."""
-
-    type: Literal["transcript.kept"]
-    event_id: str
-    timestamp: str
-    data: TranscriptSummary
-
-
 def result_body(params: TranscriptionParams, model: str, result: FileTranscript) -> TranscriptBody:
     """Return the response for a transcript; takes a second for hours of audio."""
     warnings = (*params.warnings, *result.warnings)
@@ -54,7 +44,7 @@ def _result(
 
 
 def _webhook(reported: ReportedJob) -> bytes:
-    data = job_body(reported.job, keeps_transcripts=reported.keeps_transcripts)
+    data = job_body(reported.job, keeps_results=reported.keeps_results)
     return event_body(reported.delivery, data)
 
 

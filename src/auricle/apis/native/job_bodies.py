@@ -45,15 +45,13 @@ def body_of(view: JobView) -> JobBody:
     """Return the response body of a job."""
     if isinstance(view, UploadingJob):
         return _uploading_body(view)
-    body = job_body(view.job, view.starts_in_s, keeps_transcripts=view.keeps_transcripts)
+    body = job_body(view.job, view.starts_in_s, keeps_results=view.keeps_results)
     if view.shows_webhook:
         body["webhook"] = _webhook_body(view.delivery)
     return body
 
 
-def job_body(
-    job: Job, starts_in_s: int | None = None, *, keeps_transcripts: bool = False
-) -> JobBody:
+def job_body(job: Job, starts_in_s: int | None = None, *, keeps_results: bool = False) -> JobBody:
     """Return the response body of a stored job, without its webhook."""
     body: JobBody = {
         "job_id": job.spec.job_id,
@@ -65,7 +63,7 @@ def job_body(
         "result": None if job.result is None else msgspec.Raw(job.result),
         "error": None if job.error is None else msgspec.json.decode(job.error, type=ErrorBody),
     }
-    if keeps_transcripts and job.state is JobState.DONE and job.text:  # others have no transcript
+    if keeps_results and job.state is JobState.DONE and job.text:  # others have no transcript
         body["transcript_id"] = job.spec.uid
     return body
 

@@ -12,14 +12,13 @@ if TYPE_CHECKING:
 
 
 def _mount(server: "Service") -> MountedApi:
-    from auricle.apis.native import files, jobs, live, tokens, transcripts
+    from auricle.apis.native import files, jobs, live, tokens
 
     return MountedApi(
         routes=(
             ApiRoutes(files.routes(server), tag="Transcribe"),
             ApiRoutes(live.routes(server), tag="Transcribe"),
             ApiRoutes(jobs.routes(server), tag="Jobs"),
-            ApiRoutes(transcripts.routes(server), tag="Transcripts"),
             ApiRoutes(tokens.routes(server), tag="Tokens"),
         ),
     )

@@ -14,7 +14,6 @@ from starlette.responses import Response
 from auricle.apis.openai.wire.errors import ErrorResponse
 from auricle.apis.openai.wire.models import DataFlow, Model, Models
 from auricle.apis.openai.wire.products import FILE_MODELS
-from auricle.config.settings import LedgerSettings
 from auricle.engines.models import ServedModel
 from auricle.ledger.location import audio_at, database_at
 from auricle.server.http.openapi import KEYED, answer, refusals
@@ -31,7 +30,7 @@ def routes(service: Service) -> APIRouter:
     """Return the routes of a server."""
     router = APIRouter(default_response_class=Response)
     access, recognition = service.access, service.recognition
-    data_flow = _data_flow(service.settings.ledger, recognition)
+    data_flow = _data_flow(service)
 
     @router.get(
         "/models",
@@ -63,15 +62,17 @@ def routes(service: Service) -> APIRouter:
     return router
 
 
-def _data_flow(ledger: LedgerSettings, recognition: Recognition) -> DataFlow:
+def _data_flow(service: Service) -> DataFlow:
+    ledger = service.settings.ledger
     audio, database = ledger.audio_url, ledger.database_url
+    is_remote = service.recognition.has_remote_recognisers
     return {
-        "recognition": "recognisers" if recognition.has_remote_recognisers else "server",
+        "recognition": "recognisers" if is_remote else "server",
         "job_audio": "server" if audio is None else audio_at(audio).schemes[0],
         "database": "server"
         if database is None
         else database_at(database.get_secret_value()).schemes[0],
-        "keeps_transcripts": ledger.keep_transcripts,
+        "keeps_transcripts": service.jobs.keeps_results,
     }
 
 

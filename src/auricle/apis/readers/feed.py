@@ -28,6 +28,8 @@ from auricle.apis.readers.wire.events import (
 from auricle.apis.readers.wire.hls import LISTED_SEGMENTS, SEGMENT_MS, encode_playlist
 from auricle.apis.readers.wire.webvtt import encode_segment
 from auricle.server.access.tokens import expiry_of, reads
+from auricle.server.live.followers import SessionFollower
+from auricle.session.output import Revised
 from auricle.values.errors import BadRequest, NotFound
 from auricle.values.events import Final, Partial, SessionEvent, SpeakerRevision
 from auricle.values.types import SAMPLE_RATE_HZ, ClientId
@@ -115,7 +117,7 @@ class _Entry:
         return data
 
 
-class SessionFeed:
+class SessionFeed(SessionFollower):
     """The feed of one session; see the module.
 
     Args:
@@ -165,7 +167,7 @@ class SessionFeed:
 
     # Written by the session.
 
-    def publish(self, event: SessionEvent | KeepAlive) -> None:
+    def publish(self, event: SessionEvent | Revised | KeepAlive) -> None:
         """Add an event, if readers get its kind."""
         if isinstance(event, KeepAlive):
             self._append(event)
@@ -221,7 +223,7 @@ class SessionFeed:
         for entry in self._finals:
             log.add(self, entry.number, _final(entry), self._finals[0].number)
 
-    async def until_stored(self) -> None:
+    async def until_stored(self, utterance: int = 0) -> None:
         """Wait until all finals are stored, for a limited time, if the feed survives a restart."""
         if self._log is not None:
             await self._log.until_stored()

@@ -10,6 +10,11 @@ from contextlib import contextmanager
 
 from auricle.apis.readers.feed import NO_FEED_LOG, FeedLog, SessionFeed
 from auricle.apis.readers.wire.events import KeepAlive
+from auricle.server.live.followers import (
+    SessionFollowers,
+    UnfinishedAudioOf,
+    no_unfinished_audio,
+)
 from auricle.values.errors import NotFound, Overloaded
 from auricle.values.types import ANONYMOUS, ClientId
 
@@ -27,7 +32,7 @@ OWNER_SHARE = 0.75
 """Maximum share of all readers for the feeds of one key."""
 
 
-class Feeds:
+class Feeds(SessionFollowers):
     """The feeds of one server, by the id of their session.
 
     Args:
@@ -53,6 +58,8 @@ class Feeds:
         request_id: str = "",
         *,
         can_return: bool = False,
+        end_before: object = None,
+        unfinished_audio: UnfinishedAudioOf = no_unfinished_audio,
     ) -> SessionFeed:
         """Open the feed of a new session, or continue the one that waits for its speaker.
 

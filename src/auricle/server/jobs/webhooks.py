@@ -11,22 +11,21 @@ from datetime import UTC, datetime
 import msgspec
 from starlette.datastructures import Headers
 
-from auricle.config.settings import LedgerSettings
-from auricle.ledger.job_events import uid_in
+from auricle.ledger.job_events import KEPT, uid_in
 from auricle.ledger.outbox import Delivery
 from auricle.ledger.store import Ledger
-from auricle.ledger.transcript_events import KEPT
 from auricle.ledger.webhooks.request import Payload, check_callback_url
 from auricle.protocol.errors import ErrorResponse
 from auricle.server.access.keyring import Keyring
 from auricle.server.http.errors import error_body
 from auricle.server.job_answers import JobAnswers, ReportedJob, answers_of
+from auricle.server.jobs.background_jobs.jobs import BackgroundJobs
 from auricle.server.uploads.params import Callback, decode_params
 from auricle.values.errors import ApiUnavailable, BadRequest
 
 
 def check_callback(
-    keyring: Keyring, settings: LedgerSettings, headers: Headers, callback: Callback, field: str
+    keyring: Keyring, jobs: BackgroundJobs, headers: Headers, callback: Callback, field: str
 ) -> Callback:
     """Return a callback that this server may send to.
 
@@ -34,7 +33,7 @@ def check_callback(
 
     Args:
         keyring: The keys.
-        settings: Whether the server sends webhooks.
+        jobs: Whether the server sends webhooks.
         headers: The request's headers.
         callback: The callback.
         field: Name of its URL in the request.
@@ -45,22 +44,21 @@ def check_callback(
         Unauthorized: The request carries a token, not a key.
     """
     keyring.check_is_key(headers)
-    if settings.webhook_secret is None:
+    if jobs.settings.webhook_secret is None:
         raise BadRequest(
             f"{field} is not available: the operator has to set AURICLE_WEBHOOK_SECRET.", field
         )
-    if KEPT in callback.events and not settings.keep_transcripts:
-        raise BadRequest(
-            f"`{KEPT}` is not available: the operator has to set AURICLE_KEEP_TRANSCRIPTS=1.",
-            "webhook_events",
-        )
-    allow_private = settings.webhook_allow_private
+    if KEPT in callback.events and not jobs.keeps_results:
+        settings = [f"{each.setting}=1" for each in jobs.result_keepers]
+        hint = f": the operator has to set {' or '.join(settings)}" if settings else " here"
+        raise BadRequest(f"`{KEPT}` is not available{hint}.", "webhook_events")
+    allow_private = jobs.settings.webhook_allow_private
     url = check_callback_url(callback.url, allow_private=allow_private, field=field)
     return replace(callback, url=url)
 
 
 def payload_of(
-    ledger: Ledger, apis: Mapping[str, JobAnswers], delivery: Delivery, *, keeps_transcripts: bool
+    ledger: Ledger, apis: Mapping[str, JobAnswers], delivery: Delivery, *, keeps_results: bool
 ) -> Payload | None:
     """Return what the receiver of an event gets; ``None`` if its subject was deleted.
 
@@ -75,7 +73,7 @@ def payload_of(
         return None
     params = decode_params(job.spec.request)
     assert params.callback is not None, "the job has a delivery"
-    reported = ReportedJob(job, delivery, keeps_transcripts)
+    reported = ReportedJob(job, delivery, keeps_results)
     try:
         body = answers_of(apis, job.spec.api).webhook(reported)
     except ApiUnavailable as error:

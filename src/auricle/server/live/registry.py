@@ -9,7 +9,7 @@ import contextlib
 import itertools
 import random
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from math import inf
@@ -23,7 +23,6 @@ from anyio.abc import TaskGroup
 from auricle.audio.opus import LibOpus
 from auricle.config.settings import LiveSettings
 from auricle.engines.models import Models
-from auricle.ledger.transcripts import NOTHING_KEPT, KeptEnd
 from auricle.server.access.connection_limits import network_of
 from auricle.server.access.rate_limits import RateLimiter
 from auricle.server.http.client_address import Address, Network
@@ -31,25 +30,17 @@ from auricle.server.http.errors import log_unexpected
 from auricle.server.live.admission.capacity import Sample
 from auricle.server.live.admission.line import Waiter
 from auricle.server.live.admission.memory import CapacityMemory
-from auricle.server.live.followers import SessionFollower, SessionFollowers
+from auricle.server.live.followers import SessionFollowers
 from auricle.server.live.kept_voices import KeptVoices
 from auricle.server.live.load_meter import LoadMeter
 from auricle.server.live.runner import MIN_SLEEP_S, LiveRunner
 from auricle.server.live.session_secrets import RETURN_S, SessionSecrets
-from auricle.server.live.transcript_keeper import (
-    NO_JOURNAL,
-    NO_KEEPER,
-    NO_RECORD,
-    Keeper,
-    SessionIdentity,
-    SessionRecord,
-    UtteranceJournal,
-)
 from auricle.server.telemetry.live_metrics import LiveMetrics
 from auricle.session.intake import check_channels
 from auricle.session.live import LiveSession
+from auricle.session.output import UnfinishedAudio
 from auricle.system.machine import available_memory_bytes
-from auricle.text.filters.registry import open_filters
+from auricle.text.filters.registry import hides_text, open_filters
 from auricle.values.commands import StreamParameters
 from auricle.values.errors import Draining, Overloaded, RateLimited, ServerFull, TakenOver
 from auricle.values.optional_workers import OptionalWorkers
@@ -110,30 +101,15 @@ class Claim:
     Attributes:
         lost: The session's id; empty: nothing is proved.
         id: The same id if the new session gets it, to have the same readers; empty: a new one.
-        kept: Where the kept transcript of that id ends.
+        ends: What :meth:`.SessionFollowers.end_of` returns of that id, by the name of the API.
     """
 
     lost: str = ""
     id: str = ""
-    kept: KeptEnd = NOTHING_KEPT
+    ends: Mapping[str, object] = field(default_factory=dict)
 
 
 NO_CLAIM = Claim()
-
-
-@dataclass(frozen=True, slots=True)
-class LiveStorage:
-    """What live sessions leave in the database and on the disk.
-
-    Attributes:
-        keeper: Stores the finals of sessions with an owner.
-        journal: Has their unfinished audio on the disk.
-        voices: Keeps the voices of their speakers.
-    """
-
-    keeper: Keeper = NO_KEEPER
-    journal: UtteranceJournal = NO_JOURNAL
-    voices: KeptVoices = field(default_factory=KeptVoices)
 
 
 class LiveSessions:
@@ -149,7 +125,7 @@ class LiveSessions:
         rate_limiter: Rate limits per key.
         secrets: Derives the secrets of sessions.
         memory: Keeps what was learned of the machine.
-        storage: What the sessions leave in the database and on the disk.
+        voices: Keeps the voices of the sessions' speakers.
         followers: Who follows the sessions besides their speakers, by the name of the API.
     """
 
@@ -164,7 +140,7 @@ class LiveSessions:
         rate_limiter: RateLimiter,
         secrets: SessionSecrets,
         memory: CapacityMemory,
-        storage: LiveStorage,
+        voices: KeptVoices,
         followers: Mapping[str, SessionFollowers] = MappingProxyType({}),
     ) -> None:
         self.settings = settings
@@ -175,7 +151,7 @@ class LiveSessions:
         self.draining = anyio.Event()
         self.followers = followers
         self.workers = workers
-        self.storage = storage
+        self._voices = voices
         self._models = models
         self._read_interval_s = 0.0  # before it is limited
         self._transcriber = transcriber
@@ -184,7 +160,6 @@ class LiveSessions:
         self._ids = itertools.count(1)
         self._places: dict[str, _Place] = {}
         self._runners: dict[str, LiveRunner] = {}
-        self._kept: dict[str, SessionIdentity] = {}
         self._charged_samples: dict[str, int] = {}
         self._meter = LoadMeter(models.default.engine.costs.job_overhead_s)
         self._free_mb = inf
@@ -379,8 +354,8 @@ class LiveSessions:
             parameters: The parameters of the session.
             place: The place, with the model of the parameters.
             source: The API that the session uses.
-            owner: The key that may read the session and its kept transcript; ``None``: no key may,
-                and it is not kept.
+            owner: The key that may read the session and what is kept of it; ``None``: no key may,
+                and nothing is kept.
             request_id: Id of the speaker's request, by which its session is found in a list.
             is_resuming: Whether it replaces a session that is lost.
             claim: Result of :meth:`reclaim`, if it replaces a session that is lost.
@@ -391,7 +366,7 @@ class LiveSessions:
         """
         try:
             id = claim.id or self._secrets.new_id()
-            known_voices = self.storage.voices.find(client, claim.lost)
+            known_voices = self._voices.find(client, claim.lost)
             session = LiveSession(
                 parameters,
                 self.settings,
@@ -420,17 +395,13 @@ class LiveSessions:
                 session.received_sample,
                 request_id,
                 can_return=can_return,
+                end_before=claim.ends.get(name),
+                unfinished_audio=partial(self._unfinished_audio, session, source),
             )
-            for each in self.followers.values()
+            for name, each in self.followers.items()
         ]
         if can_return:
-            self.storage.voices.open(session, client, claim.lost)
-        record: SessionRecord = NO_RECORD
-        if owner is not None:
-            identity = SessionIdentity(session.id, owner, source, time.time(), before=claim.kept)
-            record = self.storage.keeper.record(identity)
-            if record.is_kept:
-                self._kept[session.id] = identity
+            self._voices.open(session, client, claim.lost)
         runner = LiveRunner(
             session,
             place,
@@ -439,8 +410,6 @@ class LiveSessions:
             workers=self.workers,
             metrics=self.metrics,
             reserve=partial(self._change_model, place),
-            record=record,
-            until_kept=partial(self._until_kept, session.id, followers),
             followers=followers,
             may_speak=partial(self._check_first_words, place),
         )
@@ -486,28 +455,27 @@ class LiveSessions:
         is_free = session_id not in self._runners
         if not is_free or not self._is_awaited(client, session_id):
             return Claim(session_id)
-        kept = await self.storage.keeper.end_of(client, session_id)
-        return Claim(session_id, session_id, kept)
+        followers = self.followers.items()
+        ends = {name: await each.end_of(client, session_id) for name, each in followers}
+        return Claim(session_id, session_id, ends)
 
     def _is_awaited(self, client: ClientId, session_id: str) -> bool:
         """Return whether followers wait for another session of a client's speaker."""
         return any(each.is_waiting(client, session_id) for each in self.followers.values())
 
-    async def _until_kept(
-        self, session_id: str, followers: Sequence[SessionFollower], utterance: int
-    ) -> None:
-        """Wait until the final of an utterance may be sent: all that keep it have stored it."""
-        await self.storage.keeper.until_stored(session_id, utterance)
-        for each in followers:
-            await each.until_stored()
+    def _unfinished_audio(
+        self, session: LiveSession, source: str, written: Mapping[int, int]
+    ) -> Sequence[UnfinishedAudio] | None:
+        """Return a session's audio without a final; ``None`` if its client can send it again.
 
-    def unresumable(self) -> Iterator[tuple[SessionIdentity, LiveSession]]:
-        """Iterate over the kept sessions whose clients can't send unfinished audio again."""
-        for id, identity in self._kept.items():
-            runner = self._runners[id]
-            is_native = identity.source == NATIVE
-            if not (is_native and runner.session.is_resumable) or runner.is_finishing:
-                yield identity, runner.session
+        Neither is the audio of a session that hides private data stored: it has that data.
+        """
+        can_resend = source == NATIVE and session.is_resumable
+        if can_resend and not self._runners[session.id].is_finishing:
+            return None
+        if hides_text(session.parameters.filters):
+            return None
+        return session.channels.unfinished_audio(written)
 
     def read_interval_s(self, runner: LiveRunner) -> float:
         """Return the minimum time between two reads from a session's connection, in seconds."""
@@ -609,25 +577,21 @@ class LiveSessions:
 
     async def _run(self, runner: LiveRunner, *, task_status: anyio.abc.TaskStatus[None]) -> None:
         self.metrics.clients.session_started(runner.client)
-        is_over = False
+        is_over = False  # not if the server is stopped: its next start continues
         try:
             await runner.run(task_status=task_status)
             is_over = True
-            # Not if the server is stopped: its next start continues.
-            self.storage.journal.abandon(runner.session.id)
         finally:
             self.metrics.clients.session_ended(runner.client)
             self._charge(runner)
             may_return = not runner.session.is_closed
-            self.storage.voices.end(runner.session.id, time.monotonic(), may_return=may_return)
+            self._voices.end(runner.session.id, time.monotonic(), may_return=may_return)
             for each in self.followers.values():
                 if is_over or not each.is_logged(runner.session.id):
                     self._end_for(each, runner)
+            runner.release(is_over=is_over)
             del self._charged_samples[runner.session.id]
             del self._runners[runner.session.id]
-            identity = self._kept.pop(runner.session.id, None)
-            if identity is not None:
-                self.storage.keeper.end(identity)
             self.leave(runner.place)
 
     def _inform_followers(self, now: float) -> None:

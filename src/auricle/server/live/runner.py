@@ -16,7 +16,6 @@ from msgspec import UNSET
 
 from auricle.server.http.errors import log_unexpected
 from auricle.server.live.followers import SessionFollower
-from auricle.server.live.transcript_keeper import SessionRecord
 from auricle.server.net.loop_budget import SHARE
 from auricle.server.telemetry.live_metrics import LiveMetrics
 from auricle.session.live import LiveSession
@@ -61,10 +60,7 @@ class LiveRunner:
         metrics: Metrics of live sessions.
         reserve: Called before a session changes its model, with the name in the request; reserves
             queue room for the model's finals.
-        record: Stores each final, once, whether or not a client is connected, and the speakers of
-            stored finals when they change.
-        until_kept: Waits until the final of an utterance is stored, for a limited time.
-        followers: Get all events.
+        followers: Get all events, each final once, whether or not a client is connected.
         may_speak: Called when the session first begins to speak; raises if it must not.
     """
 
@@ -78,8 +74,6 @@ class LiveRunner:
         workers: OptionalWorkers,
         metrics: LiveMetrics,
         reserve: Callable[[str], None],
-        record: SessionRecord,
-        until_kept: Callable[[int], Awaitable[None]],
         followers: Sequence[SessionFollower],
         may_speak: Callable[[], None],
     ) -> None:
@@ -91,8 +85,6 @@ class LiveRunner:
         self._transcriber = transcriber
         self._metrics = metrics
         self._reserve = reserve
-        self._record = record
-        self._until_kept = until_kept
         self._partials = workers.partials
         self._run: Mapping[type[SessionJob], Callable[[Any], Awaitable[JobResult]]] = {
             Job: self._transcribe,
@@ -107,7 +99,7 @@ class LiveRunner:
         self._jobs: dict[JobId, anyio.CancelScope] = {}
         self._group: TaskGroup | None = None
         self.is_finishing = False
-        self._last_final = self._last_kept = self._last_published = 0
+        self._last_final = self._last_published = 0
         self._is_counted = False
         self._sleeps_until = math.inf
         self._alarm = anyio.Event()
@@ -147,7 +139,8 @@ class LiveRunner:
 
         If its finals are kept, the open utterance ends first and its final is kept, too.
         """
-        if not self._record.is_kept or self._group is None or self.session.is_closed:
+        is_kept = any(each.keeps_finals for each in self._followers)
+        if not is_kept or self._group is None or self.session.is_closed:
             self.end()
         elif not self.is_finishing:
             self.is_finishing = True
@@ -161,9 +154,14 @@ class LiveRunner:
             self.conclude()
             await self.until_settled()
         if limit.cancelled_caught:
-            _log.error("final_not_kept", session=self.session.id)
-            self._metrics.not_kept.inc()
+            for follower in self._followers:
+                follower.miss_final()
         self.end()
+
+    def release(self, *, is_over: bool) -> None:
+        """Release the followers; see :meth:`.SessionFollower.release`."""
+        for follower in self._followers:
+            follower.release(is_over=is_over)
 
     def fail(self, error: Exception) -> None:
         """End the session after an unexpected exception, as its state is undefined."""
@@ -243,8 +241,9 @@ class LiveRunner:
         self._execute()
 
     async def until_kept(self, final: Final) -> None:
-        """Wait until a final may be sent: it is stored, if finals or its feed are kept."""
-        await self._until_kept(final.utterance)
+        """Wait until a final may be sent: all that keep it have stored it."""
+        for follower in self._followers:
+            await follower.until_stored(final.utterance)
 
     async def until_data_wanted(self) -> None:
         """Wait until the session wants data or is over."""
@@ -279,14 +278,13 @@ class LiveRunner:
                 case Prepare():
                     self._prepare[output.kind]()
                 case Revised():
-                    self._revise_kept(output.finals)
+                    self._publish(output)
                 case Cancel():
                     if (scope := self._jobs.get(output.job_id)) is not None:
                         scope.cancel()
                 case _:
                     self._deliver(output)
         self._publish_finals()
-        self._keep_finals()
         if not self.session.channels.has_pending_finals:
             self._settled.set()
         if self.session.wants_data:
@@ -294,7 +292,7 @@ class LiveRunner:
         if self.session.wake_at < self._sleeps_until:
             self._alarm.set()
 
-    def _publish(self, event: SessionEvent) -> None:
+    def _publish(self, event: SessionEvent | Revised) -> None:
         if isinstance(event, Final):
             if event.id <= self._last_published:  # a replay for a client that resumes
                 return
@@ -311,19 +309,6 @@ class LiveRunner:
             for final in self.session.journal.finals:
                 self._publish(final)
             self._last_published = self.session.journal.last_id
-
-    def _keep_finals(self) -> None:
-        """Keep new finals; without a client, they are no outputs."""
-        if not self._record.is_kept or self.session.journal.last_id == self._last_kept:
-            return
-        for final in self.session.journal.finals:
-            if final.id > self._last_kept:
-                self._record.keep(final)
-        self._last_kept = self.session.journal.last_id
-
-    def _revise_kept(self, finals: tuple[Final, ...]) -> None:
-        for final in finals:
-            self._record.revise(final)
 
     def _deliver(self, event: SessionEvent) -> None:
         if isinstance(event, Final) and event.id > self._last_final:

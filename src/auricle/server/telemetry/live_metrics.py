@@ -73,11 +73,6 @@ class LiveMetrics:
             "auricle_live_dropped_partials",
             "Partials that were dropped because the client read too slowly.",
         )
-        self.not_kept = counter(
-            "auricle_live_finals_not_kept",
-            "Finals missing in kept transcripts: the database refused them or was away, or they "
-            "took too long after their clients had vanished.",
-        )
         self.load = gauge(
             "auricle_live_load", "Load of the recognisers; at 1 there is no capacity for partials."
         )

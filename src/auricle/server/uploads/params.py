@@ -10,9 +10,8 @@ from msgspec import UNSET, Meta, UnsetType
 from starlette.datastructures import QueryParams
 
 from auricle.engines.models import Models
-from auricle.ledger.job_events import PROGRESS
+from auricle.ledger.job_events import KEPT, PROGRESS
 from auricle.ledger.lease import RENEW_S
-from auricle.ledger.transcript_events import KEPT
 from auricle.protocol.fields import convert_texts
 from auricle.protocol.ignored import ignored_options
 from auricle.values.audio_formats import FORMAT_OPTIONS

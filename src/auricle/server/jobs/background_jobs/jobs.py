@@ -1,6 +1,6 @@
 """The background jobs of a server."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -9,6 +9,7 @@ from auricle.ledger.quota import Quota
 from auricle.ledger.runner import JobRunner
 from auricle.server.job_answers import JobAnswers
 from auricle.server.job_followers import JobFollowers
+from auricle.server.result_keepers import ResultKeeper
 from auricle.server.storage import Storage
 from auricle.server.telemetry.start_estimate import StartEstimate
 from auricle.server.uploads.uploading_jobs import UploadingJobs
@@ -52,6 +53,7 @@ class BackgroundJobs:
         settings: The settings of the database.
         keep_results_s: Retention of results, in seconds.
         answers: How the APIs answer jobs, by the names of the APIs.
+        result_keepers: Who keeps their results, if the settings request it.
         uploading: Jobs that are being uploaded.
         runner: Runs them.
         webhooks: Notifies their receivers.
@@ -63,11 +65,17 @@ class BackgroundJobs:
     settings: LedgerSettings
     keep_results_s: float
     answers: Mapping[str, JobAnswers]
+    result_keepers: Sequence[ResultKeeper]
     uploading: UploadingJobs
     runner: JobRunner
     webhooks: Webhooks
     followers: JobFollowers[Any]
     start_estimate: StartEstimate
+
+    @property
+    def keeps_results(self) -> bool:
+        """Whether results are kept."""
+        return any(each.is_on for each in self.result_keepers)
 
     def keep_audio_s(self, requested_s: float | None) -> float:
         """Return the retention of a job's audio after its end, in seconds."""

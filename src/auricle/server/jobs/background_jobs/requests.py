@@ -162,7 +162,7 @@ def _view(jobs: BackgroundJobs, job: Job) -> StoredJob:
     return StoredJob(
         jobs.runner.current(job),
         _starts_in_s(jobs, job, before),
-        keeps_transcripts=jobs.settings.keep_transcripts,
+        keeps_results=jobs.keeps_results,
         shows_webhook=has_webhook,
         delivery=next(iter(deliveries), None),
     )
@@ -242,7 +242,7 @@ async def delete_job(jobs: BackgroundJobs, client: ClientId, job_id: str) -> Job
     if job.state.is_final and not is_cancelled:
         if job.has_audio:
             await _delete_audio(jobs, job)
-        return StoredJob(job, keeps_transcripts=jobs.settings.keep_transcripts)
+        return StoredJob(job, keeps_results=jobs.keeps_results)
     job = jobs.runner.current(job)
     jobs.runner.stop(job.number)
     await _delete_audio(jobs, job)

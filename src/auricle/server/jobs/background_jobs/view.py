@@ -14,14 +14,14 @@ class StoredJob:
     Attributes:
         job: The job, with its latest progress.
         starts_in_s: Estimated time until it starts, in seconds; ``None``: unknown, or it started.
-        keeps_transcripts: Whether the server keeps the transcripts of jobs.
+        keeps_results: Whether the server keeps the results of jobs as transcripts.
         shows_webhook: Whether the job has a callback, and its delivery was read.
         delivery: The delivery of its end; ``None``: the job has not ended.
     """
 
     job: Job
     starts_in_s: int | None = None
-    keeps_transcripts: bool = False
+    keeps_results: bool = False
     shows_webhook: bool = False
     delivery: Delivery | None = None
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -12,7 +12,6 @@ import msgspec
 import structlog
 from anyio import from_thread, to_thread
 
-from auricle.config.settings import LedgerSettings
 from auricle.engines.models import ServedModel, model_name
 from auricle.files.progress_estimate import ProgressEstimate
 from auricle.files.transcribe import FileProgress, OnProgress
@@ -21,17 +20,16 @@ from auricle.ledger.events import queue_single
 from auricle.ledger.job import Job, JobSpec, JobState, Outcome
 from auricle.ledger.job_events import PROGRESS, job_progressed
 from auricle.ledger.runner import RunningJob
-from auricle.ledger.transcript_events import KEPT, TranscriptEvents
 from auricle.server.http.errors import code_of, error_body, log_unexpected
 from auricle.server.http.request_log import RequestLog
 from auricle.server.job_answers import JobAnswers, answers_of
-from auricle.server.jobs.kept_result import keeping
 from auricle.server.jobs.run import Accounting, transcribe_spooled
 from auricle.server.lifecycle import Lifecycle
 from auricle.server.recognition import Recognition
+from auricle.server.result_keepers import ResultKeeper, keeping
 from auricle.server.storage import Storage
 from auricle.server.telemetry.start_estimate import StartEstimate
-from auricle.server.uploads.params import Callback, decode_params
+from auricle.server.uploads.params import decode_params
 from auricle.system.groups import first_error
 from auricle.values.errors import (
     AuricleError,
@@ -60,7 +58,7 @@ class JobWork:
         lifecycle: Whether the server drains.
         accounting: Counts and charges its audio.
         start_estimate: Learns how long jobs run.
-        settings: The settings of the database.
+        result_keepers: Who keeps its result.
         keep_results_s: Retention of results, in seconds.
     """
 
@@ -70,7 +68,7 @@ class JobWork:
     lifecycle: Lifecycle
     accounting: Accounting
     start_estimate: StartEstimate
-    settings: LedgerSettings
+    result_keepers: Sequence[ResultKeeper]
     keep_results_s: float
 
 
@@ -136,14 +134,7 @@ async def _transcribe(
     run_s = time.monotonic() - began_at
     work.accounting.note(log, result, run_s)
     work.start_estimate.note_run(spec.audio_bytes, run_s)
-    if work.settings.keep_transcripts:
-        operators = TranscriptEvents(work.settings.transcript_webhook_url or "")
-        running.step = keeping(
-            spec,
-            transcript,
-            time.time(),
-            _receivers(operators, params.callback),
-        )
+    running.step = keeping(work.result_keepers, spec, transcript, callback, time.time())
     duration_ms = round(transcript.duration_samples * 1000 / SAMPLE_RATE_HZ)
     return Outcome(
         JobState.DONE, keep_s, result=encoded, text=transcript.text, duration_ms=duration_ms
@@ -152,16 +143,6 @@ async def _transcribe(
 
 def _report_progress(job: Job, url: str, transaction: Transaction) -> None:
     queue_single(transaction, job_progressed(job, url, time.time()))
-
-
-def _receivers(
-    operators: TranscriptEvents, callback: Callback | None
-) -> Mapping[str, TranscriptEvents]:
-    """Return who gets the event that the transcript of a job is kept."""
-    receivers = {"operator": operators}
-    if callback is not None and KEPT in callback.events:
-        receivers["callback"] = TranscriptEvents(callback.url)
-    return receivers
 
 
 @asynccontextmanager

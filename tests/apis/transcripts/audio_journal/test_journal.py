@@ -8,15 +8,20 @@ import anyio
 import pytest
 from structlog.testing import LogCapture
 
-from auricle.config.settings import LedgerSettings
-from auricle.server.live.audio_journal import journal as audio_journal
-from auricle.server.live.audio_journal.file import JournalFile, JournalledUtterance, read_journal
-from auricle.server.live.audio_journal.journal import AudioJournal, delete_left, has_left
-from auricle.server.live.transcript_keeper import TranscriptKeeper
+from auricle.apis.transcripts import NAME
+from auricle.apis.transcripts.audio_journal import journal as audio_journal
+from auricle.apis.transcripts.audio_journal.file import (
+    JournalFile,
+    JournalledUtterance,
+    read_journal,
+)
+from auricle.apis.transcripts.audio_journal.journal import AudioJournal, delete_left, has_left
+from auricle.apis.transcripts.keeper import TranscriptKeeper
 from auricle.system.durable import try_lock
-from tests.apis.test_vanished_clients import segments
+from tests.apis.transcripts.test_vanished_clients import segments
 from tests.support.service import Live, live, poll_until
 from tests.support.stream import SPEECH, call, pcm
+from tests.support.transcripts import kept_in
 
 pytestmark = pytest.mark.server
 
@@ -30,13 +35,13 @@ def _fast(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(audio_journal, "INTERVAL_S", 0.01)
 
 
-def journalling(directory: Path) -> LedgerSettings:
-    return LedgerSettings(state_dir=directory / "state", keep_transcripts=True, journal_audio=True)
+def journalling(directory: Path) -> dict[str, Any]:
+    return kept_in(directory, journal_audio=True)
 
 
 @pytest.fixture
 async def service(tmp_path: Path) -> AsyncIterator[Live]:
-    async with live(tmp_path, ledger=journalling(tmp_path)) as started:
+    async with live(tmp_path, **journalling(tmp_path)) as started:
         yield started
 
 
@@ -119,7 +124,7 @@ async def test_a_final_that_waits_for_the_database_stays_on_the_disk(
     service: Live, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     release = anyio.Event()
-    keeper = service.state.live.storage.keeper
+    keeper = service.state.live.followers[NAME]
     assert isinstance(keeper, TranscriptKeeper)
     store = keeper._writer._write_part
 
@@ -181,7 +186,7 @@ async def test_too_much_audio_is_refused_and_reported(
 
 
 async def test_nothing_is_left_after_a_normal_end(tmp_path: Path) -> None:
-    async with live(tmp_path, ledger=journalling(tmp_path)) as service:
+    async with live(tmp_path, **journalling(tmp_path)) as service:
         async with call(service.port, **LISTEN) as caller:
             await caller.send(pcm(HALF))
             await journalled(tmp_path, 8000)
@@ -192,8 +197,7 @@ async def test_nothing_is_left_after_a_normal_end(tmp_path: Path) -> None:
 
 
 async def test_by_default_no_audio_is_stored(tmp_path: Path) -> None:
-    settings = LedgerSettings(state_dir=tmp_path / "state", keep_transcripts=True)
-    async with live(tmp_path, ledger=settings):
+    async with live(tmp_path, **kept_in(tmp_path)):
         assert not (tmp_path / "state" / "journal").exists()
 
 

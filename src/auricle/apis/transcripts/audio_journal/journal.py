@@ -20,14 +20,13 @@ import anyio
 import structlog
 from anyio import CapacityLimiter, to_thread
 
+from auricle.apis.transcripts.audio_journal.file import JournalFile, JournalHeader
+from auricle.apis.transcripts.keeper import SessionIdentity
 from auricle.server.http.errors import log_unexpected
-from auricle.server.live.audio_journal.file import JournalFile, JournalHeader
+from auricle.server.live.followers import UnfinishedAudioOf
 from auricle.server.live.session_secrets import ID_PATTERN
-from auricle.server.live.transcript_keeper import SessionIdentity
-from auricle.session.live import LiveSession
 from auricle.session.output import UnfinishedAudio
 from auricle.system.durable import sync_directory, try_lock
-from auricle.text.filters.registry import hides_text
 from auricle.values.errors import LedgerReadOnly
 
 FOLDER = "journal"
@@ -114,20 +113,20 @@ class AudioJournal:
                 self.forget(uid, utterance)
 
     async def run(
-        self, sessions: Callable[[], Iterable[tuple[SessionIdentity, LiveSession]]]
+        self, sessions: Callable[[], Iterable[tuple[SessionIdentity, UnfinishedAudioOf]]]
     ) -> None:
         """Write and delete audio until cancelled.
 
         Args:
-            sessions: Returns the sessions whose audio is stored.
+            sessions: Returns the sessions whose audio is stored, and what returns it.
         """
         while True:
             await anyio.sleep(INTERVAL_S)
             try:
                 unwritten = [
                     (self._file_of(identity, audio), audio)
-                    for identity, session in sessions()
-                    for audio in self._unwritten_of(session)
+                    for identity, unfinished_audio in sessions()
+                    for audio in self._unwritten_of(identity.id, unfinished_audio)
                 ]
                 finished = dict(self._finished)
                 if unwritten or finished:
@@ -145,23 +144,21 @@ class AudioJournal:
         _remove_if_empty(self._path)
         self._lock.close()
 
-    def _unwritten_of(self, session: LiveSession) -> list[UnfinishedAudio]:
-        """Return a session's audio that is not on the disk; forget discarded utterances.
-
-        The audio of a session that hides private data is not written: it has that data.
-        """
-        if hides_text(session.parameters.filters):
-            return []
+    def _unwritten_of(
+        self, session: str, unfinished_audio: UnfinishedAudioOf
+    ) -> list[UnfinishedAudio]:
+        """Return a session's audio that is not on the disk; forget discarded utterances."""
         written = {
             utterance: file.samples
             for (uid, utterance), file in self._files.items()
-            if uid == session.id
+            if uid == session
         }
-        unfinished = session.channels.unfinished_audio(written)
+        if (unfinished := unfinished_audio(written)) is None:
+            return []
         pending = {audio.utterance for audio in unfinished}
         for utterance in written:
-            if utterance not in pending and (session.id, utterance) not in self._waiting:
-                self.forget(session.id, utterance)
+            if utterance not in pending and (session, utterance) not in self._waiting:
+                self.forget(session, utterance)
         return [audio for audio in unfinished if written.get(audio.utterance) != audio.samples]
 
     def _file_of(self, identity: SessionIdentity, audio: UnfinishedAudio) -> JournalFile:

@@ -17,19 +17,26 @@ import anyio
 import structlog
 from anyio import CapacityLimiter, to_thread
 
-from auricle.ledger.kept_words import kept_words
-from auricle.ledger.transcript_events import NO_RECEIVER, TranscriptEvents
-from auricle.ledger.transcripts import (
+from auricle.apis.transcripts.stored.events import NO_RECEIVER, TranscriptEvents
+from auricle.apis.transcripts.stored.transcripts import (
     NOTHING_KEPT,
     KeptEnd,
     KeptSegment,
     KeptTranscript,
     Transcripts,
 )
+from auricle.apis.transcripts.stored.words import kept_words
 from auricle.server.http.errors import log_unexpected
 from auricle.server.live.background_writer import BackgroundWriter
+from auricle.server.live.followers import (
+    SessionFollower,
+    SessionFollowers,
+    UnfinishedAudioOf,
+    no_unfinished_audio,
+)
+from auricle.session.output import Revised
 from auricle.values.errors import AuricleError
-from auricle.values.events import Final
+from auricle.values.events import Final, SessionEvent
 from auricle.values.types import SAMPLE_RATE_HZ, ClientId
 
 SEND_LIMIT_S = 1.0
@@ -126,81 +133,8 @@ class NoJournal:
 NO_JOURNAL = NoJournal()
 
 
-class SessionRecord(Protocol):
-    """Stores the finals of one session."""
-
-    @property
-    def is_kept(self) -> bool:
-        """Whether they are stored."""
-        ...
-
-    def keep(self, final: Final) -> None:
-        """Queue a final."""
-        ...
-
-    def revise(self, final: Final) -> None:
-        """Queue other speakers of a final that was queued before."""
-        ...
-
-
-class NoRecord:
-    """Stores nothing."""
-
-    is_kept = False
-
-    def keep(self, final: Final) -> None:
-        """Do nothing."""
-
-    def revise(self, final: Final) -> None:
-        """Do nothing."""
-
-
-NO_RECORD = NoRecord()
-
-
-class Keeper(Protocol):
-    """Stores the finals of sessions."""
-
-    def record(self, session: SessionIdentity) -> SessionRecord:
-        """Return what stores the finals of a session."""
-        ...
-
-    def end(self, session: SessionIdentity) -> None:
-        """Report the transcript of a session that has ended, once its finals are stored."""
-        ...
-
-    async def end_of(self, owner: ClientId, session_id: str) -> KeptEnd:
-        """Return where the transcript of a session ends, which another one continues."""
-        ...
-
-    async def until_stored(self, session_id: str, utterance: int) -> None:
-        """Wait until a final is stored or refused, for a limited time."""
-        ...
-
-
-class NoKeeper:
-    """Stores no finals."""
-
-    def record(self, session: SessionIdentity) -> SessionRecord:
-        """Return what stores nothing."""
-        return NO_RECORD
-
-    def end(self, session: SessionIdentity) -> None:
-        """Do nothing."""
-
-    async def end_of(self, owner: ClientId, session_id: str) -> KeptEnd:
-        """Return that nothing is stored."""
-        return NOTHING_KEPT
-
-    async def until_stored(self, session_id: str, utterance: int) -> None:
-        """Return at once."""
-
-
-NO_KEEPER = NoKeeper()
-
-
-class TranscriptKeeper:
-    """Stores finals in the background; see the module.
+class TranscriptKeeper(SessionFollowers):
+    """Stores the finals of sessions with an owner, in the background; see the module.
 
     Args:
         transcripts: Where they are stored.
@@ -208,6 +142,7 @@ class TranscriptKeeper:
         count_not_kept: Called with the number of finals that are not kept.
         events: Reports the transcripts.
         journal: Has the audio of utterances until their finals are stored.
+        is_keeping: Whether the finals of sessions are stored; otherwise, transcripts only expire.
     """
 
     def __init__(
@@ -217,12 +152,16 @@ class TranscriptKeeper:
         count_not_kept: Callable[[int], object] = lambda count: None,
         events: TranscriptEvents = NO_RECEIVER,
         journal: UtteranceJournal = NO_JOURNAL,
+        *,
+        is_keeping: bool = True,
     ) -> None:
         self._transcripts = transcripts
         self._keep_s = keep_s
         self._count_not_kept = count_not_kept
         self._events = events
         self._journal = journal
+        self._is_keeping = is_keeping
+        self._sessions: dict[str, _Record] = {}
         self._kept_at: dict[tuple[str, int], float] = {}
         self._threads = CapacityLimiter(2)  # one stores, one deletes; others are for requests
         self._writer = BackgroundWriter[_Change](
@@ -239,9 +178,47 @@ class TranscriptKeeper:
         """Number of finals that wait for the database."""
         return len(self._writer.pending)
 
-    def record(self, session: SessionIdentity) -> SessionRecord:
-        """Return what stores the finals of a session."""
-        return _Record(self, session)
+    def sessions(self) -> Iterator[tuple[SessionIdentity, UnfinishedAudioOf]]:
+        """Iterate over the sessions that are kept, and what returns their audio without a final."""
+        for record in self._sessions.values():
+            yield record.session, record.unfinished_audio
+
+    def open(
+        self,
+        session_id: str,
+        owner: ClientId | None,
+        source: str,
+        start_sample: int = 0,
+        request_id: str = "",
+        *,
+        can_return: bool = False,
+        end_before: object = None,
+        unfinished_audio: UnfinishedAudioOf = no_unfinished_audio,
+    ) -> SessionFollower:
+        """Store the finals of a session, if it has an owner."""
+        if owner is None or not self._is_keeping:
+            return SessionFollower()
+        before = end_before if isinstance(end_before, KeptEnd) else NOTHING_KEPT
+        session = SessionIdentity(session_id, owner, source, time.time(), before=before)
+        record = self._sessions[session_id] = _Record(self, session, unfinished_audio)
+        return record
+
+    def release(self, session: SessionIdentity, *, is_over: bool) -> None:
+        """Report the transcript of a session that has ended; the next server may continue it.
+
+        Args:
+            session: The session.
+            is_over: Whether its unfinished audio is not needed any more.
+        """
+        self._sessions.pop(session.id, None)
+        if is_over:
+            self._journal.abandon(session.id)
+        self.report(session)
+
+    def miss(self, session: SessionIdentity) -> None:
+        """Count the last final of a session, which took too long."""
+        _log.error("final_not_kept", session=session.id)
+        self._count_not_kept(1)
 
     def keep(self, session: SessionIdentity, final: Final) -> None:
         """Queue a final; those without text, or that repeat what was kept, are left out."""
@@ -262,21 +239,23 @@ class TranscriptKeeper:
         if not self._writer.is_full:
             self._writer.put(_Kept(session, final, is_revised=True))
 
-    def end(self, session: SessionIdentity) -> None:
+    def report(self, session: SessionIdentity) -> None:
         """Report the transcript of a session that has ended, once its finals are stored."""
         if self._events.url and not self._writer.is_full:
             self._writer.put(_Ended(session))
 
-    async def end_of(self, owner: ClientId, session_id: str) -> KeptEnd:
+    async def end_of(self, client: ClientId, session_id: str) -> KeptEnd:
         """Return where the transcript of a session ends, which another one continues.
 
         If the database does not answer soon, that is after all that may be stored.
         """
+        if not self._is_keeping:
+            return NOTHING_KEPT
         try:
             with anyio.fail_after(SEND_LIMIT_S):
                 return await to_thread.run_sync(
                     self._transcripts.end,
-                    owner,
+                    client,
                     session_id,
                     abandon_on_cancel=True,
                     limiter=self._threads,
@@ -360,17 +339,36 @@ class TranscriptKeeper:
             await anyio.sleep(EXPIRY_S)
 
 
-@dataclass(frozen=True, slots=True)
-class _Record:
-    keeper: TranscriptKeeper
-    session: SessionIdentity
-    is_kept: bool = True
+class _Record(SessionFollower):
+    """Stores the finals of one session."""
 
-    def keep(self, final: Final) -> None:
-        self.keeper.keep(self.session, final)
+    keeps_finals = True
 
-    def revise(self, final: Final) -> None:
-        self.keeper.revise(self.session, final)
+    def __init__(
+        self,
+        keeper: TranscriptKeeper,
+        session: SessionIdentity,
+        unfinished_audio: UnfinishedAudioOf,
+    ) -> None:
+        self.session = session
+        self.unfinished_audio = unfinished_audio
+        self._keeper = keeper
+
+    def publish(self, event: SessionEvent | Revised) -> None:
+        if isinstance(event, Final):
+            self._keeper.keep(self.session, event)
+        elif isinstance(event, Revised):
+            for final in event.finals:
+                self._keeper.revise(self.session, final)
+
+    async def until_stored(self, utterance: int) -> None:
+        await self._keeper.until_stored(self.session.id, utterance)
+
+    def miss_final(self) -> None:
+        self._keeper.miss(self.session)
+
+    def release(self, *, is_over: bool) -> None:
+        self._keeper.release(self.session, is_over=is_over)
 
 
 def _by_session(batch: Sequence[_Change]) -> Iterator[list[_Change]]:

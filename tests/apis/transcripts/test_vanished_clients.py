@@ -8,36 +8,34 @@ from typing import Any
 import anyio
 import pytest
 
-from auricle.config.settings import LedgerSettings, LiveSettings
-from auricle.ledger.transcripts import KeptSegment, Transcripts
+from auricle.apis.transcripts.stored.transcripts import KeptSegment, Transcripts
+from auricle.config.settings import LiveSettings
 from auricle.server.live import runner as live_runner
 from auricle.values.types import ANONYMOUS
 from tests.apis.vosk.service import vosk
 from tests.apis.wyoming.service import MONO_16, event, wyoming
 from tests.support.service import FakeService, Live, live, poll_until
 from tests.support.stream import PACKETS, SPEECH, call, framed, pcm
+from tests.support.transcripts import kept_in, transcripts_of
 
 pytestmark = pytest.mark.server
 
+NOT_KEPT = "auricle_live_finals_not_kept_total"
 HALF = SPEECH[:16_000]
 """Speech without the silence that would end it."""
 LINEAR: dict[str, Any] = {"encoding": "linear16", "sample_rate": 16_000, "vad_events": "true"}
 
 
-def kept_in(directory: Path) -> LedgerSettings:
-    return LedgerSettings(state_dir=directory / "state", keep_transcripts=True)
-
-
 @pytest.fixture
 async def service(tmp_path: Path) -> AsyncIterator[Live]:
     settings = LiveSettings(resume_grace_s=0.2)
-    async with live(tmp_path, settings, ledger=kept_in(tmp_path)) as started:
+    async with live(tmp_path, settings, **kept_in(tmp_path)) as started:
         yield started
 
 
 def segments(service: FakeService) -> list[KeptSegment]:
     """Return the segments of all kept transcripts."""
-    transcripts = service.state.storage.transcripts
+    transcripts = transcripts_of(service)
     return [
         segment
         for _, transcript in transcripts.page(ANONYMOUS)
@@ -99,7 +97,7 @@ async def test_realtime(service: Live, turns: dict[str, str] | None) -> None:
 
 
 async def test_wyoming(tmp_path: Path) -> None:
-    async with wyoming(tmp_path, ledger=kept_in(tmp_path)) as service:
+    async with wyoming(tmp_path, **kept_in(tmp_path)) as service:
         async with service.call() as caller:
             await caller.send(event("audio-chunk", MONO_16, HALF.tobytes()))
             await caller.until("voice-started")
@@ -107,7 +105,7 @@ async def test_wyoming(tmp_path: Path) -> None:
 
 
 async def test_vosk(tmp_path: Path) -> None:
-    async with vosk(tmp_path, ledger=kept_in(tmp_path)) as service:
+    async with vosk(tmp_path, **kept_in(tmp_path)) as service:
         async with service.call("?sample_rate=16000") as caller:
             await caller.speak(pcm(HALF))
             caller.connection.transport.abort()
@@ -169,11 +167,11 @@ async def test_a_final_that_takes_too_long_is_given_up(
         caller.connection.transport.abort()
     await poll_until(lambda: is_at_rest(service))
     assert segments(service) == []
-    assert service.state.metrics.live.not_kept._value.get() == 1
+    assert service.state.metrics.registry.get_sample_value(NOT_KEPT) == 1
 
 
 async def test_draining_finishes_sessions_that_wait_for_their_clients(tmp_path: Path) -> None:
-    async with live(tmp_path, ledger=kept_in(tmp_path)) as service:
+    async with live(tmp_path, **kept_in(tmp_path)) as service:
         async with call(service.port, format="pcm16", seq=1) as caller:
             await caller.send(bytes(8) + pcm(HALF))
             await caller.until("speech_started")

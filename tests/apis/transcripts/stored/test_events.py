@@ -5,11 +5,12 @@ from collections.abc import Callable
 
 import pytest
 
+from auricle.apis.transcripts.stored.events import NO_RECEIVER, QUIET_S, TranscriptEvents
+from auricle.apis.transcripts.stored.transcripts import KeptSegment, KeptTranscript, Transcripts
 from auricle.ledger.databases.database import Database, Transaction
 from auricle.ledger.events import StoredEvents
+from auricle.ledger.job_events import KEPT
 from auricle.ledger.outbox import Delivery
-from auricle.ledger.transcript_events import KEPT, NO_RECEIVER, QUIET_S, TranscriptEvents
-from auricle.ledger.transcripts import KeptSegment, KeptTranscript, Transcripts
 from auricle.values.types import ClientId
 
 KEY = ClientId("key")

@@ -18,10 +18,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from auricle.apis.registry import find_apis
-from auricle.config.settings import LedgerSettings
-from auricle.ledger.kept_parts import ParagraphChange
-from auricle.ledger.transcript_events import TranscriptSummary, transcript_summary
-from auricle.ledger.transcripts import (
+from auricle.apis.transcripts.renderings import KeptRenderings
+from auricle.apis.transcripts.settings import TranscriptsSettings
+from auricle.apis.transcripts.stored.events import TranscriptSummary, transcript_summary
+from auricle.apis.transcripts.stored.parts import ParagraphChange
+from auricle.apis.transcripts.stored.transcripts import (
     Filter,
     KeptSegment,
     KeptTranscript,
@@ -42,7 +43,6 @@ from auricle.server.http.openapi import (
     refusals,
 )
 from auricle.server.http.responses import json_response
-from auricle.server.rendering import Renderer
 from auricle.server.service import Service
 from auricle.server.storage import Storage
 from auricle.system.asgi import while_connected
@@ -214,10 +214,11 @@ def routes(service: Service) -> APIRouter:
     """Return the routes of a server."""
     router = APIRouter()
     settings, storage = service.settings, service.storage
-    transcripts, in_thread = storage.transcripts, storage.in_database_thread
+    transcripts, in_thread = Transcripts(storage.database), storage.in_database_thread
     pause_s = settings.server.body_timeout_s
-    admit = partial(_admit, service.access, settings.ledger)
-    respond = partial(_answer, storage, service.renderer)
+    is_keeping = settings.section(TranscriptsSettings).keep_transcripts
+    admit = partial(_admit, service.access, is_keeping)
+    respond = partial(_answer, storage, transcripts, KeptRenderings(service.renderer))
 
     @router.get(
         "/v1/transcripts",
@@ -370,14 +371,14 @@ async def _read_change(request: Request, pause_s: float) -> SpeakerChange:
     return change
 
 
-def _admit(access: Access, settings: LedgerSettings, request: Request) -> ClientId:
+def _admit(access: Access, is_keeping: bool, request: Request) -> ClientId:
     """Return the key's name, for a key only.
 
     A token is held by a visitor of a page, and transcripts of its key are those of all visitors.
     """
     owner = access.admit(request)
     access.keyring.check_is_key(request.headers)
-    if not settings.keep_transcripts:
+    if not is_keeping:
         raise NotFound("This server keeps no transcripts; see AURICLE_KEEP_TRANSCRIPTS.")
     return owner
 
@@ -387,7 +388,13 @@ def _unknown() -> NotFound:
 
 
 async def _answer(
-    storage: Storage, renderer: Renderer, request: Request, owner: ClientId, uid: str, format: str
+    storage: Storage,
+    transcripts: Transcripts,
+    renderings: KeptRenderings,
+    request: Request,
+    owner: ClientId,
+    uid: str,
+    format: str,
 ) -> Response:
     """Return a transcript in a format.
 
@@ -396,12 +403,11 @@ async def _answer(
         Overloaded: The owner's earlier requests took too long.
         ClientDisconnect: The client has disconnected.
     """
-    transcripts = storage.transcripts
     version = await storage.in_database_thread(partial(transcripts.version, owner, uid))
     if version is None:
         raise _unknown()
     async with while_connected(request.receive):
-        body = await renderer.render_once(
+        body = await renderings.render(
             owner, (owner, uid, format), version, partial(_render, transcripts, owner, uid, format)
         )
     return Response(body, media_type=_MEDIA_TYPES[format])

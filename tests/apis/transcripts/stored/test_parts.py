@@ -2,7 +2,7 @@
 
 import pytest
 
-from auricle.ledger.kept_parts import (
+from auricle.apis.transcripts.stored.parts import (
     KeptPart,
     KeptSegment,
     ParagraphChange,
@@ -11,7 +11,7 @@ from auricle.ledger.kept_parts import (
     encode_parts,
     split,
 )
-from auricle.ledger.kept_words import KeptWord
+from auricle.apis.transcripts.stored.words import KeptWord
 
 pytestmark = pytest.mark.unit
 

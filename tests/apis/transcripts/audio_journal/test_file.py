@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auricle.server.live.audio_journal.file import (
+from auricle.apis.transcripts.audio_journal.file import (
     MAGIC,
     MAX_FILE_BYTES,
     JournalFile,

@@ -5,11 +5,10 @@ from pathlib import Path
 import anyio
 import pytest
 
+from auricle.apis.transcripts import keeper as transcript_keeper
+from auricle.apis.transcripts.keeper import TranscriptKeeper
+from auricle.apis.transcripts.stored.transcripts import Transcripts
 from auricle.ledger.databases.sqlite import SqliteDatabase
-from auricle.ledger.transcripts import Transcripts
-from auricle.server.live import transcript_keeper
-from auricle.server.live.registry import LiveStorage
-from auricle.server.live.transcript_keeper import TranscriptKeeper
 from tests.server.live.connection.helpers import PLAIN, connected
 from tests.support.live_sessions import ALICE, sessions
 from tests.support.service import poll_until
@@ -25,7 +24,7 @@ async def test_a_final_is_sent_only_after_it_was_stored(
     database = SqliteDatabase.open(tmp_path)
     transcripts = Transcripts(database)
     keeper = TranscriptKeeper(transcripts, keep_s=1e9)
-    async with sessions(storage=LiveStorage(keeper=keeper)) as fakes:
+    async with sessions(followers={"transcripts": keeper}) as fakes:
         place = fakes.live.admit(ALICE, None)
         runner = await fakes.live.open(fakes.group, ALICE, PLAIN, place, owner=ALICE)
         line = await connected(fakes, runner)

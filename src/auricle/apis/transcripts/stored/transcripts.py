@@ -12,10 +12,8 @@ from typing import Any, TypeVar, overload
 
 import msgspec
 
-from auricle.ledger.databases.database import Database, Row, Transaction, TransactionStep, Value
-from auricle.ledger.events import delete_events
-from auricle.ledger.kept_parts import KeptSegment as KeptSegment
-from auricle.ledger.kept_parts import (
+from auricle.apis.transcripts.stored.parts import KeptSegment as KeptSegment
+from auricle.apis.transcripts.stored.parts import (
     ParagraphChange,
     SegmentEdit,
     decode_parts,
@@ -23,7 +21,9 @@ from auricle.ledger.kept_parts import (
     merged_parts,
     split,
 )
-from auricle.ledger.kept_words import decode_words, encode_words
+from auricle.apis.transcripts.stored.words import decode_words, encode_words
+from auricle.ledger.databases.database import Database, Row, Transaction, TransactionStep, Value
+from auricle.ledger.events import delete_events
 from auricle.values.errors import BadRequest
 from auricle.values.types import ClientId, GiveWay, do_nothing
 

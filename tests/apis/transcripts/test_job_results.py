@@ -7,14 +7,14 @@ from typing import Any
 import httpx2
 import pytest
 
-from auricle.config.settings import LedgerSettings
+from auricle.apis.transcripts.stored.transcripts import KeptSegment, KeptTranscript
+from auricle.apis.transcripts.stored.words import KeptWord
 from auricle.ledger.job import JobState
-from auricle.ledger.kept_words import KeptWord
-from auricle.ledger.transcripts import KeptSegment, KeptTranscript
 from auricle.values.types import ANONYMOUS, Segment, Word
 from tests.support.jobs import PARAMS, accept, ended, running
 from tests.support.service import CLIP, WAV, FakeService, keys, live, poll_until
 from tests.support.transcriber import heard
+from tests.support.transcripts import kept_in, transcripts_of
 
 pytestmark = pytest.mark.server
 
@@ -22,7 +22,7 @@ TWO = Segment(1600, 6400, " Two", words=(Word(1600, 6400, " Two", 0.9),))
 
 
 def kept(service: FakeService, uid: str) -> tuple[KeptTranscript, list[KeptSegment]] | None:
-    transcripts = service.state.storage.transcripts
+    transcripts = transcripts_of(service)
     found = transcripts.find(ANONYMOUS, uid)
     return None if found is None else (found[0], list(found[1]))
 
@@ -58,7 +58,7 @@ async def test_nothing_is_kept_without_text_or_without_the_setting(
 
 async def test_the_result_is_found_by_its_words_and_only_by_its_key(tmp_path: Path) -> None:
     settings: dict[str, Any] = {
-        "ledger": LedgerSettings(state_dir=tmp_path / "state", keep_transcripts=True),
+        **kept_in(tmp_path),
         "api_keys": keys("alice:alice-key", "bob:bob-key"),
     }
     alice, bob = ({"authorization": f"Bearer {name}-key"} for name in ("alice", "bob"))

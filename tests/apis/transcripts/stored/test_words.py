@@ -2,7 +2,7 @@
 
 import pytest
 
-from auricle.ledger.kept_words import KeptWord, decode_words, encode_words, kept_words
+from auricle.apis.transcripts.stored.words import KeptWord, decode_words, encode_words, kept_words
 from auricle.values.types import Word
 
 pytestmark = pytest.mark.unit

@@ -7,12 +7,12 @@ import numpy as np
 import structlog
 from anyio import to_thread
 
+from auricle.apis.transcripts.audio_journal.file import JournalledUtterance, read_journal
+from auricle.apis.transcripts.audio_journal.journal import AudioJournal, LeftFile
+from auricle.apis.transcripts.keeper import SessionIdentity, TranscriptKeeper
 from auricle.engines.base import EngineSpec
 from auricle.engines.models import Models
 from auricle.server.http.errors import log_unexpected
-from auricle.server.live.audio_journal.file import JournalledUtterance, read_journal
-from auricle.server.live.audio_journal.journal import AudioJournal, LeftFile
-from auricle.server.live.transcript_keeper import SessionIdentity, TranscriptKeeper
 from auricle.session.context import NO_CONTEXT, DecodingContext
 from auricle.session.utterances.final import PendingFinal
 from auricle.session.utterances.utterance import Caller, JobFactory

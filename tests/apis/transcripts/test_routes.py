@@ -16,25 +16,22 @@ import pytest
 from anyio import to_thread
 from structlog.testing import LogCapture
 
+from auricle.apis.transcripts.stored.transcripts import KeptSegment, KeptTranscript, Transcripts
+from auricle.apis.transcripts.stored.words import KeptWord
 from auricle.config.settings import LedgerSettings
 from auricle.ledger.databases.sqlite import SqliteDatabase
-from auricle.ledger.kept_words import KeptWord
-from auricle.ledger.transcripts import KeptSegment, KeptTranscript, Transcripts
 from auricle.text.formats.docx import MEDIA_TYPE
 from auricle.values.errors import LedgerInUse
 from auricle.values.types import ClientId
 from tests.support.service import InProcess, Live, in_process, keys, live, poll_until
 from tests.support.stream import SPEECH, call, pcm
+from tests.support.transcripts import kept_in, transcripts_of
 
 pytestmark = pytest.mark.unit
 
 ALICE = {"authorization": "Bearer alice-key"}
 BOB = {"authorization": "Bearer bob-key"}
 API_KEYS = keys("alice:alice-key", "bob:bob-key")
-
-
-def kept_in(directory: Path) -> LedgerSettings:
-    return LedgerSettings(state_dir=directory / "state", keep_transcripts=True)
 
 
 def add(service: InProcess, uid: str, *texts: str, owner: str = "alice", **fields: Any) -> None:
@@ -50,19 +47,19 @@ def add(service: InProcess, uid: str, *texts: str, owner: str = "alice", **field
         }
     )
     segments = [KeptSegment(n, n * 1000, n * 1000 + 900, text) for n, text in enumerate(texts)]
-    transcripts = service.state.storage.transcripts
+    transcripts = transcripts_of(service)
     transcripts.add(transcript, segments)
 
 
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[InProcess]:
-    with in_process(tmp_path, ledger=kept_in(tmp_path), api_keys=API_KEYS) as started:
+    with in_process(tmp_path, **kept_in(tmp_path), api_keys=API_KEYS) as started:
         yield started
 
 
 @pytest.fixture
 async def running(tmp_path: Path) -> AsyncIterator[Live]:
-    async with live(tmp_path, ledger=kept_in(tmp_path)) as started:
+    async with live(tmp_path, **kept_in(tmp_path)) as started:
         yield started
 
 
@@ -89,7 +86,7 @@ async def test_a_session_whose_client_vanished_can_be_read(
         await caller.tell("finalize" if source == "native" else "Finalize")
         await caller.until("final" if source == "native" else "Results")
         caller.connection.transport.abort()
-    transcripts = running.state.storage.transcripts
+    transcripts = transcripts_of(running)
     await poll_until(lambda: transcripts.page(ClientId("anonymous")))
     (transcript,) = await listed(running)
     assert (transcript["source"], transcript["language"]) == (source, "en")
@@ -109,7 +106,7 @@ async def test_a_realtime_session_is_found_by_its_source(running: Live) -> None:
         await caller.tell("input_audio_buffer.append", audio=b64encode(pcm(SPEECH)).decode())
         await caller.tell("input_audio_buffer.commit")
         await caller.until("conversation.item.input_audio_transcription.completed")
-    transcripts = running.state.storage.transcripts
+    transcripts = transcripts_of(running)
     await poll_until(lambda: transcripts.page(ClientId("anonymous")))
     async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as client:
         response = await client.get("/v1/transcripts", params={"source": "openai-realtime"})
@@ -117,7 +114,7 @@ async def test_a_realtime_session_is_found_by_its_source(running: Live) -> None:
 
 
 async def test_requests_that_wait_for_the_database_leave_threads_for_others(running: Live) -> None:
-    transcripts = running.state.storage.transcripts
+    transcripts = transcripts_of(running)
     database = transcripts._database
     release = threading.Event()
     threads = running.state.storage.database_threads
@@ -273,9 +270,9 @@ def test_a_server_that_keeps_nothing_says_so(tmp_path: Path, path: str) -> None:
 
 
 def test_transcripts_outlive_the_server(tmp_path: Path) -> None:
-    with in_process(tmp_path, ledger=kept_in(tmp_path)) as service:
+    with in_process(tmp_path, **kept_in(tmp_path)) as service:
         add(service, "a", "word", owner="anonymous")
-    with in_process(tmp_path, ledger=kept_in(tmp_path)) as service:
+    with in_process(tmp_path, **kept_in(tmp_path)) as service:
         assert service.client.get("/v1/transcripts/a").json()["text"] == "word"
 
 
@@ -294,14 +291,14 @@ def test_a_second_server_on_the_same_directory_does_not_start(
 ) -> None:
     with (
         pytest.raises(LedgerInUse),
-        in_process(tmp_path / "other", ledger=kept_in(tmp_path)),
+        in_process(tmp_path / "other", **kept_in(tmp_path)),
     ):
         pass
 
 
 @pytest.fixture
 def dialogue(service: InProcess) -> InProcess:
-    transcripts = service.state.storage.transcripts
+    transcripts = transcripts_of(service)
     transcript = KeptTranscript("a", ClientId("alice"), "native", "en", 1.8e9, 1.8e9 + 10)
     spoken = [(0, "One."), (1, "Two."), (0, "Three."), (None, "Four.")]
     transcripts.add(
@@ -315,7 +312,7 @@ def dialogue(service: InProcess) -> InProcess:
 
 
 def test_words_have_their_times_and_cut_subtitles(service: InProcess) -> None:
-    transcripts = service.state.storage.transcripts
+    transcripts = transcripts_of(service)
     said = ["The train leaves at noon, and nobody", " knows whether it will stop at the border."]
     words = (KeptWord(0, 1500, said[0]), KeptWord(6000, 9000, said[1]))
     transcript = KeptTranscript("a", ClientId("alice"), "job", "en", 1.8e9, 1.8e9 + 10)

@@ -15,7 +15,7 @@ from itertools import pairwise
 
 import msgspec
 
-from auricle.ledger.kept_words import KeptWord
+from auricle.apis.transcripts.stored.words import KeptWord
 
 _ROUNDING_MS = 1
 """Clients with times in seconds are off by as much."""

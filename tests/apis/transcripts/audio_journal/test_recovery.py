@@ -8,16 +8,17 @@ import msgspec
 import pytest
 from structlog.testing import LogCapture
 
+from auricle.apis.transcripts.audio_journal import journal as audio_journal
+from auricle.apis.transcripts.audio_journal.file import JournalFile, JournalHeader
+from auricle.apis.transcripts.stored.transcripts import KeptSegment, KeptTranscript, Transcripts
 from auricle.config.settings import LedgerSettings
 from auricle.ledger.databases.sqlite import SqliteDatabase
-from auricle.ledger.transcripts import KeptSegment, KeptTranscript, Transcripts
-from auricle.server.live.audio_journal import journal as audio_journal
-from auricle.server.live.audio_journal.file import JournalFile, JournalHeader
 from auricle.values.errors import AudioError, NoWorkerReady, PoisonJob, WorkerError
 from auricle.values.types import ANONYMOUS, JobKind, Options
 from tests.support.service import FakeService, live, poll_until
 from tests.support.stream import SPEECH
 from tests.support.transcriber import FakeTranscriber
+from tests.support.transcripts import kept_in, transcripts_of
 
 pytestmark = pytest.mark.server
 
@@ -42,12 +43,8 @@ def leave(directory: Path, *, is_doubtful: bool = False, **changes: Any) -> Path
     return path
 
 
-def kept_in(directory: Path, **settings: Any) -> LedgerSettings:
-    return LedgerSettings(state_dir=directory / "state", keep_transcripts=True, **settings)
-
-
 def found(service: FakeService) -> tuple[KeptTranscript, list[KeptSegment]] | None:
-    transcripts = service.state.storage.transcripts
+    transcripts = transcripts_of(service)
     kept = transcripts.find(ANONYMOUS, UID)
     return None if kept is None else (kept[0], list(kept[1]))
 
@@ -72,7 +69,7 @@ async def test_the_final_joins_the_transcript_of_its_session(tmp_path: Path) -> 
     Transcripts(database).add(stored, [KeptSegment(2, 0, 1000, "before")])
     database.close()
     modified_at = leave(tmp_path).stat().st_mtime
-    async with live(tmp_path, ledger=kept_in(tmp_path)) as service:
+    async with live(tmp_path, **kept_in(tmp_path)) as service:
         transcript, segments = await recovered(service, tmp_path)
         (job,) = service.transcriber.jobs
     assert (job.kind, job.client, job.options.language) == (JobKind.FILE, ANONYMOUS, "de")
@@ -87,7 +84,7 @@ async def test_the_final_joins_the_transcript_of_its_session(tmp_path: Path) -> 
 async def test_it_is_decoded_with_the_speech_before_it(tmp_path: Path) -> None:
     before = SPEECH[16_000:32_000]
     leave(tmp_path, context=before.tobytes())
-    async with live(tmp_path, ledger=kept_in(tmp_path)) as service:
+    async with live(tmp_path, **kept_in(tmp_path)) as service:
         _, segments = await recovered(service, tmp_path)
         together, alone = service.transcriber.jobs
     assert together.pcm.tolist() == [*before.tolist(), *HALF.tolist()]
@@ -98,14 +95,14 @@ async def test_it_is_decoded_with_the_speech_before_it(tmp_path: Path) -> None:
 
 async def test_a_channel_stays_a_speaker(tmp_path: Path) -> None:
     leave(tmp_path, channel=1)
-    async with live(tmp_path, ledger=kept_in(tmp_path)) as service:
+    async with live(tmp_path, **kept_in(tmp_path)) as service:
         _, (segment,) = await recovered(service, tmp_path)
     assert segment.speaker == 1
 
 
 async def test_a_session_without_a_transcript_gets_one(tmp_path: Path) -> None:
     leave(tmp_path)
-    async with live(tmp_path, ledger=kept_in(tmp_path, journal_audio=True)) as service:
+    async with live(tmp_path, **kept_in(tmp_path, journal_audio=True)) as service:
         transcript, segments = await recovered(service, tmp_path)
     assert (transcript.source, transcript.started_at) == ("native", 1.8e9)
     assert [segment.position for segment in segments] == [3]
@@ -114,7 +111,7 @@ async def test_a_session_without_a_transcript_gets_one(tmp_path: Path) -> None:
 async def test_recovering_the_same_audio_twice_changes_nothing(tmp_path: Path) -> None:
     for _ in range(2):
         leave(tmp_path)
-        async with live(tmp_path, ledger=kept_in(tmp_path)) as service:
+        async with live(tmp_path, **kept_in(tmp_path)) as service:
             _, segments = await recovered(service, tmp_path)
             assert [segment.text for segment in segments] == ["hello"]
 
@@ -122,7 +119,7 @@ async def test_recovering_the_same_audio_twice_changes_nothing(tmp_path: Path) -
 async def test_audio_waits_for_workers_that_start_or_die(tmp_path: Path) -> None:
     leave(tmp_path)
     transcriber = FakeTranscriber(script=[NoWorkerReady("not yet", 1), WorkerError("died")])
-    async with live(tmp_path, ledger=kept_in(tmp_path), transcriber=transcriber) as service:
+    async with live(tmp_path, **kept_in(tmp_path), transcriber=transcriber) as service:
         _, segments = await recovered(service, tmp_path)
     assert [segment.text for segment in segments] == ["hello"]
 
@@ -133,7 +130,7 @@ async def test_audio_that_cant_be_transcribed_is_given_up(
 ) -> None:
     leave(tmp_path)
     transcriber = FakeTranscriber(script=[error])
-    async with live(tmp_path, ledger=kept_in(tmp_path), transcriber=transcriber) as service:
+    async with live(tmp_path, **kept_in(tmp_path), transcriber=transcriber) as service:
         await poll_until(lambda: not left(tmp_path))
         assert found(service) is None
     assert "secret" not in str(logged.entries)
@@ -141,14 +138,14 @@ async def test_audio_that_cant_be_transcribed_is_given_up(
 
 async def test_audio_of_a_language_that_the_engine_lacks_is_given_up(tmp_path: Path) -> None:
     leave(tmp_path, options=Options(language="xx"))
-    async with live(tmp_path, ledger=kept_in(tmp_path)) as service:
+    async with live(tmp_path, **kept_in(tmp_path)) as service:
         await poll_until(lambda: not left(tmp_path))
         assert service.transcriber.jobs == []
 
 
 async def test_a_doubtful_utterance_is_kept_only_if_its_words_are_probable(tmp_path: Path) -> None:
     leave(tmp_path, is_doubtful=True)
-    async with live(tmp_path, ledger=kept_in(tmp_path)) as service:
+    async with live(tmp_path, **kept_in(tmp_path)) as service:
         await poll_until(lambda: not left(tmp_path))
         (job,) = service.transcriber.jobs
         assert job.options.word_timestamps
@@ -161,7 +158,7 @@ async def test_damaged_files_cost_neither_the_start_nor_others(
 ) -> None:
     leave(tmp_path).with_name(f"{UID}.1").write_bytes(content)
     leave(tmp_path, utterance=7).rename(tmp_path / "state" / "journal" / RUN / f"{UID}.6")
-    async with live(tmp_path, ledger=kept_in(tmp_path)) as service:
+    async with live(tmp_path, **kept_in(tmp_path)) as service:
         _, segments = await recovered(service, tmp_path)
     assert [segment.position for segment in segments] == [3]
     unreadable = [entry for entry in logged.entries if entry["event"] == "journal_unreadable"]
@@ -173,10 +170,10 @@ async def test_what_is_not_recovered_before_the_server_stops_is_at_the_next_star
 ) -> None:
     leave(tmp_path)
     transcriber = FakeTranscriber(gate=anyio.Event())
-    async with live(tmp_path, ledger=kept_in(tmp_path), transcriber=transcriber):
+    async with live(tmp_path, **kept_in(tmp_path), transcriber=transcriber):
         await poll_until(lambda: transcriber.in_flight)
     assert len(left(tmp_path)) == 1
-    async with live(tmp_path, ledger=kept_in(tmp_path)) as service:
+    async with live(tmp_path, **kept_in(tmp_path)) as service:
         await recovered(service, tmp_path)
 
 

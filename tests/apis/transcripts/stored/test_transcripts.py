@@ -6,16 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from auricle.ledger.databases.database import Database, Transaction
-from auricle.ledger.databases.schema import SQLITE_MIGRATIONS
-from auricle.ledger.databases.sqlite import SqliteDatabase
-from auricle.ledger.job import JobState, Outcome
-from auricle.ledger.kept_parts import ParagraphChange
-from auricle.ledger.kept_words import KeptWord
-from auricle.ledger.lease import LEASE_S, MAX_SKEW_S, Claim, claim_of
-from auricle.ledger.quota import Quota
-from auricle.ledger.store import Ledger
-from auricle.ledger.transcripts import (
+from auricle.apis.transcripts.stored.parts import ParagraphChange
+from auricle.apis.transcripts.stored.transcripts import (
     MAX_EXPIRED,
     MAX_QUERY_WORDS,
     NOTHING_KEPT,
@@ -29,6 +21,14 @@ from auricle.ledger.transcripts import (
     _scope,
     store_transcript,
 )
+from auricle.apis.transcripts.stored.words import KeptWord
+from auricle.ledger.databases.database import Database, Transaction
+from auricle.ledger.databases.schema import SQLITE_MIGRATIONS
+from auricle.ledger.databases.sqlite import SqliteDatabase
+from auricle.ledger.job import JobState, Outcome
+from auricle.ledger.lease import LEASE_S, MAX_SKEW_S, Claim, claim_of
+from auricle.ledger.quota import Quota
+from auricle.ledger.store import Ledger
 from auricle.values.errors import BadRequest, LeaseLost
 from auricle.values.types import ClientId, GiveWay, do_nothing
 from tests.support.ledger import a_spec

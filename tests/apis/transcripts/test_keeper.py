@@ -7,24 +7,25 @@ import anyio
 import pytest
 from structlog.testing import LogCapture
 
-from auricle.ledger.databases.sqlite import SqliteDatabase
-from auricle.ledger.events import StoredEvents
-from auricle.ledger.kept_words import KeptWord
-from auricle.ledger.transcript_events import TranscriptEvents
-from auricle.ledger.transcripts import (
+from auricle.apis.transcripts import keeper as transcript_keeper
+from auricle.apis.transcripts.keeper import (
+    UNKNOWN_END,
+    SessionIdentity,
+    TranscriptKeeper,
+)
+from auricle.apis.transcripts.stored.events import TranscriptEvents
+from auricle.apis.transcripts.stored.transcripts import (
     NOTHING_KEPT,
     KeptEnd,
     KeptSegment,
     KeptTranscript,
     Transcripts,
 )
-from auricle.server.live import background_writer, transcript_keeper
+from auricle.apis.transcripts.stored.words import KeptWord
+from auricle.ledger.databases.sqlite import SqliteDatabase
+from auricle.ledger.events import StoredEvents
+from auricle.server.live import background_writer
 from auricle.server.live.background_writer import MAX_PENDING
-from auricle.server.live.transcript_keeper import (
-    UNKNOWN_END,
-    SessionIdentity,
-    TranscriptKeeper,
-)
 from auricle.values.errors import LedgerUnavailable
 from auricle.values.events import Final
 from auricle.values.types import ClientId, Word
@@ -313,7 +314,7 @@ async def test_a_session_that_ended_is_reported_after_its_finals(tmp_path: Path)
     keeper = TranscriptKeeper(Transcripts(database), keep_s=1e9, events=reports)
     keeper.keep(SESSION, a_final(1))
     keeper.keep(replace(SESSION, id="open"), a_final(1))
-    keeper.end(SESSION)
+    keeper.report(SESSION)
     await run_until(keeper, lambda: not keeper.waiting)
     events = StoredEvents(database)
     due = events.next_delivery(time.time())
@@ -329,7 +330,7 @@ async def test_the_end_of_a_session_without_finals_is_not_reported(tmp_path: Pat
     database = SqliteDatabase.open(tmp_path)
     reports = TranscriptEvents("https://receiver.example")
     keeper = TranscriptKeeper(Transcripts(database), keep_s=1e9, events=reports)
-    keeper.end(SESSION)
+    keeper.report(SESSION)
     await run_until(keeper, lambda: not keeper.waiting)
 
     assert StoredEvents(database).of("transcripts/session") == []

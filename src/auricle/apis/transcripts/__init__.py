@@ -1,0 +1,3 @@
+"""Kept transcripts of live sessions and jobs."""
+
+NAME = "transcripts"

@@ -1,0 +1,1 @@
+"""Transcripts in the database: their segments, words, edits and events."""
