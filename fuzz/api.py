@@ -15,6 +15,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from auricle.apis.registry import find_apis
+from auricle.config.settings import fields
 from bench.lib.report import machine, write_json
 from bench.lib.service import running
 
@@ -40,7 +42,8 @@ def main() -> int:
     began_at = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         settings: dict[str, Any] = {"workers": 1, "api_keys": KEY, "max_upload_mb": 1}
-        settings["asr_webservice"] = 1
+        known = dict(fields())
+        settings |= {api.name: 1 for api in find_apis() if api.name in known and not api.ports}
         engine = "tests.support.scripted_engine"
         with running(Path(folder) / "server.log", engine=engine, **settings) as server:
             done = subprocess.run(_command(asked, f"{server.url}/openapi.json"), check=False)

@@ -6,6 +6,13 @@ from research.house import House
 
 pytestmark = pytest.mark.unit
 
+WORDS = {"readers", "transcripts"}
+"""APIs whose names are ordinary words."""
+OUTSIDE = {
+    "azure": ["src/auricle/apis/openai_realtime"],  # a comment on a field that Azure's clients send
+    "openai_realtime": ["src/auricle/apis/azure"],  # has its routes at other paths
+}
+
 MAX_CORE_LINES = 29_000
 """Code lines that the process of ``auricle serve`` can import without any optional folder; 28,985
 measured. Who makes the core larger changes this number, and says why."""
@@ -25,3 +32,17 @@ def test_the_core_does_not_grow_unseen(house: House) -> None:
     core = house.served(with_optional=False)
     assert house.lines(core) <= MAX_CORE_LINES
     assert core < house.served(with_optional=True)
+
+
+def test_the_core_and_its_tests_name_no_optional_api(house: House) -> None:
+    """``tests/support`` has what tests of several folders share, ``tests/project`` the pages."""
+    allowed = ("tests/apis", "tests/clients", "tests/support", "tests/project")
+    for api in (folder.removeprefix("apis/") for folder in house.optional if "apis/" in folder):
+        places = [
+            place
+            for place in house.places_of(api)
+            if place.startswith(("src/", "tests/", "fuzz/", "research/"))
+            and place != f"src/auricle/apis/{api}"
+            and not place.startswith(allowed)
+        ]
+        assert api in WORDS or places == OUTSIDE.get(api, []), api

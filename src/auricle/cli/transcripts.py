@@ -31,7 +31,7 @@ _Source = Annotated[
     str | None,
     typer.Option(
         metavar="API",
-        help="Only this API, such as native or openai-realtime; job: jobs.",
+        help="Only this API, such as native; job: jobs.",
     ),
 ]
 _Since = Annotated[

@@ -122,19 +122,6 @@ def test_openai_s_formats_have_segments_but_no_words(server: SimpleNamespace) ->
 
 
 @pytest.mark.model
-def test_deepgram_s_words_are_interpolated(server: SimpleNamespace) -> None:
-    url = f"{server.url}/v1/listen?language=en&smart_format=true&utterances=true"
-    results = post(url, content=SHORT.path.read_bytes(), headers=WAV).json()["results"]
-    [alternative] = results["channels"][0]["alternatives"]
-    assert [word["word"] for word in alternative["words"]] == words(SHORT.text)
-    times = [time for word in alternative["words"] for time in (word["start"], word["end"])]
-    assert times == sorted(times)
-    assert words(" ".join(each["transcript"] for each in results["utterances"])) == words(
-        SHORT.text
-    )
-
-
-@pytest.mark.model
 def test_live_speech_becomes_a_final_without_words(server: SimpleNamespace) -> None:
     url = f"{server.url.replace('http', 'ws')}/v1/stream?format=pcm16&word_timestamps=true"
     with connect(url, open_timeout=LIMIT_S) as live:
@@ -144,18 +131,6 @@ def test_live_speech_becomes_a_final_without_words(server: SimpleNamespace) -> N
     finals = [event for event in events if event["type"] == "final"]
     assert words(" ".join(event["text"] for event in finals)) == words(FELLOW.text)
     assert not [event for event in finals if event.get("words")]
-
-
-@pytest.mark.model
-def test_deepgram_s_live_finals_have_words(server: SimpleNamespace) -> None:
-    url = f"{server.url.replace('http', 'ws')}/v1/listen?encoding=linear16&sample_rate=16000"
-    with connect(url, open_timeout=LIMIT_S) as live:
-        live.send(FELLOW.pcm.tobytes())
-        live.send('{"type": "CloseStream"}')
-        events = [json.loads(message) for message in live]
-    finals = [event for event in events if event["type"] == "Results" and event["is_final"]]
-    heard = [word for event in finals for word in event["channel"]["alternatives"][0]["words"]]
-    assert words(" ".join(word["word"] for word in heard)) == words(FELLOW.text)
 
 
 @pytest.mark.model
