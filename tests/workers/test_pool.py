@@ -156,6 +156,23 @@ async def test_the_model_and_the_workers_that_were_replaced_are_reported() -> No
     assert (stats.ready, stats.replaced, stats.model) == (True, 3, "base")
 
 
+async def test_a_pool_supervises_its_workers_and_starts_them_unless_it_is_lazy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    opened: list[tuple[Any, ...]] = []
+
+    class Supervisor(WorkerSupervisor):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
+            opened.append(arguments)
+
+    monkeypatch.setattr("auricle.workers.pool.WorkerSupervisor", Supervisor)
+    settings = WorkerSettings()
+    pool = Pool("plain", ScriptedSchedule(), LAUNCH, settings, 2)
+    assert opened == [("plain", 2, settings, LAUNCH, pool)]
+    assert (pool.stats().model, len(pool.stats().workers), pool.is_ready) == ("", 2, False)
+
+
 async def test_a_job_that_is_refused_is_not_waited_for() -> None:
     pool = ScriptedPool()
     with pytest.raises(Overloaded):
@@ -220,16 +237,17 @@ async def test_messages_without_an_answer_are_sent(monkeypatch: pytest.MonkeyPat
     assert sent == [("a", CloseStream("s"))]
 
 
-async def test_closing_waits_for_accepted_jobs_and_then_refuses_new_ones() -> None:
+@pytest.mark.parametrize("drain_s", [1.0, 60.0])
+async def test_closing_waits_for_accepted_jobs_and_then_refuses_new_ones(drain_s: float) -> None:
     pool = ScriptedPool()
     (task,) = await submitted(pool, "job")
     pool.next_assignment("a", 0.0)
-    closing = asyncio.create_task(pool.aclose(drain_s=1.0))
+    closing = asyncio.create_task(pool.aclose(drain_s))
     await asyncio.sleep(0)
     assert not closing.done()
     assert not pool.stats().ready
     pool.received("a", "done", 0.0)
-    await closing
+    await asyncio.wait_for(closing, 10.0)
     assert await task == "done"
     with pytest.raises(Draining, match="refused: closed"):
         await pool.submit("late")
