@@ -52,6 +52,17 @@ def test_a_query_has_a_parameter_for_each_field() -> None:
     assert parameter["schema"]["minimum"] == 1
 
 
+def test_a_parameter_in_a_path_is_described_once() -> None:
+    schema = {"type": "string", "title": "Any Name", "description": "Which one."}
+    described = {"in": "path", "name": "any_name", "description": "Which one.", "schema": schema}
+    bare = {"in": "path", "name": "other", "schema": {"type": "string"}}
+    operation = {"responses": {}, "parameters": [described, bare]}
+    complete({"paths": {"/x/{any_name}/{other}": {"get": operation}}}, has_keys=False)
+    assert described["description"] == "Which one."
+    assert described["schema"] == {"type": "string", "title": "Any Name"}
+    assert bare == {"in": "path", "name": "other", "schema": {"type": "string"}}
+
+
 @pytest.mark.parametrize("has_keys", [True, False])
 def test_a_key_is_required_where_401_is_possible(has_keys: bool) -> None:
     invalid = {"content": {"$ref": "#/components/schemas/HTTPValidationError"}}

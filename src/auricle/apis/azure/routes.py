@@ -14,8 +14,9 @@ Clients add ``api-version`` to each query; it has no effect. They send keys as `
 """
 
 from collections.abc import Iterable
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Path
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -25,6 +26,10 @@ from auricle.values.types import Task
 
 PREFIXES = ("/openai", "/openai/v1")
 """What precedes OpenAI's paths instead of ``/v1``."""
+
+_Deployment = Annotated[
+    str, Path(description="Name of a model; an unknown one is the default or is rejected.")
+]
 
 
 def routes(service: Service, openai: Iterable[APIRouter]) -> APIRouter:
@@ -55,7 +60,7 @@ def deployment_routes(service: Service) -> APIRouter:
         responses=RESPONSES,
         openapi_extra=FORM,
     )
-    async def post_transcription(request: Request, deployment: str) -> Response:
+    async def post_transcription(request: Request, deployment: _Deployment) -> Response:
         """Return the transcript of a file; the deployment is the model."""
         return await answer_form(uploads, request, Task.TRANSCRIBE, deployment)
 
@@ -65,7 +70,7 @@ def deployment_routes(service: Service) -> APIRouter:
         responses=RESPONSES,
         openapi_extra=FORM,
     )
-    async def post_translation(request: Request, deployment: str) -> Response:
+    async def post_translation(request: Request, deployment: _Deployment) -> Response:
         """Return the English text of a file in any language; the deployment is the model."""
         return await answer_form(uploads, request, Task.TRANSLATE, deployment)
 

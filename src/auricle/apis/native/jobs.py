@@ -7,7 +7,7 @@ needs the key itself: tokens are refused.
 from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter
+from fastapi import APIRouter, Path
 from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import Response
@@ -33,6 +33,9 @@ from auricle.server.service import Service
 
 MAX_LIMIT = 1000
 
+_JobId = Annotated[
+    str, Path(description="ID of the job, which the client chose or the server returned.")
+]
 _RESPONSES = {200: answer("The job.", JobBody), **refusals(ErrorResponse, *KEYED, 404)}
 
 
@@ -81,7 +84,7 @@ def routes(service: Service) -> APIRouter:
         summary="State, progress and result of a job",
         responses=_RESPONSES,
     )
-    async def get_job(request: Request, job_id: str) -> Response:
+    async def get_job(request: Request, job_id: _JobId) -> Response:
         """Return the state of a job, its progress (0..1) and its text so far."""
         return _answer(request, await find_job(jobs, access.admit(request), job_id))
 
@@ -96,7 +99,7 @@ def routes(service: Service) -> APIRouter:
             **refusals(ErrorResponse, *KEYED, 404),
         },
     )
-    async def get_job_events(request: Request, job_id: str) -> Response:
+    async def get_job_events(request: Request, job_id: _JobId) -> Response:
         """Stream a job's changes until it has ended."""
         client = access.admit(request)
         job = body_of(await find_job(jobs, client, job_id))
@@ -110,7 +113,7 @@ def routes(service: Service) -> APIRouter:
         summary="Cancel or delete a job",
         responses=_RESPONSES,
     )
-    async def delete(request: Request, job_id: str) -> Response:
+    async def delete(request: Request, job_id: _JobId) -> Response:
         """Cancel a job that is queued or running; delete one that is finished."""
         return _answer(request, await delete_job(jobs, access.admit(request), job_id))
 

@@ -6,8 +6,9 @@ operator's aliases, and OpenAI's names, because some programs offer only names t
 
 import time
 from collections.abc import Iterator
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Path
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -24,6 +25,7 @@ from auricle.values.transcriber import ModelState
 
 _SINCE = int(time.time())
 _PUBLISHER = "auricle"
+_Name = Annotated[str, Path(description="Name of a model.")]
 
 
 def routes(service: Service) -> APIRouter:
@@ -54,7 +56,7 @@ def routes(service: Service) -> APIRouter:
             **refusals(ErrorResponse, *KEYED, 404),
         },
     )
-    async def get_model(request: Request, name: str) -> Response:
+    async def get_model(request: Request, name: _Name) -> Response:
         """Return the model that requests mean by a name."""
         access.admit(request)
         return json_response(_body(recognition, name, recognition.models.choose(name).model))

@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypedDict
 import anyio
 import anyio.lowlevel
 import msgspec
-from fastapi import APIRouter
+from fastapi import APIRouter, Path
 from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import Response
@@ -52,6 +52,9 @@ _EVENTS, _VTT, _HLS = "text/event-stream", "text/vtt", "application/vnd.apple.mp
 _NO_STORE = {"cache-control": "no-store"}
 _SEGMENT_AGE = {"cache-control": "private, max-age=60"}
 """No shared cache may answer with a token that was withdrawn."""
+
+_SessionId = Annotated[str, Path(description="ID of the live session, as `/v1/sessions` lists it.")]
+_Segment = Annotated[str, Path(description="Number of the segment, as in the playlist.")]
 
 
 class SessionBody(TypedDict):
@@ -159,7 +162,7 @@ def routes(service: Service) -> APIRouter:
         },
         openapi_extra=json_body(_TokenFields),
     )
-    async def post_reading_token(request: Request, session_id: str) -> Response:
+    async def post_reading_token(request: Request, session_id: _SessionId) -> Response:
         """Return a token that reads this session only, for ``ttl_s`` seconds."""
         client = access.admit(request)
         body = await read_json(request.receive, max_bytes=_MAX_BODY_BYTES, pause_s=pause_s)
@@ -187,7 +190,7 @@ def routes(service: Service) -> APIRouter:
         },
         openapi_extra={"parameters": query_parameters(WithdrawalQuery)},
     )
-    async def delete_reading_token(request: Request, session_id: str) -> Response:
+    async def delete_reading_token(request: Request, session_id: _SessionId) -> Response:
         """Refuse a reading token from now on; other tokens of the session stay valid."""
         client = access.admit(request)
         access.keyring.check_is_key(request.headers)
@@ -212,7 +215,7 @@ def routes(service: Service) -> APIRouter:
         },
         openapi_extra={"parameters": query_parameters(EventsQuery)},
     )
-    async def get_events(request: Request, session_id: str) -> Response:
+    async def get_events(request: Request, session_id: _SessionId) -> Response:
         """Stream the events of a session; with ``Last-Event-ID`` continue after that event."""
         reader, feed = await admit(request, session_id)
         query = convert_texts(request.query_params.multi_items(), EventsQuery, "query")
@@ -242,7 +245,7 @@ def routes(service: Service) -> APIRouter:
         },
         openapi_extra={"parameters": query_parameters(CaptionsQuery)},
     )
-    async def get_captions(request: Request, session_id: str) -> Response:
+    async def get_captions(request: Request, session_id: _SessionId) -> Response:
         """Stream the finals of a session as WebVTT, or return those until now."""
         reader, feed = await admit(request, session_id)
         query = convert_texts(request.query_params.multi_items(), CaptionsQuery, "query")
@@ -272,7 +275,7 @@ def routes(service: Service) -> APIRouter:
         },
         openapi_extra={"parameters": query_parameters(TokenQuery)},
     )
-    async def get_playlist(request: Request, session_id: str) -> Response:
+    async def get_playlist(request: Request, session_id: _SessionId) -> Response:
         """Return the playlist of the segments whose captions are final."""
         _, feed = await admit(request, session_id)
         if not feed.segments and not feed.is_ended:
@@ -291,7 +294,7 @@ def routes(service: Service) -> APIRouter:
         },
         openapi_extra={"parameters": query_parameters(TokenQuery)},
     )
-    async def get_segment(request: Request, session_id: str, segment: str) -> Response:
+    async def get_segment(request: Request, session_id: _SessionId, segment: _Segment) -> Response:
         """Return a segment that is in the playlist."""
         _, feed = await admit(request, session_id)
         if not (segment.isascii() and segment.isdecimal() and len(segment) < 10):

@@ -12,7 +12,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated, Literal, NotRequired, TypedDict, TypeVar
 
 import msgspec
-from fastapi import APIRouter
+from fastapi import APIRouter, Path
 from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import Response
@@ -204,6 +204,10 @@ class ParagraphChanges(msgspec.Struct):
     changes: Annotated[list[ChangeBody], Meta(min_length=1, max_length=MAX_CHANGES)]
 
 
+_TranscriptId = Annotated[
+    str, Path(description="ID of the transcript, as `/v1/transcripts` lists it.")
+]
+_SpeakerInPath = Annotated[str, Path(description="Number of the speaker, from 0.")]
 _WHOLE = answer("The transcript, in the requested format.", WholeTranscriptBody)
 _WHOLE["content"] = {
     name: {"schema": {"type": "string"}} for name in _MEDIA_TYPES.values()
@@ -263,7 +267,7 @@ def routes(service: Service) -> APIRouter:
         },
         openapi_extra={"parameters": query_parameters(FormatQuery)},
     )
-    async def get_transcript(request: Request, transcript_id: str) -> Response:
+    async def get_transcript(request: Request, transcript_id: _TranscriptId) -> Response:
         """Return a transcript as JSON, text, SubRip, WebVTT, a Word document, Markdown or RTTM."""
         owner = admit(request)
         query = convert_texts(request.query_params.multi_items(), FormatQuery, "query")
@@ -279,7 +283,9 @@ def routes(service: Service) -> APIRouter:
         },
         openapi_extra=json_body(SpeakerChange, is_required=True),
     )
-    async def patch_speaker(request: Request, transcript_id: str, speaker: str) -> Response:
+    async def patch_speaker(
+        request: Request, transcript_id: _TranscriptId, speaker: _SpeakerInPath
+    ) -> Response:
         """Name a speaker, or give all segments of the speaker to another one.
 
         Later finals of an open session may still have the number of a speaker that was merged.
@@ -309,7 +315,7 @@ def routes(service: Service) -> APIRouter:
         },
         openapi_extra=json_body(ParagraphChanges, is_required=True),
     )
-    async def patch_paragraphs(request: Request, transcript_id: str) -> Response:
+    async def patch_paragraphs(request: Request, transcript_id: _TranscriptId) -> Response:
         """Give words to other speakers, and start or join paragraphs. Repeating it changes nothing.
 
         Words keep their times. A change without words of its speaker in its range is ignored.
@@ -334,7 +340,7 @@ def routes(service: Service) -> APIRouter:
         response_class=Response,
         responses=refusals(ErrorResponse, 404, *KEYED),
     )
-    async def delete_transcript(request: Request, transcript_id: str) -> Response:
+    async def delete_transcript(request: Request, transcript_id: _TranscriptId) -> Response:
         """Delete a transcript and its segments; later finals of an open session are kept again."""
         owner = admit(request)
         if not await in_thread(partial(transcripts.delete, owner, transcript_id)):

@@ -30,17 +30,6 @@ _MEANINGS = {
 _ALWAYS = (421, 429, 500, 503)
 """Statuses that any path may return; 429 and 503 also if connection limits are exceeded."""
 
-_PATH_PARAMETERS = {
-    "deployment": "Name of a model; an unknown one is the default or is rejected.",
-    "job_id": "ID of the job, which the client chose or the server returned.",
-    "name": "Name of a model.",
-    "segment": "Number of the segment, as in the playlist.",
-    "session_id": "ID of the live session, as `/v1/sessions` lists it.",
-    "speaker": "Number of the speaker, from 0.",
-    "transcript_id": "ID of the transcript, as `/v1/transcripts` lists it.",
-}
-"""Descriptions of parameters in paths, which mean the same in every path."""
-
 KEYED = (401, 403)
 POSTED = (400, *KEYED, 413)
 
@@ -134,8 +123,7 @@ _INVALID = "HTTPValidationError"
 def complete(document: dict[str, Any], *, has_keys: bool) -> dict[str, Any]:
     """Add what all routes share, and remove FastAPI's validation error, which no route returns.
 
-    Shared are authentication, parameters in paths, and the refusal of a long head, which precedes
-    the choice of a route.
+    Shared are authentication, and the refusal of a long head, which precedes the choice of a route.
 
     Args:
         document: The document from FastAPI; changed in place.
@@ -150,7 +138,7 @@ def complete(document: dict[str, Any], *, has_keys: bool) -> dict[str, Any]:
             answers["431"] = head_too_long
             for parameter in operation.get("parameters", ()):
                 if parameter["in"] == "path":
-                    parameter["description"] = _PATH_PARAMETERS[parameter["name"]]
+                    parameter["schema"].pop("description", None)  # FastAPI repeats it there
             if has_keys and "401" in answers:
                 operation["security"] = [{"key": []}]
     document["components"] = {"securitySchemes": _SCHEMES} if has_keys else {}
