@@ -100,12 +100,12 @@ GROUPS = {
         ("server/live/admission",),
     ),
     "ledger": Group(
-        ("ledger/job", "ledger/lease", "ledger/outbox", "ledger/quota"),
+        ("ledger/jobs/job", "ledger/jobs/lease", "ledger/webhooks/outbox", "ledger/jobs/quota"),
         (
-            "ledger/test_job.py",
-            "ledger/test_lease.py",
-            "ledger/test_outbox.py",
-            "ledger/test_quota.py",
+            "ledger/jobs/test_job.py",
+            "ledger/jobs/test_lease.py",
+            "ledger/webhooks/test_outbox.py",
+            "ledger/jobs/test_quota.py",
         ),
     ),
     "framer": Group(("protocol/framing",), ("protocol/test_framing.py",)),

@@ -14,10 +14,10 @@ from auricle.apis.transcripts.stored.transcripts import KeptSegment, KeptTranscr
 from auricle.ledger.audio.directory import AudioDirectory
 from auricle.ledger.backup import Copied, back_up, restore
 from auricle.ledger.databases.sqlite import FILE_NAME, SqliteDatabase
-from auricle.ledger.job import JobState, Outcome
-from auricle.ledger.lease import claim_of
-from auricle.ledger.quota import Quota
-from auricle.ledger.store import Ledger
+from auricle.ledger.jobs.job import JobState, Outcome
+from auricle.ledger.jobs.lease import claim_of
+from auricle.ledger.jobs.quota import Quota
+from auricle.ledger.jobs.store import Ledger
 from auricle.values.errors import LedgerCorrupt, LedgerForeign, LedgerInUse, SetupError
 from auricle.values.types import ClientId
 from tests.support.ledger import a_spec, damage

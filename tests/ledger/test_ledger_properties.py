@@ -7,10 +7,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
-from auricle.ledger import job as jobs
-from auricle.ledger import lease as leases
-from auricle.ledger.job import Job, JobState, Outcome
-from auricle.ledger.lease import Claim, claim_of
+from auricle.ledger.jobs import job as jobs
+from auricle.ledger.jobs import lease as leases
+from auricle.ledger.jobs.job import Job, JobState, Outcome
+from auricle.ledger.jobs.lease import Claim, claim_of
 from auricle.values.errors import LeaseLost
 from tests.support.ledger import a_job
 

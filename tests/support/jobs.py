@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from auricle.config.settings import LedgerSettings
-from auricle.ledger.job import Job
+from auricle.ledger.jobs.job import Job
 from auricle.server.job_answers import AnswerFormat
 from auricle.server.jobs.background_jobs.requests import accept_job
 from auricle.server.uploads.params import Fields, check

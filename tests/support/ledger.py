@@ -16,10 +16,10 @@ from auricle.ledger.databases.database import (
     no_checkpoint,
 )
 from auricle.ledger.databases.sqlite import SqliteDatabase
-from auricle.ledger.events import StoredEvents
-from auricle.ledger.job import Job, JobSpec, JobState, Outcome
-from auricle.ledger.outbox import Delivery, DeliveryState, Event
-from auricle.ledger.store import Ledger
+from auricle.ledger.jobs.job import Job, JobSpec, JobState, Outcome
+from auricle.ledger.jobs.store import Ledger
+from auricle.ledger.webhooks.events import StoredEvents
+from auricle.ledger.webhooks.outbox import Delivery, DeliveryState, Event
 from auricle.values.errors import LedgerUnavailable
 from auricle.values.types import ClientId
 

@@ -17,11 +17,11 @@ from auricle.apis.transcripts.stored.transcripts import (
     store_transcript,
 )
 from auricle.ledger.databases.database import Transaction
-from auricle.ledger.events import StoredEvents
-from auricle.ledger.job import JobState, Outcome
-from auricle.ledger.lease import claim_of
-from auricle.ledger.quota import Quota
-from auricle.ledger.store import Ledger
+from auricle.ledger.jobs.job import JobState, Outcome
+from auricle.ledger.jobs.lease import claim_of
+from auricle.ledger.jobs.quota import Quota
+from auricle.ledger.jobs.store import Ledger
+from auricle.ledger.webhooks.events import StoredEvents
 from tests.support.ledger import a_spec, open_at, open_audio_at
 
 NOW = 1.8e9

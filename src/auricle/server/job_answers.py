@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from auricle.files.transcribe import FileTranscript
-from auricle.ledger.job import Job, JobSpec
-from auricle.ledger.outbox import Delivery
+from auricle.ledger.jobs.job import Job, JobSpec
+from auricle.ledger.webhooks.outbox import Delivery
 from auricle.server.uploads.params import TranscriptionParams
 from auricle.values.errors import ApiUnavailable
 

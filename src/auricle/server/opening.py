@@ -12,13 +12,13 @@ import structlog
 from anyio import CapacityLimiter, to_thread
 
 from auricle.config.settings import LedgerSettings, ServerSettings, Settings, spool_directory
-from auricle.ledger.databases.database import Database
-from auricle.ledger.events import StoredEvents
-from auricle.ledger.job import JobState, Outcome
+from auricle.ledger.databases.database import REFUSALS, Database
+from auricle.ledger.jobs.job import JobState, Outcome
+from auricle.ledger.jobs.store import Ledger
 from auricle.ledger.location import open_audio, open_database
-from auricle.ledger.store import REFUSALS, Ledger
 from auricle.ledger.voices import StoredVoices
 from auricle.ledger.webhooks.deliveries import WebhookRunner
+from auricle.ledger.webhooks.events import StoredEvents
 from auricle.ledger.webhooks.request import secret_of_owner
 from auricle.ledger.webhooks.sender import WebhookSender
 from auricle.server.access.key_file import read_keys

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from auricle.ledger.databases.database import Transaction, TransactionStep
-from auricle.ledger.job import JobSpec
+from auricle.ledger.jobs.job import JobSpec
 from auricle.server.uploads.params import Callback
 from auricle.values.types import Transcript
 

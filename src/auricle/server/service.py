@@ -16,7 +16,7 @@ from auricle.config.settings import Settings
 from auricle.engines.models import Models
 from auricle.files.fair_semaphore import FairSemaphore
 from auricle.files.transcribe import max_chunks_in_flight
-from auricle.ledger.runner import JobRunner
+from auricle.ledger.jobs.runner import JobRunner
 from auricle.server.access.access import Access
 from auricle.server.access.connection_limits import ConnectionLimiter
 from auricle.server.access.key_file import follow_keys

@@ -9,8 +9,8 @@ import anyio
 from anyio import CapacityLimiter, to_thread
 
 from auricle.ledger.audio.store import AudioStore
-from auricle.ledger.events import StoredEvents
-from auricle.ledger.store import Ledger
+from auricle.ledger.jobs.store import Ledger
+from auricle.ledger.webhooks.events import StoredEvents
 from auricle.server.lifecycle import RETRY_S
 from auricle.server.telemetry.watched_database import WatchedDatabase
 from auricle.server.uploads.spool import SpoolDirectory

@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from auricle.apis.native.job_answers import ANSWERS
-from auricle.ledger.job import JobState, Outcome, end
-from auricle.ledger.job_events import job_ended
+from auricle.ledger.jobs.events import job_ended
+from auricle.ledger.jobs.job import JobState, Outcome, end
 from auricle.server.job_answers import ReportedJob
 from tests.support.ledger import a_job
 

@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from auricle.apis.native.job_bodies import body_of, job_body
-from auricle.ledger.job import JobState
-from auricle.ledger.job_events import job_ended
-from auricle.ledger.outbox import Delivery, DeliveryState
+from auricle.ledger.jobs.events import job_ended
+from auricle.ledger.jobs.job import JobState
+from auricle.ledger.webhooks.outbox import Delivery, DeliveryState
 from auricle.server.jobs.background_jobs.view import StoredJob
 from auricle.server.uploads.uploading_jobs import UploadingJob
 from tests.support.ledger import a_job

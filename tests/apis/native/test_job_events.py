@@ -10,7 +10,7 @@ import anyio
 import httpx2
 import pytest
 
-from auricle.ledger.job import Job
+from auricle.ledger.jobs.job import Job
 from auricle.server import job_followers
 from auricle.server.job_followers import POLL_S
 from auricle.values.types import ClientId

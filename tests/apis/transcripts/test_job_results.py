@@ -9,7 +9,7 @@ import pytest
 
 from auricle.apis.transcripts.stored.transcripts import KeptSegment, KeptTranscript
 from auricle.apis.transcripts.stored.words import KeptWord
-from auricle.ledger.job import JobState
+from auricle.ledger.jobs.job import JobState
 from auricle.values.types import ANONYMOUS, Segment, Word
 from tests.support.jobs import PARAMS, accept, ended, running
 from tests.support.service import CLIP, WAV, FakeService, keys, live, poll_until

@@ -23,7 +23,7 @@ from auricle.apis.transcripts.stored.transcripts import (
 )
 from auricle.apis.transcripts.stored.words import KeptWord
 from auricle.ledger.databases.sqlite import SqliteDatabase
-from auricle.ledger.events import StoredEvents
+from auricle.ledger.webhooks.events import StoredEvents
 from auricle.server.live import background_writer
 from auricle.server.live.background_writer import MAX_PENDING
 from auricle.values.errors import LedgerUnavailable

@@ -16,10 +16,10 @@ from auricle.apis.transcripts.stored.transcripts import KeptSegment, KeptTranscr
 from auricle.ledger.databases.database import Transaction
 from auricle.ledger.databases.schema import SQLITE_MIGRATIONS
 from auricle.ledger.databases.sqlite import FILE_NAME, LOCK_NAME, SqliteDatabase
-from auricle.ledger.job import JobState, Outcome
-from auricle.ledger.lease import claim_of
-from auricle.ledger.quota import Quota
-from auricle.ledger.store import Ledger
+from auricle.ledger.jobs.job import JobState, Outcome
+from auricle.ledger.jobs.lease import claim_of
+from auricle.ledger.jobs.quota import Quota
+from auricle.ledger.jobs.store import Ledger
 from auricle.values.errors import (
     LedgerCorrupt,
     LedgerFailed,

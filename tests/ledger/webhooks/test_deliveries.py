@@ -6,12 +6,17 @@ from collections.abc import Callable
 import anyio
 import pytest
 
-from auricle.ledger import outbox
 from auricle.ledger.databases.database import Database, T, Transaction
-from auricle.ledger.events import StoredEvents, queue
-from auricle.ledger.outbox import FIRST_RETRY_S, Delivery, DeliveryState, Event, new_delivery
-from auricle.ledger.webhooks import deliveries
+from auricle.ledger.webhooks import deliveries, outbox
 from auricle.ledger.webhooks.deliveries import MAX_PER_RECEIVER, WebhookRunner
+from auricle.ledger.webhooks.events import StoredEvents, queue
+from auricle.ledger.webhooks.outbox import (
+    FIRST_RETRY_S,
+    Delivery,
+    DeliveryState,
+    Event,
+    new_delivery,
+)
 from auricle.ledger.webhooks.request import Payload, secret_of_owner, signature
 from auricle.ledger.webhooks.sender import MAX_CONCURRENT, WebhookSender
 from tests.support.ledger import DatabaseAway

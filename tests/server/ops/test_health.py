@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from structlog.testing import LogCapture
 
-from auricle.ledger.job import JobState
+from auricle.ledger.jobs.job import JobState
 from auricle.values.optional_workers import OptionalWorkers
 from auricle.values.transcriber import (
     Counters,

@@ -2,8 +2,8 @@
 
 import pytest
 
-from auricle.ledger.quota import Usage
-from auricle.ledger.store import Backlog
+from auricle.ledger.jobs.quota import Usage
+from auricle.ledger.jobs.store import Backlog
 from auricle.server.telemetry.start_estimate import StartEstimate
 
 pytestmark = pytest.mark.unit

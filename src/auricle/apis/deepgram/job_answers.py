@@ -5,7 +5,7 @@ import msgspec
 from auricle.apis.deepgram.wire.errors import DeepgramError
 from auricle.apis.deepgram.wire.results import FileResponse
 from auricle.files.transcribe import FileTranscript
-from auricle.ledger.job import Job, JobSpec, JobState
+from auricle.ledger.jobs.job import Job, JobSpec, JobState
 from auricle.protocol.errors import ErrorBody
 from auricle.server.job_answers import AnswerFormat, JobAnswers, ReportedJob
 from auricle.server.uploads.params import TranscriptionParams

@@ -10,7 +10,7 @@ import msgspec
 
 from auricle.apis.native.job_bodies import JobBody, job_body
 from auricle.files.transcribe import FileTranscript
-from auricle.ledger.job import JobSpec
+from auricle.ledger.jobs.job import JobSpec
 from auricle.server.job_answers import AnswerFormat, JobAnswers, ReportedJob
 from auricle.server.jobs.webhooks import event_body
 from auricle.server.uploads.params import TranscriptionParams

@@ -4,8 +4,8 @@ from typing import Annotated, Literal, NotRequired, TypedDict
 
 import msgspec
 
-from auricle.ledger.job import Job, JobState
-from auricle.ledger.outbox import Delivery, DeliveryState
+from auricle.ledger.jobs.job import Job, JobState
+from auricle.ledger.webhooks.outbox import Delivery, DeliveryState
 from auricle.protocol.errors import ErrorBody
 from auricle.server.jobs.background_jobs.view import JobsPage, JobView
 from auricle.server.uploads.uploading_jobs import UploadingJob

@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from auricle.apis.native.job_bodies import JobBody, JobsBody, body_of, jobs_body
 from auricle.apis.native.job_events import JobEvents
-from auricle.ledger.job import JobState
+from auricle.ledger.jobs.job import JobState
 from auricle.protocol.errors import ErrorResponse
 from auricle.protocol.fields import convert_texts
 from auricle.server.http.openapi import (

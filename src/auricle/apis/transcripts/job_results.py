@@ -13,8 +13,8 @@ from auricle.apis.transcripts.stored.words import kept_words
 from auricle.config.section import variable
 from auricle.config.settings import Settings
 from auricle.ledger.databases.database import Transaction, TransactionStep
-from auricle.ledger.job import JobSpec
-from auricle.ledger.job_events import KEPT
+from auricle.ledger.jobs.events import KEPT
+from auricle.ledger.jobs.job import JobSpec
 from auricle.server.result_keepers import ResultKeeper
 from auricle.server.uploads.params import Callback
 from auricle.values.types import SAMPLE_RATE_HZ, SAMPLES_PER_MS, Transcript

@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+from auricle.values.errors import LedgerFull, LedgerUnavailable
+
 T = TypeVar("T")
 
 FAILED_RETRY_S = 60
@@ -18,6 +20,9 @@ REMOVED = (
     "The server's job database was removed or replaced; its operator has to restart the server."
 )
 READ_ONLY = "The server's job database can't be written; its operator has to repair it."
+
+REFUSALS = (LedgerUnavailable, LedgerFull)
+"""Errors of a database that can't store or answer now: the caller tries again later."""
 
 Value = str | int | float | bytes | None
 Row = tuple[Any, ...]

@@ -8,9 +8,9 @@ import anyio
 import structlog
 from anyio import to_thread
 
-from auricle.ledger.events import StoredEvents
-from auricle.ledger.outbox import Delivery
-from auricle.ledger.store import REFUSALS
+from auricle.ledger.databases.database import REFUSALS
+from auricle.ledger.webhooks.events import StoredEvents
+from auricle.ledger.webhooks.outbox import Delivery
 from auricle.ledger.webhooks.request import Payload, WebhookRequest, new_request
 from auricle.ledger.webhooks.sender import MAX_CONCURRENT, WebhookSender
 

@@ -7,7 +7,7 @@ import structlog
 from anyio import to_thread
 
 from auricle.ledger.audio.store import sweep
-from auricle.ledger.store import REFUSALS
+from auricle.ledger.databases.database import REFUSALS
 from auricle.server.http.errors import code_of, log_unexpected
 from auricle.server.jobs.background_jobs.jobs import BackgroundJobs
 from auricle.server.storage import Storage

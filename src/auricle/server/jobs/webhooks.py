@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 import msgspec
 from starlette.datastructures import Headers
 
-from auricle.ledger.job_events import KEPT, uid_in
-from auricle.ledger.outbox import Delivery
-from auricle.ledger.store import Ledger
+from auricle.ledger.jobs.events import KEPT, uid_in
+from auricle.ledger.jobs.store import Ledger
+from auricle.ledger.webhooks.outbox import Delivery
 from auricle.ledger.webhooks.request import Payload, check_callback_url
 from auricle.protocol.errors import ErrorResponse
 from auricle.server.access.keyring import Keyring

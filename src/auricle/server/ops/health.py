@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from auricle.ledger.job import JobState
+from auricle.ledger.jobs.job import JobState
 from auricle.protocol.errors import ErrorResponse
 from auricle.server.http.errors import error_response
 from auricle.server.http.openapi import answer, refusals

@@ -30,9 +30,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from auricle import __version__ as _VERSION
-from auricle.ledger.job import JobState
-from auricle.ledger.outbox import Delivery, DeliveryState
-from auricle.ledger.store import Backlog
+from auricle.ledger.jobs.job import JobState
+from auricle.ledger.jobs.store import Backlog
+from auricle.ledger.webhooks.outbox import Delivery, DeliveryState
 from auricle.protocol.errors import ErrorResponse
 from auricle.server.access.keyring import Keyring
 from auricle.server.http.openapi import answer, refusals

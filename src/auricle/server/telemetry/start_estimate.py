@@ -7,8 +7,8 @@ seconds per byte, but less so within the jobs of one service.
 
 import math
 
-from auricle.ledger.quota import Usage, usage_ahead
-from auricle.ledger.store import Backlog
+from auricle.ledger.jobs.quota import Usage, usage_ahead
+from auricle.ledger.jobs.store import Backlog
 
 DECAY = 0.9
 """Weight of earlier jobs in the average speed."""

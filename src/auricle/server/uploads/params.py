@@ -10,8 +10,8 @@ from msgspec import UNSET, Meta, UnsetType
 from starlette.datastructures import QueryParams
 
 from auricle.engines.models import Models
-from auricle.ledger.job_events import KEPT, PROGRESS
-from auricle.ledger.lease import RENEW_S
+from auricle.ledger.jobs.events import KEPT, PROGRESS
+from auricle.ledger.jobs.lease import RENEW_S
 from auricle.protocol.fields import convert_texts
 from auricle.protocol.ignored import ignored_options
 from auricle.values.audio_formats import FORMAT_OPTIONS

@@ -8,9 +8,9 @@ import pytest
 from auricle.apis.transcripts.stored.events import NO_RECEIVER, QUIET_S, TranscriptEvents
 from auricle.apis.transcripts.stored.transcripts import KeptSegment, KeptTranscript, Transcripts
 from auricle.ledger.databases.database import Database, Transaction
-from auricle.ledger.events import StoredEvents
-from auricle.ledger.job_events import KEPT
-from auricle.ledger.outbox import Delivery
+from auricle.ledger.jobs.events import KEPT
+from auricle.ledger.webhooks.events import StoredEvents
+from auricle.ledger.webhooks.outbox import Delivery
 from auricle.values.types import ClientId
 
 KEY = ClientId("key")

@@ -25,10 +25,10 @@ from auricle.apis.transcripts.stored.words import KeptWord
 from auricle.ledger.databases.database import Database, Transaction
 from auricle.ledger.databases.schema import SQLITE_MIGRATIONS
 from auricle.ledger.databases.sqlite import SqliteDatabase
-from auricle.ledger.job import JobState, Outcome
-from auricle.ledger.lease import LEASE_S, MAX_SKEW_S, Claim, claim_of
-from auricle.ledger.quota import Quota
-from auricle.ledger.store import Ledger
+from auricle.ledger.jobs.job import JobState, Outcome
+from auricle.ledger.jobs.lease import LEASE_S, MAX_SKEW_S, Claim, claim_of
+from auricle.ledger.jobs.quota import Quota
+from auricle.ledger.jobs.store import Ledger
 from auricle.values.errors import BadRequest, LeaseLost
 from auricle.values.types import ClientId, GiveWay, do_nothing
 from tests.support.ledger import a_spec

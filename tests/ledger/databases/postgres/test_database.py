@@ -11,9 +11,9 @@ import pytest
 
 from auricle.ledger.databases.postgres.schema import POSTGRES_MIGRATIONS
 from auricle.ledger.databases.postgres.spec import SPEC
-from auricle.ledger.job import JobState, Outcome
-from auricle.ledger.quota import Quota
-from auricle.ledger.store import Ledger
+from auricle.ledger.jobs.job import JobState, Outcome
+from auricle.ledger.jobs.quota import Quota
+from auricle.ledger.jobs.store import Ledger
 from auricle.values.errors import (
     LedgerCorrupt,
     LedgerFailed,

@@ -9,9 +9,9 @@ import anyio
 import pytest
 from structlog.testing import LogCapture
 
-from auricle.ledger import runner
-from auricle.ledger.job import JobState, Outcome
-from auricle.ledger.store import Ledger
+from auricle.ledger.jobs import runner
+from auricle.ledger.jobs.job import JobState, Outcome
+from auricle.ledger.jobs.store import Ledger
 from auricle.server.jobs.background_jobs import work
 from auricle.values.errors import AudioError, Draining, ModelUnavailable
 from auricle.values.types import ANONYMOUS

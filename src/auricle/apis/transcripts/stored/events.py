@@ -11,9 +11,9 @@ import msgspec
 
 from auricle.apis.transcripts.stored.transcripts import KeptTranscript, subject_of
 from auricle.ledger.databases.database import Transaction
-from auricle.ledger.events import hasten, queue, queue_newer
-from auricle.ledger.job_events import KEPT
-from auricle.ledger.outbox import Event, new_delivery
+from auricle.ledger.jobs.events import KEPT
+from auricle.ledger.webhooks.events import hasten, queue, queue_newer
+from auricle.ledger.webhooks.outbox import Event, new_delivery
 
 QUIET_S = 60.0
 """Silence after which the transcript of a live session is reported, in seconds."""

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from auricle.config.settings import LedgerSettings
-from auricle.ledger.quota import Quota
-from auricle.ledger.runner import JobRunner
+from auricle.ledger.jobs.quota import Quota
+from auricle.ledger.jobs.runner import JobRunner
 from auricle.server.job_answers import JobAnswers
 from auricle.server.job_followers import JobFollowers
 from auricle.server.result_keepers import ResultKeeper

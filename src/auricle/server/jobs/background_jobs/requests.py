@@ -11,11 +11,11 @@ from pathlib import Path
 import anyio
 from anyio import to_thread
 
-from auricle.ledger import job as job_rules
-from auricle.ledger.job import Job, JobSpec, JobState, digest_of
-from auricle.ledger.job_events import subject_of
-from auricle.ledger.outbox import Delivery
-from auricle.ledger.quota import Usage
+from auricle.ledger.jobs import job as job_rules
+from auricle.ledger.jobs.events import subject_of
+from auricle.ledger.jobs.job import Job, JobSpec, JobState, digest_of
+from auricle.ledger.jobs.quota import Usage
+from auricle.ledger.webhooks.outbox import Delivery
 from auricle.server.job_answers import AnswerFormat
 from auricle.server.jobs.background_jobs.jobs import BackgroundJobs
 from auricle.server.jobs.background_jobs.view import JobsPage, JobView, StoredJob

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from auricle.ledger.job import Job
-from auricle.ledger.outbox import Delivery
+from auricle.ledger.jobs.job import Job
+from auricle.ledger.webhooks.outbox import Delivery
 from auricle.server.uploads.uploading_jobs import UploadingJob
 
 

@@ -16,10 +16,10 @@ from auricle.engines.models import ServedModel, model_name
 from auricle.files.progress_estimate import ProgressEstimate
 from auricle.files.transcribe import FileProgress, OnProgress
 from auricle.ledger.databases.database import Transaction
-from auricle.ledger.events import queue_single
-from auricle.ledger.job import Job, JobSpec, JobState, Outcome
-from auricle.ledger.job_events import PROGRESS, job_progressed
-from auricle.ledger.runner import RunningJob
+from auricle.ledger.jobs.events import PROGRESS, job_progressed
+from auricle.ledger.jobs.job import Job, JobSpec, JobState, Outcome
+from auricle.ledger.jobs.runner import RunningJob
+from auricle.ledger.webhooks.events import queue_single
 from auricle.server.http.errors import code_of, error_body, log_unexpected
 from auricle.server.http.request_log import RequestLog
 from auricle.server.job_answers import JobAnswers, answers_of

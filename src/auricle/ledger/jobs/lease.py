@@ -19,7 +19,7 @@ Released leases, as in a shutdown, don't count.
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from auricle.ledger.job import Job, JobState, Outcome, end
+from auricle.ledger.jobs.job import Job, JobState, Outcome, end
 from auricle.values.errors import LeaseLost
 
 LEASE_S = 30.0

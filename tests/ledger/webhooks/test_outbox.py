@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from auricle.ledger.outbox import (
+from auricle.ledger.webhooks.outbox import (
     FIRST_RETRY_S,
     GIVE_UP_S,
     MAX_RETRY_S,

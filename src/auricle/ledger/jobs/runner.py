@@ -18,10 +18,10 @@ from anyio import CapacityLimiter, to_thread
 from anyio.abc import TaskGroup
 
 from auricle.ledger.audio.store import AudioStore
-from auricle.ledger.databases.database import TransactionStep, no_step
-from auricle.ledger.job import Job, JobState, Outcome
-from auricle.ledger.lease import RENEW_S, claim_of
-from auricle.ledger.store import REFUSALS, Ledger
+from auricle.ledger.databases.database import REFUSALS, TransactionStep, no_step
+from auricle.ledger.jobs.job import Job, JobState, Outcome
+from auricle.ledger.jobs.lease import RENEW_S, claim_of
+from auricle.ledger.jobs.store import Ledger
 from auricle.values.errors import (
     AuricleError,
     Draining,

@@ -3,8 +3,8 @@
 Its end is always sent, its progress on request.
 """
 
-from auricle.ledger.job import Job
-from auricle.ledger.outbox import Delivery, Event, new_delivery
+from auricle.ledger.jobs.job import Job
+from auricle.ledger.webhooks.outbox import Delivery, Event, new_delivery
 
 PROGRESS = "job.progress"
 KEPT = "transcript.kept"

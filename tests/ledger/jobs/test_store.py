@@ -7,13 +7,13 @@ from dataclasses import replace
 import pytest
 
 from auricle.ledger.databases.database import Database
-from auricle.ledger.events import StoredEvents, queue_single
-from auricle.ledger.job import JobState, Outcome
-from auricle.ledger.job_events import job_progressed, subject_of
-from auricle.ledger.lease import LEASE_S, MAX_LOSSES, Claim, claim_of
-from auricle.ledger.outbox import ABANDON_S
-from auricle.ledger.quota import Quota, Usage
-from auricle.ledger.store import Ledger
+from auricle.ledger.jobs.events import job_progressed, subject_of
+from auricle.ledger.jobs.job import JobState, Outcome
+from auricle.ledger.jobs.lease import LEASE_S, MAX_LOSSES, Claim, claim_of
+from auricle.ledger.jobs.quota import Quota, Usage
+from auricle.ledger.jobs.store import Ledger
+from auricle.ledger.webhooks.events import StoredEvents, queue_single
+from auricle.ledger.webhooks.outbox import ABANDON_S
 from auricle.values.errors import JobConflict, LeaseLost, LedgerFull
 from auricle.values.types import ClientId
 from tests.support.ledger import a_spec, open_at

@@ -2,8 +2,8 @@
 
 import pytest
 
-from auricle.ledger.job import Job, JobState, Outcome, end
-from auricle.ledger.job_events import PROGRESS, job_ended, job_progressed, subject_of, uid_in
+from auricle.ledger.jobs.events import PROGRESS, job_ended, job_progressed, subject_of, uid_in
+from auricle.ledger.jobs.job import Job, JobState, Outcome, end
 from tests.support.ledger import a_job
 
 pytestmark = pytest.mark.unit

@@ -3,8 +3,8 @@ from dataclasses import replace
 
 import pytest
 
-from auricle.ledger.job import Job, JobState, Outcome
-from auricle.ledger.lease import (
+from auricle.ledger.jobs.job import Job, JobState, Outcome
+from auricle.ledger.jobs.lease import (
     FIRST_DELAY_S,
     FREE_LOSSES,
     LEASE_S,

@@ -9,9 +9,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import astuple, dataclass, field, fields, replace
 from typing import Any
 
-from auricle.ledger import job as jobs
-from auricle.ledger import lease as leases
-from auricle.ledger import outbox
 from auricle.ledger.databases.database import (
     Database,
     Row,
@@ -20,16 +17,17 @@ from auricle.ledger.databases.database import (
     Value,
     no_step,
 )
-from auricle.ledger.events import count_pending, delete_events, make_due, queue
-from auricle.ledger.job import Job, JobSpec, JobState, Outcome
-from auricle.ledger.job_events import job_ended, subject_of
-from auricle.ledger.lease import LEASE_S, MAX_DELAY_S, MAX_SKEW_S, Claim
-from auricle.ledger.quota import Quota, Share, Usage, check_quota, owners_in_turn
-from auricle.values.errors import LeaseLost, LedgerFull, LedgerUnavailable
+from auricle.ledger.jobs import job as jobs
+from auricle.ledger.jobs import lease as leases
+from auricle.ledger.jobs.events import job_ended, subject_of
+from auricle.ledger.jobs.job import Job, JobSpec, JobState, Outcome
+from auricle.ledger.jobs.lease import LEASE_S, MAX_DELAY_S, MAX_SKEW_S, Claim
+from auricle.ledger.jobs.quota import Quota, Share, Usage, check_quota, owners_in_turn
+from auricle.ledger.webhooks import outbox
+from auricle.ledger.webhooks.events import count_pending, delete_events, make_due, queue
+from auricle.values.errors import LeaseLost
 from auricle.values.types import ClientId
 
-REFUSALS = (LedgerUnavailable, LedgerFull)
-"""Errors of a database that can't store or answer now: the caller tries again later."""
 MAX_EXPIRED_LEASES = 16
 """Expired leases examined in one transaction, besides those of the caller itself."""
 MAX_SWEPT = 1000

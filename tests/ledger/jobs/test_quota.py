@@ -1,6 +1,6 @@
 import pytest
 
-from auricle.ledger.quota import (
+from auricle.ledger.jobs.quota import (
     FULL_RETRY_S,
     Quota,
     Share,

@@ -3,10 +3,10 @@
 import pytest
 
 from auricle.ledger.databases.database import Database
-from auricle.ledger.job import JobState, Outcome
-from auricle.ledger.lease import Claim, claim_of
-from auricle.ledger.quota import Quota
-from auricle.ledger.store import Ledger
+from auricle.ledger.jobs.job import JobState, Outcome
+from auricle.ledger.jobs.lease import Claim, claim_of
+from auricle.ledger.jobs.quota import Quota
+from auricle.ledger.jobs.store import Ledger
 from auricle.values.errors import LedgerFull
 from auricle.values.types import ClientId
 from tests.support.ledger import a_spec

@@ -6,9 +6,9 @@ Unix time in seconds.
 
 from collections.abc import Callable, Collection, Sequence
 
-from auricle.ledger import outbox
 from auricle.ledger.databases.database import Database, Row, Transaction
-from auricle.ledger.outbox import Delivery, DeliveryState, Event
+from auricle.ledger.webhooks import outbox
+from auricle.ledger.webhooks.outbox import Delivery, DeliveryState, Event
 
 _COLUMNS = (
     "event_id, type, subject, owner, payload, "

@@ -11,14 +11,14 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from auricle.ledger import runner as runner_module
 from auricle.ledger.audio.directory import AudioDirectory
 from auricle.ledger.databases.database import Database
-from auricle.ledger.job import Job, JobState, Outcome
-from auricle.ledger.lease import LEASE_S, claim_of
-from auricle.ledger.quota import Quota
-from auricle.ledger.runner import MAX_THREADS, POSTPONED_RETRY_S, JobRunner, RunningJob, Work
-from auricle.ledger.store import Ledger
+from auricle.ledger.jobs import runner as runner_module
+from auricle.ledger.jobs.job import Job, JobState, Outcome
+from auricle.ledger.jobs.lease import LEASE_S, claim_of
+from auricle.ledger.jobs.quota import Quota
+from auricle.ledger.jobs.runner import MAX_THREADS, POSTPONED_RETRY_S, JobRunner, RunningJob, Work
+from auricle.ledger.jobs.store import Ledger
 from auricle.values.errors import LedgerFailed, LedgerUnavailable
 from auricle.values.types import ClientId
 from tests.support.ledger import DatabaseAway, a_spec
@@ -416,7 +416,7 @@ async def test_a_runner_outlives_a_database_that_fails(
     monkeypatch: pytest.MonkeyPatch,
     error: Exception,
 ) -> None:
-    monkeypatch.setattr("auricle.ledger.runner.FAILED_RETRY_S", 0.01)
+    monkeypatch.setattr("auricle.ledger.jobs.runner.FAILED_RETRY_S", 0.01)
     away = DatabaseAway(database, error)
     away.is_away = True
     ledger = Ledger(away, "gateway-1", POISONED)

@@ -3,7 +3,7 @@
 import pytest
 
 from auricle.ledger.databases.database import Database, Transaction
-from auricle.ledger.events import (
+from auricle.ledger.webhooks.events import (
     StoredEvents,
     count_pending,
     delete_events,
@@ -13,7 +13,13 @@ from auricle.ledger.events import (
     queue_newer,
     queue_single,
 )
-from auricle.ledger.outbox import FIRST_RETRY_S, Delivery, DeliveryState, Event, new_delivery
+from auricle.ledger.webhooks.outbox import (
+    FIRST_RETRY_S,
+    Delivery,
+    DeliveryState,
+    Event,
+    new_delivery,
+)
 
 HOUR_S = 3600.0
 NOW = 1.8e9

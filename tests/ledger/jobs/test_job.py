@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from auricle.ledger.job import JobState, Outcome, cancel, check_same, digest_of, end
+from auricle.ledger.jobs.job import JobState, Outcome, cancel, check_same, digest_of, end
 from auricle.values.errors import JobConflict
 from tests.support.ledger import a_job, a_spec
 
