@@ -13,9 +13,9 @@ from structlog.testing import LogCapture
 from auricle.apis.readers.feed import MAX_FINALS, SessionFeed
 from auricle.apis.readers.feeds import Feeds
 from auricle.apis.readers.log import LedgerFeedLog
+from auricle.apis.readers.stored_feeds import StoredFeeds
 from auricle.ledger.databases.database import T, Transaction
 from auricle.ledger.databases.sqlite import SqliteDatabase
-from auricle.ledger.feeds import StoredFeeds
 from auricle.server.live import background_writer
 from auricle.values.errors import LedgerUnavailable
 from auricle.values.events import FinalSpeakers, SpeakerRevision

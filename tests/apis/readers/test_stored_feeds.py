@@ -4,8 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from auricle.ledger.databases.database import Database
-from auricle.ledger.feeds import (
+from auricle.apis.readers.stored_feeds import (
     RESTART_NUMBERS,
     FeedChange,
     FeedEnd,
@@ -14,6 +13,7 @@ from auricle.ledger.feeds import (
     StoredFeed,
     StoredFeeds,
 )
+from auricle.ledger.databases.database import Database
 
 NOW = 1.8e9
 

@@ -15,7 +15,7 @@ import structlog
 from anyio import CapacityLimiter, to_thread
 
 from auricle.apis.readers.feed import SessionFeed
-from auricle.ledger.feeds import (
+from auricle.apis.readers.stored_feeds import (
     FeedChange,
     FeedEnd,
     FeedFinal,

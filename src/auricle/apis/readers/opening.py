@@ -13,8 +13,8 @@ from auricle.apis.readers.feed import SessionFeed
 from auricle.apis.readers.feeds import Feeds
 from auricle.apis.readers.log import TOUCH_S, LedgerFeedLog
 from auricle.apis.readers.settings import ReadersSettings
+from auricle.apis.readers.stored_feeds import StoredFeeds
 from auricle.ledger.databases.database import REFUSALS
-from auricle.ledger.feeds import StoredFeeds
 from auricle.server.live.followers import FollowerContext
 from auricle.server.live.session_secrets import RETURN_S
 
