@@ -8,6 +8,7 @@ import base64
 import json
 import re
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from websockets.asyncio.client import connect
 
 from tests.apis.wyoming.service import read, spoken
 from tests.support.clips import CLIPS, words
-from tests.support.command import LIMIT_S, Command, completed, environment, serving
+from tests.support.command import LIMIT_S, STEP_S, Command, completed, environment, serving
 from tests.support.model import CACHE_DIR, bundled_model
 from tests.support.stream import call
 
@@ -108,6 +109,7 @@ def test_native_job(server: Server) -> None:
     assert httpx2.post(url, content=AUDIO, headers=headers).status_code == 202
     while (job := httpx2.get(f"{server.url}/jobs/a").json())["state"] != "done":
         assert job["state"] in ("queued", "running")
+        time.sleep(STEP_S)
     assert words(job["result"]["text"]) == SPOKEN
     check_warning(job["result"]["warnings"][0], "ja")
 
