@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
 from anyio.abc import SocketStream
@@ -20,6 +20,7 @@ from starlette.types import ASGIApp
 
 from auricle.apis.registry import all_products, find_apis
 from auricle.config.optional import optional_sections
+from auricle.config.section import Section
 from auricle.config.settings import (
     LedgerSettings,
     LiveSettings,
@@ -130,6 +131,15 @@ async def application(
         yield create_app(service)
 
 
+S = TypeVar("S", bound=Section)
+
+
+@functools.cache
+def _defaults(section: type[S]) -> S:
+    """Return the defaults of a section; those of all sections take 7 ms to read."""
+    return section()
+
+
 @asynccontextmanager
 async def opened(
     spool_dir: Path,
@@ -150,11 +160,16 @@ async def opened(
         ledger = LedgerSettings(state_dir=own_state(spool_dir))
     whole = Settings(
         server=server,
-        live=live or LiveSettings(),
+        live=live or _defaults(LiveSettings),
         ledger=ledger,
-        model=model or ModelSettings(),
-        worker=worker or WorkerSettings(),
-        optional={section: section(**settings) for section in optional_sections()},
+        model=model or _defaults(ModelSettings),
+        worker=worker or _defaults(WorkerSettings),
+        optional={
+            section: _defaults(section)
+            if settings.keys().isdisjoint(section.model_fields)
+            else section(**settings)
+            for section in optional_sections()
+        },
     )
     async with application(whole, transcriber, decoder, workers, is_remote=is_remote) as app:
         yield FakeService(app, transcriber, decoder)
