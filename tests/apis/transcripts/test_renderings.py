@@ -171,7 +171,7 @@ async def test_many_requests_of_long_transcripts_delay_no_other_client(service: 
 async def test_each_format_gives_way_and_keeps_few_objects_for_the_garbage_collector(
     service: Live, format: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    segments, words = 2000, 20_000
+    segments, words = 1000, 10_000
     await keep(service, "hours", "alice", segments)
     calls, most = 0, 0
 
