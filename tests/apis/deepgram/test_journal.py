@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from auricle.apis.transcripts.audio_journal import journal as audio_journal
+from tests.apis.deepgram.test_vanished_clients import LINEAR
 from tests.apis.transcripts.audio_journal.test_journal import HALF, files, journalling, utterances
-from tests.apis.transcripts.test_vanished_clients import LINEAR, segments
+from tests.apis.transcripts.test_vanished_clients import segments
 from tests.support.service import Live, live, poll_until
 from tests.support.stream import call
 

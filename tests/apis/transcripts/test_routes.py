@@ -3,7 +3,6 @@
 import io
 import threading
 import zipfile
-from base64 import b64encode
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from functools import partial
@@ -71,46 +70,24 @@ async def listed(service: Live) -> list[dict[str, Any]]:
         return transcripts
 
 
-@pytest.mark.parametrize(
-    ("source", "path", "query"),
-    [
-        ("native", "/v1/stream", {"format": "pcm16"}),
-        ("deepgram", "/v1/listen", {"encoding": "linear16", "sample_rate": 16_000}),
-    ],
-)
 async def test_a_session_whose_client_vanished_can_be_read(
-    running: Live, logged: LogCapture, source: str, path: str, query: dict[str, Any]
+    running: Live, logged: LogCapture
 ) -> None:
-    async with call(running.port, path=path, **query) as caller:
+    async with call(running.port, format="pcm16") as caller:
         await caller.send(pcm(SPEECH))
-        await caller.tell("finalize" if source == "native" else "Finalize")
-        await caller.until("final" if source == "native" else "Results")
+        await caller.tell("finalize")
+        await caller.until("final")
         caller.connection.transport.abort()
     transcripts = transcripts_of(running)
     await poll_until(lambda: transcripts.page(ClientId("anonymous")))
     (transcript,) = await listed(running)
-    assert (transcript["source"], transcript["language"]) == (source, "en")
+    assert (transcript["source"], transcript["language"]) == ("native", "en")
     async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as client:
         body = (await client.get(f"/v1/transcripts/{transcript['id']}")).json()
         search = (await client.get("/v1/transcripts", params={"q": "hello"})).json()
     assert body["text"].split() == ["hello"] * len(body["segments"])
     assert search["matches"][0]["transcript"]["id"] == transcript["id"]
     assert "hello" not in str(logged.entries)
-
-
-async def test_a_realtime_session_is_found_by_its_source(running: Live) -> None:
-    async with call(running.port, path="/v1/realtime", intent="transcription") as caller:
-        audio = {"turn_detection": None, "format": {"type": "audio/pcm", "rate": 16_000}}
-        session = {"type": "transcription", "audio": {"input": audio}}
-        await caller.tell("session.update", session=session)
-        await caller.tell("input_audio_buffer.append", audio=b64encode(pcm(SPEECH)).decode())
-        await caller.tell("input_audio_buffer.commit")
-        await caller.until("conversation.item.input_audio_transcription.completed")
-    transcripts = transcripts_of(running)
-    await poll_until(lambda: transcripts.page(ClientId("anonymous")))
-    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as client:
-        response = await client.get("/v1/transcripts", params={"source": "openai-realtime"})
-    assert len(response.json()["transcripts"]) == 1
 
 
 async def test_requests_that_wait_for_the_database_leave_threads_for_others(running: Live) -> None:
@@ -226,7 +203,7 @@ def test_transcripts_are_filtered(service: InProcess) -> None:
         ({"language": "de"}, ["a"]),
         ({"since": 1.8e9 + 50}, ["b"]),
         ({"until": 1.8e9 + 50}, ["a"]),
-        ({"source": "deepgram"}, []),
+        ({"source": "job"}, []),
     ):
         body = service.client.get("/v1/transcripts", params=params, headers=ALICE).json()
         assert [transcript["id"] for transcript in body["transcripts"]] == ids

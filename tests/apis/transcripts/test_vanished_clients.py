@@ -1,6 +1,5 @@
-"""What a vanished client has said to the last word is in its kept transcript, in every API."""
+"""What a vanished client has said to the last word is in its kept transcript."""
 
-from base64 import b64encode
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,6 @@ from auricle.apis.transcripts.stored.transcripts import KeptSegment, Transcripts
 from auricle.config.settings import LiveSettings
 from auricle.server.live import runner as live_runner
 from auricle.values.types import ANONYMOUS
-from tests.apis.vosk.service import vosk
-from tests.apis.wyoming.service import MONO_16, event, wyoming
 from tests.support.service import FakeService, Live, live, poll_until
 from tests.support.stream import PACKETS, SPEECH, call, framed, pcm
 from tests.support.transcripts import kept_in, transcripts_of
@@ -23,7 +20,6 @@ pytestmark = pytest.mark.server
 NOT_KEPT = "auricle_live_finals_not_kept_total"
 HALF = SPEECH[:16_000]
 """Speech without the silence that would end it."""
-LINEAR: dict[str, Any] = {"encoding": "linear16", "sample_rate": 16_000, "vad_events": "true"}
 
 
 @pytest.fixture
@@ -76,69 +72,21 @@ async def test_native(service: Live, query: dict[str, Any]) -> None:
     await assert_kept(service)
 
 
-async def test_deepgram(service: Live) -> None:
-    async with call(service.port, path="/v1/listen", **LINEAR) as caller:
-        await caller.send(pcm(HALF))
-        await caller.until("SpeechStarted")
-        caller.connection.transport.abort()
-    await assert_kept(service)
-
-
-@pytest.mark.parametrize("turns", [{"type": "server_vad"}, None], ids=["turns", "commits"])
-async def test_realtime(service: Live, turns: dict[str, str] | None) -> None:
-    async with call(service.port, path="/v1/realtime", intent="transcription") as caller:
-        audio = {"turn_detection": turns, "format": {"type": "audio/pcm", "rate": 16_000}}
-        session = {"type": "transcription", "audio": {"input": audio}}
-        await caller.tell("session.update", session=session)
-        await caller.tell("input_audio_buffer.append", audio=b64encode(pcm(HALF)).decode())
-        await poll_until(lambda: service.transcriber.jobs)  # a partial
-        caller.connection.transport.abort()
-    await assert_kept(service)
-
-
-async def test_wyoming(tmp_path: Path) -> None:
-    async with wyoming(tmp_path, **kept_in(tmp_path)) as service:
-        async with service.call() as caller:
-            await caller.send(event("audio-chunk", MONO_16, HALF.tobytes()))
-            await caller.until("voice-started")
-        await assert_kept(service)
-
-
-async def test_vosk(tmp_path: Path) -> None:
-    async with vosk(tmp_path, **kept_in(tmp_path)) as service:
-        async with service.call("?sample_rate=16000") as caller:
-            await caller.speak(pcm(HALF))
-            caller.connection.transport.abort()
-        await assert_kept(service)
-
-
 async def test_finals_that_are_due_when_the_client_vanishes_are_kept(
     service: Live,
 ) -> None:
     service.transcriber.gate = anyio.Event()
-    async with call(service.port, path="/v1/listen", **LINEAR) as caller:
+    async with call(service.port, format="pcm16") as caller:
         for _ in range(2):
             await caller.send(pcm(HALF))
-            await caller.until("SpeechStarted")
-            await caller.tell("Finalize")
+            await caller.until("speech_started")
+            await caller.tell("finalize")
         caller.connection.transport.abort()
     await poll_until(lambda: service.state.live.finishing)
     service.transcriber.gate.set()
     await poll_until(lambda: len(segments(service)) == 2)
     assert [segment.position for segment in segments(service)] == [1, 2]
     await poll_until(lambda: is_at_rest(service))
-
-
-async def test_without_kept_transcripts_nothing_is_computed_for_a_client_that_is_gone(
-    tmp_path: Path,
-) -> None:
-    async with live(tmp_path) as service:
-        service.transcriber.gate = anyio.Event()
-        async with call(service.port, path="/v1/listen", **LINEAR) as caller:
-            await caller.send(pcm(HALF))
-            await caller.until("SpeechStarted")
-            caller.connection.transport.abort()
-        await poll_until(lambda: is_at_rest(service))
 
 
 async def test_a_session_that_finishes_can_not_be_resumed(service: Live) -> None:
@@ -161,9 +109,9 @@ async def test_a_final_that_takes_too_long_is_given_up(
 ) -> None:
     monkeypatch.setattr(live_runner, "FINISH_S", 0.05)
     service.transcriber.gate = anyio.Event()
-    async with call(service.port, path="/v1/listen", **LINEAR) as caller:
+    async with call(service.port, format="pcm16") as caller:
         await caller.send(pcm(HALF))
-        await caller.until("SpeechStarted")
+        await caller.until("speech_started")
         caller.connection.transport.abort()
     await poll_until(lambda: is_at_rest(service))
     assert segments(service) == []
