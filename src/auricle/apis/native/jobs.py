@@ -25,7 +25,7 @@ from auricle.server.http.openapi import (
     server_sent_events,
 )
 from auricle.server.http.request_log import request_log
-from auricle.server.http.responses import json_response
+from auricle.server.http.responses import EVENTS_TYPE, json_response
 from auricle.server.http.uniform_routes import is_head
 from auricle.server.jobs.background_jobs.requests import delete_job, find_job, list_jobs
 from auricle.server.jobs.background_jobs.view import JobView
@@ -105,7 +105,7 @@ def routes(service: Service) -> APIRouter:
         job = body_of(await find_job(jobs, client, job_id))
         _note(request, job)
         if is_head(request.scope):
-            return Response(media_type=JobEvents.media_type)
+            return Response(media_type=EVENTS_TYPE)
         return JobEvents(jobs, service.lifecycle, client, job)
 
     @router.delete(

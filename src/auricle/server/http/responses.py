@@ -6,6 +6,7 @@ import msgspec
 from starlette.responses import Response
 from starlette.types import Send
 
+EVENTS_TYPE = "text/event-stream"
 GAPS_HEADER = "x-auricle-gaps"
 """Response header with the number of gaps, for formats that can't contain them."""
 
@@ -27,7 +28,7 @@ class StreamedResponse(Response):
         media_type: The media type.
     """
 
-    def __init__(self, headers: Mapping[str, str], media_type: str = "text/event-stream") -> None:
+    def __init__(self, headers: Mapping[str, str], media_type: str = EVENTS_TYPE) -> None:
         self.status_code = 200
         self.background = None
         self.media_type = media_type
