@@ -223,7 +223,7 @@ class Transcripts:
             give_way: Called outside of transactions, after each.
             with_words: Whether the segments have their words.
         """
-        if "\0" in uid:  # PostgreSQL has no NUL
+        if "\0" in uid:  # not every database can store NUL
             return None
         columns = _SEGMENT_COLUMNS if with_words else f"{_FOUND_COLUMNS}, '', segments.parts"
         sources: list[Row | KeptSegment] = []
@@ -579,7 +579,7 @@ def store_transcript(
         batch = segments[start : start + STORED_AT_ONCE]
         values: list[Value] = []
         for segment in batch:
-            text = segment.text.replace("\0", "")  # PostgreSQL has no NUL
+            text = segment.text.replace("\0", "")  # not every database can store NUL
             values += [number, scope, segment.position, segment.start_ms, segment.end_ms, text]
             values += [segment.speaker, encode_words(segment.words)]
         rows = transaction.execute(
