@@ -36,7 +36,7 @@ setup: ## Set up .venv for development
 	@$(SETUP) requirements-dev.lock
 
 # The documentation site, which the server shows at /docs.
-DOCS := src/auricle/server/documentation.zip
+DOCS := src/auricle/apis/pages/documentation.zip
 
 # A file at a time, those that take longest first; tests/conftest.py says how many at once.
 PYTEST := "$(BIN)/python" -m pytest
@@ -173,7 +173,7 @@ web/node_modules/.package-lock.json: web/package-lock.json
 	@$(SETUP) requirements.lock
 	@cd web && $(WITH_NODE) sh -c 'echo "web: installing the packages of web/package-lock.json (once)" && npm ci --loglevel=error'
 
-PAGES := src/auricle/server/static/index.html
+PAGES := src/auricle/apis/pages/static/index.html
 $(PAGES): web/node_modules/.package-lock.json web/build-page.js web/src web/page $(wildcard web/src/* web/page/*)
 	@echo "web: building the pages"
 	@cd web && $(WITH_NODE) npm run --silent build:page
@@ -307,6 +307,6 @@ test-environments: setup-cluster $(patsubst %,$(ENV)/%/ready,$(CLIENTS) deploy d
 
 clean: ## Remove .venv and all build outputs and caches
 	rm -rf "$(VENV)" .cache dist build htmlcov .coverage .coverage.* bench/results
-	rm -rf web/node_modules web/dist web/test-results src/auricle/server/static src/auricle/server/documentation.zip
+	rm -rf web/node_modules web/dist web/test-results src/auricle/apis/pages/static src/auricle/apis/pages/documentation.zip
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find $(PYTHON_CODE) -name __pycache__ -type d -prune -exec rm -rf {} +

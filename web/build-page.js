@@ -12,7 +12,7 @@ import { build } from 'vite';
 
 /** What the captions' page needs to work, at most: not what it loads on first use, such as recordings and the example. */
 const MAX_GZIPPED_BYTES = 100_000;
-const OUT = fileURLToPath(new URL('../src/auricle/server/static/', import.meta.url));
+const OUT = fileURLToPath(new URL('../src/auricle/apis/pages/static/', import.meta.url));
 const page = name => fileURLToPath(new URL(`page/${name}.html`, import.meta.url));
 
 /** Files of the captions' page, by the bundle. */

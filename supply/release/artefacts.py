@@ -15,10 +15,10 @@ from supply.lock import Pin
 from supply.release.failure import ReleaseError
 
 IN_WHEEL = (
-    "auricle/server/static/index.html",
-    "auricle/server/static/status.html",
-    "auricle/server/static/reader.html",
-    "auricle/server/documentation.zip",
+    "auricle/apis/pages/static/index.html",
+    "auricle/apis/pages/static/status.html",
+    "auricle/apis/pages/static/reader.html",
+    "auricle/apis/pages/documentation.zip",
     "auricle/py.typed",
 )
 """Of these a build leaves out, without an error, what was not built before."""

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from auricle.server.ops.documentation import ARCHIVE
+from auricle.apis.pages.documentation import ARCHIVE
 from supply.lock import ROOT
 from supply.site.gather import gather
 from supply.site.pack import pack

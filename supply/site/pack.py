@@ -4,7 +4,7 @@ import gzip
 import zipfile
 from pathlib import Path
 
-from auricle.server.ops.documentation import ZIPPED
+from auricle.apis.pages.documentation import ZIPPED
 
 _LEFT_OUT = {"objects.inv", "sitemap.xml", "sitemap.xml.gz", "404.html"}
 _NOT_ZIPPED = {".png"}

@@ -27,9 +27,6 @@ pytestmark = pytest.mark.model
 
 SOURCE = ROOT / "src/auricle"
 OPTIONAL = House.of().optional
-PAGES = tuple(
-    name for name in ("server/static", "server/documentation.zip") if (SOURCE / name).exists()
-)
 CLIP = CLIPS["short.wav"]
 IMPORT_ALL = """
 import importlib, pkgutil, auricle
@@ -83,7 +80,7 @@ def without(folders: tuple[str, ...], target: Path) -> Path:
     return target
 
 
-CASES = {**{folder: (folder,) for folder in (*OPTIONAL, *PAGES)}, "all": OPTIONAL}
+CASES = {**{folder: (folder,) for folder in OPTIONAL}, "all": OPTIONAL}
 
 
 def environment_of(source: Path, folder: Path) -> dict[str, str]:

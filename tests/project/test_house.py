@@ -6,15 +6,15 @@ from research.house import House
 
 pytestmark = pytest.mark.unit
 
-WORDS = {"readers", "transcripts"}
+WORDS = {"pages", "readers", "transcripts"}
 """APIs whose names are ordinary words."""
 OUTSIDE = {
     "azure": ["src/auricle/apis/openai_realtime"],  # a comment on a field that Azure's clients send
     "openai_realtime": ["src/auricle/apis/azure"],  # has its routes at other paths
 }
 
-MAX_CORE_LINES = 29_000
-"""Code lines that the process of ``auricle serve`` can import without any optional folder; 28,934
+MAX_CORE_LINES = 28_800
+"""Code lines that the process of ``auricle serve`` can import without any optional folder; 28,730
 measured. Who makes the core larger changes this number, and says why."""
 
 

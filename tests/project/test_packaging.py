@@ -51,7 +51,7 @@ def test_every_module_is_in_it(names: set[str]) -> None:
 
 def test_the_pages_are_in_it_once_they_are_built(tmp_path: Path) -> None:
     source = tmp_path / "source"
-    static = source / "src/auricle/server/static"
+    static = source / "src/auricle/apis/pages/static"
     for name in ("pyproject.toml", "README.md", "LICENSE", ".gitignore", "src/auricle/__init__.py"):
         (source / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, source / name)
@@ -61,8 +61,8 @@ def test_the_pages_are_in_it_once_they_are_built(tmp_path: Path) -> None:
     with zipfile.ZipFile(build(source, tmp_path / "dist")) as archive:
         names = set(archive.namelist())
     assert {
-        "auricle/server/static/index.html",
-        "auricle/server/static/assets/index-abc.js",
+        "auricle/apis/pages/static/index.html",
+        "auricle/apis/pages/static/assets/index-abc.js",
     } <= names
 
 

@@ -26,8 +26,7 @@ from pathlib import Path
 import coverage
 
 import auricle
-from auricle.server.ops.documentation import documentation_router
-from auricle.server.ops.pages import pages_router
+from auricle.apis.pages import documentation, pages
 from tests.surroundings import MEASURED
 
 ROOT = Path(__file__).parents[2]
@@ -177,8 +176,8 @@ if __name__ == "__main__":
         if IMPORTED.match(module.name):
             importlib.import_module(module.name)
     importlib.import_module("tests.support.recogniser")
-    pages_router()  # these two read their files once
-    documentation_router()
+    pages.routes()  # these two read their files once
+    documentation.routes()
     gc.freeze()
     chosen = _serve(socket.socket(fileno=int(sys.argv[1])))
     gc.unfreeze()

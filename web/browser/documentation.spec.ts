@@ -6,7 +6,7 @@ import { API_KEY } from './auricle.js';
 import { ROOT } from './clip.js';
 import { expect, test } from './fixtures.js';
 
-const ARCHIVE = `${ROOT}/src/auricle/server/documentation.zip`;
+const ARCHIVE = `${ROOT}/src/auricle/apis/pages/documentation.zip`;
 test.skip(!existsSync(ARCHIVE) && !process.env['CI'], 'needs `make docs`');
 
 let problems: string[];

@@ -38,8 +38,6 @@ from auricle.server.net.hsts import StrictTransport
 from auricle.server.net.lingering import LingeringClose
 from auricle.server.ops import health
 from auricle.server.ops.access_log import AccessLogMiddleware
-from auricle.server.ops.documentation import documentation_router
-from auricle.server.ops.pages import pages_router
 from auricle.server.service import Service
 from auricle.server.telemetry import metrics
 
@@ -88,8 +86,6 @@ def create_app(service: Service) -> Application:
     _include(app, apis.routes)
     for router in (health.routes(service), metrics.routes(service.metrics, service.access.keyring)):
         app.include_router(router, tags=["Health"])
-    app.include_router(pages_router())
-    app.include_router(documentation_router())
     app.router.default = partial(_not_found, app.router.default)
     # The last middleware added is the outermost.
     app.add_middleware(ErrorBoundaryMiddleware)

@@ -1,1 +1,1 @@
-"""Health, the pages, the agent check and the access log."""
+"""Health, the agent check and the access log."""

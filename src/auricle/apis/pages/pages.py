@@ -1,9 +1,9 @@
 """The web pages: captions at ``/``, for readers at ``/reader``, the server's state at ``/status``.
 
-``make web`` builds them from ``web/page`` into the server's ``static/`` folder, and wheels include
-them. Without them, a plain page says how to build them. They are read at start and kept in memory,
-so requests cause no file I/O and can't name a path on disk. Files below ``assets/`` have a content
-hash in their name, so browsers cache them.
+``make web`` builds them from ``web/page`` into the folder ``static/`` next to this module, and
+wheels include them. Without them, a plain page says how to build them. They are read at start and
+kept in memory, so requests cause no file I/O and can't name a path on disk. Files below ``assets/``
+have a content hash in their name, so browsers cache them.
 """
 
 import functools
@@ -15,10 +15,10 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from auricle.server.http.static_file import StaticFile, policy_hashes
+from auricle.apis.pages.static_file import StaticFile, policy_hashes
 from auricle.values.errors import NotFound
 
-STATIC = Path(__file__).parents[1] / "static"
+STATIC = Path(__file__).parent / "static"
 
 _CAPTIONS, _STATUS, _READER = _PAGES = ("index.html", "status.html", "reader.html")
 _TYPES = {
@@ -51,7 +51,7 @@ _PERMISSIONS = "microphone=(self), display-capture=(self), camera=(), geolocatio
 _KEPT = "public, max-age=31536000, immutable"
 
 
-def pages_router(folder: Path = STATIC) -> APIRouter:
+def routes(folder: Path = STATIC) -> APIRouter:
     """Return the routes of the built pages in a folder, which a process reads once."""
     files = _read(folder)
     router = APIRouter(include_in_schema=False)

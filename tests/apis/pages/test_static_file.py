@@ -6,7 +6,7 @@ from io import BytesIO
 import pytest
 from starlette.requests import Request
 
-from auricle.server.http.static_file import StaticFile
+from auricle.apis.pages.static_file import StaticFile
 
 pytestmark = pytest.mark.unit
 
@@ -38,7 +38,7 @@ def test_the_text_is_decompressed_once_for_all_clients(monkeypatch: pytest.Monke
         decompressed.append(data)
         return gzip.GzipFile(fileobj=BytesIO(data)).read()
 
-    monkeypatch.setattr("auricle.server.http.static_file.gzip.decompress", decompress)
+    monkeypatch.setattr("auricle.apis.pages.static_file.gzip.decompress", decompress)
     file = StaticFile.of(FILE.body, is_zipped=True, headers={"content-type": "text/plain"})
     for _ in range(3):
         assert file.respond(request()).body == TEXT

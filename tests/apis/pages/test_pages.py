@@ -10,8 +10,8 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
+from auricle.apis.pages import pages
 from auricle.server.http.errors import EXCEPTION_HANDLERS
-from auricle.server.ops.pages import pages_router
 from tests.support.service import InProcess
 
 pytestmark = pytest.mark.server
@@ -25,7 +25,7 @@ SCRIPT = "export {};" * 100
 def serving(folder: Path) -> Iterator[TestClient]:
     app = FastAPI(exception_handlers=EXCEPTION_HANDLERS, openapi_url=None, redirect_slashes=False)
     app.state.refusals = {}
-    app.include_router(pages_router(folder))
+    app.include_router(pages.routes(folder))
     with TestClient(app) as client:
         yield client
 

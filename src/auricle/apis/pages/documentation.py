@@ -1,6 +1,6 @@
 """The documentation site at ``/docs/``, which works without internet access.
 
-``make docs`` builds it into one archive next to this package, and wheels include that. The archive
+``make docs`` builds it into one archive next to this module, and wheels include that. The archive
 is read at start and kept in memory; its texts are compressed with gzip already, and are sent as
 they are. A name in a request is looked up among the archive's names, so it can't name a path on
 disk.
@@ -16,9 +16,9 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from auricle.server.http.static_file import StaticFile, policy_hashes
+from auricle.apis.pages.static_file import StaticFile, policy_hashes
 
-ARCHIVE = Path(__file__).parents[1] / "documentation.zip"
+ARCHIVE = Path(__file__).parent / "documentation.zip"
 ZIPPED = ".gz"
 """Suffix of names in the archive whose contents are compressed with gzip."""
 
@@ -87,7 +87,7 @@ class _Site:
 _site_of = functools.cache(_Site)
 
 
-def documentation_router(archive: Path = ARCHIVE) -> APIRouter:
+def routes(archive: Path = ARCHIVE) -> APIRouter:
     """Return the routes of the documentation site, which a process reads once."""
     site = _site_of(archive)
     router = APIRouter(include_in_schema=False)

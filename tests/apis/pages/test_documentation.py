@@ -11,7 +11,7 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from auricle.server.ops.documentation import documentation_router
+from auricle.apis.pages import documentation
 from tests.support.service import InProcess
 
 pytestmark = pytest.mark.server
@@ -23,7 +23,7 @@ PICTURE = b"\x89PNG\r\n"
 
 def serving(archive: Path) -> TestClient:
     app = FastAPI(openapi_url=None, redirect_slashes=False)
-    app.include_router(documentation_router(archive))
+    app.include_router(documentation.routes(archive))
     return TestClient(app)
 
 

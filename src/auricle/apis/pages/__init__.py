@@ -1,0 +1,1 @@
+"""The web pages and the documentation site, for browsers: an agent needs neither."""
