@@ -7,84 +7,38 @@ API is tried with each language, since the others only render what the same engi
 
 import base64
 import json
-import re
-import socket
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import httpx2
 import pytest
-from websockets.asyncio.client import connect
 
-from tests.apis.wyoming.service import read, spoken
-from tests.support.clips import CLIPS, words
-from tests.support.command import LIMIT_S, STEP_S, Command, completed, environment, serving
-from tests.support.model import CACHE_DIR, bundled_model
+from tests.apis.real_server import (
+    AUDIO,
+    FILE,
+    LANGUAGES,
+    PCM,
+    SECOND,
+    SPOKEN,
+    SPOKEN_LIVE,
+    UTTERANCE,
+    Server,
+    check_warning,
+)
+from tests.support.clips import words
+from tests.support.command import STEP_S, completed, environment
 from tests.support.stream import call
 
 pytestmark = [pytest.mark.model, pytest.mark.process]
 
-FILE, UTTERANCE = CLIPS["pair.wav"], CLIPS["fellow.wav"]
-AUDIO, SPOKEN = FILE.path.read_bytes(), words(FILE.text)
-PCM, SPOKEN_LIVE = UTTERANCE.pcm.tobytes(), words(UTTERANCE.text)
-SECOND = bytes(32_000)
-LANGUAGES = ("ja", "ko", "ar", "th")
-NAMES = {"ja": "Japanese", "ko": "Korean", "ar": "Arabic", "th": "Thai", "zh": "Chinese"}
 HEADER = "x-auricle-warnings"
 
 
-class Server:
-    """A server with every API."""
-
-    def __init__(self, command: Command, url: str) -> None:
-        self.url, self.command = url, command
-        self.port = int(url.rpartition(":")[2])
-
-    def port_of(self, name: str) -> int:
-        """Return the port of an API with a port of its own."""
-        found = re.search(rf'"port": (\d+), "event": "{name}_started"', self.command.stderr)
-        assert found is not None
-        return int(found[1])
-
-    def post(self, path: str, audio: bytes = AUDIO, /, **query: str) -> httpx2.Response:
-        """Send a clip as the body."""
-        headers = {"content-type": "audio/wav"}
-        url = f"{self.url}{path}"
-        answer = httpx2.post(url, params=query, content=audio, headers=headers, timeout=LIMIT_S)
-        assert answer.status_code == 200, answer.text
-        return answer
-
-    def openai(self, **fields: str) -> httpx2.Response:
-        """Send the clip in OpenAI's form."""
-        return self.form("/v1/audio/transcriptions", {"file": ("pair.wav", AUDIO)}, fields)
-
-    def asr(self, **query: str) -> httpx2.Response:
-        """Send the clip in a form, with the options in the query."""
-        return self.form(f"/asr?{urlencode(query)}", {"audio_file": ("pair.wav", AUDIO)}, {})
-
-    def form(self, path: str, files: Any, fields: dict[str, str]) -> httpx2.Response:
-        """Send a form."""
-        answer = httpx2.post(f"{self.url}{path}", files=files, data=fields, timeout=LIMIT_S)
-        assert answer.status_code == 200, answer.text
-        return answer
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    bundled_model()
-    ports = {"vosk": 1, "vosk_port": 0, "wyoming": 1, "wyoming_port": 0}
-    settings = {"engine": "whisper", "model": "base", "cache_dir": CACHE_DIR, **ports}
-    settings |= {"max_wait_s": LIMIT_S}  # a busy machine takes long
-    folder = tmp_path_factory.mktemp("server")
-    with serving(folder, asr_webservice=1, **settings) as (command, url):
-        yield Server(command, url)
-
-
-def check_warning(text: str, language: str) -> None:
-    assert f"is in English, not in {NAMES[language]}" in text
+def asr_form(server: Server, **query: str) -> httpx2.Response:
+    """Send the clip in a form, with the options in the query."""
+    return server.form(f"/asr?{urlencode(query)}", {"audio_file": ("pair.wav", AUDIO)}, {})
 
 
 def subtitle_words(text: str) -> list[str]:
@@ -136,7 +90,7 @@ def test_openai_stream(server: Server) -> None:
 
 @pytest.mark.parametrize("output", ["srt", "json"])
 def test_asr_webservice(server: Server, output: str) -> None:
-    answer = server.asr(language="ja", output=output)
+    answer = asr_form(server, language="ja", output=output)
     check_warning(answer.headers[HEADER], "ja")
     if output == "json":
         body = answer.json()
@@ -158,7 +112,7 @@ def test_strict_language_keeps_the_requested_one_at_every_api(server: Server) ->
     strict = {"language": "ja", "strict_language": "true"}
     native = server.post("/utterance", **strict).json()
     openai = server.openai(**strict)
-    asr = server.asr(output="json", **strict)
+    asr = asr_form(server, output="json", **strict)
     deepgram = server.post("/v1/listen", **strict)
     texts = [
         native["text"],
@@ -243,30 +197,6 @@ async def test_realtime(server: Server) -> None:
     assert words(item["transcript"]) == SPOKEN_LIVE
     assert item["languages"] == [{"code": "en"}]
     check_warning(item["warnings"][0], "ja")
-
-
-async def test_vosk(server: Server) -> None:
-    answers: list[dict[str, Any]] = []
-    async with connect(f"ws://127.0.0.1:{server.port_of('vosk')}", proxy=None) as connection:
-        for message in ('{"config": {"sample_rate": 16000, "language": "ja"}}', PCM + SECOND):
-            await connection.send(message)
-        await connection.send('{"eof": 1}')
-        async for answer in connection:
-            answers.append(json.loads(answer))
-    assert words(" ".join(answer.get("text", "") for answer in answers)) == SPOKEN_LIVE
-    warnings = [text for answer in answers for text in answer.get("warnings", ())]
-    check_warning(warnings[0], "ja")
-
-
-def test_wyoming(server: Server) -> None:
-    address = ("127.0.0.1", server.port_of("wyoming"))
-    with socket.create_connection(address, timeout=LIMIT_S) as connection:
-        connection.sendall(spoken(UTTERANCE.pcm, language="ja"))
-        connection.shutdown(socket.SHUT_WR)
-        received = b"".join(iter(lambda: connection.recv(65_536), b""))
-    (transcript,) = [event.data for event in read(received) if event.type == "transcript"]
-    assert (words(transcript["text"]), transcript["language"]) == (SPOKEN_LIVE, "en")
-    check_warning(transcript["warnings"][0], "ja")
 
 
 def test_the_command_line_reports_it(server: Server, tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 import auricle.apis.registry as registry
+from auricle.apis.native.spec import SPEC as NATIVE
 from auricle.apis.registry import GROUP, find_apis
-from auricle.apis.vosk.spec import SPEC as VOSK
 from auricle.server.api_spec import ApiSpec, MountedApi
 from auricle.values.errors import SetupError
 
@@ -42,13 +42,13 @@ def test_other_packages_add_apis(monkeypatch: pytest.MonkeyPatch) -> None:
         ("no.such.module:SPEC", "No module named"),
         (f"{__name__}:NO_SUCH_NAME", "NO_SUCH_NAME"),
         (f"{__name__}:GROUP", "it is not an ApiSpec"),
-        (f"{__name__}:VOSK", "there is another API named vosk"),
+        (f"{__name__}:NATIVE", "there is another API named native"),
     ],
 )
 def test_an_unusable_api_is_reported(
     monkeypatch: pytest.MonkeyPatch, value: str, problem: str
 ) -> None:
-    assert VOSK.name == "vosk"
+    assert NATIVE.name == "native"
     install(monkeypatch, value)
     with pytest.raises(SetupError, match=rf"The API 'toy' \({value}\) can't be used: .*{problem}"):
         find_apis()

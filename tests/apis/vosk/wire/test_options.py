@@ -80,3 +80,9 @@ def test_a_session_gets_all_that_concerns_it() -> None:
         strict_language=False,
         hotwords=("Auricle",),
     )
+
+
+def test_the_requested_language_may_be_kept() -> None:
+    options, _ = VoskOptions().merged({"strict_language": True})
+    assert options.parameters().strict_language
+    assert options.update_command().strict_language

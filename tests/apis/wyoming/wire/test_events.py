@@ -408,3 +408,11 @@ def test_warnings_are_a_field_of_the_transcript_whose_language_is_the_spoken_one
     )
     (transcript,) = [data for type, data in told if type == "transcript"]
     assert transcript == {"text": "Light on.", "language": "en", "warnings": [warned.message]}
+
+
+def test_a_language_may_have_a_region_and_be_kept() -> None:
+    talk = Talk()
+    talk.hear(event("transcribe", {"language": "nb-NO", "strict_language": True}), CHUNK)
+    assert talk.dialect.requested is not None
+    assert talk.dialect.requested.language == "no"
+    assert talk.dialect.requested.strict_language
