@@ -14,7 +14,7 @@ import contextlib
 import enum
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -23,12 +23,10 @@ from pydantic import ValidationError
 from auricle.config.section import variable
 from auricle.config.settings import ModelSettings, WorkerSettings
 from auricle.engines.aliases import parse_aliases, served_name, usual_name
-from auricle.engines.base import MIN_AUDIO_S, EngineSpec, NoModelFiles
+from auricle.engines.base import EngineSpec
 from auricle.engines.registry import BUILT_IN, find_engine
 from auricle.values.errors import ModelNotFound, SetupError
-from auricle.values.languages import LANGUAGES
 from auricle.values.transcriber import ModelTraits
-from auricle.values.types import MAX_JOB_S
 
 MAX_MODELS = 32
 MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/@+-]{0,99}", re.ASCII)
@@ -82,31 +80,6 @@ class ServedModel:
             engine.reads_prompts,
             engine.max_audio_s,
             engine.batches.max_jobs,
-        )
-
-    @classmethod
-    def with_traits(cls, name: str, traits: ModelTraits, settings: ModelSettings) -> "ServedModel":
-        """Return a model of another machine, which can do what that machine reported.
-
-        Only built-in engines are looked up by name: a report must not choose what is imported.
-        """
-        if traits.engine in BUILT_IN:
-            engine = find_engine(traits.engine)
-        else:
-            engine = EngineSpec(traits.engine, NoModelFiles(name))
-        return cls(
-            name,
-            replace(
-                engine,
-                languages=frozenset(traits.languages) & LANGUAGES or engine.languages,
-                detects_language=traits.detects_language,
-                translates=traits.translates,
-                has_word_times=traits.has_word_times,
-                reads_prompts=traits.reads_prompts,
-                max_audio_s=min(max(traits.max_audio_s, MIN_AUDIO_S), MAX_JOB_S),
-                batches=replace(engine.batches, max_jobs=max(1, traits.max_batch_jobs)),
-            ),
-            settings.model_copy(update={"engine": traits.engine, "model": name, "models": ()}),
         )
 
     def worker_settings(self, settings: WorkerSettings) -> WorkerSettings:

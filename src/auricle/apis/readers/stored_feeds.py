@@ -1,7 +1,7 @@
 """What the readers of live sessions can get, kept so that a restarted server still has it.
 
 A feed is stored with the numbers and the finals that its readers have got, until its session ends.
-A final is bytes that only the server understands.
+A final is bytes, encoded by :mod:`.log`.
 """
 
 from collections.abc import Collection, Sequence
@@ -27,7 +27,7 @@ class StoredFeed:
         started_at: Unix time.
         start_ms: Position of the session's first audio.
         final_ms: Position up to which captions for players were final.
-        withdrawn: Withdrawn reading tokens, opaque to the ledger.
+        withdrawn: Withdrawn reading tokens, encoded.
         number: At least the number of the newest event that readers got from earlier runs of the
             server.
     """

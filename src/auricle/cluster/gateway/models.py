@@ -1,13 +1,18 @@
 """The models that a gateway serves: those of its recognisers, by their latest reports."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 
 import structlog
 
 from auricle.config.settings import ModelSettings
+from auricle.engines.base import MIN_AUDIO_S, EngineSpec, NoModelFiles
 from auricle.engines.models import Choice, ModelTable, ServedModel
+from auricle.engines.registry import BUILT_IN, find_engine
 from auricle.values.errors import ModelUnavailable, SetupError
+from auricle.values.languages import LANGUAGES
 from auricle.values.transcriber import ModelStats, ModelTraits
+from auricle.values.types import MAX_JOB_S
 
 RETRY_AFTER_S = 2
 
@@ -100,7 +105,7 @@ class FleetModels:
         known = tuple((each.name, each.traits) for each in reported if each.traits)
         if known and known != self._known:
             self._known = known
-            models = tuple(ServedModel.with_traits(*each, self._settings) for each in known)
+            models = tuple(_served_model(*each, self._settings) for each in known)
             try:
                 self._table = ModelTable.with_models(models, self._settings, self._products)
             except SetupError as exc:
@@ -108,3 +113,28 @@ class FleetModels:
                 plain = self._settings.model_copy(update={"model_aliases": ()})
                 self._table = ModelTable.with_models(models, plain, self._products)
         return self._table
+
+
+def _served_model(name: str, traits: ModelTraits, settings: ModelSettings) -> ServedModel:
+    """Return a model of another machine, which can do what that machine reported.
+
+    Only built-in engines are looked up by name: a report must not choose what is imported.
+    """
+    if traits.engine in BUILT_IN:
+        engine = find_engine(traits.engine)
+    else:
+        engine = EngineSpec(traits.engine, NoModelFiles(name))
+    return ServedModel(
+        name,
+        replace(
+            engine,
+            languages=frozenset(traits.languages) & LANGUAGES or engine.languages,
+            detects_language=traits.detects_language,
+            translates=traits.translates,
+            has_word_times=traits.has_word_times,
+            reads_prompts=traits.reads_prompts,
+            max_audio_s=min(max(traits.max_audio_s, MIN_AUDIO_S), MAX_JOB_S),
+            batches=replace(engine.batches, max_jobs=max(1, traits.max_batch_jobs)),
+        ),
+        settings.model_copy(update={"engine": traits.engine, "model": name, "models": ()}),
+    )
