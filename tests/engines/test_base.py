@@ -8,6 +8,7 @@ import pytest
 
 from auricle.config.settings import ModelSettings
 from auricle.engines.base import (
+    MAX_SLOWEST_FACTOR,
     BatchRules,
     CostModel,
     EngineSpec,
@@ -23,7 +24,11 @@ from auricle.values.types import Options, Task
 pytestmark = pytest.mark.unit
 
 
-@pytest.mark.parametrize("factor", [0.0, 101.0, float("inf"), float("nan")])
+def test_the_largest_factor_is_accepted() -> None:
+    assert CostModel(slowest_factor=MAX_SLOWEST_FACTOR).slowest_factor == 100.0
+
+
+@pytest.mark.parametrize("factor", [0.0, 100.1, float("inf"), float("nan")])
 def test_an_engine_that_claims_to_need_endless_time_is_rejected(factor: float) -> None:
     with pytest.raises(ValueError, match="slowest_factor"):
         CostModel(slowest_factor=factor)

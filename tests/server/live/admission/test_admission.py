@@ -101,6 +101,34 @@ def test_silent_sessions_keep_no_speaker_out() -> None:
     stage.refused("more")
 
 
+def test_a_session_is_silent_once_nothing_was_said_for_some_seconds() -> None:
+    stage = Stage()
+    stage.join("a", speaking=0)
+    assert not stage.it.is_silent("a")  # it may be about to speak
+    stage.pass_s(SILENT.time_s)
+    assert stage.it.is_silent("a")
+    stage.speaking["a"] = 1
+    stage.pass_s(12)
+    assert not stage.it.is_silent("a")
+    assert not stage.it.is_silent("unknown")
+
+
+def test_a_session_whose_client_is_gone_counts_until_its_audio_is_finished() -> None:
+    stage = Stage()
+    stage.join("a")
+    stage.pass_s(12)
+    stage.it.observe("a", 0, stage.now + TICK_S, is_abandoned=True)
+    assert stage.it.speakers == 0
+
+
+def test_a_newcomer_counts_as_silent_while_half_of_the_machine_is_free() -> None:
+    stage = Stage(capacity=2)
+    stage.join("a")
+    stage.pass_s(12)
+    stage.join("b")
+    assert stage.it.speakers == 1 + SILENT.weight
+
+
 def test_a_speaker_who_falls_silent_makes_room_and_may_speak_again() -> None:
     stage = Stage(capacity=2)
     stage.fill()
@@ -128,6 +156,8 @@ def test_a_refusal_because_of_late_finals_says_so() -> None:
     error = stage.refused("next")
     assert str(error).startswith("Captions are late now")
     assert error.speakers == 1
+    stage.learned.speakers = 1
+    assert str(stage.refused("next")).startswith("1 person is being transcribed now")
 
 
 def test_nobody_is_admitted_while_finals_are_late() -> None:
@@ -166,10 +196,43 @@ def test_newcomers_who_begin_to_speak_together_are_refused_above_the_capacity() 
 
 def test_as_many_newcomers_may_speak_as_the_operator_has_set() -> None:
     it = LiveAdmission(SpeakerCapacity(4, is_fixed=True))
-    for number in range(4):
+    assert it.returning == 0
+    for number in range(6):
         it.join(f"{number}", ALICE, Waiter(f"{number}"), 100)
-    for number in range(4):
+    for number in range(5):  # and one more, as each may be the last to speak
         it.may_speak(f"{number}", Waiter(f"{number}"), 101)
+    with pytest.raises(ServerFull):
+        it.may_speak("5", Waiter("5"), 101)
+
+
+def test_each_channel_of_a_newcomer_counts() -> None:
+    stage = Stage(capacity=8)
+    stage.join("pair", speaking=2)
+    stage.pass_s(FIRST_WORDS_S - 1)
+    stage.join("next", speaking=0)
+    stage.learned.speakers = 1.4
+    with pytest.raises(ServerFull):
+        stage.it.may_speak("next", Waiter("next"), stage.now)
+
+
+def test_who_began_to_speak_some_seconds_ago_counts_as_no_newcomer() -> None:
+    stage = Stage(capacity=8)
+    for number in range(4):
+        stage.join(f"{number}")
+    stage.pass_s(FIRST_WORDS_S)
+    stage.join("next", speaking=0)
+    stage.learned.speakers = 4
+    stage.it.may_speak("next", Waiter("next"), stage.now)
+
+
+def test_what_a_session_counts_before_it_speaks_is_not_taken_from_the_part_of_its_key() -> None:
+    stage = Stage(capacity=10)
+    for number in range(6):
+        stage.join(f"{number}", ALICE)
+    stage.pass_s(2)
+    stage.join("bob", BOB, speaking=0)
+    stage.learned.speakers = 3
+    stage.it.may_speak("bob", Waiter("bob"), stage.now)
 
 
 def test_one_newcomer_may_speak_above_the_capacity() -> None:
@@ -251,6 +314,15 @@ def test_a_key_with_less_than_its_part_is_admitted_though_finals_are_late() -> N
     stage.refused("bob 2", BOB)  # the estimate fell below 4: less than 2 for each
 
 
+def test_each_of_two_keys_may_use_half_of_a_full_machine() -> None:
+    stage = Stage(capacity=4)
+    stage.fill(ALICE)
+    for number in range(2):
+        stage.join(f"bob {number}", BOB)
+        stage.pass_s(12)
+    stage.refused("bob 2", BOB)
+
+
 def test_resumed_sessions_are_always_admitted() -> None:
     stage = Stage(capacity=2)
     stage.fill()
@@ -293,8 +365,9 @@ def test_no_more_sessions_are_waited_for_than_there_were() -> None:
 
 def test_without_memory_nobody_is_admitted() -> None:
     stage = Stage()
-    with pytest.raises(ServerFull, match="too little free memory"):
+    with pytest.raises(ServerFull) as caught:
         stage.it.join("p1", ALICE, Waiter("waiter"), stage.now, free_mb=MIN_FREE_MB - 1)
+    assert str(caught.value) == "The server has too little free memory for another live session."
     stage.it.join("p1", ALICE, Waiter("waiter"), stage.now, free_mb=MIN_FREE_MB)
 
 

@@ -32,6 +32,33 @@ def learned(capacity: SpeakerCapacity, *samples: Sample) -> float:
     return capacity.speakers
 
 
+def test_the_lag_is_the_mean_age_of_finals_or_the_expected_wait() -> None:
+    assert Sample(1.0).lag_s == 0.0
+    assert Sample(1.0, expected_s=0.2).lag_s == 0.2
+    assert Sample(1.0, pending_s=(1.0, 2.0), expected_s=0.2).lag_s == 1.5
+    assert Sample(1.0, pending_s=(LATE_S, LATE_S + 0.1)).overdue == 1
+
+
+def test_a_tenth_of_the_finals_may_be_late_and_the_limits_themselves_are_on_time() -> None:
+    it = SpeakerCapacity(20)
+    late = Sample(20.0, pending_s=(LATE_S + 1,) * 2, expected_s=LATE_S, is_busy=True)
+    it.observe(late, 100)
+    assert not it.is_late
+    it.observe(replace(late, pending_s=(LATE_S + 1,) * 3), 100 + STEP_S)
+    assert it.is_late
+
+
+def test_it_rises_up_to_the_limit_of_the_lag_and_only_if_less_than_one_place_is_free() -> None:
+    easy = Sample(9.5, pending_s=(EASY_LAG_S,), is_busy=True)
+    assert learned(SpeakerCapacity(10), easy) == 10 + RISE
+    assert learned(SpeakerCapacity(10), replace(easy, speakers=10 - RISE)) == 10
+
+
+def test_the_first_sample_can_be_late() -> None:
+    late = Sample(9.0, pending_s=(LATE_S + 0.5, 0.0, 0.0, 0.0), is_busy=True)
+    assert learned(SpeakerCapacity(9), late) < 9
+
+
 def test_the_first_estimate_is_none_that_was_learned() -> None:
     it = SpeakerCapacity(16)
     assert (it.speakers, it.is_learned, it.is_late) == (16, False, False)

@@ -28,6 +28,13 @@ def test_who_was_refused_first_is_first_whenever_it_tries_again() -> None:
     assert len(line) == 3
 
 
+def test_of_two_who_were_refused_at_once_none_waits_for_the_other() -> None:
+    line = WaitingLine()
+    line.refused(A, 0)
+    line.refused(B, 0)
+    assert [line.ahead_of(waiter, 1) for waiter in (A, B)] == [0, 0]
+
+
 def test_who_was_admitted_waits_no_longer() -> None:
     line = WaitingLine()
     line.refused(A, 0)
@@ -102,3 +109,11 @@ def test_the_retry_time_is_at_least_a_second_and_old_departures_do_not_count() -
         line.departed(0)
     assert line.refused(A, 1) == 1
     assert line.refused(A, TURNOVER_S + 1) == DEFAULT_RETRY_S
+
+
+def test_a_departure_counts_for_two_minutes_and_as_a_second_if_it_was_just_now() -> None:
+    line = WaitingLine()
+    line.departed(0)
+    assert line.refused(A, 0.5) == 1
+    assert line.refused(A, TURNOVER_S) == MAX_RETRY_S
+    assert line.refused(A, TURNOVER_S + 0.1) == DEFAULT_RETRY_S
