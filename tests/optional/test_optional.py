@@ -86,7 +86,13 @@ CASES = {**{folder: (folder,) for folder in OPTIONAL}, "all": OPTIONAL}
 def environment_of(source: Path, folder: Path) -> dict[str, str]:
     """Return the environment in which a copy runs, with its own state in a folder."""
     environ = environment(
-        folder, engine="whisper", model="base", cache_dir=CACHE_DIR, workers=1, decode_workers=1
+        folder,
+        engine="whisper",
+        model="base",
+        cache_dir=CACHE_DIR,
+        workers=1,
+        decode_workers=1,
+        keep_transcripts=1,
     )
     environ["PYTHONPATH"] = os.pathsep.join([str(source), environ["PYTHONPATH"]])
     return environ
@@ -188,6 +194,14 @@ def test_a_request_for_a_missing_text_filter_is_refused(copy: Copy) -> None:
     if answer_to("")[0] != 404:  # an API with this path is there
         assert answer_to("redact=pci") == expected["redaction"]
         assert answer_to("numerals=true") == expected["numerals"]
+
+
+def test_clients_learn_whether_transcripts_are_kept(copy: Copy) -> None:
+    can_keep = "/v1/transcripts" in json.loads(copy.get("/openapi.json"))["paths"]
+    assert json.loads(copy.get("/v1/models"))["data_flow"]["keeps_transcripts"] == can_keep
+    status = httpx2.get(f"{copy.url}/v1/transcripts", timeout=LIMIT_S).status_code
+    assert status == (200 if can_keep else 404)
+    assert ("auricle_live_finals_not_kept_total" in copy.get("/metrics")) == can_keep
 
 
 @pytest.mark.parametrize(
