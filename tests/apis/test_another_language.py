@@ -10,7 +10,6 @@ import json
 import time
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 import httpx2
 import pytest
@@ -34,11 +33,6 @@ from tests.support.stream import call
 pytestmark = [pytest.mark.model, pytest.mark.process]
 
 HEADER = "x-auricle-warnings"
-
-
-def asr_form(server: Server, **query: str) -> httpx2.Response:
-    """Send the clip in a form, with the options in the query."""
-    return server.form(f"/asr?{urlencode(query)}", {"audio_file": ("pair.wav", AUDIO)}, {})
 
 
 def subtitle_words(text: str) -> list[str]:
@@ -88,18 +82,6 @@ def test_openai_stream(server: Server) -> None:
     check_warning(done["warnings"][0], "ja")
 
 
-@pytest.mark.parametrize("output", ["srt", "json"])
-def test_asr_webservice(server: Server, output: str) -> None:
-    answer = asr_form(server, language="ja", output=output)
-    check_warning(answer.headers[HEADER], "ja")
-    if output == "json":
-        body = answer.json()
-        assert (words(body["text"]), body["language"]) == (SPOKEN, "en")
-        check_warning(body["warnings"][0], "ja")
-    else:
-        assert subtitle_words(answer.text) == SPOKEN
-
-
 def test_deepgram(server: Server) -> None:
     answer = server.post("/v1/listen", language="ja")
     body = answer.json()
@@ -112,17 +94,15 @@ def test_strict_language_keeps_the_requested_one_at_every_api(server: Server) ->
     strict = {"language": "ja", "strict_language": "true"}
     native = server.post("/utterance", **strict).json()
     openai = server.openai(**strict)
-    asr = asr_form(server, output="json", **strict)
     deepgram = server.post("/v1/listen", **strict)
     texts = [
         native["text"],
         openai.json()["text"],
-        asr.json()["text"],
         deepgram.json()["results"]["channels"][0]["alternatives"][0]["transcript"],
     ]
     assert not any(set(words(text)) & set(SPOKEN) for text in texts)
     assert native["language"] == "ja"
-    for answer in (openai, asr, deepgram):
+    for answer in (openai, deepgram):
         assert "probably not in Japanese" in answer.headers[HEADER]
 
 

@@ -7,7 +7,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from auricle.apis.asr_webservice.wire.query import parse_asr
 from auricle.apis.deepgram.wire.query import parse_listen
 from auricle.apis.native.wire.stream import decode_command
 from auricle.apis.openai.wire.transcription_form import read_form
@@ -57,7 +56,6 @@ LONG_LISTS = {
         )
         for name in ("known_speaker_names", "known_speaker_references")
     },
-    "asr": (partial(parse_asr, [("hotwords", "," * MAX_LIST_VALUES)]), "hotwords"),
     "deepgram": (partial(parse_listen, [("redact", "," * MAX_LIST_VALUES)]), "redact"),
     "native": (
         partial(convert_texts, [("hotwords", "," * MAX_LIST_VALUES)], Fields, "query"),

@@ -4,7 +4,6 @@ import pytest
 from msgspec import UNSET
 from starlette.datastructures import QueryParams
 
-from auricle.apis.asr_webservice.wire.query import parse_asr
 from auricle.apis.deepgram.wire.flux_query import parameters_of as flux_parameters
 from auricle.apis.deepgram.wire.flux_query import parse_listen_turns
 from auricle.apis.deepgram.wire.live import parameters_of as listen_parameters
@@ -54,7 +53,6 @@ def test_every_api_has_a_parameter_against_another_language() -> None:
     found = [
         check(parse_http_query(QueryParams("strict_language=true"))).options.strict_language,
         read_form({"strict_language": ["true"]}, Task.TRANSCRIBE).options.strict_language,
-        parse_asr(query).options.strict_language,
         listen_parameters(parse_listen(query)).strict_language,
         flux_parameters(parse_listen_turns(query)).strict_language,
         parse_query({"strict_language": "1"}).strict_language,
@@ -62,7 +60,7 @@ def test_every_api_has_a_parameter_against_another_language() -> None:
         realtime.parameters().strict_language,
         realtime.update_command().strict_language,
     ]
-    assert found == [True] * 9
+    assert found == [True] * 8
 
 
 def test_possible_languages_restrict_detection_in_every_api_alike() -> None:

@@ -24,7 +24,7 @@ FORM = {"file": ("a.wav", WAV)}
 
 @pytest.fixture
 async def service(tmp_path: Path) -> AsyncIterator[Live]:
-    async with live(tmp_path, api_keys=keys("alice:alice-key"), asr_webservice=True) as started:
+    async with live(tmp_path, api_keys=keys("alice:alice-key")) as started:
         yield started
 
 
@@ -34,7 +34,6 @@ async def service(tmp_path: Path) -> AsyncIterator[Live]:
         ("/v1/audio/transcriptions", {"files": FORM, "data": {"response_format": "srt"}}),
         ("/v1/audio/transcriptions", {"files": FORM, "data": {"stream": "true"}}),
         ("/v1/audio/translations", {"files": FORM, "data": {"response_format": "vtt"}}),
-        ("/asr?output=srt", {"files": {"audio_file": ("a.wav", WAV)}}),
         ("/v1/listen", {"content": WAV, "headers": ALICE | {"content-type": "audio/wav"}}),
         ("/utterance", {"content": WAV, "headers": ALICE | {"content-type": "audio/wav"}}),
     ],
@@ -45,6 +44,13 @@ async def test_a_long_result_of_each_api_waits_for_its_turn(
     request_fields: dict[str, object],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    await assert_its_result_waits(service, path, request_fields, monkeypatch)
+
+
+async def assert_its_result_waits(
+    service: Live, path: str, request_fields: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Check that the result of a request of Alice waits until she has few others."""
     monkeypatch.setattr(rendering, "SHORT_SAMPLES", 0)
     renderer, work, alice = service.state.renderer, Work(), ClientId("alice")
     responses: list[httpx2.Response] = []

@@ -4,6 +4,7 @@ from urllib.parse import parse_qsl
 import pytest
 
 from auricle.apis.asr_webservice.wire.query import AsrRequest, Output, parse_asr, parse_detection
+from auricle.protocol.fields import MAX_LIST_VALUES
 from auricle.values.errors import BadRequest
 from auricle.values.limits import MAX_HOTWORDS, MAX_PROMPT_CHARACTERS
 from auricle.values.types import Options, SpeakerOptions, Task
@@ -106,3 +107,13 @@ def test_detection_has_two_options_and_ignores_others() -> None:
     assert (request.is_raw, request.options.model, request.warnings) == (True, "tiny", ())
     with pytest.raises(BadRequest):
         parse_detection([("encode", "perhaps")])
+
+
+def test_a_long_list_is_refused_before_it_is_split() -> None:
+    with pytest.raises(BadRequest, match="hotwords has too many values") as caught:
+        parse_asr([("hotwords", "," * MAX_LIST_VALUES)])
+    assert caught.value.field == "hotwords"
+
+
+def test_the_requested_language_may_be_kept() -> None:
+    assert parse_asr([("strict_language", "true")]).options.strict_language
