@@ -45,6 +45,15 @@ def test_who_was_admitted_waits_no_longer() -> None:
     assert len(line) == 1
 
 
+def test_who_was_admitted_may_wait_again_later() -> None:
+    line = WaitingLine()
+    line.refused(A, 0)
+    line.admitted(A)
+    later = 2 * (DEFAULT_RETRY_S + GRACE_S)
+    line.refused(A, later)
+    assert line.ahead_of(B, later + 1) == 1
+
+
 def test_who_does_not_come_back_loses_the_position() -> None:
     line = WaitingLine()
     retry_s = line.refused(A, 0)
