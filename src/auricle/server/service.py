@@ -10,7 +10,7 @@ import numpy as np
 from anyio import to_thread
 from anyio.abc import TaskGroup
 
-from auricle.audio.opus import find_libopus
+from auricle.audio.opus import LibOpus, find_libopus
 from auricle.audio.vad import has_speech
 from auricle.config.settings import Settings
 from auricle.engines.models import Models
@@ -21,13 +21,14 @@ from auricle.server.access.access import Access
 from auricle.server.access.connection_limits import ConnectionLimiter
 from auricle.server.access.key_file import follow_keys
 from auricle.server.access.key_style import KeyStyle
+from auricle.server.access.keyring import Keyring
 from auricle.server.access.origins import Origins
 from auricle.server.access.rate_limits import KeyLimits, RateLimiter
 from auricle.server.api_spec import ApiSpec, reserved_clients
 from auricle.server.dialect_session import Streams
 from auricle.server.job_answers import JobAnswers
 from auricle.server.job_followers import JobFollowers
-from auricle.server.jobs.background_jobs.jobs import BackgroundJobs, Webhooks
+from auricle.server.jobs.background_jobs.jobs import BackgroundJobs
 from auricle.server.jobs.background_jobs.work import JobWork, work_on
 from auricle.server.jobs.intake import Uploads
 from auricle.server.jobs.run import Accounting
@@ -35,7 +36,8 @@ from auricle.server.jobs.upkeep import keep_up
 from auricle.server.lifecycle import Lifecycle
 from auricle.server.live.admission.memory import CapacityMemory, Machine
 from auricle.server.live.connection import CLOSE_HANDSHAKE_S
-from auricle.server.live.followers import FollowerContext
+from auricle.server.live.followers import FollowerContext, SessionFollowers
+from auricle.server.live.kept_voices import KeptVoices
 from auricle.server.live.registry import LiveSessions
 from auricle.server.opening import (
     MAX_JOB_UPLOADS,
@@ -48,7 +50,6 @@ from auricle.server.opening import (
 )
 from auricle.server.recognition import Recognition
 from auricle.server.rendering import Renderer
-from auricle.server.result_keepers import ResultKeeper
 from auricle.server.storage import Storage
 from auricle.server.telemetry.history import History, Snapshot, sample_loop
 from auricle.server.telemetry.host import HostReader
@@ -145,189 +146,87 @@ async def open_service(
         SetupError: A key, the key file or the libopus in the settings is unusable, uploads can't be
             stored, the voice detector is missing, or the database can't be used.
     """
-    server, stored = settings.server, settings.ledger
-    libopus = find_libopus(settings.decode.libopus)
-    style = KeyStyle.all_of(api.key_style for api in apis)
-    keyring = open_keyring(server, style, reserved_clients(apis))
-    answers = await to_thread.run_sync(_job_answers, apis)
-    result_keepers = [keeper(settings) for api in apis for keeper in api.result_keepers]
-    await to_thread.run_sync(has_speech, np.zeros(SAMPLE_RATE_HZ, np.int16))  # loads the model
     try:
         async with AsyncExitStack() as opened:
-            lifecycle = Lifecycle()
-            storage = await open_storage(settings, opened)
-            metrics = Metrics(
-                backends.transcriber,
-                backends.decoder,
-                backends.optional.statistics(),
-                is_draining=lambda: lifecycle.is_draining,
-                is_spool_failing=lambda: storage.spool.is_failing,
-                is_database_failing=lambda: storage.database.is_failing,
-            )
-            webhooks = await open_webhooks(
-                stored,
-                storage,
-                answers,
-                metrics,
-                opened,
-                keeps_results=any(each.is_on for each in result_keepers),
-            )
-            context = FollowerContext(
-                settings,
-                storage.database,
-                gateway_of(settings),
-                metrics.registry,
-                backends.transcriber,
-                backends.models,
-            )
-            followers = {
-                name: await opened.enter_async_context(follow(context))
-                for api in apis
-                for name, follow in api.followers.items()
-            }
-            speakers = backends.optional.speakers
-            voices = await to_thread.run_sync(open_voices, settings, speakers, storage.database)
-            limits = KeyLimits(server.key_sessions, server.key_audio_s, server.key_requests)
-            rate_limiter = RateLimiter(limits, keyring.limits_of)
-            live = LiveSessions(
-                settings.live,
-                backends.models,
-                backends.transcriber,
-                backends.optional,
-                libopus,
-                metrics.live,
-                rate_limiter,
-                open_session_secrets(settings),
-                CapacityMemory(stored.directory, backends.machine, settings.live.live_speakers),
-                voices,
-                followers,
-            )
-            access = Access(
-                keyring,
-                Origins.of(server),
-                rate_limiter,
-                ConnectionLimiter.of(server),
-                metrics.clients.count_request,
-                live.has_waiting_session,
-            )
-            recognition = _recognition(settings, backends)
-            accounting = Accounting(metrics, rate_limiter)
-            jobs = _jobs(
-                settings,
-                recognition,
-                storage,
-                answers,
-                result_keepers,
-                lifecycle,
-                accounting,
-                webhooks,
-            )
+            base = await _open_base(settings, backends, apis, opened)
+            recognition = _recognition(base)
+            accounting = Accounting(base.metrics, base.rate_limiter)
+            jobs = await _open_jobs(base, recognition, accounting, opened)
+            followers = await _open_followers(base, opened)
+            database, speakers = base.storage.database, backends.optional.speakers
+            voices = await to_thread.run_sync(open_voices, settings, speakers, database)
+            live = _live(base, voices, followers)
+            access = _access(base, live)
             renderer = Renderer()
-            uploads = Uploads(
-                access=access,
-                lifecycle=lifecycle,
-                recognition=recognition,
-                accounting=accounting,
-                jobs=jobs,
-                settings=server,
-                libopus=libopus,
-                spool=storage.spool,
-                renderer=renderer,
-                file_slots=FileSlots(server.max_file_jobs),
-                job_slots=FileSlots(MAX_JOB_UPLOADS),
-                early=EarlyReservations(),
-                large_json=FairSemaphore(MAX_LARGE_JSON),
-            )
+            uploads = _uploads(base, access, recognition, accounting, jobs, renderer)
             async with anyio.create_task_group() as background:
-                drain_s = max(0.0, server.drain_s - CLOSE_HANDSHAKE_S)
                 service = Service(
                     settings=settings,
                     apis=apis,
                     access=access,
-                    lifecycle=lifecycle,
+                    lifecycle=base.lifecycle,
                     recognition=recognition,
                     workers=backends.optional,
-                    storage=storage,
+                    storage=base.storage,
                     uploads=uploads,
                     jobs=jobs,
                     live=live,
-                    streams=Streams(access, lifecycle, live, backends.models, background, drain_s),
-                    metrics=metrics,
+                    streams=_streams(base, access, live, background),
+                    metrics=base.metrics,
                     history=History(),
                     renderer=renderer,
                 )
-                background.start_soon(voices.run)
-                _start(service, background)
+                _start(service, voices, background)
                 yield service
                 background.cancel_scope.cancel()
     except BaseExceptionGroup as errors:  # an anyio group wraps even a single failure
         raise first_error(errors) from errors
 
 
-def _start(service: Service, background: TaskGroup) -> None:
-    """Start the tasks that every server has."""
-    jobs, metrics = service.jobs, service.metrics
-    background.start_soon(service.live.watch)
-    background.start_soon(metrics.watch_loop)
-    background.start_soon(service.storage.spool.watch)
-    snapshot = partial(_snapshot, service, HostReader())
-    background.start_soon(sample_loop, service.history, snapshot)
-    background.start_soon(jobs.runner.run)
-    background.start_soon(jobs.webhooks.run)
-    if (keys_file := service.settings.server.keys_file) is not None:
-        follow = partial(follow_keys, reserved=reserved_clients(service.apis))
-        background.start_soon(follow, keys_file, service.access.keyring.replace_stored)
-    background.start_soon(keep_up, jobs, metrics)
+@dataclass(frozen=True, slots=True)
+class _Base:
+    """What the other parts of a server are built from."""
+
+    settings: Settings
+    backends: Backends
+    apis: Sequence[ApiSpec]
+    libopus: LibOpus
+    keyring: Keyring
+    lifecycle: Lifecycle
+    storage: Storage
+    metrics: Metrics
+    rate_limiter: RateLimiter
 
 
-def _jobs(
-    settings: Settings,
-    recognition: Recognition,
-    storage: Storage,
-    answers: Mapping[str, JobAnswers],
-    result_keepers: Sequence[ResultKeeper],
-    lifecycle: Lifecycle,
-    accounting: Accounting,
-    webhooks: Webhooks,
-) -> BackgroundJobs:
-    start_estimate, keep_results_s = StartEstimate(), settings.server.keep_results_s
-    work = JobWork(
-        recognition,
-        storage,
-        answers,
-        lifecycle,
-        accounting,
-        start_estimate,
-        result_keepers,
-        keep_results_s,
+async def _open_base(
+    settings: Settings, backends: Backends, apis: Sequence[ApiSpec], opened: AsyncExitStack
+) -> _Base:
+    server, lifecycle = settings.server, Lifecycle()
+    libopus = find_libopus(settings.decode.libopus)
+    style = KeyStyle.all_of(api.key_style for api in apis)
+    keyring = open_keyring(server, style, reserved_clients(apis))
+    await to_thread.run_sync(has_speech, np.zeros(SAMPLE_RATE_HZ, np.int16))  # loads the model
+    storage = await open_storage(settings, opened)
+    metrics = Metrics(
+        backends.transcriber,
+        backends.decoder,
+        backends.optional.statistics(),
+        is_draining=lambda: lifecycle.is_draining,
+        is_spool_failing=lambda: storage.spool.is_failing,
+        is_database_failing=lambda: storage.database.is_failing,
     )
-    runner = JobRunner(
-        storage.ledger,
-        storage.audio,
-        partial(work_on, work),
-        max_running=settings.server.max_file_jobs,
-        is_ready=lambda: recognition.transcriber.stats().ready,
-        note_lost=accounting.metrics.leases_lost.inc,
-        note_end=webhooks.wake,
-    )
-    return BackgroundJobs(
-        storage,
-        settings.ledger,
-        keep_results_s,
-        answers,
-        result_keepers,
-        UploadingJobs(),
-        runner,
-        webhooks,
-        JobFollowers(),
-        start_estimate,
+    limits = KeyLimits(server.key_sessions, server.key_audio_s, server.key_requests)
+    rate_limiter = RateLimiter(limits, keyring.limits_of)
+    return _Base(
+        settings, backends, apis, libopus, keyring, lifecycle, storage, metrics, rate_limiter
     )
 
 
-def _recognition(settings: Settings, backends: Backends) -> Recognition:
+def _recognition(base: _Base) -> Recognition:
+    backends = base.backends
     batch_jobs = max(model.engine.batches.max_jobs for model in backends.models)
     if not backends.is_remote:  # recognisers have their own settings
-        batch_jobs = min(batch_jobs, settings.worker.batch_jobs)
+        batch_jobs = min(batch_jobs, base.settings.worker.batch_jobs)
     workers = len(backends.transcriber.stats().workers)
     return Recognition(
         backends.transcriber,
@@ -340,9 +239,148 @@ def _recognition(settings: Settings, backends: Backends) -> Recognition:
     )
 
 
+async def _open_jobs(
+    base: _Base, recognition: Recognition, accounting: Accounting, opened: AsyncExitStack
+) -> BackgroundJobs:
+    settings, storage, metrics = base.settings, base.storage, base.metrics
+    answers = await to_thread.run_sync(_job_answers, base.apis)
+    keepers = [keeper(settings) for api in base.apis for keeper in api.result_keepers]
+    keeps_results = any(each.is_on for each in keepers)
+    webhooks = await open_webhooks(
+        settings.ledger, storage, answers, metrics, opened, keeps_results=keeps_results
+    )
+    start_estimate, keep_results_s = StartEstimate(), settings.server.keep_results_s
+    work = JobWork(
+        recognition,
+        storage,
+        answers,
+        base.lifecycle,
+        accounting,
+        start_estimate,
+        keepers,
+        keep_results_s,
+    )
+    runner = JobRunner(
+        storage.ledger,
+        storage.audio,
+        partial(work_on, work),
+        max_running=settings.server.max_file_jobs,
+        is_ready=lambda: recognition.transcriber.stats().ready,
+        note_lost=metrics.leases_lost.inc,
+        note_end=webhooks.wake,
+    )
+    return BackgroundJobs(
+        storage,
+        settings.ledger,
+        keep_results_s,
+        answers,
+        keepers,
+        UploadingJobs(),
+        runner,
+        webhooks,
+        JobFollowers(),
+        start_estimate,
+    )
+
+
 def _job_answers(apis: Sequence[ApiSpec]) -> Mapping[str, JobAnswers]:
     """Return how the APIs answer background jobs, by the names in their stored format."""
     return {name: answers for api in apis for name, answers in api.job_answers().items()}
+
+
+async def _open_followers(base: _Base, opened: AsyncExitStack) -> Mapping[str, SessionFollowers]:
+    context = FollowerContext(
+        base.settings,
+        base.storage.database,
+        gateway_of(base.settings),
+        base.metrics.registry,
+        base.backends.transcriber,
+        base.backends.models,
+    )
+    return {
+        name: await opened.enter_async_context(follow(context))
+        for api in base.apis
+        for name, follow in api.followers.items()
+    }
+
+
+def _live(
+    base: _Base, voices: KeptVoices, followers: Mapping[str, SessionFollowers]
+) -> LiveSessions:
+    settings, backends = base.settings, base.backends
+    directory, speakers = settings.ledger.directory, settings.live.live_speakers
+    return LiveSessions(
+        settings.live,
+        backends.models,
+        backends.transcriber,
+        backends.optional,
+        base.libopus,
+        base.metrics.live,
+        base.rate_limiter,
+        open_session_secrets(settings),
+        CapacityMemory(directory, backends.machine, speakers),
+        voices,
+        followers,
+    )
+
+
+def _access(base: _Base, live: LiveSessions) -> Access:
+    server = base.settings.server
+    return Access(
+        base.keyring,
+        Origins.of(server),
+        base.rate_limiter,
+        ConnectionLimiter.of(server),
+        base.metrics.clients.count_request,
+        live.has_waiting_session,
+    )
+
+
+def _uploads(
+    base: _Base,
+    access: Access,
+    recognition: Recognition,
+    accounting: Accounting,
+    jobs: BackgroundJobs,
+    renderer: Renderer,
+) -> Uploads:
+    server = base.settings.server
+    return Uploads(
+        access=access,
+        lifecycle=base.lifecycle,
+        recognition=recognition,
+        accounting=accounting,
+        jobs=jobs,
+        settings=server,
+        libopus=base.libopus,
+        spool=base.storage.spool,
+        renderer=renderer,
+        file_slots=FileSlots(server.max_file_jobs),
+        job_slots=FileSlots(MAX_JOB_UPLOADS),
+        early=EarlyReservations(),
+        large_json=FairSemaphore(MAX_LARGE_JSON),
+    )
+
+
+def _streams(base: _Base, access: Access, live: LiveSessions, background: TaskGroup) -> Streams:
+    drain_s = max(0.0, base.settings.server.drain_s - CLOSE_HANDSHAKE_S)
+    return Streams(access, base.lifecycle, live, base.backends.models, background, drain_s)
+
+
+def _start(service: Service, voices: KeptVoices, background: TaskGroup) -> None:
+    jobs, metrics = service.jobs, service.metrics
+    background.start_soon(voices.run)
+    background.start_soon(service.live.watch)
+    background.start_soon(metrics.watch_loop)
+    background.start_soon(service.storage.spool.watch)
+    snapshot = partial(_snapshot, service, HostReader())
+    background.start_soon(sample_loop, service.history, snapshot)
+    background.start_soon(jobs.runner.run)
+    background.start_soon(jobs.webhooks.run)
+    if (keys_file := service.settings.server.keys_file) is not None:
+        follow = partial(follow_keys, reserved=reserved_clients(service.apis))
+        background.start_soon(follow, keys_file, service.access.keyring.replace_stored)
+    background.start_soon(keep_up, jobs, metrics)
 
 
 def _snapshot(service: Service, host: HostReader) -> Snapshot:
