@@ -48,7 +48,7 @@ class Sessions:
     ) -> LiveRunner:
         """Start a session of PCM16 with positions, if nothing else is wanted."""
         wanted = parameters or StreamParameters(format=Wire.PCM16, seq=True)
-        place = self.live.admit(client, None)
+        place = self.live.places.admit(client, None)
         return await self.live.open(self.group, client, wanted, place)
 
     def figure(self, name: str, **labels: str) -> float:

@@ -88,7 +88,7 @@ async def serve_dialect(
         streams.lifecycle.check_serving()
         handshake = read(websocket)
         live.check(handshake.parameters)
-        place = live.admit(
+        place = live.places.admit(
             client, client_address(websocket.scope), model=handshake.parameters.model
         )
         runner = await live.open(

@@ -25,7 +25,7 @@ async def test_a_final_is_sent_only_after_it_was_stored(
     transcripts = Transcripts(database)
     keeper = TranscriptKeeper(transcripts, keep_s=1e9)
     async with sessions(followers={"transcripts": keeper}) as fakes:
-        place = fakes.live.admit(ALICE, None)
+        place = fakes.live.places.admit(ALICE, None)
         runner = await fakes.live.open(fakes.group, ALICE, PLAIN, place, owner=ALICE)
         line = await connected(fakes, runner)
         line.socket.send(pcm(SPEECH[:16_000]))

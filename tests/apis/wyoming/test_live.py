@@ -295,7 +295,7 @@ async def test_events_after_the_end_of_an_utterance_begin_the_next(caller: Wyomi
 async def test_a_bug_ends_the_connection_and_reveals_nothing(
     service: WyomingService, monkeypatch: pytest.MonkeyPatch, logged: LogCapture
 ) -> None:
-    monkeypatch.setattr(service.state.live, "admit", None)
+    monkeypatch.setattr(service.state.live.places, "admit", None)
     async with service.call() as caller:
         await caller.send(CHUNK)
         assert await caller.until_closed() == []

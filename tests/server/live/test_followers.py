@@ -52,7 +52,7 @@ class Noting(SessionFollowers):
 
 async def start(fakes: Sessions, **parameters: Any) -> LiveRunner:
     wanted = StreamParameters(format=Wire.PCM16, **parameters)
-    place = fakes.live.admit(ALICE, None)
+    place = fakes.live.places.admit(ALICE, None)
     return await fakes.live.open(fakes.group, ALICE, wanted, place, owner=ALICE)
 
 

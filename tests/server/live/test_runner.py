@@ -411,7 +411,7 @@ async def test_readers_get_each_final_once_also_while_the_speaker_is_away() -> N
     feeds = Feeds(8)
     async with sessions(followers={"readers": feeds}) as fakes:
         fakes.transcriber.gate = anyio.Event()
-        place = fakes.live.admit(ALICE, None)
+        place = fakes.live.places.admit(ALICE, None)
         runner = await fakes.live.open(fakes.group, ALICE, PLAIN, place, owner=ALICE)
         runner.attach(ear := Ear())
         feed = feeds.find(ALICE, runner.session.id)

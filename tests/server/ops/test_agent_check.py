@@ -70,7 +70,7 @@ async def test_it_says_how_things_are_now(tmp_path: Path) -> None:
     ):
         port = agent_beside(service, group)
         assert await ask(port) == b"up ready 100%\n"
-        service.state.live.admit(ANONYMOUS, None)
+        service.state.live.places.admit(ANONYMOUS, None)
         assert await ask(port) == b"up ready 75%\n"
         service.transcriber.current = replace(
             stats("busy", waiting_audio_s=4.0, waiting_jobs=1), seconds_per_audio_s=0.1

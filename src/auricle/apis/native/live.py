@@ -106,7 +106,7 @@ def _enter(streams: Streams, websocket: WebSocket) -> "_StreamHandshake":
     if handshake.starts_at_once or not streams.live.has_waiting_session(client):
         try:
             if is_resuming:
-                streams.live.check_ready(client, parameters.model)
+                streams.live.places.check_ready(client, parameters.model)
             else:
                 handshake.admit()
         except (Overloaded, RateLimited):
@@ -154,7 +154,7 @@ class _StreamHandshake:
         if self.place is not None and model == self.place_model:
             return
         self.leave()
-        self.place = self.streams.live.admit(
+        self.place = self.streams.live.places.admit(
             self.client,
             self.address,
             model=model,
@@ -167,7 +167,7 @@ class _StreamHandshake:
         """Free the place, unless a session has taken it over."""
         place, self.place = self.place, None
         if place is not None:
-            self.streams.live.leave(place)
+            self.streams.live.places.leave(place)
 
     async def serve(self) -> None:
         """Resume or start the session, and serve it."""

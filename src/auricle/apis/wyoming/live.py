@@ -269,7 +269,7 @@ class _Connection:
         live, log = self._streams.live, request_log(utterance.scope)
         self._streams.lifecycle.check_serving()
         address = client_address(utterance.scope)
-        place = live.admit(WYOMING, address, model=parameters.model)
+        place = live.places.admit(WYOMING, address, model=parameters.model)
         owner = self._streams.access.keyless_owner
         group = self._streams.background
         runner = await live.open(group, WYOMING, parameters, place, source="wyoming", owner=owner)

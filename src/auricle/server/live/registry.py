@@ -1,7 +1,7 @@
-"""All live sessions of one server: admission, resuming and expiry.
+"""All live sessions of one server: opening, resuming and expiry.
 
-A session is admitted before it starts (:mod:`auricle.server.live.admission`), and holds one of
-``max_sessions`` slots until it is over. After a disconnect a session is kept for the grace period,
+A session is admitted before it starts (:mod:`.places`), and holds one of ``max_sessions`` places
+until it is over. After a disconnect a session is kept for the grace period,
 and so are the last finals of a session that has ended.
 """
 
@@ -23,16 +23,14 @@ from anyio.abc import TaskGroup
 from auricle.audio.opus import LibOpus
 from auricle.config.settings import LiveSettings
 from auricle.engines.models import Models
-from auricle.server.access.connection_limits import network_of
 from auricle.server.access.rate_limits import RateLimiter
-from auricle.server.http.client_address import Address, Network
 from auricle.server.http.errors import log_unexpected
 from auricle.server.live.admission.capacity import Sample
-from auricle.server.live.admission.line import Waiter
 from auricle.server.live.admission.memory import CapacityMemory
 from auricle.server.live.followers import SessionFollowers
 from auricle.server.live.kept_voices import KeptVoices
 from auricle.server.live.load_meter import LoadMeter
+from auricle.server.live.places import Places
 from auricle.server.live.runner import MIN_SLEEP_S, LiveRunner
 from auricle.server.live.session_secrets import RETURN_S, SessionSecrets
 from auricle.server.telemetry.live_metrics import LiveMetrics
@@ -42,12 +40,11 @@ from auricle.session.output import UnfinishedAudio
 from auricle.system.machine import available_memory_bytes
 from auricle.text.filters.registry import hides_text, open_filters
 from auricle.values.commands import StreamParameters
-from auricle.values.errors import Draining, Overloaded, RateLimited, ServerFull, TakenOver
+from auricle.values.errors import Draining, TakenOver
 from auricle.values.optional_workers import OptionalWorkers
 from auricle.values.transcriber import Transcriber
-from auricle.values.types import SAMPLE_RATE_HZ, ClientId, Options, ReservationRequest
+from auricle.values.types import SAMPLE_RATE_HZ, ClientId, Options
 
-PLACE_RETRY_S = 10
 NATIVE = "native"
 """The API whose sessions can be resumed."""
 READ_INTERVAL_PER_CLIENT_S, MAX_READ_INTERVAL_S = 0.004, 0.1
@@ -75,23 +72,6 @@ RETURNS_PER_S = 20
 """Reconnections per second over which clients are spread when the server restarts."""
 
 log = structlog.get_logger("auricle.server")
-
-
-@dataclass(slots=True)
-class _Place:
-    """An admitted session.
-
-    Attributes:
-        client: Whose session it is.
-        network: The network of its client.
-        waiter: Identifies the client, if it tries again after a refusal.
-        reservations: Those of its finals, by the name of the model in the options of its jobs.
-    """
-
-    client: ClientId
-    network: Network | None
-    waiter: Waiter
-    reservations: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +125,9 @@ class LiveSessions:
     ) -> None:
         self.settings = settings
         self.admission = memory.restored()
+        self.places = Places(
+            settings, models, transcriber, rate_limiter, self.admission, self._abandoned
+        )
         self._secrets = secrets
         self._memory = memory
         self.metrics = metrics
@@ -158,11 +141,9 @@ class LiveSessions:
         self._libopus = libopus
         self._allowances = rate_limiter
         self._ids = itertools.count(1)
-        self._places: dict[str, _Place] = {}
         self._runners: dict[str, LiveRunner] = {}
         self._charged_samples: dict[str, int] = {}
         self._meter = LoadMeter(models.default.engine.costs.job_overhead_s)
-        self._free_mb = inf
         self._log_at, self._logged = 0.0, "live_on_time"
         metrics.connected.set_function(lambda: self.connected)
         metrics.waiting.set_function(lambda: self.waiting)
@@ -193,15 +174,6 @@ class LiveSessions:
         """The load of the workers, from 0 (idle) to 1 (full)."""
         return self._meter.load
 
-    @property
-    def free_share(self) -> float:
-        """Share of the machine's speakers and of the slots that is free, from 0 to 1."""
-        load = self.admission.load()
-        slots = len(self._places) / self.settings.max_sessions
-        return max(0.0, 1.0 - max(slots, load.speakers / load.capacity))
-
-    # Admission.
-
     def check(self, parameters: StreamParameters) -> None:
         """Check the channels, and that the requested model knows the language and the task.
 
@@ -221,99 +193,6 @@ class LiveSessions:
             )
         )
 
-    def admit(
-        self,
-        client: ClientId,
-        address: Address | None,
-        *,
-        model: str = "",
-        waiter: str = "",
-        is_known: bool = False,
-    ) -> str:
-        """Admit a session; pass the result to :meth:`open` or :meth:`leave`.
-
-        Args:
-            client: The client whose share of the machine is used.
-            address: Its address.
-            model: The model that it requested.
-            waiter: An ID with which a client keeps its position after a refusal.
-            is_known: Whether it resumes a session of this server; those are always admitted.
-
-        Raises:
-            ModelNotFound: There is no such model.
-            ServerFull: The machine holds no other speaker now.
-            Overloaded: There is no free slot, or no worker is ready.
-            RateLimited: The client has used up its crash budget, its audio quota or its sessions,
-                or its address has too many sessions.
-        """
-        option, now = self._models.choose(model).option, time.monotonic()
-        network, places = network_of(address), self._places.values()
-        self._allowances.check_sessions(client, sum(place.client == client for place in places))
-        self._allowances.check_audio(client, now)
-        limit = self.settings.max_sessions_per_address
-        if network and limit and sum(place.network == network for place in places) >= limit:
-            raise RateLimited(
-                f"This address has reached its limit of {limit} concurrent live sessions.",
-                PLACE_RETRY_S,
-            )
-        is_full = len(places) >= self.settings.max_sessions
-        if is_full and self._abandoned() is None:
-            raise Overloaded(
-                "The server's limit of live sessions is reached; try again later.", PLACE_RETRY_S
-            )
-        reservation = self._reserve(client, option)
-        name = f"p{next(self._ids)}"
-        place = _Place(client, network, Waiter((client, network), waiter), {option: reservation})
-        try:
-            self.admission.join(
-                name, client, place.waiter, now, is_known=is_known, free_mb=self._free_mb
-            )
-        except ServerFull:
-            self._transcriber.release(reservation)
-            raise
-        if is_full and (abandoned := self._abandoned()) is not None:
-            abandoned.finish()
-            self.leave(abandoned.place)
-        self._places[name] = place
-        return name
-
-    def check_ready(self, client: ClientId, model: str) -> None:
-        """Check that finals of a model can be recognised, whether or not there is a place.
-
-        Raises:
-            ModelNotFound: There is no such model.
-            Overloaded: No worker is ready.
-            RateLimited: The client has used up its crash budget.
-        """
-        self._transcriber.release(self._reserve(client, self._models.choose(model).option))
-
-    def leave(self, place: str) -> None:
-        """Free a place; idempotent."""
-        left = self._places.pop(place, None)
-        for reservation in left.reservations.values() if left is not None else ():
-            self._transcriber.release(reservation)
-        self.admission.leave(place, time.monotonic())
-
-    def _reserve(self, client: ClientId, option: str) -> str:
-        request = ReservationRequest(client, 0.0, standing=True, model=option)
-        return self._transcriber.reserve(request)
-
-    def _change_model(self, name: str, model: str) -> None:
-        """Prepare a session's finals by another model."""
-        option, place = self._models.choose(model).option, self._places.get(name)
-        if place is not None and option not in place.reservations:
-            place.reservations[option] = self._reserve(place.client, option)
-
-    def _check_first_words(self, name: str) -> None:
-        """Check whether a session that begins to speak may do so.
-
-        Raises:
-            ServerFull: It is one of many newcomers, and the machine holds no other speaker.
-        """
-        if (place := self._places.get(name)) is None:  # its client had left, and has returned
-            return
-        self.admission.may_speak(name, place.waiter, time.monotonic())
-
     def _abandoned(self) -> LiveRunner | None:
         """Return the session whose client has been gone for longest; ``None`` if there is none."""
         gone = [
@@ -321,7 +200,7 @@ class LiveSessions:
             for runner in self._runners.values()
             if runner.detached_at is not None
             and runner.was_attached
-            and runner.place in self._places
+            and runner.place in self.places
             and not runner.session.channels.busy
         ]
         return min(gone, key=lambda runner: runner.detached_at or 0.0, default=None)
@@ -346,7 +225,7 @@ class LiveSessions:
         is_resuming: bool = False,
         claim: Claim = NO_CLAIM,
     ) -> LiveRunner:
-        """Start a session with a place from :meth:`admit`, which is free when it is over.
+        """Start a session with a place from :meth:`.Places.admit`, which is free when it is over.
 
         Args:
             group: Runs the session.
@@ -374,7 +253,7 @@ class LiveSessions:
                 id=id,
                 secret=self._secrets.new_secret(id, client),
                 client=client,
-                reservations=self._places[place].reservations,
+                reservations=self.places.reservations_of(place),
                 now=time.monotonic(),
                 models=self._models,
                 streamed_languages=self.workers.partials.languages,
@@ -384,7 +263,7 @@ class LiveSessions:
                 known_voices=known_voices,
             )
         except BaseException:
-            self.leave(place)
+            self.places.leave(place)
             raise
         can_return = source == NATIVE and session.is_resumable and owner is not None
         followers = [
@@ -409,9 +288,9 @@ class LiveSessions:
             transcriber=self._transcriber,
             workers=self.workers,
             metrics=self.metrics,
-            reserve=partial(self._change_model, place),
+            reserve=partial(self.places.change_model, place),
             followers=followers,
-            may_speak=partial(self._check_first_words, place),
+            may_speak=partial(self.places.check_first_words, place),
         )
         runner.set_load(self._meter.load)
         self._runners[session.id] = runner
@@ -519,7 +398,7 @@ class LiveSessions:
         stats = self._transcriber.stats()
         load = self._meter.observe(stats)
         with contextlib.suppress(OSError):  # no free descriptor
-            self._free_mb = available_memory_bytes() / 1e6
+            self.places.free_mb = available_memory_bytes() / 1e6
         self.admission.tick(now)
         if stats.is_working:
             self.admission.start(now)
@@ -592,7 +471,7 @@ class LiveSessions:
             runner.release(is_over=is_over)
             del self._charged_samples[runner.session.id]
             del self._runners[runner.session.id]
-            self.leave(runner.place)
+            self.places.leave(runner.place)
 
     def _inform_followers(self, now: float) -> None:
         for followers in self.followers.values():
@@ -646,7 +525,7 @@ class LiveSessions:
             if detached_at is None and not session.is_closed:
                 continue
             if not is_resumable and runner.was_attached:  # only its last finals are left to replay
-                self.leave(runner.place)
+                self.places.leave(runner.place)
                 kept += 1
             if detached_at is None:
                 continue

@@ -44,7 +44,7 @@ def line_of(transcriber: Transcriber, lifecycle: Lifecycle, live: LiveSessions) 
     return agent_line(
         is_ready=transcriber.stats().is_working,
         is_draining=lifecycle.is_draining,
-        free_share=min(live.free_share, 1.0 - live.load),
+        free_share=min(live.places.free_share, 1.0 - live.load),
     )
 
 

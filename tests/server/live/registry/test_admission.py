@@ -12,10 +12,10 @@ import pytest
 from auricle.config.settings import LiveSettings
 from auricle.server.access.rate_limits import SESSION_RETRY_S, KeyLimits
 from auricle.server.live.admission.capacity import SPEAKERS_PER_WORKER, STEP_S
+from auricle.server.live.places import PLACE_RETRY_S
 from auricle.server.live.registry import (
     MAX_READ_INTERVAL_S,
     MAX_SILENT_READ_INTERVAL_S,
-    PLACE_RETRY_S,
 )
 from auricle.values.commands import Configure, StreamParameters
 from auricle.values.errors import (
@@ -41,19 +41,19 @@ pytestmark = pytest.mark.server
 
 
 async def test_an_admitted_session_may_always_submit_its_finals(fakes: Sessions) -> None:
-    place = fakes.live.admit(ALICE, None)
+    place = fakes.live.places.admit(ALICE, None)
     assert fakes.transcriber.reservations == [ReservationRequest(ALICE, 0.0, standing=True)]
-    fakes.live.leave(place)
+    fakes.live.places.leave(place)
     assert not fakes.transcriber.reserved
 
 
 async def test_the_share_of_places_that_is_free_goes_down_to_nothing() -> None:
     async with sessions(LiveSettings(max_sessions=4)) as fakes:
-        assert fakes.live.free_share == 1
-        places = [fakes.live.admit(ALICE, None) for _ in range(4)]
-        assert fakes.live.free_share == 0
-        fakes.live.leave(places[0])
-        assert fakes.live.free_share == 0.25
+        assert fakes.live.places.free_share == 1
+        places = [fakes.live.places.admit(ALICE, None) for _ in range(4)]
+        assert fakes.live.places.free_share == 0
+        fakes.live.places.leave(places[0])
+        assert fakes.live.places.free_share == 0.25
 
 
 async def test_the_share_of_speakers_that_is_free_goes_down_to_nothing() -> None:
@@ -62,7 +62,7 @@ async def test_the_share_of_speakers_that_is_free_goes_down_to_nothing() -> None
         for speakers in range(1, 5):
             speak(await fakes.open())
             await poll_until(lambda speakers=speakers: fakes.live.admission.speakers == speakers)
-            assert fakes.live.free_share == 1 - speakers / 4
+            assert fakes.live.places.free_share == 1 - speakers / 4
 
 
 async def test_a_silent_session_is_read_less_often_once_there_are_many() -> None:
@@ -85,17 +85,17 @@ async def test_a_silent_session_is_read_less_often_once_there_are_many() -> None
 
 async def test_a_place_is_free_again_once_it_is_given_back() -> None:
     async with sessions(LiveSettings(max_sessions=3)) as fakes:
-        places = [fakes.live.admit(ALICE, None) for _ in range(3)]
+        places = [fakes.live.places.admit(ALICE, None) for _ in range(3)]
         for is_known in (False, True):
             with pytest.raises(Overloaded) as caught:
-                fakes.live.admit(ALICE, None, is_known=is_known)
+                fakes.live.places.admit(ALICE, None, is_known=is_known)
             assert caught.value.retry_after_s == PLACE_RETRY_S
             assert not isinstance(caught.value, ServerFull)
-        fakes.live.leave(places[0])
-        fakes.live.leave(places[0])
-        fakes.live.admit(ALICE, None)
+        fakes.live.places.leave(places[0])
+        fakes.live.places.leave(places[0])
+        fakes.live.places.admit(ALICE, None)
         with pytest.raises(Overloaded):
-            fakes.live.admit(ALICE, None)
+            fakes.live.places.admit(ALICE, None)
 
 
 async def test_a_session_whose_client_is_gone_makes_room_where_no_slot_is_free() -> None:
@@ -140,7 +140,7 @@ async def test_only_as_many_people_as_the_machine_holds_may_speak() -> None:
         speaking[0].end()
         await poll_until(lambda: len(fakes.transcriber.reserved) == 1)
         await fakes.open()
-        fakes.live.admit(ALICE, None, is_known=True)
+        fakes.live.places.admit(ALICE, None, is_known=True)
 
 
 async def test_a_silent_session_takes_no_speaker_s_place() -> None:
@@ -182,13 +182,13 @@ async def test_a_client_with_an_id_keeps_its_position_among_those_that_wait() ->
         await poll_until(lambda: fakes.live.admission.speakers == 1)
         for waiter in ("first", "second"):
             with pytest.raises(ServerFull):
-                fakes.live.admit(ALICE, None, waiter=waiter)
+                fakes.live.places.admit(ALICE, None, waiter=waiter)
         assert fakes.live.admission.load().waiting == 2
         speaking.end()
         await poll_until(lambda: not fakes.transcriber.reserved)
         with pytest.raises(ServerFull):
-            fakes.live.admit(ALICE, None, waiter="second")
-        fakes.live.admit(ALICE, None, waiter="first")
+            fakes.live.places.admit(ALICE, None, waiter="second")
+        fakes.live.places.admit(ALICE, None, waiter="first")
 
 
 async def test_what_was_learned_and_how_many_will_come_back_is_kept() -> None:
@@ -225,19 +225,19 @@ async def test_only_live_speech_that_makes_finals_late_lowers_the_capacity(is_li
 async def test_an_address_has_a_limit_of_sessions_for_all_keys_and_loopback_has_none() -> None:
     async with sessions(LiveSettings(max_sessions_per_address=2)) as fakes:
         here, neighbour, local = map(ip_address, ("192.0.2.1", "192.0.2.2", "127.0.0.1"))
-        place = fakes.live.admit(ALICE, here)
-        fakes.live.admit(ClientId("bob"), here)
+        place = fakes.live.places.admit(ALICE, here)
+        fakes.live.places.admit(ClientId("bob"), here)
         with pytest.raises(RateLimited, match="2 concurrent live sessions") as caught:
-            fakes.live.admit(ALICE, here)
+            fakes.live.places.admit(ALICE, here)
         assert caught.value.retry_after_s == PLACE_RETRY_S
-        fakes.live.admit(ALICE, neighbour)
+        fakes.live.places.admit(ALICE, neighbour)
         for _ in range(3):
-            fakes.live.admit(ALICE, local)
-        fakes.live.leave(place)
-        fakes.live.admit(ALICE, here)
+            fakes.live.places.admit(ALICE, local)
+        fakes.live.places.leave(place)
+        fakes.live.places.admit(ALICE, here)
     async with sessions(LiveSettings(max_sessions_per_address=0)) as fakes:
         for _ in range(20):
-            fakes.live.admit(ALICE, here)
+            fakes.live.places.admit(ALICE, here)
 
 
 async def test_a_key_has_a_limit_of_sessions_independent_of_others() -> None:
@@ -291,10 +291,10 @@ async def test_a_session_has_a_reservation_for_each_model_that_it_uses() -> None
     async with sessions(models=models_of(SPEC, tiny=SPEC)) as fakes:
         live, transcriber = fakes.live, fakes.transcriber
         with pytest.raises(ModelNotFound):
-            live.admit(ALICE, None, model="large")
+            live.places.admit(ALICE, None, model="large")
         assert transcriber.reservations == []
         parameters = StreamParameters(format=Wire.PCM16, model="tiny")
-        place = live.admit(ALICE, None, model="tiny")
+        place = live.places.admit(ALICE, None, model="tiny")
         runner = await live.open(fakes.group, ALICE, parameters, place)
         runner.receive_command(Configure(model="tiny"))
         runner.receive_command(Configure(model="scripted"))
