@@ -12,7 +12,7 @@ import time
 
 import numpy as np
 
-from auricle.config.settings import WorkerSettings
+from auricle.config.sections.worker import WorkerSettings
 from auricle.values.types import SAMPLE_RATE_HZ, Job, JobId
 from bench.lib.posting import percentiles
 from bench.lib.report import ROOT, command_line, publish, show_targets

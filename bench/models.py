@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from auricle.config.settings import ModelSettings
+from auricle.config.sections.model import ModelSettings
 from auricle.engines.base import Engine, EngineSettings
 from auricle.engines.models import ModelTable
 from auricle.engines.registry import BUILT_IN, find_engine, find_factory

@@ -28,7 +28,7 @@ from faster_whisper import WhisperModel
 
 from auricle.audio.chunks import find_chunks
 from auricle.audio.vad import has_speech
-from auricle.config.settings import ModelSettings
+from auricle.config.sections.model import ModelSettings
 from auricle.engines.whisper.models.fetch import resolve
 from bench.lib.report import ROOT, machine, write_json
 from bench.lib.scoring import Errors, character_errors, paired_difference, total, word_errors

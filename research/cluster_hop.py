@@ -31,7 +31,8 @@ import numpy as np
 
 from auricle.cluster.gateway.transcriber import RemoteTranscriber
 from auricle.cluster.settings import GatewaySettings
-from auricle.config.settings import QueueSettings, WorkerSettings
+from auricle.config.sections.queue import QueueSettings
+from auricle.config.sections.worker import WorkerSettings
 from auricle.engines.base import CostModel
 from auricle.engines.whisper.models.bundled import ensure_bundled_base
 from auricle.values.transcriber import Transcriber

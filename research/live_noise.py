@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 from auricle.audio.opus import find_libopus
-from auricle.config.settings import LiveSettings, ModelSettings
+from auricle.config.sections.live import LiveSettings
+from auricle.config.sections.model import ModelSettings
 from auricle.engines.models import ModelTable, ServedModel
 from auricle.engines.whisper.short_window import ShortWindowEngine
 from auricle.engines.whisper.spec import SPEC

@@ -24,7 +24,9 @@ import numpy as np
 import psutil
 import structlog
 
-from auricle.config.settings import ModelSettings, QueueSettings, WorkerSettings
+from auricle.config.sections.model import ModelSettings
+from auricle.config.sections.queue import QueueSettings
+from auricle.config.sections.worker import WorkerSettings
 from auricle.engines.whisper.models.fetch import resolve
 from auricle.values.types import (
     LIVE_BEAM_SIZE,

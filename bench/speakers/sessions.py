@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from auricle.audio.opus import find_libopus
-from auricle.config.settings import LiveSettings, ModelSettings
+from auricle.config.sections.live import LiveSettings
+from auricle.config.sections.model import ModelSettings
 from auricle.engines.base import Engine
 from auricle.engines.models import ModelTable
 from auricle.session.live import LiveSession

@@ -14,7 +14,10 @@ from functools import cache, partial
 from math import inf
 
 from auricle.audio.opus import LibOpus, find_libopus
-from auricle.config.settings import LiveSettings, ModelSettings, QueueSettings, WorkerSettings
+from auricle.config.sections.live import LiveSettings
+from auricle.config.sections.model import ModelSettings
+from auricle.config.sections.queue import QueueSettings
+from auricle.config.sections.worker import WorkerSettings
 from auricle.engines.models import ModelTable
 from auricle.engines.whisper.spec import SPEC
 from auricle.server.live.load_meter import LoadMeter

@@ -14,7 +14,7 @@ import numpy as np
 from auricle.audio import gate
 from auricle.audio.opus import find_libopus
 from auricle.audio.vad import WINDOW_SAMPLES, Probabilities
-from auricle.config.settings import LiveSettings
+from auricle.config.sections.live import LiveSettings
 from auricle.engines.whisper.spec import SPEC
 from auricle.protocol.framing import pack
 from auricle.session.live import LiveSession

@@ -17,7 +17,8 @@ from functools import partial
 import numpy as np
 
 from auricle.cluster.gateway.transcriber import EARLY_PATIENCE_PER_AUDIO_S, EARLY_PATIENCE_S
-from auricle.config.settings import QueueSettings, WorkerSettings
+from auricle.config.sections.queue import QueueSettings
+from auricle.config.sections.worker import WorkerSettings
 from auricle.engines.whisper.spec import SPEC
 from auricle.server.live.load_meter import LoadMeter
 from auricle.server.live.registry import TICK_S

@@ -10,7 +10,7 @@ import httpx2
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from auricle.config.settings import ModelSettings
+from auricle.config.sections.model import ModelSettings
 from auricle.values.errors import Overloaded
 from auricle.values.types import JobKind
 from tests.support.clips import CLIPS

@@ -2,18 +2,19 @@
 
 import pytest
 
-from auricle.config.section import Section, fixed, split_at_commas, variable
+from auricle.config.section import Listed, Section, fixed, variable
 
 pytestmark = pytest.mark.unit
 
 
 class Mood(Section):
-    """A section of one setting."""
+    """A section of two settings."""
 
     title = "Mood"
 
     mood: str = "calm"
     temper: int = fixed(1)
+    causes: Listed[str] = ()
 
 
 def test_a_section_reads_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -26,11 +27,12 @@ def test_a_section_reads_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_no_variable_sets_a_fixed_value(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AURICLE_TEMPER", "2")
-    assert [*Mood.variables()] == ["mood"]
+    assert [*Mood.variables()] == ["mood", "causes"]
     assert Mood().temper == 1
     assert Mood(temper=3).temper == 3
 
 
-def test_strings_are_split_at_commas() -> None:
-    assert split_at_commas("a, b,,") == ("a", "b")
-    assert split_at_commas(("a, b",)) == ("a, b",)
+def test_a_variable_is_split_at_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AURICLE_CAUSES", "a, b,,")
+    assert Mood().causes == ("a", "b")
+    assert Mood(causes=("a, b",)).causes == ("a, b",)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from auricle.config.settings import WorkerSettings
+from auricle.config.sections.worker import WorkerSettings
 from auricle.config.sizing import ModelShare, PoolSize, model_shares, pool_size
 from auricle.values.errors import SetupError
 

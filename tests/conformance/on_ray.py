@@ -14,7 +14,7 @@ import psutil
 
 from auricle.cluster.gateway.transcriber import RemoteTranscriber
 from auricle.cluster.settings import GatewaySettings
-from auricle.config.settings import QueueSettings
+from auricle.config.sections.queue import QueueSettings
 from auricle.engines.base import CostModel
 from bench.lib.service import free_port
 from tests.conformance.remote import MAX_LOSSES, all_ready

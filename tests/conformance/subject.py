@@ -15,7 +15,9 @@ from typing import Protocol
 import psutil
 import pytest
 
-from auricle.config.settings import ModelSettings, QueueSettings, WorkerSettings
+from auricle.config.sections.model import ModelSettings
+from auricle.config.sections.queue import QueueSettings
+from auricle.config.sections.worker import WorkerSettings
 from auricle.engines.models import Load, ModelTable, ServedModel
 from auricle.engines.placement import plan_models
 from auricle.engines.registry import find_engine

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from auricle.config.settings import ModelSettings
+from auricle.config.sections.model import ModelSettings
 from auricle.engines.base import (
     MAX_SLOWEST_FACTOR,
     BatchRules,

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from auricle.apis.registry import all_products, find_apis
-from auricle.config.settings import ModelSettings, WorkerSettings
+from auricle.config.sections.model import ModelSettings
+from auricle.config.sections.worker import WorkerSettings
 from auricle.engines.models import Load, ModelTable, chosen_model
 from auricle.values.errors import BadRequest, ModelNotFound, SetupError
 from auricle.values.types import MAX_JOB_SAMPLES, Options

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from auricle.config.capacity import Capacity, save_capacity
-from auricle.config.settings import ModelSettings, WorkerSettings
+from auricle.config.sections.model import ModelSettings
+from auricle.config.sections.worker import WorkerSettings
 from auricle.engines.base import EngineSpec, GpuReport, GpuSupport, LocalModel, NoModelFiles
 from auricle.engines.models import ModelTable, ServedModel
 from auricle.engines.placement import (

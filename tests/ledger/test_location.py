@@ -4,7 +4,8 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from auricle.config.settings import LedgerSettings, Settings
+from auricle.config.sections.ledger import LedgerSettings
+from auricle.config.settings import Settings
 from auricle.ledger.audio.directory import AudioDirectory
 from auricle.ledger.databases.sqlite import FILE_NAME, SqliteDatabase
 from auricle.ledger.location import check_urls, database_at, open_audio, open_database

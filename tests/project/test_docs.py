@@ -21,7 +21,7 @@ from auricle.apis.native.live import START_S
 from auricle.apis.native.wire import stream as native
 from auricle.apis.native.wire.stream import decode_command, decode_event, encode_event
 from auricle.audio.endpointer import EndpointRules
-from auricle.config.settings import LiveSettings
+from auricle.config.sections.live import LiveSettings
 from auricle.ledger.webhooks.request import (
     Payload,
     new_request,

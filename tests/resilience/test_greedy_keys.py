@@ -11,13 +11,11 @@ import pytest
 from anyio.abc import SocketStream
 
 from auricle.apis.readers.routes import feeds_of
-from auricle.config.settings import (
-    DecodeSettings,
-    LedgerSettings,
-    ServerSettings,
-    Settings,
-    WorkerSettings,
-)
+from auricle.config.sections.decode import DecodeSettings
+from auricle.config.sections.ledger import LedgerSettings
+from auricle.config.sections.server import ServerSettings
+from auricle.config.sections.worker import WorkerSettings
+from auricle.config.settings import Settings
 from auricle.server.uploads import upload_room
 from auricle.values.transcriber import Progress
 from auricle.values.types import ANONYMOUS, SAMPLE_RATE_HZ, ClientId, FrameCodec, Source

@@ -14,7 +14,7 @@ import anyio
 import pytest
 from anyio.abc import SocketAttribute, SocketStream
 
-from auricle.config.settings import LiveSettings
+from auricle.config.sections.live import LiveSettings
 from tests.support.service import Live, head, live, poll_until, read_answer
 from tests.support.stream import call
 

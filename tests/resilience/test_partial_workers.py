@@ -11,13 +11,11 @@ from typing import Any
 import anyio
 import pytest
 
-from auricle.config.settings import (
-    LedgerSettings,
-    ModelSettings,
-    ServerSettings,
-    Settings,
-    WorkerSettings,
-)
+from auricle.config.sections.ledger import LedgerSettings
+from auricle.config.sections.model import ModelSettings
+from auricle.config.sections.server import ServerSettings
+from auricle.config.sections.worker import WorkerSettings
+from auricle.config.settings import Settings
 from auricle.engines.placement import Placement
 from auricle.engines.registry import find_engine
 from auricle.values.optional_workers import OptionalWorkers

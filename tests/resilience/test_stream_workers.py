@@ -9,13 +9,11 @@ from typing import Any
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from auricle.config.settings import (
-    LedgerSettings,
-    QueueSettings,
-    ServerSettings,
-    Settings,
-    WorkerSettings,
-)
+from auricle.config.sections.ledger import LedgerSettings
+from auricle.config.sections.queue import QueueSettings
+from auricle.config.sections.server import ServerSettings
+from auricle.config.sections.worker import WorkerSettings
+from auricle.config.settings import Settings
 from auricle.server.live.admission.capacity import SpeakerCapacity
 from auricle.server.service import Service
 from auricle.values.errors import Overloaded

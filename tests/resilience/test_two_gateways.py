@@ -9,7 +9,7 @@ import pytest
 
 from auricle.cluster.gateway.transcriber import RemoteTranscriber
 from auricle.cluster.settings import GatewaySettings
-from auricle.config.settings import QueueSettings
+from auricle.config.sections.queue import QueueSettings
 from auricle.engines.base import CostModel
 from auricle.values.errors import Overloaded, PoisonJob
 from auricle.values.types import ANONYMOUS, Job, JobId, JobKind, ReservationRequest

@@ -15,7 +15,9 @@ import httpx2
 import pytest
 from anyio.abc import Process
 
-from auricle.config.settings import LedgerSettings, ServerSettings, Settings
+from auricle.config.sections.ledger import LedgerSettings
+from auricle.config.sections.server import ServerSettings
+from auricle.config.settings import Settings
 from auricle.server.access.exposure import listen
 from auricle.server.net.listen import base_url
 from auricle.values.errors import SetupError

@@ -7,7 +7,8 @@ import anyio
 import pytest
 from anyio import to_thread
 
-from auricle.config.settings import LedgerSettings, WorkerSettings
+from auricle.config.sections.ledger import LedgerSettings
+from auricle.config.sections.worker import WorkerSettings
 from auricle.files.transcribe import max_chunks_in_flight
 from auricle.ledger.databases.database import Transaction
 from auricle.values.errors import SetupError

@@ -7,7 +7,7 @@ import numpy as np
 from auricle.audio.endpointer import Endpointing, EndpointRules, SpeechStart, UtteranceEnd
 from auricle.audio.gate import VoiceDetector
 from auricle.audio.opus import find_libopus
-from auricle.config.settings import LiveSettings
+from auricle.config.sections.live import LiveSettings
 from auricle.engines.whisper.spec import SPEC
 from auricle.session.arrivals import ArrivalLog
 from auricle.session.channels import open_channels

@@ -9,7 +9,7 @@ from typing import Any
 import anyio
 import pytest
 
-from auricle.config.settings import LedgerSettings
+from auricle.config.sections.ledger import LedgerSettings
 from auricle.ledger.jobs.job import Job
 from auricle.server.job_answers import AnswerFormat
 from auricle.server.jobs.background_jobs.requests import accept_job

@@ -13,7 +13,7 @@ from anyio.abc import TaskGroup
 from prometheus_client import CollectorRegistry
 
 from auricle.audio.opus import find_libopus
-from auricle.config.settings import LiveSettings
+from auricle.config.sections.live import LiveSettings
 from auricle.engines.models import ModelTable
 from auricle.server.access.rate_limits import NO_OWN_LIMITS, KeyLimits, RateLimiter
 from auricle.server.live.admission.memory import CapacityMemory, Machine

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from auricle.config.settings import ModelSettings, QueueSettings, WorkerSettings
+from auricle.config.sections.model import ModelSettings
+from auricle.config.sections.queue import QueueSettings
+from auricle.config.sections.worker import WorkerSettings
 from auricle.engines.models import ModelTable
 from auricle.engines.placement import plan_models
 from auricle.values.transcriber import ModelStats

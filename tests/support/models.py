@@ -1,6 +1,6 @@
 """Tables of models that are made up."""
 
-from auricle.config.settings import ModelSettings
+from auricle.config.sections.model import ModelSettings
 from auricle.engines.base import EngineSpec
 from auricle.engines.models import ModelTable, ServedModel
 

@@ -1,6 +1,8 @@
 """A pool of worker processes with any engine."""
 
-from auricle.config.settings import ModelSettings, QueueSettings, WorkerSettings
+from auricle.config.sections.model import ModelSettings
+from auricle.config.sections.queue import QueueSettings
+from auricle.config.sections.worker import WorkerSettings
 from auricle.engines.placement import Placement
 from auricle.engines.registry import find_engine
 from auricle.workers.crash_audio import CrashAudio

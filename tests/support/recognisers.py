@@ -13,7 +13,8 @@ import psutil
 from auricle.cluster.gateway.transcriber import RemoteTranscriber
 from auricle.cluster.settings import GatewaySettings
 from auricle.config.section import variable
-from auricle.config.settings import QueueSettings, fields
+from auricle.config.sections.queue import QueueSettings
+from auricle.config.settings import fields
 from auricle.engines.base import CostModel
 from bench.lib.fixed_values import variables
 from tests.support.forked import Forked

@@ -21,14 +21,12 @@ from starlette.types import ASGIApp
 from auricle.apis.registry import all_products, find_apis
 from auricle.config.optional import optional_sections
 from auricle.config.section import Section
-from auricle.config.settings import (
-    LedgerSettings,
-    LiveSettings,
-    ModelSettings,
-    ServerSettings,
-    Settings,
-    WorkerSettings,
-)
+from auricle.config.sections.ledger import LedgerSettings
+from auricle.config.sections.live import LiveSettings
+from auricle.config.sections.model import ModelSettings
+from auricle.config.sections.server import ServerSettings
+from auricle.config.sections.worker import WorkerSettings
+from auricle.config.settings import Settings
 from auricle.engines.models import ModelTable
 from auricle.ledger.databases.sqlite import FILE_NAME, SqliteDatabase
 from auricle.server.app import Application, create_app

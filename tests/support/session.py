@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from auricle.audio.opus import find_libopus
-from auricle.config.settings import LiveSettings
+from auricle.config.sections.live import LiveSettings
 from auricle.engines.models import ModelTable
 from auricle.engines.whisper.spec import SPEC
 from auricle.protocol.framing import pack

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from auricle.apis.transcripts.stored.transcripts import Transcripts
-from auricle.config.settings import LedgerSettings
+from auricle.config.sections.ledger import LedgerSettings
 from tests.support.service import FakeService
 
 

@@ -8,7 +8,7 @@ import anyio
 import httpx2
 import pytest
 
-from auricle.config.settings import LedgerSettings
+from auricle.config.sections.ledger import LedgerSettings
 from tests.support.receiver import Receiver, receiver_running
 from tests.support.service import CLIP, WAV, Live, live
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from auricle.config.settings import QueueSettings, WorkerSettings
+from auricle.config.sections.queue import QueueSettings
+from auricle.config.sections.worker import WorkerSettings
 from auricle.workers.kinds.asr.pool import WorkerPool
 from tests.support.pool import SCRIPTED, worker_pool
 

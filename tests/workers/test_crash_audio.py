@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from auricle.config.settings import DecodeSettings, WorkerSettings
+from auricle.config.sections.decode import DecodeSettings
+from auricle.config.sections.worker import WorkerSettings
 from auricle.values.errors import AuricleError, PoisonJob, SetupError
 from auricle.values.types import Job, JobId, Options, Source
 from auricle.workers import crash_audio

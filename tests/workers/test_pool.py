@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from structlog.testing import capture_logs
 
-from auricle.config.settings import WorkerSettings
+from auricle.config.sections.worker import WorkerSettings
 from auricle.values.errors import Draining, Overloaded, WorkerError
 from auricle.workers.pool import Pool
 from auricle.workers.process.assignment import Assignment, Death

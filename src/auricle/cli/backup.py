@@ -7,7 +7,8 @@ import typer
 
 from auricle.cli.support.console import errors
 from auricle.cli.support.setting_options import setting
-from auricle.config.settings import LedgerSettings, Settings
+from auricle.config.sections.ledger import LedgerSettings
+from auricle.config.settings import Settings
 from auricle.values.errors import SetupError
 
 if TYPE_CHECKING:

@@ -16,7 +16,8 @@ import typer
 
 from auricle.cli.support.console import results
 from auricle.cli.support.setting_options import setting
-from auricle.config.settings import ServerSettings, Settings
+from auricle.config.sections.server import ServerSettings
+from auricle.config.settings import Settings
 from auricle.values.errors import SetupError
 
 DEFAULT_PORT: int = ServerSettings.model_fields["port"].default

@@ -1,12 +1,8 @@
 """Settings of gateways, and of recognisers on Ray Serve."""
 
-from typing import Annotated
-
 from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import NoDecode
 
-from auricle.config.section import Section, split_at_commas
-from auricle.config.settings import is_service_url
+from auricle.config.section import Listed, Section, is_service_url
 
 
 class GatewaySettings(Section):
@@ -14,7 +10,7 @@ class GatewaySettings(Section):
 
     title = "Gateway"
 
-    engine_urls: Annotated[tuple[str, ...], NoDecode] = Field(
+    engine_urls: Listed[str] = Field(
         (), description="URLs of recognisers, comma-separated; none: the server runs workers."
     )
     engine_key: SecretStr | None = Field(
@@ -23,11 +19,6 @@ class GatewaySettings(Section):
     gateways: int = Field(
         1, ge=1, description="Number of gateways that share the recognisers; each admits its share."
     )
-
-    @field_validator("engine_urls", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        return split_at_commas(value)
 
     @field_validator("engine_urls")
     @classmethod

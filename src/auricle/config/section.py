@@ -1,14 +1,17 @@
 """What all sections of settings share, in this folder and in optional ones."""
 
+import re
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, TypeVar
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 from pydantic.config import JsonDict
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
@@ -88,8 +91,25 @@ def variable(name: str) -> str:
     return PREFIX + name.upper()
 
 
-def split_at_commas(value: object) -> object:
-    """Split a string at its commas; return other values unchanged."""
+def _split(value: object) -> object:
     if isinstance(value, str):
         return tuple(part.strip() for part in value.split(",") if part.strip())
     return value
+
+
+Item = TypeVar("Item")
+Listed = Annotated[tuple[Item, ...], NoDecode, BeforeValidator(_split)]
+"""The type of a field whose variable has several values, with commas between them."""
+
+
+SERVICE_URL = re.compile(
+    r"https?://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[1-9]\d{0,4})?(/[a-z0-9._~/-]*)?", re.ASCII | re.I
+)
+
+
+def is_service_url(url: str) -> bool:
+    """Return whether this is the URL of a service, without a name or key in it."""
+    try:
+        return SERVICE_URL.fullmatch(url) is not None and urlsplit(url).port != 0
+    except ValueError:  # there can be no such port
+        return False

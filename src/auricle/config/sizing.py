@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from auricle.config.settings import WorkerSettings
+from auricle.config.sections.worker import WorkerSettings
 from auricle.system.machine import available_memory_bytes, usable_cores
 from auricle.values.errors import SetupError
 

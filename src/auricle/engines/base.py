@@ -21,7 +21,7 @@ from auricle.values.languages import LANGUAGES
 from auricle.values.types import MAX_JOB_S, SAMPLE_RATE_HZ, Job, Options, Pcm16, Task, Transcript
 
 if TYPE_CHECKING:  # the worker of an engine without model files does not load the settings
-    from auricle.config.settings import ModelSettings
+    from auricle.config.sections.model import ModelSettings
 
 MAX_LISTED_LANGUAGES = 10
 MIN_AUDIO_S = 3.0

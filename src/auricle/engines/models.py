@@ -21,7 +21,8 @@ from typing import Protocol
 from pydantic import ValidationError
 
 from auricle.config.section import variable
-from auricle.config.settings import ModelSettings, WorkerSettings
+from auricle.config.sections.model import ModelSettings
+from auricle.config.sections.worker import WorkerSettings
 from auricle.engines.aliases import parse_aliases, served_name, usual_name
 from auricle.engines.base import EngineSpec
 from auricle.engines.registry import BUILT_IN, find_engine

@@ -10,7 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from auricle.config.capacity import Capacity, Measured, find_capacity, read_capacities
-from auricle.config.settings import ModelSettings, Settings, WorkerSettings
+from auricle.config.sections.model import ModelSettings
+from auricle.config.sections.worker import WorkerSettings
+from auricle.config.settings import Settings
 from auricle.config.sizing import ModelShare, model_shares, pool_size
 from auricle.engines.base import EngineSpec, GpuIssue, GpuReport, GpuSupport, LocalModel
 from auricle.engines.models import ModelTable, ServedModel, chosen_model, find_spec

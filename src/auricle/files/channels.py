@@ -8,7 +8,7 @@ A channel that can't be transcribed leaves a gap of its length; the file fails i
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby, zip_longest
 
 import anyio
@@ -63,56 +63,48 @@ async def transcribe_channels(
         raise first_error(group) from group
 
 
+@dataclass(slots=True)
 class _Channels:
     """The state of one file while its channels are transcribed."""
 
-    def __init__(
-        self,
-        transcriber: Transcriber,
-        decoder: Reader,
-        request: FileRequest,
-        chunk_slots: FairSemaphore,
-        on_progress: OnProgress | None,
-        finished: FinishedChunks | None,
-    ) -> None:
-        self._transcriber = transcriber
-        self._decoder = decoder
-        self._request = request
-        self._chunk_slots = chunk_slots
-        self._on_progress = on_progress
-        self._finished = finished
-        self._is_open = anyio.Event()
-        self._count = 1
-        self._beginnings: dict[int, list[Chunk]] = {}
-        self._progress: dict[int, FileProgress] = {}
-        self._results: dict[int, FileTranscript | AuricleError] = {}
+    transcriber: Transcriber
+    decoder: Reader
+    request: FileRequest
+    chunk_slots: FairSemaphore
+    on_progress: OnProgress | None
+    finished: FinishedChunks | None
+    is_open: anyio.Event = field(default_factory=anyio.Event)
+    count: int = 1
+    beginnings: dict[int, list[Chunk]] = field(default_factory=dict)
+    progress: dict[int, FileProgress] = field(default_factory=dict)
+    results: dict[int, FileTranscript | AuricleError] = field(default_factory=dict)
 
     async def run(self) -> FileTranscript:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._transcribe, 0)
-            await self._is_open.wait()
-            if self._count > MAX_CHANNELS:
+            await self.is_open.wait()
+            if self.count > MAX_CHANNELS:
                 raise BadRequest(
-                    f"The file has {self._count} channels; multichannel is for at most "
+                    f"The file has {self.count} channels; multichannel is for at most "
                     f"{MAX_CHANNELS}. Omit it to mix them."
                 )
-            for channel in range(1, self._count):
+            for channel in range(1, self.count):
                 tasks.start_soon(self._transcribe, channel)
-        similar = await anyio.to_thread.run_sync(similar_channels, self._beginnings)
-        return merged(self._results, similar)
+        similar = await anyio.to_thread.run_sync(similar_channels, self.beginnings)
+        return merged(self.results, similar)
 
     def opened(self, channels: int) -> None:
         """Note the number of channels, once the file is open."""
-        self._count = channels
-        self._is_open.set()
+        self.count = channels
+        self.is_open.set()
 
     def found(self, channel: int, chunk: Chunk) -> None:
         """Keep the beginning of a channel's speech, to compare it."""
         if chunk.start_sample + chunk.pcm.size <= _COMPARED_SAMPLES:
-            self._beginnings.setdefault(channel, []).append(chunk)
+            self.beginnings.setdefault(channel, []).append(chunk)
 
     async def _transcribe(self, channel: int) -> None:
-        request = self._request
+        request = self.request
         request = replace(
             request,
             id=f"{request.id}.{channel}",
@@ -120,35 +112,35 @@ class _Channels:
             reservation=None if channel else request.reservation,
         )
         try:
-            self._results[channel] = await transcribe_file(
-                self._transcriber,
-                _ChannelReader(self._decoder, channel, self),
+            self.results[channel] = await transcribe_file(
+                self.transcriber,
+                _ChannelReader(self.decoder, channel, self),
                 request,
-                chunk_slots=self._chunk_slots,
-                on_progress=None if self._on_progress is None else self._reporter(channel),
-                finished=self._finished,
+                chunk_slots=self.chunk_slots,
+                on_progress=None if self.on_progress is None else self._reporter(channel),
+                finished=self.finished,
             )
         except (AudioError, PoisonJob) as error:
-            if not self._is_open.is_set():
+            if not self.is_open.is_set():
                 raise
-            self._results[channel] = error
-        text = "" if channel not in self._progress else self._progress[channel].text
-        self._progress[channel] = FileProgress(1.0, text, "")
+            self.results[channel] = error
+        text = "" if channel not in self.progress else self.progress[channel].text
+        self.progress[channel] = FileProgress(1.0, text, "")
 
     def _reporter(self, channel: int) -> OnProgress:
         def report(progress: FileProgress) -> None:
-            assert self._on_progress is not None
-            self._progress[channel] = progress
-            parts = [self._progress[at] for at in sorted(self._progress)]
-            fraction = sum(part.fraction for part in parts) / self._count
+            assert self.on_progress is not None
+            self.progress[channel] = progress
+            parts = [self.progress[at] for at in sorted(self.progress)]
+            fraction = sum(part.fraction for part in parts) / self.count
             text = "\n".join(part.text for part in parts if part.text)
             pending = [
-                replace(chunk, share=chunk.share / self._count)
+                replace(chunk, share=chunk.share / self.count)
                 for chunks in zip_longest(*(part.pending for part in parts))
                 for chunk in chunks
                 if chunk is not None
             ]
-            self._on_progress(FileProgress(fraction, text, "", tuple(pending)))
+            self.on_progress(FileProgress(fraction, text, "", tuple(pending)))
 
         return report
 

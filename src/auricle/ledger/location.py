@@ -15,7 +15,8 @@ import structlog
 import auricle.ledger.audio
 import auricle.ledger.databases
 from auricle.config.section import variable
-from auricle.config.settings import LedgerSettings, Settings
+from auricle.config.sections.ledger import LedgerSettings
+from auricle.config.settings import Settings
 from auricle.ledger.audio.directory import AudioDirectory
 from auricle.ledger.audio.spec import AudioSpec
 from auricle.ledger.audio.store import AudioStore

@@ -17,7 +17,7 @@ import anyio
 import structlog
 from starlette.types import ASGIApp
 
-from auricle.config.settings import ServerSettings
+from auricle.config.sections.server import ServerSettings
 from auricle.server.access.connection_limits import LimitedListener
 from auricle.server.api_spec import ApiPort, HttpPort, TcpPort
 from auricle.server.app import Application

@@ -11,7 +11,9 @@ import msgspec
 import structlog
 from anyio import CapacityLimiter, to_thread
 
-from auricle.config.settings import LedgerSettings, ServerSettings, Settings, spool_directory
+from auricle.config.sections.ledger import LedgerSettings
+from auricle.config.sections.server import ServerSettings
+from auricle.config.settings import Settings, spool_directory
 from auricle.ledger.databases.database import REFUSALS, Database
 from auricle.ledger.jobs.job import JobState, Outcome
 from auricle.ledger.jobs.store import Ledger

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from auricle.audio.endpointer import EndpointRules
 from auricle.audio.gate import SpeechProbabilities
-from auricle.config.settings import NO_PARTIALS, LiveSettings
+from auricle.config.sections.live import NO_PARTIALS, LiveSettings
 from auricle.session.channel import Channel
 from auricle.session.choice import ModelChoice
 from auricle.session.intake import Intake

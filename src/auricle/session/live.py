@@ -27,7 +27,7 @@ from msgspec import structs
 from auricle.audio.channel_comparison import ChannelComparison, SimilarChannels
 from auricle.audio.gate import SpeechProbabilities, VoiceDetector
 from auricle.audio.opus import LibOpus
-from auricle.config.settings import LiveSettings
+from auricle.config.sections.live import LiveSettings
 from auricle.engines.models import Models
 from auricle.session.channels import open_channels
 from auricle.session.choice import ModelChoice

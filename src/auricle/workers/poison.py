@@ -9,7 +9,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from auricle.config.settings import QueueSettings
+from auricle.config.sections.queue import QueueSettings
 from auricle.values.errors import PoisonJob, RateLimited
 from auricle.values.types import ANONYMOUS, ClientId, Pcm16
 

@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 import anyio
 import structlog
 
-from auricle.config.settings import WorkerSettings
+from auricle.config.sections.worker import WorkerSettings
 from auricle.system.logs import log_safely
 from auricle.values.transcriber import Stats
 from auricle.workers.delivery import deliver

@@ -10,7 +10,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from auricle.apis.registry import find_apis
-from auricle.config.settings import ModelSettings
+from auricle.config.sections.model import ModelSettings
 from auricle.server.access.key_style import KeyStyle
 from auricle.server.access.keyring import Keyring
 from auricle.values.types import Task

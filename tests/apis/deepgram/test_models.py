@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from auricle.config.settings import ModelSettings
+from auricle.config.sections.model import ModelSettings
 from tests.support.service import in_process, keys
 
 pytestmark = pytest.mark.server

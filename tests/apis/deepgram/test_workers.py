@@ -13,14 +13,12 @@ import httpx2
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from auricle.config.settings import (
-    LedgerSettings,
-    LiveSettings,
-    QueueSettings,
-    ServerSettings,
-    Settings,
-    WorkerSettings,
-)
+from auricle.config.sections.ledger import LedgerSettings
+from auricle.config.sections.live import LiveSettings
+from auricle.config.sections.queue import QueueSettings
+from auricle.config.sections.server import ServerSettings
+from auricle.config.sections.worker import WorkerSettings
+from auricle.config.settings import Settings
 from auricle.server.live.registry import LiveSessions
 from auricle.workers.kinds.asr.pool import WorkerPool
 from tests.support.decoder import FakeDecoder

@@ -11,7 +11,7 @@ import pytest
 from anyio import to_thread
 from structlog.testing import LogCapture
 
-from auricle.config.settings import LedgerSettings
+from auricle.config.sections.ledger import LedgerSettings
 from auricle.ledger.databases.database import Transaction
 from auricle.ledger.databases.sqlite import FILE_NAME, SqliteDatabase
 from auricle.server import storage

@@ -8,7 +8,8 @@ import pytest
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
-from auricle.config.settings import LedgerSettings, ModelSettings
+from auricle.config.sections.ledger import LedgerSettings
+from auricle.config.sections.model import ModelSettings
 from auricle.ledger.databases.database import no_step
 from auricle.server.app import create_app
 from auricle.server.result_keepers import ResultKeeper

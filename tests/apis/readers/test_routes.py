@@ -12,7 +12,7 @@ from structlog.testing import LogCapture
 
 from auricle.apis.readers import feed
 from auricle.apis.readers.routes import feeds_of
-from auricle.config.settings import LiveSettings
+from auricle.config.sections.live import LiveSettings
 from auricle.values.types import SAMPLE_RATE_HZ
 from tests.support.service import Live, head, keys, live, poll_until
 from tests.support.stream import SPEECH, Caller, call, pcm, silence

@@ -10,7 +10,8 @@ from prometheus_client import CollectorRegistry
 from auricle.apis.transcripts.opening import open_keeper
 from auricle.apis.transcripts.settings import TranscriptsSettings
 from auricle.apis.transcripts.stored.transcripts import Transcripts
-from auricle.config.settings import LedgerSettings, Settings
+from auricle.config.sections.ledger import LedgerSettings
+from auricle.config.settings import Settings
 from auricle.ledger.databases.sqlite import SqliteDatabase
 from auricle.server.live.followers import FollowerContext
 from auricle.values.errors import SetupError

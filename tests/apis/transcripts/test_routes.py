@@ -17,7 +17,7 @@ from structlog.testing import LogCapture
 
 from auricle.apis.transcripts.stored.transcripts import KeptSegment, KeptTranscript, Transcripts
 from auricle.apis.transcripts.stored.words import KeptWord
-from auricle.config.settings import LedgerSettings
+from auricle.config.sections.ledger import LedgerSettings
 from auricle.ledger.databases.sqlite import SqliteDatabase
 from auricle.text.formats.docx import MEDIA_TYPE
 from auricle.values.errors import LedgerInUse

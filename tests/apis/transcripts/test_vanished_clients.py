@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from auricle.apis.transcripts.stored.transcripts import KeptSegment, Transcripts
-from auricle.config.settings import LiveSettings
+from auricle.config.sections.live import LiveSettings
 from auricle.server.live import runner as live_runner
 from auricle.values.types import ANONYMOUS
 from tests.support.service import FakeService, Live, live, poll_until

@@ -14,7 +14,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from auricle.apis.vosk.live import VoskApp
-from auricle.config.settings import LedgerSettings, LiveSettings
+from auricle.config.sections.ledger import LedgerSettings
+from auricle.config.sections.live import LiveSettings
 from auricle.server.access.connection_limits import LimitedListener
 from auricle.server.net.listen import open_sockets
 from tests.support.service import Live, listening, opened

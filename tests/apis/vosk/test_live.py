@@ -13,7 +13,7 @@ from websockets.exceptions import InvalidStatus
 
 from auricle.apis.transcripts.stored.transcripts import Transcripts
 from auricle.apis.vosk.live import VOSK
-from auricle.config.settings import LiveSettings
+from auricle.config.sections.live import LiveSettings
 from auricle.values.errors import NoWorkerReady
 from auricle.values.types import ANONYMOUS, JobKind
 from tests.apis.vosk.service import EOF, VoskService, vosk

@@ -12,7 +12,7 @@ from anyio.abc import SocketStream
 
 from auricle.apis.wyoming.live import WyomingServer
 from auricle.apis.wyoming.wire.framing import EventFramer, WyomingEvent
-from auricle.config.settings import LiveSettings
+from auricle.config.sections.live import LiveSettings
 from auricle.server.access.connection_limits import LimitedListener
 from auricle.server.net.listen import open_sockets
 from auricle.server.service import Service

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from auricle.config.settings import LiveSettings
+from auricle.config.sections.live import LiveSettings
 from auricle.server.live import connection as live_connection
 from tests.apis.native.live.test_last_final import HALF, IDLE_S
 from tests.apis.wyoming.service import MONO_16, event, wyoming

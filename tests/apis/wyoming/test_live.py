@@ -12,7 +12,7 @@ from structlog.testing import LogCapture
 from auricle.apis.wyoming import live as wyoming_server
 from auricle.apis.wyoming.live import MAX_CONNECTIONS, WYOMING
 from auricle.apis.wyoming.wire.framing import MAX_PAYLOAD_BYTES
-from auricle.config.settings import LiveSettings
+from auricle.config.sections.live import LiveSettings
 from auricle.values.errors import NoWorkerReady, Overloaded, PoisonJob
 from auricle.values.types import Job
 from tests.apis.wyoming.service import (

@@ -9,14 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from auricle.config.settings import (
-    LedgerSettings,
-    LiveSettings,
-    QueueSettings,
-    ServerSettings,
-    Settings,
-    WorkerSettings,
-)
+from auricle.config.sections.ledger import LedgerSettings
+from auricle.config.sections.live import LiveSettings
+from auricle.config.sections.queue import QueueSettings
+from auricle.config.sections.server import ServerSettings
+from auricle.config.sections.worker import WorkerSettings
+from auricle.config.settings import Settings
 from auricle.workers.kinds.asr.pool import WorkerPool
 from tests.apis.wyoming.service import WyomingService, event, spoken, wyoming_port
 from tests.support.decoder import FakeDecoder

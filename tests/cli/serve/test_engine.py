@@ -3,7 +3,9 @@
 import pytest
 
 from auricle.cli.serve.engine import find_engine
-from auricle.config.settings import ModelSettings, Settings, WorkerSettings
+from auricle.config.sections.model import ModelSettings
+from auricle.config.sections.worker import WorkerSettings
+from auricle.config.settings import Settings
 from auricle.engines.models import ModelTable
 from auricle.workers.kinds.asr.model_pools import ModelPools
 from auricle.workers.poison import CrashBudget

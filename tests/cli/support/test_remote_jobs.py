@@ -6,7 +6,7 @@ import pytest
 
 from auricle.cli.support import remote_jobs
 from auricle.cli.support.remote_jobs import RemoteJobs
-from auricle.config.settings import ClientSettings
+from auricle.config.sections.client import ClientSettings
 from auricle.files.transcribe import FileTranscript
 from auricle.values.errors import NotFound, RequestError, SetupError
 from auricle.values.types import Options, Speaker, SpeakerOptions, Task

@@ -10,7 +10,8 @@ import pytest
 
 from auricle.cli.support import server
 from auricle.cli.support.server import Server, checked_url
-from auricle.config.settings import ClientSettings, Settings
+from auricle.config.sections.client import ClientSettings
+from auricle.config.settings import Settings
 from auricle.values.errors import AuricleError, NotFound, RequestError, SetupError
 
 pytestmark = pytest.mark.server

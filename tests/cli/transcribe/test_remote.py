@@ -8,7 +8,7 @@ import pytest
 from auricle.cli.transcribe import remote
 from auricle.cli.transcribe.recogniser import RecogniserRequest
 from auricle.cli.transcribe.remote import RemoteRecogniser
-from auricle.config.settings import ClientSettings
+from auricle.config.sections.client import ClientSettings
 from auricle.files.transcribe import FileTranscript
 from auricle.values.errors import RequestError
 from auricle.values.types import Options

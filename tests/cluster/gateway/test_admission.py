@@ -3,7 +3,7 @@ import pytest
 
 from auricle.cluster.gateway.admission import GatewayAdmission
 from auricle.cluster.gateway.view import ModelCapacity
-from auricle.config.settings import QueueSettings
+from auricle.config.sections.queue import QueueSettings
 from auricle.engines.base import CostModel
 from auricle.values.errors import Overloaded
 from auricle.values.transcriber import QueueStats

@@ -3,7 +3,7 @@
 import pytest
 
 from auricle.cluster.gateway.models import FleetModels
-from auricle.config.settings import ModelSettings
+from auricle.config.sections.model import ModelSettings
 from auricle.values.errors import BadRequest, ModelNotFound, ModelUnavailable
 from auricle.values.transcriber import ModelState, ModelStats, ModelTraits
 from auricle.values.types import Options

@@ -16,7 +16,7 @@ import structlog
 
 from auricle.cluster.gateway.transcriber import RETRY_PATIENCE_S, RemoteTranscriber
 from auricle.cluster.settings import GatewaySettings
-from auricle.config.settings import QueueSettings
+from auricle.config.sections.queue import QueueSettings
 from auricle.engines.base import CostModel
 from auricle.values.errors import (
     AuricleError,

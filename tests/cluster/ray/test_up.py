@@ -21,7 +21,7 @@ import pytest
 
 from auricle.cluster.gateway.transcriber import RemoteTranscriber
 from auricle.cluster.wire.messages import CAPACITY_PATH
-from auricle.config.settings import ModelSettings
+from auricle.config.sections.model import ModelSettings
 from auricle.values.errors import Overloaded
 from auricle.values.types import ANONYMOUS, Job, JobId, Options, ReservationRequest, Transcript
 from bench.lib.service import free_port

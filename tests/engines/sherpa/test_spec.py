@@ -13,7 +13,7 @@ import httpx2
 import pytest
 from websockets.sync.client import connect
 
-from auricle.config.settings import ModelSettings
+from auricle.config.sections.model import ModelSettings
 from auricle.engines.base import EngineSettings
 from auricle.engines.catalogue import CatalogueModel, PinnedFile
 from auricle.engines.pulled import LOCK_NAME, PulledModel, pulled_directory, sha256_of

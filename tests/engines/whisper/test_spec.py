@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from auricle.config.settings import ModelSettings
+from auricle.config.sections.model import ModelSettings
 from auricle.engines.registry import BUILT_IN, find_engine
 from auricle.engines.whisper.models.bundled import BUNDLED_REVISION
 from auricle.engines.whisper.models.files import revision_of

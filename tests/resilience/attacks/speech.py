@@ -8,7 +8,7 @@ from pathlib import Path
 
 from auricle.apis.transcripts.stored.transcripts import KeptSegment, KeptTranscript, Transcripts
 from auricle.apis.transcripts.stored.words import KeptWord
-from auricle.config.settings import LedgerSettings
+from auricle.config.sections.ledger import LedgerSettings
 from auricle.ledger.location import open_database
 from auricle.values.types import ClientId
 

@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from auricle.config.settings import LiveSettings
+from auricle.config.sections.live import LiveSettings
 from auricle.values.types import OpusPacket
 from tests.support.service import Live, live
 from tests.support.stream import PACKETS, Caller, call, echo, framed

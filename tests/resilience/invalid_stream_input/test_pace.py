@@ -7,7 +7,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from auricle.config.settings import LiveSettings
+from auricle.config.sections.live import LiveSettings
 from auricle.server.live.outbox import MAX_WAITING
 from auricle.values.types import Job, Transcript
 from tests.resilience.invalid_stream_input.helpers import (

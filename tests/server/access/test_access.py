@@ -6,7 +6,7 @@ import pytest
 from starlette.requests import Request
 from starlette.websockets import WebSocket
 
-from auricle.config.settings import ServerSettings
+from auricle.config.sections.server import ServerSettings
 from auricle.server.access.access import Access
 from auricle.server.access.connection_limits import ConnectionLimiter
 from auricle.server.access.keyring import Keyring

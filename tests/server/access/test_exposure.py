@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from auricle.config.settings import ServerSettings
+from auricle.config.sections.server import ServerSettings
 from auricle.server.access.exposure import check_exposure, is_exposed, is_loopback
 from auricle.values.errors import SetupError
 from tests.support.service import keys

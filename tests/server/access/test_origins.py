@@ -12,7 +12,8 @@ from starlette.datastructures import Headers
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from auricle.config.settings import ServerSettings, Settings
+from auricle.config.sections.server import ServerSettings
+from auricle.config.settings import Settings
 from auricle.server.access.origins import Origins
 from auricle.values.errors import ForbiddenHost, ForbiddenOrigin, SetupError
 from tests.support.service import Live, keys, live

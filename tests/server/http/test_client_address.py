@@ -13,7 +13,8 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 from websockets.asyncio.client import connect
 
-from auricle.config.settings import ServerSettings, Settings
+from auricle.config.sections.server import ServerSettings
+from auricle.config.settings import Settings
 from auricle.server.http.client_address import TrustedProxies, client_address
 from auricle.values.errors import SetupError
 from tests.support.service import listening, opened

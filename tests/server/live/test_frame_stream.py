@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from auricle.config.settings import DecodeSettings, WorkerSettings
+from auricle.config.sections.decode import DecodeSettings
+from auricle.config.sections.worker import WorkerSettings
 from auricle.protocol.dialect import EncodedFrames
 from auricle.server.live.frame_stream import FrameStream
 from auricle.values.errors import UnsupportedFormat

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from auricle.config.settings import ServerSettings
+from auricle.config.sections.server import ServerSettings
 from auricle.server.net.listen import base_url, open_sockets
 from auricle.values.errors import SetupError
 

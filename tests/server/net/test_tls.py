@@ -25,7 +25,7 @@ from starlette.routing import Route
 from structlog.testing import LogCapture
 from websockets.asyncio.client import connect
 
-from auricle.config.settings import ServerSettings
+from auricle.config.sections.server import ServerSettings
 from auricle.server.net.listen import open_sockets
 from auricle.server.net.tls import Certificate
 from auricle.server.net.uvicorn_overrides import server as run

@@ -6,7 +6,8 @@ from pathlib import Path
 import anyio
 import pytest
 
-from auricle.config.settings import LiveSettings, ServerSettings
+from auricle.config.sections.live import LiveSettings
+from auricle.config.sections.server import ServerSettings
 from auricle.server.main import agent_sockets
 from auricle.server.ops.agent_check import agent_line, line_of, serve_agent
 from auricle.values.errors import SetupError

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from auricle.config.settings import LiveSettings
+from auricle.config.sections.live import LiveSettings
 from auricle.protocol.framing import pack
 from auricle.session.end_requests import SPARED_S
 from auricle.session.flushes import MAX_FLUSHES

@@ -6,7 +6,7 @@ from math import inf
 import numpy as np
 import pytest
 
-from auricle.config.settings import NO_PARTIALS, LiveSettings
+from auricle.config.sections.live import NO_PARTIALS, LiveSettings
 from auricle.protocol.framing import pack
 from auricle.session.intake import MERGED_PACKETS
 from auricle.session.journal import MAX_FINALS

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from auricle.apis.native.wire.stream import Start, decode_command, parse_query
-from auricle.config.settings import LiveSettings
+from auricle.config.sections.live import LiveSettings
 from auricle.values.commands import Stop, StreamParameters
 from auricle.values.errors import BadRequest, DeadlineExceeded, TooLate
 from auricle.values.events import Closed, Final, Wire

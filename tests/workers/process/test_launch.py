@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from auricle.config.settings import WorkerSettings
+from auricle.config.sections.worker import WorkerSettings
 from auricle.workers.process.launch import HARD_MEMORY_BYTES, confined_program, hard_limit_bytes
 
 pytestmark = pytest.mark.unit

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from auricle.config.environment import worker_environment
-from auricle.config.settings import WorkerSettings
+from auricle.config.sections.worker import WorkerSettings
 from auricle.values.errors import WorkerError
 from auricle.workers.process.assignment import Assignment
 from auricle.workers.process.launch import Launch

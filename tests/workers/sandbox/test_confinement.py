@@ -18,7 +18,8 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from auricle.config.settings import DecodeSettings, WorkerSettings
+from auricle.config.sections.decode import DecodeSettings
+from auricle.config.sections.worker import WorkerSettings
 from auricle.values.errors import AudioError, PoisonJob
 from auricle.values.types import Job, JobId, Options, Source
 from auricle.workers.kinds.asr.pool import WorkerPool

@@ -10,7 +10,8 @@ from auricle.audio.opus import find_libopus
 from auricle.cli.doctor.finding import Finding, Level
 from auricle.cli.doctor.word_errors import word_error_rate
 from auricle.cli.support.speech_clip import LANGUAGE, SpeechClip, speech_clip
-from auricle.config.settings import ModelSettings, Settings
+from auricle.config.sections.model import ModelSettings
+from auricle.config.settings import Settings
 from auricle.engines.base import EngineSpec
 from auricle.engines.models import ModelTable, ServedModel
 from auricle.engines.placement import Placement, resolve_placement

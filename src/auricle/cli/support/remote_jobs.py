@@ -20,7 +20,7 @@ from auricle.client.api.calls import CLEANUP_LIMIT_S, create_job, delete_job, ge
 from auricle.client.api.connection import Connection
 from auricle.client.api.options import JobOptions
 from auricle.client.api.transport import TIMEOUT_S
-from auricle.config.settings import ClientSettings
+from auricle.config.sections.client import ClientSettings
 from auricle.files.transcribe import FileTranscript
 from auricle.text.formats.native_json import parse_transcript
 from auricle.values.errors import AuricleError, NotFound, RequestError, SetupError, Unreachable

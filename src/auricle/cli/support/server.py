@@ -12,7 +12,8 @@ from auricle.client.api.connection import Connection
 from auricle.client.api.http import BlockingTransport
 from auricle.client.api.transport import TIMEOUT_S
 from auricle.config.section import variable
-from auricle.config.settings import ClientSettings, Settings
+from auricle.config.sections.client import ClientSettings
+from auricle.config.settings import Settings
 from auricle.values.errors import (
     AuricleError,
     NotFound,

@@ -8,7 +8,7 @@ import typer
 from auricle.cli.support.console import errors
 from auricle.cli.support.remote_jobs import RemoteJobs
 from auricle.cli.transcribe.recogniser import RecogniserRequest
-from auricle.config.settings import ClientSettings
+from auricle.config.sections.client import ClientSettings
 from auricle.values.errors import AuricleError
 
 

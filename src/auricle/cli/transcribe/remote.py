@@ -14,7 +14,7 @@ from auricle.cli.support.console import errors
 from auricle.cli.support.progress import OnProgress
 from auricle.cli.support.remote_jobs import RemoteJobs
 from auricle.cli.transcribe.recogniser import RecogniserRequest
-from auricle.config.settings import ClientSettings
+from auricle.config.sections.client import ClientSettings
 from auricle.files.transcribe import FileTranscript
 from auricle.values.errors import NotFound, RequestError
 

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 
 from auricle.cluster.gateway.view import ModelCapacity
-from auricle.config.settings import QueueSettings
+from auricle.config.sections.queue import QueueSettings
 from auricle.engines.base import CostModel
 from auricle.values.errors import Overloaded
 from auricle.values.types import ClientId, Job, JobKind, ReservationRequest

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import structlog
 
-from auricle.config.settings import ModelSettings
+from auricle.config.sections.model import ModelSettings
 from auricle.engines.base import MIN_AUDIO_S, EngineSpec, NoModelFiles
 from auricle.engines.models import Choice, ModelTable, ServedModel
 from auricle.engines.registry import BUILT_IN, find_engine

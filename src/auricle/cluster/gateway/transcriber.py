@@ -37,7 +37,7 @@ from auricle.cluster.gateway.node import KEEP_ALIVE_S, MAX_KEPT_CONNECTIONS, Nod
 from auricle.cluster.gateway.view import NodeView, count, fleet_models, model_capacity, stats_of
 from auricle.cluster.settings import GatewaySettings
 from auricle.cluster.wire.capacity import Capacity
-from auricle.config.settings import QueueSettings
+from auricle.config.sections.queue import QueueSettings
 from auricle.engines.base import CostModel
 from auricle.engines.models import not_served
 from auricle.values.errors import (

@@ -29,7 +29,7 @@ from auricle.engines.moonshine.model_files import (
 )
 
 if TYPE_CHECKING:  # onnxruntime is imported in workers only, the settings in the server
-    from auricle.config.settings import ModelSettings
+    from auricle.config.sections.model import ModelSettings
     from auricle.engines.moonshine.onnx_model import MoonshineModel
     from auricle.engines.moonshine.vocabulary import Vocabulary
 

@@ -26,7 +26,7 @@ from auricle.engines.whole_utterances import WholeUtterances
 from auricle.values.errors import SetupError
 
 if TYPE_CHECKING:  # workers load no settings
-    from auricle.config.settings import ModelSettings
+    from auricle.config.sections.model import ModelSettings
 
 MAX_BATCH_JOBS = 8
 

@@ -39,7 +39,7 @@ from auricle.engines.whisper.window import (
 from auricle.values.errors import SetupError
 
 if TYPE_CHECKING:  # workers do not load the settings
-    from auricle.config.settings import ModelSettings
+    from auricle.config.sections.model import ModelSettings
 
 
 class WhisperModels:

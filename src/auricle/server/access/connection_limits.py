@@ -18,7 +18,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from auricle.config.settings import ServerSettings
+from auricle.config.sections.server import ServerSettings
 from auricle.server.http.client_address import Address, Network, client_address
 from auricle.server.http.errors import refuse
 from auricle.server.http.request_log import request_log

@@ -3,7 +3,7 @@
 import ipaddress
 import socket
 
-from auricle.config.settings import ServerSettings
+from auricle.config.sections.server import ServerSettings
 from auricle.server.net.listen import open_sockets
 from auricle.values.errors import SetupError
 

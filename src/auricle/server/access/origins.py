@@ -22,7 +22,7 @@ from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from auricle.config.settings import ORIGIN, ServerSettings
+from auricle.config.sections.server import ORIGIN, ServerSettings
 from auricle.protocol.ignored import WARNINGS_HEADER
 from auricle.server.http.errors import refuse
 from auricle.server.http.request_log import REQUEST_ID, request_log

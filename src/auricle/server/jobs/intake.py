@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.types import Message
 
 from auricle.audio.opus import LibOpus
-from auricle.config.settings import ServerSettings
+from auricle.config.sections.server import ServerSettings
 from auricle.files.fair_semaphore import FairSemaphore
 from auricle.files.transcribe import FileTranscript, OnProgress
 from auricle.server.access.access import Access

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import inf
 
-from auricle.config.settings import LiveSettings
+from auricle.config.sections.live import LiveSettings
 from auricle.engines.models import Models
 from auricle.server.access.connection_limits import network_of
 from auricle.server.access.rate_limits import RateLimiter

@@ -21,7 +21,7 @@ from anyio import to_thread
 from anyio.abc import TaskGroup
 
 from auricle.audio.opus import LibOpus
-from auricle.config.settings import LiveSettings
+from auricle.config.sections.live import LiveSettings
 from auricle.engines.models import Models
 from auricle.server.access.rate_limits import RateLimiter
 from auricle.server.http.errors import log_unexpected

@@ -3,7 +3,7 @@
 import socket
 from collections.abc import Sequence
 
-from auricle.config.settings import ServerSettings
+from auricle.config.sections.server import ServerSettings
 from auricle.values.errors import SetupError
 
 BACKLOG = 1024

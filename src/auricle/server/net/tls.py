@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 
-from auricle.config.settings import ServerSettings
+from auricle.config.sections.server import ServerSettings
 from auricle.server.net.file_watch import CHECK_INTERVAL_S, is_open_to_others, watch_files
 from auricle.values.errors import SetupError
 

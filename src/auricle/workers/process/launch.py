@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from auricle.config.settings import WorkerSettings
+from auricle.config.sections.worker import WorkerSettings
 from auricle.workers.sandbox.confinement import SandboxPolicy, program
 from auricle.workers.wire.messages import Message
 

@@ -18,7 +18,7 @@ import anyio
 import anyio.abc
 import structlog
 
-from auricle.config.settings import WorkerSettings
+from auricle.config.sections.worker import WorkerSettings
 from auricle.system.logs import log_safely
 from auricle.values.errors import WorkerError
 from auricle.values.transcriber import WorkerExit, WorkerState, WorkerStats

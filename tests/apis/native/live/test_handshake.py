@@ -10,7 +10,7 @@ import pytest
 from starlette.datastructures import Headers
 from structlog.testing import LogCapture
 
-from auricle.config.settings import LiveSettings
+from auricle.config.sections.live import LiveSettings
 from auricle.values.errors import Draining, NoWorkerReady, Overloaded, RateLimited
 from auricle.values.types import JobKind
 from tests.apis.native.live.helpers import START, refused, started

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from auricle.config.settings import LiveSettings
+from auricle.config.sections.live import LiveSettings
 from auricle.server.live.connection import MAX_BAD_MESSAGES
 from tests.support.service import live
 from tests.support.stream import PACKETS, SPEECH, Caller, call, framed

@@ -10,7 +10,8 @@ import anyio
 import numpy as np
 import pytest
 
-from auricle.config.settings import LedgerSettings, LiveSettings
+from auricle.config.sections.ledger import LedgerSettings
+from auricle.config.sections.live import LiveSettings
 from auricle.server.live.registry import FIRST_RETURN_S
 from auricle.values.errors import Overloaded
 from tests.apis.native.live.helpers import START, refused, started

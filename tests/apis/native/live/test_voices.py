@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from auricle.config.settings import LedgerSettings, LiveSettings
+from auricle.config.sections.ledger import LedgerSettings
+from auricle.config.sections.live import LiveSettings
 from auricle.values.optional_workers import OptionalWorkers
 from auricle.workers.kinds.speakers.local import LocalSpeakers
 from tests.support.embedder import TwoVoices

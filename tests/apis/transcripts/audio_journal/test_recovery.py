@@ -11,7 +11,7 @@ from structlog.testing import LogCapture
 from auricle.apis.transcripts.audio_journal import journal as audio_journal
 from auricle.apis.transcripts.audio_journal.file import JournalFile, JournalHeader
 from auricle.apis.transcripts.stored.transcripts import KeptSegment, KeptTranscript, Transcripts
-from auricle.config.settings import LedgerSettings
+from auricle.config.sections.ledger import LedgerSettings
 from auricle.ledger.databases.sqlite import SqliteDatabase
 from auricle.values.errors import AudioError, NoWorkerReady, PoisonJob, WorkerError
 from auricle.values.types import ANONYMOUS, JobKind, Options

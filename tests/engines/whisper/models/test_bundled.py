@@ -146,7 +146,7 @@ IMAGE = """
 import sys
 from pathlib import Path
 sys.prefix = sys.argv[1]  # a container image installs everything there
-from auricle.config.settings import ModelSettings
+from auricle.config.sections.model import ModelSettings
 from auricle.engines.whisper.models.bundled import INT8_REVISION
 from auricle.engines.whisper.spec import SPEC
 model = SPEC.models.find(ModelSettings(cache_dir=Path(sys.argv[1], "cache")))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import structlog.testing
 
-from auricle.config.settings import ModelSettings
+from auricle.config.sections.model import ModelSettings
 from auricle.engines.catalogue import PinnedFile
 from auricle.engines.pulled import LOCK_NAME, PulledModel, pulled_directory, sha256_of
 from auricle.engines.whisper.models.fetch import known_models, resolve, source_of

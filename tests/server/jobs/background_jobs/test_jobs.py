@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from auricle.config.settings import LedgerSettings
+from auricle.config.sections.ledger import LedgerSettings
 from auricle.server.jobs.background_jobs.jobs import NoWebhooks
 from tests.support.service import opened
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from auricle.apis.native.dialect import NativeDialect
-from auricle.config.settings import LiveSettings
+from auricle.config.sections.live import LiveSettings
 from auricle.server.live.connection import End, LiveConnection
 from auricle.server.live.runner import LiveRunner
 from auricle.values.commands import StreamParameters

@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import LogCapture
 
 from auricle.apis.native.dialect import NativeDialect
-from auricle.config.settings import LiveSettings
+from auricle.config.sections.live import LiveSettings
 from auricle.server.live import connection as live_connection
 from auricle.server.live.connection import (
     MAX_BAD_MESSAGES,

@@ -9,7 +9,7 @@ from struct import pack
 import anyio
 import pytest
 
-from auricle.config.settings import LiveSettings
+from auricle.config.sections.live import LiveSettings
 from auricle.server.access.rate_limits import SESSION_RETRY_S, KeyLimits
 from auricle.server.live.admission.capacity import SPEAKERS_PER_WORKER, STEP_S
 from auricle.server.live.places import PLACE_RETRY_S

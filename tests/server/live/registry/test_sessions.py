@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from structlog.testing import LogCapture
 
-from auricle.config.settings import LiveSettings
+from auricle.config.sections.live import LiveSettings
 from auricle.server.live.registry import FIRST_RETURN_S, RETURNS_PER_S
 from auricle.values.commands import Finalize, Stop
 from auricle.values.errors import Draining

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from auricle.config.settings import QueueSettings
+from auricle.config.sections.queue import QueueSettings
 from auricle.engines.base import CostModel
 from auricle.values.errors import Overloaded
 from auricle.values.types import ANONYMOUS, ClientId, Job, JobId, JobKind, ReservationRequest

@@ -10,7 +10,8 @@ import numpy as np
 import psutil
 import pytest
 
-from auricle.config.settings import QueueSettings, WorkerSettings
+from auricle.config.sections.queue import QueueSettings
+from auricle.config.sections.worker import WorkerSettings
 from auricle.values.errors import PoisonJob
 from auricle.values.types import Job, JobId, Options, Transcript
 from auricle.workers.kinds.asr.pool import WorkerPool

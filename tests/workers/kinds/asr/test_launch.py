@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from auricle.config.settings import ModelSettings, WorkerSettings
+from auricle.config.sections.model import ModelSettings
+from auricle.config.sections.worker import WorkerSettings
 from auricle.engines.base import LocalModel
 from auricle.engines.placement import Placement
 from auricle.engines.registry import find_engine

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from auricle.config.settings import QueueSettings
+from auricle.config.sections.queue import QueueSettings
 from auricle.engines.base import BatchRules, CostModel
 from auricle.values.errors import AudioError, Draining, PoisonJob, RateLimited, WorkerError
 from auricle.values.types import ClientId, Job, JobId, ReservationRequest, Transcript

@@ -12,7 +12,8 @@ import psutil
 import pytest
 
 from auricle.audio.g711 import alaw_to_pcm16
-from auricle.config.settings import DecodeSettings, WorkerSettings
+from auricle.config.sections.decode import DecodeSettings
+from auricle.config.sections.worker import WorkerSettings
 from auricle.values.errors import (
     AudioError,
     Draining,

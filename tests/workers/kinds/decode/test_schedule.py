@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from auricle.config.settings import DecodeSettings, WorkerSettings
+from auricle.config.sections.decode import DecodeSettings
+from auricle.config.sections.worker import WorkerSettings
 from auricle.values.errors import (
     AudioError,
     Overloaded,

@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager
 import numpy as np
 import pytest
 
-from auricle.config.settings import DecodeSettings, WorkerSettings
+from auricle.config.sections.decode import DecodeSettings
+from auricle.config.sections.worker import WorkerSettings
 from auricle.values.errors import (
     AudioError,
 )

@@ -2,7 +2,9 @@
 
 import pytest
 
-from auricle.config.settings import NO_PARTIALS, ModelSettings, WorkerSettings
+from auricle.config.sections.live import NO_PARTIALS
+from auricle.config.sections.model import ModelSettings
+from auricle.config.sections.worker import WorkerSettings
 from auricle.engines.models import ModelTable
 from auricle.engines.moonshine import spec as moonshine
 from auricle.values.errors import SetupError

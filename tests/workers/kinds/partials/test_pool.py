@@ -11,7 +11,8 @@ import numpy as np
 import psutil
 import pytest
 
-from auricle.config.settings import ModelSettings, WorkerSettings
+from auricle.config.sections.model import ModelSettings
+from auricle.config.sections.worker import WorkerSettings
 from auricle.engines.placement import Placement
 from auricle.engines.registry import find_engine
 from auricle.values.errors import AudioError, NoWorkerReady, PoisonJob, Superseded

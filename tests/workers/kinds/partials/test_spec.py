@@ -2,7 +2,9 @@
 
 import pytest
 
-from auricle.config.settings import LiveSettings, ModelSettings, Settings
+from auricle.config.sections.live import LiveSettings
+from auricle.config.sections.model import ModelSettings
+from auricle.config.settings import Settings
 from auricle.engines.models import ModelTable
 from auricle.values.errors import SetupError
 from auricle.workers.kinds.partials import spec

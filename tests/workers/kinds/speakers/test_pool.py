@@ -12,7 +12,8 @@ import numpy as np
 import psutil
 import pytest
 
-from auricle.config.settings import QueueSettings, WorkerSettings
+from auricle.config.sections.queue import QueueSettings
+from auricle.config.sections.worker import WorkerSettings
 from auricle.values.errors import SetupError, SpeakersUnavailable, WorkerError
 from auricle.values.transcriber import WorkerState
 from auricle.values.types import ClientId, EmbedJob, JobId

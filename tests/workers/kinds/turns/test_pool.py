@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import psutil
 import pytest
 
-from auricle.config.settings import WorkerSettings
+from auricle.config.sections.worker import WorkerSettings
 from auricle.values.errors import TurnsUnavailable
 from auricle.values.types import JobId, TurnJob
 from auricle.workers.kinds.turns.pool import TurnPool

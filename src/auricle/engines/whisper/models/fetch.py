@@ -31,7 +31,7 @@ from auricle.engines.whisper.models.files import check_model_directory
 from auricle.values.errors import SetupError
 
 if TYPE_CHECKING:  # workers do not load the settings
-    from auricle.config.settings import ModelSettings
+    from auricle.config.sections.model import ModelSettings
 
 HUB_NAME = re.compile(
     r"([A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*)(?:@([0-9a-f]{40}))?"

@@ -2,8 +2,7 @@
 
 from pydantic import Field, field_validator
 
-from auricle.config.section import Section
-from auricle.config.settings import is_service_url
+from auricle.config.section import Section, is_service_url
 
 
 class S3Settings(Section):

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from auricle.config.settings import LedgerSettings
+from auricle.config.sections.ledger import LedgerSettings
 from auricle.ledger.jobs.quota import Quota
 from auricle.ledger.jobs.runner import JobRunner
 from auricle.server.job_answers import JobAnswers

@@ -34,7 +34,7 @@ _URGENCY = {kind: rank for rank, kind in enumerate(JobKind)}
 
 
 class Bounds(Protocol):
-    """Bounds of the queue, such as :class:`~auricle.config.settings.QueueSettings`."""
+    """Bounds of the queue, such as :class:`~auricle.config.sections.queue.QueueSettings`."""
 
     @property
     def queue_audio_s(self) -> float:

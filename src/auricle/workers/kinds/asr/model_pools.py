@@ -20,7 +20,7 @@ import structlog
 from anyio import to_thread
 from anyio.abc import TaskGroup
 
-from auricle.config.settings import QueueSettings
+from auricle.config.sections.queue import QueueSettings
 from auricle.engines.models import not_served
 from auricle.engines.placement import ModelPlan, Placement, file_state
 from auricle.system.logs import log_safely

@@ -8,7 +8,7 @@ from dataclasses import replace
 import anyio
 
 from auricle.config.environment import worker_environment
-from auricle.config.settings import QueueSettings
+from auricle.config.sections.queue import QueueSettings
 from auricle.config.sizing import pool_size
 from auricle.engines.placement import Placement
 from auricle.values.errors import BadRequest, Draining, NoWorkerReady, SetupError

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from auricle.config.settings import QueueSettings
+from auricle.config.sections.queue import QueueSettings
 from auricle.engines.base import BatchRules
 from auricle.values.errors import (
     AuricleError,

@@ -9,7 +9,9 @@ from collections.abc import AsyncGenerator
 import numpy as np
 
 from auricle.config.environment import worker_environment
-from auricle.config.settings import DecodeSettings, QueueSettings, WorkerSettings
+from auricle.config.sections.decode import DecodeSettings
+from auricle.config.sections.queue import QueueSettings
+from auricle.config.sections.worker import WorkerSettings
 from auricle.values.errors import AudioError, Draining, Overloaded
 from auricle.values.transcriber import Progress
 from auricle.values.types import ANONYMOUS, MAX_JOB_SAMPLES, SAMPLE_RATE_HZ, Chunk, ClientId, Source

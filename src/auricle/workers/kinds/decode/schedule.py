@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from auricle.config.settings import DecodeSettings
+from auricle.config.sections.decode import DecodeSettings
 from auricle.values.errors import (
     AudioError,
     AuricleError,

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from auricle.config.environment import worker_environment
-from auricle.config.settings import DecodeSettings, WorkerSettings
+from auricle.config.sections.decode import DecodeSettings
+from auricle.config.sections.worker import WorkerSettings
 from auricle.values.errors import NoWorkerReady
 from auricle.values.transcriber import DecodingStream
 from auricle.values.types import ClientId, CompressedFrame, FrameCodec, Pcm16

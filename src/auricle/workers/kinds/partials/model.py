@@ -6,7 +6,9 @@ CPU (measured 2026-11-27, docs/decisions/080). All others come from the model of
 """
 
 from auricle.config.section import variable
-from auricle.config.settings import NO_PARTIALS, ModelSettings, WorkerSettings
+from auricle.config.sections.live import NO_PARTIALS
+from auricle.config.sections.model import ModelSettings
+from auricle.config.sections.worker import WorkerSettings
 from auricle.engines.models import Models, ServedModel
 from auricle.engines.placement import Placement, resolve_placement
 from auricle.engines.registry import BUILT_IN, find_engine

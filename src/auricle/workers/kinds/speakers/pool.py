@@ -1,7 +1,8 @@
 """SpeakerPool: a VoiceEmbedder on local processes."""
 
 from auricle.config.environment import worker_environment
-from auricle.config.settings import QueueSettings, WorkerSettings
+from auricle.config.sections.queue import QueueSettings
+from auricle.config.sections.worker import WorkerSettings
 from auricle.values.types import EmbedJob, SpeakerEmbeddings
 from auricle.workers.kinds.speakers.messages import FROM_CHILD
 from auricle.workers.kinds.speakers.model_file import BUNDLED_MODEL, check_file

@@ -1,7 +1,7 @@
 """TurnPool: a TurnJudge on local processes."""
 
 from auricle.config.environment import worker_environment
-from auricle.config.settings import WorkerSettings
+from auricle.config.sections.worker import WorkerSettings
 from auricle.values.types import TurnJob
 from auricle.workers.kinds.turns.messages import FROM_CHILD
 from auricle.workers.kinds.turns.model_file import BUNDLED_MODEL

@@ -11,7 +11,7 @@ import psutil
 import pytest
 import structlog
 
-from auricle.config.settings import WorkerSettings
+from auricle.config.sections.worker import WorkerSettings
 from auricle.values.errors import Draining, NoWorkerReady, SetupError
 from auricle.values.types import ClientId, ReservationRequest
 from auricle.workers.kinds.asr.messages import StartAsr

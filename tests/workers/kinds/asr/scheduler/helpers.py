@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from auricle.config.settings import QueueSettings
+from auricle.config.sections.queue import QueueSettings
 from auricle.engines.base import BatchRules, CostModel
 from auricle.values.errors import AuricleError
 from auricle.values.types import ClientId, Job, JobId, JobKind, Options
