@@ -12,16 +12,15 @@ RETRY_S = 5
 
 
 class Lifecycle:
-    """From the start of a server until it has drained."""
+    """From the start of a server until it has drained.
+
+    Attributes:
+        is_draining: Whether new work is refused.
+    """
 
     def __init__(self) -> None:
-        self._is_draining = False
+        self.is_draining = False
         self._requests: set[anyio.CancelScope] = set()
-
-    @property
-    def is_draining(self) -> bool:
-        """Whether new work is refused."""
-        return self._is_draining
 
     @property
     def requests(self) -> int:
@@ -44,12 +43,12 @@ class Lifecycle:
         Raises:
             Draining: The service is shutting down.
         """
-        if self._is_draining:
+        if self.is_draining:
             raise Draining()
 
     def drain(self) -> None:
         """Refuse new work from now on."""
-        self._is_draining = True
+        self.is_draining = True
 
     def end_requests(self) -> None:
         """Cancel the requests in progress; their clients get a retryable error."""

@@ -52,6 +52,7 @@ class TurnEnd:
     Attributes:
         turns: What the client requested; ``None``: silence ends utterances.
         probability: The answer in the present pause; ``None`` before, or without one.
+        due_at: Monotonic time at which the answer is too late; infinity if there is no question.
     """
 
     def __init__(self, name: str) -> None:
@@ -61,12 +62,7 @@ class TurnEnd:
         self._name = name
         self._questions = 0
         self._job_id: JobId | None = None
-        self._due_at = inf
-
-    @property
-    def due_at(self) -> float:
-        """Monotonic time at which the answer is too late; infinity if there is no question."""
-        return self._due_at
+        self.due_at = inf
 
     def ask(self, pcm: Pcm16, now: float) -> Submit[TurnJob]:
         """Return the question of a pause.
@@ -77,14 +73,14 @@ class TurnEnd:
         """
         self._questions += 1
         self._job_id = JobId(f"{self._name}:t{self._questions}")
-        self._due_at = now + ANSWER_S
+        self.due_at = now + ANSWER_S
         return Submit(TurnJob(self._job_id, pcm, ANSWER_S))
 
     def answered(self, job_id: JobId, result: float | AuricleError) -> bool:
         """Receive a probability, or an error; return whether it answers the question."""
         if job_id != self._job_id:
             return False
-        self._job_id, self._due_at = None, inf
+        self._job_id, self.due_at = None, inf
         if isinstance(result, float):
             self.probability = result
         else:
@@ -98,14 +94,14 @@ class TurnEnd:
 
     def is_overdue(self, now: float) -> bool:
         """Return whether the answer is too late; then the question is dropped."""
-        if now < self._due_at:
+        if now < self.due_at:
             return False
-        self._job_id, self._due_at, self._has_failed = None, inf, True
+        self._job_id, self.due_at, self._has_failed = None, inf, True
         return True
 
     def resume(self) -> None:
         """Forget the pause: speech continues, or the utterance ended."""
-        self.probability, self._job_id, self._due_at = None, None, inf
+        self.probability, self._job_id, self.due_at = None, None, inf
 
     @property
     def silence_ms(self) -> int | None:

@@ -46,17 +46,16 @@ class StreamCounts:
 
 
 class WireFormat(Protocol):
-    """Audio in one format: messages in, samples out."""
+    """Audio in one format: messages in, samples out.
 
-    @property
-    def is_resumable(self) -> bool:
-        """Whether the client can resume at a known position after a lost connection."""
-        ...
+    Attributes:
+        is_resumable: Whether the client can resume at a known position after a lost connection.
+        received_seq: The sequence number of the last accepted packet; ``None`` if there is none, or
+            packets have no numbers.
+    """
 
-    @property
-    def received_seq(self) -> int | None:
-        """The sequence number of the last accepted packet."""
-        ...
+    is_resumable: bool
+    received_seq: int | None
 
     def receive_data(self, data: bytes) -> None:
         """Receive one message."""

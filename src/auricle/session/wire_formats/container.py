@@ -20,13 +20,16 @@ packet."""
 
 
 class ContainerWire:
-    """Opus packets in a live container.
+    """Opus packets in a live container, which has no position to resume from.
 
     Args:
         libopus: The library that decodes packets.
         parameters: Only the container format is used; the recorder chooses the packet format.
         counts: The packet counts to update.
     """
+
+    is_resumable = False
+    received_seq: int | None = None
 
     def __init__(
         self, libopus: LibOpus, parameters: StreamParameters, counts: StreamCounts
@@ -35,16 +38,6 @@ class ContainerWire:
         self._parameters = parameters
         self._counts = counts
         self.reconnect()
-
-    @property
-    def is_resumable(self) -> bool:
-        """Always false: a container has no position to resume from."""
-        return False
-
-    @property
-    def received_seq(self) -> int | None:
-        """Always ``None``: packets in a container have no sequence numbers."""
-        return None
 
     def reconnect(self) -> None:
         """Expect a new container on the new connection."""

@@ -26,7 +26,7 @@ _REPEATED = Warned(WarningCode.AUDIO_DROPPED, "Repeated packets were dropped.")
 
 
 class OpusWire:
-    """Framed or single packets.
+    """Framed or single packets; it is resumable if they have sequence numbers.
 
     Args:
         libopus: The library that decodes packets.
@@ -37,29 +37,19 @@ class OpusWire:
     def __init__(
         self, libopus: LibOpus, parameters: StreamParameters, counts: StreamCounts
     ) -> None:
-        self._has_seq = parameters.seq
+        self.is_resumable = parameters.seq
         self._is_framed = parameters.format is Wire.OPUS
         self._counts = counts
         self._receiver = PacketReceiver(libopus, counts, parameters)
-        self._received_seq: int | None = None
+        self.received_seq: int | None = None
         self._waiting: deque[DecodedAudio] = deque()
         self._is_catching_up = False
         self.reconnect()
 
-    @property
-    def is_resumable(self) -> bool:
-        """Whether packets have sequence numbers."""
-        return self._has_seq
-
-    @property
-    def received_seq(self) -> int | None:
-        """The sequence number of the last accepted packet."""
-        return self._received_seq
-
     def reconnect(self) -> None:
         """Start a new byte stream; sequence numbers continue."""
         self._receiver.reconnect()
-        self._framer = PacketFramer(with_seq=self._has_seq)
+        self._framer = PacketFramer(with_seq=self.is_resumable)
         self._messages: deque[bytes] = deque()
         self._is_catching_up = True  # repeated packets are expected now
 
@@ -86,7 +76,7 @@ class OpusWire:
         return None
 
     def _next_packet(self) -> tuple[OpusPacket, int | None] | None:
-        if self._is_framed and self._has_seq:
+        if self._is_framed and self.is_resumable:
             numbered = self._framer.next_numbered_packet()
             return None if numbered is None else (numbered.packet, numbered.seq)
         if self._is_framed:
@@ -98,21 +88,21 @@ class OpusWire:
 
     def _parse_message(self, message: bytes) -> tuple[OpusPacket, int | None]:
         """Parse a message of one packet, followed by its sequence number if there is one."""
-        size_bytes = len(message) - (SEQ.size if self._has_seq else 0)
+        size_bytes = len(message) - (SEQ.size if self.is_resumable else 0)
         if not 0 < size_bytes <= MAX_PACKET_BYTES:
             raise RemoteProtocolError(
                 f"Invalid packet size of {size_bytes} bytes; send 1 to {MAX_PACKET_BYTES} bytes "
                 "per packet."
             )
-        seq = SEQ.unpack(message[size_bytes:])[0] if self._has_seq else None
+        seq = SEQ.unpack(message[size_bytes:])[0] if self.is_resumable else None
         return OpusPacket(message[:size_bytes]), seq
 
     def _is_new(self, seq: int) -> bool:
         """Return whether the packet is new; queue the gap before it, if any."""
-        if self._received_seq is None:
-            self._received_seq = seq
+        if self.received_seq is None:
+            self.received_seq = seq
             return True
-        ahead = (seq - self._received_seq - 1) % _SERIAL_MODULUS
+        ahead = (seq - self.received_seq - 1) % _SERIAL_MODULUS
         if ahead >= _SERIAL_HALF:
             self._repeated()
             return False
@@ -121,7 +111,7 @@ class OpusWire:
         if ahead:
             last_lost = (seq - 1) % _SERIAL_MODULUS
             self._waiting.append(self._receiver.receive_gap(ahead, last_lost))
-        self._received_seq = seq
+        self.received_seq = seq
         self._is_catching_up = False
         return True
 

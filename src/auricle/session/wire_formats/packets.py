@@ -25,6 +25,9 @@ class PacketReceiver:
         libopus: The library that decodes packets.
         counts: The packet counts to update.
         declared: The declared stream parameters, to compare packets with.
+
+    Attributes:
+        packet_samples: The length of the last decoded packet, or the declared length before that.
     """
 
     def __init__(
@@ -35,17 +38,12 @@ class PacketReceiver:
         self._counts = counts
         self._declared = declared
         frame_ms = DEFAULT_PACKET_MS if declared is None else declared.frame_ms
-        self._packet_samples = round(frame_ms * SAMPLE_RATE_HZ / 1000)
+        self.packet_samples = round(frame_ms * SAMPLE_RATE_HZ / 1000)
         self._warned_of: set[str] = set()
         self._compared_head = b""
         self._failures_in_a_row = 0
         self._is_rebuilt = False
         self._wants_switch = False
-
-    @property
-    def packet_samples(self) -> int:
-        """The length of the last decoded packet, or the declared length before that."""
-        return self._packet_samples
 
     def reconnect(self) -> None:
         """Allow another ``SwitchFormat``: the client may not have received the last one."""
@@ -61,11 +59,11 @@ class PacketReceiver:
         self._counts.packets += 1
         if self._pipeline.failures == before:
             self._failures_in_a_row = 0
-            self._packet_samples = pcm.size
+            self.packet_samples = pcm.size
         else:
             decoded += self._failed()
             # Its own length is unreliable; the length of the other packets keeps the clock right.
-            fitted = np.zeros(self._packet_samples, np.int16)
+            fitted = np.zeros(self.packet_samples, np.int16)
             fitted[: pcm.size] = pcm[: fitted.size]
             pcm = fitted
         decoded.append(Audio(pcm, seq))
@@ -74,7 +72,7 @@ class PacketReceiver:
     def receive_gap(self, packets: int, seq: int | None = None) -> Lost:
         """Return the concealment for lost packets."""
         self._counts.lost_packets += packets
-        samples = packets * self._packet_samples
+        samples = packets * self.packet_samples
         pcm = self._pipeline.receive_gap(min(samples, MAX_CONCEALED_SAMPLES))
         return Lost(samples, pcm, seq)
 

@@ -26,17 +26,19 @@ POSITION = Struct("<Q")
 
 
 class PcmWire:
-    """PCM16 samples.
+    """PCM16 samples; it is resumable if messages carry positions.
 
     Args:
         parameters: Rate, channels, and whether messages carry positions.
         at_sample: Position of the first expected sample on the session's clock.
     """
 
+    received_seq: int | None = None
+
     def __init__(self, parameters: StreamParameters, at_sample: int) -> None:
         self._rate_hz = parameters.sample_rate
         self._channels = parameters.channels
-        self._has_positions = parameters.seq
+        self.is_resumable = parameters.seq
         self._frame_bytes = SAMPLE_BYTES * self._channels
         self._is_mixed = not parameters.multichannel
         self._resamplers = self._new_resamplers()
@@ -44,16 +46,6 @@ class PcmWire:
         self._expected = _scaled(at_sample, SAMPLE_RATE_HZ, self._rate_hz)
         self._waiting: deque[DecodedAudio] = deque()
         self.reconnect()
-
-    @property
-    def is_resumable(self) -> bool:
-        """Whether messages carry positions."""
-        return self._has_positions
-
-    @property
-    def received_seq(self) -> int | None:
-        """Always ``None``: samples have no sequence numbers."""
-        return None
 
     def reconnect(self) -> None:
         """Drop unprocessed data of the old connection."""
@@ -63,7 +55,7 @@ class PcmWire:
 
     def receive_data(self, data: bytes) -> None:
         """Receive one message."""
-        if self._has_positions:
+        if self.is_resumable:
             self._messages.append(data)
         else:
             self._buffer += data
