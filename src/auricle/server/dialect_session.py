@@ -18,7 +18,8 @@ from auricle.server.http.client_address import client_address
 from auricle.server.http.errors import deny_handshake
 from auricle.server.http.request_log import log_session, request_id_of, request_log
 from auricle.server.lifecycle import Lifecycle
-from auricle.server.live.connection import LiveConnection, disconnect_reason, note_end
+from auricle.server.live.connection import LiveConnection
+from auricle.server.live.connection_end import disconnect_reason, note_end
 from auricle.server.live.registry import LiveSessions
 from auricle.values.commands import StreamParameters
 from auricle.values.types import ClientId

@@ -35,7 +35,7 @@ from auricle.server.jobs.run import Accounting
 from auricle.server.jobs.upkeep import keep_up
 from auricle.server.lifecycle import Lifecycle
 from auricle.server.live.admission.memory import CapacityMemory, Machine
-from auricle.server.live.connection import CLOSE_HANDSHAKE_S
+from auricle.server.live.connection_end import CLOSE_HANDSHAKE_S
 from auricle.server.live.followers import FollowerContext, SessionFollowers
 from auricle.server.live.kept_voices import KeptVoices
 from auricle.server.live.registry import LiveSessions

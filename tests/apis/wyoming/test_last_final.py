@@ -6,6 +6,7 @@ import pytest
 
 from auricle.config.sections.live import LiveSettings
 from auricle.server.live import connection as live_connection
+from auricle.server.live import connection_end
 from tests.apis.native.live.test_last_final import HALF, IDLE_S
 from tests.apis.wyoming.service import MONO_16, event, wyoming
 
@@ -34,7 +35,7 @@ async def test_it_comes_before_the_error(tmp_path: Path, last: bytes, code: str)
 
 
 async def test_one_speaks_longer_than_the_server_waits(tmp_path: Path) -> None:
-    drain_s = live_connection.CLOSE_HANDSHAKE_S + live_connection.LAST_FINAL_S + 0.1
+    drain_s = connection_end.CLOSE_HANDSHAKE_S + live_connection.LAST_FINAL_S + 0.1
     async with wyoming(tmp_path, drain_s=drain_s) as service, service.call() as it:
         await it.send(CHUNK)
         await it.until("voice-started")

@@ -30,7 +30,8 @@ from auricle.server.http.client_address import client_address
 from auricle.server.http.errors import CLIENT_LEFT_STATUS, CLIENT_VISIBLE_ERRORS, log_unexpected
 from auricle.server.http.request_log import log_session, request_log
 from auricle.server.lifecycle import RETRY_S
-from auricle.server.live.connection import CLIENT_LEFT, DONE, LiveConnection, end_of, note_end
+from auricle.server.live.connection import LiveConnection
+from auricle.server.live.connection_end import CLIENT_LEFT, DONE, end_of, note_end
 from auricle.server.net.listen import ACCEPTS_AT_ONCE, BACKLOG
 from auricle.server.net.loop_budget import TimeShare
 from auricle.server.net.peer import PEER_EXTENSION

@@ -13,12 +13,11 @@ import contextlib
 import math
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 import anyio
-from starlette.types import Message, Scope
-from starlette.websockets import WebSocketDisconnect, WebSocketDisconnected
+from starlette.types import Message
+from starlette.websockets import WebSocketDisconnect
 
 from auricle.audio.g711 import alaw_to_pcm16, mulaw_to_pcm16
 from auricle.protocol.dialect import (
@@ -31,13 +30,17 @@ from auricle.protocol.dialect import (
     Reply,
     Step,
 )
-from auricle.server.http.errors import (
-    CLIENT_VISIBLE_ERRORS,
-    error_body,
-    log_unexpected,
-    retry_after_s,
+from auricle.server.http.errors import CLIENT_VISIBLE_ERRORS, log_unexpected
+from auricle.server.live.connection_end import (
+    CLIENT_LEFT,
+    DONE,
+    Socket,
+    close_gracefully,
+    disconnect_reason,
+    end_of,
+    failed_of,
+    texts_of,
 )
-from auricle.server.http.request_log import request_log
 from auricle.server.live.frame_stream import FrameStream
 from auricle.server.live.outbox import Outbox
 from auricle.server.live.registry import LiveSessions
@@ -45,20 +48,9 @@ from auricle.server.live.runner import LiveRunner
 from auricle.server.net.loop_budget import TimeShare
 from auricle.server.net.peer import peer_of
 from auricle.values.commands import SessionCommand
-from auricle.values.errors import (
-    AuricleError,
-    BadRequest,
-    IdleTimeout,
-    Overloaded,
-    RemoteProtocolError,
-    TakenOver,
-)
-from auricle.values.events import Closed, Failed, Final, SessionEvent, Warned, WarningCode
+from auricle.values.errors import AuricleError, BadRequest, IdleTimeout, Overloaded, TakenOver
+from auricle.values.events import Closed, Final, SessionEvent, Warned, WarningCode
 
-__all__ = ["End", "LiveConnection", "Socket"]
-
-CLOSE_HANDSHAKE_S = 1.0
-"""Time to send the remaining messages when a connection ends, in seconds."""
 DRAIN_S = 2.0
 """Wait for the finals of ended utterances when the server shuts down, in seconds. A client that
 resumes receives later ones from the next server."""
@@ -74,91 +66,8 @@ MAX_TOGETHER_BYTES = 16 * 1024
 """Audio of one step: half a second of PCM16. More waits until other connections had their turn."""
 
 
-DONE = End("done", 1000)
-CLIENT_LEFT = End("client_left", 1000)
-_VIOLATIONS = {1007: "bad_text", 1009: "too_large"}
 _OtherStep = EncodedFrames | Reply | SessionCommand
 _EXPAND = {Law.MU: mulaw_to_pcm16, Law.A: alaw_to_pcm16}
-
-
-class Socket(Protocol):
-    """The interface required of a WebSocket, or of another transport with ASGI messages."""
-
-    @property
-    def scope(self) -> Scope:
-        """The connection's ASGI scope."""
-        ...
-
-    async def receive(self) -> Message:
-        """Return the next message: ``text`` or ``bytes``, or ``websocket.disconnect``."""
-        ...
-
-    async def send_text(self, data: str) -> None:
-        """Send a message.
-
-        Raises:
-            WebSocketDisconnect: The client has disconnected.
-        """
-        ...
-
-    async def close(self, code: int = 1000, reason: str | None = None) -> None:
-        """Close the connection."""
-        ...
-
-
-def end_of(error: BaseException, after_s: float | None = None) -> End:
-    """Map an error to the end of a connection; the only place that does."""
-    visible = error if isinstance(error, CLIENT_VISIBLE_ERRORS) else AuricleError()
-    return End(visible.code, visible.close_code, failed_of(error, after_s))
-
-
-def failed_of(error: BaseException, after_s: float | None = None) -> Failed:
-    """Return the event that reports an error to a client."""
-    body = error_body(error)
-    return Failed(
-        code=body["code"],
-        message=body["message"],
-        retryable=body["retryable"],
-        retry_after_s=retry_after_s(error) if after_s is None else after_s,
-    )
-
-
-def disconnect_reason(websocket: Socket) -> End:
-    """Return why a connection was lost: the client left or violated the WebSocket protocol."""
-    peer = peer_of(websocket.scope)
-    if peer is None or peer.violation_code is None:
-        return CLIENT_LEFT
-    code = peer.violation_code
-    return End(_VIOLATIONS.get(code, RemoteProtocolError.code), code)
-
-
-def note_end(websocket: Socket, live: LiveSessions, end: End) -> None:
-    """Record the end of a connection in the metrics and the request log."""
-    log = request_log(websocket.scope)
-    log.details["end"] = end.how
-    if end.failed is not None:
-        log.code = end.how
-    live.metrics.count_end(end.how)
-
-
-async def close_gracefully(
-    websocket: Socket, dialect: Dialect, end: End, remaining: Iterable[OutboundItem] = ()
-) -> None:
-    """Send the remaining messages and the reason, and close; abort if the client doesn't read."""
-    texts = [text for item in remaining for text in _texts(dialect, item)]
-    closing_messages = dialect.closing_messages(end)
-    gone = contextlib.suppress(WebSocketDisconnect, WebSocketDisconnected)
-    with anyio.move_on_after(CLOSE_HANDSHAKE_S) as closing, gone:
-        for text in (*texts, *closing_messages.texts):
-            await websocket.send_text(text)
-        await websocket.close(closing_messages.close_code, closing_messages.reason)
-    peer = peer_of(websocket.scope)
-    if closing.cancelled_caught and peer is not None:
-        peer.give_up(closing_messages.close_code, closing_messages.reason)
-
-
-def _texts(dialect: Dialect, item: OutboundItem) -> Iterable[str]:
-    return item.texts if isinstance(item, Reply) else dialect.encode(item)
 
 
 class LiveConnection:
@@ -427,7 +336,7 @@ class LiveConnection:
     async def _write(self) -> None:
         while True:
             while (item := self._outbox.next_event()) is not None:
-                self._in_flight.extend(_texts(self._dialect, item))
+                self._in_flight.extend(texts_of(self._dialect, item))
                 if isinstance(item, Final):
                     await self._runner.until_kept(item)
                 while self._in_flight:

@@ -11,7 +11,7 @@ from auricle.apis.vosk.wire.live import VoskDialect
 from auricle.apis.vosk.wire.options import VoskOptions
 from auricle.protocol.dialect import End, Reply, Step
 from auricle.protocol.ignored import MAX_WARNINGS
-from auricle.server.live.connection import failed_of
+from auricle.server.live.connection_end import failed_of
 from auricle.values.commands import Flush, Stop, UpdateConfig
 from auricle.values.errors import BadRequest, Overloaded, UnsupportedFormat
 from auricle.values.events import (

@@ -7,7 +7,8 @@ from typing import Any
 
 from auricle.apis.native.dialect import NativeDialect
 from auricle.config.sections.live import LiveSettings
-from auricle.server.live.connection import End, LiveConnection
+from auricle.protocol.dialect import End
+from auricle.server.live.connection import LiveConnection
 from auricle.server.live.runner import LiveRunner
 from auricle.values.commands import StreamParameters
 from auricle.values.events import Final, Wire

@@ -9,8 +9,8 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from auricle.protocol.dialect import ClosingMessages, Companded, Law, Reply, Step
-from auricle.server.live.connection import MAX_BAD_MESSAGES, End, LiveConnection
+from auricle.protocol.dialect import ClosingMessages, Companded, End, Law, Reply, Step
+from auricle.server.live.connection import MAX_BAD_MESSAGES, LiveConnection
 from auricle.values.commands import Flush, StreamParameters
 from auricle.values.errors import BadRequest, Overloaded
 from auricle.values.events import SessionEvent, Wire

@@ -9,15 +9,10 @@ from structlog.testing import LogCapture
 
 from auricle.apis.native.dialect import NativeDialect
 from auricle.config.sections.live import LiveSettings
+from auricle.protocol.dialect import End
 from auricle.server.live import connection as live_connection
-from auricle.server.live.connection import (
-    MAX_BAD_MESSAGES,
-    End,
-    LiveConnection,
-    close_gracefully,
-    end_of,
-    failed_of,
-)
+from auricle.server.live.connection import MAX_BAD_MESSAGES, LiveConnection
+from auricle.server.live.connection_end import close_gracefully, end_of, failed_of
 from auricle.server.live.outbox import MAX_EVENTS
 from auricle.values.commands import StreamParameters
 from auricle.values.errors import AudioError, BadRequest, Draining, Overloaded, RemoteProtocolError
