@@ -313,8 +313,10 @@ async def test_a_session_that_ended_is_reported_after_its_finals(tmp_path: Path)
     reports = TranscriptEvents("https://receiver.example")
     keeper = TranscriptKeeper(Transcripts(database), keep_s=1e9, events=reports)
     keeper.keep(SESSION, a_final(1))
-    keeper.keep(replace(SESSION, id="open"), a_final(1))
-    keeper.report(SESSION)
+    stopped = replace(SESSION, id="stopped")
+    keeper.keep(stopped, a_final(1))
+    keeper.release(SESSION, is_over=True)
+    keeper.release(stopped, is_over=False)  # the next server may continue it
     await run_until(keeper, lambda: not keeper.waiting)
     events = StoredEvents(database)
     due = events.next_delivery(time.time())
@@ -322,7 +324,7 @@ async def test_a_session_that_ended_is_reported_after_its_finals(tmp_path: Path)
     assert due is not None
     assert due.event.id == "session.kept.1"
     assert events.next_delivery(time.time()) is None
-    assert [each.event.id for each in events.of("transcripts/open")] == ["open.kept.1"]
+    assert [each.event.id for each in events.of("transcripts/stopped")] == ["stopped.kept.1"]
     database.close()
 
 
@@ -330,7 +332,7 @@ async def test_the_end_of_a_session_without_finals_is_not_reported(tmp_path: Pat
     database = SqliteDatabase.open(tmp_path)
     reports = TranscriptEvents("https://receiver.example")
     keeper = TranscriptKeeper(Transcripts(database), keep_s=1e9, events=reports)
-    keeper.report(SESSION)
+    keeper.release(SESSION, is_over=True)
     await run_until(keeper, lambda: not keeper.waiting)
 
     assert StoredEvents(database).of("transcripts/session") == []

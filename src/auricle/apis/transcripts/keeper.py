@@ -204,16 +204,18 @@ class TranscriptKeeper(SessionFollowers):
         return record
 
     def release(self, session: SessionIdentity, *, is_over: bool) -> None:
-        """Report the transcript of a session that has ended; the next server may continue it.
+        """Report the transcript of a session that has ended, once its finals are stored.
 
         Args:
             session: The session.
-            is_over: Whether its unfinished audio is not needed any more.
+            is_over: Whether it has ended; otherwise, the next server may continue it.
         """
         self._sessions.pop(session.id, None)
-        if is_over:
-            self._journal.abandon(session.id)
-        self.report(session)
+        if not is_over:
+            return
+        self._journal.abandon(session.id)
+        if self._events.url and not self._writer.is_full:
+            self._writer.put(_Ended(session))
 
     def miss(self, session: SessionIdentity) -> None:
         """Count the last final of a session, which took too long."""
@@ -238,11 +240,6 @@ class TranscriptKeeper(SessionFollowers):
         """Queue other speakers of a final that was queued before."""
         if not self._writer.is_full:
             self._writer.put(_Kept(session, final, is_revised=True))
-
-    def report(self, session: SessionIdentity) -> None:
-        """Report the transcript of a session that has ended, once its finals are stored."""
-        if self._events.url and not self._writer.is_full:
-            self._writer.put(_Ended(session))
 
     async def end_of(self, client: ClientId, session_id: str) -> KeptEnd:
         """Return where the transcript of a session ends, which another one continues.
