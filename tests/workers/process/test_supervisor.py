@@ -191,6 +191,5 @@ async def test_messages_go_only_to_a_worker_that_runs(folder: Path) -> None:
     async with supervised(delegate) as supervisor:
         supervisor.tell("worker-9", StopWorker())
         await poll_until(lambda: delegate.ready == 1)
-        assert supervisor.idle_since("worker-1") > 0
         supervisor.tell("worker-1", StopWorker())
         await poll_until(lambda: delegate.deaths == [("exited", 0)])

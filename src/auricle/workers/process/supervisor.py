@@ -154,10 +154,6 @@ class WorkerSupervisor:
         up = (w for w in self._workers if w.policy.state.is_up)
         return any(worker.worked_at >= moment for worker in up)
 
-    def idle_since(self, worker_id: str) -> float:
-        """Return when this worker became ready or last finished work."""
-        return next(worker.worked_at for worker in self._workers if worker.id == worker_id)
-
     def tell(self, worker_id: str, message: Message) -> None:
         """Send a message that has no answer, if this worker is running."""
         for worker in self._workers:
