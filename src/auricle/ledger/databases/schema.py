@@ -5,7 +5,7 @@ transaction with the update of the version number.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 _JOBS = (
     """
@@ -275,12 +275,7 @@ class SchemaDialect:
 
 def migrations_for(dialect: SchemaDialect) -> Migrations:
     """Return all migrations of a database."""
-    types = {
-        "serial": dialect.serial,
-        "bytes": dialect.bytes,
-        "no_bytes": dialect.no_bytes,
-        "real": dialect.real,
-    }
+    types = asdict(dialect)
 
     def written(statements: Sequence[str]) -> list[str]:
         return [statement.format_map(types) for statement in statements]
