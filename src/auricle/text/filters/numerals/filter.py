@@ -7,7 +7,7 @@ from auricle.text.filters.numerals.rules import numeral_edits
 from auricle.text.transcripts import edited_segments, with_segments
 from auricle.values.types import Segment, Transcript, Word
 
-LANGUAGE = "en"
+_LANGUAGE = "en"
 
 
 class Numerals:
@@ -22,7 +22,7 @@ class Numerals:
     ) -> tuple[str, tuple[Word, ...] | None]:
         """Return a final's text and words."""
         shown = None if words is None else tuple(words)
-        if language != LANGUAGE:
+        if language != _LANGUAGE:
             return text, shown
         if shown is not None:
             shown = edited_words(shown, numeral_edits(text_of(shown)))
@@ -34,6 +34,6 @@ class Numerals:
         """Return the transcript of a file; a number ends with its segment."""
         segments: list[Segment] = []
         for segment in transcript.segments:
-            is_english = (segment.language or transcript.language) == LANGUAGE
+            is_english = (segment.language or transcript.language) == _LANGUAGE
             segments += edited_segments([segment], numeral_edits) if is_english else [segment]
         return with_segments(transcript, segments)
