@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from auricle.protocol.framing import pack
@@ -389,6 +389,7 @@ def test_every_flush_is_answered_once_and_right_behind_the_words_before_it(
 
 
 @settings(max_examples=40)
+@example([(2.0, "flush")] * 3 + [(1.0, "flush"), (2.0, "flush")], [], [None, 0.0, None])
 @given(orders=ORDERS, fates=st.lists(FATES, max_size=40), answers=ANSWERS)
 def test_an_eager_final_is_the_final_unless_the_turn_resumes(
     orders: list[tuple[float, str]], fates: list[Fate], answers: list[Judged]

@@ -77,10 +77,14 @@ class EndRequests:
         has_more = self.intake.received_sample != self._spared_sample
         if not has_more and now < self.wake_at:
             return
-        self._spared_sample, self.wake_at = None, inf
+        self.forget_spared()
         if not has_more:
             self._end(None, now)
             self.outbox.put(self.marks.advance())
+
+    def forget_spared(self) -> None:
+        """Leave what a request has spared to the end of the session, which ends everything."""
+        self._spared_sample, self.wake_at = None, inf
 
     def _end(self, only: int | None, now: float, *, spares_onset: bool = False) -> list[Output]:
         """End the open utterances, or one channel's, after all buffered audio."""

@@ -428,6 +428,7 @@ class LiveSession:
                 self._configuration.apply(command, now)
             case Stop():
                 self.is_stopping, self._stopped_at = True, now
+                self._end_requests.forget_spared()
                 self._outbox.put_all(self.channels.receive(self._intake.finish(now), now))
                 self._outbox.put_all(each.finish(now) for each in self.channels)
                 self._warn_of_similarity(self._comparison.finish())

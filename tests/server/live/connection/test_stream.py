@@ -265,7 +265,7 @@ async def test_what_is_not_read_can_t_be_missed() -> None:
 
 
 async def test_one_that_never_reads_the_end_is_not_kept_forever() -> None:
-    async with one_line(LiveSettings(idle_timeout_s=0.05)) as line:
+    async with one_line(LiveSettings(idle_timeout_s=0.5)) as line:
         line.socket.stop_reading()
         line.socket.tell("stop")
         end = await line.ended()
