@@ -24,7 +24,7 @@ from tests.support.live_server import live_server, refusal
 
 pytestmark = [pytest.mark.process, pytest.mark.anyio]
 
-LIMIT_S = 30.0
+LIMIT_S = 120.0
 FULL = '{"error": {"code": "queue_full", "message": "It is full."}}'
 
 

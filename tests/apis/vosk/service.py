@@ -20,7 +20,7 @@ from auricle.server.access.connection_limits import LimitedListener
 from auricle.server.net.listen import open_sockets
 from tests.support.service import Live, listening, opened
 
-LIMIT_S = 30.0
+LIMIT_S = 120.0
 EOF = '{"eof" : 1}'
 CHUNK_BYTES = 3200
 """What Asterisk and FreeSWITCH send at a time."""

@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.process, pytest.mark.anyio]
 
 STEP_SAMPLES = 320
 STEP_S = 0.02
-LIMIT_S = 30.0
+LIMIT_S = 120.0
 
 
 @pytest.fixture

@@ -64,6 +64,14 @@ def test_who_does_not_come_back_loses_the_position() -> None:
     assert line.ahead_of(A, retry_s + GRACE_S + 0.1) == 1
 
 
+def test_who_comes_back_late_waits_as_a_new_client() -> None:
+    line = WaitingLine()
+    late = line.refused(A, 0) + GRACE_S + 1
+    line.refused(A, late)
+    line.refused(B, late + 1)
+    assert [line.ahead_of(waiter, late + 2) for waiter in [A, B]] == [0, 1]
+
+
 def test_those_who_do_not_come_back_are_forgotten() -> None:
     line = WaitingLine()
     line.refused(A, 0)

@@ -53,6 +53,7 @@ class WaitingLine:
 
     def refused(self, waiter: Waiter, now: float) -> float:
         """Keep the position of a client; return the time after which it should try again."""
+        self.forget_late(now)
         self._since.setdefault(waiter, now)
         if len(self._since) > MAX_WAITING:
             [(most, _)] = Counter(each.origin for each in self._since).most_common(1)
