@@ -207,7 +207,7 @@ def test_no_room_is_reported_before_anything_is_read(service: InProcess, error: 
 
 def test_while_shutting_down_new_work_is_refused(service: InProcess) -> None:
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(service.state.lifecycle, "_is_draining", True)
+        patched.setattr(service.state.lifecycle, "is_draining", True)
         assert_error(service.post(), 503, "draining")
     service.assert_works()
 
