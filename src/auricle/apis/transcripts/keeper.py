@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Protocol
 
 import anyio
 import structlog
@@ -101,36 +100,20 @@ class _Kept:
 _Change = _Kept | _Ended
 
 
-class UtteranceJournal(Protocol):
-    """Has the audio of utterances until their finals are stored."""
+class UtteranceJournal:
+    """Has the audio of utterances until their finals are stored; this one has none."""
 
     def hold(self, uid: str, utterance: int) -> None:
         """Note that the final of an utterance exists, and waits to be stored."""
-        ...
 
     def forget(self, uid: str, utterance: int) -> None:
         """Delete an utterance's audio soon: its final is stored, or never will be."""
-        ...
 
     def abandon(self, uid: str) -> None:
         """Delete the audio of a session that has ended, except where a final waits."""
-        ...
 
 
-class NoJournal:
-    """Has no audio: it is in memory only."""
-
-    def hold(self, uid: str, utterance: int) -> None:
-        """Do nothing."""
-
-    def forget(self, uid: str, utterance: int) -> None:
-        """Do nothing."""
-
-    def abandon(self, uid: str) -> None:
-        """Do nothing."""
-
-
-NO_JOURNAL = NoJournal()
+NO_JOURNAL = UtteranceJournal()
 
 
 class TranscriptKeeper(SessionFollowers):

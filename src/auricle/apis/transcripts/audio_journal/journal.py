@@ -21,7 +21,7 @@ import structlog
 from anyio import CapacityLimiter, to_thread
 
 from auricle.apis.transcripts.audio_journal.file import JournalFile, JournalHeader
-from auricle.apis.transcripts.keeper import SessionIdentity
+from auricle.apis.transcripts.keeper import SessionIdentity, UtteranceJournal
 from auricle.server.http.errors import log_unexpected
 from auricle.server.live.followers import UnfinishedAudioOf
 from auricle.server.live.session_secrets import ID_PATTERN
@@ -52,7 +52,7 @@ class LeftFile:
     path: Path
 
 
-class AudioJournal:
+class AudioJournal(UtteranceJournal):
     """The audio of open utterances; create with :meth:`open`."""
 
     def __init__(self, path: Path, lock: BinaryIO, left: list[LeftFile]) -> None:
