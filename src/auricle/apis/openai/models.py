@@ -66,14 +66,16 @@ def routes(service: Service) -> APIRouter:
 
 def _data_flow(service: Service) -> DataFlow:
     ledger = service.settings.ledger
-    audio, database = ledger.audio_url, ledger.database_url
+    job_audio = database = "server"
+    if (audio_url := ledger.audio_url) is not None:
+        job_audio = audio_at(audio_url).schemes[0]
+    if (database_url := ledger.database_url) is not None:
+        database = database_at(database_url.get_secret_value()).schemes[0]
     is_remote = service.recognition.has_remote_recognisers
     return {
         "recognition": "recognisers" if is_remote else "server",
-        "job_audio": "server" if audio is None else audio_at(audio).schemes[0],
-        "database": "server"
-        if database is None
-        else database_at(database.get_secret_value()).schemes[0],
+        "job_audio": job_audio,
+        "database": database,
         "keeps_transcripts": service.jobs.keeps_results,
     }
 
