@@ -138,6 +138,13 @@ def _defaults(section: type[S]) -> S:
     return section()
 
 
+@functools.cache
+def _unlearned(live: LiveSettings | None) -> LiveSettings:
+    """Fix the number of speakers: a busy machine, whose finals are late, would learn to refuse."""
+    live = live or LiveSettings()
+    return live.model_copy(update={"live_speakers": live.live_speakers or live.max_sessions})
+
+
 @asynccontextmanager
 async def opened(
     spool_dir: Path,
@@ -149,16 +156,20 @@ async def opened(
     transcriber: FakeTranscriber | None = None,
     workers: OptionalWorkers = NO_OPTIONAL_WORKERS,
     is_remote: bool = False,
+    learns: bool = False,
     **settings: Any,
 ) -> AsyncIterator[FakeService]:
-    """Open the whole application on fakes; nothing serves it yet."""
+    """Open the whole application on fakes; nothing serves it yet.
+
+    ``learns`` is whether it learns how many speakers the machine holds, as servers do.
+    """
     transcriber, decoder = transcriber or FakeTranscriber(), FakeDecoder()
     server = ServerSettings(spool_dir=spool_dir, **settings)
     if ledger is None:
         ledger = LedgerSettings(state_dir=own_state(spool_dir))
     whole = Settings(
         server=server,
-        live=live or _defaults(LiveSettings),
+        live=live or _defaults(LiveSettings) if learns else _unlearned(live),
         ledger=ledger,
         model=model or _defaults(ModelSettings),
         worker=worker or _defaults(WorkerSettings),

@@ -91,7 +91,7 @@ def test_a_gateway_serves_with_the_recognisers_of_others(tmp_path: Path) -> None
         report = health(url)
         assert (report["model"], report["jobs"]["done"]) == ("scripted", 1)
         assert report["queue"]["max_audio_s"] == 600
-        assert metric(url, 'auricle_workers{pool="asr",state="ready"}') == 2
+        until(lambda: metric(url, 'auricle_workers{pool="asr",state="ready"}') == 2)
         assert metric(url, 'auricle_worker_jobs_total{outcome="done"}') == 1
         assert httpx2.get(f"{url}/readyz").status_code == 200
 

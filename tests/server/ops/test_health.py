@@ -108,9 +108,9 @@ def test_health_reports_workers_queue_and_jobs(service: InProcess) -> None:
     assert body["sessions"] == {"connected": 0, "waiting": 0, "max": 1000}
     assert body["live"] == {
         "speakers": 0.0,
-        "capacity": 12.0,
+        "capacity": 1000,
         "learned": False,
-        "fixed": False,
+        "fixed": True,
         "late": False,
         "waiting_clients": 0,
     }

@@ -61,10 +61,13 @@ async def test_each_session_holds_a_reservation_until_it_is_over(service: Live) 
     await poll_until(lambda: not service.transcriber.reserved)
 
 
-async def test_health_and_metrics_report_sessions(service: Live) -> None:
+async def test_health_and_metrics_report_sessions(tmp_path: Path) -> None:
     import httpx2
 
-    async with started(service, format="opus", seq=1) as (caller, _):
+    async with (
+        live(tmp_path, learns=True) as service,
+        started(service, format="opus", seq=1) as (caller, _),
+    ):
         await caller.send(framed(PACKETS[:1], 0))
         registry = service.state.metrics.registry
         delays = "auricle_live_node_delay_seconds_count"
