@@ -46,5 +46,5 @@ def test_live_finals_have_words(url: str) -> None:
         live.send('{"type": "CloseStream"}')
         events = [json.loads(message) for message in live]
     finals = [event for event in events if event["type"] == "Results" and event["is_final"]]
-    heard = [word for event in finals for word in event["channel"]["alternatives"][0]["words"]]
-    assert words(" ".join(word["word"] for word in heard)) == words(FELLOW.text)
+    spoken = [word for event in finals for word in event["channel"]["alternatives"][0]["words"]]
+    assert words(" ".join(word["word"] for word in spoken)) == words(FELLOW.text)

@@ -54,7 +54,7 @@ def engine(direct: WhisperModel) -> FasterWhisperEngine:
     return FasterWhisperEngine(direct)
 
 
-def hear(engine: FasterWhisperEngine, pcm: Pcm16, **options: object) -> Transcript:
+def transcribed(engine: FasterWhisperEngine, pcm: Pcm16, **options: object) -> Transcript:
     job = Job(JobId("a"), pcm, Options(**options))  # type: ignore[arg-type]  # as above
     (result,) = engine.transcribe([job])
     assert not isinstance(result, AudioError)
@@ -71,12 +71,12 @@ def test_the_text_is_what_faster_whisper_gives(
     samples = clip.pcm.astype(np.float32) / 32768
     segments, info = direct.transcribe(samples, beam_size=beam_size)
     expected = "".join(segment.text for segment in segments).strip()
-    heard = hear(engine, clip.pcm, beam_size=beam_size)
-    assert heard.text == expected
-    assert words(heard.text) == words(clip.text)
-    assert heard.language == info.language == "en"
-    assert heard.language_probability == pytest.approx(info.language_probability)
-    assert heard.duration_samples == clip.samples
+    transcript = transcribed(engine, clip.pcm, beam_size=beam_size)
+    assert transcript.text == expected
+    assert words(transcript.text) == words(clip.text)
+    assert transcript.language == info.language == "en"
+    assert transcript.language_probability == pytest.approx(info.language_probability)
+    assert transcript.duration_samples == clip.samples
 
 
 @pytest.mark.slow
@@ -87,8 +87,8 @@ def test_a_batch_gives_each_job_what_it_gets_alone(engine: FasterWhisperEngine) 
 
 
 def test_words_have_times_in_order_inside_of_the_job(engine: FasterWhisperEngine) -> None:
-    heard = hear(engine, FELLOW.pcm, word_timestamps=True)
-    found = [word for segment in heard.segments for word in segment.words or ()]
+    transcript = transcribed(engine, FELLOW.pcm, word_timestamps=True)
+    found = [word for segment in transcript.segments for word in segment.words or ()]
     assert words("".join(word.text for word in found)) == words(FELLOW.text)
     edges = [edge for word in found for edge in (word.start_sample, word.end_sample)]
     assert edges == sorted(edges)
@@ -99,21 +99,21 @@ def test_words_have_times_in_order_inside_of_the_job(engine: FasterWhisperEngine
 
 
 def test_segments_never_end_after_the_job(engine: FasterWhisperEngine) -> None:
-    heard = hear(engine, FELLOW.pcm[:40_000], beam_size=1)
-    assert heard.segments
-    assert all(0 <= s.start_sample <= s.end_sample <= 40_000 for s in heard.segments)
-    assert all(segment.words is None for segment in heard.segments)
+    transcript = transcribed(engine, FELLOW.pcm[:40_000], beam_size=1)
+    assert transcript.segments
+    assert all(0 <= s.start_sample <= s.end_sample <= 40_000 for s in transcript.segments)
+    assert all(segment.words is None for segment in transcript.segments)
 
 
 def test_a_given_language_is_used_as_it_is(engine: FasterWhisperEngine) -> None:
-    heard = hear(engine, SHORT.pcm, language="de", beam_size=1)
-    assert (heard.language, heard.language_probability) == ("de", 1.0)
+    transcript = transcribed(engine, SHORT.pcm, language="de", beam_size=1)
+    assert (transcript.language, transcript.language_probability) == ("de", 1.0)
 
 
 @pytest.mark.slow
 def test_translation_goes_to_english(engine: FasterWhisperEngine) -> None:
-    german = hear(engine, SHORT.pcm, language="de", beam_size=1)
-    english = hear(engine, SHORT.pcm, language="de", task=Task.TRANSLATE, beam_size=1)
+    german = transcribed(engine, SHORT.pcm, language="de", beam_size=1)
+    english = transcribed(engine, SHORT.pcm, language="de", task=Task.TRANSLATE, beam_size=1)
     assert "train" in english.text.lower()
     assert german.text != english.text
 
@@ -130,7 +130,7 @@ def test_prompt_and_hotwords_reach_the_model(
         condition_on_previous_text=False,
     )
     expected = "".join(segment.text for segment in segments).strip()
-    prompted = hear(
+    prompted = transcribed(
         engine,
         SHORT.pcm,
         beam_size=1,
@@ -138,21 +138,21 @@ def test_prompt_and_hotwords_reach_the_model(
         hotwords=("Trane", "Coltrane"),
     )
     assert prompted.text == expected
-    assert prompted.text != hear(engine, SHORT.pcm, beam_size=1).text
+    assert prompted.text != transcribed(engine, SHORT.pcm, beam_size=1).text
 
 
 def test_the_factory_loads_and_warms_up() -> None:
     engine = load(engine_settings())
     engine.warm_up()
-    heard = hear(engine, SHORT.pcm, language="en", beam_size=1)
-    assert words(heard.text) == words(SHORT.text)
+    transcript = transcribed(engine, SHORT.pcm, language="en", beam_size=1)
+    assert words(transcript.text) == words(SHORT.text)
 
 
 @pytest.mark.parametrize("samples", [1, 160, 401])
 def test_the_shortest_jobs_are_answered(engine: FasterWhisperEngine, samples: int) -> None:
-    heard = hear(engine, np.zeros(samples, np.int16), language="en", beam_size=1)
-    assert heard.duration_samples == samples
-    assert all(segment.end_sample <= samples for segment in heard.segments)
+    transcript = transcribed(engine, np.zeros(samples, np.int16), language="en", beam_size=1)
+    assert transcript.duration_samples == samples
+    assert all(segment.end_sample <= samples for segment in transcript.segments)
 
 
 @pytest.mark.parametrize("model", ["/no/such/model", "tiny"])

@@ -69,7 +69,7 @@ def job(pcm: Pcm16, options: Options = GREEDY, name: str = "a") -> Job:
     return Job(JobId(name), pcm, options)
 
 
-def hear(engine: ShortWindowEngine, pcm: Pcm16, options: Options = GREEDY) -> Transcript:
+def transcribed(engine: ShortWindowEngine, pcm: Pcm16, options: Options = GREEDY) -> Transcript:
     (result,) = engine.transcribe([job(pcm, options)])
     assert isinstance(result, Transcript)
     return result
@@ -101,13 +101,13 @@ def test_speech_is_transcribed_word_for_word(
     engine: ShortWindowEngine, clip: object, beam_size: int
 ) -> None:
     assert clip in (FELLOW, SHORT, PAIR)
-    heard = hear(engine, clip.pcm, replace(GREEDY, beam_size=beam_size))
-    assert words(heard.text) == words(clip.text)
+    transcript = transcribed(engine, clip.pcm, replace(GREEDY, beam_size=beam_size))
+    assert words(transcript.text) == words(clip.text)
 
 
 def test_a_short_utterance_takes_the_shortest_window(backend: WhisperBackend) -> None:
     engine = ShortWindowEngine(backend)
-    hear(engine, SHORT.pcm)
+    transcribed(engine, SHORT.pcm)
     least = ShortWindowPolicy().window.classes[0]
     assert engine.counts == EngineCounts(windows=1, encoded_frames=least)
 
@@ -149,10 +149,10 @@ def test_jobs_of_any_options_can_be_given_together(engine: ShortWindowEngine) ->
 
 
 def test_the_language_is_detected_or_taken_as_given(engine: ShortWindowEngine) -> None:
-    detected = hear(engine, FELLOW.pcm, replace(GREEDY, language=None))
+    detected = transcribed(engine, FELLOW.pcm, replace(GREEDY, language=None))
     assert detected.language == "en"
     assert 0.5 < detected.language_probability <= 1
-    given = hear(engine, FELLOW.pcm, GREEDY)
+    given = transcribed(engine, FELLOW.pcm, GREEDY)
     assert (given.language, given.language_probability) == ("en", 1.0)
 
 
@@ -165,31 +165,31 @@ def test_a_language_without_a_token_is_the_inputs_fault(engine: ShortWindowEngin
 def test_words_have_times_and_the_tokens_that_a_prefix_is_made_of(
     engine: ShortWindowEngine,
 ) -> None:
-    heard = hear(engine, FELLOW.pcm, replace(GREEDY, word_timestamps=True))
-    found = [word for segment in heard.segments for word in segment.words or ()]
-    assert "".join(word.text for word in found).strip() == heard.text
+    transcript = transcribed(engine, FELLOW.pcm, replace(GREEDY, word_timestamps=True))
+    found = [word for segment in transcript.segments for word in segment.words or ()]
+    assert "".join(word.text for word in found).strip() == transcript.text
     times = [time for word in found for time in (word.start_sample, word.end_sample)]
     assert times == sorted(times)
     assert times[-1] <= FELLOW.pcm.size
     prefix = tuple(token for word in found[:5] for token in word.tokens)
-    again = hear(engine, FELLOW.pcm, replace(GREEDY, prefix_tokens=prefix))
-    assert again.text == heard.text
+    again = transcribed(engine, FELLOW.pcm, replace(GREEDY, prefix_tokens=prefix))
+    assert again.text == transcript.text
 
 
 def test_a_piece_is_cut_into_sentences_with_their_own_times(engine: ShortWindowEngine) -> None:
     options = Options(language="en", is_chunk=True)
-    heard = hear(engine, PAIR.pcm, options)
-    assert [words(each.text) for each in heard.segments] == [
+    transcript = transcribed(engine, PAIR.pcm, options)
+    assert [words(each.text) for each in transcript.segments] == [
         words("Please close the window."),
         words("Dinner is on the table."),
     ]
-    first, second = heard.segments
+    first, second = transcript.segments
     assert first.words is None
     assert first.start_sample < 8_000
     assert first.end_sample < second.start_sample  # the pause belongs to neither
     assert second.end_sample <= PAIR.pcm.size
-    with_words = hear(engine, PAIR.pcm, replace(options, word_timestamps=True))
-    assert [replace(each, words=None) for each in with_words.segments] == list(heard.segments)
+    with_words = transcribed(engine, PAIR.pcm, replace(options, word_timestamps=True))
+    assert [replace(each, words=None) for each in with_words.segments] == list(transcript.segments)
     assert with_words.segments[1].words
 
 
@@ -197,9 +197,11 @@ def test_a_pieces_text_is_the_same_without_the_times_of_its_sentences(
     engine: ShortWindowEngine,
 ) -> None:
     options = Options(language="en", is_chunk=True, sentence_times=False)
-    heard = hear(engine, PAIR.pcm, options)
-    assert all(segment.words is None for segment in heard.segments)
-    assert heard.text == hear(engine, PAIR.pcm, replace(options, sentence_times=True)).text
+    transcript = transcribed(engine, PAIR.pcm, options)
+    assert all(segment.words is None for segment in transcript.segments)
+    assert (
+        transcript.text == transcribed(engine, PAIR.pcm, replace(options, sentence_times=True)).text
+    )
 
 
 def test_a_pieces_text_and_times_do_not_depend_on_its_neighbours(engine: ShortWindowEngine) -> None:
@@ -214,18 +216,18 @@ def test_a_pieces_text_and_times_do_not_depend_on_its_neighbours(engine: ShortWi
 def test_greedy_pieces_are_decoded_like_any_other_job_and_cut_at_sentences(
     engine: ShortWindowEngine,
 ) -> None:
-    heard = hear(engine, FELLOW.pcm, replace(GREEDY, is_chunk=True))
-    assert heard.text == hear(engine, FELLOW.pcm).text
-    assert all(each.text.strip()[-1] in ".?!" for each in heard.segments)
+    transcript = transcribed(engine, FELLOW.pcm, replace(GREEDY, is_chunk=True))
+    assert transcript.text == transcribed(engine, FELLOW.pcm).text
+    assert all(each.text.strip()[-1] in ".?!" for each in transcript.segments)
 
 
 def test_a_prefix_is_kept_as_long_as_no_guard_doubts_it(backend: WhisperBackend) -> None:
     prefix = tuple(backend.tokenizer("en", Task.TRANSCRIBE).encode(" But so my"))
     options = replace(GREEDY, prefix_tokens=prefix)
     trusting = ShortWindowEngine(backend)
-    assert hear(trusting, FELLOW.pcm, options).text.startswith("But so my")
+    assert transcribed(trusting, FELLOW.pcm, options).text.startswith("But so my")
     doubting = engine_that_doubts(backend)
-    assert hear(doubting, FELLOW.pcm, options).text.startswith("And so my")
+    assert transcribed(doubting, FELLOW.pcm, options).text.startswith("And so my")
 
 
 def engine_that_doubts(backend: WhisperBackend) -> ShortWindowEngine:
@@ -247,9 +249,9 @@ def test_what_the_short_window_leaves_in_doubt_is_decoded_whole_once(
 
 def test_an_unlikely_partial_is_not_decoded_again(backend: WhisperBackend) -> None:
     engine = engine_that_doubts(backend)
-    heard = hear(engine, FELLOW.pcm, replace(GREEDY, is_partial=True))
+    transcript = transcribed(engine, FELLOW.pcm, replace(GREEDY, is_partial=True))
     assert engine.counts.fallbacks == 0
-    assert words(heard.text) == words(FELLOW.text)
+    assert words(transcript.text) == words(FELLOW.text)
 
 
 def test_what_the_full_window_leaves_in_doubt_goes_down_the_ladder(
@@ -257,9 +259,9 @@ def test_what_the_full_window_leaves_in_doubt_goes_down_the_ladder(
 ) -> None:
     policy = ShortWindowPolicy(guard=GuardPolicy(short_min_logprob=0.0, full_min_logprob=0.0))
     engine = ShortWindowEngine(backend, policy)
-    heard = hear(engine, SHORT.pcm)
+    transcript = transcribed(engine, SHORT.pcm)
     assert engine.counts.sampled == 1
-    assert words(heard.text) == words(SHORT.text)
+    assert words(transcript.text) == words(SHORT.text)
 
 
 def sampled(backend: WhisperBackend, monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, int]]:
@@ -284,7 +286,7 @@ def test_sampling_is_bounded_in_attempts_and_in_tokens(
 ) -> None:
     calls = sampled(backend, monkeypatch)
     engine = ShortWindowEngine(backend, ShortWindowPolicy(guard=NEVER_GOOD))
-    hear(engine, SHORT.pcm)
+    transcribed(engine, SHORT.pcm)
     shortest = ShortWindowPolicy().window.classes[0] - ShortWindowPolicy().window.tail_frames
     most = ShortWindowPolicy().tokens.tokens_for(shortest)
     assert [temperature for temperature, _ in calls] == list(NEVER_GOOD.temperatures)
@@ -298,7 +300,7 @@ def test_a_machine_that_takes_long_for_a_sample_takes_no_other(
 ) -> None:
     calls = sampled(backend, monkeypatch)
     guard = replace(NEVER_GOOD, max_sampling_s=1e-9)
-    hear(ShortWindowEngine(backend, ShortWindowPolicy(guard=guard)), SHORT.pcm)
+    transcribed(ShortWindowEngine(backend, ShortWindowPolicy(guard=guard)), SHORT.pcm)
     assert not calls
 
 
@@ -308,8 +310,8 @@ def test_a_partial_is_never_sampled(
     calls = sampled(backend, monkeypatch)
     guard = replace(NEVER_GOOD, max_compression_ratio=0.0)  # everything loops
     engine = ShortWindowEngine(backend, ShortWindowPolicy(guard=guard))
-    heard = hear(engine, SHORT.pcm, replace(GREEDY, is_partial=True))
-    assert (calls, engine.counts.sampled, heard.text) == ([], 0, "")
+    transcript = transcribed(engine, SHORT.pcm, replace(GREEDY, is_partial=True))
+    assert (calls, engine.counts.sampled, transcript.text) == ([], 0, "")
 
 
 def test_a_wrong_language_is_reported_and_not_tried_again(
@@ -317,9 +319,11 @@ def test_a_wrong_language_is_reported_and_not_tried_again(
 ) -> None:
     calls = sampled(backend, monkeypatch)
     engine = ShortWindowEngine(backend)
-    heard = hear(engine, FELLOW.pcm, replace(GREEDY, language="de", strict_language=True))
-    assert heard.language == "de"
-    assert 0 < heard.language_probability < IMPROBABLE_LANGUAGE
+    transcript = transcribed(
+        engine, FELLOW.pcm, replace(GREEDY, language="de", strict_language=True)
+    )
+    assert transcript.language == "de"
+    assert 0 < transcript.language_probability < IMPROBABLE_LANGUAGE
     assert (calls, engine.counts.fallbacks, engine.counts.foreign) == ([], 0, 1)
 
 
@@ -328,10 +332,10 @@ def test_speech_in_another_language_than_requested_is_transcribed_as_spoken(
     backend: WhisperBackend, language: str
 ) -> None:
     engine = ShortWindowEngine(backend)
-    heard = hear(engine, PAIR.pcm, replace(GREEDY, language=language))
-    assert words(heard.text) == words(PAIR.text)
-    assert heard.language == "en"
-    assert heard.language_probability > 0.5
+    transcript = transcribed(engine, PAIR.pcm, replace(GREEDY, language=language))
+    assert words(transcript.text) == words(PAIR.text)
+    assert transcript.language == "en"
+    assert transcript.language_probability > 0.5
     assert (engine.counts.spoken, engine.counts.foreign) == (1, 0)
 
 
@@ -344,9 +348,9 @@ def test_text_that_looks_sound_but_has_the_letters_of_another_language_is_compar
     engine: ShortWindowEngine, clip: Clip, language: str
 ) -> None:
     options = replace(GREEDY, language=language)
-    heard = hear(engine, clip.pcm, options)
-    assert (words(heard.text), heard.language) == (words(clip.text), "en")
-    strict = hear(engine, clip.pcm, replace(options, strict_language=True))
+    transcript = transcribed(engine, clip.pcm, options)
+    assert (words(transcript.text), transcript.language) == (words(clip.text), "en")
+    strict = transcribed(engine, clip.pcm, replace(options, strict_language=True))
     assert strict.language == language
     assert 0 < strict.language_probability < IMPROBABLE_LANGUAGE
 
@@ -356,7 +360,7 @@ def test_the_language_of_a_translation_s_letters_is_not_compared(
 ) -> None:
     options = replace(GREEDY, language="zh", task=Task.TRANSLATE)
     compared = comparisons(backend, monkeypatch)
-    assert hear(ShortWindowEngine(backend), FELLOW.pcm, options).language == "zh"
+    assert transcribed(ShortWindowEngine(backend), FELLOW.pcm, options).language == "zh"
     assert not compared
 
 
@@ -366,7 +370,7 @@ def test_speech_in_the_letters_of_its_language_is_not_compared(
     compared = comparisons(backend, monkeypatch)
     engine = ShortWindowEngine(backend)
     for clip in (FELLOW, SHORT):  # greedy decoding doubts the other one
-        hear(engine, clip.pcm)
+        transcribed(engine, clip.pcm)
     assert not compared
 
 
@@ -393,61 +397,65 @@ def test_a_job_in_another_language_does_not_change_the_others_of_its_batch(
 
 def test_noise_has_no_text_in_any_language(engine: ShortWindowEngine) -> None:
     for language in ("ja", "en"):
-        heard = hear(engine, noise(4, 300), replace(GREEDY, language=language))
-        assert (heard.text, heard.language) == ("", language)
+        transcript = transcribed(engine, noise(4, 300), replace(GREEDY, language=language))
+        assert (transcript.text, transcript.language) == ("", language)
 
 
 def test_doubtful_speech_in_the_right_language_is_tried_again(backend: WhisperBackend) -> None:
     engine = engine_that_doubts(backend)
-    heard = hear(engine, FELLOW.pcm)
-    assert (heard.language_probability, engine.counts.fallbacks) == (1.0, 1)
+    transcript = transcribed(engine, FELLOW.pcm)
+    assert (transcript.language_probability, engine.counts.fallbacks) == (1.0, 1)
     assert engine.counts.foreign == 0
 
 
 def test_what_loops_in_another_language_has_no_text(backend: WhisperBackend) -> None:
     guard = GuardPolicy(max_compression_ratio=0.0)
     engine = ShortWindowEngine(backend, ShortWindowPolicy(guard=guard))
-    heard = hear(engine, FELLOW.pcm, replace(GREEDY, language="ja", strict_language=True))
-    assert (heard.text, engine.counts.foreign) == ("", 1)
-    assert 0 < heard.language_probability < IMPROBABLE_LANGUAGE
+    transcript = transcribed(
+        engine, FELLOW.pcm, replace(GREEDY, language="ja", strict_language=True)
+    )
+    assert (transcript.text, engine.counts.foreign) == ("", 1)
+    assert 0 < transcript.language_probability < IMPROBABLE_LANGUAGE
 
 
 def test_speech_that_ends_early_in_a_long_window_is_followed_to_its_end(
     engine: ShortWindowEngine,
 ) -> None:
     pcm = np.concatenate([FELLOW.pcm, silence(3), PAIR.pcm, silence(3), FELLOW.pcm])
-    heard = hear(engine, pcm, replace(GREEDY, word_timestamps=True))
-    assert words(heard.text) == words(f"{FELLOW.text} {PAIR.text} {FELLOW.text}")
-    ordered = [segment.start_sample for segment in heard.segments]
+    transcript = transcribed(engine, pcm, replace(GREEDY, word_timestamps=True))
+    assert words(transcript.text) == words(f"{FELLOW.text} {PAIR.text} {FELLOW.text}")
+    ordered = [segment.start_sample for segment in transcript.segments]
     assert ordered == sorted(ordered)
 
 
 @pytest.mark.parametrize("seconds", [0.0001, 0.05, 0.5, 3])
 def test_silence_of_any_length_has_no_text(engine: ShortWindowEngine, seconds: float) -> None:
-    heard = hear(engine, silence(max(seconds, 1 / 16_000)))
-    assert heard.text == ""
-    assert heard.segments == ()
+    transcript = transcribed(engine, silence(max(seconds, 1 / 16_000)))
+    assert transcript.text == ""
+    assert transcript.segments == ()
 
 
 def test_segments_lie_inside_of_the_audio(engine: ShortWindowEngine) -> None:
-    heard = hear(engine, FELLOW.pcm[: 2 * 16_000])
+    transcript = transcribed(engine, FELLOW.pcm[: 2 * 16_000])
 
     def is_inside(segment: Segment) -> bool:
         return 0 <= segment.start_sample < segment.end_sample <= 2 * 16_000
 
-    assert all(map(is_inside, heard.segments))
-    assert heard.duration_samples == 2 * 16_000
+    assert all(map(is_inside, transcript.segments))
+    assert transcript.duration_samples == 2 * 16_000
 
 
 def test_many_hot_words_do_not_suppress_the_text(engine: ShortWindowEngine) -> None:
     hotwords = tuple(f"Wort{i}" for i in range(400))  # behind these the model says nothing at all
     for language in ("en", None):
         options = Options(language, hotwords=hotwords)
-        assert words(hear(engine, SHORT.pcm, options).text) == words(SHORT.text)
+        assert words(transcribed(engine, SHORT.pcm, options).text) == words(SHORT.text)
 
 
 def test_a_prompt_sets_the_spelling(engine: ShortWindowEngine) -> None:
-    prompted = hear(engine, SHORT.pcm, replace(GREEDY, initial_prompt="THE BUS LEAVES AT TEN."))
+    prompted = transcribed(
+        engine, SHORT.pcm, replace(GREEDY, initial_prompt="THE BUS LEAVES AT TEN.")
+    )
     assert words(prompted.text) == words(SHORT.text)
 
 
@@ -461,7 +469,7 @@ def test_no_sentence_is_added_after_the_last_word_of_a_piece(
 ) -> None:
     (piece,) = find_chunks(coded(FELLOW.pcm, bitrate_bps=40_000))
     options = Options("en", beam_size=5, is_chunk=True, sentence_times=sentence_times)
-    assert words(hear(engine, piece.pcm, options).text) == words(FELLOW.text)
+    assert words(transcribed(engine, piece.pcm, options).text) == words(FELLOW.text)
 
 
 def coded(pcm: Pcm16, bitrate_bps: int) -> Pcm16:
@@ -482,20 +490,20 @@ def test_a_doubtful_chunk_is_first_decoded_with_beams_in_the_same_window(
     pcm = FELLOW.pcm[start_s * 16_000 :]
     greedy, beams = (replace(GREEDY, is_chunk=True, beam_size=size) for size in (1, 5))
     engine = ShortWindowEngine(backend)
-    low, high = (hear(engine, pcm, each).segments[0].avg_logprob for each in (greedy, beams))
+    low, high = (transcribed(engine, pcm, each).segments[0].avg_logprob for each in (greedy, beams))
     assert low < high
     doubting = ShortWindowEngine(
         backend, ShortWindowPolicy(guard=GuardPolicy(short_min_logprob=(low + high) / 2))
     )
-    heard = hear(doubting, pcm, greedy)
+    transcript = transcribed(doubting, pcm, greedy)
     assert (doubting.counts.beamed, doubting.counts.fallbacks) == (1, 0)
-    assert heard.text == hear(engine, pcm, beams).text
+    assert transcript.text == transcribed(engine, pcm, beams).text
 
 
 def test_what_beams_leave_in_doubt_is_decoded_whole(backend: WhisperBackend) -> None:
     engine = engine_that_doubts(backend)
-    heard = hear(engine, SHORT.pcm, replace(GREEDY, is_chunk=True))
+    transcript = transcribed(engine, SHORT.pcm, replace(GREEDY, is_chunk=True))
     assert (engine.counts.beamed, engine.counts.fallbacks) == (1, 1)
-    assert words(heard.text) == words(SHORT.text)
-    hear(engine, SHORT.pcm, replace(GREEDY, is_chunk=True, beam_size=5))
+    assert words(transcript.text) == words(SHORT.text)
+    transcribed(engine, SHORT.pcm, replace(GREEDY, is_chunk=True, beam_size=5))
     assert engine.counts.beamed == 1

@@ -31,8 +31,8 @@ def turns(query: str = "") -> Turns:
 
 def tell(one: Turns, *events: TurnEvent) -> list[tuple[str, str]]:
     """Return the name and the text of each message."""
-    told = [message for event in events for message in one.messages_of(event)]
-    return [(message["event"], message["transcript"]) for message in told]
+    messages = [message for event in events for message in one.messages_of(event)]
+    return [(message["event"], message["transcript"]) for message in messages]
 
 
 def words(text: str, start: int = 16_000) -> tuple[Word, ...]:
@@ -276,8 +276,8 @@ def test_a_final_without_word_times_has_approximate_ones() -> None:
 
 def test_numbers_are_written_in_digits_and_so_are_their_words() -> None:
     one = turns("numerals=true")
-    told = tell(one, STARTED, partial("Room twenty five"), eager("Room twenty five."), ENDED)
-    assert told == [
+    messages = tell(one, STARTED, partial("Room twenty five"), eager("Room twenty five."), ENDED)
+    assert messages == [
         ("StartOfTurn", "Room 25"),
         ("EagerEndOfTurn", "Room 25."),
     ]

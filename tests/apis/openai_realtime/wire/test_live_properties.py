@@ -27,12 +27,12 @@ def test_every_word_is_reported_once_and_every_flush_answered(
     words = [event.text for event in events if isinstance(event, Final) and event.text]
     flushes = [what for _, what in orders].count("flush")
     realtime = RealtimeDialect("name", RealtimeConfig(turn_detection=None))
-    told = [message for event in events for message in map(json.loads, realtime.encode(event))]
-    told += map(json.loads, realtime.closing_messages(End("done", 1000)).texts)
+    messages = [message for event in events for message in map(json.loads, realtime.encode(event))]
+    messages += map(json.loads, realtime.closing_messages(End("done", 1000)).texts)
     ids: dict[str, list[str]] = {"committed": [], "completed": []}
     deltas: dict[str, str] = {}
     said: list[str] = []
-    for message in told:
+    for message in messages:
         verb = message["type"].rpartition(".")[2]
         if verb in ids:
             ids[verb].append(message["item_id"])
