@@ -386,13 +386,13 @@ class ShortWindowEngine:
             attempt = best_of(window.attempts, guard)
             return attempt, Verdict.SILENT if is_looping(attempt, guard) else Verdict.ACCEPT
         self.counts.sampled += 1
-        prompt, new_tokens = window.next_prompt, self._sampled_tokens(window)
+        new_tokens = self._sampled_tokens(window)
         give_up_at = time.monotonic() + guard.max_sampling_s
         for temperature in guard.temperatures:
             if time.monotonic() >= give_up_at:
                 break
             hypothesis = self._backend.sample(
-                encoded, prompt, temperature, guard.samples_a_temperature, new_tokens
+                encoded, window.next_prompt, temperature, guard.samples_a_temperature, new_tokens
             )
             attempt = self._attempt(window, hypothesis, temperature, new_tokens)
             window.attempts.append(attempt)
