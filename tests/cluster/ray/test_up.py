@@ -199,10 +199,10 @@ async def test_what_is_too_much_is_refused_with_a_retry_time(tmp_path: Path) -> 
     gate.touch()
     with cluster_up(tmp_path, replicas=1, ray_ingress_replicas=1, queue_audio_s=10) as running:
         async with gateway(running.url, ready=1, key=KEY) as remote:
-            asked = [
-                asyncio.ensure_future(remote.transcribe(job(f"scripted:hold:{gate}", 2)))
-                for _ in range(12)
-            ]
+            script = f"scripted:hold:{gate}"
+            asked = [asyncio.ensure_future(remote.transcribe(job(script, 2)))]
+            await poll_until(lambda: remote.stats().queue.running_jobs == 1, "a job that runs")
+            asked += [asyncio.ensure_future(remote.transcribe(job(script, 2))) for _ in range(11)]
             await poll_until(lambda: sum(one.done() for one in asked) >= 6, "refusals")
             gate.unlink()
             ended = await asyncio.gather(*asked, return_exceptions=True)
