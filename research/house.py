@@ -24,6 +24,7 @@ ROOT = Path(__file__).parents[1]
 CORE: dict[str, set[str]] = {
     "apis": {"native", "openai"},
     "engines": {"whisper", "pull"},
+    "files": set(),
     "ledger/audio": set(),
     "ledger/databases": set(),
     "text/filters": set(),

@@ -17,11 +17,13 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+from auricle.audio.g711 import mulaw_to_pcm16
 from research.house import House
 from tests.support.clips import CLIPS, words
 from tests.support.command import LIMIT_S, ROOT, environment, started_at
 from tests.support.model import CACHE_DIR, bundled_model
 from tests.support.poll import wait_until
+from tests.support.telephone import call_of, companded, wav_of
 
 pytestmark = pytest.mark.model
 
@@ -194,6 +196,26 @@ def test_a_request_for_a_missing_text_filter_is_refused(copy: Copy) -> None:
     if answer_to("")[0] != 404:  # an API with this path is there
         assert answer_to("redact=pci") == expected["redaction"]
         assert answer_to("numerals=true") == expected["numerals"]
+
+
+def test_channels_are_transcribed_apart_or_refused(copy: Copy) -> None:
+    call = companded(call_of((0.0, CLIP.pcm), (0.0, CLIP.pcm[:0])), mulaw_to_pcm16)
+    call = wav_of(call, channels=2)
+    find = "from auricle.files.registry import METHODS; print(*METHODS)"
+    can_separate = "channels" in copy.run("-c", find).split()
+    expected = (200, None) if can_separate else (400, "unsupported_option")
+    answer = httpx2.post(
+        f"{copy.url}/utterance?multichannel=true",
+        content=call,
+        headers={"content-type": "audio/wav"},
+        timeout=LIMIT_S,
+    )
+    assert (answer.status_code, answer.json().get("error", {}).get("code")) == expected
+    if can_separate:
+        assert {each["channel"] for each in answer.json()["segments"]} == {0}
+    answer = httpx2.post(f"{copy.url}/v1/listen?multichannel=true", content=call, timeout=LIMIT_S)
+    if answer.status_code != 404:  # an API with this path is there
+        assert (answer.status_code, answer.json().get("code")) == expected
 
 
 def test_clients_learn_whether_transcripts_are_kept(copy: Copy) -> None:

@@ -27,6 +27,7 @@ from auricle.apis.deepgram.wire.query import (
 from auricle.apis.deepgram.wire.results import AcceptedBody, FileBody, FileResponse, Metadata
 from auricle.audio.g711 import alaw_to_pcm16, mulaw_to_pcm16
 from auricle.files.assemble import FileTranscript
+from auricle.files.registry import method_of
 from auricle.protocol.ignored import warning_headers
 from auricle.server.access.admission import estimate_s
 from auricle.server.http.body import check_length, media_type
@@ -90,6 +91,7 @@ def _check(request: Request, query: Listen) -> None:
         raise BadRequest("This server fetches no URLs; send the audio itself as the body.")
     if query.encoding == OPUS:
         raise BadRequest("Raw Opus packets have no boundaries in a file; send Ogg or WebM.")
+    method_of(is_multichannel=query.is_multichannel)
 
 
 async def _answer(context: UploadContext, query: Listen) -> Response:

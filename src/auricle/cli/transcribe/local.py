@@ -15,14 +15,13 @@ from auricle.cli.transcribe.recogniser import RecogniserRequest
 from auricle.config.settings import Settings
 from auricle.engines.models import ModelTable
 from auricle.engines.placement import prepare
-from auricle.files.channels import transcribe_channels
 from auricle.files.fair_semaphore import FairSemaphore
+from auricle.files.registry import method_of
 from auricle.files.transcribe import (
     FileProgress,
     FileRequest,
     FileTranscript,
     chunk_semaphore,
-    transcribe_file,
 )
 from auricle.values.errors import RequestError
 from auricle.values.speakers import NO_SPEAKERS, SpeakerRequest
@@ -106,7 +105,7 @@ class LocalRecogniser:
         speakers = None
         if request.speakers is not None:
             speakers = SpeakerRequest(self._speakers, request.speakers)
-        transcribe = transcribe_channels if request.is_multichannel else transcribe_file
+        transcribe = method_of(is_multichannel=request.is_multichannel)
         return await transcribe(
             self._transcriber,
             decoder,

@@ -10,7 +10,7 @@ import anyio
 from auricle.audio.chunks import CutRules
 from auricle.audio.in_memory import InMemory
 from auricle.files.beginning import SpeechBeginning
-from auricle.files.channels import transcribe_channels
+from auricle.files.registry import method_of
 from auricle.files.transcribe import (
     FileRequest,
     FileTranscript,
@@ -110,13 +110,13 @@ async def transcribe_spooled(
     Raises:
         AuricleError: The file can't be decoded or transcribed.
     """
+    transcribe = method_of(is_multichannel=params.is_multichannel)
     request = _request(recognition, params, source, client, reservation, deadline, named_voices)
     limit_s = None if deadline is None or params.max_wait_s is None else deadline.left_s()
     reader: Reader = recognition.decoder
     if params.max_speech_samples is not None:
         reader = SpeechBeginning(reader, params.max_speech_samples)
     with anyio.move_on_after(limit_s):
-        transcribe = transcribe_channels if params.is_multichannel else transcribe_file
         return await transcribe(
             recognition.transcriber,
             reader,

@@ -10,6 +10,7 @@ from msgspec import UNSET, Meta, UnsetType
 from starlette.datastructures import QueryParams
 
 from auricle.engines.models import Models
+from auricle.files.registry import method_of
 from auricle.ledger.jobs.events import KEPT, PROGRESS
 from auricle.ledger.jobs.lease import RENEW_S
 from auricle.protocol.fields import convert_texts
@@ -303,6 +304,7 @@ def check(fields: Fields, warnings: tuple[str, ...] = ()) -> TranscriptionParams
 
     Raises:
         BadRequest: The language or task is unknown, or options exclude or need each other.
+        UnsupportedOption: This installation can't transcribe channels apart.
         UnsupportedFormat: The audio format is unknown.
     """
     job_id = fields.job_id or secrets.token_hex(8)
@@ -314,6 +316,7 @@ def check(fields: Fields, warnings: tuple[str, ...] = ()) -> TranscriptionParams
     speakers = _speakers(fields)
     if fields.multichannel and speakers is not None:
         raise BadRequest("multichannel and speakers exclude each other: a channel is one speaker.")
+    method_of(is_multichannel=fields.multichannel)
     return TranscriptionParams(
         job_id=job_id,
         trace_id=fields.trace_id or job_id,

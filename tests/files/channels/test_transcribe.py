@@ -1,13 +1,12 @@
-"""The channels of a file, each transcribed like a file, and merged by their times."""
+"""The channels of a file are transcribed like files."""
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
 import pytest
 
 from auricle.files.assemble import FileProgress, FileTranscript
-from auricle.files.channels import merged, similar_channels, transcribe_channels
+from auricle.files.channels.transcribe import transcribe_channels
 from auricle.files.transcribe import FileRequest, chunk_semaphore
 from auricle.values.errors import AudioError, BadRequest, EmptyAudio
 from auricle.values.transcriber import Progress
@@ -18,14 +17,10 @@ from auricle.values.types import (
     Gap,
     Job,
     Options,
-    Pcm16,
-    Segment,
     Source,
     Speaker,
     Transcript,
-    Word,
 )
-from tests.support.clips import CLIPS
 from tests.support.decoder import speech
 from tests.support.transcriber import FakeTranscriber, heard
 
@@ -138,8 +133,6 @@ async def test_a_file_that_can_not_be_read_fails_and_a_channel_leaves_a_gap() ->
     result, _ = await run(Decoder([track((0, 2)), [AudioError("damaged")]]), answer=length)
     assert result.gaps == (Gap(0, 60 * SECOND, AudioError.code, 1),)
     assert [channel.text for channel in result.channels] == ["2s", ""]
-    with pytest.raises(AudioError, match="first"):
-        merged({0: AudioError("first"), 1: AudioError("second")})
 
 
 async def test_only_the_first_channel_uses_the_reservation_of_an_utterance() -> None:
@@ -149,31 +142,3 @@ async def test_only_the_first_channel_uses_the_reservation_of_an_utterance() -> 
     decoder = Decoder([track((0, 2), duration_s=5), track((0, 2), duration_s=5)])
     _, transcriber = await run(decoder, request)
     assert sorted(str(job.reservation) for job in transcriber.jobs) == ["None", "room"]
-
-
-def test_words_have_the_speaker_of_their_channel() -> None:
-    segment = Segment(0, SECOND, "hello", (Word(0, SECOND, " hello", 0.9),))
-    transcript = Transcript("hello", "en", 0.9, SECOND, (segment,))
-    empty = Transcript("", None, 0.0, SECOND)
-    result = merged({0: FileTranscript(empty), 1: FileTranscript(transcript, warnings=("w",))})
-    (word,) = result.transcript.segments[0].words or ()
-    assert (word.speaker, word.speaker_confidence) == (1, 1.0)
-    assert result.transcript.language == "en"
-    assert result.warnings == ("w",)
-
-
-def test_channels_with_the_same_speech_are_reported() -> None:
-    pair, fellow = CLIPS["pair.wav"].pcm, CLIPS["fellow.wav"].pcm
-
-    def beginnings(*channels: Pcm16 | None) -> dict[int, list[Chunk]]:
-        return {at: [Chunk(SECOND, pcm)] for at, pcm in enumerate(channels) if pcm is not None}
-
-    assert similar_channels(beginnings(pair, None, pair)) == (
-        "Channels 0 and 2 carry the same audio. If it has one channel, set channels=1; if one "
-        "channel was duplicated, omit multichannel.",
-    )
-    sparse = {at: [Chunk(50 * SECOND, pair // 4)] for at in (0, 1)}  # quiet, and late
-    assert len(similar_channels(sparse)) == 1
-    assert similar_channels(beginnings(pair, fellow)) == ()
-    assert similar_channels(beginnings(None, pair)) == ()
-    assert similar_channels(beginnings(pair, np.zeros_like(pair))) == ()

@@ -1,0 +1,1 @@
+"""Channels of a file that are transcribed apart, and merged."""
