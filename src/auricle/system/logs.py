@@ -19,6 +19,8 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 Level = Literal["debug", "info", "warning", "error"]
 
+_MAX_FRAMES = 12
+
 
 class _Unfailing(io.TextIOBase):
     """A stream that ignores failed writes (full disk, closed pipe): only log lines are lost.
@@ -105,11 +107,25 @@ def drop_exception_messages(logger: WrappedLogger, method: str, event: EventDict
     error, trace = _error_of(found)
     if error is not None:
         event["error"] = type(error).__name__
-        event["frames"] = [
-            f"{frame.filename}:{frame.lineno} {frame.name}"
-            for frame in traceback.extract_tb(trace)[-12:]
-        ]
+        event["frames"] = _frames_of(trace)
     return event
+
+
+def log_unexpected(error: BaseException, **context: object) -> None:
+    """Log a bug: class and stack frames, never the message, which may contain a transcript."""
+    structlog.get_logger("auricle.server").error(
+        "unexpected_error",
+        error=type(error).__name__,
+        frames=_frames_of(error.__traceback__),
+        **context,
+    )
+
+
+def _frames_of(trace: TracebackType | None) -> list[str]:
+    return [
+        f"{frame.filename}:{frame.lineno} {frame.name}"
+        for frame in traceback.extract_tb(trace)[-_MAX_FRAMES:]
+    ]
 
 
 def _error_of(found: Any) -> tuple[BaseException | None, TracebackType | None]:

@@ -32,13 +32,14 @@ from auricle.apis.native.wire.stream import (
 )
 from auricle.server.dialect_session import Streams
 from auricle.server.http.client_address import Address, client_address
-from auricle.server.http.errors import CLIENT_VISIBLE_ERRORS, deny_handshake, log_unexpected
+from auricle.server.http.errors import CLIENT_VISIBLE_ERRORS, deny_handshake
 from auricle.server.http.request_log import log_session, request_id_of, request_log
 from auricle.server.live.connection import LiveConnection
 from auricle.server.live.connection_end import close_gracefully, disconnect_reason, end_of, note_end
 from auricle.server.live.registry import NATIVE, NO_CLAIM
 from auricle.server.live.runner import LiveRunner
 from auricle.server.service import Service
+from auricle.system.logs import log_unexpected
 from auricle.values.commands import StreamParameters
 from auricle.values.errors import (
     Draining,

@@ -23,8 +23,8 @@ from auricle.apis.readers.stored_feeds import (
     StoredFeed,
     StoredFeeds,
 )
-from auricle.server.http.errors import log_unexpected
 from auricle.server.live.background_writer import BackgroundWriter
+from auricle.system.logs import log_unexpected
 from auricle.values.errors import AuricleError
 from auricle.values.events import Final
 from auricle.values.types import SAMPLES_PER_MS, ClientId

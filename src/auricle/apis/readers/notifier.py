@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from auricle.server.http.errors import log_unexpected
+from auricle.system.logs import log_unexpected
 
 GROUP = 32
 """Readers called in a row; sending to them takes half a millisecond."""

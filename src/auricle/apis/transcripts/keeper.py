@@ -25,7 +25,6 @@ from auricle.apis.transcripts.stored.transcripts import (
     Transcripts,
 )
 from auricle.apis.transcripts.stored.words import kept_words
-from auricle.server.http.errors import log_unexpected
 from auricle.server.live.background_writer import BackgroundWriter
 from auricle.server.live.followers import (
     SessionFollower,
@@ -34,6 +33,7 @@ from auricle.server.live.followers import (
     no_unfinished_audio,
 )
 from auricle.session.output import Revised
+from auricle.system.logs import log_unexpected
 from auricle.values.errors import AuricleError
 from auricle.values.events import Final, SessionEvent
 from auricle.values.types import SAMPLE_RATE_HZ, ClientId

@@ -27,7 +27,7 @@ from auricle.protocol.dialect import Reply
 from auricle.server.access.connection_limits import Peer
 from auricle.server.dialect_session import Streams
 from auricle.server.http.client_address import client_address
-from auricle.server.http.errors import CLIENT_LEFT_STATUS, CLIENT_VISIBLE_ERRORS, log_unexpected
+from auricle.server.http.errors import CLIENT_LEFT_STATUS, CLIENT_VISIBLE_ERRORS
 from auricle.server.http.request_log import log_session, request_log
 from auricle.server.lifecycle import RETRY_S
 from auricle.server.live.connection import LiveConnection
@@ -37,6 +37,7 @@ from auricle.server.net.loop_budget import TimeShare
 from auricle.server.net.peer import PEER_EXTENSION
 from auricle.server.net.uvicorn_overrides.websocket import READ_BYTES, WRITE_BUFFER_BYTES
 from auricle.server.telemetry.metrics import Metrics
+from auricle.system.logs import log_unexpected
 from auricle.values.commands import StreamParameters
 from auricle.values.errors import AuricleError, Draining, IdleTimeout, Overloaded
 from auricle.values.types import ClientId

@@ -6,7 +6,6 @@ errors caused by the request or by load, a message that says what to do. Any oth
 """
 
 import http
-import traceback
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
@@ -21,6 +20,7 @@ from starlette.websockets import WebSocket
 from auricle.protocol.errors import ErrorBody, ErrorResponse
 from auricle.server.http.request_log import REQUEST_ID, request_id_of, request_log
 from auricle.system.groups import first_error
+from auricle.system.logs import log_unexpected
 from auricle.values.errors import (
     ApiUnavailable,
     AudioError,
@@ -54,8 +54,6 @@ CLIENT_LEFT_STATUS = 499
 
 UNMATCHED = "unmatched"
 """The route label of a request that matches no route."""
-
-_MAX_FRAMES = 12
 
 _log = structlog.get_logger("auricle.server")
 
@@ -149,17 +147,6 @@ def raw_error_response(error: AuricleError, request_id: str) -> bytes:
 def log_unseen(request_id: str, status: int, code: str) -> None:
     """Log the response to a request that never reaches the application, e.g. malformed HTTP."""
     _log.info("request", route=UNMATCHED, status=int(status), request_id=request_id, code=code)
-
-
-def log_unexpected(error: BaseException, **context: object) -> None:
-    """Log a bug: class and stack frames, never the message, which may contain a transcript."""
-    frames = traceback.extract_tb(error.__traceback__)[-_MAX_FRAMES:]
-    _log.error(
-        "unexpected_error",
-        error=type(error).__name__,
-        frames=[f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames],
-        **context,
-    )
 
 
 async def _respond(request: Request, error: Exception) -> Response:

@@ -12,12 +12,13 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from auricle.files.transcribe import FileProgress, FileTranscript, OnProgress
-from auricle.server.http.errors import CLIENT_VISIBLE_ERRORS, code_of, log_unexpected
+from auricle.server.http.errors import CLIENT_VISIBLE_ERRORS, code_of
 from auricle.server.http.request_log import request_log
 from auricle.server.http.responses import StreamedResponse
 from auricle.server.jobs.intake import UploadContext
 from auricle.system.asgi import while_connected
 from auricle.system.groups import first_error
+from auricle.system.logs import log_unexpected
 from auricle.values.errors import Draining
 
 KEEP_ALIVE_S = 15.0

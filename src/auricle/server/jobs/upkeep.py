@@ -8,10 +8,11 @@ from anyio import to_thread
 
 from auricle.ledger.audio.store import sweep
 from auricle.ledger.databases.database import REFUSALS
-from auricle.server.http.errors import code_of, log_unexpected
+from auricle.server.http.errors import code_of
 from auricle.server.jobs.background_jobs.jobs import BackgroundJobs
 from auricle.server.storage import Storage
 from auricle.server.telemetry.metrics import Metrics
+from auricle.system.logs import log_unexpected
 
 BACKLOG_EVERY_S = 5.0
 UPKEEP_EVERY_S = 60.0

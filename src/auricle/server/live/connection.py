@@ -30,7 +30,7 @@ from auricle.protocol.dialect import (
     Reply,
     Step,
 )
-from auricle.server.http.errors import CLIENT_VISIBLE_ERRORS, log_unexpected
+from auricle.server.http.errors import CLIENT_VISIBLE_ERRORS
 from auricle.server.live.connection_end import (
     CLIENT_LEFT,
     DONE,
@@ -47,6 +47,7 @@ from auricle.server.live.registry import LiveSessions
 from auricle.server.live.runner import LiveRunner
 from auricle.server.net.loop_budget import TimeShare
 from auricle.server.net.peer import peer_of
+from auricle.system.logs import log_unexpected
 from auricle.values.commands import SessionCommand
 from auricle.values.errors import AuricleError, BadRequest, IdleTimeout, Overloaded, TakenOver
 from auricle.values.events import Closed, Final, SessionEvent, Warned, WarningCode

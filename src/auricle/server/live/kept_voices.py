@@ -18,9 +18,9 @@ import structlog
 from anyio import CapacityLimiter, to_thread
 
 from auricle.ledger.voices import SessionVoices
-from auricle.server.http.errors import log_unexpected
 from auricle.server.live.session_secrets import RETURN_S
 from auricle.session.live import LiveSession
+from auricle.system.logs import log_unexpected
 from auricle.values.errors import AuricleError
 from auricle.values.types import ClientId
 

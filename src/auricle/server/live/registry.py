@@ -24,7 +24,6 @@ from auricle.audio.opus import LibOpus
 from auricle.config.sections.live import LiveSettings
 from auricle.engines.models import Models
 from auricle.server.access.rate_limits import RateLimiter
-from auricle.server.http.errors import log_unexpected
 from auricle.server.live.admission.capacity import Sample
 from auricle.server.live.admission.memory import CapacityMemory
 from auricle.server.live.followers import SessionFollowers
@@ -37,6 +36,7 @@ from auricle.server.telemetry.live_metrics import LiveMetrics
 from auricle.session.intake import check_channels
 from auricle.session.live import LiveSession
 from auricle.session.output import UnfinishedAudio
+from auricle.system.logs import log_unexpected
 from auricle.system.machine import available_memory_bytes
 from auricle.text.filters.registry import hides_text, open_filters
 from auricle.values.commands import StreamParameters

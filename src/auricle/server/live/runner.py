@@ -14,13 +14,13 @@ import structlog
 from anyio.abc import TaskGroup, TaskStatus
 from msgspec import UNSET
 
-from auricle.server.http.errors import log_unexpected
 from auricle.server.live.followers import SessionFollower
 from auricle.server.net.loop_budget import SHARE
 from auricle.server.telemetry.live_metrics import LiveMetrics
 from auricle.session.live import LiveSession
 from auricle.session.output import Cancel, JobResult, Prepare, Revised, SessionJob, Submit
 from auricle.system.groups import first_error
+from auricle.system.logs import log_unexpected
 from auricle.values.commands import Configure, SessionCommand
 from auricle.values.errors import AuricleError, TakenOver, WorkerError
 from auricle.values.events import Closed, Final, SessionEvent

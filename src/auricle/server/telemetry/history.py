@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 import anyio
 
-from auricle.server.http.errors import log_unexpected
 from auricle.server.telemetry.host import HostUsage
+from auricle.system.logs import log_unexpected
 from auricle.values.transcriber import Stats, WorkerExit, WorkerState
 
 SAMPLE_INTERVAL_S = 1.0

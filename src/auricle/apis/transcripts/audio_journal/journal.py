@@ -22,11 +22,11 @@ from anyio import CapacityLimiter, to_thread
 
 from auricle.apis.transcripts.audio_journal.file import JournalFile, JournalHeader
 from auricle.apis.transcripts.keeper import SessionIdentity, UtteranceJournal
-from auricle.server.http.errors import log_unexpected
 from auricle.server.live.followers import UnfinishedAudioOf
 from auricle.server.live.session_secrets import ID_PATTERN
 from auricle.session.output import UnfinishedAudio
 from auricle.system.durable import sync_directory, try_lock
+from auricle.system.logs import log_unexpected
 from auricle.values.errors import LedgerReadOnly
 
 FOLDER = "journal"

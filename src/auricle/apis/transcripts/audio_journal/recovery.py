@@ -12,10 +12,10 @@ from auricle.apis.transcripts.audio_journal.journal import AudioJournal, LeftFil
 from auricle.apis.transcripts.keeper import SessionIdentity, TranscriptKeeper
 from auricle.engines.base import EngineSpec
 from auricle.engines.models import Models
-from auricle.server.http.errors import log_unexpected
 from auricle.session.context import NO_CONTEXT, DecodingContext
 from auricle.session.utterances.final import PendingFinal
 from auricle.session.utterances.utterance import Caller, JobFactory
+from auricle.system.logs import log_unexpected
 from auricle.values.errors import AuricleError
 from auricle.values.events import Final
 from auricle.values.transcriber import Transcriber

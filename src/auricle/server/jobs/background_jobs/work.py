@@ -20,7 +20,7 @@ from auricle.ledger.jobs.events import PROGRESS, job_progressed
 from auricle.ledger.jobs.job import Job, JobSpec, JobState, Outcome
 from auricle.ledger.jobs.runner import RunningJob
 from auricle.ledger.webhooks.events import queue_single
-from auricle.server.http.errors import code_of, error_body, log_unexpected
+from auricle.server.http.errors import code_of, error_body
 from auricle.server.http.request_log import RequestLog
 from auricle.server.job_answers import JobAnswers, answers_of
 from auricle.server.jobs.run import Accounting, transcribe_spooled
@@ -31,6 +31,7 @@ from auricle.server.storage import Storage
 from auricle.server.telemetry.start_estimate import StartEstimate
 from auricle.server.uploads.params import decode_params
 from auricle.system.groups import first_error
+from auricle.system.logs import log_unexpected
 from auricle.values.errors import (
     AuricleError,
     Draining,
