@@ -20,6 +20,7 @@ from auricle.session.utterances.segmenter import SpeechSegmenter
 from auricle.values.events import Final, FinalSpeakers, SpeakerSegment
 from auricle.values.speakers import NO_LABELLER, NO_SPEAKERS, SpeakerLabeller
 from auricle.values.types import ClientId, EmbedJob, Pcm16, SpeakerOptions
+from auricle.values.voice_keeper import NoVoiceKeeper, VoiceKeeper, VoiceStore
 from tests.support.session import CLIENT
 
 pytestmark = pytest.mark.unit
@@ -50,8 +51,8 @@ class Labelling:
         self.started.append((session, client, options, known_voices))
         return self  # type: ignore[return-value]  # the rest is NO_LABELLER's
 
-    def can_continue(self, voices: bytes) -> bool:
-        return True
+    def keep_voices(self, store: VoiceStore) -> VoiceKeeper:
+        return NoVoiceKeeper(store)
 
     def voices(self) -> bytes:
         return b"new"

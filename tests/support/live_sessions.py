@@ -18,7 +18,6 @@ from auricle.engines.models import ModelTable
 from auricle.server.access.rate_limits import NO_OWN_LIMITS, KeyLimits, RateLimiter
 from auricle.server.live.admission.memory import CapacityMemory, Machine
 from auricle.server.live.followers import SessionFollowers
-from auricle.server.live.kept_voices import KeptVoices
 from auricle.server.live.registry import LiveSessions
 from auricle.server.live.runner import LiveRunner
 from auricle.server.live.session_secrets import SessionSecrets
@@ -27,6 +26,7 @@ from auricle.values.commands import StreamParameters
 from auricle.values.events import Wire
 from auricle.values.optional_workers import NO_OPTIONAL_WORKERS, OptionalWorkers
 from auricle.values.types import ClientId
+from auricle.values.voice_keeper import NO_VOICE_STORE
 from tests.support.models import models_of
 from tests.support.scripted_engine import SPEC
 from tests.support.transcriber import FakeTranscriber
@@ -82,7 +82,7 @@ async def sessions(
             rate_limiter,
             SessionSecrets(b"a key of this server" * 2, time.monotonic(), id_prefix),
             CapacityMemory(directory, Machine(), settings.live_speakers),
-            KeptVoices(),
+            workers.speakers.keep_voices(NO_VOICE_STORE),
             followers,
         )
         async with anyio.create_task_group() as group:

@@ -37,7 +37,6 @@ def test_a_session_has_no_labels() -> None:
     assert not it.revised_before(1)
     assert not it.take_unknown()
     assert (it.wake_at, it.is_settled, it.labelled_finals, it.voices()) == (inf, True, 0, b"")
-    assert not NO_SPEAKERS.can_continue(b"voices")
 
 
 async def test_a_file_with_speech_has_a_warning() -> None:

@@ -18,7 +18,7 @@ from auricle.ledger.databases.database import REFUSALS, Database
 from auricle.ledger.jobs.job import JobState, Outcome
 from auricle.ledger.jobs.store import Ledger
 from auricle.ledger.location import open_audio, open_database
-from auricle.ledger.voices import StoredVoices
+from auricle.ledger.voices import DatabaseVoices
 from auricle.ledger.webhooks.deliveries import WebhookRunner
 from auricle.ledger.webhooks.events import StoredEvents
 from auricle.ledger.webhooks.request import secret_of_owner
@@ -30,7 +30,6 @@ from auricle.server.http.errors import error_body
 from auricle.server.job_answers import JobAnswers
 from auricle.server.jobs.background_jobs.jobs import NoWebhooks, Webhooks
 from auricle.server.jobs.webhooks import payload_of
-from auricle.server.live.kept_voices import REWRITE_S, KeptVoices
 from auricle.server.live.session_secrets import RETURN_S, SessionSecrets
 from auricle.server.storage import Storage
 from auricle.server.telemetry.metrics import Metrics
@@ -38,6 +37,7 @@ from auricle.server.telemetry.watched_database import WatchedDatabase
 from auricle.server.uploads.spool import SpoolDirectory
 from auricle.values.errors import LedgerUnusable, PoisonJob
 from auricle.values.speakers import SpeakerLabelling
+from auricle.values.voice_keeper import NO_VOICE_STORE, REWRITE_S, VoiceKeeper
 
 MAX_JOB_UPLOADS = 64
 """Maximum concurrent uploads of background jobs."""
@@ -119,15 +119,13 @@ def gateway_of(settings: Settings) -> str | None:
     return None if _shares_jobs(settings) and not gateway else gateway
 
 
-def open_voices(settings: Settings, speakers: SpeakerLabelling, database: Database) -> KeptVoices:
+def open_voices(settings: Settings, speakers: SpeakerLabelling, database: Database) -> VoiceKeeper:
     """Read the voices of the last run's sessions, and keep those of new ones."""
     gateway = gateway_of(settings)
-    if gateway is None:
-        return KeptVoices()
-    voices = KeptVoices(StoredVoices(database), gateway)
+    store = NO_VOICE_STORE if gateway is None else DatabaseVoices(database, gateway)
+    voices = speakers.keep_voices(store)
     try:
-        seen_after, until = time.time() - RETURN_S - REWRITE_S, time.monotonic() + RETURN_S
-        voices.restore(speakers.can_continue, seen_after, until)
+        voices.restore(time.time() - RETURN_S - REWRITE_S, time.monotonic() + RETURN_S)
     except REFUSALS as error:
         _log.warning("voices_not_restored", code=error.code)
     return voices

@@ -37,7 +37,6 @@ from auricle.server.lifecycle import Lifecycle
 from auricle.server.live.admission.memory import CapacityMemory, Machine
 from auricle.server.live.connection_end import CLOSE_HANDSHAKE_S
 from auricle.server.live.followers import FollowerContext, SessionFollowers
-from auricle.server.live.kept_voices import KeptVoices
 from auricle.server.live.registry import LiveSessions
 from auricle.server.opening import (
     MAX_JOB_UPLOADS,
@@ -62,6 +61,7 @@ from auricle.system.groups import first_error
 from auricle.values.optional_workers import NO_OPTIONAL_WORKERS, OptionalWorkers
 from auricle.values.transcriber import Decoder, Transcriber
 from auricle.values.types import SAMPLE_RATE_HZ
+from auricle.values.voice_keeper import VoiceKeeper
 
 MAX_LARGE_JSON = 2
 """Large JSON bodies that are parsed at the same time."""
@@ -305,7 +305,7 @@ async def _open_followers(base: _Base, opened: AsyncExitStack) -> Mapping[str, S
 
 
 def _live(
-    base: _Base, voices: KeptVoices, followers: Mapping[str, SessionFollowers]
+    base: _Base, voices: VoiceKeeper, followers: Mapping[str, SessionFollowers]
 ) -> LiveSessions:
     settings, backends = base.settings, base.backends
     directory, speakers = settings.ledger.directory, settings.live.live_speakers
@@ -367,7 +367,7 @@ def _streams(base: _Base, access: Access, live: LiveSessions, background: TaskGr
     return Streams(access, base.lifecycle, live, base.backends.models, background, drain_s)
 
 
-def _start(service: Service, voices: KeptVoices, background: TaskGroup) -> None:
+def _start(service: Service, voices: VoiceKeeper, background: TaskGroup) -> None:
     jobs, metrics = service.jobs, service.metrics
     background.start_soon(voices.run)
     background.start_soon(service.live.watch)

@@ -21,6 +21,7 @@ from auricle.values.types import (
     SpeakerOptions,
     Transcript,
 )
+from auricle.values.voice_keeper import NoVoiceKeeper, VoiceKeeper, VoiceStore
 
 Span = tuple[int, int]
 """(start, end) in samples."""
@@ -139,8 +140,8 @@ class SpeakerLabelling(Protocol):
         """
         ...
 
-    def can_continue(self, voices: bytes) -> bool:
-        """Return whether these are voices that a session can continue with."""
+    def keep_voices(self, store: VoiceStore) -> VoiceKeeper:
+        """Return what keeps the voices of live sessions, in a store as well."""
         ...
 
 
@@ -308,8 +309,8 @@ class _NoSpeakers:
     ) -> SpeakerLabeller:
         return NO_LABELLER
 
-    def can_continue(self, voices: bytes) -> bool:
-        return False
+    def keep_voices(self, store: VoiceStore) -> VoiceKeeper:
+        return NoVoiceKeeper(store)
 
     def label_file(
         self,

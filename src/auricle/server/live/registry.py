@@ -27,7 +27,6 @@ from auricle.server.access.rate_limits import RateLimiter
 from auricle.server.live.admission.capacity import Sample
 from auricle.server.live.admission.memory import CapacityMemory
 from auricle.server.live.followers import SessionFollowers
-from auricle.server.live.kept_voices import KeptVoices
 from auricle.server.live.load_meter import LoadMeter
 from auricle.server.live.places import Places
 from auricle.server.live.runner import MIN_SLEEP_S, LiveRunner
@@ -44,6 +43,7 @@ from auricle.values.errors import Draining, TakenOver
 from auricle.values.optional_workers import OptionalWorkers
 from auricle.values.transcriber import Transcriber
 from auricle.values.types import SAMPLE_RATE_HZ, ClientId, Options
+from auricle.values.voice_keeper import VoiceKeeper
 
 NATIVE = "native"
 """The API whose sessions can be resumed."""
@@ -120,7 +120,7 @@ class LiveSessions:
         rate_limiter: RateLimiter,
         secrets: SessionSecrets,
         memory: CapacityMemory,
-        voices: KeptVoices,
+        voices: VoiceKeeper,
         followers: Mapping[str, SessionFollowers] = MappingProxyType({}),
     ) -> None:
         self.settings = settings
@@ -280,7 +280,7 @@ class LiveSessions:
             for name, each in self.followers.items()
         ]
         if can_return:
-            self._voices.open(session, client, claim.lost)
+            self._voices.open(session.id, session.speakers, client, claim.lost)
         runner = LiveRunner(
             session,
             place,
@@ -463,8 +463,8 @@ class LiveSessions:
         finally:
             self.metrics.clients.session_ended(runner.client)
             self._charge(runner)
-            may_return = not runner.session.is_closed
-            self._voices.end(runner.session.id, time.monotonic(), may_return=may_return)
+            until = None if runner.session.is_closed else time.monotonic() + RETURN_S
+            self._voices.end(runner.session.id, until)
             for each in self.followers.values():
                 if is_over or not each.is_logged(runner.session.id):
                     self._end_for(each, runner)

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from auricle.values.speakers import NamedVoice
 from auricle.values.transcriber import Stats, VoiceEmbedder
 from auricle.values.types import ClientId, EmbedJob, SpeakerEmbeddings, SpeakerOptions
+from auricle.values.voice_keeper import VoiceStore
 from auricle.workers.kinds.speakers.file_voices import PATIENCE_S, FileVoices
+from auricle.workers.kinds.speakers.kept_voices import KeptVoices
 from auricle.workers.kinds.speakers.labels import SpeakerLabels
 from auricle.workers.kinds.speakers.recorded_voice import RecordedVoice
 from auricle.workers.kinds.speakers.voices.known_voices import KnownVoices
@@ -34,6 +36,10 @@ class LiveLabelling:
     def can_continue(self, voices: bytes) -> bool:
         """Return whether voices are valid, and of the same model."""
         return KnownVoices.decoded(voices, self._model) is not None
+
+    def keep_voices(self, store: VoiceStore) -> KeptVoices:
+        """Return what keeps the voices of sessions, in a store as well."""
+        return KeptVoices(self.can_continue, store)
 
 
 class LocalSpeakers(LiveLabelling):

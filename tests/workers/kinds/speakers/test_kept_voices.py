@@ -11,15 +11,15 @@ import pytest
 from structlog.testing import LogCapture
 
 from auricle.ledger.databases.sqlite import SqliteDatabase
-from auricle.ledger.voices import StoredVoices
-from auricle.server.live import kept_voices as module
-from auricle.server.live.kept_voices import KeptVoices
-from auricle.server.live.session_secrets import RETURN_S
+from auricle.ledger.voices import DatabaseVoices
 from auricle.session.live import LiveSession
 from auricle.values.commands import StreamParameters
 from auricle.values.errors import LedgerUnavailable
 from auricle.values.events import Wire
 from auricle.values.types import ClientId
+from auricle.values.voice_keeper import NO_VOICE_STORE, VoiceStore
+from auricle.workers.kinds.speakers import kept_voices as module
+from auricle.workers.kinds.speakers.kept_voices import KeptVoices
 from auricle.workers.kinds.speakers.local import LiveLabelling
 from auricle.workers.kinds.speakers.voices.known_voices import KnownVoices
 from tests.support.clips import CLIPS
@@ -68,23 +68,32 @@ def database(tmp_path: Path) -> Iterator[SqliteDatabase]:
 
 
 @pytest.fixture
-def stored(database: SqliteDatabase) -> StoredVoices:
-    return StoredVoices(database)
+def stored(database: SqliteDatabase) -> DatabaseVoices:
+    return DatabaseVoices(database, "")
 
 
-def kept_in(stored: StoredVoices) -> KeptVoices:
-    return KeptVoices(stored)
+def kept_in(store: VoiceStore = NO_VOICE_STORE, model: str = MODEL) -> KeptVoices:
+    return LiveLabelling(model).keep_voices(store)
 
 
-def restored(stored: StoredVoices, model: str = MODEL) -> KeptVoices:
+def keep(kept: KeptVoices, session: LiveSession, continues: str = "") -> None:
+    """Keep the voices of a session of Alice."""
+    kept.open(session.id, session.speakers, ALICE, continues)
+
+
+def in_ten_minutes() -> float:
+    return time.monotonic() + 600
+
+
+def restored(stored: DatabaseVoices, model: str = MODEL) -> KeptVoices:
     """Return the voices as the next server has them."""
-    kept = kept_in(stored)
-    kept.restore(LiveLabelling(model).can_continue, 0.0, time.monotonic() + RETURN_S)
+    kept = kept_in(stored, model)
+    kept.restore(0.0, in_ten_minutes())
     return kept
 
 
-def written(stored: StoredVoices) -> list[str]:
-    return sorted(each.session for each in stored.take_over("", 0.0, 10))
+def written(stored: DatabaseVoices) -> list[str]:
+    return sorted(each.session for each in stored.take_over(0.0, 10))
 
 
 @asynccontextmanager
@@ -95,14 +104,14 @@ async def running(kept: KeptVoices) -> AsyncIterator[None]:
         group.cancel_scope.cancel()
 
 
-async def until_written(stored: StoredVoices, *sessions: str) -> None:
+async def until_written(stored: DatabaseVoices, *sessions: str) -> None:
     await poll_until(lambda: written(stored) == sorted(sessions), "what is written")
 
 
 def test_a_lost_session_is_found_by_its_client_only() -> None:
-    kept, session = KeptVoices(), spoke()
-    kept.open(session, ALICE, "")
-    kept.end("A", time.monotonic(), may_return=True)
+    kept, session = kept_in(), spoke()
+    keep(kept, session)
+    kept.end("A", in_ten_minutes())
     found = KnownVoices.decoded(kept.find(ALICE, "A"), MODEL)
     assert found is not None
     assert found.numbers.tolist() == [0]
@@ -110,25 +119,25 @@ def test_a_lost_session_is_found_by_its_client_only() -> None:
 
 
 def test_a_session_that_is_finishing_is_found() -> None:
-    kept = KeptVoices()
-    kept.open(spoke(), ALICE, "")
+    kept = kept_in()
+    keep(kept, spoke())
     assert kept.find(ALICE, "A")
     assert not kept.find(BOB, "A")
 
 
 def test_a_session_that_ended_for_good_is_not_found() -> None:
-    kept = KeptVoices()
-    kept.open(spoke(), ALICE, "")
-    kept.end("A", time.monotonic(), may_return=False)
+    kept = kept_in()
+    keep(kept, spoke())
+    kept.end("A", None)
     assert not kept.find(ALICE, "A")
 
 
-async def test_a_lost_session_expires(stored: StoredVoices) -> None:
+async def test_a_lost_session_expires(stored: DatabaseVoices) -> None:
     kept = kept_in(stored)
-    kept.open(spoke(), ALICE, "")
+    keep(kept, spoke())
     async with running(kept):
         await until_written(stored, "A")
-        kept.end("A", time.monotonic() - RETURN_S + 0.2, may_return=True)
+        kept.end("A", time.monotonic() + 0.2)
         assert kept.find(ALICE, "A")
         await poll_until(lambda: not kept.find(ALICE, "A"), "the end of its time")
         await until_written(stored)
@@ -136,16 +145,16 @@ async def test_a_lost_session_expires(stored: StoredVoices) -> None:
 
 def test_the_oldest_lost_sessions_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_LOST", 2)
-    kept = KeptVoices()
+    kept = kept_in()
     for name in ("A", "B", "C"):
-        kept.open(spoke(name), ALICE, "")
-        kept.end(name, time.monotonic(), may_return=True)
+        keep(kept, spoke(name))
+        kept.end(name, in_ten_minutes())
     assert [not kept.find(ALICE, name) for name in ("A", "B", "C")] == [True, False, False]
 
 
-async def test_the_next_server_has_the_newest_voices(stored: StoredVoices) -> None:
+async def test_the_next_server_has_the_newest_voices(stored: DatabaseVoices) -> None:
     kept, rig = kept_in(stored), a_rig("A")
-    kept.open(rig.session, ALICE, "")
+    keep(kept, rig.session)
     async with running(kept):
         say(rig)
         await until_written(stored, "A")
@@ -155,45 +164,45 @@ async def test_the_next_server_has_the_newest_voices(stored: StoredVoices) -> No
 
 
 async def test_voices_of_a_session_that_ends_with_the_server_are_written(
-    stored: StoredVoices,
+    stored: DatabaseVoices,
 ) -> None:
     kept = kept_in(stored)
-    kept.open(spoke(), ALICE, "")
+    keep(kept, spoke())
     async with running(kept):
-        kept.end("A", time.monotonic(), may_return=True)
+        kept.end("A", in_ten_minutes())
     assert restored(stored).find(ALICE, "A")
 
 
-async def test_voices_are_deleted_when_their_session_ends(stored: StoredVoices) -> None:
+async def test_voices_are_deleted_when_their_session_ends(stored: DatabaseVoices) -> None:
     kept = kept_in(stored)
-    kept.open(spoke(), ALICE, "")
+    keep(kept, spoke())
     async with running(kept):
         await until_written(stored, "A")
-        kept.end("A", time.monotonic(), may_return=False)
+        kept.end("A", None)
         await until_written(stored)
 
 
 async def test_sessions_without_speakers_write_nothing(
-    stored: StoredVoices, monkeypatch: pytest.MonkeyPatch
+    stored: DatabaseVoices, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept, rig = kept_in(stored), a_rig("A", speakers=False)
     monkeypatch.setattr(stored, "write", None)
-    kept.open(rig.session, ALICE, "")
+    keep(kept, rig.session)
     async with running(kept):
         say(rig)
         await anyio.sleep(0.1)
-        kept.end("A", time.monotonic(), may_return=False)
+        kept.end("A", None)
         await anyio.sleep(0.1)
 
 
 async def test_a_session_is_forgotten_when_the_next_one_has_labelled_a_final(
-    stored: StoredVoices,
+    stored: DatabaseVoices,
 ) -> None:
     kept = kept_in(stored)
-    kept.open(spoke(), ALICE, "")
-    kept.end("A", time.monotonic(), may_return=True)
+    keep(kept, spoke())
+    kept.end("A", in_ten_minutes())
     rig = a_rig("B", kept.find(ALICE, "A"))
-    kept.open(rig.session, ALICE, "A")
+    keep(kept, rig.session, "A")
     async with running(kept):
         await until_written(stored, "A", "B")  # its client may know either
         assert kept.find(ALICE, "A")
@@ -203,13 +212,13 @@ async def test_a_session_is_forgotten_when_the_next_one_has_labelled_a_final(
 
 
 async def test_a_session_with_the_id_of_the_lost_one_keeps_its_voices(
-    stored: StoredVoices,
+    stored: DatabaseVoices,
 ) -> None:
     kept = kept_in(stored)
-    kept.open(spoke(), ALICE, "")
-    kept.end("A", time.monotonic(), may_return=True)
+    keep(kept, spoke())
+    kept.end("A", in_ten_minutes())
     rig = a_rig("A", kept.find(ALICE, "A"))
-    kept.open(rig.session, ALICE, "A")
+    keep(kept, rig.session, "A")
     async with running(kept):
         await until_written(stored, "A")
         say(rig)
@@ -218,21 +227,21 @@ async def test_a_session_with_the_id_of_the_lost_one_keeps_its_voices(
 
 
 async def test_a_session_that_its_client_stops_unused_leaves_the_lost_one(
-    stored: StoredVoices,
+    stored: DatabaseVoices,
 ) -> None:
     kept = kept_in(stored)
-    kept.open(spoke(), ALICE, "")
-    kept.end("A", time.monotonic(), may_return=True)
+    keep(kept, spoke())
+    kept.end("A", in_ten_minutes())
     for name in ("A", "B"):
-        kept.open(a_rig(name, kept.find(ALICE, "A")).session, ALICE, "A")
-        kept.end(name, time.monotonic(), may_return=False)
+        keep(kept, a_rig(name, kept.find(ALICE, "A")).session, "A")
+        kept.end(name, None)
     assert kept.find(ALICE, "A")
     async with running(kept):
         await until_written(stored, "A")
 
 
 async def test_a_database_that_is_away_gets_them_later(
-    stored: StoredVoices,
+    stored: DatabaseVoices,
     database: SqliteDatabase,
     monkeypatch: pytest.MonkeyPatch,
     logged: LogCapture,
@@ -241,7 +250,7 @@ async def test_a_database_that_is_away_gets_them_later(
         raise LedgerUnavailable("It is away.", 1)
 
     kept = kept_in(stored)
-    kept.open(spoke(), ALICE, "")
+    keep(kept, spoke())
     with monkeypatch.context() as patch:
         patch.setattr(stored, "write", away)
         async with running(kept):
@@ -251,7 +260,7 @@ async def test_a_database_that_is_away_gets_them_later(
 
 
 async def test_voices_that_the_database_refuses_are_not_written_again_and_again(
-    stored: StoredVoices, monkeypatch: pytest.MonkeyPatch
+    stored: DatabaseVoices, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tries = 0
 
@@ -261,7 +270,7 @@ async def test_voices_that_the_database_refuses_are_not_written_again_and_again(
         raise ValueError
 
     kept, rig = kept_in(stored), a_rig("A")
-    kept.open(rig.session, ALICE, "")
+    keep(kept, rig.session)
     with monkeypatch.context() as patch:
         patch.setattr(stored, "write", refuse)
         async with running(kept):
@@ -273,9 +282,9 @@ async def test_voices_that_the_database_refuses_are_not_written_again_and_again(
         await until_written(stored, "A")
 
 
-async def test_voices_of_another_model_are_deleted(stored: StoredVoices) -> None:
+async def test_voices_of_another_model_are_deleted(stored: DatabaseVoices) -> None:
     kept = kept_in(stored)
-    kept.open(spoke(), ALICE, "")
+    keep(kept, spoke())
     async with running(kept):
         await until_written(stored, "A")
     other = restored(stored, "another model")
@@ -285,12 +294,12 @@ async def test_voices_of_another_model_are_deleted(stored: StoredVoices) -> None
 
 
 async def test_unchanged_voices_show_that_their_session_still_runs(
-    stored: StoredVoices, monkeypatch: pytest.MonkeyPatch
+    stored: DatabaseVoices, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "REWRITE_S", 0.1)
     kept = kept_in(stored)
-    kept.open(spoke(), ALICE, "")
+    keep(kept, spoke())
     async with running(kept):
         await until_written(stored, "A")
         begun = time.time()
-        await poll_until(lambda: bool(stored.take_over("", begun, 10)), "a newer row")
+        await poll_until(lambda: bool(stored.take_over(begun, 10)), "a newer row")

@@ -2,27 +2,30 @@
 
 While a session with speakers runs, its voices are written to the database every second, if they
 have changed; no session waits for that. Voices of a session that ends without its client's consent
-are kept for :data:`.RETURN_S`, as are those that the last run of the server has written. They are
-deleted when the session ends for good, or when one that continues it has labelled a final: until
-then, its client may not know that session.
+are kept as long as it may return, as are those that the last run of the server has written. They
+are deleted when the session ends for good, or when one that continues it has labelled a final:
+until then, its client may not know that session.
 """
 
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import inf
-from typing import Protocol
 
 import anyio
 import structlog
 from anyio import CapacityLimiter, to_thread
 
-from auricle.ledger.voices import SessionVoices
-from auricle.server.live.session_secrets import RETURN_S
-from auricle.session.live import LiveSession
 from auricle.system.logs import log_unexpected
 from auricle.values.errors import AuricleError
 from auricle.values.types import ClientId
+from auricle.values.voice_keeper import (
+    NO_VOICE_STORE,
+    REWRITE_S,
+    SessionVoices,
+    StoredVoices,
+    VoiceStore,
+)
 
 INTERVAL_S = 1.0
 MAX_BATCH = 20
@@ -31,8 +34,6 @@ MAX_LOST = 1000
 """Lost sessions whose voices are kept; beyond that, the oldest ones are dropped."""
 MAX_REMOVED = 10_000
 """Sessions to delete while the database does not answer; others expire."""
-REWRITE_S = 60.0
-"""Interval of writing unchanged voices, which shows that their session still runs, in seconds."""
 LAST_WRITES_S = 2.0
 """Longest time to write what is left when the server stops."""
 
@@ -43,7 +44,8 @@ _log = structlog.get_logger("auricle.server")
 class _Running:
     """A session, and how many labelled finals its written voices have; -1: none are written."""
 
-    session: LiveSession
+    id: str
+    session: SessionVoices
     client: ClientId
     continues: str
     written: int = -1
@@ -58,45 +60,21 @@ class _Lost:
     is_written: bool = True
 
 
-class VoiceStore(Protocol):
-    """Stores voices; its methods block. See :class:`.StoredVoices`."""
-
-    def write(self, removed: Collection[str], written: Sequence[SessionVoices], now: float) -> None:
-        """Delete the voices of sessions, then store others."""
-        ...
-
-    def take_over(self, gateway: str, seen_after: float, limit: int) -> list[SessionVoices]:
-        """Return the newest voices of a server, and delete those that are older."""
-        ...
-
-
-class NoVoiceStore:
-    """Stores no voices, so that they end with the server."""
-
-    def write(self, removed: Collection[str], written: Sequence[SessionVoices], now: float) -> None:
-        """Do nothing."""
-
-    def take_over(self, gateway: str, seen_after: float, limit: int) -> list[SessionVoices]:
-        """Return none."""
-        return []
-
-
-NO_VOICE_STORE = NoVoiceStore()
-
-
 class KeptVoices:
-    """The kept voices of one server; see the module.
+    """The kept voices of one server: a :class:`.VoiceKeeper`; see the module.
 
     Args:
-        stored: Where they are stored.
-        gateway: The name of this server.
+        can_continue: Whether a session can continue with stored voices; others are deleted.
+        store: Where they are stored.
     """
 
-    def __init__(self, stored: VoiceStore = NO_VOICE_STORE, gateway: str = "") -> None:
+    def __init__(
+        self, can_continue: Callable[[bytes], bool], store: VoiceStore = NO_VOICE_STORE
+    ) -> None:
         self._running: dict[str, _Running] = {}
         self._lost: dict[str, _Lost] = {}
         self._removed: set[str] = set()
-        self._stored, self._gateway = stored, gateway
+        self._can_continue, self._store = can_continue, store
         self._threads = CapacityLimiter(1)
 
     # Called by the registry.
@@ -111,48 +89,37 @@ class KeptVoices:
         running = self._running.get(session_id)  # it is finishing
         if running is None or running.client != client:
             return b""
-        return running.session.speakers.voices()
+        return running.session.voices()
 
-    def open(self, session: LiveSession, client: ClientId, continues: str) -> None:
-        """Keep the voices of a session.
+    def open(
+        self, session_id: str, voices: SessionVoices, client: ClientId, continues: str
+    ) -> None:
+        """Keep the voices of a session; see :meth:`.VoiceKeeper.open`."""
+        self._removed.discard(session_id)
+        self._running[session_id] = _Running(session_id, voices, client, continues)
 
-        Args:
-            session: The session.
-            client: Its client.
-            continues: The id of the session whose voices it continues; empty: of none.
-        """
-        self._removed.discard(session.id)
-        self._running[session.id] = _Running(session, client, continues)
-
-    def end(self, session_id: str, now: float, *, may_return: bool) -> None:
-        """Note the end of a session; no-op if its voices are not kept.
-
-        Args:
-            session_id: Its id.
-            now: Monotonic seconds.
-            may_return: Whether its client may continue with another session.
-        """
+    def end(self, session_id: str, keep_until: float | None) -> None:
+        """Note the end of a session; see :meth:`.VoiceKeeper.end`."""
         if (running := self._running.pop(session_id, None)) is None:
             return
-        session, labelled = running.session, running.session.speakers.labelled_finals
+        session, labelled = running.session, running.session.labelled_finals
         self._forget_continued(running)
-        voices = session.speakers.voices() if may_return else b""
-        if voices:
+        if keep_until is not None and (voices := session.voices()):
             is_written = running.written == labelled
             self._lost.pop(session_id, None)
-            self._lost[session_id] = _Lost(running.client, voices, now + RETURN_S, is_written)
+            self._lost[session_id] = _Lost(running.client, voices, keep_until, is_written)
             while len(self._lost) > MAX_LOST:
                 self._forget(next(iter(self._lost)))
-        elif session.speakers.has_voices and session_id not in self._lost:
+        elif session.has_voices and session_id not in self._lost:
             self._remove(session_id)
 
     def _forget_continued(self, running: _Running) -> None:
         """Forget the session that another one continues, whose client knows that by now."""
-        if not running.continues or not running.session.speakers.labelled_finals:
+        if not running.continues or not running.session.labelled_finals:
             return
         lost, running.continues = running.continues, ""
         self._lost.pop(lost, None)
-        if lost != running.session.id:
+        if lost != running.id:
             self._running.pop(lost, None)
             self._remove(lost)
 
@@ -162,7 +129,7 @@ class KeptVoices:
             self._remove(session_id)
 
     def _remove(self, session_id: str) -> None:
-        if self._stored is not NO_VOICE_STORE and len(self._removed) < MAX_REMOVED:
+        if self._store is not NO_VOICE_STORE and len(self._removed) < MAX_REMOVED:
             self._removed.add(session_id)
 
     # Background work.
@@ -182,7 +149,7 @@ class KeptVoices:
             self._forget(session_id)
         for running in list(self._running.values()):
             self._forget_continued(running)
-        if self._stored is NO_VOICE_STORE:
+        if self._store is NO_VOICE_STORE:
             return
         running_due = [each for each in self._running.values() if _is_due(each, now)]
         lost_due = [(id, each) for id, each in self._lost.items() if not each.is_written]
@@ -202,17 +169,15 @@ class KeptVoices:
             AuricleError: The database does not answer.
         """
         removed = list(self._removed)
-        records: list[SessionVoices] = []
+        records = [StoredVoices(id, each.client, each.voices) for id, each in lost]
         counts: list[tuple[_Running, int]] = []
-        for id, each in lost:
-            records.append(self._record(id, each.client, each.voices))
         for one in running:
-            if voices := one.session.speakers.voices():
-                records.append(self._record(one.session.id, one.client, voices))
-                counts.append((one, one.session.speakers.labelled_finals))
+            if voices := one.session.voices():
+                records.append(StoredVoices(one.id, one.client, voices))
+                counts.append((one, one.session.labelled_finals))
         try:
             await to_thread.run_sync(
-                self._stored.write,
+                self._store.write,
                 removed,
                 records,
                 time.time(),
@@ -229,27 +194,17 @@ class KeptVoices:
         for one, labelled in counts:
             one.written, one.written_at = labelled, now
 
-    def _record(self, session_id: str, client: ClientId, voices: bytes) -> SessionVoices:
-        return SessionVoices(session_id, self._gateway, client, voices)
-
     # At the start.
 
-    def restore(
-        self, can_continue: Callable[[bytes], bool], seen_after: float, until: float
-    ) -> None:
-        """Read the voices of this server's last run; blocks.
-
-        Args:
-            can_continue: Whether a session can continue with these voices; others are deleted.
-            seen_after: Unix time in seconds; voices that were written earlier are deleted.
-            until: Monotonic time until which their sessions may be continued.
+    def restore(self, seen_after: float, until: float) -> None:
+        """Read the voices of this server's last run; see :meth:`.VoiceKeeper.restore`.
 
         Raises:
             LedgerUnavailable: The database does not answer.
             LedgerFull: The disk is full.
         """
-        for record in reversed(self._stored.take_over(self._gateway, seen_after, MAX_LOST)):
-            if can_continue(record.voices):
+        for record in reversed(self._store.take_over(seen_after, MAX_LOST)):
+            if self._can_continue(record.voices):
                 self._lost[record.session] = _Lost(ClientId(record.owner), record.voices, until)
             else:
                 self._remove(record.session)
@@ -257,8 +212,6 @@ class KeptVoices:
 
 def _is_due(running: _Running, now: float) -> bool:
     session = running.session
-    if not session.speakers.has_voices:
+    if not session.has_voices:
         return False
-    return (
-        running.written != session.speakers.labelled_finals or now >= running.written_at + REWRITE_S
-    )
+    return running.written != session.labelled_finals or now >= running.written_at + REWRITE_S

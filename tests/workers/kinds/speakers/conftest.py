@@ -1,0 +1,3 @@
+from tests.support.server_fixtures import logged
+
+__all__ = ["logged"]
