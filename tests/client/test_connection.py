@@ -176,6 +176,13 @@ def test_a_session_that_is_refused_with_its_first_word_is_too() -> None:
     assert (failed.retry_after_s, failed.max_delay_s) == (3, 2)
 
 
+def test_a_session_that_is_refused_while_the_model_loads_is_tried_every_second() -> None:
+    failed = closing_error(closed(1013), Failed("no_worker_ready", "It is starting.", True, 60.0))
+    assert isinstance(failed, ConnectionFailed)
+    assert failed.reason == "It is starting. (no_worker_ready)"
+    assert (failed.retry_after_s, failed.max_delay_s, failed.is_refusal) == (0, 1, True)
+
+
 async def test_a_proxy_whose_server_is_away_may_be_asked_again() -> None:
     async with live_server() as server:
         server.refusals = [refusal(502, "bad gateway")]

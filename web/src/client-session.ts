@@ -54,6 +54,13 @@ export interface Refusal {
 	readonly load?: Load;
 }
 
+/** A server without a ready worker. Its retry time is for requests that cost more than a connection. */
+export const STARTING: Refusal = {
+	cause: 'starting',
+	message: 'The server is starting.',
+	retryAfterSeconds: 0,
+};
+
 /** What the driver must do now. */
 export type Action =
 	| { readonly kind: 'connect'; readonly query: Readonly<Record<string, string>> }
@@ -78,6 +85,9 @@ const MAX_DELAYS_SECONDS: Readonly<Partial<Record<Cause, number>>> = {
 
 /** Code of a server that holds no other speaker. */
 const SERVER_FULL = 'server_full';
+
+/** Code of a server without a ready worker. */
+export const NO_WORKER_READY = 'no_worker_ready';
 
 /** RFC 6455 §7.4.1: reconnecting with the same stream would end in the same way. */
 const FATAL_CLOSE_CODES: ReadonlySet<number> = new Set([1002, 1003, 1007, 1008, 1009, 1010]);
@@ -251,6 +261,10 @@ export class ClientSession {
 		if (failure?.retryable !== true && FATAL_CLOSE_CODES.has(closeCode)) {
 			const words = failure?.message ?? (reason || `close code ${closeCode}`);
 			this.#fail(new AuricleError(failure?.code ?? 'refused', `The server ended the stream: ${words}`));
+			return;
+		}
+		if (closeCode === OVERLOADED && failure?.code === NO_WORKER_READY) {
+			this.#comeBack(STARTING, nowSeconds);
 			return;
 		}
 		const sentence = this.isFull ? undefined : SENTENCES[closeCode];

@@ -4,7 +4,7 @@
  */
 
 import { AuricleError } from './errors.js';
-import type { Load, Refusal } from './client-session.js';
+import { type Load, NO_WORKER_READY, type Refusal, STARTING } from './client-session.js';
 
 /** Maximum wait for the response. */
 const LIMIT_MILLISECONDS = 5000;
@@ -91,9 +91,8 @@ function notReady(response: Response, code: string): Refusal {
 	if (code === 'draining') {
 		return { cause: 'restarting', message: 'The server is restarting.', retryAfterSeconds };
 	}
-	if (code === 'no_worker_ready') {
-		// Asked for readiness alone, it answers at once: Retry-After is for requests that cost more.
-		return { cause: 'starting', message: 'The server is starting.', retryAfterSeconds: 0 };
+	if (code === NO_WORKER_READY) {
+		return STARTING;
 	}
 	return { cause: 'network', message: `The server returned status ${response.status}.`, retryAfterSeconds };
 }

@@ -145,6 +145,26 @@ describe('connecting', () => {
 		expect(live.isFull).toBe(false);
 	});
 
+	test('reports a session that is refused after the handshake as starting', () => {
+		const live = fresh();
+		actions(live, 0);
+		live.opened(0);
+		const error = { code: 'no_worker_ready', message: 'x', retryable: true, retry_after_s: 5 };
+		live.received(message('error', error), 1);
+		live.lost(1013, '', 1);
+		expect(live.takeEvents().at(-1)).toEqual({
+			type: 'disconnected',
+			cause: 'starting',
+			message: 'The server is starting.',
+			retryInSeconds: 1,
+		});
+		expect(actions(live, 2)).toEqual(['connect']);
+		live.opened(2);
+		live.received(message('error', error), 3); // of another model: the session goes on
+		live.lost(1006, '', 3);
+		expect(live.takeEvents().at(-1)).toMatchObject({ cause: 'network' });
+	});
+
 	test('limits the retry time that a server requests', () => {
 		const live = fresh({ ...RULES, patienceSeconds: Infinity });
 		actions(live, 0);

@@ -165,7 +165,7 @@ def _refusal(response: Response) -> ConnectionFailed | AuricleError:
         error = _Problem()
         text = f"The URL does not belong to an Auricle server (HTTP {status})."
     if error.code == NoWorkerReady.code:
-        return ConnectionFailed(text, max_delay_s=STARTING_DELAY_S, is_refusal=True)
+        return _starting(text)
     if error.code == ServerFull.code:
         return _full(error.message, _retry_after_s(response))
     if status in _FULL:
@@ -173,6 +173,10 @@ def _refusal(response: Response) -> ConnectionFailed | AuricleError:
     if status >= 500:  # usually from a proxy while its server starts
         return ConnectionFailed(text, retry_after_s=_retry_after_s(response))
     return _REFUSALS.get(status, RequestError)(text)
+
+
+def _starting(text: str) -> ConnectionFailed:
+    return ConnectionFailed(text, max_delay_s=STARTING_DELAY_S, is_refusal=True)
 
 
 def _full(message: str, retry_after_s: float) -> ConnectionFailed:
@@ -207,6 +211,8 @@ def closing_error(
         retry_after_s = min(failed.retry_after_s or 0.0, MAX_RETRY_AFTER_S)
         if failed.code == ServerFull.code:
             return _full(failed.message, retry_after_s)
+        if failed.code == NoWorkerReady.code:
+            return _starting(text)
         return ConnectionFailed(text, retry_after_s=retry_after_s)
     if frame.code in _FATAL_CLOSE_CODES:
         return RequestError(f"The server ended the stream: {text} (close code {frame.code}).")
