@@ -220,7 +220,9 @@ async def test_a_recogniser_that_refuses_work_is_skipped(
             requests = job()
             got = await remote.transcribe(requests)
             assert (got.text, got.attempts) == (answer(requests.pcm), 1)
-        assert [w.state for w in remote.stats().workers] == ["ready", "ready"]
+        states = [w.state for w in remote.stats().workers]
+        assert states[0] == "ready"
+        assert states[1] in ("ready", "busy")  # as it was at the latest check
     async with lying(saying(early if is_early else late)) as liar, gateway(liar.url) as remote:
         with pytest.raises(type(error)) as caught:
             await remote.transcribe(job())

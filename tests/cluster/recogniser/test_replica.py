@@ -10,6 +10,7 @@ import numpy as np
 import psutil
 import pytest
 
+from auricle.cluster.recogniser.health import Health
 from auricle.cluster.recogniser.replica import RecogniserReplica, cores_of
 from auricle.cluster.recogniser.scaling import ONGOING_AUDIO
 from auricle.cluster.wire.messages import AnswerReader, Beat, Done, pack_job
@@ -183,7 +184,15 @@ async def test_it_is_unhealthy_when_no_worker_restarts(
     monkeypatch.syspath_prepend(tmp_path)  # the server imports the engine's spec
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), str(ROOT)]))
     monkeypatch.setenv("AURICLE_TEST_STUCK", str(stuck))
-    async with recogniser(tmp_path, engine="fragile", start_budget_s=6) as it:
+    budgets: list[float] = []
+
+    def health(start_budget_s: float) -> Health:
+        budgets.append(start_budget_s)
+        return Health(1.0)  # the first start may take longer
+
+    monkeypatch.setattr("auricle.cluster.recogniser.replica.Health", health)
+    async with recogniser(tmp_path, engine="fragile", start_budget_s=100) as it:
+        assert budgets == [100]
         await it.check_health()
         stuck.touch()
         [worker] = (await it.report()).workers

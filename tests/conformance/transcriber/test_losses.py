@@ -18,6 +18,8 @@ pytestmark = pytest.mark.process
 
 HANG_LIMIT_S = 25.0
 """Within this a part that says nothing any more is given up, and its job is done elsewhere."""
+SLEEP = "sleep:4"
+"""Long enough to lose the run meanwhile, even on a busy machine."""
 
 
 def once(folder: Path, name: str = "once") -> str:
@@ -42,19 +44,23 @@ async def test_the_death_of_a_worker_in_flight_is_invisible(
 
 async def test_many_deaths_cost_no_word(open_transcriber: Maker, tmp_path: Path) -> None:
     async with open_transcriber(nodes=2, workers=2) as subject:
-        notes = Notes(tmp_path / "runs")
         room = subject.transcriber.reserve(ReservationRequest(ANONYMOUS, 20.0, standing=True))
-        jobs = [job(f"j{n}", notes.line, "sleep:0.05", reservation=room) for n in range(60)]
+        jobs = [job(f"j{n}", "sleep:0.05", reservation=room) for n in range(60)]
+        ended = {n: Notes(tmp_path / f"runs-{n}") for n in (5, 20, 35)}
+        for n, notes in ended.items():  # each runs until its worker is killed
+            lines = notes.line, f"sleep-once:60:{once(tmp_path, str(n))}"
+            jobs[n] = job(f"j{n}", *lines, reservation=room)
         running = asyncio.gather(*map(subject.transcriber.transcribe, jobs))
-        for nth in (5, 20, 35):  # only these runs, and none of them is over yet
-            os.kill(await notes.worker(nth), signal.SIGKILL)
+        for notes in ended.values():
+            os.kill(await notes.worker(), signal.SIGKILL)
         assert [t.text for t in await running] == [answer(j.pcm) for j in jobs]
+        assert all(notes.runs > 1 for notes in ended.values())
 
 
 async def test_the_loss_of_a_part_is_invisible(open_transcriber: Maker, tmp_path: Path) -> None:
     async with open_transcriber(nodes=2) as subject:
         notes = Notes(tmp_path / "runs")
-        asked = job("a", notes.line, f"sleep-once:3:{once(tmp_path)}")
+        asked = job("a", notes.line, f"sleep-once:60:{once(tmp_path)}")
         running = asyncio.create_task(subject.transcriber.transcribe(asked))
         part = subject.part(await notes.worker())
         orphans = part.children(recursive=True)
@@ -88,7 +94,7 @@ async def test_what_loses_everything_it_runs_on_is_given_up(
 ) -> None:
     async with open_transcriber(nodes=2) as subject:
         notes = Notes(tmp_path / "runs")
-        asked = job("a", notes.line, "sleep:1.5")
+        asked = job("a", notes.line, SLEEP)
         running = asyncio.create_task(subject.transcriber.transcribe(asked))
         await lose_each_run(subject, notes, running, most=10)
         with pytest.raises((Overloaded, WorkerError)):
@@ -103,7 +109,7 @@ async def test_a_live_final_outlives_more_than_one_loss(
     async with open_transcriber(nodes=2) as subject:
         notes = Notes(tmp_path / "runs")
         room = subject.transcriber.reserve(ReservationRequest(ANONYMOUS, 10.0, standing=True))
-        asked = job("a", notes.line, "sleep:1.5", utterance="s1/1", reservation=room)
+        asked = job("a", notes.line, SLEEP, utterance="s1/1", reservation=room)
         running = asyncio.create_task(subject.transcriber.transcribe(asked))
         await lose_each_run(subject, notes, running, most=3)
         assert (await running).text == answer(asked.pcm)

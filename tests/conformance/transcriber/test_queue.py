@@ -52,7 +52,9 @@ async def test_what_has_waited_past_its_deadline_is_not_run(
         notes = Notes(tmp_path / "runs")
         late = job("late", notes.line, max_wait_s=2)
         asked = asyncio.create_task(subject.transcriber.transcribe(late))
-        await waiting(subject, 1)
+        await poll_until(
+            lambda: asked.done() or subject.transcriber.stats().queue.waiting_jobs == 1
+        )
         with pytest.raises(DeadlineExceeded):
             await asked
         await waiting(subject, 0)

@@ -28,6 +28,7 @@ from auricle.workers.kinds.asr.model_pools import ModelPools
 from tests.support.model_pools import model_of, model_pools, pids_of, scripted
 from tests.support.poll import poll_until
 from tests.support.scripted_engine import answer
+from tests.workers.kinds.asr.pool.helpers import closed_gate
 from tests.workers.kinds.asr.pool.helpers import job as plain_job
 
 pytestmark = pytest.mark.process
@@ -203,15 +204,18 @@ async def test_the_crash_budget_of_a_client_counts_for_all_models(
 
 
 async def test_a_model_is_replaced_without_a_rejected_or_lost_job(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    async with model_pools(scripted("main"), monkeypatch) as pools:
+    gate = closed_gate(tmp_path)
+    async with model_pools(scripted("main"), monkeypatch, sandbox="off") as pools:  # type: ignore[arg-type]
         session = pools.reserve(room())
         before = pids_of(pools, "main")
-        running = asyncio.create_task(pools.transcribe(job("long", script="sleep:1")))
+        running = asyncio.create_task(pools.transcribe(job("long", script=f"hold:{gate}")))
         waiting = [asyncio.create_task(pools.transcribe(job(f"w{n}"))) for n in range(5)]
         await poll_until(lambda: pools.stats().queue.running_jobs == 1)
         replacing = asyncio.create_task(pools.replace("main"))
+        await asyncio.sleep(0)
+        gate.unlink()
         done = 0
         while not replacing.done():
             given = job(f"j{done}", reservation=session)
@@ -285,18 +289,20 @@ async def test_a_default_model_that_is_replaced_before_it_was_ready_is_ready(
 
 
 async def test_a_session_that_changes_its_model_keeps_its_room(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    models = scripted("main", "other")
-    async with model_pools(models, monkeypatch, queue_audio_s=20.0, batch_jobs=1) as pools:
+    models, gate = scripted("main", "other"), closed_gate(tmp_path)
+    settings = {"sandbox": "off", "queue_audio_s": 20.0, "batch_jobs": 1}
+    async with model_pools(models, monkeypatch, **settings) as pools:  # type: ignore[arg-type]
         await is_ready(pools, "main", "other")
         session = pools.reserve(room("main"))
-        blocking = asyncio.create_task(pools.transcribe(job("long", "other", "sleep:0.5")))
+        blocking = asyncio.create_task(pools.transcribe(job("long", "other", f"hold:{gate}")))
         await poll_until(lambda: pools.stats().queue.running_jobs == 1)
         filling = asyncio.create_task(pools.transcribe(job("fills", "other", seconds=20)))
         await asyncio.sleep(0)
         with pytest.raises(Overloaded):
             await pools.transcribe(job("refused", "other"))
+        gate.unlink()
         assert (await pools.transcribe(job("final", "other", reservation=session))).text
         assert (await blocking).text
         assert (await filling).text
@@ -341,16 +347,20 @@ async def test_a_reload_replaces_only_models_with_other_files(
 
 
 async def test_closing_ends_all_workers_and_rejects_new_jobs(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    async with model_pools(scripted("main", "other"), monkeypatch) as pools:
+    models, gate = scripted("main", "other"), closed_gate(tmp_path)
+    async with model_pools(models, monkeypatch, sandbox="off") as pools:  # type: ignore[arg-type]
         await is_ready(pools, "main", "other")
         workers = [*map(psutil.Process, pids_of(pools, "main") + pids_of(pools, "other"))]
         accepted = asyncio.create_task(
-            pools.transcribe(job("a", "other", "sleep:0.3", kind=JobKind.FILE))
+            pools.transcribe(job("a", "other", f"hold:{gate}", kind=JobKind.FILE))
         )
         await poll_until(lambda: pools.stats().queue.running_jobs == 1)
-        await pools.aclose(drain_s=30)
+        closing = asyncio.create_task(pools.aclose(drain_s=30))
+        await asyncio.sleep(0)
+        gate.unlink()
+        await closing
         assert (await accepted).text
         assert not any(worker.is_running() for worker in workers)
         for model in ("", "other"):

@@ -1,5 +1,7 @@
 """What the tests of pool share."""
 
+from pathlib import Path
+
 import numpy as np
 
 from auricle.values.types import ClientId, Job, JobId, JobKind, Options
@@ -32,6 +34,13 @@ def job(
         client=ClientId(client),
         reservation=reservation,
     )
+
+
+def closed_gate(folder: Path) -> Path:
+    """Return a file; a job with the script ``hold:FILE`` runs until it is removed."""
+    gate = folder / "gate"
+    gate.touch()
+    return gate
 
 
 async def all_ready(pool: WorkerPool, count: int = 2) -> None:

@@ -145,11 +145,12 @@ async def test_a_suspect_never_takes_the_last_ready_worker(open_pool: PoolFactor
 
 
 async def test_a_trace_written_earlier_does_not_explain_a_death(
-    open_pool: PoolFactory,
+    open_pool: PoolFactory, tmp_path: Path
 ) -> None:
     async with open_pool(workers=1) as pool:
         await pool.transcribe(job("a", "trace"))
-        running = asyncio.create_task(pool.transcribe(job("b", "sleep:1.0")))
+        script = f"sleep-once:60:{marker(tmp_path)}"
+        running = asyncio.create_task(pool.transcribe(job("b", script)))
         await poll_until(lambda: pool.stats().queue.running_jobs == 1)
         os.kill(pids(pool)[0], signal.SIGKILL)
         assert (await running).attempts == 2

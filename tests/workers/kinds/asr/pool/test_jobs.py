@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -26,7 +27,13 @@ from auricle.values.types import (
 from tests.support.poll import poll_until
 from tests.support.scripted_engine import SECRET, answer
 from tests.support.worker_pool import PoolFactory
-from tests.workers.kinds.asr.pool.helpers import all_ready, has_restarted, job, pids
+from tests.workers.kinds.asr.pool.helpers import (
+    all_ready,
+    closed_gate,
+    has_restarted,
+    job,
+    pids,
+)
 
 pytestmark = pytest.mark.process
 
@@ -76,9 +83,10 @@ async def test_the_deadline_ends_the_wait_and_the_worker_continues(open_pool: Po
         assert pool.stats().workers[0].restarts == 0
 
 
-async def test_a_caller_that_leaves_frees_its_place(open_pool: PoolFactory) -> None:
+async def test_a_caller_that_leaves_frees_its_place(open_pool: PoolFactory, tmp_path: Path) -> None:
+    gate = closed_gate(tmp_path)
     async with open_pool(workers=1, batch_jobs=1) as pool:
-        running = asyncio.create_task(pool.transcribe(job("slow", "sleep:0.5")))
+        running = asyncio.create_task(pool.transcribe(job("slow", f"hold:{gate}")))
         await poll_until(lambda: pool.stats().queue.running_jobs == 1)
         waiting = asyncio.create_task(pool.transcribe(job("waiting")))
         await poll_until(lambda: pool.stats().queue.waiting_jobs == 1)
@@ -86,10 +94,12 @@ async def test_a_caller_that_leaves_frees_its_place(open_pool: PoolFactory) -> N
         running.cancel()
         await asyncio.wait([waiting, running])
         assert pool.stats().queue.waiting_jobs == 0
+        gate.unlink()
         assert (await pool.transcribe(job("next"))).attempts == 1
 
 
-async def test_finals_pass_partials_and_files(open_pool: PoolFactory) -> None:
+async def test_finals_pass_partials_and_files(open_pool: PoolFactory, tmp_path: Path) -> None:
+    gate = closed_gate(tmp_path)
     async with open_pool(workers=1, batch_jobs=1) as pool:
         order: list[str] = []
 
@@ -98,17 +108,22 @@ async def test_finals_pass_partials_and_files(open_pool: PoolFactory) -> None:
             order.append(a_job.id)
 
         async with asyncio.TaskGroup() as group:
-            group.create_task(run(job("first", "sleep:0.5")))
+            group.create_task(run(job("first", f"hold:{gate}")))
             await poll_until(lambda: pool.stats().queue.running_jobs == 1)
             for kind in (JobKind.FILE, JobKind.PARTIAL, JobKind.SPECULATIVE, JobKind.FINAL):
                 group.create_task(run(job(kind.value, kind=kind)))
+            await poll_until(lambda: pool.stats().queue.waiting_jobs == 4)
+            gate.unlink()
         assert order == ["first", "final", "speculative", "partial", "file"]
 
 
-async def test_a_newer_partial_replaces_a_waiting_one(open_pool: PoolFactory) -> None:
+async def test_a_newer_partial_replaces_a_waiting_one(
+    open_pool: PoolFactory, tmp_path: Path
+) -> None:
+    gate = closed_gate(tmp_path)
     async with open_pool(workers=1, batch_jobs=1) as pool:
         async with asyncio.TaskGroup() as group:
-            group.create_task(pool.transcribe(job("first", "sleep:0.5")))
+            group.create_task(pool.transcribe(job("first", f"hold:{gate}")))
             await poll_until(lambda: pool.stats().queue.running_jobs == 1)
             partials = [
                 asyncio.create_task(
@@ -116,35 +131,44 @@ async def test_a_newer_partial_replaces_a_waiting_one(open_pool: PoolFactory) ->
                 )
                 for n in range(3)
             ]
+            await poll_until(
+                lambda: [partial.done() for partial in partials] == [True, True, False]
+            )
+            gate.unlink()
         results = await asyncio.gather(*partials, return_exceptions=True)
         assert [type(result) for result in results] == [Superseded, Superseded, Transcript]
 
 
 async def test_a_final_gets_the_result_of_its_running_speculative_job(
-    open_pool: PoolFactory,
+    open_pool: PoolFactory, tmp_path: Path
 ) -> None:
+    gate = closed_gate(tmp_path)
     async with open_pool(workers=2, batch_jobs=1) as pool:
-        early = job("s1", "sleep:0.5", kind=JobKind.SPECULATIVE, utterance="s/1")
+        early = job("s1", f"hold:{gate}", kind=JobKind.SPECULATIVE, utterance="s/1")
         final = replace(early, id=JobId("f"), kind=JobKind.FINAL)
         async with asyncio.TaskGroup() as group:
             first = group.create_task(pool.transcribe(early))
             await poll_until(lambda: pool.stats().queue.running_jobs == 1)
             second = group.create_task(pool.transcribe(final))
+            await asyncio.sleep(0)
+            gate.unlink()
         assert first.result() is second.result()
         assert pool.stats().jobs.done == 1
 
 
 async def test_a_final_whose_speculative_job_is_cancelled_is_recognised(
-    open_pool: PoolFactory,
+    open_pool: PoolFactory, tmp_path: Path
 ) -> None:
+    gate = closed_gate(tmp_path)
     async with open_pool(workers=2, batch_jobs=1) as pool:
-        early = job("s1", "sleep:0.5", kind=JobKind.SPECULATIVE, utterance="s/1")
+        early = job("s1", f"hold:{gate}", kind=JobKind.SPECULATIVE, utterance="s/1")
         final = replace(early, id=JobId("f"), kind=JobKind.FINAL)
         first = asyncio.create_task(pool.transcribe(early))
         await poll_until(lambda: pool.stats().queue.running_jobs == 1)
         second = asyncio.create_task(pool.transcribe(final))
         await asyncio.sleep(0)
         first.cancel()
+        gate.unlink()
         assert (await second).text == answer(final.pcm)
 
 
@@ -161,7 +185,10 @@ async def test_overload_refuses_with_a_time_and_keeps_what_it_took(
         assert all(r.retry_after_s >= 1 for r in refused)
 
 
-async def test_a_greedy_key_leaves_the_modest_one_its_share(open_pool: PoolFactory) -> None:
+async def test_a_greedy_key_leaves_the_modest_one_its_share(
+    open_pool: PoolFactory, tmp_path: Path
+) -> None:
+    gate = closed_gate(tmp_path)
     async with open_pool(workers=1, batch_jobs=1) as pool:
         order: list[str] = []
 
@@ -170,12 +197,14 @@ async def test_a_greedy_key_leaves_the_modest_one_its_share(open_pool: PoolFacto
             order.append(a_job.client)
 
         async with asyncio.TaskGroup() as group:
-            group.create_task(run(job("first", "sleep:0.5", client="greedy")))
+            group.create_task(run(job("first", f"hold:{gate}", client="greedy")))
             await poll_until(lambda: pool.stats().queue.running_jobs == 1)
             for n in range(20):
                 group.create_task(run(job(f"g{n}", seconds=2, client="greedy")))
             for n in range(4):
                 group.create_task(run(job(f"m{n}", seconds=2, client="modest")))
+            await poll_until(lambda: pool.stats().queue.waiting_jobs == 24)
+            gate.unlink()
         assert order[:12].count("modest") == 4
 
 

@@ -6,6 +6,7 @@ import io
 import os
 import resource
 import signal
+from pathlib import Path
 
 import psutil
 import pytest
@@ -18,7 +19,14 @@ from auricle.workers.kinds.asr.messages import StartAsr
 from tests.support.poll import poll_until
 from tests.support.pool import worker_pool
 from tests.support.worker_pool import PoolFactory
-from tests.workers.kinds.asr.pool.helpers import all_ready, has_restarted, job, pids, states
+from tests.workers.kinds.asr.pool.helpers import (
+    all_ready,
+    closed_gate,
+    has_restarted,
+    job,
+    pids,
+    states,
+)
 
 pytestmark = pytest.mark.process
 
@@ -101,13 +109,17 @@ async def test_the_self_test_is_in_a_language_of_the_engine(open_pool: PoolFacto
 
 
 async def test_closing_finishes_what_was_accepted_and_leaves_no_child(
-    open_pool: PoolFactory,
+    open_pool: PoolFactory, tmp_path: Path
 ) -> None:
+    gate = closed_gate(tmp_path)
     async with open_pool() as pool:
         children = [psutil.Process(pid) for pid in pids(pool)]
-        accepted = asyncio.create_task(pool.transcribe(job("a", "sleep:0.5")))
+        accepted = asyncio.create_task(pool.transcribe(job("a", f"hold:{gate}")))
         await poll_until(lambda: pool.stats().queue.running_jobs == 1)
-        await pool.aclose(drain_s=30)
+        closing = asyncio.create_task(pool.aclose(drain_s=30))
+        await asyncio.sleep(0)
+        gate.unlink()
+        await closing
         assert (await accepted).attempts == 1
         with pytest.raises(Draining):
             await pool.transcribe(job("late"))
