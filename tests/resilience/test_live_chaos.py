@@ -18,7 +18,7 @@ import anyio
 import httpx2
 import pytest
 
-from tests.support.command import Command, command, environment
+from tests.support.command import MANY_SPEAKERS, Command, command, environment
 from tests.support.poll import poll_until
 from tests.support.speakers import SECOND, SPEECHES, Fault, Told, say
 from tests.support.tcp_proxy import TcpProxy, proxy_to
@@ -40,7 +40,8 @@ class Service:
         self.running = self._start()
 
     def _start(self) -> Command:
-        environ = environment(self.folder, port=self.port, workers=2, job_timeout_min_s=2)
+        limits = {"live_speakers": MANY_SPEAKERS, "job_timeout_min_s": 2}
+        environ = environment(self.folder, port=self.port, workers=2, **limits)
         return self.stack.enter_context(command("serve", environ=environ))
 
     async def restart(self, number: signal.Signals) -> None:

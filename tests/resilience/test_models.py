@@ -17,7 +17,7 @@ import msgspec
 import pytest
 
 from tests.support.clips import CLIPS
-from tests.support.command import Command, command, environment
+from tests.support.command import MANY_SPEAKERS, Command, command, environment
 from tests.support.model_pools import scripted
 from tests.support.poll import poll_until
 from tests.support.speakers import ASKED, Told, say, speech
@@ -79,6 +79,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         folder,
         engine="",
         models=scripted(f"main={model};workers=2", "victim=;workers=1"),
+        live_speakers=MANY_SPEAKERS,
         backoff_first_s=0.05,
         backoff_max_s=0.2,
         poison_attempts=1000,

@@ -12,6 +12,7 @@ import anyio
 import pytest
 
 from auricle.config.sections.ledger import LedgerSettings
+from auricle.config.sections.live import LiveSettings
 from auricle.config.sections.model import ModelSettings
 from auricle.config.sections.server import ServerSettings
 from auricle.config.sections.worker import WorkerSettings
@@ -20,6 +21,7 @@ from auricle.engines.placement import Placement
 from auricle.engines.registry import find_engine
 from auricle.values.optional_workers import OptionalWorkers
 from auricle.workers.kinds.partials.pool import PartialPool
+from tests.support.command import MANY_SPEAKERS
 from tests.support.decoder import FakeDecoder
 from tests.support.pool import worker_pool
 from tests.support.service import application, listening, poll_until
@@ -51,6 +53,7 @@ async def served(
     settings = Settings(
         server=ServerSettings(spool_dir=tmp_path / "spool"),
         ledger=LedgerSettings(state_dir=tmp_path / "state"),
+        live=LiveSettings(live_speakers=MANY_SPEAKERS),
     )
     try:
         await finals.start()

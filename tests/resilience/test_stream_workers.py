@@ -10,6 +10,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from auricle.config.sections.ledger import LedgerSettings
+from auricle.config.sections.live import LiveSettings
 from auricle.config.sections.queue import QueueSettings
 from auricle.config.sections.server import ServerSettings
 from auricle.config.sections.worker import WorkerSettings
@@ -19,6 +20,7 @@ from auricle.server.service import Service
 from auricle.values.errors import Overloaded
 from auricle.values.types import ANONYMOUS, ReservationRequest
 from auricle.workers.kinds.asr.pool import WorkerPool
+from tests.support.command import MANY_SPEAKERS
 from tests.support.decoder import FakeDecoder
 from tests.support.pool import worker_pool
 from tests.support.service import application, listening, poll_until
@@ -59,6 +61,7 @@ async def served(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serv
         settings = Settings(
             server=ServerSettings(spool_dir=tmp_path_factory.mktemp("spool")),
             ledger=LedgerSettings(state_dir=tmp_path_factory.mktemp("state")),
+            live=LiveSettings(live_speakers=MANY_SPEAKERS),
         )
         async with application(settings, pool, FakeDecoder()) as app, listening(app) as port:
             yield Served(pool, port, app.service)

@@ -25,6 +25,8 @@ from tests.surroundings import MEASURED
 ROOT = Path(__file__).parents[2]
 LIMIT_S = 120.0
 """Upper bound of any wait; tests that pass wait much less."""
+MANY_SPEAKERS = 1000
+"""A busy machine, whose finals are late, would learn that it holds one, and refuse the next."""
 STEP_S = 0.05
 """Shortest pause between looks; a request with a new client takes 10 ms of processor time."""
 MAX_STEP_S = 0.25
@@ -182,7 +184,8 @@ def command(*arguments: str, environ: dict[str, str], is_forked: bool = True) ->
 def serving(folder: Path, *arguments: str, **settings: object) -> Iterator[tuple[Command, str]]:
     """Run ``auricle serve`` and give its URL once it is ready.
 
-    It has one worker of each kind unless settings say otherwise, and its coverage is not measured.
+    It has one worker of each kind and a fixed number of speakers unless settings say otherwise, and
+    its coverage is not measured.
     """
     with _serving(folder, arguments, settings, is_forked=True) as found:
         yield found
@@ -201,7 +204,8 @@ def serving_anew(
 def _serving(
     folder: Path, arguments: Sequence[str], settings: dict[str, object], *, is_forked: bool
 ) -> Iterator[tuple[Command, str]]:
-    environ = environment(folder, **({"workers": 1, "decode_workers": 1} | settings))
+    defaults = {"workers": 1, "decode_workers": 1, "live_speakers": MANY_SPEAKERS}
+    environ = environment(folder, **(defaults | settings))
     environ.pop(MEASURED, None)
     with command("serve", *arguments, environ=environ, is_forked=is_forked) as server:
         url = str(server.event("started")["url"])

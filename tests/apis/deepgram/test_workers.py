@@ -78,22 +78,29 @@ async def served(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serv
 
 
 async def say(served: Served) -> list[dict[str, Any]]:
-    """Return the results of a stream, without what is different each time."""
+    """Return the results of a stream, without what is different each time.
+
+    A ``Finalize`` that comes after the last final, on a slow machine, has an empty result.
+    """
     async with served.listen(**LINEAR) as caller:
         for _ in range(2):
             await caller.send(pcm(SPEECH))
             await caller.tell("Finalize")
         await caller.tell("CloseStream")
         assert await caller.until_closed() == (1000, "")
-    results = caller.of("Results")
-    for result in results:
-        del result["metadata"]
-    return results
+    spoken = [result for result in caller.of("Results") if _text(result)]
+    for result in spoken:
+        del result["metadata"], result["from_finalize"]
+    return spoken
+
+
+def _text(result: dict[str, Any]) -> str:
+    return str(result["channel"]["alternatives"][0]["transcript"])
 
 
 async def test_a_worker_s_death_in_mid_stream_is_invisible(served: Served) -> None:
     expected = await say(served)
-    assert all(result["channel"]["alternatives"][0]["transcript"] for result in expected)
+    assert len(expected) >= 2
     restarts = served.restarts
     found: list[dict[str, Any]] = []
 
