@@ -28,6 +28,7 @@ CORE: dict[str, set[str]] = {
     "ledger/audio": set(),
     "ledger/databases": set(),
     "text/filters": set(),
+    "text/formats": set(),
     "workers/kinds": {"asr", "decode"},
 }
 """Folders of parts, each with those of its folders that belong to the core."""

@@ -198,25 +198,44 @@ def test_a_request_for_a_missing_text_filter_is_refused(copy: Copy) -> None:
         assert answer_to("numerals=true") == expected["numerals"]
 
 
+def test_subtitles_are_written_or_refused(copy: Copy) -> None:
+    audio = CLIP.path.read_bytes()
+    answer = httpx2.post(
+        f"{copy.url}/v1/audio/transcriptions",
+        data={"model": "whisper-1", "response_format": "srt"},
+        files={"file": (CLIP.path.name, audio)},
+        timeout=LIMIT_S,
+    )
+    find = "from auricle.text.formats.registry import FORMATS; print(*FORMATS)"
+    if "srt" in copy.run("-c", find).split():
+        assert " --> " in answer.text
+        return
+    error = answer.json()["error"]
+    found = answer.status_code, error["code"], error["param"]
+    assert found == (400, "unsupported_option", "response_format")
+    answer = httpx2.post(
+        f"{copy.url}/asr?output=srt", files={"audio_file": (CLIP.path.name, audio)}, timeout=LIMIT_S
+    )
+    assert answer.status_code in (400, 404)  # 404: the API with this path is missing, too
+
+
 def test_channels_are_transcribed_apart_or_refused(copy: Copy) -> None:
     call = companded(call_of((0.0, CLIP.pcm), (0.0, CLIP.pcm[:0])), mulaw_to_pcm16)
     call = wav_of(call, channels=2)
-    find = "from auricle.files.registry import METHODS; print(*METHODS)"
-    can_separate = "channels" in copy.run("-c", find).split()
-    expected = (200, None) if can_separate else (400, "unsupported_option")
     answer = httpx2.post(
         f"{copy.url}/utterance?multichannel=true",
         content=call,
         headers={"content-type": "audio/wav"},
         timeout=LIMIT_S,
     )
-    error = answer.json().get("error") or {}
-    assert (answer.status_code, error.get("code")) == expected
-    if can_separate:
+    find = "from auricle.files.registry import METHODS; print(*METHODS)"
+    if "channels" in copy.run("-c", find).split():
         assert {each["channel"] for each in answer.json()["segments"]} == {0}
+        return
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "unsupported_option")
     answer = httpx2.post(f"{copy.url}/v1/listen?multichannel=true", content=call, timeout=LIMIT_S)
     if answer.status_code != 404:  # an API with this path is there
-        assert (answer.status_code, answer.json().get("code")) == expected
+        assert (answer.status_code, answer.json()["code"]) == (400, "unsupported_option")
 
 
 def test_clients_learn_whether_transcripts_are_kept(copy: Copy) -> None:

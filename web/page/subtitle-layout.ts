@@ -1,7 +1,7 @@
 /**
  * Lays out sentences with times as readable subtitles: where cues and lines break. Pure.
  *
- * Same algorithm as the server's `auricle.text.formats.subtitle_layout`, which explains it;
+ * Same algorithm as the server's `auricle.text.formats.subtitles.layout`, which explains it;
  * `testdata/subtitle_vectors.json` tests both. Times are whole milliseconds.
  */
 

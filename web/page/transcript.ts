@@ -98,7 +98,7 @@ export function formatTranscript(
 	return WRITERS[format](settle(layOut(sentences, USUAL_LIMITS), gapCues));
 }
 
-/** Returns a sentence that begins with the speaker's name, as `auricle/text/formats/subtitles.py` writes it. */
+/** Returns a sentence that begins with the speaker's name, as `auricle/text/formats/subtitles/formats.py` writes it. */
 function named(line: Line, speaker: string): Timed[] {
 	const [first, ...others] = units(line, speaker);
 	if (first === undefined) {

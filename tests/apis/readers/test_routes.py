@@ -13,6 +13,7 @@ from structlog.testing import LogCapture
 from auricle.apis.readers import feed
 from auricle.apis.readers.routes import feeds_of
 from auricle.config.sections.live import LiveSettings
+from auricle.text.formats import registry
 from auricle.values.types import SAMPLE_RATE_HZ
 from tests.support.service import Live, head, keys, live, poll_until
 from tests.support.stream import SPEECH, Caller, call, pcm, silence
@@ -205,6 +206,15 @@ async def test_captions_are_webvtt_until_now_or_on_and_on(
         await speaker.tell("stop")
         rest = "".join([text async for text in texts])
     assert rest.count(" --> ") == rest.count("hello") > 0
+
+
+@pytest.mark.parametrize("name", ["captions.vtt", "captions.m3u8"])
+async def test_captions_are_refused_by_a_server_without_webvtt(
+    http: httpx2.AsyncClient, speaker: Caller, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "FORMATS", {})
+    refused = await http.get(path_of(speaker, name), headers=ALICE)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "unsupported_option")
 
 
 async def test_a_player_gets_a_playlist_and_its_segments_with_its_token(

@@ -14,6 +14,7 @@ import pytest
 from auricle.cli.support.output import (
     OutputFormat,
     check_stdout,
+    check_supported,
     check_target,
     chosen_format,
     content,
@@ -22,8 +23,9 @@ from auricle.cli.support.output import (
     write,
 )
 from auricle.files.transcribe import FileTranscript
-from auricle.text.formats.subtitle_layout import SubtitleLimits
-from auricle.values.errors import SetupError
+from auricle.text.formats import registry
+from auricle.text.formats.base import SubtitleLimits
+from auricle.values.errors import SetupError, UnsupportedOption
 from auricle.values.types import Gap, Segment, Speaker, Transcript, Word
 from tests.support.command import ROOT
 
@@ -233,3 +235,15 @@ def test_a_place_that_cant_be_written_is_reported_by_its_name(tmp_path: Path) ->
     (tmp_path / "file").touch()
     with pytest.raises(SetupError, match=r"a\.txt can't be written"):
         write("text", tmp_path / "file" / "a.txt")
+
+
+def test_subtitles_are_refused_before_the_work_without_their_format(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for each in OutputFormat:
+        check_supported(each)
+    monkeypatch.setattr(registry, "FORMATS", {})
+    for each in (OutputFormat.SRT, OutputFormat.VTT):
+        with pytest.raises(UnsupportedOption, match=f"no {each} here"):
+            check_supported(each)
+    check_supported(OutputFormat.DOCX)

@@ -15,7 +15,7 @@ from auricle.client.api.results import Job, Transcript
 from auricle.protocol.errors import ErrorBody
 from auricle.text.formats import gaps, native_json
 from auricle.text.formats.native_json import parse_transcript, transcript_body
-from auricle.text.formats.subtitles import to_srt
+from auricle.text.formats.registry import format_of
 from auricle.values.errors import PoisonJob, RequestError
 from auricle.values.types import Gap, Segment, Speaker, Word
 from auricle.values.types import Transcript as Recognised
@@ -75,7 +75,7 @@ def test_a_transcript_has_all_that_the_server_sends() -> None:
 def test_a_transcript_becomes_subtitles() -> None:
     transcript = msgspec.json.decode(document(), type=Transcript)
     assert parse_transcript(msgspec.to_builtins(transcript)) == (RECOGNISED, GAPS)
-    expected = to_srt(RECOGNISED.segments, GAPS, speakers=RECOGNISED.speakers)
+    expected = format_of("srt").document(RECOGNISED.segments, GAPS, speakers=RECOGNISED.speakers)
     assert transcript.to_subtitles() == expected
     assert "Ann: Good morning." in expected
     assert transcript.to_subtitles("vtt").startswith("WEBVTT")

@@ -21,7 +21,7 @@ from auricle.apis.readers.feed import MAX_FINALS, MAX_WITHDRAWN, NO_TOKEN, Sessi
 from auricle.apis.readers.feeds import Feeds
 from auricle.apis.readers.stream import FeedStream
 from auricle.apis.readers.wire.events import encode_feed_event, encode_start
-from auricle.apis.readers.wire.webvtt import START, encode_cues
+from auricle.apis.readers.wire.webvtt import START, WEBVTT, encode_cues
 from auricle.protocol.errors import ErrorResponse
 from auricle.protocol.fields import convert_texts, decode_json
 from auricle.server.access.access import Access
@@ -40,6 +40,7 @@ from auricle.server.http.request_log import request_log
 from auricle.server.http.responses import json_response
 from auricle.server.service import Service
 from auricle.system.asgi import while_connected
+from auricle.text.formats.registry import format_of
 from auricle.values.errors import BadRequest, NotFound, TokenExpired
 
 DEFAULT_TTL_S, MAX_TTL_S = 3600, 24 * 3600
@@ -248,6 +249,7 @@ def routes(service: Service) -> APIRouter:
     async def get_captions(request: Request, session_id: _SessionId) -> Response:
         """Stream the finals of a session as WebVTT, or return those until now."""
         reader, feed = await admit(request, session_id)
+        format_of(WEBVTT)
         query = convert_texts(request.query_params.multi_items(), CaptionsQuery, "query")
         cursor = feed.cursor(encode_cues, feed.number_before(query.history))
         if not query.follow:
@@ -271,13 +273,14 @@ def routes(service: Service) -> APIRouter:
         summary="Captions of a live session as an HLS playlist",
         responses={
             200: _text("The playlist of the newest segments.", _HLS),
-            **refusals(ErrorResponse, 404, *KEYED),
+            **refusals(ErrorResponse, 400, 404, *KEYED),
         },
         openapi_extra={"parameters": query_parameters(TokenQuery)},
     )
     async def get_playlist(request: Request, session_id: _SessionId) -> Response:
         """Return the playlist of the segments whose captions are final."""
         _, feed = await admit(request, session_id)
+        format_of(WEBVTT)
         if not feed.segments and not feed.is_ended:
             with feeds.reading(feed):
                 async with while_connected(request.receive):
@@ -290,7 +293,7 @@ def routes(service: Service) -> APIRouter:
         summary="A segment of HLS captions",
         responses={
             200: _text("The captions of 6 seconds.", _VTT),
-            **refusals(ErrorResponse, 404, *KEYED),
+            **refusals(ErrorResponse, 400, 404, *KEYED),
         },
         openapi_extra={"parameters": query_parameters(TokenQuery)},
     )

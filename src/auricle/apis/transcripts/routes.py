@@ -51,10 +51,10 @@ from auricle.text.formats.docx import to_docx
 from auricle.text.formats.markdown import to_markdown
 from auricle.text.formats.native_json import SpeakerBody
 from auricle.text.formats.paragraphs import clock, paragraphs_of
+from auricle.text.formats.registry import format_of
 from auricle.text.formats.rttm import to_rttm
-from auricle.text.formats.subtitles import SAMPLES_PER_MS, to_srt, to_vtt
 from auricle.values.errors import BadRequest, NotFound
-from auricle.values.types import ClientId, GiveWay, Segment, Speaker, Word
+from auricle.values.types import SAMPLES_PER_MS, ClientId, GiveWay, Segment, Speaker, Word
 
 T = TypeVar("T")
 
@@ -406,6 +406,7 @@ async def _answer(
 
     Raises:
         NotFound: The owner has no such transcript.
+        UnsupportedOption: This installation lacks the format.
         Overloaded: The owner's earlier requests took too long.
         ClientDisconnect: The client has disconnected.
     """
@@ -426,6 +427,7 @@ def _render(
 
     Raises:
         NotFound: It has just been deleted.
+        UnsupportedOption: This installation lacks the format.
     """
     found = transcripts.find(owner, uid, give_way, with_words=format in ("json", "srt", "vtt"))
     if found is None:
@@ -438,10 +440,8 @@ def _render(
             return _json(transcript, segments, speakers, give_way)
         case "docx" | "md":
             return _document(transcript, segments, speakers, format, give_way)
-        case "srt":
-            text = to_srt(spoken, speakers=speakers, give_way=give_way)
-        case "vtt":
-            text = to_vtt(spoken, speakers=speakers, give_way=give_way)
+        case "srt" | "vtt":
+            text = format_of(format).document(spoken, speakers=speakers, give_way=give_way)
         case "rttm":
             text = to_rttm(spoken, speakers, uid, give_way)
         case _:

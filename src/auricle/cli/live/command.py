@@ -13,7 +13,13 @@ from auricle.cli.live.record import LiveRecord
 from auricle.cli.live.source import AudioSource, FileSource, MicrophoneSource
 from auricle.cli.live.stream import LiveStream
 from auricle.cli.support.console import EXIT_INTERRUPTED
-from auricle.cli.support.output import OutputFormat, check_stdout, check_target, chosen_format
+from auricle.cli.support.output import (
+    OutputFormat,
+    check_stdout,
+    check_supported,
+    check_target,
+    chosen_format,
+)
 from auricle.cli.support.setting_options import server_url, setting
 from auricle.cli.support.speech_options import (
     Hotwords,
@@ -33,7 +39,7 @@ from auricle.cli.support.speech_options import (
 from auricle.client import ClientRules, LiveClient
 from auricle.config.section import variable
 from auricle.config.settings import Settings
-from auricle.text.formats.subtitle_layout import USUAL, SubtitleLimits
+from auricle.text.formats.base import USUAL, SubtitleLimits
 from auricle.values.audio_formats import FILE_NAMES
 from auricle.values.commands import StreamParameters
 from auricle.values.errors import AuricleError, SetupError, Unauthorized, Unreachable
@@ -116,6 +122,7 @@ def live(
     """
     settings = Settings.load({"url": url, "api_key": api_key, "outage_buffer_s": outage_buffer_s})
     output_format, target = _destination(file, output, output_format)
+    check_supported(output_format)
     speakers = speakers or num_speakers is not None or output_format is OutputFormat.RTTM
     single_language, languages = parse_languages(language)
     parameters = StreamParameters(

@@ -10,8 +10,8 @@ import typer
 from auricle.cli.support.output import OutputFormat, content, write
 from auricle.client import LiveClient
 from auricle.files.transcribe import FileTranscript
+from auricle.text.formats.base import USUAL, SubtitleLimits
 from auricle.text.formats.gaps import gap_line
-from auricle.text.formats.subtitle_layout import USUAL, SubtitleLimits
 from auricle.values.errors import SetupError
 from auricle.values.events import Final, SpeakerRevision, SpeakerSegment
 from auricle.values.languages import SPACELESS_LANGUAGES

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from auricle.files.transcribe import FileTranscript
 from auricle.system.atomic_file import replacing
+from auricle.text.formats.base import USUAL, SubtitleLimits
 from auricle.text.formats.docx import to_docx
 from auricle.text.formats.gaps import text_with_gaps
 from auricle.text.formats.markdown import to_markdown
 from auricle.text.formats.native_json import transcript_body
 from auricle.text.formats.paragraphs import Paragraph, clock, paragraphs_of
+from auricle.text.formats.registry import format_of
 from auricle.text.formats.rttm import to_rttm
-from auricle.text.formats.subtitle_layout import USUAL, SubtitleLimits
-from auricle.text.formats.subtitles import to_srt, to_vtt
 from auricle.values.errors import SetupError
 from auricle.values.types import Transcript
 
@@ -60,6 +60,16 @@ def chosen_format(output_format: OutputFormat | None, output: str | None) -> Out
     return next((each for each in OutputFormat if each.suffix == suffix), OutputFormat.TEXT)
 
 
+def check_supported(output_format: OutputFormat) -> None:
+    """Check in advance that a transcript can be rendered.
+
+    Raises:
+        UnsupportedOption: This installation lacks the format.
+    """
+    if output_format.is_subtitles:
+        format_of(output_format)
+
+
 def content(
     result: FileTranscript,
     output_format: OutputFormat,
@@ -91,16 +101,16 @@ def render(
         name: Name of the recording: the title of documents, and for RTTM.
 
     Raises:
+        UnsupportedOption: This installation lacks the format.
         ValueError: The format is binary, see :func:`content`.
     """
     transcript, gaps = result.transcript, result.gaps
     match output_format:
         case OutputFormat.TEXT:
             return text_with_gaps(transcript, gaps) + "\n"
-        case OutputFormat.SRT:
-            return to_srt(transcript.segments, gaps, limits, transcript.speakers)
-        case OutputFormat.VTT:
-            return to_vtt(transcript.segments, gaps, limits, transcript.speakers)
+        case OutputFormat.SRT | OutputFormat.VTT as name:
+            subtitles = format_of(name)
+            return subtitles.document(transcript.segments, gaps, limits, transcript.speakers)
         case OutputFormat.MARKDOWN:
             return to_markdown(name, _note(transcript), _paragraphs(result))
         case OutputFormat.RTTM:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from auricle.text.formats.subtitle_layout import MAX_LINE_WIDTH, MAX_LINES, MIN_LINE_WIDTH
+from auricle.text.formats.base import MAX_LINE_WIDTH, MAX_LINES, MIN_LINE_WIDTH
 from auricle.values.errors import BadRequest, SetupError
 from auricle.values.languages import language_choice
 from auricle.values.types import MAX_SPEAKERS, SpeakerOptions, Task

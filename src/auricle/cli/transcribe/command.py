@@ -12,6 +12,7 @@ import typer
 from auricle.cli.support.console import INSTALL_SERVER, errors
 from auricle.cli.support.output import (
     OutputFormat,
+    check_supported,
     chosen_format,
     content,
     destinations,
@@ -38,7 +39,7 @@ from auricle.cli.support.speech_options import (
 from auricle.cli.transcribe.recogniser import FileRecogniser, RecogniserRequest
 from auricle.config.settings import Settings
 from auricle.files.transcribe import FileTranscript
-from auricle.text.formats.subtitle_layout import USUAL, SubtitleLimits
+from auricle.text.formats.base import USUAL, SubtitleLimits
 from auricle.values.audio_formats import FILE_NAMES
 from auricle.values.errors import AuricleError, RequestError, SetupError
 from auricle.values.types import DEFAULT_BEAM_SIZE, MAX_BEAM_SIZE, SAMPLE_RATE_HZ, Options, Task
@@ -124,6 +125,7 @@ def transcribe(
             "--multichannel and --speakers exclude each other: a channel is a speaker."
         )
     chosen = chosen_format(output_format, output)
+    check_supported(chosen)
     wants_speakers = speakers or (chosen is OutputFormat.RTTM and not multichannel)
     voices = speaker_options(wants_speakers, num_speakers)
     options = Options(

@@ -121,13 +121,16 @@ class Transcript(msgspec.Struct, frozen=True, rename={"problem": "error"}):
 
         Set ``word_timestamps`` when transcribing, so that long sentences are split at the right
         times.
+
+        Raises:
+            UnsupportedOption: This installation lacks the format.
         """
         from auricle.text.formats.native_json import parse_transcript  # loads NumPy
-        from auricle.text.formats.subtitles import to_srt, to_vtt
+        from auricle.text.formats.registry import format_of
 
         transcript, gaps = parse_transcript(msgspec.to_builtins(self))
-        write = to_vtt if format == "vtt" else to_srt
-        return write(transcript.segments, gaps, speakers=transcript.speakers)
+        subtitles = format_of(format)
+        return subtitles.document(transcript.segments, gaps, speakers=transcript.speakers)
 
 
 class Webhook(msgspec.Struct, frozen=True):

@@ -5,7 +5,8 @@ import pytest
 
 from auricle.apis.asr_webservice.wire.query import AsrRequest, Output, parse_asr, parse_detection
 from auricle.protocol.fields import MAX_LIST_VALUES
-from auricle.values.errors import BadRequest
+from auricle.text.formats import registry
+from auricle.values.errors import BadRequest, UnsupportedOption
 from auricle.values.limits import MAX_HOTWORDS, MAX_PROMPT_CHARACTERS
 from auricle.values.types import Options, SpeakerOptions, Task
 
@@ -117,3 +118,13 @@ def test_a_long_list_is_refused_before_it_is_split() -> None:
 
 def test_the_requested_language_may_be_kept() -> None:
     assert parse_asr([("strict_language", "true")]).options.strict_language
+
+
+def test_subtitles_are_refused_by_a_server_without_their_format(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(registry, "FORMATS", {})
+    for query in ("output=srt", "output=VTT"):
+        with pytest.raises(UnsupportedOption, match="choose another format"):
+            parsed(query)
+    assert parsed("output=tsv").output is Output.TSV

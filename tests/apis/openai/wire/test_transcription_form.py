@@ -5,7 +5,8 @@ import pytest
 
 from auricle.apis.openai.wire.known_speakers import KnownSpeaker
 from auricle.apis.openai.wire.transcription_form import Format, SpeechRequest, read_form
-from auricle.values.errors import BadRequest
+from auricle.text.formats import registry
+from auricle.values.errors import BadRequest, UnsupportedOption
 from auricle.values.limits import MAX_HOTWORDS, MAX_PROMPT_CHARACTERS
 from auricle.values.types import Options, SpeakerOptions, Task
 
@@ -181,3 +182,14 @@ def test_sizes_that_no_subtitle_can_have_are_refused(name: str, value: str) -> N
     with pytest.raises(BadRequest) as caught:
         read(response_format="srt", **{name: value})
     assert caught.value.field == name
+
+
+def test_subtitles_are_refused_by_a_server_without_their_format(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(registry, "FORMATS", {})
+    for name in ("srt", "vtt"):
+        with pytest.raises(UnsupportedOption, match=f"no {name} here") as refused:
+            read(response_format=name)
+        assert refused.value.field == "response_format"
+    assert read(response_format="text").format is Format.TEXT

@@ -12,7 +12,7 @@ from auricle.apis.openai.wire.transcriptions import (
     error_event,
     segment_events,
 )
-from auricle.text.formats.subtitle_layout import SubtitleLimits
+from auricle.text.formats.base import SubtitleLimits
 from auricle.values.types import Gap, Segment, Speaker, Task, Transcript, Word
 
 pytestmark = pytest.mark.unit

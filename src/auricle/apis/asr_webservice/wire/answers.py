@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from auricle.apis.asr_webservice.wire.query import AsrRequest, Output
-from auricle.text.formats.subtitles import to_srt, to_vtt
+from auricle.text.formats.registry import format_of
 from auricle.text.formats.whisper_json import seconds, segment_fields
 from auricle.values.languages import LANGUAGE_NAMES
 from auricle.values.types import SAMPLES_PER_MS, Gap, GiveWay, Segment, Transcript, Word, do_nothing
@@ -69,10 +69,11 @@ def encode_answer(
     match request.output:
         case Output.JSON:
             return msgspec.json.encode(_json(request, transcript, gaps))
-        case Output.SRT:
-            return to_srt(segments, missing, speakers=speakers, give_way=give_way).encode()
-        case Output.VTT:
-            return to_vtt(segments, missing, speakers=speakers, give_way=give_way).encode()
+        case Output.SRT | Output.VTT as name:
+            subtitles = format_of(name)
+            return subtitles.document(
+                segments, missing, speakers=speakers, give_way=give_way
+            ).encode()
         case Output.TSV:
             return "".join(("start\tend\ttext\n", *map(_row, segments))).encode()
         case Output.TXT:

@@ -14,6 +14,7 @@ from msgspec import Meta, Struct
 
 from auricle.protocol.fields import convert_texts, split_list
 from auricle.protocol.ignored import ignored_options
+from auricle.text.formats.registry import format_of
 from auricle.values.errors import BadRequest
 from auricle.values.languages import language_code
 from auricle.values.limits import (
@@ -130,6 +131,8 @@ def parse_asr(items: Iterable[tuple[str, str]]) -> AsrRequest:
     output = _output(query)
     speakers = _speakers(query)
     has_subtitles = output in (Output.SRT, Output.VTT)
+    if has_subtitles:
+        format_of(query.output.lower(), "output")
     return AsrRequest(
         options=Options(
             language=_language(query),

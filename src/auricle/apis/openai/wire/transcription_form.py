@@ -25,13 +25,14 @@ from auricle.apis.openai.wire.known_speakers import (
 )
 from auricle.protocol.fields import check_list, convert_texts, decode_json, split_list
 from auricle.protocol.ignored import ignored_options
-from auricle.text.formats.subtitle_layout import (
+from auricle.text.formats.base import (
     MAX_LINE_WIDTH,
     MAX_LINES,
     MIN_LINE_WIDTH,
     USUAL,
     SubtitleLimits,
 )
+from auricle.text.formats.registry import format_of
 from auricle.values.errors import BadRequest
 from auricle.values.languages import language_choice
 from auricle.values.limits import (
@@ -74,6 +75,11 @@ class Format(enum.StrEnum):
                 return "application/json"
             case _:  # for subtitles too, as at OpenAI: older clients parse other types as JSON
                 return "text/plain"
+
+    @property
+    def is_subtitles(self) -> bool:
+        """Whether it is a format of subtitles, which an installation may lack."""
+        return self in (Format.SRT, Format.VTT)
 
     @property
     def has_times(self) -> bool:
@@ -187,6 +193,7 @@ def read_form(texts: Texts, task: Task, unread: Iterable[tuple[str, str]] = ()) 
 
     Raises:
         BadRequest: A field is invalid; the error names it.
+        UnsupportedOption: This installation lacks the format.
     """
     form = convert_texts(_items(texts), Form, "form", is_lenient=True)
     response_format = _format(form)
@@ -195,7 +202,7 @@ def read_form(texts: Texts, task: Task, unread: Iterable[tuple[str, str]] = ()) 
             "timestamp_granularities must be `word` or `segment`.", "timestamp_granularities"
         )
     is_streamed = task is Task.TRANSCRIBE and form.stream
-    has_words = response_format in (Format.SRT, Format.VTT) or (
+    has_words = response_format.is_subtitles or (
         response_format is Format.VERBOSE_JSON and "word" in form.timestamp_granularities
     )
     language, languages = _languages(form)
@@ -269,11 +276,14 @@ def _items(texts: Texts) -> Iterator[tuple[str, str]]:
 
 def _format(form: Form) -> Format:
     try:
-        return Format(form.response_format)
+        found = Format(form.response_format)
     except ValueError:
         raise BadRequest(
             f"response_format must be one of {', '.join(Format)}.", "response_format"
         ) from None
+    if found.is_subtitles:
+        format_of(found, "response_format")
+    return found
 
 
 def _languages(form: Form) -> tuple[str | None, tuple[str, ...]]:

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from auricle.apis.openai.wire.transcription_form import Format, SpeechRequest
-from auricle.text.formats.subtitles import to_srt, to_vtt
+from auricle.text.formats.registry import format_of
 from auricle.text.formats.whisper_json import seconds, segment_fields
 from auricle.values.languages import LANGUAGE_NAMES
 from auricle.values.types import (
@@ -61,13 +61,11 @@ def encode_answer(
             return msgspec.json.encode(_diarized(request, transcript, gaps))
         case Format.TEXT:
             return f"{transcript.text}\n".encode()
-        case Format.SRT:
-            return to_srt(
-                transcript.segments, missing, request.limits, transcript.speakers, give_way
-            ).encode()
-        case Format.VTT:
-            return to_vtt(
-                transcript.segments, missing, request.limits, transcript.speakers, give_way
+        case Format.SRT | Format.VTT as name:
+            segments, speakers = transcript.segments, transcript.speakers
+            subtitles = format_of(name)
+            return subtitles.document(
+                segments, missing, request.limits, speakers, give_way
             ).encode()
 
 

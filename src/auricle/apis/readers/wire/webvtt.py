@@ -8,11 +8,13 @@ it is first read. Times are those of the session's audio.
 from collections.abc import Iterable
 
 from auricle.apis.readers.wire.events import FeedEvent, KeepAlive
-from auricle.text.formats.subtitle_layout import MAX_CUE_MS, Cue
-from auricle.text.formats.subtitles import SAMPLES_PER_MS, cues, vtt_cue
+from auricle.text.formats.base import MAX_CUE_MS, CueBlock
+from auricle.text.formats.registry import format_of
 from auricle.values.events import Final
-from auricle.values.types import Segment, Speaker
+from auricle.values.types import SAMPLES_PER_MS, Segment, Speaker
 
+WEBVTT = "vtt"
+"""Name of the format, which an installation may lack."""
 START = b"WEBVTT\n\n"
 """The beginning of a stream of cues."""
 _SEGMENT_START = "WEBVTT\nX-TIMESTAMP-MAP=LOCAL:00:00:00.000,MPEGTS:0\n\n"
@@ -23,7 +25,7 @@ def encode_cues(number: int, event: FeedEvent) -> bytes:
     """Return the cues of a final, a comment if there is no news, and nothing for other events."""
     match event:
         case Final():
-            return "".join(f"{vtt_cue(cue)}\n" for cue in _cues_of(event)).encode()
+            return "".join(f"{cue.text}\n" for cue in _cues_of(event)).encode()
         case KeepAlive():
             return b"NOTE no news\n\n"
         case _:
@@ -36,7 +38,7 @@ def encode_segment(finals: Iterable[Final], start_ms: int, end_ms: int) -> bytes
     It ends with a blank line, because FFmpeg reads all segments as one file.
     """
     shown = (
-        f"{vtt_cue(cue)}\n"
+        f"{cue.text}\n"
         for final in finals
         if final.start_sample < end_ms * SAMPLES_PER_MS
         and final.end_sample > (start_ms - MAX_CUE_MS) * SAMPLES_PER_MS
@@ -46,7 +48,7 @@ def encode_segment(finals: Iterable[Final], start_ms: int, end_ms: int) -> bytes
     return "".join((_SEGMENT_START, *shown)).encode()
 
 
-def _cues_of(final: Final) -> Iterable[Cue]:
+def _cues_of(final: Final) -> Iterable[CueBlock]:
     parts = final.segments or ()
     segments = [
         Segment(part.start_sample, part.end_sample, part.text, speaker=part.speaker)
@@ -58,4 +60,5 @@ def _cues_of(final: Final) -> Iterable[Cue]:
             Segment(final.start_sample, final.end_sample, final.text, final.words, speaker=number)
         ]
     numbers = {segment.speaker for segment in segments if segment.speaker is not None}
-    return cues(segments, speakers=[Speaker(number) for number in sorted(numbers)])
+    speakers = [Speaker(number) for number in sorted(numbers)]
+    return format_of(WEBVTT).blocks(segments, speakers=speakers)

@@ -9,13 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auricle.text.formats.subtitle_layout import (
-    MAX_CUE_MS,
+from auricle.text.formats.base import MAX_CUE_MS, USUAL, SubtitleLimits
+from auricle.text.formats.subtitles.layout import (
     MAX_DELAY_MS,
-    USUAL,
     Cue,
     Spoken,
-    SubtitleLimits,
     lay_out,
     settle,
     text_width,
@@ -24,7 +22,7 @@ from auricle.text.formats.subtitle_layout import (
 pytestmark = pytest.mark.unit
 
 VECTORS = json.loads(
-    (Path(__file__).parents[3] / "testdata/subtitle_vectors.json").read_text(encoding="utf-8")
+    (Path(__file__).parents[4] / "testdata/subtitle_vectors.json").read_text(encoding="utf-8")
 )
 
 

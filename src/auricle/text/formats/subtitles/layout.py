@@ -22,13 +22,14 @@ from functools import lru_cache
 from itertools import chain, pairwise
 from typing import TypeVar
 
+from auricle.text.formats.base import MAX_CUE_MS, SubtitleLimits
 from auricle.values.types import GiveWay, do_nothing
 
 T = TypeVar("T")
 
 PAUSE_MS = 800
 """Minimum pause that separates cues."""
-MIN_CUE_MS, MAX_CUE_MS = 1000, 7000
+MIN_CUE_MS = 1000
 MAX_CHARACTERS_PER_SECOND = 21
 MAX_DELAY_MS = 1000
 """Maximum delay of a cue after its first word."""
@@ -36,21 +37,6 @@ MAX_CHARACTER_MS = 400
 """Maximum duration of a spoken character; the rest of a longer word is silence."""
 SHORTEST_CUE_MS = 1
 """Minimum length: WebVTT does not allow an empty cue, and players do not show it."""
-
-
-@dataclass(frozen=True, slots=True)
-class SubtitleLimits:
-    """Maximum size of a cue; callers must validate values from outside."""
-
-    max_line_width: int = 42
-    max_lines: int = 2
-
-
-MIN_LINE_WIDTH, MAX_LINE_WIDTH = 12, 200
-MAX_LINES = 10
-
-USUAL = SubtitleLimits()
-"""The defaults that are common in the industry."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auricle.text.formats.subtitle_layout import Cue, SubtitleLimits
-from auricle.text.formats.subtitles import cues, to_srt, to_vtt
+from auricle.text.formats.base import SubtitleLimits
+from auricle.text.formats.registry import format_of
+from auricle.text.formats.subtitles.formats import cues
+from auricle.text.formats.subtitles.layout import Cue
 from auricle.values.types import SAMPLE_RATE_HZ, Gap, Segment, Speaker, Word
 
 pytestmark = pytest.mark.unit
+
+to_srt, to_vtt = format_of("srt").document, format_of("vtt").document
 
 
 def segment(start_s: float, end_s: float, text: str) -> Segment:

@@ -1,6 +1,6 @@
 """Format segments as SubRip or WebVTT subtitles.
 
-:mod:`.subtitle_layout` splits sentences into cues and lines; each gap is a cue of the same length.
+:mod:`.layout` splits sentences into cues and lines; each gap is a cue of the same length.
 In both formats, a blank line ends the text of a cue and ``-->`` has a meaning, so neither may occur
 in the text. WebVTT parses ``&`` and ``<`` as markup (W3C WebVTT, "cue text span"); SubRip has no
 escapes.
@@ -15,11 +15,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from operator import itemgetter
 
+from auricle.text.formats.base import USUAL, CueBlock, SubtitleLimits
 from auricle.text.formats.gaps import gap_line
-from auricle.text.formats.subtitle_layout import USUAL, Cue, Spoken, SubtitleLimits, lay_out, settle
-from auricle.values.types import SAMPLE_RATE_HZ, Gap, GiveWay, Segment, Speaker, do_nothing
+from auricle.text.formats.subtitles.layout import Cue, Spoken, lay_out, settle
+from auricle.values.types import SAMPLES_PER_MS, Gap, GiveWay, Segment, Speaker, do_nothing
 
-SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000
+VTT_START = "WEBVTT\n"
 
 NAME_AGAIN_MS = 30_000
 """Time after which a speaker who continues is named again: viewers start to watch anywhere."""
@@ -89,42 +90,33 @@ def _sentences(
         yield sentence
 
 
-def to_srt(
+def srt_blocks(
     segments: Sequence[Segment],
     gaps: Sequence[Gap] = (),
     limits: SubtitleLimits = USUAL,
     speakers: Sequence[Speaker] = (),
     give_way: GiveWay = do_nothing,
-) -> str:
-    """Return the segments as SubRip, numbered from 1; without segments, an empty string."""
-    blocks = (
-        f"{number}\n{_clock(cue.start_ms, ',')} --> {_clock(cue.end_ms, ',')}\n"
-        f"{_ARROW.sub('->', cue.text)}\n"
-        for number, cue in enumerate(
-            cues(segments, gaps, limits, speakers, give_way=give_way), start=1
-        )
-    )
-    return "\n".join(blocks)
-
-
-def to_vtt(
-    segments: Sequence[Segment],
-    gaps: Sequence[Gap] = (),
-    limits: SubtitleLimits = USUAL,
-    speakers: Sequence[Speaker] = (),
-    give_way: GiveWay = do_nothing,
-) -> str:
-    """Return the segments as WebVTT; without segments, only the header."""
+) -> Iterator[CueBlock]:
+    """Yield the cues of SubRip, numbered from 1; see :class:`.CueBlocks`."""
     found = cues(segments, gaps, limits, speakers, give_way=give_way)
-    return "\n".join(("WEBVTT\n", *map(vtt_cue, found)))
+    for number, cue in enumerate(found, start=1):
+        times = f"{_clock(cue.start_ms, ',')} --> {_clock(cue.end_ms, ',')}"
+        text = f"{number}\n{times}\n{_ARROW.sub('->', cue.text)}\n"
+        yield CueBlock(cue.start_ms, cue.end_ms, text)
 
 
-def vtt_cue(cue: Cue) -> str:
-    """Return a cue of WebVTT; a blank line must follow before the next one."""
-    return (
-        f"{_clock(cue.start_ms, '.')} --> {_clock(cue.end_ms, '.')}\n"
-        f"{_voice(cue.speaker)}{_escape(cue.text)}\n"
-    )
+def vtt_blocks(
+    segments: Sequence[Segment],
+    gaps: Sequence[Gap] = (),
+    limits: SubtitleLimits = USUAL,
+    speakers: Sequence[Speaker] = (),
+    give_way: GiveWay = do_nothing,
+) -> Iterator[CueBlock]:
+    """Yield the cues of WebVTT; see :class:`.CueBlocks`."""
+    for cue in cues(segments, gaps, limits, speakers, give_way=give_way):
+        times = f"{_clock(cue.start_ms, '.')} --> {_clock(cue.end_ms, '.')}"
+        text = f"{times}\n{_voice(cue.speaker)}{_escape(cue.text)}\n"
+        yield CueBlock(cue.start_ms, cue.end_ms, text)
 
 
 def _spoken(segment: Segment, labels: Mapping[int, str]) -> Iterator[Spoken]:

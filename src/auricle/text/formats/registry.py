@@ -1,0 +1,38 @@
+"""Find the formats of subtitles: those of the folders next to this module that have a spec."""
+
+import importlib
+from collections.abc import Mapping
+
+import auricle.text.formats
+from auricle.system.spec_modules import find_spec_modules
+from auricle.text.formats.base import SubtitleFormat
+from auricle.values.errors import UnsupportedOption
+
+
+def find_formats() -> Mapping[str, SubtitleFormat]:
+    """Return the formats of subtitles of this installation by name."""
+    modules = find_spec_modules(auricle.text.formats).values()
+    return {
+        name: found
+        for module in modules
+        for name, found in importlib.import_module(module).SPEC.items()
+    }
+
+
+FORMATS = find_formats()
+
+
+def format_of(name: str, field: str | None = None) -> SubtitleFormat:
+    """Return a format of subtitles.
+
+    Args:
+        name: Its name, such as ``srt``.
+        field: The field of a request that names it, for the error.
+
+    Raises:
+        UnsupportedOption: This installation lacks it.
+    """
+    found = FORMATS.get(name)
+    if found is None:
+        raise UnsupportedOption(f"There is no {name} here; choose another format.", field)
+    return found

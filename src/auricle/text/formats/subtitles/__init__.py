@@ -1,0 +1,1 @@
+"""SubRip and WebVTT: where cues and lines break, and how they are written."""
