@@ -13,8 +13,8 @@ OUTSIDE = {
     "openai_realtime": ["src/auricle/apis/azure"],  # has its routes at other paths
 }
 
-MAX_CORE_LINES = 28_200
-"""Code lines that the process of ``auricle serve`` can import without any optional folder; 28,177
+MAX_CORE_LINES = 28_030
+"""Code lines that the process of ``auricle serve`` can import without any optional folder; 28,017
 measured. Who makes the core larger changes this number, and says why."""
 
 

@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import anyio
 import pytest
 from fastapi import APIRouter
 
@@ -7,6 +8,11 @@ from auricle.server.access.keyless_port import KeylessPort
 from auricle.server.api_spec import ApiRoutes, ApiSpec, MountedApi, reserved_clients
 
 pytestmark = pytest.mark.unit
+
+
+async def _task() -> None:
+    await anyio.sleep_forever()
+
 
 PORT = KeylessPort("Toy", "toy", True, "127.0.0.1", 0, False, "toys")
 
@@ -31,8 +37,9 @@ def test_routes_without_a_heading_have_the_title_of_their_api() -> None:
 
 
 def test_apis_are_mounted_together() -> None:
-    first = MountedApi(max_message_bytes={"/a": 1}, exposed_headers=("a",))
+    first = MountedApi(max_message_bytes={"/a": 1}, exposed_headers=("a",), tasks=(_task,))
     second = MountedApi(max_message_bytes={"/b": 2}, routes=(ApiRoutes(APIRouter()),))
     both = MountedApi.all_of([first, second])
     assert both.max_message_bytes == {"/a": 1, "/b": 2}
     assert (list(both.exposed_headers), len(both.routes)) == (["a"], 1)
+    assert list(both.tasks) == [_task]

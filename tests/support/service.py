@@ -180,8 +180,14 @@ async def opened(
             for section in optional_sections()
         },
     )
-    async with application(whole, transcriber, decoder, workers, is_remote=is_remote) as app:
+    async with (
+        application(whole, transcriber, decoder, workers, is_remote=is_remote) as app,
+        anyio.create_task_group() as tasks,
+    ):
+        for task in app.apis.tasks:
+            tasks.start_soon(task)
         yield FakeService(app, transcriber, decoder)
+        tasks.cancel_scope.cancel()
 
 
 @dataclass

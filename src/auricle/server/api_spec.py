@@ -86,6 +86,7 @@ class MountedApi:
         ports: Its ports, enabled or not.
         max_message_bytes: The largest message of WebSockets, by path; that of others is 1 MiB.
         exposed_headers: Headers of its responses that pages of other origins may read.
+        tasks: What runs while the server serves; cancelled at its end.
     """
 
     routes: Sequence[ApiRoutes] = ()
@@ -93,6 +94,7 @@ class MountedApi:
     ports: Sequence[ApiPort] = ()
     max_message_bytes: Mapping[str, int] = field(default_factory=dict)
     exposed_headers: Sequence[str] = ()
+    tasks: Sequence[Callable[[], Coroutine[Any, Any, None]]] = ()
 
     @classmethod
     def all_of(cls, apis: Iterable["MountedApi"]) -> "MountedApi":
@@ -106,6 +108,7 @@ class MountedApi:
                 path: each for api in parts for path, each in api.max_message_bytes.items()
             },
             exposed_headers=[each for api in parts for each in api.exposed_headers],
+            tasks=[each for api in parts for each in api.tasks],
         )
 
     def titled(self, title: str) -> "MountedApi":

@@ -99,6 +99,8 @@ async def serve(
             for port, listening in limited.items():
                 if listening and isinstance(port, TcpPort):
                     tasks.start_soon(port.serve, listening)
+            for task in app.apis.tasks:
+                tasks.start_soon(task)
             await server.serve(sockets=list(sockets))
             tasks.cancel_scope.cancel()
     finally:

@@ -50,9 +50,9 @@ from auricle.server.opening import (
 from auricle.server.recognition import Recognition
 from auricle.server.rendering import Renderer
 from auricle.server.storage import Storage
-from auricle.server.telemetry.history import History, Snapshot, sample_loop
 from auricle.server.telemetry.host import HostReader
 from auricle.server.telemetry.metrics import Metrics
+from auricle.server.telemetry.sampling import sample_loop
 from auricle.server.telemetry.start_estimate import StartEstimate
 from auricle.server.uploads.file_slots import FileSlots
 from auricle.server.uploads.upload_room import EarlyReservations
@@ -105,7 +105,7 @@ class Service:
         live: Live sessions.
         streams: Serves live clients.
         metrics: The metrics.
-        history: The state of the last 15 minutes.
+        host: The use of the host, read every second.
         renderer: Renders large responses.
     """
 
@@ -121,7 +121,7 @@ class Service:
     live: LiveSessions
     streams: Streams
     metrics: Metrics
-    history: History
+    host: HostReader
     renderer: Renderer
 
     def drain(self) -> None:
@@ -173,7 +173,7 @@ async def open_service(
                     live=live,
                     streams=_streams(base, access, live, background),
                     metrics=base.metrics,
-                    history=History(),
+                    host=HostReader(),
                     renderer=renderer,
                 )
                 _start(service, voices, background)
@@ -373,8 +373,7 @@ def _start(service: Service, voices: VoiceKeeper, background: TaskGroup) -> None
     background.start_soon(service.live.watch)
     background.start_soon(metrics.watch_loop)
     background.start_soon(service.storage.spool.watch)
-    snapshot = partial(_snapshot, service, HostReader())
-    background.start_soon(sample_loop, service.history, snapshot)
+    background.start_soon(sample_loop, partial(_sample, service))
     background.start_soon(jobs.runner.run)
     background.start_soon(jobs.webhooks.run)
     if (keys_file := service.settings.server.keys_file) is not None:
@@ -383,18 +382,9 @@ def _start(service: Service, voices: VoiceKeeper, background: TaskGroup) -> None
     background.start_soon(keep_up, jobs, metrics)
 
 
-def _snapshot(service: Service, host: HostReader) -> Snapshot:
-    recognition, live, metrics = service.recognition, service.live, service.metrics
-    asr = recognition.transcriber.stats()
-    # The number of recognisers in a cluster changes.
-    slots = max_chunks_in_flight(len(asr.workers), recognition.batch_jobs)
-    recognition.chunk_slots.width = slots
-    return Snapshot(
-        asr=asr,
-        decode=recognition.decoder.stats(),
-        connected=live.connected,
-        waiting=live.waiting,
-        errors=metrics.errors.copy(),
-        final_delays_s=metrics.live.take_final_delays(),
-        host=host.read(),
-    )
+def _sample(service: Service) -> None:
+    """Read the use of the host, and the number of recognisers, which changes in a cluster."""
+    recognition = service.recognition
+    workers = len(recognition.transcriber.stats().workers)
+    recognition.chunk_slots.width = max_chunks_in_flight(workers, recognition.batch_jobs)
+    service.host.read()

@@ -24,4 +24,6 @@ def test_without_the_folder_nothing_is_at_its_paths(
             assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found"), path
         described = without.client.get("/openapi.json").json()
         assert without.client.get("/health").status_code == 200
-    assert described == service.client.get("/openapi.json").json()
+    whole = service.client.get("/openapi.json").json()
+    del whole["paths"]["/health/history"]
+    assert described == whole

@@ -190,8 +190,6 @@ def test_only_the_operator_sees_crash_stacks(
         headers = {"authorization": f"Bearer {key}"}
         body: Any = service.client.get("/health", headers=headers).json()
         assert body["workers"][0]["last_exit"].get("stack") == stack
-        history: Any = service.client.get("/health/history", headers=headers).json()
-        assert history["with_stacks"] is (stack is not None)
 
 
 @pytest.mark.parametrize(("key", "names"), [("root", ["alice"]), ("secret", None), ("", None)])
@@ -221,14 +219,7 @@ def test_the_state_includes_background_jobs_the_host_and_on_an_open_server_clien
 
 def test_probes_need_no_key(tmp_path: Path) -> None:
     with in_process(tmp_path, api_keys=keys("alice:secret")) as service:
-        for path in (
-            "/livez",
-            "/readyz",
-            "/health",
-            "/health/history",
-            "/metrics",
-            "/openapi.json",
-        ):
+        for path in ("/livez", "/readyz", "/health", "/metrics", "/openapi.json"):
             assert service.client.get(path).status_code == 200
 
 

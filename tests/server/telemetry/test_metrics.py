@@ -12,8 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from auricle import __version__
 from auricle.ledger.jobs.store import Backlog
 from auricle.server.telemetry.client_metrics import MAX_CLIENTS, OTHER, ClientMetrics
-from auricle.server.telemetry.history import REFUSALS
-from auricle.server.telemetry.metrics import LOOP_EVERY_S, Metrics
+from auricle.server.telemetry.metrics import LOOP_EVERY_S, REFUSALS, Metrics
 from auricle.values.errors import Overloaded
 from auricle.values.transcriber import (
     Counters,

@@ -18,7 +18,8 @@ from auricle.server.lifecycle import Lifecycle
 from auricle.server.telemetry.metrics import Metrics
 from auricle.values.errors import Draining
 
-_PROBES = frozenset({"/livez", "/readyz", "/health", "/health/history", "/metrics"})
+_PROBES = ("/livez", "/readyz", "/health", "/metrics")
+"""How the routes begin that are read all the time."""
 
 _log = structlog.get_logger("auricle.server")
 
@@ -92,7 +93,7 @@ class AccessLogMiddleware:
             sampled["address"] = None if address is None else str(address)
             if left_out:
                 sampled["left_out"] = left_out
-        log = _log.debug if route in _PROBES else _log.info
+        log = _log.debug if route.startswith(_PROBES) else _log.info
         log(
             "request",
             route=route,

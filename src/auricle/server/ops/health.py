@@ -1,6 +1,5 @@
 """Probes: ``/livez`` (the event loop runs), ``/readyz`` (a worker is ready), ``/health``."""
 
-import time
 from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any, TypedDict
@@ -19,11 +18,11 @@ from auricle.server.lifecycle import RETRY_S, Lifecycle
 from auricle.server.live.registry import LiveSessions
 from auricle.server.service import Service
 from auricle.server.storage import Storage
-from auricle.server.telemetry.history import History, exit_body
+from auricle.server.telemetry.host import HostUsage
 from auricle.server.telemetry.metrics import Metrics
 from auricle.values.errors import Draining, NoWorkerReady
 from auricle.values.optional_workers import OPTIONAL_KINDS, OptionalWorkers
-from auricle.values.transcriber import ModelStats, Stats, WorkerStats
+from auricle.values.transcriber import ModelStats, Stats, WorkerExit, WorkerStats
 
 _VERSION = version("auricle")
 
@@ -41,7 +40,7 @@ class _Ready(TypedDict):
 def routes(service: Service) -> APIRouter:
     """Return the routes of a server."""
     router = APIRouter(default_response_class=Response)
-    keyring, history = service.access.keyring, service.history
+    keyring = service.access.keyring
 
     @router.head("/livez", include_in_schema=False)
     @router.get(
@@ -76,17 +75,6 @@ def routes(service: Service) -> APIRouter:
     async def get_health(request: Request) -> Response:
         """Return the state of workers, queue and jobs; stacks and clients for the operator only."""
         return json_response(health_body(service, keyring.is_operator(request.headers)))
-
-    @router.get(
-        "/health/history",
-        summary="History of the last 15 minutes",
-        responses={200: answer("The current state.", dict[str, Any]), **_REFUSALS},
-    )
-    async def get_history(request: Request) -> Response:
-        """Return the last 15 minutes; crash stacks only with the operator's key."""
-        is_operator = keyring.is_operator(request.headers)
-        body = history.body(time.monotonic(), time.time(), with_stacks=is_operator)
-        return json_response(body)
 
     return router
 
@@ -123,7 +111,7 @@ def health_body(server: Service, is_operator: bool) -> dict[str, object]:
             "max": server.live.settings.max_sessions,
         },
         "live": _live(server.live),
-        "host": _host(server.history),
+        "host": _host(server.host.last),
         "clients": _clients(server.metrics)
         if is_operator or not server.access.keyring.has_keys
         else None,
@@ -155,9 +143,9 @@ def _live(live: LiveSessions) -> dict[str, object]:
     }
 
 
-def _host(history: History) -> dict[str, object] | None:
+def _host(host: HostUsage | None) -> dict[str, object] | None:
     """Return the use of the host; ``None`` before it was read."""
-    if (host := history.host) is None:
+    if host is None:
         return None
     return {
         "cores": host.cores,
@@ -237,3 +225,10 @@ def _worker(worker: WorkerStats, with_stacks: bool) -> dict[str, object]:
         "rss_mb": round(worker.rss_bytes / 1e6, 1),
         "last_exit": None if last is None else exit_body(last, with_stacks),
     }
+
+
+def exit_body(last: WorkerExit, with_stacks: bool) -> dict[str, object]:
+    """Return the JSON fields of a worker's exit."""
+    how = {"signal": last.signal} if last.signal is not None else {"code": last.code}
+    stack = {"stack": list(last.stack)} if with_stacks else {}
+    return {**how, "reason": last.reason, "at": last.at, **stack}

@@ -1,1 +1,1 @@
-"""Metrics and the status history."""
+"""Metrics, and the use of the host."""

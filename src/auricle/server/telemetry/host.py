@@ -26,10 +26,14 @@ class HostUsage:
 
 
 class HostReader:
-    """Reads the use of the host."""
+    """Reads the use of the host.
+
+    Attributes:
+        last: The last reading; ``None`` before the first.
+    """
 
     def __init__(self) -> None:
-        self._last: HostUsage | None = None
+        self.last: HostUsage | None = None
 
     def read(self) -> HostUsage:
         """Return the use since the last call in this thread; the first returns 0 % CPU.
@@ -40,11 +44,11 @@ class HostReader:
             OSError: No file could be opened, the first time.
         """
         try:
-            self._last = _read()
+            self.last = _read()
         except OSError:
-            if self._last is None:
+            if self.last is None:
                 raise
-        return self._last
+        return self.last
 
 
 def _read() -> HostUsage:

@@ -37,7 +37,6 @@ from auricle.protocol.errors import ErrorResponse
 from auricle.server.access.keyring import Keyring
 from auricle.server.http.openapi import answer, refusals
 from auricle.server.telemetry.client_metrics import ClientMetrics
-from auricle.server.telemetry.history import REFUSALS
 from auricle.server.telemetry.live_metrics import NODE_BUCKETS_S, LiveMetrics
 from auricle.values.transcriber import (
     Decoder,
@@ -48,6 +47,18 @@ from auricle.values.transcriber import (
     WorkerState,
 )
 from auricle.values.types import Timing
+
+SERVER_REFUSALS = (
+    *("queue_full", "no_worker_ready", "model_unavailable", "draining"),
+    *("deadline_exceeded", "poison_job", "internal"),
+)
+"""Codes of errors of the server: a valid request got no transcript."""
+CLIENT_REFUSALS = (
+    *("rate_limited", "unauthorized", "token_expired", "forbidden_origin", "forbidden_host"),
+)
+"""Codes of errors of clients that an operator can act on, such as wrong keys."""
+REFUSALS = SERVER_REFUSALS + CLIENT_REFUSALS
+"""Codes of errors that have a series from the start."""
 
 _DELAY_BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
 LOOP_EVERY_S = 0.1

@@ -8,31 +8,19 @@ ends with the server.
 """
 
 import math
-import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import anyio
-
+from auricle.server.ops.health import exit_body
 from auricle.server.telemetry.host import HostUsage
-from auricle.system.logs import log_unexpected
+from auricle.server.telemetry.metrics import CLIENT_REFUSALS, REFUSALS, SERVER_REFUSALS
+from auricle.server.telemetry.sampling import SAMPLE_INTERVAL_S
 from auricle.values.transcriber import Stats, WorkerExit, WorkerState
 
-SAMPLE_INTERVAL_S = 1.0
 SAMPLE_EVERY_S = 5.0
 SPAN_S = 900.0
 MAX_EXITS = 50
-SERVER_REFUSALS = (
-    *("queue_full", "no_worker_ready", "model_unavailable", "draining"),
-    *("deadline_exceeded", "poison_job", "internal"),
-)
-"""Codes of errors of the server: a valid request got no transcript."""
-CLIENT_REFUSALS = (
-    *("rate_limited", "unauthorized", "token_expired", "forbidden_origin", "forbidden_host"),
-)
-"""Codes of errors of clients that an operator can act on, such as wrong keys."""
-REFUSALS = SERVER_REFUSALS + CLIENT_REFUSALS
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +34,7 @@ class Snapshot:
         waiting: Live sessions that wait for their client to resume.
         errors: Number of responses with each error code since the start.
         final_delays_s: Delays of the finals since the previous snapshot, in seconds.
-        host: Use of the host since the previous snapshot.
+        host: Latest use of the host.
     """
 
     asr: Stats
@@ -97,11 +85,6 @@ class History:
         self._snapshots: list[Snapshot] = []
         self._began_at = 0.0
         self._crashes = 0
-
-    @property
-    def host(self) -> HostUsage | None:
-        """Latest use of the host; ``None`` before the first snapshot."""
-        return self._snapshots[-1].host if self._snapshots else None
 
     def observe(self, snapshot: Snapshot, now: float, at: float) -> None:
         """Add a snapshot.
@@ -193,21 +176,6 @@ class History:
         return count
 
 
-async def sample_loop(
-    history: History, snapshot: Callable[[], Snapshot], every_s: float = SAMPLE_INTERVAL_S
-) -> None:
-    """Take snapshots until cancelled; log the first unexpected error, and continue after any."""
-    has_failed = False
-    while True:
-        try:
-            history.observe(snapshot(), time.monotonic(), time.time())
-        except Exception as error:
-            if not has_failed:  # log it once, not every second
-                log_unexpected(error)
-            has_failed = True
-        await anyio.sleep(every_s)
-
-
 def _sample(snapshots: Sequence[Snapshot], crashes: int, now: float) -> _Sample:
     """Merge snapshots into a sample; the first one is the previous sample's last."""
     first, last = snapshots[0], snapshots[-1]
@@ -230,13 +198,6 @@ def _sample(snapshots: Sequence[Snapshot], crashes: int, now: float) -> _Sample:
         memory_used_bytes=max(snapshot.host.memory_used_bytes for snapshot in snapshots[1:]),
         refusals=refusals,
     )
-
-
-def exit_body(last: WorkerExit, with_stacks: bool) -> dict[str, object]:
-    """Return the JSON fields of a worker's exit."""
-    how = {"signal": last.signal} if last.signal is not None else {"code": last.code}
-    stack = {"stack": list(last.stack)} if with_stacks else {}
-    return {**how, "reason": last.reason, "at": last.at, **stack}
 
 
 def _quantile(values: Sequence[float], share: float) -> float | None:

@@ -1,20 +1,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-import anyio
 import pytest
-from structlog.testing import LogCapture
 
-from auricle.server.telemetry.history import (
-    MAX_EXITS,
-    SAMPLE_EVERY_S,
-    SPAN_S,
-    History,
-    Snapshot,
-    sample_loop,
-)
+from auricle.apis.pages.history import MAX_EXITS, SAMPLE_EVERY_S, SPAN_S, History, Snapshot
 from auricle.server.telemetry.host import HostUsage
 from auricle.values.transcriber import (
     Counters,
@@ -24,11 +14,9 @@ from auricle.values.transcriber import (
     WorkerState,
     WorkerStats,
 )
-from tests.support.poll import poll_until
-from tests.support.service import live
 from tests.support.transcriber import READY
 
-pytestmark = pytest.mark.server
+pytestmark = pytest.mark.unit
 
 START = 1_700_000_000.0
 IDLE = HostUsage(cores=2, cpu_percent=0.0, memory_bytes=8_000_000, memory_used_bytes=1_000_000)
@@ -126,10 +114,9 @@ def test_wrong_keys_and_limits_of_clients_are_no_failures_of_the_server() -> Non
 
 def test_the_highest_use_of_the_host_is_reported() -> None:
     busy = replace(IDLE, cpu_percent=71.6, memory_used_bytes=3_000_000)
-    history = observed(snapshot(), snapshot(), snapshot(host=busy), *[snapshot()] * 3)
-    samples = told(history)["samples"]
+    body = told(observed(snapshot(), snapshot(), snapshot(host=busy), *[snapshot()] * 3))
+    samples = body["samples"]
     assert (samples["cpu_percent"], samples["memory_used_mb"]) == ([72], [3])
-    assert (history.host, History().host) == (IDLE, None)
 
 
 def test_delays_of_finals_are_reported_exactly_and_once() -> None:
@@ -219,29 +206,3 @@ def test_what_was_a_while_ago_still_was_when_the_clock_is_set(jump_s: float) -> 
 
 def told_times(body: Any) -> list[float]:
     return [*body["samples"]["at"], *(exit["at"] for exit in body["exits"])]
-
-
-async def test_a_bug_costs_the_history_only_and_is_logged_once(logged: LogCapture) -> None:
-    snapshots = 0
-
-    def broken() -> Snapshot:
-        nonlocal snapshots
-        snapshots += 1
-        if snapshots <= 3:
-            raise RuntimeError("what somebody said")
-        return snapshot()
-
-    history = History()
-    async with anyio.create_task_group() as group:
-        group.start_soon(sample_loop, history, broken, 0.0)
-        await poll_until(lambda: told(history)["started_at"] is not None)
-        group.cancel_scope.cancel()
-    assert [entry["event"] for entry in logged.entries] == ["unexpected_error"]
-    assert "said" not in str(logged.entries)
-
-
-async def test_the_server_keeps_one(tmp_path: Path) -> None:
-    async with live(tmp_path) as service:
-        crashed = replace(READY, workers=(worker("asr-1", "busy", CRASH),))
-        service.transcriber.current = crashed
-        await poll_until(lambda: told(service.state.history)["exits"] != [])
