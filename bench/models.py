@@ -20,9 +20,9 @@ import numpy as np
 
 from auricle.config.sections.model import ModelSettings
 from auricle.engines.base import Engine, EngineSettings
-from auricle.engines.models import ModelTable
 from auricle.engines.registry import BUILT_IN, find_engine, find_factory
 from auricle.engines.whisper.models.bundled import ensure_bundled_base
+from auricle.multi_model.table import parse_table
 from auricle.values.types import Job, JobId, Options, Transcript
 from bench.lib.charts import Bars
 from bench.lib.engine import load_whisper
@@ -85,7 +85,7 @@ def sides(entries: Sequence[str]) -> list[Side]:
     """Load the yardstick and the models."""
     base = load_whisper(str(ensure_bundled_base(ModelSettings().cache_dir)))
     loaded = [Side(YARDSTICK, None, 1, yardstick=base)]
-    for model in ModelTable.of(ModelSettings(models=tuple(entries))):
+    for model in parse_table(entries, ModelSettings()):
         found = model.engine.models.find(model.settings)
         settings = EngineSettings(found.path, "cpu", model.settings.compute_type, 1)
         engine = find_factory(model.settings.engine)(settings)

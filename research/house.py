@@ -32,7 +32,7 @@ CORE: dict[str, set[str]] = {
     "workers/kinds": {"asr", "decode"},
 }
 """Folders of parts, each with those of its folders that belong to the core."""
-OPTIONAL_ROOMS = {"cluster"}
+OPTIONAL_ROOMS = {"cluster", "multi_model"}
 START = "auricle.cli.serve.start"
 NOT_COUNTED = ("CHANGELOG.md", "docs/decisions", "docs/benchmarks", "requirements*", "*lock*")
 """What happened, and lists that programs write."""
@@ -112,11 +112,12 @@ class House:
     def served(self, *, with_optional: bool) -> frozenset[str]:
         """Return the modules that the process of ``auricle serve`` can import.
 
-        A part is found by its folder, so its ``spec`` counts as imported.
+        A part is found by a module of its folder, which counts as imported.
         """
         optional = {module for folder in self.optional for module in self.modules_in(folder)}
         without = frozenset() if with_optional else optional
-        specs = {module for module in self.graph.modules if module.endswith(".spec")}
+        found_by = (".spec", ".part", ".local_models")
+        specs = {module for module in self.graph.modules if module.endswith(found_by)}
         waiting, reached = {START} | specs - without, set[str]()
         while waiting:
             module = waiting.pop()

@@ -21,7 +21,10 @@ pytestmark = pytest.mark.server
 
 WAV = {"content-type": "audio/wav"}
 CLIP = CLIPS["fellow.wav"].path.read_bytes()
-TWO = ModelSettings(models=("whisper-base", "tiny=moonshine"), model_aliases=("fast=tiny",))
+TWO: dict[str, Any] = {
+    "models": ("whisper-base", "tiny=moonshine"),
+    "model": ModelSettings(model_aliases=("fast=tiny",)),
+}
 LINEAR = {"encoding": "linear16", "sample_rate": 16_000}
 NAMES = "This server has no such model; its models are: whisper-base, tiny."
 ENGLISH_ONLY = "does not support this language; use a code such as en."
@@ -59,7 +62,7 @@ def message_of(content: bytes | bytearray) -> tuple[str, str]:
 
 @pytest.fixture
 def two(tmp_path: Path) -> Iterator[InProcess]:
-    with in_process(tmp_path, model=TWO) as started:
+    with in_process(tmp_path, **TWO) as started:
         yield started
 
 
@@ -109,8 +112,8 @@ def test_an_only_model_has_every_name_unless_the_operator_is_strict(
     with in_process(tmp_path, model=ModelSettings(unknown_models="reject")) as service:
         assert message_of(post(service, model="large-v3").content)[0] == "model_not_found"
         assert post(service, model="openai/whisper-base").status_code == 200
-    lenient = TWO.model_copy(update={"unknown_models": "default"})
-    with in_process(tmp_path, model=lenient) as service:
+    lenient = TWO["model"].model_copy(update={"unknown_models": "default"})
+    with in_process(tmp_path, **(TWO | {"model": lenient})) as service:
         assert post(service, model="large-v3").headers[HEADER] == WARNING
 
 
@@ -151,7 +154,7 @@ def test_another_model_has_room_where_the_default_has_none(two: InProcess) -> No
 
 @pytest.fixture
 async def running(tmp_path: Path) -> AsyncIterator[Live]:
-    async with live(tmp_path, model=TWO) as started:
+    async with live(tmp_path, **TWO) as started:
         yield started
 
 

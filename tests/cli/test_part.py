@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-import auricle
 from auricle.cli.part import find_parts
+from auricle.system import spec_modules
 
 pytestmark = pytest.mark.unit
 
@@ -14,5 +14,5 @@ def test_a_part_is_a_folder_with_that_module(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     assert [part.name for part in find_parts()] == ["cluster"]
-    monkeypatch.setattr(auricle, "__file__", str(tmp_path / "__init__.py"))
+    monkeypatch.setattr(spec_modules, "PACKAGE", tmp_path)
     assert find_parts() == ()

@@ -19,10 +19,10 @@ from auricle.config.sections.model import ModelSettings
 from auricle.config.sections.queue import QueueSettings
 from auricle.config.sections.worker import WorkerSettings
 from auricle.engines.models import Load, ModelTable, ServedModel
-from auricle.engines.placement import plan_models
 from auricle.engines.registry import find_engine
+from auricle.multi_model.pools import ModelPools
+from auricle.multi_model.sharing import plan_models
 from auricle.values.transcriber import ModelState, Stats, Transcriber
-from auricle.workers.kinds.asr.model_pools import ModelPools
 from auricle.workers.kinds.asr.pool import WorkerPool
 from tests.support.model_pools import MEMORY_MB, model_pools
 from tests.support.poll import poll_until

@@ -10,15 +10,12 @@ from auricle.config.capacity import Capacity, save_capacity
 from auricle.config.sections.model import ModelSettings
 from auricle.config.sections.worker import WorkerSettings
 from auricle.engines.base import EngineSpec, GpuReport, GpuSupport, LocalModel, NoModelFiles
-from auricle.engines.models import ModelTable, ServedModel
 from auricle.engines.placement import (
-    ModelPlan,
     Placement,
     file_state,
     measured_of,
     on_cpu,
     on_gpus,
-    plan_models,
     resolve_placement,
     with_capacity,
 )
@@ -138,92 +135,6 @@ def test_an_engine_without_gpu_support_runs_on_the_cpu() -> None:
     assert (auto.settings.device, auto.gpu_issue) == ("cpu", None)
     with pytest.raises(SetupError, match="the engine ours uses no GPU"):
         resolve_placement(WorkerSettings(), ModelSettings(device="cuda"), engine, model)
-
-
-def plans(
-    models: str, *, cores: int = 4, memory_mb: float = 16_000, **worker: int
-) -> tuple[ModelPlan, ...]:
-    table = ModelTable.of(ModelSettings.model_validate({"models": models}))
-    settings = WorkerSettings.model_validate(worker)
-    return plan_models(settings, table, cores=cores, memory_mb=memory_mb)
-
-
-def test_the_only_model_has_the_whole_machine() -> None:
-    (only,) = plan_models(WorkerSettings(), ModelTable.of(ModelSettings()))
-    assert only.worker == WorkerSettings()
-
-
-def test_models_of_a_table_share_the_machine() -> None:
-    base, tiny, rare = plans(
-        "base, tiny=tests.support.scripted_engine, rare=tests.support.scripted_engine;load=demand"
-    )
-    assert (base.worker.workers, base.worker.worker_threads) == (2, 1)
-    assert base.memory_mb == pytest.approx(2 * SPEC.memory.worker_mb(BASE_MB), rel=0.05)
-    assert (tiny.worker.workers, tiny.memory_mb) == (2, 600)
-    assert (rare.worker.workers, rare.memory_mb) == (2, 600)
-
-
-def test_a_number_of_workers_in_an_entry_or_a_setting_is_kept() -> None:
-    one, other = plans(
-        "one=tests.support.scripted_engine;workers=3, other=tests.support.scripted_engine",
-        workers=1,
-    )
-    assert (one.worker.workers, other.worker.workers) == (3, 1)
-
-
-def test_models_that_do_not_fit_are_refused_with_the_sum() -> None:
-    with pytest.raises(SetupError, match=r"need 600 MB of memory, and 500 MB are available"):
-        plans(
-            "one=tests.support.scripted_engine, other=tests.support.scripted_engine", memory_mb=500
-        )
-
-
-def gpu_plans(memory_mb: float, *loads: tuple[str, int]) -> tuple[ModelPlan, ...]:
-    """Plan models of one size on a GPU; each has a device and a number of workers."""
-    engine = replace(SPEC, gpu=replace(SUPPORT, look=lambda: gpus(1, memory_mb)))
-    table = ModelTable(
-        tuple(
-            ServedModel(
-                f"m{i}", engine, ModelSettings.model_validate({"device": device}), workers=workers
-            )
-            for i, (device, workers) in enumerate(loads)
-        )
-    )
-    return plan_models(WorkerSettings(), table, cores=4, memory_mb=16_000)
-
-
-def test_models_on_a_gpu_have_one_worker_each_and_no_share_of_the_memory() -> None:
-    one, other, cpu = gpu_plans(16_000, ("cuda", 0), ("auto", 3), ("cpu", 0))
-    assert (one.worker.workers, one.memory_mb) == (1, 0)
-    assert (other.worker.workers, other.memory_mb) == (3, 0)
-    assert (cpu.worker.workers, cpu.memory_mb > 0) == (4, True)
-
-
-def test_models_that_do_not_fit_a_gpu_are_refused_with_the_sum() -> None:
-    one_mb = SUPPORT.compact_memory.worker_mb(BASE_MB)
-    assert len(gpu_plans(2.1 * one_mb, ("cuda", 1), ("cuda", 1))) == 2
-    with pytest.raises(SetupError, match=r"on each GPU, which has .* MB: m0 .* MB, m1 .* MB"):
-        gpu_plans(2.1 * one_mb, ("cuda", 1), ("cuda", 2))
-
-
-def test_a_model_that_lacks_its_gpu_is_left_to_its_load_unless_it_is_the_default() -> None:
-    base, lost = plans("base, lost=tests.support.scripted_engine;device=cuda")
-    assert base.worker.workers == 2
-    with pytest.raises(SetupError, match="uses no GPU"):
-        lost.place()
-    with pytest.raises(SetupError, match="uses no GPU"):
-        plans("lost=tests.support.scripted_engine;device=cuda, base")
-
-
-def test_a_damaged_default_model_is_refused_and_another_is_left_to_its_load(
-    tmp_path: Path,
-) -> None:
-    with pytest.raises(SetupError, match="has no model.bin"):
-        plans(f"broken=whisper:{tmp_path}, base")
-    base, broken = plans(f"base, broken=whisper:{tmp_path}")
-    assert base.worker.workers == 2
-    with pytest.raises(SetupError, match="has no model.bin"):
-        broken.place()
 
 
 def test_the_state_of_files_changes_with_their_content_and_their_directory(tmp_path: Path) -> None:

@@ -10,10 +10,10 @@ import pytest
 from auricle.config.sections.model import ModelSettings
 from auricle.config.sections.queue import QueueSettings
 from auricle.config.sections.worker import WorkerSettings
-from auricle.engines.models import ModelTable
-from auricle.engines.placement import plan_models
+from auricle.multi_model.pools import ModelPools
+from auricle.multi_model.sharing import plan_models
+from auricle.multi_model.table import parse_table
 from auricle.values.transcriber import ModelStats
-from auricle.workers.kinds.asr.model_pools import ModelPools
 
 ROOT = Path(__file__).parents[2]
 START_LIMIT_S = 60.0
@@ -47,7 +47,7 @@ async def model_pools(
     worker = {k: v for k, v in settings.items() if k in WorkerSettings.model_fields}
     queue = {k: v for k, v in settings.items() if k in QueueSettings.model_fields}
     assert len(worker) + len(queue) == len(settings), "an unknown setting"
-    table = ModelTable.of(ModelSettings.model_validate({"models": models}))
+    table = parse_table([each.strip() for each in models.split(",")], ModelSettings())
     plans = plan_models(
         WorkerSettings.model_validate({"workers": 1, "job_timeout_min_s": 60.0} | worker),
         table,

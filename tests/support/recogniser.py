@@ -13,10 +13,8 @@ from auricle.cluster.recogniser.pool_backend import PoolBackend
 from auricle.cluster.recogniser.service import RecogniserService
 from auricle.cluster.settings import GatewaySettings
 from auricle.config.settings import Settings
-from auricle.engines.models import ModelTable
-from auricle.engines.placement import plan_models
 from auricle.system.logs import configure_logging
-from auricle.workers.kinds.asr.model_pools import ModelPools
+from auricle.workers.local_models import find_local_models
 from bench.lib.fixed_values import apply
 
 CLOSE_HANDSHAKE_S = 2
@@ -26,8 +24,9 @@ async def serve() -> None:
     apply()
     settings = Settings.load()
     configure_logging(settings.server.log_level)  # to stderr: only the port is read from stdout
-    plans = plan_models(settings.worker, ModelTable.of(settings.model))
-    pool = ModelPools(plans, plans[0].place(), settings.queue, idle_s=settings.model.model_idle_s)
+    local = find_local_models(settings)
+    plans = local.plan(settings.worker, local.table(settings))
+    pool = local.open(settings, plans, plans[0].place())
     await pool.start()
     try:
         listener = socket.create_server(("127.0.0.1", 0))

@@ -27,7 +27,6 @@ from auricle.config.sections.model import ModelSettings
 from auricle.config.sections.server import ServerSettings
 from auricle.config.sections.worker import WorkerSettings
 from auricle.config.settings import Settings
-from auricle.engines.models import ModelTable
 from auricle.ledger.databases.sqlite import FILE_NAME, SqliteDatabase
 from auricle.server.app import Application, create_app
 from auricle.server.net.tls import Certificate
@@ -36,6 +35,7 @@ from auricle.server.service import Backends, Service, open_service
 from auricle.server.uploads.spool import CHECK_PREFIX
 from auricle.values.optional_workers import NO_OPTIONAL_WORKERS, OptionalWorkers
 from auricle.values.transcriber import Decoder, Transcriber
+from auricle.workers.local_models import find_local_models
 from tests.support.clips import CLIPS
 from tests.support.decoder import FakeDecoder
 from tests.support.transcriber import FakeTranscriber
@@ -121,7 +121,7 @@ async def application(
     backends = Backends(
         transcriber=transcriber,
         decoder=decoder,
-        models=ModelTable.of(settings.model, all_products(apis)),
+        models=find_local_models(settings).table(settings, all_products(apis)),
         optional=workers,
         is_remote=is_remote,
     )

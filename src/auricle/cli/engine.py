@@ -2,33 +2,13 @@
 
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from auricle.values.transcriber import Transcriber
+from auricle.values.transcriber import EngineTranscriber
 
 if TYPE_CHECKING:
     from auricle.engines.models import Models
     from auricle.server.live.admission.memory import Machine
-
-
-class EngineTranscriber(Transcriber, Protocol):
-    """A transcriber with its start and its end."""
-
-    async def start(self) -> None:
-        """Start what recognises; returns at once."""
-        ...
-
-    async def wait_ready(self, timeout_s: float) -> None:
-        """Return when it can recognise, or when the time is over.
-
-        Raises:
-            SetupError: It never will; the message says what to do.
-        """
-        ...
-
-    async def aclose(self) -> None:
-        """Fail all jobs and stop what recognises."""
-        ...
 
 
 async def _do_nothing() -> None: ...
@@ -50,7 +30,7 @@ class Engine:
         watch: Runs while the server does, and warns the operator.
     """
 
-    transcriber: "EngineTranscriber"
+    transcriber: EngineTranscriber
     models: "Models"
     summary: str
     facts: Mapping[str, object]

@@ -4,14 +4,13 @@ A part is a folder of the package with a module ``part`` whose ``PART`` is a :cl
 APIs, engines and kinds of workers have other registries.
 """
 
-import importlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import auricle
 from auricle.config.settings import Settings
+from auricle.system.spec_modules import constants_of_folders
 
 if TYPE_CHECKING:
     from auricle.cli.engine import Engine
@@ -43,6 +42,4 @@ class PartSpec:
 
 def find_parts() -> tuple[PartSpec, ...]:
     """Return the parts of this installation, in alphabetical order of their folders."""
-    package = Path(auricle.__file__).parent
-    folders = sorted(path.parent.name for path in package.glob("*/part.py") if path.parent != HERE)
-    return tuple(importlib.import_module(f"auricle.{name}.part").PART for name in folders)
+    return constants_of_folders("part", "PART", besides=HERE.name)

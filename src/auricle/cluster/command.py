@@ -53,9 +53,9 @@ def _run(settings: Settings, host: str, port: int) -> None:
     Raises:
         SetupError: The key, port, model or Ray installation can't be used.
     """
-    from auricle.engines.models import ModelTable
     from auricle.server.access.exposure import is_loopback
     from auricle.server.net.listen import open_sockets
+    from auricle.workers.local_models import find_local_models
 
     has_key = settings.section(GatewaySettings).engine_key is not None
     if not has_key and not is_loopback(host, "--host"):
@@ -71,7 +71,7 @@ def _run(settings: Settings, host: str, port: int) -> None:
         if (exc.name or "").partition(".")[0] != "ray":
             raise
         raise SetupError("Ray is not installed. Run: pip install 'ray[serve]==2.60.*'") from exc
-    for model in ModelTable.of(settings.model):
+    for model in find_local_models(settings).table(settings):
         if model.is_loaded_at_start:
             model.engine.models.find(model.settings)
     with contextlib.ExitStack() as stack:

@@ -45,7 +45,7 @@ async def _open_engine(
 
     return Engine(
         remote,
-        FleetModels(settings.model, remote.models, models.products),
+        FleetModels(settings.model, models, remote.models),
         f"sends jobs to {f'{len(urls)} recognisers' if len(urls) > 1 else 'a recogniser'}",
         {"recognisers": len(urls)},
         Machine(f"{__version__} {sorted(urls)}", WORKERS_PER_RECOGNISER * len(urls)),

@@ -23,6 +23,7 @@ _MODULES = (
     "cluster/settings.py",
     "ledger/audio/*/settings.py",
     "ledger/databases/*/settings.py",
+    "multi_model/settings.py",
     "workers/kinds/*/settings.py",
 )
 """Where optional folders are; these modules import nothing but this folder."""

@@ -5,7 +5,6 @@ engine's spec, the cores, the memory, the model's size and, unless the device is
 The rules are pure functions; those for GPUs were written without a GPU (``docs/decisions/008``).
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,10 +12,10 @@ from auricle.config.capacity import Capacity, Measured, find_capacity, read_capa
 from auricle.config.sections.model import ModelSettings
 from auricle.config.sections.worker import WorkerSettings
 from auricle.config.settings import Settings
-from auricle.config.sizing import ModelShare, model_shares, pool_size
+from auricle.config.sizing import pool_size
 from auricle.engines.base import EngineSpec, GpuIssue, GpuReport, GpuSupport, LocalModel
-from auricle.engines.models import ModelTable, ServedModel, chosen_model, find_spec
-from auricle.system.machine import available_memory_bytes, processor_name, usable_cores
+from auricle.engines.models import ServedModel, find_spec
+from auricle.system.machine import processor_name, usable_cores
 from auricle.values.errors import SetupError
 
 DEFAULT_LIMITS_MB = 900.0
@@ -84,65 +83,6 @@ class ModelPlan:
         return with_capacity(placement, self.cores)
 
 
-def plan_models(
-    settings: WorkerSettings,
-    models: ModelTable,
-    *,
-    cores: int | None = None,
-    memory_mb: float | None = None,
-) -> tuple[ModelPlan, ...]:
-    """Share the machine among the models of a table; download nothing. Blocks.
-
-    Args:
-        settings: Number and limits of workers; a model's own numbers take precedence.
-        models: The models.
-        cores: CPU cores to use; ``None``: all.
-        memory_mb: Memory to use in MB; ``None``: all that is available.
-
-    Raises:
-        SetupError: The models need more memory than there is, or the default model is unknown or
-            damaged. Problems of other models are reported when they are loaded.
-    """
-    workers = [model.worker_settings(settings) for model in models]
-    if len(models) == 1:  # its share is the machine
-        return (ModelPlan(models.default, workers[0], cores=cores),)
-    sizes_mb = [_size_mb(model, is_default=model is models.default) for model in models]
-    gpus = [
-        _gpus_of(model, worker, size_mb, is_default=model is models.default)
-        for model, worker, size_mb in zip(models, workers, sizes_mb, strict=True)
-    ]
-    if sum(count > 0 for count in gpus) > 1:
-        for i, count in enumerate(gpus):  # the models share the GPUs: one worker of each on each
-            if count and not workers[i].workers:
-                workers[i] = workers[i].model_copy(update={"workers": count})
-        _refuse_full_gpus(models, workers, sizes_mb, gpus)
-    on_cpu_at = [i for i, count in enumerate(gpus) if not count]
-    wishes = [
-        ModelShare(
-            model.name,
-            model.engine.memory.worker_mb(sizes_mb[i]),
-            workers[i].workers,
-            workers[i].worker_threads,
-            on_start=model.is_loaded_at_start,
-        )
-        for i, model in enumerate(models)
-        if i in on_cpu_at
-    ]
-    cores = usable_cores() if cores is None else cores
-    memory_mb = available_memory_bytes() / 1e6 if memory_mb is None else memory_mb
-    plans = [ModelPlan(model, worker) for model, worker in zip(models, workers, strict=True)]
-    for i, wish, size in zip(
-        on_cpu_at, wishes, model_shares(wishes, cores, memory_mb), strict=True
-    ):
-        update = {"workers": size.workers, "worker_threads": size.threads}
-        plans[i] = ModelPlan(
-            plans[i].model,
-            workers[i].model_copy(update=update),
-            size.workers * wish.worker_mb,
-        )
-    return tuple(plans)
-
-
 def file_state(path: str) -> tuple[object, ...]:
     """Return what changes with the files of a model: their directory, names, sizes and times."""
     directory = Path(path)
@@ -153,61 +93,10 @@ def file_state(path: str) -> tuple[object, ...]:
     return (str(directory.resolve()), *files)
 
 
-def _size_mb(model: ServedModel, *, is_default: bool) -> float:
-    try:
-        return model.engine.models.status(model.settings).size_mb
-    except SetupError:
-        if is_default:
-            raise
-        return 0.0
-
-
-def _gpus_of(
-    model: ServedModel, worker: WorkerSettings, size_mb: float, *, is_default: bool
-) -> int:
-    """Return the number of GPUs that a model uses; 0 on the CPU."""
-    if model.settings.device == "cpu":
-        return 0
-    probe = LocalModel("", model.name, size_mb)
-    try:
-        settings = resolve_placement(worker, model.settings, model.engine, probe).settings
-    except SetupError:
-        if is_default:
-            raise
-        return 0  # its load reports the problem
-    return max(1, settings.gpus) if settings.device != "cpu" else 0
-
-
-def _refuse_full_gpus(
-    models: ModelTable,
-    workers: Sequence[WorkerSettings],
-    sizes_mb: Sequence[float],
-    gpus: Sequence[int],
-) -> None:
-    """Check that the workers of all models fit each GPU, with the smallest number type.
-
-    Raises:
-        SetupError: They do not.
-    """
-    need_mb, memory_mb = {}, float("inf")
-    for model, worker, size_mb, count in zip(models, workers, sizes_mb, gpus, strict=True):
-        if count and (support := model.engine.gpu) is not None:
-            on_each = -(-worker.workers // count)
-            need_mb[model.name] = on_each * support.compact_memory.worker_mb(size_mb)
-            memory_mb = min(memory_mb, support.look().memory_mb or memory_mb)
-    if sum(need_mb.values()) > memory_mb:
-        parts = ", ".join(f"{name} {each:.0f} MB" for name, each in need_mb.items())
-        raise SetupError(
-            f"The models need {sum(need_mb.values()):.0f} MB on each GPU, which has "
-            f"{memory_mb:.0f} MB: {parts}. Set device=cpu or fewer workers= for some of "
-            "AURICLE_MODELS."
-        )
-
-
 def prepare(settings: Settings, *, in_log: bool = False, cores: int | None = None) -> Placement:
     """Find the engine and its model, and resolve all open settings for this machine. Blocks.
 
-    For a command that loads one model; see :func:`~auricle.engines.models.chosen_model`.
+    For a command that loads one model.
 
     Args:
         settings: All settings.
@@ -217,10 +106,10 @@ def prepare(settings: Settings, *, in_log: bool = False, cores: int | None = Non
     Raises:
         SetupError: The engine, the model or the GPU is not available; the message says what to do.
     """
-    chosen = chosen_model(settings.model)
-    engine = find_spec(chosen)
-    model = engine.models.find(chosen, in_log=in_log)
-    return with_capacity(resolve_placement(settings.worker, chosen, engine, model, cores), cores)
+    engine = find_spec(settings.model)
+    model = engine.models.find(settings.model, in_log=in_log)
+    found = resolve_placement(settings.worker, settings.model, engine, model, cores)
+    return with_capacity(found, cores)
 
 
 def measured_of(placement: Placement, cores: int | None = None) -> Measured:

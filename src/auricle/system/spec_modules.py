@@ -1,8 +1,12 @@
-"""Find the optional parts of a package: its folders that have a module ``spec``."""
+"""Find optional parts: the folders of a package that have a module of a certain name."""
 
 import importlib.util
 import pkgutil
+from pathlib import Path
 from types import ModuleType
+from typing import Any
+
+PACKAGE = Path(__file__).parents[1]
 
 
 def find_spec_modules(package: ModuleType) -> dict[str, str]:
@@ -10,3 +14,17 @@ def find_spec_modules(package: ModuleType) -> dict[str, str]:
     folders = sorted(each.name for each in pkgutil.iter_modules(package.__path__) if each.ispkg)
     modules = {name: f"{package.__name__}.{name}.spec" for name in folders}
     return {name: module for name, module in modules.items() if importlib.util.find_spec(module)}
+
+
+def constants_of_folders(module: str, constant: str, *, besides: str) -> tuple[Any, ...]:
+    """Return a constant of each folder of this package that has such a module.
+
+    Args:
+        module: Name of the module.
+        constant: Name of its constant.
+        besides: The folder whose module of this name defines the type.
+    """
+    paths = PACKAGE.glob(f"*/{module}.py")
+    folders = sorted(path.parent.name for path in paths if path.parent.name != besides)
+    modules = (importlib.import_module(f"{PACKAGE.name}.{folder}.{module}") for folder in folders)
+    return tuple(getattr(each, constant) for each in modules)

@@ -269,6 +269,26 @@ class Transcriber(Protocol):
         ...
 
 
+class EngineTranscriber(Transcriber, Protocol):
+    """A transcriber with its start and its end."""
+
+    async def start(self) -> None:
+        """Start what recognises; returns at once."""
+        ...
+
+    async def wait_ready(self, timeout_s: float) -> None:
+        """Return when it can recognise, or when the time is over.
+
+        Raises:
+            SetupError: It never will; the message says what to do.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Fail all jobs and stop what recognises."""
+        ...
+
+
 class PartialTranscriber(Protocol):
     """Recognises partials of live speech apart from all other jobs."""
 

@@ -22,8 +22,9 @@ PYTHON_AGENT, NODE_AGENT = "deepgram-sdk/7.17.0", "@deepgram/sdk/5.0.0"
     ],
 )
 def test_deepgram_s_clients_get_deepgram_s_list(tmp_path: Path, headers: dict[str, str]) -> None:
-    two = ModelSettings(models=("whisper-base", "tiny=moonshine"), model_aliases=("fast=tiny",))
-    with in_process(tmp_path, model=two, api_keys=keys("alice:secret")) as service:
+    aliases = ModelSettings(model_aliases=("fast=tiny",))
+    two = ("whisper-base", "tiny=moonshine")
+    with in_process(tmp_path, model=aliases, models=two, api_keys=keys("alice:secret")) as service:
         listed = service.client.get("/v1/models", headers=headers).json()
         assert set(listed) == {"stt", "tts"}
         base, tiny, fast = listed["stt"]

@@ -21,10 +21,9 @@ OPENAI = ["whisper-1", "gpt-transcribe", "gpt-4o-transcribe", "gpt-4o-mini-trans
 
 
 def test_models_come_first_and_then_names_that_mean_one_of_them(tmp_path: Path) -> None:
-    two = ModelSettings(
-        models=("whisper-base", "tiny=moonshine"), model_aliases=("fast=tiny", "whisper-1=tiny")
-    )
-    with in_process(tmp_path, model=two) as service:
+    aliases = ModelSettings(model_aliases=("fast=tiny", "whisper-1=tiny"))
+    two = ("whisper-base", "tiny=moonshine")
+    with in_process(tmp_path, model=aliases, models=two) as service:
         listed = service.client.get("/v1/models").json()
         assert listed["object"] == "list"
         assert service.client.get("/v1/models/").json() == listed
@@ -81,8 +80,7 @@ def test_the_list_says_where_speech_and_text_go(service: InProcess) -> None:
 
 
 def test_a_name_is_that_of_the_model_which_it_means(tmp_path: Path) -> None:
-    two = ModelSettings(models=("whisper-base", "tiny=moonshine"))
-    with in_process(tmp_path, model=two) as service:
+    with in_process(tmp_path, models=("whisper-base", "tiny=moonshine")) as service:
         found = service.client.get("/v1/models/Systran/faster-whisper-base").json()
         assert (found["id"], found["root"]) == ("Systran/faster-whisper-base", "whisper-base")
         missing = service.client.get("/v1/models/large-v3")

@@ -4,7 +4,7 @@ import pytest
 
 from auricle.cli.bench.target import find_target
 from auricle.config.settings import Settings
-from auricle.values.errors import ModelNotFound, SetupError
+from auricle.values.errors import SetupError
 
 pytestmark = pytest.mark.unit
 
@@ -16,18 +16,6 @@ def test_it_is_the_default_model_with_its_workers() -> None:
     target = find_target(settings)
     assert target.name == "scripted"
     assert target.placement.worker.workers == 3
-
-
-def test_one_of_several_models_has_its_share_of_the_machine() -> None:
-    models = (f"one={SCRIPTED};workers=2", f"two={SCRIPTED}:scripted:slow:1;workers=1;load=demand")
-    settings = Settings.load({"models": models})
-    assert find_target(settings).name == "one"
-    target = find_target(settings, "two")
-    assert target.name == "two"
-    assert target.placement.worker.workers == 1
-    assert target.placement.model.name == "scripted:slow:1"
-    with pytest.raises(ModelNotFound, match="one, two"):
-        find_target(settings, "three")
 
 
 def test_a_gateway_has_nothing_to_measure() -> None:

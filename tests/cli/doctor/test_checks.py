@@ -24,13 +24,11 @@ from auricle.cli.doctor.checks import (
     check_live,
     check_memory,
     check_model,
-    check_models,
     check_processors,
     check_python,
     check_sandbox,
     check_variables,
     check_webhooks,
-    of_default_model,
 )
 from auricle.cli.doctor.finding import Finding, Level
 from auricle.config.settings import Settings
@@ -93,34 +91,6 @@ def test_a_download_of_the_model_is_announced(tmp_path: Path) -> None:
 
 def test_an_unknown_model_is_an_error() -> None:
     assert check_model(settings(model="basse")).level is Level.WRONG
-
-
-TABLE = "base, other=tests.support.scripted_engine, broken=whisper:/no/such/model;load=demand"
-
-
-def test_all_models_of_a_table_are_checked() -> None:
-    finding = check_models(settings(models=TABLE))
-    assert finding.level is Level.WARNING
-    assert "other (1 worker, 300 MB), broken on demand" in finding.text
-    assert finding.advice.startswith("broken: There is no model '/no/such/model'")
-    assert check_models(settings()).level is Level.OK
-
-
-@pytest.mark.parametrize(
-    ("models", "advice"),
-    [("base, base", "occurs twice"), ("base;workers=200, tiny", "MB of memory")],
-)
-def test_a_table_that_cannot_be_served_is_wrong(models: str, advice: str) -> None:
-    finding = check_models(settings(models=models))
-    assert finding.level is Level.WRONG
-    assert advice in finding.advice
-
-
-def test_other_checks_are_of_the_default_model() -> None:
-    table = settings(models="other=tests.support.scripted_engine, base")
-    assert check_engine(of_default_model(table)).text.startswith("scripted")
-    wrong = settings(models="base, base")
-    assert of_default_model(wrong) is wrong
 
 
 @pytest.mark.skipif("sys.platform != 'linux'")

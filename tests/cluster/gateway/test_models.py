@@ -4,6 +4,7 @@ import pytest
 
 from auricle.cluster.gateway.models import FleetModels
 from auricle.config.sections.model import ModelSettings
+from auricle.engines.models import ModelTable
 from auricle.values.errors import BadRequest, ModelNotFound, ModelUnavailable
 from auricle.values.transcriber import ModelState, ModelStats, ModelTraits
 from auricle.values.types import Options
@@ -20,7 +21,8 @@ def reported(
 
 def fleet(*models: ModelStats, **settings: object) -> FleetModels:
     parsed = ModelSettings.model_validate(settings)
-    return FleetModels(parsed, lambda: models, frozenset({"whisper-1"}))
+    own = ModelTable.of(ModelSettings(), frozenset({"whisper-1"}))
+    return FleetModels(parsed, own, lambda: models)
 
 
 def test_they_are_known_from_the_reports() -> None:
@@ -82,7 +84,7 @@ def test_an_alias_of_a_model_that_no_recogniser_has_is_ignored() -> None:
 
 def test_a_change_of_the_recognisers_changes_the_models() -> None:
     now = [reported("a")]
-    models = FleetModels(ModelSettings(), lambda: tuple(now))
+    models = FleetModels(ModelSettings(), ModelTable.of(ModelSettings()), lambda: tuple(now))
     before = models.default
     assert models.default is before
     now.append(reported("b"))

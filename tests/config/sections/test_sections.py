@@ -15,8 +15,9 @@ pytestmark = pytest.mark.unit
 
 
 def test_lists_are_cut_at_commas() -> None:
-    model = ModelSettings.model_validate({"models": "tiny, base=whisper:base", "model_aliases": ""})
-    assert (model.models, model.model_aliases) == (("tiny", "base=whisper:base"), ())
+    model = ModelSettings.model_validate({"model_aliases": "fast=tiny, small=base"})
+    assert model.model_aliases == ("fast=tiny", "small=base")
+    assert ModelSettings.model_validate({"model_aliases": ""}).model_aliases == ()
     worker = WorkerSettings.model_validate({"sandbox_folders": "/a,/b"})
     assert worker.sandbox_folders == (Path("/a"), Path("/b"))
 

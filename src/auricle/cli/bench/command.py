@@ -54,10 +54,11 @@ def bench(
     from auricle.cli.bench.measure import FULL, QUICK, Listener, measure
     from auricle.cli.bench.report import TABLE_HEAD, BenchResult, advice, conclusion, heading, row
     from auricle.cli.bench.target import find_target
+    from auricle.workers.local_models import OneModel, find_local_models
 
     pool = {"workers": workers, "worker_threads": worker_threads}
     settings, name = Settings.load(pool), ""
-    if model is not None and settings.model.models:
+    if model is not None and not isinstance(find_local_models(settings), OneModel):
         name = model
     elif model is not None:
         settings = Settings.load({**pool, "model": model})

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from auricle.cli.part import find_parts
 from auricle.cli.support.speech_clip import LANGUAGE
 from auricle.config.settings import Settings
-from auricle.engines.models import ModelTable
-from auricle.engines.placement import Placement, plan_models
+from auricle.engines.placement import Placement
 from auricle.values.errors import SetupError
+from auricle.workers.local_models import find_local_models
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,8 @@ def find_target(settings: Settings, name: str = "") -> Target:
     """
     if any(part.is_engine(settings) for part in find_parts()):
         raise SetupError("This server is a gateway; run `auricle bench` on a recogniser.")
-    table = ModelTable.of(settings.model)
+    local = find_local_models(settings)
+    table = local.table(settings)
     model = table.find(name)
     status = model.engine.models.status(model.settings)
     if not status.is_local:
@@ -47,5 +48,5 @@ def find_target(settings: Settings, name: str = "") -> Target:
         )
     if LANGUAGE not in model.engine.languages:
         raise SetupError(f"The model {model.name} does not know English, which the clip is in.")
-    (plan,) = (each for each in plan_models(settings.worker, table) if each.model is model)
+    (plan,) = (each for each in local.plan(settings.worker, table) if each.model is model)
     return Target(model.name, plan.place())

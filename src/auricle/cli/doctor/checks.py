@@ -11,7 +11,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import httpx2
@@ -22,13 +21,13 @@ from auricle.config.environment import unknown_variables, worker_environment
 from auricle.config.section import variable
 from auricle.config.settings import Settings, spool_directory
 from auricle.engines.base import EngineSpec, MemoryEstimate
-from auricle.engines.models import ModelTable, chosen_model
-from auricle.engines.placement import on_cpu, plan_models
+from auricle.engines.placement import on_cpu
 from auricle.engines.registry import find_engine
 from auricle.ledger.location import AUDIO_DIRECTORY, audio_at
 from auricle.server.access.exposure import check_exposure, is_exposed, listen
 from auricle.system.machine import available_memory_bytes, usable_cores
 from auricle.values.errors import LedgerUnavailable, SetupError
+from auricle.workers.local_models import describe_local_models, find_local_models
 
 ANSWER_LIMIT_S = 3.0
 MODEL_DISK_MB = 300
@@ -138,34 +137,20 @@ def check_model(settings: Settings) -> Finding:
 
 
 def of_default_model(settings: Settings) -> Settings:
-    """Return the settings for the default model of AURICLE_MODELS; unchanged without a table."""
+    """Return settings of the default model only; unchanged if they have no several models."""
     try:
-        return replace(settings, model=chosen_model(settings.model))
+        return find_local_models(settings).of_one_model(settings)
     except SetupError:  # check_models reports it
         return settings
 
 
 def check_models(settings: Settings) -> Finding:
-    """Check all models of AURICLE_MODELS and their shares of the memory; downloads nothing."""
-    if not settings.model.models:
-        return Finding("models", Level.OK, "one; AURICLE_MODELS lists several")
+    """Check all models and their shares of the memory; downloads nothing."""
     try:
-        table = ModelTable.of(settings.model)
-        plans = plan_models(settings.worker, table)
+        text, problems = describe_local_models(settings)
     except SetupError as exc:
         return Finding("models", Level.WRONG, "can't be served", str(exc))
-    texts, problems = [], []
-    for plan in plans:
-        when = "" if plan.model.is_loaded_at_start else " on demand"
-        size = f", {plan.memory_mb:.0f} MB" if plan.memory_mb else ""
-        workers = _number(plan.worker.workers, "worker") if plan.worker.workers else "one pool"
-        texts.append(f"{plan.model.name}{when} ({workers}{size})")
-        try:
-            plan.model.engine.models.status(plan.model.settings)
-        except SetupError as exc:
-            problems.append(f"{plan.model.name}: {exc}")
-    level = Level.WARNING if problems else Level.OK
-    return Finding("models", level, ", ".join(texts), " ".join(problems))
+    return Finding("models", Level.WARNING if problems else Level.OK, text, problems)
 
 
 def check_processors(settings: Settings) -> Finding:

@@ -18,6 +18,7 @@ from auricle.engines.placement import Placement, resolve_placement
 from auricle.values.errors import AuricleError, SetupError
 from auricle.values.types import SAMPLE_RATE_HZ, Job, JobId, JobKind, Options, Pcm16, Transcript
 from auricle.workers.kinds.asr.pool import WorkerPool
+from auricle.workers.local_models import find_local_models
 
 JOB_LIMIT_S = 120.0
 MARGIN_S = 0.3
@@ -38,7 +39,7 @@ def try_model(settings: Settings, name: str) -> Sequence[Finding]:
         What was found. The model is unusable if one of the findings is ``WRONG``.
     """
     try:
-        served = _served(settings.model, name)
+        served = _served(settings, name)
         model = served.engine.models.find(served.settings)
         worker = served.worker_settings(settings.worker).model_copy(update={"workers": 1})
         place = resolve_placement(worker, served.settings, served.engine, model)
@@ -49,13 +50,13 @@ def try_model(settings: Settings, name: str) -> Sequence[Finding]:
     return anyio.run(_try, settings, place, clip, pcm)
 
 
-def _served(settings: ModelSettings, name: str) -> ServedModel:
+def _served(settings: Settings, name: str) -> ServedModel:
     engine, has_engine, model = name.partition(":")
     if not has_engine:
-        return ModelTable.of(settings).find(name)
-    update = {"engine": engine, "model": model or None, "models": ()}
+        return find_local_models(settings).table(settings).find(name)
+    update = {"engine": engine, "model": model or None}
     try:
-        own = ModelSettings.model_validate({**settings.model_dump(), **update})
+        own = ModelSettings.model_validate({**settings.model.model_dump(), **update})
     except ValidationError as exc:
         raise SetupError(f"{name!r} is not ENGINE:MODEL.") from exc
     return ModelTable.of(own).default

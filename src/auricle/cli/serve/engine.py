@@ -36,27 +36,20 @@ async def find_engine(
         if part.is_engine(settings):
             return await part.open_engine(settings, models, crash_budget)
 
-    from auricle.engines.placement import measured_of, plan_models
+    from auricle.engines.placement import measured_of
     from auricle.system.machine import available_memory_bytes
-    from auricle.workers.kinds.asr.model_pools import ModelPools
+    from auricle.workers.local_models import find_local_models
 
     in_log = not is_terminal(sys.stderr)
     memory_mb = available_memory_bytes() / 1e6
+    local = find_local_models(settings)
     plans = await anyio.to_thread.run_sync(
-        partial(plan_models, settings.worker, models, memory_mb=memory_mb)
+        partial(local.plan, settings.worker, models, memory_mb=memory_mb)
     )
     place = await anyio.to_thread.run_sync(partial(plans[0].place, in_log=in_log))
     if place.gpu_issue is not None:
         warn("gpu_not_used", f"Not using a GPU: {place.gpu_issue.text}.")
-    pool = ModelPools(
-        plans,
-        place,
-        settings.queue,
-        crash_audio,
-        crash_budget,
-        idle_s=settings.model.model_idle_s,
-        memory_mb=memory_mb,
-    )
+    pool = local.open(settings, plans, place, crash_audio, crash_budget, memory_mb=memory_mb)
     workers = place.worker.workers
     summary = f"loads {place.model.name} in {workers} worker{'s' * (workers > 1)}"
     if others := [plan.model.name for plan in plans[1:]]:

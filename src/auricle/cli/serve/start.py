@@ -23,7 +23,7 @@ from anyio.abc import TaskStatus
 from rich.text import Text
 
 from auricle import __version__
-from auricle.cli.engine import Engine, EngineTranscriber
+from auricle.cli.engine import Engine
 from auricle.cli.serve.engine import find_engine
 from auricle.cli.serve.operator_warnings import warn
 from auricle.cli.settings import changed_settings, unknown_variable_warnings
@@ -33,6 +33,7 @@ from auricle.system.logs import configure_logging, log_uncaught
 from auricle.system.machine import shorten_collections
 from auricle.values.errors import AuricleError, SetupError
 from auricle.values.optional_workers import OptionalWorkers
+from auricle.values.transcriber import EngineTranscriber
 
 if TYPE_CHECKING:
     from auricle.server.access.keyless_port import KeylessPort
@@ -84,9 +85,9 @@ async def _serve(settings: Settings) -> None:
         SetupError: The server can't start; the message says what to do.
     """
     from auricle.apis.registry import all_products, find_apis
-    from auricle.engines.models import ModelTable
     from auricle.workers.child.channel import keep_memory_private
     from auricle.workers.crash_audio import CrashAudio
+    from auricle.workers.local_models import find_local_models
     from auricle.workers.poison import CrashBudget
     from auricle.workers.registry import find_kinds, open_workers
     from auricle.workers.spec import PoolContext
@@ -103,7 +104,7 @@ async def _serve(settings: Settings) -> None:
     folder = settings.server.keep_audio
     crash_audio = None if folder is None else CrashAudio.open(folder)
     crash_budget = CrashBudget.of(settings.queue)
-    table = ModelTable.of(settings.model, all_products(apis))
+    table = find_local_models(settings).table(settings, all_products(apis))
     engine = await find_engine(settings, table, crash_audio, crash_budget)
     pool = engine.transcriber
     async with contextlib.AsyncExitStack() as stack:

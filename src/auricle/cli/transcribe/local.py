@@ -29,6 +29,7 @@ from auricle.values.transcriber import Decoder, Progress
 from auricle.values.types import ANONYMOUS, SAMPLE_RATE_HZ, ClientId, Source
 from auricle.workers.kinds.asr.pool import WorkerPool
 from auricle.workers.kinds.decode.pool import DecodePool
+from auricle.workers.local_models import find_local_models
 from auricle.workers.poison import CrashBudget
 from auricle.workers.registry import find_kinds, open_workers
 from auricle.workers.spec import PoolContext
@@ -55,7 +56,7 @@ class LocalRecogniser:
         Raises:
             SetupError: The model is unknown or can't be loaded.
         """
-        settings = self._settings
+        settings = find_local_models(self._settings).of_one_model(self._settings)
         place = await anyio.to_thread.run_sync(prepare, settings)
         workers = place.worker.workers
         batches = place.engine.batches.within(place.worker.batch_jobs)

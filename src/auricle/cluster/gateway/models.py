@@ -22,29 +22,24 @@ log = structlog.get_logger(__name__)
 class FleetModels:
     """An :class:`auricle.engines.models.Models` that changes with the recognisers.
 
-    Until a recogniser has reported its models, they are those of the gateway's settings.
-
     Args:
         settings: The gateway's section for models.
+        own: The models of the gateway's settings, until a recogniser has reported its models.
         reported: Returns the models of all recognisers, the default first.
-        products: Products of services in lower case, which mean the default model.
-
-    Raises:
-        SetupError: The settings are invalid.
     """
 
     def __init__(
         self,
         settings: ModelSettings,
+        own: ModelTable,
         reported: Callable[[], tuple[ModelStats, ...]],
-        products: frozenset[str] = frozenset(),
     ) -> None:
         self._settings = settings
-        self._products = products
+        self._products = own.products
         self._reported = reported
         self._seen: tuple[ModelStats, ...] | None = None
         self._known: tuple[tuple[str, ModelTraits], ...] = ()
-        self._table = ModelTable.of(settings.model_copy(update={"model_aliases": ()}), products)
+        self._table = replace(own, aliases={})
 
     def __iter__(self) -> Iterator[ServedModel]:
         return iter(self._current)
@@ -136,5 +131,5 @@ def _served_model(name: str, traits: ModelTraits, settings: ModelSettings) -> Se
             max_audio_s=min(max(traits.max_audio_s, MIN_AUDIO_S), MAX_JOB_S),
             batches=replace(engine.batches, max_jobs=max(1, traits.max_batch_jobs)),
         ),
-        settings.model_copy(update={"engine": traits.engine, "model": name, "models": ()}),
+        settings.model_copy(update={"engine": traits.engine, "model": name}),
     )

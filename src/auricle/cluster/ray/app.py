@@ -36,11 +36,11 @@ from auricle.cluster.wire.capacity import Capacity, capacity_of
 from auricle.cluster.wire.messages import JobHead, audio_s_of
 from auricle.config.settings import Settings
 from auricle.engines.base import CostModel
-from auricle.engines.models import ModelTable
 from auricle.system.logs import configure_logging
 from auricle.system.machine import shorten_collections
 from auricle.values.errors import SetupError, WorkerError
 from auricle.values.transcriber import Stats
+from auricle.workers.local_models import find_local_models
 
 REPORT_TIMEOUT_S = 1.0
 FIRST_REPORTS_S = 2.5
@@ -273,7 +273,7 @@ def application(settings: Settings) -> serve.Application:
 def _costs(settings: Settings) -> CostModel:
     """Return the costs of the default model; the machine of an ingress may have no model files."""
     try:
-        return ModelTable.of(settings.model).default.engine.costs
+        return find_local_models(settings).table(settings).default.engine.costs
     except SetupError:
         return CostModel()
 

@@ -5,8 +5,7 @@ from collections.abc import AsyncGenerator
 from auricle.cluster.recogniser.answering import answer
 from auricle.cluster.wire.capacity import Capacity, capacity_of
 from auricle.cluster.wire.messages import JobHead, parse_job
-from auricle.workers.kinds.asr.model_pools import ModelPools
-from auricle.workers.kinds.asr.pool import WorkerPool
+from auricle.values.transcriber import Transcriber
 
 
 class PoolBackend:
@@ -17,7 +16,7 @@ class PoolBackend:
         id: Identity of this recogniser (:class:`~auricle.cluster.wire.capacity.Capacity`).
     """
 
-    def __init__(self, pool: WorkerPool | ModelPools, id: str) -> None:
+    def __init__(self, pool: Transcriber, id: str) -> None:
         self._pool = pool
         self._id = id
 

@@ -15,13 +15,11 @@ from auricle.cluster.recogniser.scaling import ONGOING_AUDIO
 from auricle.cluster.settings import ClusterSettings
 from auricle.cluster.wire.messages import parse_head
 from auricle.config.settings import Settings
-from auricle.engines.models import ModelTable
-from auricle.engines.placement import plan_models
 from auricle.system.logs import configure_logging
 from auricle.values.errors import WorkerError
 from auricle.values.transcriber import Stats
 from auricle.workers.crash_audio import CrashAudio
-from auricle.workers.kinds.asr.model_pools import ModelPools
+from auricle.workers.local_models import LocalTranscriber, find_local_models
 
 
 def cores_of(settings: Settings) -> int:
@@ -84,13 +82,11 @@ class RecogniserReplica:
             self._starting.exception()  # mark as retrieved: check_health raises it
         await self._closing.aclose()
 
-    async def _start(self) -> ModelPools:
+    async def _start(self) -> LocalTranscriber:
         settings = self._settings
+        local = find_local_models(settings)
         plans = await asyncio.to_thread(
-            plan_models,
-            settings.worker,
-            ModelTable.of(settings.model),
-            cores=cores_of(settings),
+            local.plan, settings.worker, local.table(settings), cores=cores_of(settings)
         )
         place = await asyncio.to_thread(plans[0].place)
         async with contextlib.AsyncExitStack() as stack:
@@ -98,8 +94,7 @@ class RecogniserReplica:
             if settings.server.keep_audio is not None:
                 crash_audio = CrashAudio.open(settings.server.keep_audio)
                 stack.push_async_callback(crash_audio.aclose)
-            idle_s = settings.model.model_idle_s
-            pool = ModelPools(plans, place, settings.queue, crash_audio, idle_s=idle_s)
+            pool = local.open(settings, plans, place, crash_audio)
             stack.push_async_callback(pool.aclose, settings.server.drain_s)
             await pool.start()
             await pool.wait_ready(settings.worker.start_budget_s)

@@ -36,11 +36,6 @@ class ModelSettings(Section):
         "whisper",
         description="Engine: one that `auricle models` lists, or the name of a module.",
     )
-    models: Listed[str] = Field(
-        (),
-        description="Several models, comma-separated, the default first: `NAME`, "
-        "`NAME=ENGINE:MODEL`, with options as `;load=demand`; none: one model.",
-    )
     model_aliases: Listed[str] = Field(
         (),
         description="More names of models in requests, comma-separated: `fast=tiny`.",
@@ -49,11 +44,4 @@ class ModelSettings(Section):
         "auto",
         description="Requests for models that are not served: `reject` (404), or use the `default` "
         "model; `auto`: `reject` if there are several models.",
-    )
-
-    model_idle_s: float = Field(
-        600,
-        ge=0,
-        description="Time without use after which a model with `load=demand` is unloaded, in "
-        "seconds; 0: never.",
     )

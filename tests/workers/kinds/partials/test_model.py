@@ -7,6 +7,7 @@ from auricle.config.sections.model import ModelSettings
 from auricle.config.sections.worker import WorkerSettings
 from auricle.engines.models import ModelTable
 from auricle.engines.moonshine import spec as moonshine
+from auricle.multi_model.table import parse_table
 from auricle.values.errors import SetupError
 from auricle.workers.kinds.partials.model import SAME, find_partial_model, place_partial_model
 from tests.support.pool import SCRIPTED
@@ -15,7 +16,8 @@ pytestmark = pytest.mark.unit
 
 
 def table(*models: str, **settings: object) -> ModelTable:
-    return ModelTable.of(ModelSettings.model_validate({"models": models} | settings))
+    parsed = ModelSettings.model_validate(settings)
+    return parse_table(models, parsed) if models else ModelTable.of(parsed)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 from auricle.config.sections.live import LiveSettings
 from auricle.config.sections.model import ModelSettings
 from auricle.config.settings import Settings
-from auricle.engines.models import ModelTable
+from auricle.multi_model.table import parse_table
 from auricle.values.errors import SetupError
 from auricle.workers.kinds.partials import spec
 from auricle.workers.kinds.partials.spec import SPEC
@@ -15,20 +15,18 @@ from tests.support.pool import SCRIPTED
 
 pytestmark = pytest.mark.unit
 
-MODELS = ModelSettings.model_validate({"models": (f"large={SCRIPTED}", f"small={SCRIPTED}")})
+MODELS = parse_table((f"large={SCRIPTED}", f"small={SCRIPTED}"), ModelSettings())
 
 
 def context(settings: Settings, warnings: list[str], *, is_gateway: bool = False) -> PoolContext:
     def warn(event: str, sentence: str) -> None:
         warnings.append(f"{event}: {sentence}")
 
-    return PoolContext(
-        settings, ModelTable.of(settings.model), 8, is_gateway, CrashBudget(1, 60.0), warn
-    )
+    return PoolContext(settings, MODELS, 8, is_gateway, CrashBudget(1, 60.0), warn)
 
 
 async def test_a_model_of_the_setting_has_workers() -> None:
-    settings = Settings(model=MODELS, live=LiveSettings(partial_model="small"))
+    settings = Settings(live=LiveSettings(partial_model="small"))
     pool = await SPEC.open(context(settings, []))
     assert pool is not None
     stats = pool.stats()
@@ -36,13 +34,13 @@ async def test_a_model_of_the_setting_has_workers() -> None:
 
 
 async def test_finals_and_partials_have_the_same_workers() -> None:
-    settings = Settings(model=MODELS, live=LiveSettings(partial_model="same"))
+    settings = Settings(live=LiveSettings(partial_model="same"))
     assert await SPEC.open(context(settings, [])) is None
 
 
 async def test_a_gateway_has_workers_only_for_a_named_model() -> None:
-    assert await SPEC.open(context(Settings(model=MODELS), [], is_gateway=True)) is None
-    named = Settings(model=MODELS, live=LiveSettings(partial_model="small"))
+    assert await SPEC.open(context(Settings(), [], is_gateway=True)) is None
+    named = Settings(live=LiveSettings(partial_model="small"))
     assert await SPEC.open(context(named, [], is_gateway=True)) is not None
 
 
@@ -54,9 +52,8 @@ async def test_a_model_that_cannot_be_used_is_an_error_only_if_it_was_named(
         raise SetupError("no memory")
 
     monkeypatch.setattr(spec, "place_partial_model", place)
-    settings = Settings(model=MODELS, live=LiveSettings(partial_model=name))
-    models = ModelTable.of(MODELS)
-    monkeypatch.setattr(spec, "find_partial_model", lambda *_: models.find("small"))
+    settings = Settings(live=LiveSettings(partial_model=name))
+    monkeypatch.setattr(spec, "find_partial_model", lambda *_: MODELS.find("small"))
     warnings: list[str] = []
     if name is None:
         assert await SPEC.open(context(settings, warnings)) is None

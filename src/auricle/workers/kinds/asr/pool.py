@@ -91,6 +91,8 @@ class WorkerPool(Pool[Job, Transcript]):
         )
         self._failed_starts = 0
         self._news = asyncio.Event()
+        self.has_loaded = False
+        """Whether a worker has been ready."""
 
     async def wait_ready(self, timeout_s: float, max_failed_starts: int | None = None) -> None:
         """Wait until one worker is ready.
@@ -147,6 +149,11 @@ class WorkerPool(Pool[Job, Transcript]):
         self._scheduler.admission.release(reservation)
 
     @property
+    def start_error(self) -> str | None:
+        """Why the latest start failed, for the operator; ``None`` once a worker is ready."""
+        return self._supervisor.start_error
+
+    @property
     def has_jobs(self) -> bool:
         """Whether callers wait for jobs."""
         return bool(self._futures)
@@ -174,6 +181,7 @@ class WorkerPool(Pool[Job, Transcript]):
         """Count failed starts anew, and use the warm-up as the first speed measurement."""
         super().became_ready(worker, message, now)
         self._failed_starts = 0
+        self.has_loaded = True
 
     def died(self, worker: str, exit: ProcessExit, reason: str, now: float) -> None:
         """Requeue or quarantine the jobs of a worker that died."""

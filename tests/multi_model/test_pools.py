@@ -10,8 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from auricle.multi_model import pools as module
+from auricle.multi_model.pools import ModelPools
 from auricle.values.errors import (
-    DeadlineExceeded,
     Draining,
     ModelNotFound,
     ModelUnavailable,
@@ -23,8 +24,7 @@ from auricle.values.errors import (
 )
 from auricle.values.transcriber import ModelState
 from auricle.values.types import ANONYMOUS, ClientId, Job, JobKind, ReservationRequest
-from auricle.workers.kinds.asr import model_pools as module
-from auricle.workers.kinds.asr.model_pools import ModelPools
+from auricle.workers.kinds.asr import model_pool
 from tests.support.model_pools import model_of, model_pools, pids_of, scripted
 from tests.support.poll import poll_until
 from tests.support.scripted_engine import answer
@@ -137,7 +137,8 @@ async def test_a_closed_log_keeps_no_model_from_loading(monkeypatch: pytest.Monk
         raise BrokenPipeError
 
     for level in ("info", "error"):
-        monkeypatch.setattr(module.log, level, refuse)
+        for each in (module, model_pool):
+            monkeypatch.setattr(each.log, level, refuse)
     async with model_pools(scripted("main", "broken=scripted:setup-error"), monkeypatch) as pools:
         await poll_until(lambda: model_of(pools, "broken").state is ModelState.FAILED)
         await pools.replace("main")
@@ -147,7 +148,7 @@ async def test_a_closed_log_keeps_no_model_from_loading(monkeypatch: pytest.Monk
 async def test_a_model_that_is_repaired_is_loaded_after_the_pause(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("auricle.workers.kinds.asr.model_policy.BACKOFF_FIRST_S", 0.1)
+    monkeypatch.setattr("auricle.multi_model.policy.BACKOFF_FIRST_S", 0.1)
     marker = tmp_path / "broken"
     marker.touch()
     models = scripted("main", f"other=scripted:raise-once:{marker}")
@@ -203,59 +204,6 @@ async def test_the_crash_budget_of_a_client_counts_for_all_models(
         assert await transcribed(pools, job("c"))
 
 
-async def test_a_model_is_replaced_without_a_rejected_or_lost_job(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    gate = closed_gate(tmp_path)
-    async with model_pools(scripted("main"), monkeypatch, sandbox="off") as pools:  # type: ignore[arg-type]
-        session = pools.reserve(room())
-        before = pids_of(pools, "main")
-        running = asyncio.create_task(pools.transcribe(job("long", script=f"hold:{gate}")))
-        waiting = [asyncio.create_task(pools.transcribe(job(f"w{n}"))) for n in range(5)]
-        await poll_until(lambda: pools.stats().queue.running_jobs == 1)
-        replacing = asyncio.create_task(pools.replace("main"))
-        await asyncio.sleep(0)
-        gate.unlink()
-        done = 0
-        while not replacing.done():
-            given = job(f"j{done}", reservation=session)
-            assert (await pools.transcribe(given)).text == answer(given.pcm)
-            done += 1
-        await replacing
-        assert (await running).text
-        assert all([(await each).text for each in waiting])
-        after = pids_of(pools, "main")
-        assert set(before).isdisjoint(after)
-        await pools.transcribe(job("last", reservation=session))
-        assert model_of(pools, "main").jobs.done == done + 7
-        assert pools.stats().queue.reserved_audio_s == 15.0
-        pools.release(session)
-        assert pools.stats().queue.reserved_audio_s == 0
-
-
-async def test_jobs_that_a_replaced_pool_does_not_finish_in_time_run_in_the_new_one(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr(module, "REPLACED_DRAIN_S", 0.2)
-    hold = tmp_path / "hold"
-    hold.touch()
-    settings = {"sandbox": "off", "batch_jobs": 1}
-    async with model_pools(scripted("main"), monkeypatch, **settings) as pools:  # type: ignore[arg-type]
-        blocking = asyncio.create_task(pools.transcribe(job("held", script=f"hold:{hold}")))
-        await poll_until(lambda: pools.stats().queue.running_jobs == 1)
-        waiting = asyncio.create_task(pools.transcribe(job("waits")))
-        late = asyncio.create_task(
-            pools.transcribe(job("late", script=f"hold:{hold}", max_wait_s=1.0))
-        )
-        await asyncio.sleep(0)
-        await pools.replace("main")
-        hold.unlink()
-        assert (await waiting).text
-        assert (await blocking).text
-        with contextlib.suppress(DeadlineExceeded):  # its deadline counts from the first pool
-            await late
-
-
 async def test_a_model_that_is_idle_while_it_is_replaced_is_unloaded_afterwards(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -271,21 +219,6 @@ async def test_a_model_that_is_idle_while_it_is_replaced_is_unloaded_afterwards(
         await poll_until(lambda: not any(worker.is_running() for worker in workers))
         assert not pids_of(pools, "rare")
         assert await transcribed(pools, job("b", "rare"))
-
-
-async def test_a_default_model_that_is_replaced_before_it_was_ready_is_ready(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    hold = tmp_path / "hold"
-    hold.touch()
-    models = scripted(f"main=scripted:hold:{hold}")
-    async with model_pools(models, monkeypatch, ready=False, sandbox="off") as pools:  # type: ignore[arg-type]
-        replacing = asyncio.create_task(pools.replace("main"))
-        await poll_until(lambda: len(pids_of(pools, "main")) > 0)
-        hold.unlink()
-        await replacing
-        await poll_until(lambda: model_of(pools, "main").state is ModelState.READY)
-        assert await transcribed(pools, job("a"))
 
 
 async def test_a_session_that_changes_its_model_keeps_its_room(

@@ -2,8 +2,7 @@
 
 import pytest
 
-from auricle.values.transcriber import ModelState
-from auricle.workers.kinds.asr.model_policy import (
+from auricle.multi_model.policy import (
     BACKOFF_MAX_S,
     BUSY_RETRY_S,
     EVICT_AFTER_S,
@@ -12,6 +11,7 @@ from auricle.workers.kinds.asr.model_policy import (
     ModelPolicy,
     Step,
 )
+from auricle.values.transcriber import ModelState
 
 pytestmark = pytest.mark.unit
 

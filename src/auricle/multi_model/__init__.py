@@ -1,0 +1,1 @@
+"""Several models at once: their table, their shares of the machine, and their loading on demand."""
