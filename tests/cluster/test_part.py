@@ -5,19 +5,28 @@ import structlog
 from structlog.testing import capture_logs
 
 from auricle.cli.engine import Engine
-from auricle.cli.serve.engine import find_engine
+from auricle.cli.serve.engine import find_engine, find_models
 from auricle.cluster.gateway.transcriber import RemoteTranscriber
 from auricle.cluster.settings import GatewaySettings
+from auricle.config.sections.model import ModelSettings
 from auricle.config.settings import Settings
-from auricle.engines.models import ModelTable
+from auricle.values.errors import SetupError
 from auricle.workers.poison import CrashBudget
 
 pytestmark = pytest.mark.unit
 
 
+NONE: frozenset[str] = frozenset()
+
+
+def gateway(*urls: str, **model: object) -> Settings:
+    settings = Settings(model=ModelSettings.model_validate(model))
+    return settings.with_section(GatewaySettings(engine_urls=urls))
+
+
 async def engine_of(*urls: str) -> Engine:
-    settings = Settings().with_section(GatewaySettings(engine_urls=urls))
-    return await find_engine(settings, ModelTable.of(settings.model), None, CrashBudget(3, 60))
+    settings = gateway(*urls)
+    return await find_engine(settings, find_models(settings, NONE), None, CrashBudget(3, 60))
 
 
 @pytest.mark.parametrize(
@@ -45,3 +54,10 @@ async def test_a_gateway_warns_of_unencrypted_public_recognisers() -> None:
     assert (line["event"], line["log_level"]) == ("recogniser_unencrypted", "warning")
     assert "http://8.8.8.8:8000" in line["message"]
     await engine.transcriber.aclose()
+
+
+def test_the_aliases_of_a_gateway_may_name_models_that_only_its_recognisers_know() -> None:
+    settings = gateway("http://127.0.0.1:1", model_aliases=("fast=tiny",))
+    assert not find_models(settings, NONE).aliases
+    with pytest.raises(SetupError, match="fast names the model tiny"):
+        find_models(gateway(model_aliases=("fast=tiny",)), NONE)

@@ -1,6 +1,7 @@
 """What recognises speech for a server: workers of this machine, or an optional part."""
 
 import sys
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,24 @@ if TYPE_CHECKING:
     from auricle.engines.models import ModelTable
     from auricle.workers.crash_audio import CrashAudio
     from auricle.workers.poison import CrashBudget
+
+
+def find_models(settings: Settings, products: frozenset[str]) -> "ModelTable":
+    """Return the models of the settings; a gateway's aliases name models that it does not know yet.
+
+    Args:
+        settings: All settings.
+        products: Products of services in lower case, which mean the default model.
+
+    Raises:
+        SetupError: The settings of models are invalid or an engine is not available.
+    """
+    from auricle.workers.local_models import find_local_models
+
+    if any(part.is_engine(settings) for part in find_parts()):
+        model = settings.model.model_copy(update={"model_aliases": ()})
+        settings = replace(settings, model=model)
+    return find_local_models(settings).table(settings, products)
 
 
 async def find_engine(

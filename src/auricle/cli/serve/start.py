@@ -24,7 +24,7 @@ from rich.text import Text
 
 from auricle import __version__
 from auricle.cli.engine import Engine
-from auricle.cli.serve.engine import find_engine
+from auricle.cli.serve.engine import find_engine, find_models
 from auricle.cli.serve.operator_warnings import warn
 from auricle.cli.settings import changed_settings, unknown_variable_warnings
 from auricle.cli.support.console import EXIT_UNUSABLE, is_terminal, results
@@ -87,7 +87,6 @@ async def _serve(settings: Settings) -> None:
     from auricle.apis.registry import all_products, find_apis
     from auricle.workers.child.channel import keep_memory_private
     from auricle.workers.crash_audio import CrashAudio
-    from auricle.workers.local_models import find_local_models
     from auricle.workers.poison import CrashBudget
     from auricle.workers.registry import find_kinds, open_workers
     from auricle.workers.spec import PoolContext
@@ -104,7 +103,7 @@ async def _serve(settings: Settings) -> None:
     folder = settings.server.keep_audio
     crash_audio = None if folder is None else CrashAudio.open(folder)
     crash_budget = CrashBudget.of(settings.queue)
-    table = find_local_models(settings).table(settings, all_products(apis))
+    table = find_models(settings, all_products(apis))
     engine = await find_engine(settings, table, crash_audio, crash_budget)
     pool = engine.transcriber
     async with contextlib.AsyncExitStack() as stack:

@@ -24,7 +24,7 @@ class FleetModels:
 
     Args:
         settings: The gateway's section for models.
-        own: The models of the gateway's settings, until a recogniser has reported its models.
+        own: The models of the gateway's settings without aliases, until a recogniser has reported.
         reported: Returns the models of all recognisers, the default first.
     """
 
@@ -39,7 +39,7 @@ class FleetModels:
         self._reported = reported
         self._seen: tuple[ModelStats, ...] | None = None
         self._known: tuple[tuple[str, ModelTraits], ...] = ()
-        self._table = replace(own, aliases={})
+        self._table = own
 
     def __iter__(self) -> Iterator[ServedModel]:
         return iter(self._current)
