@@ -17,6 +17,7 @@ FILE, UTTERANCE = CLIPS["pair.wav"], CLIPS["fellow.wav"]
 AUDIO, SPOKEN = FILE.path.read_bytes(), words(FILE.text)
 PCM, SPOKEN_LIVE = UTTERANCE.pcm.tobytes(), words(UTTERANCE.text)
 SECOND = bytes(32_000)
+HEADER = "x-auricle-warnings"
 LANGUAGES = ("ja", "ko", "ar", "th")
 NAMES = {"ja": "Japanese", "ko": "Korean", "ar": "Arabic", "th": "Thai", "zh": "Chinese"}
 
@@ -68,3 +69,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 def check_warning(text: str, language: str) -> None:
     assert f"is in English, not in {NAMES[language]}" in text
+
+
+def subtitle_words(text: str) -> list[str]:
+    """Return the words of a subtitle file."""
+    lines = text.splitlines()
+    spoken_lines = [line for line in lines if "-->" not in line and not line.isdecimal()]
+    return words(" ".join(spoken_lines))

@@ -8,6 +8,8 @@ API is tried with each language, since the others only render what the same engi
 import base64
 import json
 import time
+from collections.abc import Awaitable, Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ import pytest
 from tests.apis.real_server import (
     AUDIO,
     FILE,
+    HEADER,
     LANGUAGES,
     PCM,
     SECOND,
@@ -25,6 +28,7 @@ from tests.apis.real_server import (
     UTTERANCE,
     Server,
     check_warning,
+    subtitle_words,
 )
 from tests.support.clips import words
 from tests.support.command import STEP_S, completed, environment
@@ -32,14 +36,26 @@ from tests.support.stream import call
 
 pytestmark = [pytest.mark.model, pytest.mark.process]
 
-HEADER = "x-auricle-warnings"
+Check = Callable[[Server], Awaitable[None]]
 
 
-def subtitle_words(text: str) -> list[str]:
-    """Return the words of a subtitle file."""
-    lines = text.splitlines()
-    spoken_lines = [line for line in lines if "-->" not in line and not line.isdecimal()]
-    return words(" ".join(spoken_lines))
+def checks_of_optional_apis() -> dict[str, Check]:
+    """Return ``CHECKS`` of ``another_language.py`` among the tests of each API, by their names."""
+    paths = sorted(Path(__file__).parent.glob("*/another_language.py"))
+    folders = [path.parent.name for path in paths]
+    return {
+        f"{folder}-{check.__name__}": check
+        for folder in folders
+        for check in import_module(f"tests.apis.{folder}.another_language").CHECKS
+    }
+
+
+CHECKS = checks_of_optional_apis()
+
+
+@pytest.mark.parametrize("check", CHECKS.values(), ids=CHECKS)
+async def test_an_optional_api(server: Server, check: Check) -> None:
+    await check(server)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
