@@ -32,7 +32,7 @@ CORE: dict[str, set[str]] = {
     "workers/kinds": {"asr", "decode"},
 }
 """Folders of parts, each with those of its folders that belong to the core."""
-OPTIONAL_ROOMS = {"cluster", "multi_model"}
+OPTIONAL_ROOMS = {"cluster", "multi_model", "webhooks"}
 START = "auricle.cli.serve.start"
 NOT_COUNTED = ("CHANGELOG.md", "docs/decisions", "docs/benchmarks", "requirements*", "*lock*")
 """What happened, and lists that programs write."""

@@ -100,11 +100,11 @@ GROUPS = {
         ("server/live/admission",),
     ),
     "ledger": Group(
-        ("ledger/jobs/job", "ledger/jobs/lease", "ledger/webhooks/outbox", "ledger/jobs/quota"),
+        ("ledger/jobs/job", "ledger/jobs/lease", "webhooks/outbox", "ledger/jobs/quota"),
         (
             "ledger/jobs/test_job.py",
             "ledger/jobs/test_lease.py",
-            "ledger/webhooks/test_outbox.py",
+            "webhooks/test_outbox.py",
             "ledger/jobs/test_quota.py",
         ),
     ),

@@ -33,6 +33,7 @@ def test_a_worker_is_given_what_it_needs_and_its_number_of_threads() -> None:
         "DATABASE_URL",
         "AURICLE_MODEL",
         "AURICLE_APIKEY",
+        "AURICLE_WEBHOK_SECRET",
     )
     secret = dict.fromkeys([*secret_variables(), *others], "a-secret")
     needed = {"HOME": "/home/anna", "LC_ALL": "C", "CUDA_VISIBLE_DEVICES": "1", "AURICLE_MINE": "x"}

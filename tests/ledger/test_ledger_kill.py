@@ -13,8 +13,8 @@ from auricle.ledger.audio.store import sweep
 from auricle.ledger.jobs.job import JobState
 from auricle.ledger.jobs.lease import claim_of
 from auricle.ledger.jobs.store import Ledger
-from auricle.ledger.webhooks.events import StoredEvents
-from auricle.ledger.webhooks.outbox import DeliveryState
+from auricle.webhooks.events import StoredEvents
+from auricle.webhooks.outbox import DeliveryState
 from tests.support.ledger import a_spec, open_at, open_audio_at
 from tests.support.ledger_life import DONE, NOW, POISONED, QUOTA, URL, keep_transcript
 from tests.support.postgres import PostgresServer

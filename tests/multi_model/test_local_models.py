@@ -4,8 +4,8 @@ import pytest
 
 from auricle.cli.bench.target import find_target
 from auricle.cli.doctor.checks import check_engine, check_models, of_default_model
-from auricle.cli.doctor.finding import Level
 from auricle.cli.serve.engine import find_engine
+from auricle.cli.support.finding import Level
 from auricle.config.settings import Settings
 from auricle.multi_model.pools import ModelPools
 from auricle.values.errors import ModelNotFound

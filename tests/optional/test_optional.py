@@ -248,6 +248,32 @@ def test_channels_are_transcribed_apart_or_refused(copy: Copy) -> None:
         assert (answer.status_code, answer.json()["code"]) == (400, "unsupported_option")
 
 
+def test_a_request_for_a_missing_webhook_is_refused(copy: Copy) -> None:
+    def code_of(path: str, query: str) -> tuple[int, str | None]:
+        answer = httpx2.post(
+            f"{copy.url}{path}?{query}",
+            content=CLIP.path.read_bytes(),
+            headers={"content-type": "audio/wav"},
+            timeout=LIMIT_S,
+        )
+        body = answer.json()
+        return answer.status_code, body.get("code") or body["error"]["code"]
+
+    has_setting = "| `AURICLE_WEBHOOK_SECRET` |" in copy.run(
+        "-m", "auricle", "settings", "--markdown"
+    )
+    receiver = "https://receiver.example/"
+    # With the folder, but no secret, an operator can change that.
+    refused = (400, "bad_request" if has_setting else "unsupported_option")
+    assert code_of("/utterance", f"wait=0&callback_url={receiver}") == refused
+    paths = json.loads(copy.get("/openapi.json"))["paths"]
+    if "/v1/listen" in paths:
+        assert code_of("/v1/listen", f"callback={receiver}")[0] == refused[0]
+    assert bool(paths["/utterance"]["post"].get("callbacks")) == has_setting
+    assert ("auricle_webhooks_pending" in copy.get("/metrics")) == has_setting
+    assert ("webhook-secret" in copy.run("-m", "auricle", "keys", "--help")) == has_setting
+
+
 def test_clients_learn_whether_transcripts_are_kept(copy: Copy) -> None:
     can_keep = "/v1/transcripts" in json.loads(copy.get("/openapi.json"))["paths"]
     assert json.loads(copy.get("/v1/models"))["data_flow"]["keeps_transcripts"] == can_keep

@@ -22,12 +22,6 @@ from auricle.apis.native.wire import stream as native
 from auricle.apis.native.wire.stream import decode_command, decode_event, encode_event
 from auricle.audio.endpointer import EndpointRules
 from auricle.config.sections.live import LiveSettings
-from auricle.ledger.webhooks.request import (
-    Payload,
-    new_request,
-    secret_of_owner,
-    written_secret,
-)
 from auricle.server.live.outbox import MAX_EVENTS
 from auricle.server.net.uvicorn_overrides.websocket import MAX_MESSAGE_BYTES
 from auricle.session.journal import MAX_FINALS
@@ -38,6 +32,12 @@ from auricle.values.errors import AuricleError
 from auricle.values.events import Event, WarningCode, Wire
 from auricle.values.limits import MAX_MESSAGE_CHARACTERS, MAX_PACKET_BYTES
 from auricle.values.types import ANONYMOUS, SAMPLE_RATE_HZ
+from auricle.webhooks.request import (
+    Payload,
+    new_request,
+    secret_of_owner,
+    written_secret,
+)
 from tests.support.clips import CLIPS, words
 from tests.support.command import LIMIT_S, ROOT, Command, serving
 from tests.support.model import CACHE_DIR, bundled_model

@@ -7,7 +7,7 @@ from auricle.values.errors import ApiUnavailable
 
 pytestmark = pytest.mark.unit
 
-ANSWERS = JobAnswers(lambda *_: b"", lambda _: b"")
+ANSWERS = JobAnswers(lambda *_: b"", lambda *_: b"")
 
 
 def test_renderers_are_found_by_the_name_of_the_api() -> None:

@@ -16,12 +16,13 @@ from auricle.ledger.databases.database import (
     no_checkpoint,
 )
 from auricle.ledger.databases.sqlite import SqliteDatabase
+from auricle.ledger.events import Event
 from auricle.ledger.jobs.job import Job, JobSpec, JobState, Outcome
 from auricle.ledger.jobs.store import Ledger
-from auricle.ledger.webhooks.events import StoredEvents
-from auricle.ledger.webhooks.outbox import Delivery, DeliveryState, Event
 from auricle.values.errors import LedgerUnavailable
 from auricle.values.types import ClientId
+from auricle.webhooks.events import StoredEvents
+from auricle.webhooks.outbox import Delivery, DeliveryState
 
 POISONED = Outcome(JobState.FAILED, keep_s=60)
 

@@ -21,7 +21,7 @@ from auricle.ledger.jobs.job import JobState, Outcome
 from auricle.ledger.jobs.lease import claim_of
 from auricle.ledger.jobs.quota import Quota
 from auricle.ledger.jobs.store import Ledger
-from auricle.ledger.webhooks.events import StoredEvents
+from auricle.webhooks.events import StoredEvents
 from tests.support.ledger import a_spec, open_at, open_audio_at
 
 NOW = 1.8e9

@@ -19,6 +19,7 @@ from starlette.testclient import TestClient
 from starlette.types import ASGIApp
 
 from auricle.apis.registry import all_products, find_apis
+from auricle.cli.part import webhooks_of_parts
 from auricle.config.optional import optional_sections
 from auricle.config.section import Section
 from auricle.config.sections.ledger import LedgerSettings
@@ -125,7 +126,7 @@ async def application(
         optional=workers,
         is_remote=is_remote,
     )
-    async with open_service(settings, backends, apis) as service:
+    async with open_service(settings, backends, apis, webhooks_of_parts()) as service:
         yield create_app(service)
 
 

@@ -22,16 +22,19 @@ def receiver() -> Iterator[Receiver]:
         yield server
 
 
-def sending(folder: Path, **settings: Any) -> LedgerSettings:
+def sending(folder: Path, *, allow_private: bool = True, **ledger: Any) -> dict[str, Any]:
     """Return settings with which webhooks are sent, also to this machine."""
-    options = {"webhook_secret": SECRET, "webhook_allow_private": True, **settings}
-    return LedgerSettings(state_dir=folder / "state", **options)
+    return {
+        "ledger": LedgerSettings(state_dir=folder / "state", **ledger),
+        "webhook_secret": SECRET,
+        "webhook_allow_private": allow_private,
+    }
 
 
 @pytest.fixture
 async def running(tmp_path: Path) -> AsyncIterator[Live]:
-    ledger = sending(tmp_path)
-    async with live(tmp_path / "spool", ledger=ledger, keep_transcripts=True) as started:
+    settings = sending(tmp_path)
+    async with live(tmp_path / "spool", keep_transcripts=True, **settings) as started:
         yield started
 
 

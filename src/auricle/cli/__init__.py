@@ -83,14 +83,13 @@ for _command in (
     _add(_command)
 
 _keys = typer.Typer(
-    help="Create, list and remove the keys in AURICLE_KEYS_FILE, and show webhook secrets.",
+    help="Create, list and remove the keys in AURICLE_KEYS_FILE.",
     no_args_is_help=True,
     rich_markup_mode="rich",
 )
 _add(keys.add, _keys)
 _add(keys.list_keys, _keys, "list")
 _add(keys.remove, _keys)
-_add(keys.webhook_secret, _keys)
 app.add_typer(_keys, name="keys")
 
 _models = typer.Typer(
@@ -148,8 +147,10 @@ _add(sessions.share, _sessions)
 _add(sessions.withdraw, _sessions)
 app.add_typer(_sessions, name="sessions")
 
+_groups = {group.name: group.typer_instance for group in app.registered_groups}
 for _part in find_parts():
-    _group = typer.Typer(help=_part.help, no_args_is_help=True, rich_markup_mode="rich")
+    if (_group := _groups.get(_part.group)) is None:
+        _group = typer.Typer(help=_part.help, no_args_is_help=True, rich_markup_mode="rich")
+        app.add_typer(_group, name=_part.group)
     for _command in _part.commands():
         _add(_command, _group)
-    app.add_typer(_group, name=_part.name)

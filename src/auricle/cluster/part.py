@@ -10,15 +10,12 @@ from auricle.config.settings import Settings
 
 if TYPE_CHECKING:
     from auricle.cli.engine import Engine
+    from auricle.cli.part import OpenEngine
     from auricle.engines.models import ModelTable
     from auricle.workers.poison import CrashBudget
 
 WORKERS_PER_RECOGNISER = 2
 """Until finals show what the recognisers hold."""
-
-
-def _is_gateway(settings: Settings) -> bool:
-    return bool(settings.section(GatewaySettings).engine_urls)
 
 
 async def _open_engine(
@@ -54,6 +51,10 @@ async def _open_engine(
     )
 
 
+def _engine(settings: Settings) -> "OpenEngine | None":
+    return _open_engine if settings.section(GatewaySettings).engine_urls else None
+
+
 def _commands() -> Sequence[Callable[..., None]]:
     from auricle.cluster.command import up
 
@@ -61,9 +62,8 @@ def _commands() -> Sequence[Callable[..., None]]:
 
 
 PART = PartSpec(
-    name="cluster",
+    group="cluster",
     help="Run recognisers on Ray Serve, for gateways.",
     commands=_commands,
-    is_engine=_is_gateway,
-    open_engine=_open_engine,
+    engine=_engine,
 )

@@ -66,7 +66,8 @@ def worker_environment(threads: int, environ: Mapping[str, str] | None = None) -
 def _is_for_workers(name: str) -> bool:
     if name.startswith(PREFIX):
         is_setting = name.removeprefix(PREFIX).lower() in dict(fields())
-        return not is_setting and "KEY" not in name  # a misspelled setting may hold keys
+        # A setting that is misspelled, or of a folder that is missing, may hold keys.
+        return not is_setting and "KEY" not in name and "SECRET" not in name
     return name in WORKER_VARIABLES or name.startswith(WORKER_PREFIXES)
 
 

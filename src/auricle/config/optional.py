@@ -24,6 +24,7 @@ _MODULES = (
     "ledger/audio/*/settings.py",
     "ledger/databases/*/settings.py",
     "multi_model/settings.py",
+    "webhooks/settings.py",
     "workers/kinds/*/settings.py",
 )
 """Where optional folders are; these modules import nothing but this folder."""

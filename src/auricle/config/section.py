@@ -56,11 +56,11 @@ class Section(BaseSettings):
     options: ClassVar[tuple[str, ...]] = ()
     common: ClassVar[tuple[str, ...]] = ()
 
-    def problems(self, core: Mapping[str, object]) -> Mapping[str, str]:
-        """Return which fields of an optional section contradict the core's settings, and why.
+    def problems(self, others: Mapping[str, object]) -> Mapping[str, str]:
+        """Return which fields of an optional section contradict other settings, and why.
 
         Args:
-            core: The values of all sections of the core, by field name.
+            others: The values of all sections, by field name.
         """
         return {}
 

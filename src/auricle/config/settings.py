@@ -74,7 +74,7 @@ class Settings:
         others = {section: _read(section, options, problems) for section in optional_sections()}
         read = cls(**core, optional=others)  # type: ignore[arg-type]  # _CORE has the fields' own classes
         if not problems:
-            values = {name: value for part in _CORE for name, value in getattr(read, part)}
+            values = {name: value for section in read.sections() for name, value in section}
             for section in read.optional.values():
                 found = section.problems(values).items()
                 problems += [_problem(name, problem, options) for name, problem in found]

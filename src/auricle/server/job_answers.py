@@ -1,7 +1,7 @@
 """How an API answers the background jobs that it accepts, in this process or a later one.
 
 A stored job has the name of its API and what that API's answers depend on. So the process that ends
-the job, and the one that sends its webhook, find the renderers by the name.
+the job, and the one that sends it to its callback, find the renderers by the name.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from auricle.files.transcribe import FileTranscript
 from auricle.ledger.jobs.job import Job, JobSpec
-from auricle.ledger.webhooks.outbox import Delivery
 from auricle.server.uploads.params import TranscriptionParams
 from auricle.values.errors import ApiUnavailable
 
@@ -28,32 +27,21 @@ class AnswerFormat:
 
 
 @dataclass(frozen=True, slots=True)
-class ReportedJob:
-    """A job and an event of it, for a webhook.
-
-    Attributes:
-        job: The job.
-        delivery: The webhook.
-        keeps_results: Whether the server keeps the results of jobs as transcripts.
-    """
-
-    job: Job
-    delivery: Delivery
-    keeps_results: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class JobAnswers:
     """The renderers of an API; the same arguments give the same bytes.
 
     Attributes:
         result: Returns the response for the transcript of a job by a model, as JSON; takes a second
             for hours of audio.
-        webhook: Returns the JSON body of a job's webhook.
+        webhook: Returns a job as JSON for its callback, given whether the server keeps the results
+            of jobs as transcripts.
+        is_event_data: Whether that is the data of an event, as the Standard Webhooks specification
+            describes it; otherwise, it is the whole body.
     """
 
     result: Callable[[JobSpec, TranscriptionParams, str, FileTranscript], bytes]
-    webhook: Callable[[ReportedJob], bytes]
+    webhook: Callable[[Job, bool], bytes]
+    is_event_data: bool = False
 
 
 def answers_of(apis: Mapping[str, JobAnswers], api: str) -> JobAnswers:

@@ -2,9 +2,8 @@
 
 import secrets
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from contextlib import AsyncExitStack
-from functools import partial
 
 import anyio
 import msgspec
@@ -19,20 +18,12 @@ from auricle.ledger.jobs.job import JobState, Outcome
 from auricle.ledger.jobs.store import Ledger
 from auricle.ledger.location import open_audio, open_database
 from auricle.ledger.voices import DatabaseVoices
-from auricle.ledger.webhooks.deliveries import WebhookRunner
-from auricle.ledger.webhooks.events import StoredEvents
-from auricle.ledger.webhooks.request import secret_of_owner
-from auricle.ledger.webhooks.sender import WebhookSender
 from auricle.server.access.key_file import read_keys
 from auricle.server.access.key_style import KeyStyle
 from auricle.server.access.keyring import Keyring
 from auricle.server.http.errors import error_body
-from auricle.server.job_answers import JobAnswers
-from auricle.server.jobs.background_jobs.jobs import NoWebhooks, Webhooks
-from auricle.server.jobs.webhooks import payload_of
 from auricle.server.live.session_secrets import RETURN_S, SessionSecrets
 from auricle.server.storage import Storage
-from auricle.server.telemetry.metrics import Metrics
 from auricle.server.telemetry.watched_database import WatchedDatabase
 from auricle.server.uploads.spool import SpoolDirectory
 from auricle.values.errors import LedgerUnusable, PoisonJob
@@ -77,7 +68,6 @@ async def open_storage(settings: Settings, opened: AsyncExitStack) -> Storage:
         spool,
         database,
         ledger,
-        StoredEvents(database),
         audio,
         CapacityLimiter(DATABASE_THREADS),
         CapacityLimiter(_accept_threads(stored)),
@@ -139,32 +129,6 @@ def open_session_secrets(settings: Settings) -> SessionSecrets:
     gateway = settings.server.gateway_id
     prefix = f"{gateway}-" if gateway else ""
     return SessionSecrets.stored_in(settings.ledger.directory, time.monotonic(), prefix)
-
-
-async def open_webhooks(
-    settings: LedgerSettings,
-    storage: Storage,
-    answers: Mapping[str, JobAnswers],
-    metrics: Metrics,
-    opened: AsyncExitStack,
-    *,
-    keeps_results: bool,
-) -> Webhooks:
-    """Open what sends webhooks."""
-    if settings.webhook_secret is None:
-        return NoWebhooks()
-    sender = await to_thread.run_sync(
-        partial(WebhookSender, allow_private=settings.webhook_allow_private)
-    )
-    opened.push_async_callback(sender.aclose)
-    secret = settings.webhook_secret.get_secret_value().encode()
-    return WebhookRunner(
-        storage.events,
-        sender,
-        render=partial(payload_of, storage.ledger, answers, keeps_results=keeps_results),
-        secret_of=partial(secret_of_owner, secret),
-        note_attempt=metrics.count_webhook,
-    )
 
 
 def _accept_threads(settings: LedgerSettings) -> int:

@@ -45,7 +45,6 @@ from auricle.server.opening import (
     open_session_secrets,
     open_storage,
     open_voices,
-    open_webhooks,
 )
 from auricle.server.recognition import Recognition
 from auricle.server.rendering import Renderer
@@ -57,6 +56,7 @@ from auricle.server.telemetry.start_estimate import StartEstimate
 from auricle.server.uploads.file_slots import FileSlots
 from auricle.server.uploads.upload_room import EarlyReservations
 from auricle.server.uploads.uploading_jobs import UploadingJobs
+from auricle.server.webhooks import OpenWebhooks, WebhookContext, Webhooks, no_webhooks
 from auricle.system.groups import first_error
 from auricle.values.optional_workers import NO_OPTIONAL_WORKERS, OptionalWorkers
 from auricle.values.transcriber import Decoder, Transcriber
@@ -133,7 +133,10 @@ class Service:
 
 @asynccontextmanager
 async def open_service(
-    settings: Settings, backends: Backends, apis: Sequence[ApiSpec]
+    settings: Settings,
+    backends: Backends,
+    apis: Sequence[ApiSpec],
+    open_webhooks: OpenWebhooks = no_webhooks,
 ) -> AsyncIterator[Service]:
     """Build the parts of a server, and run its background tasks until the context is left.
 
@@ -141,6 +144,7 @@ async def open_service(
         settings: All settings.
         backends: What decodes and transcribes; the caller starts and stops it.
         apis: The APIs to serve.
+        open_webhooks: Opens what sends webhooks.
 
     Raises:
         SetupError: A key, the key file or the libopus in the settings is unusable, uploads can't be
@@ -151,8 +155,8 @@ async def open_service(
             base = await _open_base(settings, backends, apis, opened)
             recognition = _recognition(base)
             accounting = Accounting(base.metrics, base.rate_limiter)
-            jobs = await _open_jobs(base, recognition, accounting, opened)
-            followers = await _open_followers(base, opened)
+            jobs = await _open_jobs(base, recognition, accounting, open_webhooks, opened)
+            followers = await _open_followers(base, jobs.webhooks, opened)
             database, speakers = base.storage.database, backends.optional.speakers
             voices = await to_thread.run_sync(open_voices, settings, speakers, database)
             live = _live(base, voices, followers)
@@ -240,15 +244,17 @@ def _recognition(base: _Base) -> Recognition:
 
 
 async def _open_jobs(
-    base: _Base, recognition: Recognition, accounting: Accounting, opened: AsyncExitStack
+    base: _Base,
+    recognition: Recognition,
+    accounting: Accounting,
+    open_webhooks: OpenWebhooks,
+    opened: AsyncExitStack,
 ) -> BackgroundJobs:
     settings, storage, metrics = base.settings, base.storage, base.metrics
     answers = await to_thread.run_sync(_job_answers, base.apis)
     keepers = [keeper(settings) for api in base.apis for keeper in api.result_keepers]
-    keeps_results = any(each.is_on for each in keepers)
-    webhooks = await open_webhooks(
-        settings.ledger, storage, answers, metrics, opened, keeps_results=keeps_results
-    )
+    context = WebhookContext(settings, storage, base.keyring, answers, keepers, metrics.registry)
+    webhooks = await opened.enter_async_context(open_webhooks(context))
     start_estimate, keep_results_s = StartEstimate(), settings.server.keep_results_s
     work = JobWork(
         recognition,
@@ -258,6 +264,7 @@ async def _open_jobs(
         accounting,
         start_estimate,
         keepers,
+        webhooks,
         keep_results_s,
     )
     runner = JobRunner(
@@ -288,7 +295,9 @@ def _job_answers(apis: Sequence[ApiSpec]) -> Mapping[str, JobAnswers]:
     return {name: answers for api in apis for name, answers in api.job_answers().items()}
 
 
-async def _open_followers(base: _Base, opened: AsyncExitStack) -> Mapping[str, SessionFollowers]:
+async def _open_followers(
+    base: _Base, webhooks: Webhooks, opened: AsyncExitStack
+) -> Mapping[str, SessionFollowers]:
     context = FollowerContext(
         base.settings,
         base.storage.database,
@@ -296,6 +305,7 @@ async def _open_followers(base: _Base, opened: AsyncExitStack) -> Mapping[str, S
         base.metrics.registry,
         base.backends.transcriber,
         base.backends.models,
+        webhooks.check_url,
     )
     return {
         name: await opened.enter_async_context(follow(context))

@@ -10,7 +10,6 @@ from anyio import CapacityLimiter, to_thread
 
 from auricle.ledger.audio.store import AudioStore
 from auricle.ledger.jobs.store import Ledger
-from auricle.ledger.webhooks.events import StoredEvents
 from auricle.server.lifecycle import RETRY_S
 from auricle.server.telemetry.watched_database import WatchedDatabase
 from auricle.server.uploads.spool import SpoolDirectory
@@ -31,7 +30,6 @@ class Storage:
     spool: SpoolDirectory
     database: WatchedDatabase
     ledger: Ledger
-    events: StoredEvents
     audio: AudioStore
     """Audio of unfinished jobs."""
     database_threads: CapacityLimiter

@@ -50,8 +50,8 @@ async def test_a_callback_gets_the_response(client: httpx2.AsyncClient, receiver
 async def test_a_callback_is_refused_before_the_upload_if_the_quota_is_full(
     tmp_path: Path, receiver: Receiver
 ) -> None:
-    ledger = sending(tmp_path, key_jobs=1)
-    async with live(tmp_path / "spool", ledger=ledger) as running:
+    sends = sending(tmp_path, key_jobs=1)
+    async with live(tmp_path / "spool", **sends) as running:
         running.transcriber.gate = anyio.Event()
         async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as client:
             await listen(client, callback=receiver.url())
@@ -117,7 +117,7 @@ async def test_an_unusable_callback_is_refused(
 
 async def test_a_private_callback_is_refused(tmp_path: Path) -> None:
     async with (
-        live(tmp_path / "spool", ledger=sending(tmp_path, webhook_allow_private=False)) as running,
+        live(tmp_path / "spool", **sending(tmp_path, allow_private=False)) as running,
         httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as client,
     ):
         refused = await listen(client, callback="http://127.0.0.1/")
@@ -127,7 +127,7 @@ async def test_a_private_callback_is_refused(tmp_path: Path) -> None:
 
 async def test_a_token_can_not_have_a_callback(tmp_path: Path, receiver: Receiver) -> None:
     async with (
-        live(tmp_path / "spool", ledger=sending(tmp_path), api_keys=keys("anna:one")) as running,
+        live(tmp_path / "spool", **sending(tmp_path), api_keys=keys("anna:one")) as running,
         httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as client,
     ):
         client.headers["authorization"] = "Bearer one"

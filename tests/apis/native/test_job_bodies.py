@@ -6,16 +6,13 @@ import msgspec
 import pytest
 
 from auricle.apis.native.job_bodies import body_of, job_body
-from auricle.ledger.jobs.events import job_ended
 from auricle.ledger.jobs.job import JobState
-from auricle.ledger.webhooks.outbox import Delivery, DeliveryState
 from auricle.server.jobs.background_jobs.view import StoredJob
 from auricle.server.uploads.uploading_jobs import UploadingJob
+from auricle.server.webhooks import WebhookBody
 from tests.support.ledger import a_job
 
 pytestmark = pytest.mark.unit
-
-DELIVERY = job_ended(a_job(), "https://a.example", 2.0)
 
 
 def test_the_result_of_a_job_is_json_in_its_body() -> None:
@@ -44,20 +41,14 @@ def test_a_job_names_its_transcript_once_one_is_kept(
     assert job_body(job, keeps_results=keeps).get("transcript_id") == expected
 
 
-@pytest.mark.parametrize(
-    ("delivery", "state", "next_attempt"),
-    [
-        (None, "waiting", None),
-        (DELIVERY, "pending", 2.0),
-        (replace(DELIVERY, state=DeliveryState.DELIVERED), "delivered", None),
-    ],
-)
-def test_a_webhook_has_a_next_attempt_while_it_is_pending(
-    delivery: Delivery | None, state: str, next_attempt: float | None
-) -> None:
-    body = body_of(StoredJob(a_job(), shows_webhook=True, delivery=delivery))["webhook"]
-
-    assert (body["state"], body["next_attempt"]) == (state, next_attempt)
+def test_a_job_with_a_callback_shows_its_webhook() -> None:
+    webhook: WebhookBody = {
+        "state": "pending",
+        "attempts": 2,
+        "last_status": 500,
+        "next_attempt": 2.0,
+    }
+    assert body_of(StoredJob(a_job(), webhook=webhook))["webhook"] == webhook
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from auricle.apis.readers.settings import ReadersSettings
 from auricle.config.settings import Settings
 from auricle.ledger.databases.sqlite import SqliteDatabase
 from auricle.server.live.followers import FollowerContext
+from auricle.server.webhooks import Webhooks
 from auricle.values.errors import NotFound
 from auricle.values.types import ClientId
 from tests.apis.readers.test_feed import final
@@ -31,7 +32,8 @@ def database(tmp_path: Path) -> Iterator[SqliteDatabase]:
 
 def context(database: SqliteDatabase, gateway: str | None) -> FollowerContext:
     models, registry = models_of(SPEC), CollectorRegistry()
-    return FollowerContext(SETTINGS, database, gateway, registry, FakeTranscriber(), models)
+    transcriber, checks = FakeTranscriber(), Webhooks().check_url
+    return FollowerContext(SETTINGS, database, gateway, registry, transcriber, models, checks)
 
 
 async def test_a_feed_that_is_read_continues_on_the_next_server(database: SqliteDatabase) -> None:

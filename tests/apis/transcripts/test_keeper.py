@@ -23,12 +23,12 @@ from auricle.apis.transcripts.stored.transcripts import (
 )
 from auricle.apis.transcripts.stored.words import KeptWord
 from auricle.ledger.databases.sqlite import SqliteDatabase
-from auricle.ledger.webhooks.events import StoredEvents
 from auricle.server.live import background_writer
 from auricle.server.live.background_writer import MAX_PENDING
 from auricle.values.errors import LedgerUnavailable
 from auricle.values.events import Final
 from auricle.values.types import ClientId, Word
+from auricle.webhooks.events import StoredEvents
 from tests.support.poll import poll_until
 
 KEY = ClientId("key")

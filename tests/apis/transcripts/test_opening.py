@@ -14,6 +14,7 @@ from auricle.config.sections.ledger import LedgerSettings
 from auricle.config.settings import Settings
 from auricle.ledger.databases.sqlite import SqliteDatabase
 from auricle.server.live.followers import FollowerContext
+from auricle.server.webhooks import Webhooks
 from auricle.values.errors import SetupError
 from auricle.values.types import ClientId
 from tests.apis.transcripts.test_keeper import FINAL
@@ -30,10 +31,10 @@ KEY = ClientId("key")
 
 @pytest.mark.parametrize("url", ["ftp://a.example/", "http://127.0.0.1/"])
 async def test_the_operators_receiver_is_checked_at_the_start(tmp_path: Path, url: str) -> None:
-    ledger = sending(tmp_path, webhook_allow_private=False)
+    sends = sending(tmp_path, allow_private=False)
     settings: dict[str, Any] = {"keep_transcripts": True, "transcript_webhook_url": url}
     with pytest.raises(SetupError, match="AURICLE_TRANSCRIPT_WEBHOOK_URL must"):
-        async with opened(tmp_path / "spool", ledger=ledger, **settings):
+        async with opened(tmp_path / "spool", **sends, **settings):
             pass
 
 
@@ -45,7 +46,13 @@ async def test_what_waits_is_stored_before_the_context_ends(tmp_path: Path, keep
     )
     with closing(SqliteDatabase.open(tmp_path)) as database:
         context = FollowerContext(
-            settings, database, "", CollectorRegistry(), FakeTranscriber(), models_of(SPEC)
+            settings,
+            database,
+            "",
+            CollectorRegistry(),
+            FakeTranscriber(),
+            models_of(SPEC),
+            Webhooks().check_url,
         )
         async with open_keeper(context) as keeper:
             follower = keeper.open("session", KEY, "native")

@@ -27,3 +27,10 @@ def test_a_receiver_of_transcripts_needs_transcripts_and_a_secret(
     monkeypatch.delenv(missing)
     with pytest.raises(SetupError, match=missing):
         Settings.load()
+
+
+def test_a_receiver_of_transcripts_needs_the_part_that_sends_webhooks() -> None:
+    url = "https://a.example/"
+    settings = TranscriptsSettings(keep_transcripts=True, transcript_webhook_url=url)
+    assert "sends no webhooks" in settings.problems({})["transcript_webhook_url"]
+    assert not settings.problems({"webhook_secret": "x" * 32})

@@ -28,9 +28,9 @@ from auricle.cli.doctor.checks import (
     check_python,
     check_sandbox,
     check_variables,
-    check_webhooks,
 )
-from auricle.cli.doctor.finding import Finding, Level
+from auricle.cli.part import find_parts
+from auricle.cli.support.finding import Finding, Level
 from auricle.config.settings import Settings
 from auricle.engines.whisper.models.fetch import known_models
 from tests.cli.conftest import Run
@@ -262,16 +262,6 @@ def test_folders_that_are_not_there_yet_are_judged_by_those_above(tmp_path: Path
     assert str(tmp_path / "new" / "cache") in finding.text
 
 
-def test_webhooks_to_private_addresses_are_worth_a_word() -> None:
-    secret = "a secret of more than thirty-two characters"
-    on = check_webhooks(settings(webhook_secret=secret))
-    private = check_webhooks(settings(webhook_secret=secret, webhook_allow_private=True))
-    assert check_webhooks(settings()).level is on.level is Level.OK
-    assert private.level is Level.WARNING
-    assert "AURICLE_WEBHOOK_ALLOW_PRIVATE" in private.advice
-    assert secret not in str((on, private))
-
-
 def test_without_a_gpu_the_doctor_says_what_is_missing() -> None:
     finding = check_gpu(settings())
     if finding.level is Level.OK:
@@ -289,7 +279,7 @@ def test_the_doctor_prints_a_line_for_each_check(
     result = auricle("doctor")
     assert result.exit_code == 0
     lines = [line for line in result.stdout.splitlines() if not line.startswith(" ")]
-    assert len(lines) == len(CHECKS)
+    assert len(lines) == len(CHECKS) + sum(len(part.checks()) for part in find_parts())
 
 
 def test_the_doctors_exit_code_reports_that_something_is_wrong(

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 from typer.testing import Result
 
-from auricle.cli.doctor import checks
-from auricle.cli.doctor.finding import Finding, Level
+from auricle.cli.doctor import checks, command
+from auricle.cli.support.finding import Finding, Level
 from auricle.config.settings import Settings
 
 pytestmark = pytest.mark.unit
@@ -26,6 +26,7 @@ def test_only_errors_change_the_exit_code(
 ) -> None:
     finding = Finding("disk", level, "a text", "an advice")
     monkeypatch.setattr(checks, "CHECKS", [check_that_finds(finding)])
+    monkeypatch.setattr(command, "find_parts", tuple)
     result = auricle("doctor")
     assert result.exit_code == exit_code
     first, second = result.stdout.splitlines()

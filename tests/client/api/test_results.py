@@ -13,6 +13,7 @@ from auricle.client.api import results
 from auricle.client.api.failures import Problem
 from auricle.client.api.results import Job, Transcript
 from auricle.protocol.errors import ErrorBody
+from auricle.server import webhooks
 from auricle.text.formats import gaps, native_json
 from auricle.text.formats.native_json import parse_transcript, transcript_body
 from auricle.text.formats.registry import format_of
@@ -102,7 +103,7 @@ DOCUMENTS: list[tuple[Any, Any, set[str]]] = [
     (results.NamedSpeaker, native_json.SpeakerBody, set()),
     (results.MissingPart, gaps.GapBody, set()),
     (results.Job, job_bodies.JobBody, set()),
-    (results.Webhook, job_bodies.WebhookBody, set()),
+    (results.Webhook, webhooks.WebhookBody, set()),
     (results.JobSummary, job_bodies.JobSummary, set()),
     (results.KeptTranscript, transcripts.WholeTranscriptBody, set()),
     (results.TranscriptSummary, transcript_events.TranscriptSummary, set()),

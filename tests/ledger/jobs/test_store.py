@@ -7,15 +7,15 @@ from dataclasses import replace
 import pytest
 
 from auricle.ledger.databases.database import Database
-from auricle.ledger.jobs.events import job_progressed, subject_of
+from auricle.ledger.events import ABANDON_S, Event, queue
+from auricle.ledger.jobs.events import PROGRESS, subject_of
 from auricle.ledger.jobs.job import JobState, Outcome
 from auricle.ledger.jobs.lease import LEASE_S, MAX_LOSSES, Claim, claim_of
 from auricle.ledger.jobs.quota import Quota, Usage
 from auricle.ledger.jobs.store import Ledger
-from auricle.ledger.webhooks.events import StoredEvents, queue_single
-from auricle.ledger.webhooks.outbox import ABANDON_S
 from auricle.values.errors import JobConflict, LeaseLost, LedgerFull
 from auricle.values.types import ClientId
+from auricle.webhooks.events import StoredEvents
 from tests.support.ledger import a_spec, open_at
 
 KEY = ClientId("key")
@@ -373,8 +373,9 @@ def test_the_end_of_a_job_replaces_its_progress(ledger: Ledger, events: StoredEv
     ledger.accept(a_spec(callback_url="https://receiver.example"), QUOTA, NOW)
     job = ledger.lease(NOW)
     assert job is not None
-    progressed = job_progressed(job, "https://receiver.example", NOW)
-    ledger.renew(claim_of(job), NOW, 0.5, "so", lambda t: queue_single(t, progressed))
+    progressed = Event("progress", PROGRESS, subject_of(job.spec.uid), KEY)
+    url = "https://receiver.example"
+    ledger.renew(claim_of(job), NOW, 0.5, "so", lambda t: queue(t, progressed, url, NOW))
     assert [each.event.type for each in events.of(subject_of(job.spec.uid))] == ["job.progress"]
     ledger.finish(claim_of(job), DONE, NOW)
 
@@ -413,19 +414,6 @@ def test_a_webhook_that_is_never_sent_does_not_keep_its_job_for_ever(ledger: Led
 
     assert ledger.expire(NOW + ABANDON_S - 1) == 0
     assert ledger.expire(NOW + ABANDON_S) == 1
-
-
-def test_the_backlog_counts_webhooks_that_have_not_ended(
-    ledger: Ledger, events: StoredEvents
-) -> None:
-    ledger.accept(a_spec(callback_url="https://receiver.example"), QUOTA, NOW)
-    ledger.finish(lease(ledger), DONE, NOW)
-    assert ledger.backlog().webhooks == 1
-    due = events.next_delivery(NOW)
-    assert due is not None
-    events.end_attempt(due, 200, NOW)
-
-    assert ledger.backlog().webhooks == 0
 
 
 def test_the_backlog_counts_unfinished_jobs(ledger: Ledger) -> None:

@@ -171,17 +171,12 @@ def test_the_build_and_the_model_are_there(service: InProcess) -> None:
 
 def test_the_backlog_of_jobs_is_there() -> None:
     metrics = Metrics(FakeTranscriber(), FakeDecoder())
-    metrics.report_backlog(
-        Backlog(queued=3, running=2, oldest_accepted_at=100.0, webhooks=4), now=160.0
-    )
+    metrics.report_backlog(Backlog(queued=3, running=2, oldest_accepted_at=100.0), now=160.0)
     get = metrics.registry.get_sample_value
     assert get("auricle_jobs", {"state": "queued"}) == 3
     assert get("auricle_jobs", {"state": "running"}) == 2
     assert get("auricle_jobs_oldest_seconds") == 60
-    assert get("auricle_webhooks_pending") == 4
-    metrics.report_backlog(
-        Backlog(queued=0, running=0, oldest_accepted_at=None, webhooks=0), now=170.0
-    )
+    metrics.report_backlog(Backlog(queued=0, running=0, oldest_accepted_at=None), now=170.0)
     assert get("auricle_jobs_oldest_seconds") == 0
 
 

@@ -12,7 +12,7 @@ NONE_BEFORE = Usage()
 
 
 def backlog(running: int, running_bytes: float = 0.0, **queued: Usage) -> Backlog:
-    return Backlog(sum(u.jobs for u in queued.values()), running, 0.0, 0, running_bytes, queued)
+    return Backlog(sum(u.jobs for u in queued.values()), running, 0.0, running_bytes, queued)
 
 
 def test_a_job_with_a_free_slot_starts_at_once() -> None:

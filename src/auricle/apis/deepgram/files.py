@@ -36,7 +36,6 @@ from auricle.server.http.request_log import request_id_of, request_log
 from auricle.server.http.responses import json_response
 from auricle.server.jobs.background_jobs.requests import accept_job, check_job_quota
 from auricle.server.jobs.intake import UploadContext
-from auricle.server.jobs.webhooks import check_callback
 from auricle.server.service import Service
 from auricle.server.uploads.params import Callback, TranscriptionParams, with_model
 from auricle.server.uploads.short_audio import audio_format_of
@@ -101,9 +100,8 @@ async def _answer(context: UploadContext, query: Listen) -> Response:
     query = replace(query, warnings=params.warnings)
     if query.callback:
         callback = Callback(query.callback, query.callback_method)
-        headers = context.request.headers
-        keyring, jobs = context.uploads.access.keyring, context.uploads.jobs
-        callback = check_callback(keyring, jobs, headers, callback, "callback")
+        webhooks = context.uploads.jobs.webhooks
+        webhooks.check_callback(context.request.headers, callback, "callback")
         params = replace(params, callback=callback)
     length = check_length(context.request.headers, context.max_upload_bytes)
     if length is not None and query.encoding in _EXPAND:

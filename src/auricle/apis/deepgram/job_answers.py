@@ -7,7 +7,7 @@ from auricle.apis.deepgram.wire.results import FileResponse
 from auricle.files.transcribe import FileTranscript
 from auricle.ledger.jobs.job import Job, JobSpec, JobState
 from auricle.protocol.errors import ErrorBody
-from auricle.server.job_answers import AnswerFormat, JobAnswers, ReportedJob
+from auricle.server.job_answers import AnswerFormat, JobAnswers
 from auricle.server.uploads.params import TranscriptionParams
 
 API = "deepgram"
@@ -34,8 +34,7 @@ def _result(
     )
 
 
-def _webhook(reported: ReportedJob) -> bytes:
-    job = reported.job
+def _webhook(job: Job, keeps_results: bool) -> bytes:
     if job.state is not JobState.DONE:
         return msgspec.json.encode(_error(job))
     assert job.result is not None, "the job is done"

@@ -5,9 +5,7 @@ are decoded in this process; other audio is written to a file and decoded by a w
 ``wait=0`` the response is a job, which ``/jobs/{id}`` returns.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -32,7 +30,6 @@ from auricle.server.http.responses import json_response
 from auricle.server.jobs.background_jobs.requests import accept_job, check_job_quota, delete_job
 from auricle.server.jobs.background_jobs.view import JobView
 from auricle.server.jobs.intake import UploadContext
-from auricle.server.jobs.webhooks import check_callback
 from auricle.server.service import Service
 from auricle.server.uploads.params import (
     Fields,
@@ -66,25 +63,11 @@ _WAIT = {
 }
 
 
-def _receiver(events: Sequence[type]) -> dict[str, Any]:
-    """Return the OpenAPI description of a callback that gets events of these shapes."""
-    schema = {"anyOf": [schema_of(each) for each in events]}
-    return {
-        "summary": "Receive a job that has ended, or another event (Standard Webhooks)",
-        "requestBody": {"content": {"application/json": {"schema": schema}}},
-        "responses": {
-            "2XX": {"description": "Received."},
-            "4XX": {"description": "Refused, not sent again; but 408 and 429."},
-            "5XX": {"description": "Sent again later."},
-        },
-    }
-
-
 def routes(service: Service) -> APIRouter:
     """Return the routes of a server."""
     router = APIRouter(default_response_class=Response)
     kept = (each.event_body for each in service.jobs.result_keepers)
-    receiver = _receiver((WebhookEvent, *kept))
+    callbacks = service.jobs.webhooks.openapi_callbacks((WebhookEvent, *kept))
 
     @router.post(
         "/utterance",
@@ -108,7 +91,7 @@ def routes(service: Service) -> APIRouter:
                 _WAIT,
                 *query_parameters(Fields, " Only if the body is the audio itself."),
             ],
-            "callbacks": {"jobEnded": {"{$request.query.callback_url}": {"post": receiver}}},
+            "callbacks": callbacks,
         },
     )
     async def post_utterance(request: Request) -> Response:
@@ -134,7 +117,8 @@ async def _answer_json(context: UploadContext) -> Response:
     length = check_length(request.headers, max_bytes)
     context.enter(estimate_json_s(length), size_bytes=length, is_job=_is_job(request))
     params, upload = await context.read_json(max_bytes)
-    params = with_model(_with_callback(context, params), context.uploads.recognition.models)
+    _check_callback(context, params)
+    params = with_model(params, context.uploads.recognition.models)
     context.note(params, upload.size_bytes)
     return await _answer(context, params, upload, _uploading(context, params))
 
@@ -144,7 +128,8 @@ async def _answer_audio(context: UploadContext) -> Response:
     request = context.request
     query = request.query_params
     params = check(parse_query(query), ignored_fields(query.multi_items()))
-    params = with_model(_with_callback(context, params), context.uploads.recognition.models)
+    _check_callback(context, params)
+    params = with_model(params, context.uploads.recognition.models)
     length = check_length(request.headers, context.max_upload_bytes)
     context.note(params, length or 0)
     audio_s = estimate_s(length, params.audio_format, params.sample_rate_hz)
@@ -192,16 +177,13 @@ async def _accept(
     return job
 
 
-def _with_callback(context: UploadContext, params: TranscriptionParams) -> TranscriptionParams:
+def _check_callback(context: UploadContext, params: TranscriptionParams) -> None:
     if params.callback is None:
-        return params
+        return
     if not _is_job(context.request):
         raise BadRequest("callback_url needs `wait=0`: the response is the result.", _CALLBACK)
-    headers = context.request.headers
-    uploads = context.uploads
-    keyring, jobs = uploads.access.keyring, uploads.jobs
-    callback = check_callback(keyring, jobs, headers, params.callback, _CALLBACK)
-    return replace(params, callback=callback)
+    webhooks = context.uploads.jobs.webhooks
+    webhooks.check_callback(context.request.headers, params.callback, _CALLBACK)
 
 
 def _response(params: TranscriptionParams, model: str, result: FileTranscript) -> Response:

@@ -1,7 +1,6 @@
 """Background jobs in the native format: the transcript, and the event that a job has ended.
 
-The receiver of a webhook gets an event as the Standard Webhooks specification describes it, with
-the job as ``GET /jobs/{id}`` returns it.
+The data of the event is the job as ``GET /jobs/{id}`` returns it.
 """
 
 from typing import Literal, TypedDict
@@ -10,9 +9,8 @@ import msgspec
 
 from auricle.apis.native.job_bodies import JobBody, job_body
 from auricle.files.transcribe import FileTranscript
-from auricle.ledger.jobs.job import JobSpec
-from auricle.server.job_answers import AnswerFormat, JobAnswers, ReportedJob
-from auricle.server.jobs.webhooks import event_body
+from auricle.ledger.jobs.job import Job, JobSpec
+from auricle.server.job_answers import AnswerFormat, JobAnswers
 from auricle.server.uploads.params import TranscriptionParams
 from auricle.text.formats.native_json import TranscriptBody, transcript_body
 
@@ -43,9 +41,8 @@ def _result(
     return msgspec.json.encode(result_body(params, model, result))
 
 
-def _webhook(reported: ReportedJob) -> bytes:
-    data = job_body(reported.job, keeps_results=reported.keeps_results)
-    return event_body(reported.delivery, data)
+def _webhook(job: Job, keeps_results: bool) -> bytes:
+    return msgspec.json.encode(job_body(job, keeps_results=keeps_results))
 
 
-ANSWERS = JobAnswers(_result, _webhook)
+ANSWERS = JobAnswers(_result, _webhook, is_event_data=True)

@@ -1,23 +1,14 @@
 """Response bodies of background jobs."""
 
-from typing import Annotated, Literal, NotRequired, TypedDict
+from typing import Annotated, NotRequired, TypedDict
 
 import msgspec
 
 from auricle.ledger.jobs.job import Job, JobState
-from auricle.ledger.webhooks.outbox import Delivery, DeliveryState
 from auricle.protocol.errors import ErrorBody
 from auricle.server.jobs.background_jobs.view import JobsPage, JobView
 from auricle.server.uploads.uploading_jobs import UploadingJob
-
-
-class WebhookBody(TypedDict):
-    """The delivery of a job's end; times are Unix seconds."""
-
-    state: Literal["waiting", "pending", "delivered", "refused", "failed"]
-    attempts: int
-    last_status: int | None
-    next_attempt: float | None
+from auricle.server.webhooks import WebhookBody
 
 
 class JobBody(TypedDict):
@@ -46,8 +37,8 @@ def body_of(view: JobView) -> JobBody:
     if isinstance(view, UploadingJob):
         return _uploading_body(view)
     body = job_body(view.job, view.starts_in_s, keeps_results=view.keeps_results)
-    if view.shows_webhook:
-        body["webhook"] = _webhook_body(view.delivery)
+    if view.webhook is not None:
+        body["webhook"] = view.webhook
     return body
 
 
@@ -66,19 +57,6 @@ def job_body(job: Job, starts_in_s: int | None = None, *, keeps_results: bool = 
     if keeps_results and job.state is JobState.DONE and job.text:  # others have no transcript
         body["transcript_id"] = job.spec.uid
     return body
-
-
-def _webhook_body(delivery: Delivery | None) -> WebhookBody:
-    """Return the state of a delivery; ``None``: the job has not ended."""
-    if delivery is None:
-        return {"state": "waiting", "attempts": 0, "last_status": None, "next_attempt": None}
-    is_pending = delivery.state is DeliveryState.PENDING
-    return {
-        "state": delivery.state.value,
-        "attempts": delivery.attempts,
-        "last_status": delivery.status,
-        "next_attempt": delivery.next_at if is_pending else None,
-    }
 
 
 def _uploading_body(job: UploadingJob) -> JobBody:

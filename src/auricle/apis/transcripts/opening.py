@@ -16,7 +16,6 @@ from auricle.apis.transcripts.stored.events import TranscriptEvents
 from auricle.apis.transcripts.stored.transcripts import Transcripts
 from auricle.config.section import variable
 from auricle.config.settings import Settings
-from auricle.ledger.webhooks.request import check_callback_url
 from auricle.server.live.followers import FollowerContext
 from auricle.values.errors import BadRequest, SetupError
 
@@ -35,7 +34,7 @@ async def open_keeper(context: FollowerContext) -> AsyncIterator[TranscriptKeepe
             written.
     """
     settings = context.settings.section(TranscriptsSettings)
-    _check_receiver(context.settings, settings)
+    _check_receiver(context, settings)
     not_kept = Counter(
         "auricle_live_finals_not_kept",
         "Finals missing in kept transcripts: the database refused them or was away, or they took "
@@ -62,14 +61,11 @@ async def open_keeper(context: FollowerContext) -> AsyncIterator[TranscriptKeepe
             background.cancel_scope.cancel()
 
 
-def _check_receiver(settings: Settings, own: TranscriptsSettings) -> None:
+def _check_receiver(context: FollowerContext, own: TranscriptsSettings) -> None:
     if (url := own.transcript_webhook_url) is None:
         return
-    allow_private = settings.ledger.webhook_allow_private
     try:
-        check_callback_url(
-            url, allow_private=allow_private, field=variable("transcript_webhook_url")
-        )
+        context.check_receiver(url, variable("transcript_webhook_url"))
     except BadRequest as error:
         raise SetupError(str(error)) from error
 

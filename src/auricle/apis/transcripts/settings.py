@@ -44,8 +44,10 @@ class TranscriptsSettings(Section):
             raise ValueError(f"requires {variable('keep_transcripts')}")
         return url
 
-    def problems(self, core: Mapping[str, object]) -> Mapping[str, str]:
-        """Return that a webhook needs a secret, if there is none."""
-        if self.transcript_webhook_url is None or core["webhook_secret"] is not None:
+    def problems(self, others: Mapping[str, object]) -> Mapping[str, str]:
+        """Return that a webhook needs a secret, or the part that sends it, if there is none."""
+        if self.transcript_webhook_url is None or others.get("webhook_secret") is not None:
             return {}
+        if "webhook_secret" not in others:
+            return {"transcript_webhook_url": "this installation sends no webhooks"}
         return {"transcript_webhook_url": f"requires {variable('webhook_secret')}"}

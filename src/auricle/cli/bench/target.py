@@ -35,7 +35,7 @@ def find_target(settings: Settings, name: str = "") -> Target:
         SetupError: It is not on this machine, does not know the language of the clip, or can't run;
             or the server is a gateway.
     """
-    if any(part.is_engine(settings) for part in find_parts()):
+    if any(part.engine(settings) for part in find_parts()):
         raise SetupError("This server is a gateway; run `auricle bench` on a recogniser.")
     local = find_local_models(settings)
     table = local.table(settings)

@@ -16,7 +16,7 @@ from typing import Any
 import httpx2
 
 from auricle.audio.opus import find_libopus
-from auricle.cli.doctor.finding import LIMIT_S, Finding, Level
+from auricle.cli.support.finding import LIMIT_S, Finding, Level
 from auricle.config.environment import unknown_variables, worker_environment
 from auricle.config.section import variable
 from auricle.config.settings import Settings, spool_directory
@@ -322,17 +322,6 @@ def check_audio(settings: Settings) -> Finding:
     return Finding("audio", Level.OK, f"jobs store it in {where}")
 
 
-def check_webhooks(settings: Settings) -> Finding:
-    """Check to which addresses clients can make the server send webhooks."""
-    ledger = settings.ledger
-    if ledger.webhook_secret is None:
-        return Finding("webhooks", Level.OK, "off: AURICLE_WEBHOOK_SECRET is not set")
-    if ledger.webhook_allow_private:
-        advice = "Clients can send requests into your network: unset AURICLE_WEBHOOK_ALLOW_PRIVATE."
-        return Finding("webhooks", Level.WARNING, "on, also to private addresses", advice)
-    return Finding("webhooks", Level.OK, "on, to public addresses only")
-
-
 def check_gpu(settings: Settings) -> Finding:
     """Check that the engine finds a GPU and its libraries."""
     try:
@@ -387,7 +376,6 @@ CHECKS: tuple[Check, ...] = (
     check_live,
     check_disk,
     check_audio,
-    check_webhooks,
 )
 """Checks that always run, in this order; :func:`check_gpu` runs only on request."""
 PROBES: tuple[Check, ...] = (check_engine, check_sandbox)

@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from auricle.cli.doctor.finding import LIMIT_S, Finding, Level
+from auricle.cli.part import find_parts
 from auricle.cli.support.console import errors, results
+from auricle.cli.support.finding import LIMIT_S, Finding, Level
 from auricle.config.settings import Settings
 
 
@@ -64,6 +65,7 @@ def doctor(
     styles = {Level.OK: "green", Level.WARNING: "yellow", Level.WRONG: "red"}
     settings = Settings.load()
     checks = [partial(check, limit_s=timeout) if check in PROBES else check for check in CHECKS]
+    checks += [check for part in find_parts() for check in part.checks()]
     if gpu or settings.model.device != "cpu":
         checks.append(check_gpu)
     default = of_default_model(settings)

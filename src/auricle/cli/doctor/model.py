@@ -7,8 +7,8 @@ import anyio
 from pydantic import ValidationError
 
 from auricle.audio.opus import find_libopus
-from auricle.cli.doctor.finding import Finding, Level
 from auricle.cli.doctor.word_errors import word_error_rate
+from auricle.cli.support.finding import Finding, Level
 from auricle.cli.support.speech_clip import LANGUAGE, SpeechClip, speech_clip
 from auricle.config.sections.model import ModelSettings
 from auricle.config.settings import Settings

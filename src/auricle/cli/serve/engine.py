@@ -32,7 +32,7 @@ def find_models(settings: Settings, products: frozenset[str]) -> "ModelTable":
     """
     from auricle.workers.local_models import find_local_models
 
-    if any(part.is_engine(settings) for part in find_parts()):
+    if any(part.engine(settings) for part in find_parts()):
         model = settings.model.model_copy(update={"model_aliases": ()})
         settings = replace(settings, model=model)
     return find_local_models(settings).table(settings, products)
@@ -52,8 +52,8 @@ async def find_engine(
     from auricle.server.live.admission.memory import Machine
 
     for part in find_parts():
-        if part.is_engine(settings):
-            return await part.open_engine(settings, models, crash_budget)
+        if (open_engine := part.engine(settings)) is not None:
+            return await open_engine(settings, models, crash_budget)
 
     from auricle.engines.placement import measured_of
     from auricle.system.machine import available_memory_bytes

@@ -24,6 +24,7 @@ from rich.text import Text
 
 from auricle import __version__
 from auricle.cli.engine import Engine
+from auricle.cli.part import webhooks_of_parts
 from auricle.cli.serve.engine import find_engine, find_models
 from auricle.cli.serve.operator_warnings import warn
 from auricle.cli.settings import changed_settings, unknown_variable_warnings
@@ -179,7 +180,7 @@ async def _open_and_serve(
         )
     url = base_url(settings.server, sockets)
     problems: list[SetupError] = []
-    async with open_service(settings, backends, apis) as service:
+    async with open_service(settings, backends, apis, webhooks_of_parts()) as service:
         app = await anyio.to_thread.run_sync(create_app, service)  # imports the APIs' routes
         ports = {port: port.keyless.listen() for port in app.apis.ports}
         for port, opened in ports.items():
@@ -224,6 +225,8 @@ def _import_server() -> None:
     """Import what needs 0.8 s of CPU time, in a thread."""
     import auricle.server.app
     import auricle.server.main  # noqa: F401
+
+    webhooks_of_parts()
 
 
 async def _start_late(late: Sequence[Any], pool: EngineTranscriber, returning: int) -> None:

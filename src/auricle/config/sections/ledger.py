@@ -8,8 +8,6 @@ from pydantic import Field, SecretStr
 from auricle.config.section import Section
 from auricle.values.limits import MAX_KEEP_AUDIO_S
 
-MIN_SECRET_CHARACTERS = 32
-
 
 class LedgerSettings(Section):
     """The database, and what is kept in it."""
@@ -26,15 +24,6 @@ class LedgerSettings(Section):
         None,
         description="URL of a database that several gateways share; none: SQLite in the state "
         "directory.",
-    )
-    webhook_secret: SecretStr | None = Field(
-        None,
-        min_length=MIN_SECRET_CHARACTERS,
-        description="Secret from which each key's webhook secret is derived, at least "
-        f"{MIN_SECRET_CHARACTERS} characters; none: no webhooks.",
-    )
-    webhook_allow_private: bool = Field(
-        False, description="Also send webhooks to private and loopback addresses."
     )
     key_jobs: int = Field(
         10_000, ge=1, description="Maximum unfinished jobs (`wait=0`) per key; more get a 503."

@@ -1,12 +1,13 @@
 """The events of a job, for its callback. No I/O.
 
-Its end is always sent, its progress on request.
+Its end is always sent, further ones on request.
 """
 
+from auricle.ledger.events import Event
 from auricle.ledger.jobs.job import Job
-from auricle.ledger.webhooks.outbox import Delivery, Event, new_delivery
 
 PROGRESS = "job.progress"
+"""Queued, at each renewal of the job's lease, by what sends events."""
 KEPT = "transcript.kept"
 """The result is kept; queued by what keeps it."""
 
@@ -23,20 +24,11 @@ def uid_in(subject: str) -> str:
     return subject.removeprefix(_SUBJECTS)
 
 
-def job_ended(job: Job, url: str, now: float) -> Delivery:
-    """Return the delivery of the end of a job; its row gives the data."""
-    event = Event(
+def job_ended(job: Job) -> Event:
+    """Return the end of a job; its row gives the data."""
+    return Event(
         f"{job.spec.uid}.{job.state.value}",
         f"job.{job.state.value}",
         subject_of(job.spec.uid),
         job.spec.owner,
     )
-    return new_delivery(event, url, now)
-
-
-def job_progressed(job: Job, url: str, now: float) -> Delivery:
-    """Return the delivery of a job's progress; its row gives the latest at each attempt."""
-    event = Event(
-        f"{job.spec.uid}.progress.{int(now)}", PROGRESS, subject_of(job.spec.uid), job.spec.owner
-    )
-    return new_delivery(event, url, now)

@@ -38,7 +38,7 @@ class JobSpec:
     Attributes:
         owner: The key that sent the job.
         job_id: The caller's id; owner and id together are the idempotency key.
-        uid: Random id of this acceptance; webhook event ids are derived from it.
+        uid: Random id of this acceptance; ids of its events are derived from it.
         trace_id: Logged together with the job's ids.
         digest: From :func:`digest_of`; the same id with another digest is a conflict.
         request: All parameters of the request, encoded; opaque to the ledger.
@@ -46,7 +46,7 @@ class JobSpec:
         answer: What that API's answers depend on besides the request, encoded; opaque, too.
         audio: Name of the audio in the audio store.
         audio_bytes: Size of the audio.
-        callback_url: Where a webhook is sent when the job ends; ``None``: nowhere.
+        callback_url: Where an event is sent when the job ends; ``None``: nowhere.
         keep_audio_s: How long the audio is kept after the job is done or has failed, in seconds.
         file_name: The caller's name of the recording; may be empty.
     """

@@ -17,14 +17,13 @@ from auricle.ledger.databases.database import (
     Value,
     no_step,
 )
+from auricle.ledger.events import ABANDON_S, delete_events, queue
 from auricle.ledger.jobs import job as jobs
 from auricle.ledger.jobs import lease as leases
 from auricle.ledger.jobs.events import job_ended, subject_of
 from auricle.ledger.jobs.job import Job, JobSpec, JobState, Outcome
 from auricle.ledger.jobs.lease import LEASE_S, MAX_DELAY_S, MAX_SKEW_S, Claim
 from auricle.ledger.jobs.quota import Quota, Share, Usage, check_quota, owners_in_turn
-from auricle.ledger.webhooks import outbox
-from auricle.ledger.webhooks.events import count_pending, delete_events, make_due, queue
 from auricle.values.errors import LeaseLost
 from auricle.values.types import ClientId
 
@@ -49,14 +48,12 @@ _NUL = "\0"
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """Unfinished jobs and webhooks of all owners."""
+    """Unfinished jobs of all owners."""
 
     queued: int
     running: int
     oldest_accepted_at: float | None
     """When the oldest of the jobs was accepted."""
-    webhooks: int = 0
-    """Webhooks that wait for an attempt."""
     running_bytes: float = 0.0
     """Audio that is left of running jobs."""
     queued_of: Mapping[str, Usage] = field(default_factory=dict)
@@ -237,15 +234,13 @@ class Ledger:
     def requeue_all(self, now: float) -> int:
         """Queue all running jobs again, and return their number.
 
-        Webhooks whose attempts the end of the last server has cut off are due again. Only for a
-        database of one server, when it starts: no other process can hold a lease or send a webhook.
+        Only for a database of one server, when it starts: no other process can hold a lease.
         """
 
         def work(transaction: Transaction) -> int:
             rows = transaction.execute(f"{_SELECT_JOB} WHERE state = 'running'")
             for row in rows:
                 self._lose(transaction, _job(row), now)
-            make_due(transaction, now)
             return len(rows)
 
         return self._database.write("requeue", work)
@@ -326,7 +321,7 @@ class Ledger:
     def finish(
         self, claim: Claim, outcome: Outcome, now: float, step: TransactionStep = no_step
     ) -> Job:
-        """End a job; its chunks are deleted, and its webhook is queued in the same transaction.
+        """End a job; its chunks are deleted, and its event is queued in the same transaction.
 
         Args:
             claim: The lease.
@@ -351,7 +346,7 @@ class Ledger:
     # Upkeep.
 
     def expire(self, now: float) -> int:
-        """Delete expired jobs whose webhooks have ended or are very old; return their number.
+        """Delete expired jobs whose events have been sent or are very old; return their number.
 
         Jobs with kept audio stay until it was deleted. At most ``MAX_SWEPT`` are deleted, so that
         other transactions don't wait for long.
@@ -366,7 +361,7 @@ class Ledger:
                 "ORDER BY expires_at LIMIT ?) RETURNING uid",
                 now,
                 subject_of(""),
-                now - outbox.ABANDON_S,
+                now - ABANDON_S,
                 MAX_SWEPT,
             )
             delete_events(transaction, [subject_of(uid) for (uid,) in rows])
@@ -401,7 +396,7 @@ class Ledger:
         )
 
     def backlog(self) -> Backlog:
-        """Return the unfinished jobs and webhooks of all owners."""
+        """Return the unfinished jobs of all owners."""
         return self._database.read(_backlog)
 
     def queued_before(self, job: Job) -> Usage:
@@ -483,8 +478,7 @@ def _backlog(transaction: Transaction) -> Backlog:
         )
     }
     queued = sum(usage.jobs for usage in queued_of.values())
-    pending = count_pending(transaction)
-    return Backlog(queued, int(running), oldest, pending, float(running_bytes), queued_of)
+    return Backlog(queued, int(running), oldest, float(running_bytes), queued_of)
 
 
 def _shares(transaction: Transaction, now: float) -> list[Share]:
@@ -523,12 +517,12 @@ def _update(transaction: Transaction, job: Job) -> None:
 
 
 def _end(transaction: Transaction, job: Job, now: float) -> None:
-    """Store a job that has ended, and queue its webhook."""
+    """Store a job that has ended, and queue the event for its callback."""
     _update(transaction, job)
     transaction.execute("DELETE FROM chunks WHERE job_number = ?", job.number)
     if job.spec.callback_url is not None:
         delete_events(transaction, [subject_of(job.spec.uid)])  # progress is out of date
-        queue(transaction, job_ended(job, job.spec.callback_url, now))
+        queue(transaction, job_ended(job), job.spec.callback_url, now)
 
 
 def _values(row: Job, names: Sequence[str]) -> list[Value]:

@@ -36,6 +36,7 @@ async def keep_up(jobs: BackgroundJobs, metrics: Metrics) -> None:
             backlog = await to_thread.run_sync(jobs.storage.ledger.backlog)
             metrics.report_backlog(backlog, time.time())
             jobs.start_estimate.backlog = backlog
+            await to_thread.run_sync(jobs.webhooks.report)
             if time.monotonic() >= next_upkeep_at:
                 next_upkeep_at = time.monotonic() + UPKEEP_EVERY_S
                 await to_thread.run_sync(delete_expired, jobs.storage)

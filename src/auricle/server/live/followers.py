@@ -30,6 +30,8 @@ class FollowerContext:
         metrics: The registry of the server's metrics.
         transcriber: Transcribes audio; its owner starts and stops it.
         models: The models of the transcriber.
+        check_receiver: Checks that webhooks may be sent to a URL, given the name of its setting;
+            raises :class:`.BadRequest`.
     """
 
     settings: Settings
@@ -38,6 +40,7 @@ class FollowerContext:
     metrics: CollectorRegistry
     transcriber: Transcriber
     models: Models
+    check_receiver: Callable[[str, str], None]
 
 
 UnfinishedAudioOf = Callable[[Mapping[int, int]], Sequence[UnfinishedAudio] | None]

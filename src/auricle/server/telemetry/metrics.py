@@ -32,7 +32,6 @@ from starlette.responses import Response
 from auricle import __version__ as _VERSION
 from auricle.ledger.jobs.job import JobState
 from auricle.ledger.jobs.store import Backlog
-from auricle.ledger.webhooks.outbox import Delivery, DeliveryState
 from auricle.protocol.errors import ErrorResponse
 from auricle.server.access.keyring import Keyring
 from auricle.server.http.openapi import answer, refusals
@@ -65,13 +64,6 @@ LOOP_EVERY_S = 0.1
 _OTHER = "other"
 NO_POOLS: Mapping[str, Callable[[], Stats]] = {}
 _METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "OPTIONS", "PUT", "PATCH"})
-
-_WEBHOOK_OUTCOMES = {
-    DeliveryState.DELIVERED: "delivered",
-    DeliveryState.REFUSED: "refused",
-    DeliveryState.PENDING: "retried",
-    DeliveryState.FAILED: "failed",
-}
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # unused series
 
@@ -142,14 +134,6 @@ class Metrics:
         self.leases_lost = counter(
             "auricle_job_leases_lost", "Background jobs that another gateway took over from here."
         )
-        self._webhook_attempts = counter(
-            "auricle_webhook_attempts",
-            "Attempts to send a webhook, by outcome; failed: given up after a day.",
-            ("outcome",),
-        )
-        for outcome in _WEBHOOK_OUTCOMES.values():
-            self._webhook_attempts.labels(outcome)
-        self._webhooks = gauge("auricle_webhooks_pending", "Webhooks that are still to be sent.")
         for state in JobState:
             if state is not JobState.RUNNING:
                 self._job_runs.labels(state.value)
@@ -174,21 +158,16 @@ class Metrics:
         self.in_progress = gauge("auricle_requests_in_progress", "HTTP requests in progress.")
 
     def report_backlog(self, backlog: Backlog, now: float) -> None:
-        """Report the unfinished background jobs and webhooks; ``now`` is Unix time in seconds."""
+        """Report the unfinished background jobs; ``now`` is Unix time in seconds."""
         self._jobs.labels(JobState.QUEUED.value).set(backlog.queued)
         self._jobs.labels(JobState.RUNNING.value).set(backlog.running)
         oldest_at = backlog.oldest_accepted_at
         self._oldest_job.set(0.0 if oldest_at is None else max(0.0, now - oldest_at))
-        self._webhooks.set(backlog.webhooks)
 
     def count_job_run(self, state: JobState) -> None:
         """Count a run of a background job by the job's state after it."""
         self.job_runs[state.value] += 1
         self._job_runs.labels(state.value).inc()
-
-    def count_webhook(self, delivery: Delivery) -> None:
-        """Count an attempt to send a webhook."""
-        self._webhook_attempts.labels(_WEBHOOK_OUTCOMES[delivery.state]).inc()
 
     async def watch_loop(self) -> None:
         """Measure the event loop's delay until cancelled; up to 1 ms is normal when idle."""

@@ -9,9 +9,9 @@ from auricle.apis.transcripts.stored.events import NO_RECEIVER, QUIET_S, Transcr
 from auricle.apis.transcripts.stored.transcripts import KeptSegment, KeptTranscript, Transcripts
 from auricle.ledger.databases.database import Database, Transaction
 from auricle.ledger.jobs.events import KEPT
-from auricle.ledger.webhooks.events import StoredEvents
-from auricle.ledger.webhooks.outbox import Delivery
 from auricle.values.types import ClientId
+from auricle.webhooks.events import StoredEvents
+from auricle.webhooks.outbox import Delivery
 
 KEY = ClientId("key")
 NOW = 1.8e9

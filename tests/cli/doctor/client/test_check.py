@@ -13,7 +13,7 @@ from auricle.apis.openai.client_check import ATTENDEE
 from auricle.audio.opus import find_libopus
 from auricle.cli.doctor.client.check import url_problem
 from auricle.cli.doctor.client.sample import speech_sample
-from auricle.cli.doctor.finding import Level
+from auricle.cli.support.finding import Level
 from tests.support.certificates import issued
 from tests.support.command import completed, environment, serving
 from tests.support.doctor import doctor, served

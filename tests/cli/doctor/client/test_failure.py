@@ -14,7 +14,7 @@ from auricle.cli.doctor.client.failure import (
     reported_error,
     unreachable,
 )
-from auricle.cli.doctor.finding import Level
+from auricle.cli.support.finding import Level
 from auricle.protocol.client_profile import ClientProfile
 
 pytestmark = pytest.mark.unit

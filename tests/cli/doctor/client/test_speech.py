@@ -3,7 +3,7 @@
 import pytest
 
 from auricle.cli.doctor.client.speech import speech_finding
-from auricle.cli.doctor.finding import Level
+from auricle.cli.support.finding import Level
 
 pytestmark = pytest.mark.unit
 

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from auricle.config.sections.ledger import LedgerSettings
-from auricle.server.jobs.background_jobs.jobs import NoWebhooks
 from tests.support.service import opened
 
 pytestmark = pytest.mark.server
@@ -20,10 +19,3 @@ async def test_the_settings_limit_jobs_and_how_long_their_audio_is_kept(tmp_path
         assert (jobs.quota.max_jobs, jobs.quota.max_audio_bytes) == (3, 2_500_000)
         assert (jobs.keep_audio_s(None), jobs.keep_audio_s(0.0)) == (60, 0)
         assert not jobs.shares_audio
-
-
-async def test_a_server_without_webhooks_has_none_to_send() -> None:
-    webhooks = NoWebhooks()
-    webhooks.wake()
-    await webhooks.run()
-    assert not webhooks.has_work

@@ -11,9 +11,8 @@ import msgspec
 
 from auricle.apis.transcripts.stored.transcripts import KeptTranscript, subject_of
 from auricle.ledger.databases.database import Transaction
+from auricle.ledger.events import Event, hasten, queue, queue_newer
 from auricle.ledger.jobs.events import KEPT
-from auricle.ledger.webhooks.events import hasten, queue, queue_newer
-from auricle.ledger.webhooks.outbox import Event, new_delivery
 
 QUIET_S = 60.0
 """Silence after which the transcript of a live session is reported, in seconds."""
@@ -63,7 +62,7 @@ class TranscriptEvents:
         """
         if self.url:
             event = _event(transcript, str(position))
-            queue_newer(transaction, new_delivery(event, self.url, now, QUIET_S))
+            queue_newer(transaction, event, self.url, now, QUIET_S)
 
     def ended(self, transaction: Transaction, uid: str, now: float) -> None:
         """Make the event of a transcript due that does not grow any more."""
@@ -81,7 +80,7 @@ class TranscriptEvents:
             now: Unix time.
         """
         if self.url:
-            queue(transaction, new_delivery(_event(transcript, receiver), self.url, now))
+            queue(transaction, _event(transcript, receiver), self.url, now)
 
 
 NO_RECEIVER = TranscriptEvents()

@@ -23,7 +23,7 @@ from auricle.apis.transcripts.stored.parts import (
 )
 from auricle.apis.transcripts.stored.words import decode_words, encode_words
 from auricle.ledger.databases.database import Database, Row, Transaction, TransactionStep, Value
-from auricle.ledger.webhooks.events import delete_events
+from auricle.ledger.events import delete_events
 from auricle.values.errors import BadRequest
 from auricle.values.types import ClientId, GiveWay, do_nothing
 

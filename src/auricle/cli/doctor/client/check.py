@@ -10,7 +10,7 @@ from auricle.cli.doctor.client.live import send_command, stream_speech
 from auricle.cli.doctor.client.sample import SpeechSample, speech_sample
 from auricle.cli.doctor.client.transport import shown_url
 from auricle.cli.doctor.client.upload import send_file
-from auricle.cli.doctor.finding import Finding, Level
+from auricle.cli.support.finding import Finding, Level
 from auricle.config.settings import Settings
 from auricle.protocol.client_profile import ClientProfile, Commands, Stream, Upload
 

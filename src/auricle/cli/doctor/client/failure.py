@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit, urlunsplit
 
 from auricle.cli.doctor.client.transport import shown_url
-from auricle.cli.doctor.finding import Finding, Level
+from auricle.cli.support.finding import Finding, Level
 from auricle.client.network import describe_failure
 from auricle.config.section import variable
 from auricle.protocol.client_profile import ClientProfile, KeyScheme

@@ -13,7 +13,7 @@ from auricle.cli.doctor.client.play import NO_ANSWER, Played, chunks_of, play
 from auricle.cli.doctor.client.sample import SpeechSample
 from auricle.cli.doctor.client.speech import speech_finding
 from auricle.cli.doctor.client.transport import MAX_RETRIES, key_headers, retry_after_s, uses_tls
-from auricle.cli.doctor.finding import Finding, Level
+from auricle.cli.support.finding import Finding, Level
 from auricle.protocol.client_profile import ClientProfile, Commands, Stream
 from auricle.values.types import Pcm16
 

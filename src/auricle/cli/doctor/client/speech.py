@@ -1,7 +1,7 @@
 """Compare the text that a program received with what was said. No I/O."""
 
-from auricle.cli.doctor.finding import Finding, Level
 from auricle.cli.doctor.word_errors import word_error_rate
+from auricle.cli.support.finding import Finding, Level
 
 MAX_WORD_ERRORS = 0.3
 """Models of the clip's language have 0 to 10 %."""

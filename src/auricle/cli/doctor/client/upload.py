@@ -17,7 +17,7 @@ from auricle.cli.doctor.client.transport import (
     shown_url,
     uses_tls,
 )
-from auricle.cli.doctor.finding import Finding, Level
+from auricle.cli.support.finding import Finding, Level
 from auricle.client.api.transport import certificate_errors
 from auricle.protocol.client_profile import ClientProfile, Form, Probe, Upload
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from auricle.config.sections.ledger import LedgerSettings
 from auricle.ledger.jobs.quota import Quota
@@ -13,35 +13,7 @@ from auricle.server.result_keepers import ResultKeeper
 from auricle.server.storage import Storage
 from auricle.server.telemetry.start_estimate import StartEstimate
 from auricle.server.uploads.uploading_jobs import UploadingJobs
-
-
-class Webhooks(Protocol):
-    """Sends webhooks."""
-
-    @property
-    def has_work(self) -> bool:
-        """Whether webhooks are being sent, or may be due."""
-        ...
-
-    def wake(self) -> None:
-        """Send the webhook of a job that has just ended."""
-        ...
-
-    async def run(self) -> None:
-        """Send webhooks until cancelled."""
-        ...
-
-
-class NoWebhooks:
-    """Sends none."""
-
-    has_work = False
-
-    def wake(self) -> None:
-        """Do nothing."""
-
-    async def run(self) -> None:
-        """Return at once."""
+from auricle.server.webhooks import Webhooks
 
 
 @dataclass(frozen=True, slots=True)

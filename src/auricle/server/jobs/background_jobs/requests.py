@@ -12,10 +12,8 @@ import anyio
 from anyio import to_thread
 
 from auricle.ledger.jobs import job as job_rules
-from auricle.ledger.jobs.events import subject_of
 from auricle.ledger.jobs.job import Job, JobSpec, JobState, digest_of
 from auricle.ledger.jobs.quota import Usage
-from auricle.ledger.webhooks.outbox import Delivery
 from auricle.server.job_answers import AnswerFormat
 from auricle.server.jobs.background_jobs.jobs import BackgroundJobs
 from auricle.server.jobs.background_jobs.view import JobsPage, JobView, StoredJob
@@ -147,7 +145,7 @@ def _new_view(jobs: BackgroundJobs, job: Job) -> StoredJob:
     return StoredJob(
         jobs.runner.current(job),
         _starts_in_s(jobs, job, before),
-        shows_webhook=job.spec.callback_url is not None,
+        webhook=jobs.webhooks.body_of(job),
     )
 
 
@@ -155,16 +153,11 @@ def _view(jobs: BackgroundJobs, job: Job) -> StoredJob:
     """Return a stored job with its webhook; blocks."""
     storage = jobs.storage
     before = storage.ledger.queued_before(job) if job.state is JobState.QUEUED else Usage()
-    has_webhook = job.spec.callback_url is not None
-    deliveries: list[Delivery] = []
-    if has_webhook and job.state.is_final:
-        deliveries = storage.events.of(subject_of(job.spec.uid))
     return StoredJob(
         jobs.runner.current(job),
         _starts_in_s(jobs, job, before),
         keeps_results=jobs.keeps_results,
-        shows_webhook=has_webhook,
-        delivery=next(iter(deliveries), None),
+        webhook=jobs.webhooks.body_of(job),
     )
 
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from auricle.ledger.jobs.job import Job
-from auricle.ledger.webhooks.outbox import Delivery
 from auricle.server.uploads.uploading_jobs import UploadingJob
+from auricle.server.webhooks import WebhookBody
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,15 +15,13 @@ class StoredJob:
         job: The job, with its latest progress.
         starts_in_s: Estimated time until it starts, in seconds; ``None``: unknown, or it started.
         keeps_results: Whether the server keeps the results of jobs as transcripts.
-        shows_webhook: Whether the job has a callback, and its delivery was read.
-        delivery: The delivery of its end; ``None``: the job has not ended.
+        webhook: The delivery of its end; ``None``: the job has no callback, or it was not read.
     """
 
     job: Job
     starts_in_s: int | None = None
     keeps_results: bool = False
-    shows_webhook: bool = False
-    delivery: Delivery | None = None
+    webhook: WebhookBody | None = None
 
 
 JobView = StoredJob | UploadingJob

@@ -5,7 +5,6 @@ import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 
 import anyio
 import msgspec
@@ -15,11 +14,8 @@ from anyio import from_thread, to_thread
 from auricle.engines.models import ServedModel, model_name
 from auricle.files.progress_estimate import ProgressEstimate
 from auricle.files.transcribe import FileProgress, OnProgress
-from auricle.ledger.databases.database import Transaction
-from auricle.ledger.jobs.events import PROGRESS, job_progressed
-from auricle.ledger.jobs.job import Job, JobSpec, JobState, Outcome
+from auricle.ledger.jobs.job import JobSpec, JobState, Outcome
 from auricle.ledger.jobs.runner import RunningJob
-from auricle.ledger.webhooks.events import queue_single
 from auricle.server.http.errors import code_of, error_body
 from auricle.server.http.request_log import RequestLog
 from auricle.server.job_answers import JobAnswers, answers_of
@@ -30,6 +26,7 @@ from auricle.server.result_keepers import ResultKeeper, keeping
 from auricle.server.storage import Storage
 from auricle.server.telemetry.start_estimate import StartEstimate
 from auricle.server.uploads.params import decode_params
+from auricle.server.webhooks import Webhooks
 from auricle.system.groups import first_error
 from auricle.system.logs import log_unexpected
 from auricle.values.errors import (
@@ -60,6 +57,7 @@ class JobWork:
         accounting: Counts and charges its audio.
         start_estimate: Learns how long jobs run.
         result_keepers: Who keeps its result.
+        webhooks: Report its progress.
         keep_results_s: Retention of results, in seconds.
     """
 
@@ -70,6 +68,7 @@ class JobWork:
     accounting: Accounting
     start_estimate: StartEstimate
     result_keepers: Sequence[ResultKeeper]
+    webhooks: Webhooks
     keep_results_s: float
 
 
@@ -107,8 +106,8 @@ async def _transcribe(
         params = decode_params(spec.request)
         model = work.recognition.models.find(params.options.model)
         callback = params.callback
-        if callback is not None and PROGRESS in callback.events:
-            running.also_renewed = partial(_report_progress, running.job, callback.url)
+        if callback is not None:
+            running.also_renewed = work.webhooks.progress_of(running.job, callback)
         async with _local_audio(work, spec) as path, _reporting(work, running) as on_progress:
             result = await transcribe_spooled(
                 work.recognition,
@@ -140,10 +139,6 @@ async def _transcribe(
     return Outcome(
         JobState.DONE, keep_s, result=encoded, text=transcript.text, duration_ms=duration_ms
     )
-
-
-def _report_progress(job: Job, url: str, transaction: Transaction) -> None:
-    queue_single(transaction, job_progressed(job, url, time.time()))
 
 
 @asynccontextmanager

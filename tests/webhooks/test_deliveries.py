@@ -7,18 +7,13 @@ import anyio
 import pytest
 
 from auricle.ledger.databases.database import Database, T, Transaction
-from auricle.ledger.webhooks import deliveries, outbox
-from auricle.ledger.webhooks.deliveries import MAX_PER_RECEIVER, WebhookRunner
-from auricle.ledger.webhooks.events import StoredEvents, queue
-from auricle.ledger.webhooks.outbox import (
-    FIRST_RETRY_S,
-    Delivery,
-    DeliveryState,
-    Event,
-    new_delivery,
-)
-from auricle.ledger.webhooks.request import Payload, secret_of_owner, signature
-from auricle.ledger.webhooks.sender import MAX_CONCURRENT, WebhookSender
+from auricle.ledger.events import Event, queue
+from auricle.webhooks import deliveries, outbox
+from auricle.webhooks.deliveries import MAX_PER_RECEIVER, WebhookRunner
+from auricle.webhooks.events import StoredEvents
+from auricle.webhooks.outbox import FIRST_RETRY_S, Delivery, DeliveryState
+from auricle.webhooks.request import Payload, secret_of_owner, signature
+from auricle.webhooks.sender import MAX_CONCURRENT, WebhookSender
 from tests.support.ledger import DatabaseAway
 from tests.support.poll import poll_until
 from tests.support.receiver import receiver_running
@@ -37,7 +32,7 @@ def events(database: Database) -> StoredEvents:
 def report(database: Database, name: str, url: str, owner: str = "key", now: float = NOW) -> str:
     """Queue an event, and return its subject."""
     event = Event(f"{name}.done", "job.done", f"jobs/{name}", owner)
-    database.write("event", lambda t: queue(t, new_delivery(event, url, now)))
+    database.write("event", lambda t: queue(t, event, url, now))
     return event.subject
 
 

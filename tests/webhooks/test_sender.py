@@ -11,8 +11,8 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from auricle.ledger.webhooks.request import Payload, WebhookRequest, new_request
-from auricle.ledger.webhooks.sender import MAX_CONCURRENT, WebhookSender
+from auricle.webhooks.request import Payload, WebhookRequest, new_request
+from auricle.webhooks.sender import MAX_CONCURRENT, WebhookSender
 from tests.support.certificates import issued
 from tests.support.receiver import Receiver, receiver_running
 

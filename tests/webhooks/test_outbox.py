@@ -2,17 +2,16 @@ from dataclasses import replace
 
 import pytest
 
-from auricle.ledger.webhooks.outbox import (
+from auricle.ledger.events import Event
+from auricle.webhooks.outbox import (
     FIRST_RETRY_S,
     GIVE_UP_S,
     MAX_RETRY_S,
     SEND_S,
     Delivery,
     DeliveryState,
-    Event,
     end_attempt,
     interrupt_attempt,
-    new_delivery,
     retry_delay_s,
     start_attempt,
 )
@@ -24,7 +23,7 @@ EVENT = Event("uid.done", "job.done", "jobs/uid", "key")
 
 
 def a_delivery(now: float = 0.0) -> Delivery:
-    return new_delivery(EVENT, "https://receiver.example", now)
+    return Delivery(EVENT, "https://receiver.example", "receiver.example", now, now)
 
 
 def is_due(delivery: Delivery, now: float) -> bool:
@@ -36,14 +35,6 @@ def is_due(delivery: Delivery, now: float) -> bool:
 def after(status: int | None, now: float = 0.0, created_at: float = 0.0) -> Delivery:
     attempt = start_attempt(a_delivery(created_at), now)
     return end_attempt(attempt, attempt, status, now)
-
-
-def test_the_first_attempt_may_have_to_wait() -> None:
-    url = "https://Receiver.example:8443/hook"
-    now = Delivery(EVENT, url, "receiver.example:8443", created_at=10.0, next_at=10.0)
-
-    assert new_delivery(EVENT, url, 10.0) == now
-    assert new_delivery(EVENT, url, 10.0, wait_s=5) == replace(now, next_at=15.0)
 
 
 def test_a_delivery_is_not_attempted_twice_at_once() -> None:
@@ -93,10 +84,6 @@ def test_a_late_attempt_reports_success_only() -> None:
 
     assert end_attempt(current, late, 404, SEND_S) is current
     assert end_attempt(current, late, 200, SEND_S).state is DeliveryState.DELIVERED
-
-
-def test_the_receiver_of_a_delivery_is_its_host_and_port() -> None:
-    assert a_delivery().receiver == "receiver.example"
 
 
 def test_an_interrupted_attempt_is_due_at_once_unless_another_one_began() -> None:

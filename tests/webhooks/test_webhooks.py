@@ -11,9 +11,11 @@ import httpx2
 import pytest
 from structlog.testing import LogCapture
 
-from auricle.ledger.webhooks.request import secret_of_owner, signature
+from auricle.server.webhooks import no_webhooks
 from auricle.values.errors import AudioError
 from auricle.values.types import ANONYMOUS
+from auricle.webhooks.request import secret_of_owner, signature
+from tests.support import service
 from tests.support.decoder import file_of
 from tests.support.receiver import Receiver
 from tests.support.service import Live, keys, live, poll_until, speech_json
@@ -76,8 +78,7 @@ async def test_the_end_of_a_job_is_sent_at_once(
     running: Live, client: httpx2.AsyncClient, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     webhooks = running.state.jobs.webhooks
-    assert webhooks is not None
-    monkeypatch.setattr(webhooks, "_poll_s", 3600)
+    monkeypatch.setattr(webhooks._runner, "_poll_s", 3600)  # type: ignore[attr-defined]  # of the part
     await poll_until(lambda: not webhooks.has_work)
     await post(client, "first", callback_url=receiver.url())  # during the last short wait
     await until_sent(client, "delivered", "first")
@@ -146,7 +147,7 @@ async def test_the_same_id_with_another_callback_is_another_job(
 async def test_each_key_has_its_own_secret(tmp_path: Path, receiver: Receiver) -> None:
     api_keys = keys("anna:one", "ben:two")
     async with (
-        live(tmp_path / "spool", ledger=sending(tmp_path), api_keys=api_keys) as running,
+        live(tmp_path / "spool", **sending(tmp_path), api_keys=api_keys) as running,
         httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as client,
     ):
         for key in ("one", "two"):
@@ -164,7 +165,7 @@ async def test_a_token_can_not_have_its_key_s_signature_sent_elsewhere(
     tmp_path: Path, receiver: Receiver
 ) -> None:
     async with (
-        live(tmp_path / "spool", ledger=sending(tmp_path), api_keys=keys("anna:one")) as running,
+        live(tmp_path / "spool", **sending(tmp_path), api_keys=keys("anna:one")) as running,
         httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as client,
     ):
         client.headers["authorization"] = "Bearer one"
@@ -188,10 +189,10 @@ async def test_texts_and_urls_are_not_logged(
 
 
 async def test_a_restarted_server_sends_what_is_left(tmp_path: Path, receiver: Receiver) -> None:
-    ledger = sending(tmp_path)
+    sends = sending(tmp_path)
     for path in ("/500", "/200"):
         async with (
-            live(tmp_path / "spool", ledger=ledger) as running,
+            live(tmp_path / "spool", **sends) as running,
             httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as client,
         ):
             if path == "/500":
@@ -276,9 +277,7 @@ async def test_the_operators_receiver_gets_the_transcripts_of_all_keys_signed(
     settings: dict[str, Any] = {"keep_transcripts": True, "transcript_webhook_url": receiver.url()}
     api_keys = keys("anna:one", "ben:two")
     async with (
-        live(
-            tmp_path / "spool", ledger=sending(tmp_path), api_keys=api_keys, **settings
-        ) as running,
+        live(tmp_path / "spool", **sending(tmp_path), api_keys=api_keys, **settings) as running,
         httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as client,
     ):
         for key in ("one", "two"):
@@ -323,7 +322,7 @@ async def test_transcripts_that_are_not_kept_are_not_reported(
     tmp_path: Path, receiver: Receiver
 ) -> None:
     async with (
-        live(tmp_path / "spool", ledger=sending(tmp_path)) as running,
+        live(tmp_path / "spool", **sending(tmp_path)) as running,
         httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as client,
     ):
         query = {"callback_url": receiver.url(), "webhook_events": "transcript.kept"}
@@ -361,9 +360,9 @@ async def test_a_callback_of_a_request_that_waits_is_refused(
     ],
 )
 async def test_a_private_callback_is_refused(tmp_path: Path, host: str) -> None:
-    ledger = sending(tmp_path, webhook_allow_private=False)
+    sends = sending(tmp_path, allow_private=False)
     async with (
-        live(tmp_path / "spool", ledger=ledger) as running,
+        live(tmp_path / "spool", **sends) as running,
         httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as client,
     ):
         answer = await post(client, callback_url=f"http://{host}/")
@@ -376,9 +375,9 @@ async def test_a_name_of_a_private_address_is_not_connected_to(
 ) -> None:
     addresses = itertools.repeat([(2, 1, 6, "", ("127.0.0.1", receiver.server_address[1]))])
     monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: next(addresses))
-    ledger = sending(tmp_path, webhook_allow_private=False)
+    sends = sending(tmp_path, allow_private=False)
     async with (
-        live(tmp_path / "spool", ledger=ledger) as running,
+        live(tmp_path / "spool", **sends) as running,
         httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as client,
     ):
         answer = await post(client, callback_url=receiver.url(host="receiver.example"))
@@ -406,9 +405,9 @@ async def test_without_a_secret_callbacks_are_refused(tmp_path: Path) -> None:
 async def test_the_receiver_of_a_job_whose_api_is_gone_gets_an_error(
     tmp_path: Path, receiver: Receiver
 ) -> None:
-    ledger = sending(tmp_path)
+    sends = sending(tmp_path)
     async with (
-        live(tmp_path / "spool", ledger=ledger) as running,
+        live(tmp_path / "spool", **sends) as running,
         httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as client,
     ):
         running.state.jobs.runner.drain()
@@ -416,7 +415,7 @@ async def test_the_receiver_of_a_job_whose_api_is_gone_gets_an_error(
         database = running.state.storage.database
         database.write("removal", lambda t: t.execute("UPDATE jobs SET api = 'gone'"))
     async with (
-        live(tmp_path / "spool", ledger=ledger) as running,
+        live(tmp_path / "spool", **sends) as running,
         httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as client,
     ):
         job = await until_sent(client, "delivered")
@@ -424,3 +423,41 @@ async def test_the_receiver_of_a_job_whose_api_is_gone_gets_an_error(
 
     assert job["error"]["code"] == "api_unavailable"
     assert json.loads(body)["error"] == job["error"]
+
+
+async def until_done(client: httpx2.AsyncClient) -> Any:
+    with anyio.fail_after(60):
+        while True:
+            body = (await client.get("/jobs/a1")).json()
+            if body["state"] == "done":
+                return body
+            await anyio.sleep(0.01)
+
+
+async def test_a_job_that_ends_on_a_server_without_webhooks_is_reported_by_the_next_one(
+    tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sends = sending(tmp_path)
+    async with (
+        live(tmp_path / "spool", **sends) as running,
+        httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as client,
+    ):
+        running.state.jobs.runner.drain()
+        await post(client, callback_url=receiver.url(), webhook_events="job.progress")
+    with monkeypatch.context() as patched:
+        patched.setattr(service, "webhooks_of_parts", lambda: no_webhooks)
+        async with (
+            live(tmp_path / "spool", **sends) as running,
+            httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as client,
+        ):
+            body = await until_done(client)
+    assert "webhook" not in body
+    assert receiver.requests == []
+    async with (
+        live(tmp_path / "spool", **sends) as running,
+        httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as client,
+    ):
+        job = await until_sent(client, "delivered")
+
+    assert types(receiver) == ["job.done"]
+    assert job["result"] == body["result"]

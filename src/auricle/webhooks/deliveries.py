@@ -9,10 +9,10 @@ import structlog
 from anyio import to_thread
 
 from auricle.ledger.databases.database import REFUSALS
-from auricle.ledger.webhooks.events import StoredEvents
-from auricle.ledger.webhooks.outbox import Delivery
-from auricle.ledger.webhooks.request import Payload, WebhookRequest, new_request
-from auricle.ledger.webhooks.sender import MAX_CONCURRENT, WebhookSender
+from auricle.webhooks.events import StoredEvents
+from auricle.webhooks.outbox import Delivery
+from auricle.webhooks.request import Payload, WebhookRequest, new_request
+from auricle.webhooks.sender import MAX_CONCURRENT, WebhookSender
 
 POLL_S = 1.0
 MAX_PER_RECEIVER = 4

@@ -4,7 +4,8 @@ import hmac
 
 import pytest
 
-from auricle.ledger.webhooks.request import (
+from auricle.values.errors import BadRequest
+from auricle.webhooks.request import (
     MAX_URL_CHARACTERS,
     Payload,
     check_callback_url,
@@ -14,7 +15,6 @@ from auricle.ledger.webhooks.request import (
     signature,
     written_secret,
 )
-from auricle.values.errors import BadRequest
 
 pytestmark = pytest.mark.unit
 

@@ -10,7 +10,7 @@ import httpcore2
 import structlog
 from anyio import to_thread
 
-from auricle.ledger.webhooks.request import WebhookRequest, is_public
+from auricle.webhooks.request import WebhookRequest, is_public
 
 TIMEOUT_S = 15.0
 """Maximum time of an attempt, from the name lookup to the status of the response."""

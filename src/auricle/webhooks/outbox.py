@@ -1,11 +1,13 @@
 """Webhook deliveries: when to send, when to send again, when to give up. No I/O.
 
-A delivery is stored in the transaction of what it reports. It is sent at least once.
+A delivery is queued in the transaction of what it reports, see :mod:`auricle.ledger.events`. It is
+sent at least once.
 """
 
 import enum
 from dataclasses import dataclass, replace
-from urllib.parse import urlsplit
+
+from auricle.ledger.events import Event
 
 SEND_S = 60.0
 """Time in which an attempt must have ended; then another gateway may try."""
@@ -13,8 +15,6 @@ FIRST_RETRY_S = 5.0
 MAX_RETRY_S = 3600.0
 GIVE_UP_S = 24 * 3600.0
 """Age at which a delivery that never succeeded has failed."""
-ABANDON_S = 7 * GIVE_UP_S
-"""Age at which a pending delivery no longer keeps its subject, if no server sends webhooks."""
 
 
 class DeliveryState(enum.StrEnum):
@@ -26,25 +26,6 @@ class DeliveryState(enum.StrEnum):
     """The receiver answered that it will not accept the event."""
     FAILED = "failed"
     """The receiver did not accept the event within a day."""
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """What is reported to a receiver.
-
-    Attributes:
-        id: Stable id; receivers recognise a repeated delivery by it.
-        type: What happened, such as ``job.done``.
-        subject: What it happened to, such as ``jobs/UID``; its events are deleted with it.
-        owner: The owner of the subject, whose secret signs the body.
-        payload: Data of the event as JSON; empty: the subject's row gives them at each attempt.
-    """
-
-    id: str
-    type: str
-    subject: str
-    owner: str
-    payload: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +51,6 @@ class Delivery:
     state: DeliveryState = DeliveryState.PENDING
     attempts: int = 0
     status: int | None = None
-
-
-def new_delivery(event: Event, url: str, now: float, wait_s: float = 0.0) -> Delivery:
-    """Return the delivery of an event that happens now; its first attempt may have to wait."""
-    return Delivery(
-        event=event,
-        url=url,
-        receiver=urlsplit(url).netloc.lower(),
-        created_at=now,
-        next_at=now + wait_s,
-    )
 
 
 def start_attempt(delivery: Delivery, now: float) -> Delivery:

@@ -1,14 +1,14 @@
-"""Events and their deliveries in the database.
+"""Events and their deliveries in the database; ``now`` is Unix time in seconds.
 
-What reports an event queues its delivery in its own transaction: the functions here. ``now`` is
-Unix time in seconds.
+:mod:`auricle.ledger.events` queues events in the transactions of what they report.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 
 from auricle.ledger.databases.database import Database, Row, Transaction
-from auricle.ledger.webhooks import outbox
-from auricle.ledger.webhooks.outbox import Delivery, DeliveryState, Event
+from auricle.ledger.events import Event, queue
+from auricle.webhooks import outbox
+from auricle.webhooks.outbox import Delivery, DeliveryState
 
 _COLUMNS = (
     "event_id, type, subject, owner, payload, "
@@ -17,46 +17,11 @@ _COLUMNS = (
 _SELECT = f"SELECT {_COLUMNS} FROM deliveries"
 
 
-def queue(transaction: Transaction, delivery: Delivery) -> None:
-    """Queue an event; one that is stored already stays as it is."""
-    event = delivery.event
-    transaction.execute(
-        f"INSERT INTO deliveries ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
-        "ON CONFLICT (event_id) DO NOTHING",
-        event.id,
-        event.type,
-        event.subject,
-        event.owner,
-        event.payload,
-        delivery.url,
-        delivery.receiver,
-        delivery.created_at,
-        delivery.next_at,
-        delivery.state.value,
-        delivery.attempts,
-        delivery.status,
-    )
-
-
-def queue_newer(transaction: Transaction, delivery: Delivery) -> None:
-    """Queue an event in place of earlier ones of its type and subject, except attempts."""
-    event = delivery.event
-    transaction.execute(
-        "DELETE FROM deliveries WHERE subject = ? AND type = ? AND url = ? "
-        "AND (state <> 'pending' OR attempts = 0)",
-        event.subject,
-        event.type,
-        delivery.url,
-    )
-    queue(transaction, delivery)
-
-
-def queue_single(transaction: Transaction, delivery: Delivery) -> None:
+def queue_single(transaction: Transaction, event: Event, url: str, now: float) -> None:
     """Queue an event unless one of its type and subject is pending; those that ended are deleted.
 
     For events whose subject gives the latest data at each attempt.
     """
-    event = delivery.event
     pending = transaction.execute(
         "SELECT 1 FROM deliveries WHERE subject = ? AND type = ? AND state = 'pending' LIMIT 1",
         event.subject,
@@ -66,26 +31,7 @@ def queue_single(transaction: Transaction, delivery: Delivery) -> None:
         transaction.execute(
             "DELETE FROM deliveries WHERE subject = ? AND type = ?", event.subject, event.type
         )
-        queue(transaction, delivery)
-
-
-def hasten(transaction: Transaction, type: str, subject: str, now: float) -> None:
-    """Make an event due that was never sent, and waits for a newer one."""
-    transaction.execute(
-        "UPDATE deliveries SET next_at = ? WHERE subject = ? AND type = ? "
-        "AND state = 'pending' AND attempts = 0 AND next_at > ?",
-        now,
-        subject,
-        type,
-        now,
-    )
-
-
-def delete_events(transaction: Transaction, subjects: Sequence[str]) -> None:
-    """Delete the events of subjects that are deleted, sent or not."""
-    if subjects:
-        marks = ", ".join("?" for _ in subjects)
-        transaction.execute(f"DELETE FROM deliveries WHERE subject IN ({marks})", *subjects)
+        queue(transaction, event, url, now)
 
 
 def make_due(transaction: Transaction, now: float) -> None:

@@ -1,0 +1,1 @@
+"""Webhooks: signed requests to public addresses that report what happened, sent until accepted."""
