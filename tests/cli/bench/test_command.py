@@ -87,7 +87,7 @@ def test_what_is_saved_is_what_a_server_begins_with(tmp_path: Path, scripted: Se
     of = measured_of(find_target(scripted).placement)
     result = BenchResult("1.0", 1e9, of, is_quick=False, streams=27)
     save_capacity(scripted.model.cache_dir, result.capacity())
-    with serving(tmp_path, workers=of.workers) as (server, url):
+    with serving(tmp_path, workers=of.workers, live_speakers=0) as (server, url):
         assert server.stderr.count('"capacity_used"') == 1
         live = httpx2.get(f"{url}/health").json()["live"]
     assert (live["capacity"], live["learned"]) == (27, True)
