@@ -16,7 +16,7 @@ from auricle.multi_model.table import parse_table
 from auricle.values.transcriber import ModelStats
 
 ROOT = Path(__file__).parents[2]
-START_LIMIT_S = 60.0
+START_LIMIT_S = 120.0
 MEMORY_MB = 100_000.0
 
 

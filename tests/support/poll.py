@@ -7,7 +7,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-LIMIT_S = 60.0
+LIMIT_S = 120.0
 STEP_S = 0.01
 BLOCKING_STEP_S = 0.1
 """Longer, since what is waited for is another process."""

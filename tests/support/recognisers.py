@@ -21,7 +21,7 @@ from tests.support.forked import Forked
 from tests.support.poll import poll_until
 
 ROOT = Path(__file__).parents[2]
-START_LIMIT_S = 60.0
+START_LIMIT_S = 120.0
 DEFAULTS: dict[str, object] = {
     "engine": "tests.support.scripted_engine",
     "model": "scripted",

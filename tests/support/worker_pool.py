@@ -13,7 +13,7 @@ from auricle.workers.kinds.asr.pool import WorkerPool
 from tests.support.pool import SCRIPTED, worker_pool
 
 ROOT = Path(__file__).parents[2]
-START_LIMIT_S = 60.0
+START_LIMIT_S = 120.0
 
 PoolFactory = Callable[..., AbstractAsyncContextManager[WorkerPool]]
 

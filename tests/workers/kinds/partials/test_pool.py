@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.process, pytest.mark.anyio]
 
 STREAMS = "tests.support.scripted_streams"
 ROOT = Path(__file__).parents[4]
-LIMIT_S = 60.0
+LIMIT_S = 120.0
 SPEECH = np.arange(32000).astype(np.int16)
 
 
