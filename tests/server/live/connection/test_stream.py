@@ -253,7 +253,7 @@ async def test_any_byte_is_a_sign_of_life() -> None:
 
 
 async def test_what_is_not_read_can_t_be_missed() -> None:
-    async with one_line(LiveSettings(idle_timeout_s=0.05)) as line:
+    async with one_line(LiveSettings(idle_timeout_s=1)) as line:
         line.fakes.transcriber.gate = anyio.Event()
         line.socket.send(pcm(SPEECH[:16_000]))
         line.socket.tell("stop")
