@@ -1,5 +1,7 @@
 import json
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -19,6 +21,7 @@ from auricle.values.errors import AuricleError, Overloaded, RateLimited
 
 pytestmark = pytest.mark.unit
 
+REFERENCE = Path(__file__).parents[3] / "docs" / "reference"
 SECRET = "what somebody said"
 
 # status and code by class, as native-protocol.md has them
@@ -70,6 +73,13 @@ def make(cls: type[AuricleError], message: str = "Do this.") -> AuricleError:
     if issubclass(cls, errors.ServerFull):
         return cls(message, 7, speakers=3, capacity=4)
     return cls(message, 7) if issubclass(cls, Overloaded | RateLimited) else cls(message)
+
+
+def test_each_error_for_clients_is_in_a_reference() -> None:
+    pages = [(REFERENCE / name).read_text() for name in ("http-api.md", "protocol.md")]
+    rows = re.findall(r"^\| \d{3,4} \| (`\w+`.*?) \|", "\n".join(pages), re.MULTILINE)
+    listed = {code for row in rows for code in re.findall(r"`(\w+)`", row)}
+    assert {code for _, code in TABLE.values()} <= listed
 
 
 @pytest.mark.parametrize("cls", TABLE)
