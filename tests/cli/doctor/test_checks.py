@@ -156,7 +156,7 @@ def test_a_server_of_auricle_that_runs_is_well(tmp_path: Path) -> None:
 
 @pytest.mark.process
 def test_a_server_that_has_learned_nothing_is_worth_a_measurement(tmp_path: Path) -> None:
-    with serving(tmp_path) as (_, url):
+    with serving(tmp_path, live_speakers=0) as (_, url):
         port = int(url.rpartition(":")[2])
         finding = check_live(settings(port=port))
         assert finding.level is Level.WARNING
