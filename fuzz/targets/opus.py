@@ -20,7 +20,7 @@ from fuzz.mutation import blind, script_mutation
 from fuzz.target import Target
 
 MODULES = ("auricle.audio.opus", "auricle.audio.pipeline")
-_DECODE, _GAP, _RECOVER, _CONCEAL = range(4)
+_DECODE, _GAP, _CONCEAL = range(3)
 _MAX_STEPS = 8
 _LIMIT_SAMPLES = 3 * SAMPLE_RATE_HZ
 
@@ -55,7 +55,7 @@ def run(data: bytes) -> None:
     last_samples = 0
     _decoder.reset()
     for step in split_steps(data)[:_MAX_STEPS]:
-        kind, packet = step[0] % 4, OpusPacket(step[1:])
+        kind, packet = step[0] % 3, OpusPacket(step[1:])
         try:
             if kind == _GAP:
                 samples += _gap(pipeline, len(packet) * 97)
@@ -69,7 +69,7 @@ def run(data: bytes) -> None:
                 if pipeline.failures == failures:
                     last_samples = pcm.size
             else:
-                _guess(kind, packet)
+                _guess(packet)
         except TooLong:
             assert samples + MAX_PACKET_SAMPLES + len(packet) * 97 > _LIMIT_SAMPLES
             break
@@ -93,14 +93,11 @@ def _gap(pipeline: OpusPacketDecodingPipeline, samples: int) -> int:
     return pcm.size
 
 
-def _guess(kind: int, packet: OpusPacket) -> None:
+def _guess(packet: OpusPacket) -> None:
     """Use the decoder by itself, as those who know of loss may."""
     samples = CONCEAL_STEP_SAMPLES * (1 + len(packet) % 48)
     try:
-        if kind == _CONCEAL:
-            assert _decoder.conceal(samples).size == samples
-        else:
-            assert _decoder.recover(packet, samples).size == samples
+        assert _decoder.conceal(samples).size == samples
         assert 0 < _decoder.decode(packet).size <= MAX_PACKET_SAMPLES
     except AudioError:
         pass

@@ -1,5 +1,4 @@
 import importlib.machinery
-import itertools
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -151,32 +150,6 @@ def test_concealment_sounds_like_the_speech_around_it(decoder: OpusPacketDecoder
     assert np.median(off_db) < 6  # silence would be some 50 off
 
 
-def test_redundant_copies_bring_lost_speech_back(decoder: OpusPacketDecoder) -> None:
-    packets = encode_packets(SPEECH, bitrate_bps=32_000, loss_percent=30)
-    sent = drop(packets, [False, False, True])
-    concealed = np.concatenate(decode_with_losses(decoder, sent, 320))
-    decoder.reset()
-    parts = []
-    for packet, following in itertools.pairwise([*sent, packets[0]]):
-        if packet is not None:
-            parts.append(decoder.decode(packet))
-        elif following is not None:
-            parts.append(decoder.recover(following, 320))
-        else:
-            parts.append(decoder.conceal(320))
-    recovered = np.concatenate(parts)
-    assert recovered.size == concealed.size
-    assert likeness(recovered, SPEECH) > likeness(concealed, SPEECH) + 0.02
-
-
-def test_recovering_from_a_packet_without_a_copy_conceals(decoder: OpusPacketDecoder) -> None:
-    packets = encode_packets(SPEECH[:8_000])
-    for packet in packets[:10]:
-        decoder.decode(packet)
-    assert decoder.recover(packets[11], 320).size == 320
-    assert decoder.decode(packets[11]).size == 320
-
-
 @pytest.mark.parametrize("samples", [CONCEAL_STEP_SAMPLES, 1880, MAX_PACKET_SAMPLES])
 def test_any_multiple_of_40_up_to_120_ms_is_concealed(
     decoder: OpusPacketDecoder, samples: int
@@ -188,12 +161,10 @@ def test_any_multiple_of_40_up_to_120_ms_is_concealed(
 def test_other_lengths_can_not_be_concealed(decoder: OpusPacketDecoder, samples: int) -> None:
     with pytest.raises(ValueError, match="multiple of 40"):
         decoder.conceal(samples)
-    with pytest.raises(ValueError, match="multiple of 40"):
-        decoder.recover(encode_packets(SPEECH[:320])[0], samples)
 
 
 def test_an_empty_packet_is_refused(decoder: OpusPacketDecoder) -> None:
-    for call in (decoder.decode, packet_samples, lambda p: decoder.recover(p, 320)):
+    for call in (decoder.decode, packet_samples):
         with pytest.raises(AudioError, match="empty"):
             call(OpusPacket(b""))
 

@@ -13,20 +13,13 @@ def encode_packets(
     frame_ms: float = 20,
     *,
     bitrate_bps: int = 24_000,
-    loss_percent: int = 0,
     constant_rate: bool = False,
 ) -> list[OpusPacket]:
-    """Return the speech as packets of one frame; the last one is filled with silence.
-
-    With ``loss_percent`` the encoder adds in-band error correction for such a link.
-    """
+    """Return the speech as packets of one frame; the last one is filled with silence."""
     frame_samples = int(SAMPLE_RATE_HZ * frame_ms / 1000)
     encoder = opuslib_next.Encoder(SAMPLE_RATE_HZ, 1, opuslib_next.APPLICATION_VOIP)
     encoder.bitrate = bitrate_bps
     encoder.vbr = not constant_rate
-    if loss_percent:
-        encoder.inband_fec = 1
-        encoder.packet_loss_perc = loss_percent
     padded = np.concatenate([pcm, np.zeros(-pcm.size % frame_samples, np.int16)])
     return [
         OpusPacket(bytes(encoder.encode(frame.tobytes(), frame_samples)))

@@ -31,6 +31,7 @@ _FRAME_SAMPLES = tuple(int(frame_ms * SAMPLES_PER_MS) for frame_ms in OPUS_FRAME
 
 _STATE_ALIGNMENT_BYTES = 64
 _OPUS_OK = 0
+_NO_FEC = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +171,7 @@ class OpusPacketDecoder:
         Raises:
             AudioError: It is empty, too large or damaged.
         """
-        return self._decode(_checked(packet), MAX_PACKET_SAMPLES, fec=False)
+        return self._decode(_checked(packet), MAX_PACKET_SAMPLES)
 
     def conceal(self, samples: int) -> Pcm16:
         """Return an estimate of lost audio from what precedes it, usable for about 100 ms.
@@ -178,28 +179,14 @@ class OpusPacketDecoder:
         Args:
             samples: Length of the loss: a multiple of 40, at most 1920.
         """
-        _check_lost(samples)
-        return self._decode(None, samples, fec=False)
+        if not 0 < samples <= MAX_PACKET_SAMPLES or samples % CONCEAL_STEP_SAMPLES:
+            raise ValueError(f"can't conceal {samples} samples: not a multiple of 40 in 40..1920")
+        return self._decode(None, samples)
 
-    def recover(self, next_packet: OpusPacket, samples: int) -> Pcm16:
-        """Return lost audio from the copy in the next packet if there is one; else conceal it.
-
-        Decode ``next_packet`` itself afterwards.
-
-        Args:
-            next_packet: The first packet after the loss.
-            samples: Length of the loss: a multiple of 40, at most 1920.
-
-        Raises:
-            AudioError: ``next_packet`` is empty, too large or damaged.
-        """
-        _check_lost(samples)
-        return self._decode(_checked(next_packet), samples, fec=True)
-
-    def _decode(self, packet: OpusPacket | None, room_samples: int, *, fec: bool) -> Pcm16:
+    def _decode(self, packet: OpusPacket | None, room_samples: int) -> Pcm16:
         size_bytes = 0 if packet is None else len(packet)
         samples = self._functions.opus_decode(
-            self._state, packet, size_bytes, self._pcm_address, room_samples, fec
+            self._state, packet, size_bytes, self._pcm_address, room_samples, _NO_FEC
         )
         if samples < 0:
             reason = _error_text(self._functions, samples)
@@ -239,8 +226,3 @@ def _checked(packet: OpusPacket) -> OpusPacket:
             f"An Opus packet has {len(packet)} bytes; at most {MAX_PACKET_BYTES} are allowed."
         )
     return packet
-
-
-def _check_lost(samples: int) -> None:
-    if not 0 < samples <= MAX_PACKET_SAMPLES or samples % CONCEAL_STEP_SAMPLES:
-        raise ValueError(f"can't conceal {samples} samples: not a multiple of 40 in 40..1920")
