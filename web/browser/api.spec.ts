@@ -16,7 +16,6 @@ let server: Auricle;
 let client: NodeClient;
 
 test.beforeAll(async () => {
-	test.setTimeout(180_000);
 	server = await Auricle.start({ AURICLE_KEEP_TRANSCRIPTS: '1' });
 	client = new NodeClient({ url: `http://127.0.0.1:${server.port}`, apiKey: API_KEY });
 });

@@ -32,7 +32,7 @@ async function speak(page: Page): Promise<void> {
 	page.on('dialog', dialog => void dialog.accept()); // leaving while listening asks
 	await page.getByLabel('Spoken language').selectOption('English');
 	await page.getByRole('button', { name: 'Start' }).click();
-	await expect(lines(page).last()).toContainText(/\w/, { timeout: 40_000 });
+	await expect(lines(page).last()).toContainText(/\w/);
 }
 
 /** Opens another tab, with the key. */
@@ -63,7 +63,7 @@ test('shows captions again after a reload while listening, and one press continu
 	const end = await lines(page).count();
 	await page.getByRole('button', { name: 'Start' }).click();
 	await expect(page.locator('#notice')).toBeHidden();
-	await expect(lines(page).nth(end)).toContainText(/\w/, { timeout: 40_000 });
+	await expect(lines(page).nth(end)).toContainText(/\w/);
 	await page.getByRole('button', { name: 'Stop' }).click();
 	await expect(page.locator('#state')).toHaveText('Not listening');
 	const all = await lines(page).allTextContents();
@@ -283,7 +283,7 @@ test('warns, and asks before leaving, if a newer page has changed the database',
 async function expectWarned(page: Page): Promise<void> {
 	await page.getByLabel('Spoken language').selectOption('English');
 	await page.getByRole('button', { name: 'Start' }).click();
-	await expect(page.locator('#not-kept')).toBeVisible({ timeout: 40_000 });
+	await expect(page.locator('#not-kept')).toBeVisible();
 	await page.getByRole('button', { name: 'Stop' }).click();
 	await expect(page.locator('#state')).toHaveText('Not listening');
 	await expectNobodyShutOut(page);

@@ -72,7 +72,6 @@ function load(port: number): () => Promise<number> {
 }
 
 test('shows a crash and its recovery, without effect on others', async ({ status: page, server }) => {
-	test.setTimeout(180_000);
 	const stop = load(server.port);
 	await page.getByLabel('Operator’s key').fill(OPERATOR_KEY);
 	await page.getByRole('button', { name: 'Show', exact: true }).click();
