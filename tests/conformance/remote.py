@@ -33,7 +33,7 @@ from tests.support.forked import Forked
 from tests.support.poll import poll_until
 from tests.support.tcp_proxy import TcpProxy, proxy_to
 
-STOP_LIMIT_S = 20.0
+STOP_LIMIT_S = 60.0
 MAX_LOSSES = 2
 """What the network swallowed is asked for once more, and not again."""
 

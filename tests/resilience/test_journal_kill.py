@@ -31,7 +31,7 @@ def journalled_samples(folder: Path) -> list[int]:
 
 
 def fetched(url: str, path: str) -> Any:
-    with urllib.request.urlopen(f"{url}{path}", timeout=30) as response:
+    with urllib.request.urlopen(f"{url}{path}", timeout=60) as response:
         return json.load(response)
 
 

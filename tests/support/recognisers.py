@@ -21,7 +21,6 @@ from tests.support.forked import Forked
 from tests.support.poll import poll_until
 
 ROOT = Path(__file__).parents[2]
-START_LIMIT_S = 120.0
 DEFAULTS: dict[str, object] = {
     "engine": "tests.support.scripted_engine",
     "model": "scripted",
@@ -46,7 +45,7 @@ class Recogniser:
     def kill(self) -> None:
         """Lose it at once; its workers end with it."""
         self.process.kill()
-        self.process.wait(30)
+        self.process.wait(60)
 
     def stop(self) -> None:
         """Let it hang, with every connection that it has."""
@@ -80,7 +79,7 @@ def running_recogniser(**settings: object) -> Iterator[Recogniser]:
         if process.poll() is None:
             process.send_signal(signal.SIGCONT)
             process.kill()
-        process.wait(30)
+        process.wait(60)
 
 
 RemoteFactory = Callable[..., AbstractAsyncContextManager[RemoteTranscriber]]

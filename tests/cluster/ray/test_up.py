@@ -213,7 +213,7 @@ async def test_what_is_too_much_is_refused_with_a_retry_time(tmp_path: Path) -> 
         running.command.process.send_signal(signal.SIGTERM)
         everything = running.command.children()
         assert running.command.wait() == 0, running.command.stderr
-        _, alive = psutil.wait_procs(everything, timeout=30)
+        _, alive = psutil.wait_procs(everything, timeout=60)
         assert not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
 
 

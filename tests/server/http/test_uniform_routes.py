@@ -27,7 +27,7 @@ async def service(tmp_path: Path) -> AsyncIterator[Live]:
 @pytest.fixture
 async def http(service: Live) -> AsyncIterator[httpx2.AsyncClient]:
     base = f"http://127.0.0.1:{service.port}"
-    async with httpx2.AsyncClient(base_url=base, trust_env=False, timeout=30) as client:
+    async with httpx2.AsyncClient(base_url=base, trust_env=False, timeout=60) as client:
         yield client
 
 
