@@ -343,9 +343,14 @@ def test_its_logs_are_json_and_contain_no_speech(tmp_path: Path) -> None:
 
 
 def test_its_life_is_in_the_log_as_events(tmp_path: Path) -> None:
-    keys = {"api_keys": "anna:secret-of-anna", "operator_key": "secret-of-the-operator"}
+    settings: dict[str, object] = {
+        "api_keys": "anna:secret-of-anna",
+        "operator_key": "secret-of-the-operator",
+        "key_sessions": 3,
+        "live_speakers": 0,
+    }
     options = [part for name in APIS_WITH_PORTS for part in (f"--{name}", f"--{name}-port", "0")]
-    with serving(tmp_path, *options, key_sessions=3, **keys) as (server, url):
+    with serving(tmp_path, *options, **settings) as (server, url):
         ports = [e["port"] for e in server.events() if e["event"] in PORTS_STARTED]
         assert len(ports) == len(PORTS_STARTED)
         for port in ports:
