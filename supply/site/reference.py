@@ -14,7 +14,6 @@ from pydantic import SecretStr
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from auricle.cli import app as command_line
-from auricle.server.telemetry.metrics import Metrics
 from auricle.values.errors import (
     AuricleError,
     LeaseLost,
@@ -25,9 +24,7 @@ from auricle.values.errors import (
     TurnsUnavailable,
     Unreachable,
 )
-from tests.support.decoder import FakeDecoder
 from tests.support.service import opened
-from tests.support.transcriber import FakeTranscriber
 
 _MARKUP = re.compile(r"\[(?:bold|/)\]|\\(?=\[)")
 _COMMANDS = """\
@@ -129,19 +126,21 @@ def _plain(text: str | None) -> str:
 
 
 def metrics() -> Iterator[str]:
-    """Yield a row in Markdown for each metric."""
-    pool = FakeTranscriber()
-    figures = Metrics(pool, FakeDecoder(), {"partials": pool.stats})
-    for registry in (figures.registry, figures.clients.registry):
+    """Yield a row in Markdown for each metric of a server with all optional parts."""
+    for registry, families in anyio.run(_registries):
         collectors = registry._names_to_collectors  # labels of series without a value yet
-        for family in anyio.run(_families, registry):
+        for family in families:
             labels = getattr(collectors.get(family.name, family), "_labelnames", ())
             name = f"{family.name}_total" if family.type == "counter" else family.name
             yield f"| `{name}` | {family.type} | {_codes(labels)} | {family.documentation} |"
 
 
-async def _families(registry: CollectorRegistry) -> list[Metric]:
-    return list(registry.collect())  # counts the tasks of its event loop
+async def _registries() -> list[tuple[CollectorRegistry, list[Metric]]]:
+    with TemporaryDirectory() as name:
+        async with opened(Path(name) / "spool") as service:
+            figures = service.state.metrics
+            registries = (figures.registry, figures.clients.registry)
+            return [(registry, list(registry.collect())) for registry in registries]
 
 
 def _codes(names: Iterable[str]) -> str:

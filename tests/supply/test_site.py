@@ -103,6 +103,7 @@ def test_the_metrics_of_the_alerts_are_on_the_page_of_metrics() -> None:
     for name in set(re.findall(r"\bauricle_\w+", alerts)):
         assert f"`{re.sub(r'_(bucket|sum|count)$', '', name)}`" in page, name
     assert "| `auricle_model_state` | gauge | `model` `state` |" in page
+    assert "`auricle_live_readers`" in page  # of an optional folder
 
 
 def test_every_code_of_the_http_reference_is_on_the_page_of_errors() -> None:
