@@ -9,18 +9,22 @@ import pytest
 from prometheus_client import generate_latest
 
 from auricle.ledger.databases.database import no_step
+from auricle.ledger.databases.sqlite import SqliteDatabase
 from auricle.ledger.jobs.job import JobState, Outcome
 from auricle.ledger.jobs.lease import claim_of
+from auricle.ledger.jobs.quota import Quota
+from auricle.ledger.jobs.store import Ledger
 from auricle.server.uploads.params import Callback
 from auricle.server.webhooks import Webhooks, no_webhooks
 from auricle.values.errors import UnsupportedOption
 from tests.support import service as services
-from tests.support.ledger import a_job, a_spec
+from tests.support.ledger import POISONED, a_job, a_spec
 from tests.support.service import WAV, Live, live, speech_json
 
 pytestmark = pytest.mark.server
 
 URL = "https://receiver.example/hook"
+QUOTA = Quota(max_jobs=1000, max_ended_jobs=1000, max_audio_bytes=10**9)
 
 
 @pytest.fixture
@@ -45,23 +49,22 @@ async def test_a_callback_is_an_unsupported_option(running: Live) -> None:
     assert b"webhook" not in generate_latest(running.state.metrics.registry)
 
 
-async def test_the_end_of_a_job_with_a_callback_waits_for_a_server_that_sends_it(
-    running: Live,
-) -> None:
-    running.state.jobs.runner.drain()
-    jobs, now = running.state.jobs, time.time()
-    ledger, spec = running.state.storage.ledger, a_spec(callback_url=URL)
-    ledger.accept(spec, jobs.quota, now)
+def test_the_end_of_a_job_with_a_callback_waits_for_a_server_that_sends_it(tmp_path: Path) -> None:
+    now, spec = time.time(), a_spec(callback_url=URL)
+    database = SqliteDatabase.open(tmp_path)
+    ledger = Ledger(database, "gateway", POISONED)
+    ledger.accept(spec, QUOTA, now)
     job = ledger.lease(now)
     assert job is not None
     ledger.finish(claim_of(job), Outcome(JobState.DONE, keep_s=0), now)
-    stored = running.state.storage.database.read(
+    stored = database.read(
         lambda t: t.execute("SELECT subject, url, state, attempts FROM deliveries")
     )
 
     assert [tuple(row) for row in stored] == [(f"jobs/{spec.uid}", URL, "pending", 0)]
     assert ledger.expire(now + 60) == 0
     assert ledger.find(spec.owner, spec.job_id) is not None
+    database.close()
 
 
 async def test_there_is_nothing_to_send() -> None:

@@ -162,7 +162,7 @@ async def measure(plan: Plan, world: World, missing: dict[str, str]) -> float:
 
 
 async def wait_idle(service: Any, before: Count | None) -> Count:
-    """Wait until the server is idle, and its resources are as before."""
+    """Wait until the server is idle, and uses no more resources than before."""
     await asyncio.to_thread(service.wait_ready)
     while before is None and (busy := await asyncio.to_thread(remaining_work, service.url)):
         print(f"  waiting for {busy}")

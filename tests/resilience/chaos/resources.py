@@ -17,6 +17,14 @@ class Count:
     children: int
     tasks: int
 
+    def is_back_to(self, before: "Count") -> bool:
+        """Return whether nothing is left; something from before may have ended meanwhile."""
+        return (
+            self.children == before.children
+            and self.descriptors <= before.descriptors
+            and self.tasks <= before.tasks
+        )
+
 
 def count(server: Server) -> Count:
     tasks = int(server.metric("auricle_asyncio_tasks"))
@@ -25,9 +33,9 @@ def count(server: Server) -> Count:
 
 
 async def settle(server: Server, before: Count) -> Count:
-    """Wait until the counts are as before, or until the time limit."""
+    """Wait until nothing more is there than before, or until the time limit."""
     deadline = time.monotonic() + SETTLE_LIMIT_S
-    while (after := await asyncio.to_thread(count, server)) != before:
+    while not (after := await asyncio.to_thread(count, server)).is_back_to(before):
         if time.monotonic() > deadline:
             break
         await asyncio.sleep(0.5)

@@ -19,6 +19,7 @@ from tests.resilience.chaos.verdict import (
 pytestmark = pytest.mark.unit
 
 RECORDING = Recording("live 0", np.zeros(16_000, np.int16), (), "one two three", b"", b"")
+COUNT = {"descriptors": 40, "children": 5, "tasks": 30}
 CALM = {("native", "live 0"): Outcome("native", RECORDING, 0.0, 2.0, "done", "one two three")}
 
 
@@ -93,8 +94,8 @@ def results(**changes: Any) -> dict[str, Any]:
         "log": {"unexpected_errors": 0, "transcripts_in_log": 0},
         "jobs": {"poison": 0},
         "is_running": True,
-        "before": {"tasks": 1},
-        "after": {"tasks": 1},
+        "before": COUNT,
+        "after": COUNT,
         "left_over": {},
         "spooled": [],
     }
@@ -109,6 +110,7 @@ def held(figures: dict[str, Any], left_processes: list[int] | None = None) -> li
 
 def test_a_good_run_holds_everything() -> None:
     assert held(results()) == []
+    assert held(results(after={"descriptors": 39, "children": 5, "tasks": 29})) == []
 
 
 @pytest.mark.parametrize(
@@ -118,7 +120,10 @@ def test_a_good_run_holds_everything() -> None:
         {"clients": by_kind([outcome(text="one")], CALM)},
         {"jobs": {"poison": 1}},
         {"is_running": False},
-        {"after": {"tasks": 2}},
+        {"after": COUNT | {"tasks": 31}},
+        {"after": COUNT | {"descriptors": 41}},
+        {"after": COUNT | {"children": 4}},
+        {"after": COUNT | {"children": 6}},
         {"left_over": {"auricle_waiting_jobs": 1.0}},
         {"spooled": ["upload"]},
         {"log": {"unexpected_errors": 1, "transcripts_in_log": 0}},

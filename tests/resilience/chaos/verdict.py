@@ -11,6 +11,7 @@ import numpy as np
 
 from bench.lib.scoring import Errors, errors, total, word_errors
 from tests.resilience.chaos.load import KINDS, Outcome
+from tests.resilience.chaos.resources import Count
 
 LIVEZ_LIMIT_MS = 200.0
 SLOW_SAMPLE_AFTER_S = 2.0
@@ -195,7 +196,9 @@ def verdicts(
         "every accepted request ended once, without an error": ended and not broken,
         "no audio was quarantined": not results["jobs"]["poison"],
         "the server process survived": results["is_running"],
-        "no process, descriptor or task is left": results["before"] == results["after"],
+        "no process, descriptor or task is left": Count(**results["after"]).is_back_to(
+            Count(**results["before"])
+        ),
         "no process outlived the server": not left_processes,
         "no reservation, session, upload or job is left": not results["left_over"]
         and not results["spooled"],
