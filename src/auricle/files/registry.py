@@ -1,6 +1,5 @@
 """Find how a file is transcribed: as one, or by the method of a folder next to this module."""
 
-import importlib
 from collections.abc import Mapping
 from typing import Protocol
 
@@ -13,7 +12,7 @@ from auricle.files.transcribe import (
     OnProgress,
     transcribe_file,
 )
-from auricle.system.spec_modules import find_spec_modules
+from auricle.system.spec_modules import find_specs
 from auricle.values.errors import UnsupportedOption
 from auricle.values.transcriber import Reader, Transcriber
 
@@ -40,8 +39,7 @@ class FileMethod(Protocol):
 
 def find_methods() -> Mapping[str, FileMethod]:
     """Return the optional methods of this installation by name, in alphabetical order."""
-    modules = find_spec_modules(auricle.files)
-    return {name: importlib.import_module(module).SPEC for name, module in modules.items()}
+    return find_specs(auricle.files)
 
 
 METHODS = find_methods()

@@ -4,7 +4,6 @@ The folders of :mod:`auricle.ledger.databases` and :mod:`auricle.ledger.audio` t
 ``spec`` add databases and stores of audio, each with the schemes of its URLs.
 """
 
-import importlib
 import re
 from pathlib import Path
 from types import ModuleType
@@ -23,7 +22,7 @@ from auricle.ledger.audio.store import AudioStore
 from auricle.ledger.databases.database import Database
 from auricle.ledger.databases.spec import DatabaseSpec
 from auricle.ledger.databases.sqlite import SqliteDatabase
-from auricle.system.spec_modules import find_spec_modules
+from auricle.system.spec_modules import find_specs
 from auricle.values.errors import LedgerUnavailable, SetupError
 
 AUDIO_DIRECTORY = "audio"
@@ -105,7 +104,7 @@ def _spec_of(package: ModuleType, setting: str, url: str) -> Any:
     Raises:
         SetupError: There is no such folder.
     """
-    specs = [importlib.import_module(name).SPEC for name in find_spec_modules(package).values()]
+    specs = find_specs(package).values()
     match = _SCHEME.match(url)
     scheme = match[1] if match else ""
     for spec in specs:

@@ -1,5 +1,6 @@
 """Find optional parts: the folders of a package that have a module of a certain name."""
 
+import importlib
 import importlib.util
 import pkgutil
 from pathlib import Path
@@ -14,6 +15,12 @@ def find_spec_modules(package: ModuleType) -> dict[str, str]:
     folders = sorted(each.name for each in pkgutil.iter_modules(package.__path__) if each.ispkg)
     modules = {name: f"{package.__name__}.{name}.spec" for name in folders}
     return {name: module for name, module in modules.items() if importlib.util.find_spec(module)}
+
+
+def find_specs(package: ModuleType) -> dict[str, Any]:
+    """Return the constant ``SPEC`` of those modules, by folder in alphabetical order."""
+    modules = find_spec_modules(package)
+    return {name: importlib.import_module(module).SPEC for name, module in modules.items()}
 
 
 def constants_of_folders(module: str, constant: str, *, besides: str) -> tuple[Any, ...]:

@@ -1,18 +1,16 @@
 """Find the optional kinds of workers: the folders in ``kinds`` that have a spec."""
 
-import importlib
 from collections.abc import Mapping
 from typing import Any
 
 import auricle.workers.kinds
-from auricle.system.spec_modules import find_spec_modules
+from auricle.system.spec_modules import find_specs
 from auricle.workers.spec import PoolContext, WorkerSpec
 
 
 def find_kinds() -> Mapping[str, WorkerSpec]:
     """Return the kinds of this installation by name, in alphabetical order."""
-    modules = find_spec_modules(auricle.workers.kinds)
-    return {name: importlib.import_module(module).SPEC for name, module in modules.items()}
+    return find_specs(auricle.workers.kinds)
 
 
 async def open_workers(kinds: Mapping[str, WorkerSpec], context: PoolContext) -> Mapping[str, Any]:

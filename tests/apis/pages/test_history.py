@@ -58,21 +58,21 @@ def observed(*snapshots: Snapshot) -> History:
     return history
 
 
-def told(history: History, *, with_stacks: bool = False) -> Any:
+def history_body(history: History, *, with_stacks: bool = False) -> Any:
     return history.body(60.0, START + 60, with_stacks=with_stacks)
 
 
 def test_before_the_first_sample_there_is_nothing_to_report() -> None:
-    body = told(observed(snapshot(), snapshot()))
+    body = history_body(observed(snapshot(), snapshot()))
     assert body["samples"]["at"] == body["exits"] == []
     assert (body["now"], body["started_at"]) == (START + 60, START)
-    assert told(History())["started_at"] is None
+    assert history_body(History())["started_at"] is None
 
 
 def test_a_sample_holds_the_worst_of_its_seconds() -> None:
     both = (worker("asr-1"), worker("asr-2", "busy"))
     alone = (worker("asr-1"), worker("asr-2", "starting"))
-    samples = told(
+    samples = history_body(
         observed(
             snapshot(*both, queue_audio_s=1.0),
             snapshot(*both, queue_audio_s=8.04, connected=3),
@@ -94,7 +94,7 @@ def test_a_sample_holds_the_worst_of_its_seconds() -> None:
 def test_counters_are_reported_by_what_they_grew() -> None:
     before = {"queue_full": 7, "not_found": 1}
     after = {"queue_full": 9, "not_found": 5, "rate_limited": 1}
-    samples = told(
+    samples = history_body(
         observed(
             *[snapshot(jobs=Counters(done=10, retried=1), errors=before)] * 3,
             *[snapshot(jobs=Counters(done=14, retried=2), errors=after)] * 8,
@@ -107,14 +107,14 @@ def test_counters_are_reported_by_what_they_grew() -> None:
 
 def test_wrong_keys_and_limits_of_clients_are_no_failures_of_the_server() -> None:
     errors = {"unauthorized": 4, "rate_limited": 1, "internal": 2}
-    samples = told(observed(snapshot(), *[snapshot(errors=errors)] * 5))["samples"]
+    samples = history_body(observed(snapshot(), *[snapshot(errors=errors)] * 5))["samples"]
     assert samples["refusals"] == {"internal": [2]}
     assert samples["client_refusals"] == {"rate_limited": [1], "unauthorized": [4]}
 
 
 def test_the_highest_use_of_the_host_is_reported() -> None:
     busy = replace(IDLE, cpu_percent=71.6, memory_used_bytes=3_000_000)
-    body = told(observed(snapshot(), snapshot(), snapshot(host=busy), *[snapshot()] * 3))
+    body = history_body(observed(snapshot(), snapshot(), snapshot(host=busy), *[snapshot()] * 3))
     samples = body["samples"]
     assert (samples["cpu_percent"], samples["memory_used_mb"]) == ([72], [3])
 
@@ -126,7 +126,9 @@ def test_delays_of_finals_are_reported_exactly_and_once() -> None:
         *[snapshot()] * 3,
         snapshot(delays_s=(0.3, 2.0)),
     ]
-    samples = told(observed(*first, *[snapshot()] * 5, *[snapshot(delays_s=(0.5,))] * 5))["samples"]
+    samples = history_body(observed(*first, *[snapshot()] * 5, *[snapshot(delays_s=(0.5,))] * 5))[
+        "samples"
+    ]
     assert samples["finals"] == [4, 0, 5]
     assert samples["final_p50_ms"] == [300, None, 500]
     assert samples["final_p95_ms"] == [2000, None, 500]
@@ -140,7 +142,7 @@ def test_each_death_of_a_worker_is_reported_once_with_its_stack_for_the_operator
         *[snapshot(dead)] * 4,
         *[snapshot(replace(dead, state=WorkerState.READY), decode=[reader])] * 5,
     )
-    body = told(history, with_stacks=True)
+    body = history_body(history, with_stacks=True)
     assert body["samples"]["crashes"] == [1, 1]
     assert body["with_stacks"] is True
     assert body["exits"] == [
@@ -153,14 +155,14 @@ def test_each_death_of_a_worker_is_reported_once_with_its_stack_for_the_operator
         },
         {"worker": "decode-1", "code": 3, "reason": "start", "at": START + 7, "stack": []},
     ]
-    public = told(history)
+    public = history_body(history)
     assert public["with_stacks"] is False
     assert all("stack" not in each for each in public["exits"])
 
 
 def test_deaths_between_two_looks_are_all_counted() -> None:
     twice = worker("asr-1", "backing_off", CRASH, restarts=1)
-    body = told(
+    body = history_body(
         observed(
             *[snapshot()] * 3,
             *[snapshot(twice)] * 3,
@@ -173,7 +175,7 @@ def test_deaths_between_two_looks_are_all_counted() -> None:
 
 def test_a_worker_that_has_not_started_yet_has_not_died() -> None:
     early = worker("asr-1", "backing_off")
-    body = told(
+    body = history_body(
         observed(
             *[snapshot(early)] * 2, *[snapshot(replace(early, state=WorkerState.STARTING))] * 9
         )

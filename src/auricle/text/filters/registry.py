@@ -1,11 +1,10 @@
 """Find the text filters: the folders next to this module that have a spec."""
 
-import importlib
 from collections.abc import Iterable, Mapping, Sequence
 
 import auricle.text.filters
 from auricle.protocol.fields import decode_json
-from auricle.system.spec_modules import find_spec_modules
+from auricle.system.spec_modules import find_specs
 from auricle.text.filters.base import FilterSpec, Stage, TextFilter
 from auricle.values.errors import UnsupportedOption
 from auricle.values.text_filters import FilterChoice
@@ -14,8 +13,7 @@ from auricle.values.types import Transcript, Word
 
 def find_filters() -> Mapping[str, FilterSpec]:
     """Return the filters of this installation by name, in alphabetical order."""
-    modules = find_spec_modules(auricle.text.filters)
-    return {name: importlib.import_module(module).SPEC for name, module in modules.items()}
+    return find_specs(auricle.text.filters)
 
 
 FILTERS = find_filters()

@@ -1,22 +1,17 @@
 """Find the formats of subtitles: those of the folders next to this module that have a spec."""
 
-import importlib
 from collections.abc import Mapping
 
 import auricle.text.formats
-from auricle.system.spec_modules import find_spec_modules
+from auricle.system.spec_modules import find_specs
 from auricle.text.formats.base import SubtitleFormat
 from auricle.values.errors import UnsupportedOption
 
 
 def find_formats() -> Mapping[str, SubtitleFormat]:
     """Return the formats of subtitles of this installation by name."""
-    modules = find_spec_modules(auricle.text.formats).values()
-    return {
-        name: found
-        for module in modules
-        for name, found in importlib.import_module(module).SPEC.items()
-    }
+    specs = find_specs(auricle.text.formats).values()
+    return {name: found for spec in specs for name, found in spec.items()}
 
 
 FORMATS = find_formats()

@@ -36,15 +36,7 @@ def cues(
     *,
     give_way: GiveWay = do_nothing,
 ) -> Iterator[Cue]:
-    """Yield the cues of all segments with text and one cue for each gap, in order of time.
-
-    Args:
-        segments: The segments.
-        gaps: The gaps.
-        limits: Maximum size of a cue.
-        speakers: The speakers of the segments; without them, cues have none.
-        give_way: Called for each word and cue, as a server must not be busy with them for seconds.
-    """
+    """Yield the cues before they are written in a format; see :class:`.CueBlocks`."""
     missing = [
         Cue(_milliseconds(gap.start_sample), _milliseconds(gap.end_sample), gap_line(gap))
         for gap in gaps
