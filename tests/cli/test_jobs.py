@@ -10,6 +10,7 @@ from typing import Any
 import psutil
 import pytest
 
+from auricle.text.formats import registry
 from tests.support.command import ROOT, command, completed, environment, serving, until
 
 pytestmark = pytest.mark.process
@@ -122,6 +123,15 @@ def test_detached_jobs_are_listed_cancelled_and_deleted(
     left = auricle("jobs", "list", "--json").stdout
     assert not any(job_id in left for job_id in (first, second, finished))
     file.unlink()
+
+
+def test_a_missing_format_is_refused_before_the_wait(
+    auricle: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "FORMATS", {})
+    refused = auricle("jobs", "wait", "no-such-job", "--format", "srt", "-o", "x.srt")
+    assert refused.returncode == 2
+    assert "lacks the format srt" in refused.stderr
 
 
 def test_an_interrupted_wait_leaves_the_job_alone(

@@ -66,7 +66,7 @@ def test_a_model_is_pulled_listed_verified_and_removed(
     auricle: Run, hub: FileServer, cache: Path
 ) -> None:
     pulled = auricle("models", "pull", "large-v2")
-    assert pulled.stdout == 'AURICLE_MODELS="large-v2=whisper:large-v2"\n'
+    assert pulled.stdout == "AURICLE_ENGINE=whisper AURICLE_MODEL=large-v2\n"
     assert f"{REPOSITORY} from huggingface.co/{REPOSITORY}" in pulled.stderr
     assert "Licence: MIT (https://github.com/openai/whisper" in pulled.stderr
     assert "revision f0fe81560cb8, digests as the hub reported them" in pulled.stderr

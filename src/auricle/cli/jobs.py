@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from auricle.cli.support.console import errors, results
-from auricle.cli.support.output import content
+from auricle.cli.support.output import check_supported, content
 from auricle.cli.support.progress import FileProgressBars
 from auricle.cli.support.server_commands import (
     ApiKey,
@@ -101,6 +101,7 @@ def wait(
     code is 1 if the job has failed.
     """
     chosen = checked_format(output_format, output)
+    check_supported(chosen)
     settings = Settings.load({"url": url, "api_key": api_key})
     try:
         transcript = asyncio.run(_result(settings, job_id))

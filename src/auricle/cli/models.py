@@ -28,9 +28,8 @@ Name = Annotated[
 def list_models() -> None:
     """List the models that have a name: those of the built-in engines and of AURICLE_ENGINE.
 
-    AURICLE_MODEL and AURICLE_MODELS accept these names, and directories. The engine
-    [bold]whisper[/] also accepts ORGANISATION/NAME and ORGANISATION/NAME@COMMIT on the Hugging
-    Face Hub.
+    AURICLE_MODEL accepts the names of its engine, and directories. The engine [bold]whisper[/] also
+    accepts ORGANISATION/NAME and ORGANISATION/NAME@COMMIT on the Hugging Face Hub.
 
     [bold]auricle models pull NAME[/] downloads one; a missing Whisper model is also downloaded at
     the first start.
@@ -85,7 +84,7 @@ def pull(name: Name) -> None:
     errors.print(
         f"{directory}: {lock.size_bytes / 1e6:.0f} MB, revision {lock.revision[:12]}, {pinned}"
     )
-    results.print(f'AURICLE_MODELS="{model.name}={model.engine}:{model.name}"')
+    results.print(f"AURICLE_ENGINE={model.engine} AURICLE_MODEL={model.name}")
 
 
 def verify(name: Name) -> None:

@@ -59,6 +59,6 @@ def method_of(*, is_multichannel: bool) -> FileMethod:
     method = METHODS.get("channels")
     if method is None:
         raise UnsupportedOption(
-            "Channels of files can't be transcribed apart here; remove multichannel."
+            "This installation does not support multichannel for files; omit it.", "multichannel"
         )
     return method

@@ -19,6 +19,7 @@ from auricle.apis.transcripts.stored.transcripts import KeptSegment, KeptTranscr
 from auricle.apis.transcripts.stored.words import KeptWord
 from auricle.config.sections.ledger import LedgerSettings
 from auricle.ledger.databases.sqlite import SqliteDatabase
+from auricle.text.formats import registry
 from auricle.text.formats.docx import MEDIA_TYPE
 from auricle.values.errors import LedgerInUse
 from auricle.values.types import ClientId
@@ -157,6 +158,16 @@ def test_a_transcript_is_exported(
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith(media_type)
     assert answer.text == content
+
+
+def test_a_missing_format_is_refused_before_the_transcript_is_read(
+    service: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "FORMATS", {})
+    path = "/v1/transcripts/no-such-transcript"
+    refused = service.client.get(path, params={"format": "srt"}, headers=ALICE)
+
+    assert refused.json()["error"]["code"] == "unsupported_option"
 
 
 def test_openapi_names_the_media_type_of_each_format(service: InProcess) -> None:

@@ -244,6 +244,6 @@ def test_subtitles_are_refused_before_the_work_without_their_format(
         check_supported(each)
     monkeypatch.setattr(registry, "FORMATS", {})
     for each in (OutputFormat.SRT, OutputFormat.VTT):
-        with pytest.raises(UnsupportedOption, match=f"no {each} here"):
+        with pytest.raises(UnsupportedOption, match=f"lacks the format {each}"):
             check_supported(each)
     check_supported(OutputFormat.DOCX)

@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from auricle.files import registry
 from tests.cli.conftest import Run
 from tests.support.clips import CLIPS, words
 from tests.support.command import command, completed, environment, serving, until
@@ -193,6 +194,15 @@ def test_what_cant_be_done_ends_in_one_line(auricle: Run, arguments: list[str], 
     assert result.exit_code == 2
     assert result.stderr.count("\n") == 1
     assert said in result.stderr
+
+
+def test_missing_channels_are_refused_before_a_model_is_loaded(
+    auricle: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "METHODS", {})
+    result = auricle("transcribe", "--multichannel", "--model", "/nowhere", str(SHORT.path))
+    assert result.exit_code == 2
+    assert "does not support multichannel" in result.stderr
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Ctrl-C is sent as a signal")

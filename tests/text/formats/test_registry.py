@@ -24,7 +24,7 @@ def test_a_missing_format_is_refused_with_the_field_that_names_it(
 ) -> None:
     assert format_of("srt") is FORMATS["srt"]
     monkeypatch.setattr(registry, "FORMATS", {})
-    with pytest.raises(UnsupportedOption, match="no srt here") as refused:
+    with pytest.raises(UnsupportedOption, match="lacks the format srt") as refused:
         format_of("srt", "output")
     assert refused.value.field == "output"
 

@@ -410,6 +410,8 @@ async def _answer(
         Overloaded: The owner's earlier requests took too long.
         ClientDisconnect: The client has disconnected.
     """
+    if format in ("srt", "vtt"):
+        format_of(format, "format")
     version = await storage.in_database_thread(partial(transcripts.version, owner, uid))
     if version is None:
         raise _unknown()
@@ -427,7 +429,6 @@ def _render(
 
     Raises:
         NotFound: It has just been deleted.
-        UnsupportedOption: This installation lacks the format.
     """
     found = transcripts.find(owner, uid, give_way, with_words=format in ("json", "srt", "vtt"))
     if found is None:

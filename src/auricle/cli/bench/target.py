@@ -28,7 +28,7 @@ def find_target(settings: Settings, name: str = "") -> Target:
 
     Args:
         settings: All settings.
-        name: Its name in ``AURICLE_MODELS``; the default model if empty.
+        name: Name of a served model; the default model if empty.
 
     Raises:
         ModelNotFound: There is no such model.

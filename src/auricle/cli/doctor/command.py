@@ -22,8 +22,8 @@ def doctor(
         typer.Option(
             "--model",
             metavar="NAME",
-            help="Try only this model: load it and transcribe a clip. A name of AURICLE_MODELS, or "
-            "ENGINE:MODEL.",
+            help="Try only this model: load it and transcribe a clip. The name of a served model, "
+            "or ENGINE:MODEL.",
         ),
     ] = None,
     client: Annotated[

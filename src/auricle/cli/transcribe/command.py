@@ -155,7 +155,8 @@ def transcribe(
         for recording in recordings:
             _report_source(recording, style, is_one_of_several=True)
     else:
-        asyncio.run(_run(_recogniser(settings), recordings, style))
+        recogniser = _recogniser(settings, is_multichannel=multichannel)
+        asyncio.run(_run(recogniser, recordings, style))
     if any(recording.problem for recording in recordings):
         raise typer.Exit(EXIT_SOME_FAILED)
 
@@ -214,14 +215,20 @@ def _detach(
         raise typer.Exit(EXIT_SOME_FAILED)
 
 
-def _recogniser(settings: Settings) -> FileRecogniser:
-    """Return a client of the server given by ``url``, else local workers."""
+def _recogniser(settings: Settings, *, is_multichannel: bool) -> FileRecogniser:
+    """Return a client of the server given by ``url``, else local workers.
+
+    Raises:
+        SetupError: The packages of local workers are missing.
+        UnsupportedOption: This installation can't transcribe channels separately.
+    """
     if settings.client.url:
         from auricle.cli.transcribe.remote import RemoteRecogniser
 
         return RemoteRecogniser(settings.client)
     try:
         from auricle.cli.transcribe.local import LocalRecogniser
+        from auricle.files.registry import method_of
         from auricle.system.logs import configure_logging
     except ModuleNotFoundError as exc:
         raise SetupError(
@@ -229,6 +236,7 @@ def _recogniser(settings: Settings) -> FileRecogniser:
             f"{exc.name} is not installed."
         ) from exc
 
+    method_of(is_multichannel=is_multichannel)
     configure_logging("error")  # gaps are reported with the text
     return LocalRecogniser(settings)
 

@@ -29,5 +29,7 @@ def format_of(name: str, field: str | None = None) -> SubtitleFormat:
     """
     found = FORMATS.get(name)
     if found is None:
-        raise UnsupportedOption(f"There is no {name} here; choose another format.", field)
+        raise UnsupportedOption(
+            f"This installation lacks the format {name}; choose another one.", field
+        )
     return found

@@ -125,6 +125,6 @@ def test_subtitles_are_refused_by_a_server_without_their_format(
 ) -> None:
     monkeypatch.setattr(registry, "FORMATS", {})
     for query in ("output=srt", "output=VTT"):
-        with pytest.raises(UnsupportedOption, match="choose another format"):
+        with pytest.raises(UnsupportedOption, match="choose another one"):
             parsed(query)
     assert parsed("output=tsv").output is Output.TSV
