@@ -19,15 +19,14 @@ from auricle.values.errors import SetupError
 GROUP = "auricle.settings"
 _PACKAGE = Path(__file__).parents[1]
 _MODULES = (
+    "*/settings.py",
     "apis/*/settings.py",
-    "cluster/settings.py",
     "ledger/audio/*/settings.py",
     "ledger/databases/*/settings.py",
-    "multi_model/settings.py",
-    "webhooks/settings.py",
     "workers/kinds/*/settings.py",
 )
 """Where optional folders are; these modules import nothing but this folder."""
+_CORE = (_PACKAGE / "cli/settings.py", _PACKAGE / "config/settings.py")
 
 
 @functools.cache
@@ -37,7 +36,8 @@ def optional_sections() -> tuple[type[Section], ...]:
     Raises:
         SetupError: The entry point of a package is unusable.
     """
-    paths = (path for pattern in _MODULES for path in sorted(_PACKAGE.glob(pattern)))
+    found = {path for pattern in _MODULES for path in _PACKAGE.glob(pattern)}
+    paths = sorted(found.difference(_CORE))
     return (*(each for path in paths for each in _sections_of(path)), *_others())
 
 
