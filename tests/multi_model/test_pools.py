@@ -132,6 +132,12 @@ async def test_a_model_that_cannot_be_loaded_affects_only_itself(
         assert await transcribed(pools, job("b"))
 
 
+async def replaced(pools: ModelPools, name: str) -> None:
+    pool = pools._find(name).pool
+    assert pool is not None
+    await pool.replace()
+
+
 async def test_a_closed_log_keeps_no_model_from_loading(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise BrokenPipeError
@@ -141,7 +147,7 @@ async def test_a_closed_log_keeps_no_model_from_loading(monkeypatch: pytest.Monk
             monkeypatch.setattr(each.log, level, refuse)
     async with model_pools(scripted("main", "broken=scripted:setup-error"), monkeypatch) as pools:
         await poll_until(lambda: model_of(pools, "broken").state is ModelState.FAILED)
-        await pools.replace("main")
+        await replaced(pools, "main")
         assert await transcribed(pools, job("a"))
 
 
@@ -211,7 +217,7 @@ async def test_a_model_that_is_idle_while_it_is_replaced_is_unloaded_afterwards(
     async with model_pools(models, monkeypatch, idle_s=0.5) as pools:
         await transcribed(pools, job("a", "rare"))
         before = pids_of(pools, "rare")
-        replacing = asyncio.create_task(pools.replace("rare"))
+        replacing = asyncio.create_task(replaced(pools, "rare"))
         await poll_until(lambda: set(before).isdisjoint(pids_of(pools, "rare")))
         await replacing
         workers = [psutil.Process(pid) for pid in pids_of(pools, "rare")]
@@ -258,7 +264,7 @@ async def test_a_replacement_that_cannot_be_loaded_changes_nothing(
         before = pids_of(pools, "other")
         marker.touch()
         with pytest.raises(SetupError, match="RuntimeError"):
-            await pools.replace("other")
+            await replaced(pools, "other")
         assert pids_of(pools, "other") == before
         assert await transcribed(pools, job("a", "other"))
 

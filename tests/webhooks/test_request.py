@@ -61,7 +61,7 @@ def test_addresses_of_the_internet_are_public(address: str) -> None:
 )
 def test_an_unusable_or_private_callback_url_is_refused(url: str) -> None:
     with pytest.raises(BadRequest) as error:
-        check_callback_url(url, allow_private=False)
+        check_callback_url(url, allow_private=False, field="callback_url")
 
     assert error.value.field == "callback_url"
 
@@ -69,10 +69,10 @@ def test_an_unusable_or_private_callback_url_is_refused(url: str) -> None:
 def test_a_public_callback_url_is_accepted_and_a_private_one_if_that_is_allowed() -> None:
     public, private = "https://receiver.example:8443/hook?job=1", "http://127.0.0.1:9000/hook"
 
-    assert check_callback_url(public, allow_private=False) == public
+    check_callback_url(public, allow_private=False, field="callback_url")
     for host in ("1.1.1.1", "0x01010101", "16843009", "1.1.257", "3com.example", "0x7f.example"):
-        assert check_callback_url(f"http://{host}/", allow_private=False) == f"http://{host}/"
-    assert check_callback_url(private, allow_private=True) == private
+        check_callback_url(f"http://{host}/", allow_private=False, field="callback_url")
+    check_callback_url(private, allow_private=True, field="callback_url")
 
 
 def test_the_signature_is_that_of_the_standard_webhooks_specification() -> None:

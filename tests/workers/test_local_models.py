@@ -8,7 +8,7 @@ from auricle.config.sections.model import ModelSettings
 from auricle.config.sections.worker import WorkerSettings
 from auricle.config.settings import Settings
 from auricle.system import spec_modules
-from auricle.workers.local_models import OneModel, describe_local_models, find_local_models
+from auricle.workers.local_models import OneModel, find_local_models
 from tests.support.pool import SCRIPTED
 
 pytestmark = pytest.mark.unit
@@ -20,7 +20,7 @@ def test_a_part_without_its_setting_and_no_part_mean_one_model(
     assert isinstance(find_local_models(Settings()), OneModel)
     monkeypatch.setattr(spec_modules, "PACKAGE", tmp_path)
     assert isinstance(find_local_models(Settings()), OneModel)
-    assert describe_local_models(Settings()) == ("one", "")
+    assert find_local_models(Settings()).describe(Settings()) == ("one", "")
 
 
 def test_the_only_model_has_the_whole_machine() -> None:

@@ -140,10 +140,10 @@ def packet_samples(packet: OpusPacket) -> int:
 class OpusPacketDecoder:
     """Decode one stream of Opus packets to 16 kHz mono PCM16, in order.
 
-    Report lost packets with :meth:`conceal` or :meth:`recover`, so that the decoder continues
-    smoothly and the clock stays right. The output is delayed by 6.5 ms, as with every Opus decoder
-    that does not apply a container's pre-skip. A damaged packet raises an error and leaves the
-    decoder usable. Not thread-safe.
+    Report lost packets with :meth:`conceal`, so that the decoder continues smoothly and the clock
+    stays right. The output is delayed by 6.5 ms, as with every Opus decoder that does not apply a
+    container's pre-skip. A damaged packet raises an error and leaves the decoder usable. Not
+    thread-safe.
 
     Args:
         library: From :func:`find_libopus`.

@@ -65,8 +65,6 @@ class SeveralModels:
 
     def describe(self, settings: Settings) -> tuple[str, str]:
         """Describe the models with their shares of the memory, and their problems."""
-        if not self.is_wanted(settings):
-            return "one; AURICLE_MODELS lists several", ""
         texts, problems = [], []
         for plan in plan_models(settings.worker, self.table(settings)):
             when = "" if plan.model.is_loaded_at_start else " on demand"

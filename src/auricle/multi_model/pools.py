@@ -31,7 +31,6 @@ from auricle.values.errors import (
     Draining,
     ModelUnavailable,
     NoWorkerReady,
-    SetupError,
 )
 from auricle.values.transcriber import Counters, ModelState, ModelStats, QueueStats, Stats, total
 from auricle.values.types import Job, ReservationRequest, Transcript
@@ -224,19 +223,6 @@ class ModelPools:
         for entry in self._entries.values():
             if entry.pool is not None:
                 await entry.pool.reload()
-
-    async def replace(self, name: str) -> None:
-        """Load a model again, then stop the workers that have the old one. No job is rejected.
-
-        Raises:
-            ModelNotFound: There is no such model.
-            SetupError: The model is not loaded, or can't be loaded, or there is no memory for both;
-                the old one continues.
-        """
-        entry = self._find(name)
-        if entry.pool is None:
-            raise SetupError(f"The model {entry.name} is not loaded.")
-        await entry.pool.replace()
 
     # Internals.
 

@@ -56,7 +56,7 @@ from auricle.server.telemetry.start_estimate import StartEstimate
 from auricle.server.uploads.file_slots import FileSlots
 from auricle.server.uploads.upload_room import EarlyReservations
 from auricle.server.uploads.uploading_jobs import UploadingJobs
-from auricle.server.webhooks import OpenWebhooks, WebhookContext, Webhooks, no_webhooks
+from auricle.server.webhooks import OpenWebhooks, WebhookContext, Webhooks
 from auricle.system.groups import first_error
 from auricle.values.optional_workers import NO_OPTIONAL_WORKERS, OptionalWorkers
 from auricle.values.transcriber import Decoder, Transcriber
@@ -136,7 +136,7 @@ async def open_service(
     settings: Settings,
     backends: Backends,
     apis: Sequence[ApiSpec],
-    open_webhooks: OpenWebhooks = no_webhooks,
+    open_webhooks: OpenWebhooks,
 ) -> AsyncIterator[Service]:
     """Build the parts of a server, and run its background tasks until the context is left.
 
@@ -393,7 +393,7 @@ def _start(service: Service, voices: VoiceKeeper, background: TaskGroup) -> None
 
 
 def _sample(service: Service) -> None:
-    """Read the use of the host, and the number of recognisers, which changes in a cluster."""
+    """Read the use of the host, and fit the chunks in flight to the workers, which may change."""
     recognition = service.recognition
     workers = len(recognition.transcriber.stats().workers)
     recognition.chunk_slots.width = max_chunks_in_flight(workers, recognition.batch_jobs)

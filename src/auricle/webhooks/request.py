@@ -44,8 +44,8 @@ class WebhookRequest:
     body: bytes
 
 
-def check_callback_url(url: str, *, allow_private: bool, field: str = "callback_url") -> str:
-    """Return the URL if a webhook may be sent to it; host names are resolved and checked later.
+def check_callback_url(url: str, *, allow_private: bool, field: str) -> None:
+    """Check that a webhook may be sent to a URL; host names are resolved and checked later.
 
     Args:
         url: The URL.
@@ -69,7 +69,6 @@ def check_callback_url(url: str, *, allow_private: bool, field: str = "callback_
         raise BadRequest(f"{field} must not contain a user name or password.", field)
     if not allow_private and _is_private_literal(host):
         raise BadRequest(f"{field} must not be a private address.", field)
-    return url
 
 
 def is_public(address: str) -> bool:

@@ -166,10 +166,5 @@ def find_local_models(settings: Settings) -> LocalModels:
     return next((each for each in _installed() if each.is_wanted(settings)), OneModel())
 
 
-def describe_local_models(settings: Settings) -> tuple[str, str]:
-    """Describe several models, or say that there is one; see :meth:`LocalModels.describe`."""
-    return next(iter(_installed()), OneModel()).describe(settings)
-
-
 def _installed() -> Sequence[LocalModels]:
     return constants_of_folders(HERE.name, "MODELS", besides=HERE.parent.name)

@@ -27,7 +27,7 @@ from auricle.ledger.location import AUDIO_DIRECTORY, audio_at
 from auricle.server.access.exposure import check_exposure, is_exposed, listen
 from auricle.system.machine import available_memory_bytes, usable_cores
 from auricle.values.errors import LedgerUnavailable, SetupError
-from auricle.workers.local_models import describe_local_models, find_local_models
+from auricle.workers.local_models import find_local_models
 
 ANSWER_LIMIT_S = 3.0
 MODEL_DISK_MB = 300
@@ -137,7 +137,7 @@ def check_model(settings: Settings) -> Finding:
 
 
 def of_default_model(settings: Settings) -> Settings:
-    """Return settings of the default model only; unchanged if they have no several models."""
+    """Return settings of the default model only; unchanged if there is only one."""
     try:
         return find_local_models(settings).of_one_model(settings)
     except SetupError:  # check_models reports it
@@ -147,7 +147,7 @@ def of_default_model(settings: Settings) -> Settings:
 def check_models(settings: Settings) -> Finding:
     """Check all models and their shares of the memory; downloads nothing."""
     try:
-        text, problems = describe_local_models(settings)
+        text, problems = find_local_models(settings).describe(settings)
     except SetupError as exc:
         return Finding("models", Level.WRONG, "can't be served", str(exc))
     return Finding("models", Level.WARNING if problems else Level.OK, text, problems)

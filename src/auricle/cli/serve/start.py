@@ -226,7 +226,7 @@ def _import_server() -> None:
     import auricle.server.app
     import auricle.server.main  # noqa: F401
 
-    webhooks_of_parts()
+    webhooks_of_parts()  # imports the part
 
 
 async def _start_late(late: Sequence[Any], pool: EngineTranscriber, returning: int) -> None:

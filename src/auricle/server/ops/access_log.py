@@ -19,7 +19,7 @@ from auricle.server.telemetry.metrics import Metrics
 from auricle.values.errors import Draining
 
 _PROBES = ("/livez", "/readyz", "/health", "/metrics")
-"""How the routes begin that are read all the time."""
+"""Prefixes of routes that are polled; they are logged at debug level."""
 
 _log = structlog.get_logger("auricle.server")
 

@@ -51,7 +51,7 @@ def _cheap_model(engine_name: str, default: ServedModel) -> ServedModel | None:
         return None
     settings = ModelSettings.model_validate(
         default.settings.model_dump()
-        | {"engine": engine_name, "model": None, "models": (), "compute_type": "default"}
+        | {"engine": engine_name, "model": None, "compute_type": "default"}
     )
     local = [model for model in engine.models.named(settings.cache_dir) if model.is_local]
     if not local:
