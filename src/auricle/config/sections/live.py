@@ -39,7 +39,8 @@ class LiveSettings(Section):
     partial_model: str | None = Field(
         None,
         description="Model for partials: the name of a served model, `same` (the model of the "
-        "final) or `none` (no partials); not set: an installed model with cheap partials, else `same`.",
+        "final) or `none` (no partials); not set: an installed model with cheap partials, else "
+        "`same`.",
     )
     max_lag_s: float = Field(
         0,
