@@ -17,8 +17,11 @@ import time
 from collections.abc import MutableMapping
 from pathlib import Path
 
+from httpx2._config import DEFAULT_TIMEOUT_CONFIG
+
 ROOT = Path(__file__).parents[1]
 OPEN_FILES = 4096
+REQUEST_LIMIT_S = 60.0
 MEASURED = "COVERAGE_PROCESS_CONFIG"
 """With this variable of coverage's, a Python program measures itself: half as long again."""
 
@@ -55,6 +58,7 @@ def settle() -> None:
     os.chdir(ROOT)
     settle_signals()
     settle_limits()
+    settle_timeouts()
 
 
 def settle_environment(environ: MutableMapping[str, str]) -> None:
@@ -86,3 +90,9 @@ def settle_limits() -> None:
         wanted = min(OPEN_FILES, hard)
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
+
+
+def settle_timeouts() -> None:
+    """Leave a busy machine a minute for each step of a request, instead of httpx's 5 s."""
+    default = DEFAULT_TIMEOUT_CONFIG  # requests without a timeout of their own use this object
+    default.connect = default.read = default.write = default.pool = REQUEST_LIMIT_S

@@ -10,6 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import httpx2
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -50,6 +51,8 @@ def test_this_process_is_as_all_tests_expect(tmp_path: Path) -> None:
     assert Path(tempfile.gettempdir()) == Path("/tmp")
     assert os.access(Path.home(), os.W_OK)
     assert Path.home().name.startswith("auricle-tests-")
+    with httpx2.Client() as client:
+        assert client.timeout.read == 60
     present = {name for name in HOSTILE if name in os.environ}
     assert present == {"LC_ALL", "TZ", "HOME"}
 

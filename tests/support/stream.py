@@ -112,6 +112,7 @@ async def call(
         ping_interval=None,
         proxy=None,
         max_queue=max_queue,
+        open_timeout=LIMIT_S,
         close_timeout=5,
     ) as connection:
         yield Caller(connection)
