@@ -8,7 +8,7 @@ import pytest
 
 from tests.cli.conftest import Run
 from tests.support.clips import CLIPS
-from tests.support.command import completed, environment, serving
+from tests.support.command import LIMIT_S, completed, environment, serving
 from tests.support.service import WAV
 
 pytestmark = pytest.mark.process
@@ -21,7 +21,7 @@ def run(folder: Path, *arguments: object, **settings: object) -> "subprocess.Com
 def test_jobs_of_a_running_server_are_in_another_one_later(tmp_path: Path) -> None:
     held, backup = tmp_path / "held", tmp_path / "backup"
     held.touch()
-    with serving(tmp_path, workers=1) as (_, url):
+    with serving(tmp_path, workers=1, job_timeout_min_s=LIMIT_S) as (_, url):
         query = {"wait": "0", "job_id": "kept", "initial_prompt": f"scripted:hold:{held}"}
         speech = CLIPS["short.wav"].path.read_bytes()
         posted = httpx2.post(f"{url}/utterance", params=query, content=speech, headers=WAV)

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from auricle.text.formats import registry
-from tests.support.command import ROOT, command, completed, environment, serving, until
+from tests.support.command import LIMIT_S, ROOT, command, completed, environment, serving, until
 
 pytestmark = pytest.mark.process
 
@@ -28,7 +28,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def url(folder: Path) -> Iterator[str]:
-    with serving(folder, workers=1) as (_, address):
+    with serving(folder, workers=1, job_timeout_min_s=LIMIT_S) as (_, address):
         yield address
 
 
@@ -152,7 +152,7 @@ def test_an_interrupted_wait_leaves_the_job_alone(
 def test_a_wait_may_begin_before_its_server(tmp_path: Path) -> None:
     file = tmp_path / "held"
     file.touch()
-    with serving(tmp_path, workers=1) as (server, url):
+    with serving(tmp_path, workers=1, job_timeout_min_s=LIMIT_S) as (server, url):
         environ = environment(tmp_path, url=url)
         detached = (
             "transcribe",

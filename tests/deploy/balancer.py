@@ -169,6 +169,7 @@ def site(name: str, folder: Path, **settings: object) -> Iterator[Site]:
                 "agent_check_port": ports.agent,
                 "trusted_proxies": "127.0.0.1",
                 "workers": 2,  # one may be held
+                "job_timeout_min_s": LIMIT_S,
             }
             running = serving(folder / gateway, **(own | settings))
             gateways[gateway] = Gateway(*stack.enter_context(running))

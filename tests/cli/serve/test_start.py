@@ -55,6 +55,13 @@ def post(url: str, **query: str) -> Any:
     )
 
 
+def hold(folder: Path) -> tuple[Path, str]:
+    """Return a new file, and the script of a job that lasts until it is removed."""
+    held = folder / "held"
+    held.touch()
+    return held, f"scripted:hold:{held}"
+
+
 def running_jobs(url: str) -> int:
     [line] = [
         line
@@ -132,32 +139,32 @@ def test_a_misspelled_variable_is_reported_at_the_start(tmp_path: Path) -> None:
 
 
 def test_what_was_accepted_is_finished_after_ctrl_c(tmp_path: Path) -> None:
-    with serving(tmp_path, drain_s=LIMIT_S) as (server, url):
+    with serving(tmp_path, drain_s=LIMIT_S, job_timeout_min_s=LIMIT_S) as (server, url):
         answers: list[Any] = []
-        poster = threading.Thread(
-            target=lambda: answers.append(post(url, initial_prompt="scripted:sleep:2"))
-        )
+        held, script = hold(tmp_path)
+        poster = threading.Thread(target=lambda: answers.append(post(url, initial_prompt=script)))
         poster.start()
         until(lambda: running_jobs(url) == 1, server)
         server.interrupt()
         server.line_with("draining")
         refused = post(url)
         assert (refused.status_code, refused.json()["error"]["code"]) == (503, "draining")
+        held.unlink()
         poster.join(LIMIT_S)
         assert answers[0].status_code == 200
         assert server.wait() == 0
 
 
 def test_a_sigterm_to_the_whole_process_group_ends_it_in_order(tmp_path: Path) -> None:
-    with serving(tmp_path, drain_s=LIMIT_S) as (server, url):
+    with serving(tmp_path, drain_s=LIMIT_S, job_timeout_min_s=LIMIT_S) as (server, url):
         answers: list[Any] = []
-        poster = threading.Thread(
-            target=lambda: answers.append(post(url, initial_prompt="scripted:sleep:2"))
-        )
+        held, script = hold(tmp_path)
+        poster = threading.Thread(target=lambda: answers.append(post(url, initial_prompt=script)))
         poster.start()
         until(lambda: running_jobs(url) == 1, server)
         for pid in (*(child.pid for child in server.children()), server.process.pid):
             os.kill(pid, signal.SIGTERM)
+        held.unlink()
         poster.join(LIMIT_S)
         assert answers[0].status_code == 200
         assert server.wait() == 0
@@ -355,6 +362,7 @@ def test_its_life_is_in_the_log_as_events(tmp_path: Path) -> None:
         assert len(ports) == len(PORTS_STARTED)
         for port in ports:
             socket.create_connection(("127.0.0.1", port), LIMIT_S).close()
+        until(lambda: len(server.children()) == 2, server)  # the one that reads files starts last
         server.interrupt()
         assert server.wait() == 0
     assert server.stdout == ""
