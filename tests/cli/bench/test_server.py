@@ -13,6 +13,7 @@ from auricle.apis.registry import find_apis
 from auricle.cli.bench.server import MANY, running_server
 from auricle.config.settings import Settings
 from auricle.values.errors import SetupError
+from tests.support.poll import poll_until
 
 pytestmark = pytest.mark.process
 
@@ -31,7 +32,14 @@ def test_it_has_the_settings_but_no_limits_and_ends_with_its_workers(
     async def look() -> tuple[dict[str, Any], list[psutil.Process]]:
         async with running_server(Settings.load()) as server:
             health = httpx2.get(f"{server.url}/health").json()
-            return health, [server.process, *server.process.children(recursive=True)]
+            found: list[psutil.Process] = []
+
+            def have_started() -> bool:
+                found[:] = [server.process, *server.process.children(recursive=True)]
+                return len(found) == 1 + 1 + 2
+
+            await poll_until(have_started, "the workers of files, which start last")
+            return health, found
 
     health, processes = asyncio.run(look())
     assert health["sessions"]["max"] == MANY

@@ -123,8 +123,8 @@ def test_a_wrong_key_ends_in_one_line(tmp_path: Path) -> None:
 
 
 def test_the_key_is_handed_to_no_worker_and_never_shown(tmp_path: Path) -> None:
-    with running_recogniser(engine_key=KEY) as only, gateway(tmp_path, only) as (server, _):
-        until(lambda: len(server.children()) == 1)
+    with running_recogniser(engine_key=KEY) as only, gateway(tmp_path, only) as (server, url):
+        until(lambda: health(url)["status"] == "ok")  # the one that reads files is ready
         children = [child.environ() for child in (*server.children(), *only.workers())]
         assert len(children) == 2
         assert not [environ for environ in children if KEY in environ.values()]
