@@ -173,7 +173,7 @@ async def test_raw_answers_have_one_and_are_logged(
 async def test_a_head_that_takes_too_long_is_answered_with_one(
     running: Live, logged: LogCapture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(HttpConnection, "head_s", 0.05)
+    monkeypatch.setattr(HttpConnection, "head_s", 0.5)  # it has begun to come then
     found, headers = await raw(running.port, b"GET / HTTP/1.1\r\nHost:")
     assert found == 408
     await poll_until(lambda: logged_ids(logged) == [headers["x-request-id"]])

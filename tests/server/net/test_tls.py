@@ -89,7 +89,10 @@ def certificate_of(port: int, files: Issued, name: str | None = "localhost") -> 
 
 async def until_shown(port: int, files: Issued) -> None:
     with anyio.fail_after(LIMIT_S):
-        while await to_thread.run_sync(certificate_of, port, files) != files.pem:  # noqa: ASYNC110  # a file
+        while True:
+            with contextlib.suppress(OSError):  # a busy machine's handshake may take too long
+                if await to_thread.run_sync(certificate_of, port, files) == files.pem:
+                    return
             await anyio.sleep(CHECK_INTERVAL_S)
 
 
@@ -298,7 +301,7 @@ async def test_a_handshake_that_never_ends_is_ended(
             silent.sendall(hello)
             silent.setblocking(False)
             assert await said(silent) == b""
-        assert await to_thread.run_sync(certificate_of, port, first) == first.pem
+        await until_shown(port, first)
 
 
 async def test_a_byte_now_and_then_gains_no_time(

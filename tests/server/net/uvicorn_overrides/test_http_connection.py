@@ -31,7 +31,13 @@ LARGE_BYTES = 30_000_000  # more than the system buffers
 
 class Impatient(HttpConnection):
     head_s = 0.05
-    stall_s = 0.3
+
+
+class Hurried(HttpConnection):
+    """Leaves a busy machine the time to send the beginning of a head, and to read."""
+
+    head_s = 0.5
+    stall_s = 0.6
 
 
 class DirectResponse(Response):
@@ -54,8 +60,8 @@ class DirectResponse(Response):
 
 
 @asynccontextmanager
-async def serving(connection: type[HttpConnection] = Impatient) -> AsyncIterator[int]:
-    """Serve an application that sends back what it got, to clients that have little time."""
+async def serving(connection: type[HttpConnection] = HttpConnection) -> AsyncIterator[int]:
+    """Serve an application that sends back what it got."""
     app = FastAPI()
 
     @app.post("/")
@@ -101,7 +107,7 @@ async def rest_of(stream: SocketStream) -> int:
 
 
 async def test_a_client_that_never_asks_is_cut_off() -> None:
-    async with serving() as port, await connect(port) as silent:
+    async with serving(Impatient) as port, await connect(port) as silent:
         await assert_is_cut(silent)
 
 
@@ -114,28 +120,33 @@ async def assert_is_told(stream: SocketStream, status: int, code: str) -> None:
 
 
 async def test_one_that_stops_in_the_middle_of_a_head_gets_an_error() -> None:
-    async with serving() as port, await connect(port) as slow:
+    async with serving(Hurried) as port, await connect(port) as slow:
         await slow.send(head("/", "Content-Length: 2")[:-4])
         await assert_is_told(slow, 408, "idle_timeout")
 
 
-async def test_and_one_that_does_so_after_an_answer() -> None:
+async def test_and_one_that_does_so_after_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     async with serving() as port, await connect(port) as slow:
         await slow.send(head("/", "Content-Length: 2") + b"hi")
         assert (await read_answer(slow))[2] == b"hi"
+        monkeypatch.setattr(HttpConnection, "head_s", Impatient.head_s)
         await slow.send(b"POST / HT")
         await assert_is_told(slow, 408, "idle_timeout")
 
 
 async def test_a_byte_now_and_then_gains_no_time() -> None:
-    async with serving() as port, await connect(port) as slow, anyio.create_task_group() as group:
+    async with (
+        serving(Hurried) as port,
+        await connect(port) as slow,
+        anyio.create_task_group() as group,
+    ):
 
         async def drip() -> None:
             await slow.send(b"GET / HTTP/1.1\r\n")
             while True:
                 with contextlib.suppress(anyio.BrokenResourceError):
                     await slow.send(b"a:\r\n")
-                await anyio.sleep(Impatient.head_s / 10)
+                await anyio.sleep(Hurried.head_s / 10)
 
         group.start_soon(drip)
         await assert_is_told(slow, 408, "idle_timeout")
@@ -153,7 +164,11 @@ async def test_a_byte_now_and_then_gains_no_time() -> None:
     ids=["line", "header", "headers", "flood"],
 )
 async def test_a_head_that_is_too_long_is_refused_with_431(long: bytes) -> None:
-    async with serving() as port, await connect(port) as asking, anyio.create_task_group() as group:
+    async with (
+        serving() as port,
+        await connect(port) as asking,
+        anyio.create_task_group() as group,
+    ):
 
         async def send() -> None:
             with contextlib.suppress(anyio.BrokenResourceError):
@@ -185,7 +200,7 @@ async def test_a_head_has_the_documented_length_and_not_a_byte_more(
     excess: int, pieces: int, newline: str
 ) -> None:
     sent = head_of(MAX_HEAD_BYTES + excess, newline) + b"hi"
-    async with serving(HttpConnection) as port, await connect(port) as asking:
+    async with serving() as port, await connect(port) as asking:
         step = -(-len(sent) // pieces)
         for start in range(0, len(sent), step):
             await asking.send(sent[start : start + step])
@@ -197,7 +212,7 @@ async def test_a_head_has_the_documented_length_and_not_a_byte_more(
 
 
 async def test_so_has_the_head_of_a_request_that_comes_before_the_last_answer() -> None:
-    async with serving(HttpConnection) as port, await connect(port) as asking:
+    async with serving() as port, await connect(port) as asking:
         await asking.send((head_of(200) + b"hi") * 2 + head_of(MAX_HEAD_BYTES + 1) + b"hi")
         received = b""
         with anyio.fail_after(60):
@@ -220,7 +235,7 @@ async def test_a_body_with_two_lengths_is_refused_and_nothing_behind_it_is_read(
     request_head: bytes,
 ) -> None:
     smuggled = head("/", "Content-Length: 2") + b"no"
-    async with serving(HttpConnection) as port, await connect(port) as asking:
+    async with serving() as port, await connect(port) as asking:
         await asking.send(head("/", "Content-Length: 2") + b"hi")
         assert (await read_answer(asking))[2] == b"hi"
         await asking.send(request_head + b"2\r\nhi\r\n0\r\n\r\n" + smuggled)
@@ -268,7 +283,7 @@ async def test_little_is_read_at_once_so_that_a_flood_of_chunks_lets_others_in()
 
 
 async def test_a_body_may_take_longer() -> None:
-    async with serving() as port, await connect(port) as asking:
+    async with serving(Hurried) as port, await connect(port) as asking:
         await asking.send(head("/", "Content-Length: 2") + b"h")
         async with await connect(port) as silent:  # came later, and its time is over
             await assert_is_cut(silent)
@@ -277,10 +292,14 @@ async def test_a_body_may_take_longer() -> None:
 
 
 async def test_a_client_that_stops_reading_is_cut_off_and_a_slow_one_is_not() -> None:
-    async with serving() as port, await connect(port) as idle, await connect(port) as slow:
+    async with (
+        serving(Hurried) as port,
+        await connect(port) as idle,
+        await connect(port) as slow,
+    ):
         for asking in (idle, slow):
             await asking.send(head("/large", "Connection: close", method="GET"))
-        received, ends_at = 0, anyio.current_time() + 3 * Impatient.stall_s
+        received, ends_at = 0, anyio.current_time() + 1.5 * Hurried.stall_s
         while anyio.current_time() < ends_at:
             received += len(await slow.receive())
             await anyio.sleep(0.005)
