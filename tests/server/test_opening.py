@@ -68,7 +68,7 @@ async def test_a_busy_database_does_not_stop_the_server_from_ending(
 
     def work(_: Transaction) -> None:
         began.set()
-        release.wait(20)
+        release.wait(60)
 
     async with opened(tmp_path, ledger=settings) as service:
         database = service.state.storage.database

@@ -319,7 +319,7 @@ async def test_a_client_that_sends_nothing_is_not_waited_for(tmp_path: Path) -> 
 
 
 async def test_a_client_that_waits_for_a_transcript_is_not_idle(tmp_path: Path) -> None:
-    async with wyoming(tmp_path, LiveSettings(idle_timeout_s=0.2)) as service:
+    async with wyoming(tmp_path, LiveSettings(idle_timeout_s=0.5)) as service:
         service.transcriber.gate = anyio.Event()
         async with service.call() as caller, service.call() as idler:
             await caller.send(spoken())

@@ -1,4 +1,6 @@
+import itertools
 from collections.abc import Sequence
+from types import SimpleNamespace
 
 import anyio
 import pytest
@@ -76,12 +78,14 @@ async def test_a_body_that_stops_is_given_up() -> None:
 
 async def test_a_body_that_comes_in_drops_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     async def receive() -> Message:
-        await anyio.sleep(0.01)
+        await anyio.lowlevel.checkpoint()
         return {"type": "http.request", "body": b"1", "more_body": True}
 
-    monkeypatch.setattr("auricle.server.http.body.MIN_BYTES_PER_S", 1e9)
+    clock = SimpleNamespace(monotonic=itertools.count().__next__)
+    monkeypatch.setattr("auricle.server.http.body.time", clock)
+    monkeypatch.setattr("auricle.server.http.body.MIN_BYTES_PER_S", 2)
     with pytest.raises(BadRequest, match="too slow"):
-        await read_body(receive, max_bytes=1000, pause_s=1)
+        await read_body(receive, max_bytes=1000, pause_s=60)
 
 
 async def test_a_client_that_hangs_up_is_distinguished() -> None:

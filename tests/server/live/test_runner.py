@@ -1,5 +1,5 @@
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from struct import pack
 
@@ -39,6 +39,7 @@ from tests.support.live_sessions import ALICE, Sessions, sessions
 from tests.support.service import poll_until
 from tests.support.session import silence
 from tests.support.stream import SPEECH, echo, pcm
+from tests.support.transcriber import READY
 
 pytestmark = pytest.mark.server
 
@@ -364,6 +365,7 @@ async def test_speech_that_is_not_decoded_in_time_is_dropped_and_counted(fakes: 
 
 async def test_a_full_service_makes_no_partials(fakes: Sessions) -> None:
     runner, ear = await opened(fakes)
+    fakes.transcriber.current = replace(READY, workers=())  # also at the next measurement
     runner.set_load(1.0)
     speak(runner)
     assert any(isinstance(event, SpeechStarted) for event in ear.heard)

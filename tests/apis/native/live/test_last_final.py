@@ -15,7 +15,7 @@ pytestmark = pytest.mark.server
 
 HALF = SPEECH[:16_000]
 """Speech without the silence that would end it."""
-IDLE_S = 0.3
+IDLE_S = 0.6
 
 
 def finals(caller: Caller) -> list[str]:
