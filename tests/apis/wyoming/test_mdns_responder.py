@@ -16,10 +16,10 @@ from auricle.apis.wyoming.mdns_responder import address_of, announce
 
 pytestmark = pytest.mark.server
 
-TYPE = "_auricle-test._tcp"
+TYPE = f"_auricle-{os.getpid()}._tcp"  # other tests on this machine are not found
 DOMAIN = f"{TYPE}.local."
-NAME = f"auricle-tests-{os.getpid()}"  # several may run on one machine
-LIMIT_S = 30.0
+NAME = "auricle-tests"
+LIMIT_S = 60.0
 
 
 class Finder:
@@ -37,7 +37,7 @@ class Finder:
         return await asyncio.wait_for(self.changes.get(), LIMIT_S)
 
     async def service(self, name: str) -> AsyncServiceInfo:
-        found = await self._zeroconf.async_get_service_info(DOMAIN, name)
+        found = await self._zeroconf.async_get_service_info(DOMAIN, name, int(1000 * LIMIT_S))
         assert found
         return found
 
