@@ -75,6 +75,13 @@ class Client:
             return printed(process)
 
 
+def until_ready(process: subprocess.Popen[str]) -> None:
+    """Wait until a program has imported its client, and says so."""
+    assert process.stdout
+    line = process.stdout.readline()
+    assert line == "ready\n", line + printed(process)
+
+
 def printed(process: subprocess.Popen[str]) -> str:
     """Wait for a program's good end and return what it printed."""
     stdout, stderr = process.communicate(timeout=LIMIT_S)

@@ -68,6 +68,12 @@ class RealServer:
         self.until(kill)
         self.until(lambda health: killed[0] not in _pids(health))
 
+    def make_back_off(self) -> None:
+        """Kill the only recogniser until there is a pause before its next start."""
+        for _ in range(2):
+            self.kill_worker("ready")
+        self.until(lambda health: health["workers"][0]["state"] == "backing_off")
+
     def kill_busy_worker(self) -> None:
         """Kill a recogniser while it works, and see that its work was given to another.
 

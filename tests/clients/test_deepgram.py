@@ -13,7 +13,7 @@ import pytest
 
 from auricle.audio.g711 import mulaw_to_pcm16
 from auricle.values.types import FrameCodec
-from tests.clients.environment import PAGES, Client, printed, program, snippet
+from tests.clients.environment import PAGES, Client, printed, program, snippet, until_ready
 from tests.clients.scores import Scores
 from tests.clients.server import LABEL_TRIES, RealServer, real_server
 from tests.support.clips import CLIPS, Clip
@@ -238,14 +238,19 @@ def test_a_callback_gets_the_transcript_of_a_file(tmp_path: Path) -> None:
 
 
 def test_a_server_that_has_no_room_says_when_to_retry(tmp_path: Path) -> None:
-    with real_server(
-        tmp_path, engine="tests.support.scripted_engine", workers=1, backoff_first_s=4
-    ) as server:
-        for _ in range(2):  # after a second death in a row there is a pause before the next start
-            server.kill_worker("ready")
-        server.until(lambda health: health["workers"][0]["state"] == "backing_off")
-        arguments = (server.address, server.key, str(SHORT.path))
-        refused, text = json.loads(PYTHON.run(program("deepgram_retry.py"), *arguments))
+    go = tmp_path / "go"
+    with (
+        real_server(
+            tmp_path, engine="tests.support.scripted_engine", workers=1, backoff_first_s=4
+        ) as server,
+        PYTHON.start(
+            program("deepgram_retry.py"), server.address, server.key, str(SHORT.path), str(go)
+        ) as process,
+    ):
+        until_ready(process)
+        server.make_back_off()
+        go.touch()
+        refused, text = json.loads(printed(process))
     status, retry_after, reason = refused
     assert status == 503
     assert int(retry_after) >= 1

@@ -5,13 +5,14 @@ import subprocess
 import wave
 from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import numpy as np
 import pytest
 
-from tests.clients.environment import PAGES, Client, printed, program, snippet
+from tests.clients.environment import PAGES, Client, printed, program, snippet, until_ready
 from tests.clients.scores import Scores
 from tests.clients.server import RealServer, real_server
 from tests.support.clips import CLIPS, Clip
@@ -194,12 +195,14 @@ def test_what_can_not_be_done_raises_the_class_for_it(strict: RealServer, client
     assert "unexpected_error" not in strict.command.stderr
 
 
-def test_a_refusal_is_tried_again_by_the_package_itself(strict: RealServer) -> None:
-    for _ in range(2):  # after a second death in a row there is a pause before the next start
-        strict.kill_worker("ready")
-    strict.until(lambda health: health["workers"][0]["state"] == "backing_off")
-    told = PYTHON.run(program("openai_retry.py"), f"{strict.url}/v1", strict.key, str(SHORT.path))
-    answer = json.loads(told)
+def test_a_refusal_is_tried_again_by_the_package_itself(strict: RealServer, tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    arguments = (f"{strict.url}/v1", strict.key, str(SHORT.path), str(go))
+    with PYTHON.start(program("openai_retry.py"), *arguments) as process:
+        until_ready(process)
+        strict.make_back_off()
+        go.touch()
+        answer = json.loads(printed(process))
     assert answer["retries"] > 0
     assert answer["text"]
 
