@@ -6,7 +6,7 @@ writeFakeMicrophone();
 export default defineConfig({
 	testDir: 'browser',
 	outputDir: 'test-results/browser',
-	workers: 3, // each with a server of its own; most tests listen in real time, and leave a core idle
+	workers: 2, // each with a server of its own; most tests listen in real time, and leave a core idle
 	timeout: 240_000,
 	expect: { timeout: 60_000 }, // a busy machine is slow
 	forbidOnly: true,
