@@ -30,7 +30,7 @@ from tests.support.pool import worker_pool
 
 ROOT = Path(__file__).parents[2]
 SCRIPTED = "tests.support.scripted_engine"
-START_LIMIT_S = 90.0
+START_LIMIT_S = 120.0
 POISON_ATTEMPTS = 4
 """The setting's default: how often a job may end its worker, for any kind of death."""
 

@@ -3,7 +3,8 @@
 A job's ``initial_prompt`` is its script: ``scripted:NAME[:ARGUMENT]``, or
 ``scripted:NAME-once[:ARGUMENT]:MARKER``, for the worker only that can remove the file MARKER;
 everybody after that gets an ordinary answer. Without a script the answer comes at once and is
-made of the samples: ``answer(pcm)``. A script of several lines is done line by line.
+made of the samples: ``answer(pcm)``. A script of several lines is done line by line, after all its
+markers were removed, so that who sees its note may end the worker.
 
 Names: hang, segfault, abort, exit:CODE, raise, audio-error, huge (an answer above the wire's
 limit), eat-memory, sleep:SECONDS, note:FILE (adds a line: the worker's pid, and the answer),
@@ -81,8 +82,7 @@ class ScriptedEngine:
 
     def _one(self, job: Job) -> Transcript | AudioError:
         name = ""
-        for line in (job.options.initial_prompt or "").split("\n"):
-            name, argument = _script(line)
+        for name, argument in [*map(_script, (job.options.initial_prompt or "").split("\n"))]:
             if name == "audio-error":
                 return AudioError(SECRET)
             if name == "note":

@@ -9,7 +9,13 @@ import pytest
 from auricle.values.errors import DeadlineExceeded, Overloaded, Superseded
 from auricle.values.types import ANONYMOUS, ClientId, JobKind, ReservationRequest, Transcript
 from tests.conformance.subject import Maker
-from tests.conformance.transcriber.helpers import Notes, blocked, job, waiting
+from tests.conformance.transcriber.helpers import (
+    ConnectionLimiter,
+    Notes,
+    blocked,
+    job,
+    waiting,
+)
 from tests.support.poll import poll_until
 from tests.support.scripted_engine import answer
 
@@ -34,12 +40,15 @@ async def test_overload_splits_into_answers_and_refusals_with_a_time(
         assert sorted(notes.heard) == sorted(done.values())
 
 
-async def test_a_deadline_ends_the_wait_and_harms_no_other_job(open_transcriber: Maker) -> None:
+async def test_a_deadline_ends_the_wait_and_harms_no_other_job(
+    open_transcriber: Maker, tmp_path: Path
+) -> None:
     async with open_transcriber(nodes=1) as subject:
-        before = time.monotonic()
+        gate, before = ConnectionLimiter.closed(tmp_path), time.monotonic()
         with pytest.raises(DeadlineExceeded):
-            await subject.transcriber.transcribe(job("slow", "sleep:2", max_wait_s=0.5))
+            await subject.transcriber.transcribe(job("slow", gate.line, max_wait_s=0.5))
         assert time.monotonic() - before > 0.4  # and before its end, which is no error
+        gate.open()
         assert (await subject.transcriber.transcribe(job("b"))).attempts == 1
         assert subject.transcriber.stats().workers[0].restarts == 0
 

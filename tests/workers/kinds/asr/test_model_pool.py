@@ -25,6 +25,7 @@ from auricle.workers.kinds.asr.model_pool import ModelPool
 from tests.support.poll import poll_until
 from tests.support.pool import SCRIPTED
 from tests.support.scripted_engine import answer
+from tests.support.worker_pool import START_LIMIT_S
 from tests.workers.kinds.asr.pool.helpers import closed_gate, job
 
 pytestmark = pytest.mark.process
@@ -46,7 +47,7 @@ async def model_pool(
     await pool.start()
     try:
         if ready:
-            await pool.wait_ready(60.0)
+            await pool.wait_ready(START_LIMIT_S)
         yield pool
     finally:
         await pool.aclose()

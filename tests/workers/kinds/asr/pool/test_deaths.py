@@ -52,8 +52,9 @@ async def test_a_crash_report_names_the_frame(open_pool: PoolFactory, tmp_path: 
 
 
 async def test_a_hang_is_ended_by_its_budget_and_its_stack_is_kept(
-    open_pool: PoolFactory, tmp_path: Path
+    open_pool: PoolFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("auricle.workers.process.supervisor.DUMP_MARGIN", 0.1)  # time to write it
     async with open_pool(job_timeout_min_s=1.0) as pool:
         transcript = await pool.transcribe(job("a", f"hang-once:{marker(tmp_path)}"))
         assert transcript.attempts == 2
@@ -149,9 +150,9 @@ async def test_a_trace_written_earlier_does_not_explain_a_death(
 ) -> None:
     async with open_pool(workers=1) as pool:
         await pool.transcribe(job("a", "trace"))
-        script = f"sleep-once:60:{marker(tmp_path)}"
-        running = asyncio.create_task(pool.transcribe(job("b", script)))
-        await poll_until(lambda: pool.stats().queue.running_jobs == 1)
+        once = marker(tmp_path)
+        running = asyncio.create_task(pool.transcribe(job("b", f"sleep-once:60:{once}")))
+        await poll_until(lambda: not once.exists(), "that it sleeps")
         os.kill(pids(pool)[0], signal.SIGKILL)
         assert (await running).attempts == 2
         last = pool.stats().workers[0].last_exit

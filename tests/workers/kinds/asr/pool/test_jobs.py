@@ -75,10 +75,14 @@ async def test_a_library_that_prints_does_not_break_the_wire(open_pool: PoolFact
         assert (await pool.transcribe(job("b", "chatter:5000000"))).attempts == 1
 
 
-async def test_the_deadline_ends_the_wait_and_the_worker_continues(open_pool: PoolFactory) -> None:
+async def test_the_deadline_ends_the_wait_and_the_worker_continues(
+    open_pool: PoolFactory, tmp_path: Path
+) -> None:
+    gate = closed_gate(tmp_path)
     async with open_pool(workers=1) as pool:
         with pytest.raises(DeadlineExceeded):
-            await pool.transcribe(job("slow", "sleep:1.0", max_wait_s=0.2))
+            await pool.transcribe(job("slow", f"hold:{gate}", max_wait_s=0.2))
+        gate.unlink()
         assert (await pool.transcribe(job("b"))).attempts == 1
         assert pool.stats().workers[0].restarts == 0
 
