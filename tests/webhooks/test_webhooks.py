@@ -2,7 +2,6 @@
 
 import itertools
 import json
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -117,11 +116,18 @@ async def test_the_receiver_of_a_job_that_was_cancelled_is_notified(
     assert (await client.get("/jobs/a1")).status_code == 404
 
 
+def retried(service: Live) -> float | None:
+    """Return how many attempts have failed."""
+    registry = service.state.metrics.registry
+    return registry.get_sample_value("auricle_webhook_attempts_total", {"outcome": "retried"})
+
+
 async def test_a_failed_attempt_is_shown_and_counted(
-    client: httpx2.AsyncClient, receiver: Receiver
+    running: Live, client: httpx2.AsyncClient, receiver: Receiver
 ) -> None:
     await post(client, callback_url=receiver.url("/500"))
     body = await until_attempted(client)
+    await poll_until(lambda: retried(running) == 1)  # it is counted once it was stored
     metrics = (await client.get("/metrics")).text
 
     assert (body["state"], body["webhook"]["state"]) == ("done", "pending")
@@ -182,6 +188,7 @@ async def test_texts_and_urls_are_not_logged(
 ) -> None:
     await post(client, callback_url=receiver.url("/200?token=private"))
     await until_sent(client, "delivered")
+    await poll_until(lambda: "webhook" in {entry["event"] for entry in logged.entries})
     (line,) = [entry for entry in logged.entries if entry["event"] == "webhook"]
     assert (line["status"], line["state"], line["attempts"]) == (200, "delivered", 1)
     assert "private" not in str(logged.entries)
@@ -382,13 +389,7 @@ async def test_a_name_of_a_private_address_is_not_connected_to(
     ):
         answer = await post(client, callback_url=receiver.url(host="receiver.example"))
         assert answer.status_code == 202
-        registry = running.state.metrics.registry
-        retried = partial(
-            registry.get_sample_value,
-            "auricle_webhook_attempts_total",
-            {"outcome": "retried"},
-        )
-        await poll_until(lambda: retried() == 1)
+        await poll_until(lambda: retried(running) == 1)
     assert receiver.requests == []
 
 

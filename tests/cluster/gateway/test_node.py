@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import structlog
 
-from auricle.cluster.gateway import node
+from auricle.cluster.gateway import ejection, node
 from auricle.cluster.wire.capacity import capacity_of, pack_capacity
 from auricle.cluster.wire.failures import pack_error
 from auricle.cluster.wire.messages import (
@@ -150,7 +150,11 @@ class Clock:
 
 
 @pytest.mark.parametrize("say", [pytest.param(say, id=name) for name, say in LIES.items()])
-async def test_a_lie_costs_a_second_asking_and_nothing_else(two: Pair, say: Say) -> None:
+async def test_a_lie_costs_a_second_asking_and_nothing_else(
+    two: Pair, say: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("BACKOFF_FIRST_S", "BACKOFF_MAX_S"):  # it stays out for all of the test
+        monkeypatch.setattr(ejection, name, 20.0)
     async with lying(say) as liar, gateway(liar.url, two[0].url) as remote:
         clock = Clock()
         running = asyncio.create_task(clock.run())
@@ -184,9 +188,9 @@ async def test_silence_is_left_in_time(two: Pair, say: Say) -> None:
 
 async def test_a_long_job_has_time_to_get_there() -> None:
     async with lying(never) as liar, gateway(liar.url) as remote:
+        began_at = time.monotonic()  # a slow machine takes long to send it
         running = asyncio.create_task(remote.transcribe(job(seconds=30)))
         await poll_until(lambda: liar.jobs == 1)
-        began_at = time.monotonic()
         await poll_until(lambda: liar.hung_up == 1)
         assert time.monotonic() - began_at > SILENCE_S + 0.8
         running.cancel()

@@ -138,7 +138,7 @@ async def test_a_job_of_another_key_does_not_wait_for_a_key_that_has_all_slots(
         await poll_until(lambda: len(started) == 2)
         submit("modest 1", "modest")
         submit("modest 2", "modest")
-        await poll_until(lambda: started == ["greedy 1", "greedy 2", "modest 1"])
+        await poll_until(lambda: started[2:] == ["modest 1"])
         ends["modest 1"].set()
         await poll_until(lambda: started[3:] == ["modest 2"])
         ends["modest 2"].set()

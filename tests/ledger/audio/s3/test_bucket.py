@@ -217,7 +217,7 @@ async def test_an_upload_that_breaks_off_leaves_no_object(
         proxy.cut_after_bytes = COPY_BYTES
         with pytest.raises(LedgerUnavailable):
             await in_thread(audio.put, upload)
-        assert await in_thread(list, audio.names(FAR_FUTURE)) == []
+        assert await in_thread(list, open_bucket().names(FAR_FUTURE)) == []
 
 
 async def test_a_download_that_breaks_off_leaves_no_copy(
