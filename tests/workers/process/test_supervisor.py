@@ -103,6 +103,7 @@ class Delegate:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr("auricle.workers.process.supervisor.STOP_GRACE_S", 60.0)
     (tmp_path / "child_under_test.py").write_text(CHILD)
     path = [str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path))

@@ -208,7 +208,8 @@ async def test_a_worker_with_many_threads_is_replaced(ours: Path) -> None:
 async def test_a_worker_that_continues_after_its_answer_is_replaced(
     ours: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(usage, "IDLE_CPU_S", 0.5)  # other tests may leave it little of a core
+    monkeypatch.setattr(usage, "IDLE_CPU_S", 0.5)
+    monkeypatch.setattr(usage, "IDLE_CPU_SHARE", 0.001)  # other tests may leave it little of a core
     async with hostile_pool(ours / "model") as pool:
         assert await tried(pool, "spin:") == "done"
         await poll_until(lambda: reasons(pool) == ["idle_cpu"])

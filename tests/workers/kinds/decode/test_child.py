@@ -78,6 +78,15 @@ def done(child: Child, request: DecodeStep) -> StepDone:
     return answer
 
 
+def chunk(child: Child, path: Path, from_sample: int = 0, **changes: object) -> StepDone:
+    """Return the first step with a chunk: on a slow machine a step ends before it has found one."""
+    answer = done(child, step(path, from_sample, **changes))
+    while not answer.pcm:
+        assert not answer.done
+        answer = done(child, step(path, answer.next_sample, **changes))
+    return answer
+
+
 def failed(child: Child, request: DecodeStep) -> StepFailed:
     answer = ask(child, request)
     while isinstance(answer, StepDone) and not answer.done:  # a slow machine takes several steps
@@ -177,9 +186,7 @@ def test_a_file_continues_in_another_worker_where_this_one_died(shared: Child) -
     expected = spans(read_all(shared, STORY))
     assert len(expected) > 2
     with started() as first:
-        answer = done(first, step(STORY))
-        while not answer.pcm:  # on a slow machine a step ends before it has found a chunk
-            answer = done(first, step(STORY, answer.next_sample))
+        answer = chunk(first, STORY)
         first.process.kill()
     rest, place = [], answer.next_sample
     while True:
@@ -194,9 +201,9 @@ def test_a_file_continues_in_another_worker_where_this_one_died(shared: Child) -
 
 
 def test_a_step_at_another_place_opens_the_file_again(shared: Child) -> None:
-    first = done(shared, step(STORY, stream="again"))
-    assert done(shared, step(STORY, stream="again")).pcm == first.pcm
-    later = done(shared, step(STORY, first.next_sample, stream="again"))
+    first = chunk(shared, STORY, stream="again")
+    assert chunk(shared, STORY, stream="again").pcm == first.pcm
+    later = chunk(shared, STORY, first.next_sample, stream="again")
     assert later.start_sample >= first.next_sample
     shared.send(CloseStream("again"))
 
@@ -215,8 +222,8 @@ def test_a_closed_stream_keeps_no_file_open(child: Child) -> None:
 
 def test_more_open_files_than_it_keeps_are_all_read(child: Child) -> None:
     names = [f"s{number}" for number in range(34)]
-    places = {name: done(child, step(PAIR, stream=name)).next_sample for name in names}
-    seconds = [done(child, step(PAIR, places[name], stream=name)) for name in names]
+    places = {name: chunk(child, PAIR, stream=name).next_sample for name in names}
+    seconds = [chunk(child, PAIR, places[name], stream=name) for name in names]
     assert len({(second.start_sample, len(second.pcm)) for second in seconds}) == 1
 
 

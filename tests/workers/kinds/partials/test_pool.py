@@ -109,13 +109,15 @@ async def test_a_killed_worker_costs_no_more_than_a_partial() -> None:
         assert result.text == answer(SPEECH[:16000])
 
 
-async def test_a_hung_worker_is_replaced() -> None:
-    async with opened(job_timeout_min_s=1.0) as pool:
+async def test_a_hung_worker_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with opened() as pool:
         await until_ready(pool)
         await pool.transcribe(job(8000))
         os.kill(pid(pool), signal.SIGSTOP)
-        with pytest.raises(Superseded):
-            await pool.transcribe(job(12000))
+        with monkeypatch.context() as patch:
+            patch.setattr(pool._jobs, "_budget_s", 1.0)  # too short for others on a busy machine
+            with pytest.raises(Superseded):
+                await pool.transcribe(job(12000))
         await until_ready(pool)
         assert (await pool.transcribe(job(16000))).text == answer(SPEECH[:16000])
 

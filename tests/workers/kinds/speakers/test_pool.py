@@ -22,6 +22,7 @@ from auricle.workers.kinds.speakers.model_file import MAX_DIMENSIONS
 from auricle.workers.kinds.speakers.pool import SpeakerPool
 from auricle.workers.kinds.speakers.schedule import read_vectors
 from auricle.workers.kinds.speakers.settings import SpeakerSettings
+from auricle.workers.process.assignment import Assignment
 from auricle.workers.process.process import ProcessExit
 from tests.support.clips import CLIPS
 from tests.support.onnx_writer import FLOAT, graph, node, onnx_file
@@ -81,6 +82,22 @@ async def until_busy(pool: SpeakerPool) -> int:
             await asyncio.sleep(0.001)
 
 
+def kill_at_work(pool: SpeakerPool, patch: pytest.MonkeyPatch, deaths: int) -> list[int]:
+    """Kill this number of workers, each when it gets work, before it can answer; return which."""
+    killed: list[int] = []
+    next_assignment = pool.next_assignment
+
+    def deadly(worker: str, now: float) -> Assignment | None:
+        assignment = next_assignment(worker, now)
+        if assignment is not None and len(killed) < deaths:
+            killed.append(pid(pool))
+            os.kill(pid(pool), signal.SIGKILL)
+        return assignment
+
+    patch.setattr(pool, "next_assignment", deadly)
+    return killed
+
+
 async def test_the_first_job_starts_the_worker() -> None:
     async with opened() as pool:
         assert (pool.stats().workers, pool.stats().ready) == ((), True)
@@ -117,29 +134,23 @@ async def test_live_speech_does_not_wait_for_a_file() -> None:
         assert ended == ["live", "file"]
 
 
-async def test_a_killed_worker_changes_nothing() -> None:
+async def test_a_killed_worker_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     async with opened() as pool:
         peace = await pool.embed(job())
-        again = asyncio.create_task(pool.embed(job()))
-        os.kill(await until_busy(pool), signal.SIGKILL)
-        war = await again
+        kill_at_work(pool, monkeypatch, 1)
+        war = await pool.embed(job())
         assert np.array_equal(peace.vectors, war.vectors)
         assert pool.stats().jobs.retried == 1
 
 
-async def test_a_job_whose_workers_die_again_and_again_is_given_up() -> None:
+async def test_a_job_whose_workers_die_again_and_again_is_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     async with opened() as pool:
-        result = asyncio.create_task(pool.embed(job()))
-        killed: set[int] = set()
-        while not result.done():
-            for worker in pool.stats().workers:
-                if worker.state is WorkerState.BUSY and worker.pid not in (None, *killed):
-                    killed.add(worker.pid or 0)
-                    os.kill(worker.pid or 0, signal.SIGKILL)
-            await asyncio.sleep(0.001)
+        killed = kill_at_work(pool, monkeypatch, 2)
         with pytest.raises(SpeakersUnavailable, match="died"):
-            await result
-        assert len(killed) == 2
+            await pool.embed(job())
+        assert len(set(killed)) == 2
         other = EmbedJob(JobId("j"), PCM[1:], LONG[:1])
         assert (await pool.embed(other)).stretches == LONG[:1]
 
@@ -194,10 +205,11 @@ async def test_a_client_that_crashes_workers_gets_no_speakers() -> None:
     assert "died repeatedly" in await crashed(pool, other, "a.py:1 f", "a.py:1 f")
 
 
-async def test_a_hung_worker_is_replaced() -> None:
-    async with opened(job_timeout_min_s=6) as pool:
+async def test_a_hung_worker_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with opened() as pool:
         await pool.embed(job(LONG[:1]))
         os.kill(pid(pool), signal.SIGSTOP)
+        monkeypatch.setattr(pool._jobs, "_budget_s", 6.0)
         assert (await pool.embed(job(LONG[:1]))).stretches == LONG[:1]
         assert pool.stats().workers[0].restarts == 1
 
