@@ -31,8 +31,12 @@ def post(url: str, path: Path = CLIP.path, **query: str) -> Any:
     )
 
 
+def get(url: str) -> httpx2.Response:
+    return httpx2.get(url, timeout=LIMIT_S)
+
+
 def health(url: str) -> Any:
-    return httpx2.get(f"{url}/health", timeout=LIMIT_S).json()
+    return get(f"{url}/health").json()
 
 
 def test_several_models_serve_and_a_job_waits_for_one_that_is_loaded_on_demand(
@@ -50,7 +54,7 @@ def test_several_models_serve_and_a_job_waits_for_one_that_is_loaded_on_demand(
             ("rare", "demand"),
         ]
         assert server.event("model_not_loaded")["model"] == "broken"
-        while httpx2.get(f"{url}/readyz").status_code != 200:
+        while get(f"{url}/readyz").status_code != 200:
             time.sleep(0.05)
         for name in ("", "main"):
             assert post(url, model=name).json()["text"] == answer(piece.pcm)
@@ -58,7 +62,7 @@ def test_several_models_serve_and_a_job_waits_for_one_that_is_loaded_on_demand(
 
         accepted = post(url, model="rare", wait="0", job_id="late")
         assert accepted.status_code == 202
-        while (job := httpx2.get(f"{url}/jobs/late").json())["state"] != "done":
+        while (job := get(f"{url}/jobs/late").json())["state"] != "done":
             assert job["state"] != "failed", job
             time.sleep(0.05)
         assert job["result"]["text"] == answer(piece.pcm)
@@ -111,7 +115,7 @@ def test_whisper_and_moonshine_serve_together(tmp_path: Path) -> None:
     with command("serve", environ=environ) as server:
         url = server.event("started")["url"]
         server.event("model_ready")
-        while httpx2.get(f"{url}/readyz").status_code != 200:
+        while get(f"{url}/readyz").status_code != 200:
             time.sleep(0.1)
         asked = {"language": "en", "max_wait_s": "100"}
         names = ["whisper-base", "fast"] * 2

@@ -69,13 +69,13 @@ async def test_the_open_utterances_of_a_killed_server_are_kept(tmp_path: Path) -
             await first.send(pcm(HALF))
             await until(lambda: sorted(file.suffix for file in files(tmp_path)) == [".1", ".2"])
             await until(lambda: min(journalled_samples(tmp_path)) > 8000)
+            server.process.kill()
+            server.wait()
             expected = {
                 file.name: answer(utterance.pcm)
                 for file in files(tmp_path)
                 if (utterance := read_journal(file)) is not None
             }
-            server.process.kill()
-            server.wait()
     with serving(tmp_path, **settings) as (_, url):
         await until(lambda: not files(tmp_path))
         kept = {

@@ -18,7 +18,7 @@ import anyio
 import httpx2
 import pytest
 
-from tests.support.command import MANY_SPEAKERS, Command, command, environment
+from tests.support.command import LIMIT_S, MANY_SPEAKERS, Command, command, environment
 from tests.support.poll import poll_until
 from tests.support.speakers import SECOND, SPEECHES, Fault, Told, say
 from tests.support.tcp_proxy import TcpProxy, proxy_to
@@ -54,7 +54,7 @@ class Service:
 
     async def hit_worker(self, number: signal.Signals) -> None:
         """Send a signal to a worker, preferably a busy one; a worker may end meanwhile."""
-        async with httpx2.AsyncClient() as client:
+        async with httpx2.AsyncClient(timeout=LIMIT_S) as client:
             until = anyio.current_time() + 3
             while True:
                 health = (await client.get(f"{self.url}/health")).json()
@@ -108,7 +108,7 @@ async def test_finals_are_the_same_while_workers_are_killed_and_stopped(
     faults = {3 * SECOND: kill, 7 * SECOND: stop, 10 * SECOND: kill, 12 * SECOND: stop}
     assert await say_all(service.url, faults) == calm
     assert service.running.process.poll() is None
-    health = httpx2.get(f"{service.url}/health").json()
+    health = httpx2.get(f"{service.url}/health", timeout=LIMIT_S).json()
     assert sum(worker["restarts"] for worker in health["workers"]) >= 2
     assert service.running.process.pid == pid
 

@@ -26,6 +26,7 @@ from tests.support.decoder import FakeDecoder
 from tests.support.pool import worker_pool
 from tests.support.service import application, listening, poll_until
 from tests.support.stream import SPEECH, call, pcm
+from tests.support.worker_pool import START_LIMIT_S
 
 pytestmark = pytest.mark.process
 
@@ -58,7 +59,7 @@ async def served(
     try:
         await finals.start()
         await partials.start()
-        await finals.wait_ready(60)
+        await finals.wait_ready(START_LIMIT_S)
         await poll_until(lambda: partials.is_ready)
         workers = OptionalWorkers(partials=partials)
         async with (

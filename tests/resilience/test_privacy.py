@@ -71,6 +71,10 @@ def post(url: str, speech: bytes, **query: str) -> httpx2.Response:
     )
 
 
+def get(url: str, headers: dict[str, str] | None = None) -> httpx2.Response:
+    return httpx2.get(url, headers=headers, timeout=LIMIT_S)
+
+
 def holders(folder: Path, wanted: list[bytes]) -> list[Path]:
     """Return the files that hold any of it."""
     files = [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
@@ -93,13 +97,13 @@ def test_nothing_of_it_is_kept_or_logged_whatever_crashes(
             script = f"scripted:{fault}:{word}"
             post(url, speech, initial_prompt=script, hotwords=word, max_wait_s="60")
             if fault == "segfault":  # of a worker's quick deaths the history keeps the last one
-                until(lambda: "SIGSEGV" in httpx2.get(f"{url}/health/history").text, server)
-        until(lambda: httpx2.get(f"{url}/readyz").status_code == 200, server)
+                until(lambda: "SIGSEGV" in get(f"{url}/health/history").text, server)
+        until(lambda: get(f"{url}/readyz").status_code == 200, server)
         speech, heard = spoken(-1)
         assert post(url, speech).json()["text"] == heard
         operator = {"authorization": "Bearer operator"}
         shown = "".join(
-            httpx2.get(f"{url}{path}", headers=operator).text
+            get(f"{url}{path}", headers=operator).text
             for path in ("/health", "/health/history", "/metrics")
         )
         assert json.dumps("SIGSEGV") in shown

@@ -106,7 +106,7 @@ async def test_numbers_continue_after_the_server_was_killed_and_stopped(
             await talk.until_labelled()
             assert set(talk.speakers.values()) == {0, 1}
             if has_reader:
-                async with httpx2.AsyncClient(base_url=url) as http:
+                async with httpx2.AsyncClient(base_url=url, timeout=60) as http:
                     [session] = (await http.get("/v1/sessions")).json()["sessions"]
                 reader = EventReader(f"{url}/v1/sessions/{session['id']}")
                 tasks.start_soon(reader.run)

@@ -25,6 +25,7 @@ from tests.support.decoder import FakeDecoder
 from tests.support.pool import worker_pool
 from tests.support.service import application, listening, poll_until
 from tests.support.stream import SPEECH, call, pcm
+from tests.support.worker_pool import START_LIMIT_S
 
 pytestmark = pytest.mark.process
 
@@ -57,7 +58,7 @@ async def served(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serv
     )
     await pool.start()
     try:
-        await pool.wait_ready(60)
+        await pool.wait_ready(START_LIMIT_S)
         settings = Settings(
             server=ServerSettings(spool_dir=tmp_path_factory.mktemp("spool")),
             ledger=LedgerSettings(state_dir=tmp_path_factory.mktemp("state")),

@@ -24,9 +24,15 @@ PINNED = Expected(NAME, len(CONTENT), sha256(CONTENT).hexdigest())
 UNKNOWN = Expected(NAME)
 
 
-def fetch(url: str, directory: Path, file: Expected = PINNED, notes: Notes | None = None) -> bytes:
+def fetch(
+    url: str,
+    directory: Path,
+    file: Expected = PINNED,
+    notes: Notes | None = None,
+    read_timeout_s: float = 60.0,
+) -> bytes:
     """Download; return what is in the directory under the file's name."""
-    with quick_downloader(notes or Notes(), read_timeout_s=0.5) as downloader:
+    with quick_downloader(notes or Notes(), read_timeout_s=read_timeout_s) as downloader:
         found = downloader.fetch(url, directory, file)
     assert os.listdir(directory) == [NAME]
     content = (directory / NAME).read_bytes()
@@ -53,7 +59,8 @@ def test_a_broken_connection_is_continued(files: FileServer, tmp_path: Path) -> 
 
 
 def test_a_stalled_connection_is_continued(files: FileServer, tmp_path: Path) -> None:
-    assert fetch(files.add("/f", CONTENT, Fault(stalls_after=300_000)), tmp_path) == CONTENT
+    url = files.add("/f", CONTENT, Fault(stalls_after=300_000))
+    assert fetch(url, tmp_path, read_timeout_s=0.5) == CONTENT
     assert files.ranges() == ["", "bytes=300000-"]
 
 
