@@ -44,10 +44,13 @@ test('accepts any stream, and pauses it', async ({ client: page, gateway }) => {
 	});
 	await expect.poll(() => gateway.packets.length).toBeGreaterThan(PACKETS_A_SECOND / 2);
 	await page.evaluate(() => globalThis.client.detach());
-	await page.waitForTimeout(200); // for what is still on its way
-	const before = gateway.packets.length;
-	await page.waitForTimeout(500);
-	expect(gateway.packets.length).toBe(before);
+	await expect // what is still on its way arrives first
+		.poll(async () => {
+			const before = gateway.packets.length;
+			await page.waitForTimeout(500);
+			return gateway.packets.length - before;
+		})
+		.toBe(0);
 	const closed = await page.evaluate(() => globalThis.client.finish());
 	expect(closed.packets).toBe(gateway.packets.length);
 	expect(closed).toMatchObject({ lostPackets: 0, decodeErrors: 0 });
@@ -98,7 +101,7 @@ test('rejects a stream without audio', async ({ client: page }) => {
 
 test('reports changes of page and microphone', async ({ client: page }) => {
 	test.skip(!isChromium(page), 'Firefox delivers only its own events of tracks');
-	const told = await page.evaluate(async () => {
+	await page.evaluate(async () => {
 		const media = await globalThis.client.useMicrophone();
 		const [track] = media.getAudioTracks();
 		track?.dispatchEvent(new Event('mute'));
@@ -108,9 +111,11 @@ test('reports changes of page and microphone', async ({ client: page }) => {
 		document.dispatchEvent(new Event('visibilitychange'));
 		Object.defineProperty(document, 'hidden', { value: false });
 		document.dispatchEvent(new Event('visibilitychange'));
-		await new Promise(resolve => setTimeout(resolve, 100));
-		return globalThis.events.map(event => ('cause' in event ? `${event.type} ${event.cause}` : event.type));
 	});
+	const told = (): Promise<string[]> =>
+		page.evaluate(() =>
+			globalThis.events.map(event => ('cause' in event ? `${event.type} ${event.cause}` : event.type)),
+		);
 	for (const event of [
 		'source_muted',
 		'source_unmuted',
@@ -118,7 +123,7 @@ test('reports changes of page and microphone', async ({ client: page }) => {
 		'page_hidden',
 		'page_visible',
 	]) {
-		expect(told).toContain(event);
+		await expect.poll(told).toContain(event);
 	}
 });
 
