@@ -68,7 +68,6 @@ test('continues to wait for a job that the server still has', async ({ captions:
 	const accepted = page.waitForResponse(answer => answer.status() === 202);
 	await drop(page, 'short.wav');
 	const { job_id: job } = (await (await accepted).json()) as { job_id: string };
-	await page.unroute('**/jobs/*');
 	await page.route('**/jobs/*', route =>
 		route.fulfill({ status: 403, json: { error: { code: 'forbidden' } } }),
 	);
