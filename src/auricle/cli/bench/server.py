@@ -115,8 +115,8 @@ async def _started(process: Process, log: Path) -> str:
 
 
 async def _all_ready(url: str) -> None:
-    """Wait until all workers are ready."""
-    async with httpx.AsyncClient(base_url=url, trust_env=False) as http:
+    """Wait until all workers are ready; the caller limits the time."""
+    async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=None) as http:
         while True:
             health = (await http.get("/health")).json()
             if all(worker["state"] == WorkerState.READY for worker in health["workers"]):
