@@ -8,7 +8,7 @@ from auricle.apis.native.wire.stream import Resume
 from auricle.client import Connected, Disconnected, LiveClient
 from auricle.values.commands import Keepalive, StreamParameters
 from auricle.values.events import AudioProgress, Closed, Event, Final, Partial, Wire
-from tests.client.live.helpers import QUICK, Listener, assert_complete, run, speech
+from tests.client.live.helpers import IMPATIENT, QUICK, Listener, assert_complete, run, speech
 from tests.support.live_server import LiveServer, live_server
 from tests.support.poll import poll_until
 from tests.support.tcp_proxy import proxy_to
@@ -143,7 +143,7 @@ async def test_a_stop_whose_answer_is_lost_is_sent_again() -> None:
 async def test_a_connection_that_is_dead_is_left_for_another() -> None:
     pcm = speech(6.0)
     async with live_server() as server, proxy_to(server.port) as proxy:
-        client, listener = LiveClient(proxy.url, rules=QUICK), Listener()
+        client, listener = LiveClient(proxy.url, rules=IMPATIENT), Listener()
         async with client, anyio.create_task_group() as tasks:
             tasks.start_soon(listener.listen, client)
             await client.send(pcm[:32_000])
@@ -159,7 +159,7 @@ async def test_a_connection_that_is_dead_is_left_for_another() -> None:
 
 async def test_a_dead_connection_is_noticed_even_without_speech() -> None:
     async with live_server() as server, proxy_to(server.port) as proxy:
-        client, listener = LiveClient(proxy.url, rules=QUICK), Listener()
+        client, listener = LiveClient(proxy.url, rules=IMPATIENT), Listener()
         async with client, anyio.create_task_group() as tasks:
             tasks.start_soon(listener.listen, client)
             await poll_until(lambda: bool(listener.of(Connected)))
@@ -172,7 +172,7 @@ async def test_a_dead_connection_is_noticed_even_without_speech() -> None:
 
 async def test_a_silent_but_connected_server_is_kept() -> None:
     async with live_server() as server:
-        client, listener = LiveClient(server.url, rules=QUICK), Listener()
+        client, listener = LiveClient(server.url, rules=IMPATIENT), Listener()
         server.before_event = lambda event: (
             isinstance(event, Connected | Final | Closed)
             or (not isinstance(event, AudioProgress | Partial))
