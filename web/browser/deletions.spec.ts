@@ -80,6 +80,7 @@ test('a deletion is carried out after 10 s', async ({ captions: page }) => {
 });
 
 test('captions that wait for their deletion are not offered in Live', async ({ captions: page }) => {
+	await waitLongToDelete(page);
 	await keep(page, { ...talk('a'), kind: 'captions' });
 	await expect(page.getByRole('button', { name: 'Show them again' })).toBeVisible();
 	await go(page, '#recordings');

@@ -48,6 +48,18 @@ async function cells(page: Page, worker: string): Promise<string[]> {
 	return row.locator('th, td').allTextContents();
 }
 
+/** Gives the page the health of a server with a worker that waits, however late a slow page asks for it. */
+async function showWaiting(page: Page, server: Auricle): Promise<void> {
+	const headers = { Authorization: `Bearer ${OPERATOR_KEY}` };
+	const health = async (): Promise<string> =>
+		(await fetch(`http://127.0.0.1:${server.port}/health`, { headers })).text();
+	let body = await health();
+	while (!body.includes('"backing_off"')) {
+		body = await health();
+	}
+	await page.route('**/health', route => route.fulfill({ contentType: 'application/json', body }));
+}
+
 /** Asks for text again and again until it is told to stop; returns how often, if every answer was right. */
 function load(port: number): () => Promise<number> {
 	const audio = readFileSync(new URL(SENTENCE.file, TESTDATA));
@@ -86,14 +98,18 @@ test('shows a crash and its recovery, without effect on others', async ({ status
 
 	const before = (await server.worker()).pid;
 	await server.killWorker('SIGKILL');
-	await expect.poll(async () => (await server.worker()).pid ?? before, RECOVERY).not.toBe(before);
+	await expect
+		.poll(async () => (await server.worker()).pid ?? before, { ...RECOVERY, intervals: [50] })
+		.not.toBe(before);
 	await server.killWorker('SIGKILL'); // a second death in a row: it waits before it starts again
+	await showWaiting(page, server);
 	await expect(page.locator('#state')).toHaveText('Degraded: not all workers and models are ready');
 	await expect.poll(async () => (await cells(page, 'asr-1'))[1]).toBe('waiting to restart');
 	await expect(page.locator('.card-workers .figure')).toHaveText('1');
 	await expect(crash).toContainText('asr-1 was killed (SIGKILL)');
 	await expect(page.locator('.card-workers')).toContainText('3 crashes');
 	await expect(page.locator('.card-workers .chart-mark')).toHaveCount(1); // one path for all of them
+	await page.unroute('**/health');
 
 	await expect(page.locator('#state')).toHaveText('OK', RECOVERY);
 	expect((await cells(page, 'asr-1')).slice(0, 4)).toEqual([
