@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -43,9 +44,10 @@ def pipes() -> Iterator[Pipes]:
             continue  # the test closed it
 
 
-def run(code: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+def run(code: str, stdin: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
+    given: dict[str, Any] = {"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}
     return subprocess.run(
-        [sys.executable, "-c", code], input=stdin, capture_output=True, timeout=60, check=False
+        [sys.executable, "-c", code], **given, capture_output=True, timeout=60, check=False
     )
 
 
@@ -236,6 +238,22 @@ def test_it_dies_with_its_parent_even_when_it_hangs() -> None:
     assert is_gone(pid)
 
 
+@pytest.mark.skipif("sys.platform != 'linux'")
+def test_a_parent_that_dies_first_leaves_no_child_that_hangs() -> None:
+    """A parent starts a child that is slow to begin and then hangs, prints its PID, and exits."""
+    child = (
+        "import time; time.sleep(0.5); "
+        "from auricle.workers.child.channel import run_child; "
+        "run_child(lambda channel: time.sleep(1000))"
+    )
+    parent = run(
+        "from subprocess import DEVNULL, PIPE, Popen; import sys; "
+        f"child = Popen([sys.executable, '-c', {child!r}], stdin=PIPE, stdout=DEVNULL, "
+        "stderr=DEVNULL); print(child.pid)"
+    )
+    assert is_gone(int(parent.stdout))
+
+
 def is_gone(pid: int) -> bool:
     """Wait for a process that is not our child."""
     for _ in range(500):
@@ -257,5 +275,8 @@ def test_a_channel_knows_whether_a_message_comes(pipes: Pipes) -> None:
 
 def test_a_closed_pipe_counts_as_input(pipes: Pipes) -> None:
     channel, from_parent, _ = pipes
+    os.write(from_parent, b"\x00")
+    assert not channel.is_closed()
     os.close(from_parent)
     assert channel.has_input(60.0)
+    assert channel.is_closed()

@@ -79,6 +79,14 @@ class Channel:
         """
         return sys.platform == "win32" or bool(select.select([self._read_fd], [], [], wait_s)[0])
 
+    def is_closed(self) -> bool:
+        """Return whether the parent is gone, as far as this is seen without reading."""
+        if sys.platform == "win32":
+            return False
+        poll = select.poll()
+        poll.register(self._read_fd, 0)  # nothing but the end of the connection
+        return bool(poll.poll(0))
+
     def receive_file(self) -> int:
         """Wait for an open file and return its descriptor, which the caller must close.
 
@@ -147,6 +155,8 @@ def run_child(serve: Callable[[Channel], int]) -> NoReturn:
     """Set up this process as a worker, serve its parent, and exit with the code of ``serve``."""
     channel = open_channel()
     prepare_process()
+    if channel.is_closed():  # the parent died before this process was tied to it
+        leave(EXIT_STOPPED)
     try:
         code = serve(channel)
     except ParentGone:
