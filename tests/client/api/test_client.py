@@ -26,6 +26,7 @@ from tests.client.api.conftest import KEY, NOON
 from tests.support.clips import CLIPS, TESTDATA
 from tests.support.command import LIMIT_S, serving
 from tests.support.job_server import ACCEPTED, DONE, FORGOTTEN, FULL, LOST, RUNNING, ScriptedServer
+from tests.support.scripted_engine import SURE
 
 pytestmark = pytest.mark.process
 
@@ -62,7 +63,7 @@ def test_options_reach_the_server(client: Client) -> None:
     assert transcript.trace_id == "trace-7"
     [segment] = transcript.segments
     assert segment.words
-    assert segment.words[0].probability == 0.5
+    assert segment.words[0].probability == SURE
 
 
 def test_an_invalid_option_is_reported_by_name(client: Client) -> None:
