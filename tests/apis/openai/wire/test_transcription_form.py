@@ -189,7 +189,7 @@ def test_subtitles_are_refused_by_a_server_without_their_format(
 ) -> None:
     monkeypatch.setattr(registry, "FORMATS", {})
     for name in ("srt", "vtt"):
-        with pytest.raises(UnsupportedOption, match=f"no {name} here") as refused:
+        with pytest.raises(UnsupportedOption, match=f"lacks the format {name}") as refused:
             read(response_format=name)
         assert refused.value.field == "response_format"
     assert read(response_format="text").format is Format.TEXT
