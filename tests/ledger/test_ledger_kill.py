@@ -62,11 +62,16 @@ def live(tmp_path: Path, new_audio: Callable[[int], str]) -> Iterator[Live]:
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-def new_location(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[int], str]:
+def server(request: pytest.FixtureRequest) -> PostgresServer | None:
+    """Return the server of the database, if it has one."""
+    return None if request.param == "sqlite" else request.getfixturevalue("postgres")
+
+
+@pytest.fixture
+def new_location(server: PostgresServer | None, tmp_path: Path) -> Callable[[int], str]:
     """Return a function that returns the location of an empty database."""
-    if request.param == "sqlite":
+    if server is None:
         return lambda number: str(tmp_path / f"state-{number}")
-    server: PostgresServer = request.getfixturevalue("postgres")
 
     def empty(_: int) -> str:
         server.empty()
@@ -92,6 +97,7 @@ def new_audio(
 
 def test_a_kill_at_any_statement_loses_no_job_and_does_none_twice(
     live: Live,
+    server: PostgresServer | None,
     new_location: Callable[[int], str],
     new_audio: Callable[[int], str],
     tmp_path: Path,
@@ -100,6 +106,8 @@ def test_a_kill_at_any_statement_loses_no_job_and_does_none_twice(
     for checkpoint in range(1, MAX_CHECKPOINTS):
         location, audio_location = new_location(checkpoint), new_audio(checkpoint)
         *steps, end = live(checkpoint, location, audio_location)
+        if server is not None:
+            server.wait_until_unused()
         recover(location, audio_location, tmp_path / "upload", steps)
         outcomes |= set(steps)
         if end == "end 0":

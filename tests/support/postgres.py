@@ -11,6 +11,8 @@ from tempfile import TemporaryDirectory
 
 import psutil
 
+from tests.support.poll import wait_until
+
 START_S = 60
 
 
@@ -51,6 +53,17 @@ class PostgresServer:
         with psycopg.connect(self.conninfo, autocommit=True) as connection:
             connection.execute("DROP SCHEMA public CASCADE")
             connection.execute("CREATE SCHEMA public")
+
+    def wait_until_unused(self) -> None:
+        """Wait until it has seen the end of all clients: killed ones may hold locks until then."""
+        import psycopg
+
+        others = (
+            "SELECT FROM pg_stat_activity "
+            "WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+        )
+        with psycopg.connect(self.conninfo, autocommit=True) as connection:
+            wait_until(lambda: not connection.execute(others).rowcount, "the end of all clients")
 
     def start(self) -> None:
         """Start the server and wait until it accepts connections.
