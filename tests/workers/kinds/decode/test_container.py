@@ -20,6 +20,7 @@ from auricle.workers.kinds.decode import container
 from auricle.workers.kinds.decode.container import OPEN_CPU_S, ContainerReader
 from auricle.workers.kinds.decode.input_file import InputFile
 from tests.support.clips import CLIPS, TESTDATA
+from tests.support.command import ROOT
 from tests.support.opus import tone
 
 pytestmark = pytest.mark.process
@@ -268,6 +269,12 @@ def test_a_packet_that_takes_too_long_to_find_ends_the_file(
     assert reader.failures == 1
     assert reader.fraction < 1.0
     reader.close()
+
+
+def test_a_stream_that_begins_later_is_damage(write: Write) -> None:
+    case = (ROOT / "fuzz/cases/opening/ogg-stream-begins-later").read_bytes()[5:]
+    pcm, reader = read(write(case + case[-200:]))
+    assert (pcm.size, reader.failures) == (0, 2)  # its packet, and one that is no Opus
 
 
 @pytest.mark.parametrize("seed", range(5))

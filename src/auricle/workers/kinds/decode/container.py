@@ -149,6 +149,11 @@ class ContainerReader:
             except (av.FFmpegError, ValueError):  # no further packet can be found
                 self.failures += 1
                 break
+            except IndexError:  # of PyAV, at a packet of a stream that began later
+                self.failures += 1
+                packets = self._container.demux(self._stream)
+                yield _joined([])
+                continue
             is_cut_off = self._file.limit_reached
             self.failures += is_cut_off
             if packet.pos is not None:
