@@ -4,7 +4,6 @@ import contextlib
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -89,10 +88,9 @@ class PostgresServer:
         processes = [main, *main.children()]
         main.kill()
         self._is_running = False
-        deadline = time.monotonic() + START_S
-        while any(map(_is_alive, processes)):
-            assert time.monotonic() < deadline, "processes of PostgreSQL are left"
-            time.sleep(0.02)
+        wait_until(
+            lambda: not any(map(_is_alive, processes)), "the end of all its processes", START_S
+        )
         # They name a process that may be a zombie, which PostgreSQL would take for another server.
         lock.unlink(missing_ok=True)
         for path in self._directory.glob(".s.PGSQL.*"):
