@@ -83,14 +83,14 @@ test('applies the last of several quick requests', async ({ client: page, gatewa
 });
 
 test('reports nothing about an abandoned source', async ({ client: page }) => {
-	const told = await page.evaluate(async () => {
+	const eventTypes = await page.evaluate(async () => {
 		const media = await globalThis.client.useMicrophone();
 		media.getAudioTracks()[0]?.dispatchEvent(new Event('ended'));
 		await globalThis.client.detach();
 		await new Promise(resolve => setTimeout(resolve, 100));
 		return globalThis.events.map(({ type }) => type);
 	});
-	expect(told).not.toContain('source_lost');
+	expect(eventTypes).not.toContain('source_lost');
 });
 
 test('rejects a stream without audio', async ({ client: page }) => {
@@ -112,7 +112,7 @@ test('reports changes of page and microphone', async ({ client: page }) => {
 		Object.defineProperty(document, 'hidden', { value: false });
 		document.dispatchEvent(new Event('visibilitychange'));
 	});
-	const told = (): Promise<string[]> =>
+	const eventNames = (): Promise<string[]> =>
 		page.evaluate(() =>
 			globalThis.events.map(event => ('cause' in event ? `${event.type} ${event.cause}` : event.type)),
 		);
@@ -123,7 +123,7 @@ test('reports changes of page and microphone', async ({ client: page }) => {
 		'page_hidden',
 		'page_visible',
 	]) {
-		await expect.poll(told).toContain(event);
+		await expect.poll(eventNames).toContain(event);
 	}
 });
 
