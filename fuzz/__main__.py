@@ -1,4 +1,4 @@
-"""Fuzz all targets, each in a process of its own: ``make fuzz ARGS="--runs 2000000"``.
+"""Fuzz all targets, each in a separate process: ``make fuzz ARGS="--runs 2000000"``.
 
 The corpus lies in ``.cache/fuzz/corpus`` and grows from run to run; an input that breaks a target
 is left in ``.cache/fuzz/found``. For each target it prints how many inputs were tried, how fast,
@@ -7,8 +7,10 @@ how many showed something new, and how many lines of the target's modules all of
 
 import argparse
 import hashlib
+import importlib.util
 import json
 import os
+import platform
 import re
 import subprocess
 import sys
@@ -67,6 +69,9 @@ class Result:
 def main() -> int:
     """Run what was asked for."""
     asked = _arguments()
+    if importlib.util.find_spec("atheris") is None:
+        print(f"fuzz: skipped: there is no atheris for this Python on {platform.machine()}")
+        return 0
     for folder in ("corpus", "found"):
         (CACHE / folder).mkdir(parents=True, exist_ok=True)
     print(
@@ -95,7 +100,7 @@ def _arguments() -> argparse.Namespace:
         "--seconds", type=int, default=0, help="CPU time after which each stops (no limit)"
     )
     parser.add_argument("--no-lines", dest="lines", action="store_false", help="don't count lines")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="so many at once")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="targets at once")
     return parser.parse_args()
 
 

@@ -1,4 +1,4 @@
-"""What must hold for whatever comes, however it comes."""
+"""What must hold for any input, in any pieces."""
 
 import zlib
 from collections.abc import Callable, Iterator

@@ -144,7 +144,7 @@ def split_elements(data: bytes) -> list[bytes]:
 
 
 def join_elements(elements: Sequence[bytes]) -> bytes:
-    """Return elements with the sizes that they have; parents tell none."""
+    """Return elements with their sizes; parents have unknown ones."""
     return b"".join(map(_sized, elements))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from fuzz.target import Blind, Mutate
 
 _BLIND_SHARE = 0.15
-"""So many mutations don't care for the shape."""
+"""Share of mutations that ignore the shape."""
 _MAX_REPEATS = 40
 
 _VALUES: tuple[Any, ...] = (

@@ -1,4 +1,4 @@
-"""What a live session tells, in an order that it may tell it in, as bytes would have it."""
+"""Events of a live session in a valid order, chosen by bytes."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -47,16 +47,16 @@ class Story:
         self._sample = 0
         self._utterances = self._finals = 0
         self._open: tuple[int, int, str] | None = None  # number, start, what is stable
-        self._owed: deque[tuple[int, int, int, str]] = deque()
+        self._pending: deque[tuple[int, int, int, str]] = deque()
         self._flushes: deque[tuple[int, int]] = deque()  # place, last utterance before it
         self._is_stopping = False
         self.is_closed = False
-        self.told_finals = 0
+        self.sent_finals = 0
 
     @property
     def has_pending_answer(self) -> bool:
         """Whether something is to come by itself."""
-        return bool(self._owed or self._flushes) or self._is_stopping
+        return bool(self._pending or self._flushes) or self._is_stopping
 
     def ready(self) -> SessionEvent:
         """Return the first event."""
@@ -66,7 +66,7 @@ class Story:
         """Let time pass."""
         self._sample += size_bytes // 2
 
-    def go_on(self, choice: int) -> Iterator[SessionEvent]:
+    def advance(self, choice: int) -> Iterator[SessionEvent]:
         """Let something happen, if it may now."""
         if self.is_closed:
             return
@@ -84,7 +84,8 @@ class Story:
             case 4 | 5:
                 yield from self._final(choice)
             case 6:
-                yield AudioProgress(self._sample, min([self._sample, *(o[1] for o in self._owed)]))
+                starts = (start for _, start, _, _ in self._pending)
+                yield AudioProgress(self._sample, min([self._sample, *starts]))
             case 7:
                 yield self._oddity(choice)
             case _:
@@ -119,7 +120,7 @@ class Story:
 
     def finish(self) -> Iterator[SessionEvent]:
         """Say all that is still to come."""
-        while self._owed:
+        while self._pending:
             yield from self._final(4)
         yield from self._settle()
 
@@ -158,15 +159,15 @@ class Story:
             self._open = None
             if self._eager is not None:
                 self._promised[number], self._eager = self._eager, None
-            self._owed.append((number, start, self._sample, stable))
+            self._pending.append((number, start, self._sample, stable))
             yield SpeechEnded(self._sample)
 
     def _final(self, choice: int) -> Iterator[SessionEvent]:
-        if not self._owed:
+        if not self._pending:
             return
-        number, start, end, stable = self._owed.popleft()
+        number, start, end, stable = self._pending.popleft()
         self._finals += 1
-        self.told_finals += 1
+        self.sent_finals += 1
         error = "poison_job" if choice & 0x80 else None
         text = "" if error else stable if choice & 8 else stable + _WORDS[choice // 16 % 8]
         if choice & 0x48 == 0x40:
@@ -186,12 +187,12 @@ class Story:
         yield from self._settle()
 
     def _settle(self) -> Iterator[SessionEvent]:
-        owed = self._owed[0][0] if self._owed else self._utterances + 1
+        pending = self._pending[0][0] if self._pending else self._utterances + 1
         if self._open is not None:
-            owed = min(owed, self._open[0])
-        while self._flushes and self._flushes[0][1] < owed:
+            pending = min(pending, self._open[0])
+        while self._flushes and self._flushes[0][1] < pending:
             yield Finalized(self._flushes.popleft()[0])
-        if self._is_stopping and not self._owed and not self.is_closed:
+        if self._is_stopping and not self._pending and not self.is_closed:
             self.is_closed = True
             yield Closed("stop", self._sample, 5, 0, 0)
 

@@ -1,7 +1,7 @@
 """A dialect and a session that follow a script: what holds for every dialect.
 
-A script is steps: a client's text, a client's bytes, or bytes that each let the session tell
-something.
+A script is steps: a client's text, a client's bytes, or bytes that each make the session
+send an event.
 """
 
 from collections.abc import Callable, Iterable
@@ -21,7 +21,7 @@ TEXT, BYTES, EVENTS = 0, 1, 2
 
 _MAX_STEPS = 16
 _MAX_EVENTS = 40
-"""So many of each are enough for any order of things; more would only be slow."""
+"""Enough for any order; more would only be slow."""
 
 Check = Callable[[str], None]
 
@@ -45,7 +45,7 @@ class Talk:
 
     def play(self, script: bytes) -> None:
         """Play a script, then end the connection."""
-        self._tell(self.story.ready())
+        self._send(self.story.ready())
         for step in split_steps(script)[:_MAX_STEPS]:
             if self._is_over:
                 break
@@ -53,9 +53,9 @@ class Talk:
         self.end(None)
 
     def end(self, failed: Failed | None) -> None:
-        """Tell what is still to be told."""
+        """Send the remaining events."""
         for event in self.story.finish():
-            self._tell(event)
+            self._send(event)
         closing_messages = self.dialect.closing_messages(
             End("end", 1000 if failed is None else 1008, failed)
         )
@@ -68,8 +68,8 @@ class Talk:
             payload = payload[: _MAX_EVENTS - self._events]
             self._events += len(payload)
             for choice in payload:
-                for event in self.story.go_on(choice):
-                    self._tell(event)
+                for event in self.story.advance(choice):
+                    self._send(event)
             self._is_over = self.story.is_closed
             return
         try:
@@ -78,7 +78,7 @@ class Talk:
             else:
                 self._take(self.dialect.receive_bytes(payload))
         except BadRequest:
-            pass  # it is told, and all goes on
+            pass  # it is reported, and the connection stays
         except LocalProtocolError as error:
             raise AssertionError("a client can make us do what we must not") from error
         except AuricleError as error:
@@ -114,16 +114,16 @@ class Talk:
 
     def _tell_all(self, events: Iterable[SessionEvent]) -> None:
         for event in events:
-            self._tell(event)
+            self._send(event)
 
-    def _tell(self, event: SessionEvent) -> None:
+    def _send(self, event: SessionEvent) -> None:
         for text in self.dialect.encode(event):
             self._check(text)
 
 
 def _check_configuration(command: Configure) -> None:
     language: Any = command.language
-    assert language in (None, msgspec.UNSET) or language in LANGUAGES, "a language nobody knows"
+    assert language in (None, msgspec.UNSET) or language in LANGUAGES, "an unknown language"
     if command.sample_rate is not msgspec.UNSET:
         assert 8000 <= command.sample_rate <= 96_000
     if command.endpoint_ms is not msgspec.UNSET:

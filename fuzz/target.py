@@ -27,7 +27,7 @@ class Target:
     """Something that takes any bytes, and what is known about good ones.
 
     Attributes:
-        run: Feeds it; raises whatever is not documented, and ``AssertionError`` for a promise that
+        run: Feeds it; raises what is not documented, and ``AssertionError`` for a promise that
             is broken.
         seeds: Inputs to begin with, good and bad.
         mutate: Keeps the format's shape most of the time; ``None``: the fuzzer's own will do.

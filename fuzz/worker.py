@@ -18,7 +18,7 @@ from fuzz.mutation import blind
 from fuzz.target import Target, inputs, load, modules_of
 
 _FRESH_SHARE = 0.1
-"""So many mutations begin with a seed: what C code parses looks all the same to the fuzzer, and it
+"""Share of mutations that begin with a seed: the fuzzer sees no branch of C code, and
 forgets inputs that show it nothing new."""
 
 

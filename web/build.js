@@ -7,7 +7,7 @@ import { gzipSync } from 'node:zlib';
 import { build } from 'vite';
 
 /** What a page loads of us, at most: for live streams only, and with everything. */
-const MAX_GZIPPED_BYTES = { live: 15_500, whole: 20_500 };
+const MAX_GZIPPED_BYTES = { live: 15_600, whole: 21_000 };
 const ENTRIES = ['live', 'index', 'worker', 'worklet'];
 /** The whole module imports what the one for live streams exports, so that there is one class of each name. */
 const LIVE_IS_APART = {

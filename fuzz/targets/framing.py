@@ -65,7 +65,7 @@ def run(data: bytes) -> None:
     wire, fault = same_in_any_split(lambda chunks: _outcome(chunks, with_seq=with_seq), stream)
     packed = b"".join(wire)
     assert stream.startswith(packed), "packets are not what was sent"
-    assert fault is not None or packed == stream, "bytes are missing, and nobody says so"
+    assert fault is not None or packed == stream, "bytes are missing without an error"
 
 
 def seeds() -> Iterator[bytes]:

@@ -41,7 +41,7 @@ class _Neighbour:
 
     def check(self) -> None:
         """Decode the same packets again."""
-        assert self._decode() == self._expected, "another stream hears something else"
+        assert self._decode() == self._expected, "another stream decodes something else"
 
 
 _neighbour = _Neighbour()
@@ -49,7 +49,7 @@ _decoder = OpusPacketDecoder(_LIBRARY)
 
 
 def run(data: bytes) -> None:
-    """Decode good and bad packets and gaps: the clock is right, whatever comes."""
+    """Decode good and bad packets and gaps: the clock is always right."""
     pipeline = OpusPacketDecodingPipeline(OpusPacketDecoder(_LIBRARY), _LIMIT_SAMPLES)
     samples = packets = 0
     last_samples = 0
@@ -69,7 +69,7 @@ def run(data: bytes) -> None:
                 if pipeline.failures == failures:
                     last_samples = pcm.size
             else:
-                _guess(packet)
+                _conceal(packet)
         except TooLong:
             assert samples + MAX_PACKET_SAMPLES + len(packet) * 97 > _LIMIT_SAMPLES
             break
@@ -93,7 +93,7 @@ def _gap(pipeline: OpusPacketDecodingPipeline, samples: int) -> int:
     return pcm.size
 
 
-def _guess(packet: OpusPacket) -> None:
+def _conceal(packet: OpusPacket) -> None:
     """Use the decoder by itself, as those who know of loss may."""
     samples = CONCEAL_STEP_SAMPLES * (1 + len(packet) % 48)
     try:

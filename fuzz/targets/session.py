@@ -1,6 +1,6 @@
 """A whole live session: ``[format][options][script]``; messages, commands, answers, lost lines.
 
-Whether there is speech is told from loudness here: no random sound is speech to the real detector,
+Speech is detected by loudness here: no random sound is speech to the real detector,
 and then nothing behind it would ever be reached.
 """
 
@@ -149,7 +149,7 @@ class _World:
         self._command(Stop())
         self._answer_until(lambda: self._session.is_closed)
         assert self._session.is_closed, "it never ends"
-        assert self._closed, "nobody is told of the end"
+        assert self._closed, "the end is not reported"
         assert not self._session.channels.has_pending_finals, "a final is missing"
 
     def _play(self, kind: int, payload: bytes) -> None:

@@ -31,7 +31,7 @@ def run(data: bytes) -> None:
         said = now
     if isinstance(said, WavHead):
         assert 12 < said.size_bytes <= min(len(data), MAX_HEAD_BYTES)
-    assert said is not None or len(data) < MAX_HEAD_BYTES, "it waits for ever"
+    assert said is not None or len(data) < MAX_HEAD_BYTES, "it waits indefinitely"
 
 
 def seeds() -> Iterator[bytes]:

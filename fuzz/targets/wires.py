@@ -71,8 +71,8 @@ def _wire(parameters: StreamParameters, counts: StreamCounts) -> WireFormat:
             return OpusWire(_LIBRARY, parameters, counts)
 
 
-def _heard(parameters: StreamParameters, messages: Iterator[bytes]) -> object:
-    """Return all that is heard, and the fault if there is one."""
+def _decoded(parameters: StreamParameters, messages: Iterator[bytes]) -> object:
+    """Return what is decoded, and the fault if there is one."""
     counts = StreamCounts()
     wire = _wire(parameters, counts)
     sound = bytearray()
@@ -82,8 +82,8 @@ def _heard(parameters: StreamParameters, messages: Iterator[bytes]) -> object:
     try:
         for message in messages:
             wire.receive_data(message)
-            for heard in iter(wire.next_decoded, None):
-                match heard:
+            for item in iter(wire.next_decoded, None):
+                match item:
                     case Audio(pcm):
                         assert pcm.shape[-1] <= SAMPLE_RATE_HZ, "more than a second at once"
                         sound += pcm.T.tobytes()
@@ -91,7 +91,7 @@ def _heard(parameters: StreamParameters, messages: Iterator[bytes]) -> object:
                         assert pcm.size <= samples <= _MAX_GAP_SAMPLES, "a gap of more than an hour"
                         lost_samples += samples
                     case Warned() | SwitchFormat():
-                        notices.append(heard)
+                        notices.append(item)
         rest = wire.finish()
         sound += rest.pcm.T.tobytes() if isinstance(rest, Audio) else b""
     except (RemoteProtocolError, AudioError, UnsupportedFormat) as error:
@@ -101,18 +101,18 @@ def _heard(parameters: StreamParameters, messages: Iterator[bytes]) -> object:
 
 
 def run(data: bytes) -> None:
-    """Hear messages; in a stream of bytes it makes no difference where they are cut."""
+    """Decode messages; in a stream of bytes it makes no difference where they are cut."""
     if len(data) < 2:
         return
     parameters = _parameters(data)
     messages = [step[1:] for step in split_steps(data[2:])[:_MAX_MESSAGES]]
     try:
-        heard = _heard(parameters, iter(messages))
+        whole = _decoded(parameters, iter(messages))
         if parameters.format in _STREAMS or (
             parameters.format is Wire.PCM16 and not parameters.seq
         ):
-            parted = _heard(parameters, chain.from_iterable(map(pieces, messages)))
-            assert heard == parted, "another split gives something else"
+            parted = _decoded(parameters, chain.from_iterable(map(pieces, messages)))
+            assert whole == parted, "another split gives something else"
     except LocalProtocolError as error:
         raise AssertionError("a client can make us do what we must not") from error
 

@@ -2,7 +2,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { type IncomingMessage, request } from 'node:http';
 import { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -14,6 +14,8 @@ export const API_KEY = 'let-me-in';
 /** Keys of one test each: no session of another's waits for them. */
 export const OTHER_KEY = 'me-too';
 export const THIRD_KEY = 'me-three';
+/** The key whose vocabularies tests change. */
+export const WORDS_KEY = 'my-words';
 /** As no WebSocket's subprotocol may be called. */
 export const UNUSUAL_KEY = 'Schlüssel/5';
 /** Shows stacks. */
@@ -41,6 +43,12 @@ export interface Full {
 	leave(): void;
 }
 
+const STATES = mkdtempSync(join(tmpdir(), 'auricle-browser-'));
+process.on('exit', () => rmSync(STATES, { recursive: true, force: true }));
+
+/** Creates a folder for a server's state, which goes with the tests of this process. */
+export const stateFolder = (): string => mkdtempSync(join(STATES, 'state-'));
+
 /** Variables of its environment beside or in the place of those of all tests. */
 export type Settings = Readonly<Record<string, string>>;
 
@@ -58,7 +66,7 @@ export class Auricle {
 
 	/** Starts one on a port of its own; it is ready when this resolves. */
 	static async start(settings: Settings = {}): Promise<Auricle> {
-		const all = { AURICLE_STATE_DIR: mkdtempSync(join(tmpdir(), 'auricle-state-')), ...settings };
+		const all = { AURICLE_STATE_DIR: stateFolder(), ...settings };
 		return new Auricle(...(await launch(0, all)), all);
 	}
 
@@ -124,7 +132,7 @@ export class Auricle {
 		const until = Date.now() + milliseconds;
 		while (Date.now() < until) {
 			const { pid, state } = await this.worker();
-			if (pid !== null && state !== 'starting') process.kill(pid, 'SIGSTOP');
+			if (state !== 'starting') signal(pid, 'SIGSTOP');
 			await sleep(200);
 		}
 	}
@@ -177,7 +185,7 @@ async function launch(port: number, settings: Settings): Promise<[ChildProcess, 
 			COLUMNS: '200',
 			NO_COLOR: '1',
 			AURICLE_PORT: String(port),
-			AURICLE_API_KEYS: `browser:${API_KEY},other:${OTHER_KEY},third:${THIRD_KEY},unusual:${UNUSUAL_KEY}`,
+			AURICLE_API_KEYS: `browser:${API_KEY},other:${OTHER_KEY},third:${THIRD_KEY},unusual:${UNUSUAL_KEY},words:${WORDS_KEY}`,
 			AURICLE_WORKERS: '1',
 			AURICLE_MAX_SESSIONS: String(MAX_SESSIONS),
 			AURICLE_LIVE_SPEAKERS: '100', // a slow machine must not learn that it holds one or two

@@ -10,7 +10,7 @@ export const TESTDATA = new URL('../../testdata/', import.meta.url);
 export const FAKE_MICROPHONE = here('../test-results/fake-microphone.wav');
 
 /** Chromium takes a moment to open the device; what is played until then is lost. */
-const SILENCE_BEFORE_SECONDS = 1;
+const SILENCE_BEFORE_SECONDS = 2;
 const SILENCE_AFTER_SECONDS = 3;
 
 const RATE_HZ = 16_000;

@@ -6,7 +6,7 @@ import { API_KEY, Auricle } from './auricle.js';
 import { drop, expectNobodyShutOut, keep, test, waitLongToDelete } from './captions-page.js';
 import { expect } from './fixtures.js';
 
-const rows = (page: Page): Locator => page.locator('.recording-list .row');
+const rows = (page: Page): Locator => page.locator('.column-list .row');
 const undo = (page: Page, name: string): Locator =>
 	page.getByRole('button', { name: `Undo the deletion of “${name}”` });
 const go = (page: Page, fragment: string): Promise<void> =>

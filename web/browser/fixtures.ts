@@ -11,6 +11,8 @@ declare global {
 	var auricle: typeof auricleClient;
 	/** All events of the stream that {@link listen} has begun. */
 	var heard: auricleClient.LiveEvent[] | undefined;
+	/** Lets a stream that is {@link Listening.held} end. */
+	var release: (() => void) | undefined;
 }
 
 /** What came of a stream. */
@@ -28,6 +30,8 @@ export interface Listening extends auricleClient.LiveClientOptions {
 	readonly clip?: Clip;
 	/** The page is busy for so long in each second. */
 	readonly busyMilliseconds?: number;
+	/** Listens on after the recording, until the test calls `release` in the page. */
+	readonly held?: boolean;
 }
 
 interface Own {
@@ -55,7 +59,7 @@ export const test = base.extend<Own, Shared>({
 	},
 	context: async ({ browserName, context }, use) => {
 		if (browserName !== 'chromium') {
-			await context.addInitScript(playFakeMicrophone);
+			await context.addInitScript(playMicrophone, 'microphone.wav');
 		}
 		await use(context);
 	},
@@ -91,14 +95,17 @@ const LOST_CONNECTION = /^Firefox can’t establish a connection|^The connection
 
 const SILENCE_AFTER_CLIP_SECONDS = 1;
 
-/** Replaces the microphone by the recording that Chromium's fake device plays; runs in the page. */
-function playFakeMicrophone(): void {
+/** The short sentence, for {@link playMicrophone}: enough for what needs captions, whatever they say. */
+export const SHORT_SENTENCE = 'testdata/short.wav';
+
+/** Replaces the microphone by a recording that the gateway serves; runs in the page. */
+export function playMicrophone(file: string): void {
 	if (!('mediaDevices' in navigator)) {
 		return; // an empty page
 	}
 	navigator.mediaDevices.getUserMedia = async () => {
 		const context = new AudioContext();
-		const recording = await (await fetch('/_test/microphone.wav')).arrayBuffer();
+		const recording = await (await fetch(`/_test/${file}`)).arrayBuffer();
 		const speaker = context.createBufferSource();
 		speaker.buffer = await context.decodeAudioData(recording);
 		const sink = context.createMediaStreamDestination();
@@ -110,9 +117,9 @@ function playFakeMicrophone(): void {
 
 /** Lets the fake microphone or a recording speak to the end; returns what was heard. */
 export async function listen(page: Page, listening: Listening = {}): Promise<Heard> {
-	const { clip, busyMilliseconds = 0, ...options } = listening;
+	const { clip, busyMilliseconds = 0, held = false, ...options } = listening;
 	return page.evaluate(
-		async ({ asked, file, parts, seconds, busyMilliseconds }) => {
+		async ({ asked, file, parts, seconds, busyMilliseconds, held }) => {
 			const client = new globalThis.auricle.LiveClient(asked);
 			const events: auricleClient.LiveEvent[] = (globalThis.heard = []);
 			const finals: string[] = [];
@@ -169,7 +176,8 @@ export async function listen(page: Page, listening: Listening = {}): Promise<Hea
 				while (performance.now() < end); // nothing else gets a turn on the page
 			}, 1000);
 
-			await Promise.race([client.closed, over]);
+			const released = held ? new Promise<void>(resolve => (globalThis.release = resolve)) : undefined;
+			await Promise.race([client.closed, over.then(() => released)]);
 			clearInterval(blocking);
 			clearInterval(metering);
 			const closed = await client.finish();
@@ -182,6 +190,7 @@ export async function listen(page: Page, listening: Listening = {}): Promise<Hea
 			parts: clip?.parts,
 			seconds: clip === undefined ? FAKE_MICROPHONE_SECONDS : clip.seconds + SILENCE_AFTER_CLIP_SECONDS,
 			busyMilliseconds,
+			held,
 		},
 	);
 }

@@ -4,7 +4,7 @@ import type { BrowserContext, Page } from '@playwright/test';
 import { API_KEY } from './auricle.js';
 import { drop, expectNobodyShutOut, keep, saved, test } from './captions-page.js';
 import { SENTENCE, words } from './clip.js';
-import { expect, isChromium } from './fixtures.js';
+import { expect, isChromium, playMicrophone, SHORT_SENTENCE } from './fixtures.js';
 
 /** A transcript in the browser's database. */
 function captions(id: string, ageDays: number, ...texts: string[]): object {
@@ -25,8 +25,10 @@ function captions(id: string, ageDays: number, ...texts: string[]): object {
 
 const lines = (page: Page): ReturnType<Page['locator']> => page.locator('#lines .words');
 const offer = (page: Page): ReturnType<Page['locator']> => page.locator('#offer');
-const rows = (page: Page): ReturnType<Page['locator']> => page.locator('.recording-list .row');
+const rows = (page: Page): ReturnType<Page['locator']> => page.locator('.column-list .row');
 const sentences = (page: Page): ReturnType<Page['locator']> => page.locator('.recording .sentence');
+
+test.beforeEach(({ page }) => page.addInitScript(playMicrophone, SHORT_SENTENCE));
 
 async function speak(page: Page): Promise<void> {
 	page.on('dialog', dialog => void dialog.accept()); // leaving while listening asks

@@ -25,7 +25,7 @@ test('delivers each word once through crashes, cuts and restarts', async ({ clie
 	const count = (type: string): Promise<number> =>
 		client.evaluate(type => globalThis.heard?.filter(event => event.type === type).length ?? 0, type);
 	let restartedAt = 0;
-	const listening = listen(client, { clip: STORY });
+	const listening = listen(client, { clip: STORY, held: true });
 
 	await client.waitForFunction(() => globalThis.heard?.some(({ type }) => type === 'speech_ended'));
 	await server.killWorker(); // it is about to recognise that
@@ -38,6 +38,8 @@ test('delivers each word once through crashes, cuts and restarts', async ({ clie
 	await expect.poll(() => count('final')).toBeGreaterThan(0);
 
 	await server.restart(() => (restartedAt = gateway.arrivals.length));
+	await expect.poll(() => count('connected')).toBe(3);
+	await client.evaluate(() => globalThis.release?.());
 
 	const { text, events, closed } = await listening;
 	expect(words(text)).toEqual(words(STORY.text));
@@ -62,7 +64,7 @@ test('sends samples without an Opus encoder', async ({ client, gateway }) => {
 });
 
 test('loses no word when the encoder fails', async ({ client, gateway }) => {
-	const { text, warnings } = await client.evaluate(
+	const listening = client.evaluate(
 		async ({ apiKey, file }) => {
 			const workerUrl = 'worker-with-dying-encoder.js';
 			const client = new globalThis.auricle.LiveClient({ apiKey, workerUrl, language: 'en' });
@@ -73,7 +75,11 @@ test('loses no word when the encoder fails', async ({ client, gateway }) => {
 			const recording = await (await fetch(`testdata/${file}`)).arrayBuffer();
 			const audio = await new OfflineAudioContext(1, 1, 48_000).decodeAudioData(recording);
 			const samples = audio.getChannelData(0);
+			const released = new Promise<void>(resolve => (globalThis.release = resolve));
 			for (let at = 0; at < samples.length; at += 4800) {
+				if (at === 48_000) {
+					await released; // a slow encoder would fail before its first packet
+				}
 				client.push(samples.slice(at, at + 4800), 48_000);
 				await new Promise(resolve => setTimeout(resolve, 10)); // ten times as fast as it was spoken
 			}
@@ -82,8 +88,11 @@ test('loses no word when the encoder fails', async ({ client, gateway }) => {
 		},
 		{ apiKey: API_KEY, file: SENTENCE.file },
 	);
+	await expect.poll(() => gateway.packets.length).toBeGreaterThan(0);
+	await client.evaluate(() => globalThis.release?.());
+
+	const { text, warnings } = await listening;
 	expect(words(text)).toEqual(words(SENTENCE.text));
-	expect(gateway.packets.length).toBeGreaterThan(0);
 	expect(gateway.pcmSamples).toBeGreaterThan(0);
 	expect(warnings).toEqual(['encoder_failed']);
 });

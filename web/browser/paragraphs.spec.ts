@@ -62,26 +62,26 @@ test('a paragraph gets another speaker, is split at a word and joined, and all i
 		'Speaker 2: No it is here. Then we start.',
 		'Speaker 2: Good.',
 	];
-	expect(await said(page)).toEqual(split);
+	await expect.poll(() => said(page)).toEqual(split);
 	await expect(page.getByRole('button', { name: 'Change the paragraph at 0:02' })).toBeFocused();
 	await change(page, '0:09');
 	await press(page, 'Join with the one before');
-	expect((await said(page))[1]).toBe('Speaker 2: No it is here. Then we start. Good.');
+	await expect.poll(async () => (await said(page))[1]).toBe('Speaker 2: No it is here. Then we start. Good.');
 	await change(page, '0:02');
 	await speakerChoice(page).selectOption('New speaker');
 	await press(page, 'Save');
 	const last = 'Speaker 3: No it is here. Then we start. Good.';
-	expect(await said(page)).toEqual([split[0], last]);
+	await expect.poll(() => said(page)).toEqual([split[0], last]);
 
 	await page.reload();
 	await expect(passages(page)).toHaveCount(2);
-	expect(await said(page)).toEqual([split[0], last]);
+	await expect.poll(() => said(page)).toEqual([split[0], last]);
 	await change(page, '0:02');
 	await speakerChoice(page).selectOption('Speaker 1');
 	await press(page, 'Save');
 	await expect(page.locator('.speakers .speaker')).toHaveCount(1);
 	await press(page, 'Undo');
-	expect(await said(page)).toEqual([split[0], last]);
+	await expect.poll(() => said(page)).toEqual([split[0], last]);
 });
 
 test('paragraphs are changed by keyboard alone', async ({ captions: page }) => {
@@ -98,7 +98,7 @@ test('paragraphs are changed by keyboard alone', async ({ captions: page }) => {
 	await expect(page.getByRole('button', { name: 'is', pressed: true })).toBeFocused();
 	await speakerChoice(page).press('Enter');
 	await page.getByRole('button', { name: 'Save' }).press('Enter');
-	expect((await said(page))[1]).toBe('Speaker 1: is here.');
+	await expect.poll(async () => (await said(page))[1]).toBe('Speaker 1: is here.');
 
 	await press(page, 'Edit text');
 	const sentence = page.getByRole('textbox', { name: 'Text at 0:04' });
@@ -109,18 +109,18 @@ test('paragraphs are changed by keyboard alone', async ({ captions: page }) => {
 	}
 	await page.keyboard.press('Control+Enter');
 	await expect(page.getByRole('textbox', { name: 'Text at 0:05' })).toBeFocused();
-	expect((await said(page)).slice(2)).toEqual([
-		'Speaker 2: Then we',
-		'Speaker 2: start.',
-		'Speaker 2: Good.',
-	]);
+	await expect
+		.poll(async () => (await said(page)).slice(2))
+		.toEqual(['Speaker 2: Then we', 'Speaker 2: start.', 'Speaker 2: Good.']);
 	await page.keyboard.press('Home');
 	await page.keyboard.press('Backspace');
 	await expect(page.getByRole('textbox', { name: 'Text at 0:05' })).toBeFocused();
-	expect((await said(page)).slice(2)).toEqual(['Speaker 2: Then we start.', 'Speaker 2: Good.']);
+	await expect
+		.poll(async () => (await said(page)).slice(2))
+		.toEqual(['Speaker 2: Then we start.', 'Speaker 2: Good.']);
 	await page.keyboard.press('Escape');
 	await press(page, 'Undo');
-	expect(await said(page)).toHaveLength(5);
+	await expect.poll(() => said(page)).toHaveLength(5);
 });
 
 test('paragraphs are changed on a phone', async ({ captions: page }) => {
@@ -158,10 +158,12 @@ test('speakers of a few words are folded, and give their words to those next to 
 	await expect(chips).toHaveCount(4);
 	await expectNobodyShutOut(page);
 	await press(page, 'Give their words to the speakers next to them');
-	expect(await said(page)).toEqual(['Speaker 1: The report is long. Mm.', 'Speaker 2: So it is. Eh.']);
+	await expect
+		.poll(() => said(page))
+		.toEqual(['Speaker 1: The report is long. Mm.', 'Speaker 2: So it is. Eh.']);
 	await expect(page.getByText('brief speaker')).toHaveCount(0);
 	await press(page, 'Undo');
-	expect(await said(page)).toHaveLength(4);
+	await expect.poll(() => said(page)).toHaveLength(4);
 	await page.locator('.passage').getByRole('button', { name: 'Speaker 3' }).click();
 	await page.getByLabel('Name', { exact: true }).fill('Ann');
 	await page.keyboard.press('Enter');

@@ -52,9 +52,9 @@ test('the second example of the README shows captions', async ({ client: page })
 	});
 	await run(page, 1);
 	await page.click('button >> nth=0');
-	await expect.poll(() => page.evaluate(() => globalThis.said.join(' '))).toContain('fellow');
+	await expect.poll(() => page.evaluate(() => globalThis.said.join(' '))).toContain('country');
 	await page.click('button >> nth=1');
-	await expect.poll(() => page.evaluate(() => globalThis.said.at(-1))).toMatch(/^final: and so,? my fellow/i);
+	await expect.poll(() => page.evaluate(() => globalThis.said.at(-1))).toMatch(/^final: .*\bcountry/);
 });
 
 test('the third example of the README sends a recording', async ({ client: page }) => {

@@ -11,7 +11,7 @@ import { SENTENCE, TESTDATA, words } from './clip.js';
 import { expect, isChromium } from './fixtures.js';
 
 const path = (name: string): string => new URL(name, TESTDATA).pathname;
-const rows = (page: Page): Locator => page.locator('.recording-list .row');
+const rows = (page: Page): Locator => page.locator('.column-list .row');
 const sentences = (page: Page): Locator => page.locator('.transcript-text .sentence');
 /** Changes the address without loading the page. */
 const go = (page: Page, fragment: string): Promise<void> =>
@@ -299,6 +299,7 @@ test('lists a transcript of this browser and the server once, and changes and de
 		await expect(sentences(page).first()).toHaveText('Something else.');
 		await press(page, 'Delete');
 		await expect(rows(page)).toHaveCount(0);
+		await page.reload(); // does not wait for 10 s
 		await expect.poll(isGone).toBe(true);
 	} finally {
 		await server.stop();

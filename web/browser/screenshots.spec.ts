@@ -6,6 +6,7 @@
 
 import { AxeBuilder } from '@axe-core/playwright';
 import type { Locator, Page } from '@playwright/test';
+import { Client } from '../src/index.js';
 import { API_KEY, Auricle, OPERATOR_KEY } from './auricle.js';
 import { test as base, drop, keep, waitLongToDelete } from './captions-page.js';
 import { expect } from './fixtures.js';
@@ -117,6 +118,8 @@ test('Live', async ({ captions, gateway }) => {
 	await linesOf(captions, 4);
 	await textOf(captions.locator('#partials .unstable'));
 	await picture(captions, 'captions-light');
+	const clip = { x: 0, y: 110, width: DESKTOP.width, height: 245 };
+	await captions.screenshot({ path: `${FOLDER}/captions-short.png`, clip, animations: 'disabled' });
 	await captions.emulateMedia({ colorScheme: 'dark' });
 	await picture(captions, 'captions-dark');
 	await captions.setViewportSize(PHONE);
@@ -189,7 +192,7 @@ test('Recordings', async ({ captions: page }) => {
 	await pictures(page, 'recordings-edit');
 	await page.getByRole('button', { name: 'Done', exact: true }).click();
 	await page.getByLabel('Search all transcripts').fill('dog');
-	await page.locator('.recording-list .row').click();
+	await page.locator('.column-list .row').click();
 	await picture(page, 'recordings-search');
 	await page.getByLabel('Search all transcripts').fill('');
 	await drop(page, 'notes.txt', Buffer.from('This is no sound.'.repeat(50)));
@@ -244,6 +247,53 @@ test('Recordings that are changed', async ({ captions: page }) => {
 	await page.getByRole('button', { name: 'Save' }).click();
 	await page.getByRole('button', { name: 'Delete', exact: true }).click();
 	await pictures(page, 'recordings-deleted');
+});
+
+test('Vocabularies', async ({ captions: page, server }) => {
+	const { vocabularies } = new Client({ url: `http://127.0.0.1:${server.port}`, apiKey: API_KEY });
+	const terms = ['Zyntrix', 'Digique Plus', 'Anna Łyszczyńska', 'Grüningen', '李雷', 'pembrolizumab'].map(
+		term => ({ term, soundsLike: term === 'Zyntrix' ? ['sin tricks', 'zin tricks'] : [] }),
+	);
+	const replacements = [
+		{ from: 'okay', to: 'OK' },
+		{ from: 'um', to: '' },
+	];
+	await page.getByRole('link', { name: 'Words', exact: true }).click();
+	await expect(page.getByLabel('Name')).toHaveValue('default');
+	await pictures(page, 'words-empty');
+	await vocabularies.store('clinic', { terms: ['pembrolizumab', 'metformin'] });
+	await vocabularies.store('team', { terms, replacements, isDefault: true });
+	await page.route('**/v1/vocabularies/team', async route => {
+		const response = await route.fetch();
+		const body = (await response.json()) as object;
+		const now = Date.now() / 1000;
+		const recent_terms = [
+			{ term: 'Digique Plus', count: 1, last_at: now - 65 },
+			{ term: 'Zyntrix', count: 7, last_at: now - 7200 },
+		];
+		await route.fulfill({ response, json: { ...body, recent_terms } });
+	});
+	await page.evaluate(() => location.assign('#vocabularies/team'));
+	await expect(page.getByText('7 times')).toBeVisible();
+	await pictures(page, 'words');
+	await page.getByRole('button', { name: 'Zyntrix' }).click();
+	await pictures(page, 'words-term');
+	await page.keyboard.press('Escape');
+	await page.evaluate(() => location.assign('#vocabularies/clinic'));
+	await expect(page.getByRole('heading', { name: 'clinic' })).toBeVisible();
+	await page.getByRole('button', { name: 'Delete', exact: true }).click();
+	await pictures(page, 'words-deleted');
+	const lines = ['We met Anna Marie at the fair.', 'She works for sin tricks now.'].map((text, index) => ({
+		...{ startSeconds: 4 * index, endSeconds: 4 * index + 3, text, language: 'en', speaker: 0 },
+	}));
+	await keep(page, { id: 'a', kind: 'recording', name: 'call.mp3', changedAt: Date.now(), lines, job: null });
+	await page.evaluate(() => location.assign('#recordings/a'));
+	await page.getByRole('button', { name: 'Edit text' }).click();
+	await page.getByRole('textbox', { name: 'Text at 0:04' }).fill('She works for Zyntrix now.');
+	await page.keyboard.press('Enter');
+	await expect(page.getByRole('button', { name: 'Add “Zyntrix”' })).toBeVisible();
+	await pictures(page, 'recordings-word');
+	await vocabularies.delete('team');
 });
 
 test('Status', async ({ browser, crashing: server }) => {

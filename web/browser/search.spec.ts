@@ -50,9 +50,9 @@ for (const [device, viewport] of [
 		await keep(page, LONG);
 		await page.evaluate(() => void (location.hash = '#recordings'));
 		await page.getByLabel('Search all transcripts').fill('report');
-		await expect(page.locator('.recording-list .row')).toContainText('2 matches');
+		await expect(page.locator('.column-list .row')).toContainText('2 matches');
 		await expectNobodyShutOut(page);
-		await page.locator('.recording-list .row').click();
+		await page.locator('.column-list .row').click();
 		const find = page.getByLabel('Find in this transcript');
 		await expect(find).toHaveValue('report');
 		await expect(page.locator('.finder .note')).toHaveText('1 of 2');
@@ -73,7 +73,7 @@ for (const [device, viewport] of [
 		await expect(page.locator('.finder .note')).toHaveText('2 of 2');
 		await expect.poll(() => marked(page)).toEqual(FOUND);
 		if (device === 'desktop') {
-			await page.locator('.recording-list .row').click(); // the recording that is shown
+			await page.locator('.column-list .row').click(); // the recording that is shown
 			await expect(page.locator('.finder .note')).toHaveText('1 of 2');
 			await expect.poll(() => marked(page)).toEqual(FOUND);
 		}

@@ -1,6 +1,6 @@
-/** Entry point of the page: what its two places share, and which of them is shown. */
+/** Entry point of the page: what its places share, and which of them is shown. */
 
-import { CAPTION_TEXTS } from './caption-texts.js';
+import { CAPTION_TEXTS, problem } from './caption-texts.js';
 import { byId } from './dom.js';
 import { acceptDrops } from './drop.js';
 import { type Language, showTexts, bindLanguageButton } from './i18n.js';
@@ -13,11 +13,13 @@ import { type Place, Places } from './place.js';
 import { deletedIds, pendingDeletions } from './recordings/pending-deletions.js';
 import { bindSkipLink } from './skip-link.js';
 import type { RecordingsPlace } from './recordings/place.js';
+import type { VocabulariesPlace } from './vocabularies/place.js';
 
 let texts: (typeof CAPTION_TEXTS)[Language] = CAPTION_TEXTS.en;
 let shownIn: Language = 'en';
 let recordings: RecordingsPlace | null = null;
 let loading: Promise<RecordingsPlace> | null = null;
+let vocabularies: Promise<VocabulariesPlace> | null = null;
 
 const notice = new Notice(texts);
 const showProblem = notice.show.bind(notice);
@@ -50,13 +52,23 @@ window.addEventListener('beforeunload', event => {
 byId('status-link', HTMLAnchorElement).addEventListener('click', ({ currentTarget }) => {
 	(currentTarget as HTMLAnchorElement).target = isBusy() ? '_blank' : '';
 });
-byId('key-form', HTMLFormElement).addEventListener('submit', () => void live.loadModels());
-void live.loadModels();
+byId('key-form', HTMLFormElement).addEventListener('submit', () => void askServer());
+void askServer();
 void resumeJobs();
 
 /** Returns whether leaving the page would stop something, or lose text. */
 function isBusy(): boolean {
 	return live.isOn || recordings?.isUploading === true || keeper.isUnsaved;
+}
+
+/** Asks the server for what it has, and offers the places that not every server has. */
+async function askServer(): Promise<void> {
+	await live.loadModels();
+	byId('vocabularies-link', HTMLAnchorElement).hidden = !live.hasVocabularies;
+	if (live.usesVocabularies) {
+		await loaded();
+		await Promise.allSettled([import('./vocabularies/place.js')]); // opens without the server, too
+	}
 }
 
 /** Continues the jobs and deletions that a page before has started. */
@@ -65,15 +77,20 @@ async function resumeJobs(): Promise<void> {
 	if (kept.some(({ job }) => job !== null) || pendingDeletions().length > 0) {
 		await (await loadRecordings()).resume(kept);
 	}
-	if (document.readyState !== 'complete') {
-		await new Promise(resolve => window.addEventListener('load', resolve, { once: true }));
-	}
+	await loaded();
 	// Cached: the place and its exports then work even if the server is unreachable.
 	await Promise.allSettled([
 		import('./recordings/place.js'),
 		import('./recordings/docx.js'),
 		import('./recordings/markdown.js'),
 	]);
+}
+
+/** Waits until the page is complete. */
+async function loaded(): Promise<void> {
+	if (document.readyState !== 'complete') {
+		await new Promise(resolve => window.addEventListener('load', resolve, { once: true }));
+	}
 }
 
 /** Loads the place of recordings once; a failed attempt is repeated by the next call. */
@@ -91,6 +108,8 @@ function loadRecordings(): Promise<RecordingsPlace> {
 					void live.open(transcript);
 				},
 				showProblem,
+				loadWordBar: () => import('./vocabularies/word-bar.js'),
+				vocabulariesChanged: () => void live.loadVocabularies(),
 				go: id => places.go({ name: 'recordings', id }),
 			});
 			recordings.render(texts, shownIn);
@@ -98,6 +117,23 @@ function loadRecordings(): Promise<RecordingsPlace> {
 		},
 		(error: unknown) => {
 			loading = null;
+			throw error;
+		},
+	));
+}
+
+/** Loads the place of vocabularies once; a failed attempt is repeated by the next call. */
+function loadVocabularies(): Promise<VocabulariesPlace> {
+	return (vocabularies ??= import('./vocabularies/place.js').then(
+		({ VocabulariesPlace }) =>
+			new VocabulariesPlace(shownIn, {
+				key,
+				showProblem,
+				go: id => places.go({ name: 'vocabularies', id }),
+				changed: () => void live.loadVocabularies(),
+			}),
+		(error: unknown) => {
+			vocabularies = null;
 			throw error;
 		},
 	));
@@ -112,7 +148,11 @@ function enter(place: Place): void {
 		});
 	} else {
 		live.leaveFullScreen();
-		void loadRecordings().then(recordings => recordings.show(place.id));
+		const entered = place.name === 'recordings' ? loadRecordings() : loadVocabularies();
+		entered.then(
+			shown => void shown.show(place.id),
+			() => showProblem(problem('offline')),
+		);
 	}
 }
 
@@ -123,5 +163,6 @@ function render(language: Language): void {
 	notice.render(texts);
 	live.render(texts, language);
 	recordings?.render(texts, language);
+	void vocabularies?.then(place => place.render(language));
 	places.show();
 }

@@ -8,10 +8,11 @@ const english = {
 		skip: 'Skip to the content',
 		live: 'Live',
 		recordings: 'Recordings',
+		vocabularies: 'Words',
 		status: 'Status',
 		help: 'Help',
 	},
-	titles: { live: 'Live captions', recordings: 'Recordings' },
+	titles: { live: 'Live captions', recordings: 'Recordings', vocabularies: 'Vocabularies' },
 	start: 'Start',
 	stop: 'Stop',
 	pause: 'Pause',
@@ -87,6 +88,7 @@ const english = {
 	},
 	translate: { label: 'Translate into English' },
 	hotwords: { label: 'Words to know', hint: 'Names and terms, separated by commas.' },
+	vocabulary: { label: 'Vocabulary', none: 'None', usual: (name: string): string => `${name} (default)` },
 	/** For a server that is too busy to send captions on time. */
 	maxLag: {
 		label: 'Drop captions later than',
@@ -167,6 +169,14 @@ const english = {
 		not_withdrawn: 'The server can’t be reached. The link still works; try again later.',
 		unauthorized: 'The server requires a key.',
 		wrong_key: 'The server does not know this key.',
+		consent_missing: 'The server stores a voice only if the person has agreed.',
+		voice_unusable:
+			'This speaker has said too little for the server to remember the voice: it needs 10 seconds.',
+		voice_exists:
+			'The server knows another voice of this name. Delete that one first, or choose another name.',
+		too_many_voices: 'The server knows as many voices as it may. Delete some first.',
+		voice_gone:
+			'The server does not have the voice of this speaker any more. Transcribe the recording again.',
 		token_expired: 'The key has expired. Enter a new one.',
 		forbidden_origin: 'The server does not accept captions from a page at this address.',
 		forbidden_host: 'The server does not accept the host name in the address bar.',
@@ -217,8 +227,16 @@ const english = {
 export type CaptionTexts = typeof english;
 
 const chinese: CaptionTexts = {
-	nav: { label: '页面', skip: '跳到正文', live: '实时', recordings: '录音', status: '状态', help: '帮助' },
-	titles: { live: '实时字幕', recordings: '录音' },
+	nav: {
+		label: '页面',
+		skip: '跳到正文',
+		live: '实时',
+		recordings: '录音',
+		vocabularies: '词汇',
+		status: '状态',
+		help: '帮助',
+	},
+	titles: { live: '实时字幕', recordings: '录音', vocabularies: '词汇表' },
 	start: '开始',
 	stop: '停止',
 	pause: '暂停',
@@ -285,6 +303,7 @@ const chinese: CaptionTexts = {
 	},
 	translate: { label: '翻译成英语' },
 	hotwords: { label: '专有词汇', hint: '人名和术语，用逗号分隔。' },
+	vocabulary: { label: '词汇表', none: '无', usual: name => `${name}（默认）` },
 	maxLag: {
 		label: '丢弃晚于此时间的字幕',
 		choices: { off: '关闭：全部保留', s5: '5 秒', s10: '10 秒', s30: '30 秒' },
@@ -357,6 +376,11 @@ const chinese: CaptionTexts = {
 		not_withdrawn: '无法连接服务器，链接仍然有效。请稍后再试。',
 		unauthorized: '服务器需要密钥。',
 		wrong_key: '密钥错误，服务器不接受。',
+		consent_missing: '须经本人同意，服务器才会保存声音。',
+		voice_unusable: '此人的发言太少，服务器无法记住声音：至少需要 10 秒。',
+		voice_exists: '服务器已有同名的声音。请先将其删除，或换一个名字。',
+		too_many_voices: '服务器已存满声音，请先删除一些。',
+		voice_gone: '服务器已没有此人的声音。请重新转写这段录音。',
 		token_expired: '密钥已过期，请输入新的密钥。',
 		forbidden_origin: '服务器不接受来自此地址页面的字幕请求。',
 		forbidden_host: '服务器不接受地址栏中的主机名。',

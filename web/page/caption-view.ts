@@ -142,7 +142,17 @@ export class CaptionView {
 	}
 
 	/** Adds a final. */
-	showFinal({ id, utterance, text, startSeconds, endSeconds, language, error, segments }: Final): void {
+	showFinal({
+		id,
+		utterance,
+		text,
+		startSeconds,
+		endSeconds,
+		language,
+		error,
+		segments,
+		speakers,
+	}: Final): void {
 		for (const open of this.#open.keys()) {
 			if (open <= utterance) {
 				this.#open.delete(open);
@@ -152,6 +162,7 @@ export class CaptionView {
 			this.showGap({ startSeconds, endSeconds, code: error });
 			return;
 		}
+		this.#speakers.know(segments?.map(({ speaker }) => speaker) ?? [], speakers);
 		const parts = segments ?? [{ startSeconds, endSeconds, text, speaker: null }];
 		for (const line of this.#linesOf(parts, language)) {
 			this.#finals.set(this.#add(line), id);
@@ -161,7 +172,11 @@ export class CaptionView {
 
 	/** Shows other speakers for earlier finals. */
 	reviseSpeakers({ finals }: SpeakerRevision): void {
-		for (const { id, segments } of finals) {
+		for (const { id, segments, speakers } of finals) {
+			this.#speakers.know(
+				segments.map(({ speaker }) => speaker),
+				speakers,
+			);
 			const before = this.#lines.filter(line => this.#finals.get(line) === id);
 			const [first] = before;
 			if (first !== undefined && !isGap(first) && segments.length > 0) {

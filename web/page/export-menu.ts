@@ -14,6 +14,7 @@ import {
 	type TranscriptWords,
 } from './transcript.js';
 import { paragraphsOf } from './paragraphs.js';
+import { saveFile } from './save-file.js';
 import type { CaptionTexts } from './caption-texts.js';
 import type { DocxContent } from './recordings/docx.js';
 
@@ -156,12 +157,4 @@ export class ExportMenu {
 function fileName(title: string): string {
 	const name = title.replace(/\.\w{1,5}$/, '').replace(/[\\/:*?"<>|\p{Cc}]/gu, '-');
 	return name.trim() === '' ? 'transcript' : name.trim();
-}
-
-function saveFile(content: Blob, name: string): void {
-	const link = element('a');
-	link.href = URL.createObjectURL(content);
-	link.download = name;
-	link.click();
-	setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // Safari reads it later
 }

@@ -18,13 +18,17 @@ import { isLocal } from './models.js';
 import { kindOf, type Notice } from './notice.js';
 import { OptionsPanel, remembered, rememberedSelect } from './options.js';
 import { ScreenLock } from './screen-lock.js';
+import type { VocabularySummary } from '../src/index.js';
 import { MAX_HOTWORD_CHARACTERS, MAX_HOTWORDS } from '../src/parameters.js';
 import { ShareButton } from './share/share-button.js';
 import { SourceChoice } from './source.js';
 import { store, stored } from './storage.js';
+import { listedVocabularies, showVocabularies } from './vocabulary-choice.js';
 
 /** Name of its stored choice. */
 export const SPOKEN = 'auricle.spoken';
+/** Name of the stored choice of a vocabulary. */
+export const VOCABULARY = 'auricle.vocabulary';
 const RECENT = 'auricle.recent-languages';
 const SILENT = problem('silent');
 const PAUSABLE: ReadonlySet<LiveState> = new Set([
@@ -53,6 +57,7 @@ export class LivePlace {
 	readonly #turns = remembered('turns');
 	readonly #translate = remembered('translate');
 	readonly #hotwords = remembered('hotwords');
+	readonly #vocabulary = byId('vocabulary', HTMLSelectElement);
 	readonly #maxLag = rememberedSelect('max-lag');
 	readonly #screenLock = new ScreenLock();
 	readonly #notice: Notice;
@@ -64,7 +69,9 @@ export class LivePlace {
 	readonly #return = new LiveReturn();
 	readonly #share: ShareButton;
 	readonly #live: Live;
+	readonly #key: Key;
 	#texts: CaptionTexts;
+	#vocabularies: readonly VocabularySummary[] = [];
 	#language: Language = 'en';
 	#delayMilliseconds: number | null = null;
 	#behindSeconds: number | null = null;
@@ -76,6 +83,7 @@ export class LivePlace {
 	constructor(texts: CaptionTexts, page: Surroundings) {
 		this.#texts = texts;
 		this.#notice = page.notice;
+		this.#key = page.key;
 		this.#source = new SourceChoice(texts, () => void this.#live.changeSource());
 		this.#model = new ModelChoice(texts, page.key, () => {
 			this.#renderSpoken();
@@ -119,6 +127,7 @@ export class LivePlace {
 			turnDetection: this.#turns.checked,
 			task: this.#translate.checked && this.#model.translates ? 'translate' : 'transcribe',
 			hotwords: splitHotwords(this.#hotwords.value),
+			vocabulary: this.#vocabulary.value,
 			...(this.#maxLag.value === '' ? {} : { maxLagSeconds: Number(this.#maxLag.value) }),
 		};
 	}
@@ -129,6 +138,7 @@ export class LivePlace {
 		this.#language = language;
 		this.#model.render(texts);
 		this.#renderSpoken();
+		this.#showVocabularies(this.#vocabulary.value);
 		this.#source.render(texts);
 		this.#captions.render(texts);
 		this.#offer.render(texts);
@@ -138,9 +148,26 @@ export class LivePlace {
 		this.#showDelay();
 	}
 
-	/** Asks the server for its models. */
+	/** Whether the server has vocabularies; no while that is unknown. */
+	get hasVocabularies(): boolean {
+		return this.#model.hasVocabularies;
+	}
+
+	/** Whether the key has vocabularies; no while that is unknown. */
+	get usesVocabularies(): boolean {
+		return this.#vocabularies.length > 0;
+	}
+
+	/** Asks the server for its models and vocabularies. */
 	async loadModels(): Promise<void> {
 		await this.#model.load();
+		await this.loadVocabularies();
+	}
+
+	/** Asks the server for the vocabularies of the key, if it has any. */
+	async loadVocabularies(): Promise<void> {
+		this.#vocabularies = this.hasVocabularies ? await listedVocabularies(this.#key.value) : [];
+		this.#showVocabularies(stored('localStorage', VOCABULARY) ?? '');
 	}
 
 	/** Shows the page again in the place of the captions in full screen. */
@@ -222,6 +249,9 @@ export class LivePlace {
 		for (const input of [this.#translate, this.#hotwords]) {
 			input.addEventListener('change', () => this.#live.changeSpeech());
 		}
+		this.#vocabulary.addEventListener('change', () =>
+			store('localStorage', VOCABULARY, this.#vocabulary.value),
+		);
 		this.#spoken.addEventListener('change', () => {
 			const { value } = this.#spoken;
 			store('localStorage', SPOKEN, value);
@@ -250,6 +280,11 @@ export class LivePlace {
 		this.#spoken.value = languages.some(([code]) => code === chosen) ? chosen : '';
 	}
 
+	#showVocabularies(chosen: string): void {
+		const place = byId('vocabulary-choice', HTMLElement);
+		showVocabularies(place, this.#vocabulary, this.#texts, this.#vocabularies, chosen);
+	}
+
 	#showState(state: LiveState): void {
 		const { start, stop, pause, resume, states } = this.#texts;
 		const isOn = state !== 'idle';
@@ -257,7 +292,7 @@ export class LivePlace {
 		this.#start.classList.toggle('on', isOn);
 		this.#pause.hidden = !PAUSABLE.has(state) || this.#live.isExample;
 		setText(this.#pause, state === 'paused' ? resume : pause);
-		for (const input of [this.#speakers, this.#turns, this.#maxLag]) {
+		for (const input of [this.#vocabulary, this.#speakers, this.#turns, this.#maxLag]) {
 			input.disabled = isOn; // a stream starts with them
 		}
 		byId('options-later', HTMLElement).hidden = !isOn;

@@ -96,15 +96,18 @@ export interface SpeechChoice {
 	readonly task: 'transcribe' | 'translate';
 	/** Expected words. */
 	readonly hotwords: readonly string[];
+	/** Empty: the default one of the key, if it has one; from the start of a stream only. */
+	readonly vocabulary: string;
 	/** Later captions are dropped; from the start of a stream only. */
 	readonly maxLagSeconds?: number;
 }
 
 /** Parts of the choice that a source decides. */
-type SpeechOverride = Pick<SpeechChoice, 'language' | 'task' | 'hotwords'> | Record<string, never>;
+type SpeechOverride =
+	Pick<SpeechChoice, 'language' | 'task' | 'hotwords' | 'vocabulary'> | Record<string, never>;
 
 /** What is known of the example. */
-const IN_EXAMPLE: SpeechOverride = { language: 'en', task: 'transcribe', hotwords: [] };
+const IN_EXAMPLE: SpeechOverride = { language: 'en', task: 'transcribe', hotwords: [], vocabulary: '' };
 
 function nowSeconds(): number {
 	return performance.now() / 1000;

@@ -4,7 +4,7 @@ import type { CaptionTexts } from './caption-texts.js';
 import { byId } from './dom.js';
 import type { Key } from './key.js';
 import type { DataFlow, ServedModel } from './models.js';
-import { serverModels } from './server-models.js';
+import { serverModels, VOCABULARIES } from './server-models.js';
 import { store, stored } from './storage.js';
 
 /** Name of the stored choice. */
@@ -19,6 +19,7 @@ export class ModelChoice {
 	#texts: CaptionTexts;
 	#models: readonly ServedModel[] = [];
 	#dataFlow: DataFlow | null = null;
+	#hasVocabularies = false;
 
 	/**
 	 * @param texts - Texts of the chooser.
@@ -55,6 +56,11 @@ export class ModelChoice {
 		return this.#dataFlow;
 	}
 
+	/** Whether the server has vocabularies; no while that is unknown. */
+	get hasVocabularies(): boolean {
+		return this.#hasVocabularies;
+	}
+
 	get #chosen(): ServedModel | undefined {
 		return this.#models.find(({ id }) => id === this.value) ?? this.#models[0];
 	}
@@ -67,6 +73,7 @@ export class ModelChoice {
 		}
 		this.#models = said.models;
 		this.#dataFlow = said.dataFlow;
+		this.#hasVocabularies = said.apis.has(VOCABULARIES);
 		this.#show(stored('localStorage', CHOSEN_MODEL) ?? '');
 		this.#onChange();
 	}

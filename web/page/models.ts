@@ -1,4 +1,4 @@
-/** What a server says of itself at `/v1/models`: its models, and where speech and text go. Pure. */
+/** What a server says of itself at `/v1/models`: its models and APIs, and where speech and text go. Pure. */
 
 /** A model of the server. */
 export interface ServedModel {
@@ -48,6 +48,12 @@ export function dataFlowOf(body: unknown): DataFlow | null {
 		usesPostgres: flow['database'] !== 'server',
 		keepsTranscripts: flow['keeps_transcripts'] === true,
 	};
+}
+
+/** Returns the names of the APIs that the server has, by a response; none if it does not say. */
+export function servedApis(body: unknown): ReadonlySet<string> {
+	const apis = isObject(body) ? body['apis'] : null;
+	return new Set(Array.isArray(apis) ? apis.filter(name => typeof name === 'string') : []);
 }
 
 /** Returns whether speech and text stay on the server. */

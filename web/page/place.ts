@@ -1,16 +1,17 @@
-/** The places of the page: Live and Recordings, chosen by the address's fragment, so that neither ends the other. */
+/** The places of the page: Live, Recordings and Vocabularies, chosen by the address's fragment, so that none ends another. */
 
-/** A place; a recording's `id` is `null` for the list alone. */
-export type Place = { readonly name: 'live' } | { readonly name: 'recordings'; readonly id: string | null };
+/** A place; `id`, of a recording or a vocabulary, is `null` for the list alone. */
+export type Place =
+	{ readonly name: 'live' } | { readonly name: 'recordings' | 'vocabularies'; readonly id: string | null };
 
 /** Returns the place of a fragment such as `#recordings/ID`; `live` for all others. */
 export function parsePlace(fragment: string): Place {
-	const found = /^#recordings(?:\/(?<id>.+))?$/.exec(fragment);
-	if (found === null) {
+	const found = /^#(?<name>recordings|vocabularies)(?:\/(?<id>.+))?$/.exec(fragment);
+	const { name, id } = found?.groups ?? {};
+	if (name !== 'recordings' && name !== 'vocabularies') {
 		return { name: 'live' };
 	}
-	const id = found.groups?.['id'];
-	return { name: 'recordings', id: id === undefined ? null : decoded(id) };
+	return { name, id: id === undefined ? null : decoded(id) };
 }
 
 /** Returns the fragment of a place. */
@@ -60,6 +61,6 @@ function decoded(id: string): string {
 	try {
 		return decodeURIComponent(id);
 	} catch {
-		return id; // a damaged address: no recording has this ID
+		return id; // a damaged address: nothing has this ID
 	}
 }

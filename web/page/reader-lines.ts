@@ -1,6 +1,6 @@
 /** The newest lines of a live session, as a reader shows them. Pure. */
 
-import type { Final, Partial, ServerEvent } from '../src/events.js';
+import type { Final, FinalSpeakers, Partial, ServerEvent } from '../src/events.js';
 
 /** What one speaker says in one utterance. */
 export interface ReaderLine {
@@ -10,6 +10,8 @@ export interface ReaderLine {
 	readonly language: string | null;
 	/** From 0; `null` if unknown. */
 	readonly speaker: number | null;
+	/** The speaker's name, if the server knows it. */
+	readonly name: string | null;
 }
 
 /** Partials that are shown at once, at most: one for each channel. */
@@ -52,9 +54,7 @@ export class ReaderLines {
 				this.#finals = [...this.#finals, ...linesOf(event)].slice(-this.#max);
 			}
 		} else if (event.type === 'speaker_revision') {
-			for (const { id, speaker, segments } of event.finals) {
-				this.#revise(id, speaker, segments);
-			}
+			event.finals.forEach(final => this.#revise(final));
 		}
 	}
 
@@ -63,24 +63,27 @@ export class ReaderLines {
 		this.#open.clear();
 	}
 
-	#revise(final: number, speaker: number | null, segments: Final['segments']): void {
-		const index = this.#finals.findIndex(line => line.final === final);
+	#revise(final: FinalSpeakers): void {
+		const index = this.#finals.findIndex(line => line.final === final.id);
 		const first = this.#finals[index];
 		if (first === undefined) {
 			return;
 		}
-		const old = this.#finals.filter(line => line.final === final);
+		const old = this.#finals.filter(line => line.final === final.id);
 		const text = old.map(line => line.text).join(' ');
-		this.#finals.splice(index, old.length, ...linesOf({ ...first, id: final, text, speaker, segments }));
+		this.#finals.splice(index, old.length, ...linesOf({ ...first, ...final, text }));
 		this.#finals = this.#finals.slice(-this.#max);
 	}
 }
 
-function linesOf(final: Pick<Final, 'id' | 'text' | 'language' | 'speaker' | 'segments'>): ReaderLine[] {
-	const { id, language, segments } = final;
+function linesOf(
+	final: Omit<FinalSpeakers, 'segments'> & Pick<Final, 'text' | 'language' | 'segments'>,
+): ReaderLine[] {
+	const { id, language, segments, speakers } = final;
 	const parts = segments !== null && segments.length > 1 ? segments : [final];
 	return parts.flatMap(({ text, speaker }) => {
 		const spoken = text.trim();
-		return spoken === '' ? [] : [{ final: id, text: spoken, language, speaker }];
+		const name = speakers.find(({ number }) => number === speaker)?.name ?? null;
+		return spoken === '' ? [] : [{ final: id, text: spoken, language, speaker, name }];
 	});
 }

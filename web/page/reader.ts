@@ -160,13 +160,13 @@ function show(): void {
 	);
 }
 
-function elementOf({ text, language, speaker }: ReaderLine): HTMLElement {
+function elementOf({ text, language, speaker, name: known }: ReaderLine): HTMLElement {
 	const line = document.createElement('p');
 	if (language !== null) {
 		line.lang = language;
 	}
 	if (speaker !== null) {
-		const name = span('speaker', `${texts.speaker(speaker + 1)}: `);
+		const name = span('speaker', `${known ?? texts.speaker(speaker + 1)}: `);
 		name.style.setProperty('--colour', `var(--speaker-${speaker % COLOURS})`);
 		line.append(name);
 	}

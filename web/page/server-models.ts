@@ -1,13 +1,18 @@
-/** Asks the page's server for its models, and where speech and text go. */
+/** Asks the page's server for its models and APIs, and where speech and text go. */
 
-import { type DataFlow, dataFlowOf, type ServedModel, servedModels } from './models.js';
+import { type DataFlow, dataFlowOf, servedApis, type ServedModel, servedModels } from './models.js';
 
 /** What a server says of itself. */
 export interface ServerModels {
 	readonly models: readonly ServedModel[];
 	/** `null`: unknown. */
 	readonly dataFlow: DataFlow | null;
+	/** Names of its APIs. */
+	readonly apis: ReadonlySet<string>;
 }
+
+/** Name of the API that vocabularies are an optional part of. */
+export const VOCABULARIES = 'vocabularies';
 
 /**
  * Returns what the server says; `null` without an answer, and if it requires another key.
@@ -26,7 +31,7 @@ export async function serverModels(
 			return null;
 		}
 		const body: unknown = await answer.json();
-		return { models: servedModels(body), dataFlow: dataFlowOf(body) };
+		return { models: servedModels(body), dataFlow: dataFlowOf(body), apis: servedApis(body) };
 	} catch {
 		return null;
 	}

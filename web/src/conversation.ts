@@ -463,6 +463,7 @@ export class Conversation {
 			task: parameters.task,
 			prompt: parameters.prompt,
 			hotwords: parameters.hotwords,
+			vocabulary: parameters.vocabulary,
 			partials: parameters.partials,
 			endpoint_ms: parameters.endpointMilliseconds,
 			word_timestamps: parameters.wordTimestamps,

@@ -68,6 +68,13 @@ export interface SpeakerSegment {
 	readonly speaker: number | null;
 }
 
+/** A speaker whose voice the server knows. */
+export interface KnownSpeaker {
+	/** Number, from 0. */
+	readonly number: number;
+	readonly name: string;
+}
+
 /** Text of an utterance; it replaces the partials. Each final arrives once, over all connections. */
 export interface Final {
 	readonly type: 'final';
@@ -91,6 +98,8 @@ export interface Final {
 	readonly speaker: number | null;
 	/** Its parts by speaker: one, or more if the speaker changes; `null` like `speaker`. */
 	readonly segments: readonly SpeakerSegment[] | null;
+	/** Those of its speakers whose names the server knows. */
+	readonly speakers: readonly KnownSpeaker[];
 	/** Probability that the speaker had finished; `null` if it was not judged. */
 	readonly endOfTurn: number | null;
 	/**
@@ -98,6 +107,8 @@ export interface Final {
 	 * next utterance.
 	 */
 	readonly trigger: string | null;
+	/** The text before a vocabulary corrected it; `null` if it did not. */
+	readonly original: string | null;
 }
 
 /**
@@ -130,6 +141,7 @@ export interface FinalSpeakers {
 	readonly id: number;
 	readonly speaker: number | null;
 	readonly segments: readonly SpeakerSegment[];
+	readonly speakers: readonly KnownSpeaker[];
 }
 
 /** Finals whose speakers became known or have changed; their texts and times are the same. */
@@ -247,8 +259,10 @@ export function parseEvent(text: string): ServerEvent | null {
 				error: message.stringOrNull('error'),
 				speaker: message.numberOrNull('speaker'),
 				segments: message.listOrNull('segments')?.map(segment) ?? null,
+				speakers: (message.listOrNull('speakers') ?? []).map(knownSpeaker),
 				endOfTurn: message.numberOrNull('end_of_turn'),
 				trigger: message.stringOrNull('trigger'),
+				original: message.stringOrNull('original'),
 			};
 		case 'eager_final':
 			return {
@@ -325,7 +339,13 @@ function finalSpeakers(value: unknown): FinalSpeakers {
 		id: fields.number('id'),
 		speaker: fields.numberOrNull('speaker'),
 		segments: (fields.listOrNull('segments') ?? []).map(segment),
+		speakers: (fields.listOrNull('speakers') ?? []).map(knownSpeaker),
 	};
+}
+
+function knownSpeaker(value: unknown): KnownSpeaker {
+	const fields = new Fields(value);
+	return { number: fields.number('speaker'), name: fields.string('name') };
 }
 
 function parsed(text: string): unknown {

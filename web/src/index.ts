@@ -12,7 +12,9 @@ export {
 	type ListOptions,
 	type ProgressOptions,
 	type RequestOptions,
+	type RememberedSpeaker,
 	type TranscriptFilter,
+	type Voices,
 	type WaitOptions,
 } from './api/client.js';
 export { ApiError } from './api/api-error.js';
@@ -25,6 +27,7 @@ export type {
 	KeptSegment,
 	KeptTranscript,
 	KeptWord,
+	KnownVoice,
 	LiveSession,
 	Match,
 	MissingPart,
@@ -36,3 +39,13 @@ export type {
 	TranscriptSummary,
 	TranscriptWord,
 } from './api/results.js';
+export type {
+	RecentTerm,
+	Vocabulary,
+	VocabularyChange,
+	VocabularyContent,
+	VocabularyReplacement,
+	VocabularySummary,
+	VocabularyTerm,
+	Vocabularies,
+} from './api/vocabularies.js';

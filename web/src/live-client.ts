@@ -334,6 +334,7 @@ const PARAMETERS: Record<keyof StreamParameters, true> = {
 	task: true,
 	prompt: true,
 	hotwords: true,
+	vocabulary: true,
 	partials: true,
 	endpointMilliseconds: true,
 	wordTimestamps: true,

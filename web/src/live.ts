@@ -14,6 +14,7 @@ export type {
 	Failed,
 	Final,
 	FinalSpeakers,
+	KnownSpeaker,
 	Partial,
 	SpeakerRevision,
 	SpeakerSegment,

@@ -18,6 +18,8 @@ export interface StreamParameters {
 	readonly prompt?: string | null;
 	/** Expected words: at most 500, each up to 100 characters. */
 	readonly hotwords?: readonly string[];
+	/** Name of a vocabulary of the key; omitted or empty: its default one, if there is one. */
+	readonly vocabulary?: string;
 	/** Whether partials are sent; default: yes. */
 	readonly partials?: boolean;
 	/** Silence that ends an utterance: 100 to 5000; default: the server's setting. */

@@ -1,6 +1,6 @@
 /** Numbers of speakers and finals over all sessions of a stream. Pure. */
 
-import type { Final, SpeakerRevision, SpeakerSegment } from './events.js';
+import type { Final, KnownSpeaker, SpeakerRevision, SpeakerSegment } from './events.js';
 
 /** Renumbers what one session reports: another session may not know the voices of the first. */
 export class SpeakerNumbers {
@@ -25,22 +25,34 @@ export class SpeakerNumbers {
 			words: final.words?.map(word => ({ ...word, speaker: this.#number(word.speaker) })) ?? null,
 			speaker: this.#number(final.speaker),
 			segments: final.segments === null ? null : this.#segments(final.segments),
+			speakers: this.#known(final.speakers),
 		};
 	}
 
 	/** Returns a revision without finals that did not arrive; nothing if none is left. */
 	revision({ type, finals }: SpeakerRevision): SpeakerRevision[] {
-		const known = finals.flatMap(({ id, speaker, segments }) => {
+		const known = finals.flatMap(({ id, speaker, segments, speakers }) => {
 			const number = this.#ids.get(id);
 			return number === undefined
 				? []
-				: [{ id: number, speaker: this.#number(speaker), segments: this.#segments(segments) }];
+				: [
+						{
+							id: number,
+							speaker: this.#number(speaker),
+							segments: this.#segments(segments),
+							speakers: this.#known(speakers),
+						},
+					];
 		});
 		return known.length === 0 ? [] : [{ type, finals: known }];
 	}
 
 	#segments(segments: readonly SpeakerSegment[]): SpeakerSegment[] {
 		return segments.map(segment => ({ ...segment, speaker: this.#number(segment.speaker) }));
+	}
+
+	#known(speakers: readonly KnownSpeaker[]): KnownSpeaker[] {
+		return speakers.map(({ number, name }) => ({ number: this.#before + number, name }));
 	}
 
 	#number(speaker: number | null): number | null {

@@ -68,8 +68,10 @@ function final(id: number, start: number, end: number): Final {
 		error: null,
 		speaker: null,
 		segments: null,
+		speakers: [],
 		endOfTurn: null,
 		trigger: null,
+		original: null,
 	};
 }
 
@@ -327,11 +329,11 @@ describe('after a lost connection', () => {
 	});
 
 	test('requests a maximum delay of finals, of a new session too', () => {
-		const asked = { maxLagSeconds: 10 };
-		expect(opening(new Conversation(asked, 'pcm16'))).toMatchObject({ max_lag_s: 10 });
+		const asked = { maxLagSeconds: 10, vocabulary: 'team' };
+		expect(opening(new Conversation(asked, 'pcm16'))).toMatchObject({ max_lag_s: 10, vocabulary: 'team' });
 		const talk = opened(asked);
 		talk.disconnected();
-		expect(talk.query()).toMatchObject({ max_lag_s: '10' });
+		expect(talk.query()).toMatchObject({ max_lag_s: '10', vocabulary: 'team' });
 	});
 
 	test('requests turn detection, and numbers its utterances across all sessions', () => {
@@ -361,15 +363,24 @@ describe('after a lost connection', () => {
 		messages(talk);
 		expect(talk.receiveEvent(spokenBy(1, 0))).toMatchObject([{ speaker: 0 }]);
 		expect(talk.receiveEvent(spokenBy(2, 1))).toMatchObject([{ speaker: 1, segments: [{ speaker: 1 }] }]);
-		const revision = { type: 'speaker_revision', finals: [{ id: 2, speaker: 0, segments: [] }] } as const;
+		const revision = {
+			type: 'speaker_revision',
+			finals: [{ id: 2, speaker: 0, segments: [], speakers: [] }],
+		} as const;
 		expect(talk.receiveEvent(revision)).toEqual([revision]);
 		forgotten(talk, 0);
 		messages(talk);
 		expect(talk.receiveEvent(revision)).toEqual([]); // of no final of this session
 		const third = { ...spokenBy(3, 0), id: 1 };
 		expect(talk.receiveEvent(third)).toMatchObject([{ id: 3, speaker: 2, segments: [{ speaker: 2 }] }]);
-		const late = { type: 'speaker_revision', finals: [{ id: 1, speaker: 1, segments: [] }] } as const;
-		expect(talk.receiveEvent(late)).toMatchObject([{ finals: [{ id: 3, speaker: 3 }] }]);
+		const late = {
+			type: 'speaker_revision',
+			finals: [{ id: 1, speaker: 1, segments: [], speakers: [{ number: 1, name: 'Ann' }] }],
+		} as const;
+		const speakers = [{ number: 3, name: 'Ann' }];
+		expect(talk.receiveEvent(late)).toMatchObject([{ finals: [{ id: 3, speaker: 3, speakers }] }]);
+		const known = { ...spokenBy(4, 1), id: 2, speakers: [{ number: 1, name: 'Ann' }] };
+		expect(talk.receiveEvent(known)).toMatchObject([{ id: 4, speaker: 3, speakers }]);
 	});
 
 	test('keeps the numbers of speakers that a new session knows', () => {

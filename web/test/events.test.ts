@@ -77,9 +77,12 @@ test('a final', () => {
 		error: null,
 		speaker: null,
 		segments: null,
+		speakers: [],
 		endOfTurn: null,
 		trigger: null,
+		original: null,
 	});
+	expect(read({ ...FINAL, original: 'An so' })).toMatchObject({ text: 'And so', original: 'An so' });
 });
 
 test('a final with turn detection, and what precedes it', () => {
@@ -107,10 +110,19 @@ test('a final with speakers, and their revision', () => {
 		speaker: 1,
 		segments: parsed,
 	});
-	const finals = [{ id: 3, speaker: null, segments: [] }];
-	expect(read({ type: 'speaker_revision', finals: [...finals, { id: 4, speaker: 1, segments }] })).toEqual({
+	const named = { speakers: [{ speaker: 1, name: 'Ann' }] };
+	const speakers = [{ number: 1, name: 'Ann' }];
+	expect(read({ ...FINAL, speaker: 1, segments, ...named })).toMatchObject({ speakers });
+	const finals = [
+		{ id: 3, speaker: null, segments: [] },
+		{ id: 4, speaker: 1, segments, ...named },
+	];
+	expect(read({ type: 'speaker_revision', finals })).toEqual({
 		type: 'speaker_revision',
-		finals: [...finals, { id: 4, speaker: 1, segments: parsed }],
+		finals: [
+			{ id: 3, speaker: null, segments: [], speakers: [] },
+			{ id: 4, speaker: 1, segments: parsed, speakers },
+		],
 	});
 });
 

@@ -2,7 +2,7 @@
 
 import { expect, test } from 'vitest';
 import { CAPTION_TEXTS, dataFlow } from '../page/caption-texts.js';
-import { dataFlowOf, servedModels } from '../page/models.js';
+import { dataFlowOf, servedApis, servedModels } from '../page/models.js';
 
 test('models are listed with their languages, and other names are left out', () => {
 	const body = {
@@ -61,4 +61,10 @@ test.each([
 test('it says nothing if the server does not', () => {
 	expect(dataFlowOf({ data: [] })).toBeNull();
 	expect(dataFlowOf({ data_flow: 'server' })).toBeNull();
+});
+
+test('the names of the APIs are known if the server says them', () => {
+	expect(servedApis({ apis: ['native', 1, 'vocabularies'] })).toEqual(new Set(['native', 'vocabularies']));
+	expect(servedApis({ apis: 'native' })).toEqual(new Set());
+	expect(servedApis(null)).toEqual(new Set());
 });

@@ -10,8 +10,9 @@ describe('a place', () => {
 
 	it('is found again from its fragment', () => {
 		const ids = [null, 'a1', 'a/b?c#d', '%', '录音'];
-		const places: Place[] = [{ name: 'live' }, ...ids.map(id => ({ name: 'recordings', id }) as const)];
-		for (const place of places) {
+		const names = ['recordings', 'vocabularies'] as const;
+		const places: Place[] = names.flatMap(name => ids.map(id => ({ name, id })));
+		for (const place of [{ name: 'live' } as const, ...places]) {
 			expect(parsePlace(fragmentOf(place))).toEqual(place);
 		}
 	});

@@ -29,8 +29,10 @@ const final = (id: number, text: string, more: object = {}): Final => ({
 	error: null,
 	speaker: null,
 	segments: null,
+	speakers: [],
 	endOfTurn: null,
 	trigger: null,
+	original: null,
 	...more,
 });
 
@@ -82,16 +84,19 @@ describe('the lines of a reader', () => {
 		lines.receive(final(2, 'Well.'));
 		const [, kept] = lines.finals;
 		const segments = [part('Yes.', 0), part('No.', 1)];
-		lines.receive({ type: 'speaker_revision', finals: [{ id: 1, speaker: 0, segments }] });
-		lines.receive({ type: 'speaker_revision', finals: [{ id: 9, speaker: 0, segments }] });
+		lines.receive({ type: 'speaker_revision', finals: [{ id: 1, speaker: 0, segments, speakers: [] }] });
+		lines.receive({ type: 'speaker_revision', finals: [{ id: 9, speaker: 0, segments, speakers: [] }] });
 		expect(lines.finals.map(({ text, speaker }) => [text, speaker])).toEqual([
 			['Yes.', 0],
 			['No.', 1],
 			['Well.', null],
 		]);
 		expect(lines.finals[2]).toBe(kept);
-		lines.receive({ type: 'speaker_revision', finals: [{ id: 1, speaker: 2, segments: [] }] });
-		expect(lines.finals[0]).toMatchObject({ text: 'Yes. No.', speaker: 2 });
+		lines.receive({
+			type: 'speaker_revision',
+			finals: [{ id: 1, speaker: 2, segments: [], speakers: [{ number: 2, name: 'Ann' }] }],
+		});
+		expect(lines.finals[0]).toMatchObject({ text: 'Yes. No.', speaker: 2, name: 'Ann' });
 	});
 });
 

@@ -49,3 +49,17 @@ test('kept lines bring their names with them', () => {
 	speakers.open([]);
 	expect(speakers.fields(1)).toEqual({ speaker: 1 });
 });
+
+test('a voice that the server knows has a name, until it is taken back or the user gives another', () => {
+	const speakers = new SpeakerNames();
+	speakers.begin([line({ speaker: 2 })]); // numbers continue from 3
+	speakers.know([0, 1, null], [{ number: 1, name: 'Ann' }]);
+	expect(speakers.fields(0)).toEqual({ speaker: 3 });
+	expect(speakers.fields(1)).toEqual({ speaker: 4, speakerName: 'Ann' });
+	speakers.rename([line({ speaker: 4 })], 4, 'Anna', usual);
+	expect(speakers.fields(1)).toEqual({ speaker: 4, speakerName: 'Anna' });
+	speakers.rename([line({ speaker: 4 })], 4, '', usual);
+	expect(speakers.fields(1)).toEqual({ speaker: 4, speakerName: 'Ann' });
+	speakers.know([1], []);
+	expect(speakers.fields(1)).toEqual({ speaker: 4 });
+});

@@ -1,4 +1,7 @@
-"""Find the APIs: the folders next to this module, and other packages' by an entry point.
+"""Find the APIs: the folders next to this module, parts of the package, and other packages.
+
+A part is a folder of the package that has more than an API; the ``API`` is in its module
+``http_api``.
 
 A package adds an API with an entry point of the group ``auricle.apis`` that names its ``SPEC``::
 
@@ -13,6 +16,7 @@ from importlib.metadata import EntryPoint, entry_points
 
 import auricle.apis
 from auricle.server.api_spec import ApiSpec
+from auricle.system.spec_modules import constants_of_folders
 from auricle.values.errors import SetupError
 
 GROUP = "auricle.apis"
@@ -28,8 +32,9 @@ def find_apis() -> tuple[ApiSpec, ...]:
         SetupError: An entry point is unusable; the message says which.
     """
     folders = [each.name for each in pkgutil.iter_modules(auricle.apis.__path__) if each.ispkg]
-    folders.sort(key=lambda name: (name not in _CORE, name))
-    specs = {name: _built_in(name) for name in folders}
+    own = [*map(_built_in, folders), *constants_of_folders("http_api", "API")]
+    own.sort(key=lambda spec: (spec.name not in _CORE, spec.name))
+    specs = {spec.name: spec for spec in own}
     for entry in sorted(entry_points(group=GROUP)):
         spec = _loaded(entry)
         if spec.name in specs:

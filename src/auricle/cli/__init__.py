@@ -147,10 +147,10 @@ _add(sessions.share, _sessions)
 _add(sessions.withdraw, _sessions)
 app.add_typer(_sessions, name="sessions")
 
-_groups = {group.name: group.typer_instance for group in app.registered_groups}
+_groups = {"": app} | {group.name: group.typer_instance for group in app.registered_groups}
 for _part in find_parts():
     if (_group := _groups.get(_part.group)) is None:
         _group = typer.Typer(help=_part.help, no_args_is_help=True, rich_markup_mode="rich")
         app.add_typer(_group, name=_part.group)
     for _command in _part.commands():
-        _add(_command, _group)
+        _add(_command, _group, _command.__name__.strip("_").replace("_", "-"))

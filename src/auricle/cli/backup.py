@@ -70,7 +70,8 @@ def restore(
     if settings.database_url is not None:
         shared = database_at(settings.database_url.get_secret_value())
         raise SetupError(
-            f"The jobs are in {shared.title}. Stop all servers, and run `{shared.restore}`."
+            f"The jobs are in {shared.title}. Stop all servers, create an empty database, and run "
+            f"`{shared.restore}`."
             f"{_audio_elsewhere(settings)}"
         )
     copied = restore_backup(folder, settings.directory, replaces=force)
@@ -90,7 +91,11 @@ def _number(count: int, what: str) -> str:
 
 
 def _audio_elsewhere(settings: LedgerSettings) -> str:
-    """Return a sentence on audio that is elsewhere."""
-    if settings.audio_url is None:
-        return ""
-    return f" The audio is in {settings.audio_url}: back it up as well."
+    """Return a sentence on audio that the backup does not have."""
+    from auricle.ledger.location import AUDIO_DIRECTORY
+
+    if settings.audio_url is not None:
+        return f" The audio is in {settings.audio_url}: back it up as well."
+    if settings.database_url is not None:
+        return f" The audio is in {settings.directory / AUDIO_DIRECTORY}: back it up as well."
+    return ""

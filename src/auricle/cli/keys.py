@@ -1,5 +1,6 @@
 """``auricle keys``: create, list and remove keys in ``AURICLE_KEYS_FILE``."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -57,16 +58,34 @@ def list_keys(keys_file: _File = None) -> None:
     results.print(table)
 
 
-def remove(name: _Name, keys_file: _File = None) -> None:
+def remove(
+    name: _Name,
+    keeps_data: Annotated[
+        bool,
+        typer.Option(
+            "--keep-data", help="Keep what the server has stored, for a new key of this name."
+        ),
+    ] = False,
+    is_sure: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    keys_file: _File = None,
+) -> None:
     """Remove a key; it and its tokens can no longer start requests or sessions.
 
-    Connected live sessions continue until they end.
+    Connected live sessions continue until they end. The server deletes the transcripts, voices,
+    vocabularies and jobs of the key within a minute, also if it is started later.
     """
     from auricle.server.access.key_file import remove_key
 
     path = _path(keys_file)
-    remove_key(path, name)
+    if not (keeps_data or is_sure) and sys.stdin.isatty():
+        typer.confirm(f"Delete {name} and what the server has stored for it?", abort=True)
+    remove_key(path, name, keeps_data=keeps_data)
     errors.print(f"{name} was removed from {path}.")
+    if not keeps_data:
+        errors.print(
+            f"The server deletes what it has stored for {name} within a minute, unless a key of "
+            "this name is added before."
+        )
 
 
 def _path(keys_file: str | None) -> Path:

@@ -33,7 +33,7 @@ class PartSpec:
     """An optional part of the package.
 
     Attributes:
-        group: Its group of commands, which may be one of the core.
+        group: Its group of commands, which may be one of the core; empty: none.
         help: The help of the group, if it is not one of the core.
         commands: Returns the functions of the commands, as :mod:`auricle.cli` adds them.
         engine: Returns what opens the recognition of a server, if it is not to use workers of this
@@ -42,7 +42,7 @@ class PartSpec:
         webhooks: Returns what opens the webhooks of a server.
     """
 
-    group: str
+    group: str = ""
     help: str = ""
     commands: Callable[[], Sequence[Callable[..., None]]]
     engine: "Callable[[Settings], OpenEngine | None]" = _no_engine

@@ -51,7 +51,7 @@ from auricle.values.events import (
     WarningCode,
     Wire,
 )
-from auricle.values.types import SAMPLE_RATE_HZ, Gap, Pcm16
+from auricle.values.types import SAMPLE_RATE_HZ, Gap, Pcm16, Speaker
 
 MESSAGE_FRAMES = 50
 """Frames per message when sending a backlog: one second."""
@@ -400,7 +400,13 @@ class Conversation:
         if words is not None:
             words = tuple(replace(word, speaker=self._own(word.speaker)) for word in words)
         segments = self._own_segments(final.segments or ())
-        return replace(final, words=words, speaker=self._own(final.speaker), segments=segments)
+        return replace(
+            final,
+            words=words,
+            speaker=self._own(final.speaker),
+            segments=segments,
+            speakers=self._own_names(final.speakers),
+        )
 
     def _revision(self, event: SpeakerRevision) -> list[LiveEvent]:
         finals = tuple(
@@ -408,6 +414,7 @@ class Conversation:
                 self._numbers[final.id],
                 self._own(final.speaker),
                 self._own_segments(final.segments),
+                self._own_names(final.speakers),
             )
             for final in event.finals
             if final.id in self._numbers
@@ -416,6 +423,9 @@ class Conversation:
 
     def _own_segments(self, segments: tuple[SpeakerSegment, ...]) -> tuple[SpeakerSegment, ...]:
         return tuple(replace(segment, speaker=self._own(segment.speaker)) for segment in segments)
+
+    def _own_names(self, speakers: tuple[Speaker, ...]) -> tuple[Speaker, ...]:
+        return tuple(Speaker(self._speakers_before + each.number, each.name) for each in speakers)
 
     def _own(self, speaker: int | None) -> int | None:
         """Return the number of a speaker of this session over all sessions."""

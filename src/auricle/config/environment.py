@@ -67,7 +67,7 @@ def _is_for_workers(name: str) -> bool:
     if name.startswith(PREFIX):
         is_setting = name.removeprefix(PREFIX).lower() in dict(fields())
         # A setting that is misspelled, or of a folder that is missing, may hold keys.
-        return not is_setting and "KEY" not in name and "SECRET" not in name
+        return not is_setting and not any(word in name for word in ("KEY", "SECRET", "TOKEN"))
     return name in WORKER_VARIABLES or name.startswith(WORKER_PREFIXES)
 
 

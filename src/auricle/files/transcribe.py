@@ -178,6 +178,8 @@ async def transcribe_file(
             for a short file whose client waits also ``DeadlineExceeded``; and the first chunk's
             error if all failed.
     """
+    if request.filters:  # those of a large vocabulary take a second, once
+        await anyio.to_thread.run_sync(open_filters, request.filters)
     work = _FileWork(transcriber, request, chunk_slots, on_progress, finished)
     try:
         async with contextlib.aclosing(_Reading(decoder, request)) as reading:

@@ -178,7 +178,7 @@ def _copy(source: Path, target: Path, names: Iterable[str]) -> None:
 def _publish(new: Path, target: Path) -> None:
     """Move a complete database to its name."""
     new.chmod(_FILE_MODE)
-    with new.open("rb") as file:
+    with new.open("rb+") as file:
         os.fsync(file.fileno())
     new.replace(target)
     sync_directory(target.parent)

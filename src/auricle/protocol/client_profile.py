@@ -30,6 +30,7 @@ class Container(enum.Enum):
     WAV = "wav"
     MP3 = "mp3"
     WEBM = "webm"
+    M4A = "m4a"
     SAMPLES = "pcm"
 
 
@@ -44,6 +45,7 @@ class Form:
         media_type: Content-Type of the file's part; empty: the program sends none.
         is_chunked: Whether the program sends the body without its length.
         is_typed: Whether all parts have a Content-Type, before the name, as aiohttp writes them.
+        is_quoted: Whether names are quoted; without, as .NET writes them, the boundary is.
     """
 
     fields: tuple[tuple[str, str | None], ...]
@@ -51,6 +53,7 @@ class Form:
     media_type: str
     is_chunked: bool = False
     is_typed: bool = False
+    is_quoted: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +190,7 @@ class ClientProfile:
         command: The command that starts a server for it.
         host_setting: The setting of the address on which this server listens.
         error_fields: Names of the code and the message in the API's errors.
+        origin: The Origin header of a program that is a page for the server; empty: it sends none.
     """
 
     name: str
@@ -199,3 +203,4 @@ class ClientProfile:
     command: str = field(default="auricle serve", kw_only=True)
     host_setting: str = field(default="host", kw_only=True)
     error_fields: tuple[str, str] = field(default=("code", "message"), kw_only=True)
+    origin: str = field(default="", kw_only=True)

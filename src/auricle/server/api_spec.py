@@ -20,10 +20,12 @@ if TYPE_CHECKING:
     from fastapi import APIRouter
     from starlette.types import ASGIApp
 
+    from auricle.ledger.databases.database import Database
     from auricle.server.access.keyless_port import KeylessPort
     from auricle.server.http.errors import Refusal
     from auricle.server.job_answers import JobAnswers
     from auricle.server.live.followers import FollowerContext, SessionFollowers
+    from auricle.server.recognition import Recognition
     from auricle.server.result_keepers import ResultKeeper
     from auricle.server.service import Service
 
@@ -117,6 +119,10 @@ class MountedApi:
         return replace(self, routes=routes)
 
 
+def _no_checks(settings: Settings) -> Sequence[Callable[[], str]]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiSpec:
     """An API of the server.
@@ -136,7 +142,12 @@ class ApiSpec:
         followers: Open what follows the live sessions of a server, by the name of the API.
         client_checks: Returns the programs whose use of it ``auricle doctor`` can check.
         job_answers: Returns how it answers background jobs, by the name in their stored format.
+        checks: Returns checks of its settings for ``auricle doctor``; each returns its result, or
+            raises ``SetupError``.
         result_keepers: Return what keeps the results of all background jobs.
+        forget: Delete some of what it has stored for a removed key, and return how much; they are
+            called until nothing is left, and block.
+        recognition: Return the recognition of a server, given that of a server without the API.
     """
 
     name: str
@@ -149,8 +160,11 @@ class ApiSpec:
     key_style: KeyStyle = BEARER
     followers: "Mapping[str, OpenFollowers]" = field(default_factory=dict)
     client_checks: Callable[[], Sequence[ClientProfile]] = tuple
+    checks: Callable[[Settings], Sequence[Callable[[], str]]] = _no_checks
     job_answers: "Callable[[], Mapping[str, JobAnswers]]" = dict
     result_keepers: "Sequence[Callable[[Settings], ResultKeeper]]" = ()
+    forget: "Sequence[Callable[[Database, ClientId], int]]" = ()
+    recognition: "Sequence[Callable[[Settings, Database, Recognition], Recognition]]" = ()
 
 
 def reserved_clients(apis: Iterable[ApiSpec]) -> frozenset[ClientId]:

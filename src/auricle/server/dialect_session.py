@@ -89,6 +89,7 @@ async def serve_dialect(
         streams.lifecycle.check_serving()
         handshake = read(websocket)
         live.check(handshake.parameters)
+        wording = await live.wording_of(owner, handshake.parameters)
         place = live.places.admit(
             client, client_address(websocket.scope), model=handshake.parameters.model
         )
@@ -100,6 +101,7 @@ async def serve_dialect(
             source=name,
             owner=owner,
             request_id=request_id_of(websocket.scope),
+            wording=wording,
         )
     except Exception as error:
         await deny_handshake(websocket, error)

@@ -6,6 +6,7 @@ from auricle.engines.models import Models
 from auricle.files.fair_semaphore import FairSemaphore
 from auricle.values.speakers import Speakers
 from auricle.values.transcriber import Decoder, Transcriber
+from auricle.values.wording import NO_WORDINGS, Wordings
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,7 @@ class Recognition:
         chunk_slots: Chunks of files that are transcribed at the same time.
         batch_jobs: Number of jobs that fill a batch of a worker.
         has_remote_recognisers: Whether recognisers on other machines run the jobs.
+        wordings: What is known of the speech of all keys.
     """
 
     transcriber: Transcriber
@@ -29,3 +31,4 @@ class Recognition:
     chunk_slots: FairSemaphore
     batch_jobs: int
     has_remote_recognisers: bool
+    wordings: Wordings = NO_WORDINGS

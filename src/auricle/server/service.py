@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import anyio
@@ -24,6 +24,7 @@ from auricle.server.access.key_style import KeyStyle
 from auricle.server.access.keyring import Keyring
 from auricle.server.access.origins import Origins
 from auricle.server.access.rate_limits import KeyLimits, RateLimiter
+from auricle.server.access.removed_keys import forget_removed
 from auricle.server.api_spec import ApiSpec, reserved_clients
 from auricle.server.dialect_session import Streams
 from auricle.server.job_answers import JobAnswers
@@ -32,7 +33,7 @@ from auricle.server.jobs.background_jobs.jobs import BackgroundJobs
 from auricle.server.jobs.background_jobs.work import JobWork, work_on
 from auricle.server.jobs.intake import Uploads
 from auricle.server.jobs.run import Accounting
-from auricle.server.jobs.upkeep import keep_up
+from auricle.server.jobs.upkeep import delete_expired, keep_up
 from auricle.server.lifecycle import Lifecycle
 from auricle.server.live.admission.memory import CapacityMemory, Machine
 from auricle.server.live.connection_end import CLOSE_HANDSHAKE_S
@@ -60,7 +61,7 @@ from auricle.server.webhooks import OpenWebhooks, WebhookContext, Webhooks
 from auricle.system.groups import first_error
 from auricle.values.optional_workers import NO_OPTIONAL_WORKERS, OptionalWorkers
 from auricle.values.transcriber import Decoder, Transcriber
-from auricle.values.types import SAMPLE_RATE_HZ
+from auricle.values.types import SAMPLE_RATE_HZ, ClientId
 from auricle.values.voice_keeper import VoiceKeeper
 
 MAX_LARGE_JSON = 2
@@ -156,10 +157,11 @@ async def open_service(
             recognition = _recognition(base)
             accounting = Accounting(base.metrics, base.rate_limiter)
             jobs = await _open_jobs(base, recognition, accounting, open_webhooks, opened)
-            followers = await _open_followers(base, jobs.webhooks, opened)
-            database, speakers = base.storage.database, backends.optional.speakers
+            followers = await _open_followers(base, recognition, jobs.webhooks, opened)
+            database, speakers = base.storage.database, recognition.speakers
             voices = await to_thread.run_sync(open_voices, settings, speakers, database)
-            live = _live(base, voices, followers)
+            workers = replace(backends.optional, speakers=speakers)
+            live = _live(base, recognition, workers, voices, followers)
             access = _access(base, live)
             renderer = Renderer()
             uploads = _uploads(base, access, recognition, accounting, jobs, renderer)
@@ -170,7 +172,7 @@ async def open_service(
                     access=access,
                     lifecycle=base.lifecycle,
                     recognition=recognition,
-                    workers=backends.optional,
+                    workers=workers,
                     storage=base.storage,
                     uploads=uploads,
                     jobs=jobs,
@@ -232,7 +234,7 @@ def _recognition(base: _Base) -> Recognition:
     if not backends.is_remote:  # recognisers have their own settings
         batch_jobs = min(batch_jobs, base.settings.worker.batch_jobs)
     workers = len(backends.transcriber.stats().workers)
-    return Recognition(
+    recognition = Recognition(
         backends.transcriber,
         backends.decoder,
         backends.models,
@@ -241,6 +243,9 @@ def _recognition(base: _Base) -> Recognition:
         batch_jobs,
         backends.is_remote,
     )
+    for extend in (each for api in base.apis for each in api.recognition):
+        recognition = extend(base.settings, base.storage.database, recognition)
+    return recognition
 
 
 async def _open_jobs(
@@ -296,7 +301,7 @@ def _job_answers(apis: Sequence[ApiSpec]) -> Mapping[str, JobAnswers]:
 
 
 async def _open_followers(
-    base: _Base, webhooks: Webhooks, opened: AsyncExitStack
+    base: _Base, recognition: Recognition, webhooks: Webhooks, opened: AsyncExitStack
 ) -> Mapping[str, SessionFollowers]:
     context = FollowerContext(
         base.settings,
@@ -306,6 +311,7 @@ async def _open_followers(
         base.backends.transcriber,
         base.backends.models,
         webhooks.check_url,
+        recognition.wordings,
     )
     return {
         name: await opened.enter_async_context(follow(context))
@@ -315,7 +321,11 @@ async def _open_followers(
 
 
 def _live(
-    base: _Base, voices: VoiceKeeper, followers: Mapping[str, SessionFollowers]
+    base: _Base,
+    recognition: Recognition,
+    workers: OptionalWorkers,
+    voices: VoiceKeeper,
+    followers: Mapping[str, SessionFollowers],
 ) -> LiveSessions:
     settings, backends = base.settings, base.backends
     directory, speakers = settings.ledger.directory, settings.live.live_speakers
@@ -323,7 +333,7 @@ def _live(
         settings.live,
         backends.models,
         backends.transcriber,
-        backends.optional,
+        workers,
         base.libopus,
         base.metrics.live,
         base.rate_limiter,
@@ -331,6 +341,7 @@ def _live(
         CapacityMemory(directory, backends.machine, speakers),
         voices,
         followers,
+        recognition.wordings,
     )
 
 
@@ -389,7 +400,20 @@ def _start(service: Service, voices: VoiceKeeper, background: TaskGroup) -> None
     if (keys_file := service.settings.server.keys_file) is not None:
         follow = partial(follow_keys, reserved=reserved_clients(service.apis))
         background.start_soon(follow, keys_file, service.access.keyring.replace_stored)
+        background.start_soon(forget_removed, keys_file, partial(_forget, service))
     background.start_soon(keep_up, jobs, metrics)
+
+
+def _forget(service: Service, owner: ClientId) -> int:
+    """Delete some of what is stored for a removed key, and return how much that was."""
+    if service.access.keyring.limits_of(owner) is not None:  # the settings have a key of this name
+        return 0
+    storage = service.storage
+    forget = (each for api in service.apis for each in api.forget)
+    deleted = sum(each(storage.database, owner) for each in forget)
+    if storage.ledger.expire_audio(owner):
+        delete_expired(storage)
+    return deleted + storage.ledger.forget(owner)
 
 
 def _sample(service: Service) -> None:

@@ -63,6 +63,7 @@ class Channel:
     def use(self, choice: ModelChoice) -> None:
         """Use a model and options from the next utterance on."""
         self.recognition.options = choice.options
+        self.recognition.text.also_filter(choice.filters)
         self.recognition.has_word_times = choice.model.engine.has_word_times
         self.segmenter.limit(choice.model.engine.max_audio_s)
 

@@ -126,6 +126,7 @@ def open_channels(
             filters=parameters.filters,
             max_lag_s=parameters.max_lag_s,
         )
+        recognition.text.also_filter(choice.filters)
         return Channel(segmenter, recognition)
 
     return Channels(map(channel, range(parameters.separate_channels)))

@@ -7,7 +7,9 @@ from msgspec import UNSET
 
 from auricle.engines.models import Models, ServedModel
 from auricle.values.commands import Configure, StreamParameters
+from auricle.values.text_filters import FilterChoice
 from auricle.values.types import LIVE_BEAM_SIZE, Options
+from auricle.values.wording import WordingOf, no_wording
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,15 +19,24 @@ class ModelChoice:
     Attributes:
         requested: The options as requested, with what other models accept.
         model: The model.
-        options: The options that the model accepts.
+        options: The options that the model accepts, with the hot words of the wording.
+        filters: The text filters of the wording.
+        wording_of: Returns the wording for the options as requested.
     """
 
     requested: Options
     model: ServedModel
     options: Options
+    filters: tuple[FilterChoice, ...]
+    wording_of: WordingOf
 
     @classmethod
-    def of(cls, parameters: StreamParameters, models: Models) -> Self:
+    def of(
+        cls,
+        parameters: StreamParameters,
+        models: Models,
+        wording_of: WordingOf = no_wording,
+    ) -> Self:
         """Return the choice at the start of a session.
 
         Raises:
@@ -44,7 +55,7 @@ class ModelChoice:
             word_timestamps=parameters.word_timestamps,
             strict_language=parameters.strict_language,
         )
-        return cls(requested, choice.model, choice.model.engine.fit(requested))
+        return cls._of(requested, choice.model, wording_of)
 
     def after(self, command: Configure, models: Models) -> Self:
         """Return the choice after a command.
@@ -69,4 +80,10 @@ class ModelChoice:
             options = replace(options, initial_prompt=command.prompt or None)
         if command.hotwords is not UNSET:
             options = replace(options, hotwords=command.hotwords)
-        return type(self)(options, model, model.engine.fit(options))
+        return self._of(options, model, self.wording_of)
+
+    @classmethod
+    def _of(cls, requested: Options, model: ServedModel, wording_of: WordingOf) -> Self:
+        wording = wording_of(requested)
+        options = model.engine.fit(wording.applied(requested))
+        return cls(requested, model, options, wording.filters, wording_of)

@@ -57,6 +57,7 @@ from auricle.values.errors import AuricleError
 from auricle.values.events import Closed, Discarded, Ready, Warned, WarningCode
 from auricle.values.speakers import NO_SPEAKERS, SpeakerLabelling
 from auricle.values.types import SAMPLE_RATE_HZ, ClientId, JobId, SpeakerEmbeddings, Transcript
+from auricle.values.wording import WordingOf, no_wording
 
 MAX_UNFINISHED_SAMPLES = 60 * SAMPLE_RATE_HZ
 """With more audio than this pending in the utterances of a channel, no messages are read."""
@@ -82,6 +83,7 @@ class LiveSession:
         speakers: Labels the speakers by the results of its jobs.
         judges_turns: Whether turns can be judged; otherwise silence ends utterances.
         known_voices: The voices of a lost session, whose speakers' numbers continue; empty: none.
+        wording: What is known of the speech besides the parameters.
         detector: Creates the detector of speech of a channel.
 
     Attributes:
@@ -115,6 +117,7 @@ class LiveSession:
         judges_turns: bool = False,
         is_resuming: bool = False,
         known_voices: bytes = b"",
+        wording: WordingOf = no_wording,
         detector: Callable[[], SpeechProbabilities] = VoiceDetector,
     ) -> None:
         self.id = id
@@ -122,7 +125,7 @@ class LiveSession:
         if parameters.max_lag_s is None and settings.max_lag_s:
             parameters = structs.replace(parameters, max_lag_s=settings.max_lag_s)
         self.parameters = parameters
-        choice = ModelChoice.of(parameters, models)
+        choice = ModelChoice.of(parameters, models, wording)
         self._intake = Intake(
             parameters, libopus, now, lambda: self.channels.is_any_open, is_resuming=is_resuming
         )

@@ -135,6 +135,7 @@ class Recognition:
             probabilities, the text of a doubtful utterance is kept.
         has_streams: Whether partials in the streamed languages are recognised apart now.
         turn_end: The question whether the turn has ended.
+        text: The text of the channel.
     """
 
     def __init__(
@@ -178,7 +179,7 @@ class Recognition:
         self.turn_end = TurnEnd(
             caller.session if channel is None else f"{caller.session}:{channel}"
         )
-        self._text = ChannelText(channel, filters)
+        self.text = ChannelText(channel, filters)
         self.load = 0.0
         self.has_streams = False
 
@@ -248,7 +249,7 @@ class Recognition:
                     event.start_sample,
                     event.at_sample,
                     self._utterance_options(),
-                    self._text.language,
+                    self.text.language,
                     now,
                     self.has_word_times,
                 )
@@ -306,7 +307,7 @@ class Recognition:
             early = self._open.speculation
             partial = self._open.job_done(job_id, result)
             if partial is not None:
-                outputs.append(self._text.shown(partial))
+                outputs.append(self.text.shown(partial, self._open.language))
             if early is not None and early.job_id == job_id:
                 self._speculation_done(self._open, now)
         for pending in self._pending:
@@ -329,12 +330,12 @@ class Recognition:
         """
         if not self._pending or self._pending[0].result is None:
             return None
-        return self._text.final(id, self._pending.popleft(), now)
+        return self.text.final(id, self._pending.popleft(), now)
 
     @property
     def language_warning(self) -> str | None:
         """A warning that the last final is probably not in the requested language."""
-        return self._text.language_warning
+        return self.text.language_warning
 
     def unfinished_audio(self, written: Mapping[int, int]) -> list[UnfinishedAudio]:
         """Return the utterances without a final; see :class:`.Channels`."""
@@ -451,7 +452,7 @@ class Recognition:
         speech_end_sample = pause.voiced[-1][1] if pause.voiced else pause.end_sample
         pending = self._pending_final(utterance, pause, speech_end_sample, early, now)
         assert turn_end.probability is not None
-        final = self._text.eager(pending, turn_end.probability, now)
+        final = self.text.eager(pending, turn_end.probability, now)
         if final is None:
             return []
         utterance.has_eager = True
@@ -526,7 +527,6 @@ class Recognition:
                     speech_sample=utterance.speech_sample,
                     speech_end_sample=event.speech_end_sample,
                     options=utterance.options,
-                    stable=utterance.agreement.stable,
                     arrived_at=ended.arrived_at,
                     ended_at=ended.ended_at,
                     result=TooLate(),
@@ -564,7 +564,6 @@ class Recognition:
             speech_sample=utterance.speech_sample,
             speech_end_sample=speech_end_sample,
             options=utterance.options,
-            stable=utterance.agreement.stable,
             arrived_at=now if arrived_at is None else arrived_at,
             ended_at=now,
             give_up_at=(now if arrived_at is None else arrived_at) + self._max_wait_s,

@@ -147,5 +147,8 @@ class SessionSpeakers:
 def revision(finals: Sequence[Final]) -> SpeakerRevision:
     """Return the event that reports the speakers of finals."""
     return SpeakerRevision(
-        tuple(FinalSpeakers(final.id, final.speaker, final.segments or ()) for final in finals)
+        tuple(
+            FinalSpeakers(final.id, final.speaker, final.segments or (), final.speakers)
+            for final in finals
+        )
     )

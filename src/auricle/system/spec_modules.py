@@ -23,7 +23,7 @@ def find_specs(package: ModuleType) -> dict[str, Any]:
     return {name: importlib.import_module(module).SPEC for name, module in modules.items()}
 
 
-def constants_of_folders(module: str, constant: str, *, besides: str) -> tuple[Any, ...]:
+def constants_of_folders(module: str, constant: str, *, besides: str = "") -> tuple[Any, ...]:
     """Return a constant of each folder of this package that has such a module.
 
     Args:

@@ -23,6 +23,7 @@ from auricle.values.limits import (
     PacketMs,
     Prompt,
     RateHz,
+    VocabularyName,
 )
 from auricle.values.text_filters import FilterChoice, redaction
 from auricle.values.types import SAMPLE_RATE_HZ, Redact, SpeakerOptions, Task, TurnDetection
@@ -44,7 +45,8 @@ class StreamParameters(msgspec.Struct, frozen=True, kw_only=True):
     ``turn_detection``, or one of its numbers, utterances end where the speaker sounds finished.
     What ``redact`` names is hidden in all events and in kept transcripts. With ``max_lag_s``,
     speech whose final would come later than that after its end is dropped, oldest first. With
-    ``strict_language``, text is never in another language than the requested one.
+    ``strict_language``, text is never in another language than the requested one. Without
+    ``vocabulary``, the key's default vocabulary applies, if it has one.
     """
 
     format: Wire = Wire.OPUS
@@ -60,6 +62,7 @@ class StreamParameters(msgspec.Struct, frozen=True, kw_only=True):
     task: Task = Task.TRANSCRIBE
     prompt: Prompt | None = None
     hotwords: Hotwords = ()
+    vocabulary: VocabularyName = ""
     partials: bool = True
     endpoint_ms: EndpointMs | None = None
     word_timestamps: bool = False

@@ -10,7 +10,7 @@ If channels are transcribed apart, an event of an utterance has the number of it
 import enum
 from dataclasses import dataclass, field
 
-from auricle.values.types import SAMPLE_RATE_HZ, Word
+from auricle.values.types import SAMPLE_RATE_HZ, Speaker, Word
 
 
 class Wire(enum.StrEnum):
@@ -162,6 +162,8 @@ class Final:
             after the utterance; ``None`` if it was not judged.
         trigger: What ended the turn; ``None`` without turn detection, or if the turn continues in
             the next utterance, because this one reached the maximum length.
+        speakers: Those of its speakers whose names are known.
+        original: The text before it was corrected; ``None`` if it was not.
     """
 
     id: int
@@ -179,6 +181,8 @@ class Final:
     channel: int | None = None
     end_of_turn: float | None = None
     trigger: Trigger | None = None
+    speakers: tuple[Speaker, ...] = ()
+    original: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,11 +223,12 @@ class TurnResumed:
 
 @dataclass(frozen=True, slots=True)
 class FinalSpeakers:
-    """The speakers of a final that was sent before: its ``id``, ``speaker`` and ``segments``."""
+    """The speakers of a final that was sent before; the fields are those of :class:`Final`."""
 
     id: int
     speaker: int | None
     segments: tuple[SpeakerSegment, ...]
+    speakers: tuple[Speaker, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,8 @@ MAX_ID_CHARACTERS = 200
 MAX_KEEP_AUDIO_S = 30 * 24 * 3600
 """Maximum retention of the audio of an ended job, in seconds."""
 Prompt = Annotated[str, Meta(max_length=MAX_PROMPT_CHARACTERS)]
+VOCABULARY_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+VocabularyName = Annotated[str, Meta(pattern=rf"^({VOCABULARY_NAME})?$(?!\n)")]
 Hotwords = Annotated[
     tuple[Annotated[str, Meta(max_length=MAX_HOTWORD_CHARACTERS)], ...],
     Meta(max_length=MAX_HOTWORDS),

@@ -3,10 +3,13 @@
 That part is optional. Without it, or if it is switched off, :data:`NO_SPEAKERS` takes its place.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
 
 from auricle.values.errors import AuricleError, SpeakersUnavailable
 from auricle.values.events import Final
@@ -32,6 +35,21 @@ NO_SPEECH = "contains no speech"
 """What is wrong with a silent recording."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class VoicePrint:
+    """A voice, as one embedding.
+
+    Attributes:
+        model: Identifies the model of the embedding; those of others can't be compared.
+        vector: The mean of its stretches, float32, shape [dimensions], of unit length.
+        speech_s: The seconds of speech that it is the mean of.
+    """
+
+    model: str
+    vector: npt.NDArray[np.float32]
+    speech_s: float
+
+
 class SpeakerLabeller(Protocol):
     """Labels the finals of one live session with speakers; no I/O, and ``now`` is an argument.
 
@@ -55,6 +73,10 @@ class SpeakerLabeller(Protocol):
 
     def voices(self) -> bytes:
         """Return the voices of all finals that were labelled, and those known before."""
+        ...
+
+    def prints(self) -> Mapping[int, VoicePrint]:
+        """Return the voice of each speaker so far, by number."""
         ...
 
     def utterance_paused(
@@ -154,6 +176,13 @@ class NamedVoice(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class KnownName:
+    """The name of a speaker whose voice the server may know: a :class:`NamedVoice` without one."""
+
+    name: str
+
+
 class UnusableVoice(Exception):
     """A recording is not one of a known speaker's voice; the message is what is wrong with it."""
 
@@ -172,6 +201,10 @@ class FileSpeakers(Protocol):
         """
         ...
 
+    def prints(self) -> Mapping[int, VoicePrint]:
+        """Return the voice of each speaker, by number; as slow as :meth:`assign` before it."""
+        ...
+
 
 class VoiceReader(Protocol):
     """Reads the voice of a known speaker from a recording."""
@@ -187,6 +220,10 @@ class VoiceReader(Protocol):
             SpeakersUnavailable: It could not be embedded now.
             UnusableVoice: The recording has no speech, or several voices.
         """
+        ...
+
+    def prints(self) -> Mapping[int, VoicePrint]:
+        """Return the voice of each speaker that the search for speakers finds, by number."""
         ...
 
 
@@ -216,6 +253,16 @@ class FileLabelling(Protocol):
 class Speakers(SpeakerLabelling, FileLabelling, VoiceEmbedder, Protocol):
     """Distinguishes speakers, in live sessions and in files."""
 
+    @property
+    def model(self) -> str:
+        """What identifies the model of the embeddings; empty if there is none."""
+        ...
+
+    @property
+    def knows_voices(self) -> bool:
+        """Whether a :class:`KnownName` may have an effect."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class SpeakerRequest:
@@ -241,6 +288,9 @@ class _NoLabeller:
 
     def voices(self) -> bytes:
         return b""
+
+    def prints(self) -> Mapping[int, VoicePrint]:
+        return {}
 
     def utterance_paused(
         self, number: int, pcm: Pcm16, start_sample: int, voiced: Sequence[Span], now: float
@@ -286,6 +336,9 @@ class _NoFileSpeakers:
     def assign(self, transcript: Transcript) -> tuple[Transcript, tuple[str, ...]]:
         return transcript, (NONE_FOUND,) if self._has_speech else ()
 
+    def prints(self) -> Mapping[int, VoicePrint]:
+        return {}
+
     def named(self, name: str) -> NamedVoice:
         raise SpeakersUnavailable if self._has_speech else UnusableVoice(NO_SPEECH)
 
@@ -294,6 +347,8 @@ class _NoSpeakers:
     """Distinguishes no speakers."""
 
     is_available = False
+    model = ""
+    knows_voices = False
 
     def prepare(self) -> None:
         pass

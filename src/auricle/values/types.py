@@ -4,7 +4,7 @@ Media time is measured in 16 kHz samples; seconds appear only in settings and in
 """
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Annotated, NewType
 
@@ -215,6 +215,11 @@ class Speaker:
         """The speaker as people read it: the name, or ``Speaker 1`` for number 0."""
         return self.name or f"Speaker {self.number + 1}"
 
+    @classmethod
+    def of(cls, number: int, named: "Iterable[Speaker]") -> "Speaker":
+        """Return the speaker of a number, with a name if it is one of those with names."""
+        return next((each for each in named if each.number == number), cls(number))
+
 
 @dataclass(frozen=True, slots=True, eq=False)  # an ndarray has no useful ==
 class Job:
@@ -410,6 +415,8 @@ class Segment:
     """Number of the speaker; ``None`` if unknown, or if speakers were not requested."""
     channel: int | None = None
     """The channel, from 0; ``None`` if channels were not transcribed apart."""
+    original: str | None = None
+    """The text before it was corrected; ``None`` if it was not."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,6 +130,10 @@ class VoiceKeeper(Protocol):
         """
         ...
 
+    def forget(self, client: ClientId) -> None:
+        """Delete the voices of all sessions of a client that have ended."""
+        ...
+
     async def run(self) -> None:
         """Write voices until cancelled; then write what is left."""
         ...
@@ -155,6 +159,9 @@ class NoVoiceKeeper:
         """Do nothing."""
 
     def end(self, session_id: str, keep_until: float | None) -> None:
+        """Do nothing."""
+
+    def forget(self, client: ClientId) -> None:
         """Do nothing."""
 
     async def run(self) -> None:

@@ -56,6 +56,8 @@ export interface FileJob {
 	readonly translates: boolean;
 	/** Words to expect, separated by commas; empty: none. */
 	readonly hotwords: string;
+	/** Name of a vocabulary; empty: the key's default one, if it has one. */
+	readonly vocabulary: string;
 	readonly key: string | undefined;
 	readonly signal: AbortSignal;
 	readonly onProgress: (progress: FileProgress) => void;
@@ -115,7 +117,7 @@ export async function deleteJob(id: string, key: string | undefined): Promise<vo
 
 /** Uploads the file as a job with this ID; after a lost response, the same job is sent again. */
 async function upload(job: FileJob, jobId: string, patience: Patience): Promise<void> {
-	const { file, model, language, speakers, numSpeakers, translates, hotwords, key, signal } = job;
+	const { file, model, language, speakers, numSpeakers, translates, hotwords, vocabulary, key, signal } = job;
 	if (file === null) {
 		throw new AuricleError(
 			'not_found',
@@ -137,6 +139,7 @@ async function upload(job: FileJob, jobId: string, patience: Patience): Promise<
 				...(speakers ? { speakers, ...(numSpeakers === null ? {} : { numSpeakers }) } : {}),
 				...(translates ? { task: 'translate' } : {}),
 				...(hotwords === '' ? {} : { hotwords: [hotwords] }),
+				...(vocabulary === '' ? {} : { vocabulary }),
 				signal,
 			});
 		} catch (error) {

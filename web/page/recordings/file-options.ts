@@ -1,13 +1,15 @@
 /** How the next files are transcribed: language, model, speakers, words to know; remembered by the browser. */
 
+import type { VocabularySummary } from '../../src/index.js';
 import { element } from '../dom.js';
 import type { Key } from '../key.js';
 import { namedLanguages } from '../languages.js';
-import { SPOKEN } from '../live-place.js';
+import { SPOKEN, VOCABULARY as LIVE_VOCABULARY } from '../live-place.js';
 import { CHOSEN_MODEL } from '../model-choice.js';
 import type { ServedModel } from '../models.js';
-import { serverModels } from '../server-models.js';
+import { serverModels, VOCABULARIES } from '../server-models.js';
 import { store, stored } from '../storage.js';
+import { listedVocabularies, showVocabularies } from '../vocabulary-choice.js';
 import type { PlaceTexts } from './texts.js';
 
 const LANGUAGE = 'auricle.files.language';
@@ -16,6 +18,7 @@ const SPEAKERS = 'auricle.files.speakers';
 const NUM_SPEAKERS = 'auricle.files.num-speakers';
 const TRANSLATE = 'auricle.files.translate';
 const HOTWORDS = 'auricle.files.hotwords';
+const VOCABULARY = 'auricle.files.vocabulary';
 /** The server's limit for all of them together is higher. */
 const MAX_HOTWORDS_CHARACTERS = 1000;
 
@@ -38,6 +41,8 @@ export interface FileChoice {
 	readonly translates: boolean;
 	/** Separated by commas. */
 	readonly hotwords: string;
+	/** Empty: the default one of the key, if it has one. */
+	readonly vocabulary: string;
 }
 
 /** The controls of the choice. */
@@ -50,6 +55,7 @@ export class FileOptions {
 	readonly #numSpeakers = element('select');
 	readonly #translate = element('input');
 	readonly #hotwords = element('input', 'field');
+	readonly #vocabulary = element('select');
 	readonly #labels = {
 		language: element('span'),
 		model: element('span'),
@@ -57,13 +63,17 @@ export class FileOptions {
 		numSpeakers: element('span'),
 		translate: element('span'),
 		hotwords: element('span'),
+		vocabulary: element('span'),
 	};
 	readonly #modelChoice = element('label', 'choice', this.#labels.model, this.#model);
+	readonly #vocabularyChoice = element('label', 'choice', this.#labels.vocabulary, this.#vocabulary);
 	readonly #numChoice = element('label', 'choice', this.#labels.numSpeakers, this.#numSpeakers);
 	readonly #translateChoice = element('label', 'option', this.#translate, this.#labels.translate);
 	readonly #key: Key;
 	#texts: PlaceTexts;
 	#models: readonly ServedModel[] = [];
+	#vocabularies: readonly VocabularySummary[] = [];
+	#hasVocabularies = false;
 	#keepsTranscripts: boolean | null = null;
 
 	/**
@@ -97,6 +107,9 @@ export class FileOptions {
 			store('localStorage', TRANSLATE, this.#translate.checked ? '1' : ''),
 		);
 		this.#hotwords.addEventListener('change', () => store('localStorage', HOTWORDS, this.#hotwords.value));
+		this.#vocabulary.addEventListener('change', () =>
+			store('localStorage', VOCABULARY, this.#vocabulary.value),
+		);
 		this.#model.addEventListener('change', () => {
 			store('localStorage', MODEL, this.#model.value);
 			this.#showLanguages();
@@ -106,6 +119,7 @@ export class FileOptions {
 			'file-controls',
 			element('label', 'choice', this.#labels.language, this.#language),
 			this.#modelChoice,
+			this.#vocabularyChoice,
 			element('label', 'choice', this.#labels.hotwords, this.#hotwords),
 			this.#translateChoice,
 			element('label', 'option', this.#speakers, this.#labels.speakers),
@@ -124,12 +138,18 @@ export class FileOptions {
 			numSpeakers: this.#numSpeakers.value === '' ? null : Number(this.#numSpeakers.value),
 			translates: this.#translate.checked && this.#canTranslate,
 			hotwords: this.#hotwords.value.trim(),
+			vocabulary: this.#vocabulary.value,
 		};
 	}
 
 	/** Whether the server keeps transcripts; `null`: it has not said it yet. */
 	get keepsTranscripts(): boolean | null {
 		return this.#keepsTranscripts;
+	}
+
+	/** Whether the server has vocabularies; no while that is unknown. */
+	get hasVocabularies(): boolean {
+		return this.#hasVocabularies;
 	}
 
 	/** Changes the language of the controls. */
@@ -144,17 +164,29 @@ export class FileOptions {
 		this.#labels.translate.textContent = texts.page.translate.label;
 		this.#labels.hotwords.textContent = texts.page.hotwords.label;
 		this.#hotwords.placeholder = texts.page.hotwords.hint;
+		this.#labels.vocabulary.textContent = texts.page.vocabulary.label;
 		this.#showModels();
+		this.#showVocabularies();
 	}
 
-	/** Asks the server for its models, and whether it keeps transcripts; without an answer, the controls stay as they are. */
+	/** Asks the server for its models, vocabularies, and whether it keeps transcripts; without an answer, the controls stay. */
 	async load(): Promise<void> {
-		const said = await serverModels(this.#key.value, AbortSignal.timeout(LIMIT_MILLISECONDS));
+		const signal = AbortSignal.timeout(LIMIT_MILLISECONDS);
+		const said = await serverModels(this.#key.value, signal);
 		if (said !== null) {
+			this.#hasVocabularies = said.apis.has(VOCABULARIES);
+			this.#vocabularies = this.#hasVocabularies ? await listedVocabularies(this.#key.value, signal) : [];
+			this.#showVocabularies();
 			this.#models = said.models;
 			this.#keepsTranscripts = said.dataFlow?.keepsTranscripts ?? null;
 			this.#showModels();
 		} // otherwise, the next entry of the place asks again
+	}
+
+	#showVocabularies(): void {
+		const id = chosen(VOCABULARY, LIVE_VOCABULARY);
+		const place = this.#vocabularyChoice;
+		showVocabularies(place, this.#vocabulary, this.#texts.page, this.#vocabularies, id);
 	}
 
 	#showModels(): void {

@@ -25,7 +25,7 @@ export interface ListContext {
 
 /** The list. */
 export class ListView {
-	readonly element = element('nav', 'recording-list');
+	readonly element = element('nav', 'column-list');
 	readonly #fresh = element('a', 'button fresh');
 	readonly #field = element('input', 'field');
 	readonly #work = new Group();

@@ -1,12 +1,14 @@
 /** The place of recordings: a list, and beside it the transcript or the file in work that the address names. */
 
 import type { CaptionTexts, Sentence } from '../caption-texts.js';
+import columnStyles from '../columns.css?inline';
 import { newId } from '../claim.js';
 import { byId, element } from '../dom.js';
 import type { Language } from '../i18n.js';
 import type { KeptTranscript } from '../kept.js';
 import type { Keeper } from '../keeper.js';
 import type { Key } from '../key.js';
+import { adoptStyles } from '../late-styles.js';
 import { fragmentOf } from '../place.js';
 import editStyles from './edits.css?inline';
 import { FileOptions } from './file-options.js';
@@ -15,6 +17,7 @@ import { type Deleted, Deletions } from './deletions.js';
 import { FreshView } from './fresh-view.js';
 import { JobQueue } from './job-queue.js';
 import { JobView } from './job-view.js';
+import { KnownVoices } from './known-voices.js';
 import { Library, placeId, serverId } from './library.js';
 import { ListView } from './list-view.js';
 import { deletedOnServer } from './pending-deletions.js';
@@ -23,6 +26,7 @@ import { linesOfKept } from './result-lines.js';
 import styles from './recordings.css?inline';
 import { ServerTranscripts } from './server-transcripts.js';
 import { type PlaceTexts, RECORDING_TEXTS } from './texts.js';
+import type { WordBarSource } from '../vocabularies/word-bar.js';
 import { serverProblem, type ShownTranscript, TranscriptView } from './transcript-view.js';
 
 /** What the place uses of the page around it. */
@@ -38,6 +42,10 @@ export interface Surroundings {
 	/** Shows kept captions in the Live place, to be continued. */
 	readonly continueLive: (transcript: KeptTranscript) => void;
 	readonly showProblem: (sentence: Sentence | null) => void;
+	/** Loads what adds words to a vocabulary; in the first script, which knows that its styles are in the page. */
+	readonly loadWordBar: WordBarSource['load'];
+	/** The vocabularies of the key have changed. */
+	readonly vocabulariesChanged: () => void;
 	/** Goes to a recording; `null`: to the list. */
 	readonly go: (id: string | null) => void;
 }
@@ -52,8 +60,9 @@ export class RecordingsPlace {
 	readonly #options: FileOptions;
 	readonly #deletions: Deletions;
 	readonly #deleted: DeletionBar;
+	readonly #voices: KnownVoices;
 	readonly #back = element('a', 'back');
-	readonly #main = element('div', 'recording-main card');
+	readonly #main = element('div', 'column-main card');
 	readonly #place = byId('recordings', HTMLElement);
 	#texts: PlaceTexts;
 	#shown: TranscriptView | JobView | null = null;
@@ -68,6 +77,12 @@ export class RecordingsPlace {
 		this.#texts = { page: texts, own: RECORDING_TEXTS[language], language };
 		this.#page = page;
 		this.#library = new Library(page.keeper, new ServerTranscripts(page.key));
+		this.#voices = new KnownVoices(
+			this.#texts,
+			page.key,
+			error => page.showProblem(serverProblem(error)),
+			() => this.#showWithoutVoice(),
+		);
 		this.#queue = new JobQueue(page.key, page.showProblem);
 		this.#options = new FileOptions(this.#texts, page.key);
 		this.#fresh = new FreshView(this.#texts, this.#options, files => void this.add(files));
@@ -114,14 +129,17 @@ export class RecordingsPlace {
 			() => this.#list.focus(),
 		);
 		window.addEventListener('pagehide', () => this.#deletions.close());
-		const sheet = new CSSStyleSheet(); // the policy of the page allows no other late styles
-		sheet.replaceSync(styles + editStyles);
-		document.adoptedStyleSheets.push(sheet);
+		[columnStyles, styles, editStyles].forEach(adoptStyles);
 		this.#place.after(this.#deleted.element);
 		this.#back.href = fragmentOf({ name: 'recordings', id: null });
 		this.#main.append(this.#fresh.element);
 		this.#place.append(
-			element('div', 'recordings-columns', this.#list.element, element('div', '', this.#back, this.#main)),
+			element(
+				'div',
+				'columns',
+				this.#list.element,
+				element('div', '', this.#back, this.#main, this.#voices.element),
+			),
 		);
 	}
 
@@ -136,6 +154,7 @@ export class RecordingsPlace {
 		this.#back.textContent = `← ${this.#texts.own.back}`;
 		this.#list.render(this.#texts);
 		this.#deleted.render(this.#texts);
+		this.#voices.render(this.#texts);
 		this.#fresh.render(this.#texts);
 		this.#shown?.render(this.#texts);
 	}
@@ -219,7 +238,7 @@ export class RecordingsPlace {
 		const isInList = this.#list.element.contains(document.activeElement);
 		this.#shown = view;
 		this.#main.replaceChildren((view ?? this.#fresh).element);
-		this.#place.classList.toggle('has-recording', this.#shownId !== null);
+		this.#place.classList.toggle('has-shown', this.#shownId !== null);
 		window.scrollTo(0, 0);
 		if (view instanceof TranscriptView && this.#list.query !== '') {
 			view.find(this.#list.query);
@@ -232,6 +251,7 @@ export class RecordingsPlace {
 	#context(): ConstructorParameters<typeof TranscriptView>[2] {
 		return {
 			library: this.#library,
+			voices: this.#voices,
 			isLive: id => id === this.#page.liveId(),
 			isListening: this.#page.isListening,
 			releaseLive: this.#page.releaseLive,
@@ -242,6 +262,13 @@ export class RecordingsPlace {
 			removed: () => {
 				void this.#loadFromServer();
 				this.#page.go(null);
+			},
+			words: {
+				key: this.#page.key,
+				isOffered: () => this.#options.hasVocabularies,
+				load: this.#page.loadWordBar,
+				showProblem: this.#page.showProblem,
+				changed: this.#page.vocabulariesChanged,
 			},
 		};
 	}
@@ -312,10 +339,23 @@ export class RecordingsPlace {
 		this.#deleted.focus();
 	}
 
+	/** Shows the transcript without the names of a deleted voice. */
+	#showWithoutVoice(): void {
+		if (this.#shown instanceof TranscriptView) {
+			void this.#shown.reload();
+		}
+		if (this.#voices.element.hidden) {
+			(this.#shown ?? this.#fresh).focus();
+		}
+	}
+
 	async #loadFromServer(): Promise<void> {
 		await this.#options.load();
 		await this.#deletions.sweep();
 		await this.#library.refreshServer(this.#options.keepsTranscripts);
+		if (this.#options.keepsTranscripts === true) {
+			await this.#voices.refresh(); // a speaker of its transcripts may be remembered
+		}
 		if (this.#shown instanceof TranscriptView) {
 			this.#shown.serverChanged();
 		}

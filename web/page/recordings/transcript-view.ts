@@ -14,6 +14,7 @@ import type { Deleted } from './deletions.js';
 import { EDIT_TEXTS } from './edit-texts.js';
 import { Finder } from './finder.js';
 import { History } from './history.js';
+import type { KnownVoices } from './known-voices.js';
 import type { Library } from './library.js';
 import { LinesView } from './lines-view.js';
 import { askParagraph } from './paragraph-dialog.js';
@@ -26,6 +27,7 @@ import { askSpeaker } from './speaker-dialog.js';
 import { type SpeakerShare, speakerShares } from './speaker-shares.js';
 import type { PlaceTexts } from './texts.js';
 import { Timeline, type WordPlace } from './timeline.js';
+import type { WordBar, WordBarContext, WordBarSource } from '../vocabularies/word-bar.js';
 import { timedWords, withText } from './words.js';
 
 const STEP_SECONDS = 5;
@@ -33,6 +35,7 @@ const STEP_SECONDS = 5;
 /** What the view uses of the place around it. */
 export interface TranscriptContext {
 	readonly library: Library;
+	readonly voices: KnownVoices;
 	/** Whether the Live place shows these captions. */
 	isLive(id: string): boolean;
 	/** Whether the Live place adds captions. */
@@ -47,6 +50,8 @@ export interface TranscriptContext {
 	remove(deleted: Deleted): void;
 	/** The server has deleted the transcript. */
 	removed(): void;
+	/** What adds words to a vocabulary. */
+	readonly words: WordBarContext & WordBarSource;
 }
 
 /** A transcript of this browser, or only of the server; `kept` has the ID of the place's address. */
@@ -88,6 +93,7 @@ export class TranscriptView {
 	#texts: PlaceTexts;
 	#timeline: Timeline;
 	#player: Player | null = null;
+	#words: WordBar | null = null;
 	#isMediaMissing = false;
 	#isUnplayable = false;
 	#isMine = false;
@@ -150,6 +156,7 @@ export class TranscriptView {
 		this.render(texts);
 		void this.#takeClaim();
 		void this.#loadMedia();
+		void this.#loadWords();
 	}
 
 	/** ID in the place's address. */
@@ -160,6 +167,13 @@ export class TranscriptView {
 	/** Moves the focus to its title. */
 	focus(): void {
 		this.#title.focus();
+	}
+
+	/** Shows the server's transcript as it is now; a copy in this browser stays. */
+	async reload(): Promise<void> {
+		if (this.#server !== null && (await this.#read(this.#server.id))) {
+			this.#show();
+		}
 	}
 
 	/** Finds words in it, and goes to the first of them, with the player. */
@@ -181,9 +195,10 @@ export class TranscriptView {
 		}
 	}
 
-	/** Shows whether the server has it, too: the list of the server has changed. */
+	/** Shows whether the server has it, too: the list of the server has changed, or what it offers is known now. */
 	serverChanged(): void {
 		this.#showStatus(this.#context.isLive(this.id));
+		void this.#loadWords();
 	}
 
 	/** Changes the language. */
@@ -196,6 +211,7 @@ export class TranscriptView {
 		this.#remove.textContent = transcript.remove;
 		this.#exports.render(texts.page);
 		this.#finder.render(texts);
+		this.#words?.render(texts.language);
 		this.#player?.render(texts);
 		this.#renderMedia();
 		this.#show();
@@ -208,6 +224,7 @@ export class TranscriptView {
 			document.activeElement.blur(); // keeps what is being edited
 		}
 		this.#finder.close();
+		this.#words?.close();
 		this.#player?.close();
 		this.#claim.release();
 	}
@@ -314,6 +331,21 @@ export class TranscriptView {
 		} else {
 			this.#play(file);
 		}
+	}
+
+	/** Loads what adds words to a vocabulary, if the server has any. */
+	async #loadWords(): Promise<void> {
+		const loaded = this.#needsWords
+			? await this.#context.words.load().catch(() => null) // the next change tries again
+			: null;
+		if (loaded !== null && this.#needsWords) {
+			this.#words = new loaded.WordBar(this.#texts.language, this.#text.element, this.#context.words);
+			this.element.append(this.#words.element);
+		}
+	}
+
+	get #needsWords(): boolean {
+		return this.#words === null && !this.#isClosed && this.#context.words.isOffered();
 	}
 
 	#play(file: Blob): void {
@@ -463,6 +495,7 @@ export class TranscriptView {
 			this.#show();
 			return;
 		}
+		this.#words?.corrected(line.text, text);
 		lines[index] = withText(line, text);
 		this.#push({ name: this.#history.value.name, lines });
 		this.#text.exchange(lines); // the focus may be in the next sentence already
@@ -476,7 +509,9 @@ export class TranscriptView {
 			return;
 		}
 		const others = shares.filter(share => share !== speaker);
-		const change = await askSpeaker(this.#texts, speaker, others);
+		const { voices } = this.#context;
+		const id = this.#idOnServer;
+		const change = await askSpeaker(this.#texts, speaker, others, voices.canRemember && id !== null);
 		if (change === null) {
 			return;
 		}
@@ -486,6 +521,20 @@ export class TranscriptView {
 			'name' in change ? change.name : (others.find(each => each.number === change.mergeInto)?.name ?? '');
 		const usual = (each: number): string => this.#texts.page.speakers.name(each + 1);
 		await this.#apply(names.rename(this.#lines, number, name, usual));
+		if (id !== null && 'name' in change && change.isRemembered === true) {
+			try {
+				await voices.remember(name, id, number);
+			} catch (error) {
+				const isGone = error instanceof ApiError && error.code === 'not_found';
+				this.#context.showProblem(isGone ? problem('voice_gone') : serverProblem(error));
+			}
+		}
+	}
+
+	/** ID of the server's transcript whose speakers have the same numbers; `null` if there is none. */
+	get #idOnServer(): string | null {
+		const copies = this.#context.library.copiesOnServer(this.#kept);
+		return this.#server?.id ?? (copies.length === 1 ? (copies[0] ?? null) : null);
 	}
 
 	async #changeParagraph(line: number): Promise<void> {
@@ -549,7 +598,12 @@ export class TranscriptView {
 			this.#context.showProblem(serverProblem(error));
 			return false;
 		}
-		this.#server = await server.find(id);
+		return await this.#read(id);
+	}
+
+	/** Reads the server's transcript; returns whether it is still there. */
+	async #read(id: string): Promise<boolean> {
+		this.#server = await this.#context.library.server.find(id);
 		if (this.#server === null) {
 			this.#context.removed();
 			return false;

@@ -22,11 +22,14 @@ import {
 	decodeToken,
 	decodeTranscript,
 	decodeTranscripts,
+	decodeVoice,
+	decodeVoices,
 	type ExportFormat,
 	type Job,
 	type JobState,
 	type JobSummary,
 	type KeptTranscript,
+	type KnownVoice,
 	type ParagraphChange,
 	type LiveSession,
 	type Match,
@@ -34,6 +37,7 @@ import {
 	type Transcript,
 	type TranscriptSummary,
 } from './results.js';
+import { Vocabularies } from './vocabularies.js';
 
 /** Server, key and time limits. */
 export interface ClientOptions {
@@ -116,6 +120,10 @@ export class Client {
 	readonly transcripts: Transcripts;
 	/** Live sessions and their readers. */
 	readonly sessions: Sessions;
+	/** Voices of people whom the server names. */
+	readonly voices: Voices;
+	/** Names and words to expect. */
+	readonly vocabularies: Vocabularies;
 
 	readonly #connection: Connection;
 	readonly #url: string;
@@ -135,6 +143,8 @@ export class Client {
 		this.jobs = new Jobs(this.#connection);
 		this.transcripts = new Transcripts(this.#connection);
 		this.sessions = new Sessions(this.#connection);
+		this.voices = new Voices(this.#connection);
+		this.vocabularies = new Vocabularies(this.#connection);
 	}
 
 	/**
@@ -436,6 +446,54 @@ export class Sessions {
 	}
 }
 
+/** A speaker of a kept transcript, whose voice is to be known. */
+export interface RememberedSpeaker {
+	/** Name of the person; unique in the key. */
+	readonly name: string;
+	/** ID of the kept transcript. */
+	readonly transcriptId: string;
+	/** Number of the speaker, from 0. */
+	readonly speaker: number;
+	/** Whether the person has agreed; the server refuses otherwise. */
+	readonly consent: boolean;
+}
+
+/**
+ * Voices that the server knows for the key: `client.voices`.
+ *
+ * It knows them only if `AURICLE_KNOWN_VOICES` names the key; otherwise all methods reject with `not_found`. They need the
+ * key: tokens are refused.
+ */
+export class Voices {
+	readonly #connection: Connection;
+
+	constructor(connection: Connection) {
+		this.#connection = connection;
+	}
+
+	/** Returns the voices, in the order in which they were stored. */
+	list(options: RequestOptions = {}): Promise<readonly KnownVoice[]> {
+		return this.#connection.send({ path: VOICES, ...options }, decodeVoices);
+	}
+
+	/** Stores the voice of a speaker of a kept transcript, for a day after it was made. */
+	remember(speaker: RememberedSpeaker, options: RequestOptions = {}): Promise<KnownVoice> {
+		const { name, transcriptId: transcript, speaker: number, consent } = speaker;
+		const json = { name, transcript, speaker: number, consent };
+		return this.#connection.send(
+			{ method: 'POST', path: VOICES, json, isRepeatable: false, ...options },
+			decodeVoice,
+		);
+	}
+
+	/** Deletes a voice, and its name in kept transcripts; this can't be undone. */
+	async delete(id: string, options: RequestOptions = {}): Promise<void> {
+		const path = [...VOICES, id];
+		await this.#connection.text({ method: 'DELETE', path, isRepeatable: false, ...options });
+	}
+}
+
+const VOICES = ['v1', 'voices'];
 const TRANSCRIPTS = ['v1', 'transcripts'];
 
 function filterQuery({ language, source, since, until }: TranscriptFilter): Record<string, string> {

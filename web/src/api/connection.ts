@@ -12,7 +12,7 @@ export type ApiKey = string | (() => string | Promise<string>);
 
 /** A request. */
 export interface Call {
-	readonly method?: 'GET' | 'POST' | 'PATCH' | 'DELETE';
+	readonly method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 	/** Parts of the path; each is quoted. */
 	readonly path: readonly string[];
 	readonly query?: Readonly<Record<string, string>>;

@@ -21,6 +21,8 @@ export interface TranscribeOptions {
 	readonly initialPrompt?: string;
 	/** Words to expect. */
 	readonly hotwords?: readonly string[];
+	/** Name of a vocabulary of the key; if omitted: its default one, if there is one. */
+	readonly vocabulary?: string;
 	/** Whether to return the times of words. */
 	readonly wordTimestamps?: boolean;
 	/** Whether to label the speakers. */
@@ -71,6 +73,7 @@ const NAMES: Record<keyof JobOptions, string> = {
 	beamSize: 'beam_size',
 	initialPrompt: 'initial_prompt',
 	hotwords: 'hotwords',
+	vocabulary: 'vocabulary',
 	wordTimestamps: 'word_timestamps',
 	speakers: 'speakers',
 	numSpeakers: 'num_speakers',

@@ -32,12 +32,27 @@ export interface TranscriptSegment {
 	readonly speaker: number | null;
 	/** From 0; `null` unless `multichannel` was set. */
 	readonly channel: number | null;
+	/** The text before a vocabulary corrected it; `null` if it did not. */
+	readonly original: string | null;
 }
 
 /** A speaker: the number, from 0, and the name, if it is known. */
 export interface NamedSpeaker {
 	readonly number: number;
 	readonly name: string | null;
+}
+
+/** A voice that the server knows for a key. */
+export interface KnownVoice {
+	readonly id: string;
+	/** Name of the person. */
+	readonly name: string;
+	/** How much speech it is the mean of. */
+	readonly speechSeconds: number;
+	/** When it was stored, in seconds since 1970. */
+	readonly createdAt: number;
+	/** Whether it has an effect: it is of the server's speaker model. */
+	readonly isUsed: boolean;
 }
 
 /** A part of a recording that could not be transcribed, and why. */
@@ -185,6 +200,7 @@ interface SegmentDocument {
 	words: WordDocument[] | null;
 	speaker?: number | null;
 	channel?: number | null;
+	original?: string;
 }
 
 interface SpeakerDocument {
@@ -255,6 +271,14 @@ interface KeptDocument extends SummaryDocument {
 	text: string;
 	segments: KeptSegmentDocument[];
 	speakers: SpeakerDocument[];
+}
+
+interface VoiceDocument {
+	id: string;
+	name: string;
+	speech_s: number;
+	created_at: number;
+	is_used: boolean;
 }
 
 interface SessionDocument {
@@ -376,6 +400,16 @@ export function decodeSessions(document: { sessions: SessionDocument[] }): LiveS
 	}));
 }
 
+/** Converts a voice. */
+export function decodeVoice({ id, name, speech_s, created_at, is_used }: VoiceDocument): KnownVoice {
+	return { id: required(id), name, speechSeconds: speech_s, createdAt: created_at, isUsed: is_used };
+}
+
+/** Converts the voices of a key. */
+export function decodeVoices({ voices }: { voices: VoiceDocument[] }): KnownVoice[] {
+	return voices.map(decodeVoice);
+}
+
 /** Converts a token. */
 export function decodeToken(document: { token: string; expires_in_s: number }): Token {
 	return { text: required(document.token), expiresInSeconds: document.expires_in_s };
@@ -390,6 +424,7 @@ function decodeSegment(segment: SegmentDocument): TranscriptSegment {
 		words: segment.words?.map(decodeWord) ?? null,
 		speaker: segment.speaker ?? null,
 		channel: segment.channel ?? null,
+		original: segment.original ?? null,
 	};
 }
 

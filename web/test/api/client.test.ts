@@ -155,3 +155,63 @@ test('events go on after a lost connection, until the job has ended', async () =
 	server.answers = [LOST];
 	await expect(client.jobs.events('a').next()).rejects.toMatchObject({ code: 'not_found' });
 });
+
+test('a voice of a transcript is remembered, listed and deleted', async () => {
+	const voice = { id: 'v1', name: 'Ann', speech_s: 21.4, created_at: 1.8e9, is_used: true };
+	const known = { id: 'v1', name: 'Ann', speechSeconds: 21.4, createdAt: 1.8e9, isUsed: true };
+	const { voices } = new Client({ url: server.url, patienceSeconds: 0 });
+	server.answers = [{ status: 201, body: voice }, { body: { voices: [voice] } }, { status: 204, body: '' }];
+	const speaker = { name: 'Ann', transcriptId: 't', speaker: 1, consent: true };
+	expect(await voices.remember(speaker)).toEqual(known);
+	expect(await voices.list()).toEqual([known]);
+	await voices.delete('v1');
+	expect(server.received.map(({ line }) => line)).toEqual([
+		'POST /v1/voices',
+		'GET /v1/voices',
+		'DELETE /v1/voices/v1',
+	]);
+	expect(JSON.parse(server.received[0]?.body ?? '')).toEqual({
+		name: 'Ann',
+		transcript: 't',
+		speaker: 1,
+		consent: true,
+	});
+});
+
+test('a vocabulary is stored, changed, read and deleted', async () => {
+	const document = {
+		...{ name: 'team', default: true, changed_at: 5.5, term_count: 1, replacement_count: 1 },
+		terms: [{ term: 'Zyntrix', sounds_like: ['sin tricks'] }],
+		...{ replacements: [{ from: 'ok', to: 'OK' }], capitalize: true, final_period: false },
+		recent_terms: [{ term: 'Zyntrix', count: 2, last_at: 6.5 }],
+	};
+	server.answers = [{ body: document }];
+	const content = { terms: ['Anna', { term: 'Zyntrix', soundsLike: ['sin tricks'] }], finalPeriod: false };
+	const stored = await client.vocabularies.store('team', content);
+	expect(stored).toEqual({
+		...{ name: 'team', isDefault: true, changedAt: 5.5, termCount: 1, replacementCount: 1 },
+		terms: [{ term: 'Zyntrix', soundsLike: ['sin tricks'] }],
+		...{ replacements: [{ from: 'ok', to: 'OK' }], capitalize: true, finalPeriod: false },
+		recentTerms: [{ term: 'Zyntrix', count: 2, lastAt: 6.5 }],
+	});
+	const sent = (): unknown => JSON.parse(server.received.at(-1)?.body ?? '');
+	const terms = ['Anna', { term: 'Zyntrix', sounds_like: ['sin tricks'] }];
+	expect(sent()).toEqual({ terms, replacements: [], final_period: false });
+	await client.vocabularies.store('team', stored);
+	expect(sent()).toMatchObject({ default: true, capitalize: true, replacements: [{ from: 'ok', to: 'OK' }] });
+	await client.vocabularies.change('team', { remove: ['Anna'], removeReplacements: ['ok'], isDefault: true });
+	const nothing = { add: [], add_replacements: [] };
+	expect(sent()).toEqual({ ...nothing, remove: ['Anna'], remove_replacements: ['ok'], default: true });
+	expect(await client.vocabularies.get('team')).toEqual(stored);
+	server.answers = [{ body: { vocabularies: [document] } }, { body: 'term\n' }, { status: 204, body: '' }];
+	expect((await client.vocabularies.list()).map(({ name }) => name)).toEqual(['team']);
+	expect(await client.vocabularies.csv('team')).toBe('term\n');
+	await client.vocabularies.delete('team');
+	expect(server.lines.slice(2)).toEqual([
+		'PATCH /v1/vocabularies/team',
+		'GET /v1/vocabularies/team',
+		'GET /v1/vocabularies',
+		'GET /v1/vocabularies/team?format=csv',
+		'DELETE /v1/vocabularies/team',
+	]);
+});

@@ -6,6 +6,7 @@ test('options have the names and texts that the server reads', () => {
 		queryOf({
 			language: 'en',
 			hotwords: ['Auricle', 'Opus'],
+			vocabulary: 'team',
 			wordTimestamps: true,
 			speakers: false,
 			numSpeakers: 2,
@@ -15,6 +16,7 @@ test('options have the names and texts that the server reads', () => {
 	).toEqual({
 		language: 'en',
 		hotwords: 'Auricle,Opus',
+		vocabulary: 'team',
 		word_timestamps: 'true',
 		speakers: 'false',
 		num_speakers: '2',

@@ -32,7 +32,7 @@ from auricle.server.http.responses import GAPS_HEADER, json_response
 from auricle.server.jobs.intake import UploadContext
 from auricle.server.service import Service
 from auricle.server.uploads.multipart import boundary_of, read_form_parts
-from auricle.server.uploads.params import Fields, TranscriptionParams, check, with_model
+from auricle.server.uploads.params import Fields, TranscriptionParams, check
 from auricle.server.uploads.short_audio import audio_format_of
 from auricle.server.uploads.upload import Upload
 from auricle.text.formats.gaps import gap_fields
@@ -109,7 +109,7 @@ async def _transcribe(
     request = context.request
     request_log(request.scope).details["dialect"] = "asr-webservice"
     query = parse(request.query_params.multi_items())
-    params = with_model(_params(query, max_speech_samples), context.uploads.recognition.models)
+    params = await context.chosen(_params(query, max_speech_samples))
     boundary = boundary_of(request.headers.get("content-type", ""))
     length = check_length(request.headers, context.max_upload_bytes)
     context.enter(
@@ -133,6 +133,7 @@ def _params(query: AsrRequest, max_speech_samples: int | None) -> TranscriptionP
         speakers=query.speakers,
         warnings=query.warnings,
         max_speech_samples=max_speech_samples,
+        vocabulary=query.vocabulary,
     )
 
 

@@ -37,7 +37,7 @@ from auricle.server.http.responses import json_response
 from auricle.server.jobs.background_jobs.requests import accept_job, check_job_quota
 from auricle.server.jobs.intake import UploadContext
 from auricle.server.service import Service
-from auricle.server.uploads.params import Callback, TranscriptionParams, with_model
+from auricle.server.uploads.params import Callback, TranscriptionParams
 from auricle.server.uploads.short_audio import audio_format_of
 from auricle.server.uploads.upload import Upload
 from auricle.values.errors import BadRequest
@@ -63,7 +63,7 @@ def routes(service: Service) -> APIRouter:
                     }
                 },
             },
-            **refusals(DeepgramError, *POSTED, 504),
+            **refusals(DeepgramError, *POSTED, 404, 504),
         },
         openapi_extra={
             "requestBody": {
@@ -96,7 +96,7 @@ def _check(request: Request, query: Listen) -> None:
 async def _answer(context: UploadContext, query: Listen) -> Response:
     created, request_id = utc_now(), request_id_of(context.request.scope)
     models = context.uploads.recognition.models
-    params = with_model(_params(query, request_id), models)
+    params = await context.chosen(_params(query, request_id))
     query = replace(query, warnings=params.warnings)
     if query.callback:
         callback = Callback(query.callback, query.callback_method)
@@ -178,4 +178,5 @@ def _params(query: Listen, request_id: str) -> TranscriptionParams:
         warnings=query.warnings,
         speakers=query.speakers,
         filters=redaction(query.redact),
+        vocabulary=query.vocabulary,
     )

@@ -38,7 +38,6 @@ from auricle.server.uploads.params import (
     check,
     ignored_fields,
     parse_query,
-    with_model,
 )
 from auricle.server.uploads.short_audio import audio_format_of
 from auricle.server.uploads.upload import Upload
@@ -71,17 +70,17 @@ def routes(service: Service) -> APIRouter:
 
     @router.post(
         "/utterance",
-        summary="Transcribe audio",
+        summary="Transcribe a recording or an utterance, with its speakers if requested",
         responses={
-            200: answer("The transcript.", TranscriptBody),
-            202: answer("A job (`wait=0`).", JobBody),
-            **refusals(ErrorResponse, *POSTED, 409, 415, 422, 504),
+            200: answer("The transcript (`wait=1`).", TranscriptBody),
+            202: answer("The job that was accepted (`wait=0`).", JobBody),
+            **refusals(ErrorResponse, *POSTED, 404, 409, 415, 422, 504),
         },
         openapi_extra={
             "requestBody": {
                 "required": True,
-                "description": "JSON with base64 audio (at most 25 MB), or the audio itself, with "
-                "all other fields in the query.",
+                "description": "The file itself, in any common format of audio or video, with the "
+                "options in the query; or JSON with base64 audio (at most 25 MB) and the options.",
                 "content": {
                     "application/json": {"schema": schema_of(JsonRequest)},
                     **audio_bodies(),
@@ -89,13 +88,19 @@ def routes(service: Service) -> APIRouter:
             },
             "parameters": [
                 _WAIT,
-                *query_parameters(Fields, " Only if the body is the audio itself."),
+                *query_parameters(Fields),
             ],
             "callbacks": callbacks,
         },
     )
     async def post_utterance(request: Request) -> Response:
-        """Return the transcript of an utterance or a file, or a job (``wait=0``)."""
+        """Return the transcript of the file in the body, or a job (``wait=0``).
+
+        With `speakers=true`, each segment has the number of its speaker. The response comes when
+        all is transcribed. For more than a few minutes of audio use `wait=0`: the response is a
+        job at once. Poll `GET /jobs/{job_id}` every second or two until its `state` is `done`,
+        `failed` or `cancelled`; its `result` is the transcript.
+        """
         sent_type = media_type(request.headers)
         async with UploadContext(service.uploads, request) as context:
             if sent_type in _JSON_TYPES or sent_type.endswith("+json"):
@@ -118,7 +123,7 @@ async def _answer_json(context: UploadContext) -> Response:
     context.enter(estimate_json_s(length), size_bytes=length, is_job=_is_job(request))
     params, upload = await context.read_json(max_bytes)
     _check_callback(context, params)
-    params = with_model(params, context.uploads.recognition.models)
+    params = await context.chosen(params)
     context.note(params, upload.size_bytes)
     return await _answer(context, params, upload, _uploading(context, params))
 
@@ -129,7 +134,7 @@ async def _answer_audio(context: UploadContext) -> Response:
     query = request.query_params
     params = check(parse_query(query), ignored_fields(query.multi_items()))
     _check_callback(context, params)
-    params = with_model(params, context.uploads.recognition.models)
+    params = await context.chosen(params)
     length = check_length(request.headers, context.max_upload_bytes)
     context.note(params, length or 0)
     audio_s = estimate_s(length, params.audio_format, params.sample_rate_hz)

@@ -21,13 +21,17 @@ class JobBody(TypedDict):
     job_id: str
     trace_id: str
     state: JobState
-    progress: float
+    progress: Annotated[float, msgspec.Meta(description="From 0 to 1.")]
     starts_in_s: int | None
-    text: str
+    text: Annotated[str, msgspec.Meta(description="The text so far.")]
     result: Annotated[
-        msgspec.Raw | None, msgspec.Meta(extra_json_schema={"type": ["object", "null"]})
+        msgspec.Raw | None,
+        msgspec.Meta(
+            description="The transcript once `state` is `done`, as its API returns it.",
+            extra_json_schema={"type": ["object", "null"]},
+        ),
     ]
-    error: ErrorBody | None
+    error: Annotated[ErrorBody | None, msgspec.Meta(description="Why the job failed.")]
     transcript_id: NotRequired[str]
     webhook: NotRequired[WebhookBody]
 

@@ -72,8 +72,7 @@ def routes(service: Service) -> APIRouter:
         Tokens are refused: the visitors of a page share a key, and the list would give each of them
         the IDs, and so the texts, of the others' jobs.
         """
-        client = access.admit(request)
-        access.keyring.check_is_key(request.headers)
+        client = access.admit_key(request)
         query = convert_texts(request.query_params.multi_items(), JobsQuery, "query string")
         states = query.state or tuple(JobState)
         page = await list_jobs(jobs, client, states, query.before, query.limit)

@@ -245,6 +245,8 @@ class _StreamHandshake:
         self.admit(is_known=is_known)
         assert self.place is not None
         self.warnings += self.streams.models.choose(self.parameters.model).warnings
+        is_resuming = isinstance(first, Resume)
+        wording = await live.wording_of(self.client, self.parameters, is_resuming=is_resuming)
         claim = NO_CLAIM
         # Without parameters in the query, a client stops this session and starts another.
         has_parameters = not _PARAMETERS.isdisjoint(self.websocket.query_params)
@@ -259,6 +261,7 @@ class _StreamHandshake:
             place,
             owner=self.client,
             request_id=request_id_of(self.websocket.scope),
-            is_resuming=isinstance(first, Resume),
+            is_resuming=is_resuming,
             claim=claim,
+            wording=wording,
         )

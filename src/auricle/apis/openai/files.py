@@ -37,7 +37,7 @@ from auricle.server.jobs.event_stream import EventStream
 from auricle.server.jobs.intake import UploadContext, Uploads
 from auricle.server.service import Service
 from auricle.server.uploads.multipart import boundary_of, read_form_parts
-from auricle.server.uploads.params import Fields, check, with_model
+from auricle.server.uploads.params import Fields, check
 from auricle.server.uploads.short_audio import audio_format_of
 from auricle.server.uploads.upload import Upload
 from auricle.text.formats.gaps import gap_fields
@@ -118,8 +118,9 @@ async def answer_form(
             options=speech.options,
             speakers=speech.speakers,
             warnings=speech.warnings,
+            vocabulary=speech.vocabulary,
         )
-        params = with_model(params, uploads.recognition.models)
+        params = await context.chosen(params)
         speech = replace(speech, options=params.options, warnings=params.warnings)
         await spool.flush()
         context.note(params, spool.size_bytes)

@@ -32,6 +32,7 @@ def routes(service: Service) -> APIRouter:
     """Return the routes of a server."""
     router = APIRouter(default_response_class=Response)
     access, recognition = service.access, service.recognition
+    apis = sorted(api.name for api in service.apis)
     data_flow = _data_flow(service)
 
     @router.get(
@@ -46,7 +47,7 @@ def routes(service: Service) -> APIRouter:
         """Return the models and the other names that requests may use."""
         access.admit(request)
         models = [_body(recognition, name, model) for name, model in _named(recognition)]
-        return json_response(Models(object="list", data=models, data_flow=data_flow))
+        return json_response(Models(object="list", data=models, data_flow=data_flow, apis=apis))
 
     @router.get(
         "/models/{name:path}",

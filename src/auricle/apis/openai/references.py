@@ -5,14 +5,14 @@ Each must be 2 to 10 s of one person's speech, as at OpenAI. They are not stored
 
 from collections.abc import Sequence
 
-from auricle.apis.openai.wire.known_speakers import REFERENCES, KnownSpeaker
+from auricle.apis.openai.wire.known_speakers import REFERENCES, KnownSpeaker, not_as_many
 from auricle.server.jobs.intake import UploadContext
 from auricle.server.jobs.run import internal_id
 from auricle.server.uploads.params import Fields, check
 from auricle.server.uploads.short_audio import audio_format_of
 from auricle.server.uploads.upload import Upload
 from auricle.values.errors import AudioError, BadRequest, SpeakersUnavailable, UnsupportedFormat
-from auricle.values.speakers import NamedVoice, UnusableVoice, VoiceReader
+from auricle.values.speakers import KnownName, NamedVoice, UnusableVoice, VoiceReader
 from auricle.values.types import SAMPLE_RATE_HZ
 
 MIN_REFERENCE_S, MAX_REFERENCE_S = 2, 10
@@ -26,7 +26,8 @@ async def read_references(
     """Return the voices of known speakers; without workers for speakers, none.
 
     Raises:
-        BadRequest: A recording can't be decoded, is too short or too long, or has no speech or
+        BadRequest: There are names only, and the server knows no voices; or a recording can't be
+            decoded, is too short or too long, or has no speech or
             several voices; the message says which.
         Overloaded: No decode worker is ready.
     """
@@ -40,6 +41,10 @@ async def read_references(
 
 async def _reference(context: UploadContext, number: int, known: KnownSpeaker) -> NamedVoice:
     uploads = context.uploads
+    if not known.audio:
+        if not uploads.recognition.speakers.knows_voices:
+            raise not_as_many()
+        return KnownName(known.name)
     file = internal_id(f"reference-{number}")
     voice = uploads.recognition.speakers.read_voice(
         file, context.client, uploads.settings.max_wait_s

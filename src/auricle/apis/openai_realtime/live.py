@@ -145,7 +145,11 @@ def _read(streams: Streams, default: RealtimeConfig, websocket: WebSocket) -> Ha
     dialect = RealtimeDialect(secrets.token_hex(8), config, is_beta=is_beta)
     chosen = SUBPROTOCOL if SUBPROTOCOL in offered else None
     warnings = streams.models.choose(config.model).warnings
-    return Handshake(dialect, config.parameters(), chosen, warnings)
+    parameters = msgspec.structs.replace(
+        config.parameters(),
+        vocabulary=query.get("vocabulary", ""),  # an extension
+    )
+    return Handshake(dialect, parameters, chosen, warnings)
 
 
 @dataclass(frozen=True, slots=True)

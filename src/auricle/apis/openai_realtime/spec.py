@@ -26,7 +26,7 @@ def _mount(server: "Service") -> MountedApi:
 
 
 def _clients() -> Sequence[ClientProfile]:
-    from auricle.apis.openai_realtime.client_check import CLIENTS
+    from auricle.apis.openai_realtime.client_check.programs import CLIENTS
 
     return CLIENTS
 

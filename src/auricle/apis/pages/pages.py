@@ -1,5 +1,7 @@
 """The web pages: captions at ``/``, for readers at ``/reader``, the server's state at ``/status``.
 
+Agents find what they need to know at ``/llms.txt`` (https://llmstxt.org).
+
 ``make web`` builds them from ``web/page`` into the folder ``static/`` next to this module, and
 wheels include them. Without them, a plain page says how to build them. They are read at start and
 kept in memory, so requests cause no file I/O and can't name a path on disk. Files below ``assets/``
@@ -19,6 +21,7 @@ from auricle.apis.pages.static_file import StaticFile, policy_hashes
 from auricle.values.errors import NotFound
 
 STATIC = Path(__file__).parent / "static"
+FOR_AGENTS = Path(__file__).parent / "llms.txt"
 
 _CAPTIONS, _STATUS, _READER = _PAGES = ("index.html", "status.html", "reader.html")
 _TYPES = {
@@ -26,8 +29,9 @@ _TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
     ".mp3": "audio/mpeg",
+    ".txt": "text/plain; charset=utf-8",
 }
-"""All file types that the build creates; any other is a bug in the build."""
+"""All types of the files; any other is a bug in the build."""
 
 _UNBUILT = b"""<!doctype html>
 <html lang="en">
@@ -54,6 +58,7 @@ _KEPT = "public, max-age=31536000, immutable"
 def routes(folder: Path = STATIC) -> APIRouter:
     """Return the routes of the built pages in a folder, which a process reads once."""
     files = _read(folder)
+    for_agents = _file(FOR_AGENTS.name, FOR_AGENTS.read_bytes())
     router = APIRouter(include_in_schema=False)
 
     @router.api_route("/", methods=["GET", "HEAD"])
@@ -67,6 +72,10 @@ def routes(folder: Path = STATIC) -> APIRouter:
     @router.api_route("/reader", methods=["GET", "HEAD"])
     async def get_reader(request: Request) -> Response:
         return files[_READER].respond(request)
+
+    @router.api_route("/llms.txt", methods=["GET", "HEAD"])
+    async def get_text_for_agents(request: Request) -> Response:
+        return for_agents.respond(request)
 
     @router.api_route("/assets/{name}", methods=["GET", "HEAD"])
     async def get_asset(request: Request, name: str) -> Response:

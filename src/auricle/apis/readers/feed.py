@@ -12,8 +12,8 @@ reader has anything that the next server does not know.
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from itertools import islice
-from typing import Protocol
+from itertools import chain, islice
+from typing import Protocol, TypeVar
 
 from auricle.apis.readers.continuation import Continuation
 from auricle.apis.readers.notifier import Notifier
@@ -31,7 +31,7 @@ from auricle.server.access.tokens import expiry_of, reads
 from auricle.server.live.followers import SessionFollower
 from auricle.session.output import Revised
 from auricle.values.errors import BadRequest, NotFound
-from auricle.values.events import Final, Partial, SessionEvent, SpeakerRevision
+from auricle.values.events import Final, FinalSpeakers, Partial, SessionEvent, SpeakerRevision
 from auricle.values.types import SAMPLE_RATE_HZ, ClientId
 
 MAX_RECENT = 256
@@ -50,6 +50,8 @@ MAX_TOKEN_CHARACTERS = 200
 """A reading token has 60 and those of its session's id."""
 
 NO_TOKEN = "`token` is not a reading token of this session."
+
+_Named = TypeVar("_Named", Final, FinalSpeakers)
 
 Encode = Callable[[int, FeedEvent], bytes]
 """Returns the bytes of an event and its number for a reader; none: the reader skips it."""
@@ -115,6 +117,10 @@ class _Entry:
         if (data := self._encoded.get(encode)) is None:
             data = self._encoded[encode] = encode(self.number, self.event)
         return data
+
+    def replace(self, event: FeedEvent) -> None:
+        self.event = event
+        self._encoded.clear()
 
 
 class SessionFeed(SessionFollower):
@@ -310,10 +316,31 @@ class SessionFeed(SessionFollower):
         for index, entry in enumerate(self._finals):
             final = _final(entry)
             if (new := revised.get(final.id)) is not None:
-                final = replace(final, speaker=new.speaker, segments=new.segments)
+                final = replace(
+                    final, speaker=new.speaker, segments=new.segments, speakers=new.speakers
+                )
                 self._finals[index] = _Entry(entry.number, final)
                 if self._log is not None:
                     self._log.add(self, entry.number, final, self._finals[0].number)
+
+    def rename_known(self, name: str, new: str | None) -> None:
+        """Change a name that voices gave, in all that is kept; see :class:`.SessionFollowers`."""
+        captioned = {id: _renamed(final, name, new) for id, final in self._captioned.items()}
+        is_changed = captioned != self._captioned
+        for entry in chain(self._recent, self._finals):
+            event = entry.event
+            if isinstance(event, Final):
+                event = _renamed(event, name, new)
+            elif isinstance(event, SpeakerRevision):
+                event = SpeakerRevision(tuple(_renamed(each, name, new) for each in event.finals))
+            if event != entry.event:
+                entry.replace(event)
+                is_changed = True
+        if is_changed:
+            self._captioned = captioned
+            self._segments.clear()
+            if self._log is not None:
+                self.keep_in(self._log)
 
     def withdraw(self, token: str) -> None:
         """Refuse a reading token from now on; the streams of its readers end.
@@ -481,6 +508,13 @@ class FeedCursor:
             del entries[MAX_AT_ONCE:]
         self._number = entries[-1].number if self.is_behind else self._feed.last_number
         return b"".join([entry.encoded(self._encode) for entry in entries])
+
+
+def _renamed(final: _Named, name: str, new: str | None) -> _Named:
+    if all(each.name != name for each in final.speakers):
+        return final
+    speakers = [replace(s, name=new) if s.name == name else s for s in final.speakers]
+    return replace(final, speakers=tuple(each for each in speakers if each.name is not None))
 
 
 def _final(entry: _Entry) -> Final:

@@ -8,8 +8,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+from anyio import from_thread
+
 from auricle.apis.readers.feed import NO_FEED_LOG, FeedLog, SessionFeed
 from auricle.apis.readers.wire.events import KeepAlive
+from auricle.ledger.databases.database import Transaction
 from auricle.server.live.followers import (
     SessionFollowers,
     UnfinishedAudioOf,
@@ -155,6 +158,17 @@ class Feeds(SessionFollowers):
         self._ended_at[session_id] = now
         if len(self._ended_at) > MAX_ENDED:
             self._forget_one()
+
+    def rename_known(
+        self, transaction: Transaction, owner: ClientId, name: str, new: str | None
+    ) -> None:
+        """Change a name in the feeds of an owner; called in a thread of the event loop."""
+        from_thread.run_sync(self._rename_known, owner, name, new)
+
+    def _rename_known(self, owner: ClientId, name: str, new: str | None) -> None:
+        for feed in self._feeds.values():
+            if feed.owner == owner:
+                feed.rename_known(name, new)
 
     def find(self, client: ClientId, session_id: str) -> SessionFeed:
         """Return the feed of a client's session.

@@ -17,7 +17,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from auricle.apis.readers import NAME
-from auricle.apis.readers.feed import MAX_FINALS, MAX_WITHDRAWN, NO_TOKEN, SessionFeed
+from auricle.apis.readers.feed import (
+    MAX_FINALS,
+    MAX_WITHDRAWN,
+    NO_TOKEN,
+    FeedCursor,
+    SessionFeed,
+)
 from auricle.apis.readers.feeds import Feeds
 from auricle.apis.readers.stream import FeedStream
 from auricle.apis.readers.wire.events import encode_feed_event, encode_start
@@ -93,6 +99,13 @@ class EventsQuery(msgspec.Struct):
     history: Annotated[
         int, Meta(ge=0, le=MAX_FINALS, description="Earlier finals to send first, at most.")
     ] = 20
+    after: Annotated[
+        Annotated[int, Meta(ge=0, le=2**53)] | None,
+        Meta(description="Number of the last event that was read, in place of `Last-Event-ID`."),
+    ] = None
+    follow: Annotated[
+        bool, Meta(description="Continue with what will be said; else only what was said.")
+    ] = True
 
 
 class CaptionsQuery(msgspec.Struct):
@@ -140,8 +153,7 @@ def routes(service: Service) -> APIRouter:
     )
     async def list_sessions(request: Request) -> Response:
         """Return the key's live sessions on this server, of all APIs."""
-        client = access.admit(request)
-        access.keyring.check_is_key(request.headers)
+        client = access.admit_key(request)
         sessions: list[SessionBody] = [
             {
                 "id": feed.id,
@@ -193,8 +205,7 @@ def routes(service: Service) -> APIRouter:
     )
     async def delete_reading_token(request: Request, session_id: _SessionId) -> Response:
         """Refuse a reading token from now on; other tokens of the session stay valid."""
-        client = access.admit(request)
-        access.keyring.check_is_key(request.headers)
+        client = access.admit_key(request)
         query = convert_texts(request.query_params.multi_items(), WithdrawalQuery, "query")
         feed = feeds.find(client, session_id)
         if not access.keyring.has_issued(client, query.token):  # mistyped: the real one stays valid
@@ -220,18 +231,23 @@ def routes(service: Service) -> APIRouter:
         """Stream the events of a session; with ``Last-Event-ID`` continue after that event."""
         reader, feed = await admit(request, session_id)
         query = convert_texts(request.query_params.multi_items(), EventsQuery, "query")
+        number = query.after
         last = request.headers.get("last-event-id", "")
-        if last.isascii() and last.isdecimal() and len(last) < 16:
+        if number is None and last.isascii() and last.isdecimal() and len(last) < 16:
             number = int(last)
-            if feed.is_ended and number >= feed.last_number:
-                return Response(status_code=204)  # a browser does not connect again
-        else:
+        if number is None:
             number = feed.number_before(query.history)
+        elif feed.is_ended and number >= feed.last_number:
+            return Response(status_code=204)  # a browser does not connect again
+        cursor = feed.cursor(encode_feed_event, number)
+        start = encode_start(feed.id, feed.source, feed.started_at)
+        if not query.follow:
+            return Response(await _until_now(cursor, start), headers=_NO_STORE, media_type=_EVENTS)
         return FeedStream(
-            feed.cursor(encode_feed_event, number),
+            cursor,
             feed.notifier,
             _EVENTS,
-            encode_start(feed.id, feed.source, feed.started_at),
+            start,
             _limit_s(reader),
             feeds.reading(feed),
             partial(feed.is_withdrawn, reader.token),
@@ -253,11 +269,7 @@ def routes(service: Service) -> APIRouter:
         query = convert_texts(request.query_params.multi_items(), CaptionsQuery, "query")
         cursor = feed.cursor(encode_cues, feed.number_before(query.history))
         if not query.follow:
-            captions = [START, cursor.next_bytes()]
-            while cursor.is_behind:
-                await anyio.lowlevel.checkpoint()
-                captions.append(cursor.next_bytes())
-            return Response(b"".join(captions), headers=_NO_STORE, media_type=_VTT)
+            return Response(await _until_now(cursor, START), headers=_NO_STORE, media_type=_VTT)
         return FeedStream(
             cursor,
             feed.notifier,
@@ -324,6 +336,15 @@ async def _admit(
     request_log(request.scope).details["session"] = feed.id
     await feeds.keep(feed)
     return reader, feed
+
+
+async def _until_now(cursor: FeedCursor, start: bytes) -> bytes:
+    """Return the beginning of a stream, up to what was said until now."""
+    parts = [start, cursor.next_bytes()]
+    while cursor.is_behind:
+        await anyio.lowlevel.checkpoint()
+        parts.append(cursor.next_bytes())
+    return b"".join(parts)
 
 
 async def _until_first_segment(feed: SessionFeed) -> None:

@@ -111,6 +111,20 @@ class StoredFeeds:
 
         self._database.write("feed", work)
 
+    def forget(self, owner: str, seen_before: float) -> int:
+        """Delete the feeds of an owner that no server has any more, and return their number.
+
+        Args:
+            owner: The owner.
+            seen_before: Unix time in seconds; feeds that were written later stay.
+        """
+
+        def work(transaction: Transaction) -> int:
+            statement = "DELETE FROM feeds WHERE owner = ? AND seen_at < ? RETURNING session"
+            return len(transaction.execute(statement, owner, seen_before))
+
+        return self._database.write("feed", work)
+
     def take_over(
         self, gateway: str, seen_after: float, limit: int
     ) -> list[tuple[StoredFeed, list[tuple[int, bytes]]]]:

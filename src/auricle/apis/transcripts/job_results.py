@@ -70,6 +70,7 @@ def _keeping(
         language=transcript.language or "",
         started_at=ended_at - transcript.duration_samples / SAMPLE_RATE_HZ,
         ended_at=ended_at,
+        known_names={each.number: each.name for each in transcript.speakers if each.name},
     )
     segments = [
         KeptSegment(

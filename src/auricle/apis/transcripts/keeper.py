@@ -9,7 +9,7 @@ logged without text. A failing database never ends a live session.
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 
 import anyio
@@ -23,8 +23,10 @@ from auricle.apis.transcripts.stored.transcripts import (
     KeptSegment,
     KeptTranscript,
     Transcripts,
+    rename_known,
 )
 from auricle.apis.transcripts.stored.words import kept_words
+from auricle.ledger.databases.database import Transaction
 from auricle.server.live.background_writer import BackgroundWriter
 from auricle.server.live.followers import (
     SessionFollower,
@@ -61,6 +63,7 @@ class SessionIdentity:
         started_at: Unix time.
         ended_at: Unix time of its last audio; ``None``: now.
         before: Where the transcript ended before the session, which continues one with its id.
+        names: The names of its speakers that were stored, by number.
     """
 
     id: str
@@ -69,11 +72,21 @@ class SessionIdentity:
     started_at: float
     ended_at: float | None = None
     before: KeptEnd = NOTHING_KEPT
+    names: dict[int, str | None] = field(default_factory=dict, compare=False)
 
     def has(self, final: Final) -> bool:
         """Return whether most of a final was stored before, so that it repeats what is kept."""
         middle_sample = (final.start_sample + final.end_sample) // 2
         return self.before.is_after(middle_sample // _SAMPLES_PER_MS, final.channel)
+
+    def new_names(self, finals: Iterable[Final]) -> dict[int, str | None]:
+        """Return the names of speakers in finals that differ from those that were stored."""
+        names: dict[int, str | None] = {}
+        for final in finals:
+            numbers = {each.speaker for each in final.segments or ()} | {final.speaker}
+            names |= {number: None for number in numbers if number is not None}
+            names |= {speaker.number: speaker.name for speaker in final.speakers}
+        return {each: name for each, name in names.items() if name != self.names.get(each)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +198,12 @@ class TranscriptKeeper(SessionFollowers):
         session = SessionIdentity(session_id, owner, source, time.time(), before=before)
         record = self._sessions[session_id] = _Record(self, session, unfinished_audio)
         return record
+
+    def rename_known(
+        self, transaction: Transaction, owner: ClientId, name: str, new: str | None
+    ) -> None:
+        """Change a name that voices gave, in all transcripts of an owner."""
+        rename_known(transaction, owner, name, new)
 
     def release(self, session: SessionIdentity, *, is_over: bool) -> None:
         """Report the transcript of a session that has ended, once its finals are stored.
@@ -299,6 +318,9 @@ class TranscriptKeeper(SessionFollowers):
         kept = [each for each in changes if isinstance(each, _Kept)]
         if speakers := {each.position: each.final.speaker for each in kept if each.is_revised}:
             self._transcripts.relabel(session.owner, session.id, speakers)
+        if names := session.new_names(each.final for each in kept):
+            self._transcripts.name_known(session.owner, session.id, names)
+            session.names.update(names)
         if len(kept) < len(changes):
             self._transcripts.write(lambda t: self._events.ended(t, session.id, now))
 

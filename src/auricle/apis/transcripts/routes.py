@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from operator import attrgetter
-from typing import TYPE_CHECKING, Annotated, Literal, NotRequired, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, NotRequired, TypedDict
 
 import msgspec
 from fastapi import APIRouter, Path
@@ -31,9 +31,9 @@ from auricle.apis.transcripts.stored.transcripts import (
     Transcripts,
 )
 from auricle.protocol.errors import ErrorResponse
-from auricle.protocol.fields import convert_texts, decode_json
+from auricle.protocol.fields import convert_texts
 from auricle.server.access.access import Access
-from auricle.server.http.body import check_length, read_body
+from auricle.server.http.body import read_fields
 from auricle.server.http.openapi import (
     KEYED,
     POSTED,
@@ -55,8 +55,6 @@ from auricle.text.formats.registry import format_of
 from auricle.text.formats.rttm import to_rttm
 from auricle.values.errors import BadRequest, NotFound
 from auricle.values.types import SAMPLES_PER_MS, ClientId, GiveWay, Segment, Speaker, Word
-
-T = TypeVar("T")
 
 if TYPE_CHECKING:
     Source = str
@@ -321,7 +319,9 @@ def routes(service: Service) -> APIRouter:
         Words keep their times. A change without words of its speaker in its range is ignored.
         """
         owner = admit(request)
-        body = await _read_json(request, pause_s, ParagraphChanges, MAX_CHANGES_BYTES)
+        body = await read_fields(
+            request, ParagraphChanges, max_bytes=MAX_CHANGES_BYTES, pause_s=pause_s
+        )
         changes = [
             ParagraphChange(
                 each.start_ms, each.end_ms, each.from_speaker, each.speaker, each.starts_paragraph
@@ -350,18 +350,6 @@ def routes(service: Service) -> APIRouter:
     return router
 
 
-async def _read_json(request: Request, pause_s: float, into: type[T], max_bytes: int) -> T:
-    """Return the JSON body.
-
-    Raises:
-        BadRequest: It is not JSON, or not valid.
-        TooLarge: It is too large.
-    """
-    check_length(request.headers, max_bytes)
-    body = await read_body(request.receive, max_bytes=max_bytes, pause_s=pause_s)
-    return decode_json(body, into, "JSON body")
-
-
 async def _read_change(request: Request, pause_s: float) -> SpeakerChange:
     """Return the body's change.
 
@@ -369,7 +357,7 @@ async def _read_change(request: Request, pause_s: float) -> SpeakerChange:
         BadRequest: It is not JSON, or not exactly one valid change.
         TooLarge: It is too large.
     """
-    change = await _read_json(request, pause_s, SpeakerChange, MAX_CHANGE_BYTES)
+    change = await read_fields(request, SpeakerChange, max_bytes=MAX_CHANGE_BYTES, pause_s=pause_s)
     if (change.name is None) == (change.merge_into is None):
         raise BadRequest("Send either name or merge_into.")
     if change.name is not None and not change.name.isprintable():
@@ -378,12 +366,8 @@ async def _read_change(request: Request, pause_s: float) -> SpeakerChange:
 
 
 def _admit(access: Access, is_keeping: bool, request: Request) -> ClientId:
-    """Return the key's name, for a key only.
-
-    A token is held by a visitor of a page, and transcripts of its key are those of all visitors.
-    """
-    owner = access.admit(request)
-    access.keyring.check_is_key(request.headers)
+    """Return the key's name."""
+    owner = access.admit_key(request)
     if not is_keeping:
         raise NotFound("This server keeps no transcripts; see AURICLE_KEEP_TRANSCRIPTS.")
     return owner
@@ -463,7 +447,7 @@ def _speakers(
         give_way()
         if segment.speaker is not None:
             numbers.add(segment.speaker)
-    return [Speaker(number, transcript.speaker_names.get(number)) for number in sorted(numbers)]
+    return [Speaker(number, transcript.name_of(number)) for number in sorted(numbers)]
 
 
 def _document(

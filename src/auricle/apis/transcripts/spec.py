@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING
 
 from auricle.apis.transcripts import NAME
 from auricle.server.api_spec import ApiRoutes, ApiSpec, MountedApi
+from auricle.values.types import ClientId
 
 if TYPE_CHECKING:
     from auricle.config.settings import Settings
+    from auricle.ledger.databases.database import Database
     from auricle.server.live.followers import FollowerContext, SessionFollowers
     from auricle.server.result_keepers import ResultKeeper
     from auricle.server.service import Service
@@ -31,6 +33,12 @@ def _result_keeper(settings: "Settings") -> "ResultKeeper":
     return result_keeper(settings)
 
 
+def _forget(database: "Database", owner: ClientId) -> int:
+    from auricle.apis.transcripts.stored.transcripts import Transcripts
+
+    return Transcripts(database).forget(owner)
+
+
 SPEC = ApiSpec(
     name=NAME,
     title="Kept transcripts",
@@ -38,4 +46,5 @@ SPEC = ApiSpec(
     mount=_mount,
     followers={NAME: _follow},
     result_keepers=(_result_keeper,),
+    forget=(_forget,),
 )

@@ -15,7 +15,7 @@ DESCRIBE_S = 3.0
 
 def wire_event(type: str, data: dict[str, Any] | None = None, payload: bytes = b"") -> bytes:
     """Return an event as the package `wyoming` writes it."""
-    head: dict[str, Any] = {"type": type, "version": "1.10.0"}
+    head: dict[str, Any] = {"type": type, "version": "1.10.2"}
     body = json.dumps(data, ensure_ascii=False).encode() if data else b""
     if body:
         head["data_length"] = len(body)
@@ -151,7 +151,7 @@ class UtteranceScript:
 HOME_ASSISTANT = ClientProfile(
     "home-assistant",
     "Home Assistant",
-    "wyoming 1.10.0",
+    "wyoming 1.10.2",
     "tcp://127.0.0.1:10300",
     Commands(16_000, 64, DescribeScript, DESCRIBE_S, UtteranceScript),
     KeyScheme.NONE,

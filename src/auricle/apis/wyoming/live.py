@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import anyio
 import anyio.lowlevel
@@ -21,6 +21,7 @@ from starlette.types import Message, Scope
 from starlette.websockets import WebSocketDisconnect
 
 import auricle
+from auricle.apis.wyoming.model_choice import with_model
 from auricle.apis.wyoming.wire.events import DescribedModel, WyomingDialect, info_event
 from auricle.apis.wyoming.wire.framing import error_event
 from auricle.protocol.dialect import Reply
@@ -39,8 +40,15 @@ from auricle.server.net.uvicorn_overrides.websocket import READ_BYTES, WRITE_BUF
 from auricle.server.telemetry.metrics import Metrics
 from auricle.system.logs import log_unexpected
 from auricle.values.commands import StreamParameters
-from auricle.values.errors import AuricleError, Draining, IdleTimeout, Overloaded
-from auricle.values.types import ClientId
+from auricle.values.errors import (
+    AuricleError,
+    Draining,
+    IdleTimeout,
+    NoWorkerReady,
+    Overloaded,
+    ServerFull,
+)
+from auricle.values.types import ClientId, do_nothing
 
 WYOMING = ClientId("wyoming")
 """The client of all connections."""
@@ -50,6 +58,9 @@ SEND_S = 5.0
 """Maximum time to send a reply between utterances, in seconds."""
 LINGER_S = 5.0
 """Time that a rejected client that still sends audio has to read the error, in seconds."""
+ADMISSION_WAIT_S, ADMISSION_POLL_S = 10.0, 0.1
+"""Time for which an utterance waits for a worker or for the end of another one. A worker that died
+is replaced within 3 s, and a person's next utterance may begin before the text of the last one."""
 
 _log = structlog.get_logger("auricle.server")
 
@@ -60,11 +71,21 @@ class WyomingServer:
     Args:
         streams: Serves the utterances.
         metrics: Count them.
+        ends_commands: Whether the server ends commands, and does not wait for ``audio-stop``.
+        names: Returns the hot words of all commands.
     """
 
-    def __init__(self, streams: Streams, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        streams: Streams,
+        metrics: Metrics,
+        *,
+        ends_commands: bool = False,
+        names: Callable[[], Sequence[str]] = tuple,
+    ) -> None:
         self._streams = streams
         self._metrics = metrics
+        self._ends_commands, self._names = ends_commands, names
         self._connections = 0
 
     async def serve(self, sockets: Sequence[socket.socket]) -> None:
@@ -105,7 +126,9 @@ class WyomingServer:
         ]
 
     async def _serve(self, pipe: "_Pipe") -> None:
-        dialect = WyomingDialect(info_event(self._described(), auricle.__version__))
+        ends_commands = self._ends_commands
+        info = info_event(self._described(), auricle.__version__, ends_commands=ends_commands)
+        dialect = WyomingDialect(info, ends_commands=ends_commands, names=self._names)
         try:
             await _Connection(self._streams, self._metrics, pipe, dialect).run()
         except Exception as error:
@@ -214,7 +237,8 @@ class _Connection:
                 if isinstance(step, Reply):  # the only step outside of an utterance
                     await self._answer(step)
             if self._dialect.requested is not None:
-                if not await self._serve_utterance(self._dialect.requested):
+                parameters = with_model(self._dialect.requested, self._streams.models)
+                if not await self._serve_utterance(parameters):
                     return
                 data = b""
                 continue
@@ -271,14 +295,25 @@ class _Connection:
         live, log = self._streams.live, request_log(utterance.scope)
         self._streams.lifecycle.check_serving()
         address = client_address(utterance.scope)
-        place = live.places.admit(WYOMING, address, model=parameters.model)
         owner = self._streams.access.keyless_owner
-        group = self._streams.background
-        runner = await live.open(group, WYOMING, parameters, place, source="wyoming", owner=owner)
+        wording = await live.wording_of(owner, parameters)
+        place = await self._admit(
+            lambda: live.places.admit(WYOMING, address, model=parameters.model, speaks=True)
+        )
+        runner = await live.open(
+            self._streams.background,
+            WYOMING,
+            parameters,
+            place,
+            source="wyoming",
+            owner=owner,
+            wording=wording,
+        )
         live.metrics.count_dialect_session("wyoming")
         log.details["session"] = runner.session.id
         log_session("session_started", utterance.scope, runner.session.id, "wyoming")
         self._dialect.begin()
+        utterance.report_progress = runner.send_progress
         try:
             end = await LiveConnection(
                 utterance,
@@ -296,9 +331,23 @@ class _Connection:
         self.has_ended |= end is CLIENT_LEFT
         return end is DONE and not has_failed
 
+    async def _admit(self, admit: Callable[[], str]) -> str:
+        """Return a place; workers and places are waited for, as no client tries again."""
+        with anyio.move_on_after(ADMISSION_WAIT_S):
+            while True:
+                try:
+                    return admit()
+                except (NoWorkerReady, ServerFull):
+                    await anyio.sleep(ADMISSION_POLL_S)
+        return admit()
+
 
 class _WyomingSocket:
-    """Stands in for a WebSocket in :class:`LiveConnection`; never closes the connection."""
+    """Stands in for a WebSocket in :class:`LiveConnection`; never closes the connection.
+
+    Attributes:
+        report_progress: Makes the session report how much audio it has processed.
+    """
 
     def __init__(self, connection: _Connection, pipe: _Pipe, dialect: WyomingDialect) -> None:
         self.scope: Scope = {
@@ -310,17 +359,18 @@ class _WyomingSocket:
         self._pipe = pipe
         self._dialect = dialect
         self._has_begun = False
+        self._reading = anyio.CancelScope()
+        self.report_progress: Callable[[], None] = do_nothing
 
     async def receive(self) -> Message:
         """Return received data; the first call returns what was read before."""
         if self._has_begun:
+            if self._dialect.awaits_silence:
+                self.report_progress()
             if self._dialect.has_pending_event:
                 await anyio.sleep_forever()
             if not self._connection.has_ended:
-                data = await self._pipe.receive()
-                # The utterance may be over by now; then the data is for the connection.
-                self._dialect.put(data)
-                self._connection.has_ended = not data
+                await self._read()
             if self._connection.has_ended and self._dialect.has_pending_answer:
                 await anyio.sleep_forever()  # the client may have closed only its sending side
             if self._connection.has_ended:
@@ -328,8 +378,17 @@ class _WyomingSocket:
         self._has_begun = True
         return {"type": "websocket.receive", "bytes": b""}
 
+    async def _read(self) -> None:
+        with anyio.CancelScope() as self._reading:
+            if self._dialect.wants_stop:
+                return
+            data = await self._pipe.receive()
+            # The utterance may be over by now; then the data is for the connection.
+            self._dialect.put(data)
+            self._connection.has_ended = not data
+
     async def send_text(self, data: str) -> None:
-        """Send an event.
+        """Send an event, and stop reading if the command ends with it.
 
         Raises:
             WebSocketDisconnect: The client has disconnected.
@@ -338,6 +397,8 @@ class _WyomingSocket:
             await self._pipe.send(data)
         except OSError as error:
             raise WebSocketDisconnect(1006) from error
+        if self._dialect.wants_stop:
+            self._reading.cancel()
 
     async def close(self, code: int = 1000, reason: str | None = None) -> None:
         """Do nothing: :class:`_Connection` decides whether the TCP connection closes."""

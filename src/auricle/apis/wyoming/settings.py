@@ -1,8 +1,10 @@
 """Settings of Wyoming."""
 
-from pydantic import Field
+from typing import Self
 
-from auricle.config.section import Section
+from pydantic import Field, SecretStr, field_validator, model_validator
+
+from auricle.config.section import Section, is_service_url
 
 
 class WyomingSettings(Section):
@@ -26,3 +28,29 @@ class WyomingSettings(Section):
         description="Announce the Wyoming port on the local network, so that Home Assistant finds "
         "it. Requires the extra `zeroconf` and an address that other machines reach.",
     )
+    wyoming_ends_commands: bool = Field(
+        False,
+        description="End a command as soon as the speaker sounds finished, without waiting for "
+        "`audio-stop`. Home Assistant then ends no command itself.",
+    )
+    wyoming_home_assistant_url: str = Field(
+        "",
+        description="URL of Home Assistant, such as http://homeassistant.local:8123. The names of "
+        "its rooms and entities become hot words of all commands; empty: none do.",
+    )
+    wyoming_home_assistant_token: SecretStr | None = Field(
+        None, description="Long-lived access token of Home Assistant, to read these names."
+    )
+
+    @field_validator("wyoming_home_assistant_url")
+    @classmethod
+    def _has_no_key(cls, url: str) -> str:
+        if url and not is_service_url(url):
+            raise ValueError("write it as http://host:8123, without a name or key in it")
+        return url
+
+    @model_validator(mode="after")
+    def _has_token(self) -> Self:
+        if self.wyoming_home_assistant_url and self.wyoming_home_assistant_token is None:
+            raise ValueError("AURICLE_WYOMING_HOME_ASSISTANT_TOKEN is missing")
+        return self

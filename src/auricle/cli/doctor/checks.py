@@ -11,10 +11,12 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import httpx2
 
+from auricle.apis.registry import find_apis
 from auricle.audio.opus import find_libopus
 from auricle.cli.support.finding import LIMIT_S, Finding, Level
 from auricle.config.environment import unknown_variables, worker_environment
@@ -360,6 +362,18 @@ def _last_line(done: subprocess.CompletedProcess[str]) -> str:
     if not lines:
         return f"the check exited with {done.returncode}"
     return lines[-1].removeprefix("AssertionError: ")
+
+
+def checks_of_apis(settings: Settings) -> list[Check]:
+    """Return the checks of the APIs that have some for these settings."""
+    return [partial(_check_api, a.name, each) for a in find_apis() for each in a.checks(settings)]
+
+
+def _check_api(name: str, check: Callable[[], str], settings: Settings) -> Finding:
+    try:
+        return Finding(name, Level.OK, check())
+    except SetupError as exc:
+        return Finding(name, Level.WARNING, "does not work as configured", str(exc))
 
 
 CHECKS: tuple[Check, ...] = (

@@ -58,7 +58,14 @@ def doctor(
 
     The exit code is 1 if there is an error, and 0 if all is well or there are only warnings.
     """
-    from auricle.cli.doctor.checks import CHECKS, PROBES, check_gpu, check_models, of_default_model
+    from auricle.cli.doctor.checks import (
+        CHECKS,
+        PROBES,
+        check_gpu,
+        check_models,
+        checks_of_apis,
+        of_default_model,
+    )
 
     if (client is None) != (url is None) or (client is not None and model is not None):
         raise typer.BadParameter("--client requires a URL, and excludes --model.")
@@ -66,6 +73,7 @@ def doctor(
     settings = Settings.load()
     checks = [partial(check, limit_s=timeout) if check in PROBES else check for check in CHECKS]
     checks += [check for part in find_parts() for check in part.checks()]
+    checks += checks_of_apis(settings)
     if gpu or settings.model.device != "cpu":
         checks.append(check_gpu)
     default = of_default_model(settings)

@@ -1,5 +1,6 @@
 """Live captions on a terminal."""
 
+from collections.abc import Sequence
 from math import ceil
 from types import TracebackType
 from typing import Self
@@ -90,7 +91,7 @@ class CaptionScreen:
             case SpeakerRevision():
                 for final in event.finals:
                     for segment in final.segments:
-                        self._show_correction(segment)
+                        self._show_correction(segment, final.speakers)
             case CatchingUp():
                 self._show_behind(event.behind_s)
                 return
@@ -163,12 +164,12 @@ class CaptionScreen:
         for part in parts_of(final):
             if part.text.strip():
                 style = "" if self._console is None else _style_of(part.speaker)
-                self._show_line(labelled(part), style)
+                self._show_line(labelled(part, final.speakers), style)
 
-    def _show_correction(self, segment: SpeakerSegment) -> None:
+    def _show_correction(self, segment: SpeakerSegment, named: Sequence[Speaker]) -> None:
         """Show the speaker of an earlier line; the lines of a pipe can't be corrected."""
         if self._console is not None and segment.speaker is not None and segment.text:
-            label = Speaker(segment.speaker).label
+            label = Speaker.of(segment.speaker, named).label
             self._console.print(f"↑ {label}: {segment.text}", style="dim", markup=False)
 
     def _show_line(self, text: str, style: str = "") -> None:

@@ -32,6 +32,7 @@ from auricle.cli.support.speech_options import (
     Speakers,
     StrictLanguage,
     TaskChoice,
+    Vocabulary,
     WordTimestamps,
     parse_languages,
     split_hotwords,
@@ -87,6 +88,7 @@ def live(
     max_lines: MaxLines = USUAL.max_lines,
     prompt: Prompt = None,
     hotwords: Hotwords = None,
+    vocabulary: Vocabulary = "",
     endpoint_ms: Annotated[
         int | None,
         typer.Option(
@@ -133,6 +135,7 @@ def live(
         task=task,
         prompt=prompt,
         hotwords=split_hotwords(hotwords),
+        vocabulary=vocabulary,
         endpoint_ms=endpoint_ms,
         word_timestamps=word_timestamps or output_format.is_subtitles,
         speakers=speakers,

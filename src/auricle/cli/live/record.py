@@ -77,7 +77,10 @@ class LiveRecord:
         for index, final in enumerate(self.finals):
             if (known := revised.get(final.id)) is not None:
                 self.finals[index] = replace(
-                    final, speaker=known.speaker, segments=known.segments or None
+                    final,
+                    speaker=known.speaker,
+                    segments=known.segments or None,
+                    speakers=known.speakers,
                 )
 
     def finish(self) -> None:
@@ -110,7 +113,7 @@ class LiveRecord:
 def lines_of(finals: Sequence[Final], gaps: Sequence[Gap] = ()) -> str:
     """Return utterances and gaps as lines, ordered by time."""
     lines = [
-        (part.start_sample, labelled(part))
+        (part.start_sample, labelled(part, final.speakers))
         for final in finals
         for part in parts_of(final)
         if part.text.strip()
@@ -161,10 +164,12 @@ def parts_of(final: Final) -> tuple[Segment, ...]:
     )
 
 
-def labelled(part: Segment) -> str:
+def labelled(part: Segment, named: Sequence[Speaker]) -> str:
     """Return the text of a segment with its speaker, if that is known."""
     text = part.text.strip()
-    return text if part.speaker is None else f"{Speaker(part.speaker).label}: {text}"
+    if part.speaker is None:
+        return text
+    return f"{Speaker.of(part.speaker, named).label}: {text}"
 
 
 def _words_in(part: SpeakerSegment, final: Final) -> tuple[Word, ...]:
@@ -186,7 +191,8 @@ def _speakers(finals: Sequence[Final]) -> tuple[Speaker, ...]:
         for part in final.segments or ()
         if part.speaker is not None
     }
-    return tuple(Speaker(number) for number in sorted(numbers))
+    named = {each.number: each for final in finals for each in final.speakers}
+    return tuple(named.get(number, Speaker(number)) for number in sorted(numbers))
 
 
 def _all_gaps(finals: Sequence[Final], gaps: Sequence[Gap]) -> tuple[Gap, ...]:

@@ -1,6 +1,6 @@
 """One live stream from its source to the screen and the transcript."""
 
-import os
+import asyncio
 import signal
 from dataclasses import dataclass
 
@@ -100,14 +100,24 @@ class LiveStream:
 
     async def _handle_signals(self, everything: anyio.CancelScope, screen: CaptionScreen) -> None:
         """Stop the audio at the first Ctrl-C, and everything at the second or before captions."""
-        if os.name != "posix":
-            return
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-            async for _ in signals:
-                self.interrupts += 1
-                if self.interrupts == 1 and self.is_connected and self._playing is not None:
-                    self._playing.cancel()
-                    screen.set_status(CLOSING_STATUS)
-                else:
-                    self.interrupts = max(2, self.interrupts)
-                    everything.cancel()
+        loop = asyncio.get_running_loop()
+
+        def interrupt() -> None:
+            self.interrupts += 1
+            if self.interrupts == 1 and self.is_connected and self._playing is not None:
+                self._playing.cancel()
+                screen.set_status(CLOSING_STATUS)
+            else:
+                self.interrupts = max(2, self.interrupts)
+                everything.cancel()
+
+        # Not add_signal_handler: Windows' event loop has none.
+        previous = {
+            number: signal.signal(number, lambda *_: loop.call_soon_threadsafe(interrupt))
+            for number in (signal.SIGINT, signal.SIGTERM)
+        }
+        try:
+            await anyio.sleep_forever()
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)

@@ -32,6 +32,7 @@ from auricle.cli.support.console import EXIT_UNUSABLE, is_terminal, results
 from auricle.config.settings import Settings
 from auricle.system.logs import configure_logging, log_uncaught
 from auricle.system.machine import shorten_collections
+from auricle.system.platforms import what_is_lacking
 from auricle.values.errors import AuricleError, SetupError
 from auricle.values.optional_workers import OptionalWorkers
 from auricle.values.transcriber import EngineTranscriber
@@ -96,6 +97,8 @@ async def _serve(settings: Settings) -> None:
     if _hangup_is_reload():
         signal.signal(signal.SIGHUP, lambda *_: None)  # until models are there to be reloaded
     keep_memory_private()
+    if lacking := what_is_lacking():
+        warn("platform", lacking)
     apis = find_apis()
     _check(settings, apis)
     kinds = find_kinds()

@@ -91,6 +91,7 @@ class RemoteJobs:
         speakers: SpeakerOptions | None = None,
         *,
         is_multichannel: bool = False,
+        vocabulary: str = "",
     ) -> None:
         """Upload a file as a job with this id; it continues on the server.
 
@@ -101,6 +102,7 @@ class RemoteJobs:
             callback_url: Where the server sends the job when it has ended.
             speakers: What is known of the speakers; ``None`` if they are not requested.
             is_multichannel: Whether channels are transcribed apart.
+            vocabulary: Name of a vocabulary; empty: the default one of the key.
 
         Raises:
             RequestError: The file can't be read, or the server rejected it or failed.
@@ -110,6 +112,8 @@ class RemoteJobs:
         fields["file_name"] = name[:MAX_FILE_NAME_CHARACTERS]
         if is_multichannel:
             fields["multichannel"] = True
+        if vocabulary:
+            fields["vocabulary"] = vocabulary
         if callback_url is not None:
             fields["callback_url"] = callback_url
         try:

@@ -1,13 +1,15 @@
 """A running server, as commands use it: its URL, key and errors."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
 
 import msgspec
 
+from auricle.client.api.audio import open_audio
 from auricle.client.api.blocking import run
-from auricle.client.api.calls import MAX_PAGE, Call, base_url
+from auricle.client.api.calls import MAX_PAGE, TRANSCRIPTION_LIMIT_S, Call, base_url
 from auricle.client.api.connection import Connection
 from auricle.client.api.http import BlockingTransport
 from auricle.client.api.transport import TIMEOUT_S
@@ -59,6 +61,7 @@ class Server:
         *path: str,
         query: Mapping[str, str] | None = None,
         json: Mapping[str, object] | None = None,
+        audio: Path | None = None,
     ) -> bytes:
         """Return the body of the response to a request.
 
@@ -67,6 +70,7 @@ class Server:
             path: Parts of the path; each is quoted.
             query: The query.
             json: The body.
+            audio: A recording that is the body.
 
         Raises:
             SetupError: The server does not answer, or requires a key.
@@ -74,7 +78,9 @@ class Server:
             RequestError: It refused the request or failed.
         """
         target = "/" + "/".join(quote(part, safe="") for part in path)
-        call = Call(method, target, bytes, query or {}, json)
+        recording = None if audio is None else open_audio(audio)
+        limit_s = None if audio is None else TRANSCRIPTION_LIMIT_S
+        call = Call(method, target, bytes, query or {}, json, recording, limit_s=limit_s)
         try:
             return run(self._connection.send(call))
         except (SetupError, NotFound):

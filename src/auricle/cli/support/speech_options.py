@@ -58,6 +58,14 @@ Prompt = Annotated[
     str | None, typer.Option("--prompt", help="Text that precedes the audio, for names and style.")
 ]
 Hotwords = Annotated[str | None, typer.Option(help="Expected words, comma-separated.")]
+Vocabulary = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="Vocabulary of the server. Default: that of the key.",
+        show_default=False,
+    ),
+]
 
 
 def speaker_options(speakers: bool, num_speakers: int | None) -> SpeakerOptions | None:

@@ -31,6 +31,7 @@ from auricle.cli.support.speech_options import (
     Speakers,
     StrictLanguage,
     TaskChoice,
+    Vocabulary,
     WordTimestamps,
     parse_languages,
     speaker_options,
@@ -89,6 +90,7 @@ def transcribe(
     max_lines: MaxLines = USUAL.max_lines,
     prompt: Prompt = None,
     hotwords: Hotwords = None,
+    vocabulary: Vocabulary = "",
     detach: Annotated[
         bool,
         typer.Option("--detach", help="Print the IDs of jobs on the server, and do not wait."),
@@ -124,6 +126,8 @@ def transcribe(
         raise SetupError(
             "--multichannel and --speakers exclude each other: a channel is a speaker."
         )
+    if vocabulary and not settings.client.url:
+        raise SetupError("--vocabulary requires --url: a server has it. Use --hotwords.")
     chosen = chosen_format(output_format, output)
     check_supported(chosen)
     wants_speakers = speakers or (chosen is OutputFormat.RTTM and not multichannel)
@@ -142,7 +146,11 @@ def transcribe(
     )
     targets = destinations(files, output, chosen)
     recordings = [
-        _Recording(RecogniserRequest(file, options, voices, multichannel), target, _problem(file))
+        _Recording(
+            RecogniserRequest(file, options, voices, multichannel, vocabulary),
+            target,
+            _problem(file),
+        )
         for file, target in zip(files, targets, strict=True)
     ]
     if detach:

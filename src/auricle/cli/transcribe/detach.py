@@ -37,6 +37,7 @@ async def submit(
                     callback_url,
                     request.speakers,
                     is_multichannel=request.is_multichannel,
+                    vocabulary=request.vocabulary,
                 )
             except AuricleError as error:
                 errors.print(f"{request.path}: {error}", style="red")

@@ -19,12 +19,14 @@ class RecogniserRequest:
         options: Options of its transcription.
         speakers: What is known of the speakers; ``None`` if they are not requested.
         is_multichannel: Whether channels are transcribed apart.
+        vocabulary: Name of a vocabulary of the server; empty: the default one of the key.
     """
 
     path: Path
     options: Options
     speakers: SpeakerOptions | None = None
     is_multichannel: bool = False
+    vocabulary: str = ""
 
 
 class FileRecogniser(AbstractAsyncContextManager["FileRecogniser"], Protocol):

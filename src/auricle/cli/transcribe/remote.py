@@ -61,6 +61,7 @@ class RemoteRecogniser:
                     job_id,
                     speakers=request.speakers,
                     is_multichannel=request.is_multichannel,
+                    vocabulary=request.vocabulary,
                 )
                 return await self._jobs.follow(job_id, on_progress)
             except NotFound:  # the server has lost the job with its state directory

@@ -121,7 +121,7 @@ def transcribe(audio: Audio, options: TranscribeOptions) -> Call[Transcript]:
     return Call(
         "POST",
         "/utterance",
-        _json(Transcript),
+        json_decoder(Transcript),
         query_of(options, TranscribeOptions),
         audio=audio,
         limit_s=TRANSCRIPTION_LIMIT_S if deadline_s is None else deadline_s + DEADLINE_MARGIN_S,
@@ -131,12 +131,12 @@ def transcribe(audio: Audio, options: TranscribeOptions) -> Call[Transcript]:
 def create_job(audio: Audio, job_id: str, options: TranscribeOptions) -> Call[Job]:
     """Upload a recording as a job; the ID makes it repeatable."""
     query = {**query_of(options, JobOptions), "wait": "0", "job_id": job_id}
-    return Call("POST", "/utterance", _json(Job), query, audio=audio)
+    return Call("POST", "/utterance", json_decoder(Job), query, audio=audio)
 
 
 def get_job(job_id: str) -> Call[Job]:
     """Return a job."""
-    return Call("GET", _path("jobs", job_id), _json(Job))
+    return Call("GET", _path("jobs", job_id), json_decoder(Job))
 
 
 def job_events_path(job_id: str) -> str:
@@ -147,7 +147,7 @@ def job_events_path(job_id: str) -> str:
 def delete_job(job_id: str, limit_s: float | None = None) -> Call[Job]:
     """Cancel a job, or delete one that has ended: not repeatable, as the second would do both."""
     path = _path("jobs", job_id)
-    return Call("DELETE", path, _json(Job), limit_s=limit_s, is_repeatable=False)
+    return Call("DELETE", path, json_decoder(Job), limit_s=limit_s, is_repeatable=False)
 
 
 class Page(msgspec.Struct, Generic[Item], frozen=True):
@@ -221,7 +221,7 @@ def next_page(call: Call[Page[Item]], limit: int, before: int | None) -> Call[Pa
 
 def get_transcript(transcript_id: str) -> Call[KeptTranscript]:
     """Return a kept transcript."""
-    return Call("GET", _path("v1", "transcripts", transcript_id), _json(KeptTranscript))
+    return Call("GET", _path("v1", "transcripts", transcript_id), json_decoder(KeptTranscript))
 
 
 def export_transcript(transcript_id: str, format: ExportFormat) -> Call[str]:
@@ -236,7 +236,9 @@ def change_speaker(
     """Name a speaker, or merge it into another one."""
     path = _path("v1", "transcripts", transcript_id, "speakers", str(speaker))
     is_repeatable = "merge_into" not in change  # a merged speaker is no longer there
-    return Call("PATCH", path, _json(KeptTranscript), json=change, is_repeatable=is_repeatable)
+    return Call(
+        "PATCH", path, json_decoder(KeptTranscript), json=change, is_repeatable=is_repeatable
+    )
 
 
 def delete_transcript(transcript_id: str) -> Call[None]:
@@ -247,20 +249,23 @@ def delete_transcript(transcript_id: str) -> Call[None]:
 
 def list_sessions() -> Call[tuple[LiveSession, ...]]:
     """List the key's live sessions."""
-    decode = _json(_Sessions)
+    decode = json_decoder(_Sessions)
     return Call("GET", "/v1/sessions", lambda body: decode(body).sessions)
 
 
 def create_reader_token(session_id: str, ttl_s: int) -> Call[Token]:
     """Create a token that reads a live session and nothing else."""
     return Call(
-        "POST", _path("v1", "sessions", session_id, "token"), _json(Token), json={"ttl_s": ttl_s}
+        "POST",
+        _path("v1", "sessions", session_id, "token"),
+        json_decoder(Token),
+        json={"ttl_s": ttl_s},
     )
 
 
 def create_token(ttl_s: int) -> Call[Token]:
     """Create a token that replaces the key for a while."""
-    return Call("POST", "/v1/auth/token", _json(Token), json={"ttl_s": ttl_s})
+    return Call("POST", "/v1/auth/token", json_decoder(Token), json={"ttl_s": ttl_s})
 
 
 def _path(*parts: str) -> str:
@@ -270,7 +275,13 @@ def _path(*parts: str) -> str:
     return "/" + "/".join(quote(part, safe="") for part in parts)
 
 
-def _json(kind: type[T]) -> Callable[[bytes], T]:
+def json_decoder(kind: type[T]) -> Callable[[bytes], T]:
+    """Return what decodes the body of a response.
+
+    Raises:
+        RemoteProtocolError: By the decoder, if the server is not Auricle.
+    """
+
     def decode(body: bytes) -> T:
         try:
             return msgspec.json.decode(body, type=kind)
@@ -281,7 +292,7 @@ def _json(kind: type[T]) -> Callable[[bytes], T]:
 
 
 def _page(kind: type[Any]) -> Callable[[bytes], Page[Any]]:
-    decode = _json(kind)
+    decode = json_decoder(kind)
 
     def page(body: bytes) -> Page[Any]:
         decoded = decode(body)

@@ -21,6 +21,7 @@ class LiveOptions(TypedDict, total=False):
         task: ``translate``: to English.
         prompt: Text that the model treats as preceding the speech.
         hotwords: Words to expect.
+        vocabulary: Name of a vocabulary of the key; its default one if omitted.
         partials: Whether partials are sent.
         endpoint_ms: Silence that ends an utterance.
         word_timestamps: Whether finals have the times of words.
@@ -45,6 +46,7 @@ class LiveOptions(TypedDict, total=False):
     task: TaskName | None
     prompt: str | None
     hotwords: Sequence[str] | None
+    vocabulary: str | None
     partials: bool | None
     endpoint_ms: int | None
     word_timestamps: bool | None

@@ -18,6 +18,7 @@ class TranscribeOptions(TypedDict, total=False):
         beam_size: 1 to 20; 1 is fastest.
         initial_prompt: Text that the model treats as preceding the audio.
         hotwords: Words to expect.
+        vocabulary: Name of a vocabulary of the key; its default one if omitted.
         word_timestamps: Whether to return the times of words.
         speakers: Whether to label the speakers.
         num_speakers: Number of speakers, 1 to 16, if it is known.
@@ -41,6 +42,7 @@ class TranscribeOptions(TypedDict, total=False):
     beam_size: int | None
     initial_prompt: str | None
     hotwords: Sequence[str] | None
+    vocabulary: str | None
     word_timestamps: bool | None
     speakers: bool | None
     num_speakers: int | None

@@ -48,6 +48,7 @@ class TranscriptSegment(msgspec.Struct, frozen=True, rename={"start_s": "start",
         words: Its words, if ``word_timestamps`` was set.
         speaker: Number of the speaker, from 0; ``None`` if unknown or not requested.
         channel: The channel, from 0; ``None`` unless ``multichannel`` was set.
+        original: The text before a vocabulary corrected it; ``None`` if it did not.
     """
 
     start_s: float
@@ -57,6 +58,7 @@ class TranscriptSegment(msgspec.Struct, frozen=True, rename={"start_s": "start",
     words: tuple[SpokenWord, ...] | None = None
     speaker: int | None = None
     channel: int | None = None
+    original: str | None = None
 
 
 class NamedSpeaker(msgspec.Struct, frozen=True, rename={"number": "speaker"}):

@@ -9,9 +9,11 @@ from pydantic import Field, IPvAnyNetwork, SecretStr, field_validator
 from auricle.config.section import Listed, Section, fixed
 
 ORIGIN = re.compile(
-    r"([a-z][a-z0-9+.-]*)://([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([1-9]\d{0,4}))?", re.ASCII
+    r"([a-z][a-z0-9+.-]*)://([a-z0-9._-]+|\[[0-9a-f:.]+\]|(?<=file://))(?::([1-9]\d{0,4}))?",
+    re.ASCII,
 )
-"""Scheme, host and port of an origin as a browser writes it (RFC 6454 §6.2)."""
+"""Scheme, host and port of an origin as a browser writes it (RFC 6454 §6.2). ``file://`` is one of
+desktop programs that are pages in a file; browsers write ``null`` for those."""
 
 
 class ServerSettings(Section):
@@ -126,4 +128,4 @@ class ServerSettings(Section):
         if len(matches) < len(origins):
             raise ValueError("write each as scheme://host or scheme://host:port, without a path")
         ports = {"http": ":80", "https": ":443"}
-        return tuple(match[0].removesuffix(ports.get(match[1], "/")) for match in matches)
+        return tuple(match[0].removesuffix(ports.get(match[1], "")) for match in matches)

@@ -2,16 +2,18 @@
 
 Whisper fails in known ways: it loops, it invents text for noise, and with a short context it does
 both a little more often. A doubtful result of the short window is decoded again in the full window;
-a doubtful result of that is sampled at two temperatures. If a result is doubtful or in the letters
-of another language, and the audio is clearly in another language than requested, it is decoded in
-that language, once; if that is not clear or not allowed, the result is kept. All decisions are
-arithmetic on the result, so numbers alone can test them.
+a doubtful result of that is sampled at two temperatures. A brief text that is merely improbable as
+a whole is decoded again in the next longer window, and the more probable of both is kept. If a
+result is doubtful or in the letters of another language, and the audio is clearly in another
+language than requested, it is decoded in that language, once; if that is not clear or not allowed,
+the result is kept. All decisions are arithmetic on the result, so numbers alone can test them.
 
 In the sound after the last word of a chunk, Whisper sometimes writes "Thank you very much." The
 alignment finds no time for such an ending: its words are faster than speech, and one is improbable.
 """
 
 import enum
+import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -32,14 +34,23 @@ _ENDING_MAX_PROBABILITY = 0.3
 """Upper bound for the least probable word: 0.04 in those endings."""
 
 
+_SPELLED = re.compile(r"[A-Z]{2}|\b\w[\s.,-]+\w\b")
+"""Two capitals, or two characters alone: spelled letters, whose errors the full window removes."""
+
+
 class Verdict(enum.Enum):
     """What to do with a decoded window."""
 
     ACCEPT = "accept"
     SILENT = "silent"
     """No speech: drop the text."""
+    UNSURE = "unsure"
+    """Decode again in the next longer window: improbable as a whole, but not in its mean."""
     DOUBT = "doubt"
     """Decode again, more carefully."""
+
+
+DOUBTFUL = (Verdict.UNSURE, Verdict.DOUBT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +96,8 @@ class GuardPolicy:
         brief_up_to_frames: Audio up to this length is brief.
         brief_min_logprob: Minimum log-probability of the whole text of brief audio, all its tokens
             together. From -7 to -8 a sixth of spelled clips is decoded again, which removes a
-            quarter of their errors at beam 5; almost no sentences are
-            (``research/context_sweep.py``, 2026-11-25).
+            quarter of their errors at beam 5 (``research/context_sweep.py``, 2026-11-25). Of
+            sentences that end anywhere, as in dictation, an eighth is.
         full_min_logprob: Minimum mean log-probability of the full window's tokens.
         max_compression_ratio: Maximum compression ratio of the text.
         silent_min_prob: A larger ``no_speech_prob`` means that there is no speech.
@@ -169,9 +180,25 @@ def judge_short(
         or is_looping(attempt, policy)
         or has_echo(attempt.tokens)
         or attempt.avg_logprob < policy.short_min_logprob
-        or (is_brief and attempt.logprob < policy.brief_min_logprob)
     )
-    return Verdict.DOUBT if is_doubtful else Verdict.ACCEPT
+    if is_doubtful:
+        return Verdict.DOUBT
+    if not is_brief or attempt.logprob >= policy.brief_min_logprob:
+        return Verdict.ACCEPT
+    return Verdict.DOUBT if _SPELLED.search(attempt.text) else Verdict.UNSURE
+
+
+def judge_second(first: Attempt, second: Attempt, verdict: Verdict) -> tuple[Attempt, Verdict]:
+    """Return the more probable of two texts of brief audio, after :attr:`Verdict.UNSURE`.
+
+    Args:
+        first: The text of the short window.
+        second: The text of the next longer window; doubtful if it is empty.
+        verdict: That of the second text as a result of a short window.
+    """
+    if verdict is Verdict.DOUBT or not second.text.strip():
+        return second, Verdict.DOUBT
+    return max(first, second, key=lambda attempt: attempt.avg_logprob), Verdict.ACCEPT
 
 
 def judge_full(attempt: Attempt, policy: GuardPolicy, earlier: Sequence[Attempt] = ()) -> Verdict:

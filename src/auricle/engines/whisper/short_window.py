@@ -3,7 +3,8 @@
 Each window of audio is padded to its own length class (:mod:`auricle.engines.whisper.window`) and
 decoded together with others of its class. A doubtful result (:mod:`auricle.engines.whisper.guard`)
 is decoded again in the full window. If that is doubtful too, it is sampled, alone and a limited
-number of times. A job's text depends on its audio and options only, not on the rest of the batch.
+number of times. Brief text that is merely improbable is decoded again in the next longer window. A
+job's text depends on its audio and options only, not on the rest of the batch.
 """
 
 import time
@@ -20,6 +21,7 @@ from auricle.engines.whisper.alignment import AlignedSpan, align_spans, timed_wo
 from auricle.engines.whisper.ctranslate2_model import Encoded, Hypothesis, WhisperBackend, likeliest
 from auricle.engines.whisper.decoding import JobDecoding
 from auricle.engines.whisper.guard import (
+    DOUBTFUL,
     Attempt,
     GuardPolicy,
     Verdict,
@@ -28,6 +30,7 @@ from auricle.engines.whisper.guard import (
     is_invented_ending,
     is_looping,
     judge_full,
+    judge_second,
     judge_short,
 )
 from auricle.engines.whisper.loading import load_backend
@@ -76,6 +79,8 @@ class EngineCounts:
     windows: int = 0
     beamed: int = 0
     """Short windows of a chunk that were decoded again with more beams."""
+    lengthened: int = 0
+    """Short windows that were decoded again in the next longer one."""
     fallbacks: int = 0
     """Short windows that were decoded again in the full one."""
     sampled: int = 0
@@ -109,6 +114,8 @@ class _PendingWindow:
     frames: int
     prompt: Prompt
     attempts: list[Attempt] = field(default_factory=list)
+    unsure: Attempt | None = None
+    """The result of a shorter window that is to be confirmed."""
 
     @property
     def key(self) -> _BatchKey:
@@ -164,9 +171,9 @@ class ShortWindowEngine:
         decodings = [self._start(job) for job in jobs]
         running = [decoding for decoding in decodings if isinstance(decoding, JobDecoding)]
         while running := [decoding for decoding in running if not decoding.is_done]:
-            doubtful = self._decode([self._window(decoding) for decoding in running])
-            self.counts.fallbacks += len(doubtful)
-            self._decode([self._full_window(window) for window in doubtful])
+            windows = [self._window(decoding) for decoding in running]
+            while windows:
+                windows = self._decode(windows)
         return [
             decoding.transcript() if isinstance(decoding, JobDecoding) else decoding
             for decoding in decodings
@@ -192,9 +199,16 @@ class ShortWindowEngine:
         return _PendingWindow(decoding, frames, self._prompt(decoding, prefix))
 
     def _full_window(self, window: _PendingWindow) -> _PendingWindow:
-        """Return the window for the second decoding: full length and without a prefix."""
+        """Return the window for another decoding: full length and without a prefix."""
+        self.counts.fallbacks += 1
         attempts = [] if window.prompt.prefix or window.is_emptied_by_context else window.attempts
         return _PendingWindow(window.decoding, FULL_FRAMES, window.next_prompt, attempts)
+
+    def _longer_window(self, window: _PendingWindow, unsure: Attempt) -> _PendingWindow:
+        """Return the window for the second decoding of an improbable text."""
+        self.counts.lengthened += 1
+        frames = self._policy.window.frames_for(window.frames)
+        return replace(window, frames=frames, unsure=unsure)
 
     def _prompt(
         self, decoding: JobDecoding, prefix: Sequence[int], beam_size: int | None = None
@@ -212,11 +226,11 @@ class ShortWindowEngine:
         )
 
     def _decode(self, windows: Sequence[_PendingWindow]) -> list[_PendingWindow]:
-        """Decode windows batch by batch; return those whose short-window result is doubtful."""
-        doubtful: list[_PendingWindow] = []
+        """Decode windows batch by batch; return longer ones for doubtful short-window results."""
+        longer: list[_PendingWindow] = []
         for batch in _batches(windows):
-            doubtful += self._decode_batch(batch)
-        return doubtful
+            longer += self._decode_batch(batch)
+        return longer
 
     def _decode_batch(self, batch: Sequence[_PendingWindow]) -> list[_PendingWindow]:
         key = batch[0].key
@@ -227,7 +241,7 @@ class ShortWindowEngine:
         hypotheses = self._backend.generate(
             encoded, [window.prompt for window in batch], self._beam_size(key), new_tokens
         )
-        doubtful: list[_PendingWindow] = []
+        longer: list[_PendingWindow] = []
         attempts = [
             self._attempt(window, hypothesis, 0.0, new_tokens)
             for window, hypothesis in zip(batch, hypotheses, strict=True)
@@ -237,14 +251,15 @@ class ShortWindowEngine:
         for row, (window, attempt) in enumerate(zip(batch, attempts, strict=True)):
             window.attempts.append(attempt)
             verdict = self._judge(window, attempt)
+            if window.unsure is not None and key.frames < FULL_FRAMES:
+                attempt, verdict = judge_second(window.unsure, attempt, verdict)
             guard = self._policy.guard
-            is_empty = verdict is Verdict.SILENT or not attempt.text.strip()
-            is_doubtful = is_empty or verdict is Verdict.DOUBT
+            is_doubtful = verdict is not Verdict.ACCEPT or not attempt.text.strip()
             if guard and (is_doubtful or _is_in_another_script(window, attempt)):
                 if self._is_foreign(window, encoded[row : row + 1], guard):
                     if window.decoding.spoken is not None:
                         continue  # decoded from the same place in the next round
-                    if verdict is Verdict.DOUBT:
+                    if verdict in DOUBTFUL:
                         attempt, verdict = self._give_up(window, guard)
                 elif verdict is Verdict.DOUBT and key.frames == FULL_FRAMES:
                     attempt, verdict = self._sample(window, encoded[row : row + 1], guard)
@@ -254,9 +269,11 @@ class ShortWindowEngine:
                 case Verdict.SILENT:
                     self.counts.silent += 1
                     window.decoding.skip()
+                case Verdict.UNSURE:
+                    longer.append(self._longer_window(window, attempt))
                 case Verdict.DOUBT:
-                    doubtful.append(window)
-        return doubtful
+                    longer.append(self._full_window(window))
+        return longer
 
     def _decode_with_beams(
         self,
@@ -272,7 +289,7 @@ class ShortWindowEngine:
         doubtful: dict[int, list[int]] = defaultdict(list)
         prompts: dict[int, Prompt] = {}
         for row, (window, attempt) in enumerate(zip(batch, attempts, strict=True)):
-            if self._judge(window, attempt) is Verdict.DOUBT:
+            if self._judge(window, attempt) in DOUBTFUL:
                 prompts[row] = self._prompt(window.decoding, (), CHUNK_BEAM_SIZE)
                 doubtful[prompts[row].length].append(row)
         for rows in doubtful.values():
@@ -308,6 +325,7 @@ class ShortWindowEngine:
             if self._backend.is_multilingual
             and window.decoding.job.options.language is None
             and not window.decoding.seek_frames
+            and window.unsure is None
         ]
         if not rows:
             return
@@ -371,7 +389,9 @@ class ShortWindowEngine:
         if window.frames == FULL_FRAMES:
             return judge_full(attempt, guard, window.attempts)
         content_frames = window.decoding.content_frames
-        return judge_short(attempt, content_frames, self._policy.tokens, guard)
+        verdict = judge_short(attempt, content_frames, self._policy.tokens, guard)
+        is_language_sure = window.decoding.language_probability >= guard.spoken_min_prob
+        return verdict if is_language_sure or verdict is Verdict.ACCEPT else Verdict.DOUBT
 
     def _sample(
         self, window: _PendingWindow, encoded: Encoded, guard: GuardPolicy

@@ -4,6 +4,7 @@ import errno
 import os
 import secrets
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -107,6 +108,8 @@ def _is_older(entry: os.DirEntry[str], older_than: float) -> bool:
 def _link_or_copy(source: Path, target: Path) -> None:
     """Give a file a second name if both are on one file system, as that costs no time."""
     try:
+        if sys.platform == "win32":
+            raise OSError("a name of a file that is open, as the source is, can't be changed")
         target.hardlink_to(source)
         os.utime(target)
     except OSError:  # another file system, or the source has lost its name

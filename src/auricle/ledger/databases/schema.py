@@ -250,6 +250,49 @@ _EVENTS = (
     "CREATE INDEX deliveries_subject ON deliveries (subject)",
 )
 
+_VOCABULARIES = (
+    """
+    CREATE TABLE vocabularies (
+        owner TEXT NOT NULL,
+        name TEXT NOT NULL,
+        content {bytes} NOT NULL,
+        is_default INTEGER NOT NULL,
+        changed_at {real} NOT NULL,
+        PRIMARY KEY (owner, name)
+    )
+    """,
+)
+
+_KNOWN_VOICES = (
+    """
+    CREATE TABLE known_voices (
+        number {serial},
+        uid TEXT NOT NULL UNIQUE,
+        owner TEXT NOT NULL,
+        name TEXT NOT NULL,
+        model TEXT NOT NULL,
+        embedding {bytes} NOT NULL,
+        speech_s {real} NOT NULL,
+        created_at {real} NOT NULL,
+        changed_at {real} NOT NULL,
+        UNIQUE (owner, name)
+    )
+    """,
+    """
+    CREATE TABLE recent_voices (
+        transcript_number BIGINT NOT NULL REFERENCES transcripts (number) ON DELETE CASCADE,
+        speaker INTEGER NOT NULL,
+        model TEXT NOT NULL,
+        embedding {bytes} NOT NULL,
+        speech_s {real} NOT NULL,
+        expires_at {real} NOT NULL,
+        PRIMARY KEY (transcript_number, speaker)
+    )
+    """,
+    "CREATE INDEX recent_voices_expiry ON recent_voices (expires_at)",
+    "ALTER TABLE transcripts ADD COLUMN known_names TEXT NOT NULL DEFAULT ''",
+)
+
 Migrations = Sequence[Sequence[str]]
 """The statements of each migration; the first leads from version 0, an empty database, to 1."""
 
@@ -295,6 +338,8 @@ def migrations_for(dialect: SchemaDialect) -> Migrations:
         written(_VOICES),
         written(_JOB_APIS),
         written(_EVENTS),
+        written(_VOCABULARIES),
+        written(_KNOWN_VOICES),
     )
 
 

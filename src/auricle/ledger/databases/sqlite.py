@@ -277,7 +277,7 @@ def _create(path: Path, checkpoint: Checkpoint) -> None:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     new.chmod(0o600)
-    with new.open("rb") as file:
+    with new.open("rb+") as file:
         os.fsync(file.fileno())
     checkpoint("create: before rename")
     new.rename(path)

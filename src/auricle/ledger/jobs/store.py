@@ -195,6 +195,24 @@ class Ledger:
 
         return self._database.write("delete", work)
 
+    def forget(self, owner: ClientId) -> int:
+        """Delete some ended jobs of an owner, and return their number.
+
+        Jobs with kept audio stay until it was deleted, see :meth:`expire_audio`.
+        """
+
+        def work(transaction: Transaction) -> int:
+            rows = transaction.execute(
+                "DELETE FROM jobs WHERE number IN (SELECT number FROM jobs WHERE owner = ? "
+                "AND finished_at IS NOT NULL AND audio_until IS NULL LIMIT ?) RETURNING uid",
+                owner,
+                MAX_SWEPT,
+            )
+            delete_events(transaction, [subject_of(uid) for (uid,) in rows])
+            return len(rows)
+
+        return self._database.write("forget", work)
+
     # Gateways: lease, work, finish.
 
     def lease(
@@ -338,6 +356,9 @@ class Ledger:
             finished = leases.finish(job, claim, outcome, now)
             if finished is not job:
                 _end(transaction, finished, now)
+                if (request := outcome.request) is not None:
+                    statement = "UPDATE jobs SET request = ? WHERE number = ?"
+                    transaction.execute(statement, request, finished.number)
                 step(transaction)
             return finished
 
@@ -379,6 +400,13 @@ class Ledger:
             "SELECT number, audio FROM jobs WHERE audio_until <= ? ORDER BY audio_until LIMIT ?"
         )
         return self._database.read(lambda t: dict(t.execute(statement, now, MAX_SWEPT)))
+
+    def expire_audio(self, owner: ClientId) -> bool:
+        """End the time of all kept audio of an owner; return whether there is some."""
+        statement = "UPDATE jobs SET audio_until = 0 WHERE owner = ? AND audio_until > 0"
+        return self._database.write(
+            "expire audio", lambda t: bool(t.execute(f"{statement} RETURNING number", owner))
+        )
 
     def forget_audio(self, numbers: Collection[int]) -> None:
         """Note that the kept audio of jobs was deleted."""

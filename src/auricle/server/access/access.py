@@ -63,6 +63,20 @@ class Access:
         self.rate_limiter.charge_request(client, time.monotonic())
         return client
 
+    def admit_key(self, request: Request) -> ClientId:
+        """Do what :meth:`admit` does, for a key only.
+
+        A token is held by a visitor of a page; what a key owns is that of all its visitors.
+
+        Raises:
+            Unauthorized: There is no key, or a token in its place.
+            ForbiddenOrigin: A page of an origin that is not allowed sent it.
+            RateLimited: The key has used its requests for this minute.
+        """
+        client = self.admit(request)
+        self.keyring.check_is_key(request.headers)
+        return client
+
     def admit_socket(self, websocket: WebSocket) -> ClientId:
         """Authenticate a WebSocket, check its origin and rate limit, and return its client.
 

@@ -4,6 +4,7 @@
 
     # name   hash and limits
     anna     sha256:5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8 requests=60
+    ben      removed
 
 The hash is plain SHA-256. A key made by ``auricle keys add`` has 256 random bits and cannot be
 brute-forced, so a salt or a slow hash would add nothing. Without a salt the same key gives the same
@@ -30,6 +31,8 @@ from auricle.values.errors import SetupError
 from auricle.values.types import RESERVED_CLIENTS
 
 MAX_FILE_BYTES = 2**20
+REMOVED = "removed"
+"""Stands for the hash of a removed key; the server deletes what it has stored for the key."""
 
 _PREFIX = "aur_"
 """Lets secret scanners recognise leaked keys."""
@@ -71,6 +74,8 @@ def parse_keys(
         words = line.split()
         if not words or words[0].startswith("#"):
             continue
+        if words[1:] == [REMOVED]:
+            continue
         digest = _HASH.fullmatch(words[1]) if len(words) > 1 else None
         limits = parse_limits(words[2:])
         if digest is None or limits is None or not _NAME.fullmatch(words[0]):
@@ -99,12 +104,28 @@ def read_keys(path: Path, reserved: Collection[str] = RESERVED_CLIENTS) -> tuple
     Raises:
         SetupError: The file can't be read or is not a valid key file.
     """
+    return parse_keys(_text_of(path), str(path), reserved)
+
+
+def read_removed(path: Path) -> frozenset[str]:
+    """Return the names of removed keys in a key file that no other key has.
+
+    Raises:
+        SetupError: The file can't be read or is not a valid key file.
+    """
+    text = _text_of(path)
+    names = {key.name for key in parse_keys(text, str(path), ())}
+    lines = (line.split() for line in text.splitlines())
+    return frozenset(words[0] for words in lines if words[1:] == [REMOVED]) - names
+
+
+def _text_of(path: Path) -> str:
     try:
         with path.open("rb") as file:
             data = file.read(MAX_FILE_BYTES + 1)
         if len(data) > MAX_FILE_BYTES:
             raise SetupError(f"{path} is larger than 1 MiB, so it is not a key file.")
-        return parse_keys(data.decode(), str(path), reserved)
+        return data.decode()
     except FileNotFoundError as error:
         raise SetupError(
             f"{path} does not exist: create it with `auricle keys add NAME`, or unset "
@@ -146,6 +167,8 @@ def add_key(
     try:
         if path.exists() and any(stored.name == name for stored in read_keys(path)):
             raise SetupError(f"{path} already has a key {name}: remove it, or use another name.")
+        if path.exists() and name in read_removed(path):
+            _replace_lines(path.resolve(), name, b"")
         # Append in one write: the file keeps its owner, and readers never see half a line.
         descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
         with open(descriptor, "r+b", buffering=0) as file:
@@ -158,8 +181,13 @@ def add_key(
     return key
 
 
-def remove_key(path: Path, name: str) -> None:
+def remove_key(path: Path, name: str, *, keeps_data: bool = False) -> None:
     """Remove a key from the file, leaving all other lines unchanged.
+
+    Args:
+        path: The key file.
+        name: The key's name.
+        keeps_data: Whether the server keeps what it has stored for the key.
 
     Raises:
         SetupError: No key has this name, or the file can't be read or written.
@@ -168,11 +196,16 @@ def remove_key(path: Path, name: str) -> None:
         raise SetupError(f"{path} has no key {name}; `auricle keys list` lists its keys.")
     path = path.resolve()  # replace a symlink's target, not the link
     try:
-        lines = path.read_bytes().splitlines(keepends=True)
-        kept = [line for line in lines if line.split()[:1] != [name.encode()]]
-        _replace(path, b"".join(kept))
+        _replace_lines(path, name, b"" if keeps_data else f"{name} {REMOVED}\n".encode())
     except OSError as error:
         raise SetupError(f"{path} can't be written ({error.strerror}).") from error
+
+
+def _replace_lines(path: Path, name: str, new: bytes) -> None:
+    """Replace the lines of a key."""
+    lines = path.read_bytes().splitlines(keepends=True)
+    kept = [new if line.split()[:1] == [name.encode()] else line for line in lines]
+    _replace(path, b"".join(kept))
 
 
 def _replace(path: Path, data: bytes) -> None:

@@ -35,7 +35,7 @@ _HTTP = {"ws": "http", "wss": "https"}
 _LOCAL = ("localhost", ".localhost")  # RFC 6761 §6.3
 _PRIVATE = (".local", ".internal", ".home.arpa")
 """Suffixes that do not exist in public DNS: RFC 6762, ICANN 2024, RFC 8375."""
-_METHODS = ("GET", "HEAD", "POST", "PATCH", "DELETE")
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 _EXPOSED_HEADERS = ("retry-after", REQUEST_ID, WARNINGS_HEADER)
 """Response headers that pages from other origins may read, in addition to the safelisted ones."""
 

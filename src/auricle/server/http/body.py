@@ -2,13 +2,17 @@
 
 import time
 from collections.abc import AsyncIterator
+from typing import TypeVar
 
 import anyio
 from starlette.datastructures import Headers
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive
 
+from auricle.protocol.fields import decode_json
 from auricle.values.errors import BadRequest, TooLarge
+
+T = TypeVar("T")
 
 MIN_BYTES_PER_S = 1000
 """Minimum average rate of a body, after one pause: a slower one occupies a slot for too long."""
@@ -102,3 +106,16 @@ async def read_json(receive: Receive, *, max_bytes: int, pause_s: float) -> byte
         ClientDisconnect: The client has disconnected.
     """
     return bytes(await read_body(receive, max_bytes=max_bytes, pause_s=pause_s)) or b"{}"
+
+
+async def read_fields(request: Request, into: type[T], *, max_bytes: int, pause_s: float) -> T:
+    """Return a small JSON body as a value of a type.
+
+    Raises:
+        TooLarge: The body is larger.
+        BadRequest: It is not JSON or not valid, or the client stopped sending, or is too slow.
+        ClientDisconnect: The client has disconnected.
+    """
+    check_length(request.headers, max_bytes)
+    body = await read_body(request.receive, max_bytes=max_bytes, pause_s=pause_s)
+    return decode_json(body, into, "JSON body")

@@ -1,6 +1,7 @@
 """OpenAPI, generated from the types that validate requests and shape responses."""
 
 import functools
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -95,13 +96,13 @@ def json_body(fields: Any, *, is_required: bool = False) -> dict[str, Any]:
     return {"requestBody": required | {"content": content}}
 
 
-def query_parameters(fields: Any, note: str = "") -> list[Schema]:
-    """Return the OpenAPI description of a query string; ``note`` is added to each parameter."""
+def query_parameters(fields: Any) -> list[Schema]:
+    """Return the OpenAPI description of a query string."""
     return [
         {
             "name": name,
             "in": "query",
-            "description": f"{schema['description']}{note}",
+            "description": schema["description"],
             "schema": {key: value for key, value in schema.items() if key != "description"},
         }
         for name, schema in schema_of(fields)["properties"].items()
@@ -142,4 +143,19 @@ def complete(document: dict[str, Any], *, has_keys: bool) -> dict[str, Any]:
             if has_keys and "401" in answers:
                 operation["security"] = [{"key": []}]
     document["components"] = {"securitySchemes": _SCHEMES} if has_keys else {}
+    document["components"]["responses"] = _shared_refusals(document["paths"])
     return document
+
+
+def _shared_refusals(paths: Schema) -> Schema:
+    """Replace the responses of errors, half of the document, by references; return them by name."""
+    shared: Schema = {}
+    names: dict[str, str] = {}
+    for operation in (each for operations in paths.values() for each in operations.values()):
+        for status, response in operation["responses"].items():
+            if status >= "400":
+                text = json.dumps([status, response], sort_keys=True)
+                name = names.setdefault(text, f"{status}-{len(names) + 1}")
+                shared[name] = response
+                operation["responses"][status] = {"$ref": f"#/components/responses/{name}"}
+    return shared

@@ -7,7 +7,7 @@ key, origin, size and queue room.
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -32,7 +32,7 @@ from auricle.server.recognition import Recognition
 from auricle.server.rendering import Renderer
 from auricle.server.uploads.file_slots import FileSlot, FileSlots
 from auricle.server.uploads.json_audio import parse_payload
-from auricle.server.uploads.params import TranscriptionParams
+from auricle.server.uploads.params import TranscriptionParams, with_model
 from auricle.server.uploads.short_audio import DIRECT_FORMATS, MAX_DIRECT_BYTES, decode_short
 from auricle.server.uploads.spool import SpoolDirectory, SpoolFile
 from auricle.server.uploads.upload import Upload
@@ -131,6 +131,18 @@ class UploadContext:
     def max_upload_bytes(self) -> int:
         """Maximum size of a body that is or contains audio."""
         return int(self.uploads.settings.max_upload_mb * _MB)
+
+    async def chosen(self, params: TranscriptionParams) -> TranscriptionParams:
+        """Return the parameters with the model and the wording that the request means.
+
+        Raises:
+            ModelNotFound: There is no such model.
+            BadRequest: The model does not support the language or the task.
+            AuricleError: There is no such wording, see :meth:`.Wordings.find`.
+        """
+        params = with_model(params, self.uploads.recognition.models)
+        found = await self.uploads.recognition.wordings.find(self.client, params.vocabulary)
+        return replace(params, wording=found(params.options))
 
     def enter(
         self,

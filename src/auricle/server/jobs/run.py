@@ -137,13 +137,13 @@ def _request(
     deadline: Deadline | None,
     named_voices: Sequence[NamedVoice],
 ) -> FileRequest:
-    speakers = None
+    options, speakers = params.wording.applied(params.options), None
     if params.speakers is not None:
         speakers = SpeakerRequest(recognition.speakers, params.speakers, tuple(named_voices))
     return FileRequest(
         source=source,
         id=internal_id(params.job_id),
-        options=recognition.models.find(params.options.model).engine.fit(params.options),
+        options=recognition.models.find(params.options.model).engine.fit(options),
         client=client,
         trace_id=params.trace_id,
         condition_on_previous_text=params.condition_on_previous_text,
@@ -151,7 +151,7 @@ def _request(
         max_wait_s=None if deadline is None else deadline.left_s(),
         reservation=reservation,
         speakers=speakers,
-        filters=params.filters,
+        filters=(*params.filters, *params.wording.filters),
     )
 
 

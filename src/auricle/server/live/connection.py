@@ -109,11 +109,9 @@ class LiveConnection:
         self._in_flight: deque[str] = deque()
         self._item_queued = anyio.Event()
         self._end: End | None = None
-        self._tasks = anyio.CancelScope()
-        self._reader = anyio.CancelScope()
+        self._tasks, self._reader = anyio.CancelScope(), anyio.CancelScope()
         self._has_read = anyio.Event()
-        self._stops_reading = False
-        self._has_transcribed_last = False
+        self._stops_reading = self._has_transcribed_last = False
         self._reading_since: float | None = None
         self._share = TimeShare(time.monotonic())
         self._bad_messages = 0
@@ -340,6 +338,8 @@ class LiveConnection:
                 self._in_flight.extend(texts_of(self._dialect, item))
                 if isinstance(item, Final):
                     await self._runner.until_kept(item)
+                if isinstance(item, Closed):  # a client that reads it may begin the next session
+                    self._live.places.leave(self._runner.place)
                 while self._in_flight:
                     await self._websocket.send_text(self._in_flight[0])
                     self._in_flight.popleft()

@@ -11,11 +11,12 @@ from prometheus_client import CollectorRegistry
 
 from auricle.config.settings import Settings
 from auricle.engines.models import Models
-from auricle.ledger.databases.database import Database
+from auricle.ledger.databases.database import Database, Transaction
 from auricle.session.output import Revised, UnfinishedAudio
 from auricle.values.events import SessionEvent
 from auricle.values.transcriber import Transcriber
 from auricle.values.types import ClientId
+from auricle.values.wording import NO_WORDINGS, Wordings
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class FollowerContext:
         models: The models of the transcriber.
         check_receiver: Checks that webhooks may be sent to a URL, given the name of its setting;
             raises :class:`.BadRequest`.
+        wordings: What is known of the speech of all keys.
     """
 
     settings: Settings
@@ -41,6 +43,7 @@ class FollowerContext:
     transcriber: Transcriber
     models: Models
     check_receiver: Callable[[str, str], None]
+    wordings: Wordings = NO_WORDINGS
 
 
 UnfinishedAudioOf = Callable[[Mapping[int, int]], Sequence[UnfinishedAudio] | None]
@@ -154,3 +157,15 @@ class SessionFollowers:
 
     def tick(self, now: float) -> None:
         """Do what is due; called twice a second."""
+
+    def rename_known(
+        self, transaction: Transaction, owner: ClientId, name: str, new: str | None
+    ) -> None:
+        """Change a name in what is kept of an owner's sessions and jobs; blocks.
+
+        Args:
+            transaction: Changes what is stored; it may be repeated.
+            owner: The key.
+            name: A name that :attr:`.Final.speakers` gave.
+            new: The name in its place; ``None``: none.
+        """

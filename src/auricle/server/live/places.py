@@ -94,6 +94,7 @@ class Places:
         model: str = "",
         waiter: str = "",
         is_known: bool = False,
+        speaks: bool = False,
     ) -> str:
         """Return the name of a place for a session, which has it until :meth:`leave`.
 
@@ -103,6 +104,7 @@ class Places:
             model: The model that it requested.
             waiter: An ID with which a client keeps its position after a refusal.
             is_known: Whether it resumes a session of this server; those are always admitted.
+            speaks: Whether it begins to speak at once; it is not refused with its first word.
 
         Raises:
             ModelNotFound: There is no such model.
@@ -131,7 +133,13 @@ class Places:
         place = _Place(client, network, Waiter((client, network), waiter), {option: reservation})
         try:
             self._admission.join(
-                name, client, place.waiter, now, is_known=is_known, free_mb=self.free_mb
+                name,
+                client,
+                place.waiter,
+                now,
+                is_known=is_known,
+                speaks=speaks,
+                free_mb=self.free_mb,
             )
         except ServerFull:
             self._transcriber.release(reservation)

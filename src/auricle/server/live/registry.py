@@ -23,6 +23,7 @@ from anyio.abc import TaskGroup
 from auricle.audio.opus import LibOpus
 from auricle.config.sections.live import LiveSettings
 from auricle.engines.models import Models
+from auricle.ledger.databases.database import REFUSALS
 from auricle.server.access.rate_limits import RateLimiter
 from auricle.server.live.admission.capacity import Sample
 from auricle.server.live.admission.memory import CapacityMemory
@@ -39,11 +40,12 @@ from auricle.system.logs import log_unexpected
 from auricle.system.machine import available_memory_bytes
 from auricle.text.filters.registry import hides_text, open_filters
 from auricle.values.commands import StreamParameters
-from auricle.values.errors import Draining, TakenOver
+from auricle.values.errors import Draining, NotFound, TakenOver
 from auricle.values.optional_workers import OptionalWorkers
 from auricle.values.transcriber import Transcriber
 from auricle.values.types import SAMPLE_RATE_HZ, ClientId, Options
 from auricle.values.voice_keeper import VoiceKeeper
+from auricle.values.wording import NO_WORDINGS, WordingOf, Wordings, no_wording
 
 NATIVE = "native"
 """The API whose sessions can be resumed."""
@@ -107,6 +109,7 @@ class LiveSessions:
         memory: Keeps what was learned of the machine.
         voices: Keeps the voices of the sessions' speakers.
         followers: Who follows the sessions besides their speakers, by the name of the API.
+        wordings: What is known of the speech of all keys.
     """
 
     def __init__(
@@ -122,6 +125,7 @@ class LiveSessions:
         memory: CapacityMemory,
         voices: VoiceKeeper,
         followers: Mapping[str, SessionFollowers] = MappingProxyType({}),
+        wordings: Wordings = NO_WORDINGS,
     ) -> None:
         self.settings = settings
         self.admission = memory.restored()
@@ -135,6 +139,7 @@ class LiveSessions:
         self.followers = followers
         self.workers = workers
         self._voices = voices
+        self._wordings = wordings
         self._models = models
         self._read_interval_s = 0.0  # before it is limited
         self._transcriber = transcriber
@@ -224,6 +229,7 @@ class LiveSessions:
         request_id: str = "",
         is_resuming: bool = False,
         claim: Claim = NO_CLAIM,
+        wording: WordingOf = no_wording,
     ) -> LiveRunner:
         """Start a session with a place from :meth:`.Places.admit`, which is free when it is over.
 
@@ -238,6 +244,7 @@ class LiveSessions:
             request_id: Id of the speaker's request, by which its session is found in a list.
             is_resuming: Whether it replaces a session that is lost.
             claim: Result of :meth:`reclaim`, if it replaces a session that is lost.
+            wording: Result of :meth:`wording_of`.
 
         Raises:
             ModelNotFound: There is no such model.
@@ -261,6 +268,7 @@ class LiveSessions:
                 judges_turns=self.workers.judges_turns,
                 is_resuming=is_resuming,
                 known_voices=known_voices,
+                wording=wording,
             )
         except BaseException:
             self.places.leave(place)
@@ -297,6 +305,26 @@ class LiveSessions:
         self._charged_samples[session.id] = session.received_sample
         await group.start(self._run, runner)
         return runner
+
+    async def wording_of(
+        self, owner: ClientId | None, parameters: StreamParameters, *, is_resuming: bool = False
+    ) -> WordingOf:
+        """Return what is known of the speech of a session that is to be opened.
+
+        Args:
+            owner: The key.
+            parameters: The parameters of the session.
+            is_resuming: Whether the session replaces one that is lost, and continues in any case.
+
+        Raises:
+            AuricleError: See :meth:`.Wordings.find`.
+        """
+        try:
+            return await self._wordings.find(owner, parameters.vocabulary)
+        except (NotFound, *REFUSALS):
+            if not is_resuming:
+                raise
+            return await self._wordings.find(None, "")
 
     def find(self, client: ClientId, session_id: str, secret: str) -> LiveRunner | None:
         """Return the session to resume if it is the client's and the secret matches.

@@ -31,6 +31,7 @@ from auricle.values.limits import (
     ModelName,
     Prompt,
     StrictLanguage,
+    VocabularyName,
 )
 from auricle.values.text_filters import FilterChoice
 from auricle.values.types import (
@@ -43,6 +44,7 @@ from auricle.values.types import (
     SpeakerOptions,
     Task,
 )
+from auricle.values.wording import NO_WORDING, Wording
 
 MAX_WAIT_S = 24 * 3600.0
 
@@ -117,6 +119,10 @@ class Fields(msgspec.Struct, kw_only=True):
         Prompt, Meta(description="Text that the model treats as preceding the audio.")
     ] = ""
     hotwords: Annotated[Hotwords, Meta(description="Words that the model should favour.")] = ()
+    vocabulary: Annotated[
+        VocabularyName,
+        Meta(description="Name of a vocabulary, see `/v1/vocabularies`; the key's default one."),
+    ] = ""
     condition_on_previous_text: Annotated[
         bool, Meta(description="Use the previous text as context; chunks then run in order.")
     ] = False
@@ -252,6 +258,8 @@ class TranscriptionParams:
         callback: The receiver of a background job, if there is one.
         speakers: What is known of the number of speakers; ``None``: not requested.
         filters: Text filters for the transcript.
+        vocabulary: Name of a vocabulary; empty: the default one of the key.
+        wording: What is known of the speech; it is no part of a job's identity.
         max_speech_samples: Transcribe only the first speech of a long file, of about this many
             16 kHz samples; ``None``: all of it.
     """
@@ -272,6 +280,8 @@ class TranscriptionParams:
     callback: Callback | None = None
     speakers: SpeakerOptions | None = None
     filters: tuple[FilterChoice, ...] = ()
+    vocabulary: str = ""
+    wording: Wording = NO_WORDING
     max_speech_samples: int | None = None
 
     def source(self, path: str, audio_format: str) -> Source:
@@ -333,6 +343,7 @@ def check(fields: Fields, warnings: tuple[str, ...] = ()) -> TranscriptionParams
         warnings=warnings,
         callback=_callback(fields),
         speakers=speakers,
+        vocabulary=fields.vocabulary,
     )
 
 
@@ -352,6 +363,13 @@ def with_model(params: TranscriptionParams, models: Models) -> TranscriptionPara
 def encode_params(params: TranscriptionParams) -> bytes:
     """Return parameters as JSON, for a row of the ledger."""
     return msgspec.json.encode(params)
+
+
+def encode_ended(params: TranscriptionParams) -> bytes | None:
+    """Return the row of a job that has ended without its wording; ``None`` if it has none."""
+    if params.wording == NO_WORDING:
+        return None
+    return encode_params(replace(params, wording=NO_WORDING))
 
 
 def decode_params(request: bytes) -> TranscriptionParams:

@@ -91,7 +91,6 @@ class PendingFinal:
         speech_sample: Position where speech was detected.
         speech_end_sample: Position where the last speech ended.
         options: The options of the jobs.
-        stable: The stable text of the partials.
         arrived_at: Monotonic time at which the last sample of speech arrived.
         ended_at: Monotonic time at which the utterance ended.
         speculation: The speculative final, if one is pending or done.
@@ -111,7 +110,6 @@ class PendingFinal:
     speech_sample: int
     speech_end_sample: int
     options: Options
-    stable: str
     arrived_at: float
     ended_at: float
     speculation: Speculation | None = None

@@ -42,14 +42,26 @@ class ChannelText:
 
     def __init__(self, channel: int | None, filters: Collection[FilterChoice]) -> None:
         self._channel = channel
+        self._own = tuple(filters)
         self._filters = open_filters(filters)
         self._before: _Before | None = None
+        self._stable: dict[int, str] = {}
         self.language: str | None = None
         self.language_warning: str | None = None
 
-    def shown(self, partial: Partial) -> Partial:
-        """Return a partial as the client gets it."""
-        stable, unstable = self._filters.partial(partial.stable, partial.unstable)
+    def also_filter(self, choices: Collection[FilterChoice]) -> None:
+        """Apply these filters besides those of the channel from now on, instead of former ones."""
+        self._filters = self._filters.changed([*self._own, *choices])
+
+    def shown(self, partial: Partial, language: str | None) -> Partial:
+        """Return a partial as the client gets it.
+
+        Args:
+            partial: The partial.
+            language: The language of its utterance.
+        """
+        stable, unstable = self._filters.partial(partial.stable, partial.unstable, language)
+        self._stable[partial.utterance] = stable
         return replace(partial, stable=stable, unstable=unstable, channel=self._channel)
 
     def final(self, id: int, pending: PendingFinal, now: float) -> Final:
@@ -70,8 +82,19 @@ class ChannelText:
             )
             result = self._joined(pending, result)
         final = _final(id, pending, result, now)
-        text, words = self._filters.final(final.text, final.words, final.language)
-        return replace(final, text=text, words=words, channel=self._channel)
+        text, words, original = self._filters.final_with_original(
+            final.text, final.words, final.language
+        )
+        stable = self._stable.get(final.utterance, "")
+        self._stable = {each: t for each, t in self._stable.items() if each > final.utterance}
+        return replace(
+            final,
+            text=text,
+            words=words,
+            revised=not continues(stable, text, final.language),
+            original=original,
+            channel=self._channel,
+        )
 
     def eager(self, pending: PendingFinal, probability: float, now: float) -> EagerFinal | None:
         """Return an eager final; ``None`` if it has no text.
@@ -147,7 +170,7 @@ def _final(id: int, pending: PendingFinal, result: Transcript | AuricleError, no
         language=language,
         words=_words(pending, result),
         latency_ms=max(0.0, now - pending.arrived_at) * 1000,
-        revised=not continues(pending.stable, text, language),
+        revised=False,
         error=None if isinstance(result, Transcript) else result.code,
         end_of_turn=pending.end_of_turn,
         trigger=pending.trigger,

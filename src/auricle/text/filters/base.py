@@ -16,19 +16,22 @@ class Stage(enum.IntEnum):
 
     HIDE = 1
     """Private data is hidden, before a filter can change how it is written."""
-    FORMAT = 2
+    CORRECT = 2
+    """Words are recognised as others; results keep the text before."""
+    FORMAT = 3
     """How words are written."""
 
 
 class TextFilter(Protocol):
     """A filter with the options of one request, for one channel of a stream or one file."""
 
-    def partial(self, stable: str, unstable: str) -> tuple[str, str]:
+    def partial(self, stable: str, unstable: str, language: str | None) -> tuple[str, str]:
         """Return a partial, which shows nothing that its final hides; ``stable`` only grows.
 
         Args:
             stable: The stable text.
             unstable: The text after it, with the space between them.
+            language: The language of its utterance; ``None`` if it is unknown.
         """
         ...
 
@@ -51,7 +54,10 @@ class TextFilter(Protocol):
         ...
 
     def transcript(self, transcript: Transcript) -> Transcript:
-        """Return the transcript of a file; slow for hours of speech."""
+        """Return the transcript of a file; slow for hours of speech.
+
+        At the stage ``CORRECT``, changed segments have :attr:`.Segment.original`.
+        """
         ...
 
 
@@ -63,12 +69,15 @@ class FilterSpec:
 
     Attributes:
         stage: When it is applied.
-        open: Returns a filter with the options of a request.
+        open: Returns a filter with the prepared options of a request.
         options: The type of these options, which is their validation.
         placeholders: Words that it writes in place of others, which formats of text keep.
+        prepare: Returns what filters with the same options share; slow for large ones. ``None``:
+            the options.
     """
 
     stage: Stage
     open: Callable[[Any], TextFilter]
     options: Any = None
     placeholders: frozenset[str] = frozenset()
+    prepare: Callable[[Any], Any] | None = None

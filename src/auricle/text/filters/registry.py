@@ -1,6 +1,10 @@
 """Find the text filters: the folders next to this module that have a spec."""
 
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
+from threading import Lock
+from types import MappingProxyType
+from typing import Any
 
 import auricle.text.filters
 from auricle.protocol.fields import decode_json
@@ -16,6 +20,9 @@ def find_filters() -> Mapping[str, FilterSpec]:
     return find_specs(auricle.text.filters)
 
 
+MAX_PREPARED_CHARACTERS = 2_000_000
+"""Options that are kept prepared: 80 bytes a character, so 8 MB for a vocabulary of 5,000 terms."""
+
 FILTERS = find_filters()
 PLACEHOLDERS = frozenset().union(*(spec.placeholders for spec in FILTERS.values()))
 """What the filters write in place of other words."""
@@ -24,23 +31,44 @@ PLACEHOLDERS = frozenset().union(*(spec.placeholders for spec in FILTERS.values(
 class TextFilters:
     """Filters that are applied one after another; a :class:`.TextFilter` itself."""
 
-    def __init__(self, filters: Sequence[TextFilter]) -> None:
-        self._filters = filters
+    def __init__(self, filters: Mapping[FilterChoice, TextFilter] = MappingProxyType({})) -> None:
+        self._chosen = filters
+        self._filters = tuple(filters.values())
 
-    def partial(self, stable: str, unstable: str) -> tuple[str, str]:
+    def changed(self, choices: Iterable[FilterChoice]) -> "TextFilters":
+        """Return the filters of other choices; those that stay remember the text so far.
+
+        Raises:
+            UnsupportedOption: This installation lacks one.
+            BadRequest: The options of one are invalid.
+        """
+        chosen = sorted(choices, key=lambda choice: (_spec_of(choice).stage, choice.name))
+        return TextFilters({each: self._chosen.get(each) or _open(each) for each in chosen})
+
+    def partial(self, stable: str, unstable: str, language: str | None) -> tuple[str, str]:
         """Return a partial."""
         for each in self._filters:
-            stable, unstable = each.partial(stable, unstable)
+            stable, unstable = each.partial(stable, unstable, language)
         return stable, unstable
 
     def final(
         self, text: str, words: Sequence[Word] | None, language: str | None
     ) -> tuple[str, tuple[Word, ...] | None]:
         """Return the text and words of a final."""
+        return self.final_with_original(text, words, language)[:2]
+
+    def final_with_original(
+        self, text: str, words: Sequence[Word] | None, language: str | None
+    ) -> tuple[str, tuple[Word, ...] | None, str | None]:
+        """Return the same with the text before its correction; ``None`` if it is equal."""
         shown = None if words is None else tuple(words)
-        for each in self._filters:
+        original = None
+        for choice, each in self._chosen.items():
+            before = text
             text, shown = each.final(text, shown, language)
-        return text, shown
+            if text != before and _spec_of(choice).stage is Stage.CORRECT:
+                original = original or before
+        return text, shown, original
 
     def speculative(
         self, text: str, words: Sequence[Word] | None, language: str | None
@@ -65,8 +93,7 @@ def open_filters(choices: Iterable[FilterChoice]) -> TextFilters:
         UnsupportedOption: This installation lacks one.
         BadRequest: The options of one are invalid.
     """
-    chosen = sorted(choices, key=lambda choice: (_spec_of(choice).stage, choice.name))
-    return TextFilters([_open(choice) for choice in chosen])
+    return TextFilters().changed(choices)
 
 
 def hides_text(choices: Iterable[FilterChoice]) -> bool:
@@ -88,5 +115,42 @@ def _spec_of(choice: FilterChoice) -> FilterSpec:
 
 
 def _open(choice: FilterChoice) -> TextFilter:
+    return _spec_of(choice).open(_PREPARED.get(choice))
+
+
+class PreparedOptions:
+    """Options of filters that are prepared once; those that were not used for longest are dropped.
+
+    Args:
+        max_characters: Limit of their JSON, in characters.
+    """
+
+    def __init__(self, max_characters: int) -> None:
+        self._max_characters = max_characters
+        self._known: OrderedDict[FilterChoice, Any] = OrderedDict()
+        self._characters = 0
+        self._lock = Lock()
+
+    def get(self, choice: FilterChoice) -> Any:
+        """Return the prepared options of a choice; slow for large ones; thread-safe."""
+        with self._lock:
+            if choice in self._known:
+                self._known.move_to_end(choice)
+                return self._known[choice]
+        prepared = _prepare(choice)
+        with self._lock:
+            if choice not in self._known:
+                self._known[choice] = prepared
+                self._characters += len(choice.options)
+            while self._characters > self._max_characters:
+                self._characters -= len(self._known.popitem(last=False)[0].options)
+        return prepared
+
+
+_PREPARED = PreparedOptions(MAX_PREPARED_CHARACTERS)
+
+
+def _prepare(choice: FilterChoice) -> Any:
     spec = _spec_of(choice)
-    return spec.open(decode_json(choice.options, spec.options, f"options of {choice.name}"))
+    options = decode_json(choice.options, spec.options, f"options of {choice.name}")
+    return options if spec.prepare is None else spec.prepare(options)

@@ -36,10 +36,17 @@ class SegmentBody(TypedDict):
     end: _Seconds
     text: str
     language: str | None
-    words: list[WordBody] | None
-    speaker: NotRequired[int | None]
+    words: Annotated[list[WordBody] | None, Meta(description="Only with `word_timestamps`.")]
+    speaker: NotRequired[
+        Annotated[
+            int | None, Meta(description="Number from 0, null if unknown; only with `speakers`.")
+        ]
+    ]
     channel: NotRequired[
         Annotated[int, Meta(description="From 0; only if channels were transcribed apart.")]
+    ]
+    original: NotRequired[
+        Annotated[str, Meta(description="The text before a vocabulary corrected it.")]
     ]
 
 
@@ -68,12 +75,18 @@ class TranscriptBody(TypedDict):
     language: str | None
     language_probability: float
     duration_ms: int
-    segments: list[SegmentBody]
+    segments: Annotated[list[SegmentBody], Meta(description="Sentences, in order of time.")]
     speakers: NotRequired[list[SpeakerBody]]
     timing_ms: TimingBody
     attempts: int
-    error: GapsBody | None
-    warnings: NotRequired[tuple[str, ...]]
+    error: Annotated[
+        GapsBody | None, Meta(description="Parts that could not be transcribed; usually null.")
+    ]
+    warnings: NotRequired[
+        Annotated[
+            tuple[str, ...], Meta(description="Options without an effect, and doubtful text.")
+        ]
+    ]
 
 
 def transcript_body(
@@ -135,6 +148,8 @@ def _segment(segment: Segment, *, has_speakers: bool) -> SegmentBody:
         body["speaker"] = segment.speaker
     if segment.channel is not None:
         body["channel"] = segment.channel
+    if segment.original is not None:
+        body["original"] = segment.original
     return body
 
 
@@ -190,6 +205,7 @@ def _parse_segment(body: SegmentBody) -> Segment:
         language=body["language"],
         speaker=body.get("speaker"),
         channel=body.get("channel"),
+        original=body.get("original"),
     )
 
 

@@ -120,7 +120,7 @@ def forbid_calls(*, for_gpu: bool = False) -> None:
     if machine not in ARCHITECTURES or ctypes.sizeof(ctypes.c_void_p) != 8:
         raise OSError(errno.ENOSYS, "unsupported processor architecture")
     column = ARCHITECTURES[machine][1]
-    program = _program(machine, os.getpid(), for_gpu)
+    program = filter_program(machine, os.getpid(), for_gpu=for_gpu)
     code = ctypes.create_string_buffer(b"".join(program))
     head = struct.pack("HxxxxxxP", len(program), ctypes.addressof(code))  # struct sock_fprog
     call = ctypes.CDLL(None, use_errno=True).syscall
@@ -130,7 +130,14 @@ def forbid_calls(*, for_gpu: bool = False) -> None:
         raise OSError(ctypes.get_errno(), "seccomp")
 
 
-def _program(machine: str, pid: int, for_gpu: bool) -> list[bytes]:
+def filter_program(machine: str, pid: int, *, for_gpu: bool) -> list[bytes]:
+    """Return the steps of the filter, each a ``struct sock_filter``.
+
+    Args:
+        machine: A key of ``ARCHITECTURES``.
+        pid: The process that may send signals to itself.
+        for_gpu: As for :func:`forbid_calls`.
+    """
     architecture, column = ARCHITECTURES[machine]
     refuse = _step(_RETURN, _ERRNO | errno.EPERM)
     program = [

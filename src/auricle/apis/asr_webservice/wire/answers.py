@@ -14,7 +14,16 @@ from auricle.apis.asr_webservice.wire.query import AsrRequest, Output
 from auricle.text.formats.registry import format_of
 from auricle.text.formats.whisper_json import seconds, segment_fields
 from auricle.values.languages import LANGUAGE_NAMES
-from auricle.values.types import SAMPLES_PER_MS, Gap, GiveWay, Segment, Transcript, Word, do_nothing
+from auricle.values.types import (
+    SAMPLES_PER_MS,
+    Gap,
+    GiveWay,
+    Segment,
+    Speaker,
+    Transcript,
+    Word,
+    do_nothing,
+)
 
 UNDETERMINED, UNKNOWN = "und", "Unknown"
 """Code (ISO 639-2) and name of the language of audio without speech, as Subgen returns them."""
@@ -75,16 +84,18 @@ def encode_answer(
                 segments, missing, speakers=speakers, give_way=give_way
             ).encode()
         case Output.TSV:
-            return "".join(("start\tend\ttext\n", *map(_row, segments))).encode()
+            rows = (_row(segment, speakers) for segment in segments)
+            return "".join(("start\tend\ttext\n", *rows)).encode()
         case Output.TXT:
-            return "".join(f"{line}\n" for line in _lines(segments)).encode()
+            return "".join(f"{line}\n" for line in _lines(segments, speakers)).encode()
 
 
 def _json(request: AsrRequest, transcript: Transcript, gaps: Gaps) -> dict[str, Any]:
     body: dict[str, Any] = {
         "language": transcript.language,
         "segments": [
-            _segment(request, number, segment) for number, segment in enumerate(transcript.segments)
+            _segment(request, number, segment, transcript.speakers)
+            for number, segment in enumerate(transcript.segments)
         ],
         "text": transcript.text,
     }
@@ -95,40 +106,45 @@ def _json(request: AsrRequest, transcript: Transcript, gaps: Gaps) -> dict[str, 
     return body
 
 
-def _segment(request: AsrRequest, number: int, segment: Segment) -> dict[str, Any]:
+def _segment(
+    request: AsrRequest, number: int, segment: Segment, speakers: Sequence[Speaker]
+) -> dict[str, Any]:
     fields = segment_fields(number, segment)
     if request.has_words:
-        fields["words"] = [_word(word) for word in segment.words or ()]
+        fields["words"] = [_word(word, speakers) for word in segment.words or ()]
     if segment.speaker is not None:
-        fields["speaker"] = _label(segment.speaker)
+        fields["speaker"] = _label(segment.speaker, speakers)
     return fields
 
 
-def _word(word: Word) -> dict[str, Any]:
+def _word(word: Word, speakers: Sequence[Speaker]) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "start": seconds(word.start_sample),
         "end": seconds(word.end_sample),
         "word": word.text,
         "probability": word.probability,
     }
-    return fields if word.speaker is None else fields | {"speaker": _label(word.speaker)}
+    return fields if word.speaker is None else fields | {"speaker": _label(word.speaker, speakers)}
 
 
-def _row(segment: Segment) -> str:
+def _row(segment: Segment, speakers: Sequence[Speaker]) -> str:
     start_ms = round(segment.start_sample / SAMPLES_PER_MS)
     end_ms = round(segment.end_sample / SAMPLES_PER_MS)
-    return f"{start_ms}\t{end_ms}\t{_line(segment)}\n"
+    return f"{start_ms}\t{end_ms}\t{_line(segment, speakers)}\n"
 
 
-def _lines(segments: Sequence[Segment]) -> Iterator[str]:
-    return (line for segment in segments if (line := _line(segment)))
+def _lines(segments: Sequence[Segment], speakers: Sequence[Speaker]) -> Iterator[str]:
+    return (line for segment in segments if (line := _line(segment, speakers)))
 
 
-def _line(segment: Segment) -> str:
+def _line(segment: Segment, speakers: Sequence[Speaker]) -> str:
     """Return the text of a segment in one line, with its speaker if there is one."""
     text = " ".join(segment.text.split())
-    return text if segment.speaker is None or not text else f"[{_label(segment.speaker)}]: {text}"
+    if segment.speaker is None or not text:
+        return text
+    return f"[{_label(segment.speaker, speakers)}]: {text}"
 
 
-def _label(speaker: int) -> str:
-    return f"SPEAKER_{speaker:02}"
+def _label(speaker: int, speakers: Sequence[Speaker]) -> str:
+    """Return the name of a speaker, or the label of WhisperX."""
+    return Speaker.of(speaker, speakers).name or f"SPEAKER_{speaker:02}"

@@ -23,6 +23,7 @@ from auricle.values.limits import (
     Language,
     ModelName,
     StrictLanguage,
+    VocabularyName,
     are_valid_hotwords,
 )
 from auricle.values.types import MAX_SPEAKERS, Options, SpeakerOptions, Task
@@ -73,6 +74,9 @@ class AsrQuery(DetectionQuery, kw_only=True):
     hotwords: Annotated[
         str, Meta(description="Words to expect, with commas between them. An extension.")
     ] = ""
+    vocabulary: Annotated[
+        VocabularyName, Meta(description="Name of a vocabulary of the key. An extension.")
+    ] = ""
     word_timestamps: Annotated[
         bool, Meta(description="Whether the segments of `json` have words with times.")
     ] = False
@@ -110,6 +114,7 @@ class AsrRequest:
         has_words: Whether the segments of ``json`` have words.
         speakers: What is known of the speakers; ``None`` if they are not requested.
         warnings: Warnings about options that have no effect.
+        vocabulary: Name of a vocabulary. An Auricle extension.
     """
 
     options: Options
@@ -118,6 +123,7 @@ class AsrRequest:
     has_words: bool = False
     speakers: SpeakerOptions | None = None
     warnings: tuple[str, ...] = ()
+    vocabulary: str = ""
 
 
 def parse_asr(items: Iterable[tuple[str, str]]) -> AsrRequest:
@@ -148,6 +154,7 @@ def parse_asr(items: Iterable[tuple[str, str]]) -> AsrRequest:
         has_words=query.word_timestamps,
         speakers=speakers,
         warnings=_warnings(items, query, output),
+        vocabulary=query.vocabulary,
     )
 
 

@@ -15,13 +15,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 
-from auricle.apis.deepgram.wire.query import Listen, numeral_filters
+from auricle.apis.deepgram.wire.query import Listen, message_filters
 from auricle.apis.deepgram.wire.results import (
     Json,
     ModelInfo,
     alternative,
     seconds,
+    speaker_names,
 )
+from auricle.apis.deepgram.wire.search import TermSearch
 from auricle.text.formats.spoken_words import INTERIM_CONFIDENCE, spaced_words
 from auricle.values.events import (
     AudioProgress,
@@ -32,7 +34,7 @@ from auricle.values.events import (
     SpeechEnded,
     SpeechStarted,
 )
-from auricle.values.types import SAMPLE_RATE_HZ, SAMPLES_PER_MS, Word
+from auricle.values.types import SAMPLE_RATE_HZ, SAMPLES_PER_MS, Speaker, Word
 
 MIN_SILENCE_SAMPLES = SAMPLE_RATE_HZ // 2
 """Minimum duration of an empty result; the session reports its progress every second."""
@@ -65,8 +67,6 @@ class ChannelResults:
         model: The model that transcribes.
         channel: The channel, from 0.
 
-    Attributes:
-        filters: Text filters for later results.
     """
 
     def __init__(self, query: Listen, *, request_id: str, model: ModelInfo, channel: int) -> None:
@@ -74,7 +74,8 @@ class ChannelResults:
         self._request_id = request_id
         self._model = model
         self._channel = channel
-        self.filters = numeral_filters(writes_numerals=query.writes_numerals)
+        self._search = TermSearch(query.search)
+        self.write_numerals(query.writes_numerals)
         self._index = [channel, query.separate_channels]
         self._is_speaking = False
         self._pending: deque[_PendingFinal] = deque()
@@ -82,6 +83,12 @@ class ChannelResults:
         self._sent_sample = self._safe_sample = 0
         self._covered_sample = 0
         self._last_word_sample: int | None = None
+
+    def write_numerals(self, is_on: bool) -> None:
+        """Write English numbers of later results in digits, or stop to."""
+        self._filters = message_filters(
+            writes_numerals=is_on, replacements=self._query.replacements
+        )
 
     def messages_of(self, event: ChannelEvent) -> Iterable[Json]:
         """Return the messages for an event of the channel."""
@@ -138,7 +145,8 @@ class ChannelResults:
             self._results(
                 part.start_sample,
                 part.end_sample,
-                self._final_alternative(part, event.language),
+                self._final_alternative(part, event.language) | speaker_names(part.speakers),
+                search=self._search.fields(part.words, event.language),
                 is_final=True,
                 speech_final=part is parts[-1] and (is_endpoint or finalize is not None),
                 from_finalize=part is parts[-1] and finalize is not None,
@@ -153,7 +161,7 @@ class ChannelResults:
         return result
 
     def _alternative(self, text: str, words: Sequence[Word], language: str | None) -> Json:
-        text, shown = self.filters.final(text, words, language)
+        text, shown = self._filters.final(text, words, language)
         return alternative(text, shown or (), punctuates=self._query.punctuates)
 
     def _finalized(self, at_sample: int) -> Iterable[Json]:
@@ -202,6 +210,7 @@ class ChannelResults:
         end_sample: int,
         result: Json,
         *,
+        search: Json | None = None,
         is_final: bool = False,
         speech_final: bool = False,
         from_finalize: bool = False,
@@ -214,7 +223,7 @@ class ChannelResults:
             "is_final": is_final,
             "speech_final": speech_final,
             "from_finalize": from_finalize,
-            "channel": {"alternatives": [result]},
+            "channel": {"alternatives": [result], **(search or {})},
             "metadata": {
                 "request_id": self._request_id,
                 "model_info": self._model.info,
@@ -231,6 +240,7 @@ class _Part:
     end_sample: int
     text: str
     words: Sequence[Word]
+    speakers: Sequence[Speaker] = ()
 
 
 def _parts_of(final: Final) -> list[_Part]:
@@ -250,6 +260,12 @@ def _parts_of(final: Final) -> list[_Part]:
             for part in final.segments
         ]
     return [
-        _Part(start, end, segment.text, words)
+        _Part(
+            start,
+            end,
+            segment.text,
+            words,
+            [each for each in final.speakers if each.number == segment.speaker],
+        )
         for (start, end), segment, words in zip(pairwise(edges), final.segments, runs, strict=True)
     ]

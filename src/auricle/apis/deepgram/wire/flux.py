@@ -20,7 +20,7 @@ from auricle.apis.deepgram.wire.audio_input import AudioInput, text_in
 from auricle.apis.deepgram.wire.errors import closing_frame
 from auricle.apis.deepgram.wire.flux_query import ChangedThresholds, ListenTurns
 from auricle.apis.deepgram.wire.flux_turns import Turns
-from auricle.apis.deepgram.wire.query import check_hotwords, numeral_filters
+from auricle.apis.deepgram.wire.query import check_hotwords, message_filters
 from auricle.apis.deepgram.wire.results import Json
 from auricle.protocol.dialect import ClosingMessages, End, Reply, Step
 from auricle.protocol.fields import check_length, decode_json
@@ -123,7 +123,7 @@ class FluxDialect:
             if message.language_hints is not None:
                 query = query.with_hints(_listed(message.language_hints))
             if message.numerals is not None:
-                numeral_filters(writes_numerals=message.numerals)
+                message_filters(writes_numerals=message.numerals)
                 query = replace(query, writes_numerals=message.numerals)
         except BadRequest as error:
             return (Reply(self._encoded([_configure_failure(str(error))])),)
@@ -141,7 +141,7 @@ class FluxDialect:
         self._is_configuring = False
         self._query = query  # unless the session has rejected it
         self._turns.timeout_ms = query.thresholds.eot_timeout_ms
-        self._turns.filters = numeral_filters(writes_numerals=query.writes_numerals)
+        self._turns.filters = message_filters(writes_numerals=query.writes_numerals)
         hints = {"language_hints": query.language_hints} if query.detects_language else {}
         yield self._reply(
             "ConfigureSuccess",

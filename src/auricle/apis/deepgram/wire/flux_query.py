@@ -30,6 +30,7 @@ from auricle.values.limits import (
     ModelName,
     RateHz,
     StrictLanguage,
+    VocabularyName,
 )
 from auricle.values.types import SAMPLE_RATE_HZ, Redact, TurnDetection
 
@@ -90,6 +91,7 @@ class _Query(msgspec.Struct, kw_only=True):
     strict_language: StrictLanguage = False
     redact: tuple[str, ...] = ()
     numerals: bool = False
+    vocabulary: VocabularyName = ""
 
 
 _KNOWN = frozenset(
@@ -118,6 +120,7 @@ class ListenTurns:
         redact: What to hide.
         writes_numerals: Whether English numbers are written in digits.
         warnings: Warnings about parameters that have no effect.
+        vocabulary: Name of a vocabulary. An Auricle extension.
     """
 
     encoding: str | None
@@ -132,6 +135,7 @@ class ListenTurns:
     redact: tuple[Redact, ...] = ()
     writes_numerals: bool = False
     warnings: tuple[str, ...] = ()
+    vocabulary: str = ""
 
     @property
     def detects_language(self) -> bool:
@@ -185,6 +189,7 @@ def parse_listen_turns(items: Iterable[tuple[str, str]]) -> ListenTurns:
         redact=parse_redact(query.redact),
         writes_numerals=query.numerals,
         warnings=ignored_options(items, _KNOWN),
+        vocabulary=query.vocabulary,
     )
     return listen.with_hints(query.language_hint)
 
@@ -208,4 +213,5 @@ def parameters_of(query: ListenTurns) -> StreamParameters:
         turn_eager_threshold=turns.eager_threshold,
         turn_limit_ms=turns.limit_ms,
         redact=query.redact,
+        vocabulary=query.vocabulary,
     )

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from auricle.apis.deepgram.wire.flux_query import ListenTurns
-from auricle.apis.deepgram.wire.query import numeral_filters
+from auricle.apis.deepgram.wire.query import message_filters
 from auricle.apis.deepgram.wire.results import Json, seconds
 from auricle.text.formats.spoken_words import spaced_words
 from auricle.values.events import (
@@ -105,7 +105,7 @@ class Turns:
 
     def __init__(self, query: ListenTurns) -> None:
         self.timeout_ms = query.thresholds.eot_timeout_ms
-        self.filters = numeral_filters(writes_numerals=query.writes_numerals)
+        self.filters = message_filters(writes_numerals=query.writes_numerals)
         self._reports_languages = query.detects_language
         self._language = query.language
         self._index = 0

@@ -23,7 +23,6 @@ from auricle.apis.deepgram.wire.query import (
     RAW_ENCODINGS,
     Listen,
     check_hotwords,
-    numeral_filters,
 )
 from auricle.apis.deepgram.wire.results import Json, Metadata, ModelInfo
 from auricle.protocol.dialect import ClosingMessages, End, Reply, Step
@@ -69,6 +68,7 @@ def parameters_of(query: Listen) -> StreamParameters:
         word_timestamps=True,
         speakers=query.speakers is not None,
         redact=query.redact,
+        vocabulary=query.vocabulary,
     )
 
 
@@ -188,7 +188,7 @@ class DeepgramDialect:
     def _set_features(self, features: Mapping[str, bool]) -> None:
         if (writes_numerals := features.get("numerals")) is not None:
             for channel in self._channels:
-                channel.filters = numeral_filters(writes_numerals=writes_numerals)
+                channel.write_numerals(writes_numerals)
         options = [(name, str(value)) for name, value in features.items()]
         warnings = ignored_options(options, {"numerals"})
         self._warnings += [each for each in warnings if each not in self._warnings][:MAX_OPTIONS]

@@ -30,6 +30,7 @@ from auricle.values.limits import (
     ModelName,
     RateHz,
     StrictLanguage,
+    VocabularyName,
     are_valid_hotwords,
 )
 from auricle.values.text_filters import FilterChoice, redaction
@@ -45,6 +46,8 @@ MIN_ENDPOINT_MS = 300
 """Minimum, and default. At Deepgram, a silence (10 ms by default) ends a result; here the audio is
 cut, and a cut at a short breath degrades words."""
 MAX_SILENCE_MS = 3_600_000
+MAX_TERMS = 100
+"""Maximum number of `replace`, and of `search`."""
 MAX_UTT_SPLIT_S = 60.0
 
 _TRUE, _FALSE = frozenset({"true", "1", "yes"}), frozenset({"false", "0", "no", ""})
@@ -104,6 +107,9 @@ class FileQuery(msgspec.Struct, kw_only=True):
     keywords: Annotated[
         tuple[str, ...], Meta(description="As `keyterm`; weights after a colon are ignored.")
     ] = ()
+    vocabulary: Annotated[
+        VocabularyName, Meta(description="Name of a vocabulary of the key. An extension.")
+    ] = ""
     smart_format: Annotated[bool, Meta(description="Add punctuation and paragraphs.")] = False
     punctuate: Annotated[bool, Meta(description="Add punctuation and capital letters.")] = False
     paragraphs: Annotated[bool, Meta(description="Return paragraphs and their sentences.")] = False
@@ -129,6 +135,14 @@ class FileQuery(msgspec.Struct, kw_only=True):
         Meta(description="Private data to hide."),
     ] = ()
     numerals: Annotated[bool, Meta(description="Write English numbers in digits.")] = False
+    replace: Annotated[
+        tuple[str, ...],
+        Meta(max_length=MAX_TERMS, description="`FIND:REPLACE`: words to write in another way."),
+    ] = ()
+    search: Annotated[
+        tuple[str, ...],
+        Meta(max_length=MAX_TERMS, description="Words whose places are returned."),
+    ] = ()
     tag: Annotated[tuple[str, ...], Meta(description="Tags, returned in the metadata.")] = ()
     callback: Annotated[
         str, Meta(description="URL to which the transcript is sent; the response is a request id.")
@@ -191,6 +205,9 @@ class Listen:
         speakers: ``None`` if speakers are not requested.
         redact: What to hide.
         writes_numerals: Whether English numbers are written in digits.
+        replacements: Words, and what is written instead.
+        search: Terms whose places are returned.
+        vocabulary: Name of a vocabulary.
     """
 
     encoding: str | None
@@ -218,6 +235,9 @@ class Listen:
     speakers: SpeakerOptions | None = None
     redact: tuple[Redact, ...] = ()
     writes_numerals: bool = False
+    replacements: tuple[tuple[str, str], ...] = ()
+    search: tuple[str, ...] = ()
+    vocabulary: str = ""
 
     @property
     def separate_channels(self) -> int:
@@ -252,7 +272,9 @@ def parse_listen(
         raise BadRequest(f"callback_method must be one of {', '.join(CALLBACK_METHODS)}.")
     if encoding == LINEAR16 and query.sample_rate is UNSET:
         raise BadRequest("sample_rate is required with encoding=linear16.")
-    numeral_filters(writes_numerals=query.numerals)
+    replacements = _replacements(query.replace)
+    message_filters(writes_numerals=query.numerals, replacements=replacements)
+    term_filters(query.search)
     endpoint_ms = _endpoint_ms(query)
     language, languages = _languages(query)
     return Listen(
@@ -281,6 +303,9 @@ def parse_listen(
         speakers=SpeakerOptions() if query.diarize or query.diarize_model else None,
         redact=parse_redact(query.redact),
         writes_numerals=query.numerals,
+        replacements=replacements,
+        search=tuple(dict.fromkeys(filter(str.strip, query.search))),
+        vocabulary=query.vocabulary,
     )
 
 
@@ -310,15 +335,43 @@ def parse_redact(values: Iterable[str]) -> tuple[Redact, ...]:
     return kinds
 
 
-def numeral_filters(*, writes_numerals: bool) -> TextFilters:
-    """Return what writes English numbers in digits, if a client wants it.
+def message_filters(
+    *, writes_numerals: bool, replacements: Iterable[tuple[str, str]] = ()
+) -> TextFilters:
+    """Return what writes English numbers in digits and replaces words, if a client wants it.
 
     Messages have digits, kept transcripts do not: a client may change this during a session.
 
+    Args:
+        writes_numerals: Whether numbers are written in digits.
+        replacements: Words, and what is written instead.
+
     Raises:
-        UnsupportedOption: This installation writes no digits.
+        UnsupportedOption: This installation lacks one of the filters.
     """
-    return open_filters([FilterChoice("numerals")] if writes_numerals else [])
+    choices = [FilterChoice("numerals")] if writes_numerals else []
+    if changes := [{"from": old, "to": new} for old, new in replacements]:
+        choices.append(FilterChoice.of("correction", {"replacements": changes}))
+    return open_filters(choices)
+
+
+def term_filters(terms: Iterable[str]) -> TextFilters:
+    """Return what writes words that sound like a term as this term.
+
+    Raises:
+        UnsupportedOption: This installation lacks the filter.
+    """
+    found = [{"term": term} for term in terms]
+    return open_filters([FilterChoice.of("correction", {"terms": found})] if found else [])
+
+
+def _replacements(values: Iterable[str]) -> tuple[tuple[str, str], ...]:
+    """Return words and what is written instead, for ``FIND:REPLACE``; ``FIND`` removes them."""
+    parts = (value.partition(":") for value in values)
+    changes = tuple((find.strip(), new.strip()) for find, _, new in parts)
+    if any(not find for find, _ in changes):
+        raise BadRequest("replace must be FIND:REPLACE; an empty REPLACE removes the words.")
+    return changes
 
 
 def check_hotwords(words: Iterable[str]) -> tuple[str, ...]:

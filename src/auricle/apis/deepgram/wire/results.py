@@ -9,9 +9,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypedDict
 
-from auricle.apis.deepgram.wire.query import Listen, numeral_filters
+from auricle.apis.deepgram.wire.query import Listen, message_filters
+from auricle.apis.deepgram.wire.search import TermSearch
 from auricle.text.formats.spoken_words import approximate_words, plain
-from auricle.values.types import SAMPLE_RATE_HZ, Gap, Segment, Transcript, Word
+from auricle.values.types import SAMPLE_RATE_HZ, Gap, Segment, Speaker, Transcript, Word
 
 PARAGRAPH_PAUSE_SAMPLES = 2 * SAMPLE_RATE_HZ
 PARAGRAPH_SENTENCES = 5
@@ -143,15 +144,17 @@ def file_body(
         metadata: The metadata of the response.
         separate: The transcripts of channels that were transcribed apart; empty: they were mixed.
     """
-    filters = numeral_filters(writes_numerals=query.writes_numerals)
-    channels = [filters.transcript(channel) for channel in separate or (transcript,)]
-    words_of = [
-        [word for each in channel.segments for word in _words_of(each)] for channel in channels
-    ]
+    filters = message_filters(
+        writes_numerals=query.writes_numerals, replacements=query.replacements
+    )
+    search = TermSearch(query.search)
+    spoken = separate or (transcript,)
+    channels = [filters.transcript(channel) for channel in spoken]
+    words_of = [_all_words_of(channel) for channel in channels]
     results: Json = {
         "channels": [
-            _channel(channel, words, query)
-            for channel, words in zip(channels, words_of, strict=True)
+            _channel(channel, words, query) | search.fields(_all_words_of(said), said.language)
+            for channel, words, said in zip(channels, words_of, spoken, strict=True)
         ]
     }
     if query.wants_utterances:
@@ -184,7 +187,14 @@ def _channel(transcript: Transcript, words: Sequence[Word], query: Listen) -> Js
         result["languages"] = list(transcript.languages)
     if query.wants_paragraphs:
         result["paragraphs"] = _paragraphs(transcript.segments)
+    result |= speaker_names(transcript.speakers)
     return channel
+
+
+def speaker_names(speakers: Iterable[Speaker]) -> Json:
+    """Return the names of speakers, an Auricle extension; nothing if none has a name."""
+    named = [{"speaker": each.number, "name": each.name} for each in speakers if each.name]
+    return {"speakers": named} if named else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +265,10 @@ def _paragraph(segments: Sequence[Segment]) -> Json:
         "start": seconds(segments[0].start_sample),
         "end": seconds(segments[-1].end_sample),
     }
+
+
+def _all_words_of(transcript: Transcript) -> list[Word]:
+    return [word for each in transcript.segments for word in _words_of(each)]
 
 
 def _words_of(segment: Segment) -> Sequence[Word]:

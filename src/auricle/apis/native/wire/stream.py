@@ -37,7 +37,7 @@ from auricle.values.events import (
     WarningCode,
 )
 from auricle.values.limits import MAX_ID_CHARACTERS
-from auricle.values.types import SAMPLE_RATE_HZ, Word
+from auricle.values.types import SAMPLE_RATE_HZ, Speaker, Word
 
 _WARNING_CODES = frozenset(WarningCode)
 _NO_MESSAGE = (
@@ -209,9 +209,18 @@ def _read_segments(segments: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
+def _speakers(speakers: tuple[Speaker, ...]) -> list[dict[str, Any]]:
+    return [{"speaker": speaker.number, "name": speaker.name} for speaker in speakers]
+
+
+def _read_speakers(speakers: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{"number": speaker["speaker"], "name": speaker["name"]} for speaker in speakers]
+
+
 def _revised(finals: tuple[FinalSpeakers, ...]) -> list[dict[str, Any]]:
     return [
         {"id": final.id, "speaker": final.speaker, "segments": _segments(final.segments)}
+        | ({"speakers": _speakers(final.speakers)} if final.speakers else {})
         for final in finals
     ]
 
@@ -222,6 +231,7 @@ def _read_revised(finals: list[dict[str, Any]]) -> list[dict[str, Any]]:
             "id": final["id"],
             "speaker": final["speaker"],
             "segments": _read_segments(final["segments"]),
+            "speakers": _read_speakers(final.get("speakers", [])),
         }
         for final in finals
     ]
@@ -248,12 +258,16 @@ _FIELDS = {
     "probability": _Field("probability", _rounded),
     "end_of_turn": _Field("end_of_turn", _rounded),
     "segments": _Field("segments", _segments, _read_segments),
+    "speakers": _Field("speakers", _speakers, _read_speakers),
     "finals": _Field("finals", _revised, _read_revised),
 }
 """Fields that look different in a message; all others keep their name and value."""
 
 _OMITTED_IF_UNKNOWN = frozenset(
-    {"speaker", "segments", "channel", "channel_safe_samples", "end_of_turn", "trigger"}
+    {
+        *("speaker", "segments", "speakers", "channel", "channel_safe_samples"),
+        *("end_of_turn", "trigger", "original"),
+    }
 )
 
 _EVENTS: dict[str, type[Event]] = {

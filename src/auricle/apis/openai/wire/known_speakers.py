@@ -19,7 +19,7 @@ _DATA_URL = re.compile(r"data:[^,]{0,200};base64,", re.IGNORECASE)  # RFC 2397
 
 @dataclass(frozen=True, slots=True)
 class KnownSpeaker:
-    """A name, and an audio file with the voice; its format is that of any upload."""
+    """A name, and an audio file with the voice; an empty one: the voice that the server knows."""
 
     name: str
     audio: bytes
@@ -30,14 +30,14 @@ def known_speakers(names: Sequence[str], references: Sequence[str]) -> tuple[Kno
 
     Args:
         names: The names.
-        references: A data URL for each name.
+        references: A data URL for each name; or none at all, if the server knows the voices.
 
     Raises:
         BadRequest: The lists differ in length or are too long, a name is empty, too long or
             repeated, or a reference is not a data URL with base64.
     """
-    if len(names) != len(references):
-        raise BadRequest(f"Send as many {REFERENCES} as {NAMES}.", REFERENCES)
+    if references and len(names) != len(references):
+        raise not_as_many()
     if len(names) > MAX_KNOWN_SPEAKERS:
         raise BadRequest(f"{NAMES} may have at most {MAX_KNOWN_SPEAKERS} names.", NAMES)
     if len(set(names)) < len(names):
@@ -47,10 +47,17 @@ def known_speakers(names: Sequence[str], references: Sequence[str]) -> tuple[Kno
             raise BadRequest(
                 f"{NAMES} must have 1 to {MAX_NAME_CHARACTERS} printable characters each.", NAMES
             )
+    if not references:
+        return tuple(KnownSpeaker(name, b"") for name in names)
     return tuple(
         KnownSpeaker(name, _audio(number, reference))
         for number, (name, reference) in enumerate(zip(names, references, strict=True), 1)
     )
+
+
+def not_as_many() -> BadRequest:
+    """Return the error for names without recordings."""
+    return BadRequest(f"Send as many {REFERENCES} as {NAMES}.", REFERENCES)
 
 
 def _audio(number: int, reference: str) -> bytes:

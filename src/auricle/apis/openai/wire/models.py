@@ -40,8 +40,9 @@ class DataFlow(TypedDict):
 
 
 class Models(TypedDict):
-    """A list of models; ``data_flow`` is Auricle's."""
+    """A list of models; ``data_flow`` and ``apis`` are Auricle's."""
 
     object: str
     data: list[Model]
     data_flow: DataFlow
+    apis: Annotated[list[str], Meta(description="Names of the APIs that this server has.")]

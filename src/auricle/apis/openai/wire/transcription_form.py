@@ -42,6 +42,7 @@ from auricle.values.limits import (
     Languages,
     ModelName,
     StrictLanguage,
+    VocabularyName,
 )
 from auricle.values.types import MAX_SPEAKERS, Options, SpeakerOptions, Task
 
@@ -109,7 +110,16 @@ class Form(
         str, Meta(description="Text that the model treats as preceding the audio.")
     ] = ""
     keywords: Annotated[Hotwords, Meta(description="Words that the model should favour.")] = ()
-    response_format: Annotated[str, Meta(extra_json_schema={"enum": list(Format)})] = Format.JSON
+    vocabulary: Annotated[
+        VocabularyName, Meta(description="Name of a vocabulary of the key. An extension.")
+    ] = ""
+    response_format: Annotated[
+        str,
+        Meta(
+            description="`diarized_json` has segments with speakers, `verbose_json` segments.",
+            extra_json_schema={"enum": list(Format)},
+        ),
+    ] = Format.JSON
     temperature: Annotated[float, Meta(ge=0, le=1)] = 0
     timestamp_granularities: Annotated[
         tuple[Annotated[str, Meta(extra_json_schema={"enum": ["word", "segment"]})], ...],
@@ -171,6 +181,7 @@ class SpeechRequest:
         limits: Maximum size of subtitles. An Auricle extension.
         speakers: What is known of the speakers; ``None`` if they are not requested.
         known_speakers: Speakers with names and recordings.
+        vocabulary: Name of a vocabulary. An Auricle extension.
     """
 
     options: Options
@@ -181,6 +192,7 @@ class SpeechRequest:
     limits: SubtitleLimits = USUAL
     speakers: SpeakerOptions | None = None
     known_speakers: tuple[KnownSpeaker, ...] = ()
+    vocabulary: str = ""
 
 
 def read_form(texts: Texts, task: Task, unread: Iterable[tuple[str, str]] = ()) -> SpeechRequest:
@@ -230,6 +242,7 @@ def read_form(texts: Texts, task: Task, unread: Iterable[tuple[str, str]] = ()) 
         limits=SubtitleLimits(form.max_line_width, form.max_lines),
         speakers=speakers if shows_speakers else None,
         known_speakers=known if shows_speakers and speakers else (),
+        vocabulary=form.vocabulary,
     )
 
 

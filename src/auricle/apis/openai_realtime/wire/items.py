@@ -18,7 +18,6 @@ later revisions are not sent.
 """
 
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -27,15 +26,15 @@ from auricle.protocol.ignored import MAX_WARNINGS
 from auricle.text.formats.stable_text import StableText
 from auricle.values.events import (
     Final,
+    FinalSpeakers,
     Flushed,
     Partial,
     SpeakerRevision,
-    SpeakerSegment,
     SpeechEnded,
     SpeechStarted,
 )
 from auricle.values.languages import SPACELESS_LANGUAGES
-from auricle.values.types import SAMPLE_RATE_HZ
+from auricle.values.types import SAMPLE_RATE_HZ, Speaker
 
 ServerEvent = dict[str, Any]
 """A server event without its ID."""
@@ -184,7 +183,7 @@ class Items:
             self._without_speakers[event.id] = utterance.item
             if len(self._without_speakers) > MAX_WITHOUT_SPEAKERS:
                 del self._without_speakers[next(iter(self._without_speakers))]
-        events += self._spoken(utterance.item, event.segments or ())
+        events += self._spoken(utterance.item, event)
         events += self._completion(utterance.item)
         if self._utterances:
             events += self._deltas(self._utterances[0])
@@ -193,11 +192,11 @@ class Items:
     def revised(self, event: SpeakerRevision) -> list[ServerEvent]:
         """Send the segments of finals whose speakers have become known."""
         known = [
-            (self._without_speakers.pop(final.id), final.segments)
+            (self._without_speakers.pop(final.id), final)
             for final in event.finals
             if final.id in self._without_speakers and final.speaker is not None
         ]
-        return [message for item, segments in known for message in self._spoken(item, segments)]
+        return [message for item, final in known for message in self._spoken(item, final)]
 
     def close(self) -> list[ServerEvent]:
         """Commit the remaining speech at the end of the connection."""
@@ -226,17 +225,18 @@ class Items:
             item.text += item.glue * bool(item.text) + part
         return self._completion(item)
 
-    def _spoken(self, item: _Item, segments: Sequence[SpeakerSegment]) -> list[ServerEvent]:
+    def _spoken(self, item: _Item, final: Final | FinalSpeakers) -> list[ServerEvent]:
         """Return an event for each segment with a speaker."""
         events = []
-        for segment in segments:
+        for segment in final.segments or ():
             if segment.speaker is None or item.is_dropped:
                 continue
+            name = Speaker.of(segment.speaker, final.speakers).name
             self._segments += 1
             fields = {
                 "id": f"seg_{self._name}_{self._segments}",
                 "text": segment.text,
-                "speaker": chr(ord("A") + segment.speaker),  # as in diarized_json
+                "speaker": name or chr(ord("A") + segment.speaker),  # as in diarized_json
                 "start": round(segment.start_sample / SAMPLE_RATE_HZ, 3),
                 "end": round(segment.end_sample / SAMPLE_RATE_HZ, 3),
             }

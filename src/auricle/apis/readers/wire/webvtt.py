@@ -60,5 +60,5 @@ def _cues_of(final: Final) -> Iterable[CueBlock]:
             Segment(final.start_sample, final.end_sample, final.text, final.words, speaker=number)
         ]
     numbers = {segment.speaker for segment in segments if segment.speaker is not None}
-    speakers = [Speaker(number) for number in sorted(numbers)]
+    speakers = [Speaker.of(number, final.speakers) for number in sorted(numbers)]
     return format_of(WEBVTT).blocks(segments, speakers=speakers)

@@ -91,7 +91,6 @@ class Recovery:
             speech_sample=header.start_sample,
             speech_end_sample=header.start_sample + pcm.size,
             options=options,
-            stable="",
             arrived_at=time.monotonic(),
             ended_at=time.monotonic(),
             is_doubtful=utterance.is_doubtful and engine.has_word_times,

@@ -104,6 +104,7 @@ class KeptTranscript:
         ended_at: Unix time of the latest segment.
         speaker_names: Names that the owner gave to speakers, by number; not changed by
             :meth:`Transcripts.add`.
+        known_names: Names that the speakers had by their voices; those of the owner go before.
     """
 
     uid: str
@@ -113,6 +114,11 @@ class KeptTranscript:
     started_at: float
     ended_at: float
     speaker_names: Mapping[int, str] = field(default_factory=dict)
+    known_names: Mapping[int, str] = field(default_factory=dict)
+
+    def name_of(self, speaker: int) -> str | None:
+        """Return the name of a speaker, ``None`` if there is none."""
+        return self.speaker_names.get(speaker) or self.known_names.get(speaker)
 
 
 @dataclass(frozen=True, slots=True)
@@ -363,7 +369,7 @@ class Transcripts:
             names.pop(speaker, None)
             return names | ({speaker: name.replace("\0", "")} if name else {})
 
-        return self._change_speakers(owner, uid, {speaker}, work)
+        return self._change_speakers(owner, uid, speaker, {speaker}, work)
 
     def merge_speakers(self, owner: ClientId, uid: str, speaker: int, into: int) -> bool:
         """Give all segments of a speaker to another one, who keeps or takes over the name.
@@ -392,7 +398,7 @@ class Transcripts:
             name = names.pop(speaker, None)
             return names if name is None else {into: name} | names
 
-        return self._change_speakers(owner, uid, {speaker, into}, work)
+        return self._change_speakers(owner, uid, speaker, {speaker, into}, work)
 
     def change_paragraphs(
         self, owner: ClientId, uid: str, changes: Sequence[ParagraphChange]
@@ -472,39 +478,57 @@ class Transcripts:
 
         self._database.write("relabel", work)
 
+    def name_known(self, owner: ClientId, uid: str, names: Mapping[int, str | None]) -> None:
+        """Change the names that speakers of a transcript have by their voices; ``None``: none."""
+
+        def change(known: dict[int, str]) -> dict[int, str]:
+            changed: dict[int, str | None] = {**known, **names}
+            return {speaker: name for speaker, name in changed.items() if name is not None}
+
+        self._database.write(
+            "speakers",
+            lambda t: _change_known(t, "WHERE owner = ? AND uid = ?", (owner, uid), change),
+        )
+
     def _change_speakers(
         self,
         owner: ClientId,
         uid: str,
+        speaker: int,
         speakers: set[int],
         change: Callable[[Transaction, int, dict[int, str]], dict[int, str]],
     ) -> bool:
-        """Change a transcript that has these speakers, and store the names that are returned."""
+        """Change a transcript that has these speakers, and store the names that are returned.
+
+        The name that ``speaker`` had by the voice is removed: its owner has decided.
+        """
         if "\0" in uid:
             return False
 
         def work(transaction: Transaction) -> bool:
             rows = transaction.execute(
-                "SELECT number, speaker_names FROM transcripts WHERE owner = ? AND uid = ?"
-                f"{transaction.for_update}",
+                "SELECT number, speaker_names, known_names FROM transcripts "
+                f"WHERE owner = ? AND uid = ?{transaction.for_update}",
                 owner,
                 uid,
             )
             if not rows:
                 return False
-            ((number, names),) = rows
+            ((number, names, known),) = rows
             present = transaction.execute(
                 "SELECT DISTINCT speaker, parts FROM segments WHERE transcript_number = ?", number
             )
-            found = {speaker for speaker, _ in present}
+            found = {each for each, _ in present}
             found |= {part.speaker for _, parts in present for part in decode_parts(parts)}
             if not speakers <= found:
                 return False
             changed = change(transaction, number, _names(names))
+            kept = {each: name for each, name in _names(known).items() if each != speaker}
             transaction.execute(
-                "UPDATE transcripts SET speaker_names = ?, revision = revision + 1 "
-                "WHERE number = ?",
-                msgspec.json.encode(changed).decode() if changed else "",
+                "UPDATE transcripts SET speaker_names = ?, known_names = ?, "
+                "revision = revision + 1 WHERE number = ?",
+                _names_text(changed),
+                _names_text(kept),
                 number,
             )
             return True
@@ -523,6 +547,48 @@ class Transcripts:
         return self._database.write(
             "expire", lambda t: _delete(t, statement, ended_before, MAX_EXPIRED)
         )
+
+    def forget(self, owner: ClientId) -> int:
+        """Delete some transcripts of an owner, and return their number."""
+        statement = (
+            "DELETE FROM transcripts WHERE number IN (SELECT number FROM transcripts "
+            "WHERE owner = ? LIMIT ?) RETURNING uid"
+        )
+        return self._database.write("forget", lambda t: _delete(t, statement, owner, MAX_EXPIRED))
+
+
+def rename_known(transaction: Transaction, owner: ClientId, name: str, new: str | None) -> None:
+    """Change a name by voices in all transcripts of an owner.
+
+    Args:
+        transaction: The transaction.
+        owner: The owner.
+        name: The name.
+        new: The name in its place; ``None``: none.
+    """
+
+    def change(known: dict[int, str]) -> dict[int, str]:
+        changed = {n: new if old == name else old for n, old in known.items()}
+        return {speaker: each for speaker, each in changed.items() if each is not None}
+
+    _change_known(transaction, "WHERE owner = ? AND known_names <> ''", (owner,), change)
+
+
+def _change_known(
+    transaction: Transaction,
+    where: str,
+    values: Sequence[Value],
+    change: Callable[[dict[int, str]], dict[int, str]],
+) -> None:
+    for number, text in transaction.execute(
+        f"SELECT number, known_names FROM transcripts {where}{transaction.for_update}", *values
+    ):
+        if (changed := _names_text(change(_names(text)))) != text:
+            transaction.execute(
+                "UPDATE transcripts SET known_names = ?, revision = revision + 1 WHERE number = ?",
+                changed,
+                number,
+            )
 
 
 def _read_segments(
@@ -560,8 +626,9 @@ def store_transcript(
 ) -> KeptTranscript:
     """Store in a transaction what :meth:`Transcripts.add` adds; return it as it is stored."""
     ((number, language, started_at),) = transaction.execute(
-        "INSERT INTO transcripts (uid, owner, source, language, started_at, ended_at) "
-        "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (uid) DO UPDATE "
+        "INSERT INTO transcripts "
+        "(uid, owner, source, language, started_at, ended_at, known_names) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (uid) DO UPDATE "
         "SET ended_at = excluded.ended_at, revision = transcripts.revision + 1, "
         "language = CASE transcripts.language "
         "WHEN '' THEN excluded.language ELSE transcripts.language END "
@@ -572,6 +639,7 @@ def store_transcript(
         transcript.language,
         transcript.started_at,
         transcript.ended_at,
+        _names_text(transcript.known_names),
     )
     scope = _scope(transcript.owner)
     added: list[int] = []
@@ -637,8 +705,8 @@ def _conditions(filter: Filter) -> tuple[list[str], list[Value]]:
 
 
 def _transcript(row: Row) -> KeptTranscript:
-    *values, names = row
-    return replace(KeptTranscript(*values), speaker_names=_names(names))
+    *values, names, known = row
+    return replace(KeptTranscript(*values), speaker_names=_names(names), known_names=_names(known))
 
 
 def _segment(row: Row) -> KeptSegment:
@@ -653,3 +721,7 @@ def _segment_of(source: Row | KeptSegment) -> KeptSegment:
 
 def _names(text: str) -> dict[int, str]:
     return msgspec.json.decode(text, type=dict[int, str]) if text else {}
+
+
+def _names_text(names: Mapping[int, str]) -> str:
+    return msgspec.json.encode(names).decode() if names else ""

@@ -17,25 +17,32 @@ Pauses still end utterances of the session; their finals are joined. Transcript 
 stable text, which is never retracted; ``transcript`` is authoritative. While a transcript is
 pending, the events of the next request stay in the buffer.
 
+If the server ends commands (:mod:`auricle.apis.wyoming.wire.command_end`), the transcript is sent
+once a finished turn has text and no speech follows in the audio that the session has processed.
+Therefore it needs its ``AudioProgress`` while the dialect ``awaits_silence``. Then ``audio-chunk``
+has no effect up to ``audio-stop`` or the next request, but too much of it ends the connection.
+
 An ``error`` instead of a transcript ends the connection, because Home Assistant ignores the error
 and waits for a transcript or the end of the connection. For an invalid event that is not essential,
 an error is sent and the connection continues.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, Meta
 
+from auricle.apis.wyoming.wire.command_end import CommandEnd, pauses_for
 from auricle.apis.wyoming.wire.framing import EventFramer, WyomingEvent, error_event, pack_event
 from auricle.apis.wyoming.wire.transcript import RequestTranscript
 from auricle.protocol.dialect import ClosingMessages, End, Reply, Step
 from auricle.protocol.fields import convert
-from auricle.values.commands import Stop, StreamParameters, UpdateConfig
+from auricle.values.commands import Discard, Stop, StreamParameters, UpdateConfig
 from auricle.values.errors import AudioError, BadRequest, RemoteProtocolError, UnsupportedFormat
 from auricle.values.events import (
+    AudioProgress,
     Closed,
     Failed,
     Final,
@@ -58,6 +65,10 @@ from auricle.values.types import SAMPLE_RATE_HZ
 
 MAX_REJECTED = 10
 """Invalid events after which a connection is closed."""
+MAX_IGNORED_BYTES = 300 * 2 * SAMPLE_RATE_HZ
+"""Audio after an answer that ends a connection: 5 minutes of the usual format."""
+MIN_IGNORED_BYTES = 320
+"""What a chunk counts at least, so that empty ones do not keep a connection open either."""
 
 _OF_UTTERANCES = frozenset({"transcribe", "audio-start", "audio-chunk", "audio-stop"})
 
@@ -75,6 +86,7 @@ class Transcribe(msgspec.Struct, frozen=True):
 
     name: ModelName | None = None
     language: str | None = None
+    vad_sensitivity: str | None = None
     transcript_names: list[str] | None = None
     transcript_terms: list[str] | None = None
     strict_language: bool | None = None
@@ -106,8 +118,16 @@ class DescribedModel:
     url: str
 
 
-def info_event(models: Sequence[DescribedModel], version: str) -> str:
-    """Return the response to ``describe``: all models, the default first, and Auricle's version."""
+def info_event(
+    models: Sequence[DescribedModel], version: str, *, ends_commands: bool = False
+) -> str:
+    """Return the response to ``describe``.
+
+    Args:
+        models: All models, the default first.
+        version: Auricle's version.
+        ends_commands: Whether the server ends commands.
+    """
     common = {"installed": True, "version": version}
     described = [
         {
@@ -126,7 +146,7 @@ def info_event(models: Sequence[DescribedModel], version: str) -> str:
         "description": "Self-hosted speech to text that does not go down",
         "models": described,
         "supports_transcript_streaming": True,
-        "requires_external_vad": True,
+        "requires_external_vad": not ends_commands,
         "prefers_auto_gain_enabled": False,
         "prefers_noise_reduction_enabled": False,
     }
@@ -138,13 +158,29 @@ class WyomingDialect:
 
     Args:
         info: The response to ``describe``, from :func:`info_event`.
+        ends_commands: Whether the server ends commands, and does not wait for ``audio-stop``.
+        names: Returns the hot words of all commands, after those of the request.
+
+    Attributes:
+        wants_stop: Whether the command has ended, so that the next steps end its session.
     """
 
     is_resumable = False
     idle_timeout_s = None
 
-    def __init__(self, info: str) -> None:
+    def __init__(
+        self,
+        info: str,
+        *,
+        ends_commands: bool = False,
+        names: Callable[[], Sequence[str]] = tuple,
+    ) -> None:
         self._info = info
+        self._ends_commands, self._names = ends_commands, names
+        self._command_end: CommandEnd | None = None
+        self._is_answered = self._ignores_audio = False
+        self._ignored_bytes = 0
+        self.wants_stop = False
         self._framer = EventFramer()
         self._pending_event: WyomingEvent | None = None
         self._request = Transcribe()
@@ -162,6 +198,12 @@ class WyomingDialect:
         return self._pending_event is not None
 
     @property
+    def awaits_silence(self) -> bool:
+        """Whether to report the audio progress after each step, as silence ends the command."""
+        end = self._command_end
+        return end is not None and end.awaits_silence and not self._is_answered
+
+    @property
     def has_failed(self) -> bool:
         """Whether an error was sent instead of a transcript."""
         return self._transcript.error is not None
@@ -173,6 +215,7 @@ class WyomingDialect:
     def finish(self) -> None:
         """Finish the request, so that the next one may begin."""
         self.has_pending_answer, self._format = False, None
+        self._command_end, self._is_answered, self.wants_stop = None, False, False
         self._request, self._started_with, self._transcript = Transcribe(), {}, RequestTranscript()
 
     def put(self, data: bytes) -> None:
@@ -195,14 +238,36 @@ class WyomingDialect:
         """
         self.put(data)
         while self.requested is None:
+            if self.wants_stop:
+                yield from self._stop_session()
             event = self._pending_event = self._pending_event or self._framer.next_event()
-            if event is None or (self.has_pending_answer and event.type in _OF_UTTERANCES):
+            if event is None or (self.has_pending_answer and self._has_to_wait(event)):
                 return
             yield from self._handle(event)  # without a next call, its step was not executed
             if self.requested is None:
                 self._pending_event = None
 
+    def _has_to_wait(self, event: WyomingEvent) -> bool:
+        """Return whether an event is for the next request."""
+        return event.type in _OF_UTTERANCES and not self._is_ignored(event)
+
+    def _is_ignored(self, event: WyomingEvent) -> bool:
+        return self._ignores_audio and event.type in {"audio-chunk", "audio-stop"}
+
+    def _stop_session(self) -> Iterable[Step]:
+        self.wants_stop, self.has_pending_answer = False, True
+        if self._is_answered:
+            yield Discard()
+        yield Stop()
+
     def _handle(self, event: WyomingEvent) -> Iterable[Step]:
+        is_ignored = self._is_ignored(event)
+        if event.type in _OF_UTTERANCES:
+            self._ignores_audio &= event.type == "audio-chunk"
+        if is_ignored:
+            if self._ignores_audio:
+                self._count_ignored(event)
+            return
         match event.type:
             case "describe":
                 yield Reply((self._info,))
@@ -220,21 +285,37 @@ class WyomingDialect:
             case _:
                 pass  # events of other services and later versions
 
+    def _count_ignored(self, event: WyomingEvent) -> None:
+        self._ignored_bytes += max(len(event.payload), MIN_IGNORED_BYTES)
+        if self._ignored_bytes > MAX_IGNORED_BYTES:
+            raise RemoteProtocolError("Audio continues after the transcript; send audio-stop.")
+
     def _handle_transcribe(self, event: WyomingEvent) -> Iterable[Step]:
         try:
             request = convert(event.data, Transcribe, "data")
-            language = language_code(request.language)
         except BadRequest as error:
             yield self._reject(f"Invalid transcribe event: {error}")
             return
+        language = self._language_of(request)
         self._request = msgspec.structs.replace(request, language=language)
         if self._format is not None:
             yield UpdateConfig(
                 model=request.name or UNSET,
                 language=language,
                 strict_language=bool(request.strict_language),
-                hotwords=request.hotwords or UNSET,
+                hotwords=self._hotwords if request.hotwords else UNSET,
             )
+
+    def _language_of(self, request: Transcribe) -> str | None:
+        """Return the code of the language; ``None``, with a warning, if it is unknown.
+
+        An error would end the command: Home Assistant takes it for the answer.
+        """
+        try:
+            return language_code(request.language)
+        except BadRequest:
+            self._transcript.warn("The language is unknown, so it is detected.")
+            return None
 
     def _handle_chunk(self, event: WyomingEvent) -> Iterable[Step]:
         try:
@@ -270,8 +351,21 @@ class WyomingDialect:
             model=self._request.name or "",
             language=self._request.language,
             strict_language=bool(self._request.strict_language),
-            hotwords=self._request.hotwords,
+            hotwords=self._hotwords,
         )
+        if self._ends_commands:
+            pauses = pauses_for(self._request.vad_sensitivity)
+            self._command_end = CommandEnd(pauses.silence_ms)
+            self.requested = msgspec.structs.replace(
+                self.requested,
+                turn_detection=True,
+                turn_limit_ms=pauses.limit_ms,
+                endpoint_ms=pauses.silence_ms,
+            )
+
+    @property
+    def _hotwords(self) -> tuple[str, ...]:
+        return (*self._request.hotwords, *self._names())[:MAX_HOTWORDS]
 
     def _stop(self) -> Step:
         if self._format is None:  # no audio, so the transcript is empty
@@ -288,17 +382,32 @@ class WyomingDialect:
         return Reply((error_event(BadRequest.code, text),))
 
     def encode(self, event: SessionEvent) -> Iterable[str]:
-        """Return the Wyoming events for a session event."""
+        """Return the Wyoming events for a session event; none if the command was answered."""
+        if self._is_answered and not isinstance(event, Failed):
+            return ()
         match event:
             case SpeechStarted(at_sample):
                 self._transcript.started()
+                if self._command_end is not None:
+                    self._command_end.start_utterance()
                 return (pack_event("voice-started", {"timestamp": self._ms(at_sample)}),)
             case SpeechEnded(at_sample):
                 return (pack_event("voice-stopped", {"timestamp": self._ms(at_sample)}),)
             case Partial():
                 return self._transcript.partial(event, self._request.language)
             case Final():
-                return self._transcript.final(event, self._request.language)
+                if self._command_end is not None:
+                    self._command_end.finish_utterance(event)
+                texts = self._transcript.final(event, self._request.language)
+                return texts if self._transcript.error is None else (*texts, *self._answer())
+            case AudioProgress():
+                if self._command_end is None:
+                    return ()
+                if self._command_end.is_reached(event):
+                    return self._answer()
+                if self._command_end.is_at_limit(event):
+                    self._end_command()
+                return ()
             case Warned():
                 self._transcript.warn(event.message)
                 return ()
@@ -308,6 +417,19 @@ class WyomingDialect:
                 return (error_event(event.code, event.message),)
             case _:
                 return ()
+
+    def _answer(self) -> Sequence[str]:
+        """End the command and return its transcript, unless ``audio-stop`` has ended it."""
+        if self._command_end is None or self._is_answered or self.has_pending_answer:
+            return ()
+        self._is_answered = True
+        self._end_command()
+        return self._transcript.close(self._request.language)
+
+    def _end_command(self) -> None:
+        if not self.has_pending_answer:
+            self.wants_stop = self._ignores_audio = True
+            self._ignored_bytes = 0
 
     def closing_messages(self, end: End) -> ClosingMessages:
         """Return the transcript, if all finals are known, and the error."""

@@ -69,6 +69,8 @@ def _advice(profile: ClientProfile, url: str, status: int, code: str) -> str:
             f"Enter one of these models in {profile.title}, or set AURICLE_UNKNOWN_MODELS=default, "
             "so that unknown names mean the default model."
         )
+    if code == "forbidden_origin":
+        return f"Start the server with {variable('allowed_origins')}={profile.origin}."
     if status in (404, 405):
         expected = expected_url(profile, url)
         if expected == shown_url(url):

@@ -12,7 +12,12 @@ from auricle.cli.doctor.client.failure import busy, ignored_options, refusal, to
 from auricle.cli.doctor.client.play import NO_ANSWER, Played, chunks_of, play
 from auricle.cli.doctor.client.sample import SpeechSample
 from auricle.cli.doctor.client.speech import speech_finding
-from auricle.cli.doctor.client.transport import MAX_RETRIES, key_headers, retry_after_s, uses_tls
+from auricle.cli.doctor.client.transport import (
+    MAX_RETRIES,
+    program_headers,
+    retry_after_s,
+    uses_tls,
+)
 from auricle.cli.support.finding import Finding, Level
 from auricle.protocol.client_profile import ClientProfile, Commands, Stream
 from auricle.values.types import Pcm16
@@ -57,7 +62,7 @@ async def _stream_speech(
     while True:
         try:
             connection = await WebSocketConnection.open(
-                address, key_headers(profile.key, key), subprotocols
+                address, program_headers(profile, key), subprotocols
             )
             break
         except InvalidStatus as error:

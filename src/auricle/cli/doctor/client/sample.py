@@ -18,6 +18,7 @@ MARGIN_S = 0.3
 _CODECS = {
     Container.MP3: ("mp3", "libmp3lame", 44_100),
     Container.WEBM: ("webm", "libopus", 48_000),
+    Container.M4A: ("ipod", "aac", 16_000),
 }
 
 

@@ -5,7 +5,7 @@ import ssl
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from auricle.protocol.client_profile import KeyScheme
+from auricle.protocol.client_profile import ClientProfile, KeyScheme
 
 TLS_PROBE_S = 5.0
 MAX_RETRIES = 5
@@ -25,6 +25,12 @@ def key_headers(style: KeyScheme, key: str) -> dict[str, str]:
             return {"Authorization": f"Token {key}"}
         case KeyScheme.SUBPROTOCOL | KeyScheme.BASIC | KeyScheme.NONE:
             return {}
+
+
+def program_headers(profile: ClientProfile, key: str) -> dict[str, str]:
+    """Return the headers of a program's requests that the server checks: key and origin."""
+    origin = {"Origin": profile.origin} if profile.origin else {}
+    return key_headers(profile.key, key) | origin
 
 
 def shown_url(url: str) -> str:

@@ -12,7 +12,7 @@ from auricle.cli.doctor.client.sample import SpeechSample
 from auricle.cli.doctor.client.speech import speech_finding
 from auricle.cli.doctor.client.transport import (
     MAX_RETRIES,
-    key_headers,
+    program_headers,
     retry_after_s,
     shown_url,
     uses_tls,
@@ -73,7 +73,7 @@ def _probe(
     file: bytes,
 ) -> Finding:
     request = build_request(
-        probe.method, url + probe.path, probe.form, file, key_headers(profile.key, key)
+        probe.method, url + probe.path, probe.form, file, program_headers(profile, key)
     )
     response = http.send(request)
     what = f"{probe.method} {shown_url(url) + probe.path} ({probe.purpose})"
@@ -103,7 +103,7 @@ def _transcribe(
         url + upload.path,
         upload.form,
         audio,
-        key_headers(profile.key, key),
+        program_headers(profile, key),
     )
     refusals = 0
     while True:
@@ -150,7 +150,8 @@ def build_request(
         return httpx2.Request(method, url, headers=headers)
     boundary = secrets.token_hex(16)
     body = encode_form(form, file, boundary)
-    kind = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+    quoted = boundary if form.is_quoted else f'"{boundary}"'
+    kind = {"Content-Type": f"multipart/form-data; boundary={quoted}"}
     content: bytes | Iterator[bytes] = body
     if form.is_chunked:
         size = STREAM_CHUNK_BYTES
@@ -161,11 +162,14 @@ def build_request(
 def encode_form(form: Form, file: bytes, boundary: str) -> bytes:
     """Return the body of a form."""
     parts: list[bytes] = []
+    quote = '"' if form.is_quoted else ""
     for name, value in form.fields:
-        disposition = f'Content-Disposition: form-data; name="{name}"'
+        disposition = f"Content-Disposition: form-data; name={quote}{name}{quote}"
         media_type, content = TEXT_TYPE if form.is_typed else "", (value or "").encode()
         if value is None:
-            disposition += f'; filename="{form.file_name}"'
+            disposition += f"; filename={quote}{form.file_name}{quote}"
+            if not form.is_quoted:
+                disposition += f"; filename*=utf-8''{form.file_name}"
             media_type, content = form.media_type, file
         lines = [disposition]
         if media_type:

@@ -22,6 +22,5 @@ SPEC = DatabaseSpec(
     schemes=("postgresql", "postgres", ""),
     open=_open,
     backup='pg_dump --dbname="$AURICLE_DATABASE_URL" --format=custom --file=auricle.dump',
-    restore='pg_restore --clean --if-exists --no-owner --dbname="$AURICLE_DATABASE_URL" '
-    "auricle.dump",
+    restore='pg_restore --exit-on-error --no-owner --dbname="$AURICLE_DATABASE_URL" auricle.dump',
 )

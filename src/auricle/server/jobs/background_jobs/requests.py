@@ -21,6 +21,7 @@ from auricle.server.uploads.params import TranscriptionParams, encode_params
 from auricle.server.uploads.upload import Upload
 from auricle.values.errors import JobConflict, LedgerFull, NotFound
 from auricle.values.types import ClientId
+from auricle.values.wording import NO_WORDING
 
 EARLY_CHECK_S = 1.0
 """Longest wait for the database before an upload; others' searches may take longer."""
@@ -135,7 +136,7 @@ def _accept(
 
 def _identity(params: TranscriptionParams, answer: AnswerFormat) -> bytes:
     """Return the options of a job, without what may differ between two attempts of a caller."""
-    params = replace(params, job_id="", trace_id="", file_name="")
+    params = replace(params, job_id="", trace_id="", file_name="", wording=NO_WORDING)
     return b"\n".join((encode_params(params), answer.api.encode(), answer.options))
 
 

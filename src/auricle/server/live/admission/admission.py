@@ -5,9 +5,8 @@ A session is admitted if the machine holds another speaker. What it holds is lea
 (:class:`.Activity`). So a silent session keeps no speaker out, and one whose client is gone counts
 only until its audio is finished.
 
-Admitted sessions stay. Only newcomers that begin to speak at the
-same time, before it could be known that they would, may be refused with their first word
-(:meth:`LiveAdmission.may_speak`).
+Admitted sessions stay. Only newcomers that begin to speak at the same time, before it could be
+known that they would, may be refused with their first word (:meth:`LiveAdmission.may_speak`).
 
 Keys share the machine: while several speak, one with less than its part is admitted even if
 captions are late, because the queue serves keys in turn.
@@ -110,6 +109,7 @@ class LiveAdmission:
         now: float,
         *,
         is_known: bool = False,
+        speaks: bool = False,
         free_mb: float = MIN_FREE_MB,
     ) -> None:
         """Admit a session.
@@ -120,17 +120,20 @@ class LiveAdmission:
             waiter: Identifies the client if it tries again after a refusal.
             now: Monotonic seconds.
             is_known: Whether it resumes a session; those are always admitted.
+            speaks: Whether it begins to speak at once.
             free_mb: Available memory, in MB.
 
         Raises:
             ServerFull: The machine holds no other speaker now.
         """
         is_short_of_memory = free_mb < MIN_FREE_MB
-        if not is_known and (is_short_of_memory or not self._has_place(client, waiter, now)):
+        new = SPEAKING if speaks else self._newcomer
+        has_place = not is_short_of_memory and self._has_place(client, waiter, now, new.weight)
+        if not is_known and not has_place:
             raise self._refusal(waiter, now, is_short_of_memory=is_short_of_memory)
         self._line.admitted(waiter)
         self._returning -= is_known
-        self._sessions[place] = Activity(client, now, self._newcomer, has_spoken=is_known)
+        self._sessions[place] = Activity(client, now, new, has_spoken=is_known or speaks)
 
     def leave(self, place: str, now: float) -> None:
         """Forget a session that is over; unknown ones are ignored."""
@@ -185,12 +188,12 @@ class LiveAdmission:
     def _newcomer(self) -> NewSession:
         return SPEAKING if self.speakers > HALF * self.capacity.speakers else SILENT
 
-    def _has_place(self, client: ClientId, waiter: Waiter, now: float) -> bool:
+    def _has_place(self, client: ClientId, waiter: Waiter, now: float, weight: float) -> bool:
         ahead = self._line.ahead_of(waiter, now) + self._still_returning(now)
         if self.speakers < SPEAKER_WEIGHT and not ahead:
             return True
         free = self.capacity.speakers - self.speakers - ahead
-        if not self.capacity.is_late and free >= self._newcomer.weight:
+        if not self.capacity.is_late and free >= weight:
             return True
         return self._has_less_than_its_part(client)
 

@@ -13,7 +13,7 @@ _LANGUAGE = "en"
 class Numerals:
     """Writes numbers in digits in finals and files; other languages keep their words."""
 
-    def partial(self, stable: str, unstable: str) -> tuple[str, str]:
+    def partial(self, stable: str, unstable: str, language: str | None) -> tuple[str, str]:
         """Return a partial as it is: the next word may belong to its last number."""
         return stable, unstable
 

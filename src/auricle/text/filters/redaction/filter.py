@@ -22,7 +22,7 @@ class Redaction:
         self._kinds = frozenset(kinds)
         self._before = ""
 
-    def partial(self, stable: str, unstable: str) -> tuple[str, str]:
+    def partial(self, stable: str, unstable: str, language: str | None) -> tuple[str, str]:
         """Return a partial without anything that its final may hide; it may be shorter."""
         shown, everything = self._partial(stable), self._partial(stable + unstable)
         return shown, everything.removeprefix(shown) if everything.startswith(shown) else ""

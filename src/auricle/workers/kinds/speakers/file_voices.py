@@ -5,7 +5,7 @@ transcript is never lost with them: it says which part has no speakers, or that 
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from auricle.values.errors import SpeakersUnavailable
-from auricle.values.speakers import NONE_FOUND, Span
+from auricle.values.speakers import NONE_FOUND, Span, VoicePrint
 from auricle.values.transcriber import VoiceEmbedder
 from auricle.values.types import (
     SAMPLE_RATE_HZ,
@@ -60,6 +60,7 @@ class FileVoices:
         options: What is known of the number of speakers.
         references: Named voices.
         patience_s: Time for which a chunk is repeated, in seconds; less if a client waits.
+        model: Identifies the model of the embeddings.
     """
 
     def __init__(
@@ -72,8 +73,10 @@ class FileVoices:
         references: Sequence[Reference] = (),
         *,
         patience_s: float = PATIENCE_S,
+        model: str = "",
     ) -> None:
         self._embedder = embedder
+        self._model = model
         self._file = file
         self._client = client
         self._max_wait_s = max_wait_s
@@ -82,6 +85,7 @@ class FileVoices:
         self._patience_s = patience_s
         self._found: dict[int, _Voices] = {}
         self._missing: list[Span] = []
+        self._assigned: Turns | None = None
 
     @property
     def missing(self) -> Sequence[Span]:
@@ -155,6 +159,7 @@ class FileVoices:
         Takes as long as :meth:`turns`.
         """
         turns, missing = self.turns(), self.missing
+        self._assigned = turns
         segments = tuple(_assigned(transcript.segments, turns, missing))
         labelled = replace(transcript, segments=segments, speakers=turns.speakers)
         if missing and not turns.speakers:
@@ -163,6 +168,15 @@ class FileVoices:
             f"No speakers from {start / SAMPLE_RATE_HZ:g} to {end / SAMPLE_RATE_HZ:g} s."
             for start, end in missing
         )
+
+    def prints(self) -> Mapping[int, VoicePrint]:
+        """Return the voice of each speaker, by number; see :meth:`.FileSpeakers.prints`."""
+        turns = self.turns() if self._assigned is None else self._assigned
+        seconds = [0.0] * len(turns.voices)
+        for turn in turns.turns:
+            seconds[turn.speaker] += (turn.end_sample - turn.start_sample) / SAMPLE_RATE_HZ
+        voices = zip(turns.voices, seconds, strict=True)
+        return {number: VoicePrint(self._model, *voice) for number, voice in enumerate(voices)}
 
     def _in_order(self) -> list[_Voices]:
         return [self._found[start] for start in sorted(self._found)]

@@ -113,6 +113,11 @@ class KeptVoices:
         elif session.has_voices and session_id not in self._lost:
             self._remove(session_id)
 
+    def forget(self, client: ClientId) -> None:
+        """Delete the voices of all sessions of a client that have ended."""
+        for session_id in [id for id, lost in self._lost.items() if lost.client == client]:
+            self._forget(session_id)
+
     def _forget_continued(self, running: _Running) -> None:
         """Forget the session that another one continues, whose client knows that by now."""
         if not running.continues or not running.session.labelled_finals:

@@ -24,7 +24,7 @@ import numpy.typing as npt
 
 from auricle.values.errors import AuricleError
 from auricle.values.events import Final, SpeakerSegment
-from auricle.values.speakers import Span
+from auricle.values.speakers import Span, VoicePrint
 from auricle.values.types import (
     NO_AUDIO,
     SAMPLE_RATE_HZ,
@@ -180,6 +180,10 @@ class SpeakerLabels:
     def voices(self) -> bytes:
         """Return the voices of all finals that were labelled, and those known before."""
         return self._tracker.known_voices().encoded(self._model)
+
+    def prints(self) -> Mapping[int, VoicePrint]:
+        """Return the voice of each speaker so far, by number."""
+        return self._tracker.known_voices().prints(self._model)
 
     def take_unknown(self) -> bool:
         """Return whether a voice stays unknown since the last call."""

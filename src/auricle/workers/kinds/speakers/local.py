@@ -22,20 +22,21 @@ class LiveLabelling:
     """
 
     is_available = True
+    knows_voices = False
 
     def __init__(self, model: str = "") -> None:
-        self._model = model
+        self.model = model
 
     def label_session(
         self, session: str, client: ClientId, options: SpeakerOptions, known_voices: bytes
     ) -> SpeakerLabels:
         """Return the labeller of a session; see :meth:`.SpeakerLabelling.label_session`."""
-        known = KnownVoices.decoded(known_voices, self._model)
-        return SpeakerLabels(session, client, options, known, model=self._model)
+        known = KnownVoices.decoded(known_voices, self.model)
+        return SpeakerLabels(session, client, options, known, model=self.model)
 
     def can_continue(self, voices: bytes) -> bool:
         """Return whether voices are valid, and of the same model."""
-        return KnownVoices.decoded(voices, self._model) is not None
+        return KnownVoices.decoded(voices, self.model) is not None
 
     def keep_voices(self, store: VoiceStore) -> KeptVoices:
         """Return what keeps the voices of sessions, in a store as well."""
@@ -92,6 +93,7 @@ class LocalSpeakers(LiveLabelling):
             options,
             references,
             patience_s=self._patience_s,
+            model=self.model,
         )
 
     def read_voice(self, file: str, client: ClientId, max_wait_s: float | None) -> RecordedVoice:

@@ -1,10 +1,12 @@
 """Reads the voice of a known speaker from a short recording."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 
 from auricle.values.errors import SpeakersUnavailable
-from auricle.values.speakers import NO_SPEECH, UnusableVoice
+from auricle.values.speakers import NO_SPEECH, UnusableVoice, VoicePrint
 from auricle.values.types import Chunk, SpeakerOptions
 from auricle.workers.kinds.speakers.file_voices import FileVoices
 from auricle.workers.kinds.speakers.voices.clustering import cluster
@@ -44,6 +46,10 @@ class RecordedVoice:
         if _has_several_voices(vectors):
             raise UnusableVoice("contains several voices")
         return Reference(name, vectors)
+
+    def prints(self) -> Mapping[int, VoicePrint]:
+        """Return the voice of each speaker that the search for speakers finds, by number."""
+        return self._voices.prints()
 
 
 def _has_several_voices(vectors: npt.NDArray[np.float32]) -> bool:

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -24,10 +24,12 @@ class Turns:
     Attributes:
         turns: In order of time, without overlaps.
         speakers: All speakers, in order of their numbers.
+        voices: Their mean voices, of unit length, shape [dimensions].
     """
 
     turns: tuple[Turn, ...] = ()
     speakers: tuple[Speaker, ...] = ()
+    voices: tuple[npt.NDArray[np.float32], ...] = field(default=(), compare=False)
 
     def assigned_to(self, segments: Sequence[Segment]) -> tuple[Segment, ...]:
         """Return the segments with speakers; one with words of several speakers is split."""
@@ -63,17 +65,17 @@ def diarize(
     clusters = cluster(vectors, seconds, options)
     names = match_names(clusters.centroids, references)
     turns = find_turns(voiced, stretches, (vectors @ clusters.centroids.T).astype(np.float64))
-    return Turns(*_numbered(turns, names))
+    return _numbered(turns, names, clusters.centroids)
 
 
 def _numbered(
-    turns: Sequence[Turn], names: Sequence[str | None]
-) -> tuple[tuple[Turn, ...], tuple[Speaker, ...]]:
-    """Return the turns with speakers numbered by first appearance, and the speakers."""
+    turns: Sequence[Turn], names: Sequence[str | None], voices: npt.NDArray[np.float32]
+) -> Turns:
+    """Return the turns with speakers numbered by first appearance."""
     numbers: dict[int, int] = {}
     renumbered = []
     for turn in turns:
         number = numbers.setdefault(turn.speaker, len(numbers))
         renumbered.append(Turn(turn.start_sample, turn.end_sample, number, turn.confidence))
     speakers = tuple(Speaker(number, names[old]) for old, number in numbers.items())
-    return tuple(renumbered), speakers
+    return Turns(tuple(renumbered), speakers, tuple(voices[list(numbers)]))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 
+from auricle.values.speakers import VoicePrint
 from auricle.values.types import MAX_SPEAKERS
 from auricle.workers.kinds.speakers.voices.clustering import Labels, Seconds, Vectors
 
@@ -27,6 +28,12 @@ class KnownVoices:
     sums: Vectors
     counts: Seconds
     seconds: Seconds
+
+    def prints(self, model: str) -> dict[int, VoicePrint]:
+        """Return each voice by number; ``model`` identifies the model of their embeddings."""
+        vectors = self.sums / np.linalg.norm(self.sums, axis=1, keepdims=True)
+        rows = zip(self.numbers.tolist(), vectors, self.seconds.tolist(), strict=True)
+        return {number: VoicePrint(model, vector, seconds) for number, vector, seconds in rows}
 
     def encoded(self, model: str) -> bytes:
         """Return the voices as bytes; ``model`` identifies the model of their embeddings."""

@@ -1,44 +1,26 @@
-"""OpenAI's Realtime API as Jitsi's transcriber proxy uses it. No I/O.
-
-``auricle doctor --client`` stands in for it; the messages are those of the version named.
-"""
+"""One stream over OpenAI's Realtime API, as programs use it. No I/O."""
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from auricle.protocol.client_profile import ClientProfile, KeyScheme, Stream
 from auricle.protocol.json_object import json_object
 
 TRANSCRIPTION = "conversation.item.input_audio_transcription"
 COMMIT_EMPTY = "input_audio_buffer_commit_empty"
-"""The only error after which the proxy keeps the connection."""
-SESSION_UPDATE = {
-    "type": "session.update",
-    "session": {
-        "type": "transcription",
-        "audio": {
-            "input": {
-                "format": {"type": "audio/pcm", "rate": 24000},
-                "noise_reduction": {"type": "near_field"},
-                "transcription": {"model": "gpt-4o-mini-transcribe"},
-                "turn_detection": {
-                    "type": "server_vad",
-                    "threshold": 0.5,
-                    "prefix_padding_ms": 300,
-                    "silence_duration_ms": 300,
-                },
-            }
-        },
-        "include": ["item.input_audio_transcription.logprobs"],
-    },
-}
+"""The error of a commit without audio."""
 
 
 class RealtimeScript:
-    """A stream with turn detection by the server; a commit follows when the speaker is muted."""
+    """A stream that ends with a commit, with or without turn detection by the server.
 
-    def __init__(self) -> None:
+    Args:
+        session: The session that the program asks for.
+        may_be_empty: Whether the program accepts the error of a commit without audio.
+    """
+
+    def __init__(self, session: Mapping[str, object], *, may_be_empty: bool = False) -> None:
+        self._session, self._may_be_empty = session, may_be_empty
         self._texts: list[str] = []
         self._open_items: set[str] = set()
         self._awaits_commit = False
@@ -47,7 +29,7 @@ class RealtimeScript:
 
     def opening(self) -> Sequence[str | bytes]:
         """Return the messages before the audio."""
-        return (json.dumps(SESSION_UPDATE),)
+        return (json.dumps({"type": "session.update", "session": self._session}),)
 
     def audio(self, pcm: bytes) -> str | bytes:
         """Return the message with a chunk of samples."""
@@ -77,7 +59,7 @@ class RealtimeScript:
             case kind if kind == f"{TRANSCRIPTION}.failed":
                 self._open_items.discard(item)
                 self._failure = _message(event)
-            case "error" if _code(event) == COMMIT_EMPTY:
+            case "error" if self._may_be_empty and _code(event) == COMMIT_EMPTY:
                 self._awaits_commit = False
             case "error":
                 self._failure = _message(event)
@@ -107,24 +89,3 @@ def _message(event: dict[str, object]) -> str:
     error = event.get("error")
     message = error.get("message") if isinstance(error, dict) else None
     return str(message or "an error without a message")
-
-
-JITSI = ClientProfile(
-    "jitsi",
-    "Jitsi's opus-transcriber-proxy",
-    "d413315 (July 2026)",
-    "ws://127.0.0.1:6007/v1/realtime?intent=transcription",
-    Stream(
-        "",
-        (),
-        24_000,
-        20,
-        1.0,
-        RealtimeScript,
-        subprotocols=("realtime", "openai-insecure-api-key.{key}"),
-    ),
-    KeyScheme.SUBPROTOCOL,
-    runs_in_container=True,
-)
-
-CLIENTS = (JITSI,)

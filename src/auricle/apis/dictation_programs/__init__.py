@@ -1,0 +1,1 @@
+"""Dictation programs and plug-ins of editors, which use APIs of OpenAI."""

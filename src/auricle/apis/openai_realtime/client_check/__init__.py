@@ -1,0 +1,1 @@
+"""The programs of ``auricle doctor --client`` that use OpenAI's Realtime API."""

@@ -1,0 +1,1 @@
+"""Writes results as parts of a sentence, for dictation into a text."""

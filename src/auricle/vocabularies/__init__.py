@@ -1,0 +1,3 @@
+"""Vocabularies: the terms of each key, which its sessions and files expect and write."""
+
+NAME = "vocabularies"
