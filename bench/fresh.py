@@ -10,8 +10,6 @@ Needs root, mmdebstrap and Chromium.
 
 import os
 import re
-import shlex
-import shutil
 import signal
 import subprocess
 import sys
@@ -25,68 +23,17 @@ from typing import Any
 
 import httpx2
 
+from bench.lib.debian import Debian, make_system, new_user, system_of
 from bench.lib.report import ROOT, command_line, publish
 from bench.lib.service import free_port
 
 PACKAGES = "git,make,python3,python3-venv"
-CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
-FROM_OUTSIDE = re.compile(
-    r"(PIP_(CERT|INDEX_URL|DEFAULT_TIMEOUT)|NODE_EXTRA_CA_CERTS)$|npm_config_"
-)
 CLONE = "/root/auricle"
 READY_LIMIT_S = 1200.0
 STOP_LIMIT_S = 60.0
 POLL_S = 0.2
-STORY = ".venv/bin/auricle live testdata/story.ogg"
+TEST = "make test"
 SUMMARY = re.compile(r"(\d+) (passed|failed|skipped|error)")
-
-
-class Debian:
-    """A fresh system in a folder.
-
-    Args:
-        root: The folder.
-        variables: The environment of each command.
-    """
-
-    def __init__(self, root: Path, variables: dict[str, str]) -> None:
-        self._root = root
-        self._variables = variables
-
-    def start(self, command: str, folder: str = CLONE) -> subprocess.Popen[str]:
-        """Start a shell command as root, with process ids and mounts of its own."""
-        root = shlex.quote(str(self._root))
-        # The shell of the system is its first process; it must outlive an interrupt.
-        inside = shlex.quote(f"trap : INT; cd {folder}; {command}; exit $?")
-        return subprocess.Popen(
-            [
-                *("unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c"),
-                f"mount --bind /dev {root}/dev && mount -t proc proc {root}/proc && "
-                f"exec chroot {root} sh -c {inside}",
-            ],
-            env=self._variables,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-
-    def run(self, command: str, folder: str = CLONE) -> tuple[str, float]:
-        """Run a command; return its output and its duration in seconds.
-
-        Raises:
-            SystemExit: It failed.
-        """
-        began_at = time.monotonic()
-        process = self.start(command, folder)
-        assert process.stdout is not None
-        lines = []
-        for line in process.stdout:
-            sys.stdout.write(line)
-            lines.append(line)
-        if process.wait():
-            raise SystemExit(f"fresh: {command} ended with {process.returncode}")
-        return "".join(lines), round(time.monotonic() - began_at, 1)
 
 
 class Service:
@@ -96,14 +43,18 @@ class Service:
         debian: The system.
         command: What README starts the server with.
         url: Where it will answer.
+        limit_s: Longest wait until it is ready, in seconds.
     """
 
-    def __init__(self, debian: Debian, command: str, url: str) -> None:
+    def __init__(
+        self, debian: Debian, command: str, url: str, limit_s: float = READY_LIMIT_S
+    ) -> None:
         self._began_at = time.monotonic()
-        self._process = debian.start(command)
+        self._process = debian.start(command, CLONE)
         self.steps: list[tuple[float, str]] = []
         self.ready_s = 0.0
         self._url = url
+        self._limit_s = limit_s
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
 
@@ -124,7 +75,7 @@ class Service:
             SystemExit: It ended, or takes too long.
         """
         while not self._is_ready():
-            if self._process.poll() is not None or self._elapsed_s() > READY_LIMIT_S:
+            if self._process.poll() is not None or self._elapsed_s() > self._limit_s:
                 raise SystemExit("fresh: the server does not get ready")
             time.sleep(POLL_S)
         self.ready_s = self._elapsed_s()
@@ -147,8 +98,15 @@ class Service:
 
 
 @contextmanager
-def serving(debian: Debian, command: str, url: str) -> Iterator[Service]:
-    service = Service(debian, command, url)
+def serving(
+    debian: Debian, command: str, url: str, limit_s: float = READY_LIMIT_S
+) -> Iterator[Service]:
+    """Serve in a fresh system, ready at once; interrupt the server at the end.
+
+    Raises:
+        SystemExit: It ended, or takes longer than ``limit_s`` to get ready.
+    """
+    service = Service(debian, command, url, limit_s)
     try:
         service.wait_ready()
         yield service
@@ -160,21 +118,30 @@ def main() -> None:
     """Print and publish the figures; the picture of the page is next to them."""
     parser = command_line(__doc__, "fresh")
     parser.add_argument("--suite", default="trixie", help="Debian's release (trixie)")
-    parser.add_argument("--no-tests", action="store_true", help="leave out README's `make test`")
+    parser.add_argument("--no-tests", action="store_true", help="leave out `make test`")
     arguments = parser.parse_args()
-    serve, test = readme_commands((ROOT / "README.md").read_text())
+    serve, live = readme_commands((ROOT / "README.md").read_text())
     with tempfile.TemporaryDirectory(prefix="auricle-fresh-") as folder:
         root, port = Path(folder) / "debian", free_port()
-        make_system(root, arguments.suite)
+        make_system(root, arguments.suite, PACKAGES)
         debian = Debian(root, environment(port))
         load = [round(each, 1) for each in os.getloadavg()]
         result: dict[str, Any] = {"system": system_of(root), "load_before": load}
-        result |= try_server(debian, serve, f"http://127.0.0.1:{port}", arguments.out)
+        result["clone_s"] = clone(root, debian)
+        result |= try_server(debian, serve, live, f"http://127.0.0.1:{port}", arguments.out)
         if not arguments.no_tests:
-            output, took_s = debian.run(test)
+            output, took_s = debian.run(TEST, CLONE)
             counts = {what: int(count) for count, what in SUMMARY.findall(output.splitlines()[-1])}
-            result["tests"] = {"command": test, "took_s": took_s} | counts
+            result["tests"] = {"command": TEST, "took_s": took_s} | counts
     publish(arguments.out, result)
+
+
+def clone(root: Path, debian: Debian) -> float:
+    """Clone what is committed here into a system; return the seconds that this took there."""
+    repository = root / "root/auricle.git"
+    subprocess.run(["git", "clone", "--quiet", "--bare", ROOT, repository], check=True)
+    _, took_s = debian.run(f"git clone --quiet {repository.name} {CLONE}")
+    return took_s
 
 
 def readme_commands(readme: str) -> list[str]:
@@ -183,56 +150,26 @@ def readme_commands(readme: str) -> list[str]:
     return [line.partition("#")[0].strip() for line in example.splitlines()]
 
 
-def make_system(root: Path, suite: str) -> None:
-    subprocess.run(
-        [
-            *("mmdebstrap", "--quiet", "--variant=minbase", f"--include={PACKAGES}"),
-            "--dpkgopt=force-unsafe-io",  # need not survive a power failure
-            *(suite, str(root), "http://deb.debian.org/debian"),
-        ],
-        check=True,
-    )
-    for path in ("/etc/resolv.conf", CERTIFICATES):
-        shutil.copy(path, f"{root}{path}")
-    repository = root / "root/auricle.git"
-    subprocess.run(["git", "clone", "--quiet", "--bare", ROOT, repository], check=True)
-
-
-def system_of(root: Path) -> str:
-    release = (root / "etc/os-release").read_text()
-    [name] = re.findall(r'^PRETTY_NAME="(.*)"$', release, re.MULTILINE)
-    return str(name)
-
-
 def environment(port: int) -> dict[str, str]:
-    """Return a new user's environment, with what reaching the registries needs here."""
-    outside = {name: value for name, value in os.environ.items() if FROM_OUTSIDE.match(name)}
-    path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-    return outside | {
-        "HOME": "/root",
-        "PATH": path,
-        "LANG": "C.UTF-8",
-        "AURICLE_PORT": str(port),
-        "AURICLE_URL": f"http://127.0.0.1:{port}",
-    }
+    """Return a new user's environment, for a server on a port."""
+    url = f"http://127.0.0.1:{port}"
+    return new_user() | {"AURICLE_PORT": str(port), "AURICLE_URL": url}
 
 
-def try_server(debian: Debian, command: str, url: str, out: Path) -> dict[str, Any]:
+def try_server(debian: Debian, command: str, live: str, url: str, out: Path) -> dict[str, Any]:
     """Serve as README says, look at the page, and start once more."""
-    _, clone_s = debian.run("git clone --quiet auricle.git auricle", "/root")
     with serving(debian, command, url) as first:
         pictures = show_page(url, out)
-        transcript, story_s = debian.run(STORY)
+        transcript, story_s = debian.run(live, CLONE)
     with serving(debian, command, url) as second:
         pass
-    size, _ = debian.run("du -sm .")
+    size, _ = debian.run("du -sm .", CLONE)
     return {
         "command": command,
-        "clone_s": clone_s,
         "ready_s": first.ready_s,
         "steps": first.steps,
         "captions": pictures,
-        "live": {"command": STORY, "took_s": story_s, "words": len(transcript.split())},
+        "live": {"command": live, "took_s": story_s, "words": len(transcript.split())},
         "ready_again_s": second.ready_s,
         "clone_mb": int(size.split()[0]),
     }

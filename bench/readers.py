@@ -53,7 +53,7 @@ class Crowd:
 
 
 def read_all(pipe: Connection, port: int, crowd: Crowd) -> None:
-    """Follow a session with all readers, in a process of its own, until it ends."""
+    """Follow a session with all readers, in a separate process, until it ends."""
     session = pipe.recv()
     request = f"GET /v1/sessions/{session}/events?history=0 HTTP/1.1\r\nHost: localhost\r\n\r\n"
     selector, stalled = selectors.DefaultSelector(), []

@@ -11,7 +11,13 @@ from dataclasses import asdict, dataclass, replace
 from itertools import product
 from typing import Any
 
-from auricle.engines.whisper.guard import Attempt, GuardPolicy, Verdict, judge_short
+from auricle.engines.whisper.guard import (
+    Attempt,
+    GuardPolicy,
+    Verdict,
+    judge_second,
+    judge_short,
+)
 from auricle.engines.whisper.window import FULL_FRAMES, TokenLimit, WindowPolicy
 from bench.lib.charts import Bars
 from bench.lib.scoring import Errors, total
@@ -108,8 +114,15 @@ def simulate(row: Row, setting: Setting) -> tuple[Errors, float, bool]:
     if setting.guard is None or short.frames == FULL_FRAMES:
         return short.errors, short.cpu_s, False
     verdict = judge_short(short.attempt, content_frames, TokenLimit(), setting.guard)
-    if verdict is not Verdict.DOUBT:
+    if verdict is Verdict.ACCEPT:
         return short.errors, short.cpu_s, False
+    longer = row.at.get((lead, policy.frames_for(short.frames)))
+    if verdict is Verdict.UNSURE and longer is not None:
+        verdict = judge_short(longer.attempt, content_frames, TokenLimit(), setting.guard)
+        kept, verdict = judge_second(short.attempt, longer.attempt, verdict)
+        if verdict is Verdict.ACCEPT:
+            errors = longer.errors if kept is longer.attempt else short.errors
+            return errors, short.cpu_s + longer.cpu_s, False
     full = row.at[lead, FULL_FRAMES]
     return full.errors, short.cpu_s + full.cpu_s, True
 

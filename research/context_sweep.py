@@ -62,8 +62,8 @@ def clips_to_measure(directory: Path) -> Iterator[Clip]:
     ]
     for snr_db in SNRS_DB:
         for clip in noisy:
-            heard = with_noise(clip, snr_db)
-            yield Clip(heard.name, f"{clip.kind}@{snr_db:g}dB", heard.pcm, clip.text)
+            noisy = with_noise(clip, snr_db)
+            yield Clip(noisy.name, f"{clip.kind}@{snr_db:g}dB", noisy.pcm, clip.text)
 
 
 def lengths_for(frames: int) -> list[int]:

@@ -32,9 +32,12 @@ CORE: dict[str, set[str]] = {
     "workers/kinds": {"asr", "decode"},
 }
 """Folders of parts, each with those of its folders that belong to the core."""
-OPTIONAL_ROOMS = {"cluster", "multi_model", "webhooks"}
+OPTIONAL_ROOMS = {"cluster", "mcp", "multi_model", "vocabularies", "voices", "webhooks"}
 START = "auricle.cli.serve.start"
-NOT_COUNTED = ("CHANGELOG.md", "docs/decisions", "docs/benchmarks", "requirements*", "*lock*")
+NOT_COUNTED = (
+    *("CHANGELOG.md", "docs/decisions", "docs/benchmarks", "requirements*", "*lock*"),
+    "src/*/common_words.txt",
+)
 """What happened, and lists that programs write."""
 
 
@@ -116,7 +119,7 @@ class House:
         """
         optional = {module for folder in self.optional for module in self.modules_in(folder)}
         without = frozenset() if with_optional else optional
-        found_by = (".spec", ".part", ".local_models")
+        found_by = (".spec", ".part", ".http_api", ".local_models")
         specs = {module for module in self.graph.modules if module.endswith(found_by)}
         waiting, reached = {START} | specs - without, set[str]()
         while waiting:

@@ -127,15 +127,15 @@ def measure(engine: ShortWindowEngine, played: Scene, endpoint_ms: int) -> dict[
             seq=True, language="en", endpoint_ms=endpoint_ms, partials=False
         )
         listener = Listener(engine, parameters)
-        heard = listener.listen(pcm)
+        result = listener.listen(pcm)
         found = invented(listener.finals, played)
         figures[name] = {
             "invented_words": sum(len(text.split()) for texts in found.values() for text in texts),
             "invented": found,
-            "utterances": heard.utterances,
+            "utterances": result.utterances,
             "dropped": sum(not final.text for final in listener.finals),
-            "errors": asdict(word_errors(reference, " ".join(heard.texts))),
-            "engine_cpu_s": heard.engine_cpu_s,
+            "errors": asdict(word_errors(reference, " ".join(result.texts))),
+            "engine_cpu_s": result.engine_cpu_s,
         }
     return figures
 

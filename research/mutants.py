@@ -109,8 +109,49 @@ GROUPS = {
         ),
     ),
     "framer": Group(("protocol/framing",), ("protocol/test_framing.py",)),
+    # Of each other layer, what decides which words are said, kept or sent.
+    "packets": Group(("protocol/opus_packet",), ("protocol/test_opus_packet.py",)),
+    "audio": Group(("audio/gate", "audio/cuts"), ("audio/test_gate.py", "audio/test_cuts.py")),
+    "words": Group(
+        (
+            "session/utterances/agreement",
+            "session/utterances/ring",
+            "session/utterances/continuation",
+            "session/pace",
+        ),
+        (
+            "session/utterances/test_agreement.py",
+            "session/utterances/test_ring.py",
+            "session/utterances/test_continuation.py",
+            "session/test_pace.py",
+        ),
+    ),
+    "files": Group(
+        ("files/assemble", "files/channels/merge", "files/fair_semaphore"),
+        (
+            "files/test_assemble.py",
+            "files/channels/test_merge.py",
+            "files/test_fair_semaphore.py",
+        ),
+    ),
+    "text": Group(("text/filters/correction/sound",), ("text/filters/correction/test_sound.py",)),
+    "voices": Group(("voices/matching",), ("voices/test_matching.py",)),
+    "readers": Group(("apis/readers/log",), ("apis/readers/test_log.py",)),
+    "access": Group(
+        ("server/access/rate_limits", "server/access/connection_limits"),
+        ("server/access/test_rate_limits.py", "server/access/test_connection_limits.py"),
+    ),
+    "models": Group(("multi_model/policy",), ("multi_model/test_policy.py",)),
+    "cluster": Group(
+        ("cluster/gateway/ejection", "cluster/gateway/view"),
+        ("cluster/gateway/test_ejection.py", "cluster/gateway/test_view.py"),
+    ),
+    "client": Group(
+        ("client/kept_audio", "client/losses", "client/backoff"),
+        ("client/test_kept_audio.py", "client/test_losses.py", "client/test_backoff.py"),
+    ),
 }
-"""What the guarantees of docs/explanation/reliability.md depend on."""
+"""What the guarantees of docs/explanation/reliability.md depend on, and one group of each layer."""
 
 
 def copy_tree(group: Group) -> None:

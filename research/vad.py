@@ -216,10 +216,10 @@ def _outcome(
     for now, end in ends:
         first, last = end.start_sample // WINDOW_SAMPLES, -(-end.end_sample // WINDOW_SAMPLES)
         covered[first:last] = True
-        heard = np.flatnonzero(scene.speech[first:last])
-        false_utterances += not heard.size
-        if heard.size and not end.is_cut:
-            delays.append(now / SAMPLE_RATE_HZ - (first + heard[-1] + 1) * 0.032)
+        spoken = np.flatnonzero(scene.speech[first:last])
+        false_utterances += not spoken.size
+        if spoken.size and not end.is_cut:
+            delays.append(now / SAMPLE_RATE_HZ - (first + spoken[-1] + 1) * 0.032)
     stretches = _stretches(scene.speech)
     clipped = sum(not (covered[first] and covered[last]) for first, last in stretches)
     missed = scene.speech & ~covered

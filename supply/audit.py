@@ -1,11 +1,12 @@
-"""Looks up all that the lock files pin in the databases of known vulnerabilities.
+"""Looks up every package that the lock files pin in the databases of known vulnerabilities.
 
     python -m supply.audit .cache/env/supply/bin/pip-audit [--skips-are-fine]
 
-pip-audit says "No known vulnerabilities found" and ends with 0 even when it could look up nothing,
-and leaves out what other systems or Pythons would install. So this counts: what was not looked up
-is skipped, and skipping is told and fails. Exit codes: 0 all was looked up and nothing is known,
-1 something is known, 2 nothing is known but something was skipped.
+pip-audit prints "No known vulnerabilities found" and exits with 0 even when it could look up
+nothing, and omits packages of other systems or Pythons. So this program counts the packages that
+were not looked up, reports them as skipped, and fails. Exit codes: 0 all packages were looked up
+and no vulnerability is known, 1 a vulnerability is known, 2 none is known but packages were
+skipped.
 """
 
 import itertools
@@ -25,12 +26,12 @@ LIMIT_S = 600
 """For one run of a tool: a slow network with a few hundred packages."""
 
 Known = Mapping[Pin, Collection[str]]
-"""What was looked up, and what is known of it; a pin that isn't here was not looked up."""
+"""The known vulnerabilities of each pin that was looked up."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was found out about one lock file."""
+    """The result for one lock file."""
 
     lock: str
     pins: frozenset[Pin]
@@ -38,7 +39,7 @@ class Report:
 
     @property
     def skipped(self) -> frozenset[Pin]:
-        """The pins that nobody looked up."""
+        """The pins that were not looked up."""
         return self.pins - self.known.keys()
 
     @property
@@ -92,7 +93,7 @@ def read_npm_audit(output: str, pins: Collection[Pin]) -> Known:
     """
     answer = json.loads(output)
     if "auditReportVersion" not in answer:
-        return {}  # an account of what went wrong
+        return {}  # an error report
     flaws: dict[str, list[str]] = {}
     for name, entry in answer["vulnerabilities"].items():
         flaws[name] = [
@@ -104,7 +105,7 @@ def read_npm_audit(output: str, pins: Collection[Pin]) -> Known:
 
 
 def _output(command: list[str], folder: Path) -> str:
-    """Run a tool; a non-zero exit code is how both tell vulnerabilities."""
+    """Run a tool; both tools exit with a non-zero code if there are vulnerabilities."""
     done = subprocess.run(
         command, cwd=folder, capture_output=True, text=True, timeout=LIMIT_S, check=False
     )

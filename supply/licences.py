@@ -1,11 +1,11 @@
-"""Lists every package that Auricle runs with, and its licence, and stops at what nobody allowed.
+"""Lists the licence of every package that Auricle runs with; fails at one that is not allowed.
 
     python -m supply.licences >docs/reference/licences.md
 
-Reads requirements.lock, and the licences from the packages' own metadata where they are installed.
-What metadata don't tell (libraries inside wheels, packages for other systems, extras) stands here,
-and has to be looked up by whoever adds it: a library in a wheel that isn't in the table below stops
-this program, too.
+Reads the locks of servers and images, and the licences from the packages' own metadata where they
+are installed.
+What metadata lacks (libraries inside wheels, packages for other systems, extras) is in the tables
+below; add to them with a new dependency. A library in a wheel that they lack is an error, too.
 """
 
 import re
@@ -19,6 +19,13 @@ from packaging.licenses import canonicalize_license_expression
 from auricle.engines.registry import catalogue
 from supply.lock import ROOT, Pin, python_pins
 
+LOCKS = (
+    ROOT / "requirements.lock",
+    ROOT / "requirements/image.txt",
+    ROOT / "requirements/cuda.txt",
+)
+"""The locks of what a server, and the images `cpu` and `cuda`, run with."""
+
 ALLOWED = frozenset(
     ["0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "ISC", "MIT", "MIT-0"]
     + ["PSF-2.0", "Zlib"]
@@ -27,11 +34,15 @@ ALLOWED = frozenset(
 """Licences under which a program of any licence may use and pass on a package."""
 
 EXCEPTIONS = {
-    "soxr": "LGPL-2.1-or-later",  # a package of its own, which anybody can replace
-    "nvidia-cublas-cu12": "LicenseRef-NVIDIA-Proprietary",  # an extra
-    "zeroconf": "LGPL-2.1-or-later",  # an extra, which runs in a separate process
+    "soxr": "LGPL-2.1-or-later",  # a separate package, which users can replace
+    # Extras.
+    **dict.fromkeys(
+        ("nvidia-cublas-cu12", "nvidia-cuda-nvrtc-cu12"), "LicenseRef-NVIDIA-Proprietary"
+    ),
+    **dict.fromkeys(("psycopg", "psycopg-binary", "psycopg-pool"), "LGPL-3.0-only"),
+    "zeroconf": "LGPL-2.1-or-later",  # runs in a separate process
 }
-"""Packages that may have another licence, and which."""
+"""Packages that are allowed under another licence, by that licence."""
 
 SPDX = {
     "3-Clause BSD License": "BSD-3-Clause",
@@ -42,30 +53,34 @@ SPDX = {
     "MIT License": "MIT",
     "Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
 }
-"""What packages write that is no SPDX expression."""
+"""SPDX identifiers for licence names in metadata that are not SPDX expressions."""
 
 ELSEWHERE = {
+    **dict.fromkeys(("attrs", "jsonschema", "jsonschema-specifications", "referencing"), "MIT"),
+    **dict.fromkeys(("mcp", "mcp-types", "pyjwt", "rpds-py"), "MIT"),
+    "cryptography": "Apache-2.0 OR BSD-3-Clause",
+    "python-multipart": "Apache-2.0",
+    "sse-starlette": "BSD-3-Clause",
     "botocore": "Apache-2.0",
     "colorama": "BSD-3-Clause",
     "httpx2-jsfetch": "BSD-3-Clause",
     "jmespath": "MIT",
     "nvidia-cublas-cu12": "LicenseRef-NVIDIA-Proprietary",
+    "nvidia-cuda-nvrtc-cu12": "LicenseRef-NVIDIA-Proprietary",
     "ifaddr": "MIT",
     "python-dateutil": "Apache-2.0 OR BSD-3-Clause",
+    "pywin32": "PSF-2.0",
+    "ray": "Apache-2.0",
     "sherpa-onnx": "Apache-2.0",
     "sherpa-onnx-core": "Apache-2.0",
     "six": "MIT",
+    "tzdata": "Apache-2.0",
     "zeroconf": "LGPL-2.1-or-later",
 }
-"""Packages that only other systems or extras install, as they say themselves."""
+"""Licences of packages that only other systems or extras install, as their metadata states them."""
 
-EXTRAS = (
-    "nvidia-cublas-cu12",
-    *("botocore", "jmespath", "python-dateutil", "six"),
-    *("sherpa-onnx", "sherpa-onnx-core"),
-    *("zeroconf", "ifaddr"),
-)
-"""What the extras `cuda`, `s3`, `sherpa` and `zeroconf` bring; no lock of the server pins them."""
+EXTRAS = ("ifaddr", "ray", "sherpa-onnx", "sherpa-onnx-core", "zeroconf")
+"""What the extras `sherpa` and `zeroconf` bring, and Ray: no lock of :data:`LOCKS` pins them."""
 
 INSIDE = {
     "av": {
@@ -94,6 +109,14 @@ INSIDE = {
         "onnxruntime": "MIT",
         "sherpa-onnx-c-api, sherpa-onnx-cxx-api": "Apache-2.0",
     },
+    "psycopg-binary": {
+        "pq": "PostgreSQL",
+        "crypto, ssl": "Apache-2.0",
+        "com_err, gssapi_krb5, k5crypto, krb5, krb5support": "MIT",
+        "lber, ldap": "OLDAP-2.8",
+        "sasl2": "BSD-Attribution-HPND-disclaimer",
+        "crypt, keyutils": "LGPL-2.1-or-later",
+    },
     "numpy": {
         "scipy_openblas64_": "BSD-3-Clause",
         "gfortran": "GPL-3.0-or-later WITH GCC-exception-3.1",
@@ -106,11 +129,11 @@ PAGE = Path(__file__).with_suffix(".md.in").read_text()
 
 
 class UnknownLicenceError(Exception):
-    """Somebody has to look, and to say in this file what is found."""
+    """A licence is unknown or not allowed; look it up, and add it to a table of this module."""
 
 
 def is_allowed(expression: str) -> bool:
-    """Say whether an SPDX expression without brackets leaves a choice that is allowed."""
+    """Return whether an SPDX expression without brackets has an alternative that is allowed."""
     return any(
         all(licence in ALLOWED for licence in choice.split(" AND "))
         for choice in expression.split(" OR ")
@@ -118,48 +141,49 @@ def is_allowed(expression: str) -> bool:
 
 
 def read_licence(name: str) -> str:
-    """Return the SPDX expression of a package, as it says itself.
+    """Return the SPDX expression that a package's metadata states.
 
     Raises:
-        UnknownLicenceError: It is in no table, or says nothing that is understood.
+        UnknownLicenceError: The package is neither installed nor in ``ELSEWHERE``, or its metadata
+            names no known licence.
     """
     try:
-        told = metadata.metadata(name)
+        fields = metadata.metadata(name)
     except metadata.PackageNotFoundError:
         if name in ELSEWHERE:
             return ELSEWHERE[name]
         raise UnknownLicenceError(f"{name} is not installed here, and ELSEWHERE lacks it") from None
     classifiers = [
         classifier.rpartition(" :: ")[2]
-        for classifier in told.get_all("Classifier") or []
+        for classifier in fields.get_all("Classifier") or []
         if classifier.startswith("License :: ")
     ]
     stated = [
-        text for field in ("License-Expression", "License") for text in told.get_all(field) or []
+        text for field in ("License-Expression", "License") for text in fields.get_all(field) or []
     ]
-    for said in (*stated, *classifiers):
+    for licence in (*stated, *classifiers):
         try:
-            return canonicalize_license_expression(SPDX.get(said, said))
-        except ValueError:  # a whole text, or a name of the author's own
+            return canonicalize_license_expression(SPDX.get(licence, licence))
+        except ValueError:  # a whole text, or a name that is not in SPDX
             continue
     raise UnknownLicenceError(f"{name} names no licence that is understood")
 
 
 def check_licence(name: str, expression: str) -> None:
-    """Stop at a licence that nobody has allowed.
+    """Check that the licence of a package is allowed.
 
     Raises:
-        UnknownLicenceError: It is neither allowed nor an exception.
+        UnknownLicenceError: It is neither in ``ALLOWED`` nor an exception.
     """
     if not is_allowed(expression) and EXCEPTIONS.get(name) != expression:
         raise UnknownLicenceError(f"{name} is under {expression}, which is not allowed")
 
 
 def check_libraries(name: str) -> None:
-    """Stop at a shared library in an installed wheel whose licence nobody has looked up.
+    """Check that the licence of each shared library in an installed wheel is known.
 
     Raises:
-        UnknownLicenceError: INSIDE lacks it.
+        UnknownLicenceError: ``INSIDE`` lacks a library.
     """
     known = {library for libraries in INSIDE.get(name, {}) for library in libraries.split(", ")}
     try:
@@ -172,11 +196,16 @@ def check_libraries(name: str) -> None:
             raise UnknownLicenceError(f"{name} brings {file.name}, which INSIDE lacks")
 
 
+def shipped() -> list[Pin]:
+    """Return what a server and the images run with, each version once."""
+    return list(dict.fromkeys(pin for lock in LOCKS for pin in python_pins(lock)))
+
+
 def rows(pins: list[Pin]) -> Iterator[str]:
-    """Give a table's row for each package, each checked.
+    """Yield a table row for each package, and check its licence.
 
     Raises:
-        UnknownLicenceError: Somebody has to look.
+        UnknownLicenceError: A licence is unknown or not allowed.
     """
     versions: dict[str, list[str]] = {name: [] for name in EXTRAS}
     for pin in pins:
@@ -189,7 +218,7 @@ def rows(pins: list[Pin]) -> Iterator[str]:
 
 
 def model_rows() -> Iterator[str]:
-    """Give a table's row for the models of each licence that can be pulled."""
+    """Yield a table row for each licence of models that can be pulled."""
     by_licence: dict[tuple[str, str, str], list[str]] = {}
     for model in catalogue():
         terms = model.licence, model.licence_url, model.attribution
@@ -199,10 +228,10 @@ def model_rows() -> Iterator[str]:
 
 
 def page(pins: list[Pin]) -> str:
-    """Make docs/reference/licences.md.
+    """Return the text of docs/reference/licences.md.
 
     Raises:
-        UnknownLicenceError: Somebody has to look.
+        UnknownLicenceError: A licence is unknown or not allowed.
     """
     libraries = [
         f"| {wheel} | {library} | {licence} |"
@@ -217,9 +246,9 @@ def page(pins: list[Pin]) -> str:
 
 
 def main() -> int:
-    """Print the page, or say who has to be looked at."""
+    """Print the page, or which licence is unknown or not allowed."""
     try:
-        sys.stdout.write(page(python_pins(ROOT / "requirements.lock")))
+        sys.stdout.write(page(shipped()))
     except UnknownLicenceError as error:
         print(f"licences: {error}.", file=sys.stderr)
         return 1

@@ -36,7 +36,7 @@ def npm_locks() -> list[Path]:
 
 
 def python_pins(lock: Path) -> list[Pin]:
-    """Read a lock for pip: all that it pins, for whatever system."""
+    """Return all pins of a lock for pip, of every system."""
     found = re.findall(r"^([\w.-]+)==([^\s;\\]+)", lock.read_text(), re.MULTILINE)
     return [Pin(canonicalize_name(name), version) for name, version in found]
 

@@ -52,7 +52,7 @@ HEADINGS = {
 
 
 def play_live(server: Server, talks: Sequence[Talk], into: Runs) -> None:
-    """Play streams to a server, and add what came back to the runs of its version."""
+    """Play streams to a server, and add the results to the runs of its version."""
     protocol = Auricle(MODELS)
     frames = [framed(protocol.messages(one.pcm)) for one in talks]
     running = Running(stream_url(server.url), server.process, dict)

@@ -17,6 +17,8 @@ FOLDER = ROOT / ".cache" / "compare"
 MODELS = FOLDER / "models"
 LOCK = "requirements.lock"
 """What ``make run`` installs."""
+DEVELOPMENT_LOCK = "requirements-dev.lock"
+"""The same, and what PostgreSQL needs."""
 ROOM_S = 600.0
 """Queue, in seconds of audio, that admits every stream of a comparison."""
 THIS = "this"
@@ -58,8 +60,12 @@ def this_version() -> Version:
     return Version(THIS, ROOT, Path(sys.executable))
 
 
-def set_up(ref: str) -> Version:
-    """Check out a commit and install what its ``make run`` installs; quick if that was done before.
+def set_up(ref: str, lock: str = LOCK) -> Version:
+    """Check out a commit and install what its lock pins; quick if that was done before.
+
+    Args:
+        ref: The commit.
+        lock: One of its lock files.
 
     Raises:
         SystemExit: There is no such commit, or its packages cannot be installed.
@@ -71,7 +77,7 @@ def set_up(ref: str) -> Version:
         with tarfile.open(fileobj=io.BytesIO(_git("archive", commit))) as files:
             files.extractall(root, filter="data")
     environment = os.environ | {"VENV": ".venv", "PYTHON": sys.executable}
-    made = subprocess.run(["scripts/setup-venv", LOCK], cwd=root, env=environment, check=False)
+    made = subprocess.run(["scripts/setup-venv", lock], cwd=root, env=environment, check=False)
     if made.returncode:
         raise SystemExit(f"the environment of {commit} cannot be created")
     return Version(commit, root, root / ".venv" / "bin" / "python")

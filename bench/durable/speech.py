@@ -1,4 +1,4 @@
-"""Long speech without repetition: blocks of sentences, each with noise of its own.
+"""Long speech without repetition: blocks of sentences, each with different noise.
 
 Finished chunks of a job are found again by their audio. Identical blocks would be found too, and
 hide repeated work.

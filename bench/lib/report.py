@@ -5,6 +5,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -39,6 +40,14 @@ def machine() -> dict[str, object]:
         "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
     }
+
+
+def commit() -> str:
+    """Return the commit of this working tree; with ``-dirty`` if files were changed since."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=8", "--exclude=*"]
+    return subprocess.run(
+        command, cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout.strip()
 
 
 def _processor() -> str:

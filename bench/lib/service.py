@@ -32,6 +32,7 @@ class Server:
         environment: Variables besides the settings.
         program: The module to run, and its arguments before ``serve``.
         checkout: Folder and interpreter of another version of Auricle; default: this one.
+        port: Of another server that this one replaces; default: a free one.
         settings: Without their ``AURICLE_``.
     """
 
@@ -41,9 +42,10 @@ class Server:
         environment: Mapping[str, str] | None = None,
         program: Sequence[str] = ("auricle",),
         checkout: tuple[Path, Path] = (ROOT, Path(sys.executable)),
+        port: int | None = None,
         **settings: object,
     ) -> None:
-        self.port = free_port()
+        self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._log, self._program = log, program
         self._root, self._python = checkout
@@ -86,6 +88,15 @@ class Server:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+    def wait_end(self) -> int:
+        """Wait until it ends by itself, and return its exit status.
+
+        Raises:
+            subprocess.TimeoutExpired: It does not end.
+        """
+        assert self._process is not None
+        return self._process.wait(STOP_LIMIT_S)
 
     def health(self) -> dict[str, Any]:
         """Return the answer of /health."""

@@ -5,9 +5,10 @@
 
 ``auricle-speakers`` is the same server with ``speakers=1`` in each stream.
 
-For each number of streams a new server with default settings is started, and each stream plays
-read sentences in real time with pauses of 0.8 to 1.5 s, in a different order. Auricle receives
-Opus packets of 20 ms. :mod:`research.peers` plays the same streams to other servers.
+For each number of streams a new server is started, with default settings but room for all of them
+(``AURICLE_LIVE_SPEAKERS``), and each stream plays read sentences in real time with pauses of 0.8 to
+1.5 s, in a different order. Auricle receives Opus packets of 20 ms. :mod:`research.peers` plays the
+same streams to other servers.
 
 The delay of a final is measured from the end of a sentence's last word, when that sample is sent,
 to the arrival of the final that contains it; it includes the silence that ends an utterance

@@ -1,4 +1,4 @@
-"""Auricle as a server of live captions: ``auricle serve`` with its defaults, and Opus packets."""
+"""Auricle as a server of live captions, which admits all streams (``AURICLE_LIVE_SPEAKERS``)."""
 
 import asyncio
 import json
@@ -44,7 +44,7 @@ class Auricle:
 
     @contextmanager
     def running(self, streams: int) -> Iterator[Running]:
-        """Start the server."""
+        """Start the server, with room for this number of streams."""
         with running(engine=SHORT_WINDOW, model=self._model, live_speakers=streams) as server:
             url = stream_url(server.url, has_speakers=self._has_speakers)
             yield Running(url, server.process, lambda: node_delay(server.url))

@@ -1,7 +1,7 @@
 """How soon a final follows the end of speech: one stream, whose client finalises or waits.
 
     python -m bench.live.finals --model DIR --corpus DIR [--runs 3] [--clips 20]
-        [--endpoint-ms 500] [--modes finalize,endpoint] [--beside SRC]
+        [--endpoint-ms 500] [--modes finalize,endpoint] [--other SRC]
         [--out docs/benchmarks/finals]
 
 Read clips are played in real time as Opus packets of 20 ms, each followed by room noise. In the
@@ -9,7 +9,7 @@ first mode, the client sends ``finalize`` 0.2 s after the end of the clip, as vo
 the second one, it waits for the server's endpointing. A delay counts from the end of the clip to
 the last final of it, so it includes that wait. The JSON has all runs, their medians, CPU seconds
 per second of audio, word errors, and the time that faster-whisper takes for one clip on the same
-machine (the yardstick). ``--beside`` measures another version of Auricle, by the path of its
+machine (the yardstick). ``--other`` measures another version of Auricle, by the path of its
 ``src``, in turn with this one.
 """
 
@@ -59,8 +59,8 @@ class Utterance:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """The finals of one clip."""
+class ClipResult:
+    """The text of one clip, and how long its final took."""
 
     delay_s: float
     text: str
@@ -84,8 +84,8 @@ def _padded(pcm: Pcm16, samples: int, noise: np.random.Generator) -> Pcm16:
 
 async def play(
     url: str, utterances: Sequence[Utterance], mode: str, endpoint_ms: int
-) -> list[Heard]:
-    """Play the clips in one session, and return what came back of each."""
+) -> list[ClipResult]:
+    """Play the clips in one session, and return the result of each."""
     query = f"format=opus&seq=1&frame_ms=20&language=en&endpoint_ms={endpoint_ms}"
     connection = await open_websocket(f"{stream_url(url)}?{query}", OPEN_LIMIT_S)
     await asyncio.wait_for(connection.recv(), OPEN_LIMIT_S)  # `ready`
@@ -101,7 +101,7 @@ async def play(
         for at_s, message in played.received
         if (event := json.loads(message))["type"] == "final" and event["text"]
     ]
-    heard, start_s = [], 0.0
+    results, start_s = [], 0.0
     for one in utterances:
         end_s = start_s + len(one.packets) * FRAME_S
         own = [
@@ -111,9 +111,9 @@ async def play(
         ]
         ended_at = played.began_at + start_s + one.clip.seconds
         delay_s = own[-1][0] - ended_at if own else math.inf
-        heard.append(Heard(delay_s, " ".join(event["text"] for _, event in own)))
+        results.append(ClipResult(delay_s, " ".join(event["text"] for _, event in own)))
         start_s = end_s
-    return heard
+    return results
 
 
 def frames_of(utterances: Sequence[Utterance], mode: str) -> list[bytes]:
@@ -143,12 +143,12 @@ def measure(
     with running(environment=environment, engine="whisper", model=model) as server:
         for mode in modes:
             cpu_s = tree_cpu_s(server.process)
-            heard = asyncio.run(play(server.url, played, mode, endpoint_ms))
+            results = asyncio.run(play(server.url, played, mode, endpoint_ms))
             cpu_s = tree_cpu_s(server.process) - cpu_s
             errors = total(
-                [word_errors(one.clip.text, h.text) for one, h in zip(played, heard, strict=True)]
+                [word_errors(one.clip.text, h.text) for one, h in zip(played, results, strict=True)]
             )
-            delays_s = [each.delay_s for each in heard]
+            delays_s = [each.delay_s for each in results]
             figures[mode] = {
                 **{f"p{p}_s": round(percentile(delays_s, p), 3) for p in PERCENTILES},
                 "wer_percent": round(errors.percent, 2),
@@ -181,10 +181,10 @@ def medians(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _sources(beside: Path | None) -> Iterator[tuple[str, Path | None]]:
+def _sources(other: Path | None) -> Iterator[tuple[str, Path | None]]:
     yield "auricle", None
-    if beside is not None:
-        yield "beside", beside
+    if other is not None:
+        yield "other", other
 
 
 def main() -> None:
@@ -195,7 +195,7 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=20)
     parser.add_argument("--endpoint-ms", type=int, default=500)
     parser.add_argument("--modes", default=",".join(MODES))
-    parser.add_argument("--beside", type=Path)
+    parser.add_argument("--other", type=Path)
     arguments = parser.parse_args()
     clips = [clip for clip in corpus(arguments.corpus) if clip.kind == READ][: arguments.clips]
     played = prepare(clips)
@@ -211,7 +211,7 @@ def main() -> None:
     print(json.dumps(machine() | report))
     runs: dict[str, list[dict[str, Any]]] = {}
     for _ in range(arguments.runs):
-        for name, source in _sources(arguments.beside):
+        for name, source in _sources(arguments.other):
             modes = arguments.modes.split(",")
             figures = measure(source, arguments.model, played, modes, arguments.endpoint_ms)
             runs.setdefault(name, []).append(figures)

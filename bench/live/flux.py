@@ -1,4 +1,4 @@
-"""Flux's turns beside the finals of ``/v1/listen``: how long after speech an agent may answer.
+"""Turns of Flux and finals of ``/v1/listen``: how long after speech an agent may answer.
 
     python -m bench.live.flux --model DIR [--corpus DIR] [--doors v1,flux] [--streams 1,8]
         [--seconds 150] [--out docs/benchmarks/flux]
@@ -10,7 +10,7 @@ minimum, and its answer is ``speech_final``. ``flux`` has Deepgram's thresholds,
 
 A delay is measured from the end of a sentence's last word, when that sample is sent, to the
 arrival of the message that ends its turn. A sentence is cut if a turn ends within it. Runs are
-merged into the existing JSON, so that each may have a quiet machine of its own.
+merged into the existing JSON, so that each can have an idle machine.
 """
 
 import asyncio
@@ -224,7 +224,7 @@ def main() -> None:
             print(json.dumps(result), flush=True)
             results[name, streams] = result
     ordered = [results[key] for key in sorted(results, key=lambda key: (key[1], key[0] != "v1"))]
-    publish(arguments.out, {"results": ordered}, "Flux beside /v1/listen", [_chart(ordered)])
+    publish(arguments.out, {"results": ordered}, "Flux and /v1/listen", [_chart(ordered)])
 
 
 if __name__ == "__main__":

@@ -167,8 +167,10 @@ def sound_start_s(pcm: Pcm16, word_start_s: float) -> float:
     That is its first frame no more than 30 dB below the clip's loud ones.
     """
     first = int(word_start_s * SAMPLE_RATE_HZ) // FRAME_SAMPLES
-    heard = np.flatnonzero(_level_db(pcm)[first : first + MAX_SILENT_FRAMES] >= -SILENT_DB)
-    return word_start_s + (int(heard[0]) * FRAME_SAMPLES / SAMPLE_RATE_HZ if heard.size else 0.0)
+    audible = np.flatnonzero(_level_db(pcm)[first : first + MAX_SILENT_FRAMES] >= -SILENT_DB)
+    return word_start_s + (
+        int(audible[0]) * FRAME_SAMPLES / SAMPLE_RATE_HZ if audible.size else 0.0
+    )
 
 
 def _level_db(pcm: Pcm16) -> npt.NDArray[np.float64]:

@@ -1,6 +1,7 @@
 """Stability of a server: an hour of load, many silent streams, and a day.
 
     python -m bench.soak [--only hour,quiet,day] [--minutes 60] [--hours 24] [--out FILE]
+                         [--named]
 
 Parts that are not measured keep their figures in the JSON, so each may have a separate call.
 """
@@ -19,6 +20,7 @@ def main() -> None:
     parser = command_line(__doc__, "soak")
     parser.add_argument("--only", default=",".join(PARTS))
     parser.add_argument("--minutes", type=float, default=60.0, help="of the part `hour`")
+    parser.add_argument("--named", action="store_true", help="streams of the hour have names")
     parser.add_argument("--hours", type=float, default=24.0, help="of the part `day`")
     parser.add_argument("--speed", type=float, default=60.0, help="of the clock of that day")
     arguments = parser.parse_args()
@@ -26,7 +28,7 @@ def main() -> None:
     only = arguments.only.split(",")
     results: dict[str, Any] = {}
     if "hour" in only:
-        results["hour"] = hour.run(arguments.minutes)
+        results["hour"] = hour.run(arguments.minutes, is_named=arguments.named)
     if "quiet" in only:
         results["quiet"] = quiet.run()
     if "day" in only:

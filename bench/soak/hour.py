@@ -16,25 +16,33 @@ connections every minute. Partials, which fill idle time, come on top of the 60 
 the time. A leak is a process that grows by more than 8 MB an hour with certainty: the whole
 interval is above that. If only a part of the interval is above it, an hour is too short, and the
 report says so: the memory of a recogniser varies by tens of MB with the length of its batches.
+
+**With names** the live streams have a vocabulary, speakers and known voices, while agents read them
+at ``/mcp`` and the vocabulary and the voices change (``names.py``).
 """
 
 import asyncio
 import time
 from collections.abc import Coroutine, Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import anyio
 import psutil
 
 from auricle.values.types import Pcm16
+from bench.lib import named_speech
 from bench.lib.cpu import tree_cpu_s
 from bench.lib.posting import Body, bodies
 from bench.lib.report import show_targets
 from bench.lib.service import Server, running
 from bench.lib.speech import speeches
+from bench.soak import names as about_names
 from bench.soak.figures import Hour, figures, reached, show
-from bench.soak.live import Stream, aligned, speak, start_and_end
+from bench.soak.live import PLAIN, Stream, aligned, speak, start_and_end
 from bench.soak.mix import Cost, Mix, Rates, closed_loop, files
+from bench.soak.names import Names
 from bench.soak.watch import Watch, table
 from tests.support.network import Network, Outage, network_to
 
@@ -88,6 +96,7 @@ async def hour(
     *,
     seconds: float,
     rest_s: float,
+    names: Names | None = None,
 ) -> Hour:
     """Offer the load, with a rest before and after.
 
@@ -99,7 +108,9 @@ async def hour(
         speech: The speech that each live stream repeats.
         seconds: Duration of the load.
         rest_s: Duration of each rest.
+        names: Requests to send meanwhile, if the streams have names.
     """
+    parameters = PLAIN if names is None else named_speech.PARAMETERS
     watch, speech = Watch(server), [aligned(pcm) for pcm in speech]
     lasting = [Stream(pcm.size) for pcm in speech[:LASTING_STREAMS]]
     passing, broken = list[Stream](), list[Stream]()
@@ -109,14 +120,18 @@ async def hour(
         around.start_soon(watch.run)
         await asyncio.sleep(rest_s)
         watch.part, since = "work", time.monotonic()
+        if names is not None:
+            around.start_soon(names.run)
         async with anyio.create_task_group() as group:
             for stream, pcm in zip(lasting, speech, strict=False):
-                group.start_soon(speak, server.url, pcm, seconds, stream, since)
+                group.start_soon(speak, server.url, pcm, seconds, stream, since, parameters)
             for seed, pcm in enumerate(speech[LASTING_STREAMS:]):
                 shaky = seed == 0
                 url = network.url if shaky else server.url
                 streams = broken if shaky else passing
-                group.start_soon(start_and_end, url, pcm, since + seconds, streams, seed, since)
+                group.start_soon(
+                    start_and_end, url, pcm, since + seconds, streams, seed, since, parameters
+                )
             around.start_soon(reset_connections, network)
             group.start_soon(mix.run, since + seconds)
         watch.part = "after"
@@ -132,21 +147,42 @@ async def reset_connections(network: Network) -> None:
         await network.fail(Outage.RESET, OUTAGE_S)
 
 
-def run(minutes: float) -> dict[str, Any]:
+def run(minutes: float, *, is_named: bool = False) -> dict[str, Any]:
     """Measure and print all figures; return them with the snapshots."""
     short, long = bodies(), files()
-    with running(workers=WORKERS, **SETTINGS) as server:
-        cost = asyncio.run(calibrate(server, short, long))
-        rates = cost.rates(SHARE, psutil.cpu_count() or 1)
-        print(f"cost {cost}; offered from now on: {rates}", flush=True)
-        seconds, speech = minutes * 60, speeches(SPEECH_S, rates.streams)
-        rest_s = min(REST_S, seconds / 4)
-        found = asyncio.run(
-            hour(server, rates, short, long, speech, seconds=seconds, rest_s=rest_s)
-        )
-    shown = figures(found, cost, rates)
-    show(shown)
+    with TemporaryDirectory() as folder:
+        settings = {**SETTINGS, **(about_names.SETTINGS if is_named else {})}
+        with running(workers=WORKERS, state_dir=folder, **settings) as server:
+            cost = asyncio.run(calibrate(server, short, long))
+            rates = cost.rates(SHARE, psutil.cpu_count() or 1)
+            print(f"cost {cost}; offered from now on: {rates}", flush=True)
+            seconds, speech = minutes * 60, speeches(SPEECH_S, rates.streams)
+            rest_s = min(REST_S, seconds / 4)
+            names = None
+            if is_named:
+                named_speech.store(server.url)
+                names = Names(server.url)
+            database_mb = [_size_mb(folder)]
+            found = asyncio.run(
+                hour(
+                    *(server, rates, short, long, speech),
+                    seconds=seconds,
+                    rest_s=rest_s,
+                    names=names,
+                )
+            )
+            database_mb.append(_size_mb(folder))
+    shown = figures(found, cost, rates) | {"database_mb": database_mb}
     targets = reached(shown)
+    if names is not None:
+        shown["names"] = {"answers": dict(names.answers), "failures": names.failures}
+        targets["every request about names is answered"] = not names.failures
+    show(shown)
     show_targets(targets)
     columns = table(found.snapshots[::TABLE_STEP], found.names)
-    return shown | {"settings": SETTINGS, "snapshots": columns, "reached": targets}
+    return shown | {"settings": settings, "snapshots": columns, "reached": targets}
+
+
+def _size_mb(folder: str) -> float:
+    """Return the size of a server's database."""
+    return round(sum(file.stat().st_size for file in Path(folder).glob("*.sqlite3*")) / 1e6, 2)

@@ -20,6 +20,7 @@ ALIGN_SAMPLES = 2560
 has the same position in both."""
 SESSION_S = (60.0, 300.0)
 MIN_SESSION_S = 5.0
+PLAIN = StreamParameters(language="en")
 """No session starts if less time than this is left."""
 PAUSE_S = (0.5, 5.0)
 SAME_WITHIN_SAMPLES = SAMPLE_RATE_HZ // 2
@@ -57,7 +58,14 @@ def aligned(pcm: Pcm16) -> Pcm16:
     return pcm[: pcm.size - pcm.size % ALIGN_SAMPLES]
 
 
-async def speak(url: str, pcm: Pcm16, seconds: float, stream: Stream, since: float) -> None:
+async def speak(
+    url: str,
+    pcm: Pcm16,
+    seconds: float,
+    stream: Stream,
+    since: float,
+    parameters: StreamParameters = PLAIN,
+) -> None:
     """Send speech, repeated, in real time, and receive until the last final.
 
     Args:
@@ -66,10 +74,11 @@ async def speak(url: str, pcm: Pcm16, seconds: float, stream: Stream, since: flo
         seconds: How long.
         stream: Receives the results.
         since: Monotonic time from which times are counted.
+        parameters: Of the session.
     """
     try:
         async with (
-            LiveClient(url, StreamParameters(language="en")) as client,
+            LiveClient(url, parameters) as client,
             anyio.create_task_group() as group,
         ):
             began_at = time.monotonic()
@@ -114,14 +123,21 @@ def _note(stream: Stream, final: Final, began_at: float, since: float) -> None:
 
 
 async def start_and_end(
-    url: str, pcm: Pcm16, until: float, streams: list[Stream], seed: int, since: float
+    url: str,
+    pcm: Pcm16,
+    until: float,
+    streams: list[Stream],
+    seed: int,
+    since: float,
+    parameters: StreamParameters = PLAIN,
 ) -> None:
     """Run sessions of one to five minutes, one after another, until a time."""
     chance = random.Random(seed)
     while (left_s := until - time.monotonic()) > MIN_SESSION_S:
         stream = Stream(pcm.size)
         streams.append(stream)
-        await speak(url, pcm, min(left_s, chance.uniform(*SESSION_S)), stream, since)
+        seconds = min(left_s, chance.uniform(*SESSION_S))
+        await speak(url, pcm, seconds, stream, since, parameters)
         await anyio.sleep(chance.uniform(*PAUSE_S))
 
 

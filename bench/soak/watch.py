@@ -40,6 +40,7 @@ class Snapshot:
     cpu_s: float
     server_cpu_s: float
     descriptors: int
+    threads: int
     tasks: int
     livez_ms: float
     load_average: float
@@ -83,6 +84,7 @@ class Watch:
             cpu_s=tree_cpu_s(server),
             server_cpu_s=used.user + used.system,
             descriptors=server.num_fds(),
+            threads=server.num_threads(),
             tasks=int(self._server.metric("auricle_asyncio_tasks")),
             livez_ms=round(livez_ms, 1),
             load_average=round(psutil.getloadavg()[0], 2),
@@ -111,7 +113,15 @@ def table(snapshots: Sequence[Snapshot], names: dict[int, str]) -> dict[str, lis
     """Return snapshots as columns for JSON, one for each process."""
     columns: dict[str, list[Any]] = {
         name: [getattr(snapshot, name) for snapshot in snapshots]
-        for name in ("at_s", "descriptors", "tasks", "processes", "livez_ms", "load_average")
+        for name in (
+            "at_s",
+            "descriptors",
+            "threads",
+            "tasks",
+            "processes",
+            "livez_ms",
+            "load_average",
+        )
     }
     for pid, name in names.items():
         columns[f"{name}, MB"] = [snapshot.memory_mb.get(pid) for snapshot in snapshots]

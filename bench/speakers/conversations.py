@@ -90,7 +90,7 @@ def load_voices(directory: Path, half: str) -> dict[str, list[Clip]]:
 
 
 def sounds(pcm: Pcm16) -> list[tuple[int, int]]:
-    """Return where a clean clip has sound, in samples, whatever a voice detector would find."""
+    """Return where a clean clip has sound, in samples, without a voice detector."""
     frames = pcm[: pcm.size // FRAME_SAMPLES * FRAME_SAMPLES].reshape(-1, FRAME_SAMPLES)
     level_db = 10 * np.log10(np.mean(frames.astype(np.float64) ** 2, axis=1) + 1)
     is_loud = level_db >= np.percentile(level_db, 95) - SILENT_DB
@@ -115,11 +115,11 @@ def converse(
     turns: list[SpokenTurn] = []
     texts: list[str] = []
     at, speaker = SAMPLE_RATE_HZ // 2, ""
-    unheard = list(chosen)
-    while at < seconds * SAMPLE_RATE_HZ or unheard:
+    waiting = list(chosen)
+    while at < seconds * SAMPLE_RATE_HZ or waiting:
         others = [name for name in chosen if name != speaker] if speakers > 1 else chosen
-        speaker = unheard.pop() if unheard and chance.random() < 0.7 else chance.choice(others)
-        unheard = [name for name in unheard if name != speaker]
+        speaker = waiting.pop() if waiting and chance.random() < 0.7 else chance.choice(others)
+        waiting = [name for name in waiting if name != speaker]
         target = int(chance.uniform(*chance.choice(TURN_S)) * SAMPLE_RATE_HZ)
         start = at
         while at == start or at - start < target:

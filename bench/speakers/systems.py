@@ -71,9 +71,9 @@ def follow(embedder: SpeakerEmbedder, pcm: Pcm16) -> LiveResult:
     last: list[tuple[int, ...]] = []
     revised: set[int] = set()
     longest_s = 0.0
-    utterances = list(_utterances(pcm))
+    ended = list(utterances(pcm))
     started_s = time.process_time()
-    for utterance in utterances:
+    for utterance in ended:
         spans = cut_live_stretches(utterance.voiced)
         vectors = embedder.embed(pcm, spans)
         called_s = time.process_time()
@@ -95,7 +95,8 @@ def follow(embedder: SpeakerEmbedder, pcm: Pcm16) -> LiveResult:
     )
 
 
-def _utterances(pcm: Pcm16) -> Iterator[UtteranceEnd]:
+def utterances(pcm: Pcm16) -> Iterator[UtteranceEnd]:
+    """Yield the utterances of a live session that sends this audio."""
     endpointer = Endpointer(EndpointRules())
     events = endpointer.receive(pcm, SpeechDetector().probabilities(pcm))
     for event in (*events, *endpointer.finish()):

@@ -76,10 +76,10 @@ def predict(
     mean_s = each_s / (workers * (1 - busy)) * (1 + squared) / 2  # of those who wait
     wanted = streams * costs.job_s(1, audio_s / 2) / PARTIAL_INTERVAL_S + arrivals * each_s
     filled = 1 - math.exp(-wanted / workers)  # partials become rarer as workers fill up
-    guess_s = costs.batch_s([audio_s / 2] * SPEC.batches.max_optional_jobs)
+    partial_s = costs.batch_s([audio_s / 2] * SPEC.batches.max_optional_jobs)
     is_early = filled < EARLY_UP_TO
     takes_s = 0.0 if is_early else costs.batch_s([audio_s] * batch)
-    at_least_s = ENDPOINT_S + REST_S + takes_s + filled**workers * guess_s / (workers + 1)
+    at_least_s = ENDPOINT_S + REST_S + takes_s + filled**workers * partial_s / (workers + 1)
 
     def quantile(share: float) -> float:
         late = waits / (1 - share)

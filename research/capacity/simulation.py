@@ -179,18 +179,18 @@ class _Speaker:
         self._utterance = 0
         self._began_at = 0.0
         self._is_speaking = False
-        self._guesses = 0
-        self._guess: tuple[_Machine, Ticket] | None = None
+        self._partials = 0
+        self._partial: tuple[_Machine, Ticket] | None = None
         first_s = self._chance.uniform(0, self._talk.utterance_s)
         self._clock.at(first_s, self._begin)
 
     def _begin(self) -> None:
         self._utterance += 1
-        self._began_at, self._is_speaking, self._guesses = self._clock.now, True, 0
+        self._began_at, self._is_speaking, self._partials = self._clock.now, True, 0
         length_s = self._talk.next_utterance_s(self._chance)
         ends_at = self._clock.now + length_s
         utterance = self._utterance
-        self._clock.at(self._clock.now + FIRST_PARTIAL_S, lambda: self._guess_at(utterance))
+        self._clock.at(self._clock.now + FIRST_PARTIAL_S, lambda: self._partial_at(utterance))
         self._clock.at(ends_at, self._fall_silent)
         self._clock.at(ends_at + PAUSE_S, lambda: self._end(ends_at, length_s + PADDING_S))
         self._clock.at(ends_at + self._talk.next_pause_s(self._chance), self._begin)
@@ -205,35 +205,35 @@ class _Speaker:
         utterance = f"{self._name}/{self._utterance}"
         return Job(id, pcm, options, kind, utterance=utterance)
 
-    def _guess_at(self, utterance: int) -> None:
+    def _partial_at(self, utterance: int) -> None:
         if utterance != self._utterance or not self._is_speaking:
             return
-        if self._play.load >= NO_PARTIALS_LOAD or self._guess is not None:
-            self._clock.at(self._clock.now + EARLY_INTERVAL_S, lambda: self._guess_at(utterance))
+        if self._play.load >= NO_PARTIALS_LOAD or self._partial is not None:
+            self._clock.at(self._clock.now + EARLY_INTERVAL_S, lambda: self._partial_at(utterance))
             return
-        self._guesses += 1
-        is_early = self._guesses <= EARLY_PARTIALS and self._play.load < NO_EARLY_PARTIALS_LOAD
+        self._partials += 1
+        is_early = self._partials <= EARLY_PARTIALS and self._play.load < NO_EARLY_PARTIALS_LOAD
         interval_s = EARLY_INTERVAL_S if is_early else PARTIAL_INTERVAL_S
         next_at = self._clock.now + interval_s / (1 - self._play.load)
-        self._clock.at(next_at, lambda: self._guess_at(utterance))
+        self._clock.at(next_at, lambda: self._partial_at(utterance))
         audio_s = self._clock.now - self._began_at + PADDING_S / 2
-        job = self._job(JobKind.PARTIAL, f"p{self._guesses}", audio_s)
+        job = self._job(JobKind.PARTIAL, f"p{self._partials}", audio_s)
         machine = self._play.machine_for_next()
         # A worker may be done with it before this returns in no world: work takes time.
         ticket = machine.submit(job, lambda is_answered: self._guessed(is_answered))
-        self._guess = None if ticket is None else (machine, ticket)
+        self._partial = None if ticket is None else (machine, ticket)
 
     def _guessed(self, is_answered: bool) -> None:
-        self._guess = None
+        self._partial = None
         self._play.partials += is_answered
 
     def _end(self, spoken_until: float, audio_s: float) -> None:
         """Begin the final in the pause if a worker is free for it, else when the utterance ends."""
         asked = _Final(self._play, spoken_until, self._job(JobKind.FINAL, "f", audio_s))
-        if self._guess is not None:
-            machine, ticket = self._guess
+        if self._partial is not None:
+            machine, ticket = self._partial
             machine.cancel(ticket)
-            self._guess = None
+            self._partial = None
         machine = self._play.machine_for_next()
         early = machine.submit(self._job(JobKind.SPECULATIVE, "s", audio_s), asked.answered)
 
@@ -254,7 +254,7 @@ class _Final:
         self._play, self._spoken_until, self._job = play, spoken_until, job
         self._is_delivered = False
         if play.counts(spoken_until):
-            play.owed += 1
+            play.pending += 1
 
     def ask(self) -> None:
         """Ask for it, unless it is there."""
@@ -284,7 +284,7 @@ class _Play:
         ]
         self._meter = LoadMeter(SPEC.costs.job_overhead_s)
         self.delays_s: list[float] = []
-        self.owed = 0
+        self.pending = 0
         self.partials = 0
         self._speakers = [_Speaker(number, self) for number in range(streams)]
         self.clock.at(TICK_S, self._look)
@@ -327,7 +327,7 @@ def simulate(streams: int, site: Site, talk: Talk | None = None, seed: int = 1) 
     play.clock.run_until(WARM_UP_S + PLAY_S)
     worked_s = sum(machine.worked_s for machine in play.machines)
     play.clock.run_until(WARM_UP_S + PLAY_S + 5)
-    never = play.owed - len(play.delays_s)
+    never = play.pending - len(play.delays_s)
     delays_s = [*play.delays_s, *[PATIENT_S] * never]
     p50_s, p95_s = np.percentile(delays_s, [50, 95]) if delays_s else (0.0, 0.0)
     whole_s = WARM_UP_S + PLAY_S

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 import subprocess
 import sys
@@ -23,6 +24,8 @@ IN_WHEEL = (
 )
 """Of these a build leaves out, without an error, what was not built before."""
 IN_NPM = ("package/package.json", "package/README.md", "package/LICENSE")
+OTHER_USER = {"LANG": "C", "LC_ALL": "C", "TZ": "Pacific/Auckland"}
+OTHER_TIME_S = 1_000_000_000
 MODULES = re.compile(r"package/dist/.+\.(js|d\.ts)")
 
 
@@ -45,7 +48,10 @@ def check_wheel(path: Path, version: str) -> None:
 
 
 def check_sdist(path: Path, wheel: Path) -> None:
-    """Check that the sdist gives the same wheel, byte for byte.
+    """Check that the sdist gives the same wheel and the same sdist, byte for byte.
+
+    They are built in another folder, by a user of another locale and time zone, whose files are
+    private.
 
     Raises:
         ReleaseError: It does not.
@@ -54,10 +60,21 @@ def check_sdist(path: Path, wheel: Path) -> None:
         with tarfile.open(path) as archive:
             archive.extractall(folder, filter="data")
         [source] = Path(folder).iterdir()
-        command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder]
-        subprocess.run(command, cwd=source, check=True, capture_output=True)
-        if checksum(Path(folder, wheel.name)) != checksum(wheel):
-            raise ReleaseError(f"{path.name} gives another wheel than {wheel.name}")
+        for file in source.rglob("*"):
+            file.chmod(0o700 if file.is_dir() else 0o600)
+            os.utime(file, (OTHER_TIME_S, OTHER_TIME_S))
+        command = [sys.executable, "-m", "hatchling", "build", "-d", folder]
+        subprocess.run(
+            [*command, "-t", "sdist", "-t", "wheel"],
+            cwd=source,
+            env=os.environ | OTHER_USER,
+            umask=0o077,
+            check=True,
+            capture_output=True,
+        )
+        for each in (wheel, path):
+            if checksum(Path(folder, each.name)) != checksum(each):
+                raise ReleaseError(f"{path.name} gives another {each.name}")
 
 
 def check_npm_package(path: Path, version: str) -> None:

@@ -1,4 +1,4 @@
-"""A server for the checks, started by whatever installation is being checked."""
+"""A server for the checks, started by the installation that is checked."""
 
 import os
 import signal
@@ -56,9 +56,9 @@ def running_server(command: list[str], environ: Mapping[str, str], log: Path) ->
     try:
         with suppress(TimeoutError):
             wait_until(
-                lambda: server.poll() is not None or _is_ready(url), "it is ready", START_LIMIT_S
+                lambda: server.poll() is not None or is_ready(url), "it is ready", START_LIMIT_S
             )
-        if not _is_ready(url):
+        if not is_ready(url):
             raise ReleaseError(f"the server does not start: {log.read_text()[-2000:]}")
         yield url
         server.send_signal(signal.SIGINT)
@@ -70,7 +70,8 @@ def running_server(command: list[str], environ: Mapping[str, str], log: Path) ->
             server.wait()
 
 
-def _is_ready(url: str) -> bool:
+def is_ready(url: str) -> bool:
+    """Return whether a server can transcribe."""
     try:
         with urllib.request.urlopen(f"{url}/readyz", timeout=5) as response:
             return bool(response.status == 200)

@@ -19,6 +19,7 @@ _ELSEWHERE = {
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
     "SECURITY.md": "security-policy.md",
+    "src/auricle/apis/pages/llms.txt": "llms.txt",
     "web/README.md": "clients/auricle-client.md",
     "research/README.md": "benchmarks/research.md",
     "docs/README.md": "index.md",
