@@ -21,7 +21,7 @@ from httpx2._config import DEFAULT_TIMEOUT_CONFIG
 
 ROOT = Path(__file__).parents[1]
 OPEN_FILES = 4096
-REQUEST_LIMIT_S = 60.0
+REQUEST_LIMIT_S = 120.0
 MEASURED = "COVERAGE_PROCESS_CONFIG"
 """With this variable of coverage's, a Python program measures itself: half as long again."""
 

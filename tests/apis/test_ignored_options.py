@@ -16,7 +16,7 @@ pytestmark = pytest.mark.server
 WAV = {"content-type": "audio/wav"}
 CLIP = (Path(__file__).parents[2] / "testdata" / "fellow.wav").read_bytes()
 DIARIZE = "diarize is not supported and has no effect."
-SEARCH = "search is not supported and has no effect."
+TOPICS = "topics is not supported and has no effect."
 HEADER = "x-auricle-warnings"
 
 
@@ -90,23 +90,23 @@ def test_openai_streamed(service: InProcess) -> None:
 
 def test_deepgram_file(service: InProcess) -> None:
     answer = service.client.post(
-        "/v1/listen?summarize=true&search=a&numerals=false", content=CLIP, headers=WAV
+        "/v1/listen?summarize=true&topics=a&numerals=false", content=CLIP, headers=WAV
     )
-    warnings = [f"{name} is not supported and has no effect." for name in ("summarize", "search")]
+    warnings = [f"{name} is not supported and has no effect." for name in ("summarize", "topics")]
     assert answer.json()["metadata"]["warnings"] == warnings
     assert answer.headers[HEADER] == " ".join(warnings)
 
 
 async def test_deepgram_live(tmp_path: Path) -> None:
-    query = {"encoding": "linear16", "sample_rate": 16_000, "search": "a"}
+    query = {"encoding": "linear16", "sample_rate": 16_000, "topics": "a"}
     async with live(tmp_path) as service:
         url = stream_url(service.port, "/v1/listen", **query)
         async with connect(url, proxy=None) as it:
             assert it.response is not None
-            assert it.response.headers[HEADER] == SEARCH
+            assert it.response.headers[HEADER] == TOPICS
             await it.send('{"type":"CloseStream"}')
             metadata = json.loads(await it.recv())
-    assert (metadata["type"], metadata["warnings"]) == ("Metadata", [SEARCH])
+    assert (metadata["type"], metadata["warnings"]) == ("Metadata", [TOPICS])
 
 
 async def test_native_live(tmp_path: Path) -> None:

@@ -59,3 +59,12 @@ def test_with_postgresql_its_own_programs_are_named(
     assert "s3://speech/jobs" in result.stderr
     assert "secret" not in result.stderr
     assert not (tmp_path / "backup").exists()
+
+
+def test_with_postgresql_the_audio_in_the_state_directory_is_named(
+    auricle: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AURICLE_DATABASE_URL", "postgresql://auricle:secret@db/auricle")
+    monkeypatch.setenv("AURICLE_STATE_DIR", "/state")
+    result = auricle("backup", str(tmp_path / "backup"))
+    assert "The audio is in /state/audio: back it up as well." in result.stderr

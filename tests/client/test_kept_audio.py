@@ -48,6 +48,7 @@ def test_samples_become_frames_however_they_come() -> None:
     assert seqs(sent) == [0, 1, 2, 3, 4]
     assert [frame.start_sample for frame in sent] == [0, 320, 640, 960, 1280]
     assert np.array_equal(np.concatenate([samples(frame) for frame in sent]), pcm)
+    assert {samples(frame).dtype for frame in sent} == {np.dtype(np.int16)}
 
 
 def test_what_does_not_fill_a_frame_waits() -> None:
@@ -97,6 +98,7 @@ def test_the_end_is_filled_up_with_silence() -> None:
     assert audio.end_sample == 2 * FRAME_SAMPLES
     assert samples(last)[0] == FRAME_SAMPLES + 1
     assert not samples(last)[1:].any()
+    assert samples(last).dtype == np.int16
 
 
 def test_silence_follows_that_brings_the_last_speech_out_of_the_decoder() -> None:
@@ -104,6 +106,22 @@ def test_silence_follows_that_brings_the_last_speech_out_of_the_decoder() -> Non
     audio.receive_pcm(frames(2))
     audio.finish()
     assert 2 * FRAME_SAMPLES + ENCODER_DELAY_SAMPLES <= audio.end_sample <= 3 * FRAME_SAMPLES
+
+
+def test_silence_follows_an_incomplete_frame_too() -> None:
+    encoded: list[Pcm16] = []
+
+    def encode(pcm: Pcm16) -> OpusPacket:
+        encoded.append(pcm)
+        return OpusPacket(b"x")
+
+    audio = KeptAudio(0, encode)
+    audio.receive_pcm(counting(1, first=7))
+    audio.finish()
+    [frame] = encoded
+    assert frame[0] == 7
+    assert not frame[1:].any()
+    assert frame.dtype == np.int16
 
 
 @pytest.mark.parametrize("encode", [None, lambda pcm: OpusPacket(b"x")])
@@ -172,6 +190,14 @@ def test_sending_never_goes_back_to_what_is_forgotten() -> None:
     sent(audio)
     audio.forget(LEAD_IN_SAMPLES + 5 * FRAME_SAMPLES)
     audio.rewind(0)
+    assert sent(audio)[0] == 5
+
+
+def test_what_is_forgotten_before_it_is_sent_is_not_sent() -> None:
+    audio = KeptAudio()
+    audio.receive_pcm(frames(LEAD_IN_FRAMES + 10))
+    audio.next_frames(3)
+    audio.forget(LEAD_IN_SAMPLES + 5 * FRAME_SAMPLES)
     assert sent(audio)[0] == 5
 
 

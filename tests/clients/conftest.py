@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from auricle.cli.doctor.client.catalogue import clients
 from tests.clients.scores import Scores
 from tests.clients.server import RealServer, real_server
 
@@ -19,7 +20,11 @@ _SCORES = pytest.StashKey[Scores]()
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServer]:
     """The server that all share; tests that must spoil one start their own."""
-    settings = {"asr_webservice": 1, "vosk": 1, "vosk_port": 0, "wyoming": 1, "wyoming_port": 0}
+    origins = {profile.origin for profile in clients().values()} - {""}
+    settings: dict[str, object] = {
+        **{"asr_webservice": 1, "vosk": 1, "vosk_port": 0, "wyoming": 1, "wyoming_port": 0},
+        "allowed_origins": ",".join(sorted(origins)),
+    }
     with real_server(tmp_path_factory.mktemp("server"), **settings) as started:
         yield started
 

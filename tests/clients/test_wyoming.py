@@ -2,8 +2,11 @@
 
 import json
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from subprocess import Popen
 from typing import Any
 
@@ -11,13 +14,13 @@ import pytest
 
 from tests.clients.environment import PAGES, Client, printed, program, snippet
 from tests.clients.scores import Scores
-from tests.clients.server import RealServer
+from tests.clients.server import RealServer, real_server
 from tests.support.clips import CLIPS, words
 
 pytestmark = pytest.mark.model
 
 WYOMING = Client("client-wyoming")
-FELLOW, PAIR = CLIPS["fellow.wav"], CLIPS["pair.wav"]
+FELLOW, PAIR, SHORT = (CLIPS[f"{name}.wav"] for name in ("fellow", "pair", "short"))
 NAMED = f"wyoming {WYOMING.version('wyoming')}"
 
 
@@ -72,6 +75,29 @@ def test_a_worker_that_is_killed_in_mid_utterance_is_not_noticed(
     [transcript] = of(told, "transcript")
     assert scores.add(NAMED, "worker killed", PAIR, transcript["text"]).total == 0
     server.until_at_rest()
+
+
+def test_a_command_ends_without_audio_stop(tmp_path: Path, scores: Scores) -> None:
+    settings = {"wyoming": 1, "wyoming_port": 0, "wyoming_ends_commands": 1}
+    with real_server(tmp_path, **settings) as server:
+        arguments = ("127.0.0.1", port(server), str(SHORT.path))
+        answer = json.loads(WYOMING.run(program("wyoming_command.py"), *arguments))
+    assert answer["requires_external_vad"] is False
+    figures = f"{answer['after_s']:.1f} s after the clip"
+    assert scores.add(NAMED, "ended by the server", SHORT, answer["text"], figures).total == 0
+
+
+def test_wyoming_bench_finds_no_errors(server: RealServer, tmp_path: Path, scores: Scores) -> None:
+    for clip in (FELLOW, PAIR, SHORT):
+        shutil.copy(clip.path, tmp_path)
+        (tmp_path / clip.path.with_suffix(".txt").name).write_text(clip.text)
+    address = f"127.0.0.1:{port(server)}"
+    options = ("--corpus", str(tmp_path), "--rounds", "1", "--warmup", "0", "-v")
+    command = [str(WYOMING.folder / "bin" / "wyoming-bench"), "stt", address, *options]
+    report = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    for mode in ("non_streaming", "streaming"):
+        assert f"[{mode}] ok=3 fail=0" in report
+    assert re.findall(r"Accuracy +WER=(\S+)", report) == ["0.0%", "0.0%"], report
 
 
 def test_the_page_s_snippet_works(server: RealServer, scores: Scores) -> None:

@@ -51,7 +51,7 @@ def check_confinement(running: Container) -> None:
 @pytest.fixture(scope="module")
 def cpu() -> Iterator[Container]:
     require("cpu")
-    with container("cpu", environ=SETTINGS) as running:
+    with container("cpu", environ=SETTINGS | {"AURICLE_MCP": 1}) as running:
         running.wait_ready()
         yield running
 
@@ -69,6 +69,20 @@ def test_cpu_shows_the_page_and_the_documentation(cpu: Container) -> None:
         assert "<title>" in page.text
         assert "make docs" not in page.text
     assert "assets/" in httpx2.get(f"{cpu.url}/", trust_env=False).text
+
+
+def test_cpu_has_the_tools_of_agents(cpu: Container) -> None:
+    message = {
+        "jsonrpc": "2.0",
+        "id": 1,
+        "method": "tools/call",
+        "params": {"name": "list_jobs", "arguments": {}},
+    }
+    json = "application/json"
+    headers = ANNA | {"content-type": json, "accept": f"{json}, text/event-stream"}
+    answer = httpx2.post(f"{cpu.url}/mcp", json=message, headers=headers, trust_env=False)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["result"]["isError"] is False
 
 
 def test_cpu_contains_its_model_and_assembles_none(cpu: Container) -> None:
@@ -146,12 +160,12 @@ def finished_job(url: str, job_id: str) -> dict[str, Any]:
 
 
 QUICKSTARTS = re.findall(
-    r"^docker run .*?(?= +#|$)", (ROOT / "README.md").read_text(), re.MULTILINE
+    r"^docker run .*?(?= +#|$)", (ROOT / "docs/how-to/install.md").read_text(), re.MULTILINE
 )
 
 
 @pytest.mark.parametrize("line", QUICKSTARTS)
-def test_the_readmes_one_line_starts_a_server(line: str) -> None:
+def test_the_one_line_of_the_documentation_starts_a_server(line: str) -> None:
     require("cpu")
     assert len(QUICKSTARTS) == 2
     options = line.removeprefix("docker run ").replace("anna:KEY", f"anna:{KEY}")

@@ -1,8 +1,6 @@
 """SIGKILL at every statement, commit and rename: nothing accepted is lost or done twice."""
 
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +15,7 @@ from auricle.webhooks.events import StoredEvents
 from auricle.webhooks.outbox import DeliveryState
 from tests.support.ledger import a_spec, open_at, open_audio_at
 from tests.support.ledger_life import DONE, NOW, POISONED, QUOTA, URL, keep_transcript
+from tests.support.lives import lives_of
 from tests.support.postgres import PostgresServer
 
 pytestmark = [
@@ -37,28 +36,8 @@ def live(tmp_path: Path, new_audio: Callable[[int], str]) -> Iterator[Live]:
     """Return a function that runs a life up to a checkpoint and returns what it printed."""
     upload = tmp_path / "upload"
     upload.write_bytes(b"RIFF")
-    with subprocess.Popen(
-        [sys.executable, "-m", "tests.support.ledger_life"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        stdin, stdout = process.stdin, process.stdout
-
-        def run(checkpoint: int, location: str, audio: str) -> list[str]:
-            stdin.write(f"{checkpoint}\t{location}\t{audio}\t{upload}\n")
-            stdin.flush()
-            steps: list[str] = []
-            while not steps or not steps[-1].startswith("end"):
-                line = stdout.readline()
-                assert line, "the process ended"
-                steps.append(line.strip())
-            return steps
-
-        yield run
-        stdin.close()
+    with lives_of("tests.support.ledger_life") as run:
+        yield lambda checkpoint, *locations: run(checkpoint, *locations, str(upload))
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -105,7 +105,7 @@ OTHER_PROGRAMS = {
     "node": "tests/clients/test_tls.py runs the snippet",
     "litellm vosk-transcriber": "large packages; run by hand in the versions of the pages",
     "pg_dump pg_restore": "tests/ledger/databases/postgres/test_database.py",
-    "ln cd cat cp chmod mkdir install export pkill kill jq ssh grep printf": "of the system",
+    "ln cd cat cp mv chmod mkdir install export pkill kill jq ssh grep printf": "of the system",
 }
 """Programs in shell code besides auricle and curl, and what shows that they are used correctly."""
 
@@ -137,6 +137,9 @@ NOT_RUN = {
     "/speakers/2": "needs three speakers: the same tests",
     "/paragraphs": "needs speech of a speaker at these times: the same tests",
     "/inference": "needs the package of the example: tests/project/test_api_example.py",
+    "ann.wav": "needs a recording of one voice: tests/voices/test_routes.py",
+    '"speaker": 1}': "needs a speaker whose voice is stored: tests/voices/test_labelling.py",
+    "/v1/voices/5e1a90…": "needs a stored voice: tests/voices/test_routes.py",
     "@call.wav": "needs a call with a party in each channel: tests/apis/test_channels.py",
 }
 REFUSED = {"endpoint_ms=9": 400}
@@ -169,6 +172,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
     write_film(folder / "film.mp4")
     settings = {
         "keep_transcripts": 1,
+        "known_voices": "*",
         "webhook_secret": "x" * 32,
         "webhook_allow_private": 1,
         "idle_timeout_s": 600,

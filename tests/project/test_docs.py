@@ -230,10 +230,10 @@ def test_links_lead_somewhere(page: str) -> None:
 
 
 def test_every_make_that_a_page_names_is_there() -> None:
-    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     for page in PAGES:
         named = re.findall(
-            r"^make ([a-z-]+)|`make ([a-z-]+)", (ROOT / page).read_text(), re.MULTILINE
+            r"^make ([a-z0-9-]+)|`make ([a-z0-9-]+)", (ROOT / page).read_text(), re.MULTILINE
         )
         assert {first or second for first, second in named} <= targets, page
 

@@ -13,8 +13,8 @@ OUTSIDE = {
     "openai_realtime": ["src/auricle/apis/azure"],  # has its routes at other paths
 }
 
-MAX_CORE_LINES = 27_030
-"""Code lines that the process of ``auricle serve`` can import without any optional folder; 27,005
+MAX_CORE_LINES = 27_473
+"""Code lines that the process of ``auricle serve`` can import without any optional folder; 27,448
 measured. Who makes the core larger changes this number, and says why."""
 
 

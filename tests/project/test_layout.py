@@ -26,6 +26,7 @@ BY_PURPOSE = {
     "fuzz": "the fuzz targets",
     "images": "the container images, run by `make test-images`",
     "optional": "the package without a folder, run by `make test-optional`",
+    "portable": "what is promised on Windows and macOS",
     "project": "the repository itself",
     "research": "measurements",
     "resilience": "faults while everything runs",

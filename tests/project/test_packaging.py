@@ -101,6 +101,13 @@ def test_it_brings_the_turn_model_with_its_licence(wheel: Path, names: set[str])
         assert b"BSD 2-Clause" in archive.read(f"{folder}/smart-turn-LICENSE.txt")
 
 
+def test_it_brings_the_list_of_common_words_with_its_licence(wheel: Path, names: set[str]) -> None:
+    folder = "auricle/text/filters/correction"
+    assert {f"{folder}/common_words.txt", f"{folder}/common_words.md"} <= names
+    with zipfile.ZipFile(wheel) as archive:
+        assert b"Kevin Atkinson" in archive.read(f"{folder}/common_words-LICENSE.txt")
+
+
 def test_its_metadata_name_the_extras_and_the_oldest_python(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         text = archive.read(f"auricle-{auricle.__version__}.dist-info/METADATA").decode()

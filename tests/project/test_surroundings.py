@@ -52,7 +52,7 @@ def test_this_process_is_as_all_tests_expect(tmp_path: Path) -> None:
     assert os.access(Path.home(), os.W_OK)
     assert Path.home().name.startswith("auricle-tests-")
     with httpx2.Client() as client:
-        assert client.timeout.read == 60
+        assert client.timeout.read == 120
     present = {name for name in HOSTILE if name in os.environ}
     assert present == {"LC_ALL", "TZ", "HOME"}
 
@@ -71,6 +71,7 @@ def be_hostile() -> None:
 def test_a_caller_who_ignores_signals_and_has_other_settings_changes_no_outcome(
     tmp_path: Path,
 ) -> None:
+    results = tmp_path / "results"  # or pytest removes what the runs before this one left in /tmp
     folder = tmp_path / "a folder, with a comma and a name that is longer than most others are"
     folder.mkdir()
     wanted = (
@@ -81,7 +82,7 @@ def test_a_caller_who_ignores_signals_and_has_other_settings_changes_no_outcome(
     done = subprocess.run(
         [
             *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"),
-            *("--rootdir", str(ROOT), "-c", str(ROOT / "pyproject.toml")),
+            *("--rootdir", str(ROOT), "-c", str(ROOT / "pyproject.toml"), f"--basetemp={results}"),
             *(str(ROOT / name) for name in wanted),
         ],
         env=os.environ | HOSTILE | {"TMPDIR": str(folder)},

@@ -58,6 +58,14 @@ PACKETS = st.one_of(
 @example(bytes([toc(9, 3), 0x41, 255]))
 @example(bytes([toc(9, 3), 0xC2, 0, 3]) + bytes(3))
 @example(bytes([toc(9, 3), 0xC2, 1, 3]) + bytes(3))
+@example(bytes([toc(9, 1)]) + bytes(2551))
+@example(bytes([toc(9, 2), 252]) + bytes(251))
+@example(bytes([toc(9, 2), 251]) + bytes(251))
+@example(bytes([toc(9, 3), 0x81]) + bytes(1275))
+@example(bytes([toc(9, 3), 0x81]) + bytes(1276))
+@example(bytes([toc(16, 3), 1, 0]))
+@example(bytes([toc(9, 3), 0x41, 255, 255, 1]) + bytes(254 + 254 + 1))
+@example(bytes([toc(9, 3), 0x41, 255, 255, 1]) + bytes(254 + 254))
 def test_it_agrees_with_libopus_on_every_packet(packet: bytes) -> None:
     theirs = frames_by_libopus(packet)
     if theirs < 0:
@@ -77,6 +85,12 @@ def test_the_configuration_reports_the_length_of_a_frame(first: int, ticks: int)
     assert parse_packet(packet) == PacketShape(first, is_stereo=True, frames=1, ticks=ticks)
 
 
+@pytest.mark.parametrize(("code", "frames"), [(0, 1), (1, 2)])
+def test_the_number_of_frames_does_not_make_a_packet_stereo(code: int, frames: int) -> None:
+    packet = bytes([toc(WIDEBAND_20_MS, code), 1, 2])
+    assert parse_packet(packet) == PacketShape(WIDEBAND_20_MS, False, frames, frames * 960)
+
+
 @pytest.mark.parametrize("frames", [0, 1, 5, 6, 7, 63])
 def test_a_packet_lasts_120_ms_at_most(frames: int) -> None:
     packet = bytes([toc(WIDEBAND_20_MS, 3), frames])
@@ -94,9 +108,11 @@ def test_a_packet_lasts_120_ms_at_most(frames: int) -> None:
         (bytes([toc(9, 0)]) + bytes(1276), "R2"),
         (bytes([toc(9, 1), 1]), "R3"),
         (bytes([toc(9, 2), 5, 0]), "R4"),
+        (bytes([toc(9, 2)]), "R4"),
         (bytes([toc(9, 3)]), "R6"),
         (bytes([toc(9, 3), 2, 0, 0, 0]), "R6"),
         (bytes([toc(9, 3), 0x82, 9, 0]), "R7"),
+        (bytes([toc(9, 3), 0x41, 255]), "R6"),
     ],
 )
 def test_the_broken_rule_is_named(packet: bytes, rule: str) -> None:

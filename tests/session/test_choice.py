@@ -6,7 +6,9 @@ from auricle.engines.whisper.spec import SPEC
 from auricle.session.choice import ModelChoice
 from auricle.values.commands import Configure, StreamParameters
 from auricle.values.errors import BadRequest, ModelNotFound
-from auricle.values.types import LIVE_BEAM_SIZE
+from auricle.values.text_filters import FilterChoice
+from auricle.values.types import LIVE_BEAM_SIZE, Options
+from auricle.values.wording import Wording
 from tests.support.models import models_of
 
 pytestmark = pytest.mark.unit
@@ -27,6 +29,19 @@ def test_a_command_changes_what_it_names() -> None:
     assert later.options.hotwords == ("Auricle",)
     assert later.model == START.model
     assert START.after(Configure(), MODELS) == START
+
+
+def test_a_wording_follows_the_hot_words_of_a_command() -> None:
+    def wording_of(options: Options) -> Wording:
+        terms = (*options.hotwords, "Zyntrix")
+        return Wording(terms, (FilterChoice.of("numerals", len(terms)),))
+
+    start = ModelChoice.of(StreamParameters(), MODELS, wording_of)
+    assert (start.options.hotwords, start.filters[0].options) == (("Zyntrix",), "1")
+    later = start.after(Configure(hotwords=("Auricle",)), MODELS)
+    assert later.options.hotwords == ("Auricle", "Zyntrix")
+    assert later.filters[0].options == "2"
+    assert later.after(Configure(hotwords=()), MODELS) == start
 
 
 def test_another_model_gets_the_same_requests() -> None:

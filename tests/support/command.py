@@ -79,6 +79,7 @@ class Command:
                 text=True,
                 encoding="utf-8",
                 cwd=ROOT,
+                start_new_session=True,
             )
         assert self.process.stdout
         assert self.process.stderr

@@ -26,6 +26,7 @@ from pathlib import Path
 import coverage
 
 import auricle
+import auricle.cli  # before the commands that it imports
 from auricle.apis.pages import documentation, pages
 from tests.surroundings import MEASURED
 
@@ -130,6 +131,7 @@ def _serve(control: socket.socket) -> str:
             os.close(fd)
         _reap()
     control.close()
+    os.setsid()  # its workers that yield to others would stand still while other tests compute
     stdout, stderr, status = fds
     if (pid := os.fork()) != 0:
         _report(pid, status, (stdout, stderr))

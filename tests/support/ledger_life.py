@@ -1,13 +1,12 @@
 """The life of one job, in a process that ends itself at a given checkpoint.
 
-``python -m tests.support.ledger_life`` reads lines ``CHECKPOINT LOCATION AUDIO UPLOAD`` and runs
-each in a separate process. It prints a line after each step that a caller or a successor may rely
-on, then ``end`` and whether the life was complete.
+``python -m tests.support.ledger_life`` reads lines ``CHECKPOINT LOCATION AUDIO UPLOAD``, see
+:mod:`tests.support.lives`. A life prints a line after each step that a caller or a successor may
+rely on.
 """
 
 import os
 import signal
-import sys
 from pathlib import Path
 
 from auricle.apis.transcripts.stored.events import TranscriptEvents
@@ -23,6 +22,7 @@ from auricle.ledger.jobs.quota import Quota
 from auricle.ledger.jobs.store import Ledger
 from auricle.webhooks.events import StoredEvents
 from tests.support.ledger import a_spec, open_at, open_audio_at
+from tests.support.lives import run_lives
 
 NOW = 1.8e9
 URL = "https://receiver.example"
@@ -79,18 +79,5 @@ def live(checkpoint: int, location: str, audio_path: str, upload: str) -> None:
     database.close()
 
 
-def main() -> None:
-    """Run lives until the input ends."""
-    for line in sys.stdin:
-        checkpoint, *arguments = line.rstrip("\n").split("\t")
-        child = os.fork()
-        if child == 0:
-            live(int(checkpoint), *arguments)
-            os._exit(0)
-        _, status = os.waitpid(child, 0)
-        print("end", "killed" if os.WIFSIGNALED(status) else os.waitstatus_to_exitcode(status))
-        sys.stdout.flush()
-
-
 if __name__ == "__main__":
-    main()
+    run_lives(live)

@@ -27,6 +27,7 @@ from auricle.values.events import Wire
 from auricle.values.optional_workers import NO_OPTIONAL_WORKERS, OptionalWorkers
 from auricle.values.types import ClientId
 from auricle.values.voice_keeper import NO_VOICE_STORE
+from auricle.values.wording import NO_WORDINGS, Wordings
 from tests.support.models import models_of
 from tests.support.scripted_engine import SPEC
 from tests.support.transcriber import FakeTranscriber
@@ -65,6 +66,7 @@ async def sessions(
     models: ModelTable | None = None,
     workers: OptionalWorkers = NO_OPTIONAL_WORKERS,
     followers: Mapping[str, SessionFollowers] = MappingProxyType({}),
+    wordings: Wordings = NO_WORDINGS,
 ) -> AsyncIterator[Sessions]:
     registry, transcriber = CollectorRegistry(), FakeTranscriber()
     metrics = LiveMetrics(registry)
@@ -84,6 +86,7 @@ async def sessions(
             CapacityMemory(directory, Machine(), settings.live_speakers),
             workers.speakers.keep_voices(NO_VOICE_STORE),
             followers,
+            wordings,
         )
         async with anyio.create_task_group() as group:
             group.start_soon(live.watch)

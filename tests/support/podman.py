@@ -30,7 +30,10 @@ IMAGES = {
     "cpu": f"localhost/auricle:{__version__}",
     "cuda": f"localhost/auricle:{__version__}-cuda",
     "cluster": f"localhost/auricle:{__version__}-cluster",
+    "home-assistant": f"localhost/auricle-home-assistant:{__version__}",
+    "--arm64 cpu": f"localhost/auricle-all:{__version__}",
 }
+"""By the arguments of ``scripts/build-images`` that build them."""
 READY_S = 240
 STOP_S = 45
 """``stop_grace_period`` of the compose files."""

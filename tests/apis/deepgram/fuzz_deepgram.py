@@ -81,8 +81,8 @@ def run(data: bytes) -> None:
     checker = _Checker()
     talk = Talk(_dialect(data[0]), checker)
     talk.play(data[1:])
-    told = talk.story.told_finals
-    assert told <= checker.finals <= told + checker.answers, "a final is told twice, or never"
+    sent = talk.story.sent_finals
+    assert sent <= checker.finals <= sent + checker.answers, "a final is sent twice, or never"
     audio = b"".join(step[1:] for step in split_steps(data[1:]) if step[0] % 3 == BYTES)
     if b"{" in audio:  # a text message sent as binary is one only if it is whole
         return

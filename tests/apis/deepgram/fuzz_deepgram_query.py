@@ -10,7 +10,7 @@ from auricle.apis.deepgram.wire.query import (
     ENCODINGS,
     MAX_UTT_SPLIT_S,
     Listen,
-    numeral_filters,
+    message_filters,
     parse_listen,
 )
 from auricle.apis.deepgram.wire.results import Metadata, ModelInfo, file_body
@@ -33,6 +33,8 @@ _WORDS = (
     *(
         "redact",
         "numerals",
+        "replace",
+        "search",
         "true",
         "pci",
         "callback",
@@ -75,9 +77,14 @@ def _answer(asked: Listen) -> None:
     transcript = Transcript(text, "en", 0.5, 480_000, tuple(segments))
     body = msgspec.json.decode(msgspec.json.encode(file_body(transcript, asked, _METADATA)))
     found = body["results"]["channels"][0]["alternatives"][0]
-    text = numeral_filters(writes_numerals=asked.writes_numerals).transcript(transcript).text
+    filters = message_filters(
+        writes_numerals=asked.writes_numerals, replacements=asked.replacements
+    )
+    text = filters.transcript(transcript).text
     shown = text.strip() if asked.punctuates else plain(text)
     assert found["transcript"] == shown
+    channel = body["results"]["channels"][0]
+    assert [each["query"] for each in channel.get("search", [])] == list(asked.search)
     assert all(word["word"] for word in found["words"]), "a word without letters"
     assert all(("punctuated_word" in word) == asked.punctuates for word in found["words"])
 
@@ -89,6 +96,7 @@ def seeds() -> Iterator[bytes]:
     yield b"encoding=mulaw&keywords=hello:2&keywords=there:-1&vad_events=1&punctuate=yes"
     yield b"endpointing=false&utt_split=0.5&utterances=true&paragraphs=true&tag=x&redact=pci"
     yield b"numerals=true&redact=pci,email&punctuate=1&tag=Twenty five.&tag=one of them"
+    yield b"replace=one:two&replace=so&search=twenty five&search=Five&tag=Twenty five.&tag=So one."
     yield b"tag=One two.&tag=Three%21&tag=&tag='n' 3.5&tag=four&utterances=1&smart_format=1"
     yield b"tag=One two.&tag=%22Three%22&utterances=1&utt_split=0.1&detect_language=true"
 

@@ -8,7 +8,10 @@ import anyio
 import httpx2
 import pytest
 
+from auricle.apis.deepgram.wire.results import speaker_names
 from auricle.values.errors import AudioError
+from auricle.values.types import Speaker
+from auricle.voices.changes import renamed_result
 from tests.support.receiver import Receiver
 from tests.support.service import WAV, Live, keys, live, poll_until
 from tests.support.webhooks import (
@@ -145,3 +148,9 @@ async def test_without_a_secret_callbacks_are_refused(tmp_path: Path) -> None:
         refused = await listen(client, callback="https://receiver.example/")
     assert refused.status_code == 400
     assert "AURICLE_WEBHOOK_SECRET" in refused.json()["err_msg"]
+
+
+def test_the_name_of_a_deleted_voice_is_null_in_a_result() -> None:
+    result = json.dumps(speaker_names([Speaker(0, "Ann"), Speaker(1, "Bob")])).encode()
+    speakers = json.loads(renamed_result(result, "Ann", None))["speakers"]
+    assert speakers == [{"speaker": 0, "name": None}, {"speaker": 1, "name": "Bob"}]

@@ -1,5 +1,6 @@
 """``/v1/models``: what is listed, and what a name means."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from starlette.testclient import TestClient
 from auricle.config.sections.ledger import LedgerSettings
 from auricle.config.sections.model import ModelSettings
 from auricle.ledger.databases.database import no_step
+from auricle.server.api_spec import ApiSpec
 from auricle.server.app import create_app
 from auricle.server.result_keepers import ResultKeeper
 from tests.support.service import InProcess, in_process
@@ -77,6 +79,16 @@ def test_the_list_says_where_speech_and_text_go(service: InProcess) -> None:
         "database": "postgresql",
         "keeps_transcripts": True,
     }
+
+
+def test_the_list_names_the_apis_that_the_server_has(service: InProcess) -> None:
+    def apis_of(apis: Sequence[ApiSpec]) -> object:
+        app = create_app(replace(service.state, apis=apis))
+        return TestClient(app, base_url="http://127.0.0.1").get("/v1/models").json()["apis"]
+
+    installed = service.state.apis
+    assert apis_of(installed) == sorted(api.name for api in installed)
+    assert apis_of([api for api in installed if api.name == "openai"]) == ["openai"]
 
 
 def test_a_name_is_that_of_the_model_which_it_means(tmp_path: Path) -> None:

@@ -55,6 +55,7 @@ def client(folder: Path) -> Iterator[TestClient]:
         ("/", "text/html; charset=utf-8", INDEX),
         ("/status", "text/html; charset=utf-8", "<!doctype html><title>Status</title>"),
         ("/reader", "text/html; charset=utf-8", "<!doctype html><title>Reader</title>"),
+        ("/llms.txt", "text/plain; charset=utf-8", pages.FOR_AGENTS.read_text()),
         ("/assets/index-abc.js", "text/javascript; charset=utf-8", SCRIPT),
         ("/assets/icon-abc.svg", "image/svg+xml", "<svg/>"),
     ],

@@ -26,7 +26,7 @@ from auricle.values.events import (
     SpeakerSegment,
     SpeechStarted,
 )
-from auricle.values.types import ANONYMOUS, SAMPLE_RATE_HZ
+from auricle.values.types import ANONYMOUS, SAMPLE_RATE_HZ, Speaker
 
 pytestmark = pytest.mark.unit
 
@@ -170,6 +170,10 @@ def test_revised_speakers_are_an_event_and_change_what_later_readers_get() -> No
     feed.publish(SpeakerRevision((FinalSpeakers(1, 2, segments), FinalSpeakers(9, 0, ()))))
     assert read(cursor) == ["SpeakerRevision"]
     assert list(feed.finals) == [replace(final(1), speaker=2, segments=segments)]
+    known = (Speaker(2, "Ann"),)
+    feed.publish(SpeakerRevision((FinalSpeakers(1, 2, segments, known),)))
+    (named,) = feed.finals
+    assert named.speakers == known
 
 
 def test_the_end_is_the_last_event_and_comes_once() -> None:
@@ -276,3 +280,47 @@ def test_a_sentence_over_two_segments_is_shown_once_although_its_speakers_change
     feed.publish(OTHER_SPEAKERS)
     segments += [feed.segment(1), feed.segment(2)]
     assert shown_words(segments) == sorted(SAID)
+
+
+def named(number: int, *names: str) -> Final:
+    speakers = tuple(Speaker(n, name) for n, name in enumerate(names))
+    return replace(final(number), speaker=0, speakers=speakers)
+
+
+def speakers_of(number: int, event: FeedEvent) -> bytes:
+    """Encode the names of an event."""
+    finals = event.finals if isinstance(event, SpeakerRevision) else (event,)
+    return repr([e.speakers for e in finals if isinstance(e, Final | FinalSpeakers)]).encode()
+
+
+def test_a_name_is_changed_in_all_that_readers_can_get() -> None:
+    feed = new_feed()
+    feed.publish(named(1, "Ann", "Bob"))
+    feed.publish(named(2, "Cem"))
+    feed.publish(SpeakerRevision((FinalSpeakers(2, 0, (), (Speaker(0, "Ann"),)),)))
+    feed.finals_until(6 * SAMPLE_RATE_HZ)
+    assert b"Ann" in feed.segment(0)
+    before = feed.cursor(speakers_of, 0).next_bytes()
+    assert before.count(b"Ann") == 2
+    last = feed.last_number
+    feed.rename_known("Ann", "Anna")
+    assert feed.cursor(speakers_of, 0).next_bytes() == before.replace(b"'Ann'", b"'Anna'")
+    assert [[each.label for each in final.speakers] for final in feed.finals] == [
+        ["Anna", "Bob"],
+        ["Anna"],
+    ]
+    assert b"Anna" in feed.segment(0)
+    feed.rename_known("Anna", None)
+    assert b"Anna" not in feed.cursor(speakers_of, 0).next_bytes()
+    assert [[each.label for each in final.speakers] for final in feed.finals] == [["Bob"], []]
+    assert b"Ann" not in feed.segment(0)
+    assert feed.last_number == last
+
+
+def test_another_name_changes_nothing() -> None:
+    feed, shown = new_feed(), Shown()
+    feed.publish(named(1, "Ann"))
+    feed.cursor(shown, 0).next_bytes()
+    feed.rename_known("Bob", None)
+    feed.cursor(shown, 0).next_bytes()
+    assert shown.encoded == 1

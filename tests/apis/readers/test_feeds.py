@@ -1,11 +1,14 @@
 from contextlib import ExitStack
 
 import pytest
+from anyio import to_thread
 
 from auricle.apis.readers.feed import SessionFeed
 from auricle.apis.readers.feeds import ENDED_S, KEEP_ALIVE_S, MAX_ENDED, Feeds
+from auricle.ledger.databases.database import Database
 from auricle.values.errors import NotFound, Overloaded
-from auricle.values.types import ANONYMOUS, SAMPLE_RATE_HZ, ClientId
+from auricle.values.events import Final
+from auricle.values.types import ANONYMOUS, SAMPLE_RATE_HZ, ClientId, Speaker
 
 pytestmark = pytest.mark.unit
 
@@ -122,3 +125,22 @@ def test_silent_connections_are_kept_alive_while_there_are_any() -> None:
         assert feed.last_number == 1
         feeds.tick(40.5 + KEEP_ALIVE_S)
         assert feed.last_number == 2
+
+
+@pytest.mark.anyio
+async def test_a_name_is_changed_in_the_feeds_of_its_owner(database: Database) -> None:
+    feeds = Feeds(1)
+    for id, owner in (("s1", ALICE), ("s2", ALICE), ("s3", BOB)):
+        final = Final(1, 1, "So.", 0, 8000, "en", None, 1.0, False, speakers=(Speaker(0, "Ann"),))
+        feeds.open(id, owner, "native").publish(final)
+    feeds.end("s2", "closed", 0, 0.0)
+
+    def change() -> None:
+        database.write("names", lambda t: feeds.rename_known(t, ALICE, "Ann", None))
+
+    await to_thread.run_sync(change)
+    left = {
+        id: next(feeds.find(owner, id).finals).speakers
+        for id, owner in (("s1", ALICE), ("s2", ALICE), ("s3", BOB))
+    }
+    assert left == {"s1": (), "s2": (), "s3": (Speaker(0, "Ann"),)}

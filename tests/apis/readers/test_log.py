@@ -19,7 +19,7 @@ from auricle.ledger.databases.sqlite import SqliteDatabase
 from auricle.server.live import background_writer
 from auricle.values.errors import LedgerUnavailable
 from auricle.values.events import FinalSpeakers, SpeakerRevision
-from auricle.values.types import SAMPLE_RATE_HZ, ClientId
+from auricle.values.types import SAMPLE_RATE_HZ, ClientId, Speaker
 from tests.apis.readers.test_feed import (
     LONG,
     OTHER_SPEAKERS,
@@ -80,6 +80,11 @@ async def running(database: Any) -> Any:
         tasks.cancel_scope.cancel()
 
 
+async def stored(log: LedgerFeedLog) -> None:
+    """Wait until all is stored: on a busy machine, longer than readers wait for it."""
+    await poll_until(lambda: log._done == log._added, "the storage")
+
+
 def new_feed() -> SessionFeed:
     return SessionFeed("s1", ALICE, "native", 1_700_000_000.0, can_return=True)
 
@@ -115,7 +120,7 @@ async def test_the_next_server_continues_a_feed(database: Unreliable) -> None:
         feed.withdraw(TOKEN)
         feed.finals_until(13 * SAMPLE_RATE_HZ)
         feed.publish(partial(4))
-        await log.until_stored()
+        await stored(log)
         last, segments = feed.last_number, feed.segments
         old = [feed.segment(number) for number in segments]
     again = restored(database)
@@ -134,6 +139,30 @@ async def test_the_next_server_continues_a_feed(database: Unreliable) -> None:
     assert read(again.cursor(shown, last)) == ["SpeakerAway", "SpeakerBack", "F4"]
 
 
+async def test_a_name_is_changed_in_what_is_stored(database: Unreliable) -> None:
+    feed = new_feed()
+    ann = Speaker(0, "Hildegard")
+    async with running(database) as log:
+        feed.keep_in(log)
+        feed.publish(replace(final(1), speaker=0, speakers=(ann,)))
+        feed.publish(replace(final(2), speaker=0, speakers=(ann, Speaker(1, "Bob"))))
+        feed.finals_until(10 * SAMPLE_RATE_HZ)
+        await stored(log)
+        assert b"Hildegard" in feed.segment(0)  # a player has it
+        feed.publish(SpeakerRevision((FinalSpeakers(2, 0, (), ()),)))
+        await stored(log)
+        feed.rename_known("Hildegard", None)
+        await stored(log)
+        rows = database.read(lambda t: t.execute("SELECT final FROM feed_finals"))
+    assert len(rows) == 2
+    assert not any(b"Hildegard" in bytes(stored) for (stored,) in rows)
+    again = restored(database)
+    assert [each.speakers for each in again.finals] == [(), ()]
+    captioned = again.captioned(2)
+    assert captioned is not None
+    assert captioned.speakers == (Speaker(1, "Bob"),)
+
+
 async def test_the_next_server_shows_a_sentence_to_players_as_the_last_one(
     database: Unreliable,
 ) -> None:
@@ -142,10 +171,10 @@ async def test_the_next_server_shows_a_sentence_to_players_as_the_last_one(
         feed.keep_in(log)
         feed.publish(LONG)
         feed.finals_until(18 * SAMPLE_RATE_HZ)
-        await log.until_stored()
+        await stored(log)
         segments = [feed.segment(0)]
         feed.publish(OTHER_SPEAKERS)
-        await log.until_stored()
+        await stored(log)
     again = restored(database)
     segments += [again.segment(1), again.segment(2)]
     assert shown_words(segments) == sorted(SAID)
@@ -157,7 +186,7 @@ async def test_a_restart_without_a_final_gives_no_number_twice(database: Unrelia
     async with running(database) as log:
         feed.publish(final(1))
         feed.keep_in(log)
-        await log.until_stored()
+        await stored(log)
     last = feed.last_number
     for _ in range(3):
         feed = restored(database)
@@ -173,10 +202,10 @@ async def test_old_finals_leave_the_database_and_an_ended_feed_does(database: Un
         feed.keep_in(log)
         for number in range(1, MAX_FINALS + 11):
             feed.publish(final(number))
-        await log.until_stored()
+        await stored(log)
         assert [each.id for each in restored(database).finals] == list(range(11, MAX_FINALS + 11))
         feed.end("closed")
-        await log.until_stored()
+        await stored(log)
     assert LedgerFeedLog(StoredFeeds(database), "").restored(0) == []
 
 
@@ -190,8 +219,7 @@ async def test_finals_are_shown_although_the_database_does_not_answer(database: 
         assert read(cursor) == []
         await poll_until(lambda: read(cursor) == ["F1"], "the final")
         database.error = None
-        await log.until_stored()
-        await poll_until(lambda: log._done == log._added, "the storage")
+        await stored(log)
     assert [each.id for each in restored(database).finals] == [1]
 
 
@@ -201,7 +229,7 @@ async def test_a_feed_that_the_database_refuses_ends_with_the_server(
     feed, shown = new_feed(), Shown()
     async with running(database) as log:
         feed.keep_in(log)
-        await log.until_stored()
+        await stored(log)
         database.error = ValueError("secret words")
         feed.publish(final(1))
         await poll_until(lambda: not feed.is_logged, "the end of the log")
@@ -233,7 +261,7 @@ async def test_a_feed_waits_for_its_speaker_for_a_limited_time(database: Unrelia
     async with running(database) as log:
         feed.publish(final(1))
         feed.keep_in(log)
-        await log.until_stored()
+        await stored(log)
     feeds = Feeds(10)
     feeds.restore([restored(database)], until=100.0)
     assert feeds.is_waiting(ALICE, "s1")
@@ -257,5 +285,5 @@ async def test_streams_end_without_an_end_when_the_next_server_continues(
         feed.suspend()
         cursor = feed.cursor(shown, 0)
         assert (read(cursor), cursor.is_done) == ([], False)
-        await log.until_stored()
+        await stored(log)
         assert (read(cursor), cursor.is_done, feed.is_ended) == (["F1"], True, False)

@@ -161,6 +161,29 @@ async def test_a_browser_that_reconnects_misses_nothing_and_stops_at_the_end(
         ).text
 
 
+async def test_a_program_asks_again_and_again_what_is_new(
+    http: httpx2.AsyncClient, speaker: Caller
+) -> None:
+    path = path_of(speaker, "events?follow=false")
+    await speaker.caption()
+    first = await http.get(path, headers=ALICE)
+    assert (first.status_code, first.headers["cache-control"]) == (200, "no-store")
+    assert [each["id"] async for each in _finals(first, 9)] == [1]
+    after = first.text.rsplit("id: ", 1)[1].partition("\n")[0]
+    nothing = await http.get(f"{path}&after={after}", headers=ALICE | {"last-event-id": "0"})
+    assert [each["type"] async for each in messages(nothing)] == ["session"]
+    await speaker.caption()
+    second = await http.get(f"{path}&after={after}", headers=ALICE)
+    assert [each["id"] async for each in _finals(second, 9)] == [2]
+    await speaker.tell("stop")
+    await speaker.until_closed()
+    last = (await http.get(path, headers=ALICE)).text.rsplit("id: ", 1)[1].partition("\n")[0]
+    assert (await http.get(f"{path}&after={last}", headers=ALICE)).status_code == 204
+    for wrong in ("-1", "x", "9" * 99):
+        refused = await http.get(f"{path}&after={wrong}", headers=ALICE)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (400, "bad_request")
+
+
 async def _until_final(lines: AsyncIterator[str]) -> AsyncIterator[str]:
     number = ""
     async for line in lines:

@@ -86,3 +86,13 @@ def test_old_feeds_and_those_beyond_the_limit_are_deleted(feeds: StoredFeeds) ->
     feeds.touch(["s0", "unknown"], NOW + 10)
     assert [feed.session for feed, _ in feeds.take_over("", NOW + 1, 2)] == ["s0", "s3"]
     assert [feed.session for feed, _ in feeds.take_over("", 0, 10)] == ["s0", "s3"]
+
+
+def test_the_feeds_of_a_removed_key_go_that_no_server_has(feeds: StoredFeeds) -> None:
+    for session, seen_at in (("s1", NOW), ("s2", NOW + 9)):
+        feeds.write([a_feed(session), *finals(1, session=session)], seen_at)
+    feeds.write([replace(a_feed("s3"), owner="bob")], NOW)
+    assert feeds.forget("alice", NOW + 1) == 1
+    assert feeds.forget("alice", NOW + 1) == 0
+    left = feeds.take_over("", NOW - 1, 10)
+    assert {(feed.session, len(kept)) for feed, kept in left} == {("s2", 1), ("s3", 0)}

@@ -19,7 +19,11 @@ from fuzz.story import Story
 from fuzz.target import Blind, Target
 from tests.apis.wyoming.service import MONO_16, event
 
-MODULES = ("auricle.apis.wyoming.wire.events", "auricle.apis.wyoming.wire.framing")
+MODULES = (
+    "auricle.apis.wyoming.wire.command_end",
+    "auricle.apis.wyoming.wire.events",
+    "auricle.apis.wyoming.wire.framing",
+)
 _INFO = info_event([DescribedModel("base", "Whisper", frozenset({"en"}), "", "")], "1")
 _WORDS = (
     *("type", "data", "data_length", "payload_length", "describe", "ping", "transcribe"),
@@ -33,13 +37,14 @@ _AT_ANY_TIME = ("info", "pong", "error")
 class _Connection:
     """A dialect, and a server that gives it all sessions that it wants."""
 
-    def __init__(self, choices: bytes) -> None:
-        self.dialect = WyomingDialect(_INFO)
+    def __init__(self, choices: bytes, *, ends_commands: bool = False) -> None:
+        self.dialect = WyomingDialect(_INFO, ends_commands=ends_commands)
         self.told: list[str] = []
         self.heard: list[object] = []
         self.stops = 0
         self._choices = choices
-        self._story = Story()
+        self._ends_commands = ends_commands
+        self._story = Story(turns=self._ends_commands)
 
     def feed(self, chunk: bytes) -> None:
         """Take bytes, and go on until nothing more can be done with them."""
@@ -70,11 +75,11 @@ class _Connection:
         assert parameters.language is None or parameters.language in LANGUAGES
         self.heard.append((parameters.sample_rate, parameters.channels))
         self.dialect.begin()
-        self._story = Story()
+        self._story = Story(turns=self._ends_commands)
         for choice in self._choices:
             if choice % 8 == 7:  # a session's own errors end it
                 continue
-            for said in self._story.go_on(choice):
+            for said in self._story.advance(choice):
                 self._check(self.dialect.encode(said))
 
     def _finish(self) -> None:
@@ -104,8 +109,8 @@ def _framed(chunks: Iterable[bytes]) -> object:
     return events
 
 
-def _outcome(choices: bytes, chunks: Iterable[bytes]) -> object:
-    connection = _Connection(choices)
+def _outcome(choices: bytes, chunks: Iterable[bytes], *, ends_commands: bool = False) -> object:
+    connection = _Connection(choices, ends_commands=ends_commands)
     fault = None
     try:
         for chunk in chunks:
@@ -130,6 +135,7 @@ def run(data: bytes) -> None:
     wire = data[1 + len(choices) :]
     same_in_any_split(_framed, wire)
     same_in_any_split(lambda chunks: _outcome(choices, chunks), wire)
+    _outcome(choices, [wire], ends_commands=True)  # how much was heard before the end may differ
 
 
 def seeds() -> Iterator[bytes]:

@@ -1,10 +1,11 @@
 """A client of Wyoming that follows a test's commands, valid or not."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import anyio
@@ -23,6 +24,7 @@ from tests.support.stream import SPEECH
 LIMIT_S = 120.0
 MONO_16 = {"rate": 16_000, "width": 2, "channels": 1}
 CHUNK_BYTES = 2048
+EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
 def event(type: str, data: dict[str, Any] | None = None, payload: bytes = b"") -> bytes:
@@ -31,18 +33,23 @@ def event(type: str, data: dict[str, Any] | None = None, payload: bytes = b"") -
     lengths = {"data_length": len(body)} if body else {}
     lengths |= {"payload_length": len(payload)} if payload else {}
     return (
-        json.dumps({"type": type, "version": "1.10.0", **lengths}).encode() + b"\n" + body + payload
+        json.dumps({"type": type, "version": "1.10.2", **lengths}).encode() + b"\n" + body + payload
     )
 
 
 def spoken(pcm: Pcm16 = SPEECH, **transcribe: Any) -> bytes:
     """Return all that Home Assistant sends of a command."""
+    return speaking(pcm, **transcribe) + event("audio-stop", {"timestamp": None})
+
+
+def speaking(pcm: Pcm16 = SPEECH, **transcribe: Any) -> bytes:
+    """Return what Home Assistant has sent of a command whose end it leaves to the server."""
     wire = event("transcribe", transcribe) + event("audio-start", MONO_16 | {"timestamp": None})
     audio = pcm.tobytes()
     for at in range(0, len(audio), CHUNK_BYTES):
         chunk = audio[at : at + CHUNK_BYTES]
         wire += event("audio-chunk", MONO_16 | {"timestamp": None}, chunk)
-    return wire + event("audio-stop", {"timestamp": None})
+    return wire
 
 
 def read(text: str | bytes) -> list[WyomingEvent]:
@@ -103,12 +110,12 @@ class WyomingCaller:
 
 
 @asynccontextmanager
-async def wyoming_port(state: Service) -> AsyncIterator[int]:
-    """Serve Wyoming on a free loopback port."""
+async def wyoming_port(state: Service, **options: Any) -> AsyncIterator[int]:
+    """Serve Wyoming on a free loopback port; the options are those of the server."""
     sockets = open_sockets("127.0.0.1", 0, "AURICLE_WYOMING_PORT")
     limited = [LimitedListener.around(each, state.access.connection_limiter) for each in sockets]
     async with anyio.create_task_group() as group:
-        group.start_soon(WyomingServer(state.streams, state.metrics).serve, limited)
+        group.start_soon(WyomingServer(state.streams, state.metrics, **options).serve, limited)
         yield limited[0].getsockname()[1]
         group.cancel_scope.cancel()
 
@@ -125,12 +132,16 @@ class WyomingService(FakeService):
 
 @asynccontextmanager
 async def wyoming(
-    spool_dir: Path, live: LiveSettings | None = None, **settings: Any
+    spool_dir: Path,
+    live: LiveSettings | None = None,
+    *,
+    options: Mapping[str, Any] = EMPTY,
+    **settings: Any,
 ) -> AsyncIterator[WyomingService]:
-    """Serve on fakes, in this event loop."""
+    """Serve on fakes, in this event loop; the options are those of the Wyoming server."""
     async with (
         opened(spool_dir, live, **settings) as service,
-        wyoming_port(service.state) as port,
+        wyoming_port(service.state, **options) as port,
         listening(service.app),
     ):
         yield WyomingService(service.app, service.transcriber, service.decoder, port=port)

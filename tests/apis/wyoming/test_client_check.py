@@ -17,7 +17,7 @@ def encoded(message: str | bytes) -> bytes:
 
 
 def test_events_are_written_as_the_package_writes_them() -> None:
-    assert wire_event("describe") == b'{"type": "describe", "version": "1.10.0"}\n'
+    assert wire_event("describe") == b'{"type": "describe", "version": "1.10.2"}\n'
     framer = EventFramer()
     framer.receive_data(wire_event("audio-chunk", {"rate": 16000}, b"pcm"))
     event = framer.next_event()

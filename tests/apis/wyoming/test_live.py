@@ -14,12 +14,15 @@ from auricle.apis.wyoming.live import MAX_CONNECTIONS, WYOMING
 from auricle.apis.wyoming.wire.framing import MAX_PAYLOAD_BYTES
 from auricle.config.sections.live import LiveSettings
 from auricle.values.errors import NoWorkerReady, Overloaded, PoisonJob
-from auricle.values.types import Job
+from auricle.values.optional_workers import OptionalWorkers
+from auricle.values.transcriber import Stats
+from auricle.values.types import Job, TurnJob
 from tests.apis.wyoming.service import (
     MONO_16,
     WyomingCaller,
     WyomingService,
     event,
+    speaking,
     spoken,
     wyoming,
 )
@@ -70,8 +73,8 @@ async def test_a_command_becomes_a_transcript(
         "transcript-stop",
     ]
     assert caller.of("transcript") == [{"text": "hello", "language": "en"}]
-    [job] = [job for job in service.transcriber.jobs if job.reservation]
-    assert (job.client, job.options.language) == (WYOMING, "en")
+    jobs = {(job.client, job.options.language) for job in service.transcriber.jobs}
+    assert jobs == {(WYOMING, "en")}
     await assert_at_rest(service)
 
 
@@ -87,6 +90,21 @@ async def test_several_commands_in_a_row_are_served_over_one_connection(
     assert texts[0] == texts[2] == first
     assert texts[1] not in ("", first)
     await assert_at_rest(service)
+
+
+async def test_a_command_right_behind_another_needs_no_second_place(tmp_path: Path) -> None:
+    first, last = spoken()[:200_000], spoken()[200_000:]
+    async with (
+        wyoming(tmp_path, LiveSettings(live_speakers=1)) as service,
+        service.call() as caller,
+    ):
+        await caller.send(first)
+        await poll_until(lambda: service.state.live.admission.speakers == 1)
+        await caller.send(last + spoken())
+        await caller.stream.send_eof()
+        await caller.until_closed()
+    assert caller.of("error") == []
+    assert [transcript["text"] for transcript in caller.of("transcript")] == ["hello"] * 2
 
 
 async def test_pauses_do_not_cut_a_transcript_in_two(
@@ -134,6 +152,117 @@ async def test_commands_to_one_session_do_not_reach_another(service: WyomingServ
         assert (await other.until("transcript")).data["text"] == "fr"
 
 
+# Commands that the server ends.
+
+SILENCE = np.zeros(16_000, np.int16)
+
+
+@pytest.fixture
+async def ender(tmp_path: Path) -> AsyncIterator[WyomingService]:
+    async with wyoming(tmp_path, options={"ends_commands": True}) as started:
+        yield started
+        await assert_at_rest(started)
+
+
+@pytest.fixture
+async def listener(ender: WyomingService) -> AsyncIterator[WyomingCaller]:
+    async with ender.call() as connected:
+        yield connected
+
+
+async def test_a_command_is_answered_without_audio_stop(listener: WyomingCaller) -> None:
+    await listener.send(event("describe") + speaking(np.concatenate([SPEECH, SILENCE])))
+    info = await listener.until("info")
+    assert info.data["asr"][0]["requires_external_vad"] is False
+    assert (await listener.until("transcript")).data["text"] == "hello"
+    await listener.until("transcript-stop")
+    await listener.send(CHUNK * 5 + event("audio-stop") + event("ping"))  # what was on its way
+    await listener.until("pong")
+    assert len(listener.of("transcript")) == 1
+    await assert_alive(listener)
+
+
+class FinishedTurns:
+    """Judges that each speaker has finished."""
+
+    def prepare(self) -> None:
+        """It is ready."""
+
+    async def judge(self, job: TurnJob) -> float:
+        return 1.0
+
+    def stats(self) -> Stats:
+        return Stats(ready=True)
+
+
+async def test_a_text_that_is_there_early_is_answered_once_the_silence_is_long_enough(
+    tmp_path: Path,
+) -> None:
+    workers = OptionalWorkers(turns=FinishedTurns())
+    chunk = event("audio-chunk", MONO_16, bytes(2048))  # 64 ms
+    async with (
+        wyoming(tmp_path, workers=workers, options={"ends_commands": True}) as service,
+        service.call() as caller,
+    ):
+        await caller.send(speaking(np.concatenate([SPEECH, SILENCE[:2000]])))
+        await caller.until("transcript-chunk")
+        chunks = 0
+        while not caller.of("transcript") and chunks < 40:
+            await caller.send(chunk + event("ping"))
+            await caller.until("pong")
+            chunks += 1
+            await anyio.sleep(0.01)
+        assert 3 <= chunks <= 8
+
+
+async def test_a_next_command_needs_no_audio_stop(listener: WyomingCaller) -> None:
+    for _ in range(2):
+        await listener.send(speaking(np.concatenate([SPEECH, SILENCE])))
+        assert (await listener.until("transcript")).data["text"] == "hello"
+        await listener.send(CHUNK)  # of the same command
+
+
+async def test_speech_that_is_there_before_the_answer_belongs_to_the_command(
+    ender: WyomingService, listener: WyomingCaller
+) -> None:
+    ender.transcriber.gate = anyio.Event()
+    two = np.concatenate([SPEECH[:32_000], SILENCE, SILENCE, SPEECH[32_000:], SILENCE])
+    await listener.send(speaking(two))
+    for _ in range(2):
+        await listener.until("voice-stopped")
+    ender.transcriber.gate.set()
+    assert (await listener.until("transcript")).data["text"] == "hello hello"
+
+
+async def test_a_client_that_ends_its_command_first_is_answered_as_ever(
+    listener: WyomingCaller,
+) -> None:
+    assert await listener.ask(SPEECH) == "hello"
+    assert await listener.ask(SPEECH[:0]) == ""
+
+
+async def test_a_command_that_nobody_speaks_ends(listener: WyomingCaller) -> None:
+    await listener.send(speaking(np.zeros(17 * 16_000, np.int16)))
+    assert (await listener.until("transcript")).data["text"] == ""
+
+
+# Hot words of all commands.
+
+
+async def test_names_of_the_home_are_hot_words_after_those_of_the_command(tmp_path: Path) -> None:
+    names = ["Bjørnholm lamp"]
+    options = {"names": lambda: tuple(names)}
+    async with wyoming(tmp_path, options=options) as service, service.call() as caller:
+        await caller.ask(transcript_names=["Küche"])
+        names.append("Attic")  # they were read again
+        await caller.ask()
+        jobs = service.transcriber.jobs
+    assert [*dict.fromkeys(job.options.hotwords for job in jobs)] == [
+        ("Küche", "Bjørnholm lamp"),
+        ("Bjørnholm lamp", "Attic"),
+    ]
+
+
 # Without a recogniser.
 
 
@@ -177,8 +306,9 @@ async def test_all_that_was_asked_is_answered_whenever_the_transcript_comes(
     [NoWorkerReady("No worker is ready.", 2), Overloaded("The queue is full.", 3)],
 )
 async def test_overload_is_an_error_that_says_so_and_the_end(
-    service: WyomingService, refused: Overloaded
+    service: WyomingService, refused: Overloaded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(wyoming_server, "ADMISSION_WAIT_S", 0.3)
     service.transcriber.refuse = refused
     async with service.call() as caller:
         await caller.send(spoken())
@@ -279,10 +409,22 @@ async def test_bad_input_is_reported_and_ends_its_own_connection_only(
 async def test_an_optional_feature_that_fails_is_reported_and_the_connection_stays(
     caller: WyomingCaller,
 ) -> None:
-    await caller.send(event("transcribe", {"language": "klingon"}))
+    await caller.send(event("transcribe", {"language": 5}))
     assert (await caller.until("error")).data["code"] == "bad_request"
     await caller.send(event("mystery", {"a": 1}, b"payload") + event("audio-start", {"rate": "x"}))
     await assert_alive(caller)
+
+
+async def test_an_unknown_language_is_detected(
+    service: WyomingService, caller: WyomingCaller
+) -> None:
+    assert await caller.ask(language="klingon") == "hello"
+    assert caller.of("error") == []
+    [transcript] = caller.of("transcript")
+    assert transcript["warnings"] == ["The language is unknown, so it is detected."]
+    first, *later = (job.options.language for job in service.transcriber.jobs)
+    assert first is None
+    assert set(later) <= {None, "en"}  # what was detected
 
 
 async def test_events_after_the_end_of_an_utterance_begin_the_next(caller: WyomingCaller) -> None:

@@ -8,6 +8,8 @@ from typer.testing import Result
 from auricle.cli.doctor import checks, command
 from auricle.cli.support.finding import Finding, Level
 from auricle.config.settings import Settings
+from auricle.server.api_spec import ApiSpec, MountedApi
+from auricle.values.errors import SetupError
 
 pytestmark = pytest.mark.unit
 
@@ -32,6 +34,27 @@ def test_only_errors_change_the_exit_code(
     first, second = result.stdout.splitlines()
     assert first.split() == [level.value, "disk", "a", "text"]
     assert second.strip() == "→ an advice"
+
+
+def test_checks_of_apis_are_lines_too(auricle: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> str:
+        raise SetupError("Its token is wrong.")
+
+    def mount(server: object) -> MountedApi:
+        return MountedApi()
+
+    api = ApiSpec(
+        name="home", title="Home", page="", mount=mount, checks=lambda settings: (lambda: "5", fail)
+    )
+    monkeypatch.setattr(checks, "CHECKS", [])
+    monkeypatch.setattr(checks, "find_apis", lambda: (api,))
+    monkeypatch.setattr(command, "find_parts", tuple)
+    result = auricle("doctor")
+    assert result.exit_code == 0
+    found, failed, advice = result.stdout.splitlines()
+    assert found.split() == ["ok", "home", "5"]
+    assert failed.split()[:2] == ["warning", "home"]
+    assert advice.strip() == "→ Its token is wrong."
 
 
 def test_the_gpu_is_checked_on_request_only(auricle: Run, monkeypatch: pytest.MonkeyPatch) -> None:

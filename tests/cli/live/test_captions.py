@@ -23,6 +23,7 @@ from auricle.client import (
     WarningCode,
 )
 from auricle.values.events import SpeechStarted
+from auricle.values.types import Speaker
 
 pytestmark = pytest.mark.unit
 
@@ -117,6 +118,11 @@ def test_lines_have_the_names_and_colours_of_their_speakers(terminal: Screen) ->
         assert "\x1b[35mSpeaker 2" in terminal.drawn
         screen.show(SpeakerRevision((FinalSpeakers(1, 2, segments[1:]),)))
         assert "↑ Speaker 2: my fellow.\n" in plain(terminal.drawn)
+        known = (Speaker(1, "Ann"),)
+        screen.show(replace(final("Ask not."), segments=segments[1:], speakers=known))
+        assert "Ann: my fellow.\n" in plain(terminal.drawn)
+        screen.show(SpeakerRevision((FinalSpeakers(1, 1, segments[1:], known),)))
+        assert "↑ Ann: my fellow.\n" in plain(terminal.drawn)
 
 
 def test_speakers_in_a_pipe_are_plain_text(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from auricle.client import (
     SpeakerSegment,
 )
 from auricle.values.errors import SetupError
-from auricle.values.types import Word
+from auricle.values.types import Speaker, Word
 
 pytestmark = pytest.mark.unit
 
@@ -99,6 +99,11 @@ def test_speakers_are_corrected_in_the_output(tmp_path: Path) -> None:
     live_record.revise(SpeakerRevision((FinalSpeakers(1, 2, segments), FinalSpeakers(7, 0, ()))))
     live_record.finish()
     assert "<v Speaker 3>Speaker 3: Good day." in target.read_text()
+    known = (Speaker(2, "Ann"),)
+    live_record.revise(SpeakerRevision((FinalSpeakers(1, 2, segments, known),)))
+    live_record.finish()
+    assert "<v Ann>Ann: Good day." in target.read_text()
+    assert lines_of(live_record.finals) == "Ann: Good day.\n"
 
 
 def test_a_file_is_whole_after_each_final(tmp_path: Path) -> None:

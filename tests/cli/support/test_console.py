@@ -43,15 +43,21 @@ def test_files_are_written_in_utf_8_with_undecodable_names_kept(
     assert target.getvalue() == "ü".encode() + b"\xff"
 
 
-def test_a_chosen_encoding_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("encoding", "written"),
+    [("latin-1", b"\xfc??"), ("cp1252", b"\xfc?\x80"), ("cp936", b"\xa8\xb9\x9dh?")],
+)
+def test_a_chosen_encoding_is_kept(
+    encoding: str, written: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     target = io.BytesIO()
-    stream = io.TextIOWrapper(target, encoding="latin-1")
+    stream = io.TextIOWrapper(target, encoding=encoding)
     monkeypatch.setattr(sys, "stdout", stream)
-    monkeypatch.setenv("PYTHONIOENCODING", "latin-1")
+    monkeypatch.setenv("PYTHONIOENCODING", encoding)
     prepare_stdout()
-    stream.write("ü漢")
+    stream.write("ü漢€")
     stream.flush()
-    assert target.getvalue() == b"\xfc?"
+    assert target.getvalue() == written
 
 
 def test_expected_errors_are_one_line_and_an_exit_code(capsys: pytest.CaptureFixture[str]) -> None:

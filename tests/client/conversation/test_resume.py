@@ -20,7 +20,7 @@ from auricle.values.events import (
     WarningCode,
     Wire,
 )
-from auricle.values.types import Gap, Word
+from auricle.values.types import Gap, Speaker, Word
 from tests.client.conversation.helpers import (
     CLOSED,
     SECOND,
@@ -134,8 +134,13 @@ def test_speakers_of_a_new_session_have_new_numbers() -> None:
     assert (third.id, third.speaker) == (3, 2)
     assert [segment.speaker for segment in third.segments or ()] == [2]
     assert [word.speaker for word in third.words or ()] == [2]
-    (revision,) = talk.receive_event(SpeakerRevision((FinalSpeakers(1, 1, ()),)))
-    assert revision == SpeakerRevision((FinalSpeakers(3, 3, ()),))
+    known = (Speaker(1, "Ann"),)
+    (revision,) = talk.receive_event(SpeakerRevision((FinalSpeakers(1, 1, (), known),)))
+    assert revision == SpeakerRevision((FinalSpeakers(3, 3, (), (Speaker(3, "Ann"),)),))
+    named = replace(labelled(final(2, 3 * SECOND, 4 * SECOND), 1), speakers=known)
+    (fourth,) = talk.receive_event(named)
+    assert isinstance(fourth, Final)
+    assert fourth.speakers == (Speaker(3, "Ann"),)
     assert talk.receive_event(SpeakerRevision((FinalSpeakers(9, 1, ()),))) == []
 
 

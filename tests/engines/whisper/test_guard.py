@@ -9,6 +9,7 @@ from auricle.engines.whisper.guard import (
     best_of,
     has_echo,
     judge_full,
+    judge_second,
     judge_short,
 )
 from auricle.engines.whisper.window import TokenLimit
@@ -49,7 +50,7 @@ def test_the_short_window_must_be_surer_than_the_full_one(
     ("content_frames", "prefix_tokens", "logprob", "verdict"),
     [
         (600, 0, -0.5, Verdict.ACCEPT),
-        (600, 0, -0.51, Verdict.DOUBT),
+        (600, 0, -0.51, Verdict.UNSURE),
         (601, 0, -0.51, Verdict.ACCEPT),
         (600, 4, -0.51, Verdict.ACCEPT),
     ],
@@ -61,6 +62,44 @@ def test_the_text_of_brief_sound_must_be_likely_as_a_whole(
     tokens = tuple(range(14))
     attempt = replace(GOOD, tokens=tokens, avg_logprob=logprob, prefix_tokens=prefix_tokens)
     assert judge_short(attempt, content_frames, LIMIT, policy) is verdict
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        (" Erase X-A-G-N-A.", Verdict.DOUBT),
+        (" Rabout EYFCX4", Verdict.DOUBT),
+        (" Robert C. B. W.", Verdict.DOUBT),
+        (" I was in Room 42, a while.", Verdict.UNSURE),
+        (" E-Race in the 15th century", Verdict.UNSURE),
+    ],
+)
+def test_spelled_letters_that_are_unlikely_as_a_whole_are_doubtful(
+    text: str, verdict: Verdict
+) -> None:
+    attempt = replace(GOOD, text=text, tokens=tuple(range(20)), avg_logprob=-0.5)
+    assert judge_short(attempt, 600, LIMIT, GuardPolicy(brief_min_logprob=-7.5)) is verdict
+
+
+FIRST = replace(GOOD, text="first", avg_logprob=-0.5)
+
+
+@pytest.mark.parametrize(
+    ("text", "logprob", "verdict", "kept", "expected"),
+    [
+        ("second", -0.4, Verdict.ACCEPT, "second", Verdict.ACCEPT),
+        ("second", -0.4, Verdict.UNSURE, "second", Verdict.ACCEPT),
+        ("second", -0.6, Verdict.UNSURE, "first", Verdict.ACCEPT),
+        ("second", -0.4, Verdict.DOUBT, "second", Verdict.DOUBT),
+        (" ", -0.4, Verdict.ACCEPT, " ", Verdict.DOUBT),
+    ],
+)
+def test_the_likelier_of_two_texts_is_kept_unless_the_second_is_doubtful_or_empty(
+    text: str, logprob: float, verdict: Verdict, kept: str, expected: Verdict
+) -> None:
+    second = replace(GOOD, text=text, avg_logprob=logprob)
+    attempt, result = judge_second(FIRST, second, verdict)
+    assert (attempt.text, result) == (kept, expected)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 
 import numpy as np
@@ -247,6 +248,31 @@ def test_what_the_short_window_leaves_in_doubt_is_decoded_whole_once(
     assert texts == [words(FELLOW.text), words(SHORT.text)]
 
 
+@pytest.mark.parametrize(
+    ("options", "lengthened", "fallbacks"),
+    [(GREEDY, 1, 0), (Options(language=None), 1, 0), (replace(GREEDY, is_partial=True), 0, 0)],
+    ids=["final", "detected language", "partial"],
+)
+def test_a_brief_text_that_is_merely_unlikely_is_decoded_again_in_the_next_window(
+    backend: WhisperBackend, options: Options, lengthened: int, fallbacks: int
+) -> None:
+    guard = GuardPolicy(brief_min_logprob=0.0)
+    engine = ShortWindowEngine(backend, ShortWindowPolicy(guard=guard))
+    assert words(transcribed(engine, SHORT.pcm, options).text) == words(SHORT.text)
+    assert (engine.counts.lengthened, engine.counts.fallbacks) == (lengthened, fallbacks)
+    first, second, *_ = ShortWindowPolicy().window.classes
+    assert engine.counts.encoded_frames == first + lengthened * second
+
+
+def test_an_unlikely_text_in_an_uncertain_language_is_decoded_whole(
+    backend: WhisperBackend,
+) -> None:
+    guard = GuardPolicy(brief_min_logprob=0.0, spoken_min_prob=1.1)
+    engine = ShortWindowEngine(backend, ShortWindowPolicy(guard=guard))
+    transcribed(engine, SHORT.pcm, replace(GREEDY, language=None))
+    assert (engine.counts.lengthened, engine.counts.fallbacks) == (0, 1)
+
+
 def test_an_unlikely_partial_is_not_decoded_again(backend: WhisperBackend) -> None:
     engine = engine_that_doubts(backend)
     transcript = transcribed(engine, FELLOW.pcm, replace(GREEDY, is_partial=True))
@@ -278,7 +304,9 @@ def sampled(backend: WhisperBackend, monkeypatch: pytest.MonkeyPatch) -> list[tu
     return calls
 
 
-NEVER_GOOD = GuardPolicy(short_min_logprob=1.0, full_min_logprob=1.0, silent_min_prob=2.0)
+NEVER_GOOD = GuardPolicy(
+    short_min_logprob=1.0, full_min_logprob=1.0, silent_min_prob=2.0, max_sampling_s=inf
+)
 
 
 def test_sampling_is_bounded_in_attempts_and_in_tokens(

@@ -253,6 +253,16 @@ def test_a_finish_that_is_repeated_has_one_effect(ledger: Ledger, events: Stored
     assert len(events.of(subject_of(first.spec.uid))) == 1
 
 
+def test_the_end_of_a_job_may_replace_its_request(ledger: Ledger) -> None:
+    spec = a_spec()
+    ledger.accept(spec, QUOTA, NOW)
+    ended = ledger.finish(lease(ledger), replace(DONE, request=b"less"), NOW)
+
+    assert ended.spec == replace(spec, request=b"less")
+    assert ledger.find(KEY, "job-1") == ended
+    assert ledger.accept(replace(spec, uid="again"), QUOTA, NOW) == (ended, False)
+
+
 def test_a_released_job_is_leased_at_once_and_has_lost_nothing(
     ledger: Ledger, other: Ledger
 ) -> None:

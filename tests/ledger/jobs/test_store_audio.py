@@ -75,3 +75,18 @@ def test_kept_audio_counts_against_the_quota_of_its_owner(ledger: Ledger) -> Non
     ledger.accept(a_spec("2", "other", audio_bytes=501), quota, NOW)
     ledger.forget_audio(ledger.expired_audio(NOW + HOUR_S))
     ledger.accept(a_spec("2", audio_bytes=501), quota, NOW)
+
+
+def test_the_jobs_of_an_owner_are_deleted_after_their_audio(ledger: Ledger) -> None:
+    ledger.accept(a_spec("1", audio="kept", keep_audio_s=HOUR_S), QUOTA, NOW)
+    ledger.accept(a_spec("1", "other", audio="others", keep_audio_s=HOUR_S), QUOTA, NOW)
+    ledger.finish(lease(ledger), DONE, NOW)
+    ledger.finish(lease(ledger), DONE, NOW)
+    owner = a_spec().owner
+
+    ledger.expire_audio(owner)
+    assert ledger.forget(owner) == 0
+    expired = ledger.expired_audio(NOW)
+    assert list(expired.values()) == ["kept"]
+    ledger.forget_audio(expired)
+    assert ledger.forget(owner) == 1

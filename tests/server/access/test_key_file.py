@@ -19,6 +19,7 @@ from auricle.server.access.key_file import (
     follow_keys,
     parse_keys,
     read_keys,
+    read_removed,
     remove_key,
 )
 from auricle.server.access.rate_limits import KeyLimits
@@ -125,6 +126,17 @@ def test_a_key_is_added_below_a_last_line_without_an_end(path: Path) -> None:
     assert names(read_keys(path)) == ["anna", "ben"]
 
 
+def test_a_removed_key_is_remembered_unless_its_data_is_kept(path: Path) -> None:
+    for name in ("anna", "ben", "carl"):
+        add_key(path, name)
+    remove_key(path, "anna")
+    remove_key(path, "ben", keeps_data=True)
+    assert (names(read_keys(path)), read_removed(path)) == (["carl"], frozenset({"anna"}))
+    add_key(path, "anna")
+    assert (names(read_keys(path)), read_removed(path)) == (["carl", "anna"], frozenset())
+    assert "removed" not in path.read_text()
+
+
 @pytest.mark.parametrize("name", ["", "a b", "#a", "ключ", "a" * 65, "a:b"])
 def test_a_name_that_would_not_be_read_again_is_refused(path: Path, name: str) -> None:
     with pytest.raises(SetupError, match="name"):
@@ -148,7 +160,7 @@ def test_removing_leaves_all_other_lines_and_links_as_they_are(path: Path) -> No
     path.write_text(f"# anna is first\n{ANNA}\n\n{BEN}\n")
     link = path.parent / "link"
     link.symlink_to(path)
-    remove_key(link, "anna")
+    remove_key(link, "anna", keeps_data=True)
     assert link.is_symlink()
     assert path.read_text() == f"# anna is first\n\n{BEN}\n"
     assert sorted(path.parent.iterdir()) == [path, link]

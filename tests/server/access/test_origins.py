@@ -101,9 +101,29 @@ def test_pages_that_the_settings_name_are_admitted(scheme: str) -> None:
             named.check_origin(Headers({"host": "127.0.0.1:6007", "origin": other}), scheme)
 
 
+@pytest.mark.parametrize("scheme", ["http", "ws"])
+@pytest.mark.parametrize(
+    "origin", ["app://obsidian.md", "tauri://localhost", "http://tauri.localhost", "file://"]
+)
+def test_programs_that_are_pages_can_be_named(origin: str, scheme: str) -> None:
+    headers = Headers({"host": "127.0.0.1:6007", "origin": origin})
+    with pytest.raises(ForbiddenOrigin):
+        origins().check_origin(headers, scheme)
+    origins(allowed_origins=origin).check_origin(headers, scheme)
+
+
 @pytest.mark.parametrize(
     "setting",
-    ["*", "null", "app.example", f"{APP}/", f"{APP}/page", "https://*.example", APP + ":0"],
+    [
+        "*",
+        "app://",
+        "null",
+        "app.example",
+        f"{APP}/",
+        f"{APP}/page",
+        "https://*.example",
+        APP + ":0",
+    ],
 )
 def test_what_no_page_can_be_is_a_setup_error(
     monkeypatch: pytest.MonkeyPatch, setting: str

@@ -1,11 +1,12 @@
 import itertools
 from collections.abc import Sequence
 from types import SimpleNamespace
+from typing import TypedDict
 
 import anyio
 import pytest
 from starlette.datastructures import Headers
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message, Receive
 
 from auricle.server.http.body import (
@@ -13,6 +14,7 @@ from auricle.server.http.body import (
     check_length,
     content_length,
     read_body,
+    read_fields,
     read_json,
 )
 from auricle.values.errors import BadRequest, TooLarge
@@ -62,6 +64,27 @@ async def test_a_body_is_what_came_in_however_it_was_cut(chunks: Sequence[bytes]
 async def test_an_empty_json_body_is_an_object_without_fields() -> None:
     assert await read_json(arriving(), max_bytes=10, pause_s=5) == b"{}"
     assert await read_json(arriving(b"[", b"]"), max_bytes=10, pause_s=5) == b"[]"
+
+
+class Point(TypedDict):
+    x: int
+
+
+@pytest.mark.parametrize(
+    ("body", "declared", "error"),
+    [(b'{"x": "1"}', 10, BadRequest), (b"", 0, BadRequest), (b'{"x": 1}', 99, TooLarge)],
+)
+async def test_fields_are_those_of_the_type(
+    body: bytes, declared: int, error: type[Exception]
+) -> None:
+    def request(data: bytes, length: int) -> Request:
+        headers = [(b"content-length", b"%d" % length)]
+        return Request({"type": "http", "headers": headers}, arriving(data))
+
+    found = await read_fields(request(b'{"x": 1}', 8), Point, max_bytes=20, pause_s=1)
+    assert found == {"x": 1}
+    with pytest.raises(error):
+        await read_fields(request(body, declared), Point, max_bytes=20, pause_s=1)
 
 
 async def test_a_body_that_declared_nothing_is_cut_off_at_the_limit() -> None:

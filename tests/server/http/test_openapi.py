@@ -46,9 +46,9 @@ def test_an_event_has_json_of_the_shape_as_its_data() -> None:
 
 
 def test_a_query_has_a_parameter_for_each_field() -> None:
-    (parameter,) = query_parameters(Query, " Ignored.")
+    (parameter,) = query_parameters(Query)
     assert (parameter["name"], parameter["in"]) == ("count", "query")
-    assert parameter["description"] == "How many. Ignored."
+    assert parameter["description"] == "How many."
     assert parameter["schema"]["minimum"] == 1
 
 
@@ -79,4 +79,19 @@ def test_a_key_is_required_where_401_is_possible(has_keys: bool) -> None:
     assert "security" not in health
     assert "431" in jobs["responses"]
     assert "431" in health["responses"]
-    assert bool(document["components"]) is has_keys
+    assert ("securitySchemes" in document["components"]) is has_keys
+
+
+def test_equal_errors_are_described_once() -> None:
+    found, other = ({"description": "Not found.", "x": x} for x in (1, 2))
+    answers: list[dict[str, Any]] = [
+        {"200": {"description": "A job."}, "404": dict(found)},
+        {"404": dict(reversed(found.items()))},
+        {"404": other},
+    ]
+    paths = {f"/{n}": {"get": {"responses": each}} for n, each in enumerate(answers)}
+    document = complete({"paths": paths}, has_keys=False)
+    assert answers[0]["200"] == {"description": "A job."}
+    assert answers[0]["404"] == answers[1]["404"] != answers[2]["404"]
+    _, _, kind, name = answers[2]["404"]["$ref"].split("/")
+    assert document["components"][kind][name] == other

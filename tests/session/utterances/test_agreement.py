@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auricle.session.utterances.agreement import Agreement, continues
+from auricle.session.utterances.agreement import Agreement, Unit, continues, units_of
 from auricle.values.types import Segment, Transcript, Word
 
 pytestmark = pytest.mark.unit
@@ -101,6 +101,89 @@ def test_an_empty_partial_is_not_shown() -> None:
     agreement = Agreement()
     take(agreement, "noise", 1)
     assert take(agreement, "", 2) == ("", "")
+
+
+def worded(*words: tuple[str, float, float], language: str = "en") -> Transcript:
+    """Return a transcript of words with their first and last second."""
+    times = tuple(
+        Word(int(start * SECOND), int(end * SECOND), text, 0.9) for text, start, end in words
+    )
+    text = "".join(word.text for word in times)
+    samples = times[-1].end_sample
+    return Transcript(text, language, 0.99, samples, (Segment(0, samples, text, times),))
+
+
+def test_a_word_that_ends_half_a_second_before_the_end_is_stable_and_none_after_it() -> None:
+    for end_s, stable in ((1.5, "one"), (1.51, "")):
+        agreement = Agreement()
+        heard = worded((" one", 0.0, end_s))
+        agreement.receive(heard, SECOND)
+        agreement.receive(heard, 2 * SECOND)
+        assert agreement.stable == stable
+
+
+def test_nothing_is_stable_after_the_first_difference() -> None:
+    agreement = Agreement()
+    take(agreement, "one two three four", 4)
+    assert take(agreement, "one too three four", 6, end_s=4) == ("one", " too three four")
+    assert take(agreement, "one too three four", 8, end_s=4) == ("one too three four", "")
+
+
+def test_words_after_a_changed_beginning_follow_the_stable_ones_in_time() -> None:
+    agreement = Agreement()
+    first = worded((" ill", 0, 1), (" disposed", 1, 2))
+    agreement.receive(first, 2 * SECOND)
+    agreement.receive(first, 4 * SECOND)
+    assert agreement.stable == "ill disposed"
+    # The middle of "at" is at the end of "disposed", that of "so" before it.
+    agreement.receive(worded((" so", 1.4, 2.5), (" at", 1.5, 2.5), (" it", 2.5, 3)), 5 * SECOND)
+    assert agreement.unstable == " at it"
+
+
+def test_hypotheses_are_compared_with_the_last_that_was_half_a_second_shorter() -> None:
+    agreement = Agreement()
+    take(agreement, "one", 2, end_s=1)
+    take(agreement, "two", 2.4, end_s=1)  # shown, not compared
+    assert take(agreement, "one", 2.5, end_s=1) == ("one", "")
+
+
+def test_an_answer_for_the_same_audio_is_shown() -> None:
+    agreement = Agreement()
+    take(agreement, "one", 2)
+    assert take(agreement, "two", 2) == ("", "two")
+
+
+def test_a_likely_final_is_shown_after_the_stable_text_if_it_continues_it() -> None:
+    agreement = Agreement()
+    assert agreement.show(Transcript("Hello  there.", "en", 0.9, SECOND))
+    assert (agreement.stable, agreement.unstable) == ("", "Hello there.")
+    take(agreement, "hello world", 2)
+    take(agreement, "hello world again", 4, end_s=3)
+    assert agreement.stable == "hello world"
+    assert agreement.show(Transcript("Hello, world! Again, yes.", "en", 0.9, SECOND))
+    assert (agreement.stable, agreement.unstable) == ("hello world", " Again, yes.")
+    assert not agreement.show(Transcript("Hello word again", "en", 0.9, SECOND))
+    assert not agreement.show(Transcript("Hello", "en", 0.9, SECOND))
+    assert agreement.unstable == " Again, yes."
+    assert agreement.show(Transcript("Hello world.", "en", 0.9, SECOND))
+    assert agreement.unstable == ""
+    assert not agreement.show(Transcript("Hello world.", "ja", 0.9, SECOND))
+
+
+def test_characters_share_the_time_of_their_word() -> None:
+    heard = worded(("\u4eca\u65e5\u306f", 1, 4), ("\u5929", 4, 5), language="ja")
+    assert [
+        (each.text, each.start_sample // SECOND, each.end_sample // SECOND)
+        for each in units_of(heard)
+    ] == [("\u4eca", 1, 2), ("\u65e5", 2, 3), ("\u306f", 3, 4), ("\u5929", 4, 5)]
+
+
+def test_a_segment_without_words_ends_with_the_audio() -> None:
+    words = (Word(0, SECOND, " one", 0.9),)
+    segments = (Segment(0, SECOND, " one", words), Segment(SECOND, 2 * SECOND, " two"))
+    units = units_of(Transcript("one two", "en", 0.9, 3 * SECOND, segments))
+    assert units == [Unit(" one", 0, SECOND), Unit(" two", SECOND, 3 * SECOND)]
+    assert [unit.middle_sample for unit in units] == [SECOND // 2, 2 * SECOND]
 
 
 TEXTS = st.lists(st.sampled_from(["a", "b", "c", "b.", "A", "!", "dd"]), max_size=8).map(" ".join)

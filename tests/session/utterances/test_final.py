@@ -49,7 +49,6 @@ def pending(speculation: Speculation | None = None) -> PendingFinal:
         speech_sample=5000,
         speech_end_sample=30_000,
         options=OPTIONS,
-        stable="",
         arrived_at=5.0,
         ended_at=5.5,
         speculation=speculation,

@@ -10,7 +10,7 @@ from auricle.session.utterances.text import ChannelText
 from auricle.session.utterances.utterance import Caller, JobFactory
 from auricle.values.errors import TooLate
 from auricle.values.events import Partial
-from auricle.values.text_filters import redaction
+from auricle.values.text_filters import FilterChoice, redaction
 from auricle.values.types import Options, Redact, Segment, Transcript, Word
 from tests.support.session import CLIENT
 
@@ -31,7 +31,6 @@ def pending(text: str | None, start: float = 0.0, **changes: Any) -> PendingFina
         "speech_sample": int(start * SECOND),
         "speech_end_sample": int((start + 1) * SECOND),
         "options": Options(language="en"),
-        "stable": "",
         "arrived_at": 9.0,
         "ended_at": 9.5,
         "result": TooLate() if text is None else transcript,
@@ -98,7 +97,53 @@ def test_a_warning_belongs_to_one_final() -> None:
 
 def test_partials_and_finals_are_redacted() -> None:
     it = ChannelText(1, redaction((Redact.NUMBERS,)))
-    partial = it.shown(Partial(1, "Call 555 0199", " now", 0, SECOND))
+    partial = it.shown(Partial(1, "Call 555 0199", " now", 0, SECOND), "en")
     assert "555" not in partial.stable + partial.unstable
     assert partial.channel == 1
     assert "0199" not in it.final(1, pending("Call 555 0199 now."), 10.0).text
+
+
+def test_further_filters_replace_former_ones_but_not_those_of_the_channel() -> None:
+    it = ChannelText(None, redaction((Redact.PCI,)))
+    it.also_filter([FilterChoice("numerals")])
+    assert it.final(1, pending("It is twenty five."), 10.0).text == "It is 25."
+    it.final(2, pending("It is 4111 1111"), 10.0)
+    it.also_filter(())
+    later = it.final(3, pending("1111 1111. I have twenty apples."), 10.0)
+    assert later.text == "[CREDIT_CARD]. I have twenty apples."
+
+
+def test_a_corrected_final_keeps_its_text_before() -> None:
+    choice = FilterChoice.of("correction", {"terms": [{"term": "Caslon"}]})
+    it = ChannelText(None, (choice, *redaction((Redact.NUMBERS,))))
+    final = it.final(1, pending("Kaslon has 4111."), 10.0)
+    assert (final.text, final.original) == ("Caslon has [NUMBER].", "Kaslon has [NUMBER].")
+    assert it.final(2, pending("It has.", 5.0), 10.0).original is None
+
+
+def correction(*terms: str) -> FilterChoice:
+    return FilterChoice.of("correction", {"terms": [{"term": term} for term in terms]})
+
+
+def number(utterance: int) -> JobFactory:
+    return JobFactory(Caller("S", CLIENT, {}), utterance)
+
+
+def test_a_final_is_revised_if_it_lacks_a_word_that_was_shown_as_stable() -> None:
+    it = ChannelText(None, (correction("Ozempic"),))
+    said = "we like osempic and then it is good and so on and on and on"
+    shown = it.shown(Partial(1, said, "", 0, SECOND), "en").stable
+    assert shown.startswith("we like Ozempic and")
+    assert not it.final(1, pending(said), 10.0).revised
+    it.shown(Partial(2, said, "", 0, SECOND), "de")
+    assert it.final(2, pending(said, 2.0, factory=number(2)), 10.0).revised
+    assert not it.final(3, pending("It is.", 9.0, factory=number(3)), 10.0).revised
+
+
+def test_each_final_is_compared_with_the_partials_of_its_own_utterance() -> None:
+    it = ChannelText(None, ())
+    it.shown(Partial(1, "one two", "", 0, SECOND), "en")
+    it.shown(Partial(2, "three", "", 2 * SECOND, 3 * SECOND), "en")
+    it.shown(Partial(1, "one two three", "", 0, SECOND), "en")
+    assert not it.final(1, pending("One two, three four."), 10.0).revised
+    assert it.final(2, pending("Two.", 2.0, factory=number(2)), 10.0).revised

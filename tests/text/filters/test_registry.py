@@ -8,6 +8,7 @@ import auricle.text.filters
 from auricle.text.filters.registry import (
     FILTERS,
     PLACEHOLDERS,
+    PreparedOptions,
     find_filters,
     hides_text,
     open_filters,
@@ -45,7 +46,7 @@ def test_invalid_options_are_refused(options: str) -> None:
 def test_without_filters_a_text_is_the_same() -> None:
     filters, given = open_filters(()), transcript(segment(0, "4111 1111 1111 1111"))
     words = [Word(0, 1, " 4111", 1.0)]
-    assert filters.partial("4111", " 1111 ") == ("4111", " 1111 ")
+    assert filters.partial("4111", " 1111 ", None) == ("4111", " 1111 ")
     assert filters.final("4111", words, "en") == ("4111", tuple(words))
     assert filters.speculative("4111", None, None) == ("4111", None)
     assert filters.transcript(given) is given
@@ -60,7 +61,7 @@ def test_private_data_is_hidden_first_whatever_the_order_of_a_request(order: int
     assert open_filters(choices).final(text, None, "en") == (shown, None)
     assert open_filters(choices).speculative(text, None, "en") == (shown, None)
     assert open_filters(choices).transcript(transcript(segment(0, text))).text == shown
-    assert open_filters(choices).partial("five nineteen is", " one thing") == (
+    assert open_filters(choices).partial("five nineteen is", " one thing", "en") == (
         "[NUMBER] is",
         " one thing",
     )
@@ -82,3 +83,23 @@ def test_only_filters_that_hide_keep_a_text_from_being_stored() -> None:
 def test_formats_keep_the_placeholders_of_all_filters() -> None:
     assert "[CREDIT_CARD]" in PLACEHOLDERS
     assert frozenset().union(*(spec.placeholders for spec in FILTERS.values())) == PLACEHOLDERS
+
+
+def test_filters_that_stay_remember_the_text_so_far() -> None:
+    filters = open_filters(CARD)
+    filters.final("4111 1111", None, "en")
+    later = filters.changed([NUMERALS, *CARD])
+    assert later.final("1111 1111 on twenty five", None, "en")[0] == "[CREDIT_CARD] on 25"
+
+
+def test_options_are_prepared_once_up_to_a_number_of_characters() -> None:
+    first, second, third = (
+        FilterChoice.of("correction", {"terms": [{"term": term}]})
+        for term in ("Zyntrix", "Digique", "Kesslin")
+    )
+    prepared = PreparedOptions(2 * len(first.options))
+    kept, dropped = prepared.get(first), prepared.get(second)
+    assert prepared.get(first) is kept
+    prepared.get(third)
+    assert prepared.get(first) is kept
+    assert prepared.get(second) is not dropped

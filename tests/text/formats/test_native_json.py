@@ -64,6 +64,13 @@ def test_separate_channels_are_on_segments_and_gaps() -> None:
     assert [gap["channel"] for gap in body["error"]["gaps"]] == [0]
 
 
+def test_a_corrected_segment_has_its_original_text() -> None:
+    transcript = replace(TRANSCRIPT, segments=(SEGMENT, replace(SEGMENT, original="hi")))
+    first, second = transcript_body("J", "T", transcript)["segments"]
+    assert "original" not in first
+    assert second["original"] == "hi"
+
+
 def test_gaps_are_an_error_with_their_places() -> None:
     gaps = (Gap(16_000, 32_000, "bad_audio"), Gap(48_000, 64_000, "poison_job"))
     error = transcript_body("job", "trace", TRANSCRIPT, gaps)["error"]
@@ -86,7 +93,15 @@ def test_a_body_is_parsed_to_the_transcript_that_it_was_made_of() -> None:
         language_probability=0.9,
         duration_samples=32_000,
         segments=(
-            Segment(0, 8_000, "Good", (Word(0, 4_000, "Good", 0.8),), language="en", channel=1),
+            Segment(
+                0,
+                8_000,
+                "Good",
+                (Word(0, 4_000, "Good", 0.8),),
+                language="en",
+                channel=1,
+                original="God",
+            ),
             Segment(8_000, 16_000, "morning.", language="en"),
         ),
         attempts=2,

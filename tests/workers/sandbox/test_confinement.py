@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -201,7 +201,8 @@ def reasons(pool: WorkerPool) -> list[str]:
 
 async def test_a_worker_with_many_threads_is_replaced(ours: Path) -> None:
     async with hostile_pool(ours / "model") as pool:
-        assert await tried(pool, "many-threads:300") == "done"
+        with suppress(PoisonJob):  # on a slow machine it is replaced before it can answer
+            assert await tried(pool, "many-threads:300") == "done"
         await poll_until(lambda: reasons(pool) == ["threads"])
 
 

@@ -92,11 +92,11 @@ def test_the_rate_of_packets_and_containers_is_theirs() -> None:
 
 
 def test_missing_features_and_unknown_names_have_no_effect_but_a_warning() -> None:
-    query = "summarize=true&search=a&replace=b:c&detect_entities=true&extra=a:b&no_such_thing=1"
+    query = "summarize=true&topics=a&intents=b&detect_entities=true&extra=a:b&no_such_thing=1"
     result = listen(query + "&version=x&redact=false&multichannel=false&profanity_filter=true")
     assert replace(result, warnings=()) == listen()
     assert [warning.split()[0] for warning in result.warnings] == [
-        *("summarize", "search", "replace", "detect_entities", "extra", "no_such_thing"),
+        *("summarize", "topics", "intents", "detect_entities", "extra", "no_such_thing"),
         "profanity_filter",
     ]
 
@@ -113,6 +113,17 @@ def test_missing_features_and_unknown_names_have_no_effect_but_a_warning() -> No
 )
 def test_what_to_hide_may_have_deepgram_s_names(query: str, kinds: tuple[Redact, ...]) -> None:
     assert listen(query).redact == kinds
+
+
+def test_words_are_replaced_and_removed_and_searched() -> None:
+    query = listen("replace=ok:OK&replace=a%20b:&replace=um&search=one&search=two%20three&search=")
+    assert query.replacements == (("ok", "OK"), ("a b", ""), ("um", ""))
+    assert query.search == ("one", "two three")
+    for wrong in ("replace=:x", f"replace={'x' * 101}:y", f"search={'x' * 101}"):
+        with pytest.raises(BadRequest):
+            listen(wrong)
+    with pytest.raises(BadRequest):
+        listen("&".join(["search=x"] * 101))
 
 
 def test_numerals_have_no_effect_but_a_warning_in_other_languages() -> None:

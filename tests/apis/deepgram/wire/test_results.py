@@ -98,6 +98,17 @@ def test_a_language_that_was_found_is_reported() -> None:
     assert channel["alternatives"][0]["languages"] == ["en"]
 
 
+def test_words_are_replaced_and_terms_found_in_each_channel() -> None:
+    (channel,) = answer("replace=ask:Don't ask&search=americans&search=ask")["results"]["channels"]
+    assert channel["alternatives"][0]["transcript"].endswith("don't ask not")
+    assert [
+        (each["query"], len(each["hits"])) for each in channel["search"]
+    ] == [  # in what was said
+        ("americans", 1),
+        ("ask", 1),
+    ]
+
+
 def test_paragraphs_part_at_pauses_and_after_some_sentences() -> None:
     many = tuple(segment(n, "One more.") for n in range(6))
     late = segment(30, "Much later.")

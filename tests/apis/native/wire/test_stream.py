@@ -43,7 +43,7 @@ from auricle.values.events import (
     Wire,
 )
 from auricle.values.limits import MAX_HOTWORDS, MAX_MESSAGE_CHARACTERS, MAX_PROMPT_CHARACTERS
-from auricle.values.types import Task, Word
+from auricle.values.types import Speaker, Task, Word
 
 pytestmark = pytest.mark.unit
 
@@ -59,6 +59,8 @@ FINAL = Final(
     revised=False,
 )
 SEGMENTS = (SpeakerSegment(6400, 8000, "And", 0), SpeakerSegment(8000, 9600, "so", 1))
+KNOWN = (Speaker(1, "Ann"),)
+KNOWN_JSON = [{"speaker": 1, "name": "Ann"}]
 SEGMENTS_JSON = [
     {"start": 0.4, "end": 0.5, "text": "And", "speaker": 0},
     {"start": 0.5, "end": 0.6, "text": "so", "speaker": 1},
@@ -103,7 +105,14 @@ MESSAGES: list[tuple[Event, dict[str, object]]] = [
     ),
     (TurnResumed(4, channel=1), {"type": "turn_resumed", "utterance": 4, "channel": 1}),
     (
-        replace(FINAL, words=None, latency_ms=480, end_of_turn=0.93, trigger=Trigger.MODEL),
+        replace(
+            FINAL,
+            words=None,
+            latency_ms=480,
+            end_of_turn=0.93,
+            trigger=Trigger.MODEL,
+            original="...",
+        ),
         {
             "type": "final",
             "id": 3,
@@ -118,14 +127,15 @@ MESSAGES: list[tuple[Event, dict[str, object]]] = [
             "error": None,
             "end_of_turn": 0.93,
             "trigger": "model",
+            "original": "...",
         },
     ),
     (
-        SpeakerRevision((FinalSpeakers(3, 1, SEGMENTS), FinalSpeakers(4, None, ()))),
+        SpeakerRevision((FinalSpeakers(3, 1, SEGMENTS, KNOWN), FinalSpeakers(4, None, ()))),
         {
             "type": "speaker_revision",
             "finals": [
-                {"id": 3, "speaker": 1, "segments": SEGMENTS_JSON},
+                {"id": 3, "speaker": 1, "segments": SEGMENTS_JSON, "speakers": KNOWN_JSON},
                 {"id": 4, "speaker": None, "segments": []},
             ],
         },

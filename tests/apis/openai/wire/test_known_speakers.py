@@ -42,11 +42,28 @@ def test_a_bad_data_url_is_named_by_its_place_and_not_repeated(reference: str) -
     assert not reference or reference not in str(raised.value)
 
 
+def test_names_alone_are_those_of_voices_that_the_server_may_know() -> None:
+    assert known_speakers(["Ann"], []) == (KnownSpeaker("Ann", b""),)
+    with pytest.raises(BadRequest, match="twice"):
+        known_speakers(["Ann", "Ann"], [])
+
+
 @pytest.mark.parametrize(
     ("names", "count", "field"),
     [
-        (["Ann"], 0, REFERENCES),
+        (["Ann", "Bob"], 1, REFERENCES),
         (["Ann"], 2, REFERENCES),
+    ],
+)
+def test_as_many_recordings_as_names(names: list[str], count: int, field: str) -> None:
+    with pytest.raises(BadRequest, match="as many") as raised:
+        known_speakers(names, [url(b"RIFF")] * count)
+    assert raised.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("names", "count", "field"),
+    [
         (["Ann", "Ann"], 2, NAMES),
         ([""], 1, NAMES),
         (["A\nB"], 1, NAMES),

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from auricle.values.events import (
     SpeechEnded,
     SpeechStarted,
 )
+from auricle.values.types import Speaker
 
 pytestmark = pytest.mark.unit
 
@@ -384,6 +386,21 @@ def test_a_final_has_a_segment_for_each_speaker_before_its_item_is_complete() ->
     ]
     talk.revise(0)  # a segment can't be replaced
     assert len(talk.of("segment")) == 1
+
+
+def test_a_known_speaker_has_a_name_at_once_or_late() -> None:
+    segments = (SpeakerSegment(SECOND, 24_000, "And so", 1),)
+    known = (Speaker(1, "Ann"),)
+    for is_late in (False, True):
+        talk = Talk()
+        talk.start()
+        talk.end()
+        final = Final(1, 1, "And so", SECOND, 3 * SECOND, "en", None, 1.0, False)
+        named = replace(final, segments=segments, speakers=known)
+        talk.told += talk.items.final(final if is_late else named)
+        revision = SpeakerRevision((FinalSpeakers(1, 1, segments, known),))
+        talk.told += talk.items.revised(revision)
+        assert [each["speaker"] for each in talk.of("segment")] == ["Ann"]
 
 
 def test_a_late_speaker_gets_its_segment_once() -> None:

@@ -5,6 +5,7 @@ import pytest
 from auricle.apis.readers.wire.events import KeepAlive
 from auricle.apis.readers.wire.webvtt import START, encode_cues, encode_segment
 from auricle.values.events import Final, Partial, SpeakerSegment
+from auricle.values.types import Speaker
 
 pytestmark = pytest.mark.unit
 
@@ -30,6 +31,8 @@ def test_speakers_and_channels_are_named() -> None:
     both = encode_cues(1, replace(FINAL, text="Yes. No.", speaker=0, segments=parts))
     assert b"<v Speaker 1>Speaker 1: Yes." in both
     assert b"<v Speaker 2>Speaker 2: No." in both
+    named = replace(FINAL, speaker=1, speakers=(Speaker(1, "Ann"),))
+    assert b"<v Ann>Ann: Salt" in encode_cues(1, named)
 
 
 def test_a_segment_has_all_cues_that_are_shown_in_its_time() -> None:

@@ -5,24 +5,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec import UNSET
 
-from auricle.apis.wyoming.wire.events import (
-    MAX_REJECTED,
-    DescribedModel,
-    WyomingDialect,
-    info_event,
-)
+from auricle.apis.wyoming.wire.events import MAX_REJECTED, WyomingDialect, info_event
 from auricle.apis.wyoming.wire.framing import WyomingEvent
-from auricle.protocol.dialect import End, Reply, Step
+from auricle.protocol.dialect import End, Reply
 from auricle.values.commands import Stop, StreamParameters, UpdateConfig
 from auricle.values.errors import AudioError, RemoteProtocolError, UnsupportedFormat
 from auricle.values.events import (
     AudioProgress,
-    Closed,
     Failed,
-    Final,
-    Partial,
-    SessionEvent,
     SpeechEnded,
     SpeechStarted,
     Warned,
@@ -32,49 +24,9 @@ from auricle.values.events import (
 from auricle.values.languages import LANGUAGES
 from auricle.values.limits import MAX_HOTWORDS
 from tests.apis.wyoming.service import MONO_16, event, read
+from tests.apis.wyoming.wire.talk import CHUNK, CLOSED, INFO, MODEL, STOP, Talk, final, partial
 
 pytestmark = pytest.mark.unit
-
-MODEL = DescribedModel("base", "Whisper", LANGUAGES, "OpenAI", "https://github.com/openai/whisper")
-INFO = info_event([MODEL], "1.2.3")
-CHUNK = event("audio-chunk", MONO_16, b"\1\2\3\4")
-STOP = event("audio-stop")
-CLOSED = Closed("stop", 16_000, 0, 0, 0)
-
-
-def final(text: str, *, language: str = "en", error: str | None = None) -> Final:
-    return Final(1, 1, text, 0, 16_000, language, None, 300.0, False, error)
-
-
-def partial(stable: str) -> Partial:
-    return Partial(1, stable, "perhaps", 0, 16_000)
-
-
-class Talk:
-    """A dialect with its inputs and outputs."""
-
-    def __init__(self) -> None:
-        self.dialect = WyomingDialect(INFO)
-
-    def hear(self, *wire: bytes) -> list[Step]:
-        return list(self.dialect.receive_bytes(b"".join(wire)))
-
-    def reply(self, *wire: bytes) -> list[WyomingEvent]:
-        """Return the replies; no other steps are expected."""
-        steps = self.hear(*wire)
-        assert all(isinstance(step, Reply) for step in steps)
-        return read("".join(t for step in steps if isinstance(step, Reply) for t in step.texts))
-
-    def begin(self, *wire: bytes) -> tuple[StreamParameters | None, list[Step]]:
-        """Begin a request; return the parameters of its session and its first steps."""
-        assert self.hear(*wire) == []
-        parameters = self.dialect.requested
-        self.dialect.begin()
-        return parameters, self.hear()
-
-    def tell(self, *events: SessionEvent) -> list[tuple[str, dict[str, Any]]]:
-        texts = "".join(text for event in events for text in self.dialect.encode(event))
-        return [(replies.type, replies.data) for replies in read(texts)]
 
 
 @pytest.fixture
@@ -173,6 +125,22 @@ def test_too_many_names_are_cut_off(talk: Talk) -> None:
     assert parameters.hotwords == tuple(names[:MAX_HOTWORDS])
 
 
+def test_names_of_the_home_fill_up_what_the_request_leaves() -> None:
+    home = [f"lamp {number}" for number in range(MAX_HOTWORDS)]
+    dialect = WyomingDialect(INFO, names=lambda: home)
+    late = event("transcribe", {"transcript_terms": ["lumen"]})
+    list(dialect.receive_bytes(event("transcribe", {"transcript_names": ["Anna"]}) + CHUNK))
+    assert dialect.requested is not None
+    assert dialect.requested.hotwords == ("Anna", *home[:-1])
+    dialect.begin()
+    [_, update] = dialect.receive_bytes(late)
+    assert isinstance(update, UpdateConfig)
+    assert update.hotwords == ("lumen", *home[:-1])
+    [unchanged] = dialect.receive_bytes(event("transcribe", {"language": "de"}))
+    assert isinstance(unchanged, UpdateConfig)
+    assert unchanged.hotwords is UNSET
+
+
 def test_late_configuration_applies_from_then_on(speaking: Talk) -> None:
     late = {"language": "de", "transcript_names": ["Anna"]}
     assert speaking.hear(event("transcribe", late)) == [
@@ -223,9 +191,7 @@ def test_a_format_may_not_change_within_an_utterance(speaking: Talk) -> None:
         speaking.hear(event("audio-chunk", MONO_16 | {"rate": 8000}, bytes(4)))
 
 
-@pytest.mark.parametrize(
-    "data", [{"language": 5}, {"language": "klingon"}, {"transcript_names": "Anna"}]
-)
+@pytest.mark.parametrize("data", [{"language": 5}, {"transcript_names": "Anna"}])
 def test_a_request_that_makes_no_sense_is_reported_and_the_utterance_continues(
     talk: Talk, data: dict[str, Any]
 ) -> None:
@@ -416,3 +382,31 @@ def test_a_language_may_have_a_region_and_be_kept() -> None:
     assert talk.dialect.requested is not None
     assert talk.dialect.requested.language == "no"
     assert talk.dialect.requested.strict_language
+
+
+@pytest.mark.parametrize(
+    ("tag", "code"),
+    [
+        *(("en-GB", "en"), ("de_AT", "de"), ("pt-BR", "pt"), ("es-419", "es"), ("sr-Latn", "sr")),
+        *(("zh-Hant-TW", "zh"), ("zh-HK", "zh"), ("zh-yue", "yue"), ("nb", "no"), ("", None)),
+    ],
+)
+def test_the_languages_of_pipelines_are_understood(talk: Talk, tag: str, code: str | None) -> None:
+    parameters, _ = talk.begin(event("transcribe", {"language": tag}), CHUNK)
+    assert parameters is not None
+    assert parameters.language == code
+
+
+def test_an_unknown_language_is_detected_with_a_warning(talk: Talk) -> None:
+    parameters, _ = talk.begin(event("transcribe", {"language": "tlh-Latn"}), CHUNK, STOP)
+    assert parameters is not None
+    assert parameters.language is None
+    told = dict(talk.tell(SpeechStarted(0), final("Light on."), CLOSED))
+    assert told["transcript"] == {
+        "text": "Light on.",
+        "language": "en",
+        "warnings": ["The language is unknown, so it is detected."],
+    }
+    talk.dialect.finish()
+    talk.begin(CHUNK, STOP)
+    assert "warnings" not in dict(talk.tell(CLOSED))["transcript"]

@@ -23,7 +23,7 @@ def test_two_sentences_with_their_text(sample: SpeechSample) -> None:
     assert sample.text.endswith("a bottle of water.")
 
 
-@pytest.mark.parametrize("container", [Container.WAV, Container.MP3, Container.WEBM])
+@pytest.mark.parametrize("container", [Container.WAV, Container.MP3, Container.WEBM, Container.M4A])
 def test_a_file_has_all_of_the_speech(sample: SpeechSample, container: Container) -> None:
     with av.open(io.BytesIO(sample.encoded(container)), "r") as file:
         frames = list(file.decode(audio=0))

@@ -1,7 +1,6 @@
 """What only a PostgreSQL server can do wrong."""
 
 import contextlib
-import functools
 import os
 import subprocess
 import threading
@@ -230,19 +229,29 @@ def test_tables_that_were_removed_are_reported(conninfo: str) -> None:
     database.close()
 
 
-def test_the_commands_of_auricle_backup_save_and_restore_jobs(
+def test_the_commands_of_auricle_backup_lead_back_to_the_version_before(
     conninfo: str, tmp_path: Path
 ) -> None:
-    database = PostgresDatabase.open(conninfo)
-    ledger = Ledger(database, "gateway", POISONED)
-    ledger.accept(a_spec("kept"), QUOTA, NOW)
-    environ = {**os.environ, "AURICLE_DATABASE_URL": conninfo}
-    run = functools.partial(subprocess.run, shell=True, check=True, cwd=tmp_path, env=environ)
-    run(SPEC.backup)
-    ledger.accept(a_spec("later"), QUOTA, NOW)
+    earlier = POSTGRES_MIGRATIONS[:-1]
+    database = PostgresDatabase.open(conninfo, migrations=earlier)
+    Ledger(database, "gateway", POISONED).accept(a_spec("kept"), QUOTA, NOW)
     database.close()
-    run(SPEC.restore)
 
+    def run(command: str, url: str) -> None:
+        environ = os.environ | {"AURICLE_DATABASE_URL": url}
+        subprocess.run(command, shell=True, check=True, cwd=tmp_path, env=environ)
+
+    run(SPEC.backup, conninfo)
     database = PostgresDatabase.open(conninfo)
+    Ledger(database, "gateway", POISONED).accept(a_spec("later"), QUOTA, NOW)
+    database.close()
+    with pytest.raises(LedgerNewer):
+        PostgresDatabase.open(conninfo, migrations=earlier)
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE restored")
+    restored = conninfo.replace("dbname=postgres", "dbname=restored")
+    run(SPEC.restore, restored)
+
+    database = PostgresDatabase.open(restored, migrations=earlier)
     assert database.read(lambda t: t.execute("SELECT job_id FROM jobs")) == [("kept",)]
     database.close()

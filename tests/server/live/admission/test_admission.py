@@ -194,6 +194,17 @@ def test_newcomers_who_begin_to_speak_together_are_refused_above_the_capacity() 
     assert stage.it.load().waiting == 1
 
 
+def test_who_speaks_at_once_needs_a_whole_place_and_keeps_it() -> None:
+    it = LiveAdmission(SpeakerCapacity(4))
+    for number in range(4):
+        it.join(f"{number}", ALICE, Waiter(f"{number}"), 100.0, speaks=True)
+    with pytest.raises(ServerFull):
+        it.join("more", ALICE, Waiter("more"), 100.0, speaks=True)
+    it.capacity.speakers = 1
+    for number in range(4):
+        it.may_speak(f"{number}", Waiter(f"{number}"), 101.0)
+
+
 def test_as_many_newcomers_may_speak_as_the_operator_has_set() -> None:
     it = LiveAdmission(SpeakerCapacity(4, is_fixed=True))
     assert it.returning == 0

@@ -7,9 +7,10 @@ from structlog.testing import LogCapture
 
 from auricle.config.sections.live import LiveSettings
 from auricle.server.live.registry import FIRST_RETURN_S, RETURNS_PER_S
-from auricle.values.commands import Finalize, Stop
-from auricle.values.errors import Draining
+from auricle.values.commands import Finalize, Stop, StreamParameters
+from auricle.values.errors import AuricleError, Draining, LedgerUnavailable, NotFound
 from auricle.values.types import ClientId
+from auricle.values.wording import WordingOf, no_wording
 from tests.server.live.registry.helpers import PLAIN, SECOND, Ear, looks, resume_of
 from tests.support.live_sessions import ALICE, Sessions, sessions
 from tests.support.service import poll_until
@@ -186,3 +187,19 @@ async def test_draining_is_signalled_to_all_waiting_tasks(fakes: Sessions) -> No
     assert not fakes.live.draining.is_set()
     fakes.live.drain()
     assert fakes.live.draining.is_set()
+
+
+@pytest.mark.parametrize("error", [NotFound("none"), LedgerUnavailable("away", 1)])
+async def test_a_lost_wording_refuses_a_new_session_only(error: AuricleError) -> None:
+    class Lost:
+        async def find(self, owner: ClientId | None, name: str) -> WordingOf:
+            if name:
+                raise error
+            return no_wording
+
+    parameters = StreamParameters(vocabulary="names")
+    async with sessions(wordings=Lost()) as fakes:
+        with pytest.raises(type(error)):
+            await fakes.live.wording_of(ALICE, parameters)
+        found = await fakes.live.wording_of(ALICE, parameters, is_resuming=True)
+        assert found is no_wording

@@ -22,7 +22,7 @@ def test_other_languages_keep_their_words(language: str | None) -> None:
 
 
 def test_a_partial_keeps_its_words_as_the_next_one_may_belong_to_a_number() -> None:
-    assert Numerals().partial("twenty", " five") == ("twenty", " five")
+    assert Numerals().partial("twenty", " five", "en") == ("twenty", " five")
 
 
 def test_only_english_segments_get_digits() -> None:

@@ -23,11 +23,11 @@ def final(redaction: Redaction, text: str) -> str:
 def test_a_number_continues_after_a_final_but_not_after_a_speculative_one() -> None:
     redaction = Redaction({Redact.PCI})
     assert redaction.speculative("4111 1111", None, "en") == ("[NUMBER]", None)
-    assert redaction.partial("25 of", " them") == ("25 of", " them")
+    assert redaction.partial("25 of", " them", None) == ("25 of", " them")
     assert final(redaction, "4111 1111") == "[NUMBER]"
-    assert redaction.partial("", "1111 1111 is it") == ("", "[CREDIT_CARD] is it")
+    assert redaction.partial("", "1111 1111 is it", None) == ("", "[CREDIT_CARD] is it")
     assert final(redaction, "1111 1111 is it") == "[CREDIT_CARD] is it"
-    assert redaction.partial("25 of", " them") == ("25 of", " them")
+    assert redaction.partial("25 of", " them", None) == ("25 of", " them")
 
 
 PIECES = "I look at the dot 25 4111 one double, jane.doe example.com x DE89 WEST +49 plus 2 @ so"
@@ -41,9 +41,9 @@ def test_stable_text_only_grows(pieces: list[str], kinds: set[Redact]) -> None:
     redaction, before = Redaction(kinds), ""
     for count in range(len(pieces) + 1):
         stable, unstable = " ".join(pieces[:count]), " ".join(["", *pieces[count:]])
-        shown, rest = redaction.partial(stable, unstable)
+        shown, rest = redaction.partial(stable, unstable, None)
         assert shown.startswith(before)
-        assert (shown + rest).strip() == redaction.partial(" ".join(pieces), "")[0]
+        assert (shown + rest).strip() == redaction.partial(" ".join(pieces), "", None)[0]
         before = shown
 
 

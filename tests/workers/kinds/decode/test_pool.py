@@ -138,7 +138,7 @@ def is_gone(pool: DecodePool, pid: int) -> bool:
 
 async def test_a_stopped_worker_costs_its_budget_and_no_speech(tmp_path: Path) -> None:
     source = Source(str(long_file(tmp_path)), "pcm16")
-    async with open_decoder(decode_workers=1, decode_budget_s=2.0) as pool:
+    async with open_decoder(decode_workers=1, decode_budget_s=5.0) as pool:
         undisturbed = spans(await read_all(pool, source))
         steps: list[Progress] = []
         async for progress in pool.decode(source):

@@ -303,3 +303,20 @@ async def test_unchanged_voices_show_that_their_session_still_runs(
         await until_written(stored, "A")
         begun = time.time()
         await poll_until(lambda: bool(stored.take_over(begun, 10)), "a newer row")
+
+
+async def test_voices_of_ended_sessions_are_forgotten_on_request(stored: DatabaseVoices) -> None:
+    kept = kept_in(stored)
+    lost, running_on, bobs = spoke("lost"), spoke("running"), spoke("bobs")
+    keep(kept, lost)
+    keep(kept, running_on)
+    kept.open(bobs.id, bobs.speakers, BOB, "")
+    async with running(kept):
+        for session in (lost, bobs):
+            kept.end(session.id, in_ten_minutes())
+        await until_written(stored, "lost", "running", "bobs")
+        kept.forget(ALICE)
+        assert kept.find(ALICE, "lost") == b""
+        assert kept.find(ALICE, "running")
+        assert kept.find(BOB, "bobs")
+        await until_written(stored, "running", "bobs")

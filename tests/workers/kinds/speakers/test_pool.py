@@ -209,8 +209,11 @@ async def test_a_hung_worker_is_replaced(monkeypatch: pytest.MonkeyPatch) -> Non
     async with opened() as pool:
         await pool.embed(job(LONG[:1]))
         os.kill(pid(pool), signal.SIGSTOP)
-        monkeypatch.setattr(pool._jobs, "_budget_s", 6.0)
-        assert (await pool.embed(job(LONG[:1]))).stretches == LONG[:1]
+        with monkeypatch.context() as patch:
+            patch.setattr(pool._jobs, "_budget_s", 1.0)  # too short for others on a busy machine
+            hung = asyncio.create_task(pool.embed(job(LONG[:1])))
+            await until_busy(pool)
+        assert (await hung).stretches == LONG[:1]
         assert pool.stats().workers[0].restarts == 1
 
 

@@ -24,7 +24,7 @@ from auricle.values.events import (
     SpeechEnded,
     SpeechStarted,
 )
-from auricle.values.types import Redact, Word
+from auricle.values.types import Redact, Speaker, Word
 from tests.apis.deepgram.wire.live.helpers import LINEAR, dialect, listen, steps, tell
 
 pytestmark = pytest.mark.unit
@@ -68,6 +68,21 @@ def test_numerals_can_be_turned_on_later_and_other_features_are_reported() -> No
     assert metadata["warnings"] == ["dictation is not supported and has no effect."]
 
 
+def test_finals_have_replacements_and_the_places_of_terms() -> None:
+    one = dialect(f"{LINEAR}&replace=so:thus&search=so&interim_results=true")
+    partial = Partial(1, "And so", "", 0, 16_000)
+    interim, result = (
+        each["channel"]
+        for each in tell(one, SpeechStarted(0), partial, SpeechEnded(30_000), final(1))
+        if each["type"] == "Results"
+    )
+    assert interim["alternatives"][0]["transcript"] == "And thus"
+    assert "search" not in interim
+    assert result["alternatives"][0]["transcript"] == "And thus."
+    (found,) = result["search"]
+    assert [(hit["start"], hit["snippet"]) for hit in found["hits"]] == [(0.5, "so.")]
+
+
 def test_what_to_hide_is_the_session_s_work() -> None:
     parameters = parameters_of(listen(f"{LINEAR}&redact=pci&redact=email"))
     assert parameters.redact == (Redact.PCI, Redact.EMAIL)
@@ -97,6 +112,15 @@ def test_words_have_their_speakers_once_they_are_known() -> None:
         )
     ]
     assert speakers == [[0], [1], [0], [1], [None, None]]
+
+
+def test_a_result_has_the_name_of_its_speaker_if_it_is_known() -> None:
+    named = replace(of_two(1), speakers=(Speaker(1, "Ann"),))
+    found = [
+        message["channel"]["alternatives"][0].get("speakers")
+        for message in tell(dialect(), *ended(0, 30_000), named)
+    ]
+    assert found == [None, [{"speaker": 1, "name": "Ann"}]]
 
 
 def test_a_result_ends_where_the_speaker_changes() -> None:

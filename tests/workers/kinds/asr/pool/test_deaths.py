@@ -55,7 +55,7 @@ async def test_a_hang_is_ended_by_its_budget_and_its_stack_is_kept(
     open_pool: PoolFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("auricle.workers.process.supervisor.DUMP_MARGIN", 0.1)  # time to write it
-    async with open_pool(job_timeout_min_s=1.0) as pool:
+    async with open_pool(job_timeout_min_s=3.0) as pool:
         transcript = await pool.transcribe(job("a", f"hang-once:{marker(tmp_path)}"))
         assert transcript.attempts == 2
         (last,) = [w.last_exit for w in pool.stats().workers if w.last_exit is not None]
@@ -64,7 +64,7 @@ async def test_a_hang_is_ended_by_its_budget_and_its_stack_is_kept(
 
 
 async def test_a_stopped_worker_is_ended_by_its_budget(open_pool: PoolFactory) -> None:
-    async with open_pool(workers=1, job_timeout_min_s=1.0) as pool:
+    async with open_pool(workers=1, job_timeout_min_s=3.0) as pool:
         os.kill(pids(pool)[0], signal.SIGSTOP)
         transcript = await pool.transcribe(job("a"))
         assert transcript.attempts == 2
