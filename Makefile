@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 SETUP := VENV="$(VENV)" PYTHON="$(PYTHON)" scripts/setup-venv
 ENV := .cache/env
 WITH_NODE := PYTHON="$(abspath $(BIN)/python)" $(CURDIR)/scripts/with-node
-PYTHON_CODE := src tests bench research fuzz supply testdata resilience
+PYTHON_CODE := src tests bench research fuzz supply testdata resilience gate
 
 # Without compiled files, each process that a test starts would compile all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
@@ -41,17 +41,20 @@ DOCS := src/auricle/apis/pages/documentation.zip
 # A file at a time, those that take longest first; tests/conftest.py says how many at once.
 PYTEST := "$(BIN)/python" -m pytest
 IN_PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
-# Some workers use only the time that other processes leave. Beside tests that do not, they stood still.
-YIELDING := $(if $(shell command -v chrt),chrt --idle 0)
+# What depends on the code alone. tests/conftest.py marks the tests of the repository itself `project`.
+GATE := not (slow or wall_clock or outside or project)
 
-test: setup ## Run all tests except the slow ones, or ARGS="tests/audio -k opus"
-	@$(YIELDING) $(PYTEST) $(or $(ARGS),$(IN_PARALLEL) -m "not slow")
+test: setup ## Run the tests whose verdict depends on the code alone, or ARGS="tests/audio -k opus"
+	@$(PYTEST) $(or $(ARGS),$(IN_PARALLEL) -m "$(GATE)")
 
 test-unit: setup ## Run the tests that start no server and no process (takes seconds)
 	@$(PYTEST) -m unit $(or $(ARGS),$(IN_PARALLEL) -q)
 
+test-live: setup ## Run the tests that depend on real time, one after another, on an idle machine
+	@$(PYTEST) -n 0 $(or $(ARGS),-m "wall_clock and not (slow or outside)")
+
 test-slow: setup ## Run the long tests: soak, overload, killed servers under load, word for word
-	@$(YIELDING) $(PYTEST) -m slow $(or $(ARGS),$(IN_PARALLEL))
+	@$(PYTEST) -m slow $(or $(ARGS),$(IN_PARALLEL))
 
 # Each platform's cache is separate: a shared one would be discarded at each change of the platform.
 CHECKED_CLIENT := src/auricle/client src/auricle/mcp src/auricle/cli --exclude cli/serve/
@@ -64,10 +67,32 @@ test-portable: setup ## Test what is promised on Windows and macOS: types, and w
 test-optional: setup ## Delete each optional folder in turn, and test that the rest is whole
 	@$(PYTEST) tests/optional $(or $(ARGS),-n 2 -q)
 
-check: check-static coverage ## Everything that CI checks first: format, lint, types, layers, prose, tests, coverage
+check: check-fast types test ## Check a change: format, lint, layers, docs, types and tests
 	@echo "check: all is well"
 
-check-static: setup format-check lint types layers prose
+# What fails here is mended by `make format`, `make generate` or the line that it names.
+check-fast: format-check lint layers clocks generated repository budget prose ## The checks that fail first, in two minutes
+
+repository: setup
+	@echo "check: docs, layout and pins"
+	@$(PYTEST) -n 2 -q -m project tests/project tests/supply
+
+generated: setup
+	@echo "check: docs/reference/settings.md"
+	@"$(BIN)/auricle" settings --markdown | diff -q - docs/reference/settings.md >/dev/null || { \
+		echo "docs/reference/settings.md differs from the settings: run \`make generate\`" >&2; exit 1; }
+
+clocks: setup
+	@echo "check: clocks"
+	@"$(BIN)/python" -m gate.clocks
+
+budget: setup
+	@"$(BIN)/python" -m research.house --budget
+
+generate: setup ## Write what is generated: settings, licences, the expected work of live streams
+	@"$(BIN)/auricle" settings --markdown >docs/reference/settings.md
+	@$(MAKE) licences
+	@"$(BIN)/python" -m bench.work --update
 
 format: setup ## Format the code
 	@"$(BIN)/ruff" format $(PYTHON_CODE)
@@ -96,7 +121,7 @@ prose: setup ## Find phrases in docs, docstrings and messages that docs/glossary
 coverage: setup $(ENV)/moto/ready
 	@echo "check: tests with coverage"
 	@rm -f .coverage .coverage.*
-	@$(YIELDING) "$(BIN)/coverage" run -m pytest $(IN_PARALLEL) -m "not slow"
+	@"$(BIN)/coverage" run -m pytest $(IN_PARALLEL) -m "$(GATE)"
 	@"$(BIN)/coverage" combine --quiet
 	@"$(BIN)/coverage" report
 
@@ -337,6 +362,11 @@ lock: ## Pin the dependencies (needs uv; UPGRADE=1 takes newer versions)
 
 platforms: setup ## Check that all pinned packages have wheels for x86-64 and ARM64 (needs uv)
 	@"$(BIN)/python" -m supply.platforms uv
+
+gate-environments: setup web/node_modules/.package-lock.json $(patsubst %,$(ENV)/%/ready,docs client-openai client-deepgram)
+
+verify: setup ## Run what depends on real time or on other people's programs (STAGE="clients chaos"), and record it
+	@"$(BIN)/python" -m gate verify $(STAGE)
 
 test-environments: setup-cluster $(patsubst %,$(ENV)/%/ready,$(CLIENTS) deploy docs atheris) web/node_modules/.package-lock.json ## Install what test-clients, -cluster, -deploy, -web and fuzz need
 

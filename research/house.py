@@ -1,6 +1,8 @@
 """How large the core is, and what knows an optional part.
 
     python -m research.house [SRC]
+    python -m research.house --budget    sizes and those of the last release
+    python -m research.house --release   keep these sizes as those of a release
 
 Counts code lines, without blank lines, comments and docstrings: of the whole package, of what the
 process of ``auricle serve`` can import with every optional folder, and of the same without any.
@@ -11,9 +13,11 @@ For each optional API, it lists the folders of the repository in which its name 
 
 import ast
 import io
+import json
 import subprocess
 import sys
 import tokenize
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -21,6 +25,7 @@ from pathlib import Path
 import grimp
 
 ROOT = Path(__file__).parents[1]
+RELEASED = ROOT / "docs/benchmarks/budget.json"
 CORE: dict[str, set[str]] = {
     "apis": {"native", "openai"},
     "engines": {"whisper", "pull"},
@@ -163,8 +168,37 @@ def code_lines(path: Path) -> int:
     return len(lines - documented)
 
 
+def budget(house: House) -> dict[str, int]:
+    """Return the sizes that a change may make larger only with a reason in its commit."""
+    modules = frozenset(house.graph.modules)
+    tests = list((ROOT / "tests").rglob("*.py"))
+    return {
+        "modules": len(modules),
+        "lines": house.lines(modules),
+        "core_lines": house.lines(house.served(with_optional=False)),
+        "tests_lines": sum(map(code_lines, tests)),
+        "decisions": len(list((ROOT / "docs/decisions").glob("[0-9]*.md"))),
+        "longest_test_lines": max(len(path.read_text("utf-8").splitlines()) for path in tests),
+    }
+
+
+def print_budget(now: Mapping[str, int], released: Mapping[str, int]) -> None:
+    """Print sizes, each with its difference to that of the last release."""
+    for name, value in now.items():
+        more = value - released.get(name, value)
+        trend = f"{abs(more):,} {'more' if more > 0 else 'less'}" if more else "as before"
+        print(f"budget: {value:,} {name.replace('_', ' ')} ({trend})")
+
+
 def main(arguments: list[str]) -> None:
     """Print the figures of one version."""
+    if arguments in (["--budget"], ["--release"]):
+        sys.path.insert(0, str(ROOT / "src"))
+        figures = budget(House.of())
+        if arguments == ["--release"]:
+            RELEASED.write_text(json.dumps(figures, indent=1) + "\n")
+        print_budget(figures, json.loads(RELEASED.read_text()))
+        return
     src = Path(arguments[0]).resolve() if arguments else ROOT / "src"
     sys.path.insert(0, str(src))
     house = House.of(src)

@@ -38,10 +38,6 @@ def code() -> str:
     )
 
 
-def test_there_are_twelve_recipes() -> None:
-    assert len(re.findall(r"^### ", RECIPES, re.MULTILINE)) == 12
-
-
 @pytest.mark.parametrize("name", [name for name in NAMED if PATH.fullmatch(name)])
 def test_every_path_exists(name: str) -> None:
     pattern = name.replace("NAME", "*").rstrip("/")

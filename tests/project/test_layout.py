@@ -24,6 +24,7 @@ BY_PURPOSE = {
     "conformance": "every transcriber in the same way",
     "deploy": "the files of deploy/",
     "fuzz": "the fuzz targets",
+    "gate": "what `.ci/run` and `make verify` run",
     "images": "the container images, run by `make test-images`",
     "optional": "the package without a folder, run by `make test-optional`",
     "portable": "what is promised on Windows and macOS",
@@ -39,7 +40,6 @@ TESTED_ELSEWHERE = {
 SPECS = "*/*/spec.py"
 """The tests of an API's routes and ports test what its spec mounts, and those of the registry of
 workers open what their specs do."""
-MAX_LINES = 560
 
 
 def modules() -> list[Path]:
@@ -121,11 +121,3 @@ def test_every_test_file_mirrors_a_module_or_is_in_a_folder_named_by_purpose() -
         if test.parts[0] not in BY_PURPOSE and not is_mirrored(test)
     ]
     assert not stray, f"test files without a module: {stray}"
-
-
-def test_no_test_file_is_longer_than_the_limit() -> None:
-    def lines(test: Path) -> int:
-        return len((TESTS / test).read_text(encoding="utf-8").splitlines())
-
-    long = {str(test): lines(test) for test in files_of_tests() if lines(test) > MAX_LINES}
-    assert not long, f"split them by feature: {long}"

@@ -1,0 +1,1 @@
+"""What a change must pass, and what is verified apart from it."""
