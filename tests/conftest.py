@@ -12,13 +12,20 @@ import structlog
 from coverage import Coverage
 from hypothesis import Phase, is_hypothesis_test, settings
 
+from auricle.workers.priority import YIELDS
 from tests.surroundings import MEASURED, ROOT, settle
 
 settle()
 
-# No property is timed: a busy machine would fail it. CI tries the same examples each time, so
-# that a change fails by its own fault; developers' machines try new ones.
-settings.register_profile("auricle", deadline=None, derandomize="CI" in os.environ)
+# No property is timed: a busy machine would fail it. The same examples are tried each time, so
+# that a change fails by its own fault. `make verify` tries new ones, and prints how to repeat them.
+settings.register_profile(
+    "auricle",
+    deadline=None,
+    derandomize=os.environ.get("PROPERTIES") != "random",
+    database=None,
+    print_blob=True,
+)
 # For research/mutants.py: the same examples each time, and one that fails is enough.
 settings.register_profile(
     "mutants",
@@ -28,6 +35,9 @@ settings.register_profile(
     phases=[Phase.explicit, Phase.generate],
 )
 settings.load_profile("auricle")
+
+# On a machine that computes, partials and labels would wait for an idle core without end.
+os.environ[YIELDS] = "0"
 
 # Scripted engines leave marks in the tests' folders, and coverage writes next to the sources.
 WRITABLE = f"{tempfile.gettempdir()},{ROOT}"
@@ -80,25 +90,33 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Run four workers on each core: most tests wait for child processes or sockets."""
-    return min(8, 4 * (os.cpu_count() or 1))
+    """Run three workers on two cores: many tests wait for child processes or sockets."""
+    return min(8, (os.cpu_count() or 1) + 1)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Import no test module without unit tests when only these are selected."""
-    if config.option.markexpr == "unit" and collection_path.suffix == ".py":
-        return b"mark.unit" not in collection_path.read_bytes() or None
+    """Import no test module that has no test with the mark that is selected."""
+    mark = re.match(r"(unit|smoke|wall_clock|slow)\b", config.option.markexpr)
+    if mark is not None and collection_path.suffix == ".py":
+        return f"mark.{mark[1]}".encode() not in collection_path.read_bytes() or None
     return None
 
 
 MARKERS_BY_DURATION = ("slow", "model", "process", "server", "unit")
+OF_REPOSITORY = (ROOT / "tests/project", ROOT / "tests/supply")
 
 
+@pytest.hookimpl(tryfirst=True)  # before tests are selected by their marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the modules that take longest, so that parallel workers end together."""
+    """Mark what `make check-fast` runs, and begin with the modules that take longest.
+
+    So parallel workers end together.
+    """
     ranks: dict[Path, int] = {}
     for item in items:
         names = {mark.name for mark in item.iter_markers()}
+        if "unit" in names and item.path.parent in OF_REPOSITORY:
+            item.add_marker(pytest.mark.project)
         rank = next((i for i, name in enumerate(MARKERS_BY_DURATION) if name in names), 0)
         ranks[item.path] = min(rank, ranks.get(item.path, rank))
     items.sort(key=lambda item: ranks[item.path])

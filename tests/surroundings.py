@@ -27,7 +27,18 @@ MEASURED = "COVERAGE_PROCESS_CONFIG"
 
 KEPT_OF_PYTHON = frozenset({"PYTHONPATH", "PYTHONHASHSEED"})
 REMOVED = frozenset(
-    {"LANG", "LANGUAGE", "TMPDIR", "TEMP", "TMP", "COLUMNS", "LINES", "GITHUB_ACTIONS"}
+    {
+        "LANG",
+        "LANGUAGE",
+        "TMPDIR",
+        "TEMP",
+        "TMP",
+        "COLUMNS",
+        "LINES",
+        "GITHUB_ACTIONS",
+        "PYTEST_ADDOPTS",
+    }
+    | {"PYTEST_ADDOPTS"}  # of gate/running.py, for the tests themselves
     | {"NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "TERMINAL_WIDTH", "TTY_COMPATIBLE"}
     | {"SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE", "OPENSSL_CONF", "OPENSSL_MODULES"}
 )

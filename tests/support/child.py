@@ -28,7 +28,7 @@ ANSWERS = msgspec.msgpack.Decoder(WorkerReady | StartFailed | WorkDone[Result])
 
 
 class Child:
-    """The worker of MODULE; a watchdog kills it after ``LIMIT_S``, so that no read hangs."""
+    """The worker of MODULE; a watchdog kills it ``LIMIT_S`` after a message: no read hangs."""
 
     def __init__(self, module: str, policy: SandboxPolicy | None = None) -> None:
         path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
@@ -40,9 +40,7 @@ class Child:
             env=os.environ | {"PYTHONPATH": path},
         )
         self._submitted: list[int] = []
-        self._watchdog = threading.Timer(LIMIT_S, self.process.kill)
-        self._watchdog.daemon = True
-        self._watchdog.start()
+        self._watch()
         self._stderr = b""
         self._drain = threading.Thread(target=self._read_stderr, daemon=True)
         self._drain.start()
@@ -54,6 +52,8 @@ class Child:
 
     def send_raw(self, data: bytes) -> None:
         assert self.process.stdin
+        self._watchdog.cancel()
+        self._watch()
         self.process.stdin.write(data)
         self.process.stdin.flush()
 
@@ -95,6 +95,11 @@ class Child:
         self.wait()
         self._drain.join(LIMIT_S)
         return self._stderr.decode()
+
+    def _watch(self) -> None:
+        self._watchdog = threading.Timer(LIMIT_S, self.process.kill)
+        self._watchdog.daemon = True
+        self._watchdog.start()
 
     def __enter__(self) -> Self:
         return self

@@ -1,11 +1,9 @@
 """The scripted engine with streams: see :mod:`tests.support.scripted_engine`.
 
 Each result is made of all samples of its stream, so it shows whether a stream has all its audio.
-The model ``growing`` keeps 256 MB more with each call. Its workers have their share of the
-processor: as real ones, which leave it to all others, they might get none beside other tests.
+The model ``growing`` keeps 256 MB more with each call.
 """
 
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -24,7 +22,6 @@ __all__ = ["SPEC", "ScriptedStreams", "load", "load_streaming"]
 
 
 def load_streaming(settings: EngineSettings) -> "ScriptedStreams":
-    os.sched_setscheduler = lambda *arguments: None
     return ScriptedStreams(load(settings), GROWTH_BYTES if settings.model == "growing" else 0)
 
 

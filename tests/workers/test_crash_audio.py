@@ -49,6 +49,7 @@ async def crashing_pool(folder: Path, **settings: float) -> AsyncIterator[Worker
 
 @pytest.fixture(autouse=True)
 def importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crash_audio, "CLOSE_LIMIT_S", 120.0)
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
 
@@ -91,6 +92,7 @@ async def test_what_kills_is_kept_with_how_it_ended_and_nothing_that_was_typed(
     assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
 
 
+@pytest.mark.wall_clock
 async def test_what_hangs_is_kept(tmp_path: Path) -> None:
     (tmp_path / "once").touch()
     async with crashing_pool(tmp_path / "kept", job_timeout_min_s=1.0) as pool:
@@ -108,6 +110,7 @@ async def test_other_jobs_of_the_batch_are_not_kept(tmp_path: Path) -> None:
     assert {death["job"] for death in told(tmp_path / "kept")} == {"poison"}
 
 
+@pytest.mark.wall_clock
 async def test_a_file_that_ends_a_decoder_is_kept_as_it_came(tmp_path: Path) -> None:
     kept = CrashAudio.open(tmp_path / "kept")
     upload = tmp_path / "name that was given.wav"

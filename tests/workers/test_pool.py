@@ -1,7 +1,7 @@
 """What all pools share: a scripted schedule, and workers that the tests play."""
 
 import asyncio
-import time
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -18,7 +18,7 @@ from auricle.workers.process.supervisor import WorkerSupervisor
 from auricle.workers.process.usage import SUSPENDED
 from auricle.workers.schedule import Down
 from auricle.workers.wire.messages import CloseStream, Message, WorkerReady
-from tests.support.poll import poll_until
+from tests.support.poll import LIMIT_S, poll_until
 from tests.support.scripted_schedule import ScriptedSchedule, Ticket
 
 LAUNCH = Launch(
@@ -97,13 +97,16 @@ async def test_each_caller_gets_the_result_of_its_job() -> None:
     assert pool.next_assignment("a", 1.0) is None
 
 
-async def test_the_schedule_is_told_what_each_worker_did_and_when() -> None:
+async def test_the_schedule_is_told_what_each_worker_did_and_when(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = SimpleNamespace(monotonic=lambda: 1.5)
+    monkeypatch.setattr("auricle.workers.pool.time", clock)
     pool = ScriptedPool()
     loaded = WorkerReady(1, 2, warm_up_s=0.5)
     pool.became_ready("a", loaded, 1.0)
-    earlier = time.monotonic()
     (task,) = await submitted(pool, "job")
-    assert earlier <= pool.schedule.submitted_at <= time.monotonic()
+    assert pool.schedule.submitted_at == 1.5
     pool.next_assignment("a", 2.0)
     pool.received("a", "done", 3.0)
     pool.died("b", SEGFAULT, "exited", 4.0)
@@ -247,7 +250,7 @@ async def test_closing_waits_for_accepted_jobs_and_then_refuses_new_ones(drain_s
     assert not closing.done()
     assert not pool.stats().ready
     pool.received("a", "done", 0.0)
-    await asyncio.wait_for(closing, 10.0)
+    await asyncio.wait_for(closing, LIMIT_S)
     assert await task == "done"
     with pytest.raises(Draining, match="refused: closed"):
         await pool.submit("late")

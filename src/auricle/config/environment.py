@@ -22,7 +22,7 @@ WORKER_VARIABLES = frozenset(
 WORKER_PREFIXES = (
     *("LC_", "LD_", "DYLD_", "MALLOC_", "GLIBC_", "PYTHON"),
     *("OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "CT2_", "ORT_", "CUDA_", "NVIDIA_"),
-    "COVERAGE_",  # tests measure what workers run
+    *("COVERAGE_", "OPTIONAL_WORK_"),  # tests measure what workers run, and let none wait
 )
 """The variables that a worker inherits. All others are removed, since they may hold the passwords
 and tokens of other services. ``AURICLE_*`` variables that are not settings are passed on, for a

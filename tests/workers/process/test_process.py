@@ -104,6 +104,7 @@ async def test_a_flood_on_stderr_blocks_no_one_and_is_not_kept(
     assert max(map(len, process.stderr_tail)) <= MAX_LINE_BYTES
 
 
+@pytest.mark.wall_clock
 async def test_a_child_that_prints_without_end_does_not_delay_the_event_loop(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -139,6 +139,7 @@ def test_a_segfault_leaves_its_stack(ready: Child) -> None:
     assert "in _misbehave" in ready.stderr()
 
 
+@pytest.mark.wall_clock
 def test_a_hang_leaves_its_stack_before_it_is_killed(ready: Child) -> None:
     ready.send(run(job("scripted:hang"), dump_after_s=0.2))
     ready.wait_for_stderr("in _misbehave")

@@ -176,7 +176,7 @@ async def test_a_closed_pool_finishes_its_jobs_and_is_not_replaced(
         workers = [*map(psutil.Process, pids_of(pool))]
         accepted = asyncio.create_task(pool.transcribe(job("a", f"hold:{gate}", kind=JobKind.FILE)))
         await poll_until(lambda: pool.stats().queue.running_jobs == 1)
-        closing = asyncio.create_task(pool.aclose(drain_s=30))
+        closing = asyncio.create_task(pool.aclose(drain_s=120))
         await asyncio.sleep(0)
         gate.unlink()
         await closing

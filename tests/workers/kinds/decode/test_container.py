@@ -218,6 +218,7 @@ MANY = 7_500_000
 """60 MB of empty chunks."""
 
 
+@pytest.mark.wall_clock
 @pytest.mark.parametrize(
     "build",
     [

@@ -2,9 +2,9 @@
 
 import asyncio
 import contextlib
-import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -32,6 +32,14 @@ pytestmark = pytest.mark.unit
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def standing_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let all requests come at the moment 0."""
+    clock = SimpleNamespace(monotonic=lambda: 0.0)
+    monkeypatch.setattr("auricle.workers.pool.time", clock)
+    monkeypatch.setattr("auricle.workers.kinds.decode.pool.time", clock)
 
 
 def source(name: str) -> Source:
@@ -125,12 +133,11 @@ MALLORY, ALICE = ClientId("mallory"), ClientId("alice")
 async def test_a_file_of_the_key_with_the_least_decoding_time_is_next() -> None:
     pool = DecodePool(WorkerSettings(), DecodeSettings())
     flood = [await first_of(pool, f"small{n}", MALLORY) for n in range(4)]
-    began_at = time.monotonic()
-    for now in (began_at, began_at + 1.0):
+    for now in (0.0, 1.0):
         pool.received("one", done(given(pool, "one", now), 1.0), now + 1.0)
     reading = pool.decode(source("film"), client=ALICE)
     film = await next_of(pool, reading)
-    for now in (began_at + 2.0, began_at + 2.1):  # files without a step do not overtake it again
+    for now in (2.0, 2.1):  # files without a step do not overtake it again
         step = given(pool, "one", now)
         assert name_of(pool, step) == "film"
         pool.received("one", done(step, 1.0), now + 0.1)
@@ -145,17 +152,16 @@ async def test_a_file_of_the_key_with_the_least_decoding_time_is_next() -> None:
 async def test_a_step_is_charged_to_its_key_however_it_ends(end: str) -> None:
     pool = DecodePool(WorkerSettings(), DecodeSettings())
     bad = await first_of(pool, "bad", MALLORY)
-    began_at = time.monotonic()
-    given(pool, "one", began_at)
+    given(pool, "one", 0.0)
     if end == "abandoned":
         bad.cancel()
         await asyncio.wait([bad])
     if end == "crashed":
-        pool.died("one", HANG, "memory", began_at + 10.0)
+        pool.died("one", HANG, "memory", 10.0)
     else:
-        pool.received("one", StepFailed(AudioError.code, "no"), began_at + 10.0)
+        pool.received("one", StepFailed(AudioError.code, "no"), 10.0)
     later = [await first_of(pool, "more", MALLORY), await first_of(pool, "well", ALICE)]
-    assert name_of(pool, given(pool, "two", began_at + 10.0)) == "well"
+    assert name_of(pool, given(pool, "two", 10.0)) == "well"
     for task in (bad, *later):
         task.cancel()
     await asyncio.wait([bad, *later])
@@ -226,13 +232,12 @@ async def test_a_quarantine_is_charged_to_the_key_whose_file_it_was() -> None:
     pool = DecodePool(WorkerSettings(decode_workers=1), DecodeSettings(), crash_budget=budget)
     asked = asyncio.create_task(anext(pool.decode(source("bad"), client=MALLORY)))
     await poll_until(lambda: pool.stats().queue.waiting_jobs == 1)
-    now = time.monotonic()
     for _ in range(2):
-        given(pool, "one", now)
-        pool.died("one", HANG, "hung", now)
+        given(pool, "one", 0.0)
+        pool.died("one", HANG, "hung", 0.0)
     with pytest.raises(PoisonJob):
         await asked
-    assert budget.exhausted_for_s(MALLORY, now) > 0
+    assert budget.exhausted_for_s(MALLORY, 0.0) > 0
     with pytest.raises(RateLimited):
         await anext(pool.decode(source("another"), client=MALLORY))
     other = asyncio.create_task(anext(pool.decode(source("well"), client=ALICE)))

@@ -41,11 +41,16 @@ def frames_of(codec: FrameCodec) -> tuple[list[CompressedFrame], bytes]:
     return split(encoded(PCM, codec), splitter), splitter.header
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("auricle.workers.kinds.frames.pool.PATIENCE_S", LIMIT_S)
+
+
 @asynccontextmanager
 async def opened(workers: int = 1) -> AsyncIterator[FramePool]:
     pool = FramePool(
         WorkerSettings.model_validate({"backoff_first_s": 0.05}),
-        DecodeSettings(),
+        DecodeSettings(decode_budget_s=120.0),
         FrameSettings(frame_workers=workers),
         CrashBudget(1, 60),
     )

@@ -15,12 +15,14 @@ from auricle.workers.child.channel import (
 )
 from auricle.workers.kinds.asr.messages import BatchDone, JobDone, JobFailed, StartAsr
 from auricle.workers.kinds.partials.messages import RunStreams, StreamStep
+from auricle.workers.priority import YIELDS
 from auricle.workers.wire.messages import StartFailed, StopWorker, Submit, WorkerReady
 from tests.support.child import Child
 from tests.support.scripted_engine import SECRET, answer
 
 pytestmark = pytest.mark.process
 
+MODULE = "auricle.workers.kinds.partials.child"
 STREAMS = "tests.support.scripted_streams"
 PCM = np.arange(3200).astype(np.int16)
 
@@ -40,7 +42,7 @@ def run(*steps: StreamStep, closed: tuple[str, ...] = ()) -> Submit[RunStreams]:
 
 @pytest.fixture
 def child() -> Iterator[Child]:
-    with Child("auricle.workers.kinds.partials.child") as child:
+    with Child(MODULE) as child:
         yield child
 
 
@@ -65,7 +67,7 @@ def test_streams_are_fed_recognised_and_closed(ready: Child) -> None:
     ready.send(run(step("3", PCM, opens=True), closed=("1", "2")))
     assert texts(ready) == [answer(PCM)]
     ready.send(StopWorker())
-    assert ready.process.wait(30) == EXIT_STOPPED
+    assert ready.wait() == EXIT_STOPPED
 
 
 def test_an_engine_without_streams_serves_them(child: Child) -> None:
@@ -76,11 +78,13 @@ def test_an_engine_without_streams_serves_them(child: Child) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "SCHED_IDLE"), reason="Linux only")
-def test_it_uses_only_the_time_that_others_leave(child: Child) -> None:
-    child.send(start("tests.support.scripted_engine"))  # scripted_streams does not let it
-    assert isinstance(child.receive(), WorkerReady)
-    for thread in os.listdir(f"/proc/{child.process.pid}/task"):
-        assert os.sched_getscheduler(int(thread)) == os.SCHED_IDLE
+def test_it_uses_only_the_time_that_others_leave(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(YIELDS)
+    with Child(MODULE) as child:
+        child.send(start())
+        assert isinstance(child.receive(), WorkerReady)
+        for thread in os.listdir(f"/proc/{child.process.pid}/task"):
+            assert os.sched_getscheduler(int(thread)) == os.SCHED_IDLE
 
 
 def test_invalid_audio_is_an_answer(ready: Child) -> None:
@@ -92,18 +96,18 @@ def test_invalid_audio_is_an_answer(ready: Child) -> None:
 
 def test_an_exception_ends_the_worker_without_its_message(ready: Child) -> None:
     ready.send(run(step("1", PCM, "scripted:raise", opens=True)))
-    assert ready.process.wait(30) == EXIT_CRASHED
+    assert ready.wait() == EXIT_CRASHED
     assert SECRET not in ready.stderr()
 
 
 def test_a_model_that_cannot_be_loaded_is_reported(child: Child) -> None:
     child.send(start(model="scripted:setup-error"))
     assert isinstance(child.receive(), StartFailed)
-    assert child.process.wait(30) == EXIT_START_FAILED
+    assert child.wait() == EXIT_START_FAILED
 
 
 def test_more_audio_than_a_job_has_is_refused(ready: Child) -> None:
     pcm = np.zeros(MAX_JOB_SAMPLES, np.int16)
     ready.send(run(step("1", pcm, opens=True)), run(step("1", pcm[:1])))
     assert len(texts(ready)) == 1
-    assert ready.process.wait(30) == EXIT_PROTOCOL
+    assert ready.wait() == EXIT_PROTOCOL

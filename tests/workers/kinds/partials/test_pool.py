@@ -1,6 +1,7 @@
 """Partials in real worker processes with scripted streams, and their faults."""
 
 import asyncio
+import contextlib
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -18,13 +19,13 @@ from auricle.engines.registry import find_engine
 from auricle.values.errors import AudioError, NoWorkerReady, PoisonJob, Superseded
 from auricle.values.types import Job, JobId, JobKind, Options, Pcm16
 from auricle.workers.kinds.partials.pool import PartialPool
+from tests.support.poll import poll_until
 from tests.support.scripted_engine import answer
 
 pytestmark = [pytest.mark.process, pytest.mark.anyio]
 
 STREAMS = "tests.support.scripted_streams"
 ROOT = Path(__file__).parents[4]
-LIMIT_S = 120.0
 SPEECH = np.arange(32000).astype(np.int16)
 
 
@@ -57,9 +58,7 @@ async def opened(model: str = "scripted", **settings: float) -> AsyncIterator[Pa
 
 
 async def until_ready(pool: PartialPool) -> None:
-    async with asyncio.timeout(LIMIT_S):
-        while not pool.is_ready:  # noqa: ASYNC110  # it has no event
-            await asyncio.sleep(0.02)
+    await poll_until(lambda: pool.is_ready, "a ready worker")
 
 
 def job(samples: int, utterance: str = "u", pcm: Pcm16 = SPEECH, prompt: str | None = None) -> Job:
@@ -99,14 +98,11 @@ async def test_a_killed_worker_costs_no_more_than_a_partial() -> None:
         await until_ready(pool)
         await pool.transcribe(job(8000))
         os.kill(pid(pool), signal.SIGKILL)
-        async with asyncio.timeout(LIMIT_S):
-            while True:
-                try:
-                    result = await pool.transcribe(job(16000))
-                    break
-                except (NoWorkerReady, Superseded):
-                    await asyncio.sleep(0.02)
-        assert result.text == answer(SPEECH[:16000])
+        with contextlib.suppress(NoWorkerReady, Superseded):
+            await pool.transcribe(job(12000))
+        await poll_until(lambda: pool.stats().workers[0].restarts == 1, "a restart")
+        await until_ready(pool)
+        assert (await pool.transcribe(job(16000))).text == answer(SPEECH[:16000])
 
 
 async def test_a_hung_worker_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,16 +168,22 @@ async def test_closing_answers_the_waiting_and_leaves_no_process() -> None:
         await until_ready(pool)
         child = psutil.Process(pid(pool))
         waiting = asyncio.create_task(pool.transcribe(job(8000, prompt="scripted:hang")))
-        await asyncio.sleep(0.1)
+        await poll_until(lambda: pool.stats().queue.running_jobs == 1)
     with pytest.raises(Exception, match="shutting down"):
         await waiting
     assert not child.is_running()
 
 
-async def test_a_cancelled_partial_is_forgotten() -> None:
+async def test_a_cancelled_partial_is_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("auricle.workers.kinds.partials.pool.STALLED_S", 120.0)
+    hold = tmp_path / "hold"
+    hold.touch()
     async with opened() as pool:
         await until_ready(pool)
-        waiting = asyncio.create_task(pool.transcribe(job(8000, prompt="scripted:sleep:0.2")))
-        await asyncio.sleep(0.05)
-        waiting.cancel()
+        held = asyncio.create_task(pool.transcribe(job(8000, prompt=f"scripted:hold:{hold}")))
+        await poll_until(lambda: pool.stats().queue.running_jobs == 1)
+        held.cancel()
+        hold.unlink()
         assert (await pool.transcribe(job(16000, "v"))).text == answer(SPEECH[:16000])

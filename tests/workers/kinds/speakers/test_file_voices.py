@@ -1,6 +1,8 @@
 """Voices of chunks become speakers of a file; what is missing is said."""
 
 from collections import Counter
+from itertools import count
+from types import SimpleNamespace
 
 import anyio
 import numpy as np
@@ -16,6 +18,7 @@ from auricle.values.types import (
     SpeakerOptions,
     Transcript,
 )
+from auricle.workers.kinds.speakers import file_voices as module
 from auricle.workers.kinds.speakers.file_voices import FileVoices
 from tests.support.embedder import LOUDNESS, FakeEmbedder
 
@@ -82,7 +85,13 @@ async def test_a_chunk_that_is_not_embedded_has_no_speakers_and_the_others_have(
     assert result[1] == ("No speakers from 7 to 13 s.",)
 
 
-async def test_a_refused_chunk_is_repeated_and_only_one_is_patient() -> None:
+async def test_a_refused_chunk_is_repeated_and_only_one_is_patient(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    moments = count()
+    clock = SimpleNamespace(monotonic=lambda: next(moments) / 10)
+    monkeypatch.setattr(module, "time", clock)
+    monkeypatch.setattr(module, "RETRY_S", 0.001)
     embedder = FakeEmbedder(refusals=1)
     assert speakers(await assigned(voices(embedder, patience_s=60), CHUNKS)) == [0, 1, 1, 0]
     embedder = FakeEmbedder(refusals=1_000)

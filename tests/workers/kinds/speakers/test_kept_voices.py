@@ -1,9 +1,11 @@
 """Voices of lost sessions: found by the next one, written, and deleted."""
 
+import math
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import anyio
 import numpy as np
@@ -31,6 +33,7 @@ pytestmark = pytest.mark.anyio
 ALICE, BOB = ClientId("alice"), ClientId("bob")
 SAID = np.concatenate([CLIPS["fellow.wav"].pcm[: 3 * 16_000], silence(0.7)])
 MODEL = ""
+NEVER = math.inf
 
 
 def a_rig(name: str, known: bytes = b"", *, speakers: bool = True) -> Rig:
@@ -58,6 +61,7 @@ def spoke(name: str = "A", known: bytes = b"") -> LiveSession:
 @pytest.fixture(autouse=True)
 def interval(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "INTERVAL_S", 0.02)
+    monkeypatch.setattr(module, "LAST_WRITES_S", 120.0)
 
 
 @pytest.fixture
@@ -81,14 +85,10 @@ def keep(kept: KeptVoices, session: LiveSession, continues: str = "") -> None:
     kept.open(session.id, session.speakers, ALICE, continues)
 
 
-def in_ten_minutes() -> float:
-    return time.monotonic() + 600
-
-
 def restored(stored: DatabaseVoices, model: str = MODEL) -> KeptVoices:
     """Return the voices as the next server has them."""
     kept = kept_in(stored, model)
-    kept.restore(0.0, in_ten_minutes())
+    kept.restore(0.0, NEVER)
     return kept
 
 
@@ -104,6 +104,21 @@ async def running(kept: KeptVoices) -> AsyncIterator[None]:
         group.cancel_scope.cancel()
 
 
+async def a_round(kept: KeptVoices, patch: pytest.MonkeyPatch) -> None:
+    """Wait until all that is due has been written once more, from its beginning."""
+    rounds = 0
+    write_all = kept._write_all
+
+    async def counting(now: float) -> None:
+        nonlocal rounds
+        await write_all(now)
+        rounds += 1
+
+    with patch.context() as patched:
+        patched.setattr(kept, "_write_all", counting)
+        await poll_until(lambda: rounds > 0, "a round")
+
+
 async def until_written(stored: DatabaseVoices, *sessions: str) -> None:
     await poll_until(lambda: written(stored) == sorted(sessions), "what is written")
 
@@ -111,7 +126,7 @@ async def until_written(stored: DatabaseVoices, *sessions: str) -> None:
 def test_a_lost_session_is_found_by_its_client_only() -> None:
     kept, session = kept_in(), spoke()
     keep(kept, session)
-    kept.end("A", in_ten_minutes())
+    kept.end("A", NEVER)
     found = KnownVoices.decoded(kept.find(ALICE, "A"), MODEL)
     assert found is not None
     assert found.numbers.tolist() == [0]
@@ -132,13 +147,19 @@ def test_a_session_that_ended_for_good_is_not_found() -> None:
     assert not kept.find(ALICE, "A")
 
 
-async def test_a_lost_session_expires(stored: DatabaseVoices) -> None:
+async def test_a_lost_session_expires(
+    stored: DatabaseVoices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SimpleNamespace(monotonic=lambda: 0.0, time=time.time)
+    monkeypatch.setattr(module, "time", clock)
     kept = kept_in(stored)
     keep(kept, spoke())
     async with running(kept):
         await until_written(stored, "A")
-        kept.end("A", time.monotonic() + 0.2)
+        kept.end("A", 600.0)
+        await a_round(kept, monkeypatch)
         assert kept.find(ALICE, "A")
+        clock.monotonic = lambda: 600.0
         await poll_until(lambda: not kept.find(ALICE, "A"), "the end of its time")
         await until_written(stored)
 
@@ -148,7 +169,7 @@ def test_the_oldest_lost_sessions_are_dropped(monkeypatch: pytest.MonkeyPatch) -
     kept = kept_in()
     for name in ("A", "B", "C"):
         keep(kept, spoke(name))
-        kept.end(name, in_ten_minutes())
+        kept.end(name, NEVER)
     assert [not kept.find(ALICE, name) for name in ("A", "B", "C")] == [True, False, False]
 
 
@@ -169,7 +190,7 @@ async def test_voices_of_a_session_that_ends_with_the_server_are_written(
     kept = kept_in(stored)
     keep(kept, spoke())
     async with running(kept):
-        kept.end("A", in_ten_minutes())
+        kept.end("A", NEVER)
     assert restored(stored).find(ALICE, "A")
 
 
@@ -186,13 +207,15 @@ async def test_sessions_without_speakers_write_nothing(
     stored: DatabaseVoices, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept, rig = kept_in(stored), a_rig("A", speakers=False)
-    monkeypatch.setattr(stored, "write", None)
+    writes: list[object] = []
+    monkeypatch.setattr(stored, "write", lambda *arguments: writes.append(arguments))
     keep(kept, rig.session)
     async with running(kept):
         say(rig)
-        await anyio.sleep(0.1)
+        await a_round(kept, monkeypatch)
         kept.end("A", None)
-        await anyio.sleep(0.1)
+        await a_round(kept, monkeypatch)
+    assert not writes
 
 
 async def test_a_session_is_forgotten_when_the_next_one_has_labelled_a_final(
@@ -200,7 +223,7 @@ async def test_a_session_is_forgotten_when_the_next_one_has_labelled_a_final(
 ) -> None:
     kept = kept_in(stored)
     keep(kept, spoke())
-    kept.end("A", in_ten_minutes())
+    kept.end("A", NEVER)
     rig = a_rig("B", kept.find(ALICE, "A"))
     keep(kept, rig.session, "A")
     async with running(kept):
@@ -216,7 +239,7 @@ async def test_a_session_with_the_id_of_the_lost_one_keeps_its_voices(
 ) -> None:
     kept = kept_in(stored)
     keep(kept, spoke())
-    kept.end("A", in_ten_minutes())
+    kept.end("A", NEVER)
     rig = a_rig("A", kept.find(ALICE, "A"))
     keep(kept, rig.session, "A")
     async with running(kept):
@@ -231,7 +254,7 @@ async def test_a_session_that_its_client_stops_unused_leaves_the_lost_one(
 ) -> None:
     kept = kept_in(stored)
     keep(kept, spoke())
-    kept.end("A", in_ten_minutes())
+    kept.end("A", NEVER)
     for name in ("A", "B"):
         keep(kept, a_rig(name, kept.find(ALICE, "A")).session, "A")
         kept.end(name, None)
@@ -275,7 +298,8 @@ async def test_voices_that_the_database_refuses_are_not_written_again_and_again(
         patch.setattr(stored, "write", refuse)
         async with running(kept):
             say(rig)
-            await anyio.sleep(0.2)
+            for _ in range(3):
+                await a_round(kept, patch)
         assert tries == 1
     async with running(kept):
         say(rig)
@@ -313,7 +337,7 @@ async def test_voices_of_ended_sessions_are_forgotten_on_request(stored: Databas
     kept.open(bobs.id, bobs.speakers, BOB, "")
     async with running(kept):
         for session in (lost, bobs):
-            kept.end(session.id, in_ten_minutes())
+            kept.end(session.id, NEVER)
         await until_written(stored, "lost", "running", "bobs")
         kept.forget(ALICE)
         assert kept.find(ALICE, "lost") == b""

@@ -3,10 +3,10 @@
 import asyncio
 import os
 import signal
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import psutil
@@ -15,7 +15,6 @@ import pytest
 from auricle.config.sections.queue import QueueSettings
 from auricle.config.sections.worker import WorkerSettings
 from auricle.values.errors import SetupError, SpeakersUnavailable, WorkerError
-from auricle.values.transcriber import WorkerState
 from auricle.values.types import ClientId, EmbedJob, JobId
 from auricle.workers.kinds.speakers.messages import EmbedStretches, StretchesEmbedded
 from auricle.workers.kinds.speakers.model_file import MAX_DIMENSIONS
@@ -72,14 +71,18 @@ def pid(pool: SpeakerPool) -> int:
     return worker.pid
 
 
-async def until_busy(pool: SpeakerPool) -> int:
-    """Return the process of the worker once it is working."""
-    async with asyncio.timeout(LIMIT_S):
-        while True:
-            for worker in pool.stats().workers:
-                if worker.state is WorkerState.BUSY and worker.pid is not None:
-                    return worker.pid
-            await asyncio.sleep(0.001)
+def employed(pool: SpeakerPool, patch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Return an event that is set once a worker gets work."""
+    is_employed = asyncio.Event()
+    next_assignment = pool.next_assignment
+
+    def telling(worker: str, now: float) -> Assignment | None:
+        if (assignment := next_assignment(worker, now)) is not None:
+            is_employed.set()
+        return assignment
+
+    patch.setattr(pool, "next_assignment", telling)
+    return is_employed
 
 
 def kill_at_work(pool: SpeakerPool, patch: pytest.MonkeyPatch, deaths: int) -> list[int]:
@@ -119,8 +122,9 @@ async def test_it_is_prepared_before_the_first_job() -> None:
         assert pool.stats().jobs.done == 0
 
 
-async def test_live_speech_does_not_wait_for_a_file() -> None:
+async def test_live_speech_does_not_wait_for_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
     async with opened() as pool:
+        is_employed = employed(pool, monkeypatch)
         ended: list[str] = []
 
         async def embed(name: str, request: EmbedJob) -> None:
@@ -128,7 +132,7 @@ async def test_live_speech_does_not_wait_for_a_file() -> None:
             ended.append(name)
 
         file = asyncio.create_task(embed("file", job()))
-        await until_busy(pool)
+        await is_employed.wait()
         await embed("live", job(LONG[:1], live=True))
         await file
         assert ended == ["live", "file"]
@@ -162,22 +166,31 @@ async def crashed(pool: SpeakerPool, request: EmbedJob, *frames: str | None) -> 
     for frame in frames:
         if pool.next_assignment("w", 0.0) is not None:
             exit = ProcessExit("SIGSEGV", None, () if frame is None else (frame,))
-            pool.died("w", exit, "exited", time.monotonic())
+            pool.died("w", exit, "exited", 0.0)
     with pytest.raises(SpeakersUnavailable) as failed:
         await result
     return str(failed.value)
+
+
+@pytest.fixture
+def standing_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let all requests come at the moment 0."""
+    clock = SimpleNamespace(monotonic=lambda: 0.0)
+    monkeypatch.setattr("auricle.workers.pool.time", clock)
 
 
 def not_started() -> SpeakerPool:
     return SpeakerPool(WorkerSettings(), SpeakerSettings(), QueueSettings(max_crashes_per_key=2))
 
 
+@pytest.mark.usefixtures("standing_clock")
 async def test_audio_that_crashes_workers_in_one_place_is_rejected_afterwards() -> None:
     pool = not_started()
     assert "died repeatedly" in await crashed(pool, job(LONG[:1]), "a.py:1 f", "a.py:1 f")
     assert "before" in await crashed(pool, job(LONG[:1]), "a.py:1 f")
 
 
+@pytest.mark.usefixtures("standing_clock")
 @pytest.mark.parametrize("frames", [(None, None, None), ("a.py:1 f", "b.py:1 g", None)])
 async def test_a_step_is_repeated_after_other_deaths(frames: tuple[str | None, ...]) -> None:
     pool = not_started()
@@ -186,7 +199,7 @@ async def test_a_step_is_repeated_after_other_deaths(frames: tuple[str | None, .
     for frame in frames:
         assert pool.next_assignment("w", 0.0) is not None
         exit = ProcessExit("SIGKILL", None, () if frame is None else (frame,))
-        pool.died("w", exit, "exited", time.monotonic())
+        pool.died("w", exit, "exited", 0.0)
     assignment = pool.next_assignment("w", 0.0)
     assert assignment is not None
     assert isinstance(assignment.work, EmbedStretches)
@@ -195,6 +208,7 @@ async def test_a_step_is_repeated_after_other_deaths(frames: tuple[str | None, .
     assert (await result).stretches == LONG[:1]
 
 
+@pytest.mark.usefixtures("standing_clock")
 async def test_a_client_that_crashes_workers_gets_no_speakers() -> None:
     pool = not_started()
     for start in (0, 1, 2):
@@ -211,8 +225,9 @@ async def test_a_hung_worker_is_replaced(monkeypatch: pytest.MonkeyPatch) -> Non
         os.kill(pid(pool), signal.SIGSTOP)
         with monkeypatch.context() as patch:
             patch.setattr(pool._jobs, "_budget_s", 1.0)  # too short for others on a busy machine
+            is_employed = employed(pool, patch)
             hung = asyncio.create_task(pool.embed(job(LONG[:1])))
-            await until_busy(pool)
+            await is_employed.wait()
         assert (await hung).stretches == LONG[:1]
         assert pool.stats().workers[0].restarts == 1
 
@@ -225,10 +240,11 @@ async def test_a_deadline_ends_a_job_that_hangs() -> None:
             await pool.embed(job(max_wait_s=1.0))
 
 
-async def test_a_caller_that_leaves_cancels_its_job() -> None:
+async def test_a_caller_that_leaves_cancels_its_job(monkeypatch: pytest.MonkeyPatch) -> None:
     async with opened() as pool:
+        is_employed = employed(pool, monkeypatch)
         first = asyncio.create_task(pool.embed(job()))
-        await until_busy(pool)
+        await is_employed.wait()
         first.cancel()
         await asyncio.wait([first])
         assert (await pool.embed(job(LONG[:1]))).stretches == LONG[:1]

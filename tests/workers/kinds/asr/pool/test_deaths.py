@@ -51,6 +51,7 @@ async def test_a_crash_report_names_the_frame(open_pool: PoolFactory, tmp_path: 
         assert any("scripted_engine.py" in frame for frame in last.stack)
 
 
+@pytest.mark.wall_clock
 async def test_a_hang_is_ended_by_its_budget_and_its_stack_is_kept(
     open_pool: PoolFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -63,6 +64,8 @@ async def test_a_hang_is_ended_by_its_budget_and_its_stack_is_kept(
         assert any("scripted_engine.py" in frame for frame in last.stack)
 
 
+@pytest.mark.wall_clock
+@pytest.mark.smoke
 async def test_a_stopped_worker_is_ended_by_its_budget(open_pool: PoolFactory) -> None:
     async with open_pool(workers=1, job_timeout_min_s=3.0) as pool:
         os.kill(pids(pool)[0], signal.SIGSTOP)
@@ -134,14 +137,10 @@ async def test_a_suspect_never_takes_the_last_ready_worker(open_pool: PoolFactor
     async with open_pool() as pool:
         await all_ready(pool)
         poisoned = [pool.transcribe(job(f"p{n}", "segfault")) for n in range(2)]
-        outcome = asyncio.gather(*poisoned, return_exceptions=True)
-        down = 0
-        while not outcome.done():
-            await asyncio.sleep(0.005)
-            down += not any(state in ("ready", "busy") for state in states(pool))
         # Both first attempts may run in parallel: there is no suspect yet. After that, one
         # worker at least stays untouched.
-        assert {type(result) for result in await outcome} == {PoisonJob}
+        outcome = await asyncio.gather(*poisoned, return_exceptions=True)
+        assert {type(result) for result in outcome} == {PoisonJob}
         assert pool.stats().jobs.poison == 2
 
 
@@ -171,6 +170,6 @@ async def test_many_deaths_leak_nothing(open_pool: PoolFactory) -> None:
             assert (await pool.transcribe(job(f"j{n}"))).text
             await poll_until(partial(has_restarted, pool, n + 1))
             await all_ready(pool)
-        await poll_until(lambda: me.num_fds() == before, "no descriptor leaked")
-        await poll_until(lambda: len(asyncio.all_tasks()) == tasks, "no task leaked")
+        await poll_until(lambda: me.num_fds() <= before, "no descriptor leaked")
+        await poll_until(lambda: len(asyncio.all_tasks()) <= tasks, "no task leaked")
         assert len(me.children()) == 2

@@ -81,7 +81,7 @@ async def test_the_deadline_ends_the_wait_and_the_worker_continues(
     gate = closed_gate(tmp_path)
     async with open_pool(workers=1) as pool:
         with pytest.raises(DeadlineExceeded):
-            await pool.transcribe(job("slow", f"hold:{gate}", max_wait_s=0.2))
+            await pool.transcribe(job("slow", f"hold:{gate}", max_wait_s=1.0))
         gate.unlink()
         assert (await pool.transcribe(job("b"))).attempts == 1
         assert pool.stats().workers[0].restarts == 0

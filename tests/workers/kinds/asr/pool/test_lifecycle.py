@@ -115,7 +115,7 @@ async def test_closing_finishes_what_was_accepted_and_leaves_no_child(
         children = [psutil.Process(pid) for pid in pids(pool)]
         accepted = asyncio.create_task(pool.transcribe(job("a", f"hold:{gate}")))
         await poll_until(lambda: pool.stats().queue.running_jobs == 1)
-        closing = asyncio.create_task(pool.aclose(drain_s=30))
+        closing = asyncio.create_task(pool.aclose(drain_s=120))
         await asyncio.sleep(0)
         gate.unlink()
         await closing
@@ -147,6 +147,7 @@ async def test_closing_does_not_wait_for_a_load(
         assert not any(child.is_running() for child in children)
 
 
+@pytest.mark.wall_clock
 async def test_a_slow_model_has_time_for_its_self_test(open_pool: PoolFactory) -> None:
     async with open_pool(
         "scripted:slow:0.5", workers=1, self_test_s=0.1, job_timeout_min_s=0.1
